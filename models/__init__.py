@@ -1,0 +1,1 @@
+"""Pure engines, value types and policies: no gRPC, no Ray, no database, no environment."""

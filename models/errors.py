@@ -1,0 +1,219 @@
+"""Every error that Vestibule raises on purpose.
+
+The tree, one sentence a class::
+
+    VestibuleError            anything below; carries a stable reason, a hint and whether a retry can help
+    |-- CallerError           the request itself is wrong; repeating it unchanged cannot succeed
+    |   |-- InvalidInput      a field or a value breaks a documented rule
+    |   |-- NotFound          no such session, upload or recommendation
+    |   |-- Conflict          the thing exists, but its state forbids this step
+    |   `-- TooLarge          a size, duration or pixel bound was passed
+    |-- MediaError            bytes that are no usable audio or image
+    |   |-- UnsupportedMedia  the format is not one that we read
+    |   |-- BrokenMedia       the format is right, the content does not decode
+    |   `-- NoSpeech          decodes well, but nobody speaks in it
+    |-- Overloaded            a queue or a quota is full; try again after ``retry_after_s``
+    |-- Unavailable           a part of the system cannot answer now
+    |   |-- WorkerLost        the worker that held the call died
+    |   |-- UpstreamFailed    the remote LLM did not answer, or not usefully
+    |   |-- BreakerOpen       the remote LLM is not asked at the moment
+    |   |-- RedactionFailed   text could not be redacted, so it goes nowhere
+    |   `-- ShuttingDown      the server is ending; another one, or a later call, will do
+    |-- DeadlineExceeded      the time that the caller gave is over
+    |-- WeightsError          model weights are missing, or not the pinned ones
+    `-- InternalError         a defect of ours; the log has the correlation id
+
+Messages never carry what a person said, wrote or photographed: they are written by us, with numbers and
+names of fields in them, and that is all that reaches a client, a log or a dead letter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One field of a request that breaks a rule.
+
+    Attributes:
+        field: Path of the field in proto syntax, ``config.sample_rate_hz``.
+        description: What the rule wants, without the offending value.
+    """
+
+    field: str
+    description: str
+
+
+class VestibuleError(Exception):
+    """Base of the tree.
+
+    Args:
+        message: One plain sentence for the person who reads the reply. No input text.
+        reason: Stable upper-case identifier, overriding the class's own for a finer one.
+        hint: What to do about it.
+        retry_after_s: Seconds to wait before a retry makes sense, when known.
+    """
+
+    default_reason: ClassVar[str] = "INTERNAL"
+    default_hint: ClassVar[str] = "Report the correlation id to the operator."
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        hint: str | None = None,
+        retry_after_s: float | None = None,
+        violations: tuple[FieldViolation, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or self.default_reason
+        self.hint = hint or self.default_hint
+        self.retry_after_s = retry_after_s
+        self.violations = violations
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Ray pickles errors; the default would lose the keyword arguments.
+        return _rebuild, (type(self), self.message, self.reason, self.hint, self.retry_after_s, self.violations)
+
+
+def _rebuild(
+    cls: type[VestibuleError],
+    message: str,
+    reason: str,
+    hint: str,
+    retry_after_s: float | None,
+    violations: tuple[FieldViolation, ...],
+) -> VestibuleError:
+    return cls(message, reason=reason, hint=hint, retry_after_s=retry_after_s, violations=violations)
+
+
+class CallerError(VestibuleError):
+    """The request itself is wrong; repeating it unchanged cannot succeed."""
+
+    default_reason = "INVALID_REQUEST"
+    default_hint = "Correct the request and send it again."
+
+
+class InvalidInput(CallerError):
+    """A field or a value breaks a documented rule."""
+
+    default_reason = "INVALID_INPUT"
+
+
+class NotFound(CallerError):
+    """No such session, upload or recommendation."""
+
+    default_reason = "NOT_FOUND"
+    default_hint = "Check the id; ended sessions are kept for the retention time only."
+
+
+class Conflict(CallerError):
+    """The thing exists, but its state forbids this step."""
+
+    default_reason = "WRONG_STATE"
+    default_hint = "Fetch the current state first."
+
+
+class TooLarge(CallerError):
+    """A size, duration or pixel bound was passed."""
+
+    default_reason = "TOO_LARGE"
+    default_hint = "Send a smaller file; the limits are in the README."
+
+
+class MediaError(VestibuleError):
+    """Bytes that are no usable audio or image."""
+
+    default_reason = "BAD_MEDIA"
+    default_hint = "Record or photograph it again."
+
+
+class UnsupportedMedia(MediaError):
+    """The format is not one that we read."""
+
+    default_reason = "UNSUPPORTED_MEDIA"
+    default_hint = "Use one of the formats that the README lists."
+
+
+class BrokenMedia(MediaError):
+    """The format is right, the content does not decode."""
+
+    default_reason = "BROKEN_MEDIA"
+
+
+class NoSpeech(MediaError):
+    """Decodes well, but nobody speaks in it."""
+
+    default_reason = "NO_SPEECH"
+    default_hint = "Speak closer to the microphone."
+
+
+class Overloaded(VestibuleError):
+    """A queue or a quota is full; try again after ``retry_after_s``."""
+
+    default_reason = "OVERLOADED"
+    default_hint = "Wait as long as the retry info says, then try again."
+    retryable = True
+
+
+class Unavailable(VestibuleError):
+    """A part of the system cannot answer now."""
+
+    default_reason = "UNAVAILABLE"
+    default_hint = "Try again in a moment."
+    retryable = True
+
+
+class WorkerLost(Unavailable):
+    """The worker that held the call died."""
+
+    default_reason = "WORKER_LOST"
+
+
+class UpstreamFailed(Unavailable):
+    """The remote LLM did not answer, or not usefully."""
+
+    default_reason = "UPSTREAM_FAILED"
+
+
+class BreakerOpen(Unavailable):
+    """The remote LLM is not asked at the moment."""
+
+    default_reason = "BREAKER_OPEN"
+
+
+class RedactionFailed(Unavailable):
+    """Text could not be redacted, so it goes nowhere."""
+
+    default_reason = "REDACTION_FAILED"
+
+
+class ShuttingDown(Unavailable):
+    """The server is ending; another one, or a later call, will do."""
+
+    default_reason = "SHUTTING_DOWN"
+    default_hint = "Reconnect; what was acknowledged is kept."
+
+
+class DeadlineExceeded(VestibuleError):
+    """The time that the caller gave is over."""
+
+    default_reason = "DEADLINE_EXCEEDED"
+    default_hint = "Give the call more time, or send less at once."
+    retryable = True
+
+
+class WeightsError(VestibuleError):
+    """Model weights are missing, or not the pinned ones."""
+
+    default_reason = "WEIGHTS_UNAVAILABLE"
+    default_hint = "Run `vestibule models fetch`, then `vestibule models verify`."
+
+
+class InternalError(VestibuleError):
+    """A defect of ours; the log has the correlation id."""

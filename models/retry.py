@@ -1,0 +1,69 @@
+"""Retry policies as data, and the backoff as a pure function.
+
+The table is the whole configuration: Ray options, the LLM client and the job runner all read it.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from models.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently to try again.
+
+    ``delay(n) = min(longest_s, first_delay_s * factor ** n) * u``, with u uniform in [0.5, 1].
+
+    Attributes:
+        name: Key in the table.
+        retries: Further attempts after the first.
+        first_delay_s: Seconds before the first retry, before jitter.
+        longest_s: Upper bound of one delay, before jitter.
+        factor: Growth from one delay to the next.
+        total_s: No retry starts later than this many seconds after the first attempt.
+    """
+
+    name: str
+    retries: int
+    first_delay_s: float
+    longest_s: float
+    factor: float
+    total_s: float
+
+    @property
+    def attempts(self) -> int:
+        """The first attempt and all retries."""
+        return self.retries + 1
+
+    def delay(self, retry: int, chance: random.Random | None = None) -> float:
+        """Seconds to wait before the given retry, counted from 0, jitter included."""
+        whole = min(self.longest_s, self.first_delay_s * self.factor**retry)
+        return whole * (chance or random).uniform(0.5, 1.0)
+
+
+POLICIES: dict[str, RetryPolicy] = {
+    p.name: p
+    for p in (
+        RetryPolicy("database", retries=3, first_delay_s=1.0, longest_s=30.0, factor=2.0, total_s=60.0),
+        RetryPolicy("network", retries=5, first_delay_s=3.0, longest_s=300.0, factor=2.0, total_s=900.0),
+        RetryPolicy("llm_api", retries=4, first_delay_s=5.0, longest_s=600.0, factor=3.0, total_s=1800.0),
+        # A caller waits for this one: a replica that died is replaced in a second or two.
+        RetryPolicy("interactive", retries=2, first_delay_s=0.25, longest_s=1.0, factor=2.0, total_s=5.0),
+    )
+}
+
+
+def get_retry_policy(name: str) -> RetryPolicy:
+    """Look a policy up.
+
+    Raises:
+        InvalidInput: There is none of that name.
+    """
+    try:
+        return POLICIES[name]
+    except KeyError as exc:
+        known = ", ".join(sorted(POLICIES))
+        raise InvalidInput(f"There is no retry policy of that name; known: {known}.", reason="UNKNOWN_POLICY") from exc

@@ -1,0 +1,143 @@
+"""Two types of text that do not mix.
+
+``RawText`` is what a person said, typed or photographed. It prints as its length only, refuses to be formatted or
+serialised to JSON, and lives inside Ray workers (typed text passes through the server on its way there).
+``RedactedText`` is what a redactor made of it. Everything that stores, logs or sends text takes this type alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class TextSource(StrEnum):
+    """Where a text came from; recognizers read speech, print and typing differently."""
+
+    TYPED = "typed"
+    SPEECH = "speech"
+    OCR = "ocr"
+    ASSISTANT = "assistant"
+
+
+class RawText:
+    """Unredacted text that cannot be printed by accident.
+
+    ``reveal`` is the only way to its characters, so every use can be found by name.
+    Pickling works, because Ray moves it between workers; nothing else serialises it.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The characters. Only engines and redactors may ask."""
+        return self._value
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __repr__(self) -> str:
+        return f"RawText(<{len(self._value)} characters>)"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RawText) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> tuple[type[RawText], tuple[str]]:
+        return RawText, (self._value,)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A stretch of text that identifies someone.
+
+    Attributes:
+        type: Upper-case label, ``EMAIL``; the tag is ``[REDACTED_EMAIL]``.
+        start: First code point in the *original* text.
+        end: One past the last code point.
+        score: Confidence, 0 to 1.
+        recognizer: Name of what found it.
+    """
+
+    type: str
+    start: int
+    end: int
+    score: float
+    recognizer: str = ""
+
+
+_BUILT_BY_REDACTOR = object()
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedText:
+    """Text in which everything personal that was found is a tag.
+
+    Only ``models.redaction.redactor`` builds one from a person's words (``_seal``), and only ``server.ledger`` restores
+    one that was stored (``restore``); ``tests/test_architecture.py`` holds both to that. Text that we write ourselves,
+    such as an error message, enters through ``literal``.
+
+    Attributes:
+        value: The text with tags.
+        counts: How many of which entity were replaced, ``{"EMAIL": 1}``.
+        safe_for_llm: Whether the redactor vouches for it. Never true when a recognizer failed.
+    """
+
+    value: str
+    counts: dict[str, int] = field(default_factory=dict)
+    safe_for_llm: bool = True
+    _proof: object = None
+
+    def __post_init__(self) -> None:
+        if self._proof is not _BUILT_BY_REDACTOR:
+            raise TypeError("RedactedText is built by a redactor, restored by the ledger, or written as a literal")
+
+    @classmethod
+    def _seal(cls, value: str, entities: Iterable[Entity], *, safe_for_llm: bool) -> RedactedText:
+        counts = dict(sorted(Counter(e.type for e in entities).items()))
+        return cls(value, counts, safe_for_llm, _BUILT_BY_REDACTOR)
+
+    @classmethod
+    def restore(cls, value: str, counts: dict[str, int], *, safe_for_llm: bool) -> RedactedText:
+        """Give a row of the ledger its type back. For ``server.ledger`` alone."""
+        return cls(value, dict(counts), safe_for_llm, _BUILT_BY_REDACTOR)
+
+    @classmethod
+    def literal(cls, value: str) -> RedactedText:
+        """Mark a text that is written in our source code as safe."""
+        return cls(value, {}, True, _BUILT_BY_REDACTOR)
+
+    @classmethod
+    def join(cls, parts: Iterable[RedactedText], separator: str = " ") -> RedactedText:
+        """Concatenate, adding counts up; safe only if every part is."""
+        items = list(parts)
+        total: Counter[str] = Counter()
+        for item in items:
+            total.update(item.counts)
+        value = separator.join(i.value for i in items if i.value)
+        return cls(value, dict(total), all(i.safe_for_llm for i in items), _BUILT_BY_REDACTOR)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __str__(self) -> str:
+        return self.value
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _unpickle, (self.value, self.counts, self.safe_for_llm)
+
+
+def _unpickle(value: str, counts: dict[str, int], safe_for_llm: bool) -> RedactedText:
+    return RedactedText(value, counts, safe_for_llm, _BUILT_BY_REDACTOR)

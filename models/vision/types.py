@@ -1,0 +1,86 @@
+"""What the OCR takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from models.text import RawText, RedactedText
+
+Pixels = npt.NDArray[np.uint8]
+"""RGB picture, shape (height, width, 3), upright (EXIF orientation applied)."""
+
+Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
+"""Four corners (x, y) in pixels of the decoded picture, clockwise from the top left of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class OcrWord:
+    """One word of a line with its own box and score in [0, 1]."""
+
+    text: RawText
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class OcrLine:
+    """One line of print as read, score in [0, 1]."""
+
+    text: RawText
+    box: Box
+    score: float
+    words: tuple[OcrWord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedLine:
+    """One line after redaction; the box is that of the original line."""
+
+    text: RedactedText
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedPage:
+    """A picture after redaction.
+
+    Attributes:
+        lines: From top to bottom.
+        text: The lines joined by newlines.
+        image: Re-encoded picture without metadata, personal words painted over.
+        image_mime: ``image/jpeg`` or ``image/png``.
+        painted: Number of boxes painted over.
+        compute_s: Decode, OCR, redaction and encode together.
+    """
+
+    lines: tuple[RedactedLine, ...]
+    text: RedactedText
+    image: bytes
+    image_mime: str
+    width: int
+    height: int
+    painted: int
+    compute_s: float
+
+
+class OcrEngine(Protocol):
+    """Reads print in pictures on local weights."""
+
+    @property
+    def name(self) -> str:
+        """``rapidocr``."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        ...
+
+    def read(self, pixels: Pixels) -> list[OcrLine]:
+        """Read one picture, lines from top to bottom; empty when there is no print."""
+        ...

@@ -1,0 +1,1 @@
+"""The only place with network, disk state and remote calls."""

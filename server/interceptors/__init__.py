@@ -1,0 +1,1 @@
+"""What every RPC passes through, in a visible order."""

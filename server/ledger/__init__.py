@@ -1,0 +1,1 @@
+"""The DuckDB file, its writer and its live endpoint."""

@@ -1,0 +1,1 @@
+"""The remote LLM: adapter, breaker, fallback."""

@@ -1,0 +1,1 @@
+"""Taking bytes in, and keeping them encrypted."""

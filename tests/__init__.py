@@ -1,0 +1,1 @@
+"""Tests in layers: unit, ray, e2e."""

@@ -1,0 +1,1 @@
+"""A real local Ray cluster."""

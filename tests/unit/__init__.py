@@ -1,0 +1,1 @@
+"""No Ray, no network, no sleep."""
