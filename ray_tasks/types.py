@@ -1,0 +1,147 @@
+"""What crosses the border between the server and the Ray workers, and the Protocol of the gateway.
+
+Nothing here can carry unredacted words back: results hold ``RedactedText`` and sealed bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from models.redaction.types import Redaction, RedactionContext
+from models.text import RawText, RedactedText
+from models.vision.types import RedactedPage
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """Engine side of one kind of worker, picklable; built from the settings by ``server.app``."""
+
+    replicas: int = 1
+    cpus: float = 0.3
+    gpus: float = 0.0
+    threads: int = 2
+    max_ongoing: int = 4
+    max_queued: int = 64
+    engine: str = ""
+    weights: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """Everything that ``ray_tasks`` needs to know, picklable.
+
+    Attributes:
+        weights_dir: Folder of the verified weights; the same path on every node.
+        carry_key_path: Where workers keep the key of the sealed carry.
+        image_pixels: Largest picture that a worker decodes.
+    """
+
+    speech: WorkerConfig
+    vision: WorkerConfig
+    redaction: WorkerConfig
+    weights_dir: str
+    carry_key_path: str
+    address: str = ""
+    dashboard: bool = True
+    dashboard_port: int = 8265
+    num_cpus: float | None = None
+    num_gpus: float | None = None
+    object_store_bytes: int = 256 * 1024 * 1024
+    image_pixels: int = 40_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWindow:
+    """The running utterance so far, or the whole of it.
+
+    Attributes:
+        pcm: Mono float32 little-endian at 16 kHz, the utterance from its beginning.
+        final: False for a partial, True when the utterance is over.
+        carry: Sealed bytes that the last step of the same stream returned; empty at its start.
+        language: ISO 639-1 code or empty to detect.
+    """
+
+    pcm: bytes
+    final: bool
+    carry: bytes = b""
+    language: str = ""
+    vocabulary: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStep:
+    """What one window gave.
+
+    Attributes:
+        text: For a partial the grown prefix that may be shown; for a final the whole utterance.
+        carry: To be handed back with the next window of the stream.
+        confidence: 0 to 1.
+        no_speech: True when nobody spoke in the window; the text is then empty.
+    """
+
+    text: RedactedText
+    carry: bytes
+    confidence: float
+    language: str
+    no_speech: bool
+    audio_s: float
+    compute_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingResult:
+    """What a whole uploaded recording gave; segments hold (start_s, end_s, text)."""
+
+    text: RedactedText
+    language: str
+    audio_s: float
+    compute_s: float
+    segments: tuple[tuple[float, float, RedactedText], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What runs behind one kind of worker."""
+
+    kind: str
+    healthy: bool
+    engine: str = ""
+    device: str = ""
+    replicas: int = 0
+    detail: str = ""
+    queued: int = 0
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+class Gateway(Protocol):
+    """The only way to the workers. Every method takes a deadline in seconds from now.
+
+    Raises, from every method:
+        DeadlineExceeded: It took too long.
+        Overloaded: The queue of the workers is full; ``retry_after_s`` says when to try again.
+        WorkerLost: A worker died and the retries of the ``interactive`` policy did not help.
+        Unavailable: The cluster is not there.
+        RedactionFailed: Text could not be redacted; nothing is returned.
+    """
+
+    async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        """Recognise and redact one window of a stream."""
+        ...
+
+    async def read_recording(self, data: bytes, *, language: str, timeout_s: float) -> RecordingResult:
+        """Decode, recognise and redact a whole recording. Raises MediaError too."""
+        ...
+
+    async def read_picture(self, data: bytes, *, document_type: str, timeout_s: float) -> RedactedPage:
+        """Decode, read, redact and repaint a picture. Raises MediaError too."""
+        ...
+
+    async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
+        """Redact a batch of texts."""
+        ...
+
+    async def engines(self) -> list[EngineInfo]:
+        """State of the three kinds of worker, without calling into a busy one."""
+        ...

@@ -1,0 +1,162 @@
+"""Every setting, in one place, and the only reader of the environment.
+
+Each field is an environment variable with the prefix ``VESTIBULE_``; a field of a group takes the group's name too, so
+``speech.engine`` is ``VESTIBULE_SPEECH__ENGINE``. ``tests/unit/test_settings.py`` fails when the README lacks one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+
+
+class WorkerSettings(BaseModel):
+    """Resources of one kind of worker; each is a Ray Serve deployment."""
+
+    replicas: int = Field(1, ge=1, description="Processes of this kind.")
+    cpus: float = Field(0.3, gt=0, description="Logical CPUs that Ray books for one replica.")
+    gpus: float = Field(0.0, ge=0, description="GPUs, or a fraction of one, that Ray books for one replica.")
+    threads: int = Field(2, ge=1, description="Threads that the engine of one replica really uses.")
+    max_ongoing: int = Field(4, ge=1, description="Calls that one replica takes at a time.")
+    max_queued: int = Field(64, ge=1, description="Calls that may wait; one more is refused.")
+
+
+class SpeechSettings(WorkerSettings):
+    """Speech recognition."""
+
+    engine: Literal["ctranslate2", "openai-whisper"] = Field("ctranslate2", description="Which Whisper engine.")
+    weights: str = Field("whisper-base", description="Name of the weights, see `vestibule models list`.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
+
+
+class VisionSettings(WorkerSettings):
+    """Reading of pictures."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
+
+
+class RedactionSettings(WorkerSettings):
+    """Redaction."""
+
+    threads: int = Field(1, ge=1, description="Threads of the name classifier.")
+    max_ongoing: int = Field(16, ge=1, description="Calls that one replica takes at a time.")
+    max_queued: int = Field(256, ge=1, description="Calls that may wait; one more is refused.")
+
+
+class RaySettings(BaseModel):
+    """The cluster."""
+
+    address: str = Field("", description="Cluster to join; empty starts a local one that ends with the server.")
+    dashboard: bool = Field(True, description="Whether a local cluster has its dashboard.")
+    dashboard_port: int = Field(8265, description="Port of the dashboard, on loopback.")
+    num_cpus: float | None = Field(None, description="Logical CPUs of a local cluster; empty means those there are.")
+    num_gpus: float | None = Field(None, description="Logical GPUs of a local cluster; empty means those there are.")
+    object_store_bytes: int = Field(256 * MEBIBYTE, description="Shared memory of a local cluster.")
+
+
+class LlmSettings(BaseModel):
+    """The remote LLM. Without a base URL the local fallback answers."""
+
+    base_url: str = Field("", description="OpenAI-compatible endpoint, ends in /v1; empty means none.")
+    api_key: SecretStr = Field(SecretStr(""), description="Its key.")
+    model: str = Field("gpt-4o-mini", description="Model to ask for.")
+    timeout_s: float = Field(30.0, gt=0, description="Bound of one background attempt.")
+    interactive_timeout_s: float = Field(8.0, gt=0, description="Bound of the one attempt that a person waits for.")
+    failures: int = Field(3, ge=1, description="Failures in a row that open the breaker.")
+    reset_s: float = Field(120.0, gt=0, description="How long the breaker stays open.")
+    successes: int = Field(2, ge=1, description="Probes that must succeed before it closes.")
+
+
+class LimitSettings(BaseModel):
+    """Bounds on what a caller may send."""
+
+    upload_bytes: int = Field(10 * MEBIBYTE, gt=0, description="Largest upload.")
+    image_pixels: int = Field(40_000_000, gt=0, description="Largest picture.")
+    stream_s: float = Field(3600.0, gt=0, description="Longest audio of one conversation stream.")
+    stream_idle_s: float = Field(60.0, gt=0, description="Silence of a client after which its stream is ended.")
+    utterance_s: float = Field(28.0, gt=0, le=29.0, description="Longest utterance; a longer one is cut.")
+    streams: int = Field(100, ge=1, description="Open conversation streams.")
+    open_jobs: int = Field(1000, ge=1, description="Jobs that wait or run; one more upload is refused.")
+
+
+class QuackSettings(BaseModel):
+    """The live endpoint for analysts."""
+
+    enabled: bool = Field(True, description="Whether analysts may attach.")
+    port: int = Field(9494, description="Port on loopback.")
+    token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
+
+
+class Settings(BaseSettings):
+    """All settings, read once and frozen."""
+
+    model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    address: str = Field("127.0.0.1:50051", description="Where the gRPC server listens; port 0 picks one.")
+    allow_plaintext: bool = Field(False, description="Listen without TLS on an address that is not loopback.")
+    metrics_port: int = Field(9464, description="Port of the Prometheus metrics on loopback; 0 turns them off.")
+    cache_dir: Path = Field(platformdirs.user_cache_path("vestibule"), description="Weights.")
+    data_dir: Path = Field(platformdirs.user_data_path("vestibule"), description="The ledger and redacted pictures.")
+    state_dir: Path = Field(platformdirs.user_state_path("vestibule"), description="Spool, keys, tokens and logs.")
+    spool_key: SecretStr = Field(
+        SecretStr(""), description="Base64 of 32 bytes; empty generates one into the state folder."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
+    drain_s: float = Field(6.0, gt=0, description="How long open calls may go on after SIGTERM.")
+    idle_session_s: float = Field(1800.0, gt=0, description="Idle time after which a session counts as abandoned.")
+    ray: RaySettings = RaySettings()
+    speech: SpeechSettings = SpeechSettings()
+    vision: VisionSettings = VisionSettings()
+    redaction: RedactionSettings = RedactionSettings()
+    llm: LlmSettings = LlmSettings()
+    limits: LimitSettings = LimitSettings()
+    quack: QuackSettings = QuackSettings()
+
+    # The issue's own name for the most common setting, VESTIBULE_LLM_BASE_URL, without the double underscore.
+    llm_base_url: str = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")
+    llm_api_key: SecretStr = Field(SecretStr(""), description="Short form of VESTIBULE_LLM__API_KEY.")
+    llm_model: str = Field("", description="Short form of VESTIBULE_LLM__MODEL.")
+
+    @property
+    def weights_dir(self) -> Path:
+        """Folder of the verified model weights."""
+        return self.cache_dir / "weights"
+
+    @property
+    def ledger_path(self) -> Path:
+        """The DuckDB file."""
+        return self.data_dir / "ledger.duckdb"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Encrypted media that still wait for a worker."""
+        return self.state_dir / "spool"
+
+    @property
+    def pictures_dir(self) -> Path:
+        """Redacted pictures."""
+        return self.data_dir / "pictures"
+
+    @property
+    def carry_key_path(self) -> Path:
+        """Key of the sealed carry. Workers read it; the server never does."""
+        return self.state_dir / "workers" / "carry.key"
+
+    @property
+    def upstream(self) -> LlmSettings:
+        """The LLM settings with the short forms applied."""
+        changes: dict[str, object] = {}
+        if self.llm_base_url:
+            changes["base_url"] = self.llm_base_url
+        if self.llm_api_key.get_secret_value():
+            changes["api_key"] = self.llm_api_key
+        if self.llm_model:
+            changes["model"] = self.llm_model
+        return self.llm.model_copy(update=changes)
