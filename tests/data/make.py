@@ -1,0 +1,37 @@
+"""Makes the files in this folder again: ``python -m tests.data.make`` from the repository root, with the dev extras.
+
+Deterministic by seed with the same versions of Piper, ONNX Runtime, FFmpeg and Pillow; other versions give files that
+sound and look alike but differ in their bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.data import make_pictures, make_speech
+
+FOLDER = Path(__file__).parent
+SEED = 20_261_124
+
+
+def main() -> None:
+    """Make all files, or the kind that is named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=("speech", "pictures"), help="leave the other kind as it is")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write into")
+    args = parser.parse_args()
+    written: list[Path] = []
+    if args.only != "pictures":
+        with tempfile.TemporaryDirectory() as scratch:
+            written += make_speech.make(args.out, Path(scratch), SEED)
+    if args.only != "speech":
+        written += make_pictures.make(args.out, SEED)
+    for path in written:
+        sys.stdout.write(f"{path.name:16s} {path.stat().st_size:9,d} bytes\n")
+
+
+if __name__ == "__main__":
+    main()
