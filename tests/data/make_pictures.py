@@ -1,7 +1,8 @@
 """Draws a visitor register and a water meter and photographs them badly.
 
-A page is rendered flat and large, then treated the way a hand-held phone treats it: perspective, uneven light, a little
-blur, sensor noise, JPEG. Orientation, camera and position are written as EXIF, so that a test can show they are dropped.
+A page is rendered flat and large, then treated the way a hand-held phone treats it: perspective, uneven light, a
+little blur, sensor noise, JPEG. Orientation, camera and position go into EXIF, so that a test can show they are
+dropped.
 """
 
 from __future__ import annotations
@@ -173,24 +174,30 @@ def photograph(page: Pixels, chance: np.random.Generator, lean: float, crop: flo
     warp = cv2.getPerspectiveTransform(corners, target)
     warped = cv2.warpPerspective(page, warp, size, flags=cv2.INTER_CUBIC).astype(np.float32)
     mask = cv2.warpPerspective(np.full(page.shape[:2], 255, np.uint8), warp, size).astype(np.float32)[..., None] / 255
-    shadow = cv2.GaussianBlur(np.roll(mask, (14, 10), (0, 1)), (0, 0), 12)[..., None]
+    shadow = blur(np.roll(mask, (14, 10), (0, 1)), 12)[..., None]
     picture = table * (1 - 0.45 * shadow) * (1 - mask) + warped * mask
     ys, xs = np.mgrid[0 : size[1], 0 : size[0]].astype(np.float32)
     lamp = np.hypot((xs / size[0] - 0.32) * 1.1, ys / size[1] - 0.28)
     picture *= (1.06 - 0.42 * lamp)[..., None]
     picture *= np.array([1.0, 0.975, 0.92], np.float32)  # warm indoor light
-    picture = cv2.GaussianBlur(picture, (0, 0), 1.1)
-    grain = cv2.GaussianBlur(chance.normal(0, 9, picture.shape).astype(np.float32), (0, 0), 0.7)
+    grain = blur(chance.normal(0, 9, picture.shape), 0.7)
     y, x = int(crop * size[1]), int(crop * size[0])
-    return np.clip(picture + grain, 0, 255).astype(np.uint8)[y : size[1] - y, x : size[0] - x]
+    taken: Pixels = np.clip(blur(picture, 1.1) + grain, 0, 255).astype(np.uint8)
+    return taken[y : size[1] - y, x : size[0] - x]
 
 
 def wood(size: tuple[int, int], chance: np.random.Generator) -> npt.NDArray[np.float32]:
     """A brown surface with grain along x, shape (h, w, 3)."""
     width, height = size
-    streaks = cv2.GaussianBlur(chance.normal(0, 1, (height, width)).astype(np.float32), (0, 0), sigmaX=60, sigmaY=1.5)
-    streaks /= float(np.abs(streaks).max())
-    return np.array([112, 78, 52], np.float32) * (1 + 0.35 * streaks[..., None])
+    streaks = blur(chance.normal(0, 1, (height, width)), 60, 1.5)
+    contrast = 0.35 / float(np.abs(streaks).max())
+    return np.array([112, 78, 52], np.float32) * (1 + contrast * streaks[..., None])
+
+
+def blur(values: npt.NDArray[np.floating], sigma_x: float, sigma_y: float = 0) -> npt.NDArray[np.float32]:
+    """Gaussian blur; ``sigma_y`` 0 means the same as ``sigma_x``."""
+    blurred = cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigmaX=sigma_x, sigmaY=sigma_y)
+    return np.asarray(blurred, np.float32)
 
 
 def as_phone_jpeg(pixels: Pixels, orientation: int) -> bytes:

@@ -133,7 +133,7 @@ def join(clips: list[npt.NDArray[np.int16]], pauses_s: list[float]) -> npt.NDArr
     parts = [np.zeros(int(0.3 * RATE_HZ), np.int16)]
     for clip, pause_s in zip(clips, pauses_s, strict=True):
         parts += [clip, np.zeros(int(pause_s * RATE_HZ), np.int16)]
-    return np.concatenate(parts).astype(np.float32) / 32768
+    return np.concatenate(parts).astype(np.float32) / np.float32(32768)
 
 
 def room(samples: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.int16]:
@@ -143,10 +143,11 @@ def room(samples: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.int16]:
 
 
 def encode(samples: npt.NDArray[np.int16], path: Path, recording: Recording) -> None:
-    """Encode a clip; ``bitexact`` keeps random stream ids and version strings out, so a second run gives the same file."""
+    """Encode a clip; ``bitexact`` keeps random stream ids and version strings out, so a second run gives the same."""
     options = {"fflags": "+bitexact"}
     with av.open(str(path), "w", format=recording.container, options=options) as container:
         stream = container.add_stream(recording.codec, rate=recording.rate_hz, options={"flags": "+bitexact"})
+        assert isinstance(stream, av.AudioStream)
         stream.layout = "mono"
         if recording.bits_per_s is not None:
             stream.bit_rate = recording.bits_per_s
@@ -158,7 +159,6 @@ def encode(samples: npt.NDArray[np.int16], path: Path, recording: Recording) -> 
         fifo = av.AudioFifo()
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             fifo.write(piece)
-        size = stream.frame_size or 1024
-        while (block := fifo.read(size)) is not None or (block := fifo.read(0)) is not None:
+        for block in fifo.read_many(stream.frame_size or 1024, partial=True):
             container.mux(stream.encode(block))
         container.mux(stream.encode(None))
