@@ -1,0 +1,250 @@
+"""Rows of the ledger as values. Text columns hold redacted text only, and the types say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from models.text import RedactedText
+
+Clock = Callable[[], datetime]
+"""Returns the time now, aware, in UTC. Passed in everywhere, so that tests advance it by hand."""
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+class SessionState(StrEnum):
+    """Stages of a session; the first four are the default funnel."""
+
+    STARTED = "STARTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    COMPLETED = "COMPLETED"
+    ABANDONED = "ABANDONED"
+    REJECTED = "REJECTED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can follow."""
+        return self in (SessionState.COMPLETED, SessionState.ABANDONED, SessionState.REJECTED)
+
+
+class UploadState(StrEnum):
+    """How far an upload is."""
+
+    ACCEPTED = "ACCEPTED"
+    PROCESSING = "PROCESSING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+
+
+class JobState(StrEnum):
+    """How far a job is. ``DEAD`` jobs have a dead letter."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    DEAD = "DEAD"
+
+
+class RecommendationState(StrEnum):
+    """Where a recommendation stands."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    SUPERSEDED = "SUPERSEDED"
+
+
+class Origin(StrEnum):
+    """Who wrote a reply or a record."""
+
+    MODEL = "MODEL"
+    FALLBACK = "FALLBACK"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One session."""
+
+    id: str
+    client_id: str
+    request_id: str
+    state: SessionState
+    create_time: datetime
+    update_time: datetime
+    language: str = ""
+    vocabulary: tuple[str, ...] = ()
+    variant: str = ""
+    turn_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """One utterance or typed text, and the assistant's reply once it is there."""
+
+    id: str
+    session_id: str
+    stream_id: str
+    utterance: int
+    source: str
+    text: RedactedText
+    create_time: datetime
+    confidence: float = 1.0
+    language: str = ""
+    start_s: float = 0.0
+    end_s: float = 0.0
+    compute_s: float = 0.0
+    reply: RedactedText | None = None
+    reply_origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRow:
+    """One file. ``picture_path`` is relative to the folder of redacted pictures."""
+
+    id: str
+    session_id: str
+    kind: str
+    state: UploadState
+    size_bytes: int
+    sha256: str
+    media_type: str
+    create_time: datetime
+    update_time: datetime
+    progress: float = 0.0
+    attempts: int = 0
+    failure_reason: str = ""
+    text: RedactedText | None = None
+    picture_path: str = ""
+    picture_mime: str = ""
+    picture_bytes: int = 0
+    picture_width: int = 0
+    picture_height: int = 0
+    painted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """Work that was accepted.
+
+    Attributes:
+        key: Idempotency key, unique; queueing the same key twice gives one job.
+        payload: References only (ids), never content.
+        lease_until: While it lies ahead, the owner works on it.
+    """
+
+    id: str
+    kind: str
+    key: str
+    session_id: str
+    payload: dict[str, str]
+    state: JobState
+    policy: str
+    create_time: datetime
+    next_attempt_time: datetime
+    attempts: int = 0
+    first_attempt_time: datetime | None = None
+    lease_owner: str = ""
+    lease_until: datetime | None = None
+    last_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendationRow:
+    """A proposed record. ``record`` is its canonical JSON, every string in it redacted."""
+
+    id: str
+    session_id: str
+    state: RecommendationState
+    record: RedactedText
+    content_hash: str
+    origin: Origin
+    create_time: datetime
+    decide_time: datetime | None = None
+    decided_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """Something that happened; ``stage`` is set when the session entered it.
+
+    Attributes:
+        took_s: Seconds in the stage before, for a change of stage; duration of the thing otherwise.
+        properties: Machine words and numbers as text, or redacted values.
+    """
+
+    id: str
+    session_id: str
+    client_id: str
+    name: str
+    server_time: datetime
+    stage: SessionState | None = None
+    device_time: datetime | None = None
+    sequence: int = 0
+    variant: str = ""
+    took_s: float | None = None
+    properties: dict[str, RedactedText] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """A job that failed for good. ``message`` is a sentence of ours."""
+
+    id: str
+    job_id: str
+    kind: str
+    session_id: str
+    reason: str
+    message: str
+    attempts: int
+    policy: str
+    create_time: datetime
+    closed_time: datetime | None = None
+    closed_as: str = ""
+    closed_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """A conversation stream, so that it can be resumed.
+
+    Attributes:
+        token_hash: SHA-256 hex of the resume token.
+        next_offset: Bytes of audio that are safely in the spool.
+        finalized_offset: Bytes below this belong to utterances whose finals are stored.
+        next_utterance: Number that the next utterance gets.
+        carry: Sealed state of the workers; opaque here.
+    """
+
+    id: str
+    session_id: str
+    token_hash: str
+    encoding: str
+    sample_rate_hz: int
+    channels: int
+    language: str
+    create_time: datetime
+    update_time: datetime
+    next_offset: int = 0
+    finalized_offset: int = 0
+    next_utterance: int = 0
+    carry: bytes = b""
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """One stage of the funnel."""
+
+    name: str
+    sessions: int
+    dropped: int
+    drop_off_rate: float
+    median_s: float | None
+    severity: str
