@@ -1,0 +1,108 @@
+"""Structured logs that cannot carry what a person said.
+
+A line holds machine words (identifiers, numbers, states) and text that is known to be safe. A plain string with a space
+or an @ in it may be somebody's words, so only its length is written; ``RawText`` is never written at all. Exceptions
+are logged as their type and the places they passed, without their message.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Protocol
+
+import structlog
+
+from models.errors import VestibuleError
+from models.text import RawText, RedactedText
+
+_MACHINE_WORD = re.compile(r"[\w.:/\[\]+=,-]{0,200}\Z", re.ASCII)
+_OUR_OWN_KEYS = frozenset({"event", "level", "timestamp", "logger"})
+
+
+class Logger(Protocol):
+    """The part of structlog that the server uses."""
+
+    def debug(self, event: str, **values: object) -> object: ...  # noqa: D102
+    def info(self, event: str, **values: object) -> object: ...  # noqa: D102
+    def warning(self, event: str, **values: object) -> object: ...  # noqa: D102
+    def error(self, event: str, **values: object) -> object: ...  # noqa: D102
+
+
+def get_logger(name: str) -> Logger:
+    """A logger for one module."""
+    logger: Logger = structlog.get_logger(logger=name)
+    return logger
+
+
+def configure(level: str, style: str) -> None:
+    """Set the process up to log to standard error, one line an event, ``json`` or ``console``."""
+    renderer: Any = structlog.processors.JSONRenderer()
+    if style == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            withhold,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log through the standard module; their messages may hold anything, so only where they come from is kept.
+    logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
+
+
+def withhold(logger: object, method: str, values: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Replace every value that might be somebody's words; the last processor before the renderer."""
+    return {key: value if key in _OUR_OWN_KEYS else _safe(value) for key, value in values.items()}
+
+
+def _safe(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, RedactedText | RawText | str):
+        return _safe_text(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_safe(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(_safe(str(k))): _safe(v) for k, v in value.items()}
+    return f"<{type(value).__name__}>"
+
+
+def _safe_text(value: RedactedText | RawText | str) -> str:
+    if isinstance(value, RedactedText):
+        return value.value
+    if isinstance(value, RawText):
+        return "<withheld>"
+    return str(value) if _MACHINE_WORD.match(value) else f"<{len(value)} characters withheld>"
+
+
+def describe(error: BaseException) -> dict[str, object]:
+    """What may be logged of an exception: type, reason, and the frames it passed, innermost last."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
+    described: dict[str, object] = {"error_type": type(error).__name__, "frames": places}
+    if isinstance(error, VestibuleError):
+        described["reason"] = error.reason
+    if error.__cause__ is not None:
+        described["cause_type"] = type(error.__cause__).__name__
+    return described
+
+
+class _LibraryHandler(logging.Handler):
+    """Turns records of libraries into our lines, without their message."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        extra: dict[str, object] = {"library": record.name, "at": f"{record.filename}:{record.lineno}"}
+        if record.exc_info and record.exc_info[1] is not None:
+            extra |= describe(record.exc_info[1])
+        log = get_logger("library")
+        (log.error if record.levelno >= logging.ERROR else log.warning)("library_message", **extra)

@@ -1,0 +1,47 @@
+"""Prometheus metrics. Labels come from fixed vocabularies, never from input."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+_LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """All metrics of one server, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        into = self.registry
+        self.rpcs = Counter("vestibule_rpcs", "RPCs by method and status code.", ["method", "code"], registry=into)
+        self.rpc_seconds = Histogram(
+            "vestibule_rpc_seconds", "Duration of RPCs.", ["method"], buckets=_LATENCY_BUCKETS_S, registry=into
+        )
+        self.streams = Gauge("vestibule_open_streams", "Open conversation streams.", registry=into)
+        self.final_seconds = Histogram(
+            "vestibule_final_seconds",
+            "From the end of an utterance to its redacted text.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=into,
+        )
+        self.jobs = Counter(
+            "vestibule_jobs", "Attempts at jobs by kind and outcome.", ["kind", "outcome"], registry=into
+        )
+        self.job_seconds = Histogram(
+            "vestibule_job_seconds",
+            "Duration of attempts at jobs.",
+            ["kind"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=into,
+        )
+        self.entities = Counter("vestibule_redacted_entities", "Entities that were redacted.", ["type"], registry=into)
+        self.breaker_open = Gauge(
+            "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into
+        )
+        self.replies = Counter("vestibule_replies", "Replies and records by origin.", ["kind", "origin"], registry=into)
+
+    def serve(self, port: int) -> object:
+        """Answer scrapes on loopback; returns the server and its thread, or None when the port is 0."""
+        if port == 0:
+            return None
+        return start_http_server(port, addr="127.0.0.1", registry=self.registry)
