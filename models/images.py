@@ -230,7 +230,7 @@ def _as_8_bit(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     """Grey values of 16 bits, or of any range, as 0 to 255."""
     clean = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     low, high = float(clean.min()), float(clean.max())
-    if 0 <= low and high <= 65_535:
+    if low >= 0 and high <= 65_535:
         low, high = 0.0, 65_535.0 if high > 255 else 255.0
     span = (high - low) or 1.0
     return ((clean - low) * (255.0 / span)).round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,83 @@
+"""Boxes of text: stretches along a line, rows of a page, hulls to paint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from models.vision.types import Box, OcrLine
+
+Point = tuple[float, float]
+
+
+def stretch(box: Box, start: float, end: float) -> Box:
+    """The part of a line's box between two shares of its length, 0 at the beginning of the text and 1 at its end."""
+    top_left, top_right, bottom_right, bottom_left = box
+    return (
+        _between(top_left, top_right, start),
+        _between(top_left, top_right, end),
+        _between(bottom_left, bottom_right, end),
+        _between(bottom_left, bottom_right, start),
+    )
+
+
+def _between(a: Point, b: Point, share: float) -> Point:
+    return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
+
+
+def span_x(box: Box) -> tuple[float, float]:
+    """Leftmost and rightmost x."""
+    xs = [x for x, _ in box]
+    return min(xs), max(xs)
+
+
+def span_y(box: Box) -> tuple[float, float]:
+    """Topmost and lowest y."""
+    ys = [y for _, y in box]
+    return min(ys), max(ys)
+
+
+def centre(box: Box) -> Point:
+    """Mean of the corners."""
+    return sum(x for x, _ in box) / 4, sum(y for _, y in box) / 4
+
+
+def text_height(box: Box) -> float:
+    """Height of the print in pixels, whichever way the line runs."""
+    (x0, y0), _, _, (x3, y3) = box
+    return float(((x3 - x0) ** 2 + (y3 - y0) ** 2) ** 0.5)
+
+
+def rows(lines: Sequence[OcrLine]) -> list[list[int]]:
+    """Indices of the lines that stand beside each other, row by row from top to bottom, left to right in a row.
+
+    A photographed page leans, so heights are compared after the page's slope is taken out, and each line with the one
+    just above it in that order, because perspective leaves some slope over.
+    """
+    slope = page_slope(lines)
+    level = [_level(line.box, slope) for line in lines]
+    found: list[list[int]] = []
+    for i in sorted(range(len(lines)), key=lambda n: level[n]):
+        height = text_height(lines[i].box)
+        row = found[-1] if found else []
+        if row and abs(level[i] - level[row[-1]]) < 0.6 * min(height, text_height(lines[row[-1]].box)):
+            row.append(i)
+        else:
+            found.append([i])
+    return [sorted(row, key=lambda n: span_x(lines[n].box)[0]) for row in found]
+
+
+def page_slope(lines: Sequence[OcrLine]) -> float:
+    """Median dy/dx of the lines that are long enough to tell; 0 when none is, or when the page lies on its side."""
+    slopes = []
+    for line in lines:
+        (x0, y0), (x1, y1), _, _ = line.box
+        if abs(x1 - x0) > 3 * text_height(line.box):
+            slopes.append((y1 - y0) / (x1 - x0))
+    return median(slopes) if slopes else 0.0
+
+
+def _level(box: Box, slope: float) -> float:
+    """Height of a box on the page once the slope is taken out."""
+    x, y = centre(box)
+    return y - slope * x
