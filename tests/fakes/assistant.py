@@ -1,0 +1,118 @@
+"""An assistant whose answers are written by the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from models.errors import RedactionFailed, UpstreamFailed, VestibuleError
+from models.text import RedactedText
+from server.ledger.types import Origin
+from server.llm.types import Exchange, Field, Material, Proposed, Record, Reply
+
+DEFAULT_PIECES = ("Thank you. ", "What does the meter read?")
+FALLBACK_PIECES = ("I have noted that.",)
+FALLBACK_RECORD = Record("Written without a model.", ())
+
+
+@dataclass(frozen=True, slots=True)
+class AskedReply:
+    """A call of ``reply``, as it came."""
+
+    said: RedactedText
+    history: tuple[Exchange, ...]
+    language: str
+    fallback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRecord:
+    """A call of ``propose``, as it came."""
+
+    materials: tuple[Material, ...]
+    language: str
+    fallback: bool
+
+
+class FakeAssistant:
+    """Implements ``server.llm.types.Assistant``; answers come from queues, then from defaults.
+
+    A scripted error is raised to a background caller (``fallback=False``) and turned into the fallback for a person
+    who waits, as the real one does. An error between pieces breaks the stream there. ``hold()`` makes every call wait
+    until ``release()``.
+    """
+
+    def __init__(self, *, configured: bool = True) -> None:
+        self.is_configured = configured
+        self.asked_replies: list[AskedReply] = []
+        self.asked_records: list[AskedRecord] = []
+        self._replies: deque[tuple[str | VestibuleError, ...]] = deque()
+        self._records: deque[Record | VestibuleError] = deque()
+        self._free = asyncio.Event()
+        self._free.set()
+
+    @property
+    def configured(self) -> bool:
+        return self.is_configured
+
+    def script_reply(self, *pieces: str | VestibuleError) -> None:
+        """Queue one reply; an error as the first piece fails the call itself."""
+        self._replies.append(pieces)
+
+    def script_record(self, record: Record | VestibuleError) -> None:
+        """Queue one record or failure."""
+        self._records.append(record)
+
+    def hold(self) -> None:
+        self._free.clear()
+
+    def release(self) -> None:
+        self._free.set()
+
+    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
+        _refuse_unsafe([said])
+        self.asked_replies.append(AskedReply(said, tuple(history), language, fallback))
+        await self._free.wait()
+        pieces = self._replies.popleft() if self._replies else DEFAULT_PIECES
+        if self.is_configured and pieces and not isinstance(pieces[0], VestibuleError):
+            return Reply(_stream(pieces, fallback), Origin.MODEL)
+        if fallback:
+            return Reply(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
+        raise _error(pieces[0] if pieces else None)
+
+    async def propose(self, materials: list[Material], *, language: str, fallback: bool) -> Proposed:
+        _refuse_unsafe(m.text for m in materials)
+        self.asked_records.append(AskedRecord(tuple(materials), language, fallback))
+        await self._free.wait()
+        record = self._records.popleft() if self._records else _default_record(materials)
+        if self.is_configured and isinstance(record, Record):
+            return Proposed(record, Origin.MODEL)
+        if fallback:
+            return Proposed(FALLBACK_RECORD, Origin.FALLBACK)
+        raise _error(record)
+
+
+def _error(scripted: object) -> VestibuleError:
+    return scripted if isinstance(scripted, VestibuleError) else UpstreamFailed("No upstream is set.")
+
+
+def _refuse_unsafe(texts: Iterable[RedactedText]) -> None:
+    if not all(text.safe_for_llm for text in texts):
+        raise RedactionFailed("A text is not safe for the assistant.")
+
+
+def _default_record(materials: list[Material]) -> Record:
+    fields = tuple(Field(f"{material.kind}_seen", "yes", material.id) for material in materials[:1])
+    return Record("A visit.", fields, ("meter_reading",))
+
+
+async def _stream(pieces: Iterable[str | VestibuleError], fallback: bool) -> AsyncIterator[str]:
+    for piece in pieces:
+        if isinstance(piece, VestibuleError):
+            if not fallback:
+                raise piece
+            yield FALLBACK_PIECES[0]
+            return
+        yield piece
