@@ -104,7 +104,7 @@ def _wants_cuda(options: OcrOptions) -> bool:
     return available and options.cuda is not False
 
 
-def _load(options: OcrOptions, *, cuda: bool) -> Any:  # noqa: ANN401 - rapidocr is untyped
+def _load(options: OcrOptions, *, cuda: bool) -> Any:
     folder = Path(str(files("rapidocr"))) / "models"
     missing = [name for name in (DETECTOR, CLASSIFIER, RECOGNIZER) if not (folder / name).is_file()]
     if missing:
@@ -131,7 +131,7 @@ def _load(options: OcrOptions, *, cuda: bool) -> Any:  # noqa: ANN401 - rapidocr
     return ocr
 
 
-def _warm_up(ocr: Any) -> None:  # noqa: ANN401 - rapidocr is untyped
+def _warm_up(ocr: Any) -> None:
     """Load the three models now, which RapidOCR puts off until the first print that it sees."""
     import cv2
 
@@ -166,7 +166,7 @@ def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
     return float(np.hypot(a[0] - b[0], a[1] - b[1]))
 
 
-def _line(text: str, box: Box, info: Any) -> OcrLine:  # noqa: ANN401 - rapidocr is untyped
+def _line(text: str, box: Box, info: Any) -> OcrLine:
     """One line with its words, cut at white space.
 
     Args:
