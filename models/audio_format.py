@@ -86,14 +86,14 @@ _LONGEST_TAG_BYTES = 1 << 20
 """Album covers fit; longer than that, we guess."""
 
 
-def head_bytes(head: bytes) -> int:
+def head_bytes(head: bytes | bytearray) -> int:
     """How many bytes ``detect`` wants to see, given the first ones; an ID3 tag has to be looked behind."""
     if head[:3] == b"ID3" and len(head) >= 10 and _id3_bytes(head) <= _LONGEST_TAG_BYTES:
         return _id3_bytes(head) + HEAD_BYTES
     return HEAD_BYTES
 
 
-def _id3_bytes(head: bytes) -> int:
+def _id3_bytes(head: bytes | bytearray) -> int:
     """Length of the tag: 28 bits in four bytes, so that it never looks like a sync word."""
     size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=False))
     return 10 + size
