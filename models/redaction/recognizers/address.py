@@ -1,0 +1,107 @@
+"""Street addresses and postcodes.
+
+Must NOT match: "table for four", "Room 12", names of sites ("the Riverside site"), a town alone.
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.recognizers.base import Pattern, PatternRecognizer, words
+
+_KIND_EN = (
+    r"(?:street|st|avenue|ave?|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|place|pl|terrace|square|sq|way|close|crescent|cres|highway|hwy|"
+    r"parkway|pkwy|alley|circle|cir|trail|trl|loop|mews|grove|gardens?|hill|walk|row|plaza|turnpike|route|quay|wharf)"
+)
+_WORD = r"[^\W\d_][\w'’.-]{0,30}"
+_UNIT = r"(?:\s{0,2},?\s{1,3}(?:apt|apartment|suite|ste|unit|flat|floor|room|#|no)\.?\s{0,2}#?[\w-]{1,8})?"
+_CITY_TAIL = r"(?:\s{0,2},\s{1,2}[A-Z][\w'’.-]{1,30}(?: [A-Z][\w'’.-]{1,30}){0,2}(?:,? {1,2}[A-Z]{2}(?= ?\d|\b))?(?:,? {1,2}\d{5}(?:-\d{4})?)?)?"
+
+STREET = PatternRecognizer(
+    entity="ADDRESS",
+    name="street",
+    needs="0",
+    patterns=(
+        # 14 Elm Street, 221B Baker St., 1600 N Pennsylvania Ave NW, Apt 4
+        Pattern(
+            re.compile(
+                rf"(?<![\w.])\d{{1,6}}(?:[-/]\d{{1,5}})?[A-Za-z]?,? {{1,3}}(?:{_WORD} {{1,3}}){{1,4}}{_KIND_EN}\.?(?![^\W_])"
+                rf"(?:\s[NSEW]{{1,2}}(?![a-z]))?{_UNIT}",
+                re.IGNORECASE,
+            ),
+            0.7,
+            name="en",
+        ),
+        Pattern(
+            re.compile(
+                rf"(?<![\w.])\d{{1,6}}[A-Za-z]?,? {{1,3}}(?:{_WORD} {{1,3}}){{1,4}}{_KIND_EN}\.?(?![^\W_]){_CITY_TAIL}",
+                re.IGNORECASE,
+            ),
+            0.55,
+            name="en-city",
+        ),
+        # Hauptstraße 12, Am Alten Markt 3a
+        Pattern(
+            re.compile(
+                rf"(?<!\w)[A-ZÄÖÜ][\w-]{{2,30}}(?:stra(?:ß|ss)e|str\.?|weg|gasse|platz|allee|ufer|damm|ring)\s{{1,2}}\d{{1,4}}\s?[a-z]?(?!\w)"
+            ),
+            0.8,
+            name="de",
+        ),
+        # 12 rue de la Paix, 3 bis avenue Foch; calle Mayor 5; via Roma 10
+        Pattern(
+            re.compile(
+                rf"(?<![\w.])\d{{1,4}}(?: (?:bis|ter))?,? {{1,2}}(?:rue|avenue|boulevard|place|allée|chemin|impasse|quai|cours)(?: {_WORD}){{1,5}}",
+                re.IGNORECASE,
+            ),
+            0.75,
+            name="fr",
+        ),
+        Pattern(
+            re.compile(
+                rf"(?<!\w)(?:calle|c/|avenida|avda\.?|plaza|paseo|carrer|via|viale|piazza|rua)(?: {_WORD}){{1,5}},? (?:n[º°o.]{{0,2}} ?)?\d{{1,4}}(?!\w)",
+                re.IGNORECASE,
+            ),
+            0.75,
+            name="es-it-pt",
+        ),
+        Pattern(re.compile(r"(?<!\w)p\.?\s?o\.?\s?box\s{1,2}\d{1,6}(?!\w)", re.IGNORECASE), 0.8, name="box"),
+    ),
+)
+
+_UK = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]? {0,2}\d[A-Z]{2})"
+
+POSTCODE = PatternRecognizer(
+    entity="ADDRESS",
+    name="postcode",
+    needs="0",
+    patterns=(
+        Pattern(re.compile(rf"(?<![\w-]){_UK}(?![\w-])"), 0.75, name="uk"),
+        Pattern(re.compile(rf"(?<![\w-]){_UK}(?![\w-])", re.IGNORECASE), 0.4, name="uk-lower"),
+        Pattern(re.compile(r"(?<![\w-])[ABCEGHJ-NPRSTVXY]\d[A-Z] ?\d[A-Z]\d(?![\w-])"), 0.7, name="ca"),
+        Pattern(
+            re.compile(
+                r"(?<!\w)(?:A[LKZR]|C[AOT]|D[EC]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[TA]|W[AVIY])\.?,? \d{5}(?:-\d{4})?(?!\w)"
+            ),
+            0.75,
+            name="us-state",
+        ),
+        Pattern(re.compile(r"(?<![\w.-])\d{5}-\d{4}(?![\w-])"), 0.6, name="zip4"),
+        Pattern(re.compile(r"(?<![\w.,-])\d{5}(?![\w.,-]\d|\w)"), 0.2, name="five"),
+        Pattern(re.compile(r"(?<![\w.,-])\d{3} ?\d{3}(?![\w.,-]\d|\w)"), 0.15, name="in"),
+    ),
+    context=words(
+        "zip",
+        "zip ?code",
+        "post ?code",
+        "postal",
+        "pin ?code",
+        "plz",
+        "postleitzahl",
+        "código postal",
+        "code postal",
+        "पिनकोड",
+        "पिन कोड",
+        "address",
+    ),
+)

@@ -1,0 +1,134 @@
+"""What recognizers are made of: patterns, context words and checks as data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.redaction.types import RedactionContext
+from models.redaction.views import View
+from models.text import Entity
+
+CONTEXT_BEFORE = 60
+"""Characters before a match in which a context word counts; about ten words."""
+CONTEXT_AFTER = 30
+
+THRESHOLD = 0.5
+"""Matches scored below this are dropped."""
+
+
+class Recognizer(Protocol):
+    """Finds one kind of entity in a view."""
+
+    @property
+    def name(self) -> str:
+        """Stable, for ``--why``."""
+        ...
+
+    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+        """Yield entities with offsets in the view. Must run in time linear in its length."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One shape of an entity.
+
+    Attributes:
+        regex: No nested quantifiers over the same characters; every repeat is bounded.
+        score: Confidence without context or checksum.
+        group: The part of the match that is the entity.
+        name: For ``--why``.
+    """
+
+    regex: re.Pattern[str]
+    score: float
+    group: int | str = 0
+    name: str = ""
+
+
+def words(*alternatives: str) -> re.Pattern[str]:
+    """Context words as one pattern; matched against lower-case text, whole words only."""
+    joined = "|".join(sorted((a for a in alternatives), key=len, reverse=True))
+    return re.compile(rf"(?<![^\W_])(?:{joined})(?![^\W_])")
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRecognizer:
+    """Patterns, then a checksum, then the words around.
+
+    Attributes:
+        entity: Label of what is found.
+        name: Stable name.
+        patterns: Shapes, tried in order.
+        context: Words that make a match likelier when they stand near it.
+        check: True for right, False for wrong, None when it cannot tell. A wrong checksum lowers the score and does
+            not clear the match: digits get misheard and misread.
+        boost: Added when a context word is near.
+        failed_factor: Multiplies the score when the check says no.
+        needs: Quick test; text without one of these characters is skipped. ``0`` stands for any digit.
+    """
+
+    entity: str
+    name: str
+    patterns: tuple[Pattern, ...]
+    context: re.Pattern[str] | None = None
+    check: Callable[[str], bool | None] | None = None
+    boost: float = 0.4
+    failed_factor: float = 0.3
+    needs: str = ""
+
+    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if not self._may_match(view.text):
+            return
+        for pattern in self.patterns:
+            for match in pattern.regex.finditer(view.text):
+                start, end = match.span(pattern.group)
+                if start < 0 or start == end:
+                    continue
+                score = self._score(view, match[pattern.group], start, end, pattern.score)
+                if score >= THRESHOLD:
+                    yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
+
+    def _may_match(self, text: str) -> bool:
+        if not self.needs:
+            return True
+        return any((has_digit(text) if char == "0" else char in text) for char in self.needs)
+
+    def _score(self, view: View, found: str, start: int, end: int, score: float) -> float:
+        if self.check is not None:
+            verdict = self.check(found)
+            if verdict is True:
+                score = max(score, 0.95)
+            elif verdict is False:
+                score *= self.failed_factor
+        if score < 1.0 and self.context is not None and near(view, start, end, self.context):
+            score += self.boost
+        return min(score, 1.0)
+
+
+_DIGIT = re.compile(r"\d")
+
+
+def has_digit(text: str) -> bool:
+    """Whether any digit is in the text."""
+    return _DIGIT.search(text) is not None
+
+
+def near(
+    view: View, start: int, end: int, pattern: re.Pattern[str], before: int = CONTEXT_BEFORE, after: int = CONTEXT_AFTER
+) -> bool:
+    """Whether a context word stands near [start, end) of a view."""
+    lower = view.lower
+    return bool(
+        pattern.search(lower, max(0, start - before), start)
+        or (after and pattern.search(lower, end, min(len(lower), end + after)))
+    )
+
+
+def digits_of(text: str) -> str:
+    """Only the digits."""
+    return "".join(c for c in text if c.isdigit())

@@ -1,0 +1,60 @@
+"""Numbers that identify nobody: readings, prices, times, dates, meter and order numbers.
+
+Vestibule is told meter readings all day; a redactor that eats them is of no use. Everything that would redact a bare
+run of digits asks here first. What must NOT be called harmless: a run that a personal word introduces ("my number is").
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.recognizers.base import words
+from models.redaction.views import View
+
+_UNIT_AFTER = re.compile(
+    r"\s{0,2}(?:m3|m\^3|m³|cubic|cubics|kubik|k?wh|mwh|kw\b|kilowatts?|kilometres?|kilometers?|km\b|kg\b|kilos?|grams?|mg\b|ml\b"
+    r"|lit(?:er|re)s?|gallons?|l\b|feet|foot|ft\b|inch|met(?:er|re)s?\b(?! number)|miles?|%|percent|per cent|degrees?|°"
+    r"|usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence|hours?|hrs?\b|minutes?|mins?\b|seconds?"
+    r"|days?|weeks?|months?|years?|nights?|people|persons?|guests?|times|units?|pieces?|pulses|psi|bar\b|volts?|amps?)",
+    re.IGNORECASE,
+)
+_MONEY_BEFORE = re.compile(r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|rs\.?))\s{0,2}$", re.IGNORECASE)
+
+_CUES = re.compile(
+    r"(?<![^\W_])(?:"
+    r"(?P<harmless>meters?|metres?|readings?|reads?|index|display(?:s|ed)?|shows?|shown|register(?:s|ed)?|serial|site|order|"
+    r"invoice|ticket|model|part|version|build|job|batch|total|amount|sum|balance|price|cost|costs|paid|consumption|usage|"
+    r"z[aä]hlerstand|z[aä]hler|contador|lectura|compteur|relev[eé]|मीटर|रीडिंग)"
+    r"|(?P<personal>phone|tel|telephone|call|calls|text|sms|mobile|cell|fax|whatsapp|contact|reach|ring|dial|number is|"
+    r"my number|ssn|social|security|account|acct|card|iban|passport|licen[cs]e|id|aadhaar|aadhar|pan|dob|born|birth|mrn|npi|"
+    r"medical|patient|insurance|member|tax|routing|national|voter|email|write)"
+    r")(?![^\W_])"
+)
+_SENTENCE_END = re.compile(r"[.!?]\s|\n")
+
+_REACH = 70
+"""Characters back to look for the word that introduces a number."""
+
+
+def introduced_as(view: View, start: int) -> str:
+    """``harmless``, ``personal`` or nothing: the kind of the nearest introducing word before ``start``, in its sentence."""
+    kind = ""
+    low = max(0, start - _REACH)
+    sentence = low
+    for end in _SENTENCE_END.finditer(view.lower, low, start):
+        sentence = end.end()
+    for match in _CUES.finditer(view.lower, sentence, start):
+        kind = match.lastgroup or ""
+    return kind
+
+
+def is_harmless(view: View, start: int, end: int) -> bool:
+    """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
+    if _UNIT_AFTER.match(view.text, end):
+        return True
+    if _MONEY_BEFORE.search(view.text, max(0, start - 6), start):
+        return True
+    return introduced_as(view, start) == "harmless"
+
+
+PERSONAL_NUMBER = words("number", "no", "nr", "num", "#", "id", "code")

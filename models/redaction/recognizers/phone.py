@@ -1,0 +1,93 @@
+"""Phone numbers by region, as written or as put together from speech.
+
+Must NOT match: meter readings and serials, prices, dates (``24.11.2026``), times, IP addresses, versions. Digits that
+no numbering plan knows are still a phone number when someone introduces them as one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import phonenumbers
+
+from models.redaction.recognizers.base import digits_of, has_digit, near, words
+from models.redaction.recognizers.measures import introduced_as, is_harmless
+from models.redaction.types import RedactionContext
+from models.redaction.views import View
+from models.text import Entity
+
+_CANDIDATE = re.compile(
+    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d)"  # noqa: RUF001
+    r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6}(?!\d))?",
+    re.IGNORECASE,
+)
+"""Six to seventeen digits with the separators that people put between them."""
+
+_DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}([./-])\d{1,2}\2\d{1,2}")
+_GROUPED = re.compile(
+    r"(?:\+\s?\d{1,3}[ .-]{0,2})?(?:\(\d{2,5}\)|\d{2,5})[ .-]{1,3}\d{2,4}[ .-]{1,3}\d{2,5}(?:[ .-]{1,3}\d{2,5})*"
+)
+_THOUSANDS = re.compile(r"\d{1,3}([ .,])\d{3}(?:\1\d{3})*")
+
+_CONTEXT = words(
+    "phone", "phones", "telephone", "tel", "tél", "telefon", "teléfono", "téléphone", "telefone", "mobile", "mobil", "cell", "cellphone",
+    "fax", "call", "calls", "text", "sms", "whatsapp", "dial", "ring", "reach", "contact", "hotline", "number is", "my number", "numéro",
+    "número", "nummer", "llámame", "appel(?:er|ez)", "rufnummer", "handy", "फ़ोन", "फोन", "नंबर", "कॉल", "मोबाइल", "number",
+)  # fmt: skip
+
+_REGIONS = {
+    "en": ("US", "GB", "IN"),
+    "es": ("ES", "MX", "AR"),
+    "fr": ("FR", "BE"),
+    "de": ("DE", "AT", "CH"),
+    "hi": ("IN",),
+    "it": ("IT",),
+    "pt": ("PT", "BR"),
+}
+
+
+def is_known_number(text: str, language: str) -> bool:
+    """Whether a numbering plan of the language's regions has this number."""
+    for region in (None,) if text.lstrip("( ").startswith("+") else _REGIONS.get(language, ("US",)):
+        try:
+            if phonenumbers.is_valid_number(phonenumbers.parse(text, region)):
+                return True
+        except phonenumbers.NumberParseException:
+            continue
+    return False
+
+
+class PhoneRecognizer:
+    """Candidates by shape, then context, then the numbering plans."""
+
+    name = "phone"
+
+    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if not has_digit(view.text):
+            return
+        for match in _CANDIDATE.finditer(view.text):
+            score = self._score(view, match, context)
+            if score:
+                yield Entity("PHONE", match.start(), match.end(), score, self.name)
+
+    def _score(self, view: View, match: re.Match[str], context: RedactionContext) -> float:
+        text, digits = match.group(), digits_of(match.group())
+        if _DATE.fullmatch(text) or (_THOUSANDS.fullmatch(text) and len(digits) < 10):
+            return 0.0
+        if is_harmless(view, match.start(), match.end()):
+            return 0.0
+        introduced = near(view, match.start(), match.end(), _CONTEXT, after=12) or "PHONE" in context.asked_for
+        if text.startswith(("+", "(+")):
+            return 0.95 if len(digits) >= 7 else 0.6
+        if len(digits) < 7:
+            return 0.6 if introduced and introduced_as(view, match.start()) == "personal" else 0.0
+        if introduced:
+            return 0.9
+        if _GROUPED.fullmatch(text) and 9 <= len(digits) <= 13:
+            return 0.75
+        return 0.65 if len(digits) >= 9 and is_known_number(text, context.language) else 0.0
+
+
+PHONE = PhoneRecognizer()

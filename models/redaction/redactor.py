@@ -1,0 +1,113 @@
+"""The redactor: looks at every view of a text, merges what was found, and writes tags.
+
+This is the only module that seals a ``RedactedText``. Whatever breaks on the way ends in ``RedactionFailed``, whose message
+never contains the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from models.errors import RedactionFailed
+from models.redaction import views
+from models.redaction.labels import Thresholds, entities_of
+from models.redaction.merge import TAG, merge, tag
+from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
+from models.redaction.recognizers import ALL, Recognizer
+from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
+from models.redaction.types import Redaction, RedactionContext
+from models.redaction.views import View
+from models.text import Entity, RawText, RedactedText, TextSource
+
+# Anything that a defect in a recognizer, in ONNX Runtime or in the tokenizer can raise; listed, so that an interrupt,
+# a lack of memory and our own errors pass through unchanged.
+_DEFECTS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    OSError,
+    ImportError,
+    AssertionError,
+)
+
+
+class LocalRedactor:
+    """Finds and replaces personal data with local patterns and a local classifier; see ``Redactor``."""
+
+    def __init__(
+        self, classifier: TokenClassifier, recognizers: Sequence[Recognizer] = ALL, thresholds: Thresholds | None = None
+    ) -> None:
+        self._classifier = classifier
+        self._recognizers = tuple(recognizers)
+        self._thresholds = thresholds or Thresholds()
+
+    def redact(self, text: RawText, context: RedactionContext) -> Redaction:
+        """Redact one text.
+
+        Raises:
+            RedactionFailed: Something broke; the text must go nowhere.
+        """
+        return self.redact_many([text], context)[0]
+
+    def redact_many(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        """Redact a batch; the same result as one by one.
+
+        Raises:
+            RedactionFailed: Something broke; none of the texts may go anywhere.
+        """
+        revealed = [text.reveal() for text in texts]
+        try:
+            guesses = self._classifier.classify(revealed)
+            if len(guesses) != len(revealed):
+                raise ValueError("the classifier lost texts")
+            found = [merge(t, self._find(t, g, context)) for t, g in zip(revealed, guesses, strict=True)]
+            return [_sealed(t, entities, context) for t, entities in zip(revealed, found, strict=True)]
+        except _DEFECTS as defect:
+            # "from None": the chained exception may quote the text.
+            raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
+
+    def _find(self, text: str, guesses: list[WordGuess], context: RedactionContext) -> Iterator[Entity]:
+        for view in _views(text, context):
+            for recognizer in self._recognizers:
+                for entity in recognizer.find(view, context):
+                    start, end = view.original_span(entity.start, entity.end)
+                    yield Entity(entity.type, start, end, entity.score, entity.recognizer)
+            if view.kind == "original":
+                yield from entities_of(view, guesses, self._thresholds)
+
+
+def _views(text: str, context: RedactionContext) -> Iterator[View]:
+    """The text itself, then every other reading that differs from it."""
+    yield views.original(text)
+    if (folded := views.folded(text)) is not None:
+        yield folded
+    if context.source is TextSource.OCR and (print_read := views.print_read(text)) is not None:
+        yield print_read
+
+
+def _sealed(text: str, entities: list[Entity], context: RedactionContext) -> Redaction:
+    pieces, at = [], 0
+    for entity in entities:
+        pieces += [text[at : entity.start], tag(entity.type)]
+        at = entity.end
+    value = "".join([*pieces, text[at:]])
+    return Redaction(RedactedText._seal(value, entities, safe_for_llm=not _doubtful(value)), tuple(entities))
+
+
+def _doubtful(value: str) -> bool:
+    """Whether something is left that no recognizer could explain."""
+    rest = views.original(TAG.sub(" ", value))
+    return any(digits >= DOUBT_FROM_DIGITS for _start, _end, digits in unexplained(rest))
+
+
+def build_redactor(cache: Path, threads: int = 1) -> LocalRedactor:
+    """Load the pinned weights from ``cache`` and put the redactor together.
+
+    Raises:
+        WeightsError: The weights are neither there nor to be had.
+    """
+    return LocalRedactor(load_classifier(cache, threads))

@@ -1,0 +1,147 @@
+"""Other ways to read a text, each with a map back to its characters.
+
+Recognizers look at views; what they find is mapped back, so that a span always lies on whole pieces of the original.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A text as recognizers see it.
+
+    Attributes:
+        kind: ``original``, ``folded``, ``spoken`` or ``print``.
+        text: What to search in.
+        starts: For every character of ``text`` the first code point in the original that it stands for.
+        ends: One past the last one.
+        lower: ``text`` in lower case with the same length, for context words.
+    """
+
+    kind: str
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+    lower: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        lower = self.text.lower()
+        if len(lower) != len(self.text):  # a few capitals grow in lower case; offsets must not move
+            lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in self.text)
+        object.__setattr__(self, "lower", lower)
+
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
+        """Map a non-empty span of this view to the original."""
+        return self.starts[start], self.ends[end - 1]
+
+
+def original(text: str) -> View:
+    """The text itself."""
+    return View("original", text, range(len(text)), range(1, len(text) + 1))
+
+
+class ViewBuilder:
+    """Collects pieces of text with the stretch of the original that each stands for."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def copy(self, text: str, start: int, end: int) -> None:
+        """Take characters over as they are."""
+        self._pieces.append(text[start:end])
+        self._starts.extend(range(start, end))
+        self._ends.extend(range(start + 1, end + 1))
+
+    def put(self, piece: str, start: int, end: int) -> None:
+        """Let every character of ``piece`` stand for the whole of [start, end)."""
+        self._pieces.append(piece)
+        self._starts.extend([start] * len(piece))
+        self._ends.extend([end] * len(piece))
+
+    def build(self, kind: str) -> View:
+        """The view of everything collected."""
+        return View(kind, "".join(self._pieces), self._starts, self._ends)
+
+
+# Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them up.
+_LOOKS_LATIN = dict(
+    zip(
+        "АВЕЗКМНОРСТХУІЈЅԌавекмнорстхуіјѕԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανρι‐‑‒–—−․。．＠﹫∂",  # noqa: RUF001 - these are the point
+        "ABE3KMHOPCTXYIJSGabekmhopctxyijsdqwhABEZHIKMNOPTYXoavpi------....@@d",
+        strict=False,
+    )
+)
+
+
+@lru_cache(maxsize=4096)
+def _fold(char: str) -> str:
+    """What a character looks like in plain ASCII, itself if like nothing, or nothing if it is invisible."""
+    if char in _LOOKS_LATIN:
+        return _LOOKS_LATIN[char]
+    category = unicodedata.category(char)
+    if category == "Cf" or char in "\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe0f":
+        return ""
+    digit = unicodedata.digit(char, None)
+    if digit is not None:
+        return str(digit)
+    if category == "Zs":
+        return " "
+    return unicodedata.normalize("NFKC", char)
+
+
+def folded(text: str) -> View | None:
+    """Zero-width characters gone, look-alikes and wide forms as ASCII; None where that changes nothing."""
+    if text.isascii():
+        return None
+    changed = False
+    builder = ViewBuilder()
+    for index, char in enumerate(text):
+        plain = char if char < "\x80" else _fold(char)
+        changed = changed or plain != char
+        builder.put(plain, index, index + 1)
+    return builder.build("folded") if changed else None
+
+
+# What OCR makes of digits, by shape.
+_MISREAD_DIGITS = str.maketrans("OoQDIl|!SsBZzGg", "000011115582266"[:15])
+_DIGIT_LIKE = re.compile(
+    r"(?<![^\W\d_])(?=[^\W_]*\d|[OoIlSB]{2,}[-. ]{1,3}\d)[0-9OoQDIl|!SsBZzGg]{2,}(?![^\W\d_])|(?<=\d[ .-])[OoIlSB](?=[ .-]\d)"
+)
+_SPLIT = re.compile(r"(?P<at>\(@|\s?@\s|\s@|\(a\))|(?<=\w)\s?(?P<dot>\.)\s?(?=\w)|(?<=\w)\s?(?P<dash>[-–—])\s?(?=\w)")  # noqa: RUF001
+
+
+def print_read(text: str) -> View | None:
+    """Misread and torn-apart identifiers in print put right; None where nothing looks like one.
+
+    Only for matching: ``S5S-O132`` becomes ``555-0132``, ``jo (@ example . com`` becomes ``jo @example.com``.
+    A sentence's full stop is pulled together too, which no pattern mistakes for an address because hosts end in a known shape.
+    """
+    edits: list[tuple[int, int, str]] = []
+    for match in _SPLIT.finditer(text):
+        char = "@" if match["at"] else "." if match["dot"] else "-"
+        if match.group() != char:
+            edits.append((match.start(), match.end(), char))
+    edits += [(m.start(), m.end(), m.group().translate(_MISREAD_DIGITS)) for m in _DIGIT_LIKE.finditer(text)]
+    if not edits:
+        return None
+    builder, at = ViewBuilder(), 0
+    for start, end, piece in sorted(edits):
+        if start < at:
+            continue
+        builder.copy(text, at, start)
+        if len(piece) == end - start:
+            for offset, char in enumerate(piece):
+                builder.put(char, start + offset, start + offset + 1)
+        else:
+            builder.put(piece, start, end)
+        at = end
+    builder.copy(text, at, len(text))
+    return builder.build("print")

@@ -1,0 +1,160 @@
+"""``vestibule redact --jsonl``: one JSON object a line in, one a line out, in order, local models in this process."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from models.errors import InvalidInput, VestibuleError
+from models.redaction.types import Redaction, RedactionContext, Redactor
+from models.text import RawText, TextSource
+
+MAX_BATCH = 64
+"""Lines judged together at most; enough to keep every thread busy."""
+
+MAX_TEXT_CHARS = 1_000_000
+
+_SOURCES = {s.value for s in TextSource}
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    id: Any
+    text: RawText
+    context: RedactionContext
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    id: Any
+    error: VestibuleError
+
+
+def redact_lines(stdin: Iterable[str], stdout: TextIO, redactor: Redactor, why: bool = False) -> None:
+    """Answer every line of ``stdin`` on ``stdout``, in order.
+
+    Lines that are there already are judged in batches; a line that comes alone is answered at once. A line that cannot
+    be answered becomes ``{"id", "error": {"reason", "message"}}`` and the next one is read.
+
+    Args:
+        stdin: Objects ``{"id", "text", "source"?, "lang"?}``, one a line; blank lines are skipped.
+        stdout: Flushed after every batch.
+        redactor: What does the work.
+        why: Adds what found each entity.
+    """
+    for batch in _batches(stdin):
+        for answer in _answers([_parse(line) for line in batch], redactor, why):
+            stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        stdout.flush()
+
+
+def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Group what is waiting: a thread reads ahead, bounded, so a slow writer is never waited for."""
+    waiting: queue.Queue[str | BaseException | None] = queue.Queue(maxsize=4 * MAX_BATCH)
+
+    def read() -> None:
+        try:
+            for line in lines:
+                waiting.put(line)
+        except (OSError, ValueError) as broken:  # a closed pipe, or bytes that are no UTF-8
+            waiting.put(broken)
+        waiting.put(None)
+
+    threading.Thread(target=read, name="stdin-reader", daemon=True).start()
+    ended = False
+    while not ended:
+        batch: list[str] = []
+        item = waiting.get()
+        while True:
+            if item is None:
+                ended = True
+                break
+            if isinstance(item, BaseException):
+                raise InvalidInput("The input ended badly; it must be UTF-8 text.", reason="BAD_INPUT_STREAM") from item
+            if item.strip():
+                batch.append(item)
+            if len(batch) >= MAX_BATCH or waiting.empty():
+                break
+            item = waiting.get()
+        if batch:
+            yield batch
+
+
+def _parse(line: str) -> _Request | _Refused:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError):
+        return _Refused(None, InvalidInput("The line is no JSON object.", reason="BAD_JSON"))
+    if not isinstance(row, dict):
+        return _Refused(None, InvalidInput("The line is no JSON object.", reason="BAD_JSON"))
+    text, source, language = row.get("text"), row.get("source", "typed"), row.get("lang") or "en"
+    problem = _problem(text, source, language)
+    if problem:
+        return _Refused(row.get("id"), InvalidInput(problem))
+    return _Request(row.get("id"), RawText(str(text)), RedactionContext(TextSource(source), language))
+
+
+def _problem(text: object, source: object, language: object) -> str:
+    if not isinstance(text, str):
+        return "text must be a string."
+    if len(text) > MAX_TEXT_CHARS:
+        return f"text must have at most {MAX_TEXT_CHARS} characters."
+    if source not in _SOURCES:
+        return f"source must be one of {', '.join(sorted(_SOURCES))}."
+    return "" if isinstance(language, str) else "lang must be a string."
+
+
+def _answers(items: list[_Request | _Refused], redactor: Redactor, why: bool) -> Iterator[dict[str, Any]]:
+    """Answers in the order of ``items``; neighbours with the same context are redacted in one call."""
+    at = 0
+    while at < len(items):
+        item = items[at]
+        if isinstance(item, _Refused):
+            yield _error(item.id, item.error)
+            at += 1
+            continue
+        group = [item]
+        while at + len(group) < len(items):
+            following = items[at + len(group)]
+            if not isinstance(following, _Request) or following.context != item.context:
+                break
+            group.append(following)
+        yield from _redact_group(group, redactor, why)
+        at += len(group)
+
+
+def _redact_group(group: list[_Request], redactor: Redactor, why: bool) -> Iterator[dict[str, Any]]:
+    try:
+        results = redactor.redact_many([r.text for r in group], group[0].context)
+    except VestibuleError as error:
+        if len(group) == 1:
+            yield _error(group[0].id, error)
+        else:  # one bad text must not take the others with it
+            for request in group:
+                yield from _redact_group([request], redactor, why)
+        return
+    for request, result in zip(group, results, strict=True):
+        yield _answer(request.id, result, why)
+
+
+def _answer(request_id: object, result: Redaction, why: bool) -> dict[str, Any]:
+    entities = []
+    for entity in result.entities:
+        row: dict[str, Any] = {
+            "type": entity.type,
+            "start": entity.start,
+            "end": entity.end,
+            "score": round(entity.score, 3),
+        }
+        if why:
+            row["recognizer"] = entity.recognizer
+        entities.append(row)
+    return {"id": request_id, "text": result.text.value, "entities": entities, "safe_for_llm": result.text.safe_for_llm}
+
+
+def _error(request_id: object, error: VestibuleError) -> dict[str, Any]:
+    return {"id": request_id, "error": {"reason": error.reason, "message": error.message}}
