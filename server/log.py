@@ -20,7 +20,7 @@ from models.errors import VestibuleError
 from models.text import RawText, RedactedText
 
 _MACHINE_WORD = re.compile(r"[\w.:/\[\]+=,-]{0,200}\Z", re.ASCII)
-_OUR_OWN_KEYS = frozenset({"event", "level", "timestamp", "logger"})
+_OUR_OWN_KEYS = frozenset({"event", "level", "timestamp", "module"})
 
 
 class Logger(Protocol):
@@ -34,7 +34,7 @@ class Logger(Protocol):
 
 def get_logger(name: str) -> Logger:
     """A logger for one module."""
-    logger: Logger = structlog.get_logger(logger=name)
+    logger: Logger = structlog.get_logger(module=name)
     return logger
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 import grpc.aio
@@ -45,11 +45,16 @@ class Around(Protocol):
         ...
 
 
-Handler = grpc.RpcMethodHandler[Any, Any]
+if TYPE_CHECKING:  # generic in the type stubs, plain classes at run time
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Interceptor = grpc.aio.ServerInterceptor[Any, Any]
+else:
+    Handler = grpc.RpcMethodHandler
+    Interceptor = grpc.aio.ServerInterceptor
 Behaviour = Callable[..., Any]
 
 
-class AroundInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
+class AroundInterceptor(Interceptor):
     """Applies one step to every handler."""
 
     def __init__(self, step: Around) -> None:
@@ -67,11 +72,12 @@ class AroundInterceptor(grpc.aio.ServerInterceptor[Any, Any]):
         method = str(handler_call_details.method).lstrip("/")
         make, behaviour = _kind(handler)
         wrap = self._streaming if handler.response_streaming else self._single
-        return make(
+        wrapped: Handler = make(
             wrap(method, behaviour, handler.request_streaming),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
+        return wrapped
 
     def _single(self, method: str, behaviour: Behaviour, streams_in: bool) -> Behaviour:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:

@@ -1,0 +1,207 @@
+"""Runs the tasks of one stream and ends them together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from models.errors import DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
+from server.conversation.ears import Ears
+from server.conversation.events import (
+    Acknowledged,
+    AudioIn,
+    EndMark,
+    Input,
+    Output,
+    ProposeIn,
+    TextIn,
+)
+from server.conversation.recogniser import Recogniser, Typed
+from server.conversation.utterance import Utterance
+from server.conversation.voice import Answer, Ask, Voice
+from server.lifecycle import Lifecycle
+
+# Between two syncs of the audio log; an acknowledgement is at most this late.
+ACKNOWLEDGE_EVERY_S = 0.25
+# Events that may wait for a slow client before the stream stops listening.
+WAITING_OUTPUTS = 256
+# Utterances that may wait for the recognition before the stream stops listening.
+WAITING_UTTERANCES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits of one stream, in seconds of audio and of silence on the wire."""
+
+    stream_s: float
+    idle_s: float
+
+
+class Conversation:
+    """One stream, from the first input to the last event.
+
+    Args:
+        reply: Whether finished turns are answered.
+        replay: On a resumed stream, what the audio log holds.
+    """
+
+    def __init__(
+        self,
+        ears: Ears,
+        recogniser: Recogniser,
+        voice: Voice,
+        lifecycle: Lifecycle,
+        outputs: asyncio.Queue[Output],
+        bounds: Bounds,
+        *,
+        reply: bool,
+        replay: bytes = b"",
+    ) -> None:
+        self._ears = ears
+        self._recogniser = recogniser
+        self._voice = voice
+        self._lifecycle = lifecycle
+        self._outputs = outputs
+        self._bounds = bounds
+        self._reply = reply
+        self._replay = replay
+        self._heard: asyncio.Queue[Utterance | Typed | Ask | None] = asyncio.Queue(WAITING_UTTERANCES)
+        self._said: asyncio.Queue[Answer | Ask | None] = asyncio.Queue()
+        self._taken_in = asyncio.Event()
+        self._listened = False
+        self._spoken = asyncio.Event()
+        self._acknowledged = ears.next_offset
+        self.finished = False
+        """True once the client half-closed and everything was answered; the audio log is then of no more use."""
+
+    async def run(self, inputs: AsyncIterator[Input]) -> AsyncIterator[Output]:
+        """Yield events until the client is done.
+
+        Raises:
+            VestibuleError: What ended the stream early. Everything acknowledged is kept.
+        """
+        work = asyncio.create_task(self._work(inputs))
+        try:
+            async for output in self._until(work):
+                yield output
+            await work
+            self.finished = True
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            self._ears.close()
+
+    async def _until(self, work: asyncio.Task[None]) -> AsyncIterator[Output]:
+        while not work.done():
+            waiting = asyncio.ensure_future(self._outputs.get())
+            try:
+                await asyncio.wait({waiting, work}, return_when=asyncio.FIRST_COMPLETED)
+                if waiting.done():
+                    yield waiting.result()
+            finally:
+                waiting.cancel()
+        while not self._outputs.empty():
+            yield self._outputs.get_nowait()
+
+    async def _work(self, inputs: AsyncIterator[Input]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(inputs))
+                group.create_task(self._recognise())
+                group.create_task(self._speak())
+                group.create_task(self._acknowledge())
+        except* VestibuleError as found:
+            raise _first(found) from None
+
+    async def _listen(self, inputs: AsyncIterator[Input]) -> None:
+        if self._replay:
+            await self._hand_on(*await self._ears.replay(self._replay))
+        ended_by: ShuttingDown | None = None
+        try:
+            while (item := await self._next(inputs)) is not None:
+                await self._take(item)
+            await self._hand_on(*await self._ears.finish())
+        except ShuttingDown as error:
+            ended_by = error
+            self._ears.leave()
+        self._listened = True
+        self._taken_in.set()
+        await self._heard.put(None)
+        if ended_by is not None:
+            # What was heard completely is still worked off; the drain time of the server bounds that.
+            await self._spoken.wait()
+            raise ended_by
+
+    async def _next(self, inputs: AsyncIterator[Input]) -> Input | None:
+        try:
+            async with asyncio.timeout(self._bounds.idle_s):
+                return await self._lifecycle.or_drain(_step(inputs))
+        except TimeoutError as exc:
+            raise DeadlineExceeded(
+                f"Nothing came for {self._bounds.idle_s:g} s.",
+                reason="STREAM_IDLE",
+                hint="Send audio, also silence, or half-close; resume with the token.",
+            ) from exc
+
+    async def _take(self, item: Input) -> None:
+        match item:
+            case AudioIn():
+                outputs, begun = await self._ears.hear(item)
+                self._taken_in.set()
+                await self._hand_on(outputs, begun)
+                if self._ears.heard_s > self._bounds.stream_s:
+                    raise TooLarge(f"The stream is longer than {self._bounds.stream_s:g} s.", reason="STREAM_TOO_LONG")
+            case TextIn():
+                await self._heard.put(Typed(self._ears.take_number(), item.text))
+            case EndMark():
+                await self._hand_on(self._ears.end_mark(), [])
+            case ProposeIn():
+                await self._hand_on(self._ears.end_mark(), [])
+                await self._heard.put(Ask(item.wait_s, self._ears.last_number))
+
+    async def _hand_on(self, outputs: list[Output], begun: list[Utterance]) -> None:
+        for output in outputs:
+            await self._outputs.put(output)
+        for utterance in begun:
+            await self._heard.put(utterance)
+
+    async def _recognise(self) -> None:
+        while (item := await self._heard.get()) is not None:
+            if isinstance(item, Ask):
+                await self._said.put(item)
+                continue
+            turn = await self._recogniser.recognise(item)
+            if turn is not None and self._reply:
+                await self._said.put(Answer(turn))
+        await self._said.put(None)
+
+    async def _speak(self) -> None:
+        while (item := await self._said.get()) is not None:
+            await self._voice.say(item)
+        self._spoken.set()
+
+    async def _acknowledge(self) -> None:
+        while True:
+            await self._taken_in.wait()
+            self._taken_in.clear()
+            if (offset := self._ears.next_offset) > self._acknowledged:
+                await asyncio.to_thread(self._ears.sync)
+                self._acknowledged = offset
+                await self._outputs.put(Acknowledged(offset))
+            if self._listened:
+                return
+            await asyncio.sleep(ACKNOWLEDGE_EVERY_S)
+
+
+async def _step(inputs: AsyncIterator[Input]) -> Input | None:
+    return await anext(inputs, None)
+
+
+def _first(group: BaseExceptionGroup[VestibuleError]) -> VestibuleError:
+    for error in group.exceptions:
+        if isinstance(error, VestibuleError):
+            return error
+        if isinstance(error, BaseExceptionGroup):
+            return _first(error)
+    return InternalError("The stream ended for an unknown reason.")

@@ -1,0 +1,216 @@
+"""Takes audio in durably, decodes it, and cuts it into utterances.
+
+Nothing is acknowledged before it is in the encrypted log of the stream and synced to disk; a stream that breaks is
+taken up again from that log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.errors import InvalidInput
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+from server.conversation.events import AudioIn, Output, SpeechBegan, SpeechEnded
+from server.conversation.utterance import Timeline, Utterance
+
+
+class Decoder(Protocol):
+    """``models.audio.StreamDecoder``."""
+
+    def feed(self, data: bytes) -> Samples: ...  # noqa: D102
+    def finish(self) -> Samples: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class AudioLog(Protocol):
+    """``server.uploads.audio_log.Log``."""
+
+    def append(self, data: bytes) -> None: ...  # noqa: D102
+    def leave(self) -> None:
+        """Give a running utterance up for now, because the server ends."""
+        if self._current is not None:
+            self._current.leave()
+            self._current = None
+
+    def sync(self) -> None: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Speech begins; ``start`` includes the padding before it, ``speech`` does not. Samples of the stream."""
+
+    start: int
+    speech: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Speech ended; ``end`` includes the padding after it, ``speech`` does not. Samples of the stream."""
+
+    end: int
+    speech: int
+
+
+class Cutter(Protocol):
+    """Finds the beginnings and ends of speech in audio that is fed to it piece by piece."""
+
+    def feed(self, samples: Samples) -> list[Began | Ended]:
+        """Listen on. A blocking call of a few milliseconds."""
+        ...
+
+    def end(self) -> list[Began | Ended]:
+        """Close a running utterance, because the client or the stream says so."""
+        ...
+
+
+class Ears:
+    """The listening half of a stream. Calls must not overlap.
+
+    Args:
+        log: Where the bytes go before anything else.
+        skip_samples: On a resumed stream, audio whose finals are stored already.
+        next_offset: Bytes that are in the log already.
+    """
+
+    def __init__(
+        self,
+        log: AudioLog,
+        decoder: Decoder,
+        cutter: Cutter,
+        *,
+        next_utterance: int,
+        skip_samples: int,
+        next_offset: int,
+    ) -> None:
+        self._log = log
+        self._decoder = decoder
+        self._cutter = cutter
+        self._skip = skip_samples
+        self._timeline = Timeline(skip_samples)
+        self._number = next_utterance
+        self._current: Utterance | None = None
+        self.next_offset = next_offset
+        self.heard_samples = 0
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio so far."""
+        return self.heard_samples / SAMPLE_RATE_HZ
+
+    @property
+    def last_number(self) -> int:
+        """Number of the newest utterance, 0 before the first."""
+        return max(self._number - 1, 0)
+
+    def take_number(self) -> int:
+        """Number of the next utterance; typed text takes one too."""
+        self._number += 1
+        return self._number - 1
+
+    async def hear(self, chunk: AudioIn) -> tuple[list[Output], list[Utterance]]:
+        """Take a chunk in.
+
+        Returns:
+            Events to send, and utterances that began.
+
+        Raises:
+            InvalidInput: ``OFFSET_GAP``, audio is missing before this chunk.
+            UnsupportedMedia, BrokenMedia, TooLarge: From the decoder.
+        """
+        if chunk.offset > self.next_offset:
+            raise InvalidInput(
+                f"Audio is missing: the next offset is {self.next_offset}.",
+                reason="OFFSET_GAP",
+                hint="Send from the last acknowledged offset.",
+            )
+        fresh = chunk.data[self.next_offset - chunk.offset :]
+        if not fresh:
+            return [], []
+        samples, marks = await asyncio.to_thread(self._take_in, fresh)
+        self.next_offset += len(fresh)
+        return self._cut(samples, marks)
+
+    async def replay(self, data: bytes) -> tuple[list[Output], list[Utterance]]:
+        """On a resumed stream, listen again to what is in the log, finished utterances left out."""
+        samples, marks = await asyncio.to_thread(self._listen, data)
+        return self._cut(samples, marks)
+
+    def end_mark(self) -> list[Output]:
+        """Close the running utterance now."""
+        return self._cut(None, self._cutter.end())[0]
+
+    async def finish(self) -> tuple[list[Output], list[Utterance]]:
+        """No more audio comes; close what is open."""
+        if self.next_offset == 0:
+            return [], []
+        samples = await asyncio.to_thread(self._decoder.finish)
+        samples = self._skipped(samples)
+        marks = await asyncio.to_thread(self._cutter.feed, samples) if samples.size else []
+        outputs, begun = self._cut(samples, marks)
+        last_outputs, last_begun = self._cut(None, self._cutter.end())
+        return outputs + last_outputs, begun + last_begun
+
+    def leave(self) -> None:
+        """Give a running utterance up for now, because the server ends."""
+        if self._current is not None:
+            self._current.leave()
+            self._current = None
+
+    def sync(self) -> None:
+        """Make everything taken in so far durable. Blocking."""
+        self._log.sync()
+
+    def close(self) -> None:
+        """Free the decoder and the log file."""
+        self._decoder.close()
+        self._log.close()
+
+    def _take_in(self, data: bytes) -> tuple[Samples, list[Began | Ended]]:
+        self._log.append(data)
+        return self._listen(data)
+
+    def _listen(self, data: bytes) -> tuple[Samples, list[Began | Ended]]:
+        samples = self._skipped(self._decoder.feed(data))
+        return samples, (self._cutter.feed(samples) if samples.size else [])
+
+    def _skipped(self, samples: Samples) -> Samples:
+        dropped = min(self._skip, samples.size)
+        self._skip -= dropped
+        return samples[dropped:]
+
+    def _cut(self, samples: Samples | None, marks: Iterable[Began | Ended]) -> tuple[list[Output], list[Utterance]]:
+        before = self._timeline.end
+        if samples is not None:
+            self._timeline.append(samples)
+            self.heard_samples += samples.size
+        outputs: list[Output] = []
+        begun: list[Utterance] = []
+        for mark in marks:
+            if isinstance(mark, Began):
+                self._current = Utterance(self.take_number(), mark.start)
+                begun.append(self._current)
+                outputs.append(SpeechBegan(self._current.number, mark.speech / SAMPLE_RATE_HZ))
+                self._grow(self._current, before)
+            elif self._current is not None:
+                self._grow(self._current, mark.end)
+                self._current.close(asyncio.get_running_loop().time())
+                outputs.append(SpeechEnded(self._current.number, mark.speech / SAMPLE_RATE_HZ))
+                self._current = None
+        if self._current is not None:
+            self._grow(self._current, self._timeline.end)
+        else:
+            self._timeline.forget(self._timeline.end - KEPT_SAMPLES)
+        return outputs, begun
+
+    def _grow(self, utterance: Utterance, end: int) -> None:
+        more = self._timeline.slice(utterance.end, end)
+        if more.size:
+            utterance.append(more)
+
+
+# Before speech is noticed, its beginning has passed: the padding and the minimum length of speech must still be there.
+KEPT_SAMPLES = 2 * SAMPLE_RATE_HZ

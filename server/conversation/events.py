@@ -1,0 +1,111 @@
+"""What goes into a conversation and what comes out, without protobuf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.text import RawText, RedactedText
+from server.ledger.types import Origin, RecommendationRow, TurnRow
+
+
+@dataclass(frozen=True, slots=True)
+class AudioIn:
+    """A piece of audio; ``offset`` is the position of its first byte within the audio of the stream."""
+
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TextIn:
+    """Something typed."""
+
+    text: RawText
+
+
+@dataclass(frozen=True, slots=True)
+class EndMark:
+    """The client says that the utterance is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeIn:
+    """The client wants a record; ``wait_s`` bounds the wait for uploads that are being read."""
+
+    wait_s: float
+
+
+Input = AudioIn | TextIn | EndMark | ProposeIn
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Audio below this byte offset is on disk."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """Speech began at this second of the stream."""
+
+    utterance: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The last speech of the utterance was at this second of the stream."""
+
+    utterance: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A grown prefix of the running utterance."""
+
+    utterance: int
+    text: RedactedText
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A finished utterance, stored."""
+
+    turn: TurnRow
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPiece:
+    """A piece of the answer, redacted, to be appended as it is."""
+
+    turn_id: str
+    text: RedactedText
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnded:
+    """The answer is complete and stored."""
+
+    turn_id: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A record waits for a person."""
+
+    recommendation: RecommendationRow
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something went wrong without ending the stream."""
+
+    reason: str
+    message: str
+    utterance: int
+
+
+Output = Acknowledged | SpeechBegan | SpeechEnded | Partial | Final | ReplyPiece | ReplyEnded | Proposal | Notice

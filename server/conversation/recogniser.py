@@ -1,0 +1,208 @@
+"""Turns utterances into redacted turns, one after the other, and stores each before anybody hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from models.errors import Overloaded, Unavailable
+from models.redaction.types import RedactionContext
+from models.speech.types import SAMPLE_RATE_HZ
+from models.text import RawText, RedactedText, TextSource
+from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
+from server.conversation.events import Final, Notice, Output, Partial
+from server.conversation.utterance import Utterance
+from server.ledger.types import Clock, TurnRow
+from server.log import get_logger
+from server.metrics import Metrics
+
+log = get_logger("recogniser")
+
+# At least twice a second (the wire promises it), with room for the time that the recognition takes.
+PARTIAL_EVERY_S = 0.4
+# Whisper needs something to work with; a shorter window makes it invent words.
+FIRST_PARTIAL_S = 0.8
+PARTIAL_TIMEOUT_S = 4.0
+FINAL_TIMEOUT_S = 30.0
+TYPED_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Typed text that waits for its turn."""
+
+    number: int
+    text: RawText
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What the stream was set up with."""
+
+    session_id: str
+    stream_id: str
+    language: str
+    vocabulary: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A finished turn and where the stream stands after it.
+
+    Attributes:
+        finalized_samples: Samples of the stream whose finals are stored; unchanged by typed text.
+    """
+
+    turn: TurnRow
+    carry: bytes
+    next_utterance: int
+    finalized_samples: int | None
+
+
+Emit = Callable[[Output], Awaitable[None]]
+Store = Callable[[Heard], Awaitable[None]]
+Silence = Callable[[int], Awaitable[None]]
+
+
+class Recogniser:
+    """The recognition of one stream.
+
+    Args:
+        emit: Sends an event to the client.
+        store: Makes a turn durable, together with its events.
+        silence: Records that an utterance held no speech.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        listening: Listening,
+        *,
+        carry: bytes,
+        emit: Emit,
+        store: Store,
+        silence: Silence,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._gateway = gateway
+        self._listening = listening
+        self._carry = carry
+        self._emit = emit
+        self._store = store
+        self._silence = silence
+        self._clock = clock
+        self._metrics = metrics
+
+    async def recognise(self, item: Utterance | Typed) -> TurnRow | None:
+        """Work one item off and return its turn, or None when nobody spoke.
+
+        Raises:
+            Unavailable, Overloaded, DeadlineExceeded: The turn could not be made; its audio stays in the log.
+        """
+        if isinstance(item, Typed):
+            return await self._read(item)
+        await self._follow(item)
+        return None if item.left else await self._finish(item)
+
+    async def _read(self, item: Typed) -> TurnRow:
+        context = RedactionContext(TextSource.TYPED, self._listening.language or "en")
+        [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
+        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._listening.language)
+        await self._store(Heard(turn, self._carry, item.number + 1, None))
+        await self._announce(turn)
+        return turn
+
+    async def _follow(self, utterance: Utterance) -> None:
+        """Send partials until the utterance is closed."""
+        shown = ""
+        wanted = int(FIRST_PARTIAL_S * SAMPLE_RATE_HZ)
+        while not utterance.closed:
+            await utterance.wait_for(wanted)
+            if utterance.closed:
+                return
+            wanted = utterance.size + int(PARTIAL_EVERY_S * SAMPLE_RATE_HZ)
+            step = await self._partial(utterance)
+            if step is None:
+                continue
+            self._carry = step.carry
+            if step.text.value != shown:
+                shown = step.text.value
+                await self._emit(Partial(utterance.number, step.text))
+
+    async def _partial(self, utterance: Utterance) -> SpeechStep | None:
+        """One partial, given up as soon as the utterance is closed, because the final is what counts then."""
+        call = asyncio.ensure_future(
+            self._gateway.speech_step(self._window(utterance, final=False), timeout_s=PARTIAL_TIMEOUT_S)
+        )
+        closed = asyncio.ensure_future(utterance.wait_closed())
+        try:
+            await asyncio.wait({call, closed}, return_when=asyncio.FIRST_COMPLETED)
+            return call.result() if call.done() else None
+        except (Unavailable, Overloaded, TimeoutError) as error:
+            # A partial is a courtesy. The final is not, and raises.
+            log.debug("partial_skipped", error_type=type(error).__name__)
+            return None
+        finally:
+            for task in (call, closed):
+                task.cancel()
+            await asyncio.gather(call, closed, return_exceptions=True)
+
+    async def _finish(self, utterance: Utterance) -> TurnRow | None:
+        step = await self._gateway.speech_step(self._window(utterance, final=True), timeout_s=FINAL_TIMEOUT_S)
+        self._carry = step.carry
+        if step.no_speech or not step.text:
+            await self._silence(utterance.number)
+            await self._emit(Notice("NO_SPEECH", "Nobody was understood in this utterance.", utterance.number))
+            return None
+        turn = self._turn(
+            utterance.number,
+            TextSource.SPEECH,
+            step.text,
+            language=step.language,
+            confidence=step.confidence,
+            start_s=utterance.start_s,
+            end_s=utterance.end_s,
+            compute_s=step.compute_s,
+        )
+        await self._store(Heard(turn, step.carry, utterance.number + 1, utterance.end))
+        await self._announce(turn)
+        self._metrics.final_seconds.observe(asyncio.get_running_loop().time() - utterance.closed_at)
+        return turn
+
+    async def _announce(self, turn: TurnRow) -> None:
+        for entity, count in turn.text.counts.items():
+            self._metrics.entities.labels(entity).inc(count)
+        await self._emit(Final(turn))
+
+    def _window(self, utterance: Utterance, *, final: bool) -> SpeechWindow:
+        return SpeechWindow(utterance.pcm(), final, self._carry, self._listening.language, self._listening.vocabulary)
+
+    def _turn(
+        self,
+        number: int,
+        source: TextSource,
+        text: RedactedText,
+        *,
+        language: str,
+        confidence: float = 1.0,
+        start_s: float = 0.0,
+        end_s: float = 0.0,
+        compute_s: float = 0.0,
+    ) -> TurnRow:
+        return TurnRow(
+            id=str(uuid.uuid4()),
+            session_id=self._listening.session_id,
+            stream_id=self._listening.stream_id,
+            utterance=number,
+            source=source,
+            text=text,
+            create_time=self._clock(),
+            confidence=confidence,
+            language=language,
+            start_s=start_s,
+            end_s=end_s,
+            compute_s=compute_s,
+        )

@@ -1,0 +1,154 @@
+"""Between our values and the generated messages; beside ``server.services`` the only place that knows both."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from vestibule.v1 import common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
+
+from models.text import RedactedText
+from server.ledger.types import (
+    Origin,
+    RecommendationRow,
+    SessionRow,
+    StageReport,
+    UploadRow,
+)
+
+_ORIGINS = {Origin.MODEL: common_pb2.ORIGIN_MODEL, Origin.FALLBACK: common_pb2.ORIGIN_FALLBACK}
+_SEVERITIES = {
+    "NORMAL": funnel_pb2.SEVERITY_NORMAL,
+    "HIGH": funnel_pb2.SEVERITY_HIGH,
+    "CRITICAL": funnel_pb2.SEVERITY_CRITICAL,
+}
+_KIND_PREFIX = "MEDIA_KIND_"
+
+
+def timestamp(at: datetime) -> Timestamp:
+    """An aware time as a message."""
+    message = Timestamp()
+    message.FromDatetime(at.astimezone(UTC))
+    return message
+
+
+def moment(message: Timestamp) -> datetime:
+    """A message as an aware time in UTC."""
+    return message.ToDatetime(tzinfo=UTC)
+
+
+def duration(seconds: float) -> Duration:
+    """Seconds as a message, to the millisecond."""
+    message = Duration()
+    message.FromMilliseconds(round(seconds * 1000))
+    return message
+
+
+def seconds(message: Duration) -> float:
+    """A message as seconds."""
+    return message.seconds + message.nanos / 1e9
+
+
+def redacted(text: RedactedText) -> common_pb2.RedactedText:
+    """Redacted text with its counts."""
+    return common_pb2.RedactedText(value=text.value, entity_counts=text.counts, safe_for_llm=text.safe_for_llm)
+
+
+def origin(value: Origin) -> common_pb2.Origin.ValueType:
+    """Who wrote something."""
+    return _ORIGINS[value]
+
+
+def session(row: SessionRow, uploads: list[UploadRow], recommendation: RecommendationRow | None) -> session_pb2.Session:
+    """A session with what belongs to it."""
+    message = session_pb2.Session(
+        id=row.id,
+        client_id=row.client_id,
+        state=common_pb2.SessionState.Value(f"SESSION_STATE_{row.state}"),
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+        language=row.language,
+        turn_count=row.turn_count,
+        uploads=[upload(u) for u in uploads],
+        variant=row.variant,
+    )
+    if recommendation is not None:
+        message.recommendation.CopyFrom(recommendation_message(recommendation))
+    return message
+
+
+def media_kind(value: media_pb2.MediaKind.ValueType) -> str:
+    """``MEDIA_KIND_METER`` as ``meter``; unspecified as an empty string."""
+    name = media_pb2.MediaKind.Name(value).removeprefix(_KIND_PREFIX).lower()
+    return "" if name == "unspecified" else name
+
+
+def _kind_value(name: str) -> media_pb2.MediaKind.ValueType:
+    return media_pb2.MediaKind.Value(f"{_KIND_PREFIX}{(name or 'unspecified').upper()}")
+
+
+def upload(row: UploadRow) -> media_pb2.Upload:
+    """An upload as it is now."""
+    message = media_pb2.Upload(
+        id=row.id,
+        session_id=row.session_id,
+        kind=_kind_value(row.kind),
+        state=media_pb2.UploadState.Value(f"UPLOAD_STATE_{row.state}"),
+        progress=row.progress,
+        size_bytes=row.size_bytes,
+        media_type=row.media_type,
+        has_redacted_image=bool(row.picture_path),
+        attempts=row.attempts,
+        failure_reason=row.failure_reason,
+        create_time=timestamp(row.create_time),
+        update_time=timestamp(row.update_time),
+    )
+    if row.text is not None:
+        message.text.CopyFrom(redacted(row.text))
+    return message
+
+
+def record(row: RecommendationRow) -> common_pb2.ProposedRecord:
+    """The record that a recommendation holds as canonical JSON."""
+    content = json.loads(row.record.value)
+    return common_pb2.ProposedRecord(
+        summary=content["summary"],
+        fields=[
+            common_pb2.RecordField(name=f["name"], value=f["value"], source_id=f.get("source_id", ""))
+            for f in content["fields"]
+        ],
+        missing=content["missing"],
+    )
+
+
+def recommendation_message(row: RecommendationRow) -> recommendation_pb2.Recommendation:
+    """A recommendation as it is now."""
+    message = recommendation_pb2.Recommendation(
+        id=row.id,
+        session_id=row.session_id,
+        state=recommendation_pb2.RecommendationState.Value(f"RECOMMENDATION_STATE_{row.state}"),
+        record=record(row),
+        content_hash=bytes.fromhex(row.content_hash),
+        origin=origin(row.origin),
+        create_time=timestamp(row.create_time),
+        decided_by=row.decided_by,
+    )
+    if row.decide_time is not None:
+        message.decide_time.CopyFrom(timestamp(row.decide_time))
+    return message
+
+
+def stage(report: StageReport) -> funnel_pb2.FunnelStage:
+    """One stage of the funnel."""
+    message = funnel_pb2.FunnelStage(
+        name=report.name,
+        session_count=report.sessions,
+        dropped_count=report.dropped,
+        drop_off_rate=report.drop_off_rate,
+        severity=_SEVERITIES.get(report.severity, funnel_pb2.SEVERITY_UNSPECIFIED),
+    )
+    if report.median_s is not None:
+        message.median_time.CopyFrom(duration(report.median_s))
+    return message
