@@ -1,0 +1,113 @@
+"""The audio of one conversation stream, appended as it comes, so that a stream can be taken up again after a kill."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from uuid import UUID
+
+from server.uploads.disk import disk_errors, open_private, sync_folder
+from server.uploads.frames import HEADER_BYTES, MAX_FRAME_BYTES, FileKind, FrameCipher, TornFrame, corrupt
+
+
+@dataclass(frozen=True, slots=True)
+class LogContent:
+    """A log up to its last whole frame: the audio, the number of frames, and where in the file that frame ends."""
+
+    data: bytes
+    frames: int
+    end: int
+
+
+class Log:
+    """An encrypted file that only grows. Made by ``Spool.open_log``.
+
+    A kill may tear the last frame; what was synced before it is whole. Opening cuts the torn rest off.
+
+    Attributes:
+        size_bytes: Audio in the log so far.
+    """
+
+    def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int) -> None:
+        content = path.read_bytes() if path.exists() else b""
+        found = Log.parse(content, key, stream_id, durable_bytes)
+        header = content[:HEADER_BYTES] if found.end else None
+        self._cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
+        self._frames = found.frames
+        self.size_bytes = len(found.data)
+        self._file = open(path, "ab", buffering=0, opener=open_private)  # noqa: SIM115
+        self._end = found.end
+        try:
+            self._file.truncate(self._end)
+            if header is None:
+                self._write(memoryview(self._cipher.header))
+                sync_folder(path.parent)
+        except OSError:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, data: bytes) -> None:
+        """Add audio. It is safe from a kill of the process at once, from a power cut after ``sync``.
+
+        Raises:
+            Overloaded: The disk is full; nothing of ``data`` beyond the last whole frame was kept.
+        """
+        with disk_errors():
+            for start in range(0, len(data), MAX_FRAME_BYTES):
+                piece = data[start : start + MAX_FRAME_BYTES]
+                self._write(self._cipher.seal(piece, self._frames))
+                self._frames += 1
+                self.size_bytes += len(piece)
+
+    def sync(self) -> None:
+        """Make everything appended so far durable."""
+        with disk_errors():
+            os.fdatasync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file, which stays. Harmless when repeated."""
+        self._file.close()
+
+    def _write(self, frame: memoryview) -> None:
+        rest = frame
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            # Half a frame in the middle of a file would make everything after it unreadable.
+            self._file.truncate(self._end)
+            raise
+        self._end += len(frame)
+
+    @staticmethod
+    def parse(content: bytes, key: bytes, stream_id: UUID, durable_bytes: int) -> LogContent:
+        """Read a log as far as its last whole frame.
+
+        Raises:
+            InternalError: It is damaged, or holds less than ``durable_bytes`` of audio.
+        """
+        pieces: list[bytes] = []
+        end = 0
+        if len(content) >= HEADER_BYTES and any(content):
+            end = HEADER_BYTES
+            cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, content[:HEADER_BYTES])
+            try:
+                for frame in cipher.open_all(memoryview(content)):
+                    pieces.append(frame.data)
+                    end = frame.end
+            except TornFrame:
+                pass
+        data = b"".join(pieces)
+        if len(data) < durable_bytes:
+            raise corrupt("audio that was acknowledged is missing")
+        return LogContent(data, len(pieces), end)

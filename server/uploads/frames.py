@@ -1,0 +1,163 @@
+"""The framing of encrypted files: many small sealed frames, so that a file streams and nothing about it can be moved.
+
+::
+
+    file   = header frame*
+    header = "VSP1" kind(1) key_id(8) salt(16)
+    frame  = length(4, big endian, of what follows the nonce) nonce(12) ciphertext tag(16)
+
+The key of a file is derived from the spool's key and the file's salt, so random nonces never come near their bound.
+Every frame authenticates the header, the id of the file, its own number and whether it is the last: a frame that was
+changed, swapped, dropped or taken from another file does not open, and a file without its last frame is not whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from models.errors import InternalError
+
+KEY_BYTES = 32
+MAX_FRAME_BYTES = 256 * 1024
+"""Largest plaintext of one frame; as large as the largest message of an upload, so that one needs no copying."""
+
+_MAGIC = b"VSP1"
+_HEADER = struct.Struct(">4sB8s16s")
+_LENGTH = struct.Struct(">I")
+_AAD_TAIL = struct.Struct(">16sQB")
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+_PREFIX_BYTES = _LENGTH.size + _NONCE_BYTES
+HEADER_BYTES = _HEADER.size
+
+
+class FileKind(IntEnum):
+    """What a file is; part of what is authenticated, so that one kind cannot pass for another."""
+
+    MEDIA = 1
+    AUDIO_LOG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFrame:
+    """One frame: its plaintext, whether it is the last, and the offset in the file where the next one begins."""
+
+    data: bytes
+    last: bool
+    end: int
+
+
+class TornFrame(Exception):
+    """The file ends within a frame, or its end was never written. Internal to the spool."""
+
+
+def corrupt(detail: str) -> InternalError:
+    """The error for a file that is not as it was written; ``detail`` is a phrase of ours."""
+    return InternalError(f"A file of the spool is not as it was written: {detail}.", reason="SPOOL_CORRUPT")
+
+
+def key_id(key: bytes) -> bytes:
+    """Eight bytes that name a key without giving it away; they tell a wrong key from a damaged file."""
+    return hashlib.sha256(b"vestibule spool key id" + key).digest()[:8]
+
+
+class FrameCipher:
+    """Seals and opens the frames of one file.
+
+    Args:
+        key: Key of the spool, 32 bytes.
+        kind: What the file is.
+        object_id: Id of the file.
+        header: Header of an existing file; None makes a new one.
+
+    Raises:
+        InternalError: The header is damaged (``SPOOL_CORRUPT``) or names another key (``SPOOL_KEY_UNKNOWN``).
+    """
+
+    def __init__(self, key: bytes, kind: FileKind, object_id: UUID, header: bytes | None = None) -> None:
+        if header is None:
+            header = _HEADER.pack(_MAGIC, kind, key_id(key), os.urandom(16))
+        salt = _check_header(header, kind, key)
+        info = b"vestibule spool file" + bytes([kind]) + object_id.bytes
+        self._aead = AESGCM(HKDF(SHA256(), KEY_BYTES, salt, info).derive(key))
+        self._id = object_id.bytes
+        self._buffer = bytearray()
+        self.header = header
+
+    def seal(self, data: bytes | bytearray | memoryview, number: int, *, last: bool = False) -> memoryview:
+        """Seal one frame; what is returned is valid until the next call, so that a large file reuses one buffer."""
+        sealed_bytes = len(data) + _TAG_BYTES
+        if len(self._buffer) < _PREFIX_BYTES + sealed_bytes:
+            self._buffer = bytearray(_PREFIX_BYTES + sealed_bytes)
+        frame = memoryview(self._buffer)[: _PREFIX_BYTES + sealed_bytes]
+        nonce = os.urandom(_NONCE_BYTES)
+        _LENGTH.pack_into(frame, 0, sealed_bytes)
+        frame[_LENGTH.size : _PREFIX_BYTES] = nonce
+        self._aead.encrypt_into(nonce, data, self._aad(number, last), frame[_PREFIX_BYTES:])
+        return frame
+
+    def open_all(self, content: memoryview) -> Iterator[OpenedFrame]:
+        """Open the frames of a file one by one, header included in ``content``.
+
+        Raises:
+            TornFrame: The file ends within a frame, or from here on nothing was ever written.
+            InternalError: A frame is not as it was written.
+        """
+        at, number = HEADER_BYTES, 0
+        while at < len(content):
+            frame = self._open(content, at, number)
+            yield frame
+            at, number = frame.end, number + 1
+
+    def _open(self, content: memoryview, at: int, number: int) -> OpenedFrame:
+        if len(content) - at < _PREFIX_BYTES + _TAG_BYTES:
+            raise TornFrame
+        (sealed_bytes,) = _LENGTH.unpack_from(content, at)
+        begin = at + _PREFIX_BYTES
+        end = begin + sealed_bytes
+        if not _TAG_BYTES <= sealed_bytes <= MAX_FRAME_BYTES + _TAG_BYTES:
+            # After a power cut a file may have grown without its content: zeros up to the end.
+            if not any(content[at:]):
+                raise TornFrame
+            raise corrupt("a frame has an impossible length")
+        if end > len(content):
+            raise TornFrame
+        nonce = content[at + _LENGTH.size : begin]
+        for last in (False, True):
+            try:
+                data = self._aead.decrypt(nonce, content[begin:end], self._aad(number, last))
+            except InvalidTag:
+                continue
+            return OpenedFrame(data, last, end)
+        if end == len(content):
+            raise TornFrame
+        raise corrupt("a frame does not open")
+
+    def _aad(self, number: int, last: bool) -> bytes:
+        return self.header + _AAD_TAIL.pack(self._id, number, last)
+
+
+def _check_header(header: bytes, kind: FileKind, key: bytes) -> bytes:
+    if len(header) != HEADER_BYTES:
+        raise corrupt("its header is cut off")
+    magic, found_kind, found_key, salt = _HEADER.unpack(header)
+    if magic != _MAGIC or found_kind != kind:
+        raise corrupt("its header is not one of this kind")
+    if found_key != key_id(key):
+        raise InternalError(
+            "A file of the spool was written with another key.",
+            reason="SPOOL_KEY_UNKNOWN",
+            hint="Start the server with the spool key that it had before.",
+        )
+    return bytes(salt)

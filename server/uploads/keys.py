@@ -1,0 +1,47 @@
+"""The key of the spool: from the settings, or generated once into the state folder."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from models.errors import InvalidInput
+from server.uploads.disk import make_private_folder, sync_folder, write_atomically
+from server.uploads.frames import KEY_BYTES
+
+
+def load_or_create_spool_key(setting: str, path: Path) -> bytes:
+    """Key of the spool: from the setting when it is not empty, else from the file, which is made when missing.
+
+    Args:
+        setting: Base64 of 32 bytes, or empty.
+        path: Where a generated key is kept, mode 0600.
+
+    Raises:
+        InvalidInput: The setting or the file holds no such key (``SPOOL_KEY_INVALID``).
+    """
+    if setting:
+        return _decode_key(setting.encode())
+    if not path.exists():
+        make_private_folder(path.parent)
+        ours = path.with_name(f"{path.name}.{os.getpid()}")
+        write_atomically(ours, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
+        # Two servers that start at once must not each keep a key of their own: the first link wins.
+        with suppress(FileExistsError):
+            path.hardlink_to(ours)
+        ours.unlink()
+        sync_folder(path.parent)
+    return _decode_key(path.read_bytes().strip())
+
+
+def _decode_key(text: bytes) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except binascii.Error as exc:
+        raise InvalidInput("The spool key is not base64.", reason="SPOOL_KEY_INVALID") from exc
+    if len(key) != KEY_BYTES:
+        raise InvalidInput(f"The spool key must be base64 of {KEY_BYTES} bytes.", reason="SPOOL_KEY_INVALID")
+    return key

@@ -1,0 +1,214 @@
+"""The spool: media that were accepted and still wait for a worker, encrypted, durable, named by random ids.
+
+Methods block; call them through ``asyncio.to_thread``. One process owns a spool. Different files may be used from
+different threads at the same time, one file may not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from uuid import UUID
+
+from models.errors import InvalidInput
+from server.uploads.audio_log import Log
+from server.uploads.disk import PART, disk_errors, make_private_folder, open_private, sync_folder
+from server.uploads.frames import (
+    HEADER_BYTES,
+    KEY_BYTES,
+    MAX_FRAME_BYTES,
+    FileKind,
+    FrameCipher,
+    TornFrame,
+    corrupt,
+)
+
+_SEALED_AT_ONCE_BYTES = 64 * 1024
+"""Pieces at least this large become a frame of their own; smaller ones are collected first."""
+
+_LOG = ".log"
+
+
+def checked_id(value: str) -> UUID:
+    """Parse an id; nothing else ever becomes a part of a path.
+
+    Raises:
+        InvalidInput: It is no UUID in its usual form.
+    """
+    try:
+        parsed = UUID(value)
+    except ValueError as exc:
+        raise InvalidInput("An id must be a UUID.", reason="INVALID_ID") from exc
+    if str(parsed) != value.lower():
+        raise InvalidInput("An id must be a UUID in its usual form.", reason="INVALID_ID")
+    return parsed
+
+
+class Writer:
+    """Writes one file. Ends with ``commit`` or ``abort``; before ``commit`` returns the file does not exist."""
+
+    def __init__(self, final: Path, cipher: FrameCipher) -> None:
+        self._final = final
+        self._part = final.with_name(final.name + PART)
+        self._cipher = cipher
+        self._pending = bytearray()
+        self._frames = 0
+        with disk_errors():
+            self._file = open(self._part, "xb", buffering=0, opener=open_private)  # noqa: SIM115
+            try:
+                self._file.write(cipher.header)
+            except OSError:
+                self._file.close()
+                raise
+
+    def write(self, data: bytes) -> None:
+        """Append a piece of any size."""
+        if not self._pending and len(data) >= _SEALED_AT_ONCE_BYTES:
+            self._seal_pieces(data)
+            return
+        self._pending += data
+        if len(self._pending) >= _SEALED_AT_ONCE_BYTES:
+            self._seal_pieces(self._pending)
+            self._pending = bytearray()
+
+    def commit(self) -> None:
+        """Make the file durable under its name."""
+        self._seal(self._pending, last=True)
+        with disk_errors():
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._part.replace(self._final)
+            sync_folder(self._final.parent)
+
+    def abort(self) -> None:
+        """Forget everything. Harmless when repeated, and after ``commit``, which it does not undo."""
+        self._file.close()
+        with disk_errors():
+            self._part.unlink(missing_ok=True)
+
+    def _seal_pieces(self, data: bytes | bytearray) -> None:
+        with memoryview(data) as view:
+            for start in range(0, len(view), MAX_FRAME_BYTES):
+                self._seal(view[start : start + MAX_FRAME_BYTES])
+
+    def _seal(self, data: bytearray | memoryview, *, last: bool = False) -> None:
+        rest = self._cipher.seal(data, self._frames, last=last)
+        self._frames += 1
+        with disk_errors():
+            while rest:
+                rest = rest[self._file.write(rest) :]
+
+
+class Spool:
+    """Encrypted files in one folder.
+
+    Args:
+        folder: Made with mode 0700 when missing.
+        key: 32 bytes.
+    """
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise InvalidInput(f"The spool key must have {KEY_BYTES} bytes.", reason="SPOOL_KEY_INVALID")
+        self._folder = folder
+        self._key = key
+        with disk_errors():
+            make_private_folder(folder)
+
+    def writer(self, object_id: str) -> Writer:
+        """Begin a file."""
+        uuid = checked_id(object_id)
+        return Writer(self._folder / str(uuid), FrameCipher(self._key, FileKind.MEDIA, uuid))
+
+    def put(self, object_id: str, chunks: Iterable[bytes]) -> None:
+        """Write a whole file, durably."""
+        writer = self.writer(object_id)
+        try:
+            for chunk in chunks:
+                writer.write(chunk)
+            writer.commit()
+        finally:
+            writer.abort()
+
+    def read(self, object_id: str) -> bytes:
+        """A whole file.
+
+        Raises:
+            InternalError: It is missing, damaged, or was written with another key.
+        """
+        uuid = checked_id(object_id)
+        with disk_errors():
+            content = (self._folder / str(uuid)).read_bytes()
+        cipher = FrameCipher(self._key, FileKind.MEDIA, uuid, content[:HEADER_BYTES])
+        pieces: list[bytes] = []
+        ended = False
+        try:
+            for frame in cipher.open_all(memoryview(content)):
+                if ended:
+                    raise corrupt("something follows its last frame")
+                pieces.append(frame.data)
+                ended = frame.last
+        except TornFrame as exc:
+            raise corrupt("it ends within a frame") from exc
+        if not ended:
+            raise corrupt("its last frame is missing")
+        return b"".join(pieces)
+
+    def delete(self, object_id: str) -> None:
+        """Remove a file; harmless when there is none."""
+        self._remove(str(checked_id(object_id)))
+
+    def ids(self) -> set[str]:
+        """Ids of all files that were committed."""
+        with disk_errors():
+            return {p.name for p in self._folder.iterdir() if not p.suffix}
+
+    def open_log(self, stream_id: str, *, durable_bytes: int = 0) -> Log:
+        """The audio log of a stream, positioned after its last whole frame; made when missing.
+
+        Args:
+            stream_id: Id of the stream.
+            durable_bytes: Audio that is known to have been synced; a log with less was damaged, and is left untouched.
+
+        Raises:
+            InternalError: The log is damaged.
+        """
+        uuid = checked_id(stream_id)
+        with disk_errors():
+            return Log(self._log_path(uuid), self._key, uuid, durable_bytes)
+
+    def read_log(self, stream_id: str, *, durable_bytes: int = 0) -> bytes:
+        """Everything that was appended to a log, as far as its last whole frame; arguments as for ``open_log``.
+
+        Raises:
+            InternalError: The log is missing or damaged.
+        """
+        uuid = checked_id(stream_id)
+        with disk_errors():
+            content = self._log_path(uuid).read_bytes()
+        return Log.parse(content, self._key, uuid, durable_bytes).data
+
+    def delete_log(self, stream_id: str) -> None:
+        """Remove a log; harmless when there is none."""
+        self._remove(self._log_path(checked_id(stream_id)).name)
+
+    def log_ids(self) -> set[str]:
+        """Ids of all streams that have a log."""
+        with disk_errors():
+            return {p.stem for p in self._folder.iterdir() if p.suffix == _LOG}
+
+    def remove_parts(self) -> int:
+        """Remove what was never committed; only while no upload runs. Returns the number of files."""
+        with disk_errors():
+            parts = [p for p in self._folder.iterdir() if p.suffix == PART]
+            for part in parts:
+                part.unlink(missing_ok=True)
+        return len(parts)
+
+    def _log_path(self, uuid: UUID) -> Path:
+        return self._folder / f"{uuid}{_LOG}"
+
+    def _remove(self, name: str) -> None:
+        with disk_errors():
+            (self._folder / name).unlink(missing_ok=True)

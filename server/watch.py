@@ -1,0 +1,137 @@
+"""Who waits for news gets them: publish and subscribe within one process, by topic.
+
+A topic is the id of a session or of an upload. To miss nothing, subscribe first, then read the ledger, then follow::
+
+    with hub.subscribe(upload_id) as news:
+        yield await ledger.read(...)
+        async for update in news:
+            ...
+
+Not safe for threads: everything happens on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+
+from models.errors import Overloaded, ShuttingDown
+from models.text import RedactedText
+from server.ledger.types import Origin, RecommendationRow, SessionRow, UploadRow
+
+QUEUE_UPDATES = 256
+"""Updates that may wait for one subscriber. Uploads take one place each, however often they change."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateReply:
+    """A reply that came later than its stream could wait for."""
+
+    turn_id: str
+    text: RedactedText
+    origin: Origin
+
+
+Update = SessionRow | UploadRow | RecommendationRow | LateReply
+
+
+class Subscription:
+    """News of one topic, in the order of their first publication; of an upload only the latest state.
+
+    A subscriber that does not keep up is told so instead of silently missing something.
+    """
+
+    def __init__(self, hub: WatchHub, topic: str, queue_updates: int) -> None:
+        self._hub = hub
+        self._topic = topic
+        self._queue_updates = queue_updates
+        # Keyed, so that a newer state takes the place of an older one; dict keeps the order of arrival.
+        self._waiting: dict[str, Update] = {}
+        self._count = 0
+        self._news = asyncio.Event()
+        self._lagged = False
+        self._closed = False
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hub._forget(self._topic, self)
+
+    def __aiter__(self) -> AsyncIterator[Update]:
+        return self
+
+    async def __anext__(self) -> Update:
+        """The next update.
+
+        Raises:
+            Overloaded: The subscriber did not keep up; it should read the current state again.
+            ShuttingDown: The server ends.
+        """
+        while not self._waiting:
+            if self._lagged:
+                raise Overloaded("Too many changes at once to follow.", reason="WATCH_LAGGED", retry_after_s=1.0)
+            if self._closed:
+                raise ShuttingDown("The server is ending.")
+            self._news.clear()
+            await self._news.wait()
+        return self._waiting.pop(next(iter(self._waiting)))
+
+    def _offer(self, update: Update) -> None:
+        self._count += 1
+        key = update.id if isinstance(update, UploadRow) else f"#{self._count}"
+        if key not in self._waiting and len(self._waiting) >= self._queue_updates:
+            self._lagged = True
+        if not self._lagged:
+            self._waiting[key] = update
+        self._news.set()
+
+    def _close(self) -> None:
+        self._closed = True
+        self._news.set()
+
+
+class WatchHub:
+    """All subscriptions of this process."""
+
+    def __init__(self) -> None:
+        self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self._closed = False
+
+    def subscribe(self, topic: str, *, queue_updates: int = QUEUE_UPDATES) -> Subscription:
+        """Begin to listen at once; use it in a ``with`` block, which ends it."""
+        subscription = Subscription(self, topic, queue_updates)
+        if self._closed:
+            subscription._close()
+        self._subscriptions[topic].add(subscription)
+        return subscription
+
+    def publish(self, update: Update, *topics: str) -> None:
+        """Hand an update to everybody who listens to one of the topics. Never waits."""
+        for topic in topics:
+            for subscription in self._subscriptions.get(topic, ()):
+                subscription._offer(update)
+
+    def close(self) -> None:
+        """End every subscription, and those to come, with ShuttingDown, after what already waits for it."""
+        self._closed = True
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription._close()
+
+    @property
+    def subscribers(self) -> int:
+        """Number of open subscriptions."""
+        return sum(len(s) for s in self._subscriptions.values())
+
+    def _forget(self, topic: str, subscription: Subscription) -> None:
+        listeners = self._subscriptions.get(topic)
+        if listeners is not None:
+            listeners.discard(subscription)
+            if not listeners:
+                del self._subscriptions[topic]
