@@ -29,12 +29,6 @@ class AudioLog(Protocol):
     """``server.uploads.audio_log.Log``."""
 
     def append(self, data: bytes) -> None: ...  # noqa: D102
-    def leave(self) -> None:
-        """Give a running utterance up for now, because the server ends."""
-        if self._current is not None:
-            self._current.leave()
-            self._current = None
-
     def sync(self) -> None: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
