@@ -120,6 +120,13 @@ class RedactedText:
         return cls(value, {}, True, _BUILT_BY_REDACTOR)
 
     @classmethod
+    def tag(cls, entity_type: str) -> RedactedText:
+        """The tag alone, counted once, for a stretch that is personal by its place (a cell under the header Name)."""
+        if not (entity_type.isascii() and entity_type.replace("_", "").isupper()):
+            raise ValueError("an entity type is written in capitals")
+        return cls(f"[REDACTED_{entity_type}]", {entity_type: 1}, True, _BUILT_BY_REDACTOR)
+
+    @classmethod
     def join(cls, parts: Iterable[RedactedText], separator: str = " ") -> RedactedText:
         """Concatenate, adding counts up; safe only if every part is."""
         items = list(parts)

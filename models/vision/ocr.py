@@ -180,7 +180,9 @@ def _line(text: str, box: Box, info: Any) -> OcrLine:
     scores = info.confs if len(info.confs) == len(text) else [float(np.mean(info.confs))] * len(text)
     words = []
     for start, end in word_spans(text):
-        left, right = places[start][0], places[end - 1][1]
+        # A word reaches to the middle of the space around it: the recognizer's steps are too coarse for the exact edge.
+        left = float(np.mean(places[start - 1])) if start else 0.0
+        right = float(np.mean(places[end])) if end < len(text) else 1.0
         score = float(np.mean(scores[start:end]))
         words.append(OcrWord(RawText(text[start:end]), stretch(box, left, right), score))
     return OcrLine(RawText(text), box, float(np.mean(scores)), tuple(words))
