@@ -1,0 +1,332 @@
+"""A circuit breaker for asyncio on pybreaker's states, storage and listeners.
+
+pybreaker's own ``call`` holds a lock for as long as the call runs, counts an ``async def`` as a success when its
+coroutine is created, and counts cancellation as a failure. So here a call only asks for admission before it starts and
+reports its outcome when it is over; pybreaker decides what the outcome means, in one short synchronous step.
+
+What is added to pybreaker's rules:
+
+- A call belongs to the period in which it began. When the state has changed meanwhile, its outcome says nothing about
+  the new period and is dropped: a success from before the trip does not close the breaker, a failure does not keep it
+  open for longer.
+- Half open, at most ``probes`` calls run at a time.
+- Cancellation counts as nothing. A success that took ``slow_s`` or longer counts as a failure.
+- Time comes from ``clock``. Where a storage is shared by several processes, pass ``time.time`` and that storage.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from types import TracebackType
+from typing import TypeVar
+
+import pybreaker
+
+from models.errors import BreakerOpen, CallerError
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+PROBE_WAIT_S = 1.0
+"""Retry hint while all probes are taken: nobody knows how long they run, and asking again is cheap."""
+
+
+class BreakerState(StrEnum):
+    """pybreaker's names of the states."""
+
+    CLOSED = pybreaker.STATE_CLOSED
+    OPEN = pybreaker.STATE_OPEN
+    HALF_OPEN = pybreaker.STATE_HALF_OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSnapshot:
+    """What an operator sees.
+
+    Attributes:
+        failures: Failures in a row.
+        threshold: Failures that open it.
+        reset_s: Seconds for which it stays open.
+    """
+
+    name: str
+    state: BreakerState
+    failures: int
+    threshold: int
+    reset_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChange:
+    """A change of state; ``failures`` in a row led to it."""
+
+    name: str
+    old: BreakerState
+    new: BreakerState
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerMemory:
+    """What has to be kept over a restart; independent of the clock.
+
+    Attributes:
+        open_for_s: Seconds since it opened; 0 while closed. Add the time that passes before ``restore``.
+    """
+
+    state: BreakerState
+    failures: int
+    successes: int
+    open_for_s: float
+
+
+def counts_as_failure(error: Exception) -> bool:
+    """Every error counts except the caller's own fault, for which the upstream is not to blame."""
+    return not isinstance(error, CallerError)
+
+
+class _CallFailed(Exception):
+    """Tells pybreaker that a call failed, without keeping the real error and its frames alive."""
+
+
+class _Recorder(pybreaker.CircuitBreakerListener):
+    """Collects changes.
+
+    pybreaker notifies before its storage has the new state, so hooks must not run inside the notification.
+    """
+
+    def __init__(self) -> None:
+        self.period = 0
+        self.changes: list[tuple[str, str]] = []
+
+    def state_change(
+        self,
+        cb: pybreaker.CircuitBreaker,
+        old_state: pybreaker.CircuitBreakerState | None,
+        new_state: pybreaker.CircuitBreakerState,
+    ) -> None:
+        """Begin a new period."""
+        self.period += 1
+        if old_state is not None and old_state.name != new_state.name:
+            self.changes.append((old_state.name, new_state.name))
+
+
+class Guard:
+    """One admitted call; made by ``AsyncBreaker.guard``. Use it once, with ``async with``."""
+
+    def __init__(self, breaker: AsyncBreaker, slow_s: float | None) -> None:
+        self._breaker = breaker
+        self._slow_s = slow_s
+        self._period = 0
+        self._started_s = 0.0
+        self._answered_s: float | None = None
+
+    def answered(self) -> None:
+        """Stop the clock of slowness: the first token of a stream is here, the rest takes as long as it is."""
+        self._answered_s = self._breaker._clock()
+
+    async def __aenter__(self) -> Guard:
+        self._period = self._breaker._admit()
+        self._started_s = self._breaker._clock()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._breaker._settle(self._period, self._outcome(error))
+
+    def _outcome(self, error: BaseException | None) -> bool | None:
+        """True for a success, False for a failure, None for what says nothing."""
+        if error is not None and not isinstance(error, Exception):
+            return None  # cancelled, or the reader of a stream went away
+        if error is not None:
+            return not self._breaker._counts(error)
+        took_s = (self._breaker._clock() if self._answered_s is None else self._answered_s) - self._started_s
+        return self._slow_s is None or took_s < self._slow_s
+
+
+class AsyncBreaker:
+    """Stops asking an upstream that fails.
+
+    Args:
+        name: Key for operators, ``llm_api``; lower case and underscores.
+        failures: Failures in a row that open it.
+        reset_s: Seconds for which it stays open before probes are let through.
+        successes: Probes that must succeed in a row before it closes.
+        probes: Probes at a time while half open.
+        slow_s: A success that takes this long counts as a failure; None never does.
+        clock: Seconds, never going back.
+        counts: Whether an error counts as a failure; otherwise it counts as an answer.
+        on_change: Called after every change of state, outside pybreaker's lock; must not raise.
+        storage: pybreaker's storage; its own memory by default. The seam for a state that processes share.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        failures: int = 3,
+        reset_s: float = 120.0,
+        successes: int = 2,
+        probes: int = 1,
+        slow_s: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        counts: Callable[[Exception], bool] = counts_as_failure,
+        on_change: Callable[[BreakerChange], None] | None = None,
+        storage: pybreaker.CircuitBreakerStorage | None = None,
+    ) -> None:
+        self._clock = clock
+        self._counts = counts
+        self._on_change = on_change
+        self._slow_s = slow_s
+        self._probes = probes
+        self._probing = 0
+        self._probing_period = -1
+        self._recorder = _Recorder()
+        self._storage = storage or pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+        self._machine = pybreaker.CircuitBreaker(
+            fail_max=failures,
+            reset_timeout=reset_s,
+            success_threshold=successes,
+            listeners=[self._recorder],
+            state_storage=self._storage,
+            name=name,
+            throw_new_error_on_trip=False,
+        )
+
+    @property
+    def name(self) -> str:
+        """Key for operators."""
+        return self._machine.name or ""
+
+    @property
+    def state(self) -> BreakerState:
+        """The state as stored. An open breaker turns half open with the first call after its reset time."""
+        return BreakerState(self._machine.current_state)
+
+    @property
+    def failure_count(self) -> int:
+        """Failures in a row."""
+        return int(self._machine.fail_counter)
+
+    def snapshot(self) -> BreakerSnapshot:
+        """What an operator sees."""
+        machine = self._machine
+        return BreakerSnapshot(self.name, self.state, self.failure_count, machine.fail_max, machine.reset_timeout)
+
+    def guard(self, *, slow_s: float | None = None) -> Guard:
+        """Wrap one call: ``async with breaker.guard(): ...``.
+
+        Args:
+            slow_s: Replaces the breaker's own threshold for this call.
+
+        Raises:
+            BreakerOpen: On entering, when the call must not be made; ``retry_after_s`` says when it may.
+        """
+        return Guard(self, self._slow_s if slow_s is None else slow_s)
+
+    async def call(self, make: Callable[[], Awaitable[T]]) -> T:
+        """Await ``make()`` under a guard.
+
+        Raises:
+            BreakerOpen: The call was not made.
+        """
+        async with self.guard():
+            return await make()
+
+    def reset(self) -> None:
+        """Close it by hand and forget the failures; calls under way no longer count."""
+        before = self.failure_count
+        self._machine.close()
+        self._publish(before)
+
+    def export(self) -> BreakerMemory:
+        """Take out what a restart must not lose."""
+        open_for_s = 0.0 if self.state is BreakerState.CLOSED else max(0.0, self._clock() - self._opened_at_s())
+        return BreakerMemory(self.state, self.failure_count, int(self._machine.success_counter), open_for_s)
+
+    def restore(self, memory: BreakerMemory) -> None:
+        """Go on where an earlier process stopped; announces nothing."""
+        self._storage.state = memory.state.value
+        self._storage.opened_at = _EPOCH + timedelta(seconds=self._clock() - memory.open_for_s)
+        _ = self._machine.state  # takes the stored state over, which resets counters
+        self._storage.reset_counter()
+        self._storage.reset_success_counter()
+        for _ in range(memory.failures):
+            self._storage.increment_counter()
+        for _ in range(memory.successes):
+            self._storage.increment_success_counter()
+        self._recorder.changes.clear()
+
+    def _opened_at_s(self) -> float:
+        opened = self._storage.opened_at
+        return self._clock() if opened is None else (opened - _EPOCH).total_seconds()
+
+    def _admit(self) -> int:
+        """Let a call start, and say in which period it does."""
+        _ = self._machine.state  # a shared storage may have changed; this takes the change over
+        if self.state is BreakerState.OPEN:
+            left_s = self._opened_at_s() + self._machine.reset_timeout - self._clock()
+            if left_s > 0:
+                self._publish(self.failure_count)
+                raise self._refusal(left_s)
+            self._machine.half_open()
+        self._publish(self.failure_count)
+        if self.state is BreakerState.HALF_OPEN:
+            self._take_probe()
+        return self._recorder.period
+
+    def _take_probe(self) -> None:
+        if self._probing_period != self._recorder.period:
+            self._probing_period, self._probing = self._recorder.period, 0
+        if self._probing >= self._probes:
+            raise self._refusal(PROBE_WAIT_S)
+        self._probing += 1
+
+    def _refusal(self, retry_after_s: float) -> BreakerOpen:
+        return BreakerOpen(
+            f"The upstream {self.name} failed {self.failure_count} times in a row and is left alone for now.",
+            retry_after_s=retry_after_s,
+        )
+
+    def _settle(self, period: int, succeeded: bool | None) -> None:
+        """Tell pybreaker how a call ended, unless the period in which it began is over."""
+        _ = self._machine.state
+        if period != self._recorder.period:
+            self._publish(self.failure_count)
+            return
+        if period == self._probing_period:
+            self._probing -= 1
+        before = self.failure_count
+        if succeeded is True:
+            self._machine.call(_succeed)
+        elif succeeded is False:
+            self._fail()
+        self._publish(max(before, self.failure_count))
+
+    def _fail(self) -> None:
+        try:
+            self._machine.call(_raise_failed)
+        except _CallFailed:
+            if self.state is BreakerState.OPEN:
+                # pybreaker wrote the wall clock there.
+                self._storage.opened_at = _EPOCH + timedelta(seconds=self._clock())
+
+    def _publish(self, failures: int) -> None:
+        changes, self._recorder.changes = self._recorder.changes, []
+        for old, new in changes:
+            if self._on_change is not None:
+                self._on_change(BreakerChange(self.name, BreakerState(old), BreakerState(new), failures))
+
+
+def _succeed() -> None:
+    """A call that ended well."""
+
+
+def _raise_failed() -> None:
+    raise _CallFailed

@@ -1,0 +1,309 @@
+"""The adapter on pybreaker: what it adds, case by case. Its agreement with pybreaker is in test_breaker_model.py."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pybreaker
+import pytest
+
+from models.errors import BreakerOpen, CallerError, InvalidInput, Overloaded, UpstreamFailed, VestibuleError
+from server.llm.breaker import AsyncBreaker, BreakerChange, BreakerMemory, BreakerSnapshot, BreakerState, Guard
+from tests.unit.llm.clock import HandClock
+
+FAILURE = UpstreamFailed("It failed.")
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def changes() -> list[BreakerChange]:
+    return []
+
+
+@pytest.fixture
+def breaker(clock: HandClock, changes: list[BreakerChange]) -> AsyncBreaker:
+    return AsyncBreaker("llm_api", failures=3, reset_s=120, successes=2, clock=clock, on_change=changes.append)
+
+
+def state_of(breaker: AsyncBreaker) -> BreakerState:
+    """Read anew; a type checker takes a property for a constant after a comparison."""
+    return breaker.state
+
+
+async def succeed() -> str:
+    return "answer"
+
+
+async def fail(breaker: AsyncBreaker, times: int = 1, error: Exception = FAILURE) -> None:
+    for _ in range(times):
+        with pytest.raises(type(error)):
+            async with breaker.guard():
+                raise error
+
+
+async def begin(breaker: AsyncBreaker) -> Guard:
+    return await breaker.guard().__aenter__()
+
+
+async def end(guard: Guard, error: BaseException | None = None) -> None:
+    await guard.__aexit__(type(error) if error else None, error, None)
+
+
+async def test_opens_after_the_threshold_and_says_when_to_come_back(breaker: AsyncBreaker, clock: HandClock) -> None:
+    await fail(breaker, 3)
+    assert state_of(breaker) is BreakerState.OPEN
+    clock.advance(20)
+    with pytest.raises(BreakerOpen) as refused:
+        await breaker.call(succeed)
+    assert refused.value.retry_after_s == pytest.approx(100)
+    assert refused.value.reason == "BREAKER_OPEN"
+
+
+async def test_the_last_failure_itself_is_raised_not_a_breaker_error(breaker: AsyncBreaker) -> None:
+    await fail(breaker, 2)
+    with pytest.raises(UpstreamFailed) as failed:
+        async with breaker.guard():
+            raise FAILURE
+    assert failed.value is FAILURE
+
+
+async def test_a_success_between_failures_starts_the_count_again(breaker: AsyncBreaker) -> None:
+    await fail(breaker, 2)
+    assert await breaker.call(succeed) == "answer"
+    assert breaker.failure_count == 0
+    await fail(breaker, 2)
+    assert state_of(breaker) is BreakerState.CLOSED
+
+
+async def test_closes_after_enough_probes(
+    breaker: AsyncBreaker, clock: HandClock, changes: list[BreakerChange]
+) -> None:
+    await fail(breaker, 3)
+    clock.advance(120)
+    await breaker.call(succeed)
+    assert state_of(breaker) is BreakerState.HALF_OPEN
+    await breaker.call(succeed)
+    assert state_of(breaker) is BreakerState.CLOSED
+    assert [(c.old, c.new) for c in changes] == [
+        (BreakerState.CLOSED, BreakerState.OPEN),
+        (BreakerState.OPEN, BreakerState.HALF_OPEN),
+        (BreakerState.HALF_OPEN, BreakerState.CLOSED),
+    ]
+    assert changes[0] == BreakerChange("llm_api", BreakerState.CLOSED, BreakerState.OPEN, 3)
+
+
+async def test_a_failing_probe_opens_for_another_whole_reset_time(breaker: AsyncBreaker, clock: HandClock) -> None:
+    await fail(breaker, 3)
+    clock.advance(120)
+    await fail(breaker)
+    clock.advance(119)
+    with pytest.raises(BreakerOpen):
+        await breaker.call(succeed)
+    clock.advance(1)
+    await breaker.call(succeed)
+
+
+@pytest.mark.parametrize("probes", [1, 2, 5])
+async def test_half_open_lets_a_bounded_number_through(clock: HandClock, probes: int) -> None:
+    breaker = AsyncBreaker("llm_api", failures=1, reset_s=10, successes=probes, probes=probes, clock=clock)
+    await fail(breaker)
+    clock.advance(10)
+    running = [await begin(breaker) for _ in range(probes)]
+    with pytest.raises(BreakerOpen) as refused:
+        await begin(breaker)
+    assert refused.value.retry_after_s == 1.0
+    for guard in running:
+        await end(guard)
+    assert state_of(breaker) is BreakerState.CLOSED
+
+
+async def test_a_cancelled_probe_gives_its_place_back(breaker: AsyncBreaker, clock: HandClock) -> None:
+    await fail(breaker, 3)
+    clock.advance(120)
+    await end(await begin(breaker), asyncio.CancelledError())
+    assert state_of(breaker) is BreakerState.HALF_OPEN
+    await breaker.call(succeed)
+
+
+async def test_a_success_that_began_before_the_trip_does_not_close_it(breaker: AsyncBreaker, clock: HandClock) -> None:
+    early = [await begin(breaker) for _ in range(3)]
+    await fail(breaker, 3)
+    await end(early[0])
+    assert state_of(breaker) is BreakerState.OPEN
+    clock.advance(120)
+    probe = await begin(breaker)
+    await end(early[1])
+    await end(early[2])
+    assert state_of(breaker) is BreakerState.HALF_OPEN
+    await end(probe)
+    assert state_of(breaker) is BreakerState.HALF_OPEN, "early successes were counted as probes"
+
+
+async def test_a_late_failure_does_not_extend_the_trip(breaker: AsyncBreaker, clock: HandClock) -> None:
+    early = [await begin(breaker) for _ in range(2)]
+    await fail(breaker, 3)
+    clock.advance(60)
+    await end(early[0], FAILURE)
+    clock.advance(60)
+    probe = await begin(breaker)
+    await end(early[1], FAILURE)
+    assert state_of(breaker) is BreakerState.HALF_OPEN
+    await end(probe)
+
+
+@pytest.mark.parametrize("nothing", [asyncio.CancelledError(), GeneratorExit(), KeyboardInterrupt()])
+async def test_cancellation_counts_as_nothing(breaker: AsyncBreaker, nothing: BaseException) -> None:
+    await fail(breaker, 2)
+    for _ in range(5):
+        await end(await begin(breaker), nothing)
+    assert (breaker.state, breaker.failure_count) == (BreakerState.CLOSED, 2)
+
+
+async def test_a_really_cancelled_task_counts_as_nothing(breaker: AsyncBreaker) -> None:
+    entered, never = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        entered.set()
+        await never.wait()
+
+    await fail(breaker, 2)
+    task = asyncio.create_task(breaker.call(hang))
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert breaker.failure_count == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        (UpstreamFailed("x"), 1),
+        (Overloaded("x", retry_after_s=5), 1),
+        (TimeoutError(), 1),
+        (CallerError("x"), 0),
+        (InvalidInput("x"), 0),
+    ],
+)
+async def test_which_errors_count(breaker: AsyncBreaker, error: Exception, counted: int) -> None:
+    await fail(breaker, 1, error)
+    assert breaker.failure_count == counted
+
+
+async def test_the_predicate_can_be_replaced(clock: HandClock) -> None:
+    breaker = AsyncBreaker("llm_api", clock=clock, counts=lambda error: isinstance(error, VestibuleError))
+    await fail(breaker, 9, ValueError())
+    assert breaker.failure_count == 0
+
+
+@pytest.mark.parametrize(("took_s", "failures"), [(4.9, 0), (5.0, 1), (60.0, 1)])
+async def test_slow_calls_count_as_failures(clock: HandClock, took_s: float, failures: int) -> None:
+    breaker = AsyncBreaker("llm_api", clock=clock, slow_s=5.0)
+    async with breaker.guard():
+        clock.advance(took_s)
+    assert breaker.failure_count == failures
+
+
+async def test_a_stream_is_not_slow_once_it_has_answered(clock: HandClock) -> None:
+    breaker = AsyncBreaker("llm_api", clock=clock, slow_s=5.0)
+    async with breaker.guard() as call:
+        clock.advance(1)
+        call.answered()
+        clock.advance(60)
+    assert breaker.failure_count == 0
+
+
+async def test_parallel_calls_run_at_the_same_time(breaker: AsyncBreaker) -> None:
+    """Four calls meet at a barrier, which none could pass if a lock were held across the awaited call."""
+    together = asyncio.Barrier(4)
+
+    async def meet() -> int:
+        return await together.wait()
+
+    arrived = await asyncio.gather(*(breaker.call(meet) for _ in range(4)))
+    assert sorted(arrived) == [0, 1, 2, 3]
+
+
+async def test_ten_thousand_calls_at_once(breaker: AsyncBreaker) -> None:
+    together = asyncio.Barrier(10_000)
+
+    async def meet_and_fail() -> None:
+        await together.wait()
+        raise FAILURE
+
+    results = await asyncio.gather(*(breaker.call(meet_and_fail) for _ in range(10_000)), return_exceptions=True)
+    assert all(result is FAILURE for result in results)
+    assert (breaker.state, breaker.failure_count) == (BreakerState.OPEN, 3)
+
+
+async def test_reset_by_hand(breaker: AsyncBreaker, changes: list[BreakerChange]) -> None:
+    late = await begin(breaker)
+    await fail(breaker, 3)
+    breaker.reset()
+    assert breaker.snapshot() == BreakerSnapshot("llm_api", BreakerState.CLOSED, 0, 3, 120)
+    assert changes[-1] == BreakerChange("llm_api", BreakerState.OPEN, BreakerState.CLOSED, 3)
+    await end(late, FAILURE)
+    assert breaker.failure_count == 0, "a call from before the reset was counted"
+    breaker.reset()
+    assert len(changes) == 2, "closing a closed breaker is no change"
+
+
+async def test_the_hook_sees_the_new_state() -> None:
+    seen: list[BreakerState] = []
+    watched: list[AsyncBreaker] = []
+    watched.append(AsyncBreaker("llm_api", failures=1, on_change=lambda change: seen.append(watched[0].state)))
+    await fail(watched[0])
+    assert seen == [BreakerState.OPEN]
+
+
+@pytest.mark.parametrize("away_s", [0.0, 30.0])
+async def test_a_restart_loses_nothing(breaker: AsyncBreaker, clock: HandClock, away_s: float) -> None:
+    await fail(breaker, 3)
+    clock.advance(50)
+    kept = breaker.export()
+    assert kept == BreakerMemory(BreakerState.OPEN, 3, 0, 50)
+
+    changes: list[BreakerChange] = []
+    clock = HandClock(7.0)
+    again = AsyncBreaker("llm_api", clock=clock, on_change=changes.append)
+    again.restore(BreakerMemory(kept.state, kept.failures, kept.successes, kept.open_for_s + away_s))
+    with pytest.raises(BreakerOpen) as refused:
+        await again.call(succeed)
+    assert refused.value.retry_after_s == pytest.approx(70 - away_s)
+    assert again.failure_count == 3
+    assert changes == []
+
+
+async def test_a_restart_keeps_successful_probes(breaker: AsyncBreaker, clock: HandClock) -> None:
+    await fail(breaker, 3)
+    clock.advance(120)
+    await breaker.call(succeed)
+    again = AsyncBreaker("llm_api", successes=2, clock=clock)
+    again.restore(breaker.export())
+    await again.call(succeed)
+    assert again.state is BreakerState.CLOSED
+
+
+async def test_two_breakers_can_share_a_storage(clock: HandClock) -> None:
+    storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+    one = AsyncBreaker("llm_api", reset_s=10, successes=1, clock=clock, storage=storage)
+    other = AsyncBreaker("llm_api", reset_s=10, successes=1, clock=clock, storage=storage)
+    early = await begin(other)
+    await fail(one, 3)
+    await end(early)
+    with pytest.raises(BreakerOpen):
+        await other.call(succeed)
+    clock.advance(10)
+    await other.call(succeed)
+    assert one.state is BreakerState.CLOSED
+
+
+async def test_keeps_no_error_alive(breaker: AsyncBreaker) -> None:
+    await fail(breaker, 3, ValueError("kept?"))
+    gc.collect()
+    assert not [e for e in gc.get_objects() if isinstance(e, ValueError) and e.args == ("kept?",)]
