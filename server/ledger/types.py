@@ -217,7 +217,7 @@ class StreamRow:
     Attributes:
         token_hash: SHA-256 hex of the resume token.
         next_offset: Bytes of audio that are safely in the spool.
-        finalized_offset: Bytes below this belong to utterances whose finals are stored.
+        finalized_samples: Samples (mono, 16 kHz) before this one belong to utterances whose finals are stored.
         next_utterance: Number that the next utterance gets.
         carry: Sealed state of the workers; opaque here.
     """
@@ -232,7 +232,7 @@ class StreamRow:
     create_time: datetime
     update_time: datetime
     next_offset: int = 0
-    finalized_offset: int = 0
+    finalized_samples: int = 0
     next_utterance: int = 0
     carry: bytes = b""
     open: bool = True
