@@ -1,0 +1,317 @@
+"""Opens conversation streams, new ones and ones that broke, and stores how far each is."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from models.audio import AudioLimits, PcmFormat, StreamDecoder
+from models.errors import Conflict, InvalidInput, NotFound, Overloaded
+from models.text import RedactedText
+from ray_tasks.types import Gateway
+from server.conversation.conversation import WAITING_OUTPUTS, Bounds, Conversation
+from server.conversation.ears import Cutter, Ears
+from server.conversation.events import Output
+from server.conversation.recogniser import Heard, Listening, Recogniser
+from server.conversation.voice import Voice
+from server.jobs import JobQueue
+from server.ledger import sessions, streams, turns
+from server.ledger.columns import Cursor
+from server.ledger.types import Clock, Origin, RecommendationRow, SessionRow, StreamRow, TurnRow
+from server.ledger.writer import Ledger
+from server.lifecycle import Lifecycle
+from server.llm.types import Assistant, Exchange
+from server.metrics import Metrics
+from server.recommendations import Recommender
+from server.sessions import event, note_material, record
+from server.uploads.spool import Spool
+from server.watch import WatchHub
+
+RETRY_AFTER_S = 2.0
+# Earlier turns that go into a prompt.
+HISTORY_TURNS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """What the client asked for.
+
+    Attributes:
+        encoding: ``PCM_S16LE``, ``CONTAINER`` or ``UNSPECIFIED`` when only text is typed.
+        end_silence_s: Silence that ends an utterance; None takes the default.
+    """
+
+    session_id: str
+    encoding: str
+    sample_rate_hz: int
+    channels: int
+    language: str
+    end_silence_s: float | None
+    reply: bool
+    resume_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds on streams."""
+
+    streams: int
+    stream_s: float
+    idle_s: float
+
+
+@dataclass(slots=True)
+class OpenStream:
+    """A stream that is set up."""
+
+    id: str
+    token: str
+    next_offset: int
+    conversation: Conversation
+
+
+MakeCutter = Callable[[int, float | None], Cutter]
+"""Takes the sample number at which the audio starts and the end silence in seconds."""
+
+
+class Streams:
+    """All open streams of this server."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: Gateway,
+        assistant: Assistant,
+        recommender: Recommender,
+        spool: Spool,
+        hub: WatchHub,
+        jobs: JobQueue,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+        clock: Clock,
+        limits: StreamLimits,
+        make_cutter: MakeCutter,
+    ) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._assistant = assistant
+        self._recommender = recommender
+        self._spool = spool
+        self._hub = hub
+        self._jobs = jobs
+        self._lifecycle = lifecycle
+        self._metrics = metrics
+        self._clock = clock
+        self._limits = limits
+        self._make_cutter = make_cutter
+        self._open: set[str] = set()
+
+    @property
+    def count(self) -> int:
+        """Open streams."""
+        return len(self._open)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of the open streams; their audio logs are in use."""
+        return frozenset(self._open)
+
+    @asynccontextmanager
+    async def open(self, config: StreamConfig) -> AsyncIterator[OpenStream]:
+        """Set a stream up; on leaving it is closed, and its audio kept unless the client was done.
+
+        Raises:
+            Overloaded: TOO_MANY_STREAMS.
+            NotFound: SESSION_NOT_FOUND, or STREAM_NOT_FOUND for a token that is not known any more.
+            Conflict: WRONG_STATE when the session has ended, STREAM_IN_USE when it is resumed twice at a time.
+            InvalidInput: RESUME_TOKEN_INVALID.
+        """
+        if len(self._open) >= self._limits.streams:
+            raise Overloaded("Too many streams are open.", reason="TOO_MANY_STREAMS", retry_after_s=RETRY_AFTER_S)
+        session = await self._ledger.read(lambda cursor: sessions.require_open(cursor, config.session_id))
+        row, token = await (self._resume(config) if config.resume_token else self._begin(config, session))
+        if row.id in self._open:
+            raise Conflict("This stream is open already.", reason="STREAM_IN_USE")
+        self._open.add(row.id)
+        self._metrics.streams.inc()
+        try:
+            conversation = await self._conversation(config, session, row)
+            yield OpenStream(row.id, token, row.next_offset, conversation)
+            if conversation.finished:
+                await self._ledger.write(lambda cursor: streams.close(cursor, row.id, self._clock()))
+                await asyncio.to_thread(self._spool.delete_log, row.id)
+        finally:
+            self._metrics.streams.dec()
+            self._open.discard(row.id)
+
+    async def _begin(self, config: StreamConfig, session: SessionRow) -> tuple[StreamRow, str]:
+        stream_id, secret = str(uuid.uuid4()), secrets.token_urlsafe(32)
+        now = self._clock()
+        row = StreamRow(
+            id=stream_id,
+            session_id=session.id,
+            token_hash=_hash(secret),
+            encoding=config.encoding,
+            sample_rate_hz=config.sample_rate_hz,
+            channels=config.channels,
+            language=config.language or session.language,
+            create_time=now,
+            update_time=now,
+        )
+        await self._ledger.write(lambda cursor: streams.insert_stream(cursor, row))
+        return row, f"{stream_id}.{secret}"
+
+    async def _resume(self, config: StreamConfig) -> tuple[StreamRow, str]:
+        stream_id, _, secret = config.resume_token.partition(".")
+        row = await self._ledger.read(lambda cursor: streams.get(cursor, stream_id))
+        if not hmac.compare_digest(row.token_hash, _hash(secret)) or row.session_id != config.session_id:
+            raise InvalidInput("The resume token is not valid.", reason="RESUME_TOKEN_INVALID")
+        if not row.open:
+            raise NotFound("The stream has ended.", reason="STREAM_NOT_FOUND")
+        kept = await asyncio.to_thread(self._spool.read_log, row.id) if row.id in self._logs() else b""
+        return replace(row, next_offset=len(kept)), config.resume_token
+
+    def _logs(self) -> set[str]:
+        return self._spool.log_ids()
+
+    async def _conversation(self, config: StreamConfig, session: SessionRow, row: StreamRow) -> Conversation:
+        outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
+        store = _Store(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
+        replay = await asyncio.to_thread(self._spool.read_log, row.id) if row.next_offset else b""
+        ears = Ears(
+            await asyncio.to_thread(self._spool.open_log, row.id),
+            StreamDecoder(_audio_limits(self._limits.stream_s), _pcm(row)),
+            self._make_cutter(row.finalized_samples, config.end_silence_s),
+            next_utterance=row.next_utterance,
+            skip_samples=row.finalized_samples,
+            next_offset=row.next_offset,
+        )
+        recogniser = Recogniser(
+            self._gateway,
+            Listening(session.id, row.id, row.language, session.vocabulary),
+            carry=row.carry,
+            emit=outputs.put,
+            store=store.turn,
+            silence=store.silence,
+            clock=self._clock,
+            metrics=self._metrics,
+        )
+        voice = Voice(
+            self._assistant,
+            self._gateway,
+            language=row.language,
+            history=await self._history(session.id),
+            emit=outputs.put,
+            store=store.reply,
+            later=store.later,
+            propose=self._propose(session.id),
+            metrics=self._metrics,
+        )
+        bounds = Bounds(self._limits.stream_s, self._limits.idle_s)
+        return Conversation(
+            ears, recogniser, voice, self._lifecycle, outputs, bounds, reply=config.reply, replay=replay
+        )
+
+    def _propose(self, session_id: str) -> Callable[[float], object]:
+        async def propose(wait_s: float) -> RecommendationRow:
+            return await self._recommender.propose(session_id, fallback=True, wait_s=wait_s)
+
+        return propose
+
+    async def _history(self, session_id: str) -> list[Exchange]:
+        rows = await self._ledger.read(lambda cursor: turns.list_of_session(cursor, session_id))
+        return [Exchange(row.text, row.reply) for row in rows[-HISTORY_TURNS:]]
+
+
+class _Store:
+    """Writes what one stream produced."""
+
+    def __init__(
+        self, ledger: Ledger, hub: WatchHub, jobs: JobQueue, clock: Clock, session: SessionRow, stream_id: str
+    ) -> None:
+        self._ledger = ledger
+        self._hub = hub
+        self._jobs = jobs
+        self._clock = clock
+        self._session = session
+        self._stream_id = stream_id
+
+    async def turn(self, heard: Heard) -> None:
+        """A finished turn, how far the stream is, and the event, in one transaction."""
+        turn = heard.turn
+
+        def write(cursor: Cursor) -> tuple[SessionRow, bool]:
+            before = sessions.get(cursor, self._session.id)
+            session = note_material(cursor, self._session.id, self._clock)
+            if turns.insert_turn(cursor, turn):
+                record(
+                    cursor,
+                    event(
+                        session,
+                        "turn_finished",
+                        self._clock,
+                        took_s=turn.compute_s,
+                        source=turn.source,
+                        confidence=round(turn.confidence, 3),
+                        language=turn.language or "unknown",
+                        entities=sum(turn.text.counts.values()),
+                    ),
+                )
+            streams.save_progress(
+                cursor,
+                self._stream_id,
+                self._clock(),
+                finalized_samples=heard.finalized_samples,
+                next_utterance=heard.next_utterance,
+                carry=heard.carry,
+            )
+            return session, session.state is not before.state
+
+        session, moved = await self._ledger.write(write)
+        if moved:
+            self._hub.publish(session, session.id)
+
+    async def silence(self, utterance: int) -> None:
+        """An utterance without speech, for the funnel."""
+        row = event(self._session, "no_speech", self._clock, utterance=utterance)
+        await self._ledger.write(lambda cursor: record(cursor, row))
+
+    async def reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
+        """The answer of a turn."""
+
+        def write(cursor: Cursor) -> None:
+            turns.set_reply(cursor, turn.id, text, origin)
+            record(cursor, event(self._session, "replied", self._clock, origin=origin))
+
+        await self._ledger.write(write)
+
+    async def later(self, turn: TurnRow) -> None:
+        """A background job for a better answer."""
+        await self._jobs.enqueue(
+            kind="reply",
+            key=f"reply:{turn.id}",
+            session_id=turn.session_id,
+            payload={"turn_id": turn.id},
+            policy="llm_api",
+        )
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _pcm(row: StreamRow) -> PcmFormat | None:
+    if row.encoding != "PCM_S16LE":
+        return None
+    return PcmFormat(row.sample_rate_hz, row.channels)
+
+
+def _audio_limits(stream_s: float) -> AudioLimits:
+    # Stereo PCM of 16 bits at 48 kHz is the most that a second can take.
+    return AudioLimits(max_bytes=int(stream_s * 48_000 * 2 * 2), max_s=stream_s)

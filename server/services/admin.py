@@ -1,0 +1,113 @@
+"""AdminService: what is failing, why, and how to set it going again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vestibule.v1 import admin_pb2, admin_pb2_grpc
+
+from models.errors import NotFound
+from server import wire
+from server.jobs import JobQueue
+from server.ledger import dead_letters
+from server.ledger.types import DeadLetterRow
+from server.ledger.writer import Ledger
+from server.llm.breaker import AsyncBreaker, BreakerSnapshot
+from server.status import Status
+
+DEFAULT_PAGE = 100
+_STATES = {
+    "closed": admin_pb2.BREAKER_STATE_CLOSED,
+    "open": admin_pb2.BREAKER_STATE_OPEN,
+    "half-open": admin_pb2.BREAKER_STATE_HALF_OPEN,
+}
+
+
+class AdminService(admin_pb2_grpc.AdminServiceServicer):
+    """See protos/vestibule/v1/admin.proto."""
+
+    def __init__(self, status: Status, ledger: Ledger, jobs: JobQueue, breakers: dict[str, AsyncBreaker]) -> None:
+        self._status = status
+        self._ledger = ledger
+        self._jobs = jobs
+        self._breakers = breakers
+
+    async def GetStatus(  # noqa: N802, D102
+        self, request: admin_pb2.GetStatusRequest, context: Any
+    ) -> admin_pb2.GetStatusResponse:
+        now = await self._status.report()
+        return admin_pb2.GetStatusResponse(
+            version=now.version,
+            start_time=wire.timestamp(now.start_time),
+            components=[admin_pb2.Component(name=c.name, healthy=c.healthy, detail=c.detail) for c in now.components],
+            open_job_count=now.open_jobs,
+            open_stream_count=now.open_streams,
+            dead_letter_count=now.dead_letters,
+        )
+
+    async def ListDeadLetters(  # noqa: N802, D102
+        self, request: admin_pb2.ListDeadLettersRequest, context: Any
+    ) -> admin_pb2.ListDeadLettersResponse:
+        rows, next_token = await self._ledger.read(
+            lambda cursor: dead_letters.list_letters(
+                cursor,
+                page_size=request.page_size or DEFAULT_PAGE,
+                page_token=request.page_token,
+                include_closed=request.include_closed,
+            )
+        )
+        return admin_pb2.ListDeadLettersResponse(
+            dead_letters=[_letter(row) for row in rows], next_page_token=next_token
+        )
+
+    async def RetryDeadLetter(  # noqa: N802, D102
+        self, request: admin_pb2.RetryDeadLetterRequest, context: Any
+    ) -> admin_pb2.RetryDeadLetterResponse:
+        row = await self._jobs.redrive(request.dead_letter_id)
+        return admin_pb2.RetryDeadLetterResponse(dead_letter=_letter(row))
+
+    async def DiscardDeadLetter(  # noqa: N802, D102
+        self, request: admin_pb2.DiscardDeadLetterRequest, context: Any
+    ) -> admin_pb2.DiscardDeadLetterResponse:
+        row = await self._jobs.discard(request.dead_letter_id, request.reason)
+        return admin_pb2.DiscardDeadLetterResponse(dead_letter=_letter(row))
+
+    async def ListBreakers(  # noqa: N802, D102
+        self, request: admin_pb2.ListBreakersRequest, context: Any
+    ) -> admin_pb2.ListBreakersResponse:
+        found = [_breaker(b.snapshot()) for _, b in sorted(self._breakers.items())]
+        return admin_pb2.ListBreakersResponse(breakers=found)
+
+    async def ResetBreaker(  # noqa: N802, D102
+        self, request: admin_pb2.ResetBreakerRequest, context: Any
+    ) -> admin_pb2.ResetBreakerResponse:
+        breaker = self._breakers.get(request.name)
+        if breaker is None:
+            raise NotFound("There is no breaker of this name.", reason="BREAKER_NOT_FOUND")
+        breaker.reset()
+        return admin_pb2.ResetBreakerResponse(breaker=_breaker(breaker.snapshot()))
+
+
+def _letter(row: DeadLetterRow) -> admin_pb2.DeadLetter:
+    return admin_pb2.DeadLetter(
+        id=row.id,
+        job_id=row.job_id,
+        kind=row.kind,
+        session_id=row.session_id,
+        reason=row.reason,
+        message=row.message,
+        attempts=row.attempts,
+        policy=row.policy,
+        create_time=wire.timestamp(row.create_time),
+        open=row.closed_time is None,
+    )
+
+
+def _breaker(snapshot: BreakerSnapshot) -> admin_pb2.Breaker:
+    return admin_pb2.Breaker(
+        name=snapshot.name,
+        state=_STATES[snapshot.state],
+        failure_count=snapshot.failures,
+        failure_threshold=snapshot.threshold,
+        reset_timeout=wire.duration(snapshot.reset_s),
+    )

@@ -1,0 +1,118 @@
+"""ConversationService: one stream of speech or typed text in, redacted text and replies out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from vestibule.v1 import conversation_pb2 as pb
+from vestibule.v1 import conversation_pb2_grpc
+
+from models.errors import FieldViolation, InvalidInput
+from models.text import RawText
+from server import wire
+from server.conversation import events
+from server.conversation.streams import StreamConfig, Streams
+
+DEFAULT_UPLOAD_WAIT_S = 30.0
+
+
+class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
+    """See protos/vestibule/v1/conversation.proto."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def Converse(  # noqa: N802, D102
+        self, request_iterator: AsyncIterator[pb.ConverseRequest], context: Any
+    ) -> AsyncIterator[pb.ConverseResponse]:
+        first = await anext(aiter(request_iterator), None)
+        if first is None or first.WhichOneof("payload") != "config":
+            raise InvalidInput("The first message must be the configuration.", reason="CONFIG_MISSING")
+        async with self._streams.open(_config(first.config)) as stream:
+            yield pb.ConverseResponse(
+                configured=pb.Configured(stream_id=stream.id, resume_token=stream.token, next_offset=stream.next_offset)
+            )
+            async with aclosing(stream.conversation.run(_inputs(request_iterator))) as outputs:
+                async for output in outputs:
+                    yield _response(output)
+
+
+def _config(message: pb.ConverseConfig) -> StreamConfig:
+    pcm = message.encoding == pb.AUDIO_ENCODING_PCM_S16LE
+    if pcm and not (message.sample_rate_hz >= 8000 and message.channels):
+        violations = (
+            FieldViolation("config.sample_rate_hz", "8000 to 48000 for PCM"),
+            FieldViolation("config.channels", "1 or 2 for PCM"),
+        )
+        raise InvalidInput("PCM needs a sample rate and channels.", reason="PCM_INCOMPLETE", violations=violations)
+    return StreamConfig(
+        session_id=message.session_id,
+        encoding=pb.AudioEncoding.Name(message.encoding).removeprefix("AUDIO_ENCODING_"),
+        sample_rate_hz=message.sample_rate_hz,
+        channels=message.channels,
+        language=message.language,
+        end_silence_s=wire.seconds(message.end_silence) if message.HasField("end_silence") else None,
+        reply=message.reply,
+        resume_token=message.resume_token,
+    )
+
+
+async def _inputs(messages: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[events.Input]:
+    async for message in messages:
+        match message.WhichOneof("payload"):
+            case "audio":
+                yield events.AudioIn(message.audio.offset, message.audio.data)
+            case "text":
+                yield events.TextIn(RawText(message.text.text))
+            case "end_of_utterance":
+                yield events.EndMark()
+            case "propose":
+                given = message.propose.HasField("wait_for_uploads")
+                yield events.ProposeIn(
+                    wire.seconds(message.propose.wait_for_uploads) if given else DEFAULT_UPLOAD_WAIT_S
+                )
+            case _:
+                raise InvalidInput("The configuration must come first, and only once.", reason="CONFIG_REPEATED")
+
+
+def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - one line a kind of event
+    match output:
+        case events.Acknowledged():
+            return pb.ConverseResponse(acknowledged=pb.Acknowledged(offset=output.offset))
+        case events.SpeechBegan():
+            began = pb.SpeechBegan(at=wire.duration(output.at_s), utterance=output.utterance)
+            return pb.ConverseResponse(speech_began=began)
+        case events.SpeechEnded():
+            ended = pb.SpeechEnded(at=wire.duration(output.at_s), utterance=output.utterance)
+            return pb.ConverseResponse(speech_ended=ended)
+        case events.Partial():
+            partial = pb.PartialTranscript(utterance=output.utterance, text=wire.redacted(output.text))
+            return pb.ConverseResponse(partial=partial)
+        case events.Final():
+            return pb.ConverseResponse(final=_final(output))
+        case events.ReplyPiece():
+            return pb.ConverseResponse(reply_piece=pb.ReplyPiece(turn_id=output.turn_id, text=output.text.value))
+        case events.ReplyEnded():
+            reply = pb.ReplyEnded(turn_id=output.turn_id, origin=wire.origin(output.origin))
+            return pb.ConverseResponse(reply_ended=reply)
+        case events.Proposal():
+            proposal = pb.Proposal(recommendation=wire.recommendation_message(output.recommendation))
+            return pb.ConverseResponse(proposal=proposal)
+        case events.Notice():
+            notice = pb.Notice(reason=output.reason, message=output.message, utterance=output.utterance)
+            return pb.ConverseResponse(notice=notice)
+
+
+def _final(output: events.Final) -> pb.FinalTranscript:
+    turn = output.turn
+    return pb.FinalTranscript(
+        utterance=turn.utterance,
+        turn_id=turn.id,
+        text=wire.redacted(turn.text),
+        start=wire.duration(turn.start_s),
+        end=wire.duration(turn.end_s),
+        confidence=turn.confidence,
+        language=turn.language,
+    )

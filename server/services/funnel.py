@@ -1,0 +1,70 @@
+"""FunnelService: events of apps, and the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
+
+from models.redaction.types import RedactionContext
+from models.text import RawText, RedactedText, TextSource
+from ray_tasks.types import Gateway
+from server import wire
+from server.funnel.report import funnel_report
+from server.ledger import events
+from server.ledger.types import Clock, EventRow
+from server.ledger.writer import Ledger
+
+REDACT_TIMEOUT_S = 10.0
+
+
+class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
+    """See protos/vestibule/v1/funnel.proto."""
+
+    def __init__(self, ledger: Ledger, gateway: Gateway, clock: Clock) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._clock = clock
+
+    async def RecordEvents(  # noqa: N802, D102
+        self, request: funnel_pb2.RecordEventsRequest, context: Any
+    ) -> funnel_pb2.RecordEventsResponse:
+        rows = await self._rows(list(request.events))
+        recorded = await self._ledger.write(lambda cursor: events.insert_of_known_sessions(cursor, rows))
+        return funnel_pb2.RecordEventsResponse(
+            recorded_count=recorded.new,
+            duplicate_count=recorded.duplicates,
+            unknown_session_count=recorded.unknown_sessions,
+        )
+
+    async def GetReport(  # noqa: N802, D102
+        self, request: funnel_pb2.GetReportRequest, context: Any
+    ) -> funnel_pb2.GetReportResponse:
+        start = wire.moment(request.start_time) if request.HasField("start_time") else None
+        end = wire.moment(request.end_time) if request.HasField("end_time") else None
+        stages = await self._ledger.read(lambda cursor: funnel_report(cursor, start, end, request.client_id))
+        return funnel_pb2.GetReportResponse(stages=[wire.stage(s) for s in stages])
+
+    async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
+        """Events with their property values redacted, all in one call."""
+        values = [RawText(value) for item in batch for value in item.properties.values()]
+        safe: list[RedactedText] = []
+        if values:
+            context = RedactionContext(TextSource.TYPED)
+            redactions = await self._gateway.redact(values, context, timeout_s=REDACT_TIMEOUT_S)
+            safe = [r.text for r in redactions]
+        waiting = iter(safe)
+        now = self._clock()
+        return [
+            EventRow(
+                id=item.event_id,
+                session_id=item.session_id,
+                client_id="",  # the ledger takes it from the session
+                name=item.name,
+                server_time=now,
+                device_time=wire.moment(item.device_time),
+                sequence=item.sequence,
+                properties={key: next(waiting) for key in item.properties},
+            )
+            for item in batch
+        ]

@@ -1,0 +1,101 @@
+"""MediaService: takes files, and gives back what is safe of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from vestibule.v1 import media_pb2, media_pb2_grpc
+
+from models.errors import Conflict, InvalidInput
+from server import wire
+from server.ledger import uploads
+from server.ledger.types import UploadRow, UploadState
+from server.ledger.writer import Ledger
+from server.lifecycle import Lifecycle
+from server.uploads.intake import Description, UploadIntake
+from server.watch import WatchHub
+
+DOWNLOAD_CHUNK_BYTES = 64 * 1024
+_OVER = (UploadState.DONE, UploadState.FAILED)
+
+
+class MediaService(media_pb2_grpc.MediaServiceServicer):
+    """See protos/vestibule/v1/media.proto."""
+
+    def __init__(
+        self, intake: UploadIntake, ledger: Ledger, hub: WatchHub, lifecycle: Lifecycle, pictures: Path
+    ) -> None:
+        self._intake = intake
+        self._ledger = ledger
+        self._hub = hub
+        self._lifecycle = lifecycle
+        self._pictures = pictures
+
+    async def Upload(  # noqa: N802, D102
+        self, request_iterator: AsyncIterator[media_pb2.UploadRequest], context: Any
+    ) -> media_pb2.UploadResponse:
+        first = await anext(aiter(request_iterator), None)
+        if first is None or first.WhichOneof("payload") != "description":
+            raise InvalidInput("The first message must be the description.", reason="DESCRIPTION_MISSING")
+        row = await self._intake.take(_description(first.description), _chunks(request_iterator))
+        return media_pb2.UploadResponse(upload=wire.upload(row))
+
+    async def GetUpload(  # noqa: N802, D102
+        self, request: media_pb2.GetUploadRequest, context: Any
+    ) -> media_pb2.GetUploadResponse:
+        return media_pb2.GetUploadResponse(upload=wire.upload(await self._get(request.upload_id)))
+
+    async def WatchUpload(  # noqa: N802, D102
+        self, request: media_pb2.WatchUploadRequest, context: Any
+    ) -> AsyncIterator[media_pb2.WatchUploadResponse]:
+        with self._hub.subscribe(request.upload_id) as news:
+            row = await self._get(request.upload_id)
+            yield media_pb2.WatchUploadResponse(upload=wire.upload(row))
+            while row.state not in _OVER:
+                update = await self._lifecycle.or_drain(anext(news))
+                if isinstance(update, UploadRow):
+                    row = update
+                    yield media_pb2.WatchUploadResponse(upload=wire.upload(row))
+
+    async def DownloadRedacted(  # noqa: N802, D102
+        self, request: media_pb2.DownloadRedactedRequest, context: Any
+    ) -> AsyncIterator[media_pb2.DownloadRedactedResponse]:
+        row = await self._get(request.upload_id)
+        if not row.picture_path:
+            raise Conflict("There is no redacted picture of this upload.", reason="NO_PICTURE")
+        content = await asyncio.to_thread((self._pictures / row.picture_path).read_bytes)
+        yield media_pb2.DownloadRedactedResponse(
+            image=media_pb2.RedactedImage(
+                media_type=row.picture_mime,
+                size_bytes=len(content),
+                width=row.picture_width,
+                height=row.picture_height,
+                painted_count=row.painted,
+            )
+        )
+        for start in range(0, len(content), DOWNLOAD_CHUNK_BYTES):
+            yield media_pb2.DownloadRedactedResponse(data=content[start : start + DOWNLOAD_CHUNK_BYTES])
+
+    async def _get(self, upload_id: str) -> UploadRow:
+        return await self._ledger.read(lambda cursor: uploads.get(cursor, upload_id))
+
+
+def _description(message: media_pb2.UploadDescription) -> Description:
+    return Description(
+        upload_id=message.upload_id,
+        session_id=message.session_id,
+        kind=wire.media_kind(message.kind),
+        size_bytes=message.size_bytes,
+        sha256=message.sha256.hex(),
+        media_type=message.media_type,
+    )
+
+
+async def _chunks(messages: AsyncIterator[media_pb2.UploadRequest]) -> AsyncIterator[bytes]:
+    async for message in messages:
+        if message.WhichOneof("payload") != "data":
+            raise InvalidInput("The description must come first, and only once.", reason="DESCRIPTION_REPEATED")
+        yield message.data

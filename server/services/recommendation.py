@@ -1,0 +1,49 @@
+"""RecommendationService: shows proposed records and takes decisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vestibule.v1 import recommendation_pb2, recommendation_pb2_grpc
+
+from server import wire
+from server.recommendations import Recommender
+
+
+class RecommendationService(recommendation_pb2_grpc.RecommendationServiceServicer):
+    """See protos/vestibule/v1/recommendation.proto."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        self._recommender = recommender
+
+    async def GetRecommendation(  # noqa: N802, D102
+        self, request: recommendation_pb2.GetRecommendationRequest, context: Any
+    ) -> recommendation_pb2.GetRecommendationResponse:
+        row = await self._recommender.get(request.recommendation_id)
+        return recommendation_pb2.GetRecommendationResponse(recommendation=wire.recommendation_message(row))
+
+    async def ApproveRecommendation(  # noqa: N802, D102
+        self, request: recommendation_pb2.ApproveRecommendationRequest, context: Any
+    ) -> recommendation_pb2.ApproveRecommendationResponse:
+        row = await self._recommender.decide(
+            request.recommendation_id,
+            request.content_hash.hex(),
+            request.decided_by,
+            approve=True,
+            reason="",
+            revise=False,
+        )
+        return recommendation_pb2.ApproveRecommendationResponse(recommendation=wire.recommendation_message(row))
+
+    async def RejectRecommendation(  # noqa: N802, D102
+        self, request: recommendation_pb2.RejectRecommendationRequest, context: Any
+    ) -> recommendation_pb2.RejectRecommendationResponse:
+        row = await self._recommender.decide(
+            request.recommendation_id,
+            request.content_hash.hex(),
+            request.decided_by,
+            approve=False,
+            reason=request.reason,
+            revise=request.revise,
+        )
+        return recommendation_pb2.RejectRecommendationResponse(recommendation=wire.recommendation_message(row))

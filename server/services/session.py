@@ -1,0 +1,76 @@
+"""SessionService: opens, shows, follows and ends sessions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from vestibule.v1 import session_pb2, session_pb2_grpc
+
+from server import wire
+from server.ledger.types import RecommendationRow, SessionRow, UploadRow
+from server.lifecycle import Lifecycle
+from server.sessions import Sessions, View
+from server.watch import LateReply, Update, WatchHub
+
+
+class SessionService(session_pb2_grpc.SessionServiceServicer):
+    """See protos/vestibule/v1/session.proto."""
+
+    def __init__(self, sessions: Sessions, hub: WatchHub, lifecycle: Lifecycle) -> None:
+        self._sessions = sessions
+        self._hub = hub
+        self._lifecycle = lifecycle
+
+    async def StartSession(  # noqa: N802, D102
+        self, request: session_pb2.StartSessionRequest, context: Any
+    ) -> session_pb2.StartSessionResponse:
+        row = await self._sessions.start(
+            client_id=request.client_id,
+            request_id=request.request_id,
+            language=request.language,
+            vocabulary=tuple(request.vocabulary),
+            variant=request.variant,
+        )
+        return session_pb2.StartSessionResponse(session=_message(await self._sessions.view(row.id)))
+
+    async def GetSession(  # noqa: N802, D102
+        self, request: session_pb2.GetSessionRequest, context: Any
+    ) -> session_pb2.GetSessionResponse:
+        return session_pb2.GetSessionResponse(session=_message(await self._sessions.view(request.session_id)))
+
+    async def WatchSession(  # noqa: N802, D102
+        self, request: session_pb2.WatchSessionRequest, context: Any
+    ) -> AsyncIterator[session_pb2.WatchSessionResponse]:
+        with self._hub.subscribe(request.session_id) as news:
+            view = await self._sessions.view(request.session_id)
+            yield session_pb2.WatchSessionResponse(session=_message(view))
+            ended = view.session.state.ended
+            while not ended:
+                update = await self._lifecycle.or_drain(anext(news))
+                yield await self._update(update)
+                ended = isinstance(update, SessionRow) and update.state.ended
+
+    async def AbandonSession(  # noqa: N802, D102
+        self, request: session_pb2.AbandonSessionRequest, context: Any
+    ) -> session_pb2.AbandonSessionResponse:
+        await self._sessions.abandon(request.session_id, request.reason)
+        return session_pb2.AbandonSessionResponse(session=_message(await self._sessions.view(request.session_id)))
+
+    async def _update(self, update: Update) -> session_pb2.WatchSessionResponse:
+        match update:
+            case SessionRow():
+                return session_pb2.WatchSessionResponse(session=_message(await self._sessions.view(update.id)))
+            case UploadRow():
+                return session_pb2.WatchSessionResponse(upload=wire.upload(update))
+            case RecommendationRow():
+                return session_pb2.WatchSessionResponse(recommendation=wire.recommendation_message(update))
+            case LateReply():
+                reply = session_pb2.LateReply(
+                    turn_id=update.turn_id, text=wire.redacted(update.text), origin=wire.origin(update.origin)
+                )
+                return session_pb2.WatchSessionResponse(late_reply=reply)
+
+
+def _message(view: View) -> session_pb2.Session:
+    return wire.session(view.session, view.uploads, view.recommendation)

@@ -1,0 +1,132 @@
+"""Sessions as the services see them: open, show, abandon, and note that something came in."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from models.text import RedactedText
+from server.ledger import events, recommendations, sessions, uploads
+from server.ledger.columns import Cursor
+from server.ledger.types import (
+    Clock,
+    EventRow,
+    RecommendationRow,
+    SessionRow,
+    SessionState,
+    UploadRow,
+)
+from server.ledger.writer import Ledger
+from server.watch import WatchHub
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A session with what belongs to it."""
+
+    session: SessionRow
+    uploads: list[UploadRow]
+    recommendation: RecommendationRow | None
+
+
+class Sessions:
+    """All sessions of a ledger."""
+
+    def __init__(self, ledger: Ledger, hub: WatchHub, clock: Clock) -> None:
+        self._ledger = ledger
+        self._hub = hub
+        self._clock = clock
+
+    async def start(
+        self, *, client_id: str, request_id: str, language: str, vocabulary: tuple[str, ...], variant: str
+    ) -> SessionRow:
+        """Open a session, or find the one that the same request opened."""
+        now = self._clock()
+        row = SessionRow(
+            id=str(uuid.uuid4()),
+            client_id=client_id,
+            request_id=request_id,
+            state=SessionState.STARTED,
+            create_time=now,
+            update_time=now,
+            language=language,
+            vocabulary=vocabulary,
+            variant=variant,
+        )
+        session, _ = await self._ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))
+        return session
+
+    async def view(self, session_id: str) -> View:
+        """A session as it is now.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+        """
+
+        def read(cursor: Cursor) -> View:
+            return View(
+                sessions.get(cursor, session_id),
+                uploads.list_of_session(cursor, session_id),
+                recommendations.latest_of_session(cursor, session_id),
+            )
+
+        return await self._ledger.read(read)
+
+    async def abandon(self, session_id: str, reason: str) -> SessionRow:
+        """End a session without a record; repeating it does no harm.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+            Conflict: WRONG_STATE when it has ended in another way.
+        """
+
+        def write(cursor: Cursor) -> SessionRow:
+            row = sessions.transition(cursor, session_id, SessionState.ABANDONED, self._clock(), reason)
+            recommendations.supersede_pending(cursor, session_id)
+            return row
+
+        row = await self._ledger.write(write)
+        self._hub.publish(row, session_id)
+        return row
+
+    async def abandon_idle(self, idle_s: float) -> int:
+        """End the sessions to which nothing has happened for so long; returns how many."""
+        before = self._clock() - timedelta(seconds=idle_s)
+        idle = await self._ledger.read(lambda cursor: sessions.list_idle(cursor, before))
+        for row in idle:
+            await self.abandon(row.id, "idle")
+        return len(idle)
+
+
+def note_material(cursor: Cursor, session_id: str, clock: Clock) -> SessionRow:
+    """Within a transaction: something new came in, so the session is in progress and older proposals do not hold.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+        Conflict: WRONG_STATE when it has ended.
+    """
+    session = sessions.require_open(cursor, session_id)
+    if session.state is not SessionState.IN_PROGRESS:
+        recommendations.supersede_pending(cursor, session_id)
+        session = sessions.transition(cursor, session_id, SessionState.IN_PROGRESS, clock())
+    return session
+
+
+def event(session: SessionRow, name: str, clock: Clock, took_s: float | None = None, **properties: object) -> EventRow:
+    """An event of the server's own; the properties are numbers and machine words."""
+    return EventRow(
+        id=str(uuid.uuid4()),
+        session_id=session.id,
+        client_id=session.client_id,
+        name=name,
+        server_time=clock(),
+        variant=session.variant,
+        took_s=took_s,
+        properties={key: RedactedText.literal(str(value)) for key, value in properties.items()},
+    )
+
+
+def record(cursor: Cursor, row: EventRow) -> None:
+    """Within a transaction: write one event."""
+    events.insert_one(cursor, row)
