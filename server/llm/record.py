@@ -1,0 +1,198 @@
+"""The proposed record: its schema, its one canonical form, and the checks that a model's answer must pass."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import jsonschema
+
+from models.errors import InvalidInput
+from server.llm.types import Field, Record
+
+MAX_RECORD_BYTES = 32 * 1024
+"""Canonical JSON of the largest record. Forty full fields would be more; no form that a person checks is."""
+
+_WORD = "^[a-z][a-z_]{0,47}(_[0-9])?$"
+"""Machine words have no room for a phone number or an address, so they need no redaction."""
+
+RECORD_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["summary", "fields", "missing"],
+    "properties": {
+        "summary": {"type": "string", "minLength": 1, "maxLength": 500},
+        "fields": {
+            "type": "array",
+            "maxItems": 40,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["name", "value", "source_id"],
+                "properties": {
+                    "name": {"type": "string", "pattern": _WORD},
+                    "value": {"type": "string", "maxLength": 2000},
+                    "source_id": {"type": "string", "maxLength": 64},
+                },
+            },
+        },
+        "missing": {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": _WORD}},
+    },
+}
+"""JSON Schema (2020-12) of a record. What goes to the upstream is ``wire_schema``."""
+
+_KEPT_ON_THE_WIRE = frozenset(
+    {"type", "additionalProperties", "required", "properties", "items", "enum", "description"}
+)
+
+_FIELD_RULES: dict[str, Callable[[str], bool]] = {
+    "meter_reading": lambda value: re.fullmatch(r"\d{1,9}([.,]\d{1,4})?", value) is not None,
+    "visitor_count": lambda value: re.fullmatch(r"\d{1,5}", value) is not None,
+    "contact_given": lambda value: value in ("yes", "no"),
+    "name_given": lambda value: value in ("yes", "no"),
+}
+"""What the values of known fields look like; other fields are free text."""
+
+
+def wire_schema(source_ids: Collection[str]) -> dict[str, Any]:
+    """The schema for ``response_format``: strict mode of the APIs knows few keywords, but can pin the sources."""
+    schema: dict[str, Any] = _without_bounds(RECORD_SCHEMA)
+    source = schema["properties"]["fields"]["items"]["properties"]["source_id"]
+    source["enum"] = ["", *sorted(set(source_ids))]
+    return schema
+
+
+def _without_bounds(schema: Any, *, names: bool = False) -> Any:
+    if isinstance(schema, dict):
+        return {
+            key: _without_bounds(value, names=key == "properties")
+            for key, value in schema.items()
+            if names or key in _KEPT_ON_THE_WIRE
+        }
+    return list(schema) if isinstance(schema, list) else schema
+
+
+def record_from_json(text: str) -> Record:
+    """Read back what ``canonical_json`` wrote; the shape is checked, the bounds were when it was proposed.
+
+    Raises:
+        InvalidInput: It is no record; the message names the rule, never the content.
+    """
+    return _built(_parsed(text, _SHAPE))
+
+
+def record_from_model(text: str, source_ids: Collection[str]) -> Record:
+    """Read a model's answer and check everything that can be checked.
+
+    Fields without a value say nothing and are dropped.
+
+    Args:
+        text: The answer as it came.
+        source_ids: The turns and uploads that a field may name.
+
+    Raises:
+        InvalidInput: It is no valid record; the message names the rule, never the content.
+    """
+    if len(text.encode("utf-8", "replace")) > MAX_RECORD_BYTES:
+        raise _invalid("it is too large")
+    proposed = _built(_parsed(text, _RULES))
+    record = Record(
+        summary=_clean(proposed.summary),
+        fields=tuple(
+            Field(field.name, value, field.source_id) for field in proposed.fields if (value := _clean(field.value))
+        ),
+        missing=tuple(dict.fromkeys(proposed.missing)),
+    )
+    _check_meaning(record, source_ids)
+    return record
+
+
+def _parsed(text: str, validator: jsonschema.Draft202012Validator) -> Any:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise _invalid("it is no JSON") from exc
+    error = next(iter(validator.iter_errors(content)), None)
+    if error is not None:
+        # The error's own message and its instance quote the content; the keyword does not.
+        raise _invalid(f"it breaks the schema's rule {error.validator}")
+    return content
+
+
+def _built(content: Any) -> Record:
+    fields = (Field(item["name"], item["value"], item["source_id"]) for item in content["fields"])
+    return Record(content["summary"], tuple(fields), tuple(content["missing"]))
+
+
+_RULES = jsonschema.Draft202012Validator(RECORD_SCHEMA)
+_SHAPE = jsonschema.Draft202012Validator(_without_bounds(RECORD_SCHEMA))
+
+
+def _check_meaning(record: Record, source_ids: Collection[str]) -> None:
+    names = [field.name for field in record.fields]
+    if not record.summary:
+        raise _invalid("its summary is empty")
+    if len(set(names)) != len(names):
+        raise _invalid("a field is there twice")
+    if set(names) & set(record.missing):
+        raise _invalid("a field is there and missing at once")
+    if not all(re.fullmatch(_WORD, word) for word in (*names, *record.missing)):
+        raise _invalid("a name is no machine word")  # the schema's $ lets a line break through
+    for field in record.fields:
+        if field.source_id and field.source_id not in source_ids:
+            raise _invalid("a field names a source that was not given")
+        if not _FIELD_RULES.get(field.name, _anything)(field.value):
+            raise _invalid(f"the value of {field.name} is out of bounds")
+
+
+def _anything(value: str) -> bool:
+    return True
+
+
+def _clean(text: str) -> str:
+    """NFC, without control characters (lone surrogates among them), trimmed."""
+    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    return unicodedata.normalize("NFC", kept).strip()
+
+
+def _invalid(why: str) -> InvalidInput:
+    return InvalidInput(f"This is no valid record: {why}.", reason="INVALID_RECORD")
+
+
+def canonical_json(record: Record) -> str:
+    """The one form that is stored, shown and hashed: sorted keys, no spaces, NFC, UTF-8 without escapes."""
+    content = {
+        "summary": record.summary,
+        "fields": [{"name": f.name, "value": f.value, "source_id": f.source_id} for f in record.fields],
+        "missing": list(record.missing),
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return unicodedata.normalize("NFC", text)
+
+
+def content_hash(record: Record) -> str:
+    """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(record).encode()).hexdigest()
+
+
+def strings_of(record: Record) -> list[str]:
+    """The free texts, which must pass the redactor before the record is stored: the summary, then each value.
+
+    Names, sources and missing names are machine words and ids that the checks above have bounded.
+    """
+    return [record.summary, *(field.value for field in record.fields)]
+
+
+def with_strings(record: Record, strings: Sequence[str]) -> Record:
+    """Put the texts of ``strings_of`` back, in the same order.
+
+    Raises:
+        ValueError: There are more or fewer of them.
+    """
+    summary, *values = strings
+    fields = (Field(f.name, value, f.source_id) for f, value in zip(record.fields, values, strict=True))
+    return Record(summary, tuple(fields), record.missing)

@@ -1,0 +1,157 @@
+"""Records: what is accepted from a model, and the one form that is hashed."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import unicodedata
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import InvalidInput
+from server.llm.record import (
+    RECORD_SCHEMA,
+    canonical_json,
+    content_hash,
+    record_from_json,
+    record_from_model,
+    strings_of,
+    wire_schema,
+    with_strings,
+)
+from server.llm.types import Field, Record
+
+SECRET = "Zanzibar"
+GOOD: dict[str, Any] = {
+    "summary": "A water meter was read.",
+    "fields": [{"name": "meter_reading", "value": "48217", "source_id": "turn-1"}],
+    "missing": ["photograph"],
+}
+RECORD = Record("A water meter was read.", (Field("meter_reading", "48217", "turn-1"),), ("photograph",))
+
+
+def changed(**changes: Any) -> str:
+    return json.dumps({**copy.deepcopy(GOOD), **changes})
+
+
+def with_field(name: str, value: Any, source_id: str = "turn-1") -> str:
+    return changed(fields=[{"name": name, "value": value, "source_id": source_id}])
+
+
+def test_accepts_a_good_record() -> None:
+    assert record_from_model(json.dumps(GOOD), {"turn-1"}) == RECORD
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        SECRET,
+        f"```json\n{json.dumps(GOOD)}\n```",
+        json.dumps(GOOD)[:-9],
+        "[]",
+        "null",
+        "1" * 5000,
+        "[" * 100_000,
+        changed(summary=""),
+        changed(summary="  \n "),
+        changed(summary=7),
+        changed(summary=SECRET * 100),
+        changed(extra=SECRET),
+        changed(missing=[SECRET]),
+        changed(missing=["meter_reading"]),
+        changed(fields=GOOD["fields"] * 2),
+        changed(fields=[{"name": f"f_{i % 10}", "value": "x", "source_id": ""} for i in range(41)]),
+        changed(summary="A", fields=[{"name": "note", "value": "€" * 2000, "source_id": ""}] * 9),
+        with_field(SECRET, "1"),
+        with_field("note\n", "1"),
+        with_field("john_4155550132", "1"),
+        with_field("site_name", SECRET, "turn-2"),
+        with_field("site_name", None),
+        with_field("meter_reading", SECRET),
+        with_field("meter_reading", "4" * 10),
+        with_field("visitor_count", "-1"),
+        with_field("contact_given", SECRET),
+        json.dumps({"summary": "x", "fields": []}),
+    ],
+)
+def test_refuses_without_quoting(answer: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        record_from_model(answer, {"turn-1"})
+    assert refused.value.reason == "INVALID_RECORD"
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (with_field("meter_reading", "04821.7"), (Field("meter_reading", "04821.7", "turn-1"),)),
+        (with_field("visitor_count", "  4 "), (Field("visitor_count", "4", "turn-1"),)),
+        (with_field("note", " "), ()),
+        (with_field("note", "a\x00b\u0007", ""), (Field("note", "ab", ""),)),
+        (with_field("note", "\ud800x", ""), (Field("note", "x", ""),)),
+        (with_field("line_2", "Cafe\u0301", ""), (Field("line_2", "Café", ""),)),
+    ],
+)
+def test_cleans_values(answer: str, expected: tuple[Field, ...]) -> None:
+    assert record_from_model(answer, {"turn-1"}).fields == expected
+
+
+def test_canonical_form_and_hash_are_fixed() -> None:
+    expected = (
+        '{"fields":[{"name":"meter_reading","source_id":"turn-1","value":"48217"}],'
+        '"missing":["photograph"],"summary":"A water meter was read."}'
+    )
+    assert canonical_json(RECORD) == expected
+    assert content_hash(RECORD) == hashlib.sha256(expected.encode()).hexdigest()
+
+
+def test_composed_and_decomposed_letters_hash_alike() -> None:
+    composed, decomposed = Record("Café", ()), Record("Cafe\u0301", ())
+    assert content_hash(composed) == content_hash(decomposed)
+    assert "\\u" not in canonical_json(composed)
+
+
+TEXTS = st.text(max_size=30).map(lambda text: unicodedata.normalize("NFC", text)).filter(lambda t: t.isprintable())
+RECORDS = st.builds(
+    Record,
+    TEXTS,
+    st.lists(st.builds(Field, st.sampled_from(["site_name", "note"]), TEXTS, st.just("")), max_size=5).map(tuple),
+    st.lists(st.sampled_from(["contact", "meter_reading"]), max_size=2).map(tuple),
+)
+
+
+@given(RECORDS)
+def test_what_was_written_is_read_back(record: Record) -> None:
+    assert record_from_json(canonical_json(record)) == record
+    assert with_strings(record, strings_of(record)) == record
+
+
+def test_a_stored_record_may_hold_tags_where_a_model_may_not() -> None:
+    redacted = with_strings(RECORD, ["A [REDACTED_NAME] meter.", "[REDACTED_PHONE]"])
+    assert record_from_json(canonical_json(redacted)) == redacted
+    with pytest.raises(InvalidInput):
+        record_from_model(canonical_json(redacted), {"turn-1"})
+
+
+@pytest.mark.parametrize("strings", [["only the summary"], ["one", "two", "three"]])
+def test_strings_must_fit(strings: list[str]) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        with_strings(RECORD, strings)
+
+
+def test_the_wire_schema_is_strict_and_pins_the_sources() -> None:
+    schema = wire_schema(["turn-1"])
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator.check_schema(RECORD_SCHEMA)
+    text = json.dumps(schema)
+    assert not [word for word in ("maxLength", "minLength", "maxItems", "pattern") if word in text]
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(GOOD)
+    assert not validator.is_valid(json.loads(with_field("note", "x", "turn-2")))
+    assert schema["required"] == ["summary", "fields", "missing"]
