@@ -1,0 +1,105 @@
+"""How values become columns and columns become values.
+
+Times are stored as TIMESTAMP in UTC. A redacted text takes three columns: ``x``, ``x_counts`` and ``x_safe``.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from models.text import RedactedText
+
+Cursor = duckdb.DuckDBPyConnection
+"""What a function that is given to ``Ledger.write`` or ``Ledger.read`` works on. It never commits or rolls back."""
+
+Row = dict[str, Any]
+
+
+def stored_time(moment: datetime) -> datetime:
+    """An aware time as the ledger stores it: UTC, without zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def stored_time_or_none(moment: datetime | None) -> datetime | None:
+    """The same for a time that may be absent."""
+    return None if moment is None else stored_time(moment)
+
+
+def aware(moment: datetime) -> datetime:
+    """A stored time as an aware one."""
+    return moment.replace(tzinfo=UTC)
+
+
+def aware_or_none(moment: datetime | None) -> datetime | None:
+    """The same for a time that may be absent."""
+    return None if moment is None else aware(moment)
+
+
+def text_columns(name: str, text: RedactedText | None) -> Row:
+    """The three columns of a redacted text."""
+    if text is None:
+        return {name: None, f"{name}_counts": None, f"{name}_safe": None}
+    return {name: text.value, f"{name}_counts": json.dumps(text.counts), f"{name}_safe": text.safe_for_llm}
+
+
+def text_or_none(row: Row, name: str) -> RedactedText | None:
+    """Give three columns their type back."""
+    if row[name] is None:
+        return None
+    return RedactedText.restore(row[name], json.loads(row[f"{name}_counts"]), safe_for_llm=row[f"{name}_safe"])
+
+
+def text_of(row: Row, name: str) -> RedactedText:
+    """The same for a column that is never null."""
+    text = text_or_none(row, name)
+    assert text is not None
+    return text
+
+
+def fetch_all(cursor: Cursor, sql: str, params: list[Any] | None = None) -> list[Row]:
+    """Run a query of ours and return its rows by column name."""
+    cursor.execute(sql, params or [])
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def fetch_one(cursor: Cursor, sql: str, params: list[Any] | None = None) -> Row | None:
+    """Run a query of ours that gives at most one row."""
+    rows = fetch_all(cursor, sql, params)
+    return rows[0] if rows else None
+
+
+def count(cursor: Cursor, sql: str, params: list[Any] | None = None) -> int:
+    """Run a query of ours whose first column of the first row is a number."""
+    row = cursor.execute(sql, params or []).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
+def insert(cursor: Cursor, table: str, values: Row, *, ignore_duplicates: bool = False) -> bool:
+    """Insert one row.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        table: A name from our source code.
+        values: Column names from our source code, and values.
+        ignore_duplicates: A row whose key is there already is left as it is.
+
+    Returns:
+        Whether the row is new.
+    """
+    names = ", ".join(values)
+    marks = ", ".join("?" * len(values))
+    conflict = " ON CONFLICT DO NOTHING" if ignore_duplicates else ""
+    sql = f"INSERT INTO {table} ({names}) VALUES ({marks}){conflict}"  # noqa: S608 - names are literals of ours
+    return count(cursor, sql, list(values.values())) == 1
+
+
+def update(cursor: Cursor, table: str, row_id: str, values: Row) -> bool:
+    """Update the row with this id; returns whether there is one."""
+    sets = ", ".join(f"{name} = ?" for name in values)
+    sql = f"UPDATE {table} SET {sets} WHERE id = ?"  # noqa: S608 - names are literals of ours
+    return count(cursor, sql, [*values.values(), row_id]) == 1

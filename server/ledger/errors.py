@@ -1,0 +1,40 @@
+"""DuckDB's errors, translated once into ours.
+
+DuckDB quotes SQL text and values in its messages, so neither a message nor a chained cause is kept: only the name of
+the exception's class goes on, which is enough to look it up.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from models.errors import InternalError, Unavailable, VestibuleError
+
+LOCKED_HINT = "The server holds the file. Attach through its live Quack endpoint, or use `vestibule sql`."
+DISK_HINT = "Check free space and permissions of the data folder."
+_LOCK_WORDS = "could not set lock"
+
+# Most specific first: class of DuckDB, class of ours, reason, sentence, hint.
+_TABLE: tuple[tuple[type[duckdb.Error], type[VestibuleError], str, str, str | None], ...] = (
+    (duckdb.TransactionException, Unavailable, "LEDGER_CONFLICT", "The ledger could not commit", None),
+    (duckdb.InterruptException, Unavailable, "LEDGER_INTERRUPTED", "The ledger's work was interrupted", None),
+    (duckdb.OutOfMemoryException, Unavailable, "LEDGER_MEMORY", "The ledger ran out of memory", None),
+    (duckdb.IOException, Unavailable, "LEDGER_IO", "The ledger's disk refused", DISK_HINT),
+    (duckdb.FatalException, Unavailable, "LEDGER_IO", "The ledger's disk refused", DISK_HINT),
+    (duckdb.ConstraintException, InternalError, "LEDGER_CONSTRAINT", "A row breaks a rule of the ledger", None),
+    (duckdb.ConnectionException, InternalError, "LEDGER_CLOSED", "The ledger is closed", None),
+    (duckdb.Error, InternalError, "LEDGER_QUERY", "The ledger did not take a statement", None),
+)
+
+
+def translate(error: duckdb.Error) -> VestibuleError:
+    """Map an error of DuckDB to one of ours.
+
+    Returns:
+        ``Unavailable`` where a retry can help, otherwise ``InternalError``; the reasons are in the table above, and
+        LEDGER_LOCKED when another process holds the file.
+    """
+    if isinstance(error, duckdb.IOException) and _LOCK_WORDS in str(error).lower():
+        return Unavailable("Another process holds the ledger.", reason="LEDGER_LOCKED", hint=LOCKED_HINT)
+    _, kind, reason, sentence, hint = next(line for line in _TABLE if isinstance(error, line[0]))
+    return kind(f"{sentence} ({type(error).__name__}).", reason=reason, hint=hint)

@@ -1,0 +1,289 @@
+"""Jobs: work that was accepted, with leases, in order within a session and fair between sessions."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from models.errors import Conflict, NotFound
+from server.ledger import dead_letters
+from server.ledger.columns import (
+    Cursor,
+    Row,
+    aware,
+    aware_or_none,
+    count,
+    fetch_all,
+    fetch_one,
+    insert,
+    stored_time,
+    stored_time_or_none,
+    update,
+)
+from server.ledger.types import DeadLetterRow, JobRow, JobState
+
+# The first open job of each session, if it is due and nobody holds it. Sessions of one client take turns, and so do
+# clients: whoever was served longest ago comes first, those never served before them.
+_CLAIMABLE = """
+WITH wanted AS (
+    SELECT jobs.*, coalesce(sessions.client_id, '') AS client_id, coalesce(nullif(session_id, ''), jobs.id) AS lane
+    FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id
+    WHERE len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], kind)
+), served AS (
+    SELECT *, max(claim_time) OVER (PARTITION BY lane) AS session_served,
+        max(claim_time) OVER (PARTITION BY client_id) AS client_served FROM wanted
+), heads AS (
+    SELECT * FROM served WHERE state IN ('QUEUED', 'RUNNING')
+    QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
+), free AS (
+    SELECT * FROM heads WHERE (state = 'QUEUED' AND next_attempt_time <= ?) OR (state = 'RUNNING' AND lease_until <= ?)
+), turns_of_clients AS (
+    SELECT *, row_number() OVER (
+        PARTITION BY client_id ORDER BY session_served NULLS FIRST, create_time, id) AS turn_of_client FROM free
+)
+SELECT id FROM turns_of_clients ORDER BY turn_of_client, client_served NULLS FIRST, create_time, id LIMIT ?
+"""
+
+
+def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
+    """Accept work; a key that is known gives the job that is there.
+
+    Returns:
+        The job, and whether it is new.
+    """
+    is_new = insert(
+        cursor,
+        "jobs",
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "key": row.key,
+            "session_id": row.session_id,
+            "payload": json.dumps(row.payload),
+            "state": row.state,
+            "policy": row.policy,
+            "create_time": stored_time(row.create_time),
+            "next_attempt_time": stored_time(row.next_attempt_time),
+            "attempts": row.attempts,
+            "first_attempt_time": stored_time_or_none(row.first_attempt_time),
+            "lease_owner": row.lease_owner,
+            "lease_until": stored_time_or_none(row.lease_until),
+            "last_reason": row.last_reason,
+        },
+        ignore_duplicates=True,
+    )
+    if is_new:
+        return row, True
+    known = fetch_one(cursor, "SELECT * FROM jobs WHERE key = ?", [row.key])
+    if known is None:
+        raise Conflict("Another job has this id.", reason="JOB_EXISTS")
+    return _job(known), False
+
+
+def get(cursor: Cursor, job_id: str) -> JobRow:
+    """Find a job.
+
+    Raises:
+        NotFound: JOB_NOT_FOUND.
+    """
+    row = fetch_one(cursor, "SELECT * FROM jobs WHERE id = ?", [job_id])
+    if row is None:
+        raise NotFound("There is no such job.", reason="JOB_NOT_FOUND")
+    return _job(row)
+
+
+def claim(
+    cursor: Cursor, owner: str, now: datetime, lease_s: float, limit: int, kinds: Sequence[str] = ()
+) -> list[JobRow]:
+    """Take jobs that are due, at most one a session, and count an attempt for each.
+
+    Order is kept among the kinds that are asked for: while the first open job of a session runs or waits for its next
+    attempt, its later ones of these kinds wait too. A lease that ran out counts as free.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        owner: Who takes them.
+        now: The time now.
+        lease_s: For how many seconds.
+        limit: At most this many.
+        kinds: Only these; empty means all.
+
+    Returns:
+        The jobs, in the order in which to begin them.
+    """
+    moment = stored_time(now)
+    wanted = list(kinds)
+    ids = [row["id"] for row in fetch_all(cursor, _CLAIMABLE, [wanted, wanted, moment, moment, limit])]
+    if not ids:
+        return []
+    taken = fetch_all(
+        cursor,
+        """UPDATE jobs SET state = 'RUNNING', attempts = attempts + 1, lease_owner = ?, lease_until = ?,
+            claim_time = ?, first_attempt_time = coalesce(first_attempt_time, ?)
+        WHERE id IN (SELECT unnest(?::VARCHAR[])) RETURNING *""",
+        [owner, stored_time(now + timedelta(seconds=lease_s)), moment, moment, ids],
+    )
+    by_id = {row["id"]: _job(row) for row in taken}
+    return [by_id[job_id] for job_id in ids]
+
+
+def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime) -> JobRow:
+    """Go on working on a job.
+
+    Raises:
+        NotFound: JOB_NOT_FOUND.
+        Conflict: LEASE_LOST when somebody else has taken it.
+    """
+    _require_lease(cursor, job_id, owner)
+    update(cursor, "jobs", job_id, {"lease_until": stored_time(until)})
+    return get(cursor, job_id)
+
+
+def release_leases_of_others(cursor: Cursor, owner: str, now: datetime) -> int:
+    """On start: what a process that is gone had begun is due at once. There is one server on a ledger.
+
+    Returns:
+        How many jobs were taken over.
+    """
+    return count(
+        cursor,
+        """UPDATE jobs SET state = 'QUEUED', lease_owner = '', lease_until = NULL, next_attempt_time = ?
+        WHERE state = 'RUNNING' AND lease_owner <> ?""",
+        [stored_time(now), owner],
+    )
+
+
+def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner: str = "") -> JobRow:
+    """Put a job back until its next attempt.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        job_id: UUID of the job.
+        at: Not before this time.
+        reason: Stable reason of the failure.
+        owner: When given, only if this owner still holds the lease.
+
+    Raises:
+        NotFound: JOB_NOT_FOUND.
+        Conflict: LEASE_LOST.
+    """
+    _require_lease(cursor, job_id, owner)
+    update(
+        cursor,
+        "jobs",
+        job_id,
+        {
+            "state": JobState.QUEUED,
+            "next_attempt_time": stored_time(at),
+            "last_reason": reason,
+            "lease_owner": "",
+            "lease_until": None,
+        },
+    )
+    return get(cursor, job_id)
+
+
+def finish(cursor: Cursor, job_id: str, *, owner: str = "") -> JobRow:
+    """End a job well; in the same transaction as its result. Repeating it changes nothing.
+
+    Raises:
+        NotFound: JOB_NOT_FOUND.
+        Conflict: LEASE_LOST when an owner is given and another has taken the job, so that its result counts once.
+    """
+    job = get(cursor, job_id)
+    if job.state == JobState.DONE:
+        return job
+    _require_lease(cursor, job_id, owner)
+    update(cursor, "jobs", job_id, {"state": JobState.DONE, "lease_owner": "", "lease_until": None})
+    return get(cursor, job_id)
+
+
+def kill(
+    cursor: Cursor, job_id: str, now: datetime, *, reason: str, message: str, owner: str = "", exhausted: bool = True
+) -> DeadLetterRow:
+    """End a job for good and write its dead letter, in one transaction.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        job_id: UUID of the job.
+        now: When.
+        reason: Stable reason of the last failure.
+        message: One sentence written by us.
+        owner: When given, only if this owner still holds the lease.
+        exhausted: Whether its retry policy ran out; False for a failure that no retry can mend.
+
+    Raises:
+        NotFound: JOB_NOT_FOUND.
+        Conflict: LEASE_LOST, or WRONG_STATE when the job has ended.
+    """
+    job = _require_lease(cursor, job_id, owner)
+    if job.state in (JobState.DONE, JobState.DEAD):
+        raise Conflict(f"The job is {job.state}.", reason="WRONG_STATE")
+    update(
+        cursor,
+        "jobs",
+        job_id,
+        {"state": JobState.DEAD, "last_reason": reason, "lease_owner": "", "lease_until": None},
+    )
+    letter = DeadLetterRow(
+        id=str(uuid.uuid4()),
+        job_id=job.id,
+        kind=job.kind,
+        session_id=job.session_id,
+        reason=reason,
+        message=message,
+        attempts=job.attempts,
+        policy=job.policy if exhausted else "",
+        create_time=now,
+    )
+    dead_letters.insert_letter(cursor, letter)
+    return letter
+
+
+def count_open(cursor: Cursor) -> int:
+    """Jobs that wait or run."""
+    return count(cursor, "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
+
+
+def next_due(cursor: Cursor) -> datetime | None:
+    """When the next job becomes due, or a lease runs out; None when nothing is open."""
+    row = fetch_one(
+        cursor,
+        """SELECT min(CASE WHEN state = 'QUEUED' THEN next_attempt_time ELSE lease_until END) AS due
+        FROM jobs WHERE state IN ('QUEUED', 'RUNNING')""",
+    )
+    return aware_or_none(row["due"]) if row else None
+
+
+def list_of_session(cursor: Cursor, session_id: str) -> list[JobRow]:
+    """Jobs of a session, oldest first."""
+    rows = fetch_all(cursor, "SELECT * FROM jobs WHERE session_id = ? ORDER BY create_time, id", [session_id])
+    return [_job(row) for row in rows]
+
+
+def _require_lease(cursor: Cursor, job_id: str, owner: str) -> JobRow:
+    job = get(cursor, job_id)
+    if owner and job.lease_owner != owner:
+        raise Conflict("Another process has taken the job.", reason="LEASE_LOST")
+    return job
+
+
+def _job(row: Row) -> JobRow:
+    return JobRow(
+        id=row["id"],
+        kind=row["kind"],
+        key=row["key"],
+        session_id=row["session_id"],
+        payload=json.loads(row["payload"]),
+        state=JobState(row["state"]),
+        policy=row["policy"],
+        create_time=aware(row["create_time"]),
+        next_attempt_time=aware(row["next_attempt_time"]),
+        attempts=row["attempts"],
+        first_attempt_time=aware_or_none(row["first_attempt_time"]),
+        lease_owner=row["lease_owner"],
+        lease_until=aware_or_none(row["lease_until"]),
+        last_reason=row["last_reason"],
+    )

@@ -1,0 +1,87 @@
+"""Numbered changes of the schema, each in one transaction with the row that records it.
+
+A released migration never changes. A new one is a function here and a line in ``ALL``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from models.errors import InternalError
+from server.ledger import schema, views
+from server.ledger.columns import Cursor, count, insert, stored_time
+from server.ledger.types import Clock
+
+Migration = Callable[[Cursor], None]
+
+
+def _run(cursor: Cursor, statements: list[str]) -> None:
+    for statement in statements:
+        cursor.execute(statement)
+
+
+def create_tables(cursor: Cursor) -> None:
+    """Sessions and everything that hangs on them."""
+    for table in schema.FIRST_TABLES:
+        _run(cursor, table.statements())
+
+
+def remember_breakers_and_turns_of_service(cursor: Cursor) -> None:
+    """Breaker states survive a restart; jobs know when they were last taken, so that claiming is fair."""
+    _run(cursor, schema.BREAKERS.statements())
+    cursor.execute("ALTER TABLE jobs ADD COLUMN claim_time TIMESTAMP")
+    cursor.execute(schema.comment_on("COLUMN", "jobs.claim_time", "When it was last taken by a worker, UTC."))
+
+
+def create_views(cursor: Cursor) -> None:
+    """What analysts see."""
+    for view in views.FIRST_VIEWS:
+        _run(cursor, view.statements())
+
+
+ALL: tuple[Migration, ...] = (create_tables, remember_breakers_and_turns_of_service, create_views)
+
+
+def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:
+    """Bring a ledger to the newest schema.
+
+    Args:
+        cursor: The only user of the file.
+        clock: For the rows that record the migrations.
+        up_to: Stop after this number; tests make older schemas with it.
+
+    Returns:
+        How many migrations were applied.
+
+    Raises:
+        InternalError: LEDGER_NEWER, when a newer release has written the file.
+    """
+    if not count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'"):
+        _in_transaction(cursor, lambda c: _run(c, schema.MIGRATIONS.statements()))
+    done = count(cursor, "SELECT max(number) FROM migrations")
+    if done > len(ALL):
+        raise InternalError(
+            f"The ledger has schema {done}, this release knows {len(ALL)}.",
+            reason="LEDGER_NEWER",
+            hint="Run the release that wrote the ledger, or a newer one.",
+        )
+    for number in range(done + 1, up_to + 1):
+        _in_transaction(cursor, partial(_apply, number=number, clock=clock))
+    return max(0, up_to - done)
+
+
+def _apply(cursor: Cursor, number: int, clock: Clock) -> None:
+    step = ALL[number - 1]
+    step(cursor)
+    insert(cursor, "migrations", {"number": number, "name": step.__name__, "apply_time": stored_time(clock())})
+
+
+def _in_transaction(cursor: Cursor, step: Migration) -> None:
+    cursor.begin()
+    try:
+        step(cursor)
+    except BaseException:
+        cursor.rollback()
+        raise
+    cursor.commit()

@@ -1,0 +1,134 @@
+"""Recommendations: proposed records, and what a person decided about them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.errors import Conflict, NotFound
+from server.ledger.columns import (
+    Cursor,
+    Row,
+    aware,
+    aware_or_none,
+    count,
+    fetch_all,
+    fetch_one,
+    insert,
+    stored_time,
+    stored_time_or_none,
+    text_columns,
+    text_of,
+    update,
+)
+from server.ledger.types import Origin, RecommendationRow, RecommendationState
+
+
+def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
+    """Store a proposal; pending ones of the same session are superseded by it.
+
+    Returns:
+        Whether it is new.
+    """
+    is_new = insert(
+        cursor,
+        "recommendations",
+        {
+            "id": row.id,
+            "session_id": row.session_id,
+            "state": row.state,
+            **text_columns("record", row.record),
+            "content_hash": row.content_hash,
+            "origin": row.origin,
+            "create_time": stored_time(row.create_time),
+            "decide_time": stored_time_or_none(row.decide_time),
+            "decided_by": row.decided_by,
+        },
+        ignore_duplicates=True,
+    )
+    if is_new:
+        count(
+            cursor,
+            "UPDATE recommendations SET state = 'SUPERSEDED' WHERE session_id = ? AND state = 'PENDING' AND id <> ?",
+            [row.session_id, row.id],
+        )
+    return is_new
+
+
+def supersede_pending(cursor: Cursor, session_id: str) -> int:
+    """Withdraw the pending proposals of a session, because there is new material; returns how many."""
+    return count(
+        cursor,
+        "UPDATE recommendations SET state = 'SUPERSEDED' WHERE session_id = ? AND state = 'PENDING'",
+        [session_id],
+    )
+
+
+def get(cursor: Cursor, recommendation_id: str) -> RecommendationRow:
+    """Find a recommendation.
+
+    Raises:
+        NotFound: RECOMMENDATION_NOT_FOUND.
+    """
+    row = fetch_one(cursor, "SELECT * FROM recommendations WHERE id = ?", [recommendation_id])
+    if row is None:
+        raise NotFound("There is no such recommendation.", reason="RECOMMENDATION_NOT_FOUND")
+    return _recommendation(row)
+
+
+def latest_of_session(cursor: Cursor, session_id: str) -> RecommendationRow | None:
+    """The newest recommendation of a session that was not superseded."""
+    rows = [row for row in list_of_session(cursor, session_id) if row.state != RecommendationState.SUPERSEDED]
+    return rows[-1] if rows else None
+
+
+def list_of_session(cursor: Cursor, session_id: str) -> list[RecommendationRow]:
+    """Recommendations of a session, oldest first."""
+    rows = fetch_all(
+        cursor, "SELECT * FROM recommendations WHERE session_id = ? ORDER BY create_time, rowid", [session_id]
+    )
+    return [_recommendation(row) for row in rows]
+
+
+def decide(
+    cursor: Cursor,
+    recommendation_id: str,
+    to: RecommendationState,
+    now: datetime,
+    *,
+    decided_by: str,
+    content_hash: str,
+) -> RecommendationRow:
+    """Approve or reject what was shown. Repeating the same decision changes nothing.
+
+    Raises:
+        NotFound: RECOMMENDATION_NOT_FOUND.
+        Conflict: CONTENT_CHANGED when something else was shown, WRONG_STATE when it is decided or superseded.
+    """
+    row = get(cursor, recommendation_id)
+    if row.content_hash != content_hash:
+        raise Conflict("The record is not the one that was shown.", reason="CONTENT_CHANGED")
+    if row.state == to:
+        return row
+    if row.state != RecommendationState.PENDING:
+        raise Conflict(f"The recommendation is {row.state}.", reason="WRONG_STATE")
+    update(
+        cursor,
+        "recommendations",
+        recommendation_id,
+        {"state": to, "decide_time": stored_time(now), "decided_by": decided_by},
+    )
+    return get(cursor, recommendation_id)
+
+
+def _recommendation(row: Row) -> RecommendationRow:
+    return RecommendationRow(
+        id=row["id"],
+        session_id=row["session_id"],
+        state=RecommendationState(row["state"]),
+        record=text_of(row, "record"),
+        content_hash=row["content_hash"],
+        origin=Origin(row["origin"]),
+        create_time=aware(row["create_time"]),
+        decide_time=aware_or_none(row["decide_time"]),
+        decided_by=row["decided_by"],
+    )

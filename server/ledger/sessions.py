@@ -1,0 +1,191 @@
+"""Sessions and their stages."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime
+from typing import Any
+
+from models.errors import Conflict, NotFound
+from models.text import RedactedText
+from server.ledger import events
+from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, update
+from server.ledger.types import EventRow, SessionRow, SessionState
+
+STAGE_ENTERED = "stage_entered"
+"""Name of the event that every change of stage writes."""
+
+_OPEN = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL)
+
+ALLOWED: dict[SessionState, frozenset[SessionState]] = {
+    SessionState.STARTED: frozenset({SessionState.IN_PROGRESS, SessionState.ABANDONED}),
+    SessionState.IN_PROGRESS: frozenset({SessionState.AWAITING_APPROVAL, SessionState.ABANDONED}),
+    SessionState.AWAITING_APPROVAL: frozenset(
+        {SessionState.COMPLETED, SessionState.REJECTED, SessionState.IN_PROGRESS, SessionState.ABANDONED}
+    ),
+    SessionState.COMPLETED: frozenset(),
+    SessionState.ABANDONED: frozenset(),
+    SessionState.REJECTED: frozenset(),
+}
+"""Where a session can go from each stage; back to IN_PROGRESS when the person adds or corrects something."""
+
+
+def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
+    """Open a session, or find the one that the same request opened before.
+
+    Returns:
+        The session, and whether it is new.
+    """
+    is_new = insert(
+        cursor,
+        "sessions",
+        {
+            "id": row.id,
+            "client_id": row.client_id,
+            "request_id": row.request_id,
+            "state": row.state,
+            "create_time": stored_time(row.create_time),
+            "update_time": stored_time(row.update_time),
+            "stage_time": stored_time(row.create_time),
+            "language": row.language,
+            "vocabulary": json.dumps(row.vocabulary),
+            "variant": row.variant,
+            "turn_count": row.turn_count,
+        },
+        ignore_duplicates=True,
+    )
+    if is_new:
+        _record_stage(cursor, row, row.state, row.create_time, took_s=None, reason="")
+        return row, True
+    known = fetch_one(
+        cursor,
+        "SELECT * FROM sessions WHERE client_id = ? AND request_id = ?",
+        [row.client_id, row.request_id],
+    )
+    if known is None:
+        raise Conflict("Another session has this id.", reason="SESSION_EXISTS")
+    return _session(known), False
+
+
+def get(cursor: Cursor, session_id: str) -> SessionRow:
+    """Find a session.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+    """
+    return _session(_row(cursor, session_id))
+
+
+def list_sessions(
+    cursor: Cursor, *, client_id: str = "", state: SessionState | None = None, limit: int = 100
+) -> list[SessionRow]:
+    """Sessions, newest first."""
+    rows = fetch_all(
+        cursor,
+        """SELECT * FROM sessions WHERE (? = '' OR client_id = ?) AND (? = '' OR state = ?)
+        ORDER BY create_time DESC, id LIMIT ?""",
+        [client_id, client_id, state or "", state or "", limit],
+    )
+    return [_session(row) for row in rows]
+
+
+def list_idle(cursor: Cursor, before: datetime, limit: int = 100) -> list[SessionRow]:
+    """Open sessions to which nothing has happened since a time, oldest first."""
+    rows = fetch_all(
+        cursor,
+        """SELECT * FROM sessions WHERE state IN ('STARTED', 'IN_PROGRESS', 'AWAITING_APPROVAL') AND update_time < ?
+        ORDER BY update_time LIMIT ?""",
+        [stored_time(before), limit],
+    )
+    return [_session(row) for row in rows]
+
+
+def touch(cursor: Cursor, session_id: str, now: datetime) -> None:
+    """Note that something happened to a session."""
+    update(cursor, "sessions", session_id, {"update_time": stored_time(now)})
+
+
+def transition(cursor: Cursor, session_id: str, to: SessionState, now: datetime, reason: str = "") -> SessionRow:
+    """Move a session to a stage and write the event with the time that the stage before took.
+
+    Repeating the last move changes nothing.
+
+    Args:
+        cursor: Within a transaction of the writer.
+        session_id: UUID of the session.
+        to: The stage to enter.
+        now: When it does.
+        reason: Why, as a machine word; empty when the stage says it all.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+        Conflict: WRONG_STATE when the stage it is in forbids this one.
+    """
+    stored = _row(cursor, session_id)
+    session = _session(stored)
+    if session.state == to:
+        return session
+    if to not in ALLOWED[session.state]:
+        raise Conflict(f"A session that is {session.state} cannot become {to}.", reason="WRONG_STATE")
+    update(
+        cursor,
+        "sessions",
+        session_id,
+        {"state": to, "update_time": stored_time(now), "stage_time": stored_time(now)},
+    )
+    took_s = max(0.0, (now - aware(stored["stage_time"])).total_seconds())
+    _record_stage(cursor, session, to, now, took_s=took_s, reason=reason)
+    return get(cursor, session_id)
+
+
+def require_open(cursor: Cursor, session_id: str) -> SessionRow:
+    """Find a session that has not ended.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+        Conflict: WRONG_STATE when it has ended.
+    """
+    session = get(cursor, session_id)
+    if session.state not in _OPEN:
+        raise Conflict(f"The session is {session.state}.", reason="WRONG_STATE")
+    return session
+
+
+def _record_stage(
+    cursor: Cursor, session: SessionRow, stage: SessionState, now: datetime, *, took_s: float | None, reason: str
+) -> None:
+    event = EventRow(
+        id=str(uuid.uuid4()),
+        session_id=session.id,
+        client_id=session.client_id,
+        name=STAGE_ENTERED,
+        server_time=now,
+        stage=stage,
+        variant=session.variant,
+        took_s=took_s,
+        properties={"reason": RedactedText.literal(reason)} if reason else {},
+    )
+    events.insert_one(cursor, event)
+
+
+def _row(cursor: Cursor, session_id: str) -> Row:
+    row = fetch_one(cursor, "SELECT * FROM sessions WHERE id = ?", [session_id])
+    if row is None:
+        raise NotFound("There is no such session.", reason="SESSION_NOT_FOUND")
+    return row
+
+
+def _session(row: dict[str, Any]) -> SessionRow:
+    return SessionRow(
+        id=row["id"],
+        client_id=row["client_id"],
+        request_id=row["request_id"],
+        state=SessionState(row["state"]),
+        create_time=aware(row["create_time"]),
+        update_time=aware(row["update_time"]),
+        language=row["language"],
+        vocabulary=tuple(json.loads(row["vocabulary"])),
+        variant=row["variant"],
+        turn_count=row["turn_count"],
+    )

@@ -1,0 +1,117 @@
+"""Conversation streams, so that they can be resumed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from models.errors import NotFound
+from server.ledger.columns import Cursor, Row, aware, count, fetch_all, fetch_one, insert, stored_time, update
+from server.ledger.types import StreamRow
+
+
+def insert_stream(cursor: Cursor, row: StreamRow) -> None:
+    """Store a new stream."""
+    insert(
+        cursor,
+        "streams",
+        {
+            "id": row.id,
+            "session_id": row.session_id,
+            "token_hash": row.token_hash,
+            "encoding": row.encoding,
+            "sample_rate_hz": row.sample_rate_hz,
+            "channels": row.channels,
+            "language": row.language,
+            "create_time": stored_time(row.create_time),
+            "update_time": stored_time(row.update_time),
+            "next_offset": row.next_offset,
+            "finalized_samples": row.finalized_samples,
+            "next_utterance": row.next_utterance,
+            "carry": row.carry,
+            "open": row.open,
+        },
+    )
+
+
+def get(cursor: Cursor, stream_id: str) -> StreamRow:
+    """Find a stream.
+
+    Raises:
+        NotFound: STREAM_NOT_FOUND.
+    """
+    row = fetch_one(cursor, "SELECT * FROM streams WHERE id = ?", [stream_id])
+    if row is None:
+        raise NotFound("There is no such stream.", reason="STREAM_NOT_FOUND")
+    return _stream(row)
+
+
+def find_by_token_hash(cursor: Cursor, token_hash: str) -> StreamRow | None:
+    """The stream that a resume token belongs to."""
+    row = fetch_one(cursor, "SELECT * FROM streams WHERE token_hash = ?", [token_hash])
+    return None if row is None else _stream(row)
+
+
+def list_of_session(cursor: Cursor, session_id: str) -> list[StreamRow]:
+    """Streams of a session, oldest first."""
+    rows = fetch_all(cursor, "SELECT * FROM streams WHERE session_id = ? ORDER BY create_time, id", [session_id])
+    return [_stream(row) for row in rows]
+
+
+def save_progress(
+    cursor: Cursor,
+    stream_id: str,
+    now: datetime,
+    *,
+    next_offset: int | None = None,
+    finalized_samples: int | None = None,
+    next_utterance: int | None = None,
+    carry: bytes | None = None,
+) -> None:
+    """Store how far a stream is; what is not given stays as it is.
+
+    Raises:
+        NotFound: STREAM_NOT_FOUND.
+    """
+    changes: dict[str, Any] = {
+        "next_offset": next_offset,
+        "finalized_samples": finalized_samples,
+        "next_utterance": next_utterance,
+        "carry": carry,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not update(cursor, "streams", stream_id, {"update_time": stored_time(now), **given}):
+        raise NotFound("There is no such stream.", reason="STREAM_NOT_FOUND")
+
+
+def close(cursor: Cursor, stream_id: str, now: datetime) -> None:
+    """End a stream; its carry is of no use any more and is forgotten."""
+    update(cursor, "streams", stream_id, {"open": False, "carry": b"", "update_time": stored_time(now)})
+
+
+def close_of_session(cursor: Cursor, session_id: str, now: datetime) -> int:
+    """End all streams of a session; returns how many were open."""
+    return count(
+        cursor,
+        "UPDATE streams SET open = false, carry = ''::BLOB, update_time = ? WHERE session_id = ? AND open",
+        [stored_time(now), session_id],
+    )
+
+
+def _stream(row: Row) -> StreamRow:
+    return StreamRow(
+        id=row["id"],
+        session_id=row["session_id"],
+        token_hash=row["token_hash"],
+        encoding=row["encoding"],
+        sample_rate_hz=row["sample_rate_hz"],
+        channels=row["channels"],
+        language=row["language"],
+        create_time=aware(row["create_time"]),
+        update_time=aware(row["update_time"]),
+        next_offset=row["next_offset"],
+        finalized_samples=row["finalized_samples"],
+        next_utterance=row["next_utterance"],
+        carry=bytes(row["carry"]),
+        open=row["open"],
+    )

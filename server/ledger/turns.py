@@ -1,0 +1,112 @@
+"""Turns: what was said or typed, and what was answered."""
+
+from __future__ import annotations
+
+from models.errors import NotFound
+from models.text import RedactedText
+from server.ledger.columns import (
+    Cursor,
+    Row,
+    aware,
+    count,
+    fetch_all,
+    fetch_one,
+    insert,
+    stored_time,
+    text_columns,
+    text_of,
+    text_or_none,
+    update,
+)
+from server.ledger.types import Origin, TurnRow
+
+
+def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
+    """Store a turn and count it in its session; the same utterance of a stream is stored once.
+
+    Returns:
+        Whether it is new.
+    """
+    is_new = insert(
+        cursor,
+        "turns",
+        {
+            "id": row.id,
+            "session_id": row.session_id,
+            "stream_id": row.stream_id,
+            "utterance": row.utterance,
+            "source": row.source,
+            **text_columns("text", row.text),
+            "create_time": stored_time(row.create_time),
+            "confidence": row.confidence,
+            "language": row.language,
+            "start_s": row.start_s,
+            "end_s": row.end_s,
+            "compute_s": row.compute_s,
+            **text_columns("reply", row.reply),
+            "reply_origin": row.reply_origin,
+        },
+        ignore_duplicates=True,
+    )
+    if is_new:
+        count(
+            cursor,
+            "UPDATE sessions SET turn_count = turn_count + 1, update_time = greatest(update_time, ?) WHERE id = ?",
+            [stored_time(row.create_time), row.session_id],
+        )
+    return is_new
+
+
+def get(cursor: Cursor, turn_id: str) -> TurnRow:
+    """Find a turn.
+
+    Raises:
+        NotFound: TURN_NOT_FOUND.
+    """
+    row = fetch_one(cursor, "SELECT * FROM turns WHERE id = ?", [turn_id])
+    if row is None:
+        raise NotFound("There is no such turn.", reason="TURN_NOT_FOUND")
+    return _turn(row)
+
+
+def find_utterance(cursor: Cursor, stream_id: str, utterance: int) -> TurnRow | None:
+    """The turn that an utterance of a stream became."""
+    row = fetch_one(cursor, "SELECT * FROM turns WHERE stream_id = ? AND utterance = ?", [stream_id, utterance])
+    return None if row is None else _turn(row)
+
+
+def set_reply(cursor: Cursor, turn_id: str, reply: RedactedText, origin: Origin) -> TurnRow:
+    """Store the assistant's answer; a better one replaces an earlier one.
+
+    Raises:
+        NotFound: TURN_NOT_FOUND.
+    """
+    update(cursor, "turns", turn_id, {**text_columns("reply", reply), "reply_origin": origin})
+    return get(cursor, turn_id)
+
+
+def list_of_session(cursor: Cursor, session_id: str) -> list[TurnRow]:
+    """Turns of a session, oldest first."""
+    rows = fetch_all(
+        cursor, "SELECT * FROM turns WHERE session_id = ? ORDER BY create_time, utterance, id", [session_id]
+    )
+    return [_turn(row) for row in rows]
+
+
+def _turn(row: Row) -> TurnRow:
+    return TurnRow(
+        id=row["id"],
+        session_id=row["session_id"],
+        stream_id=row["stream_id"],
+        utterance=row["utterance"],
+        source=row["source"],
+        text=text_of(row, "text"),
+        create_time=aware(row["create_time"]),
+        confidence=row["confidence"],
+        language=row["language"],
+        start_s=row["start_s"],
+        end_s=row["end_s"],
+        compute_s=row["compute_s"],
+        reply=text_or_none(row, "reply"),
+        reply_origin=Origin(row["reply_origin"]) if row["reply_origin"] else None,
+    )

@@ -1,0 +1,219 @@
+"""The views that analysts see: name, comment, comment of each column, SQL.
+
+They show no resume token, no carry, no payload, no vocabulary, and a text only when the redactor vouches for it.
+Frozen once released: a later change is a new migration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.ledger.schema import comment_on
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A documented view."""
+
+    name: str
+    comment: str
+    columns: dict[str, str]
+    sql: str
+
+    def statements(self) -> list[str]:
+        """The SQL that creates the view and its comments."""
+        comments = [comment_on("COLUMN", f"{self.name}.{name}", text) for name, text in self.columns.items()]
+        return [
+            f"CREATE OR REPLACE VIEW {self.name} AS {self.sql}",
+            comment_on("VIEW", self.name, self.comment),
+            *comments,
+        ]
+
+
+V_SESSIONS = View(
+    "v_sessions",
+    "One row for everything that one person does in one go.",
+    {
+        "session_id": "UUID of the session.",
+        "client_id": "App or site that opened it.",
+        "state": "STARTED, IN_PROGRESS, AWAITING_APPROVAL, COMPLETED, ABANDONED or REJECTED.",
+        "variant": "Experiment variant; empty when there is none.",
+        "language": "Language that was asked for; empty means detected.",
+        "turns": "Turns so far.",
+        "create_time": "When it was opened, UTC.",
+        "update_time": "When anything last happened to it, UTC.",
+        "stage_time": "When it entered its current stage, UTC.",
+        "duration_s": "Seconds from opening to the last change.",
+    },
+    """SELECT id AS session_id, client_id, state, variant, language, turn_count AS turns, create_time, update_time,
+        stage_time, epoch(update_time - create_time) AS duration_s FROM sessions""",
+)
+
+V_SESSION_STAGES = View(
+    "v_session_stages",
+    "One row for a session: when it first entered each stage, and how far it got. The funnel is counted from it.",
+    {
+        "session_id": "UUID of the session.",
+        "client_id": "App or site that opened it.",
+        "variant": "Experiment variant; empty when there is none.",
+        "create_time": "When it was opened, UTC.",
+        "in_progress_time": "When it first entered IN_PROGRESS, UTC; null when it did not.",
+        "awaiting_approval_time": "When it first entered AWAITING_APPROVAL, UTC; null when it did not.",
+        "completed_time": "When it entered COMPLETED, UTC; null when it did not.",
+        "reached": "Stages reached, 1 to 4; who reached a later stage counts for the earlier ones.",
+    },
+    """SELECT s.id AS session_id, s.client_id, s.variant, s.create_time,
+        e.in_progress_time, e.awaiting_approval_time, e.completed_time,
+        CASE WHEN e.completed_time IS NOT NULL THEN 4 WHEN e.awaiting_approval_time IS NOT NULL THEN 3
+             WHEN e.in_progress_time IS NOT NULL THEN 2 ELSE 1 END AS reached
+    FROM sessions AS s LEFT JOIN (
+        SELECT session_id,
+            min(server_time) FILTER (WHERE stage = 'IN_PROGRESS') AS in_progress_time,
+            min(server_time) FILTER (WHERE stage = 'AWAITING_APPROVAL') AS awaiting_approval_time,
+            min(server_time) FILTER (WHERE stage = 'COMPLETED') AS completed_time
+        FROM events WHERE stage IS NOT NULL GROUP BY session_id) AS e ON e.session_id = s.id""",
+)
+
+V_FUNNEL = View(
+    "v_funnel",
+    "The funnel over all sessions, one row a stage, in order.",
+    {
+        "position": "1 for the first stage.",
+        "stage": "Name of the stage.",
+        "sessions": "Sessions that reached it.",
+        "dropped": "Sessions of the stage before that did not; 0 for the first.",
+        "drop_off_rate": "Share of the stage before that did not, 0 to 1.",
+        "median_s": "Median seconds from the stage before; null where nobody made the step.",
+    },
+    """WITH steps AS (
+        SELECT 1 AS position, 'STARTED' AS stage, count(*) AS sessions, NULL::DOUBLE AS median_s FROM v_session_stages
+        UNION ALL SELECT 2, 'IN_PROGRESS', count(*) FILTER (WHERE reached >= 2),
+            median(epoch(in_progress_time - create_time)) FROM v_session_stages
+        UNION ALL SELECT 3, 'AWAITING_APPROVAL', count(*) FILTER (WHERE reached >= 3),
+            median(epoch(awaiting_approval_time - in_progress_time)) FROM v_session_stages
+        UNION ALL SELECT 4, 'COMPLETED', count(*) FILTER (WHERE reached >= 4),
+            median(epoch(completed_time - awaiting_approval_time)) FROM v_session_stages),
+    paired AS (SELECT *, coalesce(lag(sessions) OVER (ORDER BY position), sessions) AS before FROM steps)
+    SELECT position, stage, sessions, before - sessions AS dropped,
+        CASE WHEN before = 0 THEN 0.0 ELSE (before - sessions) / before END AS drop_off_rate, median_s
+    FROM paired ORDER BY position""",
+)
+
+V_SESSION_TIMELINE = View(
+    "v_session_timeline",
+    "Everything that happened in each session; order it by time.",
+    {
+        "session_id": "UUID of the session.",
+        "time": "When it happened, UTC.",
+        "kind": "event, turn, upload, recommendation or dead_letter.",
+        "name": "Name of the event, source of the turn, kind of the upload, and so on.",
+        "detail": "Stage that was entered, or the state it is in now.",
+        "took_s": "Seconds in the stage before, or of work.",
+        "properties": "Properties of an event, redacted; null for the others.",
+    },
+    """SELECT session_id, server_time AS time, 'event' AS kind, name, coalesce(stage, '') AS detail, took_s, properties
+        FROM events
+    UNION ALL SELECT session_id, create_time, 'turn', source, coalesce(reply_origin, ''), compute_s, NULL FROM turns
+    UNION ALL SELECT session_id, create_time, 'upload', kind, state, epoch(update_time - create_time), NULL FROM uploads
+    UNION ALL SELECT session_id, create_time, 'recommendation', origin, state, epoch(decide_time - create_time), NULL
+        FROM recommendations
+    UNION ALL SELECT session_id, create_time, 'dead_letter', kind, reason, NULL, NULL FROM dead_letters""",
+)
+
+V_UPLOADS = View(
+    "v_uploads",
+    "One row for a file that was accepted.",
+    {
+        "upload_id": "UUID of the upload.",
+        "session_id": "UUID of its session.",
+        "kind": "What it shows or carries.",
+        "state": "ACCEPTED, PROCESSING, DONE or FAILED.",
+        "media_type": "Detected media type.",
+        "size_bytes": "Size of the file.",
+        "create_time": "When it was accepted, UTC.",
+        "update_time": "When it last made progress, UTC.",
+        "took_s": "Seconds from acceptance to the last change.",
+        "attempts": "Attempts to process it.",
+        "failure_reason": "Stable reason of the failure; empty when there is none.",
+        "text": "What was read in it, redacted; null when the redactor does not vouch for it.",
+        "redactions": "How many of which entity were replaced.",
+        "painted": "Boxes that were painted over.",
+    },
+    """SELECT id AS upload_id, session_id, kind, state, media_type, size_bytes, create_time, update_time,
+        epoch(update_time - create_time) AS took_s, attempts, failure_reason,
+        CASE WHEN text_safe THEN text END AS text, text_counts AS redactions, painted FROM uploads""",
+)
+
+V_JOBS = View(
+    "v_jobs",
+    "One row for work that was accepted; it ends DONE or DEAD.",
+    {
+        "job_id": "UUID of the job.",
+        "session_id": "UUID of its session; empty when there is none.",
+        "kind": "What is to be done.",
+        "state": "QUEUED, RUNNING, DONE or DEAD.",
+        "policy": "Name of the retry policy.",
+        "attempts": "Attempts that were begun.",
+        "last_reason": "Stable reason of the last failure.",
+        "create_time": "When it was accepted, UTC.",
+        "first_attempt_time": "When the first attempt began, UTC.",
+        "next_attempt_time": "Not before this time, UTC.",
+        "waited_s": "Seconds from acceptance to the first attempt.",
+    },
+    """SELECT id AS job_id, session_id, kind, state, policy, attempts, last_reason, create_time, first_attempt_time,
+        next_attempt_time, epoch(first_attempt_time - create_time) AS waited_s FROM jobs""",
+)
+
+V_DEAD_LETTERS = View(
+    "v_dead_letters",
+    "One row for a job that failed for good.",
+    {
+        "dead_letter_id": "UUID of the letter.",
+        "job_id": "UUID of the job.",
+        "session_id": "UUID of the session; empty when there is none.",
+        "kind": "Kind of the job.",
+        "reason": "Stable reason of the last failure.",
+        "message": "One sentence about it, written by us.",
+        "attempts": "Attempts that were made.",
+        "policy": "Retry policy that was exhausted; empty when the failure was permanent.",
+        "create_time": "When it became a dead letter, UTC.",
+        "open": "Whether it waits to be dealt with.",
+        "closed_as": "retried or discarded; empty while it is open.",
+    },
+    """SELECT id AS dead_letter_id, job_id, session_id, kind, reason, message, attempts, policy, create_time,
+        closed_time IS NULL AS open, closed_as FROM dead_letters""",
+)
+
+V_TURNS = View(
+    "v_turns",
+    "One row for an utterance or a typed text, with the assistant's reply.",
+    {
+        "turn_id": "UUID of the turn.",
+        "session_id": "UUID of its session.",
+        "utterance": "Number within the stream, from 0.",
+        "source": "typed or speech.",
+        "create_time": "When it was finished, UTC.",
+        "language": "Language that was recognized.",
+        "confidence": "Confidence of the recognizer, 0 to 1.",
+        "spoken_s": "Length of the utterance in seconds.",
+        "compute_s": "Seconds of work that recognizing it took.",
+        "text": "What was said, redacted; null when the redactor does not vouch for it.",
+        "redactions": "How many of which entity were replaced.",
+        "reply": "What the assistant answered, redacted; null when there is none that is safe.",
+        "reply_origin": "MODEL or FALLBACK.",
+    },
+    """SELECT id AS turn_id, session_id, utterance, source, create_time, language, confidence,
+        end_s - start_s AS spoken_s, compute_s, CASE WHEN text_safe THEN text END AS text, text_counts AS redactions,
+        CASE WHEN reply_safe THEN reply END AS reply, reply_origin FROM turns""",
+)
+
+FIRST_VIEWS = (
+    V_SESSIONS,
+    V_SESSION_STAGES,
+    V_FUNNEL,
+    V_SESSION_TIMELINE,
+    V_UPLOADS,
+    V_JOBS,
+    V_DEAD_LETTERS,
+    V_TURNS,
+)

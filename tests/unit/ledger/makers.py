@@ -1,0 +1,135 @@
+"""Rows with sensible values, for tests that care about a few of them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from models.text import RedactedText
+from server.ledger.types import (
+    EventRow,
+    JobRow,
+    JobState,
+    Origin,
+    RecommendationRow,
+    RecommendationState,
+    SessionRow,
+    SessionState,
+    StreamRow,
+    TurnRow,
+    UploadRow,
+    UploadState,
+)
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def redacted(value: str = "Call [REDACTED_PHONE]", safe: bool = True) -> RedactedText:
+    return RedactedText.restore(value, {"PHONE": value.count("[REDACTED_PHONE]")}, safe_for_llm=safe)
+
+
+def session(session_id: str = "", client_id: str = "app", at: float = 0.0) -> SessionRow:
+    return SessionRow(
+        id=session_id or new_id(),
+        client_id=client_id,
+        request_id=new_id(),
+        state=SessionState.STARTED,
+        create_time=after(at),
+        update_time=after(at),
+        language="en",
+        vocabulary=("Harbour", "Dock 4"),
+        variant="b",
+    )
+
+
+def turn(session_id: str, utterance: int = 0, stream_id: str = "stream") -> TurnRow:
+    return TurnRow(
+        id=new_id(),
+        session_id=session_id,
+        stream_id=stream_id,
+        utterance=utterance,
+        source="speech",
+        text=redacted(),
+        create_time=after(utterance),
+        confidence=0.9,
+        language="en",
+        start_s=1.0,
+        end_s=2.5,
+        compute_s=0.2,
+    )
+
+
+def upload(session_id: str) -> UploadRow:
+    return UploadRow(
+        id=new_id(),
+        session_id=session_id,
+        kind="meter",
+        state=UploadState.ACCEPTED,
+        size_bytes=5_000_000_000,
+        sha256="ab" * 32,
+        media_type="image/jpeg",
+        create_time=NOW,
+        update_time=NOW,
+    )
+
+
+def stream(session_id: str) -> StreamRow:
+    return StreamRow(
+        id=new_id(),
+        session_id=session_id,
+        token_hash="cd" * 32,
+        encoding="pcm_s16le",
+        sample_rate_hz=16000,
+        channels=1,
+        language="",
+        create_time=NOW,
+        update_time=NOW,
+    )
+
+
+def job(session_id: str, at: float = 0.0, kind: str = "read_upload", due: float = 0.0, key: str = "") -> JobRow:
+    return JobRow(
+        id=new_id(),
+        kind=kind,
+        key=key or new_id(),
+        session_id=session_id,
+        payload={"upload_id": "u1"},
+        state=JobState.QUEUED,
+        policy="network",
+        create_time=after(at),
+        next_attempt_time=after(due),
+    )
+
+
+def recommendation(session_id: str, at: float = 0.0) -> RecommendationRow:
+    return RecommendationRow(
+        id=new_id(),
+        session_id=session_id,
+        state=RecommendationState.PENDING,
+        record=redacted('{"summary":"Meter at [REDACTED_PHONE]"}'),
+        content_hash="ef" * 32,
+        origin=Origin.FALLBACK,
+        create_time=after(at),
+    )
+
+
+def event(session_id: str, event_id: str = "", at: float = 0.0, name: str = "camera_opened") -> EventRow:
+    return EventRow(
+        id=event_id or new_id(),
+        session_id=session_id,
+        client_id="app",
+        name=name,
+        server_time=after(at),
+        device_time=after(at - 1),
+        sequence=3,
+        took_s=0.25,
+        properties={"lens": RedactedText.literal("wide"), "note": redacted(), "odd": redacted("x", safe=False)},
+    )

@@ -1,0 +1,182 @@
+"""Jobs: once by key, in order within a session, fair between sessions and clients, leases, dead letters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from models.errors import Conflict, InvalidInput, NotFound
+from server.ledger import dead_letters, jobs, sessions
+from server.ledger.columns import Cursor, count
+from server.ledger.types import DeadLetterRow, JobRow, JobState
+from tests.unit.ledger.makers import after, job, new_id, session
+
+
+def _queue(cursor: Cursor, *rows: JobRow) -> list[JobRow]:
+    for row in rows:
+        jobs.enqueue(cursor, row)
+    return list(rows)
+
+
+def _claim(cursor: Cursor, at: float = 0.0, limit: int = 10, kinds: tuple[str, ...] = ()) -> list[str]:
+    return [row.id for row in jobs.claim(cursor, "me", after(at), 30.0, limit, kinds)]
+
+
+def test_a_key_queues_once(cursor: Cursor) -> None:
+    row = job("s", key="read:1")
+    assert jobs.enqueue(cursor, row) == (row, True)
+    assert jobs.enqueue(cursor, job("s", key="read:1")) == (row, False)
+    assert jobs.get(cursor, row.id) == row
+    assert jobs.count_open(cursor) == 1
+
+
+def test_claiming_counts_an_attempt_and_takes_a_lease(cursor: Cursor) -> None:
+    (row,) = _queue(cursor, job("s"))
+    (taken,) = jobs.claim(cursor, "me", after(1), 30.0, 10, ["read_upload"])
+    assert taken == replace(
+        row,
+        state=JobState.RUNNING,
+        attempts=1,
+        first_attempt_time=after(1),
+        lease_owner="me",
+        lease_until=after(31),
+    )
+    assert _claim(cursor, at=2) == []
+    assert jobs.renew_lease(cursor, row.id, "me", after(60)).lease_until == after(60)
+    assert _claim(cursor, at=59) == []
+    assert _claim(cursor, at=60) == [row.id]
+    assert jobs.get(cursor, row.id).first_attempt_time == after(1)
+
+
+def test_order_within_a_session(cursor: Cursor) -> None:
+    first, second, third = _queue(cursor, job("s", at=0), job("s", at=1), job("s", at=2))
+    assert _claim(cursor) == [first.id]
+    jobs.reschedule(cursor, first.id, after(10), "WORKER_LOST", owner="me")
+    assert _claim(cursor, at=9) == []
+    assert _claim(cursor, at=10) == [first.id]
+    jobs.finish(cursor, first.id, owner="me")
+    assert _claim(cursor, at=11) == [second.id]
+    jobs.kill(cursor, second.id, after(12), reason="BROKEN_MEDIA", message="It does not decode.", owner="me")
+    assert _claim(cursor, at=13) == [third.id]
+
+
+def test_kinds_that_are_not_asked_for_do_not_block(cursor: Cursor) -> None:
+    reply, read = _queue(cursor, job("s", at=0, kind="reply", due=600), job("s", at=1, kind="read_upload"))
+    assert _claim(cursor) == []
+    assert _claim(cursor, kinds=("read_upload",)) == [read.id]
+    assert _claim(cursor, at=600, kinds=("reply",)) == [reply.id]
+
+
+def test_sessions_take_turns(cursor: Cursor) -> None:
+    many = _queue(cursor, *[job("busy", at=n) for n in range(20)])
+    (one,) = _queue(cursor, job("quiet", at=100))
+    served = []
+    for at in range(3):
+        (claimed,) = _claim(cursor, at=200 + at, limit=1)
+        jobs.finish(cursor, claimed)
+        served.append(claimed)
+    assert served == [many[0].id, one.id, many[1].id]
+
+
+def test_clients_take_turns(cursor: Cursor) -> None:
+    for number in range(5):
+        sessions.insert_or_get(cursor, session(f"big-{number}", client_id="big"))
+    sessions.insert_or_get(cursor, session("small-0", client_id="small"))
+    _queue(cursor, *[job(f"big-{number}", at=number) for number in range(5)])
+    (small,) = _queue(cursor, job("small-0", at=50))
+    assert small.id in _claim(cursor, at=60, limit=2)
+
+
+def test_jobs_without_a_session_do_not_wait_for_each_other(cursor: Cursor) -> None:
+    rows = _queue(cursor, job(""), job("", at=1))
+    assert _claim(cursor) == [row.id for row in rows]
+
+
+def test_a_new_process_takes_over(cursor: Cursor) -> None:
+    (row,) = _queue(cursor, job("s"))
+    jobs.claim(cursor, "dead", after(0), 3600.0, 1)
+    assert jobs.release_leases_of_others(cursor, "dead", after(5)) == 0
+    assert jobs.release_leases_of_others(cursor, "me", after(5)) == 1
+    assert _claim(cursor, at=5) == [row.id]
+    for late in (
+        lambda: jobs.finish(cursor, row.id, owner="dead"),
+        lambda: jobs.reschedule(cursor, row.id, after(9), "X", owner="dead"),
+        lambda: jobs.kill(cursor, row.id, after(9), reason="X", message="X.", owner="dead"),
+        lambda: jobs.renew_lease(cursor, row.id, "dead", after(99)),
+    ):
+        with pytest.raises(Conflict) as caught:
+            late()
+        assert caught.value.reason == "LEASE_LOST"
+    assert jobs.finish(cursor, row.id, owner="me").state == JobState.DONE
+    assert jobs.finish(cursor, row.id).state == JobState.DONE
+
+
+def test_next_due(cursor: Cursor) -> None:
+    assert jobs.next_due(cursor) is None
+    _queue(cursor, job("a", due=50), job("b", due=20))
+    assert jobs.next_due(cursor) == after(20)
+    _claim(cursor, at=20)
+    assert jobs.next_due(cursor) == after(50)
+
+
+def test_killing_writes_a_letter_and_redriving_queues_again(cursor: Cursor) -> None:
+    (row,) = _queue(cursor, job("s"))
+    _claim(cursor)
+    letter = jobs.kill(cursor, row.id, after(3), reason="UPSTREAM_FAILED", message="No answer.", owner="me")
+    assert dead_letters.get(cursor, letter.id) == letter
+    assert (letter.attempts, letter.policy, letter.kind) == (1, "network", "read_upload")
+    assert jobs.get(cursor, row.id).state == JobState.DEAD
+    assert (jobs.count_open(cursor), dead_letters.count_open(cursor)) == (0, 1)
+    with pytest.raises(Conflict):
+        jobs.kill(cursor, row.id, after(4), reason="X", message="X.")
+    for _ in range(2):
+        closed = dead_letters.retry(cursor, letter.id, after(5))
+        assert (closed.closed_as, closed.closed_time) == ("retried", after(5))
+    queued = jobs.get(cursor, row.id)
+    assert (queued.state, queued.attempts, queued.first_attempt_time) == (JobState.QUEUED, 0, None)
+    with pytest.raises(Conflict):
+        dead_letters.discard(cursor, letter.id, after(6), "duplicate")
+    assert _claim(cursor, at=5) == [row.id]
+    second = jobs.kill(cursor, row.id, after(7), reason="BROKEN", message="X.", exhausted=False)
+    assert second.policy == ""
+    assert dead_letters.discard(cursor, second.id, after(8), "duplicate").closed_reason == "duplicate"
+    assert dead_letters.discard(cursor, second.id, after(9), "again").closed_time == after(8)
+    with pytest.raises(Conflict):
+        dead_letters.retry(cursor, second.id, after(9))
+    with pytest.raises(NotFound):
+        dead_letters.retry(cursor, "x", after(9))
+
+
+def _letter(at: float) -> DeadLetterRow:
+    return DeadLetterRow(new_id(), new_id(), "read_upload", "s", "R", "M.", 5, "network", after(at))
+
+
+def test_letters_come_in_pages(cursor: Cursor) -> None:
+    rows = [_letter(at) for at in (1, 2, 2, 3, 4)]
+    for row in rows:
+        dead_letters.insert_letter(cursor, row)
+    dead_letters.discard(cursor, rows[4].id, after(9), "old")
+    seen, token, pages = [], "", 0
+    while pages == 0 or token:
+        page, token = dead_letters.list_letters(cursor, page_size=2, page_token=token)
+        seen += page
+        pages += 1
+    assert pages == 2
+    assert {row.id for row in seen} == {row.id for row in rows[:4]}
+    assert [row.create_time for row in seen] == [after(3), after(2), after(2), after(1)]
+    assert len(dead_letters.list_letters(cursor, include_closed=True)[0]) == 5
+    with pytest.raises(InvalidInput):
+        dead_letters.list_letters(cursor, page_token="nonsense")
+
+
+def test_letters_are_bounded_in_number_and_age(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "KEPT_LETTERS", 3)
+    rows = [_letter(at) for at in (1, 2, 3)]
+    for row in rows:
+        assert dead_letters.insert_letter(cursor, row) == 0
+    dead_letters.discard(cursor, rows[2].id, after(4), "old")
+    assert dead_letters.insert_letter(cursor, _letter(5)) == 0  # The closed one made room.
+    assert dead_letters.insert_letter(cursor, _letter(6)) == 1
+    assert count(cursor, "SELECT count(*) FROM dead_letters") == 3
+    assert dead_letters.prune(cursor, after(8 * 24 * 3600)) == 3

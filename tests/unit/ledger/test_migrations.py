@@ -1,0 +1,80 @@
+"""From blank, from an older schema, from a newer one."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from models.errors import InternalError
+from server.ledger import schema, views
+from server.ledger.columns import Cursor, count, fetch_all
+from server.ledger.migrations import ALL, migrate
+from tests.unit.ledger.makers import NOW
+
+
+def test_blank_gets_every_migration_once(cursor: Cursor) -> None:
+    assert [row["number"] for row in fetch_all(cursor, "SELECT * FROM migrations ORDER BY number")] == [1, 2, 3]
+    assert migrate(cursor, lambda: NOW) == 0
+
+
+@pytest.mark.parametrize("version", range(1, len(ALL)))
+def test_older_schema_keeps_its_rows(version: int) -> None:
+    connection = duckdb.connect(":memory:")
+    migrate(connection, lambda: NOW, up_to=version)
+    connection.execute(
+        """INSERT INTO jobs (id, kind, key, session_id, payload, state, policy, create_time, next_attempt_time,
+            attempts, lease_owner, last_reason)
+        VALUES ('j', 'k', 'key', 's', '{}', 'QUEUED', 'network', now()::TIMESTAMP, now()::TIMESTAMP, 2, '', '')"""
+    )
+    assert migrate(connection, lambda: NOW) == len(ALL) - version
+    assert fetch_all(connection, "SELECT job_id, attempts FROM v_jobs") == [{"job_id": "j", "attempts": 2}]
+
+
+def test_a_failed_migration_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(cursor: Cursor) -> None:
+        cursor.execute("CREATE TABLE half (a INTEGER)")
+        cursor.execute("SELECT no_such_function()")
+
+    monkeypatch.setattr("server.ledger.migrations.ALL", (*ALL, breaks))
+    connection = duckdb.connect(":memory:")
+    with pytest.raises(duckdb.Error):
+        migrate(connection, lambda: NOW, up_to=len(ALL) + 1)
+    assert count(connection, "SELECT max(number) FROM migrations") == len(ALL)
+    assert count(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'half'") == 0
+
+
+def test_a_newer_schema_is_refused(cursor: Cursor) -> None:
+    cursor.execute("INSERT INTO migrations VALUES (99, 'from the future', now()::TIMESTAMP)")
+    with pytest.raises(InternalError) as caught:
+        migrate(cursor, lambda: NOW)
+    assert caught.value.reason == "LEDGER_NEWER"
+
+
+def test_everything_has_a_comment(cursor: Cursor) -> None:
+    silent = fetch_all(
+        cursor,
+        """SELECT table_name || '.' || column_name AS name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL
+        UNION ALL SELECT table_name FROM duckdb_tables() WHERE comment IS NULL
+        UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal AND comment IS NULL""",
+    )
+    assert silent == []
+
+
+def test_views_show_nothing_secret(cursor: Cursor) -> None:
+    shown = {
+        row["column_name"]
+        for row in fetch_all(
+            cursor, "SELECT column_name FROM duckdb_columns() WHERE table_name LIKE 'v\\_%' ESCAPE '\\'"
+        )
+    }
+    assert {"session_id", "text", "drop_off_rate"} <= shown
+    assert not shown & {"token_hash", "carry", "payload", "vocabulary", "lease_owner", "request_id", "picture_path"}
+
+
+def test_the_documented_views_are_there() -> None:
+    names = {view.name for view in views.FIRST_VIEWS}
+    assert {"v_sessions", "v_funnel", "v_session_timeline", "v_uploads", "v_jobs", "v_dead_letters", "v_turns"} <= names
+
+
+def test_a_comment_may_hold_a_quote() -> None:
+    assert schema.comment_on("TABLE", "t", "it's") == "COMMENT ON TABLE t IS 'it''s'"

@@ -1,0 +1,169 @@
+"""Every row comes back as it went in; streams, turns, uploads, recommendations, events, breakers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from models.errors import Conflict, NotFound
+from server.ledger import breakers, events, recommendations, sessions, streams, turns, uploads
+from server.ledger.breakers import BreakerRow
+from server.ledger.columns import Cursor, fetch_all
+from server.ledger.events import Recorded
+from server.ledger.types import Origin, RecommendationState, SessionState, UploadState
+from tests.unit.ledger.makers import after, event, new_id, recommendation, redacted, session, stream, turn, upload
+
+
+def test_streams(cursor: Cursor) -> None:
+    row = stream("s")
+    streams.insert_stream(cursor, row)
+    assert streams.get(cursor, row.id) == row
+    assert streams.find_by_token_hash(cursor, row.token_hash) == row
+    assert streams.find_by_token_hash(cursor, "00") is None
+    streams.save_progress(cursor, row.id, after(1), next_offset=3_000_000_000, carry=b"\x00sealed\xff")
+    streams.save_progress(cursor, row.id, after(2), finalized_samples=7, next_utterance=2)
+    saved = replace(
+        row,
+        next_offset=3_000_000_000,
+        finalized_samples=7,
+        next_utterance=2,
+        carry=b"\x00sealed\xff",
+        update_time=after(2),
+    )
+    assert streams.list_of_session(cursor, "s") == [saved]
+    assert streams.close_of_session(cursor, "s", after(3)) == 1
+    assert streams.close_of_session(cursor, "s", after(4)) == 0
+    assert streams.get(cursor, row.id) == replace(saved, carry=b"", open=False, update_time=after(3))
+    for call in (lambda: streams.get(cursor, "x"), lambda: streams.save_progress(cursor, "x", after(1))):
+        with pytest.raises(NotFound):
+            call()
+
+
+def test_turns_count_in_their_session_once(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    first, second = turn(owner.id, 0), replace(turn(owner.id, 1), text=redacted("odd", safe=False))
+    assert turns.insert_turn(cursor, second) and turns.insert_turn(cursor, first)
+    assert not turns.insert_turn(cursor, replace(first, id=new_id()))
+    assert turns.list_of_session(cursor, owner.id) == [first, second]
+    assert turns.find_utterance(cursor, "stream", 1) == second
+    assert turns.find_utterance(cursor, "stream", 2) is None
+    assert sessions.get(cursor, owner.id).turn_count == 2
+    answered = turns.set_reply(cursor, first.id, redacted("Thanks"), Origin.FALLBACK)
+    assert answered == replace(first, reply=redacted("Thanks"), reply_origin=Origin.FALLBACK)
+    shown = fetch_all(cursor, "SELECT text, redactions, reply FROM v_turns ORDER BY utterance")
+    assert [(r["text"], r["reply"]) for r in shown] == [(first.text.value, "Thanks"), (None, None)]
+    with pytest.raises(NotFound):
+        turns.set_reply(cursor, "x", redacted(), Origin.MODEL)
+
+
+def test_uploads(cursor: Cursor) -> None:
+    row = upload("s")
+    assert uploads.insert_upload(cursor, row)
+    assert not uploads.insert_upload(cursor, row)
+    assert uploads.get(cursor, row.id) == row
+    begun = uploads.begin_attempt(cursor, row.id, after(1))
+    assert (begun.state, begun.attempts) == (UploadState.PROCESSING, 1)
+    assert uploads.set_progress(cursor, row.id, after(2), 0.5).progress == 0.5
+    failed = uploads.fail(cursor, row.id, after(3), "BROKEN_MEDIA")
+    assert (failed.state, failed.failure_reason) == (UploadState.FAILED, "BROKEN_MEDIA")
+    assert uploads.reopen(cursor, row.id, after(4)).state == UploadState.ACCEPTED
+    done = uploads.finish(
+        cursor,
+        row.id,
+        after(5),
+        text=redacted(),
+        picture_path="a.jpg",
+        picture_mime="image/jpeg",
+        picture_bytes=10,
+        picture_width=4,
+        picture_height=3,
+        painted=2,
+    )
+    assert done == replace(
+        row,
+        state=UploadState.DONE,
+        update_time=after(5),
+        progress=1.0,
+        attempts=1,
+        text=redacted(),
+        picture_path="a.jpg",
+        picture_mime="image/jpeg",
+        picture_bytes=10,
+        picture_width=4,
+        picture_height=3,
+        painted=2,
+    )
+    assert uploads.list_of_session(cursor, "s") == [done]
+
+
+def test_a_newer_recommendation_supersedes(cursor: Cursor) -> None:
+    first, second = recommendation("s"), recommendation("s", at=1)
+    other = recommendation("other")
+    for row in (first, other, second):
+        assert recommendations.insert_recommendation(cursor, row)
+    assert recommendations.get(cursor, first.id).state == RecommendationState.SUPERSEDED
+    assert recommendations.get(cursor, other.id) == other
+    assert recommendations.latest_of_session(cursor, "s") == second
+    assert recommendations.supersede_pending(cursor, "s") == 1
+    assert recommendations.latest_of_session(cursor, "s") is None
+
+
+def test_a_decision_is_bound_to_what_was_shown(cursor: Cursor) -> None:
+    row = recommendation("s")
+    recommendations.insert_recommendation(cursor, row)
+
+    def decide(to: RecommendationState, content_hash: str = row.content_hash) -> RecommendationState:
+        return recommendations.decide(cursor, row.id, to, after(9), decided_by="ann", content_hash=content_hash).state
+
+    with pytest.raises(Conflict) as caught:
+        decide(RecommendationState.APPROVED, "00")
+    assert caught.value.reason == "CONTENT_CHANGED"
+    assert decide(RecommendationState.APPROVED) == RecommendationState.APPROVED
+    assert decide(RecommendationState.APPROVED) == RecommendationState.APPROVED
+    with pytest.raises(Conflict) as caught:
+        decide(RecommendationState.REJECTED)
+    assert caught.value.reason == "WRONG_STATE"
+    stored = recommendations.get(cursor, row.id)
+    assert (stored.decided_by, stored.decide_time, stored.record) == ("ann", after(9), row.record)
+
+
+def test_events_count_once_by_id(cursor: Cursor) -> None:
+    first, second, third = event("s", at=1), event("s", at=2), event("s", at=0)
+    assert events.insert_many(cursor, []) == Recorded(0, 0)
+    assert events.insert_many(cursor, [first, second, first]) == Recorded(2, 1)
+    assert events.insert_many(cursor, [second, third]) == Recorded(1, 1)
+    assert events.list_of_session(cursor, "s") == [third, first, second]
+
+
+def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session(client_id="site-9"))
+    mine = event(owner.id)
+    recorded = events.insert_of_known_sessions(cursor, [mine, event("nobody"), mine])
+    assert recorded == Recorded(new=1, duplicates=1, unknown_sessions=1)
+    stored = events.list_of_session(cursor, owner.id)
+    assert stored[1] == replace(mine, client_id="site-9", variant="b")
+
+
+def test_the_timeline_has_everything(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    sessions.transition(cursor, owner.id, SessionState.IN_PROGRESS, after(4))
+    turns.insert_turn(cursor, turn(owner.id, 5))
+    uploads.insert_upload(cursor, replace(upload(owner.id), create_time=after(6)))
+    recommendations.insert_recommendation(cursor, recommendation(owner.id, at=7))
+    rows = fetch_all(cursor, "SELECT kind, name, detail FROM v_session_timeline ORDER BY time")
+    assert [tuple(row.values()) for row in rows] == [
+        ("event", "stage_entered", "STARTED"),
+        ("event", "stage_entered", "IN_PROGRESS"),
+        ("turn", "speech", ""),
+        ("upload", "meter", "ACCEPTED"),
+        ("recommendation", "FALLBACK", "PENDING"),
+    ]
+
+
+def test_breakers(cursor: Cursor) -> None:
+    assert breakers.load(cursor, "llm_api") is None
+    for row in (BreakerRow("llm_api", "open", 3, after(1)), BreakerRow("llm_api", "closed", 0)):
+        breakers.store(cursor, row)
+        assert breakers.load(cursor, "llm_api") == row
+    assert breakers.load_all(cursor) == [BreakerRow("llm_api", "closed", 0)]
