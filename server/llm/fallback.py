@@ -1,0 +1,118 @@
+"""Answers and records without a model: what rules find in the redacted text, said in short sentences.
+
+Deterministic, immediate, and honest: what it writes is marked ``Origin.FALLBACK``, and it only states what it found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+from models.text import RedactedText
+from server.ledger.types import Origin
+from server.llm.findings import CONTACT_TAGS, NAME_TAGS, Reading, meter_reading, site_name, tags_of, visitor_count
+from server.llm.phrases import Phrases, phrases_for
+from server.llm.types import Exchange, Field, Material, Proposed, Record, Reply
+
+_WANTED = ("site_name", "meter_reading", "contact")
+"""What a visit needs, in the order in which it is asked for."""
+
+
+def fallback_reply(said: RedactedText, history: list[Exchange], *, language: str) -> Reply:
+    """Acknowledge what was said and ask for the next thing that is missing."""
+    return Reply(_stream(reply_sentences(said, history, language=language)), Origin.FALLBACK)
+
+
+def reply_sentences(said: RedactedText, history: list[Exchange], *, language: str) -> tuple[str, ...]:
+    """The sentences of a reply, each ending in a space but the last."""
+    words = phrases_for(language)
+    now = _found_in(said)
+    known = now.union(*(_found_in(exchange.said) for exchange in history))
+    missing = [wanted for wanted in _WANTED if wanted not in known]
+    acknowledged = words.noted.format(what=_listed(now, words)) if now else words.heard
+    return f"{acknowledged} ", words.ask[missing[0]] if missing else words.all_there
+
+
+def fallback_record(materials: list[Material], *, language: str) -> Proposed:
+    """Build a record from what rules find; every field names the turn or upload it comes from."""
+    words = phrases_for(language)
+    fields: list[Field] = []
+    fields += _site(materials)
+    fields += _reading(materials)
+    fields += _visitors(materials)
+    fields += _given("contact_given", CONTACT_TAGS, materials)
+    fields += _given("name_given", NAME_TAGS, materials)
+    found = {"contact" if field.name == "contact_given" else field.name for field in fields}
+    what = _listed(found, words)
+    summary = words.summary.format(what=what) if what else words.empty_summary
+    missing = tuple(wanted for wanted in _WANTED if wanted not in found)
+    return Proposed(Record(summary, tuple(fields), missing), Origin.FALLBACK)
+
+
+async def _stream(sentences: Iterable[str]) -> AsyncIterator[str]:
+    for sentence in sentences:
+        yield sentence
+
+
+def _found_in(text: RedactedText) -> set[str]:
+    found = set()
+    if site_name(text.value):
+        found.add("site_name")
+    if meter_reading(text.value):
+        found.add("meter_reading")
+    if CONTACT_TAGS & tags_of(text.value, text.counts).keys():
+        found.add("contact")
+    return found
+
+
+def _listed(found: set[str], words: Phrases) -> str:
+    nouns = [noun for name, noun in words.nouns.items() if name in found]
+    return words.conjunction.join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
+
+
+def _spoken(materials: list[Material]) -> list[Material]:
+    """What a person said, newest first: a later statement corrects an earlier one."""
+    return [material for material in reversed(materials) if material.kind == "turn"]
+
+
+def _site(materials: list[Material]) -> list[Field]:
+    printed = [material for material in materials if material.kind != "turn"]
+    for material in [*_spoken(materials), *printed]:
+        name = site_name(material.text.value)
+        if name:
+            return [Field("site_name", name, material.id)]
+    return []
+
+
+def _reading(materials: list[Material]) -> list[Field]:
+    """A photographed meter beats what was said of it; among equals the better evidence, then the newer one, wins."""
+    best: tuple[int, Reading, Material] | None = None
+    for material in reversed(materials):
+        reading = meter_reading(material.text.value) if material.kind != "visitor_register" else None
+        if reading is None:
+            continue
+        score = reading.score + 10 * (material.kind == "meter")
+        if best is None or score > best[0]:
+            best = score, reading, material
+    if best is None:
+        return []
+    _, reading, material = best
+    unit = [Field("meter_unit", reading.unit, material.id)] if reading.unit else []
+    return [Field("meter_reading", reading.value, material.id), *unit]
+
+
+def _visitors(materials: list[Material]) -> list[Field]:
+    """Visitors of all registers together."""
+    registers = [material for material in materials if material.kind == "visitor_register"]
+    counts = [(visitor_count(material.text.value, material.text.counts), material.id) for material in registers]
+    total = sum(count for count, _ in counts)
+    if not total:
+        return []
+    return [Field("visitor_count", str(total), counts[0][1] if len(counts) == 1 else "")]
+
+
+def _given(name: str, tags: frozenset[str], materials: list[Material]) -> list[Field]:
+    """Whether the person gave it; what visitors wrote into a register is not theirs."""
+    for material in _spoken(materials):
+        if tags & tags_of(material.text.value, material.text.counts).keys():
+            return [Field(name, "yes", material.id)]
+    return []

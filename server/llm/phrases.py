@@ -1,0 +1,153 @@
+"""The sentences of the fallback, in the languages that it speaks. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """One language's sentences.
+
+    Attributes:
+        noted: Acknowledges something; ``{what}`` is one of the ``nouns``, or several.
+        heard: Acknowledges when nothing particular was found.
+        ask: What to ask for, by the name of what is missing.
+        all_there: When nothing is missing.
+        nouns: Names of what can be found.
+        conjunction: Joins the last two nouns.
+        summary: Summary of a record; ``{what}`` as above.
+        empty_summary: Summary when nothing was found.
+    """
+
+    noted: str
+    heard: str
+    ask: dict[str, str]
+    all_there: str
+    nouns: dict[str, str]
+    conjunction: str
+    summary: str
+    empty_summary: str
+
+
+PHRASES: dict[str, Phrases] = {
+    "en": Phrases(
+        noted="Thank you, I have noted {what}.",
+        heard="Thank you, I have noted that.",
+        ask={
+            "site_name": "Which site are you at?",
+            "meter_reading": "What does the meter read?",
+            "contact": "How can we reach you, by phone or e-mail?",
+        },
+        all_there="You can now add a photograph, or check the record and approve it.",
+        nouns={
+            "site_name": "the site",
+            "meter_reading": "the meter reading",
+            "contact": "how to reach you",
+            "visitor_count": "the visitors",
+        },
+        conjunction=" and ",
+        summary="A visit with {what}.",
+        empty_summary="A visit without details so far.",
+    ),
+    "es": Phrases(
+        noted="Gracias, he anotado {what}.",
+        heard="Gracias, lo he anotado.",
+        ask={
+            "site_name": "¿En qué sitio se encuentra?",
+            "meter_reading": "¿Qué marca el contador?",
+            "contact": "¿Cómo podemos contactarle, por teléfono o por correo electrónico?",
+        },
+        all_there="Ya puede añadir una fotografía, o revisar el registro y aprobarlo.",
+        nouns={
+            "site_name": "el sitio",
+            "meter_reading": "la lectura del contador",
+            "contact": "cómo contactarle",
+            "visitor_count": "los visitantes",
+        },
+        conjunction=" y ",
+        summary="Una visita con {what}.",
+        empty_summary="Una visita, por ahora sin detalles.",
+    ),
+    "fr": Phrases(
+        noted="Merci, j'ai noté {what}.",
+        heard="Merci, c'est noté.",
+        ask={
+            "site_name": "Sur quel site êtes-vous ?",
+            "meter_reading": "Qu'indique le compteur ?",
+            "contact": "Comment pouvons-nous vous joindre, par téléphone ou par e-mail ?",
+        },
+        all_there="Vous pouvez ajouter une photo, ou vérifier la fiche et l'approuver.",
+        nouns={
+            "site_name": "le site",
+            "meter_reading": "le relevé du compteur",
+            "contact": "comment vous joindre",
+            "visitor_count": "les visiteurs",
+        },
+        conjunction=" et ",
+        summary="Une visite avec {what}.",
+        empty_summary="Une visite, sans détails pour l'instant.",
+    ),
+    "de": Phrases(
+        noted="Danke, notiert: {what}.",
+        heard="Danke, das ist notiert.",
+        ask={
+            "site_name": "An welchem Standort sind Sie?",
+            "meter_reading": "Was zeigt der Zähler an?",
+            "contact": "Wie erreichen wir Sie, telefonisch oder per E-Mail?",
+        },
+        all_there="Sie können jetzt ein Foto hinzufügen, oder den Eintrag prüfen und bestätigen.",
+        nouns={
+            "site_name": "der Standort",
+            "meter_reading": "der Zählerstand",
+            "contact": "wie wir Sie erreichen",
+            "visitor_count": "die Besucher",
+        },
+        conjunction=" und ",
+        summary="Ein Besuch; erfasst: {what}.",
+        empty_summary="Ein Besuch, noch ohne Angaben.",
+    ),
+    "hi": Phrases(
+        noted="धन्यवाद, दर्ज किया गया: {what}।",
+        heard="धन्यवाद, मैंने दर्ज कर लिया।",
+        ask={
+            "site_name": "आप किस साइट पर हैं?",
+            "meter_reading": "मीटर की रीडिंग क्या है?",
+            "contact": "हम आपसे कैसे संपर्क करें, फ़ोन से या ई-मेल से?",
+        },
+        all_there="अब आप फ़ोटो जोड़ सकते हैं, या रिकॉर्ड जाँचकर स्वीकृत कर सकते हैं।",
+        nouns={
+            "site_name": "साइट",
+            "meter_reading": "मीटर रीडिंग",
+            "contact": "संपर्क",
+            "visitor_count": "आगंतुक",
+        },
+        conjunction=" और ",
+        summary="एक मुलाक़ात, दर्ज: {what}।",
+        empty_summary="एक मुलाक़ात, अभी बिना विवरण के।",
+    ),
+    "pt": Phrases(
+        noted="Obrigado, anotei {what}.",
+        heard="Obrigado, está anotado.",
+        ask={
+            "site_name": "Em que local você está?",
+            "meter_reading": "Quanto marca o medidor?",
+            "contact": "Como podemos falar com você, por telefone ou por e-mail?",
+        },
+        all_there="Agora você pode adicionar uma foto, ou conferir o registro e aprová-lo.",
+        nouns={
+            "site_name": "o local",
+            "meter_reading": "a leitura do medidor",
+            "contact": "como falar com você",
+            "visitor_count": "os visitantes",
+        },
+        conjunction=" e ",
+        summary="Uma visita com {what}.",
+        empty_summary="Uma visita, ainda sem detalhes.",
+    ),
+}
+
+
+def phrases_for(language: str) -> Phrases:
+    """The sentences of a language (ISO 639-1, a region is ignored); English when it is not spoken."""
+    return PHRASES.get(language.replace("_", "-").split("-")[0].lower(), PHRASES["en"])

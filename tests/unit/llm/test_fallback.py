@@ -1,0 +1,169 @@
+"""What rules find in redacted text, and what the fallback makes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.text import RedactedText
+from server.ledger.types import Origin
+from server.llm.fallback import fallback_record, fallback_reply
+from server.llm.findings import meter_reading, site_name, visitor_count
+from server.llm.phrases import PHRASES
+from server.llm.record import canonical_json, record_from_model
+from server.llm.types import Exchange, Field, Material
+from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        (METER.value, "04821.7", "m3"),
+        (VISIT.value, "48217", "m3"),
+        ("The meter reads 4-8-2-1-7 cubic metres", "48217", "m3"),
+        ("the meter reads 4 8 2 1 7.", "48217", ""),
+        ("The meter reads 48,217 cubic metres.", "48217", "m3"),
+        ("Electricity meter shows 12345.6 kWh", "12345.6", "kWh"),
+        ("Lectura del contador: 48217 metros cúbicos", "48217", "m3"),
+        ("El contador marca cuatro ocho dos uno siete", "48217", ""),
+        ("Le compteur indique quatre huit deux un sept mètres cubes", "48217", "m3"),
+        ("Der Zählerstand ist 48.217 Kubikmeter.", "48217", "m3"),
+        ("Der Wasserzähler zeigt vier acht zwei eins sieben", "48217", ""),
+        ("मीटर रीडिंग ४८२१७ है", "48217", ""),
+        ("O hidrômetro marca quatro oito dois um sete metros cúbicos", "48217", "m3"),
+        ("Meter No. 73162048\nm3\n00412\nm3", "00412", "m3"),
+    ],
+)
+def test_finds_the_reading(text: str, value: str, unit: str) -> None:
+    reading = meter_reading(text)
+    assert reading is not None
+    assert (reading.value, reading.unit) == (value, unit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "I have lived here for 1234 days",
+        "Meter No. 73162048",
+        "The meter is at [REDACTED_ADDRESS_12345]",
+        "We met at 08:15",
+        "one two three, it goes",
+        "The meter of 12.03.2024",
+    ],
+)
+def test_finds_no_reading_where_there_is_none(text: str) -> None:
+    assert meter_reading(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (VISIT.value, "Riverside"),
+        ("I came from the North Bridge plant today", "North Bridge"),
+        ("Estoy en la planta de Sant Joan para leer", "Sant Joan"),
+        ("Je suis au chantier de Belleville", "Belleville"),
+        ("Ich bin am Standort Nordhafen", "Nordhafen"),
+        ("Estou na obra da Vila Nova.", "Vila Nova"),
+        ("मैं रिवरसाइड साइट पर हूँ", "रिवरसाइड"),
+        ("I am at the site of something", ""),
+        ("I am at [REDACTED_ADDRESS]", ""),
+    ],
+)
+def test_finds_the_site(text: str, name: str) -> None:
+    assert site_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (REGISTER, 4),
+        (redacted("VISITOR REGISTER\nPlease print clearly"), 0),
+        (redacted("[REDACTED_NAME] 08:15\n[REDACTED_NAME] 09:40"), 2),
+        (redacted("[REDACTED_PHONE] [REDACTED_PHONE] 08:15", PHONE=2), 2),
+    ],
+)
+def test_counts_visitors(text: RedactedText, count: int) -> None:
+    assert visitor_count(text.value, text.counts) == count
+
+
+def test_the_demo_case() -> None:
+    materials = [
+        Material("turn-1", "turn", VISIT),
+        Material("upload-1", "visitor_register", REGISTER),
+        Material("upload-2", "meter", METER),
+    ]
+    proposed = fallback_record(materials, language="en")
+    assert proposed.origin is Origin.FALLBACK
+    assert proposed.record.fields == (
+        Field("site_name", "Riverside", "turn-1"),
+        Field("meter_reading", "04821.7", "upload-2"),
+        Field("meter_unit", "m3", "upload-2"),
+        Field("visitor_count", "4", "upload-1"),
+        Field("contact_given", "yes", "turn-1"),
+        Field("name_given", "yes", "turn-1"),
+    )
+    assert proposed.record.missing == ()
+    assert proposed.record.summary == "A visit with the site, the meter reading, how to reach you and the visitors."
+
+
+def test_a_later_statement_corrects_an_earlier_one() -> None:
+    materials = [
+        Material("turn-1", "turn", redacted("The meter reads 11111 cubic metres")),
+        Material("turn-2", "turn", redacted("Sorry, the meter reads 22222 cubic metres")),
+    ]
+    assert fallback_record(materials, language="en").record.fields[0] == Field("meter_reading", "22222", "turn-2")
+
+
+@pytest.mark.parametrize("language", [*PHRASES, "pt-BR", "xx", ""])
+@pytest.mark.parametrize("materials", [[], [Material("turn-1", "turn", VISIT)], [Material("u", "document", METER)]])
+def test_every_fallback_record_passes_the_checks_of_a_model(language: str, materials: list[Material]) -> None:
+    record = fallback_record(materials, language=language).record
+    assert record_from_model(canonical_json(record), {"turn-1", "u"}) == record
+
+
+async def said_in_reply(said: RedactedText, history: list[Exchange], language: str = "en") -> str:
+    reply = fallback_reply(said, history, language=language)
+    assert reply.origin is Origin.FALLBACK
+    return "".join([piece async for piece in reply.pieces])
+
+
+AT_SITE = redacted("I am at the Riverside site")
+READING = redacted("The meter reads 48217")
+CONTACT = redacted("Call me on [REDACTED_PHONE]", PHONE=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "history", "expected"),
+    [
+        (redacted("Hello"), [], "Thank you, I have noted that. Which site are you at?"),
+        (AT_SITE, [], "Thank you, I have noted the site. What does the meter read?"),
+        (READING, [AT_SITE], "Thank you, I have noted the meter reading. How can we reach you, by phone or e-mail?"),
+        (CONTACT, [READING], "Thank you, I have noted how to reach you. Which site are you at?"),
+        (
+            VISIT,
+            [],
+            "Thank you, I have noted the site, the meter reading and how to reach you. "
+            "You can now add a photograph, or check the record and approve it.",
+        ),
+    ],
+)
+async def test_asks_for_what_is_missing(said: RedactedText, history: list[RedactedText], expected: str) -> None:
+    assert await said_in_reply(said, [Exchange(earlier, None) for earlier in history]) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "expected"),
+    [
+        (
+            "es",
+            "Lectura del contador: 48217",
+            "Gracias, he anotado la lectura del contador. ¿En qué sitio se encuentra?",
+        ),
+        ("fr", "Je suis au chantier de Belleville", "Merci, j'ai noté le site. Qu'indique le compteur ?"),
+        ("de-AT", "Standort Nordhafen", "Danke, notiert: der Standort. Was zeigt der Zähler an?"),
+        ("hi", "मीटर रीडिंग ४८२१७", "धन्यवाद, दर्ज किया गया: मीटर रीडिंग। आप किस साइट पर हैं?"),
+        ("pt", "Estou na obra da Vila Nova", "Obrigado, anotei o local. Quanto marca o medidor?"),
+    ],
+)
+async def test_speaks_the_persons_language(language: str, said: str, expected: str) -> None:
+    assert await said_in_reply(redacted(said), [], language) == expected
