@@ -1,0 +1,49 @@
+"""The demo's analyst: a process of its own that attaches to the live ledger and asks for the funnel.
+
+    python -m server.cli.demo.analyst
+
+Port and token come from the settings and the state folder, as for every analyst.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+QUERIES = (
+    (
+        "The funnel",
+        "SELECT stage, sessions, dropped, round(drop_off_rate, 2) AS drop_off, round(median_s, 2) AS median_s "
+        "FROM v_funnel ORDER BY position",
+    ),
+    (
+        "What was said and photographed",
+        "SELECT kind, count(*) AS number, sum(things) AS replaced FROM ("
+        "SELECT 'turns' AS kind, list_sum(map_values(redactions::JSON::MAP(VARCHAR, INTEGER))) AS things FROM v_turns "
+        "UNION ALL SELECT 'uploads', list_sum(map_values(redactions::JSON::MAP(VARCHAR, INTEGER))) FROM v_uploads) "
+        "GROUP BY kind ORDER BY kind",
+    ),
+)
+
+
+@click.command()
+@click.option("--port", type=int, required=True)
+@click.option("--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+def main(port: int, token_file: Path) -> None:
+    """Print the funnel of the live ledger."""
+    from server.cli.output import show_table
+    from server.ledger.client import connect
+
+    connection = connect(port, token_file.read_text(encoding="utf-8").strip())
+    for title, query in QUERIES:
+        click.echo(title)
+        result = connection.execute(query)
+        show_table([column[0] for column in result.description or ()], result.fetchall())
+    connection.close()
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)

@@ -1,0 +1,244 @@
+"""The demo's mobile app: a gRPC client that talks, sends photographs, and shows what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+import wave
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from google.protobuf.duration_pb2 import Duration
+from vestibule.v1 import conversation_pb2 as conversation
+from vestibule.v1 import media_pb2 as media
+from vestibule.v1.common_pb2 import Origin, RedactedText, SessionState
+from vestibule.v1.conversation_pb2_grpc import ConversationServiceStub
+from vestibule.v1.media_pb2_grpc import MediaServiceStub
+from vestibule.v1.recommendation_pb2 import ApproveRecommendationRequest, Recommendation
+from vestibule.v1.recommendation_pb2_grpc import RecommendationServiceStub
+from vestibule.v1.session_pb2 import GetSessionRequest, StartSessionRequest
+from vestibule.v1.session_pb2_grpc import SessionServiceStub
+
+from server.cli.demo.planted import CLIP, METER, REGISTER
+from server.cli.demo.story import Story
+from server.cli.output import Failure, show_table
+
+CHUNK_S = 0.1
+PIECE_BYTES = 128 * 1024
+CALL_TIMEOUT_S = 15.0
+UPLOAD_TIMEOUT_S = 120.0
+TALK_EXTRA_S = 60.0
+"""What a conversation may take beyond the length of its audio."""
+WAIT_FOR_UPLOADS_S = 60
+
+KINDS = {REGISTER: media.MEDIA_KIND_VISITOR_REGISTER, METER: media.MEDIA_KIND_METER}
+
+
+@dataclass(slots=True)
+class App:
+    """One person's visit, step by step.
+
+    Attributes:
+        data: Folder with the clip and the pictures.
+        output: Folder for the redacted pictures.
+        pictures: Redacted pictures that were saved.
+        first_reply_s: On the story's clock, when the first piece of the first reply came.
+    """
+
+    channel: grpc.aio.Channel
+    story: Story
+    data: Path
+    output: Path
+    session_id: str = ""
+    pictures: list[Path] = field(default_factory=list)
+    first_reply_s: float | None = None
+
+    async def visit(self) -> None:
+        """The whole job.
+
+        Raises:
+            Failure: The server answered, but not as it should.
+            grpc.aio.AioRpcError: It answered with an error.
+        """
+        with self.story.step("The app opens a session"):
+            await self._open_session()
+        with self.story.step("A person speaks; text comes back while they do, and the assistant answers"):
+            await self._talk()
+        with self.story.step("The app sends a photographed visitor register and a water meter"):
+            uploads = await asyncio.gather(*(self._upload(name) for name in KINDS))
+            for name, upload_id in zip(KINDS, uploads, strict=True):
+                await self._follow(name, upload_id)
+        with self.story.step("The assistant proposes a record"):
+            recommendation = await self._propose()
+        with self.story.step("A person approves exactly what was shown"):
+            await self._approve(recommendation)
+
+    async def _open_session(self) -> None:
+        request = StartSessionRequest(client_id="demo-app", request_id=str(uuid.uuid4()), language="en")
+        reply = await SessionServiceStub(self.channel).StartSession(request, timeout=CALL_TIMEOUT_S)
+        self.session_id = reply.session.id
+        self.story.say(f"Session {self.session_id}")
+
+    async def _talk(self) -> None:
+        clip = self.data / CLIP
+        with wave.open(str(clip)) as opened:
+            audio_s = opened.getnframes() / opened.getframerate()
+        self.story.say(f"({audio_s:.0f} s of speech, sent as it is spoken, 100 ms at a time)")
+        requests = _speech(self.session_id, clip)
+        stream = ConversationServiceStub(self.channel).Converse(requests, timeout=audio_s + TALK_EXTRA_S)
+        heard, redacted, replies = 0, Counter[str](), dict[str, str]()
+        async for response in stream:
+            match response.WhichOneof("payload"):
+                case "partial":
+                    self.story.grow("person", response.partial.text.value)
+                case "final":
+                    self.story.grow("person", response.final.text.value)
+                    self.story.end("person")
+                    heard += bool(response.final.text.value)
+                    redacted.update(response.final.text.entity_counts)
+                case "reply_piece":
+                    piece = response.reply_piece
+                    if self.first_reply_s is None:
+                        self.first_reply_s = self.story.elapsed_s
+                    replies[piece.turn_id] = replies.get(piece.turn_id, "") + piece.text
+                    self.story.grow("assistant", replies[piece.turn_id])
+                case "reply_ended":
+                    self.story.end("assistant")
+                    if response.reply_ended.origin == Origin.ORIGIN_FALLBACK:
+                        self.story.say("(that was the local fallback)")
+                case "notice":
+                    self.story.say(f"notice: {response.notice.message} [{response.notice.reason}]")
+        self.story.say(f"Heard {heard} utterances; replaced {_counted(redacted)}.")
+        if not heard or not any(replies.values()):
+            raise Failure("The conversation ended without a text or without a reply.")
+
+    async def _upload(self, name: str) -> str:
+        content = (self.data / name).read_bytes()
+        upload_id = str(uuid.uuid4())
+        description = media.UploadDescription(
+            upload_id=upload_id,
+            session_id=self.session_id,
+            kind=KINDS[name],
+            size_bytes=len(content),
+            sha256=hashlib.sha256(content).digest(),
+            media_type="image/jpeg",
+        )
+        await MediaServiceStub(self.channel).Upload(_pieces(description, content), timeout=UPLOAD_TIMEOUT_S)
+        self.story.say(f"{name}: {len(content) / 1000:.0f} kB, accepted and kept")
+        return upload_id
+
+    async def _follow(self, name: str, upload_id: str) -> None:
+        """Watch one upload until it is done, then show its text and fetch its picture."""
+        line = ""
+        upload = media.Upload()
+        request = media.WatchUploadRequest(upload_id=upload_id)
+        async for update in MediaServiceStub(self.channel).WatchUpload(request, timeout=UPLOAD_TIMEOUT_S):
+            upload = update.upload
+            state = media.UploadState.Name(upload.state).removeprefix("UPLOAD_STATE_").lower()
+            part = f"{state} {upload.progress:.0%}"
+            if not line.endswith(part):
+                line += f"{' -> ' if line else ''}{part}"
+                self.story.grow(name, line)
+        self.story.end(name)
+        if upload.state != media.UPLOAD_STATE_DONE:
+            raise Failure(f"The server could not read {name}.", reason=upload.failure_reason)
+        self._show_text(upload.text)
+        if upload.has_redacted_image:
+            await self._download(name, upload_id)
+
+    def _show_text(self, text: RedactedText) -> None:
+        for line in text.value.splitlines():
+            self.story.say(f"  | {line}")
+        self.story.say(f"  replaced {_counted(Counter(text.entity_counts))}")
+
+    async def _download(self, name: str, upload_id: str) -> None:
+        image, content = media.RedactedImage(), b""
+        request = media.DownloadRedactedRequest(upload_id=upload_id)
+        async for part in MediaServiceStub(self.channel).DownloadRedacted(request, timeout=UPLOAD_TIMEOUT_S):
+            if part.WhichOneof("payload") == "image":
+                image = part.image
+            else:
+                content += part.data
+        if len(content) != image.size_bytes:
+            raise Failure(f"The redacted picture of {name} came incomplete.")
+        suffix = {"image/png": ".png"}.get(image.media_type, ".jpg")
+        await asyncio.to_thread(self.output.mkdir, parents=True, exist_ok=True)
+        path = self.output / f"{Path(name).stem}-redacted{suffix}"
+        await asyncio.to_thread(path.write_bytes, content)
+        self.pictures.append(path)
+        size = f"{image.width} x {image.height}, {image.painted_count} places painted over"
+        self.story.say(f"  redacted picture: {path.resolve()} ({size})")
+
+    async def _propose(self) -> Recommendation:
+        async def requests() -> AsyncIterator[conversation.ConverseRequest]:
+            yield conversation.ConverseRequest(config=conversation.ConverseConfig(session_id=self.session_id))
+            wait = Duration(seconds=WAIT_FOR_UPLOADS_S)
+            yield conversation.ConverseRequest(propose=conversation.Propose(wait_for_uploads=wait))
+
+        stream = ConversationServiceStub(self.channel).Converse(requests(), timeout=WAIT_FOR_UPLOADS_S + TALK_EXTRA_S)
+        proposed: Recommendation | None = None
+        async for response in stream:
+            if response.WhichOneof("payload") == "proposal":
+                proposed = response.proposal.recommendation
+            elif response.WhichOneof("payload") == "notice":
+                self.story.say(f"notice: {response.notice.message} [{response.notice.reason}]")
+        if proposed is None:
+            raise Failure("No record was proposed.")
+        writer = "the remote model" if proposed.origin == Origin.ORIGIN_MODEL else "the local fallback"
+        self.story.say(f"{proposed.record.summary}  (written by {writer})")
+        show_table(("field", "value"), [(f.name, f.value) for f in proposed.record.fields], empty="It has no fields.")
+        if proposed.record.missing:
+            self.story.say(f"still missing: {', '.join(proposed.record.missing)}")
+        return proposed
+
+    async def _approve(self, recommendation: Recommendation) -> None:
+        request = ApproveRecommendationRequest(
+            recommendation_id=recommendation.id, content_hash=recommendation.content_hash, decided_by="demo-reviewer"
+        )
+        await RecommendationServiceStub(self.channel).ApproveRecommendation(request, timeout=CALL_TIMEOUT_S)
+        reply = await SessionServiceStub(self.channel).GetSession(
+            GetSessionRequest(session_id=self.session_id), timeout=CALL_TIMEOUT_S
+        )
+        state = SessionState.Name(reply.session.state).removeprefix("SESSION_STATE_")
+        self.story.say(f"Approved the record with hash {recommendation.content_hash.hex()[:16]}...; session {state}")
+        if reply.session.state != SessionState.SESSION_STATE_COMPLETED:
+            raise Failure(f"The session should be COMPLETED and is {state}.")
+
+
+async def _speech(session_id: str, clip: Path) -> AsyncIterator[conversation.ConverseRequest]:
+    """The clip at the pace of speech, by the clock and not by adding up sleeps."""
+    with wave.open(str(clip)) as opened:
+        rate_hz, channels = opened.getframerate(), opened.getnchannels()
+        yield conversation.ConverseRequest(
+            config=conversation.ConverseConfig(
+                session_id=session_id,
+                encoding=conversation.AUDIO_ENCODING_PCM_S16LE,
+                sample_rate_hz=rate_hz,
+                channels=channels,
+                reply=True,
+            )
+        )
+        loop = asyncio.get_running_loop()
+        began, offset, spoken_s = loop.time(), 0, 0.0
+        while data := opened.readframes(int(rate_hz * CHUNK_S)):
+            yield conversation.ConverseRequest(audio=conversation.AudioChunk(offset=offset, data=data))
+            offset += len(data)
+            spoken_s += CHUNK_S
+            await asyncio.sleep(max(0.0, began + spoken_s - loop.time()))
+        yield conversation.ConverseRequest(end_of_utterance=conversation.EndOfUtterance())
+
+
+async def _pieces(description: media.UploadDescription, content: bytes) -> AsyncIterator[media.UploadRequest]:
+    yield media.UploadRequest(description=description)
+    for start in range(0, len(content), PIECE_BYTES):
+        yield media.UploadRequest(data=content[start : start + PIECE_BYTES])
+
+
+def _counted(counts: Counter[str]) -> str:
+    listed = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
+    return listed or "nothing"

@@ -1,0 +1,284 @@
+"""Plays the demo: starts everything, lets the app and the analyst do their part, proves the promise, stops all."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import psutil
+
+from server.cli.demo.planted import data_folder, planted_values
+from server.cli.demo.processes import Child, free_ports, wait_until
+from server.cli.demo.story import Story
+from server.cli.output import Failure, show_table
+
+if TYPE_CHECKING:
+    from server.cli.demo.proof import Finding
+    from server.settings import Settings
+
+UPSTREAM_TIMEOUT_S = 20.0
+SERVER_TIMEOUT_S = 120.0
+ANALYST_TIMEOUT_S = 60.0
+_ADDRESS = re.compile(r"http://[\w.:]+")
+
+
+@dataclass(slots=True)
+class Stage:
+    """What runs, and where.
+
+    Attributes:
+        home: Folder of the demo: ledger, state, logs.
+        ours: Whether the upstream is our scripted one.
+    """
+
+    home: Path
+    grpc_port: int
+    quack_port: int
+    dashboard_port: int
+    metrics_port: int
+    ours: bool
+    children: list[Child]
+
+    @property
+    def state(self) -> Path:
+        """The server's state folder."""
+        return self.home / "state"
+
+    @property
+    def ledger(self) -> Path:
+        """The server's DuckDB file."""
+        return self.home / "data" / "ledger.duckdb"
+
+    @property
+    def received(self) -> Path:
+        """What the scripted upstream received, byte for byte."""
+        return self.home / "upstream-received.bin"
+
+    @property
+    def address(self) -> str:
+        """Of the gRPC server."""
+        return f"127.0.0.1:{self.grpc_port}"
+
+
+def play(settings: Settings, *, keep: bool, output: Path) -> int:
+    """Play the whole demo and return the exit code."""
+    story = Story()
+    data = data_folder()
+    story.say("Vestibule, the main job on real models. Everything runs on this machine, in a folder of its own.")
+    with _signals_as_exit(), ExitStack() as cleanup:
+        stage = _prepare(settings)
+        cleanup.callback(_sweep, stage, keep)
+        with story.step("Starting the stand-in for the remote LLM, and the server with its Ray workers"):
+            _start(stage, settings, story)
+        pictures = _visit(stage, story, data, output)
+        with story.step("An analyst, in another process, reads the live database"):
+            _analyse(stage, story)
+        with story.step("Proof: what was spoken and photographed is looked for everywhere"):
+            clean = _prove(stage, story, data, pictures)
+        if keep and clean:
+            cleanup.pop_all()
+            _say_how_to_stop(stage, story)
+            return 0
+        with story.step("Stopping everything"):
+            stopped = _stop(stage, story)
+        story.say(f"\n{'Done' if clean and stopped else 'FAILED'} after {story.elapsed_s:.0f} s.")
+        return 0 if clean and stopped else 1
+
+
+def _prepare(settings: Settings) -> Stage:
+    home = Path(tempfile.mkdtemp(prefix="vestibule-demo-"))
+    grpc_port, quack_port, dashboard_port, metrics_port = free_ports(4)
+    ours = not settings.upstream.base_url
+    return Stage(home, grpc_port, quack_port, dashboard_port, metrics_port, ours, [])
+
+
+def _start(stage: Stage, settings: Settings, story: Story) -> None:
+    upstream_url = settings.upstream.base_url
+    if stage.ours:
+        upstream_url = _start_upstream(stage, story)
+    else:
+        story.say(f"Using your LLM at {upstream_url}")
+    arguments = ["-m", "server.cli", "serve", "--address", stage.address]
+    arguments += ["--data-dir", str(stage.home / "data"), "--state-dir", str(stage.state)]
+    for assignment in (
+        f"llm_base_url={upstream_url}",
+        f"quack.port={stage.quack_port}",
+        f"ray.dashboard_port={stage.dashboard_port}",
+        f"metrics_port={stage.metrics_port}",
+    ):
+        arguments += ["--set", assignment]
+    server = Child.start("server", arguments, stage.home / "server.log")
+    stage.children.append(server)
+    story.say(f"Server: process {server.process.pid}, gRPC on {stage.address}, log in {server.log}")
+    wait_until(lambda: _serving(stage.address), server, SERVER_TIMEOUT_S, "The server was not ready")
+    story.say("Server: SERVING")
+
+
+def _start_upstream(stage: Stage, story: Story) -> str:
+    arguments = ["-m", "server.cli.demo.upstream", "--port", "0", "--record", str(stage.received)]
+    upstream = Child.start("scripted upstream", arguments, stage.home / "upstream.log")
+    stage.children.append(upstream)
+
+    def printed() -> str:
+        found = _ADDRESS.search(upstream.log.read_text(encoding="utf-8", errors="replace"))
+        return found.group() if found else ""
+
+    wait_until(lambda: bool(printed()), upstream, UPSTREAM_TIMEOUT_S, "The scripted upstream printed no address")
+    url = printed().rstrip("/") + "/v1"
+    story.say(
+        f"Stand-in LLM: process {upstream.process.pid}, OpenAI chat API on {url} (set VESTIBULE_LLM_BASE_URL for yours)"
+    )
+    return url
+
+
+def _serving(address: str) -> bool:
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    with grpc.insecure_channel(address) as channel:
+        try:
+            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2.0)
+        except grpc.RpcError:
+            return False
+    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _visit(stage: Stage, story: Story, data: Path, output: Path) -> list[Path]:
+    import grpc.aio
+
+    from server.cli.demo.app import App
+    from server.cli.remote import translated
+
+    async def run() -> list[Path]:
+        async with grpc.aio.insecure_channel(stage.address) as channel:
+            app = App(channel, story, data, output)
+            await app.visit()
+            if app.first_reply_s is not None:
+                story.say(f"\nThe first answer came {app.first_reply_s:.1f} s after the start of the demo.")
+            return app.pictures
+
+    with translated(stage.address):
+        return asyncio.run(run())
+
+
+def _analyse(stage: Stage, story: Story) -> None:
+    token_file = stage.state / "quack.token"
+    arguments = ["-m", "server.cli.demo.analyst", "--port", str(stage.quack_port), "--token-file", str(token_file)]
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=ANALYST_TIMEOUT_S, check=False
+    )
+    if done.returncode:
+        raise Failure("The analyst could not read the ledger.", details=done.stderr.splitlines()[-5:])
+    story.say(done.stdout.rstrip())
+    story.say("To look yourself while it runs, in any DuckDB 1.5 client:")
+    token = token_file.read_text(encoding="utf-8").strip()
+    story.say(f"  INSTALL quack; LOAD quack; CREATE SECRET (TYPE quack, TOKEN '{token}');")
+    story.say(f"  ATTACH 'quack:localhost:{stage.quack_port}' AS live;")
+    story.say("  SELECT * FROM live.v_funnel;")
+    story.say(f"Ray dashboard: http://127.0.0.1:{stage.dashboard_port}")
+
+
+def _prove(stage: Stage, story: Story, data: Path, pictures: list[Path]) -> bool:
+    from server.cli.demo.proof import Traces, prove
+    from server.cli.demo.reading import read_print
+
+    values = planted_values(data)
+    traces = Traces(
+        logs=[child.log for child in stage.children],
+        ray_logs=_ray_log_folders(stage.children),
+        ledger=stage.ledger,
+        state=stage.state,
+        pictures=pictures,
+        received=stage.received if stage.ours else None,
+    )
+    findings = prove(traces, values, read_print)
+    story.say(f"{len(values)} names, numbers and addresses, in plain text, UTF-16, Base64 and as digits alone.")
+    show_table(
+        ("where", "searched", "values", "found"), [(f.place, f.searched, len(values), len(f.hits)) for f in findings]
+    )
+    if not stage.ours:
+        story.say("What your own LLM received was not looked at.")
+    return _say_verdict(findings, story)
+
+
+def _say_verdict(findings: list[Finding], story: Story) -> bool:
+    hits = [(finding.place, where, hit) for finding in findings for where, hit in finding.hits]
+    for place, where, hit in hits:
+        story.say(f"FOUND in {place}, {where}: {hit.planted.type} of {hit.planted.medium}, as {hit.form}")
+    if not hits:
+        story.say("None of them is anywhere.")
+    return not hits
+
+
+def _ray_log_folders(children: list[Child]) -> list[Path]:
+    """Log folders of the Ray sessions that the children started, out of the command lines of Ray's processes."""
+    folders = set()
+    for child in children:
+        for process in child.look():
+            try:
+                words = " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            folders |= {Path(m) / "logs" for m in re.findall(r"--session[-_]dir[= ](\S+)", words)}
+    return sorted(f for f in folders if f.is_dir())
+
+
+def _stop(stage: Stage, story: Story) -> bool:
+    """Stop all; True when nothing is left."""
+    clean = True
+    for child in reversed(stage.children):
+        child.stop()
+        left = child.left_over()
+        code = child.process.returncode
+        expected = code in (0, -signal.SIGTERM)
+        story.say(f"{child.name}: ended with {code}, {len(left)} of its {len(child.family)} processes left")
+        for process in left:
+            story.say(f"  LEFT: {process.pid} {process.name()}")
+        clean = clean and expected and not left
+    return clean
+
+
+def _sweep(stage: Stage, keep: bool) -> None:
+    """Whatever happened: nothing stays behind. After a failure with --keep the folder does, for a look at the logs."""
+    for child in reversed(stage.children):
+        child.stop()
+        child.kill_family()
+    if keep:
+        click.echo(f"Logs: {stage.home}", err=True)
+    else:
+        shutil.rmtree(stage.home, ignore_errors=True)
+
+
+def _say_how_to_stop(stage: Stage, story: Story) -> None:
+    pids = " ".join(str(child.process.pid) for child in reversed(stage.children))
+    story.say("\nEverything goes on running, as you asked:")
+    story.say(f"  gRPC server     {stage.address}   (try: vestibule status --address {stage.address})")
+    story.say(f"  Ray dashboard   http://127.0.0.1:{stage.dashboard_port}")
+    story.say(f"  folder          {stage.home}")
+    story.say(f"Stop it with:     kill {pids} && rm -r {stage.home}")
+
+
+@contextmanager
+def _signals_as_exit() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does, with everything stopped."""
+
+    def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

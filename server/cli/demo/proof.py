@@ -1,0 +1,189 @@
+"""The proof: the planted values are looked for in everything that the demo left behind, and none may be there."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from server.cli.demo.planted import Planted
+from server.cli.demo.probe import Hit, Probe
+from server.cli.output import Failure
+
+if TYPE_CHECKING:
+    import duckdb
+
+COPY_ATTEMPTS = 3
+CANARY = Planted("NAME", "Zelda Quixote-Ampersand", "zelda dot quixote at nowhere dot example", "canary")
+CANARY_NUMBER = Planted("PHONE", "(907) 555-0199", "", "canary")
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Where the demo may have left traces.
+
+    Attributes:
+        logs: Files with what our processes printed.
+        ray_logs: Folders with Ray's own logs.
+        ledger: The DuckDB file; its write-ahead log lies beside it.
+        state: Folder with the spool, keys and logs.
+        pictures: Redacted pictures as the app received them.
+        received: Everything that the upstream received, or None when it was not ours.
+    """
+
+    logs: list[Path]
+    ray_logs: list[Path]
+    ledger: Path
+    state: Path
+    pictures: list[Path]
+    received: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a search of one place gave.
+
+    Attributes:
+        searched: What was looked through, in plain words.
+        hits: Values that were found, with the file.
+    """
+
+    place: str
+    searched: str
+    hits: tuple[tuple[str, Hit], ...]
+
+
+def prove(traces: Traces, values: list[Planted], read_picture: Callable[[Path], str]) -> list[Finding]:
+    """Search every place.
+
+    Args:
+        traces: Where to look.
+        values: What must not be there.
+        read_picture: Reads the print in a picture, an OCR.
+
+    Raises:
+        Failure: The probe itself does not work, or a place that must be there is not.
+    """
+    check_probe()
+    probe = Probe(values)
+    findings = [
+        _search_files("what the processes printed", traces.logs, probe),
+        _search_files("Ray's logs", _files(traces.ray_logs), probe),
+        _search_files("database file and write-ahead log", _ledger_files(traces.ledger), probe),
+        _search_columns(traces.ledger, probe),
+        _search_files("spool and state folder", _files([traces.state]), probe, may_be_empty=True),
+        _search_pictures(traces.pictures, probe, read_picture),
+    ]
+    if traces.received is not None:
+        findings.append(_search_files("bytes that the upstream received", [traces.received], probe))
+    return findings
+
+
+def check_probe() -> None:
+    """Write a canary in every form into a scratch file and look for it there.
+
+    Raises:
+        Failure: The probe misses one, or finds one where there is none.
+    """
+    name, number = CANARY.value, CANARY_NUMBER.value
+    forms = {
+        "as it is": name.encode(),
+        "in capitals": name.upper().encode(),
+        "in JSON": b'{"text": "\\nquixote\\u002dampersand"}'.replace(b"quixote", b"zelda quixote"),
+        "a part of it": b"dear ms quixote,",
+        "as said": CANARY.spoken.encode(),
+        "in UTF-16": name.encode("utf-16-le"),
+        "in UTF-16, the other way round": name.encode("utf-16-be"),
+        "digits": b"9075550199",
+        "digits with other separators": b"+1 907.555 0199",
+        **{f"in Base64, shifted by {n}": base64.b64encode(b"x" * n + name.encode() + b"yz") for n in range(3)},
+    }
+    probe = Probe([CANARY, CANARY_NUMBER])
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder) / "scratch.bin"
+        for form, content in forms.items():
+            scratch.write_bytes(b"\x00noise " + content + b" noise")
+            if not probe.search(scratch.read_bytes()):
+                raise Failure(f"The probe is blind: it does not find its canary {form}.")
+        scratch.write_bytes(b"noise zeldas quix amper 907 555 " + number[:5].encode())
+        if probe.search(scratch.read_bytes()):
+            raise Failure("The probe sees ghosts: it finds its canary where there is none.")
+
+
+def _search_files(place: str, files: Iterable[Path], probe: Probe, *, may_be_empty: bool = False) -> Finding:
+    hits: list[tuple[str, Hit]] = []
+    count = size = 0
+    for file in files:
+        data = file.read_bytes()
+        count, size = count + 1, size + len(data)
+        hits += [(file.name, hit) for hit in probe.search(data)]
+    if not count and not may_be_empty:
+        raise Failure(f"There is nothing to search: {place}.")
+    return Finding(place, f"{count} files, {size / 1000:,.0f} kB", tuple(hits))
+
+
+def _files(folders: Iterable[Path]) -> list[Path]:
+    return sorted(p for folder in folders for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def _ledger_files(ledger: Path) -> list[Path]:
+    return [p for p in (ledger, ledger.with_name(ledger.name + ".wal")) if p.exists()]
+
+
+def _search_columns(ledger: Path, probe: Probe) -> Finding:
+    """Search all columns of all tables: strings are compressed inside the file, so its bytes alone prove little."""
+    import duckdb
+
+    hits: list[tuple[str, Hit]] = []
+    values = 0
+    with tempfile.TemporaryDirectory() as folder, _copied(ledger, Path(folder)) as connection:
+        listed = connection.execute(
+            "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND table_name IN "
+            "(SELECT table_name FROM duckdb_tables())"
+        ).fetchall()
+        for table, column in listed:
+            try:
+                rows = connection.execute(f'SELECT "{column}"::VARCHAR FROM "{table}"').fetchall()  # noqa: S608
+            except duckdb.Error as error:
+                raise Failure(f"The column {table}.{column} could not be read.") from error
+            cells = [cell for (cell,) in rows if cell]
+            values += len(cells)
+            hits += [(f"{table}.{column}", hit) for hit in probe.search("\n".join(cells).encode())]
+    if not values:
+        raise Failure("There is nothing to search: the ledger's tables are empty.")
+    return Finding("every column of every table", f"{len(listed)} columns, {values:,} values", tuple(hits))
+
+
+def _copied(ledger: Path, folder: Path) -> duckdb.DuckDBPyConnection:
+    """Open a copy of the file and its log, as the server holds the original; again if it was written meanwhile."""
+    import duckdb
+
+    for attempt in range(COPY_ATTEMPTS):
+        into = folder / str(attempt)
+        into.mkdir()
+        for file in _ledger_files(ledger):
+            shutil.copy2(file, into / file.name)
+        try:
+            return duckdb.connect(into / ledger.name)
+        except duckdb.Error as error:
+            problem = error
+    raise Failure("A copy of the ledger could not be opened.") from problem
+
+
+def _search_pictures(pictures: list[Path], probe: Probe, read_picture: Callable[[Path], str]) -> Finding:
+    hits: list[tuple[str, Hit]] = []
+    letters = 0
+    for picture in pictures:
+        text = read_picture(picture)
+        letters += len(text)
+        hits += [(picture.name, hit) for hit in probe.search(text.encode())]
+        hits += [(picture.name, hit) for hit in probe.search(picture.read_bytes())]
+    if not letters:
+        raise Failure("The OCR reads nothing in the redacted pictures; this proves nothing.")
+    return Finding(
+        "redacted pictures, read again", f"{len(pictures)} pictures, {letters} letters and metadata", tuple(hits)
+    )

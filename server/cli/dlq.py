@@ -1,0 +1,123 @@
+"""`vestibule dlq`: dead letters, the jobs that failed for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from server.cli.output import Failure, show_fields, show_json, show_table
+from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+
+if TYPE_CHECKING:
+    import grpc
+    from vestibule.v1.admin_pb2 import DeadLetter
+
+PAGE_SIZE = 200
+
+
+@click.group(short_help="Show, retry and discard jobs that failed for good.")
+def dlq() -> None:
+    """Dead letters: jobs that failed for good. They hold no personal text, only ids and reasons.
+
+    \b
+    Examples:
+      vestibule dlq list
+      vestibule dlq retry --all
+      vestibule dlq discard 0b0e5c1e-... --reason duplicate
+    """
+
+
+@dlq.command("list")
+@address_option
+@click.option("--all", "closed_too", is_flag=True, help="Also those that were retried or discarded.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="At most this many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_letters(address: str | None, closed_too: bool, limit: int, as_json: bool) -> None:
+    """List them, newest first."""
+    with connected(address) as channel:
+        found = [letter for letter, _ in zip(_letters(channel, closed_too), range(limit), strict=False)]
+    if as_json:
+        show_json([_as_dict(letter) for letter in found])
+        return
+    columns = ("id", "kind", "reason", "attempts", "when (UTC)", "open", "message")
+    rows = [(x.id, x.kind, x.reason, x.attempts, _time(x), x.open, x.message) for x in found]
+    show_table(columns, rows, empty="There are no dead letters.")
+
+
+@dlq.command()
+@click.argument("letter_id", metavar="ID")
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def show(letter_id: str, address: str | None, as_json: bool) -> None:
+    """Show one, whole."""
+    with connected(address) as channel:
+        letter = next((x for x in _letters(channel, closed_too=True) if x.id == letter_id), None)
+    if letter is None:
+        raise Failure("There is no such dead letter.", reason="NOT_FOUND", hint="See `vestibule dlq list --all`.")
+    if as_json:
+        show_json(_as_dict(letter))
+    else:
+        show_fields(_as_dict(letter).items())
+
+
+@dlq.command()
+@click.argument("letter_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that are open.")
+@address_option
+def retry(letter_ids: tuple[str, ...], everything: bool, address: str | None) -> None:
+    """Put jobs back into their queues. Safe to repeat."""
+    from vestibule.v1.admin_pb2 import RetryDeadLetterRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    if bool(letter_ids) == everything:
+        raise click.UsageError("Name the letters, or say --all.")
+    with connected(address) as channel:
+        chosen = [x.id for x in _letters(channel, closed_too=False)] if everything else list(letter_ids)
+        for letter_id in chosen:
+            request = RetryDeadLetterRequest(dead_letter_id=letter_id)
+            AdminServiceStub(channel).RetryDeadLetter(request, timeout=CALL_TIMEOUT_S)
+            click.echo(f"{letter_id}: back in its queue")
+    if not chosen:
+        click.echo("There are no open dead letters.")
+
+
+@dlq.command()
+@click.argument("letter_id", metavar="ID")
+@click.option("--reason", required=True, help="Why, as a machine word such as duplicate.")
+@address_option
+def discard(letter_id: str, reason: str, address: str | None) -> None:
+    """Give a job up for good. Safe to repeat."""
+    from vestibule.v1.admin_pb2 import DiscardDeadLetterRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    request = DiscardDeadLetterRequest(dead_letter_id=letter_id, reason=reason)
+    with connected(address) as channel:
+        AdminServiceStub(channel).DiscardDeadLetter(request, timeout=CALL_TIMEOUT_S)
+    click.echo(f"{letter_id}: given up")
+
+
+def _letters(channel: grpc.Channel, closed_too: bool) -> Iterator[DeadLetter]:
+    """All letters, a page at a time."""
+    from vestibule.v1.admin_pb2 import ListDeadLettersRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    token = ""
+    while True:
+        request = ListDeadLettersRequest(page_size=PAGE_SIZE, page_token=token, include_closed=closed_too)
+        page = AdminServiceStub(channel).ListDeadLetters(request, timeout=CALL_TIMEOUT_S)
+        yield from page.dead_letters
+        token = page.next_page_token
+        if not token:
+            return
+
+
+def _as_dict(letter: DeadLetter) -> dict[str, Any]:
+    from google.protobuf.json_format import MessageToDict
+
+    return MessageToDict(letter, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def _time(letter: DeadLetter) -> str:
+    return f"{letter.create_time.ToDatetime():%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,76 @@
+"""`vestibule funnel`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli.output import show_json, show_table
+from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+
+if TYPE_CHECKING:
+    from vestibule.v1.funnel_pb2 import FunnelStage, GetReportRequest
+
+FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
+COLUMNS = (
+    "stage",
+    "sessions",
+    "dropped before it",
+    "drop-off (%)",
+    "median time from the stage before (s)",
+    "severity",
+)
+
+
+@click.command(short_help="Show where people drop out.")
+@click.option("--from", "start", type=click.DateTime(FORMATS), help="Sessions opened at or after this time, UTC.")
+@click.option("--to", "end", type=click.DateTime(FORMATS), help="Sessions opened before this time, UTC.")
+@click.option("--client", "client_id", default="", help="Only sessions of this client.")
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def funnel(start: datetime | None, end: datetime | None, client_id: str, address: str | None, as_json: bool) -> None:
+    """Show how many sessions reached each stage, and where the others dropped out.
+
+    \b
+    Examples:
+      vestibule funnel
+      vestibule funnel --from 2026-11-01 --to 2026-12-01 --client site-7
+      vestibule funnel --json | jq '.[] | select(.severity == "critical")'
+    """
+    from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
+
+    with connected(address) as channel:
+        reply = FunnelServiceStub(channel).GetReport(_request(start, end, client_id), timeout=CALL_TIMEOUT_S)
+    rows = [_row(stage) for stage in reply.stages]
+    if as_json:
+        keys = ("stage", "sessions", "dropped", "drop_off_percent", "median_s", "severity")
+        show_json([dict(zip(keys, row, strict=True)) for row in rows])
+    else:
+        show_table(COLUMNS, rows, empty="There are no sessions yet.")
+
+
+def _request(start: datetime | None, end: datetime | None, client_id: str) -> GetReportRequest:
+    from vestibule.v1.funnel_pb2 import GetReportRequest
+
+    request = GetReportRequest(client_id=client_id)
+    if start is not None:
+        request.start_time.FromDatetime(_utc(start))
+    if end is not None:
+        request.end_time.FromDatetime(_utc(end))
+    return request
+
+
+def _utc(given: datetime) -> datetime:
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+
+
+def _row(stage: FunnelStage) -> tuple[object, ...]:
+    from vestibule.v1.funnel_pb2 import Severity
+
+    median_s = stage.median_time.ToTimedelta().total_seconds() if stage.HasField("median_time") else None
+    severity = Severity.Name(stage.severity).removeprefix("SEVERITY_").lower()
+    percent = round(stage.drop_off_rate * 100, 1)
+    shown = "too little data" if severity == "unspecified" else severity
+    return stage.name, stage.session_count, stage.dropped_count, percent, median_s, shown

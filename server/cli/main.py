@@ -1,0 +1,64 @@
+"""The command `vestibule`. Nothing heavy is imported before a command needs it, so that --help is quick."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+from models.errors import VestibuleError
+from server.cli import breakers, demo_command, dlq, funnel, offline, serve, sessions, sql, status, weights
+from server.cli.output import Failure
+
+EPILOG = (
+    "Exit codes: 0 done, 1 failed, 2 wrong usage. Settings are environment variables, VESTIBULE_...; see the README."
+)
+
+
+class Commands(click.Group):
+    """A group that shows errors of ours as one sentence, with reason and hint."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except VestibuleError as error:
+            raise Failure.of(error) from error
+
+
+def _version() -> str:
+    try:
+        return version("vestibule")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), message="vestibule %(version)s")
+def cli() -> None:
+    """Speech and pictures in, redacted text and approved records out.
+
+    \b
+    Try it:            vestibule demo
+    Run it:            vestibule serve
+    Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers
+    Without a server:  vestibule redact, transcribe, read
+    """
+
+
+for command in (
+    *(serve.serve, demo_command.demo, weights.models),
+    *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
+    *(offline.redact, offline.transcribe, offline.read),
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""`vestibule redact`, `transcribe` and `read`: the local models in this process, no server and no Ray."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from server.cli.output import FAILED
+
+if TYPE_CHECKING:
+    from models.redaction.types import Redactor
+    from server.settings import Settings
+
+Lines = Callable[[Iterable[str], TextIO], None]
+"""Answers every line of the first on the second, in order."""
+
+jsonl_option = click.option("--jsonl", is_flag=True, help="One JSON object a line on stdin, one on stdout, in order.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
+unredacted_option = click.option(
+    "--unredacted", is_flag=True, help="Print what was really said or written. For evaluation on your own machine."
+)
+
+
+@click.command(short_help="Replace what is personal in a text.")
+@click.argument("text", required=False)
+@jsonl_option
+@json_option
+@click.option(
+    "--source",
+    default="typed",
+    show_default=True,
+    type=click.Choice(["typed", "speech", "ocr", "assistant"]),
+    help="Where TEXT comes from; speech and print are read differently.",
+)
+@click.option("--lang", default="en", show_default=True, help="ISO 639-1 code of TEXT.")
+@click.option("--why", is_flag=True, help="Also say which recognizer found each entity.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Of the name classifier.")
+def redact(text: str | None, jsonl: bool, as_json: bool, source: str, lang: str, why: bool, threads: int) -> None:
+    """Replace names, numbers, addresses and the like in TEXT by tags; `-` reads it from standard input.
+
+    With --jsonl, in: {"id", "text", "source": "typed"|"speech"|"ocr", "lang"?}; out: {"id", "text", "entities":
+    [{"type", "start", "end", "score"}]}, with offsets in code points of the input.
+
+    \b
+    Examples:
+      vestibule redact "I am Maria Lopez, call me on 415-555-0132"
+      vestibule redact --source speech "my number is four one five five five five oh one three two"
+      vestibule redact --jsonl < texts.jsonl
+    """
+    if jsonl == (text is not None):
+        raise click.UsageError("Give a TEXT, or say --jsonl.")
+    given = [] if jsonl else [{"id": "text", "text": _text_of(text), "source": source, "lang": lang}]
+    settings = _settings_with(["rampart-pii"])
+    redactor = _redactor(settings, threads)
+
+    from server.cli.offline_redact import redact_lines
+
+    def answer(lines: Iterable[str], out: TextIO) -> None:
+        redact_lines(lines, out, redactor, why=why)
+
+    _run(answer, given, jsonl=jsonl, show=_as_is if as_json or why else lambda row: str(row["text"]))
+
+
+@click.command(short_help="Write down what is said in recordings.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@jsonl_option
+@json_option
+@unredacted_option
+@click.option("--lang", help="ISO 639-1 code; detected when left out.")
+@click.option("--engine", type=click.Choice(["ctranslate2", "openai-whisper"]), help="Default: the setting.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of the engine. Default: the setting.")
+def transcribe(
+    files: tuple[Path, ...],
+    jsonl: bool,
+    as_json: bool,
+    unredacted: bool,
+    lang: str | None,
+    engine: str | None,
+    threads: int | None,
+) -> None:
+    """Write down what is said in FILES, whatever a phone records; redacted unless --unredacted.
+
+    With --jsonl, in: {"id", "audio": path, "lang"?}; out: {"id", "text", "segments", "audio_s", "compute_s"}.
+
+    \b
+    Examples:
+      vestibule transcribe visit.m4a
+      vestibule transcribe --json *.wav
+      vestibule transcribe --jsonl --unredacted < clips.jsonl
+    """
+    if jsonl == bool(files):
+        raise click.UsageError("Name FILES, or say --jsonl.")
+    given = [{"id": str(f), "audio": str(f), **({"lang": lang} if lang else {})} for f in files]
+    settings = _settings_with(None)
+    from models.speech.engines import build_engine
+
+    built = build_engine(
+        engine or settings.speech.engine,
+        settings.weights_dir,
+        settings.speech.device,
+        threads or settings.speech.threads,
+        settings.speech.weights,
+    )
+    redactor = None if unredacted else _redactor(settings, settings.redaction.threads)
+
+    from server.cli.offline_transcribe import transcribe_lines
+
+    def answer(lines: Iterable[str], out: TextIO) -> None:
+        transcribe_lines(lines, out, built, redactor)
+
+    _run(answer, given, jsonl=jsonl, show=_as_is if as_json else _headed(files, lambda row: str(row["text"])))
+
+
+@click.command(short_help="Read the print in pictures.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@jsonl_option
+@json_option
+@unredacted_option
+def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool) -> None:
+    """Read the print in FILES; redacted unless --unredacted.
+
+    With --jsonl, in: {"id", "image": path}; out: {"id", "lines": [{"text", "box", "score"}], "compute_s"}.
+
+    \b
+    Examples:
+      vestibule read register.jpg
+      vestibule read --jsonl --unredacted < pictures.jsonl
+    """
+    if jsonl == bool(files):
+        raise click.UsageError("Name FILES, or say --jsonl.")
+    given = [{"id": str(f), "image": str(f)} for f in files]
+    settings = _settings_with([] if unredacted else ["rampart-pii"])
+    from models.vision.ocr import OcrOptions, RapidOcrEngine
+
+    cuda = {"auto": None, "cpu": False, "cuda": True}[settings.vision.device]
+    engine = RapidOcrEngine(OcrOptions(threads=settings.vision.threads, cuda=cuda))
+    redactor = None if unredacted else _redactor(settings, settings.redaction.threads)
+
+    from server.cli.offline_read import read_lines
+
+    def answer(lines: Iterable[str], out: TextIO) -> None:
+        read_lines(lines, out, engine, redactor)
+
+    def shown(row: dict[str, Any]) -> str:
+        return "\n".join(str(line["text"]) for line in row["lines"])
+
+    _run(answer, given, jsonl=jsonl, show=_as_is if as_json else _headed(files, shown))
+
+
+def _text_of(text: str | None) -> str:
+    return sys.stdin.read() if text == "-" else text or ""
+
+
+def _settings_with(names: list[str] | None) -> Settings:
+    """The settings, with these weights in the cache; None means all that the server needs."""
+    from server.cli.config import load_settings
+    from server.cli.weights import ensure_weights, needed_weights
+
+    settings = load_settings()
+    ensure_weights(needed_weights(settings) if names is None else names, settings.weights_dir)
+    return settings
+
+
+def _redactor(settings: Settings, threads: int) -> Redactor:
+    from models.redaction.redactor import build_redactor
+
+    return build_redactor(settings.weights_dir, threads)
+
+
+def _run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Callable[[dict[str, Any]], str]) -> None:
+    """Answer stdin line by line, or the given requests shown for a person.
+
+    With --jsonl a failed line is an answer like another; for a person it goes to stderr, and the exit code is 1.
+    """
+    if jsonl:
+        answer(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), sys.stdout)
+        return
+    failed = False
+    for request in given:
+        answered = io.StringIO()
+        answer([json.dumps(request)], answered)
+        row = json.loads(answered.getvalue())
+        if "error" in row:
+            failed = True
+            click.echo(f"Error: {request['id']}: {row['error']['message']} [{row['error']['reason']}]", err=True)
+        else:
+            click.echo(show(row))
+    if failed:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _as_is(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False)
+
+
+def _headed(files: tuple[Path, ...], show: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
+    """Several files get a heading each, as `head` does."""
+    return show if len(files) == 1 else lambda row: f"==> {row['id']} <==\n{show(row)}"

@@ -1,0 +1,100 @@
+"""How the CLI shows things: tables for people, JSON for scripts, one error format for both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+import click
+
+from models.errors import VestibuleError
+
+FAILED = 1
+PIPE_WIDTH = 160
+"""Columns of a table that does not go to a terminal, which has no width of its own."""
+
+
+class Failure(click.ClickException):
+    """A command that failed for a reason the reader can act on; exits with 1.
+
+    Args:
+        message: One plain sentence.
+        reason: Stable reason as in the README's table, or empty.
+        hint: What to do about it, or empty.
+        details: Further lines, for example the fields of a request that break a rule.
+    """
+
+    exit_code = FAILED
+
+    def __init__(self, message: str, *, reason: str = "", hint: str = "", details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.hint = hint
+        self.details = tuple(details)
+
+    def format_message(self) -> str:
+        """Message with reason, then details, then the hint, one a line."""
+        first = f"{self.message} [{self.reason}]" if self.reason else self.message
+        return "\n".join([first, *(f"  {d}" for d in self.details), *([f"Hint: {self.hint}"] if self.hint else [])])
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it to stderr."""
+        click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
+
+    @classmethod
+    def of(cls, error: VestibuleError) -> Failure:
+        """The same for an error of ours that was raised in this process."""
+        violations = [f"{v.field}: {v.description}" for v in error.violations]
+        return cls(error.message, reason=error.reason, hint=error.hint, details=violations)
+
+
+def show_json(value: object) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "Nothing there.") -> None:
+    """Print a table. Columns whose values are all numbers are aligned right.
+
+    Args:
+        columns: Headings.
+        rows: Cells in the order of the headings; shown as text.
+        empty: What to say instead when there is no row.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [list(row) for row in rows]
+    if not cells:
+        click.echo(empty)
+        return
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2, pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) for row in cells)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    terminal = sys.stdout.isatty()
+    Console(width=None if terminal else PIPE_WIDTH, highlight=False, no_color=not terminal).print(table)
+
+
+def show_fields(pairs: Iterable[tuple[str, object]]) -> None:
+    """Print ``name  value`` lines, values aligned."""
+    listed = [(name, _cell(value)) for name, value in pairs]
+    width = max((len(name) for name, _ in listed), default=0)
+    for name, value in listed:
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    return str(value)

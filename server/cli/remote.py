@@ -1,0 +1,88 @@
+"""The CLI as a client of a running server: one channel, and gRPC's errors in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from server.cli.output import Failure
+
+if TYPE_CHECKING:
+    import grpc
+
+CALL_TIMEOUT_S = 15.0
+"""Bound of one unary call, the same as in the service config beside the protos."""
+
+address_option = click.option(
+    "--address", metavar="HOST:PORT", help="The server to ask. Default: VESTIBULE_ADDRESS, or 127.0.0.1:50051."
+)
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[grpc.Channel]:
+    """A channel to the server; errors of calls inside become a Failure.
+
+    Args:
+        address: Host and port, or None for the setting.
+    """
+    import grpc
+
+    target = reachable(address or _configured_address())
+    with grpc.insecure_channel(target) as channel, translated(target):
+        yield channel
+
+
+@contextmanager
+def translated(target: str) -> Iterator[None]:
+    """Turn gRPC's errors into a Failure."""
+    import grpc
+
+    try:
+        yield
+    except grpc.RpcError as error:
+        if isinstance(error, grpc.Call | grpc.aio.AioRpcError):
+            raise failure_of(error, target) from error
+        raise
+
+
+def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str) -> Failure:
+    """What a status says: its message, and the reason, hint and violations out of its details."""
+    import grpc
+    from google.rpc import error_details_pb2
+    from grpc_status import rpc_status
+
+    message = error.details() or "The server gave no message."
+    status = rpc_status.from_call(cast("grpc.Call", error))  # reads trailers, code and message; both kinds have them
+    if status is None:  # not from our server: gRPC itself, or something between us
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            hint = "Start it with `vestibule serve`, or name another one with --address or VESTIBULE_ADDRESS."
+            return Failure(f"No server answers at {target}.", reason="UNAVAILABLE", hint=hint)
+        return Failure(message, reason=error.code().name)
+    reason, hint, lines = error.code().name, "", []
+    for detail in status.details:
+        info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            reason, hint = info.reason, info.metadata.get("hint", "")
+            if "correlation_id" in info.metadata:
+                lines.append(f"correlation id: {info.metadata['correlation_id']}")
+        elif detail.Unpack(bad):
+            lines += [f"{v.field}: {v.description}" for v in bad.field_violations]
+        elif detail.Unpack(retry):
+            lines.append(f"try again after {retry.retry_delay.ToTimedelta().total_seconds():g} s")
+    return Failure(status.message or message, reason=reason, hint=hint, details=lines)
+
+
+def reachable(address: str) -> str:
+    """The address to connect to for one that a server listens on: a wildcard becomes loopback."""
+    host, _, port = address.rpartition(":")
+    return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]", "::", ""} else address  # noqa: S104 -- compared, not bound
+
+
+def _configured_address() -> str:
+    from server.cli.config import load_settings
+
+    return load_settings().address

@@ -1,0 +1,117 @@
+"""`vestibule sessions`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli.output import show_fields, show_json, show_table
+from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+    from vestibule.v1.session_pb2 import Session
+
+LIST = """
+SELECT session_id, client_id, state, create_time, update_time, turns FROM v_sessions
+WHERE ($client = '' OR client_id = $client) AND ($state = '' OR state = $state)
+ORDER BY create_time DESC LIMIT $limit
+"""
+STATES = ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED", "ABANDONED", "REJECTED")
+
+
+@click.group(short_help="List sessions, or show one.")
+def sessions() -> None:
+    """Sessions: everything that one person does in one go. All text is redacted.
+
+    \b
+    Examples:
+      vestibule sessions list --state AWAITING_APPROVAL
+      vestibule sessions show 5f0c7a52-...
+    """
+
+
+@sessions.command("list")
+@click.option("--client", default="", help="Only those of this client.")
+@click.option(
+    "--state", default="", type=click.Choice(["", *STATES]), metavar="STATE", help="Only those in this stage."
+)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most this many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_sessions(client: str, state: str, limit: int, as_json: bool) -> None:
+    """List the latest ones, newest first, from the live ledger."""
+    from server.cli.analyst import opened_ledger
+    from server.cli.config import load_settings
+
+    columns = ("id", "client", "state", "opened (UTC)", "changed (UTC)", "turns")
+    with opened_ledger(load_settings()) as connection:
+        found = connection.execute(LIST, {"client": client, "state": state, "limit": limit}).fetchall()
+    rows = [(i, c, s, f"{o:%Y-%m-%d %H:%M:%S}", f"{u:%Y-%m-%d %H:%M:%S}", n) for i, c, s, o, u, n in found]
+    if as_json:
+        keys = ("session_id", "client_id", "state", "create_time", "update_time", "turns")
+        show_json([dict(zip(keys, row, strict=True)) for row in rows])
+    else:
+        show_table(columns, rows, empty="There are no such sessions.")
+
+
+@sessions.command()
+@click.argument("session_id", metavar="ID")
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def show(session_id: str, address: str | None, as_json: bool) -> None:
+    """Show one with its uploads and its record, as the server has it now."""
+    from google.protobuf.json_format import MessageToDict
+    from vestibule.v1.session_pb2 import GetSessionRequest
+    from vestibule.v1.session_pb2_grpc import SessionServiceStub
+
+    with connected(address) as channel:
+        request = GetSessionRequest(session_id=session_id)
+        session = SessionServiceStub(channel).GetSession(request, timeout=CALL_TIMEOUT_S).session
+    if as_json:
+        show_json(MessageToDict(session, preserving_proto_field_name=True, always_print_fields_with_no_presence=True))
+    else:
+        _show(session)
+
+
+def _show(session: Session) -> None:
+    from vestibule.v1.common_pb2 import Origin, SessionState
+    from vestibule.v1.media_pb2 import MediaKind, UploadState
+    from vestibule.v1.recommendation_pb2 import RecommendationState
+
+    show_fields(
+        (
+            ("session", session.id),
+            ("client", session.client_id),
+            ("state", SessionState.Name(session.state).removeprefix("SESSION_STATE_")),
+            ("opened", f"{_time(session.create_time)} UTC"),
+            ("changed", f"{_time(session.update_time)} UTC"),
+            ("language", session.language or "detected"),
+            ("turns", session.turn_count),
+            *([("variant", session.variant)] if session.variant else []),
+        )
+    )
+    if session.uploads:
+        click.echo("\nUploads")
+        columns = ("id", "kind", "state", "bytes", "type", "failure", "text")
+        kind, state = MediaKind.Name, UploadState.Name
+        show_table(
+            columns,
+            [
+                (
+                    *(u.id, kind(u.kind).removeprefix("MEDIA_KIND_"), state(u.state).removeprefix("UPLOAD_STATE_")),
+                    *(u.size_bytes, u.media_type, u.failure_reason, u.text.value),
+                )
+                for u in session.uploads
+            ],
+        )
+    if session.HasField("recommendation"):
+        record = session.recommendation
+        standing = RecommendationState.Name(record.state).removeprefix("RECOMMENDATION_STATE_").lower()
+        by = Origin.Name(record.origin).removeprefix("ORIGIN_").lower()
+        click.echo(f"\nRecord ({standing}, written by the {by}): {record.record.summary}")
+        show_table(("field", "value"), [(f.name, f.value) for f in record.record.fields])
+
+
+def _time(moment: Timestamp) -> str:
+    return f"{moment.ToDatetime():%Y-%m-%d %H:%M:%S}"

