@@ -1,0 +1,161 @@
+"""One call to a Serve deployment: deadline, retries when a worker dies, cancellation, Ray's errors turned into ours.
+
+Nothing that Ray says is passed on: its messages hold tracebacks. So every translation is raised ``from None``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from ray import exceptions as core
+from ray.serve import exceptions as serving
+
+from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError, WorkerLost
+from models.retry import RetryPolicy
+
+T = TypeVar("T")
+
+QUEUE_RETRY_AFTER_S: Final = 1.0
+"""Hint for a full queue: about the time in which a replica on two cores works off its calls."""
+
+
+class Response(Protocol[T]):  # type: ignore[misc]  # the awaited type is covariant in spirit, Generator says otherwise
+    """The part of ``ray.serve.handle.DeploymentResponse`` that is used."""
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Give the result."""
+        ...
+
+    def cancel(self) -> None:
+        """Ask the replica to stop working on it."""
+        ...
+
+
+def _lost(_: Exception) -> VestibuleError:
+    return WorkerLost("The worker that held the call died.")
+
+
+def _full(_: Exception) -> VestibuleError:
+    return Overloaded("The workers have as many calls as they may hold.", retry_after_s=QUEUE_RETRY_AFTER_S)
+
+
+def _not_ready(_: Exception) -> VestibuleError:
+    return Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+
+
+def _late(_: Exception) -> VestibuleError:
+    return DeadlineExceeded("The workers did not answer in time.")
+
+
+def _unreachable(_: Exception) -> VestibuleError:
+    return Unavailable("The cluster does not answer.", reason="CLUSTER_UNAVAILABLE")
+
+
+def _raised_by_worker(exc: Exception) -> VestibuleError:
+    cause = cast(core.RayTaskError, exc).cause
+    if isinstance(cause, VestibuleError):
+        return cause
+    # The worker's edge turns everything into ours, so this came from Ray's or Serve's own code around it.
+    return InternalError("A worker failed.", reason="WORKER_FAILED")
+
+
+TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Exception], VestibuleError]], ...]] = (
+    # Serve.
+    (serving.BackPressureError, _full),
+    (serving.ReplicaUnavailableError, _lost),
+    (serving.RequestCancelledError, _lost),  # not by us: a replica was stopped with the call in its queue
+    (serving.DeploymentUnavailableError, _not_ready),
+    (serving.RayServeException, _unreachable),
+    # Ray. A worker error is an instance of its cause's class too, so it comes before anything that a cause could be.
+    (core.RayTaskError, _raised_by_worker),
+    (core.GetTimeoutError, _late),
+    (core.TaskCancelledError, _lost),
+    (core.RayActorError, _lost),
+    (core.WorkerCrashedError, _lost),
+    (core.OutOfMemoryError, _lost),  # Ray's memory monitor killed the worker
+    (core.NodeDiedError, _lost),
+    (core.LocalRayletDiedError, _lost),
+    (core.ObjectLostError, _lost),  # the argument or the reply died with a node
+    (core.ObjectStoreFullError, _full),
+    (core.OutOfDiskError, _full),
+    (core.PendingCallsLimitExceeded, _full),
+    (core.RayError, _unreachable),
+)
+"""Ray's errors and what they become, most specific first. The bases of both families end them."""
+
+RAY_ERRORS: Final = (serving.RayServeException, core.RayError)
+
+
+def translate(exc: Exception) -> VestibuleError:
+    """What an error of Ray becomes."""
+    for foreign, ours in TRANSLATIONS:
+        if isinstance(exc, foreign):
+            return ours(exc)
+    return InternalError("A worker failed.", reason="WORKER_FAILED")
+
+
+async def call(
+    send: Callable[[], Response[T]],
+    *,
+    timeout_s: float,
+    policy: RetryPolicy,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> T:
+    """Send a call and wait for its answer.
+
+    Only a worker that died is worth another attempt: the calls are stateless, so any replica can take them.
+    A caller that goes away, or a deadline that passes, cancels the work in the replica.
+
+    Args:
+        send: Hands the call to a deployment; used once per attempt.
+        timeout_s: Seconds for everything, retries included.
+        policy: How often and how patiently to try again.
+        sleep: Waits between attempts.
+
+    Raises:
+        DeadlineExceeded: ``timeout_s`` passed.
+        Overloaded: The queue is full.
+        WorkerLost: Workers died in every attempt.
+        Unavailable: The cluster is not there.
+        VestibuleError: Whatever the worker raised.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _with_retries(send, policy, sleep)
+    except TimeoutError:
+        raise DeadlineExceeded(f"The workers did not answer within {timeout_s:g} s.") from None
+
+
+async def _with_retries(
+    send: Callable[[], Response[T]], policy: RetryPolicy, sleep: Callable[[float], Awaitable[None]]
+) -> T:
+    loop = asyncio.get_running_loop()
+    no_retry_after = loop.time() + policy.total_s
+    for retry in range(policy.retries):
+        try:
+            return await _once(send)
+        except WorkerLost:
+            delay_s = policy.delay(retry)
+            if loop.time() + delay_s > no_retry_after:
+                raise
+            await sleep(delay_s)
+    return await _once(send)
+
+
+async def _once(send: Callable[[], Response[T]]) -> T:
+    response: Response[T] | None = None
+    try:
+        response = send()
+        return await response
+    except asyncio.CancelledError:
+        if response is not None:
+            response.cancel()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Nobody cancelled this task: Serve dropped the call while its router was shut down.
+        raise WorkerLost("The call was dropped while the workers stopped.") from None
+    except RAY_ERRORS as exc:
+        raise translate(exc) from None

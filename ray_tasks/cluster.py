@@ -1,0 +1,315 @@
+"""Starts or joins Ray, puts the workers on it, and takes a local cluster down again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, TypeVar, cast
+
+import psutil
+import ray
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from models.errors import InvalidInput, Unavailable, VestibuleError
+from models.retry import get_retry_policy
+from ray_tasks.calls import RAY_ERRORS, call, translate
+from ray_tasks.deployments import DEPLOYMENTS, application_of, applications, handle_of
+from ray_tasks.processes import children, end, free_port, with_descendants
+from ray_tasks.types import ClusterConfig, WorkerConfig
+from ray_tasks.workers import EngineFacts
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+LOOPBACK: Final = "127.0.0.1"
+POLL_S: Final = 0.1
+CALL_S: Final = 30.0
+STOP_S: Final = 3.0
+"""How long Ray may take to stop by itself; it needs 1.4 s. Then its processes are killed."""
+KILL_AFTER_S: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the start that is done: ``ray``, ``serve``, or a kind of worker."""
+
+    name: str
+    seconds: float
+
+
+class _failure_into:  # noqa: N801  # reads as a verb where it is used
+    """Context manager that hands whatever is raised over to whoever waits for the future."""
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = future
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if exc is not None:
+            self._future.set_exception(exc)
+        return True
+
+
+class _RayThread:
+    """The one thread that starts and stops Ray.
+
+    Linux ends Ray's processes when the *thread* that started them ends (PR_SET_PDEATHSIG), so a thread of a pool that
+    may shrink will not do. It is a daemon, so that a Ray that hangs cannot keep this process from ending. Ray takes
+    over SIGTERM only when it is started from the main thread; from here it leaves the server's handler alone.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="ray", daemon=True).start()
+
+    def submit(self, job: Callable[[], T]) -> Future[T]:
+        """Run a job after those before it."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            with _failure_into(future):
+                future.set_result(job())
+
+        self._jobs.put(run)
+        return future
+
+    def close(self) -> None:
+        """End the thread after the jobs before."""
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+
+class Cluster:
+    """Ray with the three kinds of worker on it.
+
+    A local cluster belongs to this process: it listens on loopback, keeps Ray's token authentication on, and ends
+    with ``stop``, or with the process. A joined one stays as it is, with the workers on it: other servers may use
+    them.
+
+    Args:
+        config: Resources, queues and engines.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(self, config: ClusterConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        self.config = config
+        self._clock = clock
+        self._thread = _RayThread()
+        self._roots: set[psutil.Process] = set()
+        self._facts: dict[str, EngineFacts] = {}
+        self._handles: dict[str, Any] = {}
+        self._dashboard_url = ""
+        self._ready = False
+        self._stopped = False
+
+    @property
+    def dashboard_url(self) -> str:
+        """Address of the dashboard, with the port it really has; empty without one."""
+        return self._dashboard_url
+
+    @property
+    def ready(self) -> bool:
+        """Whether all workers were up once, and the cluster was not stopped since."""
+        return self._ready and not self._stopped
+
+    @property
+    def local(self) -> bool:
+        """Whether the cluster was started here, and ends here."""
+        return not self.config.address
+
+    @property
+    def facts(self) -> dict[str, EngineFacts]:
+        """What the workers said about themselves when they came up, by kind."""
+        return dict(self._facts)
+
+    def handle(self, kind: str) -> Any:
+        """The handle to a kind of worker.
+
+        Raises:
+            Unavailable: The cluster is not up yet, or not any more.
+        """
+        if self._stopped or kind not in self._handles:
+            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+        return self._handles[kind]
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes of a local cluster."""
+        return with_descendants(self._roots)
+
+    async def start(self, on_step: Callable[[Step], None] | None = None, timeout_s: float = 120.0) -> None:
+        """Bring everything up; returns when all workers take calls.
+
+        Args:
+            on_step: Told about each step when it is done.
+            timeout_s: Bound on the wait for the workers.
+
+        Raises:
+            InvalidInput: The workers ask for more CPUs or GPUs than the cluster has.
+            Unavailable: Ray, or a worker, does not come up.
+        """
+        began = self._clock()
+        report = on_step or _say_nothing
+
+        def done(name: str) -> None:
+            report(Step(name, self._clock() - began))
+
+        await self._on_ray_thread(self._start_ray)
+        done("ray")
+        await self._on_ray_thread(self._deploy)
+        done("serve")
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wait_for_workers(done)
+        except TimeoutError:
+            raise Unavailable(
+                f"The workers were not up after {timeout_s:g} s.",
+                reason="WORKERS_NOT_READY",
+                hint="The Ray dashboard shows what each replica waits for.",
+            ) from None
+        self._ready = True
+
+    async def stop(self) -> None:
+        """Take a local cluster down, or leave a joined one. Takes less than 5 seconds; harmless when repeated."""
+        if self._stopped:
+            return
+        self._stopped = True
+        family = self.processes()
+        stopping = self._thread.submit(self._stop_ray)
+        done, _late = await asyncio.wait({asyncio.wrap_future(stopping)}, timeout=STOP_S)
+        if not done:
+            log.warning("Ray did not stop by itself; its processes are killed.")
+        await asyncio.to_thread(end, family, KILL_AFTER_S if done else 0.0)
+        self._thread.close()
+
+    async def statuses(self) -> dict[str, Any]:
+        """Serve's own view of the three applications, by kind; those it does not know are missing.
+
+        Raises:
+            Unavailable: The cluster is not up, or does not answer.
+        """
+        if self._stopped or not self._handles:
+            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+        try:
+            status = await asyncio.to_thread(serve.status)
+        except RAY_ERRORS as exc:
+            raise translate(exc) from None
+        known = {kind: status.applications.get(application_of(kind)) for kind in DEPLOYMENTS}
+        return {kind: app for kind, app in known.items() if app is not None}
+
+    async def _on_ray_thread(self, job: Callable[[], None]) -> None:
+        if self._stopped:
+            raise Unavailable("The cluster was stopped.", reason="WORKERS_NOT_READY")
+        try:
+            await asyncio.wrap_future(self._thread.submit(job))
+        except RAY_ERRORS as exc:
+            raise translate(exc) from None
+
+    def _start_ray(self) -> None:
+        _quiet()
+        before = children()
+        own: dict[str, Any] = {}
+        if self.local:
+            own = {
+                "include_dashboard": self.config.dashboard,
+                "dashboard_host": LOOPBACK,
+                "dashboard_port": free_port(self.config.dashboard_port),
+                "num_cpus": self.config.num_cpus,
+                "num_gpus": self.config.num_gpus,
+                "object_store_memory": self.config.object_store_bytes,
+            }
+        try:
+            context = ray.init(
+                address=self.config.address or "local",
+                namespace="vestibule",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **own,
+            )
+        except (OSError, RuntimeError, ValueError) as exc:  # what ray.init raises for a cluster that cannot be had
+            raise Unavailable(
+                f"Ray could not be started or joined ({type(exc).__name__}).", reason="CLUSTER_UNAVAILABLE"
+            ) from exc
+        finally:
+            if self.local:
+                self._roots = children() - before
+        if self.config.dashboard and context.dashboard_url:
+            self._dashboard_url = f"http://{context.dashboard_url}"
+        _check_fit(self.config, cast(dict[str, float], ray.cluster_resources()))  # type: ignore[no-untyped-call]
+
+    def _deploy(self) -> None:
+        serve.start(proxy_location="Disabled", logging_config=LoggingConfig(log_level="WARNING"))
+        serve.run_many(
+            applications(self.config), wait_for_ingress_deployment_creation=False, wait_for_applications_running=False
+        )
+        self._handles = {kind: handle_of(kind) for kind in DEPLOYMENTS}
+
+    async def _wait_for_workers(self, done: Callable[[str], None]) -> None:
+        waiting = dict.fromkeys(DEPLOYMENTS)
+        while waiting:
+            for kind, app in (await self.statuses()).items():
+                if kind not in waiting:
+                    continue
+                if app.status == "RUNNING":
+                    # The first call through a handle finds the replicas, which takes a moment: not a person's.
+                    describe = self._handles[kind].describe.remote
+                    self._facts[kind] = await call(describe, timeout_s=CALL_S, policy=get_retry_policy("interactive"))
+                    del waiting[kind]
+                    done(kind)
+                elif app.status == "DEPLOY_FAILED":
+                    raise _did_not_start(kind, app)
+            await asyncio.sleep(POLL_S)
+
+    def _stop_ray(self) -> None:
+        for handle in self._handles.values():
+            handle.shutdown()
+        ray.shutdown(wait_for_processes=True)
+
+
+def _say_nothing(_: Step) -> None:
+    return None
+
+
+def _quiet() -> None:
+    """Keep Ray off this process's output: it belongs to the server's own logs."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    # Besides the workers' output (log_to_driver) Ray prints every error of the cluster, tracebacks included, to
+    # standard output; this flag, which its debugger flips, is the only way to stop it.
+    vars(ray._private.worker)["_worker_logs_enabled"] = False
+
+
+def _check_fit(config: ClusterConfig, resources: dict[str, float]) -> None:
+    """A replica that asks for more than there is would wait for ever, without a word."""
+    workers = (config.speech, config.vision, config.redaction)
+    asked: dict[str, Callable[[WorkerConfig], float]] = {"CPU": lambda w: w.cpus, "GPU": lambda w: w.gpus}
+    for name, share in asked.items():
+        total = sum(worker.replicas * share(worker) for worker in workers)
+        there = resources.get(name, 0.0)
+        if total > there + 1e-6:
+            raise InvalidInput(
+                f"The workers ask for {total:g} {name}s together; the cluster has {there:g}.",
+                reason="WORKERS_DO_NOT_FIT",
+                hint=f"Lower the replicas, or the {name.lower()}s of each; fractions are allowed.",
+            )
+
+
+def _did_not_start(kind: str, app: Any) -> VestibuleError:
+    """Serve's message is the constructor's traceback, in which there is no user's text yet; its last line tells."""
+    lines = [line for d in app.deployments.values() for line in d.message.splitlines() if line.strip()]
+    log.error("The %s worker did not start: %s", kind, lines[-1].strip() if lines else "no message")
+    return Unavailable(f"The {kind} worker did not start; the log says why.", reason="WORKERS_NOT_READY")

@@ -1,0 +1,145 @@
+"""The inner side of the border: what every worker does around its engine."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import functools
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Final, ParamSpec, TypeVar
+
+from models.errors import InternalError, RedactionFailed, VestibuleError
+from models.redaction.types import Redaction, RedactionContext
+from models.text import RawText
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+# A child of Serve's logger: its lines end up in the replica's log, which the dashboard shows.
+log = logging.getLogger("ray.serve.vestibule")
+
+REDACTION_TIMEOUT_S: Final = 20.0
+"""Longest wait of a worker for the redaction of one page or recording; a page takes well under a second."""
+
+STUCK_S: Final = 300.0
+"""An engine that works on one call for so long hangs: the longest unit of work is a window of 30 s or one page."""
+
+
+class Border:
+    """Context manager that lets only our own errors out of a worker, without their history.
+
+    Ray sends the formatted traceback of an error along, with every error that it was raised from, and an engine's error
+    may quote what it was working on. So ours leave without their cause, and any other leaves as ``InternalError``, of
+    which the log has the type alone.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if exc is None or not isinstance(exc, Exception):
+            return  # a cancellation passes
+        if isinstance(exc, VestibuleError):
+            raise _without_history(exc) from None
+        log.error("The %s worker failed with %s.", self._kind, type(exc).__qualname__)
+        raise InternalError(f"The {self._kind} worker failed.", reason="WORKER_FAILED") from None
+
+
+def _without_history(exc: VestibuleError) -> VestibuleError:
+    return type(exc)(
+        exc.message, reason=exc.reason, hint=exc.hint, retry_after_s=exc.retry_after_s, violations=exc.violations
+    )
+
+
+class Workshop:
+    """Threads for blocking work, so that the replica's event loop stays alive.
+
+    Calls wait in order of arrival. One that is cancelled while it waits never runs; one that runs already cannot be
+    stopped, its result is thrown away.
+
+    Args:
+        name: Of the threads.
+        threads: How many calls work at a time; 1 for an engine that takes one call at a time.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(self, name: str, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._name = name
+        self._clock = clock
+        self._began: dict[object, float] = {}
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do blocking work in a thread."""
+        # Serve keeps the request in context variables; a nested call made from the thread needs them.
+        context = contextvars.copy_context()
+        bound = functools.partial(context.run, self._timed, functools.partial(work, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
+
+    def check(self) -> None:
+        """Serve replaces a replica whose health check raises.
+
+        Raises:
+            InternalError: A call has been worked on for longer than any can take.
+        """
+        now = self._clock()
+        if any(now - began > STUCK_S for began in list(self._began.values())):
+            log.error("The %s engine hangs; the replica asks to be replaced.", self._name)
+            raise InternalError(f"The {self._name} engine hangs.", reason="WORKER_FAILED")
+
+    def _timed(self, work: Callable[[], T]) -> T:
+        turn = object()
+        self._began[turn] = self._clock()
+        try:
+            return work()
+        finally:
+            del self._began[turn]
+
+
+RedactAsync = Callable[[list[RawText], RedactionContext], Awaitable[list[Redaction]]]
+"""Has a batch redacted by the Redaction workers, or raises ``RedactionFailed`` or ``Overloaded``."""
+
+
+class RemoteRedactor:
+    """A ``Redactor`` whose work is done by the Redaction workers; called from the threads of another worker.
+
+    Args:
+        ask: Coroutine function that has a batch redacted.
+        loop: The event loop on which ``ask`` runs; never the calling thread's.
+    """
+
+    def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop) -> None:
+        self._ask = ask
+        self._loop = loop
+
+    def redact(self, text: RawText, context: RedactionContext) -> Redaction:
+        """Redact one text."""
+        return self.redact_many([text], context)[0]
+
+    def redact_many(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        """Redact a batch in one call.
+
+        Raises:
+            RedactionFailed: It could not be done.
+            Overloaded: The queue of the Redaction workers is full.
+        """
+        if not texts:
+            return []
+        answer = asyncio.run_coroutine_threadsafe(self._batch(texts, context), self._loop)
+        try:
+            return answer.result(2 * REDACTION_TIMEOUT_S)
+        except (TimeoutError, concurrent.futures.CancelledError):
+            answer.cancel()
+            raise RedactionFailed("The redaction workers did not answer.") from None
+
+    async def _batch(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        return await self._ask(texts, context)

@@ -1,0 +1,142 @@
+"""The only caller of the workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from models.errors import Overloaded, Unavailable
+from models.redaction.types import Redaction, RedactionContext
+from models.retry import RetryPolicy, get_retry_policy
+from models.text import RawText
+from models.vision.types import RedactedPage
+from ray_tasks.calls import QUEUE_RETRY_AFTER_S, call
+from ray_tasks.deployments import DEPLOYMENTS
+from ray_tasks.types import ClusterConfig, EngineInfo, RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
+from ray_tasks.workers import EngineFacts
+
+STATUS_TIMEOUT_S: Final = 3.0
+
+
+class Workers(Protocol):
+    """What the gateway needs of ``Cluster``."""
+
+    @property
+    def config(self) -> ClusterConfig:
+        """Resources, queues and engines."""
+        ...
+
+    @property
+    def facts(self) -> dict[str, EngineFacts]:
+        """What the workers said about themselves, by kind."""
+        ...
+
+    def handle(self, kind: str) -> Any:
+        """The handle to a kind of worker. Raises Unavailable while there is none."""
+        ...
+
+    async def statuses(self) -> dict[str, Any]:
+        """Serve's view of the applications, by kind."""
+        ...
+
+
+class RayGateway:
+    """Implements ``ray_tasks.types.Gateway`` on Ray Serve.
+
+    Args:
+        workers: The cluster; it need not be up yet.
+        policy: Which retries a call gets when a worker dies.
+        sleep: Waits between attempts.
+    """
+
+    def __init__(
+        self,
+        workers: Workers,
+        policy: RetryPolicy | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._workers = workers
+        self._policy = policy or get_retry_policy("interactive")
+        self._sleep = sleep
+        self._open = dict.fromkeys(DEPLOYMENTS, 0)
+        # Half of the shared memory: what Ray cannot hold there it would write to disk, and this is not redacted yet.
+        self._bytes_left = workers.config.object_store_bytes // 2
+
+    async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        """Recognise and redact one window of a stream."""
+        result: SpeechStep = await self._call("speech", "step", (window,), len(window.pcm), timeout_s)
+        return result
+
+    async def read_recording(self, data: bytes, *, language: str, timeout_s: float) -> RecordingResult:
+        """Decode, recognise and redact a whole recording."""
+        result: RecordingResult = await self._call("speech", "recording", (data, language), len(data), timeout_s)
+        return result
+
+    async def read_picture(self, data: bytes, *, document_type: str, timeout_s: float) -> RedactedPage:
+        """Decode, read, redact and repaint a picture."""
+        result: RedactedPage = await self._call("vision", "picture", (data, document_type), len(data), timeout_s)
+        return result
+
+    async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
+        """Redact a batch of texts."""
+        size = sum(len(text) for text in texts)
+        result: list[Redaction] = await self._call("redaction", "redact", (texts, context), size, timeout_s)
+        return result
+
+    async def engines(self) -> list[EngineInfo]:
+        """State of the three kinds of worker, as Serve's controller knows it; no worker is asked."""
+        statuses: dict[str, Any] = {}
+        detail = "It is not deployed yet."
+        try:
+            async with asyncio.timeout(STATUS_TIMEOUT_S):
+                statuses = await self._workers.statuses()
+        except Unavailable as exc:
+            detail = exc.message
+        except TimeoutError:
+            detail = "The cluster does not answer."
+        return [self._info(kind, statuses.get(kind), detail) for kind in DEPLOYMENTS]
+
+    async def _call(self, kind: str, method: str, arguments: tuple[object, ...], size: int, timeout_s: float) -> Any:
+        remote = getattr(self._workers.handle(kind), method).remote
+        with self._room_for(kind, size):
+            return await call(lambda: remote(*arguments), timeout_s=timeout_s, policy=self._policy, sleep=self._sleep)
+
+    @contextmanager
+    def _room_for(self, kind: str, size_bytes: int) -> Iterator[None]:
+        """Hold a share of the shared memory while a call is open.
+
+        Raises:
+            Overloaded: The calls that are open hold all of it.
+        """
+        if size_bytes > self._bytes_left:
+            raise Overloaded(
+                "The media that wait for the workers fill the memory set aside for them.",
+                retry_after_s=QUEUE_RETRY_AFTER_S,
+            )
+        self._bytes_left -= size_bytes
+        self._open[kind] += 1
+        try:
+            yield
+        finally:
+            self._bytes_left += size_bytes
+            self._open[kind] -= 1
+
+    def _info(self, kind: str, application: Any, detail: str) -> EngineInfo:
+        if application is None:
+            return EngineInfo(kind, healthy=False, detail=detail)
+        status = application.deployments[DEPLOYMENTS[kind]]
+        running = status.replica_states.get("RUNNING", 0)
+        facts = self._workers.facts.get(kind)
+        config: WorkerConfig = getattr(self._workers.config, kind)
+        return EngineInfo(
+            kind=kind,
+            healthy=running > 0,
+            engine=facts.engine if facts else config.engine,
+            device=facts.device if facts else "",
+            replicas=running,
+            detail=facts.detail if facts else "It is starting.",
+            queued=max(0, self._open[kind] - running * config.max_ongoing),
+            extra={"state": status.status.value, "replicas_wanted": str(config.replicas)},
+        )

@@ -1,0 +1,74 @@
+"""The processes of a local cluster: found by their tree, counted, and ended for certain."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+
+import psutil
+
+
+def free_port(preferred: int, host: str = "127.0.0.1") -> int:
+    """The preferred port if nobody listens on it, otherwise one that the system picks."""
+    for port in (preferred, 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            bound: int = probe.getsockname()[1]
+            return bound
+    raise OSError("no free port on loopback")
+
+
+def children() -> set[psutil.Process]:
+    """Direct children of this process."""
+    return set(psutil.Process().children())
+
+
+def with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """The processes and all that they started, while they live."""
+    found: dict[int, psutil.Process] = {}
+    for root in roots:
+        try:
+            family = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        found.update((process.pid, process) for process in family)
+    return list(found.values())
+
+
+def end(processes: Iterable[psutil.Process], timeout_s: float) -> int:
+    """Wait for processes to end; kill those that do not.
+
+    Returns:
+        How many had to be killed.
+    """
+    _gone, alive = psutil.wait_procs([p for p in processes if _lives(p)], timeout=timeout_s)
+    alive = [process for process in alive if _lives(process)]
+    for process in alive:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(alive, timeout=1.0)
+    return len(alive)
+
+
+def memory_bytes(processes: Iterable[psutil.Process]) -> int:
+    """Resident memory together, pages that are shared counted once each time they are mapped."""
+    total = 0
+    for process in processes:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

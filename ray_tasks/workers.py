@@ -1,0 +1,240 @@
+"""The three workers. Plain classes: Serve runs each as the replicas of a deployment (see ``deployments``)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from models.audio import decode
+from models.errors import InvalidInput, NoSpeech
+from models.images import ImageLimits
+from models.redaction.pieces import redact_pieces
+from models.redaction.redactor import build_redactor
+from models.redaction.types import Redaction, RedactionContext
+from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
+from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
+from models.speech.windows import plan_windows
+from models.text import RawText, RedactedText, TextSource
+from models.vision.ocr import OcrOptions, RapidOcrEngine
+from models.vision.redact import read_and_redact
+from models.vision.types import RedactedPage
+from ray_tasks.edge import Border, RedactAsync, RemoteRedactor, Workshop, log
+from ray_tasks.types import RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
+
+NOTHING_SAID = RedactedText.literal("")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What a worker says about itself once it is up.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``.
+        detail: One sentence for the operator, or empty.
+    """
+
+    engine: str
+    device: str
+    detail: str = ""
+
+
+def _facts(kind: str, engine: str, device: str, wanted: str) -> EngineFacts:
+    """Facts about an engine, and the one log line that says so when there is no GPU for it."""
+    detail = ""
+    if device == "cpu" and wanted != "cpu":
+        detail = "No GPU that this engine can use was found; it runs on the CPU."
+        log.info("%s: %s", kind, detail)
+    return EngineFacts(engine, device, detail)
+
+
+class SpeechWorker:
+    """Speech to redacted text. Holds no state between calls: what a stream needs travels in its sealed carry.
+
+    Args:
+        config: Engine, weights, device, threads and how many calls at a time.
+        weights_dir: Folder of the verified weights.
+        carry_key_path: Where the key of the sealed carry is kept.
+        ask_redaction: Has a batch redacted by the Redaction workers.
+    """
+
+    def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str, ask_redaction: RedactAsync) -> None:
+        cache, weights = Path(weights_dir), config.weights or DEFAULT_WEIGHTS
+        self._engine = build_engine(config.engine, cache, cast(Device, config.device), config.threads, weights)
+        self._vad = build_vad(cache)
+        self._facts = _facts("Speech", self._engine.name, self._engine.device, config.device)
+        self._ask = ask_redaction
+        self._turns = Workshop("speech", 1)  # neither engine takes concurrent calls
+        self._helpers = Workshop("speech-helper", config.max_ongoing)
+
+    async def describe(self) -> EngineFacts:
+        """What runs here."""
+        return self._facts
+
+    async def check_health(self) -> None:
+        """Serve asks now and then."""
+        self._turns.check()
+
+    async def step(self, window: SpeechWindow) -> SpeechStep:
+        """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
+        with Border("speech"):
+            samples = _samples(window.pcm)
+            options = SpeechOptions(language=window.language or None, vocabulary=window.vocabulary)
+            try:
+                heard = await self._turns.run(self._engine.transcribe, samples, options)
+            except NoSpeech:
+                return _silence(window, len(samples) / SAMPLE_RATE_HZ)
+            text, carry = await (self._final(heard) if window.final else self._partial(heard, window.carry))
+            return SpeechStep(
+                text=text,
+                carry=carry,
+                confidence=_confidence(heard.segments),
+                language=heard.language,
+                no_speech=False,
+                audio_s=heard.audio_s,
+                compute_s=heard.compute_s,
+            )
+
+    async def recording(self, data: bytes, language: str) -> RecordingResult:
+        """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``.
+
+        The engine is asked for one window at a time, so that a live stream waits for one of them at most.
+        """
+        with Border("speech"):
+            samples = await self._helpers.run(decode, data)
+            spans = await self._helpers.run(lambda: plan_windows(self._vad.probabilities(samples), len(samples)))
+            options = SpeechOptions(language=language or None)
+            segments: list[Segment] = []
+            compute_s = 0.0
+            for span in spans:
+                try:
+                    heard = await self._turns.run(self._engine.transcribe, samples[span.start : span.end], options)
+                except NoSpeech:
+                    continue
+                options = replace(options, language=heard.language)
+                compute_s += heard.compute_s
+                segments += [_moved(segment, span.start / SAMPLE_RATE_HZ) for segment in heard.segments]
+            if not segments:
+                raise NoSpeech("Nobody speaks in the recording.")
+            context = _spoken(options.language)
+            texts = [segment.text for segment in segments]
+            whole, written = await self._helpers.run(redact_pieces, texts, self._redactor(), context)
+            timed = zip(segments, written, strict=True)
+            return RecordingResult(
+                text=whole,
+                language=options.language or "",
+                audio_s=len(samples) / SAMPLE_RATE_HZ,
+                compute_s=compute_s,
+                segments=tuple((segment.start_s, segment.end_s, text) for segment, text in timed),
+            )
+
+    async def _final(self, heard: Transcript) -> tuple[RedactedText, bytes]:
+        """The whole utterance at its best; nothing is left to carry."""
+        redaction = (await self._ask([heard.text], _spoken(heard.language)))[0]
+        return redaction.text, b""
+
+    async def _partial(self, heard: Transcript, carry: bytes) -> tuple[RedactedText, bytes]:
+        """Nothing may be shown before the hold-back decides what is safe."""
+        return NOTHING_SAID, b""
+
+    def _redactor(self) -> RemoteRedactor:
+        return RemoteRedactor(self._ask, asyncio.get_running_loop())
+
+
+class VisionWorker:
+    """Pictures to redacted text and painted pictures.
+
+    Args:
+        config: Device, threads and how many calls at a time.
+        image_pixels: Largest picture that is decoded.
+        ask_redaction: Has a batch redacted by the Redaction workers.
+    """
+
+    def __init__(self, config: WorkerConfig, image_pixels: int, ask_redaction: RedactAsync) -> None:
+        cuda = {"cpu": False, "cuda": True}.get(config.device)
+        self._engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
+        self._facts = _facts("Vision", self._engine.name, self._engine.device, config.device)
+        self._limits = replace(ImageLimits(), pixels=image_pixels)
+        self._ask = ask_redaction
+        self._pages = Workshop("vision", config.max_ongoing)  # the engine takes one at a time by itself
+
+    async def describe(self) -> EngineFacts:
+        """What runs here."""
+        return self._facts
+
+    async def check_health(self) -> None:
+        """Serve asks now and then."""
+        self._pages.check()
+
+    async def picture(self, data: bytes, document_type: str) -> RedactedPage:
+        """Decode, read, redact and repaint a picture; see ``Gateway.read_picture``."""
+        with Border("vision"):
+            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop())
+            return await self._pages.run(
+                read_and_redact, data, self._limits, self._engine, redactor, document_type=document_type
+            )
+
+
+class RedactionWorker:
+    """Raw text to redacted text.
+
+    Args:
+        config: Threads and how many calls at a time.
+        weights_dir: Folder of the verified weights.
+    """
+
+    def __init__(self, config: WorkerConfig, weights_dir: str) -> None:
+        self._redactor = build_redactor(Path(weights_dir), config.threads)
+        self._texts = Workshop("redaction", config.max_ongoing)
+
+    async def describe(self) -> EngineFacts:
+        """What runs here."""
+        return EngineFacts("rampart", "cpu")
+
+    async def check_health(self) -> None:
+        """Serve asks now and then."""
+        self._texts.check()
+
+    async def redact(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        """Redact a batch; see ``Gateway.redact``."""
+        with Border("redaction"):
+            return await self._texts.run(self._redactor.redact_many, texts, context)
+
+
+def _samples(pcm: bytes) -> Samples:
+    """Mono float32 samples, checked: the engines trust them."""
+    if len(pcm) % 4:
+        raise InvalidInput("The window is no sequence of 32-bit samples.", reason="BAD_AUDIO")
+    samples = np.frombuffer(pcm, dtype="<f4")
+    if not np.isfinite(samples).all():
+        raise InvalidInput("The window holds samples that are no numbers.", reason="BAD_AUDIO")
+    return samples
+
+
+def _spoken(language: str | None) -> RedactionContext:
+    return RedactionContext(source=TextSource.SPEECH, language=language or "en")
+
+
+def _silence(window: SpeechWindow, audio_s: float) -> SpeechStep:
+    return SpeechStep(
+        text=NOTHING_SAID,
+        carry=b"" if window.final else window.carry,
+        confidence=0.0,
+        language=window.language,
+        no_speech=True,
+        audio_s=audio_s,
+        compute_s=0.0,
+    )
+
+
+def _confidence(segments: tuple[Segment, ...]) -> float:
+    """Mean over the segments, weighted by their length."""
+    lengths = [max(segment.end_s - segment.start_s, 1e-3) for segment in segments]
+    return sum(s.confidence * length for s, length in zip(segments, lengths, strict=True)) / sum(lengths)
+
+
+def _moved(segment: Segment, by_s: float) -> Segment:
+    return replace(segment, start_s=segment.start_s + by_s, end_s=segment.end_s + by_s)
