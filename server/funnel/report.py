@@ -1,0 +1,73 @@
+"""How many sessions reached each stage, and where the others dropped out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from server.ledger.columns import Cursor, fetch_all, stored_time_or_none
+from server.ledger.types import SessionState, StageReport
+
+STAGES = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_APPROVAL, SessionState.COMPLETED)
+
+HIGH_RATE = 0.30
+CRITICAL_RATE = 0.50
+FEWEST_SESSIONS = 20
+"""With fewer sessions in the stage before, a rate says too little to be called good or bad."""
+
+# Whoever reached a later stage counts for the earlier ones. A median is taken over those who made the step and whose
+# times of both stages are known.
+_COUNTS = """
+SELECT count(*) AS reached_1,
+    count(*) FILTER (WHERE reached >= 2) AS reached_2,
+    count(*) FILTER (WHERE reached >= 3) AS reached_3,
+    count(*) FILTER (WHERE reached >= 4) AS reached_4,
+    median(epoch(in_progress_time - create_time)) AS median_2,
+    median(epoch(awaiting_approval_time - in_progress_time)) AS median_3,
+    median(epoch(completed_time - awaiting_approval_time)) AS median_4
+FROM v_session_stages
+WHERE (?::TIMESTAMP IS NULL OR create_time >= ?) AND (?::TIMESTAMP IS NULL OR create_time < ?)
+    AND (? = '' OR client_id = ?)
+"""
+
+
+def funnel_report(
+    cursor: Cursor, start: datetime | None = None, end: datetime | None = None, client_id: str = ""
+) -> list[StageReport]:
+    """Count the default funnel.
+
+    Args:
+        cursor: Of a read.
+        start: Sessions opened at or after this time; None for no bound.
+        end: Sessions opened before this time; None for no bound.
+        client_id: Only sessions of this client; empty means all.
+
+    Returns:
+        The four stages in order. ``severity`` is ``HIGH`` from a drop-off of 30 %, ``CRITICAL`` from 50 %, otherwise
+        ``NORMAL``; empty for the first stage and where fewer than 20 sessions could have made the step.
+    """
+    since, until = stored_time_or_none(start), stored_time_or_none(end)
+    (counts,) = fetch_all(cursor, _COUNTS, [since, since, until, until, client_id, client_id])
+    return [_stage(counts, position) for position in range(1, len(STAGES) + 1)]
+
+
+def _stage(counts: dict[str, Any], position: int) -> StageReport:
+    sessions: int = counts[f"reached_{position}"]
+    before: int = counts[f"reached_{max(1, position - 1)}"]
+    rate = (before - sessions) / before if before else 0.0
+    return StageReport(
+        name=STAGES[position - 1],
+        sessions=sessions,
+        dropped=before - sessions,
+        drop_off_rate=rate,
+        median_s=counts.get(f"median_{position}"),
+        severity="" if position == 1 else _severity(rate, before),
+    )
+
+
+def _severity(rate: float, before: int) -> str:
+    if before < FEWEST_SESSIONS:
+        return ""
+    if rate >= CRITICAL_RATE:
+        return "CRITICAL"
+    return "HIGH" if rate >= HIGH_RATE else "NORMAL"
