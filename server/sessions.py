@@ -6,12 +6,10 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
-from models.text import RedactedText
-from server.ledger import events, recommendations, sessions, uploads
+from server.ledger import recommendations, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
     Clock,
-    EventRow,
     RecommendationRow,
     SessionRow,
     SessionState,
@@ -97,36 +95,3 @@ class Sessions:
         for row in idle:
             await self.abandon(row.id, "idle")
         return len(idle)
-
-
-def note_material(cursor: Cursor, session_id: str, clock: Clock) -> SessionRow:
-    """Within a transaction: something new came in, so the session is in progress and older proposals do not hold.
-
-    Raises:
-        NotFound: SESSION_NOT_FOUND.
-        Conflict: WRONG_STATE when it has ended.
-    """
-    session = sessions.require_open(cursor, session_id)
-    if session.state is not SessionState.IN_PROGRESS:
-        recommendations.supersede_pending(cursor, session_id)
-        session = sessions.transition(cursor, session_id, SessionState.IN_PROGRESS, clock())
-    return session
-
-
-def event(session: SessionRow, name: str, clock: Clock, took_s: float | None = None, **properties: object) -> EventRow:
-    """An event of the server's own; the properties are numbers and machine words."""
-    return EventRow(
-        id=str(uuid.uuid4()),
-        session_id=session.id,
-        client_id=session.client_id,
-        name=name,
-        server_time=clock(),
-        variant=session.variant,
-        took_s=took_s,
-        properties={key: RedactedText.literal(str(value)) for key, value in properties.items()},
-    )
-
-
-def record(cursor: Cursor, row: EventRow) -> None:
-    """Within a transaction: write one event."""
-    events.insert_one(cursor, row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -69,8 +70,9 @@ class Conversation:
         self._heard: asyncio.Queue[Utterance | Typed | Ask | None] = asyncio.Queue(WAITING_UTTERANCES)
         self._said: asyncio.Queue[Answer | Ask | None] = asyncio.Queue()
         self._taken_in = asyncio.Event()
-        self._listened = False
+        self._listened = asyncio.Event()
         self._spoken = asyncio.Event()
+        self._all_acknowledged = asyncio.Event()
         self._acknowledged = ears.next_offset
         self.finished = False
         """True once the client half-closed and everything was answered; the audio log is then of no more use."""
@@ -125,12 +127,13 @@ class Conversation:
         except ShuttingDown as error:
             ended_by = error
             self._ears.leave()
-        self._listened = True
+        self._listened.set()
         self._taken_in.set()
         await self._heard.put(None)
         if ended_by is not None:
             # What was heard completely is still worked off; the drain time of the server bounds that.
             await self._spoken.wait()
+            await self._all_acknowledged.wait()
             raise ended_by
 
     async def _next(self, inputs: AsyncIterator[Input]) -> Input | None:
@@ -189,9 +192,11 @@ class Conversation:
                 await asyncio.to_thread(self._ears.sync)
                 self._acknowledged = offset
                 await self._outputs.put(Acknowledged(offset))
-            if self._listened:
+            if self._listened.is_set():
+                self._all_acknowledged.set()
                 return
-            await asyncio.sleep(ACKNOWLEDGE_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._listened.wait(), ACKNOWLEDGE_EVERY_S)
 
 
 async def _step(inputs: AsyncIterator[Input]) -> Input | None:

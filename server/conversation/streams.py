@@ -21,15 +21,16 @@ from server.conversation.events import Output
 from server.conversation.recogniser import Heard, Listening, Recogniser
 from server.conversation.voice import Voice
 from server.jobs import JobQueue
-from server.ledger import sessions, streams, turns
+from server.ledger import events, sessions, streams, turns
 from server.ledger.columns import Cursor
-from server.ledger.types import Clock, Origin, RecommendationRow, SessionRow, StreamRow, TurnRow
+from server.ledger.types import Clock, EventRow, Origin, RecommendationRow, SessionRow, StreamRow, TurnRow
 from server.ledger.writer import Ledger
 from server.lifecycle import Lifecycle
 from server.llm.types import Assistant, Exchange
 from server.metrics import Metrics
 from server.recommendations import Recommender
-from server.sessions import event, note_material, record
+from server.events import make_event
+from server.material import material_arrived
 from server.uploads.spool import Spool
 from server.watch import WatchHub
 
@@ -248,21 +249,9 @@ class _Store:
 
         def write(cursor: Cursor) -> tuple[SessionRow, bool]:
             before = sessions.get(cursor, self._session.id)
-            session = note_material(cursor, self._session.id, self._clock)
+            session = material_arrived(cursor, self._session.id, self._clock())
             if turns.insert_turn(cursor, turn):
-                record(
-                    cursor,
-                    event(
-                        session,
-                        "turn_finished",
-                        self._clock,
-                        took_s=turn.compute_s,
-                        source=turn.source,
-                        confidence=round(turn.confidence, 3),
-                        language=turn.language or "unknown",
-                        entities=sum(turn.text.counts.values()),
-                    ),
-                )
+                events.insert_one(cursor, _turn_finished(session, turn, self._clock))
             streams.save_progress(
                 cursor,
                 self._stream_id,
@@ -279,15 +268,15 @@ class _Store:
 
     async def silence(self, utterance: int) -> None:
         """An utterance without speech, for the funnel."""
-        row = event(self._session, "no_speech", self._clock, utterance=utterance)
-        await self._ledger.write(lambda cursor: record(cursor, row))
+        row = make_event(self._session, "no_speech", self._clock(), utterance=utterance)
+        await self._ledger.write(lambda cursor: events.insert_one(cursor, row))
 
     async def reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
         """The answer of a turn."""
 
         def write(cursor: Cursor) -> None:
             turns.set_reply(cursor, turn.id, text, origin)
-            record(cursor, event(self._session, "replied", self._clock, origin=origin))
+            events.insert_one(cursor, make_event(self._session, "replied", self._clock(), origin=origin))
 
         await self._ledger.write(write)
 
@@ -300,6 +289,19 @@ class _Store:
             payload={"turn_id": turn.id},
             policy="llm_api",
         )
+
+
+def _turn_finished(session: SessionRow, turn: TurnRow, clock: Clock) -> EventRow:
+    return make_event(
+        session,
+        "turn_finished",
+        clock(),
+        took_s=turn.compute_s,
+        source=turn.source,
+        confidence_percent=round(100 * turn.confidence),
+        language=turn.language or "unknown",
+        entities=sum(turn.text.counts.values()),
+    )
 
 
 def _hash(secret: str) -> str:

@@ -1,1 +1,55 @@
-"""One class a gRPC service."""
+"""One class a gRPC service; beside ``server.wire`` the only place that knows the generated messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import grpc.aio
+from vestibule.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    conversation_pb2,
+    conversation_pb2_grpc,
+    funnel_pb2,
+    funnel_pb2_grpc,
+    media_pb2,
+    media_pb2_grpc,
+    recommendation_pb2,
+    recommendation_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+)
+
+SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (session_pb2, "SessionService"),
+        (conversation_pb2, "ConversationService"),
+        (media_pb2, "MediaService"),
+        (recommendation_pb2, "RecommendationService"),
+        (funnel_pb2, "FunnelService"),
+        (admin_pb2, "AdminService"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The six services."""
+
+    session: session_pb2_grpc.SessionServiceServicer
+    conversation: conversation_pb2_grpc.ConversationServiceServicer
+    media: media_pb2_grpc.MediaServiceServicer
+    recommendation: recommendation_pb2_grpc.RecommendationServiceServicer
+    funnel: funnel_pb2_grpc.FunnelServiceServicer
+    admin: admin_pb2_grpc.AdminServiceServicer
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Register them all."""
+        session_pb2_grpc.add_SessionServiceServicer_to_server(self.session, server)
+        conversation_pb2_grpc.add_ConversationServiceServicer_to_server(self.conversation, server)
+        media_pb2_grpc.add_MediaServiceServicer_to_server(self.media, server)
+        recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(self.recommendation, server)
+        funnel_pb2_grpc.add_FunnelServiceServicer_to_server(self.funnel, server)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(self.admin, server)

@@ -15,7 +15,8 @@ from server.ledger import uploads
 from server.ledger.types import UploadRow, UploadState
 from server.ledger.writer import Ledger
 from server.lifecycle import Lifecycle
-from server.uploads.intake import Description, UploadIntake
+from server.uploads.checks import Description
+from server.uploads.intake import UploadIntake
 from server.watch import WatchHub
 
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
@@ -40,7 +41,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
         first = await anext(aiter(request_iterator), None)
         if first is None or first.WhichOneof("payload") != "description":
             raise InvalidInput("The first message must be the description.", reason="DESCRIPTION_MISSING")
-        row = await self._intake.take(_description(first.description), _chunks(request_iterator))
+        row = await self._intake.accept(_description(first.description), _chunks(request_iterator))
         return media_pb2.UploadResponse(upload=wire.upload(row))
 
     async def GetUpload(  # noqa: N802, D102
@@ -89,7 +90,7 @@ def _description(message: media_pb2.UploadDescription) -> Description:
         session_id=message.session_id,
         kind=wire.media_kind(message.kind),
         size_bytes=message.size_bytes,
-        sha256=message.sha256.hex(),
+        sha256=message.sha256,
         media_type=message.media_type,
     )
 

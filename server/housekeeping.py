@@ -1,0 +1,81 @@
+"""What has to be done from time to time: idle sessions end, audio of streams that nobody resumes goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from models.errors import NotFound, VestibuleError
+from server.ledger import streams
+from server.ledger.columns import Cursor
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.log import describe, get_logger
+from server.sessions import Sessions
+from server.uploads.spool import Spool
+
+log = get_logger("housekeeping")
+
+ROUND_S = 30.0
+
+
+class Housekeeping:
+    """Runs until cancelled.
+
+    Args:
+        open_streams: Ids of streams that are open now.
+        idle_s: Idle time after which a session is abandoned, and a broken stream can no longer be resumed.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        ledger: Ledger,
+        spool: Spool,
+        clock: Clock,
+        open_streams: Callable[[], frozenset[str]],
+        idle_s: float,
+    ) -> None:
+        self._sessions = sessions
+        self._ledger = ledger
+        self._spool = spool
+        self._clock = clock
+        self._open_streams = open_streams
+        self._idle_s = idle_s
+
+    async def run(self) -> None:
+        """One round after the other; a round that fails is logged, and the next one tries again."""
+        while True:
+            try:
+                await self.round()
+            except VestibuleError as error:
+                log.warning("housekeeping_failed", **describe(error))
+            await asyncio.sleep(ROUND_S)
+
+    async def round(self) -> None:
+        """Do everything once."""
+        abandoned = await self._sessions.abandon_idle(self._idle_s)
+        forgotten = 0
+        for stream_id in await asyncio.to_thread(self._spool.log_ids):
+            if stream_id not in self._open_streams() and await self._stale(stream_id):
+                await asyncio.to_thread(self._spool.delete_log, stream_id)
+                forgotten += 1
+        if abandoned or forgotten:
+            log.info("housekeeping", sessions_abandoned=abandoned, audio_logs_deleted=forgotten)
+
+    async def _stale(self, stream_id: str) -> bool:
+        """Whether nobody can resume the stream any more; an open row is closed on the way."""
+        before = self._clock() - timedelta(seconds=self._idle_s)
+
+        def look(cursor: Cursor) -> bool:
+            row = streams.get(cursor, stream_id)
+            if row.open and row.update_time >= before:
+                return False
+            streams.close(cursor, stream_id, self._clock())
+            return True
+
+        try:
+            return await self._ledger.write(look)
+        except NotFound:
+            return True

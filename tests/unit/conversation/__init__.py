@@ -1,0 +1,1 @@
+"""The conversation without gRPC, Ray or a model."""

@@ -1,0 +1,340 @@
+"""One stream from its first input to its last event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from models.errors import DeadlineExceeded, InvalidInput, ShuttingDown, TooLarge, UpstreamFailed, WorkerLost
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.text import RawText, RedactedText
+from server.conversation import events
+from server.conversation.conversation import Bounds, Conversation
+from server.conversation.ears import Began, Ears, Ended
+from server.conversation.events import Input, Output
+from server.conversation.recogniser import Heard, Listening, Recogniser
+from server.conversation.voice import Voice
+from server.ledger.types import Origin, RecommendationRow, RecommendationState, TurnRow
+from server.lifecycle import Lifecycle
+from server.llm.types import Exchange, Reply
+from server.metrics import Metrics
+from tests.fakes.assistant import FakeAssistant
+from tests.fakes.gateway import FakeGateway
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+BYTES_A_SECOND = 2 * SAMPLE_RATE_HZ
+
+
+class PcmDecoder:
+    """16-bit PCM at 16 kHz."""
+
+    def feed(self, data: bytes) -> Samples:
+        return np.frombuffer(data, "<i2").astype(np.float32) / 32768.0
+
+    def finish(self) -> Samples:
+        return np.zeros(0, np.float32)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+@dataclass
+class MemoryLog:
+    """An audio log that remembers how much of it was synced."""
+
+    data: bytearray = field(default_factory=bytearray)
+    synced_bytes: int = 0
+    closed: bool = False
+
+    def append(self, data: bytes) -> None:
+        self.data += data
+
+    def sync(self) -> None:
+        self.synced_bytes = len(self.data)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class LoudnessCutter:
+    """Speech is what is not zero; an utterance ends with the first zero sample."""
+
+    def __init__(self, start: int = 0) -> None:
+        self._at = start
+        self._speaking = False
+
+    def feed(self, samples: Samples) -> list[Began | Ended]:
+        marks: list[Began | Ended] = []
+        loud = samples != 0
+        for index in np.flatnonzero(np.diff(np.concatenate([[self._speaking], loud]).astype(int))):
+            at = self._at + int(index)
+            marks.append(Ended(at, at) if self._speaking else Began(at, at))
+            self._speaking = not self._speaking
+        self._at += samples.size
+        return marks
+
+    def end(self) -> list[Began | Ended]:
+        if not self._speaking:
+            return []
+        self._speaking = False
+        return [Ended(self._at, self._at)]
+
+
+class BreaksOff(FakeAssistant):
+    """Loses its upstream in the second sentence."""
+
+    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
+        async def pieces() -> AsyncIterator[str]:
+            yield "One. "
+            yield "Two"
+            raise UpstreamFailed("Broke.")
+
+        return Reply(pieces(), Origin.MODEL)
+
+
+@dataclass
+class Bench:
+    """A conversation with everything around it replaced by what a test can look into."""
+
+    gateway: FakeGateway = field(default_factory=FakeGateway)
+    assistant: FakeAssistant = field(default_factory=FakeAssistant)
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    log: MemoryLog = field(default_factory=MemoryLog)
+    bounds: Bounds = field(default_factory=lambda: Bounds(stream_s=60.0, idle_s=5.0))
+    skip_samples: int = 0
+    next_utterance: int = 0
+    stored: list[Heard] = field(default_factory=list)
+    silences: list[int] = field(default_factory=list)
+    replies: list[tuple[str, str, Origin]] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    conversation: Conversation | None = None
+
+    async def run(self, inputs: AsyncIterator[Input], *, reply: bool = True, replay: bytes = b"") -> list[Output]:
+        outputs: asyncio.Queue[Output] = asyncio.Queue(64)
+        ears = Ears(
+            self.log,
+            PcmDecoder(),
+            LoudnessCutter(self.skip_samples),
+            next_utterance=self.next_utterance,
+            skip_samples=self.skip_samples,
+            next_offset=len(replay),
+        )
+        recogniser = Recogniser(
+            self.gateway,
+            Listening("session", "stream", "en", ()),
+            carry=b"",
+            emit=outputs.put,
+            store=self._store,
+            silence=self._silence,
+            clock=lambda: NOW,
+            metrics=Metrics(),
+        )
+        voice = Voice(
+            self.assistant,
+            self.gateway,
+            language="en",
+            history=[],
+            emit=outputs.put,
+            store=self._reply,
+            later=self._later,
+            propose=self._propose,
+            metrics=Metrics(),
+        )
+        self.conversation = Conversation(
+            ears, recogniser, voice, self.lifecycle, outputs, self.bounds, reply=reply, replay=replay
+        )
+        self.seen: list[Output] = []
+        async for output in self.conversation.run(inputs):
+            self.seen.append(output)
+        return self.seen
+
+    async def _store(self, heard: Heard) -> None:
+        self.stored.append(heard)
+
+    async def _silence(self, utterance: int) -> None:
+        self.silences.append(utterance)
+
+    async def _reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
+        self.replies.append((turn.id, text.value, origin))
+
+    async def _later(self, turn: TurnRow) -> None:
+        self.later.append(turn.id)
+
+    async def _propose(self, wait_s: float) -> RecommendationRow:
+        record = RedactedText.literal('{"summary":"","fields":[],"missing":[]}')
+        return RecommendationRow("id", "session", RecommendationState.PENDING, record, "00" * 32, Origin.MODEL, NOW)
+
+
+def speech(seconds: float) -> bytes:
+    return np.full(int(seconds * SAMPLE_RATE_HZ), 1000, "<i2").tobytes()
+
+
+def quiet(seconds: float) -> bytes:
+    return bytes(2 * int(seconds * SAMPLE_RATE_HZ))
+
+
+async def chunks(audio: bytes, size_s: float = 0.1, start: int = 0) -> AsyncIterator[Input]:
+    size = int(size_s * BYTES_A_SECOND)
+    for at in range(start, len(audio), size):
+        yield events.AudioIn(at, audio[at : at + size])
+
+
+async def these(*items: Input) -> AsyncIterator[Input]:
+    for item in items:
+        yield item
+
+
+def kinds(outputs: list[Output], *wanted: type[Output]) -> list[str]:
+    return [type(o).__name__ for o in outputs if not wanted or isinstance(o, wanted)]
+
+
+async def test_speech_becomes_a_stored_turn_with_its_begin_and_end_and_an_answer() -> None:
+    bench = Bench()
+    outputs = await bench.run(chunks(quiet(0.5) + speech(2.0) + quiet(0.5)))
+    order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final, events.ReplyEnded)
+    assert order == ["SpeechBegan", "SpeechEnded", "Final", "ReplyEnded"]
+    [began] = [o for o in outputs if isinstance(o, events.SpeechBegan)]
+    [ended] = [o for o in outputs if isinstance(o, events.SpeechEnded)]
+    assert (began.at_s, ended.at_s) == (0.5, 2.5)
+    [heard] = bench.stored
+    assert heard.turn.text.value == bench.gateway.spoken
+    assert heard.finalized_samples == pytest.approx(2.5 * SAMPLE_RATE_HZ, abs=0.1 * SAMPLE_RATE_HZ)
+    assert bench.replies[0][0] == heard.turn.id
+    assert bench.conversation is not None
+    assert bench.conversation.finished
+    assert bench.log.closed
+
+
+async def test_acknowledged_offsets_grow_up_to_the_end_and_never_run_ahead_of_the_disk() -> None:
+    bench = Bench()
+    audio = quiet(2.0)
+    outputs = await bench.run(chunks(audio))
+    offsets = [o.offset for o in outputs if isinstance(o, events.Acknowledged)]
+    assert offsets == sorted(set(offsets))
+    assert offsets[-1] == len(audio) == bench.log.synced_bytes
+
+
+async def test_partials_grow_while_the_utterance_runs() -> None:
+    bench = Bench()
+
+    async def slowly() -> AsyncIterator[Input]:
+        async for chunk in chunks(speech(3.0)):
+            yield chunk
+            for _ in range(20):  # let the recognition run between two chunks
+                await asyncio.sleep(0)
+
+    outputs = await bench.run(slowly(), reply=False)
+    partials = [o.text.value for o in outputs if isinstance(o, events.Partial)]
+    assert len(partials) >= 2
+    assert all(later.startswith(earlier) for earlier, later in zip(partials, partials[1:], strict=False))
+
+
+async def test_a_chunk_that_came_before_is_skipped_and_a_gap_is_refused() -> None:
+    bench = Bench()
+    audio = speech(1.0)
+    again = these(events.AudioIn(0, audio), events.AudioIn(0, audio), events.AudioIn(16000, audio[16000:] + b"\0\0"))
+    await bench.run(again, reply=False)
+    assert bytes(bench.log.data) == audio + b"\0\0"
+    with pytest.raises(InvalidInput) as caught:
+        await Bench().run(these(events.AudioIn(10, audio)))
+    assert caught.value.reason == "OFFSET_GAP"
+
+
+async def test_typed_text_waits_for_its_turn_and_is_redacted() -> None:
+    bench = Bench(gateway=FakeGateway(secrets={"Ann": "NAME"}))
+    outputs = await bench.run(these(events.TextIn(RawText("I am Ann")), events.TextIn(RawText("and here"))))
+    finals = [o.turn for o in outputs if isinstance(o, events.Final)]
+    assert [(t.utterance, t.text.value) for t in finals] == [(0, "I am [REDACTED_NAME]"), (1, "and here")]
+    assert [h.finalized_samples for h in bench.stored] == [None, None]
+
+
+async def test_an_utterance_without_speech_gives_a_notice_and_no_turn() -> None:
+    bench = Bench(gateway=FakeGateway(spoken=""))
+    outputs = await bench.run(chunks(speech(1.0) + quiet(0.5)))
+    [notice] = [o for o in outputs if isinstance(o, events.Notice)]
+    assert notice.reason == "NO_SPEECH"
+    assert bench.silences == [0]
+    assert not bench.stored
+
+
+async def test_the_end_mark_of_the_client_ends_the_utterance_before_any_silence() -> None:
+    outputs = await Bench().run(these(events.AudioIn(0, speech(1.0)), events.EndMark()), reply=False)
+    assert kinds(outputs, events.SpeechEnded, events.Final) == ["SpeechEnded", "Final"]
+
+
+async def test_a_record_is_proposed_after_what_was_said_before() -> None:
+    items = these(events.AudioIn(0, speech(1.0)), events.ProposeIn(1.0))
+    outputs = await Bench().run(items)
+    assert kinds(outputs, events.Final, events.ReplyEnded, events.Proposal) == ["Final", "ReplyEnded", "Proposal"]
+
+
+async def test_a_lost_worker_ends_the_stream_and_keeps_the_audio() -> None:
+    bench = Bench()
+    bench.gateway.will("speech_step", WorkerLost("Gone."), WorkerLost("Gone."))
+    with pytest.raises(WorkerLost):
+        await bench.run(chunks(speech(0.5) + quiet(0.2)))
+    assert not bench.stored
+    assert bench.conversation is not None
+    assert not bench.conversation.finished
+    assert len(bench.log.data) >= int(0.5 * BYTES_A_SECOND)
+
+
+async def test_a_resumed_stream_hears_the_log_again_but_not_what_is_final() -> None:
+    audio = speech(1.0) + quiet(0.5) + speech(1.0)
+    final_until = int(1.2 * SAMPLE_RATE_HZ)
+    bench = Bench(skip_samples=final_until, next_utterance=1)
+    more = quiet(0.5)
+    items = these(events.AudioIn(len(audio), more))
+    outputs = await bench.run(items, reply=False, replay=audio)
+    finals = [o.turn for o in outputs if isinstance(o, events.Final)]
+    assert [t.utterance for t in finals] == [1]
+    assert finals[0].start_s == pytest.approx(1.5, abs=0.01)
+
+
+async def test_a_drain_finishes_what_was_heard_completely_and_says_so() -> None:
+    bench = Bench()
+
+    async def endless() -> AsyncIterator[Input]:
+        async for chunk in chunks(speech(1.0) + quiet(0.2) + speech(0.4)):
+            yield chunk
+        bench.lifecycle.begin_drain()
+        await asyncio.Event().wait()
+
+    with pytest.raises(ShuttingDown):
+        await bench.run(endless())
+    assert [h.turn.utterance for h in bench.stored] == [0]  # the second was not over: its audio waits in the log
+    assert "ReplyEnded" in kinds(bench.seen)
+    assert bench.log.synced_bytes == len(bench.log.data)
+
+
+async def test_a_silent_client_is_cut_off_after_the_idle_time() -> None:
+    bench = Bench(bounds=Bounds(stream_s=60.0, idle_s=0.01))
+
+    async def nothing() -> AsyncIterator[Input]:
+        await asyncio.Event().wait()
+        yield events.EndMark()
+
+    with pytest.raises(DeadlineExceeded) as caught:
+        await bench.run(nothing())
+    assert caught.value.reason == "STREAM_IDLE"
+
+
+async def test_a_stream_that_is_too_long_is_ended() -> None:
+    with pytest.raises(TooLarge) as caught:
+        await Bench(bounds=Bounds(stream_s=1.0, idle_s=5.0)).run(chunks(quiet(2.0)))
+    assert caught.value.reason == "STREAM_TOO_LONG"
+
+
+async def test_an_answer_that_breaks_off_keeps_its_pieces_and_a_job_tries_again() -> None:
+    bench = Bench(assistant=BreaksOff())
+    outputs = await bench.run(these(events.TextIn(RawText("hello"))))
+    assert "".join(o.text.value for o in outputs if isinstance(o, events.ReplyPiece)) == "One. "
+    [notice] = [o for o in outputs if isinstance(o, events.Notice)]
+    assert notice.reason == "UPSTREAM_FAILED"
+    assert bench.replies[0][2] is Origin.FALLBACK
+    assert len(bench.later) == 1
