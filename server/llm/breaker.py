@@ -128,7 +128,8 @@ class Guard:
 
     def answered(self) -> None:
         """Stop the clock of slowness: the first token of a stream is here, the rest takes as long as it is."""
-        self._answered_s = self._breaker._clock()
+        if self._answered_s is None:
+            self._answered_s = self._breaker._clock()
 
     async def __aenter__(self) -> Guard:
         self._period = self._breaker._admit()

@@ -114,8 +114,8 @@ def record_from_model(text: str, source_ids: Collection[str]) -> Record:
 def _parsed(text: str, validator: jsonschema.Draft202012Validator) -> Any:
     try:
         content = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise _invalid("it is no JSON") from exc
+    except (ValueError, RecursionError):
+        raise _invalid("it is no JSON") from None  # the original carries the text
     error = next(iter(validator.iter_errors(content)), None)
     if error is not None:
         # The error's own message and its instance quote the content; the keyword does not.

@@ -72,7 +72,8 @@ class FakeAssistant:
         self._free.set()
 
     async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
-        _refuse_unsafe([said])
+        if not fallback:
+            _refuse_unsafe([said])
         self.asked_replies.append(AskedReply(said, tuple(history), language, fallback))
         await self._free.wait()
         pieces = self._replies.popleft() if self._replies else DEFAULT_PIECES
@@ -83,7 +84,8 @@ class FakeAssistant:
         raise _error(pieces[0] if pieces else None)
 
     async def propose(self, materials: list[Material], *, language: str, fallback: bool) -> Proposed:
-        _refuse_unsafe(m.text for m in materials)
+        if not fallback:
+            _refuse_unsafe(m.text for m in materials)
         self.asked_records.append(AskedRecord(tuple(materials), language, fallback))
         await self._free.wait()
         record = self._records.popleft() if self._records else _default_record(materials)

@@ -1,0 +1,134 @@
+"""The remote LLM's errors as ours; the one place that knows both. No text of an answer gets into a message.
+
+============================  =================  ==========================================================
+reason                        class              when
+============================  =================  ==========================================================
+``UPSTREAM_TIMEOUT``          DeadlineExceeded   no first token, a gap, or no end in time
+``UPSTREAM_RATE_LIMITED``     Overloaded         HTTP 429; ``retry_after_s`` as the upstream said
+``UPSTREAM_UNREACHABLE``      UpstreamFailed     no connection, or it broke before an answer began
+``UPSTREAM_ERROR``            UpstreamFailed     HTTP 5xx, or an error event inside a stream
+``UPSTREAM_KEY_REFUSED``      UpstreamFailed     HTTP 401 or 403
+``UPSTREAM_REFUSED_REQUEST``  UpstreamFailed     any other HTTP 4xx; our request's fault, so no failure of theirs
+``UPSTREAM_GARBAGE``          UpstreamFailed     no JSON, no chat completion, too large
+``UPSTREAM_EMPTY``            UpstreamFailed     an answer without text
+``UPSTREAM_HALF_ANSWER``      UpstreamFailed     it ended before its end
+``UPSTREAM_INVALID_RECORD``   UpstreamFailed     the record breaks the schema or its meaning
+``UPSTREAM_NOT_SET``          UpstreamFailed     there is no upstream
+============================  =================  ==========================================================
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+import httpx2
+import openai
+
+from models.errors import CallerError, DeadlineExceeded, Overloaded, RedactionFailed, UpstreamFailed, VestibuleError
+from server.ledger.types import Clock, utc_now
+
+MAX_RETRY_AFTER_S = 3600.0
+"""An upstream that asks for more gets this; its word must not park a job for days."""
+
+UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
+"""What the client library raises on JSON that it does not expect; JSONDecodeError and UnicodeError are ValueErrors."""
+
+_OURS = frozenset({"UPSTREAM_REFUSED_REQUEST", "UPSTREAM_NOT_SET"})
+
+
+class AnswerTooLarge(httpx2.TransportError):
+    """The answer passed the bound on its bytes."""
+
+
+def counts_against_upstream(error: Exception) -> bool:
+    """Whether an error says that the upstream is ill: everything but a refused request and faults of our own."""
+    if isinstance(error, CallerError | RedactionFailed):
+        return False
+    return not (isinstance(error, VestibuleError) and error.reason in _OURS)
+
+
+@contextmanager
+def translated(*, begun: bool = False, now: Clock = utc_now) -> Iterator[None]:
+    """Raise our errors for theirs.
+
+    Args:
+        begun: Whether a part of the answer is already there; a broken connection then leaves half an answer.
+        now: Wall clock, for a Retry-After that is a date.
+
+    Raises:
+        Overloaded: HTTP 429.
+        DeadlineExceeded: A timeout, theirs or ours.
+        UpstreamFailed: Anything else; see the table.
+    """
+    try:
+        yield
+    except TimeoutError:
+        raise _timeout() from None
+    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as exc:
+        # "from None": the original's message quotes the answer.
+        raise _ours(exc, begun, now) from None
+    except UNREADABLE:
+        raise failed("UPSTREAM_GARBAGE", "The remote LLM's answer cannot be read.") from None
+
+
+def failed(reason: str, message: str, *, retry_after_s: float | None = None) -> UpstreamFailed:
+    """An UpstreamFailed with one of the reasons of the table."""
+    return UpstreamFailed(message, reason=reason, retry_after_s=retry_after_s)
+
+
+def _timeout() -> DeadlineExceeded:
+    return DeadlineExceeded("The remote LLM did not answer in time.", reason="UPSTREAM_TIMEOUT", hint=_LATER)
+
+
+_LATER = "Try again in a moment; operators find the state of the upstream under breakers."
+
+
+def _ours(exc: Exception, begun: bool, now: Clock) -> VestibuleError:
+    """Translate, most specific first."""
+    if isinstance(exc, openai.APITimeoutError | httpx2.TimeoutException):
+        return _timeout()
+    if isinstance(exc, openai.APIStatusError):
+        return _by_status(exc.status_code, exc.response.headers, now)
+    if isinstance(exc, AnswerTooLarge) or isinstance(exc.__cause__, AnswerTooLarge):
+        return failed("UPSTREAM_GARBAGE", "The remote LLM's answer is too large, or compressed.")
+    if isinstance(exc, openai.APIConnectionError | httpx2.TransportError):
+        return _broken(begun)
+    if isinstance(exc, openai.APIResponseValidationError | httpx2.DecodingError):
+        return failed("UPSTREAM_GARBAGE", "The remote LLM's answer cannot be read.")
+    return failed("UPSTREAM_ERROR", "The remote LLM reports an error of its own.")
+
+
+def _broken(begun: bool) -> UpstreamFailed:
+    if begun:
+        return failed("UPSTREAM_HALF_ANSWER", "The remote LLM's answer broke off.")
+    return failed("UPSTREAM_UNREACHABLE", "The remote LLM cannot be reached.")
+
+
+def _by_status(status: int, headers: Mapping[str, str], now: Clock) -> VestibuleError:
+    wait_s = retry_after_s(headers, now)
+    if status == 429:
+        return Overloaded("The remote LLM's quota is full.", reason="UPSTREAM_RATE_LIMITED", retry_after_s=wait_s)
+    if status in (401, 403):
+        return failed("UPSTREAM_KEY_REFUSED", f"The remote LLM refuses the key (HTTP {status}).")
+    if 400 <= status < 500:
+        return failed("UPSTREAM_REFUSED_REQUEST", f"The remote LLM refuses the request (HTTP {status}).")
+    return failed("UPSTREAM_ERROR", f"The remote LLM reports HTTP {status}.", retry_after_s=wait_s)
+
+
+def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+    """Seconds from a Retry-After header, which is a number or a date; None when there is no usable one."""
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (email.utils.parsedate_to_datetime(value) - now()).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if math.isfinite(seconds) else None
