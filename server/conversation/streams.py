@@ -20,6 +20,7 @@ from server.conversation.ears import Cutter, Ears
 from server.conversation.events import Output
 from server.conversation.recogniser import Heard, Listening, Recogniser
 from server.conversation.voice import Voice
+from server.events import make_event
 from server.jobs import JobQueue
 from server.ledger import events, sessions, streams, turns
 from server.ledger.columns import Cursor
@@ -27,10 +28,9 @@ from server.ledger.types import Clock, EventRow, Origin, RecommendationRow, Sess
 from server.ledger.writer import Ledger
 from server.lifecycle import Lifecycle
 from server.llm.types import Assistant, Exchange
+from server.material import material_arrived
 from server.metrics import Metrics
 from server.recommendations import Recommender
-from server.events import make_event
-from server.material import material_arrived
 from server.uploads.spool import Spool
 from server.watch import WatchHub
 

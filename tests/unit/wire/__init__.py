@@ -1,0 +1,1 @@
+"""Interceptors and mappings of the wire."""
