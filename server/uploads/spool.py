@@ -198,13 +198,14 @@ class Spool:
         with disk_errors():
             return {p.stem for p in self._folder.iterdir() if p.suffix == _LOG}
 
-    def remove_parts(self) -> int:
-        """Remove what was never committed; only while no upload runs. Returns the number of files."""
+    def part_ids(self) -> set[str]:
+        """Ids of files that are being written, or that a kill left half written."""
         with disk_errors():
-            parts = [p for p in self._folder.iterdir() if p.suffix == PART]
-            for part in parts:
-                part.unlink(missing_ok=True)
-        return len(parts)
+            return {p.stem for p in self._folder.iterdir() if p.suffix == PART}
+
+    def delete_part(self, object_id: str) -> None:
+        """Remove a file that nobody writes any more; harmless when there is none."""
+        self._remove(f"{checked_id(object_id)}{PART}")
 
     def _log_path(self, uuid: UUID) -> Path:
         return self._folder / f"{uuid}{_LOG}"

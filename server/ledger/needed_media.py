@@ -1,0 +1,18 @@
+"""Which content of the spool still has work to do."""
+
+from __future__ import annotations
+
+import json
+
+from server.ledger.columns import Cursor, fetch_all
+
+
+def needed_spool_ids(cursor: Cursor) -> set[str]:
+    """The ``spool_id`` of every job that waits, runs, or lies in a dead letter that can still be redriven."""
+    rows = fetch_all(
+        cursor,
+        """SELECT payload FROM jobs WHERE state IN ('QUEUED', 'RUNNING') OR (state = 'DEAD' AND EXISTS (
+            SELECT 1 FROM dead_letters WHERE job_id = jobs.id AND closed_time IS NULL))""",
+    )
+    payloads = (json.loads(row["payload"]) for row in rows)
+    return {payload["spool_id"] for payload in payloads if "spool_id" in payload}

@@ -1,0 +1,31 @@
+"""What a new turn or upload does to its session, in the transaction that stores it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from server.ledger import recommendations, sessions
+from server.ledger.columns import Cursor
+from server.ledger.types import SessionRow, SessionState
+
+
+def material_arrived(cursor: Cursor, session_id: str, now: datetime) -> SessionRow:
+    """Note that a session has something new.
+
+    The first material begins the work. When a record waits for approval it was built without the new material, so it
+    is withdrawn, and nobody approves half of what was said.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+        Conflict: WRONG_STATE when the session has ended.
+    """
+    session = sessions.require_open(cursor, session_id)
+    if session.state is SessionState.IN_PROGRESS:
+        sessions.touch(cursor, session_id, now)
+        return replace(session, update_time=now)
+    reason = ""
+    if session.state is SessionState.AWAITING_APPROVAL:
+        recommendations.supersede_pending(cursor, session_id)
+        reason = "new_material"
+    return sessions.transition(cursor, session_id, SessionState.IN_PROGRESS, now, reason)

@@ -1,0 +1,170 @@
+"""What an upload must pass before it is accepted, in one visible list, cheap before dear.
+
+``default_checks`` is the list. A check sees what is known at its moment and raises when it does not like it; scanners
+that need the whole content join the list at ``Moment.ARRIVED``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from models.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge, UnsupportedMedia
+from server.ledger.types import SessionRow
+from server.uploads.sniff import Family, MediaType, declared_family
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the client says that it is about to upload.
+
+    Attributes:
+        upload_id: UUID made by the client.
+        kind: ``visitor_register``, ``meter``, ``document``, ``site``, ``recording``, or empty.
+        sha256: 32 bytes, or empty when the client does not know it.
+        media_type: A claim; the content decides.
+    """
+
+    upload_id: str
+    session_id: str
+    kind: str
+    size_bytes: int
+    sha256: bytes = b""
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known about an upload at some moment.
+
+    Attributes:
+        session: Its session; None when there is none.
+        jobs: Jobs that wait or run, this upload's and those of other uploads on their way included.
+        found: Type by content; None before ``Moment.BEGUN``, or when it is none that we read.
+        size_bytes: Bytes that have arrived.
+        sha256: Of all bytes; empty before ``Moment.ARRIVED``.
+    """
+
+    description: Description
+    session: SessionRow | None
+    jobs: int
+    found: MediaType | None = None
+    size_bytes: int = 0
+    sha256: bytes = b""
+
+
+class Moment(Enum):
+    """When a check is made."""
+
+    DESCRIBED = auto()  # nothing but the description is there
+    BEGUN = auto()  # the first bytes are there
+    ARRIVED = auto()  # everything is there, hashed, not yet kept
+
+
+class Check(Protocol):
+    """One thing that could be wrong with an upload."""
+
+    async def __call__(self, seen: Seen) -> None:
+        """Raises an error of ``models.errors`` when something is wrong."""
+        ...
+
+
+def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[Moment, Check], ...]:
+    """The list.
+
+    Args:
+        upload_bytes: Largest upload.
+        open_jobs: Jobs that may wait or run at a time.
+    """
+    return (
+        (Moment.DESCRIBED, session_is_open),
+        (Moment.DESCRIBED, SizeIsAllowed(upload_bytes)),
+        (Moment.DESCRIBED, RoomForWork(open_jobs)),
+        (Moment.BEGUN, format_is_read),
+        (Moment.BEGUN, type_is_as_declared),
+        (Moment.BEGUN, type_fits_kind),
+        (Moment.ARRIVED, size_is_as_declared),
+        (Moment.ARRIVED, hash_is_as_declared),
+    )
+
+
+async def session_is_open(seen: Seen) -> None:
+    """The session exists and has not ended."""
+    if seen.session is None:
+        raise NotFound("There is no such session.", reason="SESSION_NOT_FOUND")
+    if seen.session.state.ended:
+        raise Conflict("The session has ended.", reason="SESSION_ENDED", hint="Start a new session.")
+
+
+@dataclass(frozen=True, slots=True)
+class SizeIsAllowed:
+    """The declared size is within the limit; what arrives is held to what was declared."""
+
+    upload_bytes: int
+
+    async def __call__(self, seen: Seen) -> None:
+        """See ``Check``."""
+        if seen.description.size_bytes > self.upload_bytes:
+            raise TooLarge(f"An upload may have {self.upload_bytes} bytes at most.", reason="UPLOAD_TOO_LARGE")
+        if seen.description.size_bytes <= 0:
+            raise InvalidInput("An upload must not be empty.", reason="UPLOAD_EMPTY")
+
+
+@dataclass(frozen=True, slots=True)
+class RoomForWork:
+    """The queue is not full."""
+
+    open_jobs: int
+
+    async def __call__(self, seen: Seen) -> None:
+        """See ``Check``."""
+        if seen.jobs > self.open_jobs:
+            raise Overloaded("Too many uploads wait to be read.", reason="JOBS_FULL", retry_after_s=5.0)
+
+
+async def format_is_read(seen: Seen) -> None:
+    """The content is in a format that we read."""
+    if seen.found is None:
+        raise UnsupportedMedia("The content is in no format that we read.")
+
+
+async def type_is_as_declared(seen: Seen) -> None:
+    """A picture was not declared as a recording, nor the other way round."""
+    claimed = declared_family(seen.description.media_type)
+    if seen.found is not None and claimed not in (None, seen.found.family):
+        raise InvalidInput("The content is not of the declared media type.", reason="MEDIA_TYPE_MISMATCH")
+
+
+async def type_fits_kind(seen: Seen) -> None:
+    """A recording is one, and what is to be read from a picture is a picture."""
+    kind = seen.description.kind
+    if seen.found is None or not kind:
+        return
+    wanted = Family.RECORDING if kind == "recording" else Family.IMAGE
+    if seen.found.family is not wanted:
+        raise InvalidInput("The content does not fit the kind of the upload.", reason="MEDIA_TYPE_MISMATCH")
+
+
+async def size_is_as_declared(seen: Seen) -> None:
+    """Not a byte less than declared; more is cut off while it arrives."""
+    if seen.size_bytes != seen.description.size_bytes:
+        raise size_mismatch(seen.description)
+
+
+async def hash_is_as_declared(seen: Seen) -> None:
+    """The content has the declared hash, if one was declared."""
+    if seen.description.sha256 and seen.description.sha256 != seen.sha256:
+        raise InvalidInput(
+            "The content does not have the declared SHA-256.",
+            reason="HASH_MISMATCH",
+            hint="It was damaged on the way, or changed meanwhile; send it again.",
+        )
+
+
+def size_mismatch(description: Description) -> InvalidInput:
+    """The error for more or fewer bytes than declared."""
+    return InvalidInput(
+        f"The upload was declared with {description.size_bytes} bytes, and that is not what arrived.",
+        reason="SIZE_MISMATCH",
+    )

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from server.ledger import sessions
+from server.ledger.types import SessionRow, SessionState, utc_now
+from server.ledger.writer import Ledger
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(tmp_path / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def session(ledger: Ledger) -> SessionRow:
+    now = utc_now()
+    row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now, language="en")
+    return ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))[0]
