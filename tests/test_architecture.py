@@ -1,0 +1,310 @@
+"""The layers hold: protos <- models <- ray_tasks <- server, and a few things happen in one place only.
+
+Works on the syntax trees, so deferred imports count too.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = ("models", "ray_tasks", "server")
+"""From the lowest to the highest; below all of them are the generated stubs."""
+STUBS = ("vestibule", "buf")
+
+# Where a broad except is the point of the code: an edge at which anything at all becomes an answer or a log line.
+BROAD_EXCEPT_EDGES = {
+    "ray_tasks/edge.py",  # whatever an engine raises becomes an error without text before it leaves a worker
+    "server/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
+    "server/ledger/writer.py",  # the writer's thread hands whatever a function raised to whoever waits for it
+    "server/jobs.py",  # a defect in a step becomes a retry or a dead letter, and the runner goes on
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: dotted name, line, and whether only the type checker sees it."""
+
+    target: str
+    line: int
+    type_checking: bool
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of ours."""
+
+    path: str
+    name: str
+    package: str
+    tree: ast.Module
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    found = []
+    for layer in LAYERS:
+        for file in sorted((ROOT / layer).rglob("*.py")):
+            path = file.relative_to(ROOT)
+            parts = list(path.with_suffix("").parts)
+            is_package = parts[-1] == "__init__"
+            name = ".".join(parts[:-1] if is_package else parts)
+            package = name if is_package else name.rpartition(".")[0]
+            found.append(Module(path.as_posix(), name, package, ast.parse(file.read_text(encoding="utf-8"))))
+    return tuple(found)
+
+
+def imports(module: Module) -> Iterator[Import]:
+    yield from _imports(module.tree, module, type_checking=False)
+
+
+def _imports(node: ast.AST, module: Module, *, type_checking: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        inside = type_checking or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test))
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(alias.name, child.lineno, inside)
+        elif isinstance(child, ast.ImportFrom):
+            base = child.module or ""
+            if child.level:
+                parts = module.package.split(".")
+                base = ".".join([*parts[: len(parts) - child.level + 1], *([base] if base else [])])
+            for alias in child.names:
+                yield Import(f"{base}.{alias.name}", child.lineno, inside)
+        yield from _imports(child, module, type_checking=inside)
+
+
+def first(dotted: str) -> str:
+    return dotted.partition(".")[0]
+
+
+def where(module: Module, line: int) -> str:
+    return f"{module.path}:{line}"
+
+
+def places(matches: Iterator[str]) -> list[str]:
+    return sorted(set(matches))
+
+
+def test_all_layers_are_read() -> None:
+    read = {first(m.name) for m in modules()}
+    assert read == set(LAYERS)
+    assert len(modules()) > 40
+    assert any(i.target.startswith("ray.") or i.target == "ray" for m in modules() for i in imports(m)), (
+        "the walk sees no import of ray, so it would see nothing wrong either"
+    )
+
+
+def test_imports_go_downwards_only() -> None:
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            allowed = {*STUBS, *LAYERS[: LAYERS.index(first(module.name)) + 1]}
+            for found in imports(module):
+                if first(found.target) in {*LAYERS, "tests", "benchmarks"} - allowed:
+                    yield f"{where(module, found.line)} imports {found.target}"
+
+    assert places(wrong()) == []
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("ray", ("ray_tasks/",)),
+        ("grpc", ("server/",)),
+        ("grpc_status", ("server/interceptors/", "server/cli/")),
+        ("duckdb", ("server/ledger/", "server/funnel/", "server/cli/")),
+        ("openai", ("server/llm/", "server/app.py")),
+        ("pybreaker", ("server/llm/",)),
+        ("vestibule", ("server/wire.py", "server/services/", "server/cli/")),
+        ("pydantic_settings", ("server/settings.py",)),
+        ("click", ("server/cli/",)),
+        ("rich", ("server/cli/",)),
+    ],
+)
+def test_a_library_is_used_in_its_place_only(library: str, allowed: tuple[str, ...]) -> None:
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            for found in imports(module):
+                if first(found.target) == library and not module.path.startswith(allowed):
+                    yield f"{where(module, found.line)} imports {found.target}"
+
+    assert places(wrong()) == []
+
+
+def test_models_know_no_network_no_database_and_no_environment() -> None:
+    forbidden = {"grpc", "ray", "duckdb", "openai", "httpx", "requests", "socket", "starlette", "vestibule"}
+
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            if first(module.name) == "models":
+                for found in imports(module):
+                    if first(found.target) in forbidden:
+                        yield f"{where(module, found.line)} imports {found.target}"
+
+    assert places(wrong()) == []
+
+
+def test_only_settings_read_the_environment() -> None:
+    def reads(node: ast.AST) -> bool:
+        if isinstance(node, ast.Attribute):
+            return node.attr in {"environ", "environb", "getenv", "getenvb"}
+        return isinstance(node, ast.ImportFrom) and node.module == "os" and any("env" in a.name for a in node.names)
+
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            for node in ast.walk(module.tree):
+                if reads(node) and not _writes_only(module, node):
+                    yield where(module, getattr(node, "lineno", 0))
+
+    assert places(wrong()) == []
+
+
+def _writes_only(module: Module, node: ast.AST) -> bool:
+    """Ray takes some of its options from the environment alone; ray_tasks may set them, not read them."""
+    if not module.path.startswith("ray_tasks/"):
+        return False
+    for parent in ast.walk(module.tree):
+        if isinstance(parent, ast.Subscript) and parent.value is node and isinstance(parent.ctx, ast.Store | ast.Del):
+            return True
+        mutates = isinstance(parent, ast.Attribute) and parent.attr in {"setdefault", "update", "pop"}
+        if mutates and isinstance(parent, ast.Attribute) and parent.value is node:
+            isinstance(parent, ast.Attribute)
+            and parent.value is node
+            and parent.attr in {"setdefault", "update", "pop"}
+        ):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("attribute", "allowed"),
+    [
+        ("_seal", ("models/redaction/redactor.py", "models/text.py")),
+        ("restore", ("server/ledger/", "models/text.py")),
+        ("_BUILT_BY_REDACTOR", ("models/text.py",)),
+    ],
+)
+def test_redacted_text_is_made_in_its_place_only(attribute: str, allowed: tuple[str, ...]) -> None:
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            if module.path.startswith(allowed):
+                continue
+            for node in ast.walk(module.tree):
+                owned = isinstance(node, ast.Attribute) and "RedactedText" in ast.unparse(node.value)
+                if (owned and isinstance(node, ast.Attribute) and node.attr == attribute) or (
+                    isinstance(node, ast.Name) and node.id == attribute
+                ):
+                    yield where(module, node.lineno)
+
+    assert places(wrong()) == []
+
+
+def test_redacted_text_is_called_by_its_own_name() -> None:
+    """An alias would hide what the test above looks for."""
+
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.ImportFrom):
+                    for alias in node.names:
+                        if alias.name == "RedactedText" and alias.asname:
+                            yield where(module, node.lineno)
+
+    assert places(wrong()) == []
+
+
+def test_only_the_command_line_prints() -> None:
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            if module.path.startswith("server/cli/"):
+                continue
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                    yield where(module, node.lineno)
+
+    assert places(wrong()) == []
+
+
+def test_no_broad_except_outside_the_edges() -> None:
+    broad = {"Exception", "BaseException"}
+
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            if module.path in BROAD_EXCEPT_EDGES:
+                continue
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.ExceptHandler):
+                    names = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else broad
+                    if names & broad and not _passes_on(node):
+                        yield where(module, node.lineno)
+
+    assert places(wrong()) == []
+
+
+def _passes_on(handler: ast.ExceptHandler) -> bool:
+    """Whether it cleans up and raises the same again."""
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def test_no_cycles() -> None:
+    """Deferred imports count; imports for the type checker alone do not."""
+    known = {m.name for m in modules()}
+    edges: dict[str, set[str]] = {}
+    for module in modules():
+        for found in imports(module):
+            target = found.target if found.target in known else found.target.rpartition(".")[0]
+            if target in known and target != module.name and not found.type_checking:
+                edges.setdefault(module.name, set()).add(target)
+    assert _cycle(edges) == []
+
+
+def _cycle(edges: dict[str, set[str]]) -> list[str]:
+    done: set[str] = set()
+
+    def visit(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in done:
+            return []
+        for following in sorted(edges.get(node, ())):
+            if found := visit(following, [*path, node]):
+                return found
+        done.add(node)
+        return []
+
+    for start in sorted(edges):
+        if found := visit(start, []):
+            return found
+    return []
+
+
+def test_the_search_for_cycles_finds_one() -> None:
+    assert _cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert _cycle({"a": {"b", "c"}, "b": {"c"}}) == []
+
+
+def test_every_package_is_in_the_distribution() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = set(project["tool"]["setuptools"]["packages"])
+    there = {m.package for m in modules()} | {m.name for m in modules() if m.path.endswith("__init__.py")}
+    assert there - listed == set()
+
+
+def test_files_stay_readable_in_one_go() -> None:
+    """A file past 400 lines holds a second thing; the wish is 300."""
+    long = {m.path: lines for m in modules() if (lines := len((ROOT / m.path).read_text().splitlines())) > 400}
+    assert long == {}
+
+
+def test_runs_on_a_supported_python() -> None:
+    assert sys.version_info >= (3, 11)
