@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -16,13 +17,15 @@ SECRET = "Maria Lopez"
 
 
 @pytest.fixture(autouse=True)
-def json_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    log.configure("info", "json")
+def unchanged_logging() -> Iterator[None]:
+    handlers = list(logging.getLogger().handlers)
     yield
     structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
 
 
 def line(capsys: pytest.CaptureFixture[str], **values: object) -> dict[str, object]:
+    log.configure("info", "json")  # here, because it takes the standard error of this moment
     log.get_logger("test").info("event", **values)
     parsed: dict[str, object] = json.loads(capsys.readouterr().err)
     return parsed
@@ -65,8 +68,7 @@ def test_an_exception_is_described_without_its_message(capsys: pytest.CaptureFix
 
 
 def test_messages_of_libraries_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:
-    import logging
-
+    log.configure("info", "json")
     logging.getLogger("some.library").error("failed on %s", SECRET, exc_info=ValueError(SECRET))
     written = capsys.readouterr().err
     assert SECRET not in written
