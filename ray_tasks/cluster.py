@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import psutil
 import ray
 from ray import serve
 from ray.serve.schema import LoggingConfig
 
-from models.errors import InvalidInput, Unavailable, VestibuleError
+from models.errors import InvalidInput, Unavailable, VestibuleError, WeightsError
 from models.retry import get_retry_policy
 from ray_tasks.calls import RAY_ERRORS, call, translate
 from ray_tasks.deployments import DEPLOYMENTS, application_of, applications, handle_of
 from ray_tasks.processes import children, end, free_port, with_descendants
+from ray_tasks.ray_thread import RayThread
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from ray_tasks.workers import EngineFacts
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LOOPBACK: Final = "127.0.0.1"
@@ -45,55 +41,6 @@ class Step:
     seconds: float
 
 
-class _failure_into:  # noqa: N801  # reads as a verb where it is used
-    """Context manager that hands whatever is raised over to whoever waits for the future."""
-
-    def __init__(self, future: Future[T]) -> None:
-        self._future = future
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if exc is not None:
-            self._future.set_exception(exc)
-        return True
-
-
-class _RayThread:
-    """The one thread that starts and stops Ray.
-
-    Linux ends Ray's processes when the *thread* that started them ends (PR_SET_PDEATHSIG), so a thread of a pool that
-    may shrink will not do. It is a daemon, so that a Ray that hangs cannot keep this process from ending. Ray takes
-    over SIGTERM only when it is started from the main thread; from here it leaves the server's handler alone.
-    """
-
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="ray", daemon=True).start()
-
-    def submit(self, job: Callable[[], T]) -> Future[T]:
-        """Run a job after those before it."""
-        future: Future[T] = Future()
-
-        def run() -> None:
-            with _failure_into(future):
-                future.set_result(job())
-
-        self._jobs.put(run)
-        return future
-
-    def close(self) -> None:
-        """End the thread after the jobs before."""
-        self._jobs.put(None)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-
 class Cluster:
     """Ray with the three kinds of worker on it.
 
@@ -109,8 +56,10 @@ class Cluster:
     def __init__(self, config: ClusterConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self.config = config
         self._clock = clock
-        self._thread = _RayThread()
+        self._thread = RayThread()
+        self._before: set[psutil.Process] | None = None
         self._roots: set[psutil.Process] = set()
+        self._address = ""
         self._facts: dict[str, EngineFacts] = {}
         self._handles: dict[str, Any] = {}
         self._dashboard_url = ""
@@ -147,12 +96,29 @@ class Cluster:
             raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
         return self._handles[kind]
 
+    @property
+    def address(self) -> str:
+        """Where other servers, and Ray's command line, find the cluster; empty before it is up."""
+        return self._address
+
     def processes(self) -> list[psutil.Process]:
         """All processes of a local cluster."""
-        return with_descendants(self._roots)
+        return with_descendants(self._roots or self._started())
+
+    def _started(self) -> set[psutil.Process]:
+        """The processes that Ray started as our children, also while it still does."""
+        return children() - self._before if self.local and self._before is not None else set()
+
+    async def connect(self) -> None:
+        """Start or join Ray, without any worker.
+
+        Raises:
+            Unavailable: It cannot be had.
+        """
+        await self._on_ray_thread(self._start_ray)
 
     async def start(self, on_step: Callable[[Step], None] | None = None, timeout_s: float = 120.0) -> None:
-        """Bring everything up; returns when all workers take calls.
+        """Bring everything up; returns when all workers take calls. After a failure ``stop`` is still to be called.
 
         Args:
             on_step: Told about each step when it is done.
@@ -160,6 +126,7 @@ class Cluster:
 
         Raises:
             InvalidInput: The workers ask for more CPUs or GPUs than the cluster has.
+            WeightsError: A worker does not find its weights.
             Unavailable: Ray, or a worker, does not come up.
         """
         began = self._clock()
@@ -168,7 +135,7 @@ class Cluster:
         def done(name: str) -> None:
             report(Step(name, self._clock() - began))
 
-        await self._on_ray_thread(self._start_ray)
+        await self.connect()
         done("ray")
         await self._on_ray_thread(self._deploy)
         done("serve")
@@ -221,7 +188,7 @@ class Cluster:
 
     def _start_ray(self) -> None:
         _quiet()
-        before = children()
+        self._before = children()
         own: dict[str, Any] = {}
         if self.local:
             own = {
@@ -245,18 +212,31 @@ class Cluster:
                 f"Ray could not be started or joined ({type(exc).__name__}).", reason="CLUSTER_UNAVAILABLE"
             ) from exc
         finally:
-            if self.local:
-                self._roots = children() - before
+            self._roots = self._started()
         if self.config.dashboard and context.dashboard_url:
             self._dashboard_url = f"http://{context.dashboard_url}"
-        _check_fit(self.config, cast(dict[str, float], ray.cluster_resources()))  # type: ignore[no-untyped-call]
+        self._address = str(ray.get_runtime_context().gcs_address)
 
     def _deploy(self) -> None:
+        _check_fit(self.config, cast(dict[str, float], ray.cluster_resources()))  # type: ignore[no-untyped-call]
         serve.start(proxy_location="Disabled", logging_config=LoggingConfig(log_level="WARNING"))
-        serve.run_many(
-            applications(self.config), wait_for_ingress_deployment_creation=False, wait_for_applications_running=False
-        )
         self._handles = {kind: handle_of(kind) for kind in DEPLOYMENTS}
+        running = {} if self.local else self._running()
+        wanted = applications(self.config)
+        targets = [app.target for app in wanted if running.get(app.kind) != app.fingerprint]
+        if targets:
+            serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
+
+    def _running(self) -> dict[str, str]:
+        """Fingerprints of the workers that another server put on the cluster; equal ones need not be replaced."""
+        known = serve.status().applications
+        found = {}
+        for kind, handle in self._handles.items():
+            app = known.get(application_of(kind))
+            if app is not None and app.status == "RUNNING":
+                facts: EngineFacts = handle.describe.remote().result(timeout_s=CALL_S)
+                found[kind] = facts.fingerprint
+        return found
 
     async def _wait_for_workers(self, done: Callable[[str], None]) -> None:
         waiting = dict.fromkeys(DEPLOYMENTS)
@@ -312,4 +292,6 @@ def _did_not_start(kind: str, app: Any) -> VestibuleError:
     """Serve's message is the constructor's traceback, in which there is no user's text yet; its last line tells."""
     lines = [line for d in app.deployments.values() for line in d.message.splitlines() if line.strip()]
     log.error("The %s worker did not start: %s", kind, lines[-1].strip() if lines else "no message")
+    if any(WeightsError.__name__ in line for line in lines):
+        return WeightsError(f"The {kind} worker does not find its weights.")
     return Unavailable(f"The {kind} worker did not start; the log says why.", reason="WORKERS_NOT_READY")

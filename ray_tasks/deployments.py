@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ray import serve
@@ -16,7 +17,7 @@ from models.text import RawText
 from ray_tasks.calls import call
 from ray_tasks.edge import REDACTION_TIMEOUT_S, RedactAsync
 from ray_tasks.types import ClusterConfig, WorkerConfig
-from ray_tasks.workers import RedactionWorker, SpeechWorker, VisionWorker
+from ray_tasks.workers import RedactionWorker, SpeechWorker, VisionWorker, fingerprint
 
 DEPLOYMENTS: Final = {"redaction": "Redaction", "speech": "Speech", "vision": "Vision"}
 """Kind of worker to the name of its deployment, in the order in which they are needed."""
@@ -54,19 +55,33 @@ class Vision(VisionWorker):
         super().__init__(config, image_pixels, _redaction_from_inside())
 
 
-def applications(config: ClusterConfig) -> list[serve.RunTarget]:
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One kind of worker, ready to be deployed.
+
+    Attributes:
+        fingerprint: Equal for equal settings and code; the worker tells its own in ``EngineFacts``.
+    """
+
+    kind: str
+    target: serve.RunTarget
+    fingerprint: str
+
+
+def applications(config: ClusterConfig) -> list[Application]:
     """The three applications, in the order of ``DEPLOYMENTS``; none has a route, because there is no HTTP proxy."""
     parts: dict[str, tuple[Callable[..., object], WorkerConfig, tuple[object, ...]]] = {
         "redaction": (RedactionWorker, config.redaction, (config.weights_dir,)),
         "speech": (Speech, config.speech, (config.weights_dir, config.carry_key_path)),
         "vision": (Vision, config.vision, (config.image_pixels,)),
     }
-    targets = []
+    built = []
     for kind, name in DEPLOYMENTS.items():
         worker, resources, arguments = parts[kind]
         bound = deployment(name, worker, resources).bind(resources, *arguments)
-        targets.append(serve.RunTarget(bound, name=application_of(kind), route_prefix=None))
-    return targets
+        target = serve.RunTarget(bound, name=application_of(kind), route_prefix=None)
+        built.append(Application(kind, target, fingerprint(resources, *arguments)))
+    return built
 
 
 def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import cast
 
@@ -34,21 +36,28 @@ class EngineFacts:
 
     Attributes:
         device: ``cpu`` or ``cuda``.
+        fingerprint: Of the settings and the code that it was built from.
         detail: One sentence for the operator, or empty.
     """
 
     engine: str
     device: str
+    fingerprint: str
     detail: str = ""
 
 
-def _facts(kind: str, engine: str, device: str, wanted: str) -> EngineFacts:
-    """Facts about an engine, and the one log line that says so when there is no GPU for it."""
-    detail = ""
-    if device == "cpu" and wanted != "cpu":
-        detail = "No GPU that this engine can use was found; it runs on the CPU."
-        log.info("%s: %s", kind, detail)
-    return EngineFacts(engine, device, detail)
+def fingerprint(config: WorkerConfig, *arguments: object) -> str:
+    """Equal for equal settings and code, so that a second server on the same cluster replaces nothing."""
+    return hashlib.sha256(repr((metadata.version("vestibule"), config, arguments)).encode()).hexdigest()[:16]
+
+
+def _on_cpu(kind: str, device: str, wanted: str) -> str:
+    """What to say, and log once, when there is no GPU for an engine that would take one."""
+    if device != "cpu" or wanted == "cpu":
+        return ""
+    detail = "No GPU that this engine can use was found; it runs on the CPU."
+    log.info("%s: %s", kind, detail)
+    return detail
 
 
 class SpeechWorker:
@@ -65,7 +74,12 @@ class SpeechWorker:
         cache, weights = Path(weights_dir), config.weights or DEFAULT_WEIGHTS
         self._engine = build_engine(config.engine, cache, cast(Device, config.device), config.threads, weights)
         self._vad = build_vad(cache)
-        self._facts = _facts("Speech", self._engine.name, self._engine.device, config.device)
+        self._facts = EngineFacts(
+            self._engine.name,
+            self._engine.device,
+            fingerprint(config, weights_dir, carry_key_path),
+            _on_cpu("Speech", self._engine.device, config.device),
+        )
         self._ask = ask_redaction
         self._turns = Workshop("speech", 1)  # neither engine takes concurrent calls
         self._helpers = Workshop("speech-helper", config.max_ongoing)
@@ -156,7 +170,12 @@ class VisionWorker:
     def __init__(self, config: WorkerConfig, image_pixels: int, ask_redaction: RedactAsync) -> None:
         cuda = {"cpu": False, "cuda": True}.get(config.device)
         self._engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
-        self._facts = _facts("Vision", self._engine.name, self._engine.device, config.device)
+        self._facts = EngineFacts(
+            self._engine.name,
+            self._engine.device,
+            fingerprint(config, image_pixels),
+            _on_cpu("Vision", self._engine.device, config.device),
+        )
         self._limits = replace(ImageLimits(), pixels=image_pixels)
         self._ask = ask_redaction
         self._pages = Workshop("vision", config.max_ongoing)  # the engine takes one at a time by itself
@@ -188,11 +207,12 @@ class RedactionWorker:
 
     def __init__(self, config: WorkerConfig, weights_dir: str) -> None:
         self._redactor = build_redactor(Path(weights_dir), config.threads)
+        self._facts = EngineFacts("rampart", "cpu", fingerprint(config, weights_dir))
         self._texts = Workshop("redaction", config.max_ongoing)
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
-        return EngineFacts("rampart", "cpu")
+        return self._facts
 
     async def check_health(self) -> None:
         """Serve asks now and then."""

@@ -1,0 +1,61 @@
+"""The thread that owns Ray."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class _failure_into:  # noqa: N801  # reads as a verb where it is used
+    """Context manager that hands whatever is raised over to whoever waits for the future."""
+
+    def __init__(self, future: Future[T]) -> None:
+        self._future = future
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if exc is not None:
+            self._future.set_exception(exc)
+        return True
+
+
+class RayThread:
+    """The one thread that starts and stops Ray.
+
+    Linux ends Ray's processes when the *thread* that started them ends (PR_SET_PDEATHSIG), so a thread of a pool that
+    may shrink will not do. It is a daemon, so that a Ray that hangs cannot keep this process from ending. Ray takes
+    over SIGTERM only when it is started from the main thread; from here it leaves the server's handler alone.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="ray", daemon=True).start()
+
+    def submit(self, job: Callable[[], T]) -> Future[T]:
+        """Run a job after those before it."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            with _failure_into(future):
+                future.set_result(job())
+
+        self._jobs.put(run)
+        return future
+
+    def close(self) -> None:
+        """End the thread after the jobs before."""
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()

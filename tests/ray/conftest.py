@@ -1,0 +1,96 @@
+"""One cluster with the real workers for as many tests as can share it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import psutil
+import pytest
+
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from ray_tasks.types import ClusterConfig, WorkerConfig
+
+DATA = Path(__file__).parent.parent / "data"
+WEIGHTS = platformdirs.user_cache_path("vestibule") / "weights"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder starts Ray and needs the weights."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.ray)
+            item.add_marker(pytest.mark.models)
+
+
+def small_config(folder: Path, **changes: Any) -> ClusterConfig:
+    """The three workers with little of everything; the queue of the pictures is easily filled."""
+    return ClusterConfig(
+        **{
+            "speech": WorkerConfig(engine="ctranslate2", weights="whisper-base", device="cpu", cpus=0.2),
+            "vision": WorkerConfig(device="cpu", cpus=0.2, max_ongoing=1, max_queued=1),
+            "redaction": WorkerConfig(threads=1, cpus=0.2, max_ongoing=16, max_queued=256),
+            "weights_dir": str(WEIGHTS),
+            "carry_key_path": str(folder / "workers" / "carry.key"),
+            "num_cpus": 2,
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Ray with the real workers."""
+    running = Cluster(small_config(tmp_path_factory.mktemp("cluster")))
+    try:
+        asyncio.run(running.start())
+        yield running
+    finally:
+        asyncio.run(running.stop())
+
+
+@pytest.fixture
+def gateway(cluster: Cluster) -> RayGateway:
+    """A gateway of the test's own: nothing that another test left open counts in it."""
+    return RayGateway(cluster)
+
+
+def truth(name: str) -> dict[str, Any]:
+    """What a clip or picture of the test data contains."""
+    described: dict[str, Any] = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+    return described
+
+
+def replica(cluster: Cluster, kind: str) -> psutil.Process:
+    """The process of the one replica of a kind."""
+    title = f"ray::ServeReplica:vestibule-{kind}"
+    (process,) = [p for p in cluster.processes() if p.is_running() and "".join(p.cmdline()).startswith(title)]
+    return process
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Wait for other processes to get somewhere."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110  # another process sets no event
+            await asyncio.sleep(0.02)
+
+
+def types_within(value: object) -> set[type]:
+    """The types of a value and of everything in it."""
+    found = {type(value)}
+    inside: list[object] = []
+    if is_dataclass(value):
+        inside = [getattr(value, field.name) for field in fields(value)]
+    elif isinstance(value, dict):
+        inside = [*value.keys(), *value.values()]
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = list(value)
+    for part in inside:
+        found |= types_within(part)
+    return found

@@ -1,0 +1,155 @@
+"""The gateway on real workers with real weights: what comes back, and what never does."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import re
+import signal
+import time
+
+import pytest
+
+from models.errors import BrokenMedia, DeadlineExceeded, MediaError, NoSpeech, Overloaded
+from models.redaction.types import RedactionContext
+from models.text import RawText
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from tests.ray.conftest import DATA, replica, truth, types_within, until
+
+METER = (DATA / "meter.jpg").read_bytes()
+
+
+def letters(text: str) -> str:
+    """Lower-case letters and digits alone: finds a value however it is spaced."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def assert_clean(result: object, name: str) -> None:
+    """Neither the values that were planted nor unredacted text is anywhere in a result, as it crossed the border."""
+    assert RawText not in types_within(result)
+    crossed = pickle.dumps(result)
+    words = letters(crossed.decode("latin-1"))
+    for personal in truth(name)["personal"]:
+        for key in ("value", "spoken"):
+            if key in personal:
+                assert personal[key].encode() not in crossed
+                assert letters(personal[key]) not in words
+
+
+def test_the_walk_sees_raw_text_wherever_it_hides() -> None:
+    assert RawText in types_within([{"a": (RawText("x"),)}])
+
+
+async def test_a_picture_comes_back_redacted(gateway: RayGateway) -> None:
+    data = (DATA / "register.jpg").read_bytes()
+    page = await gateway.read_picture(data, document_type="visitor_register", timeout_s=60)
+    assert_clean(page, "register")
+    assert {"NAME", "PHONE", "EMAIL"} <= set(page.text.counts)
+    assert "VISITOR REGISTER" in page.text.value
+    assert page.painted >= 12
+    again = await gateway.read_picture(page.image, document_type="visitor_register", timeout_s=60)
+    assert_clean(again, "register")
+    assert "EMAIL" not in again.text.counts
+
+
+async def test_a_recording_comes_back_redacted(gateway: RayGateway) -> None:
+    data = (DATA / "visit.webm").read_bytes()
+    result = await gateway.read_recording(data, language="", timeout_s=60)
+    assert_clean(result, "visit")
+    assert result.language == "en"
+    assert result.text.counts["NAME"] >= 1
+    assert result.segments
+    assert all(0 <= start_s < end_s <= result.audio_s for start_s, end_s, _text in result.segments)
+
+
+async def test_typed_text_comes_back_redacted(gateway: RayGateway) -> None:
+    texts = [RawText("I am John Carter, john.carter@example.com"), RawText("The meter is dry")]
+    first, second = await gateway.redact(texts, RedactionContext(), timeout_s=20)
+    assert_clean([first, second], "visit")
+    assert first.text.counts == {"EMAIL": 1, "NAME": 1}
+    assert second.text.value == "The meter is dry"
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [(b"no picture", MediaError), (METER[:2000], BrokenMedia), (b"", BrokenMedia)],
+    ids=["text", "cut", "empty"],
+)
+async def test_a_bad_picture_is_our_error(gateway: RayGateway, data: bytes, error: type[MediaError]) -> None:
+    with pytest.raises(error) as caught:
+        await gateway.read_picture(data, document_type="", timeout_s=20)
+    assert type(caught.value).__module__ == "models.errors"
+    assert caught.value.__cause__ is None
+
+
+async def test_silence_is_no_speech(gateway: RayGateway) -> None:
+    import io
+    import wave
+
+    quiet = io.BytesIO()
+    with wave.open(quiet, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16_000)
+        out.writeframes(bytes(2 * 16_000))
+    with pytest.raises(NoSpeech):
+        await gateway.read_recording(quiet.getvalue(), language="en", timeout_s=20)
+
+
+async def test_engines_say_what_they_are(gateway: RayGateway) -> None:
+    found = {info.kind: info for info in await gateway.engines()}
+    assert {(kind, info.engine, info.device) for kind, info in found.items()} == {
+        ("speech", "ctranslate2", "cpu"),
+        ("vision", "rapidocr", "cpu"),
+        ("redaction", "rampart", "cpu"),
+    }
+    assert all(info.healthy and info.replicas == 1 for info in found.values())
+
+
+async def test_a_killed_worker_costs_one_retry(gateway: RayGateway, cluster: Cluster) -> None:
+    victim = replica(cluster, "vision")
+    idle_s = victim.cpu_times().user
+    reading = asyncio.create_task(gateway.read_picture(METER, document_type="meter", timeout_s=60))
+    await until(lambda: victim.cpu_times().user > idle_s + 0.1)
+    victim.send_signal(signal.SIGKILL)
+    page = await reading
+    assert "WATER METER" in page.text.value
+    assert replica(cluster, "vision").pid != victim.pid
+
+
+async def test_a_killed_redaction_worker_is_replaced_under_a_call(gateway: RayGateway, cluster: Cluster) -> None:
+    victim = replica(cluster, "redaction")
+    victim.send_signal(signal.SIGKILL)
+    page = await gateway.read_picture(METER, document_type="meter", timeout_s=60)
+    assert "WATER METER" in page.text.value
+    await until(lambda: replica(cluster, "redaction").pid != victim.pid)
+
+
+async def test_a_full_queue_says_when_to_come_back(gateway: RayGateway) -> None:
+    calls = [gateway.read_picture(METER, document_type="meter", timeout_s=60) for _ in range(5)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [result for result in results if isinstance(result, Overloaded)]
+    assert refused
+    assert all(error.retry_after_s for error in refused)
+    answered = [result for result in results if not isinstance(result, BaseException)]
+    assert answered
+    assert len(refused) + len(answered) == 5
+
+
+async def test_a_deadline_is_kept(gateway: RayGateway) -> None:
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        await gateway.read_picture(METER, document_type="meter", timeout_s=0.05)
+    assert time.monotonic() - began < 1.0
+
+
+async def test_a_cancelled_call_leaves_nothing_behind(gateway: RayGateway) -> None:
+    reading = asyncio.create_task(gateway.read_picture(METER, document_type="meter", timeout_s=60))
+    await asyncio.sleep(0.05)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert {info.kind: info.queued for info in await gateway.engines()}["vision"] == 0
+    page = await gateway.read_picture(METER, document_type="meter", timeout_s=60)
+    assert page.text
