@@ -4,6 +4,7 @@
     python protos/build.py check      fail if protos/gen is not what `stubs` would write
     python protos/build.py lint       buf lint
     python protos/build.py breaking   buf breaking, against the last commit
+    python protos/build.py descriptors FILE   write a FileDescriptorSet, for clients that load one at run time
 
 buf resolves the protovalidate dependency from its registry. So that nothing but PyPI is needed here, the descriptor of
 buf/validate/validate.proto is taken out of the installed protovalidate package, protoc compiles against it, and buf
@@ -34,10 +35,13 @@ PLUGINS = [
 def main() -> int:
     """Run one of the commands above."""
     commands = {"stubs": stubs, "check": check, "lint": lint, "breaking": breaking}
-    if len(sys.argv) != 2 or sys.argv[1] not in commands:
-        sys.stderr.write(__doc__ or "")
-        return 2
-    return commands[sys.argv[1]]()
+    match sys.argv[1:]:
+        case ["descriptors", file]:
+            return descriptors(Path(file))
+        case [command] if command in commands:
+            return commands[command]()
+    sys.stderr.write(__doc__ or "")
+    return 2
 
 
 def stubs(out: Path = GENERATED) -> int:
@@ -90,6 +94,13 @@ def breaking() -> int:
         if not _sources(before / "protos"):
             return 0
         return _buf("breaking", str(_image(ROOT / "protos", now)), "--against", str(_image(before / "protos", before)))
+
+
+def descriptors(out: Path) -> int:
+    """Write a FileDescriptorSet of our protos with everything that they import."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out.write_bytes(_image(ROOT / "protos", Path(scratch)).read_bytes())
+    return 0
 
 
 def _rules(scratch: Path) -> Path:

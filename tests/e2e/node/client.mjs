@@ -1,0 +1,93 @@
+// Opens a session, uploads a picture, follows it until it is done, and prints what came back as one JSON object.
+//
+//     node client.mjs ADDRESS DESCRIPTORS PICTURE
+//
+// DESCRIPTORS is a FileDescriptorSet of the protos (protos/build.py descriptors FILE); PICTURE is a JPEG.
+
+import { createHash, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+import grpc from "@grpc/grpc-js";
+import loader from "@grpc/proto-loader";
+
+const CHUNK_BYTES = 64 * 1024;
+const DEADLINE_MS = 90_000;
+
+const [address, descriptors, picture] = process.argv.slice(2);
+const definitions = loader.loadFileDescriptorSetFromBuffer(readFileSync(descriptors), {
+  enums: String,
+  longs: Number,
+  defaults: true,
+});
+const { SessionService, MediaService } = grpc.loadPackageDefinition(definitions).vestibule.v1;
+const credentials = grpc.credentials.createInsecure();
+const sessions = new SessionService(address, credentials);
+const media = new MediaService(address, credentials);
+const deadline = () => ({ deadline: Date.now() + DEADLINE_MS });
+
+const unary = (client, method, request) =>
+  new Promise((resolve, reject) =>
+    client[method](request, deadline(), (error, reply) => (error ? reject(error) : resolve(reply))),
+  );
+
+function upload(sessionId, content) {
+  return new Promise((resolve, reject) => {
+    const call = media.Upload(deadline(), (error, reply) => (error ? reject(error) : resolve(reply.upload)));
+    call.write({
+      description: {
+        uploadId: randomUUID(),
+        sessionId,
+        kind: "MEDIA_KIND_VISITOR_REGISTER",
+        sizeBytes: content.length,
+        sha256: createHash("sha256").update(content).digest(),
+        mediaType: "image/jpeg",
+      },
+    });
+    for (let at = 0; at < content.length; at += CHUNK_BYTES) {
+      call.write({ data: content.subarray(at, at + CHUNK_BYTES) });
+    }
+    call.end();
+  });
+}
+
+function stream(call, each) {
+  return new Promise((resolve, reject) => {
+    call.on("data", each);
+    call.on("error", reject);
+    call.on("end", resolve);
+  });
+}
+
+const content = readFileSync(picture);
+const { session } = await unary(sessions, "StartSession", { clientId: "node-test", requestId: randomUUID() });
+const accepted = await upload(session.id, content);
+
+const states = [];
+let last;
+await stream(media.WatchUpload({ uploadId: accepted.id }, deadline()), (message) => {
+  last = message.upload;
+  states.push(last.state);
+});
+
+let image;
+const pieces = [];
+await stream(media.DownloadRedacted({ uploadId: accepted.id }, deadline()), (message) =>
+  message.image ? (image = message.image) : pieces.push(message.data),
+);
+
+// An error as a client in another language sees it: status, and google.rpc.Status in the trailers.
+const refused = await unary(sessions, "GetSession", { sessionId: randomUUID() }).catch((error) => error);
+
+console.log(
+  JSON.stringify({
+    session: (await unary(sessions, "GetSession", { sessionId: session.id })).session.state,
+    states,
+    text: last.text.value,
+    counts: last.text.entityCounts,
+    imageType: image.mediaType,
+    imageBytes: Buffer.concat(pieces).length,
+    announcedBytes: image.sizeBytes,
+    refusedCode: refused.code,
+    refusedDetails: refused.metadata.get("grpc-status-details-bin")[0].toString("latin1"),
+  }),
+);
