@@ -72,13 +72,13 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
     if not cells:
         click.echo(empty)
         return
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2, pad_edge=False)
+    terminal = sys.stdout.isatty()
+    table = Table(box=box.SIMPLE_HEAD if terminal else box.MARKDOWN, pad_edge=not terminal)
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in cells)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*(Text(_cell(value)) for value in row))
-    terminal = sys.stdout.isatty()
     Console(width=None if terminal else PIPE_WIDTH, highlight=False, no_color=not terminal).print(table)
 
 

@@ -1,0 +1,44 @@
+"""Settings from options of the command line, over those of the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from server.cli.config import load_settings, nest
+
+
+def test_assignments_win_over_the_environment_one_field_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", "1111")
+    monkeypatch.setenv("VESTIBULE_QUACK__TOKEN", "from-the-environment")
+    monkeypatch.setenv("VESTIBULE_LOG_LEVEL", "error")
+    settings = load_settings(nest(("quack.port=2222", "metrics_port=0", "speech.engine=openai-whisper")))
+    assert settings.quack.port == 2222
+    assert settings.quack.token.get_secret_value() == "from-the-environment"
+    assert settings.metrics_port == 0
+    assert settings.speech.engine == "openai-whisper"
+    assert settings.log_level == "error"
+
+
+def test_a_value_may_hold_an_equals_sign() -> None:
+    assert nest(("llm_base_url=http://host/v1?a=b",)) == {"llm_base_url": "http://host/v1?a=b"}
+
+
+@pytest.mark.parametrize("wrong", ["quack.port", "nonsense=1", "quack.nonsense=1", "quack=1", "address.port=1", "=1"])
+def test_a_wrong_name_is_refused(wrong: str) -> None:
+    with pytest.raises(click.UsageError, match="NAME=VALUE"):
+        nest((wrong,))
+
+
+def test_a_wrong_value_is_named_but_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", "sesame-open")
+    with pytest.raises(click.UsageError) as caught:
+        load_settings()
+    assert "VESTIBULE_QUACK__PORT" in str(caught.value)
+    assert "sesame" not in str(caught.value)
+
+
+def test_paths_are_taken(tmp_path: Path) -> None:
+    assert load_settings({"data_dir": tmp_path}).ledger_path == tmp_path / "ledger.duckdb"

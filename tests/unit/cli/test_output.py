@@ -1,0 +1,47 @@
+"""Tables and JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from server.cli.output import show_fields, show_json, show_table
+
+
+def test_a_table_in_a_pipe_is_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("name", "number", "there"), [("one", 1, True), ("[red]two[/red]", 22, None)])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert out.isascii()
+    lines = [line for line in out.splitlines() if line.strip()]
+    assert lines[0].startswith("| name ")
+    assert any("[red]two[/red]" in line for line in lines), "markup in a value is text"
+    assert any("yes" in line for line in lines)
+
+
+def test_numbers_are_aligned_right(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("number",), [(1,), (2222,)])
+    lines = capsys.readouterr().out.splitlines()
+    one = next(line for line in lines if "1" in line)
+    many = next(line for line in lines if "2222" in line)
+    assert one.index("1") == many.index("2222") + 3
+
+
+def test_no_rows_are_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("name",), [], empty="There are none.")
+    assert capsys.readouterr().out == "There are none.\n"
+
+
+def test_fields_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    show_fields((("a", 1), ("longer", 0.5), ("none", None)))
+    assert capsys.readouterr().out.splitlines() == ["a       1", "longer  0.5", "none    "]
+
+
+def test_json_keeps_letters_and_writes_other_types_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    show_json({"name": "Zoë", "at": datetime(2026, 1, 2, tzinfo=UTC), "path": Path("x")})
+    out = capsys.readouterr().out
+    assert "Zoë" in out
+    assert json.loads(out) == {"name": "Zoë", "at": "2026-01-02 00:00:00+00:00", "path": "x"}

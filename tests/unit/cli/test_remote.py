@@ -1,0 +1,105 @@
+"""gRPC's errors in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+
+from server.cli.output import Failure
+from server.cli.remote import failure_of, reachable, translated
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+
+class EndedCall(grpc.RpcError, grpc.Call):
+    """A call that ended with a status, as a client sees it."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, status: status_pb2.Status | None = None) -> None:
+        self._code, self._message = code, message
+        self._trailers = ((DETAILS_KEY, status.SerializeToString()),) if status else ()
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._message
+
+    def trailing_metadata(self) -> Any:
+        return self._trailers
+
+    def initial_metadata(self) -> Any:
+        return ()
+
+    def is_active(self) -> bool:
+        return False
+
+    def time_remaining(self) -> float:
+        return 0.0
+
+    def cancel(self) -> bool:
+        return False
+
+    def add_callback(self, callback: Any) -> bool:
+        return False
+
+
+def rich(code: grpc.StatusCode, message: str, *details: Any) -> EndedCall:
+    status = status_pb2.Status(code=code.value[0], message=message)
+    for detail in details:
+        status.details.add().Pack(detail)
+    return EndedCall(code, message, status)
+
+
+def test_reason_hint_and_correlation_id_come_from_error_info() -> None:
+    info = error_details_pb2.ErrorInfo(
+        reason="SESSION_NOT_FOUND", domain="vestibule", metadata={"hint": "Check the id.", "correlation_id": "abc"}
+    )
+    failure = failure_of(rich(grpc.StatusCode.NOT_FOUND, "There is no such session.", info), "host:1")
+    assert failure.format_message() == (
+        "There is no such session. [SESSION_NOT_FOUND]\n  correlation id: abc\nHint: Check the id."
+    )
+    assert failure.exit_code == 1
+
+
+def test_violations_and_retry_are_shown() -> None:
+    bad = error_details_pb2.BadRequest(
+        field_violations=[error_details_pb2.BadRequest.FieldViolation(field="page_size", description="at most 1000")]
+    )
+    retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=2, nanos=500_000_000))
+    failure = failure_of(rich(grpc.StatusCode.INVALID_ARGUMENT, "A rule is broken.", bad, retry), "host:1")
+    assert failure.details == ("page_size: at most 1000", "try again after 2.5 s")
+    assert failure.reason == "INVALID_ARGUMENT"
+
+
+def test_nobody_there_says_how_to_start_one() -> None:
+    failure = failure_of(EndedCall(grpc.StatusCode.UNAVAILABLE, "connection refused"), "127.0.0.1:5")
+    assert "No server answers at 127.0.0.1:5." in failure.format_message()
+    assert "vestibule serve" in failure.hint
+
+
+def test_a_bare_status_keeps_its_code() -> None:
+    failure = failure_of(EndedCall(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"), "host:1")
+    assert failure.format_message() == "Deadline Exceeded [DEADLINE_EXCEEDED]"
+
+
+def test_translated_raises_a_failure() -> None:
+    with pytest.raises(Failure, match="Deadline"), translated("host:1"):
+        raise EndedCall(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+
+@pytest.mark.parametrize(
+    ("listens", "asks"),
+    [
+        ("127.0.0.1:50051", "127.0.0.1:50051"),
+        ("0.0.0.0:50051", "127.0.0.1:50051"),
+        ("[::]:50051", "127.0.0.1:50051"),
+        (":50051", "127.0.0.1:50051"),
+        ("example.com:443", "example.com:443"),
+    ],
+)
+def test_a_wildcard_is_asked_on_loopback(listens: str, asks: str) -> None:
+    assert reachable(listens) == asks

@@ -1,0 +1,85 @@
+"""`vestibule models` on a cache with tiny pinned files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import models.weights
+from models.weights_table import PinnedFile, Weights
+from server.cli.config import load_settings
+from server.cli.main import cli
+from server.cli.weights import needed_weights
+
+CONTENT = b"not really a model"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of its own, and a table of weights with one entry."""
+    tiny = Weights(
+        name="tiny",
+        purpose="a test",
+        files=(PinnedFile("model.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest(), ()),),
+        wheels=(),
+        hub=None,
+        licence="CC0-1.0",
+        attribution="nobody",
+    )
+    monkeypatch.setattr(models.weights, "ALL", {"tiny": tiny})
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(CONTENT)
+    return folder
+
+
+def test_list_fetch_verify(cache: Path, source: Path) -> None:
+    run = CliRunner()
+    before = json.loads(run.invoke(cli, ["models", "list", "--json"]).stdout)
+    assert [(w["name"], w["here"], w["needed"]) for w in before] == [("tiny", False, False)]
+
+    fetched = run.invoke(cli, ["models", "fetch", "tiny", "--source", str(source)])
+    assert fetched.exit_code == 0, fetched.output
+    assert "Fetching model weights" in fetched.stderr
+    assert "Weights ready and verified: tiny" in fetched.stdout
+    assert list(cache.rglob("model.bin"))
+
+    again = run.invoke(cli, ["models", "fetch", "tiny", "--source", str(source)])
+    assert again.stderr == "", "a second run finds them"
+    assert run.invoke(cli, ["models", "verify"]).stdout == "tiny: every file is the pinned one\n"
+    assert "tiny" in run.invoke(cli, ["models", "list"]).stdout
+
+
+def test_a_changed_file_is_found(cache: Path, source: Path) -> None:
+    run = CliRunner()
+    run.invoke(cli, ["models", "fetch", "tiny", "--source", str(source)])
+    (placed,) = cache.rglob("model.bin")
+    placed.write_bytes(CONTENT[::-1])
+    result = run.invoke(cli, ["models", "verify"])
+    assert result.exit_code == 1
+    assert "WEIGHTS_MISMATCH" in result.stderr
+
+
+def test_nothing_to_verify_is_a_failure(cache: Path) -> None:
+    result = CliRunner().invoke(cli, ["models", "verify"])
+    assert result.exit_code == 1
+    assert "vestibule models fetch" in result.stderr
+
+
+def test_an_unknown_source_is_wrong_usage(cache: Path) -> None:
+    assert CliRunner().invoke(cli, ["models", "fetch", "tiny", "--source", "nowhere"]).exit_code == 2
+
+
+def test_the_server_needs_the_weights_of_its_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_SPEECH__WEIGHTS", "whisper-tiny.en")
+    assert needed_weights(load_settings()) == ["whisper-tiny.en", "silero-vad", "rampart-pii"]

@@ -1,0 +1,59 @@
+"""Children are started, watched and ended, with what they start in turn. Real processes, no waiting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.cli.demo.processes import Child, free_ports, wait_until
+from server.cli.output import Failure
+
+PARENT = """
+import signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()"])
+print("parent up", flush=True)
+signal.pause()
+"""
+
+
+def lines(child: Child) -> list[str]:
+    return child.log.read_text().split("\n")
+
+
+def test_a_child_and_what_it_started_are_seen_and_ended(tmp_path: Path) -> None:
+    child = Child.start("parent", ["-c", PARENT], tmp_path / "log")
+    try:
+        wait_until(lambda: {"up", "parent up"} <= set(lines(child)), child, 20, "It was not up")
+        assert len(child.look()) == 1
+        child.stop()
+        assert not child.alive
+        assert [p.is_running() for p in child.left_over(patience_s=0)] == [True], "its own child was left behind"
+    finally:
+        child.kill_family()
+    assert child.left_over() == []
+
+
+def test_a_child_that_ended_is_an_error_with_its_last_lines(tmp_path: Path) -> None:
+    child = Child.start("server", ["-c", "print('no room'); raise SystemExit(3)"], tmp_path / "log")
+    child.process.wait()
+    with pytest.raises(Failure, match="ended by itself with 3") as caught:
+        wait_until(lambda: False, child, 20, "It was not up")
+    assert caught.value.details == ("no room",)
+    child.kill_family()
+
+
+def test_waiting_is_bounded(tmp_path: Path) -> None:
+    child = Child.start("server", ["-c", "import signal; signal.pause()"], tmp_path / "log")
+    try:
+        with pytest.raises(Failure, match="It was not up within 0 s"):
+            wait_until(lambda: False, child, 0, "It was not up")
+    finally:
+        child.kill_family()
+    assert not child.alive
+
+
+def test_free_ports_differ() -> None:
+    ports = free_ports(5)
+    assert len(set(ports)) == 5
+    assert all(1024 < port < 65536 for port in ports)

@@ -1,0 +1,90 @@
+"""The proof searches every place and tells what it found where."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from server.cli.demo.planted import Planted
+from server.cli.demo.proof import Finding, Traces, prove
+from server.cli.output import Failure
+
+VALUE = Planted("NAME", "Aisha Khan", "", "register.jpg")
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> Traces:
+    """What a clean demo leaves behind."""
+    state, ray_logs = tmp_path / "state" / "spool", tmp_path / "ray" / "logs"
+    for folder in (state, ray_logs):
+        folder.mkdir(parents=True)
+    (ray_logs / "worker.log").write_text("ready")
+    log, received, picture = tmp_path / "server.log", tmp_path / "received.bin", tmp_path / "register-redacted.jpg"
+    log.write_text('{"event": "rpc", "code": "OK"}')
+    received.write_bytes(b'POST /v1 {"content": "[REDACTED_NAME] signed in"}')
+    picture.write_bytes(b"\xff\xd8 pixels")
+    ledger = tmp_path / "ledger.duckdb"
+    with duckdb.connect(ledger) as connection:
+        connection.execute("CREATE TABLE turns (id INTEGER, text VARCHAR, properties JSON)")
+        connection.execute("""INSERT INTO turns VALUES (1, '[REDACTED_NAME] signed in', '{"a": "b"}')""")
+    return Traces([log], [ray_logs], ledger, state.parent, [picture], received)
+
+
+def found(findings: list[Finding]) -> dict[str, list[str]]:
+    return {f.place: [where for where, _ in f.hits] for f in findings if f.hits}
+
+
+def read_nothing_personal(picture: Path) -> str:
+    return "VISITOR REGISTER 08:15"
+
+
+def test_a_clean_demo_is_clean(traces: Traces) -> None:
+    findings = prove(traces, [VALUE], read_nothing_personal)
+    assert len(findings) == 7
+    assert found(findings) == {}
+    assert all(f.searched for f in findings)
+
+
+def test_a_leak_is_found_where_it_is(traces: Traces) -> None:
+    traces.logs[0].write_text("visitor aisha khan")
+    (traces.ray_logs[0] / "worker.log").write_text("Khan, AISHA KHAN")
+    (traces.state / "spool" / "0001").write_bytes("Aisha Khan".encode("utf-16-le"))
+    assert traces.received is not None
+    traces.received.write_bytes(b"Aisha+Khan")
+    with duckdb.connect(traces.ledger) as connection:
+        connection.execute('UPDATE turns SET properties = \'{"who": "Aisha Khan"}\'')
+    findings = prove(traces, [VALUE], lambda picture: "Aisha Khan 10:05")
+    places = found(findings)
+    assert places["what the processes printed"] == ["server.log"] * 2  # the whole name, and its first part
+    assert set(places["every column of every table"]) == {"turns.properties"}
+    assert places["redacted pictures, read again"][0] == "register-redacted.jpg"
+    assert {"Ray's logs", "spool and state folder", "bytes that the upstream received"} < set(places)
+
+
+def test_the_write_ahead_log_is_searched_while_the_file_is_open(traces: Traces) -> None:
+    with duckdb.connect(traces.ledger) as writer:
+        writer.execute("SET checkpoint_threshold = '1GB'")
+        writer.execute("INSERT INTO turns VALUES (2, 'Aisha Khan', NULL)")
+        places = found(prove(traces, [VALUE], read_nothing_personal))
+    assert "ledger.duckdb.wal" in places["database file and write-ahead log"]
+    assert set(places["every column of every table"]) == {"turns.text"}
+
+
+def test_an_upstream_of_somebody_else_is_not_looked_at(traces: Traces) -> None:
+    findings = prove(replace(traces, received=None), [VALUE], read_nothing_personal)
+    assert len(findings) == 6
+
+
+@pytest.mark.parametrize("missing", ["logs", "ray_logs"])
+def test_nothing_to_search_is_a_failure_and_no_success(traces: Traces, missing: str) -> None:
+    emptied = replace(traces, logs=[]) if missing == "logs" else replace(traces, ray_logs=[])
+    with pytest.raises(Failure, match="nothing to search"):
+        prove(emptied, [VALUE], read_nothing_personal)
+
+
+def test_a_picture_in_which_nothing_can_be_read_proves_nothing(traces: Traces) -> None:
+    with pytest.raises(Failure, match="proves nothing"):
+        prove(traces, [VALUE], lambda picture: "")
