@@ -5,13 +5,20 @@ Times are stored as TIMESTAMP in UTC. A redacted text takes three columns: ``x``
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 
 from models.text import RedactedText
+
+if importlib.util.find_spec("pandas") is None:
+    # For every parameter DuckDB looks twice for pandas, and Python does not remember that there is none: 0.08 ms a
+    # parameter, 2 ms a row. With this mark it does (measured: a row of 23 columns in 0.4 ms instead of 2.3).
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None is Python's own mark for "not there"
 
 Cursor = duckdb.DuckDBPyConnection
 """What a function that is given to ``Ledger.write`` or ``Ledger.read`` works on. It never commits or rolls back."""

