@@ -161,8 +161,12 @@ def _visit(stage: Stage, story: Story, data: Path, output: Path) -> list[Path]:
     from server.cli.demo.app import App
     from server.cli.remote import translated
 
+    # Timeouts and retries as they ship beside the protos, so that a client need not invent its own.
+    service_config = (data.parents[1] / "protos/vestibule/v1/service_config.json").read_text(encoding="utf-8")
+    options = (("grpc.service_config", service_config),)
+
     async def run() -> list[Path]:
-        async with grpc.aio.insecure_channel(stage.address) as channel:
+        async with grpc.aio.insecure_channel(stage.address, options) as channel:
             app = App(channel, story, data, output)
             await app.visit()
             if app.first_reply_s is not None:

@@ -1,0 +1,88 @@
+"""Every setting is documented in the README, with its default, in the words of its own description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from server.settings import Settings
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+# These defaults depend on the machine and the user; the README names the folder of a Linux user.
+FOLDERS = {
+    "cache_dir": "~/.cache/vestibule",
+    "data_dir": "~/.local/share/vestibule",
+    "state_dir": "~/.local/state/vestibule",
+}
+
+
+def leaves(
+    model: type[BaseModel], group: BaseModel | None = None, prefix: str = ""
+) -> Iterator[tuple[str, FieldInfo, object]]:
+    """Name, description and default of every setting, groups unfolded."""
+    for name, field in model.model_fields.items():
+        default = getattr(group, name) if group is not None else field.default
+        if isinstance(default, BaseModel):
+            yield from leaves(type(default), default, f"{prefix}{name}__")
+        else:
+            yield f"{prefix}{name}", field, default
+
+
+def rows() -> list[str]:
+    """The lines of the README's table, as they must be."""
+    found = []
+    for name, field, default in leaves(Settings):
+        found.append(f"| `VESTIBULE_{name.upper()}` | {shown(name, default)} | {field.description} |")
+    return found
+
+
+def shown(name: str, default: object) -> str:
+    value = default.get_secret_value() if isinstance(default, SecretStr) else FOLDERS.get(name, default)
+    if value is None or value == "":
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.split("`")[1])
+def test_every_setting_is_in_the_readme(row: str) -> None:
+    assert row in README.read_text(encoding="utf-8").splitlines(), f"put this line into the README:\n{row}"
+
+
+def test_the_readme_invents_no_setting() -> None:
+    known = set(rows())
+    written = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| `VESTIBULE_")]
+    assert [line for line in written if line not in known] == []
+
+
+def test_every_field_has_a_description() -> None:
+    assert [name for name, field, _ in leaves(Settings) if not field.description] == []
+
+
+def test_short_forms_win_over_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_LLM__BASE_URL", "http://long/v1")
+    monkeypatch.setenv("VESTIBULE_LLM__MODEL", "long")
+    monkeypatch.setenv("VESTIBULE_LLM_BASE_URL", "http://short/v1")
+    monkeypatch.setenv("VESTIBULE_LLM_API_KEY", "secret")
+    upstream = Settings().upstream
+    assert (upstream.base_url, upstream.model) == ("http://short/v1", "long")
+    assert upstream.api_key.get_secret_value() == "secret"
+    assert "secret" not in repr(Settings())
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().address = "elsewhere:1"  # type: ignore[misc]
+
+
+def test_groups_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VESTIBULE_SPEECH__REPLICAS", "3")
+    monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
+    settings = Settings()
+    assert settings.speech.replicas == 3
+    assert settings.vision.replicas == 1
+    assert settings.spool_dir == tmp_path / "spool"
