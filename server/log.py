@@ -26,10 +26,10 @@ _OUR_OWN_KEYS = frozenset({"event", "level", "timestamp", "module"})
 class Logger(Protocol):
     """The part of structlog that the server uses."""
 
-    def debug(self, event: str, **values: object) -> object: ...  # noqa: D102
-    def info(self, event: str, **values: object) -> object: ...  # noqa: D102
-    def warning(self, event: str, **values: object) -> object: ...  # noqa: D102
-    def error(self, event: str, **values: object) -> object: ...  # noqa: D102
+    def debug(self, event: str, **values: object) -> None: ...  # noqa: D102
+    def info(self, event: str, **values: object) -> None: ...  # noqa: D102
+    def warning(self, event: str, **values: object) -> None: ...  # noqa: D102
+    def error(self, event: str, **values: object) -> None: ...  # noqa: D102
 
 
 def get_logger(name: str) -> Logger:

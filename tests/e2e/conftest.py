@@ -1,0 +1,33 @@
+"""One server for all tests that leave it running."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc.aio
+import pytest
+import pytest_asyncio
+
+from tests.e2e.harness import App, Server, start_server, stop_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server without a remote LLM: the fallback answers."""
+    running = start_server(tmp_path_factory.mktemp("server"))
+    yield running
+    stop_server(running)
+
+
+@pytest_asyncio.fixture
+async def app(server: Server) -> AsyncIterator[App]:
+    """A client of that server."""
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        yield App(channel)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Folder of a server of one's own."""
+    return tmp_path / "own"

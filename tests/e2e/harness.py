@@ -1,0 +1,234 @@
+"""Starts the real server in its own process, and speaks to it as an app would."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import signal
+import time
+import uuid
+import wave
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+import grpc.aio
+import psutil
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+from vestibule.v1 import (
+    admin_pb2_grpc,
+    conversation_pb2,
+    conversation_pb2_grpc,
+    funnel_pb2_grpc,
+    media_pb2,
+    media_pb2_grpc,
+    recommendation_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+)
+
+from server.cli.demo.processes import Child, free_ports, wait_until
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+READY_TIMEOUT_S = 90.0
+CHUNK_BYTES = 3200  # 100 ms
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server and its folders."""
+
+    child: Child
+    home: Path
+    address: str
+    quack_port: int
+
+    @property
+    def state_dir(self) -> Path:
+        return self.home / "state"
+
+    @property
+    def ledger(self) -> Path:
+        return self.home / "data" / "ledger.duckdb"
+
+    @property
+    def log(self) -> str:
+        return self.child.log.read_text(encoding="utf-8", errors="replace")
+
+    def kill(self) -> None:
+        """SIGKILL to the server itself, as the out-of-memory killer would; what it started is cleared away."""
+        self.child.look()
+        self.child.process.kill()
+        self.child.process.wait()
+        self.child.left_over(patience_s=10.0)
+        self.child.kill_family()
+
+    def terminate(self, timeout_s: float = 10.0) -> float:
+        """SIGTERM; returns how many seconds the process took to end."""
+        self.child.look()
+        began = time.monotonic()
+        self.child.process.send_signal(signal.SIGTERM)
+        self.child.process.wait(timeout_s)
+        return time.monotonic() - began
+
+    def left_over(self) -> list[psutil.Process]:
+        """Processes that the server started and that still run."""
+        return self.child.left_over()
+
+    def memory_bytes(self) -> int:
+        """Resident memory of the server and everything that it started, pages that they share counted once each."""
+        total = 0
+        for process in [psutil.Process(self.child.process.pid), *self.child.look()]:
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().pss
+        return total
+
+
+def start_server(home: Path, *assignments: str, wait: bool = True) -> Server:
+    """Start ``vestibule serve`` on free ports and wait until health says SERVING."""
+    home.mkdir(parents=True, exist_ok=True)
+    grpc_port, quack_port, dashboard_port = free_ports(3)
+    arguments = ["-m", "server.cli", "serve", "--address", f"127.0.0.1:{grpc_port}"]
+    arguments += ["--data-dir", str(home / "data"), "--state-dir", str(home / "state")]
+    settings = (f"quack.port={quack_port}", f"ray.dashboard_port={dashboard_port}", "metrics_port=0", *assignments)
+    for assignment in settings:
+        arguments += ["--set", assignment]
+    server = Server(
+        Child.start("server", arguments, home / f"server-{uuid.uuid4().hex[:6]}.log"),
+        home,
+        f"127.0.0.1:{grpc_port}",
+        quack_port,
+    )
+    if wait:
+        wait_until(lambda: serving(server.address), server.child, READY_TIMEOUT_S, "The server was not ready")
+    return server
+
+
+def stop_server(server: Server) -> None:
+    """Clear away whatever is left of it."""
+    if server.child.alive:
+        server.child.stop()
+    server.child.kill_family()
+
+
+def serving(address: str) -> bool:
+    """Whether health says SERVING."""
+    with grpc.insecure_channel(address) as channel:
+        try:
+            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2.0)
+        except grpc.RpcError:
+            return False
+    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+class App:
+    """A mobile app, more or less."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.sessions = session_pb2_grpc.SessionServiceStub(channel)
+        self.conversations = conversation_pb2_grpc.ConversationServiceStub(channel)
+        self.media = media_pb2_grpc.MediaServiceStub(channel)
+        self.recommendations = recommendation_pb2_grpc.RecommendationServiceStub(channel)
+        self.funnel = funnel_pb2_grpc.FunnelServiceStub(channel)
+        self.admin = admin_pb2_grpc.AdminServiceStub(channel)
+
+    async def open_session(self, language: str = "en") -> str:
+        """Open a session and return its id."""
+        request = session_pb2.StartSessionRequest(client_id="e2e", request_id=str(uuid.uuid4()), language=language)
+        return (await self.sessions.StartSession(request)).session.id
+
+    async def upload(
+        self, session_id: str, content: bytes, kind: media_pb2.MediaKind.ValueType, media_type: str = "image/jpeg"
+    ) -> media_pb2.Upload:
+        """Upload a file; returns the upload as it was accepted."""
+        description = media_pb2.UploadDescription(
+            upload_id=str(uuid.uuid4()),
+            session_id=session_id,
+            kind=kind,
+            size_bytes=len(content),
+            sha256=hashlib.sha256(content).digest(),
+            media_type=media_type,
+        )
+
+        async def parts() -> AsyncIterator[media_pb2.UploadRequest]:
+            yield media_pb2.UploadRequest(description=description)
+            for at in range(0, len(content), 65536):
+                yield media_pb2.UploadRequest(data=content[at : at + 65536])
+
+        return (await self.media.Upload(parts())).upload
+
+    async def finished(self, upload_id: str) -> media_pb2.Upload:
+        """Follow an upload to its end."""
+        last = media_pb2.Upload()
+        async for message in self.media.WatchUpload(media_pb2.WatchUploadRequest(upload_id=upload_id)):
+            last = message.upload
+        return last
+
+    async def picture(self, upload_id: str) -> bytes:
+        """The redacted picture."""
+        pieces = []
+        call = self.media.DownloadRedacted(media_pb2.DownloadRedactedRequest(upload_id=upload_id))
+        async for message in call:
+            pieces.append(message.data)
+        return b"".join(pieces)
+
+
+def config(session_id: str, *, reply: bool = True, **more: Any) -> conversation_pb2.ConverseRequest:
+    """The first message of a stream of 16 kHz PCM."""
+    return conversation_pb2.ConverseRequest(
+        config=conversation_pb2.ConverseConfig(
+            session_id=session_id,
+            encoding=conversation_pb2.AUDIO_ENCODING_PCM_S16LE,
+            sample_rate_hz=16000,
+            channels=1,
+            reply=reply,
+            **more,
+        )
+    )
+
+
+def propose(wait_s: int = 60) -> conversation_pb2.ConverseRequest:
+    """Ask for a record."""
+    return conversation_pb2.ConverseRequest(propose=conversation_pb2.Propose(wait_for_uploads=Duration(seconds=wait_s)))
+
+
+def visit_pcm() -> bytes:
+    """The spoken visit as 16 kHz PCM."""
+    with wave.open(str(DATA / "visit.wav")) as clip:
+        assert (clip.getframerate(), clip.getnchannels(), clip.getsampwidth()) == (16000, 1, 2)
+        return bytes(clip.readframes(clip.getnframes()))
+
+
+async def audio(pcm: bytes, *, pace: float = 4.0, start: int = 0) -> AsyncIterator[conversation_pb2.ConverseRequest]:
+    """Audio in pieces of 100 ms, ``pace`` times as fast as it is spoken."""
+    for at in range(start, len(pcm), CHUNK_BYTES):
+        chunk = conversation_pb2.AudioChunk(offset=at, data=pcm[at : at + CHUNK_BYTES])
+        yield conversation_pb2.ConverseRequest(audio=chunk)
+        await asyncio.sleep(0.1 / pace)
+
+
+def planted(*names: str) -> list[str]:
+    """Personal values that the test media hold."""
+    return [
+        entry["value"]
+        for name in names
+        for entry in json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))["personal"]
+    ]
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """The stable reason of a failed call."""
+    status = rpc_status.from_call(cast("grpc.Call", error))
+    assert status is not None, error
+    for packed in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if packed.Unpack(info):
+            return str(info.reason)
+    raise AssertionError("no ErrorInfo")

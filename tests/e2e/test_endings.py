@@ -1,0 +1,130 @@
+"""README: SIGTERM ends the server within ten seconds; what was acknowledged is kept, also after SIGKILL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+from vestibule.v1 import conversation_pb2, media_pb2
+
+from tests.e2e.harness import (
+    DATA,
+    App,
+    audio,
+    config,
+    reason,
+    start_server,
+    stop_server,
+    visit_pcm,
+)
+
+pytestmark = pytest.mark.e2e
+
+
+async def test_sigterm_in_a_stream_and_a_job_then_resume_and_finish(home: Path) -> None:
+    server = start_server(home)
+    try:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            app = App(channel)
+            session_id = await app.open_session()
+            uploads = [
+                await app.upload(session_id, (DATA / name).read_bytes(), media_pb2.MEDIA_KIND_VISITOR_REGISTER)
+                for name in ("register.jpg", "register.jpg", "register.jpg")
+            ]
+            first = await _interrupted(app, session_id, lambda: asyncio.to_thread(server.terminate))
+        assert first.code is grpc.StatusCode.UNAVAILABLE
+        assert first.reason == "SHUTTING_DOWN"
+        assert first.took_s < 10.0
+        assert server.child.process.returncode == 0
+        assert not server.left_over()
+        assert 0 < first.acknowledged < len(visit_pcm())
+
+        server = start_server(home)
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            app = App(channel)
+            for upload in uploads:
+                assert (await app.finished(upload.id)).state == media_pb2.UPLOAD_STATE_DONE
+            finals = first.finals + await _resumed(app, session_id, first.token)
+        whole = " ".join(finals)
+        assert "[REDACTED_EMAIL]" in whole
+        assert whole.count("[REDACTED_NAME]") == 1  # said once, and neither lost nor repeated
+    finally:
+        stop_server(server)
+
+
+async def test_an_accepted_upload_survives_sigkill(home: Path) -> None:
+    server = start_server(home)
+    try:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            app = App(channel)
+            session_id = await app.open_session()
+            upload = await app.upload(session_id, (DATA / "meter.jpg").read_bytes(), media_pb2.MEDIA_KIND_METER)
+            server.kill()
+        server = start_server(home)
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            done = await App(channel).finished(upload.id)
+        assert done.state == media_pb2.UPLOAD_STATE_DONE
+        assert not list((server.state_dir / "spool").iterdir()), "media goes once the result is there"
+    finally:
+        stop_server(server)
+
+
+class _Interrupted:
+    """What a client saw of a stream that was ended under it."""
+
+    def __init__(self) -> None:
+        self.token = ""
+        self.acknowledged = 0
+        self.finals: list[str] = []
+        self.code: grpc.StatusCode | None = None
+        self.reason = ""
+        self.took_s = 0.0
+
+
+async def _interrupted(app: App, session_id: str, end: object) -> _Interrupted:
+    seen = _Interrupted()
+
+    async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(session_id, reply=False)
+        async for chunk in audio(visit_pcm(), pace=1.0):
+            yield chunk
+
+    ending: asyncio.Task[float] | None = None
+    try:
+        async for message in app.conversations.Converse(talk()):
+            if message.HasField("configured"):
+                seen.token = message.configured.resume_token
+            if message.HasField("acknowledged"):
+                seen.acknowledged = message.acknowledged.offset
+            if message.HasField("final"):
+                seen.finals.append(message.final.text.value)
+                if ending is None:
+                    ending = asyncio.ensure_future(end())  # type: ignore[operator]
+    except grpc.aio.AioRpcError as error:
+        seen.code, seen.reason = error.code(), reason(error)
+    assert ending is not None
+    seen.took_s = await ending
+    return seen
+
+
+async def _resumed(app: App, session_id: str, token: str) -> list[str]:
+    offset: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def rest() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(session_id, reply=False, resume_token=token)
+        async for chunk in audio(visit_pcm(), pace=4.0, start=await offset):
+            yield chunk
+
+    finals = []
+    async for message in app.conversations.Converse(rest()):
+        if message.HasField("configured"):
+            with contextlib.suppress(asyncio.InvalidStateError):
+                offset.set_result(message.configured.next_offset)
+        if message.HasField("final"):
+            finals.append(message.final.text.value)
+    return finals

@@ -1,0 +1,168 @@
+"""README: from a voice and a photograph to an approved record, and nothing personal on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from vestibule.v1 import common_pb2, conversation_pb2, media_pb2, recommendation_pb2, session_pb2
+
+from tests.e2e.harness import DATA, App, Server, audio, config, planted, propose, reason, visit_pcm
+
+pytestmark = pytest.mark.e2e
+
+
+def digits(text: str) -> str:
+    return "".join(c for c in text if c.isdigit())
+
+
+async def test_a_spoken_visit_and_two_photographs_become_an_approved_record(app: App, server: Server) -> None:
+    session_id = await app.open_session()
+    uploads = [
+        await app.upload(session_id, (DATA / name).read_bytes(), kind)
+        for name, kind in (
+            ("register.jpg", media_pb2.MEDIA_KIND_VISITOR_REGISTER),
+            ("meter.jpg", media_pb2.MEDIA_KIND_METER),
+        )
+    ]
+    assert {u.state for u in uploads} <= {media_pb2.UPLOAD_STATE_ACCEPTED, media_pb2.UPLOAD_STATE_PROCESSING}
+
+    async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(session_id)
+        async for chunk in audio(visit_pcm(), pace=2.0):
+            yield chunk
+        yield propose()
+
+    seen: dict[str, list[Any]] = {}
+    everything = b""
+    async for message in app.conversations.Converse(talk()):
+        kind = message.WhichOneof("payload")
+        seen.setdefault(str(kind), []).append(getattr(message, str(kind)))
+        everything += message.SerializeToString()
+
+    pcm = visit_pcm()
+    assert seen["acknowledged"][-1].offset == len(pcm)
+    assert seen["partial"], "text comes while the person speaks"
+    assert len(seen["final"]) >= 2
+    spoken = " ".join(final.text.value for final in seen["final"])
+    assert "[REDACTED_NAME]" in spoken
+    assert "[REDACTED_EMAIL]" in spoken
+    assert seen["reply_ended"][-1].origin == common_pb2.ORIGIN_FALLBACK
+
+    for upload in uploads:
+        done = await app.finished(upload.id)
+        assert done.state == media_pb2.UPLOAD_STATE_DONE, done.failure_reason
+        assert done.text.safe_for_llm
+        everything += done.SerializeToString() + await app.picture(upload.id)
+    assert "04821" in digits((await app.finished(uploads[1].id)).text.value)
+
+    proposed = seen["proposal"][-1].recommendation
+    assert proposed.state == recommendation_pb2.RECOMMENDATION_STATE_PENDING
+    assert proposed.record.fields
+    watched = app.sessions.WatchSession(session_pb2.WatchSessionRequest(session_id=session_id))
+    first = await anext(aiter(watched))
+    assert first.session.state == common_pb2.SESSION_STATE_AWAITING_APPROVAL
+
+    wrong = recommendation_pb2.ApproveRecommendationRequest(
+        recommendation_id=proposed.id, content_hash=bytes(32), decided_by="clerk-7"
+    )
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await app.recommendations.ApproveRecommendation(wrong)
+    assert reason(caught.value) == "HASH_MISMATCH"
+    for _ in range(2):  # safe to repeat
+        approved = await app.recommendations.ApproveRecommendation(
+            recommendation_pb2.ApproveRecommendationRequest(
+                recommendation_id=proposed.id, content_hash=proposed.content_hash, decided_by="clerk-7"
+            )
+        )
+        assert approved.recommendation.state == recommendation_pb2.RECOMMENDATION_STATE_APPROVED
+
+    updates = [first]
+    async with asyncio.timeout(10):
+        async for update in watched:
+            updates.append(update)
+    assert updates[-1].session.state == common_pb2.SESSION_STATE_COMPLETED
+
+    for value in planted("visit", "register"):
+        assert value.encode() not in everything
+        assert value not in server.log
+
+
+async def test_typed_text_is_redacted_and_answered(app: App) -> None:
+    session_id = await app.open_session()
+
+    async def typed() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(session_id)
+        text = "I am Maria Lopez, write to maria.lopez@example.org. The meter reads 04821."
+        yield conversation_pb2.ConverseRequest(text=conversation_pb2.TypedText(text=text))
+
+    messages = [m async for m in app.conversations.Converse(typed())]
+    [final] = [m.final for m in messages if m.HasField("final")]
+    assert "Lopez" not in final.text.value
+    assert "[REDACTED_EMAIL]" in final.text.value
+    assert "04821" in final.text.value
+    assert [m for m in messages if m.HasField("reply_ended")]
+
+
+async def test_silence_invents_nothing(app: App) -> None:
+    session_id = await app.open_session()
+
+    async def silent() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(session_id)
+        async for chunk in audio(bytes(4 * 32000), pace=20.0):
+            yield chunk
+
+    messages = [m async for m in app.conversations.Converse(silent())]
+    assert not [m for m in messages if m.HasField("final")]
+
+
+@pytest.mark.parametrize("name", ["visit.webm", "visit.ogg", "visit.mp3", "visit.flac", "visit.aac", "visit.m4a"])
+async def test_every_format_of_a_phone_streams(app: App, name: str) -> None:
+    session_id = await app.open_session()
+    content = (DATA / name).read_bytes()
+
+    async def stream() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield conversation_pb2.ConverseRequest(
+            config=conversation_pb2.ConverseConfig(
+                session_id=session_id, encoding=conversation_pb2.AUDIO_ENCODING_CONTAINER
+            )
+        )
+        for at in range(0, len(content), 4000):
+            chunk = conversation_pb2.AudioChunk(offset=at, data=content[at : at + 4000])
+            yield conversation_pb2.ConverseRequest(audio=chunk)
+
+    finals = [m.final async for m in app.conversations.Converse(stream()) if m.HasField("final")]
+    assert finals
+    assert "[REDACTED_NAME]" in " ".join(f.text.value for f in finals)
+
+
+async def test_a_recording_can_be_uploaded(app: App) -> None:
+    session_id = await app.open_session()
+    content = (DATA / "visit.wav").read_bytes()
+    upload = await app.upload(session_id, content, media_pb2.MEDIA_KIND_RECORDING, "audio/wav")
+    done = await app.finished(upload.id)
+    assert done.state == media_pb2.UPLOAD_STATE_DONE
+    assert "[REDACTED_EMAIL]" in done.text.value
+    assert not done.has_redacted_image
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"%!PS-Adobe-3.0 and then some", "UNSUPPORTED_MEDIA"),
+        (b"\xff\xd8\xff\xe0" + b"no picture at all" * 100, "BROKEN_MEDIA"),
+    ],
+)
+async def test_what_is_no_picture_is_refused_with_a_reason(app: App, content: bytes, expected: str) -> None:
+    session_id = await app.open_session()
+    try:
+        upload = await app.upload(session_id, content, media_pb2.MEDIA_KIND_METER)
+    except grpc.aio.AioRpcError as error:
+        assert reason(error) == expected
+    else:
+        done = await app.finished(upload.id)
+        assert (done.state, done.failure_reason) == (media_pb2.UPLOAD_STATE_FAILED, expected)
