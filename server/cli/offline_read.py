@@ -24,8 +24,8 @@ def read_lines(
 ) -> None:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
-    In ``{"id", "image": path, "document_type"?}``, out ``{"id", "lines": [{"text", "box", "score"}], "compute_s"}``; a line
-    that cannot be answered becomes ``{"id", "error": {"reason", "message"}}`` and the next one is read.
+    In ``{"id", "image": path, "document_type"?}``, out ``{"id", "lines": [{"text", "box", "score"}], "compute_s"}``; a
+    line that cannot be answered becomes ``{"id", "error": {"reason", "message"}}`` and the next one is read.
 
     Args:
         stdin: One object a line; blank lines are skipped.
