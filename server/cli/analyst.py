@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
     import duckdb
 
     from server.settings import Settings
+
+
+class Reader(Protocol):
+    """A connection to the ledger, live or not."""
+
+    def execute(self, sql: str, /) -> duckdb.DuckDBPyConnection:
+        """Run one query; returns where to fetch rows and column names from."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
 
 
 def quack_token(settings: Settings) -> str:
@@ -35,23 +47,22 @@ def quack_token(settings: Settings) -> str:
         raise Failure("The Quack token may not be read by this user.", hint="Ask the operator for it.") from None
 
 
-def attach_statements(settings: Settings) -> str:
+def attach_statements(port: int, token: str) -> str:
     """What an analyst types into any DuckDB client to attach the live ledger."""
-    return (
-        "INSTALL quack; LOAD quack;\n"
-        f"CREATE SECRET (TYPE quack, TOKEN '{quack_token(settings)}');\n"
-        f"ATTACH 'quack:localhost:{settings.quack.port}' AS live; USE live;"
-    )
+    from server.ledger.quack import attach_statement
+
+    return attach_statement(port).replace("'...'", "'" + token.replace("'", "''") + "'")
 
 
 @contextmanager
-def opened_ledger(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened_ledger(settings: Settings) -> Iterator[Reader]:
     """The ledger for reading.
 
     Asks the running server; when none answers and nobody holds the file, opens the file itself, read-only.
 
     Raises:
         Failure: Neither works, or a statement inside fails.
+        InvalidInput: The live endpoint refuses a statement.
     """
     import duckdb
 
@@ -64,7 +75,7 @@ def opened_ledger(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.close()
 
 
-def _open(settings: Settings) -> duckdb.DuckDBPyConnection:
+def _open(settings: Settings) -> Reader:
     import duckdb
 
     from server.ledger.client import connect

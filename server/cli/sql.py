@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from server.cli.analyst import attach_statements, opened_ledger
+from models.errors import VestibuleError
+from server.cli.analyst import attach_statements, opened_ledger, quack_token
 from server.cli.config import load_settings
 from server.cli.output import Failure, show_json, show_table
 
 if TYPE_CHECKING:
-    import duckdb
+    from server.cli.analyst import Reader
 
 STARTING_POINT = "SELECT * FROM v_funnel;"
 
@@ -39,7 +40,7 @@ def sql(query: str | None, as_json: bool, as_csv: bool, show_attach: bool) -> No
         raise click.UsageError("Choose --json or --csv.")
     settings = load_settings()
     if show_attach:
-        click.echo(attach_statements(settings))
+        click.echo(attach_statements(settings.quack.port, quack_token(settings)))
         return
     if query == "-" or (query is None and not sys.stdin.isatty()):
         query = sys.stdin.read()
@@ -50,7 +51,7 @@ def sql(query: str | None, as_json: bool, as_csv: bool, show_attach: bool) -> No
             _show(connection, query, as_json=as_json, as_csv=as_csv)
 
 
-def _show(connection: duckdb.DuckDBPyConnection, query: str, *, as_json: bool = False, as_csv: bool = False) -> None:
+def _show(connection: Reader, query: str, *, as_json: bool = False, as_csv: bool = False) -> None:
     result = connection.execute(query)
     columns = [column[0] for column in result.description or ()]
     rows: list[tuple[Any, ...]] = result.fetchall()
@@ -64,7 +65,7 @@ def _show(connection: duckdb.DuckDBPyConnection, query: str, *, as_json: bool = 
         show_table(columns, rows, empty="No rows.")
 
 
-def _prompt(connection: duckdb.DuckDBPyConnection) -> None:
+def _prompt(connection: Reader) -> None:
     import contextlib
 
     import duckdb
@@ -84,5 +85,7 @@ def _prompt(connection: duckdb.DuckDBPyConnection) -> None:
         try:
             _show(connection, pending)
         except duckdb.Error as error:
-            click.echo(f"Error: {Failure(str(error).strip()).format_message()}", err=True)
+            click.echo(f"Error: {str(error).strip()}", err=True)
+        except VestibuleError as error:
+            Failure.of(error).show()
         pending = ""

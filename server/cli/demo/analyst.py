@@ -1,8 +1,6 @@
 """The demo's analyst: a process of its own that attaches to the live ledger and asks for the funnel.
 
-    python -m server.cli.demo.analyst
-
-Port and token come from the settings and the state folder, as for every analyst.
+    python -m server.cli.demo.analyst --port PORT --token-file FILE
 """
 
 from __future__ import annotations
@@ -18,13 +16,7 @@ QUERIES = (
         "SELECT stage, sessions, dropped, round(drop_off_rate, 2) AS drop_off, round(median_s, 2) AS median_s "
         "FROM v_funnel ORDER BY position",
     ),
-    (
-        "What was said and photographed",
-        "SELECT kind, count(*) AS number, sum(things) AS replaced FROM ("
-        "SELECT 'turns' AS kind, list_sum(map_values(redactions::JSON::MAP(VARCHAR, INTEGER))) AS things FROM v_turns "
-        "UNION ALL SELECT 'uploads', list_sum(map_values(redactions::JSON::MAP(VARCHAR, INTEGER))) FROM v_uploads) "
-        "GROUP BY kind ORDER BY kind",
-    ),
+    ("What happened", "SELECT kind, count(*) AS number FROM v_session_timeline GROUP BY kind ORDER BY kind"),
 )
 
 

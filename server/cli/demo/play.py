@@ -178,6 +178,8 @@ def _visit(stage: Stage, story: Story, data: Path, output: Path) -> list[Path]:
 
 
 def _analyse(stage: Stage, story: Story) -> None:
+    from server.cli.analyst import attach_statements
+
     token_file = stage.state / "quack.token"
     arguments = ["-m", "server.cli.demo.analyst", "--port", str(stage.quack_port), "--token-file", str(token_file)]
     done = subprocess.run(
@@ -187,10 +189,7 @@ def _analyse(stage: Stage, story: Story) -> None:
         raise Failure("The analyst could not read the ledger.", details=done.stderr.splitlines()[-5:])
     story.say(done.stdout.rstrip())
     story.say("To look yourself while it runs, in any DuckDB 1.5 client:")
-    token = token_file.read_text(encoding="utf-8").strip()
-    story.say(f"  INSTALL quack; LOAD quack; CREATE SECRET (TYPE quack, TOKEN '{token}');")
-    story.say(f"  ATTACH 'quack:localhost:{stage.quack_port}' AS live;")
-    story.say("  SELECT * FROM live.v_funnel;")
+    story.say(attach_statements(stage.quack_port, token_file.read_text(encoding="utf-8").strip()))
     story.say(f"Ray dashboard: http://127.0.0.1:{stage.dashboard_port}")
 
 

@@ -41,6 +41,8 @@ from server.cli.demo.upstream_script import (
 )
 
 MAX_HELD_BYTES = 1024 * 1024
+HUGE_PARTS = 400
+"""Of 10,000 characters. Not without end: uvicorn tells a generator nothing when the client has left."""
 
 
 class Upstream:
@@ -159,14 +161,14 @@ class Upstream:
             if script.mode is Mode.SLOW:
                 await asyncio.sleep(script.delay_s)
             yield event(chunk({"content": token}))
-        while script.mode is Mode.HUGE:
+        for _ in range(HUGE_PARTS if script.mode is Mode.HUGE else 0):
             yield event(chunk({"content": "", "padding": "x" * 10_000}))
         yield event(chunk({}, finish_reason="stop"))
         yield b"data: [DONE]\n\n"
 
     async def _broken_body(self, request: Request, script: Script) -> AsyncIterator[bytes]:
         yield b'{"object": "chat.completion", "padding": "'
-        while script.mode is Mode.HUGE:
+        for _ in range(HUGE_PARTS if script.mode is Mode.HUGE else 0):
             yield b"x" * 10_000
         if script.mode is Mode.CUT:
             raise Cut

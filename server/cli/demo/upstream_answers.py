@@ -84,8 +84,8 @@ def _field(name: str, value: str, material: Mapping[str, str]) -> dict[str, str]
 
 def _reading_fields(materials: list[dict[str, str]]) -> list[dict[str, str]]:
     """A photographed meter first, then what was said last."""
-    ordered = sorted(materials[::-1], key=lambda material: material["kind"] != "meter")
-    for material in ordered:
+    newest_first = list(reversed(materials))
+    for material in sorted(newest_first, key=lambda material: material["kind"] != "meter"):
         reading: Reading | None = meter_reading(material["text"]) if material["kind"] != "visitor_register" else None
         if reading is not None:
             unit = [_field("meter_unit", reading.unit, material)] if reading.unit else []

@@ -30,7 +30,7 @@ class Mode(StrEnum):
     EMPTY = "empty"  # 200, without text
     ERROR_EVENT = "error_event"  # 200, and an error inside the answer
     BAD_RECORD = "bad_record"  # JSON that is no record
-    HUGE = "huge"  # an answer without end
+    HUGE = "huge"  # an answer of 4 MB
     SLOW = "slow"  # delay_s before every token
 
 

@@ -1,0 +1,105 @@
+"""The offline commands: filters of JSON lines, and something readable for a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from server.cli import offline
+from server.cli.config import load_settings
+from server.cli.main import cli
+from tests.fakes.redactor import PhraseRedactor
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+@pytest.fixture
+def redactor(monkeypatch: pytest.MonkeyPatch) -> PhraseRedactor:
+    """A redactor that knows one name, in the place of the real one, and no weights fetched."""
+    fake = PhraseRedactor({"maria lopez": "NAME"})
+    monkeypatch.setattr(offline, "_settings_with", lambda names: load_settings())
+    monkeypatch.setattr(offline, "_redactor", lambda settings, threads: fake)
+    return fake
+
+
+def run(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(cli, list(arguments), input=stdin)
+
+
+def rows(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_text_for_a_person(redactor: PhraseRedactor) -> None:
+    result = run("redact", "I am Maria Lopez.")
+    assert (result.exit_code, result.stdout) == (0, "I am [REDACTED_NAME].\n")
+
+
+def test_a_text_from_standard_input_with_its_source(redactor: PhraseRedactor) -> None:
+    result = run("redact", "-", "--source", "speech", "--lang", "es", stdin="soy Maria Lopez")
+    assert result.stdout == "soy [REDACTED_NAME]\n"
+    assert (redactor.contexts[0].source, redactor.contexts[0].language) == ("speech", "es")
+
+
+def test_json_for_a_script(redactor: PhraseRedactor) -> None:
+    (row,) = rows(run("redact", "I am Maria Lopez.", "--json"))
+    assert row["text"] == "I am [REDACTED_NAME]."
+    assert row["entities"] == [{"type": "NAME", "start": 5, "end": 16, "score": 1.0}]
+
+
+def test_json_lines_stay_in_order_and_a_bad_one_is_an_answer(redactor: PhraseRedactor) -> None:
+    lines = ['{"id": 1, "text": "Maria Lopez", "source": "typed"}', "nonsense", '{"id": 3, "text": "nobody é"}']
+    result = run("redact", "--jsonl", stdin="\n".join(lines) + "\n")
+    assert result.exit_code == 0
+    first, second, third = rows(result)
+    assert (first["id"], first["text"]) == (1, "[REDACTED_NAME]")
+    assert second["error"]["reason"] == "BAD_JSON"
+    assert (third["id"], third["text"]) == (3, "nobody é")
+
+
+@pytest.mark.parametrize("command", ["transcribe", "read"])
+def test_files_or_json_lines_not_both_and_not_neither(command: str) -> None:
+    assert run(command).exit_code == 2
+    assert run(command, "a.file", "--jsonl").exit_code == 2
+
+
+@pytest.mark.models
+def test_a_missing_file_is_told_on_stderr_and_exits_with_1(redactor: PhraseRedactor) -> None:
+    result = run("read", str(DATA / "nothing.jpg"), str(DATA / "meter.jpg"))
+    assert result.exit_code == 1
+    assert "nothing.jpg: There is no such file. [NO_SUCH_FILE]" in result.stderr
+    assert f"==> {DATA / 'meter.jpg'} <==" in result.stdout
+    assert "WATER METER" in result.stdout
+
+
+@pytest.mark.models
+def test_a_picture_is_read_redacted_unless_asked_otherwise() -> None:
+    request = json.dumps({"id": "r", "image": str(DATA / "register.jpg")}) + "\n"
+    (redacted,) = rows(run("read", "--jsonl", stdin=request))
+    (unredacted,) = rows(run("read", "--jsonl", "--unredacted", stdin=request))
+    assert {"id", "lines", "compute_s"} <= set(redacted)
+    assert {"text", "box", "score"} <= set(redacted["lines"][0])
+    assert "Novak" in json.dumps(unredacted)
+    assert "Novak" not in json.dumps(redacted)
+    assert "[REDACTED_" in json.dumps(redacted)
+
+
+@pytest.mark.models
+def test_a_recording_is_written_down_redacted_unless_asked_otherwise() -> None:
+    request = json.dumps({"id": "v", "audio": str(DATA / "visit.wav"), "lang": "en"}) + "\n"
+    (redacted,) = rows(run("transcribe", "--jsonl", stdin=request))
+    (unredacted,) = rows(run("transcribe", "--jsonl", "--unredacted", stdin=request))
+    assert {"id", "text", "segments", "audio_s", "compute_s"} <= set(redacted)
+    assert "Carter" in unredacted["text"]
+    assert "Carter" not in json.dumps(redacted)
+    assert "water meter" in redacted["text"].lower()
+
+
+@pytest.mark.models
+def test_a_text_is_redacted_by_the_real_redactor() -> None:
+    result = run("redact", "I am Maria Lopez, call me on 415-555-0132")
+    assert (result.exit_code, result.stdout) == (0, "I am [REDACTED_NAME], call me on [REDACTED_PHONE]\n")
