@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from models.text import RedactedText
@@ -34,8 +35,15 @@ _COLUMNS = {
     "properties": "VARCHAR",
     "properties_meta": "VARCHAR",
 }
-_SELECTED = ", ".join(f"unnest(?::{kind}[])" for kind in _COLUMNS.values())
-_INSERT_MANY = f"INSERT INTO events ({', '.join(_COLUMNS)}) SELECT {_SELECTED} ON CONFLICT DO NOTHING"
+_NAMES = ", ".join(_COLUMNS)
+_MARKS = f"({', '.join('?' * len(_COLUMNS))})"
+_INSERT_FEW = f"INSERT INTO events ({_NAMES}) VALUES {{rows}} ON CONFLICT DO NOTHING"  # noqa: S608 - names are literals of ours
+# A batch travels as one JSON text: DuckDB reads that several times faster than lists of parameters.
+_INSERT_BATCH = f"""INSERT INTO events ({_NAMES})
+    SELECT UNNEST(r) FROM (SELECT unnest(from_json_strict(?::JSON, '{json.dumps([_COLUMNS])}')) AS r)
+    ON CONFLICT DO NOTHING"""  # noqa: S608 - names are literals of ours
+FEW = 4
+"""Up to so many rows plain parameters are faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,15 @@ class Recorded:
 def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> Recorded:
     """Insert events; those whose id is known, in the ledger or earlier in the batch, are left out and counted."""
     once = {row.id: row for row in reversed(rows)}
-    columns = list(zip(*(_values(row) for row in reversed(once.values())), strict=True))
-    new = count(cursor, _INSERT_MANY, [list(column) for column in columns]) if columns else 0
+    values = [_values(row) for row in reversed(once.values())]
+    if not values:
+        return Recorded(0, 0)
+    if len(values) <= FEW:
+        sql = _INSERT_FEW.format(rows=", ".join([_MARKS] * len(values)))
+        new = count(cursor, sql, [value for row in values for value in row])
+    else:
+        batch = json.dumps([dict(zip(_COLUMNS, row, strict=True)) for row in values], default=datetime.isoformat)
+        new = count(cursor, _INSERT_BATCH, [batch])
     return Recorded(new, len(rows) - new)
 
 

@@ -185,6 +185,19 @@ def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner:
     return get(cursor, job_id)
 
 
+def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str) -> JobRow:
+    """Put a job back that its owner could not finish because it ends; the attempt does not count.
+
+    Raises:
+        NotFound: JOB_NOT_FOUND.
+        Conflict: LEASE_LOST.
+    """
+    job = _require_lease(cursor, job_id, owner)
+    reschedule(cursor, job_id, now, job.last_reason, owner=owner)
+    update(cursor, "jobs", job_id, {"attempts": max(0, job.attempts - 1)})
+    return get(cursor, job_id)
+
+
 def finish(cursor: Cursor, job_id: str, *, owner: str = "") -> JobRow:
     """End a job well; in the same transaction as its result. Repeating it changes nothing.
 
@@ -247,12 +260,21 @@ def count_open(cursor: Cursor) -> int:
     return count(cursor, "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
 
 
-def next_due(cursor: Cursor) -> datetime | None:
-    """When the next job becomes due, or a lease runs out; None when nothing is open."""
+def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:
+    """When the next job becomes due, or a lease runs out; None when nothing is open.
+
+    Args:
+        cursor: Of a read.
+        after: Leave out what was due at this time already and waits for something else than the clock.
+    """
+    moment = stored_time_or_none(after)
     row = fetch_one(
         cursor,
-        """SELECT min(CASE WHEN state = 'QUEUED' THEN next_attempt_time ELSE lease_until END) AS due
-        FROM jobs WHERE state IN ('QUEUED', 'RUNNING')""",
+        """SELECT min(due) AS due FROM (
+            SELECT CASE WHEN state = 'QUEUED' THEN next_attempt_time ELSE lease_until END AS due
+            FROM jobs WHERE state IN ('QUEUED', 'RUNNING'))
+        WHERE ?::TIMESTAMP IS NULL OR due > ?""",
+        [moment, moment],
     )
     return aware_or_none(row["due"]) if row else None
 

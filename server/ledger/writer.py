@@ -19,9 +19,9 @@ from typing import Any, Generic, TypeVar
 
 import duckdb
 
-from models.errors import Overloaded, ShuttingDown, VestibuleError
+from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
 from server.ledger.columns import Cursor
-from server.ledger.errors import translate
+from server.ledger.errors import DISK_HINT, translate
 from server.ledger.migrations import migrate
 from server.ledger.types import Clock, utc_now
 
@@ -84,7 +84,6 @@ class Ledger:
             Unavailable: LEDGER_LOCKED when another process holds the file, LEDGER_IO when the disk refuses.
             InternalError: LEDGER_NEWER when a newer release has written the file.
         """
-        _make_private_folder(path.parent)
         config: dict[str, Any] = {
             "memory_limit": f"{memory_bytes}B",
             "threads": THREADS,
@@ -92,11 +91,15 @@ class Ledger:
         }
         failure: VestibuleError
         try:
+            _make_private_folder(path.parent)
             connection = duckdb.connect(str(path), config=config)
+            path.chmod(stat.S_IRUSR | stat.S_IWUSR)
         except duckdb.Error as error:
             failure = translate(error)
+        except OSError as error:
+            name = type(error).__name__
+            failure = Unavailable(f"The ledger's folder cannot be used ({name}).", reason="LEDGER_IO", hint=DISK_HINT)
         else:
-            path.chmod(stat.S_IRUSR | stat.S_IWUSR)
             return cls._migrated(connection, path, clock)
         raise failure
 

@@ -16,6 +16,7 @@ import pytest
 from models.errors import InternalError, Unavailable
 from server.ledger import sessions
 from server.ledger.client import LiveConnection, connect
+from server.ledger.columns import Cursor
 from server.ledger.quack import QuackEndpoint, attach_statement
 from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
@@ -28,6 +29,7 @@ TOKEN = "a-token-for-tests-0123"
 CLIENT = """
 import json, sys, duckdb
 from models.errors import InvalidInput
+from server.ledger.columns import Cursor
 from server.ledger.client import connect
 port, token = int(sys.argv[1]), sys.argv[2]
 live = connect(port, token)
@@ -42,6 +44,13 @@ for query in json.load(sys.stdin):
 """
 
 
+def _forty_sessions(cursor: Cursor) -> None:
+    for number in range(40):
+        row, _ = sessions.insert_or_get(cursor, session(at=number))
+        if number % 2:
+            sessions.transition(cursor, row.id, SessionState.IN_PROGRESS, after(60))
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -51,10 +60,7 @@ def _free_port() -> int:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ledger, int, list[str]]]:
     ledger = Ledger.open(tmp_path_factory.mktemp("quack") / "ledger.duckdb", lambda: NOW)
-    for number in range(40):
-        row, _ = ledger.write_now(lambda c, n=number: sessions.insert_or_get(c, session(at=n)))
-        if number % 2:
-            ledger.write_now(lambda c, i=row.id: sessions.transition(c, i, SessionState.IN_PROGRESS, after(60)))
+    ledger.write_now(_forty_sessions)
     refused: list[str] = []
     endpoint = QuackEndpoint(ledger, _free_port(), TOKEN, limit_s=1.0, on_refused=refused.append)
     endpoint.start()
@@ -85,11 +91,11 @@ def _ask(port: int, queries: tuple[str, ...]) -> list[dict[str, Any]]:
 def test_analysts_ask_while_the_server_writes(served: tuple[Ledger, int, list[str]]) -> None:
     ledger, port, _ = served
     ended = threading.Event()
-    written = []
+    written: list[bool] = []
 
     def write() -> None:
         while not ended.is_set():
-            written.append(ledger.write_now(lambda c: sessions.insert_or_get(c, session(at=len(written)))))
+            written.append(ledger.write_now(lambda c: sessions.insert_or_get(c, session(at=len(written)))[1]))
 
     writer = threading.Thread(target=write)
     writer.start()

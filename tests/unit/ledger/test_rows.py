@@ -136,6 +136,15 @@ def test_events_count_once_by_id(cursor: Cursor) -> None:
     assert events.list_of_session(cursor, "s") == [third, first, second]
 
 
+@pytest.mark.parametrize("number", [1, events.FEW, events.FEW + 1, 500])
+def test_batches_of_every_size_come_back_as_they_went_in(cursor: Cursor, number: int) -> None:
+    rows = [event("s", at=at, name="q\"uo'te\\é") for at in range(number)]
+    rows[0] = replace(rows[0], device_time=None, took_s=None, stage=SessionState.STARTED, properties={})
+    assert events.insert_many(cursor, rows) == Recorded(number, 0)
+    assert events.insert_many(cursor, rows) == Recorded(0, number)
+    assert events.list_of_session(cursor, "s") == rows
+
+
 def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor) -> None:
     owner, _ = sessions.insert_or_get(cursor, session(client_id="site-9"))
     mine = event(owner.id)

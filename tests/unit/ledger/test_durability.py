@@ -1,0 +1,78 @@
+"""What was acknowledged is there after SIGKILL, and nothing is there by half."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from server.ledger.columns import Cursor
+from server.ledger.writer import Ledger
+from tests.unit.ledger.makers import NOW
+
+ROUNDS = 20
+ACKNOWLEDGED_AT_MOST = 40
+
+# Writes pairs of rows from eight tasks and prints the number of each pair once it is acknowledged.
+WRITER = """
+import asyncio, pathlib, sys
+from server.ledger.writer import Ledger
+
+ledger = Ledger.open(pathlib.Path(sys.argv[1]))
+TABLE = "CREATE TABLE IF NOT EXISTS pairs (n INTEGER, half INTEGER, filler VARCHAR)"
+ledger.write_now(lambda c: c.execute(TABLE) and None)
+first = int(sys.argv[2])
+ledger.write_now(lambda c: c.execute("SET wal_autocheckpoint = '64KB'") and None)
+
+def pair(n):
+    def write(cursor):
+        cursor.execute("INSERT INTO pairs VALUES (?, 0, repeat('x', 2000))", [n])
+        cursor.execute("INSERT INTO pairs VALUES (?, 1, repeat('y', 2000))", [n])
+    return write
+
+async def one(task):
+    for n in range(first + task, first + 100_000, 8):
+        await ledger.write(pair(n))
+        print(n, flush=True)
+
+async def main():
+    await asyncio.gather(*[one(task) for task in range(8)])
+
+asyncio.run(main())
+"""
+
+
+def _kill_while_it_writes(path: Path, first: int, chance: random.Random) -> list[int]:
+    """Start a writer, kill it after some acknowledgements; returns those that were read."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(first)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    wanted = chance.randrange(1, ACKNOWLEDGED_AT_MOST)
+    lines = [child.stdout.readline() for _ in range(wanted)]
+    child.send_signal(signal.SIGKILL)
+    rest, problems = child.communicate(timeout=60)
+    lines += [line for line in rest.splitlines(keepends=True) if line.endswith("\n")]
+    assert all(lines), problems
+    assert child.returncode == -signal.SIGKILL
+    return [int(line) for line in lines]
+
+
+def _pairs(cursor: Cursor) -> dict[int, int]:
+    return dict(cursor.execute("SELECT n, count(DISTINCT half) FROM pairs GROUP BY n").fetchall())
+
+
+def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "ledger.duckdb"
+    chance = random.Random(2)
+    acknowledged: list[int] = []
+    for turn in range(ROUNDS):
+        acknowledged += _kill_while_it_writes(path, turn * 1_000_000, chance)
+        ledger = Ledger.open(path, lambda: NOW)
+        stored = ledger.read_now(_pairs)
+        ledger.close()
+        assert set(acknowledged) <= set(stored)
+        assert set(stored.values()) == {2}
+    assert len(acknowledged) >= ROUNDS
