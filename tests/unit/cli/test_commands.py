@@ -1,0 +1,221 @@
+"""The commands that ask a running server, against a small gRPC server on loopback that answers from memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc
+import pytest
+from click.testing import CliRunner, Result
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from vestibule.v1 import admin_pb2, admin_pb2_grpc, funnel_pb2, funnel_pb2_grpc, session_pb2, session_pb2_grpc
+from vestibule.v1.common_pb2 import SESSION_STATE_COMPLETED
+
+from server.cli.main import cli
+
+OPEN, CLOSED = "0b0e5c1e-0000-4000-8000-000000000001", "0b0e5c1e-0000-4000-8000-000000000002"
+
+
+class Admin(admin_pb2_grpc.AdminServiceServicer):
+    """Two letters, one breaker, and what was asked of them."""
+
+    def __init__(self) -> None:
+        self.healthy = True
+        self.asked: list[str] = []
+
+    def GetStatus(self, request: Any, context: Any) -> admin_pb2.GetStatusResponse:
+        components = [
+            admin_pb2.Component(name="speech", healthy=self.healthy, detail="ctranslate2 on cpu"),
+            admin_pb2.Component(name="ledger", healthy=True),
+        ]
+        return admin_pb2.GetStatusResponse(version="1.2.3", components=components, open_job_count=7)
+
+    def ListDeadLetters(self, request: Any, context: Any) -> admin_pb2.ListDeadLettersResponse:
+        """One letter a page, so that paging shows."""
+        letters = [admin_pb2.DeadLetter(id=OPEN, kind="read_upload", reason="WORKER_LOST", attempts=6, open=True)]
+        if request.include_closed:
+            letters.append(admin_pb2.DeadLetter(id=CLOSED, kind="propose", reason="UPSTREAM_FAILED"))
+        at = int(request.page_token or 0)
+        following = str(at + 1) if at + 1 < len(letters) else ""
+        return admin_pb2.ListDeadLettersResponse(dead_letters=[letters[at]], next_page_token=following)
+
+    def RetryDeadLetter(self, request: Any, context: Any) -> admin_pb2.RetryDeadLetterResponse:
+        self.asked.append(f"retry {request.dead_letter_id}")
+        return admin_pb2.RetryDeadLetterResponse()
+
+    def DiscardDeadLetter(self, request: Any, context: Any) -> admin_pb2.DiscardDeadLetterResponse:
+        self.asked.append(f"discard {request.dead_letter_id} {request.reason}")
+        return admin_pb2.DiscardDeadLetterResponse()
+
+    def ListBreakers(self, request: Any, context: Any) -> admin_pb2.ListBreakersResponse:
+        return admin_pb2.ListBreakersResponse(breakers=[_breaker(admin_pb2.BREAKER_STATE_HALF_OPEN)])
+
+    def ResetBreaker(self, request: Any, context: Any) -> admin_pb2.ResetBreakerResponse:
+        self.asked.append(f"reset {request.name}")
+        return admin_pb2.ResetBreakerResponse(breaker=_breaker(admin_pb2.BREAKER_STATE_CLOSED))
+
+
+def _breaker(state: admin_pb2.BreakerState.ValueType) -> admin_pb2.Breaker:
+    breaker = admin_pb2.Breaker(name="llm_api", state=state, failure_count=1, failure_threshold=3)
+    breaker.reset_timeout.FromSeconds(120)
+    return breaker
+
+
+class Funnel(funnel_pb2_grpc.FunnelServiceServicer):
+    """Two stages."""
+
+    def __init__(self) -> None:
+        self.request = funnel_pb2.GetReportRequest()
+
+    def GetReport(self, request: Any, context: Any) -> funnel_pb2.GetReportResponse:
+        self.request = request
+        second = funnel_pb2.FunnelStage(
+            name="IN_PROGRESS",
+            session_count=55,
+            dropped_count=45,
+            drop_off_rate=0.45,
+            severity=funnel_pb2.SEVERITY_HIGH,
+        )
+        second.median_time.FromMilliseconds(1500)
+        return funnel_pb2.GetReportResponse(stages=[funnel_pb2.FunnelStage(name="STARTED", session_count=100), second])
+
+    def RecordEvents(self, request: Any, context: Any) -> funnel_pb2.RecordEventsResponse:
+        raise NotImplementedError
+
+
+class Sessions(session_pb2_grpc.SessionServiceServicer):
+    """One session; every other id is unknown."""
+
+    def GetSession(self, request: Any, context: Any) -> session_pb2.GetSessionResponse:
+        if request.session_id != OPEN:
+            status = status_pb2.Status(code=grpc.StatusCode.NOT_FOUND.value[0], message="There is no such session.")
+            info = error_details_pb2.ErrorInfo(reason="SESSION_NOT_FOUND", metadata={"hint": "Check the id."})
+            status.details.add().Pack(info)
+            context.abort_with_status(rpc_status.to_status(status))
+        session = session_pb2.Session(id=OPEN, client_id="demo-app", state=SESSION_STATE_COMPLETED, turn_count=4)
+        session.uploads.add(id=CLOSED, media_type="image/jpeg").text.value = "[REDACTED_NAME] 08:15"
+        session.recommendation.record.summary = "A visit."
+        session.recommendation.record.fields.add(name="meter_reading", value="04821")
+        return session_pb2.GetSessionResponse(session=session)
+
+    def StartSession(self, request: Any, context: Any) -> session_pb2.StartSessionResponse:
+        raise NotImplementedError
+
+    def WatchSession(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+    def AbandonSession(self, request: Any, context: Any) -> session_pb2.AbandonSessionResponse:
+        raise NotImplementedError
+
+
+admin, funnel = Admin(), Funnel()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    admin_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
+    funnel_pb2_grpc.add_FunnelServiceServicer_to_server(funnel, server)
+    session_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+@pytest.fixture(autouse=True)
+def fresh(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_ADDRESS", address)
+    admin.healthy = True
+    admin.asked.clear()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+def test_status() -> None:
+    result = run("status")
+    assert result.exit_code == 0
+    assert "ctranslate2 on cpu" in result.stdout
+    assert json.loads(run("status", "--json").stdout)["open_job_count"] == "7"
+    admin.healthy = False
+    assert run("status").exit_code == 1, "a part that does not work is a failure"
+
+
+def test_dead_letters_are_listed_over_all_pages() -> None:
+    assert [row["id"] for row in json.loads(run("dlq", "list", "--json").stdout)] == [OPEN]
+    assert [row["id"] for row in json.loads(run("dlq", "list", "--json", "--all").stdout)] == [OPEN, CLOSED]
+    assert len(json.loads(run("dlq", "list", "--json", "--all", "--limit", "1").stdout)) == 1
+    assert "WORKER_LOST" in run("dlq", "list").stdout
+
+
+def test_one_dead_letter_is_shown() -> None:
+    assert json.loads(run("dlq", "show", CLOSED, "--json").stdout)["reason"] == "UPSTREAM_FAILED"
+    missing = run("dlq", "show", "nonsense")
+    assert missing.exit_code == 1
+    assert "dlq list --all" in missing.stderr
+
+
+def test_dead_letters_are_retried_and_discarded() -> None:
+    assert run("dlq", "retry", "--all").stdout == f"{OPEN}: back in its queue\n"
+    assert run("dlq", "retry", CLOSED).exit_code == 0
+    assert run("dlq", "discard", CLOSED, "--reason", "duplicate").exit_code == 0
+    assert admin.asked == [f"retry {OPEN}", f"retry {CLOSED}", f"discard {CLOSED} duplicate"]
+    assert run("dlq", "retry", OPEN, "--all").exit_code == 2
+
+
+def test_breakers() -> None:
+    assert "half-open" in run("breakers").stdout
+    (row,) = json.loads(run("breakers", "list", "--json").stdout)
+    assert row == {
+        "name": "llm_api",
+        "state": "half-open",
+        "failure_count": 1,
+        "failure_threshold": 3,
+        "reset_timeout_s": 120.0,
+    }
+    assert "closed" in run("breakers", "reset", "llm_api").stdout
+    assert admin.asked == ["reset llm_api"]
+
+
+def test_funnel() -> None:
+    result = run("funnel", "--from", "2026-11-01", "--to", "2026-12-01T10:00:00+0200", "--client", "site-7", "--json")
+    first, second = json.loads(result.stdout)
+    assert (first["median_s"], first["severity"]) == (None, "too little data")
+    assert second == {
+        "stage": "IN_PROGRESS",
+        "sessions": 55,
+        "dropped": 45,
+        "drop_off_percent": 45.0,
+        "median_s": 1.5,
+        "severity": "high",
+    }
+    assert funnel.request.client_id == "site-7"
+    assert funnel.request.start_time.ToJsonString() == "2026-11-01T00:00:00Z"
+    assert funnel.request.end_time.ToJsonString() == "2026-12-01T08:00:00Z"
+    assert "IN_PROGRESS" in run("funnel").stdout
+    assert not funnel.request.HasField("start_time")
+
+
+def test_one_session() -> None:
+    shown = run("sessions", "show", OPEN).stdout
+    for part in ("COMPLETED", "demo-app", "[REDACTED_NAME] 08:15", "A visit.", "04821"):
+        assert part in shown
+    assert json.loads(run("sessions", "show", OPEN, "--json").stdout)["turn_count"] == 4
+
+
+def test_an_error_of_the_server_is_shown_with_reason_and_hint() -> None:
+    result = run("sessions", "show", CLOSED)
+    assert result.exit_code == 1
+    assert result.stderr == "Error: There is no such session. [SESSION_NOT_FOUND]\nHint: Check the id.\n"
+
+
+def test_no_server() -> None:
+    result = run("status", "--address", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "vestibule serve" in result.stderr

@@ -1,0 +1,104 @@
+"""`vestibule sql` and `sessions list`: on the live endpoint, on the file while nobody serves it, and on neither."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from server.cli.demo.processes import free_ports
+from server.cli.main import cli
+from server.ledger import sessions
+from server.ledger.quack import QuackEndpoint
+from server.ledger.writer import Ledger
+from tests.unit.ledger.makers import NOW, session
+
+TOKEN = "a-token-for-tests-0123"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders of a server that does not run, with a ledger of two sessions."""
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(free_ports(1)[0]))
+    ledger = Ledger.open(tmp_path / "ledger.duckdb", lambda: NOW)
+    ledger.write_now(lambda cursor: [sessions.insert_or_get(cursor, session(at=number)) for number in range(2)])
+    ledger.close()
+    return tmp_path
+
+
+@pytest.fixture
+def served(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same, served."""
+    port = free_ports(1)[0]
+    monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(port))
+    (place / "quack.token").write_text(TOKEN + "\n")
+    ledger = Ledger.open(place / "ledger.duckdb", lambda: NOW)
+    endpoint = QuackEndpoint(ledger, port, TOKEN)
+    endpoint.start()
+    yield
+    endpoint.stop()
+    ledger.close()
+
+
+def run(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(cli, list(arguments), input=stdin)
+
+
+QUERY = "SELECT state, count(*) AS number FROM v_sessions GROUP BY state"
+
+
+@pytest.mark.usefixtures("served")
+def test_sql_on_the_live_ledger() -> None:
+    result = run("sql", QUERY, "--json")
+    assert json.loads(result.stdout) == [{"state": "STARTED", "number": 2}]
+    assert result.stderr == ""
+    assert list(csv.reader(run("sql", QUERY, "--csv").stdout.splitlines())) == [["state", "number"], ["STARTED", "2"]]
+    assert "STARTED" in run("sql", stdin=QUERY).stdout
+    assert "No rows." in run("sql", "SELECT * FROM v_dead_letters").stdout
+
+
+@pytest.mark.usefixtures("served")
+def test_what_is_refused_is_told_with_its_reason() -> None:
+    result = run("sql", "DELETE FROM sessions")
+    assert result.exit_code == 1
+    assert "[SQL_REFUSED]" in result.stderr
+    assert run("sql", "SELECT nonsense FROM v_sessions").exit_code == 1
+
+
+@pytest.mark.usefixtures("served")
+def test_sessions_of_the_live_ledger() -> None:
+    listed = json.loads(run("sessions", "list", "--json").stdout)
+    assert [row["state"] for row in listed] == ["STARTED", "STARTED"]
+    assert len(json.loads(run("sessions", "list", "--json", "--limit", "1").stdout)) == 1
+    assert json.loads(run("sessions", "list", "--json", "--client", "nobody").stdout) == []
+    assert "no such sessions" in run("sessions", "list", "--state", "COMPLETED").stdout
+    assert run("sessions", "list", "--client", "x' OR '1'='1").exit_code == 2
+
+
+@pytest.mark.usefixtures("served")
+def test_attach_prints_what_to_type() -> None:
+    result = run("sql", "--attach")
+    assert f"TOKEN '{TOKEN}'" in result.stdout
+    assert "ATTACH 'quack:localhost:" in result.stdout
+
+
+@pytest.mark.usefixtures("place")
+def test_the_file_is_read_while_nobody_serves_it() -> None:
+    result = run("sql", QUERY, "--json")
+    assert json.loads(result.stdout) == [{"state": "STARTED", "number": 2}]
+    assert "No server answers" in result.stderr
+    assert run("sql", "DELETE FROM sessions").exit_code == 1, "read-only here too"
+
+
+def test_no_ledger_at_all_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
+    result = run("sql", "SELECT 1")
+    assert result.exit_code == 1
+    assert "Hint: Start `vestibule serve`" in result.stderr
