@@ -98,15 +98,18 @@ class ChatUpstream:
         """
         started_s = self._clock()
         quiet_until_s, end_s = started_s + limits.first_s, started_s + limits.total_s
-        characters, finished = 0, False
+        arrived, characters, finished = 0, 0, False
         chunks = self._chunks(messages, limits)
         async with aclosing(chunks):
             while characters < MAX_REPLY_CHARACTERS:
                 wait_s = min(quiet_until_s, end_s) - self._clock()
                 with translated(begun=characters > 0):
+                    if wait_s <= 0:
+                        raise TimeoutError  # what has already arrived would be read without a wait
                     async with asyncio.timeout(wait_s):
                         chunk = await anext(chunks, None)
                     text, ends = ("", False) if chunk is None else _delta(chunk)
+                arrived += chunk is not None
                 finished = finished or ends
                 if text:
                     characters += len(text)
@@ -114,7 +117,7 @@ class ChatUpstream:
                     yield text
                 if chunk is None:
                     break
-        _check_end(characters, finished)
+        _check_end(arrived, characters, finished)
 
     async def _chunks(self, messages: Sequence[Message], limits: StreamLimits) -> AsyncGenerator[object, None]:
         answer: object = await self._client.chat.completions.create(
@@ -158,9 +161,11 @@ class ChatUpstream:
         return text
 
 
-def _check_end(characters: int, finished: bool) -> None:
+def _check_end(arrived: int, characters: int, finished: bool) -> None:
     if characters >= MAX_REPLY_CHARACTERS:
         return
+    if not arrived:
+        raise failed("UPSTREAM_GARBAGE", "The remote LLM's answer is no stream.")
     if not characters:
         raise failed("UPSTREAM_EMPTY", "The remote LLM's answer is empty.")
     if not finished:

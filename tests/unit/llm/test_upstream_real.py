@@ -1,0 +1,315 @@
+"""The real client against the real scripted upstream over loopback HTTP, once for every way in which it can fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import traceback
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from models.errors import BreakerOpen, DeadlineExceeded, Overloaded, UpstreamFailed, VestibuleError
+from server.cli.demo.upstream import Upstream, bind
+from server.ledger.types import Origin
+from server.llm.breaker import BreakerState
+from server.llm.client import BROKEN_OFF, OpenAiAssistant, llm_breaker
+from server.llm.types import Exchange, Field, Material
+from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
+
+KEY = "sk-test"
+QUICK_S = 0.3
+"""Long enough for a loopback answer on a busy machine in the tests that expect none; others have 5 s."""
+
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+MATERIALS = [
+    Material("turn-1", "turn", VISIT),
+    Material("upload-1", "visitor_register", REGISTER),
+    Material("upload-2", "meter", METER),
+]
+SAID = redacted("I am at the Riverside site")
+FALLBACK_TEXT = "Thank you, I have noted the site. What does the meter read?"
+
+
+@dataclass
+class Running:
+    """The upstream in its thread."""
+
+    url: str
+    record: Path
+
+    def script(self, mode: str, **options: Any) -> None:
+        content = json.dumps({"mode": mode, **options}).encode()
+        with NO_PROXY.open(f"{self.url}/script", content) as answer:
+            assert answer.status == 200
+
+    def asked(self) -> int:
+        with NO_PROXY.open(f"{self.url}/script") as answer:
+            return int(json.load(answer)["asked"])
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    record = tmp_path_factory.mktemp("upstream") / "received"
+    listening = bind(0)
+    listening.listen()
+    stop: list[Any] = []
+    made = threading.Event()
+
+    def run() -> None:
+        async def serve() -> None:
+            upstream = Upstream(record, KEY)
+            server = upstream.server()
+            stop.append(server)
+            made.set()
+            await server.serve(sockets=[listening])
+            upstream.close()
+
+        asyncio.run(serve())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    made.wait()
+    yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", record)
+    stop[0].should_exit = True
+    thread.join(10)
+    listening.close()
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+async def patient(running: Running) -> AsyncIterator[OpenAiAssistant]:
+    async for assistant in _assistant(running, 5.0):
+        yield assistant
+
+
+@pytest.fixture
+async def hasty(running: Running) -> AsyncIterator[OpenAiAssistant]:
+    async for assistant in _assistant(running, QUICK_S):
+        yield assistant
+
+
+async def _assistant(running: Running, patience_s: float) -> AsyncIterator[OpenAiAssistant]:
+    running.script("answer")
+    assistant = OpenAiAssistant(
+        base_url=f"{running.url}/v1",
+        api_key=KEY,
+        model="any",
+        breaker=llm_breaker(),
+        timeout_s=patience_s,
+        interactive_timeout_s=patience_s,
+        gap_s=patience_s,
+    )
+    yield assistant
+    await assistant.aclose()
+
+
+async def whole_reply(assistant: OpenAiAssistant, *, fallback: bool) -> tuple[str, Origin]:
+    reply = await assistant.reply(SAID, [], language="en", fallback=fallback)
+    return "".join([piece async for piece in reply.pieces]), reply.origin
+
+
+async def test_a_reply_streams_in_the_persons_language(patient: OpenAiAssistant) -> None:
+    history = [Exchange(redacted("Ich bin am Standort Nordhafen"), redacted("Was zeigt der Zähler an?"))]
+    said = redacted("Der Zählerstand ist 48217")
+    reply = await patient.reply(said, history, language="de", fallback=True)
+    pieces = [piece async for piece in reply.pieces]
+    assert reply.origin is Origin.MODEL
+    assert len(pieces) > 5
+    assert "".join(pieces) == (
+        "Alles klar. Danke, notiert: der Zählerstand. Wie erreichen wir Sie, telefonisch oder per E-Mail?"
+    )
+
+
+async def test_a_record_is_proposed_against_the_schema(patient: OpenAiAssistant) -> None:
+    proposed = await patient.propose(MATERIALS, language="en", fallback=False)
+    assert proposed.origin is Origin.MODEL
+    assert proposed.record.fields == (
+        Field("meter_reading", "04821.7", "upload-2"),
+        Field("meter_unit", "m3", "upload-2"),
+        Field("site_name", "Riverside", "turn-1"),
+        Field("contact_given", "yes", "turn-1"),
+        Field("visitor_count", "4", "upload-1"),
+    )
+    assert proposed.record.summary == (
+        "A visit at Riverside; the meter reads 04821.7 m3; 4 visitors are in the register."
+    )
+
+
+async def test_everything_that_was_sent_is_on_record(patient: OpenAiAssistant, running: Running) -> None:
+    await whole_reply(patient, fallback=False)
+    received = running.record.read_bytes()
+    assert b"POST /v1/chat/completions HTTP/1.1\r\n" in received
+    assert f"Bearer {KEY}".encode() in received
+    assert SAID.value.encode() in received
+    assert b"openai-organization" not in received.lower()
+
+
+FAILURES: list[tuple[str, type[VestibuleError], str, str]] = [
+    # mode, class, reason of a reply, reason of a record
+    ("refuse", UpstreamFailed, "UPSTREAM_UNREACHABLE", "UPSTREAM_UNREACHABLE"),
+    ("rate_limit", Overloaded, "UPSTREAM_RATE_LIMITED", "UPSTREAM_RATE_LIMITED"),
+    ("error", UpstreamFailed, "UPSTREAM_ERROR", "UPSTREAM_ERROR"),
+    ("bad_request", UpstreamFailed, "UPSTREAM_REFUSED_REQUEST", "UPSTREAM_REFUSED_REQUEST"),
+    ("half", UpstreamFailed, "UPSTREAM_HALF_ANSWER", "UPSTREAM_HALF_ANSWER"),
+    ("cut", UpstreamFailed, "UPSTREAM_HALF_ANSWER", "UPSTREAM_UNREACHABLE"),
+    ("garbage", UpstreamFailed, "UPSTREAM_GARBAGE", "UPSTREAM_GARBAGE"),
+    ("empty", UpstreamFailed, "UPSTREAM_EMPTY", "UPSTREAM_EMPTY"),
+    ("huge", UpstreamFailed, "UPSTREAM_GARBAGE", "UPSTREAM_GARBAGE"),
+]
+
+
+@pytest.mark.parametrize(("mode", "kind", "reason", "_"), FAILURES)
+async def test_a_failed_reply_raises_ours(
+    patient: OpenAiAssistant, running: Running, mode: str, kind: type[VestibuleError], reason: str, _: str
+) -> None:
+    running.script(mode, retry_after="7")
+    with pytest.raises(kind) as failed:
+        await whole_reply(patient, fallback=False)
+    assert failed.value.reason == reason
+    assert failed.value.retry_after_s == (7.0 if mode == "rate_limit" else None)
+    assert patient.breaker.failure_count == (0 if mode == "bad_request" else 1)
+    assert_no_text_of_theirs(failed.value)
+
+
+@pytest.mark.parametrize(("mode", "kind", "_", "reason"), FAILURES)
+async def test_a_failed_record_raises_ours(
+    patient: OpenAiAssistant, running: Running, mode: str, kind: type[VestibuleError], _: str, reason: str
+) -> None:
+    running.script(mode, retry_after="7")
+    with pytest.raises(kind) as failed:
+        await patient.propose(MATERIALS, language="en", fallback=False)
+    assert failed.value.reason == reason
+    assert patient.breaker.failure_count == (0 if mode == "bad_request" else 1)
+    assert_no_text_of_theirs(failed.value)
+
+
+def assert_no_text_of_theirs(error: VestibuleError) -> None:
+    printed = "".join(traceback.format_exception(error))
+    for theirs in ("Rate limit reached", "Unsupported value", "The server had an error", "not what you asked"):
+        assert theirs not in printed
+
+
+@pytest.mark.parametrize("mode", [mode for mode, *_ in FAILURES])
+async def test_a_person_who_waits_gets_the_fallback(patient: OpenAiAssistant, running: Running, mode: str) -> None:
+    running.script(mode)
+    text, origin = await whole_reply(patient, fallback=True)
+    if mode in ("half", "cut", "huge"):
+        assert origin is Origin.MODEL
+        assert text.startswith("All right. ")
+        assert text.endswith(BROKEN_OFF + FALLBACK_TEXT)
+    else:
+        assert (text, origin) == (FALLBACK_TEXT, Origin.FALLBACK)
+    proposed = await patient.propose(MATERIALS, language="en", fallback=True)
+    assert proposed.origin is Origin.FALLBACK
+    assert proposed.record.fields[0] == Field("site_name", "Riverside", "turn-1")
+
+
+async def test_an_error_event_within_a_stream(patient: OpenAiAssistant, running: Running) -> None:
+    running.script("error_event")
+    with pytest.raises(UpstreamFailed) as failed:
+        await whole_reply(patient, fallback=False)
+    assert failed.value.reason == "UPSTREAM_ERROR"
+    assert_no_text_of_theirs(failed.value)
+
+
+async def test_an_invalid_record_counts_as_a_failure(patient: OpenAiAssistant, running: Running) -> None:
+    running.script("bad_record")
+    with pytest.raises(UpstreamFailed) as failed:
+        await patient.propose(MATERIALS, language="en", fallback=False)
+    assert failed.value.reason == "UPSTREAM_INVALID_RECORD"
+    assert patient.breaker.failure_count == 1
+
+
+@pytest.mark.parametrize("mode", ["hang", "stall"])
+async def test_a_hung_upstream_is_left_in_time(hasty: OpenAiAssistant, running: Running, mode: str) -> None:
+    running.script(mode)
+    with pytest.raises(DeadlineExceeded) as failed:
+        await whole_reply(hasty, fallback=False)
+    assert failed.value.reason == "UPSTREAM_TIMEOUT"
+    with pytest.raises(DeadlineExceeded):
+        await hasty.propose(MATERIALS, language="en", fallback=False)
+    assert hasty.breaker.failure_count == 2
+
+
+async def test_slow_tokens_end_with_the_whole_time(hasty: OpenAiAssistant, running: Running) -> None:
+    running.script("slow", delay_s=QUICK_S / 3)
+    with pytest.raises(DeadlineExceeded):
+        await whole_reply(hasty, fallback=False)
+
+
+async def test_the_breaker_spares_an_upstream_that_is_down(patient: OpenAiAssistant, running: Running) -> None:
+    running.script("error")
+    before = running.asked()
+    texts = [await whole_reply(patient, fallback=True) for _ in range(6)]
+    assert texts == [(FALLBACK_TEXT, Origin.FALLBACK)] * 6
+    assert running.asked() - before == 3
+    assert patient.breaker.state is BreakerState.OPEN
+    with pytest.raises(BreakerOpen) as refused:
+        await patient.propose(MATERIALS, language="en", fallback=False)
+    assert refused.value.retry_after_s == pytest.approx(120, abs=5)
+
+
+async def test_a_mode_can_be_bounded(patient: OpenAiAssistant, running: Running) -> None:
+    running.script("error", times=1)
+    assert (await whole_reply(patient, fallback=True))[1] is Origin.FALLBACK
+    assert (await whole_reply(patient, fallback=True))[1] is Origin.MODEL
+
+
+@pytest.mark.parametrize(("key", "reason"), [("wrong", "UPSTREAM_KEY_REFUSED"), ("", "UPSTREAM_KEY_REFUSED")])
+async def test_a_wrong_key(running: Running, key: str, reason: str) -> None:
+    running.script("answer")
+    assistant = OpenAiAssistant(base_url=f"{running.url}/v1", api_key=key, model="any", breaker=llm_breaker())
+    with pytest.raises(UpstreamFailed) as failed:
+        await whole_reply(assistant, fallback=False)
+    await assistant.aclose()
+    assert failed.value.reason == reason
+
+
+async def test_nobody_listens() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    assistant = OpenAiAssistant(base_url=f"http://127.0.0.1:{port}/v1", api_key="", model="m", breaker=llm_breaker())
+    with pytest.raises(UpstreamFailed) as failed:
+        await whole_reply(assistant, fallback=False)
+    await assistant.aclose()
+    assert failed.value.reason == "UPSTREAM_UNREACHABLE"
+
+
+async def test_four_replies_at_once_share_no_lock(patient: OpenAiAssistant, running: Running) -> None:
+    """All four hang; they end together, when the script changes."""
+    running.script("hang")
+    before = running.asked()
+    tasks = [asyncio.create_task(whole_reply(patient, fallback=False)) for _ in range(4)]
+    while running.asked() < before + 4:  # noqa: ASYNC110 - the server, in another thread, has no event to wait for
+        await asyncio.sleep(0)
+    running.script("answer")
+    assert {origin for _, origin in await asyncio.gather(*tasks)} == {Origin.MODEL}
+
+
+async def test_a_reader_who_leaves_counts_as_nothing(patient: OpenAiAssistant, running: Running) -> None:
+    running.script("stall")
+    reply = await patient.reply(SAID, [], language="en", fallback=True)
+    pieces = reply.pieces
+    assert await anext(pieces) == "All "
+    await pieces.aclose()  # type: ignore[attr-defined]
+    assert patient.breaker.failure_count == 0
+
+
+async def test_models_and_the_script_itself(running: Running) -> None:
+    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+        assert (await http.get("/v1/models")).status_code == 401
+        models = await http.get("/v1/models", headers={"authorization": f"Bearer {KEY}"})
+        assert models.json()["data"][0]["object"] == "model"
+        assert (await http.post("/script", json={"mode": "nonsense"})).status_code == 400
+        bad = await http.post("/v1/chat/completions", content=b"[]", headers={"authorization": f"Bearer {KEY}"})
+        assert bad.status_code == 400
