@@ -11,7 +11,7 @@ from models.text import Entity
 _SPECIFIC = {
     label: rank
     for rank, label in enumerate(
-        ("ID", "NUMBER", "NAME", "AGE", "HANDLE", "DOB", "PHONE", "ADDRESS", "MEDICAL_ID", "LICENCE", "PASSPORT", "PLATE", "ACCOUNT", "URL", "IP", "SSN",
+        ("UNREADABLE", "ID", "NUMBER", "NAME", "AGE", "HANDLE", "DOB", "PHONE", "ADDRESS", "MEDICAL_ID", "LICENCE", "PASSPORT", "PLATE", "ACCOUNT", "URL", "IP", "SSN",
          "CC", "MAC", "WALLET", "IBAN", "EMAIL", "SECRET")
     )
 }  # fmt: skip

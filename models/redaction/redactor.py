@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.errors import RedactionFailed
 from models.redaction import views
+from models.redaction.documents import doubt_from_digits, is_explained
 from models.redaction.labels import Thresholds, entities_of
 from models.redaction.merge import TAG, merge, tag
 from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
@@ -64,11 +65,16 @@ class LocalRedactor:
             guesses = self._classifier.classify(revealed)
             if len(guesses) != len(revealed):
                 raise ValueError("the classifier lost texts")
-            found = [merge(t, self._find(t, g, context)) for t, g in zip(revealed, guesses, strict=True)]
+            found = [merge(t, self._explicable(t, g, context)) for t, g in zip(revealed, guesses, strict=True)]
             return [_sealed(t, entities, context) for t, entities in zip(revealed, found, strict=True)]
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
+
+    def _explicable(self, text: str, guesses: list[WordGuess], context: RedactionContext) -> Iterator[Entity]:
+        """What was found and is not explained by the kind of the document."""
+        view = views.original(text)
+        return (e for e in self._find(text, guesses, context) if not is_explained(e, view, context))
 
     def _find(self, text: str, guesses: list[WordGuess], context: RedactionContext) -> Iterator[Entity]:
         for view in _views(text, context):
@@ -95,13 +101,14 @@ def _sealed(text: str, entities: list[Entity], context: RedactionContext) -> Red
         pieces += [text[at : entity.start], tag(entity.type)]
         at = entity.end
     value = "".join([*pieces, text[at:]])
-    return Redaction(RedactedText._seal(value, entities, safe_for_llm=not _doubtful(value)), tuple(entities))
+    return Redaction(RedactedText._seal(value, entities, safe_for_llm=not _doubtful(value, context)), tuple(entities))
 
 
-def _doubtful(value: str) -> bool:
+def _doubtful(value: str, context: RedactionContext) -> bool:
     """Whether something is left that no recognizer could explain."""
     rest = views.original(TAG.sub(" ", value))
-    return any(digits >= DOUBT_FROM_DIGITS for _start, _end, digits in unexplained(rest))
+    doubt_from = doubt_from_digits(DOUBT_FROM_DIGITS, context)
+    return any(digits >= doubt_from for _start, _end, digits in unexplained(rest))
 
 
 def build_redactor(cache: Path, threads: int = 1) -> LocalRedactor:

@@ -135,9 +135,15 @@ def _judge(
             for piece in passage.pieces:
                 start = max(entity.start - piece.offset, 0)
                 end = min(entity.end - piece.offset, piece.length)
-                if start < end:
+                if start < end and not _is_remainder(passage, entity, start + piece.offset, end + piece.offset):
                     found[piece.line].append(replace(entity, start=start, end=end))
     return found
+
+
+def _is_remainder(passage: _Passage, entity: Entity, start: int, end: int) -> bool:
+    """Whether this part of an entity is the beginning of a word in the next cell: "238 Cedar Road | 11" of 11:30."""
+    crosses = (start, end) != (entity.start, entity.end)
+    return crosses and end < len(passage.text) and not passage.text[end].isspace()
 
 
 def _passages(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]]) -> Iterator[_Passage]:

@@ -1,0 +1,46 @@
+"""What the kind of a document explains.
+
+The face of a water meter is digits, sizes and units, and the classifier, which learned from letters and forms, takes
+them for telephone numbers and postcodes. On a meter such finds are dropped. What must NOT be dropped: names, whatever a
+pattern found by itself, numbers with telephone punctuation, and numbers that a personal word introduces.
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.recognizers.base import digits_of
+from models.redaction.recognizers.measures import introduced_as
+from models.redaction.types import RedactionContext
+from models.redaction.views import View
+from models.text import Entity
+
+METER = "meter"
+METER_NUMBER_DIGITS = 9
+"""A register and a serial number have up to nine digits; telephone numbers with an area code have ten."""
+
+_WORDS = re.compile(r"[^\W\d_]{4}")
+_TELEPHONE = re.compile(r"[()+]|\d-\d")
+
+
+def is_explained(entity: Entity, view: View, context: RedactionContext) -> bool:
+    """Whether the document is of a kind in which this find means nothing.
+
+    Args:
+        entity: What was found; offsets in ``view``.
+        view: The text itself.
+        context: Names the kind of the document.
+    """
+    if context.document_type != METER or entity.type == "NAME":
+        return False
+    if entity.recognizer != "number" and not entity.recognizer.startswith("ner:"):
+        return False
+    value = view.text[entity.start : entity.end]
+    if _WORDS.search(value) or _TELEPHONE.search(value) or len(digits_of(value)) > METER_NUMBER_DIGITS:
+        return False
+    return introduced_as(view, entity.start) != "personal"
+
+
+def doubt_from_digits(usual: int, context: RedactionContext) -> int:
+    """From how many digits an unexplained number makes a text doubtful in a document of this kind."""
+    return max(usual, METER_NUMBER_DIGITS + 1) if context.document_type == METER else usual
