@@ -58,7 +58,7 @@ REGISTER = {
 }
 METER = {
     "document_type": "meter",
-    "text": ["WATER METER", "04821 7", "m3", "Q3 2.5  DN 15", "No. 7316 2048"],
+    "text": ["WATER METER", "04821,7", "m3", "Q3 2.5  DN 15", "No. 7316 2048"],
     "personal": [{"type": "NAME", "value": "Helen Marsh"}, {"type": "ADDRESS", "value": "31 Willow Court"}],
     "keep": ["04821", "WATER METER", "7316 2048"],
     "reading": {"value": "04821", "decimals": "7", "unit": "m3"},
@@ -130,16 +130,21 @@ def draw_meter() -> Pixels:
 
 
 def digits_window(draw: ImageDraw.ImageDraw, whole: str, decimals: str) -> None:
-    """White digits on black rollers, decimals on red, the unit to the right."""
-    x, top, width, height = 432, 610, 92, 130
-    draw.rectangle((x - 12, top - 12, x + width * len(whole + decimals) + 12, top + height + 12), fill=(20, 20, 20))
+    """White digits on black rollers, a comma, decimals on red, the unit to the right."""
+    left, top, width, height, gap = 412, 610, 92, 130, 34
+    right = left + width * len(whole + decimals) + gap
+    draw.rectangle((left - 12, top - 12, right + 6, top + height + 12), fill=(20, 20, 20))
+    x = left
     for n, digit in enumerate(whole + decimals):
+        if n == len(whole):
+            draw.text((x + gap // 2 - 2, top + height - 30), ",", (240, 240, 236), font(84), anchor="ms")
+            x += gap
         ground = (26, 26, 28) if n < len(whole) else (168, 30, 34)
         draw.rectangle((x + 4, top, x + width - 6, top + height), fill=ground, outline=(70, 70, 70))
         draw.text((x + width // 2, top + height // 2), digit, (240, 240, 236), font(104), anchor="mm")
         x += width
-    draw.text((x + 22, top + height // 2 + 22), "m", INK, font(52), anchor="ls")  # the typeface has no superscript
-    draw.text((x + 66, top + height // 2 - 4), "3", INK, font(32), anchor="ls")
+    draw.text((x + 22, top + height // 2 + 22), "m", INK, font(56), anchor="ls")  # the typeface has no superscript
+    draw.text((x + 70, top + height // 2 + 4), "3", INK, font(38), anchor="ls")
 
 
 def dial(draw: ImageDraw.ImageDraw, centre: tuple[int, int], radius: int, title: str, value: float) -> None:
