@@ -43,7 +43,8 @@ protos: $(STAMP) ## Generate protos/gen anew after a change of a .proto file.
 bench: weights ## Run every benchmark; they print peers beside Vestibule.
 	@for script in benchmarks/*.py; do \
 	    case "$$(basename "$$script")" in _*) continue;; esac; \
-	    echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	    module="benchmarks.$$(basename "$$script" .py)"; \
+	    echo "== $$module"; $(BIN)/python -m "$$module" || exit 1; done
 
 clean: ## Remove .venv and everything that was generated here. Weights stay in the cache.
 	rm -rf $(VENV) build demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/e2e/node/node_modules

@@ -1,0 +1,78 @@
+"""Servers that the benchmarks measure, each in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from server.cli.demo.processes import Child, free_ports, wait_until
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that says SERVING."""
+
+    address: str
+    pid: int
+
+
+@contextlib.contextmanager
+def running(home: Path, *assignments: str) -> Iterator[Running]:
+    """Run `vestibule serve` with settings of one's own; everything is gone afterwards."""
+    grpc_port, quack_port, dashboard_port = free_ports(3)
+    address = f"127.0.0.1:{grpc_port}"
+    arguments = ["-m", "server.cli", "serve", "--address", address]
+    arguments += ["--data-dir", str(home / "data"), "--state-dir", str(home / "state"), "--log-level", "warning"]
+    for assignment in (
+        f"quack.port={quack_port}",
+        f"ray.dashboard_port={dashboard_port}",
+        "metrics_port=0",
+        *assignments,
+    ):
+        arguments += ["--set", assignment]
+    child = Child.start("server", arguments, home / "server.log")
+    try:
+        wait_until(lambda: _serving(address), child, 90.0, "The server was not ready")
+        yield Running(address, child.process.pid)
+    finally:
+        child.stop()
+        child.kill_family()
+
+
+@contextlib.contextmanager
+def bare_server() -> Iterator[str]:
+    """Run benchmarks/_bare_server.py; yields its address."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks._bare_server"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def pss_bytes(pid: int) -> int:
+    """Memory of a process and all its descendants, pages that they share counted once (proportional set size)."""
+    total = 0
+    root = psutil.Process(pid)
+    for process in [root, *root.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().pss
+    return total
+
+
+def _serving(address: str) -> bool:
+    with grpc.insecure_channel(address) as channel:
+        try:
+            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2.0)
+        except grpc.RpcError:
+            return False
+    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)

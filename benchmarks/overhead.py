@@ -1,0 +1,200 @@
+"""What the wire, Ray and durability cost on top of the bare work.
+
+    python -m benchmarks.overhead [--rounds 30]
+
+Printed, each with its peer from the same run and the ratio or the difference:
+
+utterance   a five-second utterance, from the client's end mark to the redacted final over gRPC and Ray, against the
+            same recognition and redaction as plain calls in this process; medians
+upload      10 MB over loopback, checked, encrypted and durable, against a bare grpc.aio server that counts the bytes
+start       from `vestibule serve` to health SERVING, with warm weights
+memory      the server and everything that it started, shared pages counted once (PSS)
+
+Predicted before the first measurement: two gRPC hops of a millisecond, Ray Serve 2 ms a call and twice (speech calls
+redaction), 0.3 MB of samples through the object store 1 ms, the ledger's fsync 3 ms: 10 ms in all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import os
+import statistics
+import tempfile
+import time
+import uuid
+import wave
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import grpc.aio
+import numpy as np
+import numpy.typing as npt
+from vestibule.v1 import (
+    conversation_pb2,
+    conversation_pb2_grpc,
+    media_pb2,
+    media_pb2_grpc,
+    session_pb2,
+    session_pb2_grpc,
+)
+
+from benchmarks._running import Running, bare_server, pss_bytes, running
+from models.redaction.redactor import build_redactor
+from models.redaction.types import RedactionContext
+from models.speech.engines import build_engine
+from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechOptions
+from models.text import TextSource
+from server.settings import Settings
+
+DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
+UTTERANCE_S = 5
+UPLOAD_BYTES = 10 * 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+MEBIBYTE = 1024 * 1024
+
+Pcm = npt.NDArray[np.int16]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--uploads", type=int, default=10)
+    arguments = parser.parse_args()
+    pcm = utterance()
+    with tempfile.TemporaryDirectory() as home:
+        began = time.perf_counter()
+        with running(Path(home)) as server:
+            start_s = time.perf_counter() - began
+            asyncio.run(measure(server, pcm, arguments.rounds, arguments.uploads))
+            memory = pss_bytes(server.pid)
+    print(f"start     serve to SERVING      {start_s:8.1f} s      (at most 25)")
+    print(f"memory    everything, PSS       {memory / 1e9:8.2f} GB     (at most 5)")
+
+
+async def measure(server: Running, pcm: Pcm, rounds: int, uploads: int) -> None:
+    print(f"{'what':9s} {'case':22s} {'median':>8s}")
+    local = statistics.median(in_process(pcm, rounds))
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        remote = statistics.median([await over_the_wire(channel, pcm.tobytes()) for _ in range(rounds + 1)][1:])
+        print(f"utterance in one process      {local * 1000:8.1f} ms")
+        print(
+            f"utterance gRPC + Ray          {remote * 1000:8.1f} ms     {(remote - local) * 1000:+.1f} ms (at most +30)"
+        )
+        ours = statistics.median([await upload(channel) for _ in range(uploads + 1)][1:])
+    bare = await bare_uploads(uploads)
+    size = UPLOAD_BYTES / MEBIBYTE
+    print(f"upload    bare counting server  {size / bare:8.0f} MiB/s")
+    print(f"upload    Vestibule             {size / ours:8.0f} MiB/s  {bare / ours:.2f} of it (at least 0.70)")
+
+
+def utterance() -> Pcm:
+    """Five seconds from the middle of the spoken visit."""
+    with wave.open(str(DATA / "visit.wav")) as clip:
+        clip.setpos(SAMPLE_RATE_HZ // 4)
+        return np.frombuffer(clip.readframes(UTTERANCE_S * SAMPLE_RATE_HZ), "<i2")
+
+
+def in_process(pcm: Pcm, rounds: int) -> list[float]:
+    """Seconds of each round: recognise, then redact."""
+    settings = Settings()
+    engine = build_engine(settings.speech.engine, settings.weights_dir, device="cpu", threads=settings.speech.threads)
+    redactor = build_redactor(settings.weights_dir, threads=settings.redaction.threads)
+    samples: Samples = pcm.astype(np.float32) / 32768.0
+    context = RedactionContext(TextSource.SPEECH, "en")
+
+    def once() -> None:
+        redactor.redact(engine.transcribe(samples, SpeechOptions(language="en")).text, context)
+
+    return timed(once, rounds)
+
+
+def timed(call: Callable[[], None], rounds: int) -> list[float]:
+    """Seconds of each round after one to warm up."""
+    call()
+    took = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        call()
+        took.append(time.perf_counter() - began)
+    return took
+
+
+async def over_the_wire(channel: grpc.aio.Channel, pcm: bytes) -> float:
+    """Seconds from the client's end mark to the final, once the partials have caught up."""
+    session_id = await new_session(channel)
+    caught_up, ended_at = asyncio.Event(), 0.0
+
+    async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        nonlocal ended_at
+        yield conversation_pb2.ConverseRequest(
+            config=conversation_pb2.ConverseConfig(
+                session_id=session_id,
+                encoding=conversation_pb2.AUDIO_ENCODING_PCM_S16LE,
+                sample_rate_hz=SAMPLE_RATE_HZ,
+                channels=1,
+                language="en",
+            )
+        )
+        for at in range(0, len(pcm), 32000):
+            chunk = conversation_pb2.AudioChunk(offset=at, data=pcm[at : at + 32000])
+            yield conversation_pb2.ConverseRequest(audio=chunk)
+        await caught_up.wait()
+        await asyncio.sleep(1.0)  # whatever partial is still being made
+        ended_at = time.perf_counter()
+        yield conversation_pb2.ConverseRequest(end_of_utterance=conversation_pb2.EndOfUtterance())
+
+    took = 0.0
+    async for message in conversation_pb2_grpc.ConversationServiceStub(channel).Converse(talk()):
+        if message.HasField("acknowledged") and message.acknowledged.offset == len(pcm):
+            caught_up.set()
+        if message.HasField("final") and not took:
+            took = time.perf_counter() - ended_at
+    return took
+
+
+async def new_session(channel: grpc.aio.Channel) -> str:
+    request = session_pb2.StartSessionRequest(client_id="benchmark", request_id=str(uuid.uuid4()), language="en")
+    return (await session_pb2_grpc.SessionServiceStub(channel).StartSession(request)).session.id
+
+
+async def upload(channel: grpc.aio.Channel) -> float:
+    """Seconds of one upload. The content is a WAV header and noise: accepted at once, then refused by a worker."""
+    content = b"RIFF\xff\xff\xff\x7fWAVEfmt " + os.urandom(UPLOAD_BYTES - 16)
+    description = media_pb2.UploadDescription(
+        upload_id=str(uuid.uuid4()),
+        session_id=await new_session(channel),
+        kind=media_pb2.MEDIA_KIND_RECORDING,
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).digest(),
+    )
+    return await send(media_pb2_grpc.MediaServiceStub(channel), description, content)
+
+
+async def send(
+    stub: media_pb2_grpc.MediaServiceAsyncStub, description: media_pb2.UploadDescription, content: bytes
+) -> float:
+    async def parts() -> AsyncIterator[media_pb2.UploadRequest]:
+        yield media_pb2.UploadRequest(description=description)
+        for at in range(0, len(content), CHUNK_BYTES):
+            yield media_pb2.UploadRequest(data=content[at : at + CHUNK_BYTES])
+
+    began = time.perf_counter()
+    await stub.Upload(parts())
+    return time.perf_counter() - began
+
+
+async def bare_uploads(uploads: int) -> float:
+    """Median seconds of an upload to the server of benchmarks/_bare_server.py, in a process of its own."""
+    content = os.urandom(UPLOAD_BYTES)
+    description = media_pb2.UploadDescription(size_bytes=len(content))
+    with bare_server() as address:
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub = media_pb2_grpc.MediaServiceStub(channel)
+            took = [await send(stub, description, content) for _ in range(uploads + 1)]
+    return statistics.median(took[1:])
+
+
+if __name__ == "__main__":
+    main()
