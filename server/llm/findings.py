@@ -52,7 +52,7 @@ _NOT_A_READING = re.compile(
 _NUMBER = re.compile(
     r"(?<![\w.,:/-])(?:"
     r"(?P<thousands>\d{1,3}(?:[.,' ]\d{3})+)(?![\d])|"
-    r"(?P<single>\d(?:[ -]\d){3,8})(?![\d])|"
+    r"(?P<single>\d(?:(?:[ -]|, ?)\d){3,8})(?![\d])|"
     r"(?P<whole>\d{3,9})(?:[ .,](?P<decimals>\d{1,3}))?(?![\d:/])"
     r")"
 )

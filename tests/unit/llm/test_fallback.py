@@ -21,6 +21,8 @@ from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
         (VISIT.value, "48217", "m3"),
         ("The meter reads 4-8-2-1-7 cubic metres", "48217", "m3"),
         ("the meter reads 4 8 2 1 7.", "48217", ""),
+        ("The meter reads 4, 8, 2, 1, 7 cubic meters.", "48217", "m3"),
+        ("The meter reads 4,8,2,1,7 cubic meters.", "48217", "m3"),
         ("The meter reads 48,217 cubic metres.", "48217", "m3"),
         ("Electricity meter shows 12345.6 kWh", "12345.6", "kWh"),
         ("Lectura del contador: 48217 metros cúbicos", "48217", "m3"),
