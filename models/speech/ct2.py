@@ -1,0 +1,184 @@
+"""Whisper on CTranslate2, called directly.
+
+Whisper was trained on windows of 30 s, and its encoder costs the same for a word as for half a minute. CTranslate2
+takes shorter features, so a short utterance gets a short context: a fifth of the time for 5 s of speech. Too short
+a context makes the model repeat itself, so there is a floor and a tail of silence, and a doubtful hypothesis is decoded
+again with the full 30 s, then with a beam.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+import tokenizers
+
+from models.errors import WeightsError
+from models.speech.judgement import Heard
+from models.speech.mel import FRAMES_PER_S, log_mel
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.speech.vad import Vad
+from models.speech.windowed import Ask, WindowedEngine
+from models.speech.words import TimedTokens, group_words
+
+_FULL_FRAMES = 30 * FRAMES_PER_S
+_RETRY_BEAM = 5
+_MAX_TOKENS = 448
+"""Of Whisper's text context, prompt included."""
+
+_MAX_PROMPT_TOKENS = 223
+"""Half of it, less the start of the transcript: openai-whisper's bound as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextRules:
+    """How much context a short window gets.
+
+    163 English clips (9.8 minutes) had WER 0.270 with these figures, against 0.273 with 30 s each, 2.6 times faster.
+
+    Attributes:
+        least_s: No context is shorter.
+        tail_s: Silence after the speech.
+        tokens: A hypothesis may have so many tokens ...
+        tokens_per_s: ... and so many more for each second; it is a loop otherwise.
+    """
+
+    least_s: float = 8.0
+    tail_s: float = 2.0
+    tokens: int = 24
+    tokens_per_s: float = 25.0
+
+
+DEFAULT_CONTEXT = ContextRules()
+
+
+class CTranslate2Engine(WindowedEngine):
+    """The default engine.
+
+    Args:
+        folder: Where Whisper weights were placed.
+        vad: Tells where somebody speaks.
+        device: ``cpu``, ``cuda``, or ``auto`` for the GPU where there is one. Decided once, here.
+        threads: Of one decode, on the CPU.
+        context: How much context short windows get.
+    """
+
+    efforts = 3
+
+    def __init__(
+        self, folder: Path, vad: Vad, device: str = "auto", threads: int = 2, context: ContextRules = DEFAULT_CONTEXT
+    ) -> None:
+        super().__init__(vad)
+        if device == "auto":
+            device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+        self._device = device
+        self._context = context
+        self._model = ctranslate2.models.Whisper(
+            str(folder),
+            device=device,
+            compute_type="float16" if device == "cuda" else "int8",
+            intra_threads=threads,
+            inter_threads=1,
+        )
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._languages = frozenset(_language_tokens(self._tokenizer)) if self._model.is_multilingual else {"en"}
+
+    @property
+    def name(self) -> str:
+        """Always ``ctranslate2``."""
+        return "ctranslate2"
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self._device
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes that the weights know."""
+        return frozenset(self._languages)
+
+    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+        encoded = self._encode(samples, full=ask.effort > 0)
+        language = ask.language or self._detect(encoded)
+        start = self._start_of_transcript(language)
+        prompt = [*self._vocabulary_prompt(ask.options.vocabulary), *start]
+        room = self._context.tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ
+        (result,) = self._model.generate(
+            encoded,
+            [prompt],
+            beam_size=max(ask.options.beam_size, _RETRY_BEAM if ask.effort > 1 else 1),
+            max_length=min(_MAX_TOKENS, len(prompt) + int(room)),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_blank=True,
+        )
+        tokens = result.sequences_ids[0]
+        words = self._words(encoded, start, tokens, len(samples)) if ask.options.word_times else ()
+        return Heard(
+            text=self._tokenizer.decode(tokens, skip_special_tokens=True).strip(),
+            language=language,
+            # The score leaves the end mark out of the count, although it is in the sum.
+            mean_logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
+            no_speech=result.no_speech_prob,
+            words=group_words(words, self._tokenizer),
+        )
+
+    def _encode(self, samples: Samples, *, full: bool) -> ctranslate2.StorageView:
+        length_s = len(samples) / SAMPLE_RATE_HZ
+        context_s = max(self._context.least_s, length_s + self._context.tail_s)
+        frames = _FULL_FRAMES if full else min(_FULL_FRAMES, round(context_s * FRAMES_PER_S))
+        features = log_mel(samples, frames + frames % 2)[np.newaxis]
+        return self._model.encode(ctranslate2.StorageView.from_array(features), to_cpu=False)
+
+    def _detect(self, encoded: ctranslate2.StorageView) -> str:
+        if not self._model.is_multilingual:
+            return "en"
+        token, _probability = self._model.detect_language(encoded)[0][0]
+        return str(token).strip("<|>")
+
+    def _start_of_transcript(self, language: str) -> list[int]:
+        names = ["<|startoftranscript|>"]
+        if self._model.is_multilingual:
+            names += [f"<|{language}|>", "<|transcribe|>"]
+        return [_special(self._tokenizer, n) for n in (*names, "<|notimestamps|>")]
+
+    def _vocabulary_prompt(self, vocabulary: tuple[str, ...]) -> list[int]:
+        if not vocabulary:
+            return []
+        words = self._tokenizer.encode(" " + ", ".join(vocabulary), add_special_tokens=False).ids
+        return [_special(self._tokenizer, "<|startofprev|>"), *words[:_MAX_PROMPT_TOKENS]]
+
+    def _words(
+        self, encoded: ctranslate2.StorageView, start: list[int], tokens: list[int], samples: int
+    ) -> TimedTokens:
+        if not tokens:
+            return ()
+        frames = max(2, samples * FRAMES_PER_S // SAMPLE_RATE_HZ)
+        (aligned,) = self._model.align(encoded, start[:-1], [tokens], [frames])
+        begins: dict[int, int] = {}
+        for token, time in aligned.alignments:
+            begins.setdefault(token, time)
+        times = [begins.get(n, 0) / _TIMES_PER_S for n in range(len(tokens))] + [samples / SAMPLE_RATE_HZ]
+        last = max((time for _, time in aligned.alignments), default=0) / _TIMES_PER_S
+        times[-1] = min(times[-1], max(last, times[-2]))
+        return tuple(zip(tokens, times[:-1], times[1:], aligned.text_token_probs, strict=True))
+
+
+_TIMES_PER_S = 50
+"""The encoder halves the frame rate."""
+
+
+def _language_tokens(tokenizer: tokenizers.Tokenizer) -> list[str]:
+    """Languages stand between the start of the transcript and the first task."""
+    names = range(_special(tokenizer, "<|startoftranscript|>") + 1, _special(tokenizer, "<|translate|>"))
+    return [str(tokenizer.id_to_token(n)).strip("<|>") for n in names]
+
+
+def _special(tokenizer: tokenizers.Tokenizer, name: str) -> int:
+    found = tokenizer.token_to_id(name)
+    if found is None:
+        raise WeightsError(f"The tokenizer is not Whisper's: it lacks {name}.")
+    return found

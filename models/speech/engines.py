@@ -1,0 +1,56 @@
+"""Builds speech engines by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from models.errors import InvalidInput
+from models.speech.types import SpeechEngine
+from models.speech.vad import SileroVad
+from models.weights import locate
+
+CTRANSLATE2 = "ctranslate2"
+OPENAI_WHISPER = "openai-whisper"
+ENGINES = (CTRANSLATE2, OPENAI_WHISPER)
+DEFAULT_WEIGHTS = "whisper-base"
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def build_engine(
+    name: str, cache: Path, device: Device = "auto", threads: int = 2, weights: str = DEFAULT_WEIGHTS
+) -> SpeechEngine:
+    """Load a speech engine and its voice activity detector from placed weights.
+
+    Args:
+        name: ``ctranslate2`` or ``openai-whisper``.
+        cache: Root of the weights cache.
+        device: ``auto`` takes the GPU where there is one; read the choice from the engine's ``device``.
+        threads: Of one decode, on the CPU.
+        weights: ``whisper-base`` or ``whisper-tiny.en``.
+
+    Raises:
+        WeightsError: The weights were not placed.
+        InvalidInput: There is no engine of that name.
+    """
+    if name not in ENGINES:
+        raise InvalidInput(f"There is no speech engine of that name; known: {', '.join(ENGINES)}.")
+    vad = build_vad(cache)
+    if name == CTRANSLATE2:
+        from models.speech.ct2 import CTranslate2Engine
+
+        return CTranslate2Engine(locate(weights, cache), vad, device, threads)
+    from models.speech.checkpoint import whisper_checkpoint
+    from models.speech.reference import OpenAiWhisperEngine
+
+    return OpenAiWhisperEngine(whisper_checkpoint(weights, cache), vad, device, threads)
+
+
+def build_vad(cache: Path) -> SileroVad:
+    """Load the voice activity detector.
+
+    Raises:
+        WeightsError: Its weights were not placed.
+    """
+    return SileroVad(locate("silero-vad", cache))

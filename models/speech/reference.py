@@ -1,0 +1,114 @@
+"""Whisper as its authors published it: the yardstick for the default engine. Slower, and needs torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.speech.judgement import Heard
+from models.speech.mel import FRAMES_PER_S, log_mel
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.speech.vad import Vad
+from models.speech.windowed import Ask, WindowedEngine
+from models.speech.words import TimedTokens, group_words
+
+_FULL_FRAMES = 30 * FRAMES_PER_S
+_RETRY_BEAM = 5
+
+
+class OpenAiWhisperEngine(WindowedEngine):
+    """The reference engine.
+
+    Args:
+        checkpoint: As :mod:`models.speech.checkpoint` makes it, or any of openai-whisper's own files.
+        vad: Tells where somebody speaks.
+        device: ``cpu``, ``cuda``, or ``auto`` for the GPU where there is one. Decided once, here.
+        threads: Of one decode, on the CPU. torch keeps this number for the whole process.
+    """
+
+    efforts = 2
+
+    def __init__(self, checkpoint: Path, vad: Vad, device: str = "auto", threads: int = 2) -> None:
+        import torch
+        import whisper
+
+        super().__init__(vad)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cpu":
+            torch.set_num_threads(threads)
+        self._device = device
+        self._torch: Any = torch
+        self._whisper: Any = whisper
+        self._model = whisper.load_model(str(checkpoint), device=device)
+
+    @property
+    def name(self) -> str:
+        """Always ``openai-whisper``."""
+        return "openai-whisper"
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self._device
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes that the weights know."""
+        if not self._model.is_multilingual:
+            return frozenset({"en"})
+        known = list(self._whisper.tokenizer.LANGUAGES)
+        return frozenset(known[: self._model.num_languages])
+
+    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+        beam = max(ask.options.beam_size, _RETRY_BEAM if ask.effort else 1)
+        features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES)).to(self._model.device)
+        options = self._whisper.DecodingOptions(
+            language=ask.language if self._model.is_multilingual else "en",
+            temperature=0.0,
+            beam_size=beam if beam > 1 else None,
+            prompt=" " + ", ".join(ask.options.vocabulary) if ask.options.vocabulary else None,
+            without_timestamps=True,
+            fp16=self._device == "cuda",
+        )
+        result = self._whisper.decode(self._model, features, options)
+        words = self._words(features, result, len(samples)) if ask.options.word_times else ()
+        return Heard(
+            text=result.text.strip(),
+            language=result.language,
+            mean_logprob=result.avg_logprob,
+            no_speech=result.no_speech_prob,
+            words=group_words(words, _TokenText(self._tokenizer(result.language))),
+        )
+
+    def _tokenizer(self, language: str) -> Any:
+        return self._whisper.tokenizer.get_tokenizer(
+            self._model.is_multilingual, num_languages=self._model.num_languages, language=language, task="transcribe"
+        )
+
+    def _words(self, features: Any, result: Any, samples: int) -> TimedTokens:
+        from whisper.timing import find_alignment
+
+        frames = max(2, samples * FRAMES_PER_S // SAMPLE_RATE_HZ)
+        timings = find_alignment(self._model, self._tokenizer(result.language), result.tokens, features, frames)
+        timed: list[tuple[int, float, float, float]] = []
+        for word in timings:
+            edges = np.linspace(word.start, word.end, len(word.tokens) + 1)
+            timed += [
+                (token, float(a), float(b), float(word.probability))
+                for token, a, b in zip(word.tokens, edges, edges[1:], strict=False)
+            ]
+        return tuple(timed)
+
+
+class _TokenText:
+    """openai-whisper's tokenizer under the name that :mod:`models.speech.words` asks for."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool = True) -> str:
+        text = self._tokenizer.decode([i for i in ids if not skip_special_tokens or i < self._tokenizer.eot])
+        return str(text)

@@ -1,0 +1,127 @@
+"""What both Whisper engines share: cut at pauses, listen to each window, look twice at doubtful ones, judge."""
+
+from __future__ import annotations
+
+import abc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.errors import InvalidInput, NoSpeech
+from models.speech.judgement import Heard, better, cut_loops, doubtful, silent
+from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript, Word
+from models.speech.vad import FRAME_SAMPLES, Vad
+from models.speech.windows import DEFAULT_RULES, Span, WindowRules, plan_windows
+from models.text import RawText
+
+LANGUAGE_DOUBTFUL = "language_doubtful"
+"""Note of a transcript: the language was detected, and the detector was not sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How to listen to one window.
+
+    Attributes:
+        options: What the caller wants.
+        language: Known by now, or None.
+        effort: 0 for the first look, more for each further one.
+    """
+
+    options: SpeechOptions
+    language: str | None
+    effort: int = 0
+
+
+class WindowedEngine(abc.ABC):
+    """A Whisper engine for clips of any length. Subclasses hear one window of at most 30 s.
+
+    Not safe for concurrent calls.
+
+    Args:
+        vad: Tells where somebody speaks.
+        rules: How recordings are cut.
+        clock: Seconds, monotonic.
+    """
+
+    efforts: int = 1
+    """How many different looks a subclass offers."""
+
+    def __init__(
+        self, vad: Vad, rules: WindowRules = DEFAULT_RULES, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._vad = vad
+        self._rules = rules
+        self._clock = clock
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """``ctranslate2`` or ``openai-whisper``."""
+
+    @property
+    @abc.abstractmethod
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+
+    @property
+    @abc.abstractmethod
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes that the weights know."""
+
+    @abc.abstractmethod
+    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+        """Recognise one window of at most 30 s."""
+
+    def transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
+        """Recognise one clip of any length.
+
+        Raises:
+            NoSpeech: Nobody speaks in it.
+            InvalidInput: The weights do not know the language.
+        """
+        if options.language is not None and options.language not in self.languages:
+            raise InvalidInput("The speech model does not know that language.", reason="UNKNOWN_LANGUAGE")
+        began = self._clock()
+        probabilities = self._vad.probabilities(samples)
+        segments: list[Segment] = []
+        language = options.language
+        for window in plan_windows(probabilities, len(samples), self._rules):
+            heard = self._look_until_sure(samples[window.start : window.end], Ask(options, language))
+            frames = probabilities[window.start // FRAME_SAMPLES : -(-window.end // FRAME_SAMPLES)]
+            if not silent(heard, float(frames.max(initial=0.0))):
+                language = language or heard.language
+                segments.append(_segment(heard, window))
+        if not segments:
+            raise NoSpeech("Nobody speaks in the recording.")
+        return Transcript(
+            segments=tuple(segments),
+            language=language or "en",
+            audio_s=len(samples) / SAMPLE_RATE_HZ,
+            compute_s=self._clock() - began,
+        )
+
+    def _look_until_sure(self, samples: Samples, ask: Ask) -> Heard:
+        best = self._hear(samples, ask)
+        for effort in range(1, self.efforts):
+            if not doubtful(best):
+                break
+            best = better(
+                best, self._hear(samples, replace(ask, effort=effort, language=ask.language or best.language))
+            )
+        return best
+
+
+def _segment(heard: Heard, window: Span) -> Segment:
+    start_s = window.start / SAMPLE_RATE_HZ
+    words = tuple(Word(w.text, w.start_s + start_s, w.end_s + start_s, w.confidence) for w in heard.words)
+    return Segment(
+        text=RawText(cut_loops(heard.text)),
+        start_s=start_s,
+        end_s=window.end / SAMPLE_RATE_HZ,
+        confidence=float(np.exp(min(0.0, heard.mean_logprob))),
+        no_speech=heard.no_speech,
+        words=words,
+    )

@@ -1,0 +1,58 @@
+"""From timed tokens to timed words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from models.speech.types import Word
+from models.text import RawText
+
+TimedTokens = tuple[tuple[int, float, float, float], ...]
+"""(token, start in seconds, end in seconds, probability), in order."""
+
+_HALF_A_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+
+
+class Decoder(Protocol):
+    """Gives the text of tokens."""
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool = True) -> str:
+        """Text of these tokens together."""
+        ...
+
+
+def group_words(tokens: TimedTokens, decoder: Decoder) -> tuple[Word, ...]:
+    """Join tokens to words. A word begins with a space; marks stay with the word before them.
+
+    Scripts without spaces give one "word" a character or so, as openai-whisper does.
+    """
+    words: list[Word] = []
+    for text, start_s, end_s, probability in _characters(tokens, decoder):
+        begins = not words or text.startswith(" ") or (_spaceless(text) and any(c.isalnum() for c in text))
+        if begins:
+            words.append(Word(RawText(text.strip()), start_s, end_s, probability))
+        else:
+            before = words[-1]
+            joined = RawText(before.text.reveal() + text)
+            words[-1] = Word(joined, before.start_s, end_s, min(before.confidence, probability))
+    return tuple(w for w in words if len(w.text))
+
+
+def _characters(tokens: TimedTokens, decoder: Decoder) -> Iterator[tuple[str, float, float, float]]:
+    """Join tokens until they make whole characters: one of three bytes may be three tokens."""
+    waiting: list[tuple[int, float, float, float]] = []
+    for token in tokens:
+        waiting.append(token)
+        text = decoder.decode([t[0] for t in waiting])
+        if not text.endswith(_HALF_A_CHARACTER):
+            yield text, waiting[0][1], token[2], min(t[3] for t in waiting)
+            waiting = []
+
+
+def _spaceless(text: str) -> bool:
+    """Chinese, Japanese, Thai, Lao, Burmese and Khmer write without spaces."""
+    return any(
+        "\u0e00" <= c <= "\u0eff" or "\u1000" <= c <= "\u109f" or "\u1780" <= c <= "\u17ff" or "\u3040" <= c <= "\u9fff"
+        for c in text
+    )
