@@ -1,0 +1,81 @@
+"""What a stranger does first: the demo, the README's example, and the command line on a running server."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.harness import Server
+
+pytestmark = pytest.mark.e2e
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_TIMEOUT_S = 240
+LIMIT_FIRST_ANSWER_S = 60.0
+
+
+def vestibule(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "server.cli", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+@pytest.mark.timeout(DEMO_TIMEOUT_S + 30)
+def test_the_demo_plays_proves_and_stops(tmp_path: Path) -> None:
+    before = set(psutil.pids())
+    done = vestibule("demo", "--output", str(tmp_path / "out"), timeout_s=DEMO_TIMEOUT_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for said in ("[REDACTED_NAME]", "session COMPLETED", "None of them is anywhere.", "ATTACH 'quack:", "Done after"):
+        assert said in done.stdout
+    assert "Carter" not in done.stdout
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"register-redacted.jpg", "meter-redacted.jpg"}
+    first_answer = re.search(r"The first answer came ([\d.]+) s", done.stdout)
+    assert first_answer
+    assert float(first_answer[1]) < LIMIT_FIRST_ANSWER_S
+    left = [p for p in psutil.process_iter(["cmdline"]) if p.pid not in before and _of_ray(p)]
+    assert left == []
+
+
+def _of_ray(process: psutil.Process) -> bool:
+    line = " ".join(process.info["cmdline"] or [])
+    return "raylet" in line or "gcs_server" in line or "server.cli" in line
+
+
+def test_the_python_example_of_the_readme_runs_as_it_stands(server: Server) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert code.count('"127.0.0.1:50051"') == 1
+    code = code.replace('"127.0.0.1:50051"', repr(server.address))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^said: +I am \[REDACTED_NAME\]", done.stdout, re.MULTILINE)
+    assert re.search(r"^reply: \S", done.stdout, re.MULTILINE)
+    assert "UPLOAD_STATE_DONE" in done.stdout
+    assert "VISITOR REGISTER" in done.stdout
+    assert "Lopez" not in done.stdout
+
+
+def test_the_command_line_asks_the_running_server(server: Server) -> None:
+    parts = {
+        c["name"]: c["healthy"] for c in json.loads(vestibule("status", "--json", *at(server)).stdout)["components"]
+    }
+    assert {"speech", "vision", "redaction", "ledger", "quack"} <= set(parts)
+    assert all(parts.values())
+    stages = json.loads(vestibule("funnel", "--json", *at(server)).stdout)
+    assert [s["stage"] for s in stages] == ["STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED"]
+    assert json.loads(vestibule("breakers", "list", "--json", *at(server)).stdout)[0]["name"] == "llm_api"
+    assert json.loads(vestibule("dlq", "list", "--json", *at(server)).stdout) == []
+    missing = vestibule("sessions", "show", "00000000-0000-4000-8000-000000000000", *at(server))
+    assert missing.returncode == 1
+    assert "[SESSION_NOT_FOUND]" in missing.stderr
+    wrong = vestibule("sessions", "show", "nonsense", *at(server))
+    assert "session_id" in wrong.stderr
+
+
+def at(server: Server) -> tuple[str, str]:
+    return "--address", server.address
