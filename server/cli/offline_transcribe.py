@@ -1,0 +1,98 @@
+"""``vestibule transcribe --jsonl``: one JSON object a line in, one a line out, in order, local models in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from models.audio import AudioLimits, decode
+from models.errors import InvalidInput, NotFound, VestibuleError
+from models.redaction.types import RedactionContext, Redactor
+from models.speech.types import Segment, SpeechEngine, SpeechOptions
+from models.text import RawText, TextSource
+
+OFFLINE_LIMITS = AudioLimits(max_bytes=1 << 30, max_s=4 * 3_600.0)
+"""The operator's own files on the operator's own machine."""
+
+
+def transcribe_lines(
+    stdin: Iterable[str], stdout: TextIO, engine: SpeechEngine, redactor: Redactor | None = None
+) -> None:
+    """Answer every line of ``stdin`` on ``stdout``, in order.
+
+    A line that cannot be answered becomes ``{"id", "error": {"reason", "message"}}`` and the next one is read.
+
+    Args:
+        stdin: Objects ``{"id", "audio", "lang"?}``, one a line; blank lines are skipped.
+        stdout: Flushed after every line.
+        engine: What listens.
+        redactor: What hides; None prints what was really said.
+    """
+    for line in stdin:
+        if not line.strip():
+            continue
+        stdout.write(json.dumps(_answer(line, engine, redactor), ensure_ascii=False) + "\n")
+        stdout.flush()
+
+
+def _answer(line: str, engine: SpeechEngine, redactor: Redactor | None) -> dict[str, Any]:
+    request: dict[str, Any] = {}
+    try:
+        request = _parse(line)
+        return {"id": request["id"], **_transcribe(request, engine, redactor)}
+    except VestibuleError as error:
+        return {"id": request.get("id"), "error": {"reason": error.reason, "message": error.message}}
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as exc:
+        raise InvalidInput("The line is no JSON object.", reason="BAD_JSON") from exc
+    if not isinstance(row, dict):
+        raise InvalidInput("The line is no JSON object.", reason="BAD_JSON")
+    return {"id": row.get("id"), "audio": row.get("audio"), "lang": row.get("lang")}
+
+
+def _transcribe(request: dict[str, Any], engine: SpeechEngine, redactor: Redactor | None) -> dict[str, Any]:
+    samples = decode(_read(request["audio"]), OFFLINE_LIMITS)
+    heard = engine.transcribe(samples, SpeechOptions(language=_language(request["lang"])))
+
+    def shown(text: RawText) -> str:
+        if redactor is None:
+            return text.reveal()
+        return redactor.redact(text, RedactionContext(TextSource.SPEECH, heard.language)).text.value
+
+    return {
+        "text": shown(heard.text),
+        "segments": [_segment(s, shown(s.text)) for s in heard.segments],
+        "language": heard.language,
+        "audio_s": round(heard.audio_s, 3),
+        "compute_s": round(heard.compute_s, 4),
+    }
+
+
+def _segment(segment: Segment, text: str) -> dict[str, Any]:
+    return {
+        "text": text,
+        "start_s": round(segment.start_s, 3),
+        "end_s": round(segment.end_s, 3),
+        "confidence": round(segment.confidence, 3),
+    }
+
+
+def _read(path: object) -> bytes:
+    if not isinstance(path, str):
+        raise InvalidInput("audio must be the path of a file.")
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as exc:
+        raise NotFound("The audio file cannot be read.", reason="FILE_UNREADABLE", hint="Check the path.") from exc
+
+
+def _language(code: object) -> str | None:
+    if code is None or isinstance(code, str):
+        return code or None
+    raise InvalidInput("lang must be a string.")
