@@ -18,7 +18,7 @@ from models.errors import InvalidInput, Unavailable, VestibuleError, WeightsErro
 from models.retry import get_retry_policy
 from ray_tasks.calls import RAY_ERRORS, call, translate
 from ray_tasks.deployments import DEPLOYMENTS, application_of, applications, handle_of
-from ray_tasks.processes import children, end, free_port, with_descendants
+from ray_tasks.processes import check_listens, children, end, free_port, with_descendants
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from ray_tasks.workers import EngineFacts
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LOOPBACK: Final = "127.0.0.1"
 POLL_S: Final = 0.1
 CALL_S: Final = 30.0
+JOIN_S: Final = 5.0
 STOP_S: Final = 3.0
 """How long Ray may take to stop by itself; it needs 1.4 s. Then its processes are killed."""
 KILL_AFTER_S: Final = 0.7
@@ -113,8 +114,12 @@ class Cluster:
         """Start or join Ray, without any worker.
 
         Raises:
+            InvalidInput: The address is not one that can be joined.
             Unavailable: It cannot be had.
         """
+        if not self.local:
+            # Ray itself tries an address where nobody listens for minutes.
+            await asyncio.to_thread(check_listens, self.config.address, JOIN_S)
         await self._on_ray_thread(self._start_ray)
 
     async def start(self, on_step: Callable[[Step], None] | None = None, timeout_s: float = 120.0) -> None:
@@ -218,7 +223,7 @@ class Cluster:
         self._address = str(ray.get_runtime_context().gcs_address)
 
     def _deploy(self) -> None:
-        _check_fit(self.config, cast(dict[str, float], ray.cluster_resources()))  # type: ignore[no-untyped-call]
+        check_fit(self.config, cast(dict[str, float], ray.cluster_resources()))  # type: ignore[no-untyped-call]
         serve.start(proxy_location="Disabled", logging_config=LoggingConfig(log_level="WARNING"))
         self._handles = {kind: handle_of(kind) for kind in DEPLOYMENTS}
         running = {} if self.local else self._running()
@@ -273,7 +278,7 @@ def _quiet() -> None:
     vars(ray._private.worker)["_worker_logs_enabled"] = False
 
 
-def _check_fit(config: ClusterConfig, resources: dict[str, float]) -> None:
+def check_fit(config: ClusterConfig, resources: dict[str, float]) -> None:
     """A replica that asks for more than there is would wait for ever, without a word."""
     workers = (config.speech, config.vision, config.redaction)
     asked: dict[str, Callable[[WorkerConfig], float]] = {"CPU": lambda w: w.cpus, "GPU": lambda w: w.gpus}

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import psutil
 
+from models.errors import InvalidInput, Unavailable
+
 
 def free_port(preferred: int, host: str = "127.0.0.1") -> int:
     """The preferred port if nobody listens on it, otherwise one that the system picks."""
@@ -20,6 +22,25 @@ def free_port(preferred: int, host: str = "127.0.0.1") -> int:
             bound: int = probe.getsockname()[1]
             return bound
     raise OSError("no free port on loopback")
+
+
+def check_listens(address: str, timeout_s: float) -> None:
+    """Make sure that somebody listens at ``host:port``.
+
+    Raises:
+        InvalidInput: The address has another form.
+        Unavailable: Nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdecimal():
+        raise InvalidInput(
+            "The address of a Ray cluster is host:port.", reason="BAD_RAY_ADDRESS", hint="`ray status` prints it."
+        )
+    try:
+        with socket.create_connection((host, int(port)), timeout=timeout_s):
+            return
+    except OSError as exc:
+        raise Unavailable("Nobody listens at the address of the Ray cluster.", reason="CLUSTER_UNAVAILABLE") from exc
 
 
 def children() -> set[psutil.Process]:

@@ -1,0 +1,36 @@
+"""A Serve deployment that weighs nothing and does what it is told, also the wrong thing."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from ray_tasks.edge import Border
+
+
+class Probe:
+    """Runs in a replica in place of a real worker."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+
+    async def wait(self) -> None:
+        """Never answer."""
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    async def cancellations(self) -> int:
+        """How many calls were cancelled while they waited."""
+        return self.cancelled
+
+    async def fail(self, text: str) -> None:
+        """Raise an error that quotes its input, as an engine might."""
+        with Border("probe"):
+            raise ValueError(text)
+
+    async def die(self) -> None:
+        """End as a crash does."""
+        signal.raise_signal(signal.SIGKILL)

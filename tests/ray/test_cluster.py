@@ -1,0 +1,127 @@
+"""Scheduling, cancellation and failure on a real cluster, without the weight of the real engines."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from models.errors import DeadlineExceeded, InternalError, WorkerLost
+from models.retry import RetryPolicy
+from ray_tasks.calls import call
+from ray_tasks.cluster import Cluster
+from ray_tasks.deployments import deployment
+from ray_tasks.types import WorkerConfig
+from tests.fakes.probe import Probe
+from tests.ray.conftest import small_config, until
+
+SECRET = "John Carter"
+ONCE = RetryPolicy("once", retries=0, first_delay_s=0.1, longest_s=0.1, factor=1.0, total_s=1.0)
+
+
+def run_probe(name: str, **resources: Any) -> Any:
+    """Deploy a probe without waiting for it."""
+    config = WorkerConfig(**{"cpus": 0.1, **resources})
+    target = serve.RunTarget(deployment("Probe", Probe, config).bind(), name=name, route_prefix=None)
+    serve.run_many([target], wait_for_applications_running=False)
+    return DeploymentHandle("Probe", name)
+
+
+def states(*names: str) -> list[str]:
+    """Serve's states of applications."""
+    known = serve.status().applications
+    return [known[name].status.value for name in names]
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    """A port on which somebody else listens."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory, taken_port: int) -> Iterator[Cluster]:
+    """Ray with one logical GPU and no workers yet."""
+    cluster = Cluster(small_config(tmp_path_factory.mktemp("bare"), num_gpus=1, dashboard_port=taken_port))
+    try:
+        asyncio.run(cluster.connect())
+        serve.start(proxy_location="Disabled")
+        yield cluster
+    finally:
+        asyncio.run(cluster.stop())
+
+
+@pytest.fixture(scope="module")
+def probe(bare: Cluster) -> Any:
+    """One probe that is up."""
+    handle = run_probe("probe")
+    asyncio.run(until(lambda: states("probe") == ["RUNNING"]))
+    return handle
+
+
+def test_a_taken_dashboard_port_is_replaced_and_named(bare: Cluster, taken_port: int) -> None:
+    host, _, port = bare.dashboard_url.removeprefix("http://").partition(":")
+    assert host == "127.0.0.1"
+    assert int(port) != taken_port
+    with socket.create_connection((host, int(port)), timeout=5):
+        pass
+
+
+def test_token_authentication_is_on(bare: Cluster) -> None:
+    from ray._private.authentication.authentication_utils import is_token_auth_enabled
+
+    assert is_token_auth_enabled()
+
+
+async def test_fractions_of_a_gpu_are_scheduled(bare: Cluster) -> None:
+    names = ("gpu-a", "gpu-b", "gpu-c")
+    for name in names:
+        run_probe(name, gpus=0.5)
+    await until(lambda: states(*names).count("RUNNING") == 2)
+    assert states(*names) == ["RUNNING", "RUNNING", "DEPLOYING"]
+    serve.delete("gpu-a")
+    await until(lambda: states("gpu-c") == ["RUNNING"])
+    for name in names[1:]:
+        serve.delete(name)
+
+
+async def test_a_cancellation_reaches_the_worker(probe: Any) -> None:
+    waiting = asyncio.create_task(call(probe.wait.remote, timeout_s=30, policy=ONCE))
+    await asyncio.sleep(0.3)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(DeadlineExceeded):
+        await call(probe.wait.remote, timeout_s=0.3, policy=ONCE)
+    async with asyncio.timeout(10):
+        while await probe.cancellations.remote() < 2:  # noqa: ASYNC110  # another process sets no event
+            await asyncio.sleep(0.02)
+
+
+async def test_what_an_engine_says_stays_inside(bare: Cluster, probe: Any) -> None:
+    with pytest.raises(InternalError) as caught:
+        await call(lambda: probe.fail.remote(SECRET), timeout_s=30, policy=ONCE)
+    assert caught.value.reason == "WORKER_FAILED"
+    logs = [path for path in session_dir(bare).rglob("*") if path.is_file()]
+    await until(lambda: any(b"failed with ValueError" in path.read_bytes() for path in logs))
+    assert not [path.name for path in logs if SECRET.encode() in path.read_bytes()]
+
+
+async def test_a_crash_without_retries_is_a_lost_worker(probe: Any) -> None:
+    with pytest.raises(WorkerLost):
+        await call(probe.die.remote, timeout_s=30, policy=ONCE)
+
+
+def session_dir(cluster: Cluster) -> Path:
+    """Where Ray keeps its logs."""
+    marks = [part for process in cluster.processes() for part in process.cmdline() if "session-dir=" in part]
+    return Path(marks[0].partition("=")[2]) / "logs"

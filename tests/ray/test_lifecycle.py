@@ -1,0 +1,129 @@
+"""Clusters that end, or never come up."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from models.errors import Unavailable, WeightsError
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from tests.ray.conftest import small_config, until
+
+STARTS_AND_WAITS = """
+import asyncio, pathlib, sys
+from ray_tasks.cluster import Cluster
+from tests.ray.conftest import small_config
+
+async def main():
+    cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), dashboard=False))
+    await cluster.connect()
+    print(*[process.pid for process in cluster.processes()], flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+STOPS_WHILE_IT_STARTS = """
+import asyncio, contextlib, pathlib, sys, time
+from ray_tasks.cluster import Cluster
+from tests.ray.conftest import small_config, until
+
+async def main():
+    cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), dashboard=False))
+    starting = asyncio.create_task(cluster.start())
+    await until(lambda: len(cluster.processes()) > 1)
+    print(*[process.pid for process in cluster.processes()], flush=True)
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+    began = time.monotonic()
+    await cluster.stop()
+    print(time.monotonic() - began, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def gone(process: psutil.Process) -> bool:
+    """Whether a process has ended, reaped or not."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def test_stop_is_quick_and_leaves_nothing(tmp_path: Path) -> None:
+    handler = signal.getsignal(signal.SIGTERM)
+    cluster = Cluster(small_config(tmp_path))
+    await cluster.connect()
+    assert signal.getsignal(signal.SIGTERM) is handler
+    processes = cluster.processes()
+    assert len(processes) > 5
+    began = time.monotonic()
+    await cluster.stop()
+    assert time.monotonic() - began < 5.0
+    assert all(gone(process) for process in processes)
+    await cluster.stop()
+    with pytest.raises(Unavailable):
+        await cluster.connect()
+    assert not any(info.healthy for info in await RayGateway(cluster).engines())
+
+
+async def test_a_stop_in_the_middle_of_the_start(tmp_path: Path) -> None:
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STOPS_WHILE_IT_STARTS, str(tmp_path), stdout=subprocess.PIPE
+    )
+    assert server.stdout is not None
+    line = await asyncio.wait_for(server.stdout.readline(), 60)
+    pids = [int(pid) for pid in line.split()]
+    assert len(pids) > 1
+    processes = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    stopped_s = float(await asyncio.wait_for(server.stdout.readline(), 30))
+    assert stopped_s < 5.0
+    assert await asyncio.wait_for(server.wait(), 20) == 0
+    await until(lambda: all(gone(process) for process in processes))
+
+
+async def test_missing_weights_are_named(tmp_path: Path) -> None:
+    empty = tmp_path / "weights"
+    empty.mkdir()
+    cluster = Cluster(small_config(tmp_path, dashboard=False, weights_dir=str(empty)))
+    try:
+        with pytest.raises(WeightsError):
+            await cluster.start()
+        assert not cluster.ready
+    finally:
+        await cluster.stop()
+
+
+async def test_a_killed_server_takes_its_cluster_along(tmp_path: Path) -> None:
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STARTS_AND_WAITS, str(tmp_path), stdout=subprocess.PIPE
+    )
+    assert server.stdout is not None
+    line = await asyncio.wait_for(server.stdout.readline(), 60)
+    processes = [psutil.Process(int(pid)) for pid in line.split()]
+    # Ray's two agents hold no data and no port of ours; they notice within a minute that their raylet is gone.
+    processes = [process for process in processes if not "".join(process.cmdline()).endswith("Agent")]
+    assert len(processes) > 3
+    server.kill()
+    await server.wait()
+    await until(lambda: all(gone(process) for process in processes))
+
+
+async def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
+    cluster = Cluster(small_config(tmp_path, address="127.0.0.1:1"))
+    try:
+        with pytest.raises(Unavailable) as caught:
+            await cluster.start()
+        assert caught.value.reason == "CLUSTER_UNAVAILABLE"
+    finally:
+        await cluster.stop()

@@ -1,0 +1,66 @@
+"""Ports and processes around a local cluster; no Ray is started."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from models.errors import InvalidInput, Unavailable
+from ray_tasks.processes import check_listens, end, free_port, memory_bytes, with_descendants
+
+PARENT_OF_ONE = """
+import subprocess, sys
+sleeper = "import time; print(flush=True); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", sleeper], stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def test_a_free_port_is_kept(listener: int) -> None:
+    other = free_port(0)
+    assert free_port(other) == other
+
+
+def test_a_taken_port_is_replaced(listener: int) -> None:
+    assert free_port(listener) not in {0, listener}
+
+
+def test_an_address_is_checked_before_ray_tries_it(listener: int) -> None:
+    check_listens(f"127.0.0.1:{listener}", 1.0)
+    with pytest.raises(Unavailable):
+        check_listens(f"127.0.0.1:{free_port(0)}", 1.0)
+
+
+@pytest.mark.parametrize("address", ["auto", "ray://127.0.0.1:10001", "127.0.0.1", ":6379", "127.0.0.1:x"])
+def test_other_forms_of_address_are_refused(address: str) -> None:
+    with pytest.raises(InvalidInput):
+        check_listens(address, 1.0)
+
+
+def test_a_family_ends_together() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT_OF_ONE], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child_pid = int(parent.stdout.readline())
+        family = with_descendants([psutil.Process(parent.pid)])
+        assert {process.pid for process in family} == {parent.pid, child_pid}
+        assert memory_bytes(family) > 1_000_000
+        assert end(family, 0.0) == 2
+        assert end(family, 0.0) == 0
+        assert with_descendants(family) == [] or all(
+            p.status() == psutil.STATUS_ZOMBIE for p in with_descendants(family)
+        )
