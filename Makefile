@@ -76,5 +76,5 @@ $(STAMP): pyproject.toml
 	fi
 	@echo "Installing into $(VENV); the first time this downloads for some minutes"
 	@set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[dev]' \
-	    | { grep -E '^ *(Downloading|Building|Successfully built) ' || true; } | cut -c 1-110
+	    | awk '/^ *(Downloading|Building) /{sub(/-(cp|pp|py)[0-9][^ ]*/, ""); print "  " $$2, $$3, $$4; fflush()}'
 	@touch $@

@@ -175,10 +175,6 @@ def _writes_only(module: Module, node: ast.AST) -> bool:
             return True
         mutates = isinstance(parent, ast.Attribute) and parent.attr in {"setdefault", "update", "pop"}
         if mutates and isinstance(parent, ast.Attribute) and parent.value is node:
-            isinstance(parent, ast.Attribute)
-            and parent.value is node
-            and parent.attr in {"setdefault", "update", "pop"}
-        ):
             return True
     return False
 
