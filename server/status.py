@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
+from typing import Protocol
 
 from models.errors import VestibuleError
 from ray_tasks.types import EngineInfo, Gateway
@@ -37,12 +38,21 @@ class Report:
     dead_letters: int
 
 
+class Attached(Protocol):
+    """``server.analysts.Analysts``."""
+
+    @property
+    def component(self) -> Component:
+        """The endpoint's state."""
+        ...
+
+
 class Status:
     """Asks everything how it is.
 
     Args:
         open_streams: Number of conversation streams now.
-        quack: Whether analysts can attach, and where.
+        analysts: Says whether they can attach, and where.
     """
 
     def __init__(
@@ -53,7 +63,7 @@ class Status:
         breaker: AsyncBreaker,
         start_time: datetime,
         open_streams: Callable[[], int],
-        quack: Component,
+        analysts: Attached,
     ) -> None:
         self._gateway = gateway
         self._ledger = ledger
@@ -61,7 +71,7 @@ class Status:
         self._breaker = breaker
         self._start_time = start_time
         self._open_streams = open_streams
-        self._quack = quack
+        self._analysts = analysts
 
     async def report(self) -> Report:
         """The whole state; never raises because a part is down."""
@@ -72,7 +82,7 @@ class Status:
             components.append(Component("ledger", True, "One DuckDB file, writing."))
         except VestibuleError as error:
             components.append(Component("ledger", False, error.message))
-        components += [self._llm(), self._quack]
+        components += [self._llm(), self._analysts.component]
         return Report(
             metadata.version("vestibule"),
             self._start_time,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from models.errors import DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
@@ -77,7 +77,7 @@ class Conversation:
         self.finished = False
         """True once the client half-closed and everything was answered; the audio log is then of no more use."""
 
-    async def run(self, inputs: AsyncIterator[Input]) -> AsyncIterator[Output]:
+    async def run(self, inputs: AsyncIterator[Input]) -> AsyncGenerator[Output, None]:
         """Yield events until the client is done.
 
         Raises:
@@ -94,7 +94,7 @@ class Conversation:
             await asyncio.gather(work, return_exceptions=True)
             self._ears.close()
 
-    async def _until(self, work: asyncio.Task[None]) -> AsyncIterator[Output]:
+    async def _until(self, work: asyncio.Task[None]) -> AsyncGenerator[Output, None]:
         while not work.done():
             waiting = asyncio.ensure_future(self._outputs.get())
             try:

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -219,7 +219,7 @@ class Streams:
             ears, recogniser, voice, self._lifecycle, outputs, bounds, reply=config.reply, replay=replay
         )
 
-    def _propose(self, session_id: str) -> Callable[[float], object]:
+    def _propose(self, session_id: str) -> Callable[[float], Awaitable[RecommendationRow]]:
         async def propose(wait_s: float) -> RecommendationRow:
             return await self._recommender.propose(session_id, fallback=True, wait_s=wait_s)
 

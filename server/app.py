@@ -1,0 +1,253 @@
+"""Builds every object of the server, starts and stops them in order.
+
+Up: ledger, spool, the gRPC port (health says NOT_SERVING), Ray and the workers, the job runner, the analysts' endpoint;
+then health says SERVING and one line goes to standard output. Down, on SIGTERM or SIGINT: new calls are refused,
+streams end with a status, jobs in hand finish or are kept, then everything goes in the reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from models.errors import VestibuleError
+from models.speech.engines import build_vad
+from ray_tasks.cluster import Cluster, Step
+from ray_tasks.gateway import RayGateway
+from ray_tasks.types import ClusterConfig, WorkerConfig
+from server.analysts import Analysts
+from server.attempts import log_attempt
+from server.conversation.cutting import cutter_maker
+from server.conversation.streams import StreamLimits, Streams
+from server.housekeeping import Housekeeping
+from server.job_types import JobDetails, JobObserver
+from server.jobs import JobRunner
+from server.ledger.types import utc_now
+from server.ledger.writer import Ledger
+from server.lifecycle import Lifecycle
+from server.listener import Listener, check_address
+from server.llm.breaker import BreakerChange, BreakerState
+from server.llm.client import OpenAiAssistant, llm_breaker
+from server.log import configure, describe, get_logger
+from server.metrics import Metrics
+from server.pipeline import build_handlers
+from server.recommendations import Recommender
+from server.services import Services
+from server.services.admin import AdminService
+from server.services.conversation import ConversationService
+from server.services.funnel import FunnelService
+from server.services.media import MediaService
+from server.services.recommendation import RecommendationService
+from server.services.session import SessionService
+from server.sessions import Sessions
+from server.settings import Settings, WorkerSettings
+from server.status import Status
+from server.uploads.checks import default_checks
+from server.uploads.intake import UploadIntake
+from server.uploads.keys import load_or_create_spool_key
+from server.uploads.spool import Spool
+from server.watch import WatchHub
+
+log = get_logger("app")
+
+# Together with what Ray needs to stop, the promise of ending within ten seconds.
+JOBS_STOP_S = 4.0
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. Prints one line when ready."""
+    configure(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(_serve(settings))
+    except VestibuleError as error:
+        log.error("server_failed", **describe(error))
+        sys.stderr.write(f"{error.message} [{error.reason}] {error.hint}\n")
+        return 1
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    began = time.monotonic()
+    check_address(settings.address, allow_plaintext=settings.allow_plaintext)
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    async with AsyncExitStack() as stack:
+        starting = asyncio.ensure_future(_start(settings, stack))
+        ending = asyncio.ensure_future(told_to_end.wait())
+        await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            address, dashboard = starting.result()
+            log.info("ready", address=address, dashboard=dashboard, after_s=round(time.monotonic() - began, 1))
+            sys.stdout.write(f"Vestibule is ready on {address}. Ray dashboard: {dashboard or 'off'}\n")
+            sys.stdout.flush()
+            await ending
+        else:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        log.info("ending")
+    log.info("ended")
+
+
+async def _start(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
+    """Build and start everything; what was started is stopped by the stack, in reverse.
+
+    Returns:
+        Where the server listens, and the address of the Ray dashboard.
+    """
+    for folder in (settings.data_dir, settings.state_dir, settings.pictures_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    clock, lifecycle, metrics, hub = utc_now, Lifecycle(), Metrics(), WatchHub()
+
+    ledger = await asyncio.to_thread(Ledger.open, settings.ledger_path)
+    stack.push_async_callback(asyncio.to_thread, ledger.close)
+    key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
+    spool = Spool(settings.spool_dir, key)
+
+    cluster = Cluster(_cluster_config(settings))
+    gateway = RayGateway(cluster)
+    assistant = _assistant(settings, metrics)
+    stack.push_async_callback(assistant.aclose)
+
+    runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), observer=_count_jobs(metrics))
+    recommender = Recommender(ledger, gateway, assistant, hub, clock=clock, on_job=runner.wake)
+    intake = UploadIntake(
+        ledger,
+        spool,
+        hub,
+        default_checks(upload_bytes=settings.limits.upload_bytes, open_jobs=settings.limits.open_jobs),
+        on_job=runner.wake,
+        clock=clock,
+    )
+    limits = settings.limits
+    vad = await asyncio.to_thread(build_vad, settings.weights_dir)
+    streams = Streams(
+        ledger,
+        gateway,
+        assistant,
+        recommender,
+        spool,
+        hub,
+        runner,
+        lifecycle,
+        metrics,
+        clock,
+        StreamLimits(limits.streams, limits.stream_s, limits.stream_idle_s),
+        cutter_maker(vad, limits.utterance_s),
+    )
+    sessions = Sessions(ledger, hub, clock)
+    analysts = Analysts(ledger, settings.quack, settings.state_dir)
+    status = Status(gateway, ledger, assistant, assistant.breaker, clock(), lambda: streams.count, analysts)
+    listener = Listener(
+        settings.address,
+        Services(
+            SessionService(sessions, hub, lifecycle),
+            ConversationService(streams),
+            MediaService(intake, ledger, hub, lifecycle, settings.pictures_dir),
+            RecommendationService(recommender),
+            FunnelService(ledger, gateway, clock),
+            AdminService(status, ledger, runner, {"llm_api": assistant.breaker}),
+        ),
+        lifecycle,
+        metrics,
+    )
+
+    swept = await intake.sweep()
+    stack.push_async_callback(cluster.stop)
+    await asyncio.gather(listener.start(), cluster.start(_log_step))
+    taken_over = await runner.start(
+        build_handlers(ledger, spool, gateway, assistant, recommender, hub, pictures=settings.pictures_dir, clock=clock)
+    )
+    stack.push_async_callback(_end_work, listener, runner, intake, hub, settings.drain_s)
+    await asyncio.to_thread(analysts.start)
+    stack.push_async_callback(asyncio.to_thread, analysts.stop)
+    keeping = asyncio.create_task(
+        Housekeeping(sessions, ledger, spool, clock, lambda: streams.ids, settings.idle_session_s).run()
+    )
+    stack.callback(keeping.cancel)
+    metrics.serve(settings.metrics_port)
+    await listener.serving()
+    log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
+    return listener.address, cluster.dashboard_url
+
+
+async def _end_work(listener: Listener, runner: JobRunner, intake: UploadIntake, hub: WatchHub, drain_s: float) -> None:
+    """Refuse new work, end or keep what is in hand. Jobs and streams share the time that is left."""
+    hub.close()
+    await asyncio.gather(listener.stop(drain_s), runner.stop(min(drain_s, JOBS_STOP_S)))
+    await intake.drain()
+
+
+def _assistant(settings: Settings, metrics: Metrics) -> OpenAiAssistant:
+    upstream = settings.upstream
+
+    def on_change(change: BreakerChange) -> None:
+        log.warning("breaker_changed", breaker=change.name, state=change.new)
+        metrics.breaker_open.labels(change.name).set(change.new is not BreakerState.CLOSED)
+
+    breaker = llm_breaker(
+        failures=upstream.failures,
+        reset_s=upstream.reset_s,
+        successes=upstream.successes,
+        on_change=on_change,
+    )
+    return OpenAiAssistant(
+        base_url=upstream.base_url,
+        api_key=upstream.api_key.get_secret_value(),
+        model=upstream.model,
+        breaker=breaker,
+        timeout_s=upstream.timeout_s,
+        interactive_timeout_s=upstream.interactive_timeout_s,
+    )
+
+
+def _cluster_config(settings: Settings) -> ClusterConfig:
+    speech = replace(
+        _worker(settings.speech, settings.speech.device),
+        engine=settings.speech.engine,
+        weights=settings.speech.weights,
+    )
+    return ClusterConfig(
+        speech=speech,
+        vision=_worker(settings.vision, settings.vision.device),
+        redaction=_worker(settings.redaction, "cpu"),
+        weights_dir=str(settings.weights_dir),
+        carry_key_path=str(settings.carry_key_path),
+        address=settings.ray.address,
+        dashboard=settings.ray.dashboard,
+        dashboard_port=settings.ray.dashboard_port,
+        num_cpus=settings.ray.num_cpus,
+        num_gpus=settings.ray.num_gpus,
+        object_store_bytes=settings.ray.object_store_bytes,
+        image_pixels=settings.limits.image_pixels,
+    )
+
+
+def _worker(settings: WorkerSettings, device: str) -> WorkerConfig:
+    return WorkerConfig(
+        replicas=settings.replicas,
+        cpus=settings.cpus,
+        gpus=settings.gpus,
+        threads=settings.threads,
+        max_ongoing=settings.max_ongoing,
+        max_queued=settings.max_queued,
+        device=device,
+    )
+
+
+def _count_jobs(metrics: Metrics) -> JobObserver:
+    def observe(details: JobDetails) -> None:
+        log_attempt(details)
+        metrics.jobs.labels(details.kind, details.outcome).inc()
+        metrics.job_seconds.labels(details.kind).observe(details.took_s)
+
+    return observe
+
+
+def _log_step(step: Step) -> None:
+    log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
