@@ -6,6 +6,7 @@ Each field is an environment variable with the prefix ``VESTIBULE_``; a field of
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -160,3 +161,12 @@ class Settings(BaseSettings):
         if self.llm_model:
             changes["model"] = self.llm_model
         return self.llm.model_copy(update=changes)
+
+
+def prepare_process() -> None:
+    """Set what libraries read from the environment; to be called before gRPC is imported.
+
+    Ray forks while gRPC's threads run. The children exec at once, so gRPC's fork handlers have nothing to do there and
+    would only complain.
+    """
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

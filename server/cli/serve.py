@@ -33,12 +33,14 @@ def serve(assignments: tuple[str, ...], ray_address: str | None, **options: Any)
     """
     from server.cli.config import load_settings, nest
     from server.cli.weights import ensure_weights, needed_weights
+    from server.settings import prepare_process
 
     overrides = nest(assignments)
     overrides |= {name: value for name, value in options.items() if value is not None}
     if ray_address is not None:
         overrides.setdefault("ray", {})["address"] = ray_address
     settings = load_settings(overrides)
+    prepare_process()
     ensure_weights(needed_weights(settings), settings.weights_dir)
 
     from server.app import run
