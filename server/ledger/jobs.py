@@ -24,26 +24,32 @@ from server.ledger.columns import (
 )
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 
+FAIR_FOR = timedelta(hours=1)
+"""Who was served longer ago than this counts as not served; it bounds what claiming reads."""
+
 # The first open job of each session, if it is due and nobody holds it. Sessions of one client take turns, and so do
-# clients: whoever was served longest ago comes first, those never served before them.
+# clients: whoever was served longest ago comes first, those never served before them. A job without a session has a
+# lane of its own.
 _CLAIMABLE = """
-WITH wanted AS (
+WITH opened AS (
     SELECT jobs.*, coalesce(sessions.client_id, '') AS client_id, coalesce(nullif(session_id, ''), jobs.id) AS lane
     FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id
-    WHERE len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], kind)
+    WHERE jobs.state IN ('QUEUED', 'RUNNING') AND (len($kinds::VARCHAR[]) = 0 OR list_contains($kinds, kind))
 ), served AS (
-    SELECT *, max(claim_time) OVER (PARTITION BY lane) AS session_served,
-        max(claim_time) OVER (PARTITION BY client_id) AS client_served FROM wanted
+    SELECT session_id, coalesce(client_id, '') AS client_id, max(claim_time) AS served_time
+    FROM jobs LEFT JOIN sessions ON sessions.id = jobs.session_id WHERE claim_time >= $recent GROUP BY ALL
+), clients AS (
+    SELECT client_id, max(served_time) AS served_time FROM served GROUP BY client_id
 ), heads AS (
-    SELECT * FROM served WHERE state IN ('QUEUED', 'RUNNING')
-    QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
-), free AS (
-    SELECT * FROM heads WHERE (state = 'QUEUED' AND next_attempt_time <= ?) OR (state = 'RUNNING' AND lease_until <= ?)
-), turns_of_clients AS (
-    SELECT *, row_number() OVER (
-        PARTITION BY client_id ORDER BY session_served NULLS FIRST, create_time, id) AS turn_of_client FROM free
+    SELECT * FROM opened QUALIFY row_number() OVER (PARTITION BY lane ORDER BY create_time, id) = 1
+), turns AS (
+    SELECT heads.id, create_time, heads.client_id, row_number() OVER (
+        PARTITION BY heads.client_id ORDER BY served.served_time NULLS FIRST, create_time, heads.id) AS turn
+    FROM heads LEFT JOIN served ON served.session_id = heads.session_id
+    WHERE (state = 'QUEUED' AND next_attempt_time <= $now) OR (state = 'RUNNING' AND lease_until <= $now)
 )
-SELECT id FROM turns_of_clients ORDER BY turn_of_client, client_served NULLS FIRST, create_time, id LIMIT ?
+SELECT id FROM turns LEFT JOIN clients USING (client_id)
+ORDER BY turn, clients.served_time NULLS FIRST, create_time, id LIMIT $number
 """
 
 
@@ -53,7 +59,10 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
     Returns:
         The job, and whether it is new.
     """
-    is_new = insert(
+    known = fetch_one(cursor, "SELECT * FROM jobs WHERE key = ?", [row.key])
+    if known is not None:
+        return _job(known), False
+    insert(
         cursor,
         "jobs",
         {
@@ -72,14 +81,8 @@ def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
             "lease_until": stored_time_or_none(row.lease_until),
             "last_reason": row.last_reason,
         },
-        ignore_duplicates=True,
     )
-    if is_new:
-        return row, True
-    known = fetch_one(cursor, "SELECT * FROM jobs WHERE key = ?", [row.key])
-    if known is None:
-        raise Conflict("Another job has this id.", reason="JOB_EXISTS")
-    return _job(known), False
+    return row, True
 
 
 def get(cursor: Cursor, job_id: str) -> JobRow:
@@ -114,8 +117,8 @@ def claim(
         The jobs, in the order in which to begin them.
     """
     moment = stored_time(now)
-    wanted = list(kinds)
-    ids = [row["id"] for row in fetch_all(cursor, _CLAIMABLE, [wanted, wanted, moment, moment, limit])]
+    wanted = {"kinds": list(kinds), "now": moment, "recent": stored_time(now - FAIR_FOR), "number": limit}
+    ids = [row["id"] for row in fetch_all(cursor, _CLAIMABLE, wanted)]
     if not ids:
         return []
     taken = fetch_all(

@@ -27,11 +27,9 @@ def create_tables(cursor: Cursor) -> None:
         _run(cursor, table.statements())
 
 
-def remember_breakers_and_turns_of_service(cursor: Cursor) -> None:
-    """Breaker states survive a restart; jobs know when they were last taken, so that claiming is fair."""
+def remember_breakers(cursor: Cursor) -> None:
+    """States of breakers survive a restart."""
     _run(cursor, schema.BREAKERS.statements())
-    cursor.execute("ALTER TABLE jobs ADD COLUMN claim_time TIMESTAMP")
-    cursor.execute(schema.comment_on("COLUMN", "jobs.claim_time", "When it was last taken by a worker, UTC."))
 
 
 def create_views(cursor: Cursor) -> None:
@@ -40,7 +38,7 @@ def create_views(cursor: Cursor) -> None:
         _run(cursor, view.statements())
 
 
-ALL: tuple[Migration, ...] = (create_tables, remember_breakers_and_turns_of_service, create_views)
+ALL: tuple[Migration, ...] = (create_tables, remember_breakers, create_views)
 
 
 def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:

@@ -10,10 +10,9 @@ from server.ledger.columns import (
     Row,
     aware,
     aware_or_none,
-    count,
     fetch_all,
     fetch_one,
-    insert,
+    insert_if_new,
     stored_time,
     stored_time_or_none,
     text_columns,
@@ -29,7 +28,7 @@ def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
     Returns:
         Whether it is new.
     """
-    is_new = insert(
+    is_new = insert_if_new(
         cursor,
         "recommendations",
         {
@@ -43,24 +42,22 @@ def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
             "decide_time": stored_time_or_none(row.decide_time),
             "decided_by": row.decided_by,
         },
-        ignore_duplicates=True,
     )
     if is_new:
-        count(
-            cursor,
-            "UPDATE recommendations SET state = 'SUPERSEDED' WHERE session_id = ? AND state = 'PENDING' AND id <> ?",
-            [row.session_id, row.id],
-        )
+        _supersede(cursor, [other for other in list_of_session(cursor, row.session_id) if other.id != row.id])
     return is_new
 
 
 def supersede_pending(cursor: Cursor, session_id: str) -> int:
     """Withdraw the pending proposals of a session, because there is new material; returns how many."""
-    return count(
-        cursor,
-        "UPDATE recommendations SET state = 'SUPERSEDED' WHERE session_id = ? AND state = 'PENDING'",
-        [session_id],
-    )
+    return _supersede(cursor, list_of_session(cursor, session_id))
+
+
+def _supersede(cursor: Cursor, rows: list[RecommendationRow]) -> int:
+    pending = [row for row in rows if row.state == RecommendationState.PENDING]
+    for row in pending:
+        update(cursor, "recommendations", row.id, {"state": RecommendationState.SUPERSEDED})
+    return len(pending)
 
 
 def get(cursor: Cursor, recommendation_id: str) -> RecommendationRow:

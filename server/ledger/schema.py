@@ -16,22 +16,23 @@ class Table:
         name: In lower snake case, plural.
         comment: One sentence.
         columns: Name, type with constraints, comment.
-        constraints: Constraints of the table as a whole.
+        indexes: Further columns that are looked up alone; DuckDB uses an index for one condition on one column only.
     """
 
     name: str
     comment: str
     columns: tuple[tuple[str, str, str], ...]
-    constraints: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
 
     def statements(self) -> list[str]:
         """The SQL that creates the table and its comments."""
-        body = [f"{name} {kind}" for name, kind, _ in self.columns] + list(self.constraints)
+        body = [f"{name} {kind}" for name, kind, _ in self.columns]
         comments = [comment_on("COLUMN", f"{self.name}.{name}", text) for name, _, text in self.columns]
         return [
             f"CREATE TABLE {self.name} ({', '.join(body)})",
             comment_on("TABLE", self.name, self.comment),
             *comments,
+            *[f"CREATE INDEX {self.name}_{column} ON {self.name} ({column})" for column in self.indexes],
         ]
 
 
@@ -70,7 +71,7 @@ SESSIONS = Table(
         ("variant", "VARCHAR NOT NULL", "Experiment variant; empty when there is none."),
         ("turn_count", "INTEGER NOT NULL", "Turns so far."),
     ),
-    ("UNIQUE (client_id, request_id)",),
+    ("request_id",),
 )
 
 STREAMS = Table(
@@ -96,6 +97,7 @@ STREAMS = Table(
         ("carry", "BLOB NOT NULL", "Sealed state of the workers, opaque."),
         ("open", "BOOLEAN NOT NULL", "Whether it can still be resumed."),
     ),
+    ("session_id", "token_hash"),
 )
 
 TURNS = Table(
@@ -117,7 +119,7 @@ TURNS = Table(
         *_redacted("reply", "What the assistant answered", required=False),
         ("reply_origin", "VARCHAR", "MODEL or FALLBACK."),
     ),
-    ("UNIQUE (stream_id, utterance)",),
+    ("session_id", "stream_id"),
 )
 
 UPLOADS = Table(
@@ -144,6 +146,7 @@ UPLOADS = Table(
         ("picture_height", "INTEGER NOT NULL", "Its height in pixels."),
         ("painted", "INTEGER NOT NULL", "Boxes that were painted over."),
     ),
+    ("session_id",),
 )
 
 JOBS = Table(
@@ -164,7 +167,9 @@ JOBS = Table(
         ("lease_owner", "VARCHAR NOT NULL", "Process that works on it; empty when none does."),
         ("lease_until", "TIMESTAMP", "Until when the owner may work on it, UTC."),
         ("last_reason", "VARCHAR NOT NULL", "Stable reason of the last failure."),
+        ("claim_time", "TIMESTAMP", "When it was last taken by a worker, UTC; claiming is fair by it."),
     ),
+    ("session_id",),
 )
 
 RECOMMENDATIONS = Table(
@@ -181,6 +186,7 @@ RECOMMENDATIONS = Table(
         ("decide_time", "TIMESTAMP", "When it was decided, UTC."),
         ("decided_by", "VARCHAR NOT NULL", "Who decided; empty while nobody has."),
     ),
+    ("session_id",),
 )
 
 EVENTS = Table(

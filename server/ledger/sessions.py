@@ -37,7 +37,10 @@ def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
     Returns:
         The session, and whether it is new.
     """
-    is_new = insert(
+    for known in fetch_all(cursor, "SELECT * FROM sessions WHERE request_id = ?", [row.request_id]):
+        if known["client_id"] == row.client_id:
+            return _session(known), False
+    insert(
         cursor,
         "sessions",
         {
@@ -53,19 +56,9 @@ def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
             "variant": row.variant,
             "turn_count": row.turn_count,
         },
-        ignore_duplicates=True,
     )
-    if is_new:
-        _record_stage(cursor, row, row.state, row.create_time, took_s=None, reason="")
-        return row, True
-    known = fetch_one(
-        cursor,
-        "SELECT * FROM sessions WHERE client_id = ? AND request_id = ?",
-        [row.client_id, row.request_id],
-    )
-    if known is None:
-        raise Conflict("Another session has this id.", reason="SESSION_EXISTS")
-    return _session(known), False
+    _record_stage(cursor, row, row.state, row.create_time, took_s=None, reason="")
+    return row, True
 
 
 def get(cursor: Cursor, session_id: str) -> SessionRow:
@@ -166,7 +159,7 @@ def _record_stage(
         took_s=took_s,
         properties={"reason": RedactedText.literal(reason)} if reason else {},
     )
-    events.insert_one(cursor, event)
+    events.append(cursor, event)
 
 
 def _row(cursor: Cursor, session_id: str) -> Row:

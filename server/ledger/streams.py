@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from models.errors import NotFound
-from server.ledger.columns import Cursor, Row, aware, count, fetch_all, fetch_one, insert, stored_time, update
+from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, update
 from server.ledger.types import StreamRow
 
 
@@ -91,11 +91,10 @@ def close(cursor: Cursor, stream_id: str, now: datetime) -> None:
 
 def close_of_session(cursor: Cursor, session_id: str, now: datetime) -> int:
     """End all streams of a session; returns how many were open."""
-    return count(
-        cursor,
-        "UPDATE streams SET open = false, carry = ''::BLOB, update_time = ? WHERE session_id = ? AND open",
-        [stored_time(now), session_id],
-    )
+    rows = [row for row in list_of_session(cursor, session_id) if row.open]
+    for row in rows:
+        close(cursor, row.id, now)
+    return len(rows)
 
 
 def _stream(row: Row) -> StreamRow:

@@ -11,7 +11,7 @@ from server.ledger.columns import (
     count,
     fetch_all,
     fetch_one,
-    insert,
+    insert_if_new,
     stored_time,
     text_columns,
     text_of,
@@ -27,7 +27,9 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
     Returns:
         Whether it is new.
     """
-    is_new = insert(
+    if find_utterance(cursor, row.stream_id, row.utterance) is not None:
+        return False
+    is_new = insert_if_new(
         cursor,
         "turns",
         {
@@ -46,7 +48,6 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
             **text_columns("reply", row.reply),
             "reply_origin": row.reply_origin,
         },
-        ignore_duplicates=True,
     )
     if is_new:
         count(
@@ -71,8 +72,8 @@ def get(cursor: Cursor, turn_id: str) -> TurnRow:
 
 def find_utterance(cursor: Cursor, stream_id: str, utterance: int) -> TurnRow | None:
     """The turn that an utterance of a stream became."""
-    row = fetch_one(cursor, "SELECT * FROM turns WHERE stream_id = ? AND utterance = ?", [stream_id, utterance])
-    return None if row is None else _turn(row)
+    rows = fetch_all(cursor, "SELECT * FROM turns WHERE stream_id = ?", [stream_id])
+    return next((_turn(row) for row in rows if row["utterance"] == utterance), None)
 
 
 def set_reply(cursor: Cursor, turn_id: str, reply: RedactedText, origin: Origin) -> TurnRow:

@@ -13,7 +13,7 @@ from server.ledger.columns import (
     count,
     fetch_all,
     fetch_one,
-    insert,
+    insert_if_new,
     stored_time,
     text_columns,
     text_or_none,
@@ -24,7 +24,7 @@ from server.ledger.types import UploadRow, UploadState
 
 def insert_upload(cursor: Cursor, row: UploadRow) -> bool:
     """Store an upload; returns whether it is new."""
-    return insert(
+    return insert_if_new(
         cursor,
         "uploads",
         {
@@ -48,7 +48,6 @@ def insert_upload(cursor: Cursor, row: UploadRow) -> bool:
             "picture_height": row.picture_height,
             "painted": row.painted,
         },
-        ignore_duplicates=True,
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 
 from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
-from server.ledger.columns import Cursor
+from server.ledger.columns import Cursor, RunAgain
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.migrations import migrate
 from server.ledger.types import Clock, utc_now
@@ -43,6 +43,7 @@ class _Write(Generic[T]):
     fn: Callable[[Cursor], T]
     future: Future[T]
     result: T | None = None
+    again: bool = False
 
     def run(self, cursor: Cursor) -> None:
         self.result = self.fn(cursor)
@@ -231,6 +232,9 @@ class Ledger:
             if error is None:
                 for write in part:
                     write.succeed()
+            elif len(part) == 1 and isinstance(error, RunAgain) and not part[0].again:
+                part[0].again = True
+                waiting.appendleft(part)
             elif len(part) == 1:
                 part[0].future.set_exception(error)
             elif failed_at is None:  # The commit failed; nobody knows for whom.

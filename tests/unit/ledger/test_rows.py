@@ -12,6 +12,7 @@ from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.events import Recorded
 from server.ledger.types import Origin, RecommendationState, SessionState, UploadState
+from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import after, event, new_id, recommendation, redacted, session, stream, turn, upload
 
 
@@ -152,6 +153,17 @@ def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor)
     assert recorded == Recorded(new=1, duplicates=1, unknown_sessions=1)
     stored = events.list_of_session(cursor, owner.id)
     assert stored[1] == replace(mine, client_id="site-9", variant="b")
+
+
+def test_recording_is_fast_and_still_counts_once(ledger: Ledger) -> None:
+    owner, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-9")))
+    first, second, third = (event(owner.id, at=at) for at in (1, 2, 3))
+    assert ledger.write_now(events.Record([first, second, event("nobody")])) == Recorded(2, 0, 1)
+    assert ledger.write_now(events.Record([second, third])) == Recorded(1, 1)
+    assert ledger.write_now(events.Record([third, third])) == Recorded(0, 2)
+    assert ledger.write_now(events.Record([])) == Recorded(0, 0)
+    names = [e.id for e in ledger.read_now(lambda c: events.list_of_session(c, owner.id)) if e.name == first.name]
+    assert names == [first.id, second.id, third.id]
 
 
 def test_the_timeline_has_everything(cursor: Cursor) -> None:

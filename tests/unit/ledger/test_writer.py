@@ -14,7 +14,7 @@ import pytest
 
 from models.errors import Conflict, InternalError, Overloaded, ShuttingDown, Unavailable, VestibuleError
 from server.ledger import writer
-from server.ledger.columns import Cursor, count
+from server.ledger.columns import Cursor, RunAgain, count
 from server.ledger.errors import translate
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
@@ -109,6 +109,24 @@ async def test_a_failed_commit_is_found_out_one_by_one(numbered: Ledger) -> None
     numbered._connection = real
     assert results == [1, 2]
     assert await numbered.read(_numbers) == [1, 2]
+
+
+async def test_who_asks_to_run_again_is_run_once_more_alone(numbered: Ledger) -> None:
+    attempts: list[int] = []
+
+    def learns(cursor: Cursor) -> str:
+        attempts.append(count(cursor, "SELECT txid_current()"))
+        if len(attempts) == 1:
+            raise RunAgain
+        return "learnt"
+
+    def never_learns(cursor: Cursor) -> None:
+        raise RunAgain
+
+    first, second, third = await _together(numbered, _store(1), learns, never_learns)
+    assert (first, second) == (1, "learnt")
+    assert isinstance(third, RunAgain)
+    assert len(set(attempts)) == len(attempts)
 
 
 async def test_a_cancelled_write_that_waits_is_not_run(numbered: Ledger) -> None:

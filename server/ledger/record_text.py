@@ -1,0 +1,41 @@
+"""A proposed record as the one redacted text that is stored."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from models.text import RedactedText
+
+_MACHINE_WORD = re.compile(r"[a-z0-9_-]{0,64}\Z")
+"""Names of fields, UUIDs of sources, empty strings."""
+
+
+def record_text(canonical: str, parts: Sequence[RedactedText]) -> RedactedText:
+    """Give the canonical JSON of a record its type, because all free text in it went through the redactor.
+
+    Args:
+        canonical: The JSON.
+        parts: Its free texts, redacted.
+
+    Raises:
+        ValueError: There is a free text in the JSON that is none of the parts.
+    """
+    redacted = {unicodedata.normalize("NFC", part.value) for part in parts}
+    if not all(text in redacted or _MACHINE_WORD.match(text) for text in _strings(json.loads(canonical))):
+        raise ValueError("the record holds text that was not redacted")
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.counts)
+    return RedactedText.restore(canonical, dict(counts), safe_for_llm=all(part.safe_for_llm for part in parts))
+
+
+def _strings(content: Any) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    values = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    return [text for value in values for text in _strings(value)]
