@@ -17,6 +17,7 @@ from models.redaction.merge import TAG, merge, tag
 from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
 from models.redaction.recognizers import ALL, Recognizer
 from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
+from models.redaction.spoken import spoken_view
 from models.redaction.types import Redaction, RedactionContext
 from models.redaction.views import View
 from models.text import Entity, RawText, RedactedText, TextSource
@@ -91,6 +92,8 @@ def _views(text: str, context: RedactionContext) -> Iterator[View]:
     yield views.original(text)
     if (folded := views.folded(text)) is not None:
         yield folded
+    if context.source is not TextSource.OCR and (spoken := spoken_view(text, context.language)) is not None:
+        yield spoken
     if context.source is TextSource.OCR and (print_read := views.print_read(text)) is not None:
         yield print_read
 

@@ -21,6 +21,7 @@ class View:
         text: What to search in.
         starts: For every character of ``text`` the first code point in the original that it stands for.
         ends: One past the last one.
+        spelled: Stretches of ``text`` that were spelled letter by letter.
         lower: ``text`` in lower case with the same length, for context words.
     """
 
@@ -28,6 +29,7 @@ class View:
     text: str
     starts: Sequence[int]
     ends: Sequence[int]
+    spelled: tuple[tuple[int, int], ...] = ()
     lower: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -66,9 +68,14 @@ class ViewBuilder:
         self._starts.extend([start] * len(piece))
         self._ends.extend([end] * len(piece))
 
-    def build(self, kind: str) -> View:
+    @property
+    def length(self) -> int:
+        """Characters so far."""
+        return len(self._starts)
+
+    def build(self, kind: str, spelled: tuple[tuple[int, int], ...] = ()) -> View:
         """The view of everything collected."""
-        return View(kind, "".join(self._pieces), self._starts, self._ends)
+        return View(kind, "".join(self._pieces), self._starts, self._ends, spelled)
 
 
 # Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them up.

@@ -15,11 +15,12 @@ from models.redaction.recognizers.mac import MAC
 from models.redaction.recognizers.number import NUMBER
 from models.redaction.recognizers.phone import PHONE
 from models.redaction.recognizers.secret import SECRET
+from models.redaction.recognizers.spelled import SPELLED
 from models.redaction.recognizers.ssn import SSN
 from models.redaction.recognizers.url import URL
 
 ALL: tuple[Recognizer, ...] = (
-    EMAIL, SPOKEN_HANDLE, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, STREET, POSTCODE, BIRTH_DATE,
+    EMAIL, SPOKEN_HANDLE, SPELLED, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, STREET, POSTCODE, BIRTH_DATE,
     SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CODED, NUMBER,
 )  # fmt: skip
 

@@ -1,0 +1,42 @@
+"""Names, postcodes and codes that are spelled letter by letter or in an alphabet of words.
+
+Must NOT match: common abbreviations (``A T M``, ``U S A``), "a" and "I" as words. What was spelled is found by the spoken view, which
+marks it; this file decides what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from models.redaction.types import RedactionContext
+from models.redaction.views import View
+from models.text import Entity
+
+_POSTCODE = re.compile(r"[a-z]{1,2}\d[a-z\d]?\d?[a-z]{0,2}|[a-z]\d[a-z]\d[a-z]\d", re.IGNORECASE)
+
+ABBREVIATIONS = frozenset(
+    """usa uk atm pin tv pc id abc ok faq gps vip usb sms pdf url http https www html php com bbc fbi cia nasa iban bic swift otp kyc isa apr
+    eur usd gbp inr ups dhl hdmi wifi led lcd cctv dvd cd am pm ac dc ai it hr ceo cto cfo rtx gtx""".split()
+)
+
+
+class SpelledRecognizer:
+    """What the spoken view marked as spelled."""
+
+    name = "spelled"
+
+    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        for start, end in view.spelled:
+            form = view.text[start:end].lower()
+            if form in ABBREVIATIONS or form.rstrip("s") in ABBREVIATIONS:
+                continue
+            if form.isalpha():
+                kind = "NAME"
+            else:
+                kind = "ADDRESS" if _POSTCODE.fullmatch(form) else "ID"
+            yield Entity(kind, start, end, 0.7, self.name)
+
+
+SPELLED = SpelledRecognizer()

@@ -1,0 +1,221 @@
+"""How digits, signs and letters are said: words as data, one table a language.
+
+English is understood everywhere, because people mix it in. Where a word of one language is a common word of another
+("do" is two in Hinglish), it only counts under its own language code.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Spoken words of one or more languages.
+
+    Attributes:
+        numbers: Word to digits, ``forty`` to ``40``.
+        scales: Word to zeros that it appends, ``hundred`` to 2.
+        repeats: ``double`` to 2.
+        signs: Word to the character that it names.
+        letters: Word to a letter, names of letters as some languages write them.
+        joiners: Words that may stand between two numbers that belong together.
+    """
+
+    numbers: dict[str, str] = field(default_factory=dict)
+    scales: dict[str, int] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
+    signs: dict[str, str] = field(default_factory=dict)
+    letters: dict[str, str] = field(default_factory=dict)
+    joiners: frozenset[str] = frozenset()
+
+    def __or__(self, other: Lexicon) -> Lexicon:
+        return Lexicon(
+            self.numbers | other.numbers,
+            self.scales | other.scales,
+            self.repeats | other.repeats,
+            self.signs | other.signs,
+            self.letters | other.letters,
+            self.joiners | other.joiners,
+        )
+
+
+def _count(words: str, first: int, step: int = 1) -> dict[str, str]:
+    """Number words in order; alternatives share a place with ``/``."""
+    places = enumerate(words.split())
+    return {_nfc(word): str(first + step * i) for i, place in places for word in place.split("/")}
+
+
+def _nfc(word: str) -> str:
+    return unicodedata.normalize("NFC", word)
+
+
+def _signs(table: str) -> dict[str, str]:
+    """Lines of a character and the words for it."""
+    rows = (line.split() for line in table.strip().splitlines())
+    return {_nfc(word): row[0] for row in rows for word in row[1:]}
+
+
+_EN = Lexicon(
+    numbers=_count("zero/oh/nought/naught/nil one two/too three four/for five six seven eight nine ten eleven twelve thirteen", 0)
+    | _count("fourteen fifteen sixteen seventeen eighteen nineteen", 14)
+    | _count("twenty thirty forty/fourty fifty sixty seventy eighty ninety", 20, 10),
+    scales={"hundred": 2, "thousand": 3},
+    repeats={"double": 2, "triple": 3, "treble": 3, "quadruple": 4},
+    signs=_signs("""
+        . dot point period
+        @ at
+        - dash hyphen minus
+        _ underscore
+        / slash
+        + plus
+        : colon
+    """),
+    joiners=frozenset({"and", "uh", "um", "er", "erm", "then", "area", "code", "extension", "ext", "space", "pause"}),
+)
+# "two", "too" and "for" sound like digits: they count inside a run only, see ``HOMOPHONES``.
+
+HOMOPHONES = frozenset({"too", "for", "oh", "o", "point", "do", "char", "che", "ek", "at", "minus", "period", "nil"})
+"""Words that are digits or signs only between others; a run neither starts nor ends with one, ``oh`` and ``o`` excepted."""
+
+_ES = Lexicon(
+    numbers=_count("cero un/uno/una dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince", 0)
+    | _count("dieciséis/dieciseis diecisiete dieciocho diecinueve veinte veintiuno/veintiún veintidós/veintidos veintitrés/veintitres", 16)
+    | _count("veinticuatro veinticinco veintiséis/veintiseis veintisiete veintiocho veintinueve", 24)
+    | _count("treinta cuarenta cincuenta sesenta setenta ochenta noventa", 30, 10)
+    | _count("cien/ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos ochocientos novecientos", 100, 100),
+    scales={"mil": 3},
+    repeats={"doble": 2, "triple": 3},
+    signs=_signs("""
+        . punto
+        @ arroba
+        - guion guión menos
+        _ subrayado
+        / barra
+        + más mas
+    """),
+    letters={"uve": "v", "hache": "h", "jota": "j", "equis": "x", "zeta": "z", "eñe": "n"},
+    joiners=frozenset({"y", "extensión", "extension"}),
+)
+
+_FR_UNITS = "zéro/zero un/une deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"
+_FR = Lexicon(
+    numbers=_count(_FR_UNITS, 0) | _count("vingt/vingts trente quarante cinquante soixante septante huitante/octante nonante", 20, 10),
+    scales={"cent": 2, "cents": 2, "mille": 3},
+    repeats={"double": 2, "triple": 3},
+    signs=_signs("""
+        . point
+        @ arobase arobas arrobase at
+        - tiret moins
+        _ souligné
+        / slash
+        + plus
+    """),
+    joiners=frozenset({"et"}),
+)
+
+_DE_UNITS = "null ein/eins/eine zwei/zwo drei vier fünf/fuenf sechs sieben acht neun zehn elf zwölf/zwoelf dreizehn vierzehn"
+_DE_TENS = _count("zwanzig dreißig/dreissig vierzig fünfzig/fuenfzig sechzig siebzig achtzig neunzig", 20, 10)
+_DE_SMALL = _count("ein zwei drei vier fünf sechs sieben acht neun", 1)
+_DE = Lexicon(
+    numbers=_count(_DE_UNITS, 0)
+    | _count("fünfzehn sechzehn siebzehn achtzehn neunzehn", 15)
+    | _DE_TENS
+    | {f"{unit}und{ten}": value[0] + digit for unit, digit in _DE_SMALL.items() for ten, value in _DE_TENS.items()},
+    scales={"hundert": 2, "tausend": 3},
+    repeats={"doppel": 2, "doppelt": 2, "dreifach": 3},
+    signs=_signs("""
+        . punkt
+        @ at klammeraffe ät
+        - bindestrich minus strich
+        _ unterstrich
+        / slash schrägstrich
+        + plus
+        : doppelpunkt
+    """),
+    joiners=frozenset({"und", "durchwahl"}),
+)
+
+_HI_LETTERS = "ए बी सी डी ई एफ/एफ़ जी एच आई जे के एल एम एन ओ पी क्यू आर एस टी यू वी डब्ल्यू/डबल्यू एक्स वाई/वाय ज़ेड/जेड"
+_HI = Lexicon(
+    numbers=_count("शून्य/ज़ीरो/जीरो एक/वन दो/टू तीन/थ्री चार/फोर/फ़ोर पाँच/पांच/फाइव छह/छः/छ/छे/सिक्स सात/सेवन/सेवेन आठ/एट नौ/नाइन दस", 0)
+    | _count("shunya ek do/doh teen chaar/char paanch/panch chhah/chhe/che saat aath nau das", 0),
+    scales={"सौ": 2, "हज़ार": 3},
+    repeats={"डबल": 2, "ट्रिपल": 3},
+    signs=_signs("""
+        . डॉट डाट पॉइंट
+        @ एट ऐट
+        - हाइफ़न हाइफन डैश
+        _ अंडरस्कोर
+        / स्लैश
+        + प्लस
+    """),
+    letters={_nfc(w): chr(97 + i) for i, place in enumerate(_HI_LETTERS.split()) for w in place.split("/")},
+)
+
+_PT = Lexicon(
+    numbers=_count("zero um/uma dois/duas três/tres quatro cinco seis/meia sete oito nove dez onze doze treze quatorze/catorze quinze", 0)
+    | _count("vinte trinta quarenta cinquenta sessenta setenta oitenta noventa", 20, 10),
+    signs=_signs("""
+        . ponto
+        @ arroba
+        - hífen traço
+        _ sublinhado
+        / barra
+        + mais
+    """),
+    joiners=frozenset({"e"}),
+)
+
+_IT = Lexicon(
+    numbers=_count("zero uno/una due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici", 0)
+    | _count("venti trenta quaranta cinquanta sessanta settanta ottanta novanta", 20, 10),
+    repeats={"doppio": 2, "triplo": 3},
+    signs=_signs("""
+        . punto
+        @ chiocciola
+        - trattino
+        / barra
+        + più
+    """),
+)
+
+_BY_LANGUAGE = {"es": _ES, "fr": _FR, "de": _DE, "hi": _HI, "pt": _PT, "it": _IT}
+_MERGED = {code: _EN | own for code, own in _BY_LANGUAGE.items()}
+
+
+def lexicon_for(language: str) -> Lexicon:
+    """The words of a language, English included."""
+    return _MERGED.get(language.split("-")[0].split("_")[0].lower(), _EN)
+
+
+PHONETIC = {
+    word: place[0]
+    for place in (
+        "alpha alfa adam apple andrew able", "bravo boy bertie ben baker", "charlie cat", "delta dog david", "echo edward easy egg", "foxtrot fox freddie frank",
+        "golf george", "hotel harry henry how", "india igloo isaac item", "juliet juliett jack jig", "kilo king kite", "lima lucy love lion", "mike mary mother",
+        "november nancy nan nut", "oscar oliver orange oboe", "papa peter", "quebec queen", "romeo robert roger", "sierra sam sugar snake", "tango tommy tom tiger tare",
+        "uniform uncle umbrella", "victor", "whiskey whisky william", "xray x-ray", "yankee yellow yoke", "zulu zebra zed zee",
+    )
+    for word in place.split()
+}  # fmt: skip
+"""Words that people say for letters; they count only in a run of such words, or after "as in" and "for"."""
+
+SERVICES = frozenset(
+    {"gmail", "hotmail", "yahoo", "outlook", "icloud", "protonmail", "aol", "live", "gmx", "googlemail", "msn", "rediffmail", "जीमेल", "याहू", "हॉटमेल",
+     "आउटलुक", "रेडिफमेल", "gee-mail"}
+)  # fmt: skip
+
+TOP_LEVEL = frozenset(
+    {"com", "org", "net", "edu", "gov", "co", "uk", "us", "in", "de", "fr", "es", "it", "ca", "au", "io", "ai", "me", "info", "biz", "eu", "ch", "at", "nl",
+     "कॉम", "ऑर्ग", "नेट", "इन", "इन्फो"}
+)  # fmt: skip
+
+FUNCTION_WORDS = frozenset(
+    """a an the is are am was be to of on in it it's its that's thats i i'm my me you your we us he she his her they at and or but so for from with by as
+    this that there here email e-mail mail address emails reach contact write send called name number please thanks thank yes no okay ok well um uh
+    correo es mi dirección el la los las un una en por escribe adresse est mon le les c'est courriel ist meine mein die der das und schreiben sie
+    मेरा मेरी ईमेल है पर का की को और में से phone call text via using use about look meet come go going arrive stay staying see""".split()
+)
+"""What no address starts with; walking left from "at" stops here."""
