@@ -1,0 +1,251 @@
+"""Proposes records from what a session holds, and takes a person's decision about them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from models.errors import Conflict
+from ray_tasks.types import Gateway
+from server.events import make_event
+from server.job_types import new_job
+from server.ledger import events, jobs, recommendations, sessions, turns, uploads
+from server.ledger.columns import Cursor
+from server.ledger.record_text import record_text
+from server.ledger.types import (
+    Clock,
+    Origin,
+    RecommendationRow,
+    RecommendationState,
+    SessionRow,
+    SessionState,
+    UploadRow,
+    UploadState,
+)
+from server.ledger.writer import Ledger
+from server.llm.record import canonical_json, content_hash, strings_of, with_strings
+from server.llm.types import Assistant, Material
+from server.redacting import redact_all
+from server.watch import WatchHub
+
+PROPOSE_RECORD = "propose_record"
+"""Kind of the job that tries for a better record than the fallback's."""
+
+_OPEN_UPLOADS = (UploadState.ACCEPTED, UploadState.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a transaction changed; ``session`` is None when it stayed in its stage."""
+
+    recommendation: RecommendationRow
+    session: SessionRow | None
+
+
+class Recommender:
+    """Builds, stores and decides recommendations.
+
+    Args:
+        ledger: Holds the material and the recommendations.
+        gateway: Redacts what the model wrote.
+        assistant: Writes the record.
+        hub: Hears of every change.
+        clock: The time now.
+        on_job: Called after a background job was committed, on the event loop.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: Gateway,
+        assistant: Assistant,
+        hub: WatchHub,
+        *,
+        clock: Clock,
+        on_job: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._assistant = assistant
+        self._hub = hub
+        self._clock = clock
+        self._on_job = on_job
+
+    async def get(self, recommendation_id: str) -> RecommendationRow:
+        """A recommendation as it is now.
+
+        Raises:
+            NotFound: RECOMMENDATION_NOT_FOUND.
+        """
+        return await self._ledger.read(lambda cursor: recommendations.get(cursor, recommendation_id))
+
+    async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
+        """Build a record from everything so far and put it before a person.
+
+        Pending recommendations of the session are superseded. When the fallback wrote it although there is an
+        upstream, a background job tries for a better one.
+
+        Args:
+            session_id: UUID of the session.
+            fallback: Whether a person waits, see ``Assistant``.
+            wait_s: How long to wait for uploads that are still being read.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+            Conflict: WRONG_STATE when the session has ended, NO_MATERIAL when there is nothing to build from.
+            Unavailable: Redaction or the ledger is gone; with ``fallback=False`` the upstream too.
+        """
+        await self._wait_for_uploads(session_id, wait_s)
+        row = await self.build(session_id, fallback=fallback)
+        stored = await self._ledger.write(lambda cursor: self._store(cursor, row))
+        self._publish(stored)
+        self._on_job()
+        return stored.recommendation
+
+    async def build(self, session_id: str, *, fallback: bool) -> RecommendationRow:
+        """Write a record and redact it, without storing anything. Arguments and errors as for ``propose``."""
+        session, materials = await self._ledger.read(lambda cursor: _material(cursor, session_id))
+        if not materials:
+            raise Conflict(
+                "There is nothing yet to propose a record from.", reason="NO_MATERIAL", hint="Say or upload something."
+            )
+        language = session.language or "en"
+        proposed = await self._assistant.propose(materials, language=language, fallback=fallback)
+        parts = await redact_all(self._gateway, strings_of(proposed.record), language)
+        record = with_strings(proposed.record, [part.value for part in parts])
+        return RecommendationRow(
+            id=str(uuid.uuid4()),
+            session_id=session_id,
+            state=RecommendationState.PENDING,
+            record=record_text(canonical_json(record), parts),
+            content_hash=content_hash(record),
+            origin=proposed.origin,
+            create_time=self._clock(),
+        )
+
+    async def decide(
+        self,
+        recommendation_id: str,
+        content_hash: str,
+        decided_by: str,
+        *,
+        approve: bool,
+        reason: str = "",
+        revise: bool = False,
+    ) -> RecommendationRow:
+        """Take a person's decision. It counts once; repeating it changes nothing.
+
+        Args:
+            recommendation_id: UUID of the recommendation.
+            content_hash: SHA-256 of the record that the person saw, hexadecimal.
+            decided_by: Staff id.
+            approve: True completes the session.
+            reason: Why it was rejected, a machine word.
+            revise: Whether a rejection sends the session back for another try, instead of ending it.
+
+        Raises:
+            NotFound: RECOMMENDATION_NOT_FOUND.
+            Conflict: HASH_MISMATCH when something else was shown, WRONG_STATE when it was decided otherwise or
+                superseded, or when the session has ended.
+        """
+        to = RecommendationState.APPROVED if approve else RecommendationState.REJECTED
+        stage = SessionState.COMPLETED if approve else SessionState.IN_PROGRESS if revise else SessionState.REJECTED
+
+        def write(cursor: Cursor) -> _Stored:
+            known = recommendations.get(cursor, recommendation_id)
+            if known.content_hash != content_hash:
+                raise Conflict(
+                    "The record changed since it was shown.",
+                    reason="HASH_MISMATCH",
+                    hint="Show the record as it is now, and decide on that.",
+                )
+            if known.state is to:
+                return _Stored(known, None)
+            now = self._clock()
+            row = recommendations.decide(
+                cursor, recommendation_id, to, now, decided_by=decided_by, content_hash=content_hash
+            )
+            session = sessions.transition(cursor, row.session_id, stage, now, reason)
+            decided = make_event(
+                session,
+                "record_decided",
+                now,
+                took_s=(now - row.create_time).total_seconds(),
+                decision=to.lower(),
+                origin=row.origin,
+                **({"reason": reason} if reason else {}),
+            )
+            events.insert_one(cursor, decided)
+            return _Stored(row, session)
+
+        stored = await self._ledger.write(write)
+        if stored.session is not None:
+            self._publish(stored)
+        return stored.recommendation
+
+    def replace_fallback(self, cursor: Cursor, pending_id: str, better: RecommendationRow) -> RecommendationRow | None:
+        """Put a better record in the place of one that the fallback wrote, if nobody has decided on it meanwhile.
+
+        Returns:
+            The new recommendation, or None when there was nothing to replace any more.
+        """
+        pending = recommendations.get(cursor, pending_id)
+        if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
+            return None
+        if sessions.get(cursor, pending.session_id).state.ended:
+            return None
+        return self._store(cursor, better).recommendation
+
+    def publish(self, row: RecommendationRow) -> None:
+        """Tell those who watch the session."""
+        self._hub.publish(row, row.session_id)
+
+    def _store(self, cursor: Cursor, row: RecommendationRow) -> _Stored:
+        now = self._clock()
+        before = sessions.require_open(cursor, row.session_id)
+        session = sessions.transition(cursor, row.session_id, SessionState.AWAITING_APPROVAL, now)
+        recommendations.insert_recommendation(cursor, row)
+        events.insert_one(cursor, make_event(session, "record_proposed", now, origin=row.origin))
+        if row.origin is Origin.FALLBACK and self._assistant.configured:
+            job = new_job(
+                PROPOSE_RECORD,
+                f"{PROPOSE_RECORD}:{row.id}",
+                row.session_id,
+                {"recommendation_id": row.id},
+                "llm_api",
+                now,
+            )
+            jobs.enqueue(cursor, job)
+        return _Stored(row, session if session.state is not before.state else None)
+
+    def _publish(self, stored: _Stored) -> None:
+        if stored.session is not None:
+            self._hub.publish(stored.session, stored.session.id)
+        self.publish(stored.recommendation)
+
+    async def _wait_for_uploads(self, session_id: str, wait_s: float) -> None:
+        with self._hub.subscribe(session_id) as news:
+            rows = await self._ledger.read(lambda cursor: uploads.list_of_session(cursor, session_id))
+            waiting = {row.id for row in rows if row.state in _OPEN_UPLOADS}
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    while waiting:
+                        update = await anext(news)
+                        if isinstance(update, UploadRow) and update.state not in _OPEN_UPLOADS:
+                            waiting.discard(update.id)
+
+
+def _material(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[Material]]:
+    """Everything of a session that a model may see, in the order in which it came."""
+    session = sessions.require_open(cursor, session_id)
+    said = [(row.create_time, Material(row.id, "turn", row.text)) for row in turns.list_of_session(cursor, session_id)]
+    read = [
+        (row.create_time, Material(row.id, row.kind or "upload", row.text))
+        for row in uploads.list_of_session(cursor, session_id)
+        if row.state is UploadState.DONE and row.text is not None
+    ]
+    ordered = sorted(said + read, key=lambda dated: dated[0])
+    return session, [material for _, material in ordered if material.text and material.text.safe_for_llm]
