@@ -67,7 +67,7 @@ class LocalRedactor:
             if len(guesses) != len(revealed):
                 raise ValueError("the classifier lost texts")
             found = [merge(t, self._explicable(t, g, context)) for t, g in zip(revealed, guesses, strict=True)]
-            return [_sealed(t, entities, context) for t, entities in zip(revealed, found, strict=True)]
+            return [_sealed(t, entities) for t, entities in zip(revealed, found, strict=True)]
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None

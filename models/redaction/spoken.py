@@ -11,7 +11,15 @@ import unicodedata
 from dataclasses import dataclass
 
 from models.redaction.ner import WORD
-from models.redaction.spoken_lexicon import FUNCTION_WORDS, HOMOPHONES, PHONETIC, SERVICES, TOP_LEVEL, Lexicon, lexicon_for
+from models.redaction.spoken_lexicon import (
+    FUNCTION_WORDS,
+    HOMOPHONES,
+    PHONETIC,
+    SERVICES,
+    TOP_LEVEL,
+    Lexicon,
+    lexicon_for,
+)
 from models.redaction.views import View, ViewBuilder
 
 _TOKEN = re.compile(rf"{WORD.pattern}|[^\w\s]|_")
@@ -199,7 +207,9 @@ class Reader:
             if sign in (".", "-", "_") and form and not (token.text == "." and self._tokens[first].start > token.end):
                 form = sign + form
                 words = 0
-            elif (atom := self._atom(token)) and not (token.text in ("a", "i") and self._starts_sentence(first - 1, floor)):
+            elif (atom := self._atom(token)) and not (
+                token.text in ("a", "i") and self._starts_sentence(first - 1, floor)
+            ):
                 form = atom + form
             elif token.text in self._lexicon.repeats and form:
                 form = form[:1] + form
@@ -249,7 +259,9 @@ class Reader:
                 form = _compose(form, digits) if not token.text.isdigit() else form + digits
                 said += not token.text.isdigit()
                 at += 1
-                end = at if token.text not in HOMOPHONES or token.text in ("oh", "o", "do", "char", "ek", "che") else end
+                end = (
+                    at if token.text not in HOMOPHONES or token.text in ("oh", "o", "do", "char", "ek", "che") else end
+                )
             elif token.text in self._lexicon.scales and form:
                 form += "0" * self._lexicon.scales[token.text]
                 at += 1
@@ -288,7 +300,9 @@ class Reader:
         if token.text == "," and following.start == token.end:
             return False  # thousands: 10,000,000
         if token.text in ",;()-/.":
-            return continues or (at + 2 < high and following.text in "()-," and bool(self._digits(self._tokens[at + 2])))
+            return continues or (
+                at + 2 < high and following.text in "()-," and bool(self._digits(self._tokens[at + 2]))
+            )
         return continues and (token.text in self._lexicon.joiners or self._sign(token) in (".", "-", "/"))
 
     def _spelled(self, first: int, high: int) -> Stretch | None:
@@ -323,12 +337,18 @@ class Reader:
             last = at
         letters = sum(c.isalpha() for c in form)
         count = last - first
-        if letters >= 1 and count >= 3 and (singles + phonetic >= 2) and len(form) >= 3 and not self._ordinary(first, last):
+        if (
+            letters >= 1
+            and count >= 3
+            and (singles + phonetic >= 2)
+            and len(form) >= 3
+            and not self._ordinary(first, last)
+        ):
             return Stretch(first, last, form, "spelled")
         return None
 
     def _as_in(self, at: int, high: int) -> tuple[str, int] | None:
-        """"P as in Peter", "T for Tommy", "B like boy": the letter and where it ends."""
+        """ "P as in Peter", "T for Tommy", "B like boy": the letter and where it ends."""
         letter = self._letter(self._tokens[at])
         for link in (("as", "in"), ("for",), ("like",), ("wie",), ("comme",), ("de",), ("से",)):
             end = at + 1 + len(link)
@@ -345,7 +365,11 @@ class Reader:
         if not token.shape.isascii() or not token.shape.isalnum():
             return False
         mixed = any(c.isdigit() for c in token.text) and len(token.text) <= 4
-        return mixed or (token.shape.isupper() and len(token.text) <= 3) or (len(token.text) == 2 and token.text not in FUNCTION_WORDS)
+        return (
+            mixed
+            or (token.shape.isupper() and len(token.text) <= 3)
+            or (len(token.text) == 2 and token.text not in FUNCTION_WORDS)
+        )
 
     def _ordinary(self, first: int, last: int) -> bool:
         """Whether the run is words after all: "I a", "a 5 a"."""

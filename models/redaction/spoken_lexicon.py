@@ -58,7 +58,9 @@ def _signs(table: str) -> dict[str, str]:
 
 
 _EN = Lexicon(
-    numbers=_count("zero/oh/nought/naught/nil one two/too three four/for five six seven eight nine ten eleven twelve thirteen", 0)
+    numbers=_count(
+        "zero/oh/nought/naught/nil one two/too three four/for five six seven eight nine ten eleven twelve thirteen", 0
+    )
     | _count("fourteen fifteen sixteen seventeen eighteen nineteen", 14)
     | _count("twenty thirty forty/fourty fifty sixty seventy eighty ninety", 20, 10),
     scales={"hundred": 2, "thousand": 3},
@@ -81,10 +83,17 @@ HOMOPHONES = frozenset({"too", "for", "oh", "o", "point", "do", "char", "che", "
 
 _ES = Lexicon(
     numbers=_count("cero un/uno/una dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince", 0)
-    | _count("dieciséis/dieciseis diecisiete dieciocho diecinueve veinte veintiuno/veintiún veintidós/veintidos veintitrés/veintitres", 16)
+    | _count(
+        "dieciséis/dieciseis diecisiete dieciocho diecinueve veinte veintiuno/veintiún veintidós/veintidos veintitrés/veintitres",
+        16,
+    )
     | _count("veinticuatro veinticinco veintiséis/veintiseis veintisiete veintiocho veintinueve", 24)
     | _count("treinta cuarenta cincuenta sesenta setenta ochenta noventa", 30, 10)
-    | _count("cien/ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos ochocientos novecientos", 100, 100),
+    | _count(
+        "cien/ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos ochocientos novecientos",
+        100,
+        100,
+    ),
     scales={"mil": 3},
     repeats={"doble": 2, "triple": 3},
     signs=_signs("""
@@ -101,7 +110,8 @@ _ES = Lexicon(
 
 _FR_UNITS = "zéro/zero un/une deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"
 _FR = Lexicon(
-    numbers=_count(_FR_UNITS, 0) | _count("vingt/vingts trente quarante cinquante soixante septante huitante/octante nonante", 20, 10),
+    numbers=_count(_FR_UNITS, 0)
+    | _count("vingt/vingts trente quarante cinquante soixante septante huitante/octante nonante", 20, 10),
     scales={"cent": 2, "cents": 2, "mille": 3},
     repeats={"double": 2, "triple": 3},
     signs=_signs("""
@@ -115,7 +125,9 @@ _FR = Lexicon(
     joiners=frozenset({"et"}),
 )
 
-_DE_UNITS = "null ein/eins/eine zwei/zwo drei vier fünf/fuenf sechs sieben acht neun zehn elf zwölf/zwoelf dreizehn vierzehn"
+_DE_UNITS = (
+    "null ein/eins/eine zwei/zwo drei vier fünf/fuenf sechs sieben acht neun zehn elf zwölf/zwoelf dreizehn vierzehn"
+)
 _DE_TENS = _count("zwanzig dreißig/dreissig vierzig fünfzig/fuenfzig sechzig siebzig achtzig neunzig", 20, 10)
 _DE_SMALL = _count("ein zwei drei vier fünf sechs sieben acht neun", 1)
 _DE = Lexicon(
@@ -139,7 +151,9 @@ _DE = Lexicon(
 
 _HI_LETTERS = "ए बी सी डी ई एफ/एफ़ जी एच आई जे के एल एम एन ओ पी क्यू आर एस टी यू वी डब्ल्यू/डबल्यू एक्स वाई/वाय ज़ेड/जेड"
 _HI = Lexicon(
-    numbers=_count("शून्य/ज़ीरो/जीरो एक/वन दो/टू तीन/थ्री चार/फोर/फ़ोर पाँच/पांच/फाइव छह/छः/छ/छे/सिक्स सात/सेवन/सेवेन आठ/एट नौ/नाइन दस", 0)
+    numbers=_count(
+        "शून्य/ज़ीरो/जीरो एक/वन दो/टू तीन/थ्री चार/फोर/फ़ोर पाँच/पांच/फाइव छह/छः/छ/छे/सिक्स सात/सेवन/सेवेन आठ/एट नौ/नाइन दस", 0
+    )
     | _count("shunya ek do/doh teen chaar/char paanch/panch chhah/chhe/che saat aath nau das", 0),
     scales={"सौ": 2, "हज़ार": 3},
     repeats={"डबल": 2, "ट्रिपल": 3},
@@ -155,7 +169,10 @@ _HI = Lexicon(
 )
 
 _PT = Lexicon(
-    numbers=_count("zero um/uma dois/duas três/tres quatro cinco seis/meia sete oito nove dez onze doze treze quatorze/catorze quinze", 0)
+    numbers=_count(
+        "zero um/uma dois/duas três/tres quatro cinco seis/meia sete oito nove dez onze doze treze quatorze/catorze quinze",
+        0,
+    )
     | _count("vinte trinta quarenta cinquenta sessenta setenta oitenta noventa", 20, 10),
     signs=_signs("""
         . ponto
@@ -169,7 +186,9 @@ _PT = Lexicon(
 )
 
 _IT = Lexicon(
-    numbers=_count("zero uno/una due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici", 0)
+    numbers=_count(
+        "zero uno/una due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici", 0
+    )
     | _count("venti trenta quaranta cinquanta sessanta settanta ottanta novanta", 20, 10),
     repeats={"doppio": 2, "triplo": 3},
     signs=_signs("""

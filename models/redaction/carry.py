@@ -1,0 +1,106 @@
+"""The sealed carry: what a stream needs between two calls, readable by workers alone.
+
+The server stores these bytes and hands them back with the next call. It has no key, so a stolen server memory or database
+gives away nothing that was said. Format: one version byte, twelve bytes of nonce, AES-256-GCM over JSON; the version is
+authenticated too.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from models.errors import InvalidInput
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12
+_VERSION = b"\x01"
+_BYTES_MARK = "$bytes"
+
+
+class CarrySealer:
+    """Seals and opens carries with one key; safe to call from several threads."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"the carry key must have {KEY_BYTES} bytes")
+        self._cipher = AESGCM(key)
+
+    def seal(self, state: dict[str, Any]) -> bytes:
+        """Encrypt a state of JSON values and bytes."""
+        plain = json.dumps(state, default=_bytes_as_json, ensure_ascii=False, separators=(",", ":")).encode()
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return _VERSION + nonce + self._cipher.encrypt(nonce, plain, _VERSION)
+
+    def open(self, sealed: bytes) -> dict[str, Any]:
+        """Give the state back.
+
+        Raises:
+            InvalidInput: Reason ``CARRY_INVALID``: cut, changed, of another version, or sealed with another key.
+        """
+        if sealed[:1] != _VERSION or len(sealed) <= 1 + _NONCE_BYTES:
+            raise _invalid()
+        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        try:
+            plain = self._cipher.decrypt(nonce, body, _VERSION)
+            state = json.loads(plain, object_hook=_bytes_from_json)
+        except (InvalidTag, ValueError, binascii.Error):
+            raise _invalid() from None
+        if not isinstance(state, dict):
+            raise _invalid()
+        return state
+
+
+def _invalid() -> InvalidInput:
+    return InvalidInput(
+        "The carry of this stream does not fit.", reason="CARRY_INVALID", hint="Start the utterance again without it."
+    )
+
+
+def _bytes_as_json(value: object) -> dict[str, str]:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {_BYTES_MARK: base64.b64encode(bytes(value)).decode("ascii")}
+    raise TypeError(f"{type(value).__name__} cannot be carried")
+
+
+def _bytes_from_json(value: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    if set(value) == {_BYTES_MARK} and isinstance(value[_BYTES_MARK], str):
+        return base64.b64decode(value[_BYTES_MARK], validate=True)
+    return value
+
+
+def load_or_create_key(path: Path) -> bytes:
+    """Read the key, or make one that only the owner can read.
+
+    Several processes may call this at once: the file appears complete or not at all, and the first one wins.
+
+    Raises:
+        ValueError: The file is there and holds no key.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(scratch, path)  # unlike a rename it never replaces a key that another process just made
+            except FileExistsError:
+                pass
+        finally:
+            scratch.unlink()
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"the key file has {len(key)} bytes instead of {KEY_BYTES}")
+    return key

@@ -1,0 +1,152 @@
+"""Partial text while someone is still speaking: only what can no longer become personal is shown.
+
+A prefix of the hypothesis is shown when two hypotheses in a row agree on it, after the whole hypothesis was redacted, and only
+up to the point from which words to come could still turn it into a name, a number or an address. What was shown is never
+taken back: if recognition changes its mind under it, it stays as it is until the final text replaces everything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from models.redaction.redactor import reseal, sealed_prefix
+from models.redaction.spoken import Token, tokens_of
+from models.redaction.spoken_lexicon import PHONETIC, Lexicon, lexicon_for
+from models.redaction.types import RedactionContext, Redactor
+from models.text import Entity, RawText, RedactedText
+
+HOLD_WORDS = 2
+"""Always held: "john" is a word until "dot carter" follows."""
+
+INTRODUCED_WORDS = 4
+"""Held after an introduction, unless the redactor already found who it introduces."""
+
+_INTRODUCTIONS = (
+    ("name", "is"), ("name's",), ("named",), ("called",), ("i", "am"), ("i'm",), ("this", "is"), ("it's",), ("speaking", "to"), ("under",),
+    ("mr",), ("mrs",), ("ms",), ("dr",), ("miss",), ("number", "is"), ("email", "is"), ("address", "is"), ("live", "at"), ("born",), ("llamo",),
+    ("soy",), ("heiße",), ("bin",), ("m'appelle",), ("suis",), ("नाम",),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PartialState:
+    """What one utterance carries from step to step; give each utterance a fresh one.
+
+    Attributes:
+        previous: The last hypothesis.
+        shown: The text with tags that was shown so far.
+    """
+
+    previous: RawText = RawText("")
+    shown: RedactedText = RedactedText.literal("")
+
+    def to_carry(self) -> dict[str, Any]:
+        """JSON values for ``CarrySealer.seal``, and for nothing else: the raw words are in it."""
+        return {
+            "previous": self.previous.reveal(),
+            "shown": self.shown.value,
+            "counts": dict(self.shown.counts),
+            "safe": self.shown.safe_for_llm,
+        }
+
+    @classmethod
+    def from_carry(cls, state: dict[str, Any]) -> PartialState:
+        """The reverse, for a state that ``CarrySealer.open`` vouched for."""
+        shown = reseal(state["shown"], state["counts"], safe_for_llm=state["safe"])
+        return cls(RawText(state["previous"]), shown)
+
+
+class PartialRedactor:
+    """Turns growing hypotheses into a growing redacted prefix."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def step(
+        self, carry: PartialState, hypothesis: RawText, context: RedactionContext
+    ) -> tuple[RedactedText, PartialState]:
+        """Take the next hypothesis of the same utterance.
+
+        Returns:
+            What to show, always an extension of ``carry.shown``, and the state for the next step.
+
+        Raises:
+            RedactionFailed: Nothing may be shown.
+        """
+        text = hypothesis.reveal()
+        tokens = tokens_of(text)
+        agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
+        shown = carry.shown
+        if agreed > HOLD_WORDS:
+            redaction = self._redactor.redact(hypothesis, context)
+            settled = _settled(tokens, agreed, redaction.entities, lexicon_for(context.language))
+            candidate = sealed_prefix(text, redaction, tokens[settled - 1].end if settled else 0)
+            if candidate.value.startswith(shown.value):
+                shown = candidate
+        return shown, PartialState(hypothesis, shown)
+
+
+def _agreed(before: list[Token], now: list[Token]) -> int:
+    """How many tokens from the start both hypotheses have in common, letter case aside."""
+    count = 0
+    for old, new in zip(before, now, strict=False):
+        if old.text != new.text:
+            break
+        count += 1
+    return count
+
+
+def _settled(tokens: list[Token], agreed: int, entities: tuple[Entity, ...], lexicon: Lexicon) -> int:
+    """How many of the agreed tokens may be shown."""
+    count = _without_last_words(tokens, agreed)
+    while True:
+        before = count
+        while count and not _is_covered(tokens[count - 1], entities) and _may_grow(tokens, count - 1, lexicon):
+            count -= 1
+        count = _before_introduced(tokens, count, entities)
+        for entity in entities:
+            if count and entity.start < tokens[count - 1].end < entity.end:
+                count = next(i for i, t in enumerate(tokens) if t.end > entity.start)
+        if count == before:
+            return count
+
+
+def _without_last_words(tokens: list[Token], agreed: int) -> int:
+    count, words = agreed, 0
+    while count and words < HOLD_WORDS:
+        count -= 1
+        words += tokens[count].text[0].isalnum()
+    return count
+
+
+def _is_covered(token: Token, entities: tuple[Entity, ...]) -> bool:
+    return any(e.start <= token.start and token.end <= e.end for e in entities)
+
+
+def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
+    """Whether more words could make this one a part of something personal."""
+    token = tokens[index]
+    if len(token.text) == 1 or any(c.isdigit() for c in token.text) or "@" in token.text:
+        return token.text not in ".?!" or index == 0
+    if any(
+        token.text in table
+        for table in (lexicon.numbers, lexicon.repeats, lexicon.signs, lexicon.letters, lexicon.scales)
+    ):
+        return True
+    starts = index == 0 or tokens[index - 1].text in (".", "?", "!")
+    capital = token.shape[:1].isupper() and not starts and not token.text.startswith(("i'", "i’"))  # noqa: RUF001
+    return capital or token.text in PHONETIC or token.text in ("area", "code", "extension")
+
+
+def _before_introduced(tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
+    """Cut right behind an introduction whose person is not known yet."""
+    for start in range(max(0, count - INTRODUCED_WORDS - 1), count):
+        for words in _INTRODUCTIONS:
+            end = start + len(words)
+            if end > count or tuple(t.text for t in tokens[start:end]) != words:
+                continue
+            following = tokens[end : end + INTRODUCED_WORDS]
+            if count < end + INTRODUCED_WORDS and not any(_is_covered(t, entities) for t in following):
+                return end
+    return count
