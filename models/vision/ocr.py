@@ -25,6 +25,10 @@ from models.vision.types import Box, OcrLine, OcrWord, Pixels
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
 CLASSIFIER: Final = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
 RECOGNIZER: Final = "PP-OCRv6_rec_small.onnx"
+LEAST_SIDE_PX: Final = 48  # the recognizer's own height
+# Longest side to shortest. The detector enlarges the shorter side to 736 pixels: a strip of 3 x 4000 would become
+# 736 x 20,000 and take a minute, or be scaled to no width at all before, which fails.
+THINNEST: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,12 @@ class RapidOcrEngine:
         from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
         from rapidocr.utils.process_img import map_boxes_to_original
 
-        height, width = pixels.shape[:2]
+        padded = _padded(pixels)
+        height, width = padded.shape[:2]
         try:
             with self._lock:
                 # The models were trained on OpenCV's channel order.
-                image, record = self._ocr.preprocess_img(np.ascontiguousarray(pixels[..., ::-1]))
+                image, record = self._ocr.preprocess_img(np.ascontiguousarray(padded[..., ::-1]))
                 found, turned, texts, _ = self._ocr.run_ocr_steps(image, record)
         except ONNXRuntimeError as exc:
             raise InternalError("The OCR models failed on this picture.") from exc
@@ -95,6 +100,16 @@ class RapidOcrEngine:
         ]
         lines = [line for line in lines if line.score >= self._options.least_score]
         return [lines[i] for row in rows(lines) for i in row]
+
+
+def _padded(pixels: Pixels) -> Pixels:
+    """The picture, extended to the right or below when it is a thin strip."""
+    height, width = pixels.shape[:2]
+    least = max(LEAST_SIDE_PX, max(height, width) // THINNEST)
+    if min(height, width) >= least:
+        return pixels
+    more = ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0))
+    return np.pad(pixels, more, mode="edge")
 
 
 def _wants_cuda(options: OcrOptions) -> bool:

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from models.redaction import views
+from models.redaction.documents import doubt_from_digits, is_explained
+from models.redaction.types import RedactionContext
+from models.text import Entity, TextSource
+
+METER = RedactionContext(TextSource.OCR, document_type="meter")
+REGISTER = RedactionContext(TextSource.OCR, document_type="visitor_register")
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "kind", "recognizer", "explained"),
+    [
+        ("048217", "048217", "PHONE", "ner:phone", True),
+        ("Q3 2.5 DN 15 30 bar", "2.5 DN 15", "ADDRESS", "ner:building_number", True),
+        ("x0.01", "x0.01", "LICENCE", "ner:drivers_license", True),
+        ("No. 7316 2048", "7316 2048", "ID", "number", True),
+        # What must stay redacted on a meter.
+        ("Li Wu", "Li", "NAME", "ner:given_name", False),
+        ("31 Willow Court", "31 Willow Court", "ADDRESS", "ner:street_name", False),
+        ("31 Willow Court", "31 Willow Court", "ADDRESS", "street:en", False),
+        ("4155550132", "4155550132", "ID", "number", False),
+        ("555-0132", "555-0132", "PHONE", "ner:phone", False),
+        ("(415) 5550", "(415) 5550", "PHONE", "ner:phone", False),
+        ("Tel 5550132", "5550132", "PHONE", "ner:phone", False),
+        ("5550132", "5550132", "PHONE", "phone", False),
+    ],
+)
+def test_the_face_of_a_meter(text: str, part: str, kind: str, recognizer: str, explained: bool) -> None:
+    start = text.index(part)
+    entity = Entity(kind, start, start + len(part), 0.9, recognizer)
+    assert is_explained(entity, views.original(text), METER) is explained
+    assert not is_explained(entity, views.original(text), REGISTER)
+
+
+def test_a_long_reading_is_no_doubt_on_a_meter() -> None:
+    assert doubt_from_digits(7, METER) == 10
+    assert doubt_from_digits(7, REGISTER) == 7

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.images import ImageLimits
+from models.redaction.types import Redactor
+from models.vision.types import OcrLine, Pixels
+from server.cli.offline_read import read_lines
+from tests.fakes.redactor import PhraseRedactor
+from tests.unit.vision.pictures import corners, encoded, line
+
+
+class _ScriptedEngine:
+    """An OCR engine that reads what it is told."""
+
+    name = "scripted"
+    device = "cpu"
+
+    def read(self, pixels: Pixels) -> list[OcrLine]:
+        return [line("Visitor Maria Lopez", 10, 20)]
+
+
+def _answers(requests: list[str], redactor: Redactor | None, limits: ImageLimits | None = None) -> list[dict[str, Any]]:
+    out = io.StringIO()
+    read_lines(requests, out, _ScriptedEngine(), redactor, limits)
+    return [json.loads(row) for row in out.getvalue().splitlines()]
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    path = tmp_path / "a picture.png"
+    path.write_bytes(encoded(corners(), "PNG"))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("redactor", "text"),
+    [(None, "Visitor Maria Lopez"), (PhraseRedactor({"maria lopez": "NAME"}), "Visitor [REDACTED_NAME]")],
+)
+def test_an_answer_has_the_documented_shape(picture: str, redactor: Redactor | None, text: str) -> None:
+    (answer,) = _answers([json.dumps({"id": 7, "image": picture}) + "\n", "\n"], redactor)
+    assert set(answer) == {"id", "lines", "compute_s"}
+    assert answer["id"] == 7
+    assert answer["lines"] == [{"text": text, "box": [[10, 20], [200, 20], [200, 40], [10, 40]], "score": 0.95}]
+    assert answer["compute_s"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("request_line", "reason"),
+    [
+        ("no json", "BAD_JSON"),
+        ("[1]", "BAD_JSON"),
+        ("[" * 100_000, "BAD_JSON"),
+        ('{"id": "x"}', "INVALID_INPUT"),
+        ('{"id": "x", "image": 3}', "INVALID_INPUT"),
+        ('{"id": "x", "image": "PICTURE", "document_type": 3}', "INVALID_INPUT"),
+        ('{"id": "x", "image": "FOLDER"}', "NO_SUCH_FILE"),
+        ('{"id": "x", "image": "FOLDER/none.png"}', "NO_SUCH_FILE"),
+        ('{"id": "x", "image": "a\\u0000b"}', "NO_SUCH_FILE"),
+        ('{"id": "x", "image": "SCRIPT"}', "UNSUPPORTED_MEDIA"),
+        ('{"id": "x", "image": "HALF"}', "BROKEN_MEDIA"),
+    ],
+)
+def test_a_bad_line_is_an_error_line_and_the_next_one_is_read(picture: str, request_line: str, reason: str) -> None:
+    half = Path(picture).with_name("half.png")
+    half.write_bytes(Path(picture).read_bytes()[:60])
+    for word, path in {"PICTURE": picture, "FOLDER": str(half.parent), "SCRIPT": __file__, "HALF": str(half)}.items():
+        request_line = request_line.replace(word, path)
+    first, second = _answers([request_line, json.dumps({"id": 2, "image": picture})], None)
+    assert set(first) == {"id", "error"}
+    assert first["id"] == (None if reason == "BAD_JSON" else "x")
+    assert first["error"]["reason"] == reason
+    assert str(half.parent) not in first["error"]["message"], "paths of people's files stay out of messages"
+    assert second["lines"]
+
+
+def test_a_large_file_is_not_even_read(picture: str) -> None:
+    (answer,) = _answers([json.dumps({"id": 1, "image": picture})], None, ImageLimits(file_bytes=10))
+    assert answer["error"]["reason"] == "IMAGE_TOO_LARGE"

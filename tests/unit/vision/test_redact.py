@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.errors import BrokenMedia, RedactionFailed, TooLarge
+from models.images import PNG, ImageLimits, decode
+from models.redaction.types import Redaction, RedactionContext
+from models.text import Entity, RawText, TextSource
+from models.vision.redact import UNREADABLE, merge, read_and_redact, redact_page
+from models.vision.types import OcrLine, Pixels
+from tests.fakes.redactor import PhraseRedactor
+from tests.unit.vision.pictures import box, corners, encoded, line
+
+WHITE = np.full((400, 1000, 3), 255, np.uint8)
+NAMES = {"maria lopez": "NAME", r"\S+@\S+": "EMAIL", r"\(\d+\) [\d-]+": "PHONE", "12 hill road springfield": "ADDRESS"}
+
+
+class _ScriptedEngine:
+    """An OCR engine that reads what it is told."""
+
+    name = "scripted"
+    device = "cpu"
+
+    def __init__(self, lines: list[OcrLine]) -> None:
+        self._lines = lines
+
+    def read(self, pixels: Pixels) -> list[OcrLine]:
+        return self._lines
+
+
+class _BrokenRedactor:
+    """A redactor whose recognizers fail."""
+
+    def redact(self, text: RawText, context: RedactionContext) -> Redaction:
+        raise RedactionFailed("A recognizer failed.")
+
+    def redact_many(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        raise RedactionFailed("A recognizer failed.")
+
+
+def _is_black(pixels: Pixels, left: float, top: float, width: float, height: float = 20) -> bool:
+    return bool((pixels[int(top) : int(top + height), int(left) : int(left + width)] == 0).all())
+
+
+def _is_white(pixels: Pixels, left: float, top: float, width: float, height: float = 20) -> bool:
+    return bool((pixels[int(top) : int(top + height), int(left) : int(left + width)] == 255).all())
+
+
+@pytest.mark.parametrize(
+    ("lines", "text", "black", "white"),
+    [
+        # One line: the words of the entity, the others stay.
+        (
+            [line("Visitor Maria Lopez left", 100, 50)],
+            "Visitor [REDACTED_NAME] left",
+            [(180, 50, 110)],
+            [(100, 50, 70), (300, 50, 40)],
+        ),
+        # Two cells of a row.
+        ([line("Maria", 100, 50), line("Lopez", 300, 50)], "[REDACTED_NAME] | [REDACTED_NAME]", [(100, 50, 50)], []),
+        # Two lines, one below the other.
+        (
+            [line("12 Hill Road", 100, 50), line("Springfield", 100, 80)],
+            "[REDACTED_ADDRESS]\n[REDACTED_ADDRESS]",
+            [(100, 50, 120), (100, 80, 110)],
+            [],
+        ),
+        # An entity inside a word covers the whole word; the text keeps the rest.
+        ([line("Mail:a@b.org.", 100, 50)], "[REDACTED_EMAIL]", [(100, 50, 130)], []),
+        # Nothing personal, nothing painted.
+        ([line("WATER METER", 100, 50)], "WATER METER", [], [(0, 0, 900, 390)]),
+        ([], "", [], [(0, 0, 900, 390)]),
+    ],
+)
+def test_what_is_personal_leaves_text_and_picture(
+    lines: list[OcrLine], text: str, black: list[tuple[int, ...]], white: list[tuple[int, ...]]
+) -> None:
+    page = redact_page(WHITE, lines, PhraseRedactor(NAMES), mime=PNG)
+    assert page.text.value == text
+    pixels = decode(page.image, ImageLimits()).pixels
+    assert pixels.shape == WHITE.shape
+    assert (page.width, page.height, page.image_mime) == (1000, 400, PNG)
+    assert all(_is_black(pixels, *area) for area in black)
+    assert all(_is_white(pixels, *area) for area in white)
+    assert WHITE.all(), "the given pixels are left as they were"
+
+
+def test_the_paint_goes_over_the_edges_of_the_letters() -> None:
+    page = redact_page(WHITE, [line("Maria Lopez", 100, 50)], PhraseRedactor(NAMES), mime=PNG)
+    pixels = decode(page.image, ImageLimits()).pixels
+    assert _is_black(pixels, 98, 50, 114, 20)
+    assert _is_black(pixels, 100, 48, 110, 24)
+
+
+@pytest.mark.parametrize(
+    ("text", "scores", "document_type", "expected", "painted"),
+    [
+        ("Gate Qxz7 open", (0.9, 0.3, 0.9), "", f"Gate [REDACTED_{UNREADABLE}] open", 1),
+        ("Gate -- open", (0.9, 0.3, 0.9), "", "Gate -- open", 0),
+        ("04821,7 m3", (0.3, 0.9), "meter", "04821,7 m3", 0),
+        ("04821,7 m3", (0.3, 0.9), "", f"[REDACTED_{UNREADABLE}] m3", 1),
+        ("4155550132 m3", (0.3, 0.9), "meter", f"[REDACTED_{UNREADABLE}] m3", 1),
+        ("Qxz Wvk", (0.2, 0.2), "meter", "", 2),  # painted, but no line of noise in the text
+    ],
+)
+def test_what_nobody_can_read_is_painted_too(
+    text: str, scores: tuple[float, ...], document_type: str, expected: str, painted: int
+) -> None:
+    page = redact_page(WHITE, [line(text, 100, 50, scores)], PhraseRedactor({}), document_type, mime=PNG)
+    assert page.text.value == expected
+    assert page.painted == painted
+
+
+def test_columns_tell_what_the_redactor_cannot_know() -> None:
+    lines = [line("Name", 0, 0), line("Phone", 300, 0), line("Xq Zt", 0, 40), line("0132", 300, 40)]
+    page = redact_page(WHITE, lines, PhraseRedactor({}), "visitor_register", mime=PNG)
+    assert page.text.value == "Name | Phone\n[REDACTED_NAME] | [REDACTED_PHONE]"
+    assert page.text.counts == {"NAME": 1, "PHONE": 1}
+    assert [str(row.text) for row in page.lines] == ["Name", "Phone", "[REDACTED_NAME]", "[REDACTED_PHONE]"]
+
+
+def test_the_end_of_an_entity_inside_the_next_cell_is_no_find() -> None:
+    redactor = PhraseRedactor({"238 cedar road 11": "ADDRESS"})
+    page = redact_page(WHITE, [line("238 Cedar Road", 0, 50), line("11:30", 300, 50)], redactor, mime=PNG)
+    assert page.text.value == "[REDACTED_ADDRESS] | 11:30"
+
+
+def test_the_redactor_is_told_what_it_reads() -> None:
+    redactor = PhraseRedactor({})
+    redact_page(WHITE, [line("WATER METER", 100, 50)], redactor, "meter")
+    assert set(redactor.contexts) == {RedactionContext(TextSource.OCR, document_type="meter")}
+
+
+def test_lines_without_words_are_painted_by_their_share() -> None:
+    whole = line("Visitor Maria Lopez", 100, 50)
+    bare = OcrLine(whole.text, whole.box, whole.score)
+    pixels = decode(redact_page(WHITE, [bare], PhraseRedactor(NAMES), mime=PNG).image, ImageLimits()).pixels
+    assert _is_black(pixels, 180, 50, 110)
+    assert _is_white(pixels, 100, 50, 70)
+
+
+def test_without_a_redactor_nothing_comes_out() -> None:
+    with pytest.raises(RedactionFailed):
+        redact_page(WHITE, [line("WATER METER", 100, 50)], _BrokenRedactor())
+
+
+def test_from_bytes_to_a_page() -> None:
+    engine = _ScriptedEngine([OcrLine(RawText("Maria Lopez"), box(0, 0, 40), 0.9)])
+    page = read_and_redact(encoded(corners(), "PNG"), ImageLimits(), engine, PhraseRedactor(NAMES))
+    assert page.text.value == "[REDACTED_NAME]"
+    assert page.image_mime == PNG
+    assert page.compute_s > 0
+    with pytest.raises(TooLarge):
+        read_and_redact(encoded(corners(), "PNG"), ImageLimits(pixels=10), engine, PhraseRedactor(NAMES))
+    with pytest.raises(BrokenMedia):
+        read_and_redact(b"", ImageLimits(), engine, PhraseRedactor(NAMES))
+
+
+@pytest.mark.parametrize(
+    ("entities", "expected"),
+    [
+        ([("A", 0, 4), ("B", 6, 9)], [("A", 0, 4), ("B", 6, 9)]),
+        ([("A", 0, 4), ("B", 2, 9)], [("B", 0, 9)]),
+        ([("A", 0, 4), ("A", 0, 4)], [("A", 0, 4)]),
+        ([(UNREADABLE, 0, 9), ("A", 2, 4)], [("A", 0, 9)]),
+        ([("A", 0, 4), ("B", 4, 9)], [("A", 0, 4), ("B", 4, 9)]),
+        ([], []),
+    ],
+)
+def test_overlapping_finds_are_united(
+    entities: list[tuple[str, int, int]], expected: list[tuple[str, int, int]]
+) -> None:
+    merged = merge(Entity(kind, start, end, 0.9) for kind, start, end in entities)
+    assert [(e.type, e.start, e.end) for e in merged] == expected
