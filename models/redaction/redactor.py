@@ -67,7 +67,7 @@ class LocalRedactor:
             if len(guesses) != len(revealed):
                 raise ValueError("the classifier lost texts")
             found = [merge(t, self._explicable(t, g, context)) for t, g in zip(revealed, guesses, strict=True)]
-            return [_sealed(t, entities) for t, entities in zip(revealed, found, strict=True)]
+            return [_sealed(t, entities, context) for t, entities in zip(revealed, found, strict=True)]
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
@@ -99,12 +99,30 @@ def _views(text: str, context: RedactionContext) -> Iterator[View]:
 
 
 def _sealed(text: str, entities: list[Entity], context: RedactionContext) -> Redaction:
+    value = _with_tags(text, entities)
+    return Redaction(RedactedText._seal(value, entities, safe_for_llm=not _doubtful(value, context)), tuple(entities))
+
+
+def _with_tags(text: str, entities: Sequence[Entity]) -> str:
     pieces, at = [], 0
     for entity in entities:
         pieces += [text[at : entity.start], tag(entity.type)]
         at = entity.end
-    value = "".join([*pieces, text[at:]])
-    return Redaction(RedactedText._seal(value, entities, safe_for_llm=not _doubtful(value, context)), tuple(entities))
+    return "".join([*pieces, text[at:]])
+
+
+def sealed_prefix(text: str, redaction: Redaction, end: int) -> RedactedText:
+    """The beginning of a redacted text, up to ``end`` in the original, which must not lie inside an entity."""
+    if any(e.start < end < e.end for e in redaction.entities):
+        raise ValueError("a prefix must not end inside an entity")
+    entities = [e for e in redaction.entities if e.end <= end]
+    return RedactedText._seal(_with_tags(text[:end], entities), entities, safe_for_llm=redaction.text.safe_for_llm)
+
+
+def reseal(value: str, counts: dict[str, int], *, safe_for_llm: bool) -> RedactedText:
+    """Give a text of ours its type back after it travelled in a sealed carry, which proves where it came from."""
+    entities = [Entity(label, 0, 0, 1.0) for label, count in counts.items() for _ in range(count)]
+    return RedactedText._seal(value, entities, safe_for_llm=safe_for_llm)
 
 
 def _doubtful(value: str, context: RedactionContext) -> bool:
