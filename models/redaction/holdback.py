@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from models.redaction.redactor import reseal, sealed_prefix
+from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
 from models.redaction.spoken import Token, tokens_of
 from models.redaction.spoken_lexicon import PHONETIC, Lexicon, lexicon_for
-from models.redaction.types import RedactionContext, Redactor
+from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText
 
 HOLD_WORDS = 2
@@ -36,10 +36,12 @@ class PartialState:
     Attributes:
         previous: The last hypothesis.
         shown: The text with tags that was shown so far.
+        shown_tokens: How many tokens of the hypothesis it covers.
     """
 
     previous: RawText = RawText("")
     shown: RedactedText = RedactedText.literal("")
+    shown_tokens: int = 0
 
     def to_carry(self) -> dict[str, Any]:
         """JSON values for ``CarrySealer.seal``, and for nothing else: the raw words are in it."""
@@ -48,13 +50,14 @@ class PartialState:
             "shown": self.shown.value,
             "counts": dict(self.shown.counts),
             "safe": self.shown.safe_for_llm,
+            "tokens": self.shown_tokens,
         }
 
     @classmethod
     def from_carry(cls, state: dict[str, Any]) -> PartialState:
         """The reverse, for a state that ``CarrySealer.open`` vouched for."""
         shown = reseal(state["shown"], state["counts"], safe_for_llm=state["safe"])
-        return cls(RawText(state["previous"]), shown)
+        return cls(RawText(state["previous"]), shown, state["tokens"])
 
 
 class PartialRedactor:
@@ -77,14 +80,28 @@ class PartialRedactor:
         text = hypothesis.reveal()
         tokens = tokens_of(text)
         agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
-        shown = carry.shown
+        shown, count = carry.shown, carry.shown_tokens
         if agreed > HOLD_WORDS:
             redaction = self._redactor.redact(hypothesis, context)
             settled = _settled(tokens, agreed, redaction.entities, lexicon_for(context.language))
-            candidate = sealed_prefix(text, redaction, tokens[settled - 1].end if settled else 0)
-            if candidate.value.startswith(shown.value):
-                shown = candidate
-        return shown, PartialState(hypothesis, shown)
+            if settled > count:
+                shown = _extended(shown, text, tokens[count].start, tokens[settled - 1].end, redaction)
+                count = settled
+        return shown, PartialState(hypothesis, shown, count)
+
+
+def _extended(shown: RedactedText, text: str, start: int, end: int, redaction: Redaction) -> RedactedText:
+    """What was shown, and the redacted stretch from ``start`` to ``end`` behind it."""
+    candidate = sealed_prefix(text, redaction, end)
+    if candidate.value.startswith(shown.value):
+        return candidate
+    # Recognition, or the redactor, sees the beginning differently now. It stays, and only what is new is added; an entity that
+    # began before goes in whole or, where its tag is shown already, not at all.
+    for entity in redaction.entities:
+        if entity.start < start < entity.end:
+            start = min(entity.end, end)
+    tail = sealed_stretch(text, redaction, start, end)
+    return RedactedText.join((shown, tail)) if tail else shown
 
 
 def _agreed(before: list[Token], now: list[Token]) -> int:
@@ -106,7 +123,9 @@ def _settled(tokens: list[Token], agreed: int, entities: tuple[Entity, ...], lex
             count -= 1
         count = _before_introduced(tokens, count, entities)
         for entity in entities:
-            if count and entity.start < tokens[count - 1].end < entity.end:
+            end = tokens[count - 1].end if count else 0
+            grows = end == entity.end and count < len(tokens) and _may_grow(tokens, count, lexicon)
+            if entity.start < end and (end < entity.end or grows):
                 count = next(i for i, t in enumerate(tokens) if t.end > entity.start)
         if count == before:
             return count

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import weights
+from models.errors import WeightsError
 from models.redaction.dequantize import build_int8
 
 WEIGHTS_NAME = "rampart-pii"
@@ -89,8 +90,7 @@ class RampartClassifier:
         names = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
         self._labels = sorted({name[2:] for name in names if name != "O"})
         self._columns = [[i for i, name in enumerate(names) if name[2:] == label] for label in self._labels]
-        self._cls = int(self._tokenizer.token_to_id("[CLS]"))
-        self._sep = int(self._tokenizer.token_to_id("[SEP]"))
+        self._cls, self._sep = self._special("[CLS]"), self._special("[SEP]")
         session = onnxruntime.SessionOptions()
         session.intra_op_num_threads = 1
         session.inter_op_num_threads = 1
@@ -103,6 +103,12 @@ class RampartClassifier:
         if self._pool is None or len(texts) < 2:
             return [self._classify_one(text) for text in texts]
         return list(self._pool.map(self._classify_one, texts, chunksize=1))
+
+    def _special(self, token: str) -> int:
+        number = self._tokenizer.token_to_id(token)
+        if number is None:
+            raise WeightsError(f"The vocabulary of {WEIGHTS_NAME} has no {token}.")
+        return int(number)
 
     def _classify_one(self, text: str) -> list[WordGuess]:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)

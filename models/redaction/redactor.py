@@ -7,6 +7,7 @@ never contains the text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from models.errors import RedactionFailed
@@ -113,10 +114,17 @@ def _with_tags(text: str, entities: Sequence[Entity]) -> str:
 
 def sealed_prefix(text: str, redaction: Redaction, end: int) -> RedactedText:
     """The beginning of a redacted text, up to ``end`` in the original, which must not lie inside an entity."""
-    if any(e.start < end < e.end for e in redaction.entities):
-        raise ValueError("a prefix must not end inside an entity")
-    entities = [e for e in redaction.entities if e.end <= end]
-    return RedactedText._seal(_with_tags(text[:end], entities), entities, safe_for_llm=redaction.text.safe_for_llm)
+    return sealed_stretch(text, redaction, 0, end)
+
+
+def sealed_stretch(text: str, redaction: Redaction, start: int, end: int) -> RedactedText:
+    """A part of a redacted text; neither ``start`` nor ``end`` (in the original) may lie inside an entity."""
+    if any(e.start < edge < e.end for e in redaction.entities for edge in (start, end)):
+        raise ValueError("a stretch must not cut an entity")
+    inside = [
+        replace(e, start=e.start - start, end=e.end - start) for e in redaction.entities if start <= e.start < end
+    ]
+    return RedactedText._seal(_with_tags(text[start:end], inside), inside, safe_for_llm=redaction.text.safe_for_llm)
 
 
 def reseal(value: str, counts: dict[str, int], *, safe_for_llm: bool) -> RedactedText:
