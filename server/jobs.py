@@ -93,6 +93,7 @@ class JobRunner:
         self._handlers: dict[str, Handler] = {}
         self._running: dict[str, tuple[JobRow, asyncio.Task[None]]] = {}
         self._news = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
 
@@ -172,24 +173,25 @@ class JobRunner:
 
     async def claim(self) -> int:
         """Begin what is due, as far as there is room; returns how many."""
-        busy = [job.kind for job, _ in self._running.values()]
-        room = {kind: handler.concurrency - busy.count(kind) for kind, handler in self._handlers.items()}
-        now = self._clock()
+        async with self._claiming:  # the room that one claim has seen is not given away by another
+            busy = [job.kind for job, _ in self._running.values()]
+            room = {kind: handler.concurrency - busy.count(kind) for kind, handler in self._handlers.items()}
+            now = self._clock()
 
-        def take(cursor: Cursor) -> list[JobRow]:
-            taken: list[JobRow] = []
-            # Kind by kind: a reply that waits for the LLM must not hold up the reading of a picture.
-            for kind, free in room.items():
-                if free > 0:
-                    taken += jobs.claim(cursor, self._owner, now, self._lease_s, free, (kind,))
-            return taken
+            def take(cursor: Cursor) -> list[JobRow]:
+                taken: list[JobRow] = []
+                # Kind by kind: a reply that waits for the LLM must not hold up the reading of a picture.
+                for kind, free in room.items():
+                    if free > 0:
+                        taken += jobs.claim(cursor, self._owner, now, self._lease_s, free, (kind,))
+                return taken
 
-        claimed = await self._ledger.write(take)
-        for job in claimed:
-            task = asyncio.create_task(self._attempts.make(job, self._handler(job)))
-            self._running[job.id] = (job, task)
-            task.add_done_callback(partial(self._attempt_ended, job.id))
-        return len(claimed)
+            claimed = await self._ledger.write(take)
+            for job in claimed:
+                task = asyncio.create_task(self._attempts.make(job, self._handler(job)))
+                self._running[job.id] = (job, task)
+                task.add_done_callback(partial(self._attempt_ended, job.id))
+            return len(claimed)
 
     async def renew(self) -> None:
         """Hold on to what runs; an attempt whose job somebody else has taken is stopped."""

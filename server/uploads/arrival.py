@@ -73,7 +73,8 @@ class Arrival:
     async def _hand_over(self) -> None:
         await self._settle()
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        self._start(self._work, batch)
+        if batch:
+            self._start(self._work, batch)
 
     async def _settle(self) -> None:
         if self._working is not None:
@@ -88,7 +89,8 @@ class Arrival:
     def _work(self, batch: list[bytes]) -> None:
         if self._writer is None and self._open_writer is not None:
             self._writer = self._open_writer()
-        for chunk in batch:
-            self._hash.update(chunk)
-            if self._writer is not None:
-                self._writer.write(chunk)
+        # As one piece: every call that lets go of the interpreter waits behind the event loop to get it back.
+        data = batch[0] if len(batch) == 1 else b"".join(batch)
+        self._hash.update(data)
+        if self._writer is not None:
+            self._writer.write(data)

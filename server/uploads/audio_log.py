@@ -9,7 +9,7 @@ from types import TracebackType
 from uuid import UUID
 
 from server.uploads.disk import disk_errors, open_private, sync_folder
-from server.uploads.frames import HEADER_BYTES, MAX_FRAME_BYTES, FileKind, FrameCipher, TornFrame, corrupt
+from server.uploads.frames import HEADER_BYTES, MAX_FRAME_BYTES, FileKind, FrameCipher, TornFrame, corrupt, sealed_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,9 @@ class Log:
         with disk_errors():
             for start in range(0, len(data), MAX_FRAME_BYTES):
                 piece = data[start : start + MAX_FRAME_BYTES]
-                self._write(self._cipher.seal(piece, self._frames))
+                frame = memoryview(bytearray(sealed_bytes(len(piece))))
+                self._cipher.seal(piece, self._frames, frame)
+                self._write(frame)
                 self._frames += 1
                 self.size_bytes += len(piece)
 

@@ -72,6 +72,11 @@ def key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"vestibule spool key id" + key).digest()[:8]
 
 
+def sealed_bytes(plain_bytes: int) -> int:
+    """Size of a frame in the file."""
+    return _PREFIX_BYTES + plain_bytes + _TAG_BYTES
+
+
 class FrameCipher:
     """Seals and opens the frames of one file.
 
@@ -92,20 +97,16 @@ class FrameCipher:
         info = b"vestibule spool file" + bytes([kind]) + object_id.bytes
         self._aead = AESGCM(HKDF(SHA256(), KEY_BYTES, salt, info).derive(key))
         self._id = object_id.bytes
-        self._buffer = bytearray()
         self.header = header
 
-    def seal(self, data: bytes | bytearray | memoryview, number: int, *, last: bool = False) -> memoryview:
-        """Seal one frame; what is returned is valid until the next call, so that a large file reuses one buffer."""
-        sealed_bytes = len(data) + _TAG_BYTES
-        if len(self._buffer) < _PREFIX_BYTES + sealed_bytes:
-            self._buffer = bytearray(_PREFIX_BYTES + sealed_bytes)
-        frame = memoryview(self._buffer)[: _PREFIX_BYTES + sealed_bytes]
+    def seal(self, data: bytes | bytearray | memoryview, number: int, into: memoryview, *, last: bool = False) -> int:
+        """Write one sealed frame to the beginning of ``into``; returns its size, ``sealed_bytes(len(data))``."""
+        end = sealed_bytes(len(data))
         nonce = os.urandom(_NONCE_BYTES)
-        _LENGTH.pack_into(frame, 0, sealed_bytes)
-        frame[_LENGTH.size : _PREFIX_BYTES] = nonce
-        self._aead.encrypt_into(nonce, data, self._aad(number, last), frame[_PREFIX_BYTES:])
-        return frame
+        _LENGTH.pack_into(into, 0, end - _PREFIX_BYTES)
+        into[_LENGTH.size : _PREFIX_BYTES] = nonce
+        self._aead.encrypt_into(nonce, data, self._aad(number, last), into[_PREFIX_BYTES:end])
+        return end
 
     def open_all(self, content: memoryview) -> Iterator[OpenedFrame]:
         """Open the frames of a file one by one, header included in ``content``.
@@ -123,10 +124,10 @@ class FrameCipher:
     def _open(self, content: memoryview, at: int, number: int) -> OpenedFrame:
         if len(content) - at < _PREFIX_BYTES + _TAG_BYTES:
             raise TornFrame
-        (sealed_bytes,) = _LENGTH.unpack_from(content, at)
+        (length,) = _LENGTH.unpack_from(content, at)
         begin = at + _PREFIX_BYTES
-        end = begin + sealed_bytes
-        if not _TAG_BYTES <= sealed_bytes <= MAX_FRAME_BYTES + _TAG_BYTES:
+        end = begin + length
+        if not _TAG_BYTES <= length <= MAX_FRAME_BYTES + _TAG_BYTES:
             # After a power cut a file may have grown without its content: zeros up to the end.
             if not any(content[at:]):
                 raise TornFrame

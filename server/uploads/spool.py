@@ -22,6 +22,7 @@ from server.uploads.frames import (
     FrameCipher,
     TornFrame,
     corrupt,
+    sealed_bytes,
 )
 
 _SEALED_AT_ONCE_BYTES = 64 * 1024
@@ -56,6 +57,7 @@ class Writer:
         self._part = final.with_name(final.name + PART)
         self._cipher = cipher
         self._pending = bytearray()
+        self._buffer = bytearray()
         self._frames = 0
         self._unasked_bytes = 0
         with disk_errors():
@@ -67,13 +69,13 @@ class Writer:
                 raise
 
     def write(self, data: bytes) -> None:
-        """Append a piece of any size."""
+        """Append a piece of any size. Large ones, a megabyte or so, are cheapest."""
         if not self._pending and len(data) >= _SEALED_AT_ONCE_BYTES:
-            self._seal_pieces(data)
+            self._seal(data)
             return
         self._pending += data
         if len(self._pending) >= _SEALED_AT_ONCE_BYTES:
-            self._seal_pieces(self._pending)
+            self._seal(self._pending)
             self._pending = bytearray()
 
     def commit(self) -> None:
@@ -91,14 +93,24 @@ class Writer:
         with disk_errors():
             self._part.unlink(missing_ok=True)
 
-    def _seal_pieces(self, data: bytes | bytearray) -> None:
-        with memoryview(data) as view:
-            for start in range(0, len(view), MAX_FRAME_BYTES):
-                self._seal(view[start : start + MAX_FRAME_BYTES])
+    def _seal(self, data: bytes | bytearray, *, last: bool = False) -> None:
+        """Seal a piece frame by frame into one buffer, and write that at once.
 
-    def _seal(self, data: bytearray | memoryview, *, last: bool = False) -> None:
-        rest = self._cipher.seal(data, self._frames, last=last)
-        self._frames += 1
+        Each call that writes lets other threads have the interpreter, and waits to get it back: few calls are fast.
+        """
+        starts = range(0, max(1, len(data)), MAX_FRAME_BYTES)
+        size = len(data) + len(starts) * sealed_bytes(0)
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        with memoryview(data) as plain, memoryview(self._buffer) as sealed:
+            end = 0
+            for start in starts:
+                frame = plain[start : start + MAX_FRAME_BYTES]
+                end += self._cipher.seal(frame, self._frames, sealed[end:], last=last)
+                self._frames += 1
+            self._write(sealed[:end])
+
+    def _write(self, rest: memoryview) -> None:
         self._unasked_bytes += len(rest)
         with disk_errors():
             while rest:
