@@ -75,10 +75,9 @@ async def _serve(settings: Settings) -> None:
     began = time.monotonic()
     check_address(settings.address, allow_plaintext=settings.allow_plaintext)
     told_to_end = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    _take_signals(told_to_end)
     async with AsyncExitStack() as stack:
-        starting = asyncio.ensure_future(_start(settings, stack))
+        starting = asyncio.ensure_future(_start(settings, stack, told_to_end))
         ending = asyncio.ensure_future(told_to_end.wait())
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
@@ -94,7 +93,12 @@ async def _serve(settings: Settings) -> None:
     log.info("ended")
 
 
-async def _start(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
+def _take_signals(told_to_end: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+
+
+async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio.Event) -> tuple[str, str]:
     """Build and start everything; what was started is stopped by the stack, in reverse.
 
     Returns:
@@ -159,7 +163,15 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
 
     swept = await intake.sweep()
     stack.push_async_callback(cluster.stop)
-    await asyncio.gather(listener.start(), cluster.start(_log_step))
+    await listener.start()
+
+    def on_step(step: Step) -> None:
+        log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
+        # Ray's core puts a handler of its own before ours, which prints a trace and aborts the process 3 s after
+        # SIGTERM; taking the signals again takes that one away.
+        _take_signals(told_to_end)
+
+    await cluster.start(on_step)
     taken_over = await runner.start(
         build_handlers(ledger, spool, gateway, assistant, recommender, hub, pictures=settings.pictures_dir, clock=clock)
     )
@@ -247,7 +259,3 @@ def _count_jobs(metrics: Metrics) -> JobObserver:
         metrics.job_seconds.labels(details.kind).observe(details.took_s)
 
     return observe
-
-
-def _log_step(step: Step) -> None:
-    log.info("start_step", step=step.name, after_s=round(step.seconds, 1))

@@ -2,7 +2,8 @@
 //
 //     node client.mjs ADDRESS DESCRIPTORS PICTURE
 //
-// DESCRIPTORS is a FileDescriptorSet of the protos (protos/build.py descriptors FILE); PICTURE is a JPEG.
+// DESCRIPTORS is a FileDescriptorSet of the protos (protos/build.py descriptors FILE), so fields keep the names that
+// they have there; PICTURE is a JPEG.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -35,12 +36,12 @@ function upload(sessionId, content) {
     const call = media.Upload(deadline(), (error, reply) => (error ? reject(error) : resolve(reply.upload)));
     call.write({
       description: {
-        uploadId: randomUUID(),
-        sessionId,
+        upload_id: randomUUID(),
+        session_id: sessionId,
         kind: "MEDIA_KIND_VISITOR_REGISTER",
-        sizeBytes: content.length,
+        size_bytes: content.length,
         sha256: createHash("sha256").update(content).digest(),
-        mediaType: "image/jpeg",
+        media_type: "image/jpeg",
       },
     });
     for (let at = 0; at < content.length; at += CHUNK_BYTES) {
@@ -59,34 +60,34 @@ function stream(call, each) {
 }
 
 const content = readFileSync(picture);
-const { session } = await unary(sessions, "StartSession", { clientId: "node-test", requestId: randomUUID() });
+const { session } = await unary(sessions, "StartSession", { client_id: "node-test", request_id: randomUUID() });
 const accepted = await upload(session.id, content);
 
 const states = [];
 let last;
-await stream(media.WatchUpload({ uploadId: accepted.id }, deadline()), (message) => {
+await stream(media.WatchUpload({ upload_id: accepted.id }, deadline()), (message) => {
   last = message.upload;
   states.push(last.state);
 });
 
 let image;
 const pieces = [];
-await stream(media.DownloadRedacted({ uploadId: accepted.id }, deadline()), (message) =>
+await stream(media.DownloadRedacted({ upload_id: accepted.id }, deadline()), (message) =>
   message.image ? (image = message.image) : pieces.push(message.data),
 );
 
 // An error as a client in another language sees it: status, and google.rpc.Status in the trailers.
-const refused = await unary(sessions, "GetSession", { sessionId: randomUUID() }).catch((error) => error);
+const refused = await unary(sessions, "GetSession", { session_id: randomUUID() }).catch((error) => error);
 
 console.log(
   JSON.stringify({
-    session: (await unary(sessions, "GetSession", { sessionId: session.id })).session.state,
+    session: (await unary(sessions, "GetSession", { session_id: session.id })).session.state,
     states,
     text: last.text.value,
-    counts: last.text.entityCounts,
-    imageType: image.mediaType,
+    counts: last.text.entity_counts,
+    imageType: image.media_type,
     imageBytes: Buffer.concat(pieces).length,
-    announcedBytes: image.sizeBytes,
+    announcedBytes: image.size_bytes,
     refusedCode: refused.code,
     refusedDetails: refused.metadata.get("grpc-status-details-bin")[0].toString("latin1"),
   }),
