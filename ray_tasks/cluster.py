@@ -18,14 +18,14 @@ from models.errors import InvalidInput, Unavailable, VestibuleError, WeightsErro
 from models.retry import get_retry_policy
 from ray_tasks.calls import RAY_ERRORS, call, translate
 from ray_tasks.deployments import DEPLOYMENTS, application_of, applications, handle_of
-from ray_tasks.processes import check_listens, children, end, free_port, with_descendants
+from ray_tasks.host import NODE_PROCESS, RayHost
+from ray_tasks.processes import check_listens, end
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from ray_tasks.workers import EngineFacts
 
 log = logging.getLogger(__name__)
 
-LOOPBACK: Final = "127.0.0.1"
 POLL_S: Final = 0.1
 CALL_S: Final = 30.0
 JOIN_S: Final = 5.0
@@ -58,29 +58,21 @@ class Cluster:
         self.config = config
         self._clock = clock
         self._thread = RayThread()
-        self._before: set[psutil.Process] | None = None
-        self._roots: set[psutil.Process] = set()
-        self._address = ""
+        self._host = RayHost(config)
         self._facts: dict[str, EngineFacts] = {}
         self._handles: dict[str, Any] = {}
-        self._dashboard_url = ""
         self._ready = False
         self._stopped = False
 
     @property
     def dashboard_url(self) -> str:
         """Address of the dashboard, with the port it really has; empty without one."""
-        return self._dashboard_url
+        return self._host.dashboard_url
 
     @property
     def ready(self) -> bool:
-        """Whether all workers were up once, and the cluster was not stopped since."""
-        return self._ready and not self._stopped
-
-    @property
-    def local(self) -> bool:
-        """Whether the cluster was started here, and ends here."""
-        return not self.config.address
+        """Whether all workers were up once, and the cluster was neither stopped nor lost since."""
+        return self._ready and not self._stopped and not self._host.lost()
 
     @property
     def facts(self) -> dict[str, EngineFacts]:
@@ -93,22 +85,19 @@ class Cluster:
         Raises:
             Unavailable: The cluster is not up yet, or not any more.
         """
-        if self._stopped or kind not in self._handles:
-            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+        self._check_up()
+        if NODE_PROCESS in self._host.lost():
+            raise _lost()
         return self._handles[kind]
 
     @property
     def address(self) -> str:
         """Where other servers, and Ray's command line, find the cluster; empty before it is up."""
-        return self._address
+        return self._host.address
 
     def processes(self) -> list[psutil.Process]:
         """All processes of a local cluster."""
-        return with_descendants(self._roots or self._started())
-
-    def _started(self) -> set[psutil.Process]:
-        """The processes that Ray started as our children, also while it still does."""
-        return children() - self._before if self.local and self._before is not None else set()
+        return self._host.processes()
 
     async def connect(self) -> None:
         """Start or join Ray, without any worker.
@@ -117,10 +106,10 @@ class Cluster:
             InvalidInput: The address is not one that can be joined.
             Unavailable: It cannot be had.
         """
-        if not self.local:
+        if not self._host.local:
             # Ray itself tries an address where nobody listens for minutes.
             await asyncio.to_thread(check_listens, self.config.address, JOIN_S)
-        await self._on_ray_thread(self._start_ray)
+        await self._on_ray_thread(self._host.start)
 
     async def start(self, on_step: Callable[[Step], None] | None = None, timeout_s: float = 120.0) -> None:
         """Bring everything up; returns when all workers take calls. After a failure ``stop`` is still to be called.
@@ -174,14 +163,19 @@ class Cluster:
         Raises:
             Unavailable: The cluster is not up, or does not answer.
         """
-        if self._stopped or not self._handles:
-            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+        self._check_up()
+        if self._host.lost():
+            raise _lost()
         try:
             status = await asyncio.to_thread(serve.status)
         except RAY_ERRORS as exc:
             raise translate(exc) from None
         known = {kind: status.applications.get(application_of(kind)) for kind in DEPLOYMENTS}
         return {kind: app for kind, app in known.items() if app is not None}
+
+    def _check_up(self) -> None:
+        if self._stopped or not self._handles:
+            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
 
     async def _on_ray_thread(self, job: Callable[[], None]) -> None:
         if self._stopped:
@@ -191,42 +185,11 @@ class Cluster:
         except RAY_ERRORS as exc:
             raise translate(exc) from None
 
-    def _start_ray(self) -> None:
-        _quiet()
-        self._before = children()
-        own: dict[str, Any] = {}
-        if self.local:
-            own = {
-                "include_dashboard": self.config.dashboard,
-                "dashboard_host": LOOPBACK,
-                "dashboard_port": free_port(self.config.dashboard_port),
-                "num_cpus": self.config.num_cpus,
-                "num_gpus": self.config.num_gpus,
-                "object_store_memory": self.config.object_store_bytes,
-            }
-        try:
-            context = ray.init(
-                address=self.config.address or "local",
-                namespace="vestibule",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **own,
-            )
-        except (OSError, RuntimeError, ValueError) as exc:  # what ray.init raises for a cluster that cannot be had
-            raise Unavailable(
-                f"Ray could not be started or joined ({type(exc).__name__}).", reason="CLUSTER_UNAVAILABLE"
-            ) from exc
-        finally:
-            self._roots = self._started()
-        if self.config.dashboard and context.dashboard_url:
-            self._dashboard_url = f"http://{context.dashboard_url}"
-        self._address = str(ray.get_runtime_context().gcs_address)
-
     def _deploy(self) -> None:
         check_fit(self.config, cast(dict[str, float], ray.cluster_resources()))  # type: ignore[no-untyped-call]
         serve.start(proxy_location="Disabled", logging_config=LoggingConfig(log_level="WARNING"))
         self._handles = {kind: handle_of(kind) for kind in DEPLOYMENTS}
-        running = {} if self.local else self._running()
+        running = {} if self._host.local else self._running()
         wanted = applications(self.config)
         targets = [app.target for app in wanted if running.get(app.kind) != app.fingerprint]
         if targets:
@@ -260,22 +223,22 @@ class Cluster:
             await asyncio.sleep(POLL_S)
 
     def _stop_ray(self) -> None:
-        for handle in self._handles.values():
-            handle.shutdown()
-        ray.shutdown(wait_for_processes=True)
+        if not self._host.lost():
+            for handle in self._handles.values():
+                handle.shutdown()
+        self._host.shutdown()
+
+
+def _lost() -> Unavailable:
+    return Unavailable(
+        "The Ray cluster of this server died.",
+        reason="CLUSTER_LOST",
+        hint="Start the server again; what was acknowledged is kept.",
+    )
 
 
 def _say_nothing(_: Step) -> None:
     return None
-
-
-def _quiet() -> None:
-    """Keep Ray off this process's output: it belongs to the server's own logs."""
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    # Besides the workers' output (log_to_driver) Ray prints every error of the cluster, tracebacks included, to
-    # standard output; this flag, which its debugger flips, is the only way to stop it.
-    vars(ray._private.worker)["_worker_logs_enabled"] = False
 
 
 def check_fit(config: ClusterConfig, resources: dict[str, float]) -> None:

@@ -66,8 +66,8 @@ def end(processes: Iterable[psutil.Process], timeout_s: float) -> int:
     Returns:
         How many had to be killed.
     """
-    _gone, alive = psutil.wait_procs([p for p in processes if _lives(p)], timeout=timeout_s)
-    alive = [process for process in alive if _lives(process)]
+    _gone, alive = psutil.wait_procs([p for p in processes if lives(p)], timeout=timeout_s)
+    alive = [process for process in alive if lives(process)]
     for process in alive:
         try:
             process.kill()
@@ -88,7 +88,8 @@ def memory_bytes(processes: Iterable[psutil.Process]) -> int:
     return total
 
 
-def _lives(process: psutil.Process) -> bool:
+def lives(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that its parent has yet to reap has."""
     try:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

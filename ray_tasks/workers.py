@@ -14,6 +14,8 @@ import numpy as np
 from models.audio import decode
 from models.errors import InvalidInput, NoSpeech
 from models.images import ImageLimits
+from models.redaction.carry import CarrySealer, load_or_create_key
+from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.pieces import redact_pieces
 from models.redaction.redactor import build_redactor
 from models.redaction.types import Redaction, RedactionContext
@@ -80,6 +82,7 @@ class SpeechWorker:
             fingerprint(config, weights_dir, carry_key_path),
             _on_cpu("Speech", self._engine.device, config.device),
         )
+        self._sealer = CarrySealer(load_or_create_key(Path(carry_key_path)))
         self._ask = ask_redaction
         self._turns = Workshop("speech", 1)  # neither engine takes concurrent calls
         self._helpers = Workshop("speech-helper", config.max_ongoing)
@@ -96,12 +99,13 @@ class SpeechWorker:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
         with Border("speech"):
             samples = _samples(window.pcm)
+            state = PartialState.from_carry(self._sealer.open(window.carry)) if window.carry else PartialState()
             options = SpeechOptions(language=window.language or None, vocabulary=window.vocabulary)
             try:
                 heard = await self._turns.run(self._engine.transcribe, samples, options)
             except NoSpeech:
-                return _silence(window, len(samples) / SAMPLE_RATE_HZ)
-            text, carry = await (self._final(heard) if window.final else self._partial(heard, window.carry))
+                return _silence(window, state, len(samples) / SAMPLE_RATE_HZ)
+            text, carry = await (self._final(heard) if window.final else self._partial(heard, state))
             return SpeechStep(
                 text=text,
                 carry=carry,
@@ -150,9 +154,11 @@ class SpeechWorker:
         redaction = (await self._ask([heard.text], _spoken(heard.language)))[0]
         return redaction.text, b""
 
-    async def _partial(self, heard: Transcript, carry: bytes) -> tuple[RedactedText, bytes]:
-        """Nothing may be shown before the hold-back decides what is safe."""
-        return NOTHING_SAID, b""
+    async def _partial(self, heard: Transcript, state: PartialState) -> tuple[RedactedText, bytes]:
+        """What may be shown of a running utterance, and the sealed rest."""
+        partials = PartialRedactor(self._redactor())
+        shown, after = await self._helpers.run(partials.step, state, heard.text, _spoken(heard.language))
+        return shown, self._sealer.seal(after.to_carry())
 
     def _redactor(self) -> RemoteRedactor:
         return RemoteRedactor(self._ask, asyncio.get_running_loop())
@@ -238,9 +244,10 @@ def _spoken(language: str | None) -> RedactionContext:
     return RedactionContext(source=TextSource.SPEECH, language=language or "en")
 
 
-def _silence(window: SpeechWindow, audio_s: float) -> SpeechStep:
+def _silence(window: SpeechWindow, state: PartialState, audio_s: float) -> SpeechStep:
+    """Nobody speaks in the window; what a partial showed before stays."""
     return SpeechStep(
-        text=NOTHING_SAID,
+        text=NOTHING_SAID if window.final else state.shown,
         carry=b"" if window.final else window.carry,
         confidence=0.0,
         language=window.language,

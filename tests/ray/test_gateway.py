@@ -6,18 +6,45 @@ import asyncio
 import pickle
 import re
 import signal
+import subprocess
+import sys
 import time
+from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from models.errors import BrokenMedia, DeadlineExceeded, MediaError, NoSpeech, Overloaded
+from models.audio import decode
+from models.errors import BrokenMedia, DeadlineExceeded, InvalidInput, MediaError, NoSpeech, Overloaded
+from models.redaction.types import RedactionContext
+from models.speech.types import SAMPLE_RATE_HZ
+from models.text import RawText
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from ray_tasks.types import SpeechWindow
+from tests.ray.conftest import DATA, replica, truth, types_within, until
+
+METER = (DATA / "meter.jpg").read_bytes()
+BYTES_PER_S = 4 * SAMPLE_RATE_HZ
+
+JOINS = """
+import asyncio, pathlib, sys
 from models.redaction.types import RedactionContext
 from models.text import RawText
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
-from tests.ray.conftest import DATA, replica, truth, types_within, until
+from tests.ray.conftest import small_config
 
-METER = (DATA / "meter.jpg").read_bytes()
+async def main():
+    cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), address=sys.argv[2]))
+    await cluster.start()
+    result = await RayGateway(cluster).redact([RawText("a@example.com")], RedactionContext(), timeout_s=20)
+    print(result[0].text.value)
+    await cluster.stop()
+
+asyncio.run(main())
+"""
 
 
 def letters(text: str) -> str:
@@ -153,3 +180,77 @@ async def test_a_cancelled_call_leaves_nothing_behind(gateway: RayGateway) -> No
     assert {info.kind: info.queued for info in await gateway.engines()}["vision"] == 0
     page = await gateway.read_picture(METER, document_type="meter", timeout_s=60)
     assert page.text
+
+
+def pcm(name: str = "visit.wav") -> bytes:
+    """A clip as the server sends it."""
+    return decode((DATA / name).read_bytes()).tobytes()
+
+
+async def test_partials_grow_and_the_final_holds_nothing_personal(gateway: RayGateway) -> None:
+    spoken = pcm()
+    shown, carry = [], b""
+    for end_s in range(1, len(spoken) // BYTES_PER_S + 1):
+        window = SpeechWindow(spoken[: end_s * BYTES_PER_S], final=False, carry=carry, language="en")
+        step = await gateway.speech_step(window, timeout_s=30)
+        assert_clean(step, "visit")
+        shown.append(step.text.value)
+        carry = step.carry
+    assert all(after.startswith(before) for before, after in pairwise(shown))
+    assert len(set(shown)) > 4
+    assert "water meter" in shown[-1]
+
+    final = await gateway.speech_step(SpeechWindow(spoken, final=True, carry=carry, language="en"), timeout_s=30)
+    assert_clean(final, "visit")
+    assert {"NAME", "PHONE", "EMAIL"} <= set(final.text.counts)
+    assert all(kept in final.text.value for kept in truth("visit")["keep"])
+    assert 0.5 < final.confidence <= 1.0
+    assert final.audio_s == pytest.approx(len(spoken) / BYTES_PER_S)
+
+
+async def test_the_carry_is_sealed(gateway: RayGateway) -> None:
+    spoken = pcm()[: 4 * BYTES_PER_S]
+    step = await gateway.speech_step(SpeechWindow(spoken, final=False, language="en"), timeout_s=30)
+    assert b"name" not in step.carry
+    altered = bytearray(step.carry)
+    altered[-1] ^= 1
+    for carry in (bytes(altered), step.carry[:-1], b"x", step.carry + b"x"):
+        with pytest.raises(InvalidInput) as caught:
+            await gateway.speech_step(SpeechWindow(spoken, final=False, carry=carry, language="en"), timeout_s=30)
+        assert caught.value.reason == "CARRY_INVALID"
+
+
+async def test_a_window_of_silence_keeps_what_was_shown(gateway: RayGateway) -> None:
+    silent = bytes(2 * BYTES_PER_S)
+    step = await gateway.speech_step(SpeechWindow(silent, final=False), timeout_s=30)
+    assert (step.no_speech, step.text.value, step.carry) == (True, "", b"")
+    spoken = pcm()[: 5 * BYTES_PER_S]
+    carry, text = b"", ""
+    for _ in range(2):
+        heard = await gateway.speech_step(SpeechWindow(spoken, final=False, carry=carry, language="en"), timeout_s=30)
+        carry, text = heard.carry, heard.text.value
+    assert text
+    quiet = await gateway.speech_step(SpeechWindow(silent, final=False, carry=carry), timeout_s=30)
+    assert (quiet.no_speech, quiet.text.value, quiet.carry) == (True, text, carry)
+    over = await gateway.speech_step(SpeechWindow(silent, final=True, carry=carry), timeout_s=30)
+    assert (over.no_speech, over.text.value, over.carry) == (True, "", b"")
+
+
+@pytest.mark.parametrize("broken", [b"123", np.array([np.nan], dtype="<f4").tobytes()])
+async def test_broken_samples_are_refused(gateway: RayGateway, broken: bytes) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await gateway.speech_step(SpeechWindow(broken, final=True), timeout_s=30)
+    assert caught.value.reason == "BAD_AUDIO"
+
+
+async def test_a_second_server_joins_and_replaces_nothing(gateway: RayGateway, cluster: Cluster) -> None:
+    before = {kind: replica(cluster, kind).pid for kind in ("speech", "vision", "redaction")}
+    folder = str(Path(cluster.config.carry_key_path).parent.parent)
+    second = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", JOINS, folder, cluster.address, stdout=subprocess.PIPE
+    )
+    output, _ = await asyncio.wait_for(second.communicate(), 60)
+    assert second.returncode == 0
+    assert output.decode().split() == ["[REDACTED_EMAIL]"]
+    assert {kind: replica(cluster, kind).pid for kind in before} == before
+    assert (await gateway.redact([RawText("dry")], RedactionContext(), timeout_s=20))[0].text.value == "dry"

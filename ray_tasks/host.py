@@ -1,0 +1,111 @@
+"""Ray itself: started on this machine or joined, without any worker yet."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from typing import Any, Final
+
+import psutil
+import ray
+
+from models.errors import Unavailable
+from ray_tasks.processes import children, free_port, lives, with_descendants
+from ray_tasks.types import ClusterConfig
+
+LOOPBACK: Final = "127.0.0.1"
+NODE_PROCESS: Final = "raylet"
+HEAD_PROCESS: Final = "gcs_server"
+
+HEAD_LOST_S: Final = 1_000_000
+"""Ray ends every process of a cluster, our server among them, 60 s after its head died. The server has more to do than
+that: answer, keep what it accepted, close its ledger. So its Ray is told to wait for eleven days."""
+
+
+class RayHost:
+    """Starts or joins Ray, knows its processes, and shuts it down. All methods block.
+
+    Args:
+        config: Address, resources and dashboard.
+    """
+
+    def __init__(self, config: ClusterConfig) -> None:
+        self._config = config
+        self._before: set[psutil.Process] | None = None
+        self._roots: set[psutil.Process] = set()
+        self._vital: dict[str, psutil.Process] = {}
+        self.dashboard_url = ""
+        self.address = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether Ray is started here, and ends here."""
+        return not self._config.address
+
+    def start(self) -> None:
+        """Start or join Ray.
+
+        Raises:
+            Unavailable: It cannot be had.
+        """
+        _quiet()
+        self._before = children()
+        try:
+            context = ray.init(
+                address=self._config.address or "local",
+                namespace="vestibule",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **(self._local_options() if self.local else {}),
+            )
+        except (OSError, RuntimeError, ValueError) as exc:  # what ray.init raises for a cluster that cannot be had
+            raise Unavailable(
+                f"Ray could not be started or joined ({type(exc).__name__}).", reason="CLUSTER_UNAVAILABLE"
+            ) from exc
+        finally:
+            self._roots = self._started()
+        self._vital = {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
+        if self._config.dashboard and context.dashboard_url:
+            self.dashboard_url = f"http://{context.dashboard_url}"
+        self.address = str(ray.get_runtime_context().gcs_address)
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes of a local cluster, also while it starts."""
+        return with_descendants(self._roots or self._started())
+
+    def lost(self) -> set[str]:
+        """Which of the two processes that a local cluster cannot do without have died."""
+        return {name for name, process in self._vital.items() if not lives(process)}
+
+    def shutdown(self) -> None:
+        """Stop a local cluster, or leave a joined one.
+
+        Ray ends this process when it is spoken to after its node died; then its processes are left to be killed.
+        """
+        if self.lost():
+            atexit.unregister(ray.shutdown)
+            return
+        ray.shutdown(wait_for_processes=True)
+
+    def _started(self) -> set[psutil.Process]:
+        return children() - self._before if self.local and self._before is not None else set()
+
+    def _local_options(self) -> dict[str, Any]:
+        return {
+            "include_dashboard": self._config.dashboard,
+            "dashboard_host": LOOPBACK,
+            "dashboard_port": free_port(self._config.dashboard_port),
+            "num_cpus": self._config.num_cpus,
+            "num_gpus": self._config.num_gpus,
+            "object_store_memory": self._config.object_store_bytes,
+            "_system_config": {"gcs_rpc_server_reconnect_timeout_s": HEAD_LOST_S},
+        }
+
+
+def _quiet() -> None:
+    """Keep Ray off this process's output: it belongs to the server's own logs."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    # Besides the workers' output (log_to_driver) Ray prints every error of the cluster, tracebacks included, to
+    # standard output; this flag, which its debugger flips, is the only way to stop it.
+    vars(ray._private.worker)["_worker_logs_enabled"] = False
