@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -174,16 +175,16 @@ class JobRunner:
     async def claim(self) -> int:
         """Begin what is due, as far as there is room; returns how many."""
         async with self._claiming:  # the room that one claim has seen is not given away by another
-            busy = [job.kind for job, _ in self._running.values()]
-            room = {kind: handler.concurrency - busy.count(kind) for kind, handler in self._handlers.items()}
+            room = self._room()
+            if not room:
+                return 0
             now = self._clock()
 
             def take(cursor: Cursor) -> list[JobRow]:
                 taken: list[JobRow] = []
                 # Kind by kind: a reply that waits for the LLM must not hold up the reading of a picture.
                 for kind, free in room.items():
-                    if free > 0:
-                        taken += jobs.claim(cursor, self._owner, now, self._lease_s, free, (kind,))
+                    taken += jobs.claim(cursor, self._owner, now, self._lease_s, free, (kind,))
                 return taken
 
             claimed = await self._ledger.write(take)
@@ -227,8 +228,16 @@ class JobRunner:
             await asyncio.sleep(self._lease_s / RENEWALS_PER_LEASE)
             await self.renew()
 
-    def _attempt_ended(self, job_id: str, _task: asyncio.Task[None]) -> None:
-        self._running.pop(job_id, None)
+    def _room(self) -> dict[str, int]:
+        """How many more of each kind may run, kinds that are full left out."""
+        busy = Counter(job.kind for job, _ in self._running.values())
+        room = {kind: handler.concurrency - busy[kind] for kind, handler in self._handlers.items()}
+        return {kind: free for kind, free in room.items() if free > 0}
+
+    def _attempt_ended(self, job_id: str, ended: asyncio.Task[None]) -> None:
+        _, task = self._running.get(job_id, (None, None))
+        if task is ended:  # and not a later attempt at the same job
+            del self._running[job_id]
         self._news.set()
 
     def _handler(self, job: JobRow) -> Handler:

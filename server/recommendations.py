@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from models.errors import Conflict
+from models.errors import Conflict, Overloaded
 from ray_tasks.types import Gateway
 from server.events import make_event
 from server.job_types import new_job
@@ -230,7 +230,8 @@ class Recommender:
         with self._hub.subscribe(session_id) as news:
             rows = await self._ledger.read(lambda cursor: uploads.list_of_session(cursor, session_id))
             waiting = {row.id for row in rows if row.state in _OPEN_UPLOADS}
-            with suppress(TimeoutError):
+            # Whatever cannot be followed is not waited for; the record is built from what is there.
+            with suppress(TimeoutError, Overloaded):
                 async with asyncio.timeout(wait_s):
                     while waiting:
                         update = await anext(news)

@@ -110,8 +110,12 @@ class World:
 
     async def settle(self) -> None:
         """Begin what is due and wait until nothing runs."""
-        while await self.runner.claim() or self.runner.running:
-            await asyncio.wait([task for _, task in self.runner._running.values()] or [asyncio.create_task(_tick())])
+        while True:
+            was_busy = self.runner.running > 0  # then there may have been no room to claim
+            if not await self.runner.claim() and not self.runner.running and not was_busy:
+                return
+            if tasks := [task for _, task in self.runner._running.values()]:
+                await asyncio.wait(tasks)
 
     async def until_called(self, method: str, times: int = 1) -> None:
         """Wait until the workers have been asked."""
@@ -164,10 +168,6 @@ class World:
     @property
     def outcomes(self) -> list[str]:
         return [details.outcome.value for details in self.attempts]
-
-
-async def _tick() -> None:
-    await asyncio.sleep(0)
 
 
 @pytest.fixture
