@@ -12,8 +12,9 @@ import signal
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from models.errors import VestibuleError
 from models.speech.engines import build_vad
@@ -25,7 +26,7 @@ from server.attempts import log_attempt
 from server.conversation.cutting import cutter_maker
 from server.conversation.streams import StreamLimits, Streams
 from server.housekeeping import Housekeeping
-from server.job_types import JobDetails, JobObserver
+from server.job_types import Handler, JobDetails, JobObserver
 from server.jobs import JobRunner
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
@@ -104,6 +105,46 @@ async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio
     Returns:
         Where the server listens, and the address of the Ray dashboard.
     """
+    parts = await _build(settings, stack)
+
+    def on_step(step: Step) -> None:
+        log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
+        # Ray's core puts a handler of its own before ours, which prints a trace and aborts the process 3 s after
+        # SIGTERM; taking the signals again takes that one away.
+        _take_signals(told_to_end)
+
+    swept = await parts.intake.sweep()
+    await parts.listener.start()
+    stack.push_async_callback(parts.cluster.stop)
+    await parts.cluster.start(on_step)
+    taken_over = await parts.runner.start(parts.handlers)
+    stack.push_async_callback(_end_work, parts, settings.drain_s)
+    await asyncio.to_thread(parts.analysts.start)
+    stack.push_async_callback(asyncio.to_thread, parts.analysts.stop)
+    keeping = asyncio.create_task(parts.housekeeping.run())
+    stack.callback(keeping.cancel)
+    parts.metrics.serve(settings.metrics_port)
+    await parts.listener.serving()
+    log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
+    return parts.listener.address, parts.cluster.dashboard_url
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What has a start or an end of its own."""
+
+    cluster: Cluster
+    listener: Listener
+    runner: JobRunner
+    handlers: Sequence[Handler]
+    intake: UploadIntake
+    hub: WatchHub
+    analysts: Analysts
+    housekeeping: Housekeeping
+    metrics: Metrics
+
+
+async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
     for folder in (settings.data_dir, settings.state_dir, settings.pictures_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     clock, lifecycle, metrics, hub = utc_now, Lifecycle(), Metrics(), WatchHub()
@@ -118,17 +159,11 @@ async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio
     assistant = _assistant(settings, metrics)
     stack.push_async_callback(assistant.aclose)
 
+    limits = settings.limits
     runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), observer=_count_jobs(metrics))
     recommender = Recommender(ledger, gateway, assistant, hub, clock=clock, on_job=runner.wake)
-    intake = UploadIntake(
-        ledger,
-        spool,
-        hub,
-        default_checks(upload_bytes=settings.limits.upload_bytes, open_jobs=settings.limits.open_jobs),
-        on_job=runner.wake,
-        clock=clock,
-    )
-    limits = settings.limits
+    checks = default_checks(upload_bytes=limits.upload_bytes, open_jobs=limits.open_jobs)
+    intake = UploadIntake(ledger, spool, hub, checks, on_job=runner.wake, clock=clock)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
     streams = Streams(
         ledger,
@@ -147,52 +182,34 @@ async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio
     sessions = Sessions(ledger, hub, clock)
     analysts = Analysts(ledger, settings.quack, settings.state_dir)
     status = Status(gateway, ledger, assistant, assistant.breaker, clock(), lambda: streams.count, analysts)
-    listener = Listener(
-        settings.address,
-        Services(
-            SessionService(sessions, hub, lifecycle),
-            ConversationService(streams),
-            MediaService(intake, ledger, hub, lifecycle, settings.pictures_dir),
-            RecommendationService(recommender),
-            FunnelService(ledger, gateway, clock),
-            AdminService(status, ledger, runner, {"llm_api": assistant.breaker}),
+    services = Services(
+        SessionService(sessions, hub, lifecycle),
+        ConversationService(streams),
+        MediaService(intake, ledger, hub, lifecycle, settings.pictures_dir),
+        RecommendationService(recommender),
+        FunnelService(ledger, gateway, clock),
+        AdminService(status, ledger, runner, {"llm_api": assistant.breaker}),
+    )
+    return _Parts(
+        cluster,
+        Listener(settings.address, services, lifecycle, metrics),
+        runner,
+        build_handlers(
+            ledger, spool, gateway, assistant, recommender, hub, pictures=settings.pictures_dir, clock=clock
         ),
-        lifecycle,
+        intake,
+        hub,
+        analysts,
+        Housekeeping(sessions, intake, ledger, spool, clock, lambda: streams.ids, settings.idle_session_s),
         metrics,
     )
 
-    swept = await intake.sweep()
-    stack.push_async_callback(cluster.stop)
-    await listener.start()
 
-    def on_step(step: Step) -> None:
-        log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
-        # Ray's core puts a handler of its own before ours, which prints a trace and aborts the process 3 s after
-        # SIGTERM; taking the signals again takes that one away.
-        _take_signals(told_to_end)
-
-    await cluster.start(on_step)
-    taken_over = await runner.start(
-        build_handlers(ledger, spool, gateway, assistant, recommender, hub, pictures=settings.pictures_dir, clock=clock)
-    )
-    stack.push_async_callback(_end_work, listener, runner, intake, hub, settings.drain_s)
-    await asyncio.to_thread(analysts.start)
-    stack.push_async_callback(asyncio.to_thread, analysts.stop)
-    keeping = asyncio.create_task(
-        Housekeeping(sessions, ledger, spool, clock, lambda: streams.ids, settings.idle_session_s).run()
-    )
-    stack.callback(keeping.cancel)
-    metrics.serve(settings.metrics_port)
-    await listener.serving()
-    log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
-    return listener.address, cluster.dashboard_url
-
-
-async def _end_work(listener: Listener, runner: JobRunner, intake: UploadIntake, hub: WatchHub, drain_s: float) -> None:
+async def _end_work(parts: _Parts, drain_s: float) -> None:
     """Refuse new work, end or keep what is in hand. Jobs and streams share the time that is left."""
-    hub.close()
-    await asyncio.gather(listener.stop(drain_s), runner.stop(min(drain_s, JOBS_STOP_S)))
-    await intake.drain()
+    parts.hub.close()
+    await asyncio.gather(parts.listener.stop(drain_s), parts.runner.stop(min(drain_s, JOBS_STOP_S)))
+    await parts.intake.drain()
 
 
 def _assistant(settings: Settings, metrics: Metrics) -> OpenAiAssistant:

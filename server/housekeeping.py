@@ -1,4 +1,4 @@
-"""What has to be done from time to time: idle sessions end, audio of streams that nobody resumes goes."""
+"""What has to be done from time to time: idle sessions end, and media that nobody needs any more go."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.log import describe, get_logger
 from server.sessions import Sessions
+from server.uploads.intake import UploadIntake
 from server.uploads.spool import Spool
 
 log = get_logger("housekeeping")
@@ -31,6 +32,7 @@ class Housekeeping:
     def __init__(
         self,
         sessions: Sessions,
+        intake: UploadIntake,
         ledger: Ledger,
         spool: Spool,
         clock: Clock,
@@ -38,6 +40,7 @@ class Housekeeping:
         idle_s: float,
     ) -> None:
         self._sessions = sessions
+        self._intake = intake
         self._ledger = ledger
         self._spool = spool
         self._clock = clock
@@ -56,13 +59,13 @@ class Housekeeping:
     async def round(self) -> None:
         """Do everything once."""
         abandoned = await self._sessions.abandon_idle(self._idle_s)
-        forgotten = 0
+        forgotten = await self._intake.sweep()
         for stream_id in await asyncio.to_thread(self._spool.log_ids):
             if stream_id not in self._open_streams() and await self._stale(stream_id):
                 await asyncio.to_thread(self._spool.delete_log, stream_id)
                 forgotten += 1
         if abandoned or forgotten:
-            log.info("housekeeping", sessions_abandoned=abandoned, audio_logs_deleted=forgotten)
+            log.info("housekeeping", sessions_abandoned=abandoned, spool_files_deleted=forgotten)
 
     async def _stale(self, stream_id: str) -> bool:
         """Whether nobody can resume the stream any more; an open row is closed on the way."""
