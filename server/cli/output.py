@@ -56,12 +56,16 @@ def show_json(value: object) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "Nothing there.") -> None:
-    """Print a table. Columns whose values are all numbers are aligned right.
+    """Print a table, or ``empty`` when there is no row; see ``table_text``."""
+    click.echo(table_text(columns, rows) or empty)
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as lines of text: drawn for a terminal, Markdown elsewhere; empty when there is no row.
 
     Args:
-        columns: Headings.
+        columns: Headings. A column whose values are all numbers is aligned right.
         rows: Cells in the order of the headings; shown as text.
-        empty: What to say instead when there is no row.
     """
     from rich import box
     from rich.console import Console
@@ -70,8 +74,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
 
     cells = [list(row) for row in rows]
     if not cells:
-        click.echo(empty)
-        return
+        return ""
     terminal = sys.stdout.isatty()
     table = Table(box=box.SIMPLE_HEAD if terminal else box.MARKDOWN, pad_edge=not terminal)
     for index, name in enumerate(columns):
@@ -79,7 +82,10 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*(Text(_cell(value)) for value in row))
-    Console(width=None if terminal else PIPE_WIDTH, highlight=False, no_color=not terminal).print(table)
+    console = Console(width=None if terminal else PIPE_WIDTH, highlight=False, no_color=not terminal)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip())
 
 
 def show_fields(pairs: Iterable[tuple[str, object]]) -> None:

@@ -1,6 +1,6 @@
 """The demo's analyst: a process of its own that attaches to the live ledger and asks for the funnel.
 
-    python -m server.cli.demo.analyst --port PORT --token-file FILE
+python -m server.cli.demo.analyst --port PORT --token-file FILE
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from server.cli.demo.planted import CLIP, METER, REGISTER
 from server.cli.demo.story import Story
-from server.cli.output import Failure, show_table
+from server.cli.output import Failure, table_text
 
 CHUNK_S = 0.1
 PIECE_BYTES = 128 * 1024
@@ -189,9 +189,10 @@ class App:
                 self.story.say(f"notice: {response.notice.message} [{response.notice.reason}]")
         if proposed is None:
             raise Failure("No record was proposed.")
-        writer = "the remote model" if proposed.origin == Origin.ORIGIN_MODEL else "the local fallback"
+        writer = "the LLM" if proposed.origin == Origin.ORIGIN_MODEL else "the local fallback"
         self.story.say(f"{proposed.record.summary}  (written by {writer})")
-        show_table(("field", "value"), [(f.name, f.value) for f in proposed.record.fields], empty="It has no fields.")
+        fields = [(f.name, f.value) for f in proposed.record.fields]
+        self.story.say(table_text(("field", "value"), fields) or "It has no fields.")
         if proposed.record.missing:
             self.story.say(f"still missing: {', '.join(proposed.record.missing)}")
         return proposed

@@ -22,7 +22,7 @@ import psutil
 from server.cli.demo.planted import data_folder, planted_values
 from server.cli.demo.processes import Child, free_ports, wait_until
 from server.cli.demo.story import Story
-from server.cli.output import Failure, show_table
+from server.cli.output import Failure, table_text
 
 if TYPE_CHECKING:
     from server.cli.demo.proof import Finding
@@ -208,9 +208,8 @@ def _prove(stage: Stage, story: Story, data: Path, pictures: list[Path]) -> bool
     )
     findings = prove(traces, values, read_print)
     story.say(f"{len(values)} names, numbers and addresses, in plain text, UTF-16, Base64 and as digits alone.")
-    show_table(
-        ("where", "searched", "values", "found"), [(f.place, f.searched, len(values), len(f.hits)) for f in findings]
-    )
+    rows = [(f.place, f.searched, len(values), len(f.hits)) for f in findings]
+    story.say(table_text(("where", "searched", "values", "found"), rows))
     if not stage.ours:
         story.say("What your own LLM received was not looked at.")
     return _say_verdict(findings, story)
@@ -249,6 +248,8 @@ def _stop(stage: Stage, story: Story) -> bool:
         story.say(f"{child.name}: ended with {code}, {len(left)} of its {len(child.family)} processes left")
         for process in left:
             story.say(f"  LEFT: {process.pid} {process.name()}")
+        if not expected:
+            story.say("\n".join(["  It should have ended with 0. The last it said:", *child.last_lines()]))
         clean = clean and expected and not left
     return clean
 
