@@ -10,7 +10,7 @@ import psutil
 import ray
 
 from models.errors import Unavailable
-from ray_tasks.processes import children, free_port, lives, with_descendants
+from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
 from ray_tasks.types import ClusterConfig
 
 LOOPBACK: Final = "127.0.0.1"
@@ -71,7 +71,10 @@ class RayHost:
 
     def processes(self) -> list[psutil.Process]:
         """All processes of a local cluster, also while it starts."""
-        return with_descendants(self._roots or self._started())
+        family = with_descendants(self._roots or self._started())
+        if NODE_PROCESS in self.lost():
+            family += orphans_of(self._vital[NODE_PROCESS].pid)
+        return family
 
     def lost(self) -> set[str]:
         """Which of the two processes that a local cluster cannot do without have died."""

@@ -60,6 +60,18 @@ def with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
     return list(found.values())
 
 
+def orphans_of(raylet_pid: int) -> list[psutil.Process]:
+    """Workers whose raylet died; they are nobody's children any more, but remember its process id."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("RAY_RAYLET_PID") == str(raylet_pid):
+                found.append(process)
+        except psutil.Error:  # of another user, or ended meanwhile
+            continue
+    return found
+
+
 def end(processes: Iterable[psutil.Process], timeout_s: float) -> int:
     """Wait for processes to end; kill those that do not.
 

@@ -51,6 +51,35 @@ async def main():
 asyncio.run(main())
 """
 
+LOSES_ITS_NODE = """
+import asyncio, os, pathlib, sys, time
+from models.errors import Unavailable
+from models.redaction.types import RedactionContext
+from models.text import RawText
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from tests.ray.conftest import small_config, until
+
+async def main():
+    cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), dashboard=False))
+    gateway = RayGateway(cluster)
+    await cluster.start()
+    print(*[process.pid for process in cluster.processes()], flush=True)
+    [raylet] = [process for process in cluster.processes() if process.name() == "raylet"]
+    raylet.kill()
+    await until(lambda: not cluster.ready)
+    try:
+        await gateway.redact([RawText("x")], RedactionContext(), timeout_s=5)
+    except Unavailable as error:
+        print(error.reason, [info.healthy for info in await gateway.engines()], flush=True)
+    began = time.monotonic()
+    await cluster.stop()
+    print(time.monotonic() - began, flush=True)
+    os._exit(7)  # what Ray's native code does at exit after such a loss is not ours to test
+
+asyncio.run(main())
+"""
+
 
 def gone(process: psutil.Process) -> bool:
     """Whether a process has ended, reaped or not."""
@@ -127,3 +156,19 @@ async def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
         assert caught.value.reason == "CLUSTER_UNAVAILABLE"
     finally:
         await cluster.stop()
+
+
+async def test_a_server_outlives_its_cluster(tmp_path: Path) -> None:
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOSES_ITS_NODE, str(tmp_path), stdout=subprocess.PIPE
+    )
+    assert server.stdout is not None
+    pids = (await asyncio.wait_for(server.stdout.readline(), 120)).split()
+    processes = [psutil.Process(int(pid)) for pid in pids]
+    # Ray's two agents notice by themselves, within a minute.
+    processes = [process for process in processes if not "".join(process.cmdline()).endswith("Agent")]
+    said = (await asyncio.wait_for(server.stdout.readline(), 30)).decode()
+    assert said == "CLUSTER_LOST [False, False, False]\n"
+    assert float(await asyncio.wait_for(server.stdout.readline(), 30)) < 5.0
+    assert await asyncio.wait_for(server.wait(), 30) == 7
+    await until(lambda: all(gone(process) for process in processes))

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from models.errors import InvalidInput, Unavailable
-from ray_tasks.processes import check_listens, end, free_port, memory_bytes, with_descendants
+from ray_tasks.processes import check_listens, end, free_port, memory_bytes, orphans_of, with_descendants
 
 PARENT_OF_ONE = """
 import subprocess, sys
@@ -64,3 +64,14 @@ def test_a_family_ends_together() -> None:
         assert with_descendants(family) == [] or all(
             p.status() == psutil.STATUS_ZOMBIE for p in with_descendants(family)
         )
+
+
+def test_workers_without_their_raylet_are_found() -> None:
+    sleeper = "import time; print(flush=True); time.sleep(60)"
+    environment = {"RAY_RAYLET_PID": "999999999"}
+    with subprocess.Popen([sys.executable, "-c", sleeper], env=environment, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        assert [process.pid for process in orphans_of(999999999)] == [worker.pid]
+        assert end(orphans_of(999999999), 0.0) == 1
+    assert orphans_of(999999999) == []
