@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.redaction.ner import WordGuess
 from models.redaction.recognizers.base import has_digit
 from models.redaction.recognizers.measures import is_harmless
+from models.redaction.recognizers.name import NOT_NAMES
 from models.redaction.views import View
 from models.text import Entity
 
@@ -31,8 +33,19 @@ _TYPE_OF = {
 }
 """Web addresses are left to the patterns: most lead to no person."""
 
-_ANCHORS = frozenset({"BUILDING_NUMBER", "STREET_NAME", "SECONDARY_ADDRESS", "ZIP_CODE"})
+_NAMES = frozenset({"GIVEN_NAME", "SURNAME"})
 _PLACES = frozenset({"CITY", "STATE"})
+
+
+_NUMBERS = frozenset({"BUILDING_NUMBER", "ZIP_CODE", "SECONDARY_ADDRESS"})
+_SURE_ZIP = 5
+"""Digits from which a postcode may stand without a street or a town beside it."""
+
+_BRIDGE = re.compile(
+    r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'’][ \t]?",
+    re.IGNORECASE,
+)
+"""What may stand between two parts of one name: a space, initials, particles, a hyphen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +54,14 @@ class Thresholds:
 
     Attributes:
         name: Names are what everything else misses, so the bar is low.
+        name_beside: The bar for a word right beside one that is surely a name.
         number: Numbers and codes, which patterns find as well.
         address: Parts of an address.
         place_reach: Characters between a town and a street or postcode that make the town a part of the address.
     """
 
     name: float = 0.4
+    name_beside: float = 0.08
     number: float = 0.5
     address: float = 0.5
     place_reach: int = 12
@@ -58,27 +73,82 @@ class Thresholds:
 
 def entities_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Entity]:
     """Entities with offsets in the view that the classifier read."""
-    sure = [g for g in guesses if g.label in _TYPE_OF and g.score >= thresholds.of(_TYPE_OF[g.label])]
-    anchors = [g for g in sure if g.label in _ANCHORS and not _is_amount(view, g)]
+    yield from _names(view, guesses, thresholds)
+    sure = [
+        g
+        for g in guesses
+        if _TYPE_OF.get(g.label, "NAME") != "NAME"
+        and g.score >= thresholds.of(_TYPE_OF[g.label])
+        and not _is_amount(view, g)
+    ]
+    address = [g for g in sure if _TYPE_OF[g.label] == "ADDRESS"]
+    anchors = [
+        g for g in address if g.label == "STREET_NAME" or (g.label in _NUMBERS and _near(g, address, thresholds))
+    ]
     for guess in sure:
-        entity_type = _TYPE_OF[guess.label]
-        if guess.label in _PLACES and not _beside(guess, anchors, sure, thresholds.place_reach):
+        if guess.label in _PLACES and not _beside(guess, anchors, address, thresholds):
             continue
-        if guess.label not in _PLACES and entity_type != "NAME" and _is_amount(view, guess):
+        alone = guess.label in _NUMBERS and not _near(guess, address, thresholds)
+        if alone and not _may_stand_alone(view, guess):
             continue
-        if entity_type == "NAME" and has_digit(view.text[guess.start : guess.end]):
-            continue
-        yield Entity(entity_type, guess.start, guess.end, guess.score, f"ner:{guess.label.lower()}")
+        yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, guess.score, f"ner:{guess.label.lower()}")
+
+
+def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Entity]:
+    """Words that are names, and likely ones right beside them together with the initials between."""
+    sure = {g.start for g in guesses if _is_name(view, g, thresholds.name)}
+    likely = [g for g in guesses if g.start in sure or _is_name(view, g, thresholds.name_beside)]
+    groups: list[list[WordGuess]] = []
+    for guess in likely:
+        if groups and _BRIDGE.fullmatch(view.text, groups[-1][-1].end, guess.start):
+            groups[-1].append(guess)
+        else:
+            groups.append([guess])
+    for group in groups:
+        if any(g.start in sure for g in group):
+            best = max(group, key=lambda g: g.score)
+            yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
+
+
+def _is_name(view: View, guess: WordGuess, bar: float) -> bool:
+    if guess.label not in _NAMES or guess.score < bar:
+        return False
+    word = view.lower[guess.start : guess.end]
+    return word not in NOT_NAMES and not has_digit(word)
 
 
 def _is_amount(view: View, guess: WordGuess) -> bool:
-    return has_digit(view.text[guess.start : guess.end]) and is_harmless(view, guess.start, guess.end)
+    """A reading, an amount, or a piece of a decimal number or a time."""
+    if not has_digit(view.text[guess.start : guess.end]):
+        return False
+    inside = _DECIMAL_BEFORE.search(view.text, max(0, guess.start - 2), guess.start) or _DECIMAL_AFTER.match(
+        view.text, guess.end
+    )
+    return bool(inside) or is_harmless(view, guess.start, guess.end)
 
 
-def _beside(place: WordGuess, anchors: list[WordGuess], sure: list[WordGuess], reach: int) -> bool:
-    """Whether a town or state belongs to an address: an anchor near it, or another place between that is near one."""
-    parts = anchors + [g for g in sure if g.label in _PLACES and g is not place]
-    near = [p for p in parts if 0 <= p.start - place.end <= reach or 0 <= place.start - p.end <= reach]
-    if any(p in anchors for p in near):
+_DECIMAL_BEFORE = re.compile(r"\d[.,:]$")
+_DECIMAL_AFTER = re.compile(r"[.,:]\d")
+
+
+def _may_stand_alone(view: View, guess: WordGuess) -> bool:
+    digits = sum(c.isdigit() for c in view.text[guess.start : guess.end])
+    return guess.label == "ZIP_CODE" and digits >= _SURE_ZIP and guess.score >= 0.8
+
+
+def _gap(first: WordGuess, second: WordGuess) -> int:
+    """Characters between two words."""
+    return max(second.start - first.end, first.start - second.end)
+
+
+def _near(guess: WordGuess, others: list[WordGuess], thresholds: Thresholds) -> bool:
+    return any(o is not guess and o.label != guess.label and _gap(guess, o) <= thresholds.place_reach for o in others)
+
+
+def _beside(place: WordGuess, anchors: list[WordGuess], address: list[WordGuess], thresholds: Thresholds) -> bool:
+    """Whether a town or state belongs to an address: a street or number near it, or near another place that is near it."""
+    reach = thresholds.place_reach
+    if any(_gap(place, a) <= reach for a in anchors):
         return True
-    return any(0 <= a.start - p.end <= reach or 0 <= p.start - a.end <= reach for p in near for a in anchors)
+    middle = [g for g in address if g.label in _PLACES and g is not place and _gap(place, g) <= reach]
+    return any(_gap(m, a) <= reach for m in middle for a in anchors)

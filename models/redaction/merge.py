@@ -23,7 +23,11 @@ TAG = re.compile(r"\[REDACTED_(?:" + "|".join(sorted(TYPES)) + r")\]")
 """A tag that we write. Only these pass; something that looks like one with other words in it is text like any other."""
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'’.][ \t]?|[ \t]?\n[ \t]?)?")
-_ADDRESS_GAP = re.compile(r"[\s,.;|/-]{0,6}")
+_ADDRESS_GAP = re.compile(
+    r"[\s,.;|/#-]{0,6}(?:(?:[A-ZÀ-Þ][\w'.]{0,14}|\d{1,6}|(?i:apt|suite|unit|box|floor|flat)\.?)[\s,;|/#.-]{1,6}){0,2}"
+)
+"""Between two parts of one address at most two capitalised words or numbers."""
+
 _WORD_GAP = re.compile(r"[ \t]?[-.,]?[ \t]?")  # the classifier judges word by word
 _JOIN_GAPS = {"NAME": _NAME_GAP, "ADDRESS": _ADDRESS_GAP}
 

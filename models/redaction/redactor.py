@@ -18,6 +18,8 @@ from models.redaction.merge import TAG, merge, tag
 from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
 from models.redaction.recognizers import ALL, Recognizer
 from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
+from models.redaction.repeats import repeated
+from models.redaction.romanize import romanized
 from models.redaction.spoken import spoken_view
 from models.redaction.types import Redaction, RedactionContext
 from models.redaction.views import View
@@ -64,28 +66,37 @@ class LocalRedactor:
         """
         revealed = [text.reveal() for text in texts]
         try:
-            guesses = self._classifier.classify(revealed)
-            if len(guesses) != len(revealed):
-                raise ValueError("the classifier lost texts")
-            found = [merge(t, self._explicable(t, g, context)) for t, g in zip(revealed, guesses, strict=True)]
+            readings = [romanized(text) or views.original(text) for text in revealed]
+            guesses = self._classifier.classify([reading.text for reading in readings])
+            judged = zip(readings, guesses, strict=True)
+            named = [self._judged(reading, words) for reading, words in judged]
+            found = [merge(t, self._explicable(t, n, context)) for t, n in zip(revealed, named, strict=True)]
             return [_sealed(t, entities, context) for t, entities in zip(revealed, found, strict=True)]
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
 
-    def _explicable(self, text: str, guesses: list[WordGuess], context: RedactionContext) -> Iterator[Entity]:
+    def _judged(self, reading: View, guesses: list[WordGuess]) -> list[Entity]:
+        """What the classifier found, with offsets in the original."""
+        return [_mapped(reading, entity) for entity in entities_of(reading, guesses, self._thresholds)]
+
+    def _explicable(self, text: str, named: list[Entity], context: RedactionContext) -> Iterator[Entity]:
         """What was found and is not explained by the kind of the document."""
         view = views.original(text)
-        return (e for e in self._find(text, guesses, context) if not is_explained(e, view, context))
+        found = [*named, *self._matched(text, context)]
+        found += repeated(text, found)
+        return (e for e in found if not is_explained(e, view, context))
 
-    def _find(self, text: str, guesses: list[WordGuess], context: RedactionContext) -> Iterator[Entity]:
+    def _matched(self, text: str, context: RedactionContext) -> Iterator[Entity]:
         for view in _views(text, context):
             for recognizer in self._recognizers:
                 for entity in recognizer.find(view, context):
-                    start, end = view.original_span(entity.start, entity.end)
-                    yield Entity(entity.type, start, end, entity.score, entity.recognizer)
-            if view.kind == "original":
-                yield from entities_of(view, guesses, self._thresholds)
+                    yield _mapped(view, entity)
+
+
+def _mapped(view: View, entity: Entity) -> Entity:
+    start, end = view.original_span(entity.start, entity.end)
+    return replace(entity, start=start, end=end)
 
 
 def _views(text: str, context: RedactionContext) -> Iterator[View]:

@@ -15,6 +15,7 @@ from models.redaction.spoken_lexicon import (
     FUNCTION_WORDS,
     HOMOPHONES,
     PHONETIC,
+    SHORT_WORDS,
     SERVICES,
     TOP_LEVEL,
     Lexicon,
@@ -22,7 +23,7 @@ from models.redaction.spoken_lexicon import (
 )
 from models.redaction.views import View, ViewBuilder
 
-_TOKEN = re.compile(rf"{WORD.pattern}|[^\w\s]|_")
+_TOKEN = re.compile(rf"[AaPp]\.\s?[Mm](?![^\W_])\.?|{WORD.pattern}|[^\w\s]|_")
 _MIN_DIGITS = 3
 """Shorter runs ("table for four") are left as words."""
 
@@ -145,6 +146,8 @@ class Reader:
         while last < len(self._tokens) and (atom := self._atom(self._tokens[last]) or self._named(last)):
             form += atom
             last += 1
+        if last < len(self._tokens) and self._sign(self._tokens[last]) == "@":
+            return None  # "write to me at a b c at ...": the next sign is the real one
         unambiguous = self._tokens[at].text != "at"
         letters = sum(bool(self._letter(t)) for t in self._tokens[at + 1 : last])
         if letters >= 3 or (unambiguous and len(form) >= 3):
@@ -219,9 +222,7 @@ class Reader:
             else:
                 break
             first -= 1
-        while first < at and self._sign(self._tokens[first]) in (".", "-", "_"):
-            first += 1
-            form = form[1:]
+        form = form.lstrip(".-_")
         return first, _ascii([form]) if form else ""
 
     def _starts_sentence(self, index: int, floor: int) -> bool:
@@ -368,7 +369,7 @@ class Reader:
         return (
             mixed
             or (token.shape.isupper() and len(token.text) <= 3)
-            or (len(token.text) == 2 and token.text not in FUNCTION_WORDS)
+            or (len(token.text) == 2 and token.text not in SHORT_WORDS)
         )
 
     def _ordinary(self, first: int, last: int) -> bool:

@@ -212,10 +212,10 @@ def lexicon_for(language: str) -> Lexicon:
 PHONETIC = {
     word: place[0]
     for place in (
-        "alpha alfa adam apple andrew able", "bravo boy bertie ben baker", "charlie cat", "delta dog david", "echo edward easy egg", "foxtrot fox freddie frank",
-        "golf george", "hotel harry henry how", "india igloo isaac item", "juliet juliett jack jig", "kilo king kite", "lima lucy love lion", "mike mary mother",
-        "november nancy nan nut", "oscar oliver orange oboe", "papa peter", "quebec queen", "romeo robert roger", "sierra sam sugar snake", "tango tommy tom tiger tare",
-        "uniform uncle umbrella", "victor", "whiskey whisky william", "xray x-ray", "yankee yellow yoke", "zulu zebra zed zee",
+        "alpha alfa adam andrew able", "bravo bertie ben", "charlie", "delta david", "echo edward", "foxtrot freddie",
+        "golf", "hotel harry", "india isaac", "juliet juliett", "kilo", "lima lucy", "mike",
+        "november", "oscar oliver oboe", "papa peter", "quebec", "romeo robert roger", "sierra", "tango tommy",
+        "uniform", "victor", "whiskey whisky william", "xray x-ray", "yankee yoke", "zulu zebra zed zee",
     )
     for word in place.split()
 }  # fmt: skip
@@ -230,6 +230,12 @@ TOP_LEVEL = frozenset(
     {"com", "org", "net", "edu", "gov", "co", "uk", "us", "in", "de", "fr", "es", "it", "ca", "au", "io", "ai", "me", "info", "biz", "eu", "ch", "at", "nl",
      "कॉम", "ऑर्ग", "नेट", "इन", "इन्फो"}
 )  # fmt: skip
+
+SHORT_WORDS = frozenset(
+    """do go he me we us if my no so up or as am an be by hi of on to in is it at ok oh pm uk eu tv id im ya yo ye hm mm ah uh um er
+    el la le un de du en es il et au se te tu su mi si ja zu da ab um im wo""".split()
+)
+"""Words of two letters that are no pieces of spelling."""
 
 FUNCTION_WORDS = frozenset(
     """a an the is are am was be to of on in it it's its that's thats i i'm my me you your we us he she his her they at and or but so for from with by as

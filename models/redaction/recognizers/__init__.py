@@ -9,9 +9,10 @@ from models.redaction.recognizers.card import CARD
 from models.redaction.recognizers.crypto import WALLET
 from models.redaction.recognizers.email import EMAIL, SPOKEN_HANDLE
 from models.redaction.recognizers.iban import IBAN
-from models.redaction.recognizers.identity import CODED, INTRODUCED, NATIONAL, PREFIXED, UK_NINO
+from models.redaction.recognizers.identity import CASE_NUMBER, CODED, INTRODUCED, NATIONAL, PREFIXED, UK_NINO
 from models.redaction.recognizers.ip import IPV4, IPV6
 from models.redaction.recognizers.mac import MAC
+from models.redaction.recognizers.name import INTRODUCED_NAME
 from models.redaction.recognizers.number import NUMBER
 from models.redaction.recognizers.phone import PHONE
 from models.redaction.recognizers.secret import SECRET
@@ -20,8 +21,8 @@ from models.redaction.recognizers.ssn import SSN
 from models.redaction.recognizers.url import URL
 
 ALL: tuple[Recognizer, ...] = (
-    EMAIL, SPOKEN_HANDLE, SPELLED, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, STREET, POSTCODE, BIRTH_DATE,
-    SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CODED, NUMBER,
+    EMAIL, SPOKEN_HANDLE, SPELLED, INTRODUCED_NAME, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, STREET, POSTCODE, BIRTH_DATE,
+    SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,
 )  # fmt: skip
 
 __all__ = ["ALL", "Recognizer"]

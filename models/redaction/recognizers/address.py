@@ -65,6 +65,34 @@ STREET = PatternRecognizer(
             0.75,
             name="es-it-pt",
         ),
+        Pattern(
+            re.compile(
+                r"(?<!\w)(?:(?:psc|cmr|unit)\s\d{1,5},?\s{1,2}box\s\d{1,5},?\s{1,3}|us[nscv]{1,3}\s[a-z]{2,20},?\s{1,3})?(?:apo|fpo|dpo),?\s(?:aa|ae|ap)\s\d{5}(?!\d)",
+                re.IGNORECASE,
+            ),
+            0.9,
+            name="military",
+        ),
+        Pattern(
+            re.compile(r"(?<!\w)(?:apt|apartment|suite|ste|flat)\.?\s{1,2}#?\d{1,5}[A-Za-z]?(?!\w)", re.IGNORECASE),
+            0.6,
+            name="unit",
+        ),
+        Pattern(
+            re.compile(
+                r"(?<!\w)(?:ul|al|pl|ulica)\.\s[^\W\d_][\w-]{1,30}(?: [^\W\d_][\w-]{1,30})?\s\d{1,4}[a-z]?(?!\w)",
+                re.IGNORECASE,
+            ),
+            0.8,
+            name="pl",
+        ),
+        Pattern(
+            re.compile(
+                r"(?<!\w)[^\W\d_][\w-]{2,30}(?: [^\W\d_][\w-]{2,30})?\s(?:utca|u\.|tér|körút|út)\s\d{1,4}\.?(?!\w)"
+            ),
+            0.7,
+            name="hu",
+        ),
         Pattern(re.compile(r"(?<!\w)p\.?\s?o\.?\s?box\s{1,2}\d{1,6}(?!\w)", re.IGNORECASE), 0.8, name="box"),
     ),
 )

@@ -22,12 +22,21 @@ _LENGTHS = {
 }  # fmt: skip
 
 
+_MIN_DIGITS = 6
+
+
 def check_iban(text: str) -> bool | None:
-    """True for a right check number; None when country and length fit, since a misread digit is still an account."""
-    compact = re.sub(r"[\W_]", "", text).upper()
-    if iban.is_valid(compact, check_country=False):
+    """True for a right check number of a country's length; None when country and length nearly fit.
+
+    A misread digit is still an account, but prose is none: there must be digits, and no small letters unless all is right.
+    """
+    compact = re.sub(r"[\W_]", "", text)
+    length = _LENGTHS.get(compact[:2].upper(), 0)
+    if sum(c.isdigit() for c in compact) < _MIN_DIGITS or abs(length - len(compact)) > 1:
+        return False
+    if length == len(compact) and iban.is_valid(compact.upper(), check_country=False):
         return True
-    return None if abs(_LENGTHS.get(compact[:2], 0) - len(compact)) <= 1 else False
+    return None if compact.isupper() else False
 
 
 IBAN = PatternRecognizer(
@@ -35,16 +44,19 @@ IBAN = PatternRecognizer(
     name="iban",
     needs="0OI",
     patterns=(
-        Pattern(
-            re.compile(r"(?<![^\W_])[A-Za-z]{2}[ -]?[0-9OISBl]{2}(?:[ -]{0,3}[A-Za-z0-9]){11,30}(?![^\W_])"),
-            0.6,
-            name="free",
-        ),
+        Pattern(re.compile(r"(?<![^\W_])[A-Za-z]{2}[0-9OISBl]{2}[A-Za-z0-9]{11,30}(?![^\W_])"), 0.6, name="solid"),
         Pattern(
             re.compile(
-                r"(?<![^\W_])[A-Z]{2}[0-9OISBl]{2}(?:[ -]{0,3}[A-Z0-9a-z]{4}){2,7}(?:[ -]{0,3}[A-Z0-9]{1,3})?(?![^\W_])"
+                r"(?<![^\W_])[A-Za-z]{2}[ -]?[0-9OISBl]{2}(?:[ -]{1,3}[A-Za-z0-9]{4}){2,7}(?:[ -]{1,3}[A-Za-z0-9]{1,3})?(?![^\W_])"
             ),
             0.6,
+            name="groups",
+        ),
+        # Torn apart anywhere, as OCR and dictation do; capitals only.
+        Pattern(
+            re.compile(r"(?<![^\W_])[A-Z]{2}[ -]?[0-9OISBl]{2}(?:[ -]{0,3}[A-Z0-9lo]){11,30}(?![^\W_])"),
+            0.6,
+            name="torn",
         ),
     ),
     check=check_iban,

@@ -133,3 +133,20 @@ CODED = PatternRecognizer(
     # A letter or two and seven or more digits: licences, passports, members. Must NOT match part and meter numbers, which context clears.
     patterns=(Pattern(re.compile(r"(?<![\w/.-])(?:[A-Z]\d{7,13}|[A-Z]{2}\d{6,12}|\d{8,12}[A-Z])(?![\w/-])"), 0.5),),
 )
+
+CASE_NUMBER = PatternRecognizer(
+    entity="ID",
+    name="case-number",
+    needs="/",
+    # "no 63131 / 00", "n° 1234/56": files of courts and offices lead to the parties. Must NOT match: fractions, dates (12/05).
+    patterns=(
+        Pattern(
+            re.compile(
+                r"(?<!\w)(?:n[o°º]s?|nr|núm|num|number|case|file|az)\s?\.?:?\s{0,2}(?P<value>\d{2,6}\s?/\s?\d{2,4})(?!\w)",
+                re.IGNORECASE,
+            ),
+            0.7,
+            group="value",
+        ),
+    ),
+)

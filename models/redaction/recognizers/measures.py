@@ -22,7 +22,7 @@ _MONEY_BEFORE = re.compile(r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|rs\.?))\s{0,2}$
 
 _CUES = re.compile(
     r"(?<![^\W_])(?:"
-    r"(?P<harmless>meters?|metres?|readings?|reads?|index|display(?:s|ed)?|shows?|shown|register(?:s|ed)?|serial|site|order|"
+    r"(?P<harmless>meters?|metres?|readings?|reads?|index|display(?:s|ed)?|shows?|shown|serial|site|order|"
     r"invoice|ticket|model|part|version|build|job|batch|total|amount|sum|balance|price|cost|costs|paid|consumption|usage|"
     r"z[aä]hlerstand|z[aä]hler|contador|lectura|compteur|relev[eé]|मीटर|रीडिंग)"
     r"|(?P<personal>phone|tel|telephone|call|calls|text|sms|mobile|cell|fax|whatsapp|contact|reach|ring|dial|number is|"

@@ -34,14 +34,23 @@ SECRET = PatternRecognizer(
         Pattern(re.compile(r"(?<!\w)AIza[0-9A-Za-z_-]{35}"), 1.0, name="google"),
         Pattern(
             re.compile(
-                r"(?<!\w)(?:pass ?word|passwd|passcode|pwd|passphrase|api[ _-]?key|secret(?:[ _-]key)?|access[ _-]?token|pin(?: code| number)?"
-                r"|contraseña|passwort|mot de passe)\s{0,2}(?:is|was|es|ist|est|:|=)\s{0,2}[\"']?(?!(?:not|wrong|the|a|an|too|no|incorrect|required)\b)"
-                r"(?P<value>[^\s\"',;]{3,128})",
+                r"(?<!\w)(?:pass ?word|passwd|passcode|pwd|passphrase|api[ _-]?key|secret(?:[ _-]key)?|access[ _-]?token"
+                r"|contraseña|passwort|mot de passe)\s{0,2}(?:is|was|es|ist|est|:|=)\s{0,2}[\"']?"
+                r"(?P<value>(?=[^\s]{0,60}[\d!@#$%^&*_+=~])[^\s\"',;]{3,128})",
                 re.IGNORECASE,
             ),
             0.85,
             group="value",
             name="assigned",
+        ),
+        Pattern(
+            re.compile(
+                r"(?<!\w)pin(?: code| number)?\s{0,2}(?:is|was|:|=)\s{0,2}(?P<value>\d(?:[ -]?\d){3,7})(?!\w)",
+                re.IGNORECASE,
+            ),
+            0.85,
+            group="value",
+            name="pin",
         ),
     ),
 )
