@@ -59,7 +59,8 @@ weights: $(STAMP)
 weights-all: $(STAMP)
 	@$(BIN)/vestibule models fetch --all
 
-# pip prints one line a download here: quiet enough to read, and it shows that something happens.
+# A newer pip shows progress while weights are fetched. Here it prints one line a download: quiet enough to read, and one
+# sees that something happens.
 $(STAMP): pyproject.toml
 	@if [ ! -x $(BIN)/python ]; then \
 	    python=; \
@@ -75,6 +76,7 @@ $(STAMP): pyproject.toml
 	    "$$python" -m venv $(VENV); \
 	fi
 	@echo "Installing into $(VENV); the first time this downloads for some minutes"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24.1'
 	@set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[dev]' \
 	    | awk '/^ *(Downloading|Building) /{sub(/-(cp|pp|py)[0-9][^ ]*/, ""); print "  " $$2, $$3, $$4; fflush()}'
 	@touch $@

