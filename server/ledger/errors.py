@@ -13,6 +13,7 @@ from models.errors import InternalError, Unavailable, VestibuleError
 LOCKED_HINT = "The server holds the file. Attach through its live Quack endpoint, or use `vestibule sql`."
 DISK_HINT = "Check free space and permissions of the data folder."
 _LOCK_WORDS = "could not set lock"
+_DISK_WORDS = ("io error", "could not write", "could not sync", "no space left", "file too large")
 
 # Most specific first: class of DuckDB, class of ours, reason, sentence, hint.
 _TABLE: tuple[tuple[type[duckdb.Error], type[VestibuleError], str, str, str | None], ...] = (
@@ -34,7 +35,11 @@ def translate(error: duckdb.Error) -> VestibuleError:
         ``Unavailable`` where a retry can help, otherwise ``InternalError``; the reasons are in the table above, and
         LEDGER_LOCKED when another process holds the file.
     """
-    if isinstance(error, duckdb.IOException) and _LOCK_WORDS in str(error).lower():
+    words = str(error).lower()
+    if isinstance(error, duckdb.IOException) and _LOCK_WORDS in words:
         return Unavailable("Another process holds the ledger.", reason="LEDGER_LOCKED", hint=LOCKED_HINT)
+    if isinstance(error, duckdb.TransactionException) and any(disk in words for disk in _DISK_WORDS):
+        # A commit that the disk refuses; DuckDB undoes it and goes on.
+        return Unavailable("The ledger's disk refused a commit.", reason="LEDGER_IO", hint=DISK_HINT)
     _, kind, reason, sentence, hint = next(line for line in _TABLE if isinstance(error, line[0]))
     return kind(f"{sentence} ({type(error).__name__}).", reason=reason, hint=hint)

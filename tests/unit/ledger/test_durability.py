@@ -76,3 +76,42 @@ def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
         assert set(acknowledged) <= set(stored)
         assert set(stored.values()) == {2}
     assert len(acknowledged) >= ROUNDS
+
+
+# A limit on the size of files stands for a full disk: the write that passes it fails in the same place.
+FILLER = """
+import pathlib, resource, signal, sys
+from models.errors import Unavailable
+from server.ledger.writer import Ledger
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+ledger = Ledger.open(pathlib.Path(sys.argv[1]))
+ledger.write_now(lambda c: c.execute("CREATE TABLE pairs (n INTEGER, half INTEGER, filler VARCHAR)") and None)
+
+def write(n, size):
+    try:
+        ledger.write_now(lambda c: c.execute("INSERT INTO pairs VALUES (?, 0, repeat('x', ?))", [n, size]) and None)
+    except Unavailable as error:
+        print(n, error.reason)
+    else:
+        print(n, "stored")
+
+write(1, 100)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, resource.RLIM_INFINITY))
+write(2, 600_000)
+write(3, 100)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+write(4, 600_000)
+ledger.close()
+"""
+
+
+def test_a_full_disk_costs_the_write_that_did_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "ledger.duckdb"
+    child = subprocess.run(
+        [sys.executable, "-c", FILLER, str(path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert child.stdout.splitlines() == ["1 stored", "2 LEDGER_IO", "3 stored", "4 stored"]
+    ledger = Ledger.open(path, lambda: NOW)
+    assert sorted(ledger.read_now(_pairs)) == [1, 3, 4]
+    ledger.close()

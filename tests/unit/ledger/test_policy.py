@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import duckdb
 import pytest
 
 from server.ledger import guard, policy
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.guard import Guard
+from server.ledger.migrations import migrate
+from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.queries import BAD, GOOD
 
 Ask = Callable[[str], str]
 
 
-@pytest.fixture
-def ask(cursor: Cursor) -> Ask:
-    return Guard(cursor.cursor, limit_s=5.0).refusal
+@pytest.fixture(scope="module")
+def blank() -> Iterator[Cursor]:
+    """One ledger for all queries; none of them changes it."""
+    connection = duckdb.connect(":memory:")
+    migrate(connection, lambda: NOW)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def ask(blank: Cursor) -> Ask:
+    return Guard(blank.cursor, limit_s=5.0).refusal
 
 
 @pytest.mark.parametrize("query", GOOD)
-def test_good_queries_run(cursor: Cursor, ask: Ask, query: str) -> None:
+def test_good_queries_run(blank: Cursor, ask: Ask, query: str) -> None:
     assert ask(query) == ""
-    cursor.execute(query)
+    blank.execute(query)
 
 
 @pytest.mark.parametrize("query", BAD)

@@ -217,6 +217,7 @@ def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
     ("error", "kind", "reason"),
     [
         (duckdb.TransactionException("x secret"), Unavailable, "LEDGER_CONFLICT"),
+        (duckdb.TransactionException("Failed to commit: IO Error: secret"), Unavailable, "LEDGER_IO"),
         (duckdb.IOException("x secret"), Unavailable, "LEDGER_IO"),
         (duckdb.IOException("Could not set lock on file secret"), Unavailable, "LEDGER_LOCKED"),
         (duckdb.FatalException("x secret"), Unavailable, "LEDGER_IO"),
