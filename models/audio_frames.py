@@ -67,7 +67,8 @@ class Collector:
         template = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or template != self._template:
             self.flush()
-            self._resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HZ)
+            # Channels are averaged here: FFmpeg's own mixing to mono makes two equal ones louder than full scale.
+            self._resampler = AudioResampler(format="fltp", rate=SAMPLE_RATE_HZ)
             self._template = template
         frame.pts = None  # times in damaged files go backwards, and the order is all that counts
         self._keep(self._resampler.resample(frame))
@@ -91,7 +92,7 @@ class Collector:
     def _keep(self, frames: Sequence[AudioFrame | None]) -> None:
         for frame in frames:
             if frame is not None:
-                self._append(frame.to_ndarray().reshape(-1).astype(np.float32))
+                self._append(frame.to_ndarray().mean(axis=0, dtype=np.float32))
 
     def _append(self, samples: Samples) -> None:
         self._pieces.append(samples)

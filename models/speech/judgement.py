@@ -61,16 +61,21 @@ def compression_ratio(text: str) -> float:
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
 
 
+def repeats(heard: Heard, rules: Judgement = DEFAULT_JUDGEMENT) -> bool:
+    """Whether the model ran into a loop."""
+    return compression_ratio(heard.text) > rules.compression
+
+
 def doubtful(heard: Heard, rules: Judgement = DEFAULT_JUDGEMENT) -> bool:
     """Whether a second decode with more effort is worth its time."""
-    return compression_ratio(heard.text) > rules.compression or heard.mean_logprob < rules.mean_logprob
+    return repeats(heard, rules) or heard.mean_logprob < rules.mean_logprob
 
 
 def better(first: Heard, second: Heard, rules: Judgement = DEFAULT_JUDGEMENT) -> Heard:
     """The one that does not repeat itself, else the likelier one."""
 
     def rank(heard: Heard) -> tuple[bool, float]:
-        return compression_ratio(heard.text) <= rules.compression, heard.mean_logprob
+        return not repeats(heard, rules), heard.mean_logprob
 
     return max(first, second, key=rank)
 

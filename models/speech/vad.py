@@ -25,6 +25,9 @@ _STATE_SHAPE = (1, 1, 128)
 _BLOCK_FRAMES = 512
 """16 s a call: bounds the memory of long recordings."""
 
+_LEAD_FRAMES = 8
+"""Silence put before a clip. Of 100 spoken digits that fill their clip, 6 went unnoticed without, none with it."""
+
 Probabilities = npt.NDArray[np.float32]
 """Probability of speech in each frame of 512 samples, shape (frames,)."""
 
@@ -70,7 +73,9 @@ class SileroVad:
     def probabilities(self, samples: Samples) -> Probabilities:
         """One for each frame of a whole clip; the last frame is filled up with silence."""
         missing = -len(samples) % FRAME_SAMPLES
-        return self.stream().feed(np.concatenate([samples, np.zeros(missing, np.float32)]))
+        lead = np.zeros(_LEAD_FRAMES * FRAME_SAMPLES, np.float32)
+        heard = self.stream().feed(np.concatenate([lead, samples, np.zeros(missing, np.float32)]))
+        return heard[_LEAD_FRAMES:]
 
     def stream(self) -> SileroStream:
         """Begin to listen to a stream."""

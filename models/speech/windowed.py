@@ -10,14 +10,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
-from models.speech.judgement import Heard, better, cut_loops, doubtful, silent
+from models.speech.judgement import Heard, better, cut_loops, doubtful, repeats, silent
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript, Word
 from models.speech.vad import FRAME_SAMPLES, Vad
 from models.speech.windows import DEFAULT_RULES, Span, WindowRules, plan_windows
 from models.text import RawText
 
-LANGUAGE_DOUBTFUL = "language_doubtful"
-"""Note of a transcript: the language was detected, and the detector was not sure."""
+_SHORT_SAMPLES = 2 * SAMPLE_RATE_HZ
+"""A window of a word or two. More effort makes these worse, unless they repeat themselves: 100 spoken digits had CER
+1.73 at the first look and 2.57 with the full context, where Whisper hears "Thank you." in the silence."""
+
+_LEAD_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
+"""Silence put before short windows; it took the same digits from CER 1.73 to 1.50."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +108,23 @@ class WindowedEngine(abc.ABC):
         )
 
     def _look_until_sure(self, samples: Samples, ask: Ask) -> Heard:
+        short = len(samples) < _SHORT_SAMPLES
+        if short:
+            samples = np.concatenate([np.zeros(_LEAD_SAMPLES, np.float32), samples])
         best = self._hear(samples, ask)
         for effort in range(1, self.efforts):
-            if not doubtful(best):
+            if not (repeats(best) if short else doubtful(best)):
                 break
             best = better(
                 best, self._hear(samples, replace(ask, effort=effort, language=ask.language or best.language))
             )
-        return best
+        return _earlier(best, _LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
+
+
+def _earlier(heard: Heard, by_s: float) -> Heard:
+    """Take the silence that was put before a window off its times."""
+    words = tuple(Word(w.text, max(0.0, w.start_s - by_s), max(0.0, w.end_s - by_s), w.confidence) for w in heard.words)
+    return replace(heard, words=words)
 
 
 def _segment(heard: Heard, window: Span) -> Segment:

@@ -1,4 +1,4 @@
-"""``vestibule transcribe --jsonl``: one JSON object a line in, one a line out, in order, local models in this process."""
+"""``vestibule transcribe --jsonl``: one JSON object a line in and out, in order, local models in this process."""
 
 from __future__ import annotations
 
