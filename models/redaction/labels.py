@@ -41,6 +41,8 @@ _NUMBERS = frozenset({"BUILDING_NUMBER", "ZIP_CODE", "SECONDARY_ADDRESS"})
 _SURE_ZIP = 5
 """Digits from which a postcode may stand without a street or a town beside it."""
 
+_ANSWER_WORDS = 2
+
 _BRIDGE = re.compile(
     r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'’][ \t]?",
     re.IGNORECASE,
@@ -54,6 +56,7 @@ class Thresholds:
 
     Attributes:
         name: Names are what everything else misses, so the bar is low.
+        name_answer: The bar where the whole text is a word or two, as when a name was asked for.
         name_beside: The bar for a word right beside one that is surely a name.
         number: Numbers and codes, which patterns find as well.
         address: Parts of an address.
@@ -61,6 +64,7 @@ class Thresholds:
     """
 
     name: float = 0.4
+    name_answer: float = 0.15
     name_beside: float = 0.08
     number: float = 0.5
     address: float = 0.5
@@ -96,7 +100,8 @@ def entities_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) ->
 
 def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Entity]:
     """Words that are names, and likely ones right beside them together with the initials between."""
-    sure = {g.start for g in guesses if _is_name(view, g, thresholds.name)}
+    bar = thresholds.name_answer if len(view.text.split()) <= _ANSWER_WORDS else thresholds.name
+    sure = {g.start for g in guesses if _is_name(view, g, bar)}
     likely = [g for g in guesses if g.start in sure or _is_name(view, g, thresholds.name_beside)]
     groups: list[list[WordGuess]] = []
     for guess in likely:

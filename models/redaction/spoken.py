@@ -308,7 +308,7 @@ class Reader:
 
     def _spelled(self, first: int, high: int) -> Stretch | None:
         """A run of single letters, short pieces of letters and alphabet words, digits among them allowed."""
-        form, at, singles, phonetic = "", first, 0, 0
+        form, at, singles, phonetic, pieces = "", first, 0, 0, 0
         last = first
         while at < high:
             token = self._tokens[at]
@@ -329,6 +329,7 @@ class Reader:
                 form += digits
             elif self._is_piece(token, at > first):
                 form += token.text
+                pieces += 1
             elif form and token.text in ("-", ",", ".", "space", "dash", "double", "capital") and at + 1 < high:
                 at += 1
                 continue
@@ -341,7 +342,7 @@ class Reader:
         if (
             letters >= 1
             and count >= 3
-            and (singles + phonetic >= 2)
+            and (singles + phonetic + pieces >= 2)
             and len(form) >= 3
             and not self._ordinary(first, last)
         ):

@@ -51,7 +51,7 @@ STREET = PatternRecognizer(
         # 12 rue de la Paix, 3 bis avenue Foch; calle Mayor 5; via Roma 10
         Pattern(
             re.compile(
-                rf"(?<![\w.])\d{{1,4}}(?: (?:bis|ter))?,? {{1,2}}(?:rue|avenue|boulevard|place|allée|chemin|impasse|quai|cours)(?: {_WORD}){{1,5}}",
+                rf"(?<![\w.])\d{{1,4}}(?: (?:bis|ter))?,? {{1,2}}(?:rue|avenue|boulevard|place|allée|chemin|impasse|quai|cours)(?: {_WORD}){{1,4}}",
                 re.IGNORECASE,
             ),
             0.75,
@@ -59,8 +59,8 @@ STREET = PatternRecognizer(
         ),
         Pattern(
             re.compile(
-                rf"(?<!\w)(?:calle|c/|avenida|avda\.?|plaza|paseo|carrer|via|viale|piazza|rua)(?: {_WORD}){{1,5}},? (?:n[º°o.]{{0,2}} ?)?\d{{1,4}}(?!\w)",
-                re.IGNORECASE,
+                rf"(?<!\w)(?:[Cc]alle|C/|[Aa]venida|[Aa]vda\.?|[Pp]laza|[Pp]aseo|[Cc]arrer|[Vv]ia|[Vv]iale|[Pp]iazza|[Rr]ua)"
+                rf"(?: (?:de|del|la|las|los|di|da|do|dos)){{0,2}}(?: [A-ZÀ-Þ][\w'’.-]{{0,30}}){{1,5}},? (?:n[º°o.]{{0,2}} ?)?\d{{1,4}}(?!\w)"
             ),
             0.75,
             name="es-it-pt",

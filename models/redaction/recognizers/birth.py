@@ -51,27 +51,52 @@ BIRTH_DATE = PatternRecognizer(
 )
 
 
+_YEARS_OF_BIRTH = re.compile(r"(?<!\d)(?:19\d\d|200\d)(?!\d)|\d(?:19\d\d|200\d)(?!\d)")
+_ANY_YEAR = re.compile(r"(?:19\d\d|20[0-2]\d)(?!\d)")
+_MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){_MONTH}(?!\w)", re.IGNORECASE)
+_OTHER_MATTER = words(
+    "payments?", "paid", "pay", "account", "booking", "book", "mortgage", "loan", "cheque", "reservation", "table", "room", "from", "until", "till", "between",
+    "up to", "since", "meter", "reading", "invoice", "date i", "date would", "appointment", "cancel", "transfer", "model", "built",
+)  # fmt: skip
+
+
 class SpokenDateRecognizer:
-    """A full date with a plausible birth year, said as the whole answer."""
+    """A full date with a plausible birth year, said as the whole answer or in passing.
+
+    Recognition garbles short answers ("off July 1974", "12 to 1978"), so an answer of few words with a birth year is covered
+    as a whole. Recent dates are mostly appointments and payments; they count only when they are the whole answer.
+    """
 
     name = "spoken-date"
     _written = re.compile(_WRITTEN, re.IGNORECASE)
     _numeric = re.compile(_NUMERIC)
-    _bare = re.compile(
-        r"(?<![\w.])(?:[0-3]?\d ?[01]?\d ?(?:19|20)\d ?\d ?|[0-3O]\d[01O]\d ?(?:19|20)?\d\d|[\dO]{2,6}[ ]?[\dO]{2,5}[ ]?[\dO]{0,4})(?![\w.])"
-    )
-    _ANSWER_WORDS = 8
+    _ANSWER_WORDS = 6
+    _BARE_ANSWER_WORDS = 5
 
     def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if context.source is not TextSource.SPEECH or not has_digit(view.text):
             return
-        answer = len(view.text.split()) <= self._ANSWER_WORDS
-        for match in self._written.finditer(view.text):
-            yield Entity("DOB", match.start(), match.end(), 0.8, self.name)
-        for match in self._numeric.finditer(view.text):
-            if answer or near(view, match.start(), match.end(), _CONTEXT):
-                yield Entity("DOB", match.start(), match.end(), 0.7, self.name)
+        if answer := self._whole_answer(view):
+            yield answer
+            return
+        for pattern in (self._written, self._numeric):
+            for match in pattern.finditer(view.text):
+                old = _YEARS_OF_BIRTH.search(match.group()) and not near(view, match.start(), match.end(), _OTHER_MATTER)
+                if old or near(view, match.start(), match.end(), _CONTEXT):
+                    yield Entity("DOB", match.start(), match.end(), 0.8, self.name)
+
+    def _whole_answer(self, view: View) -> Entity | None:
+        count = len(view.text.split())
+        if count > self._ANSWER_WORDS or _OTHER_MATTER.search(view.lower):
+            return None
+        year = _YEARS_OF_BIRTH.search(view.text)
+        if year is None and count <= self._BARE_ANSWER_WORDS:
+            year = _ANY_YEAR.search(view.text)
+        if year is None or not _MONTH_OR_NUMBER.search(view.text[: year.start()] + " " + view.text[year.end() :]):
+            return None
+        inside = [i for i, char in enumerate(view.text) if char.isalnum()]
+        return Entity("DOB", inside[0], inside[-1] + 1, 0.6, f"{self.name}:answer")
 
 
 SPOKEN_DATE = SpokenDateRecognizer()

@@ -32,7 +32,7 @@ _CUES = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?]\s|\n")
 
-_REACH = 70
+_REACH = 45
 """Characters back to look for the word that introduces a number."""
 
 

@@ -47,7 +47,7 @@ NOT_NAMES = frozenset(
     english spanish french german american british indian street road avenue city hospital clinic bank hotel restaurant company christmas easter
     sending calling going looking trying having getting making reading wondering interested happy glad afraid about if me you we they he she going one two three four
     five six seven eight nine ten more any some only also very really still party people person reservation booking table dinner lunch breakfast name number email
-    address phone like need want let new old good great fine well correct right wrong because as up down out off over then than""".split()
+    address phone like need want let new old good great fine well correct right wrong because as up down out off over then than howdy adios hola hey cheers ciao yep yeah nope""".split()
 )
 """Lower-case words that are no names, however they are introduced."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import phonenumbers
 
 from models.redaction.recognizers.base import digits_of, has_digit, near, words
-from models.redaction.recognizers.measures import introduced_as, is_harmless
+from models.redaction.recognizers.measures import is_harmless
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity
@@ -34,6 +34,11 @@ _CONTEXT = words(
     "phone", "phones", "telephone", "tel", "tél", "telefon", "teléfono", "téléphone", "telefone", "mobile", "mobil", "cell", "cellphone",
     "fax", "call", "calls", "text", "sms", "whatsapp", "dial", "ring", "reach", "contact", "hotline", "number is", "my number", "numéro",
     "número", "nummer", "llámame", "appel(?:er|ez)", "rufnummer", "handy", "फ़ोन", "फोन", "नंबर", "कॉल", "मोबाइल", "number",
+)  # fmt: skip
+
+_SURELY_A_PHONE = words(
+    "phone", "telephone", "tel", "mobile", "cell", "fax", "call me", "call (?:him|her|us|them)(?: on| at)?", "my number", "phone number", "telefon", "teléfono",
+    "téléphone", "mi número", "mon numéro", "meine nummer", "फ़ोन नंबर", "फोन नंबर", "मोबाइल नंबर", "मेरा नंबर", "फ़ोन", "फोन",
 )  # fmt: skip
 
 _REGIONS = {
@@ -82,7 +87,7 @@ class PhoneRecognizer:
         if text.startswith(("+", "(+")):
             return 0.95 if len(digits) >= 7 else 0.6
         if len(digits) < 7:
-            return 0.6 if introduced and introduced_as(view, match.start()) == "personal" else 0.0
+            return 0.6 if near(view, match.start(), match.end(), _SURELY_A_PHONE, after=0) else 0.0
         if introduced:
             return 0.9
         if _GROUPED.fullmatch(text) and 9 <= len(digits) <= 13:
