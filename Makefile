@@ -77,6 +77,6 @@ $(STAMP): pyproject.toml
 	fi
 	@echo "Installing into $(VENV); the first time this downloads for some minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24.1'
-	@set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[dev]' \
-	    | awk '/^ *(Downloading|Building) /{sub(/-(cp|pp|py)[0-9][^ ]*/, ""); print "  " $$2, $$3, $$4; fflush()}'
+	@set -o pipefail; PYTHONWARNINGS=ignore $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[dev]' \
+	    | awk '/^ *Downloading /{sub(/-(cp|pp|py)[0-9][^ ]*/, ""); print "  " $$2, $$3, $$4; fflush()}'
 	@touch $@

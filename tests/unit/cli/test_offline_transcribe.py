@@ -1,0 +1,76 @@
+"""Lines in, lines out."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.redaction.types import Redactor
+from server.cli.offline_transcribe import transcribe_lines
+from tests.fakes.redactor import PhraseRedactor
+from tests.fakes.speech import ScriptedSpeech
+
+
+def answers(lines: list[object], texts: list[str], redactor: Redactor | None = None) -> list[dict[str, Any]]:
+    out = io.StringIO()
+    given = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    transcribe_lines(given, out, ScriptedSpeech(texts), redactor)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_answers_come_in_order_and_errors_are_lines(data: Path, tmp_path: Path) -> None:
+    clip = str(data / "visit.webm")
+    (tmp_path / "note.txt").write_text("no audio, but long enough to be looked at, and looked at again")
+    rows = answers(
+        [
+            {"id": 1, "audio": clip, "lang": "de"},
+            {"id": 2, "audio": clip},
+            "",
+            {"id": 3, "audio": str(tmp_path / "none.wav")},
+            {"id": 4, "audio": str(tmp_path / "note.txt")},
+            {"id": 5},
+            {"id": 6, "audio": clip, "lang": 7},
+            "not json",
+            "[]",
+            {"id": "last", "audio": clip},
+        ],
+        ["guten Tag", "", "good day"],
+    )
+    assert [r["id"] for r in rows] == [1, 2, 3, 4, 5, 6, None, None, "last"]
+    assert rows[0]["text"] == "guten Tag"
+    assert rows[0]["segments"] == [
+        {"text": "guten Tag", "start_s": 0.0, "end_s": rows[0]["audio_s"], "confidence": 0.9}
+    ]
+    assert rows[0]["compute_s"] == 0.25
+    reasons = [r["error"]["reason"] for r in rows if "error" in r]
+    assert reasons == [
+        "NO_SPEECH",
+        "FILE_UNREADABLE",
+        "UNSUPPORTED_MEDIA",
+        "INVALID_INPUT",
+        "INVALID_INPUT",
+        "BAD_JSON",
+        "BAD_JSON",
+    ]
+    assert rows[-1]["text"] == "good day"
+
+
+def test_without_unredacted_no_personal_word_is_printed(data: Path) -> None:
+    (row,) = answers(
+        [{"id": 1, "audio": str(data / "visit.ogg")}], ["I am John Carter"], PhraseRedactor({"John Carter": "NAME"})
+    )
+    assert "Carter" not in json.dumps(row)
+    assert "[REDACTED_" in row["text"]
+    assert "[REDACTED_" in row["segments"][0]["text"]
+
+
+@pytest.mark.parametrize("language", ["", None])
+def test_no_language_means_detect(data: Path, language: str | None) -> None:
+    engine = ScriptedSpeech(["hello"])
+    line = json.dumps({"id": 1, "audio": str(data / "visit.flac"), "lang": language})
+    transcribe_lines([line], io.StringIO(), engine)
+    assert engine.asked[0].language is None
