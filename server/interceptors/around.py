@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import grpc
 import grpc.aio
@@ -34,7 +34,13 @@ class Call:
 
 
 class Around(Protocol):
-    """A step that runs around every RPC."""
+    """A step that runs around every RPC.
+
+    Attributes:
+        checks: Whether ``check`` does anything; a stream is not wrapped for nothing.
+    """
+
+    checks: ClassVar[bool]
 
     def around(self, call: Call) -> AbstractAsyncContextManager[None]:
         """Entered before the handler, left after its last message; may raise or translate errors."""
@@ -100,6 +106,8 @@ class AroundInterceptor(Interceptor):
         return run
 
     def _checked(self, request: Any, streams_in: bool) -> Any:
+        if not self._step.checks:
+            return request
         return _check_each(request, self._step) if streams_in else _check_now(request, self._step)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 from google.protobuf.message import Message
 
@@ -14,6 +15,8 @@ from server.lifecycle import Lifecycle
 
 class Drain:
     """Lets health checks through, so that a load balancer sees the end coming."""
+
+    checks: ClassVar[bool] = False
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self._lifecycle = lifecycle

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import grpc
 import structlog
@@ -78,6 +78,8 @@ def to_status(error: errors.VestibuleError, correlation_id: str = "") -> status_
 
 class MapErrors:
     """Second step, inside ``observe``."""
+
+    checks: ClassVar[bool] = False
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import protovalidate
 from google.protobuf.message import Message
@@ -16,6 +17,8 @@ OUR_PACKAGE = "vestibule."
 
 class Validate:
     """Innermost step. The rule's own sentence goes back, the offending value does not."""
+
+    checks: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._validator = protovalidate.Validator()
