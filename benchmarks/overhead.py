@@ -31,6 +31,7 @@ from pathlib import Path
 import grpc.aio
 import numpy as np
 import numpy.typing as npt
+from google.protobuf.duration_pb2 import Duration
 from vestibule.v1 import (
     conversation_pb2,
     conversation_pb2_grpc,
@@ -135,6 +136,7 @@ async def over_the_wire(channel: grpc.aio.Channel, pcm: bytes) -> float:
                 sample_rate_hz=SAMPLE_RATE_HZ,
                 channels=1,
                 language="en",
+                end_silence=Duration(seconds=3),  # the client's end mark ends it, no pause between words does
             )
         )
         for at in range(0, len(pcm), 32000):
@@ -169,7 +171,11 @@ async def upload(channel: grpc.aio.Channel) -> float:
         size_bytes=len(content),
         sha256=hashlib.sha256(content).digest(),
     )
-    return await send(media_pb2_grpc.MediaServiceStub(channel), description, content)
+    stub = media_pb2_grpc.MediaServiceStub(channel)
+    took = await send(stub, description, content)
+    async for _ in stub.WatchUpload(media_pb2.WatchUploadRequest(upload_id=description.upload_id)):
+        pass  # until the worker has refused it, so that the next one has the machine to itself
+    return took
 
 
 async def send(
