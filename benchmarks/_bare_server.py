@@ -14,21 +14,21 @@ from vestibule.v1 import media_pb2, media_pb2_grpc
 class CountingMedia(media_pb2_grpc.MediaServiceServicer):
     """Only Upload is ever called."""
 
-    async def Upload(self, request_iterator: Any, context: Any) -> media_pb2.UploadResponse:  # noqa: N802, D102
+    async def Upload(self, request_iterator: Any, context: Any) -> media_pb2.UploadResponse:  # noqa: N802
         count = 0
         async for message in request_iterator:
             count += len(message.data)
         return media_pb2.UploadResponse(upload=media_pb2.Upload(size_bytes=count))
 
-    async def GetUpload(self, request: Any, context: Any) -> media_pb2.GetUploadResponse:  # noqa: N802, D102
+    async def GetUpload(self, request: Any, context: Any) -> media_pb2.GetUploadResponse:  # noqa: N802
         return media_pb2.GetUploadResponse()
 
-    async def WatchUpload(  # noqa: N802, D102
+    async def WatchUpload(  # noqa: N802
         self, request: Any, context: Any
     ) -> AsyncIterator[media_pb2.WatchUploadResponse]:
         yield media_pb2.WatchUploadResponse()
 
-    async def DownloadRedacted(  # noqa: N802, D102
+    async def DownloadRedacted(  # noqa: N802
         self, request: Any, context: Any
     ) -> AsyncIterator[media_pb2.DownloadRedactedResponse]:
         yield media_pb2.DownloadRedactedResponse()
