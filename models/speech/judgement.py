@@ -96,13 +96,13 @@ def silent(heard: Heard, loudest: float, rules: Judgement = DEFAULT_JUDGEMENT) -
 
 
 # A phone number may hold the same digit four times, and somebody may say "no, no, no, no"; nobody says it eight times.
-_REPEATED_WORD = re.compile(r"(?P<word>\b\w+\b[^\w]*)(?P=word){7,}", re.IGNORECASE)
-_REPEATED_PHRASE = re.compile(r"(?P<phrase>\b(?:\w+[^\w]+){2,12}?)(?P=phrase){3,}", re.IGNORECASE)
+_REPEATED_WORD = re.compile(r"(?P<word>\b\w+\b)(?:[^\w]+(?P=word)\b){7,}", re.IGNORECASE)
+_REPEATED_PHRASE = re.compile(r"(?P<phrase>\b\w+(?:[^\w]+\w+){1,11}?)\b(?:[^\w]+(?P=phrase)\b){5,}", re.IGNORECASE)
 _REPEATED_CHARACTERS = re.compile(r"(?P<part>\S{1,8}?)(?P=part){11,}")
 
 
 def cut_loops(text: str) -> str:
     """Keep one turn of what a model repeats without end."""
-    text = _REPEATED_PHRASE.sub(lambda m: m["phrase"], text)
     text = _REPEATED_WORD.sub(lambda m: m["word"], text)
+    text = _REPEATED_PHRASE.sub(lambda m: m["phrase"], text)
     return _REPEATED_CHARACTERS.sub(lambda m: m["part"], text).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ class OpenAiWhisperEngine(WindowedEngine):
         self._torch: Any = torch
         self._whisper: Any = whisper
         self._model = whisper.load_model(str(checkpoint), device=device)
+        with warnings.catch_warnings():
+            # openai-whisper leaves its vocabulary file to the garbage collector; it is read here, once.
+            warnings.simplefilter("ignore", ResourceWarning)
+            self._tokenizer("en")
 
     @property
     def name(self) -> str:

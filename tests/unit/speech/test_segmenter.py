@@ -1,0 +1,127 @@
+"""Utterances in a stream, with a detector that follows a script."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.errors import InvalidInput
+from models.speech.segmenter import Segmenter, SegmenterRules, SpeechBegan, SpeechEnded, SpeechMark
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.speech.vad import FRAME_SAMPLES
+from tests.fakes.speech import ScriptedStream
+
+RULES = SegmenterRules(silence_s=0.6, min_speech_s=0.12, max_utterance_s=10.0, hurry_s=3.0, short_pause_s=0.16)
+
+
+def script(*parts: tuple[float, float]) -> Samples:
+    """Samples of (seconds, probability of speech) parts."""
+    return np.concatenate([np.full(int(s * SAMPLE_RATE_HZ), p, np.float32) for s, p in parts])
+
+
+def hear(samples: Samples, step: int = 320, rules: SegmenterRules = RULES, end: bool = True) -> list[SpeechMark]:
+    segmenter = Segmenter(ScriptedStream(), rules)
+    marks = [m for at in range(0, len(samples), step) for m in segmenter.feed(samples[at : at + step])]
+    return marks + (segmenter.end() if end else [])
+
+
+def spans_s(marks: list[SpeechMark]) -> list[tuple[float, float]]:
+    """(begin, end) of the speech itself."""
+    assert [type(m) for m in marks] == [SpeechBegan, SpeechEnded] * (len(marks) // 2)
+    return [
+        (round(a.speech / SAMPLE_RATE_HZ, 1), round(b.speech / SAMPLE_RATE_HZ, 1))
+        for a, b in zip(marks[::2], marks[1::2], strict=True)
+    ]
+
+
+CASES: list[tuple[str, list[tuple[float, float]], list[tuple[float, float]]]] = [
+    ("nothing", [(3, 0.1)], []),
+    ("one utterance", [(1, 0), (2, 0.9), (2, 0)], [(1.0, 3.0)]),
+    ("a short pause does not end it", [(1, 0), (1, 0.9), (0.4, 0), (1, 0.9), (2, 0)], [(1.0, 3.4)]),
+    ("a long one does", [(1, 0), (1, 0.9), (0.8, 0), (1, 0.9), (2, 0)], [(1.0, 2.0), (2.8, 3.8)]),
+    ("a click is no speech", [(1, 0), (0.05, 0.9), (2, 0)], []),
+    ("doubt goes on, but does not begin", [(1, 0.4), (1, 0.9), (1, 0.4), (2, 0)], [(1.0, 3.0)]),
+    ("speech from the first sample to the last", [(2, 0.9)], [(0.0, 2.0)]),
+]
+
+
+@pytest.mark.parametrize("step", [100, 512, 16_000])
+@pytest.mark.parametrize(("parts", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_utterances(parts: list[tuple[float, float]], expected: list[tuple[float, float]], step: int) -> None:
+    assert spans_s(hear(script(*parts), step)) == [pytest.approx(e, abs=0.11) for e in expected]
+
+
+def test_the_end_is_known_after_the_silence_and_not_later() -> None:
+    samples = script((1, 0), (1, 0.9), (0.65, 0))
+    assert [type(m) for m in hear(samples, end=False)] == [SpeechBegan, SpeechEnded]
+    assert [type(m) for m in hear(samples[: -int(0.2 * SAMPLE_RATE_HZ)], end=False)] == [SpeechBegan]
+
+
+def test_padding_lies_around_the_speech_and_inside_the_stream() -> None:
+    began, ended = hear(script((1, 0), (1, 0.9), (2, 0)))
+    assert isinstance(began, SpeechBegan)
+    assert isinstance(ended, SpeechEnded)
+    assert began.speech - began.start == int(RULES.pre_roll_s * SAMPLE_RATE_HZ)
+    assert ended.end - ended.speech == int(RULES.tail_s * SAMPLE_RATE_HZ)
+    assert hear(script((0.1, 0), (1, 0.9)))[0].start == 0  # type: ignore[union-attr]
+
+
+def test_a_clients_end_mark_closes_at_once() -> None:
+    segmenter = Segmenter(ScriptedStream(), RULES)
+    samples = script((0.5, 0), (1.0, 0.9))
+    (began,) = segmenter.feed(samples)
+    (ended,) = segmenter.end()
+    assert isinstance(began, SpeechBegan)
+    assert ended == SpeechEnded(len(samples), (len(samples) // FRAME_SAMPLES) * FRAME_SAMPLES)
+    assert segmenter.end() == []
+    later = segmenter.feed(script((0.2, 0), (1.0, 0.9)))
+    assert isinstance(later[0], SpeechBegan)
+    assert later[0].start >= len(samples)
+
+
+def test_a_word_too_short_to_begin_counts_when_the_client_ends_it() -> None:
+    marks = hear(script((0.5, 0), (0.1, 0.9)))
+    assert [type(m) for m in marks] == [SpeechBegan, SpeechEnded]
+
+
+def test_a_long_utterance_is_cut_at_a_pause_when_there_is_one() -> None:
+    marks = hear(script((8, 0.9), (0.3, 0), (5, 0.9), (1, 0)))
+    assert spans_s(marks) == [pytest.approx((0.0, 8.0), abs=0.1), pytest.approx((8.3, 13.3), abs=0.1)]
+
+
+def test_speech_without_a_pause_is_cut_without_a_gap() -> None:
+    marks = hear(script((25, 0.9), (1, 0)))
+    begins, ends = marks[::2], marks[1::2]
+    assert len(begins) == 3
+    for ended, began in zip(ends, begins[1:], strict=False):
+        assert isinstance(began, SpeechBegan)
+        assert isinstance(ended, SpeechEnded)
+        assert began.start == ended.end
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(st.floats(0.03, 4.0), st.sampled_from([0.0, 0.2, 0.4, 0.6, 1.0])), min_size=1, max_size=12
+    ),
+    step=st.sampled_from([160, 511, 4_000]),
+)
+def test_utterances_never_overlap_nor_outgrow_their_bound(parts: list[tuple[float, float]], step: int) -> None:
+    samples = script(*parts)
+    marks = hear(samples, step)
+    assert marks == hear(samples, 100_000)  # the size of the pieces does not matter
+    last_end = 0
+    for began, ended in zip(marks[::2], marks[1::2], strict=True):
+        assert isinstance(began, SpeechBegan)
+        assert isinstance(ended, SpeechEnded)
+        assert last_end <= began.start <= began.speech <= ended.end <= len(samples)
+        assert (ended.end - began.start) / SAMPLE_RATE_HZ <= RULES.max_utterance_s + 0.1
+        last_end = ended.end
+
+
+@pytest.mark.parametrize("wrong", [{"end_below": 0.9}, {"tail_s": 2.0}, {"max_utterance_s": 0.1}])
+def test_rules_that_contradict_themselves_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(InvalidInput):
+        SegmenterRules(**wrong)

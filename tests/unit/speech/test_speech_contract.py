@@ -1,0 +1,172 @@
+"""What every speech engine must do, on real weights. The texts are judged by their words, not letter by letter."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.audio import decode
+from models.errors import InvalidInput, NoSpeech, WeightsError
+from models.speech.engines import ENGINES, build_engine
+from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechEngine, SpeechOptions
+
+pytestmark = pytest.mark.models
+
+ENGLISH = SpeechOptions(language="en")
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest, weights_cache: Path) -> SpeechEngine:
+    return build_engine(request.param, weights_cache, device="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def visit(data: Path) -> Samples:
+    return decode((data / "visit.wav").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def greeting(data: Path) -> Samples:
+    return decode((data / "visit.webm").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def said(data: Path) -> dict[str, str]:
+    facts: dict[str, str] = json.loads((data / "visit.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def word_error(truth: str, heard: str) -> float:
+    """Words wrong over words said."""
+    a, b = re.findall(r"\w+", truth.lower()), re.findall(r"\w+", heard.lower())
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        last, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (x != y))
+    return row[-1] / len(a)
+
+
+def test_a_short_clip_is_heard(engine: SpeechEngine, greeting: Samples, said: dict[str, str]) -> None:
+    heard = engine.transcribe(greeting, ENGLISH)
+    assert word_error(said["short_say"], heard.text.reveal()) <= 0.2
+    assert heard.language == "en"
+    assert heard.audio_s == pytest.approx(len(greeting) / SAMPLE_RATE_HZ)
+    assert heard.compute_s > 0
+    (segment,) = heard.segments
+    assert 0.5 < segment.confidence <= 1
+    assert segment.no_speech < 0.5
+
+
+def test_every_sentence_of_a_longer_clip_is_heard(engine: SpeechEngine, visit: Samples) -> None:
+    heard = engine.transcribe(visit, ENGLISH).text.reveal().lower()
+    for words in ("john carter", "riverside", "water meter", "call me", "example", "cubic"):
+        assert words in heard
+    assert "48217" in re.sub(r"\D", "", heard)
+
+
+def test_more_than_a_window_is_heard_once_and_without_a_gap(
+    engine: SpeechEngine, visit: Samples, greeting: Samples
+) -> None:
+    clip = np.concatenate([visit, greeting, visit])
+    assert len(clip) > 40 * SAMPLE_RATE_HZ
+    heard = engine.transcribe(clip, ENGLISH)
+    text = heard.text.reveal().lower()
+    assert {words: text.count(words) for words in ("my name is", "riverside", "call me", "meter reads", "cubic")} == {
+        "my name is": 3,
+        "riverside": 2,
+        "call me": 2,
+        "meter reads": 2,
+        "cubic": 2,
+    }
+    assert all(s.end_s - s.start_s <= 30 for s in heard.segments)
+    assert all(a.end_s <= b.start_s for a, b in pairwise(heard.segments))
+    assert heard.segments[-1].end_s <= heard.audio_s
+
+
+def test_a_long_silence_between_is_left_out(engine: SpeechEngine, greeting: Samples) -> None:
+    silence = np.zeros(20 * SAMPLE_RATE_HZ, np.float32)
+    heard = engine.transcribe(np.concatenate([greeting, silence, greeting]), ENGLISH)
+    first, second = heard.segments
+    assert first.end_s < 4
+    assert second.start_s > 22
+    assert heard.text.reveal().lower().count("john carter") == 2
+
+
+def noise(level: float) -> Samples:
+    return np.random.default_rng(3).normal(0, level, 4 * SAMPLE_RATE_HZ).astype(np.float32)
+
+
+NOBODY = {
+    "nothing": np.zeros(0, np.float32),
+    "a blink": np.zeros(100, np.float32),
+    "silence": np.zeros(4 * SAMPLE_RATE_HZ, np.float32),
+    "faint noise": noise(0.001),
+    "loud noise": noise(0.2),
+    "hum": (0.3 * np.sin(2 * np.pi * 50 * np.arange(4 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ)).astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("clip", NOBODY.values(), ids=NOBODY.keys())
+def test_where_nobody_speaks_nothing_is_invented(engine: SpeechEngine, clip: Samples) -> None:
+    with pytest.raises(NoSpeech):
+        engine.transcribe(clip, ENGLISH)
+
+
+def test_the_language_is_detected(engine: SpeechEngine, visit: Samples) -> None:
+    assert engine.transcribe(visit, SpeechOptions()).language == "en"
+
+
+@pytest.mark.parametrize("language", ["xx", "english", ""])
+def test_an_unknown_language_is_refused(engine: SpeechEngine, greeting: Samples, language: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        engine.transcribe(greeting, SpeechOptions(language=language))
+    assert refused.value.reason == "UNKNOWN_LANGUAGE"
+
+
+def test_word_times_follow_the_speech(engine: SpeechEngine, greeting: Samples) -> None:
+    shift_s = 2.0
+    clip = np.concatenate([np.zeros(int(shift_s * SAMPLE_RATE_HZ), np.float32), greeting])
+    heard = engine.transcribe(clip, replace(ENGLISH, word_times=True))
+    words = [w for s in heard.segments for w in s.words]
+    assert " ".join(w.text.reveal() for w in words) == heard.text.reveal()
+    assert all(a.start_s <= b.start_s for a, b in pairwise(words))
+    assert all(shift_s - 0.5 <= w.start_s <= w.end_s <= heard.audio_s + 0.1 for w in words)
+    (name,) = [w for w in words if "john" in w.text.reveal().lower()]
+    assert name.start_s == pytest.approx(shift_s + 1.6, abs=0.5)
+
+
+def test_a_vocabulary_does_not_disturb(engine: SpeechEngine, visit: Samples) -> None:
+    options = replace(ENGLISH, vocabulary=("Riverside", "cubic metres"))
+    assert "riverside" in engine.transcribe(visit, options).text.reveal().lower()
+
+
+def test_the_same_clip_gives_the_same_text(engine: SpeechEngine, greeting: Samples) -> None:
+    first, second = (engine.transcribe(greeting, ENGLISH).text.reveal() for _ in range(2))
+    assert first == second
+
+
+def test_both_engines_hear_the_same(weights_cache: Path, visit: Samples) -> None:
+    texts = [build_engine(n, weights_cache, "cpu").transcribe(visit, ENGLISH).text.reveal() for n in ENGINES]
+    assert word_error(texts[0], texts[1]) <= 0.1
+
+
+def test_the_english_model_knows_english_alone(weights_cache: Path, greeting: Samples) -> None:
+    for name in ENGINES:
+        tiny = build_engine(name, weights_cache, "cpu", weights="whisper-tiny.en")
+        assert "john" in tiny.transcribe(greeting, SpeechOptions()).text.reveal().lower()
+        with pytest.raises(InvalidInput):
+            tiny.transcribe(greeting, SpeechOptions(language="de"))
+
+
+def test_an_unknown_engine_and_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="ctranslate2"):
+        build_engine("whisper.cpp", tmp_path)
+    with pytest.raises(WeightsError):
+        build_engine("ctranslate2", tmp_path)

@@ -1,0 +1,38 @@
+"""The real detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.audio import decode
+from models.speech.engines import build_vad
+from models.speech.types import SAMPLE_RATE_HZ
+from models.speech.vad import SileroVad
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def vad(weights_cache: Path) -> SileroVad:
+    return build_vad(weights_cache)
+
+
+def test_speech_is_noticed_and_noise_is_not(vad: SileroVad, data: Path) -> None:
+    speech = decode((data / "visit.wav").read_bytes())
+    noise = np.random.default_rng(7).normal(0, 0.05, 5 * SAMPLE_RATE_HZ).astype(np.float32)
+    assert vad.probabilities(speech).mean() > 0.5
+    assert vad.probabilities(noise).max() < 0.35
+    assert vad.probabilities(np.zeros(SAMPLE_RATE_HZ, np.float32)).max() < 0.1
+    assert len(vad.probabilities(np.zeros(0, np.float32))) == 0
+
+
+@pytest.mark.parametrize("step", [160, 512, 5_000])
+def test_a_stream_in_pieces_equals_a_stream_at_once(vad: SileroVad, data: Path, step: int) -> None:
+    samples = decode((data / "visit.wav").read_bytes())
+    whole = vad.stream().feed(samples)
+    stream = vad.stream()
+    pieces = np.concatenate([stream.feed(samples[at : at + step]) for at in range(0, len(samples), step)])
+    np.testing.assert_allclose(pieces, whole, atol=1e-4)
