@@ -52,6 +52,7 @@ from server.uploads.checks import default_checks
 from server.uploads.intake import UploadIntake
 from server.uploads.keys import load_or_create_spool_key
 from server.uploads.spool import Spool
+from server.vocabulary import VocabularySealer
 from server.watch import WatchHub
 
 log = get_logger("app")
@@ -152,7 +153,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
     ledger = await asyncio.to_thread(Ledger.open, settings.ledger_path)
     stack.push_async_callback(asyncio.to_thread, ledger.close)
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
-    spool = Spool(settings.spool_dir, key)
+    spool, sealer = Spool(settings.spool_dir, key), VocabularySealer(key)
 
     cluster = Cluster(_cluster_config(settings))
     gateway = RayGateway(cluster)
@@ -172,6 +173,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
         recommender,
         spool,
         hub,
+        sealer,
         runner,
         lifecycle,
         metrics,
@@ -179,7 +181,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
         StreamLimits(limits.streams, limits.stream_s, limits.stream_idle_s),
         cutter_maker(vad, limits.utterance_s),
     )
-    sessions = Sessions(ledger, hub, clock)
+    sessions = Sessions(ledger, hub, sealer, clock)
     analysts = Analysts(ledger, settings.quack, settings.state_dir)
     status = Status(gateway, ledger, assistant, assistant.breaker, clock(), lambda: streams.count, analysts)
     services = Services(

@@ -16,6 +16,7 @@ from server.ledger.types import (
     UploadRow,
 )
 from server.ledger.writer import Ledger
+from server.vocabulary import VocabularySealer
 from server.watch import WatchHub
 
 
@@ -31,9 +32,10 @@ class View:
 class Sessions:
     """All sessions of a ledger."""
 
-    def __init__(self, ledger: Ledger, hub: WatchHub, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, hub: WatchHub, sealer: VocabularySealer, clock: Clock) -> None:
         self._ledger = ledger
         self._hub = hub
+        self._sealer = sealer
         self._clock = clock
 
     async def start(
@@ -49,7 +51,7 @@ class Sessions:
             create_time=now,
             update_time=now,
             language=language,
-            vocabulary=vocabulary,
+            sealed_vocabulary=self._sealer.seal(vocabulary),
             variant=variant,
         )
         session, _ = await self._ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))

@@ -32,6 +32,7 @@ from server.material import material_arrived
 from server.metrics import Metrics
 from server.recommendations import Recommender
 from server.uploads.spool import Spool
+from server.vocabulary import VocabularySealer
 from server.watch import WatchHub
 
 RETRY_AFTER_S = 2.0
@@ -92,6 +93,7 @@ class Streams:
         recommender: Recommender,
         spool: Spool,
         hub: WatchHub,
+        sealer: VocabularySealer,
         jobs: JobQueue,
         lifecycle: Lifecycle,
         metrics: Metrics,
@@ -105,6 +107,7 @@ class Streams:
         self._recommender = recommender
         self._spool = spool
         self._hub = hub
+        self._sealer = sealer
         self._jobs = jobs
         self._lifecycle = lifecycle
         self._metrics = metrics
@@ -195,7 +198,7 @@ class Streams:
         )
         recogniser = Recogniser(
             self._gateway,
-            Listening(session.id, row.id, row.language, session.vocabulary),
+            Listening(session.id, row.id, row.language, self._sealer.open(session.sealed_vocabulary)),
             carry=row.carry,
             emit=outputs.put,
             store=store.turn,

@@ -67,7 +67,7 @@ SESSIONS = Table(
         ("update_time", "TIMESTAMP NOT NULL", "When anything last happened to it, UTC."),
         ("stage_time", "TIMESTAMP NOT NULL", "When it entered its current stage, UTC."),
         ("language", "VARCHAR NOT NULL", "ISO 639-1 code that was asked for; empty means detected."),
-        ("vocabulary", "JSON NOT NULL", "Words to expect, as the app gave them."),
+        ("sealed_vocabulary", "VARCHAR NOT NULL", "Words to expect, encrypted: an app may list people."),
         ("variant", "VARCHAR NOT NULL", "Experiment variant; empty when there is none."),
         ("turn_count", "INTEGER NOT NULL", "Turns so far."),
     ),

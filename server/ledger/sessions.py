@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import datetime
 from typing import Any
@@ -52,7 +51,7 @@ def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
             "update_time": stored_time(row.update_time),
             "stage_time": stored_time(row.create_time),
             "language": row.language,
-            "vocabulary": json.dumps(row.vocabulary),
+            "sealed_vocabulary": row.sealed_vocabulary,
             "variant": row.variant,
             "turn_count": row.turn_count,
         },
@@ -178,7 +177,7 @@ def _session(row: dict[str, Any]) -> SessionRow:
         create_time=aware(row["create_time"]),
         update_time=aware(row["update_time"]),
         language=row["language"],
-        vocabulary=tuple(json.loads(row["vocabulary"])),
+        sealed_vocabulary=row["sealed_vocabulary"],
         variant=row["variant"],
         turn_count=row["turn_count"],
     )

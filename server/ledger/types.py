@@ -70,7 +70,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """One session."""
+    """One session; ``sealed_vocabulary`` is opened by ``server.vocabulary`` alone."""
 
     id: str
     client_id: str
@@ -79,7 +79,7 @@ class SessionRow:
     create_time: datetime
     update_time: datetime
     language: str = ""
-    vocabulary: tuple[str, ...] = ()
+    sealed_vocabulary: str = ""
     variant: str = ""
     turn_count: int = 0
 

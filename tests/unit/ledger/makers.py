@@ -45,7 +45,7 @@ def session(session_id: str = "", client_id: str = "app", at: float = 0.0) -> Se
         create_time=after(at),
         update_time=after(at),
         language="en",
-        vocabulary=("Harbour", "Dock 4"),
+        sealed_vocabulary="sealed",
         variant="b",
     )
 

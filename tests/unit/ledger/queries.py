@@ -161,7 +161,7 @@ BAD = (
     "SELECT token_hash FROM main.streams",
     "SELECT #3 FROM streams",
     "SELECT payload FROM jobs",
-    "SELECT vocabulary FROM sessions",
+    "SELECT sealed_vocabulary FROM sessions",
     "SELECT * FROM breakers",
     "SELECT * FROM STREAMS",
     'SELECT * FROM "Streams"',
