@@ -78,16 +78,17 @@ def lint() -> int:
 
 
 def breaking() -> int:
-    """Run buf breaking against the protos of the last commit."""
+    """Run buf breaking against the protos of the last commit, or of the one before when nothing has changed since."""
+    git = ["git", "-C", str(ROOT)]
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "protos"], check=False).returncode != 0
+    base = "HEAD" if changed else "HEAD~1"
     with tempfile.TemporaryDirectory() as scratch:
         before, now = Path(scratch) / "before", Path(scratch) / "now"
         before.mkdir()
         now.mkdir()
-        archive = subprocess.run(
-            ["git", "-C", str(ROOT), "archive", "HEAD", "protos"], capture_output=True, check=False
-        )
+        archive = subprocess.run([*git, "archive", base, "protos"], capture_output=True, check=False)
         if archive.returncode:
-            sys.stderr.write("no earlier commit has protos; nothing to compare with\n")
+            sys.stderr.write(f"{base} has no protos; nothing to compare with\n")
             return 0
         with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
             tar.extractall(before, filter="data")
