@@ -21,10 +21,8 @@ STUBS = ("vestibule", "buf")
 
 # Where a broad except is the point of the code: an edge at which anything at all becomes an answer or a log line.
 BROAD_EXCEPT_EDGES = {
-    "ray_tasks/edge.py",  # whatever an engine raises becomes an error without text before it leaves a worker
     "server/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
     "server/ledger/writer.py",  # the writer's thread hands whatever a function raised to whoever waits for it
-    "server/jobs.py",  # a defect in a step becomes a retry or a dead letter, and the runner goes on
 }
 
 

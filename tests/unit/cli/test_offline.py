@@ -78,13 +78,13 @@ def test_a_missing_file_is_told_on_stderr_and_exits_with_1(redactor: PhraseRedac
 
 @pytest.mark.models
 def test_a_picture_is_read_redacted_unless_asked_otherwise() -> None:
-    request = json.dumps({"id": "r", "image": str(DATA / "register.jpg")}) + "\n"
+    request = json.dumps({"id": "m", "image": str(DATA / "meter.jpg")}) + "\n"
     (redacted,) = rows(run("read", "--jsonl", stdin=request))
     (unredacted,) = rows(run("read", "--jsonl", "--unredacted", stdin=request))
     assert {"id", "lines", "compute_s"} <= set(redacted)
     assert {"text", "box", "score"} <= set(redacted["lines"][0])
-    assert "Novak" in json.dumps(unredacted)
-    assert "Novak" not in json.dumps(redacted)
+    assert "Marsh" in json.dumps(unredacted)
+    assert "Marsh" not in json.dumps(redacted)
     assert "[REDACTED_" in json.dumps(redacted)
 
 
