@@ -1,6 +1,7 @@
 """The sealed carry: what a stream needs between two calls, readable by workers alone.
 
-The server stores these bytes and hands them back with the next call. It has no key, so a stolen server memory or database
+The server stores these bytes and hands them back with the next call. It has no key, so a stolen server memory or
+database
 gives away nothing that was said. Format: one version byte, twelve bytes of nonce, AES-256-GCM over JSON; the version is
 authenticated too.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import os
 import secrets
@@ -71,7 +73,7 @@ def _bytes_as_json(value: object) -> dict[str, str]:
     raise TypeError(f"{type(value).__name__} cannot be carried")
 
 
-def _bytes_from_json(value: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+def _bytes_from_json(value: dict[str, Any]) -> Any:
     if set(value) == {_BYTES_MARK} and isinstance(value[_BYTES_MARK], str):
         return base64.b64decode(value[_BYTES_MARK], validate=True)
     return value
@@ -94,10 +96,8 @@ def load_or_create_key(path: Path) -> bytes:
                 file.write(secrets.token_bytes(KEY_BYTES))
                 file.flush()
                 os.fsync(file.fileno())
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.link(scratch, path)  # unlike a rename it never replaces a key that another process just made
-            except FileExistsError:
-                pass
         finally:
             scratch.unlink()
     key = path.read_bytes()

@@ -38,7 +38,7 @@ def unpack_blocks(
     return np.ascontiguousarray(blocks.reshape(columns, -1)[:, :rows].T.astype(np.float32))
 
 
-def replace_packed_products(model: Any) -> Any:  # noqa: ANN401 - onnx.ModelProto; onnx has no complete types
+def replace_packed_products(model: Any) -> Any:
     """Swap every ``MatMulNBits`` of a loaded model for a ``MatMul`` with unpacked weights, in place."""
     from onnx import helper, numpy_helper
 
@@ -83,7 +83,8 @@ def build_int8(packed_file: Path, target: Path) -> None:
             dense_file,
             target,
             weight_type=QuantType.QInt8,
-            per_channel=True,  # one scale a column: 99.0 % of the tokens keep their label, against 96.5 % with one a matrix
+            # One scale a column: 99.0 % of the tokens keep their label, against 96.5 % with one a matrix.
+            per_channel=True,
             op_types_to_quantize=["MatMul"],
             extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
         )

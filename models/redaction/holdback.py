@@ -1,18 +1,20 @@
 """Partial text while someone is still speaking: only what can no longer become personal is shown.
 
-A prefix of the hypothesis is shown when two hypotheses in a row agree on it, after the whole hypothesis was redacted, and only
-up to the point from which words to come could still turn it into a name, a number or an address. What was shown is never
+A prefix of the hypothesis is shown when two hypotheses in a row agree on it, after the whole hypothesis was
+redacted, and only
+up to the point from which words to come could still turn it into a name, a number or an address. What was shown is
+never
 taken back: if recognition changes its mind under it, it stays as it is until the final text replaces everything.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
-from models.redaction.spoken import Token, tokens_of
 from models.redaction.spoken_lexicon import PHONETIC, Lexicon, lexicon_for
+from models.redaction.spoken_words import Token, tokens_of
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText
 
@@ -23,8 +25,10 @@ INTRODUCED_WORDS = 4
 """Held after an introduction, unless the redactor already found who it introduces."""
 
 _INTRODUCTIONS = (
-    ("name", "is"), ("name's",), ("named",), ("called",), ("i", "am"), ("i'm",), ("this", "is"), ("it's",), ("speaking", "to"), ("under",),
-    ("mr",), ("mrs",), ("ms",), ("dr",), ("miss",), ("number", "is"), ("email", "is"), ("address", "is"), ("live", "at"), ("born",), ("llamo",),
+    ("name", "is"), ("name's",), ("named",), ("called",), ("i", "am"), ("i'm",), ("this",
+    "is"), ("it's",), ("speaking", "to"), ("under",),
+    ("mr",), ("mrs",), ("ms",), ("dr",), ("miss",), ("number", "is"), ("email", "is"), ("address", "is"), ("live",
+    "at"), ("born",), ("llamo",),
     ("soy",), ("heiße",), ("bin",), ("m'appelle",), ("suis",), ("नाम",),
 )  # fmt: skip
 
@@ -39,8 +43,8 @@ class PartialState:
         shown_tokens: How many tokens of the hypothesis it covers.
     """
 
-    previous: RawText = RawText("")
-    shown: RedactedText = RedactedText.literal("")
+    previous: RawText = field(default_factory=lambda: RawText(""))
+    shown: RedactedText = field(default_factory=lambda: RedactedText.literal(""))
     shown_tokens: int = 0
 
     def to_carry(self) -> dict[str, Any]:
@@ -95,7 +99,8 @@ def _extended(shown: RedactedText, text: str, start: int, end: int, redaction: R
     candidate = sealed_prefix(text, redaction, end)
     if candidate.value.startswith(shown.value):
         return candidate
-    # Recognition, or the redactor, sees the beginning differently now. It stays, and only what is new is added; an entity that
+    # Recognition, or the redactor, sees the beginning differently now. It stays, and only what is new is added; an
+    # entity that
     # began before goes in whole or, where its tag is shown already, not at all.
     for entity in redaction.entities:
         if entity.start < start < entity.end:
@@ -154,7 +159,7 @@ def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
     ):
         return True
     starts = index == 0 or tokens[index - 1].text in (".", "?", "!")
-    capital = token.shape[:1].isupper() and not starts and not token.text.startswith(("i'", "i’"))  # noqa: RUF001
+    capital = token.shape[:1].isupper() and not starts and not token.text.startswith(("i'", "i’"))
     return capital or token.text in PHONETIC or token.text in ("area", "code", "extension")
 
 

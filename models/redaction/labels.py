@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,9 +43,11 @@ _SURE_ZIP = 5
 """Digits from which a postcode may stand without a street or a town beside it."""
 
 _ANSWER_WORDS = 2
+_NEIGHBOURS = 6
 
 _BRIDGE = re.compile(
-    r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'’][ \t]?",
+    r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter"
+    r"|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'\u2019][ \t]?",
     re.IGNORECASE,
 )
 """What may stand between two parts of one name: a space, initials, particles, a hyphen."""
@@ -147,13 +150,20 @@ def _gap(first: WordGuess, second: WordGuess) -> int:
 
 
 def _near(guess: WordGuess, others: list[WordGuess], thresholds: Thresholds) -> bool:
-    return any(o is not guess and o.label != guess.label and _gap(guess, o) <= thresholds.place_reach for o in others)
+    beside = _beside_in(others, guess)
+    return any(o.label != guess.label and _gap(guess, o) <= thresholds.place_reach for o in beside)
 
 
 def _beside(place: WordGuess, anchors: list[WordGuess], address: list[WordGuess], thresholds: Thresholds) -> bool:
-    """Whether a town or state belongs to an address: a street or number near it, or near another place that is near it."""
+    """Whether a town or state belongs to an address: a street or number is near it, or near its neighbour."""
     reach = thresholds.place_reach
-    if any(_gap(place, a) <= reach for a in anchors):
+    if any(_gap(place, a) <= reach for a in _beside_in(anchors, place)):
         return True
-    middle = [g for g in address if g.label in _PLACES and g is not place and _gap(place, g) <= reach]
-    return any(_gap(m, a) <= reach for m in middle for a in anchors)
+    middle = [g for g in _beside_in(address, place) if g.label in _PLACES and _gap(place, g) <= reach]
+    return any(_gap(m, a) <= reach for m in middle for a in _beside_in(anchors, m))
+
+
+def _beside_in(others: list[WordGuess], guess: WordGuess) -> list[WordGuess]:
+    """The few of ``others``, which are sorted, that stand next to a word; keeps long texts linear."""
+    middle = bisect_left(others, guess.start, key=lambda o: o.start)
+    return [o for o in others[max(0, middle - _NEIGHBOURS) : middle + _NEIGHBOURS + 1] if o.start != guess.start]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 
 from models.text import Entity
 
@@ -11,7 +12,8 @@ from models.text import Entity
 _SPECIFIC = {
     label: rank
     for rank, label in enumerate(
-        ("UNREADABLE", "ID", "NUMBER", "NAME", "AGE", "HANDLE", "DOB", "PHONE", "ADDRESS", "MEDICAL_ID", "LICENCE", "PASSPORT", "PLATE", "ACCOUNT", "URL", "IP", "SSN",
+        ("UNREADABLE", "ID", "NUMBER", "NAME", "AGE", "HANDLE", "DOB", "PHONE", "ADDRESS", "MEDICAL_ID", "LICENCE",
+        "PASSPORT", "PLATE", "ACCOUNT", "URL", "IP", "SSN",
          "CC", "MAC", "WALLET", "IBAN", "EMAIL", "SECRET")
     )
 }  # fmt: skip
@@ -22,7 +24,7 @@ TYPES = frozenset(_SPECIFIC)
 TAG = re.compile(r"\[REDACTED_(?:" + "|".join(sorted(TYPES)) + r")\]")
 """A tag that we write. Only these pass; something that looks like one with other words in it is text like any other."""
 
-_NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'’.][ \t]?|[ \t]?\n[ \t]?)?")
+_NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019.][ \t]?|[ \t]?\n[ \t]?)?")
 _ADDRESS_GAP = re.compile(
     r"[\s,.;|/#-]{0,6}(?:(?:[A-ZÀ-Þ][\w'.]{0,14}|\d{1,6}|(?i:apt|suite|unit|box|floor|flat)\.?)[\s,;|/#.-]{1,6}){0,2}"
 )
@@ -94,12 +96,20 @@ def _outside_tags(text: str, entities: Iterable[Entity]) -> list[Entity]:
     if not tags:
         return list(entities)
     kept: list[Entity] = []
+    ends = [end for _start, end in tags]
     for entity in entities:
         pieces = [(entity.start, entity.end)]
-        for start, end in tags:
+        for start, end in _overlapped(tags, ends, entity):
             pieces = [part for a, b in pieces for part in ((a, min(b, start)), (max(a, end), b)) if part[0] < part[1]]
         for a, b in pieces:
             words = [i for i in range(a, b) if text[i].isalnum()]
             if words:
                 kept.append(Entity(entity.type, words[0], words[-1] + 1, entity.score, entity.recognizer))
     return kept
+
+
+def _overlapped(tags: list[tuple[int, int]], ends: list[int], entity: Entity) -> Iterator[tuple[int, int]]:
+    for index in range(bisect_right(ends, entity.start), len(tags)):
+        if tags[index][0] >= entity.end:
+            return
+        yield tags[index]

@@ -6,7 +6,6 @@ what it is part of; a word takes the most certain opinion of its tokens, so a sp
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ _PACKED_FILE = Path("onnx") / "model_q4.onnx"
 _INT8_FILE = "model_int8_v1.onnx"
 
 WORD = re.compile(
-    r"[^\W_](?:[\w\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d]|['’](?=\w))*"
+    r"[^\W_](?:[\w\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d]|['\u2019](?=\w))*"
 )
 """Letters, digits and marks; Python's ``\\w`` leaves out the vowel signs of Devanagari."""
 
@@ -78,7 +77,7 @@ class NerOptions:
 class RampartClassifier:
     """The real one, on ONNX Runtime."""
 
-    def __init__(self, folder: Path, model_file: Path, options: NerOptions = NerOptions()) -> None:  # noqa: B008 - frozen
+    def __init__(self, folder: Path, model_file: Path, options: NerOptions = NerOptions()) -> None:
         import onnxruntime
         from tokenizers import Tokenizer
 
@@ -141,10 +140,12 @@ class RampartClassifier:
             start, end = match.span()
             while token < count and offsets[token][1] <= start:
                 token += 1
-            members = list(itertools.takewhile(lambda i: offsets[i][0] < end, range(token, count)))
-            if not members:
+            last = token
+            while last < count and offsets[last][0] < end:
+                last += 1
+            if last == token:
                 continue
-            scores = probabilities[members].max(axis=0)
+            scores = probabilities[token:last].max(axis=0)
             best = int(scores.argmax())
             if scores[best] >= self._options.floor:
                 yield WordGuess(start, end, self._labels[best], float(scores[best]))

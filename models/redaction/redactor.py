@@ -1,6 +1,7 @@
 """The redactor: looks at every view of a text, merges what was found, and writes tags.
 
-This is the only module that seals a ``RedactedText``. Whatever breaks on the way ends in ``RedactionFailed``, whose message
+This is the only module that seals a ``RedactedText``. Whatever breaks on the way ends in ``RedactionFailed``, whose
+message
 never contains the text.
 """
 

@@ -1,6 +1,7 @@
 """Devanagari in Latin letters, word by word, so that a classifier which never saw it can judge names written in it.
 
-The scheme is the everyday one (no diacritics), with the short a dropped where speakers drop it: at the end of a word and
+The scheme is the everyday one (no diacritics), with the short a dropped where speakers drop it: at the end of a word
+and
 between two consonants that stand before a vowel.
 """
 

@@ -79,12 +79,13 @@ _EN = Lexicon(
 # "two", "too" and "for" sound like digits: they count inside a run only, see ``HOMOPHONES``.
 
 HOMOPHONES = frozenset({"too", "for", "oh", "o", "point", "do", "char", "che", "ek", "at", "minus", "period", "nil"})
-"""Words that are digits or signs only between others; a run neither starts nor ends with one, ``oh`` and ``o`` excepted."""
+"""Words that are digits or signs only between others; a run does not start with one, ``oh`` and ``o`` excepted."""
 
 _ES = Lexicon(
     numbers=_count("cero un/uno/una dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince", 0)
     | _count(
-        "dieciséis/dieciseis diecisiete dieciocho diecinueve veinte veintiuno/veintiún veintidós/veintidos veintitrés/veintitres",
+        "dieciséis/dieciseis diecisiete dieciocho diecinueve veinte veintiuno/veintiún veintidós/veintidos "
+        "veintitrés/veintitres",
         16,
     )
     | _count("veinticuatro veinticinco veintiséis/veintiseis veintisiete veintiocho veintinueve", 24)
@@ -170,7 +171,8 @@ _HI = Lexicon(
 
 _PT = Lexicon(
     numbers=_count(
-        "zero um/uma dois/duas três/tres quatro cinco seis/meia sete oito nove dez onze doze treze quatorze/catorze quinze",
+        "zero um/uma dois/duas três/tres quatro cinco seis/meia sete oito nove dez onze doze treze quatorze/catorze "
+        "quinze",
         0,
     )
     | _count("vinte trinta quarenta cinquenta sessenta setenta oitenta noventa", 20, 10),
@@ -206,7 +208,7 @@ _MERGED = {code: _EN | own for code, own in _BY_LANGUAGE.items()}
 
 def lexicon_for(language: str) -> Lexicon:
     """The words of a language, English included."""
-    return _MERGED.get(language.split("-")[0].split("_")[0].lower(), _EN)
+    return _MERGED.get(language[:2].lower(), _EN)
 
 
 PHONETIC = {
@@ -222,25 +224,29 @@ PHONETIC = {
 """Words that people say for letters; they count only in a run of such words, or after "as in" and "for"."""
 
 SERVICES = frozenset(
-    {"gmail", "hotmail", "yahoo", "outlook", "icloud", "protonmail", "aol", "live", "gmx", "googlemail", "msn", "rediffmail", "जीमेल", "याहू", "हॉटमेल",
+    {"gmail", "hotmail", "yahoo", "outlook", "icloud", "protonmail", "aol", "live", "gmx", "googlemail", "msn",
+    "rediffmail", "जीमेल", "याहू", "हॉटमेल",
      "आउटलुक", "रेडिफमेल", "gee-mail"}
 )  # fmt: skip
 
 TOP_LEVEL = frozenset(
-    {"com", "org", "net", "edu", "gov", "co", "uk", "us", "in", "de", "fr", "es", "it", "ca", "au", "io", "ai", "me", "info", "biz", "eu", "ch", "at", "nl",
+    {"com", "org", "net", "edu", "gov", "co", "uk", "us", "in", "de", "fr", "es", "it", "ca", "au", "io", "ai", "me",
+    "info", "biz", "eu", "ch", "at", "nl",
      "कॉम", "ऑर्ग", "नेट", "इन", "इन्फो"}
 )  # fmt: skip
 
 SHORT_WORDS = frozenset(
-    """do go he me we us if my no so up or as am an be by hi of on to in is it at ok oh pm uk eu tv id im ya yo ye hm mm ah uh um er
+    """do go he me we us if my no so up or as am an be by hi of on to in is it at ok oh pm uk eu tv id im ya yo ye hm
+    mm ah uh um er
     el la le un de du en es il et au se te tu su mi si ja zu da ab um im wo""".split()
 )
 """Words of two letters that are no pieces of spelling."""
 
 FUNCTION_WORDS = frozenset(
-    """a an the is are am was be to of on in it it's its that's thats i i'm my me you your we us he she his her they at and or but so for from with by as
-    this that there here email e-mail mail address emails reach contact write send called name number please thanks thank yes no okay ok well um uh
-    correo es mi dirección el la los las un una en por escribe adresse est mon le les c'est courriel ist meine mein die der das und schreiben sie
-    मेरा मेरी ईमेल है पर का की को और में से phone call text via using use about look meet come go going arrive stay staying see""".split()
+    """a an the is are am was be to of on in it it's its that's thats i i'm my me you your we us he she his her they at
+    and or but so for from with by as this that there here email e-mail mail address emails reach contact write send
+    called name number please thanks thank yes no okay ok well um uh correo es mi dirección el la los las un una en
+    por escribe adresse est mon le les c'est courriel ist meine mein die der das und schreiben sie मेरा मेरी ईमेल है
+    पर का की को और में से phone call text via using use about look meet come go going arrive stay staying see""".split()
 )
 """What no address starts with; walking left from "at" stops here."""

@@ -78,10 +78,11 @@ class ViewBuilder:
         return View(kind, "".join(self._pieces), self._starts, self._ends, spelled)
 
 
-# Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them up.
+# Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them
+# up.
 _LOOKS_LATIN = dict(
     zip(
-        "АВЕЗКМНОРСТХУІЈЅԌавекмнорстхуіјѕԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανρι‐‑‒–—−․。．＠﹫∂",  # noqa: RUF001 - these are the point
+        "АВЕЗКМНОРСТХУІЈЅԌавекмнорстхуіјѕԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανρι‐‑‒–—−․。．＠﹫∂",
         "ABE3KMHOPCTXYIJSGabekmhopctxyijsdqwhABEZHIKMNOPTYXoavpi------....@@d",
         strict=False,
     )
@@ -120,16 +121,18 @@ def folded(text: str) -> View | None:
 # What OCR makes of digits, by shape.
 _MISREAD_DIGITS = str.maketrans("OoQDIl|!SsBZzGg", "000011115582266"[:15])
 _DIGIT_LIKE = re.compile(
-    r"(?<![^\W\d_])(?=[^\W_]*\d|[OoIlSB]{2,}[-. ]{1,3}\d)[0-9OoQDIl|!SsBZzGg]{2,}(?![^\W\d_])|(?<=\d[ .-])[OoIlSB](?=[ .-]\d)"
+    r"(?<![^\W\d_])(?=[^\W_]{0,40}\d|[OoIlSB]{2,}[-. ]{1,3}\d)[0-9OoQDIl|!SsBZzGg]{2,40}(?![^\W\d_])"
+    r"|(?<=\d[ .-])[OoIlSB](?=[ .-]\d)"
 )
-_SPLIT = re.compile(r"(?P<at>\(@|\s?@\s|\s@|\(a\))|(?<=\w)\s?(?P<dot>\.)\s?(?=\w)|(?<=\w)\s?(?P<dash>[-–—])\s?(?=\w)")  # noqa: RUF001
+_SPLIT = re.compile(r"(?P<at>\(@|\s?@\s|\s@|\(a\))|(?<=\w)\s?(?P<dot>\.)\s?(?=\w)|(?<=\w)\s?(?P<dash>[-–—])\s?(?=\w)")
 
 
 def print_read(text: str) -> View | None:
     """Misread and torn-apart identifiers in print put right; None where nothing looks like one.
 
     Only for matching: ``S5S-O132`` becomes ``555-0132``, ``jo (@ example . com`` becomes ``jo @example.com``.
-    A sentence's full stop is pulled together too, which no pattern mistakes for an address because hosts end in a known shape.
+    A sentence's full stop is pulled together too, which no pattern mistakes for an address because hosts end in a
+    known shape.
     """
     edits: list[tuple[int, int, str]] = []
     for match in _SPLIT.finditer(text):

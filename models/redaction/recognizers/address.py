@@ -13,9 +13,12 @@ _KIND_EN = (
     r"(?:street|st|avenue|ave?|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|place|pl|terrace|square|sq|way|close|crescent|cres|highway|hwy|"
     r"parkway|pkwy|alley|circle|cir|trail|trl|loop|mews|grove|gardens?|hill|walk|row|plaza|turnpike|route|quay|wharf)"
 )
-_WORD = r"[^\W\d_][\w'’.-]{0,30}"
+_WORD = r"[^\W\d_][\w'\u2019.-]{0,30}"
 _UNIT = r"(?:\s{0,2},?\s{1,3}(?:apt|apartment|suite|ste|unit|flat|floor|room|#|no)\.?\s{0,2}#?[\w-]{1,8})?"
-_CITY_TAIL = r"(?:\s{0,2},\s{1,2}[A-Z][\w'’.-]{1,30}(?: [A-Z][\w'’.-]{1,30}){0,2}(?:,? {1,2}[A-Z]{2}(?= ?\d|\b))?(?:,? {1,2}\d{5}(?:-\d{4})?)?)?"
+_CITY_TAIL = (
+    r"(?:\s{0,2},\s{1,2}[A-Z][\w'\u2019.-]{1,30}(?: [A-Z][\w'\u2019.-]{1,30}){0,2}"
+    r"(?:,? {1,2}[A-Z]{2}(?= ?\d|\b))?(?:,? {1,2}\d{5}(?:-\d{4})?)?)?"
+)
 
 STREET = PatternRecognizer(
     entity="ADDRESS",
@@ -25,7 +28,8 @@ STREET = PatternRecognizer(
         # 14 Elm Street, 221B Baker St., 1600 N Pennsylvania Ave NW, Apt 4
         Pattern(
             re.compile(
-                rf"(?<![\w.])\d{{1,6}}(?:[-/]\d{{1,5}})?[A-Za-z]?,? {{1,3}}(?:{_WORD} {{1,3}}){{1,4}}{_KIND_EN}\.?(?![^\W_])"
+                rf"(?<![\w.])\d{{1,6}}(?:[-/]\d{{1,5}})?[A-Za-z]?,? {{1,3}}(?:{_WORD} {{1,3}}){{1,4}}{_KIND_EN}\.?"
+                rf"(?![^\W_])"
                 rf"(?:\s[NSEW]{{1,2}}(?![a-z]))?{_UNIT}",
                 re.IGNORECASE,
             ),
@@ -43,7 +47,7 @@ STREET = PatternRecognizer(
         # Hauptstraße 12, Am Alten Markt 3a
         Pattern(
             re.compile(
-                rf"(?<!\w)[A-ZÄÖÜ][\w-]{{2,30}}(?:stra(?:ß|ss)e|str\.?|weg|gasse|platz|allee|ufer|damm|ring)\s{{1,2}}\d{{1,4}}\s?[a-z]?(?!\w)"
+                r"(?<!\w)[A-ZÄÖÜ][\w-]{2,30}(?:stra(?:ß|ss)e|str\.?|weg|gasse|platz|allee|ufer|damm|ring)\s{1,2}\d{1,4}\s?[a-z]?(?!\w)"
             ),
             0.8,
             name="de",
@@ -51,7 +55,8 @@ STREET = PatternRecognizer(
         # 12 rue de la Paix, 3 bis avenue Foch; calle Mayor 5; via Roma 10
         Pattern(
             re.compile(
-                rf"(?<![\w.])\d{{1,4}}(?: (?:bis|ter))?,? {{1,2}}(?:rue|avenue|boulevard|place|allée|chemin|impasse|quai|cours)(?: {_WORD}){{1,4}}",
+                rf"(?<![\w.])\d{{1,4}}(?: (?:bis|ter))?,? {{1,2}}(?:rue|avenue|boulevard|place|allée|chemin"
+                rf"|impasse|quai|cours)(?: {_WORD}){{1,4}}",
                 re.IGNORECASE,
             ),
             0.75,
@@ -59,8 +64,9 @@ STREET = PatternRecognizer(
         ),
         Pattern(
             re.compile(
-                rf"(?<!\w)(?:[Cc]alle|C/|[Aa]venida|[Aa]vda\.?|[Pp]laza|[Pp]aseo|[Cc]arrer|[Vv]ia|[Vv]iale|[Pp]iazza|[Rr]ua)"
-                rf"(?: (?:de|del|la|las|los|di|da|do|dos)){{0,2}}(?: [A-ZÀ-Þ][\w'’.-]{{0,30}}){{1,5}},? (?:n[º°o.]{{0,2}} ?)?\d{{1,4}}(?!\w)"
+                r"(?<!\w)(?:[Cc]alle|C/|[Aa]venida|[Aa]vda\.?|[Pp]laza|[Pp]aseo|[Cc]arrer|[Vv]ia|[Vv]iale|[Pp]iazza|[Rr]ua)"
+                r"(?: (?:de|del|la|las|los|di|da|do"
+                r"|dos)){0,2}(?: [A-ZÀ-Þ][\w'\u2019.-]{0,30}){1,5},? (?:n[º°o.]{0,2} ?)?\d{1,4}(?!\w)"
             ),
             0.75,
             name="es-it-pt",
@@ -109,7 +115,8 @@ POSTCODE = PatternRecognizer(
         Pattern(re.compile(r"(?<![\w-])[ABCEGHJ-NPRSTVXY]\d[A-Z] ?\d[A-Z]\d(?![\w-])"), 0.7, name="ca"),
         Pattern(
             re.compile(
-                r"(?<!\w)(?:A[LKZR]|C[AOT]|D[EC]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[TA]|W[AVIY])\.?,? \d{5}(?:-\d{4})?(?!\w)"
+                r"(?<!\w)(?:A[LKZR]|C[AOT]|D[EC]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA"
+                r"|RI|S[CD]|T[NX]|UT|V[TA]|W[AVIY])\.?,? \d{5}(?:-\d{4})?(?!\w)"
             ),
             0.75,
             name="us-state",

@@ -19,20 +19,28 @@ _MONTH = (
     r"ao[uû]t|sep(?:t|tember|tembre)?|o[ck]t(?:ober|obre)?|nov(?:ember|embre)?|de[cz](?:ember)?|d[ée]cembre|enero|febrero|marzo|abril|junio|julio|"
     r"agosto|septiembre|octubre|noviembre|diciembre)"
 )
-_ORDINAL_WORDS = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|twenty|thirty|thirtieth|twentieth|one|two|three)"
+_ORDINAL_WORDS = (
+    r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|twenty|thirty|thirtieth|twentieth|one|two"
+    r"|three)"
+)
 _DAY = rf"(?:[0-3]?\d(?:\s?(?:st|nd|rd|th|\.|er))?|{_ORDINAL_WORDS}(?:[ -]{_ORDINAL_WORDS})?)"
 _YEAR = r"(?:19\d\d|20[0-2]\d)"
-_SHORT_YEAR = r"(?:19\d\d|20[0-2]\d|['’]?\d\d)"
+_SHORT_YEAR = r"(?:19\d\d|20[0-2]\d|['\u2019]?\d\d)"
 
 _WRITTEN = (
-    rf"(?<![\w])(?:(?:the )?{_DAY}(?:\s?(?:of|de|du))?(?: the)?[ -]{{1,2}}{_MONTH}[.,]?(?:\s?(?:of|de|del))?[ ,-]{{1,2}}{_YEAR}"
+    rf"(?<![\w])(?:(?:the )?{_DAY}(?:\s?(?:of|de|du))?(?: the)?[ -]{{1,2}}{_MONTH}[.,]?(?:\s?(?:of|de"
+    rf"|del))?[ ,-]{{1,2}}{_YEAR}"
     rf"|{_MONTH}\.?[ -](?:the )?{_DAY}(?:,| of)?[ -]{{1,2}}{_YEAR}|(?:of )?{_MONTH}[ ,]{{1,2}}{_YEAR}"
     rf"|(?:the )?[0-3]?\d(?:st|nd|rd|th) of (?:the )?[0-3]?\d(?:st|nd|rd|th)?[ ,]{{1,2}}{_YEAR})(?!\w)"
 )
-_NUMERIC = rf"(?<![\w/.-])(?:[0-3]?\d\s?([./-])\s?[0-3]?\d\s?\1\s?{_SHORT_YEAR}|{_YEAR}([./-])[01]?\d\2[0-3]?\d|[0-3]?\d [01]?\d {_YEAR})(?![\w/]|-\d)"
+_NUMERIC = (
+    rf"(?<![\w/.-])(?:[0-3]?\d\s?([./-])\s?[0-3]?\d\s?\1\s?{_SHORT_YEAR}|{_YEAR}([./-])"
+    rf"[01]?\d\2[0-3]?\d|[0-3]?\d [01]?\d {_YEAR})(?![\w/]|-\d)"
+)
 
 _CONTEXT = words(
-    "born", "birth", "birthday", "birth ?date", "date of birth", "d\\.?o\\.?b\\.?", "geboren", "geburtsdatum", "né le", "née le", "naissance",
+    "born", "birth", "birthday", "birth ?date", "date of birth", "d\\.?o\\.?b\\.?", "geboren", "geburtsdatum",
+    "né le", "née le", "naissance",
     "nacid[oa]", "nacimiento", "जन्म", "b\\.?day", "bday",
 )  # fmt: skip
 
@@ -55,15 +63,18 @@ _YEARS_OF_BIRTH = re.compile(r"(?<!\d)(?:19\d\d|200\d)(?!\d)|\d(?:19\d\d|200\d)(
 _ANY_YEAR = re.compile(r"(?:19\d\d|20[0-2]\d)(?!\d)")
 _MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){_MONTH}(?!\w)", re.IGNORECASE)
 _OTHER_MATTER = words(
-    "payments?", "paid", "pay", "account", "booking", "book", "mortgage", "loan", "cheque", "reservation", "table", "room", "from", "until", "till", "between",
-    "up to", "since", "meter", "reading", "invoice", "date i", "date would", "appointment", "cancel", "transfer", "model", "built",
+    "payments?", "paid", "pay", "account", "booking", "book", "mortgage", "loan", "cheque", "reservation", "table",
+    "room", "from", "until", "till", "between",
+    "up to", "since", "meter", "reading", "invoice", "date i", "date would", "appointment", "cancel", "transfer",
+    "model", "built",
 )  # fmt: skip
 
 
 class SpokenDateRecognizer:
     """A full date with a plausible birth year, said as the whole answer or in passing.
 
-    Recognition garbles short answers ("off July 1974", "12 to 1978"), so an answer of few words with a birth year is covered
+    Recognition garbles short answers ("off July 1974",
+    "12 to 1978"), so an answer of few words with a birth year is covered
     as a whole. Recent dates are mostly appointments and payments; they count only when they are the whole answer.
     """
 
@@ -82,7 +93,9 @@ class SpokenDateRecognizer:
             return
         for pattern in (self._written, self._numeric):
             for match in pattern.finditer(view.text):
-                old = _YEARS_OF_BIRTH.search(match.group()) and not near(view, match.start(), match.end(), _OTHER_MATTER)
+                old = _YEARS_OF_BIRTH.search(match.group()) and not near(
+                    view, match.start(), match.end(), _OTHER_MATTER
+                )
                 if old or near(view, match.start(), match.end(), _CONTEXT):
                     yield Entity("DOB", match.start(), match.end(), 0.8, self.name)
 

@@ -15,7 +15,7 @@ _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 def check_base58(text: str) -> bool | None:
     """Base58Check for old addresses; None for forms with another checksum."""
-    if not text[0] in "13LM" or text.lower().startswith(("bc1", "ltc1", "0x")):
+    if text[0] not in "13LM" or text.lower().startswith(("bc1", "ltc1", "0x")):
         return None
     value = 0
     for char in text:

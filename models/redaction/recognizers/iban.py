@@ -12,14 +12,26 @@ from stdnum import iban
 
 from models.redaction.recognizers.base import Pattern, PatternRecognizer, words
 
-_LENGTHS = {
-    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28, "CH": 21,
-    "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FO": 18, "FR": 27,
-    "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IQ": 23, "IS": 26,
-    "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LC": 32, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27, "MD": 24,
-    "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15, "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29,
-    "RO": 24, "RS": 22, "SA": 24, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TN": 24, "TR": 26, "UA": 29, "VG": 24, "XK": 20,
-}  # fmt: skip
+_COUNTRIES_BY_LENGTH = {
+    15: "NO",
+    16: "BE",
+    18: "DK FI FO GL NL",
+    19: "MK SI",
+    20: "AT BA EE KZ LT LU XK",
+    21: "CH HR LI LV",
+    22: "BG BH CR DE GB GE IE ME RS",
+    23: "AE GI IL IQ",
+    24: "AD CZ ES MD PK RO SA SE SK TN VG",
+    25: "PT",
+    26: "IS TR",
+    27: "FR GR IT MC MR SM",
+    28: "AL AZ BY CY DO GT HU LB PL",
+    29: "BR EG PS QA UA",
+    30: "JO KW MU",
+    31: "MT",
+    32: "LC",
+}
+_LENGTHS = {country: length for length, row in _COUNTRIES_BY_LENGTH.items() for country in row.split()}
 
 
 _MIN_DIGITS = 6
@@ -28,7 +40,8 @@ _MIN_DIGITS = 6
 def check_iban(text: str) -> bool | None:
     """True for a right check number of a country's length; None when country and length nearly fit.
 
-    A misread digit is still an account, but prose is none: there must be digits, and no small letters unless all is right.
+    A misread digit is still an account, but prose is none: there must be digits, and no small letters unless all is
+    right.
     """
     compact = re.sub(r"[\W_]", "", text)
     length = _LENGTHS.get(compact[:2].upper(), 0)
@@ -47,7 +60,8 @@ IBAN = PatternRecognizer(
         Pattern(re.compile(r"(?<![^\W_])[A-Za-z]{2}[0-9OISBl]{2}[A-Za-z0-9]{11,30}(?![^\W_])"), 0.6, name="solid"),
         Pattern(
             re.compile(
-                r"(?<![^\W_])[A-Za-z]{2}[ -]?[0-9OISBl]{2}(?:[ -]{1,3}[A-Za-z0-9]{4}){2,7}(?:[ -]{1,3}[A-Za-z0-9]{1,3})?(?![^\W_])"
+                r"(?<![^\W_])[A-Za-z]{2}[ -]?[0-9OISBl]{2}(?:[ -]{1,3}[A-Za-z0-9]{4}){2,7}"
+                r"(?:[ -]{1,3}[A-Za-z0-9]{1,3})?(?![^\W_])"
             ),
             0.6,
             name="groups",

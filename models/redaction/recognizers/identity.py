@@ -1,6 +1,7 @@
 """Numbers that states, banks, clinics and insurers give to people.
 
-The label is ``ID`` unless a finer one exists; which country's number it is stands in the recognizer's name. Must NOT match:
+The label is ``ID`` unless a finer one exists; which country's number it is stands in the recognizer's name. Must NOT
+match:
 numbers of things (meter, order, invoice), see ``measures``. A bare number counts only when its checksum is right and it
 is long enough that this is no accident, or when a word introduces it.
 """
@@ -91,7 +92,10 @@ UK_NINO = PatternRecognizer(
 )
 
 _VALUE = r"(?P<value>[A-Za-z]{0,4}[- ]?\d[\w]*(?:[-./ ]\d[\w]*){0,5}|[A-Za-z]{1,4}(?:[- ]?\d){4,18}[A-Za-z]?)"
-_LINK = r"(?:\s{0,2}(?:number|numbers|num|no|nr|id|ids|code|#|№))?\.?(?:\s{1,2}(?:is|was|of|as|are|listed|ending in|ending))?\s{0,24}[:#|=(*]{0,4}\s{0,24}"
+_LINK = (
+    r"(?:\s{0,2}(?:number|numbers|num|no|nr|id|ids|code|#|№))?\.?"
+    r"(?:\s{1,2}(?:is|was|of|as|are|listed|ending in|ending))?\s{0,24}[:#|=(*]{0,4}\s{0,24}"
+)
 
 
 def _introduced(entity: str, name: str, *labels: str, score: float = 0.8) -> PatternRecognizer:
@@ -107,13 +111,18 @@ def _long_enough(text: str) -> bool | None:
 
 
 INTRODUCED = (
-    _introduced("MEDICAL_ID", "medical-record", "mrn", "med(?:ical)? ?rec(?:ord)?s?", "patient(?: record)?", "chart(?: mrn)?", "health plan", "beneficiary"),
+    _introduced("MEDICAL_ID", "medical-record", "mrn", "med(?:ical)? ?rec(?:ord)?s?", "patient(?: record)?",
+    "chart(?: mrn)?", "health plan", "beneficiary"),
     _introduced("MEDICAL_ID", "provider", "npi", "dea", "provider", "prescriber"),
-    _introduced("LICENCE", "licence", "driver'?s? licen[cs]e", "driving licen[cs]e", "licen[cs]e", "dl", "permis", "führerschein"),
+    _introduced("LICENCE", "licence", "driver'?s? licen[cs]e", "driving licen[cs]e", "licen[cs]e", "dl", "permis",
+    "führerschein"),
     _introduced("PASSPORT", "passport", "passport", "reisepass", "pasaporte", "passeport"),
-    _introduced("ACCOUNT", "account", "account", "acct", "a/c", "routing", "aba", "sort code", "swift", "bic", "ifsc", "konto", "iban"),
-    _introduced("ID", "personal-number", "ssn", "social security", "national id", "id card", "identity card", "voter id", "member(?:ship)?", "policy", "insurance",
-                "employee", "customer", "student", "personal number", "biometric(?: identifier)?", "tax(?:payer)?(?: id)?", "tin", "ein", "vin", "imei", "aadhaar"),
+    _introduced("ACCOUNT", "account", "account", "acct", "a/c", "routing", "aba", "sort code", "swift", "bic",
+    "ifsc", "konto", "iban"),
+    _introduced("ID", "personal-number", "ssn", "social security", "national id", "id card", "identity card",
+    "voter id", "member(?:ship)?", "policy", "insurance",
+                "employee", "customer", "student", "personal number", "biometric(?: identifier)?",
+                "tax(?:payer)?(?: id)?", "tin", "ein", "vin", "imei", "aadhaar"),
     _introduced("PLATE", "plate", "licen[cs]e plate", "number plate", "plate", "kennzeichen"),
 )  # fmt: skip
 
@@ -130,7 +139,8 @@ CODED = PatternRecognizer(
     entity="ID",
     name="coded",
     needs="0",
-    # A letter or two and seven or more digits: licences, passports, members. Must NOT match part and meter numbers, which context clears.
+    # A letter or two and seven or more digits: licences, passports, members. Must NOT match part and meter numbers,
+    # which context clears.
     patterns=(Pattern(re.compile(r"(?<![\w/.-])(?:[A-Z]\d{7,13}|[A-Z]{2}\d{6,12}|\d{8,12}[A-Z])(?![\w/-])"), 0.5),),
 )
 
@@ -138,7 +148,8 @@ CASE_NUMBER = PatternRecognizer(
     entity="ID",
     name="case-number",
     needs="/",
-    # "no 63131 / 00", "n° 1234/56": files of courts and offices lead to the parties. Must NOT match: fractions, dates (12/05).
+    # "no 63131 / 00", "n° 1234/56": files of courts and offices lead to the parties. Must NOT match: fractions,
+    # dates (12/05).
     patterns=(
         Pattern(
             re.compile(

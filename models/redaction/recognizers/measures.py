@@ -26,7 +26,8 @@ _CUES = re.compile(
     r"invoice|ticket|model|part|version|build|job|batch|total|amount|sum|balance|price|cost|costs|paid|consumption|usage|"
     r"z[aä]hlerstand|z[aä]hler|contador|lectura|compteur|relev[eé]|मीटर|रीडिंग)"
     r"|(?P<personal>phone|tel|telephone|call|calls|text|sms|mobile|cell|fax|whatsapp|contact|reach|ring|dial|number is|"
-    r"my number|ssn|social|security|account|acct|card|iban|passport|licen[cs]e|id|aadhaar|aadhar|pan|dob|born|birth|mrn|npi|"
+    r"my number|ssn|social|security|account|acct|card|iban|passport|licen[cs]e|id|aadhaar|aadhar|pan|dob|born"
+    r"|birth|mrn|npi|"
     r"medical|patient|insurance|member|tax|routing|national|voter|email|write)"
     r")(?![^\W_])"
 )
@@ -37,7 +38,7 @@ _REACH = 45
 
 
 def introduced_as(view: View, start: int) -> str:
-    """``harmless``, ``personal`` or nothing: the kind of the nearest introducing word before ``start``, in its sentence."""
+    """``harmless``, ``personal`` or nothing: the kind of the nearest introducing word before, in the sentence."""
     kind = ""
     low = max(0, start - _REACH)
     sentence = low

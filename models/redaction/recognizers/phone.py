@@ -18,7 +18,7 @@ from models.redaction.views import View
 from models.text import Entity
 
 _CANDIDATE = re.compile(
-    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d)"  # noqa: RUF001
+    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d)"
     r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6}(?!\d))?",
     re.IGNORECASE,
 )
@@ -31,14 +31,19 @@ _GROUPED = re.compile(
 _THOUSANDS = re.compile(r"\d{1,3}([ .,])\d{3}(?:\1\d{3})*")
 
 _CONTEXT = words(
-    "phone", "phones", "telephone", "tel", "tél", "telefon", "teléfono", "téléphone", "telefone", "mobile", "mobil", "cell", "cellphone",
-    "fax", "call", "calls", "text", "sms", "whatsapp", "dial", "ring", "reach", "contact", "hotline", "number is", "my number", "numéro",
-    "número", "nummer", "llámame", "appel(?:er|ez)", "rufnummer", "handy", "फ़ोन", "फोन", "नंबर", "कॉल", "मोबाइल", "number",
+    "phone", "phones", "telephone", "tel", "tél", "telefon", "teléfono", "téléphone", "telefone", "mobile", "mobil",
+    "cell", "cellphone",
+    "fax", "call", "calls", "text", "sms", "whatsapp", "dial", "ring", "reach", "contact", "hotline", "number is",
+    "my number", "numéro",
+    "número", "nummer", "llámame", "appel(?:er|ez)", "rufnummer", "handy", "फ़ोन", "फोन", "नंबर", "कॉल", "मोबाइल",
+    "number",
 )  # fmt: skip
 
 _SURELY_A_PHONE = words(
-    "phone", "telephone", "tel", "mobile", "cell", "fax", "call me", "call (?:him|her|us|them)(?: on| at)?", "my number", "phone number", "telefon", "teléfono",
-    "téléphone", "mi número", "mon numéro", "meine nummer", "फ़ोन नंबर", "फोन नंबर", "मोबाइल नंबर", "मेरा नंबर", "फ़ोन", "फोन",
+    "phone", "telephone", "tel", "mobile", "cell", "fax", "call me", "call (?:him|her|us|them)(?: on| at)?",
+    "my number", "phone number", "telefon", "teléfono",
+    "téléphone", "mi número", "mon numéro", "meine nummer", "फ़ोन नंबर", "फोन नंबर", "मोबाइल नंबर", "मेरा नंबर",
+    "फ़ोन", "फोन",
 )  # fmt: skip
 
 _REGIONS = {
@@ -63,6 +68,11 @@ def is_known_number(text: str, language: str) -> bool:
     return False
 
 
+_LOCAL_DIGITS = 7
+"""Fewer are only a telephone number when someone says so."""
+_AREA_CODE_DIGITS = 10
+
+
 class PhoneRecognizer:
     """Candidates by shape, then context, then the numbering plans."""
 
@@ -79,20 +89,23 @@ class PhoneRecognizer:
 
     def _score(self, view: View, match: re.Match[str], context: RedactionContext) -> float:
         text, digits = match.group(), digits_of(match.group())
-        if _DATE.fullmatch(text) or (_THOUSANDS.fullmatch(text) and len(digits) < 10):
+        if _DATE.fullmatch(text) or (_THOUSANDS.fullmatch(text) and len(digits) < _AREA_CODE_DIGITS):
             return 0.0
         if is_harmless(view, match.start(), match.end()):
             return 0.0
-        introduced = near(view, match.start(), match.end(), _CONTEXT, after=12) or "PHONE" in context.asked_for
         if text.startswith(("+", "(+")):
-            return 0.95 if len(digits) >= 7 else 0.6
-        if len(digits) < 7:
+            return 0.95 if len(digits) >= _LOCAL_DIGITS else 0.6
+        if len(digits) < _LOCAL_DIGITS:
             return 0.6 if near(view, match.start(), match.end(), _SURELY_A_PHONE, after=0) else 0.0
-        if introduced:
+        if near(view, match.start(), match.end(), _CONTEXT, after=12) or "PHONE" in context.asked_for:
             return 0.9
-        if _GROUPED.fullmatch(text) and 9 <= len(digits) <= 13:
+        return self._unintroduced(text, len(digits), context.language)
+
+    def _unintroduced(self, text: str, count: int, language: str) -> float:
+        """A number that nothing around speaks of: by its grouping, then by the numbering plans."""
+        if _GROUPED.fullmatch(text) and 9 <= count <= 13:
             return 0.75
-        return 0.65 if len(digits) >= 9 and is_known_number(text, context.language) else 0.0
+        return 0.65 if count >= 9 and is_known_number(text, language) else 0.0
 
 
 PHONE = PhoneRecognizer()

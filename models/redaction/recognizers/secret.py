@@ -15,7 +15,8 @@ SECRET = PatternRecognizer(
     patterns=(
         Pattern(
             re.compile(
-                r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,8000}(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
+                r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s]{0,8000}"
+                r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
             ),
             1.0,
             name="pem",
@@ -34,7 +35,8 @@ SECRET = PatternRecognizer(
         Pattern(re.compile(r"(?<!\w)AIza[0-9A-Za-z_-]{35}"), 1.0, name="google"),
         Pattern(
             re.compile(
-                r"(?<!\w)(?:pass ?word|passwd|passcode|pwd|passphrase|api[ _-]?key|secret(?:[ _-]key)?|access[ _-]?token"
+                r"(?<!\w)(?:pass ?word|passwd|passcode|pwd|passphrase|api[ _-]?key|secret(?:[ _-]key)?"
+                r"|access[ _-]?token"
                 r"|contraseña|passwort|mot de passe)\s{0,2}(?:is|was|es|ist|est|:|=)\s{0,2}[\"']?"
                 r"(?P<value>(?=[^\s]{0,60}[\d!@#$%^&*_+=~])[^\s\"',;]{3,128})",
                 re.IGNORECASE,

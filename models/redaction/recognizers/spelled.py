@@ -1,7 +1,7 @@
 """Names, postcodes and codes that are spelled letter by letter or in an alphabet of words.
 
-Must NOT match: common abbreviations (``A T M``, ``U S A``), "a" and "I" as words. What was spelled is found by the spoken view, which
-marks it; this file decides what it is.
+Must NOT match: abbreviations (``A T M``, ``U S A``), "a" and "I" as words. The spoken view marks what was spelled;
+this file decides what it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from models.text import Entity
 _POSTCODE = re.compile(r"[a-z]{1,2}\d[a-z\d]?\d?[a-z]{0,2}|[a-z]\d[a-z]\d[a-z]\d", re.IGNORECASE)
 
 ABBREVIATIONS = frozenset(
-    """usa uk atm pin tv pc id abc ok faq gps vip usb sms pdf url http https www html php com bbc fbi cia nasa iban bic swift otp kyc isa apr
+    """usa uk atm pin tv pc id abc ok faq gps vip usb sms pdf url http https www html php com bbc fbi cia nasa iban
+    bic swift otp kyc isa apr
     eur usd gbp inr ups dhl hdmi wifi led lcd cctv dvd cd am pm ac dc ai it hr ceo cto cfo rtx gtx""".split()
 )
 
@@ -32,10 +33,8 @@ class SpelledRecognizer:
             form = view.text[start:end].lower()
             if form in ABBREVIATIONS or form.rstrip("s") in ABBREVIATIONS:
                 continue
-            if form.isalpha():
-                kind = "NAME"
-            else:
-                kind = "ADDRESS" if _POSTCODE.fullmatch(form) else "ID"
+            with_digits = "ADDRESS" if _POSTCODE.fullmatch(form) else "ID"
+            kind = "NAME" if form.isalpha() else with_digits
             yield Entity(kind, start, end, 0.7, self.name)
 
 

@@ -24,13 +24,14 @@ SSN = PatternRecognizer(
     name="ssn",
     needs="0",
     patterns=(
-        Pattern(re.compile(r"(?<![\w-])\d{3}\s?[-–]\s?\d{2}\s?[-–]\s?\d{4}(?![\w-])"), 0.85, name="dashes"),  # noqa: RUF001
+        Pattern(re.compile(r"(?<![\w-])\d{3}\s?[-–]\s?\d{2}\s?[-–]\s?\d{4}(?![\w-])"), 0.85, name="dashes"),
         Pattern(re.compile(r"(?<![\w.-])\d{3}([ .])\d{2}\1\d{4}(?![\w-])"), 0.6, name="spaces"),
         Pattern(re.compile(r"(?<![\w.+-])\d{3}[ -]?\d{2}[ -]?\d{4}(?![\w-]|\.\d)"), 0.2, name="plain"),
         Pattern(re.compile(r"(?<=last four )(?:digits )?(?:is |are |of )?\d{4}"), 0.3, name="last-four"),
     ),
     check=check_ssn,
     failed_factor=0.4,
+    boost=0.75,  # a nine-digit number after these words is no telephone number
     context=words(
         "ssn", "ssns", "social", "social security", "socials?", "itin", "tin", "tax ?payer", "socialnum", "ss#", "ss"
     ),

@@ -1,0 +1,130 @@
+"""E-mail addresses and handles as they are said: "john dot carter at example dot com"."""
+
+from __future__ import annotations
+
+from models.redaction.ner import WORD
+from models.redaction.spoken_lexicon import FUNCTION_WORDS, SERVICES, TOP_LEVEL
+from models.redaction.spoken_words import Stretch, Words
+
+_MAX_LOCAL_WORDS = 3
+_MAX_LOCAL_TOKENS = 120
+_MAX_DOMAIN_TOKENS = 24
+
+
+class AddressReader:
+    """Reads an address around the word for its sign."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def at(self, at: int, floor: int) -> Stretch | None:
+        """The address around the sign at token ``at``, not reaching back before ``floor``."""
+        domain, last = self._domain(at + 1)
+        if not domain:
+            return self._handle(at)
+        first, local = self._local(at, floor)
+        if not local:
+            return self._handle(at)
+        return Stretch(first, last, f"{local}@{domain}", "address")
+
+    def _handle(self, at: int) -> Stretch | None:
+        """A sign followed by a spelled name, "at j e n s e n"."""
+        last, form = at + 1, ""
+        while last < len(self._words.tokens) and (
+            atom := self._words.atom(self._words.tokens[last]) or self._named(last)
+        ):
+            form += atom
+            last += 1
+        if last < len(self._words.tokens) and self._words.sign(self._words.tokens[last]) == "@":
+            return None  # "write to me at a b c at ...": the next sign is the real one
+        unambiguous = self._words.tokens[at].text != "at"
+        letters = sum(bool(self._words.letter(t)) for t in self._words.tokens[at + 1 : last])
+        if letters >= 3 or (unambiguous and len(form) >= 3):
+            return Stretch(at, last, f"x@{form}.com", "address")
+        return None
+
+    def _named(self, index: int) -> str:
+        return "." if self._words.sign(self._words.tokens[index]) == "." and index + 1 < len(self._words.tokens) else ""
+
+    def _domain(self, first: int) -> tuple[str, int]:
+        """Host name from ``first`` on, and where it ends; empty when there is none."""
+        limit = min(len(self._words.tokens), first + _MAX_DOMAIN_TOKENS)
+        parts, at = [""], first
+        words_in_part = 0
+        while at < limit:
+            token = self._words.tokens[at]
+            sign = self._words.sign(token)
+            if sign in (".", "-") and parts[-1] and token.text != ".":
+                parts = [*parts, ""] if sign == "." else [*parts[:-1], parts[-1] + "-"]
+                words_in_part = 0
+            elif token.text == "." and parts[-1] and at + 1 < limit and self._words.tokens[at + 1].start == token.end:
+                parts.append("")
+                words_in_part = 0
+            elif piece := self._words.atom(token):
+                if words_in_part and parts[-1] and len(parts) > 1 and parts[-1] in TOP_LEVEL:
+                    break
+                parts[-1] += piece
+            elif token.text.isalnum() or WORD.fullmatch(token.text):
+                full = len(parts) > 1 and parts[-1]
+                function_word = token.text in FUNCTION_WORDS and token.text not in TOP_LEVEL
+                if full or words_in_part >= 2 or (function_word and not (token.text == "mail" and parts[-1])):
+                    break
+                parts[-1] += token.text
+                words_in_part += 1
+            else:
+                break
+            at += 1
+        named = [p for p in parts if p]
+        while at > first and self._words.sign(self._words.tokens[at - 1]) in (".", "-"):
+            at -= 1
+        if len(named) >= 2 or (named and any(named[0].startswith(s) for s in SERVICES)):
+            return self._with_path(_ascii(named), at)
+        return "", first
+
+    def _with_path(self, domain: str, at: int) -> tuple[str, int]:
+        """Take "slash ..." in as well."""
+        while at + 1 < len(self._words.tokens) and self._words.sign(self._words.tokens[at]) in ("/", "-", "_"):
+            following = at + 1
+            while following < len(self._words.tokens) and self._words.atom(self._words.tokens[following]):
+                following += 1
+            at = following if following > at + 1 else at + 2
+        return domain, at
+
+    def _local(self, at: int, floor: int) -> tuple[int, str]:
+        """The part before the sign, walking left from it."""
+        first, form, words = at, "", 0
+        floor = max(floor, at - _MAX_LOCAL_TOKENS)
+        while first > floor:
+            token = self._words.tokens[first - 1]
+            sign = self._words.sign(token)
+            if (
+                sign in (".", "-", "_")
+                and form
+                and not (token.text == "." and self._words.tokens[first].start > token.end)
+            ):
+                form = sign + form
+                words = 0
+            elif (atom := self._words.atom(token)) and not (
+                token.text in ("a", "i") and self._starts_sentence(first - 1, floor)
+            ):
+                form = atom + form
+            elif token.text in self._words.lexicon.repeats and form:
+                form = form[:1] + form
+            elif WORD.fullmatch(token.text) and token.text not in FUNCTION_WORDS and words < _MAX_LOCAL_WORDS:
+                form = token.text + form
+                words += 1
+            else:
+                break
+            first -= 1
+        form = form.lstrip(".-_")
+        return first, _ascii([form]) if form else ""
+
+    def _starts_sentence(self, index: int, floor: int) -> bool:
+        """Whether "a" or "i" is the article or the pronoun: nothing spelled before it and a word behind."""
+        following = self._words.tokens[index + 1]
+        return not self._words.atom(following) and not self._words.sign(following) and index > floor
+
+
+def _ascii(parts: list[str]) -> str:
+    """Parts of a host or local name in characters that the address pattern takes; other scripts become ``x``."""
+    return ".".join("".join(c if c.isascii() else "x" for c in part) or "x" for part in parts)
