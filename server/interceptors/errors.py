@@ -105,4 +105,6 @@ class MapErrors:
 async def _abort(call: Call, error: errors.VestibuleError) -> NoReturn:
     correlation_id = str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
     status = rpc_status.to_status(to_status(error, correlation_id))
-    await call.context.abort(status.code, status.details, tuple(status.trailing_metadata or ()))
+    # What ``observe`` set would be replaced, so it is handed on.
+    trailing = (*(call.context.trailing_metadata() or ()), *(status.trailing_metadata or ()))
+    await call.context.abort(status.code, status.details, trailing)

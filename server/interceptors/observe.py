@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -25,7 +26,11 @@ log = get_logger("rpc")
 
 
 class Observe:
-    """Outermost step. The id comes from the caller's metadata or is made here; it goes back in the initial metadata."""
+    """Outermost step. The id comes from the caller's metadata or is made here; it goes back in the trailing metadata.
+
+    Not in the initial metadata: a client that has those holds the call for answered, and the retries of the service
+    config never happen.
+    """
 
     checks: ClassVar[bool] = False
 
@@ -39,17 +44,20 @@ class Observe:
         correlation_id = given if _GIVEN.match(given) else uuid.uuid4().hex
         began = time.perf_counter()
         with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
-            await call.context.send_initial_metadata(((CORRELATION_KEY, correlation_id),))
+            call.context.set_trailing_metadata(((CORRELATION_KEY, correlation_id),))
+            gone = False
             try:
                 yield
+            except (asyncio.CancelledError, GeneratorExit):
+                gone = True
+                raise
             finally:
-                self._record(call, time.perf_counter() - began)
+                self._record(call, "CANCELLED" if gone else _code(call), time.perf_counter() - began)
 
     def check(self, message: Message) -> None:
         """Nothing to check."""
 
-    def _record(self, call: Call, took_s: float) -> None:
-        code = _code(call)
+    def _record(self, call: Call, code: str, took_s: float) -> None:
         self._metrics.rpcs.labels(call.method, code).inc()
         self._metrics.rpc_seconds.labels(call.method).observe(took_s)
         if not call.method.startswith(_QUIET):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import grpc
@@ -21,14 +22,16 @@ from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 
 SECRET = "Maria Lopez, 212-555-0187"
+SERVICE_CONFIG = Path(__file__).parents[3] / "protos/vestibule/v1/service_config.json"
 UUID = "3b1f8f2e-7d43-4e8e-9d1f-0a2b6a4f9f10"
 
 
 class Sessions(session_pb2_grpc.SessionServiceServicer):
     """Raises what the test wants."""
 
-    def __init__(self, error: BaseException | None) -> None:
+    def __init__(self, error: BaseException | None, closed: asyncio.Event | None) -> None:
         self.error = error
+        self.closed = closed
 
     async def StartSession(self, request: Any, context: Any) -> session_pb2.StartSessionResponse:
         return session_pb2.StartSessionResponse()
@@ -42,7 +45,13 @@ class Sessions(session_pb2_grpc.SessionServiceServicer):
         return session_pb2.GetSessionResponse(session=session_pb2.Session(id=request.session_id))
 
     async def WatchSession(self, request: Any, context: Any) -> AsyncIterator[session_pb2.WatchSessionResponse]:
-        yield session_pb2.WatchSessionResponse(session=session_pb2.Session(id=request.session_id))
+        try:
+            yield session_pb2.WatchSessionResponse(session=session_pb2.Session(id=request.session_id))
+            while self.closed is not None:  # more than the client's window holds
+                yield session_pb2.WatchSessionResponse(session=session_pb2.Session(client_id="x" * 100_000))
+        finally:
+            if self.closed is not None:
+                self.closed.set()
         if self.error:
             raise self.error
 
@@ -68,15 +77,19 @@ class Media(media_pb2_grpc.MediaServiceServicer):
 
 @asynccontextmanager
 async def serving(
-    error: BaseException | None = None, lifecycle: Lifecycle | None = None, metrics: Metrics | None = None
+    error: BaseException | None = None,
+    lifecycle: Lifecycle | None = None,
+    metrics: Metrics | None = None,
+    options: Sequence[tuple[str, str]] = (),
+    closed: asyncio.Event | None = None,
 ) -> AsyncIterator[grpc.aio.Channel]:
     server = grpc.aio.server(interceptors=interceptors(lifecycle or Lifecycle(), metrics or Metrics()))
-    session_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(error), server)
+    session_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(error, closed), server)
     media_pb2_grpc.add_MediaServiceServicer_to_server(Media(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
             yield channel
     finally:
         await server.stop(None)
@@ -191,9 +204,33 @@ async def test_a_correlation_id_is_kept_or_made_and_nothing_odd_is_taken_over() 
                 session_pb2.GetSessionRequest(session_id=UUID), metadata=(("x-correlation-id", given),)
             )
             await call
-            returned = dict(await call.initial_metadata())["x-correlation-id"]
+            returned = dict(await call.trailing_metadata())["x-correlation-id"]
             assert (returned == given) is kept
             assert returned
+
+
+async def test_the_retries_of_the_service_config_happen() -> None:
+    """They do only while the server has sent nothing, not even metadata, before the error."""
+    metrics = Metrics()
+    config = (("grpc.service_config", SERVICE_CONFIG.read_text()),)
+    async with serving(errors.WorkerLost("No."), metrics=metrics, options=config) as channel:
+        seen = await failure(channel)
+    labels = {"method": "vestibule.v1.SessionService/GetSession", "code": "UNAVAILABLE"}
+    assert metrics.registry.get_sample_value("vestibule_rpcs_total", labels) == 4
+    assert details(seen)["ErrorInfo"].reason == "WORKER_LOST"
+    assert "x-correlation-id" in dict(cast("Any", seen.trailing_metadata()))
+
+
+async def test_a_client_that_leaves_a_full_stream_is_counted_and_its_handler_is_closed() -> None:
+    metrics, closed = Metrics(), asyncio.Event()
+    async with serving(metrics=metrics, closed=closed) as channel:
+        stub = session_pb2_grpc.SessionServiceStub(channel)
+        call = stub.WatchSession(session_pb2.WatchSessionRequest(session_id=UUID))
+        await call.read()
+        call.cancel()
+        await asyncio.wait_for(closed.wait(), 5)
+    labels = {"method": "vestibule.v1.SessionService/WatchSession", "code": "CANCELLED"}
+    assert metrics.registry.get_sample_value("vestibule_rpcs_total", labels) == 1
 
 
 async def test_calls_are_counted_by_method_and_code() -> None:
