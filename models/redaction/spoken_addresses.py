@@ -67,7 +67,11 @@ class AddressReader:
             elif token.text.isalnum() or WORD.fullmatch(token.text):
                 full = len(parts) > 1 and parts[-1]
                 function_word = token.text in FUNCTION_WORDS and token.text not in TOP_LEVEL
-                if full or words_in_part >= 2 or (function_word and not (token.text == "mail" and parts[-1])):
+                if (
+                    full
+                    or words_in_part >= 2
+                    or (function_word and not (token.text == "mail" and (parts[-1] or self._dot_follows(at))))
+                ):
                     break
                 parts[-1] += token.text
                 words_in_part += 1
@@ -80,6 +84,10 @@ class AddressReader:
         if len(named) >= 2 or (named and any(named[0].startswith(s) for s in SERVICES)):
             return self._with_path(_ascii(named), at)
         return "", first
+
+    def _dot_follows(self, at: int) -> bool:
+        """Whether a host part ends here, "mail dot ..."."""
+        return at + 1 < len(self._words.tokens) and self._words.sign(self._words.tokens[at + 1]) == "."
 
     def _with_path(self, domain: str, at: int) -> tuple[str, int]:
         """Take "slash ..." in as well."""

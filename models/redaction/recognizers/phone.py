@@ -28,6 +28,7 @@ _DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}([./-])\d{1,2}\
 _GROUPED = re.compile(
     r"(?:\+\s?\d{1,3}[ .-]{0,2})?(?:\(\d{2,5}\)|\d{2,5})[ .-]{1,3}\d{2,4}[ .-]{1,3}\d{2,5}(?:[ .-]{1,3}\d{2,5})*"
 )
+_DASHED = re.compile(r"(?:\+?\d{1,3}[ .-])?(?:\(\d{2,5}\)\s?|\d{2,5}-)\d{2,4}-\d{2,5}")
 _THOUSANDS = re.compile(r"\d{1,3}([ .,])\d{3}(?:\1\d{3})*")
 
 _CONTEXT = words(
@@ -91,7 +92,8 @@ class PhoneRecognizer:
         text, digits = match.group(), digits_of(match.group())
         if _DATE.fullmatch(text) or (_THOUSANDS.fullmatch(text) and len(digits) < _AREA_CODE_DIGITS):
             return 0.0
-        if is_harmless(view, match.start(), match.end()):
+        # Nobody writes a reading or a price as 415-555-0132, whatever stands beside it.
+        if not (_DASHED.fullmatch(text) and len(digits) >= 9) and is_harmless(view, match.start(), match.end()):
             return 0.0
         if text.startswith(("+", "(+")):
             return 0.95 if len(digits) >= _LOCAL_DIGITS else 0.6

@@ -1,0 +1,167 @@
+"""Tables of (text, what must be found); an empty list is a text that must survive."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.text import TextSource
+from tests.unit.redaction.helpers import found
+
+TYPED = [
+    # e-mail
+    ("write to john.carter@example.com today", [("EMAIL", "john.carter@example.com")]),
+    ("a+b_c@mail.example.co.uk, thanks", [("EMAIL", "a+b_c@mail.example.co.uk")]),
+    ("root@[192.168.0.1]", [("EMAIL", "root@[192.168.0.1]")]),
+    ("see you @ 5 pm, @news said", []),
+    ("pip install pkg@1.2", []),
+    # phone
+    ("call 415-555-0132", [("PHONE", "415-555-0132")]),
+    ("call +44 20 7946 0958 now", [("PHONE", "+44 20 7946 0958")]),
+    ("(212) 555-0187", [("PHONE", "(212) 555-0187")]),
+    ("my phone is 2125550187 ext. 12", [("PHONE", "2125550187 ext. 12")]),
+    ("on 24.11.2026 and 2026-11-24", []),
+    ("at 2:30 pm, table for 4", []),
+    # ssn
+    ("SSN 536-22-1234", [("SSN", "536-22-1234")]),
+    ("social security number: 536221234", [("SSN", "536221234")]),
+    ("a number that was never issued, my ssn 000-12-3456", [("SSN", "000-12-3456")]),
+    # card: a wrong check digit is a misheard card
+    ("card 4111 1111 1111 1111", [("CC", "4111 1111 1111 1111")]),
+    ("card 4111 1111 1111 1112", [("CC", "4111 1111 1111 1112")]),
+    ("5555555555554444", [("CC", "5555555555554444")]),
+    # ip, mac
+    ("from 192.168.10.7 port 80", [("IP", "192.168.10.7")]),
+    ("addr 2001:db8::8a2e:370:7334", [("IP", "2001:db8::8a2e:370:7334")]),
+    ("version 1.2.3, at 12:30:15", []),
+    ("mac 00:1A:2B:3C:4D:5E", [("MAC", "00:1A:2B:3C:4D:5E")]),
+    # iban
+    ("IBAN DE89 3704 0044 0532 0130 00", [("IBAN", "DE89 3704 0044 0532 0130 00")]),
+    ("iban GB82WEST12345698765432 please", [("IBAN", "GB82WEST12345698765432")]),
+    ("set up a transfer tomorrow at 10 to 21 for 800 pounds", []),
+    # wallet, secret, url
+    ("pay 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", [("WALLET", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa")]),
+    ("the password is hunter2!", [("SECRET", "hunter2!")]),
+    ("my pin is correct but the password is wrong", []),
+    ("key AKIAIOSFODNN7EXAMPLE", [("SECRET", "AKIAIOSFODNN7EXAMPLE")]),
+    ("https://linkedin.com/in/jane-roe-77", [("URL", "https://linkedin.com/in/jane-roe-77")]),
+    ("see https://example.org/prices", []),
+    # address
+    ("he lives at 14 Elm Street", [("ADDRESS", "14 Elm Street")]),
+    ("Hauptstraße 12 in Ulm", [("ADDRESS", "Hauptstraße 12")]),
+    ("it is SW1A 1AA", [("ADDRESS", "SW1A 1AA")]),
+    ("Springfield, IL 62704", [("ADDRESS", "IL 62704")]),
+    ("zip code 94110", [("ADDRESS", "94110")]),
+    ("we meet in room 12 at the Riverside site", []),
+    # birth date, age
+    ("born on 4 July 1974", [("DOB", "4 July 1974")]),
+    ("DOB: 07/04/1974", [("DOB", "07/04/1974")]),
+    ("delivered on 4 July 2024", []),
+    ("a 93 year old man", [("AGE", "93")]),
+    ("a 43 year old man", []),
+    # national and other numbers
+    ("PAN ABCPE1234F", [("ID", "ABCPE1234F")]),
+    ("cpf 111.444.777-35", [("ID", "111.444.777-35")]),
+    ("DNI 12345678Z", [("ID", "12345678Z")]),
+    ("MRN: 8187620", [("MEDICAL_ID", "8187620")]),
+    ("passport number X1234567", [("PASSPORT", "X1234567")]),
+    ("requête (no 63131 / 00)", [("ID", "63131 / 00")]),
+    # names by title and introduction
+    ("ask Dr. Priya Young about it", [("NAME", "Dr. Priya Young")]),
+    ("booked under Loida Rackett at 8", [("NAME", "Loida Rackett")]),
+    ("my name is anwar sadiq", [("NAME", "anwar sadiq")]),
+    ("this is about my bill, it's Monday", []),
+    # what a meter reader says
+    ("The water meter reads 04821.7 cubic metres.", []),
+    ("Reading 1234 m3, meter in the basement.", []),
+    ("meter number 12345678 at site 4411", []),
+    ("the total was 12,345,678 euros", []),
+    ("it costs $1200 or 1,250.00 USD", []),
+]
+
+SPOKEN = [
+    ("my email is john dot carter at example dot com", [("EMAIL", "john dot carter at example dot com")]),
+    ("a one b two at g mail dot com", [("EMAIL", "a one b two at g mail dot com")]),
+    ("call four one five, five five five, oh one three two", [("PHONE",
+    "four one five, five five five, oh one three two")]),
+    ("my number is double five five oh one two three", [("PHONE", "double five five oh one two three")]),
+    ("plus nine one nine eight seven six five four three two one oh", [
+        ("PHONE", "plus nine one nine eight seven six five four three two one oh")
+    ]),
+    ("one two three dot one two three dot oh dot four oh", [("IP",
+    "one two three dot one two three dot oh dot four oh")]),
+    ("my SSN is one one one, one one, one two three four", [("SSN", "one one one, one one, one two three four")]),
+    ("it is spelled K, R, Z, Y", [("NAME", "K, R, Z, Y")]),
+    ("P as in Peter, A, T, T", [("NAME", "P as in Peter, A, T, T")]),
+    ("whiskey sierra 5 yankee", [("ADDRESS", "whiskey sierra 5 yankee")]),
+    ("17th of April 1988", [("DOB", "17th of April 1988")]),
+    ("off July 1974", [("DOB", "off July 1974")]),
+    ("g 2 9 p s", [("ADDRESS", "g 2 9 p s")]),
+    # must survive
+    ("the meter reads four eight two one seven cubic metres", []),
+    ("the reading is oh four eight two one seven nine five point three cubic metres", []),
+    ("a table for four at seven thirty", []),
+    ("two hundred and fifty pounds", []),
+    ("I am at the Riverside site to read the water meter", []),
+    ("come at 12 20 p.m. or at 2:30 pm", []),
+    ("how do I top it up, I am in a hurry", []),
+    ("can we meet at the shop, dot the i", []),
+    ("I paid my mortgage on the 7th of Jan 2018", []),
+    ("is there an A T M", []),
+]  # fmt: skip
+
+PRINT = [
+    ("Maria | 2l2-5S5-O187", [("PHONE", "2l2-5S5-O187")]),
+    ("maria.lopez(@example .org", [("EMAIL", "maria.lopez(@example .org")]),
+    ("4111 1lll 1111 1111 card", [("CC", "4111 1lll 1111 1111")]),
+    ("Meter 69.269", []),
+    ("Qn 2.5 m3/h  DN 20", []),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TYPED)
+def test_typed(text: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), SPOKEN)
+def test_spoken(text: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text, TextSource.SPEECH) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), PRINT)
+def test_print(text: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text, TextSource.OCR) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("mi correo es ana punto ruiz arroba g mail punto com", "es", [("EMAIL",
+        "ana punto ruiz arroba g mail punto com")]),
+        ("mon numéro est le zéro deux douze trente-deux trente trente", "fr", [
+            ("PHONE", "zéro deux douze trente-deux trente trente")
+        ]),
+        ("meine nummer ist plus neun und vierzig eins zwei drei vier eins zwei", "de", [
+            ("PHONE", "plus neun und vierzig eins zwei drei vier eins zwei")
+        ]),
+        ("मेरा ईमेल एच जी ए आर ज़ेड ए एट जीमेल डॉट कॉम है", "hi", [("EMAIL", "एच जी ए आर ज़ेड ए एट जीमेल डॉट कॉम")]),
+        ("मेरा फ़ोन नंबर नौ आठ सात छह पाँच चार तीन दो एक शून्य है", "hi", [
+            ("PHONE", "नौ आठ सात छह पाँच चार तीन दो एक शून्य")
+        ]),
+    ],
+)  # fmt: skip
+def test_other_languages(text: str, language: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text, TextSource.SPEECH, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("jo\u200bhn@exa\u200bmple.com", [("EMAIL", "jo\u200bhn@exa\u200bmple.com")]),
+        ("jоhn@exаmple.com", [("EMAIL", "jоhn@exаmple.com")]),  # noqa: RUF001 - Cyrillic letters on purpose
+        ("call ४१५-५५५-०१३२", [("PHONE", "४१५-५५५-०१३२")]),
+        ("call 415‑555‑0132", [("PHONE", "415‑555‑0132")]),  # noqa: RUF001 - hyphens that do not break
+    ],
+)
+def test_tricks_with_characters(text: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text) == expected

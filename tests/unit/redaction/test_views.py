@@ -1,0 +1,95 @@
+"""Every reading of a text maps back to the characters it stands for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.redaction import views
+from models.redaction.romanize import romanize_word, romanized
+from models.redaction.spoken import spoken_view
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "normal"),
+    [
+        ("en", "double five five, oh one two", "555 012"),
+        ("en", "triple seven one two three", "777123"),
+        ("en", "forty five twenty two nineteen", "452219"),
+        ("en", "one eight hundred five five five", "1800555"),
+        ("en", "write to john dot carter at example dot com.", "write to john.carter@example.com."),
+        ("en", "sue underscore 84 at mail dot example dot org", "sue_84@mail.example.org"),
+        ("fr", "le zéro deux douze trente-deux", "le 021232"),
+        ("de", "neunundvierzig eins zwei drei", "49123"),
+        ("es", "cincuenta y seis setenta y ocho", "5678"),
+    ],
+)
+def test_normal_form(language: str, text: str, normal: str) -> None:
+    view = spoken_view(text, language)
+    assert view is not None
+    assert view.text == normal
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a table for four at seven", "I am at the shop", "2019, 2020, 2021", "10,000,000"]
+)
+def test_nothing_to_normalise(text: str) -> None:
+    assert spoken_view(text, "en") is None
+
+
+def test_spelled_words_are_marked() -> None:
+    view = spoken_view("it is K as in King, R, Z", "en")
+    assert view is not None
+    assert [view.text[a:b] for a, b in view.spelled] == ["krz"]
+    assert view.original_span(*view.spelled[0]) == (6, 24)
+
+
+@pytest.mark.parametrize(
+    ("word", "latin"), [("शर्मा", "sharma"), ("राहुल", "rahul"), ("गांधी", "gandhi"), ("नीतीश", "nitish")]
+)
+def test_romanized(word: str, latin: str) -> None:
+    assert romanize_word(word) == latin
+
+
+def test_romanized_view_keeps_other_words() -> None:
+    view = romanized("call राहुल now")
+    assert view is not None
+    assert view.text == "call rahul now"
+    assert view.original_span(5, 10) == (5, 10)
+    assert romanized("nothing here") is None
+
+
+SPOKEN_BITS = st.sampled_from(
+    [
+        "one",
+        "double",
+        "oh",
+        "five",
+        "dot",
+        "at",
+        "gmail",
+        "com",
+        "dash",
+        "a",
+        "B",
+        "john",
+        ",",
+        ".",
+        "P as in Peter",
+        "@",
+        "12",
+    ]
+)
+
+
+@given(st.one_of(st.text(max_size=80), st.lists(SPOKEN_BITS, max_size=25).map(" ".join)))
+def test_maps_stay_inside_and_in_order(text: str) -> None:
+    readings = [views.original(text), views.folded(text), views.print_read(text), romanized(text)]
+    readings += [spoken_view(text, language) for language in ("en", "es", "fr", "de", "hi")]
+    for view in readings:
+        if view is None:
+            continue
+        assert len(view.text) == len(view.starts) == len(view.ends) == len(view.lower)
+        assert all(0 <= a < b <= len(text) for a, b in zip(view.starts, view.ends, strict=True))
+        assert list(view.starts) == sorted(view.starts)
