@@ -31,7 +31,7 @@ _CUES = re.compile(
     r"medical|patient|insurance|member|tax|routing|national|voter|email|write)"
     r")(?![^\W_])"
 )
-_SENTENCE_END = re.compile(r"[.!?]\s|\n")
+_SENTENCE_END = re.compile(r"(?<!\bno)(?<!\bnr)[.!?]\s|\n")
 
 _REACH = 45
 """Characters back to look for the word that introduces a number."""

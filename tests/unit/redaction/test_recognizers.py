@@ -74,6 +74,7 @@ TYPED = [
     ("The water meter reads 04821.7 cubic metres.", []),
     ("Reading 1234 m3, meter in the basement.", []),
     ("meter number 12345678 at site 4411", []),
+    ("Meter No. 88213456 reading 04821.7 m3", []),
     ("the total was 12,345,678 euros", []),
     ("it costs $1200 or 1,250.00 USD", []),
 ]
