@@ -20,7 +20,7 @@ from models.speech.judgement import Heard
 from models.speech.mel import FRAMES_PER_S, log_mel
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.vad import Vad
-from models.speech.windowed import Ask, WindowedEngine
+from models.speech.windowed import Ask, WindowedEngine, prompt_before
 from models.speech.words import TimedTokens, group_words
 
 _FULL_FRAMES = 30 * FRAMES_PER_S
@@ -104,7 +104,7 @@ class CTranslate2Engine(WindowedEngine):
         encoded = self._encode(samples, full=ask.effort > 0)
         language = ask.language or self._detect(encoded)
         start = self._start_of_transcript(language)
-        prompt = [*self._vocabulary_prompt(ask.options.vocabulary), *start]
+        prompt = [*self._prompt(prompt_before(language, ask.options.vocabulary)), *start]
         room = self._context.tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ
         (result,) = self._model.generate(
             encoded,
@@ -145,10 +145,10 @@ class CTranslate2Engine(WindowedEngine):
             names += [f"<|{language}|>", "<|transcribe|>"]
         return [_special(self._tokenizer, n) for n in (*names, "<|notimestamps|>")]
 
-    def _vocabulary_prompt(self, vocabulary: tuple[str, ...]) -> list[int]:
-        if not vocabulary:
+    def _prompt(self, text: str) -> list[int]:
+        if not text:
             return []
-        words = self._tokenizer.encode(" " + ", ".join(vocabulary), add_special_tokens=False).ids
+        words = self._tokenizer.encode(" " + text, add_special_tokens=False).ids
         return [_special(self._tokenizer, "<|startofprev|>"), *words[:_MAX_PROMPT_TOKENS]]
 
     def _words(

@@ -12,7 +12,7 @@ from models.speech.judgement import Heard
 from models.speech.mel import FRAMES_PER_S, log_mel
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.vad import Vad
-from models.speech.windowed import Ask, WindowedEngine
+from models.speech.windowed import Ask, WindowedEngine, prompt_before
 from models.speech.words import TimedTokens, group_words
 
 _FULL_FRAMES = 30 * FRAMES_PER_S
@@ -69,12 +69,13 @@ class OpenAiWhisperEngine(WindowedEngine):
 
     def _hear(self, samples: Samples, ask: Ask) -> Heard:
         beam = max(ask.options.beam_size, _RETRY_BEAM if ask.effort else 1)
+        before = prompt_before(ask.language, ask.options.vocabulary)
         features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES)).to(self._model.device)
         options = self._whisper.DecodingOptions(
             language=ask.language if self._model.is_multilingual else "en",
             temperature=0.0,
             beam_size=beam if beam > 1 else None,
-            prompt=" " + ", ".join(ask.options.vocabulary) if ask.options.vocabulary else None,
+            prompt=f" {before}" if before else None,
             without_timestamps=True,
             fp16=self._device == "cuda",
         )
