@@ -148,26 +148,20 @@ class Recommender:
 
         Raises:
             NotFound: RECOMMENDATION_NOT_FOUND.
-            Conflict: HASH_MISMATCH when something else was shown, WRONG_STATE when it was decided otherwise or
+            Conflict: CONTENT_CHANGED when something else was shown, WRONG_STATE when it was decided otherwise or
                 superseded, or when the session has ended.
         """
         to = RecommendationState.APPROVED if approve else RecommendationState.REJECTED
         stage = SessionState.COMPLETED if approve else SessionState.IN_PROGRESS if revise else SessionState.REJECTED
 
         def write(cursor: Cursor) -> _Stored:
-            known = recommendations.get(cursor, recommendation_id)
-            if known.content_hash != content_hash:
-                raise Conflict(
-                    "The record changed since it was shown.",
-                    reason="HASH_MISMATCH",
-                    hint="Show the record as it is now, and decide on that.",
-                )
-            if known.state is to:
-                return _Stored(known, None)
+            before = recommendations.get(cursor, recommendation_id)
             now = self._clock()
             row = recommendations.decide(
                 cursor, recommendation_id, to, now, decided_by=decided_by, content_hash=content_hash
             )
+            if before.state is to:
+                return _Stored(row, None)
             session = sessions.transition(cursor, row.session_id, stage, now, reason)
             decided = make_event(
                 session,

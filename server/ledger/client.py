@@ -56,7 +56,7 @@ class LiveConnection:
         """The server says no more than that it refuses, so ask the same policy here."""
         row = self.local.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
         found = judge(row[0]).refused if row else ""
-        return found or "The server refuses the query: it takes too long, or too much memory."
+        return found or "The server refuses the query: a name is misspelt, or it takes too long or too much memory."
 
 
 def connect(port: int, token: str) -> LiveConnection:

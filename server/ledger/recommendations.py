@@ -103,7 +103,11 @@ def decide(
     """
     row = get(cursor, recommendation_id)
     if row.content_hash != content_hash:
-        raise Conflict("The record is not the one that was shown.", reason="CONTENT_CHANGED")
+        raise Conflict(
+            "The record is not the one that was shown.",
+            reason="CONTENT_CHANGED",
+            hint="Show the record as it is now, and decide on that.",
+        )
     if row.state == to:
         return row
     if row.state != RecommendationState.PENDING:

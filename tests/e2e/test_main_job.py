@@ -72,7 +72,7 @@ async def test_a_spoken_visit_and_two_photographs_become_an_approved_record(app:
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await app.recommendations.ApproveRecommendation(wrong)
-    assert reason(caught.value) == "HASH_MISMATCH"
+    assert reason(caught.value) == "CONTENT_CHANGED"
     for _ in range(2):  # safe to repeat
         approved = await app.recommendations.ApproveRecommendation(
             recommendation_pb2.ApproveRecommendationRequest(

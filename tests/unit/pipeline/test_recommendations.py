@@ -169,7 +169,7 @@ class TestDecide:
     async def test_only_what_was_shown_can_be_decided(self, world: World) -> None:
         await world.say("Hello.")
         row = await propose(world)
-        assert await reason_of(self.decide(world, row, content_hash=HASH)) == "HASH_MISMATCH"
+        assert await reason_of(self.decide(world, row, content_hash=HASH)) == "CONTENT_CHANGED"
         assert (await world.session()).state is SessionState.AWAITING_APPROVAL
 
     async def test_the_opposite_decision_is_refused(self, world: World) -> None:
