@@ -29,6 +29,8 @@ ACKNOWLEDGE_EVERY_S = 0.25
 WAITING_OUTPUTS = 256
 # Utterances that may wait for the recognition before the stream stops listening.
 WAITING_UTTERANCES = 8
+# Turns that may wait for an answer before the recognition waits too: more than a slow upstream lets gather in a talk.
+WAITING_ANSWERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Conversation:
         self._reply = reply
         self._replay = replay
         self._heard: asyncio.Queue[Utterance | Typed | Ask | None] = asyncio.Queue(WAITING_UTTERANCES)
-        self._said: asyncio.Queue[Answer | Ask | None] = asyncio.Queue()
+        self._said: asyncio.Queue[Answer | Ask | None] = asyncio.Queue(WAITING_ANSWERS)
         self._taken_in = asyncio.Event()
         self._listened = asyncio.Event()
         self._spoken = asyncio.Event()
@@ -92,7 +94,11 @@ class Conversation:
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-            self._ears.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Free what the stream holds, also when it never ran. Harmless when repeated."""
+        await self._ears.close()
 
     async def _until(self, work: asyncio.Task[None]) -> AsyncGenerator[Output, None]:
         while not work.done():
@@ -158,9 +164,9 @@ class Conversation:
             case TextIn():
                 await self._heard.put(Typed(self._ears.take_number(), item.text))
             case EndMark():
-                await self._hand_on(self._ears.end_mark(), [])
+                await self._hand_on(*self._ears.end_mark())
             case ProposeIn():
-                await self._hand_on(self._ears.end_mark(), [])
+                await self._hand_on(*self._ears.end_mark())
                 await self._heard.put(Ask(item.wait_s, self._ears.last_number))
 
     async def _hand_on(self, outputs: list[Output], begun: list[Utterance]) -> None:
@@ -189,7 +195,7 @@ class Conversation:
             await self._taken_in.wait()
             self._taken_in.clear()
             if (offset := self._ears.next_offset) > self._acknowledged:
-                await asyncio.to_thread(self._ears.sync)
+                await self._ears.sync()
                 self._acknowledged = offset
                 await self._outputs.put(Acknowledged(offset))
             if self._listened.is_set():

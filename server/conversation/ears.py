@@ -7,14 +7,17 @@ taken up again from that log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from models.errors import InvalidInput
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from server.conversation.events import AudioIn, Output, SpeechBegan, SpeechEnded
 from server.conversation.utterance import Timeline, Utterance
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Decoder(Protocol):
@@ -87,6 +90,7 @@ class Ears:
         self._timeline = Timeline(skip_samples)
         self._number = next_utterance
         self._current: Utterance | None = None
+        self._working: set[asyncio.Task[Any]] = set()
         self.next_offset = next_offset
         self.heard_samples = 0
 
@@ -124,26 +128,26 @@ class Ears:
         fresh = chunk.data[self.next_offset - chunk.offset :]
         if not fresh:
             return [], []
-        samples, marks = await asyncio.to_thread(self._take_in, fresh)
+        samples, marks = await self._in_thread(self._take_in, fresh)
         self.next_offset += len(fresh)
         return self._cut(samples, marks)
 
     async def replay(self, data: bytes) -> tuple[list[Output], list[Utterance]]:
         """On a resumed stream, listen again to what is in the log, finished utterances left out."""
-        samples, marks = await asyncio.to_thread(self._listen, data)
+        samples, marks = await self._in_thread(self._listen, data)
         return self._cut(samples, marks)
 
-    def end_mark(self) -> list[Output]:
-        """Close the running utterance now."""
-        return self._cut(None, self._cutter.end())[0]
+    def end_mark(self) -> tuple[list[Output], list[Utterance]]:
+        """Close the running utterance now. A sound too short to have begun one becomes one: a quick "yes"."""
+        return self._cut(None, self._cutter.end())
 
     async def finish(self) -> tuple[list[Output], list[Utterance]]:
         """No more audio comes; close what is open."""
         if self.next_offset == 0:
             return [], []
-        samples = await asyncio.to_thread(self._decoder.finish)
+        samples = await self._in_thread(self._decoder.finish)
         samples = self._skipped(samples)
-        marks = await asyncio.to_thread(self._cutter.feed, samples) if samples.size else []
+        marks = await self._in_thread(self._cutter.feed, samples) if samples.size else []
         outputs, begun = self._cut(samples, marks)
         last_outputs, last_begun = self._cut(None, self._cutter.end())
         return outputs + last_outputs, begun + last_begun
@@ -154,14 +158,28 @@ class Ears:
             self._current.leave()
             self._current = None
 
-    def sync(self) -> None:
-        """Make everything taken in so far durable. Blocking."""
-        self._log.sync()
+    async def sync(self) -> None:
+        """Make everything taken in so far durable."""
+        await self._in_thread(self._log.sync)
 
-    def close(self) -> None:
-        """Free the decoder and the log file."""
+    async def close(self) -> None:
+        """Free the decoder and the log file. Harmless when repeated.
+
+        A thread cannot be cancelled: what still works in one is waited for, so that nothing is written to the log, nor
+        decoded, when this returns and the stream may be resumed.
+        """
+        await asyncio.gather(*self._working, return_exceptions=True)
+        await asyncio.to_thread(self._free)
+
+    def _free(self) -> None:
         self._decoder.close()
         self._log.close()
+
+    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+        return await asyncio.shield(task)
 
     def _take_in(self, data: bytes) -> tuple[Samples, list[Began | Ended]]:
         self._log.append(data)

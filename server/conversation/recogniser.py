@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from models.errors import Overloaded, Unavailable
+from models.errors import DeadlineExceeded, Overloaded, Unavailable
 from models.redaction.types import RedactionContext
 from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RawText, RedactedText, TextSource
@@ -141,7 +141,7 @@ class Recogniser:
         try:
             await asyncio.wait({call, closed}, return_when=asyncio.FIRST_COMPLETED)
             return call.result() if call.done() else None
-        except (Unavailable, Overloaded, TimeoutError) as error:
+        except (Unavailable, Overloaded, DeadlineExceeded) as error:
             # A partial is a courtesy. The final is not, and raises.
             log.debug("partial_skipped", error_type=type(error).__name__)
             return None

@@ -7,8 +7,8 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 from models.audio import AudioLimits, PcmFormat, StreamDecoder
@@ -136,26 +136,38 @@ class Streams:
             Conflict: WRONG_STATE when the session has ended, STREAM_IN_USE when it is resumed twice at a time.
             InvalidInput: RESUME_TOKEN_INVALID.
         """
-        if len(self._open) >= self._limits.streams:
-            raise Overloaded("Too many streams are open.", reason="TOO_MANY_STREAMS", retry_after_s=RETRY_AFTER_S)
         session = await self._ledger.read(lambda cursor: sessions.require_open(cursor, config.session_id))
-        row, token = await (self._resume(config) if config.resume_token else self._begin(config, session))
-        if row.id in self._open:
-            raise Conflict("This stream is open already.", reason="STREAM_IN_USE")
-        self._open.add(row.id)
-        self._metrics.streams.inc()
-        try:
+        stream_id = await self._known(config) if config.resume_token else str(uuid.uuid4())
+        with self._reserved(stream_id):
+            row, token = await (
+                self._resume(stream_id, config) if config.resume_token else self._begin(stream_id, config, session)
+            )
             conversation = await self._conversation(config, session, row)
-            yield OpenStream(row.id, token, row.next_offset, conversation)
+            try:
+                yield OpenStream(row.id, token, row.next_offset, conversation)
+            finally:
+                await conversation.close()
             if conversation.finished:
                 await self._ledger.write(lambda cursor: streams.close(cursor, row.id, self._clock()))
                 await asyncio.to_thread(self._spool.delete_log, row.id)
+
+    @contextmanager
+    def _reserved(self, stream_id: str) -> Iterator[None]:
+        """Keep everybody else off a stream. Nothing is awaited between the checks and the entry."""
+        if stream_id in self._open:
+            raise Conflict("This stream is open already.", reason="STREAM_IN_USE")
+        if len(self._open) >= self._limits.streams:
+            raise Overloaded("Too many streams are open.", reason="TOO_MANY_STREAMS", retry_after_s=RETRY_AFTER_S)
+        self._open.add(stream_id)
+        self._metrics.streams.inc()
+        try:
+            yield
         finally:
             self._metrics.streams.dec()
-            self._open.discard(row.id)
+            self._open.discard(stream_id)
 
-    async def _begin(self, config: StreamConfig, session: SessionRow) -> tuple[StreamRow, str]:
-        stream_id, secret = str(uuid.uuid4()), secrets.token_urlsafe(32)
+    async def _begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> tuple[StreamRow, str]:
+        secret = secrets.token_urlsafe(32)
         now = self._clock()
         row = StreamRow(
             id=stream_id,
@@ -171,11 +183,17 @@ class Streams:
         await self._ledger.write(lambda cursor: streams.insert_stream(cursor, row))
         return row, f"{stream_id}.{secret}"
 
-    async def _resume(self, config: StreamConfig) -> tuple[StreamRow, str]:
+    async def _known(self, config: StreamConfig) -> str:
+        """Id of the stream that a token belongs to."""
         stream_id, _, secret = config.resume_token.partition(".")
         row = await self._ledger.read(lambda cursor: streams.get(cursor, stream_id))
         if not hmac.compare_digest(row.token_hash, _hash(secret)) or row.session_id != config.session_id:
             raise InvalidInput("The resume token is not valid.", reason="RESUME_TOKEN_INVALID")
+        return stream_id
+
+    async def _resume(self, stream_id: str, config: StreamConfig) -> tuple[StreamRow, str]:
+        # In the order of the writes: what the broken stream still had in the writer's queue is seen.
+        row = await self._ledger.write(lambda cursor: streams.get(cursor, stream_id))
         if not row.open:
             raise NotFound("The stream has ended.", reason="STREAM_NOT_FOUND")
         kept = await asyncio.to_thread(self._spool.read_log, row.id) if row.id in self._logs() else b""
@@ -187,6 +205,8 @@ class Streams:
     async def _conversation(self, config: StreamConfig, session: SessionRow, row: StreamRow) -> Conversation:
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
         store = _Store(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
+        vocabulary = self._sealer.open(session.sealed_vocabulary)
+        history = await self._history(session.id)
         replay = await asyncio.to_thread(self._spool.read_log, row.id) if row.next_offset else b""
         ears = Ears(
             await asyncio.to_thread(self._spool.open_log, row.id),
@@ -198,7 +218,7 @@ class Streams:
         )
         recogniser = Recogniser(
             self._gateway,
-            Listening(session.id, row.id, row.language, self._sealer.open(session.sealed_vocabulary)),
+            Listening(session.id, row.id, row.language, vocabulary),
             carry=row.carry,
             emit=outputs.put,
             store=store.turn,
@@ -210,7 +230,7 @@ class Streams:
             self._assistant,
             self._gateway,
             language=row.language,
-            history=await self._history(session.id),
+            history=history,
             emit=outputs.put,
             store=store.reply,
             later=store.later,

@@ -1,0 +1,241 @@
+"""Streams on a real ledger and a real spool: opened, broken, taken up again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from models.errors import Conflict, DeadlineExceeded, InternalError, Overloaded
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+from server.conversation import events
+from server.conversation.ears import Began, Ears, Ended
+from server.conversation.events import Input, Output
+from server.conversation.streams import OpenStream, StreamConfig, StreamLimits, Streams
+from server.jobs import JobRunner
+from server.ledger import sessions, turns
+from server.ledger import streams as stream_rows
+from server.ledger.columns import Cursor
+from server.ledger.types import SessionRow, SessionState, TurnRow
+from server.ledger.writer import Ledger
+from server.lifecycle import Lifecycle
+from server.metrics import Metrics
+from server.recommendations import Recommender
+from server.uploads.spool import Spool
+from server.vocabulary import VocabularySealer
+from server.watch import WatchHub
+from tests.fakes.assistant import FakeAssistant
+from tests.fakes.gateway import FakeGateway
+from tests.unit.conversation.test_conversation import (
+    Bench,
+    LoudnessCutter,
+    MemoryLog,
+    PcmDecoder,
+    chunks,
+    kinds,
+    quiet,
+    speech,
+    these,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+A_MOMENT_S = 0.05
+
+
+class QuickYes(LoudnessCutter):
+    """Every sound is too short to count as speech, until the client says that it was."""
+
+    def feed(self, samples: Samples) -> list[Began | Ended]:
+        super().feed(samples)
+        return []
+
+    def end(self) -> list[Began | Ended]:
+        end, self._at = self._at, 0
+        return [Began(0, 0), Ended(end, end)] if end else []
+
+
+class Desk:
+    """Everything that ``Streams`` needs, with the workers and the upstream replaced."""
+
+    def __init__(self, folder: Path, *, most_streams: int = 10) -> None:
+        self.ledger = Ledger.open(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+        self.spool = Spool(folder / "spool", bytes(32))
+        self.gateway = FakeGateway()
+        self.cutters: list[int] = []
+        self.cutter_type: type[LoudnessCutter] = LoudnessCutter
+        row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language="en")
+        self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, "en", None, False, "")
+        self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+        assistant, hub = FakeAssistant(), WatchHub()
+        runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")
+        recommender = Recommender(self.ledger, self.gateway, assistant, hub, clock=lambda: NOW, on_job=runner.wake)
+        self.streams = Streams(
+            self.ledger,
+            self.gateway,
+            assistant,
+            recommender,
+            self.spool,
+            hub,
+            VocabularySealer(bytes(32)),
+            runner,
+            Lifecycle(),
+            Metrics(),
+            lambda: NOW,
+            StreamLimits(most_streams, 60.0, 5.0),
+            self._cutter,
+        )
+
+    def _cutter(self, start: int, end_silence_s: float | None) -> LoudnessCutter:
+        self.cutters.append(start)
+        return self.cutter_type(start)
+
+    async def turns(self) -> list[TurnRow]:
+        return await self.ledger.read(lambda cursor: turns.list_of_session(cursor, self.config.session_id))
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    built = Desk(tmp_path)
+    yield built
+    built.ledger.close()
+
+
+async def until(stream: OpenStream, inputs: AsyncIterator[Input], last: type[Output]) -> list[Output]:
+    """Follow a stream up to an event, and leave it there as a client does that vanishes."""
+    seen: list[Output] = []
+    async with aclosing(stream.conversation.run(inputs)) as outputs:
+        async for output in outputs:
+            seen.append(output)
+            if isinstance(output, last):
+                break
+    return seen
+
+
+async def endless(audio: bytes) -> AsyncIterator[Input]:
+    async for chunk in chunks(audio):
+        yield chunk
+    await asyncio.Event().wait()
+
+
+async def test_a_broken_stream_goes_on_where_it_was_and_a_finished_one_is_forgotten(desk: Desk) -> None:
+    first = speech(1.0) + quiet(0.5)
+    async with desk.streams.open(desk.config) as stream:
+        await until(stream, endless(first), events.Final)
+        token = stream.token
+    assert desk.spool.log_ids() == {stream.id}
+    whole = first + speech(1.0) + quiet(0.5)
+    async with desk.streams.open(replace(desk.config, resume_token=token)) as again:
+        assert again.next_offset <= len(first)
+        outputs = [o async for o in again.conversation.run(chunks(whole, start=again.next_offset))]
+    assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [1]
+    assert [t.utterance for t in await desk.turns()] == [0, 1]
+    assert not desk.spool.log_ids()
+    assert desk.streams.count == 0
+
+
+async def test_a_stream_is_not_resumed_while_it_is_open(desk: Desk) -> None:
+    async with desk.streams.open(desk.config) as stream:
+        with pytest.raises(Conflict) as caught:
+            async with desk.streams.open(replace(desk.config, resume_token=stream.token)):
+                pytest.fail("opened twice")
+    assert caught.value.reason == "STREAM_IN_USE"
+
+
+async def test_streams_that_open_at_once_are_counted_too(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, most_streams=1)
+    held = asyncio.Event()
+
+    async def hold() -> None:
+        async with desk.streams.open(desk.config):
+            await held.wait()
+
+    both = [asyncio.ensure_future(hold()) for _ in range(2)]
+    done, _ = await asyncio.wait(both, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    held.set()
+    await asyncio.gather(*both, return_exceptions=True)
+    [refused] = done
+    assert isinstance(refused.exception(), Overloaded)
+    desk.ledger.close()
+
+
+async def test_a_resumed_stream_sees_what_the_broken_one_still_had_to_write(desk: Desk) -> None:
+    async with desk.streams.open(desk.config) as stream:
+        pass
+    gate = threading.Event()
+
+    def late(cursor: Cursor) -> None:
+        gate.wait(5)
+        stream_rows.save_progress(cursor, stream.id, NOW, finalized_samples=16_000, next_utterance=1)
+
+    writing = asyncio.ensure_future(desk.ledger.write(late))
+    asyncio.get_running_loop().call_later(A_MOMENT_S, gate.set)
+    async with desk.streams.open(replace(desk.config, resume_token=stream.token)):
+        assert desk.cutters == [0, 16_000]
+    await writing
+
+
+async def test_a_stream_that_never_runs_leaves_no_file_open(desk: Desk) -> None:
+    with pytest.raises(InternalError):
+        async with desk.streams.open(desk.config) as stream:
+            log = desk.spool.open_log(stream.id)
+            held = stream.conversation._ears._log
+            raise InternalError("The client went before the first message.")
+    log.close()
+    with pytest.raises(ValueError, match="closed file"):
+        held.append(b"more")
+    assert desk.streams.count == 0
+
+
+async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(desk: Desk) -> None:
+    desk.cutter_type = QuickYes
+    async with desk.streams.open(desk.config) as stream:
+        inputs = these(events.AudioIn(0, speech(0.1)), events.EndMark())
+        outputs = [o async for o in stream.conversation.run(inputs)]
+    order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final)
+    assert order == ["SpeechBegan", "SpeechEnded", "Final"]
+
+
+async def test_a_partial_that_comes_too_late_does_not_end_the_stream() -> None:
+    bench = Bench()
+    bench.gateway.will("speech_step", DeadlineExceeded("Late."))
+
+    async def slowly() -> AsyncIterator[Input]:
+        async for chunk in chunks(speech(2.0) + quiet(0.2)):
+            yield chunk
+            for _ in range(20):  # let the recognition run between two chunks
+                await asyncio.sleep(0)
+
+    outputs = await bench.run(slowly(), reply=False)
+    assert not bench.gateway.called("speech_step")[0].argument.final  # type: ignore[union-attr]
+    assert "Final" in kinds(outputs)
+
+
+async def test_a_thread_that_still_writes_is_waited_for_before_the_log_is_closed() -> None:
+    order: list[str] = []
+    begun, release = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class SlowLog(MemoryLog):
+        def append(self, data: bytes) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            release.wait(5)
+            order.append("written")
+
+        def close(self) -> None:
+            order.append("closed")
+
+    ears = Ears(SlowLog(), PcmDecoder(), LoudnessCutter(), next_utterance=0, skip_samples=0, next_offset=0)
+    hearing = asyncio.ensure_future(ears.hear(events.AudioIn(0, speech(0.1))))
+    await begun.wait()
+    hearing.cancel()
+    await asyncio.gather(hearing, return_exceptions=True)
+    loop.call_later(A_MOMENT_S, release.set)
+    await ears.close()
+    assert order == ["written", "closed"]
