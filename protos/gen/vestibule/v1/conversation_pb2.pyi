@@ -27,7 +27,7 @@ class _AudioEncoding:
 class _AudioEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioEncoding.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AUDIO_ENCODING_UNSPECIFIED: _AudioEncoding.ValueType  # 0
-    """Refused."""
+    """Only text is typed; audio on such a stream is taken for a container."""
     AUDIO_ENCODING_PCM_S16LE: _AudioEncoding.ValueType  # 1
     """Signed 16-bit little-endian PCM without a header; sample rate and channels are required."""
     AUDIO_ENCODING_CONTAINER: _AudioEncoding.ValueType  # 2
@@ -37,7 +37,7 @@ class AudioEncoding(_AudioEncoding, metaclass=_AudioEncodingEnumTypeWrapper):
     """How audio is encoded."""
 
 AUDIO_ENCODING_UNSPECIFIED: AudioEncoding.ValueType  # 0
-"""Refused."""
+"""Only text is typed; audio on such a stream is taken for a container."""
 AUDIO_ENCODING_PCM_S16LE: AudioEncoding.ValueType  # 1
 """Signed 16-bit little-endian PCM without a header; sample rate and channels are required."""
 AUDIO_ENCODING_CONTAINER: AudioEncoding.ValueType  # 2
@@ -331,7 +331,7 @@ class Configured(_message.Message):
     resume_token: _builtins.str
     """Token with which a broken stream is resumed."""
     next_offset: _builtins.int
-    """Offset from which the client sends; 0 on a new stream."""
+    """Offset from which the client sends; 0 on a new stream. Finals stored before the break do not come again."""
     def __init__(
         self,
         *,
@@ -476,7 +476,7 @@ class FinalTranscript(_message.Message):
     """ISO 639-1 code that was recognised or given."""
     @_builtins.property
     def text(self) -> _common_pb2.RedactedText:
-        """The text, redacted; empty when nobody spoke."""
+        """The text, redacted; never empty: when nobody spoke, a Notice with NO_SPEECH comes instead."""
 
     @_builtins.property
     def start(self) -> _duration_pb2.Duration:
