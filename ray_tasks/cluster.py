@@ -32,6 +32,8 @@ JOIN_S: Final = 5.0
 STOP_S: Final = 3.0
 """How long Ray may take to stop by itself; it needs 1.4 s. Then its processes are killed."""
 KILL_AFTER_S: Final = 0.7
+LONGEST_CAUSE: Final = 300
+"""Characters of what a constructor said that are repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +260,11 @@ def check_fit(config: ClusterConfig, resources: dict[str, float]) -> None:
 
 def _did_not_start(kind: str, app: Any) -> VestibuleError:
     """Serve's message is the constructor's traceback, in which there is no user's text yet; its last line tells."""
-    lines = [line for d in app.deployments.values() for line in d.message.splitlines() if line.strip()]
-    log.error("The %s worker did not start: %s", kind, lines[-1].strip() if lines else "no message")
+    lines = [line.strip() for d in app.deployments.values() for line in d.message.splitlines() if line.strip()]
     if any(WeightsError.__name__ in line for line in lines):
         return WeightsError(f"The {kind} worker does not find its weights.")
-    return Unavailable(f"The {kind} worker did not start; the log says why.", reason="WORKERS_NOT_READY")
+    return Unavailable(
+        f"The {kind} worker did not start: {lines[-1][:LONGEST_CAUSE] if lines else 'Ray does not say why'}",
+        reason="WORKERS_NOT_READY",
+        hint="The log of the replica, under logs/serve in Ray's session folder, has the whole story.",
+    )
