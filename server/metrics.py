@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
+from models.errors import Unavailable
+
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -41,7 +43,16 @@ class Metrics:
         self.replies = Counter("vestibule_replies", "Replies and records by origin.", ["kind", "origin"], registry=into)
 
     def serve(self, port: int) -> object:
-        """Answer scrapes on loopback; returns the server and its thread, or None when the port is 0."""
+        """Answer scrapes on loopback; returns the server and its thread, or None when the port is 0.
+
+        Raises:
+            Unavailable: ADDRESS_IN_USE.
+        """
         if port == 0:
             return None
-        return start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        try:
+            return start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        except OSError as exc:
+            raise Unavailable(
+                "The port of the metrics is in use.", reason="ADDRESS_IN_USE", hint="Set VESTIBULE_METRICS_PORT."
+            ) from exc
