@@ -126,6 +126,8 @@ async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio
     stack.callback(keeping.cancel)
     parts.metrics.serve(settings.metrics_port)
     await parts.listener.serving()
+    following = asyncio.create_task(parts.listener.follow(lambda: parts.cluster.ready))
+    stack.callback(following.cancel)
     log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
     return parts.listener.address, parts.cluster.dashboard_url
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+from collections.abc import Callable
 from typing import Final
 
 import grpc.aio
@@ -17,6 +19,8 @@ from server.services import SERVICE_NAMES, Services
 
 # The largest message is a chunk of an upload (256 KiB), or a batch of 500 events with 20 properties each.
 LARGEST_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+# A cluster that died is reported at most this late.
+HEALTH_EVERY_S: Final = 2.0
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
     ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
@@ -88,6 +92,13 @@ class Listener:
     async def serving(self) -> None:
         """Say that the server does its work."""
         await self._set(health_pb2.HealthCheckResponse.SERVING)
+
+    async def follow(self, up: Callable[[], bool], every_s: float = HEALTH_EVERY_S) -> None:
+        """Say whether it still can, until cancelled; a load balancer then sends its calls elsewhere."""
+        while True:
+            serving = health_pb2.HealthCheckResponse
+            await self._set(serving.SERVING if up() else serving.NOT_SERVING)
+            await asyncio.sleep(every_s)
 
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, let open ones go on for a while, then end them."""

@@ -1,4 +1,4 @@
-"""What the server and everything it depends on are doing; for Admin and for the standard health service."""
+"""What the server and everything it depends on are doing; for Admin."""
 
 from __future__ import annotations
 
