@@ -80,20 +80,24 @@ class Sessions:
             NotFound: SESSION_NOT_FOUND.
             Conflict: WRONG_STATE when it has ended in another way.
         """
-
-        def write(cursor: Cursor) -> SessionRow:
-            row = sessions.transition(cursor, session_id, SessionState.ABANDONED, self._clock(), reason)
-            recommendations.supersede_pending(cursor, session_id)
-            return row
-
-        row = await self._ledger.write(write)
+        row = await self._ledger.write(lambda cursor: self._end(cursor, session_id, reason))
         self._hub.publish(row, session_id)
         return row
 
     async def abandon_idle(self, idle_s: float) -> int:
         """End the sessions to which nothing has happened for so long; returns how many."""
         before = self._clock() - timedelta(seconds=idle_s)
-        idle = await self._ledger.read(lambda cursor: sessions.list_idle(cursor, before))
-        for row in idle:
-            await self.abandon(row.id, "idle")
-        return len(idle)
+
+        def write(cursor: Cursor) -> list[SessionRow]:
+            # Looked for in the transaction that ends them: meanwhile a person may have gone on, or approved.
+            return [self._end(cursor, row.id, "idle") for row in sessions.list_idle(cursor, before)]
+
+        ended = await self._ledger.write(write)
+        for row in ended:
+            self._hub.publish(row, row.id)
+        return len(ended)
+
+    def _end(self, cursor: Cursor, session_id: str, reason: str) -> SessionRow:
+        row = sessions.transition(cursor, session_id, SessionState.ABANDONED, self._clock(), reason)
+        recommendations.supersede_pending(cursor, session_id)
+        return row
