@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.errors import Conflict, Overloaded
 from ray_tasks.types import Gateway
@@ -33,6 +33,9 @@ from server.watch import WatchHub
 
 PROPOSE_RECORD = "propose_record"
 """Kind of the job that tries for a better record than the fallback's."""
+
+BUILDS = 2
+"""How often a record is written when more comes in meanwhile; what is still behind then is shown as superseded."""
 
 _OPEN_UPLOADS = (UploadState.ACCEPTED, UploadState.PROCESSING)
 
@@ -86,7 +89,8 @@ class Recommender:
         """Build a record from everything so far and put it before a person.
 
         Pending recommendations of the session are superseded. When the fallback wrote it although there is an
-        upstream, a background job tries for a better one.
+        upstream, a background job tries for a better one. When something came in while it was written, it is written
+        again; after the last attempt it is kept as superseded, as if that had come right after it.
 
         Args:
             session_id: UUID of the session.
@@ -99,14 +103,24 @@ class Recommender:
             Unavailable: Redaction or the ledger is gone; with ``fallback=False`` the upstream too.
         """
         await self._wait_for_uploads(session_id, wait_s)
-        row = await self.build(session_id, fallback=fallback)
-        stored = await self._ledger.write(lambda cursor: self._store(cursor, row))
-        self._publish(stored)
-        self._on_job()
-        return stored.recommendation
+        for _ in range(BUILDS):
+            row, seen = await self._build(session_id, fallback=fallback)
+            stored = await self._ledger.write(self._store_if_whole(row, seen))
+            if stored is not None:
+                self._publish(stored)
+                self._on_job()
+                return stored.recommendation
+        behind = replace(row, state=RecommendationState.SUPERSEDED)
+        await self._ledger.write(lambda cursor: recommendations.insert_recommendation(cursor, behind))
+        self.publish(behind)
+        return behind
 
     async def build(self, session_id: str, *, fallback: bool) -> RecommendationRow:
         """Write a record and redact it, without storing anything. Arguments and errors as for ``propose``."""
+        return (await self._build(session_id, fallback=fallback))[0]
+
+    async def _build(self, session_id: str, *, fallback: bool) -> tuple[RecommendationRow, set[str]]:
+        """A record, and the ids of what it was built from."""
         session, materials = await self._ledger.read(lambda cursor: _material(cursor, session_id))
         if not materials:
             raise Conflict(
@@ -116,7 +130,7 @@ class Recommender:
         proposed = await self._assistant.propose(materials, language=language, fallback=fallback)
         parts = await redact_all(self._gateway, strings_of(proposed.record), language)
         record = with_strings(proposed.record, [part.value for part in parts])
-        return RecommendationRow(
+        row = RecommendationRow(
             id=str(uuid.uuid4()),
             session_id=session_id,
             state=RecommendationState.PENDING,
@@ -125,6 +139,7 @@ class Recommender:
             origin=proposed.origin,
             create_time=self._clock(),
         )
+        return row, {material.id for material in materials}
 
     async def decide(
         self,
@@ -196,6 +211,15 @@ class Recommender:
     def publish(self, row: RecommendationRow) -> None:
         """Tell those who watch the session."""
         self._hub.publish(row, row.session_id)
+
+    def _store_if_whole(self, row: RecommendationRow, seen: set[str]) -> Callable[[Cursor], _Stored | None]:
+        """Stores a record, unless something is there by now that it was not built from."""
+
+        def write(cursor: Cursor) -> _Stored | None:
+            _, materials = _material(cursor, row.session_id)
+            return self._store(cursor, row) if {material.id for material in materials} <= seen else None
+
+        return write
 
     def _store(self, cursor: Cursor, row: RecommendationRow) -> _Stored:
         now = self._clock()

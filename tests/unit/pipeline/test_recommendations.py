@@ -21,6 +21,7 @@ from server.ledger.types import (
 )
 from server.llm.record import record_from_json
 from server.llm.types import Field, Record
+from server.recommendations import BUILDS
 from server.watch import LateReply, Subscription
 from tests.fakes.gateway import redacted
 from tests.unit.pipeline.conftest import WAV, World
@@ -38,6 +39,12 @@ async def reason_of(call: Any) -> str:
 
 async def propose(world: World, *, wait_s: float = 0.0) -> RecommendationRow:
     return await world.recommender.propose(world.session_id, fallback=True, wait_s=wait_s)
+
+
+async def until_asked(world: World, times: int) -> None:
+    async with asyncio.timeout(10):
+        while len(world.assistant.asked_records) < times:  # noqa: ASYNC110 - a fake
+            await asyncio.sleep(0)
 
 
 def news_of(news: Subscription) -> list[object]:
@@ -103,6 +110,34 @@ class TestPropose:
         await proposing
         (asked,) = world.assistant.asked_records
         assert [m.id for m in asked.materials] == [upload.id]
+
+    async def test_what_comes_while_a_record_is_written_is_in_it(self, world: World) -> None:
+        first = await world.say("The meter reads 4821.")
+        world.assistant.hold()
+        proposing = asyncio.create_task(propose(world))
+        await until_asked(world, 1)
+        world.clock.advance(1)
+        second = await world.say("No, 4827.")
+        world.assistant.release()
+        row = await proposing
+        assert row.state is PENDING
+        assert [m.id for m in world.assistant.asked_records[-1].materials] == [first.id, second.id]
+        assert len(await world.recommendations()) == 1
+
+    async def test_nobody_approves_a_record_that_never_caught_up(self, world: World) -> None:
+        await world.say("The meter reads 4821.")
+        world.assistant.hold()
+        proposing = asyncio.create_task(propose(world))
+        for times in range(1, BUILDS + 1):
+            await until_asked(world, times)
+            await world.say("And another thing.")
+            world.assistant.release()
+            world.assistant.hold()
+        row = await proposing
+        assert row.state is SUPERSEDED
+        assert (await world.session()).state is SessionState.IN_PROGRESS
+        assert await reason_of(world.recommender.decide(row.id, row.content_hash, "me", approve=True)) == "WRONG_STATE"
+        assert len(world.assistant.asked_records) == BUILDS
 
     async def test_waiting_is_bounded(self, world: World) -> None:
         await world.upload()  # nobody reads it
