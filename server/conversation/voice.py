@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from models.errors import VestibuleError
+from models.errors import Conflict, VestibuleError
 from models.redaction.types import RedactionContext
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
@@ -81,7 +81,7 @@ class Voice:
         """Work one item off.
 
         Raises:
-            Unavailable: Redaction or the ledger is gone; what was said so far stays said.
+            Unavailable: The ledger is gone, or redaction while a record is written; what was said so far stays said.
         """
         if isinstance(item, Ask):
             await self._record(item)
@@ -89,7 +89,13 @@ class Voice:
             await self._answer(item.turn)
 
     async def _record(self, item: Ask) -> None:
-        row = await self._propose(item.wait_s)
+        try:
+            row = await self._propose(item.wait_s)
+        except Conflict as error:
+            if error.reason != "NO_MATERIAL":
+                raise
+            await self._emit(Notice(error.reason, error.message, item.utterance))
+            return
         self._metrics.replies.labels("record", row.origin).inc()
         await self._emit(Proposal(row))
 
@@ -104,10 +110,12 @@ class Voice:
                 spoken.append(safe)
                 await self._emit(ReplyPiece(turn.id, safe))
         except VestibuleError as error:
-            # The upstream broke off in the middle. What came is kept, and a whole answer follows on Watch.
+            # The upstream, or redaction, broke off in the middle. What came is kept; with an upstream there is a job
+            # that tries for a whole answer, which comes on Watch.
             log.warning("reply_broke_off", **describe(error))
             origin = Origin.FALLBACK
-            await self._emit(Notice(error.reason, "The answer broke off; a whole one follows later.", turn.utterance))
+            hope = "; a whole one follows later" if self._assistant.configured else ""
+            await self._emit(Notice(error.reason, f"The answer broke off{hope}.", turn.utterance))
         whole = RedactedText.join(spoken, separator="")
         self._metrics.replies.labels("reply", origin).inc()
         await self._store(turn, whole, origin)

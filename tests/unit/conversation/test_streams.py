@@ -15,6 +15,7 @@ import pytest
 
 from models.errors import Conflict, DeadlineExceeded, InternalError, Overloaded
 from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.text import RawText
 from server.conversation import events
 from server.conversation.ears import Began, Ears, Ended
 from server.conversation.events import Input, Output
@@ -200,6 +201,14 @@ async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(desk: D
         outputs = [o async for o in stream.conversation.run(inputs)]
     order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final)
     assert order == ["SpeechBegan", "SpeechEnded", "Final"]
+
+
+async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk) -> None:
+    async with desk.streams.open(desk.config) as stream:
+        inputs = these(events.ProposeIn(0.0), events.TextIn(RawText("The meter reads 4821.")), events.ProposeIn(0.0))
+        outputs = [o async for o in stream.conversation.run(inputs)]
+    assert [o.reason for o in outputs if isinstance(o, events.Notice)] == ["NO_MATERIAL"]
+    assert kinds(outputs, events.Notice, events.Final, events.Proposal)[-2:] == ["Final", "Proposal"]
 
 
 async def test_a_partial_that_comes_too_late_does_not_end_the_stream() -> None:
