@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
 
+from models.errors import InvalidInput
 from models.text import RedactedText
 from server.ledger.types import (
     Origin,
@@ -35,8 +36,15 @@ def timestamp(at: datetime) -> Timestamp:
 
 
 def moment(message: Timestamp) -> datetime:
-    """A message as an aware time in UTC."""
-    return message.ToDatetime(tzinfo=UTC)
+    """A message as an aware time in UTC.
+
+    Raises:
+        InvalidInput: It is no time between the years 1 and 9999.
+    """
+    try:
+        return message.ToDatetime(tzinfo=UTC)
+    except ValueError:
+        raise InvalidInput("A time is outside the years 1 to 9999.", reason="INVALID_ARGUMENT") from None
 
 
 def duration(seconds: float) -> Duration:

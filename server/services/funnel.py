@@ -6,6 +6,7 @@ from typing import Any
 
 from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
 
+from models.errors import TooLarge
 from models.redaction.types import RedactionContext
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
@@ -16,6 +17,8 @@ from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
 
 REDACT_TIMEOUT_S = 10.0
+LONGEST_BATCH_CHARACTERS = 100_000
+"""The redactor reads 45,000 characters a second, and a batch that it has begun it reads to the end."""
 
 
 class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
@@ -48,6 +51,12 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
         """Events with their property values redacted, all in one call."""
         values = [RawText(value) for item in batch for value in item.properties.values()]
+        if sum(len(value) for value in values) > LONGEST_BATCH_CHARACTERS:
+            raise TooLarge(
+                f"The properties have more than {LONGEST_BATCH_CHARACTERS} characters together.",
+                reason="EVENTS_TOO_LARGE",
+                hint="Send fewer events at a time.",
+            )
         safe: list[RedactedText] = []
         if values:
             context = RedactionContext(TextSource.TYPED)

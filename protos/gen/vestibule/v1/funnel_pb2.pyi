@@ -124,7 +124,7 @@ class RecordEventsRequest(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppEvent]:
-        """At most 500 events."""
+        """At most 500 events, their property values at most 100,000 characters together."""
 
     def __init__(
         self,

@@ -1,0 +1,81 @@
+"""Events of apps: redacted, counted once, refused when they are no events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import protovalidate
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from vestibule.v1 import funnel_pb2
+
+from models.errors import InvalidInput, TooLarge
+from server.ledger import events, sessions
+from server.ledger.writer import Ledger
+from server.services.funnel import LONGEST_BATCH_CHARACTERS, FunnelService
+from tests.fakes.gateway import FakeGateway
+from tests.unit.ledger.makers import NOW, session
+
+SESSION = session(client_id="shop")
+NO_TIME = Timestamp(seconds=10**15)
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    opened = Ledger.open(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    opened.write_now(lambda cursor: sessions.insert_or_get(cursor, SESSION))
+    yield opened
+    opened.close()
+
+
+def event(**given: Any) -> funnel_pb2.AppEvent:
+    fields = {"event_id": str(uuid4()), "session_id": SESSION.id, "name": "opened", "device_time": Timestamp(seconds=1)}
+    return funnel_pb2.AppEvent(**{**fields, **given})
+
+
+def batch(*items: funnel_pb2.AppEvent) -> funnel_pb2.RecordEventsRequest:
+    return funnel_pb2.RecordEventsRequest(events=items)
+
+
+async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Ledger) -> None:
+    service = FunnelService(ledger, FakeGateway(secrets={"Maria Lopez": "NAME"}), lambda: NOW)
+    seen = event(sequence=2**63 - 1, properties={"note": "for Maria Lopez", "button": "next"})
+    first = await service.RecordEvents(batch(seen, event(session_id=str(uuid4()))), None)
+    again = await service.RecordEvents(batch(seen), None)
+    assert (first.recorded_count, first.duplicate_count, first.unknown_session_count) == (1, 0, 1)
+    assert (again.recorded_count, again.duplicate_count) == (0, 1)
+    rows = await ledger.read(lambda cursor: events.list_of_session(cursor, SESSION.id))
+    [stored] = [row for row in rows if row.id == seen.event_id]
+    assert stored.client_id == "shop"
+    assert {key: text.value for key, text in stored.properties.items()} == {
+        "note": "for [REDACTED_NAME]",
+        "button": "next",
+    }
+
+
+async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: Ledger) -> None:
+    gateway = FakeGateway()
+    long = batch(*(event(properties={"note": "x" * 500}) for _ in range(LONGEST_BATCH_CHARACTERS // 500 + 1)))
+    with pytest.raises(TooLarge) as caught:
+        await FunnelService(ledger, gateway, lambda: NOW).RecordEvents(long, None)
+    assert caught.value.reason == "EVENTS_TOO_LARGE"
+    assert not gateway.calls
+
+
+async def test_a_time_that_is_none_is_the_callers_mistake(ledger: Ledger) -> None:
+    service = FunnelService(ledger, FakeGateway(), lambda: NOW)
+    for call in (
+        service.RecordEvents(batch(event(device_time=NO_TIME)), None),
+        service.GetReport(funnel_pb2.GetReportRequest(start_time=NO_TIME), None),
+    ):
+        with pytest.raises(InvalidInput):
+            await call
+
+
+def test_a_sequence_that_no_column_holds_breaks_a_rule() -> None:
+    protovalidate.validate(batch(event(sequence=2**63 - 1)))
+    with pytest.raises(protovalidate.ValidationError):
+        protovalidate.validate(batch(event(sequence=2**63)))
