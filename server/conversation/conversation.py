@@ -186,8 +186,16 @@ class Conversation:
         await self._said.put(None)
 
     async def _speak(self) -> None:
-        while (item := await self._said.get()) is not None:
-            await self._voice.say(item)
+        item: Answer | Ask | None = None
+        try:
+            while (item := await self._said.get()) is not None:
+                await self._voice.say(item)
+                item = None
+        except asyncio.CancelledError:
+            # The client is gone, or the stream broke elsewhere. Turns that are stored are answered all the same.
+            waiting = [item, *(self._said.get_nowait() for _ in range(self._said.qsize()))]
+            await self._voice.put_off(one for one in waiting if one is not None)
+            raise
         self._spoken.set()
 
     async def _acknowledge(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from models.errors import Conflict, VestibuleError
@@ -87,6 +87,13 @@ class Voice:
             await self._record(item)
         else:
             await self._answer(item.turn)
+
+    async def put_off(self, items: Iterable[Answer | Ask]) -> None:
+        """Leave answers that were not given to the background; they come on Watch. A record is asked for again."""
+        if self._assistant.configured:
+            for item in items:
+                if isinstance(item, Answer):
+                    await self._later(item.turn)
 
     async def _record(self, item: Ask) -> None:
         try:

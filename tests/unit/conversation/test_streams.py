@@ -21,7 +21,7 @@ from server.conversation.ears import Began, Ears, Ended
 from server.conversation.events import Input, Output
 from server.conversation.streams import OpenStream, StreamConfig, StreamLimits, Streams
 from server.jobs import JobRunner
-from server.ledger import sessions, turns
+from server.ledger import jobs, sessions, turns
 from server.ledger import streams as stream_rows
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, SessionState, TurnRow
@@ -74,13 +74,13 @@ class Desk:
         row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language="en")
         self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, "en", None, False, "")
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-        assistant, hub = FakeAssistant(), WatchHub()
+        self.assistant, hub = FakeAssistant(), WatchHub()
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")
-        recommender = Recommender(self.ledger, self.gateway, assistant, hub, clock=lambda: NOW, on_job=runner.wake)
+        recommender = Recommender(self.ledger, self.gateway, self.assistant, hub, clock=lambda: NOW, on_job=runner.wake)
         self.streams = Streams(
             self.ledger,
             self.gateway,
-            assistant,
+            self.assistant,
             recommender,
             self.spool,
             hub,
@@ -209,6 +209,26 @@ async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk
         outputs = [o async for o in stream.conversation.run(inputs)]
     assert [o.reason for o in outputs if isinstance(o, events.Notice)] == ["NO_MATERIAL"]
     assert kinds(outputs, events.Notice, events.Final, events.Proposal)[-2:] == ["Final", "Proposal"]
+
+
+async def test_turns_whose_client_left_before_the_answer_are_answered_in_the_background(desk: Desk) -> None:
+    desk.assistant.hold()
+
+    async def typed() -> AsyncIterator[Input]:
+        for text in ("One.", "Two.", "Three."):
+            yield events.TextIn(RawText(text))
+        await asyncio.Event().wait()
+
+    async with (
+        desk.streams.open(replace(desk.config, reply=True)) as stream,
+        aclosing(stream.conversation.run(typed())) as outputs,
+    ):
+        finals = [await anext(outputs) for _ in range(3)]
+    waiting = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.config.session_id))
+    assert {job.kind for job in waiting} == {"reply"}
+    left = {job.payload["turn_id"] for job in waiting}
+    assert left == {final.turn.id for final in finals if isinstance(final, events.Final)}
+    assert len(left) == 3
 
 
 async def test_a_partial_that_comes_too_late_does_not_end_the_stream() -> None:
