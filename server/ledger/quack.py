@@ -17,6 +17,8 @@ from server.ledger.writer import Ledger
 
 SHORTEST_TOKEN = 16
 _ASK = "vestibule_may_query"
+# Without httpfs, quack has no cryptography to write with, and answers every query with 500.
+_EXTENSIONS = ("httpfs", "quack")
 
 _EXAMPLES = """FROM live.v_funnel;
 -- More than one view in a query: let the server run it.
@@ -100,7 +102,8 @@ class QuackEndpoint:
         connection = self._ledger.cursor()
         failure = ""
         try:
-            load_extension(connection, "quack")
+            for name in _EXTENSIONS:
+                load_extension(connection, name)
             self._fix_settings(connection)
             connection.execute("CALL quack_serve(?, token := ?)", [address_of(self.port), self._token])
         except duckdb.Error as error:
