@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import psutil
 import ray
+from ray._private import ray_constants
 
 from models.errors import Unavailable
 from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
@@ -49,6 +50,8 @@ class RayHost:
             Unavailable: It cannot be had.
         """
         _quiet()
+        if self.local:
+            _keep_on_loopback()
         self._before = children()
         try:
             context = ray.init(
@@ -103,6 +106,16 @@ class RayHost:
             "object_store_memory": self._config.object_store_bytes,
             "_system_config": {"gcs_rpc_server_reconnect_timeout_s": HEAD_LOST_S},
         }
+
+
+def _keep_on_loopback() -> None:
+    """Have every process of a local cluster listen on loopback alone.
+
+    Ray takes the address of the network for a node that others could join, also where 127.0.0.1 is asked for, and its
+    processes then listen on all addresses. This constant, made for machines whose firewall asks, turns that off; it
+    must stay on to join a cluster.
+    """
+    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def _quiet() -> None:

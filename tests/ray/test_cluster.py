@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -74,6 +75,16 @@ def test_a_taken_dashboard_port_is_replaced_and_named(bare: Cluster, taken_port:
     assert int(port) != taken_port
     with socket.create_connection((host, int(port)), timeout=5):
         pass
+
+
+def test_everything_of_a_local_cluster_listens_on_loopback_alone(bare: Cluster) -> None:
+    listening = {
+        connection.laddr.ip.removeprefix("::ffff:")
+        for process in bare.processes()
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
 
 
 def test_token_authentication_is_on(bare: Cluster) -> None:
