@@ -58,7 +58,7 @@ from server.watch import WatchHub
 log = get_logger("app")
 
 # Together with what Ray needs to stop, the promise of ending within ten seconds.
-JOBS_STOP_S = 4.0
+JOBS_STOP_S = 3.5
 
 
 def run(settings: Settings) -> int:
@@ -204,7 +204,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
         intake,
         hub,
         analysts,
-        Housekeeping(sessions, intake, ledger, spool, clock, lambda: streams.ids, settings.idle_session_s),
+        Housekeeping(sessions, intake, ledger, spool, clock, streams, settings.idle_session_s),
         metrics,
     )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
+from typing import Protocol
 
 from models.errors import NotFound, VestibuleError
-from server.ledger import streams
+from server.ledger import streams as stream_rows
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
@@ -21,11 +21,20 @@ log = get_logger("housekeeping")
 ROUND_S = 30.0
 
 
+class OpenStreams(Protocol):
+    """``server.conversation.streams.Streams``."""
+
+    @property
+    def ids(self) -> frozenset[str]: ...  # noqa: D102
+    @property
+    def session_ids(self) -> frozenset[str]: ...  # noqa: D102
+
+
 class Housekeeping:
     """Runs until cancelled.
 
     Args:
-        open_streams: Ids of streams that are open now.
+        streams: What is open now.
         idle_s: Idle time after which a session is abandoned, and a broken stream can no longer be resumed.
     """
 
@@ -36,7 +45,7 @@ class Housekeeping:
         ledger: Ledger,
         spool: Spool,
         clock: Clock,
-        open_streams: Callable[[], frozenset[str]],
+        streams: OpenStreams,
         idle_s: float,
     ) -> None:
         self._sessions = sessions
@@ -44,7 +53,7 @@ class Housekeeping:
         self._ledger = ledger
         self._spool = spool
         self._clock = clock
-        self._open_streams = open_streams
+        self._streams = streams
         self._idle_s = idle_s
 
     async def run(self) -> None:
@@ -58,10 +67,10 @@ class Housekeeping:
 
     async def round(self) -> None:
         """Do everything once."""
-        abandoned = await self._sessions.abandon_idle(self._idle_s)
+        abandoned = await self._sessions.abandon_idle(self._idle_s, self._streams.session_ids)
         forgotten = await self._intake.sweep()
         for stream_id in await asyncio.to_thread(self._spool.log_ids):
-            if stream_id not in self._open_streams() and await self._stale(stream_id):
+            if stream_id not in self._streams.ids and await self._stale(stream_id):
                 await asyncio.to_thread(self._spool.delete_log, stream_id)
                 forgotten += 1
         if abandoned or forgotten:
@@ -72,10 +81,10 @@ class Housekeeping:
         before = self._clock() - timedelta(seconds=self._idle_s)
 
         def look(cursor: Cursor) -> bool:
-            row = streams.get(cursor, stream_id)
+            row = stream_rows.get(cursor, stream_id)
             if row.open and row.update_time >= before:
                 return False
-            streams.close(cursor, stream_id, self._clock())
+            stream_rows.close(cursor, stream_id, self._clock())
             return True
 
         try:

@@ -84,13 +84,15 @@ class Sessions:
         self._hub.publish(row, session_id)
         return row
 
-    async def abandon_idle(self, idle_s: float) -> int:
-        """End the sessions to which nothing has happened for so long; returns how many."""
+    async def abandon_idle(self, idle_s: float, busy: frozenset[str] = frozenset()) -> int:
+        """End the sessions to which nothing has happened for so long, except busy ones; returns how many."""
         before = self._clock() - timedelta(seconds=idle_s)
 
         def write(cursor: Cursor) -> list[SessionRow]:
             # Looked for in the transaction that ends them: meanwhile a person may have gone on, or approved.
-            return [self._end(cursor, row.id, "idle") for row in sessions.list_idle(cursor, before)]
+            return [
+                self._end(cursor, row.id, "idle") for row in sessions.list_idle(cursor, before) if row.id not in busy
+            ]
 
         ended = await self._ledger.write(write)
         for row in ended:

@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
-    drain_s: float = Field(6.0, gt=0, description="How long open calls may go on after SIGTERM.")
+    drain_s: float = Field(4.0, gt=0, description="How long open calls may go on after SIGTERM.")
     idle_session_s: float = Field(1800.0, gt=0, description="Idle time after which a session counts as abandoned.")
     ray: RaySettings = RaySettings()
     speech: SpeechSettings = SpeechSettings()

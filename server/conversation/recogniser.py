@@ -63,7 +63,7 @@ class Heard:
 
 Emit = Callable[[Output], Awaitable[None]]
 Store = Callable[[Heard], Awaitable[None]]
-Silence = Callable[[int], Awaitable[None]]
+Silence = Callable[[int, int], Awaitable[None]]
 
 
 class Recogniser:
@@ -72,7 +72,7 @@ class Recogniser:
     Args:
         emit: Sends an event to the client.
         store: Makes a turn durable, together with its events.
-        silence: Records that an utterance held no speech.
+        silence: Records that an utterance, up to a sample, held no speech.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Recogniser:
         step = await self._gateway.speech_step(self._window(utterance, final=True), timeout_s=FINAL_TIMEOUT_S)
         self._carry = step.carry
         if step.no_speech or not step.text:
-            await self._silence(utterance.number)
+            await self._silence(utterance.number, utterance.end)
             await self._emit(Notice("NO_SPEECH", "Nobody was understood in this utterance.", utterance.number))
             return None
         turn = self._turn(

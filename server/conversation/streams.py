@@ -13,22 +13,19 @@ from dataclasses import dataclass, replace
 
 from models.audio import AudioLimits, PcmFormat, StreamDecoder
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded
-from models.text import RedactedText
 from ray_tasks.types import Gateway
 from server.conversation.conversation import WAITING_OUTPUTS, Bounds, Conversation
 from server.conversation.ears import Cutter, Ears
 from server.conversation.events import Output
-from server.conversation.recogniser import Heard, Listening, Recogniser
+from server.conversation.recogniser import Listening, Recogniser
+from server.conversation.storing import StreamStore
 from server.conversation.voice import Voice
-from server.events import make_event
 from server.jobs import JobQueue
-from server.ledger import events, sessions, streams, turns
-from server.ledger.columns import Cursor
-from server.ledger.types import Clock, EventRow, Origin, RecommendationRow, SessionRow, StreamRow, TurnRow
+from server.ledger import sessions, streams, turns
+from server.ledger.types import Clock, RecommendationRow, SessionRow, StreamRow
 from server.ledger.writer import Ledger
 from server.lifecycle import Lifecycle
 from server.llm.types import Assistant, Exchange
-from server.material import material_arrived
 from server.metrics import Metrics
 from server.recommendations import Recommender
 from server.uploads.spool import Spool
@@ -114,7 +111,7 @@ class Streams:
         self._clock = clock
         self._limits = limits
         self._make_cutter = make_cutter
-        self._open: set[str] = set()
+        self._open: dict[str, str] = {}
 
     @property
     def count(self) -> int:
@@ -125,6 +122,11 @@ class Streams:
     def ids(self) -> frozenset[str]:
         """Ids of the open streams; their audio logs are in use."""
         return frozenset(self._open)
+
+    @property
+    def session_ids(self) -> frozenset[str]:
+        """Sessions that somebody talks in; they are not idle."""
+        return frozenset(self._open.values())
 
     @asynccontextmanager
     async def open(self, config: StreamConfig) -> AsyncIterator[OpenStream]:
@@ -138,7 +140,7 @@ class Streams:
         """
         session = await self._ledger.read(lambda cursor: sessions.require_open(cursor, config.session_id))
         stream_id = await self._known(config) if config.resume_token else str(uuid.uuid4())
-        with self._reserved(stream_id):
+        with self._reserved(stream_id, session.id):
             row, token = await (
                 self._resume(stream_id, config) if config.resume_token else self._begin(stream_id, config, session)
             )
@@ -147,24 +149,26 @@ class Streams:
                 yield OpenStream(row.id, token, row.next_offset, conversation)
             finally:
                 await conversation.close()
+                # From now on the time counts for which it can be resumed.
+                await self._ledger.write(lambda cursor: streams.save_progress(cursor, row.id, self._clock()))
             if conversation.finished:
                 await self._ledger.write(lambda cursor: streams.close(cursor, row.id, self._clock()))
                 await asyncio.to_thread(self._spool.delete_log, row.id)
 
     @contextmanager
-    def _reserved(self, stream_id: str) -> Iterator[None]:
+    def _reserved(self, stream_id: str, session_id: str) -> Iterator[None]:
         """Keep everybody else off a stream. Nothing is awaited between the checks and the entry."""
         if stream_id in self._open:
             raise Conflict("This stream is open already.", reason="STREAM_IN_USE")
         if len(self._open) >= self._limits.streams:
             raise Overloaded("Too many streams are open.", reason="TOO_MANY_STREAMS", retry_after_s=RETRY_AFTER_S)
-        self._open.add(stream_id)
+        self._open[stream_id] = session_id
         self._metrics.streams.inc()
         try:
             yield
         finally:
             self._metrics.streams.dec()
-            self._open.discard(stream_id)
+            self._open.pop(stream_id, None)
 
     async def _begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> tuple[StreamRow, str]:
         secret = secrets.token_urlsafe(32)
@@ -204,7 +208,7 @@ class Streams:
 
     async def _conversation(self, config: StreamConfig, session: SessionRow, row: StreamRow) -> Conversation:
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
-        store = _Store(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
+        store = StreamStore(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
         vocabulary = self._sealer.open(session.sealed_vocabulary)
         history = await self._history(session.id)
         replay = await asyncio.to_thread(self._spool.read_log, row.id) if row.next_offset else b""
@@ -251,80 +255,6 @@ class Streams:
     async def _history(self, session_id: str) -> list[Exchange]:
         rows = await self._ledger.read(lambda cursor: turns.list_of_session(cursor, session_id))
         return [Exchange(row.text, row.reply) for row in rows[-HISTORY_TURNS:]]
-
-
-class _Store:
-    """Writes what one stream produced."""
-
-    def __init__(
-        self, ledger: Ledger, hub: WatchHub, jobs: JobQueue, clock: Clock, session: SessionRow, stream_id: str
-    ) -> None:
-        self._ledger = ledger
-        self._hub = hub
-        self._jobs = jobs
-        self._clock = clock
-        self._session = session
-        self._stream_id = stream_id
-
-    async def turn(self, heard: Heard) -> None:
-        """A finished turn, how far the stream is, and the event, in one transaction."""
-        turn = heard.turn
-
-        def write(cursor: Cursor) -> tuple[SessionRow, bool]:
-            before = sessions.get(cursor, self._session.id)
-            session = material_arrived(cursor, self._session.id, self._clock())
-            if turns.insert_turn(cursor, turn):
-                events.insert_one(cursor, _turn_finished(session, turn, self._clock))
-            streams.save_progress(
-                cursor,
-                self._stream_id,
-                self._clock(),
-                finalized_samples=heard.finalized_samples,
-                next_utterance=heard.next_utterance,
-                carry=heard.carry,
-            )
-            return session, session.state is not before.state
-
-        session, moved = await self._ledger.write(write)
-        if moved:
-            self._hub.publish(session, session.id)
-
-    async def silence(self, utterance: int) -> None:
-        """An utterance without speech, for the funnel."""
-        row = make_event(self._session, "no_speech", self._clock(), utterance=utterance)
-        await self._ledger.write(lambda cursor: events.insert_one(cursor, row))
-
-    async def reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
-        """The answer of a turn."""
-
-        def write(cursor: Cursor) -> None:
-            turns.set_reply(cursor, turn.id, text, origin)
-            events.insert_one(cursor, make_event(self._session, "replied", self._clock(), origin=origin))
-
-        await self._ledger.write(write)
-
-    async def later(self, turn: TurnRow) -> None:
-        """A background job for a better answer."""
-        await self._jobs.enqueue(
-            kind="reply",
-            key=f"reply:{turn.id}",
-            session_id=turn.session_id,
-            payload={"turn_id": turn.id},
-            policy="llm_api",
-        )
-
-
-def _turn_finished(session: SessionRow, turn: TurnRow, clock: Clock) -> EventRow:
-    return make_event(
-        session,
-        "turn_finished",
-        clock(),
-        took_s=turn.compute_s,
-        source=turn.source,
-        confidence_percent=round(100 * turn.confidence),
-        language=turn.language or "unknown",
-        entities=sum(turn.text.counts.values()),
-    )
 
 
 def _hash(secret: str) -> str:

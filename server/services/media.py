@@ -9,7 +9,7 @@ from typing import Any
 
 from vestibule.v1 import media_pb2, media_pb2_grpc
 
-from models.errors import Conflict, InvalidInput
+from models.errors import Conflict, InvalidInput, NotFound
 from server import wire
 from server.ledger import uploads
 from server.ledger.types import UploadRow, UploadState
@@ -67,7 +67,10 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
         row = await self._get(request.upload_id)
         if not row.picture_path:
             raise Conflict("There is no redacted picture of this upload.", reason="NO_PICTURE")
-        content = await asyncio.to_thread((self._pictures / row.picture_path).read_bytes)
+        try:
+            content = await asyncio.to_thread((self._pictures / row.picture_path).read_bytes)
+        except FileNotFoundError as exc:
+            raise NotFound("The redacted picture is not there any more.", reason="PICTURE_GONE") from exc
         yield media_pb2.DownloadRedactedResponse(
             image=media_pb2.RedactedImage(
                 media_type=row.picture_mime,

@@ -216,7 +216,7 @@ class Spool:
     def log_ids(self) -> set[str]:
         """Ids of all streams that have a log."""
         with disk_errors():
-            return {p.stem for p in self._folder.iterdir() if p.suffix == _LOG}
+            return {p.stem for p in self._folder.iterdir() if p.suffix == _LOG and _is_uuid(p.stem)}
 
     def part_ids(self) -> set[str]:
         """Ids of files that are being written, or that a kill left half written."""
@@ -233,3 +233,11 @@ class Spool:
     def _remove(self, name: str) -> None:
         with disk_errors():
             (self._folder / name).unlink(missing_ok=True)
+
+
+def _is_uuid(name: str) -> bool:
+    """Whether a name is one of ours; what else lies in the folder is left alone."""
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -156,7 +157,8 @@ class Bench:
     async def _store(self, heard: Heard) -> None:
         self.stored.append(heard)
 
-    async def _silence(self, utterance: int) -> None:
+    async def _silence(self, utterance: int, finalized_samples: int) -> None:
+        assert finalized_samples > 0
         self.silences.append(utterance)
 
     async def _reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
@@ -231,7 +233,7 @@ async def test_partials_grow_while_the_utterance_runs() -> None:
     outputs = await bench.run(slowly(), reply=False)
     partials = [o.text.value for o in outputs if isinstance(o, events.Partial)]
     assert len(partials) >= 2
-    assert all(later.startswith(earlier) for earlier, later in zip(partials, partials[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(partials))
 
 
 async def test_a_chunk_that_came_before_is_skipped_and_a_gap_is_refused() -> None:
