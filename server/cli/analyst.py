@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
@@ -14,6 +15,30 @@ if TYPE_CHECKING:
     import duckdb
 
     from server.settings import Settings
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def ledger_options(command: Command) -> Command:
+    """Adds what says where the ledger is; their values go to ``ledger_settings``."""
+    folder = click.Path(file_okay=False, path_type=Path)
+    for option in (
+        click.option("--data-dir", type=folder, help="The server's folder with the ledger. Default: the setting."),
+        click.option("--state-dir", type=folder, help="The server's folder with the token. Default: the setting."),
+        click.option("--port", type=click.IntRange(1, 65535), help="Of the live ledger. Default: quack.port."),
+    ):
+        command = option(command)
+    return command
+
+
+def ledger_settings(port: int | None, state_dir: Path | None, data_dir: Path | None) -> Settings:
+    """The settings, with what was said on the command line on top."""
+    from server.cli.config import load_settings
+
+    overrides: dict[str, Any] = {} if port is None else {"quack": {"port": port}}
+    folders = {"state_dir": state_dir, "data_dir": data_dir}
+    return load_settings(overrides | {name: path for name, path in folders.items() if path is not None})
 
 
 class Reader(Protocol):
@@ -55,18 +80,22 @@ def attach_statements(port: int, token: str) -> str:
 
 
 @contextmanager
-def opened_ledger(settings: Settings) -> Iterator[Reader]:
+def opened_ledger(settings: Settings, *, live_only: bool = False) -> Iterator[Reader]:
     """The ledger for reading.
 
     Asks the running server; when none answers and nobody holds the file, opens the file itself, read-only.
 
+    Args:
+        settings: Say where both are.
+        live_only: Whether to leave the file alone, because a certain server was asked for.
+
     Raises:
         Failure: Neither works, or a statement inside fails.
-        InvalidInput: The live endpoint refuses a statement.
+        InvalidInput: A statement is refused.
     """
     import duckdb
 
-    connection = _open(settings)
+    connection = _open(settings, live_only)
     try:
         yield connection
     except duckdb.Error as error:
@@ -75,30 +104,31 @@ def opened_ledger(settings: Settings) -> Iterator[Reader]:
         connection.close()
 
 
-def _open(settings: Settings) -> Reader:
+def _open(settings: Settings, live_only: bool) -> Reader:
     import duckdb
 
-    from server.ledger.client import connect
+    from server.ledger.client import connect, open_file
 
     try:
         return connect(settings.quack.port, quack_token(settings))
     except (duckdb.Error, Failure) as live_error:
-        if not settings.ledger_path.exists():
-            raise _no_ledger(settings, live_error) from live_error
+        if live_only or not settings.ledger_path.exists():
+            raise _no_ledger(settings, live_error, live_only) from live_error
         try:
-            connection = duckdb.connect(settings.ledger_path, read_only=True)
+            connection = open_file(settings.ledger_path)
         except duckdb.Error as file_error:
-            raise _no_ledger(settings, live_error) from file_error
+            raise _no_ledger(settings, live_error, live_only) from file_error
         click.echo("No server answers; reading the ledger file itself.", err=True)
         return connection
 
 
-def _no_ledger(settings: Settings, error: Exception) -> Failure:
+def _no_ledger(settings: Settings, error: Exception, live_only: bool) -> Failure:
     if isinstance(error, Failure):
         return error
+    file = "" if live_only else ", and the file cannot be opened either"
     return Failure(
-        f"No ledger answers at quack:localhost:{settings.quack.port}, and the file cannot be opened either.",
-        hint="Is the server running with quack.enabled? See `vestibule status`; "
-        "VESTIBULE_QUACK__PORT and VESTIBULE_STATE_DIR must be those of the server.",
+        f"No ledger answers at quack:localhost:{settings.quack.port}{file}.",
+        hint="Is the server running with quack.enabled? See `vestibule status`; --port and --state-dir, or "
+        "VESTIBULE_QUACK__PORT and VESTIBULE_STATE_DIR, must be those of the server.",
         details=[str(error).strip().splitlines()[0]],
     )

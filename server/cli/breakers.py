@@ -17,8 +17,10 @@ COLUMNS = ("name", "state", "failures in a row", "opens at", "stays open for (s)
 
 
 @click.group(invoke_without_command=True, short_help="Show the circuit breakers, or close one by hand.")
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
-def breakers(context: click.Context) -> None:
+def breakers(context: click.Context, address: str | None, as_json: bool) -> None:
     """The circuit breakers in front of remote services. Without a command: list them.
 
     \b
@@ -27,7 +29,9 @@ def breakers(context: click.Context) -> None:
       vestibule breakers reset llm_api
     """
     if context.invoked_subcommand is None:
-        context.invoke(list_breakers)
+        context.invoke(list_breakers, address=address, as_json=as_json)
+    # `vestibule breakers --address ... reset NAME` means what it says.
+    context.default_map = {name: {"address": address, "as_json": as_json} for name in ("list", "reset")}
 
 
 @breakers.command("list")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.output import show_fields, show_json, show_table
+from server.cli.analyst import ledger_options, ledger_settings, opened_ledger
+from server.cli.output import Failure, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from vestibule.v1.session_pb2 import Session
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{0,64}")
+LEDGER_PORT = re.compile(r"\bport (\d+)")
+"""In what the server says about its endpoint for analysts."""
 STATES = ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED", "ABANDONED", "REJECTED")
 
 
@@ -35,17 +39,31 @@ def sessions() -> None:
     "--state", default="", type=click.Choice(["", *STATES]), metavar="STATE", help="Only those in this stage."
 )
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most this many.")
+@address_option
+@ledger_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def list_sessions(client: str, state: str, limit: int, as_json: bool) -> None:
-    """List the latest ones, newest first, from the live ledger."""
-    from server.cli.analyst import opened_ledger
-    from server.cli.config import load_settings
+def list_sessions(
+    client: str,
+    state: str,
+    limit: int,
+    address: str | None,
+    port: int | None,
+    state_dir: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """List the latest ones, newest first, from the live ledger.
 
+    With --address, the server there says on which port its ledger is; --state-dir must be that server's.
+    """
     if not CLIENT_ID.fullmatch(client):
         raise click.UsageError("--client wants letters, digits, dot, dash and underscore.")
 
     columns = ("id", "client", "state", "opened (UTC)", "changed (UTC)", "turns")
-    with opened_ledger(load_settings()) as connection:
+    if address is not None and port is None:
+        port = _ledger_port(address)
+    settings = ledger_settings(port, state_dir, data_dir)
+    with opened_ledger(settings, live_only=port is not None) as connection:
         found = connection.execute(_query(client, state, limit)).fetchall()
     rows = [(i, c, s, f"{o:%Y-%m-%d %H:%M:%S}", f"{u:%Y-%m-%d %H:%M:%S}", n) for i, c, s, o, u, n in found]
     if as_json:
@@ -53,6 +71,20 @@ def list_sessions(client: str, state: str, limit: int, as_json: bool) -> None:
         show_json([dict(zip(keys, row, strict=True)) for row in rows])
     else:
         show_table(columns, rows, empty="There are no such sessions.")
+
+
+def _ledger_port(address: str) -> int:
+    """Where the server at the address lets analysts in."""
+    from vestibule.v1.admin_pb2 import GetStatusRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    with connected(address) as channel:
+        reply = AdminServiceStub(channel).GetStatus(GetStatusRequest(), timeout=CALL_TIMEOUT_S)
+    for component in reply.components:
+        found = LEDGER_PORT.search(component.detail)
+        if component.name == "quack" and found:
+            return int(found.group(1))
+    raise Failure("That server lets no analysts in.", hint="See `vestibule status`, or name the ledger with --port.")
 
 
 def _query(client: str, state: str, limit: int) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from models.errors import VestibuleError
-from server.cli.analyst import attach_statements, opened_ledger, quack_token
-from server.cli.config import load_settings
+from server.cli.analyst import attach_statements, ledger_options, ledger_settings, opened_ledger, quack_token
 from server.cli.output import Failure, show_json, show_table
 
 if TYPE_CHECKING:
@@ -24,27 +24,37 @@ STARTING_POINT = "SELECT * FROM v_funnel;"
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, a list of rows.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
 @click.option("--attach", "show_attach", is_flag=True, help="Print the statements for another DuckDB client and stop.")
-def sql(query: str | None, as_json: bool, as_csv: bool, show_attach: bool) -> None:
+@ledger_options
+def sql(
+    query: str | None,
+    as_json: bool,
+    as_csv: bool,
+    show_attach: bool,
+    port: int | None,
+    state_dir: Path | None,
+    data_dir: Path | None,
+) -> None:
     """Run QUERY on the ledger of the running server, or start a prompt when there is none.
 
-    With `-`, or when something is piped in, the query comes from standard input. Only reading is allowed. When no
-    server runs, the ledger file itself is read. The README lists the views.
+    With `-`, or when something is piped in, the query comes from standard input. Only reading the documented
+    views is allowed; the README lists them. When no server runs, the ledger file itself is read, under the same rules.
 
     \b
     Examples:
       vestibule sql "SELECT state, count(*) FROM v_sessions GROUP BY state"
       vestibule sql "SELECT * FROM v_dead_letters" --json
+      vestibule sql "DESCRIBE v_funnel"
       vestibule sql --attach
     """
     if as_json and as_csv:
         raise click.UsageError("Choose --json or --csv.")
-    settings = load_settings()
+    settings = ledger_settings(port, state_dir, data_dir)
     if show_attach:
         click.echo(attach_statements(settings.quack.port, quack_token(settings)))
         return
     if query == "-" or (query is None and not sys.stdin.isatty()):
         query = sys.stdin.read()
-    with opened_ledger(settings) as connection:
+    with opened_ledger(settings, live_only=port is not None) as connection:
         if query is None:
             _prompt(connection)
         else:

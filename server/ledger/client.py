@@ -1,16 +1,21 @@
-"""An analyst's connection to a running server, for the command line, the demo and the tests."""
+"""An analyst's connection to a running server, or to the file of one that is down: one policy for both."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 
 import duckdb
 
 from models.errors import InvalidInput
-from server.ledger.policy import judge
+from server.ledger.guard import Guard
+from server.ledger.policy import VIEWS, judge
 from server.ledger.quack import address_of, load_extension
 
 _REFUSED = "Authorization failed"
+_HINT = f"One SELECT on these views: {', '.join(sorted(VIEWS))}. `DESCRIBE v_funnel` shows the columns of one."
+# DuckDB makes Python values of this type with the help of a package that is not among ours.
+_ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
 class LiveConnection:
@@ -33,12 +38,12 @@ class LiveConnection:
         statement = sql.strip().rstrip(";")
         failure = ""
         try:
-            return self.local.execute("FROM live.query(?)", [statement])
+            return _rows(self.local, "live.query", statement)
         except duckdb.Error as error:
             if _REFUSED not in str(error):
                 raise
             failure = self._why(statement)
-        raise InvalidInput(failure, reason="SQL_REFUSED", hint="`SHOW TABLES` lists the views.")
+        raise InvalidInput(failure, reason="SQL_REFUSED", hint=_HINT)
 
     def close(self) -> None:
         """Let go of the server."""
@@ -57,6 +62,58 @@ class LiveConnection:
         row = self.local.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
         found = judge(row[0]).refused if row else ""
         return found or "The server refuses the query: a name is misspelt, or it takes too long or too much memory."
+
+
+class FileConnection:
+    """Runs SQL on the file of a server that is down, within what the live endpoint allows."""
+
+    def __init__(self, local: duckdb.DuckDBPyConnection) -> None:
+        self._local = local
+        self._guard = Guard(local.cursor)
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Run one SELECT; returns where to fetch rows and column names from.
+
+        Raises:
+            InvalidInput: SQL_REFUSED, with what is not allowed.
+            duckdb.Error: What DuckDB says about the query.
+        """
+        statement = sql.strip().rstrip(";")
+        if refused := self._guard.refusal(statement):
+            raise InvalidInput(refused, reason="SQL_REFUSED", hint=_HINT)
+        return _rows(self._local, "query", statement)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._local.close()
+
+
+def open_file(path: Path) -> FileConnection:
+    """Open the ledger for reading.
+
+    Raises:
+        duckdb.Error: When it is no ledger, or a server holds it.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "enable_external_access": False,
+        "python_enable_replacements": False,
+        "lock_configuration": True,
+    }
+    return FileConnection(duckdb.connect(path, read_only=True, config=config))
+
+
+def _rows(local: duckdb.DuckDBPyConnection, function: str, statement: str) -> duckdb.DuckDBPyConnection:
+    """Run the statement through a table function; times with a zone come as text."""
+    result = local.execute(f"FROM {function}(?)", [statement])
+    columns = [(str(name), str(kind)) for name, kind, *_ in result.description or ()]
+    if not any(_ZONED in kind for _, kind in columns):
+        return result
+    given = ", ".join(f"c{index}" for index in range(len(columns)))
+    shown = ", ".join(
+        f"c{index}{'::VARCHAR' if _ZONED in kind else ''} AS " + '"' + name.replace('"', '""') + '"'
+        for index, (name, kind) in enumerate(columns)
+    )
+    return local.execute(f"SELECT {shown} FROM {function}(?) AS t({given})", [statement])  # noqa: S608 -- names, quoted
 
 
 def connect(port: int, token: str) -> LiveConnection:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,10 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from pydantic import SecretStr
 from vestibule.v1 import admin_pb2, admin_pb2_grpc, funnel_pb2, funnel_pb2_grpc, session_pb2, session_pb2_grpc
 from vestibule.v1.common_pb2 import SESSION_STATE_COMPLETED
 
+from server.analysts import Analysts
+from server.cli.demo.processes import free_ports
 from server.cli.main import cli
+from server.ledger.writer import Ledger
+from server.settings import QuackSettings
 
 OPEN, CLOSED = "0b0e5c1e-0000-4000-8000-000000000001", "0b0e5c1e-0000-4000-8000-000000000002"
 
@@ -26,11 +33,13 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
     def __init__(self) -> None:
         self.healthy = True
         self.asked: list[str] = []
+        self.quack = ""
 
     def GetStatus(self, request: Any, context: Any) -> admin_pb2.GetStatusResponse:
         components = [
             admin_pb2.Component(name="speech", healthy=self.healthy, detail="ctranslate2 on cpu"),
             admin_pb2.Component(name="ledger", healthy=True),
+            admin_pb2.Component(name="quack", healthy=True, detail=self.quack),
         ]
         return admin_pb2.GetStatusResponse(version="1.2.3", components=components, open_job_count=7)
 
@@ -181,6 +190,38 @@ def test_breakers() -> None:
     }
     assert "closed" in run("breakers", "reset", "llm_api").stdout
     assert admin.asked == ["reset llm_api"]
+
+
+def test_breakers_take_the_address_before_or_after_the_word(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_ADDRESS", "127.0.0.1:1")
+    assert "half-open" in run("breakers", "--address", address).stdout
+    assert json.loads(run("breakers", "--address", address, "--json", "list").stdout)
+    assert "closed" in run("breakers", "--address", address, "reset", "llm_api").stdout
+    assert "closed" in run("breakers", "reset", "llm_api", "--address", address).stdout
+    assert run("breakers").exit_code == 1
+
+
+def test_sessions_ask_the_named_server_for_its_ledger(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quack.token").write_text("a-token-for-tests-0123")
+    monkeypatch.setattr(admin, "quack", _served_detail(free_ports(1)[0], tmp_path))
+    wrong = run("sessions", "list", "--address", address, "--state-dir", str(tmp_path))
+    (port,) = re.findall(r"port (\d+)", admin.quack)
+    assert f"No ledger answers at quack:localhost:{port}." in wrong.stderr
+    monkeypatch.setattr(admin, "quack", "Turned off.")
+    assert "lets no analysts in" in run("sessions", "list", "--address", address).stderr
+
+
+def _served_detail(port: int, folder: Path) -> str:
+    """What the real endpoint says about itself."""
+    ledger = Ledger.open(folder / "ledger.duckdb")
+    analysts = Analysts(ledger, QuackSettings(enabled=True, port=port, token=SecretStr("")), folder)
+    analysts.start()
+    detail = analysts.component.detail
+    analysts.stop()
+    ledger.close()
+    return detail
 
 
 def test_funnel() -> None:

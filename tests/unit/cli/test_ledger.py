@@ -16,6 +16,7 @@ from server.ledger import sessions
 from server.ledger.quack import QuackEndpoint
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW, session
+from tests.unit.ledger.queries import BAD
 
 TOKEN = "a-token-for-tests-0123"
 
@@ -69,6 +70,42 @@ def test_what_is_refused_is_told_with_its_reason() -> None:
     assert result.exit_code == 1
     assert "[SQL_REFUSED]" in result.stderr
     assert run("sql", "SELECT nonsense FROM v_sessions").exit_code == 1
+
+
+@pytest.mark.parametrize("way", ["served", "place"])
+def test_times_with_a_zone_are_shown(way: str, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue(way)
+    result = run("sql", 'SELECT to_timestamp(0) AS "a b", [to_timestamp(1)] AS many, 2 AS a', "--json")
+    (row,) = json.loads(result.stdout)
+    assert list(row) == ["a b", "many", "a"]
+    assert row["a b"].startswith(("1970-01-01", "1969-12-31"))
+    assert row["a"] == 2
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("query", BAD)
+def test_the_file_is_no_way_around_the_policy(query: str) -> None:
+    result = run("sql", query)
+    assert result.exit_code == 1
+    assert "[SQL_REFUSED]" in result.stderr
+    assert "v_funnel" in result.stderr, "the hint names what may be read"
+
+
+def test_a_server_that_was_named_is_not_replaced_by_a_file(place: Path) -> None:
+    (place / "quack.token").write_text(TOKEN)
+    result = run("sql", "SELECT 1", "--port", str(free_ports(1)[0]))
+    assert result.exit_code == 1
+    assert "reading the ledger file" not in result.stderr
+    assert "--state-dir" in result.stderr
+
+
+def test_the_place_may_be_said_on_the_command_line(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VESTIBULE_DATA_DIR", "VESTIBULE_STATE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    for command in (["sql", QUERY], ["sessions", "list"]):
+        assert "STARTED" in run(*command, "--data-dir", str(place), "--state-dir", str(place)).stdout
 
 
 @pytest.mark.usefixtures("served")
