@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
-from models.errors import VestibuleError
+from models.errors import CallerError, VestibuleError
 from models.speech.engines import build_vad
 from ray_tasks.cluster import Cluster, Step
 from ray_tasks.gateway import RayGateway
@@ -60,6 +60,9 @@ log = get_logger("app")
 # Together with what Ray needs to stop, the promise of ending within ten seconds.
 JOBS_STOP_S = 3.5
 
+_OPERATORS_TO_MEND = frozenset({"ADDRESS_IN_USE", "LEDGER_LOCKED"})
+"""Where two servers meet: nothing is unavailable for a while, something was set twice."""
+
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code. Prints one line when ready."""
@@ -67,7 +70,9 @@ def run(settings: Settings) -> int:
     try:
         asyncio.run(_serve(settings))
     except VestibuleError as error:
-        log.error("server_failed", **describe(error))
+        # A wrong setting needs no trace of our code, and no second line that says the same.
+        if not isinstance(error, CallerError) and error.reason not in _OPERATORS_TO_MEND:
+            log.error("server_failed", **describe(error))
         sys.stderr.write(f"{error.message} [{error.reason}] {error.hint}\n")
         return 1
     return 0

@@ -83,7 +83,8 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ResetBreakerResponse:
         breaker = self._breakers.get(request.name)
         if breaker is None:
-            raise NotFound("There is no breaker of this name.", reason="BREAKER_NOT_FOUND")
+            hint = f"There are: {', '.join(sorted(self._breakers))}."
+            raise NotFound("There is no breaker of this name.", reason="BREAKER_NOT_FOUND", hint=hint)
         breaker.reset()
         return admin_pb2.ResetBreakerResponse(breaker=_breaker(breaker.snapshot()))
 

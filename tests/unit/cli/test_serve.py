@@ -1,0 +1,54 @@
+"""How `vestibule serve` says that it cannot start, and what an operator is told about breakers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from vestibule.v1.admin_pb2 import ResetBreakerRequest
+
+import server.app
+from models.errors import InternalError, NotFound, Unavailable, VestibuleError
+from server.llm.client import llm_breaker
+from server.services.admin import AdminService
+from server.settings import Settings
+
+
+@pytest.mark.parametrize(("address", "reason"), [("nonsense", "ADDRESS_INVALID"), ("192.0.2.1:1", "PLAINTEXT_REFUSED")])
+def test_a_wrong_setting_is_one_line(address: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert server.app.run(Settings(address=address, allow_plaintext=False)) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert f"[{reason}]" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (InternalError("Broken."), True),
+        (Unavailable("No Ray.", reason="CLUSTER_UNAVAILABLE"), True),
+        (Unavailable("The address is in use.", reason="ADDRESS_IN_USE"), False),
+    ],
+)
+def test_a_failure_inside_is_logged_too(
+    error: VestibuleError, logged: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def fails(settings: Settings) -> None:
+        raise error
+
+    monkeypatch.setattr(server.app, "_serve", fails)
+    assert server.app.run(Settings()) == 1
+    out, err = capsys.readouterr()
+    assert ("server_failed" in out + err) is logged
+    assert error.message in err
+
+
+def test_an_unknown_breaker_is_answered_with_those_that_are_there() -> None:
+    nothing = cast(Any, None)
+    breaker = llm_breaker(failures=3, reset_s=1.0, successes=1, on_change=lambda change: None)
+    service = AdminService(nothing, nothing, nothing, {"llm_api": breaker})
+    with pytest.raises(NotFound) as caught:
+        asyncio.run(service.ResetBreaker(ResetBreakerRequest(name="foo"), None))
+    assert caught.value.hint == "There are: llm_api."
