@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from models.errors import InvalidInput
 from server.cli.output import FAILED
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ unredacted_option = click.option(
     type=click.Choice(["typed", "speech", "ocr", "assistant"]),
     help="Where TEXT comes from; speech and print are read differently.",
 )
-@click.option("--lang", default="en", show_default=True, help="ISO 639-1 code of TEXT.")
+@click.option("--lang", default="en", show_default=True, help="ISO 639-1 code of TEXT; see above.")
 @click.option("--why", is_flag=True, help="Also say which recognizer found each entity.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Of the name classifier.")
 def redact(text: str | None, jsonl: bool, as_json: bool, source: str, lang: str, why: bool, threads: int) -> None:
@@ -46,6 +47,9 @@ def redact(text: str | None, jsonl: bool, as_json: bool, source: str, lang: str,
 
     With --jsonl, in: {"id", "text", "source": "typed"|"speech"|"ocr", "lang"?}; out: {"id", "text", "entities":
     [{"type", "start", "end", "score"}]}, with offsets in code points of the input.
+
+    The language says how numbers are spelt out: en, es, fr, de, hi, pt and it are known. A text in any other is read
+    as English is, which finds names and written numbers, but no number in that language's words.
 
     \b
     Examples:
@@ -179,7 +183,10 @@ def _run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Calla
     With --jsonl a failed line is an answer like another; for a person it goes to stderr, and the exit code is 1.
     """
     if jsonl:
-        answer(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), sys.stdout)
+        try:
+            answer(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), sys.stdout)
+        except UnicodeDecodeError as broken:
+            raise InvalidInput("Standard input must be UTF-8 text.", reason="BAD_INPUT_STREAM") from broken
         return
     failed = False
     for request in given:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from models.errors import InvalidInput, VestibuleError
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import RawText, TextSource
+from server.cli.offline_input import json_object, language_problem
 
 MAX_BATCH = 64
 """Lines judged together at most; enough to keep every thread busy."""
@@ -86,11 +87,9 @@ def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
 
 def _parse(line: str) -> _Request | _Refused:
     try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
-        return _Refused(None, InvalidInput("The line is no JSON object.", reason="BAD_JSON"))
-    if not isinstance(row, dict):
-        return _Refused(None, InvalidInput("The line is no JSON object.", reason="BAD_JSON"))
+        row = json_object(line)
+    except InvalidInput as error:
+        return _Refused(None, error)
     text, source, language = row.get("text"), row.get("source", "typed"), row.get("lang") or "en"
     problem = _problem(text, source, language)
     if problem:
@@ -105,7 +104,7 @@ def _problem(text: object, source: object, language: object) -> str:
         return f"text must have at most {MAX_TEXT_CHARS} characters."
     if source not in _SOURCES:
         return f"source must be one of {', '.join(sorted(_SOURCES))}."
-    return "" if isinstance(language, str) else "lang must be a string."
+    return language_problem(language)
 
 
 def _answers(items: list[_Request | _Refused], redactor: Redactor, why: bool) -> Iterator[dict[str, Any]]:

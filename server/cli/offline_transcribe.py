@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, TextIO
 
 from models.audio import AudioLimits, decode
-from models.errors import InvalidInput, NotFound, VestibuleError
+from models.errors import InvalidInput, VestibuleError
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.types import Segment, SpeechEngine, SpeechOptions
 from models.text import RawText, TextSource
+from server.cli.offline_input import file_bytes, json_object
 
 OFFLINE_LIMITS = AudioLimits(max_bytes=1 << 30, max_s=4 * 3_600.0)
 """The operator's own files on the operator's own machine."""
@@ -47,17 +47,12 @@ def _answer(line: str, engine: SpeechEngine, redactor: Redactor | None) -> dict[
 
 
 def _parse(line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as exc:
-        raise InvalidInput("The line is no JSON object.", reason="BAD_JSON") from exc
-    if not isinstance(row, dict):
-        raise InvalidInput("The line is no JSON object.", reason="BAD_JSON")
+    row = json_object(line)
     return {"id": row.get("id"), "audio": row.get("audio"), "lang": row.get("lang")}
 
 
 def _transcribe(request: dict[str, Any], engine: SpeechEngine, redactor: Redactor | None) -> dict[str, Any]:
-    samples = decode(_read(request["audio"]), OFFLINE_LIMITS)
+    samples = decode(file_bytes(request["audio"], "audio", OFFLINE_LIMITS.max_bytes, "AUDIO_TOO_LARGE"), OFFLINE_LIMITS)
     heard = engine.transcribe(samples, SpeechOptions(language=_language(request["lang"])))
 
     def shown(text: RawText) -> str:
@@ -81,15 +76,6 @@ def _segment(segment: Segment, text: str) -> dict[str, Any]:
         "end_s": round(segment.end_s, 3),
         "confidence": round(segment.confidence, 3),
     }
-
-
-def _read(path: object) -> bytes:
-    if not isinstance(path, str):
-        raise InvalidInput("audio must be the path of a file.")
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as exc:
-        raise NotFound("The audio file cannot be read.", reason="FILE_UNREADABLE", hint="Check the path.") from exc
 
 
 def _language(code: object) -> str | None:

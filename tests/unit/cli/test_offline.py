@@ -61,6 +61,19 @@ def test_json_lines_stay_in_order_and_a_bad_one_is_an_answer(redactor: PhraseRed
     assert (third["id"], third["text"]) == (3, "nobody é")
 
 
+@pytest.mark.parametrize("lang", ["english please", "e", "n\u00e9"])
+def test_what_is_no_language_code_is_refused(redactor: PhraseRedactor, lang: str) -> None:
+    result = run("redact", "I am Maria Lopez.", "--lang", lang)
+    assert result.exit_code == 1
+    assert "ISO 639-1 code such as en. [INVALID_INPUT]" in result.stderr
+
+
+def test_input_that_is_no_text_ends_the_run_with_its_reason(redactor: PhraseRedactor) -> None:
+    result = CliRunner().invoke(cli, ["redact", "--jsonl"], input=b"\xff\n")
+    assert result.exit_code == 1
+    assert "[BAD_INPUT_STREAM]" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["transcribe", "read"])
 def test_files_or_json_lines_not_both_and_not_neither(command: str) -> None:
     assert run(command).exit_code == 2

@@ -31,6 +31,7 @@ def test_answers_come_in_order_and_errors_are_lines(data: Path, tmp_path: Path) 
             {"id": 2, "audio": clip},
             "",
             {"id": 3, "audio": str(tmp_path / "none.wav")},
+            {"id": "folder", "audio": str(tmp_path)},
             {"id": 4, "audio": str(tmp_path / "note.txt")},
             {"id": 5},
             {"id": 6, "audio": clip, "lang": 7},
@@ -40,7 +41,7 @@ def test_answers_come_in_order_and_errors_are_lines(data: Path, tmp_path: Path) 
         ],
         ["guten Tag", "", "good day"],
     )
-    assert [r["id"] for r in rows] == [1, 2, 3, 4, 5, 6, None, None, "last"]
+    assert [r["id"] for r in rows] == [1, 2, 3, "folder", 4, 5, 6, None, None, "last"]
     assert rows[0]["text"] == "guten Tag"
     assert rows[0]["segments"] == [
         {"text": "guten Tag", "start_s": 0.0, "end_s": rows[0]["audio_s"], "confidence": 0.9}
@@ -49,6 +50,7 @@ def test_answers_come_in_order_and_errors_are_lines(data: Path, tmp_path: Path) 
     reasons = [r["error"]["reason"] for r in rows if "error" in r]
     assert reasons == [
         "NO_SPEECH",
+        "NO_SUCH_FILE",
         "FILE_UNREADABLE",
         "UNSUPPORTED_MEDIA",
         "INVALID_INPUT",

@@ -1,0 +1,65 @@
+"""What the three offline commands read alike: a JSON object, and a file that it names."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from models.errors import InvalidInput, NotFound, TooLarge
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+
+
+def json_object(line: str) -> dict[str, Any]:
+    """Parse one line.
+
+    Raises:
+        InvalidInput: BAD_JSON.
+    """
+    try:
+        request = json.loads(line)
+    except (json.JSONDecodeError, RecursionError):
+        request = None
+    if not isinstance(request, dict):
+        raise InvalidInput("The line is no JSON object.", reason="BAD_JSON")
+    return request
+
+
+def file_bytes(path: object, field: str, limit_bytes: int, too_large: str) -> bytes:
+    """The bytes of a file; its size is looked at before they are read.
+
+    Args:
+        path: What the request gives.
+        field: Where it gives it, for the message.
+        limit_bytes: The most that is read.
+        too_large: Reason when the file has more.
+
+    Raises:
+        InvalidInput: It is no path.
+        NotFound: NO_SUCH_FILE when nothing is there, FILE_UNREADABLE when it is a folder or may not be read.
+        TooLarge: It has too many bytes.
+    """
+    if not isinstance(path, str) or not path:
+        raise InvalidInput(f"{field} must be the path of a file.")
+    try:
+        size = Path(path).stat().st_size
+        if size > limit_bytes:
+            raise TooLarge(f"The file has {size} bytes, {limit_bytes} are allowed.", reason=too_large)
+        return Path(path).read_bytes()
+    except FileNotFoundError as exc:
+        raise NotFound("There is no such file.", reason="NO_SUCH_FILE", hint="Check the path.") from exc
+    except (OSError, ValueError) as exc:  # ValueError: a path with a zero byte in it
+        raise NotFound(
+            "The file cannot be read.", reason="FILE_UNREADABLE", hint="Is it a file, and may you read it?"
+        ) from exc
+
+
+def language_problem(code: object) -> str:
+    """What is wrong with a language code; empty when nothing is. None and "" mean the default."""
+    if code is None or code == "":
+        return ""
+    if not isinstance(code, str):
+        return "lang must be a string."
+    return "" if _LANGUAGE.fullmatch(code) else "lang must be an ISO 639-1 code such as en."
