@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -21,6 +21,7 @@ import psutil
 
 from server.cli.demo.planted import data_folder, planted_values
 from server.cli.demo.processes import Child, free_ports, wait_until
+from server.cli.demo.stage import Stage, Sweep, exports
 from server.cli.demo.story import Story
 from server.cli.output import Failure, table_text
 
@@ -34,44 +35,6 @@ ANALYST_TIMEOUT_S = 60.0
 _ADDRESS = re.compile(r"http://[\w.:]+")
 
 
-@dataclass(slots=True)
-class Stage:
-    """What runs, and where.
-
-    Attributes:
-        home: Folder of the demo: ledger, state, logs.
-        ours: Whether the upstream is our scripted one.
-    """
-
-    home: Path
-    grpc_port: int
-    quack_port: int
-    dashboard_port: int
-    metrics_port: int
-    ours: bool
-    children: list[Child]
-
-    @property
-    def state(self) -> Path:
-        """The server's state folder."""
-        return self.home / "state"
-
-    @property
-    def ledger(self) -> Path:
-        """The server's DuckDB file."""
-        return self.home / "data" / "ledger.duckdb"
-
-    @property
-    def received(self) -> Path:
-        """What the scripted upstream received, byte for byte."""
-        return self.home / "upstream-received.bin"
-
-    @property
-    def address(self) -> str:
-        """Of the gRPC server."""
-        return f"127.0.0.1:{self.grpc_port}"
-
-
 def play(settings: Settings, *, keep: bool, output: Path) -> int:
     """Play the whole demo and return the exit code."""
     story = Story()
@@ -79,7 +42,7 @@ def play(settings: Settings, *, keep: bool, output: Path) -> int:
     story.say("Vestibule, the main job on real models. Everything runs on this machine, in a folder of its own.")
     with _signals_as_exit(), ExitStack() as cleanup:
         stage = _prepare(settings)
-        cleanup.callback(_sweep, stage, keep)
+        cleanup.push(Sweep(stage, keep))
         with story.step("Starting the stand-in for the remote LLM, and the server with its Ray workers"):
             _start(stage, settings, story)
         pictures = _visit(stage, story, data, output)
@@ -87,12 +50,14 @@ def play(settings: Settings, *, keep: bool, output: Path) -> int:
             _analyse(stage, story)
         with story.step("Proof: what was spoken and photographed is looked for everywhere"):
             clean = _prove(stage, story, data, pictures)
+        stage.failed = not clean
         if keep and clean:
             cleanup.pop_all()
             _say_how_to_stop(stage, story)
             return 0
         with story.step("Stopping everything"):
             stopped = _stop(stage, story)
+        stage.failed = not (clean and stopped)
         story.say(f"\n{'Done' if clean and stopped else 'FAILED'} after {story.elapsed_s:.0f} s.")
         return 0 if clean and stopped else 1
 
@@ -254,24 +219,20 @@ def _stop(stage: Stage, story: Story) -> bool:
     return clean
 
 
-def _sweep(stage: Stage, keep: bool) -> None:
-    """Whatever happened: nothing stays behind. After a failure with --keep the folder does, for a look at the logs."""
-    for child in reversed(stage.children):
-        child.stop()
-        child.kill_family()
-    if keep:
-        click.echo(f"Logs: {stage.home}", err=True)
-    else:
-        shutil.rmtree(stage.home, ignore_errors=True)
-
-
 def _say_how_to_stop(stage: Stage, story: Story) -> None:
     pids = " ".join(str(child.process.pid) for child in reversed(stage.children))
     story.say("\nEverything goes on running, as you asked:")
-    story.say(f"  gRPC server     {stage.address}   (try: vestibule status --address {stage.address})")
+    story.say(f"  gRPC server     {stage.address}")
+    story.say(f"  live ledger     quack:localhost:{stage.quack_port}")
     story.say(f"  Ray dashboard   http://127.0.0.1:{stage.dashboard_port}")
+    story.say(f"  metrics         http://127.0.0.1:{stage.metrics_port}/metrics")
     story.say(f"  folder          {stage.home}")
-    story.say(f"Stop it with:     kill {pids} && rm -r {stage.home}")
+    story.say("So that `vestibule status`, `sessions list`, `funnel`, `sql`, `dlq list` and `breakers` ask it:")
+    if shutil.which("vestibule") is None:  # `make demo` runs it out of a virtual environment that is not active
+        click.echo(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
+    click.echo(exports(stage))  # as one line, whatever the width, to be copied
+    story.say("Stop it with:")
+    click.echo(f"kill {pids} && rm -r {shlex.quote(str(stage.home))}")
 
 
 @contextmanager
