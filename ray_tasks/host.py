@@ -50,7 +50,7 @@ class RayHost:
             Unavailable: It cannot be had.
         """
         _quiet()
-        if self.local:
+        if self.local or self._config.address.startswith(f"{LOOPBACK}:"):
             _keep_on_loopback()
         self._before = children()
         try:
@@ -113,7 +113,7 @@ def _keep_on_loopback() -> None:
 
     Ray takes the address of the network for a node that others could join, also where 127.0.0.1 is asked for, and its
     processes then listen on all addresses. This constant, made for machines whose firewall asks, turns that off; it
-    must stay on to join a cluster.
+    must stay on to join a cluster elsewhere, and be off to find the node of one that was started this way.
     """
     ray_constants.ENABLE_RAY_CLUSTER = False
 
