@@ -53,11 +53,12 @@ def _kill_while_it_writes(path: Path, first: int, chance: random.Random) -> list
     wanted = chance.randrange(1, ACKNOWLEDGED_AT_MOST)
     lines = [child.stdout.readline() for _ in range(wanted)]
     child.send_signal(signal.SIGKILL)
-    rest, problems = child.communicate(timeout=60)
-    lines += [line for line in rest.splitlines(keepends=True) if line.endswith("\n")]
+    # Not ``communicate``, which reads the pipe behind the back of what ``readline`` has taken out of it already.
+    lines += child.stdout.readlines()
+    _, problems = child.communicate(timeout=60)
     assert all(lines), problems
     assert child.returncode == -signal.SIGKILL
-    return [int(line) for line in lines]
+    return [int(line) for line in lines if line.endswith("\n")]  # the kill may tear the last one
 
 
 def _pairs(cursor: Cursor) -> dict[int, int]:
