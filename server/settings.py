@@ -33,6 +33,11 @@ class SpeechSettings(WorkerSettings):
 
     engine: Literal["ctranslate2", "openai-whisper"] = Field("ctranslate2", description="Which Whisper engine.")
     weights: str = Field("whisper-base", description="Name of the weights, see `vestibule models list`.")
+    threads: int = Field(
+        1,
+        ge=1,
+        description="Threads that the engine uses. CTranslate2 decodes fastest with 1; openai-whisper wants more.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
 
 

@@ -68,7 +68,7 @@ class CTranslate2Engine(WindowedEngine):
     efforts = 3
 
     def __init__(
-        self, folder: Path, vad: Vad, device: str = "auto", threads: int = 2, context: ContextRules = DEFAULT_CONTEXT
+        self, folder: Path, vad: Vad, device: str = "auto", threads: int = 1, context: ContextRules = DEFAULT_CONTEXT
     ) -> None:
         super().__init__(vad)
         if device == "auto":

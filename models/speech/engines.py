@@ -19,7 +19,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 def build_engine(
-    name: str, cache: Path, device: Device = "auto", threads: int = 2, weights: str = DEFAULT_WEIGHTS
+    name: str, cache: Path, device: Device = "auto", threads: int = 1, weights: str = DEFAULT_WEIGHTS
 ) -> SpeechEngine:
     """Load a speech engine and its voice activity detector from placed weights.
 
