@@ -21,6 +21,7 @@ from models.speech.engines import build_vad
 from ray_tasks.cluster import Cluster, Step
 from ray_tasks.gateway import RayGateway
 from ray_tasks.types import ClusterConfig, WorkerConfig
+from server.allocator import keep_freed_memory
 from server.analysts import Analysts
 from server.attempts import log_attempt
 from server.conversation.cutting import cutter_maker
@@ -67,6 +68,7 @@ _OPERATORS_TO_MEND = frozenset({"ADDRESS_IN_USE", "LEDGER_LOCKED"})
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code. Prints one line when ready."""
     configure(settings.log_level, settings.log_format)
+    keep_freed_memory()
     try:
         asyncio.run(_serve(settings))
     except VestibuleError as error:

@@ -10,11 +10,14 @@ from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, SessionState
 
 
-def material_arrived(cursor: Cursor, session_id: str, now: datetime) -> SessionRow:
+def material_arrived(cursor: Cursor, session_id: str, now: datetime) -> tuple[SessionRow, bool]:
     """Note that a session has something new.
 
     The first material begins the work. When a record waits for approval it was built without the new material, so it
     is withdrawn, and nobody approves half of what was said.
+
+    Returns:
+        The session as it is now, and whether it is in another stage than before.
 
     Raises:
         NotFound: SESSION_NOT_FOUND.
@@ -23,9 +26,9 @@ def material_arrived(cursor: Cursor, session_id: str, now: datetime) -> SessionR
     session = sessions.require_open(cursor, session_id)
     if session.state is SessionState.IN_PROGRESS:
         sessions.touch(cursor, session_id, now)
-        return replace(session, update_time=now)
+        return replace(session, update_time=now), False
     reason = ""
     if session.state is SessionState.AWAITING_APPROVAL:
         recommendations.supersede_pending(cursor, session_id)
         reason = "new_material"
-    return sessions.transition(cursor, session_id, SessionState.IN_PROGRESS, now, reason)
+    return sessions.transition(cursor, session_id, SessionState.IN_PROGRESS, now, reason), True

@@ -96,7 +96,7 @@ class ReadUpload(Handler):
                 entities=sum(reading.text.counts.values()),
                 compute_ms=round(1000 * reading.compute_s),
             )
-            events.insert_one(cursor, done)
+            events.append(cursor, done)
             return row
 
         async def after(row: UploadRow) -> None:
@@ -112,7 +112,7 @@ class ReadUpload(Handler):
             now = self._clock()
             row = uploads.fail(cursor, job.payload["upload_id"], now, error.reason)
             session = sessions.get(cursor, row.session_id)
-            events.insert_one(cursor, make_event(session, "upload_failed", now, reason=error.reason.lower()))
+            events.append(cursor, make_event(session, "upload_failed", now, reason=error.reason.lower()))
             return row
 
         async def after(row: UploadRow) -> None:
@@ -231,7 +231,7 @@ class WriteReply(Handler):
             session = sessions.get(cursor, row.session_id)
             now = self._clock()
             took_s = (now - row.create_time).total_seconds()
-            events.insert_one(cursor, make_event(session, "replied_late", now, took_s=took_s, origin=reply.origin))
+            events.append(cursor, make_event(session, "replied_late", now, took_s=took_s, origin=reply.origin))
             return row
 
         async def after(row: TurnRow) -> None:

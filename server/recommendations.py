@@ -187,7 +187,7 @@ class Recommender:
                 origin=row.origin,
                 **({"reason": reason} if reason else {}),
             )
-            events.insert_one(cursor, decided)
+            events.append(cursor, decided)
             return _Stored(row, session)
 
         stored = await self._ledger.write(write)
@@ -226,7 +226,7 @@ class Recommender:
         before = sessions.require_open(cursor, row.session_id)
         session = sessions.transition(cursor, row.session_id, SessionState.AWAITING_APPROVAL, now)
         recommendations.insert_recommendation(cursor, row)
-        events.insert_one(cursor, make_event(session, "record_proposed", now, origin=row.origin))
+        events.append(cursor, make_event(session, "record_proposed", now, origin=row.origin))
         if row.origin is Origin.FALLBACK and self._assistant.configured:
             job = new_job(
                 PROPOSE_RECORD,

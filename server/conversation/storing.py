@@ -6,7 +6,7 @@ from models.text import RedactedText
 from server.conversation.recogniser import Heard
 from server.events import make_event
 from server.jobs import JobQueue
-from server.ledger import events, sessions, streams, turns
+from server.ledger import events, streams, turns
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow, Origin, SessionRow, TurnRow
 from server.ledger.writer import Ledger
@@ -32,10 +32,9 @@ class StreamStore:
         turn = heard.turn
 
         def write(cursor: Cursor) -> tuple[SessionRow, bool]:
-            before = sessions.get(cursor, self._session.id)
-            session = material_arrived(cursor, self._session.id, self._clock())
+            session, moved = material_arrived(cursor, self._session.id, self._clock())
             if turns.insert_turn(cursor, turn):
-                events.insert_one(cursor, _turn_finished(session, turn, self._clock))
+                events.append(cursor, _turn_finished(session, turn, self._clock))
             streams.save_progress(
                 cursor,
                 self._stream_id,
@@ -44,7 +43,7 @@ class StreamStore:
                 next_utterance=heard.next_utterance,
                 carry=heard.carry,
             )
-            return session, session.state is not before.state
+            return session, moved
 
         session, moved = await self._ledger.write(write)
         if moved:
@@ -55,7 +54,7 @@ class StreamStore:
         row = make_event(self._session, "no_speech", self._clock(), utterance=utterance)
 
         def write(cursor: Cursor) -> None:
-            events.insert_one(cursor, row)
+            events.append(cursor, row)
             streams.save_progress(
                 cursor,
                 self._stream_id,
@@ -71,7 +70,7 @@ class StreamStore:
 
         def write(cursor: Cursor) -> None:
             turns.set_reply(cursor, turn.id, text, origin)
-            events.insert_one(cursor, make_event(self._session, "replied", self._clock(), origin=origin))
+            events.append(cursor, make_event(self._session, "replied", self._clock(), origin=origin))
 
         await self._ledger.write(write)
 

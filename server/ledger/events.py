@@ -63,11 +63,6 @@ def append(cursor: Cursor, row: EventRow) -> None:
     _insert(cursor, [row])
 
 
-def insert_one(cursor: Cursor, row: EventRow) -> bool:
-    """Insert one event; returns whether it is new."""
-    return insert_many(cursor, [row]).new == 1
-
-
 def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> Recorded:
     """Insert events; those whose id is known, in the ledger or earlier in the batch, are left out and counted.
 

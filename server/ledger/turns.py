@@ -11,7 +11,7 @@ from server.ledger.columns import (
     count,
     fetch_all,
     fetch_one,
-    insert_if_new,
+    insert,
     stored_time,
     text_columns,
     text_of,
@@ -29,7 +29,7 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
     """
     if find_utterance(cursor, row.stream_id, row.utterance) is not None:
         return False
-    is_new = insert_if_new(
+    insert(
         cursor,
         "turns",
         {
@@ -49,13 +49,12 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
             "reply_origin": row.reply_origin,
         },
     )
-    if is_new:
-        count(
-            cursor,
-            "UPDATE sessions SET turn_count = turn_count + 1, update_time = greatest(update_time, ?) WHERE id = ?",
-            [stored_time(row.create_time), row.session_id],
-        )
-    return is_new
+    count(
+        cursor,
+        "UPDATE sessions SET turn_count = turn_count + 1, update_time = greatest(update_time, ?) WHERE id = ?",
+        [stored_time(row.create_time), row.session_id],
+    )
+    return True
 
 
 def get(cursor: Cursor, turn_id: str) -> TurnRow:

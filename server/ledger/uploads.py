@@ -13,7 +13,7 @@ from server.ledger.columns import (
     count,
     fetch_all,
     fetch_one,
-    insert_if_new,
+    insert,
     stored_time,
     text_columns,
     text_or_none,
@@ -22,9 +22,9 @@ from server.ledger.columns import (
 from server.ledger.types import UploadRow, UploadState
 
 
-def insert_upload(cursor: Cursor, row: UploadRow) -> bool:
-    """Store an upload; returns whether it is new."""
-    return insert_if_new(
+def insert_upload(cursor: Cursor, row: UploadRow) -> None:
+    """Store an upload whose id is new."""
+    insert(
         cursor,
         "uploads",
         {

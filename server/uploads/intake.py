@@ -243,7 +243,7 @@ def _record(cursor: Cursor, upload: UploadRow, job: JobRow) -> _Kept:
         if (known.session_id, known.sha256) != (upload.session_id, upload.sha256):
             raise _reused()
         return _Kept(known, sessions.get(cursor, known.session_id), new=False)
-    session = material_arrived(cursor, upload.session_id, upload.create_time)
+    session, _moved = material_arrived(cursor, upload.session_id, upload.create_time)
     uploads.insert_upload(cursor, upload)
     jobs.enqueue(cursor, job)
     accepted = make_event(
@@ -254,7 +254,7 @@ def _record(cursor: Cursor, upload: UploadRow, job: JobRow) -> _Kept:
         media_type=upload.media_type,
         size_bytes=upload.size_bytes,
     )
-    events.insert_one(cursor, accepted)
+    events.append(cursor, accepted)
     return _Kept(upload, session, new=True)
 
 
