@@ -6,7 +6,8 @@ Printed, each with its peer from the same run and the ratio or the difference:
 
 utterance   a five-second utterance, from the client's end mark to the redacted final over gRPC and Ray, against the
             same recognition and redaction as plain calls in this process; medians
-upload      10 MB over loopback, checked, encrypted and durable, against a bare grpc.aio server that counts the bytes
+upload      10 MB over loopback, checked, encrypted and durable, against a bare grpc.aio server that counts the bytes,
+            in messages of three sizes
 start       from `vestibule serve` to health SERVING, with warm weights
 memory      the server and everything that it started, shared pages counted once (PSS)
 
@@ -53,7 +54,10 @@ from server.settings import Settings
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 UTTERANCE_S = 5
 UPLOAD_BYTES = 10 * 1024 * 1024
-CHUNK_BYTES = 256 * 1024
+KIBIBYTE = 1024
+MESSAGE_BYTES = (16 * KIBIBYTE, 64 * KIBIBYTE, 256 * KIBIBYTE)
+"""From what gRPC's authors advise for streams, 16 to 64 KiB, to the largest message that we take."""
+
 MEBIBYTE = 1024 * 1024
 
 Pcm = npt.NDArray[np.int16]
@@ -88,11 +92,22 @@ async def measure(server: Running, pcm: Pcm, rounds: int, uploads: int) -> None:
         once, wired = statistics.median(local[1:]), statistics.median(remote[1:])
         print(f"utterance in one process      {once * 1000:8.1f} ms")
         print(f"utterance gRPC + Ray          {wired * 1000:8.1f} ms     {(wired - once) * 1000:+.1f} ms (at most +30)")
-        ours = statistics.median([await upload(channel) for _ in range(uploads + 1)][1:])
-    bare = await bare_uploads(uploads)
-    size = UPLOAD_BYTES / MEBIBYTE
-    print(f"upload    bare counting server  {size / bare:8.0f} MiB/s")
-    print(f"upload    Vestibule             {size / ours:8.0f} MiB/s  {bare / ours:.2f} of it (at least 0.70)")
+        with bare_server() as address:
+            async with grpc.aio.insecure_channel(address) as bare:
+                for message_bytes in MESSAGE_BYTES:
+                    await compare_uploads(channel, bare, message_bytes, uploads)
+
+
+async def compare_uploads(channel: grpc.aio.Channel, bare: grpc.aio.Channel, message_bytes: int, uploads: int) -> None:
+    """Both take turns here too."""
+    ours, theirs = [], []
+    for _ in range(uploads + 1):
+        ours.append(await upload(channel, message_bytes))
+        theirs.append(await bare_upload(bare, message_bytes))
+    once, counted = statistics.median(ours[1:]), statistics.median(theirs[1:])
+    size, kib = UPLOAD_BYTES / MEBIBYTE, message_bytes // KIBIBYTE
+    print(f"upload    {kib:3d} KiB, bare server   {size / counted:8.0f} MiB/s")
+    print(f"upload    {kib:3d} KiB, Vestibule     {size / once:8.0f} MiB/s  {counted / once:.2f} of it (at least 0.70)")
 
 
 def engine_ms(ledger: Path) -> float:
@@ -166,7 +181,7 @@ async def new_session(channel: grpc.aio.Channel) -> str:
     return (await session_pb2_grpc.SessionServiceStub(channel).StartSession(request)).session.id
 
 
-async def upload(channel: grpc.aio.Channel) -> float:
+async def upload(channel: grpc.aio.Channel, message_bytes: int) -> float:
     """Seconds of one upload. The content is a WAV header and noise: accepted at once, then refused by a worker."""
     content = b"RIFF\xff\xff\xff\x7fWAVEfmt " + os.urandom(UPLOAD_BYTES - 16)
     description = media_pb2.UploadDescription(
@@ -177,34 +192,33 @@ async def upload(channel: grpc.aio.Channel) -> float:
         sha256=hashlib.sha256(content).digest(),
     )
     stub = media_pb2_grpc.MediaServiceStub(channel)
-    took = await send(stub, description, content)
+    took = await send(stub, description, content, message_bytes)
     async for _ in stub.WatchUpload(media_pb2.WatchUploadRequest(upload_id=description.upload_id)):
         pass  # until the worker has refused it, so that the next one has the machine to itself
     return took
 
 
 async def send(
-    stub: media_pb2_grpc.MediaServiceAsyncStub, description: media_pb2.UploadDescription, content: bytes
+    stub: media_pb2_grpc.MediaServiceAsyncStub,
+    description: media_pb2.UploadDescription,
+    content: bytes,
+    message_bytes: int,
 ) -> float:
     async def parts() -> AsyncIterator[media_pb2.UploadRequest]:
         yield media_pb2.UploadRequest(description=description)
-        for at in range(0, len(content), CHUNK_BYTES):
-            yield media_pb2.UploadRequest(data=content[at : at + CHUNK_BYTES])
+        for at in range(0, len(content), message_bytes):
+            yield media_pb2.UploadRequest(data=content[at : at + message_bytes])
 
     began = time.perf_counter()
     await stub.Upload(parts())
     return time.perf_counter() - began
 
 
-async def bare_uploads(uploads: int) -> float:
-    """Median seconds of an upload to the server of benchmarks/_bare_server.py, in a process of its own."""
+async def bare_upload(channel: grpc.aio.Channel, message_bytes: int) -> float:
+    """Seconds of an upload to the server of benchmarks/_bare_server.py, which has a process of its own."""
     content = os.urandom(UPLOAD_BYTES)
     description = media_pb2.UploadDescription(size_bytes=len(content))
-    with bare_server() as address:
-        async with grpc.aio.insecure_channel(address) as channel:
-            stub = media_pb2_grpc.MediaServiceStub(channel)
-            took = [await send(stub, description, content) for _ in range(uploads + 1)]
-    return statistics.median(took[1:])
+    return await send(media_pb2_grpc.MediaServiceStub(channel), description, content, message_bytes)
 
 
 if __name__ == "__main__":

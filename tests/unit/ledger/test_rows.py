@@ -60,8 +60,7 @@ def test_turns_count_in_their_session_once(cursor: Cursor) -> None:
 
 def test_uploads(cursor: Cursor) -> None:
     row = upload("s")
-    assert uploads.insert_upload(cursor, row)
-    assert not uploads.insert_upload(cursor, row)
+    uploads.insert_upload(cursor, row)
     assert uploads.get(cursor, row.id) == row
     begun = uploads.begin_attempt(cursor, row.id, after(1))
     assert (begun.state, begun.attempts) == (UploadState.PROCESSING, 1)
