@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 import psutil
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.cli.demo.processes import Child, free_ports, wait_until
+from server.cli.demo.processes import Child, free_ports, serving, wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def running(home: Path, *assignments: str) -> Iterator[Running]:
         arguments += ["--set", assignment]
     child = Child.start("server", arguments, home / "server.log")
     try:
-        wait_until(lambda: _serving(address), child, 90.0, "The server was not ready")
+        wait_until(lambda: serving(address), child, 90.0, "The server was not ready")
         yield Running(address, child.process.pid)
     finally:
         child.stop()
@@ -67,12 +65,3 @@ def pss_bytes(pid: int) -> int:
         with contextlib.suppress(psutil.NoSuchProcess):
             total += process.memory_full_info().pss
     return total
-
-
-def _serving(address: str) -> bool:
-    with grpc.insecure_channel(address) as channel:
-        try:
-            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2.0)
-        except grpc.RpcError:
-            return False
-    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)

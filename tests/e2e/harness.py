@@ -20,7 +20,6 @@ import grpc.aio
 import psutil
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 from vestibule.v1 import (
     admin_pb2_grpc,
@@ -34,7 +33,7 @@ from vestibule.v1 import (
     session_pb2_grpc,
 )
 
-from server.cli.demo.processes import Child, free_ports, wait_until
+from server.cli.demo.processes import Child, free_ports, serving, wait_until
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 READY_TIMEOUT_S = 90.0
@@ -116,16 +115,6 @@ def stop_server(server: Server) -> None:
     if server.child.alive:
         server.child.stop()
     server.child.kill_family()
-
-
-def serving(address: str) -> bool:
-    """Whether health says SERVING."""
-    with grpc.insecure_channel(address) as channel:
-        try:
-            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2.0)
-        except grpc.RpcError:
-            return False
-    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 class App:

@@ -20,7 +20,7 @@ import click
 import psutil
 
 from server.cli.demo.planted import data_folder, planted_values
-from server.cli.demo.processes import Child, free_ports, wait_until
+from server.cli.demo.processes import Child, free_ports, serving, wait_until
 from server.cli.demo.stage import Stage, Sweep, exports
 from server.cli.demo.story import Story
 from server.cli.output import Failure, table_text
@@ -87,7 +87,7 @@ def _start(stage: Stage, settings: Settings, story: Story) -> None:
     server = Child.start("server", arguments, stage.home / "server.log")
     stage.children.append(server)
     story.say(f"Server: process {server.process.pid}, gRPC on {stage.address}, log in {server.log}")
-    wait_until(lambda: _serving(stage.address), server, SERVER_TIMEOUT_S, "The server was not ready")
+    wait_until(lambda: serving(stage.address), server, SERVER_TIMEOUT_S, "The server was not ready")
     story.say("Server: SERVING")
 
 
@@ -106,18 +106,6 @@ def _start_upstream(stage: Stage, story: Story) -> str:
         f"Stand-in LLM: process {upstream.process.pid}, OpenAI chat API on {url} (set VESTIBULE_LLM_BASE_URL for yours)"
     )
     return url
-
-
-def _serving(address: str) -> bool:
-    import grpc
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-    with grpc.insecure_channel(address) as channel:
-        try:
-            reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2.0)
-        except grpc.RpcError:
-            return False
-    return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def _visit(stage: Stage, story: Story, data: Path, output: Path) -> list[Path]:
