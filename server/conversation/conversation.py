@@ -162,7 +162,7 @@ class Conversation:
                 if self._ears.heard_s > self._bounds.stream_s:
                     raise TooLarge(f"The stream is longer than {self._bounds.stream_s:g} s.", reason="STREAM_TOO_LONG")
             case TextIn():
-                await self._heard.put(Typed(self._ears.take_number(), item.text))
+                await self._heard.put(Typed(self._ears.take_number(), item.text, item.id))
             case EndMark():
                 await self._hand_on(*self._ears.end_mark())
             case ProposeIn():

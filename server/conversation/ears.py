@@ -182,8 +182,10 @@ class Ears:
         return await asyncio.shield(task)
 
     def _take_in(self, data: bytes) -> tuple[Samples, list[Began | Ended]]:
+        # In this order: bytes that cannot be decoded stay out of the log, where every resume would fail on them again.
+        heard = self._listen(data)
         self._log.append(data)
-        return self._listen(data)
+        return heard
 
     def _listen(self, data: bytes) -> tuple[Samples, list[Began | Ended]]:
         samples = self._skipped(self._decoder.feed(data))

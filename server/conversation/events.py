@@ -18,9 +18,10 @@ class AudioIn:
 
 @dataclass(frozen=True, slots=True)
 class TextIn:
-    """Something typed."""
+    """Something typed; ``id`` is the client's own, empty when it will never send it again."""
 
     text: RawText
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
 from models.redaction.types import RedactionContext
@@ -35,6 +35,7 @@ class Typed:
 
     number: int
     text: RawText
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Heard:
 
 Emit = Callable[[Output], Awaitable[None]]
 Store = Callable[[Heard], Awaitable[None]]
+Known = Callable[[str], Awaitable[TurnRow | None]]
 Silence = Callable[[int, int], Awaitable[None]]
 
 
@@ -72,6 +74,7 @@ class Recogniser:
     Args:
         emit: Sends an event to the client.
         store: Makes a turn durable, together with its events.
+        known: Finds a turn that is stored already.
         silence: Records that an utterance, up to a sample, held no speech.
     """
 
@@ -83,6 +86,7 @@ class Recogniser:
         carry: bytes,
         emit: Emit,
         store: Store,
+        known: Known,
         silence: Silence,
         clock: Clock,
         metrics: Metrics,
@@ -92,6 +96,7 @@ class Recogniser:
         self._carry = carry
         self._emit = emit
         self._store = store
+        self._known = known
         self._silence = silence
         self._clock = clock
         self._metrics = metrics
@@ -107,10 +112,16 @@ class Recogniser:
         await self._follow(item)
         return None if item.left else await self._finish(item)
 
-    async def _read(self, item: Typed) -> TurnRow:
+    async def _read(self, item: Typed) -> TurnRow | None:
+        turn_id = self._turn_id(item.id)
+        if item.id and (known := await self._known(turn_id)) is not None:
+            # It was sent again after the connection broke. Whoever stored it has seen to its answer.
+            await self._emit(Final(known))
+            return None
         context = RedactionContext(TextSource.TYPED, self._listening.language or "en")
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._listening.language)
+        turn = replace(turn, id=turn_id)
         await self._store(Heard(turn, self._carry, item.number + 1, None))
         await self._announce(turn)
         return turn
@@ -179,6 +190,11 @@ class Recogniser:
 
     def _window(self, utterance: Utterance, *, final: bool) -> SpeechWindow:
         return SpeechWindow(utterance.pcm(), final, self._carry, self._listening.language, self._listening.vocabulary)
+
+    def _turn_id(self, text_id: str) -> str:
+        """One id for one text of a stream; a fresh one for a text without an id."""
+        name = f"{self._listening.stream_id}/{text_id}"
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, name) if text_id else uuid.uuid4())
 
     def _turn(
         self,

@@ -49,6 +49,10 @@ class StreamStore:
         if moved:
             self._hub.publish(session, session.id)
 
+    async def known(self, turn_id: str) -> TurnRow | None:
+        """A turn that is stored already."""
+        return await self._ledger.read(lambda cursor: turns.find(cursor, turn_id))
+
     async def silence(self, utterance: int, finalized_samples: int) -> None:
         """An utterance without speech, for the funnel; a resumed stream does not hear it again."""
         row = make_event(self._session, "no_speech", self._clock(), utterance=utterance)

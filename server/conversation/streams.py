@@ -22,7 +22,7 @@ from server.conversation.storing import StreamStore
 from server.conversation.voice import Voice
 from server.jobs import JobQueue
 from server.ledger import sessions, streams, turns
-from server.ledger.types import Clock, RecommendationRow, SessionRow, StreamRow
+from server.ledger.types import Clock, RecommendationRow, SessionRow, StreamRow, TurnRow
 from server.ledger.writer import Ledger
 from server.lifecycle import Lifecycle
 from server.llm.types import Assistant, Exchange
@@ -44,6 +44,7 @@ class StreamConfig:
     Attributes:
         encoding: ``PCM_S16LE``, ``CONTAINER`` or ``UNSPECIFIED`` when only text is typed.
         end_silence_s: Silence that ends an utterance; None takes the default.
+        next_utterance: With a token, the number from which on stored finals are sent again; None sends none.
     """
 
     session_id: str
@@ -54,6 +55,7 @@ class StreamConfig:
     end_silence_s: float | None
     reply: bool
     resume_token: str
+    next_utterance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,17 @@ class StreamLimits:
 
 @dataclass(slots=True)
 class OpenStream:
-    """A stream that is set up."""
+    """A stream that is set up.
+
+    Attributes:
+        missed: On a resumed stream, stored turns that the client has not seen the finals of; they come first.
+    """
 
     id: str
     token: str
     next_offset: int
     conversation: Conversation
+    missed: list[TurnRow]
 
 
 MakeCutter = Callable[[int, float | None], Cutter]
@@ -144,9 +151,10 @@ class Streams:
             row, token = await (
                 self._resume(stream_id, config) if config.resume_token else self._begin(stream_id, config, session)
             )
+            missed = await self._missed(config, row)
             conversation = await self._conversation(config, session, row)
             try:
-                yield OpenStream(row.id, token, row.next_offset, conversation)
+                yield OpenStream(row.id, token, row.next_offset, conversation, missed)
             finally:
                 await conversation.close()
                 # From now on the time counts for which it can be resumed.
@@ -203,6 +211,12 @@ class Streams:
         kept = await asyncio.to_thread(self._spool.read_log, row.id) if row.id in self._logs() else b""
         return replace(row, next_offset=len(kept)), config.resume_token
 
+    async def _missed(self, config: StreamConfig, row: StreamRow) -> list[TurnRow]:
+        known = config.next_utterance
+        if not config.resume_token or known is None:
+            return []
+        return await self._ledger.read(lambda cursor: turns.list_of_stream(cursor, row.id, known))
+
     def _logs(self) -> set[str]:
         return self._spool.log_ids()
 
@@ -226,6 +240,7 @@ class Streams:
             carry=row.carry,
             emit=outputs.put,
             store=store.turn,
+            known=store.known,
             silence=store.silence,
             clock=self._clock,
             metrics=self._metrics,

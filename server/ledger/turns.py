@@ -63,16 +63,28 @@ def get(cursor: Cursor, turn_id: str) -> TurnRow:
     Raises:
         NotFound: TURN_NOT_FOUND.
     """
-    row = fetch_one(cursor, "SELECT * FROM turns WHERE id = ?", [turn_id])
-    if row is None:
+    turn = find(cursor, turn_id)
+    if turn is None:
         raise NotFound("There is no such turn.", reason="TURN_NOT_FOUND")
-    return _turn(row)
+    return turn
 
 
 def find_utterance(cursor: Cursor, stream_id: str, utterance: int) -> TurnRow | None:
     """The turn that an utterance of a stream became."""
     rows = fetch_all(cursor, "SELECT * FROM turns WHERE stream_id = ?", [stream_id])
     return next((_turn(row) for row in rows if row["utterance"] == utterance), None)
+
+
+def find(cursor: Cursor, turn_id: str) -> TurnRow | None:
+    """A turn, if it is there."""
+    row = fetch_one(cursor, "SELECT * FROM turns WHERE id = ?", [turn_id])
+    return None if row is None else _turn(row)
+
+
+def list_of_stream(cursor: Cursor, stream_id: str, from_utterance: int) -> list[TurnRow]:
+    """Turns of a stream from an utterance on, in order."""
+    rows = fetch_all(cursor, "SELECT * FROM turns WHERE stream_id = ?", [stream_id])
+    return sorted((_turn(row) for row in rows if row["utterance"] >= from_utterance), key=lambda turn: turn.utterance)
 
 
 def set_reply(cursor: Cursor, turn_id: str, reply: RedactedText, origin: Origin) -> TurnRow:

@@ -34,6 +34,8 @@ class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
             yield pb.ConverseResponse(
                 configured=pb.Configured(stream_id=stream.id, resume_token=stream.token, next_offset=stream.next_offset)
             )
+            for turn in stream.missed:
+                yield _response(events.Final(turn))
             async with aclosing(stream.conversation.run(_inputs(request_iterator))) as outputs:
                 async for output in outputs:
                     yield _response(output)
@@ -56,6 +58,7 @@ def _config(message: pb.ConverseConfig) -> StreamConfig:
         end_silence_s=wire.seconds(message.end_silence) if message.HasField("end_silence") else None,
         reply=message.reply,
         resume_token=message.resume_token,
+        next_utterance=message.next_utterance if message.HasField("next_utterance") else None,
     )
 
 
@@ -65,7 +68,7 @@ async def _inputs(messages: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[
             case "audio":
                 yield events.AudioIn(message.audio.offset, message.audio.data)
             case "text":
-                yield events.TextIn(RawText(message.text.text))
+                yield events.TextIn(RawText(message.text.text), message.text.text_id)
             case "end_of_utterance":
                 yield events.EndMark()
             case "propose":

@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from models.errors import DeadlineExceeded, InvalidInput, ShuttingDown, TooLarge, UpstreamFailed, WorkerLost
+from models.errors import (
+    BrokenMedia,
+    DeadlineExceeded,
+    InvalidInput,
+    ShuttingDown,
+    TooLarge,
+    UpstreamFailed,
+    WorkerLost,
+)
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.text import RawText, RedactedText
 from server.conversation import events
@@ -131,6 +139,7 @@ class Bench:
             carry=b"",
             emit=outputs.put,
             store=self._store,
+            known=self._known,
             silence=self._silence,
             clock=lambda: NOW,
             metrics=Metrics(),
@@ -156,6 +165,9 @@ class Bench:
 
     async def _store(self, heard: Heard) -> None:
         self.stored.append(heard)
+
+    async def _known(self, turn_id: str) -> TurnRow | None:
+        return next((heard.turn for heard in self.stored if heard.turn.id == turn_id), None)
 
     async def _silence(self, utterance: int, finalized_samples: int) -> None:
         assert finalized_samples > 0
@@ -245,6 +257,21 @@ async def test_a_chunk_that_came_before_is_skipped_and_a_gap_is_refused() -> Non
     with pytest.raises(InvalidInput) as caught:
         await Bench().run(these(events.AudioIn(10, audio)))
     assert caught.value.reason == "OFFSET_GAP"
+
+
+async def test_bytes_that_cannot_be_decoded_stay_out_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench, whole = Bench(), speech(0.5)
+    feed = PcmDecoder.feed
+
+    def broken(self: PcmDecoder, data: bytes) -> Samples:
+        if data == b"garbage":
+            raise BrokenMedia("The audio cannot be decoded.")
+        return feed(self, data)
+
+    monkeypatch.setattr(PcmDecoder, "feed", broken)
+    with pytest.raises(BrokenMedia):
+        await bench.run(these(events.AudioIn(0, whole), events.AudioIn(len(whole), b"garbage")))
+    assert bytes(bench.log.data) == whole
 
 
 async def test_typed_text_waits_for_its_turn_and_is_redacted() -> None:

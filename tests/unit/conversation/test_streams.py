@@ -141,6 +141,28 @@ async def test_a_broken_stream_goes_on_where_it_was_and_a_finished_one_is_forgot
     assert desk.streams.count == 0
 
 
+async def test_finals_that_were_stored_and_not_delivered_come_first_on_the_resumed_stream(desk: Desk) -> None:
+    async with desk.streams.open(desk.config) as stream:
+        await until(stream, endless(speech(1.0) + quiet(0.5)), events.Final)
+    missed = {}
+    for known in (None, 0, 1):
+        resumed = replace(desk.config, resume_token=stream.token, next_utterance=known)
+        async with desk.streams.open(resumed) as again:
+            missed[known] = [turn.utterance for turn in again.missed]
+    assert missed == {None: [], 0: [0], 1: []}
+
+
+async def test_text_that_is_sent_again_is_one_turn_and_its_final_comes_again(desk: Desk) -> None:
+    text = events.TextIn(RawText("My name is John Carter."), id=str(uuid4()))
+    async with desk.streams.open(desk.config) as stream:
+        first = await until(stream, these(text), events.Final)
+    async with desk.streams.open(replace(desk.config, resume_token=stream.token)) as again:
+        second = [o async for o in again.conversation.run(these(text, events.TextIn(RawText("And more."))))]
+    finals = [o.turn for o in (*first, *second) if isinstance(o, events.Final)]
+    assert finals[0] == finals[1]
+    assert [turn.id for turn in await desk.turns()] == [finals[0].id, finals[2].id]
+
+
 async def test_a_stream_is_not_resumed_while_it_is_open(desk: Desk) -> None:
     async with desk.streams.open(desk.config) as stream:
         with pytest.raises(Conflict) as caught:

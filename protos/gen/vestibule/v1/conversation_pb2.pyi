@@ -108,6 +108,7 @@ class ConverseConfig(_message.Message):
     END_SILENCE_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    NEXT_UTTERANCE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session."""
     encoding: Global___AudioEncoding.ValueType
@@ -122,6 +123,11 @@ class ConverseConfig(_message.Message):
     """Whether the assistant should answer finished utterances. Off when only a transcript is wanted."""
     resume_token: _builtins.str
     """Token of an earlier stream that broke, from Configured; empty for a new stream."""
+    next_utterance: _builtins.int
+    """With a token: the number after the last utterance whose final (or NO_SPEECH notice) arrived, 0 for none. Finals from
+    this number on that the server has stored come first, so that none is lost with the connection and none comes twice.
+    Absent sends none again.
+    """
     @_builtins.property
     def end_silence(self) -> _duration_pb2.Duration:
         """Silence that ends an utterance, 0.2 s to 3 s; absent means the server's default."""
@@ -137,12 +143,15 @@ class ConverseConfig(_message.Message):
         end_silence: _duration_pb2.Duration | None = ...,
         reply: _builtins.bool = ...,
         resume_token: _builtins.str = ...,
+        next_utterance: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_silence", b"end_silence"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "end_silence", b"end_silence", "next_utterance", b"next_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__next_utterance: _TypeAlias = _typing.Literal["next_utterance"]  # noqa: Y015
+    _WhichOneofArgType__next_utterance: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_utterance) -> _WhichOneofReturnType__next_utterance | None: ...
 
 Global___ConverseConfig: _TypeAlias = ConverseConfig  # noqa: Y015
 
@@ -181,16 +190,22 @@ class TypedText(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    TEXT_ID_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """At most 4000 characters. Redacted before it is stored or sent anywhere."""
+    text_id: _builtins.str
+    """UUID made by the client, so that text sent again on a resumed stream is one turn: its final comes again, and nothing
+    else happens. Empty for text that is never sent again.
+    """
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
+        text_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "text_id", b"text_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
