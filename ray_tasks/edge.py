@@ -9,11 +9,12 @@ import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Final, ParamSpec, TypeVar
 
 from models.errors import InternalError, RedactionFailed, VestibuleError
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.text import RawText
 
 T = TypeVar("T")
@@ -115,11 +116,13 @@ class RemoteRedactor:
     Args:
         ask: Coroutine function that has a batch redacted.
         loop: The event loop on which ``ask`` runs; never the calling thread's.
+        whose: Client and session, written into every context: engines need not know of them.
     """
 
-    def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop, whose: Whose = NOBODY) -> None:
         self._ask = ask
         self._loop = loop
+        self._whose = whose
 
     def redact(self, text: RawText, context: RedactionContext) -> Redaction:
         """Redact one text."""
@@ -134,6 +137,7 @@ class RemoteRedactor:
         """
         if not texts:
             return []
+        context = replace(context, whose=self._whose)
         answer = asyncio.run_coroutine_threadsafe(self._batch(texts, context), self._loop)
         try:
             return answer.result(2 * REDACTION_TIMEOUT_S)

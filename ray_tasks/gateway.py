@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from models.errors import Overloaded, Unavailable
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.retry import RetryPolicy, get_retry_policy
 from models.text import RawText
 from models.vision.types import RedactedPage
@@ -69,14 +69,18 @@ class RayGateway:
         result: SpeechStep = await self._call("speech", "step", (window,), len(window.pcm), timeout_s)
         return result
 
-    async def read_recording(self, data: bytes, *, language: str, timeout_s: float) -> RecordingResult:
+    async def read_recording(
+        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY
+    ) -> RecordingResult:
         """Decode, recognise and redact a whole recording."""
-        result: RecordingResult = await self._call("speech", "recording", (data, language), len(data), timeout_s)
+        result: RecordingResult = await self._call("speech", "recording", (data, language, whose), len(data), timeout_s)
         return result
 
-    async def read_picture(self, data: bytes, *, document_type: str, timeout_s: float) -> RedactedPage:
+    async def read_picture(
+        self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY
+    ) -> RedactedPage:
         """Decode, read, redact and repaint a picture."""
-        result: RedactedPage = await self._call("vision", "picture", (data, document_type), len(data), timeout_s)
+        result: RedactedPage = await self._call("vision", "picture", (data, document_type, whose), len(data), timeout_s)
         return result
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:

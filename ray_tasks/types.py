@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.text import RawText, RedactedText
 from models.vision.types import RedactedPage
 
@@ -36,6 +36,7 @@ class ClusterConfig:
         weights_dir: Folder of the verified weights; the same path on every node.
         carry_key_path: Where workers keep the key of the sealed carry.
         image_pixels: Largest picture that a worker decodes.
+        redaction_policies: The policy file's text, checked; empty means the strict defaults for every client.
     """
 
     speech: WorkerConfig
@@ -50,6 +51,7 @@ class ClusterConfig:
     num_gpus: float | None = None
     object_store_bytes: int = 256 * 1024 * 1024
     image_pixels: int = 40_000_000
+    redaction_policies: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class SpeechWindow:
         final: False for a partial, True when the utterance is over.
         carry: Sealed bytes that the last step of the same stream returned; empty at its start.
         language: ISO 639-1 code or empty to detect.
+        whose: Client and session, for the redaction.
     """
 
     pcm: bytes
@@ -68,6 +71,7 @@ class SpeechWindow:
     carry: bytes = b""
     language: str = ""
     vocabulary: tuple[str, ...] = ()
+    whose: Whose = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +134,15 @@ class Gateway(Protocol):
         """Recognise and redact one window of a stream."""
         ...
 
-    async def read_recording(self, data: bytes, *, language: str, timeout_s: float) -> RecordingResult:
+    async def read_recording(
+        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY
+    ) -> RecordingResult:
         """Decode, recognise and redact a whole recording. Raises MediaError too."""
         ...
 
-    async def read_picture(self, data: bytes, *, document_type: str, timeout_s: float) -> RedactedPage:
+    async def read_picture(
+        self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY
+    ) -> RedactedPage:
         """Decode, read, redact and repaint a picture. Raises MediaError too."""
         ...
 

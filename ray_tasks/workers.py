@@ -18,7 +18,7 @@ from models.redaction.carry import CarrySealer, load_or_create_key
 from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.pieces import redact_pieces
 from models.redaction.redactor import build_redactor
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
 from models.speech.windows import plan_windows
@@ -105,7 +105,9 @@ class SpeechWorker:
                 heard = await self._turns.run(self._engine.transcribe, samples, options)
             except NoSpeech:
                 return _silence(window, state, len(samples) / SAMPLE_RATE_HZ)
-            text, carry = await (self._final(heard) if window.final else self._partial(heard, state))
+            text, carry = await (
+                self._final(heard, window.whose) if window.final else self._partial(heard, state, window.whose)
+            )
             return SpeechStep(
                 text=text,
                 carry=carry,
@@ -116,7 +118,7 @@ class SpeechWorker:
                 compute_s=heard.compute_s,
             )
 
-    async def recording(self, data: bytes, language: str) -> RecordingResult:
+    async def recording(self, data: bytes, language: str, whose: Whose = NOBODY) -> RecordingResult:
         """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``.
 
         The engine is asked for one window at a time, so that a live stream waits for one of them at most.
@@ -139,7 +141,7 @@ class SpeechWorker:
                 raise NoSpeech("Nobody speaks in the recording.")
             context = _spoken(options.language)
             texts = [segment.text for segment in segments]
-            whole, written = await self._helpers.run(redact_pieces, texts, self._redactor(), context)
+            whole, written = await self._helpers.run(redact_pieces, texts, self._redactor(whose), context)
             timed = zip(segments, written, strict=True)
             return RecordingResult(
                 text=whole,
@@ -149,19 +151,20 @@ class SpeechWorker:
                 segments=tuple((segment.start_s, segment.end_s, text) for segment, text in timed),
             )
 
-    async def _final(self, heard: Transcript) -> tuple[RedactedText, bytes]:
+    async def _final(self, heard: Transcript, whose: Whose) -> tuple[RedactedText, bytes]:
         """The whole utterance at its best; nothing is left to carry."""
-        redaction = (await self._ask([heard.text], _spoken(heard.language)))[0]
+        context = replace(_spoken(heard.language), whose=whose)
+        redaction = (await self._ask([heard.text], context))[0]
         return redaction.text, b""
 
-    async def _partial(self, heard: Transcript, state: PartialState) -> tuple[RedactedText, bytes]:
+    async def _partial(self, heard: Transcript, state: PartialState, whose: Whose) -> tuple[RedactedText, bytes]:
         """What may be shown of a running utterance, and the sealed rest."""
-        partials = PartialRedactor(self._redactor())
+        partials = PartialRedactor(self._redactor(whose))
         shown, after = await self._helpers.run(partials.step, state, heard.text, _spoken(heard.language))
         return shown, self._sealer.seal(after.to_carry())
 
-    def _redactor(self) -> RemoteRedactor:
-        return RemoteRedactor(self._ask, asyncio.get_running_loop())
+    def _redactor(self, whose: Whose) -> RemoteRedactor:
+        return RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
 
 
 class VisionWorker:
@@ -194,10 +197,10 @@ class VisionWorker:
         """Serve asks now and then."""
         self._pages.check()
 
-    async def picture(self, data: bytes, document_type: str) -> RedactedPage:
+    async def picture(self, data: bytes, document_type: str, whose: Whose = NOBODY) -> RedactedPage:
         """Decode, read, redact and repaint a picture; see ``Gateway.read_picture``."""
         with Border("vision"):
-            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop())
+            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
             return await self._pages.run(
                 read_and_redact, data, self._limits, self._engine, redactor, document_type=document_type
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import Conflict, VestibuleError
+from models.redaction.types import Whose
 from models.text import RedactedText
 from models.vision.types import RedactedPage
 from ray_tasks.types import Gateway
@@ -77,11 +78,11 @@ class ReadUpload(Handler):
     async def run(self, job: JobRow) -> Outcome[UploadRow]:
         """See ``Handler``."""
         upload_id = job.payload["upload_id"]
-        upload, language = await self._ledger.write(lambda cursor: self._begin(cursor, upload_id))
+        upload, language, whose = await self._ledger.write(lambda cursor: self._begin(cursor, upload_id))
         self._publish(upload)
         content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
         await self._progress(upload_id, HANDED_OVER)
-        reading = await self._read(job, upload, content, language)
+        reading = await self._read(job, upload, content, language, whose)
 
         def record(cursor: Cursor) -> UploadRow:
             now = self._clock()
@@ -134,17 +135,22 @@ class ReadUpload(Handler):
         """See ``Handler``."""
         await asyncio.to_thread(self._spool.delete, job.payload["spool_id"])
 
-    def _begin(self, cursor: Cursor, upload_id: str) -> tuple[UploadRow, str]:
+    def _begin(self, cursor: Cursor, upload_id: str) -> tuple[UploadRow, str, Whose]:
         uploads.begin_attempt(cursor, upload_id, self._clock())
         row = uploads.set_progress(cursor, upload_id, self._clock(), BEGUN)
-        return row, sessions.get(cursor, row.session_id).language
+        session = sessions.get(cursor, row.session_id)
+        return row, session.language, Whose(session.client_id, session.id)
 
-    async def _read(self, job: JobRow, upload: UploadRow, content: bytes, language: str) -> _Reading:
+    async def _read(self, job: JobRow, upload: UploadRow, content: bytes, language: str, whose: Whose) -> _Reading:
         if not upload.media_type.startswith("image/"):
-            heard = await self._gateway.read_recording(content, language=language, timeout_s=RECORDING_TIMEOUT_S)
+            heard = await self._gateway.read_recording(
+                content, language=language, timeout_s=RECORDING_TIMEOUT_S, whose=whose
+            )
             await self._progress(upload.id, READ)
             return _Reading(heard.text, heard.compute_s, {})
-        page = await self._gateway.read_picture(content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S)
+        page = await self._gateway.read_picture(
+            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S, whose=whose
+        )
         await self._progress(upload.id, READ)
         # Named by the job: an attempt that is repeated writes the same file again, and leaves none behind.
         name = f"{job.id}.{_EXTENSIONS.get(page.image_mime, 'bin')}"
@@ -218,13 +224,13 @@ class WriteReply(Handler):
     async def run(self, job: JobRow) -> Outcome[Any]:
         """See ``Handler``."""
         turn_id = job.payload["turn_id"]
-        turn, earlier = await self._ledger.read(lambda cursor: _turn_and_earlier(cursor, turn_id))
+        turn, earlier, whose = await self._ledger.read(lambda cursor: _turn_and_earlier(cursor, turn_id))
         if turn.reply_origin is Origin.MODEL or not turn.text.safe_for_llm:
             return NOTHING
         language = turn.language or "en"
         reply = await self._assistant.reply(turn.text, earlier, language=language, fallback=False)
         written = "".join([piece async for piece in reply.pieces])
-        [text] = await redact_all(self._gateway, [written], language)
+        [text] = await redact_all(self._gateway, [written], language, whose)
 
         def record(cursor: Cursor) -> TurnRow:
             row = turns.set_reply(cursor, turn_id, text, reply.origin)
@@ -240,12 +246,14 @@ class WriteReply(Handler):
         return Outcome(record, after)
 
 
-def _turn_and_earlier(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Exchange]]:
+def _turn_and_earlier(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Exchange], Whose]:
     turn = turns.get(cursor, turn_id)
     rows = turns.list_of_session(cursor, turn.session_id)
     before = rows[: next(n for n, row in enumerate(rows) if row.id == turn_id)]
     usable = [row for row in before if row.text.safe_for_llm and (row.reply is None or row.reply.safe_for_llm)]
-    return turn, [Exchange(row.text, row.reply) for row in usable[-HISTORY_TURNS:]]
+    session = sessions.get(cursor, turn.session_id)
+    history = [Exchange(row.text, row.reply) for row in usable[-HISTORY_TURNS:]]
+    return turn, history, Whose(session.client_id, session.id)
 
 
 def build_handlers(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from models.errors import Conflict, Overloaded
+from models.redaction.types import Whose
 from ray_tasks.types import Gateway
 from server.events import make_event
 from server.job_types import new_job
@@ -126,9 +127,9 @@ class Recommender:
             raise Conflict(
                 "There is nothing yet to propose a record from.", reason="NO_MATERIAL", hint="Say or upload something."
             )
-        language = session.language or "en"
+        language, whose = session.language or "en", Whose(session.client_id, session_id)
         proposed = await self._assistant.propose(materials, language=language, fallback=fallback)
-        parts = await redact_all(self._gateway, strings_of(proposed.record), language)
+        parts = await redact_all(self._gateway, strings_of(proposed.record), language, whose)
         record = with_strings(proposed.record, [part.value for part in parts])
         row = RecommendationRow(
             id=str(uuid.uuid4()),

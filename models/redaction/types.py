@@ -9,6 +9,22 @@ from models.text import Entity, RawText, RedactedText, TextSource
 
 
 @dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose text it is: the client decides about the policy, the session about the key of hashed tags.
+
+    Attributes:
+        client_id: App or site of the session; empty means the default policy.
+        session_id: Empty where there is none; hashed tags then agree within one batch only.
+    """
+
+    client_id: str = ""
+    session_id: str = ""
+
+
+NOBODY = Whose()
+
+
+@dataclass(frozen=True, slots=True)
 class RedactionContext:
     """What helps to judge a text.
 
@@ -17,12 +33,14 @@ class RedactionContext:
         language: ISO 639-1 code.
         asked_for: Entity types that the assistant just asked for; unused yet, see the roadmap.
         document_type: ``visitor_register``, ``meter``, ... or empty.
+        whose: Client and session.
     """
 
     source: TextSource = TextSource.TYPED
     language: str = "en"
     asked_for: tuple[str, ...] = ()
     document_type: str = ""
+    whose: Whose = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

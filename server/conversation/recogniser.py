@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
-from models.redaction.types import RedactionContext
+from models.redaction.types import RedactionContext, Whose
 from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
@@ -46,6 +46,12 @@ class Listening:
     stream_id: str
     language: str
     vocabulary: tuple[str, ...]
+    client_id: str = ""
+
+    @property
+    def whose(self) -> Whose:
+        """Client and session, for the redaction."""
+        return Whose(self.client_id, self.session_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,7 @@ class Recogniser:
             # It was sent again after the connection broke. Whoever stored it has seen to its answer.
             await self._emit(Final(known))
             return None
-        context = RedactionContext(TextSource.TYPED, self._listening.language or "en")
+        context = RedactionContext(TextSource.TYPED, self._listening.language or "en", whose=self._listening.whose)
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._listening.language)
         turn = replace(turn, id=turn_id)
@@ -189,7 +195,8 @@ class Recogniser:
         await self._emit(Final(turn))
 
     def _window(self, utterance: Utterance, *, final: bool) -> SpeechWindow:
-        return SpeechWindow(utterance.pcm(), final, self._carry, self._listening.language, self._listening.vocabulary)
+        of = self._listening
+        return SpeechWindow(utterance.pcm(), final, self._carry, of.language, of.vocabulary, of.whose)
 
     def _turn_id(self, text_id: str) -> str:
         """One id for one text of a stream; a fresh one for a text without an id."""

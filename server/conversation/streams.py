@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from models.audio import AudioLimits, PcmFormat, StreamDecoder
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded
+from models.redaction.types import Whose
 from ray_tasks.types import Gateway
 from server.conversation.conversation import WAITING_OUTPUTS, Bounds, Conversation
 from server.conversation.ears import Cutter, Ears
@@ -236,7 +237,7 @@ class Streams:
         )
         recogniser = Recogniser(
             self._gateway,
-            Listening(session.id, row.id, row.language, vocabulary),
+            Listening(session.id, row.id, row.language, vocabulary, session.client_id),
             carry=row.carry,
             emit=outputs.put,
             store=store.turn,
@@ -249,6 +250,7 @@ class Streams:
             self._assistant,
             self._gateway,
             language=row.language,
+            whose=Whose(session.client_id, session.id),
             history=history,
             emit=outputs.put,
             store=store.reply,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from models.errors import Conflict, VestibuleError
-from models.redaction.types import RedactionContext
+from models.redaction.types import RedactionContext, Whose
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.conversation.events import Notice, Output, Proposal, ReplyEnded, ReplyPiece
@@ -60,6 +60,7 @@ class Voice:
         gateway: Gateway,
         *,
         language: str,
+        whose: Whose,
         history: list[Exchange],
         emit: Emit,
         store: StoreReply,
@@ -70,6 +71,7 @@ class Voice:
         self._assistant = assistant
         self._gateway = gateway
         self._language = language
+        self._whose = whose
         self._history = history
         self._emit = emit
         self._store = store
@@ -132,7 +134,7 @@ class Voice:
         await self._emit(ReplyEnded(turn.id, origin))
 
     async def _redact(self, sentence: str, language: str) -> RedactedText:
-        context = RedactionContext(TextSource.ASSISTANT, language)
+        context = RedactionContext(TextSource.ASSISTANT, language, whose=self._whose)
         [redaction] = await self._gateway.redact([RawText(sentence)], context, timeout_s=REDACT_TIMEOUT_S)
         return redaction.text
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from models.errors import DeadlineExceeded, NoSpeech, VestibuleError
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.speech.types import SAMPLE_RATE_HZ
 from models.text import Entity, RawText, RedactedText
 from models.vision.types import RedactedLine, RedactedPage
@@ -57,6 +57,7 @@ class Call:
     argument: SpeechWindow | bytes | list[RawText]
     timeout_s: float
     detail: str = ""
+    whose: Whose = NOBODY
 
 
 @dataclass
@@ -99,12 +100,14 @@ class FakeGateway:
 
     async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
         """See ``Gateway``."""
-        scripted = await self._arrive(Call("speech_step", window, timeout_s, window.language))
+        scripted = await self._arrive(Call("speech_step", window, timeout_s, window.language, window.whose))
         return scripted if isinstance(scripted, SpeechStep) else self._listen(window)
 
-    async def read_recording(self, data: bytes, *, language: str, timeout_s: float) -> RecordingResult:
+    async def read_recording(
+        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY
+    ) -> RecordingResult:
         """See ``Gateway``."""
-        scripted = await self._arrive(Call("read_recording", data, timeout_s, language))
+        scripted = await self._arrive(Call("read_recording", data, timeout_s, language, whose))
         if isinstance(scripted, RecordingResult):
             return scripted
         if not any(data):
@@ -112,14 +115,16 @@ class FakeGateway:
         text = redacted(self.spoken)
         return RecordingResult(text, language or "en", audio_s=4.0, compute_s=0.1, segments=((0.0, 4.0, text),))
 
-    async def read_picture(self, data: bytes, *, document_type: str, timeout_s: float) -> RedactedPage:
+    async def read_picture(
+        self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY
+    ) -> RedactedPage:
         """See ``Gateway``."""
-        scripted = await self._arrive(Call("read_picture", data, timeout_s, document_type))
+        scripted = await self._arrive(Call("read_picture", data, timeout_s, document_type, whose))
         return scripted if isinstance(scripted, RedactedPage) else page(*self.printed)
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
         """See ``Gateway``."""
-        scripted = await self._arrive(Call("redact", texts, timeout_s, context.source))
+        scripted = await self._arrive(Call("redact", texts, timeout_s, context.source, context.whose))
         return scripted if isinstance(scripted, list) else [self._redact(text) for text in texts]
 
     async def engines(self) -> list[EngineInfo]:

@@ -20,6 +20,7 @@ from models.errors import (
     UpstreamFailed,
     WorkerLost,
 )
+from models.redaction.types import NOBODY
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.text import RawText, RedactedText
 from server.conversation import events
@@ -148,6 +149,7 @@ class Bench:
             self.assistant,
             self.gateway,
             language="en",
+            whose=NOBODY,
             history=[],
             emit=outputs.put,
             store=self._reply,
