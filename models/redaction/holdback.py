@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
-from models.redaction.spoken_lexicon import PHONETIC, Lexicon, lexicon_for
+from models.redaction.spoken_alphabets import PHONETIC
+from models.redaction.spoken_lexicon import Lexicon, lexicon_for
 from models.redaction.spoken_words import Token, tokens_of
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText
@@ -160,7 +161,8 @@ def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
         return True
     starts = index == 0 or tokens[index - 1].text in (".", "?", "!")
     capital = token.shape[:1].isupper() and not starts and not token.text.startswith(("i'", "i’"))
-    return capital or token.text in PHONETIC or token.text in ("area", "code", "extension")
+    known = token.text in PHONETIC or token.text in lexicon.phonetic or token.text in ("area", "code", "extension")
+    return capital or known
 
 
 def _before_introduced(tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:

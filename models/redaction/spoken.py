@@ -20,16 +20,16 @@ def spoken_view(text: str, language: str) -> View | None:
     if not stretches:
         return None
     builder, at = ViewBuilder(), 0
-    spelled: list[tuple[int, int]] = []
+    marked: dict[str, list[tuple[int, int]]] = {"spelled": [], "dictated": []}
     for stretch in stretches:
         start, end = tokens[stretch.first].start, tokens[stretch.last - 1].end
         builder.copy(text, at, start)
-        if stretch.kind == "spelled":
-            spelled.append((builder.length, builder.length + len(stretch.form)))
+        if stretch.kind in marked:
+            marked[stretch.kind].append((builder.length, builder.length + len(stretch.form)))
         builder.put(stretch.form, start, end)
         at = end
     builder.copy(text, at, len(text))
-    return builder.build("spoken", tuple(spelled))
+    return builder.build("spoken", tuple(marked["spelled"]), tuple(marked["dictated"]))
 
 
 def _stretches(words: Words) -> list[Stretch]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 
+from models.redaction.spoken_alphabets import LETTER_NAMES, PHONETIC_BY_LANGUAGE
+
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
@@ -21,6 +23,7 @@ class Lexicon:
         signs: Word to the character that it names.
         letters: Word to a letter, names of letters as some languages write them.
         joiners: Words that may stand between two numbers that belong together.
+        phonetic: Words of the telephone alphabet, in runs of them alone.
     """
 
     numbers: dict[str, str] = field(default_factory=dict)
@@ -29,6 +32,7 @@ class Lexicon:
     signs: dict[str, str] = field(default_factory=dict)
     letters: dict[str, str] = field(default_factory=dict)
     joiners: frozenset[str] = frozenset()
+    phonetic: dict[str, str] = field(default_factory=dict)
 
     def __or__(self, other: Lexicon) -> Lexicon:
         return Lexicon(
@@ -38,6 +42,7 @@ class Lexicon:
             self.signs | other.signs,
             self.letters | other.letters,
             self.joiners | other.joiners,
+            self.phonetic | other.phonetic,
         )
 
 
@@ -76,10 +81,16 @@ _EN = Lexicon(
     """),
     joiners=frozenset({"and", "uh", "um", "er", "erm", "then", "area", "code", "extension", "ext", "space", "pause"}),
 )
-# "two", "too" and "for" sound like digits: they count inside a run only, see ``HOMOPHONES``.
 
 HOMOPHONES = frozenset({"too", "for", "oh", "o", "point", "do", "char", "che", "ek", "at", "minus", "period", "nil"})
-"""Words that are digits or signs only between others; a run does not start with one, ``oh`` and ``o`` excepted."""
+"""Words that are digits or signs only between others; a run does not start with one."""
+
+STARTING_DIGITS = frozenset({"oh", "o", "do", "char", "ek", "che"})
+"""Those that a run may start with and end in all the same."""
+
+INNER_DIGITS = {"to": "2", "won": "1", "ate": "8", "tree": "3", "free": "3", "fife": "5", "sex": "6", "fore": "4",
+                "nein": "9", "aid": "8", "hate": "8", "sics": "6", "find": "5", "night": "9"}  # fmt: skip
+"""What recognition writes for a digit; they count only behind digits that are sure, and before more of them."""
 
 _ES = Lexicon(
     numbers=_count("cero un/uno/una dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince", 0)
@@ -105,8 +116,9 @@ _ES = Lexicon(
         / barra
         + más mas
     """),
-    letters={"uve": "v", "hache": "h", "jota": "j", "equis": "x", "zeta": "z", "eñe": "n"},
+    letters=LETTER_NAMES["es"],
     joiners=frozenset({"y", "extensión", "extension"}),
+    phonetic=PHONETIC_BY_LANGUAGE["es"],
 )
 
 _FR_UNITS = "zéro/zero un/une deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"
@@ -123,7 +135,9 @@ _FR = Lexicon(
         / slash
         + plus
     """),
+    letters=LETTER_NAMES["fr"],
     joiners=frozenset({"et"}),
+    phonetic=PHONETIC_BY_LANGUAGE["fr"],
 )
 
 _DE_UNITS = (
@@ -147,16 +161,31 @@ _DE = Lexicon(
         + plus
         : doppelpunkt
     """),
+    letters=LETTER_NAMES["de"],
     joiners=frozenset({"und", "durchwahl"}),
+    phonetic=PHONETIC_BY_LANGUAGE["de"],
 )
 
+_HI_TENS = (
+    "दस ग्यारह बारह तेरह चौदह पंद्रह/पन्द्रह सोलह सत्रह अठारह उन्नीस बीस इक्कीस बाईस/बाइस तेईस/तेइस चौबीस "
+    "पच्चीस छब्बीस सत्ताईस/सत्ताइस अट्ठाईस/अठाईस उनतीस तीस इकतीस/इकत्तीस बत्तीस तैंतीस/तेंतीस चौंतीस पैंतीस "
+    "छत्तीस सैंतीस अड़तीस उनतालीस चालीस इकतालीस बयालीस तैंतालीस चौवालीस/चवालीस पैंतालीस छियालीस सैंतालीस "
+    "अड़तालीस उनचास पचास इक्यावन बावन तिरपन/तिरेपन चौवन/चौअन पचपन छप्पन सत्तावन अट्ठावन/अठावन उनसठ साठ इकसठ "
+    "बासठ तिरसठ/तिरेसठ चौंसठ पैंसठ छियासठ सड़सठ अड़सठ उनहत्तर सत्तर इकहत्तर बहत्तर तिहत्तर चौहत्तर पचहत्तर "
+    "छिहत्तर सतहत्तर अठहत्तर उनासी/उन्यासी अस्सी इक्यासी बयासी तिरासी चौरासी पचासी छियासी सतासी/सत्तासी "
+    "अठासी/अट्ठासी नवासी नब्बे इक्यानवे/इक्यानबे बानवे/बानबे तिरानवे/तिरानबे चौरानवे/चौरानबे पचानवे/पंचानबे "
+    "छियानवे/छियानबे सत्तानवे/सत्तानबे अट्ठानवे/अठानबे निन्यानवे/निन्यानबे"
+)
 _HI_LETTERS = "ए बी सी डी ई एफ/एफ़ जी एच आई जे के एल एम एन ओ पी क्यू आर एस टी यू वी डब्ल्यू/डबल्यू एक्स वाई/वाय ज़ेड/जेड"
 _HI = Lexicon(
     numbers=_count(
         "शून्य/ज़ीरो/जीरो एक/वन दो/टू तीन/थ्री चार/फोर/फ़ोर पाँच/पांच/फाइव छह/छः/छ/छे/सिक्स सात/सेवन/सेवेन आठ/एट नौ/नाइन दस", 0
     )
-    | _count("shunya ek do/doh teen chaar/char paanch/panch chhah/chhe/che saat aath nau das", 0),
-    scales={"सौ": 2, "हज़ार": 3},
+    | _count(_HI_TENS, 10)
+    | _count("shunya ek do/doh teen chaar/char paanch/panch chhah/chhe/che saat aath nau das", 0)
+    | _count("gyarah barah terah chaudah pandrah solah satrah atharah unnees bees", 11)
+    | _count("tees chalis/chalees pachas/pachaas saatth sattar assi nabbe", 30, 10),
+    scales={"सौ": 2, _nfc("हज़ार"): 3, "हजार": 3, "sau": 2, "hazar": 3, "hazaar": 3, "लाख": 5, "lakh": 5},
     repeats={"डबल": 2, "ट्रिपल": 3},
     signs=_signs("""
         . डॉट डाट पॉइंट
@@ -210,18 +239,6 @@ def lexicon_for(language: str) -> Lexicon:
     """The words of a language, English included."""
     return _MERGED.get(language[:2].lower(), _EN)
 
-
-PHONETIC = {
-    word: place[0]
-    for place in (
-        "alpha alfa adam andrew able", "bravo bertie ben", "charlie", "delta david", "echo edward", "foxtrot freddie",
-        "golf", "hotel harry", "india isaac", "juliet juliett", "kilo", "lima lucy", "mike",
-        "november", "oscar oliver oboe", "papa peter", "quebec", "romeo robert roger", "sierra", "tango tommy",
-        "uniform", "victor", "whiskey whisky william", "xray x-ray", "yankee yoke", "zulu zebra zed zee",
-    )
-    for word in place.split()
-}  # fmt: skip
-"""Words that people say for letters; they count only in a run of such words, or after "as in" and "for"."""
 
 SERVICES = frozenset(
     {"gmail", "hotmail", "yahoo", "outlook", "icloud", "protonmail", "aol", "live", "gmx", "googlemail", "msn",

@@ -31,7 +31,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Tokens [first, last) that read as ``form``; kind is ``address``, ``digits``, ``spelled`` or nothing."""
+    """Tokens [first, last) that read as ``form``.
+
+    ``kind`` is ``address``, ``digits``, ``dictated``, ``spelled`` or nothing.
+    """
 
     first: int
     last: int

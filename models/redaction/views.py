@@ -22,6 +22,7 @@ class View:
         starts: For every character of ``text`` the first code point in the original that it stands for.
         ends: One past the last one.
         spelled: Stretches of ``text`` that were spelled letter by letter.
+        dictated: Stretches of ``text`` that were said digit by digit, as no quantity is.
         lower: ``text`` in lower case with the same length, for context words.
     """
 
@@ -30,6 +31,7 @@ class View:
     starts: Sequence[int]
     ends: Sequence[int]
     spelled: tuple[tuple[int, int], ...] = ()
+    dictated: tuple[tuple[int, int], ...] = ()
     lower: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -73,9 +75,11 @@ class ViewBuilder:
         """Characters so far."""
         return len(self._starts)
 
-    def build(self, kind: str, spelled: tuple[tuple[int, int], ...] = ()) -> View:
+    def build(
+        self, kind: str, spelled: tuple[tuple[int, int], ...] = (), dictated: tuple[tuple[int, int], ...] = ()
+    ) -> View:
         """The view of everything collected."""
-        return View(kind, "".join(self._pieces), self._starts, self._ends, spelled)
+        return View(kind, "".join(self._pieces), self._starts, self._ends, spelled, dictated)
 
 
 # Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them

@@ -60,6 +60,8 @@ BIRTH_DATE = PatternRecognizer(
 
 
 _YEARS_OF_BIRTH = re.compile(r"(?<!\d)(?:19\d\d|200\d)(?!\d)|\d(?:19\d\d|200\d)(?!\d)")
+_YEAR_AT_END = re.compile(r"(?<!\d)(?:19[2-9]\d|200\d)\W{0,2}$")
+_DAY_OR_NUMBER = re.compile(r"(?<!\w)[0-3]?\d(?:st|nd|rd|th)?(?!\w)")
 _ANY_YEAR = re.compile(r"(?:19\d\d|20[0-2]\d)(?!\d)")
 _MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){_MONTH}(?!\w)", re.IGNORECASE)
 _OTHER_MATTER = words(
@@ -101,7 +103,8 @@ class SpokenDateRecognizer:
 
     def _whole_answer(self, view: View) -> Entity | None:
         count = len(view.text.split())
-        if count > self._ANSWER_WORDS or _OTHER_MATTER.search(view.lower):
+        garbled = _YEAR_AT_END.search(view.text) is not None and len(_DAY_OR_NUMBER.findall(view.text)) > 1
+        if count > self._ANSWER_WORDS + 2 * garbled or _OTHER_MATTER.search(view.lower):
             return None
         year = _YEARS_OF_BIRTH.search(view.text)
         if year is None and count <= self._BARE_ANSWER_WORDS:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 
+from models.redaction.ner import WORD
+from models.redaction.recognizers.name import NOT_NAMES
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity
@@ -20,6 +23,13 @@ ABBREVIATIONS = frozenset(
     bic swift otp kyc isa apr
     eur usd gbp inr ups dhl hdmi wifi led lcd cctv dvd cd am pm ac dc ai it hr ceo cto cfo rtx gtx""".split()
 )
+
+_BESIDE = 40
+"""Characters before and behind a spelling in which the word itself is looked for."""
+
+_MIN_WORD = 3
+_LONGEST_FORM = 30
+_ALIKE = 0.6
 
 
 class SpelledRecognizer:
@@ -36,6 +46,18 @@ class SpelledRecognizer:
             with_digits = "ADDRESS" if _POSTCODE.fullmatch(form) else "ID"
             kind = "NAME" if form.isalpha() else with_digits
             yield Entity(kind, start, end, 0.7, self.name)
+            if kind == "NAME":
+                yield from self._said(view, start, end, form)
+
+    def _said(self, view: View, start: int, end: int, form: str) -> Iterator[Entity]:
+        """The word itself beside its spelling, also where recognition wrote it another way: "Steer, S T E E R E"."""
+        for low, high in ((max(0, start - _BESIDE), start), (end, min(len(view.text), end + _BESIDE))):
+            for match in WORD.finditer(view.lower, low, high):
+                word = match.group()
+                if word[0] != form[0] or len(word) < _MIN_WORD or word in NOT_NAMES:
+                    continue
+                if SequenceMatcher(None, word, form[:_LONGEST_FORM], autojunk=False).ratio() >= _ALIKE:
+                    yield Entity("NAME", match.start(), match.end(), 0.6, "spelled:said")
 
 
 SPELLED = SpelledRecognizer()
