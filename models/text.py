@@ -69,6 +69,7 @@ class Entity:
         end: One past the last code point.
         score: Confidence, 0 to 1.
         recognizer: Name of what found it.
+        replacement: What a policy writes in its place; empty means the tag of its type.
     """
 
     type: str
@@ -76,6 +77,12 @@ class Entity:
     end: int
     score: float
     recognizer: str = ""
+    replacement: str = ""
+
+    @property
+    def written(self) -> str:
+        """What stands in its place."""
+        return self.replacement or f"[REDACTED_{self.type}]"
 
 
 _BUILT_BY_REDACTOR = object()
@@ -125,6 +132,11 @@ class RedactedText:
         if not (entity_type.isascii() and entity_type.replace("_", "").isupper()):
             raise ValueError("an entity type is written in capitals")
         return cls(f"[REDACTED_{entity_type}]", {entity_type: 1}, True, _BUILT_BY_REDACTOR)
+
+    @classmethod
+    def in_place_of(cls, entity: Entity) -> RedactedText:
+        """What a redactor wrote for this entity, alone, counted once."""
+        return cls(entity.written, {entity.type: 1}, True, _BUILT_BY_REDACTOR)
 
     @classmethod
     def join(cls, parts: Iterable[RedactedText], separator: str = " ") -> RedactedText:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
+from models.redaction.operators import MASK, protected_pattern
 from models.text import Entity
 
 # Which label names an entity best when two recognizers see the same stretch; the more a label says, the higher.
@@ -21,8 +22,8 @@ _SPECIFIC = {
 TYPES = frozenset(_SPECIFIC)
 """Every label that a tag can have."""
 
-TAG = re.compile(r"\[REDACTED_(?:" + "|".join(sorted(TYPES)) + r")\]")
-"""A tag that we write. Only these pass; something that looks like one with other words in it is text like any other."""
+TAG = protected_pattern(sorted(TYPES), masks=False)
+"""What the strict policy, or a hash, writes."""
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019.][ \t]?|[ \t]?\n[ \t]?)?")
 _ADDRESS_GAP = re.compile(
@@ -34,18 +35,18 @@ _WORD_GAP = re.compile(r"[ \t]?[-.,]?[ \t]?")  # the classifier judges word by w
 _JOIN_GAPS = {"NAME": _NAME_GAP, "ADDRESS": _ADDRESS_GAP}
 
 
-def tag(label: str) -> str:
-    """What stands for an entity of this type."""
-    return f"[REDACTED_{label}]"
-
-
-def merge(text: str, entities: Iterable[Entity]) -> list[Entity]:
+def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TAG) -> list[Entity]:
     """Resolve overlaps and join parts of one thing.
 
     Entities that overlap become one over the union of their spans: leaving the rest of a loser readable would leak it.
     It takes the label of the longest, the more specific one among equals, unless a far better score says otherwise.
+
+    Args:
+        text: In which they were found.
+        entities: In any order.
+        protected: What an earlier run wrote; it is cut out of them.
     """
-    kept = _outside_tags(text, entities)
+    kept = _outside_tags(text, entities, protected)
     merged: list[Entity] = []
     for entity in sorted(kept, key=lambda e: (e.start, -e.end)):
         if merged and entity.start < merged[-1].end:
@@ -91,8 +92,8 @@ def _join(text: str, entities: list[Entity]) -> list[Entity]:
     return joined
 
 
-def _outside_tags(text: str, entities: Iterable[Entity]) -> list[Entity]:
-    tags = [m.span() for m in TAG.finditer(text)] if "[REDACTED_" in text else []
+def _outside_tags(text: str, entities: Iterable[Entity], protected: re.Pattern[str]) -> list[Entity]:
+    tags = [m.span() for m in protected.finditer(text)] if "[REDACTED_" in text or MASK in text else []
     if not tags:
         return list(entities)
     kept: list[Entity] = []

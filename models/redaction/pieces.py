@@ -26,7 +26,7 @@ def redact_pieces(
         RedactionFailed: It could not be judged.
     """
     whole = redactor.redact(RawText(_BETWEEN.join(piece.reveal() for piece in pieces)), context)
-    cuts: list[list[tuple[int, int, str]]] = []
+    cuts: list[list[tuple[int, int, Entity]]] = []
     offset = 0
     for piece in pieces:
         cuts.append(_within(whole.entities, offset, len(piece)))
@@ -38,23 +38,23 @@ def redact_pieces(
     judged = iter(redactor.redact_many(texts, context) if texts else [])
     written = []
     for cut, spans in zip(cuts, rests, strict=True):
-        parts = [(start, RedactedText.tag(kind)) for start, _end, kind in cut]
+        parts = [(start, RedactedText.in_place_of(entity)) for start, _end, entity in cut]
         parts += [(start, next(judged).text) for start, _end in spans]
         written.append(RedactedText.join((text for _start, text in sorted(parts, key=lambda part: part[0])), ""))
     return whole.text, tuple(written)
 
 
-def _within(entities: Sequence[Entity], offset: int, length: int) -> list[tuple[int, int, str]]:
-    """Those that reach into a piece, as (start, end, type) in the piece."""
+def _within(entities: Sequence[Entity], offset: int, length: int) -> list[tuple[int, int, Entity]]:
+    """Those that reach into a piece, as (start, end, entity) in the piece."""
     found = []
     for entity in entities:
         start, end = max(entity.start - offset, 0), min(entity.end - offset, length)
         if start < end:
-            found.append((start, end, entity.type))
+            found.append((start, end, entity))
     return found
 
 
-def _between(cut: Sequence[tuple[int, int, str]], length: int) -> list[tuple[int, int]]:
+def _between(cut: Sequence[tuple[int, int, Entity]], length: int) -> list[tuple[int, int]]:
     """What the entities leave of a piece."""
-    borders = [0, *(n for start, end, _kind in cut for n in (start, end)), length]
+    borders = [0, *(n for start, end, _entity in cut for n in (start, end)), length]
     return [(start, end) for start, end in zip(borders[::2], borders[1::2], strict=True) if start < end]

@@ -7,16 +7,18 @@ never contains the text.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.errors import RedactionFailed
 from models.redaction import views
 from models.redaction.documents import doubt_from_digits, is_explained
 from models.redaction.labels import Thresholds, entities_of
-from models.redaction.merge import TAG, merge, tag
 from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
+from models.redaction.operators import session_key
+from models.redaction.policy import STRICT, Policies, RedactionPolicy, within
 from models.redaction.recognizers import ALL, Recognizer
 from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.repeats import repeated
@@ -24,6 +26,7 @@ from models.redaction.romanize import romanized
 from models.redaction.spoken import spoken_view
 from models.redaction.types import Redaction, RedactionContext
 from models.redaction.views import View
+from models.redaction.writing import Writer
 from models.text import Entity, RawText, RedactedText, TextSource
 
 # Anything that a defect in a recognizer, in ONNX Runtime or in the tokenizer can raise; listed, so that an interrupt,
@@ -41,15 +44,66 @@ _DEFECTS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A policy, and the recognizers and bars that it makes of ours."""
+
+    policy: RedactionPolicy
+    recognizers: tuple[Recognizer, ...]
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one recognizer, or the classifier (None), found in one view.
+
+    Attributes:
+        entity: Offsets in the view.
+    """
+
+    view: View
+    recognizer: Recognizer | None
+    entity: Entity
+
+    @property
+    def original(self) -> Entity:
+        """The entity with offsets in the original."""
+        start, end = self.view.original_span(self.entity.start, self.entity.end)
+        return replace(self.entity, start=start, end=end)
+
+
 class LocalRedactor:
-    """Finds and replaces personal data with local patterns and a local classifier; see ``Redactor``."""
+    """Finds and replaces personal data with local patterns and a local classifier; see ``Redactor``.
+
+    Args:
+        classifier: Judges words.
+        recognizers: Ours; a policy may add its own.
+        thresholds: Bars of the classifier under the strict policy.
+        policies: Which client wants what.
+        worker_key: Makes the keys of hashed tags; a fresh one when left out, so tags agree in this object only.
+    """
 
     def __init__(
-        self, classifier: TokenClassifier, recognizers: Sequence[Recognizer] = ALL, thresholds: Thresholds | None = None
+        self,
+        classifier: TokenClassifier,
+        recognizers: Sequence[Recognizer] = ALL,
+        thresholds: Thresholds | None = None,
+        policies: Policies = STRICT,
+        worker_key: bytes = b"",
     ) -> None:
         self._classifier = classifier
-        self._recognizers = tuple(recognizers)
-        self._thresholds = thresholds or Thresholds()
+        self._worker_key = worker_key or secrets.token_bytes(32)
+        ours = thresholds or Thresholds()
+
+        def rules(policy: RedactionPolicy) -> Rules:
+            return Rules(policy, policy.with_thresholds(recognizers), policy.for_classifier(ours))
+
+        self._default = rules(policies.default)
+        self._clients = {client: rules(policy) for client, policy in policies.clients.items()}
+
+    def rules_of(self, client_id: str) -> Rules:
+        """What holds for a client."""
+        return self._clients.get(client_id, self._default)
 
     def redact(self, text: RawText, context: RedactionContext) -> Redaction:
         """Redact one text.
@@ -66,38 +120,69 @@ class LocalRedactor:
             RedactionFailed: Something broke; none of the texts may go anywhere.
         """
         revealed = [text.reveal() for text in texts]
+        rules = self.rules_of(context.whose.client_id)
         try:
-            readings = [romanized(text) or views.original(text) for text in revealed]
-            guesses = self._classifier.classify([reading.text for reading in readings])
-            judged = zip(readings, guesses, strict=True)
-            named = [self._judged(reading, words) for reading, words in judged]
-            found = [merge(t, self._explicable(t, n, context)) for t, n in zip(revealed, named, strict=True)]
-            return [_sealed(t, entities, context) for t, entities in zip(revealed, found, strict=True)]
+            writer = Writer(rules.policy, self._key_of(context))
+            found = self._sightings(revealed, context, rules)
+            return [_redaction(t, s, context, rules, writer) for t, s in zip(revealed, found, strict=True)]
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
 
-    def _judged(self, reading: View, guesses: list[WordGuess]) -> list[Entity]:
-        """What the classifier found, with offsets in the original."""
-        return [_mapped(reading, entity) for entity in entities_of(reading, guesses, self._thresholds)]
+    def sightings(self, text: RawText, context: RedactionContext) -> list[Sighting]:
+        """Everything that was found, before anything is merged or dropped; for ``explain`` alone."""
+        return self._sightings([text.reveal()], context, self.rules_of(context.whose.client_id))[0]
 
-    def _explicable(self, text: str, named: list[Entity], context: RedactionContext) -> Iterator[Entity]:
-        """What was found and is not explained by the kind of the document."""
-        view = views.original(text)
-        found = [*named, *self._matched(text, context)]
-        found += repeated(text, found)
-        return (e for e in found if not is_explained(e, view, context))
+    def _key_of(self, context: RedactionContext) -> bytes:
+        """The session's key; without a session one that is used once."""
+        return session_key(self._worker_key, context.whose) if context.whose.session_id else secrets.token_bytes(32)
 
-    def _matched(self, text: str, context: RedactionContext) -> Iterator[Entity]:
-        for view in _views(text, context):
-            for recognizer in self._recognizers:
-                for entity in recognizer.find(view, context):
-                    yield _mapped(view, entity)
+    def _sightings(self, texts: list[str], context: RedactionContext, rules: Rules) -> list[list[Sighting]]:
+        readings = [romanized(text) or views.original(text) for text in texts]
+        guesses = self._classifier.classify([reading.text for reading in readings])
+        judged = zip(texts, readings, guesses, strict=True)
+        return [[*_judged(r, words, rules), *_matched(t, context, rules)] for t, r, words in judged]
 
 
-def _mapped(view: View, entity: Entity) -> Entity:
-    start, end = view.original_span(entity.start, entity.end)
-    return replace(entity, start=start, end=end)
+def _judged(reading: View, guesses: list[WordGuess], rules: Rules) -> Iterator[Sighting]:
+    """What the classifier found."""
+    return (Sighting(reading, None, entity) for entity in entities_of(reading, guesses, rules.thresholds))
+
+
+def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
+    """What the recognizers found, in every view."""
+    for view in _views(text, context):
+        for recognizer in rules.recognizers:
+            for entity in recognizer.find(view, context):
+                yield Sighting(view, recognizer, entity)
+
+
+def _redaction(
+    text: str, sightings: list[Sighting], context: RedactionContext, rules: Rules, writer: Writer
+) -> Redaction:
+    """Drop what is explained or allowed, merge the rest, and write."""
+    view = views.original(text)
+    found = [s.original for s in sightings]
+    found += repeated(text, found)
+    allowed = rules.policy.allow.spans(view.lower)
+    counting = [e for e in found if not is_explained(e, view, context) and not within(allowed, e.start, e.end)]
+    replaced, left = rules.policy.split(text, counting)
+    readings = _readings(sightings) if rules.policy.rewrites else {}
+    entities = writer.written(text, replaced, readings)
+    safe = not left and not _doubtful(text, entities, allowed, context, rules)
+    return Redaction(RedactedText._seal(_with_tags(text, entities), entities, safe_for_llm=safe), tuple(entities))
+
+
+def _readings(sightings: list[Sighting]) -> dict[tuple[int, int], str]:
+    """What a stretch of the original says in the view in which it was found: digits for spoken numbers."""
+    readings = {}
+    for sighting in sightings:
+        if sighting.view.kind != "original":
+            entity = sighting.entity
+            readings[sighting.view.original_span(entity.start, entity.end)] = sighting.view.text[
+                entity.start : entity.end
+            ]
+    return readings
 
 
 def _views(text: str, context: RedactionContext) -> Iterator[View]:
@@ -111,15 +196,10 @@ def _views(text: str, context: RedactionContext) -> Iterator[View]:
         yield print_read
 
 
-def _sealed(text: str, entities: list[Entity], context: RedactionContext) -> Redaction:
-    value = _with_tags(text, entities)
-    return Redaction(RedactedText._seal(value, entities, safe_for_llm=not _doubtful(value, context)), tuple(entities))
-
-
 def _with_tags(text: str, entities: Sequence[Entity]) -> str:
     pieces, at = [], 0
     for entity in entities:
-        pieces += [text[at : entity.start], tag(entity.type)]
+        pieces += [text[at : entity.start], entity.written]
         at = entity.end
     return "".join([*pieces, text[at:]])
 
@@ -145,17 +225,33 @@ def reseal(value: str, counts: dict[str, int], *, safe_for_llm: bool) -> Redacte
     return RedactedText._seal(value, entities, safe_for_llm=safe_for_llm)
 
 
-def _doubtful(value: str, context: RedactionContext) -> bool:
-    """Whether something is left that no recognizer could explain."""
-    rest = views.original(TAG.sub(" ", value))
+def _doubtful(
+    text: str, entities: Sequence[Entity], allowed: Sequence[tuple[int, int]], context: RedactionContext, rules: Rules
+) -> bool:
+    """Whether something is left that no recognizer could explain; what was written in its place does not matter."""
+    pieces, at = [], 0
+    for start, end in sorted([*allowed, *((e.start, e.end) for e in entities)]):
+        if start >= at:
+            pieces.append(text[at:start])
+        at = max(at, end)
+    rest = " ".join([*pieces, text[at:]])
+    left = views.original(rules.policy.protected.sub(" ", rest))
     doubt_from = doubt_from_digits(DOUBT_FROM_DIGITS, context)
-    return any(digits >= doubt_from for _start, _end, digits in unexplained(rest))
+    return any(digits >= doubt_from for _start, _end, digits in unexplained(left))
 
 
-def build_redactor(cache: Path, threads: int = 1) -> LocalRedactor:
+def build_redactor(
+    cache: Path, threads: int = 1, policies: Policies = STRICT, worker_key: bytes = b""
+) -> LocalRedactor:
     """Load the pinned weights from ``cache`` and put the redactor together.
+
+    Args:
+        cache: Folder of the weights.
+        threads: Of the classifier.
+        policies: Which client wants what.
+        worker_key: Makes the keys of hashed tags.
 
     Raises:
         WeightsError: The weights are neither there nor to be had.
     """
-    return LocalRedactor(load_classifier(cache, threads))
+    return LocalRedactor(load_classifier(cache, threads), policies=policies, worker_key=worker_key)

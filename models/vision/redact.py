@@ -210,7 +210,7 @@ def _redacted_texts(
     texts = [line.text.reveal() for line in lines]
     rests = [(i, start, end) for i, entities in enumerate(found) for start, end in _rests(texts[i], entities)]
     redactions = redactor.redact_many([RawText(texts[i][start:end]) for i, start, end in rests], context)
-    parts = [[(e.start, e.end, RedactedText.tag(e.type)) for e in entities] for entities in found]
+    parts = [[(e.start, e.end, RedactedText.in_place_of(e)) for e in entities] for entities in found]
     extra: list[list[Entity]] = [[] for _ in lines]
     for (i, start, end), redaction in zip(rests, redactions, strict=True):
         parts[i].append((start, end, redaction.text))

@@ -69,6 +69,7 @@ class PatternRecognizer:
         boost: Added when a context word is near.
         failed_factor: Multiplies the score when the check says no.
         needs: Quick test; text without one of these characters is skipped. ``0`` stands for any digit.
+        threshold: Matches scored below this are dropped.
     """
 
     entity: str
@@ -79,6 +80,7 @@ class PatternRecognizer:
     boost: float = 0.4
     failed_factor: float = 0.3
     needs: str = ""
+    threshold: float = THRESHOLD
 
     def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
@@ -90,7 +92,7 @@ class PatternRecognizer:
                 if start < 0 or start == end:
                     continue
                 score = self._score(view, match[pattern.group], start, end, pattern.score)
-                if score >= THRESHOLD:
+                if score >= self.threshold:
                     yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
 
     def _may_match(self, text: str) -> bool:
