@@ -16,6 +16,7 @@ import numpy as np
 import tokenizers
 
 from models.errors import WeightsError
+from models.speech.digits import Probabilities
 from models.speech.judgement import Heard
 from models.speech.mel import FRAMES_PER_S, log_mel
 from models.speech.types import SAMPLE_RATE_HZ, Samples
@@ -114,6 +115,7 @@ class CTranslate2Engine(WindowedEngine):
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
+            return_logits_vocab=ask.first_token,
         )
         tokens = result.sequences_ids[0]
         words = self._words(encoded, start, tokens, len(samples)) if ask.options.word_times else ()
@@ -124,7 +126,11 @@ class CTranslate2Engine(WindowedEngine):
             mean_logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech=result.no_speech_prob,
             words=group_words(words, self._tokenizer),
+            first_token=_softmax(np.array(result.logits[0][0])) if ask.first_token and result.logits[0] else None,
         )
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _encode(self, samples: Samples, *, full: bool) -> ctranslate2.StorageView:
         length_s = len(samples) / SAMPLE_RATE_HZ
@@ -169,6 +175,11 @@ class CTranslate2Engine(WindowedEngine):
 
 _TIMES_PER_S = 50
 """The encoder halves the frame rate."""
+
+
+def _softmax(logits: Probabilities) -> Probabilities:
+    powers = np.exp(logits - logits.max())
+    return np.asarray(powers / powers.sum(), np.float32)
 
 
 def _language_tokens(tokenizer: tokenizers.Tokenizer) -> list[str]:

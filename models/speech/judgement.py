@@ -6,6 +6,9 @@ import re
 import zlib
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from models.speech.types import Word
 
 
@@ -19,6 +22,7 @@ class Heard:
         mean_logprob: Mean log-probability of its tokens.
         no_speech: The model's probability that nobody speaks.
         words: With times in seconds from the window's start, when they were asked for.
+        first_token: Probabilities of the first token, shape (vocabulary,), when they were asked for.
     """
 
     text: str
@@ -26,6 +30,7 @@ class Heard:
     mean_logprob: float
     no_speech: float
     words: tuple[Word, ...] = ()
+    first_token: npt.NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         return f"Heard(<{len(self.text)} characters>, {self.language}, {self.mean_logprob:.2f}, {self.no_speech:.2f})"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from models.speech.digits import Probabilities
 from models.speech.judgement import Heard
 from models.speech.mel import FRAMES_PER_S, log_mel
 from models.speech.types import SAMPLE_RATE_HZ, Samples
@@ -87,7 +88,18 @@ class OpenAiWhisperEngine(WindowedEngine):
             mean_logprob=result.avg_logprob,
             no_speech=result.no_speech_prob,
             words=group_words(words, _TokenText(self._tokenizer(result.language))),
+            first_token=self._first_token(result) if ask.first_token else None,
         )
+
+    def _first_token(self, result: Any) -> Probabilities:
+        start = self._tokenizer(result.language).sot_sequence_including_notimestamps
+        tokens = self._torch.tensor([start], device=self._model.device)
+        with self._torch.no_grad():
+            logits = self._model.logits(tokens, result.audio_features[None])[0, -1]
+        return np.asarray(logits.float().softmax(dim=-1).cpu().numpy(), np.float32)
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._tokenizer("en").encode(text))
 
     def _tokenizer(self, language: str) -> Any:
         return self._whisper.tokenizer.get_tokenizer(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
+from models.speech.digits import LONGEST_S, DigitTokens, as_digit
 from models.speech.judgement import Heard, better, cut_loops, doubtful, repeats, silent
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript, Word
 from models.speech.vad import FRAME_SAMPLES, Vad
@@ -32,11 +33,13 @@ class Ask:
         options: What the caller wants.
         language: Known by now, or None.
         effort: 0 for the first look, more for each further one.
+        first_token: Whether the probabilities of the first token are wanted.
     """
 
     options: SpeechOptions
     language: str | None
     effort: int = 0
+    first_token: bool = False
 
 
 _SCRIPT_HINTS = {"hi": "नमस्ते, आप कैसे हैं? मैं ठीक हूँ।"}
@@ -70,6 +73,7 @@ class WindowedEngine(abc.ABC):
         self._vad = vad
         self._rules = rules
         self._clock = clock
+        self._digit_tokens: dict[str, DigitTokens] = {}
 
     @property
     @abc.abstractmethod
@@ -89,6 +93,10 @@ class WindowedEngine(abc.ABC):
     @abc.abstractmethod
     def _hear(self, samples: Samples, ask: Ask) -> Heard:
         """Recognise one window of at most 30 s."""
+
+    @abc.abstractmethod
+    def _ids(self, text: str) -> list[int]:
+        """Tokens of a text, special ones left out."""
 
     def transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
         """Recognise one clip of any length.
@@ -119,10 +127,13 @@ class WindowedEngine(abc.ABC):
         )
 
     def _look_until_sure(self, samples: Samples, ask: Ask) -> Heard:
+        length_s = len(samples) / SAMPLE_RATE_HZ
         short = len(samples) < _SHORT_SAMPLES
+        ask = replace(ask, first_token=length_s <= LONGEST_S)
         if short:
             samples = np.concatenate([np.zeros(_LEAD_SAMPLES, np.float32), samples])
-        best = self._hear(samples, ask)
+        first = self._hear(samples, ask)
+        best = as_digit(first, length_s, self._digits(first.language))
         for effort in range(1, self.efforts):
             if not (repeats(best) if short else doubtful(best)):
                 break
@@ -130,6 +141,11 @@ class WindowedEngine(abc.ABC):
                 best, self._hear(samples, replace(ask, effort=effort, language=ask.language or best.language))
             )
         return _earlier(best, _LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
+
+    def _digits(self, language: str) -> DigitTokens:
+        if language not in self._digit_tokens:
+            self._digit_tokens[language] = DigitTokens.of_language(language, self._ids)
+        return self._digit_tokens[language]
 
 
 def _earlier(heard: Heard, by_s: float) -> Heard:
