@@ -71,7 +71,11 @@ class Application:
 def applications(config: ClusterConfig) -> list[Application]:
     """The three applications, in the order of ``DEPLOYMENTS``; none has a route, because there is no HTTP proxy."""
     parts: dict[str, tuple[Callable[..., object], WorkerConfig, tuple[object, ...]]] = {
-        "redaction": (RedactionWorker, config.redaction, (config.weights_dir,)),
+        "redaction": (
+            RedactionWorker,
+            config.redaction,
+            (config.weights_dir, config.carry_key_path, config.redaction_policies),
+        ),
         "speech": (Speech, config.speech, (config.weights_dir, config.carry_key_path)),
         "vision": (Vision, config.vision, (config.image_pixels,)),
     }

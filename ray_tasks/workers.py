@@ -17,6 +17,7 @@ from models.images import ImageLimits
 from models.redaction.carry import CarrySealer, load_or_create_key
 from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.pieces import redact_pieces
+from models.redaction.policy_file import parse_policies
 from models.redaction.redactor import build_redactor
 from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
@@ -212,11 +213,18 @@ class RedactionWorker:
     Args:
         config: Threads and how many calls at a time.
         weights_dir: Folder of the verified weights.
+        carry_key_path: Where the key is kept that the keys of hashed tags are made of.
+        policies: Text of the policy file; empty for the strict defaults.
     """
 
-    def __init__(self, config: WorkerConfig, weights_dir: str) -> None:
-        self._redactor = build_redactor(Path(weights_dir), config.threads)
-        self._facts = EngineFacts("rampart", "cpu", fingerprint(config, weights_dir))
+    def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str, policies: str = "") -> None:
+        self._redactor = build_redactor(
+            Path(weights_dir),
+            config.threads,
+            parse_policies(policies),
+            worker_key=load_or_create_key(Path(carry_key_path)),
+        )
+        self._facts = EngineFacts("rampart", "cpu", fingerprint(config, weights_dir, carry_key_path, policies))
         self._texts = Workshop("redaction", config.max_ongoing)
 
     async def describe(self) -> EngineFacts:

@@ -15,8 +15,10 @@ import uuid
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from models.errors import CallerError, VestibuleError
+from models.redaction.policy_file import parse_policies, read_policy_text
 from models.speech.engines import build_vad
 from ray_tasks.cluster import Cluster, Step
 from ray_tasks.gateway import RayGateway
@@ -265,7 +267,21 @@ def _cluster_config(settings: Settings) -> ClusterConfig:
         num_gpus=settings.ray.num_gpus,
         object_store_bytes=settings.ray.object_store_bytes,
         image_pixels=settings.limits.image_pixels,
+        redaction_policies=_policies(settings.redaction.policy_file),
     )
+
+
+def _policies(path: Path | None) -> str:
+    """The policy file's text, which the workers get; they may run where the file is not.
+
+    Raises:
+        InvalidInput: POLICY_INVALID, with every place that is wrong.
+    """
+    if path is None:
+        return ""
+    text = read_policy_text(path)
+    parse_policies(text)
+    return text
 
 
 def _worker(settings: WorkerSettings, device: str) -> WorkerConfig:

@@ -50,6 +50,8 @@ class VisionSettings(WorkerSettings):
 class RedactionSettings(WorkerSettings):
     """Redaction."""
 
+    policy_file: Path | None = Field(None, description="YAML file of redaction policies; empty means the strict one.")
+
     threads: int = Field(1, ge=1, description="Threads of the name classifier.")
     max_ongoing: int = Field(16, ge=1, description="Calls that one replica takes at a time.")
     max_queued: int = Field(256, ge=1, description="Calls that may wait; one more is refused.")
