@@ -20,7 +20,7 @@ import numpy as np
 from models.errors import InternalError, WeightsError
 from models.text import RawText
 from models.vision.geometry import rows, stretch
-from models.vision.types import Box, OcrLine, OcrWord, Pixels
+from models.vision.types import Box, OcrLine, OcrPage, OcrWord, Pixels
 
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
 CLASSIFIER: Final = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
@@ -77,6 +77,14 @@ class RapidOcrEngine:
         Raises:
             InternalError: ONNX Runtime failed.
         """
+        return list(self.look(pixels).lines)
+
+    def look(self, pixels: Pixels) -> OcrPage:
+        """Read one picture and tell of the print that could not be read, too.
+
+        Raises:
+            InternalError: ONNX Runtime failed.
+        """
         from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
         from rapidocr.utils.process_img import map_boxes_to_original
 
@@ -90,7 +98,7 @@ class RapidOcrEngine:
         except ONNXRuntimeError as exc:
             raise InternalError("The OCR models failed on this picture.") from exc
         if found.boxes is None or texts.txts is None:
-            return []
+            return OcrPage(())
         boxes = map_boxes_to_original(np.asarray(found.boxes, np.float64), record, height, width)
         upside_down = _upside_down(turned.cls_res, len(boxes), float(self._ocr.cfg.Cls.cls_thresh))
         lines = [
@@ -98,8 +106,17 @@ class RapidOcrEngine:
             for text, box, flip, info in zip(texts.txts, boxes, upside_down, texts.word_results, strict=True)
             if text.strip()
         ]
-        lines = [line for line in lines if line.score >= self._options.least_score]
-        return [lines[i] for row in rows(lines) for i in row]
+        blank = [
+            OcrLine(RawText(""), _reading_box(box, False), 0.0)
+            for text, box in zip(texts.txts, boxes, strict=True)
+            if not text.strip()
+        ]
+        least = self._options.least_score
+        legible = [line for line in lines if line.score >= least]
+        return OcrPage(
+            tuple(legible[i] for row in rows(legible) for i in row),
+            (*(line for line in lines if line.score < least), *blank),
+        )
 
 
 def _padded(pixels: Pixels) -> Pixels:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -37,6 +38,19 @@ class OcrLine:
 
 
 @dataclass(frozen=True, slots=True)
+class OcrPage:
+    """Everything that looks like print.
+
+    Attributes:
+        lines: What could be read, from top to bottom.
+        unread: What the recognizer made of the other regions: scores next to nothing, texts that may be empty.
+    """
+
+    lines: tuple[OcrLine, ...]
+    unread: tuple[OcrLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RedactedLine:
     """One line after redaction; the box is that of the original line."""
 
@@ -54,7 +68,8 @@ class RedactedPage:
         text: The lines joined by newlines.
         image: Re-encoded picture without metadata, personal words painted over.
         image_mime: ``image/jpeg`` or ``image/png``.
-        painted: Number of boxes painted over.
+        painted: Number of places painted over.
+        painted_kinds: The same by kind: ``text``, ``unread`` print, ``face``, ``code``.
         compute_s: Decode, OCR, redaction and encode together.
     """
 
@@ -66,6 +81,7 @@ class RedactedPage:
     height: int
     painted: int
     compute_s: float
+    painted_kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 class OcrEngine(Protocol):
@@ -83,4 +99,8 @@ class OcrEngine(Protocol):
 
     def read(self, pixels: Pixels) -> list[OcrLine]:
         """Read one picture, lines from top to bottom; empty when there is no print."""
+        ...
+
+    def look(self, pixels: Pixels) -> OcrPage:
+        """Read one picture and tell of the print that could not be read, too."""
         ...
