@@ -226,9 +226,20 @@ async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(desk: D
 
 
 async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk) -> None:
+    noticed = asyncio.Event()
+
+    async def inputs() -> AsyncIterator[Input]:
+        yield events.ProposeIn(0.0)
+        await noticed.wait()
+        yield events.TextIn(RawText("The meter reads 4821."))
+        yield events.ProposeIn(0.0)
+
+    outputs: list[Output] = []
     async with desk.streams.open(desk.config) as stream:
-        inputs = these(events.ProposeIn(0.0), events.TextIn(RawText("The meter reads 4821.")), events.ProposeIn(0.0))
-        outputs = [o async for o in stream.conversation.run(inputs)]
+        async for output in stream.conversation.run(inputs()):
+            outputs.append(output)
+            if isinstance(output, events.Notice):
+                noticed.set()
     assert [o.reason for o in outputs if isinstance(o, events.Notice)] == ["NO_MATERIAL"]
     assert kinds(outputs, events.Notice, events.Final, events.Proposal)[-2:] == ["Final", "Proposal"]
 
