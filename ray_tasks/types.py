@@ -64,6 +64,7 @@ class SpeechWindow:
         carry: Sealed bytes that the last step of the same stream returned; empty at its start.
         language: ISO 639-1 code or empty to detect.
         whose: Client and session, for the redaction.
+        asked_for: What the assistant just asked for, see ``models.redaction.asked``.
     """
 
     pcm: bytes
@@ -72,6 +73,7 @@ class SpeechWindow:
     language: str = ""
     vocabulary: tuple[str, ...] = ()
     whose: Whose = NOBODY
+    asked_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,13 @@ import numpy as np
 from models.audio import decode
 from models.errors import InvalidInput, NoSpeech
 from models.images import ImageLimits
+from models.redaction.asked import answering
 from models.redaction.carry import CarrySealer, load_or_create_key
 from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.pieces import redact_pieces
 from models.redaction.policy_file import parse_policies
 from models.redaction.redactor import build_redactor
+from models.redaction.tails import judged_behind, open_tail, readings_behind
 from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
@@ -105,10 +107,10 @@ class SpeechWorker:
             try:
                 heard = await self._turns.run(self._engine.transcribe, samples, options)
             except NoSpeech:
-                return _silence(window, state, len(samples) / SAMPLE_RATE_HZ)
-            text, carry = await (
-                self._final(heard, window.whose) if window.final else self._partial(heard, state, window.whose)
-            )
+                carry = self._sealed_tail(state.tail) if window.final else window.carry
+                return _silence(window, state, carry, len(samples) / SAMPLE_RATE_HZ)
+            context = _spoken(heard.language, window)
+            text, carry = await (self._final if window.final else self._partial)(heard, state, context)
             return SpeechStep(
                 text=text,
                 carry=carry,
@@ -152,17 +154,24 @@ class SpeechWorker:
                 segments=tuple((segment.start_s, segment.end_s, text) for segment, text in timed),
             )
 
-    async def _final(self, heard: Transcript, whose: Whose) -> tuple[RedactedText, bytes]:
-        """The whole utterance at its best; nothing is left to carry."""
-        context = replace(_spoken(heard.language), whose=whose)
-        redaction = (await self._ask([heard.text], context))[0]
-        return redaction.text, b""
+    async def _final(
+        self, heard: Transcript, state: PartialState, context: RedactionContext
+    ) -> tuple[RedactedText, bytes]:
+        """The whole utterance at its best; its end is carried where the next utterance may go on with it."""
+        judged = await self._ask(readings_behind(state.tail, heard.text), context)
+        redaction = judged_behind(state.tail, heard.text, judged)
+        return redaction.text, self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language))
 
-    async def _partial(self, heard: Transcript, state: PartialState, whose: Whose) -> tuple[RedactedText, bytes]:
+    async def _partial(
+        self, heard: Transcript, state: PartialState, context: RedactionContext
+    ) -> tuple[RedactedText, bytes]:
         """What may be shown of a running utterance, and the sealed rest."""
-        partials = PartialRedactor(self._redactor(whose))
-        shown, after = await self._helpers.run(partials.step, state, heard.text, _spoken(heard.language))
+        partials = PartialRedactor(self._redactor(context.whose))
+        shown, after = await self._helpers.run(partials.step, state, heard.text, context)
         return shown, self._sealer.seal(after.to_carry())
+
+    def _sealed_tail(self, tail: RawText) -> bytes:
+        return self._sealer.seal(PartialState(tail=tail).to_carry()) if tail else b""
 
     def _redactor(self, whose: Whose) -> RemoteRedactor:
         return RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
@@ -251,15 +260,19 @@ def _samples(pcm: bytes) -> Samples:
     return samples
 
 
-def _spoken(language: str | None) -> RedactionContext:
-    return RedactionContext(source=TextSource.SPEECH, language=language or "en")
+def _spoken(language: str | None, window: SpeechWindow | None = None) -> RedactionContext:
+    """How to judge what was said, with what the conversation knows of it."""
+    context = RedactionContext(source=TextSource.SPEECH, language=language or "en")
+    if window is None:
+        return context
+    return answering(replace(context, whose=window.whose), window.asked_for)
 
 
-def _silence(window: SpeechWindow, state: PartialState, audio_s: float) -> SpeechStep:
+def _silence(window: SpeechWindow, state: PartialState, carry: bytes, audio_s: float) -> SpeechStep:
     """Nobody speaks in the window; what a partial showed before stays."""
     return SpeechStep(
         text=NOTHING_SAID if window.final else state.shown,
-        carry=b"" if window.final else window.carry,
+        carry=carry,
         confidence=0.0,
         language=window.language,
         no_speech=True,

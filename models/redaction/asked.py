@@ -7,9 +7,10 @@ time of day or a person. The question tells them apart.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
-from models.redaction.recognizers.base import words
+from models.redaction.types import RedactionContext
 
 READING: Final = "READING"
 """Not an entity: the assistant asked for a number of a thing, so a bare number in the answer may stay."""
@@ -17,8 +18,14 @@ READING: Final = "READING"
 LONGEST_REPLY_CHARS: Final = 600
 """Only the end of a long reply is read: the question comes last."""
 
+
+def _words(*alternatives: str) -> re.Pattern[str]:
+    """Whole words; ``recognizers.base`` has the same, but recognizers read this file."""
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(sorted(alternatives, key=len, reverse=True))})(?![^\W_])")
+
+
 _SUBJECTS: Final = {
-    "PHONE": words(
+    "PHONE": _words(
         "(?:tele)?phone", "phone numbers?", "mobile", "cell(?:phone)?", "(?:call|ring|text) you", "reach you",
         "number to call",
         "call ?back", "contact (?:number|details)", "your number", "teléfono", "móvil", "celular",
@@ -26,12 +33,12 @@ _SUBJECTS: Final = {
         "téléphone", "portable", "telefon(?:nummer)?", "handy(?:nummer)?", "rufnummer", "mobilnummer", "फ़ोन", "फोन",
         "मोबाइल", "संपर्क नंबर", "phone number",
     ),
-    "EMAIL": words(
+    "EMAIL": _words(
         "e-?mails?", "e-?mail address(?:es)?", "mail address", "correo(?: electrónico)?", "courriel",
         "adresse e-?mail",
         "mail-?adresse", "e-?mail-?adresse", "ईमेल", "मेल",
     ),
-    "NAME": words(
+    "NAME": _words(
         "names?", "surname", "who (?:are you|am i (?:speaking|talking)|is (?:this|speaking|calling|it))",
         "call you by",
         "whom? (?:do|did) (?:you|i) (?:meet|visit|speak)", "spell (?:it|that|your)", "nombre", "apellidos?",
@@ -39,13 +46,13 @@ _SUBJECTS: Final = {
         "namens?",
         "nachnamen?", "vornamen?", "wie hei(?:ß|ss)en", "wer sind", "mit wem", "buchstabieren", "नाम", "कौन",
     ),
-    "DOB": words(
+    "DOB": _words(
         "birth", "birth ?dates?", "birthday", "born", "d\\.?o\\.?b", "how old", "(?:your|the) age",
         "nacimiento", "nació",
         "naciste", "edad", "naissance", "né", "née", "quel âge", "geburtsdatum", "geburtstag", "geboren", "wie alt",
         "जन्म", "जन्मतिथि", "उम्र",
     ),
-    "ADDRESS": words(
+    "ADDRESS": _words(
         "address(?:es)?", "street", "post ?codes?", "zip(?: ?code)?", "pin ?code", "where (?:do )?you live",
         "house number",
         "city", "dirección", "domicilio", "calle", "código postal", "dónde vive", "adresse", "rue", "code postal",
@@ -53,7 +60,7 @@ _SUBJECTS: Final = {
         "पते", "पिनकोड",
         "पिन कोड", "कहाँ रहते",
     ),
-    "ID": words(
+    "ID": _words(
         "ids?", "identification", "identity", "passport", "licen[cs]e", "social security", "ssn",
         "account(?: number)?",
         "iban", "card(?: number)?", "policy number", "customer number", "member(?:ship)?", "insurance", "tax",
@@ -63,7 +70,7 @@ _SUBJECTS: Final = {
         "ausweis(?:nummer)?", "reisepass", "führerschein", "konto(?:nummer)?", "kundennummer", "kennzeichen",
         "versicherungsnummer", "आधार", "पैन", "पासपोर्ट", "खाता", "कार्ड", "लाइसेंस", "पहचान",
     ),
-    READING: words(
+    READING: _words(
         "readings?", "meters?", "cubic metres?", "counter", "dial", "how many", "how much", "what time",
         "when", "amount",
         "price", "total", "pressure", "temperature", "index", "serial", "invoice", "ticket", "order number", "room",
@@ -84,10 +91,10 @@ _REQUEST = re.compile(
 _SENTENCE = re.compile(r"[^.!?？।\n]+[.!?？।\n]*")
 
 _ROMAN_HINDI = {
-    "NAME": words("naam", "nam"),
-    "PHONE": words("phone", "mobile"),
-    "ADDRESS": words("pata"),
-    "DOB": words("janm", "umar"),
+    "NAME": _words("naam", "nam"),
+    "PHONE": _words("phone", "mobile"),
+    "ADDRESS": _words("pata"),
+    "DOB": _words("janm", "umar"),
 }
 
 
@@ -122,3 +129,8 @@ def personal(asked: tuple[str, ...]) -> tuple[str, ...]:
 def is_reading(asked: tuple[str, ...]) -> bool:
     """Whether the number of a thing was asked for and nothing personal, so that a bare number may stay."""
     return READING in asked and not personal(asked)
+
+
+def answering(context: RedactionContext, asked: tuple[str, ...]) -> RedactionContext:
+    """The context of an answer; where a reading was asked for, what it holds is judged like the face of a meter."""
+    return replace(context, asked_for=asked, document_type="meter" if is_reading(asked) else context.document_type)

@@ -16,6 +16,7 @@ from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
 from models.redaction.spoken_alphabets import PHONETIC
 from models.redaction.spoken_lexicon import Lexicon, lexicon_for
 from models.redaction.spoken_words import Token, tokens_of
+from models.redaction.tails import NOTHING, BehindTail
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText
 
@@ -42,11 +43,13 @@ class PartialState:
         previous: The last hypothesis.
         shown: The text with tags that was shown so far.
         shown_tokens: How many tokens of the hypothesis it covers.
+        tail: The raw end of the utterance before, where this one may go on with it.
     """
 
     previous: RawText = field(default_factory=lambda: RawText(""))
     shown: RedactedText = field(default_factory=lambda: RedactedText.literal(""))
     shown_tokens: int = 0
+    tail: RawText = NOTHING
 
     def to_carry(self) -> dict[str, Any]:
         """JSON values for ``CarrySealer.seal``, and for nothing else: the raw words are in it."""
@@ -56,13 +59,14 @@ class PartialState:
             "counts": dict(self.shown.counts),
             "safe": self.shown.safe_for_llm,
             "tokens": self.shown_tokens,
+            "tail": self.tail.reveal(),
         }
 
     @classmethod
     def from_carry(cls, state: dict[str, Any]) -> PartialState:
         """The reverse, for a state that ``CarrySealer.open`` vouched for."""
         shown = reseal(state["shown"], state["counts"], safe_for_llm=state["safe"])
-        return cls(RawText(state["previous"]), shown, state["tokens"])
+        return cls(RawText(state["previous"]), shown, state["tokens"], RawText(state.get("tail", "")))
 
 
 class PartialRedactor:
@@ -87,12 +91,13 @@ class PartialRedactor:
         agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
         shown, count = carry.shown, carry.shown_tokens
         if agreed > HOLD_WORDS:
-            redaction = self._redactor.redact(hypothesis, context)
+            redaction = BehindTail(self._redactor, carry.tail).redact(hypothesis, context)
             settled = _settled(tokens, agreed, redaction.entities, lexicon_for(context.language))
+            settled = _behind_introduction(tokens_of(carry.tail.reveal()), tokens, settled, redaction.entities)
             if settled > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[settled - 1].end, redaction)
                 count = settled
-        return shown, PartialState(hypothesis, shown, count)
+        return shown, PartialState(hypothesis, shown, count, carry.tail)
 
 
 def _extended(shown: RedactedText, text: str, start: int, end: int, redaction: Redaction) -> RedactedText:
@@ -163,6 +168,14 @@ def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
     capital = token.shape[:1].isupper() and not starts and not token.text.startswith(("i'", "i’"))
     known = token.text in PHONETIC or token.text in lexicon.phonetic or token.text in ("area", "code", "extension")
     return capital or known
+
+
+def _behind_introduction(before: list[Token], tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
+    """Hold the first words while the utterance before ended in an introduction whose person is not known yet."""
+    introduced = any(tuple(t.text for t in before[-len(words) :]) == words for words in _INTRODUCTIONS)
+    if introduced and count < INTRODUCED_WORDS and not any(_is_covered(t, entities) for t in tokens[:INTRODUCED_WORDS]):
+        return 0
+    return count
 
 
 def _before_introduced(tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:

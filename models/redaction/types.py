@@ -31,7 +31,7 @@ class RedactionContext:
     Attributes:
         source: Where the text came from.
         language: ISO 639-1 code.
-        asked_for: Entity types that the assistant just asked for; unused yet, see the roadmap.
+        asked_for: Entity types that the assistant just asked for, ``READING`` among them; see ``asked``.
         document_type: ``visitor_register``, ``meter``, ... or empty.
         whose: Client and session.
     """
