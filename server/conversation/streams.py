@@ -73,13 +73,14 @@ class OpenStream:
     """A stream that is set up.
 
     Attributes:
+        conversation: None when the stream was finished before, and only its finals were lost.
         missed: On a resumed stream, stored turns that the client has not seen the finals of; they come first.
     """
 
     id: str
     token: str
     next_offset: int
-    conversation: Conversation
+    conversation: Conversation | None
     missed: list[TurnRow]
 
 
@@ -153,6 +154,9 @@ class Streams:
                 self._resume(stream_id, config) if config.resume_token else self._begin(stream_id, config, session)
             )
             missed = await self._missed(config, row)
+            if not row.open:
+                yield OpenStream(row.id, token, row.next_offset, None, missed)
+                return
             conversation = await self._conversation(config, session, row)
             try:
                 yield OpenStream(row.id, token, row.next_offset, conversation, missed)
@@ -207,7 +211,7 @@ class Streams:
     async def _resume(self, stream_id: str, config: StreamConfig) -> tuple[StreamRow, str]:
         # In the order of the writes: what the broken stream still had in the writer's queue is seen.
         row = await self._ledger.write(lambda cursor: streams.get(cursor, stream_id))
-        if not row.open:
+        if not row.open and config.next_utterance is None:
             raise NotFound("The stream has ended.", reason="STREAM_NOT_FOUND")
         kept = await asyncio.to_thread(self._spool.read_log, row.id) if row.id in self._logs() else b""
         return replace(row, next_offset=len(kept)), config.resume_token

@@ -36,6 +36,8 @@ class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
             )
             for turn in stream.missed:
                 yield _response(events.Final(turn))
+            if stream.conversation is None:
+                return
             async with aclosing(stream.conversation.run(_inputs(request_iterator))) as outputs:
                 async for output in outputs:
                     yield _response(output)

@@ -13,10 +13,11 @@ from uuid import uuid4
 
 import pytest
 
-from models.errors import Conflict, DeadlineExceeded, InternalError, Overloaded
+from models.errors import Conflict, DeadlineExceeded, InternalError, NotFound, Overloaded
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.text import RawText
 from server.conversation import events
+from server.conversation.conversation import Conversation
 from server.conversation.ears import Began, Ears, Ended
 from server.conversation.events import Input, Output
 from server.conversation.streams import OpenStream, StreamConfig, StreamLimits, Streams
@@ -108,10 +109,16 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     built.ledger.close()
 
 
+def talk(stream: OpenStream) -> Conversation:
+    """The conversation of a stream that goes on."""
+    assert stream.conversation is not None
+    return stream.conversation
+
+
 async def until(stream: OpenStream, inputs: AsyncIterator[Input], last: type[Output]) -> list[Output]:
     """Follow a stream up to an event, and leave it there as a client does that vanishes."""
     seen: list[Output] = []
-    async with aclosing(stream.conversation.run(inputs)) as outputs:
+    async with aclosing(talk(stream).run(inputs)) as outputs:
         async for output in outputs:
             seen.append(output)
             if isinstance(output, last):
@@ -134,7 +141,7 @@ async def test_a_broken_stream_goes_on_where_it_was_and_a_finished_one_is_forgot
     whole = first + speech(1.0) + quiet(0.5)
     async with desk.streams.open(replace(desk.config, resume_token=token)) as again:
         assert again.next_offset <= len(first)
-        outputs = [o async for o in again.conversation.run(chunks(whole, start=again.next_offset))]
+        outputs = [o async for o in talk(again).run(chunks(whole, start=again.next_offset))]
     assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [1]
     assert [t.utterance for t in await desk.turns()] == [0, 1]
     assert not desk.spool.log_ids()
@@ -152,12 +159,24 @@ async def test_finals_that_were_stored_and_not_delivered_come_first_on_the_resum
     assert missed == {None: [], 0: [0], 1: []}
 
 
+async def test_a_finished_stream_still_gives_finals_that_were_lost_and_nothing_else(desk: Desk) -> None:
+    async with desk.streams.open(desk.config) as stream:
+        assert [o async for o in talk(stream).run(these(events.TextIn(RawText("Hello."))))]
+    lost = replace(desk.config, resume_token=stream.token, next_utterance=0)
+    async with desk.streams.open(lost) as again:
+        assert [turn.utterance for turn in again.missed] == [0]
+        assert again.conversation is None
+    with pytest.raises(NotFound):
+        async with desk.streams.open(replace(lost, next_utterance=None)):
+            pytest.fail("opened")
+
+
 async def test_text_that_is_sent_again_is_one_turn_and_its_final_comes_again(desk: Desk) -> None:
     text = events.TextIn(RawText("My name is John Carter."), id=str(uuid4()))
     async with desk.streams.open(desk.config) as stream:
         first = await until(stream, these(text), events.Final)
     async with desk.streams.open(replace(desk.config, resume_token=stream.token)) as again:
-        second = [o async for o in again.conversation.run(these(text, events.TextIn(RawText("And more."))))]
+        second = [o async for o in talk(again).run(these(text, events.TextIn(RawText("And more."))))]
     finals = [o.turn for o in (*first, *second) if isinstance(o, events.Final)]
     assert finals[0] == finals[1]
     assert [turn.id for turn in await desk.turns()] == [finals[0].id, finals[2].id]
@@ -208,7 +227,7 @@ async def test_a_stream_that_never_runs_leaves_no_file_open(desk: Desk) -> None:
     with pytest.raises(InternalError):
         async with desk.streams.open(desk.config) as stream:
             log = desk.spool.open_log(stream.id)
-            held = stream.conversation._ears._log
+            held = talk(stream)._ears._log
             raise InternalError("The client went before the first message.")
     log.close()
     with pytest.raises(ValueError, match="closed file"):
@@ -220,7 +239,7 @@ async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(desk: D
     desk.cutter_type = QuickYes
     async with desk.streams.open(desk.config) as stream:
         inputs = these(events.AudioIn(0, speech(0.1)), events.EndMark())
-        outputs = [o async for o in stream.conversation.run(inputs)]
+        outputs = [o async for o in talk(stream).run(inputs)]
     order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final)
     assert order == ["SpeechBegan", "SpeechEnded", "Final"]
 
@@ -236,7 +255,7 @@ async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk
 
     outputs: list[Output] = []
     async with desk.streams.open(desk.config) as stream:
-        async for output in stream.conversation.run(inputs()):
+        async for output in talk(stream).run(inputs()):
             outputs.append(output)
             if isinstance(output, events.Notice):
                 noticed.set()
@@ -254,7 +273,7 @@ async def test_turns_whose_client_left_before_the_answer_are_answered_in_the_bac
 
     async with (
         desk.streams.open(replace(desk.config, reply=True)) as stream,
-        aclosing(stream.conversation.run(typed())) as outputs,
+        aclosing(talk(stream).run(typed())) as outputs,
     ):
         finals = [await anext(outputs) for _ in range(3)]
     waiting = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.config.session_id))

@@ -125,8 +125,8 @@ class ConverseConfig(_message.Message):
     """Token of an earlier stream that broke, from Configured; empty for a new stream."""
     next_utterance: _builtins.int
     """With a token: the number after the last utterance whose final (or NO_SPEECH notice) arrived, 0 for none. Finals from
-    this number on that the server has stored come first, so that none is lost with the connection and none comes twice.
-    Absent sends none again.
+    this number on that the server has stored come first, so that none is lost with the connection and none comes twice;
+    when the stream had been finished, it ends behind them. Absent sends none again, and a finished stream is not found.
     """
     @_builtins.property
     def end_silence(self) -> _duration_pb2.Duration:
@@ -346,7 +346,7 @@ class Configured(_message.Message):
     resume_token: _builtins.str
     """Token with which a broken stream is resumed."""
     next_offset: _builtins.int
-    """Offset from which the client sends; 0 on a new stream. Finals stored before the break do not come again."""
+    """Offset from which the client sends; 0 on a new stream."""
     def __init__(
         self,
         *,
