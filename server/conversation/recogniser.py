@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
+from models.redaction.asked import answering
 from models.redaction.types import RedactionContext, Whose
 from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RawText, RedactedText, TextSource
@@ -72,6 +73,7 @@ Emit = Callable[[Output], Awaitable[None]]
 Store = Callable[[Heard], Awaitable[None]]
 Known = Callable[[str], Awaitable[TurnRow | None]]
 Silence = Callable[[int, int], Awaitable[None]]
+Asked = Callable[[], tuple[str, ...]]
 
 
 class Recogniser:
@@ -82,6 +84,7 @@ class Recogniser:
         store: Makes a turn durable, together with its events.
         known: Finds a turn that is stored already.
         silence: Records that an utterance, up to a sample, held no speech.
+        asked: Tells what the assistant asked for last; a bare answer is judged by it.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Recogniser:
         silence: Silence,
         clock: Clock,
         metrics: Metrics,
+        asked: Asked = tuple,
     ) -> None:
         self._gateway = gateway
         self._listening = listening
@@ -106,6 +110,8 @@ class Recogniser:
         self._silence = silence
         self._clock = clock
         self._metrics = metrics
+        self._asked = asked
+        self._asked_for: frozenset[str] = frozenset()
 
     async def recognise(self, item: Utterance | Typed) -> TurnRow | None:
         """Work one item off and return its turn, or None when nobody spoke.
@@ -115,6 +121,7 @@ class Recogniser:
         """
         if isinstance(item, Typed):
             return await self._read(item)
+        self._asked_for = frozenset()
         await self._follow(item)
         return None if item.left else await self._finish(item)
 
@@ -125,6 +132,7 @@ class Recogniser:
             await self._emit(Final(known))
             return None
         context = RedactionContext(TextSource.TYPED, self._listening.language or "en", whose=self._listening.whose)
+        context = answering(context, self._asked())
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._listening.language)
         turn = replace(turn, id=turn_id)
@@ -196,7 +204,10 @@ class Recogniser:
 
     def _window(self, utterance: Utterance, *, final: bool) -> SpeechWindow:
         of = self._listening
-        return SpeechWindow(utterance.pcm(), final, self._carry, of.language, of.vocabulary, of.whose)
+        # A question that comes while somebody speaks adds to the one before; nothing that counted stops counting.
+        self._asked_for |= frozenset(self._asked())
+        asked_for = tuple(sorted(self._asked_for))
+        return SpeechWindow(utterance.pcm(), final, self._carry, of.language, of.vocabulary, of.whose, asked_for)
 
     def _turn_id(self, text_id: str) -> str:
         """One id for one text of a stream; a fresh one for a text without an id."""

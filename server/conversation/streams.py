@@ -239,17 +239,6 @@ class Streams:
             skip_samples=row.finalized_samples,
             next_offset=row.next_offset,
         )
-        recogniser = Recogniser(
-            self._gateway,
-            Listening(session.id, row.id, row.language, vocabulary, session.client_id),
-            carry=row.carry,
-            emit=outputs.put,
-            store=store.turn,
-            known=store.known,
-            silence=store.silence,
-            clock=self._clock,
-            metrics=self._metrics,
-        )
         voice = Voice(
             self._assistant,
             self._gateway,
@@ -261,6 +250,18 @@ class Streams:
             later=store.later,
             propose=self._propose(session.id),
             metrics=self._metrics,
+        )
+        recogniser = Recogniser(
+            self._gateway,
+            Listening(session.id, row.id, row.language, vocabulary, session.client_id),
+            carry=row.carry,
+            emit=outputs.put,
+            store=store.turn,
+            known=store.known,
+            silence=store.silence,
+            clock=self._clock,
+            metrics=self._metrics,
+            asked=(lambda: voice.asked_for) if config.reply else tuple,
         )
         bounds = Bounds(self._limits.stream_s, self._limits.idle_s)
         return Conversation(

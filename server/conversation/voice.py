@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from models.errors import Conflict, VestibuleError
+from models.redaction.asked import asked_for
 from models.redaction.types import RedactionContext, Whose
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
@@ -78,6 +79,13 @@ class Voice:
         self._later = later
         self._propose = propose
         self._metrics = metrics
+        last = history[-1].answered if history else None
+        self._said = last.value if last else ""
+
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """What the newest answer asks for, as far as it was given; see ``models.redaction.asked``."""
+        return asked_for(self._said)
 
     async def say(self, item: Answer | Ask) -> None:
         """Work one item off.
@@ -117,6 +125,7 @@ class Voice:
             async for sentence in sentences(reply.pieces):
                 safe = await self._redact(sentence, language)
                 spoken.append(safe)
+                self._said = "".join(piece.value for piece in spoken)
                 await self._emit(ReplyPiece(turn.id, safe))
         except VestibuleError as error:
             # The upstream, or redaction, broke off in the middle. What came is kept; with an upstream there is a job
