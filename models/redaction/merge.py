@@ -56,16 +56,13 @@ def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TA
     return _join(text, merged)
 
 
-def _weight(entity: Entity) -> tuple[float, int, int]:
+def weight(entity: Entity) -> tuple[float, int, int]:
+    """What decides between two that were found at the same place."""
     return (round(entity.score, 1), entity.end - entity.start, _SPECIFIC.get(entity.type, 0))
 
 
 def _union(first: Entity, second: Entity) -> Entity:
-    same = (first.start, first.end) == (second.start, second.end)
-    if same:
-        winner = max(first, second, key=_weight)
-    else:
-        winner = max(first, second, key=lambda e: (e.end - e.start, *_weight(e)))
+    winner = max(first, second, key=lambda e: (e.end - e.start, *weight(e)))
     return Entity(
         winner.type,
         min(first.start, second.start),

@@ -15,10 +15,11 @@ from typing import Final
 
 from models.redaction.custom import CustomRecognizer
 from models.redaction.labels import Thresholds
-from models.redaction.merge import TYPES, merge
+from models.redaction.merge import TYPES, merge, weight
 from models.redaction.operators import TAGGED, Operator, Treatment, protected_pattern
 from models.redaction.recognizers.base import THRESHOLD, PatternRecognizer, Recognizer
 from models.text import Entity
+
 
 class AllowList:
     """Words and phrases that are nobody's: site names, product codes. Whole words; case and spacing do not count."""
@@ -123,14 +124,21 @@ class RedactionPolicy:
         """What is replaced, merged, and what stays readable although the default would replace it.
 
         A find that lies inside a longer one which stays, stays with it: a name inside of an address for e-mail that is
-        kept. In every other overlap what is replaced wins.
+        kept. At the same place the better one decides. In every other overlap what is replaced wins.
         """
         if self.leaves_nothing:
             return merge(text, found, self.protected), []
         found = [e for e in found if not self._only_others_are_eager(e)]
         left = [e for e in found if self.leaves(e)]
         spans = [(e.start, e.end) for e in merge(text, left, self.protected)]
-        replaced = [e for e in found if not self.leaves(e) and not _inside_a_longer(spans, e)]
+        best = {(e.start, e.end): weight(e) for e in sorted(left, key=weight)}
+        replaced = [
+            e
+            for e in found
+            if not self.leaves(e)
+            and not _inside_a_longer(spans, e)
+            and weight(e) > best.get((e.start, e.end), (0.0, 0, 0))
+        ]
         merged = merge(text, replaced, self.protected)
         covered = [(e.start, e.end) for e in merged]
         return merged, [e for e in left if not within(covered, e.start, e.end)]

@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,11 +16,14 @@ from models.errors import InvalidInput
 from server.cli.output import FAILED
 
 if TYPE_CHECKING:
-    from models.redaction.types import Redactor
+    from models.redaction.redactor import LocalRedactor
     from server.settings import Settings
 
 Lines = Callable[[Iterable[str], TextIO], None]
 """Answers every line of the first on the second, in order."""
+
+OFFLINE_SESSION = "offline"
+"""One run of a command is one session: hashed tags agree within it, under a key that ends with it."""
 
 jsonl_option = click.option("--jsonl", is_flag=True, help="One JSON object a line on stdin, one on stdout, in order.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
@@ -40,9 +44,12 @@ unredacted_option = click.option(
     help="Where TEXT comes from; speech and print are read differently.",
 )
 @click.option("--lang", default="en", show_default=True, help="ISO 639-1 code of TEXT; see above.")
-@click.option("--why", is_flag=True, help="Also say which recognizer found each entity.")
+@click.option("--why", is_flag=True, help="Also say what spoke for each entity, and what was seen and left.")
+@click.option("--client", default="", help="Use the policy of this client; VESTIBULE_REDACTION__POLICY_FILE has it.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Of the name classifier.")
-def redact(text: str | None, jsonl: bool, as_json: bool, source: str, lang: str, why: bool, threads: int) -> None:
+def redact(
+    text: str | None, jsonl: bool, as_json: bool, source: str, lang: str, why: bool, client: str, threads: int
+) -> None:
     """Replace names, numbers, addresses and the like in TEXT by tags; `-` reads it from standard input.
 
     With --jsonl, in: {"id", "text", "source": "typed"|"speech"|"ocr", "lang"?}; out: {"id", "text", "entities":
@@ -55,6 +62,7 @@ def redact(text: str | None, jsonl: bool, as_json: bool, source: str, lang: str,
     Examples:
       vestibule redact "I am Maria Lopez, call me on 415-555-0132"
       vestibule redact --source speech "my number is four one five five five five oh one three two"
+      vestibule redact --why "SSN 536-22-1234, reading 04821.7 m3"
       vestibule redact --jsonl < texts.jsonl
     """
     if jsonl == (text is not None):
@@ -63,12 +71,18 @@ def redact(text: str | None, jsonl: bool, as_json: bool, source: str, lang: str,
     settings = _settings_with(["rampart-pii"])
     redactor = _redactor(settings, threads)
 
-    from server.cli.offline_redact import redact_lines
+    from models.redaction.explain import explain
+    from models.redaction.types import Whose
+    from server.cli.offline_redact import explanation_for_a_person, redact_lines
 
     def answer(lines: Iterable[str], out: TextIO) -> None:
-        redact_lines(lines, out, redactor, why=why)
+        reasons = partial(explain, redactor) if why else None
+        redact_lines(lines, out, redactor, reasons, Whose(client, OFFLINE_SESSION))
 
-    _run(answer, given, jsonl=jsonl, show=_as_is if as_json or why else lambda row: str(row["text"]))
+    def shown(row: dict[str, Any]) -> str:
+        return explanation_for_a_person(row) if why else str(row["text"])
+
+    _run(answer, given, jsonl=jsonl, show=_as_is if as_json else shown)
 
 
 @click.command(short_help="Write down what is said in recordings.")
@@ -171,10 +185,11 @@ def _settings_with(names: list[str] | None) -> Settings:
     return settings
 
 
-def _redactor(settings: Settings, threads: int) -> Redactor:
+def _redactor(settings: Settings, threads: int) -> LocalRedactor:
+    from models.redaction.policy_file import load_policies
     from models.redaction.redactor import build_redactor
 
-    return build_redactor(settings.weights_dir, threads)
+    return build_redactor(settings.weights_dir, threads, load_policies(settings.redaction.policy_file))
 
 
 def _run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Callable[[dict[str, Any]], str]) -> None:

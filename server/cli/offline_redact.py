@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
-from models.redaction.types import Redaction, RedactionContext, Redactor
-from models.text import RawText, TextSource
+from models.redaction.explain import Explained, Explanation
+from models.redaction.types import NOBODY, Redaction, RedactionContext, Redactor, Whose
+from models.text import Entity, RawText, TextSource
 from server.cli.offline_input import json_object, language_problem
 
 MAX_BATCH = 64
 """Lines judged together at most; enough to keep every thread busy."""
 
 MAX_TEXT_CHARS = 1_000_000
+
+Explain = Callable[[RawText, RedactionContext], Explanation]
+"""Redacts a text and says why."""
 
 _SOURCES = {s.value for s in TextSource}
 
@@ -35,7 +39,9 @@ class _Refused:
     error: VestibuleError
 
 
-def redact_lines(stdin: Iterable[str], stdout: TextIO, redactor: Redactor, why: bool = False) -> None:
+def redact_lines(
+    stdin: Iterable[str], stdout: TextIO, redactor: Redactor, why: Explain | None = None, whose: Whose = NOBODY
+) -> None:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
     Lines that are there already are judged in batches; a line that comes alone is answered at once. A line that cannot
@@ -45,10 +51,11 @@ def redact_lines(stdin: Iterable[str], stdout: TextIO, redactor: Redactor, why: 
         stdin: Objects ``{"id", "text", "source"?, "lang"?}``, one a line; blank lines are skipped.
         stdout: Flushed after every batch.
         redactor: What does the work.
-        why: Adds what found each entity.
+        why: Adds what spoke for each entity, and what was seen and left.
+        whose: Client whose policy holds.
     """
     for batch in _batches(stdin):
-        for answer in _answers([_parse(line) for line in batch], redactor, why):
+        for answer in _answers([_parse(line, whose) for line in batch], redactor, why):
             stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
         stdout.flush()
 
@@ -85,7 +92,7 @@ def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
             yield batch
 
 
-def _parse(line: str) -> _Request | _Refused:
+def _parse(line: str, whose: Whose) -> _Request | _Refused:
     try:
         row = json_object(line)
     except InvalidInput as error:
@@ -94,7 +101,7 @@ def _parse(line: str) -> _Request | _Refused:
     problem = _problem(text, source, language)
     if problem:
         return _Refused(row.get("id"), InvalidInput(problem))
-    return _Request(row.get("id"), RawText(str(text)), RedactionContext(TextSource(source), language))
+    return _Request(row.get("id"), RawText(str(text)), RedactionContext(TextSource(source), language, whose=whose))
 
 
 def _problem(text: object, source: object, language: object) -> str:
@@ -107,7 +114,7 @@ def _problem(text: object, source: object, language: object) -> str:
     return language_problem(language)
 
 
-def _answers(items: list[_Request | _Refused], redactor: Redactor, why: bool) -> Iterator[dict[str, Any]]:
+def _answers(items: list[_Request | _Refused], redactor: Redactor, why: Explain | None) -> Iterator[dict[str, Any]]:
     """Answers in the order of ``items``; neighbours with the same context are redacted in one call."""
     at = 0
     while at < len(items):
@@ -126,8 +133,12 @@ def _answers(items: list[_Request | _Refused], redactor: Redactor, why: bool) ->
         at += len(group)
 
 
-def _redact_group(group: list[_Request], redactor: Redactor, why: bool) -> Iterator[dict[str, Any]]:
+def _redact_group(group: list[_Request], redactor: Redactor, why: Explain | None) -> Iterator[dict[str, Any]]:
     try:
+        if why is not None:
+            explained = [why(r.text, r.context) for r in group]
+            yield from (_explained(r.id, e) for r, e in zip(group, explained, strict=True))
+            return
         results = redactor.redact_many([r.text for r in group], group[0].context)
     except VestibuleError as error:
         if len(group) == 1:
@@ -137,22 +148,49 @@ def _redact_group(group: list[_Request], redactor: Redactor, why: bool) -> Itera
                 yield from _redact_group([request], redactor, why)
         return
     for request, result in zip(group, results, strict=True):
-        yield _answer(request.id, result, why)
+        yield _answer(request.id, result)
 
 
-def _answer(request_id: object, result: Redaction, why: bool) -> dict[str, Any]:
-    entities = []
-    for entity in result.entities:
-        row: dict[str, Any] = {
-            "type": entity.type,
-            "start": entity.start,
-            "end": entity.end,
-            "score": round(entity.score, 3),
-        }
-        if why:
-            row["recognizer"] = entity.recognizer
-        entities.append(row)
+def _answer(request_id: object, result: Redaction) -> dict[str, Any]:
+    entities = [_entity(entity) for entity in result.entities]
     return {"id": request_id, "text": result.text.value, "entities": entities, "safe_for_llm": result.text.safe_for_llm}
+
+
+def _entity(entity: Entity) -> dict[str, Any]:
+    return {"type": entity.type, "start": entity.start, "end": entity.end, "score": round(entity.score, 3)}
+
+
+def _explained(request_id: object, explanation: Explanation) -> dict[str, Any]:
+    return {
+        **_answer(request_id, explanation.redaction),
+        "entities": [_with_reasons(e) for e in explanation.replaced],
+        "left": [{**_with_reasons(e), "left_by": e.left_by} for e in explanation.left],
+    }
+
+
+def _with_reasons(explained: Explained) -> dict[str, Any]:
+    why = [{"recognizer": r.recognizer, "view": r.view, "score": r.score, "word": r.word} for r in explained.reasons]
+    return {**_entity(explained.entity), "operator": explained.operator, "why": why}
+
+
+def explanation_for_a_person(row: dict[str, Any]) -> str:
+    """The answer of ``redact_lines`` with reasons, as lines to read."""
+    lines = [str(row["text"]), ""]
+    for entity in row["entities"]:
+        lines.append(f"{entity['type']} at {entity['start']}-{entity['end']}: {entity['operator']}")
+        lines += [_reason_line(reason) for reason in entity["why"]]
+    for entity in row["left"]:
+        lines.append(f"{entity['type']} at {entity['start']}-{entity['end']}: left by the {entity['left_by']}")
+        lines += [_reason_line(reason) for reason in entity["why"]]
+    if not row["entities"] and not row["left"]:
+        lines.append("Nothing personal was found.")
+    lines += ["", f"safe for the LLM: {'yes' if row['safe_for_llm'] else 'no'}"]
+    return "\n".join(lines)
+
+
+def _reason_line(reason: dict[str, Any]) -> str:
+    word = f', because of "{reason["word"]}"' if reason["word"] else ""
+    return f"  {reason['recognizer']}, {reason['view']} view, {reason['score']:.2f}{word}"
 
 
 def _error(request_id: object, error: VestibuleError) -> dict[str, Any]:

@@ -78,6 +78,7 @@ class PhoneRecognizer:
     """Candidates by shape, then context, then the numbering plans."""
 
     name = "phone"
+    context = _CONTEXT
 
     def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""

@@ -6,27 +6,59 @@ import io
 import json
 import queue
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from models.errors import RedactionFailed
+from models.redaction.explain import explain
+from models.redaction.policy_file import parse_policies
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
-from server.cli.offline_redact import redact_lines
+from server.cli.offline_redact import explanation_for_a_person, redact_lines
+from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import patterns_only
 
 
-def answers(lines: list[str], why: bool = False) -> list[dict[str, Any]]:
-    out = io.StringIO()
-    redact_lines([line + "\n" for line in lines], out, patterns_only(), why)
+def answers(lines: list[str], redactor: LocalRedactor | None = None, *, why: bool = False) -> list[dict[str, Any]]:
+    out, redactor = io.StringIO(), redactor or patterns_only()
+    redact_lines([line + "\n" for line in lines], out, redactor, partial(explain, redactor) if why else None)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 def test_one_line() -> None:
-    (row,) = answers([json.dumps({"id": 7, "text": "call 415-555-0132"})], why=True)
+    (row,) = answers([json.dumps({"id": 7, "text": "call 415-555-0132"})])
     assert row["id"] == 7
     assert row["text"] == "call [REDACTED_PHONE]"
-    assert row["entities"] == [{"type": "PHONE", "start": 5, "end": 17, "score": 0.9, "recognizer": "phone"}]
+    assert row["entities"] == [{"type": "PHONE", "start": 5, "end": 17, "score": 0.9}]
     assert row["safe_for_llm"] is True
+
+
+def test_why_names_recognizer_view_score_and_word() -> None:
+    said = {"id": 1, "text": "call me on four one five, five five five, oh one three two", "source": "speech"}
+    (row,) = answers([json.dumps(said)], why=True)
+    (entity,) = row["entities"]
+    assert (entity["type"], entity["operator"]) == ("PHONE", "tag")
+    assert {"recognizer": "phone", "view": "spoken", "score": 0.9, "word": "call"} in entity["why"]
+    assert row["left"] == []
+
+
+def test_why_tells_what_was_seen_and_left() -> None:
+    policies = parse_policies("default: {allow: [Hill 415-555-0132], operators: {EMAIL: keep}}")
+    redactor = LocalRedactor(WordListClassifier(), policies=policies)
+    (row,) = answers([json.dumps({"text": "a@example.com, hill 415-555-0132"})], redactor, why=True)
+    left = [(e["type"], e["left_by"], e["operator"]) for e in row["left"]]
+    assert ("EMAIL", "policy", "keep") in left
+    assert ("PHONE", "allow-list", "keep") in left
+    assert row["text"] == "a@example.com, hill 415-555-0132"
+    shown = explanation_for_a_person(row)
+    assert "EMAIL at 0-13: left by the policy\n  email, original view, 0.95" in shown
+    assert "safe for the LLM: no" in shown
+
+
+def test_why_says_so_when_there_is_nothing() -> None:
+    (row,) = answers([json.dumps({"text": "all is well"})], why=True)
+    assert explanation_for_a_person(row) == "all is well\n\nNothing personal was found.\n\nsafe for the LLM: yes"
 
 
 def test_bad_lines_are_answered_in_their_place() -> None:

@@ -1,0 +1,135 @@
+"""Says why something was redacted, and why something else was not. For a person who asks at the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from models.redaction.documents import is_explained
+from models.redaction.operators import Operator
+from models.redaction.policy import within
+from models.redaction.recognizers.base import CONTEXT_AFTER, CONTEXT_BEFORE, PatternRecognizer
+from models.redaction.redactor import LocalRedactor, Sighting
+from models.redaction.types import Redaction, RedactionContext
+from models.redaction.views import View, original
+from models.text import Entity, RawText
+
+ALLOWED: Final = "allow-list"
+DOCUMENT: Final = "document"
+POLICY: Final = "policy"
+
+_VIEWS: Final = ("original", "romanized", "folded", "spoken", "print")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that was seen.
+
+    Attributes:
+        recognizer: Its name, ``phone`` or ``ner:surname``.
+        view: In which reading of the text: ``original``, ``folded``, ``spoken``, ``print``, ``romanized``.
+        score: 0 to 1.
+        word: The word nearby that helped; empty when none did.
+    """
+
+    recognizer: str
+    view: str
+    score: float
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An entity with everything that spoke for it.
+
+    Attributes:
+        entity: Offsets in the original.
+        operator: What was done: ``tag``, ``mask``, ``hash``, ``keep``.
+        left_by: Empty for what was replaced; else what let it stand: ``policy``, ``allow-list`` or ``document``.
+    """
+
+    entity: Entity
+    operator: str
+    reasons: tuple[Reason, ...]
+    left_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A redaction, and why it is as it is."""
+
+    redaction: Redaction
+    replaced: tuple[Explained, ...]
+    left: tuple[Explained, ...]
+
+
+def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -> Explanation:
+    """Redact a text and collect what spoke for each entity.
+
+    Raises:
+        RedactionFailed: A recognizer broke.
+    """
+    redaction = redactor.redact(text, context)
+    policy = redactor.rules_of(context.whose.client_id).policy
+    seen = [(sighting.original, sighting) for sighting in redactor.sightings(text, context)]
+    replaced = tuple(
+        Explained(entity, policy.treatment_of(entity.type).operator.value, _reasons(entity, seen))
+        for entity in redaction.entities
+    )
+    view = original(text.reveal())
+    allowed = policy.allow.spans(view.lower)
+    left = []
+    covered = [(e.start, e.end) for e in redaction.entities]
+    for entity, sighting in seen:
+        if within(covered, entity.start, entity.end):
+            continue
+        if within(allowed, entity.start, entity.end):
+            cause = ALLOWED
+        else:
+            cause = DOCUMENT if is_explained(entity, view, context) else POLICY
+        left.append(Explained(entity, Operator.KEEP.value, (_reason(sighting),), cause))
+    return Explanation(redaction, replaced, tuple(left))
+
+
+def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Sighting]]) -> tuple[Reason, ...]:
+    """What lies in an entity, the surest first; what a name that was found elsewhere brought along has no sighting."""
+    inside = [_reason(s) for e, s in seen if e.start < entity.end and entity.start < e.end]
+    # One line for a recognizer and its word: most views say the same.
+    best: dict[tuple[str, str], Reason] = {}
+    for reason in sorted(inside, key=lambda r: (-r.score, r.recognizer, _VIEWS.index(r.view))):
+        best.setdefault((reason.recognizer, reason.word), reason)
+    return tuple(best.values()) or (Reason(entity.recognizer, "original", round(entity.score, 3), ""),)
+
+
+def _reason(sighting: Sighting) -> Reason:
+    entity = sighting.entity
+    return Reason(entity.recognizer, sighting.view.kind, round(entity.score, 3), _word(sighting))
+
+
+def _word(sighting: Sighting) -> str:
+    """The word that introduces it, or a context word nearby."""
+    view, entity, recognizer = sighting.view, sighting.entity, sighting.recognizer
+    if isinstance(recognizer, PatternRecognizer):
+        for introduction in _introductions(recognizer, view, entity):
+            return introduction
+    context = getattr(recognizer, "context", None)
+    return _nearest(view, entity, context) if isinstance(context, re.Pattern) else ""
+
+
+def _introductions(recognizer: PatternRecognizer, view: View, entity: Entity) -> Iterator[str]:
+    for pattern in recognizer.patterns:
+        if pattern.group == 0:
+            continue
+        for match in pattern.regex.finditer(view.text):
+            if match.span(pattern.group) == (entity.start, entity.end):
+                yield view.text[match.start() : entity.start].strip(" :#=(\t\n")
+
+
+def _nearest(view: View, entity: Entity, context: re.Pattern[str]) -> str:
+    before = list(context.finditer(view.lower, max(0, entity.start - CONTEXT_BEFORE), entity.start))
+    if before:
+        return before[-1].group()
+    after = context.search(view.lower, entity.end, min(len(view.lower), entity.end + CONTEXT_AFTER))
+    return after.group() if after else ""

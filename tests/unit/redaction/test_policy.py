@@ -1,0 +1,262 @@
+"""Policies: what a client wants left, masked, hashed, allowed or found on top; and what stays true all the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.errors import InvalidInput
+from models.redaction.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
+from models.redaction.pieces import redact_pieces
+from models.redaction.policy_file import load_policies, parse_policies
+from models.redaction.redactor import LocalRedactor
+from models.redaction.types import RedactionContext, Whose
+from models.text import RawText, TextSource
+from tests.fakes.classifier import WordListClassifier
+
+NAMES = {"maria": "GIVEN_NAME", "lopez": "SURNAME", "john": "GIVEN_NAME", "carter": "SURNAME", "riverside": "SURNAME"}
+KEY = bytes(range(32))
+
+BADGE = """
+  recognizers:
+    - name: badge
+      entity: BADGE
+      patterns: ['\\bRB-\\d{4}\\b']
+      match: [my badge is RB-1234]
+      no_match: [RB is a department, RB-12345]
+"""
+
+
+def redactor(policies: str, names: dict[str, str] | None = None) -> LocalRedactor:
+    classifier = WordListClassifier(NAMES if names is None else names)
+    return LocalRedactor(classifier, policies=parse_policies(policies), worker_key=KEY)
+
+
+def context(client: str = "", session: str = "s1", source: TextSource = TextSource.TYPED) -> RedactionContext:
+    return RedactionContext(source, whose=Whose(client, session))
+
+
+def written(policies: str, text: str, *, client: str = "", session: str = "s1") -> tuple[str, bool]:
+    result = redactor(policies).redact(RawText(text), context(client, session)).text
+    return result.value, result.safe_for_llm
+
+
+@pytest.mark.parametrize(
+    ("policies", "text", "expected", "safe"),
+    [
+        ("", "Maria, 415-555-0132", "[REDACTED_NAME], [REDACTED_PHONE]", True),
+        # keep, or leave out of the list: it stays, and the LLM does not get it
+        ("default: {operators: {NAME: keep}}", "Maria, 415-555-0132", "Maria, [REDACTED_PHONE]", False),
+        ("default: {operators: {NAME: keep}}", "call 415-555-0132", "call [REDACTED_PHONE]", True),
+        ("default: {entities: [PHONE]}", "Maria, 415-555-0132", "Maria, [REDACTED_PHONE]", False),
+        # a name inside of an address that is kept stays with it; an address around a name that is kept does not
+        ("default: {operators: {EMAIL: keep}}", "write maria@example.com", "write maria@example.com", False),
+        ("default: {operators: {NAME: keep}}", "write maria@example.com", "write [REDACTED_EMAIL]", True),
+        # masks
+        ("default: {operators: {CC: mask}}", "card 4111 1111 1111 1234", "card ***1234", True),
+        ("default: {operators: {CC: {mask: 2}}}", "card 4111 1111 1111 1234", "card ***34", True),
+        ("default: {operators: {NAME: mask}}", "Maria Lopez rang", "*** rang", True),
+        # thresholds: higher leaves, lower finds
+        ("default: {thresholds: {PHONE: 0.95}}", "call 415-555-0132", "call 415-555-0132", False),
+        ("default: {thresholds: {DOB: 0.1}}", "on 4 July 1974", "on [REDACTED_DOB]", True),
+        # allow-lists: whole words, case and spacing aside
+        ("default: {allow: [Riverside]}", "at RIVERSIDE with Maria", "at RIVERSIDE with [REDACTED_NAME]", True),
+        ("default: {allow: [Riverside]}", "Maria Riverside", "[REDACTED_NAME]", True),
+        ("default: {allow: ['AB 4821 7955']}", "part ab  4821 7955", "part ab  4821 7955", True),
+        ("default: {allow: [Mari]}", "Maria", "[REDACTED_NAME]", True),
+        ("default:" + BADGE, "badge RB-4821", "badge [REDACTED_BADGE]", True),
+        ("default:" + BADGE + "  operators: {BADGE: mask}", "badge RB-4821", "badge ***", True),
+    ],
+)
+def test_one_policy(policies: str, text: str, expected: str, safe: bool) -> None:
+    assert written(policies, text) == (expected, safe)
+
+
+def test_clients_have_their_own_policy_on_top_of_the_default() -> None:
+    policies = (
+        "default: {allow: [Riverside], operators: {CC: mask}}\n"
+        "clients: {acme: {operators: {NAME: keep}, allow: [Hill]}}"
+    )
+    text = "Maria at Riverside, card 4111 1111 1111 1234"
+    assert written(policies, text, client="other") == ("[REDACTED_NAME] at Riverside, card ***1234", True)
+    assert written(policies, text, client="acme") == ("Maria at Riverside, card ***1234", False)
+
+
+def test_the_same_person_is_the_same_tag_within_a_session_only() -> None:
+    policies = "default: {operators: {NAME: hash, PHONE: hash}}"
+    first, _ = written(policies, "Maria Lopez came")
+    again, _ = written(policies, "then MARIA  LOPEZ left")
+    other, _ = written(policies, "then John Carter left")
+    elsewhere, _ = written(policies, "Maria Lopez came", session="s2")
+    tag = first.split()[0]
+    assert re.fullmatch(r"\[REDACTED_NAME_[0-9a-f]{4}\]", tag)
+    assert tag in again
+    assert tag not in other
+    assert tag not in elsewhere
+
+
+def test_a_part_of_a_name_is_its_person_where_nobody_else_has_it() -> None:
+    policies = "default: {operators: {NAME: hash}}"
+    value, _ = written(policies, "Maria Lopez called. Later Lopez wrote; John did not.")
+    tags = re.findall(r"NAME_(\w{4})", value)
+    assert tags[0] == tags[1]
+    assert tags[0] != tags[2]
+    assert full_names(["maria lopez", "john lopez", "lopez"])["lopez"] == "lopez"
+
+
+def test_a_spoken_number_hashes_as_the_written_one() -> None:
+    built = redactor("default: {operators: {PHONE: hash}}")
+    said = RawText("call me on four one five, five five five, oh one three two")
+    spoken = built.redact(said, context(source=TextSource.SPEECH)).text.value
+    typed = built.redact(RawText("call 415-555-0132"), context()).text.value
+    assert spoken.split()[-1] == typed.split()[-1]
+
+
+def test_without_a_session_tags_agree_in_a_batch_and_not_between_two() -> None:
+    built = redactor("default: {operators: {NAME: hash}}")
+    texts, nowhere = [RawText("Maria"), RawText("maria")], context(session="")
+    one, two = (built.redact_many(texts, nowhere) for _ in range(2))
+    assert one[0].text.value == one[1].text.value
+    assert one[0].text.value != two[0].text.value
+
+
+def test_pieces_carry_what_the_policy_writes() -> None:
+    built = redactor("default: {operators: {NAME: hash}}")
+    whole, parts = redact_pieces([RawText("here is Maria"), RawText("Lopez")], built, context())
+    assert whole.value == f"here is {parts[1].value}"
+    assert parts[0].value == whole.value
+
+
+@pytest.mark.parametrize(
+    ("policies", "place"),
+    [
+        ("default: {operator: {}}", "default.operator"),
+        ("default: {operators: {NAME: burn}}", "default.operators.NAME"),
+        ("default: {operators: {NAME: {mask: 4}}}", "NAME can only be masked whole"),
+        ("default: {operators: {CC: {mask: 9}}}", "default.operators.CC"),
+        ("default: {thresholds: {NAME: 2}}", "default.thresholds.NAME"),
+        ("default: {entities: [NAEM]}", "default names types that nothing finds: NAEM"),
+        ("clients: {acme: {allow: [x]}}", "clients.acme.allow.0"),
+        ("default: [", "no YAML in line"),
+        ("default: {}\ndefault: {}", "no YAML in line 1"),
+        ("default:" + BADGE.replace("RB is a department", "RB-9999"), "default.recognizers.badge: An example"),
+        ("default:" + BADGE.replace("RB-1234", "RB"), "match[0] is not found"),
+        ("default:" + BADGE.replace("      match: [my badge is RB-1234]\n", ""), "default.recognizers.0.match"),
+        ("default:" + BADGE.replace("[RB is a department, RB-12345]", "[]"), "default.recognizers.0.no_match"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_place(policies: str, place: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_policies(policies)
+    assert caught.value.reason == "POLICY_INVALID"
+    assert place in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        (r"(a)\1", "RE2"),
+        (r"(?=a)b", "RE2"),
+        (r"(a|aa)+$", "bound"),
+        (r"\d*x", "bound"),
+        (r"\d{2,}", "bound"),
+        (r"[+*]{1,3}\+(", "RE2"),
+        (r"a?", "matches nothing"),
+        (r"", "characters"),
+        (r"(((a{1,100}){1,100}){1,100}){1,100}", "RE2"),
+    ],
+)
+def test_a_pattern_that_could_be_slow_or_is_none_is_refused(pattern: str, problem: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_policies("default:" + BADGE.replace(r"\bRB-\d{4}\b", pattern))
+    assert problem in caught.value.message
+    assert not pattern or pattern not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"[+*]{1,3}\+RB-\d{4}|RB-\d{4}\b", r"\p{Lu}{2}-[0-9]{4}\b", r"[]{*]{0,2}RB-\d{4}\b"]
+)
+def test_signs_in_classes_and_escapes_are_no_repeats(pattern: str) -> None:
+    parse_policies("default:" + BADGE.replace(r"\bRB-\d{4}\b", pattern))
+
+
+def test_files(tmp_path: Path) -> None:
+    assert load_policies(None).of("anyone").leaves_nothing
+    path = tmp_path / "policy.yaml"
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        load_policies(path)
+    path.write_text("clients: {acme: {operators: {NAME: keep}}}")
+    assert not load_policies(path).of("acme").leaves_nothing
+    path.write_bytes(b"\xff")
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        load_policies(path)
+
+
+@pytest.mark.parametrize(
+    ("reading", "shown", "expected"),
+    [("4111-1111-1111-1234", 4, "***1234"), ("123456", 4, "***"), ("GB82WEST12345698765432", 4, "***5432"),
+     ("one two three four", 4, "***"), ("12345678", 4, "***5678"), ("12345678", 0, "***")],
+)  # fmt: skip
+def test_a_mask_shows_an_end_only_of_what_is_long_enough(reading: str, shown: int, expected: str) -> None:
+    assert masked(reading, shown) == expected
+    assert shown <= MAX_SHOWN
+
+
+def test_identities_and_keys() -> None:
+    assert identity_of("NAME", "Dr. MARIA  Lopez") == identity_of("NAME", "maria lopez")
+    assert identity_of("PHONE", "+1 (415) 555-0132") == identity_of("PHONE", "415 555 0132")
+    assert identity_of("NAME", "Dr") == "dr"
+    one, two = session_key(KEY, Whose("a", "b")), session_key(KEY, Whose("ab", ""))
+    assert hashed("NAME", "maria", one) != hashed("NAME", "maria", two) or one != two
+
+
+EVERYTHING = """
+default:
+  operators: {NAME: hash, PHONE: mask, CC: mask, EMAIL: hash, IBAN: {mask: 3}, ADDRESS: mask, DOB: keep, ID: mask}
+  thresholds: {PLATE: 0.9, ADDRESS: 0.3}
+  allow: [Riverside, "4821 7955"]
+""" + BADGE.replace("  recognizers", "  recognizers")
+PIECES = st.sampled_from(
+    ["Maria", "Lopez", "maria@example.com", "415-555-0132", "4111 1111 1111 1234", "DE89370400440532013000", "RB-1234",
+     "Riverside", "4821 7955", "born on 4 July 1974", "14 Elm Street", "[REDACTED_NAME_3f9a]", "***1234", "***", "Dr.",
+     "account", "card", "phone", "12", ",", ".", "\n", "meter reads", "id number", "\ud800", "\u200b", "Lopez's"]
+)  # fmt: skip
+TEXTS = st.one_of(st.lists(PIECES, max_size=14).map(" ".join), st.lists(PIECES, max_size=8).map("".join))
+
+
+@settings(deadline=None)
+@given(TEXTS, st.sampled_from([TextSource.TYPED, TextSource.SPEECH, TextSource.OCR]))
+def test_whatever_the_policy_spans_are_valid_sorted_and_apart(text: str, source: TextSource) -> None:
+    redaction = redactor(EVERYTHING).redact(RawText(text), context(source=source))
+    edges = [edge for e in redaction.entities for edge in (e.start, e.end)]
+    assert edges == sorted(edges)
+    assert all(0 <= e.start < e.end <= len(text) and 0 < e.score <= 1 for e in redaction.entities)
+    assert sum(redaction.text.counts.values()) == len(redaction.entities)
+    assert not any(e.type == "DOB" for e in redaction.entities)
+    outside, at = "", 0
+    for e in redaction.entities:
+        outside += text[at : e.start] + e.written
+        at = e.end
+    assert redaction.text.value == outside + text[at:]
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_what_a_policy_wrote_stays_as_it_is(text: str) -> None:
+    built = redactor(EVERYTHING)
+    once = built.redact(RawText(text), context()).text.value
+    twice = built.redact(RawText(once), context()).text.value
+    for piece in re.findall(r"\[REDACTED_\w+\]|\*{3}\w{1,4}\b", once):
+        assert piece in twice
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=10), st.sampled_from(["maria@example.com", "415-555-0132", "4111 1111 1111 1234"]))
+def test_what_was_planted_is_gone_whatever_is_kept_beside_it(around: list[str], value: str) -> None:
+    middle = len(around) // 2
+    text = " ".join([*around[:middle], "; reach me:", value, ";", *around[middle:]])
+    assert value not in redactor(EVERYTHING).redact(RawText(text), context()).text.value
