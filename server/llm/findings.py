@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TAG = re.compile(r"\[REDACTED_([A-Z_]+)\]")
+TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{4})?\]")
+"""Any tag, with or without the hash that a policy adds; types of a client's own are among them."""
+
 CONTACT_TAGS = frozenset({"EMAIL", "PHONE"})
 NAME_TAGS = frozenset({"NAME"})
 
@@ -50,7 +52,7 @@ _NOT_A_READING = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"(?<![\w.,:/-])(?:"
+    r"(?<![\w.,:/*-])(?:"  # behind stars it is the end of something masked
     r"(?P<thousands>\d{1,3}(?:[.,' ]\d{3})+)(?![\d])|"
     r"(?P<single>\d(?:(?:[ -]|, ?)\d){3,8})(?![\d])|"
     r"(?P<whole>\d{3,9})(?:[ .,](?P<decimals>\d{1,3}))?(?![\d:/])"

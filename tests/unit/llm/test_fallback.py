@@ -48,6 +48,8 @@ def test_finds_the_reading(text: str, value: str, unit: str) -> None:
         "I have lived here for 1234 days",
         "Meter No. 73162048",
         "The meter is at [REDACTED_ADDRESS_12345]",
+        "The meter is at [REDACTED_ADDRESS_1234]",
+        "The meter is paid with ***4821",
         "We met at 08:15",
         "one two three, it goes",
         "The meter of 12.03.2024",
@@ -82,6 +84,7 @@ def test_finds_the_site(text: str, name: str) -> None:
         (redacted("VISITOR REGISTER\nPlease print clearly"), 0),
         (redacted("[REDACTED_NAME] 08:15\n[REDACTED_NAME] 09:40"), 2),
         (redacted("[REDACTED_PHONE] [REDACTED_PHONE] 08:15", PHONE=2), 2),
+        (redacted("[REDACTED_NAME_3f9a] ***4821\n[REDACTED_NAME_0b11] ***4822", NAME=2, PHONE=2), 2),
     ],
 )
 def test_counts_visitors(text: RedactedText, count: int) -> None:
