@@ -10,6 +10,7 @@ import click
 from models.errors import VestibuleError
 from server.cli import breakers, demo_command, dlq, funnel, offline, serve, sessions, sql, status, weights
 from server.cli.output import Failure
+from server.cli.talk.command import talk
 
 EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage. Settings are environment variables, VESTIBULE_...; see the README."
@@ -42,6 +43,7 @@ def cli() -> None:
     \b
     Try it:            vestibule demo
     Run it:            vestibule serve
+    Talk to it:        vestibule talk
     Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers
     Without a server:  vestibule redact, transcribe, read
     """
@@ -50,6 +52,7 @@ def cli() -> None:
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
     *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
+    talk,
     *(offline.redact, offline.transcribe, offline.read),
 ):
     cli.add_command(command)

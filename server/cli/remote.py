@@ -30,7 +30,7 @@ def connected(address: str | None) -> Iterator[grpc.Channel]:
     """
     import grpc
 
-    target = reachable(address or _configured_address())
+    target = reachable(address or configured_address())
     with grpc.insecure_channel(target) as channel, translated(target):
         yield channel
 
@@ -82,7 +82,8 @@ def reachable(address: str) -> str:
     return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]", "::", ""} else address  # noqa: S104 -- compared, not bound
 
 
-def _configured_address() -> str:
+def configured_address() -> str:
+    """The address of the settings, where a command names none."""
     from server.cli.config import load_settings
 
     return load_settings().address

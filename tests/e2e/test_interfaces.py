@@ -86,3 +86,20 @@ async def test_status_and_report_answer(app: App) -> None:
     assert healthy == dict.fromkeys(("speech", "vision", "redaction", "ledger", "llm", "quack"), True)
     report = await app.funnel.GetReport(funnel_pb2.GetReportRequest())
     assert [s.name for s in report.stages] == ["STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED"]
+
+
+def test_the_reference_client_writes_subtitles_without_anything_personal(server: Server, tmp_path: Path) -> None:
+    subtitles = tmp_path / "visit.srt"
+    command = [sys.executable, "-m", "server.cli", "talk", str(DATA / "visit.webm"), "--address", server.address]
+    done = subprocess.run(
+        [*command, "--fast", "--language", "en", "--format", "srt", "--output", str(subtitles)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    written = subtitles.read_text(encoding="utf-8")
+    assert written.startswith("1\n00:00:0")
+    assert "[REDACTED_" in written
+    assert str(subtitles) in done.stderr

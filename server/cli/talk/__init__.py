@@ -1,0 +1,1 @@
+"""`vestibule talk`: the reference client for conversations."""

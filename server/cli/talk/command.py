@@ -1,0 +1,185 @@
+"""`vestibule talk`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli.output import Failure
+from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
+from server.cli.talk.writing import FORMATS, Line, written
+
+if TYPE_CHECKING:
+    from vestibule.v1.conversation_pb2 import ConverseResponse
+
+    from server.cli.talk.client import Audio, TalkOptions
+
+
+@click.command(short_help="Stream a recording or a microphone, and read along.")
+@click.argument("source", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@address_option
+@click.option("--session", metavar="ID", help="Talk in this session. Default: a new one, left open.")
+@click.option("--language", default="", metavar="CODE", help="ISO 639-1 code. Default: the session's, or detected.")
+@click.option("--reply", is_flag=True, help="Let the assistant answer.")
+@click.option("--fast", is_flag=True, help="Send as fast as the server takes it, not at the pace of speech.")
+@click.option("--end-silence", type=click.FloatRange(0.2, 3.0), metavar="S", help="Silence that ends an utterance.")
+@click.option("--give-up", default=60.0, show_default=True, metavar="S", help="Stop trying after so long without any.")
+@click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMATS), help="Of the result.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result to a file.")
+def talk(
+    source: str,
+    address: str | None,
+    session: str | None,
+    language: str,
+    reply: bool,
+    fast: bool,
+    end_silence: float | None,
+    give_up: float,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Stream speech to a server and show the redacted text as it comes; reconnects by itself.
+
+    FILE is anything that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input, as of a microphone.
+
+    \b
+    Examples:
+      arecord -q -f S16_LE -r 16000 -c 1 -t raw | vestibule talk -
+      vestibule talk visit.webm --format srt --output visit.srt
+
+    Progress goes to standard error, the result to standard output or --output.
+    """
+    from server.cli.talk.client import TalkOptions
+
+    target = reachable(address or configured_address())
+    screen = Screen(sys.stderr.isatty())
+    options = TalkOptions(session or "", language, reply, end_silence, give_up)
+    with translated(target):
+        asyncio.run(_talk(target, options, source, screen, fast=fast))
+    text = written(screen.lines, form)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+        click.echo(f"Wrote {len(screen.lines)} utterances to {output}.", err=True)
+
+
+class Screen:
+    """Shows partials on one line that grows, and collects finals.
+
+    Args:
+        terminal: Whether the line can be written over.
+    """
+
+    def __init__(self, terminal: bool) -> None:
+        self._terminal = terminal
+        self._open = False
+        self.lines: list[Line] = []
+
+    def event(self, response: ConverseResponse) -> None:
+        """Show one event."""
+        match response.WhichOneof("payload"):
+            case "partial" if self._terminal:
+                self._grow(response.partial.text.value)
+            case "final":
+                final = response.final
+                self._end(final.text.value)
+                self.lines.append(
+                    Line(
+                        final.utterance,
+                        final.start.ToTimedelta().total_seconds(),
+                        final.end.ToTimedelta().total_seconds(),
+                        final.text.value,
+                        round(final.confidence, 3),
+                        final.language,
+                    )
+                )
+            case "reply_piece":
+                click.echo(f"  {response.reply_piece.text}", err=True, nl=False)
+            case "reply_ended":
+                click.echo(err=True)
+            case "notice":
+                self._end(f"({response.notice.message} [{response.notice.reason}])")
+
+    def broke(self, reason: str, pause_s: float) -> None:
+        """Say that the connection is gone."""
+        self._end(f"(connection lost: {reason}; again in {pause_s:.1f} s)")
+
+    def _grow(self, text: str) -> None:
+        width = shutil.get_terminal_size().columns
+        click.echo(f"\r\x1b[K{text[-(width - 1) :]}", err=True, nl=False)
+        self._open = True
+
+    def _end(self, text: str) -> None:
+        start = "\r\x1b[K" if self._open else ""
+        click.echo(f"{start}{text}", err=True)
+        self._open = False
+
+
+async def _talk(target: str, options: TalkOptions, source: str, screen: Screen, *, fast: bool) -> None:
+    from dataclasses import replace
+
+    import grpc.aio
+    from vestibule.v1.session_pb2 import StartSessionRequest
+    from vestibule.v1.session_pb2_grpc import SessionServiceStub
+
+    from server.cli.talk.client import KEEPALIVE, Audio, Talker
+
+    audio = Audio()
+    async with grpc.aio.insecure_channel(target, options=KEEPALIVE) as channel:
+        if not options.session_id:
+            request = StartSessionRequest(
+                client_id="vestibule-talk", request_id=str(uuid.uuid4()), language=options.language
+            )
+            started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
+            options = replace(options, session_id=started.session.id)
+            click.echo(f"Session {options.session_id}", err=True)
+        filling = asyncio.create_task(_fill(audio, source, fast=fast))
+        talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
+        try:
+            await asyncio.wait({filling, talking}, return_when=asyncio.FIRST_EXCEPTION)
+            await talking
+            await filling
+        finally:
+            for task in (filling, talking):
+                task.cancel()
+            await asyncio.gather(filling, talking, return_exceptions=True)
+
+
+async def _fill(audio: Audio, source: str, *, fast: bool) -> None:
+    """Feed the audio from a file at the pace of speech, or from standard input as it comes."""
+    from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES
+
+    if source == "-":
+        while data := await asyncio.to_thread(sys.stdin.buffer.read, CHUNK_BYTES):
+            audio.add(data)
+    else:
+        pcm = await asyncio.to_thread(_decoded, Path(source))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for at in range(0, len(pcm), CHUNK_BYTES):
+            audio.add(pcm[at : at + CHUNK_BYTES])
+            if not fast:
+                await asyncio.sleep(max(0.0, began + (at + CHUNK_BYTES) / BYTES_A_SECOND - loop.time()))
+    audio.finish()
+
+
+def _decoded(path: Path) -> bytes:
+    """16-bit mono PCM at 16 kHz."""
+    import numpy as np
+
+    from models.audio import decode
+
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise Failure(f"{path} cannot be read ({type(exc).__name__}).") from exc
+    samples = decode(content)
+    pcm: bytes = np.clip(samples * 32768.0, -32768, 32767).astype("<i2").tobytes()
+    return pcm

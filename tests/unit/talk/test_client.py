@@ -1,0 +1,121 @@
+"""The client over real gRPC, against the real service on a real ledger; only workers and upstream are replaced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc.aio
+import pytest
+from vestibule.v1 import conversation_pb2 as pb
+from vestibule.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+
+from server.cli.talk.client import Audio, Talker, TalkOptions
+from server.interceptors import interceptors
+from server.lifecycle import Lifecycle
+from server.metrics import Metrics
+from server.services.conversation import ConversationService
+from tests.unit.conversation.test_conversation import quiet, speech
+from tests.unit.conversation.test_streams import Desk
+
+UTTERANCES = 6
+
+
+@asynccontextmanager
+async def served(desk: Desk, port: int = 0) -> AsyncIterator[int]:
+    """The service on a port; everything on it is cut off at the end."""
+    server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics()), options=(("grpc.so_reuseport", 0),))
+    add_ConversationServiceServicer_to_server(ConversationService(desk.streams), server)
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    try:
+        yield bound
+    finally:
+        await server.stop(None)
+
+
+class Listener:
+    """Collects what the client hears of."""
+
+    def __init__(self) -> None:
+        self.finals: list[int] = []
+        self.breaks: list[str] = []
+        self.heard = asyncio.Event()
+
+    def event(self, response: pb.ConverseResponse) -> None:
+        if response.HasField("final"):
+            self.finals.append(response.final.utterance)
+            self.heard.set()
+
+    def broke(self, reason: str, pause_s: float) -> None:
+        self.breaks.append(reason)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    built = Desk(tmp_path)
+    yield built
+    built.ledger.close()
+
+
+async def test_a_talk_over_three_servers_gives_every_final_once(desk: Desk) -> None:
+    audio, listener, port = Audio(), Listener(), 0
+    talking: asyncio.Task[None] | None = None
+    async with asyncio.timeout(30):
+        for life in range(3):
+            async with served(desk, port) as port:
+                if talking is None:
+                    channel = grpc.aio.insecure_channel(
+                        f"127.0.0.1:{port}", options=(("grpc.max_reconnect_backoff_ms", 200),)
+                    )
+                    talker = Talker(channel, TalkOptions(desk.config.session_id), audio, listener.event, listener.broke)
+                    talking = asyncio.create_task(talker.run())
+                for _ in range(UTTERANCES // 3):
+                    audio.add(speech(1.0) + quiet(0.5))
+                if life == 2:
+                    audio.finish()
+                    await talking
+                else:
+                    while not listener.finals or listener.finals[-1] < 2 * life:
+                        listener.heard.clear()
+                        await listener.heard.wait()
+        await channel.close(None)
+    assert listener.finals == list(range(UTTERANCES))
+    assert [turn.utterance for turn in await desk.turns()] == list(range(UTTERANCES))
+    assert talker.connections >= 3
+    assert set(listener.breaks) <= {"UNAVAILABLE", "CANCELLED", "STREAM_IN_USE"}
+    assert audio.held == b""
+
+
+async def test_what_no_attempt_can_mend_is_raised_at_once(desk: Desk) -> None:
+    audio, listener = Audio(ended=True), Listener()
+    async with served(desk) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        talker = Talker(
+            channel, TalkOptions("5f0c7a52-0000-4000-8000-000000000000"), audio, listener.event, listener.broke
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await talker.run()
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert listener.breaks == []
+
+
+async def test_without_any_server_it_gives_up_after_the_time_that_was_set() -> None:
+    ticks = iter(range(0, 1000, 100))
+    audio, listener = Audio(ended=True), Listener()
+    options = TalkOptions("5f0c7a52-0000-4000-8000-000000000000", give_up_s=60.0)
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        talker = Talker(channel, options, audio, listener.event, listener.broke, clock=lambda: float(next(ticks)))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await talker.run()
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert listener.breaks == []
+
+
+def test_audio_is_kept_until_it_is_acknowledged() -> None:
+    audio = Audio()
+    audio.add(b"abcdef")
+    audio.acknowledge(4)
+    audio.acknowledge(2)
+    assert (audio.start, bytes(audio.held), audio.end) == (4, b"ef", 6)
