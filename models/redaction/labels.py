@@ -66,8 +66,8 @@ class Thresholds:
         place_reach: Characters between a town and a street or postcode that make the town a part of the address.
     """
 
-    name: float = 0.4
-    name_answer: float = 0.15
+    name: float = 0.37
+    name_answer: float = 0.12
     name_beside: float = 0.08
     number: float = 0.5
     address: float = 0.5
