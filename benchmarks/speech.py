@@ -4,8 +4,8 @@
 
 A manifest has ``{"audio": path, "text": what was said, "lang": code}`` a line; without one, the spoken clips of
 tests/data are used. Each clip goes to all sides, one after the other, so that a machine that slows down slows them all;
-the peer is run with one thread and with two, and its faster one counts. Printed for each manifest: median and sum of the
-compute seconds, the ratio, words wrong (and letters, for languages and spellings where words say little).
+the peer is run with one thread and with two, and its faster one counts. Printed for each manifest: median and sum of
+the compute seconds, the ratio, words wrong (and letters, for languages and spellings where words say little).
 
 ``--noise`` gives both sides minutes of silence, hiss, hum and clicks, the peer with its voice detector: words that
 nobody said.
