@@ -7,8 +7,8 @@ import json
 import sys
 import time
 
-from faster_whisper import WhisperModel
-from faster_whisper.audio import decode_audio
+from faster_whisper import WhisperModel  # type: ignore[import-not-found]  # of its own environment
+from faster_whisper.audio import decode_audio  # type: ignore[import-not-found]
 
 
 def main() -> None:
