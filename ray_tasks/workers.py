@@ -26,8 +26,10 @@ from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_v
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
 from models.speech.windows import plan_windows
 from models.text import RawText, RedactedText, TextSource
+from models.vision.codes import ZxingCodeReader
+from models.vision.faces import YunetFaceDetector
 from models.vision.ocr import OcrOptions, RapidOcrEngine
-from models.vision.redact import read_and_redact
+from models.vision.redact import Sights, read_and_redact
 from models.vision.types import RedactedPage
 from ray_tasks.edge import Border, RedactAsync, RemoteRedactor, Workshop, log
 from ray_tasks.types import RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
@@ -160,7 +162,7 @@ class SpeechWorker:
         """The whole utterance at its best; its end is carried where the next utterance may go on with it."""
         judged = await self._ask(readings_behind(state.tail, heard.text), context)
         redaction = judged_behind(state.tail, heard.text, judged)
-        return redaction.text, self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language))
+        return redaction.text, self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language, state.tail))
 
     async def _partial(
         self, heard: Transcript, state: PartialState, context: RedactionContext
@@ -182,18 +184,20 @@ class VisionWorker:
 
     Args:
         config: Device, threads and how many calls at a time.
+        weights_dir: Folder of the verified weights.
         image_pixels: Largest picture that is decoded.
         ask_redaction: Has a batch redacted by the Redaction workers.
     """
 
-    def __init__(self, config: WorkerConfig, image_pixels: int, ask_redaction: RedactAsync) -> None:
+    def __init__(self, config: WorkerConfig, weights_dir: str, image_pixels: int, ask_redaction: RedactAsync) -> None:
         cuda = {"cpu": False, "cuda": True}.get(config.device)
-        self._engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
+        engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
+        self._sights = Sights(engine, YunetFaceDetector(Path(weights_dir)), ZxingCodeReader())
         self._facts = EngineFacts(
-            self._engine.name,
-            self._engine.device,
-            fingerprint(config, image_pixels),
-            _on_cpu("Vision", self._engine.device, config.device),
+            engine.name,
+            engine.device,
+            fingerprint(config, weights_dir, image_pixels),
+            _on_cpu("Vision", engine.device, config.device),
         )
         self._limits = replace(ImageLimits(), pixels=image_pixels)
         self._ask = ask_redaction
@@ -212,7 +216,7 @@ class VisionWorker:
         with Border("vision"):
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
             return await self._pages.run(
-                read_and_redact, data, self._limits, self._engine, redactor, document_type=document_type
+                read_and_redact, data, self._limits, self._sights, redactor, document_type=document_type
             )
 
 

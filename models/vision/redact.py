@@ -2,13 +2,15 @@
 
 Each line is judged three times: alone, with the cells beside it, and with the line below it, because OCR cuts a name
 or an address wherever there is a gap. What any of them finds counts. To that come columns whose header says what is in
-them, and words that the OCR read so badly that nobody can tell what they are.
+them, print that the OCR read so badly that nobody can tell what it is, faces, and codes with something personal in
+them.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,14 +18,17 @@ from typing import Final
 from models.images import JPEG, ImageLimits, decode, encode, output_mime
 from models.redaction.types import RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText, TextSource
+from models.vision.codes import Code, CodeReader, personal_codes
 from models.vision.columns import personal_cells
+from models.vision.faces import Face, FaceDetector
 from models.vision.geometry import centre, rows, span_x, span_y, text_height
-from models.vision.paint import boxes_of, paint_over
-from models.vision.types import OcrEngine, OcrLine, Pixels, RedactedLine, RedactedPage
+from models.vision.paint import boxes_of, cover_code, cover_face, paint_over
+from models.vision.types import METER_DOCUMENT, OcrEngine, OcrLine, Pixels, RedactedLine, RedactedPage
 
 UNREADABLE: Final = "UNREADABLE"
 LEAST_WORD_SCORE: Final = 0.5
-METER_DOCUMENT: Final = "meter"
+CLEAR_SCORE: Final = 0.8
+LEAST_WORD_LETTERS: Final = 4
 # A worn roller scores low and identifies nobody; more digits than a register has could be a telephone number.
 _METER_DIGITS: Final = re.compile(r"[\d.,]{1,8}")
 _SPACE: Final = RedactedText.literal(" ")
@@ -46,8 +51,29 @@ class _Passage:
     pieces: tuple[_Piece, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Sights:
+    """What looks at a picture: all three, so that none is forgotten."""
+
+    print: OcrEngine
+    faces: FaceDetector
+    codes: CodeReader
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was seen in a picture beside its lines of print."""
+
+    unread: Sequence[OcrLine] = ()
+    faces: Sequence[Face] = ()
+    codes: Sequence[Code] = ()
+
+
+NOTHING_BESIDE: Final = Beside()
+
+
 def read_and_redact(
-    data: bytes, limits: ImageLimits, engine: OcrEngine, redactor: Redactor, document_type: str = ""
+    data: bytes, limits: ImageLimits, sights: Sights, redactor: Redactor, document_type: str = ""
 ) -> RedactedPage:
     """Decode, read, redact and paint one picture.
 
@@ -58,15 +84,24 @@ def read_and_redact(
     """
     began = time.perf_counter()
     picture = decode(data, limits)
-    lines = engine.read(picture.pixels)
-    page = redact_page(picture.pixels, lines, redactor, document_type, mime=output_mime(picture.mime))
+    pixels = picture.pixels
+    seen = sights.print.look(pixels)
+    beside = Beside(seen.unread, sights.faces.find(pixels), sights.codes.find(pixels))
+    mime = output_mime(picture.mime)
+    page = redact_page(pixels, seen.lines, redactor, document_type, mime=mime, beside=beside)
     return replace(page, compute_s=time.perf_counter() - began)
 
 
 def redact_page(
-    pixels: Pixels, lines: Sequence[OcrLine], redactor: Redactor, document_type: str = "", *, mime: str = JPEG
+    pixels: Pixels,
+    lines: Sequence[OcrLine],
+    redactor: Redactor,
+    document_type: str = "",
+    *,
+    mime: str = JPEG,
+    beside: Beside = NOTHING_BESIDE,
 ) -> RedactedPage:
-    """Redact the text of a picture that was read, and paint the same words over.
+    """Redact the text of a picture that was read, and paint the same words over, with faces and personal codes.
 
     Args:
         pixels: RGB, upright.
@@ -74,6 +109,7 @@ def redact_page(
         redactor: Judges every text.
         document_type: ``visitor_register``, ``meter``, ... or empty.
         mime: Type of the painted picture, ``image/jpeg`` or ``image/png``.
+        beside: Faces, codes and unread print in it.
 
     Raises:
         RedactionFailed: A recognizer broke.
@@ -89,12 +125,15 @@ def redact_page(
     merged = [merge(entities) for entities in found]
     texts, extra = _redacted_texts(lines, merged, redactor, context)
 
-    groups = [
-        boxes_of(line, entity.start, entity.end)
+    spots = [
+        ("unread" if entity.type == UNREADABLE else "text", boxes_of(line, entity.start, entity.end))
         for line, entities, more in zip(lines, merged, extra, strict=True)
         for entity in (*entities, *more)
     ]
-    painted = paint_over(pixels, groups)
+    spots += [("unread", [line.box]) for line in beside.unread if not _may_be_reading(line, document_type)]
+    spots += [("face", cover_face(face.box)) for face in beside.faces if not _is_dial(face, lines, document_type)]
+    spots += [("code", cover_code(pixels, code)) for code in personal_codes(beside.codes, redactor, context)]
+    painted = paint_over(pixels, [boxes for _, boxes in spots])
     shown = [not _only_unreadable(line, entities) for line, entities in zip(lines, merged, strict=True)]
     out = [RedactedLine(texts[i], lines[i].box, lines[i].score) for row in row_indices for i in row if shown[i]]
     row_texts = [RedactedText.join((texts[i] for i in row if shown[i]), " | ") for row in row_indices]
@@ -105,8 +144,9 @@ def redact_page(
         image_mime=mime,
         width=painted.shape[1],
         height=painted.shape[0],
-        painted=len(groups),
+        painted=len(spots),
         compute_s=time.perf_counter() - began,
+        painted_kinds=Counter(kind for kind, _ in spots),
     )
 
 
@@ -193,6 +233,25 @@ def _unreadable(line: OcrLine, document_type: str) -> list[Entity]:
             continue
         doubtful.append(Entity(UNREADABLE, start, position, 1.0 - word.score, "ocr-score"))
     return doubtful
+
+
+def _may_be_reading(line: OcrLine, document_type: str) -> bool:
+    """Whether print that nobody could read may be a meter's register: short, and no word in it."""
+    letters = sum(c.isalpha() for c in line.text.reveal())
+    (x0, y0), (x1, y1), _, _ = line.box
+    length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
+    return document_type == METER_DOCUMENT and letters < LEAST_WORD_LETTERS and length < 8 * text_height(line.box)
+
+
+def _is_dial(face: Face, lines: Sequence[OcrLine], document_type: str) -> bool:
+    """Whether a face is that of a meter: clear print all over it."""
+    (left, top), (right, bottom) = face.box[0], face.box[2]
+    inside = [
+        line
+        for line in lines
+        if line.score >= CLEAR_SCORE and left < centre(line.box)[0] < right and top < centre(line.box)[1] < bottom
+    ]
+    return document_type == METER_DOCUMENT and len(inside) >= 2
 
 
 def _only_unreadable(line: OcrLine, entities: Sequence[Entity]) -> bool:

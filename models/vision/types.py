@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ Pixels = npt.NDArray[np.uint8]
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """Four corners (x, y) in pixels of the decoded picture, clockwise from the top left of the text."""
+
+METER_DOCUMENT: Final = "meter"
+"""Document type of the picture of a meter, whose reading and number stay legible."""
 
 
 @dataclass(frozen=True, slots=True)

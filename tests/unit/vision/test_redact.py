@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.errors import BrokenMedia, RedactionFailed, TooLarge
 from models.images import PNG, ImageLimits, decode
 from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, TextSource
-from models.vision.redact import UNREADABLE, merge, read_and_redact, redact_page
-from models.vision.types import OcrLine, Pixels
+from models.vision.codes import Code, ZxingCodeReader
+from models.vision.faces import Face
+from models.vision.redact import UNREADABLE, Beside, Sights, merge, read_and_redact, redact_page
+from models.vision.types import OcrLine, OcrPage, Pixels
+from tests.data.make_badge import AUTHOR, PLACE, PRODUCT, draw_badge, draw_face, with_metadata
 from tests.fakes.redactor import PhraseRedactor
 from tests.unit.vision.pictures import box, corners, encoded, line
 
@@ -27,6 +34,29 @@ class _ScriptedEngine:
 
     def read(self, pixels: Pixels) -> list[OcrLine]:
         return self._lines
+
+    def look(self, pixels: Pixels) -> OcrPage:
+        return OcrPage(tuple(self._lines))
+
+
+class _ScriptedFaces:
+    """A face detector that sees what it is told."""
+
+    def __init__(self, *faces: Face) -> None:
+        self._faces = list(faces)
+
+    def find(self, pixels: Pixels) -> list[Face]:
+        return self._faces
+
+
+class _ScriptedCodes:
+    """A code reader that sees what it is told."""
+
+    def __init__(self, *codes: Code) -> None:
+        self._codes = list(codes)
+
+    def find(self, pixels: Pixels) -> list[Code]:
+        return self._codes
 
 
 class _BrokenRedactor:
@@ -147,14 +177,98 @@ def test_without_a_redactor_nothing_comes_out() -> None:
 
 def test_from_bytes_to_a_page() -> None:
     engine = _ScriptedEngine([OcrLine(RawText("Maria Lopez"), box(0, 0, 40), 0.9)])
-    page = read_and_redact(encoded(corners(), "PNG"), ImageLimits(), engine, PhraseRedactor(NAMES))
+    sights = Sights(
+        engine, _ScriptedFaces(Face(box(4, 4, 8, 8), 0.9)), _ScriptedCodes(Code(box(30, 8, 6, 6), "", None))
+    )
+    page = read_and_redact(encoded(corners(), "PNG"), ImageLimits(), sights, PhraseRedactor(NAMES))
     assert page.text.value == "[REDACTED_NAME]"
     assert page.image_mime == PNG
     assert page.compute_s > 0
+    assert page.painted_kinds == {"text": 1, "face": 1, "code": 1}
+    assert page.painted == 3
     with pytest.raises(TooLarge):
-        read_and_redact(encoded(corners(), "PNG"), ImageLimits(pixels=10), engine, PhraseRedactor(NAMES))
+        read_and_redact(encoded(corners(), "PNG"), ImageLimits(pixels=10), sights, PhraseRedactor(NAMES))
     with pytest.raises(BrokenMedia):
-        read_and_redact(b"", ImageLimits(), engine, PhraseRedactor(NAMES))
+        read_and_redact(b"", ImageLimits(), sights, PhraseRedactor(NAMES))
+
+
+def test_faces_are_painted_with_the_head_around_them() -> None:
+    beside = Beside(faces=[Face(box(400, 100, 100, 120), 0.8)])
+    page = redact_page(WHITE, [], PhraseRedactor({}), mime=PNG, beside=beside)
+    pixels = decode(page.image, ImageLimits()).pixels
+    assert _is_black(pixels, 370, 70, 160, 180)
+    assert _is_white(pixels, 0, 0, 340, 400)
+    assert (page.painted, page.painted_kinds) == (1, {"face": 1})
+
+
+@pytest.mark.parametrize(
+    ("document_type", "scores", "faces"),
+    [("meter", (0.95, 0.95), 0), ("meter", (0.95, 0.4), 1), ("meter", (), 1), ("", (0.95, 0.95), 1)],
+)
+def test_the_face_of_a_meter_is_none(document_type: str, scores: tuple[float, ...], faces: int) -> None:
+    lines = [replace(line("04821,7", 420, 120 + 40 * n), score=score) for n, score in enumerate(scores)]
+    beside = Beside(faces=[Face(box(400, 100, 200, 200), 0.8)])
+    page = redact_page(WHITE, lines, PhraseRedactor({}), document_type, beside=beside)
+    assert page.painted_kinds.get("face", 0) == faces
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "document_type", "painted"),
+    [
+        ("", 200, "", 1),
+        ("l0l", 200, "visitor_register", 1),
+        ("", 120, "meter", 0),  # the digits of a register between two positions
+        ("MOL", 120, "meter", 0),
+        ("", 200, "meter", 1),
+        ("Lopz", 90, "meter", 1),
+    ],
+)
+def test_print_that_could_not_be_read_is_painted(text: str, width: float, document_type: str, painted: int) -> None:
+    unread = OcrLine(RawText(text), box(100, 50, width), 0.1)
+    page = redact_page(WHITE, [], PhraseRedactor({}), document_type, mime=PNG, beside=Beside(unread=[unread]))
+    assert (page.painted, page.painted_kinds) == (painted, {"unread": 1} if painted else {})
+    assert _is_black(decode(page.image, ImageLimits()).pixels, 100, 50, width) == bool(painted)
+    assert page.text.value == ""
+
+
+def test_only_personal_codes_are_covered() -> None:
+    pixels, places = draw_badge()
+    page = redact_page(pixels, [], PhraseRedactor({}), mime=PNG, beside=Beside(codes=ZxingCodeReader().find(pixels)))
+    painted = decode(page.image, ImageLimits()).pixels
+    assert page.painted_kinds == {"code": 1}
+    assert [c.text.reveal() for c in ZxingCodeReader().find(painted) if c.text is not None] == [PRODUCT]
+    left, top, right, bottom = places["card"]
+    assert _is_black(painted, left + 40, top + 40, right - left - 80, bottom - top - 80)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_nothing_of_the_file_but_its_pixels_comes_out(kind: str) -> None:
+    data = with_metadata(draw_face(200), kind)
+    assert AUTHOR.encode() in data
+    with Image.open(io.BytesIO(data)) as before:
+        before.load()
+        assert before.getexif()
+        assert "icc_profile" in before.info
+    sights = Sights(_ScriptedEngine([]), _ScriptedFaces(), _ScriptedCodes())
+    page = read_and_redact(data, ImageLimits(), sights, PhraseRedactor({}))
+    for secret in (
+        AUTHOR,
+        PLACE,
+        "Ferreira",
+        "Lisbon",
+        "xmpmeta",
+        "ICC_PROFILE",
+        "iCCP",
+        "Exif",
+        "eXIf",
+        "tEXt",
+        "iTXt",
+    ):
+        assert secret.encode() not in page.image
+    with Image.open(io.BytesIO(page.image)) as after:
+        after.load()
+        assert len(after.getexif()) == 0
+        assert set(after.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from models.errors import WeightsError
+from models.images import ImageLimits, decode
+from models.vision.codes import ZxingCodeReader
+from models.vision.faces import Face, FaceOptions, YunetFaceDetector
+from models.vision.types import Pixels
+from server.cli.config import load_settings
+from tests.data.make_badge import draw_badge, draw_face, put, turned
+from tests.unit.vision.pictures import DATA
+
+pytestmark = pytest.mark.models
+FACES_AND_CODES_BOUND_S = 0.25  # four times the aim: other programs run on the machine of the test, too
+
+
+@pytest.fixture(scope="module")
+def detector() -> YunetFaceDetector:
+    return YunetFaceDetector(load_settings().weights_dir)
+
+
+def _over(faces: Sequence[Face], x: float, y: float) -> list[Face]:
+    return [f for f in faces if f.box[0][0] < x < f.box[2][0] and f.box[0][1] < y < f.box[2][1]]
+
+
+def _scene(size: int, degrees: float) -> tuple[Pixels, float, float]:
+    """A grey room of two megapixels with one portrait; where the middle of the face is."""
+    page = np.full((1200, 1600, 3), 180, np.uint8)
+    left, top, right, bottom = put(page, turned(draw_face(size), degrees), 400, 100)
+    return page, (left + right) / 2, (top + bottom) / 2
+
+
+@pytest.mark.parametrize("size", [160, 240, 480, 760])
+@pytest.mark.parametrize("degrees", [0, 20, 90, 180, 270])
+def test_faces_of_any_size_and_any_way_up(detector: YunetFaceDetector, size: int, degrees: float) -> None:
+    pixels, x, y = _scene(size, degrees)
+    faces = detector.find(pixels)
+    assert len(faces) == 1
+    assert _over(faces, x, y)
+    (left, top), (right, bottom) = faces[0].box[0], faces[0].box[2]
+    assert 0.3 * size < max(right - left, bottom - top) < 1.1 * size
+
+
+def test_several_faces_are_told_apart(detector: YunetFaceDetector) -> None:
+    page = np.full((1200, 1600, 3), 180, np.uint8)
+    for column in range(4):
+        put(page, draw_face(200), 100 + 380 * column, 400)
+    faces = detector.find(page)
+    assert len(faces) == 4
+    assert [f.score for f in faces] == sorted((f.score for f in faces), reverse=True)
+
+
+@pytest.mark.parametrize("name", ["register.jpg", "meter.jpg"])
+def test_print_and_dials_are_no_faces(detector: YunetFaceDetector, name: str) -> None:
+    assert detector.find(decode((DATA / name).read_bytes(), ImageLimits()).pixels) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 4000), (33, 31)])
+def test_odd_sizes(detector: YunetFaceDetector, shape: tuple[int, int]) -> None:
+    assert detector.find(np.zeros((*shape, 3), np.uint8)) == []
+
+
+def test_nothing_reaches_out_of_the_picture(detector: YunetFaceDetector) -> None:
+    pixels = draw_face(400)[40:, 60:340]
+    for face in detector.find(pixels):
+        xs, ys = zip(*face.box, strict=True)
+        assert 0 <= min(xs) <= max(xs) <= pixels.shape[1]
+        assert 0 <= min(ys) <= max(ys) <= pixels.shape[0]
+
+
+def test_a_missing_model_is_an_error(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with pytest.raises(WeightsError):
+        YunetFaceDetector(tmp_path_factory.mktemp("empty"))
+
+
+def test_the_threshold_is_kept() -> None:
+    strict = YunetFaceDetector(load_settings().weights_dir, FaceOptions(least_score=0.999))
+    assert strict.find(_scene(240, 0)[0]) == []
+
+
+def test_faces_and_codes_of_two_megapixels_take_little_time(
+    detector: YunetFaceDetector, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels, _ = draw_badge()
+    reader = ZxingCodeReader()
+    spent: list[tuple[float, float]] = []
+    for _ in range(5):
+        began = time.process_time()
+        detector.find(pixels)
+        middle = time.process_time()
+        reader.find(pixels)
+        spent.append((middle - began, time.process_time() - middle))
+    faces_s, codes_s = min(s[0] for s in spent), min(s[1] for s in spent)
+    with capsys.disabled():
+        sys.stdout.write(f"\nfaces {1000 * faces_s:.0f} ms, codes {1000 * codes_s:.0f} ms of CPU for 1600 x 1200\n")
+    assert faces_s + codes_s < FACES_AND_CODES_BOUND_S
