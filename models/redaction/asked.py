@@ -15,6 +15,8 @@ from models.redaction.types import RedactionContext
 READING: Final = "READING"
 """Not an entity: the assistant asked for a number of a thing, so a bare number in the answer may stay."""
 
+_NUMERIC: Final = frozenset({"PHONE", "DOB", "ID", "ADDRESS"})
+
 LONGEST_REPLY_CHARS: Final = 600
 """Only the end of a long reply is read: the question comes last."""
 
@@ -126,9 +128,14 @@ def personal(asked: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(kind for kind in asked if kind != READING)
 
 
+def numeric(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that identify someone and have digits in them."""
+    return tuple(kind for kind in asked if kind in _NUMERIC)
+
+
 def is_reading(asked: tuple[str, ...]) -> bool:
-    """Whether the number of a thing was asked for and nothing personal, so that a bare number may stay."""
-    return READING in asked and not personal(asked)
+    """Whether the number of a thing was asked for and no number of a person, so that a bare number may stay."""
+    return READING in asked and not numeric(asked)
 
 
 def answering(context: RedactionContext, asked: tuple[str, ...]) -> RedactionContext:

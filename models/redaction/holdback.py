@@ -90,7 +90,7 @@ class PartialRedactor:
         tokens = tokens_of(text)
         agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
         shown, count = carry.shown, carry.shown_tokens
-        if agreed > HOLD_WORDS:
+        if _without_last_words(tokens, agreed) > count:  # else nothing new can be shown, whatever the redactor says
             redaction = BehindTail(self._redactor, carry.tail).redact(hypothesis, context)
             settled = _settled(tokens, agreed, redaction.entities, lexicon_for(context.language))
             settled = _behind_introduction(tokens_of(carry.tail.reveal()), tokens, settled, redaction.entities)

@@ -20,7 +20,7 @@ def spoken_view(text: str, language: str) -> View | None:
     if not stretches:
         return None
     builder, at = ViewBuilder(), 0
-    marked: dict[str, list[tuple[int, int]]] = {"spelled": [], "dictated": []}
+    marked: dict[str, list[tuple[int, int]]] = {"spelled": [], "dictated": [], "counted": []}
     for stretch in stretches:
         start, end = tokens[stretch.first].start, tokens[stretch.last - 1].end
         builder.copy(text, at, start)
@@ -29,7 +29,7 @@ def spoken_view(text: str, language: str) -> View | None:
         builder.put(stretch.form, start, end)
         at = end
     builder.copy(text, at, len(text))
-    return builder.build("spoken", tuple(marked["spelled"]), tuple(marked["dictated"]))
+    return builder.build("spoken", **{kind: tuple(spans) for kind, spans in marked.items()})
 
 
 def _stretches(words: Words) -> list[Stretch]:

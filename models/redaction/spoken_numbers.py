@@ -34,6 +34,7 @@ class _Groups:
         singles: Digits that were said on their own, in sequence or repeated.
         numbers: How many numbers were said.
         said: How many of them were words.
+        scales: How many hundreds and thousands were said.
         kind: Of the last one: ``unit``, ``tens``, ``scale``, ``written``, or nothing after a sign.
     """
 
@@ -41,6 +42,7 @@ class _Groups:
     singles: int = 0
     numbers: int = 0
     said: int = 0
+    scales: int = 0
     kind: str = ""
 
     @property
@@ -73,7 +75,7 @@ class _Groups:
         self.said += not written
         if not written and self.parts and (whole := _filled(self.parts[-1], digits, self.kind)):
             self.parts[-1] = whole
-            self.kind = "filled"
+            self.kind = "tens" if whole.endswith("0") else "filled"
             return
         self.singles += len(digits) == 1
         self.numbers += 1
@@ -84,6 +86,7 @@ class _Groups:
     def scale(self, zeros: int) -> None:
         """Append a hundred or a thousand, which multiplies the number before it."""
         self.said += 1
+        self.scales += 1
         if len(self.parts) > 1 and self.kind == "unit" and _fits(self.parts[-2], len(self.parts[-1]) + zeros):
             digits = self.parts.pop() + "0" * zeros
             self.parts[-1] = self.parts[-1][: -len(digits)] + digits
@@ -105,7 +108,7 @@ def _filled(last: str, digits: str, kind: str) -> str:
         return last[:-1] + digits
     if kind == "unit" and digits == "20" and last == "4":
         return "80"  # quatre-vingts
-    if kind in ("tens", "filled") and last in ("60", "80") and len(digits) == 2 and digits[0] == "1":
+    if kind == "tens" and last in ("60", "80") and len(digits) == 2 and digits[0] == "1":
         return str(int(last) + int(digits))  # soixante-douze
     if kind == "scale" and len(digits) == 2 and _fits(last, 2):
         return last[:-2] + digits
@@ -155,7 +158,8 @@ class NumberReader:
             return None
         if not groups.said and self._are_years(first, end):
             return None
-        return Stretch(first, end, groups.form, "dictated" if groups.dictated else "digits")
+        counted = groups.scales and groups.numbers == 1
+        return Stretch(first, end, groups.form, "dictated" if groups.dictated else "counted" if counted else "digits")
 
     def _separator(self, at: int) -> str:
         token = self._words.tokens[at]

@@ -12,7 +12,7 @@ _MAX_RUN_TOKENS = 120
 
 _MIN_SPELLED = 3
 _SURE_LETTERS = 3
-"""Letters after which a word that only sounds like one ("are", "why") is one, if more letters follow."""
+"""Letters before or behind a word that only sounds like one ("are", "why") that make it one, if more letters follow."""
 
 _BETWEEN_LETTERS = frozenset(
     {"-", ",", ".", "space", "dash", "double", "capital", "hyphen", "apostrophe", "then", "and", "uh", "um", "doble"}
@@ -61,7 +61,7 @@ class RunReader:
             elif form and token.text in _BETWEEN_LETTERS:
                 at += 1
                 continue
-            elif spelled >= _SURE_LETTERS and self._goes_on_behind(at, high):
+            elif spelled and self._goes_on_behind(first, at, high, spelled):
                 form, at = form + LETTER_SOUNDS.get(token.text, ""), at + 1
                 continue
             else:
@@ -85,13 +85,23 @@ class RunReader:
             return letter, end + 1
         return None
 
-    def _goes_on_behind(self, at: int, high: int) -> bool:
+    def _goes_on_behind(self, first: int, at: int, high: int, spelled: int) -> bool:
         """Whether letters go on behind a word: one that sounds like a letter, or one that recognition made of some."""
         token = self._words.tokens[at]
         behind = self._words.tokens[at + 1 : min(at + 3, high)]
         if token.text in LETTER_SOUNDS:
+            if spelled < _SURE_LETTERS:
+                if not self._is_letter(self._words.tokens[first]):
+                    return False
+                ahead = self._words.tokens[at + 1 : min(at + 1 + _SURE_LETTERS, high)]
+                return len(ahead) == _SURE_LETTERS and all(self._is_letter(t) for t in ahead[1:])
             return bool(behind) and (self._is_letter(behind[0]) or behind[0].text in LETTER_SOUNDS)
-        return len(token.text) <= 4 and len(behind) == 2 and all(self._is_letter(t) for t in behind)
+        return (
+            spelled >= _SURE_LETTERS
+            and len(token.text) <= 4
+            and len(behind) == 2
+            and all(self._is_letter(t) for t in behind)
+        )
 
     def _is_letter(self, token: Token) -> bool:
         return bool(self._words.letter(token)) and token.text not in ("a", "i")

@@ -33,7 +33,7 @@ class Token:
 class Stretch:
     """Tokens [first, last) that read as ``form``.
 
-    ``kind`` is ``address``, ``digits``, ``dictated``, ``spelled`` or nothing.
+    ``kind`` is ``address``, ``digits``, ``dictated``, ``counted``, ``spelled`` or nothing.
     """
 
     first: int

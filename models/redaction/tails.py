@@ -21,6 +21,12 @@ _WORDS: Final = 12
 """Words of an utterance that are kept; a telephone number and what introduces it."""
 
 _CHARS: Final = 240
+_REACH_CHARS: Final = 200
+"""How much of an utterance is read behind the end of the one before."""
+
+_JOINED_CHARS: Final = 80
+"""What begins behind this many characters has nothing to do with the utterance before and is judged alone."""
+
 _BETWEEN: Final = " "
 NOTHING: Final = RawText("")
 
@@ -32,14 +38,17 @@ _CUES = frozenset(
 )
 """Words after which an utterance is not over, whatever the punctuation says."""
 
+_ARTICLES = frozenset("the a an my le la les el los die der das plus".split())
 
-def open_tail(text: RawText, entities: Sequence[Entity], language: str) -> RawText:
+
+def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: RawText = NOTHING) -> RawText:
     """The end of an utterance that the next one may complete, or nothing where it is closed.
 
     Args:
         text: The whole utterance.
         entities: What was found in it, sorted.
         language: ISO 639-1 code.
+        before: What the utterance before left open; a short utterance only adds to it.
     """
     raw = text.reveal()
     tokens = tokens_of(raw)
@@ -48,7 +57,10 @@ def open_tail(text: RawText, entities: Sequence[Entity], language: str) -> RawTe
         return NOTHING
     start = spoken[max(0, len(spoken) - _WORDS)].start
     start = min([start, *(e.start for e in entities if e.start < start < e.end)])
-    return RawText(raw[max(start, len(raw) - _CHARS) : spoken[-1].end])
+    kept = raw[max(start, len(raw) - _CHARS) : spoken[-1].end]
+    missing = _WORDS - len(spoken)
+    lead = before.reveal().split()[-missing:] if missing > 0 else []
+    return RawText(_BETWEEN.join([*lead, kept]))
 
 
 def _is_open(spoken: Sequence[Token], entities: Sequence[Entity], words: Words) -> bool:
@@ -56,12 +68,19 @@ def _is_open(spoken: Sequence[Token], entities: Sequence[Entity], words: Words) 
     if any(e.start < last.end <= e.end for e in entities):
         return True
     named = words.atom(last) or words.sign(last) or last.text in words.lexicon.repeats
-    return bool(named) or any(t.text in _CUES for t in spoken[-2:])
+    before = spoken[-2].text if len(spoken) > 1 else ""
+    return bool(named) or last.text in _CUES or (last.text in _ARTICLES and before in _CUES)
 
 
 def readings_behind(tail: RawText, text: RawText) -> list[RawText]:
     """The texts that are to be judged: the utterance, and the utterance behind the open end of the one before."""
-    return [text, RawText(tail.reveal() + _BETWEEN + text.reveal())] if tail else [text]
+    if not tail:
+        return [text]
+    beginning = text.reveal()
+    if len(beginning) > _REACH_CHARS:
+        space = beginning.rfind(" ", 0, _REACH_CHARS)
+        beginning = beginning[: space if space > 0 else _REACH_CHARS]
+    return [text, RawText(tail.reveal() + _BETWEEN + beginning)]
 
 
 def judged_behind(tail: RawText, text: RawText, judged: Sequence[Redaction]) -> Redaction:
@@ -71,7 +90,8 @@ def judged_behind(tail: RawText, text: RawText, judged: Sequence[Redaction]) -> 
     alone, joined = judged
     shift = len(tail) + len(_BETWEEN)
     raw = text.reveal()
-    moved = [replace(e, start=max(0, e.start - shift), end=e.end - shift) for e in joined.entities if e.end > shift]
+    near = [e for e in joined.entities if e.end > shift and e.start < shift + _JOINED_CHARS]
+    moved = [replace(e, start=max(0, e.start - shift), end=e.end - shift) for e in near]
     entities = tuple(_united([*alone.entities, *(e for e in moved if any(c.isalnum() for c in raw[e.start : e.end]))]))
     whole = Redaction(alone.text if not alone.text.safe_for_llm else joined.text, entities)
     return Redaction(sealed_stretch(raw, whole, 0, len(raw)), entities)

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+Spans = tuple[tuple[int, int], ...]
+"""(start, end) of stretches of a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -23,6 +26,7 @@ class View:
         ends: One past the last one.
         spelled: Stretches of ``text`` that were spelled letter by letter.
         dictated: Stretches of ``text`` that were said digit by digit, as no quantity is.
+        counted: Stretches of ``text`` that were said as one number, with hundreds or thousands.
         lower: ``text`` in lower case with the same length, for context words.
     """
 
@@ -30,8 +34,9 @@ class View:
     text: str
     starts: Sequence[int]
     ends: Sequence[int]
-    spelled: tuple[tuple[int, int], ...] = ()
-    dictated: tuple[tuple[int, int], ...] = ()
+    spelled: Spans = ()
+    dictated: Spans = ()
+    counted: Spans = ()
     lower: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -75,11 +80,9 @@ class ViewBuilder:
         """Characters so far."""
         return len(self._starts)
 
-    def build(
-        self, kind: str, spelled: tuple[tuple[int, int], ...] = (), dictated: tuple[tuple[int, int], ...] = ()
-    ) -> View:
+    def build(self, kind: str, spelled: Spans = (), dictated: Spans = (), counted: Spans = ()) -> View:
         """The view of everything collected."""
-        return View(kind, "".join(self._pieces), self._starts, self._ends, spelled, dictated)
+        return View(kind, "".join(self._pieces), self._starts, self._ends, spelled, dictated, counted)
 
 
 # Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them

@@ -89,7 +89,7 @@ class BareAnswerRecognizer:
         if view.kind not in ("original", "spoken") or len(view.text) > _LONGEST_ANSWER_CHARS:
             return
         asked = personal(context.asked_for)
-        if asked and not is_reading(context.asked_for):
+        if asked and not (is_reading(context.asked_for) and has_digit(view.text)):
             yield from self._asked(view, asked)
         elif context.source is TextSource.SPEECH and not context.asked_for:
             yield from self._unasked(view)
@@ -105,7 +105,7 @@ class BareAnswerRecognizer:
         said = [w.text for w in content]
         total = sum(len(w) for w in said)
         if all(w.isdigit() for w in said):
-            is_count = len(said) == 1 and said[0].endswith("00")
+            is_count = (start, end) in view.counted or (len(said) == 1 and said[0].endswith("00"))
             if total >= _MIN_BARE_DIGITS and not is_count and not _TIME.fullmatch(view.text[start:end].strip()):
                 yield Entity("ID", start, end, 0.55, "answer:number")
         elif len(said) <= 4 and total >= _MIN_CODE and all(_is_code_piece(w) for w in said) and _is_mixed(said):

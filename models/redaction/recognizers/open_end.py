@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.asked import is_reading, personal
+from models.redaction.asked import is_reading, numeric
 from models.redaction.recognizers.answer import MONTHS
 from models.redaction.recognizers.base import near, words
 from models.redaction.recognizers.dictated import is_thing
@@ -45,12 +45,13 @@ _SPELLED_CUE = words(
 )  # fmt: skip
 _ADDRESS_IS = re.compile(
     r"(?<![^\W_])(?:e-?mail|mail|correo|courriel|adresse|ईमेल)(?: (?:address|id|adresse|electrónico))?"
-    r"(?:'s| is| es| est| ist|:),? (?P<value>[^\W_][\w'-]{0,30}(?: [\w'-]{1,30}){0,2})[.,]?$"
+    r"(?:'s| is| es| est| ist|:),? (?P<value>[^\W_][\w'-]{0,30}(?: [\w'-]{1,30}){0,3})[.,]?$"
 )
 _CUE_REACH = 40
 _MONTH_REACH = 14
 
 _QUANTITY_END = re.compile(r"(?:19|20)\d\d|\d{1,3}00|[01]?\d[.: ]?[0-5]\d|\d{1,3}(?:[.,]\d{3})+|\d+[.,]\d+")
+_HOST_TOKENS, _LOCAL_TOKENS = 4, 6
 _WORD_SIGNS = frozenset({".", "_", "-"})
 _COMMON_SIGNS = frozenset({"point", "period", "minus", "menos", "moins", "strich", "ponto", "dash"})
 
@@ -95,7 +96,7 @@ class OpenEndRecognizer:
         start, end = offset + tokens[first].start, offset + tokens[-1].end
         if is_harmless(view, start, end) or is_thing(view, start):
             return None
-        if near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0) or personal(context.asked_for):
+        if near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0) or numeric(context.asked_for):
             return first
         introduced = digits >= _MIN_DIGITS and introduced_as(view, start) == "personal"
         if MONTHS.search(view.lower, max(0, start - _MONTH_REACH), end):
@@ -125,6 +126,8 @@ class OpenEndRecognizer:
             value = cue["value"].split()
             if value[0] not in NOT_NAMES:
                 return next(i for i, t in enumerate(tokens) if offset + t.start >= cue.start("value"))
+        if (broken := _broken_host(reader)) is not None:
+            return broken
         for at in (len(tokens) - 1, len(tokens) - 2):
             if at < 1 or not _is_said_sign(reader, tokens[at]) or not tokens[at - 1].text[0].isalnum():
                 continue
@@ -132,6 +135,17 @@ class OpenEndRecognizer:
                 return None  # the name of a web site
             return at - 1
         return None
+
+
+def _broken_host(reader: Words) -> int | None:
+    """First token of "tarn dot quist at example", which ends before its last part was said."""
+    tokens = reader.tokens
+    for at in range(max(1, len(tokens) - _HOST_TOKENS), len(tokens)):
+        if reader.sign(tokens[at]) != "@":
+            continue
+        signs = [i for i in range(max(1, at - _LOCAL_TOKENS), at) if _is_said_sign(reader, tokens[i])]
+        return signs[0] - 1 if signs else None
+    return None
 
 
 def _is_between(reader: Words, at: int) -> bool:
