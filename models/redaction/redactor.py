@@ -14,6 +14,7 @@ from pathlib import Path
 
 from models.errors import RedactionFailed
 from models.redaction import views
+from models.redaction.address_parts import widened
 from models.redaction.documents import doubt_from_digits, is_explained
 from models.redaction.labels import Thresholds, entities_of
 from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
@@ -166,7 +167,7 @@ def _redaction(
     found += repeated(text, found)
     allowed = rules.policy.allow.spans(view.lower)
     counting = [e for e in found if not is_explained(e, view, context) and not within(allowed, e.start, e.end)]
-    replaced, left = rules.policy.split(text, counting)
+    replaced, left = rules.policy.split(text, [*counting, *widened(text, counting)])
     readings = _readings(sightings) if rules.policy.rewrites else {}
     entities = writer.written(text, replaced, readings)
     safe = not left and not _doubtful(text, entities, allowed, context, rules)

@@ -70,6 +70,7 @@ class PatternRecognizer:
         failed_factor: Multiplies the score when the check says no.
         needs: Quick test; text without one of these characters is skipped. ``0`` stands for any digit.
         threshold: Matches scored below this are dropped.
+        unless: Clears a match at (view, start, end): the number of a thing, an amount.
     """
 
     entity: str
@@ -81,6 +82,7 @@ class PatternRecognizer:
     failed_factor: float = 0.3
     needs: str = ""
     threshold: float = THRESHOLD
+    unless: Callable[[View, int, int], bool] | None = None
 
     def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
@@ -92,7 +94,7 @@ class PatternRecognizer:
                 if start < 0 or start == end:
                     continue
                 score = self._score(view, match[pattern.group], start, end, pattern.score)
-                if score >= self.threshold:
+                if score >= self.threshold and not (self.unless and self.unless(view, start, end)):
                     yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
 
     def _may_match(self, text: str) -> bool:

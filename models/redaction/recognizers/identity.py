@@ -76,6 +76,22 @@ NATIONAL = (
     _national("ca-sin", "ca.sin", r"\d{3}[ -]\d{3}[ -]\d{3}", 0.5, ("sin", "social insurance")),
     _national("au-tfn", "au.tfn", r"\d{3} ?\d{3} ?\d{3}", 0.2, ("tfn", "tax file")),
     _national("mx-curp", "mx.curp", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d", 0.9, ("curp",)),
+    _national(
+        "be-nn", "be.nn", r"\d{2}\.?\d{2}\.?\d{2}[- ]?\d{3}[. ]?\d{2}", 0.5, ("rijksregister", "registre national")
+    ),
+    _national("ch-ahv", "ch.ssn", r"756\.?\d{4}\.?\d{4}\.?\d{2}", 0.9, ("ahv", "avs")),
+    _national("fi-hetu", "fi.hetu", r"\d{6}[-+A]\d{3}[0-9A-Y]", 0.9, ("hetu", "henkilötunnus")),
+    _national("dk-cpr", "dk.cpr", r"\d{6}-?\d{4}", 0.3, ("cpr", "personnummer")),
+    _national("at-svnr", "at.vnr", r"\d{4} ?\d{6}", 0.3, ("svnr", "sozialversicherung")),
+    _national("ie-pps", "ie.pps", r"\d{7}[A-W][A-IW]?", 0.6, ("pps", "ppsn")),
+    _national("pt-nif", "pt.nif", r"\d{3} ?\d{3} ?\d{3}", 0.2, ("nif", "contribuinte")),
+    _national("za-id", "za.idnr", r"\d{13}", 0.5, ("south african", "id number")),
+    _national("mx-rfc", "mx.rfc", r"[A-Z&Ñ]{4}\d{6}[A-Z\d]{3}", 0.8, ("rfc",)),
+    _national("cl-rut", "cl.rut", r"\d{1,2}\.?\d{3}\.?\d{3}-[\dkK]", 0.7, ("rut", "run")),
+    _national("tr-kimlik", "tr.tckimlik", r"[1-9]\d{10}", 0.5, ("kimlik", "tc")),
+    _national("cn-ric", "cn.ric", r"\d{17}[\dX]", 0.9, ("身份证",)),
+    _national("kr-rrn", "kr.rrn", r"\d{6}-\d{7}", 0.8, ("주민등록번호",)),
+    _national("pk-cnic", "pk.cnic", r"\d{5}-\d{7}-\d", 0.9, ("cnic",)),
     _national("se-pnr", "se.personnummer", r"(?:\d{2})?\d{6}[-+]?\d{4}", 0.3, ("personnummer",)),
 )
 
@@ -153,7 +169,8 @@ CASE_NUMBER = PatternRecognizer(
     patterns=(
         Pattern(
             re.compile(
-                r"(?<!\w)(?:n[o°º]s?|nr|núm|num|number|case|file|az)\s?\.?:?\s{0,2}(?P<value>\d{2,6}\s?/\s?\d{2,4})(?!\w)",
+                r"(?<!\w)(?:n[o°º]s?|nr|núm|num|number|case|file"
+                r"|az)\s?\.?:?\s{0,2}(?P<value>\d{2,6}\s?/\s?\d{2,4})(?!\w)",
                 re.IGNORECASE,
             ),
             0.7,

@@ -33,6 +33,36 @@ SECRET = PatternRecognizer(
             name="jwt",
         ),
         Pattern(re.compile(r"(?<!\w)AIza[0-9A-Za-z_-]{35}"), 1.0, name="google"),
+        Pattern(re.compile(r"(?<!\w)(?:GOCSPX-[\w-]{20,40}|ya29\.[\w-]{20,400})"), 1.0, name="google-oauth"),
+        Pattern(
+            re.compile(
+                r"(?<!\w)(?:gl(?:pat|rt|dt)-[\w-]{20,60}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{16,250}|hf_[A-Za-z0-9]{30,40}"
+                r"|dop_v1_[0-9a-f]{64}|whsec_[A-Za-z0-9+/=]{24,80}|shp(?:at|ss|ca|pa)_[0-9a-fA-F]{32}"
+                r"|SG\.[\w-]{16,32}\.[\w-]{16,64}|EAAC[A-Za-z0-9]{30,300}|sq0(?:atp|csp)-[\w-]{22,43}"
+                r"|AGE-SECRET-KEY-1[A-Z0-9]{58})"
+            ),
+            1.0,
+            name="vendor",
+        ),
+        Pattern(re.compile(r"(?<!\w)(?:SK|AC)[0-9a-f]{32}(?!\w)"), 0.9, name="twilio"),
+        Pattern(re.compile(r"(?<!\w)\d{8,10}:[A-Za-z0-9_-]{35}(?![\w-])"), 0.95, name="telegram"),
+        Pattern(re.compile(r"(?i:AccountKey|SharedAccessKey|sig)=[A-Za-z0-9+/%]{40,100}={0,2}"), 0.95, name="azure"),
+        Pattern(
+            re.compile(r"(?i:bearer|basic) (?P<value>[A-Za-z0-9._~+/-]{20,500}={0,2})"),
+            0.9,
+            group="value",
+            name="header",
+        ),
+        # Forty characters of base64 are a secret key only beside its name.
+        Pattern(
+            re.compile(
+                r"(?i:aws|secret)[\w .-]{0,24}(?i:key"
+                r"|token)[\"' ]{0,3}[:=][\"' ]{0,3}(?P<value>[A-Za-z0-9/+]{40})(?![\w/+])"
+            ),
+            0.95,
+            group="value",
+            name="aws-secret",
+        ),
         Pattern(
             re.compile(
                 r"(?<!\w)(?:pass ?word|passwd|passcode|pwd|passphrase|api[ _-]?key|secret(?:[ _-]key)?"

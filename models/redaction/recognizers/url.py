@@ -12,11 +12,12 @@ from models.redaction.recognizers.base import Pattern, PatternRecognizer
 URL = PatternRecognizer(
     entity="URL",
     name="url",
-    needs="/@",
+    needs="/@.:",
     patterns=(
         Pattern(
             re.compile(
-                r"(?:https?://|www\.)?(?:[\w-]{1,30}\.){0,2}(?:facebook|linkedin|instagram|twitter|x|tiktok|github|gitlab|t|wa|youtube|threads|"
+                r"(?:https?://|www\.)?(?:[\w-]{1,30}\.){0,2}(?:facebook|linkedin|instagram|twitter|x|tiktok|github"
+                r"|gitlab|t|wa|youtube|threads|"
                 r"pinterest|reddit|medium|snapchat|vk|xing|flickr|soundcloud|researchgate|orcid)\.(?:com|me|net|org)/"
                 r"(?:in/|users?/|u/|add/|@)?[\w.@%+-]{2,80}[\w/]?",
                 re.IGNORECASE,
@@ -32,7 +33,8 @@ URL = PatternRecognizer(
         Pattern(re.compile(r"https?://[^\s?#]{1,300}/~[\w.-]{2,60}[^\s]{0,200}", re.IGNORECASE), 0.85, name="home"),
         Pattern(
             re.compile(
-                r"https?://[^\s?#]{1,300}\?[^\s]{0,300}?(?:e-?mail|user(?:name)?|name|phone|tel|token|ssn|dob)=[^\s]{1,300}",
+                r"https?://[^\s?#]{1,300}\?[^\s]{0,300}?(?:e-?mail|user(?:name)?|name|phone|tel|token|ssn"
+                r"|dob)=[^\s]{1,300}",
                 re.IGNORECASE,
             ),
             0.9,
@@ -44,6 +46,22 @@ URL = PatternRecognizer(
             ),
             0.75,
             name="member",
+        ),
+        # A page of one's own at a host of many: jane-roe.blogspot.com
+        Pattern(
+            re.compile(
+                r"(?<![\w.@-])(?:https?://)?(?!www\.|blog\.|help\.|support\.|about\.)[\w-]{3,40}\.(?:blogspot"
+                r"|wordpress|tumblr|substack|medium|livejournal"
+                r"|wixsite|weebly|bandcamp|carrd|about)\.(?:com|me|net|co)(?:/[\w./~%-]{0,200})?",
+                re.IGNORECASE,
+            ),
+            0.75,
+            name="own-page",
+        ),
+        Pattern(
+            re.compile(r"(?:tel|sms|callto|skype|facetime|mailto|xmpp|sip):[\w.+@%-]{4,100}", re.IGNORECASE),
+            0.9,
+            name="contact-link",
         ),
     ),
 )

@@ -1,0 +1,54 @@
+"""Ages over 89, as they are said and written in six languages.
+
+Over 89 there are so few people in a place that the age is a name (HIPAA, safe harbour). Must NOT match: temperatures,
+percentages, ages up to 89, years of a guarantee ("95 years of experience").
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.recognizers.base import Pattern, PatternRecognizer
+
+_OLD = r"(?:9\d|1[0-2]\d)"
+
+AGE = PatternRecognizer(
+    entity="AGE",
+    name="age",
+    needs="0",
+    patterns=(
+        Pattern(
+            re.compile(
+                rf"(?<![^\W_])(?:age[ds]?|aged about|turn(?:s|ed|ing)|edad|âge|âgée? de|alter|im alter von|उम्र|आयु)"
+                rf"(?:\s?[:=]|\s(?:is|was|of|de|ist|में))?\s{{1,2}}(?P<value>{_OLD})(?![\w.,:%°]\d|[\w%°])",
+                re.IGNORECASE,
+            ),
+            0.7,
+            group="value",
+            name="introduced",
+        ),
+        Pattern(
+            re.compile(
+                rf"(?<![\w.,:])(?P<value>{_OLD})(?:[ -]?(?:y/?o|yrs? old|years? of age|años de edad|ans "
+                rf"d['\u2019]âge|jahre alt|jährige?[nrs]?"
+                rf"|anni di età|साल (?:का|की|के)|वर्षीय|वर्ष (?:का|की|के)|साल की उम्र)(?![^\W_]))",
+                re.IGNORECASE,
+            ),
+            0.8,
+            group="value",
+            name="unit",
+        ),
+        # tengo 94 años, j'ai 94 ans, ich bin 94 Jahre, she is 94 (years)
+        Pattern(
+            re.compile(
+                rf"(?<![^\W_])(?:teng?o|tiene|cumpl[eíi]\w{{0,3}}|j['\u2019]ai|(?:il|elle) a|bin|ist|she is|he is"
+                rf"|she's|he's|i am|i'm)\s"
+                rf"(?P<value>{_OLD}) (?:años|ans|jahre|years? old)(?![^\W_])",
+                re.IGNORECASE,
+            ),
+            0.8,
+            group="value",
+            name="verb",
+        ),
+    ),
+)

@@ -1,0 +1,138 @@
+"""Tables for licences, passports, plates, medical and bank numbers, streets, ages and dates; empty means it survives."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.redaction.recognizers.bank import check_routing
+from models.redaction.recognizers.crypto import check_wallet
+from models.redaction.recognizers.licence import check_licence
+from models.redaction.recognizers.medical import check_dea, check_health_card, check_npi
+from models.redaction.recognizers.passport import check_digit, check_line, check_printed
+from models.redaction.recognizers.vehicle import check_vin
+from models.text import TextSource
+from tests.unit.redaction.helpers import found
+
+MRZ_TD3 = "L898902C36UTO7408122F1204159ZE184226B<<<<<10"
+
+FOUND = [
+    # driving licences
+    ("licence MORGA657054SM9IJ", [("LICENCE", "MORGA657054SM9IJ")]),
+    ("it is MORGA 657054 SM9IJ thanks", [("LICENCE", "MORGA 657054 SM9IJ")]),
+    ("DL MH12 20110062821", [("LICENCE", "MH12 20110062821")]),
+    ("Führerschein: B072RRE2I55", [("LICENCE", "B072RRE2I55")]),
+    ("le permis de conduire 123456789012", [("LICENCE", "123456789012")]),
+    ("my driver's license from Florida, A123-456-78-901-0", [("LICENCE", "A123-456-78-901-0")]),
+    # passports
+    ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", [("PASSPORT", "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<")]),
+    (MRZ_TD3, [("PASSPORT", MRZ_TD3)]),
+    ("Reisepass C01X00T47", [("PASSPORT", "C01X00T47")]),
+    ("passeport français 12AB34567", [("PASSPORT", "12AB34567")]),
+    # vehicles
+    ("it is 1HGBH41JXMN109186", [("ID", "1HGBH41JXMN109186")]),
+    ("chassis WVWZZZ1JZ3W386752", [("ID", "WVWZZZ1JZ3W386752")]),
+    ("a van, MH 12 AB 1234, waits", [("PLATE", "MH 12 AB 1234")]),
+    ("AA-123-BB est là", [("PLATE", "AA-123-BB")]),
+    ("my car is LB07 SEO", [("PLATE", "LB07 SEO")]),
+    ("Kennzeichen B-MW 1234", [("PLATE", "B-MW 1234")]),
+    ("matrícula 1234 BCD", [("PLATE", "1234 BCD")]),
+    ("la targa AB 123 CD", [("PLATE", "AB 123 CD")]),
+    # medical
+    ("my provider has NPI 1245319599", [("MEDICAL_ID", "NPI 1245319599")]),
+    ("DEA registration AB1234563", [("MEDICAL_ID", "AB1234563")]),
+    ("Gesundheitskarte A123456780", [("MEDICAL_ID", "A123456780")]),
+    ("1EG4-TE5-MK73", [("MEDICAL_ID", "1EG4-TE5-MK73")]),
+    ("the patient file, 4471902", [("MEDICAL_ID", "4471902")]),
+    # bank
+    ("routing 021000021 at the bank", [("ACCOUNT", "021000021")]),
+    ("IFSC code HDFC0001234", [("ACCOUNT", "HDFC0001234")]),
+    ("sort code 20-00-00", [("ACCOUNT", "20-00-00")]),
+    ("pay 20-00-00 55779911", [("ACCOUNT", "20-00-00 55779911")]),
+    ("Kontonummer lautet 532013000", [("ACCOUNT", "532013000")]),
+    # streets
+    ("Er wohnt Am Alten Markt 5 hier", [("ADDRESS", "Am Alten Markt 5")]),
+    ("in der Berliner Straße 12", [("ADDRESS", "Berliner Straße 12")]),
+    ("Storgatan 52", [("ADDRESS", "Storgatan 52")]),
+    ("au 14 av. du Général Leclerc", [("ADDRESS", "14 av. du Général Leclerc")]),
+    ("vivo en calle mayor número 5", [("ADDRESS", "calle mayor número 5")]),
+    ("Flat No 302, Lotus Apartments", [("ADDRESS", "Flat No 302, Lotus Apartments")]),
+    ("मकान नंबर 12, गांधी नगर", [("ADDRESS", "मकान नंबर 12, गांधी नगर")]),
+    ("meet at the corner of Fulton and Elisabeth Parks", [("ADDRESS", "the corner of Fulton and Elisabeth Parks")]),
+    ("at 370 3911 Fourth Avenue, Lyon, France", [("ADDRESS", "370 3911 Fourth Avenue, Lyon, France")]),
+    # postcodes with their town
+    ("ich wohne in 10115 Berlin", [("ADDRESS", "10115 Berlin")]),
+    ("D-80331 München", [("ADDRESS", "D-80331 München")]),
+    ("Mumbai - 400001", [("ADDRESS", "Mumbai - 400001")]),
+    ("pincode 560001", [("ADDRESS", "560001")]),
+    # ages and births
+    ("tengo 94 años", [("AGE", "94")]),
+    ("aged 97", [("AGE", "97")]),
+    ("उम्र 95", [("AGE", "95")]),
+    ("nacido el 14 de marzo de 1985", [("DOB", "el 14 de marzo de 1985")]),
+    ("née le 3 février 1974", [("DOB", "le 3 février 1974")]),
+    ("geboren am 3. März 1974", [("DOB", "am 3. März 1974")]),
+    ("जन्म 14 जनवरी 1985", [("DOB", "14 जनवरी 1985")]),
+    # wallets, keys, pages
+    ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", [("WALLET", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")]),
+    ("glpat-abcdefghij0123456789", [("SECRET", "glpat-abcdefghij0123456789")]),
+    ("Authorization: Bearer abcdef0123456789abcdef01", [("SECRET", "abcdef0123456789abcdef01")]),
+    ("see jane-roe.blogspot.com", [("URL", "jane-roe.blogspot.com")]),
+]  # fmt: skip
+
+SURVIVES = [
+    "Meter No. 73162048, reading 04821.7 m3, order 4471902",
+    "account is paid, the meter reads 048217",
+    "serial number 1HGBH41JXMN10918",
+    "the car came at 12:30 and cost 1200 euros",
+    "10000 Euro, 50000 Kilometer, 12345 Einheiten",
+    "in 2024 we had 95 % of it and 95 degrees",
+    "95 years of experience",
+    "DN 20, Qn 2.5 m3/h",
+    "delivered on 14 de marzo de 2024",
+    "the corner of the room and the door",
+    "Platz 3 von 10, Gleis 5 um 12 Uhr",
+    "the plot of the story, the house no one wants",
+    "invoice 20-00-17 of the order 021000021",
+    "flight BA 1234 at gate B 12",
+    "Am Montag 12 Uhr im Büro 5 Minuten",
+    "a << b and b >> c",
+    "commit 3f9a2b7c and version 1.2.3",
+    "see help.wordpress.com for help",
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), FOUND)
+def test_found(text: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text) == expected
+
+
+@pytest.mark.parametrize("text", SURVIVES)
+@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
+def test_survives(text: str, source: TextSource) -> None:
+    assert found(text, source) == []
+
+
+def test_checksums_tell_right_from_wrong() -> None:
+    assert check_line(MRZ_TD3) is True
+    assert check_line(MRZ_TD3.replace("C36", "C37")) is None
+    assert check_line("I<UTOD231458907<<<<<<<<<<<<<<<") is True
+    assert check_digit("520727") == 3
+    assert check_printed("T220001293") is True
+    assert check_vin("1HGBH41JXMN109186") is True
+    assert check_vin("1HGBH41J1MN109186") is False
+    assert check_routing("021000021") is True
+    assert check_routing("021000022") is False
+    assert check_npi("1245319599") is True
+    assert check_npi("1245319598") is False
+    assert check_dea("AB1234563") is True
+    assert check_dea("AB1234564") is False
+    assert check_health_card("A123456780") is True
+    assert check_health_card("A123456781") is False
+    assert check_licence("MORGA657054SM9IJ") is True
+    assert check_licence("MORGA699054SM9IJ") is False
+    assert check_licence("XX1220110062821") is False
+    assert check_wallet("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4") is True
+    assert check_wallet("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5") is False
+    assert check_wallet("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa") is True
+    assert check_wallet("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb") is False
+    assert check_wallet("rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh") is True
