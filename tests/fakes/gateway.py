@@ -58,6 +58,7 @@ class Call:
     timeout_s: float
     detail: str = ""
     whose: Whose = NOBODY
+    asked_for: tuple[str, ...] = ()
 
 
 @dataclass
@@ -124,7 +125,9 @@ class FakeGateway:
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
         """See ``Gateway``."""
-        scripted = await self._arrive(Call("redact", texts, timeout_s, context.source, context.whose))
+        scripted = await self._arrive(
+            Call("redact", texts, timeout_s, context.source, context.whose, context.asked_for)
+        )
         return scripted if isinstance(scripted, list) else [self._redact(text) for text in texts]
 
     async def engines(self) -> list[EngineInfo]:

@@ -22,7 +22,8 @@ from models.errors import (
 )
 from models.redaction.types import NOBODY
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from models.text import RawText, RedactedText
+from models.text import RawText, RedactedText, TextSource
+from ray_tasks.types import SpeechWindow
 from server.conversation import events
 from server.conversation.conversation import Bounds, Conversation
 from server.conversation.ears import Began, Ears, Ended
@@ -134,17 +135,6 @@ class Bench:
             skip_samples=self.skip_samples,
             next_offset=len(replay),
         )
-        recogniser = Recogniser(
-            self.gateway,
-            Listening("session", "stream", "en", ()),
-            carry=b"",
-            emit=outputs.put,
-            store=self._store,
-            known=self._known,
-            silence=self._silence,
-            clock=lambda: NOW,
-            metrics=Metrics(),
-        )
         voice = Voice(
             self.assistant,
             self.gateway,
@@ -156,6 +146,18 @@ class Bench:
             later=self._later,
             propose=self._propose,
             metrics=Metrics(),
+        )
+        recogniser = Recogniser(
+            self.gateway,
+            Listening("session", "stream", "en", ()),
+            carry=b"",
+            emit=outputs.put,
+            store=self._store,
+            known=self._known,
+            silence=self._silence,
+            clock=lambda: NOW,
+            metrics=Metrics(),
+            asked=lambda: voice.asked_for,
         )
         self.conversation = Conversation(
             ears, recogniser, voice, self.lifecycle, outputs, self.bounds, reply=reply, replay=replay
@@ -369,3 +371,23 @@ async def test_an_answer_that_breaks_off_keeps_its_pieces_and_a_job_tries_again(
     assert notice.reason == "UPSTREAM_FAILED"
     assert bench.replies[0][2] is Origin.FALLBACK
     assert len(bench.later) == 1
+
+
+async def test_what_the_answer_asked_for_goes_along_with_the_next_turn_and_no_further() -> None:
+    bench = Bench()
+    bench.assistant.script_reply("Noted. ", "What is your phone number?")
+    bench.assistant.script_reply("Thank you.")
+
+    async def in_turn() -> AsyncIterator[Input]:
+        for number in range(3):
+            yield events.TextIn(RawText(f"text {number}"))
+            for _ in range(200):  # let the answer come before the next text
+                await asyncio.sleep(0)
+        yield events.AudioIn(0, speech(1.0))
+
+    await bench.run(in_turn())
+    asked = [call.asked_for for call in bench.gateway.called("redact") if call.detail == TextSource.TYPED]
+    assert asked == [(), ("PHONE",), ()]
+    windows = [call.argument for call in bench.gateway.called("speech_step")]
+    # Of the third answer, which is the default of the fake.
+    assert {window.asked_for for window in windows if isinstance(window, SpeechWindow)} == {("READING",)}
