@@ -59,6 +59,7 @@ class Thresholds:
 
     Attributes:
         name: Names are what everything else misses, so the bar is low.
+        name_romanized: The bar for names in Hindi, of which the classifier is never sure.
         name_answer: The bar where the whole text is a word or two, as when a name was asked for.
         name_beside: The bar for a word right beside one that is surely a name.
         number: Numbers and codes, which patterns find as well.
@@ -66,7 +67,8 @@ class Thresholds:
         place_reach: Characters between a town and a street or postcode that make the town a part of the address.
     """
 
-    name: float = 0.37
+    name: float = 0.3
+    name_romanized: float = 0.15
     name_answer: float = 0.12
     name_beside: float = 0.08
     number: float = 0.5
@@ -103,7 +105,9 @@ def entities_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) ->
 
 def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Entity]:
     """Words that are names, and likely ones right beside them together with the initials between."""
-    bar = thresholds.name_answer if len(view.text.split()) <= _ANSWER_WORDS else thresholds.name
+    bar = thresholds.name if view.kind != "romanized" else min(thresholds.name, thresholds.name_romanized)
+    if len(view.text.split()) <= _ANSWER_WORDS:
+        bar = min(bar, thresholds.name_answer)
     sure = {g.start for g in guesses if _is_name(view, g, bar)}
     likely = [g for g in guesses if g.start in sure or _is_name(view, g, thresholds.name_beside)]
     groups: list[list[WordGuess]] = []

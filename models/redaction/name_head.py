@@ -1,0 +1,171 @@
+"""Judges which words are names from what the classifier saw, the name lists, capitals and neighbours.
+
+The classifier was made for English forms, in lower case. Its last hidden states know more about names than its own
+labels say, above all in other languages; a small network over them, the labels, the lists of ``gazetteer`` and the
+capitals, of a word and of those beside it, reads that out. ``benchmarks/fit_names.py`` fits it; the result is
+``name_head.npz`` beside this file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.redaction.gazetteer import COLUMNS, FIRST_FREQUENCY, LANGUAGES, Gazetteer, load_gazetteer
+
+Floats = npt.NDArray[np.float32]
+
+HEAD_FILE = Path(__file__).with_name("name_head.npz")
+
+_SENTENCE_START = re.compile(r"(?:^|[.!?:|\n\"\u201c\u201d\u201e\u00ab\u00bb])\s*$")
+_BEFORE_CHARS = 3
+_LEAST_ODDS = 1e-4
+_ODDS_RANGE = 9.0
+_SHAPE_COLUMNS = 8
+_TEXT_WORDS = 40
+"""From this many words a text is long."""
+
+_EDGE = len(COLUMNS) + _SHAPE_COLUMNS
+_LANGUAGE = slice(FIRST_FREQUENCY, FIRST_FREQUENCY + len(LANGUAGES))
+
+
+def feature_count(labels: int) -> int:
+    """Length of the rows that ``features`` gives for a classifier with this many labels."""
+    return 4 * _EDGE + 4 + 3 * labels + len(LANGUAGES) + 2
+
+
+def features(text: str, words: list[tuple[int, int]], probabilities: Floats, gazetteer: Gazetteer) -> Floats:
+    """What is known of the words of a text beside their hidden states.
+
+    Args:
+        text: The text.
+        words: Spans of its words, in order, at least one.
+        probabilities: The classifier's opinion, shape (words, labels).
+        gazetteer: The name lists.
+
+    Returns:
+        Shape (words, ``feature_count``).
+    """
+    spelled = [text[start:end] for start, end in words]
+    shapes = [_shape(text[start:end], text[max(0, start - _BEFORE_CHARS) : start]) for start, end in words]
+    own = np.concatenate([gazetteer.look_up(spelled), np.array(shapes, dtype=np.float32)], axis=1)
+    clipped = np.clip(probabilities, _LEAST_ODDS, 1 - _LEAST_ODDS)
+    odds = np.log(clipped / (1 - clipped)) / np.float32(_ODDS_RANGE)
+    gaps = _gaps(text, words)
+    count = len(words)
+    whole = np.empty((count, len(LANGUAGES) + 2), dtype=np.float32)
+    whole[:, :-2] = own[:, _LANGUAGE].mean(axis=0)
+    whole[:, -2] = own[:, len(COLUMNS)].mean()
+    whole[:, -1] = min(count, _TEXT_WORDS) / _TEXT_WORDS
+    beside = [_shifted(own, 1), _shifted(own, -1), _shifted(own, 2), gaps, _shifted(gaps, -1)]
+    return np.concatenate([own, *beside, odds, _shifted(odds, 1, -1.0), _shifted(odds, -1, -1.0), whole], axis=1)
+
+
+def _shape(word: str, before: str) -> tuple[float, ...]:
+    upper = word[:1].isupper()
+    shouted = len(word) > 1 and word.isupper()
+    return (
+        upper,
+        shouted,
+        any(c.isdigit() for c in word),
+        bool(_SENTENCE_START.search(before)),
+        min(len(word), 36) / 12,
+        before.endswith("@"),
+        before.endswith("#"),
+        not shouted and not word[1:].islower() and word[1:].lower() != word[1:],
+    )
+
+
+def _gaps(text: str, words: list[tuple[int, int]]) -> Floats:
+    """Whether nothing but space, and whether a comma, stands before each word."""
+    result = np.zeros((len(words), 2), dtype=np.float32)
+    for n in range(1, len(words)):
+        gap = text[words[n - 1][1] : words[n][0]]
+        result[n] = (not gap.strip(), "," in gap)
+    return result
+
+
+def _shifted(rows: Floats, by: int, fill: float = 0.0) -> Floats:
+    """Every row in the place of the one ``by`` places behind it."""
+    result = np.full_like(rows, fill)
+    if by > 0:
+        result[by:] = rows[:-by]
+    else:
+        result[:by] = rows[-by:]
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class NameHead:
+    """The network: a hidden layer and one output.
+
+    Attributes:
+        states: Weights of the classifier's hidden state, shape (width, hidden).
+        features: Weights of ``features``, shape (features, hidden).
+        bias: Shape (hidden,).
+        out: Shape (hidden,).
+        out_bias: A number.
+    """
+
+    states: Floats
+    features: Floats
+    bias: Floats
+    out: Floats
+    out_bias: float
+
+    @classmethod
+    def read(cls, path: Path = HEAD_FILE) -> NameHead:
+        """Read what ``write`` wrote."""
+        with np.load(path, allow_pickle=False) as content:
+            parts = {name: content[name].astype(np.float32) for name in content.files}
+        return cls(parts["states"], parts["features"], parts["bias"], parts["out"], float(parts["out_bias"]))
+
+    def write(self, path: Path) -> None:
+        """Write it with 16 bits a weight."""
+        names = ("states", "features", "bias", "out", "out_bias")
+        parts: dict[str, Any] = {name: np.asarray(getattr(self, name), dtype=np.float16) for name in names}
+        np.savez_compressed(path, **parts)
+
+    def project(self, states: Floats) -> Floats:
+        """The part of the hidden layer that comes from hidden states; of tokens, shape (tokens, hidden)."""
+        return states @ self.states
+
+    def judge(self, projected: Floats, rows: Floats) -> Floats:
+        """Probability that a word is part of a name, shape (words,).
+
+        Args:
+            projected: Mean of ``project`` over the tokens of each word, shape (words, hidden).
+            rows: ``features`` of the words.
+        """
+        hidden = projected + rows @ self.features + self.bias
+        active = hidden / (1 + np.exp(np.clip(-1.702 * hidden, -30, 30)))  # GELU by the logistic function
+        odds = active @ self.out + np.float32(self.out_bias)
+        result: Floats = 1 / (1 + np.exp(np.clip(-odds, -30, 30)))
+        return result
+
+
+class NameJudge:
+    """The head together with the lists that it reads."""
+
+    def __init__(self, head: NameHead, gazetteer: Gazetteer) -> None:
+        self._head = head
+        self._gazetteer = gazetteer
+        self.project = head.project
+
+    def scores(self, text: str, words: list[tuple[int, int]], probabilities: Floats, projected: Floats) -> Floats:
+        """Probability of each word to be part of a name; see ``features`` and ``NameHead.judge``."""
+        return self._head.judge(projected, features(text, words, probabilities, self._gazetteer))
+
+
+def load_name_judge(cache: Path) -> NameJudge:
+    """Read the head, and the lists from the cache, where they are fetched and compiled once.
+
+    Raises:
+        WeightsError: The lists are neither there nor to be had, or not the pinned ones.
+    """
+    return NameJudge(NameHead.read(), load_gazetteer(cache))
