@@ -38,8 +38,8 @@ _COUNTRIES = (
     "nederland belgique méxico brasil "
 ).split()
 _COUNTRY_AFTER = re.compile(
-    rf"[ \t]?[,\n][ \t\n]{{0,3}}(?:{'|'.join(_COUNTRIES)}|united (?:states|kingdom|arab emirates)|new zealand|south africa"
-    r"|south korea|saudi arabia|costa rica|czech republic|sri lanka|puerto rico|el salvador)(?![^\W_])",
+    rf"[ \t]?[,\n][ \t\n]{{0,3}}(?:{'|'.join(_COUNTRIES)}|united (?:states|kingdom|arab emirates)|new zealand"
+    r"|south africa|south korea|saudi arabia|costa rica|czech republic|sri lanka|puerto rico|el salvador)(?![^\W_])",
     re.IGNORECASE,
 )
 _REGION_AFTER = re.compile(r"[ \t]?[,\n][ \t\n]{0,3}[A-Z]{2,3},? \d{4,6}(?:-\d{3,4})?(?![\w-])")

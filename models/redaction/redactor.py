@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from models.errors import RedactionFailed
@@ -45,13 +46,18 @@ _DEFECTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rules:
     """A policy, and the recognizers and bars that it makes of ours."""
 
     policy: RedactionPolicy
     recognizers: tuple[Recognizer, ...]
     thresholds: Thresholds
+
+    @cached_property
+    def by_digits(self) -> tuple[tuple[int, Recognizer], ...]:
+        """The recognizers, each with the fewest digits that a text must have for it to find anything."""
+        return tuple((getattr(recognizer, "least_digits", 0), recognizer) for recognizer in self.recognizers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,9 @@ def _judged(reading: View, guesses: list[WordGuess], rules: Rules) -> Iterator[S
 def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
     """What the recognizers found, in every view."""
     for view in _views(text, context):
-        for recognizer in rules.recognizers:
+        for least_digits, recognizer in rules.by_digits:
+            if least_digits > view.digits:
+                continue
             for entity in recognizer.find(view, context):
                 yield Sighting(view, recognizer, entity)
 

@@ -15,6 +15,9 @@ Spans = tuple[tuple[int, int], ...]
 """(start, end) of stretches of a text."""
 
 
+_DIGIT = re.compile(r"\d")
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A text as recognizers see it.
@@ -28,6 +31,7 @@ class View:
         dictated: Stretches of ``text`` that were said digit by digit, as no quantity is.
         counted: Stretches of ``text`` that were said as one number, with hundreds or thousands.
         lower: ``text`` in lower case with the same length, for context words.
+        digits: How many digits of any script are in it.
     """
 
     kind: str
@@ -38,12 +42,14 @@ class View:
     dictated: Spans = ()
     counted: Spans = ()
     lower: str = field(default="", compare=False)
+    digits: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         lower = self.text.lower()
         if len(lower) != len(self.text):  # a few capitals grow in lower case; offsets must not move
             lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in self.text)
         object.__setattr__(self, "lower", lower)
+        object.__setattr__(self, "digits", len(_DIGIT.findall(self.text)))
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
         """Map a non-empty span of this view to the original."""

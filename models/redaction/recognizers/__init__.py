@@ -27,7 +27,7 @@ from models.redaction.recognizers.passport import MACHINE_READABLE, PASSPORT
 from models.redaction.recognizers.phone import PHONE
 from models.redaction.recognizers.plate import PLATE
 from models.redaction.recognizers.postcode_town import POSTCODE_TOWN
-from models.redaction.recognizers.secret import SECRET
+from models.redaction.recognizers.secret import SECRET, TOKEN
 from models.redaction.recognizers.spelled import SPELLED
 from models.redaction.recognizers.ssn import SPOKEN_SSN, SSN
 from models.redaction.recognizers.street_eu import STREET_EU
@@ -36,7 +36,7 @@ from models.redaction.recognizers.url import URL
 from models.redaction.recognizers.vehicle import VIN
 
 ALL: tuple[Recognizer, ...] = (
-    EMAIL, SPOKEN_HANDLE, SPELLED, INTRODUCED_NAME, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET,
+    EMAIL, SPOKEN_HANDLE, SPELLED, INTRODUCED_NAME, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, TOKEN,
     STREET, STREET_EU, STREET_IN, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
     MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH, ACCOUNT,
     SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,

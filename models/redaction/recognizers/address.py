@@ -66,7 +66,8 @@ STREET = PatternRecognizer(
             re.compile(
                 r"(?<!\w)(?:[Cc]alle|C/|[Aa]venida|[Aa]vda\.?|[Pp]laza|[Pp]aseo|[Cc]arrer|[Vv]ia|[Vv]iale|[Pp]iazza|[Rr]ua)"
                 r"(?: (?:de|del|la|las|los|di|da|do"
-                r"|dos|della|delle|dello|dei|degli|nuova|san|santa)){0,2}(?: [A-ZÀ-Þ][\w'\u2019.-]{0,30}){1,5},? (?:n[º°o.]{0,2} ?)?\d{1,4}(?!\w)"
+                r"|dos|della|delle|dello|dei|degli|nuova|san|santa)){0,2}(?: [A-ZÀ-Þ][\w'\u2019.-]{0,30}){1,5}"
+                r",? (?:n[º°o.]{0,2} ?)?\d{1,4}(?!\w)"
             ),
             0.75,
             name="es-it-pt",
@@ -94,7 +95,8 @@ STREET = PatternRecognizer(
         ),
         Pattern(
             re.compile(
-                r"(?<!\w)[^\W\d_][\w-]{2,30}(?: [^\W\d_][\w-]{2,30})?\s(?:utca|u\.|tér|körút|krt\.|út|rkp\.|rakpart|köz|sor|fasor|sétány)\s\d{1,4}\.?(?!\w)"
+                r"(?<!\w)[^\W\d_][\w-]{2,30}(?: [^\W\d_][\w-]{2,30})?\s(?:utca|u\.|tér|körút|krt\.|út|rkp\.|rakpart"
+                r"|köz|sor|fasor|sétány)\s\d{1,4}\.?(?!\w)"
             ),
             0.7,
             name="hu",

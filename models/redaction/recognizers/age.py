@@ -12,6 +12,26 @@ from models.redaction.recognizers.base import Pattern, PatternRecognizer
 
 _OLD = r"(?:9\d|1[0-2]\d)"
 
+_HINTS = (
+    "age",
+    "âge",
+    "edad",
+    "turn",
+    "alt",
+    "उम्र",
+    "आयु",
+    "yo",
+    "y/o",
+    "yr",
+    "year",
+    "año",
+    "ans",
+    "jahr",
+    "anni",
+    "साल",
+    "वर्ष",
+)
+
 AGE = PatternRecognizer(
     entity="AGE",
     name="age",
@@ -26,6 +46,7 @@ AGE = PatternRecognizer(
             0.7,
             group="value",
             name="introduced",
+            hints=_HINTS,
         ),
         Pattern(
             re.compile(
@@ -37,6 +58,7 @@ AGE = PatternRecognizer(
             0.8,
             group="value",
             name="unit",
+            hints=_HINTS,
         ),
         # tengo 94 años, j'ai 94 ans, ich bin 94 Jahre, she is 94 (years)
         Pattern(
@@ -49,6 +71,7 @@ AGE = PatternRecognizer(
             0.8,
             group="value",
             name="verb",
+            hints=_HINTS,
         ),
     ),
 )

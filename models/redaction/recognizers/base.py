@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.redaction.recognizers.shapes import least_digits
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity
@@ -41,12 +42,25 @@ class Pattern:
         score: Confidence without context or checksum.
         group: The part of the match that is the entity.
         name: For ``--why``.
+        hints: A text without one of these pieces, in small letters, has no match.
+        least_digits: A text with fewer digits has no match; worked out from the expression.
     """
 
     regex: re.Pattern[str]
     score: float
     group: int | str = 0
     name: str = ""
+    hints: tuple[str, ...] = ()
+    least_digits: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "least_digits", least_digits(self.regex))
+
+    def may_match(self, view: View) -> bool:
+        """Quick test, in a fraction of the time of the expression."""
+        if self.least_digits > view.digits:
+            return False
+        return not self.hints or any(hint in view.lower for hint in self.hints)
 
 
 def words(*alternatives: str) -> re.Pattern[str]:
@@ -71,6 +85,7 @@ class PatternRecognizer:
         needs: Quick test; text without one of these characters is skipped. ``0`` stands for any digit.
         threshold: Matches scored below this are dropped.
         unless: Clears a match at (view, start, end): the number of a thing, an amount.
+        least_digits: A text with fewer digits has no match in any of the patterns.
     """
 
     entity: str
@@ -83,12 +98,18 @@ class PatternRecognizer:
     needs: str = ""
     threshold: float = THRESHOLD
     unless: Callable[[View, int, int], bool] | None = None
+    least_digits: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "least_digits", min(pattern.least_digits for pattern in self.patterns))
 
     def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
-        if not self._may_match(view.text):
+        if not self._may_match(view):
             return
         for pattern in self.patterns:
+            if not pattern.may_match(view):
+                continue
             for match in pattern.regex.finditer(view.text):
                 start, end = match.span(pattern.group)
                 if start < 0 or start == end:
@@ -97,10 +118,8 @@ class PatternRecognizer:
                 if score >= self.threshold and not (self.unless and self.unless(view, start, end)):
                     yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
 
-    def _may_match(self, text: str) -> bool:
-        if not self.needs:
-            return True
-        return any((has_digit(text) if char == "0" else char in text) for char in self.needs)
+    def _may_match(self, view: View) -> bool:
+        return not self.needs or any((view.digits if char == "0" else char in view.text) for char in self.needs)
 
     def _score(self, view: View, found: str, start: int, end: int, score: float) -> float:
         if self.check is not None:

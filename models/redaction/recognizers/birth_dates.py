@@ -24,6 +24,9 @@ _MONTH = "(?:" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + ")"
 _DAY = r"(?:[0-3]?\d|[०-३]?[०-९]|1er|premier|primero|erste[nr]?)"
 _YEAR = r"(?:(?:19|20)\d\d|(?:१९|२०)[०-९]{2})"
 
+_CENTURIES = ("19", "20", "१९", "२०")
+"""In every year that counts."""
+
 BIRTH_DATE_WORDS = PatternRecognizer(
     entity="DOB",
     name="birth-date-words",
@@ -36,13 +39,20 @@ BIRTH_DATE_WORDS = PatternRecognizer(
             ),
             0.25,
             name="full",
+            hints=_CENTURIES,
         ),
         Pattern(
             re.compile(rf"(?<![\w])(?:en |im |in )?{_MONTH}(?: de| del| di)? {{1,2}}{_YEAR}(?![\w])", re.IGNORECASE),
             0.2,
             name="month",
+            hints=_CENTURIES,
         ),
-        Pattern(re.compile(r"(?<![\w/.-])[०-३]?[०-९][./-][०-१]?[०-९][./-](?:१९|२०)[०-९]{2}"), 0.2, name="devanagari"),
+        Pattern(
+            re.compile(r"(?<![\w/.-])[०-३]?[०-९][./-][०-१]?[०-९][./-](?:१९|२०)[०-९]{2}"),
+            0.2,
+            name="devanagari",
+            hints=_CENTURIES,
+        ),
     ),
     context=words(
         "nac[ií](?:do|da|ó|miento)?",

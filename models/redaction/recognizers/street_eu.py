@@ -13,6 +13,17 @@ _CAPITAL = r"[^\W\d_a-zß-ÿ][\w'\u2019.-]{0,30}"
 _NUMBER = r"\d{1,4}(?: ?(?:bis|ter|[a-zA-Z]))?(?:[-/]\d{1,4})?"
 _DE_SMALL = r"(?:(?:am|an|auf|bei|beim|der|dem|den|des|im|in|zum|zur|hinter|vor|unter|über)\s)"
 
+_KINDS_DE = ("stra", "gasse", "allee", "platz", "ring", "weg", "ufer", "damm")
+_KINDS_NORDIC = tuple(
+    "gatan vägen gränd stigen backen vejen vej gade gata gate veien vegen katu tie kuja polku straat laan plein "
+    "gracht kade steeg "
+    "dreef weg".split()
+)
+_KINDS_ES = tuple(
+    "calle c/ avenida avda av. paseo pso plaza pza ronda camino carretera ctra travesía glorieta callejón "
+    "urbanización colonia".split()
+)
+
 STREET_EU = PatternRecognizer(
     entity="ADDRESS",
     name="street-eu",
@@ -26,6 +37,7 @@ STREET_EU = PatternRecognizer(
             ),
             0.6,
             name="de-am",
+            hints=("am ", "an de", "auf de", "bei", "im ", "in der", "zu", "unter den", "hinter der"),
         ),
         Pattern(
             re.compile(
@@ -34,6 +46,7 @@ STREET_EU = PatternRecognizer(
             ),
             0.75,
             name="de-of",
+            hints=("stra", "platz", "allee", "weg"),
         ),
         # Berliner Straße 12, Lange Gasse 3: the kind is a word of its own; in speech its capital gets lost.
         Pattern(
@@ -44,6 +57,7 @@ STREET_EU = PatternRecognizer(
             ),
             0.65,
             name="de-apart",
+            hints=_KINDS_DE,
         ),
         # gatan, vägen, vej, gade, gate, katu, tie; straat, laan, gracht, plein
         Pattern(
@@ -55,6 +69,7 @@ STREET_EU = PatternRecognizer(
             ),
             0.65,
             name="nordic-dutch",
+            hints=_KINDS_NORDIC,
         ),
         # 3, bd Voltaire; 14 av. du Général Leclerc; 8 bis, place de la Mairie
         Pattern(
@@ -80,6 +95,7 @@ STREET_EU = PatternRecognizer(
             ),
             0.7,
             name="es",
+            hints=_KINDS_ES,
         ),
     ),
 )

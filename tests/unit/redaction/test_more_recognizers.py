@@ -1,4 +1,4 @@
-"""Tables for licences, passports, plates, medical and bank numbers, streets, ages and dates; empty means it survives."""
+"""Tables for licences, passports, plates, medical and bank numbers, streets, ages and dates, and what must survive."""
 
 from __future__ import annotations
 
