@@ -87,8 +87,8 @@ STREET_EU = PatternRecognizer(
             re.compile(
                 r"(?<!\w)(?:calle|c/|avenida|avda\.?|av\.|paseo|pso\.?|plaza|pza\.?|ronda|camino|carretera|ctra\.?"
                 r"|travesía|glorieta|callejón"
-                r"|urbanización|colonia)\s{0,2}(?:(?:de|del|la|las|los|el) ){0,3}[^\W\d_][\w'\u2019.-]{1,30}"
-                r"(?: (?:(?:de|del|la|las|los|y) ){0,2}[^\W\d_][\w'\u2019.-]{1,30}){0,4}"
+                r"|urbanización|colonia)\s{0,2}[^\W\d_][\w'\u2019.-]{0,30}"
+                r"(?: [^\W\d_][\w'\u2019.-]{0,30}){0,6}"
                 r",? {1,2}(?:(?:n[º°o.]{0,2}|núm(?:ero)?\.?|número) ?)?(?:\d{1,4}|s/n)(?!\w|[.,:]\d)"
                 r"(?:,? \d{1,2}\.?[º°ªo]?(?: ?[a-z]| izq\.?| dcha\.?)?(?!\w))?",
                 re.IGNORECASE,
