@@ -8,9 +8,11 @@ the activations row by row: a token's answer does not depend on which others are
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,9 @@ from models.redaction.dequantize import unpack_blocks
 Floats = npt.NDArray[np.float32]
 
 _EPSILON = 1e-12
+AHEAD = 8
+"""Batches that may wait in CTranslate2's own queue, so that it goes from one to the next without asking Python."""
+
 _ATTENTION_PARTS = ("query", "key", "value")
 
 
@@ -61,15 +66,35 @@ class Encoder:
         self._encoder = ctranslate2.Encoder(
             "classifier", device="cpu", inter_threads=1, intra_threads=threads, files=dict(file.model)
         )
+        self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="encoder")
 
-    def states(self, texts: Sequence[Sequence[int]], length: int) -> Floats:
-        """Last hidden states, shape (texts, length, width); what lies behind the end of a text means nothing."""
+    def begin(self, texts: Sequence[Sequence[int]], length: int) -> Callable[[], Floats]:
+        """Start on some texts on another core, and return at once; what is returned waits for the outcome.
+
+        The caller goes on in Python meanwhile. It is woken when the other thread is about to leave Python: a moment
+        earlier, and it would keep the interpreter for itself for the next milliseconds.
+
+        Args:
+            texts: Token ids of each.
+            length: To which all are padded.
+
+        Returns:
+            Waits for the last hidden states, shape (texts, length, width); what lies behind the end of a text means
+            nothing.
+        """
         ids = np.zeros((len(texts), length), dtype=np.int32)
         for row, text in zip(ids, texts, strict=True):
             row[: len(text)] = text
-        lengths = np.asarray([len(text) for text in texts], dtype=np.int32)
-        output = self._encoder.forward_batch(self._storage(ids), self._storage(lengths))
-        return np.asarray(output.last_hidden_state, dtype=np.float32)
+        given = self._storage(ids), self._storage(np.asarray([len(text) for text in texts], dtype=np.int32))
+        leaving = Event()
+
+        def run() -> Any:
+            leaving.set()
+            return self._encoder.forward_batch(*given)
+
+        pending = self._pool.submit(run)
+        leaving.wait()
+        return lambda: np.asarray(pending.result().last_hidden_state, dtype=np.float32)
 
 
 class PackedModel:

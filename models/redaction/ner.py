@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from models import weights
 from models.errors import WeightsError
-from models.redaction.encoder import Encoder, EncoderFile, Floats, build_encoder
+from models.redaction.encoder import AHEAD, Encoder, EncoderFile, Floats, build_encoder
 from models.redaction.name_head import NameJudge, load_name_judge
 
 WEIGHTS_NAME = "rampart-pii"
@@ -57,6 +58,10 @@ class TokenClassifier(Protocol):
 
     def classify(self, texts: list[str]) -> list[list[WordGuess]]:
         """One list a text, in order; words that are surely nothing are left out."""
+        ...
+
+    def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
+        """Start what ``classify`` does on another core; what is returned waits for it and gives it."""
         ...
 
 
@@ -113,20 +118,36 @@ class RampartClassifier:
 
     def classify(self, texts: list[str]) -> list[list[WordGuess]]:
         """See ``TokenClassifier``."""
-        seen = self._observed(texts, self._names.project if self._names else None)
-        return [list(self._guesses(text, words)) for text, words in zip(texts, seen, strict=True)]
+        return self.begin(texts)()
+
+    def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
+        """See ``TokenClassifier``."""
+        observed = self._begin(texts, self._names.project if self._names else None)
+        return lambda: [list(self._guesses(text, words)) for text, words in zip(texts, observed(), strict=True)]
 
     def observe(self, texts: list[str]) -> list[Observation]:
         """What the classifier sees of the words of each text, the hidden states included; to fit a head to."""
-        return self._observed(texts, _itself)
+        return self._begin(texts, _itself)()
 
-    def _observed(self, texts: list[str], project: _Projection | None) -> list[Observation]:
+    def _begin(self, texts: list[str], project: _Projection | None) -> Callable[[], list[Observation]]:
         encodings = [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
-        tokens = self._tokens([encoding.ids for encoding in encodings], project)
-        return [
-            _of_words(text, encoding.offsets, *seen)
-            for text, encoding, seen in zip(texts, encodings, tokens, strict=True)
-        ]
+        ids = [encoding.ids for encoding in encodings]
+        batches = _batches(self._windows(ids), self._options.batch_tokens)
+        started = deque(map(self._start, islice(batches, AHEAD)))
+
+        def states() -> Iterator[tuple[list[_Window], Floats]]:
+            while started:
+                batch, outcome = started.popleft()
+                ready = outcome()
+                started.extend(map(self._start, islice(batches, 1)))
+                yield batch, ready
+
+        def finish() -> list[Observation]:
+            tokens = self._tokens(ids, states(), project)
+            judged = zip(texts, encodings, tokens, strict=True)
+            return [_of_words(text, encoding.offsets, *seen) for text, encoding, seen in judged]
+
+        return finish
 
     def _special(self, token: str) -> int:
         number = self._tokenizer.token_to_id(token)
@@ -134,23 +155,30 @@ class RampartClassifier:
             raise WeightsError(f"The vocabulary of {WEIGHTS_NAME} has no {token}.")
         return int(number)
 
-    def _tokens(self, texts: list[list[int]], project: _Projection | None) -> list[tuple[Floats, Floats]]:
-        """Of every token of every text its label probabilities and its projected hidden state.
+    def _start(self, batch: list[_Window]) -> tuple[list[_Window], Callable[[], Floats]]:
+        return batch, self._encoder.begin([window.ids for window in batch], _padded(batch[0]))
 
-        Where windows overlap the higher probability counts, and the state from the window that sees more around it.
-        """
+    def _windows(self, texts: list[list[int]]) -> list[_Window]:
         room = self._options.window_tokens - 2
         step = room - self._options.overlap_tokens
-        result = [np.zeros((len(ids), len(self._labels)), dtype=np.float32) for ids in texts]
-        projected = [np.zeros((len(ids), 0), dtype=np.float32) for ids in texts]
-        windows = [
+        return [
             _Window(text, start, [self._cls, *ids[start : start + room], self._sep])
             for text, ids in enumerate(texts)
             if ids
             for start in range(0, max(1, len(ids) - self._options.overlap_tokens), step)
         ]
-        for batch in _batches(windows, self._options.batch_tokens):
-            states = self._encoder.states([window.ids for window in batch], _padded(batch[0]))
+
+    def _tokens(
+        self, texts: list[list[int]], batches: Iterable[tuple[list[_Window], Floats]], project: _Projection | None
+    ) -> list[tuple[Floats, Floats]]:
+        """Of every token of every text its label probabilities and its projected hidden state.
+
+        Where windows overlap the higher probability counts, and the state from the window that sees more around it.
+        """
+        room = self._options.window_tokens - 2
+        result = [np.zeros((len(ids), len(self._labels)), dtype=np.float32) for ids in texts]
+        projected = [np.zeros((len(ids), 0), dtype=np.float32) for ids in texts]
+        for batch, states in batches:
             for window, padded in zip(batch, states, strict=True):
                 state = padded[1 : len(window.ids) - 1]
                 part = result[window.text][window.start : window.start + room]
@@ -266,14 +294,19 @@ def _batches(windows: list[_Window], tokens: int) -> Iterator[list[_Window]]:
 
 
 def load_classifier(cache: Path, threads: int = 1) -> RampartClassifier:
-    """Load the pinned weights, fetching and converting them once.
+    """Load the pinned weights and lists, fetching and converting them once.
 
     Raises:
         WeightsError: They are neither there nor to be had, or not the pinned ones.
     """
+    return open_classifier(cache, load_name_judge(cache), threads)
+
+
+def open_classifier(cache: Path, names: NameJudge | None, threads: int = 1) -> RampartClassifier:
+    """The same with another judge of names, or with none."""
     folder = weights.place(WEIGHTS_NAME, cache)
     file = weights.derived(WEIGHTS_NAME, cache, _ENCODER_FILE, _build)
-    return RampartClassifier(folder, EncoderFile.read(file), NerOptions(threads=threads), load_name_judge(cache))
+    return RampartClassifier(folder, EncoderFile.read(file), NerOptions(threads=threads), names)
 
 
 def _build(folder: Path, target: Path) -> None:

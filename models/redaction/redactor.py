@@ -146,9 +146,10 @@ class LocalRedactor:
 
     def _sightings(self, texts: list[str], context: RedactionContext, rules: Rules) -> list[list[Sighting]]:
         readings = [romanized(text) or views.original(text) for text in texts]
-        guesses = self._classifier.classify([reading.text for reading in readings])
-        judged = zip(texts, readings, guesses, strict=True)
-        return [[*_judged(r, words, rules), *_matched(t, context, rules)] for t, r, words in judged]
+        guesses = self._classifier.begin([reading.text for reading in readings])
+        matched = [list(_matched(text, context, rules)) for text in texts]  # while the classifier has another core
+        judged = zip(readings, guesses(), matched, strict=True)
+        return [[*_judged(reading, words, rules), *found] for reading, words, found in judged]
 
 
 def _judged(reading: View, guesses: list[WordGuess], rules: Rules) -> Iterator[Sighting]:

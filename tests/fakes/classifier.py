@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from models.redaction.ner import WORD, WordGuess
 
 
@@ -27,3 +29,7 @@ class WordListClassifier:
             ]
             for text in texts
         ]
+
+    def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
+        """See ``models.redaction.ner.TokenClassifier``."""
+        return lambda: self.classify(texts)
