@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.data import make_pictures, make_speech
+from tests.data import make_pictures, make_speech, make_voices
 
 FOLDER = Path(__file__).parent
 SEED = 20_261_124
@@ -20,14 +20,17 @@ SEED = 20_261_124
 def main() -> None:
     """Make all files, or the kind that is named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("speech", "pictures"), help="leave the other kind as it is")
+    parser.add_argument("--only", choices=("speech", "voices", "pictures"), help="leave the other kinds as they are")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write into")
     args = parser.parse_args()
     written: list[Path] = []
     if args.only != "pictures":
         with tempfile.TemporaryDirectory() as scratch:
-            written += make_speech.make(args.out, Path(scratch), SEED)
-    if args.only != "speech":
+            voice = make_speech.fetch_voice(Path(scratch))
+            if args.only != "voices":
+                written += make_speech.make(args.out, voice, SEED)
+            written += make_voices.make(args.out, voice, SEED)
+    if args.only not in {"speech", "voices"}:
         written += make_pictures.make(args.out, SEED)
     for path in written:
         sys.stdout.write(f"{path.name:16s} {path.stat().st_size:9,d} bytes\n")

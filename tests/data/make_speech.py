@@ -72,9 +72,9 @@ RECORDINGS = (
 )
 
 
-def make(folder: Path, scratch: Path, seed: int) -> list[Path]:
+def make(folder: Path, voice: Path, seed: int) -> list[Path]:
     """Write ``visit.wav``, its short variants and ``visit.json`` into the folder."""
-    clips = speak([sentence for sentence, _ in SENTENCES], fetch_voice(scratch), seed)
+    clips = speak([sentence for sentence, _ in SENTENCES], voice, seed)
     pauses_s = [pause_s for _, pause_s in SENTENCES]
     whole = room(join(clips, pauses_s), seed)
     short = room(join(clips[:1], pauses_s[:1]), seed)[: int(SHORT_S * RATE_HZ)]

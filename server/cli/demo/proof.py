@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Hit, Probe
@@ -57,19 +57,30 @@ class Finding:
     hits: tuple[tuple[str, Hit], ...]
 
 
-def prove(traces: Traces, values: list[Planted], read_picture: Callable[[Path], str]) -> list[Finding]:
+class Search(Protocol):
+    """Looks for values in bytes; ``Probe`` does for a few."""
+
+    def search(self, data: bytes) -> list[Hit]:
+        """Every value that is there."""
+        ...
+
+
+def prove(
+    traces: Traces, values: list[Planted], read_picture: Callable[[Path], str], *, probe: Search | None = None
+) -> list[Finding]:
     """Search every place.
 
     Args:
         traces: Where to look.
         values: What must not be there.
         read_picture: Reads the print in a picture, an OCR.
+        probe: Looks for them; a ``Probe`` for the values when none is given.
 
     Raises:
         Failure: The probe itself does not work, or a place that must be there is not.
     """
     check_probe()
-    probe = Probe(values)
+    probe = probe or Probe(values)
     findings = [
         _search_files("what the processes printed", traces.logs, probe),
         _search_files("Ray's logs", _files(traces.ray_logs), probe),
@@ -114,7 +125,7 @@ def check_probe() -> None:
             raise Failure("The probe sees ghosts: it finds its canary where there is none.")
 
 
-def _search_files(place: str, files: Iterable[Path], probe: Probe, *, may_be_empty: bool = False) -> Finding:
+def _search_files(place: str, files: Iterable[Path], probe: Search, *, may_be_empty: bool = False) -> Finding:
     hits: list[tuple[str, Hit]] = []
     count = size = 0
     for file in files:
@@ -134,7 +145,7 @@ def _ledger_files(ledger: Path) -> list[Path]:
     return [p for p in (ledger, ledger.with_name(ledger.name + ".wal")) if p.exists()]
 
 
-def _search_columns(ledger: Path, probe: Probe) -> Finding:
+def _search_columns(ledger: Path, probe: Search) -> Finding:
     """Search all columns of all tables: strings are compressed inside the file, so its bytes alone prove little."""
     import duckdb
 
@@ -174,7 +185,7 @@ def _copied(ledger: Path, folder: Path) -> duckdb.DuckDBPyConnection:
     raise Failure("A copy of the ledger could not be opened.") from problem
 
 
-def _search_pictures(pictures: list[Path], probe: Probe, read_picture: Callable[[Path], str]) -> Finding:
+def _search_pictures(pictures: list[Path], probe: Search, read_picture: Callable[[Path], str]) -> Finding:
     hits: list[tuple[str, Hit]] = []
     letters = 0
     for picture in pictures:
