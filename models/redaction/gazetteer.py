@@ -34,7 +34,7 @@ COLUMNS = ("given", "surname", *LANGUAGES, "sound_given", "sound_surname")
 
 FIRST_FREQUENCY = COLUMNS.index(LANGUAGES[0])
 _FIRST_SOUND = COLUMNS.index("sound_given")
-_COMPILED_FILE = "name_table_v2.npz"
+_COMPILED_FILE = "name_table_v3.npz"
 
 _LEAST_PEOPLE = 2
 _REMEMBERED_WORDS = 16_384
@@ -51,9 +51,8 @@ _POSSESSIVE = re.compile(r"(?:['\u2019]s?|s)$")
 _SOUNDS = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
-        (r"aa+", "a"), (r"ee+|y(?![aeiou])|ii+", "i"), (r"oo+|uu+", "u"), (r"w", "v"), (r"c(?!h)", "k"), (r"q", "k"),
-        (r"ph", "f"), (r"([bcdgjkpt])h", r"\1"), (r"sh", "s"), (r"z", "j"), (r"x", "ks"), (r"(.)\1+", r"\1"),
-        (r"(?<=.{3})a$", ""),
+        (r"(?<=.{3})a$", ""), (r"aa+", "a"), (r"ee+|y(?![aeiou])|ii+", "i"), (r"oo+|uu+", "u"),
+        (r"w", "v"), (r"c(?!h)", "k"), (r"q", "k"), (r"ph", "f"), (r"([bcdgjkpt])h", r"\1"), (r"sh", "s"), (r"z", "j"), (r"x", "ks"), (r"(.)\1+", r"\1"),
     )
 )  # fmt: skip
 
@@ -143,7 +142,7 @@ def compile_lists(folder: Path, target: Path) -> None:
     _put(table, "sound_given", {w: 16 * math.log2(1 + n) for w, n in sounds_given.items() if n >= _LEAST_PEOPLE})
     _put(table, "sound_surname", {w: 16 * math.log2(1 + n) for w, n in sounds_surname.items() if n >= _LEAST_PEOPLE})
     for language in LANGUAGES:
-        _put(table, language, _frequencies(folder / f"small_{language}.msgpack.gz", language))
+        _put(table, language, frequencies(folder / f"small_{language}.msgpack.gz", language))
     rows: dict[int, list[int]] = {}
     for spelled, row in table.items():
         word = spelled.casefold()
@@ -191,8 +190,11 @@ def _people(path: Path) -> tuple[_Counts, _Counts, _Counts, _Counts]:
     return given, surnames, sounds_given, sounds_surname
 
 
-def _frequencies(path: Path, language: str) -> dict[str, float]:
-    """Common words with the logarithm of their frequency, 28 a power of ten from one in a thousand million."""
+def frequencies(path: Path, language: str) -> dict[str, float]:
+    """Common words with the logarithm of their frequency, 28 a power of ten from one in a thousand million.
+
+    Hindi ones are written in Latin letters.
+    """
     import msgpack
 
     levels = msgpack.unpackb(gzip.decompress(path.read_bytes()))

@@ -108,7 +108,8 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iter
     bar = thresholds.name if view.kind != "romanized" else min(thresholds.name, thresholds.name_romanized)
     if len(view.text.split()) <= _ANSWER_WORDS:
         bar = min(bar, thresholds.name_answer)
-    sure = {g.start for g in guesses if _is_name(view, g, bar)}
+    # One letter alone is an initial beside a name and nothing otherwise: "12.45 p.m."
+    sure = {g.start for g in guesses if g.end - g.start > 1 and _is_name(view, g, bar)}
     likely = [g for g in guesses if g.start in sure or _is_name(view, g, thresholds.name_beside)]
     groups: list[list[WordGuess]] = []
     for guess in likely:

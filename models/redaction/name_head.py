@@ -2,7 +2,7 @@
 
 The classifier was made for English forms, in lower case. Its last hidden states know more about names than its own
 labels say, above all in other languages; a small network over them, the labels, the lists of ``gazetteer`` and the
-capitals, of a word and of those beside it, reads that out. ``benchmarks/fit_names.py`` fits it; the result is
+capitals, of a word and of those beside it, reads that out. ``benchmarks/_fit_names.py`` fits it; the result is
 ``name_head.npz`` beside this file.
 """
 

@@ -8,6 +8,26 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
         (
             "en",
             """
+            Meter 391.478
+            Meter 04821
+            Reading 58.169
+            Water meter 12
+            Serial 8837-A
+            at 3 50 p.m. or 4 a.m.
+            from 12:45 p.m. to quarter past five
+            on the 18th of Aug or the 2nd of Jun
+            i've paid by cheque at the branch
+            block the card and send a new one
+            how do i order a caesar salad
+            i wanna swim in the pool, is there a jacuzzi
+            it's gonna be seven people
+            how much did i spend at the Hilton and at Tesco
+            set up a direct debit with British Gas
+            the interest rate on my ISA
+            is the Marriott near the Tate Gallery
+            did Walmart and Home Depot charge me twice
+            Cheers, bye for now
+            Yes please, that works for me
             The water meter reads 04821.7 cubic metres.
             Meter number 88213456, reading 01234, seal intact.
             I am at the Riverside site to read the gas meter.
@@ -47,6 +67,10 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
         (
             "de",
             """
+            Zähler 04821
+            Zählerstand 391,478
+            Messung um 14 Uhr
+            Ja, genau, am Dienstag
             Der Wasserzähler steht auf 04821,7 Kubikmetern.
             Die Ablesung erfolgt am Montag zwischen acht und zehn Uhr.
             Bitte prüfen Sie das Ventil im Keller der Anlage Nord.
@@ -67,6 +91,9 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
         (
             "es",
             """
+            Contador 04821
+            Lectura 391,478
+            Sí, el martes por la tarde
             El contador de agua marca 04821,7 metros cúbicos.
             Estoy en la estación de bombeo del Parque Norte.
             La lectura se hará el lunes entre las ocho y las diez.
@@ -80,6 +107,9 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
         (
             "fr",
             """
+            Compteur 04821
+            Index 391,478
+            Oui, mardi après-midi
             Le compteur d'eau indique 04821,7 mètres cubes.
             Je suis à la station de pompage du Parc Nord.
             Le relevé aura lieu lundi entre huit et dix heures.
@@ -93,6 +123,9 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
         (
             "hi",
             """
+            मीटर 04821
+            रीडिंग 391.478
+            हाँ, मंगलवार को
             पानी के मीटर की रीडिंग चार हज़ार आठ सौ इक्कीस है।
             मीटर तहखाने में नीले दरवाज़े के पीछे लगा है।
             कृपया सोमवार तक रजिस्टर की फ़ोटो भेज दें।

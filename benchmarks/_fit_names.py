@@ -1,8 +1,8 @@
 """Fits ``models/redaction/name_head.npz`` to labelled texts, and says by cross-validation what it will be worth.
 
-    python -m benchmarks.fit_names --data DIR [--write]
+    python -m benchmarks._fit_names --data DIR [--write]
 
-DIR holds the labelled sets, as for ``benchmarks.redaction``. Only the weights of a network of some 16,000 numbers are
+DIR holds the labelled sets. Only the weights of a network of some 16,000 numbers are
 learned; no word of the texts is kept. So that it learns what a name looks like and not which ones there are, every text
 with names is also read with other names in their place, some of them spelled as no list knows them, and in lower case.
 """
@@ -10,11 +10,11 @@ with names is also read with other names in their place, some of them spelled as
 from __future__ import annotations
 
 import argparse
-import json
 import pickle
 import random
 import re
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,32 +23,25 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.harmless import HARMLESS
-from models.redaction.gazetteer import WEIGHTS_NAME, Gazetteer, load_gazetteer
+from benchmarks._harmless import HARMLESS
+from benchmarks._sets import PERSONS, read_labelled
+from models.redaction.gazetteer import LANGUAGES, WEIGHTS_NAME, Gazetteer, frequencies, load_gazetteer
 from models.redaction.name_head import HEAD_FILE, Floats, NameHead, features
 from models.redaction.ner import load_classifier
 from models.redaction.romanize import romanized
-from models.redaction.views import original
+from models.redaction.views import View, original
 from models.weights import locate
 
-PERSONS = frozenset(("PERSON", "PER", "person", "first_name", "last_name", "person_name"))
-"""Labels of names in all sets."""
 UNJUDGED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
 
-SETS = (
-    ("wnut17", "wnut17/manifest.jsonl"),
-    ("de", "germeval2014/manifest.jsonl"),
-    ("hi", "hiner/manifest.jsonl"),
-    ("es+fr", "echr_anon_es_fr/manifest.jsonl"),
-    ("presidio", "presidio_synth/presidio_synth_v2.jsonl"),
-    ("adversarial", "ambientmeta_pii/manifest.jsonl"),
-    ("booking", "restaurant8k/manifest.jsonl"),
-    ("banking", "nlupp/manifest.jsonl"),
-)
 FOLDS = 3
 HIDDEN = 32
 EPOCHS = 14
 BATCH = 512
+_COMMON = 28 * 4.2
+"""Words more frequent than one in 60,000, as ``frequencies`` counts."""
+PARTS = 3
+"""Heads that are fitted from different beginnings and judge together."""
 _NATIONS = {
     "de": {"German", "Austrian", "Swiss"},
     "es": {"Spanish", "Mexican", "Argentine", "Chilean", "Colombian"},
@@ -83,35 +76,19 @@ class Text:
 
 def read_sets(data: Path) -> Iterator[Text]:
     """The labelled texts, and the harmless ones of ours."""
-    for group, name in SETS:
-        for line in (data / name).read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            view = romanized(row["text"]) or original(row["text"])
-            place = {at: n for n in range(len(view.text) - 1, -1, -1) for at in range(view.starts[n], view.ends[n])}
-            spans = tuple(
-                (
-                    place.get(s["start"], 0),
-                    place.get(s["end"] - 1, len(view.text) - 1) + _width(view.starts, place, s),
-                    s["type"],
-                )
-                for s in row.get("spans", [])
-            )
-            yield Text(group, view.text, spans, row.get("lang", "en"), zlib.crc32(row["text"].encode()) % FOLDS)
+    for row in read_labelled(data):
+        view = romanized(row.text) or original(row.text)
+        spans = tuple((*_in_view(view, start, end), kind) for start, end, kind in row.spans)
+        fold = zlib.crc32(row.text.encode()) % FOLDS
+        yield Text(row.group, view.text, spans, row.language, fold, 2.0 if row.group == "banking" else 1.0)
     for language, line in HARMLESS:
         view = romanized(line) or original(line)
         yield Text("ours", view.text, (), language, zlib.crc32(line.encode()) % FOLDS, 2.0)
 
 
-def _width(starts: object, place: dict[int, int], span: dict[str, int]) -> int:
-    """Characters of the view that stand for the last one of a span."""
-    first = place.get(span["end"] - 1, 0)
-    count = 1
-    sequence = list(starts)[first + 1 : first + 40]  # type: ignore[call-overload]
-    for start in sequence:
-        if start != span["end"] - 1 and start >= span["end"]:
-            break
-        count += 1
-    return count
+def _in_view(view: View, start: int, end: int) -> tuple[int, int]:
+    """A stretch of the original in the view."""
+    return bisect_right(view.ends, start), bisect_left(view.starts, end)
 
 
 class NameSource:
@@ -137,6 +114,10 @@ class NameSource:
             other = other.removesuffix("a")
         return other.lower() if name.islower() else other.upper() if name.isupper() and len(name) > 3 else other
 
+    def full(self, language: str) -> str:
+        """A full name."""
+        return self._chance.choice(self._pools[language])
+
     def _respelled(self, word: str) -> str:
         at = self._chance.randrange(len(word))
         letter = self._chance.choice("aeioulnrstk")
@@ -159,6 +140,24 @@ def with_other_names(text: Text, source: NameSource) -> Text | None:
         length += len(value)
         at = end
     return replace(text, text="".join([*pieces, text.text[at:]]), spans=tuple(spans), weight=text.weight / 2)
+
+
+def short_answers(folder: Path, source: NameSource, chance: random.Random, count: int = 400) -> Iterator[Text]:
+    """Texts of a word or two in every language, as people answer: half of them names, half plain words."""
+    for language in LANGUAGES:
+        common = frequencies(folder / f"small_{language}.msgpack.gz", language)
+        words = [w for w, frequency in common.items() if frequency > _COMMON and w.isalpha() and len(w) > 1]
+        for number in range(count):
+            fold = number % FOLDS
+            plain = " ".join(chance.choices(words, k=chance.choice((1, 1, 2, 3))))
+            plain = chance.choice(
+                (plain, plain.capitalize(), plain.title(), f"{plain.capitalize()} {chance.random():.3f}")
+            )
+            yield Text("ours", plain, (), language, fold, 0.7)
+            name = source.full(language)
+            name = chance.choice((name, name, name.split()[0], name.split()[-1]))
+            name = name.lower() if chance.random() < 0.4 or language == "hi" else name
+            yield Text("ours", name, ((0, len(name), "PERSON"),), language, fold, 0.35)
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ def table_of(texts: list[Text], cache: Path, gazetteer: Gazetteer) -> tuple[Tabl
             kinds = {kind for a, b, kind in text.spans if a < end and start < b}
             name = not kinds.isdisjoint(PERSONS)
             names.append(float(name))
-            weights.append(0.0 if kinds & UNJUDGED else text.weight * (3.0 if name else 0.6 if kinds else 1.0))
+            weights.append(0.0 if kinds & UNJUDGED else text.weight * (2.5 if name else 0.8 if kinds else 1.0))
             numbers.append(number)
     return Table(
         np.concatenate(states).astype(np.float32),
@@ -225,12 +224,23 @@ class Network(torch.nn.Module):
 
         return NameHead(
             array(self.states.weight.T), array(self.features.weight.T), array(self.features.bias),
-            array(self.out.weight[0]), float(self.out.bias[0]),
+            array(self.out.weight[0]), float(self.out.bias.detach()[0]),
         )  # fmt: skip
 
 
-def fit(table: Table, chosen: npt.NDArray[np.bool_], seed: int = 0) -> NameHead:
-    """Fit the head to the chosen words."""
+def fit(table: Table, chosen: npt.NDArray[np.bool_]) -> NameHead:
+    """Fit heads to the chosen words and put them side by side, so that the odds of all are averaged."""
+    heads = [_fit_one(table, chosen, seed) for seed in range(PARTS)]
+    return NameHead(
+        np.concatenate([h.states for h in heads], axis=1),
+        np.concatenate([h.features for h in heads], axis=1),
+        np.concatenate([h.bias for h in heads]),
+        np.concatenate([h.out / PARTS for h in heads]),
+        sum(h.out_bias for h in heads) / PARTS,
+    )
+
+
+def _fit_one(table: Table, chosen: npt.NDArray[np.bool_], seed: int) -> NameHead:
     torch.manual_seed(seed)
     states, rows, names, weights = (
         torch.from_numpy(part[chosen]) for part in (table.states, table.rows, table.names, table.weights)
@@ -291,6 +301,7 @@ def main() -> None:
     source = NameSource(locate(WEIGHTS_NAME, args.weights), chance)
     texts = list(read_sets(args.data))
     texts += [other for text in texts for _ in range(2) if (other := with_other_names(text, source))]
+    texts += short_answers(locate(WEIGHTS_NAME, args.weights), source, chance)
     cased = [t for t in texts if re.search(r"[A-Z]", t.text) and len(t.text.lower()) == len(t.text)]
     texts += [replace(t, text=t.text.lower(), weight=t.weight / 3) for t in cased if chance.random() < 0.35]
     table, spans = table_of(texts, args.weights, gazetteer)
