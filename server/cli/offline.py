@@ -180,7 +180,9 @@ def _settings_with(names: list[str] | None) -> Settings:
     """The settings, with these weights in the cache; None means all that the server needs."""
     from server.cli.config import load_settings
     from server.cli.weights import ensure_weights, needed_weights
+    from server.settings import prepare_process
 
+    prepare_process()
     settings = load_settings()
     ensure_weights(needed_weights(settings) if names is None else names, settings.weights_dir)
     return settings

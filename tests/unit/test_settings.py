@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from server.settings import Settings
+from server.settings import Settings, _has_avx512
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -86,3 +86,17 @@ def test_groups_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert settings.speech.replicas == 3
     assert settings.vision.replicas == 1
     assert settings.spool_dir == tmp_path / "spool"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "has"),
+    [
+        ("processor : 0\nflags\t\t: fpu avx2 avx512f avx512cd avx512vl avx512bw avx512dq\n", True),
+        ("processor : 0\nflags\t\t: fpu avx2 avx512f avx512cd\n", False),  # Xeon Phi
+        ("processor : 0\nFeatures : asimd sve\n", False),
+    ],
+)
+def test_avx512_is_used_only_where_all_of_it_is(tmp_path: Path, cpuinfo: str, has: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(cpuinfo, encoding="utf-8")
+    assert _has_avx512(tmp_path / "cpuinfo") is has
+    assert not _has_avx512(tmp_path / "missing")
