@@ -1,4 +1,6 @@
-"""What the kind of a document explains.
+"""What the kind of a document, or the word itself, explains.
+
+The classifier takes "Meter" and "reading" for names and streets when a number stands behind them.
 
 The face of a water meter is digits, sizes and units, and the classifier, which learned from letters and forms, takes
 them for telephone numbers and postcodes. On a meter such finds are dropped. What must NOT be dropped: names, whatever a
@@ -10,7 +12,7 @@ from __future__ import annotations
 import re
 
 from models.redaction.recognizers.base import digits_of
-from models.redaction.recognizers.measures import introduced_as
+from models.redaction.recognizers.measures import introduced_as, introduces_a_number
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity
@@ -31,6 +33,8 @@ def is_explained(entity: Entity, view: View, context: RedactionContext) -> bool:
         view: The text itself.
         context: Names the kind of the document.
     """
+    if entity.recognizer.startswith("ner:") and introduces_a_number(view, entity.start, entity.end):
+        return True
     if context.document_type != METER or entity.type == "NAME":
         return False
     if entity.recognizer != "number" and not entity.recognizer.startswith("ner:"):

@@ -49,6 +49,18 @@ def introduced_as(view: View, start: int) -> str:
     return kind
 
 
+_NUMBER_NEXT = re.compile(r"[ \t]?(?:no\.?|number|is|of|shows?|reads?|[:=#])?[ \t]{0,2}\d", re.IGNORECASE)
+
+
+def introduces_a_number(view: View, start: int, end: int) -> bool:
+    """Whether the word at [start, end) is "reading", "meter" or the like, with its number right behind it.
+
+    Reading is a town too, and Total a company, so the word alone does not do.
+    """
+    match = _CUES.fullmatch(view.lower, start, end)
+    return match is not None and match.lastgroup == "harmless" and _NUMBER_NEXT.match(view.text, end) is not None
+
+
 def is_harmless(view: View, start: int, end: int) -> bool:
     """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
     if _UNIT_AFTER.match(view.text, end):

@@ -4,8 +4,10 @@ import pytest
 
 from models.redaction import views
 from models.redaction.documents import doubt_from_digits, is_explained
+from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
-from models.text import Entity, TextSource
+from models.text import Entity, RawText, TextSource
+from tests.fakes.classifier import WordListClassifier
 
 METER = RedactionContext(TextSource.OCR, document_type="meter")
 REGISTER = RedactionContext(TextSource.OCR, document_type="visitor_register")
@@ -39,3 +41,17 @@ def test_the_face_of_a_meter(text: str, part: str, kind: str, recognizer: str, e
 def test_a_long_reading_is_no_doubt_on_a_meter() -> None:
     assert doubt_from_digits(7, METER) == 10
     assert doubt_from_digits(7, REGISTER) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("reading 04821.7 m3", []),
+        ("the Meter: 391.478", []),
+        ("Dr. Meter came", ["NAME"]),
+    ],
+)
+def test_a_word_for_a_number_is_no_name_in_front_of_it(text: str, found: list[str]) -> None:
+    names = WordListClassifier({"reading": "STREET_NAME" if "04821" in text else "SURNAME", "meter": "SURNAME"})
+    redaction = LocalRedactor(names).redact(RawText(text), RedactionContext())
+    assert [e.type for e in redaction.entities] == found

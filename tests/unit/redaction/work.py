@@ -1,7 +1,7 @@
 """How much work an expression can make at one place of a text, by walking its syntax tree instead of taking the time.
 
 A repeat can only be tried at several lengths if what follows may begin with what it repeats, and if something that
-follows can fail: ``\\d{1,6}-`` has one way to match, ``\\d{1,6}\\w{1,6}!`` has six. Ways multiply along a sequence; where
+follows can fail: ``[0-9]{1,6}-`` has one way to match, ``[0-9]{1,6}[a-z0-9]-`` has six. Ways multiply; where
 it is clear at which character a run of repeats ends, one of them is given by the others. An endless repeat that
 something must follow is refused: each start in a long text would run to its end, which is quadratic.
 """

@@ -1,0 +1,62 @@
+"""The policy in the README is one, and does what is written beside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from models.redaction.merge import TYPES
+from models.redaction.policy_file import parse_policies
+from models.redaction.redactor import LocalRedactor
+from models.redaction.types import RedactionContext, Whose
+from models.text import RawText
+from tests.fakes.classifier import WordListClassifier
+
+README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+SECTION = README.partition("\n## Redaction\n")[2].partition("\n## ")[0]
+
+
+def example() -> str:
+    (block,) = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
+    return str(block)
+
+
+def redactor() -> LocalRedactor:
+    names = WordListClassifier({"maria": "GIVEN_NAME", "riverside": "SURNAME"})
+    return LocalRedactor(names, policies=parse_policies(example()), worker_key=bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("client", "text", "expected", "safe"),
+    [
+        ("", "card 4111 1111 1111 1234", r"card \*\*\*1234", True),
+        ("", "Maria came", r"\[REDACTED_NAME_[0-9a-f]{4}\] came", True),
+        ("", "at riverside, part QX 4821 7955", "at riverside, part QX 4821 7955", True),
+        ("", "badge RB-1234", "badge RB-1234", True),
+        ("field-app", "badge RB-1234 of Maria", r"badge \*\*\* of \[REDACTED_NAME_[0-9a-f]{4}\]", True),
+        ("field-app", "call 415-555-0132", "call 415-555-0132", False),
+        ("field-app", "from 192.168.10.7", "from 192.168.10.7", False),
+    ],
+)
+def test_the_example_does_what_it_says(client: str, text: str, expected: str, safe: bool) -> None:
+    result = redactor().redact(RawText(text), RedactionContext(whose=Whose(client, "session"))).text
+    assert re.fullmatch(expected, result.value)
+    assert result.safe_for_llm is safe
+
+
+def test_every_tag_has_its_row() -> None:
+    rows = [line.split("|")[1] for line in SECTION.splitlines() if line.startswith("| `")]
+    assert {tag for row in rows for tag in re.findall(r"`([A-Z_]+)`", row)} == TYPES - {"NUMBER"}
+
+
+@pytest.mark.models
+def test_the_explanation_begins_as_it_is_shown() -> None:
+    from click.testing import CliRunner
+
+    from server.cli.main import cli
+
+    shown = SECTION.partition("$ vestibule redact --why ")[2].splitlines()
+    result = CliRunner().invoke(cli, ["redact", "--why", shown[0].strip('"')])
+    assert result.stdout.splitlines()[:4] == shown[1:5]
