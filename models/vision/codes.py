@@ -31,6 +31,11 @@ LONGEST_OPAQUE: Final = 64
 # Data Matrix is found in every grid of dots.
 _TRUSTED_WHEN_DAMAGED: Final = ("QR Code", "Aztec", "PDF417", "Code 128", "EAN-13", "EAN-8", "UPC-A")
 
+_TILT_SIDE_PX: Final = 400
+_TILT_WINDOW: Final = (11, 11)
+_LEAST_STRIPES_PX: Final = 170
+_LEVEL_DEGREES: Final = 4.0
+"""ZXing reads stacked codes that lie askew by so much."""
 _MATRIX_NAMES: Final = ("QR", "Aztec", "PDF417", "Matrix", "MaxiCode")
 
 # What is made for people, cards, accounts and doors, whatever its fields say.
@@ -95,6 +100,8 @@ class ZxingCodeReader:
         if scale < 1:
             grey = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
         read = [code for r in zxingcpp.read_barcodes(grey, return_errors=True) if (code := _code(r, scale)) is not None]
+        if (tilt := _tilt_of_stripes(grey)) is not None:
+            read += _stacked(grey, tilt, scale)
         codes: list[Code] = []
         for code in sorted(read, key=lambda c: c.text is None):
             if code.text is not None or not _covered(code.box, codes):
@@ -150,6 +157,56 @@ def _code(read: Any, scale: float) -> Code | None:
         return Code(box, name, None, linear=linear)
     retail = name in {"EAN-13", "EAN-8", "UPC-A", "UPC-E"}
     return Code(box, name, RawText(read.text), retail, linear)
+
+
+def _tilt_of_stripes(grey: Grey) -> float | None:
+    """The direction in which stripes follow each other where they all run one way, in degrees from level.
+
+    None when there are hardly any, or when they lie nearly level or upright and need no help. The structure tensor of
+    the picture, summed over small windows, tells how much the gradients agree.
+    """
+    shrink = min(1.0, _TILT_SIDE_PX / max(grey.shape))
+    small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA).astype(np.float32)
+    dx, dy = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
+    xx, yy, xy = (cv2.boxFilter(part, -1, _TILT_WINDOW) for part in (dx * dx, dy * dy, dx * dy))
+    strength = xx + yy
+    agreement = np.hypot(xx - yy, 2 * xy) / (strength + 1e-6)
+    stripes = (agreement > 0.6) & (strength > 0.15 * strength.max())
+    if stripes.sum() < _LEAST_STRIPES_PX:
+        return None
+    tilts = np.degrees(np.arctan2(2 * xy[stripes], (xx - yy)[stripes])) / 2
+    counts, edges = np.histogram(tilts, bins=60, range=(-90, 90), weights=strength[stripes])
+    smooth = counts + np.roll(counts, 1) + np.roll(counts, -1)
+    near = (edges[int(smooth.argmax())] + 1.5 - tilts + 90) % 180 - 90
+    close = np.abs(near) < 5
+    tilt = float(edges[int(smooth.argmax())] + 1.5 - np.average(near[close], weights=strength[stripes][close]))
+    return tilt if abs((tilt + 45) % 90 - 45) > _LEVEL_DEGREES else None
+
+
+def _stacked(grey: Grey, tilt: float, scale: float) -> list[Code]:
+    """Stacked codes, as on licences: ZXing reads them only when they lie level within a few degrees."""
+    import zxingcpp
+
+    height, width = grey.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), tilt, 1.0)
+    cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
+    size = (round(height * sin + width * cos), round(height * cos + width * sin))
+    matrix[:, 2] += ((size[0] - width) / 2, (size[1] - height) / 2)
+    level = cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    back = cv2.invertAffineTransform(matrix)
+    found = zxingcpp.read_barcodes(
+        level,
+        formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.PDF417),
+        try_rotate=False,
+        try_invert=False,
+        return_errors=True,
+    )
+    codes = [code for r in found if (code := _code(r, 1.0)) is not None]
+    quads = [np.array(code.box) @ back[:, :2].T + back[:, 2] for code in codes]
+    return [
+        replace(code, box=_scaled([(float(x), float(y)) for x, y in quad], scale))
+        for code, quad in zip(codes, quads, strict=True)
+    ]
 
 
 def _linear_boxes(grey: Grey) -> list[Box]:

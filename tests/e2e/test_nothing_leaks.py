@@ -35,7 +35,7 @@ from tests.e2e.harness import DATA, App, Server, audio, config, propose, start_s
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
-TYPED, DRAWN, EVENTS, ELSEWHERE = 54, 30, 38, 12
+TYPED, DRAWN, EVENTS, ELSEWHERE = 54, 20, 48, 12
 """People by the way in which their values come; eight values each."""
 LINES_A_PAGE = 20
 LINES_A_TURN = 3
@@ -214,11 +214,11 @@ def _search_as_the_demo_does(running: Running, seen: Seen, probe: ManyProbe, scr
 def _pages(lines: list[Line]) -> Iterator[tuple[bytes, media_pb2.MediaKind.ValueType]]:
     """Pictures of printed pages, and a badge with a face and codes."""
     for at in range(0, len(lines), LINES_A_PAGE):
-        page = Image.new("RGB", (1240, 1500), (250, 249, 245))
+        page = Image.new("RGB", (1000, 1000), (250, 249, 245))
         draw = ImageDraw.Draw(page)
-        draw.text((80, 50), "WHO CAME IN TODAY", INK, font(44))
+        draw.text((40, 24), "WHO CAME IN TODAY", INK, font(32))
         for number, line in enumerate(lines[at : at + LINES_A_PAGE]):
-            draw.text((80, 140 + 66 * number), line.text, INK, font(30))
+            draw.text((40, 80 + 45 * number), line.text, INK, font(24))
         yield with_metadata(np.asarray(page), "JPEG"), media_pb2.MEDIA_KIND_DOCUMENT
     yield with_metadata(draw_badge()[0], "JPEG"), media_pb2.MEDIA_KIND_DOCUMENT
 

@@ -33,7 +33,7 @@ def _page(code: Pixels, degrees: float = 0) -> tuple[Pixels, tuple[int, int, int
         *((VCARD, BarcodeFormat.QRCode, degrees) for degrees in (0, 30, 90, 200)),
         *(("Maria Lopez, gate 2", BarcodeFormat.Aztec, degrees) for degrees in (0, 30, 90, 200)),
         *(("Maria Lopez, gate 2", BarcodeFormat.DataMatrix, degrees) for degrees in (0, 30, 90, 200)),
-        *(("Maria Lopez, gate 2", BarcodeFormat.PDF417, degrees) for degrees in (0, 4, 90, 180)),
+        *(("Maria Lopez, gate 2", BarcodeFormat.PDF417, degrees) for degrees in (0, 12, 45, 90, 200)),
         *(("4155550132", BarcodeFormat.Code128, degrees) for degrees in (0, 30, 90, 200)),
         *(("4155550132", BarcodeFormat.Code39, degrees) for degrees in (0, 30, 90, 200)),
     ],
