@@ -9,6 +9,18 @@ from models.redaction.spoken_words import Stretch, Words
 _MAX_LOCAL_WORDS = 3
 _MAX_LOCAL_TOKENS = 120
 _MAX_DOMAIN_TOKENS = 24
+_MAX_WORDS_TO_DOT = 3
+_BEFORE_PLACES = frozenset(
+    """look meet come go going arrive stay staying see reach write send call text me you us it is are am be him her them
+    of and or but on in by with from ist est es है""".split()
+)
+"""Common words behind which "at" tells a place, not a host: "look at example dot com"."""
+
+_COPULAS = frozenset({"is", "it's", "es", "ist", "est", "lautet", "c'est", "ईमेल", "email"})
+"""Words behind which even a common word begins a local part: "it's contact three at ..."."""
+
+_CASING = frozenset({"capital", "capitals", "lowercase", "uppercase", "lower", "upper", "case", "small", "all", "big"})
+"""Words about the letters of a local part that are none of it."""
 
 
 class AddressReader:
@@ -19,10 +31,12 @@ class AddressReader:
 
     def at(self, at: int, floor: int) -> Stretch | None:
         """The address around the sign at token ``at``, not reaching back before ``floor``."""
-        domain, last = self._domain(at + 1)
+        certain = self._words.tokens[at].text != "at" or (at - 2 >= floor and self._is_tied(at - 1))
+        domain, last = self._domain(at + 1, certain=certain)
         if not domain:
             return self._handle(at)
-        first, local = self._local(at, floor)
+        strong = certain or domain.rpartition(".")[2] in TOP_LEVEL or domain.startswith(tuple(SERVICES))
+        first, local = self._local(at, floor, strong=strong)
         if not local:
             return self._handle(at)
         return Stretch(first, last, f"{local}@{domain}", "address")
@@ -46,7 +60,7 @@ class AddressReader:
     def _named(self, index: int) -> str:
         return "." if self._words.sign(self._words.tokens[index]) == "." and index + 1 < len(self._words.tokens) else ""
 
-    def _domain(self, first: int) -> tuple[str, int]:
+    def _domain(self, first: int, *, certain: bool = False) -> tuple[str, int]:
         """Host name from ``first`` on, and where it ends; empty when there is none."""
         limit = min(len(self._words.tokens), first + _MAX_DOMAIN_TOKENS)
         parts, at = [""], first
@@ -60,6 +74,9 @@ class AddressReader:
             elif token.text == "." and parts[-1] and at + 1 < limit and self._words.tokens[at + 1].start == token.end:
                 parts.append("")
                 words_in_part = 0
+            elif len(parts) > 1 and not parts[-1] and token.text in TOP_LEVEL:
+                parts[-1] = token.text  # before letters, of which some have the name of a country: "punkt de"
+                words_in_part = 1
             elif piece := self._words.atom(token):
                 if words_in_part and parts[-1] and len(parts) > 1 and parts[-1] in TOP_LEVEL:
                     break
@@ -67,11 +84,7 @@ class AddressReader:
             elif token.text.isalnum() or WORD.fullmatch(token.text):
                 full = len(parts) > 1 and parts[-1]
                 function_word = token.text in FUNCTION_WORDS and token.text not in TOP_LEVEL
-                if (
-                    full
-                    or words_in_part >= 2
-                    or (function_word and not (token.text == "mail" and (parts[-1] or self._dot_follows(at))))
-                ):
+                if full or words_in_part >= 2 or (function_word and not self._dot_follows(at, certain)):
                     break
                 parts[-1] += token.text
                 words_in_part += 1
@@ -85,9 +98,19 @@ class AddressReader:
             return self._with_path(_ascii(named), at)
         return "", first
 
-    def _dot_follows(self, at: int) -> bool:
-        """Whether a host part ends here, "mail dot ..."."""
-        return at + 1 < len(self._words.tokens) and self._words.sign(self._words.tokens[at + 1]) == "."
+    def _dot_follows(self, at: int, certain: bool) -> bool:
+        """Whether a word that is none of an address otherwise is a part of a host, "mail dot ...", "my shop dot com".
+
+        Args:
+            at: Its token.
+            certain: Whether the sign before the host is nothing else in a sentence; else a known last part must follow.
+        """
+        tokens = self._words.tokens
+        for dot in range(at + 1, min(at + 1 + _MAX_WORDS_TO_DOT, len(tokens) - 1)):
+            if self._words.sign(tokens[dot]) == "." and tokens[dot].text != ".":
+                last = tokens[dot + 1]
+                return certain or dot == at + 1 or last.text in TOP_LEVEL or bool(self._words.letter(last))
+        return False
 
     def _with_path(self, domain: str, at: int) -> tuple[str, int]:
         """Take "slash ..." in as well."""
@@ -98,15 +121,21 @@ class AddressReader:
             at = following if following > at + 1 else at + 2
         return domain, at
 
-    def _local(self, at: int, floor: int) -> tuple[int, str]:
-        """The part before the sign, walking left from it."""
+    def _local(self, at: int, floor: int, *, strong: bool) -> tuple[int, str]:
+        """The part before the sign, walking left from it.
+
+        Args:
+            at: Token of the sign.
+            floor: First token that is free.
+            strong: Whether what follows the sign can only be a host.
+        """
         first, form, words = at, "", 0
         floor = max(floor, at - _MAX_LOCAL_TOKENS)
         while first > floor:
             token = self._words.tokens[first - 1]
             sign = self._words.sign(token)
             if (
-                sign in (".", "-", "_")
+                sign in (".", "-", "_", "+")
                 and form
                 and not (token.text == "." and self._words.tokens[first].start > token.end)
             ):
@@ -118,14 +147,33 @@ class AddressReader:
                 form = atom + form
             elif token.text in self._words.lexicon.repeats and form:
                 form = form[:1] + form
-            elif WORD.fullmatch(token.text) and token.text not in FUNCTION_WORDS and words < _MAX_LOCAL_WORDS:
+            elif token.text in _CASING and form:
+                pass
+            elif words < _MAX_LOCAL_WORDS and self._is_named(first - 1, form, strong):
                 form = token.text + form
                 words += 1
             else:
                 break
             first -= 1
-        form = form.lstrip(".-_")
+        form = form.lstrip(".-_+")
         return first, _ascii([form]) if form else ""
+
+    def _is_named(self, index: int, form: str, strong: bool) -> bool:
+        """Whether a word is a part of a name; one that is common elsewhere only where a sign ties it to others."""
+        tokens = self._words.tokens
+        text = tokens[index].text
+        if not WORD.fullmatch(text) or self._words.sign(tokens[index]):
+            return False
+        if text not in FUNCTION_WORDS or form[:1] in (".", "-", "_", "+"):
+            return True
+        introduced = index > 0 and tokens[index - 1].text in _COPULAS
+        first = strong and text not in _BEFORE_PLACES and (introduced or not form)
+        return self._is_tied(index) or first
+
+    def _is_tied(self, index: int) -> bool:
+        """Whether the word for a sign stands before a word."""
+        before = self._words.tokens[index - 1] if index else None
+        return before is not None and before.text.isalpha() and self._words.sign(before) in (".", "-", "_")
 
     def _starts_sentence(self, index: int, floor: int) -> bool:
         """Whether "a" or "i" is the article or the pronoun: nothing spelled before it and a word behind."""
@@ -135,4 +183,4 @@ class AddressReader:
 
 def _ascii(parts: list[str]) -> str:
     """Parts of a host or local name in characters that the address pattern takes; other scripts become ``x``."""
-    return ".".join("".join(c if c.isascii() else "x" for c in part) or "x" for part in parts)
+    return ".".join("".join(c if c.isascii() else "x" for c in part if c not in "'\u2019") or "x" for part in parts)

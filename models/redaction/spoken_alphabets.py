@@ -49,7 +49,15 @@ LETTER_NAMES = {
     "es": {"uve": "v", "hache": "h", "jota": "j", "equis": "x", "zeta": "z", "eñe": "n", "efe": "f", "ele": "l",
            "eme": "m", "ene": "n", "erre": "r", "ere": "r", "ka": "k"},
 }  # fmt: skip
-"""Names of letters, written out; sounds that are common words ("te", "be") are left to ``LETTER_SOUNDS``."""
+"""Names of letters that are no other words."""
+
+LETTER_WORDS = {
+    "es": {"be": "b", "ce": "c", "de": "d", "ge": "g", "pe": "p", "te": "t", "ve": "v", "ese": "s", "cu": "q"},
+    "fr": {"elle": "l", "haine": "n", "aime": "m", "aire": "r", "et": "e"},
+    "de": {"be": "b", "ce": "c", "de": "d", "ge": "g", "pe": "p", "te": "t", "ha": "h", "ka": "k", "er": "r", "es": "s",
+           "ef": "f", "el": "l", "em": "m", "en": "n", "we": "w", "kuh": "q"},
+}  # fmt: skip
+"""Names of letters that are common words too."""
 
 LETTER_SOUNDS = {
     "are": "r", "why": "y", "you": "u", "eye": "i", "see": "c", "sea": "c", "be": "b", "bee": "b", "tea": "t",

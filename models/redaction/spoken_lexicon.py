@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 
-from models.redaction.spoken_alphabets import LETTER_NAMES, PHONETIC_BY_LANGUAGE
+from models.redaction.spoken_alphabets import LETTER_NAMES, LETTER_WORDS, PHONETIC_BY_LANGUAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Lexicon:
         repeats: ``double`` to 2.
         signs: Word to the character that it names.
         letters: Word to a letter, names of letters as some languages write them.
+        letter_words: Names of letters that are common words too.
         joiners: Words that may stand between two numbers that belong together.
         phonetic: Words of the telephone alphabet, in runs of them alone.
     """
@@ -33,6 +34,7 @@ class Lexicon:
     letters: dict[str, str] = field(default_factory=dict)
     joiners: frozenset[str] = frozenset()
     phonetic: dict[str, str] = field(default_factory=dict)
+    letter_words: dict[str, str] = field(default_factory=dict)
 
     def __or__(self, other: Lexicon) -> Lexicon:
         return Lexicon(
@@ -43,6 +45,7 @@ class Lexicon:
             self.letters | other.letters,
             self.joiners | other.joiners,
             self.phonetic | other.phonetic,
+            self.letter_words | other.letter_words,
         )
 
 
@@ -119,6 +122,7 @@ _ES = Lexicon(
     letters=LETTER_NAMES["es"],
     joiners=frozenset({"y", "extensión", "extension"}),
     phonetic=PHONETIC_BY_LANGUAGE["es"],
+    letter_words=LETTER_WORDS["es"],
 )
 
 _FR_UNITS = "zéro/zero un/une deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"
@@ -138,18 +142,35 @@ _FR = Lexicon(
     letters=LETTER_NAMES["fr"],
     joiners=frozenset({"et"}),
     phonetic=PHONETIC_BY_LANGUAGE["fr"],
+    letter_words=LETTER_WORDS["fr"],
 )
 
 _DE_UNITS = (
     "null ein/eins/eine zwei/zwo drei vier fünf/fuenf sechs sieben acht neun zehn elf zwölf/zwoelf dreizehn vierzehn"
 )
 _DE_TENS = _count("zwanzig dreißig/dreissig vierzig fünfzig/fuenfzig sechzig siebzig achtzig neunzig", 20, 10)
-_DE_SMALL = _count("ein zwei drei vier fünf sechs sieben acht neun", 1)
+_DE_SMALL = _count("ein zwei/zwo drei vier fünf sechs sieben acht neun", 1)
+_DE_COMPOUND = {
+    f"{unit}und{ten}": value[0] + digit for unit, digit in _DE_SMALL.items() for ten, value in _DE_TENS.items()
+}
+_DE_TEENS = _count("zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn", 10)
+_DE_DIGITS = _count("eins zwei/zwo drei vier fünf sechs sieben acht neun", 1)
+_DE_HUNDREDS = [*_DE_SMALL.items(), ("", "1")]
+_DE_RESTS = [
+    ("", "00"), *((word, digit.zfill(2)) for word, digit in _DE_DIGITS.items()), *_DE_TEENS.items(), *_DE_TENS.items(),
+    *_DE_COMPOUND.items(),
+]  # fmt: skip
 _DE = Lexicon(
     numbers=_count(_DE_UNITS, 0)
     | _count("fünfzehn sechzehn siebzehn achtzehn neunzehn", 15)
     | _DE_TENS
-    | {f"{unit}und{ten}": value[0] + digit for unit, digit in _DE_SMALL.items() for ten, value in _DE_TENS.items()},
+    | _DE_COMPOUND
+    | {
+        f"{few}hundert{rest}": few_digit + rest_digits
+        for few, few_digit in _DE_HUNDREDS
+        for rest, rest_digits in _DE_RESTS
+        if few or rest  # "hundert" alone multiplies
+    },
     scales={"hundert": 2, "tausend": 3},
     repeats={"doppel": 2, "doppelt": 2, "dreifach": 3},
     signs=_signs("""
@@ -164,6 +185,7 @@ _DE = Lexicon(
     letters=LETTER_NAMES["de"],
     joiners=frozenset({"und", "durchwahl"}),
     phonetic=PHONETIC_BY_LANGUAGE["de"],
+    letter_words=LETTER_WORDS["de"],
 )
 
 _HI_TENS = (

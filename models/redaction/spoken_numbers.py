@@ -23,6 +23,11 @@ _SURE_BEFORE = 3
 """Single digits before a word that only sounds like one, or that recognition made of one."""
 
 _LONGEST_GARBLE = 5
+_JOINED_WITHIN = 3
+_OPENINGS = frozenset({("area", "code"), ("open", "bracket"), ("open", "parenthesis")})
+"""Pairs of words that may stand before the first digits."""
+
+_BRACKETS = frozenset({"open", "close", "closed", "bracket", "brackets", "parenthesis", "parentheses"})
 
 
 @dataclass(slots=True)
@@ -184,7 +189,15 @@ class NumberReader:
         following = self._words.tokens[at + 1]
         continues = self._is_number(following) or following.text in self._words.lexicon.repeats
         if not begun:
-            return continues and (self._words.sign(token) == "+" or token.text == "(")
+            before = self._words.tokens[at - 1].text if at else ""
+            opens = self._words.sign(token) == "+" or token.text == "(" or (before, token.text) in _OPENINGS
+            return (continues and opens) or (
+                (token.text, following.text) in _OPENINGS
+                and at + 2 < high
+                and self._is_number(self._words.tokens[at + 2])
+            )
+        if self._lies_between(at, high):
+            return True
         if token.text == "," and following.start == token.end:
             return False  # thousands: 10,000,000
         if token.text in ",;()-/.":
@@ -192,6 +205,17 @@ class NumberReader:
                 at + 2 < high and following.text in "()-," and self._is_number(self._words.tokens[at + 2])
             )
         return continues and (token.text in self._words.lexicon.joiners or self._words.sign(token) in (".", "-", "/"))
+
+    def _lies_between(self, at: int, high: int) -> bool:
+        """Whether words that belong to no number, and nothing else, stand from here to the next one."""
+        for index in range(at, min(at + _JOINED_WITHIN + 1, high)):
+            token = self._words.tokens[index]
+            if index > at and self._is_number(token):
+                return index > at + 1 or token.text not in HOMOPHONES
+            comma = token.text == "," and index + 1 < high and self._words.tokens[index + 1].start > token.end
+            if not (comma or token.text in _BRACKETS or token.text in self._words.lexicon.joiners):
+                return False
+        return False
 
     def _garbled(self, at: int, high: int) -> bool:
         """Whether digits go on behind a word that recognition made of one, "four one five won two ate"."""

@@ -53,6 +53,9 @@ class RunReader:
             elif piece := self._words.letter(token) or self._phonetic(token):
                 form, at = form + piece, at + 1
                 spelled += 1
+            elif name := self._letter_word(at, high, spelled):
+                form, at = form + name, at + 1
+                spelled += 1
             elif digits := (self._words.digits(token) if token.text not in ("for", "too") else ""):
                 form, at = form + digits, at + 1
             elif self._is_piece(token, at > first):
@@ -71,6 +74,14 @@ class RunReader:
             return None
         # An ordinary run ("i a i a") has no spelling in any part of it, so it is skipped as a whole.
         return Stretch(first, last, form, "" if self._ordinary(first, last) else "spelled")
+
+    def _letter_word(self, at: int, high: int, spelled: int) -> str:
+        """The letter whose name a common word is ("ese"), where letters stand on both sides or three follow."""
+        name = self._words.lexicon.letter_words.get(self._words.tokens[at].text, "")
+        ahead = self._words.tokens[at + 1 : min(at + 1 + _SURE_LETTERS, high)]
+        around = [bool(self._words.letter_name(t)) for t in ahead]
+        follows = spelled >= _SURE_LETTERS or (spelled > 0 and around[:1] == [True])
+        return name if follows or (len(around) == _SURE_LETTERS and all(around)) else ""
 
     def _phonetic(self, token: Token) -> str:
         return PHONETIC.get(token.text, "") or self._words.lexicon.phonetic.get(token.text, "")
@@ -122,5 +133,5 @@ class RunReader:
     def _ordinary(self, first: int, last: int) -> bool:
         """Whether the run is words after all: "I a", "a 5 a"."""
         run = self._words.tokens[first:last]
-        spoken = [t for t in run if self._words.letter(t) and t.text not in ("a", "i", "o")]
+        spoken = [t for t in run if self._words.letter_name(t) and t.text not in ("a", "i", "o")]
         return not spoken and not any(self._phonetic(t) for t in run)

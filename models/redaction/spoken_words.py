@@ -51,6 +51,36 @@ def tokens_of(text: str) -> list[Token]:
     return found
 
 
+_TOGETHER = {
+    ("guion", "bajo"): "underscore", ("guión", "bajo"): "underscore", ("barra", "baja"): "underscore",
+    ("tiret", "bas"): "underscore", ("tiret", "du", "bas"): "underscore", ("under", "score"): "underscore",
+    ("at", "the", "rate"): "@", ("at", "the", "rate", "of"): "@", ("at", "rate"): "@", ("एट", "द", "रेट"): "@",
+    ("ऐट", "द", "रेट"): "@", ("a", "commercial"): "@", ("at", "sign"): "@", ("at", "zeichen"): "@",
+    ("full", "stop"): "dot", ("uve", "doble"): "w", ("doble", "uve"): "w", ("doble", "u"): "w", ("double", "u"): "w",
+    ("double", "you"): "w", ("double", "v"): "w", ("i", "griega"): "y", ("y", "griega"): "y", ("i", "grec"): "y",
+}  # fmt: skip
+"""Signs and letters that are named by several words, and one word that stands for them."""
+
+_LONGEST_NAME = max(len(words) for words in _TOGETHER)
+_FIRST_WORDS = frozenset(words[0] for words in _TOGETHER)
+
+
+def together(tokens: list[Token]) -> list[Token]:
+    """The tokens with signs that are named by several words as one."""
+    joined: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        size = 1
+        if tokens[at].text in _FIRST_WORDS:
+            sizes = range(min(_LONGEST_NAME, len(tokens) - at), 1, -1)
+            size = next((n for n in sizes if tuple(t.text for t in tokens[at : at + n]) in _TOGETHER), 1)
+        group = tokens[at : at + size]
+        name = _TOGETHER.get(tuple(t.text for t in group)) if size > 1 else None
+        joined.append(Token(group[0].start, group[-1].end, name, name) if name else group[0])
+        at += size
+    return joined
+
+
 class Words:
     """Tokens read with the lexicon of a language."""
 
@@ -70,6 +100,10 @@ class Words:
             return token.text
         return "0" if token.text == "o" else self.lexicon.numbers.get(token.text, "")
 
+    def letter_name(self, token: Token) -> str:
+        """The letter whose name the word is, also where it is a common word; only other letters around decide."""
+        return self.letter(token) or self.lexicon.letter_words.get(token.text, "")
+
     def letter(self, token: Token) -> str:
         """The letter that the word is or names, or nothing."""
         if len(token.text) == 1 and token.text.isalpha():
@@ -78,4 +112,4 @@ class Words:
 
     def atom(self, token: Token) -> str:
         """A digit or a letter that is said on its own."""
-        return self.letter(token) or self.digits(token)
+        return self.letter_name(token) or self.digits(token)

@@ -58,7 +58,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 
 _LONG_ABBREVIATIONS = frozenset(
     """nasa nato unesco unicef hdmi asap aids covid rsvp visa sepa swift html https imei isbn isin iban paypal amex
-    hsbc cvv2 neft imps rtgs upi gst ticket stop okay warning note important urgent help hello hvac plc scada lpg
+    hsbc cvv2 neft imps rtgs upi gst hvac plc scada lpg
     dslr rfid wlan vpns atms vips leds pins urls pdfs csv json xml sims asos ikea uber fifa uefa ncaa nfl osha epa
     ansi""".split()
 )

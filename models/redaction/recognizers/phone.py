@@ -29,6 +29,10 @@ _GROUPED = re.compile(
     r"(?:\+\s?\d{1,3}[ .-]{0,2})?(?:\(\d{2,5}\)|\d{2,5})[ .-]{1,3}\d{2,4}[ .-]{1,3}\d{2,5}(?:[ .-]{1,3}\d{2,5})*"
 )
 _DASHED = re.compile(r"(?:\+?\d{1,3}[ .-])?(?:\(\d{2,5}\)\s?|\d{2,5}-)\d{2,4}-\d{2,5}")
+_SEVERAL = re.compile(r"(?<![\d-])(?:\+?\d{1,3}[ .-])?(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\d-])")
+"""Several numbers in a row, which together are too long for one."""
+
+_LONGEST_DIGITS = 13
 _THOUSANDS = re.compile(r"\d{1,3}([ .,])\d{3}(?:\1\d{3})*")
 
 _CONTEXT = words(
@@ -88,6 +92,9 @@ class PhoneRecognizer:
             score = self._score(view, match, context)
             if score:
                 yield Entity("PHONE", match.start(), match.end(), score, self.name)
+            elif len(digits_of(match.group())) > _LONGEST_DIGITS:
+                for part in _SEVERAL.finditer(view.text, match.start(), match.end()):
+                    yield Entity("PHONE", part.start(), part.end(), 0.75, f"{self.name}:several")
 
     def _score(self, view: View, match: re.Match[str], context: RedactionContext) -> float:
         text, digits = match.group(), digits_of(match.group())

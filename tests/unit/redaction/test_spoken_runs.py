@@ -19,6 +19,9 @@ FORMS = [
     ("es", "seis uno dos doble cuatro", "61244"),
     ("de", "null eins sieben zwo", "0172"),
     ("hi", "अट्ठानवे सात पाँच डबल दो", "987522"),
+    ("de", "achthundertzwölf hundertdrei zwoundneunzig", "81210392"),
+    ("en", "area code four one five, five five five", "415 555"),
+    ("en", "open bracket four one five close bracket five five five", "415555"),
 ]
 
 SPOKEN = [
@@ -39,6 +42,18 @@ SPOKEN = [
     ("de", "das schreibt man Konrad Richard Otto Ludwig", "das schreibt man [REDACTED_NAME]"),
     ("fr", "B comme Bernard, O, T", "[REDACTED_NAME]"),
     ("es", "B de Barcelona, uve, hache", "[REDACTED_NAME]"),
+    ("es", "se escribe ge ese be a", "se escribe [REDACTED_NAME]"),
+    # addresses
+    ("en", "it's contact three at my shop dot org", "it's [REDACTED_EMAIL]"),
+    ("en", "tarn at the rate gmail dot com", "[REDACTED_EMAIL]"),
+    ("en", "no dash reply at tarn dot example dot org", "[REDACTED_EMAIL]"),
+    ("en", "tarn plus spam at example dot io please", "[REDACTED_EMAIL] please"),
+    ("es", "escribe a info arroba mi guion empresa punto com", "escribe a [REDACTED_EMAIL]"),
+    ("es", "ge ese guion bajo quist arroba correo punto ejemplo punto es", "[REDACTED_EMAIL]"),
+    ("fr", "contact arobase l'exemple point fr", "[REDACTED_EMAIL]"),
+    ("fr", "odile tiret du bas quist arobase mon site point com", "[REDACTED_EMAIL]"),
+    ("de", "info klammeraffe die firma punkt de", "[REDACTED_EMAIL]"),
+    ("hi", "तारा अंडरस्कोर दो एट द रेट याहू डॉट को डॉट इन", "[REDACTED_EMAIL]"),
     # recognition writes a spelled word in capitals
     ("en", "KRAVITSKY", "[REDACTED_NAME]"),
     ("en", "That is KOLB ERG, thank you", "That is [REDACTED_NAME], thank you"),
@@ -72,6 +87,10 @@ HARMLESS = [
     ("en", "THE PUMP IN THE SECOND ROOM IS VERY LOUD TODAY"),
     ("en", "the web site is example dot com"),
     ("en", "plan a and b"),
+    ("en", "look at the pump, it is at the rate of two"),
+    ("en", "we meet at the office and go to the web site"),
+    ("es", "que te de ese papel"),
+    ("de", "er ist es"),
     ("de", "der Zählerstand ist vier acht zwei eins sieben"),
     ("de", "wir treffen uns um halb acht in Zimmer zwei eins vier"),
     ("fr", "le compteur indique quatre huit deux un sept"),
