@@ -29,6 +29,7 @@ MASKABLE: Final = frozenset(
 """Types of which the end may be shown; the end of a name or an address is a name or an address."""
 
 MASK: Final = "***"
+TAG_START: Final = "[REDACTED_"
 _HASH_DIGITS: Final = 4
 _PHONE_DIGITS: Final = 9
 """The end of a telephone number that is the same with and without its country code."""

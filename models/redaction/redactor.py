@@ -7,6 +7,7 @@ never contains the text.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from models.redaction.address_parts import widened
 from models.redaction.documents import doubt_from_digits, is_explained
 from models.redaction.labels import Thresholds, entities_of
 from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
-from models.redaction.operators import session_key
+from models.redaction.operators import MASK, TAG_START, session_key
 from models.redaction.policy import STRICT, Policies, RedactionPolicy, within
 from models.redaction.recognizers import ALL, Recognizer
 from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
@@ -44,6 +45,9 @@ _DEFECTS = (
     ImportError,
     AssertionError,
 )
+
+
+_WORD_CHARACTER = re.compile(r"\w")
 
 
 @dataclass(frozen=True)
@@ -159,12 +163,23 @@ def _judged(reading: View, guesses: list[WordGuess], rules: Rules) -> Iterator[S
 
 def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
     """What the recognizers found, in every view."""
+    text = _without_tags(text, rules.policy)
     for view in _views(text, context):
         for least_digits, recognizer in rules.by_digits:
             if least_digits > view.digits:
                 continue
             for entity in recognizer.find(view, context):
                 yield Sighting(view, recognizer, entity)
+
+
+def _without_tags(text: str, policy: RedactionPolicy) -> str:
+    """The text with small x for every letter and digit of what an earlier run wrote.
+
+    It stays a word, but the one in a tag is no context for its neighbours.
+    """
+    if TAG_START not in text and MASK not in text:
+        return text
+    return policy.protected.sub(lambda match: _WORD_CHARACTER.sub("x", match.group()), text)
 
 
 def _redaction(

@@ -16,6 +16,16 @@ _TOWN = (
     r")?[^\W\d_a-zß-ÿ][^\W\d_]{1,24}){0,2}"
 )
 
+_INDIAN_CITIES = (
+    "mumbai delhi bengaluru bangalore hyderabad ahmedabad chennai kolkata surat pune jaipur lucknow kanpur nagpur "
+    "indore thane "
+    "bhopal visakhapatnam patna vadodara ghaziabad ludhiana agra nashik gurgaon gurugram noida faridabad meerut "
+    "rajkot varanasi "
+    "srinagar amritsar chandigarh mysore mysuru kochi coimbatore madurai guwahati ranchi raipur jodhpur vijayawada "
+    "bhubaneswar "
+    "dehradun shimla thiruvananthapuram trivandrum mangalore goa"
+).split()
+
 POSTCODE_TOWN = PatternRecognizer(
     entity="ADDRESS",
     name="postcode-town",
@@ -25,7 +35,11 @@ POSTCODE_TOWN = PatternRecognizer(
         Pattern(re.compile(rf"(?<![\w.,-])\d{{5}} {{1,2}}{_TOWN}"), 0.2, name="town"),
         # Mumbai - 400001, New Delhi 110 001: the first digit is a region, never 0 or 9.
         Pattern(
-            re.compile(r"(?<!\w)[^\W\d_a-zß-ÿ][^\W\d_]{2,20} ?[-–] ?[1-8]\d{2} ?\d{3}(?!\w|[.,]\d)"),
+            re.compile(
+                rf"(?<!\w)(?:{'|'.join(_INDIAN_CITIES)})(?:,? [A-Z][a-z]{{2,20}})? ?[-–,:]? ?[1-8]\d{{2}} "
+                rf"?\d{{3}}(?!\w|[.,]\d)",
+                re.IGNORECASE,
+            ),
             0.6,
             name="in-town",
         ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.recognizers.base import Pattern, PatternRecognizer
+from models.redaction.recognizers.base import Pattern, PatternRecognizer, words
 
 _CAPITAL = r"[^\W\d_a-zß-ÿ][\w'\u2019.-]{0,30}"
 _NUMBER = r"\d{1,4}(?: ?(?:bis|ter|[a-zA-Z]))?(?:[-/]\d{1,4})?"
@@ -35,7 +35,7 @@ STREET_EU = PatternRecognizer(
                 rf"(?<!\w)(?:Am|An der|An den|Auf der|Auf dem|Bei der|Beim|Im|In der|Zum|Zur|Unter den|Hinter der)"
                 rf"(?: {_CAPITAL}){{1,3}} {_NUMBER}(?![\w:]|[.,]\d| Uhr)"
             ),
-            0.6,
+            0.3,  # "Im Zimmer 12" is built alike
             name="de-am",
             hints=("am ", "an de", "auf de", "bei", "im ", "in der", "zu", "unter den", "hinter der"),
         ),
@@ -97,5 +97,28 @@ STREET_EU = PatternRecognizer(
             name="es",
             hints=_KINDS_ES,
         ),
+    ),
+    context=words(
+        "wohn(?:e|t|en|haft|ort|ung)?",
+        "adresse",
+        "anschrift",
+        "hausnummer",
+        "stra(?:ß|ss)e",
+        "lieferung",
+        "besuch",
+        "plz",
+        "postleitzahl",
+        "domicilio",
+        "dirección",
+        "vive",
+        "vivo",
+        "adresse postale",
+        "habite",
+        "demeurant",
+        "address",
+        "lives?",
+        "hus",
+        "adress",
+        "woont",
     ),
 )

@@ -14,7 +14,9 @@ _KIND = (
     r"(?:nagar|marg|road|rd|colony|vihar|enclave|layout|street|cross|main|bagh|puram|pura|gali|chowk|society"
     r"|apartments?|bazaar|market|block|phase)"
 )
-_HINDI_KIND = "(?:नगर|मार्ग|रोड|सड़क|कॉलोनी|विहार|गली|मोहल्ला|चौक|बाज़ार|बाजार|बाग|पुरम|सोसाइटी|अपार्टमेंट)"
+_HINDI_KIND = (
+    r"(?:नगर|मार्ग|रोड|सड़क|कॉलोनी|विहार|गली|मोहल्ला|चौक|बाज़ार|बाजार|बाग|पुरम|सोसाइटी|अपार्टमेंट)(?![\w\u0900-\u097f])"
+)
 
 STREET_IN = PatternRecognizer(
     entity="ADDRESS",

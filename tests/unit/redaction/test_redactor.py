@@ -171,3 +171,15 @@ def test_no_input_is_slow(seed: str, context: RedactionContext) -> None:
     began = time.process_time()
     PATTERNS.redact(text, context)
     assert time.process_time() - began < 5.0
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=14).map(" ; ".join), CONTEXTS)
+def test_what_was_redacted_once_is_redacted(text: str, context: RedactionContext) -> None:
+    once = REDACTOR.redact(RawText(text), context).text.value
+    assert REDACTOR.redact(RawText(once), context).text.value == once
+
+
+def test_the_word_in_a_tag_is_no_context() -> None:
+    text = "[REDACTED_ADDRESS] 94110 and [REDACTED_ACCOUNT] 123456"
+    assert PATTERNS.redact(RawText(text), RedactionContext()).text.value == text
