@@ -17,6 +17,7 @@ from models.redaction.recognizers.email import EMAIL, SPOKEN_HANDLE
 from models.redaction.recognizers.iban import IBAN
 from models.redaction.recognizers.identity import CASE_NUMBER, CODED, INTRODUCED, NATIONAL, PREFIXED, UK_NINO
 from models.redaction.recognizers.ip import IPV4, IPV6
+from models.redaction.recognizers.labelled import LABELLED
 from models.redaction.recognizers.licence import LICENCE
 from models.redaction.recognizers.mac import MAC
 from models.redaction.recognizers.medical import DEA, HEALTH_CARD, MEDICARE, NPI, RECORD
@@ -29,7 +30,7 @@ from models.redaction.recognizers.plate import PLATE
 from models.redaction.recognizers.postcode_town import POSTCODE_TOWN
 from models.redaction.recognizers.secret import SECRET, TOKEN
 from models.redaction.recognizers.spelled import SPELLED
-from models.redaction.recognizers.ssn import SPOKEN_SSN, SSN
+from models.redaction.recognizers.ssn import SSN
 from models.redaction.recognizers.street_eu import STREET_EU
 from models.redaction.recognizers.street_in import STREET_IN
 from models.redaction.recognizers.url import URL
@@ -40,7 +41,7 @@ ALL: tuple[Recognizer, ...] = (
     STREET, STREET_EU, STREET_IN, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
     MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH, ACCOUNT,
     SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,
-    SPOKEN_SSN, DICTATED, CAPITALS, BARE_ANSWER, OPEN_END,
+    LABELLED, DICTATED, CAPITALS, BARE_ANSWER, OPEN_END,
 )  # fmt: skip
 
 __all__ = ["ALL", "Recognizer"]

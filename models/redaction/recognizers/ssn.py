@@ -7,12 +7,8 @@ with context: someone may mistype, and the rest still identifies.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from models.redaction.recognizers.base import Pattern, PatternRecognizer, digits_of, words
-from models.redaction.types import RedactionContext
-from models.redaction.views import View
-from models.text import Entity, TextSource
 
 
 def check_ssn(text: str) -> bool | None:
@@ -40,26 +36,3 @@ SSN = PatternRecognizer(
         "ssn", "ssns", "social", "social security", "socials?", "itin", "tin", "tax ?payer", "socialnum", "ss#", "ss"
     ),
 )
-
-_LABELLED = re.compile(
-    r"(?<![^\W_])(?:my |the )?(?:ssn|social security(?: number)?|social|itin|tax payer number) (?:number )?(?:is )?"
-    r"(?=(?P<number>\d[\d ,.-]{4,20}\d))"
-)
-
-
-class SpokenSsnRecognizer:
-    """In speech the words that name the number go with it, also where it was misheard and has too few digits.
-
-    The tag says what they say; left readable they tell which number it was that the rest of a sentence completes.
-    """
-
-    name = "ssn:spoken"
-
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
-        """See ``Recognizer``."""
-        if context.source is TextSource.SPEECH:
-            for match in _LABELLED.finditer(view.lower):
-                yield Entity("SSN", match.start(), match.end("number"), 0.8, self.name)
-
-
-SPOKEN_SSN = SpokenSsnRecognizer()
