@@ -93,7 +93,10 @@ class PhoneRecognizer:
             if score:
                 yield Entity("PHONE", match.start(), match.end(), score, self.name)
             elif len(digits_of(match.group())) > _LONGEST_DIGITS:
-                for part in _SEVERAL.finditer(view.text, match.start(), match.end()):
+                # The last one may go on behind the digits that were taken together.
+                for part in _SEVERAL.finditer(view.text, match.start(), match.end() + _LONGEST_DIGITS):
+                    if part.start() >= match.end():
+                        break
                     yield Entity("PHONE", part.start(), part.end(), 0.75, f"{self.name}:several")
 
     def _score(self, view: View, match: re.Match[str], context: RedactionContext) -> float:
