@@ -70,10 +70,11 @@ class RayGateway:
         return result
 
     async def read_recording(
-        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY
+        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY, keep_redacted: bool = False
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording."""
-        result: RecordingResult = await self._call("speech", "recording", (data, language, whose), len(data), timeout_s)
+        arguments = (data, language, whose, keep_redacted)
+        result: RecordingResult = await self._call("speech", "recording", arguments, len(data), timeout_s)
         return result
 
     async def read_picture(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.audio_redact import RedactedRecording
 from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.text import RawText, RedactedText
 from models.vision.types import RedactedPage
@@ -98,13 +99,19 @@ class SpeechStep:
 
 @dataclass(frozen=True, slots=True)
 class RecordingResult:
-    """What a whole uploaded recording gave; segments hold (start_s, end_s, text)."""
+    """What a whole uploaded recording gave; segments hold (start_s, end_s, text).
+
+    Attributes:
+        redacted: The recording with its personal words muted; None where it was not asked for, or where the second
+            hearing could not prove that they are gone.
+    """
 
     text: RedactedText
     language: str
     audio_s: float
     compute_s: float
     segments: tuple[tuple[float, float, RedactedText], ...] = ()
+    redacted: RedactedRecording | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +144,9 @@ class Gateway(Protocol):
         ...
 
     async def read_recording(
-        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY
+        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY, keep_redacted: bool = False
     ) -> RecordingResult:
-        """Decode, recognise and redact a whole recording. Raises MediaError too."""
+        """Decode, recognise and redact a whole recording, and mute it where it is to be kept. Raises MediaError too."""
         ...
 
     async def read_picture(

@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 
 from models.audio import decode
+from models.audio_redact import Listen, RedactedRecording, redact_recording
 from models.errors import InvalidInput, NoSpeech
 from models.images import ImageLimits
 from models.redaction.asked import answering
@@ -24,7 +25,7 @@ from models.redaction.tails import judged_behind, open_tail, readings_behind
 from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
-from models.speech.windows import plan_windows
+from models.speech.windows import Span, plan_windows
 from models.text import RawText, RedactedText, TextSource
 from models.vision.codes import ZxingCodeReader
 from models.vision.faces import YunetFaceDetector
@@ -91,6 +92,7 @@ class SpeechWorker:
         self._ask = ask_redaction
         self._turns = Workshop("speech", 1)  # neither engine takes concurrent calls
         self._helpers = Workshop("speech-helper", config.max_ongoing)
+        self._mutes = Workshop("speech-mute", 1)  # waits for the two others, so it must not take a thread of theirs
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
@@ -123,38 +125,63 @@ class SpeechWorker:
                 compute_s=heard.compute_s,
             )
 
-    async def recording(self, data: bytes, language: str, whose: Whose = NOBODY) -> RecordingResult:
-        """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``.
+    async def recording(
+        self, data: bytes, language: str, whose: Whose = NOBODY, keep_redacted: bool = False
+    ) -> RecordingResult:
+        """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``."""
+        with Border("speech"):
+            samples = await self._helpers.run(decode, data)
+            options = SpeechOptions(language=language or None, word_times=keep_redacted)
+            heard = await self._listen(samples, options)
+            context = _spoken(heard.language)
+            texts = [segment.text for segment in heard.segments]
+            redactor = self._redactor(whose)
+            whole, written = await self._helpers.run(redact_pieces, texts, redactor, context)
+            muted: RedactedRecording | None = None
+            if keep_redacted:
+                again = self._listen_again(asyncio.get_running_loop())
+                muted = await self._mutes.run(redact_recording, samples, heard.segments, redactor, context, again)
+            timed = zip(heard.segments, written, strict=True)
+            return RecordingResult(
+                text=whole,
+                language=heard.language,
+                audio_s=heard.audio_s,
+                compute_s=heard.compute_s,
+                segments=tuple((segment.start_s, segment.end_s, text) for segment, text in timed),
+                redacted=muted,
+            )
+
+    async def _listen(self, samples: Samples, options: SpeechOptions) -> Transcript:
+        """Recognise a whole recording.
 
         The engine is asked for one window at a time, so that a live stream waits for one of them at most.
         """
-        with Border("speech"):
-            samples = await self._helpers.run(decode, data)
-            spans = await self._helpers.run(lambda: plan_windows(self._vad.probabilities(samples), len(samples)))
-            options = SpeechOptions(language=language or None)
-            segments: list[Segment] = []
-            compute_s = 0.0
-            for span in spans:
-                try:
-                    heard = await self._turns.run(self._engine.transcribe, samples[span.start : span.end], options)
-                except NoSpeech:
-                    continue
-                options = replace(options, language=heard.language)
-                compute_s += heard.compute_s
-                segments += [_moved(segment, span.start / SAMPLE_RATE_HZ) for segment in heard.segments]
-            if not segments:
-                raise NoSpeech("Nobody speaks in the recording.")
-            context = _spoken(options.language)
-            texts = [segment.text for segment in segments]
-            whole, written = await self._helpers.run(redact_pieces, texts, self._redactor(whose), context)
-            timed = zip(segments, written, strict=True)
-            return RecordingResult(
-                text=whole,
-                language=options.language or "",
-                audio_s=len(samples) / SAMPLE_RATE_HZ,
-                compute_s=compute_s,
-                segments=tuple((segment.start_s, segment.end_s, text) for segment, text in timed),
-            )
+
+        def plan() -> list[Span]:
+            probabilities = self._vad.probabilities(samples)
+            return plan_windows(np.ones_like(probabilities) if options.everything else probabilities, len(samples))
+
+        segments: list[Segment] = []
+        compute_s = 0.0
+        for span in await self._helpers.run(plan):
+            try:
+                heard = await self._turns.run(self._engine.transcribe, samples[span.start : span.end], options)
+            except NoSpeech:
+                continue
+            options = replace(options, language=heard.language)
+            compute_s += heard.compute_s
+            segments += [_moved(segment, span.start / SAMPLE_RATE_HZ) for segment in heard.segments]
+        if not segments:
+            raise NoSpeech("Nobody speaks in the recording.")
+        return Transcript(tuple(segments), options.language or "", len(samples) / SAMPLE_RATE_HZ, compute_s)
+
+    def _listen_again(self, loop: asyncio.AbstractEventLoop) -> Listen:
+        """``_listen`` for a helper thread."""
+
+        def listen(samples: Samples, options: SpeechOptions) -> Transcript:
+            return asyncio.run_coroutine_threadsafe(self._listen(samples, options), loop).result()
+
+        return listen
 
     async def _final(
         self, heard: Transcript, state: PartialState, context: RedactionContext
@@ -292,4 +319,5 @@ def _confidence(segments: tuple[Segment, ...]) -> float:
 
 
 def _moved(segment: Segment, by_s: float) -> Segment:
-    return replace(segment, start_s=segment.start_s + by_s, end_s=segment.end_s + by_s)
+    words = tuple(replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in segment.words)
+    return replace(segment, start_s=segment.start_s + by_s, end_s=segment.end_s + by_s, words=words)

@@ -208,7 +208,15 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
         Listener(settings.address, services, lifecycle, metrics),
         runner,
         build_handlers(
-            ledger, spool, gateway, assistant, recommender, hub, pictures=settings.pictures_dir, clock=clock
+            ledger,
+            spool,
+            gateway,
+            assistant,
+            recommender,
+            hub,
+            pictures=settings.pictures_dir,
+            clock=clock,
+            keep_recordings=settings.keep_redacted_recordings,
         ),
         intake,
         hub,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.audio_redact import RedactedRecording
 from models.errors import Conflict, VestibuleError
 from models.redaction.types import Whose
 from models.text import RedactedText
@@ -47,7 +48,7 @@ HISTORY_TURNS = 12
 BEGUN, HANDED_OVER, READ = 0.1, 0.5, 0.9
 """Progress of an upload: taken up, decrypted and given to a worker, read and waiting to be stored."""
 
-_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png"}
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "audio/flac": "flac"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,15 @@ class ReadUpload(Handler):
     deadline_s = RECORDING_TIMEOUT_S + 60.0
 
     def __init__(
-        self, ledger: Ledger, spool: Spool, gateway: Gateway, hub: WatchHub, pictures: Path, clock: Clock
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        gateway: Gateway,
+        hub: WatchHub,
+        pictures: Path,
+        clock: Clock,
+        *,
+        keep_recordings: bool = False,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -74,6 +83,7 @@ class ReadUpload(Handler):
         self._hub = hub
         self._pictures = pictures
         self._clock = clock
+        self._keep_recordings = keep_recordings
 
     async def run(self, job: JobRow) -> Outcome[UploadRow]:
         """See ``Handler``."""
@@ -144,18 +154,36 @@ class ReadUpload(Handler):
     async def _read(self, job: JobRow, upload: UploadRow, content: bytes, language: str, whose: Whose) -> _Reading:
         if not upload.media_type.startswith("image/"):
             heard = await self._gateway.read_recording(
-                content, language=language, timeout_s=RECORDING_TIMEOUT_S, whose=whose
+                content,
+                language=language,
+                timeout_s=RECORDING_TIMEOUT_S,
+                whose=whose,
+                keep_redacted=self._keep_recordings,
             )
             await self._progress(upload.id, READ)
-            return _Reading(heard.text, heard.compute_s, {})
+            columns = await self._keep(job, heard.redacted) if heard.redacted else {}
+            return _Reading(heard.text, heard.compute_s, columns)
         page = await self._gateway.read_picture(
             content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S, whose=whose
         )
         await self._progress(upload.id, READ)
-        # Named by the job: an attempt that is repeated writes the same file again, and leaves none behind.
-        name = f"{job.id}.{_EXTENSIONS.get(page.image_mime, 'bin')}"
-        await asyncio.to_thread(_store_picture, self._pictures, name, page.image)
+        name = await self._store(job, page.image_mime, page.image)
         return _Reading(page.text, page.compute_s, _picture_columns(name, page))
+
+    async def _keep(self, job: JobRow, muted: RedactedRecording) -> dict[str, Any]:
+        name = await self._store(job, muted.media_type, muted.data)
+        return {
+            "picture_path": name,
+            "picture_mime": muted.media_type,
+            "picture_bytes": len(muted.data),
+            "painted": len(muted.muted),
+        }
+
+    async def _store(self, job: JobRow, media_type: str, content: bytes) -> str:
+        # Named by the job: an attempt that is repeated writes the same file again, and leaves none behind.
+        name = f"{job.id}.{_EXTENSIONS.get(media_type, 'bin')}"
+        await asyncio.to_thread(_store_file, self._pictures, name, content)
+        return name
 
     async def _progress(self, upload_id: str, progress: float) -> None:
         row = await self._ledger.write(lambda cursor: uploads.set_progress(cursor, upload_id, self._clock(), progress))
@@ -165,7 +193,7 @@ class ReadUpload(Handler):
         self._hub.publish(row, row.session_id, row.id)
 
 
-def _store_picture(folder: Path, name: str, content: bytes) -> None:
+def _store_file(folder: Path, name: str, content: bytes) -> None:
     with disk_errors():
         make_private_folder(folder)
         write_atomically(folder / name, content)
@@ -266,6 +294,7 @@ def build_handlers(
     *,
     pictures: Path,
     clock: Clock,
+    keep_recordings: bool = False,
 ) -> Sequence[Handler]:
     """One handler for each kind of job.
 
@@ -276,11 +305,12 @@ def build_handlers(
         assistant: Writes replies.
         recommender: Writes records.
         hub: Hears of results.
-        pictures: Folder of the redacted pictures.
+        pictures: Folder of the redacted pictures and recordings.
         clock: The time now.
+        keep_recordings: Whether recordings are kept once they are muted.
     """
     return (
-        ReadUpload(ledger, spool, gateway, hub, pictures, clock),
+        ReadUpload(ledger, spool, gateway, hub, pictures, clock, keep_recordings=keep_recordings),
         ProposeRecord(ledger, recommender),
         WriteReply(ledger, gateway, assistant, hub, clock),
     )

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     spool_key: SecretStr = Field(
         SecretStr(""), description="Base64 of 32 bytes; empty generates one into the state folder."
     )
+    keep_redacted_recordings: bool = Field(
+        False, description="Keep recordings with their personal words muted, once a second hearing finds none."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
     drain_s: float = Field(4.0, gt=0, description="How long open calls may go on after SIGTERM.")

@@ -97,6 +97,28 @@ def _kind_value(name: str) -> media_pb2.MediaKind.ValueType:
     return media_pb2.MediaKind.Value(f"{_KIND_PREFIX}{(name or 'unspecified').upper()}")
 
 
+def is_recording(media_type: str) -> bool:
+    """Whether a redacted file is a recording; what else there is are pictures."""
+    return media_type.startswith("audio/")
+
+
+def redacted_file(row: UploadRow, size_bytes: int) -> media_pb2.DownloadRedactedResponse:
+    """The description that a redacted file begins with."""
+    if is_recording(row.picture_mime):
+        recording = media_pb2.RedactedRecording(
+            media_type=row.picture_mime, size_bytes=size_bytes, muted_count=row.painted
+        )
+        return media_pb2.DownloadRedactedResponse(recording=recording)
+    image = media_pb2.RedactedImage(
+        media_type=row.picture_mime,
+        size_bytes=size_bytes,
+        width=row.picture_width,
+        height=row.picture_height,
+        painted_count=row.painted,
+    )
+    return media_pb2.DownloadRedactedResponse(image=image)
+
+
 def upload(row: UploadRow) -> media_pb2.Upload:
     """An upload as it is now."""
     message = media_pb2.Upload(
@@ -107,7 +129,8 @@ def upload(row: UploadRow) -> media_pb2.Upload:
         progress=row.progress,
         size_bytes=row.size_bytes,
         media_type=row.media_type,
-        has_redacted_image=bool(row.picture_path),
+        has_redacted_image=bool(row.picture_path) and not is_recording(row.picture_mime),
+        has_redacted_recording=bool(row.picture_path) and is_recording(row.picture_mime),
         attempts=row.attempts,
         failure_reason=row.failure_reason,
         create_time=timestamp(row.create_time),

@@ -25,12 +25,14 @@ class SpeechOptions:
         vocabulary: Words to expect, site names and the like.
         word_times: Whether the caller needs times of single words.
         beam_size: 1 is greedy.
+        everything: Listen to all of it, also where the detector thinks that nobody speaks.
     """
 
     language: str | None = None
     vocabulary: tuple[str, ...] = ()
     word_times: bool = False
     beam_size: int = 1
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)

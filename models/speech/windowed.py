@@ -109,6 +109,8 @@ class WindowedEngine(abc.ABC):
             raise InvalidInput("The speech model does not know that language.", reason="UNKNOWN_LANGUAGE")
         began = self._clock()
         probabilities = self._vad.probabilities(samples)
+        if options.everything:
+            probabilities = np.ones_like(probabilities)
         segments: list[Segment] = []
         language = options.language
         for window in plan_windows(probabilities, len(samples), self._rules):

@@ -66,20 +66,12 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     ) -> AsyncIterator[media_pb2.DownloadRedactedResponse]:
         row = await self._get(request.upload_id)
         if not row.picture_path:
-            raise Conflict("There is no redacted picture of this upload.", reason="NO_PICTURE")
+            raise Conflict("There is no redacted picture or recording of this upload.", reason="NO_PICTURE")
         try:
             content = await asyncio.to_thread((self._pictures / row.picture_path).read_bytes)
         except FileNotFoundError as exc:
-            raise NotFound("The redacted picture is not there any more.", reason="PICTURE_GONE") from exc
-        yield media_pb2.DownloadRedactedResponse(
-            image=media_pb2.RedactedImage(
-                media_type=row.picture_mime,
-                size_bytes=len(content),
-                width=row.picture_width,
-                height=row.picture_height,
-                painted_count=row.painted,
-            )
-        )
+            raise NotFound("The redacted file is not there any more.", reason="PICTURE_GONE") from exc
+        yield wire.redacted_file(row, len(content))
         for start in range(0, len(content), DOWNLOAD_CHUNK_BYTES):
             yield media_pb2.DownloadRedactedResponse(data=content[start : start + DOWNLOAD_CHUNK_BYTES])
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from models.audio_redact import RedactedRecording
 from models.errors import DeadlineExceeded, NoSpeech, VestibuleError
 from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.speech.types import SAMPLE_RATE_HZ
@@ -105,7 +106,7 @@ class FakeGateway:
         return scripted if isinstance(scripted, SpeechStep) else self._listen(window)
 
     async def read_recording(
-        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY
+        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY, keep_redacted: bool = False
     ) -> RecordingResult:
         """See ``Gateway``."""
         scripted = await self._arrive(Call("read_recording", data, timeout_s, language, whose))
@@ -114,7 +115,9 @@ class FakeGateway:
         if not any(data):
             raise NoSpeech("Nobody speaks in the recording.")
         text = redacted(self.spoken)
-        return RecordingResult(text, language or "en", audio_s=4.0, compute_s=0.1, segments=((0.0, 4.0, text),))
+        muted = RedactedRecording(b"fLaC muted", "audio/flac", 4.0, ((1.0, 2.0),)) if keep_redacted else None
+        segments = ((0.0, 4.0, text),)
+        return RecordingResult(text, language or "en", audio_s=4.0, compute_s=0.1, segments=segments, redacted=muted)
 
     async def read_picture(
         self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY

@@ -84,10 +84,21 @@ async def test_a_recording_comes_back_redacted(gateway: RayGateway) -> None:
     data = (DATA / "visit.webm").read_bytes()
     result = await gateway.read_recording(data, language="", timeout_s=60)
     assert_clean(result, "visit")
+    assert result.redacted is None
     assert result.language == "en"
     assert result.text.counts["NAME"] >= 1
     assert result.segments
     assert all(0 <= start_s < end_s <= result.audio_s for start_s, end_s, _text in result.segments)
+
+
+async def test_a_recording_that_is_to_be_kept_comes_back_muted(gateway: RayGateway) -> None:
+    data = (DATA / "visit.wav").read_bytes()
+    result = await gateway.read_recording(data, language="en", timeout_s=120, keep_redacted=True)
+    assert_clean(result, "visit")
+    assert result.redacted is not None
+    assert len(result.redacted.muted) >= 2
+    again = await gateway.read_recording(result.redacted.data, language="en", timeout_s=60)
+    assert not again.text.counts
 
 
 async def test_typed_text_comes_back_redacted(gateway: RayGateway) -> None:

@@ -95,7 +95,7 @@ async def test_each_call_goes_to_its_worker(workers: HandMade) -> None:
     await gateway.redact(texts, context, timeout_s=1)
     assert workers.asked == [
         ("speech", "step", (window,)),
-        ("speech", "recording", (b"sound", "en", NOBODY)),
+        ("speech", "recording", (b"sound", "en", NOBODY, False)),
         ("vision", "picture", (b"picture", "meter", whose)),
         ("redaction", "redact", (texts, context)),
     ]

@@ -63,6 +63,7 @@ class World:
     assistant: FakeAssistant = field(default_factory=FakeAssistant)
     attempts: list[JobDetails] = field(default_factory=list)
     more_handlers: list[Handler] = field(default_factory=list)
+    keep_recordings: bool = False
 
     def __post_init__(self) -> None:
         self.ledger = Ledger.open(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
@@ -105,6 +106,7 @@ class World:
             self.hub,
             pictures=self.pictures,
             clock=self.clock,
+            keep_recordings=self.keep_recordings,
         )
         return await self.runner.start([*built, *self.more_handlers])
 

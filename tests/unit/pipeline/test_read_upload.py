@@ -7,10 +7,12 @@ import pytest
 
 from models.errors import BrokenMedia, InternalError, NoSpeech, TooLarge, VestibuleError, WorkerLost
 from models.retry import POLICIES
+from ray_tasks.types import RecordingResult
+from server import wire
 from server.ledger import dead_letters, events, jobs
 from server.ledger.types import JobState, UploadRow, UploadState
 from server.uploads.spool import Spool
-from tests.fakes.gateway import FakeGateway
+from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.pipeline.conftest import JPEG, WAV, World
 
 
@@ -42,6 +44,36 @@ async def test_a_recording_becomes_text(world: World) -> None:
     assert "[REDACTED_NAME]" in done.text.value
     assert (done.picture_path, done.picture_bytes) == ("", 0)
     assert world.gateway.called("read_recording")[0].argument == WAV
+
+
+async def test_a_muted_recording_is_kept_where_that_is_asked_for(world: World) -> None:
+    world.keep_recordings = True
+    await world.start()
+    upload = await world.upload(WAV, kind="recording")
+    await world.settle()
+    done = await world.uploaded(upload.id)
+    assert (done.picture_mime, done.painted) == ("audio/flac", 1)
+    kept = [path.read_bytes() for path in world.pictures.iterdir()]
+    assert kept == [(world.pictures / done.picture_path).read_bytes()]
+    assert len(kept[0]) == done.picture_bytes
+    message = wire.upload(done)
+    assert (message.has_redacted_recording, message.has_redacted_image) == (True, False)
+    description = wire.redacted_file(done, done.picture_bytes)
+    assert description.WhichOneof("payload") == "recording"
+    assert (description.recording.media_type, description.recording.muted_count) == ("audio/flac", 1)
+
+
+async def test_a_recording_that_could_not_be_proven_safe_leaves_nothing(world: World) -> None:
+    world.keep_recordings = True
+    unproven = RecordingResult(redacted("my name is Maria"), "en", audio_s=4.0, compute_s=0.1)
+    world.gateway.will("read_recording", unproven)
+    await world.start()
+    upload = await world.upload(WAV, kind="recording")
+    await world.settle()
+    done = await world.uploaded(upload.id)
+    assert (done.state, done.picture_path) == (UploadState.DONE, "")
+    assert not world.pictures.exists()
+    assert not wire.upload(done).has_redacted_recording
 
 
 async def test_progress_is_published(world: World) -> None:

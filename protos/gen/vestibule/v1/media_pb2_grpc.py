@@ -84,7 +84,8 @@ class MediaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadRedacted(self, request, context):
-        """Streams the redacted picture: its description first, then its bytes.
+        """Streams the redacted picture, or the muted recording where the server keeps it: its description first, then its
+        bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
