@@ -156,7 +156,9 @@ def merge(entities: Iterable[Entity]) -> list[Entity]:
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if merged and entity.start < merged[-1].end:
             last = merged[-1]
-            best = max(last, entity, key=lambda e: (e.type != UNREADABLE, e.end - e.start, e.score))
+            best = max(
+                last, entity, key=lambda e: (e.type != UNREADABLE, e.end - e.start, e.replacement != "", e.score)
+            )
             merged[-1] = replace(best, start=last.start, end=max(last.end, entity.end))
         else:
             merged.append(entity)

@@ -20,6 +20,9 @@ from ray_tasks.types import ClusterConfig, WorkerConfig
 DATA = Path(__file__).parent.parent / "data"
 WEIGHTS = platformdirs.user_cache_path("vestibule") / "weights"
 
+POLICIES = "clients: {hashing-app: {operators: {NAME: hash, PHONE: mask, EMAIL: keep}}}"
+"""Everybody else has the strict default."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything in this folder starts Ray and needs the weights."""
@@ -39,6 +42,7 @@ def small_config(folder: Path, **changes: Any) -> ClusterConfig:
             "weights_dir": str(WEIGHTS),
             "carry_key_path": str(folder / "workers" / "carry.key"),
             "num_cpus": 2,
+            "redaction_policies": POLICIES,
             **changes,
         }
     )
