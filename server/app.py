@@ -85,6 +85,7 @@ def run(settings: Settings) -> int:
 async def _serve(settings: Settings) -> None:
     began = time.monotonic()
     check_address(settings.address, allow_plaintext=settings.allow_plaintext)
+    _policies(settings.redaction.policy_file)
     told_to_end = asyncio.Event()
     _take_signals(told_to_end)
     async with AsyncExitStack() as stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ import server.app
 from models.errors import InternalError, NotFound, Unavailable, VestibuleError
 from server.llm.client import llm_breaker
 from server.services.admin import AdminService
-from server.settings import Settings
+from server.settings import RedactionSettings, Settings
 
 
 @pytest.mark.parametrize(("address", "reason"), [("nonsense", "ADDRESS_INVALID"), ("192.0.2.1:1", "PLAINTEXT_REFUSED")])
@@ -22,6 +23,21 @@ def test_a_wrong_setting_is_one_line(address: str, reason: str, capsys: pytest.C
     assert out == ""
     assert err.count("\n") == 1
     assert f"[{reason}]" in err
+
+
+def test_a_wrong_policy_ends_the_start_before_anything_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text("clients: {acme: {operators: {NAME: burn}}}", encoding="utf-8")
+    settings = Settings(data_dir=tmp_path / "data", redaction=RedactionSettings(policy_file=policies))
+    assert server.app.run(settings) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "clients.acme.operators.NAME" in err
+    assert "burn" not in err
+    assert "[POLICY_INVALID]" in err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

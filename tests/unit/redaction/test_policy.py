@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
+from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
 from models.redaction.pieces import redact_pieces
 from models.redaction.policy_file import load_policies, parse_policies
@@ -212,6 +213,20 @@ def test_identities_and_keys() -> None:
     assert identity_of("NAME", "Dr") == "dr"
     one, two = session_key(KEY, Whose("a", "b")), session_key(KEY, Whose("ab", ""))
     assert hashed("NAME", "maria", one) != hashed("NAME", "maria", two) or one != two
+
+
+def test_partials_show_what_the_policy_writes_and_never_take_it_back() -> None:
+    partials = PartialRedactor(redactor("default: {operators: {NAME: hash, PHONE: mask}}"))
+    words = (
+        "hello this is Maria Lopez and you can call me on 415-555-0132 at any time of the day please thank you"
+    words = said.split()
+    )
+    speech, state, shown = context(source=TextSource.SPEECH), PartialState(), ""
+    for count in range(1, len(words) + 1):
+        text, state = partials.step(state, RawText(" ".join(words[:count])), speech)
+        assert text.value.startswith(shown)
+        shown = text.value
+    assert re.search(r"this is \[REDACTED_NAME_[0-9a-f]{4}\] and you can call me on \*\*\*0132 at", shown)
 
 
 EVERYTHING = """
