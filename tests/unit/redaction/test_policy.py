@@ -217,10 +217,8 @@ def test_identities_and_keys() -> None:
 
 def test_partials_show_what_the_policy_writes_and_never_take_it_back() -> None:
     partials = PartialRedactor(redactor("default: {operators: {NAME: hash, PHONE: mask}}"))
-    words = (
-        "hello this is Maria Lopez and you can call me on 415-555-0132 at any time of the day please thank you"
+    said = "hello this is Maria Lopez and you can call me on 415-555-0132 at any time of the day please thank you"
     words = said.split()
-    )
     speech, state, shown = context(source=TextSource.SPEECH), PartialState(), ""
     for count in range(1, len(words) + 1):
         text, state = partials.step(state, RawText(" ".join(words[:count])), speech)
