@@ -202,12 +202,18 @@ def test_faces_are_painted_with_the_head_around_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document_type", "scores", "faces"),
-    [("meter", (0.95, 0.95), 0), ("meter", (0.95, 0.4), 1), ("meter", (), 1), ("", (0.95, 0.95), 1)],
+    ("document_type", "sure", "scores", "faces"),
+    [
+        ("meter", 0.8, (0.95, 0.95), 0),
+        ("meter", 0.8, (0.95, 0.4), 1),
+        ("meter", 0.8, (), 1),
+        ("meter", 0.55, (), 0),
+        ("", 0.55, (0.95, 0.95), 1),
+    ],
 )
-def test_the_face_of_a_meter_is_none(document_type: str, scores: tuple[float, ...], faces: int) -> None:
+def test_the_face_of_a_meter_is_none(document_type: str, sure: float, scores: tuple[float, ...], faces: int) -> None:
     lines = [replace(line("04821,7", 420, 120 + 40 * n), score=score) for n, score in enumerate(scores)]
-    beside = Beside(faces=[Face(box(400, 100, 200, 200), 0.8)])
+    beside = Beside(faces=[Face(box(400, 100, 200, 200), sure)])
     page = redact_page(WHITE, lines, PhraseRedactor({}), document_type, beside=beside)
     assert page.painted_kinds.get("face", 0) == faces
 
