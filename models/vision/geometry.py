@@ -48,6 +48,13 @@ def text_height(box: Box) -> float:
     return float(((x3 - x0) ** 2 + (y3 - y0) ** 2) ** 0.5)
 
 
+def lies_in(inner: Box, outer: Box) -> bool:
+    """Whether the middle of a box lies in another one, which may be turned."""
+    x, y = centre(inner)
+    edges = zip(outer, (*outer[1:], outer[0]), strict=True)
+    return all((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) >= 0 for (x0, y0), (x1, y1) in edges)
+
+
 def rows(lines: Sequence[OcrLine]) -> list[list[int]]:
     """Indices of the lines that stand beside each other, row by row from top to bottom, left to right in a row.
 

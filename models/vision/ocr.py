@@ -20,6 +20,9 @@ import numpy as np
 from models.errors import InternalError, WeightsError
 from models.text import RawText
 from models.vision.geometry import rows, stretch
+from models.vision.look import is_paper, read_steps, text_map
+from models.vision.register import Reading, RegisterReader, reading_line, settled
+from models.vision.strips import lines_of_boxes, lines_of_map
 from models.vision.types import Box, OcrLine, OcrPage, OcrWord, Pixels
 
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
@@ -29,6 +32,8 @@ LEAST_SIDE_PX: Final = 48  # the recognizer's own height
 # Longest side to shortest. The detector enlarges the shorter side to 736 pixels: a strip of 3 x 4000 would become
 # 736 x 20,000 and take a minute, or be scaled to no width at all before, which fails.
 THINNEST: Final = 6
+# Print on a meter is large: it is found in a picture of half the pixels, which pays for the look at its register.
+METER_SHARE: Final = 0.72
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class RapidOcrEngine:
         self._lock = threading.Lock()
         self._device = "cuda" if _wants_cuda(self._options) else "cpu"
         self._ocr = _load(self._options, cuda=self._device == "cuda")
+        self._registers = RegisterReader(self._options.threads)
 
     @property
     def name(self) -> str:
@@ -73,6 +79,8 @@ class RapidOcrEngine:
 
     def read(self, pixels: Pixels) -> list[OcrLine]:
         """Read one picture, lines from top to bottom, words with their boxes.
+
+        When a meter's register is found, its reading comes before them: ``reading 00042 .917``.
 
         Raises:
             InternalError: ONNX Runtime failed.
@@ -94,11 +102,16 @@ class RapidOcrEngine:
             with self._lock:
                 # The models were trained on OpenCV's channel order.
                 image, record = self._ocr.preprocess_img(np.ascontiguousarray(padded[..., ::-1]))
-                found, turned, texts, _ = self._ocr.run_ocr_steps(image, record)
+                may_be_meter = not is_paper(image)
+                reading = self._reading(image) if may_be_meter else None
+                found, turned, texts = read_steps(self._ocr, image, record, METER_SHARE if reading else 1.0)
+                if may_be_meter and reading is None and found.boxes is not None:
+                    reading = self._registers.read(image, lines_of_boxes(found.boxes))
         except ONNXRuntimeError as exc:
             raise InternalError("The OCR models failed on this picture.") from exc
+        shown = [] if reading is None else [reading_line(reading, width / image.shape[1], height / image.shape[0])]
         if found.boxes is None or texts.txts is None:
-            return OcrPage(())
+            return OcrPage(tuple(shown))
         boxes = map_boxes_to_original(np.asarray(found.boxes, np.float64), record, height, width)
         upside_down = _upside_down(turned.cls_res, len(boxes), float(self._ocr.cfg.Cls.cls_thresh))
         lines = [
@@ -111,12 +124,18 @@ class RapidOcrEngine:
             for text, box in zip(texts.txts, boxes, strict=True)
             if not text.strip()
         ]
+        shown, others = settled(shown, [*lines, *blank])
         least = self._options.least_score
-        legible = [line for line in lines if line.score >= least]
+        legible = [line for line in others if line.score >= least]
         return OcrPage(
-            tuple(legible[i] for row in rows(legible) for i in row),
-            (*(line for line in lines if line.score < least), *blank),
+            (*shown, *(legible[i] for row in rows(legible) for i in row)),
+            tuple(line for line in others if line.score < least),
         )
+
+    def _reading(self, image: Pixels) -> Reading | None:
+        """The reading of a register that shows at a glance."""
+        height, width = image.shape[:2]
+        return self._registers.read(image, lines_of_map(text_map(self._ocr, image), width, height))
 
 
 def _padded(pixels: Pixels) -> Pixels:

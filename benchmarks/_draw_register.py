@@ -1,0 +1,418 @@
+"""Draws the registers of meters, and what is not one, as narrow strips with the digits that they show.
+
+Nothing in here was photographed. Drums turn as real ones do: the last one steadily, each next one while the one below
+goes from 9 to 0, so that halves of two digits stand in a window; the label is the digit that is leaving. Frames, gaps
+with teeth, red or white decimals, shadows, glare, haze, blur, noise and JPEG are drawn by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from models.vision.strips import STRIP_HEIGHT, STRIP_WIDTH
+from models.vision.types import Pixels
+
+Colour = npt.NDArray[np.float64]
+Canvas = npt.NDArray[np.float32]
+
+NEGATIVE_SHARE: Final = 0.2
+UPSIDE_DOWN_SHARE: Final = 0.1
+DIGITS: Final = "0123456789"
+LETTERS: Final = "ABCDEFGHKLMNOPRSTUVXYZabcdefghiklmnoprstuvxyz0123456789-.,/="
+UNUSUAL_FACES: Final = ("It.", "Italic", "Thin", "ExtraLight", "Black")
+OTHERS: Final = (0.45, 0.15, 0.15, 0.1, 0.15)  # print, bars, texture, sticks, bare ground
+TURNING_FROM: Final = 0.88  # of the turn of the drum below
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A drawing with more around it than a strip shows.
+
+    Attributes:
+        canvas: BGR, any size.
+        box: Left, top, right, bottom of the register, or of what is in its place.
+        label: 1 to 10 for black digits, 11 to 20 for red ones, left to right.
+        digit_height: Pixels.
+    """
+
+    canvas: Canvas
+    box: tuple[int, int, int, int]
+    label: list[int]
+    digit_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """Colours of a register, BGR."""
+
+    face: Colour
+    drum: Colour
+    ink: Colour
+    red_drum: Colour
+    red_ink: Colour
+    gap: Colour
+
+
+class RegisterArtist:
+    """Draws strips, the same ones for the same seed.
+
+    Args:
+        seed: Of every choice.
+        fonts: Folder with TrueType or OpenType faces for the digits and the print around; more make a better net.
+    """
+
+    def __init__(self, seed: int, fonts: Path) -> None:
+        self._chance = np.random.default_rng(seed)
+        found = sorted(p for p in fonts.rglob("*.[to]tf") if not any(k in p.name for k in UNUSUAL_FACES))
+        self._faces: list[Path | None] = [*found] or [None]
+        self._digits = [_font_digits(face) for face in (*found, None)] + _pen_digits()
+
+    def strip(self) -> tuple[Pixels, list[int]]:
+        """One strip, STRIP_HEIGHT x STRIP_WIDTH x 3, BGR, and its label; empty for what must not be read."""
+        sketch = self._register() if self._happens(1 - NEGATIVE_SHARE) else self._other()
+        if sketch.label and self._happens(UPSIDE_DOWN_SHARE):
+            sketch = _upside_down(sketch)
+        return self._spoil(self._photograph(sketch)), sketch.label
+
+    # Chance
+
+    def _between(self, low: float, high: float) -> float:
+        return float(self._chance.uniform(low, high))
+
+    def _happens(self, share: float) -> bool:
+        return bool(self._chance.random() < share)
+
+    def _colour(self, low: float, high: float, spread: float = 8) -> Colour:
+        colour: Colour = np.clip(self._between(low, high) + self._chance.normal(0, spread, 3), 0, 255)
+        return colour
+
+    # Registers
+
+    def _register(self) -> Sketch:
+        high = int(self._between(30, 46))
+        count = int(self._chance.choice([8, 8, 8, 8, 8, 7, 6, 5, 9]))
+        red = self._red_count(count)
+        pitch = min(high * self._between(0.72, 1.75), 600 / count)
+        paint = self._paint()
+        width = int(count * pitch + high * self._between(0.05, 0.45))
+        canvas: Canvas = np.empty((int(high * 3.2), width + high * 6, 3), np.float32)
+        canvas[:] = paint.face
+        window = high * self._between(1.02, 1.6)
+        left, middle = high * 3, canvas.shape[0] // 2
+        top, bottom = int(middle - window / 2), int(middle + window / 2)
+        if self._happens(0.75):
+            self._frame(canvas, (left, top, left + width, bottom), high, paint)
+        label = self._drums(canvas, (left, top, bottom), pitch, high, count - red, red, paint)
+        if self._happens(0.4):  # the upper edge throws a shadow
+            deep = int((bottom - top) * self._between(0.05, 0.3))
+            fading = np.linspace(self._between(0.3, 0.9), 1, deep)[:, None, None]
+            canvas[top : top + deep, left : left + width] *= fading
+        if red and self._happens(0.6):  # the comma
+            at = (int(left + (count - red) * pitch), int(bottom + high * self._between(0.05, 0.3)))
+            cv2.circle(canvas, at, int(high * self._between(0.05, 0.12)), _scalar(paint.ink), -1)
+        box = (left, top, left + width, bottom)
+        for _ in range(int(self._between(0, 3))):
+            self._print_beside(canvas, box, high, paint.face)
+        return Sketch(canvas, box, label, high)
+
+    def _red_count(self, count: int) -> int:
+        if count == 9:
+            return 3 if self._happens(0.5) else 4
+        return int(self._chance.choice([3, 3, 3, 3, 2, 1, 0] if count > 5 else [0, 0, 1, 2]))
+
+    def _paint(self) -> Paint:
+        dark = self._happens(0.3)
+        face = self._colour(20, 90, 10) if dark and self._happens(0.6) else self._colour(120, 235, 10)
+        drum = self._colour(10, 60, 6) if dark else self._colour(150, 250)
+        ink = self._colour(170, 255) if dark else self._colour(0, 70)
+        red = np.array([self._between(0, 80), self._between(0, 80), self._between(130, 240)])
+        if dark and self._happens(0.75):
+            red_drum, red_ink = red * self._between(0.5, 1), self._colour(190, 255, 10)
+        elif dark:
+            red_drum, red_ink = self._colour(170, 250), red
+        elif self._happens(0.12):
+            red_drum, red_ink = red, self._colour(180, 255, 10)
+        else:
+            red_drum, red_ink = drum, red
+        gap = self._colour(0, 110) if self._happens(0.6) else drum * 0.8 if self._happens(0.5) else face
+        return Paint(face, drum, ink, red_drum, red_ink, gap)
+
+    def _frame(self, canvas: Canvas, box: tuple[int, int, int, int], high: int, paint: Paint) -> None:
+        left, top, right, bottom = box
+        sides = [int(high * self._between(0.03, 0.4)) for _ in range(3)]
+        colour = self._colour(0, 255) if self._happens(0.5) else paint.gap
+        thick = -1 if self._happens(0.6) else int(self._between(1, 5))
+        cv2.rectangle(
+            canvas, (left - sides[0], top - sides[2]), (right + sides[1], bottom + sides[2]), _scalar(colour), thick
+        )
+
+    def _drums(
+        self,
+        canvas: Canvas,
+        place: tuple[int, int, int],
+        pitch: float,
+        high: int,
+        black: int,
+        red: int,
+        paint: Paint,
+    ) -> list[int]:
+        left, top, bottom = place
+        gap = pitch * self._between(0, 0.38)
+        wide = max(8, round(pitch - gap))
+        period = int(high * self._between(1.15, 1.7))
+        column = self._column(wide, high, period)
+        rising = not self._happens(0.06)
+        if not rising:
+            column = column.reshape(10, period, wide)[::-1].reshape(10 * period, wide)
+        digits, turns = self._counter(black, red)
+        loose, sunk = self._between(0, 0.16) * 0.5, self._between(-0.08, 0.08)
+        taller = high * self._between(0.1, 0.6) if self._happens(0.3) else 0.0  # the last window shows more of its drum
+        teeth = self._happens(0.4)
+        for index, turn in enumerate(turns):
+            is_last, is_red = index == black + red - 1, index >= black
+            low = bottom + int(taller) if is_last else bottom
+            up = top - int(taller * 0.3) if is_last and taller > high * 0.3 else top
+            middle = left + (index + 0.5) * pitch
+            around = ((turn + 0.5 if rising else 9.5 - turn) + self._chance.normal(0, loose) + sunk) * period
+            # The middle of the usual window stays where it is.
+            rows = around + np.arange(up, low) - (top + bottom) / 2
+            drum, ink = (paint.red_drum, paint.red_ink) if is_red else (paint.drum, paint.ink)
+            cell = self._drum(column[np.round(rows).astype(int) % (10 * period)], drum, ink)
+            start, end = int(middle - wide / 2), int(middle + pitch / 2)
+            if gap > 1:
+                canvas[up:low, int(middle - pitch / 2) : end] = paint.gap
+                if teeth:
+                    tooth = max(2, int((low - up) * self._between(0.1, 0.35)))
+                    for y in range(up + int(self._between(0, tooth)), low, 2 * tooth):
+                        canvas[y : y + tooth, start + wide : end] = paint.drum * 0.9
+            canvas[up:low, start : start + wide] = cell
+        return [digit + 1 + (10 if index >= black else 0) for index, digit in enumerate(digits)]
+
+    def _counter(self, black: int, red: int) -> tuple[list[int], list[float]]:
+        """Digits, most with leading zeros, and how far each drum has turned, in digits."""
+        digits = [int(d) for d in self._chance.integers(0, 10, black + red)]
+        zeros = int(min(black - 1, max(0, round(self._between(-0.6, black)))))
+        digits[:zeros] = [0] * zeros
+        turns = [0.0] * len(digits)
+        below = 0.0 if self._happens(0.25) else self._between(0, 1)  # some last drums click from digit to digit
+        for index in range(len(digits) - 1, -1, -1):
+            turns[index] = digits[index] + below
+            carry = max(0.0, below - TURNING_FROM) / (1 - TURNING_FROM) if digits[index] == 9 else 0.0
+            below = min(carry, 0.999)
+        return digits, turns
+
+    def _column(self, wide: int, high: int, period: int) -> Canvas:
+        """The ink of ten digits down a drum, in [0, 1]."""
+        glyphs = self._digits[int(self._chance.integers(len(self._digits)))]
+        glyph_wide = round(max(4.0, min(wide * 0.96, wide - 1.0, high * self._between(0.42, 0.75))))
+        column = np.zeros((10 * period, wide), np.float32)
+        x = (wide - glyph_wide) // 2
+        for digit, glyph in enumerate(glyphs):
+            y = digit * period + (period - high) // 2
+            small = cv2.resize(glyph, (glyph_wide, high), interpolation=cv2.INTER_AREA)
+            column[y : y + high, x : x + glyph_wide] = np.asarray(small, np.float32) / 255
+        return column
+
+    def _drum(self, ink_share: Canvas, drum: Colour, ink: Colour) -> npt.NDArray[np.float64]:
+        share = ink_share[..., None].astype(np.float64)
+        away = np.abs(np.linspace(-1, 1, len(share)))[:, None, None]
+        shaded: npt.NDArray[np.float64] = (drum * (1 - share) + ink * share) * (1 - away**2 * self._between(0, 0.5))
+        return shaded
+
+    # Print
+
+    def _print_beside(self, canvas: Canvas, box: tuple[int, int, int, int], high: int, face: Colour) -> None:
+        left, top, right, bottom = box
+        ink, size, kind = self._print_ink(face), high * self._between(0.4, 1.1), self._chance.random()
+        beside = (top + bottom) / 2 - size * self._between(0.2, 1)
+        if kind < 0.35:
+            unit = str(self._chance.choice(["m3", "M3", "m³", "м³"]))
+            self._write(canvas, unit, size, ink, right + high * self._between(0.2, 0.9), beside)
+        elif kind < 0.5:
+            self._write(canvas, self._word(1, 4), size, ink, left - high * self._between(1.2, 3), beside)
+        else:
+            above = kind < 0.75
+            y = top - high * self._between(0.1, 0.6) - size if above else bottom + high * self._between(0.15, 0.6)
+            self._write(canvas, self._word(2, 12), size, ink, left + self._between(-high, right - left), y)
+
+    def _print_ink(self, face: Colour) -> Colour:
+        if self._happens(0.2):
+            return np.array([self._between(0, 255), self._between(0, 120), self._between(0, 255)])
+        away = -1 if face.mean() > 110 else 1
+        ink: Colour = np.clip(face + away * self._between(60, 220), 0, 255)
+        return ink
+
+    def _word(self, fewest: int, most: int) -> str:
+        return "".join(LETTERS[i] for i in self._chance.integers(0, len(LETTERS), int(self._between(fewest, most))))
+
+    def _write(self, canvas: Canvas, text: str, size: float, ink: Colour, x: float, y: float) -> None:
+        face = self._faces[int(self._chance.integers(len(self._faces)))]
+        font = _font(face, max(9, int(size) // 3 * 3))
+        _, _, right, bottom = font.getbbox(text)
+        mask = Image.new("L", (int(right) + 2, int(bottom) + 2), 0)
+        ImageDraw.Draw(mask).text((0, 0), text, 255, font)
+        left, top = int(x), int(y)
+        share = (np.asarray(mask, np.float32) / 255)[max(0, -top) :, max(0, -left) :]
+        target = canvas[max(0, top) : max(0, top) + share.shape[0], max(0, left) : max(0, left) + share.shape[1]]
+        share = share[: target.shape[0], : target.shape[1], None]
+        target[:] = target * (1 - share) + ink * share
+
+    # What is no register
+
+    def _other(self) -> Sketch:
+        high = int(self._between(24, 46))
+        tall, wide = int(high * 3.2), int(high * self._between(10, 22))
+        face = self._colour(20, 245, 12)
+        canvas: Canvas = np.empty((tall, wide, 3), np.float32)
+        canvas[:] = face
+        kind = int(self._chance.choice(len(OTHERS), p=OTHERS))
+        ink = self._print_ink(face)
+        if kind < 4:
+            (self._print, self._bars, self._texture, self._sticks)[kind](canvas, high, ink)
+        middle = tall // 2
+        return Sketch(canvas, (wide // 4, middle - high // 2, wide * 3 // 4, middle + high // 2), [], high)
+
+    def _print(self, canvas: Canvas, high: int, ink: Colour) -> None:
+        tall, wide = canvas.shape[:2]
+        number = "".join(str(d) for d in self._chance.integers(0, 10, int(self._between(5, 13))))
+        text = self._word(3, 16) if self._happens(0.5) else number
+        for line, y, share in ((text, tall / 2 - high * 0.9, 1.0), (self._word(2, 12), tall / 2 + high * 0.6, 0.4)):
+            if self._happens(share):
+                self._write(canvas, line, high * self._between(0.9, 1.6), ink, self._between(0, wide * 0.4), y)
+
+    def _bars(self, canvas: Canvas, high: int, ink: Colour) -> None:
+        tall, wide = canvas.shape[:2]
+        half = int(high * self._between(0.4, 1.2))
+        x = self._between(0, wide * 0.4)
+        end = x + self._between(3, 8) * high
+        while x < end:
+            bar = int(self._between(1, 6))
+            cv2.rectangle(canvas, (int(x), tall // 2 - half), (int(x) + bar, tall // 2 + half), _scalar(ink), -1)
+            x += bar + self._between(1, 7)
+
+    def _texture(self, canvas: Canvas, _: int, __: Colour) -> None:
+        tall, wide = canvas.shape[:2]
+        grain = int(self._chance.integers(2, 14))
+        coarse = self._chance.normal(0, self._between(10, 60), (tall // grain + 2, wide // grain + 2, 3))
+        canvas += cv2.resize(coarse.astype(np.float32), (wide, tall), interpolation=cv2.INTER_CUBIC)
+
+    def _sticks(self, canvas: Canvas, high: int, _: Colour) -> None:
+        tall, wide = canvas.shape[:2]
+        for _n in range(int(self._between(1, 8))):
+            ends = [(int(self._between(0, wide)), int(self._between(0, tall))) for _end in range(2)]
+            colour = _scalar(self._chance.uniform(0, 255, 3))
+            cv2.line(canvas, ends[0], ends[1], colour, int(self._between(1, high * 0.6)))
+
+    # The camera
+
+    def _photograph(self, sketch: Sketch) -> Canvas:
+        """Cut the strip: of any size, a little askew and in perspective."""
+        left, top, right, bottom = sketch.box
+        down = self._between(12, 24) / sketch.digit_height
+        along = down * self._between(0.85, 1.18)
+        if (right - left) * along > STRIP_WIDTH - 8:
+            along = (STRIP_WIDTH - 8) * self._between(0.85, 1) / (right - left)
+        wide = (right - left) * along
+        free = max(3.0, STRIP_WIDTH - wide - 2)
+        start = self._between(2, free if self._happens(0.7) else min(40.0, free))
+        source = np.array([(left + right) / 2, (top + bottom) / 2 + self._chance.normal(0, 0.09) * sketch.digit_height])
+        lean, slope = self._chance.normal(0, 0.07), self._chance.normal(0, 0.022)
+        turn = np.array([[along, along * lean], [down * slope, down]])
+        move = np.array([start + wide / 2, STRIP_HEIGHT / 2]) - turn @ source
+        matrix = np.diag([2.0, 2.0, 1.0]) @ np.vstack([np.hstack([turn, move[:, None]]), [0, 0, 1]])
+        matrix[2, 0] = self._chance.normal(0, 0.00006) / down
+        size = (STRIP_WIDTH * 2, STRIP_HEIGHT * 2)
+        clipped = np.clip(sketch.canvas, 0, 255)
+        seen = cv2.warpPerspective(clipped, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(cv2.resize(seen, (STRIP_WIDTH, STRIP_HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
+
+    def _spoil(self, strip: Canvas) -> Pixels:
+        light: Any = self._light(strip)
+        kind = self._chance.random()
+        if kind < 0.55:
+            light = cv2.GaussianBlur(light, (0, 0), self._between(0.3, 1.2))
+        elif kind < 0.7:  # shaken
+            streak = np.zeros((5, 5), np.float32)
+            reach = int(self._chance.integers(1, 3))
+            cv2.line(streak, (2 - reach, int(self._chance.integers(1, 3))), (2 + reach, 2), 1, 1)
+            light = cv2.filter2D(light, -1, streak / streak.sum())
+        if self._happens(0.35):  # few pixels
+            share = self._between(0.4, 0.9)
+            few = cv2.resize(light, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+            light = cv2.resize(few, (STRIP_WIDTH, STRIP_HEIGHT), interpolation=cv2.INTER_LINEAR)
+        light = light * (1 + self._chance.normal(0, 0.07, 3)) * self._between(0.35, 1.15)
+        light = light + self._chance.normal(0, self._between(0, 6), light.shape)
+        strip_8: Pixels = np.clip(light, 0, 255).astype(np.uint8)
+        if self._happens(0.4):
+            _, packed = cv2.imencode(".jpg", strip_8, [cv2.IMWRITE_JPEG_QUALITY, int(self._between(25, 90))])
+            strip_8 = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+        return strip_8
+
+    def _light(self, strip: Canvas) -> Canvas:
+        if self._happens(0.6):  # uneven
+            coarse = self._chance.uniform(self._between(0.3, 0.9), 1.2, (2, int(self._chance.integers(2, 5))))
+            strip = strip * np.asarray(cv2.resize(coarse, (STRIP_WIDTH, STRIP_HEIGHT)), np.float32)[..., None]
+        if self._happens(0.25):  # glare
+            x, y = self._between(0, STRIP_WIDTH), self._between(0, STRIP_HEIGHT)
+            rows, columns = np.mgrid[:STRIP_HEIGHT, :STRIP_WIDTH]
+            near = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / self._between(6, 50) ** 2)
+            share = (near * self._between(0.2, 1)).astype(np.float32)[..., None]
+            strip = strip * (1 - share) + 255 * share
+        if self._happens(0.3):  # haze
+            strip = strip * self._between(0.4, 1) + self._between(0, 140) * self._between(0.2, 1)
+        return strip
+
+
+def _upside_down(sketch: Sketch) -> Sketch:
+    """The same register from the other end, which must not be read."""
+    left, top, right, bottom = sketch.box
+    tall, wide = sketch.canvas.shape[:2]
+    box = (wide - right, tall - bottom, wide - left, tall - top)
+    return Sketch(np.ascontiguousarray(sketch.canvas[::-1, ::-1]), box, [], sketch.digit_height)
+
+
+def _scalar(colour: Sequence[float] | Colour) -> tuple[float, ...]:
+    return tuple(float(c) for c in colour)
+
+
+@lru_cache(maxsize=4096)
+def _font(face: Path | None, size: int) -> Any:
+    """A face of a size in pixels; None is the one that comes with Pillow."""
+    return ImageFont.truetype(str(face), size) if face else ImageFont.load_default(size)
+
+
+def _font_digits(face: Path | None) -> list[Pixels]:
+    """Ten digits of a face, all of one size, large."""
+    font = _font(face, 200)
+    boxes = [font.getbbox(digit) for digit in DIGITS]
+    top, bottom = int(min(b[1] for b in boxes)), int(max(b[3] for b in boxes))
+    wide = int(max(b[2] - b[0] for b in boxes)) + 8
+    glyphs = []
+    for digit, (x0, _, x1, _) in zip(DIGITS, boxes, strict=True):
+        glyph = Image.new("L", (wide, bottom - top + 8), 0)
+        ImageDraw.Draw(glyph).text(((wide - (x1 - x0)) / 2 - x0, 4 - top), digit, 255, font)
+        glyphs.append(np.asarray(glyph))
+    return glyphs
+
+
+def _pen_digits() -> list[list[Pixels]]:
+    """OpenCV's digits of one pen stroke, which look engraved, in three widths of pen."""
+    found = []
+    for face in (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX):
+        for pen in (10, 16, 22):
+            glyphs = [np.zeros((220, 180), np.uint8) for _ in DIGITS]
+            for digit, glyph in zip(DIGITS, glyphs, strict=True):
+                cv2.putText(glyph, digit, (30, 180), face, 6, (255,), pen, cv2.LINE_AA)
+            used = np.max(glyphs, axis=0) > 0
+            rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+            found.append([g[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] for g in glyphs])
+    return found
