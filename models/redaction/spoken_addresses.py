@@ -10,6 +10,11 @@ _MAX_LOCAL_WORDS = 3
 _MAX_LOCAL_TOKENS = 120
 _MAX_DOMAIN_TOKENS = 24
 _MAX_WORDS_TO_DOT = 3
+_COUNTRY_LETTERS = 2
+_LONG_ENDINGS = frozenset(
+    "name shop online site tech store cloud email mobi world group club life blog health energy".split()
+)
+"""Last parts of hosts that are common words."""
 _BEFORE_PLACES = frozenset(
     """look meet come go going arrive stay staying see reach write send call text me you us it is are am be him her them
     of and or but on in by with from ist est es है""".split()
@@ -35,7 +40,7 @@ class AddressReader:
         domain, last = self._domain(at + 1, certain=certain)
         if not domain:
             return self._handle(at)
-        strong = certain or domain.rpartition(".")[2] in TOP_LEVEL or domain.startswith(tuple(SERVICES))
+        strong = certain or _may_end_host(domain.rpartition(".")[2]) or domain.startswith(tuple(SERVICES))
         first, local = self._local(at, floor, strong=strong)
         if not local:
             return self._handle(at)
@@ -74,11 +79,11 @@ class AddressReader:
             elif token.text == "." and parts[-1] and at + 1 < limit and self._words.tokens[at + 1].start == token.end:
                 parts.append("")
                 words_in_part = 0
-            elif len(parts) > 1 and not parts[-1] and token.text in TOP_LEVEL:
-                parts[-1] = token.text  # before letters, of which some have the name of a country: "punkt de"
+            elif len(parts) > 1 and not parts[-1] and _may_end_host(token.text):
+                parts[-1] = token.text  # whatever else the word may be: "punkt de", "dot to", "dot at"
                 words_in_part = 1
             elif piece := self._words.atom(token):
-                if words_in_part and parts[-1] and len(parts) > 1 and parts[-1] in TOP_LEVEL:
+                if words_in_part and len(parts) > 1 and (parts[-1] in TOP_LEVEL or len(parts[-1]) == _COUNTRY_LETTERS):
                     break
                 parts[-1] += piece
             elif token.text.isalnum() or WORD.fullmatch(token.text):
@@ -109,7 +114,7 @@ class AddressReader:
         for dot in range(at + 1, min(at + 1 + _MAX_WORDS_TO_DOT, len(tokens) - 1)):
             if self._words.sign(tokens[dot]) == "." and tokens[dot].text != ".":
                 last = tokens[dot + 1]
-                return certain or dot == at + 1 or last.text in TOP_LEVEL or bool(self._words.letter(last))
+                return certain or dot == at + 1 or _may_end_host(last.text) or bool(self._words.letter(last))
         return False
 
     def _with_path(self, domain: str, at: int) -> tuple[str, int]:
@@ -173,12 +178,25 @@ class AddressReader:
     def _is_tied(self, index: int) -> bool:
         """Whether the word for a sign stands before a word."""
         before = self._words.tokens[index - 1] if index else None
-        return before is not None and before.text.isalpha() and self._words.sign(before) in (".", "-", "_")
+        return (
+            before is not None
+            and WORD.fullmatch(before.text) is not None
+            and self._words.sign(before) in (".", "-", "_")
+        )
 
     def _starts_sentence(self, index: int, floor: int) -> bool:
         """Whether "a" or "i" is the article or the pronoun: nothing spelled before it and a word behind."""
         following = self._words.tokens[index + 1]
         return not self._words.atom(following) and not self._words.sign(following) and index > floor
+
+
+def _may_end_host(text: str) -> bool:
+    """Whether a word behind a dot can be the last part of a host: a country has two letters, ``com`` three."""
+    return (
+        text in TOP_LEVEL
+        or text in _LONG_ENDINGS
+        or (text.isascii() and text.isalpha() and len(text) in (_COUNTRY_LETTERS, 3))
+    )
 
 
 def _ascii(parts: list[str]) -> str:

@@ -53,7 +53,9 @@ def is_thing(view: View, start: int) -> bool:
 
 
 _ODD = r"(?:[ ,-]{1,2}(?:[A-ZÀ-ÖØ-Þ]{2,30}|[\d]{1,5}[a-z]{0,3}[A-Z]{1,20}|[A-Z](?![\w'])))"
-_RUN = re.compile(rf"(?<![\w'\u2019])(?:[A-ZÀ-ÖØ-Þ]{{2,3}}[ -])?[A-ZÀ-ÖØ-Þ]{{4,30}}(?![a-z'\u2019]){_ODD}{{0,8}}(?!\w)")
+_RUN = re.compile(
+    rf"(?<![\w'\u2019])(?:[A-ZÀ-ÖØ-Þ]{{1,3}}[ -]){{0,2}}[A-ZÀ-ÖØ-Þ]{{4,30}}(?![a-z'\u2019]){_ODD}{{0,8}}(?!\w)"
+)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 _LONG_ABBREVIATIONS = frozenset(

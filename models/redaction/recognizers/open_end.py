@@ -157,7 +157,7 @@ def _is_between(reader: Words, at: int) -> bool:
 def _is_said_sign(reader: Words, token: Token) -> bool:
     """Whether the token is a word for a sign that is nothing else in a sentence."""
     named = reader.sign(token)
-    return named in _WORD_SIGNS and token.text.isalpha() and token.text not in _COMMON_SIGNS
+    return named in _WORD_SIGNS and len(token.text) > 1 and token.text not in _COMMON_SIGNS
 
 
 OPEN_END = OpenEndRecognizer()
