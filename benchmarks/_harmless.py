@@ -8,22 +8,9 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
         (
             "en",
             """
-            Meter 391.478
             Meter 04821
-            Reading 58.169
             Water meter 12
             Serial 8837-A
-            at 3 50 p.m. or 4 a.m.
-            from 12:45 p.m. to quarter past five
-            on the 18th of Aug or the 2nd of Jun
-            i've paid by cheque at the branch
-            block the card and send a new one
-            how do i order a caesar salad
-            i wanna swim in the pool, is there a jacuzzi
-            it's gonna be seven people
-            how much did i spend at the Hilton and at Tesco
-            set up a direct debit with British Gas
-            the interest rate on my ISA
             is the Marriott near the Tate Gallery
             did Walmart and Home Depot charge me twice
             Cheers, bye for now
@@ -68,7 +55,6 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             "de",
             """
             Zähler 04821
-            Zählerstand 391,478
             Messung um 14 Uhr
             Ja, genau, am Dienstag
             Der Wasserzähler steht auf 04821,7 Kubikmetern.
@@ -92,7 +78,6 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             "es",
             """
             Contador 04821
-            Lectura 391,478
             Sí, el martes por la tarde
             El contador de agua marca 04821,7 metros cúbicos.
             Estoy en la estación de bombeo del Parque Norte.
@@ -108,7 +93,6 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             "fr",
             """
             Compteur 04821
-            Index 391,478
             Oui, mardi après-midi
             Le compteur d'eau indique 04821,7 mètres cubes.
             Je suis à la station de pompage du Parc Nord.
@@ -124,7 +108,6 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             "hi",
             """
             मीटर 04821
-            रीडिंग 391.478
             हाँ, मंगलवार को
             पानी के मीटर की रीडिंग चार हज़ार आठ सौ इक्कीस है।
             मीटर तहखाने में नीले दरवाज़े के पीछे लगा है।
@@ -143,3 +126,21 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
     )
     for line in lines.strip().splitlines()
 )
+
+_BRANDS = """
+Sainsbury's;Morrisons;John Lewis;Boots;Lloyds;Santander;Wells Fargo;Chase;Morgan Stanley;Charles Schwab;Goldman Sachs;
+Hilton;Radisson;Holiday Inn;Starbucks;Costa;McDonald's;Wendy's;Domino's;Nando's;Greggs;Ford;Mercedes;Porsche;Siemens;
+Bosch;Philips;Dell;Disney;Adidas;Chanel;Dior;Armani;Gucci;Louis Vuitton;Calvin Klein;Tommy Hilfiger;Harrods;Selfridges;
+Primark;Aldi;Edeka;Rossmann;Müller;Deichmann;Carrefour;Leclerc;Auchan;Zara;Mango;Tata;Bajaj;Mahindra;Walmart;Macy's;
+Trader Joe's;Dr Pepper;Jack Daniel's;Johnson and Johnson;Grundfos;Honeywell;Vodafone;Thames Water;Severn Trent"""
+_FRAMES = """is there a {} near the station;the refund from {} has not arrived;{} is closed on Sundays;
+I bought the pump at {};We ordered it from {};the valve was made by {};the meter by {} is broken;
+{} raised its prices again;my invoice from {} is wrong;the {} next to the town hall"""
+
+COMPANIES: tuple[tuple[str, str], ...] = tuple(
+    ("en", frame.strip().format(name if number % 3 else name.lower()))
+    for number, name in enumerate(_BRANDS.replace("\n", "").split(";"))
+    for place, frame in enumerate(_FRAMES.replace("\n", "").split(";"))
+    if (number + place) % 3 == 0
+)
+"""Shops, banks and makers that are called like people."""

@@ -51,8 +51,9 @@ _POSSESSIVE = re.compile(r"(?:['\u2019]s?|s)$")
 _SOUNDS = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
-        (r"(?<=.{3})a$", ""), (r"aa+", "a"), (r"ee+|y(?![aeiou])|ii+", "i"), (r"oo+|uu+", "u"),
-        (r"w", "v"), (r"c(?!h)", "k"), (r"q", "k"), (r"ph", "f"), (r"([bcdgjkpt])h", r"\1"), (r"sh", "s"), (r"z", "j"), (r"x", "ks"), (r"(.)\1+", r"\1"),
+        (r"(?<=.{3})a$", ""), (r"aa+", "a"), (r"ee+|y(?![aeiou])|ii+", "i"), (r"oo+|uu+", "u"), (r"w", "v"),
+        (r"c(?!h)", "k"), (r"q", "k"), (r"ph", "f"), (r"([bcdgjkpt])h", r"\1"), (r"sh", "s"), (r"z", "j"),
+        (r"x", "ks"), (r"(.)\1+", r"\1"),
     )
 )  # fmt: skip
 
