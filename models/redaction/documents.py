@@ -1,6 +1,7 @@
 """What the kind of a document, or the word itself, explains.
 
-The classifier takes "Meter" and "reading" for names and streets when a number stands behind them.
+The classifier takes "Meter" and "reading" for names and streets when a number stands behind them, and "at 12 30" for
+the number of a house.
 
 The face of a water meter is digits, sizes and units, and the classifier, which learned from letters and forms, takes
 them for telephone numbers and postcodes. On a meter such finds are dropped. What must NOT be dropped: names, whatever a
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 
 from models.redaction.recognizers.base import digits_of
-from models.redaction.recognizers.measures import introduced_as, introduces_a_number
+from models.redaction.recognizers.measures import introduced_as, introduces_a_number, is_time_or_day
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity
@@ -33,8 +34,11 @@ def is_explained(entity: Entity, view: View, context: RedactionContext) -> bool:
         view: The text itself.
         context: Names the kind of the document.
     """
-    if entity.recognizer.startswith("ner:") and introduces_a_number(view, entity.start, entity.end):
-        return True
+    if entity.recognizer.startswith("ner:"):
+        if introduces_a_number(view, entity.start, entity.end):
+            return True
+        if entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end):
+            return True
     if context.document_type != METER or entity.type == "NAME":
         return False
     if entity.recognizer != "number" and not entity.recognizer.startswith("ner:"):

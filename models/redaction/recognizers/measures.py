@@ -61,6 +61,20 @@ def introduces_a_number(view: View, start: int, end: int) -> bool:
     return match is not None and match.lastgroup == "harmless" and _NUMBER_NEXT.match(view.text, end) is not None
 
 
+_TIME_OR_DAY = re.compile(
+    r"(?<![^\W_])(?:(?:at|around|about|before|after|until|till|by|from|between|um|gegen|ab|las|à|vers)\s"
+    r"(?:[01]?\d|2[0-4])[ .:h][0-5]\d(?![\w:])"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? (?:the )?[0-3]?\d(?:st|nd|rd|th)(?![^\W_]))"
+)
+_TIME_REACH = 14
+
+
+def is_time_or_day(view: View, start: int, end: int) -> bool:
+    """Whether [start, end) lies in a time of day ("at 12 30") or a day of a month ("Jun 2nd")."""
+    low, high = max(0, start - _TIME_REACH), min(len(view.lower), end + _TIME_REACH)
+    return any(m.start() <= start and end <= m.end() for m in _TIME_OR_DAY.finditer(view.lower, low, high))
+
+
 def is_harmless(view: View, start: int, end: int) -> bool:
     """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
     if _UNIT_AFTER.match(view.text, end):

@@ -55,3 +55,19 @@ def test_a_word_for_a_number_is_no_name_in_front_of_it(text: str, found: list[st
     names = WordListClassifier({"reading": "STREET_NAME" if "04821" in text else "SURNAME", "meter": "SURNAME"})
     redaction = LocalRedactor(names).redact(RawText(text), RedactionContext())
     assert [e.type for e in redaction.entities] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a massage, on Jun 2nd at 12 30", []),
+        ("leaving at 4 50 in the morning", []),
+        ("he lives at 12 Elm", ["ADDRESS"]),
+        ("the house, 12 30 Elm", ["ADDRESS"]),
+    ],
+)
+def test_a_time_is_no_house(text: str, found: list[str]) -> None:
+    numbers = dict.fromkeys(("12", "30", "4", "50"), "BUILDING_NUMBER")
+    guesses = WordListClassifier({**numbers, "jun": "STREET_NAME", "2nd": "STREET_NAME", "elm": "STREET_NAME"})
+    redaction = LocalRedactor(guesses).redact(RawText(text), RedactionContext())
+    assert [e.type for e in redaction.entities] == found
