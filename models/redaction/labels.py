@@ -59,6 +59,8 @@ class Thresholds:
 
     Attributes:
         name: Names are what everything else misses, so the bar is low.
+        name_heard: The bar in speech, where capitals say nothing, misheard words look like rare names, and
+            introductions and what was asked for are judged beside it.
         name_romanized: The bar for names in Hindi, of which the classifier is never sure.
         name_answer: The bar where the whole text is a word or two, as when a name was asked for.
         name_beside: The bar for a word right beside one that is surely a name.
@@ -68,6 +70,7 @@ class Thresholds:
     """
 
     name: float = 0.3
+    name_heard: float = 0.5
     name_romanized: float = 0.15
     name_answer: float = 0.12
     name_beside: float = 0.08
@@ -75,14 +78,22 @@ class Thresholds:
     address: float = 0.5
     place_reach: int = 12
 
+    def name_bar(self, *, romanized: bool, heard: bool) -> float:
+        """The bar for names; one that a policy lowered holds everywhere."""
+        if romanized:
+            return min(self.name, self.name_romanized)
+        return max(self.name, self.name_heard) if heard and self.name >= Thresholds().name else self.name
+
     def of(self, entity_type: str) -> float:
         """The bar for one entity type."""
         return {"NAME": self.name, "ADDRESS": self.address}.get(entity_type, self.number)
 
 
-def entities_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Entity]:
-    """Entities with offsets in the view that the classifier read."""
-    yield from _names(view, guesses, thresholds)
+def entities_of(
+    view: View, guesses: list[WordGuess], thresholds: Thresholds, *, heard: bool = False
+) -> Iterator[Entity]:
+    """Entities with offsets in the view that the classifier read; ``heard`` says that the text was spoken."""
+    yield from _names(view, guesses, thresholds, heard)
     sure = [
         g
         for g in guesses
@@ -103,9 +114,9 @@ def entities_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) ->
         yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, guess.score, f"ner:{guess.label.lower()}")
 
 
-def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Entity]:
+def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: bool) -> Iterator[Entity]:
     """Words that are names, and likely ones right beside them together with the initials between."""
-    bar = thresholds.name if view.kind != "romanized" else min(thresholds.name, thresholds.name_romanized)
+    bar = thresholds.name_bar(romanized=view.kind == "romanized", heard=heard)
     if len(view.text.split()) <= _ANSWER_WORDS:
         bar = min(bar, thresholds.name_answer)
     # One letter alone is an initial beside a name and nothing otherwise: "12.45 p.m."

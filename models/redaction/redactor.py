@@ -153,12 +153,14 @@ class LocalRedactor:
         guesses = self._classifier.begin([reading.text for reading in readings])
         matched = [list(_matched(text, context, rules)) for text in texts]  # while the classifier has another core
         judged = zip(readings, guesses(), matched, strict=True)
-        return [[*_judged(reading, words, rules), *found] for reading, words, found in judged]
+        return [[*_judged(reading, words, rules, context), *found] for reading, words, found in judged]
 
 
-def _judged(reading: View, guesses: list[WordGuess], rules: Rules) -> Iterator[Sighting]:
+def _judged(reading: View, guesses: list[WordGuess], rules: Rules, context: RedactionContext) -> Iterator[Sighting]:
     """What the classifier found."""
-    return (Sighting(reading, None, entity) for entity in entities_of(reading, guesses, rules.thresholds))
+    heard = context.source is TextSource.SPEECH
+    found = entities_of(reading, guesses, rules.thresholds, heard=heard)
+    return (Sighting(reading, None, entity) for entity in found)
 
 
 def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
