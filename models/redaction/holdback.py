@@ -26,13 +26,14 @@ HOLD_WORDS = 2
 INTRODUCED_WORDS = 4
 """Held after an introduction, unless the redactor already found who it introduces."""
 
-_INTRODUCTIONS = (
+_INTRODUCTIONS = frozenset((
     ("name", "is"), ("name's",), ("named",), ("called",), ("i", "am"), ("i'm",), ("this",
     "is"), ("it's",), ("speaking", "to"), ("under",),
     ("mr",), ("mrs",), ("ms",), ("dr",), ("miss",), ("number", "is"), ("email", "is"), ("address", "is"), ("live",
     "at"), ("born",), ("llamo",),
     ("soy",), ("heiße",), ("bin",), ("m'appelle",), ("suis",), ("नाम",),
-)  # fmt: skip
+))  # fmt: skip
+_SIZES = sorted({len(words) for words in _INTRODUCTIONS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,18 +173,18 @@ def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
 
 def _behind_introduction(before: list[Token], tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
     """Hold the first words while the utterance before ended in an introduction whose person is not known yet."""
-    introduced = any(tuple(t.text for t in before[-len(words) :]) == words for words in _INTRODUCTIONS)
-    if introduced and count < INTRODUCED_WORDS and not any(_is_covered(t, entities) for t in tokens[:INTRODUCED_WORDS]):
-        return 0
-    return count
+    if count >= INTRODUCED_WORDS or any(_is_covered(t, entities) for t in tokens[:INTRODUCED_WORDS]):
+        return count
+    introduced = any(tuple(t.text for t in before[-size:]) in _INTRODUCTIONS for size in _SIZES)
+    return 0 if introduced else count
 
 
 def _before_introduced(tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
     """Cut right behind an introduction whose person is not known yet."""
     for start in range(max(0, count - INTRODUCED_WORDS - 1), count):
-        for words in _INTRODUCTIONS:
-            end = start + len(words)
-            if end > count or tuple(t.text for t in tokens[start:end]) != words:
+        for size in _SIZES:
+            end = start + size
+            if end > count or tuple(t.text for t in tokens[start:end]) not in _INTRODUCTIONS:
                 continue
             following = tokens[end : end + INTRODUCED_WORDS]
             if count < end + INTRODUCED_WORDS and not any(_is_covered(t, entities) for t in following):

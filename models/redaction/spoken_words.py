@@ -47,7 +47,8 @@ def tokens_of(text: str) -> list[Token]:
     found = []
     for match in _TOKEN.finditer(text):
         shape = match.group()
-        found.append(Token(match.start(), match.end(), unicodedata.normalize("NFC", shape).lower(), shape))
+        plain = shape if shape.isascii() else unicodedata.normalize("NFC", shape)
+        found.append(Token(match.start(), match.end(), plain.lower(), shape))
     return found
 
 

@@ -52,6 +52,13 @@ _NEEDS_DIGIT = frozenset({"PHONE", "DOB", "ID"})
 _RANK = ("EMAIL", "PHONE", "DOB", "ID", "ADDRESS", "NAME")
 """Where several things were asked for: the label of an answer with digits, the last for one without."""
 
+_OPENING_WORDS = 3
+_NAME_CUE = re.compile(r"(?:it'?s|i'?m|i am|this is|name is|name's|soy|llamo|suis|appelle|bin|heiße|नाम) $")
+_CONNECTIVE = re.compile(
+    r",|\.| (?:and|from|but|i|i'm|we|here|calling|speaking|with|y|de|vengo|et|und|ich|von|aus|और|हूँ)(?![^\W_])"
+)
+"""What stands behind a name that opens an answer."""
+
 _LONGEST_ANSWER_CHARS = 160
 _MIN_BARE_DIGITS = 3
 _MIN_CODE = 5
@@ -113,6 +120,8 @@ class BareAnswerRecognizer:
 
     def _asked(self, view: View, asked: tuple[str, ...]) -> Iterator[Entity]:
         content = _content(view)
+        if "NAME" in asked and len(content) > _CONTENT_WORDS["NAME"]:
+            yield from self._opening(view, content)
         if not content or "?" in view.text or _REFUSALS.search(view.lower):
             return
         start, end = content[0].start, content[-1].end
@@ -123,6 +132,19 @@ class BareAnswerRecognizer:
             yield from self._names(view, content)
         elif fitting and not (numeric and is_harmless(view, start, end)):
             yield Entity(fitting[0] if numeric else fitting[-1], start, end, 0.6, "answer:asked")
+
+    def _opening(self, view: View, content: list[_Word]) -> Iterator[Entity]:
+        """A name at the beginning of a longer answer: "zoltan quist, and I am here for the pump"."""
+        if WORD.search(view.text, 0, content[0].start) and not _NAME_CUE.search(view.lower, 0, content[0].start):
+            return
+        group = [content[0]]
+        for word in content[1:_OPENING_WORDS]:
+            if view.text[group[-1].end : word.start] != " ":
+                break
+            group.append(word)
+        behind = _CONNECTIVE.match(view.lower, group[-1].end)
+        if behind and not any(w.text in NOT_NAMES or has_digit(w.text) for w in group):
+            yield Entity("NAME", group[0].start, group[-1].end, 0.55, "answer:opening")
 
     def _names(self, view: View, content: list[_Word]) -> Iterator[Entity]:
         """Everything that is no common word, neighbours together; one or two words whatever they are."""
