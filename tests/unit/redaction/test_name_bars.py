@@ -1,0 +1,57 @@
+"""From which score a guess of the classifier is a name: in print, in speech, in Hindi, beside another name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from models.redaction.labels import Thresholds, entities_of
+from models.redaction.ner import WORD, WordGuess
+from models.redaction.views import original
+
+STRICT = Thresholds()
+EAGER = replace(STRICT, name=0.1)
+
+
+def _names(
+    text: str, scores: dict[str, float], thresholds: Thresholds = STRICT, *, kind: str = "original", heard: bool = False
+) -> list[str]:
+    guesses = [
+        WordGuess(m.start(), m.end(), "SURNAME", scores[m.group()]) for m in WORD.finditer(text) if m.group() in scores
+    ]
+    view = replace(original(text), kind=kind)
+    return [text[e.start : e.end] for e in entities_of(view, guesses, thresholds, heard=heard)]
+
+
+@pytest.mark.parametrize(
+    ("score", "thresholds", "kind", "heard", "found"),
+    [
+        (0.35, STRICT, "original", False, True),
+        (0.25, STRICT, "original", False, False),
+        (0.35, STRICT, "original", True, False),
+        (0.55, STRICT, "original", True, True),
+        (0.2, STRICT, "romanized", False, True),
+        (0.2, STRICT, "romanized", True, True),
+        (0.1, STRICT, "romanized", False, False),
+        (0.2, EAGER, "original", False, True),
+        (0.2, EAGER, "original", True, True),  # a policy that asks for more gets it in speech as well
+    ],
+)
+def test_bars(score: float, thresholds: Thresholds, kind: str, heard: bool, found: bool) -> None:
+    names = _names("yesterday came Wrobel again", {"Wrobel": score}, thresholds, kind=kind, heard=heard)
+    assert names == (["Wrobel"] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "scores", "expected"),
+    [
+        ("it was Ann Wrobel again", {"Ann": 0.1, "Wrobel": 0.9}, ["Ann Wrobel"]),
+        ("it was J Wrobel again", {"J": 0.4, "Wrobel": 0.9}, ["J Wrobel"]),
+        ("it was at 3 p.m again", {"p": 0.6, "m": 0.7}, []),  # letters alone are no name
+        ("it was on monday again", {"monday": 0.9}, []),
+        ("unit W4 is shut again", {"W4": 0.9}, []),
+    ],
+)
+def test_neighbours_and_what_is_never_a_name(text: str, scores: dict[str, float], expected: list[str]) -> None:
+    assert _names(text, scores) == expected
