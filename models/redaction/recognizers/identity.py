@@ -107,7 +107,10 @@ UK_NINO = PatternRecognizer(
     ),
 )
 
-_VALUE = r"(?P<value>[A-Za-z]{0,4}[- ]?\d[^\W_]{0,64}(?:[-./ _]\d[^\W_]{0,64}){0,5}|[A-Za-z]{1,4}(?:[- ]?\d){4,18}[A-Za-z]?)"
+_VALUE = (
+    r"(?P<value>[A-Za-z]{0,4}[- ]?\d[^\W_]{0,64}(?:[-./ _]\d[^\W_]{0,64}){0,5}"
+    r"|[A-Za-z]{1,4}(?:[- ]?\d){4,18}[A-Za-z]?)"
+)
 _LINK = (
     r"(?:\s{0,2}(?:number|numbers|num|no|nr|id|ids|code|#|№))?\.?"
     r"(?:\s{1,2}(?:is|was|of|as|are|listed|ending in|ending))?[\s:#|=(*]{0,30}"
