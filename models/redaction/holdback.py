@@ -16,7 +16,7 @@ from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
 from models.redaction.spoken_alphabets import PHONETIC
 from models.redaction.spoken_lexicon import Lexicon, lexicon_for
 from models.redaction.spoken_words import Token, tokens_of
-from models.redaction.tails import NOTHING, BehindTail
+from models.redaction.tails import JOINED_CHARS, NOTHING, BehindTail
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText
 
@@ -92,7 +92,8 @@ class PartialRedactor:
         agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
         shown, count = carry.shown, carry.shown_tokens
         if _without_last_words(tokens, agreed) > count:  # else nothing new can be shown, whatever the redactor says
-            redaction = BehindTail(self._redactor, carry.tail).redact(hypothesis, context)
+            reached = count > 0 and tokens[count - 1].end > JOINED_CHARS  # what is new has nothing to do with the tail
+            redaction = BehindTail(self._redactor, NOTHING if reached else carry.tail).redact(hypothesis, context)
             settled = _settled(tokens, agreed, redaction.entities, lexicon_for(context.language))
             settled = _behind_introduction(tokens_of(carry.tail.reveal()), tokens, settled, redaction.entities)
             if settled > count:

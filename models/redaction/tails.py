@@ -24,7 +24,7 @@ _CHARS: Final = 240
 _REACH_CHARS: Final = 200
 """How much of an utterance is read behind the end of the one before."""
 
-_JOINED_CHARS: Final = 80
+JOINED_CHARS: Final = 80
 """What begins behind this many characters has nothing to do with the utterance before and is judged alone."""
 
 _BETWEEN: Final = " "
@@ -90,7 +90,7 @@ def judged_behind(tail: RawText, text: RawText, judged: Sequence[Redaction]) -> 
     alone, joined = judged
     shift = len(tail) + len(_BETWEEN)
     raw = text.reveal()
-    near = [e for e in joined.entities if e.end > shift and e.start < shift + _JOINED_CHARS]
+    near = [e for e in joined.entities if e.end > shift and e.start < shift + JOINED_CHARS]
     moved = [replace(e, start=max(0, e.start - shift), end=e.end - shift) for e in near]
     entities = tuple(_united([*alone.entities, *(e for e in moved if any(c.isalnum() for c in raw[e.start : e.end]))]))
     whole = Redaction(alone.text if not alone.text.safe_for_llm else joined.text, entities)
