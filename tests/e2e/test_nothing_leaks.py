@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 import random
+import re
 import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -101,6 +102,7 @@ class Running:
 
     server: Server
     upstream: Child
+    upstream_url: str
     received: Path
     metrics_port: int
 
@@ -114,10 +116,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     server: Server | None = None
     try:
         wait_until(lambda: "http://" in _text(upstream.log), upstream, 30.0, "The upstream did not start")
-        url = next(word for word in _text(upstream.log).split() if word.startswith("http://")).rstrip("/") + "/v1"
+        url = re.findall(r"http://[\w.:]+", _text(upstream.log))[0]
         [metrics_port] = free_ports(1)
-        server = start_server(home / "own", f"llm_base_url={url}", f"metrics_port={metrics_port}", "log_level=debug")
-        yield Running(server, upstream, received, metrics_port)
+        server = start_server(home / "own", f"llm_base_url={url}/v1", f"metrics_port={metrics_port}", "log_level=debug")
+        yield Running(server, upstream, url, received, metrics_port)
     finally:
         if server is not None:
             stop_server(server)
@@ -162,17 +164,19 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     seen = Seen()
     pages = list(_pages(plan_.drawn))
     turns = [plan_.typed[n : n + LINES_A_TURN] for n in range(0, len(plan_.typed), LINES_A_TURN)]
+    await asyncio.to_thread(_script, running.upstream_url, "error", 2)  # what goes wrong is logged, too
     await asyncio.gather(
         _photograph(app, pages, seen),
         *(_type(app, turns[n::STREAMS], plan_.vocabulary[n::STREAMS], seen) for n in range(STREAMS)),
         _report_events(app, plan_.events, seen),
         _speak(app, seen),
     )
-    await _ask_around(app, seen)
+    await _ask_around(app, plan_.typed, seen)
     assert seen.tags >= 0.9 * (len(plan_.typed) + len(plan_.drawn)), "what was planted has arrived and was judged"
     assert seen.replies >= len(turns)
     metrics = await asyncio.to_thread(_scrape, running.metrics_port)
     assert b"vestibule_redacted_entities" in metrics
+    assert running.received.read_bytes().count(b"[REDACTED_") > len(plan_.typed), "the upstream was asked"
 
     probe = ManyProbe(values)
     hits = [("replies to the client", hit) for hit in probe.search(bytes(seen.data))]
@@ -185,6 +189,13 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     for path in left:
         hits += [(f"file {path.name}", hit) for hit in probe.search(path.read_bytes())]
     assert not hits, f"{len({hit.planted.value for _, hit in hits})} of {len(values)} values leaked\n{by_kind(hits)}"
+
+
+def _script(url: str, mode: str, times: int) -> None:
+    body = json.dumps({"mode": mode, "times": times}).encode()
+    request = urllib.request.Request(f"{url}/script", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        assert reply.status == 200
 
 
 def _scrape(port: int) -> bytes:
@@ -299,8 +310,17 @@ async def _speak(app: App, seen: Seen) -> None:
     assert done.text.value.count("[REDACTED_") >= 12
 
 
-async def _ask_around(app: App, seen: Seen) -> None:
-    """What a client can ask for afterwards: lists, reports, dead letters, refusals."""
+async def _ask_around(app: App, lines: list[Line], seen: Seen) -> None:
+    """What a client can ask for afterwards: reports, dead letters, refusals; and what it sends by mistake."""
+    told = "\n".join(line.text for line in lines).encode()
+    session_id = await app.open_session()
+    for content in (told, b"\xff\xd8\xff\xe0" + told, b"\x89PNG\r\n\x1a\n" + told):
+        try:
+            upload = await app.upload(session_id, content, media_pb2.MEDIA_KIND_DOCUMENT)
+            failed = seen.note(await app.finished(seen.note(upload).id))
+            assert failed.state == media_pb2.UPLOAD_STATE_FAILED
+        except grpc.aio.AioRpcError as error:
+            seen.data += repr(error).encode()
     seen.note(await app.funnel.GetReport(funnel_pb2.GetReportRequest()))
     seen.note(await app.admin.ListDeadLetters(admin_pb2.ListDeadLettersRequest(page_size=100)))
     long = conversation_pb2.TypedText(text="My name is Otto Overlong. " * 400)
