@@ -148,9 +148,7 @@ def show(sides: dict[str, Side], characters: int, sentences: int) -> None:
         print(f"{what:<15s} {mine:>13.2f} ms {other:>13.2f} ms {other / mine:>7.1f}")
     busy = os.getloadavg()[0]
     if busy > CORES + 1:
-        print(
-            f"Other work runs here (load {busy:.0f}): all times are too long, most of all where threads wait for each other."
-        )
+        print(f"Other work runs here (load {busy:.0f}): times are too long, most where threads wait for each other.")
 
 
 def ours(redactor: Redactor) -> Answer:

@@ -107,15 +107,17 @@ class CTranslate2Engine(WindowedEngine):
         start = self._start_of_transcript(language)
         prompt = [*self._prompt(prompt_before(language, ask.options.vocabulary)), *start]
         room = self._context.tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ
+        beam_size = max(ask.options.beam_size, _RETRY_BEAM if ask.effort > 1 else 1)
+        first_token = ask.first_token and beam_size == 1  # with a beam CTranslate2 gives arrays without data
         (result,) = self._model.generate(
             encoded,
             [prompt],
-            beam_size=max(ask.options.beam_size, _RETRY_BEAM if ask.effort > 1 else 1),
+            beam_size=beam_size,
             max_length=min(_MAX_TOKENS, len(prompt) + int(room)),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
-            return_logits_vocab=ask.first_token,
+            return_logits_vocab=first_token,
         )
         tokens = result.sequences_ids[0]
         words = self._words(encoded, start, tokens, len(samples)) if ask.options.word_times else ()
@@ -126,7 +128,7 @@ class CTranslate2Engine(WindowedEngine):
             mean_logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech=result.no_speech_prob,
             words=group_words(words, self._tokenizer),
-            first_token=_softmax(np.array(result.logits[0][0])) if ask.first_token and result.logits[0] else None,
+            first_token=_softmax(np.array(result.logits[0][0])) if first_token and result.logits[0] else None,
         )
 
     def _ids(self, text: str) -> list[int]:

@@ -53,6 +53,13 @@ def word_error(truth: str, heard: str) -> float:
     return row[-1] / len(a)
 
 
+def test_a_word_is_heard_with_a_beam_and_without_the_detector(engine: SpeechEngine, greeting: Samples) -> None:
+    second = greeting[:SAMPLE_RATE_HZ]
+    heard = engine.transcribe(second, replace(ENGLISH, beam_size=3, everything=True, word_times=True))
+    assert "hello" in heard.text.reveal().lower()
+    assert heard.segments[0].words
+
+
 def test_a_short_clip_is_heard(engine: SpeechEngine, greeting: Samples, said: dict[str, str]) -> None:
     heard = engine.transcribe(greeting, ENGLISH)
     assert word_error(said["short_say"], heard.text.reveal()) <= 0.2
