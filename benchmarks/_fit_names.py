@@ -2,8 +2,8 @@
 
     python -m benchmarks._fit_names --weights CACHE [--data DIR] [--write]
 
-What is learned from: ``benchmarks/name_sentences``, written for this by hand in six languages, with slots for names that
-are filled from the pinned lists anew for each reading, some of them spelled as no list knows them; the harmless
+What is learned from: ``benchmarks/name_sentences``, written for this by hand in six languages, with slots for names
+that are filled from the pinned lists anew for each reading, some of them spelled as no list knows them; the harmless
 sentences beside it; and short answers drawn from the lists. Nothing of any evaluation set goes in: ``--data`` names
 sets on which the result is only judged.
 """
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks._harmless import HARMLESS
+from benchmarks._harmless import COMPANIES, HARMLESS
 from benchmarks._sets import PERSONS, read_labelled
 from models.redaction.gazetteer import LANGUAGES, WEIGHTS_NAME, Gazetteer, frequencies, load_gazetteer
 from models.redaction.name_head import HEAD_FILE, Floats, NameHead, features
@@ -36,7 +36,8 @@ UNJUDGED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
 
 FILLINGS = 6
 """Times that a sentence is read with other names in it."""
-HARMLESS_WEIGHT = 2.0
+HARMLESS_READINGS = 4
+HARMLESS_WEIGHT = 4.0
 SLOT = re.compile(r"\{([gsnx])\}")
 """In the sentences: a given name, a surname, both, a single name."""
 SENTENCES = Path(__file__).resolve().parent / "name_sentences"
@@ -93,14 +94,14 @@ def _in_view(view: View, start: int, end: int) -> tuple[int, int]:
 def read_sentences(folder: Path, source: NameSource, chance: random.Random) -> Iterator[Text]:
     """Our sentences, those with names several times with different ones, and the harmless ones."""
     for path in sorted(folder.glob("*.txt")):
-        language = "hi" if path.stem == "hinglish" else path.stem
+        language = "hi" if path.stem == "hinglish" else path.stem[:2]
         for line in path.read_text(encoding="utf-8").splitlines():
             frame = _latin(line)
             names = SLOT.search(frame) is not None
-            for _ in range(FILLINGS if names else 1):
-                text, spans = filled(frame, language, source, chance)
-                yield Text(path.stem, text, spans, language, 1.0 if names else HARMLESS_WEIGHT)
-    for language, line in HARMLESS:
+            for number in range(FILLINGS if names else HARMLESS_READINGS):
+                text, spans = filled(frame if number % 2 == 0 else source.with_typos(frame), language, source, chance)
+                yield Text(path.stem, text, spans, language, 1.0 if names else HARMLESS_WEIGHT / HARMLESS_READINGS)
+    for language, line in (*HARMLESS, *COMPANIES):
         yield Text("harmless", _latin(line), (), language, HARMLESS_WEIGHT)
 
 
@@ -157,6 +158,11 @@ class NameSource:
     def full(self, language: str) -> str:
         """A full name."""
         return self._chance.choice(self._pools[language])
+
+    def with_typos(self, frame: str) -> str:
+        """The sentence with every tenth word mistyped: a word that no list knows is not yet a name."""
+        words = frame.split(" ")
+        return " ".join(self._respelled(w) if w.isalpha() and self._chance.random() < 0.1 else w for w in words)
 
     def _respelled(self, word: str) -> str:
         at = self._chance.randrange(len(word))
