@@ -23,7 +23,7 @@ from models.vision.columns import personal_cells
 from models.vision.faces import Face, FaceDetector
 from models.vision.geometry import centre, rows, span_x, span_y, text_height
 from models.vision.paint import boxes_of, cover_code, cover_face, paint_over
-from models.vision.types import METER_DOCUMENT, OcrEngine, OcrLine, Pixels, RedactedLine, RedactedPage
+from models.vision.types import METER_DOCUMENT, Box, OcrEngine, OcrLine, Pixels, RedactedLine, RedactedPage
 
 UNREADABLE: Final = "UNREADABLE"
 LEAST_WORD_SCORE: Final = 0.5
@@ -71,6 +71,9 @@ class Beside:
 
 
 NOTHING_BESIDE: Final = Beside()
+
+_Spot = tuple[str, list[Box]]
+"""What is painted over: its kind, and boxes that belong together."""
 
 
 def read_and_redact(
@@ -126,14 +129,8 @@ def redact_page(
     merged = [merge(entities) for entities in found]
     texts, extra = _redacted_texts(lines, merged, redactor, context)
 
-    spots = [
-        ("unread" if entity.type == UNREADABLE else "text", boxes_of(line, entity.start, entity.end))
-        for line, entities, more in zip(lines, merged, extra, strict=True)
-        for entity in (*entities, *more)
-    ]
-    spots += [("unread", [line.box]) for line in beside.unread if not _may_be_reading(line, document_type)]
-    spots += [("face", cover_face(face.box)) for face in beside.faces if not _is_dial(face, lines, document_type)]
-    spots += [("code", cover_code(pixels, code)) for code in personal_codes(beside.codes, redactor, context)]
+    found_twice = [[*entities, *more] for entities, more in zip(merged, extra, strict=True)]
+    spots = [*_print_spots(lines, found_twice), *_other_spots(pixels, lines, beside, redactor, context)]
     painted = paint_over(pixels, [boxes for _, boxes in spots])
     shown = [not _only_unreadable(line, entities) for line, entities in zip(lines, merged, strict=True)]
     out = [RedactedLine(texts[i], lines[i].box, lines[i].score) for row in row_indices for i in row if shown[i]]
@@ -149,6 +146,26 @@ def redact_page(
         compute_s=time.perf_counter() - began,
         painted_kinds=Counter(kind for kind, _ in spots),
     )
+
+
+def _print_spots(lines: Sequence[OcrLine], found: Sequence[Sequence[Entity]]) -> list[_Spot]:
+    """Words to paint over."""
+    return [
+        ("unread" if entity.type == UNREADABLE else "text", boxes_of(line, entity.start, entity.end))
+        for line, entities in zip(lines, found, strict=True)
+        for entity in entities
+    ]
+
+
+def _other_spots(
+    pixels: Pixels, lines: Sequence[OcrLine], beside: Beside, redactor: Redactor, context: RedactionContext
+) -> list[_Spot]:
+    """What to paint over beside the words."""
+    document_type = context.document_type
+    spots: list[_Spot] = [("unread", [u.box]) for u in beside.unread if not _may_be_reading(u, document_type)]
+    spots += [("face", cover_face(face.box)) for face in beside.faces if not _is_dial(face, lines, document_type)]
+    spots += [("code", cover_code(pixels, code)) for code in personal_codes(beside.codes, redactor, context)]
+    return spots
 
 
 def merge(entities: Iterable[Entity]) -> list[Entity]:

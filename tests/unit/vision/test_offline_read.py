@@ -9,7 +9,7 @@ import pytest
 
 from models.images import ImageLimits
 from models.redaction.types import Redactor
-from models.vision.types import OcrLine, Pixels
+from models.vision.types import OcrLine, OcrPage, Pixels
 from server.cli.offline_read import read_lines
 from tests.fakes.redactor import PhraseRedactor
 from tests.unit.vision.pictures import corners, encoded, line
@@ -23,6 +23,9 @@ class _ScriptedEngine:
 
     def read(self, pixels: Pixels) -> list[OcrLine]:
         return [line("Visitor Maria Lopez", 10, 20)]
+
+    def look(self, pixels: Pixels) -> OcrPage:
+        return OcrPage(tuple(self.read(pixels)))
 
 
 def _answers(requests: list[str], redactor: Redactor | None, limits: ImageLimits | None = None) -> list[dict[str, Any]]:
