@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from vestibule.v1 import media_pb2
 
 from models.errors import BrokenMedia, InternalError, NoSpeech, TooLarge, VestibuleError, WorkerLost
 from models.retry import POLICIES
@@ -11,6 +12,8 @@ from ray_tasks.types import RecordingResult
 from server import wire
 from server.ledger import dead_letters, events, jobs
 from server.ledger.types import JobState, UploadRow, UploadState
+from server.lifecycle import Lifecycle
+from server.services.media import MediaService
 from server.uploads.spool import Spool
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.pipeline.conftest import JPEG, WAV, World
@@ -58,9 +61,13 @@ async def test_a_muted_recording_is_kept_where_that_is_asked_for(world: World) -
     assert len(kept[0]) == done.picture_bytes
     message = wire.upload(done)
     assert (message.has_redacted_recording, message.has_redacted_image) == (True, False)
-    description = wire.redacted_file(done, done.picture_bytes)
-    assert description.WhichOneof("payload") == "recording"
-    assert (description.recording.media_type, description.recording.muted_count) == ("audio/flac", 1)
+    media = MediaService(world.intake, world.ledger, world.hub, Lifecycle(), world.pictures)
+    request = media_pb2.DownloadRedactedRequest(upload_id=upload.id)
+    first, *parts = [part async for part in media.DownloadRedacted(request, None)]
+    assert first.WhichOneof("payload") == "recording"
+    assert (first.recording.media_type, first.recording.muted_count) == ("audio/flac", 1)
+    assert first.recording.size_bytes == len(kept[0])
+    assert b"".join(part.data for part in parts) == kept[0]
 
 
 async def test_a_recording_that_could_not_be_proven_safe_leaves_nothing(world: World) -> None:
