@@ -203,8 +203,8 @@ def test_the_net_reads_drawn_registers_and_nothing_else(reader: RegisterReader, 
     digits = [[(value - 1) % 10 for value in label] for label in labels]
     shown = [row.digits.argmax(axis=1).tolist() == want for row, want in zip(rows, digits, strict=True) if want]
     silent = [len(row.places) < FEWEST_DIGITS for row, want in zip(rows, digits, strict=True) if not want]
-    assert np.mean(shown) > 0.2
-    assert np.mean(silent) > 0.7
+    assert np.mean(shown) > 0.4
+    assert np.mean(silent) > 0.8
 
 
 def test_the_weights_are_small() -> None:
