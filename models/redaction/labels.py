@@ -45,6 +45,9 @@ _SURE_ZIP = 5
 _ANSWER_WORDS = 2
 _NEIGHBOURS = 6
 
+_ABBREVIATION = 3
+"""Letters of "Dr.", "St.", "Jos." at most."""
+
 _BRIDGE = re.compile(
     r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter"
     r"|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'\u2019][ \t]?",
@@ -124,7 +127,7 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
     likely = [g for g in guesses if g.start in sure or _is_name(view, g, thresholds.name_beside)]
     groups: list[list[WordGuess]] = []
     for guess in likely:
-        if groups and _BRIDGE.fullmatch(view.text, groups[-1][-1].end, guess.start):
+        if groups and _joined(view, groups[-1][-1], guess):
             groups[-1].append(guess)
         else:
             groups.append([guess])
@@ -132,6 +135,13 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
         if any(g.start in sure for g in group):
             best = max(group, key=lambda g: g.score)
             yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
+
+
+def _joined(view: View, first: WordGuess, second: WordGuess) -> bool:
+    """Whether two words belong to one name; a full stop ends a sentence unless it stands behind a few letters."""
+    if not _BRIDGE.fullmatch(view.text, first.end, second.start):
+        return False
+    return first.end - first.start <= _ABBREVIATION or view.text[first.end : second.start].strip() != "."
 
 
 def _is_name(view: View, guess: WordGuess, bar: float) -> bool:

@@ -48,6 +48,9 @@ def test_bars(score: float, thresholds: Thresholds, kind: str, heard: bool, foun
     [
         ("it was Ann Wrobel again", {"Ann": 0.1, "Wrobel": 0.9}, ["Ann Wrobel"]),
         ("it was J Wrobel again", {"J": 0.4, "Wrobel": 0.9}, ["J Wrobel"]),
+        ("it was J. Wrobel again", {"J": 0.4, "Wrobel": 0.9}, ["J. Wrobel"]),
+        ("it was Ann K. Wrobel again", {"Ann": 0.9, "Wrobel": 0.1}, ["Ann K. Wrobel"]),
+        ("so said Wrobel. Nobody came", {"Wrobel": 0.9, "Nobody": 0.1}, ["Wrobel"]),  # another sentence
         ("it was at 3 p.m again", {"p": 0.6, "m": 0.7}, []),  # letters alone are no name
         ("it was on monday again", {"monday": 0.9}, []),
         ("unit W4 is shut again", {"W4": 0.9}, []),
