@@ -21,10 +21,11 @@ patterns and views in Python take 0.6 ms. So 1.7 ms one after the other, 50,000 
 Presidio; with patterns beside the classifier, on the other core, 1.1 ms and six times; in batches, where the weights
 are read once, 0.7 ms and nine times.
 
-Measured while other work filled both cores (load 13): 3 times one at a time, 1.4 times in batches (Presidio gains as
-much from them as we do), 1.9 times by processor time. The prediction was wrong about the classifier: only half of its
-time are products, at 170 thousand million weights a second; the rest is GELU, softmax, scaling and normalization, which
-grow with the batch, so that reading the weights once saves little.
+Measured while other work filled both cores (load 12 to 13, runs differ by a factor): 1.4 to 3 times one at a time, 1.0
+to 1.4 times in batches (Presidio gains as much from them as we do), 1.3 to 1.9 times by processor time, a partial in 6
+to 14 ms. The goals, 5 and 8 times and 8 ms, are not shown. The prediction was wrong about the classifier: only half of
+its time are products, at 170 thousand million weights a second; the rest is GELU, softmax, scaling and normalization,
+which grow with the batch, so that reading the weights once saves little.
 """
 
 from __future__ import annotations
