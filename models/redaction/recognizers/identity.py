@@ -179,5 +179,12 @@ CASE_NUMBER = PatternRecognizer(
             0.7,
             group="value",
         ),
+        Pattern(  # the others of a row: "nos 43185/98, 43186/98 and 43190/98"
+            re.compile(r"(?<![\w/.,-])(?P<value>\d{4,6}\s?/\s?\d{2,4})(?![\w/])"), 0.3, group="value", name="row"
+        ),
     ),
-)
+    context=words(
+        "requ[êe]tes?", "demandas?", "affaires?", "asuntos?", "applications?", "cases?", "arr[êe]ts?", "sentencias?",
+        "dossiers?", "expedientes?", "recursos?", "pourvois?", "beschwerden?", "aktenzeichen", "verfahren", "nos",
+    ),
+)  # fmt: skip

@@ -65,6 +65,8 @@ TYPED = [
     ("MRN: 8187620", [("MEDICAL_ID", "8187620")]),
     ("passport number X1234567", [("PASSPORT", "X1234567")]),
     ("requête (no 63131 / 00)", [("ID", "63131 / 00")]),
+    ("applications nos. 43185/98 and 43186/98", [("ID", "43185/98"), ("ID", "43186/98")]),
+    ("the pump 4711/98 was replaced, valve 1/2 too", []),
     # names by title and introduction
     ("ask Dr. Priya Young about it", [("NAME", "Dr. Priya Young")]),
     ("booked under Loida Rackett at 8", [("NAME", "Loida Rackett")]),
