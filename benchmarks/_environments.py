@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import venv
 from pathlib import Path
 
 import platformdirs
+
+_OURS = ("OPENBLAS_NUM_THREADS", "CT2_FORCE_CPU_ISA")
+"""What `prepare_process` set for us."""
+
+
+def as_it_comes() -> dict[str, str]:
+    """The environment variables of a peer: without what we set for ourselves."""
+    return {name: value for name, value in os.environ.items() if name not in _OURS}
 
 
 def environment(name: str, *requirements: str) -> Path:

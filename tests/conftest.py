@@ -8,6 +8,9 @@ import platformdirs
 import pytest
 
 from models.weights import ALL, place
+from server.settings import prepare_process
+
+prepare_process()  # as every command does, before anything imports NumPy
 
 
 @pytest.fixture(scope="session")
