@@ -83,7 +83,14 @@ def test_an_unknown_source_is_wrong_usage(cache: Path) -> None:
 
 def test_the_server_needs_the_weights_of_its_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_SPEECH__WEIGHTS", "whisper-tiny.en")
-    assert needed_weights(load_settings()) == ["whisper-tiny.en", "silero-vad", "rampart-pii", "name-lists", "yunet-faces"]
+    wanted = ["whisper-tiny.en", "silero-vad", "rampart-pii", "name-lists", "yunet-faces"]
+    assert needed_weights(load_settings()) == wanted
+        "whisper-tiny.en",
+        "silero-vad",
+        "rampart-pii",
+        "name-lists",
+        "yunet-faces",
+    ]
 
 
 @pytest.mark.parametrize(
