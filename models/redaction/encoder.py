@@ -56,7 +56,8 @@ class Encoder:
 
     Args:
         file: The encoder.
-        threads: Threads that share the work of one call.
+        threads: Batches that are worked on at a time, each on one core: two that share one wait for each other more than
+            they work.
     """
 
     def __init__(self, file: EncoderFile, threads: int) -> None:
@@ -64,7 +65,7 @@ class Encoder:
 
         self._storage = ctranslate2.StorageView.from_array
         self._encoder = ctranslate2.Encoder(
-            "classifier", device="cpu", inter_threads=1, intra_threads=threads, files=dict(file.model)
+            "classifier", device="cpu", inter_threads=threads, intra_threads=1, files=dict(file.model)
         )
         self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="encoder")
 
