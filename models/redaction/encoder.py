@@ -56,8 +56,7 @@ class Encoder:
 
     Args:
         file: The encoder.
-        threads: Batches that are worked on at a time, each on one core: two that share one wait for each other more than
-            they work.
+        threads: Batches that are worked on at a time, each on one core; threads that share one wait more than they work.
     """
 
     def __init__(self, file: EncoderFile, threads: int) -> None:
