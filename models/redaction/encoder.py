@@ -56,7 +56,7 @@ class Encoder:
 
     Args:
         file: The encoder.
-        threads: Batches that are worked on at a time, each on one core; threads that share one wait more than they work.
+        threads: Batches worked on at a time, each on one core; threads that share a batch wait more than they work.
     """
 
     def __init__(self, file: EncoderFile, threads: int) -> None:
