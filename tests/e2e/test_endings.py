@@ -88,13 +88,15 @@ class _Interrupted:
 
 async def _interrupted(app: App, session_id: str, end: object) -> _Interrupted:
     seen = _Interrupted()
+    ending: asyncio.Task[float] | None = None
 
     async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
         yield config(session_id, reply=False)
         async for chunk in audio(visit_pcm(), pace=1.0):
+            if ending is not None:  # grpc.aio loses the status that comes while it sends, and reports one of its own
+                await asyncio.Event().wait()
             yield chunk
 
-    ending: asyncio.Task[float] | None = None
     try:
         async for message in app.conversations.Converse(talk()):
             if message.HasField("configured"):

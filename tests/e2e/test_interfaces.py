@@ -59,7 +59,9 @@ def test_a_client_in_another_language_uploads_a_picture_and_gets_its_text(server
     assert seen["states"][-1] == "UPLOAD_STATE_DONE"
     assert seen["session"] == "SESSION_STATE_IN_PROGRESS"
     assert "[REDACTED_NAME]" in seen["text"]
-    assert {"key": "NAME", "value": 4} in seen["counts"]
+    counts = {count["key"]: count["value"] for count in seen["counts"]}
+    assert counts["NAME"] >= 4, "one of each visitor; a processor may see more"
+    assert counts["EMAIL"] == counts["PHONE"] == 4
     assert seen["imageBytes"] == seen["announcedBytes"] > 10_000
     assert seen["refusedCode"] == grpc.StatusCode.NOT_FOUND.value[0]
     assert "SESSION_NOT_FOUND" in seen["refusedDetails"]

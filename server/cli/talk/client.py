@@ -157,7 +157,7 @@ class Talker:
                 if (self._audio.start, self._next_utterance) != before:
                     self._progress_at, wait_s = self._clock(), FIRST_WAIT_S
                 reason, asked_s = _details(error)
-                if not _passing(error, reason) or self._clock() - self._progress_at > self._options.give_up_s:
+                if not passing(error, reason) or self._clock() - self._progress_at > self._options.give_up_s:
                     raise
                 # Half of the wait is chance, so that the clients of a restarted server do not come all at once.
                 pause_s = max(asked_s, wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
@@ -221,8 +221,17 @@ def _duration(seconds: float) -> Duration:
     return duration
 
 
-def _passing(error: grpc.aio.AioRpcError, reason: str) -> bool:
-    return error.code() in _GONE or reason in _WAIT_FOR
+def passing(error: grpc.aio.AioRpcError, reason: str) -> bool:
+    """Whether another attempt may do better; ``reason`` is the server's, or the name of the code."""
+    return error.code() in _GONE or reason in _WAIT_FOR or _lost_while_sending(error)
+
+
+def _lost_while_sending(error: grpc.aio.AioRpcError) -> bool:
+    """Whether grpc.aio found the call over while it sent, and lost the server's status over that.
+
+    It then reports an INTERNAL of its own; the server never sends that code without details.
+    """
+    return error.code() is grpc.StatusCode.INTERNAL and rpc_status.from_call(error) is None  # type: ignore[arg-type]
 
 
 def _details(error: grpc.aio.AioRpcError) -> tuple[str, float]:

@@ -43,8 +43,8 @@ def said(data: Path) -> dict[str, str]:
 
 
 def word_error(truth: str, heard: str) -> float:
-    """Words wrong over words said."""
-    a, b = re.findall(r"\w+", truth.lower()), re.findall(r"\w+", heard.lower())
+    """Words wrong over words said; the digits of a number may be written in groups."""
+    a, b = (re.findall(r"\w+", re.sub(r"(?<=\d)-(?=\d)", "", text.lower())) for text in (truth, heard))
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         last, row[0] = row[0], i

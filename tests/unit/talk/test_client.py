@@ -12,8 +12,10 @@ import pytest
 from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 
-from server.cli.talk.client import Audio, Talker, TalkOptions
+from models.errors import InternalError
+from server.cli.talk.client import Audio, Talker, TalkOptions, passing
 from server.interceptors import interceptors
+from server.interceptors.errors import to_status
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.services.conversation import ConversationService
@@ -85,7 +87,7 @@ async def test_a_talk_over_three_servers_gives_every_final_once(desk: Desk) -> N
     assert listener.finals == list(range(UTTERANCES))
     assert [turn.utterance for turn in await desk.turns()] == list(range(UTTERANCES))
     assert talker.connections >= 3
-    assert set(listener.breaks) <= {"UNAVAILABLE", "CANCELLED", "STREAM_IN_USE"}
+    assert set(listener.breaks) <= {"UNAVAILABLE", "CANCELLED", "STREAM_IN_USE", "INTERNAL"}
     assert audio.held == b""
 
 
@@ -99,6 +101,16 @@ async def test_what_no_attempt_can_mend_is_raised_at_once(desk: Desk) -> None:
             await talker.run()
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert listener.breaks == []
+
+
+def test_a_status_that_grpc_lost_while_sending_is_tried_again_and_a_defect_of_the_server_is_not() -> None:
+    code, empty = grpc.StatusCode.INTERNAL, grpc.aio.Metadata()
+    lost = grpc.aio.AioRpcError(code, empty, empty, "Internal error from Core", "")
+    status = to_status(InternalError("It broke."), "1f")
+    details = grpc.aio.Metadata(("grpc-status-details-bin", status.SerializeToString()))
+    told = grpc.aio.AioRpcError(code, empty, details, "It broke.", "")
+    assert passing(lost, "INTERNAL")
+    assert not passing(told, "INTERNAL")
 
 
 async def test_without_any_server_it_gives_up_after_the_time_that_was_set() -> None:
