@@ -21,8 +21,8 @@ _BEFORE_PLACES = frozenset(
 )
 """Common words behind which "at" tells a place, not a host: "look at example dot com"."""
 
-_COPULAS = frozenset({"is", "it's", "es", "ist", "est", "lautet", "c'est", "ईमेल", "email"})
-"""Words behind which even a common word begins a local part: "it's contact three at ..."."""
+_INTRODUCTIONS = frozenset({"is", "it's", "es", "ist", "est", "lautet", "c'est", "ईमेल", "email", "at", "unter"})
+"""Words behind which even a common word begins a local part: "it's contact three at ...", "me at nothing new at ..."."""
 
 _CASING = frozenset({"capital", "capitals", "lowercase", "uppercase", "lower", "upper", "case", "small", "all", "big"})
 """Words about the letters of a local part that are none of it."""
@@ -171,7 +171,7 @@ class AddressReader:
             return False
         if text not in FUNCTION_WORDS or form[:1] in (".", "-", "_", "+"):
             return True
-        introduced = index > 0 and tokens[index - 1].text in _COPULAS
+        introduced = index > 0 and tokens[index - 1].text in _INTRODUCTIONS
         first = strong and text not in _BEFORE_PLACES and (introduced or not form)
         return self._is_tied(index) or first
 

@@ -45,6 +45,7 @@ SPOKEN = [
     ("es", "se escribe ge ese be a", "se escribe [REDACTED_NAME]"),
     # addresses
     ("en", "it's contact three at my shop dot org", "it's [REDACTED_EMAIL]"),
+    ("en", "you can write to me at another house two at my shop dot org", "you can write to me at [REDACTED_EMAIL]"),
     ("en", "tarn at the rate gmail dot com", "[REDACTED_EMAIL]"),
     ("en", "no dash reply at tarn dot example dot org", "[REDACTED_EMAIL]"),
     ("en", "tarn plus spam at example dot io please", "[REDACTED_EMAIL] please"),
