@@ -22,7 +22,7 @@ _BEFORE_PLACES = frozenset(
 """Common words behind which "at" tells a place, not a host: "look at example dot com"."""
 
 _INTRODUCTIONS = frozenset({"is", "it's", "es", "ist", "est", "lautet", "c'est", "ईमेल", "email", "at", "unter"})
-"""Words behind which even a common word begins a local part: "it's contact three at ...", "me at nothing new at ..."."""
+"""Words behind which even common words are of a local part: "it's contact three at ...", "me at out of town at ..."."""
 
 _CASING = frozenset({"capital", "capitals", "lowercase", "uppercase", "lower", "upper", "case", "small", "all", "big"})
 """Words about the letters of a local part that are none of it."""
@@ -171,9 +171,10 @@ class AddressReader:
             return False
         if text not in FUNCTION_WORDS or form[:1] in (".", "-", "_", "+"):
             return True
-        introduced = index > 0 and tokens[index - 1].text in _INTRODUCTIONS
-        first = strong and text not in _BEFORE_PLACES and (introduced or not form)
-        return self._is_tied(index) or first
+        if strong and form:
+            within = any(token.text in _INTRODUCTIONS for token in tokens[max(0, index - _MAX_LOCAL_WORDS) : index])
+            return self._is_tied(index) or (within and text not in _INTRODUCTIONS)
+        return self._is_tied(index) or (strong and text not in _BEFORE_PLACES)
 
     def _is_tied(self, index: int) -> bool:
         """Whether the word for a sign stands before a word."""
