@@ -163,17 +163,24 @@ CODED = PatternRecognizer(
     patterns=(Pattern(re.compile(r"(?<![\w/.-])(?:[A-Z]\d{7,13}|[A-Z]{2}\d{6,12}|\d{8,12}[A-Z])(?![\w/-])"), 0.5),),
 )
 
+_FILE = r"(?:\d{2,6}\s?/\s?\d{2,4}|\d{1,6}\s?/\s?(?:19|20)\d{2}|\d{1,6}(?:\s?/\s?\d{1,4}){2,3})"
+"""The number of a file and its year, in either order, or in three or four parts."""
+
+_FILES = (
+    r"sentencia|auto|expediente|sumario|asunto|caso|recurso|juicio|procedimiento|diligencias|st[cs]|atc|affaire|dossier"
+    r"|mandat(?:\sd['\u2019]arrêt)?|arrêt|décision|jugement|plainte|rg|az|aktenzeichen|verfahren|case|file|docket|claim"
+)
+
 CASE_NUMBER = PatternRecognizer(
     entity="ID",
     name="case-number",
     needs="/",
-    # "no 63131 / 00", "n° 1234/56": files of courts and offices lead to the parties. Must NOT match: fractions,
-    # dates (12/05).
+    # "no 63131 / 00", "n° 1234/56", "sumario 12/2003": files of courts and offices lead to the parties. Must NOT match:
+    # fractions, dates (12/05), laws.
     patterns=(
         Pattern(
             re.compile(
-                r"(?<!\w)(?:n[o°º]s?|nr|núm|num|number|case|file"
-                r"|az)\s?\.?:?\s{0,2}(?P<value>\d{2,6}\s?/\s?\d{2,4})(?!\w)",
+                rf"(?<!\w)(?:n[o°º]s?|nr|núm|num|number|{_FILES})\s?\.?:?\s{{0,2}}(?P<value>{_FILE})(?![\w/])",
                 re.IGNORECASE,
             ),
             0.7,

@@ -65,6 +65,9 @@ TYPED = [
     ("MRN: 8187620", [("MEDICAL_ID", "8187620")]),
     ("passport number X1234567", [("PASSPORT", "X1234567")]),
     ("requête (no 63131 / 00)", [("ID", "63131 / 00")]),
+    ("sumario 26 / 1996", [("ID", "26 / 1996")]),
+    ("affaire no 7 / 1987 / 130 / 181", [("ID", "7 / 1987 / 130 / 181")]),
+    ("Ley 62 / 2003", []),
     ("applications nos. 43185/98 and 43186/98", [("ID", "43185/98"), ("ID", "43186/98")]),
     ("the pump 4711/98 was replaced, valve 1/2 too", []),
     # names by title and introduction
