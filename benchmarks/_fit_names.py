@@ -11,7 +11,6 @@ sets on which the result is only judged.
 from __future__ import annotations
 
 import argparse
-import pickle
 import random
 import re
 from bisect import bisect_left, bisect_right
@@ -25,12 +24,12 @@ import torch
 
 from benchmarks._harmless import COMPANIES, HARMLESS
 from benchmarks._sets import PERSONS, read_labelled
-from models.redaction.gazetteer import LANGUAGES, WEIGHTS_NAME, Gazetteer, frequencies, load_gazetteer
+from models.redaction.gazetteer import LANGUAGES, WEIGHTS_NAME, Gazetteer, frequencies, load_gazetteer, read_people
 from models.redaction.name_head import HEAD_FILE, Floats, NameHead, features
 from models.redaction.ner import load_classifier
 from models.redaction.romanize import romanized
 from models.redaction.views import View, original
-from models.weights import locate
+from models.weights import verify
 
 UNJUDGED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
 
@@ -133,7 +132,7 @@ class NameSource:
     """Full names by nation, from the pinned lists."""
 
     def __init__(self, folder: Path, chance: random.Random) -> None:
-        people: dict[str, list[str]] = pickle.loads((folder / "name2nats.pkl").read_bytes())  # pinned by its digest
+        people = read_people(folder / "name2nats.pkl")
         self._chance = chance
         self._pools = {
             language: [n for n, of in people.items() if not nations.isdisjoint(of) and 2 <= len(n.split()) <= 3]
@@ -323,10 +322,11 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     gazetteer = load_gazetteer(args.weights)
+    lists = verify(WEIGHTS_NAME, args.weights)
     chance = random.Random(7)
-    source = NameSource(locate(WEIGHTS_NAME, args.weights), chance)
+    source = NameSource(lists, chance)
     texts = list(read_sentences(SENTENCES, source, chance))
-    texts += short_answers(locate(WEIGHTS_NAME, args.weights), source, chance)
+    texts += short_answers(lists, source, chance)
     cased = [t for t in texts if re.search(r"[A-Z]", t.text) and len(t.text.lower()) == len(t.text)]
     texts += [replace(t, text=t.text.lower(), weight=t.weight / 3) for t in cased if chance.random() < 0.35]
     table, _spans = table_of(texts, args.weights, gazetteer)

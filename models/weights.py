@@ -2,7 +2,13 @@
 
 Every file is pinned by SHA-256, so it does not matter who serves it: a PyPI wheel (used as an archive, never
 imported), a Hub repository or a folder that an operator filled by hand are sources of the same bytes, and anything
-else is refused.
+else is refused when it is fetched.
+
+What is checked when: ``place`` compares the SHA-256 of every file that it fetches, before the file gets its name in the
+cache. Files that are there already, as at each start, are only asked for their presence and size (``place``,
+``locate``), and derived files for their presence: reading gigabytes to hash them would take longer than loading them.
+``verify`` (``vestibule models verify``) compares every SHA-256 again. Whoever can write into the cache folder can thus
+change what is loaded; keep it the server's own.
 
 Layout under the cache folder::
 
@@ -39,7 +45,7 @@ def place(name: str, cache: Path, progress: Progress | None = None, source: Sour
     """Make sure that the weights are in the cache, fetching them when they are not.
 
     Safe to run from several processes: one fetches, the others wait and then find the files. Nothing is visible under
-    its final name before it was verified.
+    its final name before its SHA-256 was compared; of files that are there already only presence and size are checked.
 
     Args:
         name: A key of ``ALL``.

@@ -169,13 +169,23 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module_name}.{global_name} is not plain data")
 
 
+def read_people(path: Path) -> dict[str, list[str]]:
+    """Full names with the nations of the people, from the pinned list, without running what a pickle may hold.
+
+    Raises:
+        pickle.UnpicklingError: It is more than plain data.
+    """
+    with path.open("rb") as file:
+        people: dict[str, list[str]] = _PlainUnpickler(file).load()
+    return people
+
+
 _Counts = Counter[str]
 
 
 def _people(path: Path) -> tuple[_Counts, _Counts, _Counts, _Counts]:
     """Given names and surnames, and those of South Asia by their sound."""
-    with path.open("rb") as file:
-        people: dict[str, list[str]] = _PlainUnpickler(file).load()
+    people = read_people(path)
     given, surnames, sounds_given, sounds_surname = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for full, nations in people.items():
         parts = _SPACES.split(_BRACKETS.sub("", full).split(",")[0].strip().lower())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.recognizers.base import words
 from models.redaction.views import View
 
 _UNIT_AFTER = re.compile(
@@ -82,6 +81,3 @@ def is_harmless(view: View, start: int, end: int) -> bool:
     if _MONEY_BEFORE.search(view.text, max(0, start - 6), start):
         return True
     return introduced_as(view, start) == "harmless"
-
-
-PERSONAL_NUMBER = words("number", "no", "nr", "num", "#", "id", "code")

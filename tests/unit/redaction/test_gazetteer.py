@@ -11,7 +11,15 @@ import msgpack
 import numpy as np
 import pytest
 
-from models.redaction.gazetteer import COLUMNS, LANGUAGES, Gazetteer, compile_lists, load_gazetteer, sound_of
+from models.redaction.gazetteer import (
+    COLUMNS,
+    LANGUAGES,
+    Gazetteer,
+    compile_lists,
+    load_gazetteer,
+    read_people,
+    sound_of,
+)
 
 PEOPLE = {
     "Anna Groß": ["German"],
@@ -87,6 +95,8 @@ def test_a_list_that_would_run_code_is_refused(tmp_path: Path) -> None:
     tmp_path.joinpath("name2nats.pkl").write_bytes(pickle.dumps({"Anna Groß": _Bomb()}))
     with pytest.raises(pickle.UnpicklingError, match="not plain data"):
         compile_lists(tmp_path, tmp_path / "table.npz")
+    with pytest.raises(pickle.UnpicklingError, match="not plain data"):
+        read_people(tmp_path / "name2nats.pkl")
 
 
 @pytest.mark.parametrize(
