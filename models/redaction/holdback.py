@@ -1,10 +1,11 @@
-"""Partial text while someone is still speaking: only what can no longer become personal is shown.
+"""Partial text while someone is still speaking: a prefix that more words are not expected to make personal.
 
-A prefix of the hypothesis is shown when two hypotheses in a row agree on it, after the whole hypothesis was
-redacted, and only
-up to the point from which words to come could still turn it into a name, a number or an address. What was shown is
-never
-taken back: if recognition changes its mind under it, it stays as it is until the final text replaces everything.
+A prefix of the hypothesis is shown when two hypotheses in a row agree on it, after the whole hypothesis was redacted,
+and only up to the point from which words to come could still turn it into a name, a number or an address. What was
+shown is never taken back: if recognition changes its mind under it, it stays until the final text replaces everything.
+
+Words to come can also change what the classifier thinks of words long past, so a word that it nearly takes for a name
+waits for more of them. That makes it rare, not impossible, that a partial shows what the final hides.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ HOLD_WORDS = 2
 
 INTRODUCED_WORDS = 4
 """Held after an introduction, unless the redactor already found who it introduces."""
+
+SUSPECT_WORDS = 8
+"""Words that must follow one that is nearly a name; then the classifier has seen what it needs."""
 
 _INTRODUCTIONS = frozenset((
     ("name", "is"), ("name's",), ("named",), ("called",), ("i", "am"), ("i'm",), ("this",
@@ -94,7 +98,7 @@ class PartialRedactor:
         if _without_last_words(tokens, agreed) > count:  # else nothing new can be shown, whatever the redactor says
             reached = count > 0 and tokens[count - 1].end > JOINED_CHARS  # what is new has nothing to do with the tail
             redaction = BehindTail(self._redactor, NOTHING if reached else carry.tail).redact(hypothesis, context)
-            settled = _settled(tokens, agreed, redaction.entities, lexicon_for(context.language))
+            settled = _settled(tokens, agreed, redaction, lexicon_for(context.language))
             settled = _behind_introduction(tokens_of(carry.tail.reveal()), tokens, settled, redaction.entities)
             if settled > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[settled - 1].end, redaction)
@@ -127,9 +131,10 @@ def _agreed(before: list[Token], now: list[Token]) -> int:
     return count
 
 
-def _settled(tokens: list[Token], agreed: int, entities: tuple[Entity, ...], lexicon: Lexicon) -> int:
+def _settled(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon) -> int:
     """How many of the agreed tokens may be shown."""
-    count = _without_last_words(tokens, agreed)
+    entities = redaction.entities
+    count = _before_suspect(tokens, _without_last_words(tokens, agreed), redaction.suspects)
     while True:
         before = count
         while count and not _is_covered(tokens[count - 1], entities) and _may_grow(tokens, count - 1, lexicon):
@@ -150,6 +155,19 @@ def _without_last_words(tokens: list[Token], agreed: int) -> int:
         count -= 1
         words += tokens[count].text[0].isalnum()
     return count
+
+
+def _before_suspect(tokens: list[Token], count: int, suspects: tuple[tuple[int, int], ...]) -> int:
+    """Cut before the first word that may yet become a name."""
+    words = 0
+    first = count
+    for index in range(len(tokens) - 1, -1, -1):
+        if words >= SUSPECT_WORDS:
+            break
+        if any(start < tokens[index].end and tokens[index].start < end for start, end in suspects):
+            first = min(first, index)
+        words += tokens[index].text[0].isalnum()
+    return first
 
 
 def _is_covered(token: Token, entities: tuple[Entity, ...]) -> bool:

@@ -67,6 +67,7 @@ class Thresholds:
         name_romanized: The bar for names in Hindi, of which the classifier is never sure.
         name_answer: The bar where the whole text is a word or two, as when a name was asked for.
         name_beside: The bar for a word right beside one that is surely a name.
+        name_suspected: The bar from which a word of an unfinished utterance is not yet shown.
         number: Numbers and codes, which patterns find as well.
         address: Parts of an address.
         place_reach: Characters between a town and a street or postcode that make the town a part of the address.
@@ -77,6 +78,7 @@ class Thresholds:
     name_romanized: float = 0.15
     name_answer: float = 0.12
     name_beside: float = 0.08
+    name_suspected: float = 0.06
     number: float = 0.5
     address: float = 0.5
     place_reach: int = 12
@@ -122,7 +124,7 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
     bar = thresholds.name_bar(romanized=view.kind == "romanized", heard=heard)
     if len(view.text.split()) <= _ANSWER_WORDS:
         bar = min(bar, thresholds.name_answer)
-    # One letter alone is an initial beside a name and nothing otherwise: "12.45 p.m."
+    # One letter alone is an initial beside a name and nothing otherwise: "6.35 p.m."
     sure = {g.start for g in guesses if g.end - g.start > 1 and _is_name(view, g, bar)}
     likely = [g for g in guesses if g.start in sure or _is_name(view, g, thresholds.name_beside)]
     groups: list[list[WordGuess]] = []
@@ -135,6 +137,11 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
         if any(g.start in sure for g in group):
             best = max(group, key=lambda g: g.score)
             yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
+
+
+def suspects_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[tuple[int, int]]:
+    """Spans, in the view, of the words that more words behind them may yet make names."""
+    return ((g.start, g.end) for g in guesses if _is_name(view, g, thresholds.name_suspected))
 
 
 def _joined(view: View, first: WordGuess, second: WordGuess) -> bool:

@@ -18,7 +18,7 @@ from models.errors import RedactionFailed
 from models.redaction import views
 from models.redaction.address_parts import widened
 from models.redaction.documents import doubt_from_digits, is_explained
-from models.redaction.labels import Thresholds, entities_of
+from models.redaction.labels import Thresholds, entities_of, suspects_of
 from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
 from models.redaction.operators import MASK, TAG_START, session_key
 from models.redaction.policy import STRICT, Policies, RedactionPolicy, within
@@ -83,6 +83,14 @@ class Sighting:
         return replace(self.entity, start=start, end=end)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was found in a text, and the words that may yet become names when it goes on."""
+
+    sightings: list[Sighting]
+    suspects: list[tuple[int, int]]
+
+
 class LocalRedactor:
     """Finds and replaces personal data with local patterns and a local classifier; see ``Redactor``.
 
@@ -134,7 +142,7 @@ class LocalRedactor:
         rules = self.rules_of(context.whose.client_id)
         try:
             writer = Writer(rules.policy, self._key_of(context))
-            found = self._sightings(revealed, context, rules)
+            found = self._seen(revealed, context, rules)
             return [_redaction(t, s, context, rules, writer) for t, s in zip(revealed, found, strict=True)]
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
@@ -142,18 +150,21 @@ class LocalRedactor:
 
     def sightings(self, text: RawText, context: RedactionContext) -> list[Sighting]:
         """Everything that was found, before anything is merged or dropped; for ``explain`` alone."""
-        return self._sightings([text.reveal()], context, self.rules_of(context.whose.client_id))[0]
+        return self._seen([text.reveal()], context, self.rules_of(context.whose.client_id))[0].sightings
 
     def _key_of(self, context: RedactionContext) -> bytes:
         """The session's key; without a session one that is used once."""
         return session_key(self._worker_key, context.whose) if context.whose.session_id else secrets.token_bytes(32)
 
-    def _sightings(self, texts: list[str], context: RedactionContext, rules: Rules) -> list[list[Sighting]]:
+    def _seen(self, texts: list[str], context: RedactionContext, rules: Rules) -> list[_Seen]:
         readings = [romanized(text) or views.original(text) for text in texts]
         guesses = self._classifier.begin([reading.text for reading in readings])
         matched = [list(_matched(text, context, rules)) for text in texts]  # while the classifier has another core
         judged = zip(readings, guesses(), matched, strict=True)
-        return [[*_judged(reading, words, rules, context), *found] for reading, words, found in judged]
+        return [
+            _Seen([*_judged(reading, words, rules, context), *found], _suspected(reading, words, rules))
+            for reading, words, found in judged
+        ]
 
 
 def _judged(reading: View, guesses: list[WordGuess], rules: Rules, context: RedactionContext) -> Iterator[Sighting]:
@@ -161,6 +172,11 @@ def _judged(reading: View, guesses: list[WordGuess], rules: Rules, context: Reda
     heard = context.source is TextSource.SPEECH
     found = entities_of(reading, guesses, rules.thresholds, heard=heard)
     return (Sighting(reading, None, entity) for entity in found)
+
+
+def _suspected(reading: View, guesses: list[WordGuess], rules: Rules) -> list[tuple[int, int]]:
+    """Words of the original that may yet become names."""
+    return [reading.original_span(start, end) for start, end in suspects_of(reading, guesses, rules.thresholds)]
 
 
 def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
@@ -184,20 +200,20 @@ def _without_tags(text: str, policy: RedactionPolicy) -> str:
     return policy.protected.sub(lambda match: _WORD_CHARACTER.sub("x", match.group()), text)
 
 
-def _redaction(
-    text: str, sightings: list[Sighting], context: RedactionContext, rules: Rules, writer: Writer
-) -> Redaction:
+def _redaction(text: str, seen: _Seen, context: RedactionContext, rules: Rules, writer: Writer) -> Redaction:
     """Drop what is explained or allowed, merge the rest, and write."""
     view = views.original(text)
-    found = [s.original for s in sightings]
+    found = [s.original for s in seen.sightings]
     found += repeated(text, found)
     allowed = rules.policy.allow.spans(view.lower)
     counting = [e for e in found if not is_explained(e, view, context) and not within(allowed, e.start, e.end)]
     replaced, left = rules.policy.split(text, [*counting, *widened(text, counting)])
-    readings = _readings(sightings) if rules.policy.rewrites else {}
+    readings = _readings(seen.sightings) if rules.policy.rewrites else {}
     entities = writer.written(text, replaced, readings)
     safe = not left and not _doubtful(text, entities, allowed, context, rules)
-    return Redaction(RedactedText._seal(_with_tags(text, entities), entities, safe_for_llm=safe), tuple(entities))
+    suspects = tuple(span for span in seen.suspects if not any(e.start < span[1] and span[0] < e.end for e in entities))
+    result = RedactedText._seal(_with_tags(text, entities), entities, safe_for_llm=safe)
+    return Redaction(result, tuple(entities), suspects)
 
 
 def _readings(sightings: list[Sighting]) -> dict[tuple[int, int], str]:

@@ -94,7 +94,7 @@ def judged_behind(tail: RawText, text: RawText, judged: Sequence[Redaction]) -> 
     moved = [replace(e, start=max(0, e.start - shift), end=e.end - shift) for e in near]
     entities = tuple(_united([*alone.entities, *(e for e in moved if any(c.isalnum() for c in raw[e.start : e.end]))]))
     whole = Redaction(alone.text if not alone.text.safe_for_llm else joined.text, entities)
-    return Redaction(sealed_stretch(raw, whole, 0, len(raw)), entities)
+    return Redaction(sealed_stretch(raw, whole, 0, len(raw)), entities, alone.suspects)
 
 
 def _united(entities: Sequence[Entity]) -> list[Entity]:

@@ -50,10 +50,13 @@ class Redaction:
     Attributes:
         text: The result.
         entities: What was found, sorted, not overlapping; offsets in code points of the *input*.
+        suspects: Words that are left, but which the classifier may yet take for names when more words follow; sorted
+            spans like those of ``entities``.
     """
 
     text: RedactedText
     entities: tuple[Entity, ...]
+    suspects: tuple[tuple[int, int], ...] = ()
 
 
 class Redactor(Protocol):

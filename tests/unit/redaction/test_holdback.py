@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.redaction.holdback import PartialRedactor, PartialState
-from models.redaction.redactor import LocalRedactor
+from models.redaction.holdback import SUSPECT_WORDS, PartialRedactor, PartialState
+from models.redaction.ner import WordGuess
+from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
@@ -83,3 +86,50 @@ def test_nothing_planted_survives_any_chunking(step: int, rewinds: list[int]) ->
     for text in shown:
         for planted in ("john", "carter", "example dot com", "four one five", "oh one three two"):
             assert planted not in text.lower()
+
+
+class DoubtfulClassifier(WordListClassifier):
+    """Is nearly sure of every word of its list, below the bar of a name."""
+
+    def classify(self, texts: list[str]) -> list[list[WordGuess]]:
+        """See ``models.redaction.ner.TokenClassifier``."""
+        return [[replace(guess, score=0.2) for guess in guesses] for guesses in super().classify(texts)]
+
+
+def test_a_word_that_is_nearly_a_name_waits_for_more_words() -> None:
+    partials = PartialRedactor(LocalRedactor(DoubtfulClassifier({"rose": "GIVEN_NAME"})))
+    said = "ask rose about the key because she lives next door with the dog"
+    state, shown = PartialState(), []
+    for hypothesis in growing(said):
+        text, state = partials.step(state, RawText(hypothesis), SPEECH)
+        shown.append(text.value.split())
+    with_name = next(words for words, text in enumerate(shown, 1) if "rose" in text)
+    assert with_name - 2 == SUSPECT_WORDS, "words said behind it when it is shown"
+    assert all(len(text) <= 1 for text in shown[: with_name - 1])
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "please ask rose about the key she lives next door with the dog"),
+        ("en", "call bob on four one five five five five oh one three two or his wife jenny williams tomorrow"),
+        ("en", "my neighbour okwudili has the second key and he is always at home on fridays"),
+        ("en", "the meter was read by tomasz from the water board and nobody else has been in the cellar"),
+        ("es", "mi vecina paz romero tiene la llave de la puerta y vuelve el lunes por la tarde"),
+        ("es", "vino ignacio quintanilla a ver la caldera el martes y desde entonces no funciona el agua caliente"),
+        ("fr", "la clé est chez bérengère vasseur au deuxième étage elle rentre vers dix-huit heures"),
+        ("de", "den schlüssel hat wiebke petersen aus dem zweiten stock sie ist abends immer da"),
+        ("hi", "chaabi mere padosi rakesh yadav ke paas hai aur woh shaam ko ghar aate hain"),
+    ],
+)
+def test_word_by_word_no_name_is_seen_that_the_final_hides(weights_cache: Path, language: str, said: str) -> None:
+    redactor = build_redactor(weights_cache)
+    partials, context = PartialRedactor(redactor), RedactionContext(TextSource.SPEECH, language)
+    final = redactor.redact(RawText(said), context)
+    hidden = {word for entity in final.entities for word in said[entity.start : entity.end].split()}
+    assert "NAME" in final.text.counts
+    state = PartialState()
+    for hypothesis in growing(said):
+        text, state = partials.step(state, RawText(hypothesis), context)
+        assert hidden.isdisjoint(text.value.split())
