@@ -1,7 +1,7 @@
 """What the assistant just asked for, read from its redacted reply.
 
-A bare answer says nothing of itself: "four four four seven" may be a reading or the end of a telephone number, "dawn" a
-time of day or a person. The question tells them apart.
+A bare answer says nothing of itself: "nine nine three eight" may be a reading or the end of a telephone number, "dawn"
+a time of day or a person. The question tells them apart.
 """
 
 from __future__ import annotations

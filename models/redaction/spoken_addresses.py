@@ -47,7 +47,7 @@ class AddressReader:
         return Stretch(first, last, f"{local}@{domain}", "address")
 
     def _handle(self, at: int) -> Stretch | None:
-        """A sign followed by a spelled name, "at j e n s e n"."""
+        """A sign followed by a spelled name, "at t a r n q u"."""
         last, form = at + 1, ""
         while last < len(self._words.tokens) and (
             atom := self._words.atom(self._words.tokens[last]) or self._named(last)

@@ -1,6 +1,6 @@
 """Birth dates, and ages over 89.
 
-Must NOT match: appointments ("next Friday the 17th"), years alone, dates of invoices. In speech a full date with a year
+Must NOT match: appointments ("Tuesday the 9th"), years alone, dates of invoices. In speech a full date with a year
 in which a living person may be born counts without context: an agent asks, and the answer is the date alone.
 """
 
@@ -65,19 +65,25 @@ _DAY_OR_NUMBER = re.compile(r"(?<!\w)[0-3]?\d(?:st|nd|rd|th)?(?!\w)")
 _ANY_YEAR = re.compile(r"(?:19\d\d|20[0-2]\d)(?!\d)")
 _MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){_MONTH}(?!\w)", re.IGNORECASE)
 _OTHER_MATTER = words(
-    "payments?", "paid", "pay", "account", "booking", "book", "mortgage", "loan", "cheque", "reservation", "table",
-    "room", "from", "until", "till", "between",
-    "up to", "since", "meter", "reading", "invoice", "date i", "date would", "appointment", "cancel", "transfer",
-    "model", "built",
+    # appointments and bookings
+    "appointments?", "visits?", "visited", "meetings?", "met", "book(?:ed|ings?)?", "reserv(?:ed?|ations?)",
+    "cancel(?:l?ed)?", "postponed?", "moved?", "table", "room",
+    # payments
+    "pay(?:ments?|ing|s)?", "paid", "transfer(?:red|s)?", "invoices?", "bills?", "due", "cheques?", "accounts?",
+    "loans?", "mortgage",
+    # contracts and goods
+    "contracts?", "signed", "lease", "rent(?:ed)?", "bought", "sold", "order(?:ed)?", "deliver(?:ed|y)",
+    "built", "install(?:ed|ation)", "repaired", "serviced", "inspect(?:ed|ion)", "model", "meter", "readings?",
+    # stretches of time
+    "from", "until", "till", "between", "up to", "since",
 )  # fmt: skip
 
 
 class SpokenDateRecognizer:
     """A full date with a plausible birth year, said as the whole answer or in passing.
 
-    Recognition garbles short answers ("off July 1974",
-    "12 to 1978"), so an answer of few words with a birth year is covered
-    as a whole. Recent dates are mostly appointments and payments; they count only when they are the whole answer.
+    Recognition garbles short answers ("off March 1968", "10 too 1966"), so an answer of few words with a birth year is
+    covered as a whole. Recent dates are mostly appointments and payments; they count only as the whole answer.
     """
 
     name = "spoken-date"

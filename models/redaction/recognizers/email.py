@@ -40,7 +40,7 @@ SPOKEN_HANDLE = PatternRecognizer(
     entity="HANDLE",
     name="handle",
     needs="@",
-    # Spelled or spoken handles ("at j e n s e n") reach us from the spoken view only; typed mentions are public.
+    # Spelled or spoken handles ("at t a r n q u") reach us from the spoken view only; typed mentions are public.
     patterns=(Pattern(re.compile(r"(?<![\w.])@[^\W_][\w.-]{2,63}"), 0.2),),
     context=words("handle", "instagram", "telegram", "skype", "username", "user name", "insta", "snapchat"),
 )

@@ -175,7 +175,7 @@ CASE_NUMBER = PatternRecognizer(
     entity="ID",
     name="case-number",
     needs="/",
-    # "no 63131 / 00", "n° 1234/56", "sumario 12/2003": files of courts and offices lead to the parties. Must NOT match:
+    # "no 71204 / 03", "n° 1234/56", "sumario 12/2003": files of courts and offices lead to the parties. Must NOT match:
     # fractions, dates (12/05), laws.
     patterns=(
         Pattern(
@@ -186,7 +186,7 @@ CASE_NUMBER = PatternRecognizer(
             0.7,
             group="value",
         ),
-        Pattern(  # the others of a row: "nos 43185/98, 43186/98 and 43190/98"
+        Pattern(  # the others of a row: "nos 50317/99, 50318/99 and 50322/99"
             re.compile(r"(?<![\w/.,-])(?P<value>\d{4,6}\s?/\s?\d{2,4})(?![\w/])"), 0.3, group="value", name="row"
         ),
     ),

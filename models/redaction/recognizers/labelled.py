@@ -1,6 +1,6 @@
 """In speech the words that say what number follows go with it, where the tag says the same.
 
-"My SSN is seven double nine ..." becomes the tag alone. A misheard number is often shorter than it should be, and then
+"My SSN is six double four ..." becomes the tag alone. A misheard number is often shorter than it should be, and then
 no pattern knows it; the words before it do. Left readable they also tell which number the rest of a sentence completes.
 Must NOT match: words that ask for something ("call me on"), numbers of things.
 """

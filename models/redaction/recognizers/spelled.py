@@ -50,7 +50,7 @@ class SpelledRecognizer:
                 yield from self._said(view, start, end, form)
 
     def _said(self, view: View, start: int, end: int, form: str) -> Iterator[Entity]:
-        """The word itself beside its spelling, also where recognition wrote it another way: "Steer, S T E E R E"."""
+        """The word itself beside its spelling, also where recognition wrote it another way: "Marlo, M A R L O W"."""
         for low, high in ((max(0, start - _BESIDE), start), (end, min(len(view.text), end + _BESIDE))):
             for match in WORD.finditer(view.lower, low, high):
                 word = match.group()

@@ -16,7 +16,7 @@ QUESTIONS = [
     ("Please give me your e-mail address.", ("EMAIL",)),
     ("May I have your e-mail and your home address?", ("ADDRESS", "EMAIL")),
     ("When were you born?", ("DOB", "READING")),
-    ("Please tell me your date of birth.", ("DOB",)),
+    ("Please say your date of birth.", ("DOB",)),
     ("What is the postcode?", ("ADDRESS",)),
     ("I need the number of your passport.", ("ID",)),
     ("What does the meter read now?", ("READING",)),
@@ -60,7 +60,7 @@ ASKED: list[tuple[tuple[str, ...], str, str, str]] = [
     ),
     (("NAME",), "en", "it's zoltan, I repair the old pump below", "it's [REDACTED_NAME], I repair the old pump below"),
     (("NAME",), "en", "the old pump below leaks a bit today", "the old pump below leaks a bit today"),
-    (("PHONE",), "en", "four four four seven", "[REDACTED_PHONE]"),
+    (("PHONE",), "en", "nine nine three eight", "[REDACTED_PHONE]"),
     (("PHONE",), "en", "it's 44 17", "it's [REDACTED_PHONE]"),
     (("PHONE",), "de", "null vier eins", "[REDACTED_PHONE]"),
     (("DOB",), "en", "fourth of may seventy two", "[REDACTED_DOB]"),
@@ -82,9 +82,9 @@ ASKED: list[tuple[tuple[str, ...], str, str, str]] = [
 ]
 
 UNASKED = [
-    ("15221", "[REDACTED_ID]"),
-    ("1, 5, 2, 2, 1.", "[REDACTED_ID]."),
-    ("um, it's 443-6312.", "um, it's [REDACTED_ID]."),
+    ("27318", "[REDACTED_ID]"),
+    ("2, 7, 3, 1, 8.", "[REDACTED_ID]."),
+    ("um, it's 386-9054.", "um, it's [REDACTED_ID]."),
     ("q7t 8zz", "[REDACTED_ADDRESS]"),
     # times, prices, counts, decimals and units say what they are
     ("12:30", "12:30"),
@@ -92,11 +92,11 @@ UNASKED = [
     ("at 10 am", "at 10 am"),
     ("1,250", "1,250"),
     ("$4004", "$4004"),
-    ("391.478", "391.478"),
+    ("286.153", "286.153"),
     ("two hundred", "two hundred"),
     ("12", "12"),
     ("48217 cubic metres", "48217 cubic metres"),
-    ("3 nights please", "3 nights please"),
+    ("3 boxes please", "3 boxes please"),
 ]
 
 
@@ -136,4 +136,4 @@ def test_a_bare_answer_to_nobody(answer: str, left: str) -> None:
 
 
 def test_what_is_typed_without_a_question_is_judged_by_its_words() -> None:
-    assert patterns_only().redact(RawText("15221"), RedactionContext()).text.value == "15221"
+    assert patterns_only().redact(RawText("27318"), RedactionContext()).text.value == "27318"

@@ -47,7 +47,7 @@ def test_a_long_reading_is_no_doubt_on_a_meter() -> None:
     ("text", "found"),
     [
         ("reading 04821.7 m3", []),
-        ("the Meter: 391.478", []),
+        ("the Meter: 286.153", []),
         ("Dr. Meter came", ["NAME"]),
     ],
 )
@@ -60,14 +60,14 @@ def test_a_word_for_a_number_is_no_name_in_front_of_it(text: str, found: list[st
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("a massage, on Jun 2nd at 12 30", []),
-        ("leaving at 4 50 in the morning", []),
+        ("the next visit, on Mar 9th at 12 30", []),
+        ("the night shift ends at 4 50, then tea", []),
         ("he lives at 12 Elm", ["ADDRESS"]),
         ("the house, 12 30 Elm", ["ADDRESS"]),
     ],
 )
 def test_a_time_is_no_house(text: str, found: list[str]) -> None:
     numbers = dict.fromkeys(("12", "30", "4", "50"), "BUILDING_NUMBER")
-    guesses = WordListClassifier({**numbers, "jun": "STREET_NAME", "2nd": "STREET_NAME", "elm": "STREET_NAME"})
+    guesses = WordListClassifier({**numbers, "mar": "STREET_NAME", "9th": "STREET_NAME", "elm": "STREET_NAME"})
     redaction = LocalRedactor(guesses).redact(RawText(text), RedactionContext())
     assert [e.type for e in redaction.entities] == found

@@ -21,8 +21,8 @@ FOUND = [
     ("it is MORGA 657054 SM9IJ thanks", [("LICENCE", "MORGA 657054 SM9IJ")]),
     ("DL MH12 20110062821", [("LICENCE", "MH12 20110062821")]),
     ("Führerschein: B072RRE2I55", [("LICENCE", "B072RRE2I55")]),
-    ("le permis de conduire 123456789012", [("LICENCE", "123456789012")]),
-    ("my driver's license from Florida, A123-456-78-901-0", [("LICENCE", "A123-456-78-901-0")]),
+    ("le permis de conduire 104718350926", [("LICENCE", "104718350926")]),
+    ("a driver's license of Florida, A123-456-78-901-0", [("LICENCE", "A123-456-78-901-0")]),
     # passports
     ("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", [("PASSPORT", "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<")]),
     (MRZ_TD3, [("PASSPORT", MRZ_TD3)]),
@@ -57,8 +57,8 @@ FOUND = [
     ("vivo en calle mayor número 5", [("ADDRESS", "calle mayor número 5")]),
     ("Flat No 302, Lotus Apartments", [("ADDRESS", "Flat No 302, Lotus Apartments")]),
     ("मकान नंबर 12, गांधी नगर", [("ADDRESS", "मकान नंबर 12, गांधी नगर")]),
-    ("meet at the corner of Fulton and Elisabeth Parks", [("ADDRESS", "the corner of Fulton and Elisabeth Parks")]),
-    ("at 370 3911 Fourth Avenue, Lyon, France", [("ADDRESS", "370 3911 Fourth Avenue, Lyon, France")]),
+    ("wait at the corner of Hobart and Ninette Parks", [("ADDRESS", "the corner of Hobart and Ninette Parks")]),
+    ("at 218 4406 Sixth Avenue, Lyon, France", [("ADDRESS", "218 4406 Sixth Avenue, Lyon, France")]),
     # postcodes with their town
     ("ich wohne in 10115 Berlin", [("ADDRESS", "10115 Berlin")]),
     ("D-80331 München", [("ADDRESS", "D-80331 München")]),

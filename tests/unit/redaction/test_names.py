@@ -47,7 +47,7 @@ def test_names_go(redactor: LocalRedactor, language: str, text: str, names: list
     ("language", "text"),
     [
         ("en", "Meter 00482 reads 7719, the seal is broken."),
-        ("en", "from 12:45 p.m. to 3 a.m. on Sunday"),
+        ("en", "from 6:35 p.m. to 3 a.m. on Sunday"),
         ("en", "Could you put me through to the billing department?"),
         ("en", "I am at the Riverside site to read the water meter."),
         ("en", "how do i reset my password on the app"),

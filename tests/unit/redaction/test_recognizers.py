@@ -16,7 +16,7 @@ TYPED = [
     ("pip install pkg@1.2", []),
     # phone
     ("call 415-555-0132", [("PHONE", "415-555-0132")]),
-    ("call +44 20 7946 0958 now", [("PHONE", "+44 20 7946 0958")]),
+    ("call +44 161 496 0381 now", [("PHONE", "+44 161 496 0381")]),
     ("(212) 555-0187", [("PHONE", "(212) 555-0187")]),
     ("my phone is 2125550187 ext. 12", [("PHONE", "2125550187 ext. 12")]),
     ("on 24.11.2026 and 2026-11-24", []),
@@ -24,7 +24,7 @@ TYPED = [
     # ssn
     ("SSN 536-22-1234", [("SSN", "536-22-1234")]),
     ("social security number: 536221234", [("SSN", "536221234")]),
-    ("a number that was never issued, my ssn 000-12-3456", [("SSN", "000-12-3456")]),
+    ("a number that was never issued, my ssn 000-47-2916", [("SSN", "000-47-2916")]),
     # card: a wrong check digit is a misheard card
     ("card 4111 1111 1111 1111", [("CC", "4111 1111 1111 1111")]),
     ("card 4111 1111 1111 1112", [("CC", "4111 1111 1111 1112")]),
@@ -37,11 +37,11 @@ TYPED = [
     # iban
     ("IBAN DE89 3704 0044 0532 0130 00", [("IBAN", "DE89 3704 0044 0532 0130 00")]),
     ("iban GB82WEST12345698765432 please", [("IBAN", "GB82WEST12345698765432")]),
-    ("set up a transfer tomorrow at 10 to 21 for 800 pounds", []),
+    ("the valve opens at 13 to 17 and lets 900 litres through", []),
     # wallet, secret, url
     ("pay 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", [("WALLET", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa")]),
     ("the password is hunter2!", [("SECRET", "hunter2!")]),
-    ("my pin is correct but the password is wrong", []),
+    ("the pin is fine but the password is refused", []),
     ("key AKIAIOSFODNN7EXAMPLE", [("SECRET", "AKIAIOSFODNN7EXAMPLE")]),
     ("https://linkedin.com/in/jane-roe-77", [("URL", "https://linkedin.com/in/jane-roe-77")]),
     ("see https://example.org/prices", []),
@@ -49,7 +49,7 @@ TYPED = [
     ("he lives at 14 Elm Street", [("ADDRESS", "14 Elm Street")]),
     ("Hauptstraße 12 in Ulm", [("ADDRESS", "Hauptstraße 12")]),
     ("it is SW1A 1AA", [("ADDRESS", "SW1A 1AA")]),
-    ("Springfield, IL 62704", [("ADDRESS", "IL 62704")]),
+    ("Springfield, IL 62793", [("ADDRESS", "IL 62793")]),
     ("zip code 94110", [("ADDRESS", "94110")]),
     ("we meet in room 12 at the Riverside site", []),
     # birth date, age
@@ -62,17 +62,17 @@ TYPED = [
     ("PAN ABCPE1234F", [("ID", "ABCPE1234F")]),
     ("cpf 111.444.777-35", [("ID", "111.444.777-35")]),
     ("DNI 12345678Z", [("ID", "12345678Z")]),
-    ("MRN: 8187620", [("MEDICAL_ID", "8187620")]),
+    ("MRN: 6402913", [("MEDICAL_ID", "6402913")]),
     ("passport number X1234567", [("PASSPORT", "X1234567")]),
-    ("requête (no 63131 / 00)", [("ID", "63131 / 00")]),
-    ("sumario 26 / 1996", [("ID", "26 / 1996")]),
-    ("affaire no 7 / 1987 / 130 / 181", [("ID", "7 / 1987 / 130 / 181")]),
-    ("Ley 62 / 2003", []),
-    ("applications nos. 43185/98 and 43186/98", [("ID", "43185/98"), ("ID", "43186/98")]),
+    ("requête (no 71204 / 03)", [("ID", "71204 / 03")]),
+    ("sumario 31 / 2001", [("ID", "31 / 2001")]),
+    ("affaire no 9 / 1991 / 244 / 305", [("ID", "9 / 1991 / 244 / 305")]),
+    ("Ley 17 / 2011", []),
+    ("applications nos. 50317/99 and 50318/99", [("ID", "50317/99"), ("ID", "50318/99")]),
     ("the pump 4711/98 was replaced, valve 1/2 too", []),
     # names by title and introduction
-    ("ask Dr. Priya Young about it", [("NAME", "Dr. Priya Young")]),
-    ("booked under Loida Rackett at 8", [("NAME", "Loida Rackett")]),
+    ("ask Dr. Ottilie Marsh about it", [("NAME", "Dr. Ottilie Marsh")]),
+    ("booked under Nerys Tolliver at 8", [("NAME", "Nerys Tolliver")]),
     ("my name is anwar sadiq", [("NAME", "anwar sadiq")]),
     ("this is about my bill, it's Monday", []),
     # what a meter reader says
@@ -86,33 +86,33 @@ TYPED = [
 
 SPOKEN = [
     ("my email is john dot carter at example dot com", [("EMAIL", "john dot carter at example dot com")]),
-    ("a one b two at g mail dot com", [("EMAIL", "a one b two at g mail dot com")]),
+    ("q seven t three at g mail dot org", [("EMAIL", "q seven t three at g mail dot org")]),
     ("call four one five, five five five, oh one three two", [("PHONE",
     "four one five, five five five, oh one three two")]),
     ("my number is double five five oh one two three", [("PHONE", "double five five oh one two three")]),
-    ("plus nine one nine eight seven six five four three two one oh", [
-        ("PHONE", "plus nine one nine eight seven six five four three two one oh")
+    ("plus nine one seven oh six two eight one three five nine four", [
+        ("PHONE", "plus nine one seven oh six two eight one three five nine four")
     ]),
-    ("one two three dot one two three dot oh dot four oh", [("IP",
-    "one two three dot one two three dot oh dot four oh")]),
-    ("it is: my SSN is one one one, one one, one two three four", [("SSN",
-    "my SSN is one one one, one one, one two three four")]),
+    ("one nine two dot one six eight dot oh dot seven two", [("IP",
+    "one nine two dot one six eight dot oh dot seven two")]),
+    ("it is: my SSN is four five oh, six two, seven one eight three", [("SSN",
+    "my SSN is four five oh, six two, seven one eight three")]),
     ("it is spelled K, R, Z, Y", [("NAME", "K, R, Z, Y")]),
     ("P as in Peter, A, T, T", [("NAME", "P as in Peter, A, T, T")]),
-    ("whiskey sierra 5 yankee", [("ADDRESS", "whiskey sierra 5 yankee")]),
-    ("17th of April 1988", [("DOB", "17th of April 1988")]),
-    ("off July 1974", [("DOB", "off July 1974")]),
-    ("g 2 9 p s", [("ADDRESS", "g 2 9 p s")]),
+    ("hotel golf 3 victor", [("ADDRESS", "hotel golf 3 victor")]),
+    ("23rd of August 1976", [("DOB", "23rd of August 1976")]),
+    ("off March 1968", [("DOB", "off March 1968")]),
+    ("l 3 8 q n", [("ADDRESS", "l 3 8 q n")]),
     # must survive
     ("the meter reads four eight two one seven cubic metres", []),
     ("the reading is oh four eight two one seven nine five point three cubic metres", []),
     ("a table for four at seven thirty", []),
     ("two hundred and fifty pounds", []),
     ("I am at the Riverside site to read the water meter", []),
-    ("come at 12 20 p.m. or at 2:30 pm", []),
-    ("how do I top it up, I am in a hurry", []),
+    ("come at 10 25 a.m. or at 2:30 pm", []),
+    ("how do I shut it off, I am on a ladder", []),
     ("can we meet at the shop, dot the i", []),
-    ("I paid my mortgage on the 7th of Jan 2018", []),
+    ("we signed the contract on the 14th of Feb 2017", []),
     ("is there an A T M", []),
 ]  # fmt: skip
 
@@ -120,7 +120,7 @@ PRINT = [
     ("Maria | 2l2-5S5-O187", [("PHONE", "2l2-5S5-O187")]),
     ("maria.lopez(@example .org", [("EMAIL", "maria.lopez(@example .org")]),
     ("4111 1lll 1111 1111 card", [("CC", "4111 1lll 1111 1111")]),
-    ("Meter 69.269", []),
+    ("Meter 57.318", []),
     ("Qn 2.5 m3/h  DN 20", []),
 ]
 
@@ -143,17 +143,17 @@ def test_print(text: str, expected: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("text", "language", "expected"),
     [
-        ("mi correo es ana punto ruiz arroba g mail punto com", "es", [("EMAIL",
-        "ana punto ruiz arroba g mail punto com")]),
-        ("mon numéro est le zéro deux douze trente-deux trente trente", "fr", [
-            ("PHONE", "zéro deux douze trente-deux trente trente")
+        ("mi correo es ana punto ruiz arroba mi taller punto com", "es", [("EMAIL",
+        "ana punto ruiz arroba mi taller punto com")]),
+        ("mon numéro est le zéro six quarante et un vingt-huit quinze soixante-trois", "fr", [
+            ("PHONE", "zéro six quarante et un vingt-huit quinze soixante-trois")
         ]),
-        ("meine nummer ist plus neun und vierzig eins zwei drei vier eins zwei", "de", [
-            ("PHONE", "plus neun und vierzig eins zwei drei vier eins zwei")
+        ("meine nummer ist plus drei und vierzig sechs sieben sechs acht zwo neun", "de", [
+            ("PHONE", "plus drei und vierzig sechs sieben sechs acht zwo neun")
         ]),
-        ("मेरा ईमेल एच जी ए आर ज़ेड ए एट जीमेल डॉट कॉम है", "hi", [("EMAIL", "एच जी ए आर ज़ेड ए एट जीमेल डॉट कॉम")]),
-        ("मेरा फ़ोन नंबर नौ आठ सात छह पाँच चार तीन दो एक शून्य है", "hi", [
-            ("PHONE", "नौ आठ सात छह पाँच चार तीन दो एक शून्य")
+        ("मेरा ईमेल के टी वी एन ओ पी एट याहू डॉट इन है", "hi", [("EMAIL", "के टी वी एन ओ पी एट याहू डॉट इन")]),
+        ("मेरा फ़ोन नंबर सात शून्य तीन आठ दो नौ एक छह चार पाँच है", "hi", [
+            ("PHONE", "सात शून्य तीन आठ दो नौ एक छह चार पाँच")
         ]),
     ],
 )  # fmt: skip

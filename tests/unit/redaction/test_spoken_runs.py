@@ -10,7 +10,7 @@ from models.text import RawText, TextSource
 from tests.unit.redaction.helpers import patterns_only
 
 FORMS = [
-    ("en", "two thousand five hundred and twelve", "2512"),
+    ("en", "three thousand two hundred and sixteen", "3216"),
     ("en", "eighteen hundred forty five", "1845"),
     ("en", "triple eight, one oh two", "888 102"),
     ("en", "one eight hundred five five five", "1800555"),
@@ -20,22 +20,22 @@ FORMS = [
     ("de", "null eins sieben zwo", "0172"),
     ("hi", "अट्ठानवे सात पाँच डबल दो", "987522"),
     ("de", "achthundertzwölf hundertdrei zwoundneunzig", "81210392"),
-    ("en", "area code four one five, five five five", "415 555"),
+    ("en", "area code seven one eight, five five five", "718 555"),
     ("en", "open bracket four one five close bracket five five five", "415555"),
 ]
 
 SPOKEN = [
     # digits that are dictated, with nothing around that says what they are
-    ("en", "the guard wrote one five two one three", "the guard wrote [REDACTED_ID]"),
-    ("en", "so then 1, 4, 6, 1, 8 and that is it", "so then [REDACTED_ID] and that is it"),
+    ("en", "the guard wrote two seven three one eight", "the guard wrote [REDACTED_ID]"),
+    ("en", "so then 2, 7, 3, 1, 8 and that is it", "so then [REDACTED_ID] and that is it"),
     ("en", "forty one, twelve, fifty three, six", "[REDACTED_ID]"),
-    ("de", "er sagte eins fünf zwei eins drei und ging", "er sagte [REDACTED_ID] und ging"),
-    ("fr", "elle a dit un cinq deux un trois hier", "elle a dit [REDACTED_ID] hier"),
-    ("es", "me dijo uno cinco dos uno tres ayer", "me dijo [REDACTED_ID] ayer"),
-    ("hi", "उसने कहा एक पाँच दो एक तीन और गया", "उसने कहा [REDACTED_ID] और गया"),
-    ("hi", "usne kaha ek paanch do ek teen aur gaya", "usne kaha [REDACTED_ID] aur gaya"),
+    ("de", "er sagte zwei sieben drei eins acht und ging", "er sagte [REDACTED_ID] und ging"),
+    ("fr", "elle a dit deux sept trois un huit hier", "elle a dit [REDACTED_ID] hier"),
+    ("es", "me dijo dos siete tres uno ocho ayer", "me dijo [REDACTED_ID] ayer"),
+    ("hi", "उसने कहा दो सात तीन एक आठ और गया", "उसने कहा [REDACTED_ID] और गया"),
+    ("hi", "usne kaha do saat teen ek aath aur gaya", "usne kaha [REDACTED_ID] aur gaya"),
     # spelled, with the word itself beside it
-    ("en", "Steer, S T E E R E, yes", "[REDACTED_NAME], [REDACTED_NAME], yes"),
+    ("en", "Marlo, M A R L O W, yes", "[REDACTED_NAME], [REDACTED_NAME], yes"),
     ("en", "it is V as in Victor, O, double L", "it is [REDACTED_NAME]"),
     ("en", "K are A M E R", "[REDACTED_NAME]"),
     ("de", "B wie Berta, R, Ü, L", "[REDACTED_NAME]"),
@@ -51,8 +51,8 @@ SPOKEN = [
     ("en", "tarn plus spam at example dot io please", "[REDACTED_EMAIL] please"),
     ("en", "write to tarn at quist dot to", "write to [REDACTED_EMAIL]"),
     ("en", "it is tarn one at my company dot name", "it is [REDACTED_EMAIL]"),
-    ("en", "call one, eight hundred, five five five, GO U HAUL", "call [REDACTED_ID], [REDACTED_NAME]"),
-    ("en", "so my SSN is seven double nine one two three", "so [REDACTED_SSN]"),
+    ("en", "call one, eight hundred, five five five, PUT V TUBS", "call [REDACTED_ID], [REDACTED_NAME]"),
+    ("en", "so my SSN is six double four eight oh two", "so [REDACTED_SSN]"),
     ("en", "the IP address is ten dot zero dot zero dot one", "[REDACTED_IP]"),
     ("es", "escribe a info arroba mi guion empresa punto com", "escribe a [REDACTED_EMAIL]"),
     ("es", "ge ese guion bajo quist arroba correo punto ejemplo punto es", "[REDACTED_EMAIL]"),
@@ -86,9 +86,9 @@ HARMLESS = [
     ("en", "it was nineteen eighty four"),
     ("en", "that is two hundred and fifty"),
     ("en", "I can pay until June 6"),
-    ("en", "the date I want is 9/3/2019"),
+    ("en", "the date of the visit is 8/5/2021"),
     ("en", "the pump makes 300 rounds"),
-    ("en", "move it from one account to another one"),
+    ("en", "move it from one shelf to the next one"),
     ("en", "the NASA and UNESCO posters"),
     ("en", "THE PUMP IN THE SECOND ROOM IS VERY LOUD TODAY"),
     ("en", "the web site is example dot com"),

@@ -20,9 +20,9 @@ from models.redaction.spoken import spoken_view
         ("en", "one eight hundred five five five", "1800555"),
         ("en", "write to john dot carter at example dot com.", "write to john.carter@example.com."),
         ("en", "sue underscore 84 at mail dot example dot org", "sue_84@mail.example.org"),
-        ("fr", "le zéro deux douze trente-deux", "le 021232"),
+        ("fr", "le zéro six quarante et un quinze", "le 064115"),
         ("de", "neunundvierzig eins zwei drei", "49123"),
-        ("es", "cincuenta y seis setenta y ocho", "5678"),
+        ("es", "cuarenta y tres noventa y uno", "4391"),
     ],
 )
 def test_normal_form(language: str, text: str, normal: str) -> None:
