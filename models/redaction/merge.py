@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-from models.redaction.operators import MASK, protected_pattern
+from models.redaction.operators import MASK, TITLES, protected_pattern
 from models.text import Entity
 
 # Which label names an entity best when two recognizers see the same stretch; the more a label says, the higher.
@@ -25,7 +25,13 @@ TYPES = frozenset(_SPECIFIC)
 TAG = protected_pattern(sorted(TYPES), masks=False)
 """What the strict policy, or a hash, writes."""
 
-_NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019.][ \t]?|[ \t]?\n[ \t]?)?")
+_NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
+_SENTENCE_END = re.compile(r"\.[ \t]")
+_SHORTENED = re.compile(rf"(?<![^\W_])(?:[^\W\d_]|{TITLES.pattern}|ste?|jr|chr|wm|geo|jos|md|mohd)$", re.IGNORECASE)
+"""Initials and short forms, behind which a full stop ends no sentence."""
+_LONGEST_SHORT = 10
+_LONGEST_TITLES = 40
+_A_WORD = re.compile(r"[^\W\d_]{1,40}")
 _ADDRESS_GAP = re.compile(
     r"[\s,.;|/#-]{0,6}(?:(?:[A-ZÀ-Þ][\w'.]{0,14}|\d{1,6}|(?i:apt|suite|unit|box|floor|flat)\.?)[\s,;|/#.-]{1,6}){0,2}"
 )
@@ -82,11 +88,25 @@ def _join(text: str, entities: list[Entity]) -> list[Entity]:
             and last.type == entity.type
             and gap is not None
             and gap.fullmatch(text, last.end, entity.start)
+            and not (entity.type == "NAME" and _are_two_people(text, last, entity))
         ):
             joined[-1] = Entity(entity.type, last.start, entity.end, max(last.score, entity.score), last.recognizer)
         else:
             joined.append(entity)
     return joined
+
+
+def _are_two_people(text: str, first: Entity, second: Entity) -> bool:
+    """Whether a sentence ends between two names, or a title begins the second: "... Maria Lopez. Dr. Lopez"."""
+    if _SENTENCE_END.match(text, first.end):
+        return not _SHORTENED.search(text, max(first.start, first.end - _LONGEST_SHORT), first.end)
+    opening = _A_WORD.match(text, second.start)
+    title = opening.group().lower() if opening else ""
+    if opening is None or len(title) == 1 or opening.end() == second.end or not TITLES.fullmatch(title):
+        return False  # one letter is an initial, a title alone belongs to what stands before it: "Sharma ji"
+    if first.end - first.start > _LONGEST_TITLES:
+        return True
+    return not all(TITLES.fullmatch(word.lower()) for word in _A_WORD.findall(text, first.start, first.end))
 
 
 def _outside_tags(text: str, entities: Iterable[Entity], protected: re.Pattern[str]) -> list[Entity]:

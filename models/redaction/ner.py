@@ -27,10 +27,11 @@ _PACKED_FILE = Path("onnx") / "model_q4.onnx"
 _ENCODER_FILE = "encoder_int8_v1.npz"
 _PAD_TO = 16
 
-WORD = re.compile(
-    r"[^\W_](?:[\w\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d]|['\u2019](?=\w))*"
-)
-"""Letters, digits and marks; Python's ``\\w`` leaves out the vowel signs of Devanagari."""
+MARKS = r"\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
+"""Marks inside a word, for a class of characters; Python's ``\\w`` leaves out the vowel signs of Devanagari."""
+
+WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}]|['\u2019](?=[^\W_]))*")
+"""Letters, digits and marks. An underscore is none of them: people join names with it, "maria_lopez"."""
 
 
 NAME_LABELS = ("GIVEN_NAME", "SURNAME")

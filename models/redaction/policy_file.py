@@ -145,7 +145,7 @@ def parse_policies(text: str) -> Policies:
         where = f" in line {mark.line + 1}" if mark is not None else ""
         raise _invalid(f"The policy file is no YAML{where}.") from None
     try:
-        file = PolicyFile.model_validate(content or {})
+        file = PolicyFile.model_validate({} if content is None else content)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in found]

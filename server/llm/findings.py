@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{4})?\]")
+TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{8})?\]")
 """Any tag, with or without the hash that a policy adds; types of a client's own are among them."""
 
 CONTACT_TAGS = frozenset({"EMAIL", "PHONE"})

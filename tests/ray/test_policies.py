@@ -22,7 +22,7 @@ async def test_workers_choose_the_policy_by_the_client_and_the_tags_by_the_sessi
     assert strict.safe_for_llm
     first, again, elsewhere = [await written("hashing-app", session) for session in ("one", "one", "two")]
     assert re.fullmatch(
-        r"I am \[REDACTED_NAME_[0-9a-f]{4}\], call \*\*\*0132 or write to maria@example\.com", first.value
+        r"I am \[REDACTED_NAME_[0-9a-f]{8}\], call \*\*\*0132 or write to maria@example\.com", first.value
     )
     assert first == again
     assert first != elsewhere
@@ -34,4 +34,4 @@ async def test_a_picture_follows_the_policy(gateway: RayGateway) -> None:
     whose = Whose("hashing-app", "one")
     page = await gateway.read_picture(data, document_type="visitor_register", timeout_s=60, whose=whose)
     assert re.search(r"\*\*\*\d{4}", page.text.value)
-    assert re.search(r"\[REDACTED_NAME_[0-9a-f]{4}\]", page.text.value)
+    assert re.search(r"\[REDACTED_NAME_[0-9a-f]{8}\]", page.text.value)

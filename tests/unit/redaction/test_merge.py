@@ -26,8 +26,16 @@ E = Entity
         # parts of one name, parts of one address
         ("Anna Maria", [E("NAME", 0, 4, 0.9), E("NAME", 5, 10, 0.9)], [("NAME", 0, 10)]),
         ("O'Neil", [E("NAME", 0, 1, 0.9), E("NAME", 2, 6, 0.9)], [("NAME", 0, 6)]),
+        ("anna_maria", [E("NAME", 0, 4, 0.9), E("NAME", 5, 10, 0.9)], [("NAME", 0, 10)]),
+        ("J. M. Roe", [E("NAME", 0, 1, 0.9), E("NAME", 3, 4, 0.9), E("NAME", 6, 9, 0.9)], [("NAME", 0, 9)]),
+        ("Dr. Roe", [E("NAME", 0, 2, 0.9), E("NAME", 4, 7, 0.9)], [("NAME", 0, 7)]),
+        # a sentence ends between them, or a title begins the second
+        ("Ada Roe. Bob", [E("NAME", 0, 7, 0.9), E("NAME", 9, 12, 0.9)], [("NAME", 0, 7), ("NAME", 9, 12)]),
+        ("Roe Dr. Poe", [E("NAME", 0, 3, 0.9), E("NAME", 4, 11, 0.9)], [("NAME", 0, 3), ("NAME", 4, 11)]),
+        ("Frau Dr. Poe", [E("NAME", 0, 4, 0.9), E("NAME", 5, 12, 0.9)], [("NAME", 0, 12)]),
+        ("Roe ji", [E("NAME", 0, 3, 0.9), E("NAME", 4, 6, 0.9)], [("NAME", 0, 6)]),
         ("Anna, Bob", [E("NAME", 0, 4, 0.9), E("NAME", 6, 9, 0.9)], [("NAME", 0, 4), ("NAME", 6, 9)]),
-        ("1 Elm St, ON\n 82269", [E("ADDRESS", 0, 8, 0.9), E("ADDRESS", 14, 19, 0.9)], [("ADDRESS", 0, 19)]),
+        ("1 Elm St, ON\n 71348", [E("ADDRESS", 0, 8, 0.9), E("ADDRESS", 14, 19, 0.9)], [("ADDRESS", 0, 19)]),
         # two telephone numbers stay two
         ("1234567 7654321", [E("PHONE", 0, 7, 1.0), E("PHONE", 8, 15, 1.0)], [("PHONE", 0, 7), ("PHONE", 8, 15)]),
         # a tag is left alone, what stands around it is not

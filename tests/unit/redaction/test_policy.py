@@ -94,7 +94,7 @@ def test_the_same_person_is_the_same_tag_within_a_session_only() -> None:
     other, _ = written(policies, "then John Carter left")
     elsewhere, _ = written(policies, "Maria Lopez came", session="s2")
     tag = first.split()[0]
-    assert re.fullmatch(r"\[REDACTED_NAME_[0-9a-f]{4}\]", tag)
+    assert re.fullmatch(r"\[REDACTED_NAME_[0-9a-f]{8}\]", tag)
     assert tag in again
     assert tag not in other
     assert tag not in elsewhere
@@ -103,10 +103,36 @@ def test_the_same_person_is_the_same_tag_within_a_session_only() -> None:
 def test_a_part_of_a_name_is_its_person_where_nobody_else_has_it() -> None:
     policies = "default: {operators: {NAME: hash}}"
     value, _ = written(policies, "Maria Lopez called. Later Lopez wrote; John did not.")
-    tags = re.findall(r"NAME_(\w{4})", value)
+    tags = re.findall(r"NAME_(\w{8})", value)
     assert tags[0] == tags[1]
     assert tags[0] != tags[2]
     assert full_names(["maria lopez", "john lopez", "lopez"])["lopez"] == "lopez"
+
+
+def test_a_name_is_one_tag_across_sentences_and_titles() -> None:
+    policies = "default: {operators: {NAME: hash}}"
+    value, _ = written(policies, "Here is Maria Lopez. Dr. Lopez waits. Then MARIA LOPEZ left.")
+    tags = re.findall(r"NAME_(\w{8})", value)
+    assert len(tags) == 3
+    assert len(set(tags)) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("José Núñez", "jose nunez", True),
+        ("Müller", "Muller", True),
+        ("Señor  Pérez", "PEREZ", True),
+        ("राम", "रमा", False),  # vowel signs are no accents
+        ("हरीश", "हरीश", True),
+    ],
+)
+def test_what_makes_two_spellings_one_person(one: str, other: str, same: bool) -> None:
+    assert (identity_of("NAME", one) == identity_of("NAME", other)) is same
+
+
+def test_a_thousand_people_have_a_thousand_tags() -> None:
+    assert len({hashed("NAME", f"person {n}", b"key") for n in range(1000)}) == 1000
 
 
 def test_a_spoken_number_hashes_as_the_written_one() -> None:
@@ -142,6 +168,9 @@ def test_pieces_carry_what_the_policy_writes() -> None:
         ("default: {thresholds: {NAME: 2}}", "default.thresholds.NAME"),
         ("default: {entities: [NAEM]}", "default names types that nothing finds: NAEM"),
         ("clients: {acme: {allow: [x]}}", "clients.acme.allow.0"),
+        ("[]", "file: Input should be"),
+        ("false", "file: Input should be"),
+        ("default: false", "default: Input should be"),
         ("default: [", "no YAML in line"),
         ("default: {}\ndefault: {}", "no YAML in line 1"),
         ("default:" + BADGE.replace("RB is a department", "RB-9999"), "default.recognizers.badge: An example"),
@@ -225,7 +254,7 @@ def test_partials_show_what_the_policy_writes_and_never_take_it_back() -> None:
         text, state = partials.step(state, RawText(" ".join(words[:count])), speech)
         assert text.value.startswith(shown)
         shown = text.value
-    assert re.search(r"this is \[REDACTED_NAME_[0-9a-f]{4}\] and you can call me on \*\*\*0132 at", shown)
+    assert re.search(r"this is \[REDACTED_NAME_[0-9a-f]{8}\] and you can call me on \*\*\*0132 at", shown)
 
 
 EVERYTHING = """
@@ -236,8 +265,8 @@ default:
 """ + BADGE.replace("  recognizers", "  recognizers")
 PIECES = st.sampled_from(
     ["Maria", "Lopez", "maria@example.com", "415-555-0132", "4111 1111 1111 1234", "DE89370400440532013000", "RB-1234",
-     "Riverside", "4821 7955", "born on 4 July 1974", "14 Elm Street", "[REDACTED_NAME_3f9a]", "***1234", "***", "Dr.",
-     "account", "card", "phone", "12", ",", ".", "\n", "meter reads", "id number", "\ud800", "\u200b", "Lopez's"]
+     "Riverside", "4821 7955", "born on 4 July 1974", "14 Elm Street", "[REDACTED_NAME_3f9a01d4]", "***1234", "***",
+     "Dr.", "account", "card", "phone", "12", ",", ".", "\n", "meter reads", "id number", "\ud800", "\u200b", "Lopez's"]
 )  # fmt: skip
 TEXTS = st.one_of(st.lists(PIECES, max_size=14).map(" ".join), st.lists(PIECES, max_size=8).map("".join))
 

@@ -32,10 +32,10 @@ def redactor() -> LocalRedactor:
     ("client", "text", "expected", "safe"),
     [
         ("", "card 4111 1111 1111 1234", r"card \*\*\*1234", True),
-        ("", "Maria came", r"\[REDACTED_NAME_[0-9a-f]{4}\] came", True),
+        ("", "Maria came", r"\[REDACTED_NAME_[0-9a-f]{8}\] came", True),
         ("", "at riverside, part QX 4821 7955", "at riverside, part QX 4821 7955", True),
         ("", "badge RB-1234", "badge RB-1234", True),
-        ("field-app", "badge RB-1234 of Maria", r"badge \*\*\* of \[REDACTED_NAME_[0-9a-f]{4}\]", True),
+        ("field-app", "badge RB-1234 of Maria", r"badge \*\*\* of \[REDACTED_NAME_[0-9a-f]{8}\]", True),
         ("field-app", "call 415-555-0132", "call 415-555-0132", False),
         ("field-app", "from 192.168.10.7", "from 192.168.10.7", False),
     ],
