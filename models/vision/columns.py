@@ -6,6 +6,7 @@ A register often holds names that no classifier knows and numbers too short for 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -14,31 +15,38 @@ from typing import Final
 from models.vision.geometry import centre, span_x, text_height
 from models.vision.types import Box, OcrLine
 
-# Header, folded to lower-case letters -> entity type of its cells; None is a column that identifies nobody.
-_HEADERS: Final[dict[str, str | None]] = {
-    **dict.fromkeys(
-        ("name", "names", "full name", "first name", "last name", "surname", "family name", "print name", "your name"),
-        "NAME",
-    ),
-    **dict.fromkeys(
-        ("visitor", "visitors", "visitor name", "visitors name", "guest", "guest name", "host", "host name"), "NAME"
-    ),
-    **dict.fromkeys(("customer", "customer name", "contact", "visiting", "to see", "person visited"), "NAME"),
-    **dict.fromkeys(("signature", "signed", "sign", "initials"), "NAME"),
-    **dict.fromkeys(
-        ("phone", "phone no", "phone number", "telephone", "tel", "tel no", "mobile", "mobile no", "cell"), "PHONE"
-    ),
-    **dict.fromkeys(("email", "e mail", "mail", "email address", "e mail address"), "EMAIL"),
-    **dict.fromkeys(("address", "home address", "street", "street address", "residence"), "ADDRESS"),
-    **dict.fromkeys(("date of birth", "dob", "birth date", "born"), "DOB"),
-    **dict.fromkeys(("plate", "plate no", "vehicle", "vehicle no", "car", "registration", "license plate"), "PLATE"),
-    **dict.fromkeys(("passport", "passport no", "passport number"), "PASSPORT"),
-    **dict.fromkeys(("id", "id no", "id number", "identity no"), "ID"),
-    **dict.fromkeys(("time", "time in", "time out", "in", "out", "arrival", "departure", "date"), None),
-    **dict.fromkeys(
-        ("purpose", "reason", "company", "badge", "badge no", "no", "nr", "reading", "meter", "notes"), None
-    ),
+# Headers of visitor lists and forms in English, German, French and Spanish; folded, see ``_fold``.
+_TITLES: Final[dict[str | None, str]] = {
+    "NAME": """name, names, full name, first name, last name, surname, family name, print name, your name, visitor,
+        visitors, visitor name, visitors name, name of visitor, name of the visitor, guest, guest name, host, host name,
+        customer, customer name, contact, contact person, visiting, to see, to meet, whom to meet, person to meet,
+        person visited, meeting with, signature, signed, sign, initials,
+        vorname, nachname, familienname, vor und nachname, name vorname, besucher, gast, gastgeber, ansprechpartner,
+        unterschrift, nom, prenom, nom prenom, nom et prenom, nom du visiteur, visiteur, hote, personne visitee,
+        nombre, nombres, apellido, apellidos, nombre y apellido, nombre y apellidos, visitante, visita a, anfitrion""",
+    "PHONE": """phone, phone no, phone number, telephone, telephone no, tel, tel no, tel nr, ph no, mobile, mobile no,
+        mobile number, mob no, cell, contact no, contact number, telefon, telefonnummer, handy, handynummer, mobil,
+        portable, numero de telephone, telefono, numero de telefono, movil, celular""",
+    "EMAIL": """email, e mail, mail, mail id, email id, email address, e mail address, e mail adresse, courriel,
+        adresse mail, correo, correo electronico""",
+    "ADDRESS": """address, home address, street, street address, residence, adresse, anschrift, wohnort, strasse,
+        domicile, rue, direccion, domicilio""",
+    "DOB": """date of birth, dob, birth date, born, geburtsdatum, geboren, geboren am, date de naissance, ne e le,
+        fecha de nacimiento, nacimiento""",
+    "PLATE": """plate, plate no, vehicle, vehicle no, vehicle number, car, car no, registration, license plate,
+        kennzeichen, kfz kennzeichen, immatriculation, plaque, matricula, placa""",
+    "PASSPORT": "passport, passport no, passport number, reisepass, pass nr, passeport, pasaporte",
+    "ID": """id, id no, id number, id proof, identity no, aadhaar, aadhaar no, aadhar no, pan, pan no, ausweis,
+        ausweisnummer, ausweis nr, piece d identite, numero de piece, dni, nie, dni nie, cedula""",
+    None: """time, time in, time out, in, out, in time, out time, arrival, departure, date, purpose, purpose of visit,
+        reason, company, badge, badge no, no, nr, sr no, s no, sl no, reading, meter, notes, remarks,
+        uhrzeit, zeit, von, bis, ankunft, abfahrt, datum, zweck, grund, anliegen, firma, bemerkung,
+        heure, arrivee, depart, motif, societe, entreprise, observations, hora, entrada, salida, fecha, motivo, empresa,
+        observaciones""",
 }
+_HEADERS: Final = {" ".join(title.split()): kind for kind, titles in _TITLES.items() for title in titles.split(",")}
+"""Header -> entity type of its cells; None is a column that identifies nobody."""
+
 # Rows further apart than this many usual distances belong to something else, a footer perhaps.
 _LARGEST_GAP: Final = 2.5
 
@@ -94,7 +102,9 @@ def _headers(lines: Sequence[OcrLine], row: Sequence[int]) -> list[_Header]:
 
 
 def _fold(text: str) -> str:
-    return " ".join(re.findall(r"[a-z]+", text.lower().replace("'", "")))
+    """Words in small letters without marks: "Prénom(s)" and "PRENOM" are the same; an ß is two letters."""
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("'", ""))
+    return " ".join(re.findall(r"[a-z]+", "".join(c for c in plain if not unicodedata.combining(c))))
 
 
 def _cells(index: int, line: OcrLine, headers: Sequence[_Header]) -> list[Cell]:

@@ -50,7 +50,26 @@ def test_what_is_no_table_of_persons_is_left_alone(lines: list[OcrLine]) -> None
 
 @pytest.mark.parametrize(
     ("title", "kind"),
-    [("Visitor's name", "NAME"), ("E-mail", "EMAIL"), ("ADDRESS", "ADDRESS"), ("Tel.", "PHONE"), ("Signature", "NAME")],
+    [
+        ("Visitor's name", "NAME"),
+        ("E-mail", "EMAIL"),
+        ("ADDRESS", "ADDRESS"),
+        ("Tel.", "PHONE"),
+        ("Signature", "NAME"),
+        ("Name of Visitor", "NAME"),
+        ("Contact No.", "PHONE"),
+        ("Whom to meet", "NAME"),
+        ("Aadhaar No", "ID"),
+        ("Straße", "ADDRESS"),
+        ("Kfz-Kennzeichen", "PLATE"),
+        ("Unterschrift", "NAME"),
+        ("Prénom", "NAME"),
+        ("Né(e) le", "DOB"),
+        ("Téléphone", "PHONE"),
+        ("Apellidos", "NAME"),
+        ("Teléfono", "PHONE"),
+        ("Matrícula", "PLATE"),
+    ],
 )
 def test_titles_are_read_loosely(title: str, kind: str) -> None:
     lines = [line("Date", 0, 0), line(title, 300, 0), line("24.11.", 0, 40), line("Xq", 300, 40)]
