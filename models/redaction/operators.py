@@ -40,7 +40,7 @@ _LINKED_NAMES: Final = 100
 """A text with more names is a list, and comparing each with each would not be linear."""
 
 TITLES: Final = re.compile(
-    r"(?:mr|mrs|ms|miss|mx|dr|prof|professor|sir|madam|herr|frau|hr|sr|sra|srta|señor|señora|don|doña|m|mme|mlle|monsieur"
+    r"(?:mr|mrs|ms|miss|mx|dr|prof|professor|sir|madam|herr|frau|hr|sr|sra|srta|señor|señora|señorita|senor|senora|senorita|don|doña|dona|m|mme|mlle|monsieur"
     r"|madame|shri|smt|kumari|ji)"
 )
 """A title in small letters, which is no part of who somebody is."""

@@ -13,7 +13,7 @@ from models.redaction.recognizers.card import CARD
 from models.redaction.recognizers.corner import CORNER
 from models.redaction.recognizers.crypto import WALLET
 from models.redaction.recognizers.dictated import CAPITALS, DICTATED
-from models.redaction.recognizers.email import EMAIL, SPOKEN_HANDLE
+from models.redaction.recognizers.email import EMAIL, LOGIN, SPOKEN_HANDLE
 from models.redaction.recognizers.iban import IBAN
 from models.redaction.recognizers.identity import CASE_NUMBER, CODED, INTRODUCED, NATIONAL, PREFIXED, UK_NINO
 from models.redaction.recognizers.ip import IPV4, IPV6
@@ -24,6 +24,7 @@ from models.redaction.recognizers.medical import DEA, HEALTH_CARD, MEDICARE, NPI
 from models.redaction.recognizers.name import INTRODUCED_NAME
 from models.redaction.recognizers.number import NUMBER
 from models.redaction.recognizers.open_end import OPEN_END
+from models.redaction.recognizers.particles import PARTICLED_NAME
 from models.redaction.recognizers.passport import MACHINE_READABLE, PASSPORT
 from models.redaction.recognizers.phone import PHONE
 from models.redaction.recognizers.plate import PLATE
@@ -37,7 +38,8 @@ from models.redaction.recognizers.url import URL
 from models.redaction.recognizers.vehicle import VIN
 
 ALL: tuple[Recognizer, ...] = (
-    EMAIL, SPOKEN_HANDLE, SPELLED, INTRODUCED_NAME, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL, WALLET, SECRET, TOKEN,
+    EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL,
+    WALLET, SECRET, TOKEN,
     STREET, STREET_EU, STREET_IN, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
     MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH, ACCOUNT,
     SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,

@@ -1,6 +1,7 @@
 """E-mail addresses, and handles on a named service.
 
-Must NOT match: "@ 5 pm", "me@the", version pins (``pkg@1.2``), mentions (``@news``), which are public names.
+Must NOT match: "@ 5 pm", "me@the", version pins (``pkg@1.2``), mentions (``@news``), which are public names; words
+behind "login" ("the login is broken").
 """
 
 from __future__ import annotations
@@ -43,4 +44,37 @@ SPOKEN_HANDLE = PatternRecognizer(
     # Spelled or spoken handles ("at t a r n q u") reach us from the spoken view only; typed mentions are public.
     patterns=(Pattern(re.compile(r"(?<![\w.])@[^\W_][\w.-]{2,63}"), 0.2),),
     context=words("handle", "instagram", "telegram", "skype", "username", "user name", "insta", "snapchat"),
+)
+
+_LOGIN_WORD = (
+    r"log-?in(?: name)?|user ?name|user ?id|screen ?name|handle|benutzername|anmeldename|nutzername|usuario|identifiant"
+    r"|nom d['\u2019]utilisateur"
+)
+_LOGIN_NAME = r"(?P<value>[^\W_](?=[^\s]{0,39}[\d_])[\w.-]{2,39}(?<![.-]))"
+
+LOGIN = PatternRecognizer(
+    entity="HANDLE",
+    name="login",
+    patterns=(
+        Pattern(
+            re.compile(
+                rf"(?<![^\W_])(?:{_LOGIN_WORD})\s{{0,2}}(?:is|was|es|ist|lautet|est|hai|:|=)\s{{0,2}}{_LOGIN_NAME}",
+                re.IGNORECASE,
+            ),
+            0.8,
+            group="value",
+            name="named",
+            hints=("log", "user", "handle", "name", "usuario", "identifiant", "utilisateur"),
+        ),
+        Pattern(
+            re.compile(
+                rf"(?<![\w.-]){_LOGIN_NAME}(?=\s(?:is|was|es|ist|est)\s(?:my|mi|mein|mon|our)\s(?:{_LOGIN_WORD})(?![^\W_]))",
+                re.IGNORECASE,
+            ),
+            0.8,
+            group="value",
+            name="behind",
+            hints=("log", "user", "handle", "name", "usuario", "identifiant", "utilisateur"),
+        ),
+    ),
 )

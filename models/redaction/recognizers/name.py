@@ -16,12 +16,13 @@ from models.text import Entity
 
 _CAPITAL = r"[A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĘĚĞĢĪİĶŁŃŇŌŐŒŘŚŞŠŢŤŪŮŰŹŻŽΑ-ΩА-Я]"
 _PART = rf"(?:{_CAPITAL}[\w'\u2019-]{{1,30}}|{_CAPITAL}\s?\.|{_CAPITAL}(?!\w))"
-_PARTICLE = r"(?:van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter|ten|af|av)"
+_PARTICLE = r"(?:van|von|de|der|den|del|della|di|da|dos|do|la|le|los|las|bin|ibn|al|el|ben|zu|ter|ten|af|av)"
 _FULL = rf"{_PART}(?:[ -](?:{_PARTICLE} ){{0,2}}{_PART}){{0,4}}"
 
 _TITLE = (
     r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Lady|Lord|Dame|Rev|Fr|Herr|Frau|Hr|Fr|Sr|Sra|Srta|Sres|Dña|Don|Doña|MM|Mme|Mmes|Mlle|Me|Maître|Signor|Signora|Dott|"
-    r"Ing|Kumari|Shri|Smt)"
+    r"Ing|Kumari|Shri|Smt|[Ss]eñor(?:a|ita)?|[Mm]onsieur|[Mm]adame|[Mm]ademoiselle|maître|doña|don|[Ss]ignor[ae]?"
+    r"|[Ss]enhora?|herr|frau)"
 )
 _TITLED = re.compile(
     rf"(?<![\w-]){_TITLE}(?:\s?\.)?\s{_FULL}(?:\s(?:{_PARTICLE}\s)?{_CAPITAL}\s?\.(?=\s[a-zà-ÿ,;]))?"
@@ -70,7 +71,9 @@ class IntroducedNameRecognizer:
     def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         for match in _TITLED.finditer(view.text):
-            yield Entity("NAME", match.start(), match.end(), 0.8, "titled-name")
+            lower = match.group()[0].islower()  # then the title is a word of the sentence
+            start = match.start() + len(match.group().split(maxsplit=1)[0]) + 1 if lower else match.start()
+            yield Entity("NAME", start, match.end(), 0.8, "titled-name")
         for cue in _INTRODUCED.finditer(view.text):
             yield from self._behind(view, cue)
 

@@ -1,0 +1,70 @@
+"""Where a name begins and ends: underscores, brackets that look like tags, particles behind a title, logins."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.redaction.redactor import LocalRedactor
+from models.text import TextSource
+from tests.fakes.classifier import WordListClassifier
+from tests.unit.redaction.helpers import found
+
+NAMES = {"anna": "GIVEN_NAME", "carter": "SURNAME", "berg": "SURNAME"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ask anna_carter for it", [("NAME", "anna_carter")]),
+        ("the file Carter_2024_v2 is here", [("NAME", "Carter")]),
+        ("[REDACTED_Anna] wrote", [("NAME", "Anna")]),
+        ("[REDACTED_NAME_Berg] wrote", [("NAME", "Berg")]),
+        ("[REDACTED_NAME_3f9a01d4] and [REDACTED_NAME] wrote", []),
+        ("[REDACTED_NAME_3f9a] is Anna", [("NAME", "Anna")]),
+    ],
+)
+def test_underscores_end_words(text: str, expected: list[tuple[str, str]]) -> None:
+    assert found(text, redactor=LocalRedactor(WordListClassifier(NAMES))) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("de", "am apparat ist herr van den heuvel", ["van den heuvel"]),
+        ("de", "Frau von der Aue ruft zurück", ["von der Aue"]),
+        ("de", "guten Tag Frau Dr. zu Hohenstein", ["Frau Dr. zu Hohenstein"]),
+        ("fr", "bonjour madame du bellay", ["du bellay"]),
+        ("fr", "c'est monsieur le gall", ["le gall"]),
+        ("es", "le atiende señora de la torre", ["de la torre"]),
+        ("es", "pregunta por la señora Rocío del Valle", ["Rocío del Valle"]),
+        ("es", "el señor de la Vega llamó", ["de la Vega"]),
+        ("en", "put me through to mrs van houten please", ["van houten"]),
+        ("en", "Dr. de Vries signed", ["de Vries"]),
+        # somebody who is described, and offices
+        ("de", "die frau von der kasse war nett", []),
+        ("de", "Meine Frau von der Arbeit abholen", []),
+        ("fr", "le monsieur du gaz est passé", []),
+        ("fr", "madame la présidente est absente", []),
+        ("es", "la señora de la tienda dijo que no", []),
+        ("fr", "il a fait don de sang au maître de cérémonie", []),
+        ("en", "the dr is in the house", []),
+    ],
+)
+@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
+def test_particles_behind_a_title(language: str, text: str, expected: list[str], source: TextSource) -> None:
+    assert [piece for _type, piece in found(text, source, language)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("my username is blue_fox.91", ["blue_fox.91"]),
+        ("Benutzername: jkl42", ["jkl42"]),
+        ("kite_7 is my login", ["kite_7"]),
+        ("the login is broken", []),
+        ("the user id is missing in step 4", []),
+        ("usuario: nuevo", []),
+    ],
+)
+def test_logins(text: str, expected: list[str]) -> None:
+    assert [piece for type_, piece in found(text) if type_ == "HANDLE"] == expected
