@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from models.errors import InvalidInput
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from models.speech.vad import FRAME_S, FRAME_SAMPLES, Probabilities, VadStream
+from models.speech.vad import FRAME_S, FRAME_SAMPLES, Probabilities, Vad
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +75,41 @@ class SegmenterRules:
 
 DEFAULT_SEGMENTER_RULES = SegmenterRules()
 
+_LEAD_SAMPLES = 8 * FRAME_SAMPLES
+"""A fresh detector that begins in the middle of speech notices it up to 0.2 s late; after 0.26 s it is warm. Counted on
+816 places in spoken clips."""
+
+_PIECE_SAMPLES = 16 * FRAME_SAMPLES
+"""At the end of an utterance the detector goes back; what it heard beyond is heard again, at most so much."""
+
+
+def lead_before(sample: int) -> int:
+    """Samples before a place in a stream that the detector wants to hear first, whole frames of what there is."""
+    return min(_LEAD_SAMPLES, sample - sample % FRAME_SAMPLES)
+
 
 class Segmenter:
     """Finds utterances in one stream. Utterances never overlap, and their order is that of the stream.
 
+    Every utterance is found by a detector that begins to listen where the one before ended, after a short lead-in. So a
+    stream that is taken up again behind an utterance is cut as if it had never broken: where utterances begin and end
+    depends on the audio alone, not on the pieces in which it comes, nor on what was said a minute ago.
+
     Args:
-        vad: Listens to this stream alone.
+        vad: Listens.
         rules: When an utterance begins and ends.
+        lead: So many samples at the beginning are heard, but belong to no utterance: on a stream that is taken up
+            again, ``lead_before`` the place where it goes on.
     """
 
-    def __init__(self, vad: VadStream, rules: SegmenterRules = DEFAULT_SEGMENTER_RULES) -> None:
+    def __init__(self, vad: Vad, rules: SegmenterRules = DEFAULT_SEGMENTER_RULES, lead: int = 0) -> None:
         self._vad = vad
         self._rules = rules
-        self._frame = 0
         self._fed = 0
-        self._free_from = 0  # first sample that no utterance holds
+        self._recent: Samples = np.zeros(0, np.float32)
+        self._kept_samples = int(rules.silence_s * SAMPLE_RATE_HZ) + _LEAD_SAMPLES + 2 * _PIECE_SAMPLES
         self._speech_from: int | None = None  # a frame: speech, or what may become speech
-        self._speech_to = 0  # the frame after the last one that counted
-        self._voiced = 0
-        self._begun = False
+        self._start(0, lead // FRAME_SAMPLES)
 
     def feed(self, samples: Samples) -> list[SpeechMark]:
         """Listen on.
@@ -99,28 +117,62 @@ class Segmenter:
         Returns:
             What became certain with these samples, in order.
         """
-        self._fed += len(samples)
-        return self._walk(self._vad.feed(samples))
+        marks: list[SpeechMark] = []
+        for at in range(0, len(samples), _PIECE_SAMPLES):
+            piece = samples[at : at + _PIECE_SAMPLES]
+            self._fed += len(piece)
+            self._recent = np.concatenate([self._recent, piece])[-self._kept_samples :]
+            marks += self._listen(piece)
+        return marks
 
     def end(self) -> list[SpeechMark]:
         """The client, or the stream's end, says that the utterance is over."""
         marks: list[SpeechMark] = []
-        if self._speech_from is not None and not self._begun:
+        if self._speech_from is None:
+            return marks
+        if not self._begun:
             marks.append(self._begin(self._speech_from))  # a short "yes" before the button was released
-        if self._begun:
-            marks.append(self._close(self._fed))
+        marks.append(self._close(self._fed))
+        return marks + self._listen(self._anew())
+
+    def _start(self, base: int, lead_frames: int) -> None:
+        """Listen with a fresh detector, from the sample ``base`` on."""
+        self._stream = self._vad.stream()
+        self._base = base
+        self._frame = 0  # counts from the base on
+        self._lead_frames = lead_frames
+        self._free_from = base + lead_frames * FRAME_SAMPLES  # first sample that no utterance holds
+        self._closed = False
         self._forget()
+
+    def _anew(self) -> Samples:
+        """Go back to where the utterance ended; returns what was fed since, with the lead-in."""
+        end = self._free_from
+        lead = lead_before(end)
+        self._start(end - lead, lead // FRAME_SAMPLES)
+        return self._recent[len(self._recent) - (self._fed - self._base) :]
+
+    def _listen(self, samples: Samples) -> list[SpeechMark]:
+        marks: list[SpeechMark] = []
+        while len(samples):
+            marks += self._walk(self._stream.feed(samples))
+            samples = self._anew() if self._closed else samples[:0]
         return marks
 
     def _walk(self, probabilities: Probabilities) -> list[SpeechMark]:
+        """Take frames in, up to the end of an utterance."""
         marks: list[SpeechMark] = []
         for probability in probabilities:
             self._hear(float(probability))
             self._frame += 1
             marks += self._decide()
+            if self._closed:
+                break
         return marks
 
     def _hear(self, probability: float) -> None:
+        if self._frame < self._lead_frames:
+            return
         if self._speech_from is None:
             if probability >= self._rules.begin_at:
                 self._speech_from, self._speech_to, self._voiced = self._frame, self._frame + 1, 1
@@ -139,20 +191,21 @@ class Segmenter:
             if pause_s >= self._rules.short_pause_s:
                 self._forget()  # it was only a click
             return marks
-        length_s = self._frame * FRAME_S - self._free_from / SAMPLE_RATE_HZ
+        here = self._sample(self._frame)
+        length_s = (here - self._free_from) / SAMPLE_RATE_HZ
         hurried = length_s >= self._rules.max_utterance_s - self._rules.hurry_s
         if pause_s >= (self._rules.short_pause_s if hurried else self._rules.silence_s):
-            tail = self._speech_to * FRAME_SAMPLES + int(self._rules.tail_s * SAMPLE_RATE_HZ)
-            marks.append(self._close(min(tail, self._frame * FRAME_SAMPLES)))
-            self._forget()
+            tail = self._sample(self._speech_to) + int(self._rules.tail_s * SAMPLE_RATE_HZ)
+            marks.append(self._close(min(tail, here)))
         elif length_s >= self._rules.max_utterance_s:
-            marks.append(self._close(self._frame * FRAME_SAMPLES))
-            marks.append(self._begin(self._frame))
-            self._speech_from, self._speech_to = self._frame, self._frame
+            marks.append(self._close(here))
         return marks
 
+    def _sample(self, frame: int) -> int:
+        return self._base + frame * FRAME_SAMPLES
+
     def _begin(self, frame: int) -> SpeechBegan:
-        speech = frame * FRAME_SAMPLES
+        speech = self._sample(frame)
         start = max(self._free_from, speech - int(self._rules.pre_roll_s * SAMPLE_RATE_HZ))
         self._free_from = start  # the utterance's length counts from here
         self._begun = True
@@ -160,10 +213,11 @@ class Segmenter:
 
     def _close(self, end: int) -> SpeechEnded:
         self._free_from = end
-        self._begun = False
-        return SpeechEnded(end, min(self._speech_to * FRAME_SAMPLES, end))
+        self._closed = True
+        return SpeechEnded(end, min(self._sample(self._speech_to), end))
 
     def _forget(self) -> None:
         self._speech_from = None
+        self._speech_to = 0  # the frame after the last one that counted
         self._voiced = 0
         self._begun = False

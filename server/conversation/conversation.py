@@ -75,7 +75,7 @@ class Conversation:
         self._listened = asyncio.Event()
         self._spoken = asyncio.Event()
         self._all_acknowledged = asyncio.Event()
-        self._acknowledged = ears.next_offset
+        self._acknowledged = 0
         self.finished = False
         """True once the client half-closed and everything was answered; the audio log is then of no more use."""
 
@@ -124,6 +124,8 @@ class Conversation:
 
     async def _listen(self, inputs: AsyncIterator[Input]) -> None:
         if self._replay:
+            # It may have come just before the break, neither synced nor acknowledged.
+            self._taken_in.set()
             await self._hand_on(*await self._ears.replay(self._replay))
         ended_by: ShuttingDown | None = None
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.speech.segmenter import DEFAULT_SEGMENTER_RULES, Segmenter, SpeechBegan, SpeechMark
+from models.speech.segmenter import DEFAULT_SEGMENTER_RULES, Segmenter, SpeechBegan, SpeechMark, lead_before
 from models.speech.types import Samples
 from models.speech.vad import Vad
 from server.conversation.ears import Began, Ended
@@ -15,12 +15,17 @@ class SpeechCutter:
     """A segmenter that counts samples from the beginning of the stream, also when it was resumed later.
 
     Args:
-        start: Sample of the stream at which the audio that is fed begins.
+        start: Sample of the stream at which the audio that is fed begins, lead-in included.
     """
 
     def __init__(self, segmenter: Segmenter, start: int) -> None:
         self._segmenter = segmenter
         self._start = start
+
+    @property
+    def start(self) -> int:
+        """Sample of the stream from which on it listens."""
+        return self._start
 
     def feed(self, samples: Samples) -> list[Began | Ended]:
         """Listen on."""
@@ -43,6 +48,7 @@ def cutter_maker(vad: Vad, max_utterance_s: float) -> MakeCutter:
         rules = replace(DEFAULT_SEGMENTER_RULES, max_utterance_s=max_utterance_s)
         if end_silence_s is not None:
             rules = replace(rules, silence_s=end_silence_s, tail_s=min(rules.tail_s, end_silence_s))
-        return SpeechCutter(Segmenter(vad.stream(), rules), start)
+        lead = lead_before(start)
+        return SpeechCutter(Segmenter(vad, rules, lead), start - lead)
 
     return make

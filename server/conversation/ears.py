@@ -55,6 +55,11 @@ class Ended:
 class Cutter(Protocol):
     """Finds the beginnings and ends of speech in audio that is fed to it piece by piece."""
 
+    @property
+    def start(self) -> int:
+        """Sample of the stream from which on it wants to hear; at or shortly before what is not finished."""
+        ...
+
     def feed(self, samples: Samples) -> list[Began | Ended]:
         """Listen on. A blocking call of a few milliseconds."""
         ...
@@ -62,6 +67,23 @@ class Cutter(Protocol):
     def end(self) -> list[Began | Ended]:
         """Close a running utterance, because the client or the stream says so."""
         ...
+
+
+class Skip:
+    """Leaves the first samples of a stream out.
+
+    Args:
+        count: How many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def __call__(self, samples: Samples) -> Samples:
+        """The next samples of the stream, without those that are left out."""
+        dropped = min(self._left, samples.size)
+        self._left -= dropped
+        return samples[dropped:]
 
 
 class Ears:
@@ -86,7 +108,8 @@ class Ears:
         self._log = log
         self._decoder = decoder
         self._cutter = cutter
-        self._skip = skip_samples
+        self._finished = Skip(skip_samples)
+        self._before_cutter = Skip(cutter.start)
         self._timeline = Timeline(skip_samples)
         self._number = next_utterance
         self._current: Utterance | None = None
@@ -145,9 +168,7 @@ class Ears:
         """No more audio comes; close what is open."""
         if self.next_offset == 0:
             return [], []
-        samples = await self._in_thread(self._decoder.finish)
-        samples = self._skipped(samples)
-        marks = await self._in_thread(self._cutter.feed, samples) if samples.size else []
+        samples, marks = await self._in_thread(lambda: self._heard(self._decoder.finish()))
         outputs, begun = self._cut(samples, marks)
         last_outputs, last_begun = self._cut(None, self._cutter.end())
         return outputs + last_outputs, begun + last_begun
@@ -188,13 +209,11 @@ class Ears:
         return heard
 
     def _listen(self, data: bytes) -> tuple[Samples, list[Began | Ended]]:
-        samples = self._skipped(self._decoder.feed(data))
-        return samples, (self._cutter.feed(samples) if samples.size else [])
+        return self._heard(self._decoder.feed(data))
 
-    def _skipped(self, samples: Samples) -> Samples:
-        dropped = min(self._skip, samples.size)
-        self._skip -= dropped
-        return samples[dropped:]
+    def _heard(self, decoded: Samples) -> tuple[Samples, list[Began | Ended]]:
+        listened = self._before_cutter(decoded)
+        return self._finished(decoded), (self._cutter.feed(listened) if listened.size else [])
 
     def _cut(self, samples: Samples | None, marks: Iterable[Began | Ended]) -> tuple[list[Output], list[Utterance]]:
         before = self._timeline.end
@@ -211,7 +230,7 @@ class Ears:
                 self._grow(self._current, before)
             elif self._current is not None:
                 self._grow(self._current, mark.end)
-                self._current.close(asyncio.get_running_loop().time())
+                self._current.close(asyncio.get_running_loop().time(), mark.end)
                 outputs.append(SpeechEnded(self._current.number, mark.speech / SAMPLE_RATE_HZ))
                 self._current = None
         if self._current is not None:

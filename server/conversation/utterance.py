@@ -82,8 +82,14 @@ class Utterance:
         self.size += samples.size
         self._changed.set()
 
-    def close(self, now: float) -> None:
-        """Nothing more comes."""
+    def close(self, now: float, end: int) -> None:
+        """Nothing more comes, and it ends at this sample of the stream.
+
+        What came behind is silence, and how much of it depends on the pieces in which the audio came.
+        """
+        kept = max(end - self.start, 0)
+        if kept < self.size:
+            self.samples, self.size = [np.concatenate(self.samples)[:kept]], kept
         self.closed, self.closed_at = True, now
         self._changed.set()
 

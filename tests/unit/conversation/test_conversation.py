@@ -76,6 +76,7 @@ class LoudnessCutter:
     """Speech is what is not zero; an utterance ends with the first zero sample."""
 
     def __init__(self, start: int = 0) -> None:
+        self.start = start
         self._at = start
         self._speaking = False
 

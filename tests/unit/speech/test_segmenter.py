@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.speech.segmenter import Segmenter, SegmenterRules, SpeechBegan, SpeechEnded, SpeechMark
+from models.speech.segmenter import Segmenter, SegmenterRules, SpeechBegan, SpeechEnded, SpeechMark, lead_before
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.vad import FRAME_SAMPLES
-from tests.fakes.speech import ScriptedStream
+from tests.fakes.speech import HauntedVad, ScriptedVad
 
 RULES = SegmenterRules(silence_s=0.6, min_speech_s=0.12, max_utterance_s=10.0, hurry_s=3.0, short_pause_s=0.16)
 
@@ -22,7 +22,7 @@ def script(*parts: tuple[float, float]) -> Samples:
 
 
 def hear(samples: Samples, step: int = 320, rules: SegmenterRules = RULES, end: bool = True) -> list[SpeechMark]:
-    segmenter = Segmenter(ScriptedStream(), rules)
+    segmenter = Segmenter(ScriptedVad(), rules)
     marks = [m for at in range(0, len(samples), step) for m in segmenter.feed(samples[at : at + step])]
     return marks + (segmenter.end() if end else [])
 
@@ -69,7 +69,7 @@ def test_padding_lies_around_the_speech_and_inside_the_stream() -> None:
 
 
 def test_a_clients_end_mark_closes_at_once() -> None:
-    segmenter = Segmenter(ScriptedStream(), RULES)
+    segmenter = Segmenter(ScriptedVad(), RULES)
     samples = script((0.5, 0), (1.0, 0.9))
     (began,) = segmenter.feed(samples)
     (ended,) = segmenter.end()
@@ -119,6 +119,33 @@ def test_utterances_never_overlap_nor_outgrow_their_bound(parts: list[tuple[floa
         assert last_end <= began.start <= began.speech <= ended.end <= len(samples)
         assert (ended.end - began.start) / SAMPLE_RATE_HZ <= RULES.max_utterance_s + 0.1
         last_end = ended.end
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    parts=st.lists(st.tuples(st.floats(0.03, 3.0), st.sampled_from([0.0, 0.4, 0.6, 1.0])), min_size=4, max_size=16),
+    step=st.sampled_from([160, 511, 4_000]),
+)
+def test_a_stream_that_is_taken_up_behind_an_utterance_is_cut_as_if_it_had_not_broken(
+    parts: list[tuple[float, float]], step: int
+) -> None:
+    samples = script(*parts)
+    whole = Segmenter(HauntedVad(), RULES)
+    marks = whole.feed(samples) + whole.end()
+    for n in range(2, len(marks), 2):
+        behind = marks[n - 1]
+        assert isinstance(behind, SpeechEnded)
+        lead = lead_before(behind.end)
+        again = Segmenter(HauntedVad(), RULES, lead)
+        rest = samples[behind.end - lead :]
+        found = [m for at in range(0, len(rest), step) for m in again.feed(rest[at : at + step])] + again.end()
+        assert [moved(m, behind.end - lead) for m in found] == marks[n:]
+
+
+def moved(mark: SpeechMark, by: int) -> SpeechMark:
+    if isinstance(mark, SpeechBegan):
+        return SpeechBegan(mark.start + by, mark.speech + by)
+    return SpeechEnded(mark.end + by, mark.speech + by)
 
 
 @pytest.mark.parametrize("wrong", [{"end_below": 0.9}, {"tail_s": 2.0}, {"max_utterance_s": 0.1}])
