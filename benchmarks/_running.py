@@ -19,7 +19,18 @@ class Running:
     """A server that says SERVING."""
 
     address: str
-    pid: int
+    child: Child
+
+    @property
+    def pid(self) -> int:
+        """Of the server itself."""
+        return self.child.process.pid
+
+    def kill(self) -> None:
+        """SIGKILL to the server, and to everything that it started."""
+        self.child.look()
+        self.child.process.kill()
+        self.child.kill_family()
 
 
 @contextlib.contextmanager
@@ -39,7 +50,7 @@ def running(home: Path, *assignments: str) -> Iterator[Running]:
     child = Child.start("server", arguments, home / "server.log")
     try:
         wait_until(lambda: serving(address), child, 90.0, "The server was not ready")
-        yield Running(address, child.process.pid)
+        yield Running(address, child)
     finally:
         child.stop()
         child.kill_family()

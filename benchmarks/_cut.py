@@ -1,0 +1,139 @@
+"""Streams that are cut: a relay whose connections can be torn, and a server whose processes can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from benchmarks._running import Running, running
+
+REPLICA_TITLE = "ray::ServeReplica:vestibule-speech"
+REPLICA_TIMEOUT_S = 60.0
+POLL_S = 0.1
+PIECE_BYTES = 65_536
+
+
+class Relay:
+    """Stands between one client and the server, as a network does. A context manager.
+
+    Args:
+        target: Tells the port on loopback where the server listens now; None while it is down.
+    """
+
+    def __init__(self, target: Callable[[], int | None]) -> None:
+        self._target = target
+        self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the client connects to."""
+        assert self._server is not None
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def cut(self) -> None:
+        """Tear every connection, without a goodbye to either end."""
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self.cut()
+        await self._server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        port = self._target()
+        writers = [writer]
+        with contextlib.suppress(OSError):  # nobody listens, or an end is gone: so is the connection
+            if port is not None:
+                there, onward = await asyncio.open_connection("127.0.0.1", port)
+                writers.append(onward)
+                self._open |= set(writers)
+                await asyncio.wait(
+                    [asyncio.create_task(_pump(reader, onward)), asyncio.create_task(_pump(there, writer))]
+                )
+        for each in writers:
+            each.transport.abort()
+        self._open -= set(writers)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hand bytes on until one end is gone; then the other end goes too."""
+    with contextlib.suppress(OSError):
+        while data := await reader.read(PIECE_BYTES):
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()
+
+
+class Mortal:
+    """A server that is killed and started again on the same folder. A context manager.
+
+    Args:
+        home: Where it keeps its data and its state.
+        assignments: Settings of one's own.
+    """
+
+    def __init__(self, home: Path, *assignments: str) -> None:
+        self._home = home
+        self._assignments = assignments
+        self._life = contextlib.ExitStack()
+        self._one_at_a_time = asyncio.Lock()
+        self._running: Running | None = None
+
+    @property
+    def port(self) -> int | None:
+        """Where it listens now, on loopback; None while it is down."""
+        return int(self._running.address.rpartition(":")[2]) if self._running else None
+
+    async def kill_server(self) -> None:
+        """SIGKILL to the server and to its Ray, as when a container is ended; returns when a new one is ready."""
+        async with self._one_at_a_time:
+            assert self._running is not None
+            killed, self._running = self._running, None
+            await asyncio.to_thread(killed.kill)
+            await self._start()
+
+    async def kill_replica(self) -> None:
+        """SIGKILL to the worker that recognises speech; Serve makes a new one."""
+        async with self._one_at_a_time, asyncio.timeout(REPLICA_TIMEOUT_S):
+            assert self._running is not None
+            while not (found := list(_replicas(self._running.pid))):  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(POLL_S)
+            for process in found:
+                process.kill()
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running = None
+        await asyncio.to_thread(self._life.close)
+
+    async def _start(self) -> None:
+        await asyncio.to_thread(self._life.close)
+        self._running = await asyncio.to_thread(self._life.enter_context, running(self._home, *self._assignments))
+
+
+def _replicas(server: int) -> Iterator[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(server).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.is_running() and " ".join(process.cmdline()).startswith(REPLICA_TITLE):
+                    yield process
