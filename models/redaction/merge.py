@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
+from models.redaction.clock import outside_times
 from models.redaction.operators import MASK, TITLES, protected_pattern
 from models.text import Entity
 
@@ -52,7 +53,7 @@ def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TA
         entities: In any order.
         protected: What an earlier run wrote; it is cut out of them.
     """
-    kept = _outside_tags(text, entities, protected)
+    kept = outside_times(text, _outside_tags(text, entities, protected))
     merged: list[Entity] = []
     for entity in sorted(kept, key=lambda e: (e.start, -e.end)):
         if merged and entity.start < merged[-1].end:

@@ -30,7 +30,9 @@ CARD = PatternRecognizer(
     name="card",
     needs="0",
     patterns=(
-        Pattern(re.compile(r"(?<![\w.])(?<!\d[ -])\d(?:[ -]{0,3}\d){11,18}(?![\w])(?![ -]\d)"), 0.55),
+        Pattern(
+            re.compile(r"(?<![\w.])(?<!\d[ -])\d(?:[ -]{0,3}\d){11,18}(?![\w])(?!:\d|[ -]\d(?!\d?:[0-5]\d))"), 0.55
+        ),
         Pattern(
             re.compile(r"(?<![\w.])\d{4}[ .-]{1,3}\d{4}[ .-]{1,3}\d{4}[ .-]{1,3}\d{1,4}(?!\w)"), 0.6, name="groups"
         ),

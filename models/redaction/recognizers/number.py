@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from models.redaction.clock import is_date_time
 from models.redaction.recognizers.base import digits_of, has_digit
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.types import RedactionContext
@@ -18,7 +19,7 @@ from models.text import Entity
 REDACT_FROM_DIGITS = 8
 DOUBT_FROM_DIGITS = 7
 
-_RUN = re.compile(r"(?<![\w])(?<!\d[.,:])\d(?:[ -]?\d){5,40}(?![\w])(?![.,]\d)")
+_RUN = re.compile(r"(?<![\w])(?<!\d[.,:])\d(?:[ -]?\d){5,40}(?![\w])(?![.,]\d|:[0-5]\d)")
 _DATE = re.compile(r"(?:19|20)\d\d-?[01]\d-?[0-3]\d|[0-3]?\d-[01]?\d-(?:19|20)\d\d|(?:19|20)\d\d[ -]{1,3}(?:19|20)\d\d")
 
 
@@ -39,7 +40,9 @@ def unexplained(view: View) -> Iterator[tuple[int, int, int]]:
     if not has_digit(view.text):
         return
     for match in _RUN.finditer(view.text):
-        if not _DATE.fullmatch(match.group()) and not is_harmless(view, match.start(), match.end()):
+        if _DATE.fullmatch(match.group()) or is_date_time(match.group()):
+            continue
+        if not is_harmless(view, match.start(), match.end()):
             yield match.start(), match.end(), len(digits_of(match.group()))
 
 

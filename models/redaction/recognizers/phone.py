@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import phonenumbers
 
+from models.redaction.clock import is_date_time
 from models.redaction.recognizers.base import digits_of, has_digit, near, words
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.types import RedactionContext
@@ -18,7 +19,7 @@ from models.redaction.views import View
 from models.text import Entity
 
 _CANDIDATE = re.compile(
-    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d)"
+    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d|:[0-5]\d)"
     r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6}(?!\d))?",
     re.IGNORECASE,
 )
@@ -101,7 +102,11 @@ class PhoneRecognizer:
 
     def _score(self, view: View, match: re.Match[str], context: RedactionContext) -> float:
         text, digits = match.group(), digits_of(match.group())
-        if _DATE.fullmatch(text) or (_THOUSANDS.fullmatch(text) and len(digits) < _AREA_CODE_DIGITS):
+        if (
+            _DATE.fullmatch(text)
+            or is_date_time(text)
+            or (_THOUSANDS.fullmatch(text) and len(digits) < _AREA_CODE_DIGITS)
+        ):
             return 0.0
         # Nobody writes a reading or a price as 415-555-0132, whatever stands beside it.
         if not (_DASHED.fullmatch(text) and len(digits) >= 9) and is_harmless(view, match.start(), match.end()):

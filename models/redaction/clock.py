@@ -1,0 +1,65 @@
+"""Dates and times of day. They identify nobody, and nothing that does may end in the middle of one.
+
+"9820155443 10:15" is a number and a time, not a number of twelve digits; "12.05.2024 14:30" is no telephone number.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from models.text import Entity
+
+_HOUR = r"(?:[01]?\d|2[0-4])"
+_CLOCK = re.compile(rf"(?<![\w:.,-]){_HOUR}:[0-5]\d(?::[0-5]\d)?(?:\s?[ap]m)?(?![\w:])", re.IGNORECASE)
+"""A time with colons; MAC and IPv6 addresses have more of them."""
+
+_DAY = (
+    r"(?:[0-3]?\d\.[01]?\d\.(?:19|20)\d\d|[0-3]?\d/[0-3]?\d/(?:19|20)\d\d|[0-3]?\d-[0-3]?\d-(?:19|20)\d\d"
+    r"|(?:19|20)\d\d\.[01]?\d\.[0-3]?\d|(?:19|20)\d\d/[01]?\d/[0-3]?\d|(?:19|20)\d\d-[01]?\d-[0-3]?\d)"
+)
+_TIME = rf"{_HOUR}[.:h][0-5]\d(?:[.:][0-5]\d)?"
+_BEHIND = rf"(?:\s{{0,2}}[-–,T]?\s{{0,2}}(?:{_DAY}|{_TIME}|\d{{1,4}}))"
+"""Another day, a time, or the beginning of what comes behind ("12.05.2024 25 valves"); speech drops the space."""
+
+_DATE_TIME = re.compile(
+    rf"{_DAY}{_BEHIND}{{1,3}}"
+    r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[ T_-]?(?:[01]\d|2[0-4])[0-5]\d(?:[0-5]\d)?"
+)
+
+
+def is_date_time(text: str) -> bool:
+    """Whether this is nothing but a day with a time ("12.05.2024 14.30", "20240512 143022"), or some days in a row."""
+    return _DATE_TIME.fullmatch(text) is not None
+
+
+def outside_times(text: str, entities: Iterable[Entity]) -> list[Entity]:
+    """The entities without the pieces of times that some of them begin or end with; what covers a time stays whole."""
+    if ":" not in text:
+        return list(entities)
+    times = [match.span() for match in _CLOCK.finditer(text)]
+    return [cut for entity in entities for cut in _cut(text, entity, times)] if times else list(entities)
+
+
+def _cut(text: str, entity: Entity, times: Sequence[tuple[int, int]]) -> Iterator[Entity]:
+    last, first = _inside(times, entity.end), _inside(times, entity.start)
+    end = last[0] if last else entity.end
+    start = first[1] if first else entity.start
+    if start >= end:
+        return  # a piece of a time and nothing else
+    if (start, end) == (entity.start, entity.end):
+        yield entity
+        return
+    kept = [at for at in range(start, end) if text[at].isalnum()]
+    if kept:
+        yield replace(entity, start=kept[0], end=kept[-1] + 1)
+
+
+def _inside(times: Sequence[tuple[int, int]], at: int) -> tuple[int, int] | None:
+    """The time in the middle of which a border lies."""
+    before = bisect_right(times, at, key=lambda span: span[0]) - 1
+    if before < 0 or not times[before][0] < at < times[before][1]:
+        return None
+    return times[before]
