@@ -22,6 +22,7 @@ from server.conversation.recogniser import Recogniser, Typed
 from server.conversation.utterance import Utterance
 from server.conversation.voice import Answer, Ask, Voice
 from server.lifecycle import Lifecycle
+from server.uploads.audio_log import LogContent
 
 # Between two syncs of the audio log; an acknowledgement is at most this late.
 ACKNOWLEDGE_EVERY_S = 0.25
@@ -31,6 +32,7 @@ WAITING_OUTPUTS = 256
 WAITING_UTTERANCES = 8
 # Turns that may wait for an answer before the recognition waits too: more than a slow upstream lets gather in a talk.
 WAITING_ANSWERS = 64
+NOTHING_KEPT = LogContent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Conversation:
         bounds: Bounds,
         *,
         reply: bool,
-        replay: bytes = b"",
+        replay: LogContent = NOTHING_KEPT,
     ) -> None:
         self._ears = ears
         self._recogniser = recogniser
@@ -123,10 +125,10 @@ class Conversation:
             raise _first(found) from None
 
     async def _listen(self, inputs: AsyncIterator[Input]) -> None:
-        if self._replay:
+        if self._replay.data:
             # It may have come just before the break, neither synced nor acknowledged.
             self._taken_in.set()
-            await self._hand_on(*await self._ears.replay(self._replay))
+            await self._hand_on(*await self._ears.replay(self._replay.data, self._replay.marks))
         ended_by: ShuttingDown | None = None
         try:
             while (item := await self._next(inputs)) is not None:
@@ -166,9 +168,9 @@ class Conversation:
             case TextIn():
                 await self._heard.put(Typed(self._ears.take_number(), item.text, item.id))
             case EndMark():
-                await self._hand_on(*self._ears.end_mark())
+                await self._hand_on(*await self._ears.end_mark())
             case ProposeIn():
-                await self._hand_on(*self._ears.end_mark())
+                await self._hand_on(*await self._ears.end_mark())
                 await self._heard.put(Ask(item.wait_s, self._ears.last_number))
 
     async def _hand_on(self, outputs: list[Output], begun: list[Utterance]) -> None:

@@ -7,8 +7,9 @@ taken up again from that log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from models.errors import InvalidInput
@@ -32,6 +33,7 @@ class AudioLog(Protocol):
     """``server.uploads.audio_log.Log``."""
 
     def append(self, data: bytes) -> None: ...  # noqa: D102
+    def mark(self) -> None: ...  # noqa: D102
     def sync(self) -> None: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
@@ -155,14 +157,30 @@ class Ears:
         self.next_offset += len(fresh)
         return self._cut(samples, marks)
 
-    async def replay(self, data: bytes) -> tuple[list[Output], list[Utterance]]:
-        """On a resumed stream, listen again to what is in the log, finished utterances left out."""
-        samples, marks = await self._in_thread(self._listen, data)
-        return self._cut(samples, marks)
+    async def replay(self, data: bytes, end_marks: Sequence[int] = ()) -> tuple[list[Output], list[Utterance]]:
+        """On a resumed stream, listen again to what is in the log, finished utterances left out.
 
-    def end_mark(self) -> tuple[list[Output], list[Utterance]]:
+        Args:
+            data: Everything in the log.
+            end_marks: Bytes before each end mark that the client gave, in order.
+        """
+        outputs: list[Output] = []
+        begun: list[Utterance] = []
+        for number, (start, end) in enumerate(pairwise((0, *end_marks, len(data)))):
+            heard = [self._cut(*await self._in_thread(self._listen, data[start:end]))]
+            if number < len(end_marks):
+                heard.append(self._cut(None, self._cutter.end()))
+            for some_outputs, some_begun in heard:
+                outputs += some_outputs
+                begun += some_begun
+        return outputs, begun
+
+    async def end_mark(self) -> tuple[list[Output], list[Utterance]]:
         """Close the running utterance now. A sound too short to have begun one becomes one: a quick "yes"."""
-        return self._cut(None, self._cutter.end())
+        marks = self._cutter.end()
+        if marks:  # it ends something: a resumed stream must know where
+            await self._in_thread(self._log.mark)
+        return self._cut(None, marks)
 
     async def finish(self) -> tuple[list[Output], list[Utterance]]:
         """No more audio comes; close what is open."""

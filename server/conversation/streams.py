@@ -15,7 +15,7 @@ from models.audio import AudioLimits, PcmFormat, StreamDecoder
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded
 from models.redaction.types import Whose
 from ray_tasks.types import Gateway
-from server.conversation.conversation import WAITING_OUTPUTS, Bounds, Conversation
+from server.conversation.conversation import NOTHING_KEPT, WAITING_OUTPUTS, Bounds, Conversation
 from server.conversation.ears import Cutter, Ears
 from server.conversation.events import Output
 from server.conversation.recogniser import Listening, Recogniser
@@ -29,6 +29,7 @@ from server.lifecycle import Lifecycle
 from server.llm.types import Assistant, Exchange
 from server.metrics import Metrics
 from server.recommendations import Recommender
+from server.uploads.audio_log import LogContent
 from server.uploads.spool import Spool
 from server.vocabulary import VocabularySealer
 from server.watch import WatchHub
@@ -213,8 +214,11 @@ class Streams:
         row = await self._ledger.write(lambda cursor: streams.get(cursor, stream_id))
         if not row.open and config.next_utterance is None:
             raise NotFound("The stream has ended.", reason="STREAM_NOT_FOUND")
-        kept = await asyncio.to_thread(self._spool.read_log, row.id) if row.id in self._logs() else b""
-        return replace(row, next_offset=len(kept)), config.resume_token
+        kept = await asyncio.to_thread(self._kept, row.id)
+        return replace(row, next_offset=len(kept.data)), config.resume_token
+
+    def _kept(self, stream_id: str) -> LogContent:
+        return self._spool.read_log(stream_id) if stream_id in self._spool.log_ids() else NOTHING_KEPT
 
     async def _missed(self, config: StreamConfig, row: StreamRow) -> list[TurnRow]:
         known = config.next_utterance
@@ -222,15 +226,12 @@ class Streams:
             return []
         return await self._ledger.read(lambda cursor: turns.list_of_stream(cursor, row.id, known))
 
-    def _logs(self) -> set[str]:
-        return self._spool.log_ids()
-
     async def _conversation(self, config: StreamConfig, session: SessionRow, row: StreamRow) -> Conversation:
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
         store = StreamStore(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
         vocabulary = self._sealer.open(session.sealed_vocabulary)
         history = await self._history(session.id)
-        replay = await asyncio.to_thread(self._spool.read_log, row.id) if row.next_offset else b""
+        replay = await asyncio.to_thread(self._kept, row.id) if row.next_offset else NOTHING_KEPT
         ears = Ears(
             await asyncio.to_thread(self._spool.open_log, row.id),
             StreamDecoder(_audio_limits(self._limits.stream_s), _pcm(row)),

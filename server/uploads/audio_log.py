@@ -14,11 +14,19 @@ from server.uploads.frames import HEADER_BYTES, MAX_FRAME_BYTES, FileKind, Frame
 
 @dataclass(frozen=True, slots=True)
 class LogContent:
-    """A log up to its last whole frame: the audio, the number of frames, and where in the file that frame ends."""
+    """A log up to its last whole frame.
 
-    data: bytes
-    frames: int
-    end: int
+    Attributes:
+        data: The audio.
+        marks: Where in the audio ``mark`` was called, in order.
+        frames: Their number.
+        end: Where in the file the last one ends.
+    """
+
+    data: bytes = b""
+    marks: tuple[int, ...] = ()
+    frames: int = 0
+    end: int = 0
 
 
 class Log:
@@ -64,12 +72,16 @@ class Log:
         """
         with disk_errors():
             for start in range(0, len(data), MAX_FRAME_BYTES):
-                piece = data[start : start + MAX_FRAME_BYTES]
-                frame = memoryview(bytearray(sealed_bytes(len(piece))))
-                self._cipher.seal(piece, self._frames, frame)
-                self._write(frame)
-                self._frames += 1
-                self.size_bytes += len(piece)
+                self._add(data[start : start + MAX_FRAME_BYTES])
+
+    def mark(self) -> None:
+        """Note that the client said something here: a frame without audio. As safe as what ``append`` adds.
+
+        Raises:
+            Overloaded: The disk is full.
+        """
+        with disk_errors():
+            self._add(b"")
 
     def sync(self) -> None:
         """Make everything appended so far durable."""
@@ -79,6 +91,13 @@ class Log:
     def close(self) -> None:
         """Close the file, which stays. Harmless when repeated."""
         self._file.close()
+
+    def _add(self, piece: bytes) -> None:
+        frame = memoryview(bytearray(sealed_bytes(len(piece))))
+        self._cipher.seal(piece, self._frames, frame)
+        self._write(frame)
+        self._frames += 1
+        self.size_bytes += len(piece)
 
     def _write(self, frame: memoryview) -> None:
         rest = frame
@@ -99,17 +118,20 @@ class Log:
             InternalError: It is damaged, or holds less than ``durable_bytes`` of audio.
         """
         pieces: list[bytes] = []
-        end = 0
+        marks: list[int] = []
+        size = end = 0
         if len(content) >= HEADER_BYTES and any(content):
             end = HEADER_BYTES
             cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, content[:HEADER_BYTES])
             try:
                 for frame in cipher.open_all(memoryview(content)):
                     pieces.append(frame.data)
+                    size += len(frame.data)
+                    marks += [] if frame.data else [size]
                     end = frame.end
             except TornFrame:
                 pass
         data = b"".join(pieces)
         if len(data) < durable_bytes:
             raise corrupt("audio that was acknowledged is missing")
-        return LogContent(data, len(pieces), end)
+        return LogContent(data, tuple(marks), len(pieces), end)

@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from models.errors import InvalidInput
-from server.uploads.audio_log import Log
+from server.uploads.audio_log import Log, LogContent
 from server.uploads.disk import PART, begin_write_back, disk_errors, make_private_folder, open_private, sync_folder
 from server.uploads.frames import (
     HEADER_BYTES,
@@ -198,8 +198,8 @@ class Spool:
         with disk_errors():
             return Log(self._log_path(uuid), self._key, uuid, durable_bytes)
 
-    def read_log(self, stream_id: str, *, durable_bytes: int = 0) -> bytes:
-        """Everything that was appended to a log, as far as its last whole frame; arguments as for ``open_log``.
+    def read_log(self, stream_id: str, *, durable_bytes: int = 0) -> LogContent:
+        """Everything that was written to a log, as far as its last whole frame; arguments as for ``open_log``.
 
         Raises:
             InternalError: The log is missing or damaged.
@@ -207,7 +207,7 @@ class Spool:
         uuid = checked_id(stream_id)
         with disk_errors():
             content = self._log_path(uuid).read_bytes()
-        return Log.parse(content, self._key, uuid, durable_bytes).data
+        return Log.parse(content, self._key, uuid, durable_bytes)
 
     def delete_log(self, stream_id: str) -> None:
         """Remove a log; harmless when there is none."""

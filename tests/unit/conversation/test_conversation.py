@@ -34,6 +34,7 @@ from server.ledger.types import Origin, RecommendationRow, RecommendationState, 
 from server.lifecycle import Lifecycle
 from server.llm.types import Exchange, Reply
 from server.metrics import Metrics
+from server.uploads.audio_log import LogContent
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
 
@@ -59,11 +60,15 @@ class MemoryLog:
     """An audio log that remembers how much of it was synced."""
 
     data: bytearray = field(default_factory=bytearray)
+    marks: list[int] = field(default_factory=list)
     synced_bytes: int = 0
     closed: bool = False
 
     def append(self, data: bytes) -> None:
         self.data += data
+
+    def mark(self) -> None:
+        self.marks.append(len(self.data))
 
     def sync(self) -> None:
         self.synced_bytes = len(self.data)
@@ -161,7 +166,7 @@ class Bench:
             asked=lambda: voice.asked_for,
         )
         self.conversation = Conversation(
-            ears, recogniser, voice, self.lifecycle, outputs, self.bounds, reply=reply, replay=replay
+            ears, recogniser, voice, self.lifecycle, outputs, self.bounds, reply=reply, replay=LogContent(replay)
         )
         self.seen: list[Output] = []
         async for output in self.conversation.run(inputs):
@@ -297,8 +302,11 @@ async def test_an_utterance_without_speech_gives_a_notice_and_no_turn() -> None:
 
 
 async def test_the_end_mark_of_the_client_ends_the_utterance_before_any_silence() -> None:
-    outputs = await Bench().run(these(events.AudioIn(0, speech(1.0)), events.EndMark()), reply=False)
+    bench = Bench()
+    said = speech(1.0)
+    outputs = await bench.run(these(events.AudioIn(0, said), events.EndMark(), events.EndMark()), reply=False)
     assert kinds(outputs, events.SpeechEnded, events.Final) == ["SpeechEnded", "Final"]
+    assert bench.log.marks == [len(said)]  # the second one ended nothing
 
 
 async def test_a_record_is_proposed_after_what_was_said_before() -> None:

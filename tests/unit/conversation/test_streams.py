@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from models.errors import Conflict, DeadlineExceeded, InternalError, NotFound, Overloaded
+from models.errors import Conflict, DeadlineExceeded, InternalError, NotFound, Overloaded, WorkerLost
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.text import RawText
 from server.conversation import events
@@ -242,6 +242,20 @@ async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(desk: D
         outputs = [o async for o in talk(stream).run(inputs)]
     order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final)
     assert order == ["SpeechBegan", "SpeechEnded", "Final"]
+
+
+async def test_an_end_mark_whose_final_was_not_made_counts_on_the_resumed_stream(desk: Desk) -> None:
+    said = speech(0.5)
+    desk.gateway.will("speech_step", WorkerLost("Gone."))
+    with pytest.raises(WorkerLost):
+        async with desk.streams.open(desk.config) as stream:
+            inputs = these(events.AudioIn(0, said), events.EndMark(), events.AudioIn(len(said), said))
+            _ = [o async for o in talk(stream).run(inputs)]
+    async with desk.streams.open(replace(desk.config, resume_token=stream.token)) as stream:
+        inputs = these(events.AudioIn(stream.next_offset, (said + said)[stream.next_offset :] or quiet(0.1)))
+        outputs = [o async for o in talk(stream).run(inputs)]
+    finals = [o.turn for o in outputs if isinstance(o, events.Final)]
+    assert [(turn.start_s, turn.end_s) for turn in finals] == [(0.0, 0.5), (0.5, 1.0)]
 
 
 async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk) -> None:

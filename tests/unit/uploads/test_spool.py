@@ -156,12 +156,25 @@ class TestAudioLog:
             log.append(piece)
             log.sync()
             log.close()
-        assert spool.read_log(stream, durable_bytes=64_000) == b"".join(pieces)
+        assert spool.read_log(stream, durable_bytes=64_000).data == b"".join(pieces)
         with spool.open_log(stream) as log:
             assert log.size_bytes == 64_000
         assert (spool.ids(), spool.log_ids()) == (set(), {stream})
         spool.delete_log(stream)
         assert spool.log_ids() == set()
+
+    def test_it_keeps_marks_where_they_were_made(self, spool: Spool) -> None:
+        stream = str(uuid4())
+        for piece in (b"a" * 100, b"b" * 100):
+            with spool.open_log(stream) as log:
+                log.mark()
+                log.append(piece)
+                log.mark()
+        content = spool.read_log(stream)
+        assert content.data == b"a" * 100 + b"b" * 100
+        assert content.marks == (0, 100, 100, 200)
+        with spool.open_log(stream) as log:
+            assert log.size_bytes == 200
 
     @pytest.mark.parametrize("kept", range(0, 132, 7))
     def test_a_torn_last_frame_is_cut_off_and_writing_goes_on(self, spool: Spool, tmp_path: Path, kept: int) -> None:
@@ -172,12 +185,12 @@ class TestAudioLog:
         log.close()
         path = tmp_path / "spool" / f"{stream}.log"
         path.write_bytes(path.read_bytes()[: HEADER_BYTES + 132 + kept])
-        assert spool.read_log(stream, durable_bytes=100) == b"a" * 100
+        assert spool.read_log(stream, durable_bytes=100).data == b"a" * 100
         log = spool.open_log(stream)
         assert log.size_bytes == 100
         log.append(b"c" * 100)
         log.close()
-        assert spool.read_log(stream) == b"a" * 100 + b"c" * 100
+        assert spool.read_log(stream).data == b"a" * 100 + b"c" * 100
 
     @pytest.mark.parametrize(
         "tail", [bytes(4096), b"\0\0\0\x74" + bytes(12 + 116)], ids=["zeros", "a frame without content"]
@@ -189,17 +202,17 @@ class TestAudioLog:
         log.close()
         with (tmp_path / "spool" / f"{stream}.log").open("ab") as file:
             file.write(tail)
-        assert spool.read_log(stream) == b"a" * 100
+        assert spool.read_log(stream).data == b"a" * 100
 
     @pytest.mark.parametrize("content", [b"", b"VSP1", bytes(200)], ids=["empty", "cut header", "zeros"])
     def test_a_log_killed_at_birth_begins_anew(self, spool: Spool, tmp_path: Path, content: bytes) -> None:
         stream = str(uuid4())
         (tmp_path / "spool" / f"{stream}.log").write_bytes(content)
-        assert spool.read_log(stream) == b""
+        assert spool.read_log(stream).data == b""
         log = spool.open_log(stream)
         log.append(b"a")
         log.close()
-        assert spool.read_log(stream) == b"a"
+        assert spool.read_log(stream).data == b"a"
 
     def test_damage_before_the_end_is_no_tear(self, spool: Spool, tmp_path: Path) -> None:
         stream = str(uuid4())
@@ -259,7 +272,7 @@ def test_a_half_written_frame_is_taken_back(spool: Spool, monkeypatch: pytest.Mo
     monkeypatch.setattr(log, "_file", real)
     log.append(b"c" * 100)
     log.close()
-    assert spool.read_log(stream) == b"a" * 100 + b"c" * 100
+    assert spool.read_log(stream).data == b"a" * 100 + b"c" * 100
 
 
 class TestKey:

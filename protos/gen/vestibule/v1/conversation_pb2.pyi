@@ -213,7 +213,9 @@ Global___TypedText: _TypeAlias = TypedText  # noqa: Y015
 
 @_typing.final
 class EndOfUtterance(_message.Message):
-    """The client's own end mark."""
+    """The client's own end mark. Kept like audio: on a resumed stream it counts where it was given. One that lies at or behind
+    next_offset may have been lost and is sent again; it changes nothing where it was not.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
