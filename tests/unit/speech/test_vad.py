@@ -9,6 +9,7 @@ import pytest
 
 from models.audio import decode
 from models.speech.engines import build_vad
+from models.speech.segmenter import Segmenter, SpeechEnded, lead_before
 from models.speech.types import SAMPLE_RATE_HZ
 from models.speech.vad import SileroVad
 
@@ -36,3 +37,19 @@ def test_a_stream_in_pieces_equals_a_stream_at_once(vad: SileroVad, data: Path, 
     stream = vad.stream()
     pieces = np.concatenate([stream.feed(samples[at : at + step]) for at in range(0, len(samples), step)])
     np.testing.assert_allclose(pieces, whole, atol=1e-4)
+
+
+def test_behind_every_utterance_the_stream_can_be_taken_up_again(vad: SileroVad, data: Path) -> None:
+    samples = decode((data / "visit.wav").read_bytes())
+    whole = Segmenter(vad)
+    marks = whole.feed(samples) + whole.end()
+    ends = [mark.end for mark in marks if isinstance(mark, SpeechEnded)]
+    assert len(ends) == 5
+    for number, end in enumerate(ends, 1):
+        lead = lead_before(end)
+        again = Segmenter(vad, lead=lead)
+        rest = samples[end - lead :]
+        pieces = [rest[at : at + 1_600] for at in range(0, len(rest), 1_600)]
+        found = [mark for piece in pieces for mark in again.feed(piece)] + again.end()
+        left = [mark.end + end - lead for mark in found if isinstance(mark, SpeechEnded)]
+        assert left == ends[number:]
