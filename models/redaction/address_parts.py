@@ -7,11 +7,15 @@ directly touches an address is taken along. Must NOT be taken: the next sentence
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from models.redaction.cardinals import Numeral, numerals
 from models.redaction.recognizers.name import NOT_NAMES
-from models.text import Entity
+from models.redaction.recognizers.spoken_street import AMOUNT
+from models.redaction.types import RedactionContext
+from models.text import Entity, TextSource
 
 _NUMBER_BEFORE = re.compile(r"(?<![\w.,:/$€£-])\d{1,5}[A-Za-z]?,? {1,2}$")
 _WORD_AND_NUMBER_BEFORE = re.compile(r"(?<![\w.'-])([^\W\d_a-zß-ÿ][^\W\d_]{3,24}) {1,2}$")
@@ -51,6 +55,51 @@ def widened(text: str, found: Iterable[Entity]) -> Iterator[Entity]:
     for entity in found:
         if entity.type == "ADDRESS" and (wide := _wide(text, entity)) is not entity:
             yield wide
+
+
+_BEFORE_STREET = re.compile(r"[ ,]{1,2}(?:(?:bis|ter|quater|[a-z])[ ,]{1,2})?", re.IGNORECASE)
+_BEHIND_STREET = re.compile(r",? (?:(?:haus)?nummer |nr\.? |número |numero |numéro )?", re.IGNORECASE)
+_LETTER_BEHIND = re.compile(r" ?[a-h](?![\w'\u2019])", re.IGNORECASE)
+_PIECES = 3
+"""Numbers in which one of a house is said at most: "twelve forty four"."""
+
+_NUMBER_FIRST_LANGUAGES = frozenset({"en", "fr"})
+_ONE = "1"
+
+
+def with_said_numbers(text: str, found: Iterable[Entity], context: RedactionContext) -> Iterator[Entity]:
+    """Streets of a spoken text with the number words that touch them; they overlap what they were made of.
+
+    Must NOT be taken: "one" before a street, which is seldom a number; amounts ("Hauptstraße acht Stunden").
+    """
+    streets = [e for e in found if e.type == "ADDRESS" and "street" in e.recognizer]
+    if not streets or context.source is not TextSource.SPEECH:
+        return
+    said = [n for n in numerals(text, context.language) if n.form.isdigit()]
+    for street in streets:
+        start = _before_number(text, street.start, said)
+        behind = context.language[:2].lower() not in _NUMBER_FIRST_LANGUAGES
+        end = _behind_number(text, street.end, said) if behind else street.end
+        if (start, end) != (street.start, street.end):
+            yield replace(street, start=start, end=end)
+
+
+def _before_number(text: str, start: int, said: Sequence[Numeral]) -> int:
+    last = bisect_right(said, start, key=lambda n: n.end)
+    for numeral in reversed(said[max(0, last - _PIECES) : last]):
+        if numeral.form == _ONE or not _BEFORE_STREET.fullmatch(text, numeral.end, start):
+            break
+        start = numeral.start
+    return start
+
+
+def _behind_number(text: str, end: int, said: Sequence[Numeral]) -> int:
+    first = bisect_left(said, end, key=lambda n: n.start)
+    for numeral in said[first : first + 1]:
+        if _BEHIND_STREET.fullmatch(text, end, numeral.start) and not AMOUNT.match(text, numeral.end):
+            letter = _LETTER_BEHIND.match(text, numeral.end)
+            return letter.end() if letter else numeral.end
+    return end
 
 
 def _wide(text: str, entity: Entity) -> Entity:

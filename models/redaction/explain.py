@@ -20,7 +20,7 @@ ALLOWED: Final = "allow-list"
 DOCUMENT: Final = "document"
 POLICY: Final = "policy"
 
-_VIEWS: Final = ("original", "romanized", "folded", "spoken", "print")
+_VIEWS: Final = ("original", "romanized", "folded", "spoken", "numerals", "print")
 
 
 @dataclass(frozen=True, slots=True)

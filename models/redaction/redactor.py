@@ -16,17 +16,18 @@ from pathlib import Path
 
 from models.errors import RedactionFailed
 from models.redaction import views
-from models.redaction.address_parts import widened
+from models.redaction.address_parts import widened, with_said_numbers
+from models.redaction.cardinals import NUMERALS
 from models.redaction.documents import doubt_from_digits, is_explained
 from models.redaction.labels import Thresholds, entities_of, suspects_of
 from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
 from models.redaction.operators import MASK, TAG_START, session_key
 from models.redaction.policy import STRICT, Policies, RedactionPolicy, within
-from models.redaction.recognizers import ALL, Recognizer
+from models.redaction.readings import views_of
+from models.redaction.recognizers import ALL, ON_NUMERALS, Recognizer
 from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.repeats import repeated
 from models.redaction.romanize import romanized
-from models.redaction.spoken import spoken_view
 from models.redaction.types import Redaction, RedactionContext
 from models.redaction.views import View
 from models.redaction.writing import Writer
@@ -182,9 +183,9 @@ def _suspected(reading: View, guesses: list[WordGuess], rules: Rules) -> list[tu
 def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
     """What the recognizers found, in every view."""
     text = _without_tags(text, rules.policy)
-    for view in _views(text, context):
+    for view in views_of(text, context):
         for least_digits, recognizer in rules.by_digits:
-            if least_digits > view.digits:
+            if least_digits > view.digits or (view.kind == NUMERALS and recognizer.name not in ON_NUMERALS):
                 continue
             for entity in recognizer.find(view, context):
                 yield Sighting(view, recognizer, entity)
@@ -207,7 +208,9 @@ def _redaction(text: str, seen: _Seen, context: RedactionContext, rules: Rules, 
     found += repeated(text, found)
     allowed = rules.policy.allow.spans(view.lower)
     counting = [e for e in found if not is_explained(e, view, context) and not within(allowed, e.start, e.end)]
-    replaced, left = rules.policy.split(text, [*counting, *widened(text, counting)])
+    replaced, left = rules.policy.split(
+        text, [*counting, *widened(text, counting), *with_said_numbers(text, counting, context)]
+    )
     readings = _readings(seen.sightings) if rules.policy.rewrites else {}
     entities = writer.written(text, replaced, readings)
     safe = not left and not _doubtful(text, entities, allowed, context, rules)
@@ -226,17 +229,6 @@ def _readings(sightings: list[Sighting]) -> dict[tuple[int, int], str]:
                 entity.start : entity.end
             ]
     return readings
-
-
-def _views(text: str, context: RedactionContext) -> Iterator[View]:
-    """The text itself, then every other reading that differs from it."""
-    yield views.original(text)
-    if (folded := views.folded(text)) is not None:
-        yield folded
-    if context.source is not TextSource.OCR and (spoken := spoken_view(text, context.language)) is not None:
-        yield spoken
-    if context.source is TextSource.OCR and (print_read := views.print_read(text)) is not None:
-        yield print_read
 
 
 def _with_tags(text: str, entities: Sequence[Entity]) -> str:

@@ -25,6 +25,7 @@ class Lexicon:
         letter_words: Names of letters that are common words too.
         joiners: Words that may stand between two numbers that belong together.
         phonetic: Words of the telephone alphabet, in runs of them alone.
+        letters_as_words: Letters that are words too: "il y a trois" spells nothing.
     """
 
     numbers: dict[str, str] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Lexicon:
     joiners: frozenset[str] = frozenset()
     phonetic: dict[str, str] = field(default_factory=dict)
     letter_words: dict[str, str] = field(default_factory=dict)
+    letters_as_words: frozenset[str] = frozenset()
 
     def __or__(self, other: Lexicon) -> Lexicon:
         return Lexicon(
@@ -46,6 +48,7 @@ class Lexicon:
             self.joiners | other.joiners,
             self.phonetic | other.phonetic,
             self.letter_words | other.letter_words,
+            self.letters_as_words | other.letters_as_words,
         )
 
 
@@ -83,6 +86,7 @@ _EN = Lexicon(
         : colon
     """),
     joiners=frozenset({"and", "uh", "um", "er", "erm", "then", "area", "code", "extension", "ext", "space", "pause"}),
+    letters_as_words=frozenset("aio"),
 )
 
 HOMOPHONES = frozenset({"too", "for", "oh", "o", "point", "do", "char", "che", "ek", "at", "minus", "period", "nil"})
@@ -123,6 +127,7 @@ _ES = Lexicon(
     joiners=frozenset({"y", "extensión", "extension"}),
     phonetic=PHONETIC_BY_LANGUAGE["es"],
     letter_words=LETTER_WORDS["es"],
+    letters_as_words=frozenset("aeouy"),
 )
 
 _FR_UNITS = "zéro/zero un/une deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"
@@ -143,6 +148,7 @@ _FR = Lexicon(
     joiners=frozenset({"et"}),
     phonetic=PHONETIC_BY_LANGUAGE["fr"],
     letter_words=LETTER_WORDS["fr"],
+    letters_as_words=frozenset("ay"),
 )
 
 _DE_UNITS = (

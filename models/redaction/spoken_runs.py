@@ -133,5 +133,5 @@ class RunReader:
     def _ordinary(self, first: int, last: int) -> bool:
         """Whether the run is words after all: "I a", "a 5 a"."""
         run = self._words.tokens[first:last]
-        spoken = [t for t in run if self._words.letter_name(t) and t.text not in ("a", "i", "o")]
+        spoken = [t for t in run if self._words.letter_name(t) and t.text not in self._words.lexicon.letters_as_words]
         return not spoken and not any(self._phonetic(t) for t in run)

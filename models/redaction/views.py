@@ -23,7 +23,7 @@ class View:
     """A text as recognizers see it.
 
     Attributes:
-        kind: ``original``, ``folded``, ``spoken`` or ``print``.
+        kind: ``original``, ``folded``, ``spoken``, ``numerals`` or ``print``.
         text: What to search in.
         starts: For every character of ``text`` the first code point in the original that it stands for.
         ends: One past the last one.

@@ -31,6 +31,7 @@ from models.redaction.recognizers.plate import PLATE
 from models.redaction.recognizers.postcode_town import POSTCODE_TOWN
 from models.redaction.recognizers.secret import SECRET, TOKEN
 from models.redaction.recognizers.spelled import SPELLED
+from models.redaction.recognizers.spoken_street import SPOKEN_STREET
 from models.redaction.recognizers.ssn import SSN
 from models.redaction.recognizers.street_eu import STREET_EU
 from models.redaction.recognizers.street_in import STREET_IN
@@ -40,10 +41,13 @@ from models.redaction.recognizers.vehicle import VIN
 ALL: tuple[Recognizer, ...] = (
     EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL,
     WALLET, SECRET, TOKEN,
-    STREET, STREET_EU, STREET_IN, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
+    STREET, STREET_EU, STREET_IN, SPOKEN_STREET, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
     MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH, ACCOUNT,
     SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,
     LABELLED, DICTATED, CAPITALS, BARE_ANSWER, OPEN_END,
 )  # fmt: skip
 
-__all__ = ["ALL", "Recognizer"]
+ON_NUMERALS = frozenset(r.name for r in (SPOKEN_STREET, BIRTH_DATE, BIRTH_DATE_WORDS, SPOKEN_DATE, AGE, OLD_AGE))
+"""Names of those that look at the reading with digits for every number; to others its short numbers mean nothing."""
+
+__all__ = ["ALL", "ON_NUMERALS", "Recognizer"]

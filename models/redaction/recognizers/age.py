@@ -28,9 +28,16 @@ _HINTS = (
     "ans",
     "jahr",
     "anni",
+    "anos",
     "साल",
     "वर्ष",
 )
+
+_RELATIVES_EN = "grandmother|grandfather|grandma|grandpa|granny|nan|mother|father|mum|mom|dad|aunt|uncle"
+_RELATIVES_FR = "mère|père|grand-mère|grand-père|mamie|papi|maman|papa|tante|oncle|mari|femme|voisine?|dame|monsieur"
+_RELATIVES_IT = "nonn[ao]|madre|padre|mamma|papà|zi[ao]|moglie|marito|signora|signore|vicin[ao]"
+_RELATIVES_PT = "avó|avô|mãe|pai|ti[ao]|esposa|marido|senhora?|vizinh[ao]"
+_RELATIVES_DE = "oma|opa|großmutter|großvater|mutter|vater|tante|onkel"
 
 AGE = PatternRecognizer(
     entity="AGE",
@@ -60,18 +67,33 @@ AGE = PatternRecognizer(
             name="unit",
             hints=_HINTS,
         ),
-        # tengo 94 años, j'ai 94 ans, ich bin 94 Jahre, she is 94 (years)
+        # tengo 94 años, j'ai 94 ans, ich bin 94 Jahre, ha 94 anni, she is 94 (years)
         Pattern(
             re.compile(
-                rf"(?<![^\W_])(?:teng?o|tiene|cumpl[eíi]\w{{0,3}}|j['\u2019]ai|(?:il|elle) a|bin|ist|she is|he is"
+                rf"(?<![^\W_])(?:teng?o|tiene|cumpl[eíi]\w{{0,3}}|j['\u2019]ai|(?:il|elle|{_RELATIVES_FR}) a"
+                rf"|(?:lui|lei|{_RELATIVES_IT}) ha|(?:ele|ela|{_RELATIVES_PT}) tem|bin|ist|she is|he is"
                 rf"|she's|he's|i am|i'm)\s"
-                rf"(?P<value>{_OLD}) (?:años|ans|jahre|years? old)(?![^\W_])",
+                rf"(?P<value>{_OLD}) (?:años|ans|jahre|anni|anos|years? old)(?![^\W_])(?! (?:d['\u2019]|de |di |of )?"
+                rf"(?:exp|erf|esp|gar|histoire|historia|storia|história|service|servicio|servizio|serviço))",
                 re.IGNORECASE,
             ),
             0.8,
             group="value",
             name="verb",
             hints=_HINTS,
+        ),
+        # Without the word for years only of a person, and with nothing behind it that is counted: "she is 94 now"
+        Pattern(
+            re.compile(
+                rf"(?<![^\W_])(?:(?:she|he|{_RELATIVES_EN})(?:['\u2019]s| is| was| just turned)"
+                rf"|(?:{_RELATIVES_DE}) (?:ist|wird|war))"
+                rf" (?:already |now |almost |nearly |schon |jetzt |bald |fast )?(?P<value>{_OLD})"
+                rf"(?=[.,;!?]?(?:$|\s(?:and|but|now|this|next|already|so|und|aber|geworden)(?![^\W_])|[.,;!?]\s))",
+                re.IGNORECASE,
+            ),
+            0.7,
+            group="value",
+            name="person",
         ),
     ),
 )

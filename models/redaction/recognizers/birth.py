@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from models.redaction.ner import WORD
 from models.redaction.recognizers.base import Pattern, PatternRecognizer, has_digit, near, words
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
@@ -38,10 +39,13 @@ _NUMERIC = (
     rf"[01]?\d\2[0-3]?\d|[0-3]?\d [01]?\d {_YEAR})(?![\w/]|-\d)"
 )
 
+_GERMAN_DATE = rf"[0-3]?\d\s?[./-]\s?[01]?\d\s?[./-]\s?{_SHORT_YEAR}"
+_STAR_DATE = r"[0-3]?\d\.\s?[01]?\d\.\s?(?:19\d\d|200\d)"
 _CONTEXT = words(
-    "born", "birth", "birthday", "birth ?date", "date of birth", "d\\.?o\\.?b\\.?", "geboren", "geburtsdatum",
-    "né le", "née le", "naissance",
-    "nacid[oa]", "nacimiento", "जन्म", "b\\.?day", "bday",
+    "born", "birth", "birthday", "birth ?date", "date of birth", "d\\.?o\\.?b\\.?", "b\\.?day", "bday",
+    "geboren(?:e[nrs]?)?", "geburts(?:datum|tag)", "née?(?: le| en)?", "naissance",
+    "nac(?:id[oa]|imiento|[ií]|ió)", "nat[oa] (?:il|a|nel)", "nascita", "nascid[oa]", "nascimento", "nasci", "nasceu",
+    "जन्म(?: ?(?:तिथि|दिनांक|तारीख|दिन))?", "पैदा", "janm",
 )  # fmt: skip
 
 BIRTH_DATE = PatternRecognizer(
@@ -51,6 +55,29 @@ BIRTH_DATE = PatternRecognizer(
     patterns=(
         Pattern(re.compile(_WRITTEN, re.IGNORECASE), 0.2, name="written"),
         Pattern(re.compile(_NUMERIC), 0.2, name="numeric"),
+        # "geb." is a building too, so the date must stand right behind it.
+        Pattern(
+            re.compile(rf"(?<![^\W_])geb\.?:? {{0,2}}(?:am )?(?P<value>{_GERMAN_DATE})(?![\w/-])", re.IGNORECASE),
+            0.8,
+            group="value",
+            name="geb",
+            hints=("geb",),
+        ),
+        # The star of genealogists: "Max Muster, * 03.05.1980"; a bullet of a list is none unless a town follows.
+        Pattern(
+            re.compile(rf"(?:[^\W\d_]\)?[,;]? |\()\*\s?(?P<value>{_STAR_DATE})(?![\w/-])"),
+            0.8,
+            group="value",
+            name="star",
+            hints=("*",),
+        ),
+        Pattern(
+            re.compile(rf"(?<![\w*])\*\s?(?P<value>{_STAR_DATE})(?= in [^\W\d_a-zß-ÿ])"),
+            0.8,
+            group="value",
+            name="star-town",
+            hints=("*",),
+        ),
         Pattern(
             re.compile(rf"(?<!\w)(?:{_DAY} {_MONTH}|{_MONTH} {_DAY}|{_YEAR})(?!\w)", re.IGNORECASE), 0.1, name="part"
         ),
@@ -117,8 +144,8 @@ class SpokenDateRecognizer:
             year = _ANY_YEAR.search(view.text)
         if year is None or not _MONTH_OR_NUMBER.search(view.text[: year.start()] + " " + view.text[year.end() :]):
             return None
-        inside = [i for i, char in enumerate(view.text) if char.isalnum()]
-        return Entity("DOB", inside[0], inside[-1] + 1, 0.6, f"{self.name}:answer")
+        said = list(WORD.finditer(view.text))
+        return Entity("DOB", said[0].start(), said[-1].end(), 0.6, f"{self.name}:answer")
 
 
 SPOKEN_DATE = SpokenDateRecognizer()

@@ -16,7 +16,7 @@ _MONTHS = (
     "april juni juli "
     "august september oktober november dezember gennaio febbraio maggio giugno luglio settembre ottobre dicembre "
     "aprile janeiro "
-    "fevereiro março junho julho setembro outubro dezembro जनवरी फरवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर "
+    "fevereiro março maio junho julho setembro outubro dezembro जनवरी फरवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर "
     "सितम्बर अक्टूबर नवंबर "
     "नवम्बर दिसंबर दिसम्बर"
 ).split()
@@ -47,6 +47,15 @@ BIRTH_DATE_WORDS = PatternRecognizer(
             name="month",
             hints=_CENTURIES,
         ),
+        # 3 del 5 del 82, 4 12 76: as they are said
+        Pattern(
+            re.compile(
+                rf"(?<![\w/.,:-])[0-3]?\d(?:st|nd|rd|th|\.)?(?: of(?: the)?| del?)? [01]?\d(?:st|nd|rd|th|\.)?"
+                rf"(?:,| of| del?)? (?:{_YEAR}|\d\d)(?![\w.,:]\d|\w| ?%)"
+            ),
+            0.2,
+            name="said",
+        ),
         Pattern(
             re.compile(r"(?<![\w/.-])[०-३]?[०-९][./-][०-१]?[०-९][./-](?:१९|२०)[०-९]{2}"),
             0.2,
@@ -56,6 +65,7 @@ BIRTH_DATE_WORDS = PatternRecognizer(
     ),
     context=words(
         "nac[ií](?:do|da|ó|miento)?",
+        "nasc(?:i|eu|eram)",
         "fecha de nacimiento",
         "cumpleaños",
         "née?(?: le| en)?",
@@ -68,8 +78,7 @@ BIRTH_DATE_WORDS = PatternRecognizer(
         "nascita",
         "nascid[oa]",
         "nascimento",
-        "जन्म",
-        "जन्मदिन",
+        "जन्म(?: ?(?:तिथि|दिनांक|तारीख|दिन))?",
         "पैदा",
         "born",
         "birth",

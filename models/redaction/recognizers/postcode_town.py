@@ -16,7 +16,7 @@ _TOWN = (
     r")?[^\W\d_a-zß-ÿ][^\W\d_]{1,24}){0,2}"
 )
 
-_INDIAN_CITIES = (
+INDIAN_CITIES = (
     "mumbai delhi bengaluru bangalore hyderabad ahmedabad chennai kolkata surat pune jaipur lucknow kanpur nagpur "
     "indore thane "
     "bhopal visakhapatnam patna vadodara ghaziabad ludhiana agra nashik gurgaon gurugram noida faridabad meerut "
@@ -36,7 +36,7 @@ POSTCODE_TOWN = PatternRecognizer(
         # Mumbai - 400001, New Delhi 110 001: the first digit is a region, never 0 or 9.
         Pattern(
             re.compile(
-                rf"(?<!\w)(?:{'|'.join(_INDIAN_CITIES)})(?:,? [A-Z][a-z]{{2,20}})? ?[-–,:]? ?[1-8]\d{{2}} "
+                rf"(?<!\w)(?:{'|'.join(INDIAN_CITIES)})(?:,? [A-Z][a-z]{{2,20}})? ?[-–,:]? ?[1-8]\d{{2}} "
                 rf"?\d{{3}}(?!\w|[.,]\d)",
                 re.IGNORECASE,
             ),

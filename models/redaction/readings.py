@@ -1,0 +1,27 @@
+"""All readings of a text in which recognizers look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models.redaction import views
+from models.redaction.cardinals import numeral_view
+from models.redaction.spoken import spoken_view
+from models.redaction.types import RedactionContext
+from models.redaction.views import View
+from models.text import TextSource
+
+
+def views_of(text: str, context: RedactionContext) -> Iterator[View]:
+    """The text itself, then every other reading that differs from it."""
+    yield views.original(text)
+    if (folded := views.folded(text)) is not None:
+        yield folded
+    if context.source is TextSource.OCR:
+        if (print_read := views.print_read(text)) is not None:
+            yield print_read
+        return
+    if (spoken := spoken_view(text, context.language)) is not None:
+        yield spoken
+    if (counted := numeral_view(text, context.language)) is not None:
+        yield counted
