@@ -27,9 +27,9 @@ from server.ledger.types import (
     UploadState,
 )
 from server.ledger.writer import Ledger
-from server.llm.record import canonical_json, content_hash, strings_of, with_strings
+from server.llm.record import canonical_json, content_hash, values_of, with_strings
 from server.llm.types import Assistant, Material
-from server.redacting import redact_all
+from server.redacting import redact_all, redact_values
 from server.watch import WatchHub
 
 PROPOSE_RECORD = "propose_record"
@@ -129,7 +129,8 @@ class Recommender:
             )
         language, whose = session.language or "en", Whose(session.client_id, session_id)
         proposed = await self._assistant.propose(materials, language=language, fallback=fallback)
-        parts = await redact_all(self._gateway, strings_of(proposed.record), language, whose)
+        parts = await redact_all(self._gateway, [proposed.record.summary], language, whose)
+        parts += await redact_values(self._gateway, values_of(proposed.record), language, whose)
         record = with_strings(proposed.record, [part.value for part in parts])
         row = RecommendationRow(
             id=str(uuid.uuid4()),

@@ -179,16 +179,16 @@ def content_hash(record: Record) -> str:
     return hashlib.sha256(canonical_json(record).encode()).hexdigest()
 
 
-def strings_of(record: Record) -> list[str]:
-    """The free texts, which must pass the redactor before the record is stored: the summary, then each value.
+def values_of(record: Record) -> list[tuple[str, str]]:
+    """Names and values of the fields; with the summary, all of a record's free text, which must pass the redactor.
 
     Names, sources and missing names are machine words and ids that the checks above have bounded.
     """
-    return [record.summary, *(field.value for field in record.fields)]
+    return [(field.name, field.value) for field in record.fields]
 
 
 def with_strings(record: Record, strings: Sequence[str]) -> Record:
-    """Put the texts of ``strings_of`` back, in the same order.
+    """Put redacted texts back: that of the summary, then those of ``values_of`` in the same order.
 
     Raises:
         ValueError: There are more or fewer of them.
