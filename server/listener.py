@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from models.errors import InvalidInput, Unavailable
+from server.bounds import host_and_port
 from server.interceptors import interceptors
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
@@ -40,9 +41,7 @@ def check_address(address: str, *, allow_plaintext: bool) -> None:
     Raises:
         InvalidInput: The address is not loopback, and plain text was not asked for; or it is no address.
     """
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise InvalidInput("The address must be HOST:PORT.", reason="ADDRESS_INVALID")
+    host, _port = host_and_port(address)
     if allow_plaintext or host == "localhost":
         return
     try:

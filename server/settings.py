@@ -8,13 +8,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
 import platformdirs
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models.errors import InvalidInput
+from server.bounds import MOST_PORT, MOST_THREADS, host_and_port
+
 MEBIBYTE = 1024 * 1024
+
+Value = TypeVar("Value")
+
+
+def _checked_address(address: str) -> str:
+    try:
+        host_and_port(address)
+    except InvalidInput as error:
+        raise PydanticCustomError(error.reason, error.message) from None
+    return address
+
+
+Address = Annotated[str, AfterValidator(_checked_address)]
+Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
+Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
+Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "" else given)]
+"""A value, or nothing where the variable is set and empty; a path would else be the folder that we are in."""
 
 
 class WorkerSettings(BaseModel):
@@ -23,7 +44,7 @@ class WorkerSettings(BaseModel):
     replicas: int = Field(1, ge=1, description="Processes of this kind.")
     cpus: float = Field(0.3, gt=0, description="Logical CPUs that Ray books for one replica.")
     gpus: float = Field(0.0, ge=0, description="GPUs, or a fraction of one, that Ray books for one replica.")
-    threads: int = Field(2, ge=1, description="Threads that the engine of one replica really uses.")
+    threads: Threads = Field(2, description="Threads that the engine of one replica really uses.")
     max_ongoing: int = Field(4, ge=1, description="Calls that one replica takes at a time.")
     max_queued: int = Field(64, ge=1, description="Calls that may wait; one more is refused.")
 
@@ -33,9 +54,8 @@ class SpeechSettings(WorkerSettings):
 
     engine: Literal["ctranslate2", "openai-whisper"] = Field("ctranslate2", description="Which Whisper engine.")
     weights: str = Field("whisper-base", description="Name of the weights, see `vestibule models list`.")
-    threads: int = Field(
+    threads: Threads = Field(
         1,
-        ge=1,
         description="Threads that the engine uses. CTranslate2 decodes fastest with 1; openai-whisper wants more.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
@@ -50,9 +70,9 @@ class VisionSettings(WorkerSettings):
 class RedactionSettings(WorkerSettings):
     """Redaction."""
 
-    policy_file: Path | None = Field(None, description="YAML file of redaction policies; empty means the strict one.")
+    policy_file: Empty[Path] = Field(None, description="YAML file of redaction policies; empty means the strict one.")
 
-    threads: int = Field(1, ge=1, description="Threads of the name classifier.")
+    threads: Threads = Field(1, description="Threads of the name classifier.")
     max_ongoing: int = Field(16, ge=1, description="Calls that one replica takes at a time.")
     max_queued: int = Field(256, ge=1, description="Calls that may wait; one more is refused.")
 
@@ -62,9 +82,9 @@ class RaySettings(BaseModel):
 
     address: str = Field("", description="Cluster to join; empty starts a local one that ends with the server.")
     dashboard: bool = Field(True, description="Whether a local cluster has its dashboard.")
-    dashboard_port: int = Field(8265, description="Port of the dashboard, on loopback.")
-    num_cpus: float | None = Field(None, description="Logical CPUs of a local cluster; empty means those there are.")
-    num_gpus: float | None = Field(None, description="Logical GPUs of a local cluster; empty means those there are.")
+    dashboard_port: Port = Field(8265, description="Port of the dashboard, on loopback.")
+    num_cpus: Empty[float] = Field(None, description="Logical CPUs of a local cluster; empty means those there are.")
+    num_gpus: Empty[float] = Field(None, description="Logical GPUs of a local cluster; empty means those there are.")
     object_store_bytes: int = Field(256 * MEBIBYTE, description="Shared memory of a local cluster.")
 
 
@@ -97,7 +117,7 @@ class QuackSettings(BaseModel):
     """The live endpoint for analysts."""
 
     enabled: bool = Field(True, description="Whether analysts may attach.")
-    port: int = Field(9494, description="Port on loopback.")
+    port: Port = Field(9494, description="Port on loopback.")
     token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
 
 
@@ -106,9 +126,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
-    address: str = Field("127.0.0.1:50051", description="Where the gRPC server listens; port 0 picks one.")
+    address: Address = Field("127.0.0.1:50051", description="Where the gRPC server listens; port 0 picks one.")
     allow_plaintext: bool = Field(False, description="Listen without TLS on an address that is not loopback.")
-    metrics_port: int = Field(9464, description="Port of the Prometheus metrics on loopback; 0 turns them off.")
+    metrics_port: Port = Field(9464, description="Port of the Prometheus metrics on loopback; 0 turns them off.")
     cache_dir: Path = Field(platformdirs.user_cache_path("vestibule"), description="Weights.")
     data_dir: Path = Field(platformdirs.user_data_path("vestibule"), description="The ledger and redacted pictures.")
     state_dir: Path = Field(platformdirs.user_state_path("vestibule"), description="Spool, keys, tokens and logs.")

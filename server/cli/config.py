@@ -26,7 +26,8 @@ def load_settings(overrides: dict[str, Any] | None = None) -> Settings:
     try:
         return Settings(**(overrides or {}))
     except ValidationError as error:
-        lines = [f"{_variable(e['loc'])}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
+        found = error.errors(include_input=False, include_url=False)
+        lines = [f"{_variable(e['loc'])}: {e['msg']}{_reason(e['type'])}" for e in found]
         raise click.UsageError("A setting does not fit.\n  " + "\n  ".join(lines)) from None
 
 
@@ -61,6 +62,11 @@ def _is_setting(name: str) -> bool:
     inner = field.annotation
     grouped = isinstance(inner, type) and issubclass(inner, BaseModel)
     return grouped and rest in inner.model_fields if dot else not grouped  # type: ignore[union-attr]
+
+
+def _reason(kind: str) -> str:
+    """Kinds of error that are ours are reasons of the README's table; pydantic's are in small letters."""
+    return f" [{kind}]" if kind.isupper() else ""
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

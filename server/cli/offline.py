@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from models.errors import InvalidInput
+from server.bounds import MOST_THREADS
 from server.cli.output import FAILED
 from server.cli.weights import REDACTION_WEIGHTS
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Lines = Callable[[Iterable[str], TextIO], None]
 """Answers every line of the first on the second, in order."""
+
+UTF8_HINT = "Convert it first: iconv -f ISO-8859-1 -t UTF-8 reads what Latin-1 programs write."
 
 OFFLINE_SESSION = "offline"
 """One run of a command is one session: hashed tags agree within it, under a key that ends with it."""
@@ -47,7 +50,9 @@ unredacted_option = click.option(
 @click.option("--lang", default="en", show_default=True, help="ISO 639-1 code of TEXT; see above.")
 @click.option("--why", is_flag=True, help="Also say what spoke for each entity, and what was seen and left.")
 @click.option("--client", default="", help="Use the policy of this client; VESTIBULE_REDACTION__POLICY_FILE has it.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Of the name classifier.")
+@click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(1, MOST_THREADS), help="Of the name classifier."
+)
 def redact(
     text: str | None, jsonl: bool, as_json: bool, source: str, lang: str, why: bool, client: str, threads: int
 ) -> None:
@@ -64,12 +69,15 @@ def redact(
       vestibule redact "I am Maria Lopez, call me on 415-555-0132"
       vestibule redact --source speech "my number is four one five five five five oh one three two"
       vestibule redact --why "SSN 536-22-1234, reading 04821.7 m3"
+      echo "I am Maria Lopez" | vestibule redact -
       vestibule redact --jsonl < texts.jsonl
     """
     if jsonl == (text is not None):
-        raise click.UsageError("Give a TEXT, or say --jsonl.")
+        raise click.UsageError("Give a TEXT, or - for standard input, or say --jsonl.")
     given = [] if jsonl else [{"id": "text", "text": _text_of(text), "source": source, "lang": lang}]
     settings = _settings_with([*REDACTION_WEIGHTS])
+    if client:
+        _say_whose_policy(client, settings.redaction.policy_file)
     redactor = _redactor(settings, threads)
 
     from models.redaction.explain import explain
@@ -93,7 +101,7 @@ def redact(
 @unredacted_option
 @click.option("--lang", help="ISO 639-1 code; detected when left out.")
 @click.option("--engine", type=click.Choice(["ctranslate2", "openai-whisper"]), help="Default: the setting.")
-@click.option("--threads", type=click.IntRange(min=1), help="Of the engine. Default: the setting.")
+@click.option("--threads", type=click.IntRange(1, MOST_THREADS), help="Of the engine. Default: the setting.")
 def transcribe(
     files: tuple[Path, ...],
     jsonl: bool,
@@ -173,7 +181,34 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool) 
 
 
 def _text_of(text: str | None) -> str:
-    return sys.stdin.read() if text == "-" else text or ""
+    """The text that was given, or standard input.
+
+    Raises:
+        InvalidInput: BAD_INPUT_STREAM, INVALID_INPUT: its bytes are no UTF-8.
+    """
+    if text == "-":
+        try:
+            return sys.stdin.buffer.read().decode("utf-8")
+        except UnicodeDecodeError as broken:
+            raise _no_utf8() from broken
+    try:
+        (text or "").encode("utf-8")  # Python carries bytes of an argument that are no UTF-8 as lone surrogates
+    except UnicodeEncodeError as broken:
+        raise InvalidInput("TEXT must be UTF-8.", hint=UTF8_HINT) from broken
+    return text or ""
+
+
+def _no_utf8() -> InvalidInput:
+    return InvalidInput("Standard input must be UTF-8 text.", reason="BAD_INPUT_STREAM", hint=UTF8_HINT)
+
+
+def _say_whose_policy(client: str, file: Path | None) -> None:
+    """Who misspells a client gets the default; that must not look like the client's own rules."""
+    from models.redaction.policy_file import load_policies
+
+    if client not in load_policies(file).clients:
+        why = f"{file} has no client '{client}'" if file else "VESTIBULE_REDACTION__POLICY_FILE names no file"
+        click.echo(f"Note: {why}; the default policy applies.", err=True)
 
 
 def _settings_with(names: list[str] | None) -> Settings:
@@ -200,11 +235,14 @@ def _run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Calla
 
     With --jsonl a failed line is an answer like another; for a person it goes to stderr, and the exit code is 1.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Half a surrogate pair in an id is written as the JSON escape that it was, and ends nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     if jsonl:
         try:
             answer(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), sys.stdout)
         except UnicodeDecodeError as broken:
-            raise InvalidInput("Standard input must be UTF-8 text.", reason="BAD_INPUT_STREAM") from broken
+            raise _no_utf8() from broken
         return
     failed = False
     for request in given:

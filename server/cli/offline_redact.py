@@ -109,6 +109,10 @@ def _problem(text: object, source: object, language: object) -> str:
         return "text must be a string."
     if len(text) > MAX_TEXT_CHARS:
         return f"text must have at most {MAX_TEXT_CHARS} characters."
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "text must be UTF-8; half of a surrogate pair is no character."
     if source not in _SOURCES:
         return f"source must be one of {', '.join(sorted(_SOURCES))}."
     return language_problem(language)

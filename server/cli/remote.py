@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from models.errors import InvalidInput
+from server.bounds import host_and_port
 from server.cli.output import Failure
 
 if TYPE_CHECKING:
@@ -77,9 +79,19 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str) -> Failure:
 
 
 def reachable(address: str) -> str:
-    """The address to connect to for one that a server listens on: a wildcard becomes loopback."""
+    """The address to connect to for one that a server listens on: a wildcard becomes loopback.
+
+    Raises:
+        click.UsageError: It is none.
+    """
     host, _, port = address.rpartition(":")
-    return f"127.0.0.1:{port}" if host in {"0.0.0.0", "[::]", "::", ""} else address  # noqa: S104 -- compared, not bound
+    wildcard = host in {"0.0.0.0", "[::]", "::", ""}  # noqa: S104 -- compared, not bound
+    target = f"127.0.0.1:{port}" if wildcard else address
+    try:
+        host_and_port(target, least_port=1)
+    except InvalidInput as error:
+        raise click.UsageError(Failure.of(error).format_message()) from None
+    return target
 
 
 def configured_address() -> str:

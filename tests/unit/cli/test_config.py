@@ -42,3 +42,23 @@ def test_a_wrong_value_is_named_but_not_repeated(monkeypatch: pytest.MonkeyPatch
 
 def test_paths_are_taken(tmp_path: Path) -> None:
     assert load_settings({"data_dir": tmp_path}).ledger_path == tmp_path / "ledger.duckdb"
+
+
+@pytest.mark.parametrize("address", ["foo", "127.0.0.1:foo", "127.0.0.1:99999", "127.0.0.1:-1", "::1:50051"])
+def test_an_address_that_grpc_would_bend_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(click.UsageError, match=r"VESTIBULE_ADDRESS: The address must be .* \[ADDRESS_INVALID\]"):
+        load_settings({"address": address})
+    monkeypatch.setenv("VESTIBULE_ADDRESS", address)
+    with pytest.raises(click.UsageError, match="ADDRESS_INVALID"):
+        load_settings()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:50051", "localhost:65535", "my-host_1.a.:1"])
+def test_addresses(address: str) -> None:
+    assert load_settings({"address": address}).address == address
+
+
+@pytest.mark.parametrize("setting", ["redaction.threads=257", "speech.threads=0", "quack.port=65536"])
+def test_numbers_have_bounds(setting: str) -> None:
+    with pytest.raises(click.UsageError, match=r"less than|greater than"):
+        load_settings(nest((setting,)))

@@ -74,6 +74,50 @@ def test_input_that_is_no_text_ends_the_run_with_its_reason(redactor: PhraseReda
     assert "[BAD_INPUT_STREAM]" in result.stderr
 
 
+def test_bytes_that_are_no_utf8_are_the_input_s_fault(redactor: PhraseRedactor) -> None:
+    result = CliRunner().invoke(cli, ["redact", "-"], input=b"caf\xe9 Maria Lopez")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "must be UTF-8 text. [BAD_INPUT_STREAM]\nHint: Convert" in result.stderr
+    argument = run("redact", "caf\udce9 Maria Lopez")
+    assert argument.exit_code == 1
+    assert "TEXT must be UTF-8. [INVALID_INPUT]\nHint: Convert" in argument.stderr
+
+
+def test_half_of_a_surrogate_pair_is_an_answer_too(redactor: PhraseRedactor) -> None:
+    lines = [r'{"id": 1, "text": "\ud800 Maria Lopez"}', r'{"id": "\ud800", "text": "Maria Lopez"}']
+    first, second = rows(run("redact", "--jsonl", stdin="\n".join(lines) + "\n"))
+    assert first["error"]["reason"] == "INVALID_INPUT"
+    assert (second["id"], second["text"]) == ("\ud800", "[REDACTED_NAME]")
+
+
+@pytest.mark.parametrize("threads", ["0", "257", "99999999999"])
+@pytest.mark.parametrize("command", [["redact", "hi"], ["transcribe", "a.wav"]])
+def test_more_threads_than_an_engine_survives_are_refused(command: list[str], threads: str) -> None:
+    result = run(*command, "--threads", threads)
+    assert result.exit_code == 2
+    assert "1<=x<=256" in result.stderr
+
+
+def test_whoever_names_a_client_without_rules_is_told(
+    redactor: PhraseRedactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = run("redact", "hi", "--client", "nobody")
+    assert (told.exit_code, told.stdout) == (0, "hi\n")
+    assert told.stderr == "Note: VESTIBULE_REDACTION__POLICY_FILE names no file; the default policy applies.\n"
+    file = tmp_path / "policy.yaml"
+    file.write_text("clients: {acme: {allow: [Riverside]}}")
+    monkeypatch.setenv("VESTIBULE_REDACTION__POLICY_FILE", str(file))
+    assert f"{file} has no client 'nobody'" in run("redact", "hi", "--client", "nobody").stderr
+    assert run("redact", "hi", "--client", "acme").stderr == ""
+
+
+def test_an_empty_policy_file_means_the_strict_one(redactor: PhraseRedactor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_REDACTION__POLICY_FILE", "")
+    monkeypatch.setenv("VESTIBULE_RAY__NUM_CPUS", "")
+    settings = load_settings()
+    assert (settings.redaction.policy_file, settings.ray.num_cpus) == (None, None)
+
+
 @pytest.mark.parametrize("command", ["transcribe", "read"])
 def test_files_or_json_lines_not_both_and_not_neither(command: str) -> None:
     assert run(command).exit_code == 2

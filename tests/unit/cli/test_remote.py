@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -103,3 +104,9 @@ def test_translated_raises_a_failure() -> None:
 )
 def test_a_wildcard_is_asked_on_loopback(listens: str, asks: str) -> None:
     assert reachable(listens) == asks
+
+
+@pytest.mark.parametrize("address", ["foo", "127.0.0.1:foo", "127.0.0.1:0", "127.0.0.1:99999", "::1:50051", "a b:1"])
+def test_what_is_no_address_is_not_asked(address: str) -> None:
+    with pytest.raises(click.UsageError, match="HOST:PORT, with a port from 1 to 65535"):
+        reachable(address)

@@ -16,13 +16,12 @@ from server.services.admin import AdminService
 from server.settings import RedactionSettings, Settings
 
 
-@pytest.mark.parametrize(("address", "reason"), [("nonsense", "ADDRESS_INVALID"), ("192.0.2.1:1", "PLAINTEXT_REFUSED")])
-def test_a_wrong_setting_is_one_line(address: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert server.app.run(Settings(address=address, allow_plaintext=False)) == 1
+def test_a_wrong_setting_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert server.app.run(Settings(address="192.0.2.1:1", allow_plaintext=False)) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert f"[{reason}]" in err
+    assert "[PLAINTEXT_REFUSED]" in err
 
 
 def test_a_wrong_policy_ends_the_start_before_anything_is_there(

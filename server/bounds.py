@@ -1,0 +1,39 @@
+"""Bounds that the settings and the command line share; light, so that `--help` stays quick."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from models.errors import InvalidInput
+
+MOST_THREADS: Final = 256
+"""Of one engine. More than any machine gains from; from some thousands on, the engines abort the whole process."""
+
+MOST_PORT: Final = 65_535
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.%A-Za-z]+\]")
+
+
+def host_and_port(address: str, *, least_port: int = 0) -> tuple[str, int]:
+    """The two halves of an address such as ``127.0.0.1:50051`` or ``[::1]:50051``.
+
+    gRPC itself takes any number for a port and keeps its last 16 bits.
+
+    Args:
+        address: Host and port; an IPv6 address stands in brackets.
+        least_port: 0 for an address to listen on, where it means any free one; 1 for one to connect to.
+
+    Raises:
+        InvalidInput: ADDRESS_INVALID.
+    """
+    host, _, port = address.rpartition(":")
+    if _HOST.fullmatch(host) and port.isascii() and port.isdigit() and len(port) <= 5:
+        number = int(port)
+        if least_port <= number <= MOST_PORT:
+            return host, number
+    raise InvalidInput(
+        f"The address must be HOST:PORT, with a port from {least_port} to {MOST_PORT}.",
+        reason="ADDRESS_INVALID",
+        hint="127.0.0.1:50051 is one; an IPv6 address stands in brackets, [::1]:50051.",
+    )
