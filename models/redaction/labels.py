@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from models.redaction.ner import WordGuess
 from models.redaction.recognizers.base import has_digit
@@ -41,6 +42,11 @@ _PLACES = frozenset({"CITY", "STATE"})
 _NUMBERS = frozenset({"BUILDING_NUMBER", "ZIP_CODE", "SECONDARY_ADDRESS"})
 _SURE_ZIP = 5
 """Digits from which a postcode may stand without a street or a town beside it."""
+
+_PHONE_DIGITS = 6
+"""What a telephone number has at least, without the code of its area."""
+_PHONE_GAP = 3
+"""Characters between its groups at most: ") -"."""
 
 _ANSWER_WORDS = 2
 _NEIGHBOURS = 6
@@ -106,6 +112,7 @@ def entities_of(
         and g.score >= thresholds.of(_TYPE_OF[g.label])
         and not _is_amount(view, g)
     ]
+    short = _short_phones(view, [g for g in sure if g.label == "PHONE"])
     address = [g for g in sure if _TYPE_OF[g.label] == "ADDRESS"]
     anchors = [
         g for g in address if g.label == "STREET_NAME" or (g.label in _NUMBERS and _near(g, address, thresholds))
@@ -114,7 +121,7 @@ def entities_of(
         if guess.label in _PLACES and not _beside(guess, anchors, address, thresholds):
             continue
         alone = guess.label in _NUMBERS and not _near(guess, address, thresholds)
-        if alone and not _may_stand_alone(view, guess):
+        if (alone and not _may_stand_alone(view, guess)) or guess.start in short:
             continue
         yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, guess.score, f"ner:{guess.label.lower()}")
 
@@ -170,6 +177,24 @@ def _is_amount(view: View, guess: WordGuess) -> bool:
 
 _DECIMAL_BEFORE = re.compile(r"\d[.,:]$")
 _DECIMAL_AFTER = re.compile(r"[.,:]\d")
+
+
+def _short_phones(view: View, guesses: list[WordGuess]) -> set[int]:
+    """Starts of the words in runs that hold too few digits for a telephone number: "4821" is any number.
+
+    Where a word says that it is one, a pattern finds it.
+    """
+    short: set[int] = set()
+    run: list[WordGuess] = []
+    for guess, following in zip_longest(guesses, guesses[1:]):
+        run.append(guess)
+        if following is None or following.start - guess.end > _PHONE_GAP:
+            text = view.text[run[0].start : run[-1].end]
+            digits = sum(c.isdigit() for c in text)
+            if 0 < digits < _PHONE_DIGITS and not any(c.isalpha() for c in text):
+                short.update(g.start for g in run)
+            run = []
+    return short
 
 
 def _may_stand_alone(view: View, guess: WordGuess) -> bool:

@@ -71,3 +71,17 @@ def test_a_time_is_no_house(text: str, found: list[str]) -> None:
     guesses = WordListClassifier({**numbers, "mar": "STREET_NAME", "9th": "STREET_NAME", "elm": "STREET_NAME"})
     redaction = LocalRedactor(guesses).redact(RawText(text), RedactionContext())
     assert [e.type for e in redaction.entities] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("04821", "04821"),
+        ("unit 4821 and 48217", "unit 4821 and 48217"),
+        ("415 555 0132", "[REDACTED_PHONE]"),
+        ("555 0132", "[REDACTED_PHONE]"),
+    ],
+)
+def test_few_digits_alone_are_no_telephone_number_to_the_classifier(text: str, redacted: str) -> None:
+    words = WordListClassifier({word: "PHONE" for word in text.split() if word.isdigit()})
+    assert LocalRedactor(words, ()).redact(RawText(text), RedactionContext()).text.value == redacted
