@@ -29,8 +29,10 @@ def demo(keep: bool, output: Path) -> None:
     """
     from server.cli.config import load_settings
     from server.cli.demo.play import play
+    from server.cli.output import check_can_fill
     from server.cli.weights import ensure_weights, needed_weights
 
+    check_can_fill(output, "--output")
     settings = load_settings()
     ensure_weights(needed_weights(settings), settings.weights_dir)
     sys.exit(play(settings, keep=keep, output=output))

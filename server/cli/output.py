@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -48,6 +50,42 @@ class Failure(click.ClickException):
         """The same for an error of ours that was raised in this process."""
         violations = [f"{v.field}: {v.description}" for v in error.violations]
         return cls(error.message, reason=error.reason, hint=error.hint, details=violations)
+
+
+def check_can_write(path: Path, option: str) -> None:
+    """Refuse a file that cannot be made, before the work whose result shall go there.
+
+    Args:
+        path: Of the file. One that is not there yet is not there afterwards either.
+        option: Where it was named.
+
+    Raises:
+        click.UsageError: It cannot.
+    """
+    try:
+        there = path.exists()
+        if there and not path.is_file():
+            return  # a device or a pipe, which opening might disturb
+        with path.open("ab"):
+            pass
+    except OSError as exc:
+        raise click.UsageError(f"{option}: {path} cannot be written ({exc.strerror}).") from exc
+    if not there:
+        path.unlink(missing_ok=True)
+
+
+def check_can_fill(folder: Path, option: str) -> None:
+    """Make a folder for results, or refuse it before the work.
+
+    Raises:
+        click.UsageError: It cannot be made or written into.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        raise click.UsageError(f"{option}: {folder} is no folder to write into ({exc.strerror}).") from exc
 
 
 def show_json(value: object) -> None:

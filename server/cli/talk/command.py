@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.output import Failure
+from server.cli.output import Failure, check_can_write
 from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
 from server.cli.talk.writing import FORMATS, Line, written
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Stream a recording or a microphone, and read along.")
 @click.argument("source", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @address_option
-@click.option("--session", metavar="ID", help="Talk in this session. Default: a new one, left open.")
+@click.option("--session", type=click.UUID, metavar="ID", help="Talk in this session. Default: a new one, left open.")
 @click.option("--language", default="", metavar="CODE", help="ISO 639-1 code. Default: the session's, or detected.")
 @click.option("--reply", is_flag=True, help="Let the assistant answer.")
 @click.option("--fast", is_flag=True, help="Send as fast as the server takes it, not at the pace of speech.")
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def talk(
     source: str,
     address: str | None,
-    session: str | None,
+    session: uuid.UUID | None,
     language: str,
     reply: bool,
     fast: bool,
@@ -58,16 +58,27 @@ def talk(
     from server.cli.talk.client import TalkOptions
 
     target = reachable(address or configured_address())
+    if output is not None:
+        check_can_write(output, "--output")
+    pcm = None if source == "-" else _decoded(source)  # before a session is opened for what is no recording
     screen = Screen(sys.stderr.isatty())
-    options = TalkOptions(session or "", language, reply, end_silence, give_up)
+    options = TalkOptions(str(session or ""), language, reply, end_silence, give_up)
     with translated(target):
-        asyncio.run(_talk(target, options, source, screen, fast=fast))
-    text = written(screen.lines, form)
+        asyncio.run(_talk(target, options, pcm, screen, fast=fast))
+    _deliver(written(screen.lines, form), output)
+
+
+def _deliver(text: str, output: Path | None) -> None:
+    """Write the result to the file; where that fails after all, to standard output, so that it is not lost."""
     if output is None:
         click.echo(text, nl=False)
-    else:
+        return
+    try:
         output.write_text(text, encoding="utf-8")
-        click.echo(f"Wrote {len(screen.lines)} utterances to {output}.", err=True)
+    except OSError as exc:
+        click.echo(text, nl=False)
+        raise Failure(f"{output} cannot be written ({exc.strerror}); the result is on standard output.") from exc
+    click.echo(f"Wrote {output}.", err=True)
 
 
 class Screen:
@@ -122,7 +133,7 @@ class Screen:
         self._open = False
 
 
-async def _talk(target: str, options: TalkOptions, source: str, screen: Screen, *, fast: bool) -> None:
+async def _talk(target: str, options: TalkOptions, pcm: bytes | None, screen: Screen, *, fast: bool) -> None:
     from dataclasses import replace
 
     import grpc.aio
@@ -140,10 +151,12 @@ async def _talk(target: str, options: TalkOptions, source: str, screen: Screen, 
             started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
             options = replace(options, session_id=started.session.id)
             click.echo(f"Session {options.session_id}", err=True)
-        filling = asyncio.create_task(_fill(audio, source, fast=fast))
+        filling = asyncio.create_task(_fill(audio, pcm, fast=fast))
         talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
         try:
-            await asyncio.wait({filling, talking}, return_when=asyncio.FIRST_EXCEPTION)
+            ended, _ = await asyncio.wait({filling, talking}, return_when=asyncio.FIRST_EXCEPTION)
+            for task in ended:
+                task.result()  # the other one would wait for ever
             await talking
             await filling
         finally:
@@ -152,15 +165,14 @@ async def _talk(target: str, options: TalkOptions, source: str, screen: Screen, 
             await asyncio.gather(filling, talking, return_exceptions=True)
 
 
-async def _fill(audio: Audio, source: str, *, fast: bool) -> None:
-    """Feed the audio from a file at the pace of speech, or from standard input as it comes."""
+async def _fill(audio: Audio, pcm: bytes | None, *, fast: bool) -> None:
+    """Feed the audio of a file at the pace of speech, or where there is none standard input as it comes."""
     from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES
 
-    if source == "-":
+    if pcm is None:
         while data := await asyncio.to_thread(sys.stdin.buffer.read, CHUNK_BYTES):
             audio.add(data)
     else:
-        pcm = await asyncio.to_thread(_decoded, Path(source))
         loop = asyncio.get_running_loop()
         began = loop.time()
         for at in range(0, len(pcm), CHUNK_BYTES):
@@ -170,16 +182,17 @@ async def _fill(audio: Audio, source: str, *, fast: bool) -> None:
     audio.finish()
 
 
-def _decoded(path: Path) -> bytes:
-    """16-bit mono PCM at 16 kHz."""
+def _decoded(path: str) -> bytes:
+    """16-bit mono PCM at 16 kHz.
+
+    Raises:
+        VestibuleError: What `vestibule transcribe` says of such a file.
+    """
     import numpy as np
 
-    from models.audio import decode
+    from models.audio import DEFAULT_LIMITS, decode
+    from server.cli.offline_input import file_bytes
 
-    try:
-        content = path.read_bytes()
-    except OSError as exc:
-        raise Failure(f"{path} cannot be read ({type(exc).__name__}).") from exc
-    samples = decode(content)
+    samples = decode(file_bytes(path, "FILE", DEFAULT_LIMITS.max_bytes, "AUDIO_TOO_LARGE"))
     pcm: bytes = np.clip(samples * 32768.0, -32768, 32767).astype("<i2").tobytes()
     return pcm

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 FORMATS: Final = ("text", "srt", "vtt", "json")
@@ -25,15 +26,21 @@ class Line:
 def written(lines: Sequence[Line], form: str) -> str:
     """A whole transcript in one of ``FORMATS``, with a line break at its end."""
     if form == "srt":
-        blocks = [f"{n}\n{_span(line, ',')}\n{line.text}\n" for n, line in enumerate(lines, start=1)]
+        blocks = [f"{n}\n{_span(line, ',')}\n{line.text}\n" for n, line in enumerate(_apart(lines), start=1)]
         return "\n".join(blocks)
     if form == "vtt":
         # WebVTT reads "-->" and tags in a cue; a transcript may hold both.
-        cues = [f"{_span(line, '.')}\n{_escaped(line.text)}\n" for line in lines]
+        cues = [f"{_span(line, '.')}\n{_escaped(line.text)}\n" for line in _apart(lines)]
         return "\n".join(["WEBVTT\n", *cues])
     if form == "json":
         return json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2) + "\n"
     return "".join(f"{line.text}\n" for line in lines)
+
+
+def _apart(lines: Sequence[Line]) -> list[Line]:
+    """Cues of which none ends behind the start of the next; utterances share the little silence between them."""
+    apart = [replace(a, end_s=max(a.start_s, min(a.end_s, b.start_s))) for a, b in pairwise(lines)]
+    return [*apart, *lines[-1:]]
 
 
 def _span(line: Line, point: str) -> str:

@@ -40,3 +40,10 @@ def test_json_holds_everything() -> None:
 @pytest.mark.parametrize(("form", "empty"), [("text", ""), ("srt", ""), ("vtt", "WEBVTT\n"), ("json", "[]\n")])
 def test_nothing_was_said(form: str, empty: str) -> None:
     assert written([], form) == empty
+
+
+def test_no_cue_ends_behind_the_start_of_the_next() -> None:
+    lines = [Line(0, 0.25, 2.9, "One.", 0.9, "en"), Line(1, 2.818, 4.0, "Two.", 0.9, "en")]
+    assert "00:00:00,250 --> 00:00:02,818" in written(lines, "srt")
+    assert "00:00:00.250 --> 00:00:02.818" in written(lines, "vtt")
+    assert json.loads(written(lines, "json"))[0]["end_s"] == 2.9, "what was measured"

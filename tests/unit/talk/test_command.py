@@ -1,0 +1,89 @@
+"""What `vestibule talk` and `vestibule demo` refuse before they begin: no server is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from server.cli import main
+from server.cli.demo import play
+from server.cli.talk import command
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+NOBODY = "127.0.0.1:1"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main.cli, list(arguments))
+
+
+@pytest.fixture
+def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was begun."""
+    began: list[str] = []
+
+    def recorder(name: str) -> Callable[..., Any]:
+        async def record(*arguments: object, **options: object) -> None:
+            began.append(name)
+
+        return record
+
+    monkeypatch.setattr(command, "_talk", recorder("talk"))
+    monkeypatch.setattr(play, "play", lambda *arguments, **options: began.append("demo"))
+    return began
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "UNSUPPORTED_MEDIA"),
+        (b"# Vestibule\n" * 20, "UNSUPPORTED_MEDIA"),
+        ((DATA / "meter.jpg").read_bytes(), "UNSUPPORTED_MEDIA"),
+        (b"fLaC" + bytes(200), "BROKEN_MEDIA"),
+    ],
+)
+def test_what_is_no_recording_opens_no_session(tmp_path: Path, began: list[str], content: bytes, reason: str) -> None:
+    file = tmp_path / "recording"
+    file.write_bytes(content)
+    result = run("talk", str(file), "--address", NOBODY)
+    assert result.exit_code == 1
+    assert f"[{reason}]" in result.stderr
+    assert began == []
+
+
+def test_a_result_that_cannot_be_written_is_refused_before_anything_is_heard(tmp_path: Path, began: list[str]) -> None:
+    result = run("talk", str(DATA / "visit.flac"), "--output", str(tmp_path / "nope" / "x.srt"))
+    assert result.exit_code == 2
+    assert "cannot be written (No such file or directory)" in result.stderr
+    assert began == []
+
+
+def test_a_result_goes_to_its_file(tmp_path: Path, began: list[str]) -> None:
+    file = tmp_path / "x.vtt"
+    assert run("talk", str(DATA / "visit.flac"), "--format", "vtt", "--output", str(file)).exit_code == 0
+    assert (began, file.read_text()) == (["talk"], "WEBVTT\n")
+
+
+def test_a_disk_that_fails_at_the_end_does_not_lose_the_result(began: list[str]) -> None:
+    result = run("talk", str(DATA / "visit.flac"), "--format", "json", "--output", "/dev/full")
+    assert (result.exit_code, result.stdout) == (1, "[]\n")
+    assert "the result is on standard output" in result.stderr
+
+
+def test_a_session_is_named_by_its_id(began: list[str]) -> None:
+    result = run("talk", str(DATA / "visit.flac"), "--session", "nope")
+    assert result.exit_code == 2
+    assert "'nope' is not a valid UUID" in result.stderr
+    assert began == []
+
+
+@pytest.mark.parametrize("output", ["/dev/null", "/dev/null/below"])
+def test_a_demo_whose_pictures_go_nowhere_does_not_begin(began: list[str], output: str) -> None:
+    result = run("demo", "--output", output)
+    assert result.exit_code == 2
+    assert "is no folder to write into" in result.stderr
+    assert began == []
