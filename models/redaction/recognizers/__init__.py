@@ -10,6 +10,7 @@ from models.redaction.recognizers.base import Recognizer
 from models.redaction.recognizers.birth import BIRTH_DATE, OLD_AGE, SPOKEN_DATE
 from models.redaction.recognizers.birth_dates import BIRTH_DATE_WORDS
 from models.redaction.recognizers.card import CARD
+from models.redaction.recognizers.code import CODE, LAST_DIGITS
 from models.redaction.recognizers.corner import CORNER
 from models.redaction.recognizers.crypto import WALLET
 from models.redaction.recognizers.dictated import CAPITALS, DICTATED
@@ -26,6 +27,7 @@ from models.redaction.recognizers.number import NUMBER
 from models.redaction.recognizers.open_end import OPEN_END
 from models.redaction.recognizers.particles import PARTICLED_NAME
 from models.redaction.recognizers.passport import MACHINE_READABLE, PASSPORT
+from models.redaction.recognizers.password import PASSWORD
 from models.redaction.recognizers.phone import PHONE
 from models.redaction.recognizers.plate import PLATE
 from models.redaction.recognizers.postcode_town import POSTCODE_TOWN
@@ -40,7 +42,7 @@ from models.redaction.recognizers.vehicle import VIN
 
 ALL: tuple[Recognizer, ...] = (
     EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL,
-    WALLET, SECRET, TOKEN,
+    WALLET, SECRET, TOKEN, CODE, LAST_DIGITS, PASSWORD,
     STREET, STREET_EU, STREET_IN, SPOKEN_STREET, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
     MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH, ACCOUNT,
     SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,

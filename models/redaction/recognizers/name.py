@@ -58,7 +58,7 @@ NOT_NAMES = frozenset(
     people person reservation booking table dinner lunch breakfast name number email address phone like need want
     let new old good great fine well correct right wrong because as up down out off over then than howdy adios hola
     hey cheers ciao yep yeah nope feb apr jul aug sep sept oct nov dec im ive wanna gonna gotta meter metre zähler
-    contador compteur""".split()
+    contador compteur otp cvv cvc""".split()
 )
 """Lower-case words that are no names, however they are introduced."""
 

@@ -27,7 +27,18 @@ SSN = PatternRecognizer(
         Pattern(re.compile(r"(?<![\w-])\d{3}\s?[-–]\s?\d{2}\s?[-–]\s?\d{4}(?![\w-])"), 0.85, name="dashes"),
         Pattern(re.compile(r"(?<![\w.-])\d{3}([ .])\d{2}\1\d{4}(?![\w-])"), 0.6, name="spaces"),
         Pattern(re.compile(r"(?<![\w.+-])\d{3}[ -]?\d{2}[ -]?\d{4}(?![\w-]|\.\d)"), 0.2, name="plain"),
-        Pattern(re.compile(r"(?<=last four )(?:digits )?(?:is |are |of )?\d{4}"), 0.3, name="last-four"),
+        Pattern(
+            re.compile(
+                r"(?<![^\W_])last (?:four|4)(?: digits| numbers)?(?: (?:of|on|for|from))?"
+                r"(?: (?:my|your|his|her|the|is|are|were|social|security|ssn|number))?"
+                r"(?: (?:social|security|ssn|number)){0,3}(?: (?:is|are|were))?[ :]{1,2}"
+                r"(?P<value>\d{4})(?!\w|[.,:]\d)",
+                re.IGNORECASE,
+            ),
+            0.3,
+            group="value",
+            name="last-four",
+        ),
     ),
     check=check_ssn,
     failed_factor=0.4,
