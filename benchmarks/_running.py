@@ -36,6 +36,7 @@ class Running:
 @contextlib.contextmanager
 def running(home: Path, *assignments: str) -> Iterator[Running]:
     """Run `vestibule serve` with settings of one's own; everything is gone afterwards."""
+    home.mkdir(parents=True, exist_ok=True)
     grpc_port, quack_port, dashboard_port = free_ports(3)
     address = f"127.0.0.1:{grpc_port}"
     arguments = ["-m", "server.cli", "serve", "--address", address]

@@ -45,6 +45,9 @@ from server.cli.talk.client import BYTES_A_SECOND
 from server.ledger.client import open_file
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
+LEDGER = Path("data", "ledger.duckdb")
+"""Within the home of ``Mortal``."""
+
 VOICES_PARTS = 4
 BREATHLESS_S = 40.0
 QUIET = 0.03
@@ -67,7 +70,7 @@ def main() -> None:
         home = Path(folder)
         plans = planned(clips(), arguments.streams, arguments.seed)
         unbroken, cut = asyncio.run(run(home, plans, arguments.at_once))
-        report = Report.of(unbroken, cut, kept_turns(home / "data" / "ledger.duckdb"))
+        report = Report.of(unbroken, cut, kept_turns(home / LEDGER))
     if arguments.clips:
         show_differences(unbroken, cut)
     print(report.text(time.monotonic() - began))
