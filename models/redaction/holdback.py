@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.redaction.cardinals import numerals
 from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
 from models.redaction.spoken_alphabets import PHONETIC
 from models.redaction.spoken_lexicon import Lexicon, lexicon_for
@@ -29,6 +30,12 @@ INTRODUCED_WORDS = 4
 
 SUSPECT_WORDS = 8
 """Words that must follow one that is nearly a name; then the classifier has seen what it needs."""
+
+NUMBER_WORDS = 5
+"""Words that must follow a number that was said: up to four name a street or the rest of a date."""
+
+_LONGEST_NUMBER = 12
+"""Words of one number at most, as far as it matters here."""
 
 _INTRODUCTIONS = frozenset((
     ("name", "is"), ("name's",), ("named",), ("called",), ("i", "am"), ("i'm",), ("this",
@@ -98,7 +105,8 @@ class PartialRedactor:
         if _without_last_words(tokens, agreed) > count:  # else nothing new can be shown, whatever the redactor says
             reached = count > 0 and tokens[count - 1].end > JOINED_CHARS  # what is new has nothing to do with the tail
             redaction = BehindTail(self._redactor, NOTHING if reached else carry.tail).redact(hypothesis, context)
-            settled = _settled(tokens, agreed, redaction, lexicon_for(context.language))
+            numbers = _open_numbers(text, tokens, context.language)
+            settled = _settled(tokens, agreed, redaction, lexicon_for(context.language), numbers)
             settled = _behind_introduction(tokens_of(carry.tail.reveal()), tokens, settled, redaction.entities)
             if settled > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[settled - 1].end, redaction)
@@ -131,7 +139,20 @@ def _agreed(before: list[Token], now: list[Token]) -> int:
     return count
 
 
-def _settled(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon) -> int:
+def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
+    """The first tokens of numbers that were said and may yet be those of a house or a date."""
+    words, first = 0, len(tokens)
+    while first and words < NUMBER_WORDS:
+        first -= 1
+        words += tokens[first].text[0].isalnum()
+    reached = tokens[first].start if tokens and words == NUMBER_WORDS else 0
+    begin = tokens[max(0, first - _LONGEST_NUMBER)].start if tokens else 0
+    starts = {t.start - begin: i for i, t in enumerate(tokens)}
+    said = numerals(text[begin:], language)
+    return [starts[n.start] for n in said if begin + n.end > reached and n.start in starts]
+
+
+def _settled(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon, numbers: list[int]) -> int:
     """How many of the agreed tokens may be shown."""
     entities = redaction.entities
     count = _before_suspect(tokens, _without_last_words(tokens, agreed), redaction.suspects)
@@ -139,6 +160,7 @@ def _settled(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Le
         before = count
         while count and not _is_covered(tokens[count - 1], entities) and _may_grow(tokens, count - 1, lexicon):
             count -= 1
+        count = min([count, *(i for i in numbers if not _is_covered(tokens[i], entities))])
         count = _before_introduced(tokens, count, entities)
         for entity in entities:
             end = tokens[count - 1].end if count else 0

@@ -38,6 +38,13 @@ _CUES = frozenset(
 )
 """Words after which an utterance is not over, whatever the punctuation says."""
 
+_STREET_WORDS = frozenset(
+    "calle avenida paseo plaza ronda camino rue boulevard via viale piazza corso rua travessa house flat plot".split()
+)
+_STREET_ENDINGS = ("straße", "strasse", "gasse", "allee", "weg", "platz", "ufer", "damm")
+_STREET_REACH = 4
+"""Words at the end among which the kind of a street leaves its number open."""
+
 _ARTICLES = frozenset("the a an my le la les el los die der das plus".split())
 
 
@@ -69,6 +76,8 @@ def _is_open(spoken: Sequence[Token], entities: Sequence[Entity], words: Words) 
         return True
     named = words.atom(last) or words.sign(last) or last.text in words.lexicon.repeats
     before = spoken[-2].text if len(spoken) > 1 else ""
+    if last.text.endswith(_STREET_ENDINGS) or any(t.text in _STREET_WORDS for t in spoken[-_STREET_REACH:]):
+        return True
     return bool(named) or last.text in _CUES or (last.text in _ARTICLES and before in _CUES)
 
 

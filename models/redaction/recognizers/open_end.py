@@ -17,6 +17,7 @@ from models.redaction.recognizers.dictated import is_thing
 from models.redaction.recognizers.measures import introduced_as, is_harmless
 from models.redaction.recognizers.name import NOT_NAMES
 from models.redaction.recognizers.spelled import ABBREVIATIONS
+from models.redaction.recognizers.unfinished_street import street_at_end
 from models.redaction.spoken_lexicon import HOMOPHONES, TOP_LEVEL, lexicon_for
 from models.redaction.spoken_words import Token, Words, tokens_of
 from models.redaction.types import RedactionContext
@@ -28,6 +29,7 @@ _TAIL_CHARS = 120
 
 _MIN_DIGITS = 3
 _MIN_LETTERS = 2
+_MIN_BARE_DIGITS = 2
 
 _NUMBER_IS = words(
     "number is", "number's", "numbers are", "phone is", "code is", "zip is", "call me (?:on|at)",
@@ -47,10 +49,18 @@ _ADDRESS_IS = re.compile(
     r"(?<![^\W_])(?:e-?mail|mail|correo|courriel|adresse|ईमेल)(?: (?:address|id|adresse|electrónico))?"
     r"(?:'s| is| es| est| ist|:),? (?P<value>[^\W_][\w'-]{0,30}(?: [\w'-]{1,30}){0,3})[.,]?$"
 )
+_SPELLED_NEXT = re.compile(
+    r"(?<![^\W_])(?:spell(?:ed|ing|s|t)?|deletrea|escribe|épelle|écrit|buchstabier\w{1,4}|schreibt man|स्पेलिंग"
+    r"|(?:name|surname|code|plate|letter|apellido|nombre|nom|nachname|buchstabe)(?: is| es| est| ist)?)"
+    r"(?: it| that| is| as| like| with| es| con| avec| mit| sich)?[:,]? $"
+)
+"""Behind this a single letter is the first of a word that is being spelled."""
 _CUE_REACH = 40
 _MONTH_REACH = 14
 
 _QUANTITY_END = re.compile(r"(?:19|20)\d\d|\d{1,3}00|[01]?\d[.: ]?[0-5]\d|\d{1,3}(?:[.,]\d{3})+|\d+[.,]\d+")
+_COUNTING = "0123456789"
+_ZEROS = frozenset({"oh", "o"})
 _HOST_TOKENS, _LOCAL_TOKENS = 4, 6
 _WORD_SIGNS = frozenset({".", "_", "-"})
 _COMMON_SIGNS = frozenset({"point", "period", "minus", "menos", "moins", "strich", "ponto", "dash"})
@@ -72,6 +82,9 @@ class OpenEndRecognizer:
         if not tokens:
             return
         reader = Words(tokens, lexicon_for(context.language))
+        if street := street_at_end(view.lower, context.language):
+            yield Entity("ADDRESS", *street, 0.55, self.name)
+            return
         first, kind = self._number(view, offset, reader, context), "ID"
         if first is None:
             first, kind = self._letters(view, offset, reader), "NAME"
@@ -96,7 +109,9 @@ class OpenEndRecognizer:
         start, end = offset + tokens[first].start, offset + tokens[-1].end
         if is_harmless(view, start, end) or is_thing(view, start):
             return None
-        if near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0) or numeric(context.asked_for):
+        # Where nothing else was said: nobody says a quantity digit by digit.
+        bare = start == 0 and singles == digits >= _MIN_BARE_DIGITS and _is_dictation(reader)
+        if bare or near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0) or numeric(context.asked_for):
             return first
         introduced = digits >= _MIN_DIGITS and introduced_as(view, start) == "personal"
         if MONTHS.search(view.lower, max(0, start - _MONTH_REACH), end):
@@ -114,6 +129,8 @@ class OpenEndRecognizer:
                 first, letters = at, letter + letters
             elif tokens[at].text not in ("-", ",", ".", "and", "double"):
                 break
+        if len(letters) == 1 and _SPELLED_NEXT.search(view.lower, offset, offset + tokens[first].start):
+            return first
         if len(letters) < _MIN_LETTERS or letters in ABBREVIATIONS or set(letters) <= {"a", "i", "o"}:
             return None
         start = offset + tokens[first].start
@@ -135,6 +152,12 @@ class OpenEndRecognizer:
                 return None  # the name of a web site
             return at - 1
         return None
+
+
+def _is_dictation(reader: Words) -> bool:
+    """Whether the digits that are all that was said are dictated: not counted up ("one two"), no other words."""
+    words = any(t.text in HOMOPHONES and t.text not in _ZEROS for t in reader.tokens)
+    return not words and "".join(map(reader.digits, reader.tokens)) not in _COUNTING
 
 
 def _broken_host(reader: Words) -> int | None:

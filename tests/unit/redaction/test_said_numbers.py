@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.redaction.cardinals import numeral_view
+from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -172,3 +173,22 @@ def test_a_street_of_the_classifier_takes_the_numbers_that_touch_it() -> None:
     ]
     assert found("in Fennel Chase sieben Stunden", TextSource.SPEECH, "de", redactor) == [("ADDRESS", "Fennel Chase")]
     assert found("only one Fennel Chase", TextSource.SPEECH, redactor=redactor) == [("ADDRESS", "Fennel Chase")]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "shown"),
+    [
+        ("en", "bring it to one hundred and six saint marys wood road please now", "bring it to"),
+        ("es", "mi padre nació el tres de abril de mil novecientos cincuenta y uno", "mi padre nació el"),
+        ("de", "ich wurde am vierten elften neunzehnhundertzweiundsechzig geboren", "ich wurde am"),
+        ("en", "two pumps are loud and one is not running", "two pumps are loud and"),
+    ],
+)
+def test_a_running_utterance_holds_numbers_until_it_is_clear_what_they_count(
+    language: str, text: str, shown: str
+) -> None:
+    partials, state, words = PartialRedactor(patterns_only()), PartialState(), text.split()
+    context = RedactionContext(TextSource.SPEECH, language)
+    for end in range(1, len(words) + 1):
+        redacted, state = partials.step(state, RawText(" ".join(words[:end])), context)
+    assert redacted.value == shown
