@@ -86,6 +86,7 @@ class SpeechStep:
         carry: To be handed back with the next window of the stream.
         confidence: 0 to 1.
         no_speech: True when nobody spoke in the window; the text is then empty.
+        complete: For a final, whether it ends like a whole sentence that nothing personal goes on behind.
     """
 
     text: RedactedText
@@ -95,6 +96,7 @@ class SpeechStep:
     no_speech: bool
     audio_s: float
     compute_s: float
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

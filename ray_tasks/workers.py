@@ -23,6 +23,7 @@ from models.redaction.policy_file import parse_policies
 from models.redaction.redactor import build_redactor
 from models.redaction.tails import judged_behind, open_tail, readings_behind
 from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
+from models.speech.ending import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
 from models.speech.windows import Span, plan_windows
@@ -123,6 +124,8 @@ class SpeechWorker:
                 no_speech=False,
                 audio_s=heard.audio_s,
                 compute_s=heard.compute_s,
+                # A carry behind a final is an end that the next utterance may go on with.
+                complete=window.final and not carry and ends_sentence(heard.text),
             )
 
     async def recording(

@@ -28,6 +28,7 @@ from server.analysts import Analysts
 from server.attempts import log_attempt
 from server.conversation.cutting import cutter_maker
 from server.conversation.streams import StreamLimits, Streams
+from server.conversation.turnstile import Turnstile
 from server.housekeeping import Housekeeping
 from server.job_types import Handler, JobDetails, JobObserver
 from server.jobs import JobRunner
@@ -192,6 +193,7 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
         clock,
         StreamLimits(limits.streams, limits.stream_s, limits.stream_idle_s),
         cutter_maker(vad, limits.utterance_s),
+        Turnstile(settings.speech.replicas),
     )
     sessions = Sessions(ledger, hub, sealer, clock)
     analysts = Analysts(ledger, settings.quack, settings.state_dir)

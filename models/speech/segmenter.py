@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.errors import InvalidInput
+from models.speech.pauses import MayEnd, PauseRules, SpeechPaused, SpeechResumed
+from models.speech.quiet import Hush, QuietStream
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from models.speech.vad import FRAME_S, FRAME_SAMPLES, Probabilities, Vad
+from models.speech.vad import FRAME_S, FRAME_SAMPLES, Vad
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class SpeechEnded:
     speech: int
 
 
-SpeechMark = SpeechBegan | SpeechEnded
+SpeechMark = SpeechBegan | SpeechEnded | SpeechPaused | SpeechResumed | MayEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class SegmenterRules:
         short_pause_s: See ``hurry_s``.
         pre_roll_s: Kept before the speech: the detector notices soft consonants late.
         tail_s: Kept after it.
+        pauses: When pauses are told, and asked about; None for never.
     """
 
     begin_at: float = 0.5
@@ -65,6 +69,7 @@ class SegmenterRules:
     short_pause_s: float = 0.16
     pre_roll_s: float = 0.35
     tail_s: float = 0.25
+    pauses: PauseRules | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.end_below <= self.begin_at <= 1:
@@ -81,6 +86,10 @@ _LEAD_SAMPLES = 8 * FRAME_SAMPLES
 
 _PIECE_SAMPLES = 16 * FRAME_SAMPLES
 """At the end of an utterance the detector goes back; what it heard beyond is heard again, at most so much."""
+
+
+_ECHO_FRAMES = 10
+"""Behind the end of an utterance the detector may go on for 0.3 s with what it heard before."""
 
 
 def lead_before(sample: int) -> int:
@@ -102,83 +111,108 @@ class Segmenter:
             again, ``lead_before`` the place where it goes on.
     """
 
+    _speech_from: int | None
+    _paused_at: int | None
+
     def __init__(self, vad: Vad, rules: SegmenterRules = DEFAULT_SEGMENTER_RULES, lead: int = 0) -> None:
         self._vad = vad
         self._rules = rules
         self._fed = 0
+        self._waiting: Samples = np.zeros(0, np.float32)  # fed, but behind a question
         self._recent: Samples = np.zeros(0, np.float32)
         self._kept_samples = int(rules.silence_s * SAMPLE_RATE_HZ) + _LEAD_SAMPLES + 2 * _PIECE_SAMPLES
-        self._speech_from: int | None = None  # a frame: speech, or what may become speech
         self._start(0, lead // FRAME_SAMPLES)
 
     def feed(self, samples: Samples) -> list[SpeechMark]:
         """Listen on.
 
         Returns:
-            What became certain with these samples, in order.
+            What became certain with these samples, in order. Behind a ``MayEnd`` nothing comes before ``decide``.
+        """
+        self._waiting = np.concatenate([self._waiting, samples])
+        return self._go_on()
+
+    def decide(self, over: bool) -> list[SpeechMark]:
+        """Answer a ``MayEnd``: whether the utterance is over. Then listen on to what was fed meanwhile.
+
+        Returns:
+            What became certain with it, in order.
         """
         marks: list[SpeechMark] = []
-        for at in range(0, len(samples), _PIECE_SAMPLES):
-            piece = samples[at : at + _PIECE_SAMPLES]
-            self._fed += len(piece)
-            self._recent = np.concatenate([self._recent, piece])[-self._kept_samples :]
-            marks += self._listen(piece)
-        return marks
+        self._asking = False
+        if over and self._paused_at is not None:
+            marks.append(self._close(self._paused_at))
+            self._anew()
+        return marks + self._go_on()
 
     def end(self) -> list[SpeechMark]:
-        """The client, or the stream's end, says that the utterance is over."""
+        """The client, or the stream's end, says that the utterance is over. Not while a question is open."""
         marks: list[SpeechMark] = []
         if self._speech_from is None:
             return marks
         if not self._begun:
             marks.append(self._begin(self._speech_from))  # a short "yes" before the button was released
         marks.append(self._close(self._fed))
-        return marks + self._listen(self._anew())
+        self._anew()
+        return marks + self._go_on()
 
     def _start(self, base: int, lead_frames: int) -> None:
         """Listen with a fresh detector, from the sample ``base`` on."""
         self._stream = self._vad.stream()
+        self._quiet = QuietStream()
+        self._ahead: deque[tuple[float, Hush]] = deque()  # frames that were heard, but not judged
         self._base = base
         self._frame = 0  # counts from the base on
         self._lead_frames = lead_frames
         self._free_from = base + lead_frames * FRAME_SAMPLES  # first sample that no utterance holds
-        self._closed = False
+        self._closed = self._asking = False
+        self._tail_at = 0  # a sample: the end that was told last in case that the detector's silence decides
         self._forget()
 
-    def _anew(self) -> Samples:
-        """Go back to where the utterance ended; returns what was fed since, with the lead-in."""
+    def _anew(self) -> None:
+        """Go back to where the utterance ended, with the lead-in, and hear again what was fed since."""
         end = self._free_from
         lead = lead_before(end)
         self._start(end - lead, lead // FRAME_SAMPLES)
-        return self._recent[len(self._recent) - (self._fed - self._base) :]
+        self._listen(self._recent[len(self._recent) - (self._fed - self._base) :])
 
-    def _listen(self, samples: Samples) -> list[SpeechMark]:
-        marks: list[SpeechMark] = []
-        while len(samples):
-            marks += self._walk(self._stream.feed(samples))
-            samples = self._anew() if self._closed else samples[:0]
+    def _go_on(self) -> list[SpeechMark]:
+        marks = self._walk()
+        while len(self._waiting) and not self._asking:
+            piece, self._waiting = self._waiting[:_PIECE_SAMPLES], self._waiting[_PIECE_SAMPLES:]
+            self._fed += len(piece)
+            self._recent = np.concatenate([self._recent, piece])[-self._kept_samples :]
+            self._listen(piece)
+            marks += self._walk()
         return marks
 
-    def _walk(self, probabilities: Probabilities) -> list[SpeechMark]:
-        """Take frames in, up to the end of an utterance."""
+    def _listen(self, samples: Samples) -> None:
+        self._ahead += zip(self._stream.feed(samples).tolist(), self._quiet.feed(samples), strict=True)
+
+    def _walk(self) -> list[SpeechMark]:
+        """Judge frames, up to a question."""
         marks: list[SpeechMark] = []
-        for probability in probabilities:
-            self._hear(float(probability))
+        while self._ahead and not self._asking:
+            self._hear(*self._ahead.popleft())
             self._frame += 1
             marks += self._decide()
             if self._closed:
-                break
+                self._anew()
         return marks
 
-    def _hear(self, probability: float) -> None:
+    def _hear(self, probability: float, hush: Hush) -> None:
         if self._frame < self._lead_frames:
             return
         if self._speech_from is None:
-            if probability >= self._rules.begin_at:
+            echo = hush.faint and self._lead_frames > 0 and self._frame < self._lead_frames + _ECHO_FRAMES
+            if probability >= self._rules.begin_at and not echo:
                 self._speech_from, self._speech_to, self._voiced = self._frame, self._frame + 1, 1
+                self._sound_to = self._speech_to
         elif probability >= self._rules.end_below:
             self._speech_to = self._frame + 1
             self._voiced += 1
+            if not hush.quiet:
+                self._sound_to = self._speech_to
 
     def _decide(self) -> list[SpeechMark]:
         if self._speech_from is None:
@@ -195,11 +229,37 @@ class Segmenter:
         length_s = (here - self._free_from) / SAMPLE_RATE_HZ
         hurried = length_s >= self._rules.max_utterance_s - self._rules.hurry_s
         if pause_s >= (self._rules.short_pause_s if hurried else self._rules.silence_s):
-            tail = self._sample(self._speech_to) + int(self._rules.tail_s * SAMPLE_RATE_HZ)
-            marks.append(self._close(min(tail, here)))
+            marks.append(self._close(min(self._tail(), here)))
         elif length_s >= self._rules.max_utterance_s:
             marks.append(self._close(here))
+        elif self._rules.pauses is not None:
+            marks += self._look(self._rules.pauses, here)
         return marks
+
+    def _look(self, rules: PauseRules, here: int) -> list[SpeechMark]:
+        """Tell of a pause when it begins, when it may be the end, when it goes on, and when it is over."""
+        quiet_s = (self._frame - self._sound_to) * FRAME_S
+        if self._paused_at is None:
+            return self._pause(here) if quiet_s >= rules.look_s else []
+        if quiet_s < rules.look_s:
+            self._paused_at = None
+            return [SpeechResumed()]
+        if quiet_s - FRAME_S < rules.sure_s <= quiet_s:
+            self._asking = True
+            return [MayEnd()]
+        # It is no end of a sentence, or it would be over. Where the detector's silence would end it is known by now.
+        tail = self._tail()
+        if quiet_s > rules.sure_s and self._tail_at < tail <= here:
+            self._tail_at = tail
+            return self._pause(tail)
+        return []
+
+    def _pause(self, at: int) -> list[SpeechMark]:
+        self._paused_at = at
+        return [SpeechPaused(at)]
+
+    def _tail(self) -> int:
+        return self._sample(self._speech_to) + int(self._rules.tail_s * SAMPLE_RATE_HZ)
 
     def _sample(self, frame: int) -> int:
         return self._base + frame * FRAME_SAMPLES
@@ -217,7 +277,9 @@ class Segmenter:
         return SpeechEnded(end, min(self._sample(self._speech_to), end))
 
     def _forget(self) -> None:
-        self._speech_from = None
+        self._speech_from = None  # a frame: speech, or what may become speech
         self._speech_to = 0  # the frame after the last one that counted
+        self._sound_to = 0  # the same, quiet frames left out
+        self._paused_at = None  # a sample
         self._voiced = 0
         self._begun = False

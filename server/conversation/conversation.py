@@ -77,7 +77,7 @@ class Conversation:
         self._listened = asyncio.Event()
         self._spoken = asyncio.Event()
         self._all_acknowledged = asyncio.Event()
-        self._acknowledged = 0
+        self._acknowledged = ears.next_offset
         self.finished = False
         """True once the client half-closed and everything was answered; the audio log is then of no more use."""
 
@@ -128,12 +128,14 @@ class Conversation:
         if self._replay.data:
             # It may have come just before the break, neither synced nor acknowledged.
             self._taken_in.set()
-            await self._hand_on(*await self._ears.replay(self._replay.data, self._replay.marks))
+            async for part in self._ears.replay(self._replay.data, self._replay.marks):
+                await self._hand_on(*part)
         ended_by: ShuttingDown | None = None
         try:
             while (item := await self._next(inputs)) is not None:
                 await self._take(item)
-            await self._hand_on(*await self._ears.finish())
+            async for part in self._ears.finish():
+                await self._hand_on(*part)
         except ShuttingDown as error:
             ended_by = error
             self._ears.leave()
@@ -160,9 +162,9 @@ class Conversation:
     async def _take(self, item: Input) -> None:
         match item:
             case AudioIn():
-                outputs, begun = await self._ears.hear(item)
-                self._taken_in.set()
-                await self._hand_on(outputs, begun)
+                async for part in self._ears.hear(item):
+                    self._taken_in.set()
+                    await self._hand_on(*part)
                 if self._ears.heard_s > self._bounds.stream_s:
                     raise TooLarge(f"The stream is longer than {self._bounds.stream_s:g} s.", reason="STREAM_TOO_LONG")
             case TextIn():

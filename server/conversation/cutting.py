@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.speech.segmenter import DEFAULT_SEGMENTER_RULES, Segmenter, SpeechBegan, SpeechMark, lead_before
+from models.speech.pauses import PauseRules, SpeechPaused, SpeechResumed
+from models.speech.segmenter import (
+    DEFAULT_SEGMENTER_RULES,
+    Segmenter,
+    SpeechBegan,
+    SpeechEnded,
+    SpeechMark,
+    lead_before,
+)
 from models.speech.types import Samples
 from models.speech.vad import Vad
-from server.conversation.ears import Began, Ended
+from server.conversation.ears import Began, Ended, Mark, MayEnd, Paused, Resumed
 from server.conversation.streams import MakeCutter
 
 
@@ -27,27 +35,41 @@ class SpeechCutter:
         """Sample of the stream from which on it listens."""
         return self._start
 
-    def feed(self, samples: Samples) -> list[Began | Ended]:
+    def feed(self, samples: Samples) -> list[Mark]:
         """Listen on."""
         return [self._moved(mark) for mark in self._segmenter.feed(samples)]
 
-    def end(self) -> list[Began | Ended]:
+    def decide(self, over: bool) -> list[Mark]:
+        """Answer whether the utterance is over, and listen on."""
+        return [self._moved(mark) for mark in self._segmenter.decide(over)]
+
+    def end(self) -> list[Mark]:
         """Close a running utterance."""
         return [self._moved(mark) for mark in self._segmenter.end()]
 
-    def _moved(self, mark: SpeechMark) -> Began | Ended:
-        if isinstance(mark, SpeechBegan):
-            return Began(mark.start + self._start, mark.speech + self._start)
-        return Ended(mark.end + self._start, mark.speech + self._start)
+    def _moved(self, mark: SpeechMark) -> Mark:
+        match mark:
+            case SpeechBegan():
+                return Began(mark.start + self._start, mark.speech + self._start)
+            case SpeechEnded():
+                return Ended(mark.end + self._start, mark.speech + self._start)
+            case SpeechPaused():
+                return Paused(mark.end + self._start)
+            case SpeechResumed():
+                return Resumed()
+            case _:
+                return MayEnd()
 
 
 def cutter_maker(vad: Vad, max_utterance_s: float) -> MakeCutter:
     """Make cutters that share one detector; it is safe for concurrent calls, and each cutter has its own state."""
 
     def make(start: int, end_silence_s: float | None) -> SpeechCutter:
-        rules = replace(DEFAULT_SEGMENTER_RULES, max_utterance_s=max_utterance_s)
+        rules = replace(DEFAULT_SEGMENTER_RULES, max_utterance_s=max_utterance_s, pauses=PauseRules())
         if end_silence_s is not None:
-            rules = replace(rules, silence_s=end_silence_s, tail_s=min(rules.tail_s, end_silence_s))
+            # The client has its own idea of an end: whole sentences wait for it too.
+            tail_s, pauses = min(rules.tail_s, end_silence_s), PauseRules(sure_s=end_silence_s)
+            rules = replace(rules, silence_s=end_silence_s, tail_s=tail_s, pauses=pauses)
         lead = lead_before(start)
         return SpeechCutter(Segmenter(vad, rules, lead), start - lead)
 

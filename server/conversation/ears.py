@@ -7,7 +7,7 @@ taken up again from that log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from models.errors import InvalidInput
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from server.conversation.events import AudioIn, Output, SpeechBegan, SpeechEnded
-from server.conversation.utterance import Timeline, Utterance
+from server.conversation.utterance import Pause, Timeline, Utterance
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,6 +54,26 @@ class Ended:
     speech: int
 
 
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """It has become quiet; what lies before ``end``, a sample of the stream, may be all."""
+
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The last pause was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class MayEnd:
+    """The last pause ends the utterance if a whole sentence was said; nothing more comes before ``Cutter.decide``."""
+
+
+Mark = Began | Ended | Paused | Resumed | MayEnd
+
+
 class Cutter(Protocol):
     """Finds the beginnings and ends of speech in audio that is fed to it piece by piece."""
 
@@ -62,13 +82,21 @@ class Cutter(Protocol):
         """Sample of the stream from which on it wants to hear; at or shortly before what is not finished."""
         ...
 
-    def feed(self, samples: Samples) -> list[Began | Ended]:
+    def feed(self, samples: Samples) -> list[Mark]:
         """Listen on. A blocking call of a few milliseconds."""
         ...
 
-    def end(self) -> list[Began | Ended]:
+    def decide(self, over: bool) -> list[Mark]:
+        """Answer ``MayEnd``, and listen on to what was fed meanwhile."""
+        ...
+
+    def end(self) -> list[Mark]:
         """Close a running utterance, because the client or the stream says so."""
         ...
+
+
+Part = tuple[list[Output], list[Utterance]]
+"""Events to send, and utterances that began."""
 
 
 class Skip:
@@ -115,6 +143,7 @@ class Ears:
         self._timeline = Timeline(skip_samples)
         self._number = next_utterance
         self._current: Utterance | None = None
+        self._question: Pause | None = None
         self._working: set[asyncio.Task[Any]] = set()
         self.next_offset = next_offset
         self.heard_samples = 0
@@ -134,11 +163,12 @@ class Ears:
         self._number += 1
         return self._number - 1
 
-    async def hear(self, chunk: AudioIn) -> tuple[list[Output], list[Utterance]]:
+    async def hear(self, chunk: AudioIn) -> AsyncGenerator[Part, None]:
         """Take a chunk in.
 
-        Returns:
-            Events to send, and utterances that began.
+        Yields:
+            Events to send, and utterances that began. Where the end of an utterance depends on what was said in it, the
+            next part comes when somebody has answered its pause.
 
         Raises:
             InvalidInput: ``OFFSET_GAP``, audio is missing before this chunk.
@@ -152,44 +182,40 @@ class Ears:
             )
         fresh = chunk.data[self.next_offset - chunk.offset :]
         if not fresh:
-            return [], []
+            return
         samples, marks = await self._in_thread(self._take_in, fresh)
         self.next_offset += len(fresh)
-        return self._cut(samples, marks)
+        async for part in self._parts(samples, marks):
+            yield part
 
-    async def replay(self, data: bytes, end_marks: Sequence[int] = ()) -> tuple[list[Output], list[Utterance]]:
-        """On a resumed stream, listen again to what is in the log, finished utterances left out.
+    async def replay(self, data: bytes, end_marks: Sequence[int] = ()) -> AsyncGenerator[Part, None]:
+        """On a resumed stream, listen again to what is in the log, finished utterances left out; yields like ``hear``.
 
         Args:
             data: Everything in the log.
             end_marks: Bytes before each end mark that the client gave, in order.
         """
-        outputs: list[Output] = []
-        begun: list[Utterance] = []
         for number, (start, end) in enumerate(pairwise((0, *end_marks, len(data)))):
-            heard = [self._cut(*await self._in_thread(self._listen, data[start:end]))]
+            async for part in self._parts(*await self._in_thread(self._listen, data[start:end])):
+                yield part
             if number < len(end_marks):
-                heard.append(self._cut(None, self._cutter.end()))
-            for some_outputs, some_begun in heard:
-                outputs += some_outputs
-                begun += some_begun
-        return outputs, begun
+                yield self._cut(None, self._cutter.end())
 
-    async def end_mark(self) -> tuple[list[Output], list[Utterance]]:
+    async def end_mark(self) -> Part:
         """Close the running utterance now. A sound too short to have begun one becomes one: a quick "yes"."""
         marks = self._cutter.end()
         if marks:  # it ends something: a resumed stream must know where
             await self._in_thread(self._log.mark)
         return self._cut(None, marks)
 
-    async def finish(self) -> tuple[list[Output], list[Utterance]]:
+    async def finish(self) -> AsyncGenerator[Part, None]:
         """No more audio comes; close what is open."""
         if self.next_offset == 0:
-            return [], []
+            return
         samples, marks = await self._in_thread(lambda: self._heard(self._decoder.finish()))
-        outputs, begun = self._cut(samples, marks)
-        last_outputs, last_begun = self._cut(None, self._cutter.end())
-        return outputs + last_outputs, begun + last_begun
+        async for part in self._parts(samples, marks):
+            yield part
+        yield self._cut(None, self._cutter.end())
 
     def leave(self) -> None:
         """Give a running utterance up for now, because the server ends."""
@@ -220,21 +246,27 @@ class Ears:
         task.add_done_callback(self._working.discard)
         return await asyncio.shield(task)
 
-    def _take_in(self, data: bytes) -> tuple[Samples, list[Began | Ended]]:
+    async def _parts(self, samples: Samples, marks: list[Mark]) -> AsyncGenerator[Part, None]:
+        yield self._cut(samples, marks)
+        while self._question is not None:
+            over = await self._question.over()
+            self._question = None
+            yield self._cut(None, await self._in_thread(self._cutter.decide, over))
+
+    def _take_in(self, data: bytes) -> tuple[Samples, list[Mark]]:
         # In this order: bytes that cannot be decoded stay out of the log, where every resume would fail on them again.
         heard = self._listen(data)
         self._log.append(data)
         return heard
 
-    def _listen(self, data: bytes) -> tuple[Samples, list[Began | Ended]]:
+    def _listen(self, data: bytes) -> tuple[Samples, list[Mark]]:
         return self._heard(self._decoder.feed(data))
 
-    def _heard(self, decoded: Samples) -> tuple[Samples, list[Began | Ended]]:
+    def _heard(self, decoded: Samples) -> tuple[Samples, list[Mark]]:
         listened = self._before_cutter(decoded)
         return self._finished(decoded), (self._cutter.feed(listened) if listened.size else [])
 
-    def _cut(self, samples: Samples | None, marks: Iterable[Began | Ended]) -> tuple[list[Output], list[Utterance]]:
-        before = self._timeline.end
+    def _cut(self, samples: Samples | None, marks: Iterable[Mark]) -> Part:
         if samples is not None:
             self._timeline.append(samples)
             self.heard_samples += samples.size
@@ -245,17 +277,29 @@ class Ears:
                 self._current = Utterance(self.take_number(), mark.start)
                 begun.append(self._current)
                 outputs.append(SpeechBegan(self._current.number, mark.speech / SAMPLE_RATE_HZ))
-                self._grow(self._current, before)
             elif self._current is not None:
-                self._grow(self._current, mark.end)
-                self._current.close(asyncio.get_running_loop().time(), mark.end)
-                outputs.append(SpeechEnded(self._current.number, mark.speech / SAMPLE_RATE_HZ))
-                self._current = None
-        if self._current is not None:
-            self._grow(self._current, self._timeline.end)
-        else:
+                outputs += self._follow(self._current, mark)
+        if self._current is None:
             self._timeline.forget(self._timeline.end - KEPT_SAMPLES)
+        elif self._question is None:
+            self._grow(self._current, self._timeline.end)
         return outputs, begun
+
+    def _follow(self, utterance: Utterance, mark: Ended | Paused | Resumed | MayEnd) -> list[Output]:
+        match mark:
+            case Paused():
+                self._grow(utterance, mark.end)
+                utterance.pause_at(mark.end - utterance.start)
+            case Resumed():
+                utterance.resume()
+            case MayEnd():
+                self._question = utterance.pause
+            case Ended():
+                self._grow(utterance, mark.end)
+                utterance.close(asyncio.get_running_loop().time(), mark.end)
+                self._current = None
+                return [SpeechEnded(utterance.number, mark.speech / SAMPLE_RATE_HZ)]
+        return []
 
     def _grow(self, utterance: Utterance, end: int) -> None:
         more = self._timeline.slice(utterance.end, end)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
+from typing import Any
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
 from models.redaction.asked import answering
@@ -14,7 +16,8 @@ from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
 from server.conversation.events import Final, Notice, Output, Partial
-from server.conversation.utterance import Utterance
+from server.conversation.turnstile import Turnstile
+from server.conversation.utterance import Pause, Utterance
 from server.ledger.types import Clock, TurnRow
 from server.log import get_logger
 from server.metrics import Metrics
@@ -85,6 +88,7 @@ class Recogniser:
         known: Finds a turn that is stored already.
         silence: Records that an utterance, up to a sample, held no speech.
         asked: Tells what the assistant asked for last; a bare answer is judged by it.
+        turnstile: Shared by all streams; None for one of its own.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class Recogniser:
         clock: Clock,
         metrics: Metrics,
         asked: Asked = tuple,
+        turnstile: Turnstile | None = None,
     ) -> None:
         self._gateway = gateway
         self._listening = listening
@@ -111,6 +116,7 @@ class Recogniser:
         self._clock = clock
         self._metrics = metrics
         self._asked = asked
+        self._turnstile = turnstile or Turnstile(1)
         self._asked_for: frozenset[str] = frozenset()
 
     async def recognise(self, item: Utterance | Typed) -> TurnRow | None:
@@ -122,8 +128,8 @@ class Recogniser:
         if isinstance(item, Typed):
             return await self._read(item)
         self._asked_for = frozenset()
-        await self._follow(item)
-        return None if item.left else await self._finish(item)
+        looked = await self._follow(item)
+        return None if item.left else await self._finish(item, looked)
 
     async def _read(self, item: Typed) -> TurnRow | None:
         turn_id = self._turn_id(item.id)
@@ -140,43 +146,72 @@ class Recogniser:
         await self._announce(turn)
         return turn
 
-    async def _follow(self, utterance: Utterance) -> None:
-        """Send partials until the utterance is closed."""
-        shown = ""
-        wanted = int(FIRST_PARTIAL_S * SAMPLE_RATE_HZ)
-        while not utterance.closed:
-            await utterance.wait_for(wanted)
-            if utterance.closed:
-                return
-            wanted = utterance.size + int(PARTIAL_EVERY_S * SAMPLE_RATE_HZ)
-            step = await self._partial(utterance)
-            if step is None:
-                continue
-            self._carry = step.carry
-            if step.text.value != shown:
-                shown = step.text.value
-                await self._emit(Partial(utterance.number, step.text))
+    async def _follow(self, utterance: Utterance) -> SpeechStep | None:
+        """Send partials until the utterance is closed, and look at its pauses.
+
+        Returns:
+            What was heard up to the pause with which it ended, if that is known already.
+        """
+        shown, next_at = "", int(FIRST_PARTIAL_S * SAMPLE_RATE_HZ)
+        pause: Pause | None = None
+        looked: SpeechStep | None = None
+        while True:
+            # While it is quiet nothing new can be shown.
+            await utterance.wait_for(sys.maxsize if pause else next_at, pause)
+            if utterance.pause is not pause:
+                pause = utterance.pause
+                looked = await self._look(utterance, pause) if pause is not None else None
+            elif utterance.closed:
+                return looked
+            else:
+                next_at = utterance.size + int(PARTIAL_EVERY_S * SAMPLE_RATE_HZ)
+                step = await self._partial(utterance)
+                if step is None:
+                    continue
+                self._carry = step.carry
+                if step.text.value != shown:
+                    shown = step.text.value
+                    await self._emit(Partial(utterance.number, step.text))
+
+    async def _look(self, utterance: Utterance, pause: Pause) -> SpeechStep | None:
+        """Recognise what lies before a pause, as if it were all; given up when somebody speaks on."""
+        step = await self._unless(
+            utterance.wait_over(pause), self._ask(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
+        )
+        pause.answer(step is not None and step.complete)
+        return step
 
     async def _partial(self, utterance: Utterance) -> SpeechStep | None:
-        """One partial, given up as soon as the utterance is closed, because the final is what counts then."""
-        call = asyncio.ensure_future(
-            self._gateway.speech_step(self._window(utterance, final=False), timeout_s=PARTIAL_TIMEOUT_S)
-        )
-        closed = asyncio.ensure_future(utterance.wait_closed())
+        """One partial, given up as soon as the utterance pauses or is closed: then that counts."""
+        return await self._unless(utterance.wait_for(sys.maxsize), self._ask(utterance, PARTIAL_TIMEOUT_S, final=False))
+
+    async def _ask(
+        self, utterance: Utterance, timeout_s: float, *, final: bool, pause: Pause | None = None
+    ) -> SpeechStep:
+        async with self._turnstile.through(pause.asked if pause else None):
+            window = self._window(utterance, final=final, size=pause.size if pause else None)
+            return await self._gateway.speech_step(window, timeout_s=timeout_s)
+
+    async def _unless(
+        self, event: Coroutine[Any, Any, None], work: Coroutine[Any, Any, SpeechStep]
+    ) -> SpeechStep | None:
+        """Work that is a courtesy: given up on an event, and when it cannot be done."""
+        call, happened = asyncio.ensure_future(work), asyncio.ensure_future(event)
         try:
-            await asyncio.wait({call, closed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({call, happened}, return_when=asyncio.FIRST_COMPLETED)
             return call.result() if call.done() else None
         except (Unavailable, Overloaded, DeadlineExceeded) as error:
-            # A partial is a courtesy. The final is not, and raises.
-            log.debug("partial_skipped", error_type=type(error).__name__)
+            # The final is no courtesy, and raises.
+            log.debug("courtesy_skipped", error_type=type(error).__name__)
             return None
         finally:
-            for task in (call, closed):
+            for task in (call, happened):
                 task.cancel()
-            await asyncio.gather(call, closed, return_exceptions=True)
+            await asyncio.gather(call, happened, return_exceptions=True)
 
-    async def _finish(self, utterance: Utterance) -> TurnRow | None:
-        step = await self._gateway.speech_step(self._window(utterance, final=True), timeout_s=FINAL_TIMEOUT_S)
+    async def _finish(self, utterance: Utterance, step: SpeechStep | None) -> TurnRow | None:
+        if step is None:
+            step = await self._gateway.speech_step(self._window(utterance, final=True), timeout_s=FINAL_TIMEOUT_S)
         self._carry = step.carry
         if step.no_speech or not step.text:
             await self._silence(utterance.number, utterance.end)
@@ -202,12 +237,12 @@ class Recogniser:
             self._metrics.entities.labels(entity).inc(count)
         await self._emit(Final(turn))
 
-    def _window(self, utterance: Utterance, *, final: bool) -> SpeechWindow:
+    def _window(self, utterance: Utterance, *, final: bool, size: int | None = None) -> SpeechWindow:
         of = self._listening
         # A question that comes while somebody speaks adds to the one before; nothing that counted stops counting.
         self._asked_for |= frozenset(self._asked())
         asked_for = tuple(sorted(self._asked_for))
-        return SpeechWindow(utterance.pcm(), final, self._carry, of.language, of.vocabulary, of.whose, asked_for)
+        return SpeechWindow(utterance.pcm(size), final, self._carry, of.language, of.vocabulary, of.whose, asked_for)
 
     def _turn_id(self, text_id: str) -> str:
         """One id for one text of a stream; a fresh one for a text without an id."""

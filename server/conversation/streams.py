@@ -20,6 +20,7 @@ from server.conversation.ears import Cutter, Ears
 from server.conversation.events import Output
 from server.conversation.recogniser import Listening, Recogniser
 from server.conversation.storing import StreamStore
+from server.conversation.turnstile import Turnstile
 from server.conversation.voice import Voice
 from server.jobs import JobQueue
 from server.ledger import sessions, streams, turns
@@ -107,6 +108,7 @@ class Streams:
         clock: Clock,
         limits: StreamLimits,
         make_cutter: MakeCutter,
+        turnstile: Turnstile,
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
@@ -121,6 +123,7 @@ class Streams:
         self._clock = clock
         self._limits = limits
         self._make_cutter = make_cutter
+        self._turnstile = turnstile
         self._open: dict[str, str] = {}
 
     @property
@@ -263,6 +266,7 @@ class Streams:
             clock=self._clock,
             metrics=self._metrics,
             asked=(lambda: voice.asked_for) if config.reply else tuple,
+            turnstile=self._turnstile,
         )
         bounds = Bounds(self._limits.stream_s, self._limits.idle_s)
         return Conversation(

@@ -42,12 +42,39 @@ class Timeline:
             self._start += self._blocks.popleft().size
 
 
+@dataclass(slots=True, eq=False)
+class Pause:
+    """It is quiet inside an utterance; perhaps it is over.
+
+    Attributes:
+        size: Samples of the utterance up to here.
+        asked: Set once the pause is long enough to be the end of a whole sentence, and ``over`` is waited for.
+    """
+
+    size: int
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _over: bool = False
+    _answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def answer(self, over: bool) -> None:
+        """Say whether a whole sentence ends here."""
+        self._over = over
+        self._answered.set()
+
+    async def over(self) -> bool:
+        """Whether a whole sentence ends here, as soon as that is known."""
+        self.asked.set()
+        await self._answered.wait()
+        return self._over
+
+
 @dataclass(slots=True)
 class Utterance:
     """One stretch of speech; grows until it is closed.
 
     Attributes:
         start: First sample within the stream, padding included.
+        pause: The pause that goes on now; when the utterance was closed, the one at whose place it ends.
         closed_at: Event loop time when its end was noticed; the latency to the final counts from here.
         left: The server ends before the utterance did. Its audio is in the log, and a resumed stream hears it again.
     """
@@ -59,6 +86,7 @@ class Utterance:
     closed_at: float = 0.0
     left: bool = False
     size: int = 0
+    pause: Pause | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -82,14 +110,27 @@ class Utterance:
         self.size += samples.size
         self._changed.set()
 
+    def pause_at(self, size: int) -> None:
+        """It has become quiet; these many samples are worth to be recognised."""
+        self.pause = Pause(size)
+        self._changed.set()
+
+    def resume(self) -> None:
+        """The pause was none."""
+        self.pause = None
+        self._changed.set()
+
     def close(self, now: float, end: int) -> None:
         """Nothing more comes, and it ends at this sample of the stream.
 
-        What came behind is silence, and how much of it depends on the pieces in which the audio came.
+        What came behind is silence; how much of it depends on the pieces in which the audio came.
         """
-        kept = max(end - self.start, 0)
-        if kept < self.size:
-            self.samples, self.size = [np.concatenate(self.samples)[:kept]], kept
+        self.samples = [self._joined()[: max(end - self.start, 0)]]
+        self.size = self.samples[0].size
+        if self.pause is not None and self.pause.size != self.size:
+            self.pause = None
+        elif self.pause is not None:
+            self.pause.asked.set()
         self.closed, self.closed_at = True, now
         self._changed.set()
 
@@ -98,20 +139,25 @@ class Utterance:
         self.closed = self.left = True
         self._changed.set()
 
-    def pcm(self) -> bytes:
-        """Everything so far as float32 little-endian at 16 kHz."""
+    def pcm(self, size: int | None = None) -> bytes:
+        """Everything so far, or its beginning, as float32 little-endian at 16 kHz."""
+        return self._joined()[:size].astype("<f4", copy=False).tobytes()
+
+    async def wait_for(self, size: int, pause: Pause | None = None) -> None:
+        """Return when it is closed, has this many samples, or pauses otherwise than in this pause."""
+        while not self.closed and self.size < size and self.pause is pause:
+            await self._change()
+
+    async def wait_over(self, pause: Pause) -> None:
+        """Return when the pause is of no more interest: somebody speaks on, or the server leaves."""
+        while self.pause is pause and not self.left:
+            await self._change()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _joined(self) -> Samples:
         joined = np.concatenate(self.samples) if self.samples else np.zeros(0, np.float32)
         self.samples = [joined]
-        return joined.astype("<f4", copy=False).tobytes()
-
-    async def wait_for(self, size: int) -> None:
-        """Return when it is closed, or has this many samples."""
-        while not self.closed and self.size < size:
-            self._changed.clear()
-            await self._changed.wait()
-
-    async def wait_closed(self) -> None:
-        """Return when it is closed."""
-        while not self.closed:
-            self._changed.clear()
-            await self._changed.wait()
+        return joined

@@ -72,6 +72,7 @@ class FakeGateway:
     until the returned event is set (or its deadline or a cancellation comes).
 
     Attributes:
+        complete: Whether finals are whole sentences.
         calls: Every call, in order of arrival.
         cancelled: Names of the methods that were cancelled while they waited.
         running: Calls that wait now.
@@ -82,6 +83,7 @@ class FakeGateway:
     secrets: Mapping[str, str] = field(default_factory=dict)
     word_s: float = 0.25
     healthy: bool = True
+    complete: bool = False
     calls: list[Call] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     running: int = 0
@@ -175,6 +177,7 @@ class FakeGateway:
             no_speech=silent,
             audio_s=audio_s,
             compute_s=0.01,
+            complete=self.complete and window.final,
         )
 
     def _redact(self, raw: RawText) -> Redaction:

@@ -15,6 +15,7 @@ from models.errors import (
     BrokenMedia,
     DeadlineExceeded,
     InvalidInput,
+    Overloaded,
     ShuttingDown,
     TooLarge,
     UpstreamFailed,
@@ -26,7 +27,7 @@ from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import SpeechWindow
 from server.conversation import events
 from server.conversation.conversation import Bounds, Conversation
-from server.conversation.ears import Began, Ears, Ended
+from server.conversation.ears import Began, Ears, Ended, Mark, MayEnd, Paused, Resumed
 from server.conversation.events import Input, Output
 from server.conversation.recogniser import Heard, Listening, Recogniser
 from server.conversation.voice import Voice
@@ -85,8 +86,8 @@ class LoudnessCutter:
         self._at = start
         self._speaking = False
 
-    def feed(self, samples: Samples) -> list[Began | Ended]:
-        marks: list[Began | Ended] = []
+    def feed(self, samples: Samples) -> list[Mark]:
+        marks: list[Mark] = []
         loud = samples != 0
         for index in np.flatnonzero(np.diff(np.concatenate([[self._speaking], loud]).astype(int))):
             at = self._at + int(index)
@@ -95,11 +96,48 @@ class LoudnessCutter:
         self._at += samples.size
         return marks
 
-    def end(self) -> list[Began | Ended]:
+    def decide(self, over: bool) -> list[Mark]:
+        raise AssertionError("It never asks.")
+
+    def end(self) -> list[Mark]:
         if not self._speaking:
             return []
         self._speaking = False
         return [Ended(self._at, self._at)]
+
+
+class AskingCutter(LoudnessCutter):
+    """Every silence may be an end; where it is none, the next silence asks again and the end of the stream ends it."""
+
+    def __init__(self, start: int = 0) -> None:
+        super().__init__(start)
+        self._begun = False
+        self._held: list[Mark] = []
+        self._paused_at = 0
+
+    def feed(self, samples: Samples) -> list[Mark]:
+        self._held += super().feed(samples)
+        return self._next()
+
+    def decide(self, over: bool) -> list[Mark]:
+        self._begun = not over
+        ended: list[Mark] = [Ended(self._paused_at, self._paused_at)] if over else []
+        return ended + self._next()
+
+    def end(self) -> list[Mark]:
+        ended, self._begun = self._begun, False
+        return [Ended(self._at, self._at)] if ended else []
+
+    def _next(self) -> list[Mark]:
+        marks: list[Mark] = []
+        while self._held:
+            mark = self._held.pop(0)
+            if isinstance(mark, Ended):
+                self._paused_at = mark.end
+                return [*marks, Paused(mark.end), MayEnd()]
+            marks.append(Resumed() if self._begun else mark)
+            self._begun = True
+        return marks
 
 
 class BreaksOff(FakeAssistant):
@@ -123,6 +161,7 @@ class Bench:
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     log: MemoryLog = field(default_factory=MemoryLog)
     bounds: Bounds = field(default_factory=lambda: Bounds(stream_s=60.0, idle_s=5.0))
+    cutter_type: type[LoudnessCutter] = LoudnessCutter
     skip_samples: int = 0
     next_utterance: int = 0
     stored: list[Heard] = field(default_factory=list)
@@ -136,7 +175,7 @@ class Bench:
         ears = Ears(
             self.log,
             PcmDecoder(),
-            LoudnessCutter(self.skip_samples),
+            self.cutter_type(self.skip_samples),
             next_utterance=self.next_utterance,
             skip_samples=self.skip_samples,
             next_offset=len(replay),
@@ -307,6 +346,45 @@ async def test_the_end_mark_of_the_client_ends_the_utterance_before_any_silence(
     outputs = await bench.run(these(events.AudioIn(0, said), events.EndMark(), events.EndMark()), reply=False)
     assert kinds(outputs, events.SpeechEnded, events.Final) == ["SpeechEnded", "Final"]
     assert bench.log.marks == [len(said)]  # the second one ended nothing
+
+
+TWICE = speech(1.0) + quiet(0.5) + speech(1.0) + quiet(0.5)
+
+
+def heard_samples(bench: Bench) -> list[tuple[bool, int]]:
+    """Of each step, whether it was a final and how much audio it got."""
+    windows = [call.argument for call in bench.gateway.called("speech_step")]
+    return [(w.final, len(w.pcm) // 4) for w in windows if isinstance(w, SpeechWindow)]
+
+
+async def test_a_whole_sentence_is_final_at_its_pause_and_is_recognised_once() -> None:
+    bench = Bench(gateway=FakeGateway(complete=True), cutter_type=AskingCutter)
+    outputs = await bench.run(chunks(TWICE, 10.0), reply=False)
+    order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final)
+    assert sorted(order) == sorted(["SpeechBegan", "SpeechEnded", "Final"] * 2)
+    assert [h.finalized_samples for h in bench.stored] == [SAMPLE_RATE_HZ, int(2.5 * SAMPLE_RATE_HZ)]
+    assert heard_samples(bench) == [(True, SAMPLE_RATE_HZ)] * 2
+
+
+async def test_half_a_sentence_goes_on_behind_its_pause() -> None:
+    bench = Bench(cutter_type=AskingCutter)
+    outputs = await bench.run(chunks(TWICE, 10.0), reply=False)
+    assert kinds(outputs, events.Final) == ["Final"]
+    finals = [samples for final, samples in heard_samples(bench) if final]
+    assert finals == [SAMPLE_RATE_HZ, int(2.5 * SAMPLE_RATE_HZ), 3 * SAMPLE_RATE_HZ]
+
+
+async def test_a_pause_that_cannot_be_looked_at_is_none() -> None:
+    bench = Bench(gateway=FakeGateway(complete=True), cutter_type=AskingCutter)
+    bench.gateway.will("speech_step", Overloaded("Full."))
+    await bench.run(chunks(TWICE, 10.0), reply=False)
+    assert [h.finalized_samples for h in bench.stored] == [int(2.5 * SAMPLE_RATE_HZ)]
+
+
+async def test_a_resumed_stream_is_cut_at_the_same_pauses() -> None:
+    bench = Bench(gateway=FakeGateway(complete=True), cutter_type=AskingCutter)
+    await bench.run(these(events.AudioIn(len(TWICE), quiet(0.1))), reply=False, replay=TWICE)
+    assert [h.finalized_samples for h in bench.stored] == [SAMPLE_RATE_HZ, int(2.5 * SAMPLE_RATE_HZ)]
 
 
 async def test_a_record_is_proposed_after_what_was_said_before() -> None:

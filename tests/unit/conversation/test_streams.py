@@ -18,9 +18,10 @@ from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.text import RawText
 from server.conversation import events
 from server.conversation.conversation import Conversation
-from server.conversation.ears import Began, Ears, Ended
+from server.conversation.ears import Began, Ears, Ended, Mark
 from server.conversation.events import Input, Output
 from server.conversation.streams import OpenStream, StreamConfig, StreamLimits, Streams
+from server.conversation.turnstile import Turnstile
 from server.jobs import JobRunner
 from server.ledger import jobs, sessions, turns
 from server.ledger import streams as stream_rows
@@ -54,11 +55,11 @@ A_MOMENT_S = 0.05
 class QuickYes(LoudnessCutter):
     """Every sound is too short to count as speech, until the client says that it was."""
 
-    def feed(self, samples: Samples) -> list[Began | Ended]:
+    def feed(self, samples: Samples) -> list[Mark]:
         super().feed(samples)
         return []
 
-    def end(self) -> list[Began | Ended]:
+    def end(self) -> list[Mark]:
         end, self._at = self._at, 0
         return [Began(0, 0), Ended(end, end)] if end else []
 
@@ -92,6 +93,7 @@ class Desk:
             lambda: NOW,
             StreamLimits(most_streams, 60.0, 5.0),
             self._cutter,
+            Turnstile(1),
         )
 
     def _cutter(self, start: int, end_silence_s: float | None) -> LoudnessCutter:
@@ -327,7 +329,7 @@ async def test_a_thread_that_still_writes_is_waited_for_before_the_log_is_closed
             order.append("closed")
 
     ears = Ears(SlowLog(), PcmDecoder(), LoudnessCutter(), next_utterance=0, skip_samples=0, next_offset=0)
-    hearing = asyncio.ensure_future(ears.hear(events.AudioIn(0, speech(0.1))))
+    hearing = asyncio.ensure_future(anext(ears.hear(events.AudioIn(0, speech(0.1)))))
     await begun.wait()
     hearing.cancel()
     await asyncio.gather(hearing, return_exceptions=True)

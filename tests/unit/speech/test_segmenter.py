@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
+from models.speech.pauses import MayEnd, PauseRules, SpeechPaused, SpeechResumed
 from models.speech.segmenter import Segmenter, SegmenterRules, SpeechBegan, SpeechEnded, SpeechMark, lead_before
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.vad import FRAME_SAMPLES
@@ -29,10 +34,11 @@ def hear(samples: Samples, step: int = 320, rules: SegmenterRules = RULES, end: 
 
 def spans_s(marks: list[SpeechMark]) -> list[tuple[float, float]]:
     """(begin, end) of the speech itself."""
-    assert [type(m) for m in marks] == [SpeechBegan, SpeechEnded] * (len(marks) // 2)
+    spoken = [m for m in marks if isinstance(m, (SpeechBegan, SpeechEnded))]
+    assert [type(m) for m in spoken] == [SpeechBegan, SpeechEnded] * (len(spoken) // 2)
     return [
         (round(a.speech / SAMPLE_RATE_HZ, 1), round(b.speech / SAMPLE_RATE_HZ, 1))
-        for a, b in zip(marks[::2], marks[1::2], strict=True)
+        for a, b in zip(spoken[::2], spoken[1::2], strict=True)
     ]
 
 
@@ -145,10 +151,79 @@ def test_a_stream_that_is_taken_up_behind_an_utterance_is_cut_as_if_it_had_not_b
 def moved(mark: SpeechMark, by: int) -> SpeechMark:
     if isinstance(mark, SpeechBegan):
         return SpeechBegan(mark.start + by, mark.speech + by)
-    return SpeechEnded(mark.end + by, mark.speech + by)
+    if isinstance(mark, SpeechEnded):
+        return SpeechEnded(mark.end + by, mark.speech + by)
+    return SpeechPaused(mark.end + by) if isinstance(mark, SpeechPaused) else mark
+
+
+PAUSING = replace(RULES, pauses=PauseRules(look_s=0.12, sure_s=0.28))
+
+
+def converse(
+    segmenter: Segmenter, samples: Samples, over: Callable[[int], bool], step: int = 512, base: int = 0
+) -> list[SpeechMark]:
+    """Feed and answer; ``over`` is asked with the end of the pause, counted from the stream's start."""
+    marks: list[SpeechMark] = []
+    for at in range(0, len(samples), step):
+        found = segmenter.feed(samples[at : at + step])
+        marks += found
+        while found and isinstance(found[-1], MayEnd):
+            paused = next(m for m in reversed(marks) if isinstance(m, SpeechPaused))
+            found = segmenter.decide(over(paused.end + base))
+            marks += found
+    return marks + segmenter.end()
+
+
+PAUSE = script((0.5, 0), (1, 0.9), (0.4, 0), (1, 0.9), (2, 0))
+
+
+def test_a_pause_behind_a_whole_sentence_ends_the_utterance() -> None:
+    marks = converse(Segmenter(ScriptedVad(), PAUSING), PAUSE, lambda _: True)
+    assert spans_s(marks) == [pytest.approx((0.5, 1.5), abs=0.11), pytest.approx((1.9, 2.9), abs=0.11)]
+    ends = [m.end for m in marks if isinstance(m, SpeechEnded)]
+    assert ends == [m.end for m in marks if isinstance(m, SpeechPaused)]
+    assert ends[0] / SAMPLE_RATE_HZ == pytest.approx(1.5 + 0.12, abs=0.07)
+
+
+def test_another_pause_does_not_and_the_silence_ends_it_where_the_last_look_ended() -> None:
+    marks = converse(Segmenter(ScriptedVad(), PAUSING), PAUSE, lambda _: False)
+    assert spans_s(marks) == [pytest.approx((0.5, 2.9), abs=0.11)]
+    assert SpeechResumed() in marks
+    assert marks[-2] == SpeechPaused(marks[-1].end)  # type: ignore[union-attr]
+    plain = hear(PAUSE)
+    assert [m for m in marks if isinstance(m, (SpeechBegan, SpeechEnded))] == plain
+
+
+def test_a_breath_is_looked_at_but_not_asked_about() -> None:
+    samples = script((0.5, 0), (1, 0.9), (0.2, 0), (1, 0.9))
+    marks = converse(Segmenter(ScriptedVad(), PAUSING), samples, lambda _: pytest.fail("asked"))
+    assert [type(m) for m in marks] == [SpeechBegan, SpeechPaused, SpeechResumed, SpeechEnded]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    parts=st.lists(st.tuples(st.floats(0.03, 2.0), st.sampled_from([0.0, 0.4, 0.6, 1.0])), min_size=4, max_size=16),
+    step=st.sampled_from([160, 511, 4_000]),
+    odd=st.booleans(),
+)
+def test_what_was_said_and_the_audio_alone_decide_where_utterances_end(
+    parts: list[tuple[float, float]], step: int, odd: bool
+) -> None:
+    def over(end: int) -> bool:
+        return (end // FRAME_SAMPLES % 3 == 0) is odd
+
+    samples = script(*parts)
+    marks = converse(Segmenter(HauntedVad(), PAUSING), samples, over)
+    assert marks == converse(Segmenter(HauntedVad(), PAUSING), samples, over, step)
+    for n, behind in enumerate(marks[:-1]):
+        if isinstance(behind, SpeechEnded):
+            lead = lead_before(behind.end)
+            base = behind.end - lead
+            again = converse(Segmenter(HauntedVad(), PAUSING, lead), samples[base:], over, step, base)
+            assert [moved(m, base) for m in again] == marks[n + 1 :]
 
 
 @pytest.mark.parametrize("wrong", [{"end_below": 0.9}, {"tail_s": 2.0}, {"max_utterance_s": 0.1}])
-def test_rules_that_contradict_themselves_are_refused(wrong: dict[str, float]) -> None:
+def test_rules_that_contradict_themselves_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         SegmenterRules(**wrong)
