@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import click
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from vestibule.v1.admin_pb2 import DeadLetter
 
 PAGE_SIZE = 200
+LIST_HINT = "See `vestibule dlq list --all`."
 
 
 @click.group(short_help="Show, retry and discard jobs that failed for good.")
@@ -47,15 +49,15 @@ def list_letters(address: str | None, closed_too: bool, limit: int, as_json: boo
 
 
 @dlq.command()
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_id", metavar="ID", type=click.UUID)
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def show(letter_id: str, address: str | None, as_json: bool) -> None:
+def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
     """Show one, whole."""
     with connected(address) as channel:
-        letter = next((x for x in _letters(channel, closed_too=True) if x.id == letter_id), None)
+        letter = next((x for x in _letters(channel, closed_too=True) if x.id == str(letter_id)), None)
     if letter is None:
-        raise Failure("There is no such dead letter.", reason="NOT_FOUND", hint="See `vestibule dlq list --all`.")
+        raise Failure("There is no such dead letter.", reason="DEAD_LETTER_NOT_FOUND", hint=LIST_HINT)
     if as_json:
         show_json(_as_dict(letter))
     else:
@@ -63,10 +65,10 @@ def show(letter_id: str, address: str | None, as_json: bool) -> None:
 
 
 @dlq.command()
-@click.argument("letter_ids", metavar="[ID]...", nargs=-1)
+@click.argument("letter_ids", metavar="[ID]...", nargs=-1, type=click.UUID)
 @click.option("--all", "everything", is_flag=True, help="All that are open.")
 @address_option
-def retry(letter_ids: tuple[str, ...], everything: bool, address: str | None) -> None:
+def retry(letter_ids: tuple[UUID, ...], everything: bool, address: str | None) -> None:
     """Put jobs back into their queues. Safe to repeat."""
     from vestibule.v1.admin_pb2 import RetryDeadLetterRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
@@ -74,7 +76,7 @@ def retry(letter_ids: tuple[str, ...], everything: bool, address: str | None) ->
     if bool(letter_ids) == everything:
         raise click.UsageError("Name the letters, or say --all.")
     with connected(address) as channel:
-        chosen = [x.id for x in _letters(channel, closed_too=False)] if everything else list(letter_ids)
+        chosen = [x.id for x in _letters(channel, closed_too=False)] if everything else list(map(str, letter_ids))
         for letter_id in chosen:
             request = RetryDeadLetterRequest(dead_letter_id=letter_id)
             AdminServiceStub(channel).RetryDeadLetter(request, timeout=CALL_TIMEOUT_S)
@@ -84,15 +86,15 @@ def retry(letter_ids: tuple[str, ...], everything: bool, address: str | None) ->
 
 
 @dlq.command()
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_id", metavar="ID", type=click.UUID)
 @click.option("--reason", required=True, help="Why, as a machine word such as duplicate.")
 @address_option
-def discard(letter_id: str, reason: str, address: str | None) -> None:
+def discard(letter_id: UUID, reason: str, address: str | None) -> None:
     """Give a job up for good. Safe to repeat."""
     from vestibule.v1.admin_pb2 import DiscardDeadLetterRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
-    request = DiscardDeadLetterRequest(dead_letter_id=letter_id, reason=reason)
+    request = DiscardDeadLetterRequest(dead_letter_id=str(letter_id), reason=reason)
     with connected(address) as channel:
         AdminServiceStub(channel).DiscardDeadLetter(request, timeout=CALL_TIMEOUT_S)
     click.echo(f"{letter_id}: given up")

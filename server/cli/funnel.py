@@ -41,6 +41,8 @@ def funnel(start: datetime | None, end: datetime | None, client_id: str, address
     """
     from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
 
+    if start is not None and end is not None and _utc(start) >= _utc(end):
+        raise click.UsageError("--from must be before --to.")
     with connected(address) as channel:
         reply = FunnelServiceStub(channel).GetReport(_request(start, end, client_id), timeout=CALL_TIMEOUT_S)
     rows = [_row(stage) for stage in reply.stages]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
@@ -36,7 +37,7 @@ def sessions() -> None:
 @sessions.command("list")
 @click.option("--client", default="", help="Only those of this client.")
 @click.option(
-    "--state", default="", type=click.Choice(["", *STATES]), metavar="STATE", help="Only those in this stage."
+    "--state", type=click.Choice(STATES, case_sensitive=False), metavar="STATE", help=f"One of {', '.join(STATES)}."
 )
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most this many.")
 @address_option
@@ -44,7 +45,7 @@ def sessions() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_sessions(
     client: str,
-    state: str,
+    state: str | None,
     limit: int,
     address: str | None,
     port: int | None,
@@ -87,26 +88,26 @@ def _ledger_port(address: str) -> int:
     raise Failure("That server lets no analysts in.", hint="See `vestibule status`, or name the ledger with --port.")
 
 
-def _query(client: str, state: str, limit: int) -> str:
+def _query(client: str, state: str | None, limit: int) -> str:
     """The live ledger takes no parameters; what goes in here was checked by its pattern, choice and range."""
-    conditions = [f"client_id = '{client}'"] * bool(client) + [f"state = '{state}'"] * bool(state)
+    conditions = [f"client_id = '{client}'"] * bool(client) + [f"state = '{state}'"] * (state is not None)
     where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
     columns = "session_id, client_id, state, create_time, update_time, turns"
     return f"SELECT {columns} FROM v_sessions {where}ORDER BY create_time DESC LIMIT {limit}"  # noqa: S608
 
 
 @sessions.command()
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", type=click.UUID)
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def show(session_id: str, address: str | None, as_json: bool) -> None:
+def show(session_id: UUID, address: str | None, as_json: bool) -> None:
     """Show one with its uploads and its record, as the server has it now."""
     from google.protobuf.json_format import MessageToDict
     from vestibule.v1.session_pb2 import GetSessionRequest
     from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
     with connected(address) as channel:
-        request = GetSessionRequest(session_id=session_id)
+        request = GetSessionRequest(session_id=str(session_id))
         session = SessionServiceStub(channel).GetSession(request, timeout=CALL_TIMEOUT_S).session
     if as_json:
         show_json(MessageToDict(session, preserving_proto_field_name=True, always_print_fields_with_no_presence=True))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 import duckdb
 
 from models.errors import InvalidInput
-from server.ledger.guard import Guard
-from server.ledger.policy import VIEWS, judge
+from server.ledger.guard import LIMIT_S, Guard
+from server.ledger.policy import VIEWS
+from server.ledger.problems import problem_of
 from server.ledger.quack import address_of, load_extension
 
 _REFUSED = "Authorization failed"
@@ -23,10 +26,22 @@ class LiveConnection:
 
     The text goes there as it is. DuckDB's own way, ``ATTACH`` and names such as ``live.v_funnel``, works for one view a
     query only; ``local`` is such a connection, where the ledger is attached as ``live``.
+
+    Args:
+        local: Attached already.
+        limit_s: How long the server lets a query take.
+        clock: Seconds, monotonic.
     """
 
-    def __init__(self, local: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self,
+        local: duckdb.DuckDBPyConnection,
+        limit_s: float = LIMIT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.local = local
+        self._limit_s = limit_s
+        self._clock = clock
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run one SELECT; returns where to fetch rows and column names from.
@@ -37,12 +52,13 @@ class LiveConnection:
         """
         statement = sql.strip().rstrip(";")
         failure = ""
+        began_s = self._clock()
         try:
             return _rows(self.local, "live.query", statement)
         except duckdb.Error as error:
             if _REFUSED not in str(error):
                 raise
-            failure = self._why(statement)
+            failure = problem_of(statement) or self._too_much(self._clock() - began_s)
         raise InvalidInput(failure, reason="SQL_REFUSED", hint=_HINT)
 
     def close(self) -> None:
@@ -57,11 +73,11 @@ class LiveConnection:
     ) -> None:
         self.close()
 
-    def _why(self, statement: str) -> str:
-        """The server says no more than that it refuses, so ask the same policy here."""
-        row = self.local.execute("SELECT json_serialize_sql(?::VARCHAR)", [statement]).fetchone()
-        found = judge(row[0]).refused if row else ""
-        return found or "The server refuses the query: a name is misspelt, or it takes too long or too much memory."
+    def _too_much(self, took_s: float) -> str:
+        """The server says no more than that it refuses; only one that is too slow is refused this late."""
+        if took_s >= self._limit_s:
+            return f"The query takes longer than {self._limit_s:g} s, or waited that long for others that do."
+        return "The query needs more memory than the server gives it."
 
 
 class FileConnection:
@@ -80,7 +96,7 @@ class FileConnection:
         """
         statement = sql.strip().rstrip(";")
         if refused := self._guard.refusal(statement):
-            raise InvalidInput(refused, reason="SQL_REFUSED", hint=_HINT)
+            raise InvalidInput(problem_of(statement) or refused, reason="SQL_REFUSED", hint=_HINT)
         return _rows(self._local, "query", statement)
 
     def close(self) -> None:
@@ -116,12 +132,13 @@ def _rows(local: duckdb.DuckDBPyConnection, function: str, statement: str) -> du
     return local.execute(f"SELECT {shown} FROM {function}(?) AS t({given})", [statement])  # noqa: S608 -- names, quoted
 
 
-def connect(port: int, token: str) -> LiveConnection:
+def connect(port: int, token: str, limit_s: float = LIMIT_S) -> LiveConnection:
     """Attach to the server of this machine.
 
     Args:
         port: Of its Quack endpoint.
         token: Of its Quack endpoint.
+        limit_s: How long it lets a query take.
 
     Raises:
         duckdb.Error: When nobody listens there, or the token is wrong.
@@ -136,4 +153,4 @@ def connect(port: int, token: str) -> LiveConnection:
     except duckdb.Error:
         local.close()
         raise
-    return LiveConnection(local)
+    return LiveConnection(local, limit_s)

@@ -72,6 +72,8 @@ def judge(serialized: str) -> Verdict:
         serialized: What ``json_serialize_sql`` made of it.
     """
     parsed = json.loads(serialized)
+    if parsed.get("error_type") == "parser":
+        return Verdict("The query is no valid SQL.")
     if parsed.get("error") is not False:
         return Verdict("Only SELECT statements may be run.")
     statements = parsed.get("statements", [])

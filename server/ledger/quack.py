@@ -40,14 +40,22 @@ def load_extension(connection: Cursor, name: str) -> None:
     Raises:
         duckdb.Error: When neither has it.
     """
+    file = _installed(name)
+    if file is None:
+        connection.install_extension(name)
+        connection.load_extension(name)
+    else:
+        connection.load_extension(file)  # From where it lies: nothing is copied into the home folder.
+
+
+def _installed(name: str) -> str | None:
+    """The path of an extension that came as a wheel; None where there is none."""
     try:
         package = resources.files(f"duckdb_extension_{name}")
     except ModuleNotFoundError:
-        connection.install_extension(name)
-        connection.load_extension(name)
-        return
+        return None
     file = package / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
-    connection.load_extension(str(file))  # From where it lies: nothing is copied into the home folder.
+    return str(file) if file.is_file() else None
 
 
 def address_of(port: int) -> str:
@@ -58,10 +66,20 @@ def address_of(port: int) -> str:
 def attach_statement(port: int) -> str:
     """What an analyst copies into any DuckDB; the token takes the place of the three dots."""
     return (
-        "INSTALL quack; LOAD quack; INSTALL httpfs; LOAD httpfs;\n"
+        f"{_load_statements()}\n"
         "CREATE SECRET (TYPE quack, TOKEN '...');\n"
         f"ATTACH '{address_of(port)}' AS live;\n" + _EXAMPLES
     )
+
+
+def _load_statements() -> str:
+    """Loads the extensions from their wheels, which needs no network and a DuckDB of the same release."""
+    fetched = " ".join(f"INSTALL {name}; LOAD {name};" for name in _EXTENSIONS)
+    files = [_installed(name) for name in _EXTENSIONS]
+    if None in files:
+        return fetched
+    loads = [f"LOAD '{str(file).replace(chr(39), 2 * chr(39))}';" for file in files]
+    return "\n".join([*loads, f"-- In another release of DuckDB than {duckdb.__version__}: {fetched}"])
 
 
 class QuackEndpoint:

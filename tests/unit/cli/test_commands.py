@@ -165,9 +165,17 @@ def test_dead_letters_are_listed_over_all_pages() -> None:
 
 def test_one_dead_letter_is_shown() -> None:
     assert json.loads(run("dlq", "show", CLOSED, "--json").stdout)["reason"] == "UPSTREAM_FAILED"
-    missing = run("dlq", "show", "nonsense")
+    missing = run("dlq", "show", CLOSED[:-1] + "9")
     assert missing.exit_code == 1
+    assert "[DEAD_LETTER_NOT_FOUND]" in missing.stderr
     assert "dlq list --all" in missing.stderr
+
+
+@pytest.mark.parametrize("command", ["dlq show", "dlq retry", "dlq discard --reason x", "sessions show"])
+def test_what_is_no_id_is_not_asked_for(command: str) -> None:
+    wrong = run(*command.split(), "nonsense")
+    assert wrong.exit_code == 2
+    assert "'nonsense' is not a valid UUID" in wrong.stderr
 
 
 def test_dead_letters_are_retried_and_discarded() -> None:
@@ -241,6 +249,13 @@ def test_funnel() -> None:
     assert funnel.request.end_time.ToJsonString() == "2026-12-01T08:00:00Z"
     assert "IN_PROGRESS" in run("funnel").stdout
     assert not funnel.request.HasField("start_time")
+
+
+@pytest.mark.parametrize(("start", "end"), [("2030-01-01", "2020-01-01"), ("2026-11-01", "2026-11-01T01:00:00+0200")])
+def test_a_time_that_ends_before_it_begins_is_refused(start: str, end: str) -> None:
+    result = run("funnel", "--from", start, "--to", end)
+    assert result.exit_code == 2
+    assert "--from must be before --to." in result.stderr
 
 
 def test_one_session() -> None:

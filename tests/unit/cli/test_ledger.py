@@ -69,7 +69,7 @@ def test_what_is_refused_is_told_with_its_reason() -> None:
     result = run("sql", "DELETE FROM sessions")
     assert result.exit_code == 1
     assert "[SQL_REFUSED]" in result.stderr
-    assert run("sql", "SELECT nonsense FROM v_sessions").exit_code == 1
+    assert '"nonsense" not found' in run("sql", "SELECT nonsense FROM v_sessions").stderr
 
 
 @pytest.mark.parametrize("way", ["served", "place"])
@@ -115,6 +115,10 @@ def test_sessions_of_the_live_ledger() -> None:
     assert len(json.loads(run("sessions", "list", "--json", "--limit", "1").stdout)) == 1
     assert json.loads(run("sessions", "list", "--json", "--client", "nobody").stdout) == []
     assert "no such sessions" in run("sessions", "list", "--state", "COMPLETED").stdout
+    assert "no such sessions" in run("sessions", "list", "--state", "completed").stdout
+    wrong = run("sessions", "list", "--state", "")
+    assert wrong.exit_code == 2
+    assert "'started', 'in_progress'" in wrong.stderr
     assert run("sessions", "list", "--client", "x' OR '1'='1").exit_code == 2
 
 
@@ -130,6 +134,7 @@ def test_the_file_is_read_while_nobody_serves_it() -> None:
     result = run("sql", QUERY, "--json")
     assert json.loads(result.stdout) == [{"state": "STARTED", "number": 2}]
     assert "No server answers" in result.stderr
+    assert '"nonsense" not found' in run("sql", "SELECT nonsense FROM v_sessions").stderr
     assert run("sql", "DELETE FROM sessions").exit_code == 1, "read-only here too"
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
-from models.errors import InternalError, Unavailable
-from server.ledger import sessions
+from models.errors import InternalError, InvalidInput, Unavailable
+from server.ledger import client, quack, sessions
 from server.ledger.client import LiveConnection, connect
 from server.ledger.columns import Cursor
 from server.ledger.quack import QuackEndpoint, attach_statement
@@ -32,7 +33,7 @@ from models.errors import InvalidInput
 from server.ledger.columns import Cursor
 from server.ledger.client import connect
 port, token = int(sys.argv[1]), sys.argv[2]
-live = connect(port, token)
+live = connect(port, token, limit_s=1.0)
 for query in json.load(sys.stdin):
     try:
         answer = {"rows": len(live.execute(query).fetchall())}
@@ -164,7 +165,7 @@ def test_a_query_that_does_not_end_is_refused_and_the_server_goes_on(
     served: tuple[Ledger, int, list[str]], live: LiveConnection
 ) -> None:
     (answer,) = _ask(served[1], ("SELECT sum(a.range * b.range % 7) FROM range(1000000) a, range(1000000) b",))
-    assert "too long" in answer["refused"]
+    assert answer["refused"] == "The query takes longer than 1 s, or waited that long for others that do."
     assert served[2][-1] == "The query takes longer than 1 s."
     assert served[0].write_now(lambda c: sessions.insert_or_get(c, session()))[1]
     assert len(live.execute("FROM v_funnel;").fetchall()) == 4
@@ -199,9 +200,42 @@ def test_a_taken_port_and_a_short_token(tmp_path: Path) -> None:
         ledger.close()
 
 
-def test_what_an_analyst_copies(served: tuple[Ledger, int, list[str]], live: LiveConnection) -> None:
-    shown = attach_statement(served[1])
+def test_what_an_analyst_copies_works_offline(served: tuple[Ledger, int, list[str]]) -> None:
+    shown = attach_statement(served[1]).replace("'...'", f"'{TOKEN}'")
     assert f"ATTACH 'quack:localhost:{served[1]}' AS live" in shown
-    for line in shown.splitlines():
-        if line.startswith("FROM live."):
-            live.local.execute(line).fetchall()
+    with duckdb.connect(":memory:", config={"extension_directory": "/nowhere"}) as another:
+        for line in shown.splitlines():
+            if not line.startswith("--"):
+                another.execute(line).fetchall()
+
+
+def test_where_no_wheel_is_duckdb_fetches_the_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quack, "_installed", lambda name: None)
+    first = attach_statement(1).splitlines()[0]
+    assert first == "INSTALL httpfs; LOAD httpfs; INSTALL quack; LOAD quack;"
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("SELEC 1", 'no valid SQL: syntax error at or near "SELEC" (character 1).'),
+        ("DELETE FROM events", "Only SELECT statements may be run."),
+        ("SELECT nonsense FROM v_sessions", '"nonsense" not found in FROM clause! Candidate bindings:'),
+        ("FROM v_sesions", "Only the documented views may be read."),
+        ("SELECT sum('a') FROM v_sessions", "cannot be planned. Binder Error: No function matches"),
+    ],
+)
+def test_what_is_refused_is_explained(live: LiveConnection, query: str, says: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        live.execute(query)
+    assert says in caught.value.message
+    assert "EXPLAIN" not in caught.value.message
+
+
+def test_what_takes_memory_is_told_from_what_takes_time(live: LiveConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise duckdb.InvalidInputException("Authorization failed")
+
+    monkeypatch.setattr(client, "_rows", refuse)
+    with pytest.raises(InvalidInput, match="more memory than the server gives"):
+        live.execute("FROM v_funnel")
