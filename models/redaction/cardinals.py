@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from models.redaction.number_words import ARTICLES, MORE_NUMBERS, ORDINALS, compound, ordinal_compound
+from models.redaction.number_words import ARTICLES, COMPOUNDING, MORE_NUMBERS, ORDINALS, compound, ordinal_compound
 from models.redaction.spoken_lexicon import HOMOPHONES, Lexicon, lexicon_for
 from models.redaction.spoken_words import Token, tokens_of
 from models.redaction.views import View, ViewBuilder
@@ -161,6 +162,15 @@ def _zeros(value: int) -> int:
     return 0 if value < 20 else len(digits) - len(digits.rstrip("0"))
 
 
+@lru_cache(maxsize=64)
+def _words_that_begin(language: str) -> frozenset[str]:
+    """Words with which a number may begin; most words are none, and are not looked at any closer."""
+    lexicon = lexicon_for(language)
+    tables = (lexicon.numbers, lexicon.scales, lexicon.repeats, MORE_NUMBERS.get(language, {}))
+    ordinals = ORDINALS["en"] | ORDINALS.get(language, {})
+    return frozenset({"a", "o", "oh"}.union(ordinals, *tables))
+
+
 class _Reader:
     """Reads cardinals and ordinals off tokens."""
 
@@ -173,8 +183,12 @@ class _Reader:
 
     def all(self) -> Iterator[Numeral]:
         """All numbers, in order."""
+        may_begin, any_word = _words_that_begin(self._language), self._language in COMPOUNDING
         at = 0
         while at < len(self._tokens):
+            if not any_word and self._tokens[at].text not in may_begin:
+                at += 1
+                continue
             last, numeral = self._at(at)
             if numeral:
                 yield numeral

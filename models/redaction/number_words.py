@@ -57,6 +57,9 @@ _IT_SMALL = (
 _DE_SMALL = {word: int(value) for word, value in lexicon_for("de").numbers.items() if 0 < int(value) < 100}
 _SMALL = {"de": _DE_SMALL, "it": _IT_SMALL}
 
+COMPOUNDING = frozenset(_SMALL)
+"""Languages that write a number in one word, which no list can hold."""
+
 _PARTS = {
     "de": re.compile(
         r"(?:(?P<thousands>\w{0,18}?)tausend(?:und)?)?(?:(?P<hundreds>\w{0,18}?)hundert(?:und)?)?(?P<rest>\w{0,24})"

@@ -29,6 +29,7 @@ _ERRAND = (
 _NUMBER = r"(?:number |the )?(?P<value>\d{1,5}(?: \d{1,4}){0,2}(?: ?[a-z](?![^\W_]))?"
 _POLITE = r"(?:please|thanks|thank you|cheers|por favor|gracias|merci|s'il vous plaît|bitte|danke|grazie|obrigad[ao])"
 _END = rf"(?:[\s.,]{{1,3}}{_POLITE})?[\s.,!]{{0,3}}$"
+_CUE = re.compile(rf"(?<![^\W_])(?:{_HOME}|{_ERRAND})(?![^\W_])", re.IGNORECASE)
 _HOME_AT_END = re.compile(
     rf"(?<![^\W_])(?:{_HOME})[:,]? {_NUMBER}(?:,? (?!{_POLITE})[^\W_][\w'\u2019-]{{0,24}}){{0,3}}){_END}",
     re.IGNORECASE,
@@ -39,6 +40,8 @@ _ERRAND_AT_END = re.compile(rf"(?<![^\W_])(?:{_ERRAND})[:,]? {_NUMBER}){_END}", 
 def street_at_end(text: str, language: str) -> tuple[int, int] | None:
     """Where an address that breaks off at the end of a text begins and ends, or None."""
     offset = max(0, len(text) - _TAIL_CHARS)
+    if not _CUE.search(text, offset):
+        return None  # before the numbers are read, which takes longer
     view = numeral_view(text[offset:], language)
     said = view.text if view else text[offset:]
     match = _HOME_AT_END.search(said) or _ERRAND_AT_END.search(said)
