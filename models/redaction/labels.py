@@ -51,6 +51,12 @@ _PHONE_GAP = 3
 _ANSWER_WORDS = 2
 _NEIGHBOURS = 6
 
+_MAKERS = frozenset(
+    """bosch siemens grundfos wilo itron sensus kamstrup zenner elster honeywell danfoss vaillant viessmann buderus ksb
+    lowara xylem ebara pedrollo flygt techem qundis apator actaris sontex calpeda salmson aquametro""".split()
+)
+"""Makers of meters, pumps and boilers; beside a given name or behind a title each is somebody's name all the same."""
+
 _ABBREVIATION = 3
 """Letters of "Dr.", "St.", "Jos." at most."""
 
@@ -81,7 +87,7 @@ class Thresholds:
 
     name: float = 0.3
     name_heard: float = 0.5
-    name_romanized: float = 0.15
+    name_romanized: float = 0.25
     name_answer: float = 0.12
     name_beside: float = 0.08
     name_suspected: float = 0.06
@@ -113,6 +119,7 @@ def entities_of(
         and not _is_amount(view, g)
     ]
     short = _short_phones(view, [g for g in sure if g.label == "PHONE"])
+    sure = list(_vouched(view, sure, thresholds))
     address = [g for g in sure if _TYPE_OF[g.label] == "ADDRESS"]
     anchors = [
         g for g in address if g.label == "STREET_NAME" or (g.label in _NUMBERS and _near(g, address, thresholds))
@@ -124,6 +131,24 @@ def entities_of(
         if (alone and not _may_stand_alone(view, guess)) or guess.start in short:
             continue
         yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, guess.score, f"ner:{guess.label.lower()}")
+
+
+def _vouched(view: View, sure: list[WordGuess], thresholds: Thresholds) -> Iterator[WordGuess]:
+    """Without words of an address that no number speaks for.
+
+    A word is only taken for the number of a flat beside a number or a street. In Hindi, which the classifier was never
+    shown, whole clauses look like streets to it, so there a street needs a number too.
+    """
+    firm = [
+        g
+        for g in sure
+        if has_digit(view.text[g.start : g.end]) or (g.label == "STREET_NAME" and view.kind != "romanized")
+    ]
+    for guess in sure:
+        needs_number = guess.label in _NUMBERS or (guess.label == "STREET_NAME" and view.kind == "romanized")
+        beside = any(_gap(guess, other) <= thresholds.place_reach for other in _beside_in(firm, guess))
+        if not needs_number or beside or has_digit(view.text[guess.start : guess.end]):
+            yield guess
 
 
 def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: bool) -> Iterator[Entity]:
@@ -141,7 +166,7 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
         else:
             groups.append([guess])
     for group in groups:
-        if any(g.start in sure for g in group):
+        if any(g.start in sure for g in group) and not all(view.lower[g.start : g.end] in _MAKERS for g in group):
             best = max(group, key=lambda g: g.score)
             yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
 

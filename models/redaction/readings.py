@@ -17,6 +17,8 @@ def views_of(text: str, context: RedactionContext) -> Iterator[View]:
     yield views.original(text)
     if (folded := views.folded(text)) is not None:
         yield folded
+    if (disguised := views.disguised(text)) is not None:
+        yield disguised
     if context.source is TextSource.OCR:
         if (print_read := views.print_read(text)) is not None:
             yield print_read

@@ -24,6 +24,15 @@ _SURE_BEFORE = 3
 
 _LONGEST_GARBLE = 5
 _JOINED_WITHIN = 3
+HESITATIONS = frozenset(
+    """yes yeah yep okay ok right um uh hm hmm er sí eso vale bueno ja genau ähm äh hm oui euh eh voilà haan haanji हाँ
+    हां जी sim""".split()
+)
+"""What people say between the digits of a number, in every language; none of them is a digit."""
+
+_MIN_SAID = 2
+"""Numbers said in a row after which "yes" or "okay" is no answer but a breath between two of them."""
+
 _OPENINGS = frozenset({("area", "code"), ("open", "bracket"), ("open", "parenthesis")})
 """Pairs of words that may stand before the first digits."""
 
@@ -146,7 +155,7 @@ class NumberReader:
                 groups.scale(self._words.lexicon.scales[token.text])
                 at += 1
                 end = at
-            elif self._joins(at, high, bool(groups.parts)):
+            elif self._joins(at, high, groups):
                 groups.sign(self._separator(at))
                 at += 1
             elif groups.singles >= _SURE_BEFORE and self._garbled(at, high):
@@ -181,14 +190,14 @@ class NumberReader:
         written = [t.text for t in self._words.tokens[first:end] if t.text.isdigit()]
         return all(len(w) == 4 and w[:2] in ("19", "20") for w in written)
 
-    def _joins(self, at: int, high: int, begun: bool) -> bool:
+    def _joins(self, at: int, high: int, groups: _Groups) -> bool:
         """Whether the token may stand inside a run of numbers (or, for plus and brackets, open one)."""
         token = self._words.tokens[at]
         if at + 1 >= high:
             return False
         following = self._words.tokens[at + 1]
         continues = self._is_number(following) or following.text in self._words.lexicon.repeats
-        if not begun:
+        if not groups.parts:
             before = self._words.tokens[at - 1].text if at else ""
             opens = self._words.sign(token) == "+" or token.text == "(" or (before, token.text) in _OPENINGS
             return (continues and opens) or (
@@ -196,7 +205,7 @@ class NumberReader:
                 and at + 2 < high
                 and self._is_number(self._words.tokens[at + 2])
             )
-        if self._lies_between(at, high):
+        if self._lies_between(at, high, dictating=groups.said >= _MIN_SAID):
             return True
         if token.text == "," and following.start == token.end:
             return False  # thousands: 10,000,000
@@ -206,14 +215,15 @@ class NumberReader:
             )
         return continues and (token.text in self._words.lexicon.joiners or self._words.sign(token) in (".", "-", "/"))
 
-    def _lies_between(self, at: int, high: int) -> bool:
+    def _lies_between(self, at: int, high: int, *, dictating: bool) -> bool:
         """Whether words that belong to no number, and nothing else, stand from here to the next one."""
         for index in range(at, min(at + _JOINED_WITHIN + 1, high)):
             token = self._words.tokens[index]
             if index > at and self._is_number(token):
                 return index > at + 1 or token.text not in HOMOPHONES
             comma = token.text == "," and index + 1 < high and self._words.tokens[index + 1].start > token.end
-            if not (comma or token.text in _BRACKETS or token.text in self._words.lexicon.joiners):
+            hesitates = dictating and token.text in HESITATIONS
+            if not (comma or hesitates or token.text in _BRACKETS or token.text in self._words.lexicon.joiners):
                 return False
         return False
 

@@ -14,6 +14,11 @@ _MIN_SPELLED = 3
 _SURE_LETTERS = 3
 """Letters before or behind a word that only sounds like one ("are", "why") that make it one, if more letters follow."""
 
+_NUMBERS = frozenset({"dictated", "digits"})
+_DIGITS_BEHIND_A_LETTER = range(6, 10)
+_DIGITS_BEFORE_A_LETTER = range(7, 9)
+_LETTERS_AND_WORDS = frozenset("a e i o u y à é".split())
+
 _BETWEEN_LETTERS = frozenset(
     {"-", ",", ".", "space", "dash", "double", "capital", "hyphen", "apostrophe", "then", "and", "uh", "um", "doble"}
 )
@@ -37,10 +42,32 @@ class RunReader:
             if stretch is None:
                 at += 1
                 continue
+            if stretch.kind in _NUMBERS:
+                stretch = self._with_letters(stretch, found[-1].last if found else low, bound)
             if stretch.kind:
                 found.append(stretch)
             at = stretch.last
         return found
+
+    def _with_letters(self, run: Stretch, low: int, high: int) -> Stretch:
+        """The run with the one letter that documents have before or behind their digits: "alpha one two ...".
+
+        Letters of their own that are words too ("a", "y") do not count.
+        """
+        tokens = self._words.tokens
+        if tokens[run.first].text.isdigit() or not run.form.isdigit():
+            return run
+        first, last, form = run.first, run.last, run.form
+        if len(form) in _DIGITS_BEHIND_A_LETTER and first > low and (letter := self._check_letter(tokens[first - 1])):
+            first, form = first - 1, letter + form
+        if len(run.form) in _DIGITS_BEFORE_A_LETTER and last < high and (letter := self._check_letter(tokens[last])):
+            goes_on = last + 1 < high and self._words.atom(tokens[last + 1])
+            last, form = (last, form) if goes_on else (last + 1, form + letter)
+        return Stretch(first, last, form.upper(), run.kind)
+
+    def _check_letter(self, token: Token) -> str:
+        letter = self._words.letter(token) or self._phonetic(token)
+        return "" if token.text in _LETTERS_AND_WORDS else letter
 
     def _spelled(self, first: int, high: int) -> Stretch | None:
         """A run of single letters, short pieces of letters and alphabet words, digits among them allowed."""

@@ -81,6 +81,11 @@ class ViewBuilder:
         self._starts.extend([start] * len(piece))
         self._ends.extend([end] * len(piece))
 
+    def stretch_to(self, end: int) -> None:
+        """Let the last character stand for what follows it as well, up to ``end``: marks that show nothing alone."""
+        if self._ends:
+            self._ends[-1] = end
+
     @property
     def length(self) -> int:
         """Characters so far."""
@@ -108,7 +113,7 @@ def _fold(char: str) -> str:
     if char in _LOOKS_LATIN:
         return _LOOKS_LATIN[char]
     category = unicodedata.category(char)
-    if category == "Cf" or char in "\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe0f":
+    if category == "Cf" or char in "\u034f\u115f\u1160\u17b4\u17b5\u20e3\u3164\ufe0f":
         return ""
     digit = unicodedata.digit(char, None)
     if digit is not None:
@@ -127,7 +132,10 @@ def folded(text: str) -> View | None:
     for index, char in enumerate(text):
         plain = char if char < "\x80" else _fold(char)
         changed = changed or plain != char
-        builder.put(plain, index, index + 1)
+        if plain:
+            builder.put(plain, index, index + 1)
+        else:
+            builder.stretch_to(index + 1)
     return builder.build("folded") if changed else None
 
 
@@ -153,6 +161,33 @@ def print_read(text: str) -> View | None:
         if match.group() != char:
             edits.append((match.start(), match.end(), char))
     edits += [(m.start(), m.end(), m.group().translate(_MISREAD_DIGITS)) for m in _DIGIT_LIKE.finditer(text)]
+    return _edited(text, edits)
+
+
+_BRACKETED = re.compile(
+    r"\s?[\[({<]\s?(?:(?P<at>at|@|arroba|aro+bas?e?|ät)|(?P<dot>dot|punkt|punto|point|ponto|\.))\s?[\])}>]\s?",
+    re.IGNORECASE,
+)
+"""Signs of an address that people hide from machines: "jo (at) acme [dot] org"."""
+
+_LETTERED = re.compile(r"(?<![\w+(])[+(]{0,2}[\dOoIl](?:[ ().-]{0,2}[\dOoIl]){6,18}(?![\w])")
+_GROUP = re.compile(r"[\dOoIl]+")
+_LETTER = re.compile("[OoIl]")
+
+
+def disguised(text: str) -> View | None:
+    """What people write so that machines miss it: signs in brackets, letters for digits; None where there is none."""
+    edits = [(m.start(), m.end(), "@" if m["at"] else ".") for m in _BRACKETED.finditer(text)]
+    for match in _LETTERED.finditer(text):
+        groups = _GROUP.findall(match.group())
+        letters, digits = len(_LETTER.findall(match.group())), len(_DIGIT.findall(match.group()))
+        if letters and digits >= 2 * letters and all(_DIGIT.search(group) for group in groups):
+            edits.append((match.start(), match.end(), match.group().translate(_MISREAD_DIGITS)))
+    return _edited(text, edits)
+
+
+def _edited(text: str, edits: list[tuple[int, int, str]]) -> View | None:
+    """The text with these stretches replaced, or None where there are none; of two that overlap the first counts."""
     if not edits:
         return None
     builder, at = ViewBuilder(), 0

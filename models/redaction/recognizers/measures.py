@@ -14,14 +14,14 @@ _UNIT_AFTER = re.compile(
     r"\s{0,2}(?:m3|m\^3|m³|cubic|cubics|kubik|k?wh|mwh|kw\b|kilowatts?|kilometres?|kilometers?|km\b|kg\b|kilos?|grams?|mg\b|ml\b"
     r"|lit(?:er|re)s?|gallons?|l\b|feet|foot|ft\b|inch|met(?:er|re)s?\b(?! number)|miles?|%|percent|per cent|degrees?|°"
     r"|usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence|hours?|hrs?\b|minutes?|mins?\b|seconds?"
-    r"|days?|weeks?|months?|years?|nights?|people|persons?|guests?|times|units?|pieces?|pulses|psi|bar\b|volts?|amps?)",
+    r"|days?|weeks?|months?|years?|nights?|people|persons?|guests?|times|units?|pieces?|pulses|psi|m?bar\b|volts?|amps?|k?hz\b|rpm\b|kpa\b|(?-i:[hkM]?Pa)\b)",
     re.IGNORECASE,
 )
 _MONEY_BEFORE = re.compile(r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|rs\.?))\s{0,2}$", re.IGNORECASE)
 
 _CUES = re.compile(
     r"(?<![^\W_])(?:"
-    r"(?P<harmless>meters?|metres?|readings?|reads?|index|display(?:s|ed)?|shows?|shown|serial|site|order|"
+    r"(?P<harmless>sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|item|produkt|meters?|metres?|readings?|reads?|index|display(?:s|ed)?|shows?|shown|serial|site|order|"
     r"invoice|ticket|model|part|version|build|job|batch|total|amount|sum|balance|price|cost|costs|paid|consumption|usage|"
     r"z[aä]hlerstand|z[aä]hler|contador|lectura|compteur|relev[eé]|मीटर|रीडिंग)"
     r"|(?P<personal>phone|tel|telephone|call|calls|text|sms|mobile|cell|fax|whatsapp|contact|reach|ring|dial|number is|"

@@ -28,6 +28,13 @@ SSN = PatternRecognizer(
         Pattern(re.compile(r"(?<![\w.-])\d{3}([ .])\d{2}\1\d{4}(?![\w-])"), 0.6, name="spaces"),
         Pattern(re.compile(r"(?<![\w.+-])\d{3}[ -]?\d{2}[ -]?\d{4}(?![\w-]|\.\d)"), 0.2, name="plain"),
         Pattern(
+            re.compile(r"(?<!\w)SSN[#: ]?(?P<value>-?\d{4,12})(?!\w)", re.IGNORECASE),
+            0.85,
+            group="value",
+            name="prefixed",
+            hints=("ssn",),
+        ),
+        Pattern(
             re.compile(
                 r"(?<![^\W_])last (?:four|4)(?: digits| numbers)?(?: (?:of|on|for|from))?"
                 r"(?: (?:my|your|his|her|the|is|are|were|social|security|ssn|number))?"
