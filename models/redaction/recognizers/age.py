@@ -1,4 +1,4 @@
-"""Ages over 89, as they are said and written in six languages.
+"""Ages over 89, as they are said and written in seven languages.
 
 Over 89 there are so few people in a place that the age is a name (HIPAA, safe harbour). Must NOT match: temperatures,
 percentages, ages up to 89, years of a guarantee ("95 years of experience").
