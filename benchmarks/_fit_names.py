@@ -23,6 +23,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks._harmless import COMPANIES, HARMLESS
+from benchmarks._harmless_hindi import LEARNED_HINDI
 from benchmarks._sets import PERSONS, read_labelled
 from models.redaction.gazetteer import LANGUAGES, WEIGHTS_NAME, Gazetteer, frequencies, load_gazetteer, read_people
 from models.redaction.name_head import HEAD_FILE, Floats, NameHead, features
@@ -100,7 +101,7 @@ def read_sentences(folder: Path, source: NameSource, chance: random.Random) -> I
             for number in range(FILLINGS if names else HARMLESS_READINGS):
                 text, spans = filled(frame if number % 2 == 0 else source.with_typos(frame), language, source, chance)
                 yield Text(path.stem, text, spans, language, 1.0 if names else HARMLESS_WEIGHT / HARMLESS_READINGS)
-    for language, line in (*HARMLESS, *COMPANIES):
+    for language, line in (*HARMLESS, *COMPANIES, *LEARNED_HINDI):
         yield Text("harmless", _latin(line), (), language, HARMLESS_WEIGHT)
 
 

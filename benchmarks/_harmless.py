@@ -23,8 +23,8 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             The meter is in the basement behind the blue door.
             My manager asked for a photo of the register before Friday.
             Can I bring my dog to the Grand Plaza Hotel in July?
-            What is the interest rate of the Gold Saver account?
-            I want to book a table for four at seven thirty on Saturday.
+            Which rate does the Gold Saver account pay?
+            Four of us would like to eat on Saturday, around seven thirty.
             Hello, thanks for calling Northern Water, how can I help?
             Good morning, is this the support desk of Acme Utilities?
             Dear customer, your invoice of 12 March is attached.
@@ -33,10 +33,10 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             Chicago beat Boston by three points on Sunday.
             The new Pixel has a better camera than the Galaxy.
             how do i reset my password on the app
-            can you tell me the opening hours for tomorrow
+            are you open tomorrow and until when
             my reading is four eight two one seven and the meter is digital
             the pump makes a loud noise since last night
-            i need a double room with a view of the sea
+            two beds please and windows to the sea
             Rose bushes along the fence hide the hydrant.
             Mark the box on page two and sign below.
             Will the art museum be open in May or June?
@@ -82,7 +82,7 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             El contador de agua marca 04821,7 metros cúbicos.
             Estoy en la estación de bombeo del Parque Norte.
             La lectura se hará el lunes entre las ocho y las diez.
-            El Tribunal Supremo desestimó el recurso en octubre.
+            El juzgado archivó la denuncia en octubre.
             La empresa instaló una válvula nueva en el sótano.
             ¿Puedo reservar una mesa para cuatro el sábado?
             El Gobierno español firmó el acuerdo en Ginebra.
@@ -97,7 +97,7 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             Le compteur d'eau indique 04821,7 mètres cubes.
             Je suis à la station de pompage du Parc Nord.
             Le relevé aura lieu lundi entre huit et dix heures.
-            La Cour de cassation a rejeté le pourvoi en octobre.
+            Le tribunal a classé la plainte en octobre.
             La société a posé une vanne neuve dans la cave.
             Le Gouvernement français a signé l'accord à Genève.
             Veuillez envoyer une photo du registre avant vendredi.

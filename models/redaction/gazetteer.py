@@ -6,7 +6,7 @@ A name alone says little ("Mark", "Rose", "Berg", "Asha"); how much rarer the sa
 What follows from it is judged by ``name_head``.
 
 Hindi is looked up in Latin letters, in which a name has many spellings (Aditya, Aadity, Adithya), so names from South
-Asia are kept a second time by how they sound.
+Asia are kept a second time by how they sound, and so are plain Hindi words (paani, pani; accha, achchha).
 """
 
 from __future__ import annotations
@@ -25,18 +25,23 @@ import numpy as np
 import numpy.typing as npt
 
 from models import weights
+from models.redaction.plain_hindi import PLAIN_HINDI
 from models.redaction.romanize import romanize_word
 
 WEIGHTS_NAME = "name-lists"
 LANGUAGES = ("en", "de", "es", "fr", "hi")
-COLUMNS = ("given", "surname", *LANGUAGES, "sound_given", "sound_surname")
+COLUMNS = ("given", "surname", *LANGUAGES, "sound_given", "sound_surname", "sound_hi")
 """What a row says of a word: logarithms of counts or frequencies, 0..255."""
 
 FIRST_FREQUENCY = COLUMNS.index(LANGUAGES[0])
 _FIRST_SOUND = COLUMNS.index("sound_given")
-_COMPILED_FILE = "name_table_v3.npz"
+_COMPILED_FILE = "name_table_v4.npz"
 
 _LEAST_PEOPLE = 2
+_FEW_PEOPLE = 20
+_PLAIN_FREQUENCY = 28 * 5.8
+"""Of the words of ``PLAIN_HINDI``, as ``frequencies`` counts: as common as words that are hardly ever names."""
+_D, _FLAPPED_D, _FLAPPED_D_COMPOSED = "\u0921", "\u0921\u093c", "\u095c"
 _REMEMBERED_WORDS = 16_384
 _SOUTH_ASIA = frozenset(("Indian", "Pakistani", "Nepalese", "Bangladeshi", "Sri Lankan"))
 _PARTICLES = frozenset(
@@ -51,7 +56,8 @@ _POSSESSIVE = re.compile(r"(?:['\u2019]s?|s)$")
 _SOUNDS = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
-        (r"(?<=.{3})a$", ""), (r"aa+", "a"), (r"ee+|y(?![aeiou])|ii+", "i"), (r"oo+|uu+", "u"), (r"w", "v"),
+        (r"(?<=.{3})a$", ""), (r"c+h", "ch"), (r"aa+", "a"), (r"[ae]h[ae]?", "eh"),
+        (r"ee+|y(?![aeiou])|ii+", "i"), (r"oo+|uu+", "u"), (r"w", "v"),
         (r"c(?!h)", "k"), (r"q", "k"), (r"ph", "f"), (r"([bcdgjkpt])h", r"\1"), (r"sh", "s"), (r"z", "j"),
         (r"x", "ks"), (r"(.)\1+", r"\1"),
     )
@@ -144,6 +150,7 @@ def compile_lists(folder: Path, target: Path) -> None:
     _put(table, "sound_surname", {w: 16 * math.log2(1 + n) for w, n in sounds_surname.items() if n >= _LEAST_PEOPLE})
     for language in LANGUAGES:
         _put(table, language, frequencies(folder / f"small_{language}.msgpack.gz", language))
+    _put(table, "sound_hi", _sounds_of_hindi(folder / "small_hi.msgpack.gz", sounds_given + sounds_surname))
     rows: dict[int, list[int]] = {}
     for spelled, row in table.items():
         word = spelled.casefold()
@@ -201,17 +208,43 @@ def _people(path: Path) -> tuple[_Counts, _Counts, _Counts, _Counts]:
     return given, surnames, sounds_given, sounds_surname
 
 
+def _sounds_of_hindi(path: Path, names: _Counts) -> dict[str, float]:
+    """Common Hindi words by their sound, in which everyday spellings agree, with the frequency of the commonest.
+
+    Words of ``PLAIN_HINDI`` that sound like a name of many keep the frequency that the list gives them.
+    """
+    words = _words_by_frequency(path)
+    for word in PLAIN_HINDI:
+        if names[_SOUND_MARK + sound_of(romanize_word(word) or word)] <= _FEW_PEOPLE:
+            words[word] = max(_PLAIN_FREQUENCY, words.get(word, 0.0))
+    result: dict[str, float] = {}
+    for word, frequency in words.items():
+        # A flapped d is written with r (kira) or with d (kida).
+        for spelled in {word, word.replace(_FLAPPED_D, _D), word.replace(_FLAPPED_D_COMPOSED, _D)}:
+            sound = _SOUND_MARK + sound_of(romanize_word(spelled) or spelled)
+            result[sound] = max(frequency, result.get(sound, 0.0))
+    return result
+
+
 def frequencies(path: Path, language: str) -> dict[str, float]:
     """Common words with the logarithm of their frequency, 28 a power of ten from one in a thousand million.
 
     Hindi ones are written in Latin letters.
     """
+    result: dict[str, float] = {}
+    for word, frequency in _words_by_frequency(path).items():
+        latin = romanize_word(word) if language == "hi" else word
+        result.setdefault(latin or word, frequency)
+    return result
+
+
+def _words_by_frequency(path: Path) -> dict[str, float]:
+    """The words of a list, the most common first, as they are written."""
     import msgpack
 
     levels = msgpack.unpackb(gzip.decompress(path.read_bytes()))
     result: dict[str, float] = {}
     for centibels, words in enumerate(levels[1:]):  # the first element is a header
         for word in words:
-            latin = romanize_word(word) if language == "hi" else word
-            result.setdefault(latin or word, 28 * (9 - centibels / 100))
+            result.setdefault(word, 28 * (9 - centibels / 100))
     return result

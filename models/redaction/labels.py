@@ -109,7 +109,9 @@ class Thresholds:
 def entities_of(
     view: View, guesses: list[WordGuess], thresholds: Thresholds, *, heard: bool = False
 ) -> Iterator[Entity]:
-    """Entities with offsets in the view that the classifier read; ``heard`` says that the text was spoken."""
+    """Entities with offsets in the view that the classifier read; ``heard`` says that the text was spoken,
+    or is written as if it were.
+    """
     yield from _names(view, guesses, thresholds, heard)
     sure = [
         g

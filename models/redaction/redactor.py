@@ -170,7 +170,8 @@ class LocalRedactor:
 
 def _judged(reading: View, guesses: list[WordGuess], rules: Rules, context: RedactionContext) -> Iterator[Sighting]:
     """What the classifier found."""
-    heard = context.source is TextSource.SPEECH
+    # Hindi in Latin letters is mostly written without capitals and spelled as it sounds: as speech is.
+    heard = context.source is TextSource.SPEECH or context.language == "hi"
     found = entities_of(reading, guesses, rules.thresholds, heard=heard)
     return (Sighting(reading, None, entity) for entity in found)
 

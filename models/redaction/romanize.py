@@ -24,7 +24,8 @@ _NUKTA = {"k": "q", "kh": "kh", "g": "gh", "j": "z", "d": "r", "dh": "rh", "ph":
 _VOWELS = dict(zip("अआइईउऊऋएऐओऔऑऍ", "a aa i ee u oo ri e ai o au o e".split(), strict=True))
 _SIGNS = dict(zip("ािीुूृेैोौॉॅ", "a i i u u ri e ai o au o e".split(), strict=True))
 _WORD = re.compile(r"[\u0900-\u097f\u200c\u200d]+")
-_INNER_SCHWA = re.compile(r"(?<=[aeiou][bcdfghjklmnpqrstvyz])A(?=[bcdfghjklmnpqrstvyz]h?[aeiou])")
+_INNER_SCHWA = re.compile(r"([aeiouA]h?[bcdfghjklmnpqrstvyz])A(?=h?[bcdfghjklmnpqrstvyz][aeiouA])")
+"""In a word that is read backwards, as it is the last of two that may fall (nikAlAna, nikalna)."""
 
 
 @lru_cache(maxsize=8192)
@@ -50,7 +51,7 @@ def romanize_word(word: str) -> str:
             pending = False
         elif unicodedata.digit(char, None) is not None:
             pieces.append(str(unicodedata.digit(char)))
-    return _INNER_SCHWA.sub("", "".join(pieces)).lower() if pieces else ""
+    return _INNER_SCHWA.sub(r"\1", "".join(pieces)[::-1])[::-1].lower()
 
 
 def romanized(text: str) -> View | None:

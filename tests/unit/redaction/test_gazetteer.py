@@ -52,14 +52,16 @@ def gazetteer(tmp_path_factory: pytest.TempPathFactory) -> Gazetteer:
 @pytest.mark.parametrize(
     ("word", "columns"),
     [
-        ("Anna", {"given"}),
+        ("Anna", {"given", "sound_hi"}),  # to come sounds like it
         ("Groß", {"surname"}),
         ("berg", {"surname", "de"}),
         ("Bergs", {"surname"}),  # a genitive
         ("Anna's", {"given"}),
         ("the", {"en"}),
         ("Straße", {"de"}),  # the lists write ss
-        ("meetar", set()),
+        ("mitar", {"hi", "sound_hi"}),
+        ("meetar", {"sound_hi"}),  # another spelling of it
+        ("chhattees", {"sound_hi"}),  # thirty-six, which the lists leave out
         ("Aadity", {"sound_given"}),  # another spelling of Aditya, as Hindi is romanized
         ("der", set()),  # a particle is no name
         ("Once", set()),  # one person alone
