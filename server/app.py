@@ -291,7 +291,7 @@ def _policies(path: Path | None) -> str:
     if path is None:
         return ""
     text = read_policy_text(path)
-    parse_policies(text)
+    parse_policies(text, str(path))
     return text
 
 

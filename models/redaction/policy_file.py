@@ -13,8 +13,10 @@ from models.redaction.custom import CustomRecognizer, context_words, failed_exam
 from models.redaction.merge import TYPES
 from models.redaction.operators import MASKABLE, MAX_SHOWN, Operator, Treatment
 from models.redaction.policy import STRICT, AllowList, Policies, RedactionPolicy
+from models.redaction.policy_problems import problems
 
 MAX_FILE_BYTES: Final = 1024 * 1024
+TWICE: Final = "a key is there twice"
 
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,20}(_[A-Z]{2,20}){0,2}$")]
 Phrase = Annotated[str, StringConstraints(min_length=2, max_length=100, strip_whitespace=True)]
@@ -103,7 +105,8 @@ class PolicyFile(_Part):
             own = {r.entity for r in (*self.default.recognizers, *part.recognizers)}
             used = {*(part.entities or ()), *part.operators, *part.thresholds}
             if unknown := sorted(used - TYPES - own):
-                raise ValueError(f"{name} names types that nothing finds: {', '.join(unknown)}")
+                known = ", ".join(sorted(TYPES | own))
+                raise ValueError(f"{name} names types that nothing finds: {', '.join(unknown)}; there are {known}")
         return self
 
 
@@ -113,7 +116,7 @@ def load_policies(path: Path | None) -> Policies:
     Raises:
         InvalidInput: POLICY_INVALID, with every place that is wrong.
     """
-    return STRICT if path is None else parse_policies(read_policy_text(path))
+    return STRICT if path is None else parse_policies(read_policy_text(path), str(path))
 
 
 def read_policy_text(path: Path) -> str:
@@ -126,32 +129,46 @@ def read_policy_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
-            raise _invalid(f"The policy file has more than {MAX_FILE_BYTES} bytes.")
+            raise _invalid(f"The policy file {path} has more than {MAX_FILE_BYTES} bytes.")
         return content.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise _invalid(f"The policy file cannot be read ({type(exc).__name__}).") from None
+    except OSError as exc:
+        raise _invalid(f"The policy file {path} cannot be read: {exc.strerror}.") from None
+    except UnicodeDecodeError:
+        raise _invalid(f"The policy file {path} cannot be read: it is not UTF-8.") from None
 
 
-def parse_policies(text: str) -> Policies:
+def parse_policies(text: str, file: str = "") -> Policies:
     """Policies from the text of a file; the strict defaults from an empty one.
+
+    Args:
+        text: YAML.
+        file: Where it came from, for the message.
 
     Raises:
         InvalidInput: POLICY_INVALID, with every place that is wrong.
     """
+    named = f"The policy file {file}".rstrip()
     try:
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader that also refuses repeated keys
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None else ""
-        raise _invalid(f"The policy file is no YAML{where}.") from None
+        why = f": {TWICE}" if getattr(error, "problem", "") == TWICE else ""
+        raise _invalid(f"{named} is no YAML{where}{why}.") from None
     try:
-        file = PolicyFile.model_validate({} if content is None else content)
+        whole = PolicyFile.model_validate({} if content is None else content)
+        default = _policy(whole.default, "default", RedactionPolicy())
+        clients = {name: _policy(part, f"clients.{name}", default) for name, part in whole.clients.items()}
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        lines = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in found]
-        raise _invalid("The policy file does not fit. " + "; ".join(lines) + ".") from None
-    default = _policy(file.default, "default", RedactionPolicy())
-    return Policies(default, {name: _policy(part, f"clients.{name}", default) for name, part in file.clients.items()})
+        raise _invalid(f"{named} does not fit: {problems(error, text, _OPTIONS)}.") from None
+    except InvalidInput as error:
+        raise _invalid(f"{named} does not fit: {error.message}") from None
+    return Policies(default, clients)
+
+
+_OPTIONS: Final = {"": [*PolicyFile.model_fields], "part": [*PolicyPart.model_fields]} | {
+    "recognizer": [*RecognizerPart.model_fields]
+}
 
 
 def _policy(part: PolicyPart, path: str, base: RedactionPolicy) -> RedactionPolicy:
@@ -160,8 +177,7 @@ def _policy(part: PolicyPart, path: str, base: RedactionPolicy) -> RedactionPoli
         try:
             built.append(recognizer.build())
         except InvalidInput as error:
-            where = f"{path}.recognizers.{recognizer.name}"
-            raise _invalid(f"The policy file does not fit. {where}: {error.message}") from None
+            raise InvalidInput(f"{path}.recognizers.{recognizer.name}: {error.message}") from None
     operators = {label: _treatment(label, operator) for label, operator in part.operators.items()}
     return RedactionPolicy(
         entities=base.entities if part.entities is None else frozenset(part.entities),
@@ -189,5 +205,5 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _value in node.value]
         if len(keys) != len(set(map(str, keys))):
-            raise yaml.constructor.ConstructorError(None, None, "a key is there twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, TWICE, node.start_mark)
         return super().construct_mapping(node, deep)

@@ -161,22 +161,36 @@ def test_pieces_carry_what_the_policy_writes() -> None:
 @pytest.mark.parametrize(
     ("policies", "place"),
     [
-        ("default: {operator: {}}", "default.operator"),
-        ("default: {operators: {NAME: burn}}", "default.operators.NAME"),
+        ("default: {operator: {}}", "default.operator: is no option; there are entities, operators, thresholds,"),
+        (
+            "default:\n  operators:\n    NAME: tag\n    CC: burn",
+            "line 4, default.operators.CC: must be tag, mask, hash, keep or {mask: 0} to {mask: 4}.",
+        ),
         ("default: {operators: {NAME: {mask: 4}}}", "NAME can only be masked whole"),
-        ("default: {operators: {CC: {mask: 9}}}", "default.operators.CC"),
-        ("default: {thresholds: {NAME: 2}}", "default.thresholds.NAME"),
-        ("default: {entities: [NAEM]}", "default names types that nothing finds: NAEM"),
-        ("clients: {acme: {allow: [x]}}", "clients.acme.allow.0"),
-        ("[]", "file: Input should be"),
-        ("false", "file: Input should be"),
-        ("default: false", "default: Input should be"),
+        ("default: {operators: {CC: {mask: 9}}}", "default.operators.CC: must be tag, mask, hash"),
+        ("default: {operators: {name: tag}}", "default.operators.name: must be a type in capital letters"),
+        ("policies: {}", "line 1, policies: is no option; there are default, clients."),
+        ("default: {thresholds: {NAME: 2}}", "default.thresholds.NAME: must be a number above 0, at most 1"),
+        (
+            "default: {entities: [NAEM]}",
+            "default names types that nothing finds: NAEM; there are ACCOUNT, ADDRESS, AGE,",
+        ),
+        ("clients: {acme: {allow: [x]}}", "clients.acme.allow.0: must have at least 2 characters"),
+        ("[]", "does not fit: must be a mapping."),
+        ("false", "does not fit: must be a mapping."),
+        ("default: false", "default: must be a mapping"),
         ("default: [", "no YAML in line"),
-        ("default: {}\ndefault: {}", "no YAML in line 1"),
+        ("default: {}\ndefault: {}", "no YAML in line 1: a key is there twice."),
         ("default:" + BADGE.replace("RB is a department", "RB-9999"), "default.recognizers.badge: An example"),
         ("default:" + BADGE.replace("RB-1234", "RB"), "match[0] is not found"),
-        ("default:" + BADGE.replace("      match: [my badge is RB-1234]\n", ""), "default.recognizers.0.match"),
-        ("default:" + BADGE.replace("[RB is a department, RB-12345]", "[]"), "default.recognizers.0.no_match"),
+        (
+            "default:" + BADGE.replace("      match: [my badge is RB-1234]\n", ""),
+            "default.recognizers.0.match: must be there",
+        ),
+        (
+            "default:" + BADGE.replace("[RB is a department, RB-12345]", "[]"),
+            "default.recognizers.0.no_match: must have at least 1 entry",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place(policies: str, place: str) -> None:
@@ -217,12 +231,15 @@ def test_signs_in_classes_and_escapes_are_no_repeats(pattern: str) -> None:
 def test_files(tmp_path: Path) -> None:
     assert load_policies(None).of("anyone").leaves_nothing
     path = tmp_path / "policy.yaml"
-    with pytest.raises(InvalidInput, match="cannot be read"):
+    with pytest.raises(InvalidInput, match=r"policy.yaml cannot be read: No such file or directory\."):
+        load_policies(path)
+    path.write_text("clients: {acme: {operators: {NAME: burn}}}")
+    with pytest.raises(InvalidInput, match=r"policy.yaml does not fit: line 1, clients.acme.operators.NAME: must be"):
         load_policies(path)
     path.write_text("clients: {acme: {operators: {NAME: keep}}}")
     assert not load_policies(path).of("acme").leaves_nothing
     path.write_bytes(b"\xff")
-    with pytest.raises(InvalidInput, match="cannot be read"):
+    with pytest.raises(InvalidInput, match="cannot be read: it is not UTF-8"):
         load_policies(path)
 
 
