@@ -30,6 +30,10 @@ _DATE_TIME = re.compile(
 )
 
 
+DAY = re.compile(rf"(?<!\d){_DAY}(?!\d)")
+"""A whole date with its year, in digits."""
+
+
 def is_date_time(text: str) -> bool:
     """Whether this is nothing but a day with a time ("12.05.2024 14.30", "20240512 143022"), or some days in a row."""
     return _DATE_TIME.fullmatch(text) is not None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import phonenumbers
 
-from models.redaction.clock import is_date_time
+from models.redaction.clock import DAY, is_date_time
 from models.redaction.recognizers.base import digits_of, has_digit, near, words
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.types import RedactionContext
@@ -79,6 +79,19 @@ _LOCAL_DIGITS = 7
 _AREA_CODE_DIGITS = 10
 
 
+def _candidates(text: str) -> Iterator[re.Match[str]]:
+    """Digits that may be a telephone number; those around a date are looked at without it."""
+    for match in _CANDIDATE.finditer(text):
+        start = match.start()
+        for day in DAY.finditer(text, start, match.end()):
+            yield from _CANDIDATE.finditer(text, start, day.start())
+            start = day.end()
+        if start == match.start():
+            yield match
+        else:
+            yield from _CANDIDATE.finditer(text, start, match.end())
+
+
 class PhoneRecognizer:
     """Candidates by shape, then context, then the numbering plans."""
 
@@ -89,7 +102,7 @@ class PhoneRecognizer:
         """See ``Recognizer``."""
         if not has_digit(view.text):
             return
-        for match in _CANDIDATE.finditer(view.text):
+        for match in _candidates(view.text):
             score = self._score(view, match, context)
             if score:
                 yield Entity("PHONE", match.start(), match.end(), score, self.name)

@@ -21,6 +21,7 @@ from tests.unit.redaction.helpers import found
         "03.11.2025 18 valves were closed",
         "20251103 074510",
         "IN 07:45 OUT 16:20:05",
+        "Qn 2.5 03.11.2025 07:45",
     ],
 )
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
@@ -36,6 +37,8 @@ def test_dates_and_times_stay(text: str, source: TextSource) -> None:
         ("4111111111111111 07:45", [("CC", "4111111111111111")]),
         ("account 77319055 7:45", [("ACCOUNT", "77319055")]),
         ("00:16:3e:5e:6c:07 at 07:45", [("MAC", "00:16:3e:5e:6c:07")]),
+        ("212.555.0187 03.11.2025", [("PHONE", "212.555.0187")]),
+        ("03.11.2025 212.555.0187", [("PHONE", "212.555.0187")]),
         ("06.12.34.56.78", [("PHONE", "06.12.34.56.78")]),
     ],
 )
