@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
 
 from models.errors import InternalError
+from server.cli.talk import command
 from server.cli.talk.client import Audio, Talker, TalkOptions, passing
 from server.interceptors import interceptors
 from server.interceptors.errors import to_status
@@ -89,6 +91,28 @@ async def test_a_talk_over_three_servers_gives_every_final_once(desk: Desk) -> N
     assert talker.connections >= 3
     assert set(listener.breaks) <= {"UNAVAILABLE", "CANCELLED", "STREAM_IN_USE", "INTERNAL"}
     assert audio.held == b""
+
+
+async def test_the_command_streams_a_file_and_collects_its_finals(desk: Desk) -> None:
+    screen, options = command.Screen(terminal=False), TalkOptions(desk.config.session_id)
+    async with asyncio.timeout(30), served(desk) as port:
+        pcm = (speech(1.0) + quiet(0.5)) * 2
+        await command._talk(f"127.0.0.1:{port}", options, pcm, screen, fast=True)
+    assert [line.utterance for line in screen.lines] == [0, 1]
+
+
+async def test_a_source_that_breaks_ends_the_talk_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        buffer = property(lambda self: self)
+
+        def read(self, _size: int) -> bytes:
+            raise OSError("The microphone is gone.")
+
+    monkeypatch.setattr(sys, "stdin", Broken())
+    screen, options = command.Screen(terminal=False), TalkOptions(desk.config.session_id)
+    async with asyncio.timeout(30), served(desk) as port:
+        with pytest.raises(OSError, match="microphone"):
+            await command._talk(f"127.0.0.1:{port}", options, None, screen, fast=True)
 
 
 async def test_what_no_attempt_can_mend_is_raised_at_once(desk: Desk) -> None:
