@@ -1,8 +1,8 @@
 """Numbers that are dictated digit by digit, and what recognition makes of a spelled word: one word in capitals.
 
 Nobody says a quantity as "two seven three one eight" or "2, 7, 3, 1, 8", so such a number is a code that leads to
-someone whatever stands around it. Must NOT match: readings ("the meter shows four eight two one"), rooms, gates, counting up,
-abbreviations, texts that are in capitals throughout.
+someone whatever stands around it. Must NOT match: readings ("the meter shows four eight two one"), rooms, gates,
+counting up, abbreviations, texts that are in capitals throughout.
 """
 
 from __future__ import annotations
