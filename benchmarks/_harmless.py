@@ -24,7 +24,7 @@ HARMLESS: tuple[tuple[str, str], ...] = tuple(
             My manager asked for a photo of the register before Friday.
             Can I bring my dog to the Grand Plaza Hotel in July?
             Which rate does the Gold Saver account pay?
-            Four of us would like to eat on Saturday, around seven thirty.
+            Supper for four on Saturday, seven thirty if that suits.
             Hello, thanks for calling Northern Water, how can I help?
             Good morning, is this the support desk of Acme Utilities?
             Dear customer, your invoice of 12 March is attached.

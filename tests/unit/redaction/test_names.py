@@ -74,11 +74,11 @@ def test_few_of_our_names_leak_and_few_of_our_harmless_sentences_are_touched(red
             leaked += not any(e.start <= start and end <= e.end for e in hidden)
     touched = sum(_redacted(redactor, text, language) != text for language, text in UNNAMED)
     assert leaked / total <= 0.1
-    assert touched / len(UNNAMED) <= 0.1
+    assert touched / len(UNNAMED) <= 0.08
 
 
 @pytest.mark.models
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
 def test_few_harmless_sentences_in_hindi_are_touched(redactor: LocalRedactor, source: TextSource) -> None:
     touched = sum(_redacted(redactor, text, language, source) != text for language, text in MEASURED_HINDI)
-    assert touched / len(MEASURED_HINDI) <= 0.15
+    assert touched / len(MEASURED_HINDI) <= 0.12
