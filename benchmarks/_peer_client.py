@@ -40,6 +40,7 @@ async def slot(url: str, chunk_s: float, clips: list[dict[str, Any]]) -> list[di
 
 async def clip(url: str, chunk_s: float, one: dict[str, Any]) -> dict[str, Any]:
     pcm = one["audio"]
+    found: dict[str, Any] = {"first_s": None, "last_s": None, "text": "", "pieces": 0}
     await asyncio.sleep(one["wait_s"])
     async with websockets.connect(url, max_size=None) as socket:
         await socket.recv()  # its configuration
@@ -47,9 +48,12 @@ async def clip(url: str, chunk_s: float, one: dict[str, Any]) -> dict[str, Any]:
         sending = asyncio.create_task(send(socket, pcm, chunk_s, began))
         try:
             async with asyncio.timeout(len(pcm) / BYTES_A_SECOND + PATIENCE_S):
-                return await listen(socket, began)
+                await listen(socket, began, found)
+        except TimeoutError:
+            found["last_s"] = None  # it is not complete
         finally:
             sending.cancel()
+    return found
 
 
 async def send(socket: Any, pcm: bytes, chunk_s: float, began: float) -> None:
@@ -60,18 +64,13 @@ async def send(socket: Any, pcm: bytes, chunk_s: float, began: float) -> None:
     await socket.send(b"")
 
 
-async def listen(socket: Any, began: float) -> dict[str, Any]:
-    found: dict[str, Any] = {"first_s": None, "last_s": None, "text": "", "pieces": 0}
+async def listen(socket: Any, began: float, found: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
-    try:
-        async for message in socket:
-            state = json.loads(message)
-            if state.get("type") == "ready_to_stop":
-                break
-            note(found, state, loop.time() - began)
-    except TimeoutError:
-        found["last_s"] = None
-    return found
+    async for message in socket:
+        state = json.loads(message)
+        if state.get("type") == "ready_to_stop":
+            break
+        note(found, state, loop.time() - began)
 
 
 def note(found: dict[str, Any], state: dict[str, Any], at_s: float) -> None:
