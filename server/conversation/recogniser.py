@@ -174,10 +174,17 @@ class Recogniser:
                     await self._emit(Partial(utterance.number, step.text))
 
     async def _look(self, utterance: Utterance, pause: Pause) -> SpeechStep | None:
-        """Recognise what lies before a pause, as if it were all; given up when somebody speaks on."""
+        """Recognise what lies before a pause, as if it were all; given up when somebody speaks on.
+
+        Raises:
+            Unavailable, Overloaded, DeadlineExceeded: Twice in a row, while the answer was waited for. Where the
+                utterance ends depends on what was said alone, so nothing may be guessed; a resumed stream asks again.
+        """
         step = await self._unless(
             utterance.wait_over(pause), self._ask(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
         )
+        if step is None and pause.asked.is_set() and utterance.pause is pause and not utterance.closed:
+            step = await self._ask(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
         pause.answer(step is not None and step.complete)
         return step
 

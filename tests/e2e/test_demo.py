@@ -74,7 +74,8 @@ def test_the_command_line_asks_the_running_server(server: Server) -> None:
     assert missing.returncode == 1
     assert "[SESSION_NOT_FOUND]" in missing.stderr
     wrong = vestibule("sessions", "show", "nonsense", *at(server))
-    assert "session_id" in wrong.stderr
+    assert wrong.returncode == 2
+    assert "not a valid UUID" in wrong.stderr
 
 
 def at(server: Server) -> tuple[str, str]:

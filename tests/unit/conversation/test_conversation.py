@@ -374,11 +374,19 @@ async def test_half_a_sentence_goes_on_behind_its_pause() -> None:
     assert finals == [SAMPLE_RATE_HZ, int(2.5 * SAMPLE_RATE_HZ), 3 * SAMPLE_RATE_HZ]
 
 
-async def test_a_pause_that_cannot_be_looked_at_is_none() -> None:
+async def test_a_pause_that_cannot_be_looked_at_is_looked_at_again() -> None:
     bench = Bench(gateway=FakeGateway(complete=True), cutter_type=AskingCutter)
     bench.gateway.will("speech_step", Overloaded("Full."))
     await bench.run(chunks(TWICE, 10.0), reply=False)
-    assert [h.finalized_samples for h in bench.stored] == [int(2.5 * SAMPLE_RATE_HZ)]
+    assert [h.finalized_samples for h in bench.stored] == [SAMPLE_RATE_HZ, int(2.5 * SAMPLE_RATE_HZ)]
+
+
+async def test_where_an_utterance_ends_is_never_guessed() -> None:
+    bench = Bench(gateway=FakeGateway(complete=True), cutter_type=AskingCutter)
+    bench.gateway.will("speech_step", Overloaded("Full."), Overloaded("Full."))
+    with pytest.raises(Overloaded):
+        await bench.run(chunks(TWICE, 10.0), reply=False)
+    assert bench.stored == []
 
 
 async def test_a_resumed_stream_is_cut_at_the_same_pauses() -> None:
