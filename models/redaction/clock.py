@@ -13,7 +13,7 @@ from dataclasses import replace
 from models.text import Entity
 
 _HOUR = r"(?:[01]?\d|2[0-4])"
-_CLOCK = re.compile(rf"(?<![\w:.,-]){_HOUR}:[0-5]\d(?::[0-5]\d)?(?:\s?[ap]m)?(?![\w:])", re.IGNORECASE)
+CLOCK = re.compile(rf"(?<![\w:.,-]){_HOUR}:[0-5]\d(?::[0-5]\d)?(?:\s?[ap]m)?(?![\w:])", re.IGNORECASE)
 """A time with colons; MAC and IPv6 addresses have more of them."""
 
 _DAY = (
@@ -23,6 +23,12 @@ _DAY = (
 _TIME = rf"{_HOUR}[.:h][0-5]\d(?:[.:][0-5]\d)?"
 _BEHIND = rf"(?:\s{{0,2}}[-–,T]?\s{{0,2}}(?:{_DAY}|{_TIME}|\d{{1,4}}))"
 """Another day, a time, or the beginning of what comes behind ("12.05.2024 25 valves"); speech drops the space."""
+
+NOT_AN_HOUR = r"(?!(?<=[^\d]\d):[0-5]\d)(?!(?<=[^\d](?:[01]\d|2[0-4])):[0-5]\d)"
+"""What stands behind digits that end in front of a colon: they end with no hour, which is a group of its own.
+
+"415 555 0132 10:15" ends before its time; "4155550132:10" is a whole number and something behind it.
+"""
 
 _DATE_TIME = re.compile(
     rf"{_DAY}{_BEHIND}{{1,3}}"
@@ -43,7 +49,7 @@ def outside_times(text: str, entities: Iterable[Entity]) -> list[Entity]:
     """The entities without the pieces of times that some of them begin or end with; what covers a time stays whole."""
     if ":" not in text:
         return list(entities)
-    times = [match.span() for match in _CLOCK.finditer(text)]
+    times = [match.span() for match in CLOCK.finditer(text)]
     return [cut for entity in entities for cut in _cut(text, entity, times)] if times else list(entities)
 
 

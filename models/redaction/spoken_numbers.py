@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from models.redaction.clock import CLOCK, DAY
 from models.redaction.spoken_lexicon import HOMOPHONES, INNER_DIGITS, STARTING_DIGITS
 from models.redaction.spoken_words import Stretch, Token, Words
 
@@ -21,6 +22,10 @@ _MIN_GROUPS, _MIN_GROUPED_DIGITS = 3, 5
 
 _SURE_BEFORE = 3
 """Single digits before a word that only sounds like one, or that recognition made of one."""
+
+_YEAR_DIGITS = 4
+_DAY_TOKENS = 5
+"""Words and marks of a written day, "03.11.2025"; a time with seconds has as many."""
 
 _LONGEST_GARBLE = 5
 _JOINED_WITHIN = 3
@@ -146,6 +151,8 @@ class NumberReader:
                 at += 2
                 end = at
             elif digits := self._words.digits(token):
+                if self._opens_a_time(at):
+                    break
                 if at == first and token.text in HOMOPHONES and token.text not in STARTING_DIGITS:
                     return None
                 groups.add(digits, written=token.text.isdigit())
@@ -165,6 +172,20 @@ class NumberReader:
             else:
                 break
         return self._judged(groups, first, end)
+
+    def _opens_a_time(self, at: int) -> bool:
+        """Whether a written time or day begins here, a group of its own: "10:15" behind a number is no part of it."""
+        token = self._words.tokens[at]
+        if len(token.text) > _YEAR_DIGITS or not token.text.isdigit():
+            return False
+        if at and self._words.tokens[at - 1].end == token.start:
+            return False
+        written, end = "", token.start
+        for part in self._words.tokens[at : at + _DAY_TOKENS]:
+            if part.start != end:
+                break
+            written, end = written + part.text, part.end
+        return bool(CLOCK.match(written) or DAY.match(written))
 
     def _judged(self, groups: _Groups, first: int, end: int) -> Stretch | None:
         least = _MIN_DIGITS if groups.said else _MIN_WRITTEN_DIGITS

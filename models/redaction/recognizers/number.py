@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.clock import is_date_time
+from models.redaction.clock import NOT_AN_HOUR, is_date_time
 from models.redaction.recognizers.base import digits_of, has_digit
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.types import RedactionContext
@@ -19,7 +19,7 @@ from models.text import Entity
 REDACT_FROM_DIGITS = 8
 DOUBT_FROM_DIGITS = 7
 
-_RUN = re.compile(r"(?<![\w])(?<!\d[.,:])\d(?:[ -]?\d){5,40}(?![\w])(?![.,]\d|:[0-5]\d)")
+_RUN = re.compile(r"(?<![\w])(?<!\d[.,:])\d(?:[ -]?\d){5,40}(?![\w])(?![.,]\d)" + NOT_AN_HOUR)
 _DATE = re.compile(r"(?:19|20)\d\d-?[01]\d-?[0-3]\d|[0-3]?\d-[01]?\d-(?:19|20)\d\d|(?:19|20)\d\d[ -]{1,3}(?:19|20)\d\d")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import phonenumbers
 
-from models.redaction.clock import DAY, is_date_time
+from models.redaction.clock import DAY, NOT_AN_HOUR, is_date_time
 from models.redaction.recognizers.base import digits_of, has_digit, near, words
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.types import RedactionContext
@@ -19,8 +19,9 @@ from models.redaction.views import View
 from models.text import Entity
 
 _CANDIDATE = re.compile(
-    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d|:[0-5]\d)"
-    r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6}(?!\d))?",
+    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d)"
+    + NOT_AN_HOUR
+    + r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6}(?!\d))?",
     re.IGNORECASE,
 )
 """Six to seventeen digits with the separators that people put between them."""
