@@ -6,8 +6,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
+from models.redaction.makers import is_maker, listed_beside, stands_for_a_person
 from models.redaction.ner import WordGuess
 from models.redaction.recognizers.base import has_digit
 from models.redaction.recognizers.measures import is_harmless
@@ -50,12 +51,6 @@ _PHONE_GAP = 3
 
 _ANSWER_WORDS = 2
 _NEIGHBOURS = 6
-
-_MAKERS = frozenset(
-    """bosch siemens grundfos wilo itron sensus kamstrup zenner elster honeywell danfoss vaillant viessmann buderus ksb
-    lowara xylem ebara pedrollo flygt techem qundis apator actaris sontex calpeda salmson aquametro""".split()
-)
-"""Makers of meters, pumps and boilers; beside a given name or behind a title each is somebody's name all the same."""
 
 _ABBREVIATION = 3
 """Letters of "Dr.", "St.", "Jos." at most."""
@@ -167,10 +162,27 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
             groups[-1].append(guess)
         else:
             groups.append([guess])
-    for group in groups:
-        if any(g.start in sure for g in group) and not all(view.lower[g.start : g.end] in _MAKERS for g in group):
-            best = max(group, key=lambda g: g.score)
-            yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
+    found = [group for group in groups if any(g.start in sure for g in group)]
+    for index, group in enumerate(found):
+        if _is_only_a_maker(view, index, found):
+            continue
+        best = max(group, key=lambda g: g.score)
+        yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
+
+
+def _is_only_a_maker(view: View, index: int, groups: list[list[WordGuess]]) -> bool:
+    """Whether a group names makers of things and nothing around makes it somebody's name."""
+    if not _names_makers(view, groups[index]) or stands_for_a_person(view, groups[index][0].start):
+        return False
+    return not any(
+        _names_makers(view, first) != _names_makers(view, second)
+        and listed_beside(view, first[-1].end, second[0].start)
+        for first, second in pairwise(groups[max(0, index - 1) : index + 2])
+    )
+
+
+def _names_makers(view: View, group: list[WordGuess]) -> bool:
+    return all(is_maker(view, guess.start, guess.end) for guess in group)
 
 
 def suspects_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[tuple[int, int]]:

@@ -68,3 +68,24 @@ def test_particles_behind_a_title(language: str, text: str, expected: list[str],
 )
 def test_logins(text: str, expected: list[str]) -> None:
     assert [piece for type_, piece in found(text) if type_ == "HANDLE"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Wilo, Anna", ["Wilo", "Anna"]),
+        ("Guest: Anna, Kamstrup", ["Anna", "Kamstrup"]),
+        ("visitor: Kamstrup", ["Kamstrup"]),
+        ("please ask for Wilo at the desk", ["Wilo"]),
+        ("Contact: Wilo", ["Wilo"]),
+        ("Besucherin: Kamstrup", ["Kamstrup"]),
+        ("visiteur : Wilo", ["Wilo"]),
+        ("the Wilo pump and the Kamstrup meter", []),
+        ("Wilo, Kamstrup", []),
+        ("please contact Wilo about the pump", []),
+    ],
+)
+def test_makers_are_people_where_a_person_is_named(text: str, expected: list[str]) -> None:
+    labels = {"anna": "GIVEN_NAME", "wilo": "SURNAME", "kamstrup": "SURNAME"}
+    entities = found(text, TextSource.OCR, redactor=LocalRedactor(WordListClassifier(labels)))
+    assert [piece for _type, piece in entities] == expected
