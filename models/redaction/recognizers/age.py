@@ -1,13 +1,14 @@
 """Ages over 89, as they are said and written in seven languages.
 
 Over 89 there are so few people in a place that the age is a name (HIPAA, safe harbour). Must NOT match: temperatures,
-percentages, ages up to 89, years of a guarantee ("95 years of experience").
+percentages, how old a thing is, ages up to 89, years of a guarantee ("95 years of experience").
 """
 
 from __future__ import annotations
 
 import re
 
+from models.redaction.recognizers.aged_things import is_age_of_a_thing
 from models.redaction.recognizers.base import Pattern, PatternRecognizer
 
 _OLD = r"(?:9\d|1[0-2]\d)"
@@ -43,6 +44,7 @@ AGE = PatternRecognizer(
     entity="AGE",
     name="age",
     needs="0",
+    unless=is_age_of_a_thing,
     patterns=(
         Pattern(
             re.compile(

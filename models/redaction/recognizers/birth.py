@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from models.redaction.ner import WORD
+from models.redaction.recognizers.aged_things import is_age_of_a_thing
 from models.redaction.recognizers.base import Pattern, PatternRecognizer, has_digit, near, words
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
@@ -154,6 +155,7 @@ OLD_AGE = PatternRecognizer(
     entity="AGE",
     name="old-age",
     needs="0",
+    unless=is_age_of_a_thing,
     # Over 89 there are so few people in a place that the age is a name (HIPAA, safe harbour).
     patterns=(
         Pattern(

@@ -1,0 +1,42 @@
+"""How old a thing is and what is counted is no age of a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.text import TextSource
+from tests.unit.redaction.helpers import found
+
+THINGS = [
+    ("en", "the wheel turned ninety four degrees"),
+    ("en", "the pressure turned ninety six"),
+    ("en", "this old boiler is almost ninety three years old"),
+    ("en", "we closed because the bridge is a hundred and two years old"),
+    ("en", "it is a ninety six year old factory"),
+    ("en", "the meter age is ninety one"),
+    ("de", "unser kessel ist zweiundneunzig jahre alt"),
+    ("es", "la caldera tiene noventa y un años"),
+    ("hi", "यह मकान पंचानबे साल का है"),
+]
+PEOPLE = [
+    ("en", "the guard of the factory is ninety six years old", "ninety six"),
+    ("en", "the man who bought the house is ninety one years old", "ninety one"),
+    ("en", "at the school a ninety four year old woman waits", "ninety four"),
+    ("en", "the school has a ninety four year old teacher", "ninety four"),
+    ("en", "the boiler is cold and my aunt is ninety two years old", "ninety two"),
+    ("en", "she turned ninety three two weeks ago", "ninety three"),
+    ("en", "about a visit last week to somebody whom we saw there and who lives in that very small house is "
+     "ninety seven years old", "ninety seven"),
+    ("de", "die frau im haus ist zweiundneunzig jahre alt", "zweiundneunzig"),
+    ("es", "el dueño de la casa tiene noventa y un años", "noventa y un"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), THINGS)
+def test_a_thing_may_be_old(language: str, text: str) -> None:
+    assert found(text, TextSource.SPEECH, language) == []
+
+
+@pytest.mark.parametrize(("language", "text", "age"), PEOPLE)
+def test_a_person_near_a_thing_keeps_the_age(language: str, text: str, age: str) -> None:
+    assert found(text, TextSource.SPEECH, language) == [("AGE", age)]
