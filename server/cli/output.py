@@ -63,6 +63,7 @@ def check_can_write(path: Path, option: str) -> None:
         click.UsageError: It cannot.
     """
     try:
+        path = path.resolve()  # behind a link to nothing, it is the target that is made and removed again
         there = path.exists()
         if there and not path.is_file():
             return  # a device or a pipe, which opening might disturb

@@ -18,6 +18,8 @@ from server.ledger.types import utc_now
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "enable_external_access": False,
     "python_enable_replacements": False,
+    "memory_limit": "256MB",
+    "threads": 1,
 }
 
 
@@ -29,6 +31,8 @@ def problem_of(query: str) -> str:
     """
     if len(query) > LONGEST_QUERY:
         return f"A query may have at most {LONGEST_QUERY} characters."
+    if "\x00" in query:
+        return "A query may hold no NUL character."
     with duckdb.connect(":memory:", config=_CONFIG) as blank:
         migrate(blank, utc_now)
         try:

@@ -79,7 +79,7 @@ def _load_statements() -> str:
     if None in files:
         return fetched
     loads = [f"LOAD '{str(file).replace(chr(39), 2 * chr(39))}';" for file in files]
-    return "\n".join([*loads, f"-- In another release of DuckDB than {duckdb.__version__}: {fetched}"])
+    return "\n".join([f"-- DuckDB {duckdb.__version__} on this machine; any other takes instead: {fetched}", *loads])
 
 
 class QuackEndpoint:

@@ -8,7 +8,18 @@ from models.speech.ending import ends_sentence
 from models.text import RawText
 
 WHOLE = ["I am here to read the meter.", "Is it you?", "Stop it now!", 'He said "no."', "मैं ठीक हूँ।", "It is nine p.m. "]
-OPEN = ["", "I am here to", "I am here,", "Well...", "Well…", "I am here -", "one two three", "The site:", "Hello.", "Yes, please."]
+OPEN = [
+    "",
+    "I am here to",
+    "I am here,",
+    "Well...",
+    "Well…",
+    "I am here -",
+    "one two three",
+    "The site:",
+    "Hello.",
+    "Yes, please.",
+]
 
 
 @pytest.mark.parametrize(("text", "whole"), [*((t, True) for t in WHOLE), *((t, False) for t in OPEN)])
