@@ -192,3 +192,39 @@ def test_a_running_utterance_holds_numbers_until_it_is_clear_what_they_count(
     for end in range(1, len(words) + 1):
         redacted, state = partials.step(state, RawText(" ".join(words[:end])), context)
     assert redacted.value == shown
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "please come at eleven"),
+        ("en", "drop it off at nine forty five thanks"),
+        ("en", "take them at sixteen thirty"),
+        ("en", "she lives in four rooms"),
+        ("en", "they live on thirty dollars a week"),
+        ("en", "we are staying at two hotels"),
+        ("en", "we live on forty"),
+        ("es", "vivo en tres casas"),
+        ("fr", "j'habite à vingt kilomètres"),
+    ],
+)
+def test_times_and_amounts_at_the_end_are_no_streets(language: str, text: str) -> None:
+    assert found(text, TextSource.SPEECH, language) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("bring it at number nine", "nine"),
+        ("come to eleven", "eleven"),
+        ("take it at fifty one", "fifty one"),
+        ("drop it off at nine c", "nine c"),
+        ("she lives on thirty first", "thirty first"),
+        ("we live in number eight", "eight"),
+        ("we live in eight b", "eight b"),
+        ("i live on seventy one larch", "seventy one larch"),
+        ("i live at thirty kings", "thirty kings"),
+    ],
+)
+def test_a_street_that_breaks_off_stays_covered(text: str, address: str) -> None:
+    assert found(text, TextSource.SPEECH) == [("ADDRESS", address)]
