@@ -9,7 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.recognizers.base import has_digit
+from models.redaction.recognizers.password_words import (
+    ADVERBS,
+    ARTICLES,
+    ENDS,
+    FOLLOWS,
+    NEGATIONS,
+    OF_NO_PASSWORD,
+    OPENERS,
+    ROMANCE_PARTICIPLES,
+    STATES,
+)
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity
@@ -47,40 +57,18 @@ _DIRECTLY = re.compile(
 _WORD = re.compile(r"\s{0,3}[\"'“„«(]?(?P<word>[^\s\"“”„«»,;!?।()]{1,128})(?P<stop>[\"”“»,;!?।)])?")
 _MOST_WORDS = 4
 
-_ENDS = frozenset(
-    """and but so because please that for it it's its thanks thank which when where if or then i i'm we you he she
-    they can could will would do does did y pero porque por gracias que cuando si o und aber weil danke bitte dass
-    wenn oder ich et mais parce merci svp quand ou je aur lekin hai है और लेकिन कृपया hoon ok okay with without by
-    from to on in at of as here there mit ohne auf im am mi""".split()
+_ROMANCE = re.compile(ROMANCE_PARTICIPLES)
+_LIKE_ADVERB = re.compile(r"[^\W\d_]{3,20}(?:ly|mente)")
+_MIXED = re.compile(r"(?=[^\s]{0,128}\d)(?=[^\s]{0,128}[^\W\d_])(?!\d{1,4}(?:st|nd|rd|th|am|pm|h|x)$).{1,128}")
+"""A word of letters and digits that is no ordinal and no hour."""
+_QUANTITY = re.compile(r"\d{1,2}")
+_INSTEAD = re.compile(
+    r"[\s,;.:–—-]{0,4}(?:(?:but|and|sondern|sino|mais|rather)[\s,]{1,3})?"
+    r"(?:it'?s|it is|es ist|es lautet|es|c['\u2019]est|sondern|sino|but|rather)\s",
+    re.IGNORECASE,
 )
-"""Words that no longer belong to it, or say where it is."""
+"""Behind what a password is not, what it is."""
 
-_STATES = frozenset(
-    """not no wrong incorrect invalid correct right broken too very so same empty blank lost gone unknown case strong
-    weak secure safe unsafe stolen hacked known shown hidden visible fine good bad old new short long longer
-    shorter what why how who always never already still also only really something anything nothing some any this
-    these my your his her our their easy hard difficult simple complicated different unique private secret
-    confidential important mandatory optional sensitive mine yours set sent kept written up down out off over
-    under being been going about ready available due incorrecta incorrecto errónea inválida correcta muy demasiado
-    misma mismo necesaria obligatoria vacía segura débil fuerte fácil difícil corta larga otra otro qué cuál mala
-    pas faux erroné invalide trop requis obligatoire bon mauvais vide perdu même très faible fort quoi quel falsch
-    nicht ungültig richtig weg zu sehr noch schon immer leider korrekt unbekannt erforderlich dasselbe gleich leer
-    schwach geheim sicher unsicher zurück was wie kein keine galat nahi nahin kya sahi bhool bhul yaad kaise wahi
-    karna karni kar karo ho gaya gayi raha rahi chahiye bhejna dena गलत ग़लत नहीं क्या सही भूल याद कैसे वही करना
-    बदलना रीसेट hota hona reset change""".split()
-)
-"""What is said about a password instead of telling it."""
-
-_ARTICLES = frozenset("the a an el la los las un una le les une der die das ein eine".split())
-_OF_NO_PASSWORD = frozenset(
-    """same one name problem issue first last default old new only wrong right correct following other way number
-    word thing key question reason misma mismo nombre problema otra única même nom problème seul selbe gleiche
-    einzige""".split()
-)
-_PARTICIPLE = re.compile(
-    r"[^\W\d_]{2,20}(?:ed|ing|able)|[^\W\d_]{2,20}(?:ad|id)[oa]s?|[^\W\d_]{3,20}ée?s?"
-    r"|(?:zurück|ab|an|auf|ein|hinter|hinzu)?ge[^\W\d_]{2,20}(?:t|en)|(?:ver|be|hinter)[^\W\d_]{3,20}(?:t|en)"
-)
 _LENGTHS = re.compile(
     r"(?<![^\W_])(?:characters?|letters?|digits?|symbols?|zeichen|caracteres|caractères|lettres)(?![^\W_])"
 )
@@ -102,9 +90,16 @@ class PasswordRecognizer:
     def _behind(self, view: View, start: int, limit: int | None = None) -> Iterator[Entity]:
         words = list(_words_from(view.text, start, len(view.text) if limit is None else limit))
         said = [view.lower[low:high] for low, high in words]
-        if not said or _is_about(said):
+        if not said:
             return
-        yield Entity("SECRET", words[0][0], words[-1][1], 0.85, self.name)
+        first = _first_of_it(said)
+        if first is not None:
+            yield Entity("SECRET", words[first][0], words[-1][1], 0.85, self.name)
+        if said[0] in NEGATIONS and (instead := _INSTEAD.match(view.text, words[-1][1])):
+            behind = list(_words_from(view.text, instead.end(), len(view.text)))
+            said = [view.lower[low:high] for low, high in behind]
+            if said and said[0] not in NEGATIONS and (first := _first_of_it(said)) is not None:
+                yield Entity("SECRET", behind[first][0], behind[-1][1], 0.85, self.name)
 
 
 def _words_from(text: str, start: int, limit: int) -> Iterator[tuple[int, int]]:
@@ -116,7 +111,7 @@ def _words_from(text: str, start: int, limit: int) -> Iterator[tuple[int, int]]:
         low, high = match.span("word")
         ended = match["word"].endswith((".", ":", "…"))
         high -= len(match["word"]) - len(match["word"].rstrip(".:…"))
-        if high <= low or text[low:high].lower() in _ENDS:
+        if high <= low or text[low:high].lower() in ENDS:
             return
         yield low, high
         if ended or match["stop"]:
@@ -124,15 +119,45 @@ def _words_from(text: str, start: int, limit: int) -> Iterator[tuple[int, int]]:
         start = match.end("word")
 
 
-def _is_about(said: list[str]) -> bool:
-    """Whether the words speak of a password instead of telling it."""
-    if said[0] in _STATES or _LENGTHS.search(" ".join(said)):
+def _first_of_it(said: list[str]) -> int | None:
+    """Which of the words the password begins with; None where they speak of a password instead of telling it."""
+    if _LENGTHS.search(" ".join(said)):
+        return None
+    first = 0
+    while first < len(said) - 1 and _is_adverb(said, first):
+        first += 1
+    if any(_MIXED.fullmatch(word) for word in said):
+        return first
+    rest = said[first:]
+    if rest[0] in OPENERS or rest[0] in ADVERBS:
+        return None
+    if rest[0] in ARTICLES and (len(rest) == 1 or rest[1] in OF_NO_PASSWORD or _is_state(rest[1])):
+        return None
+    return None if _is_remark(rest) else first
+
+
+def _is_adverb(said: list[str], at: int) -> bool:
+    """Whether a word stands before what matters; one that only ends like an adverb needs a remark behind it."""
+    if said[at] in ADVERBS or (at == 0 and said[at] in NEGATIONS and _MIXED.fullmatch(said[1])):
         return True
-    if said[0] in _ARTICLES and (len(said) == 1 or said[1] in _OF_NO_PASSWORD or said[1] in _STATES):
-        return True
-    if any(has_digit(word) for word in said):
-        return False
-    return _PARTICIPLE.fullmatch(said[0]) is not None or any(word in _STATES for word in said[1:2])
+    return _LIKE_ADVERB.fullmatch(said[at]) is not None and (said[at + 1] in OPENERS or _is_remark(said[at + 1 :]))
+
+
+def _is_state(word: str) -> bool:
+    return word in STATES or _ROMANCE.fullmatch(word) is not None
+
+
+def _is_remark(words: list[str]) -> bool:
+    """Whether a state is all there is, or what follows only goes on about it: "wrong again", not "wrong turn"."""
+    if not _is_state(words[0]):
+        return len(words) > 1 and words[1] in NEGATIONS
+    following = words[1] if len(words) > 1 else ""
+    return (
+        not following
+        or _is_state(following)
+        or following in FOLLOWS | ADVERBS | OPENERS
+        or _QUANTITY.fullmatch(following) is not None
+    )
 
 
 PASSWORD = PasswordRecognizer()

@@ -47,6 +47,12 @@ PASSWORDS = [
     ("fr", "le mot de passe : soleil vert", "soleil vert"),
     ("hi", "wifi ka password neela haathi hai", "neela haathi"),
     ("hi", "पासवर्ड है सूरज", "सूरज"),
+    ("en", "the password is still Harbour1989", "Harbour1989"),
+    ("en", "the password is easy meadow42", "easy meadow42"),
+    ("en", "my password is wrong turn lucky", "wrong turn lucky"),
+    ("en", "my password is bearded", "bearded"),
+    ("en", "the password is ladyoftheevening", "ladyoftheevening"),
+    ("fr", "mon mot de passe est bon vent", "bon vent"),
 ]
 
 STAY = [
@@ -65,6 +71,14 @@ STAY = [
     ("en", "Is the password the same as before?"),
     ("en", "what is the password for the app"),
     ("en", "the password is on the back of the router"),
+    ("en", "the password is something you choose yourself"),
+    ("en", "Password: refer to the sheet"),
+    ("en", "the password is still wrong, I tried it again"),
+    ("en", "my password is apparently expired"),
+    ("en", "the password is valid until 2031"),
+    ("de", "Mein Passwort ist heute abgelaufen."),
+    ("de", "das Kennwort ist leider nicht mehr gültig"),
+    ("fr", "le mot de passe est expiré depuis hier"),
     ("de", "mein Passwort ist falsch"),
     ("de", "das Passwort wurde zurückgesetzt"),
     ("es", "la contraseña es incorrecta"),
@@ -109,3 +123,7 @@ def test_what_is_said_about_codes_and_passwords_stays(language: str, text: str, 
 )
 def test_ends_of_numbers(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected
+
+
+def test_of_two_passwords_both_go() -> None:
+    assert found("my password is not tulip88, it's meadow42") == [("SECRET", "tulip88"), ("SECRET", "meadow42")]
