@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from models.redaction.cardinals import NUMERALS
-from models.redaction.recognizers.base import Pattern, PatternRecognizer, near, words
+from models.redaction.recognizers.base import Pattern, PatternRecognizer, words
 from models.redaction.recognizers.postcode_town import INDIAN_CITIES
+from models.redaction.recognizers.street_around import is_among_things, is_counting, is_sentence, lives
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity, TextSource
@@ -34,15 +35,6 @@ _NO_NAME_EN = "|".join(
     single am pm o'clock can will would could should have has had do does did go goes going went left right parking
     dead i you he she we they me him them us block blocks thing another last next possible good bad""".split()
 )
-_NAME_EN = (
-    "the|of|a|an|in|on|at|to|from|for|by|with|and|or|but|is|are|was|were|be|it|its|this|that|these|those|my|your|his"
-    "|her|our|their|there|here|then|when|where|which|who|not|no|down|up|off|over|under|across|along|into|out|about"
-    "|minutes?|hours?|days?|weeks?|months?|years?|seconds?|miles?|met(?:er|re)s?|kilomet(?:er|re)s?|feet|foot|inch(?:es)?"
-    "|percent|dollars?|euros?|pounds?|rupees?|people|persons?|cars?|times?|degrees?|bed(?:room)?s?|story|storey|star"
-    "|way|lanes?|sides?|more|other|long|wide|big|small|busy|quiet|narrow|dirt|paved|public|private|different|separate"
-    "|whole|single|am|pm|o'clock|can|will|would|could|should|have|has|had|do|does|did|go|goes|going|went|left|right"
-    "|parking|dead|i|you|he|she|we|they|me|him|them|us|blocks?|thing|another|last|next|possible|good|bad|of"
-)
 _NAME_EN = rf"(?!(?:{_NO_NAME_EN})(?![\w'\u2019]))(?:[^\W\d_][\w'\u2019.-]{{0,24}}|\d{{1,3}}(?:st|nd|rd|th))"
 _NUMBER = r"\d{1,5}(?: \d{1,4}){0,2}"
 _LETTER = r"(?: ?[a-z](?![\w'\u2019]))?"
@@ -58,12 +50,6 @@ _STATES = (
     "|west virginia|wisconsin|wyoming|england|scotland|wales|ireland|ontario|quebec"
 )
 _BEFORE = r"(?<![\w.,:$€£₹-])"
-
-_CUE_EN = words(
-    "live[sd]?", "living", "address(?: is)?", "deliver(?:y|ed|ing)?", "ship(?:ped|ping)?", "send", "house", "home",
-    "stay(?:s|ing)?", "reside[sd]?", "located", "moved? to", "visit", "pick (?:me|us|him|her|it) up", "come to",
-)  # fmt: skip
-"""Words about where somebody lives; the number one and streets that are common words need one."""
 
 _KINDS_IN = (
     "society|nagar|marg|colony|vihar|enclave|layout|apartments?|towers?|residency|heights|complex|chowk|bagh|puram"
@@ -86,6 +72,13 @@ _NAME_DE = (
     r"(?!(?:de[mnrs]|das|die|ein\w{0,2}|dies\w{1,2}|mein\w{0,2}|unser\w{0,2}|sein\w{0,2}|ihr\w{0,2}|kein\w{0,2}|jede[mnr]"
     r"|auf|am|vom|zum|im|und|oder|halben|ganzen|nächste[nr])(?![^\W_]))[^\W\d_][\w-]{1,24}"
 )
+_NO_PLACE_DE = (
+    r"(?!(?:[^\W\d_]+ )?(?:(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch|sonnabend|(?:jan|febr)uar|jänner|märz|april"
+    r"|mai|ju[nl]i|august|(?:sept|nov|dez)ember|oktober|termin|anhang|haus|lager|keller|stock|raum|zimmer|büro|gebäude"
+    r"|erdgeschoss|wochenende|abend|vormittag|nachmittag|mittag|morgen|anfang|ende|jahr|monat|tag)(?![^\W_]))"
+)
+"""When and in which part of a building, behind which a number counts something."""
+
 _COMMON_DE = "(?!(?:park|stell|sitz|arbeits|spiel|liege|lager|steh|stau|dicht|ohr|he|ehe)(?:platz|damm|ring))"
 _NUMBER_BEHIND = r"(?:hausnummer |nummer |nr |número |numero )?\d{1,4}(?: \d{1,2})?(?![.,:]\d|\w\w)"
 AMOUNT = re.compile(
@@ -218,11 +211,13 @@ _DE_COMMON = (
         name="de-common",
         hints=("platz", "ring", "damm"),
     ),
+)
+_DE_PLACES = (
     # am alten markt 5, unter den eichen 12
     Pattern(
         re.compile(
             rf"(?<!\w)(?:am|an der|an den|auf der|auf dem|bei der|beim|im|in der|zum|zur|unter den|hinter der|hinterm)"
-            rf" (?P<value>{_NAME_DE} (?:{_NAME_DE} )?{_NUMBER_BEHIND})",
+            rf" (?P<value>{_NO_PLACE_DE}{_NAME_DE} (?:{_NAME_DE} )?{_NUMBER_BEHIND})",
             re.IGNORECASE,
         ),
         0.2,
@@ -232,13 +227,18 @@ _DE_COMMON = (
 )
 
 _TO_A_PLACE = re.compile(r"(?<![^\W_])(?:at|to|from|number|is)(?: number)? $")
+_HOME_DE = ("wohn(?:e|t|en|haft)?", "adresse", "anschrift")
 _FIRST_NUMBER = re.compile(r"\d{1,5}(?:st|nd|rd|th)?(?!\w)")
-_CUE_REACH = 40
 
 
 def _is_of_things(view: View, _start: int, end: int) -> bool:
     """Whether something is counted or lies in the street: "three broken street lights", "Hauptstraße acht Stunden"."""
     return bool(_THING_OF_A_STREET.match(view.lower, end) or AMOUNT.match(view.lower, end))
+
+
+def _counts_something(view: View, start: int, end: int) -> bool:
+    """Whether a noun follows the number: "am alten Tor acht Pumpen"."""
+    return _is_of_things(view, start, end) or is_counting(view, end, "de-am")
 
 
 class SpokenStreetRecognizer:
@@ -253,7 +253,10 @@ class SpokenStreetRecognizer:
         _DE_COMMON,
         needs="0",
         unless=_is_of_things,
-        context=words("wohn(?:e|t|en|haft)?", "adresse", "anschrift", "liefer\\w{1,5}"),
+        context=words(*_HOME_DE, "liefer\\w{1,5}"),
+    )
+    _german_places = PatternRecognizer(
+        "ADDRESS", name, _DE_PLACES, needs="0", unless=_counts_something, context=words(*_HOME_DE)
     )
 
     def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
@@ -265,17 +268,18 @@ class SpokenStreetRecognizer:
 
     def _streets(self, view: View, context: RedactionContext) -> Iterator[Entity]:
         for entity in self._sure.find(view, context):
-            if not self._is_one_of_something(view, entity) or self._lives(view, entity.start):
+            if is_sentence(view, entity.start, entity.end, entity.recognizer.rpartition(":")[2]):
+                continue
+            if not self._is_one_of_something(view, entity) or lives(view, entity.start):
                 yield entity
         for entity in self._unsure.find(view, context):
-            lives = self._lives(view, entity.start)
+            at_home = lives(view, entity.start)
             there = _TO_A_PLACE.search(view.lower, max(0, entity.start - 12), entity.start)
-            if lives or (there and not self._is_one_of_something(view, entity)):
+            of_things = is_among_things(view, entity.start) or self._is_one_of_something(view, entity)
+            if at_home or (there and not of_things):
                 yield entity
         yield from self._german.find(view, context)
-
-    def _lives(self, view: View, start: int) -> bool:
-        return near(view, start, start, _CUE_EN, before=_CUE_REACH, after=0)
+        yield from self._german_places.find(view, context)
 
     def _is_one_of_something(self, view: View, entity: Entity) -> bool:
         """Whether the number is one ("one bad road"), or the words begin with an ordinal."""

@@ -1,0 +1,50 @@
+"""What stands around a said street: sentences with a number in them are none, and addresses stay covered."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.text import TextSource
+from tests.unit.redaction.helpers import found
+
+SENTENCES = [
+    ("de", "wir liefern am freitag sieben filter"),
+    ("de", "die lieferung kommt im oktober neun kisten"),
+    ("de", "die adresse steht im anhang vier"),
+    ("de", "wir wohnen im stock sechs"),
+    ("de", "wir wohnen am deich mit acht kindern und am wald vier monate"),
+    ("es", "por la avenida pasan treinta motos"),
+    ("es", "vía rápida, por la calle llegan cinco coches"),
+    ("es", "ayer hemos puesto en la calle mayor doce farolas"),
+    ("it", "via internet abbiamo ricevuto nove richieste"),
+    ("it", "ieri qui in piazza grande quaranta persone"),
+    ("pt", "a praça tem vinte bancos"),
+    ("fr", "trois cours de chant le mardi"),
+    ("en", "it is number three valve row"),
+]
+ADDRESSES = [
+    ("de", "ich wohne am alten deich sieben", "alten deich sieben"),
+    ("de", "ich wohne am alten deich sieben berlin", "alten deich sieben"),
+    ("de", "ich wohne am alten deich sieben und bin da", "alten deich sieben"),
+    ("de", "bitte liefern sie an den bremer platz vier", "bremer platz vier"),
+    ("es", "ayer en la calle del olmo ocho con mi hermano", "calle del olmo ocho"),
+    ("es", "es en la calle del olmo ocho madrid", "calle del olmo ocho"),
+    ("es", "vivo en la calle del olmo ocho burgos", "calle del olmo ocho"),
+    ("it", "mi trovo in via del pino nove milano", "via del pino nove"),
+    ("pt", "é na rua do pinho onze lisboa", "rua do pinho onze"),
+    ("fr", "j'habite au neuf cours de la gare", "neuf cours de la gare"),
+    ("fr", "neuf cours de Nantes", "neuf cours de Nantes"),
+    ("en", "it is number fourteen heron row", "fourteen heron row"),
+    ("en", "come to number three heron row", "three heron row"),
+    ("en", "it is number three heron drive", "three heron drive"),
+]
+
+
+@pytest.mark.parametrize(("language", "text"), SENTENCES)
+def test_a_sentence_with_a_number_is_no_street(language: str, text: str) -> None:
+    assert found(text, TextSource.SPEECH, language) == []
+
+
+@pytest.mark.parametrize(("language", "text", "address"), ADDRESSES)
+def test_a_street_stays_covered(language: str, text: str, address: str) -> None:
+    assert [(e, t[: len(address)]) for e, t in found(text, TextSource.SPEECH, language)] == [("ADDRESS", address)]
