@@ -31,20 +31,27 @@ _GOES_ON = re.compile(
     r"|com|mas|sim|é|lote|bis|piso|planta|puerta|portal|escalera|bloque|apartamento|departamento|interior|andar|apto"
     r"|und|oder|aber|seit|mit|bei|hier|da|dort|bitte|danke|also|im|am|an|auf|zu|zur|zum|neben|gegenüber|ja|nein"
     r"|genau|erster|zweiter|dritter|links|rechts|hinten|vorn|hinterhaus|thank|thanks|yes|no|and|please"
-    r"|[a-h])(?![^\W_]))"
+    r"|entonces|después|además|antes|pues|nos|mein\w{0,2}|unser\w{0,2}|sein\w{0,2}|ihre?\w?|eine\w?|diese\w?|sie|wenn"
+    r"|können|könnten|haben|habe|werde|würde|komme|gerne|danach|unten|oben|außen|jedes|alles"
+    r"|[a-h]|[^\W\d_]{2,20}en? (?:sie|mich|uns|wir|ich|können))(?![^\W_]))"
 )
 
 _SAYS = words(
     "tien(?:e|en)", "tenemos", "pasan?", "pasaron", "vimos", "vemos", "veo", "recib\\w{1,5}", "enví\\w{1,5}",
     "mandamos", "llegan?", "llegaron", "había", "hubo", "caben", "cuesta", "ho", "ha", "abbiamo", "hanno", "sono",
-    "ci", "c'è", "arrivano", "passano", "mandato", "ricevuto", "visto", "tem", "têm", "são", "há", "passam", "temos",
+    "ci", "c'è", "arrivano", "passano", "mandato", "ricevuto", "visto", "tem", "têm", "há", "passam", "temos",
     "chegam", "recebemos", "recebi", "mandei", "enviei", "foram",
 )  # fmt: skip
 """Verbs that are in no name of a street."""
 
 _VEHICLES = r"(?:e-?mail|mail|correo|satélite|satellite|internet|app|web|radio|telefono|teléfono|whatsapp|sms|wifi)"
 _BY_MEANS_OF = re.compile(rf"via {_VEHICLES}(?![^\W_])")
-_LESSONS = re.compile(r"(?<![^\W_])cours (?:du|de la|de l['\u2019]|des|de) ?(?=\w)", re.IGNORECASE)
+_LESSONS = re.compile(
+    r"(?<![^\W_])cours (?:de (?!la |l['\u2019])|d['\u2019]"
+    r"|du (?=(?:lun|mar|mercre|jeu|vendre|same)di|soir|matin))(?=\w)",
+    re.IGNORECASE,
+)
+_AT_FR = re.compile(r"(?<![^\W_])(?:au|est|c['\u2019]est) $")
 _AMONG_THINGS = re.compile(r"(?<!at )(?<!to )(?<!from )(?<![^\W_])number (?:[1-9]|1[0-2]) \w{1,24} (?:row|loop)(?!\w)")
 _NUMBERED = re.compile(r"(?<![^\W_])(?:número|numero|nr)(?![^\W_])")
 _ROMANCE = frozenset({"es", "it-pt"})
@@ -102,7 +109,8 @@ def is_sentence(view: View, start: int, end: int, pattern: str) -> bool:
         return False
     if pattern == "fr":
         lessons = _LESSONS.search(view.text, start, end)
-        return lessons is not None and not view.text[lessons.end()].isupper()
+        at_home = _AT_FR.search(view.lower, max(0, start - 8), start)
+        return lessons is not None and not at_home and not view.text[lessons.end()].isupper()
     if pattern not in _ROMANCE or _NUMBERED.search(view.lower, start, end):
         return False
     return _SAYS.search(view.lower, start, end) is not None or is_counting(view, end, pattern)
