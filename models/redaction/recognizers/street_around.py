@@ -33,7 +33,7 @@ _GOES_ON = re.compile(
     r"|genau|erster|zweiter|dritter|links|rechts|hinten|vorn|hinterhaus|thank|thanks|yes|no|and|please"
     r"|entonces|después|además|antes|pues|nos|mein\w{0,2}|unser\w{0,2}|sein\w{0,2}|ihre?\w?|eine\w?|diese\w?|sie|wenn"
     r"|können|könnten|haben|habe|werde|würde|komme|gerne|danach|unten|oben|außen|jedes|alles"
-    r"|[a-h]|[^\W\d_]{2,20}en? (?:sie|mich|uns|wir|ich|können))(?![^\W_]))"
+    r"|[a-h]|[^\W\d_]{2,20}(?:en?|[el]n|rn) (?:sie|mich|uns|wir|ich|können))(?![^\W_]))"
 )
 
 _SAYS = words(

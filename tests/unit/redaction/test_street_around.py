@@ -33,7 +33,7 @@ ADDRESSES = [
     ("it", "mi trovo in via del pino nove milano", "via del pino nove"),
     ("pt", "é na rua do pinho onze lisboa", "rua do pinho onze"),
     ("fr", "j'habite au neuf cours de la gare", "neuf cours de la gare"),
-    ("de", "ich wohne am alten deich sieben rufen sie mich an", "alten deich sieben"),
+    ("de", "ich wohne am alten deich sieben klingeln sie bitte", "alten deich sieben"),
     ("de", "ich wohne am alten deich sieben meine tochter auch", "alten deich sieben"),
     ("es", "calle del olmo ocho entonces", "calle del olmo ocho"),
     ("pt", "rua são joão doze", "rua são joão doze"),
