@@ -74,10 +74,61 @@ def is_time_or_day(view: View, start: int, end: int) -> bool:
     return any(m.start() <= start and end <= m.end() for m in _TIME_OR_DAY.finditer(view.lower, low, high))
 
 
+_MOST_MEASURED = 7
+"""Digits of what was measured or counted; a longer number with something like a unit behind it is one of someone."""
+_MOST_PAID = 9
+_NUMBERS_OF_PEOPLE = 10
+"""Digits from which a number may be somebody's telephone whatever is told around it."""
+
+_CURRENCY = re.compile(
+    r"\s{0,2}(?:usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence)", re.IGNORECASE
+)
+_GOODS = re.compile(
+    r"(?<![^\W_])(?:sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|produkt|meters?|metres?|readings?"
+    r"|part|serial|order|invoice|ticket|z[aä]hler(?:stand|nummer)?|contador|lectura|compteur|relev[eé]|मीटर|रीडिंग)(?![^\W_])"
+)
+_FILLERS = frozenset(
+    """no nr nº n° number nummer num numero número numéro serial reading read reads show shows shown display id code is
+    was are ist es est the of de du del le la a hai है नंबर""".split()
+)
+"""Words between the kind of a thing and its number."""
+_GOODS_REACH = 30
+_PHONE_WORDS = re.compile(
+    r"(?<![^\W_])(?:phones?|tel|telephone|telefon|teléfono|téléphone|mobile|cell|fax|call|calls|text|sms|whatsapp|ring"
+    r"|dial|reach|contact|llám\w{0,6}|llame\w{0,3}|appel\w{1,4}|anrufen|ruf|handy|फ़ोन|फोन|कॉल|मोबाइल)(?![^\W_])"
+)
+_PHONE_WORD_REACH = 14
+
+
+def is_amount(view: View, start: int, end: int) -> bool:
+    """Whether a unit or a currency stands beside the number at [start, end), and it is short enough for one."""
+    count = sum(char.isdigit() for char in view.text[start:end])
+    if _MONEY_BEFORE.search(view.text, max(0, start - 6), start) or _CURRENCY.match(view.text, end):
+        return count <= _MOST_PAID
+    return count <= _MOST_MEASURED and _UNIT_AFTER.match(view.text, end) is not None
+
+
 def is_harmless(view: View, start: int, end: int) -> bool:
     """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
-    if _UNIT_AFTER.match(view.text, end):
+    if is_amount(view, start, end):
         return True
-    if _MONEY_BEFORE.search(view.text, max(0, start - 6), start):
-        return True
-    return introduced_as(view, start) == "harmless"
+    if introduced_as(view, start) != "harmless":
+        return False
+    count = sum(char.isdigit() for char in view.text[start:end])
+    return count < _NUMBERS_OF_PEOPLE or _is_of_goods(view, start, end)
+
+
+def _is_of_goods(view: View, start: int, end: int) -> bool:
+    """Whether a word for a thing stands directly in front of a long number, and nothing around says telephone."""
+    low, high = max(0, start - _PHONE_WORD_REACH), min(len(view.lower), end + _PHONE_WORD_REACH)
+    if _PHONE_WORDS.search(view.lower, low, start) or _PHONE_WORDS.search(view.lower, end, high):
+        return False
+    behind = None
+    for match in _GOODS.finditer(view.lower, max(0, start - _GOODS_REACH), start):
+        behind = match.end()
+    if behind is None:
+        return False
+    return all(word in _FILLERS for word in _BETWEEN_WORDS.findall(view.lower, behind, start))
+
+
+_BETWEEN_WORDS = re.compile(r"[^\s:=#.,()-]{1,40}")

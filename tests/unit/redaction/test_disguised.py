@@ -69,6 +69,11 @@ def test_an_answer_between_two_quantities_stays(language: str, text: str) -> Non
     ("text", "expected"),
     [
         ("pressure 101325 Pa at 2900 rpm", []),
+        ("barcode 7731905526, text me", [("PHONE", "7731905526")]),
+        ("barcode 7731905526 is in stock", []),
+        ("serial number 7731905526 again", []),
+        ("item 2125550187 again", [("PHONE", "2125550187")]),
+        ("id 77319055 hz, he said", [("ID", "77319055")]),
         ("spare part 5513-2240-07 is in stock", []),
         ("SKU 885909950805 in stock", []),
         ("SSN 536 22 1234", [("SSN", "536 22 1234")]),
