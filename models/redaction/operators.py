@@ -33,6 +33,8 @@ MASKABLE: Final = frozenset(
 MASK: Final = "***"
 TAG_START: Final = "[REDACTED_"
 _HASH_DIGITS: Final = 8
+_EARLIER_HASH_DIGITS: Final = 4
+"""What earlier versions wrote; kept texts have them."""
 _PHONE_DIGITS: Final = 9
 """The end of a telephone number that is the same with and without its country code."""
 
@@ -83,10 +85,11 @@ def tag(label: str, suffix: str = "") -> str:
 def protected_pattern(types: Sequence[str], *, masks: bool) -> re.Pattern[str]:
     """What an earlier run wrote, and a later one must leave as it is.
 
-    Only tags of these types pass, with exactly eight hex digits behind them or none, and four characters at most behind
-    a mask; something that looks like one with other words in it is text like any other.
+    Only tags of these types pass, with eight hex digits behind them (four in earlier versions) or none, and four
+    characters at most behind a mask; something that looks like one with other words in it is text like any other.
     """
-    tags = rf"\[REDACTED_(?:{'|'.join(sorted(types))})(?:_[0-9a-f]{{{_HASH_DIGITS}}})?\]"
+    digits = rf"[0-9a-f]{{{_HASH_DIGITS}}}|[0-9a-f]{{{_EARLIER_HASH_DIGITS}}}"
+    tags = rf"\[REDACTED_(?:{'|'.join(sorted(types))})(?:_(?:{digits}))?\]"
     mask = rf"|\*{{3}}(?=[A-Z]{{0,3}}\d)[A-Z\d]{{1,{MAX_SHOWN}}}(?![^\W_])" if masks else ""
     return re.compile(tags + mask)
 

@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{8})?\]")
-"""Any tag, with or without the hash that a policy adds; types of a client's own are among them."""
+TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{4}(?:[0-9a-f]{4})?)?\]")
+"""Any tag, with or without the hash that a policy adds; types of a client's own are among them.
+
+The hash had four digits in earlier versions, of which conversations are kept.
+"""
 
 CONTACT_TAGS = frozenset({"EMAIL", "PHONE"})
 NAME_TAGS = frozenset({"NAME"})

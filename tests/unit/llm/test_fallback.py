@@ -85,6 +85,7 @@ def test_finds_the_site(text: str, name: str) -> None:
         (redacted("[REDACTED_NAME] 08:15\n[REDACTED_NAME] 09:40"), 2),
         (redacted("[REDACTED_PHONE] [REDACTED_PHONE] 08:15", PHONE=2), 2),
         (redacted("[REDACTED_NAME_3f9a01d4] ***4821\n[REDACTED_NAME_0b11c2aa] ***4822", NAME=2, PHONE=2), 2),
+        (redacted("[REDACTED_NAME_3f9a] 8:15\n[REDACTED_NAME_0b11] 9:40", NAME=0), 2),
     ],
 )
 def test_counts_visitors(text: RedactedText, count: int) -> None:

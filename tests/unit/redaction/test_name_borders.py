@@ -21,6 +21,7 @@ NAMES = {"anna": "GIVEN_NAME", "carter": "SURNAME", "berg": "SURNAME"}
         ("[REDACTED_NAME_Berg] wrote", [("NAME", "Berg")]),
         ("[REDACTED_NAME_3f9a01d4] and [REDACTED_NAME] wrote", []),
         ("[REDACTED_NAME_3f9a] is Anna", [("NAME", "Anna")]),
+        ("[REDACTED_PHONE_3f9a] and [REDACTED_NAME_3f9a] wrote", []),
     ],
 )
 def test_underscores_end_words(text: str, expected: list[tuple[str, str]]) -> None:
