@@ -32,6 +32,7 @@ from models.redaction.recognizers.phone import PHONE
 from models.redaction.recognizers.plate import PLATE
 from models.redaction.recognizers.postcode_town import POSTCODE_TOWN
 from models.redaction.recognizers.secret import SECRET, TOKEN
+from models.redaction.recognizers.short_phone import SHORT_PHONE
 from models.redaction.recognizers.spelled import SPELLED
 from models.redaction.recognizers.spoken_street import SPOKEN_STREET
 from models.redaction.recognizers.ssn import SSN
@@ -41,8 +42,8 @@ from models.redaction.recognizers.url import URL
 from models.redaction.recognizers.vehicle import VIN
 
 ALL: tuple[Recognizer, ...] = (
-    EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, PHONE, SSN, CARD, IBAN, IPV4, IPV6, MAC, URL,
-    WALLET, SECRET, TOKEN, CODE, LAST_DIGITS, PASSWORD,
+    EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, PHONE, SHORT_PHONE, SSN, CARD, IBAN, IPV4,
+    IPV6, MAC, URL, WALLET, SECRET, TOKEN, CODE, LAST_DIGITS, PASSWORD,
     STREET, STREET_EU, STREET_IN, SPOKEN_STREET, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
     MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH, ACCOUNT,
     SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,

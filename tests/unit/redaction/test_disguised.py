@@ -69,6 +69,13 @@ def test_an_answer_between_two_quantities_stays(language: str, text: str) -> Non
     ("text", "expected"),
     [
         ("pressure 101325 Pa at 2900 rpm", []),
+        ("phone 90713 please", [("PHONE", "90713")]),
+        ("Tel. no. 9071 please", [("PHONE", "9071")]),
+        ("ask for extension 9071 please", [("PHONE", "9071")]),
+        ("Durchwahl: 9071, danke", [("PHONE", "9071")]),
+        ("the phone 2024 edition", []),
+        ("phone 9071 euros", []),
+        ("the phone model 9071 is sold", []),
         ("barcode 7731905526, text me", [("PHONE", "7731905526")]),
         ("barcode 7731905526 is in stock", []),
         ("serial number 7731905526 again", []),
