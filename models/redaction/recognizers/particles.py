@@ -52,6 +52,24 @@ _OFFICES = frozenset(
 """What "monsieur le" and "madame la" stand before when it is no name."""
 
 
+_PLAIN = frozenset(
+    """spät früh viel wenig hause fuß zweit dritt ende besuch recht schnell langsam groß klein hoch tief laut leise
+    teuer alt jung lang kurz gut schlecht müde krank nah weit mir dir uns ihm ihr ihnen beginn anfang zeit mittag abend
+    morgen heute gestern hier dort oben unten drüben nebenan außerhalb tür kasse post arbeit reinigung technik
+    verwaltung
+    bonne bon bons bonnes belle mauvaise mauvais grande grand petit petite humeur ménage service garde retour passage
+    compagnie confiance nuit jour nouveau nouvelle plus moins tout tous toute bonheur famille accueil entretien santé
+    ville quartier étage maison bureau courrier ici là près loin même cette ces son ses notre votre leur chambre
+    buena bueno malo mala aquí allí al lado turno guardia limpieza mantenimiento servicio noche día siempre nuevo nueva
+    verdad visita mal acuerdo repente casa oficina bem boa bom novo nova limpeza serviço sempre noite buono buona nuovo
+    nuova sempre pulizie servizio notte
+    good great late early night course here there""".split()
+)
+"""Words of every day, in small letters no surname behind a particle."""
+_INFINITIVE = re.compile(r"[^\W\d_]{3,20}(?<!haus)(?<!ing)(?<!ung)(?<!stett)(?<!hof)(?<!leb)(?<!kirch)(?<!stein)en")
+"""What "zu" stands before when somebody is to do something; places end in -hausen, -ingen, -hofen."""
+
+
 class ParticledNameRecognizer:
     """Titles with particles behind them."""
 
@@ -61,10 +79,19 @@ class ParticledNameRecognizer:
         """See ``Recognizer``."""
         for match in _PARTICLED.finditer(view.text):
             word = match["name"].lower()
-            if word in NOT_NAMES or word in _OFFICES or _is_described(view, match):
+            if word in NOT_NAMES or word in _OFFICES or _is_plain(match) or _is_described(view, match):
                 continue
             start = max(match.start(language) for language in _LANGUAGES)  # the others did not match: -1
             yield Entity("NAME", start, match.end(), 0.7, self.name)
+
+
+def _is_plain(match: re.Match[str]) -> bool:
+    """Whether the word behind the particle is one of every day: "herr zu spät", "monsieur de ménage"."""
+    word, french = match["name"], match["french"]
+    if word[0].isupper() or (french is not None and french.lower() in ("le", "la")):
+        return False  # "madame le grand" is a name
+    to_do = match["german"] is not None and match["german"].lower() == "zu" and _INFINITIVE.fullmatch(word) is not None
+    return to_do or word in _PLAIN
 
 
 def _is_described(view: View, match: re.Match[str]) -> bool:
