@@ -55,8 +55,8 @@ _OF_THINGS = (
 )
 _NOT_OF_THINGS = "".join(rf"(?<!{word} )" for word in _OF_THINGS.split())
 
-_PAUSE = r"(?:,(?: (?:it|which|that)(?= ))?\s?)?"
-"""A comma, and at once what the code is: another one begins something new."""
+_PAUSE = r"(?:,(?: [^\n.!?;:=,\d]{1,24},|(?: (?:it|which|that)(?= ))?)\s?)?"
+"""A comma, and at once what the code is, or between two what it is called too; one alone begins something new."""
 _NOT_OF_FAULTS = "(?<!error )(?<!fault )(?<!product )(?<!article )(?<!part )(?<!model )"
 
 _BETWEEN = r"[^\n.!?;:=,\d]{0,36}" + _PAUSE
