@@ -236,7 +236,16 @@ def _short_phones(view: View, guesses: list[WordGuess]) -> set[int]:
     return short
 
 
+_REFERENCE_BEFORE = re.compile(
+    r"(?<![^\W_])(?:ref|reference|referenz|aktenzeichen|référence|referencia|referência)\.?"
+    r"(?: (?:number|no|nr|num|número|numéro|nummer)\.?)?(?: (?:is|was|ist|es|est|é))?[\s:#]{1,3}$"
+)
+_REFERENCE_REACH = 32
+
+
 def _may_stand_alone(view: View, guess: WordGuess) -> bool:
+    if _REFERENCE_BEFORE.search(view.lower, max(0, guess.start - _REFERENCE_REACH), guess.start):
+        return False
     digits = sum(c.isdigit() for c in view.text[guess.start : guess.end])
     return guess.label == "ZIP_CODE" and digits >= _SURE_ZIP and guess.score >= 0.8
 

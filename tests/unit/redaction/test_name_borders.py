@@ -96,3 +96,9 @@ def test_makers_are_people_where_a_person_is_named(text: str, expected: list[str
     labels = {"anna": "GIVEN_NAME", "wilo": "SURNAME", "kamstrup": "SURNAME"}
     entities = found(text, TextSource.OCR, redactor=LocalRedactor(WordListClassifier(labels)))
     assert [piece for _type, piece in entities] == expected
+
+
+def test_the_number_of_a_reference_is_no_postcode() -> None:
+    redactor = LocalRedactor(WordListClassifier({"90713": "ZIP_CODE"}))
+    assert found("he wrote, reference is 90713, thanks", redactor=redactor) == []
+    assert found("he lives in 90713, thanks", redactor=redactor) == [("ADDRESS", "90713")]
