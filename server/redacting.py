@@ -25,6 +25,14 @@ async def redact_all(gateway: Gateway, texts: list[str], language: str, whose: W
     return [redaction.text for redaction in redactions]
 
 
+_A_NAME = "NAME"
+
+
+def _asked(name: str) -> tuple[str, ...]:
+    """What a field asks for; no names: a site and a product have one too, and those of people are found anyway."""
+    return tuple(kind for kind in asked_for(name.replace("_", " ") + "?") if kind != _A_NAME)
+
+
 async def redact_values(
     gateway: Gateway, values: Sequence[tuple[str, str]], language: str, whose: Whose
 ) -> list[RedactedText]:
@@ -37,7 +45,7 @@ async def redact_values(
         DeadlineExceeded: It took too long.
     """
     context = RedactionContext(TextSource.ASSISTANT, language or "en", whose=whose)
-    asked = [asked_for(name.replace("_", " ") + "?") for name, _value in values]
+    asked = [_asked(name) for name, _value in values]
     redacted: dict[int, RedactedText] = {}
     for kinds, group in groupby(sorted(range(len(values)), key=asked.__getitem__), key=asked.__getitem__):
         numbers = list(group)

@@ -62,7 +62,9 @@ async def test_a_spoken_visit_and_two_photographs_become_an_approved_record(app:
 
     proposed = seen["proposal"][-1].recommendation
     assert proposed.state == recommendation_pb2.RECOMMENDATION_STATE_PENDING
-    assert proposed.record.fields
+    record = {field.name: field.value for field in proposed.record.fields}
+    assert record["meter_reading"] == "04821"
+    assert "Riverside" in record["site_name"]
     watched = app.sessions.WatchSession(session_pb2.WatchSessionRequest(session_id=session_id))
     first = await anext(aiter(watched))
     assert first.session.state == common_pb2.SESSION_STATE_AWAITING_APPROVAL

@@ -33,7 +33,7 @@ async def test_a_reading_stays_and_the_same_digits_as_a_telephone_number_do_not(
         ("phone", "04821"),
         ("visitor_name", "Okwudili"),
         ("meter_reading", "call 415 555 0132"),
-        ("site", "Riverside"),
+        ("site_name", "Riverside"),
     ]
     texts = [text.value for text in await redact_values(gateway, values, "en", NOBODY)]
     assert texts == ["04821", "[REDACTED_PHONE]", "[REDACTED_NAME]", "call [REDACTED_PHONE]", "Riverside"]
