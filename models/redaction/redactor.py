@@ -1,14 +1,14 @@
 """The redactor: looks at every view of a text, merges what was found, and writes tags.
 
 This is the only module that seals a ``RedactedText``. Whatever breaks on the way ends in ``RedactionFailed``, whose
-message
-never contains the text.
+message never contains the text.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -215,9 +215,17 @@ def _redaction(text: str, seen: _Seen, context: RedactionContext, rules: Rules, 
     readings = _readings(seen.sightings) if rules.policy.rewrites else {}
     entities = writer.written(text, replaced, readings)
     safe = not left and not _doubtful(text, entities, allowed, context, rules)
-    suspects = tuple(span for span in seen.suspects if not any(e.start < span[1] and span[0] < e.end for e in entities))
     result = RedactedText._seal(_with_tags(text, entities), entities, safe_for_llm=safe)
-    return Redaction(result, tuple(entities), suspects)
+    return Redaction(result, tuple(entities), tuple(_outside(seen.suspects, entities)))
+
+
+def _outside(spans: Sequence[tuple[int, int]], entities: Sequence[Entity]) -> Iterator[tuple[int, int]]:
+    """The spans that touch no entity; these are sorted and do not overlap, so one look a span is enough."""
+    ends = [e.end for e in entities]
+    for start, end in spans:
+        behind = bisect_right(ends, start)
+        if behind == len(ends) or entities[behind].start >= end:
+            yield start, end
 
 
 def _readings(sightings: list[Sighting]) -> dict[tuple[int, int], str]:

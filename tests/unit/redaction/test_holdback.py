@@ -108,6 +108,14 @@ def test_a_word_that_is_nearly_a_name_waits_for_more_words() -> None:
     assert all(len(text) <= 1 for text in shown[: with_name - 1])
 
 
+def test_what_is_replaced_is_suspected_no_more() -> None:
+    redactor = LocalRedactor(DoubtfulClassifier({"rose": "GIVEN_NAME", "heather": "GIVEN_NAME"}))
+    said = "rose is here, ask Dr. Rose Miller and heather"
+    redaction = redactor.redact(RawText(said), SPEECH)
+    assert [said[e.start : e.end] for e in redaction.entities] == ["Dr. Rose Miller"]
+    assert [said[start:end] for start, end in redaction.suspects] == ["rose", "heather"]
+
+
 @pytest.mark.models
 @pytest.mark.parametrize(
     ("language", "said"),
