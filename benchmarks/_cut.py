@@ -29,6 +29,7 @@ class Relay:
     def __init__(self, target: Callable[[], int | None]) -> None:
         self._target = target
         self._open: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     @property
@@ -41,6 +42,10 @@ class Relay:
         """Tear every connection, without a goodbye to either end."""
         for writer in self._open:
             writer.transport.abort()
+
+    def fall_silent(self) -> None:
+        """Forward nothing more on the connections that are open, and leave them open: neither end is told anything."""
+        self._silent |= self._open
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -63,20 +68,22 @@ class Relay:
                 writers.append(onward)
                 self._open |= set(writers)
                 await asyncio.wait(
-                    [asyncio.create_task(_pump(reader, onward)), asyncio.create_task(_pump(there, writer))]
+                    [asyncio.create_task(self._pump(reader, onward)), asyncio.create_task(self._pump(there, writer))]
                 )
         for each in writers:
             each.transport.abort()
         self._open -= set(writers)
+        self._silent -= set(writers)
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Hand bytes on until one end is gone; then the other end goes too."""
-    with contextlib.suppress(OSError):
-        while data := await reader.read(PIECE_BYTES):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hand bytes on until one end is gone; then the other end goes too."""
+        with contextlib.suppress(OSError):
+            while data := await reader.read(PIECE_BYTES):
+                if writer not in self._silent:
+                    writer.write(data)
+                    await writer.drain()
+        if writer not in self._silent:
+            writer.transport.abort()
 
 
 class Mortal:

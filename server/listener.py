@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import grpc.aio
@@ -22,16 +23,41 @@ from server.services import SERVICE_NAMES, Services
 LARGEST_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 # A cluster that died is reported at most this late.
 HEALTH_EVERY_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """How a half-dead connection is noticed: its other end went without a word, as a phone does that loses its radio.
+
+    Attributes:
+        every_s: Quiet after which the server asks whether the other end is there.
+        answer_s: Time for the answer; then the connection is closed, and its streams can be resumed.
+    """
+
+    every_s: float = 20.0
+    answer_s: float = 10.0
+
+    @property
+    def options(self) -> tuple[tuple[str, int], ...]:
+        """For gRPC. A client may ask twice as often as we do before it is told off."""
+        every_ms, answer_ms = round(1000 * self.every_s), round(1000 * self.answer_s)
+        return (
+            ("grpc.keepalive_time_ms", every_ms),
+            ("grpc.keepalive_timeout_ms", answer_ms),
+            # gRPC also pings to measure the bandwidth, asks nothing else while that answer is missing, and waits a
+            # minute for it: a phone that is lost while it sends would be noticed after that minute only.
+            ("grpc.http2.ping_timeout_ms", answer_ms),
+            ("grpc.http2.min_ping_interval_without_data_ms", every_ms // 2),
+            ("grpc.keepalive_permit_without_calls", 1),
+        )
+
+
+KEEPALIVE: Final = Keepalive()
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
     ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
     # Two servers on one port would each answer half of the calls.
     ("grpc.so_reuseport", 0),
-    # A phone that lost its radio is noticed within half a minute; one that pings more often than this is tolerated.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
 )
 
 
@@ -59,15 +85,27 @@ def check_address(address: str, *, allow_plaintext: bool) -> None:
 class Listener:
     """A grpc.aio server with everything on it.
 
+    Args:
+        keepalive: When a connection counts as dead.
+
     Attributes:
         address: Where it really listens; the port is known after ``start``.
     """
 
-    def __init__(self, address: str, services: Services, lifecycle: Lifecycle, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        address: str,
+        services: Services,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+        keepalive: Keepalive = KEEPALIVE,
+    ) -> None:
         self.address = address
         self._lifecycle = lifecycle
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
-        self._server = grpc.aio.server(interceptors=interceptors(lifecycle, metrics), options=_OPTIONS)
+        self._server = grpc.aio.server(
+            interceptors=interceptors(lifecycle, metrics), options=(*_OPTIONS, *keepalive.options)
+        )
         services.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
