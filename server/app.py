@@ -26,7 +26,10 @@ from ray_tasks.types import ClusterConfig, WorkerConfig
 from server.allocator import keep_freed_memory
 from server.analysts import Analysts
 from server.attempts import log_attempt
+from server.conversation.admission import Admission, AdmissionLimits
 from server.conversation.cutting import cutter_maker
+from server.conversation.load import MeasuredGateway, SpeechLoad
+from server.conversation.pace import PaceLimits
 from server.conversation.streams import StreamLimits, Streams
 from server.conversation.turnstile import Turnstile
 from server.housekeeping import Housekeeping
@@ -178,10 +181,11 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
     recommender = Recommender(ledger, gateway, assistant, hub, clock=clock, on_job=runner.wake)
     checks = default_checks(upload_bytes=limits.upload_bytes, open_jobs=limits.open_jobs)
     intake = UploadIntake(ledger, spool, hub, checks, on_job=runner.wake, clock=clock)
+    load = SpeechLoad(settings.speech.replicas, time.monotonic)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
     streams = Streams(
         ledger,
-        gateway,
+        MeasuredGateway(gateway, load),
         assistant,
         recommender,
         spool,
@@ -191,9 +195,14 @@ async def _build(settings: Settings, stack: AsyncExitStack) -> _Parts:
         lifecycle,
         metrics,
         clock,
-        StreamLimits(limits.streams, limits.stream_s, limits.stream_idle_s),
+        StreamLimits(limits.stream_s, limits.stream_idle_s, PaceLimits(limits.pace, limits.ahead_s)),
         cutter_maker(vad, limits.utterance_s),
         Turnstile(settings.speech.replicas),
+        Admission(
+            AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load),
+            load,
+            metrics,
+        ),
     )
     sessions = Sessions(ledger, hub, sealer, clock)
     analysts = Analysts(ledger, settings.quack, settings.state_dir)

@@ -20,6 +20,17 @@ class Metrics:
             "vestibule_rpc_seconds", "Duration of RPCs.", ["method"], buckets=_LATENCY_BUCKETS_S, registry=into
         )
         self.streams = Gauge("vestibule_open_streams", "Open conversation streams.", registry=into)
+        self.refused_streams = Counter(
+            "vestibule_refused_streams", "Streams that were refused, by reason.", ["reason"], registry=into
+        )
+        self.speech_factor = Gauge(
+            "vestibule_speech_real_time_factor",
+            "Seconds of a speech worker that one second of streamed audio takes.",
+            registry=into,
+        )
+        self.speech_load = Gauge(
+            "vestibule_speech_load", "Share of the speech workers that the open streams need.", registry=into
+        )
         self.final_seconds = Histogram(
             "vestibule_final_seconds",
             "From the end of an utterance to its redacted text.",

@@ -110,6 +110,17 @@ class LimitSettings(BaseModel):
     stream_idle_s: float = Field(60.0, gt=0, description="Silence of a client after which its stream is ended.")
     utterance_s: float = Field(28.0, gt=0, le=29.0, description="Longest utterance; a longer one is cut.")
     streams: int = Field(100, ge=1, description="Open conversation streams.")
+    client_streams: int = Field(50, ge=1, description="Open conversation streams of one client.")
+    speech_load: float = Field(
+        0.8,
+        gt=0,
+        description="Share of the speech workers' time that streams may need, as measured; one more is refused.",
+    )
+    speech_floor: int = Field(
+        2, ge=1, description="Streams with audio that are admitted whatever the measured load is."
+    )
+    pace: float = Field(10.0, ge=1, description="How many times as fast as it is spoken audio may come.")
+    ahead_s: float = Field(60.0, gt=0, description="Seconds of audio that may come at once on top of that.")
     open_jobs: int = Field(1000, ge=1, description="Jobs that wait or run; one more upload is refused.")
 
 

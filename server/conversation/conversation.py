@@ -18,6 +18,7 @@ from server.conversation.events import (
     ProposeIn,
     TextIn,
 )
+from server.conversation.pace import AudioWatch
 from server.conversation.recogniser import Recogniser, Typed
 from server.conversation.utterance import Utterance
 from server.conversation.voice import Answer, Ask, Voice
@@ -49,6 +50,7 @@ class Conversation:
     Args:
         reply: Whether finished turns are answered.
         replay: On a resumed stream, what the audio log holds.
+        watch: Told of audio that comes, never of what is replayed; None where nobody wants to know.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Conversation:
         *,
         reply: bool,
         replay: LogContent = NOTHING_KEPT,
+        watch: AudioWatch | None = None,
     ) -> None:
         self._ears = ears
         self._recogniser = recogniser
@@ -71,6 +74,7 @@ class Conversation:
         self._bounds = bounds
         self._reply = reply
         self._replay = replay
+        self._watch = watch
         self._heard: asyncio.Queue[Utterance | Typed | Ask | None] = asyncio.Queue(WAITING_UTTERANCES)
         self._said: asyncio.Queue[Answer | Ask | None] = asyncio.Queue(WAITING_ANSWERS)
         self._taken_in = asyncio.Event()
@@ -162,11 +166,7 @@ class Conversation:
     async def _take(self, item: Input) -> None:
         match item:
             case AudioIn():
-                async for part in self._ears.hear(item):
-                    self._taken_in.set()
-                    await self._hand_on(*part)
-                if self._ears.heard_s > self._bounds.stream_s:
-                    raise TooLarge(f"The stream is longer than {self._bounds.stream_s:g} s.", reason="STREAM_TOO_LONG")
+                await self._hear(item)
             case TextIn():
                 await self._heard.put(Typed(self._ears.take_number(), item.text, item.id))
             case EndMark():
@@ -174,6 +174,28 @@ class Conversation:
             case ProposeIn():
                 await self._hand_on(*await self._ears.end_mark())
                 await self._heard.put(Ask(item.wait_s, self._ears.last_number))
+
+    async def _hear(self, chunk: AudioIn) -> None:
+        before_s = self._ears.heard_s
+        if self._watch is not None:
+            self._watch.begin()
+        try:
+            async for part in self._ears.hear(chunk):
+                self._taken_in.set()
+                await self._hand_on(*part)
+        except TooLarge:  # the decoder has the same bound; what it refuses stays out of the log
+            raise self._too_long() from None
+        if self._ears.heard_s > self._bounds.stream_s:
+            raise self._too_long()
+        if self._watch is not None:
+            self._watch.heard(self._ears.heard_s - before_s, self._ears.heard_s)
+
+    def _too_long(self) -> TooLarge:
+        return TooLarge(
+            f"The stream is longer than {self._bounds.stream_s:g} s.",
+            reason="STREAM_TOO_LONG",
+            hint="Resume with the token and half-close for what is left, then open another stream.",
+        )
 
     async def _hand_on(self, outputs: list[Output], begun: list[Utterance]) -> None:
         for output in outputs:

@@ -62,10 +62,18 @@ class SpeechCutter:
 
 
 def cutter_maker(vad: Vad, max_utterance_s: float) -> MakeCutter:
-    """Make cutters that share one detector; it is safe for concurrent calls, and each cutter has its own state."""
+    """Make cutters that share one detector.
 
-    def make(start: int, end_silence_s: float | None) -> SpeechCutter:
-        rules = replace(DEFAULT_SEGMENTER_RULES, max_utterance_s=max_utterance_s, pauses=PauseRules())
+    Args:
+        vad: Safe for concurrent calls; each cutter has its own state.
+        max_utterance_s: Longest utterance that any client gets.
+    """
+
+    def make(start: int, end_silence_s: float | None, longest_s: float | None) -> SpeechCutter:
+        most_s = min(max_utterance_s, longest_s or max_utterance_s)
+        # Words are hurried towards a pause in the same last part of every utterance that is cut, long or short.
+        hurry_s = DEFAULT_SEGMENTER_RULES.hurry_s * most_s / DEFAULT_SEGMENTER_RULES.max_utterance_s
+        rules = replace(DEFAULT_SEGMENTER_RULES, max_utterance_s=most_s, hurry_s=hurry_s, pauses=PauseRules())
         if end_silence_s is not None:
             # The client has its own idea of an end: whole sentences wait for it too.
             tail_s, pauses = min(rules.tail_s, end_silence_s), PauseRules(sure_s=end_silence_s)

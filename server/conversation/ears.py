@@ -146,12 +146,11 @@ class Ears:
         self._question: Pause | None = None
         self._working: set[asyncio.Task[Any]] = set()
         self.next_offset = next_offset
-        self.heard_samples = 0
 
     @property
     def heard_s(self) -> float:
-        """Seconds of audio so far."""
-        return self.heard_samples / SAMPLE_RATE_HZ
+        """Seconds of audio since the stream began, over all its connections."""
+        return self._timeline.end / SAMPLE_RATE_HZ
 
     @property
     def last_number(self) -> int:
@@ -269,7 +268,6 @@ class Ears:
     def _cut(self, samples: Samples | None, marks: Iterable[Mark]) -> Part:
         if samples is not None:
             self._timeline.append(samples)
-            self.heard_samples += samples.size
         outputs: list[Output] = []
         begun: list[Utterance] = []
         for mark in marks:

@@ -7,17 +7,19 @@ import hashlib
 import hmac
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from models.audio import AudioLimits, PcmFormat, StreamDecoder
-from models.errors import Conflict, InvalidInput, NotFound, Overloaded
+from models.errors import InvalidInput, NotFound
 from models.redaction.types import Whose
 from ray_tasks.types import Gateway
+from server.conversation.admission import Admission, Seat
 from server.conversation.conversation import NOTHING_KEPT, WAITING_OUTPUTS, Bounds, Conversation
 from server.conversation.ears import Cutter, Ears
 from server.conversation.events import Output
+from server.conversation.pace import AudioWatch, Pace, PaceLimits
 from server.conversation.recogniser import Listening, Recogniser
 from server.conversation.storing import StreamStore
 from server.conversation.turnstile import Turnstile
@@ -35,7 +37,6 @@ from server.uploads.spool import Spool
 from server.vocabulary import VocabularySealer
 from server.watch import WatchHub
 
-RETRY_AFTER_S = 2.0
 # Earlier turns that go into a prompt.
 HISTORY_TURNS = 12
 
@@ -47,6 +48,7 @@ class StreamConfig:
     Attributes:
         encoding: ``PCM_S16LE``, ``CONTAINER`` or ``UNSPECIFIED`` when only text is typed.
         end_silence_s: Silence that ends an utterance; None takes the default.
+        max_utterance_s: Longest utterance; None takes the server's own bound, and no more is given.
         next_utterance: With a token, the number from which on stored finals are sent again; None sends none.
     """
 
@@ -59,15 +61,16 @@ class StreamConfig:
     reply: bool
     resume_token: str
     next_utterance: int | None = None
+    max_utterance_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """Bounds on streams."""
+    """Bounds on each stream: its audio, its silence on the wire, and how fast it may come."""
 
-    streams: int
     stream_s: float
     idle_s: float
+    pace: PaceLimits
 
 
 @dataclass(slots=True)
@@ -86,8 +89,8 @@ class OpenStream:
     missed: list[TurnRow]
 
 
-MakeCutter = Callable[[int, float | None], Cutter]
-"""Takes the sample number at which the audio starts and the end silence in seconds."""
+MakeCutter = Callable[[int, float | None, float | None], Cutter]
+"""Takes the sample number at which the audio starts, the end silence and the longest utterance in seconds."""
 
 
 class Streams:
@@ -109,6 +112,7 @@ class Streams:
         limits: StreamLimits,
         make_cutter: MakeCutter,
         turnstile: Turnstile,
+        admission: Admission,
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
@@ -124,44 +128,49 @@ class Streams:
         self._limits = limits
         self._make_cutter = make_cutter
         self._turnstile = turnstile
-        self._open: dict[str, str] = {}
+        self._admission = admission
 
     @property
     def count(self) -> int:
         """Open streams."""
-        return len(self._open)
+        return len(self._admission.ids)
 
     @property
     def ids(self) -> frozenset[str]:
         """Ids of the open streams; their audio logs are in use."""
-        return frozenset(self._open)
+        return self._admission.ids
 
     @property
     def session_ids(self) -> frozenset[str]:
         """Sessions that somebody talks in; they are not idle."""
-        return frozenset(self._open.values())
+        return self._admission.session_ids
 
     @asynccontextmanager
     async def open(self, config: StreamConfig) -> AsyncIterator[OpenStream]:
         """Set a stream up; on leaving it is closed, and its audio kept unless the client was done.
 
         Raises:
-            Overloaded: TOO_MANY_STREAMS.
+            Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS, SPEECH_BUSY.
             NotFound: SESSION_NOT_FOUND, or STREAM_NOT_FOUND for a token that is not known any more.
             Conflict: WRONG_STATE when the session has ended, STREAM_IN_USE when it is resumed twice at a time.
             InvalidInput: RESUME_TOKEN_INVALID.
         """
         session = await self._ledger.read(lambda cursor: sessions.require_open(cursor, config.session_id))
         stream_id = await self._known(config) if config.resume_token else str(uuid.uuid4())
-        with self._reserved(stream_id, session.id):
-            row, token = await (
-                self._resume(stream_id, config) if config.resume_token else self._begin(stream_id, config, session)
-            )
+        with self._admission.seated(stream_id, session.id, session.client_id) as seat:
+            if config.resume_token:
+                row, token = await self._resume(stream_id, config)
+            else:
+                if config.encoding != "UNSPECIFIED":
+                    self._admission.begin_speech(seat)
+                row, token = await self._begin(stream_id, config, session)
+            if row.next_offset:
+                self._admission.go_on(seat)
             missed = await self._missed(config, row)
             if not row.open:
                 yield OpenStream(row.id, token, row.next_offset, None, missed)
                 return
-            conversation = await self._conversation(config, session, row)
+            conversation = await self._conversation(config, session, row, seat)
             try:
                 yield OpenStream(row.id, token, row.next_offset, conversation, missed)
             finally:
@@ -171,21 +180,6 @@ class Streams:
             if conversation.finished:
                 await self._ledger.write(lambda cursor: streams.close(cursor, row.id, self._clock()))
                 await asyncio.to_thread(self._spool.delete_log, row.id)
-
-    @contextmanager
-    def _reserved(self, stream_id: str, session_id: str) -> Iterator[None]:
-        """Keep everybody else off a stream. Nothing is awaited between the checks and the entry."""
-        if stream_id in self._open:
-            raise Conflict("This stream is open already.", reason="STREAM_IN_USE")
-        if len(self._open) >= self._limits.streams:
-            raise Overloaded("Too many streams are open.", reason="TOO_MANY_STREAMS", retry_after_s=RETRY_AFTER_S)
-        self._open[stream_id] = session_id
-        self._metrics.streams.inc()
-        try:
-            yield
-        finally:
-            self._metrics.streams.dec()
-            self._open.pop(stream_id, None)
 
     async def _begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> tuple[StreamRow, str]:
         secret = secrets.token_urlsafe(32)
@@ -229,7 +223,9 @@ class Streams:
             return []
         return await self._ledger.read(lambda cursor: turns.list_of_stream(cursor, row.id, known))
 
-    async def _conversation(self, config: StreamConfig, session: SessionRow, row: StreamRow) -> Conversation:
+    async def _conversation(
+        self, config: StreamConfig, session: SessionRow, row: StreamRow, seat: Seat
+    ) -> Conversation:
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
         store = StreamStore(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
         vocabulary = self._sealer.open(session.sealed_vocabulary)
@@ -238,7 +234,7 @@ class Streams:
         ears = Ears(
             await asyncio.to_thread(self._spool.open_log, row.id),
             StreamDecoder(_audio_limits(self._limits.stream_s), _pcm(row)),
-            self._make_cutter(row.finalized_samples, config.end_silence_s),
+            self._make_cutter(row.finalized_samples, config.end_silence_s, config.max_utterance_s),
             next_utterance=row.next_utterance,
             skip_samples=row.finalized_samples,
             next_offset=row.next_offset,
@@ -268,9 +264,16 @@ class Streams:
             asked=(lambda: voice.asked_for) if config.reply else tuple,
             turnstile=self._turnstile,
         )
-        bounds = Bounds(self._limits.stream_s, self._limits.idle_s)
         return Conversation(
-            ears, recogniser, voice, self._lifecycle, outputs, bounds, reply=config.reply, replay=replay
+            ears,
+            recogniser,
+            voice,
+            self._lifecycle,
+            outputs,
+            Bounds(self._limits.stream_s, self._limits.idle_s),
+            reply=config.reply,
+            replay=replay,
+            watch=AudioWatch(self._admission, seat, Pace(self._limits.pace, self._clock, row.create_time)),
         )
 
     def _propose(self, session_id: str) -> Callable[[float], Awaitable[RecommendationRow]]:

@@ -61,6 +61,7 @@ def _config(message: pb.ConverseConfig) -> StreamConfig:
         reply=message.reply,
         resume_token=message.resume_token,
         next_utterance=message.next_utterance if message.HasField("next_utterance") else None,
+        max_utterance_s=wire.seconds(message.max_utterance) if message.HasField("max_utterance") else None,
     )
 
 

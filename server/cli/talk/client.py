@@ -28,6 +28,8 @@ KEEPALIVE = (
     # A connection that died without a word is noticed within half a minute; the server takes pings this often.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # A ping with which gRPC measures the bandwidth keeps the others from being sent; by default it may take a minute.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     # gRPC's own reconnecting begins at once and is never far behind ours.
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -54,6 +56,7 @@ class TalkOptions:
 
     Attributes:
         end_silence_s: Silence that ends an utterance; None takes the server's default.
+        max_utterance_s: Longest utterance; None likewise.
         give_up_s: Seconds without any progress after which the client stops trying.
     """
 
@@ -61,6 +64,7 @@ class TalkOptions:
     language: str = ""
     reply: bool = False
     end_silence_s: float | None = None
+    max_utterance_s: float | None = None
     give_up_s: float = 60.0
 
 
@@ -209,6 +213,8 @@ class Talker:
         )
         if options.end_silence_s is not None:
             config.end_silence.CopyFrom(_duration(options.end_silence_s))
+        if options.max_utterance_s is not None:
+            config.max_utterance.CopyFrom(_duration(options.max_utterance_s))
         if self._token:
             config.resume_token = self._token
             config.next_utterance = self._next_utterance

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from server.cli.talk.client import Audio, TalkOptions
 
+FAST = 8.0
+"""Times as fast as it is spoken; below what a server takes by default."""
+
 
 @click.command(short_help="Stream a recording or a microphone, and read along.")
 @click.argument("source", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
 @click.option("--session", type=click.UUID, metavar="ID", help="Talk in this session. Default: a new one, left open.")
 @click.option("--language", default="", metavar="CODE", help="ISO 639-1 code. Default: the session's, or detected.")
 @click.option("--reply", is_flag=True, help="Let the assistant answer.")
-@click.option("--fast", is_flag=True, help="Send as fast as the server takes it, not at the pace of speech.")
+@click.option("--fast", is_flag=True, help="Send up to 8 times as fast as it is spoken.")
 @click.option("--end-silence", type=click.FloatRange(0.2, 3.0), metavar="S", help="Silence that ends an utterance.")
+@click.option("--max-utterance", type=click.FloatRange(5.0, 28.0), metavar="S", help="Longest utterance.")
 @click.option("--give-up", default=60.0, show_default=True, metavar="S", help="Stop trying after so long without any.")
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMATS), help="Of the result.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result to a file.")
@@ -40,6 +44,7 @@ def talk(
     reply: bool,
     fast: bool,
     end_silence: float | None,
+    max_utterance: float | None,
     give_up: float,
     form: str,
     output: Path | None,
@@ -62,7 +67,7 @@ def talk(
         check_can_write(output, "--output")
     pcm = None if source == "-" else _decoded(source)  # before a session is opened for what is no recording
     screen = Screen(sys.stderr.isatty())
-    options = TalkOptions(str(session or ""), language, reply, end_silence, give_up)
+    options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up)
     with translated(target):
         asyncio.run(_talk(target, options, pcm, screen, fast=fast))
     _deliver(written(screen.lines, form), output)
@@ -166,7 +171,7 @@ async def _talk(target: str, options: TalkOptions, pcm: bytes | None, screen: Sc
 
 
 async def _fill(audio: Audio, pcm: bytes | None, *, fast: bool) -> None:
-    """Feed the audio of a file at the pace of speech, or where there is none standard input as it comes."""
+    """Feed the audio of a file at its pace, or where there is none standard input as it comes."""
     from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES
 
     if pcm is None:
@@ -177,8 +182,8 @@ async def _fill(audio: Audio, pcm: bytes | None, *, fast: bool) -> None:
         began = loop.time()
         for at in range(0, len(pcm), CHUNK_BYTES):
             audio.add(pcm[at : at + CHUNK_BYTES])
-            if not fast:
-                await asyncio.sleep(max(0.0, began + (at + CHUNK_BYTES) / BYTES_A_SECOND - loop.time()))
+            spoken_s = (at + CHUNK_BYTES) / BYTES_A_SECOND
+            await asyncio.sleep(max(0.0, began + spoken_s / (FAST if fast else 1.0) - loop.time()))
     audio.finish()
 
 

@@ -17,9 +17,12 @@ from models.errors import Conflict, DeadlineExceeded, InternalError, NotFound, O
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.text import RawText
 from server.conversation import events
+from server.conversation.admission import Admission, AdmissionLimits
 from server.conversation.conversation import Conversation
 from server.conversation.ears import Began, Ears, Ended, Mark
 from server.conversation.events import Input, Output
+from server.conversation.load import MeasuredGateway, SpeechLoad
+from server.conversation.pace import PaceLimits
 from server.conversation.streams import OpenStream, StreamConfig, StreamLimits, Streams
 from server.conversation.turnstile import Turnstile
 from server.jobs import JobRunner
@@ -50,6 +53,8 @@ from tests.unit.conversation.test_conversation import (
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 A_MOMENT_S = 0.05
+STREAM_S = 60.0
+ADMISSION = AdmissionLimits(streams=10, client_streams=10, floor=2, load=0.8)
 
 
 class QuickYes(LoudnessCutter):
@@ -67,7 +72,7 @@ class QuickYes(LoudnessCutter):
 class Desk:
     """Everything that ``Streams`` needs, with the workers and the upstream replaced."""
 
-    def __init__(self, folder: Path, *, most_streams: int = 10) -> None:
+    def __init__(self, folder: Path, limits: AdmissionLimits = ADMISSION) -> None:
         self.ledger = Ledger.open(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(folder / "spool", bytes(32))
         self.gateway = FakeGateway()
@@ -76,12 +81,14 @@ class Desk:
         row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language="en")
         self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, "en", None, False, "")
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-        self.assistant, hub = FakeAssistant(), WatchHub()
+        self.assistant, hub, self.metrics = FakeAssistant(), WatchHub(), Metrics()
+        self.now = NOW
+        self.load = SpeechLoad(1, self.elapsed_s)
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")
         recommender = Recommender(self.ledger, self.gateway, self.assistant, hub, clock=lambda: NOW, on_job=runner.wake)
         self.streams = Streams(
             self.ledger,
-            self.gateway,
+            MeasuredGateway(self.gateway, self.load),
             self.assistant,
             recommender,
             self.spool,
@@ -89,14 +96,18 @@ class Desk:
             VocabularySealer(bytes(32)),
             runner,
             Lifecycle(),
-            Metrics(),
-            lambda: NOW,
-            StreamLimits(most_streams, 60.0, 5.0),
+            self.metrics,
+            lambda: self.now,
+            StreamLimits(STREAM_S, 5.0, PaceLimits(times=4.0, ahead_s=30.0)),
             self._cutter,
             Turnstile(1),
+            Admission(limits, self.load, self.metrics),
         )
 
-    def _cutter(self, start: int, end_silence_s: float | None) -> LoudnessCutter:
+    def elapsed_s(self) -> float:
+        return (self.now - NOW).total_seconds()
+
+    def _cutter(self, start: int, end_silence_s: float | None, max_utterance_s: float | None) -> LoudnessCutter:
         self.cutters.append(start)
         return self.cutter_type(start)
 
@@ -193,7 +204,7 @@ async def test_a_stream_is_not_resumed_while_it_is_open(desk: Desk) -> None:
 
 
 async def test_streams_that_open_at_once_are_counted_too(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, most_streams=1)
+    desk = Desk(tmp_path, replace(ADMISSION, streams=1))
     held = asyncio.Event()
 
     async def hold() -> None:

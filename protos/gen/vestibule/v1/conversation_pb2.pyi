@@ -109,6 +109,7 @@ class ConverseConfig(_message.Message):
     REPLY_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     NEXT_UTTERANCE_FIELD_NUMBER: _builtins.int
+    MAX_UTTERANCE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session."""
     encoding: Global___AudioEncoding.ValueType
@@ -132,6 +133,12 @@ class ConverseConfig(_message.Message):
     def end_silence(self) -> _duration_pb2.Duration:
         """Silence that ends an utterance, 0.2 s to 3 s; absent means 0.28 s behind a whole sentence and 0.6 s otherwise."""
 
+    @_builtins.property
+    def max_utterance(self) -> _duration_pb2.Duration:
+        """Longest utterance, 5 s to 28 s; a longer one is cut, at a short pause where there is one in its last quarter. Absent,
+        or above the server's own bound, means that bound. Like end_silence, to be given again when the stream is resumed.
+        """
+
     def __init__(
         self,
         *,
@@ -144,10 +151,11 @@ class ConverseConfig(_message.Message):
         reply: _builtins.bool = ...,
         resume_token: _builtins.str = ...,
         next_utterance: _builtins.int | None = ...,
+        max_utterance: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "end_silence", b"end_silence", "next_utterance", b"next_utterance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "end_silence", b"end_silence", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__next_utterance: _TypeAlias = _typing.Literal["next_utterance"]  # noqa: Y015
     _WhichOneofArgType__next_utterance: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance"]  # noqa: Y015

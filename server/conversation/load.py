@@ -1,0 +1,117 @@
+"""Measures how much of the speech workers the streams need: the real-time factor, as it is and not as it was hoped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
+from models.text import RawText
+from models.vision.types import RedactedPage
+from ray_tasks.types import EngineInfo, Gateway, RecordingResult, SpeechStep, SpeechWindow
+
+MEMORY_AUDIO_S: Final = 60.0
+"""Of streamed audio, all streams together; what came before counts for a third, and so on."""
+
+GUESSED_FACTOR: Final = 0.1
+"""Until something was heard: Whisper base on a core of a small server. Ten seconds of audio outweigh it."""
+
+GUESS_WEIGHS_AUDIO_S: Final = 10.0
+
+
+class SpeechLoad:
+    """The real-time factor: seconds of a speech worker that one second of streamed audio takes.
+
+    What counts is the time in which a worker has something to do that cannot be left out: what was said before a pause,
+    and finals. Partials are left out when there is no time for them. Waiting for a busy worker counts, whoever keeps it
+    busy, so a recording that is read at the same time, or a slow machine, shows.
+
+    Args:
+        workers: Speech workers that there are.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(self, workers: int, clock: Callable[[], float]) -> None:
+        self._workers = workers
+        self._clock = clock
+        self._audio_s = GUESS_WEIGHS_AUDIO_S
+        self._worker_s = GUESSED_FACTOR * GUESS_WEIGHS_AUDIO_S
+        self._calls = 0
+        self._at = clock()
+
+    @property
+    def factor(self) -> float:
+        """Worker seconds for each second of audio."""
+        return self._worked_s() / self._audio_s
+
+    def share(self, streams: int) -> float:
+        """Share of all workers that so many streams need at the pace of speech; above 1 they are too many."""
+        return self.factor * streams / self._workers
+
+    def heard(self, audio_s: float) -> None:
+        """So much new audio came on a stream."""
+        self._settle()
+        kept = math.exp(-audio_s / MEMORY_AUDIO_S)
+        self._worker_s *= kept
+        self._audio_s = self._audio_s * kept + audio_s
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Something is done, or waits to be done, that cannot be left out."""
+        self._settle()
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._settle()
+            self._calls -= 1
+
+    def _settle(self) -> None:
+        self._worker_s, self._at = self._worked_s(), self._clock()
+
+    def _worked_s(self) -> float:
+        return self._worker_s + min(self._calls, self._workers) * (self._clock() - self._at)
+
+
+class MeasuredGateway:
+    """A ``Gateway`` whose finals of streams are measured.
+
+    Args:
+        gateway: Does the work.
+        load: Is told how long it took.
+    """
+
+    def __init__(self, gateway: Gateway, load: SpeechLoad) -> None:
+        self._gateway = gateway
+        self._load = load
+
+    async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
+        """See ``Gateway``."""
+        if not window.final:
+            return await self._gateway.speech_step(window, timeout_s=timeout_s)
+        with self._load.working():
+            return await self._gateway.speech_step(window, timeout_s=timeout_s)
+
+    async def read_recording(
+        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY, keep_redacted: bool = False
+    ) -> RecordingResult:
+        """See ``Gateway``."""
+        return await self._gateway.read_recording(
+            data, language=language, timeout_s=timeout_s, whose=whose, keep_redacted=keep_redacted
+        )
+
+    async def read_picture(
+        self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY
+    ) -> RedactedPage:
+        """See ``Gateway``."""
+        return await self._gateway.read_picture(data, document_type=document_type, timeout_s=timeout_s, whose=whose)
+
+    async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
+        """See ``Gateway``."""
+        return await self._gateway.redact(texts, context, timeout_s=timeout_s)
+
+    async def engines(self) -> list[EngineInfo]:
+        """See ``Gateway``."""
+        return await self._gateway.engines()
