@@ -1,8 +1,9 @@
 """Partial text while someone is still speaking: a prefix that more words are not expected to make personal.
 
 A prefix of the hypothesis is shown when two hypotheses in a row agree on it, after the whole hypothesis was redacted,
-and only up to the point from which words to come could still turn it into a name, a number or an address. What was
-shown is never taken back: if recognition changes its mind under it, it stays until the final text replaces everything.
+and only up to the point from which words to come could still turn it into a name, a number or an address: mostly two
+words before its end, less where only words of closed classes follow, see ``at_once``. What was shown is never taken
+back: if recognition changes its mind under it, it stays until the final text replaces everything.
 
 Words to come can also change what the classifier thinks of words long past, so a word that it nearly takes for a name
 waits for more of them. That makes it rare, not impossible, that a partial shows what the final hides.
@@ -13,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.redaction.asked import personal
+from models.redaction.at_once import Spoken, at_once, may_show_more
 from models.redaction.cardinals import numerals
 from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
 from models.redaction.spoken_alphabets import PHONETIC
@@ -23,7 +26,7 @@ from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText
 
 HOLD_WORDS = 2
-"""Always held: "john" is a word until "dot carter" follows."""
+"""Held, unless ``at_once`` knows better: "john" is a word until "dot carter" follows."""
 
 INTRODUCED_WORDS = 4
 """Held after an introduction, unless the redactor already found who it introduces."""
@@ -102,12 +105,18 @@ class PartialRedactor:
         tokens = tokens_of(text)
         agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
         shown, count = carry.shown, carry.shown_tokens
-        if _without_last_words(tokens, agreed) > count:  # else nothing new can be shown, whatever the redactor says
+        spoken = Spoken(tokens, agreed, context.language)
+        hurry = not carry.tail and not personal(context.asked_for)
+        if _without_last_words(tokens, agreed) > count or (hurry and may_show_more(spoken, count)):
+            # Else nothing new can be shown, whatever the redactor says.
             reached = count > 0 and tokens[count - 1].end > JOINED_CHARS  # what is new has nothing to do with the tail
             redaction = BehindTail(self._redactor, NOTHING if reached else carry.tail).redact(hypothesis, context)
             numbers = _open_numbers(text, tokens, context.language)
             settled = _settled(tokens, agreed, redaction, lexicon_for(context.language), numbers)
             settled = _behind_introduction(tokens_of(carry.tail.reveal()), tokens, settled, redaction.entities)
+            if hurry:
+                settled = at_once(spoken, settled, redaction)
+                settled = _before_introduced(tokens, settled, redaction.entities)
             if settled > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[settled - 1].end, redaction)
                 count = settled

@@ -24,10 +24,14 @@ from server.metrics import Metrics
 
 log = get_logger("recogniser")
 
-# At least twice a second (the wire promises it), with room for the time that the recognition takes.
+# Audio between two looks: at least twice a second (the wire promises it), with room for the time that one takes.
 PARTIAL_EVERY_S = 0.4
-# Whisper needs something to work with; a shorter window makes it invent words.
-FIRST_PARTIAL_S = 0.8
+# Until the first text of an utterance is shown people wait for a sign that they are heard; two looks must agree on it.
+HURRIED_EVERY_S = 0.16
+# So much of an utterance is looked at in a hurry; where nothing could be shown by then, numbers or names are spoken.
+HURRIED_S = 2.5
+# Whisper needs something to work with; a shorter window makes it invent words. Up to 0.35 s of it precede the speech.
+FIRST_PARTIAL_S = 0.55
 PARTIAL_TIMEOUT_S = 4.0
 FINAL_TIMEOUT_S = 30.0
 TYPED_TIMEOUT_S = 10.0
@@ -164,14 +168,19 @@ class Recogniser:
             elif utterance.closed:
                 return looked
             else:
-                next_at = utterance.size + int(PARTIAL_EVERY_S * SAMPLE_RATE_HZ)
+                looked_at = utterance.size
                 step = await self._partial(utterance)
-                if step is None:
-                    continue
-                self._carry = step.carry
-                if step.text.value != shown:
-                    shown = step.text.value
-                    await self._emit(Partial(utterance.number, step.text))
+                if step is not None:
+                    self._carry = step.carry
+                    if step.text.value != shown:
+                        shown = step.text.value
+                        await self._emit(Partial(utterance.number, step.text))
+                next_at = looked_at + self._samples_between(utterance, shown)
+
+    def _samples_between(self, utterance: Utterance, shown: str) -> int:
+        """New audio before the next look; little only while nobody else has to wait for it."""
+        hurried = not shown and utterance.size < HURRIED_S * SAMPLE_RATE_HZ and self._turnstile.free
+        return int((HURRIED_EVERY_S if hurried else PARTIAL_EVERY_S) * SAMPLE_RATE_HZ)
 
     async def _look(self, utterance: Utterance, pause: Pause) -> SpeechStep | None:
         """Recognise what lies before a pause, as if it were all; given up when somebody speaks on.

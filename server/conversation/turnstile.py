@@ -17,6 +17,11 @@ class Turnstile:
     def __init__(self, places: int) -> None:
         self._places = asyncio.Semaphore(places)
 
+    @property
+    def free(self) -> bool:
+        """Whether a place is free, and nobody waits for one."""
+        return not self._places.locked()
+
     @asynccontextmanager
     async def through(self, urgent: asyncio.Event | None = None) -> AsyncIterator[None]:
         """Be inside. Who becomes urgent while waiting goes ahead without a place."""

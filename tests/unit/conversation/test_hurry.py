@@ -1,0 +1,113 @@
+"""How soon and how often a running utterance is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from models.speech.types import SAMPLE_RATE_HZ
+from ray_tasks.types import SpeechWindow
+from server.conversation.events import Output, Partial
+from server.conversation.recogniser import (
+    FIRST_PARTIAL_S,
+    HURRIED_EVERY_S,
+    HURRIED_S,
+    PARTIAL_EVERY_S,
+    Heard,
+    Listening,
+    Recogniser,
+)
+from server.conversation.turnstile import Turnstile
+from server.conversation.utterance import Utterance
+from server.ledger.types import TurnRow
+from server.metrics import Metrics
+from tests.fakes.gateway import FakeGateway
+
+CHUNK_S = 0.02
+LENGTH_S = 5.0
+
+
+async def nothing(*_: object) -> None:
+    """Nothing is stored, and no turn is known."""
+
+
+def recogniser(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> Recogniser:
+    async def emit(output: Output) -> None:
+        sent.append(output)
+
+    async def store(heard: Heard) -> None:
+        assert heard.turn.text
+
+    async def known(turn_id: str) -> TurnRow | None:
+        raise AssertionError(turn_id)
+
+    return Recogniser(
+        gateway,
+        Listening("session", "stream", "en", ()),
+        carry=b"",
+        emit=emit,
+        store=store,
+        known=known,
+        silence=nothing,
+        clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+        metrics=Metrics(),
+        turnstile=turnstile,
+    )
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def looks(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> list[float]:
+    """Seconds of audio in each partial's window while an utterance grows at the pace at which looks are taken."""
+    utterance = Utterance(0, 0)
+    working = asyncio.create_task(recogniser(gateway, turnstile, sent).recognise(utterance))
+    for _ in range(round(LENGTH_S / CHUNK_S)):
+        utterance.append(np.ones(int(CHUNK_S * SAMPLE_RATE_HZ), np.float32))
+        await settle()
+    utterance.close(0.0, utterance.size)
+    await working
+    windows = [call.argument for call in gateway.called("speech_step")]
+    return [len(w.pcm) / 4 / SAMPLE_RATE_HZ for w in windows if isinstance(w, SpeechWindow) and not w.final]
+
+
+async def test_looks_come_close_together_until_the_first_text_is_shown() -> None:
+    sent: list[Output] = []
+    gateway = FakeGateway(word_s=1.0)
+    at = await looks(gateway, Turnstile(1), sent)
+    assert at[0] == pytest.approx(FIRST_PARTIAL_S, abs=CHUNK_S)
+    shown = next(n for n, seconds in enumerate(at) if seconds >= gateway.word_s)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert gaps[:shown] == pytest.approx([HURRIED_EVERY_S] * shown, abs=CHUNK_S)
+    assert gaps[shown:] == pytest.approx([PARTIAL_EVERY_S] * len(gaps[shown:]), abs=CHUNK_S)
+    assert isinstance(sent[0], Partial)
+
+
+async def test_numbers_and_names_of_which_nothing_is_shown_are_not_hurried_for_ever() -> None:
+    at = await looks(FakeGateway(word_s=60.0), Turnstile(1), [])
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at) if earlier > HURRIED_S + PARTIAL_EVERY_S]
+    assert gaps == pytest.approx([PARTIAL_EVERY_S] * len(gaps), abs=CHUNK_S)
+    assert gaps
+
+
+async def test_nobody_hurries_while_others_wait_for_the_workers() -> None:
+    turnstile = Turnstile(1)
+
+    async def others() -> None:
+        while True:
+            async with turnstile.through():
+                await asyncio.sleep(0)
+
+    busy = [asyncio.create_task(others()) for _ in range(2)]
+    at = await looks(FakeGateway(word_s=60.0), turnstile, [])
+    for task in busy:
+        task.cancel()
+    await asyncio.gather(*busy, return_exceptions=True)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert gaps == pytest.approx([PARTIAL_EVERY_S] * len(gaps), abs=CHUNK_S)
