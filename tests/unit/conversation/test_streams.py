@@ -77,6 +77,7 @@ class Desk:
         self.spool = Spool(folder / "spool", bytes(32))
         self.gateway = FakeGateway()
         self.cutters: list[int] = []
+        self.endings: list[tuple[float | None, float | None]] = []
         self.cutter_type: type[LoudnessCutter] = LoudnessCutter
         row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language="en")
         self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, "en", None, False, "")
@@ -109,6 +110,7 @@ class Desk:
 
     def _cutter(self, start: int, end_silence_s: float | None, max_utterance_s: float | None) -> LoudnessCutter:
         self.cutters.append(start)
+        self.endings.append((end_silence_s, max_utterance_s))
         return self.cutter_type(start)
 
     async def turns(self) -> list[TurnRow]:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc.aio
@@ -22,7 +23,7 @@ from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.services.conversation import ConversationService
 from tests.unit.conversation.test_conversation import quiet, speech
-from tests.unit.conversation.test_streams import Desk
+from tests.unit.conversation.test_streams import ADMISSION, Desk
 
 UTTERANCES = 6
 
@@ -99,6 +100,43 @@ async def test_the_command_streams_a_file_and_collects_its_finals(desk: Desk) ->
         pcm = (speech(1.0) + quiet(0.5)) * 2
         await command._talk(f"127.0.0.1:{port}", options, pcm, screen, fast=True)
     assert [line.utterance for line in screen.lines] == [0, 1]
+
+
+async def test_what_ends_an_utterance_is_asked_for_on_every_connection(desk: Desk) -> None:
+    audio, listener = Audio(ended=True), Listener()
+    audio.add(speech(1.0) + quiet(0.5))
+    options = TalkOptions(desk.config.session_id, end_silence_s=1.5, max_utterance_s=7.0)
+    async with asyncio.timeout(30), served(desk) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        await Talker(channel, options, audio, listener.event, listener.broke).run()
+    assert desk.endings == [(1.5, 7.0)]
+
+
+async def test_a_server_that_has_no_room_is_asked_again_after_the_time_that_it_says(tmp_path: Path) -> None:
+    desk, listener = Desk(tmp_path, replace(ADMISSION, streams=1)), Listener()
+    inside, room = asyncio.Event(), asyncio.Event()
+    waits: list[float] = []
+
+    async def hold() -> None:
+        async with desk.streams.open(desk.config):
+            inside.set()
+            await room.wait()
+
+    def refused(reason: str, pause_s: float) -> None:
+        listener.broke(reason, pause_s)
+        waits.append(pause_s)
+        room.set()
+
+    async with asyncio.timeout(30), served(desk) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        holding = asyncio.create_task(hold())
+        await inside.wait()
+        audio = Audio(ended=True)
+        audio.add(speech(1.0) + quiet(0.5))
+        talker = Talker(channel, TalkOptions(desk.config.session_id), audio, listener.event, refused)
+        talking = asyncio.create_task(talker.run())
+        await holding
+        await talking
+    assert (listener.breaks, waits, listener.finals) == (["TOO_MANY_STREAMS"], [2.0], [0])
+    desk.ledger.close()
 
 
 async def test_a_source_that_breaks_ends_the_talk_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

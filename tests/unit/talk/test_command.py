@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from vestibule.v1 import conversation_pb2 as pb
+from vestibule.v1.common_pb2 import RedactedText
 
 from server.cli import main
 from server.cli.demo import play
@@ -87,3 +89,15 @@ def test_a_demo_whose_pictures_go_nowhere_does_not_begin(began: list[str], outpu
     assert result.exit_code == 2
     assert "is no folder to write into" in result.stderr
     assert began == []
+
+
+def test_partials_grow_on_one_line_of_a_terminal_and_the_final_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = command.Screen(terminal=True)
+    for text in ("Hello", "Hello, my name"):
+        screen.event(pb.ConverseResponse(partial=pb.PartialTranscript(text=RedactedText(value=text))))
+    screen.broke("UNAVAILABLE", 0.5)
+    screen.event(pb.ConverseResponse(final=pb.FinalTranscript(text=RedactedText(value="Hello, my name is X."))))
+    # Where it is captured, click leaves out the codes that clear the line.
+    lost = "(connection lost: UNAVAILABLE; again in 0.5 s)"
+    assert capsys.readouterr().err == f"\rHello\rHello, my name\r{lost}\nHello, my name is X.\n"
+    assert [line.text for line in screen.lines] == ["Hello, my name is X."]
