@@ -30,7 +30,8 @@ from server.conversation.admission import Admission, AdmissionLimits
 from server.conversation.cutting import cutter_maker
 from server.conversation.load import MeasuredGateway, SpeechLoad
 from server.conversation.pace import PaceLimits
-from server.conversation.streams import StreamLimits, Streams
+from server.conversation.stream_config import StreamLimits
+from server.conversation.streams import Streams
 from server.conversation.turnstile import Turnstile
 from server.housekeeping import Housekeeping
 from server.job_types import Handler, JobDetails, JobObserver

@@ -6,9 +6,10 @@ worker hears of it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from models.errors import Conflict, Overloaded
@@ -18,6 +19,8 @@ from server.metrics import Metrics
 RETRY_AFTER_S: Final = 2.0
 # A worker's room changes when a talk ends, which takes longer than a place in a count.
 BUSY_RETRY_AFTER_S: Final = 5.0
+# What a stream still has in hand, a write to the ledger or a thread that decodes, takes less.
+VACATE_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,21 @@ class AdmissionLimits:
     load: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Seat:
-    """A stream that is open, and whether it has audio."""
+    """A stream that is open on a connection.
+
+    Attributes:
+        speaks: Whether it has audio.
+        wanted: Set when its client came back on another connection; then this one is to be left.
+        left: Set when nothing is done on this connection any more.
+    """
 
     session_id: str
     client_id: str
     speaks: bool = False
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Admission:
@@ -96,6 +107,18 @@ class Admission:
         finally:
             self._metrics.streams.dec()
             del self._seats[stream_id]
+            seat.left.set()
+
+    async def vacate(self, stream_id: str) -> None:
+        """Have a stream leave the connection that it is open on, for a newer one of its client; wait a while for that.
+
+        A phone that changed its network is back long before the old connection is known to be dead.
+        """
+        seat = self._seats.get(stream_id)
+        if seat is not None:
+            seat.wanted.set()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(seat.left.wait(), VACATE_S)
 
     def begin_speech(self, seat: Seat) -> None:
         """Ask for room for the audio of a new stream. Harmless when repeated.

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
-from models.errors import DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
+from models.errors import Conflict, DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
 from server.conversation.ears import Ears
 from server.conversation.events import (
     Acknowledged,
@@ -51,6 +51,7 @@ class Conversation:
         reply: Whether finished turns are answered.
         replay: On a resumed stream, what the audio log holds.
         watch: Told of audio that comes, never of what is replayed; None where nobody wants to know.
+        leave: Set when the client has come back on another connection.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Conversation:
         reply: bool,
         replay: LogContent = NOTHING_KEPT,
         watch: AudioWatch | None = None,
+        leave: asyncio.Event | None = None,
     ) -> None:
         self._ears = ears
         self._recogniser = recogniser
@@ -75,6 +77,7 @@ class Conversation:
         self._reply = reply
         self._replay = replay
         self._watch = watch
+        self._leave = leave or asyncio.Event()
         self._heard: asyncio.Queue[Utterance | Typed | Ask | None] = asyncio.Queue(WAITING_UTTERANCES)
         self._said: asyncio.Queue[Answer | Ask | None] = asyncio.Queue(WAITING_ANSWERS)
         self._taken_in = asyncio.Event()
@@ -120,13 +123,24 @@ class Conversation:
 
     async def _work(self, inputs: AsyncIterator[Input]) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen(inputs))
-                group.create_task(self._recognise())
-                group.create_task(self._speak())
-                group.create_task(self._acknowledge())
+            async with asyncio.TaskGroup() as around:
+                leaving = around.create_task(self._leave_when_told())
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._listen(inputs))
+                    group.create_task(self._recognise())
+                    group.create_task(self._speak())
+                    group.create_task(self._acknowledge())
+                leaving.cancel()
         except* VestibuleError as found:
             raise _first(found) from None
+
+    async def _leave_when_told(self) -> None:
+        await self._leave.wait()
+        raise Conflict(
+            "The stream goes on over another connection.",
+            reason="STREAM_TAKEN_OVER",
+            hint="Nothing is to be done on this one. If nobody else has the token, resume.",
+        )
 
     async def _listen(self, inputs: AsyncIterator[Input]) -> None:
         if self._replay.data:

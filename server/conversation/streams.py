@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from models.audio import AudioLimits, PcmFormat, StreamDecoder
+from models.audio import PcmFormat, StreamDecoder
 from models.errors import InvalidInput, NotFound
 from models.redaction.types import Whose
 from ray_tasks.types import Gateway
@@ -19,9 +19,10 @@ from server.conversation.admission import Admission, Seat
 from server.conversation.conversation import NOTHING_KEPT, WAITING_OUTPUTS, Bounds, Conversation
 from server.conversation.ears import Cutter, Ears
 from server.conversation.events import Output
-from server.conversation.pace import AudioWatch, Pace, PaceLimits
+from server.conversation.pace import AudioWatch, Pace
 from server.conversation.recogniser import Listening, Recogniser
 from server.conversation.storing import StreamStore
+from server.conversation.stream_config import StreamConfig, StreamLimits
 from server.conversation.turnstile import Turnstile
 from server.conversation.voice import Voice
 from server.jobs import JobQueue
@@ -39,38 +40,6 @@ from server.watch import WatchHub
 
 # Earlier turns that go into a prompt.
 HISTORY_TURNS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class StreamConfig:
-    """What the client asked for.
-
-    Attributes:
-        encoding: ``PCM_S16LE``, ``CONTAINER`` or ``UNSPECIFIED`` when only text is typed.
-        end_silence_s: Silence that ends an utterance; None takes the default.
-        max_utterance_s: Longest utterance; None takes the server's own bound, and no more is given.
-        next_utterance: With a token, the number from which on stored finals are sent again; None sends none.
-    """
-
-    session_id: str
-    encoding: str
-    sample_rate_hz: int
-    channels: int
-    language: str
-    end_silence_s: float | None
-    reply: bool
-    resume_token: str
-    next_utterance: int | None = None
-    max_utterance_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """Bounds on each stream: its audio, its silence on the wire, and how fast it may come."""
-
-    stream_s: float
-    idle_s: float
-    pace: PaceLimits
 
 
 @dataclass(slots=True)
@@ -152,11 +121,13 @@ class Streams:
         Raises:
             Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS, SPEECH_BUSY.
             NotFound: SESSION_NOT_FOUND, or STREAM_NOT_FOUND for a token that is not known any more.
-            Conflict: WRONG_STATE when the session has ended, STREAM_IN_USE when it is resumed twice at a time.
+            Conflict: WRONG_STATE when the session has ended, STREAM_IN_USE when its older connection cannot be left.
             InvalidInput: RESUME_TOKEN_INVALID.
         """
         session = await self._ledger.read(lambda cursor: sessions.require_open(cursor, config.session_id))
         stream_id = await self._known(config) if config.resume_token else str(uuid.uuid4())
+        if config.resume_token:
+            await self._admission.vacate(stream_id)
         with self._admission.seated(stream_id, session.id, session.client_id) as seat:
             if config.resume_token:
                 row, token = await self._resume(stream_id, config)
@@ -233,7 +204,7 @@ class Streams:
         replay = await asyncio.to_thread(self._kept, row.id) if row.next_offset else NOTHING_KEPT
         ears = Ears(
             await asyncio.to_thread(self._spool.open_log, row.id),
-            StreamDecoder(_audio_limits(self._limits.stream_s), _pcm(row)),
+            StreamDecoder(self._limits.audio, _pcm(row)),
             self._make_cutter(row.finalized_samples, config.end_silence_s, config.max_utterance_s),
             next_utterance=row.next_utterance,
             skip_samples=row.finalized_samples,
@@ -274,6 +245,7 @@ class Streams:
             reply=config.reply,
             replay=replay,
             watch=AudioWatch(self._admission, seat, Pace(self._limits.pace, self._clock, row.create_time)),
+            leave=seat.wanted,
         )
 
     def _propose(self, session_id: str) -> Callable[[float], Awaitable[RecommendationRow]]:
@@ -295,8 +267,3 @@ def _pcm(row: StreamRow) -> PcmFormat | None:
     if row.encoding != "PCM_S16LE":
         return None
     return PcmFormat(row.sample_rate_hz, row.channels)
-
-
-def _audio_limits(stream_s: float) -> AudioLimits:
-    # Stereo PCM of 16 bits at 48 kHz is the most that a second can take.
-    return AudioLimits(max_bytes=int(stream_s * 48_000 * 2 * 2), max_s=stream_s)

@@ -13,7 +13,8 @@ from models.errors import FieldViolation, InvalidInput
 from models.text import RawText
 from server import wire
 from server.conversation import events
-from server.conversation.streams import StreamConfig, Streams
+from server.conversation.stream_config import StreamConfig
+from server.conversation.streams import Streams
 
 DEFAULT_UPLOAD_WAIT_S = 30.0
 

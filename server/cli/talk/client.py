@@ -46,8 +46,8 @@ _GONE = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
-_WAIT_FOR = frozenset({"STREAM_IN_USE"})
-"""The server has not noticed yet that the old connection is dead."""
+_WAIT_FOR = frozenset({"STREAM_IN_USE", "STREAM_TAKEN_OVER"})
+"""The server is not done with our old connection yet, or took a late message of it for the newer one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,17 +13,18 @@ from uuid import uuid4
 
 import pytest
 
-from models.errors import Conflict, DeadlineExceeded, InternalError, NotFound, Overloaded, WorkerLost
+from models.errors import Conflict, DeadlineExceeded, InternalError, InvalidInput, NotFound, Overloaded, WorkerLost
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.text import RawText
-from server.conversation import events
+from server.conversation import admission, events
 from server.conversation.admission import Admission, AdmissionLimits
 from server.conversation.conversation import Conversation
 from server.conversation.ears import Began, Ears, Ended, Mark
 from server.conversation.events import Input, Output
 from server.conversation.load import MeasuredGateway, SpeechLoad
 from server.conversation.pace import PaceLimits
-from server.conversation.streams import OpenStream, StreamConfig, StreamLimits, Streams
+from server.conversation.stream_config import StreamConfig, StreamLimits
+from server.conversation.streams import OpenStream, Streams
 from server.conversation.turnstile import Turnstile
 from server.jobs import JobRunner
 from server.ledger import jobs, sessions, turns
@@ -197,12 +198,50 @@ async def test_text_that_is_sent_again_is_one_turn_and_its_final_comes_again(des
     assert [turn.id for turn in await desk.turns()] == [finals[0].id, finals[2].id]
 
 
-async def test_a_stream_is_not_resumed_while_it_is_open(desk: Desk) -> None:
+async def test_a_stream_that_cannot_leave_its_connection_is_in_use(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "VACATE_S", A_MOMENT_S)
     async with desk.streams.open(desk.config) as stream:
         with pytest.raises(Conflict) as caught:
             async with desk.streams.open(replace(desk.config, resume_token=stream.token)):
                 pytest.fail("opened twice")
     assert caught.value.reason == "STREAM_IN_USE"
+
+
+async def test_a_stream_that_is_resumed_leaves_its_older_connection(desk: Desk) -> None:
+    spoken, opened, finals = speech(1.0) + quiet(0.5), asyncio.Event(), asyncio.Event()
+    streams: list[OpenStream] = []
+
+    async def older() -> None:
+        async with desk.streams.open(desk.config) as stream:
+            streams.append(stream)
+            opened.set()
+            async for output in talk(stream).run(endless(spoken)):
+                if isinstance(output, events.Final):
+                    finals.set()
+
+    running = asyncio.create_task(older())
+    await opened.wait()
+    await finals.wait()
+    resumed = replace(desk.config, resume_token=streams[0].token, next_utterance=0)
+    async with desk.streams.open(resumed) as again:
+        whole = spoken + spoken
+        outputs = [o async for o in talk(again).run(chunks(whole, start=again.next_offset))]
+    with pytest.raises(Conflict) as caught:
+        await running
+    assert caught.value.reason == "STREAM_TAKEN_OVER"
+    assert [turn.utterance for turn in again.missed] == [0]
+    assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [1]
+    assert [turn.utterance for turn in await desk.turns()] == [0, 1]
+
+
+async def test_a_wrong_token_makes_nobody_leave(desk: Desk) -> None:
+    async with desk.streams.open(desk.config) as stream:
+        stolen = f"{stream.id}.{'x' * 43}"
+        with pytest.raises(InvalidInput):
+            async with desk.streams.open(replace(desk.config, resume_token=stolen)):
+                pytest.fail("opened")
+        outputs = [o async for o in talk(stream).run(chunks(speech(1.0) + quiet(0.5)))]
+    assert "Final" in kinds(outputs)
 
 
 async def test_streams_that_open_at_once_are_counted_too(tmp_path: Path) -> None:
