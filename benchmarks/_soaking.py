@@ -1,0 +1,150 @@
+"""Streams that go on for long, and how a server does meanwhile: memory, delay of finals, what broke."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import urllib.request
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import grpc.aio
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+from vestibule.v1.conversation_pb2 import ConverseResponse
+from vestibule.v1.session_pb2 import StartSessionRequest
+from vestibule.v1.session_pb2_grpc import SessionServiceStub
+
+from benchmarks._interrupted import Clip
+from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, Audio, Talker, TalkOptions
+
+TALK_S = 120.0
+"""Audio of one conversation; then its session is left and another one opened, as people come and go."""
+
+QUIET_S = 2.0
+SAMPLE_EVERY_S = 10.0
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """One final: when it came, and how long after the end of its utterance. Seconds."""
+
+    at_s: float
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of a server and everything that it started, by kind of process, shared pages counted once. MiB."""
+
+    at_s: float
+    by_kind: dict[str, float]
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.by_kind.values())
+
+
+@dataclass(slots=True)
+class Record:
+    """What was seen; times since the streams began."""
+
+    finals: list[Final] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+    breaks: Counter[str] = field(default_factory=Counter)
+    conversations: int = 0
+
+
+async def soak(address: str, pid: int, clips: Sequence[Clip], streams: int, seconds: float, record: Record) -> None:
+    """Talk over so many streams for so long; each starts somewhere else in the clips, and at another moment."""
+    loop = asyncio.get_running_loop()
+    began, end = loop.time(), loop.time() + seconds
+
+    async def one(number: int) -> None:
+        spoken = itertools.cycle([*clips[number % len(clips) :], *clips[: number % len(clips)]])
+        await asyncio.sleep(number * QUIET_S)
+        async with grpc.aio.insecure_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as channel:
+            while loop.time() < end:
+                await _conversation(channel, spoken, min(TALK_S, end - loop.time()), began, record)
+
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(_watch(pid, began, record))
+        async with asyncio.TaskGroup() as talks:
+            for number in range(streams):
+                talks.create_task(one(number))
+        watching.cancel()
+    record.memory.append(await asyncio.to_thread(memory, pid, loop.time() - began))
+
+
+async def _conversation(
+    channel: grpc.aio.Channel, clips: Iterator[Clip], talk_s: float, soak_began: float, record: Record
+) -> None:
+    request = StartSessionRequest(client_id="soak", request_id=str(uuid.uuid4()), language="en")
+    started = await SessionServiceStub(channel).StartSession(request)
+    loop, audio = asyncio.get_running_loop(), Audio()
+    began = loop.time()
+
+    def take(response: ConverseResponse) -> None:
+        if response.HasField("final"):
+            spoken_at = began + response.final.end.ToTimedelta().total_seconds()
+            record.finals.append(Final(loop.time() - soak_began, loop.time() - spoken_at))
+
+    def broke(reason: str, pause_s: float) -> None:
+        record.breaks[reason] += 1
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Talker(channel, TalkOptions(started.session.id, "en"), audio, take, broke).run())
+        group.create_task(_speak(audio, clips, began, talk_s))
+    record.conversations += 1
+
+
+async def _speak(audio: Audio, clips: Iterator[Clip], began: float, talk_s: float) -> None:
+    """Clips with quiet between them, each chunk when its last sample has been spoken."""
+    loop = asyncio.get_running_loop()
+    spoken_s = 0.0
+    for clip in clips:
+        pcm = clip.pcm + bytes(int(QUIET_S * BYTES_A_SECOND))
+        for at in range(0, len(pcm), CHUNK_BYTES):
+            spoken_s += CHUNK_BYTES / BYTES_A_SECOND
+            await asyncio.sleep(began + spoken_s - loop.time())
+            audio.add(pcm[at : at + CHUNK_BYTES].ljust(CHUNK_BYTES, b"\0"))
+            if spoken_s >= talk_s:
+                audio.finish()
+                return
+
+
+async def _watch(pid: int, began: float, record: Record) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        record.memory.append(await asyncio.to_thread(memory, pid, loop.time() - began))
+        await asyncio.sleep(SAMPLE_EVERY_S)
+
+
+def memory(pid: int, at_s: float) -> Memory:
+    """Memory of a process and all its descendants now (proportional set size)."""
+    found: Counter[str] = Counter()
+    root = psutil.Process(pid)
+    for process in [root, *root.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            kind = "server" if process == root else _kind(process.cmdline())
+            found[kind] += process.memory_full_info().pss
+    return Memory(at_s, {kind: size / MEBIBYTE for kind, size in found.items()})
+
+
+def _kind(command: Sequence[str]) -> str:
+    for word in ("speech", "vision", "redaction"):
+        if command and command[0].startswith(f"ray::ServeReplica:vestibule-{word}"):
+            return word
+    return "Ray"
+
+
+def metric(port: int, name: str) -> float:
+    """A metric of the server, as a scrape gives it."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        text = response.read().decode()
+    return next(s.value for family in text_string_to_metric_families(text) for s in family.samples if s.name == name)
