@@ -27,11 +27,11 @@ log = get_logger("recogniser")
 # Audio between two looks: at least twice a second (the wire promises it), with room for the time that one takes.
 PARTIAL_EVERY_S = 0.4
 # Until the first text of an utterance is shown people wait for a sign that they are heard; two looks must agree on it.
-HURRIED_EVERY_S = 0.16
+HURRIED_EVERY_S = 0.1
 # So much of an utterance is looked at in a hurry; where nothing could be shown by then, numbers or names are spoken.
 HURRIED_S = 2.5
 # Whisper needs something to work with; a shorter window makes it invent words. Up to 0.35 s of it precede the speech.
-FIRST_PARTIAL_S = 0.55
+FIRST_PARTIAL_S = 0.45
 PARTIAL_TIMEOUT_S = 4.0
 FINAL_TIMEOUT_S = 30.0
 TYPED_TIMEOUT_S = 10.0
