@@ -52,7 +52,7 @@ class Memory:
 
 @dataclass(slots=True)
 class Record:
-    """What was seen; times since the streams began."""
+    """What was seen; times since the streams began. Finals are those of calls that did not break."""
 
     finals: list[Final] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
@@ -87,20 +87,27 @@ async def _conversation(
     request = StartSessionRequest(client_id="soak", request_id=str(uuid.uuid4()), language="en")
     started = await SessionServiceStub(channel).StartSession(request)
     loop, audio = asyncio.get_running_loop(), Audio()
-    began = loop.time()
+    began, unbroken = loop.time(), True
 
     def take(response: ConverseResponse) -> None:
-        if response.HasField("final"):
+        if response.HasField("final") and unbroken:
             spoken_at = began + response.final.end.ToTimedelta().total_seconds()
             record.finals.append(Final(loop.time() - soak_began, loop.time() - spoken_at))
 
     def broke(reason: str, pause_s: float) -> None:
+        nonlocal unbroken
         record.breaks[reason] += 1
+        unbroken = False  # what comes now waited for something else
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(Talker(channel, TalkOptions(started.session.id, "en"), audio, take, broke).run())
-        group.create_task(_speak(audio, clips, began, talk_s))
-    record.conversations += 1
+    speaking = asyncio.create_task(_speak(audio, clips, began, talk_s))
+    try:
+        await Talker(channel, TalkOptions(started.session.id, "en"), audio, take, broke).run()
+        record.conversations += 1
+    except grpc.aio.AioRpcError as error:
+        record.breaks[f"{error.code().name}, given up"] += 1
+    finally:
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
 
 
 async def _speak(audio: Audio, clips: Iterator[Clip], began: float, talk_s: float) -> None:
