@@ -179,7 +179,7 @@ class Recogniser:
 
     def _samples_between(self, utterance: Utterance, shown: str) -> int:
         """New audio before the next look; little only while nobody else has to wait for it."""
-        hurried = not shown and utterance.size < HURRIED_S * SAMPLE_RATE_HZ and self._turnstile.free
+        hurried = not shown and utterance.size < HURRIED_S * SAMPLE_RATE_HZ and not self._turnstile.crowded
         return int((HURRIED_EVERY_S if hurried else PARTIAL_EVERY_S) * SAMPLE_RATE_HZ)
 
     async def _look(self, utterance: Utterance, pause: Pause) -> SpeechStep | None:

@@ -3,49 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 
 class Turnstile:
-    """A place for each speech worker; streams wait in the order in which they came.
+    """A place for each speech worker. Looks at pauses go before partials, each kind in the order in which they came.
 
     Args:
         places: How many may be inside.
     """
 
     def __init__(self, places: int) -> None:
-        self._places = asyncio.Semaphore(places)
+        self._free = places
+        self._pauses: deque[asyncio.Future[None]] = deque()
+        self._partials: deque[asyncio.Future[None]] = deque()
 
     @property
-    def free(self) -> bool:
-        """Whether a place is free, and nobody waits for one."""
-        return not self._places.locked()
+    def crowded(self) -> bool:
+        """Whether somebody waits for a place."""
+        return any(not place.done() for place in (*self._pauses, *self._partials))
 
     @asynccontextmanager
     async def through(self, urgent: asyncio.Event | None = None) -> AsyncIterator[None]:
-        """Be inside. Who becomes urgent while waiting goes ahead without a place."""
+        """Be inside.
+
+        Args:
+            urgent: Given for a pause; once it is set while one waits, one goes ahead without a place.
+        """
         held = await self._wait(urgent)
         try:
             yield
         finally:
             if held:
-                self._places.release()
+                self._release()
 
     async def _wait(self, urgent: asyncio.Event | None) -> bool:
-        if urgent is None:
-            return await self._places.acquire()
-        if urgent.is_set():
+        if urgent is not None and urgent.is_set():
             return False
-        place = asyncio.ensure_future(self._places.acquire())
-        alarm = asyncio.ensure_future(urgent.wait())
+        if self._free:
+            self._free -= 1
+            return True
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        (self._partials if urgent is None else self._pauses).append(place)
+        awaited: set[asyncio.Future[Any]] = {place}
+        if urgent is not None:
+            awaited.add(asyncio.ensure_future(urgent.wait()))
         try:
-            await asyncio.wait({place, alarm}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
             return place.done()
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._places.release()
+            if place.done():
+                self._release()
             raise
         finally:
-            place.cancel()
-            alarm.cancel()
+            for future in awaited:
+                future.cancel()
+
+    def _release(self) -> None:
+        """Hand the place to whoever is next; those who gave up are passed over."""
+        for queue in (self._pauses, self._partials):
+            while queue:
+                place = queue.popleft()
+                if not place.done():
+                    place.set_result(None)
+                    return
+        self._free += 1

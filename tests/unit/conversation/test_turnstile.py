@@ -73,3 +73,30 @@ async def test_a_place_is_not_lost_with_who_gives_up(waits: bool) -> None:
     await settle()
     assert again.inside
     await again.leave()
+
+
+async def test_a_pause_goes_before_partials_that_came_earlier() -> None:
+    turnstile = Turnstile(1)
+    first, partial, pause = Walker(turnstile), Walker(turnstile), Walker(turnstile, asyncio.Event())
+    await settle()
+    await first.leave()
+    await settle()
+    assert [w.inside for w in (partial, pause)] == [False, True]
+    await pause.leave()
+    await settle()
+    assert partial.inside
+    await partial.leave()
+
+
+async def test_it_is_crowded_while_somebody_waits() -> None:
+    turnstile = Turnstile(1)
+    first = Walker(turnstile)
+    await settle()
+    assert not turnstile.crowded
+    second = Walker(turnstile)
+    await settle()
+    assert turnstile.crowded
+    second.task.cancel()
+    await asyncio.gather(second.task, return_exceptions=True)
+    assert not turnstile.crowded
+    await first.leave()
