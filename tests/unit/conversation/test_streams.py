@@ -54,7 +54,7 @@ from tests.unit.conversation.test_conversation import (
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 A_MOMENT_S = 0.05
-STREAM_S = 60.0
+STREAM_S, IDLE_S = 60.0, 30.0
 ADMISSION = AdmissionLimits(streams=10, client_streams=10, floor=2, load=0.8)
 
 
@@ -100,7 +100,7 @@ class Desk:
             Lifecycle(),
             self.metrics,
             lambda: self.now,
-            StreamLimits(STREAM_S, 5.0, PaceLimits(times=4.0, ahead_s=30.0)),
+            StreamLimits(STREAM_S, IDLE_S, PaceLimits(times=4.0, ahead_s=30.0)),
             self._cutter,
             Turnstile(1),
             Admission(limits, self.load, self.metrics),

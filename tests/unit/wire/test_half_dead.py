@@ -13,11 +13,14 @@ from server.cli.talk.client import KEEPALIVE as KEEPALIVE_OF_TALK
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.listener import KEEPALIVE, Keepalive
 from tests.unit.conversation.test_conversation import quiet, speech
-from tests.unit.conversation.test_streams import Desk
+from tests.unit.conversation.test_streams import IDLE_S, Desk
 from tests.unit.wire.listening import Stream, listening
 
-QUICK = Keepalive(every_s=0.2, answer_s=0.2)
-CLIENT = (*((name, min(value, 200)) for name, value in KEEPALIVE_OF_TALK), ("grpc.use_local_subchannel_pool", 1))
+TIMES = 20
+"""As fast as in earnest; an answer may still take half a second."""
+
+QUICK = Keepalive(KEEPALIVE.every_s / TIMES, KEEPALIVE.answer_s / TIMES)
+CLIENT = (*((name, value // TIMES) for name, value in KEEPALIVE_OF_TALK), ("grpc.use_local_subchannel_pool", 1))
 NEVER = (("grpc.use_local_subchannel_pool", 1),)
 
 
@@ -28,7 +31,7 @@ def port(address: str) -> int:
 async def test_the_server_notices_and_keeps_what_a_resumed_stream_needs(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     async with (
-        asyncio.timeout(4),  # less than the time after which a stream on which nothing comes is ended anyway
+        asyncio.timeout(IDLE_S - 5),  # a stream on which nothing comes is ended anyway, but later
         listening(desk, QUICK) as address,
         Relay(lambda: port(address)) as relay,
         grpc.aio.insecure_channel(relay.address, NEVER) as unaware,
@@ -53,7 +56,7 @@ async def test_the_server_notices_and_keeps_what_a_resumed_stream_needs(tmp_path
 async def test_a_client_that_is_back_need_not_wait_until_the_server_has_noticed(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     async with (
-        asyncio.timeout(4),
+        asyncio.timeout(KEEPALIVE.every_s),
         listening(desk) as address,
         Relay(lambda: port(address)) as relay,
         grpc.aio.insecure_channel(relay.address, NEVER) as old_network,
