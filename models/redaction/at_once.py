@@ -53,7 +53,7 @@ def at_once(spoken: Spoken, settled: int, redaction: Redaction) -> int:
         redaction: Of the newest hypothesis.
     """
     personal = [(e.start, e.end) for e in redaction.entities]
-    return _reach(spoken, settled, [*personal, *redaction.suspects])
+    return _reach(spoken, settled, [*personal, *((s.start, s.end) for s in redaction.suspects)])
 
 
 def may_show_more(spoken: Spoken, shown: int) -> bool:

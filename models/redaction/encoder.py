@@ -35,20 +35,15 @@ class EncoderFile:
 
     Attributes:
         model: CTranslate2's files by name.
-        head: Weights of the last product, shape (labels, width).
-        head_bias: Shape (labels,).
     """
 
     model: dict[str, bytes]
-    head: Floats
-    head_bias: Floats
 
     @classmethod
     def read(cls, path: Path) -> EncoderFile:
         """Read what ``build_encoder`` wrote."""
         with np.load(path, allow_pickle=False) as content:
-            model = {name: content[name].tobytes() for name in content.files if not name.startswith("head")}
-            return cls(model, content["head"], content["head_bias"])
+            return cls({name: content[name].tobytes() for name in content.files})
 
 
 class Encoder:
@@ -131,7 +126,7 @@ class PackedModel:
 
 
 def build_encoder(packed_file: Path, target: Path, layers: int, heads: int, quantization: str = "int8") -> None:
-    """Write the encoder and the head for ``packed_file`` to ``target``."""
+    """Write the first ``layers`` layers of ``packed_file`` to ``target``."""
     source = PackedModel(packed_file)
     spec = _spec(source, layers, heads)
     spec.register_vocabulary([str(n) for n in range(source.embedding("bert.embeddings.word_embeddings").shape[0])])
@@ -143,7 +138,6 @@ def build_encoder(packed_file: Path, target: Path, layers: int, heads: int, quan
         content: dict[str, Any] = {
             p.name: np.frombuffer(p.read_bytes(), dtype=np.uint8) for p in Path(folder).iterdir()
         }
-    content |= {"head": source.product("classifier"), "head_bias": source.vector("classifier.bias")}
     with target.open("wb") as file:
         np.savez(file, **content)
 

@@ -5,8 +5,9 @@ and only up to the point from which words to come could still turn it into a nam
 words before its end, less where only words of closed classes follow, see ``at_once``. What was shown is never taken
 back: if recognition changes its mind under it, it stays until the final text replaces everything.
 
-Words to come can also change what the classifier thinks of words long past, so a word that it nearly takes for a name
-waits for more of them. That makes it rare, not impossible, that a partial shows what the final hides.
+Words to come can also change what the classifier thinks of words long past, so a word that might be a name waits for
+more of them, and one that nearly is one for the final text. That makes it rare, not impossible, that a partial shows
+what the final hides.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from models.redaction.spoken_alphabets import PHONETIC
 from models.redaction.spoken_lexicon import Lexicon, lexicon_for
 from models.redaction.spoken_words import Token, tokens_of
 from models.redaction.tails import JOINED_CHARS, NOTHING, BehindTail
-from models.redaction.types import Redaction, RedactionContext, Redactor
+from models.redaction.types import Redaction, RedactionContext, Redactor, Suspect
 from models.text import Entity, RawText, RedactedText
 
 HOLD_WORDS = 2
@@ -32,7 +33,7 @@ INTRODUCED_WORDS = 4
 """Held after an introduction, unless the redactor already found who it introduces."""
 
 SUSPECT_WORDS = 8
-"""Words that must follow one that is nearly a name; then the classifier has seen what it needs."""
+"""Words that must follow one that might be a name; one that is likely one waits for the final text."""
 
 NUMBER_WORDS = 5
 """Words that must follow a number that was said: up to four name a street or the rest of a date."""
@@ -188,14 +189,15 @@ def _without_last_words(tokens: list[Token], agreed: int) -> int:
     return count
 
 
-def _before_suspect(tokens: list[Token], count: int, suspects: tuple[tuple[int, int], ...]) -> int:
+def _before_suspect(tokens: list[Token], count: int, suspects: tuple[Suspect, ...]) -> int:
     """Cut before the first word that may yet become a name."""
     words = 0
     first = count
+    waiting = suspects
     for index in range(len(tokens) - 1, -1, -1):
-        if words >= SUSPECT_WORDS:
-            break
-        if any(start < tokens[index].end and tokens[index].start < end for start, end in suspects):
+        if words == SUSPECT_WORDS:
+            waiting = tuple(s for s in suspects if s.likely)
+        if any(s.start < tokens[index].end and tokens[index].start < s.end for s in waiting):
             first = min(first, index)
         words += tokens[index].text[0].isalnum()
     return first

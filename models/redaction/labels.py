@@ -13,6 +13,7 @@ from models.redaction.ner import WordGuess
 from models.redaction.recognizers.base import has_digit
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.recognizers.name import NOT_NAMES
+from models.redaction.types import Suspect
 from models.redaction.views import View
 from models.text import Entity
 
@@ -74,9 +75,11 @@ class Thresholds:
         name_romanized: The bar for names in Hindi, of which the classifier is never sure.
         name_answer: The bar where the whole text is a word or two, as when a name was asked for.
         name_beside: The bar for a word right beside one that is surely a name.
-        name_suspected: The bar from which a word of an unfinished utterance is not yet shown.
+        name_suspected: The bar from which a word of an unfinished utterance is not shown before more words follow it.
+        name_likely: The bar from which it is not shown before the utterance ends.
         number: Numbers and codes, which patterns find as well.
         address: Parts of an address.
+        street_alone: The bar for the name of a street with nothing of an address beside it.
         place_reach: Characters between a town and a street or postcode that make the town a part of the address.
     """
 
@@ -86,8 +89,10 @@ class Thresholds:
     name_answer: float = 0.12
     name_beside: float = 0.08
     name_suspected: float = 0.06
+    name_likely: float = 0.25
     number: float = 0.5
     address: float = 0.5
+    street_alone: float = 0.75
     place_reach: int = 12
 
     def name_bar(self, *, romanized: bool, heard: bool) -> float:
@@ -144,7 +149,8 @@ def _vouched(view: View, sure: list[WordGuess], thresholds: Thresholds) -> Itera
     for guess in sure:
         needs_number = guess.label in _NUMBERS or (guess.label == "STREET_NAME" and view.kind == "romanized")
         beside = any(_gap(guess, other) <= thresholds.place_reach for other in _beside_in(firm, guess))
-        if not needs_number or beside or has_digit(view.text[guess.start : guess.end]):
+        doubtful = guess.label == "STREET_NAME" and guess.score < thresholds.street_alone
+        if not (needs_number or doubtful) or beside or has_digit(view.text[guess.start : guess.end]):
             yield guess
 
 
@@ -185,9 +191,11 @@ def _names_makers(view: View, group: list[WordGuess]) -> bool:
     return all(is_maker(view, guess.start, guess.end) for guess in group)
 
 
-def suspects_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[tuple[int, int]]:
-    """Spans, in the view, of the words that more words behind them may yet make names."""
-    return ((g.start, g.end) for g in guesses if _is_name(view, g, thresholds.name_suspected))
+def suspects_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Suspect]:
+    """Words, with offsets in the view, that more words behind them may yet make names."""
+    for guess in guesses:
+        if _is_name(view, guess, thresholds.name_suspected):
+            yield Suspect(guess.start, guess.end, guess.score >= thresholds.name_likely)
 
 
 def _joined(view: View, first: WordGuess, second: WordGuess) -> bool:

@@ -2,7 +2,7 @@
 
 The classifier was made for English forms, in lower case. Its last hidden states know more about names than its own
 labels say, above all in other languages; a small network over them, the labels, the lists of ``gazetteer`` and the
-capitals, of a word and of those beside it, reads that out. ``benchmarks/_fit_names.py`` fits it; the result is
+capitals, of a word and of those beside it, reads that out. ``benchmarks/_fit_heads.py`` fits it; the result is
 ``name_head.npz`` beside this file.
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.redaction.gazetteer import COLUMNS, FIRST_FREQUENCY, LANGUAGES, Gazetteer, load_gazetteer
+from models.redaction.label_head import active
 
 Floats = npt.NDArray[np.float32]
 
@@ -143,8 +144,7 @@ class NameHead:
             rows: ``features`` of the words.
         """
         hidden = projected + rows @ self.features + self.bias
-        active = hidden / (1 + np.exp(np.clip(-1.702 * hidden, -30, 30)))  # GELU by the logistic function
-        odds = active @ self.out + np.float32(self.out_bias)
+        odds = active(hidden) @ self.out + np.float32(self.out_bias)
         result: Floats = 1 / (1 + np.exp(np.clip(-odds, -30, 30)))
         return result
 

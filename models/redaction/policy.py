@@ -123,20 +123,21 @@ class RedactionPolicy:
     def split(self, text: str, found: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:
         """What is replaced, merged, and what stays readable although the default would replace it.
 
-        A find that lies inside a longer one which stays, stays with it: a name inside of an address for e-mail that is
-        kept. At the same place the better one decides. In every other overlap what is replaced wins.
+        A find that lies inside a longer one which stays, and is no surer than that, stays with it: a name inside of an
+        address for e-mail that is kept. At the same place the better one decides. In every other overlap what is
+        replaced wins.
         """
         if self.leaves_nothing:
             return merge(text, found, self.protected), []
         found = [e for e in found if not self._only_others_are_eager(e)]
         left = [e for e in found if self.leaves(e)]
-        spans = [(e.start, e.end) for e in merge(text, left, self.protected)]
+        kept = merge(text, left, self.protected)
         best = {(e.start, e.end): weight(e) for e in sorted(left, key=weight)}
         replaced = [
             e
             for e in found
             if not self.leaves(e)
-            and not _inside_a_longer(spans, e)
+            and not _inside_a_longer(kept, e)
             and weight(e) > best.get((e.start, e.end), (0.0, 0, 0))
         ]
         merged = merge(text, replaced, self.protected)
@@ -144,12 +145,13 @@ class RedactionPolicy:
         return merged, [e for e in left if not within(covered, e.start, e.end)]
 
 
-def _inside_a_longer(spans: Sequence[tuple[int, int]], entity: Entity) -> bool:
-    before = bisect_right(spans, entity.start, key=lambda span: span[0])
+def _inside_a_longer(kept: Sequence[Entity], entity: Entity) -> bool:
+    before = bisect_right(kept, entity.start, key=lambda other: other.start)
     if not before:
         return False
-    start, end = spans[before - 1]
-    return entity.end <= end and (start, end) != (entity.start, entity.end)
+    around = kept[before - 1]
+    longer = entity.end <= around.end and (around.start, around.end) != (entity.start, entity.end)
+    return longer and round(entity.score, 1) <= round(around.score, 1)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from models.redaction.recognizers import ALL, ON_NUMERALS, Recognizer
 from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.repeats import repeated
 from models.redaction.romanize import romanized
-from models.redaction.types import Redaction, RedactionContext
+from models.redaction.types import Redaction, RedactionContext, Suspect
 from models.redaction.views import View
 from models.redaction.writing import Writer
 from models.text import Entity, RawText, RedactedText, TextSource
@@ -89,7 +89,7 @@ class _Seen:
     """What was found in a text, and the words that may yet become names when it goes on."""
 
     sightings: list[Sighting]
-    suspects: list[tuple[int, int]]
+    suspects: list[Suspect]
 
 
 class LocalRedactor:
@@ -176,9 +176,10 @@ def _judged(reading: View, guesses: list[WordGuess], rules: Rules, context: Reda
     return (Sighting(reading, None, entity) for entity in found)
 
 
-def _suspected(reading: View, guesses: list[WordGuess], rules: Rules) -> list[tuple[int, int]]:
+def _suspected(reading: View, guesses: list[WordGuess], rules: Rules) -> list[Suspect]:
     """Words of the original that may yet become names."""
-    return [reading.original_span(start, end) for start, end in suspects_of(reading, guesses, rules.thresholds)]
+    found = suspects_of(reading, guesses, rules.thresholds)
+    return [Suspect(*reading.original_span(start, end), likely) for start, end, likely in found]
 
 
 def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
@@ -219,13 +220,13 @@ def _redaction(text: str, seen: _Seen, context: RedactionContext, rules: Rules, 
     return Redaction(result, tuple(entities), tuple(_outside(seen.suspects, entities)))
 
 
-def _outside(spans: Sequence[tuple[int, int]], entities: Sequence[Entity]) -> Iterator[tuple[int, int]]:
-    """The spans that touch no entity; these are sorted and do not overlap, so one look a span is enough."""
+def _outside(suspects: Sequence[Suspect], entities: Sequence[Entity]) -> Iterator[Suspect]:
+    """Those that touch no entity; entities are sorted and do not overlap, so one look a suspect is enough."""
     ends = [e.end for e in entities]
-    for start, end in spans:
-        behind = bisect_right(ends, start)
-        if behind == len(ends) or entities[behind].start >= end:
-            yield start, end
+    for suspect in suspects:
+        behind = bisect_right(ends, suspect.start)
+        if behind == len(ends) or entities[behind].start >= suspect.end:
+            yield suspect
 
 
 def _readings(sightings: list[Sighting]) -> dict[tuple[int, int], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from models.text import Entity, RawText, RedactedText, TextSource
 
@@ -43,6 +43,20 @@ class RedactionContext:
     whose: Whose = NOBODY
 
 
+class Suspect(NamedTuple):
+    """A word that is left, but which the classifier may yet take for a name when more words follow.
+
+    Attributes:
+        start: First code point.
+        end: One past the last.
+        likely: It came near the bar, so that any word to come may lift it over.
+    """
+
+    start: int
+    end: int
+    likely: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Redaction:
     """A text with everything personal replaced.
@@ -50,13 +64,12 @@ class Redaction:
     Attributes:
         text: The result.
         entities: What was found, sorted, not overlapping; offsets in code points of the *input*.
-        suspects: Words that are left, but which the classifier may yet take for names when more words follow; sorted
-            spans like those of ``entities``.
+        suspects: Words that may yet become names; sorted, offsets like those of ``entities``.
     """
 
     text: RedactedText
     entities: tuple[Entity, ...]
-    suspects: tuple[tuple[int, int], ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
 
 class Redactor(Protocol):

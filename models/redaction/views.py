@@ -18,6 +18,15 @@ Spans = tuple[tuple[int, int], ...]
 _DIGIT = re.compile(r"\d")
 
 
+_EXTRA_CASES = str.maketrans({"\u017f": "s", "\u0131": "i", "\u0130": "i"})
+"""What ``re.IGNORECASE`` takes for s and i, and ``str.lower`` leaves."""
+
+
+def keyed(lower: str) -> str:
+    """A text in small letters, as quick tests look for pieces in it."""
+    return lower if lower.isascii() else lower.translate(_EXTRA_CASES)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A text as recognizers see it.
@@ -31,6 +40,8 @@ class View:
         dictated: Stretches of ``text`` that were said digit by digit, as no quantity is.
         counted: Stretches of ``text`` that were said as one number, with hundreds or thousands.
         lower: ``text`` in lower case with the same length, for context words.
+        keyed: The same for quick tests: it also has the plain s and i for those that case-blind expressions take for s
+            and i.
         digits: How many digits of any script are in it.
     """
 
@@ -42,6 +53,7 @@ class View:
     dictated: Spans = ()
     counted: Spans = ()
     lower: str = field(default="", compare=False)
+    keyed: str = field(default="", compare=False)
     digits: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +61,12 @@ class View:
         if len(lower) != len(self.text):  # a few capitals grow in lower case; offsets must not move
             lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in self.text)
         object.__setattr__(self, "lower", lower)
+        object.__setattr__(self, "keyed", keyed(lower))
         object.__setattr__(self, "digits", len(_DIGIT.findall(self.text)))
+
+    def has_any(self, pieces: Sequence[str]) -> bool:
+        """Whether one of the pieces, which are in small letters, is in the text."""
+        return any(map(self.keyed.__contains__, pieces))
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
         """Map a non-empty span of this view to the original."""

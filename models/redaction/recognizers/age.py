@@ -55,7 +55,6 @@ AGE = PatternRecognizer(
             0.7,
             group="value",
             name="introduced",
-            hints=_HINTS,
         ),
         Pattern(
             re.compile(
@@ -82,7 +81,6 @@ AGE = PatternRecognizer(
             0.8,
             group="value",
             name="verb",
-            hints=_HINTS,
         ),
         # Without the word for years only of a person, and with nothing behind it that is counted: "she is 94 now"
         Pattern(

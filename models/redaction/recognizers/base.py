@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.redaction.recognizers.required import required_pieces
 from models.redaction.recognizers.shapes import least_digits
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
@@ -42,7 +43,8 @@ class Pattern:
         score: Confidence without context or checksum.
         group: The part of the match that is the entity.
         name: For ``--why``.
-        hints: A text without one of these pieces, in small letters, has no match.
+        hints: A text without one of these pieces, in small letters, has no match; worked out from the expression if
+            none are given. None can be worked out for some.
         least_digits: A text with fewer digits has no match; worked out from the expression.
     """
 
@@ -55,12 +57,13 @@ class Pattern:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "least_digits", least_digits(self.regex))
+        object.__setattr__(self, "hints", self.hints or required_pieces(self.regex))
 
     def may_match(self, view: View) -> bool:
         """Quick test, in a fraction of the time of the expression."""
         if self.least_digits > view.digits:
             return False
-        return not self.hints or any(hint in view.lower for hint in self.hints)
+        return not self.hints or view.has_any(self.hints)
 
 
 def words(*alternatives: str) -> re.Pattern[str]:
@@ -119,7 +122,10 @@ class PatternRecognizer:
                     yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
 
     def _may_match(self, view: View) -> bool:
-        return not self.needs or any((view.digits if char == "0" else char in view.text) for char in self.needs)
+        for char in self.needs:
+            if view.digits if char == "0" else char in view.text:
+                return True
+        return not self.needs
 
     def _score(self, view: View, found: str, start: int, end: int, score: float) -> float:
         if self.check is not None:

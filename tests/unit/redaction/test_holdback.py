@@ -91,9 +91,11 @@ def test_nothing_planted_survives_any_chunking(step: int, rewinds: list[int]) ->
 class DoubtfulClassifier(WordListClassifier):
     """Is nearly sure of every word of its list, below the bar of a name."""
 
+    score = 0.2
+
     def classify(self, texts: list[str]) -> list[list[WordGuess]]:
         """See ``models.redaction.ner.TokenClassifier``."""
-        return [[replace(guess, score=0.2) for guess in guesses] for guesses in super().classify(texts)]
+        return [[replace(guess, score=self.score) for guess in guesses] for guesses in super().classify(texts)]
 
 
 def test_a_word_that_is_nearly_a_name_waits_for_more_words() -> None:
@@ -108,12 +110,21 @@ def test_a_word_that_is_nearly_a_name_waits_for_more_words() -> None:
     assert all(len(text) <= 1 for text in shown[: with_name - 1])
 
 
+def test_a_word_that_is_likely_a_name_waits_for_the_final_text() -> None:
+    classifier = DoubtfulClassifier({"rose": "GIVEN_NAME"})
+    classifier.score = 0.28
+    partials, state = PartialRedactor(LocalRedactor(classifier)), PartialState()
+    for hypothesis in growing("ask rose about the key because she lives next door with the dog and the cat"):
+        text, state = partials.step(state, RawText(hypothesis), SPEECH)
+        assert text.value in ("", "ask")
+
+
 def test_what_is_replaced_is_suspected_no_more() -> None:
     redactor = LocalRedactor(DoubtfulClassifier({"rose": "GIVEN_NAME", "heather": "GIVEN_NAME"}))
     said = "rose is here, ask Dr. Rose Miller and heather"
     redaction = redactor.redact(RawText(said), SPEECH)
     assert [said[e.start : e.end] for e in redaction.entities] == ["Dr. Rose Miller"]
-    assert [said[start:end] for start, end in redaction.suspects] == ["rose", "heather"]
+    assert [said[start:end] for start, end, _likely in redaction.suspects] == ["rose", "heather"]
 
 
 @pytest.mark.models

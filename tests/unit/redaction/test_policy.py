@@ -314,6 +314,11 @@ def test_what_a_policy_wrote_stays_as_it_is(text: str) -> None:
         assert piece in twice
 
 
+def test_a_number_said_right_behind_a_date_that_is_kept_is_not_kept_with_it() -> None:
+    text = "she was born on 4 July 1974 , 415-555-0132"
+    assert "0132" not in redactor("default:\n  operators: {DOB: keep}\n").redact(RawText(text), context()).text.value
+
+
 @settings(deadline=None)
 @given(st.lists(PIECES, max_size=10), st.sampled_from(["maria@example.com", "415-555-0132", "4111 1111 1111 1234"]))
 def test_what_was_planted_is_gone_whatever_is_kept_beside_it(around: list[str], value: str) -> None:

@@ -1,0 +1,89 @@
+"""Reads the classifier's labels out of the hidden states of its lower layers.
+
+Whole, the classifier ends in one product over its sixth layer. The lower layers know most of what it says there, but
+not along straight lines; a small network reads it out. ``benchmarks/_fit_heads.py`` teaches it what the whole
+classifier says of lines of ours; the result is ``label_head.npz`` beside this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+HEAD_FILE = Path(__file__).with_name("label_head.npz")
+
+
+class LabelJudge(Protocol):
+    """From hidden states to labels."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Without ``O``, and without B- or I-."""
+        ...
+
+    def probabilities(self, states: Floats) -> Floats:
+        """From hidden states of tokens in a row, shape (tokens, width), to probabilities, shape (tokens, labels)."""
+        ...
+
+
+def active(hidden: Floats) -> Floats:
+    """GELU by the logistic function."""
+    result: Floats = hidden / (1 + np.exp(np.clip(-1.702 * hidden, -30, 30)))
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class LabelHead:
+    """The network: a hidden layer, and one output for each label and one for none.
+
+    Attributes:
+        names: Labels in the order of the outputs, shape (labels,).
+        states: Weights of the hidden states of a token, of the one before it and of the one behind it, side by side,
+            shape (width, 3 * hidden).
+        bias: Shape (hidden,).
+        out: Shape (hidden, labels + 1).
+        out_bias: Shape (labels + 1,).
+    """
+
+    names: npt.NDArray[np.str_]
+    states: Floats
+    bias: Floats
+    out: Floats
+    out_bias: Floats
+
+    @classmethod
+    def read(cls, path: Path = HEAD_FILE) -> LabelHead:
+        """Read what ``write`` wrote."""
+        with np.load(path, allow_pickle=False) as content:
+            parts = {name: content[name].astype(np.float32) for name in content.files if name != "names"}
+            return cls(content["names"], **parts)
+
+    def write(self, path: Path) -> None:
+        """Write it with 16 bits a weight."""
+        parts: dict[str, Any] = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+        small = {name: part if name == "names" else part.astype(np.float16) for name, part in parts.items()}
+        np.savez_compressed(path, **small)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """See ``LabelJudge``."""
+        return tuple(self.names.tolist())
+
+    def probabilities(self, states: Floats) -> Floats:
+        """See ``LabelJudge``."""
+        projected = states @ self.states
+        width = len(self.bias)
+        hidden = projected[:, :width] + self.bias
+        hidden[1:] += projected[:-1, width : 2 * width]
+        hidden[:-1] += projected[1:, 2 * width :]
+        outputs = active(hidden) @ self.out + self.out_bias
+        outputs -= outputs.max(axis=-1, keepdims=True)
+        np.exp(outputs, out=outputs)
+        outputs /= outputs.sum(axis=-1, keepdims=True)
+        return outputs[:, :-1]
