@@ -24,13 +24,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmarks._fit_labels import CHUNK, NoLabels, fit_labels
 from benchmarks._form_texts import FormSource
 from benchmarks._name_texts import SENTENCES, NameSource, Text, read_sentences, read_sets, short_answers
 from benchmarks._sets import PERSONS
 from benchmarks._whole import whole_classifier
 from models.redaction.gazetteer import WEIGHTS_NAME, Gazetteer, load_gazetteer
 from models.redaction.label_head import HEAD_FILE as LABEL_FILE
-from models.redaction.label_head import LabelHead
 from models.redaction.name_head import HEAD_FILE, Floats, NameHead, features
 from models.redaction.ner import RampartClassifier, open_classifier
 from models.weights import verify
@@ -38,16 +38,12 @@ from models.weights import verify
 UNJUDGED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
 
 HIDDEN = 32
-LABEL_HIDDEN = 96
-WIDTH = 384
 EPOCHS = 14
-LABEL_EPOCHS = 10
 BATCH = 512
 PARTS = 4
 """Heads that are fitted from different beginnings and judge together."""
 FORM_LINES = 60_000
 FORM_WEIGHT = 0.7
-CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,9 @@ def table_of(
 ) -> tuple[Table, list[list[tuple[int, int]]]]:
     """Run the classifier over the texts."""
     states, rows, names, weights, numbers, spans = [], [], [], [], [], []
-    for number, text in enumerate(texts):
-        (seen,) = classifier.observe([text.text])
+    chunks = (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
+    observed = (seen for chunk in chunks for seen in classifier.observe([t.text for t in chunk]))
+    for number, (text, seen) in enumerate(zip(texts, observed, strict=True)):
         spans.append(seen.words)
         if not seen.words:
             continue
@@ -150,61 +147,6 @@ def _fit_one(table: Table, seed: int) -> NameHead:
             schedule.step()
     network.eval()
     return network.head()
-
-
-class NoLabels:
-    """Stands where the label head will be, until it is fitted."""
-
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self.labels = labels
-
-    def probabilities(self, states: Floats) -> Floats:
-        """Nothing is anything."""
-        return np.zeros((len(states), len(self.labels)), dtype=np.float32)
-
-
-def fit_labels(lines: list[str], teacher: RampartClassifier, pupil: RampartClassifier) -> LabelHead:
-    """Teach a label head over the pupil's states what the teacher says of each token."""
-    given: list[npt.NDArray[np.float16]] = [np.zeros((1, WIDTH), dtype=np.float16)]
-    said = [np.zeros((1, len(teacher.labels)), dtype=np.float16)]
-    for at in range(0, len(lines), CHUNK):
-        chunk = lines[at : at + CHUNK]
-        for (target, _), (_, state) in zip(teacher.observe_tokens(chunk), pupil.observe_tokens(chunk), strict=True):
-            if len(state):  # a row of zeros between two texts, as the head sees it beyond their ends
-                given += [state.astype(np.float16), given[0]]
-                said += [target.astype(np.float16), said[0]]
-    states, labels = torch.from_numpy(np.concatenate(given)), torch.from_numpy(np.concatenate(said))
-    inside = torch.nonzero(states.any(dim=1))[:, 0]
-    torch.manual_seed(0)
-    inner = torch.nn.Linear(3 * WIDTH, LABEL_HIDDEN)
-    outer = torch.nn.Linear(LABEL_HIDDEN, labels.shape[1] + 1)
-    optimizer = torch.optim.AdamW([*inner.parameters(), *outer.parameters()], lr=2e-3, weight_decay=1e-3)
-    steps = LABEL_EPOCHS * -(-len(inside) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
-    for epoch in range(LABEL_EPOCHS):
-        total = 0.0
-        for batch in torch.split(inside[torch.randperm(len(inside))], BATCH):
-            target = labels[batch].float()
-            target = torch.cat([target, (1 - target.sum(dim=1, keepdim=True)).clamp_min(0)], dim=1)
-            seen = torch.cat([states[batch], states[batch - 1], states[batch + 1]], dim=1).float()
-            hidden = inner(seen + 0.05 * torch.randn_like(seen))
-            outputs = outer(torch.dropout(hidden * torch.sigmoid(1.702 * hidden), 0.1, True))
-            loss = -(target * outputs.log_softmax(dim=1)).sum(dim=1).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach()) * len(batch)
-        print(f"labels: epoch {epoch}, loss {total / len(inside):.4f}", flush=True)
-    own, before, behind = (
-        part.T for part in inner.weight.detach().numpy().reshape(LABEL_HIDDEN, 3, WIDTH).swapaxes(0, 1)
-    )
-    rest = (inner.bias, outer.weight.T, outer.bias)
-    return LabelHead(
-        np.array(teacher.labels),
-        np.ascontiguousarray(np.concatenate([own, before, behind], axis=1)),
-        *(np.ascontiguousarray(w.detach().numpy()) for w in rest),
-    )
 
 
 def scores_of(head: NameHead, table: Table) -> Floats:

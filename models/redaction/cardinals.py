@@ -26,9 +26,9 @@ _AFTER_HUNDREDS = frozenset({"and"})
 _JOINERS = frozenset({"y", "et", "und", "e", "and"})
 
 
-def numeral_view(text: str, language: str) -> View | None:
-    """The text with digits for every number said in it, or None where there is none."""
-    found = list(numerals(text, language))
+def numeral_view(text: str, language: str, said: list[Token] | None = None) -> View | None:
+    """The text with digits for every number said in it, or None where there is none; ``said`` are its tokens."""
+    found = numerals(text, language, said)
     if not found:
         return None
     builder, at = ViewBuilder(), 0
@@ -59,9 +59,9 @@ class Numeral:
     sure: bool = True
 
 
-def numerals(text: str, language: str) -> list[Numeral]:
-    """The numbers said in a text, in order; those in digits are not among them."""
-    tokens = tokens_of(text)
+def numerals(text: str, language: str, said: list[Token] | None = None) -> list[Numeral]:
+    """The numbers said in a text, in order; those in digits are not among them. ``said`` are its tokens, if known."""
+    tokens = said or tokens_of(text)
     read = list(_Reader(tokens, language).all())
     return [n for n in _with_years(_singles_together(text, read), text) if n.sure]
 

@@ -40,12 +40,13 @@ def active(hidden: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class LabelHead:
-    """The network: a hidden layer, and one output for each label and one for none.
+    """The network: every token's state made narrow, a hidden layer over three of them, an output a label and for none.
 
     Attributes:
         names: Labels in the order of the outputs, shape (labels,).
-        states: Weights of the hidden states of a token, of the one before it and of the one behind it, side by side,
-            shape (width, 3 * hidden).
+        states: Weights of a token's state, shape (width, narrow).
+        beside: Weights of the narrow states of a token, of the one before it and of the one behind it, in this order,
+            shape (3 * narrow, hidden).
         bias: Shape (hidden,).
         out: Shape (hidden, labels + 1).
         out_bias: Shape (labels + 1,).
@@ -53,6 +54,7 @@ class LabelHead:
 
     names: npt.NDArray[np.str_]
     states: Floats
+    beside: Floats
     bias: Floats
     out: Floats
     out_bias: Floats
@@ -77,12 +79,12 @@ class LabelHead:
 
     def probabilities(self, states: Floats) -> Floats:
         """See ``LabelJudge``."""
-        projected = states @ self.states
-        width = len(self.bias)
-        hidden = projected[:, :width] + self.bias
-        hidden[1:] += projected[:-1, width : 2 * width]
-        hidden[:-1] += projected[1:, 2 * width :]
-        outputs = active(hidden) @ self.out + self.out_bias
+        width = self.states.shape[1]
+        around = np.zeros((len(states), 3 * width), dtype=np.float32)
+        narrow = np.matmul(states, self.states, out=around[:, :width])
+        around[1:, width : 2 * width] = narrow[:-1]
+        around[:-1, 2 * width :] = narrow[1:]
+        outputs = active(around @ self.beside + self.bias) @ self.out + self.out_bias
         outputs -= outputs.max(axis=-1, keepdims=True)
         np.exp(outputs, out=outputs)
         outputs /= outputs.sum(axis=-1, keepdims=True)

@@ -32,12 +32,14 @@ _TEXT_WORDS = 40
 """From this many words a text is long."""
 
 _EDGE = len(COLUMNS) + _SHAPE_COLUMNS
+_OPINION = 4 * _EDGE + 4
+"""First column of the classifier's opinion."""
 _LANGUAGE = slice(FIRST_FREQUENCY, FIRST_FREQUENCY + len(LANGUAGES))
 
 
 def feature_count(labels: int) -> int:
     """Length of the rows that ``features`` gives for a classifier with this many labels."""
-    return 4 * _EDGE + 4 + 3 * labels + len(LANGUAGES) + 2
+    return _OPINION + 3 * labels + len(LANGUAGES) + 2
 
 
 def features(text: str, words: list[tuple[int, int]], probabilities: Floats, gazetteer: Gazetteer) -> Floats:
@@ -52,19 +54,39 @@ def features(text: str, words: list[tuple[int, int]], probabilities: Floats, gaz
     Returns:
         Shape (words, ``feature_count``).
     """
+    return with_opinion(known_features(text, words, gazetteer, probabilities.shape[1]), probabilities)
+
+
+def known_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer, labels: int) -> Floats:
+    """The part of ``features`` that needs no classifier; the columns of its opinion are left open."""
     spelled = [text[start:end] for start, end in words]
     shapes = [_shape(text[start:end], text[max(0, start - _BEFORE_CHARS) : start]) for start, end in words]
-    own = np.concatenate([gazetteer.look_up(spelled), np.array(shapes, dtype=np.float32)], axis=1)
-    clipped = np.clip(probabilities, _LEAST_ODDS, 1 - _LEAST_ODDS)
-    odds = np.log(clipped / (1 - clipped)) / np.float32(_ODDS_RANGE)
-    gaps = _gaps(text, words)
-    count = len(words)
-    whole = np.empty((count, len(LANGUAGES) + 2), dtype=np.float32)
+    rows = np.zeros((len(words), feature_count(labels)), dtype=np.float32)
+    own = rows[:, :_EDGE]
+    own[:, : len(COLUMNS)] = gazetteer.look_up(spelled)
+    own[:, len(COLUMNS) :] = shapes
+    rows[1:, _EDGE : 2 * _EDGE] = own[:-1]
+    rows[:-1, 2 * _EDGE : 3 * _EDGE] = own[1:]
+    rows[2:, 3 * _EDGE : 4 * _EDGE] = own[:-2]
+    gaps = rows[:, 4 * _EDGE : 4 * _EDGE + 2]
+    gaps[:] = _gaps(text, words)
+    rows[:-1, 4 * _EDGE + 2 : _OPINION] = gaps[1:]
+    whole = rows[:, -len(LANGUAGES) - 2 :]
     whole[:, :-2] = own[:, _LANGUAGE].mean(axis=0)
     whole[:, -2] = own[:, len(COLUMNS)].mean()
-    whole[:, -1] = min(count, _TEXT_WORDS) / _TEXT_WORDS
-    beside = [_shifted(own, 1), _shifted(own, -1), _shifted(own, 2), gaps, _shifted(gaps, -1)]
-    return np.concatenate([own, *beside, odds, _shifted(odds, 1, -1.0), _shifted(odds, -1, -1.0), whole], axis=1)
+    whole[:, -1] = min(len(words), _TEXT_WORDS) / _TEXT_WORDS
+    return rows
+
+
+def with_opinion(rows: Floats, probabilities: Floats) -> Floats:
+    """Fill in what ``known_features`` left open."""
+    clipped = np.minimum(np.maximum(probabilities, _LEAST_ODDS), 1 - _LEAST_ODDS)
+    odds = np.log(clipped / (1 - clipped)) / np.float32(_ODDS_RANGE)
+    own, before, behind = (rows[:, _OPINION + n * odds.shape[1] : _OPINION + (n + 1) * odds.shape[1]] for n in range(3))
+    own[:] = odds
+    before[0], before[1:] = -1.0, odds[:-1]
+    behind[-1], behind[:-1] = -1.0, odds[1:]
+    return rows
 
 
 def _shape(word: str, before: str) -> tuple[float, ...]:
@@ -73,7 +95,7 @@ def _shape(word: str, before: str) -> tuple[float, ...]:
     return (
         upper,
         shouted,
-        any(c.isdigit() for c in word),
+        not word.isalpha() and any(map(str.isdigit, word)),
         bool(_SENTENCE_START.search(before)),
         min(len(word), 36) / 12,
         before.endswith("@"),
@@ -88,16 +110,6 @@ def _gaps(text: str, words: list[tuple[int, int]]) -> Floats:
     for n in range(1, len(words)):
         gap = text[words[n - 1][1] : words[n][0]]
         result[n] = (not gap.strip(), "," in gap)
-    return result
-
-
-def _shifted(rows: Floats, by: int, fill: float = 0.0) -> Floats:
-    """Every row in the place of the one ``by`` places behind it."""
-    result = np.full_like(rows, fill)
-    if by > 0:
-        result[by:] = rows[:-by]
-    else:
-        result[:by] = rows[-by:]
     return result
 
 
@@ -157,9 +169,19 @@ class NameJudge:
         self._gazetteer = gazetteer
         self.project = head.project
 
-    def scores(self, text: str, words: list[tuple[int, int]], probabilities: Floats, projected: Floats) -> Floats:
-        """Probability of each word to be part of a name; see ``features`` and ``NameHead.judge``."""
-        return self._head.judge(projected, features(text, words, probabilities, self._gazetteer))
+    def known(self, text: str, words: list[tuple[int, int]], labels: int) -> Floats:
+        """What is known of the words before the classifier has spoken; see ``known_features``."""
+        return known_features(text, words, self._gazetteer, labels)
+
+    def scores(self, known: Floats, probabilities: Floats, projected: Floats) -> Floats:
+        """Probability of each word to be part of a name.
+
+        Args:
+            known: From ``known``; is filled in.
+            probabilities: The classifier's opinion, shape (words, labels).
+            projected: See ``NameHead.judge``.
+        """
+        return self._head.judge(projected, with_opinion(known, probabilities))
 
 
 def load_name_judge(cache: Path) -> NameJudge:

@@ -137,12 +137,18 @@ class RampartClassifier:
 
     def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
         """See ``TokenClassifier``."""
-        observed = self._begin(texts, self._names.project if self._names else None)
-        return lambda: [list(self._guesses(text, words)) for text, words in zip(texts, observed(), strict=True)]
+        names = self._names
+        observed, words = self._begin(texts, names.project if names else None)
+        labels = len(self._labels)
+        known = [
+            names.known(text, w.spans, labels) if names and w.spans else None
+            for text, w in zip(texts, words, strict=True)
+        ]
+        return lambda: [list(self._guesses(*seen)) for seen in zip(observed(), known, strict=True)]
 
     def observe(self, texts: list[str]) -> list[Observation]:
         """What the classifier sees of the words of each text, the hidden states included; to fit a head to."""
-        return self._begin(texts, _itself)()
+        return self._begin(texts, _itself)[0]()
 
     def observe_tokens(self, texts: list[str]) -> list[tuple[Floats, Floats]]:
         """Of every token of each text its probabilities, shape (tokens, labels), and its hidden state."""
@@ -151,15 +157,14 @@ class RampartClassifier:
     def _encoded(self, texts: list[str]) -> list[Encoding]:
         return [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
 
-    def _begin(self, texts: list[str], project: _Projection | None) -> Callable[[], list[Observation]]:
+    def _begin(
+        self, texts: list[str], project: _Projection | None
+    ) -> tuple[Callable[[], list[Observation]], list[_Words]]:
+        """Start, and find the words while the encoder works."""
         encodings = self._encoded(texts)
         tokens = self._begin_tokens([encoding.ids for encoding in encodings], project)
-
-        def finish() -> list[Observation]:
-            judged = zip(texts, encodings, tokens(), strict=True)
-            return [_of_words(text, encoding.offsets, *seen) for text, encoding, seen in judged]
-
-        return finish
+        words = [_words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
+        return lambda: [w.seen(*seen) for w, seen in zip(words, tokens(), strict=True)], words
 
     def _begin_tokens(
         self, ids: list[list[int]], project: _Projection | None
@@ -222,15 +227,15 @@ class RampartClassifier:
         last = end if end == length else end - self._options.overlap_tokens + self._options.overlap_tokens // 2
         projected[window.text][window.start + skip : last] = part[skip : last - window.start]
 
-    def _guesses(self, text: str, seen: Observation) -> Iterator[WordGuess]:
+    def _guesses(self, seen: Observation, known: Floats | None) -> Iterator[WordGuess]:
         """What each word is: a name, something else, or either."""
         if not seen.words:
             return
         floor = self._options.floor
         of_names = seen.probabilities[:, self._name_columns]
         names = of_names.max(axis=1)
-        if self._names is not None:
-            names = self._names.scores(text, seen.words, seen.probabilities, seen.states)
+        if self._names is not None and known is not None:
+            names = self._names.scores(known, seen.probabilities, seen.states)
         which = of_names.argmax(axis=1).tolist()
         others = seen.probabilities[:, self._other_columns]
         best, scores = others.argmax(axis=1).tolist(), others.max(axis=1).tolist()
@@ -267,8 +272,26 @@ def _longer(rows: Floats) -> Floats:
     return np.concatenate([rows, np.zeros((1, rows.shape[1]), dtype=np.float32)])
 
 
-def _of_words(text: str, offsets: list[tuple[int, int]], probabilities: Floats, states: Floats) -> Observation:
-    """From tokens to words; a word that has no token is left out."""
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of a text, and which tokens each of them has: where it begins and ends, one after the other."""
+
+    spans: list[tuple[int, int]]
+    edges: list[int]
+
+    def seen(self, probabilities: Floats, states: Floats) -> Observation:
+        """From tokens to words."""
+        if not self.spans:
+            return Observation([], probabilities[:0], states[:0])
+        cuts = np.array(self.edges)
+        # reduceat takes [cut, next cut) for every cut, and no cut may be the end; what lies between words is dropped.
+        highest = np.maximum.reduceat(_longer(probabilities), cuts, axis=0)[::2]
+        sums = np.add.reduceat(_longer(states), cuts, axis=0)[::2]
+        return Observation(self.spans, highest, sums / (cuts[1::2] - cuts[::2])[:, None].astype(np.float32))
+
+
+def _words_of(text: str, offsets: list[tuple[int, int]]) -> _Words:
+    """A word that has no token is left out."""
     words, edges = [], []
     token, count = 0, len(offsets)
     for match in WORD.finditer(text):
@@ -281,13 +304,7 @@ def _of_words(text: str, offsets: list[tuple[int, int]], probabilities: Floats, 
         if last > token:
             words.append((start, end))
             edges += [token, last]
-    if not words:
-        return Observation([], probabilities[:0], states[:0])
-    cuts = np.array(edges)
-    # reduceat takes [cut, next cut) for every cut, and no cut may be the end; what lies between words is thrown away.
-    highest = np.maximum.reduceat(_longer(probabilities), cuts, axis=0)[::2]
-    sums = np.add.reduceat(_longer(states), cuts, axis=0)[::2]
-    return Observation(words, highest, sums / (cuts[1::2] - cuts[::2])[:, None].astype(np.float32))
+    return _Words(words, edges)
 
 
 @dataclass(frozen=True, slots=True)

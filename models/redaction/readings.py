@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from models.redaction import views
 from models.redaction.cardinals import numeral_view
 from models.redaction.spoken import spoken_view
+from models.redaction.spoken_words import tokens_of
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import TextSource
@@ -23,7 +24,8 @@ def views_of(text: str, context: RedactionContext) -> Iterator[View]:
         if (print_read := views.print_read(text)) is not None:
             yield print_read
         return
-    if (spoken := spoken_view(text, context.language)) is not None:
+    said = tokens_of(text)
+    if (spoken := spoken_view(text, context.language, said)) is not None:
         yield spoken
-    if (counted := numeral_view(text, context.language)) is not None:
+    if (counted := numeral_view(text, context.language, said)) is not None:
         yield counted

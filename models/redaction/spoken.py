@@ -9,13 +9,13 @@ from __future__ import annotations
 from models.redaction.spoken_addresses import AddressReader
 from models.redaction.spoken_lexicon import lexicon_for
 from models.redaction.spoken_runs import RunReader
-from models.redaction.spoken_words import Stretch, Words, together, tokens_of
+from models.redaction.spoken_words import Stretch, Token, Words, together, tokens_of
 from models.redaction.views import View, ViewBuilder
 
 
-def spoken_view(text: str, language: str) -> View | None:
-    """The normal form, or None where nothing changes."""
-    tokens = together(tokens_of(text))
+def spoken_view(text: str, language: str, said: list[Token] | None = None) -> View | None:
+    """The normal form, or None where nothing changes; ``said`` are the tokens of the text, if they are known."""
+    tokens = together(said or tokens_of(text))
     stretches = _stretches(Words(tokens, lexicon_for(language)))
     if not stretches:
         return None

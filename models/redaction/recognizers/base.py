@@ -88,7 +88,10 @@ class PatternRecognizer:
         needs: Quick test; text without one of these characters is skipped. ``0`` stands for any digit.
         threshold: Matches scored below this are dropped.
         unless: Clears a match at (view, start, end): the number of a thing, an amount.
+        confirms: Whether ``check`` can say that a match is right, which counts even without a context word.
         least_digits: A text with fewer digits has no match in any of the patterns.
+        context_pieces: A text without one of these has no context word; empty if none could be worked out.
+        quick_tests: Of each pattern the fewest digits, the hints, and whether only a context word makes it count.
     """
 
     entity: str
@@ -101,17 +104,27 @@ class PatternRecognizer:
     needs: str = ""
     threshold: float = THRESHOLD
     unless: Callable[[View, int, int], bool] | None = None
+    confirms: bool = True
     least_digits: int = field(init=False, default=0)
+    context_pieces: tuple[str, ...] = field(init=False, default=())
+    quick_tests: tuple[tuple[int, tuple[str, ...], bool, Pattern], ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "least_digits", min(pattern.least_digits for pattern in self.patterns))
+        object.__setattr__(self, "context_pieces", required_pieces(self.context) if self.context else ())
+        tests = tuple((p.least_digits, p.hints, self._needs_context(p), p) for p in self.patterns)
+        object.__setattr__(self, "quick_tests", tests)
 
     def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if not self._may_match(view):
             return
-        for pattern in self.patterns:
-            if not pattern.may_match(view):
+        digits, keyed = view.digits, view.keyed
+        for least, hints, needs_context, pattern in self.quick_tests:
+            # Inlined from ``Pattern.may_match``: at some 250 patterns a text the calls cost more than the tests.
+            if least > digits or (hints and not any(map(keyed.__contains__, hints))):
+                continue
+            if needs_context and not self._may_have_context(view):
                 continue
             for match in pattern.regex.finditer(view.text):
                 start, end = match.span(pattern.group)
@@ -120,6 +133,12 @@ class PatternRecognizer:
                 score = self._score(view, match[pattern.group], start, end, pattern.score)
                 if score >= self.threshold and not (self.unless and self.unless(view, start, end)):
                     yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
+
+    def _needs_context(self, pattern: Pattern) -> bool:
+        return pattern.score < self.threshold and (self.check is None or not self.confirms)
+
+    def _may_have_context(self, view: View) -> bool:
+        return self.context is not None and (not self.context_pieces or view.has_any(self.context_pieces))
 
     def _may_match(self, view: View) -> bool:
         for char in self.needs:

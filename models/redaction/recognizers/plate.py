@@ -46,6 +46,7 @@ PLATE = PatternRecognizer(
         ),
     ),
     check=check_plate,
+    confirms=False,
     unless=is_harmless,
     context=words(
         "plates?",

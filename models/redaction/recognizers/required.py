@@ -130,7 +130,7 @@ def _better(candidates: Iterable[frozenset[str] | None]) -> frozenset[str] | Non
 
 def _reduced(pieces: frozenset[str]) -> frozenset[str] | None:
     """Without those that contain another; None where they say too little."""
-    if any(len(p) < _SHORTEST and _RARE.isdisjoint(p) for p in pieces):
+    if any(len(p) < _SHORTEST and _RARE.isdisjoint(p) and (len(p) < 2 or p.isascii()) for p in pieces):
         return None
     least = frozenset(p for p in pieces if not any(q != p and q in p for q in pieces))
     return least if len(least) <= _MOST else None

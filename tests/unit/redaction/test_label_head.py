@@ -13,14 +13,11 @@ HIDDEN = 2
 
 
 def _head() -> LabelHead:
-    """One feature a token: the first hidden unit sees the token's own, the second what stands before and behind."""
-    states = np.zeros((1, 3 * HIDDEN), dtype=np.float32)
-    states[0, 0] = states[0, HIDDEN + 1] = 1.0
-    states[0, 2 * HIDDEN + 1] = 10.0
-    return LabelHead(
-        np.array(["CITY"]), states, np.zeros(HIDDEN, dtype=np.float32), np.array([[1, 0], [1, 0]], dtype=np.float32),
-        np.zeros(2, dtype=np.float32),
-    )  # fmt: skip
+    """The first hidden unit sees the token's own state, the second those before it and, ten times, behind it."""
+    beside = np.array([[1, 0], [0, 1], [0, 10]], dtype=np.float32)
+    out = np.array([[1, 0], [1, 0]], dtype=np.float32)
+    zeros = np.zeros(HIDDEN, dtype=np.float32)
+    return LabelHead(np.array(["CITY"]), np.ones((1, 1), dtype=np.float32), beside, zeros, out, zeros)
 
 
 def test_a_token_is_judged_by_itself_and_its_neighbours() -> None:

@@ -61,7 +61,8 @@ def test_the_head_reads_what_it_should(tmp_path: Path) -> None:
     head = NameHead.read(tmp_path / "head.npz")
     judge = NameJudge(head, Gazetteer.empty())
     projected = judge.project(np.zeros((2, STATE_WIDTH), np.float32))
-    scores = judge.scores("Anna came", [(0, 4), (5, 9)], np.full((2, LABELS), 0.5, np.float32), projected)
+    known = judge.known("Anna came", [(0, 4), (5, 9)], LABELS)
+    scores = judge.scores(known, np.full((2, LABELS), 0.5, np.float32), projected)
     assert scores[0] > 0.9
     assert scores[1] < 0.2
 
@@ -69,7 +70,8 @@ def test_the_head_reads_what_it_should(tmp_path: Path) -> None:
 def test_extreme_inputs_give_probabilities() -> None:
     judge = NameJudge(_by_hand(), Gazetteer.empty())
     for size in (-1e6, 1e6):
-        scores = judge.scores("Anna", [(0, 4)], np.ones((1, LABELS), np.float32), np.full((1, 2), size, np.float32))
+        known = judge.known("Anna", [(0, 4)], LABELS)
+        scores = judge.scores(known, np.ones((1, LABELS), np.float32), np.full((1, 2), size, np.float32))
         assert 0 <= scores[0] <= 1
 
 

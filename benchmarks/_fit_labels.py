@@ -1,0 +1,102 @@
+"""Fits the head that reads the classifier's labels out of its lower layers; see ``_fit_heads``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.redaction.encoder import Floats
+from models.redaction.label_head import LabelHead
+from models.redaction.ner import RampartClassifier
+
+WIDTH = 384
+"""Of the classifier's states."""
+LABEL_NARROW = 64
+LABEL_HIDDEN = 96
+LABEL_EPOCHS = 10
+BATCH = 512
+CHUNK = 64
+"""Lines that are read at a time."""
+
+
+class NoLabels:
+    """Stands where the label head will be, until it is fitted."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+
+    def probabilities(self, states: Floats) -> Floats:
+        """Nothing is anything."""
+        return np.zeros((len(states), len(self.labels)), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Tokens of many texts: the pupil's states and what the teacher says of them.
+
+    Between two texts stands a row of zeros, which is what the label head sees beyond the ends of a text.
+    """
+
+    states: torch.Tensor
+    said: torch.Tensor
+    tokens: torch.Tensor
+
+
+def lesson_of(lines: list[str], teacher: RampartClassifier, pupil: RampartClassifier) -> Lesson:
+    """Let both read the lines."""
+    states = [np.zeros((1, WIDTH), dtype=np.float16)]
+    said = [np.zeros((1, len(teacher.labels) + 1), dtype=np.float16)]
+    for at in range(0, len(lines), CHUNK):
+        chunk = lines[at : at + CHUNK]
+        for (labels, _), (_, state) in zip(teacher.observe_tokens(chunk), pupil.observe_tokens(chunk), strict=True):
+            if len(state):
+                none = np.maximum(1 - labels.sum(axis=1, keepdims=True), 0)
+                states += [state.astype(np.float16), states[0]]
+                said += [np.concatenate([labels, none], axis=1).astype(np.float16), said[0]]
+    known = torch.from_numpy(np.concatenate(states))
+    return Lesson(known, torch.from_numpy(np.concatenate(said)), torch.nonzero(known.any(dim=1))[:, 0])
+
+
+class LabelNetwork(torch.nn.Module):
+    """The label head while it is fitted; blurs and drops its inputs."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.narrow = torch.nn.Linear(WIDTH, LABEL_NARROW, bias=False)
+        self.inner = torch.nn.Linear(3 * LABEL_NARROW, LABEL_HIDDEN)
+        self.outer = torch.nn.Linear(LABEL_HIDDEN, outputs)
+        self.drop = torch.nn.Dropout(0.1)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """From states of tokens, those before and those behind, shape (tokens, 3, width), to odds."""
+        hidden = self.inner(self.narrow(states + 0.05 * torch.randn_like(states)).flatten(1))
+        return self.outer(self.drop(hidden * torch.sigmoid(1.702 * hidden)))  # type: ignore[no-any-return]
+
+    def head(self, labels: tuple[str, ...]) -> LabelHead:
+        """What was learned, as the product reads it."""
+        weights = (self.narrow.weight.T, self.inner.weight.T, self.inner.bias, self.outer.weight.T, self.outer.bias)
+        return LabelHead(np.array(labels), *(np.ascontiguousarray(w.detach().numpy()) for w in weights))
+
+
+def fit_labels(lines: list[str], teacher: RampartClassifier, pupil: RampartClassifier) -> LabelHead:
+    """Teach a label head over the pupil's states what the teacher says of each token."""
+    lesson = lesson_of(lines, teacher, pupil)
+    torch.manual_seed(0)
+    network = LabelNetwork(lesson.said.shape[1])
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
+    steps = LABEL_EPOCHS * -(-len(lesson.tokens) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
+    for epoch in range(LABEL_EPOCHS):
+        total = 0.0
+        for batch in torch.split(lesson.tokens[torch.randperm(len(lesson.tokens))], BATCH):
+            seen = torch.stack([lesson.states[batch + shift] for shift in (0, -1, 1)], dim=1).float()
+            loss = -(lesson.said[batch].float() * network(seen).log_softmax(dim=1)).sum(dim=1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach()) * len(batch)
+        print(f"labels: epoch {epoch}, loss {total / len(lesson.tokens):.4f}", flush=True)
+    return network.head(teacher.labels)
