@@ -56,6 +56,8 @@ _NEIGHBOURS = 6
 _ABBREVIATION = 3
 """Letters of "Dr.", "St.", "Jos." at most."""
 
+_HONOUR = re.compile(r" {1,2}(?:ji|jee|sahab|saheb|sahib|bhai|bhaiya|didi)(?![^\W_])")
+
 _BRIDGE = re.compile(
     r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter"
     r"|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'\u2019][ \t]?",
@@ -74,6 +76,7 @@ class Thresholds:
             introductions and what was asked for are judged beside it.
         name_romanized: The bar for names in Hindi, of which the classifier is never sure.
         name_answer: The bar where the whole text is a word or two, as when a name was asked for.
+        name_honoured: The bar where a title stands behind the word.
         name_beside: The bar for a word right beside one that is surely a name.
         name_suspected: The bar from which a word of an unfinished utterance is not shown before more words follow it.
         name_likely: The bar from which it is not shown before the utterance ends.
@@ -87,6 +90,7 @@ class Thresholds:
     name_heard: float = 0.5
     name_romanized: float = 0.25
     name_answer: float = 0.12
+    name_honoured: float = 0.2
     name_beside: float = 0.08
     name_suspected: float = 0.06
     name_likely: float = 0.25
@@ -160,7 +164,7 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
     if len(view.text.split()) <= _ANSWER_WORDS:
         bar = min(bar, thresholds.name_answer)
     # One letter alone is an initial beside a name and nothing otherwise: "6.35 p.m."
-    sure = {g.start for g in guesses if g.end - g.start > 1 and _is_name(view, g, bar)}
+    sure = {g.start for g in guesses if g.end - g.start > 1 and _is_name(view, g, _bar_of(view, g, bar, thresholds))}
     likely = [g for g in guesses if g.start in sure or _is_name(view, g, thresholds.name_beside)]
     groups: list[list[WordGuess]] = []
     for guess in likely:
@@ -174,6 +178,11 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
             continue
         best = max(group, key=lambda g: g.score)
         yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
+
+
+def _bar_of(view: View, guess: WordGuess, bar: float, thresholds: Thresholds) -> float:
+    """The bar for one word: lower where a title stands behind it, as it does in Hindi: "sunita ji"."""
+    return min(bar, thresholds.name_honoured) if _HONOUR.match(view.lower, guess.end) else bar
 
 
 def _is_only_a_maker(view: View, index: int, groups: list[list[WordGuess]]) -> bool:
