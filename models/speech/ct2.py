@@ -21,13 +21,17 @@ from models.speech.judgement import Heard
 from models.speech.mel import FRAMES_PER_S, log_mel
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.vad import Vad
-from models.speech.windowed import Ask, WindowedEngine, prompt_before
+from models.speech.windowed import Ask, WindowedEngine
 from models.speech.words import TimedTokens, group_words
+from models.speech.writing import WRITINGS, prompt_before
 
 _FULL_FRAMES = 30 * FRAMES_PER_S
 _RETRY_BEAM = 5
 _MAX_TOKENS = 448
 """Of Whisper's text context, prompt included."""
+
+_AS_THE_WEIGHTS_SAY = -1
+"""Among suppressed tokens: those that the weights' own list names."""
 
 _MAX_PROMPT_TOKENS = 223
 """Half of it, less the start of the transcript: openai-whisper's bound as well."""
@@ -84,6 +88,7 @@ class CTranslate2Engine(WindowedEngine):
             inter_threads=1,
         )
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._foreign_tokens: dict[str, list[int]] = {}
         self._languages = frozenset(_language_tokens(self._tokenizer)) if self._model.is_multilingual else {"en"}
 
     @property
@@ -107,8 +112,11 @@ class CTranslate2Engine(WindowedEngine):
         start = self._start_of_transcript(language)
         prompt = [*self._prompt(prompt_before(language, ask.options.vocabulary)), *start]
         room = self._context.tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ
+        writing = WRITINGS.get(language)
         beam_size = max(ask.options.beam_size, _RETRY_BEAM if ask.effort > 1 else 1)
         first_token = ask.first_token and beam_size == 1  # with a beam CTranslate2 gives arrays without data
+        if writing and not first_token:
+            beam_size = max(beam_size, writing.beam_size)
         (result,) = self._model.generate(
             encoded,
             [prompt],
@@ -117,6 +125,8 @@ class CTranslate2Engine(WindowedEngine):
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
+            suppress_tokens=[_AS_THE_WEIGHTS_SAY, *self._foreign(language, ask.options.vocabulary)],
+            repetition_penalty=writing.repetition_penalty if writing else 1.0,
             return_logits_vocab=first_token,
         )
         tokens = result.sequences_ids[0]
@@ -130,6 +140,16 @@ class CTranslate2Engine(WindowedEngine):
             words=group_words(words, self._tokenizer),
             first_token=_softmax(np.array(result.logits[0][0])) if first_token and result.logits[0] else None,
         )
+
+    def _foreign(self, language: str, vocabulary: tuple[str, ...]) -> list[int]:
+        """Tokens in the letters of another language, where the model has to be kept from them."""
+        writing = WRITINGS.get(language)
+        if writing is None or not writing.allows(vocabulary):
+            return []
+        if language not in self._foreign_tokens:
+            texts = _special(self._tokenizer, "<|endoftext|>")  # special tokens come behind those of text
+            self._foreign_tokens[language] = writing.foreign_tokens(texts, self._tokenizer.decode)
+        return self._foreign_tokens[language]
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)

@@ -61,8 +61,12 @@ DEFAULT_JUDGEMENT = Judgement()
 
 
 def compression_ratio(text: str) -> float:
-    """Bytes of the text over bytes that zlib makes of it; 0 for none."""
-    raw = text.encode()
+    """Characters of the text over bytes that zlib makes of it; 0 for none.
+
+    One byte stands for each: of the three that UTF-8 has for a letter of Devanagari two are nearly always the same, and
+    any text in it would look like a loop.
+    """
+    raw = bytes(ord(character) & 0xFF for character in text)
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
 
 

@@ -13,11 +13,14 @@ from models.speech.judgement import Heard
 from models.speech.mel import FRAMES_PER_S, log_mel
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.vad import Vad
-from models.speech.windowed import Ask, WindowedEngine, prompt_before
+from models.speech.windowed import Ask, WindowedEngine
 from models.speech.words import TimedTokens, group_words
+from models.speech.writing import WRITINGS, prompt_before
 
 _FULL_FRAMES = 30 * FRAMES_PER_S
 _RETRY_BEAM = 5
+_AS_IT_COMES = -1
+"""Among suppressed tokens: those that openai-whisper suppresses by itself."""
 
 
 class OpenAiWhisperEngine(WindowedEngine):
@@ -42,6 +45,7 @@ class OpenAiWhisperEngine(WindowedEngine):
         if device == "cpu":
             torch.set_num_threads(threads)
         self._device = device
+        self._foreign_tokens: dict[str | None, list[int]] = {}
         self._torch: Any = torch
         self._whisper: Any = whisper
         self._model = whisper.load_model(str(checkpoint), device=device)
@@ -69,7 +73,8 @@ class OpenAiWhisperEngine(WindowedEngine):
         return frozenset(known[: self._model.num_languages])
 
     def _hear(self, samples: Samples, ask: Ask) -> Heard:
-        beam = max(ask.options.beam_size, _RETRY_BEAM if ask.effort else 1)
+        writing = WRITINGS.get(ask.language or "")
+        beam = max(ask.options.beam_size, _RETRY_BEAM if ask.effort else 1, writing.beam_size if writing else 1)
         before = prompt_before(ask.language, ask.options.vocabulary)
         features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES)).to(self._model.device)
         options = self._whisper.DecodingOptions(
@@ -78,6 +83,7 @@ class OpenAiWhisperEngine(WindowedEngine):
             beam_size=beam if beam > 1 else None,
             prompt=f" {before}" if before else None,
             without_timestamps=True,
+            suppress_tokens=[_AS_IT_COMES, *self._foreign(ask.language, ask.options.vocabulary)],
             fp16=self._device == "cuda",
         )
         result = self._whisper.decode(self._model, features, options)
@@ -97,6 +103,16 @@ class OpenAiWhisperEngine(WindowedEngine):
         with self._torch.no_grad():
             logits = self._model.logits(tokens, result.audio_features[None])[0, -1]
         return np.asarray(logits.float().softmax(dim=-1).cpu().numpy(), np.float32)
+
+    def _foreign(self, language: str | None, vocabulary: tuple[str, ...]) -> list[int]:
+        """Tokens in the letters of another language, where the model has to be kept from them."""
+        writing = WRITINGS.get(language or "")
+        if writing is None or not writing.allows(vocabulary):
+            return []
+        if language not in self._foreign_tokens:
+            tokenizer = self._tokenizer(str(language))
+            self._foreign_tokens[language] = writing.foreign_tokens(tokenizer.eot, tokenizer.decode)
+        return self._foreign_tokens[language]
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer("en").encode(text))
