@@ -2,10 +2,10 @@
 
 Two words are held back from a partial, because "john" is a word until "dot carter" follows. A pronoun, an auxiliary or
 a greeting stays what it is, whatever follows, so it is shown once the next word is heard and turns out to be no sign
-and no number, nor a name behind an article, nor one letter behind another: the first text of an utterance comes while
-its second or third word is spoken. That holds for words right behind what has settled, unless that is a tag (a street
-may go on with "do"), and only while nobody knows better: not where something personal was asked for, nor behind an
-utterance that left something open.
+and no number, no kind of street, nor a name behind an article, nor one letter behind another: the first text of an
+utterance comes while its second or third word is spoken. That holds for words right behind what has settled, unless
+that is a tag (a street may go on with "do"), and only while nobody knows better: not where something personal was asked
+for, nor behind an utterance that left something open.
 
 Why the next word: recognition makes a whole word of one that breaks off with the audio, "And" of "Andrea". Few words
 are too long for that and do not wait, see ``closed_words.whole_words``.
@@ -13,6 +13,7 @@ are too long for that and do not wait, see ``closed_words.whole_words``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,12 @@ from models.redaction.types import Redaction
 
 _MARKS = frozenset(",.?!…¿¡।")
 _SENTENCE_ENDS = frozenset(".?!…।")
+_STREET_KIND = re.compile(
+    r"(?:street|avenue|ave|road|lane|boulevard|crescent|mews|parkway|highway|alley|drive|court|close|place|square|terrace"
+    r"|[^\W\d_]{0,20}(?:stra(?:ß|ss)e|gasse|allee|weg|ufer|platz|ring|damm)|gali|marg|nagar|road|chowk|vihar"
+    r"|गली|मार्ग|नगर|रोड|चौक|विहार)[a-z]?"
+)
+"""Behind a word, it makes it the name of a street: "most street eleven"."""
 _ARTICLES = frozenset("the el la los las lo le der die das".split())
 """They may lead a name: "La Torre", "The Beeches"."""
 
@@ -83,7 +90,7 @@ def _is_harmless(spoken: Spoken, at: int, taken: Sequence[tuple[int, int]]) -> b
     if behind is None:
         return word in whole_words(spoken.language)
     following = tokens[behind].text
-    if _is_sign_or_number(following, spoken.language):
+    if _is_sign_or_number(following, spoken.language) or _STREET_KIND.fullmatch(following):
         return False
     if word in _ARTICLES and _may_be_name(tokens, behind, taken):
         return False

@@ -25,9 +25,9 @@ _CLOSED: Final[Mapping[str, frozenset[str]]] = {
         doesn't didn't could couldn't would wouldn't should shouldn't might must not isn't aren't wasn't weren't haven't
         hasn't hadn't won't can't the if as and so because but than then though although while until unless since
         whether with without within about after before between during against into through by of in really just only
-        also still already always never again maybe perhaps yeah yes no okay ok well all both each every any some
-        somebody someone anybody something anything nothing everything everyone nobody another such much many more most
-        few please thanks thank sorry let's good"""
+        also already always never again maybe perhaps yeah yes no okay ok all both each every any some
+        somebody someone anybody something anything nothing everything everyone nobody another many please
+        thanks thank sorry let's"""
     ),
     "es": _of(
         """hola gracias perdón disculpe yo tú usted ustedes ella ellos ellas nosotros nosotras esto esta este estos

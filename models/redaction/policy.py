@@ -111,6 +111,7 @@ class RedactionPolicy:
             ours,
             name=min(ours.name, self.thresholds.get("NAME", 1.0)),
             address=min(ours.address, self.thresholds.get("ADDRESS", 1.0)),
+            street_alone=min(ours.street_alone, self.thresholds.get("ADDRESS", 1.0)),
             number=min([ours.number, *numbers]),
         )
 

@@ -128,8 +128,8 @@ class Admission:
         """
         if seat.speaks:
             return
-        streams = self._speaking + 1
-        if streams > self._limits.floor and self._load.share(streams) > self._limits.load:
+        streams = self._speaking
+        if streams >= self._limits.floor and self._load.share_with_one_more(streams) > self._limits.load:
             self._count_refusal("SPEECH_BUSY")
             raise Overloaded(
                 "The speech workers have no room for another stream.",
@@ -140,7 +140,7 @@ class Admission:
 
     def heard(self, audio_s: float) -> None:
         """So much new audio came on one of the streams."""
-        self._load.heard(audio_s)
+        self._load.heard(audio_s, self._speaking)
 
     def go_on(self, seat: Seat) -> None:
         """A stream that broke goes on: it was admitted before, and its talk is not turned away in the middle."""

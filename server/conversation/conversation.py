@@ -84,7 +84,8 @@ class Conversation:
         self._listened = asyncio.Event()
         self._spoken = asyncio.Event()
         self._all_acknowledged = asyncio.Event()
-        self._acknowledged = ears.next_offset
+        # What is replayed may have come just before the break, neither synced nor acknowledged.
+        self._acknowledged = 0 if replay.data else ears.next_offset
         self.finished = False
         """True once the client half-closed and everything was answered; the audio log is then of no more use."""
 
@@ -144,7 +145,6 @@ class Conversation:
 
     async def _listen(self, inputs: AsyncIterator[Input]) -> None:
         if self._replay.data:
-            # It may have come just before the break, neither synced nor acknowledged.
             self._taken_in.set()
             async for part in self._ears.replay(self._replay.data, self._replay.marks):
                 await self._hand_on(*part)
@@ -192,7 +192,7 @@ class Conversation:
     async def _hear(self, chunk: AudioIn) -> None:
         before_s = self._ears.heard_s
         if self._watch is not None:
-            self._watch.begin()
+            self._watch.begin(before_s)
         try:
             async for part in self._ears.hear(chunk):
                 self._taken_in.set()

@@ -13,7 +13,10 @@ from models.vision.types import RedactedPage
 from ray_tasks.types import EngineInfo, Gateway, RecordingResult, SpeechStep, SpeechWindow
 
 MEMORY_AUDIO_S: Final = 60.0
-"""Of streamed audio, all streams together; what came before counts for a third, and so on."""
+"""Of streamed audio, for each stream that speaks; what came before counts for a third, and so on."""
+
+MEMORY_S: Final = 20.0
+"""Of how busy the workers are."""
 
 GUESSED_FACTOR: Final = 0.1
 """Until something was heard: Whisper base on a core of a small server. Ten seconds of audio outweigh it."""
@@ -39,6 +42,7 @@ class SpeechLoad:
         self._audio_s = GUESS_WEIGHS_AUDIO_S
         self._worker_s = GUESSED_FACTOR * GUESS_WEIGHS_AUDIO_S
         self._calls = 0
+        self._busy = 0.0
         self._at = clock()
 
     @property
@@ -46,14 +50,24 @@ class SpeechLoad:
         """Worker seconds for each second of audio."""
         return self._worked_s() / self._audio_s
 
+    @property
+    def busy(self) -> float:
+        """Share of all workers that had something to do lately, in [0, 1]; audio that comes fast shows here alone."""
+        kept = math.exp(-(self._clock() - self._at) / MEMORY_S)
+        return self._busy * kept + min(self._calls, self._workers) / self._workers * (1 - kept)
+
     def share(self, streams: int) -> float:
         """Share of all workers that so many streams need at the pace of speech; above 1 they are too many."""
         return self.factor * streams / self._workers
 
-    def heard(self, audio_s: float) -> None:
-        """So much new audio came on a stream."""
+    def share_with_one_more(self, streams: int) -> float:
+        """Share that is needed when one more speaks: by the number of streams, or by how busy the workers are."""
+        return max(self.share(streams + 1), self.busy + self.share(1))
+
+    def heard(self, audio_s: float, streams: int = 1) -> None:
+        """So much new audio came on one of the streams that speak."""
         self._settle()
-        kept = math.exp(-audio_s / MEMORY_AUDIO_S)
+        kept = math.exp(-audio_s / (MEMORY_AUDIO_S * max(1, streams)))
         self._worker_s *= kept
         self._audio_s = self._audio_s * kept + audio_s
 
@@ -69,6 +83,7 @@ class SpeechLoad:
             self._calls -= 1
 
     def _settle(self) -> None:
+        self._busy = self.busy
         self._worker_s, self._at = self._worked_s(), self._clock()
 
     def _worked_s(self) -> float:

@@ -68,13 +68,17 @@ class AudioWatch:
         self._seat = seat
         self._pace = pace
 
-    def begin(self) -> None:
+    def begin(self, heard_s: float) -> None:
         """Audio is there, and not yet taken in; on a stream that was opened for typed text it is the first sign of it.
 
+        Args:
+            heard_s: Seconds since the stream began, without it. Who is ahead already cannot get further by resuming.
+
         Raises:
-            Overloaded: SPEECH_BUSY.
+            Overloaded: SPEECH_BUSY, AUDIO_TOO_FAST.
         """
         self._admission.begin_speech(self._seat)
+        self._pace.check(heard_s)
 
     def heard(self, new_s: float, heard_s: float) -> None:
         """It was taken in: so many new seconds, so many since the stream began.

@@ -47,7 +47,8 @@ class Turnstile:
             self._free -= 1
             return True
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        (self._partials if urgent is None else self._pauses).append(place)
+        queue = self._partials if urgent is None else self._pauses
+        queue.append(place)
         awaited: set[asyncio.Future[Any]] = {place}
         if urgent is not None:
             awaited.add(asyncio.ensure_future(urgent.wait()))
@@ -59,6 +60,8 @@ class Turnstile:
                 self._release()
             raise
         finally:
+            if not place.done():
+                queue.remove(place)
             for future in awaited:
                 future.cancel()
 

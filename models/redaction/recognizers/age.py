@@ -13,26 +13,6 @@ from models.redaction.recognizers.base import Pattern, PatternRecognizer
 
 _OLD = r"(?:9\d|1[0-2]\d)"
 
-_HINTS = (
-    "age",
-    "âge",
-    "edad",
-    "turn",
-    "alt",
-    "उम्र",
-    "आयु",
-    "yo",
-    "y/o",
-    "yr",
-    "year",
-    "año",
-    "ans",
-    "jahr",
-    "anni",
-    "anos",
-    "साल",
-    "वर्ष",
-)
 
 _RELATIVES_EN = "grandmother|grandfather|grandma|grandpa|granny|nan|mother|father|mum|mom|dad|aunt|uncle"
 _RELATIVES_FR = "mère|père|grand-mère|grand-père|mamie|papi|maman|papa|tante|oncle|mari|femme|voisine?|dame|monsieur"
@@ -66,7 +46,6 @@ AGE = PatternRecognizer(
             0.8,
             group="value",
             name="unit",
-            hints=_HINTS,
         ),
         # tengo 94 años, j'ai 94 ans, ich bin 94 Jahre, ha 94 anni, she is 94 (years)
         Pattern(

@@ -24,7 +24,6 @@ SECRET = PatternRecognizer(
             ),
             1.0,
             name="pem",
-            hints=("-----begin",),
         ),
         Pattern(re.compile(r"(?<!\w)(?:AKIA|ASIA)[0-9A-Z]{16}(?!\w)"), 1.0, name="aws", hints=("akia", "asia")),
         Pattern(

@@ -36,6 +36,8 @@ KEEPALIVE = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0
+MOST_TAKEN_OVER = 3
+"""Times in a row that the stream may be taken over; more, and somebody else has its token, and neither gets on."""
 
 _GONE = frozenset(
     {
@@ -151,7 +153,7 @@ class Talker:
             grpc.aio.AioRpcError: It refused for a reason that trying again does not mend, or nothing got on for
                 ``give_up_s``.
         """
-        wait_s = FIRST_WAIT_S
+        wait_s, taken_over = FIRST_WAIT_S, 0
         while True:
             before = (self._audio.start, self._next_utterance)
             try:
@@ -161,7 +163,10 @@ class Talker:
                 if (self._audio.start, self._next_utterance) != before:
                     self._progress_at, wait_s = self._clock(), FIRST_WAIT_S
                 reason, asked_s = _details(error)
-                if not passing(error, reason) or self._clock() - self._progress_at > self._options.give_up_s:
+                taken_over = taken_over + 1 if reason == "STREAM_TAKEN_OVER" else 0
+                if taken_over > MOST_TAKEN_OVER or not passing(error, reason):
+                    raise
+                if self._clock() - self._progress_at > self._options.give_up_s:
                     raise
                 # Half of the wait is chance, so that the clients of a restarted server do not come all at once.
                 pause_s = max(asked_s, wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret

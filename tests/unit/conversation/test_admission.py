@@ -47,6 +47,7 @@ class House:
         for _ in range(200):
             self.load.heard(4.0)
             self.work(4.0 * factor)
+            self.now_s += max(0.0, 4.0 * (1 - factor))
 
     def sit(self, name: str = "", client: str = "app") -> Seat:
         """One more stream, that stays."""
@@ -99,6 +100,33 @@ def test_a_machine_that_became_slow_is_noticed_and_so_is_one_that_recovers(house
     assert fast == pytest.approx(0.05, rel=0.15)
     assert slow == pytest.approx(0.4, rel=0.15)
     assert house.load.factor == pytest.approx(0.05, rel=0.15)
+
+
+def test_workers_that_are_busy_with_audio_that_comes_fast_have_no_room_although_the_factor_is_low(house: House) -> None:
+    """One stream at ten times the pace of speech keeps the only worker busy all the time."""
+    house.admission.begin_speech(house.sit())
+    house.admission.begin_speech(house.sit())
+    for _ in range(200):
+        house.load.heard(10.0, streams=2)
+        house.work(1.0)
+    assert house.load.factor == pytest.approx(0.1, rel=0.1)
+    assert house.load.busy == pytest.approx(1.0, abs=0.01)
+    with pytest.raises(Overloaded):
+        house.admission.begin_speech(house.sit())
+    house.now_s += 60.0
+    house.admission.begin_speech(house.sit())
+
+
+def test_many_streams_remember_as_long_as_one(house: House) -> None:
+    """One slow final weighs the less, the more streams share the measure."""
+    for streams in (1, 50):
+        load = SpeechLoad(1, lambda: house.now_s)
+        for _ in range(2_000):
+            load.heard(4.0, streams)
+        with load.working():
+            house.now_s += 6.0
+        expected = 6.0 / (60.0 * streams)
+        assert load.factor == pytest.approx(expected, rel=0.2)
 
 
 def test_quiet_hours_change_nothing(house: House) -> None:

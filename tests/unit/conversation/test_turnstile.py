@@ -100,3 +100,17 @@ async def test_it_is_crowded_while_somebody_waits() -> None:
     await asyncio.gather(second.task, return_exceptions=True)
     assert not turnstile.crowded
     await first.leave()
+
+
+async def test_who_gave_up_is_not_remembered() -> None:
+    turnstile = Turnstile(1)
+    inside = Walker(turnstile)
+    await settle()
+    waiting = [Walker(turnstile) for _ in range(50)]
+    await settle()
+    for walker in waiting:
+        walker.task.cancel()
+    await asyncio.gather(*(walker.task for walker in waiting), return_exceptions=True)
+    assert not turnstile.crowded
+    assert len(turnstile._partials) == 0
+    await inside.leave()

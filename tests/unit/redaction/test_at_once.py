@@ -65,6 +65,20 @@ def test_no_closed_word_is_a_number_a_sign_or_spells(language: str) -> None:
     assert whole_words(language) <= words
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "without street eleven in leeds"),
+        ("de", "gegen straße vier in köln"),
+        ("de", "durch gartenweg zwölf bitte"),
+        ("hi", "kuch nagar ghar number baarah"),
+    ],
+)
+def test_a_word_before_a_kind_of_street_waits_like_any_other(language: str, said: str) -> None:
+    first = said.split(maxsplit=1)[0]
+    assert not any(first in text for text in shown_for(growing(" ".join(said.split()[:2])), spoken(language)))
+
+
 def test_other_languages_hold_two_words() -> None:
     assert not closed_words("it")
     assert shown_for(["the pump is"] * 2, spoken("it"))[-1] == "the"

@@ -12,11 +12,14 @@ from pathlib import Path
 import grpc.aio
 import pytest
 from vestibule.v1 import conversation_pb2 as pb
-from vestibule.v1.conversation_pb2_grpc import add_ConversationServiceServicer_to_server
+from vestibule.v1.conversation_pb2_grpc import (
+    ConversationServiceServicer,
+    add_ConversationServiceServicer_to_server,
+)
 
-from models.errors import InternalError
-from server.cli.talk import command
-from server.cli.talk.client import Audio, Talker, TalkOptions, passing
+from models.errors import Conflict, InternalError
+from server.cli.talk import client, command
+from server.cli.talk.client import MOST_TAKEN_OVER, Audio, Talker, TalkOptions, passing
 from server.interceptors import interceptors
 from server.interceptors.errors import to_status
 from server.lifecycle import Lifecycle
@@ -163,6 +166,32 @@ async def test_what_no_attempt_can_mend_is_raised_at_once(desk: Desk) -> None:
             await talker.run()
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     assert listener.breaks == []
+
+
+class TakenOver(ConversationServiceServicer):
+    """Somebody else always has the stream."""
+
+    async def Converse(
+        self, requests: AsyncIterator[pb.ConverseRequest], _context: object
+    ) -> AsyncIterator[pb.ConverseResponse]:
+        yield pb.ConverseResponse(configured=pb.Configured(resume_token="t"))
+        raise Conflict("The stream goes on over another connection.", reason="STREAM_TAKEN_OVER")
+
+
+async def test_two_that_hold_one_token_do_not_take_the_stream_from_each_other_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "FIRST_WAIT_S", 0.001)
+    server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics()))
+    add_ConversationServiceServicer_to_server(TakenOver(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    audio, listener = Audio(ended=True), Listener()
+    async with asyncio.timeout(30), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await Talker(channel, TalkOptions("s"), audio, listener.event, listener.broke).run()
+    await server.stop(None)
+    assert listener.breaks == ["STREAM_TAKEN_OVER"] * MOST_TAKEN_OVER
 
 
 def test_a_status_that_grpc_lost_while_sending_is_tried_again_and_a_defect_of_the_server_is_not() -> None:
