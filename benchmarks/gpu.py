@@ -1,0 +1,79 @@
+"""What a GPU gains: both speech engines on the CPU and on the GPU, in half precision there, clip by clip in turns.
+
+    python -m benchmarks.gpu [--data DIR/manifest.jsonl ...] [--limit N]
+
+Printed for each engine: median and sum of the compute seconds on both, the ratio, and the words wrong on both; half
+precision must not cost any. Without a GPU it says so and ends well, so that it can stand in a list of benchmarks.
+Manifests are those of ``benchmarks.speech``; without one, the spoken clips of tests/data are used.
+
+Predicted for Whisper base and clips of 5 s: 5 times for openai-whisper, whose encoder always sees 30 s; 2 times for
+CTranslate2, which is bound by launching small kernels there. Never run: no machine of ours had a GPU yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import ctranslate2
+
+from benchmarks.speech import Clip, error, manifest, own_clips, words
+from models.audio import decode
+from models.errors import NoSpeech
+from models.speech.engines import ENGINES, build_engine
+from models.speech.types import Samples, SpeechEngine, SpeechOptions
+from server.settings import Settings
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, nargs="*", default=[])
+    parser.add_argument("--limit", type=int, default=40)
+    arguments = parser.parse_args()
+    if not ctranslate2.get_cuda_device_count():
+        print("There is no GPU here that CUDA knows: nothing to compare.")
+        return
+    print(f"{'set':18s} {'engine':16s} {'device':7s} {'median s':>9s} {'sum s':>8s} {'ratio':>6s} {'WER':>7s}")
+    sets = [(path.parent.name, manifest(path, arguments.limit)) for path in arguments.data]
+    for name, clips in sets or [("tests/data", own_clips())]:
+        for engine in ENGINES:
+            compare(name, engine, clips)
+
+
+def compare(name: str, engine: str, clips: Sequence[Clip]) -> None:
+    """One engine on both devices."""
+    cache = Settings().weights_dir
+    sides = {device: build_engine(engine, cache, device) for device in ("cpu", "cuda")}
+    took: dict[str, list[float]] = {device: [] for device in sides}
+    texts: dict[str, list[str]] = {device: [] for device in sides}
+    samples = [decode(clip.audio.read_bytes()) for clip in clips]
+    for side in sides.values():
+        hear(side, samples[0], clips[0].language)  # the first call compiles and loads
+    for clip, audio in zip(clips, samples, strict=True):
+        for device, side in sides.items():
+            text, seconds = hear(side, audio, clip.language)
+            texts[device].append(text)
+            took[device].append(seconds)
+    for device in sides:
+        ratio = f"{sum(took['cpu']) / sum(took[device]):6.2f}" if device != "cpu" else ""
+        print(
+            f"{name:18s} {engine:16s} {device:7s} {statistics.median(took[device]):9.3f} {sum(took[device]):8.1f}"
+            f" {ratio:>6s} {error(clips, texts[device], words):7.3f}",
+            flush=True,
+        )
+
+
+def hear(engine: SpeechEngine, audio: Samples, language: str) -> tuple[str, float]:
+    """What is said, and the seconds that it took; nothing at all where nobody speaks."""
+    try:
+        transcript = engine.transcribe(audio, SpeechOptions(language=language))
+    except NoSpeech:
+        return "", 0.0
+    return " ".join(segment.text.reveal() for segment in transcript.segments), transcript.compute_s
+
+
+if __name__ == "__main__":
+    main()
