@@ -87,7 +87,7 @@ class Thresholds:
     """
 
     name: float = 0.3
-    name_heard: float = 0.5
+    name_heard: float = 0.46
     name_romanized: float = 0.25
     name_answer: float = 0.12
     name_honoured: float = 0.2
@@ -254,7 +254,8 @@ def _short_phones(view: View, guesses: list[WordGuess]) -> set[int]:
 
 
 _REFERENCE_BEFORE = re.compile(
-    r"(?<![^\W_])(?:ref|reference|referenz|aktenzeichen|référence|referencia|referência)\.?"
+    r"(?<![^\W_])(?:ref|reference|referenz|aktenzeichen|référence|referencia|referência|order|pedido|commande"
+    r"|(?:bestell|auftrags|rechnungs|serien|zähler|artikel|kunden)nummer)\.?"
     r"(?: (?:number|no|nr|num|número|numéro|nummer)\.?)?(?: (?:is|was|ist|es|est|é))?[\s:#]{1,3}$"
 )
 _REFERENCE_REACH = 32
@@ -263,6 +264,8 @@ _REFERENCE_REACH = 32
 def _may_stand_alone(view: View, guess: WordGuess) -> bool:
     if _REFERENCE_BEFORE.search(view.lower, max(0, guess.start - _REFERENCE_REACH), guess.start):
         return False
+    if view.kind == "romanized":
+        return False  # it takes readings and prices in Hindi for postcodes
     digits = sum(c.isdigit() for c in view.text[guess.start : guess.end])
     return guess.label == "ZIP_CODE" and digits >= _SURE_ZIP and guess.score >= 0.8
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from models.redaction.spoken_alphabets import LETTER_SOUNDS, PHONETIC
 from models.redaction.spoken_lexicon import SHORT_WORDS
 from models.redaction.spoken_numbers import NumberReader
@@ -19,6 +21,9 @@ _DIGITS_BEHIND_A_LETTER = range(6, 10)
 _DIGITS_BEFORE_A_LETTER = range(7, 9)
 _LETTERS_AND_WORDS = frozenset("a e i o u y à é".split())
 
+_HOUR = r"(?:[01]?\d|2[0-4]) h(?: [0-5]\d)?"
+_HOURS = re.compile(rf"(?:(?:\d{{1,9}} [,.] )?(?:\d{{1,9}} )?m ?[23\u00b2\u00b3] )?(?:[aà] )?{_HOUR}(?: [aà] {_HOUR})?")
+"""Times with an h that stands apart, as in French, and cubic metres before them."""
 _BETWEEN_LETTERS = frozenset(
     {"-", ",", ".", "space", "dash", "double", "capital", "hyphen", "apostrophe", "then", "and", "uh", "um", "doble"}
 )
@@ -158,7 +163,9 @@ class RunReader:
         )
 
     def _ordinary(self, first: int, last: int) -> bool:
-        """Whether the run is words after all: "I a", "a 5 a"."""
+        """Whether the run is words after all: "I a", "a 5 a", or a time of day as it is written in French: "9 h 45"."""
         run = self._words.tokens[first:last]
+        if _HOURS.fullmatch(" ".join(token.text for token in run)):
+            return True
         spoken = [t for t in run if self._words.letter_name(t) and t.text not in self._words.lexicon.letters_as_words]
         return not spoken and not any(self._phonetic(t) for t in run)

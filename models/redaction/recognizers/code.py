@@ -22,6 +22,12 @@ _CARD_KINDS = (
     r"|(?:sicherheits|bestätigungs|freischalt|entsperr|verifizierungs|sms-?)code|m?tan(?: nummer)?"
     r"|(?:karten)?prüf(?:nummer|ziffer)|sicherheitsnummer|ओटीपी|ओ टी पी|सीवीवी|सी वी वी|(?:सुरक्षा|सत्यापन) कोड"
 )
+_BACK_KINDS = (
+    r"(?:code|digits|numbers?) (?:on|at) the back(?: of (?:the|my|your|his|her) card)?"
+    r"|(?:code|nummer|ziffern|zahlen) auf der rückseite(?: (?:der|meiner) karte)?"
+    r"|(?:código|números?|dígitos|cifras) (?:del?|en el) (?:reverso|dorso)(?: de (?:la|mi) tarjeta)?"
+    r"|(?:code|chiffres|numéros) (?:au|du) dos(?: de (?:la|ma) carte)?|code de (?:la |ma )?carte(?: bleue| bancaire)?"
+)
 _THINGS = (
     r"(?:door|gate|house|building|garage|safe|alarm|lock|padlock|locker|key ?pad|key ?box|entrance|lobby|lift|elevator)"
 )
@@ -108,6 +114,8 @@ CODE = PatternRecognizer(
     patterns=(
         _of(_NOT_OF_FAULTS + f"(?:{_CARD_KINDS})", _DIRECTLY, _VALUE, "card"),
         _of(_NOT_OF_FAULTS + f"(?:{_CARD_KINDS})", _TOLD, _VALUE, "card-told"),
+        _of(_BACK_KINDS, _DIRECTLY, _VALUE, "back"),
+        _of(_BACK_KINDS, _TOLD, _VALUE, "back-told"),
         _of(_NOT_OF_FAULTS + f"(?:{_PLAIN_DOORS})", _SHORTLY + _VERB, _VALUE, "plain-door", ("cod", "cód")),
         _of(r"code|código|press|enter|type|dial|punch in|key in", " ", _LONGER + _AT_A_DOOR, "at-a-door"),
         _of(_NOT_OF_FAULTS + f"(?:{_DOOR_KINDS})", _DIRECTLY, _LONGER, "door", ("cod", "cód")),
