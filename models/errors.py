@@ -109,7 +109,7 @@ class NotFound(CallerError):
     """No such session, upload or recommendation."""
 
     default_reason = "NOT_FOUND"
-    default_hint = "Check the id; ended sessions are kept for the retention time only."
+    default_hint = "Check the id; what has ended is kept for a time only."
 
 
 class Conflict(CallerError):

@@ -41,7 +41,9 @@ _MAX_PROMPT_TOKENS = 223
 class ContextRules:
     """How much context a short window gets.
 
-    163 English clips (9.8 minutes) had WER 0.270 with these figures, against 0.273 with 30 s each, 2.6 times faster.
+    With 11 s and a tail of 3, 80 clips of children and learners had a tenth fewer words wrong than with 8 s and 2 (WER
+    0.43 and 0.48), 30 clips of many kinds 0.047 and 0.053, 143 spellings CER 0.34 and 0.34; with 12 s no better, and
+    with 30 s each the first had 0.55 in one half of them.
 
     Attributes:
         least_s: No context is shorter.
@@ -50,8 +52,8 @@ class ContextRules:
         tokens_per_s: ... and so many more for each second; it is a loop otherwise.
     """
 
-    least_s: float = 8.0
-    tail_s: float = 2.0
+    least_s: float = 11.0
+    tail_s: float = 3.0
     tokens: int = 24
     tokens_per_s: float = 25.0
 
