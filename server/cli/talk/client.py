@@ -42,7 +42,6 @@ MOST_TAKEN_OVER = 3
 _GONE = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.UNKNOWN,
@@ -122,7 +121,7 @@ class Talker:
         options: What the stream is set up with.
         audio: Filled by somebody else while this runs.
         on_event: Called with every event but acknowledgements, each final once.
-        on_break: Called with a short reason and the seconds until the next attempt.
+        on_break: Called with the reason, or the name of the code, and the seconds until the next attempt.
         clock: Seconds, monotonic.
     """
 
@@ -164,13 +163,13 @@ class Talker:
                     self._progress_at, wait_s = self._clock(), FIRST_WAIT_S
                 reason, asked_s = _details(error)
                 taken_over = taken_over + 1 if reason == "STREAM_TAKEN_OVER" else 0
-                if taken_over > MOST_TAKEN_OVER or not passing(error, reason):
+                if taken_over > MOST_TAKEN_OVER or not passing(error.code(), reason):
                     raise
                 if self._clock() - self._progress_at > self._options.give_up_s:
                     raise
                 # Half of the wait is chance, so that the clients of a restarted server do not come all at once.
                 pause_s = max(asked_s, wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-                self._on_break(reason, pause_s)
+                self._on_break(reason or error.code().name, pause_s)
                 await asyncio.sleep(pause_s)
                 wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
 
@@ -232,22 +231,23 @@ def _duration(seconds: float) -> Duration:
     return duration
 
 
-def passing(error: grpc.aio.AioRpcError, reason: str) -> bool:
-    """Whether another attempt may do better; ``reason`` is the server's, or the name of the code."""
-    return error.code() in _GONE or reason in _WAIT_FOR or _lost_while_sending(error)
+def passing(code: grpc.StatusCode, reason: str) -> bool:
+    """Whether another attempt may do better, by the code and the server's reason, which is empty where it gave none.
 
-
-def _lost_while_sending(error: grpc.aio.AioRpcError) -> bool:
-    """Whether grpc.aio found the call over while it sent, and lost the server's status over that.
-
-    It then reports an INTERNAL of its own; the server never sends that code without details.
+    A limit of the server has its reason and passes; RESOURCE_EXHAUSTED without one is gRPC's own, of a message that is
+    too large and would be again. INTERNAL is a defect of the server where it has a reason. Without one it is the
+    network: a connection that was reset, or a call that grpc.aio found over while it sent, losing the server's status.
     """
-    return error.code() is grpc.StatusCode.INTERNAL and rpc_status.from_call(error) is None  # type: ignore[arg-type]
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return bool(reason)
+    if code is grpc.StatusCode.INTERNAL:
+        return not reason
+    return code in _GONE or reason in _WAIT_FOR
 
 
 def _details(error: grpc.aio.AioRpcError) -> tuple[str, float]:
-    """The stable reason, or the name of the code, and how long the server asks to wait."""
-    reason, asked_s = error.code().name, 0.0
+    """The stable reason, empty where the error is gRPC's own, and how long the server asks to wait, in seconds."""
+    reason, asked_s = "", 0.0
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # reads trailers, code and message
     for detail in status.details if status else ():
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()

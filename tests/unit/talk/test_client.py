@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 import pytest
@@ -17,11 +18,10 @@ from vestibule.v1.conversation_pb2_grpc import (
     add_ConversationServiceServicer_to_server,
 )
 
-from models.errors import Conflict, InternalError
+from models.errors import Conflict
 from server.cli.talk import client, command
 from server.cli.talk.client import MOST_TAKEN_OVER, Audio, Talker, TalkOptions, passing
 from server.interceptors import interceptors
-from server.interceptors.errors import to_status
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.services.conversation import ConversationService
@@ -194,14 +194,52 @@ async def test_two_that_hold_one_token_do_not_take_the_stream_from_each_other_fo
     assert listener.breaks == ["STREAM_TAKEN_OVER"] * MOST_TAKEN_OVER
 
 
-def test_a_status_that_grpc_lost_while_sending_is_tried_again_and_a_defect_of_the_server_is_not() -> None:
-    code, empty = grpc.StatusCode.INTERNAL, grpc.aio.Metadata()
-    lost = grpc.aio.AioRpcError(code, empty, empty, "Internal error from Core", "")
-    status = to_status(InternalError("It broke."), "1f")
-    details = grpc.aio.Metadata(("grpc-status-details-bin", status.SerializeToString()))
-    told = grpc.aio.AioRpcError(code, empty, details, "It broke.", "")
-    assert passing(lost, "INTERNAL")
-    assert not passing(told, "INTERNAL")
+@pytest.mark.parametrize(
+    ("code", "reason", "again"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "", True),
+        (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", True),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE", True),
+        (grpc.StatusCode.CANCELLED, "", True),
+        (grpc.StatusCode.UNKNOWN, "", True),
+        (grpc.StatusCode.INTERNAL, "", True),  # grpc.aio lost the status while it sent
+        (grpc.StatusCode.INTERNAL, "INTERNAL", False),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "SPEECH_BUSY", True),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "", False),  # a message that is too large, from gRPC itself
+        (grpc.StatusCode.FAILED_PRECONDITION, "STREAM_IN_USE", True),
+        (grpc.StatusCode.FAILED_PRECONDITION, "STREAM_TAKEN_OVER", True),
+        (grpc.StatusCode.FAILED_PRECONDITION, "SESSION_ENDED", False),
+        (grpc.StatusCode.NOT_FOUND, "STREAM_NOT_FOUND", False),
+        (grpc.StatusCode.INVALID_ARGUMENT, "STREAM_TOO_LONG", False),
+        (grpc.StatusCode.UNIMPLEMENTED, "", False),
+    ],
+)
+def test_what_may_pass_is_tried_again(code: grpc.StatusCode, reason: str, again: bool) -> None:
+    assert passing(code, reason) is again
+
+
+class TooLarge(ConversationServiceServicer):
+    """Answers as gRPC does to a message that is too large: a status without details."""
+
+    async def Converse(
+        self, requests: AsyncIterator[pb.ConverseRequest], context: Any
+    ) -> AsyncIterator[pb.ConverseResponse]:
+        yield pb.ConverseResponse(configured=pb.Configured(resume_token="t"))
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max")
+
+
+async def test_a_message_that_is_too_large_is_not_sent_again() -> None:
+    server = grpc.aio.server()
+    add_ConversationServiceServicer_to_server(TooLarge(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    audio, listener = Audio(), Listener()
+    async with asyncio.timeout(30), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await Talker(channel, TalkOptions("s"), audio, listener.event, listener.broke).run()
+    await server.stop(None)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert listener.breaks == []
 
 
 async def test_without_any_server_it_gives_up_after_the_time_that_was_set() -> None:
