@@ -46,10 +46,16 @@ class Failure(click.ClickException):
         click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
 
     @classmethod
-    def of(cls, error: VestibuleError) -> Failure:
-        """The same for an error of ours that was raised in this process."""
+    def of(cls, error: VestibuleError, about: str = "") -> Failure:
+        """The same for an error of ours that was raised in this process.
+
+        Args:
+            error: Ours.
+            about: What stands before its message, for example the name of a file.
+        """
         violations = [f"{v.field}: {v.description}" for v in error.violations]
-        return cls(error.message, reason=error.reason, hint=error.hint, details=violations)
+        message = f"{about}: {error.message}" if about else error.message
+        return cls(message, reason=error.reason, hint=error.hint, details=violations)
 
 
 def check_can_write(path: Path, option: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from models.errors import NoSpeech, VestibuleError
 from server.cli.output import Failure, check_can_write
 from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
 from server.cli.talk.writing import FORMATS, Line, written
@@ -25,7 +26,7 @@ FAST = 8.0
 
 
 @click.command(short_help="Stream a recording or a microphone, and read along.")
-@click.argument("source", metavar="FILE|-", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.argument("source", metavar="FILE|-")
 @address_option
 @click.option("--session", type=click.UUID, metavar="ID", help="Talk in this session. Default: a new one, left open.")
 @click.option("--language", default="", metavar="CODE", help="ISO 639-1 code. Default: the session's, or detected.")
@@ -58,7 +59,8 @@ def talk(
       arecord -q -f S16_LE -r 16000 -c 1 -t raw | vestibule talk -
       vestibule talk visit.webm --format srt --output visit.srt
 
-    Progress goes to standard error, the result to standard output or --output.
+    Progress goes to standard error, the result to standard output or --output. When nobody was understood the result
+    has no line, standard error says NO_SPEECH, and the exit code is 1.
     """
     from server.cli.talk.client import TalkOptions
 
@@ -71,6 +73,8 @@ def talk(
     with translated(target):
         asyncio.run(_talk(target, options, pcm, screen, fast=fast))
     _deliver(written(screen.lines, form), output)
+    if not screen.lines:
+        raise Failure.of(NoSpeech("Nobody was understood."))
 
 
 def _deliver(text: str, output: Path | None) -> None:
@@ -191,13 +195,16 @@ def _decoded(path: str) -> bytes:
     """16-bit mono PCM at 16 kHz.
 
     Raises:
-        VestibuleError: What `vestibule transcribe` says of such a file.
+        Failure: What `vestibule transcribe` says of a file that is not there, or is no recording.
     """
     import numpy as np
 
     from models.audio import DEFAULT_LIMITS, decode
     from server.cli.offline_input import file_bytes
 
-    samples = decode(file_bytes(path, "FILE", DEFAULT_LIMITS.max_bytes, "AUDIO_TOO_LARGE"))
+    try:
+        samples = decode(file_bytes(path, "FILE", DEFAULT_LIMITS.max_bytes, "AUDIO_TOO_LARGE"))
+    except VestibuleError as error:
+        raise Failure.of(error, path) from error
     pcm: bytes = np.clip(samples * 32768.0, -32768, 32767).astype("<i2").tobytes()
     return pcm

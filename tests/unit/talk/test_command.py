@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -14,9 +12,11 @@ from vestibule.v1.common_pb2 import RedactedText
 from server.cli import main
 from server.cli.demo import play
 from server.cli.talk import command
+from server.cli.talk.writing import Line, written
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 NOBODY = "127.0.0.1:1"
+HEARD = Line(0, 0.0, 1.5, "Hello.", 0.9, "en")
 
 
 def run(*arguments: str) -> Result:
@@ -28,13 +28,11 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was begun."""
     began: list[str] = []
 
-    def recorder(name: str) -> Callable[..., Any]:
-        async def record(*arguments: object, **options: object) -> None:
-            began.append(name)
+    async def talked(target: str, options: object, pcm: object, screen: command.Screen, *, fast: bool) -> None:
+        began.append("talk")
+        screen.lines.append(HEARD)
 
-        return record
-
-    monkeypatch.setattr(command, "_talk", recorder("talk"))
+    monkeypatch.setattr(command, "_talk", talked)
     monkeypatch.setattr(play, "play", lambda *arguments, **options: began.append("demo"))
     return began
 
@@ -67,13 +65,38 @@ def test_a_result_that_cannot_be_written_is_refused_before_anything_is_heard(tmp
 def test_a_result_goes_to_its_file(tmp_path: Path, began: list[str]) -> None:
     file = tmp_path / "x.vtt"
     assert run("talk", str(DATA / "visit.flac"), "--format", "vtt", "--output", str(file)).exit_code == 0
-    assert (began, file.read_text()) == (["talk"], "WEBVTT\n")
+    assert (began, file.read_text()) == (["talk"], written([HEARD], "vtt"))
 
 
 def test_a_disk_that_fails_at_the_end_does_not_lose_the_result(began: list[str]) -> None:
     result = run("talk", str(DATA / "visit.flac"), "--format", "json", "--output", "/dev/full")
-    assert (result.exit_code, result.stdout) == (1, "[]\n")
+    assert (result.exit_code, result.stdout) == (1, written([HEARD], "json"))
     assert "the result is on standard output" in result.stderr
+
+
+@pytest.mark.parametrize(("name", "reason"), [("nope.wav", "NO_SUCH_FILE"), ("", "FILE_UNREADABLE")])
+def test_a_file_that_is_not_there_is_told_as_transcribe_tells_it(
+    tmp_path: Path, began: list[str], name: str, reason: str
+) -> None:
+    result = run("talk", str(tmp_path / name), "--address", NOBODY)
+    assert result.exit_code == 1
+    assert f"Error: {tmp_path / name}: The" in result.stderr
+    assert f"[{reason}]\nHint: " in result.stderr
+    assert began == []
+
+
+@pytest.mark.parametrize(("form", "result"), [("text", ""), ("json", "[]\n"), ("vtt", "WEBVTT\n")])
+def test_a_recording_in_which_nobody_was_understood_is_told(
+    monkeypatch: pytest.MonkeyPatch, form: str, result: str
+) -> None:
+    async def quiet(*arguments: object, **options: object) -> None:
+        """A stream that ended without any final."""
+
+    monkeypatch.setattr(command, "_talk", quiet)
+    told = run("talk", str(DATA / "visit.flac"), "--format", form)
+    assert (told.exit_code, told.stdout) == (1, result)
+    assert told.stderr == "Error: Nobody was understood. [NO_SPEECH]\nHint: Speak closer to the microphone.\n"
+    assert "NO_SPEECH" in run("talk", "--help").stdout
 
 
 def test_a_session_is_named_by_its_id(began: list[str]) -> None:
