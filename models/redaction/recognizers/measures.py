@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from models.redaction.ner import MARKS
+from models.redaction.recognizers.goods import is_of_goods
 from models.redaction.views import View
 
 _UNIT_AFTER = re.compile(
@@ -17,6 +19,19 @@ _UNIT_AFTER = re.compile(
     r"|days?|weeks?|months?|years?|nights?|people|persons?|guests?|times|units?|pieces?|pulses|psi|m?bar\b|volts?|amps?|k?hz\b|rpm\b|kpa\b|(?-i:[hkM]?Pa)\b)",
     re.IGNORECASE,
 )
+_RUPEES = r"रु(?:प(?:ये|ए|या))?\.?|रूप(?:ये|ए|या)|rup(?:a|ai)?y[ae]|rupe"
+_NOT_WITHIN = rf"(?![^\W_]|[{MARKS}])"
+_UNIT_ELSEWHERE = re.compile(
+    r"\s{0,2}(?:stunden?|tagen?|wochen?|monaten?|jahren?|grad|stück|prozent|litros?|metros?|kilómetros?|horas?|minutos?"
+    r"|días?|semanas?|meses|años?|unidades|vatios?|voltios?|por ciento|litres?|mètres?|kilomètres?|heures?|jours?"
+    r"|semaines?|mois|ans|unités?|pour cent|यूनिट|किलो(?:मीटर|वाट)?|किमी|मीटर|लीटर|वोल्ट|वाट|बार|डिग्री|प्रतिशत|इंच"
+    r"|फ\u093c?ुट|बजे|घंट[ेा]|मिनट|दिन|हफ\u093c?्ते|महीन[ेा]|साल|हज\u093c?ार|सौ|लाख|करोड\u093c"
+    r"|baje|ghant[ae]|mahin[ae]|saal|din|hafte|hazaa?r|sau|lakh)"
+    rf"{_NOT_WITHIN}"
+    r"|\s{0,2}(?-i:[kM]?[VW]|kVA)(?=\s{0,2}(?:[,.;)/]|$)| (?:und|y|et|and) \d)",
+    re.IGNORECASE,
+)
+"""The same in German, Spanish, French and Hindi; volts and watts only where a number plate or a street cannot go on."""
 _MONEY_BEFORE = re.compile(r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|rs\.?))\s{0,2}$", re.IGNORECASE)
 
 _CUES = re.compile(
@@ -81,23 +96,10 @@ _NUMBERS_OF_PEOPLE = 10
 """Digits from which a number may be somebody's telephone whatever is told around it."""
 
 _CURRENCY = re.compile(
-    r"\s{0,2}(?:usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence)", re.IGNORECASE
+    r"\s{0,2}(?:usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence"
+    rf"|(?:{_RUPEES}){_NOT_WITHIN})",
+    re.IGNORECASE,
 )
-_GOODS = re.compile(
-    r"(?<![^\W_])(?:sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|produkt|meters?|metres?|readings?"
-    r"|part|serial|order|invoice|ticket|z[aä]hler(?:stand|nummer)?|contador|lectura|compteur|relev[eé]|मीटर|रीडिंग)(?![^\W_])"
-)
-_FILLERS = frozenset(
-    """no nr nº n° number nummer num numero número numéro serial reading read reads show shows shown display id code is
-    was are ist es est the of de du del le la a hai है नंबर""".split()
-)
-"""Words between the kind of a thing and its number."""
-_GOODS_REACH = 30
-_PHONE_WORDS = re.compile(
-    r"(?<![^\W_])(?:phones?|tel|telephone|telefon|teléfono|téléphone|mobile|cell|fax|call|calls|text|sms|whatsapp|ring"
-    r"|dial|reach|contact|llám\w{0,6}|llame\w{0,3}|appel\w{1,4}|anrufen|ruf|handy|फ़ोन|फोन|कॉल|मोबाइल)(?![^\W_])"
-)
-_PHONE_WORD_REACH = 14
 
 
 def is_amount(view: View, start: int, end: int) -> bool:
@@ -105,30 +107,16 @@ def is_amount(view: View, start: int, end: int) -> bool:
     count = sum(char.isdigit() for char in view.text[start:end])
     if _MONEY_BEFORE.search(view.text, max(0, start - 6), start) or _CURRENCY.match(view.text, end):
         return count <= _MOST_PAID
-    return count <= _MOST_MEASURED and _UNIT_AFTER.match(view.text, end) is not None
+    if count > _MOST_MEASURED:
+        return False
+    return bool(_UNIT_AFTER.match(view.text, end) or _UNIT_ELSEWHERE.match(view.text, end))
 
 
 def is_harmless(view: View, start: int, end: int) -> bool:
     """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
     if is_amount(view, start, end):
         return True
-    if introduced_as(view, start) != "harmless":
-        return False
     count = sum(char.isdigit() for char in view.text[start:end])
-    return count < _NUMBERS_OF_PEOPLE or _is_of_goods(view, start, end)
-
-
-def _is_of_goods(view: View, start: int, end: int) -> bool:
-    """Whether a word for a thing stands directly in front of a long number, and nothing around says telephone."""
-    low, high = max(0, start - _PHONE_WORD_REACH), min(len(view.lower), end + _PHONE_WORD_REACH)
-    if _PHONE_WORDS.search(view.lower, low, start) or _PHONE_WORDS.search(view.lower, end, high):
-        return False
-    behind = None
-    for match in _GOODS.finditer(view.lower, max(0, start - _GOODS_REACH), start):
-        behind = match.end()
-    if behind is None:
-        return False
-    return all(word in _FILLERS for word in _BETWEEN_WORDS.findall(view.lower, behind, start))
-
-
-_BETWEEN_WORDS = re.compile(r"[^\s:=#.,()-]{1,40}")
+    if count < _NUMBERS_OF_PEOPLE and introduced_as(view, start) == "harmless":
+        return True
+    return is_of_goods(view, start, end)

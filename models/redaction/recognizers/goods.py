@@ -1,0 +1,62 @@
+"""Numbers of things: a word for the thing stands right in front, in the languages of the product.
+
+Must NOT match: numbers of people ("Kundennummer", "número de cliente", "account"), of files of offices and courts, of
+parcels, which lead to those who get them; a thing that is told of somewhere else in the sentence.
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.views import View
+
+_GOODS = re.compile(
+    r"(?<![^\W_])(?:sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|produkt|meters?|metres?|readings?"
+    r"|part|serial|order|invoice|ticket|complaint"
+    r"|z[aä]hler(?:stand|nummer)?|(?:bestell|auftrags|rechnungs|serien|geräte|fabrikations|vorgangs|ticket|liefer(?:schein)?"
+    r"|störungs|teile|modell|material|produkt)-?(?:nummer|nr)|bestellung|rechnung|lieferschein|modell|ablesung|stand"
+    r"|contador|lectura|serie|pedido|factura|albarán|incidencia|reclamación|referencia|modelo|artículo"
+    r"|compteur|relev[eé]|série|commande|facture|bon de livraison|réclamation|référence|modèle|réf"
+    r"|मीटर|रीडिंग|सीरियल|ऑर्डर|आर्डर|बिल|शिकायत|मॉडल|इनवॉइस|टिकट|shikayat)"
+    r"(?![^\W_])"
+)
+_FILLERS = frozenset(
+    """no nr nº n° n num nummer number numero número numéro serial reading read reads show shows shown display id code
+    is was are ist lautet war es era est était c'est of de du del l' a alt neu alter neuer aktuell heute today aaj
+    actual anterior nueva última précédent précédente actuel actuelle dernier dernière hai ki ka है नंबर संख्या नं क्रमांक
+    की का आज जो""".split()
+)
+"""Words between the kind of a thing and its number."""
+_LAST_FILLERS = frozenset("the le la el die".split())
+"""Right before the number alone: in "for the order the number is" the number is somebody's."""
+_REACH = 40
+_BETWEEN = re.compile(r"[^\s:=#.,()-]{1,40}")
+_CODE_PART = re.compile(r"[A-Z]{1,4}\d{0,4}|[A-Z]\d{1,4}[A-Z]{0,3}")
+"""The beginning of the number itself, as in "FD 9902 00451"."""
+
+_PHONE_WORDS = re.compile(
+    r"(?<![^\W_])(?:phones?|tel|telephone|telefon|teléfono|téléphone|mobile|cell|fax|call|calls|text|sms|whatsapp|ring"
+    r"|dial|reach|contact|llám\w{0,6}|llame\w{0,3}|appel\w{1,4}|anrufen|ruf|handy|फ़ोन|फोन|कॉल|मोबाइल)(?![^\W_])"
+)
+_PHONE_WORD_REACH = 14
+
+
+def is_of_goods(view: View, start: int, end: int) -> bool:
+    """Whether a word for a thing stands directly in front of a number, and nothing around says telephone."""
+    low, high = max(0, start - _PHONE_WORD_REACH), min(len(view.lower), end + _PHONE_WORD_REACH)
+    if _PHONE_WORDS.search(view.lower, low, start) or _PHONE_WORDS.search(view.lower, end, high):
+        return False
+    behind = None
+    for match in _GOODS.finditer(view.lower, max(0, start - _REACH), start):
+        behind = match.end()
+    if behind is None:
+        return False
+    words = list(_BETWEEN.finditer(view.lower, behind, start))
+    if words and "," in view.lower[behind : words[-1].start()]:
+        return False
+    return all(
+        match.group() in _FILLERS
+        or (match is words[-1] and match.group() in _LAST_FILLERS)
+        or _CODE_PART.fullmatch(view.text, *match.span()) is not None
+        for match in words
+    )
