@@ -13,6 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from models.audio_format import (
+    AUDIO_NAMES,
     AudioFormat,
     AudioLimits,
     Mp4Layout,
@@ -216,7 +217,7 @@ class _WholeAtEnd:
 
 def _known(found: AudioFormat | None) -> AudioFormat:
     if found is None:
-        raise UnsupportedMedia("The bytes are no audio format that we read.")
+        raise UnsupportedMedia("The bytes are no audio format that we read.", hint=f"Send {AUDIO_NAMES}.")
     return found
 
 

@@ -21,6 +21,10 @@ class AudioFormat(StrEnum):
     PCM_S16LE = "pcm_s16le"
 
 
+AUDIO_NAMES = "webm, ogg, wav, mp3, aac, m4a or flac"
+"""The formats above but raw samples, for a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class AudioLimits:
     """Bounds on one recording.

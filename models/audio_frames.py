@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from models.audio_format import AudioFormat, AudioLimits, PcmFormat
+from models.audio_format import AUDIO_NAMES, AudioFormat, AudioLimits, PcmFormat
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
@@ -61,7 +61,8 @@ class Collector:
         """Resample one frame. The source may change its shape in mid-stream, as chained Ogg files do."""
         if frame.sample_rate not in _RATES_HZ or frame.layout.nb_channels > _MAX_CHANNELS:
             raise UnsupportedMedia(
-                f"Audio at {frame.sample_rate} Hz in {frame.layout.nb_channels} channels is not read."
+                f"Audio at {frame.sample_rate} Hz in {frame.layout.nb_channels} channels is not read.",
+                hint=f"It may have {_RATES_HZ[0]} to {_RATES_HZ[-1]} Hz and {_MAX_CHANNELS} channels.",
             )
         self._lengthen(frame.samples / frame.sample_rate)
         template = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -126,10 +127,12 @@ def decode_container(file: Readable, kind: AudioFormat, collector: Collector) ->
     try:
         with av.open(file, "r", format=_DEMUXERS[kind], options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise UnsupportedMedia(f"The {kind} file has no audio stream.")
+                raise UnsupportedMedia(f"The {kind} file has no audio stream.", hint="Send one with sound in it.")
             _decode_packets(container, container.streams.audio[0], collector)
     except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as exc:
-        raise UnsupportedMedia(f"The {kind} file uses a codec that we do not read.") from exc
+        raise UnsupportedMedia(
+            f"The {kind} file uses a codec that we do not read.", hint=f"Send {AUDIO_NAMES}."
+        ) from exc
     except (av.error.FFmpegError, ValueError) as exc:
         # Cut off in the middle: what came before is a recording all the same.
         if not collector.total_samples:

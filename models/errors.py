@@ -32,6 +32,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+_HINTS = {
+    "UNKNOWN_LANGUAGE": (
+        "Give an ISO 639-1 code such as en or hi, or none to have it detected; `vestibule transcribe --languages` "
+        "lists those that the model knows."
+    ),
+}
+"""What to do about reasons for which the hint of the class says too little."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
@@ -52,7 +60,7 @@ class VestibuleError(Exception):
     Args:
         message: One plain sentence for the person who reads the reply. No input text.
         reason: Stable upper-case identifier, overriding the class's own for a finer one.
-        hint: What to do about it.
+        hint: What to do about it; None takes that of the reason, or of the class.
         retry_after_s: Seconds to wait before a retry makes sense, when known.
     """
 
@@ -72,7 +80,7 @@ class VestibuleError(Exception):
         super().__init__(message)
         self.message = message
         self.reason = reason or self.default_reason
-        self.hint = hint or self.default_hint
+        self.hint = hint or _HINTS.get(self.reason) or self.default_hint
         self.retry_after_s = retry_after_s
         self.violations = violations
 

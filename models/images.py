@@ -31,6 +31,9 @@ TIFF: Final = "image/tiff"
 READABLE: Final = {JPEG: "JPEG", PNG: "PNG", WEBP: "WEBP", TIFF: "TIFF"}
 """MIME type to Pillow's name of the only decoder that may look at the bytes."""
 
+PICTURE_NAMES: Final = "JPEG, PNG, WebP or a one-page TIFF"
+"""What can be read, for a person."""
+
 JPEG_QUALITY: Final = 90
 MAX_JPEG_SCANS: Final = 64  # progressive encoders write about ten; each scan costs a pass over the whole picture
 
@@ -115,7 +118,7 @@ def sniff(data: bytes) -> str:
         )
     if b"%PDF-" in data[:1024]:
         raise UnsupportedMedia("PDF documents are not read yet.", hint="Send each page as a JPEG or PNG picture.")
-    raise UnsupportedMedia("This is no picture that can be read.", hint="Send JPEG, PNG, WebP or a one-page TIFF.")
+    raise UnsupportedMedia("This is no picture that can be read.", hint=f"Send {PICTURE_NAMES}.")
 
 
 def decode(data: bytes, limits: ImageLimits) -> Decoded:

@@ -8,23 +8,27 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
 from models.errors import InvalidInput
 from server.bounds import MOST_THREADS
-from server.cli.output import FAILED
+from server.cli.output import FAILED, Failure, show_json
 from server.cli.weights import REDACTION_WEIGHTS
 
 if TYPE_CHECKING:
     from models.redaction.redactor import LocalRedactor
+    from models.speech.types import SpeechEngine
+    from models.speech.windowed import WindowedEngine
     from server.settings import Settings
 
 Lines = Callable[[Iterable[str], TextIO], None]
 """Answers every line of the first on the second, in order."""
 
 UTF8_HINT = "Convert it first: iconv -f ISO-8859-1 -t UTF-8 reads what Latin-1 programs write."
+
+LINES_COME_FROM_STDIN = "one JSON object a line comes from standard input"
 
 OFFLINE_SESSION = "offline"
 """One run of a command is one session: hashed tags agree within it, under a key that ends with it."""
@@ -72,7 +76,9 @@ def redact(
       echo "I am Maria Lopez" | vestibule redact -
       vestibule redact --jsonl < texts.jsonl
     """
-    if jsonl == (text is not None):
+    if jsonl and text is not None:
+        raise click.UsageError(f"With --jsonl {LINES_COME_FROM_STDIN}; leave TEXT out.")
+    if not jsonl and text is None:
         raise click.UsageError("Give a TEXT, or - for standard input, or say --jsonl.")
     given = [] if jsonl else [{"id": "text", "text": _text_of(text), "source": source, "lang": lang}]
     settings = _settings_with([*REDACTION_WEIGHTS])
@@ -102,6 +108,7 @@ def redact(
 @click.option("--lang", help="ISO 639-1 code; detected when left out.")
 @click.option("--engine", type=click.Choice(["ctranslate2", "openai-whisper"]), help="Default: the setting.")
 @click.option("--threads", type=click.IntRange(1, MOST_THREADS), help="Of the engine. Default: the setting.")
+@click.option("--languages", is_flag=True, help="Print the codes of the languages that the model knows, and end.")
 def transcribe(
     files: tuple[Path, ...],
     jsonl: bool,
@@ -110,6 +117,7 @@ def transcribe(
     lang: str | None,
     engine: str | None,
     threads: int | None,
+    languages: bool,
 ) -> None:
     """Write down what is said in FILES, whatever a phone records; redacted unless --unredacted.
 
@@ -121,8 +129,8 @@ def transcribe(
       vestibule transcribe --json *.wav
       vestibule transcribe --jsonl --unredacted < clips.jsonl
     """
-    if jsonl == bool(files):
-        raise click.UsageError("Name FILES, or say --jsonl.")
+    if not languages:
+        _check_files(files, jsonl)
     given = [{"id": str(f), "audio": str(f), **({"lang": lang} if lang else {})} for f in files]
     settings = _settings_with(None)
     from models.speech.engines import build_engine
@@ -134,6 +142,9 @@ def transcribe(
         threads or settings.speech.threads,
         settings.speech.weights,
     )
+    if languages:
+        _show_languages(built, as_json)
+        return
     redactor = None if unredacted else _redactor(settings, settings.redaction.threads)
 
     from server.cli.offline_transcribe import transcribe_lines
@@ -159,8 +170,7 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool) 
       vestibule read register.jpg
       vestibule read --jsonl --unredacted < pictures.jsonl
     """
-    if jsonl == bool(files):
-        raise click.UsageError("Name FILES, or say --jsonl.")
+    _check_files(files, jsonl)
     given = [{"id": str(f), "image": str(f)} for f in files]
     settings = _settings_with([] if unredacted else [*REDACTION_WEIGHTS])
     from models.vision.ocr import OcrOptions, RapidOcrEngine
@@ -178,6 +188,21 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool) 
         return "\n".join(str(line["text"]) for line in row["lines"])
 
     _run(answer, given, jsonl=jsonl, show=_as_is if as_json else _headed(files, shown))
+
+
+def _show_languages(engine: SpeechEngine, as_json: bool) -> None:
+    codes = sorted(cast("WindowedEngine", engine).languages)  # both engines are
+    if as_json:
+        show_json(codes)
+    else:
+        click.echo("\n".join(codes))
+
+
+def _check_files(files: tuple[Path, ...], jsonl: bool) -> None:
+    if jsonl and files:
+        raise click.UsageError(f"With --jsonl {LINES_COME_FROM_STDIN}; leave FILES out.")
+    if not jsonl and not files:
+        raise click.UsageError("Name FILES, or say --jsonl.")
 
 
 def _text_of(text: str | None) -> str:
@@ -251,7 +276,8 @@ def _run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Calla
         row = json.loads(answered.getvalue())
         if "error" in row:
             failed = True
-            click.echo(f"Error: {request['id']}: {row['error']['message']} [{row['error']['reason']}]", err=True)
+            told = row["error"]
+            Failure(f"{request['id']}: {told['message']}", reason=told["reason"], hint=told["hint"]).show()
         else:
             click.echo(show(row))
     if failed:

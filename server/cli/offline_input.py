@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from models.errors import InvalidInput, NotFound, TooLarge
+from models.errors import InvalidInput, NotFound, TooLarge, VestibuleError
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -25,6 +25,11 @@ def json_object(line: str) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise InvalidInput("The line is no JSON object.", reason="BAD_JSON")
     return request
+
+
+def error_answer(request_id: object, error: VestibuleError) -> dict[str, Any]:
+    """The line for a request that cannot be answered."""
+    return {"id": request_id, "error": {"reason": error.reason, "message": error.message, "hint": error.hint}}
 
 
 def file_bytes(path: object, field: str, limit_bytes: int, too_large: str) -> bytes:

@@ -12,7 +12,7 @@ from models.images import ImageLimits, decode, output_mime
 from models.redaction.types import Redactor
 from models.vision.redact import redact_page
 from models.vision.types import Box, OcrEngine
-from server.cli.offline_input import file_bytes, json_object
+from server.cli.offline_input import error_answer, file_bytes, json_object
 
 
 def read_lines(
@@ -25,7 +25,7 @@ def read_lines(
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
     In ``{"id", "image": path, "document_type"?}``, out ``{"id", "lines": [{"text", "box", "score"}], "compute_s"}``; a
-    line that cannot be answered becomes ``{"id", "error": {"reason", "message"}}`` and the next one is read.
+    line that cannot be answered becomes ``{"id", "error": {"reason", "message", "hint"}}`` and the next one is read.
 
     Args:
         stdin: One object a line; blank lines are skipped.
@@ -43,7 +43,7 @@ def read_lines(
             request_id = request.get("id")
             answer = {"id": request_id, **_read(request, engine, redactor, limits or ImageLimits())}
         except VestibuleError as error:
-            answer = {"id": request_id, "error": {"reason": error.reason, "message": error.message}}
+            answer = error_answer(request_id, error)
         stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
         stdout.flush()
 

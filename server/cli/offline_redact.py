@@ -13,7 +13,7 @@ from models.errors import InvalidInput, VestibuleError
 from models.redaction.explain import Explained, Explanation
 from models.redaction.types import NOBODY, Redaction, RedactionContext, Redactor, Whose
 from models.text import Entity, RawText, TextSource
-from server.cli.offline_input import json_object, language_problem
+from server.cli.offline_input import error_answer, json_object, language_problem
 
 MAX_BATCH = 64
 """Lines judged together at most; enough to keep every thread busy."""
@@ -45,7 +45,7 @@ def redact_lines(
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
     Lines that are there already are judged in batches; a line that comes alone is answered at once. A line that cannot
-    be answered becomes ``{"id", "error": {"reason", "message"}}`` and the next one is read.
+    be answered becomes ``{"id", "error": {"reason", "message", "hint"}}`` and the next one is read.
 
     Args:
         stdin: Objects ``{"id", "text", "source"?, "lang"?}``, one a line; blank lines are skipped.
@@ -124,7 +124,7 @@ def _answers(items: list[_Request | _Refused], redactor: Redactor, why: Explain 
     while at < len(items):
         item = items[at]
         if isinstance(item, _Refused):
-            yield _error(item.id, item.error)
+            yield error_answer(item.id, item.error)
             at += 1
             continue
         group = [item]
@@ -146,7 +146,7 @@ def _redact_group(group: list[_Request], redactor: Redactor, why: Explain | None
         results = redactor.redact_many([r.text for r in group], group[0].context)
     except VestibuleError as error:
         if len(group) == 1:
-            yield _error(group[0].id, error)
+            yield error_answer(group[0].id, error)
         else:  # one bad text must not take the others with it
             for request in group:
                 yield from _redact_group([request], redactor, why)
@@ -195,7 +195,3 @@ def explanation_for_a_person(row: dict[str, Any]) -> str:
 def _reason_line(reason: dict[str, Any]) -> str:
     word = f', because of "{reason["word"]}"' if reason["word"] else ""
     return f"  {reason['recognizer']}, {reason['view']} view, {reason['score']:.2f}{word}"
-
-
-def _error(request_id: object, error: VestibuleError) -> dict[str, Any]:
-    return {"id": request_id, "error": {"reason": error.reason, "message": error.message}}

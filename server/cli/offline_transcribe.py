@@ -11,7 +11,7 @@ from models.errors import InvalidInput, VestibuleError
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.types import Segment, SpeechEngine, SpeechOptions
 from models.text import RawText, TextSource
-from server.cli.offline_input import file_bytes, json_object
+from server.cli.offline_input import error_answer, file_bytes, json_object
 
 OFFLINE_LIMITS = AudioLimits(max_bytes=1 << 30, max_s=4 * 3_600.0)
 """The operator's own files on the operator's own machine."""
@@ -22,7 +22,7 @@ def transcribe_lines(
 ) -> None:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
-    A line that cannot be answered becomes ``{"id", "error": {"reason", "message"}}`` and the next one is read.
+    A line that cannot be answered becomes ``{"id", "error": {"reason", "message", "hint"}}`` and the next one is read.
 
     Args:
         stdin: Objects ``{"id", "audio", "lang"?}``, one a line; blank lines are skipped.
@@ -43,7 +43,7 @@ def _answer(line: str, engine: SpeechEngine, redactor: Redactor | None) -> dict[
         request = _parse(line)
         return {"id": request["id"], **_transcribe(request, engine, redactor)}
     except VestibuleError as error:
-        return {"id": request.get("id"), "error": {"reason": error.reason, "message": error.message}}
+        return error_answer(request.get("id"), error)
 
 
 def _parse(line: str) -> dict[str, Any]:

@@ -10,7 +10,10 @@ import duckdb
 
 from models.errors import InternalError, Unavailable, VestibuleError
 
-LOCKED_HINT = "The server holds the file. Attach through its live Quack endpoint, or use `vestibule sql`."
+LOCKED_HINT = (
+    "A server uses this data folder already: end it, or name other folders with --data-dir and --state-dir. To read "
+    "what is in it, use `vestibule sql`."
+)
 DISK_HINT = "Check free space and permissions of the data folder."
 _LOCK_WORDS = "could not set lock"
 _DISK_WORDS = ("io error", "could not write", "could not sync", "no space left", "file too large")

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from models.audio_format import AUDIO_NAMES
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge, UnsupportedMedia
+from models.images import PICTURE_NAMES
 from server.ledger.types import SessionRow
 from server.uploads.sniff import Family, MediaType, declared_family
 
@@ -126,7 +128,14 @@ class RoomForWork:
 async def format_is_read(seen: Seen) -> None:
     """The content is in a format that we read."""
     if seen.found is None:
-        raise UnsupportedMedia("The content is in no format that we read.")
+        raise UnsupportedMedia("The content is in no format that we read.", hint=_formats_hint(seen.description.kind))
+
+
+def _formats_hint(kind: str) -> str:
+    """The formats that an upload of this kind may have."""
+    if kind == "recording":
+        return f"Send {AUDIO_NAMES}."
+    return f"Send {PICTURE_NAMES}." if kind else f"Send a picture as {PICTURE_NAMES}, a recording as {AUDIO_NAMES}."
 
 
 async def type_is_as_declared(seen: Seen) -> None:

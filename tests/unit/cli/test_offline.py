@@ -57,7 +57,11 @@ def test_json_lines_stay_in_order_and_a_bad_one_is_an_answer(redactor: PhraseRed
     assert result.exit_code == 0
     first, second, third = rows(result)
     assert (first["id"], first["text"]) == (1, "[REDACTED_NAME]")
-    assert second["error"]["reason"] == "BAD_JSON"
+    assert second["error"] == {
+        "reason": "BAD_JSON",
+        "message": "The line is no JSON object.",
+        "hint": "Correct the request and send it again.",
+    }
     assert (third["id"], third["text"]) == (3, "nobody é")
 
 
@@ -121,7 +125,36 @@ def test_an_empty_policy_file_means_the_strict_one(redactor: PhraseRedactor, mon
 @pytest.mark.parametrize("command", ["transcribe", "read"])
 def test_files_or_json_lines_not_both_and_not_neither(command: str) -> None:
     assert run(command).exit_code == 2
-    assert run(command, "a.file", "--jsonl").exit_code == 2
+    both = run(command, "a.file", "--jsonl")
+    assert both.exit_code == 2
+    assert "With --jsonl one JSON object a line comes from standard input; leave FILES out." in both.stderr
+
+
+def test_a_text_or_json_lines_not_both_and_not_neither(redactor: PhraseRedactor) -> None:
+    both = run("redact", "--jsonl", "some text", stdin='{"text": "Maria Lopez"}')
+    assert (both.exit_code, both.stdout) == (2, "")
+    assert "With --jsonl one JSON object a line comes from standard input; leave TEXT out." in both.stderr
+    assert "Give a TEXT" in run("redact").stderr
+
+
+@pytest.mark.models
+def test_a_refused_file_is_told_with_the_formats_of_the_command(redactor: PhraseRedactor) -> None:
+    picture, clip = str(DATA / "meter.jpg"), str(DATA / "visit.flac")
+    told = "[UNSUPPORTED_MEDIA]\nHint: Send {}.\n"
+    assert told.format("webm, ogg, wav, mp3, aac, m4a or flac") in run("transcribe", picture).stderr
+    assert told.format("JPEG, PNG, WebP or a one-page TIFF") in run("read", clip).stderr
+
+
+@pytest.mark.models
+def test_a_language_that_the_model_does_not_know_is_told_with_where_to_look(redactor: PhraseRedactor) -> None:
+    refused = run("transcribe", "--lang", "xx", str(DATA / "visit.flac"))
+    assert refused.exit_code == 1
+    assert "[UNKNOWN_LANGUAGE]\nHint: Give an ISO 639-1 code" in refused.stderr
+    assert "`vestibule transcribe --languages`" in refused.stderr
+    listed = run("transcribe", "--languages").stdout.split()
+    assert {"en", "es", "hi"} <= set(listed)
+    assert "xx" not in listed
+    assert json.loads(run("transcribe", "--languages", "--json").stdout) == listed
 
 
 @pytest.mark.models

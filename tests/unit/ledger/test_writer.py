@@ -193,7 +193,7 @@ def test_only_the_owner_may_read_the_files(ledger: Ledger) -> None:
     assert ledger.path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_second_process_is_told_to_attach(ledger: Ledger) -> None:
+def test_a_second_server_is_told_to_take_other_folders(ledger: Ledger) -> None:
     program = (
         "import sys, pathlib; from models.errors import Unavailable; from server.ledger.writer import Ledger\n"
         "try: Ledger.open(pathlib.Path(sys.argv[1]))\n"
@@ -203,7 +203,8 @@ def test_a_second_process_is_told_to_attach(ledger: Ledger) -> None:
         [sys.executable, "-c", program, str(ledger.path)], capture_output=True, text=True, check=True, timeout=60
     )
     assert child.stdout.startswith("LEDGER_LOCKED")
-    assert "Quack" in child.stdout
+    assert "--data-dir" in child.stdout
+    assert "--state-dir" in child.stdout
 
 
 def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from models.errors import Unavailable, VestibuleError
+from models.audio_format import AUDIO_NAMES
+from models.errors import Unavailable, UnsupportedMedia, VestibuleError
+from models.images import PICTURE_NAMES
 from server.ledger import events, jobs, recommendations, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
@@ -143,6 +145,17 @@ async def test_refused_leaves_nothing(desk: Desk, content: bytes, changes: dict[
     assert desk.woken == 0
     session = await desk.ledger.read(lambda cursor: sessions.get(cursor, desk.session.id))
     assert session.state is SessionState.STARTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "pictures", "audio"), [("meter", True, False), ("recording", False, True), ("", True, True)]
+)
+async def test_a_format_that_is_not_read_is_told_with_those_of_its_kind(
+    desk: Desk, kind: str, pictures: bool, audio: bool
+) -> None:
+    with pytest.raises(UnsupportedMedia) as caught:
+        await desk.accept(b"MZ" + bytes(9000), kind=kind)
+    assert (PICTURE_NAMES in caught.value.hint, AUDIO_NAMES in caught.value.hint) == (pictures, audio)
 
 
 async def test_an_ended_session_takes_nothing_but_a_repeat(desk: Desk) -> None:

@@ -78,6 +78,7 @@ def test_a_bad_line_is_an_error_line_and_the_next_one_is_read(picture: str, requ
     assert set(first) == {"id", "error"}
     assert first["id"] == (None if reason == "BAD_JSON" else "x")
     assert first["error"]["reason"] == reason
+    assert first["error"]["hint"]
     assert str(half.parent) not in first["error"]["message"], "paths of people's files stay out of messages"
     assert second["lines"]
 
