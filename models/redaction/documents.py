@@ -1,7 +1,7 @@
 """What the kind of a document, or the word itself, explains.
 
-The classifier takes "Meter" and "reading" for names and streets when a number stands behind them, and "at 12 30" for
-the number of a house.
+The classifier takes "Meter" and "reading" for names and streets when a number stands behind them, "at 12 30" for
+the number of a house, and amounts in Hindi for either.
 
 The face of a water meter is digits, sizes and units, and the classifier, which learned from letters and forms, takes
 them for telephone numbers and postcodes. On a meter such finds are dropped. What must NOT be dropped: names, whatever a
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from models.redaction.quantities import is_said_quantity
 from models.redaction.recognizers.base import digits_of
 from models.redaction.recognizers.measures import introduced_as, introduces_a_number, is_time_or_day
 from models.redaction.types import RedactionContext
@@ -22,6 +23,7 @@ METER = "meter"
 METER_NUMBER_DIGITS = 9
 """A register and a serial number have up to nine digits; telephone numbers with an area code have ten."""
 
+_DEVANAGARI = re.compile("[\u0904-\u0939]")
 _WORDS = re.compile(r"[^\W\d_]{4}")
 _TELEPHONE = re.compile(r"[()+]|\d-\d")
 
@@ -34,11 +36,8 @@ def is_explained(entity: Entity, view: View, context: RedactionContext) -> bool:
         view: The text itself.
         context: Names the kind of the document.
     """
-    if entity.recognizer.startswith("ner:"):
-        if introduces_a_number(view, entity.start, entity.end):
-            return True
-        if entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end):
-            return True
+    if entity.recognizer.startswith("ner:") and _is_no_guess(entity, view, context):
+        return True
     if context.document_type != METER or entity.type == "NAME":
         return False
     if entity.recognizer != "number" and not entity.recognizer.startswith("ner:"):
@@ -47,6 +46,16 @@ def is_explained(entity: Entity, view: View, context: RedactionContext) -> bool:
     if _WORDS.search(value) or _TELEPHONE.search(value) or len(digits_of(value)) > METER_NUMBER_DIGITS:
         return False
     return introduced_as(view, entity.start) != "personal"
+
+
+def _is_no_guess(entity: Entity, view: View, context: RedactionContext) -> bool:
+    """Whether the words around a find of the classifier say that it is something else."""
+    if introduces_a_number(view, entity.start, entity.end):
+        return True
+    if entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end):
+        return True
+    hindi = context.language[:2].lower() == "hi" or _DEVANAGARI.search(view.text) is not None
+    return hindi and is_said_quantity(entity, view)
 
 
 def doubt_from_digits(usual: int, context: RedactionContext) -> int:

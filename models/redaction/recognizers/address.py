@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from models.redaction.recognizers.base import Pattern, PatternRecognizer, words
+from models.redaction.views import View
 
 _KIND_EN = (
     r"(?:street|st|avenue|ave?|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|place|pl|terrace|square|sq|way|close|crescent|cres|highway|hwy|"
@@ -20,10 +21,21 @@ _CITY_TAIL = (
     r"(?:,? {1,2}[A-Z]{2}(?= ?\d|\b))?(?:,? {1,2}\d{5}(?:-\d{4})?)?)?"
 )
 
+_DISTANCE = re.compile(
+    r"\d{1,6},? {1,3}(?:km|kilomet(?:re|er)s?|rup(?:a|ai)?y[ae]|rupees?|baje|ghante)(?![^\W_])", re.IGNORECASE
+)
+
+
+def _begins_with_an_amount(view: View, start: int, _end: int) -> bool:
+    """Whether the number is a distance, a price or a time: "12 km from the main road", "5 baje gate par"."""
+    return _DISTANCE.match(view.text, start) is not None
+
+
 STREET = PatternRecognizer(
     entity="ADDRESS",
     name="street",
     needs="0",
+    unless=_begins_with_an_amount,
     patterns=(
         # 14 Elm Street, 221B Baker St., 1600 N Pennsylvania Ave NW, Apt 4
         Pattern(

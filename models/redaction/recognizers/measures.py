@@ -112,6 +112,11 @@ def is_amount(view: View, start: int, end: int) -> bool:
     return bool(_UNIT_AFTER.match(view.text, end) or _UNIT_ELSEWHERE.match(view.text, end))
 
 
+def is_unit(view: View, start: int, end: int) -> bool:
+    """Whether the word at [start, end) is a unit or a currency of those in ``_UNIT_ELSEWHERE`` and ``_CURRENCY``."""
+    return bool(_UNIT_ELSEWHERE.fullmatch(view.text, start, end) or _CURRENCY.fullmatch(view.text, start, end))
+
+
 def is_harmless(view: View, start: int, end: int) -> bool:
     """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
     if is_amount(view, start, end):
