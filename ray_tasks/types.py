@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.audio_redact import RedactedRecording
-from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
+from models.redaction.types import NOBODY, NOTHING_UNSETTLED, Redaction, RedactionContext, Unsettled, Whose
+from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText
 from models.vision.types import RedactedPage
 
@@ -66,6 +67,7 @@ class SpeechWindow:
         language: ISO 639-1 code or empty to detect.
         whose: Client and session, for the redaction.
         asked_for: What the assistant just asked for, see ``models.redaction.asked``.
+        word_times: Whether a final is to come with its words and their times.
     """
 
     pcm: bytes
@@ -75,6 +77,7 @@ class SpeechWindow:
     vocabulary: tuple[str, ...] = ()
     whose: Whose = NOBODY
     asked_for: tuple[str, ...] = ()
+    word_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,9 @@ class SpeechStep:
         confidence: 0 to 1.
         no_speech: True when nobody spoke in the window; the text is then empty.
         complete: For a final, whether it ends like a whole sentence that nothing personal goes on behind.
+        language_probability: How sure the detection of the language was; 1 when it was given.
+        unsettled: For a partial, what was heard behind its text.
+        words: For a final, where they were asked for; times in seconds from the start of the window.
     """
 
     text: RedactedText
@@ -97,6 +103,9 @@ class SpeechStep:
     audio_s: float
     compute_s: float
     complete: bool = False
+    language_probability: float = 1.0
+    unsettled: Unsettled = NOTHING_UNSETTLED
+    words: tuple[RedactedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ from models.errors import InvalidInput, NoSpeech
 from models.images import ImageLimits
 from models.redaction.asked import answering
 from models.redaction.carry import CarrySealer, load_or_create_key
-from models.redaction.holdback import PartialRedactor, PartialState
+from models.redaction.holdback import PartialRedactor, PartialState, unsettled
 from models.redaction.pieces import redact_pieces
 from models.redaction.policy_file import parse_policies
 from models.redaction.redactor import build_redactor
 from models.redaction.tails import judged_behind, open_tail, readings_behind
+from models.redaction.timed_words import redacted_words
 from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.speech.ending import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
@@ -108,25 +109,27 @@ class SpeechWorker:
         with Border("speech"):
             samples = _samples(window.pcm)
             state = PartialState.from_carry(self._sealer.open(window.carry)) if window.carry else PartialState()
-            options = SpeechOptions(language=window.language or None, vocabulary=window.vocabulary)
+            timed = window.final and window.word_times
+            options = SpeechOptions(language=window.language or None, vocabulary=window.vocabulary, word_times=timed)
             try:
                 heard = await self._turns.run(self._engine.transcribe, samples, options)
             except NoSpeech:
                 carry = self._sealed_tail(state.tail) if window.final else window.carry
                 return _silence(window, state, carry, len(samples) / SAMPLE_RATE_HZ)
             context = _spoken(heard.language, window)
-            text, carry = await (self._final if window.final else self._partial)(heard, state, context)
-            return SpeechStep(
-                text=text,
-                carry=carry,
+            step = SpeechStep(
+                text=NOTHING_SAID,
+                carry=b"",
                 confidence=_confidence(heard.segments),
                 language=heard.language,
                 no_speech=False,
                 audio_s=heard.audio_s,
                 compute_s=heard.compute_s,
-                # A carry behind a final is an end that the next utterance may go on with.
-                complete=window.final and not carry and ends_sentence(heard.text),
+                language_probability=heard.language_probability,
             )
+            if not window.final:
+                return await self._partial(step, heard, state, context)
+            return await self._final(step, heard, state, context, timed=timed)
 
     async def recording(
         self, data: bytes, language: str, whose: Whose = NOBODY, keep_redacted: bool = False
@@ -187,20 +190,28 @@ class SpeechWorker:
         return listen
 
     async def _final(
-        self, heard: Transcript, state: PartialState, context: RedactionContext
-    ) -> tuple[RedactedText, bytes]:
+        self, step: SpeechStep, heard: Transcript, state: PartialState, context: RedactionContext, *, timed: bool
+    ) -> SpeechStep:
         """The whole utterance at its best; its end is carried where the next utterance may go on with it."""
         judged = await self._ask(readings_behind(state.tail, heard.text), context)
         redaction = judged_behind(state.tail, heard.text, judged)
-        return redaction.text, self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language, state.tail))
+        carry = self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language, state.tail))
+        return replace(
+            step,
+            text=redaction.text,
+            carry=carry,
+            # A carry behind a final is an end that the next utterance may go on with.
+            complete=not carry and ends_sentence(heard.text),
+            words=redacted_words(heard, redaction) if timed else (),
+        )
 
     async def _partial(
-        self, heard: Transcript, state: PartialState, context: RedactionContext
-    ) -> tuple[RedactedText, bytes]:
+        self, step: SpeechStep, heard: Transcript, state: PartialState, context: RedactionContext
+    ) -> SpeechStep:
         """What may be shown of a running utterance, and the sealed rest."""
         partials = PartialRedactor(self._redactor(context.whose))
         shown, after = await self._helpers.run(partials.step, state, heard.text, context)
-        return shown, self._sealer.seal(after.to_carry())
+        return replace(step, text=shown, carry=self._sealer.seal(after.to_carry()), unsettled=unsettled(state, after))
 
     def _sealed_tail(self, tail: RawText) -> bytes:
         return self._sealer.seal(PartialState(tail=tail).to_carry()) if tail else b""

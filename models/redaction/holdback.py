@@ -23,7 +23,7 @@ from models.redaction.spoken_alphabets import PHONETIC
 from models.redaction.spoken_lexicon import Lexicon, lexicon_for
 from models.redaction.spoken_words import Token, tokens_of
 from models.redaction.tails import JOINED_CHARS, NOTHING, BehindTail
-from models.redaction.types import Redaction, RedactionContext, Redactor, Suspect
+from models.redaction.types import NOTHING_UNSETTLED, Redaction, RedactionContext, Redactor, Suspect, Unsettled
 from models.text import Entity, RawText, RedactedText
 
 HOLD_WORDS = 2
@@ -83,6 +83,17 @@ class PartialState:
         """The reverse, for a state that ``CarrySealer.open`` vouched for."""
         shown = reseal(state["shown"], state["counts"], safe_for_llm=state["safe"])
         return cls(RawText(state["previous"]), shown, state["tokens"], RawText(state.get("tail", "")))
+
+
+def unsettled(before: PartialState, after: PartialState) -> Unsettled:
+    """What one step of a ``PartialRedactor``, from one state to the next, did not show."""
+    tokens = tokens_of(after.previous.reveal())
+    agreed = _agreed(tokens_of(before.previous.reveal()), tokens)
+    behind = range(after.shown_tokens, len(tokens))
+    words = [index for index in behind if tokens[index].text[0].isalnum()]
+    if not words:
+        return NOTHING_UNSETTLED
+    return Unsettled(len(words), sum(index < agreed for index in words) / len(words))
 
 
 class PartialRedactor:

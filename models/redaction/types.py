@@ -72,6 +72,22 @@ class Redaction:
     suspects: tuple[Suspect, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """What was heard behind the text of a partial.
+
+    Attributes:
+        words: How many, and nothing else of them.
+        stability: Share of these on which the last two hypotheses agree; 1 where there are none.
+    """
+
+    words: int
+    stability: float
+
+
+NOTHING_UNSETTLED = Unsettled(0, 1.0)
+
+
 class Redactor(Protocol):
     """Finds and replaces personal data. Pure, deterministic, safe to call from several threads."""
 

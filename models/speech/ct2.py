@@ -110,7 +110,7 @@ class CTranslate2Engine(WindowedEngine):
 
     def _hear(self, samples: Samples, ask: Ask) -> Heard:
         encoded = self._encode(samples, full=ask.effort > 0)
-        language = ask.language or self._detect(encoded)
+        language, sure = (ask.language, 1.0) if ask.language else self._detect(encoded)
         start = self._start_of_transcript(language)
         prompt = [*self._prompt(prompt_before(language, ask.options.vocabulary)), *start]
         room = self._context.tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ
@@ -140,6 +140,7 @@ class CTranslate2Engine(WindowedEngine):
             mean_logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech=result.no_speech_prob,
             words=group_words(words, self._tokenizer),
+            language_probability=sure,
             first_token=_softmax(np.array(result.logits[0][0])) if first_token and result.logits[0] else None,
         )
 
@@ -163,11 +164,12 @@ class CTranslate2Engine(WindowedEngine):
         features = log_mel(samples, frames + frames % 2)[np.newaxis]
         return self._model.encode(ctranslate2.StorageView.from_array(features), to_cpu=False)
 
-    def _detect(self, encoded: ctranslate2.StorageView) -> str:
+    def _detect(self, encoded: ctranslate2.StorageView) -> tuple[str, float]:
+        """The likeliest language, and its probability."""
         if not self._model.is_multilingual:
-            return "en"
-        token, _probability = self._model.detect_language(encoded)[0][0]
-        return str(token).strip("<|>")
+            return "en", 1.0
+        token, probability = self._model.detect_language(encoded)[0][0]
+        return str(token).strip("<|>"), float(probability)
 
     def _start_of_transcript(self, language: str) -> list[int]:
         names = ["<|startoftranscript|>"]

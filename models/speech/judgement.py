@@ -19,6 +19,7 @@ class Heard:
     Attributes:
         text: The hypothesis.
         language: ISO 639-1 code, as given or as detected.
+        language_probability: Of the detection; 1 when it was given.
         mean_logprob: Mean log-probability of its tokens.
         no_speech: The model's probability that nobody speaks.
         words: With times in seconds from the window's start, when they were asked for.
@@ -30,6 +31,7 @@ class Heard:
     mean_logprob: float
     no_speech: float
     words: tuple[Word, ...] = ()
+    language_probability: float = 1.0
     first_token: npt.NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:

@@ -94,6 +94,7 @@ class OpenAiWhisperEngine(WindowedEngine):
             mean_logprob=result.avg_logprob,
             no_speech=result.no_speech_prob,
             words=group_words(words, _TokenText(self._tokenizer(result.language))),
+            language_probability=max((result.language_probs or {"": 1.0}).values()),
             first_token=self._first_token(result) if ask.first_token else None,
         )
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.text import RawText
+from models.text import RawText, RedactedText
 
 SAMPLE_RATE_HZ = 16_000
 
@@ -46,6 +46,23 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class RedactedWord:
+    """A word, or all that one tag covers.
+
+    Attributes:
+        text: With the marks that stick to it.
+        start_s: In seconds, from where the transcript counts.
+        end_s: Likewise; never before ``start_s``.
+        confidence: 0 to 1; of a tag that of its least sure word.
+    """
+
+    text: RedactedText
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of speech with times in seconds from the clip's start.
 
@@ -69,6 +86,7 @@ class Transcript:
     Attributes:
         audio_s: Length of the clip.
         compute_s: Time the engine spent, loading and decoding of the container excluded.
+        language_probability: How sure the detection of the language was; 1 when it was given.
     """
 
     segments: tuple[Segment, ...]
@@ -76,6 +94,7 @@ class Transcript:
     audio_s: float
     compute_s: float
     notes: tuple[str, ...] = field(default=())
+    language_probability: float = 1.0
 
     @property
     def text(self) -> RawText:

@@ -101,12 +101,13 @@ class WindowedEngine(abc.ABC):
         if options.everything:
             probabilities = np.ones_like(probabilities)
         segments: list[Segment] = []
-        language = options.language
+        language, sure = options.language, 1.0
         for window in plan_windows(probabilities, len(samples), self._rules):
             heard = self._look_until_sure(samples[window.start : window.end], Ask(options, language))
             frames = probabilities[window.start // FRAME_SAMPLES : -(-window.end // FRAME_SAMPLES)]
             if not silent(heard, float(frames.max(initial=0.0))):
-                language = language or heard.language
+                if language is None:
+                    language, sure = heard.language, heard.language_probability
                 segments.append(_segment(heard, window))
         if not segments:
             raise NoSpeech("Nobody speaks in the recording.")
@@ -115,6 +116,7 @@ class WindowedEngine(abc.ABC):
             language=language or "en",
             audio_s=len(samples) / SAMPLE_RATE_HZ,
             compute_s=self._clock() - began,
+            language_probability=sure,
         )
 
     def _look_until_sure(self, samples: Samples, ask: Ask) -> Heard:
@@ -131,6 +133,7 @@ class WindowedEngine(abc.ABC):
             best = better(
                 best, self._hear(samples, replace(ask, effort=effort, language=ask.language or best.language))
             )
+        best = replace(best, language_probability=first.language_probability)  # later looks were given the language
         return _earlier(best, _LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
 
     def _digits(self, language: str) -> DigitTokens:

@@ -64,10 +64,12 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A grown prefix of the running utterance."""
+    """A grown prefix of the running utterance, and what was heard behind it; see ``models.redaction.holdback``."""
 
     utterance: int
     text: RedactedText
+    pending_words: int = 0
+    stability: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

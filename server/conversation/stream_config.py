@@ -16,6 +16,7 @@ class StreamConfig:
         encoding: ``PCM_S16LE``, ``CONTAINER`` or ``UNSPECIFIED`` when only text is typed.
         end_silence_s: Silence that ends an utterance; None takes the default.
         max_utterance_s: Longest utterance; None takes the server's own bound, and no more is given.
+        word_times: Whether finals come with their words.
         next_utterance: With a token, the number from which on stored finals are sent again; None sends none.
     """
 
@@ -29,6 +30,7 @@ class StreamConfig:
     resume_token: str
     next_utterance: int | None = None
     max_utterance_s: float | None = None
+    word_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,7 @@ class Streams:
         )
         recogniser = Recogniser(
             self._gateway,
-            Listening(session.id, row.id, row.language, vocabulary, session.client_id),
+            Listening(session.id, row.id, row.language, vocabulary, session.client_id, config.word_times),
             carry=row.carry,
             emit=outputs.put,
             store=store.turn,

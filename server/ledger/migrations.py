@@ -38,7 +38,12 @@ def create_views(cursor: Cursor) -> None:
         _run(cursor, view.statements())
 
 
-ALL: tuple[Migration, ...] = (create_tables, remember_breakers, create_views)
+def keep_words(cursor: Cursor) -> None:
+    """Words with times belong to a final, which may have to be sent again."""
+    _run(cursor, schema.TURN_WORDS.statements())
+
+
+ALL: tuple[Migration, ...] = (create_tables, remember_breakers, create_views, keep_words)
 
 
 def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:

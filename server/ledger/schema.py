@@ -122,6 +122,15 @@ TURNS = Table(
     ("session_id", "stream_id"),
 )
 
+TURN_WORDS = Table(
+    "turn_words",
+    "One row for an utterance whose client asked for the times of its words.",
+    (
+        ("turn_id", "VARCHAR PRIMARY KEY", "UUID of the turn."),
+        ("words", "JSON NOT NULL", "List of [word, redacted; start and end in the stream, seconds; confidence]."),
+    ),
+)
+
 UPLOADS = Table(
     "uploads",
     "One row for a file that was accepted.",

@@ -67,6 +67,7 @@ def save_progress(
     finalized_samples: int | None = None,
     next_utterance: int | None = None,
     carry: bytes | None = None,
+    language: str | None = None,
 ) -> None:
     """Store how far a stream is; what is not given stays as it is.
 
@@ -78,6 +79,7 @@ def save_progress(
         "finalized_samples": finalized_samples,
         "next_utterance": next_utterance,
         "carry": carry,
+        "language": language,
     }
     given = {name: value for name, value in changes.items() if value is not None}
     if not update(cursor, "streams", stream_id, {"update_time": stored_time(now), **given}):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 from models.errors import NotFound
+from models.speech.types import RedactedWord
 from models.text import RedactedText
 from server.ledger.columns import (
     Cursor,
@@ -49,6 +53,9 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
             "reply_origin": row.reply_origin,
         },
     )
+    if row.words:
+        words = [(w.text.value, w.start_s, w.end_s, w.confidence) for w in row.words]
+        insert(cursor, "turn_words", {"turn_id": row.id, "words": json.dumps(words, ensure_ascii=False)})
     count(
         cursor,
         "UPDATE sessions SET turn_count = turn_count + 1, update_time = greatest(update_time, ?) WHERE id = ?",
@@ -82,9 +89,21 @@ def find(cursor: Cursor, turn_id: str) -> TurnRow | None:
 
 
 def list_of_stream(cursor: Cursor, stream_id: str, from_utterance: int) -> list[TurnRow]:
-    """Turns of a stream from an utterance on, in order."""
+    """Turns of a stream from an utterance on, in order, with their words."""
     rows = fetch_all(cursor, "SELECT * FROM turns WHERE stream_id = ?", [stream_id])
-    return sorted((_turn(row) for row in rows if row["utterance"] >= from_utterance), key=lambda turn: turn.utterance)
+    wanted = [_with_words(cursor, _turn(row)) for row in rows if row["utterance"] >= from_utterance]
+    return sorted(wanted, key=lambda turn: turn.utterance)
+
+
+def _with_words(cursor: Cursor, turn: TurnRow) -> TurnRow:
+    row = fetch_one(cursor, "SELECT words FROM turn_words WHERE turn_id = ?", [turn.id])
+    if row is None:
+        return turn
+    words = tuple(
+        RedactedWord(RedactedText.restore(value, {}, safe_for_llm=turn.text.safe_for_llm), start_s, end_s, confidence)
+        for value, start_s, end_s, confidence in json.loads(row["words"])
+    )
+    return replace(turn, words=words)
 
 
 def set_reply(cursor: Cursor, turn_id: str, reply: RedactedText, origin: Origin) -> TurnRow:

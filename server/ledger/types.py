@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from models.speech.types import RedactedWord
 from models.text import RedactedText
 
 Clock = Callable[[], datetime]
@@ -86,7 +87,11 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class TurnRow:
-    """One utterance or typed text, and the assistant's reply once it is there."""
+    """One utterance or typed text, and the assistant's reply once it is there.
+
+    Attributes:
+        words: With times in seconds of the stream, where the client asked for them; read by ``list_of_stream`` alone.
+    """
 
     id: str
     session_id: str
@@ -100,6 +105,7 @@ class TurnRow:
     start_s: float = 0.0
     end_s: float = 0.0
     compute_s: float = 0.0
+    words: tuple[RedactedWord, ...] = ()
     reply: RedactedText | None = None
     reply_origin: Origin | None = None
 

@@ -63,6 +63,7 @@ def _config(message: pb.ConverseConfig) -> StreamConfig:
         resume_token=message.resume_token,
         next_utterance=message.next_utterance if message.HasField("next_utterance") else None,
         max_utterance_s=wire.seconds(message.max_utterance) if message.HasField("max_utterance") else None,
+        word_times=message.word_times,
     )
 
 
@@ -95,8 +96,7 @@ def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - 
             ended = pb.SpeechEnded(at=wire.duration(output.at_s), utterance=output.utterance)
             return pb.ConverseResponse(speech_ended=ended)
         case events.Partial():
-            partial = pb.PartialTranscript(utterance=output.utterance, text=wire.redacted(output.text))
-            return pb.ConverseResponse(partial=partial)
+            return pb.ConverseResponse(partial=_partial(output))
         case events.Final():
             return pb.ConverseResponse(final=_final(output))
         case events.ReplyPiece():
@@ -112,6 +112,15 @@ def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - 
             return pb.ConverseResponse(notice=notice)
 
 
+def _partial(output: events.Partial) -> pb.PartialTranscript:
+    return pb.PartialTranscript(
+        utterance=output.utterance,
+        text=wire.redacted(output.text),
+        pending_words=output.pending_words,
+        stability=output.stability,
+    )
+
+
 def _final(output: events.Final) -> pb.FinalTranscript:
     turn = output.turn
     return pb.FinalTranscript(
@@ -122,4 +131,13 @@ def _final(output: events.Final) -> pb.FinalTranscript:
         end=wire.duration(turn.end_s),
         confidence=turn.confidence,
         language=turn.language,
+        words=[
+            pb.TimedWord(
+                value=word.text.value,
+                start=wire.duration(word.start_s),
+                end=wire.duration(word.end_s),
+                confidence=word.confidence,
+            )
+            for word in turn.words
+        ],
     )

@@ -130,7 +130,7 @@ async def test_every_format_of_a_phone_streams(app: App, name: str) -> None:
     async def stream() -> AsyncIterator[conversation_pb2.ConverseRequest]:
         yield conversation_pb2.ConverseRequest(
             config=conversation_pb2.ConverseConfig(
-                session_id=session_id, encoding=conversation_pb2.AUDIO_ENCODING_CONTAINER
+                session_id=session_id, encoding=conversation_pb2.AUDIO_ENCODING_CONTAINER, word_times=True
             )
         )
         for at in range(0, len(content), 4000):
@@ -140,6 +140,12 @@ async def test_every_format_of_a_phone_streams(app: App, name: str) -> None:
     finals = [m.final async for m in app.conversations.Converse(stream()) if m.HasField("final")]
     assert finals
     assert "[REDACTED_NAME]" in " ".join(f.text.value for f in finals)
+    for final in finals:
+        assert " ".join(word.value for word in final.words) == final.text.value
+        times = [time.ToTimedelta() for word in final.words for time in (word.start, word.end)]
+        assert times == sorted(times)
+        assert final.start.ToTimedelta() <= times[0]
+        assert times[-1] <= final.end.ToTimedelta()
 
 
 async def test_a_recording_can_be_uploaded(app: App) -> None:

@@ -299,12 +299,13 @@ async def _speak(app: App, seen: Seen) -> None:
     )
 
     async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
-        yield config(session_id)
+        yield config(session_id, word_times=True)
         async for chunk in audio(visit_pcm(), pace=2.0):
             yield chunk
 
     finals = [m.final async for m in app.conversations.Converse(talk()) if seen.note(m).HasField("final")]
     assert finals
+    assert all(final.words for final in finals)
     done = seen.note(await app.finished(upload.id))
     assert done.state == media_pb2.UPLOAD_STATE_DONE, done.failure_reason
     assert done.text.value.count("[REDACTED_") >= 12

@@ -14,8 +14,8 @@ from itertools import pairwise
 
 from models.audio_redact import RedactedRecording
 from models.errors import DeadlineExceeded, NoSpeech, VestibuleError
-from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
-from models.speech.types import SAMPLE_RATE_HZ
+from models.redaction.types import NOBODY, NOTHING_UNSETTLED, Redaction, RedactionContext, Unsettled, Whose
+from models.speech.types import SAMPLE_RATE_HZ, RedactedWord
 from models.text import Entity, RawText, RedactedText
 from models.vision.types import RedactedLine, RedactedPage
 from ray_tasks.types import EngineInfo, RecordingResult, SpeechStep, SpeechWindow
@@ -73,6 +73,7 @@ class FakeGateway:
 
     Attributes:
         complete: Whether finals are whole sentences.
+        detects: The language where none is given, and how sure that is.
         calls: Every call, in order of arrival.
         cancelled: Names of the methods that were cancelled while they waited.
         running: Calls that wait now.
@@ -84,6 +85,7 @@ class FakeGateway:
     word_s: float = 0.25
     healthy: bool = True
     complete: bool = False
+    detects: tuple[str, float] = ("en", 1.0)
     calls: list[Call] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     running: int = 0
@@ -173,12 +175,21 @@ class FakeGateway:
             text=redacted(" ".join(words)),
             carry=b"fake-carry-%d" % step,
             confidence=0.0 if silent else 0.9,
-            language=window.language or "en",
+            language=window.language or self.detects[0],
             no_speech=silent,
             audio_s=audio_s,
             compute_s=0.01,
             complete=self.complete and window.final,
+            language_probability=1.0 if window.language else self.detects[1],
+            unsettled=NOTHING_UNSETTLED
+            if window.final or silent
+            else Unsettled(len(self.spoken.split()) - len(words), 0.5),
+            words=self._timed(words) if window.final and window.word_times else (),
         )
+
+    def _timed(self, words: list[str]) -> tuple[RedactedWord, ...]:
+        times = [n * self.word_s for n in range(len(words))]
+        return tuple(RedactedWord(redacted(w), at, at + self.word_s, 0.8) for w, at in zip(words, times, strict=True))
 
     def _redact(self, raw: RawText) -> Redaction:
         value, entities = raw.reveal(), []

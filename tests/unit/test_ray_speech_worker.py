@@ -44,8 +44,10 @@ class Bench:
         self.worker = workers.SpeechWorker(WorkerConfig(engine="scripted"), str(folder), str(self.key), ask)
         self.carry = b""
 
-    async def hear(self, *, final: bool = True, asked_for: tuple[str, ...] = ()) -> SpeechStep:
-        window = SpeechWindow(PCM, final, self.carry, language="en", asked_for=asked_for)
+    async def hear(
+        self, *, final: bool = True, asked_for: tuple[str, ...] = (), word_times: bool = False
+    ) -> SpeechStep:
+        window = SpeechWindow(PCM, final, self.carry, language="en", asked_for=asked_for, word_times=word_times)
         step = await self.worker.step(window)
         self.carry = step.carry
         return step
@@ -95,3 +97,21 @@ async def test_the_question_decides_what_a_bare_number_is(
     bench = Bench(tmp_path, ["48217"], monkeypatch)
     assert (await bench.hear(asked_for=asked_for)).text.value == left
     assert {context.asked_for for context in bench.contexts} == {asked_for}
+
+
+async def test_words_are_redacted_by_what_the_utterance_before_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, ["My number is four one five.", "five five five oh one three two is it"], monkeypatch)
+    first, second = await bench.hear(word_times=True), await bench.hear(word_times=True)
+    assert [word.text.value for word in first.words] == ["My", "number", "is", "[REDACTED_ID]."]
+    assert [word.text.value for word in second.words] == ["[REDACTED_PHONE]", "is", "it"]
+
+
+async def test_a_partial_tells_how_much_it_holds_back_and_has_no_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, ["The pump", "The pump is loud"], monkeypatch)
+    first, second = [await bench.hear(final=False, word_times=True) for _ in range(2)]
+    assert (first.text.value, first.unsettled.words, first.unsettled.stability) == ("", 2, 0.0)
+    assert (second.unsettled.words + len(second.text.value.split()), second.words) == (4, ())

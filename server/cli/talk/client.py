@@ -59,6 +59,7 @@ class TalkOptions:
         end_silence_s: Silence that ends an utterance; None takes the server's default.
         max_utterance_s: Longest utterance; None likewise.
         give_up_s: Seconds without any progress after which the client stops trying.
+        word_times: Whether finals are to come with their words.
     """
 
     session_id: str
@@ -67,6 +68,7 @@ class TalkOptions:
     end_silence_s: float | None = None
     max_utterance_s: float | None = None
     give_up_s: float = 60.0
+    word_times: bool = False
 
 
 @dataclass(slots=True)
@@ -157,6 +159,8 @@ class Talker:
             before = (self._audio.start, self._next_utterance)
             try:
                 await self._connection()
+                # A stream that was finished over an earlier connection has nothing left to acknowledge.
+                self._audio.acknowledge(self._audio.end)
                 return
             except grpc.aio.AioRpcError as error:
                 if (self._audio.start, self._next_utterance) != before:
@@ -214,6 +218,7 @@ class Talker:
             channels=1,
             language=options.language,
             reply=options.reply,
+            word_times=options.word_times,
         )
         if options.end_silence_s is not None:
             config.end_silence.CopyFrom(_duration(options.end_silence_s))

@@ -14,9 +14,10 @@ import click
 from models.errors import NoSpeech, VestibuleError
 from server.cli.output import Failure, check_can_write
 from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
-from server.cli.talk.writing import FORMATS, Line, written
+from server.cli.talk.writing import FORMATS, Line, TimedWord, written
 
 if TYPE_CHECKING:
+    from vestibule.v1 import conversation_pb2 as pb
     from vestibule.v1.conversation_pb2 import ConverseResponse
 
     from server.cli.talk.client import Audio, TalkOptions
@@ -35,6 +36,7 @@ FAST = 8.0
 @click.option("--end-silence", type=click.FloatRange(0.2, 3.0), metavar="S", help="Silence that ends an utterance.")
 @click.option("--max-utterance", type=click.FloatRange(5.0, 28.0), metavar="S", help="Longest utterance.")
 @click.option("--give-up", default=60.0, show_default=True, metavar="S", help="Stop trying after so long without any.")
+@click.option("--words", is_flag=True, help="In JSON, each word with its time and confidence.")
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMATS), help="Of the result.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result to a file.")
 def talk(
@@ -47,6 +49,7 @@ def talk(
     end_silence: float | None,
     max_utterance: float | None,
     give_up: float,
+    words: bool,
     form: str,
     output: Path | None,
 ) -> None:
@@ -58,18 +61,21 @@ def talk(
     Examples:
       arecord -q -f S16_LE -r 16000 -c 1 -t raw | vestibule talk -
       vestibule talk visit.webm --format srt --output visit.srt
+      vestibule talk visit.webm --format json --words
 
     Progress goes to standard error, the result to standard output or --output. When nobody was understood the result
     has no line, standard error says NO_SPEECH, and the exit code is 1.
     """
     from server.cli.talk.client import TalkOptions
 
+    if words and form != "json":
+        raise click.UsageError("--words goes with --format json.")
     target = reachable(address or configured_address())
     if output is not None:
         check_can_write(output, "--output")
     pcm = None if source == "-" else _decoded(source)  # before a session is opened for what is no recording
-    screen = Screen(sys.stderr.isatty())
-    options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up)
+    screen = Screen(sys.stderr.isatty(), words=words)
+    options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up, words)
     with translated(target):
         asyncio.run(_talk(target, options, pcm, screen, fast=fast))
     _deliver(written(screen.lines, form), output)
@@ -95,10 +101,12 @@ class Screen:
 
     Args:
         terminal: Whether the line can be written over.
+        words: Whether finals come with their words.
     """
 
-    def __init__(self, terminal: bool) -> None:
+    def __init__(self, terminal: bool, *, words: bool = False) -> None:
         self._terminal = terminal
+        self._words = words
         self._open = False
         self.lines: list[Line] = []
 
@@ -106,7 +114,7 @@ class Screen:
         """Show one event."""
         match response.WhichOneof("payload"):
             case "partial" if self._terminal:
-                self._grow(response.partial.text.value)
+                self._grow(response.partial.text.value + (" ..." if response.partial.pending_words else ""))
             case "final":
                 final = response.final
                 self._end(final.text.value)
@@ -118,6 +126,7 @@ class Screen:
                         final.text.value,
                         round(final.confidence, 3),
                         final.language,
+                        tuple(map(_timed, final.words)) if self._words else None,
                     )
                 )
             case "reply_piece":
@@ -140,6 +149,11 @@ class Screen:
         start = "\r\x1b[K" if self._open else ""
         click.echo(f"{start}{text}", err=True)
         self._open = False
+
+
+def _timed(word: pb.TimedWord) -> TimedWord:
+    start_s, end_s = (time.ToTimedelta().total_seconds() for time in (word.start, word.end))
+    return TimedWord(word.value, start_s, end_s, round(word.confidence, 3))
 
 
 async def _talk(target: str, options: TalkOptions, pcm: bytes | None, screen: Screen, *, fast: bool) -> None:

@@ -6,14 +6,24 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 FORMATS: Final = ("text", "srt", "vtt", "json")
 
 
 @dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word, or all that one tag covers; times in seconds of the audio."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """A finished utterance; times in seconds of the audio."""
+    """A finished utterance; times in seconds of the audio. ``words`` is None where they were not asked for."""
 
     utterance: int
     start_s: float
@@ -21,6 +31,7 @@ class Line:
     text: str
     confidence: float
     language: str
+    words: tuple[TimedWord, ...] | None = None
 
 
 def written(lines: Sequence[Line], form: str) -> str:
@@ -33,8 +44,16 @@ def written(lines: Sequence[Line], form: str) -> str:
         cues = [f"{_span(line, '.')}\n{_escaped(line.text)}\n" for line in _apart(lines)]
         return "\n".join(["WEBVTT\n", *cues])
     if form == "json":
-        return json.dumps([asdict(line) for line in lines], ensure_ascii=False, indent=2) + "\n"
+        return json.dumps([_fields(line) for line in lines], ensure_ascii=False, indent=2) + "\n"
     return "".join(f"{line.text}\n" for line in lines)
+
+
+def _fields(line: Line) -> dict[str, Any]:
+    """What JSON shows of a line."""
+    fields = asdict(line)
+    if line.words is None:
+        del fields["words"]
+    return fields
 
 
 def _apart(lines: Sequence[Line]) -> list[Line]:

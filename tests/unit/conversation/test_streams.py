@@ -73,15 +73,15 @@ class QuickYes(LoudnessCutter):
 class Desk:
     """Everything that ``Streams`` needs, with the workers and the upstream replaced."""
 
-    def __init__(self, folder: Path, limits: AdmissionLimits = ADMISSION) -> None:
+    def __init__(self, folder: Path, limits: AdmissionLimits = ADMISSION, language: str = "en") -> None:
         self.ledger = Ledger.open(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(folder / "spool", bytes(32))
         self.gateway = FakeGateway()
         self.cutters: list[int] = []
         self.endings: list[tuple[float | None, float | None]] = []
         self.cutter_type: type[LoudnessCutter] = LoudnessCutter
-        row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language="en")
-        self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, "en", None, False, "")
+        row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language=language)
+        self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
         self.assistant, hub, self.metrics = FakeAssistant(), WatchHub(), Metrics()
         self.now = NOW

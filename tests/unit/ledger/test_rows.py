@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from models.errors import Conflict, NotFound
+from models.speech.types import RedactedWord
 from server.ledger import breakers, events, recommendations, sessions, streams, turns, uploads
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor, fetch_all
@@ -187,3 +188,16 @@ def test_breakers(cursor: Cursor) -> None:
         breakers.store(cursor, row)
         assert breakers.load(cursor, "llm_api") == row
     assert breakers.load_all(cursor) == [BreakerRow("llm_api", "closed", 0)]
+
+
+def test_words_come_back_with_the_finals_that_are_sent_again(cursor: Cursor) -> None:
+    owner, _ = sessions.insert_or_get(cursor, session())
+    words = (RedactedWord(redacted("Call"), 1.0, 1.25, 0.9), RedactedWord(redacted("[REDACTED_PHONE]"), 1.5, 2.5, 0.4))
+    timed = replace(turn(owner.id), words=words)
+    assert turns.insert_turn(cursor, timed) and turns.insert_turn(cursor, turn(owner.id, 1))
+    first, second = turns.list_of_stream(cursor, "stream", 0)
+    assert [(w.text.value, w.start_s, w.end_s, w.confidence) for w in first.words] == [
+        ("Call", 1.0, 1.25, 0.9),
+        ("[REDACTED_PHONE]", 1.5, 2.5, 0.4),
+    ]
+    assert second.words == ()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.redaction.holdback import SUSPECT_WORDS, PartialRedactor, PartialState
+from models.redaction.holdback import SUSPECT_WORDS, PartialRedactor, PartialState, unsettled
 from models.redaction.ner import WordGuess
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
@@ -152,3 +152,14 @@ def test_word_by_word_no_name_is_seen_that_the_final_hides(weights_cache: Path, 
     for hypothesis in growing(said):
         text, state = partials.step(state, RawText(hypothesis), context)
         assert hidden.isdisjoint(text.value.split())
+
+
+def test_what_is_not_shown_is_counted_with_how_sure_it_is() -> None:
+    before, counts = PartialState(), []
+    for hypothesis in ("old pumps break", "old pumps break often. Here", "old pumps break often and we", "old"):
+        _shown, after = PARTIALS.step(before, RawText(hypothesis), SPEECH)
+        behind = unsettled(before, after)
+        counts.append((behind.words, round(behind.stability, 2)))
+        before = after
+    # Nobody agrees with the first; then "old" is shown and two of four agreed; then "pumps" ...
+    assert counts == [(3, 0.0), (4, 0.5), (4, 0.5), (0, 1.0)]

@@ -3,9 +3,11 @@
 isort:skip_file
 Conversation: speech or typed text in, redacted text and the assistant's replies out, in one stream."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vestibule.v1 import common_pb2 as _common_pb2
 from vestibule.v1 import recommendation_pb2 as _recommendation_pb2
@@ -110,6 +112,7 @@ class ConverseConfig(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     NEXT_UTTERANCE_FIELD_NUMBER: _builtins.int
     MAX_UTTERANCE_FIELD_NUMBER: _builtins.int
+    WORD_TIMES_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """UUID of the session."""
     encoding: Global___AudioEncoding.ValueType
@@ -119,7 +122,9 @@ class ConverseConfig(_message.Message):
     channels: _builtins.int
     """Channels, for PCM: 1 or 2; they are mixed down."""
     language: _builtins.str
-    """ISO 639-1 code for this stream; empty takes the session's."""
+    """ISO 639-1 code for this stream; empty takes the session's. Where that is empty too it is detected, utterance by
+    utterance, until one was nine in ten sure; that language is kept for the rest of the stream.
+    """
     reply: _builtins.bool
     """Whether the assistant should answer finished utterances. Off when only a transcript is wanted."""
     resume_token: _builtins.str
@@ -128,6 +133,10 @@ class ConverseConfig(_message.Message):
     """With a token: the number after the last utterance whose final (or NO_SPEECH notice) arrived, 0 for none. Finals from
     this number on that the server has stored come first, so that none is lost with the connection and none comes twice;
     when the stream had been finished, it ends behind them. Absent sends none again, and a finished stream is not found.
+    """
+    word_times: _builtins.bool
+    """Whether finals of speech come with their words and times; that takes about 0.05 s more for each. To be given again when
+    the stream is resumed.
     """
     @_builtins.property
     def end_silence(self) -> _duration_pb2.Duration:
@@ -152,10 +161,11 @@ class ConverseConfig(_message.Message):
         resume_token: _builtins.str = ...,
         next_utterance: _builtins.int | None = ...,
         max_utterance: _duration_pb2.Duration | None = ...,
+        word_times: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "end_silence", b"end_silence", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance", "channels", b"channels", "encoding", b"encoding", "end_silence", b"end_silence", "language", b"language", "max_utterance", b"max_utterance", "next_utterance", b"next_utterance", "reply", b"reply", "resume_token", b"resume_token", "sample_rate_hz", b"sample_rate_hz", "session_id", b"session_id", "word_times", b"word_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__next_utterance: _TypeAlias = _typing.Literal["next_utterance"]  # noqa: Y015
     _WhichOneofArgType__next_utterance: _TypeAlias = _typing.Literal["_next_utterance", b"_next_utterance"]  # noqa: Y015
@@ -452,14 +462,20 @@ Global___SpeechEnded: _TypeAlias = SpeechEnded  # noqa: Y015
 
 @_typing.final
 class PartialTranscript(_message.Message):
-    """Text of the running utterance; a growing prefix that is never taken back."""
+    """Text of the running utterance; a growing prefix that is never taken back. The text is empty while nothing is sure yet."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     UTTERANCE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    PENDING_WORDS_FIELD_NUMBER: _builtins.int
+    STABILITY_FIELD_NUMBER: _builtins.int
     utterance: _builtins.int
     """Number of the utterance."""
+    pending_words: _builtins.int
+    """How many words were heard behind the text, so that an app can show that more is coming."""
+    stability: _builtins.float
+    """How sure those are, 0 to 1: the share on which the last two looks agree. 1 when there are none."""
     @_builtins.property
     def text(self) -> _common_pb2.RedactedText:
         """What is sure so far, redacted. The newest words are held back until they cannot become personal."""
@@ -469,10 +485,12 @@ class PartialTranscript(_message.Message):
         *,
         utterance: _builtins.int = ...,
         text: _common_pb2.RedactedText | None = ...,
+        pending_words: _builtins.int = ...,
+        stability: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "utterance", b"utterance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pending_words", b"pending_words", "stability", b"stability", "text", b"text", "utterance", b"utterance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -491,6 +509,7 @@ class FinalTranscript(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     utterance: _builtins.int
     """Number of the utterance; typed text counts too."""
     turn_id: _builtins.str
@@ -511,6 +530,10 @@ class FinalTranscript(_message.Message):
     def end(self) -> _duration_pb2.Duration:
         """End within the audio of the stream."""
 
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimedWord]:
+        """The words of the text in order, where word_times was set: what a tag covers is one word."""
+
     def __init__(
         self,
         *,
@@ -521,14 +544,53 @@ class FinalTranscript(_message.Message):
         end: _duration_pb2.Duration | None = ...,
         confidence: _builtins.float = ...,
         language: _builtins.str = ...,
+        words: _abc.Iterable[Global___TimedWord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "end", b"end", "language", b"language", "start", b"start", "text", b"text", "turn_id", b"turn_id", "utterance", b"utterance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "end", b"end", "language", b"language", "start", b"start", "text", b"text", "turn_id", b"turn_id", "utterance", b"utterance", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FinalTranscript: _TypeAlias = FinalTranscript  # noqa: Y015
+
+@_typing.final
+class TimedWord(_message.Message):
+    """A word of a final, or all that one tag covers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """The word, redacted, with the marks that stick to it."""
+    confidence: _builtins.float
+    """Confidence of the recognition, 0 to 1; of a tag that of its least sure word."""
+    @_builtins.property
+    def start(self) -> _duration_pb2.Duration:
+        """Start within the audio of the stream."""
+
+    @_builtins.property
+    def end(self) -> _duration_pb2.Duration:
+        """End within the audio of the stream."""
+
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        start: _duration_pb2.Duration | None = ...,
+        end: _duration_pb2.Duration | None = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "end", b"end", "start", b"start", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimedWord: _TypeAlias = TimedWord  # noqa: Y015
 
 @_typing.final
 class ReplyPiece(_message.Message):
