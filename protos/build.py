@@ -4,7 +4,7 @@
     python protos/build.py check      fail if protos/gen is not what `stubs` would write
     python protos/build.py lint       buf lint
     python protos/build.py breaking   buf breaking, against the last commit
-    python protos/build.py descriptors FILE   write a FileDescriptorSet, for clients that load one at run time
+    python protos/build.py descriptors FILE   write a FileDescriptorSet, for stubs and for clients that load one
 
 buf resolves the protovalidate dependency from its registry. So that nothing but PyPI is needed here, the descriptor of
 buf/validate/validate.proto is taken out of the installed protovalidate package, protoc compiles against it, and buf
@@ -21,7 +21,8 @@ import tempfile
 from io import BytesIO
 from pathlib import Path
 
-from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
+from google.protobuf import any_pb2, descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_tools import protoc
 from protovalidate._gen.buf.validate import validate_pb
 
@@ -98,9 +99,12 @@ def breaking() -> int:
 
 
 def descriptors(out: Path) -> int:
-    """Write a FileDescriptorSet of our protos with everything that they import."""
+    """Write a FileDescriptorSet of our protos, what they import, and the messages in which gRPC packs our errors."""
     with tempfile.TemporaryDirectory() as scratch:
-        out.write_bytes(_image(ROOT / "protos", Path(scratch)).read_bytes())
+        found = descriptor_pb2.FileDescriptorSet.FromString(_image(ROOT / "protos", Path(scratch)).read_bytes())
+    for module in (any_pb2, status_pb2, error_details_pb2):  # each behind what it imports
+        module.DESCRIPTOR.CopyToProto(found.file.add())
+    out.write_bytes(found.SerializeToString())
     return 0
 
 

@@ -1,21 +1,31 @@
-"""protos/CLIENTS.md names what is in the protos, and says of keepalive and errors what the reference client does."""
+"""protos/CLIENTS.md names what is in the protos, and its samples do what the reference client does."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import grpc
 import pytest
+import yaml
 from google.protobuf.descriptor import Descriptor, EnumDescriptor
-from vestibule.v1 import conversation_pb2
+from vestibule.v1 import conversation_pb2, session_pb2
 
 from server.cli.talk import client
 from server.listener import KEEPALIVE
-from tests.unit.test_readme import documented_reasons
+from tests.unit.test_readme import README, documented_reasons
 
-GUIDE = (Path(__file__).resolve().parents[2] / "protos" / "CLIENTS.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "protos" / "CLIENTS.md").read_text(encoding="utf-8")
 FILE = conversation_pb2.DESCRIPTOR
-MESSAGES: list[Descriptor] = list(FILE.message_types_by_name.values())
+MESSAGES: list[Descriptor] = [
+    *FILE.message_types_by_name.values(),
+    session_pb2.DESCRIPTOR.message_types_by_name["StartSessionRequest"],
+    session_pb2.DESCRIPTOR.message_types_by_name["StartSessionResponse"],
+]
 FIELDS = {field.camelcase_name for message in MESSAGES for field in message.fields}
 ENUMS: list[EnumDescriptor] = list(FILE.enum_types_by_name.values())
 
@@ -44,19 +54,21 @@ def test_the_setters_and_getters_of_kotlin_are_fields() -> None:
 def test_what_swift_sets_and_reads_are_fields() -> None:
     swift = code("swift")
     named = set(re.findall(r"\$0\.(\w+) = ", swift)) | set(re.findall(r"case \.(\w+)\(let", swift))
-    named = {name.replace("sessionID", "sessionId") for name in named} - {"keepalive"}
+    named = {re.sub(r"ID$", "Id", name) for name in named} - {"keepalive"}
     assert len(named) > 10
     assert named - FIELDS == set()
     assert set(re.findall(r"Vestibule_V1_(\w+)", swift)) <= {
-        *FILE.message_types_by_name,
+        *(message.name for message in MESSAGES),
         "ConversationServiceAsyncClient",
+        "SessionServiceAsyncClient",
     }
 
 
 def test_what_dart_sets_and_reads_are_fields() -> None:
     dart = code("dart")
     named = set(re.findall(r"response\.([a-z]\w+)", dart)) | set(re.findall(r"\.\.(\w+) = ", dart))
-    for arguments in re.findall(r"(?:ConverseConfig|ConverseRequest|AudioChunk)\((?:\s*)([^()]*)", dart):
+    sent = "ConverseConfig|ConverseRequest|AudioChunk|StartSessionRequest"
+    for arguments in re.findall(rf"(?:{sent})\(\s*([^()]*)", dart):
         named |= set(re.findall(r"(\w+):", arguments))
     # A field whose name is a word of the language gets its number; methods are checked by their fields.
     numbered = {f"final_{FILE.message_types_by_name['ConverseResponse'].fields_by_name['final'].number}": "final"}
@@ -91,11 +103,91 @@ def test_all_ping_as_often_as_the_server_and_the_reference_client(language: str,
     assert options["grpc.keepalive_timeout_ms"] == 1000 * KEEPALIVE.answer_s
 
 
-def test_all_wait_as_long_between_two_attempts_as_the_reference_client() -> None:
+def test_all_wait_and_give_up_as_the_reference_client() -> None:
     first_ms, longest_ms = round(1000 * client.FIRST_WAIT_S), round(1000 * client.LONGEST_WAIT_S)
-    assert f"{first_ms}L" in code("kotlin")
-    assert f"{longest_ms:_}L" in code("kotlin")
-    assert f"wait = {client.FIRST_WAIT_S}" in code("swift")
-    assert f"min({client.LONGEST_WAIT_S:g}, 2 * wait)" in code("swift")
-    assert f"_waitMs = {first_ms};" in code("dart")
-    assert f"min({longest_ms}, 2 * _waitMs)" in code("dart")
+    give_up_s = client.TalkOptions("").give_up_s
+    kotlin, swift, dart = code("kotlin"), code("swift"), code("dart")
+    assert (
+        kotlin.count(f"waitMs = {first_ms}L") == swift.count(f"{client.FIRST_WAIT_S}") == 2
+    )  # before, and on progress
+    assert dart.count(f"waitMs = {first_ms};") == 2
+    assert f"minOf({longest_ms:_}L, 2 * waitMs)" in kotlin
+    assert f"min({client.LONGEST_WAIT_S:g}, 2 * wait)" in swift
+    assert f"min({longest_ms}, 2 * waitMs)" in dart
+    assert f"GIVE_UP_MS = {round(1000 * give_up_s):_}L" in kotlin
+    assert f"giveUp = {give_up_s} " in swift
+    assert f"giveUp = Duration(seconds: {give_up_s:g})" in dart
+    most = client.MOST_TAKEN_OVER
+    assert f"MOST_TAKEN_OVER = {most} " in kotlin
+    assert f"mostTakenOver = {most} " in swift
+    assert f"mostTakenOver = {most};" in dart
+    for sample in (kotlin, swift, dart):
+        assert re.search(r'reason == ["\']STREAM_TAKEN_OVER["\'] \?|if \(reason == "STREAM_TAKEN_OVER"\)', sample)
+
+
+CODES = {status.name: status for status in grpc.StatusCode if status is not grpc.StatusCode.OK}
+LATE = {"STREAM_IN_USE", "STREAM_TAKEN_OVER"}
+
+
+def camel(name: str) -> str:
+    """As Swift and Dart write the name of a code."""
+    first, *others = name.lower().split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+@pytest.mark.parametrize("language", ["kotlin", "swift", "dart"])
+def test_what_the_samples_try_again_is_what_the_reference_client_tries_again(language: str) -> None:
+    (body,) = re.findall(r"(?:fun|func|bool) passing\((.*?)\n(?:\n|$)", code(language), re.DOTALL)
+    names = {name: name if language == "kotlin" else camel(name) for name in CODES}
+    if language == "swift":
+        names["INTERNAL"] = "internalError"
+    named = {code for code, name in names.items() if re.search(rf"(?<![\w\"']){name}\b", body)}
+    conditional = {
+        code: again
+        for code, again in (("RESOURCE_EXHAUSTED", "with"), ("INTERNAL", "without"))
+        if re.search(rf"{names[code]}\b.*{'isEmpty' if again == 'without' else 'isNotEmpty|!reason.isEmpty'}", body)
+    }
+    assert set(conditional) == {"RESOURCE_EXHAUSTED", "INTERNAL"}
+    assert set(re.findall(r"STREAM_\w+", body)) == LATE
+    for name, status in CODES.items():
+        for reason in ("", "SOMETHING", *LATE):
+            sample = conditional[name] == ("with" if reason else "without") if name in conditional else name in named
+            if name not in conditional:
+                sample = sample or reason in LATE
+            assert sample == client.passing(status, reason), (name, reason)
+
+
+@pytest.mark.parametrize("where", ["guide", "readme"])
+def test_what_the_texts_try_again_is_what_the_reference_client_tries_again(where: str) -> None:
+    if where == "guide":
+        rows = [row for row in GUIDE.splitlines() if row.startswith("|") and "| again" in row]
+        assert len(rows) == 3
+        text = " ".join(row.split(" | ")[0] for row in rows)
+    else:
+        (text,) = re.findall(r"3\. When the call ends with (.*?), wait:", README, re.DOTALL)
+        text = " ".join(text.split())
+    for name, status in CODES.items():
+        if name in {"RESOURCE_EXHAUSTED", "INTERNAL"}:
+            again = "with" if client.passing(status, "SOMETHING") else "without"
+            assert re.search(rf"`?{name}`? {again} a reason", text), name
+        elif name != "FAILED_PRECONDITION":  # the code of both reasons that are waited for
+            assert (re.search(rf"\b{name}\b", text) is not None) == client.passing(status, ""), name
+    assert set(re.findall(r"STREAM_\w+", text)) == LATE
+
+
+def test_the_stubs_are_generated_from_one_file_that_needs_no_registry(tmp_path: Path) -> None:
+    binaries = Path(sys.executable).parent
+    (template,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert "build.py descriptors vestibule.binpb" in template
+    built = [sys.executable, str(ROOT / "protos" / "build.py"), "descriptors", str(tmp_path / "vestibule.binpb")]
+    subprocess.run(built, check=True, timeout=60)
+    config = yaml.safe_load(template)
+    config["plugins"] = [{"local": "protoc-gen-mypy", "out": "out"}]  # a plugin that is there
+    (tmp_path / "template.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    generate = [str(binaries / "buf"), "generate", "--template", "template.yaml"]
+    path = os.pathsep.join([str(binaries), os.environ["PATH"]])
+    subprocess.run(generate, cwd=tmp_path, check=True, timeout=60, env=os.environ | {"PATH": path})
+    made = {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.pyi")}
+    ours = {str(file.relative_to(ROOT / "protos")) for file in (ROOT / "protos" / "vestibule").rglob("*.proto")}
+    errors = {"google/rpc/status.proto", "google/rpc/error_details.proto"}
+    assert made == {name.replace(".proto", "_pb2.pyi") for name in ours | errors}

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
 from models import errors
 from models.errors import VestibuleError
 from server.cli.main import cli
 from server.interceptors.errors import status_code
 from server.ledger.views import FIRST_VIEWS
+from server.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -114,6 +116,16 @@ def test_every_command_is_documented() -> None:
 @pytest.mark.parametrize("view", FIRST_VIEWS, ids=lambda view: view.name)
 def test_every_view_is_documented(view: object) -> None:
     assert f"| `{getattr(view, 'name')}` |" in README  # noqa: B009 - the type is not exported
+
+
+def test_every_metric_is_documented_and_none_is_invented() -> None:
+    rows = []
+    for metric in vars(Metrics()).values():
+        if isinstance(metric, MetricWrapperBase):
+            name = metric._name + "_total" * (metric._type == "counter")
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+            rows.append([f"`{name}`", metric._type, labels, metric._documentation])
+    assert table("Metrics") == rows
 
 
 def test_every_file_at_the_top_has_its_reason() -> None:
