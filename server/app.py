@@ -1,8 +1,9 @@
 """Builds every object of the server, starts and stops them in order.
 
-Up: ledger, spool, the gRPC port (health says NOT_SERVING), Ray and the workers, the job runner, the analysts' endpoint;
-then health says SERVING and one line goes to standard output. Down, on SIGTERM or SIGINT: new calls are refused,
-streams end with a status, jobs in hand finish or are kept, then everything goes in the reverse order.
+Up: ledger, spool, the gRPC port (health says NOT_SERVING), the port of the metrics, Ray and the workers, the job
+runner, the analysts' endpoint; then health says SERVING and one line goes to standard output. Down, on SIGTERM or
+SIGINT: new calls are refused, streams end with a status, jobs in hand finish or are kept, then everything goes in the
+reverse order.
 """
 
 from __future__ import annotations
@@ -130,7 +131,10 @@ async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio
         _take_signals(told_to_end)
 
     swept = await parts.intake.sweep()
+    # Both ports before Ray, which takes long to start: one that somebody else has is known at once.
     await parts.listener.start()
+    stack.push_async_callback(parts.listener.stop, 0.0)
+    parts.metrics.serve(settings.metrics_port)
     stack.push_async_callback(parts.cluster.stop)
     await parts.cluster.start(on_step)
     taken_over = await parts.runner.start(parts.handlers)
@@ -139,7 +143,6 @@ async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio
     stack.push_async_callback(asyncio.to_thread, parts.analysts.stop)
     keeping = asyncio.create_task(parts.housekeeping.run())
     stack.callback(keeping.cancel)
-    parts.metrics.serve(settings.metrics_port)
     await parts.listener.serving()
     following = asyncio.create_task(parts.listener.follow(lambda: parts.cluster.ready))
     stack.callback(following.cancel)

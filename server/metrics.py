@@ -65,5 +65,7 @@ class Metrics:
             return start_http_server(port, addr="127.0.0.1", registry=self.registry)
         except OSError as exc:
             raise Unavailable(
-                "The port of the metrics is in use.", reason="ADDRESS_IN_USE", hint="Set VESTIBULE_METRICS_PORT."
+                f"The port {port} of the metrics is in use.",
+                reason="ADDRESS_IN_USE",
+                hint="End the other process, or set VESTIBULE_METRICS_PORT: 0 turns the metrics off.",
             ) from exc

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
+import grpc.aio
 import pytest
 from vestibule.v1.admin_pb2 import ResetBreakerRequest
 
 import server.app
 from models.errors import InternalError, NotFound, Unavailable, VestibuleError
+from server.lifecycle import Lifecycle
+from server.listener import Listener
 from server.llm.client import llm_breaker
+from server.metrics import Metrics
+from server.services import Services
 from server.services.admin import AdminService
 from server.settings import RedactionSettings, Settings
 
@@ -58,6 +66,42 @@ def test_a_failure_inside_is_logged_too(
     out, err = capsys.readouterr()
     assert ("server_failed" in out + err) is logged
     assert error.message in err
+
+
+class NoServices:
+    """Nothing is behind the gRPC port."""
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Nothing to add."""
+
+
+def test_a_metrics_port_that_is_taken_ends_the_start_before_ray(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun: list[str] = []
+
+    async def build(settings: Settings, stack: AsyncExitStack) -> SimpleNamespace:
+        async def sweep() -> int:
+            return 0
+
+        async def start(on_step: object) -> None:
+            begun.append("ray")
+
+        metrics = Metrics()
+        listener = Listener("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), metrics)
+        cluster, intake = SimpleNamespace(start=start, stop=sweep), SimpleNamespace(sweep=sweep)
+        return SimpleNamespace(intake=intake, listener=listener, metrics=metrics, cluster=cluster)
+
+    monkeypatch.setattr(server.app, "_build", build)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert server.app.run(Settings(metrics_port=port)) == 1
+    out, err = capsys.readouterr()
+    assert (out, begun) == ("", [])
+    assert err.startswith(f"The port {port} of the metrics is in use. [ADDRESS_IN_USE] ")
+    assert err.count("\n") == 1
 
 
 def test_an_unknown_breaker_is_answered_with_those_that_are_there() -> None:
