@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from models.redaction.documents import is_explained
+from models.redaction.merge import weight
 from models.redaction.operators import Operator
 from models.redaction.policy import within
 from models.redaction.recognizers.base import CONTEXT_AFTER, CONTEXT_BEFORE, PatternRecognizer
@@ -80,17 +81,46 @@ def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -
     )
     view = original(text.reveal())
     allowed = policy.allow.spans(view.lower)
-    left = []
     covered = [(e.start, e.end) for e in redaction.entities]
-    for entity, sighting in seen:
+    left: dict[str, list[Entity]] = {ALLOWED: [], POLICY: [], DOCUMENT: []}
+    for entity, _sighting in seen:
         if within(covered, entity.start, entity.end):
             continue
         if within(allowed, entity.start, entity.end):
-            cause = ALLOWED
+            left[ALLOWED].append(entity)
         else:
-            cause = DOCUMENT if is_explained(entity, view, context) else POLICY
-        left.append(Explained(entity, Operator.KEEP.value, (_reason(sighting),), cause))
-    return Explanation(redaction, replaced, tuple(left))
+            left[DOCUMENT if is_explained(entity, view, context) else POLICY].append(entity)
+    return Explanation(redaction, replaced, tuple(_left(left, seen)))
+
+
+def _left(by_cause: dict[str, list[Entity]], seen: Sequence[tuple[Entity, Sighting]]) -> list[Explained]:
+    """What stands as it was, in order, each stretch once: several recognizers in several views see the same."""
+    listed: list[Explained] = []
+    for cause, entities in by_cause.items():
+        told = [e.entity for e in listed]
+        listed += [
+            Explained(entity, Operator.KEEP.value, _reasons(entity, seen), cause)
+            for entity in _stretches(entities)
+            if not any(e.start <= entity.start and entity.end <= e.end for e in told)
+        ]
+    return sorted(listed, key=lambda e: (e.entity.start, e.entity.end))
+
+
+def _stretches(entities: Iterable[Entity]) -> Iterator[Entity]:
+    """Entities that overlap as one, named after the longest of them, the better one among equals."""
+    group: list[Entity] = []
+    for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
+        if group and entity.start >= max(e.end for e in group):
+            yield _as_one(group)
+            group = []
+        group.append(entity)
+    if group:
+        yield _as_one(group)
+
+
+def _as_one(group: Sequence[Entity]) -> Entity:
+    best = max(group, key=lambda e: (e.end - e.start, *weight(e)))
+    return replace(best, start=group[0].start, end=max(e.end for e in group), score=max(e.score for e in group))
 
 
 def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Sighting]]) -> tuple[Reason, ...]:

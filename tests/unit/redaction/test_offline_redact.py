@@ -56,6 +56,23 @@ def test_why_tells_what_was_seen_and_left() -> None:
     assert "safe for the LLM: no" in shown
 
 
+def test_why_tells_each_stretch_once() -> None:
+    policies = parse_policies("default: {entities: [NAME], allow: [Hill Station]}")
+    guesses = {"536": "PHONE", "22": "PHONE", "1234": "PHONE", "lopez": "SURNAME", "hill": "SURNAME"}
+    redactor = LocalRedactor(WordListClassifier(guesses), policies=policies)
+    text = "SSN 536-22-1234 of Lopez, office@example.com, at Hill Station"
+    (row,) = answers([json.dumps({"text": text})], redactor, why=True)
+    seen = redactor.sightings(RawText(text), RedactionContext())
+    assert sum(s.original.start < 15 for s in seen) > 3, "several recognizers see the number"
+    assert [(e["type"], text[e["start"] : e["end"]], e["left_by"]) for e in row["left"]] == [
+        ("SSN", "536-22-1234", "policy"),
+        ("EMAIL", "office@example.com", "policy"),
+        ("NAME", "Hill", "allow-list"),
+    ]
+    assert {"ssn:dashes", "phone", "ner:phone"} <= {reason["recognizer"] for reason in row["left"][0]["why"]}
+    assert [text[e["start"] : e["end"]] for e in row["entities"]] == ["Lopez"]
+
+
 def test_why_says_so_when_there_is_nothing() -> None:
     (row,) = answers([json.dumps({"text": "all is well"})], why=True)
     assert explanation_for_a_person(row) == "all is well\n\nNothing personal was found.\n\nsafe for the LLM: yes"
