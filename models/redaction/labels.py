@@ -6,12 +6,13 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
-from models.redaction.makers import is_maker, listed_beside, stands_for_a_person
+from models.redaction.everyday import is_everyday, uses_capitals
+from models.redaction.label_numbers import is_amount_of, may_stand_alone, short_phones
+from models.redaction.makers import is_machine, is_maker, listed_beside, stands_for_a_person
 from models.redaction.ner import WordGuess
 from models.redaction.recognizers.base import has_digit
-from models.redaction.recognizers.measures import is_harmless
 from models.redaction.recognizers.name import NOT_NAMES
 from models.redaction.types import Suspect
 from models.redaction.views import View
@@ -42,14 +43,6 @@ _PLACES = frozenset({"CITY", "STATE"})
 
 
 _NUMBERS = frozenset({"BUILDING_NUMBER", "ZIP_CODE", "SECONDARY_ADDRESS"})
-_SURE_ZIP = 5
-"""Digits from which a postcode may stand without a street or a town beside it."""
-
-_PHONE_DIGITS = 6
-"""What a telephone number has at least, without the code of its area."""
-_PHONE_GAP = 3
-"""Characters between its groups at most: ") -"."""
-
 _ANSWER_WORDS = 2
 _NEIGHBOURS = 6
 
@@ -78,6 +71,7 @@ class Thresholds:
         name_answer: The bar where the whole text is a word or two, as when a name was asked for.
         name_honoured: The bar where a title stands behind the word.
         name_beside: The bar for a word right beside one that is surely a name.
+        name_small: The bar for a word in small letters where whoever wrote gives every noun a capital.
         name_suspected: The bar from which a word of an unfinished utterance is not shown before more words follow it.
         name_likely: The bar from which it is not shown before the utterance ends.
         number: Numbers and codes, which patterns find as well.
@@ -92,6 +86,7 @@ class Thresholds:
     name_answer: float = 0.12
     name_honoured: float = 0.2
     name_beside: float = 0.08
+    name_small: float = 0.5
     name_suspected: float = 0.06
     name_likely: float = 0.25
     number: float = 0.5
@@ -111,21 +106,25 @@ class Thresholds:
 
 
 def entities_of(
-    view: View, guesses: list[WordGuess], thresholds: Thresholds, *, heard: bool = False
+    view: View, guesses: list[WordGuess], thresholds: Thresholds, *, heard: bool = False, language: str = ""
 ) -> Iterator[Entity]:
     """Entities with offsets in the view that the classifier read; ``heard`` says that the text was spoken,
-    or is written as if it were.
+    or is written as if it were, ``language`` is its ISO 639-1 code.
     """
-    yield from _names(view, guesses, thresholds, heard)
+    cased = not heard and bool(guesses) and uses_capitals(view, language)
+    guesses = [
+        g for g in guesses if g.label not in _NAMES or not is_everyday(view, g.start, g.end, language, cased=cased)
+    ]
+    yield from _names(view, guesses, thresholds, heard, small=cased and language == "de")
     sure = [
         g
         for g in guesses
         if _TYPE_OF.get(g.label, "NAME") != "NAME"
         and g.score >= thresholds.of(_TYPE_OF[g.label])
-        and not _is_amount(view, g)
+        and not is_amount_of(view, g)
     ]
-    short = _short_phones(view, [g for g in sure if g.label == "PHONE"])
-    sure = list(_vouched(view, sure, thresholds))
+    short = short_phones(view, [g for g in sure if g.label == "PHONE"])
+    sure = list(_vouched(view, sure, thresholds, hindi=view.kind == "romanized" or language == "hi"))
     address = [g for g in sure if _TYPE_OF[g.label] == "ADDRESS"]
     anchors = [
         g for g in address if g.label == "STREET_NAME" or (g.label in _NUMBERS and _near(g, address, thresholds))
@@ -134,38 +133,43 @@ def entities_of(
         if guess.label in _PLACES and not _beside(guess, anchors, address, thresholds):
             continue
         alone = guess.label in _NUMBERS and not _near(guess, address, thresholds)
-        if (alone and not _may_stand_alone(view, guess)) or guess.start in short:
+        if (alone and not may_stand_alone(view, guess)) or guess.start in short:
             continue
         yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, guess.score, f"ner:{guess.label.lower()}")
 
 
-def _vouched(view: View, sure: list[WordGuess], thresholds: Thresholds) -> Iterator[WordGuess]:
+def _vouched(view: View, sure: list[WordGuess], thresholds: Thresholds, *, hindi: bool) -> Iterator[WordGuess]:
     """Without words of an address that no number speaks for.
 
     A word is only taken for the number of a flat beside a number or a street. In Hindi, which the classifier was never
     shown, whole clauses look like streets to it, so there a street needs a number too.
     """
-    firm = [
-        g
-        for g in sure
-        if has_digit(view.text[g.start : g.end]) or (g.label == "STREET_NAME" and view.kind != "romanized")
-    ]
+    firm = [g for g in sure if has_digit(view.text[g.start : g.end]) or (g.label == "STREET_NAME" and not hindi)]
     for guess in sure:
-        needs_number = guess.label in _NUMBERS or (guess.label == "STREET_NAME" and view.kind == "romanized")
+        needs_number = guess.label in _NUMBERS or (guess.label == "STREET_NAME" and hindi)
         beside = any(_gap(guess, other) <= thresholds.place_reach for other in _beside_in(firm, guess))
         doubtful = guess.label == "STREET_NAME" and guess.score < thresholds.street_alone
         if not (needs_number or doubtful) or beside or has_digit(view.text[guess.start : guess.end]):
             yield guess
 
 
-def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: bool) -> Iterator[Entity]:
-    """Words that are names, and likely ones right beside them together with the initials between."""
+def _names(
+    view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: bool, *, small: bool
+) -> Iterator[Entity]:
+    """Words that are names, and likely ones right beside them together with the initials between.
+
+    ``small`` says that a word in small letters is hardly one.
+    """
     bar = thresholds.name_bar(romanized=view.kind == "romanized", heard=heard)
     if len(view.text.split()) <= _ANSWER_WORDS:
         bar = min(bar, thresholds.name_answer)
     # One letter alone is an initial beside a name and nothing otherwise: "6.35 p.m."
-    sure = {g.start for g in guesses if g.end - g.start > 1 and _is_name(view, g, _bar_of(view, g, bar, thresholds))}
-    likely = [g for g in guesses if g.start in sure or _is_name(view, g, thresholds.name_beside)]
+    sure = {
+        g.start for g in guesses if g.end - g.start > 1 and _is_name(view, g, _bar_of(view, g, bar, thresholds, small))
+    }
+    likely = [
+        g for g in guesses if g.label in _NAMES and (g.start in sure or _is_name(view, g, thresholds.name_beside))
+    ]
     groups: list[list[WordGuess]] = []
     for guess in likely:
         if groups and _joined(view, groups[-1][-1], guess):
@@ -180,8 +184,10 @@ def _names(view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: 
         yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
 
 
-def _bar_of(view: View, guess: WordGuess, bar: float, thresholds: Thresholds) -> float:
+def _bar_of(view: View, guess: WordGuess, bar: float, thresholds: Thresholds, small: bool) -> float:
     """The bar for one word: lower where a title stands behind it, as it does in Hindi: "sunita ji"."""
+    if small and thresholds.name >= Thresholds().name and view.text[guess.start].islower():
+        return max(bar, thresholds.name_small)
     return min(bar, thresholds.name_honoured) if _HONOUR.match(view.lower, guess.end) else bar
 
 
@@ -197,7 +203,15 @@ def _is_only_a_maker(view: View, index: int, groups: list[list[WordGuess]]) -> b
 
 
 def _names_makers(view: View, group: list[WordGuess]) -> bool:
-    return all(is_maker(view, guess.start, guess.end) for guess in group)
+    """Whether a group is a maker, with its machine before or a verb in small letters behind: "Balay cuesta"."""
+    makers = [is_maker(view, guess.start, guess.end) for guess in group]
+    if not any(makers):
+        return False
+    capital = view.text[group[makers.index(True)].start].isupper()
+    return all(
+        maker or is_machine(view, guess.start, guess.end) or (capital and view.text[guess.start].islower())
+        for maker, guess in zip(makers, group, strict=True)
+    )
 
 
 def suspects_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Suspect]:
@@ -219,55 +233,6 @@ def _is_name(view: View, guess: WordGuess, bar: float) -> bool:
         return False
     word = view.lower[guess.start : guess.end]
     return word not in NOT_NAMES and not has_digit(word)
-
-
-def _is_amount(view: View, guess: WordGuess) -> bool:
-    """A reading, an amount, or a piece of a decimal number or a time."""
-    if not has_digit(view.text[guess.start : guess.end]):
-        return False
-    inside = _DECIMAL_BEFORE.search(view.text, max(0, guess.start - 2), guess.start) or _DECIMAL_AFTER.match(
-        view.text, guess.end
-    )
-    return bool(inside) or is_harmless(view, guess.start, guess.end)
-
-
-_DECIMAL_BEFORE = re.compile(r"\d[.,:]$")
-_DECIMAL_AFTER = re.compile(r"[.,:]\d")
-
-
-def _short_phones(view: View, guesses: list[WordGuess]) -> set[int]:
-    """Starts of the words in runs that hold too few digits for a telephone number: "4821" is any number.
-
-    Where a word says that it is one, a pattern finds it.
-    """
-    short: set[int] = set()
-    run: list[WordGuess] = []
-    for guess, following in zip_longest(guesses, guesses[1:]):
-        run.append(guess)
-        if following is None or following.start - guess.end > _PHONE_GAP:
-            text = view.text[run[0].start : run[-1].end]
-            digits = sum(c.isdigit() for c in text)
-            if 0 < digits < _PHONE_DIGITS and not any(c.isalpha() for c in text):
-                short.update(g.start for g in run)
-            run = []
-    return short
-
-
-_REFERENCE_BEFORE = re.compile(
-    r"(?<![^\W_])(?:ref|reference|referenz|aktenzeichen|référence|referencia|referência|order|pedido|commande"
-    r"|(?:bestell|auftrags|rechnungs|serien|zähler|artikel|kunden)nummer)\.?"
-    r"(?: (?:number|no|nr|num|número|numéro|nummer)\.?)?(?: (?:is|was|ist|es|est|é))?[\s:#]{1,3}$"
-)
-_REFERENCE_REACH = 32
-
-
-def _may_stand_alone(view: View, guess: WordGuess) -> bool:
-    if _REFERENCE_BEFORE.search(view.lower, max(0, guess.start - _REFERENCE_REACH), guess.start):
-        return False
-    if view.kind == "romanized":
-        return False  # it takes readings and prices in Hindi for postcodes
-    digits = sum(c.isdigit() for c in view.text[guess.start : guess.end])
-    return guess.label == "ZIP_CODE" and digits >= _SURE_ZIP and guess.score >= 0.8
 
 
 def _gap(first: WordGuess, second: WordGuess) -> int:

@@ -172,7 +172,7 @@ def _judged(reading: View, guesses: list[WordGuess], rules: Rules, context: Reda
     """What the classifier found."""
     # Hindi in Latin letters is mostly written without capitals and spelled as it sounds: as speech is.
     heard = context.source is TextSource.SPEECH or context.language == "hi"
-    found = entities_of(reading, guesses, rules.thresholds, heard=heard)
+    found = entities_of(reading, guesses, rules.thresholds, heard=heard, language=context.language[:2].lower())
     return (Sighting(reading, None, entity) for entity in found)
 
 

@@ -1,7 +1,7 @@
 """Names, postcodes and codes that are spelled letter by letter or in an alphabet of words.
 
-Must NOT match: abbreviations (``A T M``, ``U S A``), "a" and "I" as words. The spoken view marks what was spelled;
-this file decides what it is.
+Must NOT match: abbreviations (``A T M``, ``U S A``), "a" and "I" as words, volts and watts. The spoken view
+marks what was spelled; this file decides what it is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from models.redaction.views import View
 from models.text import Entity
 
 _POSTCODE = re.compile(r"[a-z]{1,2}\d[a-z\d]?\d?[a-z]{0,2}|[a-z]\d[a-z]\d[a-z]\d", re.IGNORECASE)
+
+_RATING = re.compile(r"\d{1,4}v\d{1,5}(?:w|a|hz)(?:\d{1,4}(?:w|a|hz))?")
+"""What the plate of a machine says: "230 V, 2200 W"."""
 
 ABBREVIATIONS = frozenset(
     """usa uk atm pin tv pc id abc ok faq gps vip usb sms pdf url http https www html php com bbc fbi cia nasa iban
@@ -41,7 +44,7 @@ class SpelledRecognizer:
         """See ``Recognizer``."""
         for start, end in view.spelled:
             form = view.text[start:end].lower()
-            if form in ABBREVIATIONS or form.rstrip("s") in ABBREVIATIONS:
+            if form in ABBREVIATIONS or form.rstrip("s") in ABBREVIATIONS or _RATING.fullmatch(form):
                 continue
             with_digits = "ADDRESS" if _POSTCODE.fullmatch(form) else "ID"
             kind = "NAME" if form.isalpha() else with_digits

@@ -1,0 +1,129 @@
+"""Words of every day in German, Spanish, French and Hindi which the classifier takes for names: things of a house,
+meters, deliveries, visits, complaints.
+
+Must NOT be listed: what is a surname or a given name too ("Keller", "Cuesta", "Fontaine", "Robin", "Caldera", "Pilar").
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Final
+
+from models.redaction.views import View
+
+
+def _of(words: str) -> frozenset[str]:
+    return frozenset(unicodedata.normalize("NFC", words).split())
+
+
+_WORDS: Final[Mapping[str, frozenset[str]]] = {
+    "de": _of(
+        """ablesung abfluss adresse anfrage anschluss antwort anzeige auftrag auskunft batterie baujahr baustelle
+        bestellung beschwerde bitte boiler dichtung display druck durchlauferhitzer einbau einzug
+        elektriker entkalker erdgeschoss ersatzteil fehler fehlercode fehlermeldung fernseher filter
+        foto garantie gebäude gerät gerätenummer geschirrspüler grundstück guten hauptschalter
+        hausmeister hausanschluss heizkörper heizung installateur installation kaffeemaschine kanal
+        kassenbon kundin kundendienst kühlschrank kühltruhe leitung lieferschein lieferung liefertermin
+        lüftung mahnung mechaniker meldung messung mieter monteur montage nachbarin netz paket paketbote
+        plombe pumpe quittung rauchmelder rechnung reklamation reparatur rohrbruch rückgabe rückmeldung
+        rückruf schalter schlüssel sensor seriennummer sicherung spüle spülmaschine standort staubsauger
+        steckdose störung stromzähler techniker termin thermostat trockner tür typ typenschild
+        unterlagen ventil verbrauch versand vertrag vorgang wartung waschbecken waschmaschine wasser
+        wasserhahn wasserzähler wasserdruck werkstatt wohnung zahlung zähler zählerstand wasserstand
+        kontostand zählernummer ziffern zugang zylinder bringen brummt fehlt funktioniert geht geliefert gestern heute
+        heizt meldet hängt kaputt kommt leckt leider läuft löscht niemand piept pumpt schleudert seit startet steht
+        stinkt tropft undicht wackelt wurde zeigt"""
+    ),
+    "es": _of(
+        """albarán almacén aspiradora avería averías aviso bomba bombona botón cafetera calentador calefacción cita
+        cliente clienta cocina código comprobante consumo contador congelador contrato cristal cuadro
+        cuándo depósito desagüe devolución edificio electricista embalaje encargo enchufe entrega envío
+        error estropeado factura fecha filtro fontanero frigorífico fuga garantía gasto goteo grifo
+        horno incidencia instalación interruptor lavadora lavavajillas lectura lecturas manguera medidor
+        mensajero microondas modelo motor nevera paquete pantalla pedido pieza pila placa plancha plazo
+        precinto presión presupuesto proveedor queja reclamación recibo reembolso registro reparación
+        repartidor repuesto retraso ruido sello serie sótano secadora tarifa técnico televisor termo
+        termostato tique tubería tubo turno ubicación válvula vecino visita vitrocerámica vivienda
+        voltaje agua arranca apagado centrifuga cerrado chirría cortada cuándo desde enciende encendido
+        faltan funciona gotea hace huele llegó llevamos necesito pierde quiero quisiera roto salta sigue
+        suena"""
+    ),
+    "fr": _of(
+        """abonnement adresse appareil armoire ascenseur aspirateur attente ballon bâtiment bouteille bruit
+        cafetière câble chaudière chauffage chauffe-eau chantier client cliente clé colis commande
+        compteur congélateur conso consommation contrat coupure cuisine cuve débit délai dépannage
+        détecteur digicode eau écran électricien électricité emballage entrepôt entretien erreur étage
+        évier facture fenêtre filtre fuite fusible garantie grille-pain groupe heure humidité immeuble
+        index installation intervention interrupteur joint lave-linge lave-vaisselle lave vaisselle
+        livraison livreur lumière manomètre matériel micro-ondes mitigeur modèle moteur notice panne
+        pièce plainte plaque plomb plombier pompe pression prise radiateur réclamation réfrigérateur
+        registre règlement relevé rendez-vous réparateur réparation retard réseau scellé sèche-linge
+        sèche serrure signalétique sonnette soupape surpresseur tableau technicien téléviseur télé
+        ticket tuyau tuyauterie usine vanne ventilation vitre voltage voyant arrive attends besoin cassé
+        cassée coule coûte démarre depuis fonctionne fuit goutte manque merci répond reste siffle sent
+        tombe"""
+    ),
+    "hi": _of(
+        """subah shaam dopahar raat aaj abhi baje cylinder unit fridge motor nal tanki bijli paani technician
+        delivery order rasid"""
+    ),
+}
+
+_SMALL: Final[Mapping[str, frozenset[str]]] = {
+    "es": _of(
+        """aire arriba botones cable cables caja cajas calle casa cuesta cuestas correa falla fallas fuente goma
+        luz llave llaves marca nave pita portal puerta rota sale torre vino marrón blanco rojo pozo
+        caldera calderas mesa barrera plaza puente bajo bueno buena casas"""
+    ),
+    "fr": _of(
+        """avis blanche bon bonne bouton boutons cave caves courant date devis fontaine gaz gris jardin linge
+        marche marron moulin noir paquet pile piles place porte portes poste puits robinet robinets
+        sonne tarif vert gardien gardienne concierge plancher four fours"""
+    ),
+}
+"""Those that are names when they begin with a capital; only for a text that has capitals."""
+
+_GERMAN_COMPOUND = re.compile(
+    r"[^\W\d_]{3,24}(?:abfall|anlage|anschluss|anzeige|bescheid|bestellung|datum|druck|fehler|gerät|heizung|kabel|lampe"
+    r"|leitung|lieferung|maschine|meldung|messung|nummer|platte|pumpe|rechnung|schaden|schalter|schlauch|schrank|spüler"
+    r"|störung|termin|trockner|ventil|verbrauch|verlust|zähler)(?:e[ns]?|[ns])?"
+)
+"""Nouns that are put together; of a million people nobody is called like one. Not ``stand``, ``zeit`` and ``uhr``."""
+_LONGEST = 30
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+def is_everyday(view: View, start: int, end: int, language: str, *, cased: bool = False) -> bool:
+    """Whether the word at [start, end) of a text in this language is none that anybody is called.
+
+    Args:
+        view: The text.
+        start: Of the word.
+        end: Of the word.
+        language: ISO 639-1.
+        cased: Whether whoever wrote the text uses capitals.
+    """
+    words = _WORDS.get(language)
+    if words is None:
+        return False
+    word = view.lower[start:end]
+    if word in words:
+        return True
+    if language == "de" and len(word) <= _LONGEST and _GERMAN_COMPOUND.fullmatch(word):
+        return True
+    return cased and word in _SMALL.get(language, _NONE) and view.text[start:end] == word
+
+
+def uses_capitals(view: View, language: str) -> bool:
+    """Whether small letters say something in a text.
+
+    In German every noun has a capital; elsewhere the first word must do, which keyboards of phones give one too.
+    """
+    if language == "de":
+        return _NOUN.search(view.text) is not None
+    return view.text[:1].isupper() or _NOUN.search(view.text) is not None
+
+
+_NOUN = re.compile(r"[^\W\d_],? [A-ZÄÖÜÀÉÈÊÍÓÚ][a-zà-ÿ]")
