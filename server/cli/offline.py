@@ -14,6 +14,7 @@ import click
 
 from models.errors import InvalidInput
 from server.bounds import MOST_THREADS
+from server.cli.offline_input import PICTURE_KINDS
 from server.cli.output import FAILED, Failure, show_json
 from server.cli.weights import REDACTION_WEIGHTS
 
@@ -160,14 +161,17 @@ def transcribe(
 @jsonl_option
 @json_option
 @unredacted_option
-def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool) -> None:
+@click.option("--kind", type=click.Choice(PICTURE_KINDS), help="What the pictures show; of a meter its numbers stay.")
+def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, kind: str | None) -> None:
     """Read the print in FILES; redacted unless --unredacted.
 
-    With --jsonl, in: {"id", "image": path}; out: {"id", "lines": [{"text", "box", "score"}], "compute_s"}.
+    With --jsonl, in: {"id", "image": path, "kind"?}; out: {"id", "lines": [{"text", "box", "score"}], "compute_s"}. A
+    line without a kind has that of --kind.
 
     \b
     Examples:
       vestibule read register.jpg
+      vestibule read --kind meter meter.jpg
       vestibule read --jsonl --unredacted < pictures.jsonl
     """
     _check_files(files, jsonl)
@@ -182,7 +186,7 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool) 
     from server.cli.offline_read import read_lines
 
     def answer(lines: Iterable[str], out: TextIO) -> None:
-        read_lines(lines, out, engine, redactor)
+        read_lines(lines, out, engine, redactor, kind=kind or "")
 
     def shown(row: dict[str, Any]) -> str:
         return "\n".join(str(line["text"]) for line in row["lines"])

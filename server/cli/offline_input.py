@@ -9,6 +9,9 @@ from typing import Any
 
 from models.errors import InvalidInput, NotFound, TooLarge, VestibuleError
 
+PICTURE_KINDS = ("visitor_register", "meter", "document", "site")
+"""What a picture may show: the kinds of uploads but recordings."""
+
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 

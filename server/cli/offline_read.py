@@ -12,7 +12,7 @@ from models.images import ImageLimits, decode, output_mime
 from models.redaction.types import Redactor
 from models.vision.redact import redact_page
 from models.vision.types import Box, OcrEngine
-from server.cli.offline_input import error_answer, file_bytes, json_object
+from server.cli.offline_input import PICTURE_KINDS, error_answer, file_bytes, json_object
 
 
 def read_lines(
@@ -21,10 +21,11 @@ def read_lines(
     engine: OcrEngine,
     redactor: Redactor | None,
     limits: ImageLimits | None = None,
+    kind: str = "",
 ) -> None:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
-    In ``{"id", "image": path, "document_type"?}``, out ``{"id", "lines": [{"text", "box", "score"}], "compute_s"}``; a
+    In ``{"id", "image": path, "kind"?}``, out ``{"id", "lines": [{"text", "box", "score"}], "compute_s"}``; a
     line that cannot be answered becomes ``{"id", "error": {"reason", "message", "hint"}}`` and the next one is read.
 
     Args:
@@ -33,6 +34,7 @@ def read_lines(
         engine: Reads the print.
         redactor: Redacts it; None prints what was read, for evaluation on one's own machine.
         limits: Bounds of a picture.
+        kind: What the pictures show of which the line does not say it; empty when that is not known.
     """
     for line in stdin:
         if not line.strip():
@@ -41,7 +43,7 @@ def read_lines(
         try:
             request = json_object(line)
             request_id = request.get("id")
-            answer = {"id": request_id, **_read(request, engine, redactor, limits or ImageLimits())}
+            answer = {"id": request_id, **_read({"kind": kind, **request}, engine, redactor, limits or ImageLimits())}
         except VestibuleError as error:
             answer = error_answer(request_id, error)
         stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
@@ -49,9 +51,9 @@ def read_lines(
 
 
 def _read(request: dict[str, Any], engine: OcrEngine, redactor: Redactor | None, limits: ImageLimits) -> dict[str, Any]:
-    document_type = request.get("document_type", "")
-    if not isinstance(document_type, str):
-        raise InvalidInput("document_type must be a string.")
+    kind = request["kind"] or ""
+    if kind not in ("", *PICTURE_KINDS):
+        raise InvalidInput(f"kind must be one of {', '.join(PICTURE_KINDS)}.")
     data = file_bytes(request.get("image"), "image", limits.file_bytes, "IMAGE_TOO_LARGE")
     began = time.perf_counter()
     picture = decode(data, limits)
@@ -59,7 +61,7 @@ def _read(request: dict[str, Any], engine: OcrEngine, redactor: Redactor | None,
     if redactor is None:
         lines = [_shown(line.text.reveal(), line.box, line.score) for line in found]
     else:
-        page = redact_page(picture.pixels, found, redactor, document_type, mime=output_mime(picture.mime))
+        page = redact_page(picture.pixels, found, redactor, kind, mime=output_mime(picture.mime))
         lines = [_shown(line.text.value, line.box, line.score) for line in page.lines]
     return {"lines": lines, "compute_s": round(time.perf_counter() - began, 4)}
 

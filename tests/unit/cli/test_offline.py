@@ -179,6 +179,16 @@ def test_a_picture_is_read_redacted_unless_asked_otherwise() -> None:
 
 
 @pytest.mark.models
+def test_a_meter_keeps_its_reading_and_its_number() -> None:
+    (plain,) = rows(run("read", "--json", str(DATA / "meter.jpg")))
+    (meter,) = rows(run("read", "--json", "--kind", "meter", str(DATA / "meter.jpg")))
+    assert "7316 2048" not in json.dumps(plain)
+    assert "No. 7316 2048" in json.dumps(meter)
+    assert "04821" in json.dumps(meter)
+    assert "Marsh" not in json.dumps(meter)
+
+
+@pytest.mark.models
 def test_a_recording_is_written_down_redacted_unless_asked_otherwise() -> None:
     request = json.dumps({"id": "v", "audio": str(DATA / "visit.flac"), "lang": "en"}) + "\n"
     (redacted,) = rows(run("transcribe", "--jsonl", stdin=request))

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vestibule.v1.media_pb2 import MediaKind
 
 from models.images import ImageLimits
 from models.redaction.types import Redactor
 from models.vision.types import OcrLine, OcrPage, Pixels
+from server.cli.offline_input import PICTURE_KINDS
 from server.cli.offline_read import read_lines
 from tests.fakes.redactor import PhraseRedactor
 from tests.unit.vision.pictures import corners, encoded, line
@@ -61,7 +63,9 @@ def test_an_answer_has_the_documented_shape(picture: str, redactor: Redactor | N
         ("[" * 100_000, "BAD_JSON"),
         ('{"id": "x"}', "INVALID_INPUT"),
         ('{"id": "x", "image": 3}', "INVALID_INPUT"),
-        ('{"id": "x", "image": "PICTURE", "document_type": 3}', "INVALID_INPUT"),
+        ('{"id": "x", "image": "PICTURE", "kind": 3}', "INVALID_INPUT"),
+        ('{"id": "x", "image": "PICTURE", "kind": "recording"}', "INVALID_INPUT"),
+        ('{"id": "x", "image": "PICTURE", "kind": ["meter"]}', "INVALID_INPUT"),
         ('{"id": "x", "image": "FOLDER"}', "FILE_UNREADABLE"),
         ('{"id": "x", "image": "FOLDER/none.png"}', "NO_SUCH_FILE"),
         ('{"id": "x", "image": "a\\u0000b"}', "FILE_UNREADABLE"),
@@ -81,6 +85,26 @@ def test_a_bad_line_is_an_error_line_and_the_next_one_is_read(picture: str, requ
     assert first["error"]["hint"]
     assert str(half.parent) not in first["error"]["message"], "paths of people's files stay out of messages"
     assert second["lines"]
+
+
+@pytest.mark.parametrize(
+    ("given", "default", "kind"),
+    [({}, "", ""), ({"kind": None}, "", ""), ({"kind": "meter"}, "", "meter"), ({}, "site", "site"),
+     ({"kind": "document"}, "site", "document")],
+)  # fmt: skip
+def test_the_kind_of_a_picture_reaches_the_redactor(
+    picture: str, given: dict[str, str | None], default: str, kind: str
+) -> None:
+    redactor = PhraseRedactor({"maria lopez": "NAME"})
+    out = io.StringIO()
+    read_lines([json.dumps({"image": picture, **given})], out, _ScriptedEngine(), redactor, kind=default)
+    assert {context.document_type for context in redactor.contexts} == {kind}
+    assert json.loads(out.getvalue())["lines"][0]["text"] == "Visitor [REDACTED_NAME]"
+
+
+def test_the_kinds_are_those_of_uploads() -> None:
+    kinds = {name.removeprefix("MEDIA_KIND_").lower() for name in MediaKind.keys()}  # noqa: SIM118 - no mapping
+    assert set(PICTURE_KINDS) == kinds - {"unspecified", "recording"}
 
 
 def test_a_large_file_is_not_even_read(picture: str) -> None:
