@@ -51,6 +51,12 @@ def test_the_setters_and_getters_of_kotlin_are_fields() -> None:
     }
 
 
+def test_no_name_of_kotlin_is_taken_for_the_field_of_a_builder() -> None:
+    """Within ``apply`` of a builder, a property of the class with the name of a field is the field's old value."""
+    for block in re.findall(r"\.apply \{(.*?)\}", code("kotlin"), re.DOTALL):
+        assert set(re.findall(r"\w+", block)) & FIELDS == set()
+
+
 def test_what_swift_sets_and_reads_are_fields() -> None:
     swift = code("swift")
     named = set(re.findall(r"\$0\.(\w+) = ", swift)) | set(re.findall(r"case \.(\w+)\(let", swift))
