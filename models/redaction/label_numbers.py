@@ -13,6 +13,9 @@ from models.redaction.views import View
 _SURE_ZIP = 5
 """Digits from which a postcode may stand without a street or a town beside it."""
 
+LONE_ZIP_SCORE = 0.8
+"""At most, for a postcode alone: five digits are what the question before them says."""
+
 _PHONE_DIGITS = 6
 """What a telephone number has at least, without the code of its area."""
 _PHONE_GAP = 3

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from models.redaction.everyday import is_everyday, uses_capitals
-from models.redaction.label_numbers import is_amount_of, may_stand_alone, short_phones
+from models.redaction.label_numbers import LONE_ZIP_SCORE, is_amount_of, may_stand_alone, short_phones
 from models.redaction.makers import is_machine, is_maker, listed_beside, stands_for_a_person
 from models.redaction.ner import WordGuess
 from models.redaction.recognizers.base import has_digit
@@ -135,7 +135,8 @@ def entities_of(
         alone = guess.label in _NUMBERS and not _near(guess, address, thresholds)
         if (alone and not may_stand_alone(view, guess)) or guess.start in short:
             continue
-        yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, guess.score, f"ner:{guess.label.lower()}")
+        score = min(guess.score, LONE_ZIP_SCORE) if alone else guess.score
+        yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, score, f"ner:{guess.label.lower()}")
 
 
 def _vouched(view: View, sure: list[WordGuess], thresholds: Thresholds, *, hindi: bool) -> Iterator[WordGuess]:

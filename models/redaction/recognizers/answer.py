@@ -131,7 +131,9 @@ class BareAnswerRecognizer:
         if fitting == ["NAME"]:
             yield from self._names(view, content)
         elif fitting and not (numeric and is_harmless(view, start, end)):
-            yield Entity(fitting[0] if numeric else fitting[-1], start, end, 0.6, "answer:asked")
+            # Digits that answer a question for one thing are that; names and addresses are known by more.
+            score = 0.9 if numeric and len(asked) == 1 else 0.6
+            yield Entity(fitting[0] if numeric else fitting[-1], start, end, score, "answer:asked")
 
     def _opening(self, view: View, content: list[_Word]) -> Iterator[Entity]:
         """A name at the beginning of a longer answer: "zoltan quist, and I am here for the pump"."""

@@ -40,9 +40,14 @@ def numbered(ledger: Ledger) -> Ledger:
 
 async def _together(ledger: Ledger, *fns: Callable[[Cursor], object]) -> list[object]:
     """Let the functions wait behind a held writer, so that they form one batch."""
-    gate = threading.Event()
-    held = asyncio.create_task(ledger.write(lambda _: gate.wait() and None))
-    await asyncio.sleep(0)
+    began, gate = threading.Event(), threading.Event()
+
+    def hold(_cursor: Cursor) -> None:
+        began.set()
+        gate.wait()
+
+    held = asyncio.create_task(ledger.write(hold))
+    await asyncio.to_thread(began.wait)  # else a slow writer takes some of the others along
     tasks = [asyncio.create_task(ledger.write(fn)) for fn in fns]
     await asyncio.sleep(0)
     gate.set()
