@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from models.redaction.views import View
+from models.redaction.word_endings import ends_like_no_name
 
 
 def _of(words: str) -> frozenset[str]:
@@ -32,9 +33,14 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
         steckdose störung stromzähler techniker termin thermostat trockner tür typ typenschild
         unterlagen ventil verbrauch versand vertrag vorgang wartung waschbecken waschmaschine wasser
         wasserhahn wasserzähler wasserdruck werkstatt wohnung zahlung zähler zählerstand wasserstand
-        kontostand zählernummer ziffern zugang zylinder bringen brummt fehlt funktioniert geht geliefert gestern heute
-        heizt meldet hängt kaputt kommt leckt leider läuft löscht niemand piept pumpt schleudert seit startet steht
-        stinkt tropft undicht wackelt wurde zeigt"""
+        kontostand zählernummer ziffern zugang zylinder bringen brummt fehlt funktioniert geht geliefert
+        gestern heute heizt meldet hängt kaputt kommt leckt leider läuft löscht niemand piept pumpt
+        schleudert seit startet steht stinkt tropft undicht wackelt wurde zeigt duschkopf spülkasten
+        kochfeld dachrinne fassade beipackzettel papierstau backofen rollladen rolladen markise balkon
+        treppenhaus geländer fliese fliesen mülltonne aufzug fahrstuhl dämmung isolierung estrich tapete
+        abschlag gutschrift erstattung wlan router toaster mixer föhn bügeleisen herdplatte ceranfeld
+        dunstabzugshaube zündet qualmt klemmt verstopft defekt schrauben schraube karton verpackung
+        inhalt"""
     ),
     "es": _of(
         """albarán almacén aspiradora avería averías aviso bomba bombona botón cafetera calentador calefacción cita
@@ -48,7 +54,10 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
         termostato tique tubería tubo turno ubicación válvula vecino visita vitrocerámica vivienda
         voltaje agua arranca apagado centrifuga cerrado chirría cortada cuándo desde enciende encendido
         faltan funciona gotea hace huele llegó llevamos necesito pierde quiero quisiera roto salta sigue
-        suena"""
+        suena persiana persianas canalón arqueta azotea balcón barandilla baldosa baldosas cerradura
+        cisterna ducha inodoro lavabo fregadero escalera ascensor timbre toldo tejado tornillo tornillos
+        cartón impresora tostadora batidora secador cubo basura recambio regulador disyuntor diferencial
+        alcantarilla desatascador quemador vitro wifi atascada atascado rajado inundada moja fachada"""
     ),
     "fr": _of(
         """abonnement adresse appareil armoire ascenseur aspirateur attente ballon bâtiment bouteille bruit
@@ -63,7 +72,11 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
         sèche serrure signalétique sonnette soupape surpresseur tableau technicien téléviseur télé
         ticket tuyau tuyauterie usine vanne ventilation vitre voltage voyant arrive attends besoin cassé
         cassée coule coûte démarre depuis fonctionne fuit goutte manque merci répond reste siffle sent
-        tombe"""
+        tombe gouttière volet volets balcon rambarde carrelage chasse douche lavabo miroir escalier
+        interphone store toiture tuile imprimante mixeur sèche-cheveux poubelle poubelles brûleur
+        déboucheur disjoncteur différentiel évacuation égout siphon moisissures moisissure vmc wifi
+        façade bruyant bruyante chaleur soir lundi mercredi jeudi vendredi samedi dimanche juin juillet
+        août septembre octobre novembre décembre"""
     ),
     "hi": _of(
         """subah shaam dopahar raat aaj abhi baje cylinder unit fridge motor nal tanki bijli paani technician
@@ -85,13 +98,6 @@ _SMALL: Final[Mapping[str, frozenset[str]]] = {
 }
 """Those that are names when they begin with a capital; only for a text that has capitals."""
 
-_GERMAN_COMPOUND = re.compile(
-    r"[^\W\d_]{3,24}(?:abfall|anlage|anschluss|anzeige|bescheid|bestellung|datum|druck|fehler|gerät|heizung|kabel|lampe"
-    r"|leitung|lieferung|maschine|meldung|messung|nummer|platte|pumpe|rechnung|schaden|schalter|schlauch|schrank|spüler"
-    r"|störung|termin|trockner|ventil|verbrauch|verlust|zähler)(?:e[ns]?|[ns])?"
-)
-"""Nouns that are put together; of a million people nobody is called like one. Not ``stand``, ``zeit`` and ``uhr``."""
-_LONGEST = 30
 _NONE: Final[frozenset[str]] = frozenset()
 
 
@@ -109,11 +115,10 @@ def is_everyday(view: View, start: int, end: int, language: str, *, cased: bool 
     if words is None:
         return False
     word = view.lower[start:end]
-    if word in words:
+    small = cased and view.text[start:end] == word
+    if word in words or ends_like_no_name(word, language, small=small):
         return True
-    if language == "de" and len(word) <= _LONGEST and _GERMAN_COMPOUND.fullmatch(word):
-        return True
-    return cased and word in _SMALL.get(language, _NONE) and view.text[start:end] == word
+    return small and word in _SMALL.get(language, _NONE)
 
 
 def uses_capitals(view: View, language: str) -> bool:

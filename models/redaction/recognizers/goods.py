@@ -14,10 +14,10 @@ _GOODS = re.compile(
     r"(?<![^\W_])(?:sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|produkt|meters?|metres?|readings?"
     r"|part|serial|order|invoice|ticket|complaint"
     r"|z[aä]hler(?:stand|nummer)?|(?:bestell|auftrags|rechnungs|serien|geräte|fabrikations|vorgangs|ticket|liefer(?:schein)?"
-    r"|störungs|teile|modell|material|produkt)-?(?:nummer|nr)|bestellung|rechnung|lieferschein|modell|ablesung|stand"
-    r"|contador|lectura|serie|pedido|factura|albarán|incidencia|reclamación|referencia|modelo|artículo"
-    r"|compteur|relev[eé]|série|commande|facture|bon de livraison|réclamation|référence|modèle|réf"
-    r"|मीटर|रीडिंग|सीरियल|ऑर्डर|आर्डर|बिल|शिकायत|मॉडल|इनवॉइस|टिकट|shikayat)"
+    r"|störungs|teile|modell|material|produkt)-?(?:nummer|nr)|bestellung|rechnung|lieferschein|ersatzteil|modell|ablesung|stand"
+    r"|contador|lectura|serie|pedido|factura|albarán|incidencia|reclamación|referencia|modelo|artículo|recambio|repuesto|pieza"
+    r"|compteur|relev[eé]|série|commande|facture|bon de livraison|réclamation|référence|modèle|réf|pièce"
+    r"|मीटर|रीडिंग|सीरियल|ऑर्डर|आर्डर|बिल|शिकायत|मॉडल|इनवॉइस|टिकट|पुर्ज\u093c?ा|पार्ट|shikayat)"
     r"(?![^\W_])"
 )
 _FILLERS = frozenset(
