@@ -176,6 +176,7 @@ def stage(report: StageReport) -> funnel_pb2.FunnelStage:
     message = funnel_pb2.FunnelStage(
         name=report.name,
         session_count=report.sessions,
+        under_way_count=report.under_way,
         dropped_count=report.dropped,
         drop_off_rate=report.drop_off_rate,
         severity=_SEVERITIES.get(report.severity, funnel_pb2.SEVERITY_UNSPECIFIED),

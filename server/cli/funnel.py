@@ -17,6 +17,7 @@ FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
 COLUMNS = (
     "stage",
     "sessions",
+    "under way",
     "dropped before it",
     "drop-off (%)",
     "median time from the stage before (s)",
@@ -33,6 +34,9 @@ COLUMNS = (
 def funnel(start: datetime | None, end: datetime | None, client_id: str, address: str | None, as_json: bool) -> None:
     """Show how many sessions reached each stage, and where the others dropped out.
 
+    A session that got no further so far and has not ended is under way. It is dropped once it is abandoned or rejected;
+    the server abandons one that was idle for VESTIBULE_IDLE_SESSION_S.
+
     \b
     Examples:
       vestibule funnel
@@ -47,7 +51,7 @@ def funnel(start: datetime | None, end: datetime | None, client_id: str, address
         reply = FunnelServiceStub(channel).GetReport(_request(start, end, client_id), timeout=CALL_TIMEOUT_S)
     rows = [_row(stage) for stage in reply.stages]
     if as_json:
-        keys = ("stage", "sessions", "dropped", "drop_off_percent", "median_s", "severity")
+        keys = ("stage", "sessions", "under_way", "dropped", "drop_off_percent", "median_s", "severity")
         show_json([dict(zip(keys, row, strict=True)) for row in rows])
     else:
         show_table(COLUMNS, rows, empty="There are no sessions yet.")
@@ -75,4 +79,4 @@ def _row(stage: FunnelStage) -> tuple[object, ...]:
     severity = Severity.Name(stage.severity).removeprefix("SEVERITY_").lower()
     percent = round(stage.drop_off_rate * 100, 1)
     shown = "too little data" if severity == "unspecified" else severity
-    return stage.name, stage.session_count, stage.dropped_count, percent, median_s, shown
+    return stage.name, stage.session_count, stage.under_way_count, stage.dropped_count, percent, median_s, shown

@@ -13,15 +13,19 @@ STAGES = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_
 HIGH_RATE = 0.30
 CRITICAL_RATE = 0.50
 FEWEST_SESSIONS = 20
-"""With fewer sessions in the stage before, a rate says too little to be called good or bad."""
+"""With fewer sessions that could have made the step, a rate says too little to be called good or bad."""
 
-# Whoever reached a later stage counts for the earlier ones. A median is taken over those who made the step and whose
+# Whoever reached a later stage counts for the earlier ones. Who has not ended may still get on, and is not dropped; a
+# session that is idle for long is ended by the server. A median is taken over those who made the step and whose
 # times of both stages are known.
 _COUNTS = """
 SELECT count(*) AS reached_1,
     count(*) FILTER (WHERE reached >= 2) AS reached_2,
     count(*) FILTER (WHERE reached >= 3) AS reached_3,
     count(*) FILTER (WHERE reached >= 4) AS reached_4,
+    count(*) FILTER (WHERE reached = 1 AND NOT ended) AS under_way_1,
+    count(*) FILTER (WHERE reached = 2 AND NOT ended) AS under_way_2,
+    count(*) FILTER (WHERE reached = 3 AND NOT ended) AS under_way_3,
     median(epoch(in_progress_time - create_time)) AS median_2,
     median(epoch(awaiting_approval_time - in_progress_time)) AS median_3,
     median(epoch(completed_time - awaiting_approval_time)) AS median_4
@@ -53,20 +57,23 @@ def funnel_report(
 
 def _stage(counts: dict[str, Any], position: int) -> StageReport:
     sessions: int = counts[f"reached_{position}"]
-    before: int = counts[f"reached_{max(1, position - 1)}"]
-    rate = (before - sessions) / before if before else 0.0
+    first = position == 1
+    could: int = sessions if first else counts[f"reached_{position - 1}"] - counts[f"under_way_{position - 1}"]
+    rate = (could - sessions) / could if could else 0.0
     return StageReport(
         name=STAGES[position - 1],
         sessions=sessions,
-        dropped=before - sessions,
+        under_way=counts.get(f"under_way_{position}", 0),
+        dropped=could - sessions,
         drop_off_rate=rate,
         median_s=counts.get(f"median_{position}"),
-        severity="" if position == 1 else _severity(rate, before),
+        severity="" if first else _severity(rate, could),
     )
 
 
-def _severity(rate: float, before: int) -> str:
-    if before < FEWEST_SESSIONS:
+def _severity(rate: float, could: int) -> str:
+    """What a rate is called, and nothing when too few sessions could have made the step."""
+    if could < FEWEST_SESSIONS:
         return ""
     if rate >= CRITICAL_RATE:
         return "CRITICAL"

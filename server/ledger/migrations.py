@@ -43,7 +43,13 @@ def keep_words(cursor: Cursor) -> None:
     _run(cursor, schema.TURN_WORDS.statements())
 
 
-ALL: tuple[Migration, ...] = (create_tables, remember_breakers, create_views, keep_words)
+def tell_who_is_under_way(cursor: Cursor) -> None:
+    """A session that still runs was dropped by nobody."""
+    for view in views.UNDER_WAY_VIEWS:
+        _run(cursor, view.statements())
+
+
+ALL: tuple[Migration, ...] = (create_tables, remember_breakers, create_views, keep_words, tell_who_is_under_way)
 
 
 def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:

@@ -246,10 +246,19 @@ class StreamRow:
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """One stage of the funnel."""
+    """One stage of the funnel.
+
+    Attributes:
+        sessions: Those that reached it.
+        under_way: Those that got no further so far and have not ended.
+        dropped: Those of the stage before that ended without reaching it.
+        drop_off_rate: ``dropped / (sessions + dropped)``, 0 to 1.
+        median_s: From the stage before.
+    """
 
     name: str
     sessions: int
+    under_way: int
     dropped: int
     drop_off_rate: float
     median_s: float | None

@@ -61,11 +61,13 @@ V_SESSION_STAGES = View(
         "awaiting_approval_time": "When it first entered AWAITING_APPROVAL, UTC; null when it did not.",
         "completed_time": "When it entered COMPLETED, UTC; null when it did not.",
         "reached": "Stages reached, 1 to 4; who reached a later stage counts for the earlier ones.",
+        "ended": "Whether it is over: completed, rejected or abandoned, which one that is idle for long becomes.",
     },
     """SELECT s.id AS session_id, s.client_id, s.variant, s.create_time,
         e.in_progress_time, e.awaiting_approval_time, e.completed_time,
         CASE WHEN e.completed_time IS NOT NULL THEN 4 WHEN e.awaiting_approval_time IS NOT NULL THEN 3
-             WHEN e.in_progress_time IS NOT NULL THEN 2 ELSE 1 END AS reached
+             WHEN e.in_progress_time IS NOT NULL THEN 2 ELSE 1 END AS reached,
+        s.state IN ('COMPLETED', 'REJECTED', 'ABANDONED') AS ended
     FROM sessions AS s LEFT JOIN (
         SELECT session_id,
             min(server_time) FILTER (WHERE stage = 'IN_PROGRESS') AS in_progress_time,
@@ -81,21 +83,27 @@ V_FUNNEL = View(
         "position": "1 for the first stage.",
         "stage": "Name of the stage.",
         "sessions": "Sessions that reached it.",
-        "dropped": "Sessions of the stage before that did not; 0 for the first.",
-        "drop_off_rate": "Share of the stage before that did not, 0 to 1.",
+        "under_way": "Sessions that got no further so far and have not ended.",
+        "dropped": "Sessions of the stage before that ended without reaching it; 0 for the first.",
+        "drop_off_rate": "Share of dropped in all that reached it or were dropped before it, 0 to 1.",
         "median_s": "Median seconds from the stage before; null where nobody made the step.",
     },
     """WITH steps AS (
-        SELECT 1 AS position, 'STARTED' AS stage, count(*) AS sessions, NULL::DOUBLE AS median_s FROM v_session_stages
+        SELECT 1 AS position, 'STARTED' AS stage, count(*) AS sessions,
+            count(*) FILTER (WHERE reached = 1 AND NOT ended) AS under_way, NULL::DOUBLE AS median_s
+            FROM v_session_stages
         UNION ALL SELECT 2, 'IN_PROGRESS', count(*) FILTER (WHERE reached >= 2),
+            count(*) FILTER (WHERE reached = 2 AND NOT ended),
             median(epoch(in_progress_time - create_time)) FROM v_session_stages
         UNION ALL SELECT 3, 'AWAITING_APPROVAL', count(*) FILTER (WHERE reached >= 3),
+            count(*) FILTER (WHERE reached = 3 AND NOT ended),
             median(epoch(awaiting_approval_time - in_progress_time)) FROM v_session_stages
-        UNION ALL SELECT 4, 'COMPLETED', count(*) FILTER (WHERE reached >= 4),
+        UNION ALL SELECT 4, 'COMPLETED', count(*) FILTER (WHERE reached >= 4), 0,
             median(epoch(completed_time - awaiting_approval_time)) FROM v_session_stages),
-    paired AS (SELECT *, coalesce(lag(sessions) OVER (ORDER BY position), sessions) AS before FROM steps)
-    SELECT position, stage, sessions, before - sessions AS dropped,
-        CASE WHEN before = 0 THEN 0.0 ELSE (before - sessions) / before END AS drop_off_rate, median_s
+    paired AS (
+        SELECT *, coalesce(lag(sessions - under_way) OVER (ORDER BY position), sessions) AS could FROM steps)
+    SELECT position, stage, sessions, under_way, could - sessions AS dropped,
+        CASE WHEN could = 0 THEN 0.0 ELSE (could - sessions) / could END AS drop_off_rate, median_s
     FROM paired ORDER BY position""",
 )
 
@@ -206,6 +214,9 @@ V_TURNS = View(
         end_s - start_s AS spoken_s, compute_s, CASE WHEN text_safe THEN text END AS text, text_counts AS redactions,
         CASE WHEN reply_safe THEN reply END AS reply, reply_origin FROM turns""",
 )
+
+UNDER_WAY_VIEWS = (V_SESSION_STAGES, V_FUNNEL)
+"""Made once more, because the first ones took sessions that were under way for dropped."""
 
 FIRST_VIEWS = (
     V_SESSIONS,

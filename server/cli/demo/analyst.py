@@ -13,8 +13,8 @@ import click
 QUERIES = (
     (
         "The funnel",
-        "SELECT stage, sessions, dropped, round(drop_off_rate, 2) AS drop_off, round(median_s, 2) AS median_s "
-        "FROM v_funnel ORDER BY position",
+        "SELECT stage, sessions, under_way, dropped, round(drop_off_rate, 2) AS drop_off, "
+        "round(median_s, 2) AS median_s FROM v_funnel ORDER BY position",
     ),
     ("What happened", "SELECT kind, count(*) AS number FROM v_session_timeline GROUP BY kind ORDER BY kind"),
 )

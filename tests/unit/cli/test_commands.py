@@ -85,6 +85,7 @@ class Funnel(funnel_pb2_grpc.FunnelServiceServicer):
         second = funnel_pb2.FunnelStage(
             name="IN_PROGRESS",
             session_count=55,
+            under_way_count=7,
             dropped_count=45,
             drop_off_rate=0.45,
             severity=funnel_pb2.SEVERITY_HIGH,
@@ -239,6 +240,7 @@ def test_funnel() -> None:
     assert second == {
         "stage": "IN_PROGRESS",
         "sessions": 55,
+        "under_way": 7,
         "dropped": 45,
         "drop_off_percent": 45.0,
         "median_s": 1.5,

@@ -33,40 +33,77 @@ def _walk(
         sessions.transition(cursor, row.id, stage, after(at + number * step_s))
 
 
-def _fill(cursor: Cursor, *reached: int) -> None:
-    """Store sessions in bulk: ``reached[k]`` of them end at the k-th stage, ten seconds a step."""
+def _fill(cursor: Cursor, *reached: int, state: S = S.ABANDONED, name: str = "") -> None:
+    """Store sessions in bulk: ``reached[k]`` of them get to the k-th stage, ten seconds a step, then into a state."""
     for depth, number in enumerate(reached, start=1):
+        key = f"{name}{depth}"
         cursor.execute(
-            """INSERT INTO sessions SELECT concat(?, '-', i), 'app', concat(?, '-', i), 'STARTED', ?, ?, ?,
+            """INSERT INTO sessions SELECT concat(?, '-', i), 'app', concat(?, '-', i), ?, ?, ?, ?,
                 '', '[]', '', 0
             FROM range(?) AS r(i)""",
-            [depth, depth, *[NOW.replace(tzinfo=None)] * 3, number],
+            [key, key, S.COMPLETED if depth == 4 else state, *[NOW.replace(tzinfo=None)] * 3, number],
         )
         for position, stage in enumerate(("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")[:depth]):
             cursor.execute(
                 """INSERT INTO events SELECT concat(?, '-', ?, '-', i), concat(?, '-', i), 'app', 'stage_entered', ?, ?,
                     NULL, 0, '', NULL, '{}', '{}' FROM range(?) AS r(i)""",
-                [depth, position, depth, after(10.0 * position).replace(tzinfo=None), stage, number],
+                [key, position, key, after(10.0 * position).replace(tzinfo=None), stage, number],
             )
 
 
-def _short(reports: list[StageReport]) -> list[tuple[str, int, int, float, float | None, str]]:
-    return [(r.name, r.sessions, r.dropped, round(r.drop_off_rate, 3), r.median_s, r.severity) for r in reports]
+def _short(reports: list[StageReport]) -> list[tuple[str, int, int, int, float, float | None, str]]:
+    return [
+        (r.name, r.sessions, r.under_way, r.dropped, round(r.drop_off_rate, 3), r.median_s, r.severity) for r in reports
+    ]
 
 
 def test_an_empty_ledger(cursor: Cursor) -> None:
     assert _short(funnel_report(cursor)) == [
-        (stage, 0, 0, 0.0, None, "") for stage in ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")
+        (stage, 0, 0, 0, 0.0, None, "") for stage in ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")
     ]
 
 
 def test_450_of_1000_are_lost_before_approval(cursor: Cursor) -> None:
     _fill(cursor, 0, 450, 100, 450)
     assert _short(funnel_report(cursor)) == [
-        ("STARTED", 1000, 0, 0.0, None, ""),
-        ("IN_PROGRESS", 1000, 0, 0.0, 10.0, "NORMAL"),
-        ("AWAITING_APPROVAL", 550, 450, 0.45, 10.0, "HIGH"),
-        ("COMPLETED", 450, 100, 0.182, 10.0, "NORMAL"),
+        ("STARTED", 1000, 0, 0, 0.0, None, ""),
+        ("IN_PROGRESS", 1000, 0, 0, 0.0, 10.0, "NORMAL"),
+        ("AWAITING_APPROVAL", 550, 0, 450, 0.45, 10.0, "HIGH"),
+        ("COMPLETED", 450, 0, 100, 0.182, 10.0, "NORMAL"),
+    ]
+
+
+def test_who_still_runs_is_under_way_and_not_dropped(cursor: Cursor) -> None:
+    _fill(cursor, 10, 20, 30, 40)
+    _fill(cursor, 1, 200, 300, state=S.IN_PROGRESS, name="open-")
+    assert _short(funnel_report(cursor)) == [
+        ("STARTED", 601, 1, 0, 0.0, None, ""),
+        ("IN_PROGRESS", 590, 200, 10, 0.017, 10.0, "NORMAL"),
+        ("AWAITING_APPROVAL", 370, 300, 20, 0.051, 10.0, "NORMAL"),
+        ("COMPLETED", 40, 0, 30, 0.429, 10.0, "HIGH"),
+    ]
+
+
+def test_too_few_who_could_have_made_the_step_are_not_judged(cursor: Cursor) -> None:
+    _fill(cursor, 19)
+    _fill(cursor, 500, state=S.STARTED, name="open-")
+    assert _short(funnel_report(cursor))[1] == ("IN_PROGRESS", 0, 0, 19, 1.0, None, "")
+
+
+def test_a_session_on_its_way_is_dropped_only_when_it_ends(cursor: Cursor) -> None:
+    row, _ = sessions.insert_or_get(cursor, session())
+    seen = []
+    for number, stage in enumerate((S.IN_PROGRESS, S.AWAITING_APPROVAL, S.IN_PROGRESS, S.ABANDONED), start=1):
+        seen.append([(r.under_way, r.dropped) for r in funnel_report(cursor)])
+        sessions.transition(cursor, row.id, stage, after(number))
+    seen.append([(r.under_way, r.dropped) for r in funnel_report(cursor)])
+    nothing = (0, 0)
+    assert seen == [
+        [(1, 0), nothing, nothing, nothing],
+        [nothing, (1, 0), nothing, nothing],
+        [nothing, nothing, (1, 0), nothing],
+        [nothing, nothing, (1, 0), nothing],
+        [nothing, nothing, nothing, (0, 1)],
     ]
 
 
@@ -86,10 +123,10 @@ def test_ways_through_the_stages(cursor: Cursor) -> None:
     _walk(cursor, (S.IN_PROGRESS, S.AWAITING_APPROVAL, S.IN_PROGRESS, S.AWAITING_APPROVAL, S.COMPLETED))
     _walk(cursor, (S.IN_PROGRESS, S.AWAITING_APPROVAL, S.REJECTED), step_s=30.0)
     assert _short(funnel_report(cursor)) == [
-        ("STARTED", 5, 0, 0.0, None, ""),
-        ("IN_PROGRESS", 3, 2, 0.4, 10.0, ""),
-        ("AWAITING_APPROVAL", 2, 1, 0.333, 20.0, ""),
-        ("COMPLETED", 1, 1, 0.5, 30.0, ""),
+        ("STARTED", 5, 1, 0, 0.0, None, ""),
+        ("IN_PROGRESS", 3, 0, 1, 0.25, 10.0, ""),
+        ("AWAITING_APPROVAL", 2, 0, 1, 0.333, 20.0, ""),
+        ("COMPLETED", 1, 0, 1, 0.5, 30.0, ""),
     ]
 
 
@@ -120,7 +157,8 @@ def test_bounds(cursor: Cursor, start: datetime | None, end: datetime | None, cl
 
 def test_the_view_says_the_same(cursor: Cursor) -> None:
     _fill(cursor, 3, 7, 2, 40)
-    shown = fetch_all(cursor, "SELECT stage, sessions, dropped, drop_off_rate, median_s FROM v_funnel")
+    _fill(cursor, 5, 11, 13, state=S.AWAITING_APPROVAL, name="open-")
+    shown = fetch_all(cursor, "SELECT stage, sessions, under_way, dropped, drop_off_rate, median_s FROM v_funnel")
     assert [tuple(row.values()) for row in shown] == [
-        (r.name, r.sessions, r.dropped, r.drop_off_rate, r.median_s) for r in funnel_report(cursor)
+        (r.name, r.sessions, r.under_way, r.dropped, r.drop_off_rate, r.median_s) for r in funnel_report(cursor)
     ]

@@ -56,6 +56,12 @@ async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Led
     }
 
 
+async def test_a_session_that_runs_is_reported_as_under_way(ledger: Ledger) -> None:
+    report = await FunnelService(ledger, FakeGateway(), lambda: NOW).GetReport(funnel_pb2.GetReportRequest(), None)
+    told = [(stage.session_count, stage.under_way_count, stage.dropped_count) for stage in report.stages]
+    assert told == [(1, 1, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)]
+
+
 async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: Ledger) -> None:
     gateway = FakeGateway()
     long = batch(*(event(properties={"note": "x" * 500}) for _ in range(LONGEST_BATCH_CHARACTERS // 500 + 1)))

@@ -13,7 +13,7 @@ from tests.unit.ledger.makers import NOW
 
 
 def test_blank_gets_every_migration_once(cursor: Cursor) -> None:
-    assert [row["number"] for row in fetch_all(cursor, "SELECT * FROM migrations ORDER BY number")] == [1, 2, 3, 4]
+    assert [row["number"] for row in fetch_all(cursor, "SELECT * FROM migrations ORDER BY number")] == [1, 2, 3, 4, 5]
     assert migrate(cursor, lambda: NOW) == 0
 
 
@@ -28,6 +28,16 @@ def test_older_schema_keeps_its_rows(version: int) -> None:
     )
     assert migrate(connection, lambda: NOW) == len(ALL) - version
     assert fetch_all(connection, "SELECT job_id, attempts FROM v_jobs") == [{"job_id": "j", "attempts": 2}]
+
+
+def test_views_of_an_older_schema_tell_who_is_under_way() -> None:
+    connection = duckdb.connect(":memory:")
+    migrate(connection, lambda: NOW, up_to=4)
+    connection.execute("CREATE OR REPLACE VIEW v_session_stages AS SELECT id AS session_id, 1 AS reached FROM sessions")
+    connection.execute("CREATE OR REPLACE VIEW v_funnel AS SELECT count(*) AS sessions FROM v_session_stages")
+    migrate(connection, lambda: NOW)
+    assert [row["under_way"] for row in fetch_all(connection, "FROM v_funnel")] == [0, 0, 0, 0]
+    assert fetch_all(connection, "SELECT ended FROM v_session_stages") == []
 
 
 def test_a_failed_migration_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -239,16 +239,19 @@ class FunnelStage(_message.Message):
     DROP_OFF_RATE_FIELD_NUMBER: _builtins.int
     MEDIAN_TIME_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_COUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name of the stage, for example IN_PROGRESS."""
     session_count: _builtins.int
     """Sessions that reached it."""
     dropped_count: _builtins.int
-    """Sessions of the stage before that did not reach this one; 0 for the first."""
+    """Sessions of the stage before that ended without reaching this one; 0 for the first. Those under way are not dropped."""
     drop_off_rate: _builtins.float
-    """Share of the stage before that did not reach this one, 0 to 1."""
+    """Share of dropped_count in all that reached this stage or were dropped before it, 0 to 1."""
     severity: Global___Severity.ValueType
     """How bad the drop-off is."""
+    under_way_count: _builtins.int
+    """Sessions that got no further than this stage so far and have not ended; one that is idle for long is ended."""
     @_builtins.property
     def median_time(self) -> _duration_pb2.Duration:
         """Median time from the stage before; absent when nobody reached it."""
@@ -262,10 +265,11 @@ class FunnelStage(_message.Message):
         drop_off_rate: _builtins.float = ...,
         median_time: _duration_pb2.Duration | None = ...,
         severity: Global___Severity.ValueType = ...,
+        under_way_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["median_time", b"median_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "session_count", b"session_count", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drop_off_rate", b"drop_off_rate", "dropped_count", b"dropped_count", "median_time", b"median_time", "name", b"name", "session_count", b"session_count", "severity", b"severity", "under_way_count", b"under_way_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
