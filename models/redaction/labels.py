@@ -86,7 +86,7 @@ class Thresholds:
     name_answer: float = 0.12
     name_honoured: float = 0.2
     name_beside: float = 0.08
-    name_small: float = 0.5
+    name_small: float = 0.4
     name_suspected: float = 0.06
     name_likely: float = 0.25
     number: float = 0.5

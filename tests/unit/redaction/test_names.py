@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks._harmless_hindi import MEASURED_HINDI
+from benchmarks._harmless_visits import MEASURED_VISITS
 from benchmarks._named import UNNAMED, named
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
@@ -82,3 +83,10 @@ def test_few_of_our_names_leak_and_few_of_our_harmless_sentences_are_touched(red
 def test_few_harmless_sentences_in_hindi_are_touched(redactor: LocalRedactor, source: TextSource) -> None:
     touched = sum(_redacted(redactor, text, language, source) != text for language, text in MEASURED_HINDI)
     assert touched / len(MEASURED_HINDI) <= 0.12
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
+def test_few_harmless_sentences_of_visits_are_touched(redactor: LocalRedactor, source: TextSource) -> None:
+    touched = sum(_redacted(redactor, text, language, source) != text for language, text in MEASURED_VISITS)
+    assert touched / len(MEASURED_VISITS) <= 0.16
