@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from models.redaction.ner import WORD
 from models.redaction.recognizers.aged_things import is_age_of_a_thing
 from models.redaction.recognizers.base import Pattern, PatternRecognizer, has_digit, near, words
+from models.redaction.recognizers.measures import is_harmless
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity, TextSource
@@ -145,8 +146,19 @@ class SpokenDateRecognizer:
             year = _ANY_YEAR.search(view.text)
         if year is None or not _MONTH_OR_NUMBER.search(view.text[: year.start()] + " " + view.text[year.end() :]):
             return None
+        if is_harmless(view, *_digits_around(view.text, year.start(), year.end())):
+            return None
         said = list(WORD.finditer(view.text))
         return Entity("DOB", said[0].start(), said[-1].end(), 0.6, f"{self.name}:answer")
+
+
+def _digits_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """The whole number in which [start, end) lies: "order 4471902" ends like a year."""
+    while start and text[start - 1].isdigit():
+        start -= 1
+    while end < len(text) and text[end].isdigit():
+        end += 1
+    return start, end
 
 
 SPOKEN_DATE = SpokenDateRecognizer()

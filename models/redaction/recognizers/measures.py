@@ -23,9 +23,9 @@ _RUPEES = r"रु(?:प(?:ये|ए|या))?\.?|रूप(?:ये|ए|या
 _NOT_WITHIN = rf"(?![^\W_]|[{MARKS}])"
 _UNIT_ELSEWHERE = re.compile(
     r"\s{0,2}(?:stunden?|tagen?|wochen?|monaten?|jahren?|grad|stück|prozent|litros?|metros?|kilómetros?|horas?|minutos?"
-    r"|días?|semanas?|meses|años?|unidades|vatios?|voltios?|por ciento|litres?|mètres?|kilomètres?|heures?|jours?"
-    r"|semaines?|mois|ans|unités?|pour cent|यूनिट|किलो(?:मीटर|वाट)?|किमी|मीटर|लीटर|वोल्ट|वाट|बार|डिग्री|प्रतिशत|इंच"
-    r"|फ\u093c?ुट|बजे|घंट[ेा]|मिनट|दिन|हफ\u093c?्ते|महीन[ेा]|साल|हज\u093c?ार|सौ|लाख|करोड\u093c"
+    r"|días?|semanas?|meses|años?|unidades|watts?|vatios?|voltios?|por ciento|litres?|mètres?|kilomètres?|heures?"
+    r"|jours?|semaines?|mois|ans|unités?|pour cent|यूनिट|किलो(?:मीटर|वाट)?|किमी|मीटर|लीटर|वोल्ट|वाट|बार|डिग्री|प्रतिशत"
+    r"|इंच|फ\u093c?ुट|बजे|घंट[ेा]|मिनट|दिन|हफ\u093c?्ते|महीन[ेा]|साल|हज\u093c?ार|सौ|लाख|करोड\u093c"
     r"|baje|ghant[ae]|mahin[ae]|saal|din|hafte|hazaa?r|sau|lakh)"
     rf"{_NOT_WITHIN}"
     r"|\s{0,2}(?-i:[kM]?[VW]|kVA)(?=\s{0,2}(?:[,.;)/]|$)| (?:und|y|et|and) \d)",

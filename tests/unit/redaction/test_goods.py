@@ -6,6 +6,7 @@ import pytest
 
 from models.redaction.recognizers.measures import is_amount, is_harmless
 from models.redaction.views import original
+from models.text import TextSource
 from tests.unit.redaction.helpers import found
 
 
@@ -56,6 +57,21 @@ def test_numbers_of_people_do_not(language: str, text: str, kind: str, value: st
 
 
 @pytest.mark.parametrize(
+    ("language", "text", "dates"),
+    [
+        ("de", "meine bestellnummer ist 5581974", []),
+        ("fr", "ma commande 5581974", []),
+        ("de", "am 5 8 1974", ["5 8 1974"]),
+        ("es", "nací el 5 de agosto 1974", ["5 de agosto 1974"]),
+    ],
+)
+def test_a_number_that_ends_like_a_year_is_no_date(language: str, text: str, dates: list[str]) -> None:
+    hidden = [piece for kind, piece in found(text, TextSource.SPEECH, language) if kind == "DOB"]
+    assert [any(date in piece for piece in hidden) for date in dates] == [True] * len(dates)
+    assert bool(hidden) is bool(dates)
+
+
+@pytest.mark.parametrize(
     ("text", "number"),
     [
         ("कुल 1750 रुपये हुए", "1750"),
@@ -70,6 +86,7 @@ def test_numbers_of_people_do_not(language: str, text: str, kind: str, value: st
         ("bill 1750 rupaye ka hai", "1750"),
         ("Netz: 230 V, 50 Hz", "230"),
         ("Leistung 1800 W.", "1800"),
+        ("achtzehn heißt 1800 Watt", "1800"),
     ],
 )
 def test_amounts(text: str, number: str) -> None:
