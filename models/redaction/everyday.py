@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
+from models.redaction.romanize import romanize_word
 from models.redaction.views import View
 from models.redaction.word_endings import ends_like_no_name
 
@@ -19,6 +20,7 @@ def _of(words: str) -> frozenset[str]:
     return frozenset(unicodedata.normalize("NFC", words).split())
 
 
+_NONE: Final[frozenset[str]] = frozenset()
 _WORDS: Final[Mapping[str, frozenset[str]]] = {
     "de": _of(
         """ablesung abfluss adresse anfrage anschluss antwort anzeige auftrag auskunft batterie baujahr baustelle
@@ -84,6 +86,14 @@ _WORDS: Final[Mapping[str, frozenset[str]]] = {
     ),
 }
 
+_LOANS = """
+    वॉशर टोस्टर गीज़र फ्रिज मोटर सिलेंडर ट्रांसफॉर्मर इन्वर्टर बैटरी स्विच वोल्टेज रिचार्ज प्लंबर इलेक्ट्रीशियन तकनीशियन मैकेनिक
+    कनेक्शन वारंटी गारंटी डिलीवरी पार्सल कूरियर रसीद शिकायत ऑर्डर मीटर रीडिंग यूनिट मिक्सर ग्राइंडर कूलर फिल्टर पाइप वाल्व
+    सेंसर डिस्प्ले बटन नल टंकी पानी बिजली गैस दुकान दफ्तर गोदाम मरम्मत किस्त खपत
+"""
+"""Words in Devanagari; the classifier reads them in Latin letters, and so they are looked up."""
+_PLAIN_HINDI = _WORDS["hi"] | frozenset(map(romanize_word, _LOANS.split()))
+
 _SMALL: Final[Mapping[str, frozenset[str]]] = {
     "es": _of(
         """aire arriba botones cable cables caja cajas calle casa cuesta cuestas correa falla fallas fuente goma
@@ -98,8 +108,6 @@ _SMALL: Final[Mapping[str, frozenset[str]]] = {
 }
 """Those that are names when they begin with a capital; only for a text that has capitals."""
 
-_NONE: Final[frozenset[str]] = frozenset()
-
 
 def is_everyday(view: View, start: int, end: int, language: str, *, cased: bool = False) -> bool:
     """Whether the word at [start, end) of a text in this language is none that anybody is called.
@@ -111,9 +119,7 @@ def is_everyday(view: View, start: int, end: int, language: str, *, cased: bool 
         language: ISO 639-1.
         cased: Whether whoever wrote the text uses capitals.
     """
-    words = _WORDS.get(language)
-    if words is None:
-        return False
+    words = _PLAIN_HINDI if language == "hi" or view.kind == "romanized" else _WORDS.get(language, _NONE)
     word = view.lower[start:end]
     small = cased and view.text[start:end] == word
     if word in words or ends_like_no_name(word, language, small=small):

@@ -29,9 +29,12 @@ def is_said_quantity(entity: Entity, view: View) -> bool:
     """
     if has_digit(view.text[entity.start : entity.end]):
         return entity.type != "NAME" and is_harmless(view, entity.start, entity.end)
-    words = WORD.findall(view.lower, entity.start, entity.end)
-    if not all(word in _NUMBERS for word in words):
-        return is_unit(view, entity.start, entity.end) and _is_number(_last_word(view, entity.start))
+    spans = [match.span() for match in WORD.finditer(view.lower, entity.start, entity.end)]
+    numbers = [view.lower[start:end] in _NUMBERS for start, end in spans]
+    if not all(number or is_unit(view, *span) for number, span in zip(numbers, spans, strict=True)):
+        return False
+    if not any(numbers):
+        return _is_number(_last_word(view, entity.start))
     return entity.type == "NAME" or _has_unit(view, entity.end) or introduced_as(view, entity.start) == "harmless"
 
 

@@ -38,6 +38,8 @@ def _names(language: str, text: str, names: str, source: TextSource = TextSource
         ("fr", "robinet", True, True),
         ("fr", "Robinet", True, False),
         ("en", "commande", True, False),
+        ("hi", "voshar", False, True),  # as a Hindi word is read
+        ("hi", "sharma", False, False),
     ],
 )
 def test_words_of_every_day(language: str, word: str, cased: bool, everyday: bool) -> None:

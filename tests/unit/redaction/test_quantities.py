@@ -26,6 +26,7 @@ def _seen(text: str, **labels: str) -> list[tuple[str, str]]:
         ("रीडिंग एक दो तीन है", {"एक": "GIVEN_NAME", "तीन": "SURNAME"}),
         ("रीडिंग चार पाँच है", {"चार": "STREET_NAME", "पाँच": "STREET_NAME"}),
         ("ऑर्डर नंबर 551209 है", {"551209": "GOVERNMENT_ID"}),
+        ("यूनिट तीन सौ बारह", {"यूनिट": "GIVEN_NAME", "तीन": "SURNAME"}),
         ("meter par shunya aath hai", {"shunya": "GIVEN_NAME", "aath": "SURNAME"}),
     ],
 )
