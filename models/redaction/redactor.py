@@ -28,6 +28,7 @@ from models.redaction.recognizers import ALL, ON_NUMERALS, Recognizer
 from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.repeats import repeated
 from models.redaction.romanize import romanized
+from models.redaction.sieve import Sieve
 from models.redaction.types import Redaction, RedactionContext, Suspect
 from models.redaction.views import View
 from models.redaction.writing import Writer
@@ -60,9 +61,14 @@ class Rules:
     thresholds: Thresholds
 
     @cached_property
-    def by_digits(self) -> tuple[tuple[int, Recognizer], ...]:
-        """The recognizers, each with the fewest digits that a text must have for it to find anything."""
-        return tuple((getattr(recognizer, "least_digits", 0), recognizer) for recognizer in self.recognizers)
+    def sieve(self) -> Sieve:
+        """The recognizers."""
+        return Sieve(self.recognizers)
+
+    @cached_property
+    def on_numerals(self) -> Sieve:
+        """Those that look at the reading with digits for every number."""
+        return Sieve([recognizer for recognizer in self.recognizers if recognizer.name in ON_NUMERALS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +192,9 @@ def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sig
     """What the recognizers found, in every view."""
     text = _without_tags(text, rules.policy)
     for view in views_of(text, context):
-        for least_digits, recognizer in rules.by_digits:
-            if least_digits > view.digits or (view.kind == NUMERALS and recognizer.name not in ON_NUMERALS):
-                continue
-            for entity in recognizer.find(view, context):
-                yield Sighting(view, recognizer, entity)
+        sieve = rules.on_numerals if view.kind == NUMERALS else rules.sieve
+        for recognizer, entity in sieve.find(view, context):
+            yield Sighting(view, recognizer, entity)
 
 
 def _without_tags(text: str, policy: RedactionPolicy) -> str:

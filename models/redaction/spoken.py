@@ -36,9 +36,9 @@ def _stretches(words: Words) -> list[Stretch]:
     """All stretches, in order, not overlapping; addresses win over digits, digits over spelling."""
     addresses, runs = AddressReader(words), RunReader(words)
     taken: list[Stretch] = []
-    free = 0
+    free, ats = 0, words.lexicon.ats
     for index, token in enumerate(words.tokens):
-        if index >= free and words.sign(token) == "@" and (address := addresses.at(index, free)):
+        if index >= free and token.text in ats and (address := addresses.at(index, free)):
             taken.append(address)
             free = address.last
     gaps = zip([0, *(s.last for s in taken)], [*(s.first for s in taken), len(words.tokens)], strict=True)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass, field
 
-from models.redaction.spoken_alphabets import LETTER_NAMES, LETTER_WORDS, PHONETIC_BY_LANGUAGE
+from models.redaction.spoken_alphabets import LETTER_NAMES, LETTER_WORDS, PHONETIC, PHONETIC_BY_LANGUAGE
+
+OPENINGS = frozenset("o + ( area code open bracket parenthesis".split())
+"""What may begin a number besides digits and words for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Lexicon:
         joiners: Words that may stand between two numbers that belong together.
         phonetic: Words of the telephone alphabet, in runs of them alone.
         letters_as_words: Letters that are words too: "il y a trois" spells nothing.
+        begins: Words with which a run of digits or letters can begin, besides digits and letters themselves.
+        ats: Words for the sign of an address.
     """
 
     numbers: dict[str, str] = field(default_factory=dict)
@@ -37,6 +42,14 @@ class Lexicon:
     phonetic: dict[str, str] = field(default_factory=dict)
     letter_words: dict[str, str] = field(default_factory=dict)
     letters_as_words: frozenset[str] = frozenset()
+    begins: frozenset[str] = field(init=False, default=frozenset())
+    ats: frozenset[str] = field(init=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        plus = {word for word, sign in self.signs.items() if sign == "+"}
+        named = (self.numbers, self.repeats, self.letters, self.letter_words, self.phonetic, PHONETIC)
+        object.__setattr__(self, "begins", frozenset().union(OPENINGS, plus, *named))
+        object.__setattr__(self, "ats", frozenset({"@", *(w for w, sign in self.signs.items() if sign == "@")}))
 
     def __or__(self, other: Lexicon) -> Lexicon:
         return Lexicon(

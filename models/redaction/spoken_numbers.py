@@ -39,7 +39,7 @@ _MIN_SAID = 2
 """Numbers said in a row after which "yes" or "okay" is no answer but a breath between two of them."""
 
 _OPENINGS = frozenset({("area", "code"), ("open", "bracket"), ("open", "parenthesis")})
-"""Pairs of words that may stand before the first digits."""
+"""Pairs of words that may stand before the first digits; each word is among the ``OPENINGS`` of the lexicon."""
 
 _BRACKETS = frozenset({"open", "close", "closed", "bracket", "brackets", "parenthesis", "parentheses"})
 

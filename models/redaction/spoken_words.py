@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from models.redaction.ner import WORD
 from models.redaction.spoken_lexicon import Lexicon
@@ -12,8 +13,7 @@ from models.redaction.spoken_lexicon import Lexicon
 _TOKEN = re.compile(rf"[AaPp]\.\s?[Mm](?![^\W_])\.?|{WORD.pattern}|[^\w\s]|_")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One word or one punctuation mark.
 
     Attributes:
@@ -68,6 +68,8 @@ _FIRST_WORDS = frozenset(words[0] for words in _TOGETHER)
 
 def together(tokens: list[Token]) -> list[Token]:
     """The tokens with signs that are named by several words as one."""
+    if _FIRST_WORDS.isdisjoint([token.text for token in tokens]):
+        return tokens
     joined: list[Token] = []
     at = 0
     while at < len(tokens):

@@ -16,6 +16,7 @@ Spans = tuple[tuple[int, int], ...]
 
 
 _DIGIT = re.compile(r"\d")
+_FIRST_DIGIT = re.compile(r"(?<![^\W_])\d")
 
 
 _EXTRA_CASES = str.maketrans({"\u017f": "s", "\u0131": "i", "\u0130": "i"})
@@ -43,6 +44,7 @@ class View:
         keyed: The same for quick tests: it also has the plain s and i for those that case-blind expressions take for s
             and i.
         digits: How many digits of any script are in it.
+        digit_starts: Where digits stand behind no letter and no digit.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class View:
     lower: str = field(default="", compare=False)
     keyed: str = field(default="", compare=False)
     digits: int = field(default=0, compare=False)
+    digit_starts: Sequence[int] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         lower = self.text.lower()
@@ -62,7 +65,9 @@ class View:
             lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in self.text)
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "keyed", keyed(lower))
-        object.__setattr__(self, "digits", len(_DIGIT.findall(self.text)))
+        if digits := len(_DIGIT.findall(self.text)):
+            object.__setattr__(self, "digits", digits)
+            object.__setattr__(self, "digit_starts", [m.start() for m in _FIRST_DIGIT.finditer(self.text)])
 
     def has_any(self, pieces: Sequence[str]) -> bool:
         """Whether one of the pieces, which are in small letters, is in the text."""

@@ -112,6 +112,7 @@ STREET = PatternRecognizer(
             ),
             0.7,
             name="hu",
+            hints=("utca", "u.", "tér", "körút", "krt.", "út", "rkp.", "rakpart", "köz", "sor", "sétány"),
         ),
         Pattern(re.compile(r"(?<!\w)p\.?\s?o\.?\s?box\s{1,2}\d{1,6}(?!\w)", re.IGNORECASE), 0.8, name="box"),
     ),

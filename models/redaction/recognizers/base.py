@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.redaction.recognizers.required import required_pieces
-from models.redaction.recognizers.shapes import least_digits
+from models.redaction.recognizers.shapes import begins_with_digit, least_digits
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
 from models.text import Entity
@@ -46,6 +46,7 @@ class Pattern:
         hints: A text without one of these pieces, in small letters, has no match; worked out from the expression if
             none are given. None can be worked out for some.
         least_digits: A text with fewer digits has no match; worked out from the expression.
+        at_digits: Every match begins at one of ``View.digit_starts``; worked out likewise.
     """
 
     regex: re.Pattern[str]
@@ -54,10 +55,23 @@ class Pattern:
     name: str = ""
     hints: tuple[str, ...] = ()
     least_digits: int = field(init=False, default=0)
+    at_digits: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "least_digits", least_digits(self.regex))
+        object.__setattr__(self, "at_digits", begins_with_digit(self.regex))
         object.__setattr__(self, "hints", self.hints or required_pieces(self.regex))
+
+    def finditer(self, view: View) -> Iterator[re.Match[str]]:
+        """All matches in the text of a view, as the expression itself finds them."""
+        return self._at_digits(view) if self.at_digits else self.regex.finditer(view.text)
+
+    def _at_digits(self, view: View) -> Iterator[re.Match[str]]:
+        free = 0
+        for start in view.digit_starts:
+            if start >= free and (match := self.regex.match(view.text, start)):
+                yield match
+                free = match.end()
 
 
 def words(*alternatives: str) -> re.Pattern[str]:
@@ -113,26 +127,28 @@ class PatternRecognizer:
         """See ``Recognizer``."""
         if not self._may_match(view):
             return
-        digits, keyed = view.digits, view.keyed
         for least, hints, needs_context, pattern in self.quick_tests:
-            # In one loop and without calls: at some 250 patterns a text, calls cost more than the tests.
-            if least > digits or (hints and not any(map(keyed.__contains__, hints))):
+            if least > view.digits or (hints and not view.has_any(hints)):
                 continue
-            if needs_context and not self._may_have_context(view):
+            if not needs_context or self.may_have_context(view):
+                yield from self.matches(view, pattern)
+
+    def matches(self, view: View, pattern: Pattern) -> Iterator[Entity]:
+        """What one of the patterns finds; the quick tests of ``find`` are for the caller to make."""
+        for match in pattern.finditer(view):
+            start, end = match.span(pattern.group)
+            if start < 0 or start == end:
                 continue
-            for match in pattern.regex.finditer(view.text):
-                start, end = match.span(pattern.group)
-                if start < 0 or start == end:
-                    continue
-                score = self._score(view, match[pattern.group], start, end, pattern.score)
-                if score >= self.threshold and not (self.unless and self.unless(view, start, end)):
-                    yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
+            score = self._score(view, match[pattern.group], start, end, pattern.score)
+            if score >= self.threshold and not (self.unless and self.unless(view, start, end)):
+                yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
+
+    def may_have_context(self, view: View) -> bool:
+        """Whether a context word may stand anywhere in the view."""
+        return self.context is not None and (not self.context_pieces or view.has_any(self.context_pieces))
 
     def _needs_context(self, pattern: Pattern) -> bool:
         return pattern.score < self.threshold and (self.check is None or not self.confirms)
-
-    def _may_have_context(self, view: View) -> bool:
-        return self.context is not None and (not self.context_pieces or view.has_any(self.context_pieces))
 
     def _may_match(self, view: View) -> bool:
         for char in self.needs:

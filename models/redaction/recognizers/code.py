@@ -22,6 +22,10 @@ _CARD_KINDS = (
     r"|(?:sicherheits|bestätigungs|freischalt|entsperr|verifizierungs|sms-?)code|m?tan(?: nummer)?"
     r"|(?:karten)?prüf(?:nummer|ziffer)|sicherheitsnummer|ओटीपी|ओ टी पी|सीवीवी|सी वी वी|(?:सुरक्षा|सत्यापन) कोड"
 )
+_CARD_PIECES = tuple(
+    "cv csc code cód cryptogramme otp o.t.p time pass verification check tan prüf sicherheitsnummer ओ सी कोड".split()
+)
+"""One of these is in each of them."""
 _BACK_KINDS = (
     r"(?:code|digits|numbers?) (?:on|at) the back(?: of (?:the|my|your|his|her) card)?"
     r"|(?:code|nummer|ziffern|zahlen) auf der rückseite(?: (?:der|meiner) karte)?"
@@ -112,14 +116,14 @@ CODE = PatternRecognizer(
     needs="0",
     unless=_is_no_code,
     patterns=(
-        _of(_NOT_OF_FAULTS + f"(?:{_CARD_KINDS})", _DIRECTLY, _VALUE, "card"),
-        _of(_NOT_OF_FAULTS + f"(?:{_CARD_KINDS})", _TOLD, _VALUE, "card-told"),
+        _of(_NOT_OF_FAULTS + f"(?:{_CARD_KINDS})", _DIRECTLY, _VALUE, "card", _CARD_PIECES),
+        _of(_NOT_OF_FAULTS + f"(?:{_CARD_KINDS})", _TOLD, _VALUE, "card-told", _CARD_PIECES),
         _of(_BACK_KINDS, _DIRECTLY, _VALUE, "back"),
         _of(_BACK_KINDS, _TOLD, _VALUE, "back-told"),
         _of(_NOT_OF_FAULTS + f"(?:{_PLAIN_DOORS})", _SHORTLY + _VERB, _VALUE, "plain-door", ("cod", "cód")),
         _of(r"code|código|press|enter|type|dial|punch in|key in", " ", _LONGER + _AT_A_DOOR, "at-a-door"),
-        _of(_NOT_OF_FAULTS + f"(?:{_DOOR_KINDS})", _DIRECTLY, _LONGER, "door", ("cod", "cód")),
-        _of(_NOT_OF_FAULTS + f"(?:{_DOOR_KINDS})", _TOLD, _LONGER, "door-told", ("cod", "cód")),
+        _of(_NOT_OF_FAULTS + f"(?:{_DOOR_KINDS})", _DIRECTLY, _LONGER, "door"),
+        _of(_NOT_OF_FAULTS + f"(?:{_DOOR_KINDS})", _TOLD, _LONGER, "door-told"),
         _of(
             r"combinations?|combo|zahlenkombination|kombination|combinación|combinaison",
             _TOLD,

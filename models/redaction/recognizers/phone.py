@@ -137,7 +137,9 @@ class PhoneRecognizer:
         """A number that nothing around speaks of: by its grouping, then by the numbering plans."""
         if _GROUPED.fullmatch(text) and 9 <= count <= 13:
             return 0.75
-        return 0.65 if count >= 9 and is_known_number(text, language) else 0.0
+        # Looking a number up takes longer than all other recognizers together, and no plan has longer ones.
+        likely = 9 <= count <= _LONGEST_DIGITS or text.startswith("00")
+        return 0.65 if likely and is_known_number(text, language) else 0.0
 
 
 PHONE = PhoneRecognizer()

@@ -16,6 +16,8 @@ from models.redaction.views import keyed
 _MOST = 32
 """Alternatives; looking for more takes longer than the expression."""
 _SHORTEST = 3
+_PREFIXES = (6, 5, 4)
+"""Where there are too many pieces their beginnings will do: "código de seguridad" and "código sms" share one."""
 _RARE = frozenset("@/:*#\\")
 """A single one of these says enough."""
 
@@ -132,5 +134,9 @@ def _reduced(pieces: frozenset[str]) -> frozenset[str] | None:
     """Without those that contain another; None where they say too little."""
     if any(len(p) < _SHORTEST and _RARE.isdisjoint(p) and (len(p) < 2 or p.isascii()) for p in pieces):
         return None
-    least = frozenset(p for p in pieces if not any(q != p and q in p for q in pieces))
-    return least if len(least) <= _MOST else None
+    for length in (None, *_PREFIXES):
+        shorter = frozenset(p[:length] if _RARE.isdisjoint(p) else p for p in pieces)
+        least = frozenset(p for p in shorter if not any(q != p and q in p for q in shorter))
+        if len(least) <= _MOST:
+            return least
+    return None

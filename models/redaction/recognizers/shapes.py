@@ -25,6 +25,51 @@ def least_digits(regex: re.Pattern[str]) -> int:
     return _least(parsed(regex))
 
 
+def begins_with_digit(regex: re.Pattern[str]) -> bool:
+    """Whether every match begins with a digit that stands behind no letter and no digit."""
+    free = False
+    for operator, argument in parsed(regex):
+        match str(operator):
+            case "ASSERT_NOT" if argument[0] < 0:
+                free = free or _covers_words(argument[1])
+            case "ASSERT_NOT" | "ASSERT":
+                continue
+            case other:
+                return free and _first_is_digit(other, argument)
+    return False
+
+
+def _covers_words(tree: Any) -> bool:
+    """Whether one character, of a class that has all letters and digits, is looked for."""
+    if len(tree) != 1 or str(tree[0][0]) != "IN":
+        return False
+    members = {(str(kind), str(value)) for kind, value in tree[0][1]}
+    if ("NEGATE", "None") in members:
+        return members <= {("NEGATE", "None"), ("CATEGORY", "CATEGORY_NOT_WORD"), ("LITERAL", str(ord("_")))}
+    return ("CATEGORY", "CATEGORY_WORD") in members
+
+
+def _first_is_digit(operator: str, argument: Any) -> bool:
+    match operator:
+        case "LITERAL" | "IN":
+            return _least_of(operator, argument) == 1
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            return argument[0] > 0 and _begins(argument[2])
+        case "SUBPATTERN" | "ATOMIC_GROUP":
+            return _begins(argument[3] if operator == "SUBPATTERN" else argument)
+        case "BRANCH":
+            return all(_begins(branch) for branch in argument[1])
+        case _:
+            return False
+
+
+def _begins(tree: Any) -> bool:
+    for operator, argument in tree:
+        if str(operator) not in ("ASSERT", "ASSERT_NOT"):
+            return _first_is_digit(str(operator), argument)
+    return False
+
+
 def _least(tree: Iterable[tuple[Any, Any]]) -> int:
     return sum(_least_of(str(operator), argument) for operator, argument in tree)
 

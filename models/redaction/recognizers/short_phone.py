@@ -24,9 +24,9 @@ _TO = (
 _BEHIND = r"(?![\w%]|[.,:/-]\d| \d)"
 
 
-def _behind(words: str, value: str, name: str) -> Pattern:
+def _behind(words: str, value: str, name: str, hints: tuple[str, ...] = ()) -> Pattern:
     regex = re.compile(rf"(?<![^\W_])(?:{words}){_TO}(?P<value>{value}){_BEHIND}", re.IGNORECASE)
-    return Pattern(regex, 0.7, group="value", name=name)
+    return Pattern(regex, 0.7, group="value", name=name, hints=hints)
 
 
 SHORT_PHONE = PatternRecognizer(
@@ -35,7 +35,12 @@ SHORT_PHONE = PatternRecognizer(
     needs="0",
     patterns=(
         _behind(_PHONE, r"(?!(?:19|20)\d\d(?!\d))\d{4,5}", "phone"),
-        _behind(_EXTENSION, r"\d{4,5}", "extension"),
+        _behind(
+            _EXTENSION,
+            r"\d{4,5}",
+            "extension",
+            ("ext", "durchwahl", "nebenstelle", "dw", "anexo", "interno", "poste", "ramal", "एक्सटेंशन"),
+        ),
     ),
     unless=is_amount,
 )
