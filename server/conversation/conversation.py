@@ -248,7 +248,7 @@ class Conversation:
                 await self._ears.sync()
                 self._acknowledged = offset
                 await self._outputs.put(Acknowledged(offset))
-            if self._listened.is_set():
+            if self._listened.is_set() and not self._taken_in.is_set():  # more may have come while the disk worked
                 self._all_acknowledged.set()
                 return
             with contextlib.suppress(TimeoutError):

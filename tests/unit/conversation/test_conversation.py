@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -280,6 +281,24 @@ async def test_acknowledged_offsets_grow_up_to_the_end_and_never_run_ahead_of_th
     offsets = [o.offset for o in outputs if isinstance(o, events.Acknowledged)]
     assert offsets == sorted(set(offsets))
     assert offsets[-1] == len(audio) == bench.log.synced_bytes
+
+
+async def test_what_comes_while_the_disk_works_is_acknowledged_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    over, listen = threading.Event(), Conversation._listen
+
+    async def listen_and_tell(self: Conversation, inputs: AsyncIterator[Input]) -> None:
+        await listen(self, inputs)
+        over.set()
+
+    class SlowLog(MemoryLog):
+        def sync(self) -> None:
+            over.wait()
+            super().sync()
+
+    monkeypatch.setattr(Conversation, "_listen", listen_and_tell)
+    audio = speech(1.0) + quiet(0.5)
+    outputs = await Bench(log=SlowLog()).run(chunks(audio))
+    assert [o.offset for o in outputs if isinstance(o, events.Acknowledged)][-1] == len(audio)
 
 
 async def test_partials_grow_while_the_utterance_runs() -> None:
