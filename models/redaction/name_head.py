@@ -90,13 +90,17 @@ def with_opinion(rows: Floats, probabilities: Floats) -> Floats:
 
 
 def _shape(word: str, before: str) -> tuple[float, ...]:
+    within = before[-1:] == " " and before[-2:-1].isalnum()  # most words
+    starts = not within and bool(_SENTENCE_START.search(before))
+    if word.isalpha() and word.islower():
+        return (0, 0, 0, starts, min(len(word), 36) / 12, before.endswith("@"), before.endswith("#"), 0)
     upper = word[:1].isupper()
     shouted = len(word) > 1 and word.isupper()
     return (
         upper,
         shouted,
         not word.isalpha() and any(map(str.isdigit, word)),
-        bool(_SENTENCE_START.search(before)),
+        starts,
         min(len(word), 36) / 12,
         before.endswith("@"),
         before.endswith("#"),

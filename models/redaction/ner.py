@@ -268,10 +268,6 @@ def _itself(states: Floats) -> Floats:
     return states
 
 
-def _longer(rows: Floats) -> Floats:
-    return np.concatenate([rows, np.zeros((1, rows.shape[1]), dtype=np.float32)])
-
-
 @dataclass(frozen=True, slots=True)
 class _Words:
     """The words of a text, and which tokens each of them has: where it begins and ends, one after the other."""
@@ -283,11 +279,13 @@ class _Words:
         """From tokens to words."""
         if not self.spans:
             return Observation([], probabilities[:0], states[:0])
-        cuts = np.array(self.edges)
-        # reduceat takes [cut, next cut) for every cut, and no cut may be the end; what lies between words is dropped.
-        highest = np.maximum.reduceat(_longer(probabilities), cuts, axis=0)[::2]
-        sums = np.add.reduceat(_longer(states), cuts, axis=0)[::2]
-        return Observation(self.spans, highest, sums / (cuts[1::2] - cuts[::2])[:, None].astype(np.float32))
+        edges = np.array(self.edges)
+        # reduceat takes [cut, next cut) for every cut, the last to the end, which is no cut; what lies between words is
+        # dropped.
+        cuts = edges[:-1] if self.edges[-1] == len(states) else edges
+        highest = np.maximum.reduceat(probabilities, cuts, axis=0)[::2]
+        sums = np.add.reduceat(states, cuts, axis=0)[::2]
+        return Observation(self.spans, highest, sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
 
 
 def _words_of(text: str, offsets: list[tuple[int, int]]) -> _Words:
