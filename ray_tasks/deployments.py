@@ -16,8 +16,11 @@ from models.retry import get_retry_policy
 from models.text import RawText
 from ray_tasks.calls import call
 from ray_tasks.edge import REDACTION_TIMEOUT_S, RedactAsync
+from ray_tasks.engine_facts import fingerprint
+from ray_tasks.redaction_worker import RedactionWorker
+from ray_tasks.speech_worker import SpeechWorker
 from ray_tasks.types import ClusterConfig, WorkerConfig
-from ray_tasks.workers import RedactionWorker, SpeechWorker, VisionWorker, fingerprint
+from ray_tasks.vision_worker import VisionWorker
 
 DEPLOYMENTS: Final = {"redaction": "Redaction", "speech": "Speech", "vision": "Vision"}
 """Kind of worker to the name of its deployment, in the order in which they are needed."""

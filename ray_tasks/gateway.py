@@ -14,8 +14,8 @@ from models.text import RawText
 from models.vision.types import RedactedPage
 from ray_tasks.calls import QUEUE_RETRY_AFTER_S, call
 from ray_tasks.deployments import DEPLOYMENTS
+from ray_tasks.engine_facts import EngineFacts
 from ray_tasks.types import ClusterConfig, EngineInfo, RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
-from ray_tasks.workers import EngineFacts
 
 STATUS_TIMEOUT_S: Final = 3.0
 

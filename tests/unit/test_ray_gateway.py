@@ -13,9 +13,9 @@ from models.errors import InvalidInput, Overloaded, Unavailable
 from models.redaction.types import NOBODY, RedactionContext, Whose
 from models.text import RawText
 from ray_tasks.cluster import check_fit
+from ray_tasks.engine_facts import EngineFacts
 from ray_tasks.gateway import RayGateway
 from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
-from ray_tasks.workers import EngineFacts
 
 CONFIG = ClusterConfig(
     speech=WorkerConfig(engine="ctranslate2", cpus=0.5, max_ongoing=1),

@@ -13,7 +13,7 @@ from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext
 from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RawText
-from ray_tasks import workers
+from ray_tasks import speech_worker
 from ray_tasks.types import SpeechStep, SpeechWindow, WorkerConfig
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
@@ -38,10 +38,10 @@ class Bench:
         def vad(*_settings: Any) -> ScriptedVad:
             return ScriptedVad()
 
-        patch.setattr(workers, "build_engine", engine)
-        patch.setattr(workers, "build_vad", vad)
+        patch.setattr(speech_worker, "build_engine", engine)
+        patch.setattr(speech_worker, "build_vad", vad)
         self.key = folder / "carry.key"
-        self.worker = workers.SpeechWorker(WorkerConfig(engine="scripted"), str(folder), str(self.key), ask)
+        self.worker = speech_worker.SpeechWorker(WorkerConfig(engine="scripted"), str(folder), str(self.key), ask)
         self.carry = b""
 
     async def hear(

@@ -1,11 +1,9 @@
-"""The three workers. Plain classes: Serve runs each as the replicas of a deployment (see ``deployments``)."""
+"""The speech worker. A plain class: Serve runs it as the replicas of a deployment (see ``deployments``)."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from dataclasses import dataclass, replace
-from importlib import metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -14,60 +12,23 @@ import numpy as np
 from models.audio import decode
 from models.audio_redact import Listen, RedactedRecording, redact_recording
 from models.errors import InvalidInput, NoSpeech
-from models.images import ImageLimits
 from models.redaction.asked import answering
 from models.redaction.carry import CarrySealer, load_or_create_key
 from models.redaction.holdback import PartialRedactor, PartialState, unsettled
 from models.redaction.pieces import redact_pieces
-from models.redaction.policy_file import parse_policies
-from models.redaction.redactor import build_redactor
 from models.redaction.tails import judged_behind, open_tail, readings_behind
 from models.redaction.timed_words import redacted_words
-from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
+from models.redaction.types import NOBODY, RedactionContext, Whose
 from models.speech.ending import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
 from models.speech.windows import Span, plan_windows
 from models.text import RawText, RedactedText, TextSource
-from models.vision.codes import ZxingCodeReader
-from models.vision.faces import YunetFaceDetector
-from models.vision.ocr import OcrOptions, RapidOcrEngine
-from models.vision.redact import Sights, read_and_redact
-from models.vision.types import RedactedPage
-from ray_tasks.edge import Border, RedactAsync, RemoteRedactor, Workshop, log
+from ray_tasks.edge import Border, RedactAsync, RemoteRedactor, Workshop
+from ray_tasks.engine_facts import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
 
 NOTHING_SAID = RedactedText.literal("")
-
-
-@dataclass(frozen=True, slots=True)
-class EngineFacts:
-    """What a worker says about itself once it is up.
-
-    Attributes:
-        device: ``cpu`` or ``cuda``.
-        fingerprint: Of the settings and the code that it was built from.
-        detail: One sentence for the operator, or empty.
-    """
-
-    engine: str
-    device: str
-    fingerprint: str
-    detail: str = ""
-
-
-def fingerprint(config: WorkerConfig, *arguments: object) -> str:
-    """Equal for equal settings and code, so that a second server on the same cluster replaces nothing."""
-    return hashlib.sha256(repr((metadata.version("vestibule"), config, arguments)).encode()).hexdigest()[:16]
-
-
-def _on_cpu(kind: str, device: str, wanted: str) -> str:
-    """What to say, and log once, when there is no GPU for an engine that would take one."""
-    if device != "cpu" or wanted == "cpu":
-        return ""
-    detail = "No GPU that this engine can use was found; it runs on the CPU."
-    log.info("%s: %s", kind, detail)
-    return detail
 
 
 class SpeechWorker:
@@ -88,7 +49,7 @@ class SpeechWorker:
             self._engine.name,
             self._engine.device,
             fingerprint(config, weights_dir, carry_key_path),
-            _on_cpu("Speech", self._engine.device, config.device),
+            on_cpu("Speech", self._engine.device, config.device),
         )
         self._sealer = CarrySealer(load_or_create_key(Path(carry_key_path)))
         self._ask = ask_redaction
@@ -218,81 +179,6 @@ class SpeechWorker:
 
     def _redactor(self, whose: Whose) -> RemoteRedactor:
         return RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
-
-
-class VisionWorker:
-    """Pictures to redacted text and painted pictures.
-
-    Args:
-        config: Device, threads and how many calls at a time.
-        weights_dir: Folder of the verified weights.
-        image_pixels: Largest picture that is decoded.
-        ask_redaction: Has a batch redacted by the Redaction workers.
-    """
-
-    def __init__(self, config: WorkerConfig, weights_dir: str, image_pixels: int, ask_redaction: RedactAsync) -> None:
-        cuda = {"cpu": False, "cuda": True}.get(config.device)
-        engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
-        self._sights = Sights(engine, YunetFaceDetector(Path(weights_dir)), ZxingCodeReader())
-        self._facts = EngineFacts(
-            engine.name,
-            engine.device,
-            fingerprint(config, weights_dir, image_pixels),
-            _on_cpu("Vision", engine.device, config.device),
-        )
-        self._limits = replace(ImageLimits(), pixels=image_pixels)
-        self._ask = ask_redaction
-        self._pages = Workshop("vision", config.max_ongoing)  # the engine takes one at a time by itself
-
-    async def describe(self) -> EngineFacts:
-        """What runs here."""
-        return self._facts
-
-    async def check_health(self) -> None:
-        """Serve asks now and then."""
-        self._pages.check()
-
-    async def picture(self, data: bytes, document_type: str, whose: Whose = NOBODY) -> RedactedPage:
-        """Decode, read, redact and repaint a picture; see ``Gateway.read_picture``."""
-        with Border("vision"):
-            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
-            return await self._pages.run(
-                read_and_redact, data, self._limits, self._sights, redactor, document_type=document_type
-            )
-
-
-class RedactionWorker:
-    """Raw text to redacted text.
-
-    Args:
-        config: Threads and how many calls at a time.
-        weights_dir: Folder of the verified weights.
-        carry_key_path: Where the key is kept that the keys of hashed tags are made of.
-        policies: Text of the policy file; empty for the strict defaults.
-    """
-
-    def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str, policies: str = "") -> None:
-        self._redactor = build_redactor(
-            Path(weights_dir),
-            config.threads,
-            parse_policies(policies),
-            worker_key=load_or_create_key(Path(carry_key_path)),
-        )
-        self._facts = EngineFacts("rampart", "cpu", fingerprint(config, weights_dir, carry_key_path, policies))
-        self._texts = Workshop("redaction", config.max_ongoing)
-
-    async def describe(self) -> EngineFacts:
-        """What runs here."""
-        return self._facts
-
-    async def check_health(self) -> None:
-        """Serve asks now and then."""
-        self._texts.check()
-
-    async def redact(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
-        """Redact a batch; see ``Gateway.redact``."""
-        with Border("redaction"):
-            return await self._texts.run(self._redactor.redact_many, texts, context)
 
 
 def _samples(pcm: bytes) -> Samples:

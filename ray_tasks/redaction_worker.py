@@ -1,0 +1,48 @@
+"""The redaction worker. A plain class: Serve runs it as the replicas of a deployment (see ``deployments``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.redaction.carry import load_or_create_key
+from models.redaction.policy_file import parse_policies
+from models.redaction.redactor import build_redactor
+from models.redaction.types import Redaction, RedactionContext
+from models.text import RawText
+from ray_tasks.edge import Border, Workshop
+from ray_tasks.engine_facts import EngineFacts, fingerprint
+from ray_tasks.types import WorkerConfig
+
+
+class RedactionWorker:
+    """Raw text to redacted text.
+
+    Args:
+        config: Threads and how many calls at a time.
+        weights_dir: Folder of the verified weights.
+        carry_key_path: Where the key is kept that the keys of hashed tags are made of.
+        policies: Text of the policy file; empty for the strict defaults.
+    """
+
+    def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str, policies: str = "") -> None:
+        self._redactor = build_redactor(
+            Path(weights_dir),
+            config.threads,
+            parse_policies(policies),
+            worker_key=load_or_create_key(Path(carry_key_path)),
+        )
+        self._facts = EngineFacts("rampart", "cpu", fingerprint(config, weights_dir, carry_key_path, policies))
+        self._texts = Workshop("redaction", config.max_ongoing)
+
+    async def describe(self) -> EngineFacts:
+        """What runs here."""
+        return self._facts
+
+    async def check_health(self) -> None:
+        """Serve asks now and then."""
+        self._texts.check()
+
+    async def redact(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        """Redact a batch; see ``Gateway.redact``."""
+        with Border("redaction"):
+            return await self._texts.run(self._redactor.redact_many, texts, context)

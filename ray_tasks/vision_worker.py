@@ -1,0 +1,59 @@
+"""The vision worker. A plain class: Serve runs it as the replicas of a deployment (see ``deployments``)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from models.images import ImageLimits
+from models.redaction.types import NOBODY, Whose
+from models.vision.codes import ZxingCodeReader
+from models.vision.faces import YunetFaceDetector
+from models.vision.ocr import OcrOptions, RapidOcrEngine
+from models.vision.redact import Sights, read_and_redact
+from models.vision.types import RedactedPage
+from ray_tasks.edge import Border, RedactAsync, RemoteRedactor, Workshop
+from ray_tasks.engine_facts import EngineFacts, fingerprint, on_cpu
+from ray_tasks.types import WorkerConfig
+
+
+class VisionWorker:
+    """Pictures to redacted text and painted pictures.
+
+    Args:
+        config: Device, threads and how many calls at a time.
+        weights_dir: Folder of the verified weights.
+        image_pixels: Largest picture that is decoded.
+        ask_redaction: Has a batch redacted by the Redaction workers.
+    """
+
+    def __init__(self, config: WorkerConfig, weights_dir: str, image_pixels: int, ask_redaction: RedactAsync) -> None:
+        cuda = {"cpu": False, "cuda": True}.get(config.device)
+        engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
+        self._sights = Sights(engine, YunetFaceDetector(Path(weights_dir)), ZxingCodeReader())
+        self._facts = EngineFacts(
+            engine.name,
+            engine.device,
+            fingerprint(config, weights_dir, image_pixels),
+            on_cpu("Vision", engine.device, config.device),
+        )
+        self._limits = replace(ImageLimits(), pixels=image_pixels)
+        self._ask = ask_redaction
+        self._pages = Workshop("vision", config.max_ongoing)  # the engine takes one at a time by itself
+
+    async def describe(self) -> EngineFacts:
+        """What runs here."""
+        return self._facts
+
+    async def check_health(self) -> None:
+        """Serve asks now and then."""
+        self._pages.check()
+
+    async def picture(self, data: bytes, document_type: str, whose: Whose = NOBODY) -> RedactedPage:
+        """Decode, read, redact and repaint a picture; see ``Gateway.read_picture``."""
+        with Border("vision"):
+            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
+            return await self._pages.run(
+                read_and_redact, data, self._limits, self._sights, redactor, document_type=document_type
+            )
