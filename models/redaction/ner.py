@@ -35,7 +35,7 @@ PACKED_FILE = Path("onnx") / "model_q4.onnx"
 _ENCODER_FILE = "encoder_{layers}_int8_v2.npz"
 LAYERS = 2
 """Layers that run; the heads were fitted to these."""
-_PAD_TO = 16
+_PAD_TO = 8
 
 MARKS = r"\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
 """Marks inside a word, for a class of characters; Python's ``\\w`` leaves out the vowel signs of Devanagari."""
@@ -100,7 +100,7 @@ class RampartClassifier:
     """The real one, on CTranslate2.
 
     A text gets the same guesses, to the last bit, whatever else is in the batch and however many threads there are:
-    the encoder scales its 8-bit activations token by token, every window is padded to the next multiple of 16 whether
+    the encoder scales its 8-bit activations token by token, every window is padded to the next multiple of 8 whether
     it is alone or not (attention sums in another order at another length), and the rest is done window by window.
     """
 
