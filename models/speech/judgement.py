@@ -44,7 +44,8 @@ class Judgement:
 
     Attributes:
         compression: Text that zlib makes smaller by more than this repeats itself. Whisper itself uses 2.4 on 30 s.
-        mean_logprob: Below it, a hypothesis is worth a second look.
+        mean_logprob: Below it, a hypothesis is worth a second look. Whisper itself uses -1, with which 39 clips of
+            learners took a third more time and had no fewer words wrong.
         silent_no_speech: Nobody speaks when the model says so with at least this probability ...
         silent_logprob: ... and its hypothesis is below this; both are Whisper's.
         faint_vad: In a window that the detector doubts all along (no frame above this) ...
@@ -52,7 +53,7 @@ class Judgement:
     """
 
     compression: float = 2.0
-    mean_logprob: float = -1.0
+    mean_logprob: float = -1.3
     silent_no_speech: float = 0.6
     silent_logprob: float = -1.0
     faint_vad: float = 0.6
