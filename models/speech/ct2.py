@@ -42,8 +42,8 @@ class ContextRules:
     """How much context a short window gets.
 
     Each window looked at once, with 9 s and a tail of 2.5, with 8 and 2, 11 and 3, and 30 s: words wrong of 80 clips of
-    children and learners 0.44, 0.46, 0.43, 0.46; of 30 clips of many kinds 0.06, 0.05, 0.08, 0.09; of 90 spellings 0.50,
-    0.57, 0.54, 0.47; compute 47, 45, 53 and 218 s.
+    children and learners 0.44, 0.46, 0.43, 0.46; of 30 clips of many kinds 0.06, 0.05, 0.08, 0.09; of 90 spellings
+    0.50, 0.57, 0.54, 0.47; compute 47, 45, 53 and 218 s.
 
     Attributes:
         least_s: No context is shorter.
