@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 VIEWS = frozenset(view.name for view in views.FIRST_VIEWS)
 
-_OUR_TABLES = frozenset(table.name for table in (*schema.FIRST_TABLES, schema.MIGRATIONS, schema.BREAKERS))
+_OUR_TABLES = frozenset(table.name for table in schema.TABLES)
 """Their rows hold what no analyst needs; the views show the rest."""
 
 CATALOGUE = frozenset({"duckdb_columns", "duckdb_tables", "duckdb_views", "duckdb_indexes", "sqlite_master"})

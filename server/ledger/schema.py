@@ -258,3 +258,6 @@ BREAKERS = Table(
         ("opened_at", "TIMESTAMP", "When it opened, UTC; null when it is closed."),
     ),
 )
+
+TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS)
+"""All there are, whichever migration made them."""

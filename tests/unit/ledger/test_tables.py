@@ -1,0 +1,20 @@
+"""Analysts see views; every table behind them is known to the policy, whichever migration made it."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.ledger import policy, schema
+from server.ledger.columns import Cursor, fetch_all
+
+
+def test_the_schema_names_every_table(cursor: Cursor) -> None:
+    made = {row["table_name"] for row in fetch_all(cursor, "SELECT table_name FROM duckdb_tables() WHERE NOT internal")}
+    assert made == {table.name for table in schema.TABLES}
+
+
+@pytest.mark.parametrize("table", [table.name for table in schema.TABLES])
+def test_no_query_takes_the_name_of_a_table_to_read_it(cursor: Cursor, table: str) -> None:
+    query = f"SELECT o.* FROM (WITH {table} AS (SELECT 1 AS a) SELECT * FROM {table}) AS x, {table} AS o"  # noqa: S608
+    [row] = fetch_all(cursor, "SELECT json_serialize_sql(?) AS parsed", [query])
+    assert policy.judge(row["parsed"]).refused
