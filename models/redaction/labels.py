@@ -112,9 +112,7 @@ def entities_of(
     or is written as if it were, ``language`` is its ISO 639-1 code.
     """
     cased = not heard and bool(guesses) and uses_capitals(view, language)
-    guesses = [
-        g for g in guesses if g.label not in _NAMES or not is_everyday(view, g.start, g.end, language, cased=cased)
-    ]
+    guesses = list(_without_everyday(view, guesses, thresholds, language, cased=cased))
     yield from _names(view, guesses, thresholds, heard, small=cased and language == "de")
     sure = [
         g
@@ -185,6 +183,32 @@ def _names(
         yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
 
 
+def _without_everyday(
+    view: View, guesses: list[WordGuess], thresholds: Thresholds, language: str, *, cased: bool
+) -> Iterator[WordGuess]:
+    """Without names that are words of every day, but for those with a title behind or a sure name right beside them."""
+    before: WordGuess | None = None
+    held: WordGuess | None = None
+    for guess in guesses:
+        if guess.label not in _NAMES:
+            yield guess
+            continue
+        joined = before is not None and _joined(view, before, guess)
+        if is_everyday(view, guess.start, guess.end, language, cased=cased):
+            # In small letters, from somebody who uses capitals, it is a word of the sentence whatever stands beside it.
+            plain = cased and view.text[guess.start].islower()
+            held = None if plain else guess
+            if _HONOUR.match(view.lower, guess.end) or (joined and not plain):
+                held = None
+                yield guess
+            continue
+        sure = guess.score >= thresholds.name
+        if held is not None and sure and _joined(view, held, guess):
+            yield held
+        held, before = None, guess if sure else None
+        yield guess
+
+
 def _bar_of(view: View, guess: WordGuess, bar: float, thresholds: Thresholds, small: bool) -> float:
     """The bar for one word: lower where a title stands behind it, as it does in Hindi: "sunita ji"."""
     if small and thresholds.name >= Thresholds().name and view.text[guess.start].islower():
@@ -208,10 +232,11 @@ def _names_makers(view: View, group: list[WordGuess]) -> bool:
     makers = [is_maker(view, guess.start, guess.end) for guess in group]
     if not any(makers):
         return False
-    capital = view.text[group[makers.index(True)].start].isupper()
+    first = makers.index(True)
+    capital = view.text[group[first].start].isupper()
     return all(
-        maker or is_machine(view, guess.start, guess.end) or (capital and view.text[guess.start].islower())
-        for maker, guess in zip(makers, group, strict=True)
+        maker or is_machine(view, g.start, g.end) or (place > first and capital and view.text[g.start].islower())
+        for place, (maker, g) in enumerate(zip(makers, group, strict=True))
     )
 
 

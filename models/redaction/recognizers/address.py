@@ -22,12 +22,17 @@ _CITY_TAIL = (
 )
 
 _DISTANCE = re.compile(
-    r"\d{1,6},? {1,3}(?:km|kilomet(?:re|er)s?|rup(?:a|ai)?y[ae]|rupees?|baje|ghante)(?![^\W_])", re.IGNORECASE
+    r"\d{1,6},? {1,3}(?:(?:km|kilomet(?:re|er)s?) {1,3}(?:from|to|away|off|of|down|along|on|before|past|behind|beyond"
+    r"|north|south|east|west|se|door|ka|ki|ke|par|baad|pehle)|rup(?:a|ai)?y[ae]|rupees?|baje|ghante)(?![^\W_])",
+    re.IGNORECASE,
 )
 
 
 def _begins_with_an_amount(view: View, start: int, _end: int) -> bool:
-    """Whether the number is a distance, a price or a time: "12 km from the main road", "5 baje gate par"."""
+    """Whether the number is a distance, a price or a time: "12 km from the main road", "5 baje gate par".
+
+    "12 km Multan Road" is an address.
+    """
     return _DISTANCE.match(view.text, start) is not None
 
 

@@ -27,7 +27,6 @@ _KINDS_ES = tuple(
 STREET_EU = PatternRecognizer(
     entity="ADDRESS",
     name="street-eu",
-    needs="0",
     patterns=(
         # Am Alten Markt 5, An der Schule 7a, Unter den Linden 77, Straße des 17. Juni 135
         Pattern(

@@ -95,6 +95,24 @@ def test_people_who_are_called_like_them_do_not(language: str, text: str, names:
     assert _names(language, text, names) == hidden
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "names", "hidden"),
+    [
+        ("es", "Ha llamado marta Bosch por la fuga.", "marta bosch", ["marta Bosch"]),
+        ("de", "Anna Elster kommt.", "anna elster", ["Anna Elster"]),
+        ("es", "La lavadora Balay cuesta mucho.", "balay cuesta", []),
+        ("hi", "Motor Singh ka ghar", "motor singh", ["Motor Singh"]),
+        ("hi", "Shaam ji aaye the", "shaam", ["Shaam"]),
+        ("hi", "Motor kharab hai", "motor", []),
+        ("es", "Mi hermana Consolación abre.", "consolación", ["Consolación"]),
+        ("es", "Avisad a casado ahora.", "casado", ["casado"]),
+        ("fr", "Prévenez esmée au troisième.", "esmée", ["esmée"]),
+    ],
+)
+def test_words_of_every_day_that_are_somebodys_name_go(language: str, text: str, names: str, hidden: list[str]) -> None:
+    assert _names(language, text, names) == hidden
+
+
 def test_in_speech_small_letters_say_nothing() -> None:
     assert _names("es", "Hoy vino rosa cuesta", "rosa cuesta", TextSource.SPEECH) == ["rosa cuesta"]
 

@@ -36,6 +36,26 @@ def test_numbers_of_things_stay(language: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "text", "value"),
+    [
+        ("en", "I have a complaint, 4155550132", "4155550132"),
+        ("en", "complaint. 415 555 0132", "415 555 0132"),
+        ("en", "I am at the taxi stand 4155550132", "4155550132"),
+        ("en", "Here is the complaint: 536221234", "536221234"),
+        ("en", "I opened a ticket, 415 555 0132.", "415 555 0132"),
+        ("en", "my order (415) 555 0132", "(415) 555 0132"),
+        ("en", "About the order: 4155550132 is mine", "4155550132"),
+        ("es", "Mi pieza, 612 34 56 78", "612 34 56 78"),
+        ("fr", "C'est pour une facture, 06 12 34 56 78", "06 12 34 56 78"),
+        ("hi", "मेरी शिकायत है 98765 43210", "98765 43210"),
+        ("hi", "meri shikayat 9876543210", "9876543210"),
+    ],
+)
+def test_a_telephone_number_behind_a_thing_goes(language: str, text: str, value: str) -> None:
+    assert [piece for _type, piece in found(text, language=language)] == [value]
+
+
+@pytest.mark.parametrize(
     ("language", "text", "kind", "value"),
     [
         ("de", "Seriennummer 90817263, Rückruf an 0151 23456789", "PHONE", "0151 23456789"),
