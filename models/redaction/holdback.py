@@ -38,6 +38,9 @@ SUSPECT_WORDS = 8
 NUMBER_WORDS = 5
 """Words that must follow a number that was said: up to four name a street or the rest of a date."""
 
+MOST_TOLD = 3
+"""How many words behind the text of a partial are told of; more, and one could count the digits of a number."""
+
 _LONGEST_NUMBER = 12
 """Words of one number at most, as far as it matters here."""
 
@@ -93,7 +96,7 @@ def unsettled(before: PartialState, after: PartialState) -> Unsettled:
     words = [index for index in behind if tokens[index].text[0].isalnum()]
     if not words:
         return NOTHING_UNSETTLED
-    return Unsettled(len(words), sum(index < agreed for index in words) / len(words))
+    return Unsettled(min(len(words), MOST_TOLD), sum(index < agreed for index in words) / len(words))
 
 
 class PartialRedactor:

@@ -19,7 +19,7 @@ from models.redaction.views import View
 from models.text import Entity
 
 _MOST_DIGITS: Final = 32
-"""No expression wants more of them."""
+"""Texts with more are asked as those with so many."""
 
 _ANY_DIGIT: Final = "0"
 
@@ -69,7 +69,7 @@ class Sieve:
         self._witness: Final = self._automaton.Add("")
         self._automaton.Compile()
         self._by_digits: Final = [
-            [number for number in unhinted if self._tasks[number].least_digits <= digits]
+            [number for number in unhinted if min(self._tasks[number].least_digits, _MOST_DIGITS) <= digits]
             for digits in range(_MOST_DIGITS + 1)
         ]
 

@@ -47,7 +47,7 @@ def _pieces(heard: Transcript, raw: str) -> Iterator[_Piece]:
         time_s = segment.start_s
         for word in segment.words:
             text = word.text.reveal()
-            found = raw.find(text, at, min(end, at + len(text) + _LOST_CHARS))
+            found = _find_word(raw, text, at, min(end, at + len(text) + _LOST_CHARS))
             if found < 0:
                 continue
             yield from _untimed(raw, at, found, time_s, word.start_s, segment.confidence)
@@ -55,6 +55,22 @@ def _pieces(heard: Transcript, raw: str) -> Iterator[_Piece]:
             at, time_s = found + len(text), word.end_s
         yield from _untimed(raw, at, end, time_s, segment.end_s, segment.confidence)
         at = end
+
+
+def _find_word(raw: str, text: str, start: int, end: int) -> int:
+    """Where a word stands that is no part of another one; -1 where it does not.
+
+    Scripts without spaces have no such edges; there every place counts.
+    """
+    at = raw.find(text, start, end)
+    while at >= 0 and text.isascii():
+        behind = at + len(text)
+        if not (at and raw[at - 1].isalnum() and text[:1].isalnum()) and not (
+            raw[behind : behind + 1].isalnum() and text[-1:].isalnum()
+        ):
+            return at
+        at = raw.find(text, at + 1, end)
+    return at
 
 
 def _untimed(raw: str, start: int, end: int, start_s: float, end_s: float, confidence: float) -> Iterator[_Piece]:

@@ -77,7 +77,7 @@ class Unsettled:
     """What was heard behind the text of a partial.
 
     Attributes:
-        words: How many, and nothing else of them.
+        words: How many, up to three, and nothing else of them.
         stability: Share of these on which the last two hypotheses agree; 1 where there are none.
     """
 

@@ -148,10 +148,10 @@ class Recogniser:
             # It was sent again after the connection broke. Whoever stored it has seen to its answer.
             await self._emit(Final(known))
             return None
-        context = RedactionContext(TextSource.TYPED, self._language or "en", whose=self._listening.whose)
+        context = RedactionContext(TextSource.TYPED, self._listening.language or "en", whose=self._listening.whose)
         context = answering(context, self._asked())
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
-        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._language)
+        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._listening.language)
         turn = replace(turn, id=turn_id)
         await self._store(Heard(turn, self._carry, item.number + 1, None, self._language))
         await self._announce(turn)

@@ -70,6 +70,14 @@ def test_words_of_a_loop_that_was_cut_are_left_out() -> None:
     assert words[1].start_s == 2.5
 
 
+def test_a_word_of_a_loop_is_not_found_inside_another_word() -> None:
+    whole = segment("no no no the another pump")
+    cut = Segment(RawText("no the another pump"), 0.0, 3.0, 0.8, 0.0, whole.words)
+    text, words = timed(cut)
+    assert [w.text.value for w in words] == text.split()
+    assert [w.start_s for w in words] == [0.0, 1.5, 2.0, 2.5]
+
+
 @given(
     st.lists(
         st.lists(st.sampled_from(("john", "carter,", "four", "one", "five", "pump", "my name is", "the")), min_size=1),

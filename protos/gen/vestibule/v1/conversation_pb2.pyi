@@ -473,7 +473,7 @@ class PartialTranscript(_message.Message):
     utterance: _builtins.int
     """Number of the utterance."""
     pending_words: _builtins.int
-    """How many words were heard behind the text, so that an app can show that more is coming."""
+    """How many words were heard behind the text, so that an app can show that more is coming: 3 for three or more."""
     stability: _builtins.float
     """How sure those are, 0 to 1: the share on which the last two looks agree. 1 when there are none."""
     @_builtins.property
