@@ -30,8 +30,8 @@ tokens of a batch by one factor, so that what is found would depend on the neigh
 With two layers and the heads that read them out: 4.2, 3.3, 3.2 times and 1.6 ms; on a slower machine, with patterns in
 a third less time (0.55 to 0.35 ms a sentence, by a sieve and by not trying every word for the start of a number), 4.0,
 3.1, 3.0 times and 2.6 ms. There the two layers take 0.8 of 1.6 ms, patterns run beside them, and heads, merging and
-waking threads take the rest: the goals of 5 and 8 times are missed, the 8 ms are not. Tried without gain: the encoder in
-the caller's own thread with patterns before it (2.2 ms) or in another thread (1.9), locks for futures (the same).
+waking threads take the rest: the goals of 5 and 8 times are missed, the 8 ms are not. Tried without gain: the encoder
+in the caller's own thread with patterns before it (2.2 ms) or in another thread (1.9), locks for futures (the same).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Endings of German, Spanish and French words with which hardly anybody is called.
 
 Each was tried on the list of a million people: an ending stands here if hardly any of them has it, and those who were
-found are named. Participles are not here: "casado", "esmée" and "gebert" are names. Must NOT be listed: -stand (Hiestand), -uhr (Niebuhr), -keit, -eur, -ado and the like,
-but for words in small letters in a text that has capitals.
+found are named. Participles are not here: "casado", "esmée" and "gebert" are names. Must NOT be listed: -stand
+(Hiestand), -uhr (Niebuhr), -keit, -eur, -ado and the like, but for words in small letters in a text that has capitals.
 """
 
 from __future__ import annotations
