@@ -13,16 +13,16 @@ from models.redaction.views import View
 _MAKERS = frozenset(
     """bosch siemens grundfos wilo itron sensus kamstrup zenner elster honeywell danfoss vaillant viessmann buderus
     ksb lowara xylem ebara pedrollo flygt techem qundis apator actaris sontex calpeda salmson aquametro
-    miele beko balay fagor teka cointra junkers ariston baxi ferroli daikin mitsubishi toshiba panasonic
+    miele beko balay fagor teka cointra ariston ferroli daikin mitsubishi toshiba panasonic
     fujitsu samsung lg sony hisense haier xiaomi aeg electrolux zanussi whirlpool indesit gorenje liebherr
-    smeg grundig delonghi krups moulinex rowenta tefal magimix kärcher roomba geberit grohe hansgrohe
+    smeg grundig delonghi moulinex rowenta tefal magimix kärcher roomba geberit hansgrohe
     frisquet chappée thermor kenwood rommelsbacher telefunken edesa otsein ufesa cecotec orbegozo orkli""".split()
 )
 _MAKERS_BESIDE_A_MACHINE = frozenset(
     """brandt sauter neff bauknecht hoover candy philips vorwerk privileg constructa küppersbusch atlantic rosières
     thomson stiebel eltron weishaupt bomann clatronic hitachi sharp blomberg godrej voltas kirloskar havells
     crompton saunier duval dyson bissell jura melitta severin metz loewe corberó taurus jata roca vulcano
-    landis""".split()
+    landis baxi krups grohe junkers""".split()
 )
 """Those whose names are common ones of people as well."""
 _MACHINES = frozenset(
