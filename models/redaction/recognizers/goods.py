@@ -71,9 +71,10 @@ def is_of_goods(view: View, start: int, end: int) -> bool:
     if _ENDS_A_CLAUSE.search(between):
         return False
     words = list(_BETWEEN.finditer(view.lower, behind, start))
-    numbered = _NUMBERED.search(thing.group()) is not None or any(w.group() in _NUMBER_WORDS for w in words)
     numbered = (
-        numbered or _NUMBER_OF.search(view.lower, max(0, thing.start() - _NUMBER_OF_REACH), thing.start()) is not None
+        _NUMBERED.search(thing.group())
+        or _NUMBER_OF.search(view.lower, max(0, thing.start() - _NUMBER_OF_REACH), thing.start())
+        or any(word.group() in _NUMBER_WORDS for word in words)
     )
     long = sum(char.isdigit() for char in view.text[start:end]) >= _LIKE_A_TELEPHONE
     if not numbered and (long or ":" in between):
