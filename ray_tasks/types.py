@@ -17,7 +17,7 @@ from models.vision.types import RedactedPage
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """Engine side of one kind of worker, picklable; built from the settings by ``server.app``."""
+    """Engine side of one kind of worker, picklable; built from the settings by ``server.cluster_config``."""
 
     replicas: int = 1
     cpus: float = 0.3

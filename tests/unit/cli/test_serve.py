@@ -92,7 +92,7 @@ def test_a_metrics_port_that_is_taken_ends_the_start_before_ray(
         cluster, intake = SimpleNamespace(start=start, stop=sweep), SimpleNamespace(sweep=sweep)
         return SimpleNamespace(intake=intake, listener=listener, metrics=metrics, cluster=cluster)
 
-    monkeypatch.setattr(server.app, "_build", build)
+    monkeypatch.setattr(server.app, "build_parts", build)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

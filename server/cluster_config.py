@@ -1,0 +1,63 @@
+"""What the settings mean for Ray and its workers, which never read them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from models.redaction.policy_file import parse_policies, read_policy_text
+from ray_tasks.types import ClusterConfig, WorkerConfig
+from server.settings import Settings, WorkerSettings
+
+
+def cluster_config(settings: Settings) -> ClusterConfig:
+    """The picklable part of the settings.
+
+    Raises:
+        InvalidInput: POLICY_INVALID, with every place that is wrong.
+    """
+    speech = replace(
+        _worker(settings.speech, settings.speech.device),
+        engine=settings.speech.engine,
+        weights=settings.speech.weights,
+    )
+    return ClusterConfig(
+        speech=speech,
+        vision=_worker(settings.vision, settings.vision.device),
+        redaction=_worker(settings.redaction, "cpu"),
+        weights_dir=str(settings.weights_dir),
+        carry_key_path=str(settings.carry_key_path),
+        address=settings.ray.address,
+        dashboard=settings.ray.dashboard,
+        dashboard_port=settings.ray.dashboard_port,
+        num_cpus=settings.ray.num_cpus,
+        num_gpus=settings.ray.num_gpus,
+        object_store_bytes=settings.ray.object_store_bytes,
+        image_pixels=settings.limits.image_pixels,
+        redaction_policies=checked_policies(settings.redaction.policy_file),
+    )
+
+
+def checked_policies(path: Path | None) -> str:
+    """The policy file's text, which the workers get; they may run where the file is not.
+
+    Raises:
+        InvalidInput: POLICY_INVALID, with every place that is wrong.
+    """
+    if path is None:
+        return ""
+    text = read_policy_text(path)
+    parse_policies(text, str(path))
+    return text
+
+
+def _worker(settings: WorkerSettings, device: str) -> WorkerConfig:
+    return WorkerConfig(
+        replicas=settings.replicas,
+        cpus=settings.cpus,
+        gpus=settings.gpus,
+        threads=settings.threads,
+        max_ongoing=settings.max_ongoing,
+        max_queued=settings.max_queued,
+        device=device,
+    )

@@ -1,0 +1,246 @@
+"""Builds every object of the server: what all of it shares, what jobs need, what a stream needs, the endpoints.
+
+Only here does an object meet the others that it works with. ``server.app`` starts and stops them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from models.speech.engines import build_vad
+from ray_tasks.cluster import Cluster
+from ray_tasks.gateway import RayGateway
+from server.analysts import Analysts
+from server.attempts import log_attempt
+from server.cluster_config import cluster_config
+from server.conversation.admission import Admission, AdmissionLimits
+from server.conversation.cutting import cutter_maker
+from server.conversation.load import MeasuredGateway, SpeechLoad
+from server.conversation.pace import PaceLimits
+from server.conversation.stream_config import StreamLimits
+from server.conversation.streams import Streams
+from server.conversation.turnstile import Turnstile
+from server.housekeeping import Housekeeping
+from server.job_types import Handler, JobDetails, JobObserver
+from server.jobs import JobRunner
+from server.ledger.types import Clock, utc_now
+from server.ledger.writer import Ledger
+from server.lifecycle import Lifecycle
+from server.listener import Listener
+from server.llm.breaker import BreakerChange, BreakerState
+from server.llm.client import OpenAiAssistant, llm_breaker
+from server.log import get_logger
+from server.metrics import Metrics
+from server.pipeline import build_handlers
+from server.recommendations import Recommender
+from server.services import Services
+from server.services.admin import AdminService
+from server.services.conversation import ConversationService
+from server.services.funnel import FunnelService
+from server.services.media import MediaService
+from server.services.recommendation import RecommendationService
+from server.services.session import SessionService
+from server.sessions import Sessions
+from server.settings import Settings
+from server.status import Status
+from server.uploads.checks import default_checks
+from server.uploads.intake import UploadIntake
+from server.uploads.keys import load_or_create_spool_key
+from server.uploads.spool import Spool
+from server.vocabulary import VocabularySealer
+from server.watch import WatchHub
+
+log = get_logger("app")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What has a start or an end of its own."""
+
+    cluster: Cluster
+    listener: Listener
+    runner: JobRunner
+    handlers: Sequence[Handler]
+    intake: UploadIntake
+    hub: WatchHub
+    analysts: Analysts
+    housekeeping: Housekeeping
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What nearly everything works with: state, the ways out of the process, and who hears of what."""
+
+    ledger: Ledger
+    spool: Spool
+    sealer: VocabularySealer
+    cluster: Cluster
+    gateway: RayGateway
+    assistant: OpenAiAssistant
+    hub: WatchHub
+    lifecycle: Lifecycle
+    metrics: Metrics
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Jobs:
+    """What goes on in the background, and those who give it work."""
+
+    runner: JobRunner
+    recommender: Recommender
+    intake: UploadIntake
+    handlers: Sequence[Handler]
+
+
+async def build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
+    """Build everything; what holds a file or a connection from now on is closed by the stack.
+
+    Raises:
+        VestibuleError: A setting, the ledger, a key or the weights are not usable.
+    """
+    common = await _common(settings, stack)
+    jobs = _jobs(settings, common)
+    streams = await _streams(settings, common, jobs)
+    sessions = Sessions(common.ledger, common.hub, common.sealer, common.clock)
+    analysts = Analysts(common.ledger, settings.quack, settings.state_dir)
+    services = _services(settings, common, jobs, streams, sessions, analysts)
+    return Parts(
+        cluster=common.cluster,
+        listener=Listener(settings.address, services, common.lifecycle, common.metrics),
+        runner=jobs.runner,
+        handlers=jobs.handlers,
+        intake=jobs.intake,
+        hub=common.hub,
+        analysts=analysts,
+        housekeeping=Housekeeping(
+            sessions, jobs.intake, common.ledger, common.spool, common.clock, streams, settings.idle_session_s
+        ),
+        metrics=common.metrics,
+    )
+
+
+async def _common(settings: Settings, stack: AsyncExitStack) -> _Common:
+    for folder in (settings.data_dir, settings.state_dir, settings.pictures_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    metrics = Metrics()
+    ledger = await asyncio.to_thread(Ledger.open, settings.ledger_path)
+    stack.push_async_callback(asyncio.to_thread, ledger.close)
+    key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
+    cluster = Cluster(cluster_config(settings))
+    assistant = _assistant(settings, metrics)
+    stack.push_async_callback(assistant.aclose)
+    return _Common(
+        ledger=ledger,
+        spool=Spool(settings.spool_dir, key),
+        sealer=VocabularySealer(key),
+        cluster=cluster,
+        gateway=RayGateway(cluster),
+        assistant=assistant,
+        hub=WatchHub(),
+        lifecycle=Lifecycle(),
+        metrics=metrics,
+        clock=utc_now,
+    )
+
+
+def _assistant(settings: Settings, metrics: Metrics) -> OpenAiAssistant:
+    upstream = settings.upstream
+
+    def on_change(change: BreakerChange) -> None:
+        log.warning("breaker_changed", breaker=change.name, state=change.new)
+        metrics.breaker_open.labels(change.name).set(change.new is not BreakerState.CLOSED)
+
+    breaker = llm_breaker(
+        failures=upstream.failures,
+        reset_s=upstream.reset_s,
+        successes=upstream.successes,
+        on_change=on_change,
+    )
+    return OpenAiAssistant(
+        base_url=upstream.base_url,
+        api_key=upstream.api_key.get_secret_value(),
+        model=upstream.model,
+        breaker=breaker,
+        timeout_s=upstream.timeout_s,
+        interactive_timeout_s=upstream.interactive_timeout_s,
+    )
+
+
+def _jobs(settings: Settings, common: _Common) -> _Jobs:
+    ledger, spool, gateway, hub = common.ledger, common.spool, common.gateway, common.hub
+    clock, limits = common.clock, settings.limits
+    runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), observer=_count_jobs(common.metrics))
+    recommender = Recommender(ledger, gateway, common.assistant, hub, clock=clock, on_job=runner.wake)
+    checks = default_checks(upload_bytes=limits.upload_bytes, open_jobs=limits.open_jobs)
+    intake = UploadIntake(ledger, spool, hub, checks, on_job=runner.wake, clock=clock)
+    handlers = build_handlers(
+        ledger,
+        spool,
+        gateway,
+        common.assistant,
+        recommender,
+        hub,
+        pictures=settings.pictures_dir,
+        clock=clock,
+        keep_recordings=settings.keep_redacted_recordings,
+    )
+    return _Jobs(runner, recommender, intake, handlers)
+
+
+def _count_jobs(metrics: Metrics) -> JobObserver:
+    def observe(details: JobDetails) -> None:
+        log_attempt(details)
+        metrics.jobs.labels(details.kind, details.outcome).inc()
+        metrics.job_seconds.labels(details.kind).observe(details.took_s)
+
+    return observe
+
+
+async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> Streams:
+    limits, replicas = settings.limits, settings.speech.replicas
+    load = SpeechLoad(replicas, time.monotonic)
+    vad = await asyncio.to_thread(build_vad, settings.weights_dir)
+    return Streams(
+        ledger=common.ledger,
+        gateway=MeasuredGateway(common.gateway, load),
+        assistant=common.assistant,
+        recommender=jobs.recommender,
+        spool=common.spool,
+        hub=common.hub,
+        sealer=common.sealer,
+        jobs=jobs.runner,
+        lifecycle=common.lifecycle,
+        metrics=common.metrics,
+        clock=common.clock,
+        limits=StreamLimits(limits.stream_s, limits.stream_idle_s, PaceLimits(limits.pace, limits.ahead_s)),
+        make_cutter=cutter_maker(vad, limits.utterance_s),
+        turnstile=Turnstile(replicas),
+        admission=Admission(
+            AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load),
+            load,
+            common.metrics,
+        ),
+    )
+
+
+def _services(
+    settings: Settings, common: _Common, jobs: _Jobs, streams: Streams, sessions: Sessions, analysts: Analysts
+) -> Services:
+    ledger, gateway, hub, lifecycle = common.ledger, common.gateway, common.hub, common.lifecycle
+    clock, breaker = common.clock, common.assistant.breaker
+    status = Status(gateway, ledger, common.assistant, breaker, clock(), lambda: streams.count, analysts)
+    return Services(
+        session=SessionService(sessions, hub, lifecycle),
+        conversation=ConversationService(streams),
+        media=MediaService(jobs.intake, ledger, hub, lifecycle, settings.pictures_dir),
+        recommendation=RecommendationService(jobs.recommender),
+        funnel=FunnelService(ledger, gateway, clock),
+        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}),
+    )
