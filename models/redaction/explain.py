@@ -12,7 +12,8 @@ from models.redaction.merge import weight
 from models.redaction.operators import Operator
 from models.redaction.policy import within
 from models.redaction.recognizers.base import CONTEXT_AFTER, CONTEXT_BEFORE, PatternRecognizer
-from models.redaction.redactor import LocalRedactor, Sighting
+from models.redaction.redactor import LocalRedactor
+from models.redaction.sightings import Sighting
 from models.redaction.types import Redaction, RedactionContext
 from models.redaction.views import View, original
 from models.text import Entity, RawText

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
-from models.redaction.ner import WordGuess
+from models.redaction.guesses import WordGuess
 from models.redaction.recognizers.base import has_digit
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.views import View

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from models.redaction.everyday import is_everyday, uses_capitals
+from models.redaction.guesses import WordGuess
 from models.redaction.label_numbers import LONE_ZIP_SCORE, is_amount_of, may_stand_alone, short_phones
 from models.redaction.makers import is_machine, is_maker, listed_beside, stands_for_a_person
-from models.redaction.ner import WordGuess
 from models.redaction.recognizers.base import has_digit
 from models.redaction.recognizers.name import NOT_NAMES
 from models.redaction.types import Suspect

@@ -11,21 +11,22 @@ capitals and neighbours they find hardly a name more, and they take two thirds o
 from __future__ import annotations
 
 import json
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models import weights
 from models.errors import WeightsError
 from models.redaction.encoder import AHEAD, Encoder, EncoderFile, Floats, build_encoder
+from models.redaction.guesses import WordGuess
 from models.redaction.label_head import LabelHead, LabelJudge
 from models.redaction.name_head import NameJudge, load_name_judge
+from models.redaction.words import Observation, TokenizedWords, words_of
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -37,43 +38,7 @@ LAYERS = 2
 """Layers that run; the heads were fitted to these."""
 _PAD_TO = 8
 
-MARKS = r"\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
-"""Marks inside a word, for a class of characters; Python's ``\\w`` leaves out the vowel signs of Devanagari."""
-
-WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}]|['\u2019](?=[^\W_]))*")
-"""Letters, digits and marks. An underscore is none of them: people join names with it, "maria_lopez"."""
-
-
 NAME_LABELS = ("GIVEN_NAME", "SURNAME")
-
-
-@dataclass(frozen=True, slots=True)
-class WordGuess:
-    """What the classifier thinks of one word.
-
-    Attributes:
-        start: First code point in the text.
-        end: One past the last.
-        label: Best label other than ``O``, without its B- or I-.
-        score: Probability of that label, in [0, 1]; of a name's label, that the word is part of any name.
-    """
-
-    start: int
-    end: int
-    label: str
-    score: float
-
-
-class TokenClassifier(Protocol):
-    """Judges the words of texts. Safe to call from several threads."""
-
-    def classify(self, texts: list[str]) -> list[list[WordGuess]]:
-        """One list a text, in order; words that are surely nothing are left out."""
-        ...
-
-    def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
-        """Start what ``classify`` does on another core; what is returned waits for it and gives it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +59,13 @@ class NerOptions:
     batch_tokens: int = 512
     floor: float = 0.05
     threads: int = 1
+
+
+_Projection = Callable[[Floats], Floats]
+
+
+def _itself(states: Floats) -> Floats:
+    return states
 
 
 class RampartClassifier:
@@ -159,11 +131,11 @@ class RampartClassifier:
 
     def _begin(
         self, texts: list[str], project: _Projection | None
-    ) -> tuple[Callable[[], list[Observation]], list[_Words]]:
+    ) -> tuple[Callable[[], list[Observation]], list[TokenizedWords]]:
         """Start, and find the words while the encoder works."""
         encodings = self._encoded(texts)
         tokens = self._begin_tokens([encoding.ids for encoding in encodings], project)
-        words = [_words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
+        words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
         return lambda: [w.seen(*seen) for w, seen in zip(words, tokens(), strict=True)], words
 
     def _begin_tokens(
@@ -244,65 +216,6 @@ class RampartClassifier:
                 yield WordGuess(start, end, NAME_LABELS[which[number]], name)
             if scores[number] >= floor:
                 yield WordGuess(start, end, self._labels[self._other_columns[best[number]]], scores[number])
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What the classifier sees of the words of one text.
-
-    Attributes:
-        words: Their spans, in order.
-        probabilities: The highest of the tokens of each word, shape (words, labels).
-        states: The mean of its tokens' projected states, shape (words, width).
-    """
-
-    words: list[tuple[int, int]]
-    probabilities: Floats
-    states: Floats
-
-
-_Projection = Callable[[Floats], Floats]
-
-
-def _itself(states: Floats) -> Floats:
-    return states
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """The words of a text, and which tokens each of them has: where it begins and ends, one after the other."""
-
-    spans: list[tuple[int, int]]
-    edges: list[int]
-
-    def seen(self, probabilities: Floats, states: Floats) -> Observation:
-        """From tokens to words."""
-        if not self.spans:
-            return Observation([], probabilities[:0], states[:0])
-        edges = np.array(self.edges)
-        # reduceat takes [cut, next cut) for every cut, the last to the end, which is no cut; what lies between words is
-        # dropped.
-        cuts = edges[:-1] if self.edges[-1] == len(states) else edges
-        highest = np.maximum.reduceat(probabilities, cuts, axis=0)[::2]
-        sums = np.add.reduceat(states, cuts, axis=0)[::2]
-        return Observation(self.spans, highest, sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
-
-
-def _words_of(text: str, offsets: list[tuple[int, int]]) -> _Words:
-    """A word that has no token is left out."""
-    words, edges = [], []
-    token, count = 0, len(offsets)
-    for match in WORD.finditer(text):
-        start, end = match.span()
-        while token < count and offsets[token][1] <= start:
-            token += 1
-        last = token
-        while last < count and offsets[last][0] < end:
-            last += 1
-        if last > token:
-            words.append((start, end))
-            edges += [token, last]
-    return _Words(words, edges)
 
 
 @dataclass(frozen=True, slots=True)

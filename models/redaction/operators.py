@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from models.redaction.ner import MARKS
 from models.redaction.types import Whose
+from models.redaction.words import MARKS
 
 MAX_SHOWN: Final = 4
 """Characters that a mask may leave: what receipts print of a card."""

@@ -6,11 +6,11 @@ house or a street ("मकान नंबर चौदह"), digits of a teleph
 
 from __future__ import annotations
 
-from models.redaction.ner import WORD
 from models.redaction.recognizers.base import has_digit
 from models.redaction.recognizers.measures import introduced_as, is_harmless, is_unit
 from models.redaction.spoken_lexicon import lexicon_for
 from models.redaction.views import View
+from models.redaction.words import WORD
 from models.text import Entity
 
 _LEXICON = lexicon_for("hi")

@@ -6,33 +6,30 @@ message never contains the text.
 
 from __future__ import annotations
 
-import re
 import secrets
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 from models.errors import RedactionFailed
 from models.redaction import views
 from models.redaction.address_parts import widened, with_said_numbers
-from models.redaction.cardinals import NUMERALS
 from models.redaction.documents import doubt_from_digits, is_explained
-from models.redaction.labels import Thresholds, entities_of, suspects_of
-from models.redaction.ner import TokenClassifier, WordGuess, load_classifier
-from models.redaction.operators import MASK, TAG_START, session_key
+from models.redaction.guesses import TokenClassifier
+from models.redaction.labels import Thresholds
+from models.redaction.ner import load_classifier
+from models.redaction.operators import session_key
 from models.redaction.policy import STRICT, Policies, RedactionPolicy, within
-from models.redaction.readings import views_of
-from models.redaction.recognizers import ALL, ON_NUMERALS, Recognizer
+from models.redaction.recognizers import ALL, Recognizer
 from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.repeats import repeated
 from models.redaction.romanize import romanized
-from models.redaction.sieve import Sieve
+from models.redaction.rules import Rules
+from models.redaction.sightings import Seen, Sighting, judged, matched, suspected
 from models.redaction.types import Redaction, RedactionContext, Suspect
-from models.redaction.views import View
 from models.redaction.writing import Writer
-from models.text import Entity, RawText, RedactedText, TextSource
+from models.text import Entity, RawText, RedactedText
 
 # Anything that a defect in a recognizer, in ONNX Runtime or in the tokenizer can raise; listed, so that an interrupt,
 # a lack of memory and our own errors pass through unchanged.
@@ -47,55 +44,6 @@ _DEFECTS = (
     ImportError,
     AssertionError,
 )
-
-
-_WORD_CHARACTER = re.compile(r"\w")
-
-
-@dataclass(frozen=True)
-class Rules:
-    """A policy, and the recognizers and bars that it makes of ours."""
-
-    policy: RedactionPolicy
-    recognizers: tuple[Recognizer, ...]
-    thresholds: Thresholds
-
-    @cached_property
-    def sieve(self) -> Sieve:
-        """The recognizers."""
-        return Sieve(self.recognizers)
-
-    @cached_property
-    def on_numerals(self) -> Sieve:
-        """Those that look at the reading with digits for every number."""
-        return Sieve([recognizer for recognizer in self.recognizers if recognizer.name in ON_NUMERALS])
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """What one recognizer, or the classifier (None), found in one view.
-
-    Attributes:
-        entity: Offsets in the view.
-    """
-
-    view: View
-    recognizer: Recognizer | None
-    entity: Entity
-
-    @property
-    def original(self) -> Entity:
-        """The entity with offsets in the original."""
-        start, end = self.view.original_span(self.entity.start, self.entity.end)
-        return replace(self.entity, start=start, end=end)
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What was found in a text, and the words that may yet become names when it goes on."""
-
-    sightings: list[Sighting]
-    suspects: list[Suspect]
 
 
 class LocalRedactor:
@@ -163,51 +111,17 @@ class LocalRedactor:
         """The session's key; without a session one that is used once."""
         return session_key(self._worker_key, context.whose) if context.whose.session_id else secrets.token_bytes(32)
 
-    def _seen(self, texts: list[str], context: RedactionContext, rules: Rules) -> list[_Seen]:
+    def _seen(self, texts: list[str], context: RedactionContext, rules: Rules) -> list[Seen]:
         readings = [romanized(text) or views.original(text) for text in texts]
         guesses = self._classifier.begin([reading.text for reading in readings])
-        matched = [list(_matched(text, context, rules)) for text in texts]  # while the classifier has another core
-        judged = zip(readings, guesses(), matched, strict=True)
+        matches = [list(matched(text, context, rules)) for text in texts]  # while the classifier has another core
         return [
-            _Seen([*_judged(reading, words, rules, context), *found], _suspected(reading, words, rules))
-            for reading, words, found in judged
+            Seen([*judged(reading, words, rules, context), *found], suspected(reading, words, rules))
+            for reading, words, found in zip(readings, guesses(), matches, strict=True)
         ]
 
 
-def _judged(reading: View, guesses: list[WordGuess], rules: Rules, context: RedactionContext) -> Iterator[Sighting]:
-    """What the classifier found."""
-    # Hindi in Latin letters is mostly written without capitals and spelled as it sounds: as speech is.
-    heard = context.source is TextSource.SPEECH or context.language == "hi"
-    found = entities_of(reading, guesses, rules.thresholds, heard=heard, language=context.language[:2].lower())
-    return (Sighting(reading, None, entity) for entity in found)
-
-
-def _suspected(reading: View, guesses: list[WordGuess], rules: Rules) -> list[Suspect]:
-    """Words of the original that may yet become names."""
-    found = suspects_of(reading, guesses, rules.thresholds)
-    return [Suspect(*reading.original_span(start, end), likely) for start, end, likely in found]
-
-
-def _matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
-    """What the recognizers found, in every view."""
-    text = _without_tags(text, rules.policy)
-    for view in views_of(text, context):
-        sieve = rules.on_numerals if view.kind == NUMERALS else rules.sieve
-        for recognizer, entity in sieve.find(view, context):
-            yield Sighting(view, recognizer, entity)
-
-
-def _without_tags(text: str, policy: RedactionPolicy) -> str:
-    """The text with small x for every letter and digit of what an earlier run wrote.
-
-    It stays a word, but the one in a tag is no context for its neighbours.
-    """
-    if TAG_START not in text and MASK not in text:
-        return text
-    return policy.protected.sub(lambda match: _WORD_CHARACTER.sub("x", match.group()), text)
-
-
-def _redaction(text: str, seen: _Seen, context: RedactionContext, rules: Rules, writer: Writer) -> Redaction:
+def _redaction(text: str, seen: Seen, context: RedactionContext, rules: Rules, writer: Writer) -> Redaction:
     """Drop what is explained or allowed, merge the rest, and write."""
     view = views.original(text)
     found = [s.original for s in seen.sightings]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from models.redaction.ner import WORD
 from models.redaction.recognizers.name import NOT_NAMES
+from models.redaction.words import WORD
 from models.text import Entity
 
 _MIN_LETTERS = 4

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from models.redaction.ner import WORD
 from models.redaction.spoken_lexicon import FUNCTION_WORDS, SERVICES, TOP_LEVEL
 from models.redaction.spoken_words import Stretch, Words
+from models.redaction.words import WORD
 
 _MAX_LOCAL_WORDS = 3
 _MAX_LOCAL_TOKENS = 120

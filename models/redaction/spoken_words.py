@@ -7,8 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from models.redaction.ner import WORD
 from models.redaction.spoken_lexicon import Lexicon
+from models.redaction.words import WORD
 
 _TOKEN = re.compile(rf"[AaPp]\.\s?[Mm](?![^\W_])\.?|{WORD.pattern}|[^\w\s]|_")
 

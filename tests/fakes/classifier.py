@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.redaction.ner import WORD, WordGuess
+from models.redaction.guesses import WordGuess
+from models.redaction.words import WORD
 
 
 class WordListClassifier:
@@ -19,7 +20,7 @@ class WordListClassifier:
         self.calls = 0
 
     def classify(self, texts: list[str]) -> list[list[WordGuess]]:
-        """See ``models.redaction.ner.TokenClassifier``."""
+        """See ``models.redaction.guesses.TokenClassifier``."""
         self.calls += 1
         return [
             [
@@ -31,5 +32,5 @@ class WordListClassifier:
         ]
 
     def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
-        """See ``models.redaction.ner.TokenClassifier``."""
+        """See ``models.redaction.guesses.TokenClassifier``."""
         return lambda: self.classify(texts)

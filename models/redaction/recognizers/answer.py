@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.redaction.asked import is_reading, personal
-from models.redaction.ner import WORD
 from models.redaction.recognizers.base import has_digit, words
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.recognizers.name import NOT_NAMES
 from models.redaction.spoken_lexicon import SHORT_WORDS
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
+from models.redaction.words import WORD
 from models.text import Entity, TextSource
 
 FILLERS = frozenset(

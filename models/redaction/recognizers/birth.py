@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.ner import WORD
 from models.redaction.recognizers.aged_things import is_age_of_a_thing
 from models.redaction.recognizers.base import Pattern, PatternRecognizer, has_digit, near, words
 from models.redaction.recognizers.measures import is_harmless
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
+from models.redaction.words import WORD
 from models.text import Entity, TextSource
 
 _MONTH = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.ner import MARKS
 from models.redaction.recognizers.goods import is_of_goods
 from models.redaction.views import View
+from models.redaction.words import MARKS
 
 _UNIT_AFTER = re.compile(
     r"\s{0,2}(?:m3|m\^3|m³|cubic|cubics|kubik|k?wh|mwh|kw\b|kilowatts?|kilometres?|kilometers?|km\b|kg\b|kilos?|grams?|mg\b|ml\b"

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from models.redaction.ner import WORD
 from models.redaction.recognizers.name import NOT_NAMES
 from models.redaction.types import RedactionContext
 from models.redaction.views import View
+from models.redaction.words import WORD
 from models.text import Entity
 
 _POSTCODE = re.compile(r"[a-z]{1,2}\d[a-z\d]?\d?[a-z]{0,2}|[a-z]\d[a-z]\d[a-z]\d", re.IGNORECASE)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.redaction.guesses import WordGuess
 from models.redaction.holdback import SUSPECT_WORDS, PartialRedactor, PartialState, unsettled
-from models.redaction.ner import WordGuess
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -94,7 +94,7 @@ class DoubtfulClassifier(WordListClassifier):
     score = 0.2
 
     def classify(self, texts: list[str]) -> list[list[WordGuess]]:
-        """See ``models.redaction.ner.TokenClassifier``."""
+        """See ``models.redaction.guesses.TokenClassifier``."""
         return [[replace(guess, score=self.score) for guess in guesses] for guesses in super().classify(texts)]
 
 

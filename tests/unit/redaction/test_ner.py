@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 from benchmarks._whole import whole_classifier
 from models import weights
 from models.redaction.dequantize import unpack_blocks
-from models.redaction.ner import WEIGHTS_NAME, NerOptions, RampartClassifier, TokenClassifier, load_classifier
+from models.redaction.guesses import TokenClassifier
+from models.redaction.ner import WEIGHTS_NAME, NerOptions, RampartClassifier, load_classifier
 from models.redaction.redactor import build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource

@@ -1,0 +1,81 @@
+"""What is seen in a text before anything is merged or dropped: by the classifier and, in every view, by recognizers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from models.redaction.cardinals import NUMERALS
+from models.redaction.guesses import WordGuess
+from models.redaction.labels import entities_of, suspects_of
+from models.redaction.operators import MASK, TAG_START
+from models.redaction.policy import RedactionPolicy
+from models.redaction.readings import views_of
+from models.redaction.recognizers import Recognizer
+from models.redaction.rules import Rules
+from models.redaction.types import RedactionContext, Suspect
+from models.redaction.views import View
+from models.text import Entity, TextSource
+
+_WORD_CHARACTER = re.compile(r"\w")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one recognizer, or the classifier (None), found in one view.
+
+    Attributes:
+        entity: Offsets in the view.
+    """
+
+    view: View
+    recognizer: Recognizer | None
+    entity: Entity
+
+    @property
+    def original(self) -> Entity:
+        """The entity with offsets in the original."""
+        start, end = self.view.original_span(self.entity.start, self.entity.end)
+        return replace(self.entity, start=start, end=end)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found in a text, and the words that may yet become names when it goes on."""
+
+    sightings: list[Sighting]
+    suspects: list[Suspect]
+
+
+def judged(reading: View, guesses: list[WordGuess], rules: Rules, context: RedactionContext) -> Iterator[Sighting]:
+    """What the classifier found."""
+    # Hindi in Latin letters is mostly written without capitals and spelled as it sounds: as speech is.
+    heard = context.source is TextSource.SPEECH or context.language == "hi"
+    found = entities_of(reading, guesses, rules.thresholds, heard=heard, language=context.language[:2].lower())
+    return (Sighting(reading, None, entity) for entity in found)
+
+
+def suspected(reading: View, guesses: list[WordGuess], rules: Rules) -> list[Suspect]:
+    """Words of the original that may yet become names."""
+    found = suspects_of(reading, guesses, rules.thresholds)
+    return [Suspect(*reading.original_span(start, end), likely) for start, end, likely in found]
+
+
+def matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:
+    """What the recognizers found, in every view."""
+    text = _without_tags(text, rules.policy)
+    for view in views_of(text, context):
+        sieve = rules.on_numerals if view.kind == NUMERALS else rules.sieve
+        for recognizer, entity in sieve.find(view, context):
+            yield Sighting(view, recognizer, entity)
+
+
+def _without_tags(text: str, policy: RedactionPolicy) -> str:
+    """The text with small x for every letter and digit of what an earlier run wrote.
+
+    It stays a word, but the one in a tag is no context for its neighbours.
+    """
+    if TAG_START not in text and MASK not in text:
+        return text
+    return policy.protected.sub(lambda match: _WORD_CHARACTER.sub("x", match.group()), text)

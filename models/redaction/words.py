@@ -1,0 +1,68 @@
+"""What a word is, which tokens it has, and what those say of it together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.redaction.encoder import Floats
+
+MARKS = r"\u0300-\u036f\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
+"""Marks inside a word, for a class of characters; Python's ``\\w`` leaves out the vowel signs of Devanagari."""
+
+WORD = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}]|['\u2019](?=[^\W_]))*")
+"""Letters, digits and marks. An underscore is none of them: people join names with it, "maria_lopez"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the classifier sees of the words of one text.
+
+    Attributes:
+        words: Their spans, in order.
+        probabilities: The highest of the tokens of each word, shape (words, labels).
+        states: The mean of its tokens' projected states, shape (words, width).
+    """
+
+    words: list[tuple[int, int]]
+    probabilities: Floats
+    states: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedWords:
+    """The words of a text, and which tokens each of them has: where it begins and ends, one after the other."""
+
+    spans: list[tuple[int, int]]
+    edges: list[int]
+
+    def seen(self, probabilities: Floats, states: Floats) -> Observation:
+        """From tokens to words."""
+        if not self.spans:
+            return Observation([], probabilities[:0], states[:0])
+        edges = np.array(self.edges)
+        # reduceat takes [cut, next cut) for every cut, the last to the end, which is no cut; what lies between words is
+        # dropped.
+        cuts = edges[:-1] if self.edges[-1] == len(states) else edges
+        highest = np.maximum.reduceat(probabilities, cuts, axis=0)[::2]
+        sums = np.add.reduceat(states, cuts, axis=0)[::2]
+        return Observation(self.spans, highest, sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
+
+
+def words_of(text: str, offsets: list[tuple[int, int]]) -> TokenizedWords:
+    """A word that has no token is left out."""
+    words, edges = [], []
+    token, count = 0, len(offsets)
+    for match in WORD.finditer(text):
+        start, end = match.span()
+        while token < count and offsets[token][1] <= start:
+            token += 1
+        last = token
+        while last < count and offsets[last][0] < end:
+            last += 1
+        if last > token:
+            words.append((start, end))
+            edges += [token, last]
+    return TokenizedWords(words, edges)
