@@ -11,8 +11,8 @@ import pytest
 from models.speech.types import RedactedWord
 from ray_tasks.types import SpeechWindow
 from server.conversation import events
-from tests.unit.conversation.test_conversation import chunks, quiet, speech
-from tests.unit.conversation.test_streams import Desk, endless, talk, until
+from tests.unit.conversation.bench import chunks, quiet, speech
+from tests.unit.conversation.desk import Desk, endless, talk, until
 
 UTTERANCE = speech(1.0) + quiet(0.5)
 

@@ -25,8 +25,8 @@ from server.interceptors import interceptors
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.services.conversation import ConversationService
-from tests.unit.conversation.test_conversation import quiet, speech
-from tests.unit.conversation.test_streams import ADMISSION, Desk
+from tests.unit.conversation.bench import quiet, speech
+from tests.unit.conversation.desk import ADMISSION, Desk
 
 UTTERANCES = 6
 

@@ -16,8 +16,8 @@ from server.lifecycle import Lifecycle
 from server.listener import KEEPALIVE, Keepalive, Listener
 from server.services import Services
 from server.services.conversation import ConversationService
-from tests.unit.conversation.test_conversation import quiet, speech
-from tests.unit.conversation.test_streams import Desk
+from tests.unit.conversation.bench import quiet, speech
+from tests.unit.conversation.desk import Desk
 
 CHUNK_BYTES = 32_000
 

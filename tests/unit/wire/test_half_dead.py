@@ -12,8 +12,8 @@ from benchmarks._cut import Relay
 from server.cli.talk.client import KEEPALIVE as KEEPALIVE_OF_TALK
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.listener import KEEPALIVE, Keepalive
-from tests.unit.conversation.test_conversation import quiet, speech
-from tests.unit.conversation.test_streams import IDLE_S, Desk
+from tests.unit.conversation.bench import quiet, speech
+from tests.unit.conversation.desk import IDLE_S, Desk
 from tests.unit.wire.listening import Stream, listening
 
 TIMES = 20

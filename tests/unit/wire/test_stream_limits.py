@@ -19,8 +19,8 @@ from server.conversation.admission import AdmissionLimits
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState
 from server.listener import LARGEST_MESSAGE_BYTES
-from tests.unit.conversation.test_conversation import quiet
-from tests.unit.conversation.test_streams import ADMISSION, NOW, STREAM_S, Desk
+from tests.unit.conversation.bench import NOW, quiet
+from tests.unit.conversation.desk import ADMISSION, STREAM_S, Desk
 from tests.unit.wire.listening import Stream, listening
 from tests.unit.wire.test_edge import details
 
