@@ -9,6 +9,7 @@ import pytest
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
+from tests.unit.uploads.desk import Desk
 
 
 @pytest.fixture
@@ -23,3 +24,8 @@ def session(ledger: Ledger) -> SessionRow:
     now = utc_now()
     row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now, language="en")
     return ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))[0]
+
+
+@pytest.fixture
+def desk(ledger: Ledger, session: SessionRow, tmp_path: Path) -> Desk:
+    return Desk(ledger, session, tmp_path / "spool")

@@ -1,0 +1,67 @@
+"""What a sweep of the spool removes, and what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+from server.ledger import dead_letters, jobs
+from server.ledger.columns import Cursor
+from server.ledger.types import utc_now
+from tests.unit.uploads.desk import JPEG, KIB, Desk
+
+
+async def test_a_crash_between_spool_and_ledger_leaves_no_orphan(desk: Desk) -> None:
+    kept = await desk.accept()
+    desk.spool.put(str(uuid4()), [JPEG])  # committed to the spool, killed before the ledger
+    half = desk.spool.writer(str(uuid4()))
+    half.write(JPEG)
+    restarted = Desk(desk.ledger, desk.session, desk.folder)
+    assert await restarted.intake.sweep() == 2
+    half.abort()
+    (job,) = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    assert restarted.files() == [job.payload["spool_id"]]
+    assert job.payload["upload_id"] == kept.id
+
+
+async def test_a_sweep_leaves_uploads_on_their_way_and_conversations_alone(desk: Desk) -> None:
+    with desk.spool.open_log(desk.session.id) as log:
+        log.append(b"sound")
+    half_way, swept = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        for start in range(0, len(big), 256 * KIB):
+            if start == 3 * 1024 * KIB:
+                half_way.set()
+                await swept.wait()
+            yield big[start : start + 256 * KIB]
+
+    big = JPEG[:4] + os.urandom(4096 * KIB)
+    desk.limits["upload_bytes"] = 5000 * KIB
+    desk.__post_init__()
+    call = asyncio.create_task(desk.intake.accept(desk.describe(big), slow()))
+    await half_way.wait()
+    assert await desk.intake.sweep() == 0
+    swept.set()
+    await call
+    assert len(desk.files()) == 2
+
+
+async def test_what_is_done_or_given_up_goes_what_can_be_redriven_stays(desk: Desk) -> None:
+    rows = [await desk.accept() for _ in range(3)]
+    found = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    by_upload = {job.payload["upload_id"]: job for job in found}
+    done, dead, given_up = (by_upload[row.id] for row in rows)
+    now = utc_now()
+
+    def end(cursor: Cursor) -> None:
+        jobs.finish(cursor, done.id)
+        jobs.kill(cursor, dead.id, now, reason="WORKER_LOST", message="It died.")
+        letter = jobs.kill(cursor, given_up.id, now, reason="WORKER_LOST", message="It died.")
+        dead_letters.discard(cursor, letter.id, now, "duplicate")
+
+    await desk.ledger.write(end)
+    assert await desk.intake.sweep() == 2
+    assert desk.files() == [dead.payload["spool_id"]]
