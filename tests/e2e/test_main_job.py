@@ -22,6 +22,30 @@ def digits(text: str) -> str:
 
 async def test_a_spoken_visit_and_two_photographs_become_an_approved_record(app: App, server: Server) -> None:
     session_id = await app.open_session()
+    uploads = await photograph(app, session_id)
+    seen, received = await speak(app, session_id)
+    check_what_was_heard(seen)
+    received += await take_what_was_read(app, uploads)
+    proposed = seen["proposal"][-1].recommendation
+    check_record(proposed)
+
+    watched = app.sessions.WatchSession(session_pb2.WatchSessionRequest(session_id=session_id))
+    first = await anext(aiter(watched))
+    assert first.session.state == common_pb2.SESSION_STATE_AWAITING_APPROVAL
+    await approve(app, proposed)
+    updates = [first]
+    async with asyncio.timeout(10):
+        async for update in watched:
+            updates.append(update)
+    assert updates[-1].session.state == common_pb2.SESSION_STATE_COMPLETED
+
+    for value in planted("visit", "register"):
+        assert value.encode() not in received
+        assert value not in server.log
+
+
+async def photograph(app: App, session_id: str) -> list[media_pb2.Upload]:
+    """Upload the visitor register and the meter."""
     uploads = [
         await app.upload(session_id, (DATA / name).read_bytes(), kind)
         for name, kind in (
@@ -30,6 +54,11 @@ async def test_a_spoken_visit_and_two_photographs_become_an_approved_record(app:
         )
     ]
     assert {u.state for u in uploads} <= {media_pb2.UPLOAD_STATE_ACCEPTED, media_pb2.UPLOAD_STATE_PROCESSING}
+    return uploads
+
+
+async def speak(app: App, session_id: str) -> tuple[dict[str, list[Any]], bytes]:
+    """Say the visit and ask for a record; returns the payloads by their kind, and every byte of them."""
 
     async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
         yield config(session_id)
@@ -38,14 +67,17 @@ async def test_a_spoken_visit_and_two_photographs_become_an_approved_record(app:
         yield propose()
 
     seen: dict[str, list[Any]] = {}
-    everything = b""
+    received = b""
     async for message in app.conversations.Converse(talk()):
         kind = message.WhichOneof("payload")
         seen.setdefault(str(kind), []).append(getattr(message, str(kind)))
-        everything += message.SerializeToString()
+        received += message.SerializeToString()
+    return seen, received
 
-    pcm = visit_pcm()
-    assert seen["acknowledged"][-1].offset == len(pcm)
+
+def check_what_was_heard(seen: dict[str, list[Any]]) -> None:
+    """All audio was taken, text came on the way, and nothing personal is in it."""
+    assert seen["acknowledged"][-1].offset == len(visit_pcm())
     assert any(partial.text.value for partial in seen["partial"]), "text comes while the person speaks"
     assert len(seen["final"]) >= 2
     spoken = " ".join(final.text.value for final in seen["final"])
@@ -53,45 +85,41 @@ async def test_a_spoken_visit_and_two_photographs_become_an_approved_record(app:
     assert "[REDACTED_EMAIL]" in spoken
     assert seen["reply_ended"][-1].origin == common_pb2.ORIGIN_FALLBACK
 
+
+async def take_what_was_read(app: App, uploads: list[media_pb2.Upload]) -> bytes:
+    """Wait for both pictures; returns every byte of what was read in them, and of the redacted pictures."""
+    received = b""
     for upload in uploads:
         done = await app.finished(upload.id)
         assert done.state == media_pb2.UPLOAD_STATE_DONE, done.failure_reason
         assert done.text.safe_for_llm
-        everything += done.SerializeToString() + await app.picture(upload.id)
+        received += done.SerializeToString() + await app.picture(upload.id)
     assert "04821" in digits((await app.finished(uploads[1].id)).text.value)
+    return received
 
-    proposed = seen["proposal"][-1].recommendation
+
+def check_record(proposed: recommendation_pb2.Recommendation) -> None:
+    """It waits for approval, with what was said and what was read."""
     assert proposed.state == recommendation_pb2.RECOMMENDATION_STATE_PENDING
     record = {field.name: field.value for field in proposed.record.fields}
     assert record["meter_reading"] == "04821"
     assert "Riverside" in record["site_name"]
-    watched = app.sessions.WatchSession(session_pb2.WatchSessionRequest(session_id=session_id))
-    first = await anext(aiter(watched))
-    assert first.session.state == common_pb2.SESSION_STATE_AWAITING_APPROVAL
 
-    wrong = recommendation_pb2.ApproveRecommendationRequest(
-        recommendation_id=proposed.id, content_hash=bytes(32), decided_by="clerk-7"
-    )
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await app.recommendations.ApproveRecommendation(wrong)
-    assert reason(caught.value) == "CONTENT_CHANGED"
-    for _ in range(2):  # safe to repeat
-        approved = await app.recommendations.ApproveRecommendation(
-            recommendation_pb2.ApproveRecommendationRequest(
-                recommendation_id=proposed.id, content_hash=proposed.content_hash, decided_by="clerk-7"
-            )
+
+async def approve(app: App, proposed: recommendation_pb2.Recommendation) -> None:
+    """Approve a record: not another one than was seen, and safe to repeat."""
+
+    async def decide(content_hash: bytes) -> recommendation_pb2.Recommendation:
+        request = recommendation_pb2.ApproveRecommendationRequest(
+            recommendation_id=proposed.id, content_hash=content_hash, decided_by="clerk-7"
         )
-        assert approved.recommendation.state == recommendation_pb2.RECOMMENDATION_STATE_APPROVED
+        return (await app.recommendations.ApproveRecommendation(request)).recommendation
 
-    updates = [first]
-    async with asyncio.timeout(10):
-        async for update in watched:
-            updates.append(update)
-    assert updates[-1].session.state == common_pb2.SESSION_STATE_COMPLETED
-
-    for value in planted("visit", "register"):
-        assert value.encode() not in everything
-        assert value not in server.log
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await decide(bytes(32))
+    assert reason(caught.value) == "CONTENT_CHANGED"
+    for _ in range(2):
+        assert (await decide(proposed.content_hash)).state == recommendation_pb2.RECOMMENDATION_STATE_APPROVED
 
 
 async def test_typed_text_is_redacted_and_answered(app: App) -> None:
