@@ -12,15 +12,21 @@ class Probe:
     """Runs in a replica in place of a real worker."""
 
     def __init__(self) -> None:
+        self.begun = 0
         self.cancelled = 0
 
     async def wait(self) -> None:
         """Never answer."""
+        self.begun += 1
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
+
+    async def waits(self) -> int:
+        """How many calls began to wait."""
+        return self.begun
 
     async def cancellations(self) -> int:
         """How many calls were cancelled while they waited."""

@@ -105,17 +105,22 @@ async def test_fractions_of_a_gpu_are_scheduled(bare: Cluster) -> None:
         serve.delete(name)
 
 
+async def reaches(count: int, counter: Any) -> None:
+    """Wait for one of the probe's counters."""
+    async with asyncio.timeout(10):
+        while await counter.remote() < count:  # noqa: ASYNC110  # another process sets no event
+            await asyncio.sleep(0.02)
+
+
 async def test_a_cancellation_reaches_the_worker(probe: Any) -> None:
     waiting = asyncio.create_task(call(probe.wait.remote, timeout_s=30, policy=ONCE))
-    await asyncio.sleep(0.3)
+    await reaches(1, probe.waits)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     with pytest.raises(DeadlineExceeded):
         await call(probe.wait.remote, timeout_s=0.3, policy=ONCE)
-    async with asyncio.timeout(10):
-        while await probe.cancellations.remote() < 2:  # noqa: ASYNC110  # another process sets no event
-            await asyncio.sleep(0.02)
+    await reaches(2, probe.cancellations)
 
 
 async def test_what_an_engine_says_stays_inside(bare: Cluster, probe: Any) -> None:
