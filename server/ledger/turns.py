@@ -91,19 +91,28 @@ def find(cursor: Cursor, turn_id: str) -> TurnRow | None:
 def list_of_stream(cursor: Cursor, stream_id: str, from_utterance: int) -> list[TurnRow]:
     """Turns of a stream from an utterance on, in order, with their words."""
     rows = fetch_all(cursor, "SELECT * FROM turns WHERE stream_id = ?", [stream_id])
-    wanted = [_with_words(cursor, _turn(row)) for row in rows if row["utterance"] >= from_utterance]
-    return sorted(wanted, key=lambda turn: turn.utterance)
+    wanted = [_turn(row) for row in rows if row["utterance"] >= from_utterance]
+    return sorted(_with_words(cursor, wanted), key=lambda turn: turn.utterance)
 
 
-def _with_words(cursor: Cursor, turn: TurnRow) -> TurnRow:
-    row = fetch_one(cursor, "SELECT words FROM turn_words WHERE turn_id = ?", [turn.id])
-    if row is None:
-        return turn
-    words = tuple(
-        RedactedWord(RedactedText.restore(value, {}, safe_for_llm=turn.text.safe_for_llm), start_s, end_s, confidence)
-        for value, start_s, end_s, confidence in json.loads(row["words"])
+def _with_words(cursor: Cursor, turns: list[TurnRow]) -> list[TurnRow]:
+    """The same turns, each with the words that are stored of it; one query for all."""
+    if not turns:
+        return []
+    rows = fetch_all(
+        cursor,
+        "SELECT turn_id, words FROM turn_words WHERE turn_id IN (SELECT unnest(?::VARCHAR[]))",
+        [[turn.id for turn in turns]],
     )
-    return replace(turn, words=words)
+    stored = {row["turn_id"]: row["words"] for row in rows}
+    return [replace(turn, words=_words(turn, stored[turn.id])) if turn.id in stored else turn for turn in turns]
+
+
+def _words(turn: TurnRow, stored: str) -> tuple[RedactedWord, ...]:
+    return tuple(
+        RedactedWord(RedactedText.restore(value, {}, safe_for_llm=turn.text.safe_for_llm), start_s, end_s, confidence)
+        for value, start_s, end_s, confidence in json.loads(stored)
+    )
 
 
 def set_reply(cursor: Cursor, turn_id: str, reply: RedactedText, origin: Origin) -> TurnRow:

@@ -194,10 +194,14 @@ def test_words_come_back_with_the_finals_that_are_sent_again(cursor: Cursor) -> 
     owner, _ = sessions.insert_or_get(cursor, session())
     words = (RedactedWord(redacted("Call"), 1.0, 1.25, 0.9), RedactedWord(redacted("[REDACTED_PHONE]"), 1.5, 2.5, 0.4))
     timed = replace(turn(owner.id), words=words)
-    assert turns.insert_turn(cursor, timed) and turns.insert_turn(cursor, turn(owner.id, 1))
-    first, second = turns.list_of_stream(cursor, "stream", 0)
+    later = replace(turn(owner.id, 2), words=words[:1])
+    for row in (later, timed, turn(owner.id, 1)):
+        assert turns.insert_turn(cursor, row)
+    first, second, third = turns.list_of_stream(cursor, "stream", 0)
     assert [(w.text.value, w.start_s, w.end_s, w.confidence) for w in first.words] == [
         ("Call", 1.0, 1.25, 0.9),
         ("[REDACTED_PHONE]", 1.5, 2.5, 0.4),
     ]
     assert second.words == ()
+    assert [w.text.value for w in third.words] == ["Call"]
+    assert turns.list_of_stream(cursor, "stream", 3) == []
