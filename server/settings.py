@@ -7,6 +7,7 @@ Each field is an environment variable with the prefix ``VESTIBULE_``; a field of
 from __future__ import annotations
 
 import os
+import sysconfig
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -216,6 +217,18 @@ def prepare_process() -> None:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     if _has_avx512(Path("/proc/cpuinfo")):
         os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
+
+
+def prepare_sound() -> None:
+    """Tell ALSA where this system keeps its files; to be called before a sound device is opened.
+
+    The libasound in PyAV's wheel looks where it was built, below /tmp: nothing is there, or what another user put
+    there. Without its configuration it knows no device at all, and without its plugins none that a desktop shares.
+    """
+    multiarch = sysconfig.get_config_var("MULTIARCH") or ""
+    folders = [Path(root) / "alsa-lib" for root in (f"/usr/lib/{multiarch}", "/usr/lib64", "/usr/lib")]
+    os.environ.setdefault("ALSA_CONFIG_DIR", "/usr/share/alsa")
+    os.environ.setdefault("ALSA_PLUGIN_DIR", str(next(filter(Path.is_dir, folders), folders[-1])))
 
 
 _AVX512 = {"avx512f", "avx512cd", "avx512vl", "avx512bw", "avx512dq"}

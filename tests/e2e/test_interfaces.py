@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
 import grpc.aio
+import numpy as np
 import pytest
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from vestibule.v1 import admin_pb2, funnel_pb2
@@ -19,11 +28,15 @@ from models.errors import InvalidInput
 from server.cli.demo.processes import serving
 from server.ledger.client import connect
 from server.services import SERVICE_NAMES
-from tests.e2e.harness import DATA, App, Server
+from tests.e2e.harness import DATA, App, Server, visit_pcm
 
 pytestmark = pytest.mark.e2e
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+ASOUND = """
+pcm.!null {{ type null }}
+pcm.mic {{ type file slave.pcm null file "/dev/null" infile "{pipe}" format "raw" }}
+"""
 
 
 def test_health_says_serving(server: Server) -> None:
@@ -105,3 +118,42 @@ def test_the_reference_client_writes_subtitles_without_anything_personal(server:
     assert written.startswith("1\n00:00:0")
     assert "[REDACTED_" in written
     assert str(subtitles) in done.stderr
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="ALSA, whose configuration makes a microphone of a pipe, is Linux's"
+)
+def test_the_reference_client_records_a_microphone_until_ctrl_c(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, config = tmp_path / "voice", tmp_path / "asound.conf"
+    os.mkfifo(pipe)
+    config.write_text(ASOUND.format(pipe=pipe), encoding="utf-8")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(config))
+    threading.Thread(target=_speak, args=(pipe,), daemon=True).start()
+    command = [sys.executable, "-m", "server.cli", "talk", "--device", "mic", "--address", server.address]
+    with subprocess.Popen(
+        [*command, "--language", "en"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as talking:
+        assert talking.stdout is not None
+        assert talking.stderr is not None
+        opened, listening, first = (talking.stderr.readline() for _ in range(3))
+        talking.send_signal(signal.SIGINT)
+        rest, result = talking.stderr.read(), talking.stdout.read()
+    assert opened.startswith("Session ")
+    assert listening == "Listening. Ctrl-C ends the recording.\n"
+    assert talking.returncode == 0, rest
+    assert result.startswith(first)
+    assert "[REDACTED_" in result
+
+
+def _speak(pipe: Path) -> None:
+    """The spoken visit at its pace, as the device is read, 16-bit mono at 48 kHz; then silence, until nobody reads."""
+    frame = AudioFrame.from_ndarray(np.frombuffer(visit_pcm(), "<i2")[None], "s16", "mono")
+    frame.sample_rate = 16_000
+    speech = b"".join(part.to_ndarray().tobytes() for part in AudioResampler("s16", "mono", 48_000).resample(frame))
+    with pipe.open("wb", buffering=0) as voice, suppress(BrokenPipeError):
+        began, tenth_bytes = time.monotonic(), 9600
+        for tenth in itertools.count():
+            voice.write(speech[tenth * tenth_bytes : (tenth + 1) * tenth_bytes] or bytes(tenth_bytes))
+            time.sleep(max(0.0, began + tenth / 10 - time.monotonic()))

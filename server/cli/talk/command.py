@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from vestibule.v1.conversation_pb2 import ConverseResponse
 
     from server.cli.talk.client import Audio, TalkOptions
+    from server.cli.talk.microphone import Microphone
 
 FAST = 8.0
 """Times as fast as it is spoken; below what a server takes by default."""
 
 
 @click.command(short_help="Stream a recording or a microphone, and read along.")
-@click.argument("source", metavar="FILE|-")
+@click.argument("source", metavar="[FILE|-]", required=False)
+@click.option("--microphone", is_flag=True, help="Stream the microphone until Ctrl-C.")
+@click.option("--device", metavar="NAME", help="Stream this microphone, as the system names it, not the default one.")
 @address_option
 @click.option("--session", type=click.UUID, metavar="ID", help="Talk in this session. Default: a new one, left open.")
 @click.option("--language", default="", metavar="CODE", help="ISO 639-1 code. Default: the session's, or detected.")
@@ -40,7 +43,9 @@ FAST = 8.0
 @click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMATS), help="Of the result.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result to a file.")
 def talk(
-    source: str,
+    source: str | None,
+    microphone: bool,
+    device: str | None,
     address: str | None,
     session: uuid.UUID | None,
     language: str,
@@ -55,11 +60,13 @@ def talk(
 ) -> None:
     """Stream speech to a server and show the redacted text as it comes; reconnects by itself.
 
-    FILE is anything that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input, as of a microphone.
+    FILE is anything that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input. --microphone, or
+    --device, records until Ctrl-C; what was said until then is still recognised, unless Ctrl-C comes again.
 
     \b
     Examples:
-      arecord -q -f S16_LE -r 16000 -c 1 -t raw | vestibule talk -
+      vestibule talk --microphone
+      vestibule talk --device plughw:1 --reply
       vestibule talk visit.webm --format srt --output visit.srt
       vestibule talk visit.webm --format json --words
 
@@ -73,14 +80,35 @@ def talk(
     target = reachable(address or configured_address())
     if output is not None:
         check_can_write(output, "--output")
-    pcm = None if source == "-" else _decoded(source)  # before a session is opened for what is no recording
+    # before a session is opened for what is no recording, or without a microphone
+    sound = _sound(source, device, microphone=microphone or device is not None, fast=fast)
     screen = Screen(sys.stderr.isatty(), words=words)
     options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up, words)
     with translated(target):
-        asyncio.run(_talk(target, options, pcm, screen, fast=fast))
+        asyncio.run(_talk(target, options, sound, screen, fast=fast))
     _deliver(written(screen.lines, form), output)
+    if not isinstance(sound, bytes | None) and sound.failure:
+        raise sound.failure
     if not screen.lines:
         raise Failure.of(NoSpeech("Nobody was understood."))
+
+
+def _sound(source: str | None, device: str | None, *, microphone: bool, fast: bool) -> bytes | Microphone | None:
+    """16-bit mono PCM at 16 kHz of a file, an opened microphone, or None for standard input.
+
+    Raises:
+        click.UsageError: Not exactly one of them was asked for.
+        Failure: It cannot be read.
+    """
+    if microphone == (source is not None):
+        raise click.UsageError("Name a file, or - for standard input, or --microphone; one of them.")
+    if not microphone:
+        return None if source == "-" else _decoded(str(source))
+    if fast:
+        raise click.UsageError("--fast goes with a file.")
+    from server.cli.talk.microphone import opened
+
+    return opened(device)
 
 
 def _deliver(text: str, output: Path | None) -> None:
@@ -156,7 +184,9 @@ def _timed(word: pb.TimedWord) -> TimedWord:
     return TimedWord(word.value, start_s, end_s, round(word.confidence, 3))
 
 
-async def _talk(target: str, options: TalkOptions, pcm: bytes | None, screen: Screen, *, fast: bool) -> None:
+async def _talk(
+    target: str, options: TalkOptions, sound: bytes | Microphone | None, screen: Screen, *, fast: bool
+) -> None:
     from dataclasses import replace
 
     import grpc.aio
@@ -174,7 +204,7 @@ async def _talk(target: str, options: TalkOptions, pcm: bytes | None, screen: Sc
             started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
             options = replace(options, session_id=started.session.id)
             click.echo(f"Session {options.session_id}", err=True)
-        filling = asyncio.create_task(_fill(audio, pcm, fast=fast))
+        filling = asyncio.create_task(_fill(audio, sound, fast=fast))
         talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
         try:
             ended, _ = await asyncio.wait({filling, talking}, return_when=asyncio.FIRST_EXCEPTION)
@@ -188,20 +218,22 @@ async def _talk(target: str, options: TalkOptions, pcm: bytes | None, screen: Sc
             await asyncio.gather(filling, talking, return_exceptions=True)
 
 
-async def _fill(audio: Audio, pcm: bytes | None, *, fast: bool) -> None:
-    """Feed the audio of a file at its pace, or where there is none standard input as it comes."""
+async def _fill(audio: Audio, sound: bytes | Microphone | None, *, fast: bool) -> None:
+    """Feed the audio of a file at its pace, that of a microphone as it comes, or where sound is None standard input."""
     from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES
 
-    if pcm is None:
+    if sound is None:
         while data := await asyncio.to_thread(sys.stdin.buffer.read, CHUNK_BYTES):
             audio.add(data)
-    else:
+    elif isinstance(sound, bytes):
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for at in range(0, len(pcm), CHUNK_BYTES):
-            audio.add(pcm[at : at + CHUNK_BYTES])
+        for at in range(0, len(sound), CHUNK_BYTES):
+            audio.add(sound[at : at + CHUNK_BYTES])
             spoken_s = (at + CHUNK_BYTES) / BYTES_A_SECOND
             await asyncio.sleep(max(0.0, began + spoken_s / (FAST if fast else 1.0) - loop.time()))
+    else:
+        await sound.record(audio)
     audio.finish()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
+import numpy as np
 import pytest
 from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.conversation_pb2_grpc import (
@@ -21,12 +23,14 @@ from vestibule.v1.conversation_pb2_grpc import (
 from models.errors import Conflict
 from server.cli.talk import client, command
 from server.cli.talk.client import MOST_TAKEN_OVER, Audio, Talker, TalkOptions, passing
+from server.cli.talk.microphone import Microphone
 from server.interceptors import interceptors
 from server.lifecycle import Lifecycle
 from server.metrics import Metrics
 from server.services.conversation import ConversationService
 from tests.unit.conversation.bench import quiet, speech
 from tests.unit.conversation.desk import ADMISSION, Desk
+from tests.unit.talk.test_microphone import Device, frames
 
 UTTERANCES = 6
 
@@ -95,6 +99,27 @@ async def test_a_talk_over_three_servers_gives_every_final_once(desk: Desk) -> N
     assert talker.connections >= 3
     assert set(listener.breaks) <= {"UNAVAILABLE", "CANCELLED", "STREAM_IN_USE", "INTERNAL"}
     assert audio.held == b""
+
+
+async def test_a_microphone_is_recorded_over_two_servers(desk: Desk) -> None:
+    audio, listener, broken = Audio(), Listener(), threading.Event()
+    said = frames(np.frombuffer(speech(1.0) + quiet(0.5), np.int16), 320, rate_hz=16_000)
+    recording = asyncio.create_task(Microphone(Device(*said, broken, *said), "It").record(audio))
+    recording.add_done_callback(lambda _: audio.finish())
+    async with asyncio.timeout(30):
+        async with served(desk) as port:
+            channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=(("grpc.max_reconnect_backoff_ms", 200),))
+            talker = Talker(channel, TalkOptions(desk.config.session_id), audio, listener.event, listener.broke)
+            talking = asyncio.create_task(talker.run())
+            await listener.heard.wait()
+        broken.set()
+        await recording
+        async with served(desk, port):
+            await talking
+        await channel.close(None)
+    assert listener.finals == [0, 1]
+    assert talker.connections >= 2
+    assert audio.start == audio.end == 2 * len(speech(1.0) + quiet(0.5))
 
 
 async def test_the_command_streams_a_file_and_collects_its_finals(desk: Desk) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from av.audio.frame import AudioFrame
 from click.testing import CliRunner, Result
 from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.common_pb2 import RedactedText
 
 from server.cli import main
 from server.cli.demo import play
-from server.cli.talk import command
+from server.cli.output import Failure
+from server.cli.talk import command, microphone
+from server.cli.talk.microphone import Microphone
 from server.cli.talk.writing import Line, written
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -97,6 +102,60 @@ def test_a_recording_in_which_nobody_was_understood_is_told(
     assert (told.exit_code, told.stdout) == (1, result)
     assert told.stderr == "Error: Nobody was understood. [NO_SPEECH]\nHint: Speak closer to the microphone.\n"
     assert "NO_SPEECH" in run("talk", "--help").stdout
+
+
+class Silence:
+    """A device that is opened and never read."""
+
+    def decode(self, *, audio: int) -> Iterator[AudioFrame]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """It needs none."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "device"), [(("--microphone",), None), (("--device", "hw:1"), "hw:1"), (("--device=1",), "1")]
+)
+def test_a_microphone_is_the_default_one_or_named(
+    monkeypatch: pytest.MonkeyPatch, began: list[str], arguments: tuple[str, ...], device: str | None
+) -> None:
+    asked: list[str | None] = []
+
+    def opened(device: str | None) -> Microphone:
+        asked.append(device)
+        return Microphone(Silence(), "It")
+
+    monkeypatch.setattr(microphone, "opened", opened)
+    result = run("talk", *arguments)
+    assert (result.exit_code, result.stdout, asked, began) == (0, "Hello.\n", [device], ["talk"])
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("-", "--microphone"), ("visit.webm", "--device", "hw:1"), ("--microphone", "--fast")]
+)
+def test_one_source_and_no_hurry_that_a_microphone_cannot_make(began: list[str], arguments: tuple[str, ...]) -> None:
+    assert (run("talk", *arguments).exit_code, began) == (2, [])
+
+
+def test_a_microphone_that_cannot_be_opened_opens_no_session(monkeypatch: pytest.MonkeyPatch, began: list[str]) -> None:
+    monkeypatch.setattr(sys, "platform", "no system of ours")
+    monkeypatch.setitem(microphone.FORMATS, sys.platform, "no form of FFmpeg's")
+    result = run("talk", "--microphone", "--address", NOBODY)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: The default microphone cannot be opened: ")
+    assert began == []
+
+
+def test_what_was_said_until_a_microphone_was_lost_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, began: list[str]
+) -> None:
+    lost = Microphone(Silence(), "It")
+    lost.failure = Failure("It was lost.")
+    monkeypatch.setattr(microphone, "opened", lambda device: lost)
+    result = run("talk", "--microphone")
+    assert (result.exit_code, result.stdout) == (1, "Hello.\n")
+    assert result.stderr == "Error: It was lost.\n"
 
 
 def test_a_session_is_named_by_its_id(began: list[str]) -> None:
