@@ -21,7 +21,10 @@ def stdnum_check(module: str) -> Callable[[str], bool | None]:
     """Checksum test of a python-stdnum module, loaded when first asked."""
 
     def check(text: str) -> bool | None:
-        return bool(importlib.import_module(f"stdnum.{module}").is_valid(text))
+        try:
+            return bool(importlib.import_module(f"stdnum.{module}").is_valid(text))
+        except LookupError:  # cn.ric asks a table for places that it does not hold
+            return False
 
     return check
 

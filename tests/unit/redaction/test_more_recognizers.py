@@ -6,6 +6,7 @@ import pytest
 
 from models.redaction.recognizers.bank import check_routing
 from models.redaction.recognizers.crypto import check_wallet
+from models.redaction.recognizers.identity import stdnum_check
 from models.redaction.recognizers.licence import check_licence
 from models.redaction.recognizers.medical import check_dea, check_health_card, check_npi
 from models.redaction.recognizers.passport import check_digit, check_line, check_printed
@@ -110,6 +111,12 @@ def test_found(text: str, expected: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
 def test_survives(text: str, source: TextSource) -> None:
     assert found(text, source) == []
+
+
+def test_a_checksum_that_stumbles_costs_no_text() -> None:
+    # Of places that its table lacks, python-stdnum's check of Chinese numbers raises KeyError.
+    assert stdnum_check("cn.ric")("411111111111111103") is False
+    assert found("the code is 411111111111111103") == [("ID", "411111111111111103")]
 
 
 def test_checksums_tell_right_from_wrong() -> None:
