@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_NAME = "rampart-pii"
 PACKED_FILE = Path("onnx") / "model_q4.onnx"
-_ENCODER_FILE = "encoder_{layers}_int8_v2.npz"
+_ENCODER_FILE = "encoder_{layers}_int8_v3.npz"
 LAYERS = 2
 """Layers that run; the heads were fitted to these."""
 _PAD_TO = 8

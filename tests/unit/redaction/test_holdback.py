@@ -138,7 +138,7 @@ def test_what_is_replaced_is_suspected_no_more() -> None:
         ("es", "mi vecina paz romero tiene la llave de la puerta y vuelve el lunes por la tarde"),
         ("es", "vino ignacio quintanilla a ver la caldera el martes y desde entonces no funciona el agua caliente"),
         ("fr", "la clé est chez bérengère vasseur au deuxième étage elle rentre vers dix-huit heures"),
-        ("de", "den schlüssel hat wiebke petersen aus dem zweiten stock sie ist abends immer da"),
+        ("de", "den schlüssel hat stefan petersen aus dem zweiten stock sie ist abends immer da"),
         ("hi", "chaabi mere padosi rakesh yadav ke paas hai aur woh shaam ko ghar aate hain"),
     ],
 )
