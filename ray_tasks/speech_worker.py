@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -43,7 +44,8 @@ class SpeechWorker:
 
     def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str, ask_redaction: RedactAsync) -> None:
         cache, weights = Path(weights_dir), config.weights or DEFAULT_WEIGHTS
-        self._engine = build_engine(config.engine, cache, cast(Device, config.device), config.threads, weights)
+        device = cast(Device, config.device)
+        self._engine = build_engine(config.engine, cache, device, config.threads, weights, config.at_once)
         self._vad = build_vad(cache)
         self._facts = EngineFacts(
             self._engine.name,
@@ -53,7 +55,7 @@ class SpeechWorker:
         )
         self._sealer = CarrySealer(load_or_create_key(Path(carry_key_path)))
         self._ask = ask_redaction
-        self._turns = Workshop("speech", 1)  # neither engine takes concurrent calls
+        self._turns = Workshop("speech", self._engine.at_once)
         self._helpers = Workshop("speech-helper", config.max_ongoing)
         self._mutes = Workshop("speech-mute", 1)  # waits for the two others, so it must not take a thread of theirs
 
@@ -71,9 +73,15 @@ class SpeechWorker:
             samples = _samples(window.pcm)
             state = PartialState.from_carry(self._sealer.open(window.carry)) if window.carry else PartialState()
             timed = window.final and window.word_times
-            options = SpeechOptions(language=window.language or None, vocabulary=window.vocabulary, word_times=timed)
+            options = SpeechOptions(
+                language=window.language or None,
+                vocabulary=window.vocabulary,
+                word_times=timed,
+                quick=not window.final,
+                stop=threading.Event(),
+            )
             try:
-                heard = await self._turns.run(self._engine.transcribe, samples, options)
+                heard = await self._transcribe(samples, options)
             except NoSpeech:
                 carry = self._sealed_tail(state.tail) if window.final else window.carry
                 return _silence(window, state, carry, len(samples) / SAMPLE_RATE_HZ)
@@ -117,6 +125,15 @@ class SpeechWorker:
                 segments=tuple((segment.start_s, segment.end_s, text) for segment, text in timed),
                 redacted=muted,
             )
+
+    async def _transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
+        """One call of the engine; it stops soon after nobody waits for it any more."""
+        try:
+            return await self._turns.run(self._engine.transcribe, samples, options)
+        except asyncio.CancelledError:
+            if options.stop is not None:
+                options.stop.set()
+            raise
 
     async def _listen(self, samples: Samples, options: SpeechOptions) -> Transcript:
         """Recognise a whole recording.

@@ -23,6 +23,7 @@ class WorkerConfig:
     cpus: float = 0.3
     gpus: float = 0.0
     threads: int = 2
+    at_once: int = 1
     max_ongoing: int = 4
     max_queued: int = 64
     engine: str = ""

@@ -20,6 +20,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         _worker(settings.speech, settings.speech.device),
         engine=settings.speech.engine,
         weights=settings.speech.weights,
+        at_once=settings.speech.at_once,
     )
     return ClusterConfig(
         speech=speech,

@@ -59,7 +59,15 @@ class SpeechSettings(WorkerSettings):
         1,
         description="Threads that the engine uses. CTranslate2 decodes fastest with 1; openai-whisper wants more.",
     )
+    at_once: Threads = Field(
+        2, description="Windows that one replica recognises at the same time; openai-whisper always takes one."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
+
+    @property
+    def places(self) -> int:
+        """How many windows all replicas together recognise at the same time."""
+        return self.replicas * (self.at_once if self.engine == "ctranslate2" else 1)
 
 
 class VisionSettings(WorkerSettings):

@@ -204,8 +204,8 @@ def _count_jobs(metrics: Metrics) -> JobObserver:
 
 
 async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> Streams:
-    limits, replicas = settings.limits, settings.speech.replicas
-    load = SpeechLoad(replicas, time.monotonic)
+    limits, places = settings.limits, settings.speech.places
+    load = SpeechLoad(places, time.monotonic)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
     return Streams(
         ledger=common.ledger,
@@ -221,7 +221,7 @@ async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> Streams:
         clock=common.clock,
         limits=StreamLimits(limits.stream_s, limits.stream_idle_s, PaceLimits(limits.pace, limits.ahead_s)),
         make_cutter=cutter_maker(vad, limits.utterance_s),
-        turnstile=Turnstile(replicas),
+        turnstile=Turnstile(places),
         admission=Admission(
             AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load),
             load,

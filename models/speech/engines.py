@@ -19,7 +19,12 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 def build_engine(
-    name: str, cache: Path, device: Device = "auto", threads: int = 1, weights: str = DEFAULT_WEIGHTS
+    name: str,
+    cache: Path,
+    device: Device = "auto",
+    threads: int = 1,
+    weights: str = DEFAULT_WEIGHTS,
+    at_once: int = 1,
 ) -> SpeechEngine:
     """Load a speech engine and its voice activity detector from placed weights.
 
@@ -29,6 +34,7 @@ def build_engine(
         device: ``auto`` takes the GPU where there is one; read the choice from the engine's ``device``.
         threads: Of one decode, on the CPU.
         weights: ``whisper-base`` or ``whisper-tiny.en``.
+        at_once: How many windows are worked on at the same time; openai-whisper takes one, whatever is asked.
 
     Raises:
         WeightsError: The weights were not placed.
@@ -40,7 +46,7 @@ def build_engine(
     if name == CTRANSLATE2:
         from models.speech.ct2 import CTranslate2Engine
 
-        return CTranslate2Engine(locate(weights, cache), vad, device, threads)
+        return CTranslate2Engine(locate(weights, cache), vad, device, threads, at_once)
     from models.speech.checkpoint import whisper_checkpoint
     from models.speech.reference import OpenAiWhisperEngine
 

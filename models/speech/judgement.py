@@ -21,7 +21,7 @@ class Heard:
         language: ISO 639-1 code, as given or as detected.
         language_probability: Of the detection; 1 when it was given.
         mean_logprob: Mean log-probability of its tokens.
-        no_speech: The model's probability that nobody speaks.
+        no_speech: The model's probability that nobody speaks; 0 where it makes no difference, see ``may_be_silent``.
         words: With times in seconds from the window's start, when they were asked for.
         first_token: Probabilities of the first token, shape (vocabulary,), when they were asked for.
     """
@@ -92,6 +92,11 @@ def better(first: Heard, second: Heard, rules: Judgement = DEFAULT_JUDGEMENT) ->
     return max(first, second, key=rank)
 
 
+def may_be_silent(mean_logprob: float, rules: Judgement = DEFAULT_JUDGEMENT) -> bool:
+    """Whether the model's probability that nobody speaks matters."""
+    return mean_logprob < rules.silent_logprob
+
+
 def silent(heard: Heard, loudest: float, rules: Judgement = DEFAULT_JUDGEMENT) -> bool:
     """Whether a hypothesis is about nothing.
 
@@ -102,7 +107,7 @@ def silent(heard: Heard, loudest: float, rules: Judgement = DEFAULT_JUDGEMENT) -
     """
     if not any(c.isalnum() for c in heard.text):
         return True
-    if heard.no_speech >= rules.silent_no_speech and heard.mean_logprob < rules.silent_logprob:
+    if may_be_silent(heard.mean_logprob, rules) and heard.no_speech >= rules.silent_no_speech:
         return True
     return loudest < rules.faint_vad and heard.mean_logprob < rules.faint_logprob
 

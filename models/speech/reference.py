@@ -73,6 +73,7 @@ class OpenAiWhisperEngine(WindowedEngine):
         return frozenset(known[: self._model.num_languages])
 
     def _hear(self, samples: Samples, ask: Ask) -> Heard:
+        ask.go_on()
         writing = WRITINGS.get(ask.language or "")
         beam = max(ask.options.beam_size, _RETRY_BEAM if ask.effort else 1, writing.beam_size if writing else 1)
         before = prompt_before(ask.language, ask.options.vocabulary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +27,8 @@ class SpeechOptions:
         word_times: Whether the caller needs times of single words.
         beam_size: 1 is greedy.
         everything: Listen to all of it, also where the detector thinks that nobody speaks.
+        quick: One look is enough, for what is asked again in a moment.
+        stop: Once it is set nobody waits for the answer any more.
     """
 
     language: str | None = None
@@ -33,6 +36,12 @@ class SpeechOptions:
     word_times: bool = False
     beam_size: int = 1
     everything: bool = False
+    quick: bool = False
+    stop: threading.Event | None = None
+
+
+class Abandoned(Exception):
+    """Nobody waits for the answer any more. Never leaves the worker, whose caller is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +77,12 @@ class Segment:
 
     Attributes:
         confidence: exp of the mean log-probability of its tokens, in [0, 1].
-        no_speech: The model's probability that nobody speaks, in [0, 1].
     """
 
     text: RawText
     start_s: float
     end_s: float
     confidence: float
-    no_speech: float
     words: tuple[Word, ...] = ()
 
 
@@ -103,7 +110,7 @@ class Transcript:
 
 
 class SpeechEngine(Protocol):
-    """Speech to text on local weights. Not safe for concurrent calls unless its class says so."""
+    """Speech to text on local weights."""
 
     @property
     def name(self) -> str:
@@ -115,10 +122,16 @@ class SpeechEngine(Protocol):
         """``cpu`` or ``cuda``."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many calls it works on at the same time; more must not be made."""
+        ...
+
     def transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
         """Recognise one clip of any length.
 
         Raises:
             NoSpeech: Nobody speaks in it.
+            Abandoned: ``options.stop`` was set.
         """
         ...

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import abc
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from models.errors import InvalidInput, NoSpeech
 from models.speech.digits import LONGEST_S, DigitTokens, as_digit
 from models.speech.judgement import Heard, better, cut_loops, doubtful, repeats, silent
-from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript, Word
+from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, Segment, SpeechOptions, Transcript, Word
 from models.speech.vad import FRAME_SAMPLES, Vad
 from models.speech.windows import DEFAULT_RULES, Span, WindowRules, plan_windows
 from models.text import RawText
@@ -41,15 +43,23 @@ class Ask:
     effort: int = 0
     first_token: bool = False
 
+    def go_on(self) -> None:
+        """Called between the parts of the work.
+
+        Raises:
+            Abandoned: Nobody waits for the answer any more.
+        """
+        if self.options.stop is not None and self.options.stop.is_set():
+            raise Abandoned
+
 
 class WindowedEngine(abc.ABC):
     """A Whisper engine for clips of any length. Subclasses hear one window of at most 30 s.
 
-    Not safe for concurrent calls.
-
     Args:
         vad: Tells where somebody speaks.
         rules: How recordings are cut.
+        at_once: How many windows ``_hear`` takes at the same time, of one clip or of several.
         clock: Seconds, monotonic.
     """
 
@@ -57,10 +67,16 @@ class WindowedEngine(abc.ABC):
     """How many different looks a subclass offers."""
 
     def __init__(
-        self, vad: Vad, rules: WindowRules = DEFAULT_RULES, clock: Callable[[], float] = time.perf_counter
+        self,
+        vad: Vad,
+        rules: WindowRules = DEFAULT_RULES,
+        at_once: int = 1,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._vad = vad
         self._rules = rules
+        self._at_once = at_once
+        self._others = ThreadPoolExecutor(at_once, thread_name_prefix="window") if at_once > 1 else None
         self._clock = clock
         self._digit_tokens: dict[str, DigitTokens] = {}
 
@@ -73,6 +89,11 @@ class WindowedEngine(abc.ABC):
     @abc.abstractmethod
     def device(self) -> str:
         """``cpu`` or ``cuda``."""
+
+    @property
+    def at_once(self) -> int:
+        """How many calls it works on at the same time; more must not be made."""
+        return self._at_once
 
     @property
     @abc.abstractmethod
@@ -93,6 +114,7 @@ class WindowedEngine(abc.ABC):
         Raises:
             NoSpeech: Nobody speaks in it.
             InvalidInput: The weights do not know the language.
+            Abandoned: ``options.stop`` was set.
         """
         if options.language is not None and options.language not in self.languages:
             raise InvalidInput("The speech model does not know that language.", reason="UNKNOWN_LANGUAGE")
@@ -100,19 +122,25 @@ class WindowedEngine(abc.ABC):
         probabilities = self._vad.probabilities(samples)
         if options.everything:
             probabilities = np.ones_like(probabilities)
-        segments: list[Segment] = []
-        language, sure = options.language, 1.0
-        for window in plan_windows(probabilities, len(samples), self._rules):
-            heard = self._look_until_sure(samples[window.start : window.end], Ask(options, language))
+        windows = deque(plan_windows(probabilities, len(samples), self._rules))
+        heard: list[tuple[Span, Heard]] = []
+
+        def look(window: Span) -> tuple[Span, Heard] | None:
+            found = self._look_until_sure(samples[window.start : window.end], Ask(options, language))
             frames = probabilities[window.start // FRAME_SAMPLES : -(-window.end // FRAME_SAMPLES)]
-            if not silent(heard, float(frames.max(initial=0.0))):
-                if language is None:
-                    language, sure = heard.language, heard.language_probability
-                segments.append(_segment(heard, window))
-        if not segments:
+            return None if silent(found, float(frames.max(initial=0.0))) else (window, found)
+
+        language, sure = options.language, 1.0
+        while windows and language is None:
+            if first := look(windows.popleft()):
+                language, sure = first[1].language, first[1].language_probability
+                heard.append(first)
+        several = self._others.map if self._others is not None and len(windows) > 1 else map
+        heard += [one for one in several(look, windows) if one is not None]
+        if not heard:
             raise NoSpeech("Nobody speaks in the recording.")
         return Transcript(
-            segments=tuple(segments),
+            segments=tuple(_segment(one, window) for window, one in heard),
             language=language or "en",
             audio_s=len(samples) / SAMPLE_RATE_HZ,
             compute_s=self._clock() - began,
@@ -127,7 +155,7 @@ class WindowedEngine(abc.ABC):
             samples = np.concatenate([np.zeros(_LEAD_SAMPLES, np.float32), samples])
         first = self._hear(samples, ask)
         best = as_digit(first, length_s, self._digits(first.language))
-        for effort in range(1, self.efforts):
+        for effort in range(1, 1 if ask.options.quick else self.efforts):
             if not (repeats(best) if short else doubtful(best)):
                 break
             best = better(
@@ -156,6 +184,5 @@ def _segment(heard: Heard, window: Span) -> Segment:
         start_s=start_s,
         end_s=window.end / SAMPLE_RATE_HZ,
         confidence=float(np.exp(min(0.0, heard.mean_logprob))),
-        no_speech=heard.no_speech,
         words=words,
     )

@@ -142,6 +142,7 @@ def transcribe(
         settings.speech.device,
         threads or settings.speech.threads,
         settings.speech.weights,
+        settings.speech.at_once,
     )
     if languages:
         _show_languages(built, as_json)

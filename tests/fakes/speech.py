@@ -66,6 +66,7 @@ class ScriptedSpeech:
 
     name = "scripted"
     device = "cpu"
+    at_once = 1
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = list(texts)
@@ -77,5 +78,5 @@ class ScriptedSpeech:
         if not text:
             raise NoSpeech("Nobody speaks in the recording.")
         length_s = len(samples) / SAMPLE_RATE_HZ
-        segment = Segment(RawText(text), 0.0, length_s, 0.9, 0.01)
+        segment = Segment(RawText(text), 0.0, length_s, 0.9)
         return Transcript((segment,), options.language or "en", length_s, 0.25)

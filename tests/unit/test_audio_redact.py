@@ -29,7 +29,7 @@ LENGTH_S = 10.0
 def segment(text: str, start_s: float = 1.0) -> Segment:
     """A second a word."""
     words = tuple(Word(RawText(w), start_s + n, start_s + n + 1, 0.9) for n, w in enumerate(text.split()))
-    return Segment(RawText(text), start_s, words[-1].end_s, 0.9, 0.0, words)
+    return Segment(RawText(text), start_s, words[-1].end_s, 0.9, words)
 
 
 class Hearings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from models.redaction.carry import CarrySealer, load_or_create_key
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext
-from models.speech.types import SAMPLE_RATE_HZ
+from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions, Transcript
 from models.text import RawText
 from ray_tasks import speech_worker
 from ray_tasks.types import SpeechStep, SpeechWindow, WorkerConfig
@@ -115,3 +116,22 @@ async def test_a_partial_tells_how_much_it_holds_back_and_has_no_words(
     first, second = [await bench.hear(final=False, word_times=True) for _ in range(2)]
     assert (first.text.value, first.unsettled.words, first.unsettled.stability) == ("", 2, 0.0)
     assert (second.unsettled.words + len(second.text.value.split()), second.words) == (4, ())
+
+
+async def test_the_engine_is_told_when_nobody_waits_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path, [], monkeypatch)
+    loop, begun, told = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def transcribe(_samples: Samples, options: SpeechOptions) -> Transcript:
+        loop.call_soon_threadsafe(begun.set)
+        assert options.stop is not None
+        assert options.stop.wait(timeout=10.0)
+        loop.call_soon_threadsafe(told.set)
+        raise Abandoned
+
+    monkeypatch.setattr(ScriptedSpeech, "transcribe", staticmethod(transcribe))
+    waiting = asyncio.create_task(bench.hear(final=False))
+    await begun.wait()
+    waiting.cancel()
+    await asyncio.wait_for(told.wait(), 10.0)
+    assert (await asyncio.gather(waiting, return_exceptions=True))[0].__class__ is asyncio.CancelledError

@@ -24,7 +24,7 @@ def segment(text: str, begin_s: float = 0.0, *, timed: bool = True, lost: tuple[
         for n, word in enumerate(text.split())
         if timed and n not in lost
     )
-    return Segment(RawText(text), begin_s, begin_s + len(text.split()) / 2, 0.8, 0.0, words)
+    return Segment(RawText(text), begin_s, begin_s + len(text.split()) / 2, 0.8, words)
 
 
 def timed(*segments: Segment) -> tuple[str, tuple[RedactedWord, ...]]:
@@ -64,7 +64,7 @@ def test_a_word_without_a_time_lies_between_its_neighbours(lost: tuple[int, ...]
 
 def test_words_of_a_loop_that_was_cut_are_left_out() -> None:
     whole = segment("no no no no no the pump is old")
-    cut = Segment(RawText("no the pump is old"), 0.0, 4.5, 0.8, 0.0, whole.words)
+    cut = Segment(RawText("no the pump is old"), 0.0, 4.5, 0.8, whole.words)
     text, words = timed(cut)
     assert " ".join(w.text.value for w in words) == text == "no the pump is old"
     assert words[1].start_s == 2.5
@@ -72,7 +72,7 @@ def test_words_of_a_loop_that_was_cut_are_left_out() -> None:
 
 def test_a_word_of_a_loop_is_not_found_inside_another_word() -> None:
     whole = segment("no no no the another pump")
-    cut = Segment(RawText("no the another pump"), 0.0, 3.0, 0.8, 0.0, whole.words)
+    cut = Segment(RawText("no the another pump"), 0.0, 3.0, 0.8, whole.words)
     text, words = timed(cut)
     assert [w.text.value for w in words] == text.split()
     assert [w.start_s for w in words] == [0.0, 1.5, 2.0, 2.5]

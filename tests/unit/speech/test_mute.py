@@ -22,7 +22,7 @@ def segment(text: str, start_s: float = 0.0, word_s: float = 0.5, **changes: tup
         Word(RawText(word), *changes.get(word, (start_s + n * word_s, start_s + (n + 1) * word_s, 0.9)))
         for n, word in enumerate(text.split())
     ]
-    return Segment(RawText(text), start_s, start_s + len(words) * word_s, 0.9, 0.0, tuple(words))
+    return Segment(RawText(text), start_s, start_s + len(words) * word_s, 0.9, tuple(words))
 
 
 def entities(text: str, *values: str) -> list[Entity]:
@@ -51,7 +51,7 @@ def test_words_of_an_entity_are_muted(segments: list[Segment], value: str, expec
 @pytest.mark.parametrize("words", [("I", "was", "Ana"), ("I", "am"), ("am", "Ana"), ()])
 def test_words_that_do_not_fit_the_text_mute_the_segment(words: tuple[str, ...]) -> None:
     timed = tuple(Word(RawText(w), 3.0 + n, 4.0 + n, 0.9) for n, w in enumerate(words))
-    timeline = Timeline([Segment(RawText("I am Ana"), 3.0, 9.0, 0.9, 0.0, timed)], RULES)
+    timeline = Timeline([Segment(RawText("I am Ana"), 3.0, 9.0, 0.9, timed)], RULES)
     assert timeline.stretches(entities(timeline.text, "Ana")) == [pytest.approx((2.9, 9.2))]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.speech.types import SAMPLE_RATE_HZ
 from models.speech.vad import FRAME_S, FRAME_SAMPLES, Probabilities
-from models.speech.windows import DEFAULT_RULES, Span, plan_windows, speech_spans
+from models.speech.windows import DEFAULT_RULES, Span, WindowRules, plan_windows, speech_spans
 
 
 def frames(*parts: tuple[float, float]) -> Probabilities:
@@ -24,6 +24,7 @@ def in_s(spans: list[Span]) -> list[tuple[float, float]]:
 
 
 PAD = DEFAULT_RULES.padding_s
+LONG = WindowRules(max_window_s=29.0)
 CASES: list[tuple[str, Probabilities, list[tuple[float, float]]]] = [
     ("silence", frames((10, 0.05)), []),
     ("one word", frames((3, 0), (1, 0.9), (3, 0)), [(3 - PAD, 4 + PAD)]),
@@ -40,14 +41,14 @@ CASES: list[tuple[str, Probabilities, list[tuple[float, float]]]] = [
 @pytest.mark.parametrize(("probabilities", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_windows(probabilities: Probabilities, expected: list[tuple[float, float]]) -> None:
     total = len(probabilities) * FRAME_SAMPLES
-    assert in_s(plan_windows(probabilities, total)) == [pytest.approx(e, abs=0.1) for e in expected]
+    assert in_s(plan_windows(probabilities, total, LONG)) == [pytest.approx(e, abs=0.1) for e in expected]
 
 
 def test_speech_without_pauses_is_cut_where_it_is_least_likely() -> None:
     probabilities = frames((60, 0.9))
     quiet = round(25 / FRAME_S)
     probabilities[quiet] = 0.3
-    windows = plan_windows(probabilities, len(probabilities) * FRAME_SAMPLES)
+    windows = plan_windows(probabilities, len(probabilities) * FRAME_SAMPLES, LONG)
     assert windows[0].end == quiet * FRAME_SAMPLES
     assert [w.start for w in windows[1:]] == [w.end for w in windows[:-1]]
 
