@@ -87,7 +87,7 @@ async def _eighty_percent(address: str, pid: int, port: int) -> int:
 def capacity_of(factor: float) -> int:
     """Streams that a server with default settings admits."""
     limits = LimitSettings()
-    by_load = math.floor(limits.speech_load * SpeechSettings().replicas / factor)
+    by_load = math.floor(limits.speech_load * SpeechSettings().places / factor)
     return min(MOST_STREAMS, limits.client_streams, limits.streams, max(limits.speech_floor, by_load))
 
 
