@@ -64,8 +64,8 @@ def _without_history(exc: VestibuleError) -> VestibuleError:
 class Workshop:
     """Threads for blocking work, so that the replica's event loop stays alive.
 
-    Calls wait in order of arrival. One that is cancelled while it waits never runs; one that runs already cannot be
-    stopped, its result is thrown away.
+    Calls wait in order of arrival. One that is cancelled while it waits never runs; one that runs already has to be
+    told by other means, its result is thrown away.
 
     Args:
         name: Of the threads.

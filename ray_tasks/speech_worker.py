@@ -23,7 +23,7 @@ from models.redaction.types import NOBODY, RedactionContext, Whose
 from models.speech.ending import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
-from models.speech.windows import Span, plan_windows
+from models.speech.windows import Span, everywhere, plan_windows
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.edge import Border, RedactAsync, RemoteRedactor, Workshop
 from ray_tasks.engine_facts import EngineFacts, fingerprint, on_cpu
@@ -106,7 +106,7 @@ class SpeechWorker:
         """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``."""
         with Border("speech"):
             samples = await self._helpers.run(decode, data)
-            options = SpeechOptions(language=language or None, word_times=keep_redacted)
+            options = SpeechOptions(language=language or None, word_times=keep_redacted, stop=threading.Event())
             heard = await self._listen(samples, options)
             context = _spoken(heard.language)
             texts = [segment.text for segment in heard.segments]
@@ -143,13 +143,13 @@ class SpeechWorker:
 
         def plan() -> list[Span]:
             probabilities = self._vad.probabilities(samples)
-            return plan_windows(np.ones_like(probabilities) if options.everything else probabilities, len(samples))
+            return plan_windows(everywhere(probabilities) if options.everything else probabilities, len(samples))
 
         segments: list[Segment] = []
         compute_s = 0.0
         for span in await self._helpers.run(plan):
             try:
-                heard = await self._turns.run(self._engine.transcribe, samples[span.start : span.end], options)
+                heard = await self._transcribe(samples[span.start : span.end], options)
             except NoSpeech:
                 continue
             options = replace(options, language=heard.language)

@@ -67,7 +67,7 @@ class SpeechSettings(WorkerSettings):
     @property
     def places(self) -> int:
         """How many windows all replicas together recognise at the same time."""
-        return self.replicas * (self.at_once if self.engine == "ctranslate2" else 1)
+        return self.replicas * (min(self.at_once, self.max_ongoing) if self.engine == "ctranslate2" else 1)
 
 
 class VisionSettings(WorkerSettings):

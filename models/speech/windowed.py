@@ -16,7 +16,7 @@ from models.speech.digits import LONGEST_S, DigitTokens, as_digit
 from models.speech.judgement import Heard, better, cut_loops, doubtful, repeats, silent
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, Segment, SpeechOptions, Transcript, Word
 from models.speech.vad import FRAME_SAMPLES, Vad
-from models.speech.windows import DEFAULT_RULES, Span, WindowRules, plan_windows
+from models.speech.windows import DEFAULT_RULES, Span, WindowRules, everywhere, plan_windows
 from models.text import RawText
 
 _SHORT_SAMPLES = 2 * SAMPLE_RATE_HZ
@@ -59,7 +59,7 @@ class WindowedEngine(abc.ABC):
     Args:
         vad: Tells where somebody speaks.
         rules: How recordings are cut.
-        at_once: How many windows ``_hear`` takes at the same time, of one clip or of several.
+        at_once: How many windows of one clip are heard at the same time, and how many calls there may be at once.
         clock: Seconds, monotonic.
     """
 
@@ -121,7 +121,7 @@ class WindowedEngine(abc.ABC):
         began = self._clock()
         probabilities = self._vad.probabilities(samples)
         if options.everything:
-            probabilities = np.ones_like(probabilities)
+            probabilities = everywhere(probabilities)
         windows = deque(plan_windows(probabilities, len(samples), self._rules))
         heard: list[tuple[Span, Heard]] = []
 
@@ -135,7 +135,7 @@ class WindowedEngine(abc.ABC):
             if first := look(windows.popleft()):
                 language, sure = first[1].language, first[1].language_probability
                 heard.append(first)
-        several = self._others.map if self._others is not None and len(windows) > 1 else map
+        several = map if self._others is None or len(windows) < 2 or options.quick else self._others.map
         heard += [one for one in several(look, windows) if one is not None]
         if not heard:
             raise NoSpeech("Nobody speaks in the recording.")
@@ -161,7 +161,8 @@ class WindowedEngine(abc.ABC):
             best = better(
                 best, self._hear(samples, replace(ask, effort=effort, language=ask.language or best.language))
             )
-        best = replace(best, language_probability=first.language_probability)  # later looks were given the language
+        # Later looks were given the language; the probabilities of a token are many, and of no more use.
+        best = replace(best, language_probability=first.language_probability, first_token=None)
         return _earlier(best, _LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
 
     def _digits(self, language: str) -> DigitTokens:

@@ -51,6 +51,15 @@ class WindowRules:
 DEFAULT_RULES = WindowRules()
 
 
+_EVERYWHERE = 0.65
+"""Speech for the rules above, and for the judgement of what was heard."""
+
+
+def everywhere(probabilities: Probabilities) -> Probabilities:
+    """For a clip of which everything is to be heard: all of it counts as speech, and pauses remain where it is cut."""
+    return np.maximum(probabilities, np.float32(_EVERYWHERE))
+
+
 def speech_spans(probabilities: Probabilities, rules: WindowRules = DEFAULT_RULES) -> list[Span]:
     """Find speech, with hysteresis. Spans are whole frames, sorted, apart by at least ``min_pause_s``."""
     pause_frames = max(1, round(rules.min_pause_s / FRAME_S))

@@ -19,7 +19,8 @@ MEMORY_S: Final = 20.0
 """Of how busy the workers are."""
 
 GUESSED_FACTOR: Final = 0.1
-"""Until something was heard: Whisper base on a core of a small server. Ten seconds of audio outweigh it."""
+"""Until something was heard, for each worker: they share the cores of a small server, so that a second one may help
+little. Ten seconds of audio outweigh it."""
 
 GUESS_WEIGHS_AUDIO_S: Final = 10.0
 
@@ -32,7 +33,7 @@ class SpeechLoad:
     busy, so a recording that is read at the same time, or a slow machine, shows.
 
     Args:
-        workers: Speech workers that there are.
+        workers: How many windows the speech workers recognise at the same time.
         clock: Seconds, monotonic.
     """
 
@@ -40,7 +41,7 @@ class SpeechLoad:
         self._workers = workers
         self._clock = clock
         self._audio_s = GUESS_WEIGHS_AUDIO_S
-        self._worker_s = GUESSED_FACTOR * GUESS_WEIGHS_AUDIO_S
+        self._worker_s = GUESSED_FACTOR * workers * GUESS_WEIGHS_AUDIO_S
         self._calls = 0
         self._busy = 0.0
         self._at = clock()

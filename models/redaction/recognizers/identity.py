@@ -24,7 +24,7 @@ def stdnum_check(module: str) -> Callable[[str], bool | None]:
         try:
             return bool(importlib.import_module(f"stdnum.{module}").is_valid(text))
         except LookupError:  # cn.ric asks a table for places that it does not hold
-            return False
+            return None
 
     return check
 

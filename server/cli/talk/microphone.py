@@ -77,10 +77,13 @@ class Microphone:
         """Fill the audio until Ctrl-C, ``stop``, or the end of the device. Another Ctrl-C does what it always does."""
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         room = threading.Semaphore(CHUNKS_A_SECOND)  # a device that does not keep time must not outrun the loop
+        stuck: asyncio.TimerHandle | None = None
 
         def take(chunk: bytes) -> None:
             audio.add(chunk)
             room.release()
+            if stuck is not None:
+                give_up_later()
             if audio.end - audio.start >= MOST_HELD_S * BYTES_A_SECOND:
                 self._fail(f"The server is {MOST_HELD_S // 60} minutes behind, so the recording ended.")
 
@@ -93,17 +96,25 @@ class Microphone:
                 finally:
                     loop.call_soon_threadsafe(ended.set)
 
+        def give_up_later() -> None:
+            nonlocal stuck
+            if stuck is not None:
+                stuck.cancel()
+            stuck = loop.call_later(STUCK_S, ended.set)
+
         def interrupted() -> None:
             self.stop()
-            loop.call_later(STUCK_S, ended.set)
+            give_up_later()
 
         click.echo("Listening. Ctrl-C ends the recording.", err=True)
-        threading.Thread(target=pump, name="microphone", daemon=True).start()
         try:
             with _first_interrupt(lambda: loop.call_soon_threadsafe(interrupted)):
+                threading.Thread(target=pump, name="microphone", daemon=True).start()
                 await ended.wait()
         finally:
             self.stop()
+            if stuck is not None:
+                stuck.cancel()
 
     def stop(self) -> None:
         """End the recording with the sound of this moment."""
@@ -114,6 +125,8 @@ class Microphone:
             yield from chunks(self._source, self._stopped.is_set)
         except av.FFmpegError as error:
             self._fail(f"{self._name} was lost ({error.strerror}).")
+        except ValueError:  # of the resampler's queue
+            self._fail(f"{self._name} changed its rate or its channels.")
         finally:
             self._source.close()
 
