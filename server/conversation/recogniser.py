@@ -35,6 +35,7 @@ FIRST_PARTIAL_S = 0.45
 # A language that was detected with this probability is kept for the stream. Of 265 pieces of 1.5 to 6 s of speech 116
 # reached it, of which 2 were in another language; of the rest 44 were.
 KEPT_LANGUAGE = 0.9
+DOUBTED_LANGUAGE = 0.4
 PARTIAL_TIMEOUT_S = 4.0
 FINAL_TIMEOUT_S = 30.0
 TYPED_TIMEOUT_S = 10.0
@@ -51,7 +52,12 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """What the stream was set up with."""
+    """What the stream was set up with.
+
+    Attributes:
+        language: In which it is recognised now; empty while it is detected each time.
+        detects: Nobody said which language it is; one that was detected may turn out to be wrong.
+    """
 
     session_id: str
     stream_id: str
@@ -59,6 +65,7 @@ class Listening:
     vocabulary: tuple[str, ...]
     client_id: str = ""
     word_times: bool = False
+    detects: bool = False
 
     @property
     def whose(self) -> Whose:
@@ -241,8 +248,7 @@ class Recogniser:
             await self._silence(utterance.number, utterance.end)
             await self._emit(Notice("NO_SPEECH", "Nobody was understood in this utterance.", utterance.number))
             return None
-        if not self._language and step.language_probability >= KEPT_LANGUAGE:
-            self._language = step.language
+        self._language = self._language_after(step)
         turn = self._turn(
             utterance.number,
             TextSource.SPEECH,
@@ -258,6 +264,14 @@ class Recogniser:
         await self._announce(turn)
         self._metrics.final_seconds.observe(asyncio.get_running_loop().time() - utterance.closed_at)
         return turn
+
+    def _language_after(self, step: SpeechStep) -> str:
+        """In which language the stream is recognised from here on; empty to detect it."""
+        if self._listening.detects and step.confidence < DOUBTED_LANGUAGE:
+            return ""
+        if not self._language and step.language_probability >= KEPT_LANGUAGE:
+            return step.language
+        return self._language
 
     async def _announce(self, turn: TurnRow) -> None:
         for entity, count in turn.text.counts.items():

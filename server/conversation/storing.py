@@ -42,7 +42,7 @@ class StreamStore:
                 finalized_samples=heard.finalized_samples,
                 next_utterance=heard.next_utterance,
                 carry=heard.carry,
-                language=heard.language or None,
+                language=heard.language,
             )
             return session, moved
 

@@ -224,7 +224,15 @@ class Streams:
         )
         recogniser = Recogniser(
             self._gateway,
-            Listening(session.id, row.id, row.language, vocabulary, session.client_id, config.word_times),
+            Listening(
+                session.id,
+                row.id,
+                row.language,
+                vocabulary,
+                session.client_id,
+                config.word_times,
+                detects=not (config.language or session.language),
+            ),
             carry=row.carry,
             emit=outputs.put,
             store=store.turn,

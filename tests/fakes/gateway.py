@@ -74,6 +74,7 @@ class FakeGateway:
     Attributes:
         complete: Whether finals are whole sentences.
         detects: The language where none is given, and how sure that is.
+        confidence: Of what is heard.
         calls: Every call, in order of arrival.
         cancelled: Names of the methods that were cancelled while they waited.
         running: Calls that wait now.
@@ -86,6 +87,7 @@ class FakeGateway:
     healthy: bool = True
     complete: bool = False
     detects: tuple[str, float] = ("en", 1.0)
+    confidence: float = 0.9
     calls: list[Call] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     running: int = 0
@@ -174,7 +176,7 @@ class FakeGateway:
         return SpeechStep(
             text=redacted(" ".join(words)),
             carry=b"fake-carry-%d" % step,
-            confidence=0.0 if silent else 0.9,
+            confidence=0.0 if silent else self.confidence,
             language=window.language or self.detects[0],
             no_speech=silent,
             audio_s=audio_s,

@@ -47,6 +47,21 @@ async def test_a_language_is_kept_once_it_is_sure(desk: Desk, probability: float
     assert asked_in(desk) == ["", later, later]
 
 
+@pytest.mark.parametrize(("given", "asked"), [("", ["", "de", "", ""]), ("fr", ["fr", "fr", "fr", "fr"])])
+async def test_a_detected_language_is_let_go_when_what_is_heard_in_it_is_doubtful(
+    desk: Desk, given: str, asked: list[str]
+) -> None:
+    desk.gateway.detects = ("de", 0.95)
+    config = replace(desk.config, language=given)
+    async with desk.streams.open(config) as stream:
+        await until(stream, endless(UTTERANCE), events.Final)
+    desk.gateway.confidence = 0.2
+    async with desk.streams.open(replace(config, resume_token=stream.token)) as again:
+        outputs = [o async for o in talk(again).run(chunks(4 * UTTERANCE, start=again.next_offset))]
+        assert any(isinstance(o, events.Final) for o in outputs)
+    assert asked_in(desk)[:4] == asked
+
+
 async def test_a_kept_language_survives_the_connection(desk: Desk) -> None:
     desk.gateway.detects = ("es", 0.99)
     async with desk.streams.open(desk.config) as stream:
