@@ -123,7 +123,7 @@ class ConverseConfig(_message.Message):
     """Channels, for PCM: 1 or 2; they are mixed down."""
     language: _builtins.str
     """ISO 639-1 code for this stream; empty takes the session's. Where that is empty too it is detected, utterance by
-    utterance, until one was nine in ten sure; that language is kept for the rest of the stream.
+    utterance, until one was nine in ten sure; that language is kept until a final in it is doubtful.
     """
     reply: _builtins.bool
     """Whether the assistant should answer finished utterances. Off when only a transcript is wanted."""
