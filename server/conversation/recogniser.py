@@ -35,8 +35,8 @@ FIRST_PARTIAL_S = 0.45
 # A language that was detected with this probability is kept for the stream. Of 265 pieces of 1.5 to 6 s of speech 116
 # reached it, of which 2 were in another language; of the rest 44 were.
 KEPT_LANGUAGE = 0.9
-# It is let go behind a final of less confidence. Of 22 pieces of 4 s heard in a wrong language 13 were below, of the same
-# in their own 1; and a language that is let go by mistake is only detected again.
+# It is let go behind a final of less confidence. Of 22 pieces of 4 s heard in a wrong language 13 were below, of the
+# same in their own 1; and a language that is let go by mistake is only detected again.
 DOUBTED_LANGUAGE = 0.45
 PARTIAL_TIMEOUT_S = 4.0
 FINAL_TIMEOUT_S = 30.0
