@@ -19,8 +19,9 @@ from server.conversation.admission import Admission, Seat
 from server.conversation.conversation import NOTHING_KEPT, WAITING_OUTPUTS, Bounds, Conversation
 from server.conversation.ears import Cutter, Ears
 from server.conversation.events import Output
+from server.conversation.follower import Listening
 from server.conversation.pace import AudioWatch, Pace
-from server.conversation.recogniser import Listening, Recogniser
+from server.conversation.recogniser import Recogniser
 from server.conversation.storing import StreamStore
 from server.conversation.stream_config import StreamConfig, StreamLimits
 from server.conversation.turnstile import Turnstile

@@ -16,7 +16,8 @@ from server.conversation import events
 from server.conversation.conversation import Bounds, Conversation
 from server.conversation.ears import Ears
 from server.conversation.events import Input, Output
-from server.conversation.recogniser import Heard, Listening, Recogniser
+from server.conversation.follower import Listening
+from server.conversation.recogniser import Heard, Recogniser
 from server.conversation.voice import Voice
 from server.ledger.types import Origin, RecommendationRow, RecommendationState, TurnRow
 from server.lifecycle import Lifecycle

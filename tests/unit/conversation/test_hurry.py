@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -12,51 +11,27 @@ import pytest
 from models.speech.types import SAMPLE_RATE_HZ
 from ray_tasks.types import SpeechWindow
 from server.conversation.events import Output, Partial
-from server.conversation.recogniser import (
+from server.conversation.follower import (
     FIRST_PARTIAL_S,
     HURRIED_EVERY_S,
     HURRIED_S,
     PARTIAL_EVERY_S,
-    Heard,
+    Follower,
     Listening,
-    Recogniser,
 )
 from server.conversation.turnstile import Turnstile
 from server.conversation.utterance import Utterance
-from server.ledger.types import TurnRow
-from server.metrics import Metrics
 from tests.fakes.gateway import FakeGateway
 
 CHUNK_S = 0.02
 LENGTH_S = 5.0
 
 
-async def nothing(*_: object) -> None:
-    """Nothing is stored, and no turn is known."""
-
-
-def recogniser(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> Recogniser:
+def follower(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> Follower:
     async def emit(output: Output) -> None:
         sent.append(output)
 
-    async def store(heard: Heard) -> None:
-        assert heard.turn.text
-
-    async def known(turn_id: str) -> TurnRow | None:
-        raise AssertionError(turn_id)
-
-    return Recogniser(
-        gateway,
-        Listening("session", "stream", "en", ()),
-        carry=b"",
-        emit=emit,
-        store=store,
-        known=known,
-        silence=nothing,
-        clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
-        metrics=Metrics(),
-        turnstile=turnstile,
-    )
+    return Follower(gateway, Listening("session", "stream", "en", ()), carry=b"", emit=emit, turnstile=turnstile)
 
 
 async def settle() -> None:
@@ -67,12 +42,13 @@ async def settle() -> None:
 async def looks(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> list[float]:
     """Seconds of audio in each partial's window while an utterance grows at the pace at which looks are taken."""
     utterance = Utterance(0, 0)
-    working = asyncio.create_task(recogniser(gateway, turnstile, sent).recognise(utterance))
+    working = asyncio.create_task(follower(gateway, turnstile, sent).follow(utterance))
     for _ in range(round(LENGTH_S / CHUNK_S)):
         utterance.append(np.ones(int(CHUNK_S * SAMPLE_RATE_HZ), np.float32))
         await settle()
     utterance.close(0.0, utterance.size)
-    await working
+    step = await working
+    assert step is not None and step.text
     windows = [call.argument for call in gateway.called("speech_step")]
     return [len(w.pcm) / 4 / SAMPLE_RATE_HZ for w in windows if isinstance(w, SpeechWindow) and not w.final]
 
