@@ -155,7 +155,7 @@ class Streams:
 
     async def _begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> tuple[StreamRow, str]:
         secret = secrets.token_urlsafe(32)
-        now = self._clock()
+        now, language = self._clock(), config.language or session.language
         row = StreamRow(
             id=stream_id,
             session_id=session.id,
@@ -163,9 +163,10 @@ class Streams:
             encoding=config.encoding,
             sample_rate_hz=config.sample_rate_hz,
             channels=config.channels,
-            language=config.language or session.language,
+            language=language,
             create_time=now,
             update_time=now,
+            detects=not language,
         )
         await self._ledger.write(lambda cursor: streams.insert_stream(cursor, row))
         return row, f"{stream_id}.{secret}"
@@ -232,7 +233,7 @@ class Streams:
                 vocabulary,
                 session.client_id,
                 config.word_times,
-                detects=not (config.language or session.language),
+                detects=row.detects,
             ),
             carry=row.carry,
             emit=outputs.put,

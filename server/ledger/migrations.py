@@ -49,7 +49,22 @@ def tell_who_is_under_way(cursor: Cursor) -> None:
         _run(cursor, view.statements())
 
 
-ALL: tuple[Migration, ...] = (create_tables, remember_breakers, create_views, keep_words, tell_who_is_under_way)
+def remember_who_detects(cursor: Cursor) -> None:
+    """A stream whose language nobody gave lets a detected one go, on every connection.
+
+    Of older streams it is known only where none is detected yet; the others keep the language that they have.
+    """
+    _run(cursor, schema.STREAM_DETECTS)
+
+
+ALL: tuple[Migration, ...] = (
+    create_tables,
+    remember_breakers,
+    create_views,
+    keep_words,
+    tell_who_is_under_way,
+    remember_who_detects,
+)
 
 
 def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:

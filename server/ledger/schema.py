@@ -259,5 +259,14 @@ BREAKERS = Table(
     ),
 )
 
+STREAM_DETECTS = [
+    # DuckDB adds no column that is NOT NULL; with the default it is never null either.
+    "ALTER TABLE streams ADD COLUMN detects BOOLEAN DEFAULT false",
+    "UPDATE streams SET detects = true WHERE language = ''",
+    comment_on("COLUMN", "streams.detects", "Whether nobody gave a language when it was opened."),
+    comment_on("COLUMN", "streams.language", "ISO 639-1 code in which it is recognised now; empty while detected."),
+]
+"""A detected language can be let go, one that was given cannot."""
+
 TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS)
 """All there are, whichever migration made them."""

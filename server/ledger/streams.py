@@ -30,6 +30,7 @@ def insert_stream(cursor: Cursor, row: StreamRow) -> None:
             "next_utterance": row.next_utterance,
             "carry": row.carry,
             "open": row.open,
+            "detects": row.detects,
         },
     )
 
@@ -115,4 +116,5 @@ def _stream(row: Row) -> StreamRow:
         next_utterance=row["next_utterance"],
         carry=bytes(row["carry"]),
         open=row["open"],
+        detects=row["detects"],
     )

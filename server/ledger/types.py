@@ -222,10 +222,12 @@ class StreamRow:
 
     Attributes:
         token_hash: SHA-256 hex of the resume token.
+        language: In which it is recognised now; empty while it is detected each time.
         next_offset: Bytes of audio that are safely in the spool.
         finalized_samples: Samples (mono, 16 kHz) before this one belong to utterances whose finals are stored.
         next_utterance: Number that the next utterance gets.
         carry: Sealed state of the workers; opaque here.
+        detects: Nobody said which language it is when it was opened.
     """
 
     id: str
@@ -242,6 +244,7 @@ class StreamRow:
     next_utterance: int = 0
     carry: bytes = b""
     open: bool = True
+    detects: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,16 +47,18 @@ async def test_a_language_is_kept_once_it_is_sure(desk: Desk, probability: float
     assert asked_in(desk) == ["", later, later]
 
 
+@pytest.mark.parametrize("given_again", ["", "fr"])
 @pytest.mark.parametrize(("given", "asked"), [("", ["", "de", "", ""]), ("fr", ["fr", "fr", "fr", "fr"])])
 async def test_a_detected_language_is_let_go_when_what_is_heard_in_it_is_doubtful(
-    desk: Desk, given: str, asked: list[str]
+    desk: Desk, given: str, given_again: str, asked: list[str]
 ) -> None:
+    """A resumed stream goes on as it was opened, whatever its client gives then."""
     desk.gateway.detects = ("de", 0.95)
-    config = replace(desk.config, language=given)
-    async with desk.streams.open(config) as stream:
+    async with desk.streams.open(replace(desk.config, language=given)) as stream:
         await until(stream, endless(UTTERANCE), events.Final)
     desk.gateway.confidence = 0.2
-    async with desk.streams.open(replace(config, resume_token=stream.token)) as again:
+    resumed = replace(desk.config, language=given_again, resume_token=stream.token)
+    async with desk.streams.open(resumed) as again:
         outputs = [o async for o in talk(again).run(chunks(4 * UTTERANCE, start=again.next_offset))]
         assert any(isinstance(o, events.Final) for o in outputs)
     assert asked_in(desk)[:4] == asked

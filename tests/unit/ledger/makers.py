@@ -92,6 +92,7 @@ def stream(session_id: str) -> StreamRow:
         language="",
         create_time=NOW,
         update_time=NOW,
+        detects=True,
     )
 
 

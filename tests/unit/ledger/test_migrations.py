@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
 from models.errors import InternalError
-from server.ledger import schema, views
+from server.ledger import schema, streams, views
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrations import ALL, migrate
+from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 
 
 def test_blank_gets_every_migration_once(cursor: Cursor) -> None:
-    assert [row["number"] for row in fetch_all(cursor, "SELECT * FROM migrations ORDER BY number")] == [1, 2, 3, 4, 5]
+    applied = [row["number"] for row in fetch_all(cursor, "SELECT * FROM migrations ORDER BY number")]
+    assert applied == list(range(1, len(ALL) + 1))
     assert migrate(cursor, lambda: NOW) == 0
 
 
@@ -38,6 +42,26 @@ def test_views_of_an_older_schema_tell_who_is_under_way() -> None:
     migrate(connection, lambda: NOW)
     assert [row["under_way"] for row in fetch_all(connection, "FROM v_funnel")] == [0, 0, 0, 0]
     assert fetch_all(connection, "SELECT ended FROM v_session_stages") == []
+
+
+@pytest.mark.parametrize(("language", "detects"), [("", True), ("de", False)])
+def test_a_stream_of_an_older_schema_goes_on(tmp_path: Path, language: str, detects: bool) -> None:
+    """What it was opened with was not written down: only where no language is kept nobody can have given one."""
+    path = tmp_path / "ledger.duckdb"
+    with duckdb.connect(path) as connection:
+        migrate(connection, lambda: NOW, up_to=5)
+        connection.execute(
+            """INSERT INTO streams (id, session_id, token_hash, encoding, sample_rate_hz, channels, language,
+                create_time, update_time, next_offset, finalized_samples, next_utterance, carry, open)
+            VALUES ('st', 's', 'cd', 'PCM_S16LE', 16000, 1, ?, now()::TIMESTAMP, now()::TIMESTAMP,
+                7, 8, 9, 'sealed', true)""",
+            [language],
+        )
+    ledger = Ledger.open(path, lambda: NOW)
+    ledger.write_now(lambda cursor: streams.save_progress(cursor, "st", NOW, next_utterance=10))
+    row = ledger.read_now(lambda cursor: streams.get(cursor, "st"))
+    ledger.close()
+    assert (row.language, row.detects, row.next_utterance, row.carry) == (language, detects, 10, b"sealed")
 
 
 def test_a_failed_migration_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

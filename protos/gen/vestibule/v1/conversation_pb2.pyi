@@ -123,7 +123,8 @@ class ConverseConfig(_message.Message):
     """Channels, for PCM: 1 or 2; they are mixed down."""
     language: _builtins.str
     """ISO 639-1 code for this stream; empty takes the session's. Where that is empty too it is detected, utterance by
-    utterance, until one was nine in ten sure; that language is kept until a final in it is doubtful.
+    utterance, until one was nine in ten sure; that language is kept until a final in it is doubtful. A stream that is
+    resumed goes on as it was opened, whatever is given then.
     """
     reply: _builtins.bool
     """Whether the assistant should answer finished utterances. Off when only a transcript is wanted."""
