@@ -9,6 +9,7 @@ import pytest
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
+from server.uploads.spool import Spool
 from tests.unit.uploads.desk import Desk
 
 
@@ -24,6 +25,11 @@ def session(ledger: Ledger) -> SessionRow:
     now = utc_now()
     row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now, language="en")
     return ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))[0]
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool", bytes(range(32)))
 
 
 @pytest.fixture

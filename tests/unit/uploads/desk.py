@@ -70,3 +70,10 @@ async def reason_of(call: Callable[[], object]) -> str:
     with pytest.raises(VestibuleError) as caught:
         await call()  # type: ignore[misc]
     return caught.value.reason
+
+
+def reason_at_once(call: Callable[[], object]) -> str:
+    """The same for what is not awaited."""
+    with pytest.raises(VestibuleError) as caught:
+        call()
+    return caught.value.reason

@@ -1,0 +1,147 @@
+"""The audio log of a stream: it grows across openings, and a torn end is told from damage."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from models.errors import InternalError
+from server.uploads.frames import HEADER_BYTES
+from server.uploads.spool import Spool
+from tests.unit.uploads.desk import reason_at_once
+
+
+def test_it_grows_across_openings(spool: Spool) -> None:
+    stream = str(uuid4())
+    pieces = [os.urandom(3200) for _ in range(20)]
+    for piece in pieces:
+        log = spool.open_log(stream)
+        log.append(piece)
+        log.sync()
+        log.close()
+    assert spool.read_log(stream, durable_bytes=64_000).data == b"".join(pieces)
+    with spool.open_log(stream) as log:
+        assert log.size_bytes == 64_000
+    assert (spool.ids(), spool.log_ids()) == (set(), {stream})
+    spool.delete_log(stream)
+    assert spool.log_ids() == set()
+
+
+def test_it_keeps_marks_where_they_were_made(spool: Spool) -> None:
+    stream = str(uuid4())
+    for piece in (b"a" * 100, b"b" * 100):
+        with spool.open_log(stream) as log:
+            log.mark()
+            log.append(piece)
+            log.mark()
+    content = spool.read_log(stream)
+    assert content.data == b"a" * 100 + b"b" * 100
+    assert content.marks == (0, 100, 100, 200)
+    with spool.open_log(stream) as log:
+        assert log.size_bytes == 200
+
+
+@pytest.mark.parametrize("kept", range(0, 132, 7))
+def test_a_torn_last_frame_is_cut_off_and_writing_goes_on(spool: Spool, tmp_path: Path, kept: int) -> None:
+    stream = str(uuid4())
+    log = spool.open_log(stream)
+    log.append(b"a" * 100)
+    log.append(b"b" * 100)
+    log.close()
+    path = tmp_path / "spool" / f"{stream}.log"
+    path.write_bytes(path.read_bytes()[: HEADER_BYTES + 132 + kept])
+    assert spool.read_log(stream, durable_bytes=100).data == b"a" * 100
+    log = spool.open_log(stream)
+    assert log.size_bytes == 100
+    log.append(b"c" * 100)
+    log.close()
+    assert spool.read_log(stream).data == b"a" * 100 + b"c" * 100
+
+
+@pytest.mark.parametrize(
+    "tail", [bytes(4096), b"\0\0\0\x74" + bytes(12 + 116)], ids=["zeros", "a frame without content"]
+)
+def test_a_file_that_grew_without_its_content_is_torn(spool: Spool, tmp_path: Path, tail: bytes) -> None:
+    stream = str(uuid4())
+    log = spool.open_log(stream)
+    log.append(b"a" * 100)
+    log.close()
+    with (tmp_path / "spool" / f"{stream}.log").open("ab") as file:
+        file.write(tail)
+    assert spool.read_log(stream).data == b"a" * 100
+
+
+@pytest.mark.parametrize("content", [b"", b"VSP1", bytes(200)], ids=["empty", "cut header", "zeros"])
+def test_a_log_killed_at_birth_begins_anew(spool: Spool, tmp_path: Path, content: bytes) -> None:
+    stream = str(uuid4())
+    (tmp_path / "spool" / f"{stream}.log").write_bytes(content)
+    assert spool.read_log(stream).data == b""
+    log = spool.open_log(stream)
+    log.append(b"a")
+    log.close()
+    assert spool.read_log(stream).data == b"a"
+
+
+def test_damage_before_the_end_is_no_tear(spool: Spool, tmp_path: Path) -> None:
+    stream = str(uuid4())
+    log = spool.open_log(stream)
+    for _ in range(3):
+        log.append(b"a" * 100)
+    log.close()
+    path = tmp_path / "spool" / f"{stream}.log"
+    content = bytearray(path.read_bytes())
+    content[HEADER_BYTES + 50] ^= 1
+    path.write_bytes(content)
+    assert reason_at_once(lambda: spool.read_log(stream)) == "SPOOL_CORRUPT"
+    assert reason_at_once(lambda: spool.open_log(stream)) == "SPOOL_CORRUPT"
+
+
+def test_lost_audio_that_was_acknowledged_is_raised_and_left_as_it_is(spool: Spool, tmp_path: Path) -> None:
+    stream = str(uuid4())
+    log = spool.open_log(stream)
+    log.append(b"a" * 100)
+    log.append(b"b" * 100)
+    log.close()
+    path = tmp_path / "spool" / f"{stream}.log"
+    path.write_bytes(path.read_bytes()[:-1])
+    before = path.read_bytes()
+    assert reason_at_once(lambda: spool.read_log(stream, durable_bytes=200)) == "SPOOL_CORRUPT"
+    assert reason_at_once(lambda: spool.open_log(stream, durable_bytes=200)) == "SPOOL_CORRUPT"
+    assert path.read_bytes() == before
+
+
+def test_a_half_written_frame_is_taken_back(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = str(uuid4())
+    log = spool.open_log(stream)
+    log.append(b"a" * 100)
+
+    class Filling:
+        def __init__(self) -> None:
+            self.room = 50
+
+        def write(self, data: memoryview) -> int:
+            if not self.room:
+                raise OSError(28, "No space left on device")
+            written: int = real.write(data[: self.room])
+            self.room -= written
+            return written
+
+        def truncate(self, size: int) -> int:
+            return real.truncate(size)
+
+    real = log._file
+    monkeypatch.setattr(log, "_file", Filling())
+    assert reason_at_once(lambda: log.append(b"b" * 100)) == "SPOOL_FULL"
+    monkeypatch.setattr(log, "_file", real)
+    log.append(b"c" * 100)
+    log.close()
+    assert spool.read_log(stream).data == b"a" * 100 + b"c" * 100
+
+
+def test_a_missing_log_is_missing(spool: Spool) -> None:
+    with pytest.raises(InternalError) as caught:
+        spool.read_log(str(uuid4()))
+    assert caught.value.reason == "SPOOL_MISSING"

@@ -1,0 +1,34 @@
+"""The key of the spool: made once, or given."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from models.errors import InvalidInput
+from server.uploads.keys import load_or_create_spool_key
+
+
+def test_one_is_made_and_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "spool.key"
+    key = load_or_create_spool_key("", path)
+    assert len(key) == 32
+    assert load_or_create_spool_key("", path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [p.name for p in path.parent.iterdir()] == ["spool.key"]
+
+
+def test_the_setting_wins_and_leaves_no_file(tmp_path: Path) -> None:
+    setting = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    assert load_or_create_spool_key(setting, tmp_path / "key") == b"01234567890123456789012345678901"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("setting", ["short", "not base64 at all!", "MDEyMw=="])
+def test_what_is_no_key_is_refused(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        load_or_create_spool_key(setting, tmp_path / "key")
+    assert caught.value.reason == "SPOOL_KEY_INVALID"
+    assert setting not in caught.value.message
