@@ -32,9 +32,8 @@ class SpeechLoad:
     and finals. Partials are left out when there is no time for them. Waiting for a busy worker counts, whoever keeps it
     busy, so a recording that is read at the same time, or a slow machine, shows.
 
-    A final that a worker hears in several windows at once counts as one call, so a quiet server seems up to that much
-    quieter while a long one lasts. How it was cut, and for how long each window took a place, only the worker knows; once
-    there are as many calls as places the difference is gone.
+    A final that a worker hears in several windows at once counts as one call. How it was cut, and for how long each
+    window took a place, only the worker knows; once there are as many calls as places the difference is gone.
 
     Args:
         workers: How many windows the speech workers recognise at the same time.
