@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from models.errors import InvalidInput
 from models.speech.types import SpeechEngine
-from models.speech.vad import SileroVad
+from models.speech.vad import SileroVad, Vad
 from models.weights import locate
 
 CTRANSLATE2 = "ctranslate2"
@@ -44,13 +46,32 @@ def build_engine(
         raise InvalidInput(f"There is no speech engine of that name; known: {', '.join(ENGINES)}.")
     vad = build_vad(cache)
     if name == CTRANSLATE2:
-        from models.speech.ct2 import CTranslate2Engine
-
-        return CTranslate2Engine(locate(weights, cache), vad, device, threads, at_once)
+        return _ctranslate2(weights, cache, vad, device, threads, at_once)
     from models.speech.checkpoint import whisper_checkpoint
     from models.speech.reference import OpenAiWhisperEngine
 
     return OpenAiWhisperEngine(whisper_checkpoint(weights, cache), vad, device, threads)
+
+
+def _ctranslate2(weights: str, cache: Path, vad: Vad, device: Device, threads: int, at_once: int) -> SpeechEngine:
+    import ctranslate2
+
+    from models.speech.ct2 import CTranslate2Engine
+    from models.speech.decoder import Decoder, Rules
+    from models.speech.decoder_graph import decoder_files
+    from models.speech.silence import silence_file
+
+    folder = locate(weights, cache)
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+    if device == "cuda":
+        return CTranslate2Engine(folder, vad, device, threads, at_once)
+    silence = np.load(silence_file(weights, cache))
+
+    def greedy(rules: Rules) -> Decoder:
+        return Decoder(*decoder_files(weights, cache), rules, silence, threads)
+
+    return CTranslate2Engine(folder, vad, device, threads, at_once, silence, greedy)
 
 
 def build_vad(cache: Path) -> SileroVad:
