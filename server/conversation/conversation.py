@@ -106,6 +106,11 @@ class Conversation:
             await asyncio.gather(work, return_exceptions=True)
             await self.close()
 
+    @property
+    def next_offset(self) -> int:
+        """Bytes of audio that were taken in; once ``finished``, all of them are acknowledged."""
+        return self._ears.next_offset
+
     async def close(self) -> None:
         """Free what the stream holds, also when it never ran. Harmless when repeated."""
         await self._ears.close()

@@ -48,6 +48,7 @@ class OpenStream:
     """A stream that is set up.
 
     Attributes:
+        next_offset: Where the client goes on to send; on a finished stream the end of what was acknowledged.
         conversation: None when the stream was finished before, and only its finals were lost.
         missed: On a resumed stream, stored turns that the client has not seen the finals of; they come first.
     """
@@ -136,7 +137,7 @@ class Streams:
                 if config.encoding != "UNSPECIFIED":
                     self._admission.begin_speech(seat)
                 row, token = await self._begin(stream_id, config, session)
-            if row.next_offset:
+            if row.open and row.next_offset:
                 self._admission.go_on(seat)
             missed = await self._missed(config, row)
             if not row.open:
@@ -150,7 +151,8 @@ class Streams:
                 # From now on the time counts for which it can be resumed.
                 await self._ledger.write(lambda cursor: streams.save_progress(cursor, row.id, self._clock()))
             if conversation.finished:
-                await self._ledger.write(lambda cursor: streams.close(cursor, row.id, self._clock()))
+                taken_in = conversation.next_offset  # the log that tells it is deleted
+                await self._ledger.write(lambda cursor: streams.close(cursor, row.id, self._clock(), taken_in))
                 await asyncio.to_thread(self._spool.delete_log, row.id)
 
     async def _begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> tuple[StreamRow, str]:
@@ -184,6 +186,8 @@ class Streams:
         row = await self._ledger.write(lambda cursor: streams.get(cursor, stream_id))
         if not row.open and config.next_utterance is None:
             raise NotFound("The stream has ended.", reason="STREAM_NOT_FOUND")
+        if not row.open:
+            return row, config.resume_token
         kept = await asyncio.to_thread(self._kept, row.id)
         return replace(row, next_offset=len(kept.data)), config.resume_token
 

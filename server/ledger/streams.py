@@ -87,9 +87,10 @@ def save_progress(
         raise NotFound("There is no such stream.", reason="STREAM_NOT_FOUND")
 
 
-def close(cursor: Cursor, stream_id: str, now: datetime) -> None:
-    """End a stream; its carry is of no use any more and is forgotten."""
-    update(cursor, "streams", stream_id, {"open": False, "carry": b"", "update_time": stored_time(now)})
+def close(cursor: Cursor, stream_id: str, now: datetime, next_offset: int | None = None) -> None:
+    """End a stream, after so many bytes of audio; its carry is of no use any more and is forgotten."""
+    taken_in = {} if next_offset is None else {"next_offset": next_offset}
+    update(cursor, "streams", stream_id, {"open": False, "carry": b"", "update_time": stored_time(now), **taken_in})
 
 
 def close_of_session(cursor: Cursor, session_id: str, now: datetime) -> int:

@@ -131,6 +131,13 @@ def test_all_wait_and_give_up_as_the_reference_client() -> None:
         assert re.search(r'reason == ["\']STREAM_TAKEN_OVER["\'] \?|if \(reason == "STREAM_TAKEN_OVER"\)', sample)
 
 
+def test_none_sends_from_before_what_it_still_holds() -> None:
+    """The offset of a stream that was finished meanwhile may lie there, and the bytes are gone."""
+    assert "var at = maxOf(beginAt.await(), audio.start)" in code("kotlin")
+    assert "var at = await max(offset, audio.start)" in code("swift")
+    assert "var at = max(await beginAt, _audio.start);" in code("dart")
+
+
 CODES = {status.name: status for status in grpc.StatusCode if status is not grpc.StatusCode.OK}
 LATE = {"STREAM_IN_USE", "STREAM_TAKEN_OVER"}
 

@@ -197,7 +197,7 @@ class Talker:
 
     async def _requests(self, begin_at: asyncio.Future[int]) -> AsyncIterator[pb.ConverseRequest]:
         yield pb.ConverseRequest(config=self._config())
-        at = await begin_at
+        at = max(await begin_at, self._audio.start)  # what was acknowledged is not there any more
         while data := await self._audio.after(at):
             yield pb.ConverseRequest(audio=pb.AudioChunk(offset=at, data=data))
             at += len(data)

@@ -58,6 +58,19 @@ async def test_a_finished_stream_still_gives_finals_that_were_lost_and_nothing_e
             pytest.fail("opened")
 
 
+async def test_a_finished_stream_names_the_end_of_what_it_acknowledged(desk: Desk) -> None:
+    said = speech(1.0) + quiet(0.5)
+    async with desk.streams.open(desk.config) as stream:
+        outputs = [o async for o in talk(stream).run(chunks(said))]
+    (*_, acknowledged) = [o.offset for o in outputs if isinstance(o, events.Acknowledged)]
+    for known, missed in ((0, [0]), (1, [])):
+        lost = replace(desk.config, resume_token=stream.token, next_utterance=known)
+        async with desk.streams.open(lost) as again:
+            assert (again.next_offset, again.conversation) == (acknowledged, None)
+            assert [turn.utterance for turn in again.missed] == missed
+    assert acknowledged == len(said)
+
+
 async def test_text_that_is_sent_again_is_one_turn_and_its_final_comes_again(desk: Desk) -> None:
     text = events.TextIn(RawText("My name is John Carter."), id=str(uuid4()))
     async with desk.streams.open(desk.config) as stream:

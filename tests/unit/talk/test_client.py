@@ -219,6 +219,40 @@ async def test_two_that_hold_one_token_do_not_take_the_stream_from_each_other_fo
     assert listener.breaks == ["STREAM_TAKEN_OVER"] * MOST_TAKEN_OVER
 
 
+class Forgetful(ConversationServiceServicer):
+    """Breaks once a chunk is acknowledged, and names an offset before it when the client comes back."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[int, bytes]] = []
+
+    async def Converse(
+        self, requests: AsyncIterator[pb.ConverseRequest], context: Any
+    ) -> AsyncIterator[pb.ConverseResponse]:
+        resumed = (await anext(aiter(requests))).config.resume_token
+        yield pb.ConverseResponse(configured=pb.Configured(resume_token="t", next_offset=0))
+        async for request in requests:
+            self.chunks.append((request.audio.offset, request.audio.data))
+            if not resumed:
+                yield pb.ConverseResponse(acknowledged=pb.Acknowledged(offset=len(request.audio.data)))
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+
+async def test_nothing_is_sent_from_before_what_is_still_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "FIRST_WAIT_S", 0.001)
+    server, service = grpc.aio.server(), Forgetful()
+    add_ConversationServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    audio, listener, first, rest = Audio(), Listener(), b"a" * client.CHUNK_BYTES, b"b" * 100
+    audio.add(first + rest)
+    audio.finish()
+    async with asyncio.timeout(30), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        await Talker(channel, TalkOptions("s"), audio, listener.event, listener.broke).run()
+    await server.stop(None)
+    assert service.chunks[-1] == (len(first), rest)
+    assert (0, rest) not in service.chunks
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "again"),
     [
