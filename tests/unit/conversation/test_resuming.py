@@ -58,6 +58,22 @@ async def test_a_finished_stream_still_gives_finals_that_were_lost_and_nothing_e
             pytest.fail("opened")
 
 
+async def test_the_beginning_of_an_utterance_without_its_final_comes_again_each_time(desk: Desk) -> None:
+    said, token, began = speech(1.0), "", []
+    for _ in range(3):
+        async with desk.streams.open(replace(desk.config, resume_token=token)) as stream:
+            outputs = await until(stream, endless(said), events.SpeechBegan)
+            began.append(outputs[-1])
+            token = stream.token
+    async with desk.streams.open(replace(desk.config, resume_token=token)) as stream:
+        rest = chunks(said + quiet(0.5), start=stream.next_offset)
+        outputs = [o async for o in talk(stream).run(rest)]
+    began += [o for o in outputs if isinstance(o, events.SpeechBegan)]
+    assert len(set(map(repr, began))) == 1
+    assert len(began) == 4
+    assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [0]
+
+
 async def test_a_finished_stream_names_the_end_of_what_it_acknowledged(desk: Desk) -> None:
     said = speech(1.0) + quiet(0.5)
     async with desk.streams.open(desk.config) as stream:

@@ -211,7 +211,9 @@ class TypedText(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     TEXT_ID_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """At most 4000 characters. Redacted before it is stored or sent anywhere."""
+    """At most 4000 characters, one of which at least is neither blank nor invisible. Redacted before it is stored or sent
+    anywhere.
+    """
     text_id: _builtins.str
     """UUID made by the client, so that text sent again on a resumed stream is one turn: its final comes again, and nothing
     else happens. Empty for text that is never sent again.
@@ -367,7 +369,7 @@ class Configured(_message.Message):
     resume_token: _builtins.str
     """Token with which a broken stream is resumed."""
     next_offset: _builtins.int
-    """Offset from which the client sends; 0 on a new stream."""
+    """Offset from which the client sends; 0 on a new stream, the end of what was acknowledged on a finished one."""
     def __init__(
         self,
         *,
@@ -407,7 +409,9 @@ Global___Acknowledged: _TypeAlias = Acknowledged  # noqa: Y015
 
 @_typing.final
 class SpeechBegan(_message.Message):
-    """Somebody began to speak."""
+    """Somebody began to speak. It comes again, for the same utterance, on each stream that is resumed before the final: that
+    utterance is heard anew there. So does SpeechEnded.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
