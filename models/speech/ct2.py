@@ -3,8 +3,8 @@
 Whisper was trained on windows of 30 s, and its encoder costs the same for a word as for half a minute. CTranslate2
 takes shorter features, but too short a context makes the model repeat itself. On the CPU only the speech is encoded,
 what the encoder would make of the silence behind it is remembered, and greedy hypotheses come from a decoder of our
-own; elsewhere a short utterance gets a short context, with a floor and a tail of silence. A doubtful hypothesis is
-decoded again with the full 30 s, then with a beam.
+own; elsewhere a short utterance gets a short context, with a floor and a tail of silence. For a doubtful hypothesis the
+silence is encoded too, or all of the 30 s where it was already, and then there is a beam.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class CTranslate2Engine(WindowedEngine):
 
     def _hear(self, samples: Samples, ask: Ask) -> Heard:
         ask.go_on()
-        states, context = self._encode(samples, full=ask.effort > 0)
+        states, context = self._encode(samples, again=ask.effort > 0)
         ask.go_on()
         greedily = ask.effort < _BEAM_EFFORT and ask.options.beam_size == 1 and ask.language not in WRITINGS
         hearing = self._greedy.listen(np.array(states)[0], context) if self._greedy and greedily else None
@@ -154,14 +154,15 @@ class CTranslate2Engine(WindowedEngine):
             first_token=decoded.first_token if ask.first_token else None,
         )
 
-    def _encode(self, samples: Samples, *, full: bool) -> tuple[ctranslate2.StorageView, int]:
+    def _encode(self, samples: Samples, *, again: bool) -> tuple[ctranslate2.StorageView, int]:
         """States, shape (1, t, width), and how many there are to be with the silence behind them."""
         length_s = len(samples) / SAMPLE_RATE_HZ
-        encoded = math.ceil((length_s + self._context.encoded_tail_s) * STATES_PER_S)
-        if full:
+        spoken = math.ceil((length_s + self._context.encoded_tail_s) * STATES_PER_S)
+        remembered = len(self._silence) if self._silence is not None and spoken <= len(self._silence) else 0
+        if remembered and not again:
+            encoded, context = spoken, remembered
+        elif again and not remembered:
             encoded = context = _FULL_STATES
-        elif self._silence is not None and encoded <= len(self._silence):
-            context = len(self._silence)
         else:
             context_s = max(self._context.least_s, length_s + self._context.tail_s)
             encoded = context = min(_FULL_STATES, round(context_s * STATES_PER_S))
