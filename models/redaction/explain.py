@@ -13,9 +13,9 @@ from models.redaction.operators import Operator
 from models.redaction.policy import within
 from models.redaction.recognizers.base import CONTEXT_AFTER, CONTEXT_BEFORE, PatternRecognizer
 from models.redaction.redactor import LocalRedactor
-from models.redaction.sightings import Sighting
+from models.redaction.sightings import Sighting, at_original
 from models.redaction.types import Redaction, RedactionContext
-from models.redaction.views import View, original
+from models.redaction.views import View, visible
 from models.text import Entity, RawText
 
 ALLOWED: Final = "allow-list"
@@ -75,22 +75,23 @@ def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -
     """
     redaction = redactor.redact(text, context)
     policy = redactor.rules_of(context.whose.client_id).policy
-    seen = [(sighting.original, sighting) for sighting in redactor.sightings(text, context)]
+    read = visible(text.reveal())
+    seen = [(at_original(sighting.original, read), sighting) for sighting in redactor.sightings(text, context)]
     replaced = tuple(
         Explained(entity, policy.treatment_of(entity.type).operator.value, _reasons(entity, seen))
         for entity in redaction.entities
     )
-    view = original(text.reveal())
-    allowed = policy.allow.spans(view.lower)
+    allowed = policy.allow.spans(read.lower)
     covered = [(e.start, e.end) for e in redaction.entities]
     left: dict[str, list[Entity]] = {ALLOWED: [], POLICY: [], DOCUMENT: []}
-    for entity, _sighting in seen:
+    for entity, sighting in seen:
+        as_read = sighting.original
         if within(covered, entity.start, entity.end):
             continue
-        if within(allowed, entity.start, entity.end):
+        if within(allowed, as_read.start, as_read.end):
             left[ALLOWED].append(entity)
         else:
-            left[DOCUMENT if is_explained(entity, view, context) else POLICY].append(entity)
+            left[DOCUMENT if is_explained(as_read, read, context) else POLICY].append(entity)
     return Explanation(redaction, replaced, tuple(_left(left, seen)))
 
 

@@ -26,8 +26,9 @@ from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.repeats import repeated
 from models.redaction.romanize import romanized
 from models.redaction.rules import Rules
-from models.redaction.sightings import Seen, Sighting, judged, matched, suspected
+from models.redaction.sightings import Seen, Sighting, at_original, judged, matched, suspect_at_original, suspected
 from models.redaction.types import Redaction, RedactionContext, Suspect
+from models.redaction.views import View
 from models.redaction.writing import Writer
 from models.text import Entity, RawText, RedactedText
 
@@ -93,19 +94,26 @@ class LocalRedactor:
         Raises:
             RedactionFailed: Something broke; none of the texts may go anywhere.
         """
-        revealed = [text.reveal() for text in texts]
         rules = self.rules_of(context.whose.client_id)
         try:
             writer = Writer(rules.policy, self._key_of(context))
-            found = self._seen(revealed, context, rules)
-            return [_redaction(t, s, context, rules, writer) for t, s in zip(revealed, found, strict=True)]
+            read = [views.visible(text.reveal()) for text in texts]
+            found = self._seen([view.text for view in read], context, rules)
+            return [
+                _redaction(text.reveal(), view, seen, context, rules, writer)
+                for text, view, seen in zip(texts, read, found, strict=True)
+            ]
         except _DEFECTS as defect:
             # "from None": the chained exception may quote the text.
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
 
     def sightings(self, text: RawText, context: RedactionContext) -> list[Sighting]:
-        """Everything that was found, before anything is merged or dropped; for ``explain`` alone."""
-        return self._seen([text.reveal()], context, self.rules_of(context.whose.client_id))[0].sightings
+        """Everything that was found, before anything is merged or dropped; for ``explain`` alone.
+
+        What is the original to these is the text as a reader sees it, ``views.visible``.
+        """
+        shown = views.visible(text.reveal()).text
+        return self._seen([shown], context, self.rules_of(context.whose.client_id))[0].sightings
 
     def _key_of(self, context: RedactionContext) -> bytes:
         """The session's key; without a session one that is used once."""
@@ -121,21 +129,23 @@ class LocalRedactor:
         ]
 
 
-def _redaction(text: str, seen: Seen, context: RedactionContext, rules: Rules, writer: Writer) -> Redaction:
-    """Drop what is explained or allowed, merge the rest, and write."""
-    view = views.original(text)
+def _redaction(text: str, read: View, seen: Seen, context: RedactionContext, rules: Rules, writer: Writer) -> Redaction:
+    """Drop what is explained or allowed, merge the rest, and write; ``read`` is the text as a reader sees it."""
+    shown = read.text
     found = [s.original for s in seen.sightings]
-    found += repeated(text, found)
-    allowed = rules.policy.allow.spans(view.lower)
-    counting = [e for e in found if not is_explained(e, view, context) and not within(allowed, e.start, e.end)]
+    found += repeated(shown, found)
+    allowed = rules.policy.allow.spans(read.lower)
+    counting = [e for e in found if not is_explained(e, read, context) and not within(allowed, e.start, e.end)]
     replaced, left = rules.policy.split(
-        text, [*counting, *widened(text, counting), *with_said_numbers(text, counting, context)]
+        shown, [*counting, *widened(shown, counting), *with_said_numbers(shown, counting, context)]
     )
     readings = _readings(seen.sightings) if rules.policy.rewrites else {}
-    entities = writer.written(text, replaced, readings)
-    safe = not left and not _doubtful(text, entities, allowed, context, rules)
+    written = writer.written(shown, replaced, readings)
+    safe = not left and not _doubtful(shown, written, allowed, context, rules)
+    entities = [at_original(entity, read) for entity in written]
+    suspects = [suspect_at_original(suspect, read) for suspect in _outside(seen.suspects, written)]
     result = RedactedText._seal(_with_tags(text, entities), entities, safe_for_llm=safe)
-    return Redaction(result, tuple(entities), tuple(_outside(seen.suspects, entities)))
+    return Redaction(result, tuple(entities), tuple(suspects))
 
 
 def _outside(suspects: Sequence[Suspect], entities: Sequence[Entity]) -> Iterator[Suspect]:

@@ -36,8 +36,13 @@ class Sighting:
     @property
     def original(self) -> Entity:
         """The entity with offsets in the original."""
-        start, end = self.view.original_span(self.entity.start, self.entity.end)
-        return replace(self.entity, start=start, end=end)
+        return at_original(self.entity, self.view)
+
+
+def at_original(entity: Entity, view: View) -> Entity:
+    """An entity that was found in a view, with offsets in the original."""
+    start, end = view.original_span(entity.start, entity.end)
+    return replace(entity, start=start, end=end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,12 @@ def judged(reading: View, guesses: list[WordGuess], rules: Rules, context: Redac
 def suspected(reading: View, guesses: list[WordGuess], rules: Rules) -> list[Suspect]:
     """Words of the original that may yet become names."""
     found = suspects_of(reading, guesses, rules.thresholds)
-    return [Suspect(*reading.original_span(start, end), likely) for start, end, likely in found]
+    return [suspect_at_original(Suspect(start, end, likely), reading) for start, end, likely in found]
+
+
+def suspect_at_original(suspect: Suspect, view: View) -> Suspect:
+    """A word of a view that may yet become a name, with offsets in the original."""
+    return Suspect(*view.original_span(suspect.start, suspect.end), suspect.likely)
 
 
 def matched(text: str, context: RedactionContext, rules: Rules) -> Iterator[Sighting]:

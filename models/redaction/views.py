@@ -33,7 +33,7 @@ class View:
     """A text as recognizers see it.
 
     Attributes:
-        kind: ``original``, ``folded``, ``spoken``, ``numerals`` or ``print``.
+        kind: ``original``, ``visible``, ``folded``, ``spoken``, ``numerals`` or ``print``.
         text: What to search in.
         starts: For every character of ``text`` the first code point in the original that it stands for.
         ends: One past the last one.
@@ -104,7 +104,7 @@ class ViewBuilder:
         self._ends.extend([end] * len(piece))
 
     def stretch_to(self, end: int) -> None:
-        """Let the last character stand for what follows it as well, up to ``end``: marks that show nothing alone."""
+        """Let the last character stand for what follows it as well, up to ``end``: characters that show nothing."""
         if self._ends:
             self._ends[-1] = end
 
@@ -116,6 +116,42 @@ class ViewBuilder:
     def build(self, kind: str, spelled: Spans = (), dictated: Spans = (), counted: Spans = ()) -> View:
         """The view of everything collected."""
         return View(kind, "".join(self._pieces), self._starts, self._ends, spelled, dictated, counted)
+
+
+_BREAKS = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
+"""Controls that end a line, a page or a field; what stands behind them is another word."""
+
+_SHOWS_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u20e3\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Marks and fillers that show nothing on their own, beside the categories of such characters."""
+
+
+@lru_cache(maxsize=4096)
+def _seen(char: str) -> str:
+    """The character as a reader sees it: a new line, itself, or nothing if it is invisible."""
+    if char in "\t\n\r":
+        return char
+    if _BREAKS.match(char):
+        return "\n"
+    # A lone surrogate is no character at all, and no tokenizer takes one.
+    return "" if unicodedata.category(char) in ("Cc", "Cf", "Cs") or _SHOWS_NOTHING.match(char) else char
+
+
+def visible(text: str) -> View:
+    """The text as a reader sees it: without its control and format characters.
+
+    "Jo\u200bhn" is one word to a reader, and to the classifier's tokenizer; whatever looks for words must see one too.
+    """
+    if (text.isascii() and text.isprintable()) or all(_seen(char) == char for char in set(text)):
+        return original(text)
+    builder = ViewBuilder()
+    for index, char in enumerate(text):
+        if seen := _seen(char):
+            builder.put(seen, index, index + 1)
+        else:
+            builder.stretch_to(index + 1)
+    return builder.build("visible")
 
 
 # Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them
@@ -131,22 +167,19 @@ _LOOKS_LATIN = dict(
 
 @lru_cache(maxsize=4096)
 def _fold(char: str) -> str:
-    """What a character looks like in plain ASCII, itself if like nothing, or nothing if it is invisible."""
+    """What a character looks like in plain ASCII, or itself if like nothing."""
     if char in _LOOKS_LATIN:
         return _LOOKS_LATIN[char]
-    category = unicodedata.category(char)
-    if category == "Cf" or char in "\u034f\u115f\u1160\u17b4\u17b5\u20e3\u3164\ufe0f":
-        return ""
     digit = unicodedata.digit(char, None)
     if digit is not None:
         return str(digit)
-    if category == "Zs":
+    if unicodedata.category(char) == "Zs":
         return " "
     return unicodedata.normalize("NFKC", char)
 
 
 def folded(text: str) -> View | None:
-    """Zero-width characters gone, look-alikes and wide forms as ASCII; None where that changes nothing."""
+    """Look-alikes and wide forms as ASCII; None where that changes nothing."""
     if text.isascii():
         return None
     changed = False
@@ -154,10 +187,7 @@ def folded(text: str) -> View | None:
     for index, char in enumerate(text):
         plain = char if char < "\x80" else _fold(char)
         changed = changed or plain != char
-        if plain:
-            builder.put(plain, index, index + 1)
-        else:
-            builder.stretch_to(index + 1)
+        builder.put(plain, index, index + 1)
     return builder.build("folded") if changed else None
 
 

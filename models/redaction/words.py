@@ -33,7 +33,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class TokenizedWords:
-    """The words of a text, and which tokens each of them has: where it begins and ends, one after the other."""
+    """The words of a text, and which tokens each of them has: where it begins and ends, one after the other.
+
+    Words share a token where the tokenizer sees one word or a symbol that it does not know: "a\u2603b".
+    """
 
     spans: list[tuple[int, int]]
     edges: list[int]
@@ -43,12 +46,15 @@ class TokenizedWords:
         if not self.spans:
             return Observation([], probabilities[:0], states[:0])
         edges = np.array(self.edges)
-        # reduceat takes [cut, next cut) for every cut, the last to the end, which is no cut; what lies between words is
-        # dropped.
-        cuts = edges[:-1] if self.edges[-1] == len(states) else edges
-        highest = np.maximum.reduceat(probabilities, cuts, axis=0)[::2]
-        sums = np.add.reduceat(states, cuts, axis=0)[::2]
+        # reduceat takes [cut, next cut) for every cut; what lies between words is dropped. A row is added, since no cut
+        # may lie at the end, where several words end that share the last token.
+        highest = np.maximum.reduceat(_one_longer(probabilities), edges, axis=0)[::2]
+        sums = np.add.reduceat(_one_longer(states), edges, axis=0)[::2]
         return Observation(self.spans, highest, sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
+
+
+def _one_longer(rows: Floats) -> Floats:
+    return np.concatenate([rows, np.zeros_like(rows[:1])])
 
 
 def words_of(text: str, offsets: list[tuple[int, int]]) -> TokenizedWords:
