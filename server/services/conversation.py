@@ -10,6 +10,7 @@ from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1 import conversation_pb2_grpc
 
 from models.errors import FieldViolation, InvalidInput
+from models.redaction.views import visible
 from models.text import RawText
 from server import wire
 from server.conversation import events
@@ -73,7 +74,7 @@ async def _inputs(messages: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[
             case "audio":
                 yield events.AudioIn(message.audio.offset, message.audio.data)
             case "text":
-                yield events.TextIn(RawText(message.text.text), message.text.text_id)
+                yield events.TextIn(_typed(message.text.text), message.text.text_id)
             case "end_of_utterance":
                 yield events.EndMark()
             case "propose":
@@ -83,6 +84,15 @@ async def _inputs(messages: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[
                 )
             case _:
                 raise InvalidInput("The configuration must come first, and only once.", reason="CONFIG_REPEATED")
+
+
+def _typed(text: str) -> RawText:
+    if not visible(text).text.strip():
+        violations = (FieldViolation("text.text", "must have a character that is neither blank nor invisible"),)
+        raise InvalidInput(
+            "The text is blank.", reason="INVALID_ARGUMENT", hint="Send what was typed.", violations=violations
+        )
+    return RawText(text)
 
 
 def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - one line a kind of event

@@ -66,6 +66,11 @@ async def a_chunk_too_large(desk: Desk, stream: Stream) -> None:
     await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(65_537)))
 
 
+async def a_blank_text(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id)
+    await stream.send(text=pb.TypedText(text=" \n\u200b"))
+
+
 async def a_message_too_large(desk: Desk, stream: Stream) -> None:
     await stream.configure(desk.config.session_id)
     await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(LARGEST_MESSAGE_BYTES)))
@@ -93,6 +98,7 @@ CASES = (
     Case(audio_all_at_once, FULL, "AUDIO_TOO_FAST", 4.0),
     Case(too_much_audio, WRONG, "STREAM_TOO_LONG"),
     Case(a_chunk_too_large, WRONG, "INVALID_ARGUMENT"),
+    Case(a_blank_text, WRONG, "INVALID_ARGUMENT"),
     Case(a_message_too_large, FULL),
 )
 
