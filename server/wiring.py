@@ -25,6 +25,7 @@ from server.conversation.pace import PaceLimits
 from server.conversation.stream_config import StreamLimits
 from server.conversation.streams import Streams
 from server.conversation.turnstile import Turnstile
+from server.folders import make_folder
 from server.housekeeping import Housekeeping
 from server.job_types import Handler, JobDetails, JobObserver
 from server.jobs import JobRunner
@@ -127,8 +128,9 @@ async def build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
 
 
 async def _common(settings: Settings, stack: AsyncExitStack) -> _Common:
-    for folder in (settings.data_dir, settings.state_dir, settings.pictures_dir):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(settings.data_dir, "VESTIBULE_DATA_DIR")
+    make_folder(settings.state_dir, "VESTIBULE_STATE_DIR")
+    make_folder(settings.pictures_dir, "VESTIBULE_DATA_DIR")
     metrics = Metrics()
     ledger = await asyncio.to_thread(Ledger.open, settings.ledger_path)
     stack.push_async_callback(asyncio.to_thread, ledger.close)

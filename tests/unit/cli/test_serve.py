@@ -47,6 +47,21 @@ def test_a_wrong_policy_ends_the_start_before_anything_is_there(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("setting", ["data_dir", "state_dir"])
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_folder_that_cannot_be_made_is_one_line(
+    setting: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    folders: dict[str, Any] = {"data_dir": tmp_path / "data", "state_dir": tmp_path / "state"} | {setting: tmp_path / name}
+    assert server.app.run(Settings(**folders)) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "[FOLDER_UNUSABLE]" in err
+    assert f"VESTIBULE_{setting.upper()}" in err
+
+
 @pytest.mark.parametrize(
     ("error", "logged"),
     [

