@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 from models.errors import InvalidInput
 
@@ -37,3 +38,22 @@ def host_and_port(address: str, *, least_port: int = 0) -> tuple[str, int]:
         reason="ADDRESS_INVALID",
         hint="127.0.0.1:50051 is one; an IPv6 address stands in brackets, [::1]:50051.",
     )
+
+
+def check_http_url(url: str) -> None:
+    """Refuse what cannot be the base of HTTP requests. The message does not repeat it: it may hold a password.
+
+    Raises:
+        InvalidInput: URL_INVALID.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0  # .port raises on most others
+    except ValueError:
+        good = False
+    if not good or any(character.isspace() for character in url):
+        raise InvalidInput(
+            "The URL must begin with http:// or https:// and a host.",
+            reason="URL_INVALID",
+            hint="https://llm.example.com/v1 is one.",
+        )

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import InvalidInput
-from server.bounds import MOST_PORT, MOST_THREADS, host_and_port
+from server.bounds import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
 
 MEBIBYTE = 1024 * 1024
 
@@ -32,7 +32,17 @@ def _checked_address(address: str) -> str:
     return address
 
 
+def _checked_url(url: str) -> str:
+    try:
+        if url:
+            check_http_url(url)
+    except InvalidInput as error:
+        raise PydanticCustomError(error.reason, error.message) from None
+    return url
+
+
 Address = Annotated[str, AfterValidator(_checked_address)]
+Url = Annotated[str, AfterValidator(_checked_url)]
 Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "" else given)]
@@ -100,7 +110,7 @@ class RaySettings(BaseModel):
 class LlmSettings(BaseModel):
     """The remote LLM. Without a base URL the local fallback answers."""
 
-    base_url: str = Field("", description="OpenAI-compatible endpoint, ends in /v1; empty means none.")
+    base_url: Url = Field("", description="OpenAI-compatible endpoint, ends in /v1; empty means none.")
     api_key: SecretStr = Field(SecretStr(""), description="Its key.")
     model: str = Field("gpt-4o-mini", description="Model to ask for.")
     timeout_s: float = Field(30.0, gt=0, description="Bound of one background attempt.")
@@ -171,7 +181,7 @@ class Settings(BaseSettings):
     quack: QuackSettings = QuackSettings()
 
     # The issue's own name for the most common setting, VESTIBULE_LLM_BASE_URL, without the double underscore.
-    llm_base_url: str = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")
+    llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")
     llm_api_key: SecretStr = Field(SecretStr(""), description="Short form of VESTIBULE_LLM__API_KEY.")
     llm_model: str = Field("", description="Short form of VESTIBULE_LLM__MODEL.")
 

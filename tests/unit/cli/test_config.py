@@ -58,6 +58,21 @@ def test_addresses(address: str) -> None:
     assert load_settings({"address": address}).address == address
 
 
+@pytest.mark.parametrize(
+    "url", ["notaurl", "localhost:8080", "ftp://host/v1", "http://", "https://h:x/v1", "http://a b"]
+)
+@pytest.mark.parametrize("name", ["llm_base_url", "llm.base_url"])
+def test_a_url_that_is_none_is_refused(name: str, url: str) -> None:
+    with pytest.raises(click.UsageError, match=r"VESTIBULE_LLM_?_BASE_URL: .*http.* \[URL_INVALID\]") as caught:
+        load_settings(nest((f"{name}={url}",)))
+    assert url not in str(caught.value) or url == "http://"  # as the message says what one begins with
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:8080/v1", "https://llm.example.com/v1", "http://[::1]:1/v1"])
+def test_urls(url: str) -> None:
+    assert load_settings({"llm_base_url": url}).upstream.base_url == url
+
+
 @pytest.mark.parametrize("setting", ["redaction.threads=257", "speech.threads=0", "quack.port=65536"])
 def test_numbers_have_bounds(setting: str) -> None:
     with pytest.raises(click.UsageError, match=r"less than|greater than"):

@@ -53,7 +53,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(
     setting: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    folders: dict[str, Any] = {"data_dir": tmp_path / "data", "state_dir": tmp_path / "state"} | {setting: tmp_path / name}
+    folders: dict[str, Any] = {"data_dir": tmp_path / "data", "state_dir": tmp_path / "state"}
+    folders[setting] = tmp_path / name
     assert server.app.run(Settings(**folders)) == 1
     out, err = capsys.readouterr()
     assert out == ""
