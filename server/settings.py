@@ -7,7 +7,10 @@ Each field is an environment variable with the prefix ``VESTIBULE_``; a field of
 from __future__ import annotations
 
 import os
+import re
 import sysconfig
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -221,6 +224,26 @@ class Settings(BaseSettings):
         if self.llm_model:
             changes["model"] = self.llm_model
         return self.llm.model_copy(update=changes)
+
+
+def unknown_variables() -> dict[str, str]:
+    """Variables of the environment that look like settings and are none, each with the most similar setting or ""."""
+    known = set(_variables(Settings, "VESTIBULE_"))
+    given = {name.upper() for name, value in os.environ.items() if not _from_kubernetes(name, value)}
+    unknown = sorted(name for name in given - known if name.startswith("VESTIBULE_"))
+    return {name: next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), "") for name in unknown}
+
+
+def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name.upper()}"  # of a group too, which may be given as JSON
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _variables(field.annotation, f"{prefix}{name.upper()}__")
+
+
+def _from_kubernetes(name: str, value: str) -> bool:
+    """Whether it tells of a service named vestibule, as every container beside one is told."""
+    return value.startswith(("tcp://", "udp://")) or re.match(r"VESTIBULE_(SERVICE_|PORT_\d)", name) is not None
 
 
 def prepare_process() -> None:

@@ -33,13 +33,15 @@ def serve(assignments: tuple[str, ...], ray_address: str | None, **options: Any)
     """
     from server.cli.config import load_settings, nest
     from server.cli.weights import ensure_weights, needed_weights
-    from server.settings import prepare_process
+    from server.settings import prepare_process, unknown_variables
 
     overrides = nest(assignments)
     overrides |= {name: value for name, value in options.items() if value is not None}
     if ray_address is not None:
         overrides.setdefault("ray", {})["address"] = ray_address
     settings = load_settings(overrides)
+    for name, similar in unknown_variables().items():
+        click.echo(f"Warning: {name} is no setting and is ignored.{similar and f' There is {similar}.'}", err=True)
     prepare_process()
     ensure_weights(needed_weights(settings), settings.weights_dir)
 

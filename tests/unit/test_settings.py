@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from server.settings import Settings, _has_avx512
+from server.settings import Settings, _has_avx512, unknown_variables
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -86,6 +86,32 @@ def test_groups_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert settings.speech.replicas == 3
     assert settings.vision.replicas == 1
     assert settings.spool_dir == tmp_path / "spool"
+
+
+@pytest.mark.parametrize(
+    ("name", "similar"),
+    [
+        ("VESTIBULE_DRAIN", "VESTIBULE_DRAIN_S"),
+        ("VESTIBULE_LIMITS__STREAM", "VESTIBULE_LIMITS__STREAMS"),
+        ("VESTIBULE_SPEECH_ENGINE", "VESTIBULE_SPEECH__ENGINE"),
+        ("vestibule_nonsense", ""),
+    ],
+)
+def test_a_misspelt_variable_is_found(name: str, similar: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "5")
+    assert unknown_variables() == {name.upper(): similar}
+
+
+def test_no_variable_that_is_read_or_of_somebody_else_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, _, _ in leaves(Settings):
+        monkeypatch.setenv(f"VESTIBULE_{name.upper()}", "1")
+    monkeypatch.setenv("vestibule_address", "127.0.0.1:0")  # case does not matter
+    monkeypatch.setenv("VESTIBULE_SPEECH", '{"replicas": 2}')
+    monkeypatch.setenv("VESTIBULES_5", "1")
+    monkeypatch.setenv("VESTIBULE_SERVICE_HOST", "10.0.0.1")  # Kubernetes, of a service named vestibule
+    monkeypatch.setenv("VESTIBULE_PORT", "tcp://10.0.0.1:50051")
+    monkeypatch.setenv("VESTIBULE_PORT_50051_TCP_ADDR", "10.0.0.1")
+    assert unknown_variables() == {}
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,14 @@ from typing import Any, cast
 
 import grpc.aio
 import pytest
+from click.testing import CliRunner
 from vestibule.v1.admin_pb2 import ResetBreakerRequest
 
 import server.app
+import server.cli.weights
+import server.settings
 from models.errors import InternalError, NotFound, Unavailable, VestibuleError
+from server.cli.main import cli
 from server.lifecycle import Lifecycle
 from server.listener import Listener
 from server.llm.client import llm_breaker
@@ -127,3 +131,13 @@ def test_an_unknown_breaker_is_answered_with_those_that_are_there() -> None:
     with pytest.raises(NotFound) as caught:
         asyncio.run(service.ResetBreaker(ResetBreakerRequest(name="foo"), None))
     assert caught.value.hint == "There are: llm_api."
+
+
+def test_a_misspelt_setting_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_DRAIN", "5")
+    monkeypatch.setattr(server.settings, "prepare_process", lambda: None)
+    monkeypatch.setattr(server.cli.weights, "ensure_weights", lambda *_: None)
+    monkeypatch.setattr(server.app, "run", lambda settings: 0)
+    result = CliRunner().invoke(cli, ["serve"])
+    assert result.exit_code == 0
+    assert result.stderr == "Warning: VESTIBULE_DRAIN is no setting and is ignored. There is VESTIBULE_DRAIN_S.\n"
