@@ -46,13 +46,8 @@ class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
 
 
 def _config(message: pb.ConverseConfig) -> StreamConfig:
-    pcm = message.encoding == pb.AUDIO_ENCODING_PCM_S16LE
-    if pcm and not (message.sample_rate_hz >= 8000 and message.channels):
-        violations = (
-            FieldViolation("config.sample_rate_hz", "8000 to 48000 for PCM"),
-            FieldViolation("config.channels", "1 or 2 for PCM"),
-        )
-        raise InvalidInput("PCM needs a sample rate and channels.", reason="PCM_INCOMPLETE", violations=violations)
+    if message.encoding == pb.AUDIO_ENCODING_PCM_S16LE:
+        _check_pcm(message.sample_rate_hz, message.channels)
     return StreamConfig(
         session_id=message.session_id,
         encoding=pb.AudioEncoding.Name(message.encoding).removeprefix("AUDIO_ENCODING_"),
@@ -66,6 +61,17 @@ def _config(message: pb.ConverseConfig) -> StreamConfig:
         max_utterance_s=wire.seconds(message.max_utterance) if message.HasField("max_utterance") else None,
         word_times=message.word_times,
     )
+
+
+def _check_pcm(sample_rate_hz: int, channels: int) -> None:
+    rate = FieldViolation("config.sample_rate_hz", "8000 to 48000 for PCM")
+    if not (sample_rate_hz and channels):
+        violations = (rate, FieldViolation("config.channels", "1 or 2 for PCM"))
+        raise InvalidInput("PCM needs a sample rate and channels.", reason="PCM_INCOMPLETE", violations=violations)
+    if sample_rate_hz < 8000:
+        raise InvalidInput(
+            "The sample rate must be between 8000 and 48000 Hz.", reason="INVALID_SAMPLE_RATE", violations=(rate,)
+        )
 
 
 async def _inputs(messages: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[events.Input]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 import uuid
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from models.errors import NoSpeech, VestibuleError
+from models.errors import InvalidInput, NoSpeech, VestibuleError
 from server.cli.output import Failure, check_can_write
 from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
 from server.cli.talk.writing import FORMATS, Line, TimedWord, written
@@ -75,6 +76,8 @@ def talk(
     """
     from server.cli.talk.client import TalkOptions
 
+    if not re.fullmatch("([a-z]{2})?", language):
+        raise InvalidInput("The language is no ISO 639-1 code in small letters.", reason="UNKNOWN_LANGUAGE")
     if words and form != "json":
         raise click.UsageError("--words goes with --format json.")
     target = reachable(address or configured_address())

@@ -42,6 +42,15 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return began
 
 
+@pytest.mark.parametrize("language", ["EN", "english", "e"])
+def test_what_is_no_code_of_a_language_opens_no_session(began: list[str], language: str) -> None:
+    result = run("talk", str(DATA / "visit.wav"), "--address", NOBODY, "--language", language)
+    assert result.exit_code == 1
+    assert "[UNKNOWN_LANGUAGE]" in result.stderr
+    assert "Hint: Give an ISO 639-1 code such as en" in result.stderr
+    assert began == []
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

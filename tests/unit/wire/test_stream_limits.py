@@ -66,6 +66,14 @@ async def a_chunk_too_large(desk: Desk, stream: Stream) -> None:
     await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(65_537)))
 
 
+async def a_rate_too_low(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id, sample_rate_hz=4000)
+
+
+async def a_rate_that_is_not_given(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id, sample_rate_hz=0)
+
+
 async def a_blank_text(desk: Desk, stream: Stream) -> None:
     await stream.configure(desk.config.session_id)
     await stream.send(text=pb.TypedText(text=" \n\u200b"))
@@ -98,6 +106,8 @@ CASES = (
     Case(audio_all_at_once, FULL, "AUDIO_TOO_FAST", 4.0),
     Case(too_much_audio, WRONG, "STREAM_TOO_LONG"),
     Case(a_chunk_too_large, WRONG, "INVALID_ARGUMENT"),
+    Case(a_rate_too_low, WRONG, "INVALID_SAMPLE_RATE"),
+    Case(a_rate_that_is_not_given, WRONG, "PCM_INCOMPLETE"),
     Case(a_blank_text, WRONG, "INVALID_ARGUMENT"),
     Case(a_message_too_large, FULL),
 )
