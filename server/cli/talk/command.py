@@ -35,6 +35,7 @@ FAST = 8.0
 @address_option
 @click.option("--session", type=click.UUID, metavar="ID", help="Talk in this session. Default: a new one, left open.")
 @click.option("--language", default="", metavar="CODE", help="ISO 639-1 code. Default: the session's, or detected.")
+@click.option("--vocabulary", multiple=True, metavar="WORD", help="Expect it, a name of a site; can be repeated.")
 @click.option("--reply", is_flag=True, help="Let the assistant answer.")
 @click.option("--fast", is_flag=True, help="Send up to 8 times as fast as it is spoken.")
 @click.option("--end-silence", type=click.FloatRange(0.2, 3.0), metavar="S", help="Silence that ends an utterance.")
@@ -50,6 +51,7 @@ def talk(
     address: str | None,
     session: uuid.UUID | None,
     language: str,
+    vocabulary: tuple[str, ...],
     reply: bool,
     fast: bool,
     end_silence: float | None,
@@ -70,6 +72,7 @@ def talk(
       vestibule talk --device plughw:1 --reply
       vestibule talk visit.webm --format srt --output visit.srt
       vestibule talk visit.webm --format json --words
+      vestibule talk visit.webm --vocabulary Hexham --vocabulary "Kiosk 7"
 
     Progress goes to standard error, the result to standard output or --output. When nobody was understood the result
     has no line, standard error says NO_SPEECH, and the exit code is 1.
@@ -78,6 +81,8 @@ def talk(
 
     if not re.fullmatch("([a-z]{2})?", language):
         raise InvalidInput("The language is no ISO 639-1 code in small letters.", reason="UNKNOWN_LANGUAGE")
+    if session and vocabulary:
+        raise click.UsageError("--vocabulary goes with a new session; the one of --session has its own.")
     if words and form != "json":
         raise click.UsageError("--words goes with --format json.")
     target = reachable(address or configured_address())
@@ -88,7 +93,7 @@ def talk(
     screen = Screen(sys.stderr.isatty(), words=words)
     options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up, words)
     with translated(target):
-        asyncio.run(_talk(target, options, sound, screen, fast=fast))
+        asyncio.run(_talk(target, options, sound, screen, fast=fast, vocabulary=vocabulary))
     _deliver(written(screen.lines, form), output)
     if not isinstance(sound, bytes | None) and sound.failure:
         raise sound.failure
@@ -188,7 +193,13 @@ def _timed(word: pb.TimedWord) -> TimedWord:
 
 
 async def _talk(
-    target: str, options: TalkOptions, sound: bytes | Microphone | None, screen: Screen, *, fast: bool
+    target: str,
+    options: TalkOptions,
+    sound: bytes | Microphone | None,
+    screen: Screen,
+    *,
+    fast: bool,
+    vocabulary: tuple[str, ...] = (),
 ) -> None:
     from dataclasses import replace
 
@@ -202,7 +213,10 @@ async def _talk(
     async with grpc.aio.insecure_channel(target, options=KEEPALIVE) as channel:
         if not options.session_id:
             request = StartSessionRequest(
-                client_id="vestibule-talk", request_id=str(uuid.uuid4()), language=options.language
+                client_id="vestibule-talk",
+                request_id=str(uuid.uuid4()),
+                language=options.language,
+                vocabulary=vocabulary,
             )
             started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
             options = replace(options, session_id=started.session.id)

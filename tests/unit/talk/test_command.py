@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import grpc.aio
 import pytest
 from av.audio.frame import AudioFrame
 from click.testing import CliRunner, Result
 from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.common_pb2 import RedactedText
+from vestibule.v1.session_pb2 import StartSessionRequest, StartSessionResponse
+from vestibule.v1.session_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
 
 from server.cli import main
 from server.cli.demo import play
@@ -33,13 +38,44 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was begun."""
     began: list[str] = []
 
-    async def talked(target: str, options: object, pcm: object, screen: command.Screen, *, fast: bool) -> None:
+    async def talked(
+        target: str, options: object, pcm: object, screen: command.Screen, *, fast: bool, vocabulary: tuple[str, ...]
+    ) -> None:
         began.append("talk")
         screen.lines.append(HEARD)
 
     monkeypatch.setattr(command, "_talk", talked)
     monkeypatch.setattr(play, "play", lambda *arguments, **options: began.append("demo"))
     return began
+
+
+def test_words_to_expect_go_with_a_new_session(began: list[str]) -> None:
+    session = ["--session", "5a2e8f0c-7a41-4f3e-9d56-0c1b7e2f9a10"]
+    result = run("talk", str(DATA / "visit.wav"), "--address", NOBODY, "--vocabulary", "Hexham", *session)
+    assert result.exit_code == 2
+    assert "--vocabulary goes with a new session" in result.stderr
+    assert began == []
+
+
+async def test_words_to_expect_are_given_to_the_session() -> None:
+    asked: list[StartSessionRequest] = []
+
+    class Desk(SessionServiceServicer):
+        async def StartSession(self, request: StartSessionRequest, context: Any) -> StartSessionResponse:
+            asked.append(request)
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "That is all.")
+            raise AssertionError
+
+    server = grpc.aio.server()
+    add_SessionServiceServicer_to_server(Desk(), server)  # type: ignore[abstract] # no other call is made
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    arguments = ["talk", str(DATA / "visit.wav"), "--address", f"127.0.0.1:{port}", "--language", "en"]
+    words = ["Hexham", "Kiosk 7"]
+    result = await asyncio.to_thread(run, *arguments, *(part for word in words for part in ("--vocabulary", word)))
+    await server.stop(None)
+    assert result.exit_code == 1
+    assert [(list(request.vocabulary), request.language) for request in asked] == [(words, "en")]
 
 
 @pytest.mark.parametrize("language", ["EN", "english", "e"])
