@@ -18,6 +18,7 @@ from models.redaction.address_parts import widened, with_said_numbers
 from models.redaction.documents import doubt_from_digits, is_explained
 from models.redaction.guesses import TokenClassifier
 from models.redaction.labels import Thresholds
+from models.redaction.misheard import with_misheard_digits
 from models.redaction.ner import load_classifier
 from models.redaction.operators import session_key
 from models.redaction.policy import STRICT, Policies, RedactionPolicy, within
@@ -136,9 +137,12 @@ def _redaction(text: str, read: View, seen: Seen, context: RedactionContext, rul
     found += repeated(shown, found)
     allowed = rules.policy.allow.spans(read.lower)
     counting = [e for e in found if not is_explained(e, read, context) and not within(allowed, e.start, e.end)]
-    replaced, left = rules.policy.split(
-        shown, [*counting, *widened(shown, counting), *with_said_numbers(shown, counting, context)]
-    )
+    wider = [
+        *widened(shown, counting),
+        *with_said_numbers(shown, counting, context),
+        *with_misheard_digits(shown, counting, context),
+    ]
+    replaced, left = rules.policy.split(shown, [*counting, *wider])
     readings = _readings(seen.sightings) if rules.policy.rewrites else {}
     written = writer.written(shown, replaced, readings)
     safe = not left and not _doubtful(shown, written, allowed, context, rules)
