@@ -30,6 +30,8 @@ from models.speech.words import TimedTokens, group_words
 from models.speech.writing import WRITINGS, prompt_before
 
 _FULL_STATES = 30 * STATES_PER_S
+_LENGTH_STEP = 10
+"""Encoded lengths are multiples of 0.2 s: oneDNN keeps something for every length that it meets, in 500 calls 120 MB."""
 _RETRY_BEAM = 5
 _BEAM_EFFORT = 2
 """From which effort on."""
@@ -157,7 +159,7 @@ class CTranslate2Engine(WindowedEngine):
     def _encode(self, samples: Samples, *, again: bool) -> tuple[ctranslate2.StorageView, int]:
         """States, shape (1, t, width), and how many there are to be with the silence behind them."""
         length_s = len(samples) / SAMPLE_RATE_HZ
-        spoken = math.ceil((length_s + self._context.encoded_tail_s) * STATES_PER_S)
+        spoken = _LENGTH_STEP * math.ceil((length_s + self._context.encoded_tail_s) * STATES_PER_S / _LENGTH_STEP)
         remembered = len(self._silence) if self._silence is not None and spoken <= len(self._silence) else 0
         if remembered and not again:
             encoded, context = spoken, remembered

@@ -79,6 +79,8 @@ class Decoder:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Transcripts have all lengths: for each ONNX Runtime would remember a pattern, and its arena would grow.
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         self._step, self._attention = (
             ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"]) for file in (step, attention)
         )
