@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import product
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from models.errors import Unavailable
@@ -52,6 +55,17 @@ class Metrics:
             "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into
         )
         self.replies = Counter("vestibule_replies", "Replies and records by origin.", ["kind", "origin"], registry=into)
+
+    @staticmethod
+    def show(metric: Counter | Gauge | Histogram, *labels: Iterable[str]) -> None:
+        """Have a metric answer 0 for each combination of these values, so that the first event is seen as an increase.
+
+        Args:
+            metric: One of these.
+            labels: The values of each label, in the order of the labels.
+        """
+        for values in product(*labels):
+            metric.labels(*values)
 
     def serve(self, port: int) -> object:
         """Answer scrapes on loopback; returns the server and its thread, or None when the port is 0.

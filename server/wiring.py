@@ -27,7 +27,7 @@ from server.conversation.streams import Streams
 from server.conversation.turnstile import Turnstile
 from server.folders import make_folder
 from server.housekeeping import Housekeeping
-from server.job_types import Handler, JobDetails, JobObserver
+from server.job_types import Handler, JobDetails, JobObserver, JobOutcome
 from server.jobs import JobRunner
 from server.ledger.types import Clock, utc_now
 from server.ledger.writer import Ledger
@@ -165,6 +165,7 @@ def _assistant(settings: Settings, metrics: Metrics) -> OpenAiAssistant:
         successes=upstream.successes,
         on_change=on_change,
     )
+    metrics.show(metrics.breaker_open, [breaker.name])
     return OpenAiAssistant(
         base_url=upstream.base_url,
         api_key=upstream.api_key.get_secret_value(),
@@ -193,6 +194,9 @@ def _jobs(settings: Settings, common: _Common) -> _Jobs:
         clock=clock,
         keep_recordings=settings.keep_redacted_recordings,
     )
+    kinds = [handler.kind for handler in handlers]
+    common.metrics.show(common.metrics.jobs, kinds, JobOutcome)
+    common.metrics.show(common.metrics.job_seconds, kinds)
     return _Jobs(runner, recommender, intake, handlers)
 
 

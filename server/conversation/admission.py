@@ -68,6 +68,7 @@ class Admission:
         self._limits = limits
         self._load = load
         self._metrics = metrics
+        metrics.show(metrics.refused_streams, ["TOO_MANY_STREAMS", "TOO_MANY_CLIENT_STREAMS", "SPEECH_BUSY"])
         self._seats: dict[str, Seat] = {}
         metrics.speech_factor.set_function(lambda: load.factor)
         metrics.speech_load.set_function(lambda: load.share(self._speaking))
