@@ -37,11 +37,15 @@ def load_or_create_spool_key(setting: str, path: Path) -> bytes:
     return _decode_key(path.read_bytes().strip())
 
 
+_HINT = "Correct VESTIBULE_SPOOL_KEY, or leave it empty; a key that was generated is in spool.key of the state folder."
+
+
 def _decode_key(text: bytes) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
     except binascii.Error as exc:
-        raise InvalidInput("The spool key is not base64.", reason="SPOOL_KEY_INVALID") from exc
+        raise InvalidInput("The spool key is not base64.", reason="SPOOL_KEY_INVALID", hint=_HINT) from exc
     if len(key) != KEY_BYTES:
-        raise InvalidInput(f"The spool key must be base64 of {KEY_BYTES} bytes.", reason="SPOOL_KEY_INVALID")
+        message = f"The spool key must be base64 of {KEY_BYTES} bytes."
+        raise InvalidInput(message, reason="SPOOL_KEY_INVALID", hint=_HINT)
     return key

@@ -31,4 +31,5 @@ def test_what_is_no_key_is_refused(tmp_path: Path, setting: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         load_or_create_spool_key(setting, tmp_path / "key")
     assert caught.value.reason == "SPOOL_KEY_INVALID"
+    assert "VESTIBULE_SPOOL_KEY" in caught.value.hint
     assert setting not in caught.value.message
