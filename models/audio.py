@@ -47,12 +47,14 @@ def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | N
 
     Raises:
         UnsupportedMedia: Not a format that we read, or no audio in it.
-        BrokenMedia: The format is right, but nothing of it decodes.
+        BrokenMedia: The format is right, but nothing of it decodes; or EMPTY_FILE.
         TooLarge: More bytes or seconds than the limits allow.
     """
     if pcm is not None:
         with StreamDecoder(limits, pcm) as stream:
             return _not_empty(np.concatenate([stream.feed(data), stream.finish()]))
+    if not data:
+        raise BrokenMedia("The file is empty.", reason="EMPTY_FILE", hint="Send the recording again.")
     _check_bytes(len(data), limits)
     collector = Collector(limits)
     decode_container(io.BytesIO(data), _known(detect(data)), collector)

@@ -156,7 +156,6 @@ def test_what_follows_the_samples_of_a_wav_is_not_heard() -> None:
 
 
 NOT_AUDIO = [
-    b"",
     b"hello, this is text and nothing else, although it is long enough to be looked at",
     b"\xff\xd8\xff\xe0" + b"\0" * 100,  # JPEG
     b"\x89PNG\r\n\x1a\n" + b"\0" * 100,
@@ -171,9 +170,14 @@ NOT_AUDIO = [
 def test_what_is_no_audio_is_unsupported(data: bytes) -> None:
     with pytest.raises(UnsupportedMedia):
         decode(data)
-    if data:
-        with pytest.raises(UnsupportedMedia):
-            in_pieces(data, 50)
+    with pytest.raises(UnsupportedMedia):
+        in_pieces(data, 50)
+
+
+def test_an_empty_file_is_called_that() -> None:
+    with pytest.raises(BrokenMedia) as caught:
+        decode(b"")
+    assert caught.value.reason == "EMPTY_FILE"
 
 
 def test_a_picture_in_an_audio_container_is_unsupported() -> None:

@@ -90,7 +90,7 @@ def test_what_is_no_code_of_a_language_opens_no_session(began: list[str], langua
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "UNSUPPORTED_MEDIA"),
+        (b"", "EMPTY_FILE"),
         (b"# Vestibule\n" * 20, "UNSUPPORTED_MEDIA"),
         ((DATA / "meter.jpg").read_bytes(), "UNSUPPORTED_MEDIA"),
         (b"fLaC" + bytes(200), "BROKEN_MEDIA"),
