@@ -31,7 +31,7 @@ from models.speech.writing import WRITINGS, prompt_before
 
 _FULL_STATES = 30 * STATES_PER_S
 _LENGTH_STEP = 10
-"""Encoded lengths are multiples of 0.2 s: oneDNN keeps something for every length that it meets, in 500 calls 120 MB."""
+"""Encoded lengths are multiples of 0.2 s: oneDNN keeps something for each that it meets, 120 MB in 500 calls."""
 _RETRY_BEAM = 5
 _BEAM_EFFORT = 2
 """From which effort on."""
