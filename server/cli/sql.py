@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,10 @@ def _show(connection: Reader, query: str, *, as_json: bool = False, as_csv: bool
         writer.writerows(rows)
     else:
         show_table(columns, rows, empty="No rows.")
+    if re.match(r"\s*show\s+(all\s+)?tables\b", query, re.IGNORECASE):  # DuckDB's answer has tables too
+        from server.ledger.policy import VIEWS
+
+        click.echo(f"Only the views may be read: {', '.join(sorted(VIEWS))}.", err=True)
 
 
 def _prompt(connection: Reader) -> None:

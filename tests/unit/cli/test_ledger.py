@@ -91,6 +91,16 @@ def test_the_file_is_no_way_around_the_policy(query: str) -> None:
     assert "v_funnel" in result.stderr, "the hint names what may be read"
 
 
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("query", ["SHOW TABLES", "show all tables;"])
+def test_a_list_of_tables_says_which_of_them_may_be_read(query: str) -> None:
+    result = run("sql", query)
+    assert result.exit_code == 0
+    assert "Only the views may be read: " in result.stderr
+    assert "v_funnel" in result.stderr
+    assert "Only the views" not in run("sql", "SELECT 1 FROM v_sessions").stderr
+
+
 def test_a_server_that_was_named_is_not_replaced_by_a_file(place: Path) -> None:
     (place / "quack.token").write_text(TOKEN)
     result = run("sql", "SELECT 1", "--port", str(free_ports(1)[0]))
