@@ -17,7 +17,7 @@ from typing import Annotated, Literal, TypeVar
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from models.errors import InvalidInput
 from server.bounds import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
@@ -229,7 +229,8 @@ class Settings(BaseSettings):
 def unknown_variables() -> dict[str, str]:
     """Variables of the environment that look like settings and are none, each with the most similar setting or ""."""
     known = set(_variables(Settings, "VESTIBULE_"))
-    given = {name.upper() for name, value in os.environ.items() if not _from_kubernetes(name, value)}
+    environment = EnvSettingsSource(Settings).env_vars  # as the settings see it, names in small letters
+    given = {name.upper() for name, value in environment.items() if not _from_kubernetes(name, value or "")}
     unknown = sorted(name for name in given - known if name.startswith("VESTIBULE_"))
     return {name: next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), "") for name in unknown}
 
@@ -243,7 +244,7 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 def _from_kubernetes(name: str, value: str) -> bool:
     """Whether it tells of a service named vestibule, as every container beside one is told."""
-    return value.startswith(("tcp://", "udp://")) or re.match(r"VESTIBULE_(SERVICE_|PORT_\d)", name) is not None
+    return value.startswith(("tcp://", "udp://")) or re.match(r"vestibule_(service_|port_\d)", name) is not None
 
 
 def prepare_process() -> None:
