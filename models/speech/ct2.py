@@ -17,7 +17,7 @@ from pathlib import Path
 import ctranslate2
 import numpy as np
 
-from models.speech.decoder import Decoded, Decoder, Floats, Hearing, Rules, softmax
+from models.speech.decoder import BLOCK, Decoded, Decoder, Floats, Hearing, Rules, softmax
 from models.speech.judgement import Heard, may_be_silent
 from models.speech.mel import FRAMES_PER_S, log_mel
 from models.speech.silence import STATES_PER_S
@@ -30,8 +30,6 @@ from models.speech.words import TimedTokens, group_words
 from models.speech.writing import WRITINGS, prompt_before
 
 _FULL_STATES = 30 * STATES_PER_S
-_LENGTH_STEP = 10
-"""Encoded lengths are multiples of 0.2 s: oneDNN keeps something for each that it meets, 120 MB in 500 calls."""
 _RETRY_BEAM = 5
 _BEAM_EFFORT = 2
 """From which effort on."""
@@ -159,7 +157,8 @@ class CTranslate2Engine(WindowedEngine):
     def _encode(self, samples: Samples, *, again: bool) -> tuple[ctranslate2.StorageView, int]:
         """States, shape (1, t, width), and how many there are to be with the silence behind them."""
         length_s = len(samples) / SAMPLE_RATE_HZ
-        spoken = _LENGTH_STEP * math.ceil((length_s + self._context.encoded_tail_s) * STATES_PER_S / _LENGTH_STEP)
+        # In whole blocks; also because oneDNN keeps something for every length that it meets, 120 MB in 500 calls.
+        spoken = BLOCK * math.ceil((length_s + self._context.encoded_tail_s) * STATES_PER_S / BLOCK)
         remembered = len(self._silence) if self._silence is not None and spoken <= len(self._silence) else 0
         if remembered and not again:
             encoded, context = spoken, remembered

@@ -18,6 +18,7 @@ from models.speech.decoder_graph import (
     POSITIONS,
     TOKENS,
     WANTED,
+    WEIGHTS,
     heard_names,
     next_names,
     past_names,
@@ -25,6 +26,14 @@ from models.speech.decoder_graph import (
 from models.speech.digits import Probabilities
 
 Floats = npt.NDArray[np.float32]
+
+BLOCK = 10
+"""Neighbouring states of silence are much alike: of so many the mean counts as often, and a step, which attends to
+less, takes a quarter less. Of 1,722 letters of spellings 1,092 are wrong, 1,075 with all states, and 1,085 where the
+silence is encoded."""
+
+_NEAR = 50
+"""States right behind the speech that stand for themselves; without any, 1,123 letters are wrong."""
 
 _NEVER = -1e9
 """Added to a score, it leaves nothing of it. Minus infinity would make numbers that are none where all are hidden."""
@@ -89,7 +98,11 @@ class Decoder:
         self._heard, self._past, self._next = heard_names(layers), past_names(layers), next_names(layers)
         heads, _, width = next(put.shape for put in self._step.get_inputs() if put.name == self._past[0])
         self._nothing = np.zeros((heads, 0, width), np.float32)
-        self._silence, self._remembered = self._attended(silence), len(silence)
+        self._remembered = len(silence)
+        # Keys have their states along the last axis, values along the one before.
+        self._axes = {name: 1 if number % 2 else 2 for number, name in enumerate(self._heard)}
+        self._silence = self._attended(silence)
+        self._blocks = {name: _means(self._silence[name], axis) for name, axis in self._axes.items()}
 
     def listen(self, states: Floats, context: int) -> Hearing:
         """Begin with one window.
@@ -99,17 +112,20 @@ class Decoder:
             context: So many states are attended to; from ``t`` on those of remembered silence.
 
         Raises:
-            ValueError: Not so much silence is remembered.
+            ValueError: Not so much silence is remembered, or ``t`` or ``context`` is no multiple of ``BLOCK``.
         """
-        behind = slice(len(states), max(context, len(states)))
-        if behind.stop > max(self._remembered, len(states)):
-            raise ValueError(f"{self._remembered} states of silence are remembered, {behind.stop} wanted")
-        heard = self._attended(states)
-        for number, (name, array) in enumerate(heard.items()):
-            axis = 1 if number % 2 else 2
-            quiet = self._silence[name][:, behind] if number % 2 else self._silence[name][:, :, behind]
-            heard[name] = np.concatenate([array, quiet], axis=axis)
-        return Hearing(self, {name: _value(array) for name, array in heard.items()})
+        heard, count = self._attended(states), len(states)
+        near = min(context, count + _NEAR)
+        if count < context and (context > self._remembered or count % BLOCK or context % BLOCK):
+            raise ValueError(f"{self._remembered} states of silence are remembered, in blocks of {BLOCK}")
+        far = slice(near // BLOCK, context // BLOCK)
+        for name, axis in self._axes.items():
+            before = (slice(None),) * axis
+            behind = self._silence[name][(*before, slice(count, near))], self._blocks[name][(*before, far)]
+            heard[name] = np.concatenate([heard[name], *behind], axis=axis)
+        weights = np.zeros(heard[self._heard[0]].shape[-1], np.float32)
+        weights[max(count, near) :] = np.log(BLOCK)
+        return Hearing(self, {name: _value(array) for name, array in heard.items()} | {WEIGHTS: _value(weights)})
 
     def _attended(self, states: Floats) -> dict[str, Floats]:
         arrays = self._attention.run(self._heard, {ENCODED: states})
@@ -207,6 +223,13 @@ class Hearing:
             go_on()
             logits, past = self.follow([best], len(prompt) + len(tokens) - 1, past)
             scores = logits[0]
+
+
+def _means(array: Floats, axis: int) -> Floats:
+    """Of every ``BLOCK`` neighbours along an axis; neighbours that are fewer at the end are left out."""
+    array = np.take(array, range(array.shape[axis] // BLOCK * BLOCK), axis)
+    shape = (*array.shape[:axis], -1, BLOCK, *array.shape[axis + 1 :])
+    return np.asarray(array.reshape(shape).mean(axis=axis + 1), np.float32)
 
 
 def softmax(logits: Floats) -> Probabilities:

@@ -20,12 +20,13 @@ from models.errors import WeightsError
 from models.speech.checkpoint import Tensor, read_tensors
 from models.weights import derived
 
-STEP_FILE = "decoder-step-v1.onnx"
+STEP_FILE = "decoder-step-v2.onnx"
 ATTENTION_FILE = "decoder-attention-v1.onnx"
 
-TOKENS, POSITIONS, MASK, WANTED = "tokens", "positions", "mask", "wanted"
-"""Inputs of a step, shapes (m,), (m,), (m, p + m) and (r,): tokens, where they stand, which of the p tokens before and
-of themselves they must not see (a large negative number there, else 0), and which of them are asked what follows."""
+TOKENS, POSITIONS, MASK, WANTED, WEIGHTS = "tokens", "positions", "mask", "wanted", "weights"
+"""Inputs of a step, shapes (m,), (m,), (m, p + m), (r,) and (t,): tokens, where they stand, which of the p tokens
+before and of themselves they must not see (a large negative number there, else 0), which of them are asked what
+follows, and the logarithm of how many states each of what was heard stands for."""
 LOGITS = "logits"
 """Output of a step, shape (r, vocabulary)."""
 ENCODED = "encoded"
@@ -174,6 +175,7 @@ class _Step(_Decoder):
         self._product(state, packed, (self.vocabulary, self.width), name=LOGITS)
         inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["m"]) for name in (TOKENS, POSITIONS)]
         inputs += [helper.make_tensor_value_info(WANTED, TensorProto.INT64, ["r"]), _floats(MASK, ["m", "s"])]
+        inputs.append(_floats(WEIGHTS, ["t"]))
         inputs += [_floats(name, [self.heads, "p", self.head_width]) for name in past_names(self.layers)]
         heard = enumerate(heard_names(self.layers))
         inputs += [_floats(name, self.heard_shape(is_value=bool(number % 2))) for number, name in heard]
@@ -217,7 +219,8 @@ class _Step(_Decoder):
         graph = self._graph
         query = self._heads_first(self._linear(self._normal(state, f"{name}/layer_norm"), f"{name}/linear_0"))
         keys, values = heard_names(self.layers)[2 * layer : 2 * layer + 2]
-        shares = graph.add("Softmax", graph.add("MatMul", self._scaled(query), keys), axis=-1)
+        scores = graph.add("Add", graph.add("MatMul", self._scaled(query), keys), WEIGHTS)
+        shares = graph.add("Softmax", scores, axis=-1)
         return self._linear(self._joined(graph.add("MatMul", shares, values)), f"{name}/linear_2")
 
     def _scaled(self, query: str) -> str:

@@ -13,7 +13,7 @@ import whisper
 
 from models.audio import decode
 from models.speech.checkpoint import whisper_checkpoint
-from models.speech.decoder import Decoder, Floats, Hearing, Rules
+from models.speech.decoder import BLOCK, Decoder, Floats, Hearing, Rules
 from models.speech.decoder_graph import decoder_files
 from models.speech.mel import log_mel
 from models.speech.silence import STATES_PER_S, babble, silence_file
@@ -133,7 +133,7 @@ def test_silence_that_is_remembered_is_as_good_as_silence_that_is_encoded(
     tokens: WhisperTokens, decoder: Decoder, encode: Any, greeting: Floats, silence: Floats
 ) -> None:
     start = tokens.start("en")
-    count = len(greeting) * STATES_PER_S // 16_000 + STATES_PER_S // 2
+    count = BLOCK * ((len(greeting) * STATES_PER_S // 16_000 + STATES_PER_S // 2) // BLOCK + 1)
     encoded = encode(greeting, len(silence))
     assert np.corrcoef(encoded[count:].ravel(), silence[count:].ravel())[0, 1] > 0.9
     whole = decoder.listen(encoded, len(silence)).decode(start, 0, 50, go_on)
@@ -143,8 +143,9 @@ def test_silence_that_is_remembered_is_as_good_as_silence_that_is_encoded(
 
 
 def test_no_more_silence_is_attended_to_than_is_remembered(decoder: Decoder, silence: Floats) -> None:
-    with pytest.raises(ValueError, match="remembered"):
-        decoder.listen(silence[:50], len(silence) + 1)
+    for count, context in ((50, len(silence) + BLOCK), (BLOCK + 1, len(silence))):
+        with pytest.raises(ValueError, match="remembered"):
+            decoder.listen(silence[:count], context)
 
 
 def test_nothing_but_silence_is_no_speech(tokens: WhisperTokens, decoder: Decoder, silence: Floats) -> None:
