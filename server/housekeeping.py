@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Protocol
 
-from models.errors import NotFound, VestibuleError
+from models.errors import InternalError, NotFound, VestibuleError
 from server.ledger import streams as stream_rows
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock
@@ -79,15 +79,28 @@ class Housekeeping:
     async def _stale(self, stream_id: str) -> bool:
         """Whether nobody can resume the stream any more; an open row is closed on the way."""
         before = self._clock() - timedelta(seconds=self._idle_s)
-
-        def look(cursor: Cursor) -> bool:
-            row = stream_rows.get(cursor, stream_id)
-            if row.open and row.update_time >= before:
-                return False
-            stream_rows.close(cursor, stream_id, self._clock())
-            return True
-
         try:
-            return await self._ledger.write(look)
+            row = await self._ledger.read(lambda cursor: stream_rows.get(cursor, stream_id))
         except NotFound:
             return True
+        if not row.open:
+            return True
+        if row.update_time >= before:
+            return False
+        taken_in = await asyncio.to_thread(self._taken_in, stream_id)
+
+        def close(cursor: Cursor) -> bool:
+            if stream_rows.get(cursor, stream_id).update_time >= before:
+                return False
+            stream_rows.close(cursor, stream_id, self._clock(), taken_in)
+            return True
+
+        # Whoever comes to resume it from now on reads the row behind this write.
+        return stream_id not in self._streams.ids and await self._ledger.write(close)
+
+    def _taken_in(self, stream_id: str) -> int:
+        """Bytes of audio in a log; 0 in one that is damaged, which is as good as lost."""
+        try:
+            return len(self._spool.read_log(stream_id).data)
+        except InternalError:
+            return 0

@@ -87,7 +87,7 @@ STREAMS = Table(
         ("language", "VARCHAR NOT NULL", "ISO 639-1 code that was asked for; empty means detected."),
         ("create_time", "TIMESTAMP NOT NULL", "When it was opened, UTC."),
         ("update_time", "TIMESTAMP NOT NULL", "When it last made progress, UTC."),
-        ("next_offset", "BIGINT NOT NULL", "Bytes of audio that are safely in the spool."),
+        ("next_offset", "BIGINT NOT NULL", "Bytes of audio that were taken in; 0 while it is open."),
         (
             "finalized_samples",
             "BIGINT NOT NULL",

@@ -64,7 +64,6 @@ def save_progress(
     stream_id: str,
     now: datetime,
     *,
-    next_offset: int | None = None,
     finalized_samples: int | None = None,
     next_utterance: int | None = None,
     carry: bytes | None = None,
@@ -76,7 +75,6 @@ def save_progress(
         NotFound: STREAM_NOT_FOUND.
     """
     changes: dict[str, Any] = {
-        "next_offset": next_offset,
         "finalized_samples": finalized_samples,
         "next_utterance": next_utterance,
         "carry": carry,
@@ -87,18 +85,10 @@ def save_progress(
         raise NotFound("There is no such stream.", reason="STREAM_NOT_FOUND")
 
 
-def close(cursor: Cursor, stream_id: str, now: datetime, next_offset: int | None = None) -> None:
+def close(cursor: Cursor, stream_id: str, now: datetime, next_offset: int) -> None:
     """End a stream, after so many bytes of audio; its carry is of no use any more and is forgotten."""
-    taken_in = {} if next_offset is None else {"next_offset": next_offset}
-    update(cursor, "streams", stream_id, {"open": False, "carry": b"", "update_time": stored_time(now), **taken_in})
-
-
-def close_of_session(cursor: Cursor, session_id: str, now: datetime) -> int:
-    """End all streams of a session; returns how many were open."""
-    rows = [row for row in list_of_session(cursor, session_id) if row.open]
-    for row in rows:
-        close(cursor, row.id, now)
-    return len(rows)
+    ended = {"open": False, "carry": b"", "update_time": stored_time(now), "next_offset": next_offset}
+    update(cursor, "streams", stream_id, ended)
 
 
 def _stream(row: Row) -> StreamRow:

@@ -223,7 +223,7 @@ class StreamRow:
     Attributes:
         token_hash: SHA-256 hex of the resume token.
         language: In which it is recognised now; empty while it is detected each time.
-        next_offset: Bytes of audio that are safely in the spool.
+        next_offset: Bytes of audio that were taken in; the ledger has 0 while it is open, and the spool knows.
         finalized_samples: Samples (mono, 16 kHz) before this one belong to utterances whose finals are stored.
         next_utterance: Number that the next utterance gets.
         carry: Sealed state of the workers; opaque here.

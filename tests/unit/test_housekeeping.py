@@ -16,6 +16,7 @@ from server.ledger import streams as stream_rows
 from server.ledger.types import SessionState, StreamRow
 from server.ledger.writer import Ledger
 from server.sessions import Sessions
+from server.uploads.audio_log import LogContent
 from server.uploads.checks import default_checks
 from server.uploads.intake import UploadIntake
 from server.uploads.spool import Spool
@@ -63,6 +64,9 @@ class House:
         log.close()
         return row.id
 
+    async def row(self, stream_id: str) -> StreamRow:
+        return await self.ledger.read(lambda cursor: stream_rows.get(cursor, stream_id))
+
     async def state(self, session_id: str) -> SessionState:
         return await self.ledger.read(lambda cursor: session_rows.get(cursor, session_id).state)
 
@@ -92,7 +96,43 @@ async def test_audio_goes_when_nobody_can_resume_its_stream_any_more(house: Hous
     house.now += timedelta(seconds=IDLE_S + 1)
     await house.keeping.round()
     assert house.spool.log_ids() == {open_now}
-    assert not (await house.ledger.read(lambda cursor: stream_rows.get(cursor, resumable))).open
+    row = await house.row(resumable)
+    assert (row.open, row.next_offset) == (False, len(b"audio"))  # a client that comes back now learns what got in
+
+
+async def test_a_stream_that_was_finished_keeps_its_end_when_its_audio_was_left_behind(house: House) -> None:
+    finished = await house.stream(await house.session())
+    await house.ledger.write(lambda cursor: stream_rows.close(cursor, finished, house.now, 7))
+    before = await house.row(finished)
+    await house.keeping.round()
+    assert not house.spool.log_ids()
+    assert await house.row(finished) == before
+
+
+async def test_damaged_audio_goes_as_well(house: House) -> None:
+    stream_id = await house.stream(await house.session())
+    (log,) = (house.folder / "spool").glob("*.log")
+    log.write_bytes(b"?" * log.stat().st_size)
+    house.now += timedelta(seconds=IDLE_S + 1)
+    await house.keeping.round()
+    assert not house.spool.log_ids()
+    row = await house.row(stream_id)
+    assert (row.open, row.next_offset) == (False, 0)
+
+
+async def test_a_stream_that_is_resumed_meanwhile_is_left_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream_id = await house.stream(await house.session())
+    house.now += timedelta(seconds=IDLE_S + 1)
+    read_log = house.spool.read_log
+
+    def slow(resumed: str) -> LogContent:
+        house.open.ids = frozenset({resumed})
+        return read_log(resumed)
+
+    monkeypatch.setattr(house.spool, "read_log", slow)
+    await house.keeping.round()
+    assert house.spool.log_ids() == {stream_id}
+    assert (await house.row(stream_id)).open
 
 
 async def test_what_is_not_ours_in_the_spool_is_left_alone(house: House) -> None:
