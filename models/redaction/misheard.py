@@ -21,7 +21,7 @@ _NUMBERS: Final = frozenset({"PHONE", "ID", "SSN", "CC", "ACCOUNT", "NUMBER", "P
 _DIGIT: Final = r"(?:for|fore|to|too|won|ate|oh|o)[ ,-]{1,2}"
 _FIRST_DIGITS: Final = re.compile(
     r"(?<![^\W_])(?:(?:numbers?|phone|mobile|cell|code|zip|ssn|social)(?: is| are|'s|\u2019s)"
-    r"|(?:call|reach|text|ring|phone|contact|get) (?:me|us|him|her|them) (?:back )?(?:on|at)),? "
+    r"|(?:call|reach|text|ring|phone|contact|get) (?:me|us|him|her|them) (?:back )?(?:on|at))[.,:]? "
     rf"(?P<digits>{_DIGIT}(?:{_DIGIT})?)$",
     re.IGNORECASE,
 )
