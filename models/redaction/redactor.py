@@ -29,6 +29,7 @@ from models.redaction.romanize import romanized
 from models.redaction.rules import Rules
 from models.redaction.sightings import Seen, Sighting, at_original, judged, matched, suspect_at_original, suspected
 from models.redaction.types import Redaction, RedactionContext, Suspect
+from models.redaction.unseen import without_unseen
 from models.redaction.views import View
 from models.redaction.writing import Writer
 from models.text import Entity, RawText, RedactedText
@@ -174,11 +175,12 @@ def _readings(sightings: list[Sighting]) -> dict[tuple[int, int], str]:
 
 
 def _with_tags(text: str, entities: Sequence[Entity]) -> str:
+    """What is written: tags for entities, and between them what a reader of the text sees."""
     pieces, at = [], 0
     for entity in entities:
-        pieces += [text[at : entity.start], entity.written]
+        pieces += [without_unseen(text[at : entity.start]), entity.written]
         at = entity.end
-    return "".join([*pieces, text[at:]])
+    return "".join([*pieces, without_unseen(text[at:])])
 
 
 def sealed_prefix(text: str, redaction: Redaction, end: int) -> RedactedText:

@@ -33,7 +33,8 @@ def redacted_words(heard: Transcript, redaction: Redaction) -> tuple[RedactedWor
     words = []
     for piece in _merged(list(_pieces(heard, raw)), redaction):
         text = sealed_stretch(raw, redaction, piece.start, piece.end)
-        words.append(RedactedWord(text, piece.start_s, piece.end_s, piece.confidence))
+        if text:  # else nothing of it shows
+            words.append(RedactedWord(text, piece.start_s, piece.end_s, piece.confidence))
     return tuple(words)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from models.redaction.unseen import all_seen, seen_as
+
 Spans = tuple[tuple[int, int], ...]
 """(start, end) of stretches of a text."""
 
@@ -118,36 +120,16 @@ class ViewBuilder:
         return View(kind, "".join(self._pieces), self._starts, self._ends, spelled, dictated, counted)
 
 
-_BREAKS = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
-"""Controls that end a line, a page or a field; what stands behind them is another word."""
-
-_SHOWS_NOTHING = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u20e3\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
-"""Marks and fillers that show nothing on their own, beside the categories of such characters."""
-
-
-@lru_cache(maxsize=4096)
-def _seen(char: str) -> str:
-    """The character as a reader sees it: a new line, itself, or nothing if it is invisible."""
-    if char in "\t\n\r":
-        return char
-    if _BREAKS.match(char):
-        return "\n"
-    # A lone surrogate is no character at all, and no tokenizer takes one.
-    return "" if unicodedata.category(char) in ("Cc", "Cf", "Cs") or _SHOWS_NOTHING.match(char) else char
-
-
 def visible(text: str) -> View:
     """The text as a reader sees it: without its control and format characters.
 
     "Jo\u200bhn" is one word to a reader, and to the classifier's tokenizer; whatever looks for words must see one too.
     """
-    if (text.isascii() and text.isprintable()) or all(_seen(char) == char for char in set(text)):
+    if all_seen(text):
         return original(text)
     builder = ViewBuilder()
     for index, char in enumerate(text):
-        if seen := _seen(char):
+        if seen := seen_as(char):
             builder.put(seen, index, index + 1)
         else:
             builder.stretch_to(index + 1)

@@ -1,0 +1,77 @@
+"""Characters that a reader does not see, and what is written of a text that has some.
+
+A model reads them: tag characters spell a whole message behind "hello". No recognizer sees them, so none may leave.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+_BREAKS: Final = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
+"""Controls that end a line, a page or a field; what stands behind them is another word."""
+
+_SHOWS_NOTHING: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u20e3\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff]"
+)
+"""Marks and fillers that show nothing on their own, beside the categories of such characters."""
+
+_KEYCAP: Final = "\u20e3"
+_AS_EMOJI: Final = "\ufe0f"
+_JOINERS: Final = "\u200c\u200d"
+_SIGNS: Final = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+"""Format characters of Arabic, Syriac and Kaithi that do show: they stand around a number."""
+
+_EMOJI_BESIDE_SYMBOLS: Final = frozenset("\u203c\u2049\u2139\u3030")
+
+
+@lru_cache(maxsize=4096)
+def seen_as(char: str) -> str:
+    """The character as a reader sees it: a new line, itself, or nothing if it is invisible."""
+    if char in "\t\n\r":
+        return char
+    if _BREAKS.match(char):
+        return "\n"
+    # A lone surrogate is no character at all, and no tokenizer takes one.
+    return "" if unicodedata.category(char) in ("Cc", "Cf", "Cs") or _SHOWS_NOTHING.match(char) else char
+
+
+def all_seen(text: str) -> bool:
+    """Whether every character shows as itself."""
+    return (text.isascii() and text.isprintable()) or all(seen_as(char) == char for char in set(text))
+
+
+def without_unseen(text: str) -> str:
+    """The text without what shows nothing; a control that breaks a line is a new line.
+
+    A joiner stays between two letters, marks or symbols beyond ASCII, whose shape it makes, and the sign that asks for
+    an emoji behind what can be one: no more than one between two characters that show. The beginning of a text is
+    written as the beginning of what is written of it.
+    """
+    if all_seen(text):
+        return text
+    written = ""
+    pieces: list[str] = []
+    for char, following in zip(text, [*text[1:], ""], strict=True):
+        seen = seen_as(char)
+        if seen or char == _KEYCAP or char in _SIGNS or _shapes(char, written, following):
+            written = seen or char
+            pieces.append(written)
+    return "".join(pieces)
+
+
+def _shapes(char: str, before: str, following: str) -> bool:
+    """Whether an invisible character is needed where it stands, behind what was written last."""
+    if char == _AS_EMOJI:
+        symbol = before > "\x7f" and (before in _EMOJI_BESIDE_SYMBOLS or unicodedata.category(before)[0] == "S")
+        return symbol or (bool(before) and before in "0123456789#*" and following == _KEYCAP)
+    if char not in _JOINERS:
+        return False
+    return (before == _AS_EMOJI or _is_shaped(before)) and _is_shaped(following)
+
+
+def _is_shaped(char: str) -> bool:
+    return char > "\x7f" and bool(seen_as(char)) and unicodedata.category(char)[0] in "LMS"
