@@ -9,15 +9,14 @@ silence is encoded too, or all of the 30 s where it was already, and then there 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import ctranslate2
 import numpy as np
 
-from models.speech.decoder import BLOCK, Decoded, Decoder, Floats, Hearing, Rules, softmax
+from models.speech.context import DEFAULT_CONTEXT, ContextRules, states_for
+from models.speech.decoder import Decoded, Decoder, Floats, Hearing, Rules, softmax
 from models.speech.judgement import Heard, may_be_silent
 from models.speech.mel import FRAMES_PER_S, log_mel
 from models.speech.silence import STATES_PER_S
@@ -29,7 +28,6 @@ from models.speech.windows import DEFAULT_RULES, WindowRules
 from models.speech.words import TimedTokens, group_words
 from models.speech.writing import WRITINGS, prompt_before
 
-_FULL_STATES = 30 * STATES_PER_S
 _RETRY_BEAM = 5
 _BEAM_EFFORT = 2
 """From which effort on."""
@@ -38,32 +36,6 @@ _MAX_TOKENS = 448
 
 _AS_THE_WEIGHTS_SAY = -1
 """Among suppressed tokens: those that the weights' own list names."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContextRules:
-    """How much context a short window gets.
-
-    Attributes:
-        encoded_tail_s: Where silence is remembered, so much of it behind the speech is encoded all the same. With 0.3 s
-            0.051 instead of 0.043 of the words of 32 clips of many kinds were wrong; 0.7 to 1.5 s changed nothing.
-        least_s: Where it is not, no context is shorter. Each window looked at once, with 9 s and a tail of 2.5, with 8
-            and 2, 11 and 3, and 30 s: words wrong of 80 clips of children and learners 0.44, 0.46, 0.43, 0.46; of 30
-            clips of many kinds 0.06, 0.05, 0.08, 0.09; of 90 spellings 0.50, 0.57, 0.54, 0.47; compute 47, 45, 53 and
-            218 s.
-        tail_s: And so much silence behind the speech is encoded.
-        tokens: A hypothesis may have so many tokens ...
-        tokens_per_s: ... and so many more for each second; it is a loop otherwise.
-    """
-
-    encoded_tail_s: float = 0.5
-    least_s: float = 9.0
-    tail_s: float = 2.5
-    tokens: int = 14
-    tokens_per_s: float = 12.5
-
-
-DEFAULT_CONTEXT = ContextRules()
 
 
 class CTranslate2Engine(WindowedEngine):
@@ -130,7 +102,7 @@ class CTranslate2Engine(WindowedEngine):
 
     def _hear(self, samples: Samples, ask: Ask) -> Heard:
         ask.go_on()
-        states, context = self._encode(samples, again=ask.effort > 0)
+        states, context = self._encode(samples, ask)
         ask.go_on()
         greedily = ask.effort < _BEAM_EFFORT and ask.options.beam_size == 1 and ask.language not in WRITINGS
         hearing = self._greedy.listen(np.array(states)[0], context) if self._greedy and greedily else None
@@ -139,6 +111,7 @@ class CTranslate2Engine(WindowedEngine):
         start = self._tokens.start(language)
         prompt = [*self._tokens.before(prompt_before(language, ask.options.vocabulary)), *start]
         room = int(self._context.tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ)
+        room = min(room, _MAX_TOKENS - len(prompt))
         if hearing is not None and language not in WRITINGS:
             decoded = hearing.decode(prompt, len(prompt) - len(start), room, ask.go_on)
         else:
@@ -154,19 +127,11 @@ class CTranslate2Engine(WindowedEngine):
             first_token=decoded.first_token if ask.first_token else None,
         )
 
-    def _encode(self, samples: Samples, *, again: bool) -> tuple[ctranslate2.StorageView, int]:
+    def _encode(self, samples: Samples, ask: Ask) -> tuple[ctranslate2.StorageView, int]:
         """States, shape (1, t, width), and how many there are to be with the silence behind them."""
+        remembered = 0 if self._silence is None else len(self._silence)
         length_s = len(samples) / SAMPLE_RATE_HZ
-        # In whole blocks; also because oneDNN keeps something for every length that it meets, 120 MB in 500 calls.
-        spoken = BLOCK * math.ceil((length_s + self._context.encoded_tail_s) * STATES_PER_S / BLOCK)
-        remembered = len(self._silence) if self._silence is not None and spoken <= len(self._silence) else 0
-        if remembered and not again:
-            encoded, context = spoken, remembered
-        elif again and not remembered:
-            encoded = context = _FULL_STATES
-        else:
-            context_s = max(self._context.least_s, length_s + self._context.tail_s)
-            encoded = context = min(_FULL_STATES, round(context_s * STATES_PER_S))
+        encoded, context = states_for(length_s, remembered, ask.effort, self._context, quick=ask.options.quick)
         features = log_mel(samples, 2 * encoded)[np.newaxis]
         return self._model.encode(ctranslate2.StorageView.from_array(features), to_cpu=False), context
 

@@ -21,7 +21,7 @@ class Heard:
         language: ISO 639-1 code, as given or as detected.
         language_probability: Of the detection; 1 when it was given.
         mean_logprob: Mean log-probability of its tokens.
-        no_speech: The model's probability that nobody speaks; 0 where it makes no difference, see ``may_be_silent``.
+        no_speech: The model's probability that nobody speaks; may be 0 where ``may_be_silent`` is false.
         words: With times in seconds from the window's start, when they were asked for.
         first_token: Probabilities of the first token, shape (vocabulary,), when they were asked for.
     """

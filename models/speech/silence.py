@@ -48,7 +48,7 @@ def silence_file(name: str, cache: Path) -> Path:
 
 
 def build(folder: Path, target: Path) -> None:
-    """Write the states, shape (positions from the window's start, width)."""
+    """Write the states, shape (positions from the window's start, width); 0 where none of the sounds has ended."""
     model = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="float32", intra_threads=1)
     frames = _LENGTH_S * FRAMES_PER_S
     total, count = np.zeros(1), np.zeros((frames // 2, 1))
@@ -64,7 +64,7 @@ def build(folder: Path, target: Path) -> None:
 
 def babble() -> Iterator[Samples]:
     """Sounds like speech of different lengths: syllables of a buzz or a hiss in three formants. Always the same."""
-    chance = np.random.default_rng(0)
+    chance = np.random.RandomState(0)  # numpy promises the numbers of this generator alone for all its versions
     for length_s in _SPEECH_S:
         samples, at = np.zeros(int(length_s * SAMPLE_RATE_HZ), np.float32), 0
         while at < len(samples):
@@ -74,11 +74,11 @@ def babble() -> Iterator[Samples]:
         yield 0.3 * samples / np.abs(samples).max()
 
 
-def _syllable(chance: np.random.Generator) -> Samples:
+def _syllable(chance: np.random.RandomState) -> Samples:
     length_s = chance.uniform(0.08, 0.3)
     times = np.arange(int(length_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     formants = chance.uniform((300, 900, 2400), (800, 2300, 3200))
-    voiced = chance.random() < 0.75
+    voiced = chance.random_sample() < 0.75
     pitch = chance.uniform(90, 250)
     tones = np.arange(pitch, 4000, pitch) if voiced else chance.uniform(1500, 7000, 60)
     loudness = np.exp(-(((tones[:, np.newaxis] - formants) / 150) ** 2)).max(axis=1) + 0.02 if voiced else np.ones(60)

@@ -28,6 +28,7 @@ class WhisperTokens:
 
     def __init__(self, folder: Path, multilingual: bool) -> None:
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.encode_special_tokens = True  # "<|endoftext|>" among the words to expect is text
         self._multilingual = multilingual
         self._foreign: dict[str, list[int]] = {}
         known = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -49,7 +50,7 @@ class WhisperTokens:
         return int(found)
 
     def ids(self, text: str) -> list[int]:
-        """Tokens of a text, special ones left out."""
+        """Tokens of a text; names of special ones are text in it."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def text(self, tokens: list[int]) -> str:

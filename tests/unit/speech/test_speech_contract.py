@@ -163,6 +163,11 @@ def test_a_vocabulary_does_not_disturb(engine: SpeechEngine, visit: Samples) -> 
     assert "riverside" in engine.transcribe(visit, options).text.reveal().lower()
 
 
+def test_a_vocabulary_as_long_as_it_gets_leaves_room_for_the_transcript(engine: SpeechEngine, visit: Samples) -> None:
+    options = replace(ENGLISH, vocabulary=tuple(f"Riverside Lane {number}" for number in range(200)), quick=True)
+    assert engine.transcribe(visit[: 15 * SAMPLE_RATE_HZ], options).text.reveal()
+
+
 def test_the_same_clip_gives_the_same_text(engine: SpeechEngine, greeting: Samples) -> None:
     first, second = (engine.transcribe(greeting, ENGLISH).text.reveal() for _ in range(2))
     assert first == second
