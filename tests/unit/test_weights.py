@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -192,6 +194,46 @@ def test_a_failed_derivation_leaves_nothing(toy: Weights, tmp_path: Path) -> Non
     with pytest.raises(RuntimeError):
         derived("toy", cache, "half.bin", build)
     assert list((folder / "derived").iterdir()) == []
+
+
+def in_the_way_of_the_lock(folder: Path) -> None:
+    (folder.parent / ".lock").unlink()
+    (folder.parent / ".lock").mkdir()
+
+
+def in_the_way_of_the_files(folder: Path) -> None:
+    (folder / "derived").write_bytes(b"")
+
+
+@pytest.mark.parametrize("block", [in_the_way_of_the_lock, in_the_way_of_the_files])
+def test_a_cache_that_cannot_be_written_is_our_error(
+    toy: Weights, tmp_path: Path, block: Callable[[Path], None]
+) -> None:
+    cache = tmp_path / "cache"
+    block(place("toy", cache))
+    with pytest.raises(WeightsError, match="toy") as failed:
+        derived("toy", cache, "upper-v1.bin", lambda _folder, _target: None)
+    assert failed.value.reason == "CACHE_UNUSABLE"
+    assert "VESTIBULE_CACHE_DIR" in failed.value.hint
+
+
+def test_a_read_only_disk_is_our_error_and_what_is_there_is_used(toy: Weights, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    place("toy", cache)
+
+    def read_only(_folder: Path, _target: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with pytest.raises(WeightsError, match="Read-only") as failed:
+        derived("toy", cache, "upper-v1.bin", read_only)
+    assert failed.value.reason == "CACHE_UNUSABLE"
+
+    def writable(_folder: Path, target: Path) -> None:
+        target.write_bytes(b"made")
+
+    made = derived("toy", cache, "upper-v1.bin", writable)
+    assert derived("toy", cache, "upper-v1.bin", read_only) == made
+    assert place("toy", cache) == locate("toy", cache)
 
 
 @pytest.mark.parametrize("ask", [locate, verify, place], ids=["locate", "verify", "place"])
