@@ -51,7 +51,7 @@ def check_http_url(url: str) -> None:
         good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0  # .port raises on most others
     except ValueError:
         good = False
-    if not good or any(character.isspace() for character in url):
+    if not good or not url.isprintable() or " " in url:
         raise InvalidInput(
             "The URL must begin with http:// or https:// and a host.",
             reason="URL_INVALID",

@@ -59,7 +59,11 @@ def test_addresses(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["notaurl", "localhost:8080", "ftp://host/v1", "http://", "https://h:x/v1", "http://a b"]
+    "url",
+    [
+        *("notaurl", "localhost:8080", "ftp://host/v1", "http://", "https://h:x/v1", "http://a b"),
+        *("http://h\x00/v1", "http://h/v1\u200b", "http://h/v1\x7f", "http://h/v1\u3000", "http://h/v1\n"),
+    ],
 )
 @pytest.mark.parametrize("name", ["llm_base_url", "llm.base_url"])
 def test_a_url_that_is_none_is_refused(name: str, url: str) -> None:
