@@ -70,7 +70,7 @@ class SpeechSettings(WorkerSettings):
     weights: str = Field("whisper-base", description="Name of the weights, see `vestibule models list`.")
     threads: Threads = Field(
         1,
-        description="Threads that the engine uses. CTranslate2 decodes fastest with 1; openai-whisper wants more.",
+        description="Threads for a window. `ctranslate2` is fastest with 1, see `AT_ONCE`; openai-whisper wants more.",
     )
     at_once: Threads = Field(
         2, description="Windows that one replica recognises at the same time; openai-whisper always takes one."
