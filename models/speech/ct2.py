@@ -10,6 +10,7 @@ silence is encoded too, or all of the 30 s where it was already, and then there 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import ctranslate2
@@ -106,7 +107,11 @@ class CTranslate2Engine(WindowedEngine):
         ask.go_on()
         greedily = ask.effort < _BEAM_EFFORT and ask.options.beam_size == 1 and ask.language not in WRITINGS
         hearing = self._greedy.listen(np.array(states)[0], context) if self._greedy and greedily else None
-        encoded = self._with_silence(states, context)
+
+        @cache
+        def encoded() -> ctranslate2.StorageView:  # most looks do without
+            return self._with_silence(states, context)
+
         language, sure = (ask.language, 1.0) if ask.language else self._detect(encoded, hearing)
         start = self._tokens.start(language)
         prompt = [*self._tokens.before(prompt_before(language, ask.options.vocabulary)), *start]
@@ -115,8 +120,8 @@ class CTranslate2Engine(WindowedEngine):
         if hearing is not None and language not in WRITINGS:
             decoded = hearing.decode(prompt, len(prompt) - len(start), room, ask.go_on)
         else:
-            decoded = self._generate(encoded, prompt, room, language, ask)
-        words = self._words(encoded, start, decoded.tokens, len(samples)) if ask.options.word_times else ()
+            decoded = self._generate(encoded(), prompt, room, language, ask)
+        words = self._words(encoded(), start, decoded.tokens, len(samples)) if ask.options.word_times else ()
         return Heard(
             text=self._tokens.text(decoded.tokens),
             language=language,
@@ -142,7 +147,7 @@ class CTranslate2Engine(WindowedEngine):
         behind = self._silence[np.newaxis, encoded:context]
         return ctranslate2.StorageView.from_array(np.concatenate([np.array(states), behind], axis=1))
 
-    def _detect(self, encoded: ctranslate2.StorageView, hearing: Hearing | None) -> tuple[str, float]:
+    def _detect(self, encoded: Callable[[], ctranslate2.StorageView], hearing: Hearing | None) -> tuple[str, float]:
         """The likeliest language, and its probability."""
         if not self._tokens.languages:
             return "en", 1.0
@@ -150,7 +155,7 @@ class CTranslate2Engine(WindowedEngine):
             start = self._tokens.special("<|startoftranscript|>")
             number, probability = hearing.likeliest(start, list(self._tokens.languages.values()))
             return list(self._tokens.languages)[number], probability
-        token, probability = self._model.detect_language(encoded)[0][0]
+        token, probability = self._model.detect_language(encoded())[0][0]
         return str(token).strip("<|>"), float(probability)
 
     def _generate(
