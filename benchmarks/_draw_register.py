@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from models.vision.strips import STRIP_HEIGHT, STRIP_WIDTH
-from models.vision.types import Pixels
+from models.media.pixels import Pixels
+from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH
 
 Colour = npt.NDArray[np.float64]
 Canvas = npt.NDArray[np.float32]

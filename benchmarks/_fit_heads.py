@@ -30,11 +30,11 @@ from benchmarks._form_texts import FormSource
 from benchmarks._name_texts import SENTENCES, NameSource, Text, read_sentences, read_sets, short_answers
 from benchmarks._sets import PERSONS
 from benchmarks._whole import whole_classifier
-from models.redaction.gazetteer import WEIGHTS_NAME, Gazetteer, load_gazetteer
-from models.redaction.label_head import HEAD_FILE as LABEL_FILE
-from models.redaction.name_head import HEAD_FILE, Floats, NameHead, features
-from models.redaction.ner import RampartClassifier, open_classifier
-from models.weights import verify
+from models.redaction.ner.classifier import RampartClassifier, open_classifier
+from models.redaction.ner.gazetteer import WEIGHTS_NAME, Gazetteer, load_gazetteer
+from models.redaction.ner.label_head import HEAD_FILE as LABEL_FILE
+from models.redaction.ner.name_head import HEAD_FILE, Floats, NameHead, features
+from models.weights.store import verify
 
 UNJUDGED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
 

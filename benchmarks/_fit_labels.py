@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from models.redaction.encoder import Floats
-from models.redaction.label_head import LabelHead
-from models.redaction.ner import RampartClassifier
+from models.redaction.ner.classifier import RampartClassifier
+from models.redaction.ner.encoder import Floats
+from models.redaction.ner.label_head import LabelHead
 
 WIDTH = 384
 """Of the classifier's states."""

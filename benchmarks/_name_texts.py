@@ -12,9 +12,9 @@ from pathlib import Path
 from benchmarks._harmless import COMPANIES, HARMLESS
 from benchmarks._harmless_hindi import LEARNED_HINDI
 from benchmarks._sets import read_labelled
-from models.redaction.gazetteer import LANGUAGES, frequencies, read_people
-from models.redaction.romanize import romanized
-from models.redaction.views import View, original
+from models.redaction.ner.gazetteer import LANGUAGES, frequencies, read_people
+from models.redaction.normalize.transliterate import romanized
+from models.redaction.normalize.view import View, original
 
 FILLINGS = 6
 """Times that a sentence is read with other names in it."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._environments import as_it_comes, environment
-from models.weights import place
+from models.weights.store import place
 from server.cli.demo.processes import free_ports
 from server.settings import Settings
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.speech import Clip
-from models.audio import decode
+from models.media.audio_decoder import decode
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 SILENCE_S = 3.0

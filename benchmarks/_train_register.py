@@ -29,9 +29,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from benchmarks._draw_register import RegisterArtist
-from models.vision.register import WEIGHTS
-from models.vision.strips import STRIP_HEIGHT, STRIP_WIDTH, as_input
-from models.vision.types import Pixels
+from models.media.pixels import Pixels
+from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH, as_input
+from models.vision.meter_reader import WEIGHTS
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "models" / "vision" / WEIGHTS
 CLASSES: Final = 21  # silence, ten black digits, ten red ones

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from models import weights
-from models.redaction.encoder import Floats, PackedModel
-from models.redaction.name_head import NameJudge
-from models.redaction.ner import PACKED_FILE, WEIGHTS_NAME, RampartClassifier, open_classifier
+from models.redaction.ner.classifier import PACKED_FILE, WEIGHTS_NAME, RampartClassifier, open_classifier
+from models.redaction.ner.encoder import Floats, PackedModel
+from models.redaction.ner.name_head import NameJudge
+from models.weights import store
 
 
 class WholeLabels:
@@ -42,7 +42,7 @@ class WholeLabels:
 
 def whole_classifier(cache: Path, names: NameJudge | None = None) -> RampartClassifier:
     """All layers, with the publisher's own labels."""
-    folder = weights.place(WEIGHTS_NAME, cache)
+    folder = store.place(WEIGHTS_NAME, cache)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     labels = WholeLabels(PackedModel(folder / PACKED_FILE), config)
     return open_classifier(cache, names, labels=labels, layers=config["num_hidden_layers"])

@@ -30,10 +30,10 @@ from pathlib import Path
 
 from benchmarks._named import UNNAMED, named
 from benchmarks._sets import PERSONS, read_labelled
-from models.redaction.gazetteer import Gazetteer
-from models.redaction.labels import Thresholds
-from models.redaction.name_head import NameHead, NameJudge
-from models.redaction.ner import load_classifier, open_classifier
+from models.redaction.ner.classifier import load_classifier, open_classifier
+from models.redaction.ner.entities import Thresholds
+from models.redaction.ner.gazetteer import Gazetteer
+from models.redaction.ner.name_head import NameHead, NameJudge
 from models.redaction.recognizers import ALL
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext

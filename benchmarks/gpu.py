@@ -20,8 +20,8 @@ from pathlib import Path
 import ctranslate2
 
 from benchmarks.speech import Clip, error, manifest, own_clips, words
-from models.audio import decode
 from models.errors import NoSpeech
+from models.media.audio_decoder import decode
 from models.speech.engines import ENGINES, build_engine
 from models.speech.types import Samples, SpeechEngine, SpeechOptions
 from server.settings import Settings

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.images import ImageLimits, decode
+from models.media.images import ImageLimits, decode
 from models.vision.ocr import RapidOcrEngine
 
 DRAWN = Path(__file__).resolve().parents[1] / "tests" / "data"

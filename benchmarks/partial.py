@@ -14,8 +14,8 @@ import statistics
 import time
 from itertools import islice
 
-from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.redactor import build_redactor
+from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from server.settings import Settings

@@ -51,8 +51,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._environments import as_it_comes, environment
-from models.redaction.holdback import PartialRedactor, PartialState
 from models.redaction.redactor import build_redactor
+from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import RedactionContext, Redactor
 from models.text import RawText, TextSource
 from server.settings import Settings

@@ -39,10 +39,10 @@ import numpy as np
 
 from benchmarks._cut import Mortal
 from benchmarks._interrupted import Clip, Cut, Kind, Stream, Turn, stream
-from models.audio import decode
+from models.media.audio_decoder import decode
 from models.speech.types import SAMPLE_RATE_HZ, Samples
+from server.analytics.client import open_file
 from server.cli.talk.client import BYTES_A_SECOND
-from server.ledger.client import open_file
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 LEDGER = Path("data", "ledger.duckdb")

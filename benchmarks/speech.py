@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks._environments import as_it_comes, environment
-from models.weights import place
+from models.weights.store import place
 from server.settings import Settings
 
 HERE = Path(__file__).resolve().parent

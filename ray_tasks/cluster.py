@@ -16,12 +16,12 @@ from ray.serve.schema import LoggingConfig
 
 from models.errors import InvalidInput, Unavailable, VestibuleError, WeightsError
 from models.retry import get_retry_policy
-from ray_tasks.calls import RAY_ERRORS, call, translate
 from ray_tasks.deployments import DEPLOYMENTS, application_of, applications, handle_of
-from ray_tasks.engine_facts import EngineFacts
-from ray_tasks.host import NODE_PROCESS, RayHost
+from ray_tasks.engine_info import EngineFacts
 from ray_tasks.processes import check_listens, end
+from ray_tasks.ray_runtime import NODE_PROCESS, RayHost
 from ray_tasks.ray_thread import RayThread
+from ray_tasks.serve_client import RAY_ERRORS, call, translate
 from ray_tasks.types import ClusterConfig, WorkerConfig
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from models.errors import Overloaded, RedactionFailed, VestibuleError
 from models.redaction.types import Redaction, RedactionContext
 from models.retry import get_retry_policy
 from models.text import RawText
-from ray_tasks.calls import call
-from ray_tasks.edge import REDACTION_TIMEOUT_S, RedactAsync
-from ray_tasks.engine_facts import fingerprint
+from ray_tasks.engine_info import fingerprint
 from ray_tasks.redaction_worker import RedactionWorker
+from ray_tasks.serve_client import call
 from ray_tasks.speech_worker import SpeechWorker
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from ray_tasks.vision_worker import VisionWorker
+from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, RedactAsync
 
 DEPLOYMENTS: Final = {"redaction": "Redaction", "speech": "Speech", "vision": "Vision"}
 """Kind of worker to the name of its deployment, in the order in which they are needed."""

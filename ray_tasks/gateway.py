@@ -12,9 +12,9 @@ from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
 from models.retry import RetryPolicy, get_retry_policy
 from models.text import RawText
 from models.vision.types import RedactedPage
-from ray_tasks.calls import QUEUE_RETRY_AFTER_S, call
 from ray_tasks.deployments import DEPLOYMENTS
-from ray_tasks.engine_facts import EngineFacts
+from ray_tasks.engine_info import EngineFacts
+from ray_tasks.serve_client import QUEUE_RETRY_AFTER_S, call
 from ray_tasks.types import ClusterConfig, EngineInfo, RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
 
 STATUS_TIMEOUT_S: Final = 3.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.redaction.carry import load_or_create_key
-from models.redaction.policy_file import parse_policies
+from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import build_redactor
+from models.redaction.streaming.sealed_state import load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
-from ray_tasks.edge import Border, Workshop
-from ray_tasks.engine_facts import EngineFacts, fingerprint
+from ray_tasks.engine_info import EngineFacts, fingerprint
 from ray_tasks.types import WorkerConfig
+from ray_tasks.worker_runtime import Border, Workshop
 
 
 class RedactionWorker:

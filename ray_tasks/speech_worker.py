@@ -10,24 +10,24 @@ from typing import cast
 
 import numpy as np
 
-from models.audio import decode
-from models.audio_redact import Listen, RedactedRecording, redact_recording
 from models.errors import InvalidInput, NoSpeech
-from models.redaction.asked import answering
-from models.redaction.carry import CarrySealer, load_or_create_key
-from models.redaction.holdback import PartialRedactor, PartialState, unsettled
-from models.redaction.pieces import redact_pieces
-from models.redaction.tails import judged_behind, open_tail, readings_behind
-from models.redaction.timed_words import redacted_words
+from models.media.audio_decoder import decode
+from models.redaction.dialogue_context import answering
+from models.redaction.streaming.open_tail import judged_behind, open_tail, readings_behind
+from models.redaction.streaming.partials import PartialRedactor, PartialState, unsettled
+from models.redaction.streaming.sealed_state import CarrySealer, load_or_create_key
+from models.redaction.streaming.segments import redact_pieces
+from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import NOBODY, RedactionContext, Whose
-from models.speech.ending import ends_sentence
+from models.speech.endpointing.chunking import Span, everywhere, plan_windows
+from models.speech.endpointing.sentence_end import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
+from models.speech.muting.redact_recording import Listen, RedactedRecording, redact_recording
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
-from models.speech.windows import Span, everywhere, plan_windows
 from models.text import RawText, RedactedText, TextSource
-from ray_tasks.edge import Border, RedactAsync, RemoteRedactor, Workshop
-from ray_tasks.engine_facts import EngineFacts, fingerprint, on_cpu
+from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
+from ray_tasks.worker_runtime import Border, RedactAsync, RemoteRedactor, Workshop
 
 NOTHING_SAID = RedactedText.literal("")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from models.audio_redact import RedactedRecording
 from models.redaction.types import NOBODY, NOTHING_UNSETTLED, Redaction, RedactionContext, Unsettled, Whose
+from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText
 from models.vision.types import RedactedPage
@@ -67,7 +67,7 @@ class SpeechWindow:
         carry: Sealed bytes that the last step of the same stream returned; empty at its start.
         language: ISO 639-1 code or empty to detect.
         whose: Client and session, for the redaction.
-        asked_for: What the assistant just asked for, see ``models.redaction.asked``.
+        asked_for: What the assistant just asked for, see ``models.redaction.dialogue_context``.
         word_times: Whether a final is to come with its words and their times.
     """
 

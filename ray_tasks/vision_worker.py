@@ -6,16 +6,16 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
-from models.images import ImageLimits
+from models.media.images import ImageLimits
 from models.redaction.types import NOBODY, Whose
-from models.vision.codes import ZxingCodeReader
+from models.vision.barcodes import ZxingCodeReader
 from models.vision.faces import YunetFaceDetector
 from models.vision.ocr import OcrOptions, RapidOcrEngine
 from models.vision.redact import Sights, read_and_redact
 from models.vision.types import RedactedPage
-from ray_tasks.edge import Border, RedactAsync, RemoteRedactor, Workshop
-from ray_tasks.engine_facts import EngineFacts, fingerprint, on_cpu
+from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import WorkerConfig
+from ray_tasks.worker_runtime import Border, RedactAsync, RemoteRedactor, Workshop
 
 
 class VisionWorker:

@@ -16,10 +16,10 @@ from contextlib import AsyncExitStack
 
 from models.errors import CallerError, VestibuleError
 from ray_tasks.cluster import Step
-from server.allocator import keep_freed_memory
 from server.cluster_config import checked_policies
-from server.listener import check_address
-from server.log import configure, describe, get_logger
+from server.grpc_server import check_address
+from server.observability.log import configure, describe, get_logger
+from server.runtime.malloc import keep_freed_memory
 from server.settings import Settings
 from server.wiring import Parts, build_parts
 

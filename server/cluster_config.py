@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from models.redaction.policy_file import parse_policies, read_policy_text
+from models.redaction.policy.loader import parse_policies, read_policy_text
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from server.settings import Settings, WorkerSettings
 

@@ -11,9 +11,9 @@ from server.ledger import streams as stream_rows
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
-from server.log import describe, get_logger
-from server.sessions import Sessions
-from server.uploads.intake import UploadIntake
+from server.observability.log import describe, get_logger
+from server.records.sessions import Sessions
+from server.uploads.service import UploadIntake
 from server.uploads.spool import Spool
 
 log = get_logger("housekeeping")
@@ -22,7 +22,7 @@ ROUND_S = 30.0
 
 
 class OpenStreams(Protocol):
-    """``server.conversation.streams.Streams``."""
+    """``server.streaming.stream_manager.Streams``."""
 
     @property
     def ids(self) -> frozenset[str]: ...  # noqa: D102

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from models.errors import InvalidInput
-from server.bounds import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
+from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
 
 MEBIBYTE = 1024 * 1024
 

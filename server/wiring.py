@@ -15,30 +15,27 @@ from dataclasses import dataclass
 from models.speech.engines import build_vad
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
-from server.analysts import Analysts
-from server.attempts import log_attempt
+from server.analytics.endpoint import Analysts
 from server.cluster_config import cluster_config
-from server.conversation.admission import Admission, AdmissionLimits
-from server.conversation.cutting import cutter_maker
-from server.conversation.load import MeasuredGateway, SpeechLoad
-from server.conversation.pace import PaceLimits
-from server.conversation.stream_config import StreamLimits
-from server.conversation.streams import Streams
-from server.conversation.turnstile import Turnstile
-from server.folders import make_folder
+from server.grpc_server import Listener
 from server.housekeeping import Housekeeping
-from server.job_types import Handler, JobDetails, JobObserver, JobOutcome
-from server.jobs import JobRunner
+from server.jobs.attempt import log_attempt
+from server.jobs.handlers import build_handlers
+from server.jobs.runner import JobRunner
+from server.jobs.types import Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger.types import Clock, utc_now
 from server.ledger.writer import Ledger
-from server.lifecycle import Lifecycle
-from server.listener import Listener
+from server.llm.assistant import OpenAiAssistant, llm_breaker
 from server.llm.breaker import BreakerChange, BreakerState
-from server.llm.client import OpenAiAssistant, llm_breaker
-from server.log import get_logger
-from server.metrics import Metrics
-from server.pipeline import build_handlers
-from server.recommendations import Recommender
+from server.observability.log import get_logger
+from server.observability.metrics import Metrics
+from server.records.pubsub import WatchHub
+from server.records.recommender import Recommender
+from server.records.sessions import Sessions
+from server.records.status import Status
+from server.records.vocabulary import VocabularySealer
+from server.runtime.folders import make_folder
+from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.admin import AdminService
 from server.services.conversation import ConversationService
@@ -46,15 +43,18 @@ from server.services.funnel import FunnelService
 from server.services.media import MediaService
 from server.services.recommendation import RecommendationService
 from server.services.session import SessionService
-from server.sessions import Sessions
 from server.settings import Settings
-from server.status import Status
+from server.streaming.admission import Admission, AdmissionLimits
+from server.streaming.load_meter import MeasuredGateway, SpeechLoad
+from server.streaming.priority_limiter import Turnstile
+from server.streaming.rate_limit import PaceLimits
+from server.streaming.segmenter_adapter import cutter_maker
+from server.streaming.stream_config import StreamLimits
+from server.streaming.stream_manager import Streams
 from server.uploads.checks import default_checks
-from server.uploads.intake import UploadIntake
 from server.uploads.keys import load_or_create_spool_key
+from server.uploads.service import UploadIntake
 from server.uploads.spool import Spool
-from server.vocabulary import VocabularySealer
-from server.watch import WatchHub
 
 log = get_logger("app")
 

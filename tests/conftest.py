@@ -7,7 +7,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from models.weights import ALL, place
+from models.weights.store import ALL, place
 from server.settings import prepare_process
 
 prepare_process()  # as every command does, before anything imports NumPy

@@ -21,7 +21,7 @@ STUBS = ("vestibule", "buf")
 
 # Where a broad except is the point of the code: an edge at which anything at all becomes an answer or a log line.
 BROAD_EXCEPT_EDGES = {
-    "server/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
+    "server/rpc/interceptors/errors.py",  # a defect becomes INTERNAL without a trace
     "server/ledger/writer.py",  # the writer's thread hands whatever a function raised to whoever waits for it
 }
 
@@ -116,11 +116,11 @@ def test_imports_go_downwards_only() -> None:
     [
         ("ray", ("ray_tasks/",)),
         ("grpc", ("server/",)),
-        ("grpc_status", ("server/interceptors/", "server/cli/")),
-        ("duckdb", ("server/ledger/", "server/funnel/", "server/cli/")),
+        ("grpc_status", ("server/rpc/interceptors/", "server/cli/")),
+        ("duckdb", ("server/ledger/", "server/analytics/", "server/cli/")),
         ("openai", ("server/llm/", "server/app.py")),
         ("pybreaker", ("server/llm/",)),
-        ("vestibule", ("server/wire.py", "server/services/", "server/cli/")),
+        ("vestibule", ("server/rpc/convert.py", "server/services/", "server/cli/")),
         ("pydantic_settings", ("server/settings.py",)),
         ("click", ("server/cli/",)),
         ("rich", ("server/cli/",)),

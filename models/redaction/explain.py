@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from models.redaction.documents import is_explained
-from models.redaction.merge import weight
-from models.redaction.operators import Operator
-from models.redaction.policy import within
-from models.redaction.recognizers.base import CONTEXT_AFTER, CONTEXT_BEFORE, PatternRecognizer
+from models.redaction.detection.detections import Sighting, at_original
+from models.redaction.normalize.view import View, visible
+from models.redaction.patterns.pattern_recognizer import CONTEXT_AFTER, CONTEXT_BEFORE, PatternRecognizer
+from models.redaction.policy.policy import within
+from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.redactor import LocalRedactor
-from models.redaction.sightings import Sighting, at_original
+from models.redaction.spans.merge import weight
+from models.redaction.spans.operators import Operator
 from models.redaction.types import Redaction, RedactionContext
-from models.redaction.views import View, visible
 from models.text import Entity, RawText
 
 ALLOWED: Final = "allow-list"

@@ -13,25 +13,33 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.errors import RedactionFailed
-from models.redaction import views
-from models.redaction.address_parts import widened, with_said_numbers
-from models.redaction.documents import doubt_from_digits, is_explained
-from models.redaction.guesses import TokenClassifier
-from models.redaction.labels import Thresholds
-from models.redaction.misheard import with_misheard_digits
-from models.redaction.ner import load_classifier
-from models.redaction.operators import session_key
-from models.redaction.policy import STRICT, Policies, RedactionPolicy, within
+from models.redaction.detection.compiled_policy import Rules
+from models.redaction.detection.detections import (
+    Seen,
+    Sighting,
+    at_original,
+    judged,
+    matched,
+    suspect_at_original,
+    suspected,
+)
+from models.redaction.ner.classifier import load_classifier
+from models.redaction.ner.entities import Thresholds
+from models.redaction.ner.types import TokenClassifier
+from models.redaction.normalize import view as views
+from models.redaction.normalize.invisible import without_unseen
+from models.redaction.normalize.transliterate import romanized
+from models.redaction.normalize.view import View
+from models.redaction.policy.anonymizer import Writer
+from models.redaction.policy.policy import STRICT, Policies, RedactionPolicy, within
+from models.redaction.postprocess.address_expansion import widened, with_said_numbers
+from models.redaction.postprocess.coreference import repeated
+from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
+from models.redaction.postprocess.homophone_digits import with_misheard_digits
 from models.redaction.recognizers import ALL, Recognizer
-from models.redaction.recognizers.number import DOUBT_FROM_DIGITS, unexplained
-from models.redaction.repeats import repeated
-from models.redaction.romanize import romanized
-from models.redaction.rules import Rules
-from models.redaction.sightings import Seen, Sighting, at_original, judged, matched, suspect_at_original, suspected
+from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
+from models.redaction.spans.operators import session_key
 from models.redaction.types import Redaction, RedactionContext, Suspect
-from models.redaction.unseen import without_unseen
-from models.redaction.views import View
-from models.redaction.writing import Writer
 from models.text import Entity, RawText, RedactedText
 
 # Anything that a defect in a recognizer, in ONNX Runtime or in the tokenizer can raise; listed, so that an interrupt,

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from models.errors import InvalidInput
+from models.speech.endpointing.silero_vad import SileroVad, Vad
 from models.speech.types import SpeechEngine
-from models.speech.vad import SileroVad, Vad
-from models.weights import locate
+from models.weights.store import locate
 
 CTRANSLATE2 = "ctranslate2"
 OPENAI_WHISPER = "openai-whisper"
@@ -47,8 +47,8 @@ def build_engine(
     vad = build_vad(cache)
     if name == CTRANSLATE2:
         return _ctranslate2(weights, cache, vad, device, threads, at_once)
-    from models.speech.checkpoint import whisper_checkpoint
-    from models.speech.reference import OpenAiWhisperEngine
+    from models.speech.whisper.openai_checkpoint import whisper_checkpoint
+    from models.speech.whisper.openai_engine import OpenAiWhisperEngine
 
     return OpenAiWhisperEngine(whisper_checkpoint(weights, cache), vad, device, threads)
 
@@ -56,10 +56,10 @@ def build_engine(
 def _ctranslate2(weights: str, cache: Path, vad: Vad, device: Device, threads: int, at_once: int) -> SpeechEngine:
     import ctranslate2
 
-    from models.speech.ct2 import CTranslate2Engine
-    from models.speech.decoder import Decoder, Rules
-    from models.speech.decoder_graph import decoder_files
-    from models.speech.silence import silence_file
+    from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
+    from models.speech.whisper.onnx_decoder import Decoder, Rules
+    from models.speech.whisper.onnx_graph import decoder_files
+    from models.speech.whisper.silence_states import silence_file
 
     folder = locate(weights, cache)
     if device == "auto":

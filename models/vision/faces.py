@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InternalError
-from models.vision.types import Box, Pixels
-from models.weights import locate
+from models.media.pixels import Pixels
+from models.vision.types import Box
+from models.weights.store import locate
 
 WEIGHTS: Final = "yunet-faces"
 MODEL_FILE: Final = "face_detection_yunet_2023mar.onnx"

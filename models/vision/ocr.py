@@ -18,12 +18,13 @@ from typing import Any, Final
 import numpy as np
 
 from models.errors import InternalError, WeightsError
+from models.media.pixels import Pixels
 from models.text import RawText
+from models.vision.detection import is_paper, read_steps, text_map
 from models.vision.geometry import rows, stretch
-from models.vision.look import is_paper, read_steps, text_map
-from models.vision.register import Reading, RegisterReader, reading_line, settled
-from models.vision.strips import lines_of_boxes, lines_of_map
-from models.vision.types import Box, OcrLine, OcrPage, OcrWord, Pixels
+from models.vision.line_crops import lines_of_boxes, lines_of_map
+from models.vision.meter_reader import Reading, RegisterReader, reading_line, settled
+from models.vision.types import Box, OcrLine, OcrPage, OcrWord
 
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
 CLASSIFIER: Final = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"

@@ -15,15 +15,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from models.images import JPEG, ImageLimits, decode, encode, output_mime
+from models.media.images import JPEG, ImageLimits, decode, encode, output_mime
+from models.media.pixels import Pixels
 from models.redaction.types import RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText, TextSource
-from models.vision.codes import Code, CodeReader, personal_codes
-from models.vision.columns import personal_cells
+from models.vision.barcodes import Code, CodeReader, personal_codes
 from models.vision.faces import Face, FaceDetector
 from models.vision.geometry import centre, rows, span_x, span_y, text_height
-from models.vision.paint import boxes_of, cover_code, cover_face, paint_over
-from models.vision.types import METER_DOCUMENT, Box, OcrEngine, OcrLine, Pixels, RedactedLine, RedactedPage
+from models.vision.masking import boxes_of, cover_code, cover_face, paint_over
+from models.vision.tables import personal_cells
+from models.vision.types import METER_DOCUMENT, Box, OcrEngine, OcrLine, RedactedLine, RedactedPage
 
 UNREADABLE: Final = "UNREADABLE"
 LEAST_WORD_SCORE: Final = 0.5

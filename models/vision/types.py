@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from models.media.pixels import Pixels
 from models.text import RawText, RedactedText
-
-Pixels = npt.NDArray[np.uint8]
-"""RGB picture, shape (height, width, 3), upright (EXIF orientation applied)."""
 
 Box = tuple[tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]]
 """Four corners (x, y) in pixels of the decoded picture, clockwise from the top left of the text."""

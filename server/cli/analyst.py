@@ -74,7 +74,7 @@ def quack_token(settings: Settings) -> str:
 
 def attach_statements(port: int, token: str) -> str:
     """What an analyst types into any DuckDB client to attach the live ledger."""
-    from server.ledger.quack import attach_statement
+    from server.analytics.quack import attach_statement
 
     return attach_statement(port).replace("'...'", "'" + token.replace("'", "''") + "'")
 
@@ -107,7 +107,7 @@ def opened_ledger(settings: Settings, *, live_only: bool = False) -> Iterator[Re
 def _open(settings: Settings, live_only: bool) -> Reader:
     import duckdb
 
-    from server.ledger.client import connect, open_file
+    from server.analytics.client import connect, open_file
 
     try:
         return connect(settings.quack.port, quack_token(settings))

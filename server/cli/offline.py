@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import click
 
 from models.errors import InvalidInput
-from server.bounds import MOST_THREADS
 from server.cli.offline_input import PICTURE_KINDS
 from server.cli.output import FAILED, Failure, show_json
 from server.cli.weights import REDACTION_WEIGHTS
+from server.validators import MOST_THREADS
 
 if TYPE_CHECKING:
     from models.redaction.redactor import LocalRedactor
     from models.speech.types import SpeechEngine
-    from models.speech.windowed import WindowedEngine
+    from models.speech.whisper.chunked_engine import WindowedEngine
     from server.settings import Settings
 
 Lines = Callable[[Iterable[str], TextIO], None]
@@ -234,7 +234,7 @@ def _no_utf8() -> InvalidInput:
 
 def _say_whose_policy(client: str, file: Path | None) -> None:
     """Who misspells a client gets the default; that must not look like the client's own rules."""
-    from models.redaction.policy_file import load_policies
+    from models.redaction.policy.loader import load_policies
 
     if client not in load_policies(file).clients:
         why = f"{file} has no client '{client}'" if file else "VESTIBULE_REDACTION__POLICY_FILE names no file"
@@ -254,7 +254,7 @@ def _settings_with(names: list[str] | None) -> Settings:
 
 
 def _redactor(settings: Settings, threads: int) -> LocalRedactor:
-    from models.redaction.policy_file import load_policies
+    from models.redaction.policy.loader import load_policies
     from models.redaction.redactor import build_redactor
 
     return build_redactor(settings.weights_dir, threads, load_policies(settings.redaction.policy_file))

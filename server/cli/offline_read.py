@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
-from models.images import ImageLimits, decode, output_mime
+from models.media.images import ImageLimits, decode, output_mime
 from models.redaction.types import Redactor
 from models.vision.redact import redact_page
 from models.vision.types import Box, OcrEngine

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from models.audio import AudioLimits, decode
 from models.errors import InvalidInput, VestibuleError
+from models.media.audio_decoder import AudioLimits, decode
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.types import Segment, SpeechEngine, SpeechOptions
 from models.text import RawText, TextSource

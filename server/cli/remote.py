@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from models.errors import InvalidInput
-from server.bounds import host_and_port
 from server.cli.output import Failure
+from server.validators import host_and_port
 
 if TYPE_CHECKING:
     import grpc

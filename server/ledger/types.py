@@ -71,7 +71,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """One session; ``sealed_vocabulary`` is opened by ``server.vocabulary`` alone."""
+    """One session; ``sealed_vocabulary`` is opened by ``server.records.vocabulary`` alone."""
 
     id: str
     client_id: str

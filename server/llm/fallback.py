@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from models.text import RedactedText
 from server.ledger.types import Origin
-from server.llm.findings import CONTACT_TAGS, NAME_TAGS, Reading, meter_reading, site_name, tags_of, visitor_count
+from server.llm.extraction import CONTACT_TAGS, NAME_TAGS, Reading, meter_reading, site_name, tags_of, visitor_count
 from server.llm.phrases import Phrases, phrases_for
 from server.llm.types import Exchange, Field, Material, Proposed, Record, Reply
 

@@ -1,4 +1,4 @@
-"""One class a gRPC service; beside ``server.wire`` the only place that knows the generated messages."""
+"""One class a gRPC service; beside ``server.rpc.convert`` the only place that knows the generated messages."""
 
 from __future__ import annotations
 

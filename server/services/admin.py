@@ -7,13 +7,13 @@ from typing import Any
 from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
 from models.errors import NotFound
-from server import wire
-from server.jobs import JobQueue
+from server.jobs.runner import JobQueue
 from server.ledger import dead_letters
 from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
 from server.llm.breaker import AsyncBreaker, BreakerSnapshot
-from server.status import Status
+from server.records.status import Status
+from server.rpc import convert
 
 DEFAULT_PAGE = 100
 _STATES = {
@@ -38,7 +38,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         now = await self._status.report()
         return admin_pb2.GetStatusResponse(
             version=now.version,
-            start_time=wire.timestamp(now.start_time),
+            start_time=convert.timestamp(now.start_time),
             components=[admin_pb2.Component(name=c.name, healthy=c.healthy, detail=c.detail) for c in now.components],
             open_job_count=now.open_jobs,
             open_stream_count=now.open_streams,
@@ -99,7 +99,7 @@ def _letter(row: DeadLetterRow) -> admin_pb2.DeadLetter:
         message=row.message,
         attempts=row.attempts,
         policy=row.policy,
-        create_time=wire.timestamp(row.create_time),
+        create_time=convert.timestamp(row.create_time),
         open=row.closed_time is None,
     )
 
@@ -110,5 +110,5 @@ def _breaker(snapshot: BreakerSnapshot) -> admin_pb2.Breaker:
         state=_STATES[snapshot.state],
         failure_count=snapshot.failures,
         failure_threshold=snapshot.threshold,
-        reset_timeout=wire.duration(snapshot.reset_s),
+        reset_timeout=convert.duration(snapshot.reset_s),
     )

@@ -10,12 +10,12 @@ from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1 import conversation_pb2_grpc
 
 from models.errors import FieldViolation, InvalidInput
-from models.redaction.views import visible
+from models.redaction.normalize.view import visible
 from models.text import RawText
-from server import wire
-from server.conversation import events
-from server.conversation.stream_config import StreamConfig
-from server.conversation.streams import Streams
+from server.rpc import convert
+from server.streaming import events
+from server.streaming.stream_config import StreamConfig
+from server.streaming.stream_manager import Streams
 
 DEFAULT_UPLOAD_WAIT_S = 30.0
 
@@ -54,11 +54,11 @@ def _config(message: pb.ConverseConfig) -> StreamConfig:
         sample_rate_hz=message.sample_rate_hz,
         channels=message.channels,
         language=message.language,
-        end_silence_s=wire.seconds(message.end_silence) if message.HasField("end_silence") else None,
+        end_silence_s=convert.seconds(message.end_silence) if message.HasField("end_silence") else None,
         reply=message.reply,
         resume_token=message.resume_token,
         next_utterance=message.next_utterance if message.HasField("next_utterance") else None,
-        max_utterance_s=wire.seconds(message.max_utterance) if message.HasField("max_utterance") else None,
+        max_utterance_s=convert.seconds(message.max_utterance) if message.HasField("max_utterance") else None,
         word_times=message.word_times,
     )
 
@@ -86,7 +86,7 @@ async def _inputs(messages: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[
             case "propose":
                 given = message.propose.HasField("wait_for_uploads")
                 yield events.ProposeIn(
-                    wire.seconds(message.propose.wait_for_uploads) if given else DEFAULT_UPLOAD_WAIT_S
+                    convert.seconds(message.propose.wait_for_uploads) if given else DEFAULT_UPLOAD_WAIT_S
                 )
             case _:
                 raise InvalidInput("The configuration must come first, and only once.", reason="CONFIG_REPEATED")
@@ -106,10 +106,10 @@ def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - 
         case events.Acknowledged():
             return pb.ConverseResponse(acknowledged=pb.Acknowledged(offset=output.offset))
         case events.SpeechBegan():
-            began = pb.SpeechBegan(at=wire.duration(output.at_s), utterance=output.utterance)
+            began = pb.SpeechBegan(at=convert.duration(output.at_s), utterance=output.utterance)
             return pb.ConverseResponse(speech_began=began)
         case events.SpeechEnded():
-            ended = pb.SpeechEnded(at=wire.duration(output.at_s), utterance=output.utterance)
+            ended = pb.SpeechEnded(at=convert.duration(output.at_s), utterance=output.utterance)
             return pb.ConverseResponse(speech_ended=ended)
         case events.Partial():
             return pb.ConverseResponse(partial=_partial(output))
@@ -118,10 +118,10 @@ def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - 
         case events.ReplyPiece():
             return pb.ConverseResponse(reply_piece=pb.ReplyPiece(turn_id=output.turn_id, text=output.text.value))
         case events.ReplyEnded():
-            reply = pb.ReplyEnded(turn_id=output.turn_id, origin=wire.origin(output.origin))
+            reply = pb.ReplyEnded(turn_id=output.turn_id, origin=convert.origin(output.origin))
             return pb.ConverseResponse(reply_ended=reply)
         case events.Proposal():
-            proposal = pb.Proposal(recommendation=wire.recommendation_message(output.recommendation))
+            proposal = pb.Proposal(recommendation=convert.recommendation_message(output.recommendation))
             return pb.ConverseResponse(proposal=proposal)
         case events.Notice():
             notice = pb.Notice(reason=output.reason, message=output.message, utterance=output.utterance)
@@ -131,7 +131,7 @@ def _response(output: events.Output) -> pb.ConverseResponse:  # noqa: PLR0911 - 
 def _partial(output: events.Partial) -> pb.PartialTranscript:
     return pb.PartialTranscript(
         utterance=output.utterance,
-        text=wire.redacted(output.text),
+        text=convert.redacted(output.text),
         pending_words=output.pending_words,
         stability=output.stability,
     )
@@ -142,16 +142,16 @@ def _final(output: events.Final) -> pb.FinalTranscript:
     return pb.FinalTranscript(
         utterance=turn.utterance,
         turn_id=turn.id,
-        text=wire.redacted(turn.text),
-        start=wire.duration(turn.start_s),
-        end=wire.duration(turn.end_s),
+        text=convert.redacted(turn.text),
+        start=convert.duration(turn.start_s),
+        end=convert.duration(turn.end_s),
         confidence=turn.confidence,
         language=turn.language,
         words=[
             pb.TimedWord(
                 value=word.text.value,
-                start=wire.duration(word.start_s),
-                end=wire.duration(word.end_s),
+                start=convert.duration(word.start_s),
+                end=convert.duration(word.end_s),
                 confidence=word.confidence,
             )
             for word in turn.words

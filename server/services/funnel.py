@@ -10,11 +10,11 @@ from models.errors import TooLarge
 from models.redaction.types import RedactionContext
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
-from server import wire
-from server.funnel.report import funnel_report
+from server.analytics.funnel import funnel_report
 from server.ledger import events
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
+from server.rpc import convert
 
 REDACT_TIMEOUT_S = 10.0
 LONGEST_BATCH_CHARACTERS = 100_000
@@ -43,10 +43,10 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     async def GetReport(  # noqa: N802, D102
         self, request: funnel_pb2.GetReportRequest, context: Any
     ) -> funnel_pb2.GetReportResponse:
-        start = wire.moment(request.start_time) if request.HasField("start_time") else None
-        end = wire.moment(request.end_time) if request.HasField("end_time") else None
+        start = convert.moment(request.start_time) if request.HasField("start_time") else None
+        end = convert.moment(request.end_time) if request.HasField("end_time") else None
         stages = await self._ledger.read(lambda cursor: funnel_report(cursor, start, end, request.client_id))
-        return funnel_pb2.GetReportResponse(stages=[wire.stage(s) for s in stages])
+        return funnel_pb2.GetReportResponse(stages=[convert.stage(s) for s in stages])
 
     async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
         """Events with their property values redacted, all in one call."""
@@ -71,7 +71,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
                 client_id="",  # the ledger takes it from the session
                 name=item.name,
                 server_time=now,
-                device_time=wire.moment(item.device_time),
+                device_time=convert.moment(item.device_time),
                 sequence=item.sequence,
                 properties={key: next(waiting) for key in item.properties},
             )

@@ -10,14 +10,14 @@ from typing import Any
 from vestibule.v1 import media_pb2, media_pb2_grpc
 
 from models.errors import Conflict, InvalidInput, NotFound
-from server import wire
 from server.ledger import uploads
 from server.ledger.types import UploadRow, UploadState
 from server.ledger.writer import Ledger
-from server.lifecycle import Lifecycle
+from server.records.pubsub import WatchHub
+from server.rpc import convert
+from server.runtime.lifecycle import Lifecycle
 from server.uploads.checks import Description
-from server.uploads.intake import UploadIntake
-from server.watch import WatchHub
+from server.uploads.service import UploadIntake
 
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
 _OVER = (UploadState.DONE, UploadState.FAILED)
@@ -42,24 +42,24 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
         if first is None or first.WhichOneof("payload") != "description":
             raise InvalidInput("The first message must be the description.", reason="DESCRIPTION_MISSING")
         row = await self._intake.accept(_description(first.description), _chunks(request_iterator))
-        return media_pb2.UploadResponse(upload=wire.upload(row))
+        return media_pb2.UploadResponse(upload=convert.upload(row))
 
     async def GetUpload(  # noqa: N802, D102
         self, request: media_pb2.GetUploadRequest, context: Any
     ) -> media_pb2.GetUploadResponse:
-        return media_pb2.GetUploadResponse(upload=wire.upload(await self._get(request.upload_id)))
+        return media_pb2.GetUploadResponse(upload=convert.upload(await self._get(request.upload_id)))
 
     async def WatchUpload(  # noqa: N802, D102
         self, request: media_pb2.WatchUploadRequest, context: Any
     ) -> AsyncIterator[media_pb2.WatchUploadResponse]:
         with self._hub.subscribe(request.upload_id) as news:
             row = await self._get(request.upload_id)
-            yield media_pb2.WatchUploadResponse(upload=wire.upload(row))
+            yield media_pb2.WatchUploadResponse(upload=convert.upload(row))
             while row.state not in _OVER:
                 update = await self._lifecycle.or_drain(anext(news))
                 if isinstance(update, UploadRow):
                     row = update
-                    yield media_pb2.WatchUploadResponse(upload=wire.upload(row))
+                    yield media_pb2.WatchUploadResponse(upload=convert.upload(row))
 
     async def DownloadRedacted(  # noqa: N802, D102
         self, request: media_pb2.DownloadRedactedRequest, context: Any
@@ -71,7 +71,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
             content = await asyncio.to_thread((self._pictures / row.picture_path).read_bytes)
         except FileNotFoundError as exc:
             raise NotFound("The redacted file is not there any more.", reason="PICTURE_GONE") from exc
-        yield wire.redacted_file(row, len(content))
+        yield convert.redacted_file(row, len(content))
         for start in range(0, len(content), DOWNLOAD_CHUNK_BYTES):
             yield media_pb2.DownloadRedactedResponse(data=content[start : start + DOWNLOAD_CHUNK_BYTES])
 
@@ -83,7 +83,7 @@ def _description(message: media_pb2.UploadDescription) -> Description:
     return Description(
         upload_id=message.upload_id,
         session_id=message.session_id,
-        kind=wire.media_kind(message.kind),
+        kind=convert.media_kind(message.kind),
         size_bytes=message.size_bytes,
         sha256=message.sha256,
         media_type=message.media_type,

@@ -6,8 +6,8 @@ from typing import Any
 
 from vestibule.v1 import recommendation_pb2, recommendation_pb2_grpc
 
-from server import wire
-from server.recommendations import Recommender
+from server.records.recommender import Recommender
+from server.rpc import convert
 
 
 class RecommendationService(recommendation_pb2_grpc.RecommendationServiceServicer):
@@ -20,7 +20,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         self, request: recommendation_pb2.GetRecommendationRequest, context: Any
     ) -> recommendation_pb2.GetRecommendationResponse:
         row = await self._recommender.get(request.recommendation_id)
-        return recommendation_pb2.GetRecommendationResponse(recommendation=wire.recommendation_message(row))
+        return recommendation_pb2.GetRecommendationResponse(recommendation=convert.recommendation_message(row))
 
     async def ApproveRecommendation(  # noqa: N802, D102
         self, request: recommendation_pb2.ApproveRecommendationRequest, context: Any
@@ -33,7 +33,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             reason="",
             revise=False,
         )
-        return recommendation_pb2.ApproveRecommendationResponse(recommendation=wire.recommendation_message(row))
+        return recommendation_pb2.ApproveRecommendationResponse(recommendation=convert.recommendation_message(row))
 
     async def RejectRecommendation(  # noqa: N802, D102
         self, request: recommendation_pb2.RejectRecommendationRequest, context: Any
@@ -46,4 +46,4 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             reason=request.reason,
             revise=request.revise,
         )
-        return recommendation_pb2.RejectRecommendationResponse(recommendation=wire.recommendation_message(row))
+        return recommendation_pb2.RejectRecommendationResponse(recommendation=convert.recommendation_message(row))

@@ -7,11 +7,11 @@ from typing import Any
 
 from vestibule.v1 import session_pb2, session_pb2_grpc
 
-from server import wire
 from server.ledger.types import RecommendationRow, SessionRow, UploadRow
-from server.lifecycle import Lifecycle
-from server.sessions import Sessions, View
-from server.watch import LateReply, Update, WatchHub
+from server.records.pubsub import LateReply, Update, WatchHub
+from server.records.sessions import Sessions, View
+from server.rpc import convert
+from server.runtime.lifecycle import Lifecycle
 
 
 class SessionService(session_pb2_grpc.SessionServiceServicer):
@@ -62,15 +62,15 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
             case SessionRow():
                 return session_pb2.WatchSessionResponse(session=_message(await self._sessions.view(update.id)))
             case UploadRow():
-                return session_pb2.WatchSessionResponse(upload=wire.upload(update))
+                return session_pb2.WatchSessionResponse(upload=convert.upload(update))
             case RecommendationRow():
-                return session_pb2.WatchSessionResponse(recommendation=wire.recommendation_message(update))
+                return session_pb2.WatchSessionResponse(recommendation=convert.recommendation_message(update))
             case LateReply():
                 reply = session_pb2.LateReply(
-                    turn_id=update.turn_id, text=wire.redacted(update.text), origin=wire.origin(update.origin)
+                    turn_id=update.turn_id, text=convert.redacted(update.text), origin=convert.origin(update.origin)
                 )
                 return session_pb2.WatchSessionResponse(late_reply=reply)
 
 
 def _message(view: View) -> session_pb2.Session:
-    return wire.session(view.session, view.uploads, view.recommendation)
+    return convert.session(view.session, view.uploads, view.recommendation)

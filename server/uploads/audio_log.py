@@ -9,7 +9,15 @@ from types import TracebackType
 from uuid import UUID
 
 from server.uploads.disk import disk_errors, open_private, sync_folder
-from server.uploads.frames import HEADER_BYTES, MAX_FRAME_BYTES, FileKind, FrameCipher, TornFrame, corrupt, sealed_bytes
+from server.uploads.encrypted_frames import (
+    HEADER_BYTES,
+    MAX_FRAME_BYTES,
+    FileKind,
+    FrameCipher,
+    TornFrame,
+    corrupt,
+    sealed_bytes,
+)
 
 
 @dataclass(frozen=True, slots=True)

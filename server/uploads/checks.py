@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from models.audio_format import AUDIO_NAMES
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge, UnsupportedMedia
-from models.images import PICTURE_NAMES
+from models.media.audio_format import AUDIO_NAMES
+from models.media.images import PICTURE_NAMES
+from models.media.sniff import Family, MediaType, declared_family
 from server.ledger.types import SessionRow
-from server.uploads.sniff import Family, MediaType, declared_family
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.errors import InvalidInput
 from server.uploads.disk import make_private_folder, sync_folder, write_atomically
-from server.uploads.frames import KEY_BYTES
+from server.uploads.encrypted_frames import KEY_BYTES
 
 
 def load_or_create_spool_key(setting: str, path: Path) -> bytes:

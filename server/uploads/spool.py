@@ -14,7 +14,7 @@ from uuid import UUID
 from models.errors import InvalidInput
 from server.uploads.audio_log import Log, LogContent
 from server.uploads.disk import PART, begin_write_back, disk_errors, make_private_folder, open_private, sync_folder
-from server.uploads.frames import (
+from server.uploads.encrypted_frames import (
     HEADER_BYTES,
     KEY_BYTES,
     MAX_FRAME_BYTES,

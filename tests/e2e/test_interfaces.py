@@ -25,8 +25,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from vestibule.v1 import admin_pb2, funnel_pb2
 
 from models.errors import InvalidInput
+from server.analytics.client import connect
 from server.cli.demo.processes import serving
-from server.ledger.client import connect
 from server.services import SERVICE_NAMES
 from tests.e2e.harness import DATA, App, Server, visit_pcm
 

@@ -22,9 +22,9 @@ from server.cli.demo.probe import Hit
 from server.cli.demo.processes import Child, free_ports, wait_until
 from server.cli.demo.proof import Traces, prove
 from server.cli.demo.reading import read_print
-from tests.e2e.crowd import ManyProbe, by_kind, lines_of, needle, people
 from tests.e2e.harness import App, Server, start_server, stop_server
-from tests.e2e.ways_in import Seen, ask_around, seeded_plan, send_all
+from tests.e2e.input_channels import Seen, ask_around, seeded_plan, send_all
+from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, people
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 

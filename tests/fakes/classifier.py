@@ -1,11 +1,11 @@
-"""A token classifier that knows a list of words. The real one is ``models.redaction.ner``, tested beside it."""
+"""A token classifier that knows a list of words. The real one is ``models.redaction.ner.classifier``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.redaction.guesses import WordGuess
-from models.redaction.words import WORD
+from models.redaction.ner.types import WordGuess
+from models.redaction.normalize.words import WORD
 
 
 class WordListClassifier:
@@ -20,7 +20,7 @@ class WordListClassifier:
         self.calls = 0
 
     def classify(self, texts: list[str]) -> list[list[WordGuess]]:
-        """See ``models.redaction.guesses.TokenClassifier``."""
+        """See ``models.redaction.ner.types.TokenClassifier``."""
         self.calls += 1
         return [
             [
@@ -32,5 +32,5 @@ class WordListClassifier:
         ]
 
     def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
-        """See ``models.redaction.guesses.TokenClassifier``."""
+        """See ``models.redaction.ner.types.TokenClassifier``."""
         return lambda: self.classify(texts)

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from models.audio_redact import RedactedRecording
 from models.errors import DeadlineExceeded, NoSpeech, VestibuleError
 from models.redaction.types import NOBODY, NOTHING_UNSETTLED, Redaction, RedactionContext, Unsettled, Whose
+from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import SAMPLE_RATE_HZ, RedactedWord
 from models.text import Entity, RawText, RedactedText
 from models.vision.types import RedactedLine, RedactedPage

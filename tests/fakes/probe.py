@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from ray_tasks.edge import Border
+from ray_tasks.worker_runtime import Border
 
 
 class Probe:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.errors import NoSpeech
+from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Probabilities
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
-from models.speech.vad import FRAME_SAMPLES, Probabilities
 from models.text import RawText
 
 

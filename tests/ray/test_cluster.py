@@ -15,9 +15,9 @@ from ray.serve.handle import DeploymentHandle
 
 from models.errors import DeadlineExceeded, InternalError, WorkerLost
 from models.retry import RetryPolicy
-from ray_tasks.calls import call
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import deployment
+from ray_tasks.serve_client import call
 from ray_tasks.types import WorkerConfig
 from tests.fakes.probe import Probe
 from tests.ray.conftest import small_config, until

@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 import pytest
 
-from models.audio import decode
 from models.errors import BrokenMedia, DeadlineExceeded, InvalidInput, MediaError, NoSpeech, Overloaded
+from models.media.audio_decoder import decode
 from models.redaction.types import RedactionContext
 from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RawText

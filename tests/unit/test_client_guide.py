@@ -15,7 +15,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor
 from vestibule.v1 import conversation_pb2, session_pb2
 
 from server.cli.talk import client
-from server.listener import KEEPALIVE
+from server.grpc_server import KEEPALIVE
 from tests.unit.test_readme import README, documented_reasons
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from prometheus_client.metrics import MetricWrapperBase
 from models import errors
 from models.errors import VestibuleError
 from server.cli.main import cli
-from server.interceptors.errors import status_code
 from server.ledger.views import FIRST_VIEWS
-from server.metrics import Metrics
+from server.observability.metrics import Metrics
+from server.rpc.interceptors.errors import status_code
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
-from models.redaction.recognizers.address import POSTCODE, STREET
-from models.redaction.recognizers.age import AGE
-from models.redaction.recognizers.answer import BARE_ANSWER
-from models.redaction.recognizers.bank import ACCOUNT, BRANCH, ROUTING
-from models.redaction.recognizers.base import Recognizer
-from models.redaction.recognizers.birth import BIRTH_DATE, OLD_AGE, SPOKEN_DATE
-from models.redaction.recognizers.birth_dates import BIRTH_DATE_WORDS
-from models.redaction.recognizers.card import CARD
-from models.redaction.recognizers.code import CODE, LAST_DIGITS
-from models.redaction.recognizers.corner import CORNER
-from models.redaction.recognizers.crypto import WALLET
-from models.redaction.recognizers.dictated import CAPITALS, DICTATED
-from models.redaction.recognizers.email import EMAIL, LOGIN, SPOKEN_HANDLE
-from models.redaction.recognizers.iban import IBAN
-from models.redaction.recognizers.identity import CASE_NUMBER, CODED, INTRODUCED, NATIONAL, PREFIXED, UK_NINO
-from models.redaction.recognizers.ip import IPV4, IPV6
-from models.redaction.recognizers.labelled import LABELLED
-from models.redaction.recognizers.licence import LICENCE
-from models.redaction.recognizers.mac import MAC
-from models.redaction.recognizers.medical import DEA, HEALTH_CARD, MEDICARE, NPI, RECORD
-from models.redaction.recognizers.name import INTRODUCED_NAME
-from models.redaction.recognizers.number import NUMBER
-from models.redaction.recognizers.open_end import OPEN_END
-from models.redaction.recognizers.particles import PARTICLED_NAME
-from models.redaction.recognizers.passport import MACHINE_READABLE, PASSPORT
-from models.redaction.recognizers.password import PASSWORD
-from models.redaction.recognizers.phone import PHONE
-from models.redaction.recognizers.plate import PLATE
-from models.redaction.recognizers.postcode_town import POSTCODE_TOWN
-from models.redaction.recognizers.secret import SECRET, TOKEN
-from models.redaction.recognizers.short_phone import SHORT_PHONE
-from models.redaction.recognizers.spelled import SPELLED
-from models.redaction.recognizers.spoken_street import SPOKEN_STREET
-from models.redaction.recognizers.ssn import SSN
-from models.redaction.recognizers.street_eu import STREET_EU
-from models.redaction.recognizers.street_in import STREET_IN
-from models.redaction.recognizers.url import URL
-from models.redaction.recognizers.vehicle import VIN
+from models.redaction.patterns.pattern_recognizer import Recognizer
+from models.redaction.recognizers.address.intersection import CORNER
+from models.redaction.recognizers.address.postcode_city import POSTCODE_TOWN
+from models.redaction.recognizers.address.street_eu import STREET_EU
+from models.redaction.recognizers.address.street_in import STREET_IN
+from models.redaction.recognizers.address.street_spoken import SPOKEN_STREET
+from models.redaction.recognizers.address.street_us_uk import POSTCODE, STREET
+from models.redaction.recognizers.contact.email import EMAIL, LOGIN, SPOKEN_HANDLE
+from models.redaction.recognizers.contact.ip import IPV4, IPV6
+from models.redaction.recognizers.contact.mac import MAC
+from models.redaction.recognizers.contact.phone import PHONE
+from models.redaction.recognizers.contact.phone_extension import SHORT_PHONE
+from models.redaction.recognizers.contact.url import URL
+from models.redaction.recognizers.finance.bank_account import ACCOUNT, BRANCH, ROUTING
+from models.redaction.recognizers.finance.credit_card import CARD
+from models.redaction.recognizers.finance.crypto_wallet import WALLET
+from models.redaction.recognizers.finance.iban import IBAN
+from models.redaction.recognizers.identity.driving_licence import LICENCE
+from models.redaction.recognizers.identity.licence_plate import PLATE
+from models.redaction.recognizers.identity.medical_id import DEA, HEALTH_CARD, MEDICARE, NPI, RECORD
+from models.redaction.recognizers.identity.national_id import (
+    CASE_NUMBER,
+    CODED,
+    INTRODUCED,
+    NATIONAL,
+    PREFIXED,
+    UK_NINO,
+)
+from models.redaction.recognizers.identity.passport import MACHINE_READABLE, PASSPORT
+from models.redaction.recognizers.identity.unexplained_number import NUMBER
+from models.redaction.recognizers.identity.us_ssn import SSN
+from models.redaction.recognizers.identity.vin import VIN
+from models.redaction.recognizers.person.age import AGE
+from models.redaction.recognizers.person.birth_date import BIRTH_DATE, OLD_AGE, SPOKEN_DATE
+from models.redaction.recognizers.person.birth_date_words import BIRTH_DATE_WORDS
+from models.redaction.recognizers.person.introduced_name import INTRODUCED_NAME
+from models.redaction.recognizers.person.name_particles import PARTICLED_NAME
+from models.redaction.recognizers.person.spelled_name import SPELLED
+from models.redaction.recognizers.secrets.credentials import SECRET, TOKEN
+from models.redaction.recognizers.secrets.one_time_code import CODE, LAST_DIGITS
+from models.redaction.recognizers.secrets.passphrase import PASSWORD
+from models.redaction.recognizers.spoken.bare_answer import BARE_ANSWER
+from models.redaction.recognizers.spoken.dictated_digits import CAPITALS, DICTATED
+from models.redaction.recognizers.spoken.label_span import LABELLED
+from models.redaction.recognizers.spoken.truncated_entity import OPEN_END
 
 ALL: tuple[Recognizer, ...] = (
     EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, PHONE, SHORT_PHONE, SSN, CARD, IBAN, IPV4,

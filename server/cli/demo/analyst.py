@@ -25,8 +25,8 @@ QUERIES = (
 @click.option("--token-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 def main(port: int, token_file: Path) -> None:
     """Print the funnel of the live ledger."""
+    from server.analytics.client import connect
     from server.cli.output import show_table
-    from server.ledger.client import connect
 
     connection = connect(port, token_file.read_text(encoding="utf-8").strip())
     for title, query in QUERIES:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.llm.findings import CONTACT_TAGS, Reading, meter_reading, site_name, tags_of, visitor_count
+from server.llm.extraction import CONTACT_TAGS, Reading, meter_reading, site_name, tags_of, visitor_count
 from server.llm.phrases import phrases_for
 from server.llm.prompts import LANGUAGES
 

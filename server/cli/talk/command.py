@@ -262,7 +262,7 @@ def _decoded(path: str) -> bytes:
     """
     import numpy as np
 
-    from models.audio import DEFAULT_LIMITS, decode
+    from models.media.audio_decoder import DEFAULT_LIMITS, decode
     from server.cli.offline_input import file_bytes
 
     try:

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from vestibule.v1 import admin_pb2, admin_pb2_grpc, funnel_pb2, funnel_pb2_grpc, session_pb2, session_pb2_grpc
 from vestibule.v1.common_pb2 import SESSION_STATE_COMPLETED
 
-from server.analysts import Analysts
+from server.analytics.endpoint import Analysts
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger.writer import Ledger

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from server.analytics.quack import QuackEndpoint
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger import sessions
-from server.ledger.quack import QuackEndpoint
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW, session
-from tests.unit.ledger.queries import BAD
+from tests.unit.analytics.queries import BAD
 
 TOKEN = "a-token-for-tests-0123"
 

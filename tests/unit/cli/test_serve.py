@@ -19,10 +19,10 @@ import server.cli.weights
 import server.settings
 from models.errors import InternalError, NotFound, Unavailable, VestibuleError
 from server.cli.main import cli
-from server.lifecycle import Lifecycle
-from server.listener import Listener
-from server.llm.client import llm_breaker
-from server.metrics import Metrics
+from server.grpc_server import Listener
+from server.llm.assistant import llm_breaker
+from server.observability.metrics import Metrics
+from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.admin import AdminService
 from server.settings import RedactionSettings, Settings

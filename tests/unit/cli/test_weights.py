@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import models.weights
-import models.weights_sources
-from models.weights_table import PinnedFile, Weights
+import models.weights.sources
+import models.weights.store
+from models.weights.registry import PinnedFile, Weights
 from server.cli.config import load_settings
 from server.cli.main import cli
 from server.cli.weights import needed_weights
@@ -31,7 +31,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         licence="CC0-1.0",
         attribution="nobody",
     )
-    monkeypatch.setattr(models.weights, "ALL", {"tiny": tiny})
+    monkeypatch.setattr(models.weights.store, "ALL", {"tiny": tiny})
     monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -91,8 +91,8 @@ def test_the_server_needs_the_weights_of_its_engine(monkeypatch: pytest.MonkeyPa
     ("pip", "style"), [("23.2.1", "off"), ("24.0", "off"), ("24.1", "raw"), ("26.0b1", "raw"), ("unknown", "off")]
 )
 def test_an_old_pip_is_not_asked_for_progress(pip: str, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models.weights_sources, "version", lambda name: pip)
-    assert models.weights_sources._progress_style() == style
+    monkeypatch.setattr(models.weights.sources, "version", lambda name: pip)
+    assert models.weights.sources._progress_style() == style
 
 
 def test_a_cache_that_cannot_be_made_is_told(cache: Path, source: Path) -> None:

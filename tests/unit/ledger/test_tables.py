@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.ledger import policy, schema
+from server.analytics import sql_policy
+from server.ledger import schema
 from server.ledger.columns import Cursor, fetch_all
 
 
@@ -17,4 +18,4 @@ def test_the_schema_names_every_table(cursor: Cursor) -> None:
 def test_no_query_takes_the_name_of_a_table_to_read_it(cursor: Cursor, table: str) -> None:
     query = f"SELECT o.* FROM (WITH {table} AS (SELECT 1 AS a) SELECT * FROM {table}) AS x, {table} AS o"
     [row] = fetch_all(cursor, "SELECT json_serialize_sql(?) AS parsed", [query])
-    assert policy.judge(row["parsed"]).refused
+    assert sql_policy.judge(row["parsed"]).refused

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from models.errors import DeadlineExceeded, Overloaded, RedactionFailed, UpstreamFailed, VestibuleError
 from models.text import RedactedText
 from server.ledger.types import Origin
+from server.llm.assistant import OpenAiAssistant, llm_breaker
 from server.llm.breaker import BreakerChange, BreakerState
-from server.llm.client import OpenAiAssistant, llm_breaker
+from server.llm.openai_client import MAX_REPLY_CHARACTERS
 from server.llm.prompts import MAX_EXCHANGES, MAX_MATERIAL_CHARACTERS, prompt, record_prompt, reply_prompt
 from server.llm.types import Assistant, Exchange, Material
-from server.llm.upstream import MAX_REPLY_CHARACTERS
 from tests.fakes.assistant import FakeAssistant
 from tests.unit.llm.clock import HandClock
 from tests.unit.llm.texts import VISIT, redacted

@@ -6,10 +6,10 @@ import pytest
 
 from models.text import RedactedText
 from server.ledger.types import Origin
+from server.llm.extraction import meter_reading, site_name, visitor_count
 from server.llm.fallback import fallback_record, fallback_reply
-from server.llm.findings import meter_reading, site_name, visitor_count
 from server.llm.phrases import PHRASES
-from server.llm.record import canonical_json, record_from_model
+from server.llm.record_schema import canonical_json, record_from_model
 from server.llm.types import Exchange, Field, Material
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 

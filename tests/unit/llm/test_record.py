@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from server.llm.record import (
+from server.llm.record_schema import (
     RECORD_SCHEMA,
     canonical_json,
     content_hash,

@@ -19,8 +19,8 @@ import pytest
 from models.errors import BreakerOpen, DeadlineExceeded, Overloaded, UpstreamFailed, VestibuleError
 from server.cli.demo.upstream import Upstream, bind
 from server.ledger.types import Origin
+from server.llm.assistant import BROKEN_OFF, OpenAiAssistant, llm_breaker
 from server.llm.breaker import BreakerState
-from server.llm.client import BROKEN_OFF, OpenAiAssistant, llm_breaker
 from server.llm.types import Exchange, Field, Material
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 

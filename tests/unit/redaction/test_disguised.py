@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.redaction.spoken import spoken_view
-from models.redaction.views import disguised
+from models.redaction.itn.view import spoken_view
+from models.redaction.normalize.view import disguised
 from models.text import TextSource
 from tests.unit.redaction.helpers import found
 

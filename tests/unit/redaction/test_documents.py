@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.redaction import views
-from models.redaction.documents import doubt_from_digits, is_explained
+from models.redaction.normalize import view
+from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import Entity, RawText, TextSource
@@ -34,8 +34,8 @@ REGISTER = RedactionContext(TextSource.OCR, document_type="visitor_register")
 def test_the_face_of_a_meter(text: str, part: str, kind: str, recognizer: str, explained: bool) -> None:
     start = text.index(part)
     entity = Entity(kind, start, start + len(part), 0.9, recognizer)
-    assert is_explained(entity, views.original(text), METER) is explained
-    assert not is_explained(entity, views.original(text), REGISTER)
+    assert is_explained(entity, view.original(text), METER) is explained
+    assert not is_explained(entity, view.original(text), REGISTER)
 
 
 def test_a_long_reading_is_no_doubt_on_a_meter() -> None:

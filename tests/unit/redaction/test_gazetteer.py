@@ -11,7 +11,7 @@ import msgpack
 import numpy as np
 import pytest
 
-from models.redaction.gazetteer import (
+from models.redaction.ner.gazetteer import (
     COLUMNS,
     LANGUAGES,
     Gazetteer,

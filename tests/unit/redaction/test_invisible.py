@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.redaction import views
 from models.redaction.explain import explain
-from models.redaction.policy_file import parse_policies
+from models.redaction.ner.token_pooling import words_of
+from models.redaction.normalize import view
+from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
-from models.redaction.words import words_of
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found, patterns_only
@@ -57,7 +57,7 @@ def real(weights_cache: Path) -> LocalRedactor:
     ],
 )
 def test_what_a_reader_sees(text: str, seen: str) -> None:
-    assert views.visible(text).text == seen
+    assert view.visible(text).text == seen
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_offsets_are_those_of_the_original(text: str, expected: list[tuple[str, 
 @settings(max_examples=40, deadline=None)
 @given(with_invisible(PERSONAL), st.sampled_from(TextSource))
 def test_what_is_hidden_stays_hidden(text: str, source: TextSource) -> None:
-    assert views.visible(redacted(PATTERNS, text, source)).text == redacted(PATTERNS, PERSONAL, source)
+    assert view.visible(redacted(PATTERNS, text, source)).text == redacted(PATTERNS, PERSONAL, source)
 
 
 @settings(deadline=None)
@@ -113,7 +113,7 @@ def test_words_that_share_a_token_get_the_same_opinion() -> None:
 def test_a_text_may_end_in_a_word_with_anything_inside(real: LocalRedactor, char: str) -> None:
     for text in (f"a{char}b", f"now a{char}b", f"the valve is clo{char}sed", f"I am Maria Lopez a{char}b"):
         assert "Lopez" not in redacted(real, text)
-    assert views.visible(redacted(real, f"I am Maria Lopez, not{char}")).text.startswith("I am [REDACTED_NAME], not")
+    assert view.visible(redacted(real, f"I am Maria Lopez, not{char}")).text.startswith("I am [REDACTED_NAME], not")
 
 
 @pytest.mark.models
@@ -121,5 +121,5 @@ def test_a_text_may_end_in_a_word_with_anything_inside(real: LocalRedactor, char
 @given(data=st.data())
 def test_names_stay_hidden(real: LocalRedactor, data: st.DataObject) -> None:
     text = data.draw(with_invisible(PERSONAL))
-    assert views.visible(redacted(real, text)).text == redacted(real, PERSONAL)
+    assert view.visible(redacted(real, text)).text == redacted(real, PERSONAL)
     redacted(real, data.draw(ANY_TEXT))

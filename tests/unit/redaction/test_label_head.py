@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.redaction.label_head import LabelHead
+from models.redaction.ner.label_head import LabelHead
 
 HIDDEN = 2
 

@@ -11,23 +11,23 @@ from types import ModuleType
 import pytest
 
 import models.redaction
+from models.redaction.normalize.view import original
+from models.redaction.patterns.pattern_recognizer import PatternRecognizer
+from models.redaction.patterns.regex_analysis import least_digits
 from models.redaction.recognizers import ALL
-from models.redaction.recognizers.base import PatternRecognizer
-from models.redaction.recognizers.shapes import least_digits
 from models.redaction.types import RedactionContext
-from models.redaction.views import original
-from tests.unit.redaction.work import Endless, ways
+from tests.unit.redaction.regex_cost import Endless, ways
 
 LIMIT = 20_000
 """Ways at one place of a text: a constant, so the whole is linear. Most expressions have fewer than ten."""
 
 READS_OUR_OWN_FILES = {
     # 500 characters of a policy file at most.
-    ("models.redaction.custom", "_TOKEN"),
+    ("models.redaction.policy.custom_recognizers", "_TOKEN"),
     # Word lists, line by line, when a list is built.
-    ("models.redaction.gazetteer", "_BRACKETS"),
+    ("models.redaction.ner.gazetteer", "_BRACKETS"),
 }
-WITHIN_CAPITALS = {("models.redaction.recognizers.dictated", "_RUN"): 200_000}
+WITHIN_CAPITALS = {("models.redaction.recognizers.spoken.dictated_digits", "_RUN"): 200_000}
 """Several kinds of words in capitals can begin alike."""
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.redaction.merge import TAG, TYPES, merge
-from models.redaction.operators import tag
+from models.redaction.spans.merge import TAG, TYPES, merge
+from models.redaction.spans.operators import tag
 from models.text import Entity
 
 E = Entity

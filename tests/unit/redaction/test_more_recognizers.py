@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from models.redaction.recognizers.bank import check_routing
-from models.redaction.recognizers.crypto import check_wallet
-from models.redaction.recognizers.identity import stdnum_check
-from models.redaction.recognizers.licence import check_licence
-from models.redaction.recognizers.medical import check_dea, check_health_card, check_npi
-from models.redaction.recognizers.passport import check_digit, check_line, check_printed
-from models.redaction.recognizers.vehicle import check_vin
+from models.redaction.recognizers.finance.bank_account import check_routing
+from models.redaction.recognizers.finance.crypto_wallet import check_wallet
+from models.redaction.recognizers.identity.driving_licence import check_licence
+from models.redaction.recognizers.identity.medical_id import check_dea, check_health_card, check_npi
+from models.redaction.recognizers.identity.national_id import stdnum_check
+from models.redaction.recognizers.identity.passport import check_digit, check_line, check_printed
+from models.redaction.recognizers.identity.vin import check_vin
 from models.text import TextSource
 from tests.unit.redaction.helpers import found
 

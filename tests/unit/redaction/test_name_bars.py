@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from models.redaction.guesses import WordGuess
-from models.redaction.labels import Thresholds, entities_of
-from models.redaction.views import original
-from models.redaction.words import WORD
+from models.redaction.ner.entities import Thresholds, entities_of
+from models.redaction.ner.types import WordGuess
+from models.redaction.normalize.view import original
+from models.redaction.normalize.words import WORD
 
 STRICT = Thresholds()
 EAGER = replace(STRICT, name=0.1)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.redaction.gazetteer import COLUMNS, Gazetteer
-from models.redaction.name_head import NameHead, NameJudge, feature_count, features
+from models.redaction.ner.gazetteer import COLUMNS, Gazetteer
+from models.redaction.ner.name_head import NameHead, NameJudge, feature_count, features
 
 LABELS = 17
 STATE_WIDTH = 384

@@ -11,13 +11,13 @@ import pytest
 from tokenizers import Tokenizer
 
 from benchmarks._whole import whole_classifier
-from models import weights
-from models.redaction.dequantize import unpack_blocks
-from models.redaction.guesses import TokenClassifier
-from models.redaction.ner import WEIGHTS_NAME, NerOptions, RampartClassifier, load_classifier
+from models.redaction.ner.classifier import WEIGHTS_NAME, NerOptions, RampartClassifier, load_classifier
+from models.redaction.ner.dequantize import unpack_blocks
+from models.redaction.ner.types import TokenClassifier
 from models.redaction.redactor import build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
+from models.weights import store
 
 
 def test_unpacking_blocks() -> None:
@@ -55,7 +55,7 @@ def test_eight_bits_change_no_more_than_the_rounding(weights_cache: Path) -> Non
     """The same tensors in 32 bits are what ONNX Runtime computes from the 4-bit file; with all layers, as published."""
     classifier = whole_classifier(weights_cache)
     text = "This is Anna Schmidt of 12 Elm Street, call 415 555 0132."
-    expected = _answers_of_the_packed_file(weights.locate(WEIGHTS_NAME, weights_cache), text)
+    expected = _answers_of_the_packed_file(store.locate(WEIGHTS_NAME, weights_cache), text)
     assert {(g.start, g.end): g.label for g in classifier.classify([text])[0] if g.score > 0.5} == expected
 
 

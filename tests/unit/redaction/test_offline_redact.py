@@ -11,7 +11,7 @@ from typing import Any
 
 from models.errors import RedactionFailed
 from models.redaction.explain import explain
-from models.redaction.policy_file import parse_policies
+from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText

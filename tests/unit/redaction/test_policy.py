@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.redaction.holdback import PartialRedactor, PartialState
-from models.redaction.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
-from models.redaction.pieces import redact_pieces
-from models.redaction.policy_file import load_policies, parse_policies
+from models.redaction.normalize.invisible import without_unseen
+from models.redaction.policy.loader import load_policies, parse_policies
 from models.redaction.redactor import LocalRedactor
+from models.redaction.spans.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
+from models.redaction.streaming.partials import PartialRedactor, PartialState
+from models.redaction.streaming.segments import redact_pieces
 from models.redaction.types import RedactionContext, Whose
-from models.redaction.unseen import without_unseen
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from models.redaction.normalize.transliterate import romanize_word
 from models.redaction.redactor import LocalRedactor
-from models.redaction.romanize import romanize_word
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found
 

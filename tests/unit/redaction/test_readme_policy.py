@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models.redaction.merge import TYPES
-from models.redaction.policy_file import parse_policies
+from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor
+from models.redaction.spans.merge import TYPES
 from models.redaction.types import RedactionContext, Whose
 from models.text import RawText
 from tests.fakes.classifier import WordListClassifier

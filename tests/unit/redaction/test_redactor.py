@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import RedactionFailed
+from models.redaction.normalize.view import View
 from models.redaction.redactor import LocalRedactor, reseal, sealed_prefix
 from models.redaction.types import RedactionContext
-from models.redaction.views import View
 from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import patterns_only

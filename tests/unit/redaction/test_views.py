@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.redaction import views
-from models.redaction.romanize import romanize_word, romanized
-from models.redaction.spoken import spoken_view
+from models.redaction.itn.view import spoken_view
+from models.redaction.normalize import view as views
+from models.redaction.normalize.transliterate import romanize_word, romanized
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.speech.pauses import MayEnd, PauseRules, SpeechPaused, SpeechResumed
-from models.speech.segmenter import Segmenter, SegmenterRules, SpeechBegan, SpeechEnded, SpeechMark, lead_before
+from models.speech.endpointing.pauses import MayEnd, PauseRules, SpeechPaused, SpeechResumed
+from models.speech.endpointing.segmenter import (
+    Segmenter,
+    SegmenterRules,
+    SpeechBegan,
+    SpeechEnded,
+    SpeechMark,
+    lead_before,
+)
+from models.speech.endpointing.silero_vad import FRAME_SAMPLES
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from models.speech.vad import FRAME_SAMPLES
 from tests.fakes.speech import HauntedVad, ScriptedVad
 
 RULES = SegmenterRules(silence_s=0.6, min_speech_s=0.12, max_utterance_s=10.0, hurry_s=3.0, short_pause_s=0.16)

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.audio import decode
 from models.errors import InvalidInput, NoSpeech, WeightsError
-from models.speech.ct2 import CTranslate2Engine
+from models.media.audio_decoder import decode
+from models.speech.endpointing.chunking import WindowRules
 from models.speech.engines import ENGINES, build_engine, build_vad
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechEngine, SpeechOptions
-from models.speech.windows import WindowRules
-from models.weights import locate
+from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
+from models.weights.store import locate
 
 pytestmark = pytest.mark.models
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.audio import decode
+from models.media.audio_decoder import decode
+from models.speech.endpointing.segmenter import Segmenter, SpeechEnded, lead_before
+from models.speech.endpointing.silero_vad import SileroVad
 from models.speech.engines import build_vad
-from models.speech.segmenter import Segmenter, SpeechEnded, lead_before
 from models.speech.types import SAMPLE_RATE_HZ
-from models.speech.vad import SileroVad
 
 pytestmark = pytest.mark.models
 

@@ -18,13 +18,13 @@ from vestibule.v1.conversation_pb2_grpc import add_ConversationServiceServicer_t
 from server.cli.talk import command
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.cli.talk.microphone import Microphone
-from server.interceptors import interceptors
-from server.lifecycle import Lifecycle
-from server.metrics import Metrics
+from server.observability.metrics import Metrics
+from server.rpc.interceptors import interceptors
+from server.runtime.lifecycle import Lifecycle
 from server.services.conversation import ConversationService
-from tests.unit.conversation.bench import quiet, speech
-from tests.unit.conversation.desk import ADMISSION, Desk
-from tests.unit.talk.listener import Listener
+from tests.unit.streaming.sounds import quiet, speech
+from tests.unit.streaming.stream_harness import ADMISSION, Desk
+from tests.unit.talk.recording_listener import Listener
 from tests.unit.talk.test_microphone import Device, frames
 
 UTTERANCES = 6

@@ -17,10 +17,10 @@ from vestibule.v1.conversation_pb2_grpc import (
 from models.errors import Conflict
 from server.cli.talk import client
 from server.cli.talk.client import MOST_TAKEN_OVER, Audio, Talker, TalkOptions, passing
-from server.interceptors import interceptors
-from server.lifecycle import Lifecycle
-from server.metrics import Metrics
-from tests.unit.talk.listener import Listener
+from server.observability.metrics import Metrics
+from server.rpc.interceptors import interceptors
+from server.runtime.lifecycle import Lifecycle
+from tests.unit.talk.recording_listener import Listener
 
 
 class TakenOver(ConversationServiceServicer):

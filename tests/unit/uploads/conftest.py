@@ -10,7 +10,7 @@ from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
 from server.uploads.spool import Spool
-from tests.unit.uploads.desk import Desk
+from tests.unit.uploads.upload_harness import Desk
 
 
 @pytest.fixture

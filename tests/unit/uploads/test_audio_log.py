@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from models.errors import InternalError
-from server.uploads.frames import HEADER_BYTES
+from server.uploads.encrypted_frames import HEADER_BYTES
 from server.uploads.spool import Spool
-from tests.unit.uploads.desk import reason_at_once
+from tests.unit.uploads.upload_harness import reason_at_once
 
 
 def test_it_grows_across_openings(spool: Spool) -> None:

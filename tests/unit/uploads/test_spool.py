@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from models.errors import InvalidInput
-from server.uploads.frames import HEADER_BYTES
+from server.uploads.encrypted_frames import HEADER_BYTES
 from server.uploads.spool import Spool
-from tests.unit.uploads.desk import KIB, reason_at_once
+from tests.unit.uploads.upload_harness import KIB, reason_at_once
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from uuid import uuid4
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
 from server.ledger.types import utc_now
-from tests.unit.uploads.desk import JPEG, KIB, Desk
+from tests.unit.uploads.upload_harness import JPEG, KIB, Desk
 
 
 async def test_a_crash_between_spool_and_ledger_leaves_no_orphan(desk: Desk) -> None:

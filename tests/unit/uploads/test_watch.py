@@ -8,7 +8,7 @@ import pytest
 from models.errors import Overloaded, ShuttingDown
 from models.text import RedactedText
 from server.ledger.types import Origin, UploadRow, UploadState, utc_now
-from server.watch import LateReply, Subscription, WatchHub
+from server.records.pubsub import LateReply, Subscription, WatchHub
 
 ROW = UploadRow("u1", "s1", "meter", UploadState.ACCEPTED, 1, "", "image/jpeg", utc_now(), utc_now())
 

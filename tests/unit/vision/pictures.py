@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from models.media.pixels import Pixels
 from models.text import RawText
-from models.vision.types import Box, OcrLine, OcrWord, Pixels
+from models.vision.types import Box, OcrLine, OcrWord
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from models.errors import WeightsError
-from models.images import ImageLimits, decode
-from models.vision.codes import ZxingCodeReader
+from models.media.images import ImageLimits, decode
+from models.media.pixels import Pixels
+from models.vision.barcodes import ZxingCodeReader
 from models.vision.faces import Face, FaceOptions, YunetFaceDetector
-from models.vision.types import Pixels
 from server.cli.config import load_settings
 from tests.data.make_badge import draw_badge, draw_face, put, turned
 from tests.unit.vision.pictures import DATA

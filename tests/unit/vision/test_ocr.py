@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from models.images import ImageLimits, decode
+from models.media.images import ImageLimits, decode
+from models.media.pixels import Pixels
 from models.redaction.redactor import build_redactor
 from models.redaction.types import Redactor
 from models.vision.geometry import span_x, span_y
 from models.vision.ocr import OcrOptions, RapidOcrEngine
 from models.vision.redact import redact_page
-from models.vision.types import OcrEngine, OcrLine, Pixels
+from models.vision.types import OcrEngine, OcrLine
 from server.cli.config import load_settings
 from tests.fakes.redactor import PhraseRedactor
 from tests.unit.vision.pictures import DATA

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from vestibule.v1.media_pb2 import MediaKind
 
-from models.images import ImageLimits
+from models.media.images import ImageLimits
+from models.media.pixels import Pixels
 from models.redaction.types import Redactor
-from models.vision.types import OcrLine, OcrPage, Pixels
+from models.vision.types import OcrLine, OcrPage
 from server.cli.offline_input import PICTURE_KINDS
 from server.cli.offline_read import read_lines
 from tests.fakes.redactor import PhraseRedactor

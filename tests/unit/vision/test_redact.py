@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from models.errors import BrokenMedia, RedactionFailed, TooLarge
-from models.images import PNG, ImageLimits, decode
+from models.media.images import PNG, ImageLimits, decode
+from models.media.pixels import Pixels
 from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, TextSource
-from models.vision.codes import Code, ZxingCodeReader
+from models.vision.barcodes import Code, ZxingCodeReader
 from models.vision.faces import Face
 from models.vision.redact import UNREADABLE, Beside, Sights, merge, read_and_redact, redact_page
-from models.vision.types import OcrLine, OcrPage, Pixels
+from models.vision.types import OcrLine, OcrPage
 from tests.data.make_badge import AUTHOR, PLACE, PRODUCT, draw_badge, draw_face, with_metadata
 from tests.fakes.redactor import PhraseRedactor
 from tests.unit.vision.pictures import box, corners, encoded, line

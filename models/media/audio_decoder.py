@@ -1,0 +1,234 @@
+"""Audio that phones record, to mono float32 samples at 16 kHz: whole, or as the bytes arrive.
+
+The format is told from the content, never from a name, and the demuxer is pinned to it: left to guess, FFmpeg would
+also open playlists, which name other files. Raw PCM has nothing to tell it by, so the caller states rate and channels.
+"""
+
+from __future__ import annotations
+
+import io
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
+from models.media.audio_format import (
+    AUDIO_NAMES,
+    AudioFormat,
+    AudioLimits,
+    Mp4Layout,
+    PcmFormat,
+    WavPcm,
+    detect,
+    head_bytes,
+    mp4_layout,
+    plain_wav,
+)
+from models.media.byte_pipe import PipedDecoder
+from models.media.pyav_frames import Collector, decode_container, pcm_to_frame
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+
+__all__ = ["AudioFormat", "AudioLimits", "PcmFormat", "StreamDecoder", "decode", "detect"]
+
+DEFAULT_LIMITS = AudioLimits()
+
+
+def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | None = None) -> Samples:
+    """Decode one whole recording.
+
+    Args:
+        data: The file's bytes, or raw samples when ``pcm`` is given.
+        limits: Bounds on bytes and seconds.
+        pcm: Says that ``data`` is raw signed 16-bit little-endian PCM.
+
+    Returns:
+        Mono float32 at 16 kHz, shape (n,), n > 0.
+
+    Raises:
+        UnsupportedMedia: Not a format that we read, or no audio in it.
+        BrokenMedia: The format is right, but nothing of it decodes; or EMPTY_FILE.
+        TooLarge: More bytes or seconds than the limits allow.
+    """
+    if pcm is not None:
+        with StreamDecoder(limits, pcm) as stream:
+            return _not_empty(np.concatenate([stream.feed(data), stream.finish()]))
+    if not data:
+        raise BrokenMedia("The file is empty.", reason="EMPTY_FILE", hint="Send the recording again.")
+    _check_bytes(len(data), limits)
+    collector = Collector(limits)
+    decode_container(io.BytesIO(data), _known(detect(data)), collector)
+    return _not_empty(collector.take())
+
+
+class StreamDecoder:
+    """Decodes one recording while it arrives. Give it bytes in any pieces; close it, or use it as a context manager.
+
+    ``feed`` returns everything that can be decoded from the bytes so far: it does not run behind them in a thread. An
+    MP4 whose index comes last cannot be read before it is complete; its samples all come from ``finish``.
+
+    Args:
+        limits: Bounds on bytes and seconds of the whole recording.
+        pcm: Says that the bytes are raw signed 16-bit little-endian PCM.
+    """
+
+    def __init__(self, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | None = None) -> None:
+        self._limits = limits
+        self._head = bytearray()
+        self._seen_bytes = 0
+        self._given_samples = 0
+        self._stream: _Stream | None = _PcmStream(pcm, limits) if pcm else None
+        self.format: AudioFormat | None = AudioFormat.PCM_S16LE if pcm else None
+        """What the bytes turned out to be; None while too few arrived to tell."""
+
+    def feed(self, data: bytes) -> Samples:
+        """Take more bytes and return the samples that they complete, possibly none.
+
+        Raises:
+            UnsupportedMedia: Not a format that we read, or no audio in it.
+            BrokenMedia: The content does not decode.
+            TooLarge: More bytes or seconds than the limits allow.
+        """
+        self._seen_bytes += len(data)
+        _check_bytes(self._seen_bytes, self._limits)
+        if self._stream is None:
+            self._head += data
+            if len(self._head) < head_bytes(self._head):
+                return np.zeros(0, np.float32)
+            self._stream = self._choose(bytes(self._head))
+            if self._stream is None:
+                return np.zeros(0, np.float32)
+            data = bytes(self._head)
+            self._head.clear()
+        return self._count(self._stream.feed(data))
+
+    def finish(self) -> Samples:
+        """Say that no more bytes come, and return the last samples.
+
+        Raises:
+            UnsupportedMedia, BrokenMedia, TooLarge: As ``feed``; also when a recording held no audio at all.
+        """
+        if self._stream is None:  # a short file, or an MP4 that never said where its index is
+            rest = decode(bytes(self._head), self._limits) if self._seen_bytes else np.zeros(0, np.float32)
+            return self._count(rest)
+        rest = self._count(self._stream.finish())
+        if self._seen_bytes and not self._given_samples:
+            raise BrokenMedia("The recording has no audio in it.")
+        return rest
+
+    def close(self) -> None:
+        """Stop decoding and free the worker. Safe to call twice."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _exc: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _choose(self, head: bytes) -> _Stream | None:
+        self.format = _known(detect(head))
+        if self.format is AudioFormat.WAV and (wav := plain_wav(head)) is not None:
+            return _WavStream(wav, self._limits)
+        if self.format is not AudioFormat.MP4:
+            return PipedDecoder(self.format, self._limits)
+        layout = mp4_layout(head)
+        if layout is Mp4Layout.UNDECIDED:
+            return None
+        if layout is Mp4Layout.INDEX_FIRST:
+            return PipedDecoder(self.format, self._limits)
+        return _WholeAtEnd(self._limits)
+
+    def _count(self, samples: Samples) -> Samples:
+        self._given_samples += len(samples)
+        return samples
+
+
+class _Stream(Protocol):
+    def feed(self, data: bytes) -> Samples: ...
+    def finish(self) -> Samples: ...
+    def close(self) -> None: ...
+
+
+class _PcmStream:
+    """Raw PCM: whole sample frames go through one resampler, so pieces join without a seam."""
+
+    def __init__(self, pcm: PcmFormat, limits: AudioLimits) -> None:
+        self._pcm = pcm
+        self._collector = Collector(limits)
+        self._odd = b""
+
+    def feed(self, data: bytes) -> Samples:
+        data = self._odd + data
+        whole = len(data) - len(data) % self._pcm.frame_bytes
+        self._odd = data[whole:]
+        if not whole:
+            return np.zeros(0, np.float32)
+        if self._pcm.rate_hz == SAMPLE_RATE_HZ and self._pcm.channels == 1:
+            self._collector.add(np.frombuffer(data[:whole], "<i2").astype(np.float32) / 32768.0)
+        else:
+            self._collector.push(pcm_to_frame(data[:whole], self._pcm))
+        return self._collector.take()
+
+    def finish(self) -> Samples:
+        self._collector.flush()
+        return self._collector.take()
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class _WavStream(_PcmStream):
+    """A plain WAV file: raw PCM behind a header, and perhaps something else behind the samples."""
+
+    def __init__(self, wav: WavPcm, limits: AudioLimits) -> None:
+        super().__init__(wav.pcm, limits)
+        self._skip = wav.start
+        self._left = wav.size_bytes
+
+    def feed(self, data: bytes) -> Samples:
+        skipped = min(self._skip, len(data))
+        self._skip -= skipped
+        data = data[skipped:]
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+        return super().feed(data)
+
+
+class _WholeAtEnd:
+    """An MP4 with its index behind the samples: collected, then decoded at once."""
+
+    def __init__(self, limits: AudioLimits) -> None:
+        self._limits = limits
+        self._pieces: list[bytes] = []
+
+    def feed(self, data: bytes) -> Samples:
+        self._pieces.append(data)
+        return np.zeros(0, np.float32)
+
+    def finish(self) -> Samples:
+        return decode(b"".join(self._pieces), self._limits)
+
+    def close(self) -> None:
+        self._pieces.clear()
+
+
+def _known(found: AudioFormat | None) -> AudioFormat:
+    if found is None:
+        raise UnsupportedMedia("The bytes are no audio format that we read.", hint=f"Send {AUDIO_NAMES}.")
+    return found
+
+
+def _check_bytes(size_bytes: int, limits: AudioLimits) -> None:
+    if size_bytes > limits.max_bytes:
+        raise TooLarge(f"The recording has more than {limits.max_bytes} bytes.", reason="AUDIO_TOO_LARGE")
+
+
+def _not_empty(samples: Samples) -> Samples:
+    if not len(samples):
+        raise BrokenMedia("The recording has no audio in it.")
+    return samples

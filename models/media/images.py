@@ -1,0 +1,239 @@
+"""Bounded decode of untrusted pictures, and encode without metadata.
+
+The type is judged by content, never by a name or a declared type. All bounds are checked on the header, before a
+pixel is decoded. What comes out is plain RGB, upright, and carries nothing of the file but its pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia
+from models.media.pixels import Pixels
+
+MIB: Final = 1024 * 1024
+
+JPEG: Final = "image/jpeg"
+PNG: Final = "image/png"
+WEBP: Final = "image/webp"
+TIFF: Final = "image/tiff"
+
+READABLE: Final = {JPEG: "JPEG", PNG: "PNG", WEBP: "WEBP", TIFF: "TIFF"}
+"""MIME type to Pillow's name of the only decoder that may look at the bytes."""
+
+PICTURE_NAMES: Final = "JPEG, PNG, WebP or a one-page TIFF"
+"""What can be read, for a person."""
+
+JPEG_QUALITY: Final = 90
+MAX_JPEG_SCANS: Final = 64  # progressive encoders write about ten; each scan costs a pass over the whole picture
+
+# What Pillow's decoders raise on hostile input besides OSError; found by running them over fuzzed files.
+_DECODER_ERRORS: Final = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    SyntaxError,
+    EOFError,
+    OverflowError,
+    ZeroDivisionError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+# Python's warning filters are process-wide, and Pillow warns about damaged metadata; one decode at a time changes them.
+_WARNING_FILTERS = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a picture may cost.
+
+    Attributes:
+        file_bytes: Size of the encoded file.
+        pixels: Width times height of the encoded picture; 64 million covers the large mode of current phones.
+        side: Longest side of the encoded picture.
+        frames: Pages or animation frames.
+        working_side: Longer pictures are scaled down to this side; print stays legible, memory stays below 60 MB.
+    """
+
+    file_bytes: int = 25 * MIB
+    pixels: int = 64_000_000
+    side: int = 16_384
+    frames: int = 1
+    working_side: int = 3_200
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture ready for the OCR.
+
+    Attributes:
+        pixels: RGB, upright, longest side at most ``working_side``.
+        mime: Type of the file, found by its content.
+        width: Upright width of the encoded picture, before scaling down.
+        height: Upright height of the encoded picture, before scaling down.
+    """
+
+    pixels: Pixels
+    mime: str
+    width: int
+    height: int
+
+
+def sniff(data: bytes) -> str:
+    """The MIME type by content.
+
+    Raises:
+        UnsupportedMedia: It is none that we read.
+        BrokenMedia: There are no bytes.
+    """
+    if not data:
+        raise BrokenMedia("The file is empty.", reason="EMPTY_FILE", hint="Send the picture again.")
+    if data.startswith(b"\xff\xd8\xff"):
+        return JPEG
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PNG
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return WEBP
+    if data[:4] in {b"II*\x00", b"MM\x00*"}:
+        return TIFF
+    if data[4:8] == b"ftyp" and data[8:12] in {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif"}:
+        raise UnsupportedMedia(
+            "HEIC and AVIF pictures are not read yet.",
+            hint="Send JPEG: on an iPhone choose Settings, Camera, Formats, Most Compatible.",
+        )
+    if b"%PDF-" in data[:1024]:
+        raise UnsupportedMedia("PDF documents are not read yet.", hint="Send each page as a JPEG or PNG picture.")
+    raise UnsupportedMedia("This is no picture that can be read.", hint=f"Send {PICTURE_NAMES}.")
+
+
+def decode(data: bytes, limits: ImageLimits) -> Decoded:
+    """Decode a picture from untrusted bytes.
+
+    Raises:
+        TooLarge: A bound of ``limits`` is passed.
+        UnsupportedMedia: The type is not one that we read.
+        BrokenMedia: The content is truncated or damaged.
+    """
+    if len(data) > limits.file_bytes:
+        raise TooLarge(f"The picture has {len(data)} bytes, {limits.file_bytes} are allowed.", reason="IMAGE_TOO_LARGE")
+    mime = sniff(data)
+    if mime == JPEG and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise TooLarge(f"The JPEG has more than {MAX_JPEG_SCANS} scans.", reason="IMAGE_TOO_LARGE")
+    with _WARNING_FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data), formats=(READABLE[mime],)) as picture:
+                _check(picture, mime, limits)
+                if mime == PNG:
+                    _verify_png(data)
+                return _upright(picture, mime, limits)
+        except Image.DecompressionBombError as exc:
+            raise TooLarge("The picture has far too many pixels.", reason="IMAGE_TOO_LARGE") from exc
+        except _DECODER_ERRORS as exc:
+            # `from None`: a decoder's message can quote bytes of the file.
+            raise BrokenMedia(f"The {READABLE[mime]} picture is damaged ({type(exc).__name__}).") from None
+
+
+def encode(pixels: Pixels, mime: str) -> bytes:
+    """Encode pixels as JPEG or PNG without any metadata.
+
+    Raises:
+        InvalidInput: The type is neither of the two.
+    """
+    if mime not in {JPEG, PNG}:
+        raise InvalidInput("Pictures are encoded as image/jpeg or image/png.", reason="UNSUPPORTED_OUTPUT")
+    out = io.BytesIO()
+    if mime == JPEG:
+        Image.fromarray(pixels).save(out, "JPEG", quality=JPEG_QUALITY)
+    else:
+        Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def output_mime(mime: str) -> str:
+    """The type in which a picture of the given type is sent back: PNG stays PNG, all else becomes JPEG."""
+    return PNG if mime == PNG else JPEG
+
+
+def _check(picture: Image.Image, mime: str, limits: ImageLimits) -> None:
+    width, height = picture.size
+    if width * height > limits.pixels or max(width, height) > limits.side:
+        raise TooLarge(
+            f"The picture has {width} x {height} pixels; {limits.pixels} pixels and {limits.side} a side are allowed.",
+            reason="IMAGE_TOO_LARGE",
+            hint="Photograph it with a lower resolution.",
+        )
+    # A JPEG's further frames are a phone's depth map or preview: the first one is the picture.
+    frames = 1 if mime == JPEG else getattr(picture, "n_frames", 1)
+    if frames > limits.frames:
+        raise TooLarge(
+            f"The file has {frames} pages or frames; {limits.frames} allowed.",
+            reason="TOO_MANY_PAGES",
+            hint="Send each page as its own picture.",
+        )
+
+
+def _verify_png(data: bytes) -> None:
+    """Compare the checksums of all chunks, which Pillow does not do while it decodes."""
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        picture.verify()
+
+
+def _upright(picture: Image.Image, mime: str, limits: ImageLimits) -> Decoded:
+    full = picture.size
+    if mime == JPEG:
+        # libjpeg decodes at 1/2, 1/4 or 1/8 for little; never below the size that we want.
+        picture.draft("RGB", _fit(full, limits.working_side))
+    picture.load()
+    if mime == TIFF:
+        full = picture.size  # Pillow turns TIFF while loading
+    upright = ImageOps.exif_transpose(picture)
+    if upright.size != picture.size and upright.size == picture.size[::-1]:
+        full = full[::-1]
+    rgb = _as_rgb(upright)
+    size = _fit(rgb.size, limits.working_side)
+    if size != rgb.size:
+        rgb = rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return Decoded(np.array(rgb, dtype=np.uint8), mime, *full)
+
+
+def _fit(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """The size scaled down so that the longest side is at most ``side``."""
+    scale = min(1.0, side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    """Any mode as RGB; transparency on white, because what lies under it was not meant to be seen."""
+    if picture.mode in {"F", "I"} or picture.mode.startswith("I;"):
+        return Image.fromarray(_as_8_bit(np.asarray(picture, dtype=np.float64))).convert("RGB")
+    if picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(ground, rgba).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _as_8_bit(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Grey values of 16 bits, or of any range, as 0 to 255."""
+    clean = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(clean.min()), float(clean.max())
+    if low >= 0 and high <= 65_535:
+        low, high = 0.0, 65_535.0 if high > 255 else 255.0
+    span = (high - low) or 1.0
+    return ((clean - low) * (255.0 / span)).round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,156 @@
+"""PyAV's part of decoding: demux, decode, resample, and bound what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
+from models.media.audio_format import AUDIO_NAMES, AudioFormat, AudioLimits, PcmFormat
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+
+_DEMUXERS = {
+    AudioFormat.WEBM: "matroska",
+    AudioFormat.WAV: "wav",
+    AudioFormat.MP3: "mp3",
+    AudioFormat.OGG: "ogg",
+    AudioFormat.MP4: "mov",
+    AudioFormat.AAC: "aac",
+    AudioFormat.FLAC: "flac",
+}
+_RATES_HZ = range(4_000, 192_001)
+"""A header that claims 1 Hz would turn a kilobyte into an hour."""
+
+_MAX_CHANNELS = 8
+_BAD_PACKETS_TOLERATED = 8
+"""A lossy network damages some packets; a file that is mostly damage is refused."""
+
+
+class Readable(Protocol):
+    """What PyAV reads from. With ``seek`` and ``tell`` it counts as seekable."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to ``size`` bytes; none at the end."""
+        ...
+
+
+class Collector:
+    """Takes decoded frames of any rate, layout and sample format, and gives mono float32 at 16 kHz.
+
+    Raises:
+        TooLarge: From ``push`` and ``add``, as soon as the recording is longer than the limit.
+    """
+
+    def __init__(self, limits: AudioLimits) -> None:
+        self._limits = limits
+        self._resampler: AudioResampler | None = None
+        self._template: tuple[str, str, int] | None = None
+        self._pieces: list[Samples] = []
+        self._heard_s = 0.0
+        self.total_samples = 0
+        """Samples collected so far, taken ones included."""
+
+    def push(self, frame: AudioFrame) -> None:
+        """Resample one frame. The source may change its shape in mid-stream, as chained Ogg files do."""
+        if frame.sample_rate not in _RATES_HZ or frame.layout.nb_channels > _MAX_CHANNELS:
+            raise UnsupportedMedia(
+                f"Audio at {frame.sample_rate} Hz in {frame.layout.nb_channels} channels is not read.",
+                hint=f"It may have {_RATES_HZ[0]} to {_RATES_HZ[-1]} Hz and {_MAX_CHANNELS} channels.",
+            )
+        self._lengthen(frame.samples / frame.sample_rate)
+        template = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or template != self._template:
+            self.flush()
+            # Channels are averaged here: FFmpeg's own mixing to mono makes two equal ones louder than full scale.
+            self._resampler = AudioResampler(format="fltp", rate=SAMPLE_RATE_HZ)
+            self._template = template
+        frame.pts = None  # times in damaged files go backwards, and the order is all that counts
+        self._keep(self._resampler.resample(frame))
+
+    def add(self, samples: Samples) -> None:
+        """Take samples that need no resampling."""
+        self._lengthen(len(samples) / SAMPLE_RATE_HZ)
+        self._append(samples)
+
+    def flush(self) -> None:
+        """Fetch what the resampler still holds."""
+        if self._resampler is not None:
+            self._keep(self._resampler.resample(None))
+            self._resampler = None
+
+    def take(self) -> Samples:
+        """Give everything collected since the last call."""
+        pieces, self._pieces = self._pieces, []
+        return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+
+    def _keep(self, frames: Sequence[AudioFrame | None]) -> None:
+        for frame in frames:
+            if frame is not None:
+                self._append(frame.to_ndarray().mean(axis=0, dtype=np.float32))
+
+    def _append(self, samples: Samples) -> None:
+        self._pieces.append(samples)
+        self.total_samples += len(samples)
+
+    def _lengthen(self, more_s: float) -> None:
+        self._heard_s += more_s
+        if self._heard_s > self._limits.max_s:
+            raise TooLarge(f"The recording is longer than {self._limits.max_s:g} seconds.", reason="AUDIO_TOO_LONG")
+
+
+def pcm_to_frame(data: bytes, pcm: PcmFormat) -> AudioFrame:
+    """Wrap whole sample frames of raw PCM."""
+    values = np.frombuffer(data, "<i2").reshape(1, -1)
+    frame = AudioFrame.from_ndarray(values, format="s16", layout="stereo" if pcm.channels == 2 else "mono")
+    frame.sample_rate = pcm.rate_hz
+    return frame
+
+
+def decode_container(file: Readable, kind: AudioFormat, collector: Collector) -> None:
+    """Decode the first audio stream of a file into the collector, as far as it goes.
+
+    A recording that breaks off, or has a few damaged packets, gives what is left of it.
+
+    Raises:
+        UnsupportedMedia: There is no audio stream, or no decoder for it.
+        BrokenMedia: Nothing decodes, or most packets are damaged.
+        TooLarge: From the collector.
+    """
+    options = {"analyzeduration": "1"}  # microseconds: start with the first packet, not after five seconds of them
+    try:
+        with av.open(file, "r", format=_DEMUXERS[kind], options=options, metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise UnsupportedMedia(f"The {kind} file has no audio stream.", hint="Send one with sound in it.")
+            _decode_packets(container, container.streams.audio[0], collector)
+    except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as exc:
+        raise UnsupportedMedia(
+            f"The {kind} file uses a codec that we do not read.", hint=f"Send {AUDIO_NAMES}."
+        ) from exc
+    except (av.error.FFmpegError, ValueError) as exc:
+        # Cut off in the middle: what came before is a recording all the same.
+        if not collector.total_samples:
+            raise BrokenMedia(f"The {kind} file does not decode.") from exc
+    collector.flush()
+
+
+def _decode_packets(container: InputContainer, stream: AudioStream, collector: Collector) -> None:
+    good, bad = 0, 0
+    stream.codec_context.thread_count = 1
+    for packet in container.demux(stream):
+        try:
+            for frame in stream.codec_context.decode(packet):
+                collector.push(frame)
+            good += 1
+        except (av.error.InvalidDataError, av.error.BugError):
+            bad += 1
+            if bad > good + _BAD_PACKETS_TOLERATED:
+                raise
+    if bad and not collector.total_samples:
+        raise BrokenMedia("None of the recording's packets decodes.")

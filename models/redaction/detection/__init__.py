@@ -1,0 +1,1 @@
+"""Runs the recognizers on every normalized view of a text."""

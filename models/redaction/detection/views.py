@@ -1,0 +1,31 @@
+"""All readings of a text in which recognizers look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from models.redaction.itn.cardinals import numeral_view
+from models.redaction.itn.tokens import tokens_of
+from models.redaction.itn.view import spoken_view
+from models.redaction.normalize import view
+from models.redaction.normalize.view import View
+from models.redaction.types import RedactionContext
+from models.text import TextSource
+
+
+def views_of(text: str, context: RedactionContext) -> Iterator[View]:
+    """The text itself, then every other reading that differs from it."""
+    yield view.original(text)
+    if (folded := view.folded(text)) is not None:
+        yield folded
+    if (disguised := view.disguised(text)) is not None:
+        yield disguised
+    if context.source is TextSource.OCR:
+        if (print_read := view.print_read(text)) is not None:
+            yield print_read
+        return
+    said = tokens_of(text)
+    if (spoken := spoken_view(text, context.language, said)) is not None:
+        yield spoken
+    if (counted := numeral_view(text, context.language, said)) is not None:
+        yield counted

@@ -1,0 +1,1 @@
+"""Inverse text normalization: spoken numbers, addresses and spellings as they are written."""

@@ -1,0 +1,280 @@
+"""Every number that was said, as the listener would write it: "forty two" is 42, "neunzehnhundertachtzig" is 1980.
+
+Unlike ``spoken_numbers``, which puts long numbers together digit by digit, this reads each number by itself, short ones
+too, and ordinals ("twelfth" is 12th). Only recognizers that want a number beside other words (a street, a month, an
+age) look at this reading: a number of it alone says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from models.redaction.itn.lexicon import HOMOPHONES, Lexicon, lexicon_for
+from models.redaction.itn.number_words import ARTICLES, COMPOUNDING, MORE_NUMBERS, ORDINALS, compound, ordinal_compound
+from models.redaction.itn.tokens import Token, tokens_of
+from models.redaction.normalize.view import View, ViewBuilder
+
+NUMERALS = "numerals"
+"""The kind of this view."""
+
+_CENTURIES = ("19", "20")
+_AFTER_HUNDREDS = frozenset({"and"})
+"""Joins hundreds and what is below ("two hundred and six"), but no tens and units."""
+
+_JOINERS = frozenset({"y", "et", "und", "e", "and"})
+
+
+def numeral_view(text: str, language: str, said: list[Token] | None = None) -> View | None:
+    """The text with digits for every number said in it, or None where there is none; ``said`` are its tokens."""
+    found = numerals(text, language, said)
+    if not found:
+        return None
+    builder, at = ViewBuilder(), 0
+    for numeral in found:
+        builder.copy(text, at, numeral.start)
+        builder.put(numeral.form, numeral.start, numeral.end)
+        at = numeral.end
+    builder.copy(text, at, len(text))
+    return builder.build(NUMERALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Numeral:
+    """A number that was said.
+
+    Attributes:
+        start: First code point in the text.
+        end: One past the last.
+        form: Digits; an ordinal has ``th`` or, in German, a full stop behind them.
+        single: Whether each of its digits was said on its own.
+        sure: Whether it can be nothing else: "ein", "oh" and "do" are words that are seldom numbers.
+    """
+
+    start: int
+    end: int
+    form: str
+    single: bool = False
+    sure: bool = True
+
+
+def numerals(text: str, language: str, said: list[Token] | None = None) -> list[Numeral]:
+    """The numbers said in a text, in order; those in digits are not among them. ``said`` are its tokens, if known."""
+    tokens = said or tokens_of(text)
+    read = list(_Reader(tokens, language).all())
+    return [n for n in _with_years(_singles_together(text, read), text) if n.sure]
+
+
+def _adjacent(text: str, first: Numeral, second: Numeral) -> bool:
+    return text[first.end : second.start] in (" ", "-", "  ")
+
+
+def _singles_together(text: str, read: list[Numeral]) -> Iterator[Numeral]:
+    """Digits said one by one as one number: "four oh two"."""
+    last: Numeral | None = None
+    for numeral in read:
+        if last and last.single and numeral.single and _adjacent(text, last, numeral):
+            last = replace(last, end=numeral.end, form=last.form + numeral.form, sure=True)
+            continue
+        if last:
+            yield last
+        last = numeral
+    if last:
+        yield last
+
+
+def _with_years(numerals: Iterator[Numeral], text: str) -> Iterator[Numeral]:
+    """Halves of a year as one number: "nineteen eighty", "twenty oh four"."""
+    waiting: Numeral | None = None
+    for numeral in numerals:
+        if waiting and _is_year(waiting, numeral) and _adjacent(text, waiting, numeral):
+            waiting = Numeral(waiting.start, numeral.end, waiting.form + numeral.form)
+            continue
+        if waiting:
+            yield waiting
+        waiting = numeral
+    if waiting:
+        yield waiting
+
+
+def _is_year(first: Numeral, second: Numeral) -> bool:
+    """Whether two numbers are the halves of a year; in "nineteen nineteen eighty" the first is the day."""
+    halves = first.form in _CENTURIES and len(second.form) == 2 and second.form.isdigit()
+    return halves and second.form != _CENTURIES[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    """A number while it is being said.
+
+    Attributes:
+        thousands: What was closed by a word like "thousand".
+        rest: What was said since, None before the first word of it.
+        room: How many digits at the end of ``rest`` may still be filled.
+        vigesimal: Whether the language counts on from sixty and eighty.
+    """
+
+    thousands: int = 0
+    rest: int | None = None
+    room: int = 0
+    vigesimal: bool = False
+
+    @property
+    def value(self) -> int:
+        return self.thousands + (self.rest or 0)
+
+    @property
+    def open(self) -> int:
+        """How many digits may still be filled."""
+        return 3 if self.rest is None and self.thousands else self.room
+
+    def plus(self, value: int) -> _Amount | None:
+        """With the next number word, or None where that begins another number."""
+        if self.rest is None:
+            fits = not self.thousands or 0 < value < 1000
+            return replace(self, rest=value, room=_zeros(value)) if fits else None
+        if self.vigesimal:
+            if value == 20 and self.rest % 100 == 4:  # quatre-vingts
+                return replace(self, rest=self.rest + 76, room=1)
+            if self.room == 1 and self.rest % 100 in (60, 80) and 10 <= value <= 19:  # soixante-douze
+                return replace(self, rest=self.rest + value, room=0)
+            if self.rest % 100 in (10, 70, 90) and 7 <= value <= 9:  # dix-huit
+                return replace(self, rest=self.rest + value, room=0)
+        if 0 < value < 10**self.room:
+            return replace(self, rest=self.rest + value, room=_zeros(value))
+        return None
+
+    def times(self, zeros: int) -> _Amount | None:
+        """With a word like "hundred" behind it, or None where that begins another number."""
+        if zeros == 2:
+            if self.rest is None:
+                return replace(self, rest=100, room=2)
+            return replace(self, rest=self.rest * 100, room=2) if 0 < self.rest < 100 else None
+        if self.thousands % 10 ** (zeros + 2) or self.rest == 0:
+            return None
+        return replace(self, thousands=self.thousands + (self.rest or 1) * 10**zeros, rest=None, room=0)
+
+
+def _zeros(value: int) -> int:
+    """How many digits at its end a number leaves open: one in "forty", two in "four hundred", none in "ten"."""
+    digits = str(value)
+    return 0 if value < 20 else len(digits) - len(digits.rstrip("0"))
+
+
+@lru_cache(maxsize=64)
+def _words_that_begin(language: str) -> frozenset[str]:
+    """Words with which a number may begin; most words are none, and are not looked at any closer."""
+    lexicon = lexicon_for(language)
+    tables = (lexicon.numbers, lexicon.scales, lexicon.repeats, MORE_NUMBERS.get(language, {}))
+    ordinals = ORDINALS["en"] | ORDINALS.get(language, {})
+    return frozenset({"a", "o", "oh"}.union(ordinals, *tables))
+
+
+class _Reader:
+    """Reads cardinals and ordinals off tokens."""
+
+    def __init__(self, tokens: list[Token], language: str) -> None:
+        self._tokens = tokens
+        self._language = language[:2].lower()
+        self._lexicon: Lexicon = lexicon_for(language)
+        self._more = MORE_NUMBERS.get(self._language, {})
+        self._ordinals = ORDINALS["en"] | ORDINALS.get(self._language, {})
+
+    def all(self) -> Iterator[Numeral]:
+        """All numbers, in order."""
+        may_begin, any_word = _words_that_begin(self._language), self._language in COMPOUNDING
+        at = 0
+        while at < len(self._tokens):
+            if not any_word and self._tokens[at].text not in may_begin:
+                at += 1
+                continue
+            last, numeral = self._at(at)
+            if numeral:
+                yield numeral
+            at = max(last, at + 1)
+
+    def _at(self, first: int) -> tuple[int, Numeral | None]:
+        """The number that begins at a token, and the token behind it."""
+        token = self._tokens[first]
+        if self._is_article_of_a_scale(first):
+            last, numeral = self._at(first + 1)
+            return last, replace(numeral, start=token.start) if numeral else None
+        if twice := self._repeated(first):
+            return first + 2, Numeral(token.start, self._tokens[first + 1].end, twice, single=True)
+        amount, at, last = _Amount(vigesimal=self._language == "fr"), first, first
+        while at < len(self._tokens):
+            if at > first and self._continues(at, amount):
+                at += 1
+                continue
+            token = self._tokens[at]
+            if (ordinal := self._ordinal(token)) is not None:
+                if whole := amount.plus(ordinal):
+                    return at + 1, self._numeral(first, at + 1, self._as_ordinal(whole.value, token))
+                break
+            longer = self._longer(amount, token)
+            if longer is None:
+                break
+            amount, at = longer, at + 1
+            last = at
+        if last == first:
+            return first, None
+        return last, self._numeral(first, last, str(amount.value))
+
+    def _is_article_of_a_scale(self, at: int) -> bool:
+        """Whether this is the article in "a hundred and two"."""
+        behind = self._tokens[at + 1].text if at + 1 < len(self._tokens) else ""
+        return self._tokens[at].text == "a" and behind in ("hundred", "thousand")
+
+    def _longer(self, amount: _Amount, token: Token) -> _Amount | None:
+        if token.text in self._lexicon.scales:
+            return amount.times(self._lexicon.scales[token.text])
+        value = self._value(token)
+        return None if value is None else amount.plus(value)
+
+    def _continues(self, at: int, amount: _Amount) -> bool:
+        """Whether a token stands inside one number: a hyphen, or "and" with something behind it that fits."""
+        token = self._tokens[at]
+        if at + 1 >= len(self._tokens):
+            return False
+        behind = self._tokens[at + 1]
+        if token.text == "-":
+            return self._tokens[at - 1].end == token.start and token.end == behind.start
+        needed = 2 if token.text in _AFTER_HUNDREDS else 1
+        if token.text not in _JOINERS or amount.open < needed:
+            return False
+        value = self._value(behind)
+        return value is not None and amount.plus(value) is not None
+
+    def _value(self, token: Token) -> int | None:
+        if token.text.isdigit():
+            return None
+        digits = self._lexicon.numbers.get(token.text) or self._more.get(token.text)
+        if digits is None and token.text in ("oh", "o"):
+            digits = "0"
+        return int(digits) if digits else compound(token.text, self._language)
+
+    def _ordinal(self, token: Token) -> int | None:
+        value = self._ordinals.get(token.text)
+        return ordinal_compound(token.text) if value is None and self._language == "de" else value
+
+    def _as_ordinal(self, value: int, token: Token) -> str:
+        if token.text not in ORDINALS["en"]:
+            return f"{value}." if self._language == "de" else str(value)
+        teen = value % 100 in (11, 12, 13)
+        return f"{value}{'th' if teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(value % 10, 'th')}"
+
+    def _repeated(self, at: int) -> str:
+        """The digits of "double five"."""
+        times = self._lexicon.repeats.get(self._tokens[at].text, 0)
+        if not times or at + 1 >= len(self._tokens):
+            return ""
+        value = self._value(self._tokens[at + 1])
+        return str(value) * times if value is not None and value < 10 else ""
+
+    def _numeral(self, first: int, last: int, form: str) -> Numeral:
+        tokens = self._tokens[first:last]
+        word = tokens[0].text
+        sure = len(tokens) > 1 or not (word in HOMOPHONES or word in ARTICLES)
+        single = len(tokens) == 1 and len(form) == 1
+        return Numeral(tokens[0].start, tokens[-1].end, form, single, sure)

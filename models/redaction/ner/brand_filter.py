@@ -1,0 +1,89 @@
+"""Makers of meters, pumps, boilers and machines of a house, whose names look like surnames or are: Siemens, Bosch.
+
+Must NOT be taken for a maker: who is called like one and signs, visits or has a first name; "Brandt" without the word
+for a machine beside it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.normalize.view import View
+
+_MAKERS = frozenset(
+    """bosch siemens grundfos wilo itron sensus kamstrup zenner elster honeywell danfoss vaillant viessmann buderus
+    ksb lowara xylem ebara pedrollo flygt techem qundis apator actaris sontex calpeda salmson aquametro
+    miele beko balay fagor teka cointra ariston ferroli daikin mitsubishi toshiba panasonic
+    fujitsu samsung lg sony hisense haier xiaomi aeg electrolux zanussi whirlpool indesit gorenje liebherr
+    smeg grundig delonghi moulinex rowenta tefal magimix kärcher roomba geberit hansgrohe
+    frisquet chappée thermor kenwood rommelsbacher telefunken edesa otsein ufesa cecotec orbegozo orkli""".split()
+)
+_MAKERS_BESIDE_A_MACHINE = frozenset(
+    """brandt sauter neff bauknecht hoover candy philips vorwerk privileg constructa küppersbusch atlantic rosières
+    thomson stiebel eltron weishaupt bomann clatronic hitachi sharp blomberg godrej voltas kirloskar havells
+    crompton saunier duval dyson bissell jura melitta severin metz loewe corberó taurus jata roca vulcano
+    landis baxi krups grohe junkers""".split()
+)
+"""Those whose names are common ones of people as well."""
+_MACHINES = frozenset(
+    """waschmaschine geschirrspüler spülmaschine kühlschrank gefrierschrank trockner wäschetrockner herd backofen
+    ofen staubsauger kaffeemaschine heizung therme gastherme boiler durchlauferhitzer fernseher mikrowelle
+    pumpe kessel wasserzähler lavadora lavavajillas secadora nevera frigorífico congelador horno microondas
+    caldera termo calentador cafetera aspiradora televisor tele bomba contador aire placa vitrocerámica
+    campana linge vaisselle sèche frigo réfrigérateur congélateur four chaudière ballon chauffe eau
+    cafetière aspirateur télé téléviseur robot pompe compteur plaque hotte cuisinière grille pain micro
+    ondes machine washing fridge refrigerator dishwasher dryer oven geyser cooler pump pankha फ्रिज""".split()
+)
+_MACHINE_REACH = 24
+
+_LABEL_REACH = 32
+_LABELLED = re.compile(
+    r"(?<![^\W_])(?:visit(?:or|eur|euse|ante|atore|atrice)|visitantes?|guest|host(?:ess)?|tenant|occupant|attendee"
+    r"|attn|attention|signed|signature|ask(?:ing)? for|asked for|speak (?:to|with)|spoke (?:to|with)|looking for"
+    r"|(?:last|sur|first|full|family)[ -]?name|contact (?:person|name)|contact(?=\s?[:=|])|in charge|escort"
+    r"|besucher(?:in)?|gast(?:geber(?:in)?)?|ansprechpartner(?:in)?|ansprechperson|kontakt(?:person|(?=\s?[:=|]))"
+    r"|unterschrift|gezeichnet|gez|z\.\s?hd|mieter(?:in)?|bewohner(?:in)?|fragen sie nach|zu händen"
+    r"|invitée?|hôte|interlocut(?:eur|rice)|personne à contacter|demandez|signée?|à l['\u2019]attention de"
+    r"|nom|locataire"
+    r"|contacto(?=\s?[:=|])|persona de contacto|hu[eé]sped|invitad[oa]|anfitri[oó]na?|inquilin[oa]|firmad[oa]"
+    r"|pregunt[ae] por|apellidos?|nombre|contato(?=\s?[:=|])|h[oó]spede|convidad[oa]|nome|sobrenome"
+    r"|famil(?:ie|ia)|famille|kund(?:e|in)(?=\s?[:=|])|clienta?e?(?=\s?[:=|])"
+    r"|मेहमान|आगंतुक|संपर्क|नाम)"
+    r"(?: name| no\.? \d{1,3})?(?: (?:is|was|by|ist|war|von|es|est|par|por|é))?[\s:=|.#*_-]{1,6}$"
+)
+"""What a person stands behind: a maker there is somebody who is called like it."""
+
+_BESIDE = re.compile(r"\s?,\s?")
+"""Between a surname and its first name in a list."""
+
+
+def is_maker(view: View, start: int, end: int) -> bool:
+    """Whether the word at [start, end) is the name of a maker."""
+    word = view.lower[start:end]
+    return word in _MAKERS or (word in _MAKERS_BESIDE_A_MACHINE and _is_beside_a_machine(view, start, end))
+
+
+def is_machine(view: View, start: int, end: int) -> bool:
+    """Whether the word at [start, end) is one for a machine of a house, which some makers are called behind."""
+    return view.lower[start:end] in _MACHINES
+
+
+def _is_beside_a_machine(view: View, start: int, end: int) -> bool:
+    """Whether the word for a machine stands right before or behind, with nothing but a space between."""
+    before = _WORD_BEFORE.search(view.lower, max(0, start - _MACHINE_REACH), start)
+    behind = _WORD_BEHIND.match(view.lower, end)
+    return any(match is not None and match[1] in _MACHINES for match in (before, behind))
+
+
+_WORD_BEFORE = re.compile(r"([^\W\d_]{2,20}) $")
+_WORD_BEHIND = re.compile(r" ([^\W\d_]{2,20})")
+
+
+def stands_for_a_person(view: View, start: int) -> bool:
+    """Whether what stands before ``start`` says that a person comes next: "Visitor: Elster"."""
+    return _LABELLED.search(view.lower, max(0, start - _LABEL_REACH), start) is not None
+
+
+def listed_beside(view: View, end: int, start: int) -> bool:
+    """Whether nothing but a comma stands between one name's end and the next one's start: "Siemens, Anna"."""
+    return _BESIDE.fullmatch(view.text, end, start) is not None

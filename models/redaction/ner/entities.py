@@ -1,0 +1,286 @@
+"""From the classifier's opinion of single words to entities."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from models.redaction.ner.brand_filter import is_machine, is_maker, listed_beside, stands_for_a_person
+from models.redaction.ner.number_entities import LONE_ZIP_SCORE, is_amount_of, may_stand_alone, short_phones
+from models.redaction.ner.stopwords import is_everyday, uses_capitals
+from models.redaction.ner.types import WordGuess
+from models.redaction.normalize.view import View
+from models.redaction.patterns.pattern_recognizer import has_digit
+from models.redaction.recognizers.person.introduced_name import NOT_NAMES
+from models.redaction.types import Suspect
+from models.text import Entity
+
+_TYPE_OF = {
+    "GIVEN_NAME": "NAME",
+    "SURNAME": "NAME",
+    "EMAIL": "EMAIL",
+    "PHONE": "PHONE",
+    "TAX_ID": "ID",
+    "GOVERNMENT_ID": "ID",
+    "PASSPORT": "PASSPORT",
+    "DRIVERS_LICENSE": "LICENCE",
+    "BANK_ACCOUNT": "ACCOUNT",
+    "ROUTING_NUMBER": "ACCOUNT",
+    "BUILDING_NUMBER": "ADDRESS",
+    "STREET_NAME": "ADDRESS",
+    "SECONDARY_ADDRESS": "ADDRESS",
+    "ZIP_CODE": "ADDRESS",
+    "CITY": "ADDRESS",
+    "STATE": "ADDRESS",
+}
+"""Web addresses are left to the patterns: most lead to no person."""
+
+_NAMES = frozenset({"GIVEN_NAME", "SURNAME"})
+_PLACES = frozenset({"CITY", "STATE"})
+
+
+_NUMBERS = frozenset({"BUILDING_NUMBER", "ZIP_CODE", "SECONDARY_ADDRESS"})
+_ANSWER_WORDS = 2
+_NEIGHBOURS = 6
+
+_ABBREVIATION = 3
+"""Letters of "Dr.", "St.", "Jos." at most."""
+
+_HONOUR = re.compile(r" {1,2}(?:ji|jee|sahab|saheb|sahib|bhai|bhaiya|didi)(?![^\W_])")
+
+_BRIDGE = re.compile(
+    r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter"
+    r"|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'\u2019][ \t]?",
+    re.IGNORECASE,
+)
+"""What may stand between two parts of one name: a space, initials, particles, a hyphen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From which probability a guess counts.
+
+    Attributes:
+        name: Names are what everything else misses, so the bar is low.
+        name_heard: The bar in speech, where capitals say nothing, misheard words look like rare names, and
+            introductions and what was asked for are judged beside it.
+        name_romanized: The bar for names in Hindi, of which the classifier is never sure.
+        name_answer: The bar where the whole text is a word or two, as when a name was asked for.
+        name_honoured: The bar where a title stands behind the word.
+        name_beside: The bar for a word right beside one that is surely a name.
+        name_small: The bar for a word in small letters where whoever wrote gives every noun a capital.
+        name_suspected: The bar from which a word of an unfinished utterance is not shown before more words follow it.
+        name_likely: The bar from which it is not shown before the utterance ends.
+        number: Numbers and codes, which patterns find as well.
+        address: Parts of an address.
+        street_alone: The bar for the name of a street with nothing of an address beside it.
+        place_reach: Characters between a town and a street or postcode that make the town a part of the address.
+    """
+
+    name: float = 0.3
+    name_heard: float = 0.46
+    name_romanized: float = 0.25
+    name_answer: float = 0.12
+    name_honoured: float = 0.2
+    name_beside: float = 0.08
+    name_small: float = 0.4
+    name_suspected: float = 0.06
+    name_likely: float = 0.25
+    number: float = 0.5
+    address: float = 0.5
+    street_alone: float = 0.75
+    place_reach: int = 12
+
+    def name_bar(self, *, romanized: bool, heard: bool) -> float:
+        """The bar for names; one that a policy lowered holds everywhere."""
+        if romanized:
+            return min(self.name, self.name_romanized)
+        return max(self.name, self.name_heard) if heard and self.name >= Thresholds().name else self.name
+
+    def of(self, entity_type: str) -> float:
+        """The bar for one entity type."""
+        return {"NAME": self.name, "ADDRESS": self.address}.get(entity_type, self.number)
+
+
+def entities_of(
+    view: View, guesses: list[WordGuess], thresholds: Thresholds, *, heard: bool = False, language: str = ""
+) -> Iterator[Entity]:
+    """Entities with offsets in the view that the classifier read; ``heard`` says that the text was spoken,
+    or is written as if it were, ``language`` is its ISO 639-1 code.
+    """
+    cased = not heard and bool(guesses) and uses_capitals(view, language)
+    guesses = list(_without_everyday(view, guesses, thresholds, language, cased=cased))
+    yield from _names(view, guesses, thresholds, heard, small=cased and language == "de")
+    sure = [
+        g
+        for g in guesses
+        if _TYPE_OF.get(g.label, "NAME") != "NAME"
+        and g.score >= thresholds.of(_TYPE_OF[g.label])
+        and not is_amount_of(view, g)
+    ]
+    short = short_phones(view, [g for g in sure if g.label == "PHONE"])
+    sure = list(_vouched(view, sure, thresholds, hindi=view.kind == "romanized" or language == "hi"))
+    address = [g for g in sure if _TYPE_OF[g.label] == "ADDRESS"]
+    anchors = [
+        g for g in address if g.label == "STREET_NAME" or (g.label in _NUMBERS and _near(g, address, thresholds))
+    ]
+    for guess in sure:
+        if guess.label in _PLACES and not _beside(guess, anchors, address, thresholds):
+            continue
+        alone = guess.label in _NUMBERS and not _near(guess, address, thresholds)
+        if (alone and not may_stand_alone(view, guess)) or guess.start in short:
+            continue
+        score = min(guess.score, LONE_ZIP_SCORE) if alone else guess.score
+        yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, score, f"ner:{guess.label.lower()}")
+
+
+def _vouched(view: View, sure: list[WordGuess], thresholds: Thresholds, *, hindi: bool) -> Iterator[WordGuess]:
+    """Without words of an address that no number speaks for.
+
+    A word is only taken for the number of a flat beside a number or a street. In Hindi, which the classifier was never
+    shown, whole clauses look like streets to it, so there a street needs a number too.
+    """
+    firm = [g for g in sure if has_digit(view.text[g.start : g.end]) or (g.label == "STREET_NAME" and not hindi)]
+    for guess in sure:
+        needs_number = guess.label in _NUMBERS or (guess.label == "STREET_NAME" and hindi)
+        beside = any(_gap(guess, other) <= thresholds.place_reach for other in _beside_in(firm, guess))
+        doubtful = guess.label == "STREET_NAME" and guess.score < thresholds.street_alone
+        if not (needs_number or doubtful) or beside or has_digit(view.text[guess.start : guess.end]):
+            yield guess
+
+
+def _names(
+    view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: bool, *, small: bool
+) -> Iterator[Entity]:
+    """Words that are names, and likely ones right beside them together with the initials between.
+
+    ``small`` says that a word in small letters is hardly one.
+    """
+    bar = thresholds.name_bar(romanized=view.kind == "romanized", heard=heard)
+    if len(view.text.split()) <= _ANSWER_WORDS:
+        bar = min(bar, thresholds.name_answer)
+    # One letter alone is an initial beside a name and nothing otherwise: "6.35 p.m."
+    sure = {
+        g.start for g in guesses if g.end - g.start > 1 and _is_name(view, g, _bar_of(view, g, bar, thresholds, small))
+    }
+    likely = [
+        g for g in guesses if g.label in _NAMES and (g.start in sure or _is_name(view, g, thresholds.name_beside))
+    ]
+    groups: list[list[WordGuess]] = []
+    for guess in likely:
+        if groups and _joined(view, groups[-1][-1], guess):
+            groups[-1].append(guess)
+        else:
+            groups.append([guess])
+    found = [group for group in groups if any(g.start in sure for g in group)]
+    for index, group in enumerate(found):
+        if _is_only_a_maker(view, index, found):
+            continue
+        best = max(group, key=lambda g: g.score)
+        yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
+
+
+def _without_everyday(
+    view: View, guesses: list[WordGuess], thresholds: Thresholds, language: str, *, cased: bool
+) -> Iterator[WordGuess]:
+    """Without names that are words of every day, but for those with a title behind or a sure name right beside them."""
+    before: WordGuess | None = None
+    held: WordGuess | None = None
+    for guess in guesses:
+        if guess.label not in _NAMES:
+            yield guess
+            continue
+        joined = before is not None and _joined(view, before, guess)
+        if is_everyday(view, guess.start, guess.end, language, cased=cased):
+            # In small letters, from somebody who uses capitals, it is a word of the sentence whatever stands beside it.
+            plain = cased and view.text[guess.start].islower()
+            held = None if plain else guess
+            if _HONOUR.match(view.lower, guess.end) or (joined and not plain):
+                held = None
+                yield guess
+            continue
+        sure = guess.score >= thresholds.name
+        if held is not None and sure and _joined(view, held, guess):
+            yield held
+        held, before = None, guess if sure else None
+        yield guess
+
+
+def _bar_of(view: View, guess: WordGuess, bar: float, thresholds: Thresholds, small: bool) -> float:
+    """The bar for one word: lower where a title stands behind it, as it does in Hindi: "sunita ji"."""
+    if small and thresholds.name >= Thresholds().name and view.text[guess.start].islower():
+        return max(bar, thresholds.name_small)
+    return min(bar, thresholds.name_honoured) if _HONOUR.match(view.lower, guess.end) else bar
+
+
+def _is_only_a_maker(view: View, index: int, groups: list[list[WordGuess]]) -> bool:
+    """Whether a group names makers of things and nothing around makes it somebody's name."""
+    if not _names_makers(view, groups[index]) or stands_for_a_person(view, groups[index][0].start):
+        return False
+    return not any(
+        _names_makers(view, first) != _names_makers(view, second)
+        and listed_beside(view, first[-1].end, second[0].start)
+        for first, second in pairwise(groups[max(0, index - 1) : index + 2])
+    )
+
+
+def _names_makers(view: View, group: list[WordGuess]) -> bool:
+    """Whether a group is a maker, with its machine before or a verb in small letters behind: "Balay cuesta"."""
+    makers = [is_maker(view, guess.start, guess.end) for guess in group]
+    if not any(makers):
+        return False
+    first = makers.index(True)
+    capital = view.text[group[first].start].isupper()
+    return all(
+        maker or is_machine(view, g.start, g.end) or (place > first and capital and view.text[g.start].islower())
+        for place, (maker, g) in enumerate(zip(makers, group, strict=True))
+    )
+
+
+def suspects_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Suspect]:
+    """Words, with offsets in the view, that more words behind them may yet make names."""
+    for guess in guesses:
+        if _is_name(view, guess, thresholds.name_suspected):
+            yield Suspect(guess.start, guess.end, guess.score >= thresholds.name_likely)
+
+
+def _joined(view: View, first: WordGuess, second: WordGuess) -> bool:
+    """Whether two words belong to one name; a full stop ends a sentence unless it stands behind a few letters."""
+    if not _BRIDGE.fullmatch(view.text, first.end, second.start):
+        return False
+    return first.end - first.start <= _ABBREVIATION or view.text[first.end : second.start].strip() != "."
+
+
+def _is_name(view: View, guess: WordGuess, bar: float) -> bool:
+    if guess.label not in _NAMES or guess.score < bar:
+        return False
+    word = view.lower[guess.start : guess.end]
+    return word not in NOT_NAMES and not has_digit(word)
+
+
+def _gap(first: WordGuess, second: WordGuess) -> int:
+    """Characters between two words."""
+    return max(second.start - first.end, first.start - second.end)
+
+
+def _near(guess: WordGuess, others: list[WordGuess], thresholds: Thresholds) -> bool:
+    beside = _beside_in(others, guess)
+    return any(o.label != guess.label and _gap(guess, o) <= thresholds.place_reach for o in beside)
+
+
+def _beside(place: WordGuess, anchors: list[WordGuess], address: list[WordGuess], thresholds: Thresholds) -> bool:
+    """Whether a town or state belongs to an address: a street or number is near it, or near its neighbour."""
+    reach = thresholds.place_reach
+    if any(_gap(place, a) <= reach for a in _beside_in(anchors, place)):
+        return True
+    middle = [g for g in _beside_in(address, place) if g.label in _PLACES and _gap(place, g) <= reach]
+    return any(_gap(m, a) <= reach for m in middle for a in _beside_in(anchors, m))
+
+
+def _beside_in(others: list[WordGuess], guess: WordGuess) -> list[WordGuess]:
+    """The few of ``others``, which are sorted, that stand next to a word; keeps long texts linear."""
+    middle = bisect_left(others, guess.start, key=lambda o: o.start)
+    return [o for o in others[max(0, middle - _NEIGHBOURS) : middle + _NEIGHBOURS + 1] if o.start != guess.start]

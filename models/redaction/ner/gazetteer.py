@@ -1,0 +1,250 @@
+"""How often words are given names, surnames, and plain words of five languages.
+
+Compiled once from pinned lists (weights ``name-lists``): the names of a million people with an article in the English
+Wikipedia, and the common words of English, German, Spanish, French and Hindi with their frequency.
+A name alone says little ("Mark", "Rose", "Berg", "Asha"); how much rarer the same letters are as a word says a lot.
+What follows from it is judged by ``name_head``.
+
+Hindi is looked up in Latin letters, in which a name has many spellings (Aditya, Aadity, Adithya), so names from South
+Asia are kept a second time by how they sound, and so are plain Hindi words (paani, pani; accha, achchha).
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import pickle
+import re
+import zlib
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.redaction.ner.hindi_stopwords import PLAIN_HINDI
+from models.redaction.normalize.transliterate import romanize_word
+from models.weights import store
+
+WEIGHTS_NAME = "name-lists"
+LANGUAGES = ("en", "de", "es", "fr", "hi")
+COLUMNS = ("given", "surname", *LANGUAGES, "sound_given", "sound_surname", "sound_hi")
+"""What a row says of a word: logarithms of counts or frequencies, 0..255."""
+
+FIRST_FREQUENCY = COLUMNS.index(LANGUAGES[0])
+_FIRST_SOUND = COLUMNS.index("sound_given")
+_COMPILED_FILE = "name_table_v4.npz"
+
+_LEAST_PEOPLE = 2
+_FEW_PEOPLE = 20
+_PLAIN_FREQUENCY = 28 * 5.8
+"""Of the words of ``PLAIN_HINDI``, as ``frequencies`` counts: as common as words that are hardly ever names."""
+_D, _FLAPPED_D, _FLAPPED_D_COMPOSED = "\u0921", "\u0921\u093c", "\u095c"
+_REMEMBERED_WORDS = 16_384
+_SOUTH_ASIA = frozenset(("Indian", "Pakistani", "Nepalese", "Bangladeshi", "Sri Lankan"))
+_PARTICLES = frozenset(
+    """van von de der den del della di da dos do la le bin ibn al el ben zu ter the of du y e i ii iii iv jr jr. sr sr.
+    and""".split()
+)
+_BRACKETS = re.compile(r"\(.*?\)")
+_SPACES = re.compile(r"\s+")
+_HYPHEN = re.compile(r"[-\u2010-\u2013]")
+_POSSESSIVE = re.compile(r"(?:['\u2019]s?|s)$")
+
+_SOUNDS = tuple(
+    (re.compile(pattern), sound)
+    for pattern, sound in (
+        (r"(?<=.{3})a$", ""), (r"c+h", "ch"), (r"aa+", "a"), (r"[ae]h[ae]?", "eh"),
+        (r"ee+|y(?![aeiou])|ii+", "i"), (r"oo+|uu+", "u"), (r"w", "v"),
+        (r"c(?!h)", "k"), (r"q", "k"), (r"ph", "f"), (r"([bcdgjkpt])h", r"\1"), (r"sh", "s"), (r"z", "j"),
+        (r"x", "ks"), (r"(.)\1+", r"\1"),
+    )
+)  # fmt: skip
+
+
+def sound_of(word: str) -> str:
+    """A lower-case Latin spelling of a South Asian word with what spellings differ in taken out."""
+    for pattern, sound in _SOUNDS:
+        word = pattern.sub(sound, word)
+    return word
+
+
+class Gazetteer:
+    """The compiled table.
+
+    Attributes:
+        keys: CRC-32 of the words, sorted, shape (words,). Two words share a key once in ten thousand look-ups.
+        rows: Shape (words + 1, columns), uint8; the last one, all zero, stands for every other word.
+    """
+
+    def __init__(self, keys: npt.NDArray[np.uint32], rows: npt.NDArray[np.uint8]) -> None:
+        self.keys = keys
+        self.rows = rows
+        self._places = lru_cache(maxsize=_REMEMBERED_WORDS)(self._find_places)
+
+    @classmethod
+    def empty(cls) -> Gazetteer:
+        """One that knows no word."""
+        return cls(np.zeros(0, np.uint32), np.zeros((1, len(COLUMNS)), np.uint8))
+
+    @classmethod
+    def read(cls, path: Path) -> Gazetteer:
+        """Read what ``compile_lists`` wrote."""
+        with np.load(path, allow_pickle=False) as content:
+            return cls(content["keys"], content["rows"])
+
+    def look_up(self, words: list[str]) -> npt.NDArray[np.float32]:
+        """Rows of words in any case, shape (words, columns), in [0, 1].
+
+        As a name a word counts without its final s too: "Merkels Rede", "Maria's".
+        """
+        places = np.array([self._places(word) for word in words], dtype=np.intp).reshape(-1, 3)
+        rows = self.rows[places[:, 0]].astype(np.float32)
+        stems = self.rows[places[:, 1], :FIRST_FREQUENCY]
+        np.maximum(rows[:, :FIRST_FREQUENCY], stems, out=rows[:, :FIRST_FREQUENCY])
+        rows[:, _FIRST_SOUND:] = self.rows[places[:, 2], _FIRST_SOUND:]
+        return rows / np.float32(255)
+
+    def _find_places(self, word: str) -> tuple[int, int, int]:
+        """Rows of the word, of what is left without its s, and of its sound."""
+        folded = word.casefold()
+        stem = _POSSESSIVE.sub("", folded)
+        return (
+            self._row(folded),
+            self._row(stem) if stem != folded else len(self.keys),
+            self._row(_SOUND_MARK + sound_of(folded)) if folded.isascii() else len(self.keys),
+        )
+
+    def _row(self, word: str) -> int:
+        key = _key(word)
+        place = int(np.searchsorted(self.keys, np.uint32(key)))
+        return place if place < len(self.keys) and self.keys[place] == key else len(self.keys)
+
+
+_SOUND_MARK = "~"
+
+
+def _key(word: str) -> int:
+    return zlib.crc32(word.encode())
+
+
+def load_gazetteer(cache: Path) -> Gazetteer:
+    """Load the compiled table, fetching and compiling the lists once.
+
+    Raises:
+        WeightsError: The lists are neither there nor to be had, or not the pinned ones.
+    """
+    store.place(WEIGHTS_NAME, cache)
+    return Gazetteer.read(store.derived(WEIGHTS_NAME, cache, _COMPILED_FILE, compile_lists))
+
+
+def compile_lists(folder: Path, target: Path) -> None:
+    """Make the table from the unpacked lists; takes a few seconds."""
+    table: dict[str, list[int]] = {}
+    given, surnames, sounds_given, sounds_surname = _people(folder / "name2nats.pkl")
+    _put(table, "given", {w: 16 * math.log2(1 + n) for w, n in given.items() if n >= _LEAST_PEOPLE})
+    _put(table, "surname", {w: 16 * math.log2(1 + n) for w, n in surnames.items() if n >= _LEAST_PEOPLE})
+    _put(table, "sound_given", {w: 16 * math.log2(1 + n) for w, n in sounds_given.items() if n >= _LEAST_PEOPLE})
+    _put(table, "sound_surname", {w: 16 * math.log2(1 + n) for w, n in sounds_surname.items() if n >= _LEAST_PEOPLE})
+    for language in LANGUAGES:
+        _put(table, language, frequencies(folder / f"small_{language}.msgpack.gz", language))
+    _put(table, "sound_hi", _sounds_of_hindi(folder / "small_hi.msgpack.gz", sounds_given + sounds_surname))
+    rows: dict[int, list[int]] = {}
+    for spelled, row in table.items():
+        word = spelled.casefold()
+        if word and not any(c.isdigit() for c in word):
+            rows.setdefault(_key(word), row)
+    keys = np.array(sorted(rows), dtype=np.uint32)
+    values = np.array([*(rows[int(k)] for k in keys), [0] * len(COLUMNS)], dtype=np.uint8)
+    with target.open("wb") as file:
+        np.savez_compressed(file, keys=keys, rows=values)
+
+
+def _put(table: dict[str, list[int]], column: str, values: dict[str, float]) -> None:
+    place = COLUMNS.index(column)
+    for word, value in values.items():
+        table.setdefault(word, [0] * len(COLUMNS))[place] = min(255, round(value))
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads strings, lists and dictionaries; anything that would run code is refused."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        """Refuse."""
+        raise pickle.UnpicklingError(f"{module_name}.{global_name} is not plain data")
+
+
+def read_people(path: Path) -> dict[str, list[str]]:
+    """Full names with the nations of the people, from the pinned list, without running what a pickle may hold.
+
+    Raises:
+        pickle.UnpicklingError: It is more than plain data.
+    """
+    with path.open("rb") as file:
+        people: dict[str, list[str]] = _PlainUnpickler(file).load()
+    return people
+
+
+_Counts = Counter[str]
+
+
+def _people(path: Path) -> tuple[_Counts, _Counts, _Counts, _Counts]:
+    """Given names and surnames, and those of South Asia by their sound."""
+    people = read_people(path)
+    given, surnames, sounds_given, sounds_surname = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for full, nations in people.items():
+        parts = _SPACES.split(_BRACKETS.sub("", full).split(",")[0].strip().lower())
+        if not 2 <= len(parts) <= 4:
+            continue
+        *first, last = [[w for w in _HYPHEN.split(part) if w not in _PARTICLES] for part in parts]
+        firsts = [w for words in first for w in words]
+        given.update(firsts)
+        surnames.update(last)
+        if not _SOUTH_ASIA.isdisjoint(nations):
+            sounds_given.update(_SOUND_MARK + sound_of(w) for w in firsts)
+            sounds_surname.update(_SOUND_MARK + sound_of(w) for w in last)
+    return given, surnames, sounds_given, sounds_surname
+
+
+def _sounds_of_hindi(path: Path, names: _Counts) -> dict[str, float]:
+    """Common Hindi words by their sound, in which everyday spellings agree, with the frequency of the commonest.
+
+    Words of ``PLAIN_HINDI`` that sound like a name of many keep the frequency that the list gives them.
+    """
+    words = _words_by_frequency(path)
+    for word in PLAIN_HINDI:
+        if names[_SOUND_MARK + sound_of(romanize_word(word) or word)] <= _FEW_PEOPLE:
+            words[word] = max(_PLAIN_FREQUENCY, words.get(word, 0.0))
+    result: dict[str, float] = {}
+    for word, frequency in words.items():
+        # A flapped d is written with r (kira) or with d (kida).
+        for spelled in {word, word.replace(_FLAPPED_D, _D), word.replace(_FLAPPED_D_COMPOSED, _D)}:
+            sound = _SOUND_MARK + sound_of(romanize_word(spelled) or spelled)
+            result[sound] = max(frequency, result.get(sound, 0.0))
+    return result
+
+
+def frequencies(path: Path, language: str) -> dict[str, float]:
+    """Common words with the logarithm of their frequency, 28 a power of ten from one in a thousand million.
+
+    Hindi ones are written in Latin letters.
+    """
+    result: dict[str, float] = {}
+    for word, frequency in _words_by_frequency(path).items():
+        latin = romanize_word(word) if language == "hi" else word
+        result.setdefault(latin or word, frequency)
+    return result
+
+
+def _words_by_frequency(path: Path) -> dict[str, float]:
+    """The words of a list, the most common first, as they are written."""
+    import msgpack
+
+    levels = msgpack.unpackb(gzip.decompress(path.read_bytes()))
+    result: dict[str, float] = {}
+    for centibels, words in enumerate(levels[1:]):  # the first element is a header
+        for word in words:
+            result.setdefault(word, 28 * (9 - centibels / 100))
+    return result

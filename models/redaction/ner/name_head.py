@@ -1,0 +1,197 @@
+"""Judges which words are names from what the classifier saw, the name lists, capitals and neighbours.
+
+The classifier was made for English forms, in lower case. Its last hidden states know more about names than its own
+labels say, above all in other languages; a small network over them, the labels, the lists of ``gazetteer`` and the
+capitals, of a word and of those beside it, reads that out. ``benchmarks/_fit_heads.py`` fits it; the result is
+``name_head.npz`` beside this file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.redaction.ner.gazetteer import COLUMNS, FIRST_FREQUENCY, LANGUAGES, Gazetteer, load_gazetteer
+from models.redaction.ner.label_head import active
+
+Floats = npt.NDArray[np.float32]
+
+HEAD_FILE = Path(__file__).with_name("name_head.npz")
+
+_SENTENCE_START = re.compile(r"(?:^|[.!?:|\n\"\u201c\u201d\u201e\u00ab\u00bb])\s*$")
+_BEFORE_CHARS = 3
+_LEAST_ODDS = 1e-4
+_ODDS_RANGE = 9.0
+_SHAPE_COLUMNS = 8
+_TEXT_WORDS = 40
+"""From this many words a text is long."""
+
+_EDGE = len(COLUMNS) + _SHAPE_COLUMNS
+_OPINION = 4 * _EDGE + 4
+"""First column of the classifier's opinion."""
+_LANGUAGE = slice(FIRST_FREQUENCY, FIRST_FREQUENCY + len(LANGUAGES))
+
+
+def feature_count(labels: int) -> int:
+    """Length of the rows that ``features`` gives for a classifier with this many labels."""
+    return _OPINION + 3 * labels + len(LANGUAGES) + 2
+
+
+def features(text: str, words: list[tuple[int, int]], probabilities: Floats, gazetteer: Gazetteer) -> Floats:
+    """What is known of the words of a text beside their hidden states.
+
+    Args:
+        text: The text.
+        words: Spans of its words, in order, at least one.
+        probabilities: The classifier's opinion, shape (words, labels).
+        gazetteer: The name lists.
+
+    Returns:
+        Shape (words, ``feature_count``).
+    """
+    return with_opinion(known_features(text, words, gazetteer, probabilities.shape[1]), probabilities)
+
+
+def known_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer, labels: int) -> Floats:
+    """The part of ``features`` that needs no classifier; the columns of its opinion are left open."""
+    spelled = [text[start:end] for start, end in words]
+    shapes = [_shape(text[start:end], text[max(0, start - _BEFORE_CHARS) : start]) for start, end in words]
+    rows = np.zeros((len(words), feature_count(labels)), dtype=np.float32)
+    own = rows[:, :_EDGE]
+    own[:, : len(COLUMNS)] = gazetteer.look_up(spelled)
+    own[:, len(COLUMNS) :] = shapes
+    rows[1:, _EDGE : 2 * _EDGE] = own[:-1]
+    rows[:-1, 2 * _EDGE : 3 * _EDGE] = own[1:]
+    rows[2:, 3 * _EDGE : 4 * _EDGE] = own[:-2]
+    gaps = rows[:, 4 * _EDGE : 4 * _EDGE + 2]
+    gaps[:] = _gaps(text, words)
+    rows[:-1, 4 * _EDGE + 2 : _OPINION] = gaps[1:]
+    whole = rows[:, -len(LANGUAGES) - 2 :]
+    whole[:, :-2] = own[:, _LANGUAGE].mean(axis=0)
+    whole[:, -2] = own[:, len(COLUMNS)].mean()
+    whole[:, -1] = min(len(words), _TEXT_WORDS) / _TEXT_WORDS
+    return rows
+
+
+def with_opinion(rows: Floats, probabilities: Floats) -> Floats:
+    """Fill in what ``known_features`` left open."""
+    clipped = np.minimum(np.maximum(probabilities, _LEAST_ODDS), 1 - _LEAST_ODDS)
+    odds = np.log(clipped / (1 - clipped)) / np.float32(_ODDS_RANGE)
+    own, before, behind = (rows[:, _OPINION + n * odds.shape[1] : _OPINION + (n + 1) * odds.shape[1]] for n in range(3))
+    own[:] = odds
+    before[0], before[1:] = -1.0, odds[:-1]
+    behind[-1], behind[:-1] = -1.0, odds[1:]
+    return rows
+
+
+def _shape(word: str, before: str) -> tuple[float, ...]:
+    within = before[-1:] == " " and before[-2:-1].isalnum()  # most words
+    starts = not within and bool(_SENTENCE_START.search(before))
+    if word.isalpha() and word.islower():
+        return (0, 0, 0, starts, min(len(word), 36) / 12, before.endswith("@"), before.endswith("#"), 0)
+    upper = word[:1].isupper()
+    shouted = len(word) > 1 and word.isupper()
+    return (
+        upper,
+        shouted,
+        not word.isalpha() and any(map(str.isdigit, word)),
+        starts,
+        min(len(word), 36) / 12,
+        before.endswith("@"),
+        before.endswith("#"),
+        not shouted and not word[1:].islower() and word[1:].lower() != word[1:],
+    )
+
+
+def _gaps(text: str, words: list[tuple[int, int]]) -> Floats:
+    """Whether nothing but space, and whether a comma, stands before each word."""
+    result = np.zeros((len(words), 2), dtype=np.float32)
+    for n in range(1, len(words)):
+        gap = text[words[n - 1][1] : words[n][0]]
+        result[n] = (not gap.strip(), "," in gap)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class NameHead:
+    """The network: a hidden layer and one output.
+
+    Attributes:
+        states: Weights of the classifier's hidden state, shape (width, hidden).
+        features: Weights of ``features``, shape (features, hidden).
+        bias: Shape (hidden,).
+        out: Shape (hidden,).
+        out_bias: A number.
+    """
+
+    states: Floats
+    features: Floats
+    bias: Floats
+    out: Floats
+    out_bias: float
+
+    @classmethod
+    def read(cls, path: Path = HEAD_FILE) -> NameHead:
+        """Read what ``write`` wrote."""
+        with np.load(path, allow_pickle=False) as content:
+            parts = {name: content[name].astype(np.float32) for name in content.files}
+        return cls(parts["states"], parts["features"], parts["bias"], parts["out"], float(parts["out_bias"]))
+
+    def write(self, path: Path) -> None:
+        """Write it with 16 bits a weight."""
+        names = ("states", "features", "bias", "out", "out_bias")
+        parts: dict[str, Any] = {name: np.asarray(getattr(self, name), dtype=np.float16) for name in names}
+        np.savez_compressed(path, **parts)
+
+    def project(self, states: Floats) -> Floats:
+        """The part of the hidden layer that comes from hidden states; of tokens, shape (tokens, hidden)."""
+        return states @ self.states
+
+    def judge(self, projected: Floats, rows: Floats) -> Floats:
+        """Probability that a word is part of a name, shape (words,).
+
+        Args:
+            projected: Mean of ``project`` over the tokens of each word, shape (words, hidden).
+            rows: ``features`` of the words.
+        """
+        hidden = projected + rows @ self.features + self.bias
+        odds = active(hidden) @ self.out + np.float32(self.out_bias)
+        result: Floats = 1 / (1 + np.exp(np.clip(-odds, -30, 30)))
+        return result
+
+
+class NameJudge:
+    """The head together with the lists that it reads."""
+
+    def __init__(self, head: NameHead, gazetteer: Gazetteer) -> None:
+        self._head = head
+        self._gazetteer = gazetteer
+        self.project = head.project
+
+    def known(self, text: str, words: list[tuple[int, int]], labels: int) -> Floats:
+        """What is known of the words before the classifier has spoken; see ``known_features``."""
+        return known_features(text, words, self._gazetteer, labels)
+
+    def scores(self, known: Floats, probabilities: Floats, projected: Floats) -> Floats:
+        """Probability of each word to be part of a name.
+
+        Args:
+            known: From ``known``; is filled in.
+            probabilities: The classifier's opinion, shape (words, labels).
+            projected: See ``NameHead.judge``.
+        """
+        return self._head.judge(projected, with_opinion(known, probabilities))
+
+
+def load_name_judge(cache: Path) -> NameJudge:
+    """Read the head, and the lists from the cache, where they are fetched and compiled once.
+
+    Raises:
+        WeightsError: The lists are neither there nor to be had, or not the pinned ones.
+    """
+    return NameJudge(NameHead.read(), load_gazetteer(cache))

@@ -1,0 +1,72 @@
+"""Numbers that the classifier found: which are amounts, too short for a telephone, or no postcode."""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+
+from models.redaction.ner.types import WordGuess
+from models.redaction.normalize.view import View
+from models.redaction.patterns.pattern_recognizer import has_digit
+from models.redaction.recognizers.filters.quantity_context import is_harmless
+
+_SURE_ZIP = 5
+"""Digits from which a postcode may stand without a street or a town beside it."""
+
+LONE_ZIP_SCORE = 0.8
+"""At most, for a postcode alone: five digits are what the question before them says."""
+
+_PHONE_DIGITS = 6
+"""What a telephone number has at least, without the code of its area."""
+_PHONE_GAP = 3
+"""Characters between its groups at most: ") -"."""
+
+
+def is_amount_of(view: View, guess: WordGuess) -> bool:
+    """A reading, an amount, or a piece of a decimal number or a time."""
+    if not has_digit(view.text[guess.start : guess.end]):
+        return False
+    inside = _DECIMAL_BEFORE.search(view.text, max(0, guess.start - 2), guess.start) or _DECIMAL_AFTER.match(
+        view.text, guess.end
+    )
+    return bool(inside) or is_harmless(view, guess.start, guess.end)
+
+
+_DECIMAL_BEFORE = re.compile(r"\d[.,:]$")
+_DECIMAL_AFTER = re.compile(r"[.,:]\d")
+
+
+def short_phones(view: View, guesses: list[WordGuess]) -> set[int]:
+    """Starts of the words in runs that hold too few digits for a telephone number: "4821" is any number.
+
+    Where a word says that it is one, a pattern finds it.
+    """
+    short: set[int] = set()
+    run: list[WordGuess] = []
+    for guess, following in zip_longest(guesses, guesses[1:]):
+        run.append(guess)
+        if following is None or following.start - guess.end > _PHONE_GAP:
+            text = view.text[run[0].start : run[-1].end]
+            digits = sum(c.isdigit() for c in text)
+            if 0 < digits < _PHONE_DIGITS and not any(c.isalpha() for c in text):
+                short.update(g.start for g in run)
+            run = []
+    return short
+
+
+_REFERENCE_BEFORE = re.compile(
+    r"(?<![^\W_])(?:ref|reference|referenz|aktenzeichen|référence|referencia|referência|order|pedido|commande"
+    r"|(?:bestell|auftrags|rechnungs|serien|zähler|artikel|kunden)nummer)\.?"
+    r"(?: (?:number|no|nr|num|número|numéro|nummer)\.?)?(?: (?:is|was|ist|es|est|é))?[\s:#]{1,3}$"
+)
+_REFERENCE_REACH = 32
+
+
+def may_stand_alone(view: View, guess: WordGuess) -> bool:
+    """Whether a number is a postcode with no street or town beside it."""
+    if _REFERENCE_BEFORE.search(view.lower, max(0, guess.start - _REFERENCE_REACH), guess.start):
+        return False
+    if view.kind == "romanized":
+        return False  # it takes readings and prices in Hindi for postcodes
+    digits = sum(c.isdigit() for c in view.text[guess.start : guess.end])
+    return guess.label == "ZIP_CODE" and digits >= _SURE_ZIP and guess.score >= 0.8

@@ -1,0 +1,68 @@
+"""What a word is, which tokens it has, and what those say of it together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.redaction.ner.encoder import Floats
+from models.redaction.normalize.words import WORD
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the classifier sees of the words of one text.
+
+    Attributes:
+        words: Their spans, in order.
+        probabilities: The highest of the tokens of each word, shape (words, labels).
+        states: The mean of its tokens' projected states, shape (words, width).
+    """
+
+    words: list[tuple[int, int]]
+    probabilities: Floats
+    states: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedWords:
+    """The words of a text, and which tokens each of them has: where it begins and ends, one after the other.
+
+    Words share a token where the tokenizer sees one word or a symbol that it does not know: "a\u2603b".
+    """
+
+    spans: list[tuple[int, int]]
+    edges: list[int]
+
+    def seen(self, probabilities: Floats, states: Floats) -> Observation:
+        """From tokens to words."""
+        if not self.spans:
+            return Observation([], probabilities[:0], states[:0])
+        edges = np.array(self.edges)
+        # reduceat takes [cut, next cut) for every cut; what lies between words is dropped. A row is added, since no cut
+        # may lie at the end, where several words end that share the last token.
+        highest = np.maximum.reduceat(_one_longer(probabilities), edges, axis=0)[::2]
+        sums = np.add.reduceat(_one_longer(states), edges, axis=0)[::2]
+        return Observation(self.spans, highest, sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
+
+
+def _one_longer(rows: Floats) -> Floats:
+    return np.concatenate([rows, np.zeros_like(rows[:1])])
+
+
+def words_of(text: str, offsets: list[tuple[int, int]]) -> TokenizedWords:
+    """A word that has no token is left out."""
+    words, edges = [], []
+    token, count = 0, len(offsets)
+    for match in WORD.finditer(text):
+        start, end = match.span()
+        while token < count and offsets[token][1] <= start:
+            token += 1
+        last = token
+        while last < count and offsets[last][0] < end:
+            last += 1
+        if last > token:
+            words.append((start, end))
+            edges += [token, last]
+    return TokenizedWords(words, edges)

@@ -1,0 +1,1 @@
+"""Normalized forms of a text that keep their offsets into the original."""

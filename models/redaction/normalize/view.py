@@ -1,0 +1,239 @@
+"""Other ways to read a text, each with a map back to its characters.
+
+Recognizers look at views; what they find is mapped back, so that a span always lies on whole pieces of the original.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from models.redaction.normalize.invisible import all_seen, seen_as
+
+Spans = tuple[tuple[int, int], ...]
+"""(start, end) of stretches of a text."""
+
+
+_DIGIT = re.compile(r"\d")
+_FIRST_DIGIT = re.compile(r"(?<![^\W_])\d")
+
+
+_EXTRA_CASES = str.maketrans({"\u017f": "s", "\u0131": "i", "\u0130": "i"})
+"""What ``re.IGNORECASE`` takes for s and i, and ``str.lower`` leaves."""
+
+
+def keyed(lower: str) -> str:
+    """A text in small letters, as quick tests look for pieces in it."""
+    return lower if lower.isascii() else lower.translate(_EXTRA_CASES)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A text as recognizers see it.
+
+    Attributes:
+        kind: ``original``, ``visible``, ``folded``, ``spoken``, ``numerals`` or ``print``.
+        text: What to search in.
+        starts: For every character of ``text`` the first code point in the original that it stands for.
+        ends: One past the last one.
+        spelled: Stretches of ``text`` that were spelled letter by letter.
+        dictated: Stretches of ``text`` that were said digit by digit, as no quantity is.
+        counted: Stretches of ``text`` that were said as one number, with hundreds or thousands.
+        lower: ``text`` in lower case with the same length, for context words.
+        keyed: The same for quick tests: it also has the plain s and i for those that case-blind expressions take for s
+            and i.
+        digits: How many digits of any script are in it.
+        digit_starts: Where digits stand behind no letter and no digit.
+    """
+
+    kind: str
+    text: str
+    starts: Sequence[int]
+    ends: Sequence[int]
+    spelled: Spans = ()
+    dictated: Spans = ()
+    counted: Spans = ()
+    lower: str = field(default="", compare=False)
+    keyed: str = field(default="", compare=False)
+    digits: int = field(default=0, compare=False)
+    digit_starts: Sequence[int] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        lower = self.text.lower()
+        if len(lower) != len(self.text):  # a few capitals grow in lower case; offsets must not move
+            lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in self.text)
+        object.__setattr__(self, "lower", lower)
+        object.__setattr__(self, "keyed", keyed(lower))
+        if digits := len(_DIGIT.findall(self.text)):
+            object.__setattr__(self, "digits", digits)
+            object.__setattr__(self, "digit_starts", [m.start() for m in _FIRST_DIGIT.finditer(self.text)])
+
+    def has_any(self, pieces: Sequence[str]) -> bool:
+        """Whether one of the pieces, which are in small letters, is in the text."""
+        return any(map(self.keyed.__contains__, pieces))
+
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
+        """Map a non-empty span of this view to the original."""
+        return self.starts[start], self.ends[end - 1]
+
+
+def original(text: str) -> View:
+    """The text itself."""
+    return View("original", text, range(len(text)), range(1, len(text) + 1))
+
+
+class ViewBuilder:
+    """Collects pieces of text with the stretch of the original that each stands for."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def copy(self, text: str, start: int, end: int) -> None:
+        """Take characters over as they are."""
+        self._pieces.append(text[start:end])
+        self._starts.extend(range(start, end))
+        self._ends.extend(range(start + 1, end + 1))
+
+    def put(self, piece: str, start: int, end: int) -> None:
+        """Let every character of ``piece`` stand for the whole of [start, end)."""
+        self._pieces.append(piece)
+        self._starts.extend([start] * len(piece))
+        self._ends.extend([end] * len(piece))
+
+    def stretch_to(self, end: int) -> None:
+        """Let the last character stand for what follows it as well, up to ``end``: characters that show nothing."""
+        if self._ends:
+            self._ends[-1] = end
+
+    @property
+    def length(self) -> int:
+        """Characters so far."""
+        return len(self._starts)
+
+    def build(self, kind: str, spelled: Spans = (), dictated: Spans = (), counted: Spans = ()) -> View:
+        """The view of everything collected."""
+        return View(kind, "".join(self._pieces), self._starts, self._ends, spelled, dictated, counted)
+
+
+def visible(text: str) -> View:
+    """The text as a reader sees it: without its control and format characters.
+
+    "Jo\u200bhn" is one word to a reader, and to the classifier's tokenizer; whatever looks for words must see one too.
+    """
+    if all_seen(text):
+        return original(text)
+    builder = ViewBuilder()
+    for index, char in enumerate(text):
+        if seen := seen_as(char):
+            builder.put(seen, index, index + 1)
+        else:
+            builder.stretch_to(index + 1)
+    return builder.build("visible")
+
+
+# Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them
+# up.
+_LOOKS_LATIN = dict(
+    zip(
+        "АВЕЗКМНОРСТХУІЈЅԌавекмнорстхуіјѕԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανρι‐‑‒–—−․。．＠﹫∂",
+        "ABE3KMHOPCTXYIJSGabekmhopctxyijsdqwhABEZHIKMNOPTYXoavpi------....@@d",
+        strict=False,
+    )
+)
+
+
+@lru_cache(maxsize=4096)
+def _fold(char: str) -> str:
+    """What a character looks like in plain ASCII, or itself if like nothing."""
+    if char in _LOOKS_LATIN:
+        return _LOOKS_LATIN[char]
+    digit = unicodedata.digit(char, None)
+    if digit is not None:
+        return str(digit)
+    if unicodedata.category(char) == "Zs":
+        return " "
+    return unicodedata.normalize("NFKC", char)
+
+
+def folded(text: str) -> View | None:
+    """Look-alikes and wide forms as ASCII; None where that changes nothing."""
+    if text.isascii():
+        return None
+    changed = False
+    builder = ViewBuilder()
+    for index, char in enumerate(text):
+        plain = char if char < "\x80" else _fold(char)
+        changed = changed or plain != char
+        builder.put(plain, index, index + 1)
+    return builder.build("folded") if changed else None
+
+
+# What OCR makes of digits, by shape.
+_MISREAD_DIGITS = str.maketrans("OoQDIl|!SsBZzGg", "000011115582266"[:15])
+_DIGIT_LIKE = re.compile(
+    r"(?<![^\W\d_])(?=[^\W_]{0,40}\d|[OoIlSB]{2,}[-. ]{1,3}\d)[0-9OoQDIl|!SsBZzGg]{2,40}(?![^\W\d_])"
+    r"|(?<=\d[ .-])[OoIlSB](?=[ .-]\d)"
+)
+_SPLIT = re.compile(r"(?P<at>\(@|\s?@\s|\s@|\(a\))|(?<=\w)\s?(?P<dot>\.)\s?(?=\w)|(?<=\w)\s?(?P<dash>[-–—])\s?(?=\w)")
+
+
+def print_read(text: str) -> View | None:
+    """Misread and torn-apart identifiers in print put right; None where nothing looks like one.
+
+    Only for matching: ``S5S-O132`` becomes ``555-0132``, ``jo (@ example . com`` becomes ``jo @example.com``.
+    A sentence's full stop is pulled together too, which no pattern mistakes for an address because hosts end in a
+    known shape.
+    """
+    edits: list[tuple[int, int, str]] = []
+    for match in _SPLIT.finditer(text):
+        char = "@" if match["at"] else "." if match["dot"] else "-"
+        if match.group() != char:
+            edits.append((match.start(), match.end(), char))
+    edits += [(m.start(), m.end(), m.group().translate(_MISREAD_DIGITS)) for m in _DIGIT_LIKE.finditer(text)]
+    return _edited(text, edits)
+
+
+_BRACKETED = re.compile(
+    r"\s?[\[({<]\s?(?:(?P<at>at|@|arroba|aro+bas?e?|ät)|(?P<dot>dot|punkt|punto|point|ponto|\.))\s?[\])}>]\s?",
+    re.IGNORECASE,
+)
+"""Signs of an address that people hide from machines: "jo (at) acme [dot] org"."""
+
+_LETTERED = re.compile(r"(?<![\w+(])[+(]{0,2}[\dOoIl](?:[ ().-]{0,2}[\dOoIl]){6,18}(?![\w])")
+_GROUP = re.compile(r"[\dOoIl]+")
+_LETTER = re.compile("[OoIl]")
+
+
+def disguised(text: str) -> View | None:
+    """What people write so that machines miss it: signs in brackets, letters for digits; None where there is none."""
+    edits = [(m.start(), m.end(), "@" if m["at"] else ".") for m in _BRACKETED.finditer(text)]
+    for match in _LETTERED.finditer(text):
+        groups = _GROUP.findall(match.group())
+        letters, digits = len(_LETTER.findall(match.group())), len(_DIGIT.findall(match.group()))
+        if letters and digits >= 2 * letters and all(_DIGIT.search(group) for group in groups):
+            edits.append((match.start(), match.end(), match.group().translate(_MISREAD_DIGITS)))
+    return _edited(text, edits)
+
+
+def _edited(text: str, edits: list[tuple[int, int, str]]) -> View | None:
+    """The text with these stretches replaced, or None where there are none; of two that overlap the first counts."""
+    if not edits:
+        return None
+    builder, at = ViewBuilder(), 0
+    for start, end, piece in sorted(edits):
+        if start < at:
+            continue
+        builder.copy(text, at, start)
+        if len(piece) == end - start:
+            for offset, char in enumerate(piece):
+                builder.put(char, start + offset, start + offset + 1)
+        else:
+            builder.put(piece, start, end)
+        at = end
+    builder.copy(text, at, len(text))
+    return builder.build("print")

@@ -1,0 +1,1 @@
+"""Pattern recognizers and the prefilter that skips those that cannot match."""

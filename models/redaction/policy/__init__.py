@@ -1,0 +1,1 @@
+"""Redaction policies: what is found, and what is written in its place."""

@@ -1,0 +1,174 @@
+"""What a client wants redacted, and how. The default is strict: every type, our thresholds, a tag for everything.
+
+Whatever a policy leaves readable that the default would have replaced makes a text unfit for the remote LLM
+(``safe_for_llm`` is false). Only an allow-list is believed: its words are declared to be nobody's.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
+
+from models.redaction.ner.entities import Thresholds
+from models.redaction.patterns.pattern_recognizer import THRESHOLD, PatternRecognizer, Recognizer
+from models.redaction.policy.custom_recognizers import CustomRecognizer
+from models.redaction.spans.merge import TYPES, merge, weight
+from models.redaction.spans.operators import TAGGED, Operator, Treatment, protected_pattern
+from models.text import Entity
+
+
+class AllowList:
+    """Words and phrases that are nobody's: site names, product codes. Whole words; case and spacing do not count."""
+
+    def __init__(self, phrases: Iterable[str] = ()) -> None:
+        self.phrases = tuple(sorted({" ".join(p.lower().split()) for p in phrases}, key=len, reverse=True))
+        escaped = [r"\s{1,3}".join(map(re.escape, p.split())) for p in self.phrases]
+        self._pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(escaped)})(?![^\W_])") if escaped else None
+
+    def __bool__(self) -> bool:
+        return self._pattern is not None
+
+    def spans(self, lower: str) -> list[tuple[int, int]]:
+        """Where its phrases stand in a text of small letters."""
+        return [m.span() for m in self._pattern.finditer(lower)] if self._pattern else []
+
+
+def within(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether [start, end) lies inside one of the spans, which are sorted and apart."""
+    before = bisect_right(spans, start, key=lambda span: span[0])
+    return before > 0 and end <= spans[before - 1][1]
+
+
+@dataclass(frozen=True)
+class RedactionPolicy:
+    """One client's rules.
+
+    Attributes:
+        entities: Types to replace; None means all. Others are left and make the text unsafe for the LLM.
+        treatments: What to write for a type; a tag where nothing is said.
+        thresholds: Least score for a type. A lower one than ours finds more; what a higher one leaves is left.
+        allow: What is nobody's.
+        recognizers: Of one's own.
+    """
+
+    entities: frozenset[str] | None = None
+    treatments: Mapping[str, Treatment] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    allow: AllowList = field(default_factory=AllowList)
+    recognizers: tuple[CustomRecognizer, ...] = ()
+
+    def treatment_of(self, entity_type: str) -> Treatment:
+        """Operator for a type."""
+        return self.treatments.get(entity_type, TAGGED)
+
+    def leaves(self, entity: Entity) -> bool:
+        """Whether this find stays readable."""
+        if self.entities is not None and entity.type not in self.entities:
+            return True
+        if self.treatment_of(entity.type).operator is Operator.KEEP:
+            return True
+        return entity.score < self.thresholds.get(entity.type, 0.0)
+
+    @cached_property
+    def leaves_nothing(self) -> bool:
+        """Whether every find is replaced."""
+        kept = any(t.operator is Operator.KEEP for t in self.treatments.values())
+        return self.entities is None and not kept and not self.thresholds
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """Every label that a tag can have under this policy."""
+        return TYPES | {recognizer.entity for recognizer in self.recognizers}
+
+    @cached_property
+    def rewrites(self) -> bool:
+        """Whether anything else than tags is written."""
+        return any(t.operator in (Operator.MASK, Operator.HASH) for t in self.treatments.values())
+
+    @cached_property
+    def protected(self) -> re.Pattern[str]:
+        """What this policy writes, which a later run leaves alone."""
+        masks = any(t.operator is Operator.MASK for t in self.treatments.values())
+        return protected_pattern(sorted(self.types), masks=masks)
+
+    def with_thresholds(self, recognizers: Sequence[Recognizer]) -> tuple[Recognizer, ...]:
+        """The recognizers of this policy, more eager where its thresholds are below ours."""
+        return (*(self._eager(r) for r in recognizers), *self.recognizers)
+
+    def _eager(self, recognizer: Recognizer) -> Recognizer:
+        if not isinstance(recognizer, PatternRecognizer):
+            return recognizer
+        return replace(recognizer, threshold=min(THRESHOLD, self.thresholds.get(recognizer.entity, THRESHOLD)))
+
+    def for_classifier(self, ours: Thresholds) -> Thresholds:
+        """The bars of the classifier, lower where this policy's thresholds are."""
+        numbers = [v for t, v in self.thresholds.items() if t not in ("NAME", "ADDRESS")]
+        return replace(
+            ours,
+            name=min(ours.name, self.thresholds.get("NAME", 1.0)),
+            address=min(ours.address, self.thresholds.get("ADDRESS", 1.0)),
+            street_alone=min(ours.street_alone, self.thresholds.get("ADDRESS", 1.0)),
+            number=min([ours.number, *numbers]),
+        )
+
+    def _only_others_are_eager(self, entity: Entity) -> bool:
+        """A guess of the classifier that only a threshold of another type let through."""
+        ours = Thresholds().number
+        guessed = entity.recognizer.startswith("ner:") and entity.type not in ("NAME", "ADDRESS")
+        return guessed and entity.score < ours and entity.type not in self.thresholds
+
+    def split(self, text: str, found: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:
+        """What is replaced, merged, and what stays readable although the default would replace it.
+
+        A find that lies inside a longer one which stays, and is no surer than that, stays with it: a name inside of an
+        address for e-mail that is kept. At the same place the better one decides. In every other overlap what is
+        replaced wins.
+        """
+        if self.leaves_nothing:
+            return merge(text, found, self.protected), []
+        found = [e for e in found if not self._only_others_are_eager(e)]
+        left = [e for e in found if self.leaves(e)]
+        kept = merge(text, left, self.protected)
+        best = {(e.start, e.end): weight(e) for e in sorted(left, key=weight)}
+        replaced = [
+            e
+            for e in found
+            if not self.leaves(e)
+            and not _inside_a_longer(kept, e)
+            and weight(e) > best.get((e.start, e.end), (0.0, 0, 0))
+        ]
+        merged = merge(text, replaced, self.protected)
+        covered = [(e.start, e.end) for e in merged]
+        return merged, [e for e in left if not within(covered, e.start, e.end)]
+
+
+def _inside_a_longer(kept: Sequence[Entity], entity: Entity) -> bool:
+    before = bisect_right(kept, entity.start, key=lambda other: other.start)
+    if not before:
+        return False
+    around = kept[before - 1]
+    longer = entity.end <= around.end and (around.start, around.end) != (entity.start, entity.end)
+    return longer and round(entity.score, 1) <= round(around.score, 1)
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The policy of every client.
+
+    Attributes:
+        default: For clients without one of their own, and for what belongs to no client.
+    """
+
+    default: RedactionPolicy = field(default_factory=RedactionPolicy)
+    clients: Mapping[str, RedactionPolicy] = field(default_factory=dict)
+
+    def of(self, client_id: str) -> RedactionPolicy:
+        """The policy of one client."""
+        return self.clients.get(client_id, self.default)
+
+
+STRICT: Final = Policies()

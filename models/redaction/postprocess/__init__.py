@@ -1,0 +1,1 @@
+"""Rules that extend, drop or add entities after recognition."""

@@ -1,0 +1,63 @@
+"""What the kind of a document, or the word itself, explains.
+
+The classifier takes "Meter" and "reading" for names and streets when a number stands behind them, "at 12 30" for
+the number of a house, and amounts in Hindi for either.
+
+The face of a water meter is digits, sizes and units, and the classifier, which learned from letters and forms, takes
+them for telephone numbers and postcodes. On a meter such finds are dropped. What must NOT be dropped: names, whatever a
+pattern found by itself, numbers with telephone punctuation, and numbers that a personal word introduces.
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.normalize.view import View
+from models.redaction.patterns.pattern_recognizer import digits_of
+from models.redaction.postprocess.quantities import is_said_quantity
+from models.redaction.recognizers.filters.quantity_context import introduced_as, introduces_a_number, is_time_or_day
+from models.redaction.types import RedactionContext
+from models.text import Entity
+
+METER = "meter"
+METER_NUMBER_DIGITS = 9
+"""A register and a serial number have up to nine digits; telephone numbers with an area code have ten."""
+
+_DEVANAGARI = re.compile("[\u0904-\u0939]")
+_WORDS = re.compile(r"[^\W\d_]{4}")
+_TELEPHONE = re.compile(r"[()+]|\d-\d")
+
+
+def is_explained(entity: Entity, view: View, context: RedactionContext) -> bool:
+    """Whether the document is of a kind in which this find means nothing.
+
+    Args:
+        entity: What was found; offsets in ``view``.
+        view: The text itself.
+        context: Names the kind of the document.
+    """
+    if entity.recognizer.startswith("ner:") and _is_no_guess(entity, view, context):
+        return True
+    if context.document_type != METER or entity.type == "NAME":
+        return False
+    if entity.recognizer != "number" and not entity.recognizer.startswith("ner:"):
+        return False
+    value = view.text[entity.start : entity.end]
+    if _WORDS.search(value) or _TELEPHONE.search(value) or len(digits_of(value)) > METER_NUMBER_DIGITS:
+        return False
+    return introduced_as(view, entity.start) != "personal"
+
+
+def _is_no_guess(entity: Entity, view: View, context: RedactionContext) -> bool:
+    """Whether the words around a find of the classifier say that it is something else."""
+    if introduces_a_number(view, entity.start, entity.end):
+        return True
+    if entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end):
+        return True
+    hindi = context.language[:2].lower() == "hi" or _DEVANAGARI.search(view.text) is not None
+    return hindi and is_said_quantity(entity, view)
+
+
+def doubt_from_digits(usual: int, context: RedactionContext) -> int:
+    """From how many digits an unexplained number makes a text doubtful in a document of this kind."""
+    return max(usual, METER_NUMBER_DIGITS + 1) if context.document_type == METER else usual

@@ -1,0 +1,1 @@
+"""Recognizers of e-mail, telephone, web and network addresses."""

@@ -1,0 +1,80 @@
+"""E-mail addresses, and handles on a named service.
+
+Must NOT match: "@ 5 pm", "me@the", version pins (``pkg@1.2``), mentions (``@news``), which are public names; words
+behind "login" ("the login is broken").
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+
+_LOCAL = r"[^\W_](?:[\w.!#$%&'*+/=?^`{|}~-]{0,62}[\w])?|[\w]"
+_HOST = r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,6}[^\W\d_]{2,18}"
+
+EMAIL = PatternRecognizer(
+    entity="EMAIL",
+    name="email",
+    needs="@",
+    patterns=(
+        Pattern(re.compile(rf"(?<![\w.+-])(?:{_LOCAL})@{_HOST}(?![^\W_])"), 0.95),
+        # An address in angle or square brackets instead of a name: root@[192.168.0.1].
+        Pattern(re.compile(r"(?<!\w)[\w.+-]{1,64}@\[?\d{1,3}(?:\.\d{1,3}){3}\]?"), 0.9, name="literal"),
+        # The dot of the host got lost: jo@gmailcom, jo@gmail com.
+        Pattern(
+            re.compile(
+                r"(?<![\w.+-])[\w.+-]{1,64}@(?:g ?mail|hotmail|yahoo|outlook|icloud|proton(?:mail)?|aol|live|gmx|web)"
+                r"(?:[ .]{0,2}(?:com|org|net|co|uk|de|fr|es|in)){0,2}(?![^\W_])",
+                re.IGNORECASE,
+            ),
+            0.8,
+            name="service",
+        ),
+        # A top-level part of digits or torn off: still an address if someone says so.
+        Pattern(re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{2,63}(?:\.[\w-]{1,30}){0,4}"), 0.25, name="loose"),
+    ),
+    context=words("e-?mail", "mail", "correo", "write", "reach", "contact", "courriel", "adresse", "address", "ईमेल"),
+)
+
+SPOKEN_HANDLE = PatternRecognizer(
+    entity="HANDLE",
+    name="handle",
+    needs="@",
+    # Spelled or spoken handles ("at t a r n q u") reach us from the spoken view only; typed mentions are public.
+    patterns=(Pattern(re.compile(r"(?<![\w.])@[^\W_][\w.-]{2,63}"), 0.2),),
+    context=words("handle", "instagram", "telegram", "skype", "username", "user name", "insta", "snapchat"),
+)
+
+_LOGIN_WORD = (
+    r"log-?in(?: name)?|user ?name|user ?id|screen ?name|handle|benutzername|anmeldename|nutzername|usuario|identifiant"
+    r"|nom d['\u2019]utilisateur"
+)
+_LOGIN_NAME = r"(?P<value>[^\W_](?=[^\s]{0,39}[\d_])[\w.-]{2,39}(?<![.-]))"
+
+LOGIN = PatternRecognizer(
+    entity="HANDLE",
+    name="login",
+    patterns=(
+        Pattern(
+            re.compile(
+                rf"(?<![^\W_])(?:{_LOGIN_WORD})\s{{0,2}}(?:is|was|es|ist|lautet|est|hai|:|=)\s{{0,2}}{_LOGIN_NAME}",
+                re.IGNORECASE,
+            ),
+            0.8,
+            group="value",
+            name="named",
+            hints=("log", "user", "handle", "name", "usuario", "identifiant", "utilisateur"),
+        ),
+        Pattern(
+            re.compile(
+                rf"(?<![\w.-]){_LOGIN_NAME}(?=\s(?:is|was|es|ist|est)\s(?:my|mi|mein|mon|our)\s(?:{_LOGIN_WORD})(?![^\W_]))",
+                re.IGNORECASE,
+            ),
+            0.8,
+            group="value",
+            name="behind",
+            hints=("log", "user", "handle", "name", "usuario", "identifiant", "utilisateur"),
+        ),
+    ),
+)

@@ -1,0 +1,145 @@
+"""Phone numbers by region, as written or as put together from speech.
+
+Must NOT match: meter readings and serials, prices, dates (``24.11.2026``), times, IP addresses, versions. Digits that
+no numbering plan knows are still a phone number when someone introduces them as one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import phonenumbers
+
+from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR, is_date_time
+from models.redaction.normalize.view import View
+from models.redaction.patterns.pattern_recognizer import digits_of, has_digit, near, words
+from models.redaction.recognizers.filters.quantity_context import is_harmless
+from models.redaction.types import RedactionContext
+from models.text import Entity
+
+_CANDIDATE = re.compile(
+    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d)"
+    + NOT_AN_HOUR
+    + r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6}(?!\d))?",
+    re.IGNORECASE,
+)
+"""Six to seventeen digits with the separators that people put between them."""
+
+_DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}([./-])\d{1,2}\2\d{1,2}")
+_GROUPED = re.compile(
+    r"(?:\+\s?\d{1,3}[ .-]{0,2})?(?:\(\d{2,5}\)|\d{2,5})[ .-]{1,3}\d{2,4}[ .-]{1,3}\d{2,5}(?:[ .-]{1,3}\d{2,5})*"
+)
+_DASHED = re.compile(r"(?:\+?\d{1,3}[ .-])?(?:\(\d{2,5}\)\s?|\d{2,5}-)\d{2,4}-\d{3,5}")
+_SEVERAL = re.compile(r"(?<![\d-])(?:\+?\d{1,3}[ .-])?(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}(?![\d-])")
+"""Several numbers in a row, which together are too long for one."""
+
+_LONGEST_DIGITS = 13
+_THOUSANDS = re.compile(r"\d{1,3}([ .,])\d{3}(?:\1\d{3})*")
+
+_CONTEXT = words(
+    "phone", "phones", "telephone", "tel", "tél", "telefon", "teléfono", "téléphone", "telefone", "mobile", "mobil",
+    "cell", "cellphone",
+    "fax", "call", "calls", "text", "sms", "whatsapp", "dial", "ring", "reach", "contact", "hotline", "number is",
+    "my number", "numéro",
+    "número", "nummer", "llámame", "appel(?:er|ez)", "rufnummer", "handy", "फ़ोन", "फोन", "नंबर", "कॉल", "मोबाइल",
+    "number",
+)  # fmt: skip
+
+_SURELY_A_PHONE = words(
+    "phone", "telephone", "tel", "mobile", "cell", "fax", "call me", "call (?:him|her|us|them)(?: on| at)?",
+    "my number", "phone number", "telefon", "teléfono",
+    "téléphone", "mi número", "mon numéro", "meine nummer", "फ़ोन नंबर", "फोन नंबर", "मोबाइल नंबर", "मेरा नंबर",
+    "फ़ोन", "फोन",
+)  # fmt: skip
+
+_REGIONS = {
+    "en": ("US", "GB", "IN"),
+    "es": ("ES", "MX", "AR"),
+    "fr": ("FR", "BE"),
+    "de": ("DE", "AT", "CH"),
+    "hi": ("IN",),
+    "it": ("IT",),
+    "pt": ("PT", "BR"),
+}
+
+
+def is_known_number(text: str, language: str) -> bool:
+    """Whether a numbering plan of the language's regions has this number."""
+    for region in (None,) if text.lstrip("( ").startswith("+") else _REGIONS.get(language, ("US",)):
+        try:
+            if phonenumbers.is_valid_number(phonenumbers.parse(text, region)):
+                return True
+        except phonenumbers.NumberParseException:
+            continue
+    return False
+
+
+_LOCAL_DIGITS = 7
+"""Fewer are only a telephone number when someone says so."""
+_AREA_CODE_DIGITS = 10
+
+
+def _candidates(text: str) -> Iterator[re.Match[str]]:
+    """Digits that may be a telephone number; those around a date are looked at without it."""
+    for match in _CANDIDATE.finditer(text):
+        start = match.start()
+        for day in DAY.finditer(text, start, match.end()):
+            yield from _CANDIDATE.finditer(text, start, day.start())
+            start = day.end()
+        if start == match.start():
+            yield match
+        else:
+            yield from _CANDIDATE.finditer(text, start, match.end())
+
+
+class PhoneRecognizer:
+    """Candidates by shape, then context, then the numbering plans."""
+
+    name = "phone"
+    context = _CONTEXT
+
+    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if not has_digit(view.text):
+            return
+        for match in _candidates(view.text):
+            score = self._score(view, match, context)
+            if score:
+                yield Entity("PHONE", match.start(), match.end(), score, self.name)
+            elif len(digits_of(match.group())) > _LONGEST_DIGITS:
+                # The last one may go on behind the digits that were taken together.
+                for part in _SEVERAL.finditer(view.text, match.start(), match.end() + _LONGEST_DIGITS):
+                    if part.start() >= match.end():
+                        break
+                    yield Entity("PHONE", part.start(), part.end(), 0.75, f"{self.name}:several")
+
+    def _score(self, view: View, match: re.Match[str], context: RedactionContext) -> float:
+        text, digits = match.group(), digits_of(match.group())
+        if (
+            _DATE.fullmatch(text)
+            or is_date_time(text)
+            or (_THOUSANDS.fullmatch(text) and len(digits) < _AREA_CODE_DIGITS)
+        ):
+            return 0.0
+        # Nobody writes a reading or a price as 415-555-0132, whatever stands beside it.
+        if not (_DASHED.fullmatch(text) and len(digits) >= 9) and is_harmless(view, match.start(), match.end()):
+            return 0.0
+        if text.startswith(("+", "(+")):
+            return 0.95 if len(digits) >= _LOCAL_DIGITS else 0.6
+        if len(digits) < _LOCAL_DIGITS:
+            return 0.6 if near(view, match.start(), match.end(), _SURELY_A_PHONE, after=0) else 0.0
+        if near(view, match.start(), match.end(), _CONTEXT, after=12) or "PHONE" in context.asked_for:
+            return 0.9
+        return self._unintroduced(text, len(digits), context.language)
+
+    def _unintroduced(self, text: str, count: int, language: str) -> float:
+        """A number that nothing around speaks of: by its grouping, then by the numbering plans."""
+        if _GROUPED.fullmatch(text) and 9 <= count <= 13:
+            return 0.75
+        # Looking a number up takes longer than all other recognizers together, and no plan has longer ones.
+        likely = 9 <= count <= _LONGEST_DIGITS or text.startswith("00")
+        return 0.65 if likely and is_known_number(text, language) else 0.0
+
+
+PHONE = PhoneRecognizer()

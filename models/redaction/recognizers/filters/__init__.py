@@ -1,0 +1,1 @@
+"""Contexts in which a match is not personal."""

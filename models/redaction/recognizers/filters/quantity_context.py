@@ -1,0 +1,127 @@
+"""Numbers that identify nobody: readings, prices, times, dates, meter and order numbers.
+
+Vestibule is told meter readings all day; a redactor that eats them is of no use. Everything that would redact a bare
+run of digits asks here first. What must NOT be called harmless: a run that a personal word introduces ("my number is").
+"""
+
+from __future__ import annotations
+
+import re
+
+from models.redaction.normalize.view import View
+from models.redaction.normalize.words import MARKS
+from models.redaction.recognizers.filters.reference_numbers import is_of_goods
+
+_UNIT_AFTER = re.compile(
+    r"\s{0,2}(?:m3|m\^3|m³|cubic|cubics|kubik|k?wh|mwh|kw\b|kilowatts?|kilometres?|kilometers?|km\b|kg\b|kilos?|grams?|mg\b|ml\b"
+    r"|lit(?:er|re)s?|gallons?|l\b|feet|foot|ft\b|inch|met(?:er|re)s?\b(?! number)|miles?|%|percent|per cent|degrees?|°"
+    r"|usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence|hours?|hrs?\b|minutes?|mins?\b|seconds?"
+    r"|days?|weeks?|months?|years?|nights?|people|persons?|guests?|times|units?|pieces?|pulses|psi|m?bar\b|volts?|amps?|k?hz\b|rpm\b|kpa\b|(?-i:[hkM]?Pa)\b)",
+    re.IGNORECASE,
+)
+_RUPEES = r"रु(?:प(?:ये|ए|या))?\.?|रूप(?:ये|ए|या)|rup(?:a|ai)?y[ae]|rupe"
+_NOT_WITHIN = rf"(?![^\W_]|[{MARKS}])"
+_UNIT_ELSEWHERE = re.compile(
+    r"\s{0,2}(?:stunden?|tagen?|wochen?|monaten?|jahren?|grad|stück|prozent|litros?|metros?|kilómetros?|horas?|minutos?"
+    r"|días?|semanas?|meses|años?|unidades|watts?|vatios?|voltios?|por ciento|litres?|mètres?|kilomètres?|heures?"
+    r"|jours?|semaines?|mois|ans|unités?|pour cent|यूनिट|किलो(?:मीटर|वाट)?|किमी|मीटर|लीटर|वोल्ट|वाट|बार|डिग्री|प्रतिशत"
+    r"|इंच|फ\u093c?ुट|बजे|घंट[ेा]|मिनट|दिन|हफ\u093c?्ते|महीन[ेा]|साल|हज\u093c?ार|सौ|लाख|करोड\u093c"
+    r"|baje|ghant[ae]|mahin[ae]|saal|din|hafte|hazaa?r|sau|lakh)"
+    rf"{_NOT_WITHIN}"
+    r"|\s{0,2}(?-i:[kM]?[VW]|kVA)(?=\s{0,2}(?:[,.;)/]|$)| (?:und|y|et|and) \d)",
+    re.IGNORECASE,
+)
+"""The same in German, Spanish, French and Hindi; volts and watts only where a number plate or a street cannot go on."""
+_MONEY_BEFORE = re.compile(r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|rs\.?))\s{0,2}$", re.IGNORECASE)
+
+_CUES = re.compile(
+    r"(?<![^\W_])(?:"
+    r"(?P<harmless>sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|item|produkt|meters?|metres?|readings?|reads?|index|display(?:s|ed)?|shows?|shown|serial|site|order|"
+    r"invoice|ticket|model|part|version|build|job|batch|total|amount|sum|balance|price|cost|costs|paid|consumption|usage|"
+    r"z[aä]hlerstand|z[aä]hler|contador|lectura|compteur|relev[eé]|मीटर|रीडिंग)"
+    r"|(?P<personal>phone|tel|telephone|call|calls|text|sms|mobile|cell|fax|whatsapp|contact|reach|ring|dial|number is|"
+    r"my number|ssn|social|security|account|acct|card|iban|passport|licen[cs]e|id|aadhaar|aadhar|pan|dob|born"
+    r"|birth|mrn|npi|"
+    r"medical|patient|insurance|member|tax|routing|national|voter|email|write)"
+    r")(?![^\W_])"
+)
+_SENTENCE_END = re.compile(r"(?<!\bno)(?<!\bnr)[.!?]\s|\n")
+
+_REACH = 45
+"""Characters back to look for the word that introduces a number."""
+
+
+def introduced_as(view: View, start: int) -> str:
+    """``harmless``, ``personal`` or nothing: the kind of the nearest introducing word before, in the sentence."""
+    kind = ""
+    low = max(0, start - _REACH)
+    sentence = low
+    for end in _SENTENCE_END.finditer(view.lower, low, start):
+        sentence = end.end()
+    for match in _CUES.finditer(view.lower, sentence, start):
+        kind = match.lastgroup or ""
+    return kind
+
+
+_NUMBER_NEXT = re.compile(r"[ \t]?(?:no\.?|number|is|of|shows?|reads?|[:=#])?[ \t]{0,2}\d", re.IGNORECASE)
+
+
+def introduces_a_number(view: View, start: int, end: int) -> bool:
+    """Whether the word at [start, end) is "reading", "meter" or the like, with its number right behind it.
+
+    Reading is a town too, and Total a company, so the word alone does not do.
+    """
+    match = _CUES.fullmatch(view.lower, start, end)
+    return match is not None and match.lastgroup == "harmless" and _NUMBER_NEXT.match(view.text, end) is not None
+
+
+_TIME_OR_DAY = re.compile(
+    r"(?<![^\W_])(?:(?:at|around|about|before|after|until|till|by|from|between|um|gegen|ab|las|à|vers)\s"
+    r"(?:[01]?\d|2[0-4])[ .:h][0-5]\d(?![\w:])"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? (?:the )?[0-3]?\d(?:st|nd|rd|th)(?![^\W_]))"
+)
+_TIME_REACH = 14
+
+
+def is_time_or_day(view: View, start: int, end: int) -> bool:
+    """Whether [start, end) lies in a time of day ("at 12 30") or a day of a month ("Jun 2nd")."""
+    low, high = max(0, start - _TIME_REACH), min(len(view.lower), end + _TIME_REACH)
+    return any(m.start() <= start and end <= m.end() for m in _TIME_OR_DAY.finditer(view.lower, low, high))
+
+
+_MOST_MEASURED = 7
+"""Digits of what was measured or counted; a longer number with something like a unit behind it is one of someone."""
+_MOST_PAID = 9
+_NUMBERS_OF_PEOPLE = 10
+"""Digits from which a number may be somebody's telephone whatever is told around it."""
+
+_CURRENCY = re.compile(
+    r"\s{0,2}(?:usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence"
+    rf"|(?:{_RUPEES}){_NOT_WITHIN})",
+    re.IGNORECASE,
+)
+
+
+def is_amount(view: View, start: int, end: int) -> bool:
+    """Whether a unit or a currency stands beside the number at [start, end), and it is short enough for one."""
+    count = sum(char.isdigit() for char in view.text[start:end])
+    if _MONEY_BEFORE.search(view.text, max(0, start - 6), start) or _CURRENCY.match(view.text, end):
+        return count <= _MOST_PAID
+    if count > _MOST_MEASURED:
+        return False
+    return bool(_UNIT_AFTER.match(view.text, end) or _UNIT_ELSEWHERE.match(view.text, end))
+
+
+def is_unit(view: View, start: int, end: int) -> bool:
+    """Whether the word at [start, end) is a unit or a currency of those in ``_UNIT_ELSEWHERE`` and ``_CURRENCY``."""
+    return bool(_UNIT_ELSEWHERE.fullmatch(view.text, start, end) or _CURRENCY.fullmatch(view.text, start, end))
+
+
+def is_harmless(view: View, start: int, end: int) -> bool:
+    """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
+    if is_amount(view, start, end):
+        return True
+    count = sum(char.isdigit() for char in view.text[start:end])
+    if count < _NUMBERS_OF_PEOPLE and introduced_as(view, start) == "harmless":
+        return True
+    return is_of_goods(view, start, end)

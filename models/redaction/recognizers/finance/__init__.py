@@ -1,0 +1,1 @@
+"""Recognizers of bank accounts, cards and wallets."""

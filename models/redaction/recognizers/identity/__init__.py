@@ -1,0 +1,1 @@
+"""Recognizers of national identifiers and documents."""

@@ -1,0 +1,208 @@
+"""Numbers that states, banks, clinics and insurers give to people.
+
+The label is ``ID`` unless a finer one exists; which country's number it is stands in the recognizer's name. Must NOT
+match:
+numbers of things (meter, order, invoice), see ``measures``. A bare number counts only when its checksum is right and it
+is long enough that this is no accident, or when a word introduces it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+
+from models.redaction.normalize.view import View
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.recognizers.filters.quantity_context import introduced_as
+
+
+def stdnum_check(module: str) -> Callable[[str], bool | None]:
+    """Checksum test of a python-stdnum module, loaded when first asked."""
+
+    def check(text: str) -> bool | None:
+        try:
+            return bool(importlib.import_module(f"stdnum.{module}").is_valid(text))
+        except LookupError:  # cn.ric asks a table for places that it does not hold
+            return None
+
+    return check
+
+
+def _national(
+    name: str, module: str, regex: str, score: float, context: tuple[str, ...], *, failed_factor: float = 0.3
+) -> PatternRecognizer:
+    """A number with a checksum; alone it is only taken for one if the checksum holds and ``score`` allows."""
+    check = stdnum_check(module)
+    return PatternRecognizer(
+        entity="ID",
+        name=name,
+        needs="0",
+        patterns=(Pattern(re.compile(rf"(?<![\w.-])(?:{regex})(?![\w-])"), score),),
+        check=lambda text: None if check(text) else False,
+        context=words(*context),
+        failed_factor=failed_factor,
+        unless=_is_of_a_thing,
+    )
+
+
+def _is_of_a_thing(view: View, start: int, end: int) -> bool:
+    """Whether plain digits are introduced as the number of a thing; one in ten has a right check digit by chance."""
+    return introduced_as(view, start) == "harmless" and not _LETTER.search(view.text, start, end)
+
+
+_LETTER = re.compile(r"[^\W\d_]")
+
+NATIONAL = (
+    _national(
+        "in-aadhaar", "in_.aadhaar", r"[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}", 0.6, ("aadha?ar", "uid", "uidai", "आधार")
+    ),
+    _national(
+        "in-pan", "in_.pan", r"[A-Za-z]{3}[ABCFGHJLPTabcfghjlpt][A-Za-z]\d{4}[A-Za-z]", 0.8, ("pan", "tax", "पैन")
+    ),
+    _national("in-gstin", "in_.gstin", r"\d{2}[A-Z]{5}\d{4}[A-Z][A-Z\d]Z[A-Z\d]", 0.9, ("gst", "gstin")),
+    _national("in-voter", "in_.epic", r"[A-Z]{3}\d{7}", 0.6, ("voter", "epic", "election")),
+    _national("gb-nhs", "gb.nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", 0.3, ("nhs", "health")),
+    _national("gb-utr", "gb.utr", r"\d{5}[ -]?\d{5}k?", 0.2, ("utr", "tax")),
+    _national(
+        "de-steuer",
+        "de.idnr",
+        r"\d{2}[ ]?\d{3}[ ]?\d{3}[ ]?\d{3}",
+        0.5,
+        ("steuer", "steuer-?id", "identifikationsnummer", "idnr", "tax"),
+    ),
+    _national(
+        "fr-nir",
+        "fr.nir",
+        r"[12] ?\d{2} ?\d{2} ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}",
+        0.9,
+        ("sécurité sociale", "nir", "insee"),
+    ),
+    _national("es-dni", "es.dni", r"\d{8}[ -]?[A-Za-z]", 0.8, ("dni", "nif")),
+    _national("es-nie", "es.nie", r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]", 0.9, ("nie",)),
+    _national(
+        "it-cf", "it.codicefiscale", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", 0.9, ("codice", "fiscale")
+    ),
+    _national("br-cpf", "br.cpf", r"\d{3}\.?\d{3}\.?\d{3}-?\d{2}", 0.6, ("cpf",)),
+    _national("nl-bsn", "nl.bsn", r"\d{9}", 0.2, ("bsn", "burgerservicenummer")),
+    _national("pl-pesel", "pl.pesel", r"\d{11}", 0.5, ("pesel",)),
+    _national("ca-sin", "ca.sin", r"\d{3}[ -]\d{3}[ -]\d{3}", 0.5, ("sin", "social insurance")),
+    _national("au-tfn", "au.tfn", r"\d{3} ?\d{3} ?\d{3}", 0.2, ("tfn", "tax file")),
+    _national("mx-curp", "mx.curp", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d", 0.9, ("curp",)),
+    _national(
+        "be-nn", "be.nn", r"\d{2}\.?\d{2}\.?\d{2}[- ]?\d{3}[. ]?\d{2}", 0.5, ("rijksregister", "registre national")
+    ),
+    _national("ch-ahv", "ch.ssn", r"756\.?\d{4}\.?\d{4}\.?\d{2}", 0.9, ("ahv", "avs")),
+    _national("fi-hetu", "fi.hetu", r"\d{6}[-+A]\d{3}[0-9A-Y]", 0.9, ("hetu", "henkilötunnus")),
+    _national("dk-cpr", "dk.cpr", r"\d{6}-?\d{4}", 0.3, ("cpr", "personnummer")),
+    _national("at-svnr", "at.vnr", r"\d{4} ?\d{6}", 0.3, ("svnr", "sozialversicherung")),
+    _national("ie-pps", "ie.pps", r"\d{7}[A-W][A-IW]?", 0.6, ("pps", "ppsn")),
+    _national("pt-nif", "pt.nif", r"\d{3} ?\d{3} ?\d{3}", 0.2, ("nif", "contribuinte")),
+    _national("za-id", "za.idnr", r"\d{13}", 0.5, ("south african", "id number")),
+    _national("mx-rfc", "mx.rfc", r"[A-Z&Ñ]{4}\d{6}[A-Z\d]{3}", 0.8, ("rfc",)),
+    _national("cl-rut", "cl.rut", r"\d{1,2}\.?\d{3}\.?\d{3}-[\dkK]", 0.7, ("rut", "run")),
+    _national("tr-kimlik", "tr.tckimlik", r"[1-9]\d{10}", 0.5, ("kimlik", "tc")),
+    _national("cn-ric", "cn.ric", r"\d{17}[\dX]", 0.9, ("身份证",)),
+    _national("kr-rrn", "kr.rrn", r"\d{6}-\d{7}", 0.8, ("주민등록번호",)),
+    _national("pk-cnic", "pk.cnic", r"\d{5}-\d{7}-\d", 0.9, ("cnic",)),
+    _national("se-pnr", "se.personnummer", r"(?:\d{2})?\d{6}[-+]?\d{4}", 0.3, ("personnummer",)),
+)
+
+UK_NINO = PatternRecognizer(
+    entity="ID",
+    name="gb-nino",
+    needs="0",
+    patterns=(
+        Pattern(
+            re.compile(r"(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)", re.IGNORECASE),
+            0.75,
+        ),
+    ),
+)
+
+_VALUE = (
+    r"(?P<value>[A-Za-z]{0,4}[- ]?\d[^\W_]{0,64}(?:[-./ _]\d[^\W_]{0,64}){0,5}"
+    r"|[A-Za-z]{1,4}(?:[- ]?\d){4,18}[A-Za-z]?)"
+)
+_LINK = (
+    r"(?:\s{0,2}(?:number|numbers|num|no|nr|id|ids|code|#|№))?\.?"
+    r"(?:\s{1,2}(?:is|was|of|as|are|listed|ending in|ending))?[\s:#|=(*]{0,30}"
+)
+
+
+def _introduced(entity: str, name: str, *labels: str, score: float = 0.8) -> PatternRecognizer:
+    """A value right behind a word that says what it is."""
+    alternatives = "|".join(sorted(labels, key=len, reverse=True))
+    regex = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W\d_]){_LINK}{_VALUE}(?![^\W_])", re.IGNORECASE)
+    return PatternRecognizer(entity, name, (Pattern(regex, score, group="value"),), needs="0", check=_long_enough)
+
+
+def _long_enough(text: str) -> bool | None:
+    """Fewer than four digits behind a label are a page or a room."""
+    return None if sum(c.isdigit() for c in text) >= 4 else False
+
+
+INTRODUCED = (
+    _introduced("MEDICAL_ID", "medical-record", "mrn", "med(?:ical)? ?rec(?:ord)?s?", "patient(?: record)?",
+    "chart(?: mrn)?", "health plan", "beneficiary"),
+    _introduced("MEDICAL_ID", "provider", "npi", "dea", "provider", "prescriber"),
+    _introduced("LICENCE", "licence", "driver'?s? licen[cs]e", "driving licen[cs]e", "licen[cs]e", "dl", "permis",
+    "führerschein"),
+    _introduced("PASSPORT", "passport", "passport", "reisepass", "pasaporte", "passeport"),
+    _introduced("ACCOUNT", "account", "account", "acct", "a/c", "routing", "aba", "sort code", "swift", "bic",
+    "ifsc", "konto", "iban"),
+    _introduced("ID", "personal-number", "ssn", "social security", "national id", "id card", "identity card",
+    "voter id", "member(?:ship)?", "policy", "insurance",
+                "employee", "customer", "student", "personal number", "biometric(?: identifier)?",
+                "tax(?:payer)?(?: id)?", "tin", "ein", "vin", "imei", "aadhaar"),
+    _introduced("PLATE", "plate", "licen[cs]e plate", "number plate", "plate", "kennzeichen"),
+)  # fmt: skip
+
+PREFIXED = PatternRecognizer(
+    entity="MEDICAL_ID",
+    name="prefixed-record",
+    needs="0",
+    patterns=(Pattern(re.compile(r"(?<!\w)(?:MRN|MED|NPI|DEA|PAT|HIC)[-#: ]?\d{4,12}(?!\w)", re.IGNORECASE), 0.85),),
+)
+
+CODED = PatternRecognizer(
+    entity="ID",
+    name="coded",
+    needs="0",
+    # A letter or two and seven or more digits: licences, passports, members. Must NOT match part and meter numbers,
+    # which context clears.
+    patterns=(Pattern(re.compile(r"(?<![\w/.-])(?:[A-Z]\d{7,13}|[A-Z]{2}\d{6,12}|\d{8,12}[A-Z])(?![\w/-])"), 0.5),),
+)
+
+_FILE = r"(?:\d{2,6}\s?/\s?\d{2,4}|\d{1,6}\s?/\s?(?:19|20)\d{2}|\d{1,6}(?:\s?/\s?\d{1,4}){2,3})"
+"""The number of a file and its year, in either order, or in three or four parts."""
+
+_FILES = (
+    r"sentencia|auto|expediente|sumario|asunto|caso|recurso|juicio|procedimiento|diligencias|st[cs]|atc|affaire|dossier"
+    r"|mandat(?:\sd['\u2019]arrêt)?|arrêt|décision|jugement|plainte|rg|az|aktenzeichen|verfahren|case|file|docket|claim"
+)
+
+CASE_NUMBER = PatternRecognizer(
+    entity="ID",
+    name="case-number",
+    needs="/",
+    # "no 71204 / 03", "n° 1234/56", "sumario 12/2003": files of courts and offices lead to the parties. Must NOT match:
+    # fractions, dates (12/05), laws.
+    patterns=(
+        Pattern(
+            re.compile(
+                rf"(?<!\w)(?:n[o°º]s?|nr|núm|num|number|{_FILES})\s?\.?:?\s{{0,2}}(?P<value>{_FILE})(?![\w/])",
+                re.IGNORECASE,
+            ),
+            0.7,
+            group="value",
+        ),
+        Pattern(  # the others of a row: "nos 50317/99, 50318/99 and 50322/99"
+            re.compile(r"(?<![\w/.,-])(?P<value>\d{4,6}\s?/\s?\d{2,4})(?![\w/])"), 0.3, group="value", name="row"
+        ),
+    ),
+    context=words(
+        "requ[êe]tes?", "demandas?", "affaires?", "asuntos?", "applications?", "cases?", "arr[êe]ts?", "sentencias?",
+        "dossiers?", "expedientes?", "recursos?", "pourvois?", "beschwerden?", "aktenzeichen", "verfahren", "nos",
+    ),
+)  # fmt: skip

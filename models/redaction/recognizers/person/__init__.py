@@ -1,0 +1,1 @@
+"""Recognizers of names, ages and birth dates."""

@@ -1,0 +1,1 @@
+"""Recognizers of passwords, codes and keys."""

@@ -1,0 +1,170 @@
+"""Passwords that are words, said or typed: "the wifi password is blue horse seven".
+
+Up to four words behind the keyword and its verb are taken. Must NOT match: what is said about a password ("is wrong",
+"ist abgelaufen", "is stored on the server", "must have eight characters"), requests ("forgot my password please help").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from models.redaction.normalize.view import View
+from models.redaction.recognizers.filters.password_context import (
+    ADVERBS,
+    ARTICLES,
+    ENDS,
+    FOLLOWS,
+    NEGATIONS,
+    OF_NO_PASSWORD,
+    OPENERS,
+    ROMANCE_PARTICIPLES,
+    STATES,
+)
+from models.redaction.types import RedactionContext
+from models.text import Entity
+
+_KEYWORD = (
+    r"(?:pass ?words?|passwd|pass ?phrase|pwd|(?:wi-?fi|wlan|network|router) key"
+    r"|(?:wlan-?|wifi-?)?(?:passwort|kennwort)|(?:wlan|wifi)-?schlüssel|losungswort"
+    r"|contraseñas?|(?:mi|tu|su|nuestra) clave(?: secreta| personal)?"
+    r"|clave (?:del?(?: la)? (?:wifi|wi-fi|red|acceso)|secreta|personal)|mot de passe|mdp|palavra-passe"
+    r"|(?:minha|sua|a) senha|पासवर्ड|paasword)"
+)
+_OF = (
+    r"(?: (?:for|to|of|on|del?|du|des|fürs?|vom|zum|para)(?: (?:the|my|our|this|el|le|la|das|dem|mein))?"
+    r"(?: [\w-]{2,15}){1,2}?)?"
+)
+"""What it opens."""
+_VERB = r"(?:(?:'s| is| was| are| es| era| est| était| ist| war| lautet| heißt| é| hai| है)(?= )|\s?[:=])"
+_TOLD = re.compile(
+    rf"(?<![^\W_]){_KEYWORD}(?![^\W_]){_OF}{_VERB}"
+    r"(?: (?:now|just|actually|simply|jetzt|einfach|ahora|maintenant|ab|अब)(?= ))?"
+    rf"|(?<![^\W_])(?:chang|set|updat|reset)\w{{0,4}} (?:my|the|your|our) (?:[\w-]{{2,10}} )?password to(?= )",
+    re.IGNORECASE,
+)
+_HINTS = (
+    "pass", "pwd", " key", "kennwort", "losungswort", "schlüssel", "contraseña", "clave", "mdp", "senha", "पासवर्ड",
+    "sword",
+)  # fmt: skip
+"""A text without one of these speaks of none."""
+_BEFORE_VERB = re.compile(
+    r"(?<![^\W_])(?:pass ?word|पासवर्ड)(?P<value>(?: [^\s,;!?।]{1,64}){1,4}?) (?:hai|है)(?![^\W_])", re.IGNORECASE
+)
+"""In Hindi the verb comes last."""
+_DIRECTLY = re.compile(
+    r"(?<![^\W_])(?:pass ?word|passwd|pwd|passwort|kennwort|contraseña|mot de passe|पासवर्ड)\s{1,2}"
+    r"(?P<value>(?=[^\s\d]{0,40}\d)(?=[^\s]{0,40}[^\W\d_])[^\s,;!?\"']{5,64})",
+    re.IGNORECASE,
+)
+"""A word with letters and digits needs no verb."""
+
+_WORD = re.compile(r"\s{0,3}[\"'“„«(]?(?P<word>[^\s\"“”„«»,;!?।()]{1,128})(?P<stop>[\"”“»,;!?।)])?")
+_MOST_WORDS = 4
+
+_ROMANCE = re.compile(ROMANCE_PARTICIPLES)
+_LIKE_ADVERB = re.compile(r"[^\W\d_]{3,20}(?:ly|mente)")
+_MIXED = re.compile(r"(?=[^\s]{0,128}\d)(?=[^\s]{0,128}[^\W\d_])(?!\d{1,4}(?:st|nd|rd|th|am|pm|h|x)$).{1,128}")
+"""A word of letters and digits that is no ordinal and no hour."""
+_QUANTITY = re.compile(r"\d{1,2}")
+_INSTEAD = re.compile(
+    r"[\s,;.:–—-]{0,4}(?:(?:but|and|sondern|sino|mais|rather)[\s,]{1,3})?"
+    r"(?:it'?s|it is|es ist|es lautet|es|c['\u2019]est|sondern|sino|but|rather)\s",
+    re.IGNORECASE,
+)
+"""Behind what a password is not, what it is."""
+
+_LENGTHS = re.compile(
+    r"(?<![^\W_])(?:characters?|letters?|digits?|symbols?|zeichen|caracteres|caractères|lettres)(?![^\W_])"
+)
+
+
+class PasswordRecognizer:
+    """A keyword, its verb, and the words behind it."""
+
+    name = "password"
+
+    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if not view.has_any(_HINTS):
+            return
+        for told in _TOLD.finditer(view.text):
+            yield from self._behind(view, told.end())
+        for pattern in (_BEFORE_VERB, _DIRECTLY):
+            for match in pattern.finditer(view.text):
+                yield from self._behind(view, match.start("value"), match.end("value"))
+
+    def _behind(self, view: View, start: int, limit: int | None = None) -> Iterator[Entity]:
+        words = list(_words_from(view.text, start, len(view.text) if limit is None else limit))
+        said = [view.lower[low:high] for low, high in words]
+        if not said:
+            return
+        first = _first_of_it(said)
+        if first is not None:
+            yield Entity("SECRET", words[first][0], words[-1][1], 0.85, self.name)
+        if said[0] in NEGATIONS and (instead := _INSTEAD.match(view.text, words[-1][1])):
+            behind = list(_words_from(view.text, instead.end(), len(view.text)))
+            said = [view.lower[low:high] for low, high in behind]
+            if said and said[0] not in NEGATIONS and (first := _first_of_it(said)) is not None:
+                yield Entity("SECRET", behind[first][0], behind[-1][1], 0.85, self.name)
+
+
+def _words_from(text: str, start: int, limit: int) -> Iterator[tuple[int, int]]:
+    """Spans of up to four words, to the end of the clause."""
+    for _ in range(_MOST_WORDS):
+        match = _WORD.match(text, start, limit)
+        if match is None:
+            return
+        low, high = match.span("word")
+        ended = match["word"].endswith((".", ":", "…"))
+        high -= len(match["word"]) - len(match["word"].rstrip(".:…"))
+        if high <= low or text[low:high].lower() in ENDS:
+            return
+        yield low, high
+        if ended or match["stop"]:
+            return
+        start = match.end("word")
+
+
+def _first_of_it(said: list[str]) -> int | None:
+    """Which of the words the password begins with; None where they speak of a password instead of telling it."""
+    if _LENGTHS.search(" ".join(said)):
+        return None
+    first = 0
+    while first < len(said) - 1 and _is_adverb(said, first):
+        first += 1
+    if any(_MIXED.fullmatch(word) for word in said):
+        return first
+    rest = said[first:]
+    if rest[0] in OPENERS or rest[0] in ADVERBS:
+        return None
+    if rest[0] in ARTICLES and (len(rest) == 1 or rest[1] in OF_NO_PASSWORD or _is_state(rest[1])):
+        return None
+    return None if _is_remark(rest) else first
+
+
+def _is_adverb(said: list[str], at: int) -> bool:
+    """Whether a word stands before what matters; one that only ends like an adverb needs a remark behind it."""
+    if said[at] in ADVERBS or (at == 0 and said[at] in NEGATIONS and _MIXED.fullmatch(said[1])):
+        return True
+    return _LIKE_ADVERB.fullmatch(said[at]) is not None and (said[at + 1] in OPENERS or _is_remark(said[at + 1 :]))
+
+
+def _is_state(word: str) -> bool:
+    return word in STATES or _ROMANCE.fullmatch(word) is not None
+
+
+def _is_remark(words: list[str]) -> bool:
+    """Whether a state is all there is, or what follows only goes on about it: "wrong again", not "wrong turn"."""
+    if not _is_state(words[0]):
+        return len(words) > 1 and words[1] in NEGATIONS
+    following = words[1] if len(words) > 1 else ""
+    return (
+        not following
+        or _is_state(following)
+        or following in FOLLOWS | ADVERBS | OPENERS
+        or _QUANTITY.fullmatch(following) is not None
+    )
+
+
+PASSWORD = PasswordRecognizer()

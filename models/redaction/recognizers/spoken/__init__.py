@@ -1,0 +1,1 @@
+"""Recognizers of values that are dictated or answered."""

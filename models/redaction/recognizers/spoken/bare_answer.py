@@ -1,0 +1,179 @@
+"""Bare answers: what was said is nothing but a name, a number or an address, with no word around that says so.
+
+What the assistant just asked for decides the label. Without a question a bare number in speech is covered too, because
+agents ask for telephone numbers and postcodes more than for anything else; a reading that was asked for stays. Must NOT
+match: times, prices, decimals, amounts with a unit, refusals ("I would rather not say"), questions back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from models.redaction.dialogue_context import is_reading, personal
+from models.redaction.itn.lexicon import SHORT_WORDS
+from models.redaction.normalize.view import View
+from models.redaction.normalize.words import WORD
+from models.redaction.patterns.pattern_recognizer import has_digit, words
+from models.redaction.recognizers.filters.quantity_context import is_harmless
+from models.redaction.recognizers.person.introduced_name import NOT_NAMES
+from models.redaction.types import RedactionContext
+from models.text import Entity, TextSource
+
+FILLERS = frozenset(
+    """um uh er erm hm yes yeah yep yup sure ok okay right well so it it's its is that's that this the a an my mine of
+    course please thanks thank you number code name i'm i am we're and at hi hello oh ah here you're called name's
+    address email e-mail phone mobile live lives in on under by full first last one moment day night
+    es sí si mi mis número correo teléfono el la los las soy me llamo nombre pues claro gracias vivo en de y
+    c'est oui mon ma mes numéro est le les suis je m'appelle nom alors bien sûr merci habite à au
+    das ist ja meine mein nummer die der den ich bin heiße name also gerne danke wohne und von
+    है हूँ हूं जी हाँ हां मेरा मेरी मेरे नंबर नाम का की ये यह तो पता ईमेल में हम मैं hai hoon haan ji mera meri naam ka ki main""".split()
+)
+"""Words around an answer that say nothing."""
+
+_REFUSALS = words(
+    "no", "not", "nope", "don't", "dont", "do not", "can't", "cannot", "won't", "rather", "why", "what", "how", "who",
+    "when", "where", "which", "repeat", "again", "sorry", "pardon", "moment", "wait", "later", "none",
+    "nothing", "know",
+    "idea", "already", "told", "question", "cancel", "stop", "help", "skip", "forget", "want", "need",
+    "could", "would",
+    "can", "anyone", "nobody", "someone", "meter", "meters", "reading", "readings", "cubic", "sé", "qué", "por qué",
+    "cómo", "nada", "nadie", "quiero", "espera", "perdón", "momento", "non", "pas", "pourquoi", "quoi", "comment",
+    "rien", "personne", "attendez", "pardon", "nein", "nicht", "kein", "keine", "warum", "was", "wie", "nichts",
+    "niemand", "weiß", "moment", "bitte", "नहीं", "क्यों", "क्या", "कैसे", "कौन", "पता नहीं", "nahi", "nahin",
+    "kyon", "kya",
+)  # fmt: skip
+
+_CONTENT_WORDS = {"NAME": 4, "EMAIL": 10, "ADDRESS": 10, "PHONE": 12, "DOB": 8, "ID": 10}
+"""How many words an answer may have that is nothing but the thing asked for."""
+
+_NEEDS_DIGIT = frozenset({"PHONE", "DOB", "ID"})
+_RANK = ("EMAIL", "PHONE", "DOB", "ID", "ADDRESS", "NAME")
+"""Where several things were asked for: the label of an answer with digits, the last for one without."""
+
+_OPENING_WORDS = 3
+_NAME_CUE = re.compile(r"(?:it'?s|i'?m|i am|this is|name is|name's|soy|llamo|suis|appelle|bin|heiße|नाम) $")
+_CONNECTIVE = re.compile(
+    r",|\.| (?:and|from|but|i|i'm|we|here|calling|speaking|with|y|de|vengo|et|und|ich|von|aus|और|हूँ)(?![^\W_])"
+)
+"""What stands behind a name that opens an answer."""
+
+_LONGEST_ANSWER_CHARS = 160
+_MIN_BARE_DIGITS = 3
+_MIN_CODE = 5
+
+MONTHS = words(
+    "jan", "feb", "apr", "jun", "jul", "aug", "sept?", "oct", "nov", "dec",
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december", "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
+    "noviembre", "diciembre", "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre",
+    "octobre", "novembre", "décembre", "januar", "februar", "märz", "juni", "juli", "oktober", "dezember", "जनवरी",
+    "फ़रवरी", "फरवरी", "मार्च", "अप्रैल", "मई", "जून", "जुलाई", "अगस्त", "सितंबर", "अक्टूबर", "नवंबर", "दिसंबर",
+)  # fmt: skip
+
+_NO_CODE = re.compile(r"[$€£₹%°]|\d[.,:]\d|(?<![^\W_])(?:[01]?\d|2[0-4])[ .:]?[0-5]?\d? ?(?:[ap]\.?m|uhr|h)(?![^\W_])")
+_TIME = re.compile(r"(?:[01]?\d|2[0-3])[ .:h-]{1,2}[0-5]\d")
+_ORDINAL_OR_UNIT = re.compile(
+    r"\d+(?:st|nd|rd|th|er|e|am|pm|kg|g|km|m|cm|mm|m3|l|ml|kwh|wh|kw|w|v|a|h|s|x|ft|lb|lbs|oz|c|f|k)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    start: int
+    end: int
+    text: str
+
+
+class BareAnswerRecognizer:
+    """Judges short answers by the question, or as what they are without one."""
+
+    name = "answer"
+
+    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if view.kind not in ("original", "spoken") or len(view.text) > _LONGEST_ANSWER_CHARS:
+            return
+        asked = personal(context.asked_for)
+        if asked and not (is_reading(context.asked_for) and has_digit(view.text)):
+            yield from self._asked(view, asked)
+        elif context.source is TextSource.SPEECH and not context.asked_for:
+            yield from self._unasked(view)
+
+    def _unasked(self, view: View) -> Iterator[Entity]:
+        """A number alone, or a code of letters and digits alone."""
+        content = _content(view)
+        if not content or not has_digit(view.text) or _NO_CODE.search(view.lower):
+            return
+        start, end = content[0].start, content[-1].end
+        if is_harmless(view, start, end):
+            return
+        said = [w.text for w in content]
+        total = sum(len(w) for w in said)
+        if all(w.isdigit() for w in said):
+            is_count = (start, end) in view.counted or (len(said) == 1 and said[0].endswith("00"))
+            if total >= _MIN_BARE_DIGITS and not is_count and not _TIME.fullmatch(view.text[start:end].strip()):
+                yield Entity("ID", start, end, 0.55, "answer:number")
+        elif len(said) <= 4 and total >= _MIN_CODE and all(_is_code_piece(w) for w in said) and _is_mixed(said):
+            yield Entity("ADDRESS", start, end, 0.55, "answer:code")
+
+    def _asked(self, view: View, asked: tuple[str, ...]) -> Iterator[Entity]:
+        content = _content(view)
+        if "NAME" in asked and len(content) > _CONTENT_WORDS["NAME"]:
+            yield from self._opening(view, content)
+        if not content or "?" in view.text or _REFUSALS.search(view.lower):
+            return
+        start, end = content[0].start, content[-1].end
+        numeric = has_digit(view.text[start:end]) or MONTHS.search(view.lower, start, end) is not None
+        fitting = [kind for kind in _RANK if kind in asked and len(content) <= _CONTENT_WORDS[kind]]
+        fitting = [kind for kind in fitting if (numeric or kind not in _NEEDS_DIGIT)]
+        if fitting == ["NAME"]:
+            yield from self._names(view, content)
+        elif fitting and not (numeric and is_harmless(view, start, end)):
+            # Digits that answer a question for one thing are that; names and addresses are known by more.
+            score = 0.9 if numeric and len(asked) == 1 else 0.6
+            yield Entity(fitting[0] if numeric else fitting[-1], start, end, score, "answer:asked")
+
+    def _opening(self, view: View, content: list[_Word]) -> Iterator[Entity]:
+        """A name at the beginning of a longer answer: "zoltan quist, and I am here for the pump"."""
+        if WORD.search(view.text, 0, content[0].start) and not _NAME_CUE.search(view.lower, 0, content[0].start):
+            return
+        group = [content[0]]
+        for word in content[1:_OPENING_WORDS]:
+            if view.text[group[-1].end : word.start] != " ":
+                break
+            group.append(word)
+        behind = _CONNECTIVE.match(view.lower, group[-1].end)
+        if behind and not any(w.text in NOT_NAMES or has_digit(w.text) for w in group):
+            yield Entity("NAME", group[0].start, group[-1].end, 0.55, "answer:opening")
+
+    def _names(self, view: View, content: list[_Word]) -> Iterator[Entity]:
+        """Everything that is no common word, neighbours together; one or two words whatever they are."""
+        likely = content if len(content) <= 2 else [w for w in content if w.text not in NOT_NAMES]
+        for word in likely:
+            if not word.text.isdigit():
+                yield Entity("NAME", word.start, word.end, 0.6, "answer:asked")
+
+
+def _content(view: View) -> list[_Word]:
+    """The words that are no fillers."""
+    found = (_Word(m.start(), m.end(), m.group()) for m in WORD.finditer(view.lower))
+    return [w for w in found if w.text.replace("\u2019", "'") not in FILLERS]
+
+
+def _is_code_piece(word: str) -> bool:
+    """A short piece with digits in it ("s8f"), or digits, or a letter or two."""
+    if word.isdigit():
+        return True
+    if _ORDINAL_OR_UNIT.fullmatch(word) or len(word) > 8:
+        return False
+    return has_digit(word) or (len(word) <= 2 and word not in SHORT_WORDS)
+
+
+def _is_mixed(said: list[str]) -> bool:
+    """Whether a piece has letters and digits, which no word and no number has."""
+    return any(has_digit(w) and not w.isdigit() for w in said)
+
+
+BARE_ANSWER = BareAnswerRecognizer()

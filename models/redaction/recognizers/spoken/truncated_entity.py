@@ -1,0 +1,186 @@
+"""What stands at the very end of an utterance and may go on in the next one.
+
+"My number is four one five" is the beginning of a telephone number when "five five five oh one three two" follows, and
+by then it was shown. So a number or a spelled word that breaks off at the end is covered at once. Must NOT match:
+times, years, readings, prices, rooms, quantities ("three hundred"), abbreviations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from models.redaction.dialogue_context import is_reading, numeric
+from models.redaction.itn.lexicon import HOMOPHONES, TOP_LEVEL, lexicon_for
+from models.redaction.itn.tokens import Token, Words, tokens_of
+from models.redaction.normalize.view import View
+from models.redaction.patterns.pattern_recognizer import near, words
+from models.redaction.recognizers.address.street_truncated import street_at_end
+from models.redaction.recognizers.filters.quantity_context import introduced_as, is_harmless
+from models.redaction.recognizers.person.introduced_name import NOT_NAMES
+from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
+from models.redaction.recognizers.spoken.bare_answer import MONTHS
+from models.redaction.recognizers.spoken.dictated_digits import is_thing
+from models.redaction.types import RedactionContext
+from models.text import Entity, TextSource
+
+_TAIL_CHARS = 120
+"""How much of the end is looked at."""
+
+_MIN_DIGITS = 3
+_MIN_LETTERS = 2
+_MIN_BARE_DIGITS = 2
+
+_NUMBER_IS = words(
+    "number is", "number's", "numbers are", "phone is", "code is", "zip is", "call me (?:on|at)",
+    "reach me (?:on|at)",
+    "text me (?:on|at)", "número es", "teléfono es", "llámame al", "numéro est(?: le)?", "appelez-moi au",
+    "nummer ist",
+    "nummer lautet", "erreichen unter", "नंबर है", "नंबर", "number hai", "ssn is", "social is",
+    "born on(?: the)?", "birth is",
+    "birthday is",
+)  # fmt: skip
+_SPELLED_CUE = words(
+    "spell(?:ed|ing|s|t)?", "names?", "surname", "code", "postcode", "plate", "e-?mail", "letters?", "nombre",
+    "apellido",
+    "deletreo", "nom", "prénom", "épelle", "buchstabier\\w{1,4}", "namen?", "नाम", "स्पेलिंग", "naam",
+)  # fmt: skip
+_ADDRESS_IS = re.compile(
+    r"(?<![^\W_])(?:e-?mail|mail|correo|courriel|adresse|ईमेल)(?: (?:address|id|adresse|electrónico))?"
+    r"(?:'s| is| es| est| ist|:),? (?P<value>[^\W_][\w'-]{0,30}(?: [\w'-]{1,30}){0,3})[.,]?$"
+)
+_SPELLED_NEXT = re.compile(
+    r"(?<![^\W_])(?:spell(?:ed|ing|s|t)?|deletrea|escribe|épelle|écrit|buchstabier\w{1,4}|schreibt man|स्पेलिंग"
+    r"|(?:name|surname|code|plate|letter|apellido|nombre|nom|nachname|buchstabe)(?: is| es| est| ist)?)"
+    r"(?: it| that| is| as| like| with| es| con| avec| mit| sich)?[:,]? $"
+)
+"""Behind this a single letter is the first of a word that is being spelled."""
+_CUE_REACH = 40
+_MONTH_REACH = 14
+
+_QUANTITY_END = re.compile(r"(?:19|20)\d\d|\d{1,3}00|[01]?\d[.: ]?[0-5]\d|\d{1,3}(?:[.,]\d{3})+|\d+[.,]\d+")
+_COUNTING = "0123456789"
+_ZEROS = frozenset({"oh", "o"})
+_HOST_TOKENS, _LOCAL_TOKENS = 4, 6
+_WORD_SIGNS = frozenset({".", "_", "-"})
+_COMMON_SIGNS = frozenset({"point", "period", "minus", "menos", "moins", "strich", "ponto", "dash"})
+
+
+class OpenEndRecognizer:
+    """Walks back from the last word of an utterance."""
+
+    name = "open-end"
+
+    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if context.source is not TextSource.SPEECH or view.kind != "original":
+            return
+        offset = max(0, len(view.text) - _TAIL_CHARS)
+        tokens = tokens_of(view.text[offset:])
+        while tokens and not tokens[-1].text[0].isalnum():
+            tokens.pop()
+        if not tokens:
+            return
+        reader = Words(tokens, lexicon_for(context.language))
+        if street := street_at_end(view.lower, context.language):
+            yield Entity("ADDRESS", *street, 0.55, self.name)
+            return
+        first, kind = self._number(view, offset, reader, context), "ID"
+        if first is None:
+            first, kind = self._letters(view, offset, reader), "NAME"
+        if first is None:
+            first, kind = self._address(view, offset, reader), "EMAIL"
+        if first is not None:
+            yield Entity(kind, offset + tokens[first].start, offset + tokens[-1].end, 0.55, self.name)
+
+    def _number(self, view: View, offset: int, reader: Words, context: RedactionContext) -> int | None:
+        """First token of a number that breaks off at the end."""
+        tokens, first, digits, singles = reader.tokens, len(reader.tokens), 0, 0
+        for at in range(len(tokens) - 1, -1, -1):
+            value = reader.digits(tokens[at])
+            if value and not (tokens[at].text in HOMOPHONES and first == len(tokens) and tokens[at].text != "oh"):
+                first, digits, singles = at, digits + len(value), singles + (len(value) == 1)
+            elif tokens[at].text in reader.lexicon.repeats and first == at + 1:
+                first, digits, singles = at, digits + 1, singles + 1
+            elif not _is_between(reader, at):
+                break
+        if not digits or is_reading(context.asked_for):
+            return None
+        start, end = offset + tokens[first].start, offset + tokens[-1].end
+        if is_harmless(view, start, end) or is_thing(view, start):
+            return None
+        # Where nothing else was said: nobody says a quantity digit by digit.
+        bare = start == 0 and singles == digits >= _MIN_BARE_DIGITS and _is_dictation(reader)
+        if bare or near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0) or numeric(context.asked_for):
+            return first
+        introduced = digits >= _MIN_DIGITS and introduced_as(view, start) == "personal"
+        if MONTHS.search(view.lower, max(0, start - _MONTH_REACH), end):
+            return None
+        if singles >= _MIN_DIGITS or introduced:
+            return first
+        written = digits >= _MIN_DIGITS and all(t.text.isdigit() or not t.text.isalnum() for t in tokens[first:])
+        return first if written and not _QUANTITY_END.fullmatch(view.text, start, end) else None
+
+    def _letters(self, view: View, offset: int, reader: Words) -> int | None:
+        """First token of a word that is being spelled at the end."""
+        tokens, first, letters = reader.tokens, len(reader.tokens), ""
+        for at in range(len(tokens) - 1, -1, -1):
+            if letter := reader.letter(tokens[at]):
+                first, letters = at, letter + letters
+            elif tokens[at].text not in ("-", ",", ".", "and", "double"):
+                break
+        if len(letters) == 1 and _SPELLED_NEXT.search(view.lower, offset, offset + tokens[first].start):
+            return first
+        if len(letters) < _MIN_LETTERS or letters in ABBREVIATIONS or set(letters) <= {"a", "i", "o"}:
+            return None
+        start = offset + tokens[first].start
+        return first if near(view, start, start, _SPELLED_CUE, before=_CUE_REACH, after=0) else None
+
+    def _address(self, view: View, offset: int, reader: Words) -> int | None:
+        """First token of an address that breaks off: "john dot", "john dot carter", "my email is john"."""
+        tokens = reader.tokens
+        if cue := _ADDRESS_IS.search(view.lower, offset):
+            value = cue["value"].split()
+            if value[0] not in NOT_NAMES:
+                return next(i for i, t in enumerate(tokens) if offset + t.start >= cue.start("value"))
+        if (broken := _broken_host(reader)) is not None:
+            return broken
+        for at in (len(tokens) - 1, len(tokens) - 2):
+            if at < 1 or not _is_said_sign(reader, tokens[at]) or not tokens[at - 1].text[0].isalnum():
+                continue
+            if at == len(tokens) - 2 and tokens[-1].text in TOP_LEVEL:
+                return None  # the name of a web site
+            return at - 1
+        return None
+
+
+def _is_dictation(reader: Words) -> bool:
+    """Whether the digits that are all that was said are dictated: not counted up ("one two"), no other words."""
+    words = any(t.text in HOMOPHONES and t.text not in _ZEROS for t in reader.tokens)
+    return not words and "".join(map(reader.digits, reader.tokens)) not in _COUNTING
+
+
+def _broken_host(reader: Words) -> int | None:
+    """First token of "tarn dot quist at example", which ends before its last part was said."""
+    tokens = reader.tokens
+    for at in range(max(1, len(tokens) - _HOST_TOKENS), len(tokens)):
+        if reader.sign(tokens[at]) != "@":
+            continue
+        signs = [i for i in range(max(1, at - _LOCAL_TOKENS), at) if _is_said_sign(reader, tokens[i])]
+        return signs[0] - 1 if signs else None
+    return None
+
+
+def _is_between(reader: Words, at: int) -> bool:
+    """Whether a token may stand between two numbers of one run."""
+    token = reader.tokens[at]
+    return token.text in ",-.()+" or token.text in reader.lexicon.joiners or reader.sign(token) in ("+", "-", ".")
+
+
+def _is_said_sign(reader: Words, token: Token) -> bool:
+    """Whether the token is a word for a sign that is nothing else in a sentence."""
+    named = reader.sign(token)
+    return named in _WORD_SIGNS and len(token.text) > 1 and token.text not in _COMMON_SIGNS
+
+
+OPEN_END = OpenEndRecognizer()

@@ -1,0 +1,1 @@
+"""Merging of spans and the operators that replace them."""

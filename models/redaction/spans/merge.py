@@ -1,0 +1,134 @@
+"""From everything that was found to one list: sorted, not overlapping, tags of earlier runs untouched."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from models.redaction.normalize.dates_times import outside_times
+from models.redaction.spans.operators import MASK, TITLES, protected_pattern
+from models.text import Entity
+
+# Which label names an entity best when two recognizers see the same stretch; the more a label says, the higher.
+_SPECIFIC = {
+    label: rank
+    for rank, label in enumerate(
+        ("UNREADABLE", "ID", "NUMBER", "NAME", "AGE", "HANDLE", "DOB", "PHONE", "ADDRESS", "MEDICAL_ID", "LICENCE",
+        "PASSPORT", "PLATE", "ACCOUNT", "URL", "IP", "SSN",
+         "CC", "MAC", "WALLET", "IBAN", "EMAIL", "SECRET")
+    )
+}  # fmt: skip
+
+TYPES = frozenset(_SPECIFIC)
+"""Every label that a tag can have."""
+
+TAG = protected_pattern(sorted(TYPES), masks=False)
+"""What the strict policy, or a hash, writes."""
+
+_NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
+_SENTENCE_END = re.compile(r"\.[ \t]")
+_SHORTENED = re.compile(rf"(?<![^\W_])(?:[^\W\d_]|{TITLES.pattern}|ste?|jr|chr|wm|geo|jos|md|mohd)$", re.IGNORECASE)
+"""Initials and short forms, behind which a full stop ends no sentence."""
+_LONGEST_SHORT = 10
+_LONGEST_TITLES = 40
+_A_WORD = re.compile(r"[^\W\d_]{1,40}")
+_ADDRESS_GAP = re.compile(
+    r"[\s,.;|/#-]{0,6}(?:(?:[A-ZÀ-Þ][\w'.]{0,14}|\d{1,6}|(?i:apt|suite|unit|box|floor|flat)\.?)[\s,;|/#.-]{1,6}){0,2}"
+)
+"""Between two parts of one address at most two capitalised words or numbers."""
+
+_WORD_GAP = re.compile(r"[ \t]?[-.,]?[ \t]?")  # the classifier judges word by word
+_JOIN_GAPS = {"NAME": _NAME_GAP, "ADDRESS": _ADDRESS_GAP}
+
+
+def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TAG) -> list[Entity]:
+    """Resolve overlaps and join parts of one thing.
+
+    Entities that overlap become one over the union of their spans: leaving the rest of a loser readable would leak it.
+    It takes the label of the longest, the more specific one among equals, unless a far better score says otherwise.
+
+    Args:
+        text: In which they were found.
+        entities: In any order.
+        protected: What an earlier run wrote; it is cut out of them.
+    """
+    kept = outside_times(text, _outside_tags(text, entities, protected))
+    merged: list[Entity] = []
+    for entity in sorted(kept, key=lambda e: (e.start, -e.end)):
+        if merged and entity.start < merged[-1].end:
+            merged[-1] = _union(merged[-1], entity)
+        else:
+            merged.append(entity)
+    return _join(text, merged)
+
+
+def weight(entity: Entity) -> tuple[float, int, int]:
+    """What decides between two that were found at the same place."""
+    return (round(entity.score, 1), entity.end - entity.start, _SPECIFIC.get(entity.type, 0))
+
+
+def _union(first: Entity, second: Entity) -> Entity:
+    winner = max(first, second, key=lambda e: (e.end - e.start, *weight(e)))
+    return Entity(
+        winner.type,
+        min(first.start, second.start),
+        max(first.end, second.end),
+        max(first.score, second.score),
+        winner.recognizer,
+    )
+
+
+def _join(text: str, entities: list[Entity]) -> list[Entity]:
+    joined: list[Entity] = []
+    for entity in entities:
+        last = joined[-1] if joined else None
+        gap = _JOIN_GAPS.get(entity.type, _WORD_GAP if entity.recognizer.startswith("ner:") else None)
+        if (
+            last is not None
+            and last.type == entity.type
+            and gap is not None
+            and gap.fullmatch(text, last.end, entity.start)
+            and not (entity.type == "NAME" and _are_two_people(text, last, entity))
+        ):
+            joined[-1] = Entity(entity.type, last.start, entity.end, max(last.score, entity.score), last.recognizer)
+        else:
+            joined.append(entity)
+    return joined
+
+
+def _are_two_people(text: str, first: Entity, second: Entity) -> bool:
+    """Whether a sentence ends between two names, or a title begins the second: "... Maria Lopez. Dr. Lopez"."""
+    if _SENTENCE_END.match(text, first.end):
+        return not _SHORTENED.search(text, max(first.start, first.end - _LONGEST_SHORT), first.end)
+    opening = _A_WORD.match(text, second.start)
+    title = opening.group().lower() if opening else ""
+    if opening is None or len(title) == 1 or opening.end() == second.end or not TITLES.fullmatch(title):
+        return False  # one letter is an initial, a title alone belongs to what stands before it: "Sharma ji"
+    if first.end - first.start > _LONGEST_TITLES:
+        return True
+    return not all(TITLES.fullmatch(word.lower()) for word in _A_WORD.findall(text, first.start, first.end))
+
+
+def _outside_tags(text: str, entities: Iterable[Entity], protected: re.Pattern[str]) -> list[Entity]:
+    tags = [m.span() for m in protected.finditer(text)] if "[REDACTED_" in text or MASK in text else []
+    if not tags:
+        return list(entities)
+    kept: list[Entity] = []
+    ends = [end for _start, end in tags]
+    for entity in entities:
+        pieces = [(entity.start, entity.end)]
+        for start, end in _overlapped(tags, ends, entity):
+            pieces = [part for a, b in pieces for part in ((a, min(b, start)), (max(a, end), b)) if part[0] < part[1]]
+        for a, b in pieces:
+            words = [i for i in range(a, b) if text[i].isalnum()]
+            if words:
+                kept.append(Entity(entity.type, words[0], words[-1] + 1, entity.score, entity.recognizer))
+    return kept
+
+
+def _overlapped(tags: list[tuple[int, int]], ends: list[int], entity: Entity) -> Iterator[tuple[int, int]]:
+    for index in range(bisect_right(ends, entity.start), len(tags)):
+        if tags[index][0] >= entity.end:
+            return
+        yield tags[index]

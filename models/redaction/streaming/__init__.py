@@ -1,0 +1,1 @@
+"""Redaction of text that is still growing."""

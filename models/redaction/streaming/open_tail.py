@@ -1,0 +1,145 @@
+"""What one utterance leaves open for the next: "my number is four one five", "five five five oh one three two".
+
+The raw end of an utterance that may go on travels in the sealed carry. The next utterance is judged twice, alone and
+behind that end, and whatever either reading finds is replaced. The end itself was covered when it was shown, see
+``recognizers.open_end``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from models.redaction.itn.lexicon import lexicon_for
+from models.redaction.itn.tokens import Token, Words, tokens_of
+from models.redaction.redactor import sealed_stretch
+from models.redaction.types import Redaction, RedactionContext, Redactor
+from models.text import Entity, RawText
+
+_WORDS: Final = 12
+"""Words of an utterance that are kept; a telephone number and what introduces it."""
+
+_CHARS: Final = 240
+_REACH_CHARS: Final = 200
+"""How much of an utterance is read behind the end of the one before."""
+
+JOINED_CHARS: Final = 80
+"""What begins behind this many characters has nothing to do with the utterance before and is judged alone."""
+
+_BETWEEN: Final = " "
+NOTHING: Final = RawText("")
+
+_CUES = frozenset(
+    """is are 's am i'm name names named called number numbers phone email e-mail mail address at on under code spell
+    spelled spelling born street road avenue mr mrs ms dr miss es soy llamo nombre número correo teléfono dirección
+    calle avenida est suis m'appelle nom numéro adresse rue ist bin heiße name nummer adresse straße strasse herr frau
+    है नाम नंबर ईमेल पता hai naam""".split()
+)
+"""Words after which an utterance is not over, whatever the punctuation says."""
+
+_STREET_WORDS = frozenset(
+    "calle avenida paseo plaza ronda camino rue boulevard via viale piazza corso rua travessa house flat plot".split()
+)
+_STREET_ENDINGS = ("straße", "strasse", "gasse", "allee", "weg", "platz", "ufer", "damm")
+_STREET_REACH = 4
+"""Words at the end among which the kind of a street leaves its number open."""
+
+_ARTICLES = frozenset("the a an my le la les el los die der das plus".split())
+
+
+def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: RawText = NOTHING) -> RawText:
+    """The end of an utterance that the next one may complete, or nothing where it is closed.
+
+    Args:
+        text: The whole utterance.
+        entities: What was found in it, sorted.
+        language: ISO 639-1 code.
+        before: What the utterance before left open; a short utterance only adds to it.
+    """
+    raw = text.reveal()
+    tokens = tokens_of(raw)
+    spoken = [t for t in tokens if t.text[0].isalnum()]
+    if not spoken or not _is_open(spoken, entities, Words(tokens, lexicon_for(language))):
+        return NOTHING
+    start = spoken[max(0, len(spoken) - _WORDS)].start
+    start = min([start, *(e.start for e in entities if e.start < start < e.end)])
+    kept = raw[max(start, len(raw) - _CHARS) : spoken[-1].end]
+    missing = _WORDS - len(spoken)
+    lead = before.reveal().split()[-missing:] if missing > 0 else []
+    return RawText(_BETWEEN.join([*lead, kept]))
+
+
+def _is_open(spoken: Sequence[Token], entities: Sequence[Entity], words: Words) -> bool:
+    last = spoken[-1]
+    if any(e.start < last.end <= e.end for e in entities):
+        return True
+    named = words.atom(last) or words.sign(last) or last.text in words.lexicon.repeats
+    before = spoken[-2].text if len(spoken) > 1 else ""
+    if last.text.endswith(_STREET_ENDINGS) or any(t.text in _STREET_WORDS for t in spoken[-_STREET_REACH:]):
+        return True
+    return bool(named) or last.text in _CUES or (last.text in _ARTICLES and before in _CUES)
+
+
+def readings_behind(tail: RawText, text: RawText) -> list[RawText]:
+    """The texts that are to be judged: the utterance, and the utterance behind the open end of the one before."""
+    if not tail:
+        return [text]
+    beginning = text.reveal()
+    if len(beginning) > _REACH_CHARS:
+        space = beginning.rfind(" ", 0, _REACH_CHARS)
+        beginning = beginning[: space if space > 0 else _REACH_CHARS]
+    return [text, RawText(tail.reveal() + _BETWEEN + beginning)]
+
+
+def judged_behind(tail: RawText, text: RawText, judged: Sequence[Redaction]) -> Redaction:
+    """One redaction of the utterance from those of ``readings_behind``."""
+    if len(judged) == 1:
+        return judged[0]
+    alone, joined = judged
+    shift = len(tail) + len(_BETWEEN)
+    raw = text.reveal()
+    near = [e for e in joined.entities if e.end > shift and e.start < shift + JOINED_CHARS]
+    moved = [replace(e, start=max(0, e.start - shift), end=e.end - shift) for e in near]
+    entities = tuple(_united([*alone.entities, *(e for e in moved if any(c.isalnum() for c in raw[e.start : e.end]))]))
+    whole = Redaction(alone.text if not alone.text.safe_for_llm else joined.text, entities)
+    return Redaction(sealed_stretch(raw, whole, 0, len(raw)), entities, alone.suspects)
+
+
+def _united(entities: Sequence[Entity]) -> list[Entity]:
+    """Sorted and apart; those that overlap become the longest of them, over all that they cover."""
+    united: list[Entity] = []
+    for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
+        if not united or entity.start >= united[-1].end:
+            united.append(entity)
+            continue
+        last = united[-1]
+        winner = max(last, entity, key=lambda e: (e.end - e.start, e.score))
+        united[-1] = replace(winner, start=last.start, end=max(last.end, entity.end))
+    return united
+
+
+class BehindTail:
+    """A redactor that judges every text also behind the open end of the utterance before.
+
+    Args:
+        redactor: Does the work.
+        tail: What ``open_tail`` kept; may be nothing.
+    """
+
+    def __init__(self, redactor: Redactor, tail: RawText) -> None:
+        self._redactor = redactor
+        self._tail = tail
+
+    def redact(self, text: RawText, context: RedactionContext) -> Redaction:
+        """See ``Redactor``."""
+        return self.redact_many([text], context)[0]
+
+    def redact_many(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        """See ``Redactor``."""
+        readings = [readings_behind(self._tail, text) for text in texts]
+        judged = iter(self._redactor.redact_many([r for group in readings for r in group], context))
+        return [
+            judged_behind(self._tail, text, [next(judged) for _ in group])
+            for text, group in zip(texts, readings, strict=True)
+        ]

@@ -1,0 +1,258 @@
+"""Partial text while someone is still speaking: a prefix that more words are not expected to make personal.
+
+A prefix of the hypothesis is shown when two hypotheses in a row agree on it, after the whole hypothesis was redacted,
+and only up to the point from which words to come could still turn it into a name, a number or an address: mostly two
+words before its end, less where only words of closed classes follow, see ``at_once``. What was shown is never taken
+back: if recognition changes its mind under it, it stays until the final text replaces everything.
+
+Words to come can also change what the classifier thinks of words long past, so a word that might be a name waits for
+more of them, and one that nearly is one for the final text. That makes it rare, not impossible, that a partial shows
+what the final hides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.redaction.dialogue_context import personal
+from models.redaction.itn.cardinals import numerals
+from models.redaction.itn.lexicon import Lexicon, lexicon_for
+from models.redaction.itn.spelling_alphabets import PHONETIC
+from models.redaction.itn.tokens import Token, tokens_of
+from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
+from models.redaction.streaming.early_words import Spoken, at_once, may_show_more
+from models.redaction.streaming.open_tail import JOINED_CHARS, NOTHING, BehindTail
+from models.redaction.types import NOTHING_UNSETTLED, Redaction, RedactionContext, Redactor, Suspect, Unsettled
+from models.text import Entity, RawText, RedactedText
+
+HOLD_WORDS = 2
+"""Held, unless ``at_once`` knows better: "john" is a word until "dot carter" follows."""
+
+INTRODUCED_WORDS = 4
+"""Held after an introduction, unless the redactor already found who it introduces."""
+
+SUSPECT_WORDS = 8
+"""Words that must follow one that might be a name; one that is likely one waits for the final text."""
+
+NUMBER_WORDS = 5
+"""Words that must follow a number that was said: up to four name a street or the rest of a date."""
+
+MOST_TOLD = 3
+"""How many words behind the text of a partial are told of; more, and one could count the digits of a number."""
+
+_LONGEST_NUMBER = 12
+"""Words of one number at most, as far as it matters here."""
+
+_INTRODUCTIONS = frozenset((
+    ("name", "is"), ("name's",), ("named",), ("called",), ("i", "am"), ("i'm",), ("this",
+    "is"), ("it's",), ("speaking", "to"), ("under",),
+    ("mr",), ("mrs",), ("ms",), ("dr",), ("miss",), ("number", "is"), ("email", "is"), ("address", "is"), ("live",
+    "at"), ("born",), ("llamo",),
+    ("soy",), ("heiße",), ("bin",), ("m'appelle",), ("suis",), ("नाम",),
+))  # fmt: skip
+_SIZES = sorted({len(words) for words in _INTRODUCTIONS})
+
+
+@dataclass(frozen=True, slots=True)
+class PartialState:
+    """What one utterance carries from step to step; give each utterance a fresh one.
+
+    Attributes:
+        previous: The last hypothesis.
+        shown: The text with tags that was shown so far.
+        shown_tokens: How many tokens of the hypothesis it covers.
+        tail: The raw end of the utterance before, where this one may go on with it.
+    """
+
+    previous: RawText = field(default_factory=lambda: RawText(""))
+    shown: RedactedText = field(default_factory=lambda: RedactedText.literal(""))
+    shown_tokens: int = 0
+    tail: RawText = NOTHING
+
+    def to_carry(self) -> dict[str, Any]:
+        """JSON values for ``CarrySealer.seal``, and for nothing else: the raw words are in it."""
+        return {
+            "previous": self.previous.reveal(),
+            "shown": self.shown.value,
+            "counts": dict(self.shown.counts),
+            "safe": self.shown.safe_for_llm,
+            "tokens": self.shown_tokens,
+            "tail": self.tail.reveal(),
+        }
+
+    @classmethod
+    def from_carry(cls, state: dict[str, Any]) -> PartialState:
+        """The reverse, for a state that ``CarrySealer.open`` vouched for."""
+        shown = reseal(state["shown"], state["counts"], safe_for_llm=state["safe"])
+        return cls(RawText(state["previous"]), shown, state["tokens"], RawText(state.get("tail", "")))
+
+
+def unsettled(before: PartialState, after: PartialState) -> Unsettled:
+    """What one step of a ``PartialRedactor``, from one state to the next, did not show."""
+    tokens = tokens_of(after.previous.reveal())
+    agreed = _agreed(tokens_of(before.previous.reveal()), tokens)
+    behind = range(after.shown_tokens, len(tokens))
+    words = [index for index in behind if tokens[index].text[0].isalnum()]
+    if not words:
+        return NOTHING_UNSETTLED
+    return Unsettled(min(len(words), MOST_TOLD), sum(index < agreed for index in words) / len(words))
+
+
+class PartialRedactor:
+    """Turns growing hypotheses into a growing redacted prefix."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def step(
+        self, carry: PartialState, hypothesis: RawText, context: RedactionContext
+    ) -> tuple[RedactedText, PartialState]:
+        """Take the next hypothesis of the same utterance.
+
+        Returns:
+            What to show, always an extension of ``carry.shown``, and the state for the next step.
+
+        Raises:
+            RedactionFailed: Nothing may be shown.
+        """
+        text = hypothesis.reveal()
+        tokens = tokens_of(text)
+        agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
+        shown, count = carry.shown, carry.shown_tokens
+        spoken = Spoken(tokens, agreed, context.language)
+        hurry = not carry.tail and not personal(context.asked_for)
+        if _without_last_words(tokens, agreed) > count or (hurry and may_show_more(spoken, count)):
+            # Else nothing new can be shown, whatever the redactor says.
+            reached = count > 0 and tokens[count - 1].end > JOINED_CHARS  # what is new has nothing to do with the tail
+            redaction = BehindTail(self._redactor, NOTHING if reached else carry.tail).redact(hypothesis, context)
+            numbers = _open_numbers(text, tokens, context.language)
+            settled = _settled(tokens, agreed, redaction, lexicon_for(context.language), numbers)
+            settled = _behind_introduction(tokens_of(carry.tail.reveal()), tokens, settled, redaction.entities)
+            if hurry:
+                settled = at_once(spoken, settled, redaction)
+                settled = _before_introduced(tokens, settled, redaction.entities)
+            if settled > count:
+                shown = _extended(shown, text, tokens[count].start, tokens[settled - 1].end, redaction)
+                count = settled
+        return shown, PartialState(hypothesis, shown, count, carry.tail)
+
+
+def _extended(shown: RedactedText, text: str, start: int, end: int, redaction: Redaction) -> RedactedText:
+    """What was shown, and the redacted stretch from ``start`` to ``end`` behind it."""
+    candidate = sealed_prefix(text, redaction, end)
+    if candidate.value.startswith(shown.value):
+        return candidate
+    # Recognition, or the redactor, sees the beginning differently now. It stays, and only what is new is added; an
+    # entity that
+    # began before goes in whole or, where its tag is shown already, not at all.
+    for entity in redaction.entities:
+        if entity.start < start < entity.end:
+            start = min(entity.end, end)
+    tail = sealed_stretch(text, redaction, start, end)
+    return RedactedText.join((shown, tail)) if tail else shown
+
+
+def _agreed(before: list[Token], now: list[Token]) -> int:
+    """How many tokens from the start both hypotheses have in common, letter case aside."""
+    count = 0
+    for old, new in zip(before, now, strict=False):
+        if old.text != new.text:
+            break
+        count += 1
+    return count
+
+
+def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
+    """The first tokens of numbers that were said and may yet be those of a house or a date."""
+    words, first = 0, len(tokens)
+    while first and words < NUMBER_WORDS:
+        first -= 1
+        words += tokens[first].text[0].isalnum()
+    reached = tokens[first].start if tokens and words == NUMBER_WORDS else 0
+    begin = tokens[max(0, first - _LONGEST_NUMBER)].start if tokens else 0
+    starts = {t.start - begin: i for i, t in enumerate(tokens)}
+    said = numerals(text[begin:], language)
+    return [starts[n.start] for n in said if begin + n.end > reached and n.start in starts]
+
+
+def _settled(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon, numbers: list[int]) -> int:
+    """How many of the agreed tokens may be shown."""
+    entities = redaction.entities
+    count = _before_suspect(tokens, _without_last_words(tokens, agreed), redaction.suspects)
+    while True:
+        before = count
+        while count and not _is_covered(tokens[count - 1], entities) and _may_grow(tokens, count - 1, lexicon):
+            count -= 1
+        count = min([count, *(i for i in numbers if not _is_covered(tokens[i], entities))])
+        count = _before_introduced(tokens, count, entities)
+        for entity in entities:
+            end = tokens[count - 1].end if count else 0
+            grows = end == entity.end and count < len(tokens) and _may_grow(tokens, count, lexicon)
+            if entity.start < end and (end < entity.end or grows):
+                count = next(i for i, t in enumerate(tokens) if t.end > entity.start)
+        if count == before:
+            return count
+
+
+def _without_last_words(tokens: list[Token], agreed: int) -> int:
+    count, words = agreed, 0
+    while count and words < HOLD_WORDS:
+        count -= 1
+        words += tokens[count].text[0].isalnum()
+    return count
+
+
+def _before_suspect(tokens: list[Token], count: int, suspects: tuple[Suspect, ...]) -> int:
+    """Cut before the first word that may yet become a name."""
+    words = 0
+    first = count
+    waiting = suspects
+    for index in range(len(tokens) - 1, -1, -1):
+        if words == SUSPECT_WORDS:
+            waiting = tuple(s for s in suspects if s.likely)
+        if any(s.start < tokens[index].end and tokens[index].start < s.end for s in waiting):
+            first = min(first, index)
+        words += tokens[index].text[0].isalnum()
+    return first
+
+
+def _is_covered(token: Token, entities: tuple[Entity, ...]) -> bool:
+    return any(e.start <= token.start and token.end <= e.end for e in entities)
+
+
+def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
+    """Whether more words could make this one a part of something personal."""
+    token = tokens[index]
+    if len(token.text) == 1 or any(c.isdigit() for c in token.text) or "@" in token.text:
+        return token.text not in ".?!" or index == 0
+    if any(
+        token.text in table
+        for table in (lexicon.numbers, lexicon.repeats, lexicon.signs, lexicon.letters, lexicon.scales)
+    ):
+        return True
+    starts = index == 0 or tokens[index - 1].text in (".", "?", "!")
+    capital = token.shape[:1].isupper() and not starts and not token.text.startswith(("i'", "i’"))
+    known = token.text in PHONETIC or token.text in lexicon.phonetic or token.text in ("area", "code", "extension")
+    return capital or known
+
+
+def _behind_introduction(before: list[Token], tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
+    """Hold the first words while the utterance before ended in an introduction whose person is not known yet."""
+    if count >= INTRODUCED_WORDS or any(_is_covered(t, entities) for t in tokens[:INTRODUCED_WORDS]):
+        return count
+    introduced = any(tuple(t.text for t in before[-size:]) in _INTRODUCTIONS for size in _SIZES)
+    return 0 if introduced else count
+
+
+def _before_introduced(tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
+    """Cut right behind an introduction whose person is not known yet."""
+    for start in range(max(0, count - INTRODUCED_WORDS - 1), count):
+        for size in _SIZES:
+            end = start + size
+            if end > count or tuple(t.text for t in tokens[start:end]) not in _INTRODUCTIONS:
+                continue
+            following = tokens[end : end + INTRODUCED_WORDS]
+            if count < end + INTRODUCED_WORDS and not any(_is_covered(t, entities) for t in following):
+                return end
+    return count

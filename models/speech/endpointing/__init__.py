@@ -1,0 +1,1 @@
+"""Where speech begins, pauses and ends."""

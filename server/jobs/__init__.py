@@ -1,0 +1,1 @@
+"""Background jobs: retries, dead letters and the handlers of each kind."""

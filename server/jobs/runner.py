@@ -1,0 +1,256 @@
+"""Claims the jobs of the ledger and has them done, each until it ends in a result or in a dead letter.
+
+A job is claimed under a lease. Its result, the events and the end of the job are one transaction, so whatever is killed
+meanwhile, a result counts once. What an ending server cannot finish goes back into the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from models.errors import Conflict, InternalError, VestibuleError
+from server.jobs.attempt import Attempts, log_attempt
+from server.jobs.types import Handler, JobObserver
+from server.ledger import dead_letters, jobs
+from server.ledger.columns import Cursor
+from server.ledger.jobs import new_job
+from server.ledger.types import Clock, DeadLetterRow, JobRow, JobState
+from server.ledger.writer import Ledger
+from server.observability.log import describe, get_logger
+
+log = get_logger("jobs")
+
+LEASE_S = 30.0
+RENEWALS_PER_LEASE = 3
+PAUSE_AFTER_LEDGER_ERROR_S = 1.0
+
+
+class JobQueue(Protocol):
+    """Where work is handed in, and dead letters are dealt with."""
+
+    async def enqueue(self, *, kind: str, key: str, session_id: str, payload: dict[str, str], policy: str) -> JobRow:
+        """Accept work, durably; a key that is known gives the job that is there.
+
+        Raises:
+            InvalidInput: UNKNOWN_POLICY.
+        """
+        ...
+
+    async def redrive(self, letter_id: str) -> DeadLetterRow:
+        """Put the job of a dead letter back into its queue. Repeating it changes nothing.
+
+        Raises:
+            NotFound: DEAD_LETTER_NOT_FOUND.
+            Conflict: WRONG_STATE when it was discarded.
+        """
+        ...
+
+    async def discard(self, letter_id: str, reason: str) -> DeadLetterRow:
+        """Give a dead letter up for good. Repeating it changes nothing.
+
+        Raises:
+            NotFound: DEAD_LETTER_NOT_FOUND.
+            Conflict: WRONG_STATE when it was retried.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Look for work now, because somebody has committed some."""
+        ...
+
+
+class JobRunner:
+    """Implements ``JobQueue`` and does the work. All methods belong on the event loop.
+
+    Args:
+        ledger: Where the jobs are.
+        clock: The time now.
+        owner: Names this process in leases; another one each start.
+        observer: Hears of every attempt.
+        lease_s: How long a claimed job is held without being renewed.
+        chance: For the jitter of delays.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        owner: str,
+        observer: JobObserver = log_attempt,
+        lease_s: float = LEASE_S,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._owner = owner
+        self._lease_s = lease_s
+        self._attempts = Attempts(ledger, clock, owner, observer, chance)
+        self._handlers: dict[str, Handler] = {}
+        self._running: dict[str, tuple[JobRow, asyncio.Task[None]]] = {}
+        self._news = asyncio.Event()
+        self._claiming = asyncio.Lock()
+        self._stopping = False
+        self._loops: list[asyncio.Task[None]] = []
+
+    async def start(self, handlers: Sequence[Handler]) -> int:
+        """Take over what a dead process left, and begin; returns the number of jobs taken over."""
+        self._handlers = {handler.kind: handler for handler in handlers}
+        taken_over = await self._ledger.write(
+            lambda cursor: jobs.release_leases_of_others(cursor, self._owner, self._clock())
+        )
+        self._loops = [asyncio.create_task(self._claim_for_ever()), asyncio.create_task(self._renew_for_ever())]
+        return taken_over
+
+    async def stop(self, drain_s: float) -> int:
+        """Claim no more, let running attempts end, and put back what does not end in time.
+
+        Args:
+            drain_s: How long running attempts may go on.
+
+        Returns:
+            The number of jobs that were put back.
+        """
+        self._stopping = True
+        self._news.set()
+        if self._loops:
+            await asyncio.wait(self._loops[:1])  # after this nothing is claimed any more
+        if self._running:
+            await asyncio.wait([task for _, task in self._running.values()], timeout=drain_s)
+        left = [(job, task) for job, task in self._running.values() if not task.done()]
+        ending = [*self._loops, *(task for _, task in left)]
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending)
+        for job, _ in left:
+            await self._attempts.release(job)
+        return len(left)
+
+    def wake(self) -> None:
+        """See ``JobQueue``."""
+        self._news.set()
+
+    @property
+    def running(self) -> int:
+        """Attempts that run now."""
+        return len(self._running)
+
+    async def enqueue(self, *, kind: str, key: str, session_id: str, payload: dict[str, str], policy: str) -> JobRow:
+        """See ``JobQueue``."""
+        row = new_job(kind, key, session_id, payload, policy, self._clock())
+        stored, _ = await self._ledger.write(lambda cursor: jobs.enqueue(cursor, row))
+        self.wake()
+        return stored
+
+    async def redrive(self, letter_id: str) -> DeadLetterRow:
+        """See ``JobQueue``."""
+        job = await self._ledger.read(lambda cursor: jobs.get(cursor, dead_letters.get(cursor, letter_id).job_id))
+        outcome = self._handler(job).redriven(job)
+
+        def write(cursor: Cursor) -> tuple[DeadLetterRow, bool, Any]:
+            was_open = not dead_letters.get(cursor, letter_id).closed_as
+            letter = dead_letters.retry(cursor, letter_id, self._clock())
+            return letter, was_open, outcome.record(cursor) if was_open else None
+
+        letter, was_open, recorded = await self._ledger.write(write)
+        if was_open:
+            await self._attempts.finish_up(outcome, recorded)
+            self.wake()
+        return letter
+
+    async def discard(self, letter_id: str, reason: str) -> DeadLetterRow:
+        """See ``JobQueue``."""
+        letter = await self._ledger.write(lambda cursor: dead_letters.discard(cursor, letter_id, self._clock(), reason))
+        job = await self._ledger.read(lambda cursor: jobs.get(cursor, letter.job_id))
+        if job.state is JobState.DEAD:
+            await self._handler(job).forget(job)
+        return letter
+
+    async def claim(self) -> int:
+        """Begin what is due, as far as there is room; returns how many."""
+        async with self._claiming:  # the room that one claim has seen is not given away by another
+            room = self._room()
+            if not room:
+                return 0
+            now = self._clock()
+
+            def take(cursor: Cursor) -> list[JobRow]:
+                taken: list[JobRow] = []
+                # Kind by kind: a reply that waits for the LLM must not hold up the reading of a picture.
+                for kind, free in room.items():
+                    taken += jobs.claim(cursor, self._owner, now, self._lease_s, free, (kind,))
+                return taken
+
+            claimed = await self._ledger.write(take)
+            for job in claimed:
+                task = asyncio.create_task(self._attempts.make(job, self._handler(job)))
+                self._running[job.id] = (job, task)
+                task.add_done_callback(partial(self._attempt_ended, job.id))
+            return len(claimed)
+
+    async def renew(self) -> None:
+        """Hold on to what runs; an attempt whose job somebody else has taken is stopped."""
+        until = self._clock() + timedelta(seconds=self._lease_s)
+        for job, task in list(self._running.values()):
+            try:
+                await self._ledger.write(partial(jobs.renew_lease, job_id=job.id, owner=self._owner, until=until))
+            except Conflict:
+                if job.id in self._running:
+                    task.cancel()
+            except VestibuleError as error:
+                log.warning("renewal_failed", job=job.id, **describe(error))
+
+    async def _claim_for_ever(self) -> None:
+        while not self._stopping:
+            self._news.clear()
+            try:
+                await self.claim()
+                pause_s = await self._until_next_due_s()
+            except VestibuleError as error:
+                log.warning("claim_failed", **describe(error))
+                pause_s = PAUSE_AFTER_LEDGER_ERROR_S
+            await _wait(self._news, pause_s)
+
+    async def _until_next_due_s(self) -> float | None:
+        # What is due already and was not claimed waits for room, or for its session, and an ended attempt wakes us.
+        now = self._clock()
+        due = await self._ledger.read(lambda cursor: jobs.next_due(cursor, after=now))
+        return None if due is None else max(0.0, (due - self._clock()).total_seconds())
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / RENEWALS_PER_LEASE)
+            await self.renew()
+
+    def _room(self) -> dict[str, int]:
+        """How many more of each kind may run, kinds that are full left out."""
+        busy = Counter(job.kind for job, _ in self._running.values())
+        room = {kind: handler.concurrency - busy[kind] for kind, handler in self._handlers.items()}
+        return {kind: free for kind, free in room.items() if free > 0}
+
+    def _attempt_ended(self, job_id: str, ended: asyncio.Task[None]) -> None:
+        _, task = self._running.get(job_id, (None, None))
+        if task is ended:  # and not a later attempt at the same job
+            del self._running[job_id]
+        self._news.set()
+
+    def _handler(self, job: JobRow) -> Handler:
+        handler = self._handlers.get(job.kind)
+        if handler is None:
+            raise InternalError("There is no handler for jobs of this kind.", reason="UNKNOWN_JOB_KIND")
+        return handler
+
+
+async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,169 @@
+"""The assistant: prompt, breaker, upstream, and the fallback for a person who waits.
+
+There is no retry loop here. A person who waits gets one bounded attempt; a background job makes one attempt each time
+that the job runner, which owns the retry policy, lets it run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+import httpx2
+
+from models.errors import InvalidInput, VestibuleError
+from models.text import RedactedText
+from server.ledger.types import Origin
+from server.llm.breaker import AsyncBreaker, BreakerChange
+from server.llm.fallback import fallback_record, fallback_reply, reply_sentences
+from server.llm.openai_client import ChatUpstream, StreamLimits
+from server.llm.openai_errors import counts_against_upstream, failed
+from server.llm.prompts import Message, record_prompt, reply_prompt
+from server.llm.record_schema import record_from_model, wire_schema
+from server.llm.types import Exchange, Material, Proposed, Record, Reply
+
+BROKEN_OFF = "… "
+"""Stands between what a model said before it broke off and the fallback."""
+
+
+def llm_breaker(
+    *,
+    failures: int = 3,
+    reset_s: float = 120.0,
+    successes: int = 2,
+    slow_s: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    on_change: Callable[[BreakerChange], None] | None = None,
+) -> AsyncBreaker:
+    """The breaker ``llm_api``, which knows which errors count against an upstream."""
+    return AsyncBreaker(
+        "llm_api",
+        failures=failures,
+        reset_s=reset_s,
+        successes=successes,
+        slow_s=slow_s,
+        clock=clock,
+        counts=counts_against_upstream,
+        on_change=on_change,
+    )
+
+
+class OpenAiAssistant:
+    """Implements ``server.llm.types.Assistant`` on one OpenAI-compatible endpoint.
+
+    Args:
+        base_url: Endpoint, ends in ``/v1``; empty means that there is none and the fallback answers.
+        api_key: Its key, may be empty.
+        model: Model to ask for.
+        breaker: See ``llm_breaker``.
+        timeout_s: Bound of a background attempt, and of a whole streamed reply.
+        interactive_timeout_s: Bound of what a person waits for: the first token of a reply, a whole record.
+        gap_s: Longest silence within a reply.
+        clock: Seconds, never going back.
+        transport: Replaces the network in tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        model: str,
+        breaker: AsyncBreaker,
+        timeout_s: float = 30.0,
+        interactive_timeout_s: float = 8.0,
+        gap_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.breaker = breaker
+        self._timeout_s = timeout_s
+        self._interactive_timeout_s = interactive_timeout_s
+        self._gap_s = gap_s
+        self._upstream = ChatUpstream(base_url, api_key, model, clock=clock, transport=transport) if base_url else None
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is an upstream at all."""
+        return self._upstream is not None
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._upstream is not None:
+            await self._upstream.aclose()
+
+    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
+        """Answer one utterance; the first piece has arrived when this returns.
+
+        With ``fallback`` a stream that breaks off goes on with the fallback's sentences, still marked as the model's.
+
+        Raises:
+            VestibuleError: Only without ``fallback``, see ``Assistant``; later also from the pieces.
+        """
+        try:
+            pieces = self._pieces(reply_prompt(said, history, language=language), self._limits(fallback))
+            first = await anext(pieces)
+        except VestibuleError:
+            if not fallback:
+                raise
+            return fallback_reply(said, history, language=language)
+        rest = reply_sentences(said, history, language=language) if fallback else ()
+        return Reply(_going_on(first, pieces, rest), Origin.MODEL)
+
+    async def propose(self, materials: list[Material], *, language: str, fallback: bool) -> Proposed:
+        """Build a record from everything so far.
+
+        Raises:
+            VestibuleError: Only without ``fallback``, see ``Assistant``.
+        """
+        timeout_s = min(self._timeout_s, self._interactive_timeout_s) if fallback else self._timeout_s
+        try:
+            messages = record_prompt(materials, language=language)
+            record = await self._record(messages, [material.id for material in materials], timeout_s)
+        except VestibuleError:
+            if not fallback:
+                raise
+            return fallback_record(materials, language=language)
+        return Proposed(record, Origin.MODEL)
+
+    def _limits(self, fallback: bool) -> StreamLimits:
+        first_s = min(self._timeout_s, self._interactive_timeout_s) if fallback else self._timeout_s
+        return StreamLimits(first_s, self._gap_s, self._timeout_s)
+
+    def _asked(self) -> ChatUpstream:
+        if self._upstream is None:
+            raise failed("UPSTREAM_NOT_SET", "No remote LLM is set.")
+        return self._upstream
+
+    async def _pieces(self, messages: list[Message], limits: StreamLimits) -> AsyncGenerator[str, None]:
+        upstream = self._asked()
+        async with self.breaker.guard() as call, aclosing(upstream.stream(messages, limits)) as answer:
+            async for piece in answer:
+                call.answered()
+                yield piece
+
+    async def _record(self, messages: list[Message], source_ids: list[str], timeout_s: float) -> Record:
+        upstream = self._asked()
+        async with self.breaker.guard():
+            text = await upstream.complete(messages, schema=wire_schema(source_ids), timeout_s=timeout_s)
+            try:
+                return record_from_model(text, source_ids)
+            except InvalidInput as exc:
+                # Its message names the rule only, so it may be kept.
+                raise failed("UPSTREAM_INVALID_RECORD", f"The remote LLM's record is refused. {exc.message}") from exc
+
+
+async def _going_on(first: str, pieces: AsyncGenerator[str, None], rest: tuple[str, ...]) -> AsyncGenerator[str, None]:
+    """All pieces; when they break off, ``rest``, or the error if there is none."""
+    try:
+        async with aclosing(pieces):
+            yield first
+            async for piece in pieces:
+                yield piece
+    except VestibuleError:
+        if not rest:
+            raise
+        yield BROKEN_OFF
+        for sentence in rest:
+            yield sentence

@@ -1,0 +1,243 @@
+"""One OpenAI-compatible endpoint: sends a prompt, reads the answer, bounds its time and size.
+
+No retries, no breaker, no fallback; those are the assistant's. Several upstreams are several of these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+
+from server.llm.openai_errors import AnswerTooLarge, failed, translated
+from server.llm.prompts import Message
+
+MAX_ANSWER_BYTES = 1024 * 1024
+"""Of one HTTP answer. A reply as a stream takes about 250 bytes a token, so 4,000 tokens fit."""
+
+MAX_REPLY_CHARACTERS = 2000
+"""Three sentences are 400; a model that goes on is cut here."""
+
+MAX_RECORD_TOKENS = 4000
+MAX_REPLY_TOKENS = 400
+
+CONNECT_S = 5.0
+"""Longest time for TCP and TLS. A host that needs more is as good as not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds of one streamed answer, in seconds.
+
+    Attributes:
+        first_s: Until the first token.
+        gap_s: Between two tokens.
+        total_s: Until the end.
+    """
+
+    first_s: float
+    gap_s: float
+    total_s: float
+
+
+class ChatUpstream:
+    """A chat completions endpoint.
+
+    Args:
+        base_url: Ends in ``/v1``.
+        api_key: May be empty.
+        model: Which model to ask for.
+        clock: Seconds, never going back.
+        transport: Replaces the network in tests.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        model: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._model = model
+        self._clock = clock
+        self._http = httpx2.AsyncClient(
+            transport=_BoundedTransport(transport or httpx2.AsyncHTTPTransport()),
+            headers={"accept-encoding": "identity"},
+            follow_redirects=False,  # a redirect could lead the key elsewhere
+            trust_env=False,  # nor may a .netrc replace it
+        )
+        self._client = openai.AsyncOpenAI(
+            base_url=base_url,
+            api_key=api_key or "none",
+            max_retries=0,
+            http_client=self._http,
+            # The library would take these two from the environment, which only settings.py reads.
+            default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def stream(self, messages: Sequence[Message], limits: StreamLimits) -> AsyncGenerator[str, None]:
+        """Yield the answer as it comes; never an empty piece. Close it with ``aclosing``.
+
+        Raises:
+            UpstreamFailed: Not answered, or not usefully.
+            Overloaded: Rate limited.
+            DeadlineExceeded: A limit passed.
+        """
+        started_s = self._clock()
+        quiet_until_s, end_s = started_s + limits.first_s, started_s + limits.total_s
+        arrived, characters, finished = 0, 0, False
+        chunks = self._chunks(messages, limits)
+        async with aclosing(chunks):
+            while characters < MAX_REPLY_CHARACTERS:
+                wait_s = min(quiet_until_s, end_s) - self._clock()
+                with translated(begun=characters > 0):
+                    if wait_s <= 0:
+                        raise TimeoutError  # what has already arrived would be read without a wait
+                    async with asyncio.timeout(wait_s):
+                        chunk = await anext(chunks, None)
+                    text, ends = ("", False) if chunk is None else _delta(chunk)
+                arrived += chunk is not None
+                finished = finished or ends
+                if text:
+                    characters += len(text)
+                    quiet_until_s = self._clock() + limits.gap_s
+                    yield text
+                if chunk is None:
+                    break
+        _check_end(arrived, characters, finished)
+
+    async def _chunks(self, messages: Sequence[Message], limits: StreamLimits) -> AsyncGenerator[object, None]:
+        answer: object = await self._client.chat.completions.create(
+            model=self._model,
+            messages=_on_the_wire(messages),
+            stream=True,
+            max_completion_tokens=MAX_REPLY_TOKENS,
+            timeout=_timeouts(max(limits.first_s, limits.gap_s)),
+        )
+        if not isinstance(answer, openai.AsyncStream):
+            raise TypeError("no stream")
+        async with answer:
+            async for chunk in answer:
+                yield chunk
+
+    async def complete(self, messages: Sequence[Message], *, schema: dict[str, Any], timeout_s: float) -> str:
+        """Return a whole answer that should be JSON of the schema; the caller checks that.
+
+        Raises:
+            UpstreamFailed: Not answered, or not usefully.
+            Overloaded: Rate limited.
+            DeadlineExceeded: ``timeout_s`` passed.
+        """
+        with translated():
+            async with asyncio.timeout(timeout_s):
+                answer: object = await self._client.chat.completions.create(
+                    model=self._model,
+                    messages=_on_the_wire(messages),
+                    response_format={
+                        "type": "json_schema",
+                        "json_schema": {"name": "record", "strict": True, "schema": schema},
+                    },
+                    max_completion_tokens=MAX_RECORD_TOKENS,
+                    timeout=_timeouts(timeout_s),
+                )
+            text, reason = _whole(answer)
+        if reason != "stop":
+            raise failed("UPSTREAM_HALF_ANSWER", "The remote LLM's answer ends before its end.")
+        if not text.strip():
+            raise failed("UPSTREAM_EMPTY", "The remote LLM's answer is empty.")
+        return text
+
+
+def _check_end(arrived: int, characters: int, finished: bool) -> None:
+    if characters >= MAX_REPLY_CHARACTERS:
+        return
+    if not arrived:
+        raise failed("UPSTREAM_GARBAGE", "The remote LLM's answer is no stream.")
+    if not characters:
+        raise failed("UPSTREAM_EMPTY", "The remote LLM's answer is empty.")
+    if not finished:
+        raise failed("UPSTREAM_HALF_ANSWER", "The remote LLM's answer broke off.")
+
+
+def _on_the_wire(messages: Sequence[Message]) -> list[ChatCompletionMessageParam]:
+    return [
+        cast("ChatCompletionMessageParam", {"role": message.role, "content": message.content}) for message in messages
+    ]
+
+
+def _timeouts(read_s: float) -> httpx2.Timeout:
+    connect_s = min(CONNECT_S, read_s)
+    return httpx2.Timeout(read=read_s, write=connect_s, connect=connect_s, pool=connect_s)
+
+
+def _delta(chunk: object) -> tuple[str, bool]:
+    """Text of a chunk, and whether the answer ends with it. The library checks no types, so this does."""
+    choices = getattr(chunk, "choices", None)
+    if not isinstance(choices, list):
+        raise TypeError("no chunk")
+    if not choices:
+        return "", False  # usage, or a keep-alive
+    text = getattr(getattr(choices[0], "delta", None), "content", None)
+    if not isinstance(text, str | None):
+        raise TypeError("no text")
+    return text or "", getattr(choices[0], "finish_reason", None) is not None
+
+
+def _whole(answer: object) -> tuple[str, object]:
+    """Text and finish reason of an answer that came in one piece."""
+    choices = getattr(answer, "choices", None)
+    if not isinstance(choices, list) or not choices:
+        raise TypeError("no completion")
+    text = getattr(getattr(choices[0], "message", None), "content", None)
+    if not isinstance(text, str | None):
+        raise TypeError("no text")
+    return text or "", getattr(choices[0], "finish_reason", None)
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    """Counts the bytes of an answer while they are read."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size_bytes = 0
+        async for part in self._stream:
+            size_bytes += len(part)
+            if size_bytes > MAX_ANSWER_BYTES:
+                raise AnswerTooLarge("An answer is too large.")
+            yield part
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class _BoundedTransport(httpx2.AsyncBaseTransport):
+    """Refuses answers that are too large, or compressed, which would make their size a guess."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._transport.handle_async_request(request)
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            await response.aclose()
+            raise AnswerTooLarge("An answer is compressed.")
+        response.stream = _BoundedStream(cast("httpx2.AsyncByteStream", response.stream))
+        return response
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()

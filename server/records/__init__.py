@@ -1,0 +1,1 @@
+"""Sessions, their events and the records that are proposed and approved."""

@@ -1,0 +1,272 @@
+"""Proposes records from what a session holds, and takes a person's decision about them."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from models.errors import Conflict, Overloaded
+from models.redaction.types import Whose
+from ray_tasks.types import Gateway
+from server.ledger import events, jobs, recommendations, sessions, turns, uploads
+from server.ledger.columns import Cursor
+from server.ledger.jobs import new_job
+from server.ledger.record_text import record_text
+from server.ledger.types import (
+    Clock,
+    Origin,
+    RecommendationRow,
+    RecommendationState,
+    SessionRow,
+    SessionState,
+    UploadRow,
+    UploadState,
+)
+from server.ledger.writer import Ledger
+from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
+from server.llm.types import Assistant, Material
+from server.records.events import make_event
+from server.records.pubsub import WatchHub
+from server.records.redact_output import redact_all, redact_values
+
+PROPOSE_RECORD = "propose_record"
+"""Kind of the job that tries for a better record than the fallback's."""
+
+BUILDS = 2
+"""How often a record is written when more comes in meanwhile; what is still behind then is shown as superseded."""
+
+_OPEN_UPLOADS = (UploadState.ACCEPTED, UploadState.PROCESSING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a transaction changed; ``session`` is None when it stayed in its stage."""
+
+    recommendation: RecommendationRow
+    session: SessionRow | None
+
+
+class Recommender:
+    """Builds, stores and decides recommendations.
+
+    Args:
+        ledger: Holds the material and the recommendations.
+        gateway: Redacts what the model wrote.
+        assistant: Writes the record.
+        hub: Hears of every change.
+        clock: The time now.
+        on_job: Called after a background job was committed, on the event loop.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        gateway: Gateway,
+        assistant: Assistant,
+        hub: WatchHub,
+        *,
+        clock: Clock,
+        on_job: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._assistant = assistant
+        self._hub = hub
+        self._clock = clock
+        self._on_job = on_job
+
+    async def get(self, recommendation_id: str) -> RecommendationRow:
+        """A recommendation as it is now.
+
+        Raises:
+            NotFound: RECOMMENDATION_NOT_FOUND.
+        """
+        return await self._ledger.read(lambda cursor: recommendations.get(cursor, recommendation_id))
+
+    async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
+        """Build a record from everything so far and put it before a person.
+
+        Pending recommendations of the session are superseded. When the fallback wrote it although there is an
+        upstream, a background job tries for a better one. When something came in while it was written, it is written
+        again; after the last attempt it is kept as superseded, as if that had come right after it.
+
+        Args:
+            session_id: UUID of the session.
+            fallback: Whether a person waits, see ``Assistant``.
+            wait_s: How long to wait for uploads that are still being read.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+            Conflict: WRONG_STATE when the session has ended, NO_MATERIAL when there is nothing to build from.
+            Unavailable: Redaction or the ledger is gone; with ``fallback=False`` the upstream too.
+        """
+        await self._wait_for_uploads(session_id, wait_s)
+        for _ in range(BUILDS):
+            row, seen = await self._build(session_id, fallback=fallback)
+            stored = await self._ledger.write(self._store_if_whole(row, seen))
+            if stored is not None:
+                self._publish(stored)
+                self._on_job()
+                return stored.recommendation
+        behind = replace(row, state=RecommendationState.SUPERSEDED)
+        await self._ledger.write(lambda cursor: recommendations.insert_recommendation(cursor, behind))
+        self.publish(behind)
+        return behind
+
+    async def build(self, session_id: str, *, fallback: bool) -> RecommendationRow:
+        """Write a record and redact it, without storing anything. Arguments and errors as for ``propose``."""
+        return (await self._build(session_id, fallback=fallback))[0]
+
+    async def _build(self, session_id: str, *, fallback: bool) -> tuple[RecommendationRow, set[str]]:
+        """A record, and the ids of what it was built from."""
+        session, materials = await self._ledger.read(lambda cursor: _material(cursor, session_id))
+        if not materials:
+            raise Conflict(
+                "There is nothing yet to propose a record from.", reason="NO_MATERIAL", hint="Say or upload something."
+            )
+        language, whose = session.language or "en", Whose(session.client_id, session_id)
+        proposed = await self._assistant.propose(materials, language=language, fallback=fallback)
+        parts = await redact_all(self._gateway, [proposed.record.summary], language, whose)
+        parts += await redact_values(self._gateway, values_of(proposed.record), language, whose)
+        record = with_strings(proposed.record, [part.value for part in parts])
+        row = RecommendationRow(
+            id=str(uuid.uuid4()),
+            session_id=session_id,
+            state=RecommendationState.PENDING,
+            record=record_text(canonical_json(record), parts),
+            content_hash=content_hash(record),
+            origin=proposed.origin,
+            create_time=self._clock(),
+        )
+        return row, {material.id for material in materials}
+
+    async def decide(
+        self,
+        recommendation_id: str,
+        content_hash: str,
+        decided_by: str,
+        *,
+        approve: bool,
+        reason: str = "",
+        revise: bool = False,
+    ) -> RecommendationRow:
+        """Take a person's decision. It counts once; repeating it changes nothing.
+
+        Args:
+            recommendation_id: UUID of the recommendation.
+            content_hash: SHA-256 of the record that the person saw, hexadecimal.
+            decided_by: Staff id.
+            approve: True completes the session.
+            reason: Why it was rejected, a machine word.
+            revise: Whether a rejection sends the session back for another try, instead of ending it.
+
+        Raises:
+            NotFound: RECOMMENDATION_NOT_FOUND.
+            Conflict: CONTENT_CHANGED when something else was shown, WRONG_STATE when it was decided otherwise or
+                superseded, or when the session has ended.
+        """
+        to = RecommendationState.APPROVED if approve else RecommendationState.REJECTED
+        stage = SessionState.COMPLETED if approve else SessionState.IN_PROGRESS if revise else SessionState.REJECTED
+
+        def write(cursor: Cursor) -> _Stored:
+            before = recommendations.get(cursor, recommendation_id)
+            now = self._clock()
+            row = recommendations.decide(
+                cursor, recommendation_id, to, now, decided_by=decided_by, content_hash=content_hash
+            )
+            if before.state is to:
+                return _Stored(row, None)
+            session = sessions.transition(cursor, row.session_id, stage, now, reason)
+            decided = make_event(
+                session,
+                "record_decided",
+                now,
+                took_s=(now - row.create_time).total_seconds(),
+                decision=to.lower(),
+                origin=row.origin,
+                **({"reason": reason} if reason else {}),
+            )
+            events.append(cursor, decided)
+            return _Stored(row, session)
+
+        stored = await self._ledger.write(write)
+        if stored.session is not None:
+            self._publish(stored)
+        return stored.recommendation
+
+    def replace_fallback(self, cursor: Cursor, pending_id: str, better: RecommendationRow) -> RecommendationRow | None:
+        """Put a better record in the place of one that the fallback wrote, if nobody has decided on it meanwhile.
+
+        Returns:
+            The new recommendation, or None when there was nothing to replace any more.
+        """
+        pending = recommendations.get(cursor, pending_id)
+        if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
+            return None
+        if sessions.get(cursor, pending.session_id).state.ended:
+            return None
+        return self._store(cursor, better).recommendation
+
+    def publish(self, row: RecommendationRow) -> None:
+        """Tell those who watch the session."""
+        self._hub.publish(row, row.session_id)
+
+    def _store_if_whole(self, row: RecommendationRow, seen: set[str]) -> Callable[[Cursor], _Stored | None]:
+        """Stores a record, unless something is there by now that it was not built from."""
+
+        def write(cursor: Cursor) -> _Stored | None:
+            _, materials = _material(cursor, row.session_id)
+            return self._store(cursor, row) if {material.id for material in materials} <= seen else None
+
+        return write
+
+    def _store(self, cursor: Cursor, row: RecommendationRow) -> _Stored:
+        now = self._clock()
+        before = sessions.require_open(cursor, row.session_id)
+        session = sessions.transition(cursor, row.session_id, SessionState.AWAITING_APPROVAL, now)
+        recommendations.insert_recommendation(cursor, row)
+        events.append(cursor, make_event(session, "record_proposed", now, origin=row.origin))
+        if row.origin is Origin.FALLBACK and self._assistant.configured:
+            job = new_job(
+                PROPOSE_RECORD,
+                f"{PROPOSE_RECORD}:{row.id}",
+                row.session_id,
+                {"recommendation_id": row.id},
+                "llm_api",
+                now,
+            )
+            jobs.enqueue(cursor, job)
+        return _Stored(row, session if session.state is not before.state else None)
+
+    def _publish(self, stored: _Stored) -> None:
+        if stored.session is not None:
+            self._hub.publish(stored.session, stored.session.id)
+        self.publish(stored.recommendation)
+
+    async def _wait_for_uploads(self, session_id: str, wait_s: float) -> None:
+        with self._hub.subscribe(session_id) as news:
+            rows = await self._ledger.read(lambda cursor: uploads.list_of_session(cursor, session_id))
+            waiting = {row.id for row in rows if row.state in _OPEN_UPLOADS}
+            # Whatever cannot be followed is not waited for; the record is built from what is there.
+            with suppress(TimeoutError, Overloaded):
+                async with asyncio.timeout(wait_s):
+                    while waiting:
+                        update = await anext(news)
+                        if isinstance(update, UploadRow) and update.state not in _OPEN_UPLOADS:
+                            waiting.discard(update.id)
+
+
+def _material(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[Material]]:
+    """Everything of a session that a model may see, in the order in which it came."""
+    session = sessions.require_open(cursor, session_id)
+    said = [(row.create_time, Material(row.id, "turn", row.text)) for row in turns.list_of_session(cursor, session_id)]
+    read = [
+        (row.create_time, Material(row.id, row.kind or "upload", row.text))
+        for row in uploads.list_of_session(cursor, session_id)
+        if row.state is UploadState.DONE and row.text is not None
+    ]
+    ordered = sorted(said + read, key=lambda dated: dated[0])
+    return session, [material for _, material in ordered if material.text and material.text.safe_for_llm]

@@ -1,0 +1,55 @@
+"""Redacts what a model wrote, before it is stored, shown or sent on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from models.redaction.dialogue_context import answering, asked_for
+from models.redaction.types import RedactionContext, Whose
+from models.text import RawText, RedactedText, TextSource
+from ray_tasks.types import Gateway
+
+REDACT_TIMEOUT_S = 10.0
+
+
+async def redact_all(gateway: Gateway, texts: list[str], language: str, whose: Whose) -> list[RedactedText]:
+    """Redact texts of the assistant, in order.
+
+    Raises:
+        Unavailable: The redactor cannot be reached, or broke; the texts must then go nowhere.
+        DeadlineExceeded: It took too long.
+    """
+    context = RedactionContext(TextSource.ASSISTANT, language or "en", whose=whose)
+    redactions = await gateway.redact([RawText(text) for text in texts], context, timeout_s=REDACT_TIMEOUT_S)
+    return [redaction.text for redaction in redactions]
+
+
+_A_NAME = "NAME"
+
+
+def _asked(name: str) -> tuple[str, ...]:
+    """What a field asks for; no names: a site and a product have one too, and those of people are found anyway."""
+    return tuple(kind for kind in asked_for(name.replace("_", " ") + "?") if kind != _A_NAME)
+
+
+async def redact_values(
+    gateway: Gateway, values: Sequence[tuple[str, str]], language: str, whose: Whose
+) -> list[RedactedText]:
+    """Redact the values of fields in order, each judged as an answer to a question for its name.
+
+    A bare "04821" may be a telephone number; as the value of ``meter_reading`` it is none.
+
+    Raises:
+        Unavailable: The redactor cannot be reached, or broke; the texts must then go nowhere.
+        DeadlineExceeded: It took too long.
+    """
+    context = RedactionContext(TextSource.ASSISTANT, language or "en", whose=whose)
+    asked = [_asked(name) for name, _value in values]
+    redacted: dict[int, RedactedText] = {}
+    for kinds, group in groupby(sorted(range(len(values)), key=asked.__getitem__), key=asked.__getitem__):
+        numbers = list(group)
+        texts = [RawText(values[number][1]) for number in numbers]
+        redactions = await gateway.redact(texts, answering(context, kinds), timeout_s=REDACT_TIMEOUT_S)
+        redacted |= {number: redaction.text for number, redaction in zip(numbers, redactions, strict=True)}
+    return [redacted[number] for number in range(len(values))]

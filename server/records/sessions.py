@@ -1,0 +1,105 @@
+"""Sessions as the services see them: open, show, abandon, and note that something came in."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from server.ledger import recommendations, sessions, uploads
+from server.ledger.columns import Cursor
+from server.ledger.types import (
+    Clock,
+    RecommendationRow,
+    SessionRow,
+    SessionState,
+    UploadRow,
+)
+from server.ledger.writer import Ledger
+from server.records.pubsub import WatchHub
+from server.records.vocabulary import VocabularySealer
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A session with what belongs to it."""
+
+    session: SessionRow
+    uploads: list[UploadRow]
+    recommendation: RecommendationRow | None
+
+
+class Sessions:
+    """All sessions of a ledger."""
+
+    def __init__(self, ledger: Ledger, hub: WatchHub, sealer: VocabularySealer, clock: Clock) -> None:
+        self._ledger = ledger
+        self._hub = hub
+        self._sealer = sealer
+        self._clock = clock
+
+    async def start(
+        self, *, client_id: str, request_id: str, language: str, vocabulary: tuple[str, ...], variant: str
+    ) -> SessionRow:
+        """Open a session, or find the one that the same request opened."""
+        now = self._clock()
+        row = SessionRow(
+            id=str(uuid.uuid4()),
+            client_id=client_id,
+            request_id=request_id,
+            state=SessionState.STARTED,
+            create_time=now,
+            update_time=now,
+            language=language,
+            sealed_vocabulary=self._sealer.seal(vocabulary),
+            variant=variant,
+        )
+        session, _ = await self._ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))
+        return session
+
+    async def view(self, session_id: str) -> View:
+        """A session as it is now.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+        """
+
+        def read(cursor: Cursor) -> View:
+            return View(
+                sessions.get(cursor, session_id),
+                uploads.list_of_session(cursor, session_id),
+                recommendations.latest_of_session(cursor, session_id),
+            )
+
+        return await self._ledger.read(read)
+
+    async def abandon(self, session_id: str, reason: str) -> SessionRow:
+        """End a session without a record; repeating it does no harm.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+            Conflict: WRONG_STATE when it has ended in another way.
+        """
+        row = await self._ledger.write(lambda cursor: self._end(cursor, session_id, reason))
+        self._hub.publish(row, session_id)
+        return row
+
+    async def abandon_idle(self, idle_s: float, busy: frozenset[str] = frozenset()) -> int:
+        """End the sessions to which nothing has happened for so long, except busy ones; returns how many."""
+        before = self._clock() - timedelta(seconds=idle_s)
+
+        def write(cursor: Cursor) -> list[SessionRow]:
+            # Looked for in the transaction that ends them: meanwhile a person may have gone on, or approved.
+            return [
+                self._end(cursor, row.id, "idle") for row in sessions.list_idle(cursor, before) if row.id not in busy
+            ]
+
+        ended = await self._ledger.write(write)
+        for row in ended:
+            self._hub.publish(row, row.id)
+        return len(ended)
+
+    def _end(self, cursor: Cursor, session_id: str, reason: str) -> SessionRow:
+        row = sessions.transition(cursor, session_id, SessionState.ABANDONED, self._clock(), reason)
+        recommendations.supersede_pending(cursor, session_id)
+        return row

@@ -1,0 +1,115 @@
+"""What the server and everything it depends on are doing; for Admin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from typing import Protocol
+
+from models.errors import VestibuleError
+from ray_tasks.types import EngineInfo, Gateway
+from server.ledger import dead_letters, jobs
+from server.ledger.columns import Cursor
+from server.ledger.writer import Ledger
+from server.llm.breaker import AsyncBreaker
+from server.llm.types import Assistant
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """Something that the server depends on. ``detail`` is a sentence of ours."""
+
+    name: str
+    healthy: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The state of the server."""
+
+    version: str
+    start_time: datetime
+    components: tuple[Component, ...]
+    open_jobs: int
+    open_streams: int
+    dead_letters: int
+
+
+class Attached(Protocol):
+    """``server.analytics.endpoint.Analysts``."""
+
+    @property
+    def component(self) -> Component:
+        """The endpoint's state."""
+        ...
+
+
+class Status:
+    """Asks everything how it is.
+
+    Args:
+        open_streams: Number of conversation streams now.
+        analysts: Says whether they can attach, and where.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        ledger: Ledger,
+        assistant: Assistant,
+        breaker: AsyncBreaker,
+        start_time: datetime,
+        open_streams: Callable[[], int],
+        analysts: Attached,
+    ) -> None:
+        self._gateway = gateway
+        self._ledger = ledger
+        self._assistant = assistant
+        self._breaker = breaker
+        self._start_time = start_time
+        self._open_streams = open_streams
+        self._analysts = analysts
+
+    async def report(self) -> Report:
+        """The whole state; never raises because a part is down."""
+        components = await self.workers()
+        open_jobs = letters = 0
+        try:
+            open_jobs, letters = await self._ledger.read(_counts)
+            components.append(Component("ledger", True, "One DuckDB file, writing."))
+        except VestibuleError as error:
+            components.append(Component("ledger", False, error.message))
+        components += [self._llm(), self._analysts.component]
+        return Report(
+            metadata.version("vestibule"),
+            self._start_time,
+            tuple(components),
+            open_jobs,
+            self._open_streams(),
+            letters,
+        )
+
+    async def workers(self) -> list[Component]:
+        """The kinds of worker."""
+        try:
+            return [_worker(info) for info in await self._gateway.engines()]
+        except VestibuleError as error:
+            return [Component(name, False, error.message) for name in ("speech", "vision", "redaction")]
+
+    def _llm(self) -> Component:
+        if not self._assistant.configured:
+            return Component("llm", True, "No upstream is configured; the local fallback answers.")
+        state = self._breaker.snapshot().state
+        return Component("llm", state == "closed", f"The breaker is {state}.")
+
+
+def _worker(info: EngineInfo) -> Component:
+    running = f"{info.engine} on {info.device}, {info.replicas} replica(s)." if info.engine else ""
+    return Component(info.kind, info.healthy, " ".join(part for part in (running, info.detail) if part))
+
+
+def _counts(cursor: Cursor) -> tuple[int, int]:
+    return jobs.count_open(cursor), dead_letters.count_open(cursor)

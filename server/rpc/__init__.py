@@ -1,0 +1,1 @@
+"""Conversion of messages, and the interceptors that every RPC passes."""

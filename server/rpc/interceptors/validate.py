@@ -1,0 +1,54 @@
+"""Messages are checked against the rules in the protos."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar
+
+import protovalidate
+from google.protobuf.message import Message
+
+from models.errors import FieldViolation, InvalidInput
+from server.rpc.interceptors.base import Call
+
+OUR_PACKAGE = "vestibule."
+
+
+class Validate:
+    """Innermost step. The rule's own sentence goes back, the offending value does not."""
+
+    checks: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._validator = protovalidate.Validator()
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """Nothing around the call; messages are checked one by one."""
+        yield
+
+    def check(self, message: Message) -> None:
+        """Check one incoming message.
+
+        Raises:
+            InvalidInput: With one violation for each field that breaks a rule.
+        """
+        if not message.DESCRIPTOR.full_name.startswith(OUR_PACKAGE):
+            return
+        violations = self._validator.collect_violations(message)
+        if not violations:
+            return
+        found = tuple(FieldViolation(_path(v), v.proto.message or v.proto.rule_id) for v in violations)
+        fields = ", ".join(sorted({f.field for f in found}))
+        raise InvalidInput(
+            f"The request breaks a rule: {fields}.",
+            reason="INVALID_ARGUMENT",
+            hint="See the violations, and the comments in the proto.",
+            violations=found,
+        )
+
+
+def _path(violation: protovalidate.Violation) -> str:
+    elements = violation.proto.field.elements if violation.proto.field is not None else []
+    return ".".join(str(e.field_name) for e in elements) or "message"

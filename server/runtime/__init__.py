@@ -1,0 +1,1 @@
+"""Folders, memory allocation and the life of the process."""

@@ -1,0 +1,116 @@
+"""What goes into a conversation and what comes out, without protobuf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.text import RawText, RedactedText
+from server.ledger.types import Origin, RecommendationRow, TurnRow
+
+
+@dataclass(frozen=True, slots=True)
+class AudioIn:
+    """A piece of audio; ``offset`` is the position of its first byte within the audio of the stream."""
+
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TextIn:
+    """Something typed; ``id`` is the client's own, empty when it will never send it again."""
+
+    text: RawText
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndMark:
+    """The client says that the utterance is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeIn:
+    """The client wants a record; ``wait_s`` bounds the wait for uploads that are being read."""
+
+    wait_s: float
+
+
+Input = AudioIn | TextIn | EndMark | ProposeIn
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Audio below this byte offset is on disk."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """Speech began at this second of the stream."""
+
+    utterance: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The last speech of the utterance was at this second of the stream."""
+
+    utterance: int
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A grown prefix of the running utterance, and what was heard after it; see
+    ``models.redaction.streaming.partials``.
+    """
+
+    utterance: int
+    text: RedactedText
+    pending_words: int = 0
+    stability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A finished utterance, stored."""
+
+    turn: TurnRow
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPiece:
+    """A piece of the answer, redacted, to be appended as it is."""
+
+    turn_id: str
+    text: RedactedText
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyEnded:
+    """The answer is complete and stored."""
+
+    turn_id: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A record waits for a person."""
+
+    recommendation: RecommendationRow
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something went wrong without ending the stream."""
+
+    reason: str
+    message: str
+    utterance: int
+
+
+Output = Acknowledged | SpeechBegan | SpeechEnded | Partial | Final | ReplyPiece | ReplyEnded | Proposal | Notice

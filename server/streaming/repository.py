@@ -1,0 +1,103 @@
+"""Writes what one stream produced, each thing with its event in one transaction."""
+
+from __future__ import annotations
+
+from models.text import RedactedText
+from server.jobs.runner import JobQueue
+from server.ledger import events, streams, turns
+from server.ledger.columns import Cursor
+from server.ledger.types import Clock, EventRow, Origin, SessionRow, TurnRow
+from server.ledger.writer import Ledger
+from server.records.events import make_event
+from server.records.pubsub import WatchHub
+from server.records.session_progress import material_arrived
+from server.streaming.transcriber import Heard
+
+
+class StreamStore:
+    """Writes what one stream produced."""
+
+    def __init__(
+        self, ledger: Ledger, hub: WatchHub, jobs: JobQueue, clock: Clock, session: SessionRow, stream_id: str
+    ) -> None:
+        self._ledger = ledger
+        self._hub = hub
+        self._jobs = jobs
+        self._clock = clock
+        self._session = session
+        self._stream_id = stream_id
+
+    async def turn(self, heard: Heard) -> None:
+        """A finished turn, how far the stream is, and the event, in one transaction."""
+        turn = heard.turn
+
+        def write(cursor: Cursor) -> tuple[SessionRow, bool]:
+            session, moved = material_arrived(cursor, self._session.id, self._clock())
+            if turns.insert_turn(cursor, turn):
+                events.append(cursor, _turn_finished(session, turn, self._clock))
+            streams.save_progress(
+                cursor,
+                self._stream_id,
+                self._clock(),
+                finalized_samples=heard.finalized_samples,
+                next_utterance=heard.next_utterance,
+                carry=heard.carry,
+                language=heard.language,
+            )
+            return session, moved
+
+        session, moved = await self._ledger.write(write)
+        if moved:
+            self._hub.publish(session, session.id)
+
+    async def known(self, turn_id: str) -> TurnRow | None:
+        """A turn that is stored already."""
+        return await self._ledger.read(lambda cursor: turns.find(cursor, turn_id))
+
+    async def silence(self, utterance: int, finalized_samples: int) -> None:
+        """An utterance without speech, for the funnel; a resumed stream does not hear it again."""
+        row = make_event(self._session, "no_speech", self._clock(), utterance=utterance)
+
+        def write(cursor: Cursor) -> None:
+            events.append(cursor, row)
+            streams.save_progress(
+                cursor,
+                self._stream_id,
+                self._clock(),
+                finalized_samples=finalized_samples,
+                next_utterance=utterance + 1,
+            )
+
+        await self._ledger.write(write)
+
+    async def reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
+        """The answer of a turn."""
+
+        def write(cursor: Cursor) -> None:
+            turns.set_reply(cursor, turn.id, text, origin)
+            events.append(cursor, make_event(self._session, "replied", self._clock(), origin=origin))
+
+        await self._ledger.write(write)
+
+    async def later(self, turn: TurnRow) -> None:
+        """A background job for a better answer."""
+        await self._jobs.enqueue(
+            kind="reply",
+            key=f"reply:{turn.id}",
+            session_id=turn.session_id,
+            payload={"turn_id": turn.id},
+            policy="llm_api",
+        )
+
+
+def _turn_finished(session: SessionRow, turn: TurnRow, clock: Clock) -> EventRow:
+    return make_event(
+        session,
+        "turn_finished",
+        clock(),
+        took_s=turn.compute_s,
+        source=turn.source,
+        confidence_percent=round(100 * turn.confidence),
+        language=turn.language or "unknown",
+        entities=sum(turn.text.counts.values()),
+    )

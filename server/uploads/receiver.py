@@ -1,0 +1,96 @@
+"""Bytes on their way into the spool: hashed, encrypted and written in a thread while the next ones come."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+from models.media.sniff import HEAD_BYTES
+from server.uploads.spool import Writer
+
+BATCH_BYTES = 1024 * 1024
+"""Bytes that are handed to the thread at once: few hops, and at most two batches in memory for one upload."""
+
+
+class Arrival:
+    """One upload while it arrives. ``close`` it in every case.
+
+    Args:
+        open_writer: Opens where the bytes go, in the thread, with the first batch; None only counts and hashes them.
+
+    Attributes:
+        size_bytes: Bytes taken so far.
+        head: The first of them, ``HEAD_BYTES`` at most.
+    """
+
+    def __init__(self, open_writer: Callable[[], Writer] | None) -> None:
+        self._open_writer = open_writer
+        self._writer: Writer | None = None
+        self._hash = hashlib.sha256()
+        self._batch: list[bytes] = []
+        self._batch_bytes = 0
+        self._working: asyncio.Future[None] | None = None
+        self.size_bytes = 0
+        self.head = b""
+
+    async def take(self, chunk: bytes) -> None:
+        """Take the next bytes in; waits when the thread does not keep up.
+
+        Raises:
+            Overloaded: The disk is full.
+            Unavailable: The disk fails.
+        """
+        if len(self.head) < HEAD_BYTES:
+            self.head += chunk[: HEAD_BYTES - len(self.head)]
+        self.size_bytes += len(chunk)
+        self._batch.append(chunk)
+        self._batch_bytes += len(chunk)
+        if self._batch_bytes >= BATCH_BYTES:
+            await self._hand_over()
+
+    async def finish(self) -> bytes:
+        """Wait until everything is written, not yet durably; returns the SHA-256 of all bytes."""
+        await self._hand_over()
+        await self._settle()
+        return self._hash.digest()
+
+    async def commit(self) -> None:
+        """Make the file durable under its name."""
+        if self._writer is not None:
+            self._start(self._writer.commit)
+            await self._settle()
+
+    async def close(self) -> None:
+        """Wait for the thread and remove what was not committed."""
+        if self._working is not None:
+            await asyncio.wait([self._working])
+            self._working.exception()  # whoever closes early has an error of his own
+            self._working = None
+        if self._writer is not None:
+            await asyncio.to_thread(self._writer.abort)
+
+    async def _hand_over(self) -> None:
+        await self._settle()
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
+        if batch:
+            self._start(self._work, batch)
+
+    async def _settle(self) -> None:
+        if self._working is not None:
+            # Not awaited itself: a cancellation must not make us forget a thread that still writes.
+            await asyncio.wait([self._working])
+            working, self._working = self._working, None
+            working.result()
+
+    def _start(self, function: Callable[..., None], *arguments: list[bytes]) -> None:
+        self._working = asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+
+    def _work(self, batch: list[bytes]) -> None:
+        if self._writer is None and self._open_writer is not None:
+            self._writer = self._open_writer()
+        # As one piece: every call that lets go of the interpreter waits behind the event loop to get it back.
+        data = batch[0] if len(batch) == 1 else b"".join(batch)
+        self._hash.update(data)
+        if self._writer is not None:
+            self._writer.write(data)

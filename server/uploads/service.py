@@ -1,0 +1,292 @@
+"""Takes uploads in. What was accepted is durable in spool and ledger before the caller hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from models.errors import Conflict, DeadlineExceeded, NotFound, VestibuleError
+from models.media.sniff import HEAD_BYTES, sniff
+from server.ledger import events, jobs, sessions, uploads
+from server.ledger.columns import Cursor
+from server.ledger.needed_media import needed_spool_ids
+from server.ledger.types import Clock, JobRow, JobState, SessionRow, UploadRow, UploadState, utc_now
+from server.ledger.writer import Ledger
+from server.records.events import make_event
+from server.records.pubsub import WatchHub
+from server.records.session_progress import material_arrived
+from server.uploads.checks import Check, Description, Moment, Seen, size_mismatch
+from server.uploads.receiver import Arrival
+from server.uploads.spool import Spool
+
+READ_UPLOAD = "read_upload"
+"""Kind of the job that reads an upload."""
+
+STALL_S = 30.0
+"""Silence of a client after which its upload is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the ledger knows before the first byte."""
+
+    session: SessionRow | None
+    upload: UploadRow | None
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the transaction did; ``new`` is False when the same upload had been accepted meanwhile."""
+
+    upload: UploadRow
+    session: SessionRow
+    new: bool
+
+
+class UploadIntake:
+    """Accepts uploads, many at a time.
+
+    Args:
+        ledger: Where the upload and its job are recorded.
+        spool: Where the content waits.
+        hub: Hears of every accepted upload.
+        checks: What an upload must pass, see ``default_checks``.
+        on_job: Called after a job was committed, on the event loop.
+        stall_s: Silence of a client after which its upload is given up.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        hub: WatchHub,
+        checks: tuple[tuple[Moment, Check], ...],
+        *,
+        on_job: Callable[[], None] = lambda: None,
+        clock: Clock = utc_now,
+        stall_s: float = STALL_S,
+    ) -> None:
+        self._ledger = ledger
+        self._spool = spool
+        self._hub = hub
+        self._checks = checks
+        self._on_job = on_job
+        self._clock = clock
+        self._stall_s = stall_s
+        self._on_their_way: set[str] = set()
+        self._keeping: set[asyncio.Task[UploadRow]] = set()
+
+    async def accept(self, description: Description, chunks: AsyncIterator[bytes]) -> UploadRow:
+        """Take one upload in.
+
+        Args:
+            description: What the client says about it.
+            chunks: Its bytes, in pieces of any size.
+
+        Returns:
+            The upload, ACCEPTED; or as it is now, when the same content was accepted under its id before.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+            Conflict: SESSION_ENDED, or UPLOAD_ID_REUSED.
+            TooLarge: UPLOAD_TOO_LARGE.
+            InvalidInput: SIZE_MISMATCH, HASH_MISMATCH, MEDIA_TYPE_MISMATCH, UPLOAD_EMPTY.
+            UnsupportedMedia: The content is in no format that we read.
+            Overloaded: JOBS_FULL, SPOOL_FULL.
+            DeadlineExceeded: UPLOAD_STALLED.
+        """
+        facts = await self._ledger.read(lambda cursor: _facts(cursor, description))
+        if facts.upload is not None:
+            return await self._repeated(facts.upload, description, chunks)
+        seen = Seen(description, facts.session, facts.jobs + len(self._on_their_way) + 1)
+        await self._check(Moment.DESCRIBED, seen)
+        return await self._take_in(seen, chunks)
+
+    async def sweep(self) -> int:
+        """Delete what a kill left in the spool: content without a job that still needs it.
+
+        Content is needed while its job waits, runs, or lies in a dead letter from which it can be redriven.
+
+        Returns:
+            The number of files deleted.
+        """
+        # In this order: what is not on its way when its file is listed has its job in the ledger, or never will.
+        files = await asyncio.to_thread(self._spool.ids) - self._on_their_way
+        files -= await self._ledger.read(needed_spool_ids)
+        for spool_id in files:
+            await asyncio.to_thread(self._spool.delete, spool_id)
+        parts = await asyncio.to_thread(self._spool.part_ids) - self._on_their_way
+        for spool_id in parts:
+            await asyncio.to_thread(self._spool.delete_part, spool_id)
+        return len(files) + len(parts)
+
+    async def drain(self) -> None:
+        """Wait for uploads that are just being made durable, although their callers have gone."""
+        if self._keeping:
+            await asyncio.wait(self._keeping)
+
+    async def _take_in(self, seen: Seen, chunks: AsyncIterator[bytes]) -> UploadRow:
+        # A random name: two streams that carry the same upload at a time must not write into one file.
+        spool_id = str(uuid.uuid4())
+        arrival = Arrival(partial(self._spool.writer, spool_id))
+        self._on_their_way.add(spool_id)
+        try:
+            seen = await self._receive(seen, chunks, arrival)
+            await self._check(Moment.ARRIVED, seen)
+        except BaseException:
+            await arrival.close()
+            self._on_their_way.discard(spool_id)
+            raise
+        # From here on a caller that goes away changes nothing: the content is kept, or removed, by this task.
+        keeping = asyncio.create_task(self._keep(seen, arrival, spool_id))
+        self._keeping.add(keeping)
+        keeping.add_done_callback(self._kept)
+        return await asyncio.shield(keeping)
+
+    async def _receive(self, seen: Seen, chunks: AsyncIterator[bytes], arrival: Arrival) -> Seen:
+        declared_bytes = seen.description.size_bytes
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._stall_s) as stall:
+                async for chunk in chunks:
+                    if arrival.size_bytes + len(chunk) > declared_bytes:
+                        raise size_mismatch(seen.description)
+                    await arrival.take(chunk)
+                    if seen.found is None and arrival.size_bytes >= min(HEAD_BYTES, declared_bytes):
+                        seen = await self._begun(seen, arrival)
+                    stall.reschedule(loop.time() + self._stall_s)
+        except TimeoutError as exc:
+            raise DeadlineExceeded(
+                f"Nothing arrived for {self._stall_s:g} s.", reason="UPLOAD_STALLED", hint="Send the upload again."
+            ) from exc
+        return replace(seen, size_bytes=arrival.size_bytes, sha256=await arrival.finish())
+
+    async def _begun(self, seen: Seen, arrival: Arrival) -> Seen:
+        seen = replace(seen, found=sniff(arrival.head), size_bytes=arrival.size_bytes)
+        await self._check(Moment.BEGUN, seen)
+        return seen
+
+    async def _keep(self, seen: Seen, arrival: Arrival, spool_id: str) -> UploadRow:
+        new = False
+        try:
+            await arrival.commit()
+            upload, job = _rows(seen, spool_id, self._clock())
+            kept = await self._ledger.write(lambda cursor: _record(cursor, upload, job))
+            new = kept.new
+        finally:
+            await arrival.close()
+            if not new:
+                await self._delete_unless_needed(spool_id)
+            self._on_their_way.discard(spool_id)
+        if new:
+            self._hub.publish(kept.session, kept.session.id)
+            self._hub.publish(kept.upload, kept.session.id, kept.upload.id)
+            self._on_job()
+        return kept.upload
+
+    async def _delete_unless_needed(self, spool_id: str) -> None:
+        # A failed write may yet have been committed; the ledger has the last word, and ``sweep`` asks it again.
+        with suppress(VestibuleError):
+            if spool_id not in await self._ledger.read(needed_spool_ids):
+                await asyncio.to_thread(self._spool.delete, spool_id)
+
+    def _kept(self, task: asyncio.Task[UploadRow]) -> None:
+        self._keeping.discard(task)
+        if not task.cancelled():
+            task.exception()  # the caller has it too, unless it has gone
+
+    async def _repeated(self, stored: UploadRow, description: Description, chunks: AsyncIterator[bytes]) -> UploadRow:
+        if description.session_id != stored.session_id or description.size_bytes != stored.size_bytes:
+            raise _reused()
+        sha256 = description.sha256
+        if not sha256:
+            arrival = Arrival(None)
+            try:
+                seen = await self._receive(Seen(description, None, 0), chunks, arrival)
+            finally:
+                await arrival.close()
+            sha256 = seen.sha256
+        if sha256.hex() != stored.sha256:
+            raise _reused()
+        return stored
+
+    async def _check(self, moment: Moment, seen: Seen) -> None:
+        for when, check in self._checks:
+            if when is moment:
+                await check(seen)
+
+
+def _facts(cursor: Cursor, description: Description) -> _Facts:
+    try:
+        session = sessions.get(cursor, description.session_id)
+    except NotFound:
+        session = None
+    return _Facts(session, _find(cursor, description.upload_id), jobs.count_open(cursor))
+
+
+def _find(cursor: Cursor, upload_id: str) -> UploadRow | None:
+    try:
+        return uploads.get(cursor, upload_id)
+    except NotFound:
+        return None
+
+
+def _record(cursor: Cursor, upload: UploadRow, job: JobRow) -> _Kept:
+    known = _find(cursor, upload.id)
+    if known is not None:
+        if (known.session_id, known.sha256) != (upload.session_id, upload.sha256):
+            raise _reused()
+        return _Kept(known, sessions.get(cursor, known.session_id), new=False)
+    session, _moved = material_arrived(cursor, upload.session_id, upload.create_time)
+    uploads.insert_upload(cursor, upload)
+    jobs.enqueue(cursor, job)
+    accepted = make_event(
+        session,
+        "upload_accepted",
+        upload.create_time,
+        kind=upload.kind or "unspecified",
+        media_type=upload.media_type,
+        size_bytes=upload.size_bytes,
+    )
+    events.append(cursor, accepted)
+    return _Kept(upload, session, new=True)
+
+
+def _rows(seen: Seen, spool_id: str, now: datetime) -> tuple[UploadRow, JobRow]:
+    described = seen.description
+    assert seen.found is not None
+    upload = UploadRow(
+        id=described.upload_id,
+        session_id=described.session_id,
+        kind=described.kind,
+        state=UploadState.ACCEPTED,
+        size_bytes=seen.size_bytes,
+        sha256=seen.sha256.hex(),
+        media_type=seen.found.name,
+        create_time=now,
+        update_time=now,
+    )
+    job = JobRow(
+        id=str(uuid.uuid4()),
+        kind=READ_UPLOAD,
+        key=f"{READ_UPLOAD}:{upload.id}",
+        session_id=upload.session_id,
+        payload={"upload_id": upload.id, "spool_id": spool_id},
+        state=JobState.QUEUED,
+        policy="network",
+        create_time=now,
+        next_attempt_time=now,
+    )
+    return upload, job
+
+
+def _reused() -> Conflict:
+    return Conflict(
+        "Another upload has this id.", reason="UPLOAD_ID_REUSED", hint="Make a new upload_id for new content."
+    )

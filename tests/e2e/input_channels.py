@@ -1,0 +1,214 @@
+"""A thousand values by every way in: typed, spoken, drawn, as events and as vocabulary; and all that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc.aio
+import numpy as np
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from PIL import Image, ImageDraw
+from vestibule.v1 import admin_pb2, common_pb2, conversation_pb2, funnel_pb2, media_pb2, session_pb2
+
+from server.cli.demo.planted import Planted
+from tests.data.make_badge import draw_badge, with_metadata
+from tests.data.make_pictures import INK, font
+from tests.e2e.harness import DATA, App, audio, config, propose, visit_pcm
+from tests.e2e.planted_values import Line, Person, lines_of, people, squeezed
+
+TYPED, DRAWN, EVENTS, ELSEWHERE = 54, 20, 48, 12
+"""People by the way in which their values come; eight values each."""
+LINES_A_PAGE = 20
+LINES_A_TURN = 3
+STREAMS = 4
+"""Conversations at a time."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What goes in, by which way."""
+
+    typed: list[Line]
+    drawn: list[Line]
+    events: list[Line]
+    vocabulary: list[Person]
+
+    @property
+    def values(self) -> list[Planted]:
+        lines = [*self.typed, *self.drawn, *self.events]
+        names = [Planted("NAME", f"{p.given} {p.surname}", "", "vocabulary") for p in self.vocabulary]
+        return [value for line in lines for value in line.values] + names + spoken()
+
+    @property
+    def turns(self) -> list[list[Line]]:
+        """What is typed, some lines a turn."""
+        return [self.typed[n : n + LINES_A_TURN] for n in range(0, len(self.typed), LINES_A_TURN)]
+
+
+@dataclass(slots=True)
+class Seen:
+    """Everything that the client received, and the numbers that show that it was all taken in."""
+
+    data: bytearray = field(default_factory=bytearray)
+    tags: int = 0
+    replies: int = 0
+    pictures: list[bytes] = field(default_factory=list)
+
+    def note(self, message: Any) -> Any:
+        """Keep the bytes of a reply and return it."""
+        self.data += message.SerializeToString()
+        return message
+
+
+def seeded_plan() -> Plan:
+    """The same values in every run."""
+    crowd = people(TYPED + DRAWN + EVENTS + ELSEWHERE)
+    chance = random.Random(7)
+    groups = {"typed": TYPED, "drawn": DRAWN, "events": EVENTS}
+    lines: dict[str, list[Line]] = {}
+    for medium, count in groups.items():
+        lines[medium] = [line for person in crowd[:count] for line in lines_of(person, chance, medium)]
+        crowd = crowd[count:]
+    return Plan(lines["typed"], lines["drawn"], lines["events"], crowd)
+
+
+def spoken() -> list[Planted]:
+    """The values in the two recordings."""
+    found = []
+    for name in ("visit", "voices"):
+        for p in json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))["personal"]:
+            found.append(Planted(p["type"], p["value"], p["spoken"], name))
+    return found
+
+
+async def send_all(app: App, plan: Plan, seen: Seen) -> None:
+    """Everything of the plan, by all ways at a time."""
+    turns = plan.turns
+    await asyncio.gather(
+        _photograph(app, list(_pages(plan.drawn)), seen),
+        *(_type(app, turns[n::STREAMS], plan.vocabulary[n::STREAMS], seen) for n in range(STREAMS)),
+        _report_events(app, plan.events, seen),
+        _speak(app, seen),
+    )
+
+
+def _pages(lines: list[Line]) -> Iterator[tuple[bytes, media_pb2.MediaKind.ValueType]]:
+    """Pictures of printed pages, and a badge with a face and codes."""
+    for at in range(0, len(lines), LINES_A_PAGE):
+        page = Image.new("RGB", (1000, 1000), (250, 249, 245))
+        draw = ImageDraw.Draw(page)
+        draw.text((40, 24), "WHO CAME IN TODAY", INK, font(32))
+        for number, line in enumerate(lines[at : at + LINES_A_PAGE]):
+            draw.text((40, 80 + 45 * number), line.text, INK, font(24))
+        yield with_metadata(np.asarray(page), "JPEG"), media_pb2.MEDIA_KIND_DOCUMENT
+    yield with_metadata(draw_badge()[0], "JPEG"), media_pb2.MEDIA_KIND_DOCUMENT
+
+
+async def _photograph(app: App, pages: list[tuple[bytes, media_pb2.MediaKind.ValueType]], seen: Seen) -> None:
+    session_id = await app.open_session()
+    for content, kind in pages:
+        upload = seen.note(await app.upload(session_id, content, kind))
+        done = seen.note(await app.finished(upload.id))
+        assert done.state == media_pb2.UPLOAD_STATE_DONE, done.failure_reason
+        seen.tags += done.text.value.count("[REDACTED_")
+        seen.pictures.append(await app.picture(upload.id))
+        seen.data += seen.pictures[-1]
+
+
+async def _type(app: App, turns: list[list[Line]], vocabulary: list[Person], seen: Seen) -> None:
+    request = session_pb2.StartSessionRequest(
+        client_id="e2e",
+        request_id=str(uuid.uuid4()),
+        language="en",
+        vocabulary=[f"{p.given} {p.surname}" for p in vocabulary],
+    )
+    session = seen.note(await app.sessions.StartSession(request)).session
+
+    async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(session.id)
+        for turn in turns:
+            text = " ".join(line.text for line in turn)
+            yield conversation_pb2.ConverseRequest(text=conversation_pb2.TypedText(text=text))
+        yield propose(1)
+
+    async for message in app.conversations.Converse(talk()):
+        seen.note(message)
+        if message.HasField("final"):
+            seen.tags += message.final.text.value.count("[REDACTED_")
+        if message.HasField("reply_ended"):
+            seen.replies += 1
+            assert message.reply_ended.origin in {common_pb2.ORIGIN_MODEL, common_pb2.ORIGIN_FALLBACK}
+
+
+async def _report_events(app: App, lines: list[Line], seen: Seen) -> None:
+    session_id = await app.open_session()
+    now = Timestamp()
+    now.GetCurrentTime()
+    events = [
+        funnel_pb2.AppEvent(
+            event_id=str(uuid.uuid4()),
+            session_id=session_id,
+            name="form_field_left",
+            device_time=now,
+            sequence=n,
+            properties={"said": line.text},
+        )
+        for n, line in enumerate(lines)
+    ]
+    for at in range(0, len(events), 100):
+        batch = events[at : at + 100]
+        reply = seen.note(await app.funnel.RecordEvents(funnel_pb2.RecordEventsRequest(events=batch)))
+        assert reply.recorded_count == len(batch)
+
+
+async def _speak(app: App, seen: Seen) -> None:
+    """The visit as a stream, the other voices as a recording."""
+    session_id = await app.open_session()
+    upload = seen.note(
+        await app.upload(session_id, (DATA / "voices.ogg").read_bytes(), media_pb2.MEDIA_KIND_RECORDING, "audio/ogg")
+    )
+
+    async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(session_id, word_times=True)
+        async for chunk in audio(visit_pcm(), pace=2.0):
+            yield chunk
+
+    finals = [m.final async for m in app.conversations.Converse(talk()) if seen.note(m).HasField("final")]
+    assert finals
+    assert all(final.words for final in finals)
+    done = seen.note(await app.finished(upload.id))
+    assert done.state == media_pb2.UPLOAD_STATE_DONE, done.failure_reason
+    assert done.text.value.count("[REDACTED_") >= 12
+
+
+async def ask_around(app: App, lines: list[Line], seen: Seen) -> None:
+    """What a client can ask for afterwards: reports, dead letters, refusals; and what it sends by mistake."""
+    told = "\n".join(line.text for line in lines).encode()
+    session_id = await app.open_session()
+    for content in (told, b"\xff\xd8\xff\xe0" + told, b"\x89PNG\r\n\x1a\n" + told):
+        try:
+            upload = await app.upload(session_id, content, media_pb2.MEDIA_KIND_DOCUMENT)
+            failed = seen.note(await app.finished(seen.note(upload).id))
+            assert failed.state == media_pb2.UPLOAD_STATE_FAILED
+        except grpc.aio.AioRpcError as error:
+            seen.data += repr(error).encode()
+    seen.note(await app.funnel.GetReport(funnel_pb2.GetReportRequest()))
+    seen.note(await app.admin.ListDeadLetters(admin_pb2.ListDeadLettersRequest(page_size=100)))
+    long = conversation_pb2.TypedText(text="My name is Otto Overlong. " * 400)
+
+    async def too_much() -> AsyncIterator[conversation_pb2.ConverseRequest]:
+        yield config(await app.open_session())
+        yield conversation_pb2.ConverseRequest(text=long)
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for message in app.conversations.Converse(too_much()):
+            seen.note(message)
+    seen.data += repr(caught.value).encode()
+    assert "overlong" not in squeezed(repr(caught.value))

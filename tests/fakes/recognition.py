@@ -1,0 +1,110 @@
+"""What stands between a stream and its recognition: a decoder, an audio log, and cutters that go by silence alone.
+
+Real side: ``models.media.audio_decoder.StreamDecoder``, ``server.uploads.audio_log.Log`` and ``SpeechCutter``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.speech.types import Samples
+from server.streaming.audio_ingest import Began, Ended, Mark, MayEnd, Paused, Resumed
+
+
+class PcmDecoder:
+    """16-bit PCM at 16 kHz."""
+
+    def feed(self, data: bytes) -> Samples:
+        return np.frombuffer(data, "<i2").astype(np.float32) / 32768.0
+
+    def finish(self) -> Samples:
+        return np.zeros(0, np.float32)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+@dataclass
+class MemoryLog:
+    """An audio log that remembers how much of it was synced."""
+
+    data: bytearray = field(default_factory=bytearray)
+    marks: list[int] = field(default_factory=list)
+    synced_bytes: int = 0
+    closed: bool = False
+
+    def append(self, data: bytes) -> None:
+        self.data += data
+
+    def mark(self) -> None:
+        self.marks.append(len(self.data))
+
+    def sync(self) -> None:
+        self.synced_bytes = len(self.data)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class LoudnessCutter:
+    """Speech is what is not zero; an utterance ends with the first zero sample."""
+
+    def __init__(self, start: int = 0) -> None:
+        self.start = start
+        self._at = start
+        self._speaking = False
+
+    def feed(self, samples: Samples) -> list[Mark]:
+        marks: list[Mark] = []
+        loud = samples != 0
+        for index in np.flatnonzero(np.diff(np.concatenate([[self._speaking], loud]).astype(int))):
+            at = self._at + int(index)
+            marks.append(Ended(at, at) if self._speaking else Began(at, at))
+            self._speaking = not self._speaking
+        self._at += samples.size
+        return marks
+
+    def decide(self, over: bool) -> list[Mark]:
+        raise AssertionError("It never asks.")
+
+    def end(self) -> list[Mark]:
+        if not self._speaking:
+            return []
+        self._speaking = False
+        return [Ended(self._at, self._at)]
+
+
+class AskingCutter(LoudnessCutter):
+    """Every silence may be an end; where it is none, the next silence asks again and the end of the stream ends it."""
+
+    def __init__(self, start: int = 0) -> None:
+        super().__init__(start)
+        self._begun = False
+        self._held: list[Mark] = []
+        self._paused_at = 0
+
+    def feed(self, samples: Samples) -> list[Mark]:
+        self._held += super().feed(samples)
+        return self._next()
+
+    def decide(self, over: bool) -> list[Mark]:
+        self._begun = not over
+        ended: list[Mark] = [Ended(self._paused_at, self._paused_at)] if over else []
+        return ended + self._next()
+
+    def end(self) -> list[Mark]:
+        ended, self._begun = self._begun, False
+        return [Ended(self._at, self._at)] if ended else []
+
+    def _next(self) -> list[Mark]:
+        marks: list[Mark] = []
+        while self._held:
+            mark = self._held.pop(0)
+            if isinstance(mark, Ended):
+                self._paused_at = mark.end
+                return [*marks, Paused(mark.end), MayEnd()]
+            marks.append(Resumed() if self._begun else mark)
+            self._begun = True
+        return marks

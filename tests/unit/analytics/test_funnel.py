@@ -1,0 +1,164 @@
+"""The funnel, against sessions whose way is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import duckdb
+import pytest
+
+from server.analytics.funnel import funnel_report
+from server.ledger import sessions
+from server.ledger.columns import Cursor, fetch_all
+from server.ledger.migrations import migrate
+from server.ledger.types import SessionState as S
+from server.ledger.types import StageReport
+from tests.unit.ledger.makers import NOW, after, session
+
+
+@pytest.fixture
+def cursor() -> Iterator[Cursor]:
+    connection = duckdb.connect(":memory:")
+    migrate(connection, lambda: NOW)
+    yield connection
+    connection.close()
+
+
+def _walk(
+    cursor: Cursor, stages: tuple[S, ...], *, at: float = 0.0, step_s: float = 10.0, client_id: str = "a"
+) -> None:
+    row, _ = sessions.insert_or_get(cursor, session(client_id=client_id, at=at))
+    for number, stage in enumerate(stages, start=1):
+        sessions.transition(cursor, row.id, stage, after(at + number * step_s))
+
+
+def _fill(cursor: Cursor, *reached: int, state: S = S.ABANDONED, name: str = "") -> None:
+    """Store sessions in bulk: ``reached[k]`` of them get to the k-th stage, ten seconds a step, then into a state."""
+    for depth, number in enumerate(reached, start=1):
+        key = f"{name}{depth}"
+        cursor.execute(
+            """INSERT INTO sessions SELECT concat(?, '-', i), 'app', concat(?, '-', i), ?, ?, ?, ?,
+                '', '[]', '', 0
+            FROM range(?) AS r(i)""",
+            [key, key, S.COMPLETED if depth == 4 else state, *[NOW.replace(tzinfo=None)] * 3, number],
+        )
+        for position, stage in enumerate(("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")[:depth]):
+            cursor.execute(
+                """INSERT INTO events SELECT concat(?, '-', ?, '-', i), concat(?, '-', i), 'app', 'stage_entered', ?, ?,
+                    NULL, 0, '', NULL, '{}', '{}' FROM range(?) AS r(i)""",
+                [key, position, key, after(10.0 * position).replace(tzinfo=None), stage, number],
+            )
+
+
+def _short(reports: list[StageReport]) -> list[tuple[str, int, int, int, float, float | None, str]]:
+    return [
+        (r.name, r.sessions, r.under_way, r.dropped, round(r.drop_off_rate, 3), r.median_s, r.severity) for r in reports
+    ]
+
+
+def test_an_empty_ledger(cursor: Cursor) -> None:
+    assert _short(funnel_report(cursor)) == [
+        (stage, 0, 0, 0, 0.0, None, "") for stage in ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED")
+    ]
+
+
+def test_450_of_1000_are_lost_before_approval(cursor: Cursor) -> None:
+    _fill(cursor, 0, 450, 100, 450)
+    assert _short(funnel_report(cursor)) == [
+        ("STARTED", 1000, 0, 0, 0.0, None, ""),
+        ("IN_PROGRESS", 1000, 0, 0, 0.0, 10.0, "NORMAL"),
+        ("AWAITING_APPROVAL", 550, 0, 450, 0.45, 10.0, "HIGH"),
+        ("COMPLETED", 450, 0, 100, 0.182, 10.0, "NORMAL"),
+    ]
+
+
+def test_who_still_runs_is_under_way_and_not_dropped(cursor: Cursor) -> None:
+    _fill(cursor, 10, 20, 30, 40)
+    _fill(cursor, 1, 200, 300, state=S.IN_PROGRESS, name="open-")
+    assert _short(funnel_report(cursor)) == [
+        ("STARTED", 601, 1, 0, 0.0, None, ""),
+        ("IN_PROGRESS", 590, 200, 10, 0.017, 10.0, "NORMAL"),
+        ("AWAITING_APPROVAL", 370, 300, 20, 0.051, 10.0, "NORMAL"),
+        ("COMPLETED", 40, 0, 30, 0.429, 10.0, "HIGH"),
+    ]
+
+
+def test_too_few_who_could_have_made_the_step_are_not_judged(cursor: Cursor) -> None:
+    _fill(cursor, 19)
+    _fill(cursor, 500, state=S.STARTED, name="open-")
+    assert _short(funnel_report(cursor))[1] == ("IN_PROGRESS", 0, 0, 19, 1.0, None, "")
+
+
+def test_a_session_on_its_way_is_dropped_only_when_it_ends(cursor: Cursor) -> None:
+    row, _ = sessions.insert_or_get(cursor, session())
+    seen = []
+    for number, stage in enumerate((S.IN_PROGRESS, S.AWAITING_APPROVAL, S.IN_PROGRESS, S.ABANDONED), start=1):
+        seen.append([(r.under_way, r.dropped) for r in funnel_report(cursor)])
+        sessions.transition(cursor, row.id, stage, after(number))
+    seen.append([(r.under_way, r.dropped) for r in funnel_report(cursor)])
+    nothing = (0, 0)
+    assert seen == [
+        [(1, 0), nothing, nothing, nothing],
+        [nothing, (1, 0), nothing, nothing],
+        [nothing, nothing, (1, 0), nothing],
+        [nothing, nothing, (1, 0), nothing],
+        [nothing, nothing, nothing, (0, 1)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stayed", "went_on", "severity"),
+    [(29, 71, "NORMAL"), (30, 70, "HIGH"), (49, 51, "HIGH"), (50, 50, "CRITICAL"), (19, 0, ""), (20, 0, "CRITICAL")],
+)
+def test_severity(cursor: Cursor, stayed: int, went_on: int, severity: str) -> None:
+    _fill(cursor, stayed, went_on)
+    assert funnel_report(cursor)[1].severity == severity
+
+
+def test_ways_through_the_stages(cursor: Cursor) -> None:
+    _walk(cursor, ())
+    _walk(cursor, (S.ABANDONED,))
+    _walk(cursor, (S.IN_PROGRESS, S.ABANDONED))
+    _walk(cursor, (S.IN_PROGRESS, S.AWAITING_APPROVAL, S.IN_PROGRESS, S.AWAITING_APPROVAL, S.COMPLETED))
+    _walk(cursor, (S.IN_PROGRESS, S.AWAITING_APPROVAL, S.REJECTED), step_s=30.0)
+    assert _short(funnel_report(cursor)) == [
+        ("STARTED", 5, 1, 0, 0.0, None, ""),
+        ("IN_PROGRESS", 3, 0, 1, 0.25, 10.0, ""),
+        ("AWAITING_APPROVAL", 2, 0, 1, 0.333, 20.0, ""),
+        ("COMPLETED", 1, 0, 1, 0.5, 30.0, ""),
+    ]
+
+
+def test_a_later_stage_counts_for_the_earlier_ones(cursor: Cursor) -> None:
+    row, _ = sessions.insert_or_get(cursor, session())
+    for number, stage in enumerate((S.IN_PROGRESS, S.AWAITING_APPROVAL), start=1):
+        sessions.transition(cursor, row.id, stage, after(number))
+    cursor.execute("DELETE FROM events WHERE stage = 'IN_PROGRESS'")
+    assert [(r.sessions, r.median_s) for r in funnel_report(cursor)] == [(1, None), (1, None), (1, None), (0, None)]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "client_id", "expected"),
+    [
+        (None, None, "", 3),
+        (after(100), None, "", 2),
+        (None, after(100), "", 1),
+        (after(100), after(200), "", 1),
+        (None, None, "b", 1),
+        (None, after(100), "b", 0),
+    ],
+)
+def test_bounds(cursor: Cursor, start: datetime | None, end: datetime | None, client_id: str, expected: int) -> None:
+    for at, client in ((0.0, "a"), (100.0, "a"), (200.0, "b")):
+        _walk(cursor, (), at=at, client_id=client)
+    assert funnel_report(cursor, start, end, client_id)[0].sessions == expected
+
+
+def test_the_view_says_the_same(cursor: Cursor) -> None:
+    _fill(cursor, 3, 7, 2, 40)
+    _fill(cursor, 5, 11, 13, state=S.AWAITING_APPROVAL, name="open-")
+    shown = fetch_all(cursor, "SELECT stage, sessions, under_way, dropped, drop_off_rate, median_s FROM v_funnel")
+    assert [tuple(row.values()) for row in shown] == [
+        (r.name, r.sessions, r.under_way, r.dropped, r.drop_off_rate, r.median_s) for r in funnel_report(cursor)
+    ]

@@ -1,0 +1,242 @@
+"""The live endpoint, asked by a real client in another process while this one writes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from models.errors import InternalError, InvalidInput, Unavailable
+from server.analytics import client, quack
+from server.analytics.client import LiveConnection, connect
+from server.analytics.quack import QuackEndpoint, attach_statement
+from server.ledger import sessions
+from server.ledger.columns import Cursor
+from server.ledger.types import SessionState
+from server.ledger.writer import Ledger
+from tests.unit.ledger.makers import NOW, after, session
+from tests.unit.analytics.queries import BAD, GOOD
+
+TOKEN = "a-token-for-tests-0123"
+
+# Runs each query in the server, then as DuckDB's own ATTACH would; prints what came of it.
+CLIENT = """
+import json, sys, duckdb
+from models.errors import InvalidInput
+from server.ledger.columns import Cursor
+from server.analytics.client import connect
+port, token = int(sys.argv[1]), sys.argv[2]
+live = connect(port, token, limit_s=1.0)
+for query in json.load(sys.stdin):
+    try:
+        answer = {"rows": len(live.execute(query).fetchall())}
+    except InvalidInput as error:
+        answer = {"refused": error.message}
+    except duckdb.Error as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def _forty_sessions(cursor: Cursor) -> None:
+    for number in range(40):
+        row, _ = sessions.insert_or_get(cursor, session(at=number))
+        if number % 2:
+            sessions.transition(cursor, row.id, SessionState.IN_PROGRESS, after(60))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Ledger, int, list[str]]]:
+    ledger = Ledger.open(tmp_path_factory.mktemp("quack") / "ledger.duckdb", lambda: NOW)
+    ledger.write_now(_forty_sessions)
+    refused: list[str] = []
+    endpoint = QuackEndpoint(ledger, _free_port(), TOKEN, limit_s=1.0, on_refused=refused.append)
+    endpoint.start()
+    yield ledger, endpoint.port, refused
+    endpoint.stop()
+    endpoint.stop()
+    ledger.close()
+
+
+@pytest.fixture
+def live(served: tuple[Ledger, int, list[str]]) -> Iterator[LiveConnection]:
+    with connect(served[1], TOKEN) as connection:
+        yield connection
+
+
+def _ask(port: int, queries: tuple[str, ...]) -> list[dict[str, Any]]:
+    child = subprocess.run(
+        [sys.executable, "-c", CLIENT, str(port), TOKEN],
+        input=json.dumps(queries),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return [json.loads(line) for line in child.stdout.splitlines()]
+
+
+def test_analysts_ask_while_the_server_writes(served: tuple[Ledger, int, list[str]]) -> None:
+    ledger, port, _ = served
+    ended = threading.Event()
+    written: list[bool] = []
+
+    def write() -> None:
+        while not ended.is_set():
+            written.append(ledger.write_now(lambda c: sessions.insert_or_get(c, session(at=len(written)))[1]))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        answers = _ask(port, GOOD)
+    finally:
+        ended.set()
+        writer.join()
+    assert [(q, a) for q, a in zip(GOOD, answers, strict=True) if "rows" not in a] == []
+    assert answers[0] == {"rows": 4}
+    assert len(written) > 10
+
+
+def test_nothing_else_is_answered(served: tuple[Ledger, int, list[str]]) -> None:
+    ledger, port, refused = served
+    before = ledger.read_now(_everything)
+    answers = _ask(port, BAD)
+    assert [q for q, a in zip(BAD, answers, strict=True) if "rows" in a] == []
+    assert sum("refused" in a for a in answers) > 100
+    assert ledger.read_now(_everything) == before
+    assert refused
+    assert not any("hostname" in reason for reason in refused)
+
+
+def _everything(cursor: Any) -> list[Any]:
+    tables = cursor.execute("SELECT table_name, estimated_size FROM duckdb_tables() ORDER BY 1").fetchall()
+    return [tables, cursor.execute("SELECT view_name, sql FROM duckdb_views() ORDER BY 1").fetchall()]
+
+
+# These go through the client's own catalogue and its messages for appending, not through ``query``.
+ATTACHED_BAD = (
+    "INSERT INTO live.breakers VALUES ('x', 'open', 1, NULL)",
+    "CREATE TABLE live.mine (a INTEGER)",
+    "CREATE TABLE live.mine AS SELECT 1 AS a",
+    "CREATE VIEW live.mine AS SELECT 1 AS a",
+    "DROP TABLE live.events",
+    "DROP VIEW live.v_funnel",
+    "DELETE FROM live.events",
+    "UPDATE live.events SET name = 'x'",
+    "ALTER TABLE live.events ADD COLUMN x INTEGER",
+    "SELECT token_hash FROM live.streams",
+    "SELECT count(*) FROM live.jobs",
+    "COPY live.jobs TO '/dev/null'",
+    "FROM quack_query_by_name('live', 'SELECT * FROM streams')",
+)
+
+
+@pytest.mark.parametrize("query", ATTACHED_BAD)
+def test_the_attached_catalogue_is_read_only(
+    served: tuple[Ledger, int, list[str]], live: LiveConnection, query: str
+) -> None:
+    before = served[0].read_now(_everything)
+    with pytest.raises(Exception, match=r"Authorization failed|not supported|Not implemented|Cannot|Can only"):
+        live.local.execute(query).fetchall()
+    assert served[0].read_now(_everything) == before
+
+
+def test_names_in_the_attached_catalogue(live: LiveConnection) -> None:
+    rows = live.local.execute("SELECT stage FROM live.v_funnel WHERE sessions > 0 ORDER BY position").fetchall()
+    assert rows[0] == ("STARTED",)
+    live.local.execute("USE live")
+    assert live.local.execute("SELECT count(*) FROM v_funnel").fetchall() == [(4,)]
+
+
+def test_a_query_that_does_not_end_is_refused_and_the_server_goes_on(
+    served: tuple[Ledger, int, list[str]], live: LiveConnection
+) -> None:
+    (answer,) = _ask(served[1], ("SELECT sum(a.range * b.range % 7) FROM range(1000000) a, range(1000000) b",))
+    assert answer["refused"] == "The query takes longer than 1 s, or waited that long for others that do."
+    assert served[2][-1] == "The query takes longer than 1 s."
+    assert served[0].write_now(lambda c: sessions.insert_or_get(c, session()))[1]
+    assert len(live.execute("FROM v_funnel;").fetchall()) == 4
+
+
+def test_a_wrong_token_is_refused(served: tuple[Ledger, int, list[str]]) -> None:
+    with pytest.raises(Exception, match=r"(?i)auth|token"):
+        connect(served[1], "another-token-0123")
+
+
+def test_it_listens_on_loopback_only(served: tuple[Ledger, int, list[str]]) -> None:
+    import psutil
+
+    listening = [
+        c.laddr.ip for c in psutil.Process().net_connections() if c.status == "LISTEN" and c.laddr.port == served[1]
+    ]
+    assert set(listening) <= {"127.0.0.1", "::1"}
+    assert listening
+
+
+def test_a_taken_port_and_a_short_token(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        ledger = Ledger.open(tmp_path / "l.duckdb", lambda: NOW)
+        with pytest.raises(Unavailable) as caught:
+            QuackEndpoint(ledger, holder.getsockname()[1], TOKEN).start()
+        assert caught.value.reason == "QUACK_UNAVAILABLE"
+        with pytest.raises(InternalError) as short:
+            QuackEndpoint(ledger, _free_port(), "short").start()
+        assert short.value.reason == "QUACK_TOKEN_SHORT"
+        ledger.close()
+
+
+def test_what_an_analyst_copies_works_offline(served: tuple[Ledger, int, list[str]]) -> None:
+    shown = attach_statement(served[1]).replace("'...'", f"'{TOKEN}'")
+    assert f"ATTACH 'quack:localhost:{served[1]}' AS live" in shown
+    with duckdb.connect(":memory:", config={"extension_directory": "/nowhere"}) as another:
+        for line in shown.splitlines():
+            if not line.startswith("--"):
+                another.execute(line).fetchall()
+
+
+def test_where_no_wheel_is_duckdb_fetches_the_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quack, "_installed", lambda name: None)
+    first = attach_statement(1).splitlines()[0]
+    assert first == "INSTALL httpfs; LOAD httpfs; INSTALL quack; LOAD quack;"
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("SELEC 1", 'no valid SQL: syntax error at or near "SELEC" (character 1).'),
+        ("DELETE FROM events", "Only SELECT statements may be run."),
+        ("SELECT nonsense FROM v_sessions", '"nonsense" not found in FROM clause! Candidate bindings:'),
+        ("FROM v_sesions", "Only the documented views may be read."),
+        ("SELECT sum('a') FROM v_sessions", "cannot be planned. Binder Error: No function matches"),
+    ],
+)
+def test_what_is_refused_is_explained(live: LiveConnection, query: str, says: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        live.execute(query)
+    assert says in caught.value.message
+    assert "EXPLAIN" not in caught.value.message
+
+
+def test_what_takes_memory_is_told_from_what_takes_time(live: LiveConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise duckdb.InvalidInputException("Authorization failed")
+
+    monkeypatch.setattr(client, "_rows", refuse)
+    with pytest.raises(InvalidInput, match="more memory than the server gives"):
+        live.execute("FROM v_funnel")

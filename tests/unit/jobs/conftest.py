@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import pytest
+
+from server.jobs.handlers import build_handlers
+from server.jobs.runner import JobRunner
+from server.jobs.types import Handler, JobDetails
+from server.ledger import jobs, recommendations, sessions, turns, uploads
+from server.ledger.columns import Cursor
+from server.ledger.types import (
+    JobRow,
+    RecommendationRow,
+    SessionRow,
+    SessionState,
+    TurnRow,
+    UploadRow,
+)
+from server.ledger.writer import Ledger
+from server.records.pubsub import WatchHub
+from server.records.recommender import Recommender
+from server.records.session_progress import material_arrived
+from server.uploads.checks import Description, default_checks
+from server.uploads.service import UploadIntake
+from server.uploads.spool import Spool
+from tests.fakes.assistant import FakeAssistant
+from tests.fakes.gateway import FakeGateway, redacted
+
+T = TypeVar("T")
+JPEG = b"\xff\xd8\xff\xe0" + b"a photograph " * 1000
+WAV = b"RIFF\x24\0\0\0WAVEfmt " + b"a recording " * 1000
+
+
+class HandClock:
+    """A clock that only moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class World:
+    """A server without its edges; ``boot`` gives a new process on the same disk."""
+
+    folder: Path
+    clock: HandClock = field(default_factory=HandClock)
+    gateway: FakeGateway = field(default_factory=FakeGateway)
+    assistant: FakeAssistant = field(default_factory=FakeAssistant)
+    attempts: list[JobDetails] = field(default_factory=list)
+    more_handlers: list[Handler] = field(default_factory=list)
+    keep_recordings: bool = False
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger.open(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+        now = self.clock()
+        row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now, language="en")
+        self.session_id = row.id
+        self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+        self.boot()
+
+    def boot(self) -> None:
+        self.hub = WatchHub()
+        self.spool = Spool(self.folder / "spool", bytes(32))
+        self.pictures = self.folder / "pictures"
+        self.runner = JobRunner(
+            self.ledger,
+            clock=self.clock,
+            owner=str(uuid4()),
+            observer=self.attempts.append,
+            chance=random.Random(7),
+        )
+        self.recommender = Recommender(
+            self.ledger, self.gateway, self.assistant, self.hub, clock=self.clock, on_job=self.runner.wake
+        )
+        self.intake = UploadIntake(
+            self.ledger,
+            self.spool,
+            self.hub,
+            default_checks(upload_bytes=1024 * 1024, open_jobs=100),
+            on_job=self.runner.wake,
+            clock=self.clock,
+        )
+
+    async def start(self) -> int:
+        built = build_handlers(
+            self.ledger,
+            self.spool,
+            self.gateway,
+            self.assistant,
+            self.recommender,
+            self.hub,
+            pictures=self.pictures,
+            clock=self.clock,
+            keep_recordings=self.keep_recordings,
+        )
+        return await self.runner.start([*built, *self.more_handlers])
+
+    async def settle(self) -> None:
+        """Begin what is due and wait until nothing runs."""
+        while True:
+            was_busy = self.runner.running > 0  # then there may have been no room to claim
+            if not await self.runner.claim() and not self.runner.running and not was_busy:
+                return
+            if tasks := [task for _, task in self.runner._running.values()]:
+                await asyncio.wait(tasks)
+
+    async def until_called(self, method: str, times: int = 1) -> None:
+        """Wait until the workers have been asked."""
+        async with asyncio.timeout(10):
+            while len(self.gateway.called(method)) < times or not self.gateway.running:  # noqa: ASYNC110 - a fake
+                await asyncio.sleep(0)
+
+    async def upload(self, content: bytes = JPEG, kind: str = "") -> UploadRow:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
+
+        description = Description(str(uuid4()), self.session_id, kind, len(content), hashlib.sha256(content).digest())
+        return await self.intake.accept(description, chunks())
+
+    async def say(self, text: str, *, reply: str = "") -> TurnRow:
+        row = TurnRow(
+            str(uuid4()),
+            self.session_id,
+            str(uuid4()),
+            0,
+            "speech",
+            redacted(text),
+            self.clock(),
+            language="en",
+            reply=redacted(reply) if reply else None,
+        )
+
+        def write(cursor: Cursor) -> None:
+            turns.insert_turn(cursor, row)
+            material_arrived(cursor, self.session_id, self.clock())
+
+        await self.ledger.write(write)
+        return row
+
+    async def read(self, function: Callable[[Cursor], T]) -> T:
+        return await self.ledger.read(function)
+
+    async def session(self) -> SessionRow:
+        return await self.read(lambda cursor: sessions.get(cursor, self.session_id))
+
+    async def uploaded(self, upload_id: str) -> UploadRow:
+        return await self.read(lambda cursor: uploads.get(cursor, upload_id))
+
+    async def jobs(self) -> list[JobRow]:
+        return await self.read(lambda cursor: jobs.list_of_session(cursor, self.session_id))
+
+    async def recommendations(self) -> list[RecommendationRow]:
+        return await self.read(lambda cursor: recommendations.list_of_session(cursor, self.session_id))
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [details.outcome.value for details in self.attempts]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    built = World(tmp_path)
+    yield built
+    await built.runner.stop(0)
+    built.ledger.close()

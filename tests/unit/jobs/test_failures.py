@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from models import errors
+from models.retry import POLICIES
+from server.jobs.failure_policy import Failure, classify, next_attempt
+from server.ledger.types import JobRow, JobState
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+JOB = JobRow("j", "k", "k", "s", {}, JobState.RUNNING, "network", NOW, NOW, attempts=1, first_attempt_time=NOW)
+LOST = errors.WorkerLost("It died.")
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (errors.BrokenMedia, Failure.CALLERS),
+        (errors.UnsupportedMedia, Failure.CALLERS),
+        (errors.NoSpeech, Failure.CALLERS),
+        (errors.TooLarge, Failure.CALLERS),
+        (errors.NotFound, Failure.PERMANENT),
+        (errors.Conflict, Failure.PERMANENT),
+        (errors.InvalidInput, Failure.PERMANENT),
+        (errors.WeightsError, Failure.PERMANENT),
+        (errors.InternalError, Failure.PERMANENT),
+        (errors.WorkerLost, Failure.TRANSIENT),
+        (errors.UpstreamFailed, Failure.TRANSIENT),
+        (errors.BreakerOpen, Failure.TRANSIENT),
+        (errors.RedactionFailed, Failure.TRANSIENT),
+        (errors.ShuttingDown, Failure.TRANSIENT),
+        (errors.Overloaded, Failure.TRANSIENT),
+        (errors.DeadlineExceeded, Failure.TRANSIENT),
+    ],
+)
+def test_every_error_is_classed(error: type[errors.VestibuleError], failure: Failure) -> None:
+    assert classify(error("Something.")) is failure
+
+
+def test_the_table_forgets_no_error() -> None:
+    def leaves(kind: type[errors.VestibuleError]) -> list[type[errors.VestibuleError]]:
+        below = kind.__subclasses__()
+        return [kind] if not below else [leaf for sub in below for leaf in leaves(sub)]
+
+    retryable = {leaf for leaf in leaves(errors.VestibuleError) if leaf.retryable}
+    assert retryable == {
+        leaf for leaf in leaves(errors.VestibuleError) if classify(leaf("Something.")) is Failure.TRANSIENT
+    }
+
+
+@pytest.mark.parametrize(
+    ("attempts", "shortest_s", "longest_s"), [(1, 1.5, 3), (2, 3, 6), (3, 6, 12), (4, 12, 24), (5, 24, 48)]
+)
+def test_delays_grow_as_the_policy_says(attempts: int, shortest_s: float, longest_s: float) -> None:
+    at = next_attempt(replace(JOB, attempts=attempts), LOST, POLICIES["network"], NOW, random.Random(1))
+    assert at is not None
+    assert shortest_s <= (at - NOW).total_seconds() <= longest_s
+
+
+def test_attempts_are_bounded() -> None:
+    assert next_attempt(replace(JOB, attempts=6), LOST, POLICIES["network"], NOW) is None
+
+
+@pytest.mark.parametrize(("elapsed_s", "again"), [(890.0, True), (899.0, False), (5000.0, False)])
+def test_seconds_are_bounded(elapsed_s: float, again: bool) -> None:
+    at = next_attempt(JOB, LOST, POLICIES["network"], NOW + timedelta(seconds=elapsed_s))
+    assert (at is not None) is again
+
+
+def test_what_the_other_side_asks_for_is_honoured() -> None:
+    busy = errors.Overloaded("Later.", retry_after_s=90.0)
+    assert next_attempt(JOB, busy, POLICIES["llm_api"], NOW) == NOW + timedelta(seconds=90)
+    hasty = errors.Overloaded("Later.", retry_after_s=0.001)
+    at = next_attempt(JOB, hasty, POLICIES["llm_api"], NOW)
+    assert at is not None
+    assert at >= NOW + timedelta(seconds=2.5)

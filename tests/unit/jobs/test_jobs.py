@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from models.errors import InvalidInput, NotFound, Unavailable
+from server.jobs.types import NOTHING, Handler, Outcome
+from server.ledger import dead_letters, jobs
+from server.ledger.columns import Cursor
+from server.ledger.types import JobRow, JobState
+from tests.unit.jobs.conftest import World
+
+
+class Scripted(Handler):
+    """Does what the test says, and counts."""
+
+    kind = "scripted"
+
+    def __init__(self, *steps: BaseException | None, deadline_s: float = 10.0, concurrency: int = 2) -> None:
+        self.steps = list(steps)
+        self.deadline_s = deadline_s
+        self.concurrency = concurrency
+        self.free = asyncio.Event()
+        self.free.set()
+        self.begun: list[str] = []
+        self.forgotten: list[str] = []
+
+    async def run(self, job: JobRow) -> Outcome[Any]:
+        self.begun.append(job.key)
+        await self.free.wait()
+        step = self.steps.pop(0) if self.steps else None
+        if step is not None:
+            raise step
+        return NOTHING
+
+    async def forget(self, job: JobRow) -> None:
+        self.forgotten.append(job.key)
+
+
+async def enqueue(world: World, key: str = "one", session_id: str = "") -> JobRow:
+    return await world.runner.enqueue(kind="scripted", key=key, session_id=session_id, payload={}, policy="network")
+
+
+async def start(world: World, handler: Scripted) -> None:
+    world.more_handlers = [handler]
+    await world.start()
+
+
+async def state_of(world: World, job: JobRow) -> JobState:
+    return (await world.read(lambda cursor: jobs.get(cursor, job.id))).state
+
+
+async def test_a_new_job_is_begun_at_once(world: World) -> None:
+    handler = Scripted()
+    await start(world, handler)
+    job = await enqueue(world)
+    async with asyncio.timeout(10):
+        while not world.attempts:  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0)
+    assert await state_of(world, job) is JobState.DONE
+
+
+async def test_a_key_is_done_once(world: World) -> None:
+    handler = Scripted()
+    await start(world, handler)
+    assert (await enqueue(world)).id == (await enqueue(world)).id
+    await world.settle()
+    await enqueue(world)
+    await world.settle()
+    assert handler.begun == ["one"]
+
+
+async def test_no_more_run_at_a_time_than_there_is_room_for(world: World) -> None:
+    handler = Scripted(concurrency=2)
+    handler.free.clear()
+    await start(world, handler)
+    for key in "abcde":
+        await enqueue(world, key)
+    await world.runner.claim()
+    assert world.runner.running == 2
+    handler.free.set()
+    await world.settle()
+    assert sorted(handler.begun) == list("abcde")
+
+
+async def test_one_kind_does_not_hold_up_another_in_its_session(world: World) -> None:
+    handler = Scripted()
+    handler.free.clear()
+    await start(world, handler)
+    await enqueue(world, session_id=world.session_id)
+    upload = await world.upload()
+    while (await world.uploaded(upload.id)).state != "DONE":
+        await world.runner.claim()
+    assert "scripted" not in [details.kind for details in world.attempts]
+    handler.free.set()
+    await world.settle()
+
+
+async def test_a_defect_becomes_a_dead_letter_and_the_runner_goes_on(world: World) -> None:
+    handler = Scripted(ZeroDivisionError("Maria said so"), None)
+    await start(world, handler)
+    broken, fine = await enqueue(world, "broken"), await enqueue(world, "fine")
+    await world.settle()
+    assert await state_of(world, broken) is JobState.DEAD
+    assert await state_of(world, fine) is JobState.DONE
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    assert letter.reason == "INTERNAL"
+    assert "Maria" not in letter.message
+
+
+async def test_an_attempt_that_takes_too_long_is_a_failure(world: World) -> None:
+    handler = Scripted(deadline_s=0.0)
+    handler.free.clear()
+    await start(world, handler)
+    await enqueue(world)
+    await world.settle()
+    assert (world.attempts[0].outcome, world.attempts[0].reason) == ("retry", "DEADLINE_EXCEEDED")
+
+
+async def test_a_ledger_that_takes_nothing_leaves_the_job_to_its_lease(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = Scripted()
+    handler.free.clear()
+    await start(world, handler)
+    job = await enqueue(world)
+    await world.runner.claim()
+
+    async def failing(_fn: object) -> None:
+        raise Unavailable("The disk did not take it.", reason="LEDGER_IO")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.ledger, "write", failing)
+        handler.free.set()
+        await asyncio.wait([task for _, task in world.runner._running.values()])
+    assert (world.attempts[0].outcome, world.attempts[0].reason) == ("lost", "LEDGER_IO")
+    world.clock.advance(29)
+    assert await world.runner.claim() == 0
+    world.clock.advance(2)
+    await world.settle()
+    assert await state_of(world, job) is JobState.DONE
+
+
+async def test_a_lease_is_renewed_while_work_goes_on(world: World) -> None:
+    handler = Scripted()
+    handler.free.clear()
+    await start(world, handler)
+    job = await enqueue(world)
+    await world.runner.claim()
+    for _ in range(5):
+        world.clock.advance(20)
+        await world.runner.renew()
+    assert await world.runner.claim() == 0
+    handler.free.set()
+    await world.settle()
+    assert handler.begun == ["one"]
+    assert await state_of(world, job) is JobState.DONE
+
+
+async def test_work_that_somebody_else_has_taken_is_stopped(world: World) -> None:
+    handler = Scripted()
+    handler.free.clear()
+    await start(world, handler)
+    job = await enqueue(world)
+    await world.runner.claim()
+    (task,) = [task for _, task in world.runner._running.values()]
+
+    def take(cursor: Cursor) -> None:
+        jobs.release_leases_of_others(cursor, "another", world.clock())
+        jobs.claim(cursor, "another", world.clock(), 30.0, 1, ("scripted",))
+
+    await world.ledger.write(take)
+    await world.runner.renew()
+    await asyncio.wait({task})
+    assert task.cancelled()
+    assert world.runner.running == 0
+    assert (await world.read(lambda cursor: jobs.get(cursor, job.id))).lease_owner == "another"
+
+
+async def test_a_later_attempt_is_waited_for_and_not_polled(world: World) -> None:
+    handler = Scripted(Unavailable("Later.", retry_after_s=40.0))
+    await start(world, handler)
+    await enqueue(world)
+    await world.settle()
+    assert await world.runner._until_next_due_s() == pytest.approx(40.0)
+    world.clock.advance(40)
+    await world.settle()
+    assert world.outcomes == ["retry", "done"]
+    assert await world.runner._until_next_due_s() is None
+
+
+async def test_letters_are_discarded_once_and_for_all(world: World) -> None:
+    handler = Scripted(InvalidInput("Broken."))
+    await start(world, handler)
+    await enqueue(world)
+    await world.settle()
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    assert (await world.runner.discard(letter.id, "duplicate")).closed_reason == "duplicate"
+    assert handler.forgotten == ["one"]
+    with pytest.raises(NotFound):
+        await world.runner.redrive("no such letter")
+    assert await world.read(dead_letters.count_open) == 0
+
+
+async def test_an_unknown_policy_is_refused(world: World) -> None:
+    with pytest.raises(InvalidInput):
+        await world.runner.enqueue(kind="scripted", key="k", session_id="", payload={}, policy="hopeful")

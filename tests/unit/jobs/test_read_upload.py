@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from vestibule.v1 import media_pb2
+
+from models.errors import BrokenMedia, InternalError, NoSpeech, TooLarge, VestibuleError, WorkerLost
+from models.retry import POLICIES
+from ray_tasks.types import RecordingResult
+from server.ledger import dead_letters, events, jobs
+from server.ledger.types import JobState, UploadRow, UploadState
+from server.rpc import convert
+from server.runtime.lifecycle import Lifecycle
+from server.services.media import MediaService
+from server.uploads.spool import Spool
+from tests.fakes.gateway import FakeGateway, redacted
+from tests.unit.jobs.conftest import JPEG, WAV, World
+
+
+async def test_a_picture_becomes_text_and_a_redacted_picture(world: World) -> None:
+    await world.start()
+    upload = await world.upload(kind="visitor_register")
+    await world.settle()
+    done = await world.uploaded(upload.id)
+    assert (done.state, done.progress, done.attempts) == (UploadState.DONE, 1.0, 1)
+    assert done.text is not None
+    assert "VISITOR REGISTER" in done.text.value
+    assert (done.picture_mime, done.picture_width, done.painted) == ("image/png", 1, 2)
+    assert (world.pictures / done.picture_path).stat().st_size == done.picture_bytes
+    (call,) = world.gateway.called("read_picture")
+    assert (call.argument, call.detail) == (JPEG, "visitor_register")
+    assert world.spool.ids() == set()
+    assert [job.state for job in await world.jobs()] == [JobState.DONE]
+    names = [e.name for e in await world.read(lambda cursor: events.list_of_session(cursor, world.session_id))]
+    assert names == ["stage_entered", "stage_entered", "upload_accepted", "upload_read"]
+
+
+async def test_a_recording_becomes_text(world: World) -> None:
+    await world.start()
+    upload = await world.upload(WAV, kind="recording")
+    await world.settle()
+    done = await world.uploaded(upload.id)
+    assert done.state is UploadState.DONE
+    assert done.text is not None
+    assert "[REDACTED_NAME]" in done.text.value
+    assert (done.picture_path, done.picture_bytes) == ("", 0)
+    assert world.gateway.called("read_recording")[0].argument == WAV
+
+
+async def test_a_muted_recording_is_kept_where_that_is_asked_for(world: World) -> None:
+    world.keep_recordings = True
+    await world.start()
+    upload = await world.upload(WAV, kind="recording")
+    await world.settle()
+    done = await world.uploaded(upload.id)
+    assert (done.picture_mime, done.painted) == ("audio/flac", 1)
+    kept = [path.read_bytes() for path in world.pictures.iterdir()]
+    assert kept == [(world.pictures / done.picture_path).read_bytes()]
+    assert len(kept[0]) == done.picture_bytes
+    message = convert.upload(done)
+    assert (message.has_redacted_recording, message.has_redacted_image) == (True, False)
+    media = MediaService(world.intake, world.ledger, world.hub, Lifecycle(), world.pictures)
+    request = media_pb2.DownloadRedactedRequest(upload_id=upload.id)
+    first, *parts = [part async for part in media.DownloadRedacted(request, None)]
+    assert first.WhichOneof("payload") == "recording"
+    assert (first.recording.media_type, first.recording.muted_count) == ("audio/flac", 1)
+    assert first.recording.size_bytes == len(kept[0])
+    assert b"".join(part.data for part in parts) == kept[0]
+
+
+async def test_a_recording_that_could_not_be_proven_safe_leaves_nothing(world: World) -> None:
+    world.keep_recordings = True
+    unproven = RecordingResult(redacted("my name is Maria"), "en", audio_s=4.0, compute_s=0.1)
+    world.gateway.will("read_recording", unproven)
+    await world.start()
+    upload = await world.upload(WAV, kind="recording")
+    await world.settle()
+    done = await world.uploaded(upload.id)
+    assert (done.state, done.picture_path) == (UploadState.DONE, "")
+    assert not world.pictures.exists()
+    assert not convert.upload(done).has_redacted_recording
+
+
+async def test_progress_is_published(world: World) -> None:
+    await world.start()
+    seen: list[float] = []
+    with world.hub.subscribe(world.session_id, queue_updates=100) as news:
+
+        async def follow() -> None:
+            async for update in news:
+                if isinstance(update, UploadRow):
+                    seen.append(update.progress)
+                    if update.state is UploadState.DONE:
+                        return
+
+        following = asyncio.create_task(follow())
+        await world.upload()
+        await asyncio.wait_for(following, 10)
+    assert seen == [0.0, 0.1, 0.5, 0.9, 1.0]
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenMedia("It does not decode."), NoSpeech("Nobody speaks."), TooLarge("Too many pixels.")]
+)
+async def test_a_bad_file_fails_without_a_dead_letter(world: World, error: VestibuleError) -> None:
+    world.gateway.will("read_picture", error)
+    await world.start()
+    upload = await world.upload()
+    await world.settle()
+    failed = await world.uploaded(upload.id)
+    assert (failed.state, failed.failure_reason) == (UploadState.FAILED, error.reason)
+    assert [job.state for job in await world.jobs()] == [JobState.DONE]
+    assert await world.read(dead_letters.count_open) == 0
+    assert world.spool.ids() == set()
+    assert world.outcomes == ["refused"]
+
+
+async def test_a_lost_worker_is_tried_again_as_the_policy_says(world: World) -> None:
+    world.gateway.will("read_picture", *[WorkerLost("It died.")] * 2)
+    await world.start()
+    upload = await world.upload()
+    await world.settle()
+    delays: list[float] = []
+    for _ in range(2):
+        delay_s = world.attempts[-1].retry_in_s
+        assert delay_s is not None
+        delays.append(delay_s)
+        world.clock.advance(delay_s - 0.01)
+        assert await world.runner.claim() == 0
+        world.clock.advance(0.02)
+        await world.settle()
+    policy = POLICIES["network"]
+    for retry, delay_s in enumerate(delays):
+        whole = policy.first_delay_s * policy.factor**retry
+        assert whole / 2 <= delay_s <= whole
+    assert world.outcomes == ["retry", "retry", "done"]
+    done = await world.uploaded(upload.id)
+    assert (done.state, done.attempts) == (UploadState.DONE, 3)
+
+
+async def exhaust(world: World) -> None:
+    await world.settle()
+    while (delay_s := world.attempts[-1].retry_in_s) is not None:
+        world.clock.advance(delay_s)
+        await world.settle()
+
+
+async def test_exhaustion_ends_in_a_dead_letter_that_can_be_redriven(world: World) -> None:
+    world.gateway.will("read_picture", *[WorkerLost("It died.")] * 6)
+    await world.start()
+    upload = await world.upload()
+    await exhaust(world)
+    assert world.outcomes == ["retry"] * 5 + ["dead"]
+    failed = await world.uploaded(upload.id)
+    assert (failed.state, failed.failure_reason) == (UploadState.FAILED, "WORKER_LOST")
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    assert (letter.reason, letter.attempts, letter.policy) == ("WORKER_LOST", 6, "network")
+    assert await world.intake.sweep() == 0
+    assert len(world.spool.ids()) == 1
+
+    await world.runner.redrive(letter.id)
+    await world.settle()
+    assert (await world.uploaded(upload.id)).state is UploadState.DONE
+    assert world.spool.ids() == set()
+    assert (await world.runner.redrive(letter.id)).closed_as == "retried"
+    assert (await world.uploaded(upload.id)).state is UploadState.DONE
+
+
+async def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
+    world.gateway.will("read_picture", InternalError("A defect."))
+    await world.start()
+    await world.upload()
+    await world.settle()
+    assert world.outcomes == ["dead"]
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    assert (letter.reason, letter.policy, letter.attempts) == ("INTERNAL", "", 1)
+
+
+async def test_a_discarded_letter_takes_the_content_along(world: World) -> None:
+    world.gateway.will("read_picture", InternalError("A defect."))
+    await world.start()
+    upload = await world.upload()
+    await world.settle()
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    await world.runner.discard(letter.id, "duplicate")
+    assert world.spool.ids() == set()
+    assert (await world.uploaded(upload.id)).state is UploadState.FAILED
+
+
+async def test_damaged_content_is_a_dead_letter(world: World) -> None:
+    await world.upload()
+    (path,) = (world.folder / "spool").iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    await world.start()
+    await world.settle()
+    (letter,), _ = await world.read(dead_letters.list_letters)
+    assert letter.reason == "SPOOL_CORRUPT"
+
+
+class TestKilled:
+    async def test_a_crash_after_acceptance_loses_nothing(self, world: World) -> None:
+        upload = await world.upload()  # nobody runs jobs: the process dies here
+        world.boot()
+        await world.start()
+        await world.settle()
+        assert (await world.uploaded(upload.id)).state is UploadState.DONE
+
+    async def test_a_crash_during_an_attempt_loses_nothing(self, world: World) -> None:
+        free = world.gateway.hold("read_picture")
+        await world.start()
+        upload = await world.upload()
+        await world.until_called("read_picture")
+        killed = world.runner
+        for _, task in killed._running.values():  # SIGKILL: nothing is put back
+            task.cancel()
+        for loop in killed._loops:
+            loop.cancel()
+        (job,) = await world.jobs()
+        assert job.state is JobState.RUNNING
+        free.set()
+        world.boot()
+        assert await world.start() == 1
+        await world.settle()
+        assert (await world.uploaded(upload.id)).state is UploadState.DONE
+        assert len(list(world.pictures.iterdir())) == 1
+
+    async def test_a_crash_between_commit_and_clean_up_leaves_no_content(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def dead(_self: Spool, _id: str) -> None:
+            raise InternalError("Killed here.")
+
+        await world.start()
+        upload = await world.upload()
+        with monkeypatch.context() as patched:
+            patched.setattr(Spool, "delete", dead)
+            await world.settle()
+        assert (await world.uploaded(upload.id)).state is UploadState.DONE
+        assert len(world.spool.ids()) == 1
+        assert await world.intake.sweep() == 1
+        assert world.spool.ids() == set()
+
+    async def test_a_result_of_somebody_who_lost_the_lease_does_not_count(self, world: World) -> None:
+        free = world.gateway.hold("read_picture")
+        await world.start()
+        upload = await world.upload()
+        await world.until_called("read_picture")
+        (job,) = await world.jobs()
+        await world.ledger.write(lambda cursor: jobs.release_leases_of_others(cursor, "another process", world.clock()))
+        running = [task for _, task in world.runner._running.values()]
+        free.set()
+        await asyncio.wait(running)
+        assert world.outcomes[0] == "lost"
+        await world.settle()
+        assert (await world.uploaded(upload.id)).state is UploadState.DONE
+        assert (await world.jobs())[0].id == job.id
+
+
+class TestEnding:
+    async def test_work_in_hand_may_end(self, world: World) -> None:
+        free = world.gateway.hold("read_picture")
+        await world.start()
+        upload = await world.upload()
+        await world.until_called("read_picture")
+        stopping = asyncio.create_task(world.runner.stop(drain_s=10))
+        await asyncio.sleep(0)
+        free.set()
+        assert await stopping == 0
+        assert (await world.uploaded(upload.id)).state is UploadState.DONE
+
+    async def test_what_does_not_end_is_kept_for_the_next_start(self, world: World) -> None:
+        free = world.gateway.hold("read_picture")
+        await world.start()
+        upload = await world.upload()
+        await world.until_called("read_picture")
+        assert await world.runner.stop(drain_s=0) == 1
+        assert world.gateway.cancelled == ["read_picture"]
+        (job,) = await world.jobs()
+        assert (job.state, job.attempts, job.lease_owner) == (JobState.QUEUED, 0, "")
+        assert world.outcomes == ["released"]
+        free.set()
+        world.boot()
+        await world.start()
+        await world.settle()
+        assert (await world.uploaded(upload.id)).state is UploadState.DONE
+
+    async def test_nothing_is_claimed_any_more(self, world: World) -> None:
+        await world.start()
+        await world.runner.stop(drain_s=0)
+        await world.upload()
+        assert world.runner.running == 0
+        assert (await world.jobs())[0].state is JobState.QUEUED
+
+
+async def test_the_session_keeps_its_order(world: World) -> None:
+    free = world.gateway.hold("read_picture")
+    await world.start()
+    first = await world.upload()
+    world.clock.advance(0.001)  # jobs of one moment have no order but that of their random ids
+    second = await world.upload()
+    await world.until_called("read_picture")
+    assert (await world.uploaded(second.id)).state is UploadState.ACCEPTED
+    free.set()
+    await world.settle()
+    assert (await world.uploaded(first.id)).state is UploadState.DONE
+    assert (await world.uploaded(second.id)).state is UploadState.DONE
+
+
+def contents_below(folder: Path) -> list[bytes]:
+    return [f.read_bytes() for f in folder.rglob("*") if f.is_file()]
+
+
+async def test_pictures_are_private_and_nothing_unredacted_is_left(tmp_path: Path) -> None:
+    world = World(tmp_path, gateway=FakeGateway(printed=("VISITOR REGISTER",)))
+    await world.start()
+    await world.upload()
+    await world.settle()
+    await world.runner.stop(0)
+    world.ledger.close()
+    assert world.pictures.stat().st_mode & 0o077 == 0
+    assert all(b"a photograph" not in content for content in contents_below(tmp_path))

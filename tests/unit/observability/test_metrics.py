@@ -1,0 +1,44 @@
+"""The endpoint of the metrics."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from models.errors import Unavailable
+from server.jobs.types import JobOutcome
+from server.observability.metrics import Metrics
+from server.streaming.admission import Admission, AdmissionLimits
+from server.streaming.load_meter import SpeechLoad
+
+
+def test_a_port_that_is_taken_is_an_error_of_ours() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(Unavailable) as caught:
+            Metrics().serve(taken.getsockname()[1])
+        assert caught.value.reason == "ADDRESS_IN_USE"
+        assert f"{taken.getsockname()[1]} of the metrics" in caught.value.message
+        assert "VESTIBULE_METRICS_PORT" in caught.value.hint
+    assert Metrics().serve(0) is None
+
+
+def test_what_has_not_happened_yet_is_shown_as_none() -> None:
+    metrics = Metrics()
+    metrics.show(metrics.jobs, ["reply", "read"], JobOutcome)
+    metrics.show(metrics.breaker_open, ["llm_api"])
+    assert len(list(JobOutcome)) > 1
+    for kind in ("reply", "read"):
+        for outcome in JobOutcome:
+            labels = {"kind": kind, "outcome": outcome.value}
+            assert metrics.registry.get_sample_value("vestibule_jobs_total", labels) == 0.0
+    assert metrics.registry.get_sample_value("vestibule_breaker_open", {"breaker": "llm_api"}) == 0.0
+
+
+def test_the_reasons_for_which_streams_are_refused_are_there_from_the_start() -> None:
+    metrics = Metrics()
+    Admission(AdmissionLimits(1, 1, 1, 0.8), SpeechLoad(1, lambda: 0.0), metrics)
+    for reason in ("TOO_MANY_STREAMS", "TOO_MANY_CLIENT_STREAMS", "SPEECH_BUSY"):
+        assert metrics.registry.get_sample_value("vestibule_refused_streams_total", {"reason": reason}) == 0.0

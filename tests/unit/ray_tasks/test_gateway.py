@@ -1,0 +1,163 @@
+"""The gateway and the checks of the cluster on workers made by hand; no Ray is started."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from models.errors import InvalidInput, Overloaded, Unavailable
+from models.redaction.types import NOBODY, RedactionContext, Whose
+from models.text import RawText
+from ray_tasks.cluster import check_fit
+from ray_tasks.engine_info import EngineFacts
+from ray_tasks.gateway import RayGateway
+from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
+
+CONFIG = ClusterConfig(
+    speech=WorkerConfig(engine="ctranslate2", cpus=0.5, max_ongoing=1),
+    vision=WorkerConfig(cpus=0.5, gpus=0.5),
+    redaction=WorkerConfig(cpus=0.25, replicas=2),
+    weights_dir="weights",
+    carry_key_path="carry.key",
+    object_store_bytes=2_000,
+)
+
+
+class Answer:
+    """Comes when it is told to."""
+
+    def __init__(self, ready: asyncio.Event, value: object) -> None:
+        self.ready = ready
+        self.value = value
+
+    def __await__(self) -> Generator[Any, None, object]:
+        yield from self.ready.wait().__await__()
+        return self.value
+
+    def cancel(self) -> None:
+        return None
+
+
+class HandMade:
+    """Workers that answer with what they were asked."""
+
+    config = CONFIG
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.asked: list[tuple[str, str, tuple[object, ...]]] = []
+        self.up = True
+        self.facts = {"speech": EngineFacts("ctranslate2", "cpu", "f", "No GPU.")}
+        self.known: dict[str, Any] = {}
+
+    def handle(self, kind: str) -> Any:
+        if not self.up:
+            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+
+        def method(name: str) -> Any:
+            def remote(*arguments: object) -> Answer:
+                self.asked.append((kind, name, arguments))
+                return Answer(self.ready, arguments)
+
+            return SimpleNamespace(remote=remote)
+
+        return SimpleNamespace(**{name: method(name) for name in ("step", "recording", "picture", "redact")})
+
+    async def statuses(self) -> dict[str, Any]:
+        if not self.up:
+            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+        return self.known
+
+
+def application(name: str, **states: int) -> Any:
+    """Serve's status of one application."""
+    status = SimpleNamespace(value="HEALTHY")
+    return SimpleNamespace(deployments={name: SimpleNamespace(status=status, replica_states=states)})
+
+
+@pytest.fixture
+async def workers() -> HandMade:
+    return HandMade()
+
+
+async def test_each_call_goes_to_its_worker(workers: HandMade) -> None:
+    workers.ready.set()
+    gateway = RayGateway(workers)
+    window, texts, context = SpeechWindow(b"1234", final=True), [RawText("x")], RedactionContext()
+    await gateway.speech_step(window, timeout_s=1)
+    await gateway.read_recording(b"sound", language="en", timeout_s=1)
+    whose = Whose("app", "session")
+    await gateway.read_picture(b"picture", document_type="meter", timeout_s=1, whose=whose)
+    await gateway.redact(texts, context, timeout_s=1)
+    assert workers.asked == [
+        ("speech", "step", (window,)),
+        ("speech", "recording", (b"sound", "en", NOBODY, False)),
+        ("vision", "picture", (b"picture", "meter", whose)),
+        ("redaction", "redact", (texts, context)),
+    ]
+
+
+async def test_media_never_fill_more_than_half_of_the_shared_memory(workers: HandMade) -> None:
+    gateway = RayGateway(workers)
+    first = asyncio.create_task(gateway.read_picture(bytes(800), document_type="", timeout_s=5))
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded) as caught:
+        await gateway.read_picture(bytes(300), document_type="", timeout_s=5)
+    assert caught.value.retry_after_s
+    second = asyncio.create_task(gateway.read_picture(bytes(200), document_type="", timeout_s=5))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+    workers.ready.set()
+    await first
+    await gateway.read_picture(bytes(1_000), document_type="", timeout_s=5)
+
+
+async def test_before_the_workers_are_up_calls_are_refused(workers: HandMade) -> None:
+    workers.up = False
+    gateway = RayGateway(workers)
+    with pytest.raises(Unavailable) as caught:
+        await gateway.read_picture(b"", document_type="", timeout_s=1)
+    assert caught.value.reason == "WORKERS_NOT_READY"
+    assert [(info.kind, info.healthy) for info in await gateway.engines()] == [
+        ("redaction", False),
+        ("speech", False),
+        ("vision", False),
+    ]
+
+
+async def test_engines_count_what_waits(workers: HandMade) -> None:
+    workers.known = {
+        "speech": application("Speech", RUNNING=1, STARTING=1),
+        "vision": application("Vision", STARTING=1),
+    }
+    gateway = RayGateway(workers)
+    open_calls = [
+        asyncio.create_task(gateway.speech_step(SpeechWindow(b"", final=True), timeout_s=5)) for _ in range(3)
+    ]
+    await asyncio.sleep(0)
+    redaction, speech, vision = await gateway.engines()
+    assert (speech.healthy, speech.engine, speech.device, speech.detail) == (True, "ctranslate2", "cpu", "No GPU.")
+    assert (speech.replicas, speech.queued) == (1, 2)
+    assert (vision.healthy, vision.detail) == (False, "It is starting.")
+    assert not redaction.healthy
+    workers.ready.set()
+    await asyncio.gather(*open_calls)
+    assert (await gateway.engines())[1].queued == 0
+
+
+def test_workers_that_fit_are_welcome() -> None:
+    check_fit(CONFIG, {"CPU": 1.5, "GPU": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("resources", "scarce"), [({"CPU": 1.4, "GPU": 1.0}, "CPUs"), ({"CPU": 8.0}, "GPUs"), ({}, "CPUs")]
+)
+def test_workers_that_do_not_fit_are_refused(resources: dict[str, float], scarce: str) -> None:
+    with pytest.raises(InvalidInput, match=scarce) as caught:
+        check_fit(CONFIG, resources)
+    assert caught.value.reason == "WORKERS_DO_NOT_FIT"

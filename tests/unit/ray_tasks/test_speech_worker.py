@@ -1,0 +1,137 @@
+"""The speech worker without Ray and without weights: what its carry keeps from one utterance to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.redaction.redactor import LocalRedactor
+from models.redaction.streaming.sealed_state import CarrySealer, load_or_create_key
+from models.redaction.types import Redaction, RedactionContext
+from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions, Transcript
+from models.text import RawText
+from ray_tasks import speech_worker
+from ray_tasks.types import SpeechStep, SpeechWindow, WorkerConfig
+from tests.fakes.classifier import WordListClassifier
+from tests.fakes.speech import ScriptedSpeech, ScriptedVad
+
+PCM = np.zeros(SAMPLE_RATE_HZ, "<f4").tobytes()
+
+
+class Bench:
+    """A worker that hears what a test wrote down, with the redactor in the same process."""
+
+    def __init__(self, folder: Path, texts: list[str], patch: pytest.MonkeyPatch) -> None:
+        self.contexts: list[RedactionContext] = []
+        redactor = LocalRedactor(WordListClassifier({"tarn": "GIVEN_NAME"}))
+
+        async def ask(batch: list[RawText], context: RedactionContext) -> list[Redaction]:
+            self.contexts.append(context)
+            return redactor.redact_many(batch, context)
+
+        def engine(*_settings: Any) -> ScriptedSpeech:
+            return ScriptedSpeech(texts)
+
+        def vad(*_settings: Any) -> ScriptedVad:
+            return ScriptedVad()
+
+        patch.setattr(speech_worker, "build_engine", engine)
+        patch.setattr(speech_worker, "build_vad", vad)
+        self.key = folder / "carry.key"
+        self.worker = speech_worker.SpeechWorker(WorkerConfig(engine="scripted"), str(folder), str(self.key), ask)
+        self.carry = b""
+
+    async def hear(
+        self, *, final: bool = True, asked_for: tuple[str, ...] = (), word_times: bool = False
+    ) -> SpeechStep:
+        window = SpeechWindow(PCM, final, self.carry, language="en", asked_for=asked_for, word_times=word_times)
+        step = await self.worker.step(window)
+        self.carry = step.carry
+        return step
+
+    def kept(self) -> str:
+        """The raw end that the carry holds."""
+        if not self.carry:
+            return ""
+        return str(CarrySealer(load_or_create_key(self.key)).open(self.carry)["tail"])
+
+
+async def test_a_number_split_over_two_utterances_is_covered_in_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = "five five five oh one three two is it"
+    bench = Bench(tmp_path, ["My number is four one five.", second, second, second, "The pump is loud."], monkeypatch)
+    first = await bench.hear()
+    assert first.text.value == "My number is [REDACTED_ID]."
+    assert bench.kept() == "My number is four one five"
+    assert b"four" not in bench.carry
+    partials = [(await bench.hear(final=False)).text.value for _ in range(2)]
+    assert all("five" not in shown for shown in partials)
+    assert (await bench.hear()).text.value == "[REDACTED_PHONE] is it"
+    assert (await bench.hear()).text.value == "The pump is loud."
+    assert bench.carry == b""
+
+
+async def test_a_noise_between_two_halves_does_not_part_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path, ["my number is", "", "nine nine three eight"], monkeypatch)
+    await bench.hear()
+    silent = await bench.hear()
+    assert (silent.no_speech, silent.text.value, bench.kept()) == (True, "", "my number is")
+    assert (await bench.hear()).text.value == "[REDACTED_ID]"
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "left"),
+    [
+        (("READING",), "48217"),
+        (("PHONE",), "[REDACTED_PHONE]"),
+        ((), "[REDACTED_ID]"),
+    ],
+)
+async def test_the_question_decides_what_a_bare_number_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_for: tuple[str, ...], left: str
+) -> None:
+    bench = Bench(tmp_path, ["48217"], monkeypatch)
+    assert (await bench.hear(asked_for=asked_for)).text.value == left
+    assert {context.asked_for for context in bench.contexts} == {asked_for}
+
+
+async def test_words_are_redacted_by_what_the_utterance_before_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, ["My number is four one five.", "five five five oh one three two is it"], monkeypatch)
+    first, second = await bench.hear(word_times=True), await bench.hear(word_times=True)
+    assert [word.text.value for word in first.words] == ["My", "number", "is", "[REDACTED_ID]."]
+    assert [word.text.value for word in second.words] == ["[REDACTED_PHONE]", "is", "it"]
+
+
+async def test_a_partial_tells_how_much_it_holds_back_and_has_no_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, ["The pump", "The pump is loud"], monkeypatch)
+    first, second = [await bench.hear(final=False, word_times=True) for _ in range(2)]
+    assert (first.text.value, first.unsettled.words, first.unsettled.stability) == ("", 2, 0.0)
+    assert (second.unsettled.words + len(second.text.value.split()), second.words) == (4, ())
+
+
+async def test_the_engine_is_told_when_nobody_waits_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path, [], monkeypatch)
+    loop, begun, told = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def transcribe(_samples: Samples, options: SpeechOptions) -> Transcript:
+        loop.call_soon_threadsafe(begun.set)
+        assert options.stop is not None
+        assert options.stop.wait(timeout=10.0)
+        loop.call_soon_threadsafe(told.set)
+        raise Abandoned
+
+    monkeypatch.setattr(ScriptedSpeech, "transcribe", staticmethod(transcribe))
+    waiting = asyncio.create_task(bench.hear(final=False))
+    await begun.wait()
+    waiting.cancel()
+    await asyncio.wait_for(told.wait(), 10.0)
+    assert (await asyncio.gather(waiting, return_exceptions=True))[0].__class__ is asyncio.CancelledError

@@ -1,0 +1,107 @@
+"""What leaves a worker, and how it waits for the redaction; no Ray is started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import traceback
+
+import pytest
+
+from models.errors import BrokenMedia, InternalError, Overloaded, RedactionFailed
+from models.redaction.types import Redaction, RedactionContext
+from models.text import RawText
+from ray_tasks.worker_runtime import STUCK_S, Border, RemoteRedactor, Workshop
+from tests.fakes.gateway import FakeGateway
+
+SECRET = "John Carter"
+
+
+def test_our_errors_leave_without_their_history() -> None:
+    with pytest.raises(BrokenMedia) as caught, Border("vision"):
+        try:
+            raise ValueError(SECRET)
+        except ValueError as exc:
+            raise BrokenMedia("It does not decode.", hint="Again.", retry_after_s=2.0) from exc
+    left = caught.value
+    assert (left.message, left.hint, left.retry_after_s) == ("It does not decode.", "Again.", 2.0)
+    assert left.__cause__ is None
+    assert SECRET not in "".join(traceback.format_exception(left))
+
+
+def test_other_errors_leave_as_a_type_name_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "ray.serve.vestibule")
+    with pytest.raises(InternalError) as caught, Border("speech"):
+        raise KeyError(SECRET)
+    assert caught.value.reason == "WORKER_FAILED"
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert SECRET not in caplog.text
+    assert "KeyError" in caplog.text
+
+
+def test_a_cancellation_passes_the_border() -> None:
+    with pytest.raises(asyncio.CancelledError), Border("speech"):
+        raise asyncio.CancelledError
+
+
+async def test_a_workshop_works_in_order_and_drops_what_was_cancelled() -> None:
+    workshop = Workshop("test", 1)
+    go, done = threading.Event(), []
+
+    def work(name: str) -> str:
+        go.wait(5)
+        done.append(name)
+        return name
+
+    first, second, third = (asyncio.create_task(workshop.run(work, name)) for name in ("a", "b", "c"))
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    assert await first == "a"
+    assert await third == "c"
+    assert done == ["a", "c"]
+
+
+async def test_a_workshop_that_hangs_says_so() -> None:
+    now = [0.0]
+    workshop = Workshop("test", 1, clock=lambda: now[0])
+    begun, go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go.wait(5)
+
+    task = asyncio.create_task(workshop.run(work))
+    await asyncio.to_thread(begun.wait, 5)
+    now[0] = STUCK_S
+    workshop.check()
+    now[0] = STUCK_S + 1
+    with pytest.raises(InternalError):
+        workshop.check()
+    go.set()
+    await task
+    workshop.check()
+
+
+async def test_a_remote_redactor_answers_in_a_thread() -> None:
+    gateway = FakeGateway(secrets={SECRET: "NAME"})
+
+    async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        return await gateway.redact(texts, context, timeout_s=1.0)
+
+    redactor = RemoteRedactor(ask, asyncio.get_running_loop())
+    result = await asyncio.to_thread(redactor.redact, RawText(f"{SECRET} is here"), RedactionContext())
+    assert result.text.value == "[REDACTED_NAME] is here"
+    assert redactor.redact_many([], RedactionContext()) == []
+
+
+@pytest.mark.parametrize("error", [RedactionFailed("It broke."), Overloaded("Full.", retry_after_s=1.0)])
+async def test_a_remote_redactor_fails_closed(error: RedactionFailed | Overloaded) -> None:
+    async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        raise error
+
+    redactor = RemoteRedactor(ask, asyncio.get_running_loop())
+    with pytest.raises(type(error)):
+        await asyncio.to_thread(redactor.redact, RawText(SECRET), RedactionContext())

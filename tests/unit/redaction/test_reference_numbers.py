@@ -1,0 +1,128 @@
+"""Numbers of things and amounts in German, Spanish, French and Hindi stay; numbers of people beside them do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.redaction.normalize.view import original
+from models.redaction.recognizers.filters.quantity_context import is_amount, is_harmless
+from models.text import TextSource
+from tests.unit.redaction.helpers import found
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "Die Seriennummer der Pumpe? Seriennummer: 90817263"),
+        ("de", "Bestellnummer 5512098 vom Mai"),
+        ("de", "Lieferschein-Nr. 66120934"),
+        ("de", "Zählernummer 1ESY1161234567 am Schrank"),
+        ("de", "Gerät mit Seriennummer XK 8812 00934"),
+        ("es", "el número de serie es 90817263"),
+        ("es", "pedido número 5512098"),
+        ("es", "Lectura anterior 120934, lectura actual 121007"),
+        ("es", "factura nº 66120934"),
+        ("fr", "le numéro de série est le 90817263"),
+        ("fr", "numéro de commande : 5512098"),
+        ("fr", "Relevé précédent 120934"),
+        ("fr", "bon de livraison n° 66120934"),
+        ("hi", "सीरियल नंबर 90817263 है"),
+        ("hi", "ऑर्डर नंबर 5512098 कब आएगा"),
+        ("hi", "shikayat number 5512098 ka kya hua"),
+    ],
+)
+def test_numbers_of_things_stay(language: str, text: str) -> None:
+    assert found(text, language=language) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "value"),
+    [
+        ("en", "I have a complaint, 4155550132", "4155550132"),
+        ("en", "complaint. 415 555 0132", "415 555 0132"),
+        ("en", "I am at the taxi stand 4155550132", "4155550132"),
+        ("en", "Here is the complaint: 536221234", "536221234"),
+        ("en", "I opened a ticket, 415 555 0132.", "415 555 0132"),
+        ("en", "my order (415) 555 0132", "(415) 555 0132"),
+        ("en", "About the order: 4155550132 is mine", "4155550132"),
+        ("es", "Mi pieza, 612 34 56 78", "612 34 56 78"),
+        ("fr", "C'est pour une facture, 06 12 34 56 78", "06 12 34 56 78"),
+        ("hi", "मेरी शिकायत है 98765 43210", "98765 43210"),
+        ("hi", "meri shikayat 9876543210", "9876543210"),
+    ],
+)
+def test_a_telephone_number_behind_a_thing_goes(language: str, text: str, value: str) -> None:
+    assert [piece for _type, piece in found(text, language=language)] == [value]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "kind", "value"),
+    [
+        ("de", "Seriennummer 90817263, Rückruf an 0151 23456789", "PHONE", "0151 23456789"),
+        ("de", "Meine Nummer ist 0151 23456789", "PHONE", "0151 23456789"),
+        ("de", "zur Bestellung: Telefon 0151 23456789", "PHONE", "0151 23456789"),
+        ("de", "Kundennummer 90817263", "ID", "90817263"),
+        ("es", "número de serie 90817263, avisen al 655 443 322", "PHONE", "655 443 322"),
+        ("es", "para el pedido, mi número es 655443322", "PHONE", "655443322"),
+        ("fr", "numéro de série 90817263, rappelez le 06 55 44 33 22", "PHONE", "06 55 44 33 22"),
+        ("fr", "pour la commande le numéro est 0655443322", "PHONE", "0655443322"),
+        ("en", "for the order the number is 415 555 0132", "PHONE", "415 555 0132"),
+        ("fr", "pour la commande, le numéro est 0655443322", "PHONE", "0655443322"),
+        ("hi", "सीरियल नंबर 90817263, मेरा नंबर 9811223344", "PHONE", "9811223344"),
+        ("hi", "ऑर्डर के लिए मेरा नंबर 9811223344 है", "PHONE", "9811223344"),
+    ],
+)
+def test_numbers_of_people_do_not(language: str, text: str, kind: str, value: str) -> None:
+    assert (kind, value) in found(text, language=language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "dates"),
+    [
+        ("de", "meine bestellnummer ist 5581974", []),
+        ("fr", "ma commande 5581974", []),
+        ("de", "am 5 8 1974", ["5 8 1974"]),
+        ("es", "nací el 5 de agosto 1974", ["5 de agosto 1974"]),
+    ],
+)
+def test_a_number_that_ends_like_a_year_is_no_date(language: str, text: str, dates: list[str]) -> None:
+    hidden = [piece for kind, piece in found(text, TextSource.SPEECH, language) if kind == "DOB"]
+    assert [any(date in piece for piece in hidden) for date in dates] == [True] * len(dates)
+    assert bool(hidden) is bool(dates)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("कुल 1750 रुपये हुए", "1750"),
+        ("₹1750 जमा करें", "1750"),
+        ("कुल 2,750 रुपए", "2,750"),
+        ("यह 240 यूनिट है", "240"),
+        ("यहाँ से 18 किलोमीटर", "18"),
+        ("सुबह 11 बजे आइए", "11"),
+        ("das dauert 48 Stunden", "48"),
+        ("a 12 metros de la pared", "12"),
+        ("depuis 15 jours", "15"),
+        ("bill 1750 rupaye ka hai", "1750"),
+        ("Netz: 230 V, 50 Hz", "230"),
+        ("Leistung 1800 W.", "1800"),
+        ("achtzehn heißt 1800 Watt", "1800"),
+    ],
+)
+def test_amounts(text: str, number: str) -> None:
+    at = text.index(number)
+    assert is_amount(original(text), at, at + len(number))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1800 W Lake St", "1800"),
+        ("12 दिनेश जी", "12"),
+        ("कमरा 14 बारह लोग", "14"),
+        ("98112233445 रुपये", "98112233445"),
+    ],
+)
+def test_what_only_looks_like_an_amount(text: str, number: str) -> None:
+    at = text.index(number)
+    assert not is_harmless(original(text), at, at + len(number))

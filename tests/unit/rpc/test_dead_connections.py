@@ -1,0 +1,112 @@
+"""Connections whose other end is gone without a word, over a real socket that goes silent."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import grpc.aio
+from vestibule.v1 import conversation_pb2 as pb
+
+from benchmarks._cut import Relay
+from server.cli.talk.client import KEEPALIVE as KEEPALIVE_OF_TALK
+from server.cli.talk.client import Audio, Talker, TalkOptions
+from server.grpc_server import KEEPALIVE, Keepalive
+from tests.unit.rpc.server_harness import Stream, listening
+from tests.unit.streaming.sounds import quiet, speech
+from tests.unit.streaming.stream_harness import IDLE_S, Desk
+
+TIMES = 20
+"""As fast as in earnest; an answer may still take half a second."""
+
+QUICK = Keepalive(KEEPALIVE.every_s / TIMES, KEEPALIVE.answer_s / TIMES)
+CLIENT = (*((name, value // TIMES) for name, value in KEEPALIVE_OF_TALK), ("grpc.use_local_subchannel_pool", 1))
+NEVER = (("grpc.use_local_subchannel_pool", 1),)
+
+
+def port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+async def test_the_server_notices_and_keeps_what_a_resumed_stream_needs(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    async with (
+        asyncio.timeout(IDLE_S - 5),  # a stream on which nothing comes is ended anyway, but later
+        listening(desk, QUICK) as address,
+        Relay(lambda: port(address)) as relay,
+        grpc.aio.insecure_channel(relay.address, NEVER) as unaware,
+        grpc.aio.insecure_channel(address, NEVER) as elsewhere,
+    ):
+        lost = Stream(unaware)
+        await lost.configure(desk.config.session_id)
+        await lost.said(0)
+        relay.fall_silent()
+        while desk.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
+            await asyncio.sleep(0.01)
+        assert len(desk.spool.log_ids()) == 1
+        again = Stream(elsewhere)
+        await again.configure(desk.config.session_id, resume_token=lost.token, next_utterance=0)
+        await again.said(1)
+        await again.finish()
+    assert again.finals == [0, 1]
+    assert not desk.spool.log_ids()
+    desk.ledger.close()
+
+
+async def test_a_client_that_is_back_need_not_wait_until_the_server_has_noticed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    async with (
+        asyncio.timeout(KEEPALIVE.every_s),
+        listening(desk) as address,
+        Relay(lambda: port(address)) as relay,
+        grpc.aio.insecure_channel(relay.address, NEVER) as old_network,
+        grpc.aio.insecure_channel(address, NEVER) as new_network,
+    ):
+        lost, again = Stream(old_network), Stream(new_network)
+        await lost.configure(desk.config.session_id)
+        await lost.said(0)
+        relay.fall_silent()
+        await again.configure(desk.config.session_id, resume_token=lost.token, next_utterance=1)
+        await again.said(1)
+        await again.finish()
+    assert again.finals == [1]
+    desk.ledger.close()
+
+
+async def test_a_talk_goes_on_over_connections_that_fall_silent(tmp_path: Path) -> None:
+    desk, audio, heard = Desk(tmp_path), Audio(), asyncio.Event()
+    finals: list[int] = []
+    breaks: list[str] = []
+
+    def take(response: pb.ConverseResponse) -> None:
+        if response.HasField("final"):
+            finals.append(response.final.utterance)
+            heard.set()
+
+    async with (
+        asyncio.timeout(30),
+        listening(desk, QUICK) as address,
+        Relay(lambda: port(address)) as relay,
+        grpc.aio.insecure_channel(relay.address, CLIENT) as channel,
+        asyncio.TaskGroup() as group,
+    ):
+        options = TalkOptions(desk.config.session_id)
+        talker = Talker(channel, options, audio, take, lambda reason, pause_s: breaks.append(reason))
+        group.create_task(talker.run())
+        for utterance in range(3):
+            audio.add(speech(0.5) + quiet(0.2))
+            while len(finals) <= utterance:
+                heard.clear()
+                await heard.wait()
+            if utterance < 2:
+                relay.fall_silent()
+        audio.finish()
+    assert finals == [0, 1, 2]
+    assert [turn.utterance for turn in await desk.turns()] == [0, 1, 2]
+    assert talker.connections >= 3
+    assert set(breaks) <= {"UNAVAILABLE", "CANCELLED"}
+    desk.ledger.close()
+
+
+def test_by_default_it_takes_half_a_minute() -> None:
+    assert KEEPALIVE.every_s + KEEPALIVE.answer_s == 30.0

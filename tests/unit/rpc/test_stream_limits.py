@@ -1,0 +1,193 @@
+"""README, "Limits of a stream": each has a status, a reason and a hint; and the streams that run go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import grpc.aio
+import pytest
+from vestibule.v1 import conversation_pb2 as pb
+
+from server.grpc_server import LARGEST_MESSAGE_BYTES
+from server.ledger import sessions
+from server.ledger.types import SessionRow, SessionState
+from server.streaming.admission import AdmissionLimits
+from tests.unit.rpc.server_harness import Stream, listening
+from tests.unit.rpc.test_interceptors import details
+from tests.unit.streaming.sounds import NOW, quiet
+from tests.unit.streaming.stream_harness import ADMISSION, STREAM_S, Desk
+
+Overstep = Callable[[Desk, Stream], Awaitable[None]]
+
+
+async def one_stream_too_many(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id)
+
+
+async def one_more_of_another_client(desk: Desk, stream: Stream) -> None:
+    other = SessionRow(str(uuid4()), "another", str(uuid4()), SessionState.STARTED, NOW, NOW, language="en")
+    await desk.ledger.write(lambda cursor: sessions.insert_or_get(cursor, other))
+    await stream.configure(other.id)
+
+
+async def one_that_workers_have_no_time_for(desk: Desk, stream: Stream) -> None:
+    with desk.load.working():
+        desk.now += timedelta(seconds=30)
+    await stream.configure(desk.config.session_id)
+
+
+async def audio_on_one_for_typed_text(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id, encoding=0)
+    with desk.load.working():
+        desk.now += timedelta(seconds=30)
+    await stream.send(audio=pb.AudioChunk(offset=0, data=b"RIFF"))
+
+
+async def audio_all_at_once(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id)
+    await stream.say(quiet(31.0))
+
+
+async def too_much_audio(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id)
+    desk.now += timedelta(seconds=STREAM_S)
+    await stream.say(quiet(STREAM_S + 1.0))
+
+
+async def a_chunk_too_large(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id)
+    await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(65_537)))
+
+
+async def a_rate_too_low(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id, sample_rate_hz=4000)
+
+
+async def a_rate_that_is_not_given(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id, sample_rate_hz=0)
+
+
+async def a_blank_text(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id)
+    await stream.send(text=pb.TypedText(text=" \n\u200b"))
+
+
+async def a_message_too_large(desk: Desk, stream: Stream) -> None:
+    await stream.configure(desk.config.session_id)
+    await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(LARGEST_MESSAGE_BYTES)))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """How a limit is passed, and what comes of it; no reason where gRPC itself refuses."""
+
+    overstep: Overstep
+    code: grpc.StatusCode
+    reason: str = ""
+    retry_s: float | None = None
+    limits: AdmissionLimits = ADMISSION
+
+
+FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
+WRONG = grpc.StatusCode.INVALID_ARGUMENT
+ALONE = replace(ADMISSION, floor=1)
+CASES = (
+    Case(one_stream_too_many, FULL, "TOO_MANY_CLIENT_STREAMS", 2.0, replace(ADMISSION, client_streams=1)),
+    Case(one_more_of_another_client, FULL, "TOO_MANY_STREAMS", 2.0, replace(ADMISSION, streams=1)),
+    Case(one_that_workers_have_no_time_for, FULL, "SPEECH_BUSY", 5.0, ALONE),
+    Case(audio_on_one_for_typed_text, FULL, "SPEECH_BUSY", 5.0, ALONE),
+    Case(audio_all_at_once, FULL, "AUDIO_TOO_FAST", 4.0),
+    Case(too_much_audio, WRONG, "STREAM_TOO_LONG"),
+    Case(a_chunk_too_large, WRONG, "INVALID_ARGUMENT"),
+    Case(a_rate_too_low, WRONG, "INVALID_SAMPLE_RATE"),
+    Case(a_rate_that_is_not_given, WRONG, "PCM_INCOMPLETE"),
+    Case(a_blank_text, WRONG, "INVALID_ARGUMENT"),
+    Case(a_message_too_large, FULL),
+)
+
+
+@asynccontextmanager
+async def talking(desk: Desk) -> AsyncIterator[tuple[Stream, grpc.aio.Channel]]:
+    """A stream that runs, and a channel for another."""
+    async with listening(desk) as address, grpc.aio.insecure_channel(address) as channel:
+        stream = Stream(channel)
+        await stream.configure(desk.config.session_id)
+        await stream.said(0)
+        yield stream, channel
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.overstep.__name__)
+async def test_over_a_limit_there_is_a_reason_and_who_talks_talks_on(tmp_path: Path, case: Case) -> None:
+    desk = Desk(tmp_path, case.limits)
+    async with talking(desk) as (running, channel):
+        other = Stream(channel)
+        # The call may end before everything is sent; its status is read afterwards.
+        with contextlib.suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
+            await case.overstep(desk, other)
+        refused = await other.refusal()
+        await running.said(1)
+        await running.finish()
+    desk.ledger.close()
+    assert refused.code() is case.code
+    assert running.finals == [0, 1]
+    if case.reason:
+        found = details(refused)
+        assert (found["ErrorInfo"].reason, bool(found["ErrorInfo"].metadata["hint"])) == (case.reason, True)
+        retry = found.get("RetryInfo")
+        retry_s = retry.retry_delay.ToMilliseconds() / 1000 if retry else None
+        assert retry_s == (None if case.retry_s is None else pytest.approx(case.retry_s, rel=0.1))
+
+
+async def test_who_was_too_fast_goes_on_from_what_was_taken_in(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    async with talking(desk) as (running, channel):
+        await running.finish()
+        fast, slower = Stream(channel), Stream(channel)
+        await fast.configure(desk.config.session_id)
+        await fast.say(quiet(31.0))
+        await fast.refusal()
+        desk.now += timedelta(seconds=5)
+        await slower.configure(desk.config.session_id, resume_token=fast.token)
+        await slower.said(0)
+        await slower.finish()
+    desk.ledger.close()
+
+
+async def test_a_stream_that_was_too_long_gives_what_is_left_of_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    async with talking(desk) as (running, channel):
+        await running.finish()
+        long, rest = Stream(channel), Stream(channel)
+        await too_much_audio(desk, long)
+        await long.refusal()
+        await rest.configure(desk.config.session_id, resume_token=long.token)
+        await rest.finish()
+    desk.ledger.close()
+
+
+async def test_a_broken_talk_goes_on_however_busy_the_workers_are(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, ALONE)
+    async with talking(desk) as (running, channel):
+        token = running.token
+        running.vanish()
+        with desk.load.working():
+            desk.now += timedelta(seconds=30)
+        async with asyncio.timeout(10):
+            while desk.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
+                await asyncio.sleep(0)
+        again, new = Stream(channel), Stream(channel)
+        await again.configure(desk.config.session_id, resume_token=token, next_utterance=1)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await new.configure(desk.config.session_id)
+        await again.said(1)
+        await again.finish()
+    desk.ledger.close()
+    assert details(caught.value)["ErrorInfo"].reason == "SPEECH_BUSY"
+    assert again.finals == [1]

@@ -1,0 +1,1 @@
+"""Housekeeping, folders and the life of the process."""

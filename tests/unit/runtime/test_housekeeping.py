@@ -1,0 +1,141 @@
+"""What is done from time to time, with the clock by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from server.housekeeping import Housekeeping
+from server.ledger import sessions as session_rows
+from server.ledger import streams as stream_rows
+from server.ledger.types import SessionState, StreamRow
+from server.ledger.writer import Ledger
+from server.records.pubsub import WatchHub
+from server.records.sessions import Sessions
+from server.records.vocabulary import VocabularySealer
+from server.uploads.audio_log import LogContent
+from server.uploads.checks import default_checks
+from server.uploads.service import UploadIntake
+from server.uploads.spool import Spool
+
+IDLE_S = 1800.0
+
+
+@dataclass
+class Open:
+    """What is open, as a test wants it."""
+
+    ids: frozenset[str] = frozenset()
+    session_ids: frozenset[str] = frozenset()
+
+
+@dataclass
+class House:
+    """A ledger, a spool and a clock."""
+
+    folder: Path
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    open: Open = field(default_factory=Open)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger.open(self.folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+        self.spool = Spool(self.folder / "spool", bytes(32))
+        hub = WatchHub()
+        intake = UploadIntake(self.ledger, self.spool, hub, default_checks(upload_bytes=1000, open_jobs=10))
+        self.sessions = Sessions(self.ledger, hub, VocabularySealer(bytes(32)), lambda: self.now)
+        self.keeping = Housekeeping(self.sessions, intake, self.ledger, self.spool, lambda: self.now, self.open, IDLE_S)
+
+    async def session(self) -> str:
+        row = await self.sessions.start(
+            client_id="app", request_id=str(uuid4()), language="", vocabulary=(), variant=""
+        )
+        return row.id
+
+    async def stream(self, session_id: str) -> str:
+        row = StreamRow(str(uuid4()), session_id, "hash", "PCM_S16LE", 16000, 1, "en", self.now, self.now)
+        await self.ledger.write(lambda cursor: stream_rows.insert_stream(cursor, row))
+        log = self.spool.open_log(row.id)
+        log.append(b"audio")
+        log.close()
+        return row.id
+
+    async def row(self, stream_id: str) -> StreamRow:
+        return await self.ledger.read(lambda cursor: stream_rows.get(cursor, stream_id))
+
+    async def state(self, session_id: str) -> SessionState:
+        return await self.ledger.read(lambda cursor: session_rows.get(cursor, session_id).state)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    built = House(tmp_path)
+    yield built
+    built.ledger.close()
+
+
+async def test_idle_sessions_end_except_those_that_somebody_talks_in(house: House) -> None:
+    idle, talking = await house.session(), await house.session()
+    house.open.session_ids = frozenset({talking})
+    house.now += timedelta(seconds=IDLE_S + 1)
+    await house.keeping.round()
+    assert await house.state(idle) is SessionState.ABANDONED
+    assert await house.state(talking) is SessionState.STARTED
+
+
+async def test_audio_goes_when_nobody_can_resume_its_stream_any_more(house: House) -> None:
+    session_id = await house.session()
+    open_now, resumable = await house.stream(session_id), await house.stream(session_id)
+    house.open.ids = frozenset({open_now})
+    await house.keeping.round()
+    assert house.spool.log_ids() == {open_now, resumable}
+    house.now += timedelta(seconds=IDLE_S + 1)
+    await house.keeping.round()
+    assert house.spool.log_ids() == {open_now}
+    row = await house.row(resumable)
+    assert (row.open, row.next_offset) == (False, len(b"audio"))  # a client that comes back now learns what got in
+
+
+async def test_a_stream_that_was_finished_keeps_its_end_when_its_audio_was_left_behind(house: House) -> None:
+    finished = await house.stream(await house.session())
+    await house.ledger.write(lambda cursor: stream_rows.close(cursor, finished, house.now, 7))
+    before = await house.row(finished)
+    await house.keeping.round()
+    assert not house.spool.log_ids()
+    assert await house.row(finished) == before
+
+
+async def test_damaged_audio_goes_as_well(house: House) -> None:
+    stream_id = await house.stream(await house.session())
+    (log,) = (house.folder / "spool").glob("*.log")
+    log.write_bytes(b"?" * log.stat().st_size)
+    house.now += timedelta(seconds=IDLE_S + 1)
+    await house.keeping.round()
+    assert not house.spool.log_ids()
+    row = await house.row(stream_id)
+    assert (row.open, row.next_offset) == (False, 0)
+
+
+async def test_a_stream_that_is_resumed_meanwhile_is_left_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream_id = await house.stream(await house.session())
+    house.now += timedelta(seconds=IDLE_S + 1)
+    read_log = house.spool.read_log
+
+    def slow(resumed: str) -> LogContent:
+        house.open.ids = frozenset({resumed})
+        return read_log(resumed)
+
+    monkeypatch.setattr(house.spool, "read_log", slow)
+    await house.keeping.round()
+    assert house.spool.log_ids() == {stream_id}
+    assert (await house.row(stream_id)).open
+
+
+async def test_what_is_not_ours_in_the_spool_is_left_alone(house: House) -> None:
+    (house.folder / "spool" / "notes.log").write_text("not ours")
+    await house.keeping.round()
+    assert (house.folder / "spool" / "notes.log").exists()

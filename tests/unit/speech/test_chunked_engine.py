@@ -1,0 +1,113 @@
+"""What both engines share, with windows that a test wrote down."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from models.errors import NoSpeech
+from models.speech.endpointing.chunking import WindowRules, everywhere, plan_windows
+from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Probabilities
+from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions
+from models.speech.whisper.chunked_engine import Ask, WindowedEngine
+from models.speech.whisper.hypothesis import Heard
+from tests.fakes.speech import ScriptedVad
+
+LOOP = "you know " * 40
+DETECT = SpeechOptions()
+WINDOW_S = 4.0
+
+
+def clip(*values: float) -> Samples:
+    """One window for each value, with silence behind it that is too long to be bridged."""
+    parts = [np.concatenate([np.full(3 * SAMPLE_RATE_HZ, v), np.zeros(5 * SAMPLE_RATE_HZ)]) for v in values]
+    return np.concatenate(parts).astype(np.float32)
+
+
+class Scripted(WindowedEngine):
+    """Hears by the loudest sample of a window."""
+
+    efforts = 3
+    name = "scripted"
+    device = "cpu"
+    languages = frozenset({"en", "de"})
+
+    def __init__(self, texts: dict[float, tuple[str, str]], at_once: int = 2) -> None:
+        super().__init__(ScriptedVad(), WindowRules(max_window_s=WINDOW_S), at_once)
+        self._texts = texts
+        self.asks: list[Ask] = []
+        self.together = threading.Barrier(2)
+        self.meets = False
+
+    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+        ask.go_on()
+        self.asks.append(ask)
+        if self.meets and ask.language is not None:
+            self.together.wait(timeout=10.0)
+        text, language = self._texts[round(float(samples.max()), 1)]
+        return Heard(text, ask.language or language, -0.2 if text else -1.2, 0.9, language_probability=0.95)
+
+    def _ids(self, text: str) -> list[int]:
+        return list(text.encode())
+
+
+def test_the_language_of_the_first_window_with_words_holds_for_the_rest_which_are_heard_together() -> None:
+    engine = Scripted({0.9: ("", "en"), 0.8: ("eins", "de"), 0.7: ("two", "en"), 0.6: ("three", "en")})
+    engine.meets = True  # the last two wait for each other
+    heard = engine.transcribe(clip(0.9, 0.8, 0.7, 0.6), DETECT)
+    assert [s.text.reveal() for s in heard.segments] == ["eins", "two", "three"]
+    assert (heard.language, heard.language_probability) == ("de", 0.95)
+    assert {ask.language for ask in engine.asks[-2:]} == {"de"}
+
+
+@pytest.mark.parametrize(("quick", "looks"), [(True, 1), (False, 3)])
+def test_a_quick_call_looks_once(quick: bool, looks: int) -> None:
+    engine = Scripted({0.9: (LOOP, "en")})
+    engine.transcribe(clip(0.9), SpeechOptions(language="en", quick=quick))
+    assert len(engine.asks) == looks
+
+
+def test_a_quick_call_leaves_the_other_places_to_others() -> None:
+    engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")})
+    caller = threading.get_ident()
+    seen: list[int] = []
+    hear = engine._hear
+
+    def noted(samples: Samples, ask: Ask) -> Heard:
+        seen.append(threading.get_ident())
+        return hear(samples, ask)
+
+    engine._hear = noted  # type: ignore[method-assign]
+    engine.transcribe(clip(0.9, 0.8), SpeechOptions(language="en", quick=True))
+    assert seen == [caller, caller]
+
+
+def test_a_call_that_nobody_waits_for_ends_between_windows() -> None:
+    stop = threading.Event()
+    engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")}, at_once=1)
+    hear = engine._hear
+
+    def stopping(samples: Samples, ask: Ask) -> Heard:
+        found = hear(samples, ask)
+        stop.set()
+        return found
+
+    engine._hear = stopping  # type: ignore[method-assign]
+    with pytest.raises(Abandoned):
+        engine.transcribe(clip(0.9, 0.8), SpeechOptions(language="en", stop=stop))
+    assert len(engine.asks) == 1
+
+
+def test_silence_everywhere_is_no_speech() -> None:
+    with pytest.raises(NoSpeech):
+        Scripted({0.9: ("", "en"), 0.8: ("", "en"), 0.7: ("", "en")}).transcribe(clip(0.9, 0.8, 0.7), DETECT)
+
+
+def test_where_everything_is_to_be_heard_a_pause_is_where_it_is_cut() -> None:
+    probabilities: Probabilities = np.full(int(30 * SAMPLE_RATE_HZ / FRAME_SAMPLES), 0.1, np.float32)
+    probabilities[:400] = probabilities[420:] = 0.9
+    first, *rest = plan_windows(everywhere(probabilities), len(probabilities) * FRAME_SAMPLES)
+    assert 400 <= first.end / FRAME_SAMPLES <= 420
+    assert rest[-1].end == len(probabilities) * FRAME_SAMPLES

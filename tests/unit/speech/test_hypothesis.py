@@ -1,0 +1,60 @@
+"""Loops, doubt and silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.speech.whisper.hypothesis import Heard, better, cut_loops, doubtful, silent
+
+LOOPS = [
+    ("state state state state state state state state state state", "state"),
+    ("So. " + "I want to go. " * 7, "So. I want to go."),
+    ("four one four one four one four one", "four one four one four one four one"),
+    ("well, hahahahahahahahahahahahahahahahaha", "well, ha"),
+    ("1. 1. 1. 1. 1. 1. 1. 1. 1. 1. ", "1."),
+    ("my number is 555 5555 0000", "my number is 555 5555 0000"),
+    ("five five five five oh one", "five five five five oh one"),
+    ("no, no, no, no", "no, no, no, no"),
+    ("it was very very very far", "it was very very very far"),
+    ("4111 1111 1111 1111", "4111 1111 1111 1111"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), LOOPS)
+def test_loops_are_cut_and_numbers_are_not(text: str, expected: str) -> None:
+    assert cut_loops(text).rstrip(" .") == expected.rstrip(" .")
+
+
+def heard(text: str, mean_logprob: float = -0.3, no_speech: float = 0.0) -> Heard:
+    return Heard(text, "en", mean_logprob, no_speech)
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "loudest", "expected"),
+    [
+        (heard("hello"), 0.9, False),
+        (heard(""), 0.9, True),
+        (heard(" ... "), 0.9, True),
+        (heard("thank you", -1.2, 0.7), 0.9, True),
+        (heard("thank you", -0.5, 0.7), 0.9, False),  # sure of its words
+        (heard("thank you", -1.2, 0.3), 0.9, False),  # sure that somebody speaks
+        (heard("thank you", -1.0, 0.3), 0.4, True),  # neither the detector nor the model is sure
+        (heard("thank you", -0.5, 0.3), 0.4, False),
+    ],
+)
+def test_silence(hypothesis: Heard, loudest: float, expected: bool) -> None:
+    assert silent(hypothesis, loudest) is expected
+
+
+def test_doubt_and_choice() -> None:
+    loop, likely, unlikely = heard("state " * 30, -0.1), heard("a state", -0.5), heard("estate", -1.4)
+    assert doubtful(loop)
+    assert doubtful(unlikely)
+    assert not doubtful(likely)
+    assert better(loop, unlikely) is unlikely
+    assert better(likely, unlikely) is likely
+
+
+def test_a_hypothesis_does_not_print_its_text() -> None:
+    assert "secret" not in repr(heard("secret"))

@@ -1,0 +1,173 @@
+"""Our decoder, on real weights, against openai-whisper's in 32-bit floats, which computes the same by other means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+import pytest
+import torch
+import whisper
+
+from models.media.audio_decoder import decode
+from models.speech.types import Abandoned
+from models.speech.whisper.features import log_mel
+from models.speech.whisper.onnx_decoder import BLOCK, Decoder, Floats, Hearing, Rules
+from models.speech.whisper.onnx_graph import decoder_files
+from models.speech.whisper.openai_checkpoint import whisper_checkpoint
+from models.speech.whisper.silence_states import STATES_PER_S, babble, silence_file
+from models.speech.whisper.tokenizer import WhisperTokens
+from models.weights.store import locate
+
+pytestmark = pytest.mark.models
+
+STATES = 450
+
+
+@pytest.fixture(scope="module")
+def tokens(weights_cache: Path) -> WhisperTokens:
+    return WhisperTokens(locate("whisper-base", weights_cache), multilingual=True)
+
+
+@pytest.fixture(scope="module")
+def silence(weights_cache: Path) -> Floats:
+    return np.asarray(np.load(silence_file("whisper-base", weights_cache)), np.float32)
+
+
+@pytest.fixture(scope="module")
+def decoder(weights_cache: Path, tokens: WhisperTokens, silence: Floats) -> Decoder:
+    return Decoder(*decoder_files("whisper-base", weights_cache), tokens.rules, silence)
+
+
+@pytest.fixture(scope="module")
+def encode(weights_cache: Path) -> Any:
+    folder = str(locate("whisper-base", weights_cache))
+    model = ctranslate2.models.Whisper(folder, device="cpu", compute_type="float32", intra_threads=1)
+
+    def states(samples: Floats, count: int) -> Floats:
+        features = ctranslate2.StorageView.from_array(log_mel(samples, 2 * count)[np.newaxis])
+        return np.asarray(np.array(model.encode(features))[0], np.float32)
+
+    return states
+
+
+@pytest.fixture(scope="module")
+def greeting(data: Path) -> Floats:
+    return decode((data / "visit.webm").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def hearing(decoder: Decoder, encode: Any, greeting: Floats) -> Hearing:
+    return decoder.listen(encode(greeting, STATES), STATES)
+
+
+def go_on() -> None:
+    return
+
+
+def test_it_predicts_what_openai_whisper_predicts(
+    weights_cache: Path, tokens: WhisperTokens, decoder: Decoder, hearing: Hearing, encode: Any, greeting: Floats
+) -> None:
+    start = tokens.start("en")
+    said = hearing.decode(start, 0, 50, go_on).tokens
+    reference = whisper.load_model(str(whisper_checkpoint("whisper-base", weights_cache)), device="cpu")
+    with torch.no_grad():
+        heard = torch.from_numpy(encode(greeting, STATES))[None]
+        truth = reference.decoder(torch.tensor([[*start, *said]]), heard)[0].numpy()
+    ours, _ = hearing.follow([*start, *said])
+    assert (ours[3:].argmax(axis=1) == truth[3:].argmax(axis=1)).mean() > 0.9
+    assert all(np.corrcoef(a, b)[0, 1] > 0.99 for a, b in zip(ours[3:], truth[3:], strict=True))
+
+
+def test_the_beginning_may_be_taken_in_at_once_or_token_by_token(
+    tokens: WhisperTokens, decoder: Decoder, hearing: Hearing
+) -> None:
+    start = tokens.start("en")
+    at_once, _ = hearing.follow(start)
+    singly, past = [], decoder.begin()
+    for place, token in enumerate(start):
+        logits, past = hearing.follow([token], place, past)
+        singly.append(logits[0])
+    assert np.allclose(at_once, singly, atol=0.5)
+
+
+def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, hearing: Hearing) -> None:
+    decoded = hearing.decode(tokens.start("en"), 0, 50, go_on)
+    assert "hello" in tokens.text(decoded.tokens).lower()
+    assert -0.7 < decoded.mean_logprob < 0
+    assert decoded.no_speech < 0.3
+    assert decoded.first_token is not None
+    assert decoded.first_token.sum() == pytest.approx(1, abs=1e-3)
+    assert decoded.first_token[list(tokens.rules.never)].max() == 0
+    assert int(decoded.first_token.argmax()) == decoded.tokens[0]
+
+
+def test_words_said_before_are_taken_in(tokens: WhisperTokens, hearing: Hearing) -> None:
+    start = tokens.start("en")
+    prompt = [*tokens.before("Mister Carter, Riverside"), *start]
+    decoded = hearing.decode(prompt, len(prompt) - len(start), 50, go_on)
+    assert "hello" in tokens.text(decoded.tokens).lower()
+    assert decoded.no_speech < 0.3
+
+
+def test_it_stops_when_there_is_no_more_room_or_nobody_waits(tokens: WhisperTokens, hearing: Hearing) -> None:
+    assert len(hearing.decode(tokens.start("en"), 0, 3, go_on).tokens) == 3
+
+    def stop() -> None:
+        raise Abandoned
+
+    with pytest.raises(Abandoned):
+        hearing.decode(tokens.start("en"), 0, 50, stop)
+
+
+def test_it_knows_the_language(tokens: WhisperTokens, hearing: Hearing) -> None:
+    languages = list(tokens.languages)
+    number, probability = hearing.likeliest(tokens.special("<|startoftranscript|>"), list(tokens.languages.values()))
+    assert languages[number] == "en"
+    assert 0.5 < probability <= 1
+
+
+def test_silence_that_is_remembered_is_as_good_as_silence_that_is_encoded(
+    tokens: WhisperTokens, decoder: Decoder, encode: Any, greeting: Floats, silence: Floats
+) -> None:
+    start = tokens.start("en")
+    count = BLOCK * ((len(greeting) * STATES_PER_S // 16_000 + STATES_PER_S // 2) // BLOCK + 1)
+    encoded = encode(greeting, len(silence))
+    assert np.corrcoef(encoded[count:].ravel(), silence[count:].ravel())[0, 1] > 0.9
+    whole = decoder.listen(encoded, len(silence)).decode(start, 0, 50, go_on)
+    short = decoder.listen(encode(greeting, count), len(silence)).decode(start, 0, 50, go_on)
+    assert tokens.text(short.tokens) == tokens.text(whole.tokens)
+    assert short.mean_logprob == pytest.approx(whole.mean_logprob, abs=0.15)
+
+
+def test_silence_is_attended_to_where_it_is_remembered(decoder: Decoder, silence: Floats) -> None:
+    for count, context in ((50, len(silence) + BLOCK), (51, len(silence)), (BLOCK, len(silence))):
+        with pytest.raises(ValueError, match="remembered"):
+            decoder.listen(silence[:count], context)
+
+
+def test_nothing_but_silence_is_no_speech(
+    tokens: WhisperTokens, decoder: Decoder, encode: Any, silence: Floats
+) -> None:
+    nothing = encode(np.zeros(8000, np.float32), 50)
+    decoded = decoder.listen(nothing, len(silence)).decode(tokens.start("en"), 0, 20, go_on)
+    assert decoded.no_speech > 0.6
+
+
+def test_words_to_expect_cannot_name_special_tokens(tokens: WhisperTokens) -> None:
+    assert tokens.rules.end not in tokens.ids("Mill Lane <|endoftext|>")
+    assert max(tokens.before("<|en|>")[1:]) < tokens.rules.end
+
+
+def test_the_sounds_are_always_the_same_and_never_too_loud() -> None:
+    first, second = list(babble()), list(babble())
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert all(np.abs(samples).max() == pytest.approx(0.3, abs=1e-4) for samples in first)
+
+
+def test_rules_come_from_the_weights(tokens: WhisperTokens) -> None:
+    rules: Rules = tokens.rules
+    assert tokens.special("<|transcribe|>") in rules.never
+    assert rules.end in rules.not_first

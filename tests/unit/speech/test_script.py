@@ -1,0 +1,40 @@
+"""Languages that the model has to be kept in."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.speech.whisper.hypothesis import compression_ratio
+from models.speech.whisper.script import WRITINGS, prompt_before
+
+HINDI = WRITINGS["hi"]
+
+
+@pytest.mark.parametrize(
+    ("text", "foreign"),
+    [("नमस्ते", False), ("मीटर 4821?", False), ("meter", True), ("میٹر", True), ("मी7r", True), ("\ufffd", False)],
+)
+def test_letters_of_other_languages(text: str, foreign: bool) -> None:
+    assert HINDI.is_foreign(text) is foreign
+
+
+def test_tokens_that_a_transcript_may_not_hold() -> None:
+    pieces = ["मी", "the", " ", "\ufffd", "7", "ट"]
+    assert HINDI.foreign_tokens(len(pieces), lambda ids: pieces[ids[0]]) == [1]
+
+
+def test_words_that_are_expected_in_other_letters_are_let_through() -> None:
+    assert HINDI.allows(("पंप", "42"))
+    assert not HINDI.allows(("पंप", "Riverside"))
+
+
+def test_what_comes_before_a_transcript() -> None:
+    assert prompt_before("en", ()) == ""
+    assert prompt_before(None, ("Riverside", "Alba")) == "Riverside, Alba"
+    assert prompt_before("hi", ("पंप",)) == f"{HINDI.hint} पंप"
+
+
+def test_a_sentence_in_devanagari_is_no_loop() -> None:
+    sentence = "मैं आज सुबह मीटर पढ़ने आया था लेकिन दरवाज़ा बंद था और पंप से आवाज़ आ रही थी"
+    assert compression_ratio(sentence) < 1.6
+    assert compression_ratio("मैं आज " * 12) > 2.0

@@ -1,0 +1,44 @@
+"""Tokens to words."""
+
+from __future__ import annotations
+
+from models.speech.whisper.word_timestamps import group_words
+
+PIECES = {
+    1: b" wa",
+    2: b"ter",
+    3: b",",
+    4: b" me",
+    5: b"ters",
+    6: b" \xe0\xa4",
+    7: b"\xa8",
+    8: "水".encode(),
+    9: "表".encode(),
+}
+
+
+class Bytes:
+    def decode(self, ids: list[int], *, skip_special_tokens: bool = True) -> str:
+        assert skip_special_tokens
+        return b"".join(PIECES[i] for i in ids).decode(errors="replace")
+
+
+def words(*tokens: int) -> list[tuple[str, float, float, float]]:
+    timed = tuple((t, n / 10, (n + 1) / 10, 1.0 - n / 10) for n, t in enumerate(tokens))
+    return [(w.text.reveal(), w.start_s, w.end_s, round(w.confidence, 2)) for w in group_words(timed, Bytes())]
+
+
+def test_tokens_join_to_words_with_their_marks() -> None:
+    assert words(1, 2, 3, 4, 5) == [("water,", 0.0, 0.3, 0.8), ("meters", 0.3, 0.5, 0.6)]
+
+
+def test_half_characters_wait_for_their_other_half() -> None:
+    assert words(1, 6, 7) == [("wa", 0.0, 0.1, 1.0), ("न", 0.1, 0.3, 0.8)]
+
+
+def test_scripts_without_spaces_give_a_word_a_character() -> None:
+    assert [w[0] for w in words(8, 9)] == ["水", "表"]
+
+
+def test_no_tokens_no_words() -> None:
+    assert words() == []

@@ -1,0 +1,107 @@
+"""Streams on a real ledger and a real spool, and how a client follows one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from uuid import uuid4
+
+from models.speech.types import SAMPLE_RATE_HZ
+from server.jobs.runner import JobRunner
+from server.ledger import sessions, turns
+from server.ledger.types import SessionRow, SessionState, TurnRow
+from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
+from server.records.pubsub import WatchHub
+from server.records.recommender import Recommender
+from server.records.vocabulary import VocabularySealer
+from server.runtime.lifecycle import Lifecycle
+from server.streaming.admission import Admission, AdmissionLimits
+from server.streaming.conversation import Conversation
+from server.streaming.events import Input, Output
+from server.streaming.load_meter import MeasuredGateway, SpeechLoad
+from server.streaming.priority_limiter import Turnstile
+from server.streaming.rate_limit import PaceLimits
+from server.streaming.stream_config import StreamConfig, StreamLimits
+from server.streaming.stream_manager import OpenStream, Streams
+from server.uploads.spool import Spool
+from tests.fakes.assistant import FakeAssistant
+from tests.fakes.gateway import FakeGateway
+from tests.fakes.recognition import LoudnessCutter
+from tests.unit.streaming.sounds import NOW, chunks
+
+STREAM_S, IDLE_S = 60.0, 30.0
+ADMISSION = AdmissionLimits(streams=10, client_streams=10, floor=2, load=0.8)
+
+
+class Desk:
+    """Everything that ``Streams`` needs, with the workers and the upstream replaced."""
+
+    def __init__(self, folder: Path, limits: AdmissionLimits = ADMISSION, language: str = "en") -> None:
+        self.ledger = Ledger.open(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+        self.spool = Spool(folder / "spool", bytes(32))
+        self.gateway = FakeGateway()
+        self.cutters: list[int] = []
+        self.endings: list[tuple[float | None, float | None]] = []
+        self.cutter_type: type[LoudnessCutter] = LoudnessCutter
+        row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language=language)
+        self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
+        self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
+        self.assistant, hub, self.metrics = FakeAssistant(), WatchHub(), Metrics()
+        self.now = NOW
+        self.load = SpeechLoad(1, self.elapsed_s)
+        runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")
+        recommender = Recommender(self.ledger, self.gateway, self.assistant, hub, clock=lambda: NOW, on_job=runner.wake)
+        self.streams = Streams(
+            self.ledger,
+            MeasuredGateway(self.gateway, self.load),
+            self.assistant,
+            recommender,
+            self.spool,
+            hub,
+            VocabularySealer(bytes(32)),
+            runner,
+            Lifecycle(),
+            self.metrics,
+            lambda: self.now,
+            StreamLimits(STREAM_S, IDLE_S, PaceLimits(times=4.0, ahead_s=30.0)),
+            self._cutter,
+            Turnstile(1),
+            Admission(limits, self.load, self.metrics),
+        )
+
+    def elapsed_s(self) -> float:
+        return (self.now - NOW).total_seconds()
+
+    def _cutter(self, start: int, end_silence_s: float | None, max_utterance_s: float | None) -> LoudnessCutter:
+        self.cutters.append(start)
+        self.endings.append((end_silence_s, max_utterance_s))
+        return self.cutter_type(start)
+
+    async def turns(self) -> list[TurnRow]:
+        return await self.ledger.read(lambda cursor: turns.list_of_session(cursor, self.config.session_id))
+
+
+def talk(stream: OpenStream) -> Conversation:
+    """The conversation of a stream that goes on."""
+    assert stream.conversation is not None
+    return stream.conversation
+
+
+async def until(stream: OpenStream, inputs: AsyncIterator[Input], last: type[Output]) -> list[Output]:
+    """Follow a stream up to an event, and leave it there as a client does that vanishes."""
+    seen: list[Output] = []
+    async with aclosing(talk(stream).run(inputs)) as outputs:
+        async for output in outputs:
+            seen.append(output)
+            if isinstance(output, last):
+                break
+    return seen
+
+
+async def endless(audio: bytes) -> AsyncIterator[Input]:
+    async for chunk in chunks(audio):
+        yield chunk
+    await asyncio.Event().wait()

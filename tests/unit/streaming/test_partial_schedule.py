@@ -1,0 +1,82 @@
+"""How soon and how often a running utterance is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import numpy as np
+import pytest
+
+from models.speech.types import SAMPLE_RATE_HZ
+from ray_tasks.types import SpeechWindow
+from server.streaming.events import Output, Partial
+from server.streaming.partials import FIRST_PARTIAL_S, HURRIED_EVERY_S, HURRIED_S, PARTIAL_EVERY_S, Follower, Listening
+from server.streaming.priority_limiter import Turnstile
+from server.streaming.utterance import Utterance
+from tests.fakes.gateway import FakeGateway
+
+CHUNK_S = 0.02
+LENGTH_S = 5.0
+
+
+def follower(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> Follower:
+    async def emit(output: Output) -> None:
+        sent.append(output)
+
+    return Follower(gateway, Listening("session", "stream", "en", ()), carry=b"", emit=emit, turnstile=turnstile)
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def looks(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> list[float]:
+    """Seconds of audio in each partial's window while an utterance grows at the pace at which looks are taken."""
+    utterance = Utterance(0, 0)
+    working = asyncio.create_task(follower(gateway, turnstile, sent).follow(utterance))
+    for _ in range(round(LENGTH_S / CHUNK_S)):
+        utterance.append(np.ones(int(CHUNK_S * SAMPLE_RATE_HZ), np.float32))
+        await settle()
+    utterance.close(0.0, utterance.size)
+    step = await working
+    assert step is not None and step.text
+    windows = [call.argument for call in gateway.called("speech_step")]
+    return [len(w.pcm) / 4 / SAMPLE_RATE_HZ for w in windows if isinstance(w, SpeechWindow) and not w.final]
+
+
+async def test_looks_come_close_together_until_the_first_text_is_shown() -> None:
+    sent: list[Output] = []
+    gateway = FakeGateway(word_s=1.0)
+    at = await looks(gateway, Turnstile(1), sent)
+    assert at[0] == pytest.approx(FIRST_PARTIAL_S, abs=CHUNK_S)
+    shown = next(n for n, seconds in enumerate(at) if seconds >= gateway.word_s)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert gaps[:shown] == pytest.approx([HURRIED_EVERY_S] * shown, abs=CHUNK_S)
+    assert gaps[shown:] == pytest.approx([PARTIAL_EVERY_S] * len(gaps[shown:]), abs=CHUNK_S)
+    assert isinstance(sent[0], Partial)
+
+
+async def test_numbers_and_names_of_which_nothing_is_shown_are_not_hurried_for_ever() -> None:
+    at = await looks(FakeGateway(word_s=60.0), Turnstile(1), [])
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at) if earlier > HURRIED_S + PARTIAL_EVERY_S]
+    assert gaps == pytest.approx([PARTIAL_EVERY_S] * len(gaps), abs=CHUNK_S)
+    assert gaps
+
+
+async def test_nobody_hurries_while_others_wait_for_the_workers() -> None:
+    turnstile = Turnstile(1)
+
+    async def others() -> None:
+        while True:
+            async with turnstile.through():
+                await asyncio.sleep(0)
+
+    busy = [asyncio.create_task(others()) for _ in range(2)]
+    at = await looks(FakeGateway(word_s=60.0), turnstile, [])
+    for task in busy:
+        task.cancel()
+    await asyncio.gather(*busy, return_exceptions=True)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
+    assert gaps == pytest.approx([PARTIAL_EVERY_S] * len(gaps), abs=CHUNK_S)

@@ -1,0 +1,116 @@
+"""Who goes through, and who goes ahead."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from server.streaming.priority_limiter import Turnstile
+
+
+class Walker:
+    """Goes in and stays until it is told to leave."""
+
+    def __init__(self, turnstile: Turnstile, urgent: asyncio.Event | None = None) -> None:
+        self.inside = False
+        self._leave = asyncio.Event()
+        self.task = asyncio.create_task(self._walk(turnstile, urgent))
+
+    async def _walk(self, turnstile: Turnstile, urgent: asyncio.Event | None) -> None:
+        async with turnstile.through(urgent):
+            self.inside = True
+            await self._leave.wait()
+
+    async def leave(self) -> None:
+        self._leave.set()
+        await self.task
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_one_after_the_other_in_the_order_in_which_they_came() -> None:
+    turnstile = Turnstile(1)
+    first, second, third = (Walker(turnstile) for _ in range(3))
+    await settle()
+    assert [w.inside for w in (first, second, third)] == [True, False, False]
+    await first.leave()
+    await settle()
+    assert [w.inside for w in (second, third)] == [True, False]
+    await second.leave()
+    await third.leave()
+
+
+async def test_who_becomes_urgent_goes_ahead_and_leaves_no_place_behind() -> None:
+    turnstile, urgent = Turnstile(1), asyncio.Event()
+    first, hurried, last = Walker(turnstile), Walker(turnstile, urgent), Walker(turnstile)
+    await settle()
+    assert not hurried.inside
+    urgent.set()
+    await settle()
+    assert hurried.inside
+    await hurried.leave()
+    await settle()
+    assert not last.inside
+    await first.leave()
+    await last.leave()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_place_is_not_lost_with_who_gives_up(waits: bool) -> None:
+    turnstile = Turnstile(1)
+    first = Walker(turnstile)
+    await settle()
+    given_up = Walker(turnstile, asyncio.Event() if waits else None)
+    await settle()
+    given_up.task.cancel()
+    await asyncio.gather(given_up.task, return_exceptions=True)
+    await first.leave()
+    again = Walker(turnstile)
+    await settle()
+    assert again.inside
+    await again.leave()
+
+
+async def test_a_pause_goes_before_partials_that_came_earlier() -> None:
+    turnstile = Turnstile(1)
+    first, partial, pause = Walker(turnstile), Walker(turnstile), Walker(turnstile, asyncio.Event())
+    await settle()
+    await first.leave()
+    await settle()
+    assert [w.inside for w in (partial, pause)] == [False, True]
+    await pause.leave()
+    await settle()
+    assert partial.inside
+    await partial.leave()
+
+
+async def test_it_is_crowded_while_somebody_waits() -> None:
+    turnstile = Turnstile(1)
+    first = Walker(turnstile)
+    await settle()
+    assert not turnstile.crowded
+    second = Walker(turnstile)
+    await settle()
+    assert turnstile.crowded
+    second.task.cancel()
+    await asyncio.gather(second.task, return_exceptions=True)
+    assert not turnstile.crowded
+    await first.leave()
+
+
+async def test_who_gave_up_is_not_remembered() -> None:
+    turnstile = Turnstile(1)
+    inside = Walker(turnstile)
+    await settle()
+    waiting = [Walker(turnstile) for _ in range(50)]
+    await settle()
+    for walker in waiting:
+        walker.task.cancel()
+    await asyncio.gather(*(walker.task for walker in waiting), return_exceptions=True)
+    assert not turnstile.crowded
+    assert len(turnstile._partials) == 0
+    await inside.leave()

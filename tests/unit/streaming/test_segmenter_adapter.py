@@ -1,0 +1,57 @@
+"""What a client may ask for about where utterances end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.speech.types import SAMPLE_RATE_HZ, Samples
+from server.streaming.audio_ingest import Ended, Mark, MayEnd
+from server.streaming.segmenter_adapter import cutter_maker
+from tests.fakes.speech import ScriptedVad
+
+SERVERS_BOUND_S = 20.0
+
+
+def script(*parts: tuple[float, float]) -> Samples:
+    """Samples of (seconds, probability of speech) parts."""
+    return np.concatenate([np.full(int(s * SAMPLE_RATE_HZ), p, np.float32) for s, p in parts])
+
+
+def ends_s(samples: Samples, end_silence_s: float | None = None, max_utterance_s: float | None = None) -> list[float]:
+    """Where utterances end, none of which is a whole sentence."""
+    cutter = cutter_maker(ScriptedVad(), SERVERS_BOUND_S)(0, end_silence_s, max_utterance_s)
+    marks: list[Mark] = []
+    for at in range(0, len(samples), 320):
+        found = cutter.feed(samples[at : at + 320])
+        while found and isinstance(found[-1], MayEnd):
+            marks += found
+            found = cutter.decide(False)
+        marks += found
+    marks += cutter.end()
+    return [round(mark.speech / SAMPLE_RATE_HZ, 1) for mark in marks if isinstance(mark, Ended)]
+
+
+@pytest.mark.parametrize(
+    ("end_silence_s", "ends"), [(None, [2.0, 4.0]), (0.2, [2.0, 4.0]), (0.8, [2.0, 4.0]), (1.5, [4.0])]
+)
+def test_the_silence_that_ends_an_utterance_is_the_clients(end_silence_s: float | None, ends: list[float]) -> None:
+    samples = script((2.0, 0.9), (1.0, 0.0), (1.0, 0.9), (2.0, 0.0))
+    assert ends_s(samples, end_silence_s) == [pytest.approx(end, abs=0.11) for end in ends]
+
+
+@pytest.mark.parametrize(
+    ("max_utterance_s", "longest_s"), [(None, SERVERS_BOUND_S), (5.0, 5.0), (12.0, 12.0), (28.0, SERVERS_BOUND_S)]
+)
+def test_the_longest_utterance_is_the_clients_within_the_servers(
+    max_utterance_s: float | None, longest_s: float
+) -> None:
+    ends = ends_s(script((45.0, 0.9)), max_utterance_s=max_utterance_s)
+    lengths = np.diff([0.0, *ends])
+    assert lengths.max() == pytest.approx(longest_s, abs=0.6)
+    assert len(ends) == np.ceil(45.0 / longest_s)
+
+
+def test_a_short_longest_utterance_is_cut_at_a_pause_too() -> None:
+    samples = script((4.2, 0.9), (0.3, 0.0), (4.0, 0.9), (2.0, 0.0))
+    assert ends_s(samples, max_utterance_s=5.0)[0] == pytest.approx(4.2, abs=0.15)

@@ -1,0 +1,111 @@
+"""Streams on a real ledger and a real spool: how they are opened, counted and left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.errors import InternalError, Overloaded
+from models.speech.types import Samples
+from models.text import RawText
+from server.ledger import jobs
+from server.streaming import events
+from server.streaming.audio_ingest import Began, Ended, Mark
+from server.streaming.events import Input, Output
+from tests.fakes.recognition import LoudnessCutter
+from tests.unit.streaming.sounds import kinds, speech, these
+from tests.unit.streaming.stream_harness import ADMISSION, Desk, talk
+
+
+class QuickYes(LoudnessCutter):
+    """Every sound is too short to count as speech, until the client says that it was."""
+
+    def feed(self, samples: Samples) -> list[Mark]:
+        super().feed(samples)
+        return []
+
+    def end(self) -> list[Mark]:
+        end, self._at = self._at, 0
+        return [Began(0, 0), Ended(end, end)] if end else []
+
+
+async def test_streams_that_open_at_once_are_counted_too(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, replace(ADMISSION, streams=1))
+    held = asyncio.Event()
+
+    async def hold() -> None:
+        async with desk.streams.open(desk.config):
+            await held.wait()
+
+    both = [asyncio.ensure_future(hold()) for _ in range(2)]
+    done, _ = await asyncio.wait(both, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    held.set()
+    await asyncio.gather(*both, return_exceptions=True)
+    [refused] = done
+    assert isinstance(refused.exception(), Overloaded)
+    desk.ledger.close()
+
+
+async def test_a_stream_that_never_runs_leaves_no_file_open(desk: Desk) -> None:
+    with pytest.raises(InternalError):
+        async with desk.streams.open(desk.config) as stream:
+            log = desk.spool.open_log(stream.id)
+            held = talk(stream)._ears._log
+            raise InternalError("The client went before the first message.")
+    log.close()
+    with pytest.raises(ValueError, match="closed file"):
+        held.append(b"more")
+    assert desk.streams.count == 0
+
+
+async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(desk: Desk) -> None:
+    desk.cutter_type = QuickYes
+    async with desk.streams.open(desk.config) as stream:
+        inputs = these(events.AudioIn(0, speech(0.1)), events.EndMark())
+        outputs = [o async for o in talk(stream).run(inputs)]
+    order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final)
+    assert order == ["SpeechBegan", "SpeechEnded", "Final"]
+
+
+async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk) -> None:
+    noticed = asyncio.Event()
+
+    async def inputs() -> AsyncIterator[Input]:
+        yield events.ProposeIn(0.0)
+        await noticed.wait()
+        yield events.TextIn(RawText("The meter reads 4821."))
+        yield events.ProposeIn(0.0)
+
+    outputs: list[Output] = []
+    async with desk.streams.open(desk.config) as stream:
+        async for output in talk(stream).run(inputs()):
+            outputs.append(output)
+            if isinstance(output, events.Notice):
+                noticed.set()
+    assert [o.reason for o in outputs if isinstance(o, events.Notice)] == ["NO_MATERIAL"]
+    assert kinds(outputs, events.Notice, events.Final, events.Proposal)[-2:] == ["Final", "Proposal"]
+
+
+async def test_turns_whose_client_left_before_the_answer_are_answered_in_the_background(desk: Desk) -> None:
+    desk.assistant.hold()
+
+    async def typed() -> AsyncIterator[Input]:
+        for text in ("One.", "Two.", "Three."):
+            yield events.TextIn(RawText(text))
+        await asyncio.Event().wait()
+
+    async with (
+        desk.streams.open(replace(desk.config, reply=True)) as stream,
+        aclosing(talk(stream).run(typed())) as outputs,
+    ):
+        finals = [await anext(outputs) for _ in range(3)]
+    waiting = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.config.session_id))
+    assert {job.kind for job in waiting} == {"reply"}
+    left = {job.payload["turn_id"] for job in waiting}
+    assert left == {final.turn.id for final in finals if isinstance(final, events.Final)}
+    assert len(left) == 3

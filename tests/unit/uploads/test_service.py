@@ -1,0 +1,164 @@
+"""What an intake takes, what it refuses, and what it does with a repeat."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from models.errors import UnsupportedMedia, VestibuleError
+from models.media.audio_format import AUDIO_NAMES
+from models.media.images import PICTURE_NAMES
+from server.ledger import events, jobs, recommendations, sessions, uploads
+from server.ledger.columns import Cursor
+from server.ledger.types import (
+    JobState,
+    Origin,
+    RecommendationRow,
+    RecommendationState,
+    SessionRow,
+    SessionState,
+    UploadRow,
+    UploadState,
+    utc_now,
+)
+from tests.fakes.gateway import redacted
+from tests.unit.uploads.upload_harness import JPEG, KIB, WAV, Desk, pieces, reason_of
+
+
+@pytest.mark.parametrize("piece", [1 * KIB, 100 * KIB, 256 * KIB, 1024 * KIB])
+async def test_accepted_means_kept(desk: Desk, piece: int) -> None:
+    with desk.hub.subscribe(desk.session.id) as news:
+        row = await desk.accept(piece=piece, kind="meter", media_type="image/jpeg")
+        assert isinstance(await anext(news), SessionRow)
+        assert await anext(news) == row
+    assert (row.state, row.media_type, row.size_bytes) == (UploadState.ACCEPTED, "image/jpeg", len(JPEG))
+    assert row.sha256 == hashlib.sha256(JPEG).hexdigest()
+
+    def stored(cursor: Cursor) -> tuple[UploadRow, SessionRow]:
+        return uploads.get(cursor, row.id), sessions.get(cursor, desk.session.id)
+
+    upload, session = await desk.ledger.read(stored)
+    assert replace(upload, create_time=row.create_time, update_time=row.update_time) == row
+    assert session.state is SessionState.IN_PROGRESS
+    (job,) = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    assert (job.kind, job.key, job.policy, job.state) == (
+        "read_upload",
+        f"read_upload:{row.id}",
+        "network",
+        JobState.QUEUED,
+    )
+    assert desk.files() == [job.payload["spool_id"]]
+    assert desk.spool.read(job.payload["spool_id"]) == JPEG
+    assert desk.woken == 1
+    (*_, event) = await desk.ledger.read(lambda cursor: events.list_of_session(cursor, desk.session.id))
+    assert (event.name, event.properties["kind"].value) == ("upload_accepted", "meter")
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "reason"),
+    [
+        pytest.param(JPEG, {"session_id": str(uuid4())}, "SESSION_NOT_FOUND", id="no session"),
+        pytest.param(JPEG, {"size_bytes": 2048 * KIB}, "UPLOAD_TOO_LARGE", id="too large"),
+        pytest.param(JPEG, {"size_bytes": 0}, "UPLOAD_EMPTY", id="empty"),
+        pytest.param(JPEG, {"size_bytes": len(JPEG) - 1}, "SIZE_MISMATCH", id="a byte more"),
+        pytest.param(JPEG, {"size_bytes": len(JPEG) + 1}, "SIZE_MISMATCH", id="a byte less"),
+        pytest.param(b"", {"size_bytes": 10}, "SIZE_MISMATCH", id="nothing at all"),
+        pytest.param(JPEG, {"sha256": bytes(32)}, "HASH_MISMATCH", id="another hash"),
+        pytest.param(b"%PDF-1.7" + bytes(9000), {}, "UNSUPPORTED_MEDIA", id="a PDF"),
+        pytest.param(b"MZ", {"media_type": "image/jpeg"}, "UNSUPPORTED_MEDIA", id="a tiny program"),
+        pytest.param(WAV, {"media_type": "image/jpeg"}, "MEDIA_TYPE_MISMATCH", id="sound as picture"),
+        pytest.param(JPEG, {"media_type": "audio/wav"}, "MEDIA_TYPE_MISMATCH", id="picture as sound"),
+        pytest.param(JPEG, {"kind": "recording"}, "MEDIA_TYPE_MISMATCH", id="picture of kind recording"),
+        pytest.param(WAV, {"kind": "meter"}, "MEDIA_TYPE_MISMATCH", id="sound of kind meter"),
+    ],
+)
+async def test_refused_leaves_nothing(desk: Desk, content: bytes, changes: dict[str, Any], reason: str) -> None:
+    assert await reason_of(lambda: desk.accept(content, **changes)) == reason
+    assert desk.files() == []
+    assert await desk.ledger.read(jobs.count_open) == 0
+    assert desk.woken == 0
+    session = await desk.ledger.read(lambda cursor: sessions.get(cursor, desk.session.id))
+    assert session.state is SessionState.STARTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "pictures", "audio"), [("meter", True, False), ("recording", False, True), ("", True, True)]
+)
+async def test_a_format_that_is_not_read_is_told_with_those_of_its_kind(
+    desk: Desk, kind: str, pictures: bool, audio: bool
+) -> None:
+    with pytest.raises(UnsupportedMedia) as caught:
+        await desk.accept(b"MZ" + bytes(9000), kind=kind)
+    assert (PICTURE_NAMES in caught.value.hint, AUDIO_NAMES in caught.value.hint) == (pictures, audio)
+
+
+async def test_an_ended_session_takes_nothing_but_a_repeat(desk: Desk) -> None:
+    described = desk.describe()
+    row = await desk.intake.accept(described, pieces(JPEG))
+    await desk.close_session()
+    assert await reason_of(desk.accept) == "SESSION_ENDED"
+    assert (await desk.intake.accept(described, pieces(JPEG))).id == row.id
+
+
+@pytest.mark.parametrize("with_hash", [True, False])
+async def test_repeating_does_no_harm(desk: Desk, with_hash: bool) -> None:
+    described = desk.describe() if with_hash else desk.describe(sha256=b"")
+    first = await desk.intake.accept(described, pieces(JPEG))
+    again = await desk.intake.accept(described, pieces(JPEG))
+    assert (again.id, again.sha256) == (first.id, first.sha256)
+    assert len(desk.files()) == 1
+    assert await desk.ledger.read(jobs.count_open) == 1
+
+
+@pytest.mark.parametrize("with_hash", [True, False])
+async def test_an_id_names_one_content_of_one_session(desk: Desk, with_hash: bool) -> None:
+    first = desk.describe()
+    await desk.intake.accept(first, pieces(JPEG))
+    other = JPEG[:-1] + bytes([JPEG[-1] ^ 1])
+    changed = replace(first, sha256=hashlib.sha256(other).digest() if with_hash else b"")
+    moved = replace(first, session_id=str(uuid4()))
+    assert await reason_of(lambda: desk.intake.accept(changed, pieces(other))) == "UPLOAD_ID_REUSED"
+    assert await reason_of(lambda: desk.intake.accept(moved, pieces(JPEG))) == "UPLOAD_ID_REUSED"
+    assert len(desk.files()) == 1
+
+
+async def test_the_same_upload_on_two_streams_at_a_time_is_kept_once(desk: Desk) -> None:
+    described = desk.describe()
+    rows = await asyncio.gather(*(desk.intake.accept(described, pieces(JPEG)) for _ in range(3)))
+    assert len({row.id for row in rows}) == 1
+    (job,) = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    assert desk.files() == [job.payload["spool_id"]]
+    assert desk.spool.read(job.payload["spool_id"]) == JPEG
+
+
+async def test_a_full_queue_takes_no_more(desk: Desk) -> None:
+    for _ in range(3):
+        await desk.accept()
+    with pytest.raises(VestibuleError) as caught:
+        await desk.accept()
+    assert (caught.value.reason, caught.value.retry_after_s) == ("JOBS_FULL", 5.0)
+
+
+async def test_new_material_withdraws_a_record_that_waits(desk: Desk) -> None:
+    await desk.accept()
+    now = utc_now()
+    record = RecommendationRow(
+        str(uuid4()), desk.session.id, RecommendationState.PENDING, redacted("{}"), "00", Origin.MODEL, now
+    )
+
+    def propose(cursor: Cursor) -> None:
+        recommendations.insert_recommendation(cursor, record)
+        sessions.transition(cursor, desk.session.id, SessionState.AWAITING_APPROVAL, now)
+
+    await desk.ledger.write(propose)
+    await desk.accept(WAV)
+
+    def found(cursor: Cursor) -> tuple[RecommendationState, SessionState]:
+        return recommendations.get(cursor, record.id).state, sessions.get(cursor, desk.session.id).state
+
+    assert await desk.ledger.read(found) == (RecommendationState.SUPERSEDED, SessionState.IN_PROGRESS)

