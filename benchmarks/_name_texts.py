@@ -14,7 +14,7 @@ from benchmarks._harmless_hindi import LEARNED_HINDI
 from benchmarks._sets import read_labelled
 from models.redaction.ner.gazetteer import LANGUAGES, frequencies, read_people
 from models.redaction.normalize.transliterate import romanized
-from models.redaction.normalize.view import View, original
+from models.redaction.normalize.view import TextView, original
 
 FILLINGS = 6
 """Times that a sentence is read with other names in it."""
@@ -63,7 +63,7 @@ def read_sets(data: Path) -> Iterator[Text]:
         yield Text(row.group, view.text, spans, row.language)
 
 
-def _in_view(view: View, start: int, end: int) -> tuple[int, int]:
+def _in_view(view: TextView, start: int, end: int) -> tuple[int, int]:
     """A stretch of the original in the view."""
     return bisect_right(view.ends, start), bisect_left(view.starts, end)
 

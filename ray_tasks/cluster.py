@@ -19,7 +19,7 @@ from models.retry import get_retry_policy
 from ray_tasks.deployments import DEPLOYMENTS, application_of, applications, handle_of
 from ray_tasks.engine_info import EngineFacts
 from ray_tasks.processes import check_listens, end
-from ray_tasks.ray_runtime import NODE_PROCESS, RayHost
+from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.serve_client import RAY_ERRORS, call, translate
 from ray_tasks.types import ClusterConfig, WorkerConfig
@@ -60,7 +60,7 @@ class Cluster:
         self.config = config
         self._clock = clock
         self._thread = RayThread()
-        self._host = RayHost(config)
+        self._host = RayRuntime(config)
         self._facts: dict[str, EngineFacts] = {}
         self._handles: dict[str, Any] = {}
         self._ready = False

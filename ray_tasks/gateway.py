@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from models.errors import Overloaded, Unavailable
-from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
+from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
 from models.retry import RetryPolicy, get_retry_policy
 from models.text import RawText
 from models.vision.types import RedactedPage
@@ -70,7 +70,13 @@ class RayGateway:
         return result
 
     async def read_recording(
-        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY, keep_redacted: bool = False
+        self,
+        data: bytes,
+        *,
+        language: str,
+        timeout_s: float,
+        whose: RedactionScope = NO_SCOPE,
+        keep_redacted: bool = False,
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording."""
         arguments = (data, language, whose, keep_redacted)
@@ -78,7 +84,7 @@ class RayGateway:
         return result
 
     async def read_picture(
-        self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY
+        self, data: bytes, *, document_type: str, timeout_s: float, whose: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """Decode, read, redact and repaint a picture."""
         result: RedactedPage = await self._call("vision", "picture", (data, document_type, whose), len(data), timeout_s)

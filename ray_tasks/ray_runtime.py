@@ -23,7 +23,7 @@ HEAD_LOST_S: Final = 1_000_000
 that: answer, keep what it accepted, close its ledger. So its Ray is told to wait for eleven days."""
 
 
-class RayHost:
+class RayRuntime:
     """Starts or joins Ray, knows its processes, and shuts it down. All methods block.
 
     Args:

@@ -11,7 +11,7 @@ from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
 from ray_tasks.engine_info import EngineFacts, fingerprint
 from ray_tasks.types import WorkerConfig
-from ray_tasks.worker_runtime import Border, Workshop
+from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary
 
 
 class RedactionWorker:
@@ -32,7 +32,7 @@ class RedactionWorker:
             worker_key=load_or_create_key(Path(carry_key_path)),
         )
         self._facts = EngineFacts("rampart", "cpu", fingerprint(config, weights_dir, carry_key_path, policies))
-        self._texts = Workshop("redaction", config.max_ongoing)
+        self._texts = BoundedExecutor("redaction", config.max_ongoing)
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
@@ -44,5 +44,5 @@ class RedactionWorker:
 
     async def redact(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
         """Redact a batch; see ``Gateway.redact``."""
-        with Border("redaction"):
+        with ErrorBoundary("redaction"):
             return await self._texts.run(self._redactor.redact_many, texts, context)

@@ -15,10 +15,10 @@ from models.media.audio_decoder import decode
 from models.redaction.dialogue_context import answering
 from models.redaction.streaming.open_tail import judged_behind, open_tail, readings_behind
 from models.redaction.streaming.partials import PartialRedactor, PartialState, unsettled
-from models.redaction.streaming.sealed_state import CarrySealer, load_or_create_key
+from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.streaming.segments import redact_pieces
 from models.redaction.streaming.word_timings import redacted_words
-from models.redaction.types import NOBODY, RedactionContext, Whose
+from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.speech.endpointing.chunking import Span, everywhere, plan_windows
 from models.speech.endpointing.sentence_end import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
@@ -27,7 +27,7 @@ from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions,
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
-from ray_tasks.worker_runtime import Border, RedactAsync, RemoteRedactor, Workshop
+from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
 NOTHING_SAID = RedactedText.literal("")
 
@@ -53,11 +53,13 @@ class SpeechWorker:
             fingerprint(config, weights_dir, carry_key_path),
             on_cpu("Speech", self._engine.device, config.device),
         )
-        self._sealer = CarrySealer(load_or_create_key(Path(carry_key_path)))
+        self._sealer = StateSealer(load_or_create_key(Path(carry_key_path)))
         self._ask = ask_redaction
-        self._turns = Workshop("speech", self._engine.at_once)
-        self._helpers = Workshop("speech-helper", config.max_ongoing)
-        self._mutes = Workshop("speech-mute", 1)  # waits for the two others, so it must not take a thread of theirs
+        self._turns = BoundedExecutor("speech", self._engine.at_once)
+        self._helpers = BoundedExecutor("speech-helper", config.max_ongoing)
+        self._mutes = BoundedExecutor(
+            "speech-mute", 1
+        )  # waits for the two others, so it must not take a thread of theirs
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
@@ -69,7 +71,7 @@ class SpeechWorker:
 
     async def step(self, window: SpeechWindow) -> SpeechStep:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
-        with Border("speech"):
+        with ErrorBoundary("speech"):
             samples = _samples(window.pcm)
             state = PartialState.from_carry(self._sealer.open(window.carry)) if window.carry else PartialState()
             timed = window.final and window.word_times
@@ -101,10 +103,10 @@ class SpeechWorker:
             return await self._final(step, heard, state, context, timed=timed)
 
     async def recording(
-        self, data: bytes, language: str, whose: Whose = NOBODY, keep_redacted: bool = False
+        self, data: bytes, language: str, whose: RedactionScope = NO_SCOPE, keep_redacted: bool = False
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``."""
-        with Border("speech"):
+        with ErrorBoundary("speech"):
             samples = await self._helpers.run(decode, data)
             options = SpeechOptions(language=language or None, word_times=keep_redacted, stop=threading.Event())
             heard = await self._listen(samples, options)
@@ -194,7 +196,7 @@ class SpeechWorker:
     def _sealed_tail(self, tail: RawText) -> bytes:
         return self._sealer.seal(PartialState(tail=tail).to_carry()) if tail else b""
 
-    def _redactor(self, whose: Whose) -> RemoteRedactor:
+    def _redactor(self, whose: RedactionScope) -> RemoteRedactor:
         return RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from models.redaction.types import NOBODY, NOTHING_UNSETTLED, Redaction, RedactionContext, Unsettled, Whose
+from models.redaction.types import NO_SCOPE, NOTHING_UNSETTLED, Redaction, RedactionContext, RedactionScope, Unsettled
 from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText
@@ -76,7 +76,7 @@ class SpeechWindow:
     carry: bytes = b""
     language: str = ""
     vocabulary: tuple[str, ...] = ()
-    whose: Whose = NOBODY
+    whose: RedactionScope = NO_SCOPE
     asked_for: tuple[str, ...] = ()
     word_times: bool = False
 
@@ -156,13 +156,19 @@ class Gateway(Protocol):
         ...
 
     async def read_recording(
-        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY, keep_redacted: bool = False
+        self,
+        data: bytes,
+        *,
+        language: str,
+        timeout_s: float,
+        whose: RedactionScope = NO_SCOPE,
+        keep_redacted: bool = False,
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording, and mute it where it is to be kept. Raises MediaError too."""
         ...
 
     async def read_picture(
-        self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY
+        self, data: bytes, *, document_type: str, timeout_s: float, whose: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """Decode, read, redact and repaint a picture. Raises MediaError too."""
         ...

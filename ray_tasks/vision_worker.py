@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.media.images import ImageLimits
-from models.redaction.types import NOBODY, Whose
+from models.redaction.types import NO_SCOPE, RedactionScope
 from models.vision.barcodes import ZxingCodeReader
 from models.vision.faces import YunetFaceDetector
 from models.vision.ocr import OcrOptions, RapidOcrEngine
-from models.vision.redact import Sights, read_and_redact
+from models.vision.redact import Detectors, read_and_redact
 from models.vision.types import RedactedPage
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import WorkerConfig
-from ray_tasks.worker_runtime import Border, RedactAsync, RemoteRedactor, Workshop
+from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
 
 class VisionWorker:
@@ -31,7 +31,7 @@ class VisionWorker:
     def __init__(self, config: WorkerConfig, weights_dir: str, image_pixels: int, ask_redaction: RedactAsync) -> None:
         cuda = {"cpu": False, "cuda": True}.get(config.device)
         engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
-        self._sights = Sights(engine, YunetFaceDetector(Path(weights_dir)), ZxingCodeReader())
+        self._sights = Detectors(engine, YunetFaceDetector(Path(weights_dir)), ZxingCodeReader())
         self._facts = EngineFacts(
             engine.name,
             engine.device,
@@ -40,7 +40,7 @@ class VisionWorker:
         )
         self._limits = replace(ImageLimits(), pixels=image_pixels)
         self._ask = ask_redaction
-        self._pages = Workshop("vision", config.max_ongoing)  # the engine takes one at a time by itself
+        self._pages = BoundedExecutor("vision", config.max_ongoing)  # the engine takes one at a time by itself
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
@@ -50,9 +50,9 @@ class VisionWorker:
         """Serve asks now and then."""
         self._pages.check()
 
-    async def picture(self, data: bytes, document_type: str, whose: Whose = NOBODY) -> RedactedPage:
+    async def picture(self, data: bytes, document_type: str, whose: RedactionScope = NO_SCOPE) -> RedactedPage:
         """Decode, read, redact and repaint a picture; see ``Gateway.read_picture``."""
-        with Border("vision"):
+        with ErrorBoundary("vision"):
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
             return await self._pages.run(
                 read_and_redact, data, self._limits, self._sights, redactor, document_type=document_type

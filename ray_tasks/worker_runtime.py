@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, ParamSpec, TypeVar
 
 from models.errors import InternalError, RedactionFailed, VestibuleError
-from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
+from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
 from models.text import RawText
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ STUCK_S: Final = 300.0
 """An engine that works on one call for so long hangs: the longest unit of work is a window of 30 s or one page."""
 
 
-class Border:
+class ErrorBoundary:
     """Context manager that lets only our own errors out of a worker, without their history.
 
     Ray sends the formatted traceback of an error along, with every error that it was raised from, and an engine's error
@@ -61,7 +61,7 @@ def _without_history(exc: VestibuleError) -> VestibuleError:
     )
 
 
-class Workshop:
+class BoundedExecutor:
     """Threads for blocking work, so that the replica's event loop stays alive.
 
     Calls wait in order of arrival. One that is cancelled while it waits never runs; one that runs already has to be
@@ -119,7 +119,7 @@ class RemoteRedactor:
         whose: Client and session, written into every context: engines need not know of them.
     """
 
-    def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop, whose: Whose = NOBODY) -> None:
+    def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop, whose: RedactionScope = NO_SCOPE) -> None:
         self._ask = ask
         self._loop = loop
         self._whose = whose

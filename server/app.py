@@ -21,7 +21,7 @@ from server.grpc_server import check_address
 from server.observability.log import configure, describe, get_logger
 from server.runtime.malloc import keep_freed_memory
 from server.settings import Settings
-from server.wiring import Parts, build_parts
+from server.wiring import Components, build_parts
 
 log = get_logger("app")
 
@@ -109,7 +109,7 @@ async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio
     return parts.listener.address, parts.cluster.dashboard_url
 
 
-async def _end_work(parts: Parts, drain_s: float) -> None:
+async def _end_work(parts: Components, drain_s: float) -> None:
     """Refuse new work, end or keep what is in hand. Jobs and streams share the time that is left."""
     parts.hub.close()
     await asyncio.gather(parts.listener.stop(drain_s), parts.runner.stop(min(drain_s, JOBS_STOP_S)))

@@ -82,7 +82,7 @@ def check_address(address: str, *, allow_plaintext: bool) -> None:
         )
 
 
-class Listener:
+class GrpcServer:
     """A grpc.aio server with everything on it.
 
     Args:

@@ -13,7 +13,7 @@ from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.sessions import Sessions
-from server.uploads.service import UploadIntake
+from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 
 log = get_logger("housekeeping")
@@ -41,7 +41,7 @@ class Housekeeping:
     def __init__(
         self,
         sessions: Sessions,
-        intake: UploadIntake,
+        intake: UploadService,
         ledger: Ledger,
         spool: Spool,
         clock: Clock,

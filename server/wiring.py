@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from models.speech.engines import build_vad
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
-from server.analytics.endpoint import Analysts
+from server.analytics.endpoint import AnalystEndpoint
 from server.cluster_config import cluster_config
-from server.grpc_server import Listener
+from server.grpc_server import GrpcServer
 from server.housekeeping import Housekeeping
 from server.jobs.attempt import log_attempt
 from server.jobs.handlers import build_handlers
@@ -45,31 +45,31 @@ from server.services.recommendation import RecommendationService
 from server.services.session import SessionService
 from server.settings import Settings
 from server.streaming.admission import Admission, AdmissionLimits
-from server.streaming.load_meter import MeasuredGateway, SpeechLoad
-from server.streaming.priority_limiter import Turnstile
-from server.streaming.rate_limit import PaceLimits
-from server.streaming.segmenter_adapter import cutter_maker
+from server.streaming.load_meter import MeasuredGateway, SpeechLoadMeter
+from server.streaming.priority_limiter import PriorityLimiter
+from server.streaming.rate_limit import RateLimits
+from server.streaming.segmenter_adapter import segmenter_factory
 from server.streaming.stream_config import StreamLimits
-from server.streaming.stream_manager import Streams
+from server.streaming.stream_manager import StreamManager
 from server.uploads.checks import default_checks
 from server.uploads.keys import load_or_create_spool_key
-from server.uploads.service import UploadIntake
+from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 
 log = get_logger("app")
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What has a start or an end of its own."""
 
     cluster: Cluster
-    listener: Listener
+    listener: GrpcServer
     runner: JobRunner
     handlers: Sequence[Handler]
-    intake: UploadIntake
+    intake: UploadService
     hub: WatchHub
-    analysts: Analysts
+    analysts: AnalystEndpoint
     housekeeping: Housekeeping
     metrics: Metrics
 
@@ -96,11 +96,11 @@ class _Jobs:
 
     runner: JobRunner
     recommender: Recommender
-    intake: UploadIntake
+    intake: UploadService
     handlers: Sequence[Handler]
 
 
-async def build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
+async def build_parts(settings: Settings, stack: AsyncExitStack) -> Components:
     """Build everything; what holds a file or a connection from now on is closed by the stack.
 
     Raises:
@@ -110,11 +110,11 @@ async def build_parts(settings: Settings, stack: AsyncExitStack) -> Parts:
     jobs = _jobs(settings, common)
     streams = await _streams(settings, common, jobs)
     sessions = Sessions(common.ledger, common.hub, common.sealer, common.clock)
-    analysts = Analysts(common.ledger, settings.quack, settings.state_dir)
+    analysts = AnalystEndpoint(common.ledger, settings.quack, settings.state_dir)
     services = _services(settings, common, jobs, streams, sessions, analysts)
-    return Parts(
+    return Components(
         cluster=common.cluster,
-        listener=Listener(settings.address, services, common.lifecycle, common.metrics),
+        listener=GrpcServer(settings.address, services, common.lifecycle, common.metrics),
         runner=jobs.runner,
         handlers=jobs.handlers,
         intake=jobs.intake,
@@ -182,7 +182,7 @@ def _jobs(settings: Settings, common: _Common) -> _Jobs:
     runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), observer=_count_jobs(common.metrics))
     recommender = Recommender(ledger, gateway, common.assistant, hub, clock=clock, on_job=runner.wake)
     checks = default_checks(upload_bytes=limits.upload_bytes, open_jobs=limits.open_jobs)
-    intake = UploadIntake(ledger, spool, hub, checks, on_job=runner.wake, clock=clock)
+    intake = UploadService(ledger, spool, hub, checks, on_job=runner.wake, clock=clock)
     handlers = build_handlers(
         ledger,
         spool,
@@ -209,11 +209,11 @@ def _count_jobs(metrics: Metrics) -> JobObserver:
     return observe
 
 
-async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> Streams:
+async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> StreamManager:
     limits, places = settings.limits, settings.speech.places
-    load = SpeechLoad(places, time.monotonic)
+    load = SpeechLoadMeter(places, time.monotonic)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
-    return Streams(
+    return StreamManager(
         ledger=common.ledger,
         gateway=MeasuredGateway(common.gateway, load),
         assistant=common.assistant,
@@ -225,9 +225,9 @@ async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> Streams:
         lifecycle=common.lifecycle,
         metrics=common.metrics,
         clock=common.clock,
-        limits=StreamLimits(limits.stream_s, limits.stream_idle_s, PaceLimits(limits.pace, limits.ahead_s)),
-        make_cutter=cutter_maker(vad, limits.utterance_s),
-        turnstile=Turnstile(places),
+        limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
+        make_cutter=segmenter_factory(vad, limits.utterance_s),
+        turnstile=PriorityLimiter(places),
         admission=Admission(
             AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load),
             load,
@@ -237,7 +237,12 @@ async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> Streams:
 
 
 def _services(
-    settings: Settings, common: _Common, jobs: _Jobs, streams: Streams, sessions: Sessions, analysts: Analysts
+    settings: Settings,
+    common: _Common,
+    jobs: _Jobs,
+    streams: StreamManager,
+    sessions: Sessions,
+    analysts: AnalystEndpoint,
 ) -> Services:
     ledger, gateway, hub, lifecycle = common.ledger, common.gateway, common.hub, common.lifecycle
     clock, breaker = common.clock, common.assistant.breaker

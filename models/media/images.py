@@ -78,7 +78,7 @@ class ImageLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedImage:
     """A picture ready for the OCR.
 
     Attributes:
@@ -121,7 +121,7 @@ def sniff(data: bytes) -> str:
     raise UnsupportedMedia("This is no picture that can be read.", hint=f"Send {PICTURE_NAMES}.")
 
 
-def decode(data: bytes, limits: ImageLimits) -> Decoded:
+def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
     """Decode a picture from untrusted bytes.
 
     Raises:
@@ -194,7 +194,7 @@ def _verify_png(data: bytes) -> None:
         picture.verify()
 
 
-def _upright(picture: Image.Image, mime: str, limits: ImageLimits) -> Decoded:
+def _upright(picture: Image.Image, mime: str, limits: ImageLimits) -> DecodedImage:
     full = picture.size
     if mime == JPEG:
         # libjpeg decodes at 1/2, 1/4 or 1/8 for little; never below the size that we want.
@@ -209,7 +209,7 @@ def _upright(picture: Image.Image, mime: str, limits: ImageLimits) -> Decoded:
     size = _fit(rgb.size, limits.working_side)
     if size != rgb.size:
         rgb = rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return Decoded(np.array(rgb, dtype=np.uint8), mime, *full)
+    return DecodedImage(np.array(rgb, dtype=np.uint8), mime, *full)
 
 
 def _fit(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from models.redaction.detection.detections import Sighting, at_original
-from models.redaction.normalize.view import View, visible
+from models.redaction.detection.detections import Detection, at_original
+from models.redaction.normalize.view import TextView, visible
 from models.redaction.patterns.pattern_recognizer import CONTEXT_AFTER, CONTEXT_BEFORE, PatternRecognizer
 from models.redaction.policy.policy import within
 from models.redaction.postprocess.document_rules import is_explained
@@ -95,7 +95,7 @@ def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -
     return Explanation(redaction, replaced, tuple(_left(left, seen)))
 
 
-def _left(by_cause: dict[str, list[Entity]], seen: Sequence[tuple[Entity, Sighting]]) -> list[Explained]:
+def _left(by_cause: dict[str, list[Entity]], seen: Sequence[tuple[Entity, Detection]]) -> list[Explained]:
     """What stands as it was, in order, each stretch once: several recognizers in several views see the same."""
     listed: list[Explained] = []
     for cause, entities in by_cause.items():
@@ -125,7 +125,7 @@ def _as_one(group: Sequence[Entity]) -> Entity:
     return replace(best, start=group[0].start, end=max(e.end for e in group), score=max(e.score for e in group))
 
 
-def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Sighting]]) -> tuple[Reason, ...]:
+def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Detection]]) -> tuple[Reason, ...]:
     """What lies in an entity, the surest first; what a name that was found elsewhere brought along has no sighting."""
     inside = [_reason(s) for e, s in seen if e.start < entity.end and entity.start < e.end]
     # One line for a recognizer and its word: most views say the same.
@@ -135,12 +135,12 @@ def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Sighting]]) -> tuple[R
     return tuple(best.values()) or (Reason(entity.recognizer, "original", round(entity.score, 3), ""),)
 
 
-def _reason(sighting: Sighting) -> Reason:
+def _reason(sighting: Detection) -> Reason:
     entity = sighting.entity
     return Reason(entity.recognizer, sighting.view.kind, round(entity.score, 3), _word(sighting))
 
 
-def _word(sighting: Sighting) -> str:
+def _word(sighting: Detection) -> str:
     """The word that introduces it, or a context word nearby."""
     view, entity, recognizer = sighting.view, sighting.entity, sighting.recognizer
     if isinstance(recognizer, PatternRecognizer):
@@ -150,7 +150,7 @@ def _word(sighting: Sighting) -> str:
     return _nearest(view, entity, context) if isinstance(context, re.Pattern) else ""
 
 
-def _introductions(recognizer: PatternRecognizer, view: View, entity: Entity) -> Iterator[str]:
+def _introductions(recognizer: PatternRecognizer, view: TextView, entity: Entity) -> Iterator[str]:
     for pattern in recognizer.patterns:
         if pattern.group == 0:
             continue
@@ -159,7 +159,7 @@ def _introductions(recognizer: PatternRecognizer, view: View, entity: Entity) ->
                 yield view.text[match.start() : entity.start].strip(" :#=(\t\n")
 
 
-def _nearest(view: View, entity: Entity, context: re.Pattern[str]) -> str:
+def _nearest(view: TextView, entity: Entity, context: re.Pattern[str]) -> str:
     before = list(context.finditer(view.lower, max(0, entity.start - CONTEXT_BEFORE), entity.start))
     if before:
         return before[-1].group()

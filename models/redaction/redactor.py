@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.errors import RedactionFailed
-from models.redaction.detection.compiled_policy import Rules
+from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.detections import (
-    Seen,
-    Sighting,
+    Detection,
+    Detections,
     at_original,
     judged,
     matched,
@@ -29,8 +29,8 @@ from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize import view as views
 from models.redaction.normalize.invisible import without_unseen
 from models.redaction.normalize.transliterate import romanized
-from models.redaction.normalize.view import View
-from models.redaction.policy.anonymizer import Writer
+from models.redaction.normalize.view import TextView
+from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import STRICT, Policies, RedactionPolicy, within
 from models.redaction.postprocess.address_expansion import widened, with_said_numbers
 from models.redaction.postprocess.coreference import repeated
@@ -80,13 +80,13 @@ class LocalRedactor:
         self._worker_key = worker_key or secrets.token_bytes(32)
         ours = thresholds or Thresholds()
 
-        def rules(policy: RedactionPolicy) -> Rules:
-            return Rules(policy, policy.with_thresholds(recognizers), policy.for_classifier(ours))
+        def rules(policy: RedactionPolicy) -> CompiledPolicy:
+            return CompiledPolicy(policy, policy.with_thresholds(recognizers), policy.for_classifier(ours))
 
         self._default = rules(policies.default)
         self._clients = {client: rules(policy) for client, policy in policies.clients.items()}
 
-    def rules_of(self, client_id: str) -> Rules:
+    def rules_of(self, client_id: str) -> CompiledPolicy:
         """What holds for a client."""
         return self._clients.get(client_id, self._default)
 
@@ -106,7 +106,7 @@ class LocalRedactor:
         """
         rules = self.rules_of(context.whose.client_id)
         try:
-            writer = Writer(rules.policy, self._key_of(context))
+            writer = Anonymizer(rules.policy, self._key_of(context))
             read = [views.visible(text.reveal()) for text in texts]
             found = self._seen([view.text for view in read], context, rules)
             return [
@@ -117,7 +117,7 @@ class LocalRedactor:
             # "from None": the chained exception may quote the text.
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
 
-    def sightings(self, text: RawText, context: RedactionContext) -> list[Sighting]:
+    def sightings(self, text: RawText, context: RedactionContext) -> list[Detection]:
         """Everything that was found, before anything is merged or dropped; for ``explain`` alone.
 
         What is the original to these is the text as a reader sees it, ``views.visible``.
@@ -129,17 +129,19 @@ class LocalRedactor:
         """The session's key; without a session one that is used once."""
         return session_key(self._worker_key, context.whose) if context.whose.session_id else secrets.token_bytes(32)
 
-    def _seen(self, texts: list[str], context: RedactionContext, rules: Rules) -> list[Seen]:
+    def _seen(self, texts: list[str], context: RedactionContext, rules: CompiledPolicy) -> list[Detections]:
         readings = [romanized(text) or views.original(text) for text in texts]
         guesses = self._classifier.begin([reading.text for reading in readings])
         matches = [list(matched(text, context, rules)) for text in texts]  # while the classifier has another core
         return [
-            Seen([*judged(reading, words, rules, context), *found], suspected(reading, words, rules))
+            Detections([*judged(reading, words, rules, context), *found], suspected(reading, words, rules))
             for reading, words, found in zip(readings, guesses(), matches, strict=True)
         ]
 
 
-def _redaction(text: str, read: View, seen: Seen, context: RedactionContext, rules: Rules, writer: Writer) -> Redaction:
+def _redaction(
+    text: str, read: TextView, seen: Detections, context: RedactionContext, rules: CompiledPolicy, writer: Anonymizer
+) -> Redaction:
     """Drop what is explained or allowed, merge the rest, and write; ``read`` is the text as a reader sees it."""
     shown = read.text
     found = [s.original for s in seen.sightings]
@@ -170,7 +172,7 @@ def _outside(suspects: Sequence[Suspect], entities: Sequence[Entity]) -> Iterato
             yield suspect
 
 
-def _readings(sightings: list[Sighting]) -> dict[tuple[int, int], str]:
+def _readings(sightings: list[Detection]) -> dict[tuple[int, int], str]:
     """What a stretch of the original says in the view in which it was found: digits for spoken numbers."""
     readings = {}
     for sighting in sightings:
@@ -213,7 +215,11 @@ def reseal(value: str, counts: dict[str, int], *, safe_for_llm: bool) -> Redacte
 
 
 def _doubtful(
-    text: str, entities: Sequence[Entity], allowed: Sequence[tuple[int, int]], context: RedactionContext, rules: Rules
+    text: str,
+    entities: Sequence[Entity],
+    allowed: Sequence[tuple[int, int]],
+    context: RedactionContext,
+    rules: CompiledPolicy,
 ) -> bool:
     """Whether something is left that no recognizer could explain; what was written in its place does not matter."""
     pieces, at = [], 0

@@ -9,7 +9,7 @@ from models.text import Entity, RawText, RedactedText, TextSource
 
 
 @dataclass(frozen=True, slots=True)
-class Whose:
+class RedactionScope:
     """Whose text it is: the client decides about the policy, the session about the key of hashed tags.
 
     Attributes:
@@ -21,7 +21,7 @@ class Whose:
     session_id: str = ""
 
 
-NOBODY = Whose()
+NO_SCOPE = RedactionScope()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class RedactionContext:
     language: str = "en"
     asked_for: tuple[str, ...] = ()
     document_type: str = ""
-    whose: Whose = NOBODY
+    whose: RedactionScope = NO_SCOPE
 
 
 class Suspect(NamedTuple):

@@ -57,7 +57,7 @@ def _ctranslate2(weights: str, cache: Path, vad: Vad, device: Device, threads: i
     import ctranslate2
 
     from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
-    from models.speech.whisper.onnx_decoder import Decoder, Rules
+    from models.speech.whisper.onnx_decoder import OnnxDecoder, TokenRules
     from models.speech.whisper.onnx_graph import decoder_files
     from models.speech.whisper.silence_states import silence_file
 
@@ -68,8 +68,8 @@ def _ctranslate2(weights: str, cache: Path, vad: Vad, device: Device, threads: i
         return CTranslate2Engine(folder, vad, device, threads, at_once)
     silence = np.load(silence_file(weights, cache))
 
-    def greedy(rules: Rules) -> Decoder:
-        return Decoder(*decoder_files(weights, cache), rules, silence, threads)
+    def greedy(rules: TokenRules) -> OnnxDecoder:
+        return OnnxDecoder(*decoder_files(weights, cache), rules, silence, threads)
 
     return CTranslate2Engine(folder, vad, device, threads, at_once, silence, greedy)
 

@@ -49,7 +49,7 @@ _Run = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MeterReading:
     """What a register shows.
 
     Attributes:
@@ -114,7 +114,7 @@ class _Row:
         return replace(self.line.moved(middle * self.step_px, 0.0), length=length)
 
 
-def reading_line(reading: Reading, scale_x: float, scale_y: float) -> OcrLine:
+def reading_line(reading: MeterReading, scale_x: float, scale_y: float) -> OcrLine:
     """A reading as a line of the page: ``reading 00042 .917``, the digits where the register shows them.
 
     The word before tells it from print, to people and to the redaction; the decimals are a word of their own, because
@@ -166,7 +166,7 @@ def _mean(scores: Sequence[float]) -> float:
     return sum(scores) / len(scores)
 
 
-class RegisterReader:
+class MeterReader:
     """Finds the register in a picture and reads it. One call at a time.
 
     Raises:
@@ -176,7 +176,7 @@ class RegisterReader:
     def __init__(self, threads: int = 1) -> None:
         self._net = _load(threads)
 
-    def read(self, image: Pixels, lines: Sequence[Line]) -> Reading | None:
+    def read(self, image: Pixels, lines: Sequence[Line]) -> MeterReading | None:
         """The reading, or None when no line looks like a register.
 
         Args:
@@ -190,7 +190,7 @@ class RegisterReader:
             return None
         return self._closer(image, best)
 
-    def _closer(self, image: Pixels, first: _Row) -> Reading | None:
+    def _closer(self, image: Pixels, first: _Row) -> MeterReading | None:
         """Look again, centred, at other heights and a little higher and lower, and let them vote."""
         looks = [first, *self._look(image, [first.extent()], _BANDS)]
         line = max(looks, key=lambda row: row.score).extent()
@@ -210,7 +210,7 @@ class RegisterReader:
         text = "".join(str(d) for d in digits.argmax(axis=1))
         split = red_from(red)
         scores = tuple(float(s) for s in digits.max(axis=1))
-        return Reading(text[:split], text[split:], merged.extent().box(), scores)
+        return MeterReading(text[:split], text[split:], merged.extent().box(), scores)
 
     def _look(self, image: Pixels, lines: Sequence[Line], bands: Sequence[float]) -> list[_Row]:
         cuts = [(line, band, _squeeze(line, band)) for line in lines for band in bands]

@@ -23,7 +23,7 @@ from models.text import RawText
 from models.vision.detection import is_paper, read_steps, text_map
 from models.vision.geometry import rows, stretch
 from models.vision.line_crops import lines_of_boxes, lines_of_map
-from models.vision.meter_reader import Reading, RegisterReader, reading_line, settled
+from models.vision.meter_reader import MeterReader, MeterReading, reading_line, settled
 from models.vision.types import Box, OcrLine, OcrPage, OcrWord
 
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
@@ -66,7 +66,7 @@ class RapidOcrEngine:
         self._lock = threading.Lock()
         self._device = "cuda" if _wants_cuda(self._options) else "cpu"
         self._ocr = _load(self._options, cuda=self._device == "cuda")
-        self._registers = RegisterReader(self._options.threads)
+        self._registers = MeterReader(self._options.threads)
 
     @property
     def name(self) -> str:
@@ -133,7 +133,7 @@ class RapidOcrEngine:
             tuple(line for line in others if line.score < least),
         )
 
-    def _reading(self, image: Pixels) -> Reading | None:
+    def _reading(self, image: Pixels) -> MeterReading | None:
         """The reading of a register that shows at a glance."""
         height, width = image.shape[:2]
         return self._registers.read(image, lines_of_map(text_map(self._ocr, image), width, height))

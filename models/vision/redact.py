@@ -54,7 +54,7 @@ class _Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Sights:
+class Detectors:
     """What looks at a picture: all three, so that none is forgotten."""
 
     print: OcrEngine
@@ -78,7 +78,7 @@ _Spot = tuple[str, list[Box]]
 
 
 def read_and_redact(
-    data: bytes, limits: ImageLimits, sights: Sights, redactor: Redactor, document_type: str = ""
+    data: bytes, limits: ImageLimits, sights: Detectors, redactor: Redactor, document_type: str = ""
 ) -> RedactedPage:
     """Decode, read, redact and paint one picture.
 

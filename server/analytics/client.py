@@ -11,7 +11,7 @@ import duckdb
 
 from models.errors import InvalidInput
 from server.analytics.quack import address_of, load_extension
-from server.analytics.query_guard import LIMIT_S, Guard
+from server.analytics.query_guard import LIMIT_S, QueryGuard
 from server.analytics.sql_errors import problem_of
 from server.analytics.sql_policy import VIEWS
 
@@ -85,7 +85,7 @@ class FileConnection:
 
     def __init__(self, local: duckdb.DuckDBPyConnection) -> None:
         self._local = local
-        self._guard = Guard(local.cursor)
+        self._guard = QueryGuard(local.cursor)
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run one SELECT; returns where to fetch rows and column names from.

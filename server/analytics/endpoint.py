@@ -18,7 +18,7 @@ log = get_logger("analysts")
 TOKEN_FILE = "quack.token"  # noqa: S105 - the name of a file, not a token
 
 
-class Analysts:
+class AnalystEndpoint:
     """Lets analysts in. A server whose endpoint cannot start serves all the same, and says so.
 
     Args:

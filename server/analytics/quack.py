@@ -11,7 +11,7 @@ from importlib import resources
 import duckdb
 
 from models.errors import InternalError, Unavailable
-from server.analytics.query_guard import LIMIT_S, Guard
+from server.analytics.query_guard import LIMIT_S, QueryGuard
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 
@@ -105,7 +105,7 @@ class QuackEndpoint:
         self._ledger = ledger
         self.port = port
         self._token = token
-        self._guard = Guard(ledger.cursor, limit_s=limit_s, on_refused=on_refused)
+        self._guard = QueryGuard(ledger.cursor, limit_s=limit_s, on_refused=on_refused)
         self._connection: Cursor | None = None
 
     def start(self) -> None:

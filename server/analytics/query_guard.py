@@ -25,7 +25,7 @@ TRIALS = 2
 _PAIRING = ("CROSS_PRODUCT", "NESTED_LOOP", "BLOCKWISE", "PIECEWISE", "IE_JOIN", "POSITIONAL")
 
 
-class Guard:
+class QueryGuard:
     """Decides about queries of analysts. Safe to call from several threads.
 
     Args:

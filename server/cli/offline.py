@@ -21,7 +21,7 @@ from server.validators import MOST_THREADS
 if TYPE_CHECKING:
     from models.redaction.redactor import LocalRedactor
     from models.speech.types import SpeechEngine
-    from models.speech.whisper.chunked_engine import WindowedEngine
+    from models.speech.whisper.chunked_engine import ChunkedEngine
     from server.settings import Settings
 
 Lines = Callable[[Iterable[str], TextIO], None]
@@ -88,12 +88,12 @@ def redact(
     redactor = _redactor(settings, threads)
 
     from models.redaction.explain import explain
-    from models.redaction.types import Whose
+    from models.redaction.types import RedactionScope
     from server.cli.offline_redact import explanation_for_a_person, redact_lines
 
     def answer(lines: Iterable[str], out: TextIO) -> None:
         reasons = partial(explain, redactor) if why else None
-        redact_lines(lines, out, redactor, reasons, Whose(client, OFFLINE_SESSION))
+        redact_lines(lines, out, redactor, reasons, RedactionScope(client, OFFLINE_SESSION))
 
     def shown(row: dict[str, Any]) -> str:
         return explanation_for_a_person(row) if why else str(row["text"])
@@ -196,7 +196,7 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, 
 
 
 def _show_languages(engine: SpeechEngine, as_json: bool) -> None:
-    codes = sorted(cast("WindowedEngine", engine).languages)  # both engines are
+    codes = sorted(cast("ChunkedEngine", engine).languages)  # both engines are
     if as_json:
         show_json(codes)
     else:

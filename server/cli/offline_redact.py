@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
 from models.redaction.explain import Explained, Explanation
-from models.redaction.types import NOBODY, Redaction, RedactionContext, Redactor, Whose
+from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope, Redactor
 from models.text import Entity, RawText, TextSource
 from server.cli.offline_input import error_answer, json_object, language_problem
 
@@ -40,7 +40,11 @@ class _Refused:
 
 
 def redact_lines(
-    stdin: Iterable[str], stdout: TextIO, redactor: Redactor, why: Explain | None = None, whose: Whose = NOBODY
+    stdin: Iterable[str],
+    stdout: TextIO,
+    redactor: Redactor,
+    why: Explain | None = None,
+    whose: RedactionScope = NO_SCOPE,
 ) -> None:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
@@ -92,7 +96,7 @@ def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
             yield batch
 
 
-def _parse(line: str, whose: Whose) -> _Request | _Refused:
+def _parse(line: str, whose: RedactionScope) -> _Request | _Refused:
     try:
         row = json_object(line)
     except InvalidInput as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import Conflict, VestibuleError
-from models.redaction.types import Whose
+from models.redaction.types import RedactionScope
 from models.speech.muting.redact_recording import RedactedRecording
 from models.text import RedactedText
 from models.vision.types import RedactedPage
@@ -145,13 +145,15 @@ class ReadUpload(Handler):
         """See ``Handler``."""
         await asyncio.to_thread(self._spool.delete, job.payload["spool_id"])
 
-    def _begin(self, cursor: Cursor, upload_id: str) -> tuple[UploadRow, str, Whose]:
+    def _begin(self, cursor: Cursor, upload_id: str) -> tuple[UploadRow, str, RedactionScope]:
         uploads.begin_attempt(cursor, upload_id, self._clock())
         row = uploads.set_progress(cursor, upload_id, self._clock(), BEGUN)
         session = sessions.get(cursor, row.session_id)
-        return row, session.language, Whose(session.client_id, session.id)
+        return row, session.language, RedactionScope(session.client_id, session.id)
 
-    async def _read(self, job: JobRow, upload: UploadRow, content: bytes, language: str, whose: Whose) -> _Reading:
+    async def _read(
+        self, job: JobRow, upload: UploadRow, content: bytes, language: str, whose: RedactionScope
+    ) -> _Reading:
         if not upload.media_type.startswith("image/"):
             heard = await self._gateway.read_recording(
                 content,
@@ -274,14 +276,14 @@ class WriteReply(Handler):
         return Outcome(record, after)
 
 
-def _turn_and_earlier(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Exchange], Whose]:
+def _turn_and_earlier(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Exchange], RedactionScope]:
     turn = turns.get(cursor, turn_id)
     rows = turns.list_of_session(cursor, turn.session_id)
     before = rows[: next(n for n, row in enumerate(rows) if row.id == turn_id)]
     usable = [row for row in before if row.text.safe_for_llm and (row.reply is None or row.reply.safe_for_llm)]
     session = sessions.get(cursor, turn.session_id)
     history = [Exchange(row.text, row.reply) for row in usable[-HISTORY_TURNS:]]
-    return turn, history, Whose(session.client_id, session.id)
+    return turn, history, RedactionScope(session.client_id, session.id)
 
 
 def build_handlers(

@@ -12,7 +12,7 @@ from server.ledger.schema import comment_on
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SqlView:
     """A documented view."""
 
     name: str
@@ -30,7 +30,7 @@ class View:
         ]
 
 
-V_SESSIONS = View(
+V_SESSIONS = SqlView(
     "v_sessions",
     "One row for everything that one person does in one go.",
     {
@@ -49,7 +49,7 @@ V_SESSIONS = View(
         stage_time, epoch(update_time - create_time) AS duration_s FROM sessions""",
 )
 
-V_SESSION_STAGES = View(
+V_SESSION_STAGES = SqlView(
     "v_session_stages",
     "One row for a session: when it first entered each stage, and how far it got. The funnel is counted from it.",
     {
@@ -76,7 +76,7 @@ V_SESSION_STAGES = View(
         FROM events WHERE stage IS NOT NULL GROUP BY session_id) AS e ON e.session_id = s.id""",
 )
 
-V_FUNNEL = View(
+V_FUNNEL = SqlView(
     "v_funnel",
     "The funnel over all sessions, one row a stage, in order.",
     {
@@ -107,7 +107,7 @@ V_FUNNEL = View(
     FROM paired ORDER BY position""",
 )
 
-V_SESSION_TIMELINE = View(
+V_SESSION_TIMELINE = SqlView(
     "v_session_timeline",
     "Everything that happened in each session; order it by time.",
     {
@@ -128,7 +128,7 @@ V_SESSION_TIMELINE = View(
     UNION ALL SELECT session_id, create_time, 'dead_letter', kind, reason, NULL, NULL FROM dead_letters""",
 )
 
-V_UPLOADS = View(
+V_UPLOADS = SqlView(
     "v_uploads",
     "One row for a file that was accepted.",
     {
@@ -152,7 +152,7 @@ V_UPLOADS = View(
         CASE WHEN text_safe THEN text END AS text, text_counts AS redactions, painted FROM uploads""",
 )
 
-V_JOBS = View(
+V_JOBS = SqlView(
     "v_jobs",
     "One row for work that was accepted; it ends DONE or DEAD.",
     {
@@ -172,7 +172,7 @@ V_JOBS = View(
         next_attempt_time, epoch(first_attempt_time - create_time) AS waited_s FROM jobs""",
 )
 
-V_DEAD_LETTERS = View(
+V_DEAD_LETTERS = SqlView(
     "v_dead_letters",
     "One row for a job that failed for good.",
     {
@@ -192,7 +192,7 @@ V_DEAD_LETTERS = View(
         closed_time IS NULL AS open, closed_as FROM dead_letters""",
 )
 
-V_TURNS = View(
+V_TURNS = SqlView(
     "v_turns",
     "One row for an utterance or a typed text, with the assistant's reply.",
     {

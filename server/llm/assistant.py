@@ -17,7 +17,7 @@ from models.text import RedactedText
 from server.ledger.types import Origin
 from server.llm.breaker import AsyncBreaker, BreakerChange
 from server.llm.fallback import fallback_record, fallback_reply, reply_sentences
-from server.llm.openai_client import ChatUpstream, StreamLimits
+from server.llm.openai_client import ChatUpstream, ResponseLimits
 from server.llm.openai_errors import counts_against_upstream, failed
 from server.llm.prompts import Message, record_prompt, reply_prompt
 from server.llm.record_schema import record_from_model, wire_schema
@@ -127,16 +127,16 @@ class OpenAiAssistant:
             return fallback_record(materials, language=language)
         return Proposed(record, Origin.MODEL)
 
-    def _limits(self, fallback: bool) -> StreamLimits:
+    def _limits(self, fallback: bool) -> ResponseLimits:
         first_s = min(self._timeout_s, self._interactive_timeout_s) if fallback else self._timeout_s
-        return StreamLimits(first_s, self._gap_s, self._timeout_s)
+        return ResponseLimits(first_s, self._gap_s, self._timeout_s)
 
     def _asked(self) -> ChatUpstream:
         if self._upstream is None:
             raise failed("UPSTREAM_NOT_SET", "No remote LLM is set.")
         return self._upstream
 
-    async def _pieces(self, messages: list[Message], limits: StreamLimits) -> AsyncGenerator[str, None]:
+    async def _pieces(self, messages: list[Message], limits: ResponseLimits) -> AsyncGenerator[str, None]:
         upstream = self._asked()
         async with self.breaker.guard() as call, aclosing(upstream.stream(messages, limits)) as answer:
             async for piece in answer:

@@ -116,7 +116,7 @@ class _Recorder(pybreaker.CircuitBreakerListener):
             self.changes.append((old_state.name, new_state.name))
 
 
-class Guard:
+class BreakerGuard:
     """One admitted call; made by ``AsyncBreaker.guard``. Use it once, with ``async with``."""
 
     def __init__(self, breaker: AsyncBreaker, slow_s: float | None) -> None:
@@ -131,7 +131,7 @@ class Guard:
         if self._answered_s is None:
             self._answered_s = self._breaker._clock()
 
-    async def __aenter__(self) -> Guard:
+    async def __aenter__(self) -> BreakerGuard:
         self._period = self._breaker._admit()
         self._started_s = self._breaker._clock()
         return self
@@ -220,7 +220,7 @@ class AsyncBreaker:
         machine = self._machine
         return BreakerSnapshot(self.name, self.state, self.failure_count, machine.fail_max, machine.reset_timeout)
 
-    def guard(self, *, slow_s: float | None = None) -> Guard:
+    def guard(self, *, slow_s: float | None = None) -> BreakerGuard:
         """Wrap one call: ``async with breaker.guard(): ...``.
 
         Args:
@@ -229,7 +229,7 @@ class AsyncBreaker:
         Raises:
             BreakerOpen: On entering, when the call must not be made; ``retry_after_s`` says when it may.
         """
-        return Guard(self, self._slow_s if slow_s is None else slow_s)
+        return BreakerGuard(self, self._slow_s if slow_s is None else slow_s)
 
     async def call(self, make: Callable[[], Awaitable[T]]) -> T:
         """Await ``make()`` under a guard.

@@ -79,7 +79,7 @@ _TIME = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3])[:.][0-5]\d(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ExtractedReading:
     """A meter reading as printed or said, with its unit (``m3``, ``kWh`` or empty); ``score`` ranks candidates."""
 
     value: str
@@ -87,10 +87,10 @@ class Reading:
     score: int
 
 
-def meter_reading(text: str) -> Reading | None:
+def meter_reading(text: str) -> ExtractedReading | None:
     """The number that is most likely the reading, or None when no number looks like one."""
     plain = _with_digits(TAG.sub(lambda tag: " " * len(tag[0]), text))
-    best: Reading | None = None
+    best: ExtractedReading | None = None
     for number in _NUMBER.finditer(plain):
         candidate = _judged(plain, number)
         if candidate.score > 0 and (best is None or candidate.score > best.score):
@@ -98,7 +98,7 @@ def meter_reading(text: str) -> Reading | None:
     return best
 
 
-def _judged(text: str, number: re.Match[str]) -> Reading:
+def _judged(text: str, number: re.Match[str]) -> ExtractedReading:
     before = text[max(0, number.start() - _NEAR_CHARACTERS) : number.start()]
     after = text[number.end() : number.end() + _NEAR_CHARACTERS // 3]
     unit_after = _UNIT.search(after)
@@ -109,7 +109,7 @@ def _judged(text: str, number: re.Match[str]) -> Reading:
     value = re.sub(r"\D", "", digits) + (f".{number['decimals']}" if number["decimals"] else "")
     if len(re.sub(r"\D", "", digits)) > 9:
         score = 0
-    return Reading(value, _unit(unit_after[0] if unit_after else ""), score)
+    return ExtractedReading(value, _unit(unit_after[0] if unit_after else ""), score)
 
 
 def _unit(word: str) -> str:

@@ -9,7 +9,15 @@ from collections.abc import AsyncIterator, Iterable
 
 from models.text import RedactedText
 from server.ledger.types import Origin
-from server.llm.extraction import CONTACT_TAGS, NAME_TAGS, Reading, meter_reading, site_name, tags_of, visitor_count
+from server.llm.extraction import (
+    CONTACT_TAGS,
+    NAME_TAGS,
+    ExtractedReading,
+    meter_reading,
+    site_name,
+    tags_of,
+    visitor_count,
+)
 from server.llm.phrases import Phrases, phrases_for
 from server.llm.types import Exchange, Field, Material, Proposed, Record, Reply
 
@@ -85,7 +93,7 @@ def _site(materials: list[Material]) -> list[Field]:
 
 def _reading(materials: list[Material]) -> list[Field]:
     """A photographed meter beats what was said of it; among equals the better evidence, then the newer one, wins."""
-    best: tuple[int, Reading, Material] | None = None
+    best: tuple[int, ExtractedReading, Material] | None = None
     for material in reversed(materials):
         reading = meter_reading(material.text.value) if material.kind != "visitor_register" else None
         if reading is None:

@@ -33,7 +33,7 @@ CONNECT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class StreamLimits:
+class ResponseLimits:
     """Bounds of one streamed answer, in seconds.
 
     Attributes:
@@ -88,7 +88,7 @@ class ChatUpstream:
         """Close all connections."""
         await self._http.aclose()
 
-    async def stream(self, messages: Sequence[Message], limits: StreamLimits) -> AsyncGenerator[str, None]:
+    async def stream(self, messages: Sequence[Message], limits: ResponseLimits) -> AsyncGenerator[str, None]:
         """Yield the answer as it comes; never an empty piece. Close it with ``aclosing``.
 
         Raises:
@@ -119,7 +119,7 @@ class ChatUpstream:
                     break
         _check_end(arrived, characters, finished)
 
-    async def _chunks(self, messages: Sequence[Message], limits: StreamLimits) -> AsyncGenerator[object, None]:
+    async def _chunks(self, messages: Sequence[Message], limits: ResponseLimits) -> AsyncGenerator[object, None]:
         answer: object = await self._client.chat.completions.create(
             model=self._model,
             messages=_on_the_wire(messages),

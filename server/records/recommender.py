@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from models.errors import Conflict, Overloaded
-from models.redaction.types import Whose
+from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
 from server.ledger import events, jobs, recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
@@ -127,7 +127,7 @@ class Recommender:
             raise Conflict(
                 "There is nothing yet to propose a record from.", reason="NO_MATERIAL", hint="Say or upload something."
             )
-        language, whose = session.language or "en", Whose(session.client_id, session_id)
+        language, whose = session.language or "en", RedactionScope(session.client_id, session_id)
         proposed = await self._assistant.propose(materials, language=language, fallback=fallback)
         parts = await redact_all(self._gateway, [proposed.record.summary], language, whose)
         parts += await redact_values(self._gateway, values_of(proposed.record), language, whose)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from models.redaction.dialogue_context import answering, asked_for
-from models.redaction.types import RedactionContext, Whose
+from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 
 REDACT_TIMEOUT_S = 10.0
 
 
-async def redact_all(gateway: Gateway, texts: list[str], language: str, whose: Whose) -> list[RedactedText]:
+async def redact_all(gateway: Gateway, texts: list[str], language: str, whose: RedactionScope) -> list[RedactedText]:
     """Redact texts of the assistant, in order.
 
     Raises:
@@ -34,7 +34,7 @@ def _asked(name: str) -> tuple[str, ...]:
 
 
 async def redact_values(
-    gateway: Gateway, values: Sequence[tuple[str, str]], language: str, whose: Whose
+    gateway: Gateway, values: Sequence[tuple[str, str]], language: str, whose: RedactionScope
 ) -> list[RedactedText]:
     """Redact the values of fields in order, each judged as an answer to a question for its name.
 

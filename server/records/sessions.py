@@ -21,7 +21,7 @@ from server.records.vocabulary import VocabularySealer
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SessionView:
     """A session with what belongs to it."""
 
     session: SessionRow
@@ -57,15 +57,15 @@ class Sessions:
         session, _ = await self._ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))
         return session
 
-    async def view(self, session_id: str) -> View:
+    async def view(self, session_id: str) -> SessionView:
         """A session as it is now.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
         """
 
-        def read(cursor: Cursor) -> View:
-            return View(
+        def read(cursor: Cursor) -> SessionView:
+            return SessionView(
                 sessions.get(cursor, session_id),
                 uploads.list_of_session(cursor, session_id),
                 recommendations.latest_of_session(cursor, session_id),

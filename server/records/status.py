@@ -27,7 +27,7 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StatusReport:
     """The state of the server."""
 
     version: str
@@ -73,7 +73,7 @@ class Status:
         self._open_streams = open_streams
         self._analysts = analysts
 
-    async def report(self) -> Report:
+    async def report(self) -> StatusReport:
         """The whole state; never raises because a part is down."""
         components = await self.workers()
         open_jobs = letters = 0
@@ -83,7 +83,7 @@ class Status:
         except VestibuleError as error:
             components.append(Component("ledger", False, error.message))
         components += [self._llm(), self._analysts.component]
-        return Report(
+        return StatusReport(
             metadata.version("vestibule"),
             self._start_time,
             tuple(components),

@@ -15,7 +15,7 @@ from models.text import RawText
 from server.rpc import convert
 from server.streaming import events
 from server.streaming.stream_config import StreamConfig
-from server.streaming.stream_manager import Streams
+from server.streaming.stream_manager import StreamManager
 
 DEFAULT_UPLOAD_WAIT_S = 30.0
 
@@ -23,7 +23,7 @@ DEFAULT_UPLOAD_WAIT_S = 30.0
 class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
     """See protos/vestibule/v1/conversation.proto."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: StreamManager) -> None:
         self._streams = streams
 
     async def Converse(  # noqa: N802, D102

@@ -17,7 +17,7 @@ from server.records.pubsub import WatchHub
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
 from server.uploads.checks import Description
-from server.uploads.service import UploadIntake
+from server.uploads.service import UploadService
 
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
 _OVER = (UploadState.DONE, UploadState.FAILED)
@@ -27,7 +27,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     """See protos/vestibule/v1/media.proto."""
 
     def __init__(
-        self, intake: UploadIntake, ledger: Ledger, hub: WatchHub, lifecycle: Lifecycle, pictures: Path
+        self, intake: UploadService, ledger: Ledger, hub: WatchHub, lifecycle: Lifecycle, pictures: Path
     ) -> None:
         self._intake = intake
         self._ledger = ledger

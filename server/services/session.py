@@ -9,7 +9,7 @@ from vestibule.v1 import session_pb2, session_pb2_grpc
 
 from server.ledger.types import RecommendationRow, SessionRow, UploadRow
 from server.records.pubsub import LateReply, Update, WatchHub
-from server.records.sessions import Sessions, View
+from server.records.sessions import Sessions, SessionView
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
 
@@ -72,5 +72,5 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
                 return session_pb2.WatchSessionResponse(late_reply=reply)
 
 
-def _message(view: View) -> session_pb2.Session:
+def _message(view: SessionView) -> session_pb2.Session:
     return convert.session(view.session, view.uploads, view.recommendation)

@@ -14,7 +14,7 @@ from typing import Final
 
 from models.errors import Conflict, Overloaded
 from server.observability.metrics import Metrics
-from server.streaming.load_meter import SpeechLoad
+from server.streaming.load_meter import SpeechLoadMeter
 
 RETRY_AFTER_S: Final = 2.0
 # A worker's room changes when a talk ends, which takes longer than a place in a count.
@@ -41,7 +41,7 @@ class AdmissionLimits:
 
 
 @dataclass(slots=True, eq=False)
-class Seat:
+class AdmissionTicket:
     """A stream that is open on a connection.
 
     Attributes:
@@ -64,12 +64,12 @@ class Admission:
         load: What the open streams were measured to need.
     """
 
-    def __init__(self, limits: AdmissionLimits, load: SpeechLoad, metrics: Metrics) -> None:
+    def __init__(self, limits: AdmissionLimits, load: SpeechLoadMeter, metrics: Metrics) -> None:
         self._limits = limits
         self._load = load
         self._metrics = metrics
         metrics.show(metrics.refused_streams, ["TOO_MANY_STREAMS", "TOO_MANY_CLIENT_STREAMS", "SPEECH_BUSY"])
-        self._seats: dict[str, Seat] = {}
+        self._seats: dict[str, AdmissionTicket] = {}
         metrics.speech_factor.set_function(lambda: load.factor)
         metrics.speech_load.set_function(lambda: load.share(self._speaking))
 
@@ -84,7 +84,7 @@ class Admission:
         return frozenset(seat.session_id for seat in self._seats.values())
 
     @contextmanager
-    def seated(self, stream_id: str, session_id: str, client_id: str) -> Iterator[Seat]:
+    def seated(self, stream_id: str, session_id: str, client_id: str) -> Iterator[AdmissionTicket]:
         """Hold a place, and keep everybody else off the stream. Nothing is awaited between the checks and the entry.
 
         Raises:
@@ -101,7 +101,7 @@ class Admission:
             raise Overloaded(
                 "This client has too many streams open.", reason="TOO_MANY_CLIENT_STREAMS", retry_after_s=RETRY_AFTER_S
             )
-        seat = self._seats[stream_id] = Seat(session_id, client_id)
+        seat = self._seats[stream_id] = AdmissionTicket(session_id, client_id)
         self._metrics.streams.inc()
         try:
             yield seat
@@ -121,7 +121,7 @@ class Admission:
             with suppress(TimeoutError):
                 await asyncio.wait_for(seat.left.wait(), VACATE_S)
 
-    def begin_speech(self, seat: Seat) -> None:
+    def begin_speech(self, seat: AdmissionTicket) -> None:
         """Ask for room for the audio of a new stream. Harmless when repeated.
 
         Raises:
@@ -143,7 +143,7 @@ class Admission:
         """So much new audio came on one of the streams."""
         self._load.heard(audio_s, self._speaking)
 
-    def go_on(self, seat: Seat) -> None:
+    def go_on(self, seat: AdmissionTicket) -> None:
         """A stream that broke goes on: it was admitted before, and its talk is not turned away in the middle."""
         seat.speaks = True
 

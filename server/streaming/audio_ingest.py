@@ -15,13 +15,13 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from models.errors import InvalidInput
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from server.streaming.events import AudioIn, Output, SpeechBegan, SpeechEnded
-from server.streaming.utterance import Pause, Timeline, Utterance
+from server.streaming.utterance import AudioBuffer, EndpointDecision, Utterance
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Decoder(Protocol):
+class AudioDecoder(Protocol):
     """``models.media.audio_decoder.StreamDecoder``."""
 
     def feed(self, data: bytes) -> Samples: ...  # noqa: D102
@@ -67,14 +67,17 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
-class MayEnd:
-    """The last pause ends the utterance if a whole sentence was said; nothing more comes before ``Cutter.decide``."""
+class EndpointCandidate:
+    """The last pause ends the utterance if a whole sentence was said.
+
+    Nothing follows until ``UtteranceSegmenter.decide`` is called.
+    """
 
 
-Mark = Began | Ended | Paused | Resumed | MayEnd
+Mark = Began | Ended | Paused | Resumed | EndpointCandidate
 
 
-class Cutter(Protocol):
+class UtteranceSegmenter(Protocol):
     """Finds the beginnings and ends of speech in audio that is fed to it piece by piece."""
 
     @property
@@ -87,7 +90,7 @@ class Cutter(Protocol):
         ...
 
     def decide(self, over: bool) -> list[Mark]:
-        """Answer ``MayEnd``, and listen on to what was fed meanwhile."""
+        """Answer ``EndpointCandidate``, and listen on to what was fed meanwhile."""
         ...
 
     def end(self) -> list[Mark]:
@@ -99,7 +102,7 @@ Part = tuple[list[Output], list[Utterance]]
 """Events to send, and utterances that began."""
 
 
-class Skip:
+class ReplaySkip:
     """Leaves the first samples of a stream out.
 
     Args:
@@ -116,7 +119,7 @@ class Skip:
         return samples[dropped:]
 
 
-class Ears:
+class AudioIngest:
     """The listening half of a stream. Calls must not overlap.
 
     Args:
@@ -128,8 +131,8 @@ class Ears:
     def __init__(
         self,
         log: AudioLog,
-        decoder: Decoder,
-        cutter: Cutter,
+        decoder: AudioDecoder,
+        cutter: UtteranceSegmenter,
         *,
         next_utterance: int,
         skip_samples: int,
@@ -138,12 +141,12 @@ class Ears:
         self._log = log
         self._decoder = decoder
         self._cutter = cutter
-        self._finished = Skip(skip_samples)
-        self._before_cutter = Skip(cutter.start)
-        self._timeline = Timeline(skip_samples)
+        self._finished = ReplaySkip(skip_samples)
+        self._before_cutter = ReplaySkip(cutter.start)
+        self._timeline = AudioBuffer(skip_samples)
         self._number = next_utterance
         self._current: Utterance | None = None
-        self._question: Pause | None = None
+        self._question: EndpointDecision | None = None
         self._working: set[asyncio.Task[Any]] = set()
         self.next_offset = next_offset
 
@@ -283,14 +286,14 @@ class Ears:
             self._grow(self._current, self._timeline.end)
         return outputs, begun
 
-    def _follow(self, utterance: Utterance, mark: Ended | Paused | Resumed | MayEnd) -> list[Output]:
+    def _follow(self, utterance: Utterance, mark: Ended | Paused | Resumed | EndpointCandidate) -> list[Output]:
         match mark:
             case Paused():
                 self._grow(utterance, mark.end)
                 utterance.pause_at(mark.end - utterance.start)
             case Resumed():
                 utterance.resume()
-            case MayEnd():
+            case EndpointCandidate():
                 self._question = utterance.pause
             case Ended():
                 self._grow(utterance, mark.end)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from models.errors import Conflict, DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
 from server.runtime.lifecycle import Lifecycle
-from server.streaming.audio_ingest import Ears
+from server.streaming.audio_ingest import AudioIngest
 from server.streaming.events import Acknowledged, AudioIn, EndMark, Input, Output, ProposeIn, TextIn
-from server.streaming.rate_limit import AudioWatch
-from server.streaming.responder import Answer, Ask, Voice
-from server.streaming.transcriber import Recogniser, Typed
+from server.streaming.rate_limit import AudioQuota
+from server.streaming.responder import Answer, ReplyRequest, Responder
+from server.streaming.transcriber import Transcriber, TypedUtterance
 from server.streaming.utterance import Utterance
-from server.uploads.audio_log import LogContent
+from server.uploads.audio_log import AudioLogContent
 
 # Between two syncs of the audio log; an acknowledgement is at most this late.
 ACKNOWLEDGE_EVERY_S = 0.25
@@ -25,11 +25,11 @@ WAITING_OUTPUTS = 256
 WAITING_UTTERANCES = 8
 # Turns that may wait for an answer before the recognition waits too: more than a slow upstream lets gather in a talk.
 WAITING_ANSWERS = 64
-NOTHING_KEPT = LogContent()
+NOTHING_KEPT = AudioLogContent()
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ConversationLimits:
     """Limits of one stream, in seconds of audio and of silence on the wire."""
 
     stream_s: float
@@ -48,16 +48,16 @@ class Conversation:
 
     def __init__(
         self,
-        ears: Ears,
-        recogniser: Recogniser,
-        voice: Voice,
+        ears: AudioIngest,
+        recogniser: Transcriber,
+        voice: Responder,
         lifecycle: Lifecycle,
         outputs: asyncio.Queue[Output],
-        bounds: Bounds,
+        bounds: ConversationLimits,
         *,
         reply: bool,
-        replay: LogContent = NOTHING_KEPT,
-        watch: AudioWatch | None = None,
+        replay: AudioLogContent = NOTHING_KEPT,
+        watch: AudioQuota | None = None,
         leave: asyncio.Event | None = None,
     ) -> None:
         self._ears = ears
@@ -70,8 +70,8 @@ class Conversation:
         self._replay = replay
         self._watch = watch
         self._leave = leave or asyncio.Event()
-        self._heard: asyncio.Queue[Utterance | Typed | Ask | None] = asyncio.Queue(WAITING_UTTERANCES)
-        self._said: asyncio.Queue[Answer | Ask | None] = asyncio.Queue(WAITING_ANSWERS)
+        self._heard: asyncio.Queue[Utterance | TypedUtterance | ReplyRequest | None] = asyncio.Queue(WAITING_UTTERANCES)
+        self._said: asyncio.Queue[Answer | ReplyRequest | None] = asyncio.Queue(WAITING_ANSWERS)
         self._taken_in = asyncio.Event()
         self._listened = asyncio.Event()
         self._spoken = asyncio.Event()
@@ -179,12 +179,12 @@ class Conversation:
             case AudioIn():
                 await self._hear(item)
             case TextIn():
-                await self._heard.put(Typed(self._ears.take_number(), item.text, item.id))
+                await self._heard.put(TypedUtterance(self._ears.take_number(), item.text, item.id))
             case EndMark():
                 await self._hand_on(*await self._ears.end_mark())
             case ProposeIn():
                 await self._hand_on(*await self._ears.end_mark())
-                await self._heard.put(Ask(item.wait_s, self._ears.last_number))
+                await self._heard.put(ReplyRequest(item.wait_s, self._ears.last_number))
 
     async def _hear(self, chunk: AudioIn) -> None:
         before_s = self._ears.heard_s
@@ -216,7 +216,7 @@ class Conversation:
 
     async def _recognise(self) -> None:
         while (item := await self._heard.get()) is not None:
-            if isinstance(item, Ask):
+            if isinstance(item, ReplyRequest):
                 await self._said.put(item)
                 continue
             turn = await self._recogniser.recognise(item)
@@ -225,7 +225,7 @@ class Conversation:
         await self._said.put(None)
 
     async def _speak(self) -> None:
-        item: Answer | Ask | None = None
+        item: Answer | ReplyRequest | None = None
         try:
             while (item := await self._said.get()) is not None:
                 await self._voice.say(item)

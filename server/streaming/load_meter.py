@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from models.redaction.types import NOBODY, Redaction, RedactionContext, Whose
+from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
 from models.text import RawText
 from models.vision.types import RedactedPage
 from ray_tasks.types import EngineInfo, Gateway, RecordingResult, SpeechStep, SpeechWindow
@@ -25,7 +25,7 @@ little. Ten seconds of audio outweigh it."""
 GUESS_WEIGHS_AUDIO_S: Final = 10.0
 
 
-class SpeechLoad:
+class SpeechLoadMeter:
     """The real-time factor: seconds of a speech worker that one second of streamed audio takes.
 
     What counts is the time in which a worker has something to do that cannot be left out: what was said before a pause,
@@ -102,7 +102,7 @@ class MeasuredGateway:
         load: Is told how long it took.
     """
 
-    def __init__(self, gateway: Gateway, load: SpeechLoad) -> None:
+    def __init__(self, gateway: Gateway, load: SpeechLoadMeter) -> None:
         self._gateway = gateway
         self._load = load
 
@@ -114,7 +114,13 @@ class MeasuredGateway:
             return await self._gateway.speech_step(window, timeout_s=timeout_s)
 
     async def read_recording(
-        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY, keep_redacted: bool = False
+        self,
+        data: bytes,
+        *,
+        language: str,
+        timeout_s: float,
+        whose: RedactionScope = NO_SCOPE,
+        keep_redacted: bool = False,
     ) -> RecordingResult:
         """See ``Gateway``."""
         return await self._gateway.read_recording(
@@ -122,7 +128,7 @@ class MeasuredGateway:
         )
 
     async def read_picture(
-        self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY
+        self, data: bytes, *, document_type: str, timeout_s: float, whose: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """See ``Gateway``."""
         return await self._gateway.read_picture(data, document_type=document_type, timeout_s=timeout_s, whose=whose)

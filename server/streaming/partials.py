@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
-from models.redaction.types import Whose
+from models.redaction.types import RedactionScope
 from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RedactedText
 from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
 from server.observability.log import get_logger
 from server.streaming.events import Output, Partial
-from server.streaming.priority_limiter import Turnstile
-from server.streaming.utterance import Pause, Utterance
+from server.streaming.priority_limiter import PriorityLimiter
+from server.streaming.utterance import EndpointDecision, Utterance
 
 log = get_logger("follower")
 
@@ -39,7 +39,7 @@ FINAL_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class RecognitionConfig:
     """What the stream was set up with.
 
     Attributes:
@@ -56,16 +56,16 @@ class Listening:
     detects: bool = False
 
     @property
-    def whose(self) -> Whose:
+    def whose(self) -> RedactionScope:
         """Client and session, for the redaction."""
-        return Whose(self.client_id, self.session_id)
+        return RedactionScope(self.client_id, self.session_id)
 
 
 Emit = Callable[[Output], Awaitable[None]]
 Asked = Callable[[], tuple[str, ...]]
 
 
-class Follower:
+class InterimTranscriber:
     """Follows the utterances of one stream, one after the other.
 
     Args:
@@ -81,12 +81,12 @@ class Follower:
     def __init__(
         self,
         gateway: Gateway,
-        listening: Listening,
+        listening: RecognitionConfig,
         *,
         carry: bytes,
         emit: Emit,
         asked: Asked = tuple,
-        turnstile: Turnstile | None = None,
+        turnstile: PriorityLimiter | None = None,
     ) -> None:
         self.carry = carry
         self.language = listening.language
@@ -94,7 +94,7 @@ class Follower:
         self._listening = listening
         self._emit = emit
         self._asked = asked
-        self._turnstile = turnstile or Turnstile(1)
+        self._turnstile = turnstile or PriorityLimiter(1)
         self._asked_for: frozenset[str] = frozenset()
 
     async def follow(self, utterance: Utterance) -> SpeechStep | None:
@@ -124,7 +124,7 @@ class Follower:
             What was heard up to the pause with which it ended, if that is known already.
         """
         shown, next_at = Partial(utterance.number, RedactedText.literal("")), int(FIRST_PARTIAL_S * SAMPLE_RATE_HZ)
-        pause: Pause | None = None
+        pause: EndpointDecision | None = None
         looked: SpeechStep | None = None
         while True:
             # While it is quiet nothing new can be shown.
@@ -150,7 +150,7 @@ class Follower:
         hurried = not shown and utterance.size < HURRIED_S * SAMPLE_RATE_HZ and not self._turnstile.crowded
         return int((HURRIED_EVERY_S if hurried else PARTIAL_EVERY_S) * SAMPLE_RATE_HZ)
 
-    async def _look(self, utterance: Utterance, pause: Pause) -> SpeechStep | None:
+    async def _look(self, utterance: Utterance, pause: EndpointDecision) -> SpeechStep | None:
         """Recognise what lies before a pause, as if it were all; given up when somebody speaks on.
 
         Raises:
@@ -170,7 +170,7 @@ class Follower:
         return await self._unless(utterance.wait_for(sys.maxsize), self._ask(utterance, PARTIAL_TIMEOUT_S, final=False))
 
     async def _ask(
-        self, utterance: Utterance, timeout_s: float, *, final: bool, pause: Pause | None = None
+        self, utterance: Utterance, timeout_s: float, *, final: bool, pause: EndpointDecision | None = None
     ) -> SpeechStep:
         async with self._turnstile.through(pause.asked if pause else None):
             window = self._window(utterance, final=final, size=pause.size if pause else None)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 
-class Turnstile:
+class PriorityLimiter:
     """A place for each speech worker. Looks at pauses go before partials, each kind in the order in which they came.
 
     Args:

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from models.errors import Overloaded
 from server.ledger.types import Clock
-from server.streaming.admission import Admission, Seat
+from server.streaming.admission import Admission, AdmissionTicket
 
 
 @dataclass(frozen=True, slots=True)
-class PaceLimits:
+class RateLimits:
     """How fast audio may come.
 
     A stream may hold ``ahead_s + times * age`` seconds of audio. Its age counts from when it was opened first, over all
@@ -26,14 +26,14 @@ class PaceLimits:
     ahead_s: float
 
 
-class Pace:
+class RateLimiter:
     """The bound of one stream.
 
     Args:
         since: When the stream was opened first.
     """
 
-    def __init__(self, limits: PaceLimits, clock: Clock, since: datetime) -> None:
+    def __init__(self, limits: RateLimits, clock: Clock, since: datetime) -> None:
         self._limits = limits
         self._clock = clock
         self._since = since
@@ -56,14 +56,14 @@ class Pace:
             )
 
 
-class AudioWatch:
+class AudioQuota:
     """What one stream's audio means for the others.
 
     Args:
         seat: The stream's.
     """
 
-    def __init__(self, admission: Admission, seat: Seat, pace: Pace) -> None:
+    def __init__(self, admission: Admission, seat: AdmissionTicket, pace: RateLimiter) -> None:
         self._admission = admission
         self._seat = seat
         self._pace = pace

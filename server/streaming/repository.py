@@ -11,10 +11,10 @@ from server.ledger.writer import Ledger
 from server.records.events import make_event
 from server.records.pubsub import WatchHub
 from server.records.session_progress import material_arrived
-from server.streaming.transcriber import Heard
+from server.streaming.transcriber import RecognizedUtterance
 
 
-class StreamStore:
+class StreamRepository:
     """Writes what one stream produced."""
 
     def __init__(
@@ -27,7 +27,7 @@ class StreamStore:
         self._session = session
         self._stream_id = stream_id
 
-    async def turn(self, heard: Heard) -> None:
+    async def turn(self, heard: RecognizedUtterance) -> None:
         """A finished turn, how far the stream is, and the event, in one transaction."""
         turn = heard.turn
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from models.errors import Conflict, VestibuleError
 from models.redaction.dialogue_context import asked_for
-from models.redaction.types import RedactionContext, Whose
+from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.ledger.types import Origin, RecommendationRow, TurnRow
@@ -33,7 +33,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ReplyRequest:
     """A record that is wanted."""
 
     wait_s: float
@@ -46,7 +46,7 @@ Later = Callable[[TurnRow], Awaitable[None]]
 Propose = Callable[[float], Awaitable[RecommendationRow]]
 
 
-class Voice:
+class Responder:
     """The speaking half of a stream.
 
     Args:
@@ -61,7 +61,7 @@ class Voice:
         gateway: Gateway,
         *,
         language: str,
-        whose: Whose,
+        whose: RedactionScope,
         history: list[Exchange],
         emit: Emit,
         store: StoreReply,
@@ -87,25 +87,25 @@ class Voice:
         """What the newest answer asks for, as far as it was given; see ``models.redaction.dialogue_context``."""
         return asked_for(self._said)
 
-    async def say(self, item: Answer | Ask) -> None:
+    async def say(self, item: Answer | ReplyRequest) -> None:
         """Work one item off.
 
         Raises:
             Unavailable: The ledger is gone, or redaction while a record is written; what was said so far stays said.
         """
-        if isinstance(item, Ask):
+        if isinstance(item, ReplyRequest):
             await self._record(item)
         else:
             await self._answer(item.turn)
 
-    async def put_off(self, items: Iterable[Answer | Ask]) -> None:
+    async def put_off(self, items: Iterable[Answer | ReplyRequest]) -> None:
         """Leave answers that were not given to the background; they come on Watch. A record is asked for again."""
         if self._assistant.configured:
             for item in items:
                 if isinstance(item, Answer):
                     await self._later(item.turn)
 
-    async def _record(self, item: Ask) -> None:
+    async def _record(self, item: ReplyRequest) -> None:
         try:
             row = await self._propose(item.wait_s)
         except Conflict as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.speech.endpointing.pauses import PauseRules, SpeechPaused, SpeechResumed
+from models.speech.endpointing.pauses import EndpointRules, SpeechPaused, SpeechResumed
 from models.speech.endpointing.segmenter import (
     DEFAULT_SEGMENTER_RULES,
     Segmenter,
@@ -15,11 +15,11 @@ from models.speech.endpointing.segmenter import (
 )
 from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import Samples
-from server.streaming.audio_ingest import Began, Ended, Mark, MayEnd, Paused, Resumed
+from server.streaming.audio_ingest import Began, Ended, EndpointCandidate, Mark, Paused, Resumed
 from server.streaming.stream_manager import MakeCutter
 
 
-class SpeechCutter:
+class SegmenterAdapter:
     """A segmenter that counts samples from the beginning of the stream, also when it was resumed later.
 
     Args:
@@ -58,10 +58,10 @@ class SpeechCutter:
             case SpeechResumed():
                 return Resumed()
             case _:
-                return MayEnd()
+                return EndpointCandidate()
 
 
-def cutter_maker(vad: Vad, max_utterance_s: float) -> MakeCutter:
+def segmenter_factory(vad: Vad, max_utterance_s: float) -> MakeCutter:
     """Make cutters that share one detector.
 
     Args:
@@ -69,16 +69,16 @@ def cutter_maker(vad: Vad, max_utterance_s: float) -> MakeCutter:
         max_utterance_s: Longest utterance that any client gets.
     """
 
-    def make(start: int, end_silence_s: float | None, longest_s: float | None) -> SpeechCutter:
+    def make(start: int, end_silence_s: float | None, longest_s: float | None) -> SegmenterAdapter:
         most_s = min(max_utterance_s, longest_s or max_utterance_s)
         # Words are hurried towards a pause in the same last part of every utterance that is cut, long or short.
         hurry_s = DEFAULT_SEGMENTER_RULES.hurry_s * most_s / DEFAULT_SEGMENTER_RULES.max_utterance_s
-        rules = replace(DEFAULT_SEGMENTER_RULES, max_utterance_s=most_s, hurry_s=hurry_s, pauses=PauseRules())
+        rules = replace(DEFAULT_SEGMENTER_RULES, max_utterance_s=most_s, hurry_s=hurry_s, pauses=EndpointRules())
         if end_silence_s is not None:
             # The client has its own idea of an end: whole sentences wait for it too.
-            tail_s, pauses = min(rules.tail_s, end_silence_s), PauseRules(sure_s=end_silence_s)
+            tail_s, pauses = min(rules.tail_s, end_silence_s), EndpointRules(sure_s=end_silence_s)
             rules = replace(rules, silence_s=end_silence_s, tail_s=tail_s, pauses=pauses)
         lead = lead_before(start)
-        return SpeechCutter(Segmenter(vad, rules, lead), start - lead)
+        return SegmenterAdapter(Segmenter(vad, rules, lead), start - lead)
 
     return make

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.media.audio_decoder import AudioLimits
-from server.streaming.rate_limit import PaceLimits
+from server.streaming.rate_limit import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class StreamLimits:
 
     stream_s: float
     idle_s: float
-    pace: PaceLimits
+    pace: RateLimits
 
     @property
     def audio(self) -> AudioLimits:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from models.errors import InvalidInput, NotFound
 from models.media.audio_decoder import PcmFormat, StreamDecoder
-from models.redaction.types import Whose
+from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
 from server.jobs.runner import JobQueue
 from server.ledger import sessions, streams, turns
@@ -25,18 +25,18 @@ from server.records.pubsub import WatchHub
 from server.records.recommender import Recommender
 from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
-from server.streaming.admission import Admission, Seat
-from server.streaming.audio_ingest import Cutter, Ears
-from server.streaming.conversation import NOTHING_KEPT, WAITING_OUTPUTS, Bounds, Conversation
+from server.streaming.admission import Admission, AdmissionTicket
+from server.streaming.audio_ingest import AudioIngest, UtteranceSegmenter
+from server.streaming.conversation import NOTHING_KEPT, WAITING_OUTPUTS, Conversation, ConversationLimits
 from server.streaming.events import Output
-from server.streaming.partials import Listening
-from server.streaming.priority_limiter import Turnstile
-from server.streaming.rate_limit import AudioWatch, Pace
-from server.streaming.repository import StreamStore
-from server.streaming.responder import Voice
+from server.streaming.partials import RecognitionConfig
+from server.streaming.priority_limiter import PriorityLimiter
+from server.streaming.rate_limit import AudioQuota, RateLimiter
+from server.streaming.repository import StreamRepository
+from server.streaming.responder import Responder
 from server.streaming.stream_config import StreamConfig, StreamLimits
-from server.streaming.transcriber import Recogniser
-from server.uploads.audio_log import LogContent
+from server.streaming.transcriber import Transcriber
+from server.uploads.audio_log import AudioLogContent
 from server.uploads.spool import Spool
 
 # Earlier turns that go into a prompt.
@@ -60,11 +60,11 @@ class OpenStream:
     missed: list[TurnRow]
 
 
-MakeCutter = Callable[[int, float | None, float | None], Cutter]
+MakeCutter = Callable[[int, float | None, float | None], UtteranceSegmenter]
 """Takes the sample number at which the audio starts, the end silence and the longest utterance in seconds."""
 
 
-class Streams:
+class StreamManager:
     """All open streams of this server."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Streams:
         clock: Clock,
         limits: StreamLimits,
         make_cutter: MakeCutter,
-        turnstile: Turnstile,
+        turnstile: PriorityLimiter,
         admission: Admission,
     ) -> None:
         self._ledger = ledger
@@ -191,7 +191,7 @@ class Streams:
         kept = await asyncio.to_thread(self._kept, row.id)
         return replace(row, next_offset=len(kept.data)), config.resume_token
 
-    def _kept(self, stream_id: str) -> LogContent:
+    def _kept(self, stream_id: str) -> AudioLogContent:
         return self._spool.read_log(stream_id) if stream_id in self._spool.log_ids() else NOTHING_KEPT
 
     async def _missed(self, config: StreamConfig, row: StreamRow) -> list[TurnRow]:
@@ -201,14 +201,14 @@ class Streams:
         return await self._ledger.read(lambda cursor: turns.list_of_stream(cursor, row.id, known))
 
     async def _conversation(
-        self, config: StreamConfig, session: SessionRow, row: StreamRow, seat: Seat
+        self, config: StreamConfig, session: SessionRow, row: StreamRow, seat: AdmissionTicket
     ) -> Conversation:
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
-        store = StreamStore(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
+        store = StreamRepository(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
         vocabulary = self._sealer.open(session.sealed_vocabulary)
         history = await self._history(session.id)
         replay = await asyncio.to_thread(self._kept, row.id) if row.next_offset else NOTHING_KEPT
-        ears = Ears(
+        ears = AudioIngest(
             await asyncio.to_thread(self._spool.open_log, row.id),
             StreamDecoder(self._limits.audio, _pcm(row)),
             self._make_cutter(row.finalized_samples, config.end_silence_s, config.max_utterance_s),
@@ -216,11 +216,11 @@ class Streams:
             skip_samples=row.finalized_samples,
             next_offset=row.next_offset,
         )
-        voice = Voice(
+        voice = Responder(
             self._assistant,
             self._gateway,
             language=row.language,
-            whose=Whose(session.client_id, session.id),
+            whose=RedactionScope(session.client_id, session.id),
             history=history,
             emit=outputs.put,
             store=store.reply,
@@ -228,9 +228,9 @@ class Streams:
             propose=self._propose(session.id),
             metrics=self._metrics,
         )
-        recogniser = Recogniser(
+        recogniser = Transcriber(
             self._gateway,
-            Listening(
+            RecognitionConfig(
                 session.id,
                 row.id,
                 row.language,
@@ -255,10 +255,10 @@ class Streams:
             voice,
             self._lifecycle,
             outputs,
-            Bounds(self._limits.stream_s, self._limits.idle_s),
+            ConversationLimits(self._limits.stream_s, self._limits.idle_s),
             reply=config.reply,
             replay=replay,
-            watch=AudioWatch(self._admission, seat, Pace(self._limits.pace, self._clock, row.create_time)),
+            watch=AudioQuota(self._admission, seat, RateLimiter(self._limits.pace, self._clock, row.create_time)),
             leave=seat.wanted,
         )
 

@@ -15,15 +15,15 @@ from ray_tasks.types import Gateway, SpeechStep
 from server.ledger.types import Clock, TurnRow
 from server.observability.metrics import Metrics
 from server.streaming.events import Final, Notice
-from server.streaming.partials import Asked, Emit, Follower, Listening, understood
-from server.streaming.priority_limiter import Turnstile
+from server.streaming.partials import Asked, Emit, InterimTranscriber, RecognitionConfig, understood
+from server.streaming.priority_limiter import PriorityLimiter
 from server.streaming.utterance import Utterance
 
 TYPED_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedUtterance:
     """Typed text that waits for its turn."""
 
     number: int
@@ -32,7 +32,7 @@ class Typed:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RecognizedUtterance:
     """A finished turn and where the stream stands after it.
 
     Attributes:
@@ -47,12 +47,12 @@ class Heard:
     language: str = ""
 
 
-Store = Callable[[Heard], Awaitable[None]]
+Store = Callable[[RecognizedUtterance], Awaitable[None]]
 Known = Callable[[str], Awaitable[TurnRow | None]]
 Silence = Callable[[int, int], Awaitable[None]]
 
 
-class Recogniser:
+class Transcriber:
     """The recognition of one stream.
 
     Args:
@@ -67,7 +67,7 @@ class Recogniser:
     def __init__(
         self,
         gateway: Gateway,
-        listening: Listening,
+        listening: RecognitionConfig,
         *,
         carry: bytes,
         emit: Emit,
@@ -77,11 +77,13 @@ class Recogniser:
         clock: Clock,
         metrics: Metrics,
         asked: Asked = tuple,
-        turnstile: Turnstile | None = None,
+        turnstile: PriorityLimiter | None = None,
     ) -> None:
         self._gateway = gateway
         self._listening = listening
-        self._follower = Follower(gateway, listening, carry=carry, emit=emit, asked=asked, turnstile=turnstile)
+        self._follower = InterimTranscriber(
+            gateway, listening, carry=carry, emit=emit, asked=asked, turnstile=turnstile
+        )
         self._emit = emit
         self._store = store
         self._known = known
@@ -90,18 +92,18 @@ class Recogniser:
         self._metrics = metrics
         self._asked = asked
 
-    async def recognise(self, item: Utterance | Typed) -> TurnRow | None:
+    async def recognise(self, item: Utterance | TypedUtterance) -> TurnRow | None:
         """Work one item off and return its turn, or None when nobody spoke.
 
         Raises:
             Unavailable, Overloaded, DeadlineExceeded: The turn could not be made; its audio stays in the log.
         """
-        if isinstance(item, Typed):
+        if isinstance(item, TypedUtterance):
             return await self._read(item)
         step = await self._follower.follow(item)
         return None if step is None else await self._finish(item, step)
 
-    async def _read(self, item: Typed) -> TurnRow | None:
+    async def _read(self, item: TypedUtterance) -> TurnRow | None:
         turn_id = self._turn_id(item.id)
         if item.id and (known := await self._known(turn_id)) is not None:
             # It was sent again after the connection broke. Whoever stored it has seen to its answer.
@@ -112,7 +114,9 @@ class Recogniser:
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._listening.language)
         turn = replace(turn, id=turn_id)
-        await self._store(Heard(turn, self._follower.carry, item.number + 1, None, self._follower.language))
+        await self._store(
+            RecognizedUtterance(turn, self._follower.carry, item.number + 1, None, self._follower.language)
+        )
         await self._announce(turn)
         return turn
 
@@ -132,7 +136,9 @@ class Recogniser:
             compute_s=step.compute_s,
             words=step.words,
         )
-        await self._store(Heard(turn, step.carry, utterance.number + 1, utterance.end, self._follower.language))
+        await self._store(
+            RecognizedUtterance(turn, step.carry, utterance.number + 1, utterance.end, self._follower.language)
+        )
         await self._announce(turn)
         self._metrics.final_seconds.observe(asyncio.get_running_loop().time() - utterance.closed_at)
         return turn

@@ -11,7 +11,7 @@ import numpy as np
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 
-class Timeline:
+class AudioBuffer:
     """The newest audio of a stream, addressed by sample number since the stream began."""
 
     def __init__(self, start: int = 0) -> None:
@@ -43,7 +43,7 @@ class Timeline:
 
 
 @dataclass(slots=True, eq=False)
-class Pause:
+class EndpointDecision:
     """It is quiet inside an utterance; perhaps it is over.
 
     Attributes:
@@ -86,7 +86,7 @@ class Utterance:
     closed_at: float = 0.0
     left: bool = False
     size: int = 0
-    pause: Pause | None = None
+    pause: EndpointDecision | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -112,7 +112,7 @@ class Utterance:
 
     def pause_at(self, size: int) -> None:
         """It has become quiet; these many samples are worth to be recognised."""
-        self.pause = Pause(size)
+        self.pause = EndpointDecision(size)
         self._changed.set()
 
     def resume(self) -> None:
@@ -143,12 +143,12 @@ class Utterance:
         """Everything so far, or its beginning, as float32 little-endian at 16 kHz."""
         return self._joined()[:size].astype("<f4", copy=False).tobytes()
 
-    async def wait_for(self, size: int, pause: Pause | None = None) -> None:
+    async def wait_for(self, size: int, pause: EndpointDecision | None = None) -> None:
         """Return when it is closed, has this many samples, or pauses otherwise than in this pause."""
         while not self.closed and self.size < size and self.pause is pause:
             await self._change()
 
-    async def wait_over(self, pause: Pause) -> None:
+    async def wait_over(self, pause: EndpointDecision) -> None:
         """Return when the pause is of no more interest: somebody speaks on, or the server leaves."""
         while self.pause is pause and not self.left:
             await self._change()

@@ -21,7 +21,7 @@ from server.uploads.encrypted_frames import (
 
 
 @dataclass(frozen=True, slots=True)
-class LogContent:
+class AudioLogContent:
     """A log up to its last whole frame.
 
     Attributes:
@@ -37,7 +37,7 @@ class LogContent:
     end: int = 0
 
 
-class Log:
+class AudioLogFile:
     """An encrypted file that only grows. Made by ``Spool.open_log``.
 
     A kill may tear the last frame; what was synced before it is whole. Opening cuts the torn rest off.
@@ -48,7 +48,7 @@ class Log:
 
     def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int) -> None:
         content = path.read_bytes() if path.exists() else b""
-        found = Log.parse(content, key, stream_id, durable_bytes)
+        found = AudioLogFile.parse(content, key, stream_id, durable_bytes)
         header = content[:HEADER_BYTES] if found.end else None
         self._cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
         self._frames = found.frames
@@ -64,7 +64,7 @@ class Log:
             self._file.close()
             raise
 
-    def __enter__(self) -> Log:
+    def __enter__(self) -> AudioLogFile:
         return self
 
     def __exit__(
@@ -119,7 +119,7 @@ class Log:
         self._end += len(frame)
 
     @staticmethod
-    def parse(content: bytes, key: bytes, stream_id: UUID, durable_bytes: int) -> LogContent:
+    def parse(content: bytes, key: bytes, stream_id: UUID, durable_bytes: int) -> AudioLogContent:
         """Read a log as far as its last whole frame.
 
         Raises:
@@ -142,4 +142,4 @@ class Log:
         data = b"".join(pieces)
         if len(data) < durable_bytes:
             raise corrupt("audio that was acknowledged is missing")
-        return LogContent(data, tuple(marks), len(pieces), end)
+        return AudioLogContent(data, tuple(marks), len(pieces), end)

@@ -37,7 +37,7 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReceivedBytes:
     """What is known about an upload at some moment.
 
     Attributes:
@@ -67,7 +67,7 @@ class Moment(Enum):
 class Check(Protocol):
     """One thing that could be wrong with an upload."""
 
-    async def __call__(self, seen: Seen) -> None:
+    async def __call__(self, seen: ReceivedBytes) -> None:
         """Raises an error of ``models.errors`` when something is wrong."""
         ...
 
@@ -91,7 +91,7 @@ def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[Moment, 
     )
 
 
-async def session_is_open(seen: Seen) -> None:
+async def session_is_open(seen: ReceivedBytes) -> None:
     """The session exists and has not ended."""
     if seen.session is None:
         raise NotFound("There is no such session.", reason="SESSION_NOT_FOUND")
@@ -105,7 +105,7 @@ class SizeIsAllowed:
 
     upload_bytes: int
 
-    async def __call__(self, seen: Seen) -> None:
+    async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``Check``."""
         if seen.description.size_bytes > self.upload_bytes:
             raise TooLarge(f"An upload may have {self.upload_bytes} bytes at most.", reason="UPLOAD_TOO_LARGE")
@@ -119,13 +119,13 @@ class RoomForWork:
 
     open_jobs: int
 
-    async def __call__(self, seen: Seen) -> None:
+    async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``Check``."""
         if seen.jobs > self.open_jobs:
             raise Overloaded("Too many uploads wait to be read.", reason="JOBS_FULL", retry_after_s=5.0)
 
 
-async def format_is_read(seen: Seen) -> None:
+async def format_is_read(seen: ReceivedBytes) -> None:
     """The content is in a format that we read."""
     if seen.found is None:
         raise UnsupportedMedia("The content is in no format that we read.", hint=_formats_hint(seen.description.kind))
@@ -138,14 +138,14 @@ def _formats_hint(kind: str) -> str:
     return f"Send {PICTURE_NAMES}." if kind else f"Send a picture as {PICTURE_NAMES}, a recording as {AUDIO_NAMES}."
 
 
-async def type_is_as_declared(seen: Seen) -> None:
+async def type_is_as_declared(seen: ReceivedBytes) -> None:
     """A picture was not declared as a recording, nor the other way round."""
     claimed = declared_family(seen.description.media_type)
     if seen.found is not None and claimed not in (None, seen.found.family):
         raise InvalidInput("The content is not of the declared media type.", reason="MEDIA_TYPE_MISMATCH")
 
 
-async def type_fits_kind(seen: Seen) -> None:
+async def type_fits_kind(seen: ReceivedBytes) -> None:
     """A recording is one, and what is to be read from a picture is a picture."""
     kind = seen.description.kind
     if seen.found is None or not kind:
@@ -155,13 +155,13 @@ async def type_fits_kind(seen: Seen) -> None:
         raise InvalidInput("The content does not fit the kind of the upload.", reason="MEDIA_TYPE_MISMATCH")
 
 
-async def size_is_as_declared(seen: Seen) -> None:
+async def size_is_as_declared(seen: ReceivedBytes) -> None:
     """Not a byte less than declared; more is cut off while it arrives."""
     if seen.size_bytes != seen.description.size_bytes:
         raise size_mismatch(seen.description)
 
 
-async def hash_is_as_declared(seen: Seen) -> None:
+async def hash_is_as_declared(seen: ReceivedBytes) -> None:
     """The content has the declared hash, if one was declared."""
     if seen.description.sha256 and seen.description.sha256 != seen.sha256:
         raise InvalidInput(

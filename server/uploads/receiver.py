@@ -7,13 +7,13 @@ import hashlib
 from collections.abc import Callable
 
 from models.media.sniff import HEAD_BYTES
-from server.uploads.spool import Writer
+from server.uploads.spool import SpoolWriter
 
 BATCH_BYTES = 1024 * 1024
 """Bytes that are handed to the thread at once: few hops, and at most two batches in memory for one upload."""
 
 
-class Arrival:
+class UploadReceiver:
     """One upload while it arrives. ``close`` it in every case.
 
     Args:
@@ -24,9 +24,9 @@ class Arrival:
         head: The first of them, ``HEAD_BYTES`` at most.
     """
 
-    def __init__(self, open_writer: Callable[[], Writer] | None) -> None:
+    def __init__(self, open_writer: Callable[[], SpoolWriter] | None) -> None:
         self._open_writer = open_writer
-        self._writer: Writer | None = None
+        self._writer: SpoolWriter | None = None
         self._hash = hashlib.sha256()
         self._batch: list[bytes] = []
         self._batch_bytes = 0

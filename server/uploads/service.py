@@ -20,8 +20,8 @@ from server.ledger.writer import Ledger
 from server.records.events import make_event
 from server.records.pubsub import WatchHub
 from server.records.session_progress import material_arrived
-from server.uploads.checks import Check, Description, Moment, Seen, size_mismatch
-from server.uploads.receiver import Arrival
+from server.uploads.checks import Check, Description, Moment, ReceivedBytes, size_mismatch
+from server.uploads.receiver import UploadReceiver
 from server.uploads.spool import Spool
 
 READ_UPLOAD = "read_upload"
@@ -49,7 +49,7 @@ class _Kept:
     new: bool
 
 
-class UploadIntake:
+class UploadService:
     """Accepts uploads, many at a time.
 
     Args:
@@ -104,7 +104,7 @@ class UploadIntake:
         facts = await self._ledger.read(lambda cursor: _facts(cursor, description))
         if facts.upload is not None:
             return await self._repeated(facts.upload, description, chunks)
-        seen = Seen(description, facts.session, facts.jobs + len(self._on_their_way) + 1)
+        seen = ReceivedBytes(description, facts.session, facts.jobs + len(self._on_their_way) + 1)
         await self._check(Moment.DESCRIBED, seen)
         return await self._take_in(seen, chunks)
 
@@ -131,10 +131,10 @@ class UploadIntake:
         if self._keeping:
             await asyncio.wait(self._keeping)
 
-    async def _take_in(self, seen: Seen, chunks: AsyncIterator[bytes]) -> UploadRow:
+    async def _take_in(self, seen: ReceivedBytes, chunks: AsyncIterator[bytes]) -> UploadRow:
         # A random name: two streams that carry the same upload at a time must not write into one file.
         spool_id = str(uuid.uuid4())
-        arrival = Arrival(partial(self._spool.writer, spool_id))
+        arrival = UploadReceiver(partial(self._spool.writer, spool_id))
         self._on_their_way.add(spool_id)
         try:
             seen = await self._receive(seen, chunks, arrival)
@@ -149,7 +149,9 @@ class UploadIntake:
         keeping.add_done_callback(self._kept)
         return await asyncio.shield(keeping)
 
-    async def _receive(self, seen: Seen, chunks: AsyncIterator[bytes], arrival: Arrival) -> Seen:
+    async def _receive(
+        self, seen: ReceivedBytes, chunks: AsyncIterator[bytes], arrival: UploadReceiver
+    ) -> ReceivedBytes:
         declared_bytes = seen.description.size_bytes
         loop = asyncio.get_running_loop()
         try:
@@ -167,12 +169,12 @@ class UploadIntake:
             ) from exc
         return replace(seen, size_bytes=arrival.size_bytes, sha256=await arrival.finish())
 
-    async def _begun(self, seen: Seen, arrival: Arrival) -> Seen:
+    async def _begun(self, seen: ReceivedBytes, arrival: UploadReceiver) -> ReceivedBytes:
         seen = replace(seen, found=sniff(arrival.head), size_bytes=arrival.size_bytes)
         await self._check(Moment.BEGUN, seen)
         return seen
 
-    async def _keep(self, seen: Seen, arrival: Arrival, spool_id: str) -> UploadRow:
+    async def _keep(self, seen: ReceivedBytes, arrival: UploadReceiver, spool_id: str) -> UploadRow:
         new = False
         try:
             await arrival.commit()
@@ -206,9 +208,9 @@ class UploadIntake:
             raise _reused()
         sha256 = description.sha256
         if not sha256:
-            arrival = Arrival(None)
+            arrival = UploadReceiver(None)
             try:
-                seen = await self._receive(Seen(description, None, 0), chunks, arrival)
+                seen = await self._receive(ReceivedBytes(description, None, 0), chunks, arrival)
             finally:
                 await arrival.close()
             sha256 = seen.sha256
@@ -216,7 +218,7 @@ class UploadIntake:
             raise _reused()
         return stored
 
-    async def _check(self, moment: Moment, seen: Seen) -> None:
+    async def _check(self, moment: Moment, seen: ReceivedBytes) -> None:
         for when, check in self._checks:
             if when is moment:
                 await check(seen)
@@ -258,7 +260,7 @@ def _record(cursor: Cursor, upload: UploadRow, job: JobRow) -> _Kept:
     return _Kept(upload, session, new=True)
 
 
-def _rows(seen: Seen, spool_id: str, now: datetime) -> tuple[UploadRow, JobRow]:
+def _rows(seen: ReceivedBytes, spool_id: str, now: datetime) -> tuple[UploadRow, JobRow]:
     described = seen.description
     assert seen.found is not None
     upload = UploadRow(

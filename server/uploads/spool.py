@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from models.errors import InvalidInput
-from server.uploads.audio_log import Log, LogContent
+from server.uploads.audio_log import AudioLogContent, AudioLogFile
 from server.uploads.disk import PART, begin_write_back, disk_errors, make_private_folder, open_private, sync_folder
 from server.uploads.encrypted_frames import (
     HEADER_BYTES,
@@ -49,7 +49,7 @@ def checked_id(value: str) -> UUID:
     return parsed
 
 
-class Writer:
+class SpoolWriter:
     """Writes one file. Ends with ``commit`` or ``abort``; before ``commit`` returns the file does not exist."""
 
     def __init__(self, final: Path, cipher: FrameCipher) -> None:
@@ -136,10 +136,10 @@ class Spool:
         with disk_errors():
             make_private_folder(folder)
 
-    def writer(self, object_id: str) -> Writer:
+    def writer(self, object_id: str) -> SpoolWriter:
         """Begin a file."""
         uuid = checked_id(object_id)
-        return Writer(self._folder / str(uuid), FrameCipher(self._key, FileKind.MEDIA, uuid))
+        return SpoolWriter(self._folder / str(uuid), FrameCipher(self._key, FileKind.MEDIA, uuid))
 
     def put(self, object_id: str, chunks: Iterable[bytes]) -> None:
         """Write a whole file, durably."""
@@ -184,7 +184,7 @@ class Spool:
         with disk_errors():
             return {p.name for p in self._folder.iterdir() if not p.suffix}
 
-    def open_log(self, stream_id: str, *, durable_bytes: int = 0) -> Log:
+    def open_log(self, stream_id: str, *, durable_bytes: int = 0) -> AudioLogFile:
         """The audio log of a stream, positioned after its last whole frame; made when missing.
 
         Args:
@@ -196,9 +196,9 @@ class Spool:
         """
         uuid = checked_id(stream_id)
         with disk_errors():
-            return Log(self._log_path(uuid), self._key, uuid, durable_bytes)
+            return AudioLogFile(self._log_path(uuid), self._key, uuid, durable_bytes)
 
-    def read_log(self, stream_id: str, *, durable_bytes: int = 0) -> LogContent:
+    def read_log(self, stream_id: str, *, durable_bytes: int = 0) -> AudioLogContent:
         """Everything that was written to a log, as far as its last whole frame; arguments as for ``open_log``.
 
         Raises:
@@ -207,7 +207,7 @@ class Spool:
         uuid = checked_id(stream_id)
         with disk_errors():
             content = self._log_path(uuid).read_bytes()
-        return Log.parse(content, self._key, uuid, durable_bytes)
+        return AudioLogFile.parse(content, self._key, uuid, durable_bytes)
 
     def delete_log(self, stream_id: str) -> None:
         """Remove a log; harmless when there is none."""

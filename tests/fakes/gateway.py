@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from models.errors import DeadlineExceeded, NoSpeech, VestibuleError
-from models.redaction.types import NOBODY, NOTHING_UNSETTLED, Redaction, RedactionContext, Unsettled, Whose
+from models.redaction.types import NO_SCOPE, NOTHING_UNSETTLED, Redaction, RedactionContext, RedactionScope, Unsettled
 from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import SAMPLE_RATE_HZ, RedactedWord
 from models.text import Entity, RawText, RedactedText
@@ -58,7 +58,7 @@ class Call:
     argument: SpeechWindow | bytes | list[RawText]
     timeout_s: float
     detail: str = ""
-    whose: Whose = NOBODY
+    whose: RedactionScope = NO_SCOPE
     asked_for: tuple[str, ...] = ()
 
 
@@ -112,7 +112,13 @@ class FakeGateway:
         return scripted if isinstance(scripted, SpeechStep) else self._listen(window)
 
     async def read_recording(
-        self, data: bytes, *, language: str, timeout_s: float, whose: Whose = NOBODY, keep_redacted: bool = False
+        self,
+        data: bytes,
+        *,
+        language: str,
+        timeout_s: float,
+        whose: RedactionScope = NO_SCOPE,
+        keep_redacted: bool = False,
     ) -> RecordingResult:
         """See ``Gateway``."""
         scripted = await self._arrive(Call("read_recording", data, timeout_s, language, whose))
@@ -126,7 +132,7 @@ class FakeGateway:
         return RecordingResult(text, language or "en", audio_s=4.0, compute_s=0.1, segments=segments, redacted=muted)
 
     async def read_picture(
-        self, data: bytes, *, document_type: str, timeout_s: float, whose: Whose = NOBODY
+        self, data: bytes, *, document_type: str, timeout_s: float, whose: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """See ``Gateway``."""
         scripted = await self._arrive(Call("read_picture", data, timeout_s, document_type, whose))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from ray_tasks.worker_runtime import Border
+from ray_tasks.worker_runtime import ErrorBoundary
 
 
 class Probe:
@@ -34,7 +34,7 @@ class Probe:
 
     async def fail(self, text: str) -> None:
         """Raise an error that quotes its input, as an engine might."""
-        with Border("probe"):
+        with ErrorBoundary("probe"):
             raise ValueError(text)
 
     async def die(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.speech.types import Samples
-from server.streaming.audio_ingest import Began, Ended, Mark, MayEnd, Paused, Resumed
+from server.streaming.audio_ingest import Began, Ended, EndpointCandidate, Mark, Paused, Resumed
 
 
 class PcmDecoder:
@@ -104,7 +104,7 @@ class AskingCutter(LoudnessCutter):
             mark = self._held.pop(0)
             if isinstance(mark, Ended):
                 self._paused_at = mark.end
-                return [*marks, Paused(mark.end), MayEnd()]
+                return [*marks, Paused(mark.end), EndpointCandidate()]
             marks.append(Resumed() if self._begun else mark)
             self._begun = True
         return marks

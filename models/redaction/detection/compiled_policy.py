@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from models.redaction.ner.entities import Thresholds
-from models.redaction.patterns.prefilter import Sieve
+from models.redaction.patterns.prefilter import Prefilter
 from models.redaction.policy.policy import RedactionPolicy
 from models.redaction.recognizers import ON_NUMERALS, Recognizer
 
 
 @dataclass(frozen=True)
-class Rules:
+class CompiledPolicy:
     """A policy, and the recognizers and bars that it makes of ours."""
 
     policy: RedactionPolicy
@@ -20,11 +20,11 @@ class Rules:
     thresholds: Thresholds
 
     @cached_property
-    def sieve(self) -> Sieve:
+    def sieve(self) -> Prefilter:
         """The recognizers."""
-        return Sieve(self.recognizers)
+        return Prefilter(self.recognizers)
 
     @cached_property
-    def on_numerals(self) -> Sieve:
+    def on_numerals(self) -> Prefilter:
         """Those that look at the reading with digits for every number."""
-        return Sieve([recognizer for recognizer in self.recognizers if recognizer.name in ON_NUMERALS])
+        return Prefilter([recognizer for recognizer in self.recognizers if recognizer.name in ON_NUMERALS])

@@ -8,12 +8,12 @@ from models.redaction.itn.cardinals import numeral_view
 from models.redaction.itn.tokens import tokens_of
 from models.redaction.itn.view import spoken_view
 from models.redaction.normalize import view
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.types import RedactionContext
 from models.text import TextSource
 
 
-def views_of(text: str, context: RedactionContext) -> Iterator[View]:
+def views_of(text: str, context: RedactionContext) -> Iterator[TextView]:
     """The text itself, then every other reading that differs from it."""
     yield view.original(text)
     if (folded := view.folded(text)) is not None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from models.redaction.itn.lexicon import HOMOPHONES, Lexicon, lexicon_for
 from models.redaction.itn.number_words import ARTICLES, COMPOUNDING, MORE_NUMBERS, ORDINALS, compound, ordinal_compound
 from models.redaction.itn.tokens import Token, tokens_of
-from models.redaction.normalize.view import View, ViewBuilder
+from models.redaction.normalize.view import TextView, TextViewBuilder
 
 NUMERALS = "numerals"
 """The kind of this view."""
@@ -26,12 +26,12 @@ _AFTER_HUNDREDS = frozenset({"and"})
 _JOINERS = frozenset({"y", "et", "und", "e", "and"})
 
 
-def numeral_view(text: str, language: str, said: list[Token] | None = None) -> View | None:
+def numeral_view(text: str, language: str, said: list[Token] | None = None) -> TextView | None:
     """The text with digits for every number said in it, or None where there is none; ``said`` are its tokens."""
     found = numerals(text, language, said)
     if not found:
         return None
-    builder, at = ViewBuilder(), 0
+    builder, at = TextViewBuilder(), 0
     for numeral in found:
         builder.copy(text, at, numeral.start)
         builder.put(numeral.form, numeral.start, numeral.end)

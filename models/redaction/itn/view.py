@@ -10,16 +10,16 @@ from models.redaction.itn.emails import AddressReader
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.sequences import RunReader
 from models.redaction.itn.tokens import Stretch, Token, Words, together, tokens_of
-from models.redaction.normalize.view import View, ViewBuilder
+from models.redaction.normalize.view import TextView, TextViewBuilder
 
 
-def spoken_view(text: str, language: str, said: list[Token] | None = None) -> View | None:
+def spoken_view(text: str, language: str, said: list[Token] | None = None) -> TextView | None:
     """The normal form, or None where nothing changes; ``said`` are the tokens of the text, if they are known."""
     tokens = together(said or tokens_of(text))
     stretches = _stretches(Words(tokens, lexicon_for(language)))
     if not stretches:
         return None
-    builder, at = ViewBuilder(), 0
+    builder, at = TextViewBuilder(), 0
     marked: dict[str, list[tuple[int, int]]] = {"spelled": [], "dictated": [], "counted": []}
     for stretch in stretches:
         start, end = tokens[stretch.first].start, tokens[stretch.last - 1].end

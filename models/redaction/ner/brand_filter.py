@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 
 _MAKERS = frozenset(
     """bosch siemens grundfos wilo itron sensus kamstrup zenner elster honeywell danfoss vaillant viessmann buderus
@@ -57,18 +57,18 @@ _BESIDE = re.compile(r"\s?,\s?")
 """Between a surname and its first name in a list."""
 
 
-def is_maker(view: View, start: int, end: int) -> bool:
+def is_maker(view: TextView, start: int, end: int) -> bool:
     """Whether the word at [start, end) is the name of a maker."""
     word = view.lower[start:end]
     return word in _MAKERS or (word in _MAKERS_BESIDE_A_MACHINE and _is_beside_a_machine(view, start, end))
 
 
-def is_machine(view: View, start: int, end: int) -> bool:
+def is_machine(view: TextView, start: int, end: int) -> bool:
     """Whether the word at [start, end) is one for a machine of a house, which some makers are called behind."""
     return view.lower[start:end] in _MACHINES
 
 
-def _is_beside_a_machine(view: View, start: int, end: int) -> bool:
+def _is_beside_a_machine(view: TextView, start: int, end: int) -> bool:
     """Whether the word for a machine stands right before or behind, with nothing but a space between."""
     before = _WORD_BEFORE.search(view.lower, max(0, start - _MACHINE_REACH), start)
     behind = _WORD_BEHIND.match(view.lower, end)
@@ -79,11 +79,11 @@ _WORD_BEFORE = re.compile(r"([^\W\d_]{2,20}) $")
 _WORD_BEHIND = re.compile(r" ([^\W\d_]{2,20})")
 
 
-def stands_for_a_person(view: View, start: int) -> bool:
+def stands_for_a_person(view: TextView, start: int) -> bool:
     """Whether what stands before ``start`` says that a person comes next: "Visitor: Elster"."""
     return _LABELLED.search(view.lower, max(0, start - _LABEL_REACH), start) is not None
 
 
-def listed_beside(view: View, end: int, start: int) -> bool:
+def listed_beside(view: TextView, end: int, start: int) -> bool:
     """Whether nothing but a comma stands between one name's end and the next one's start: "Siemens, Anna"."""
     return _BESIDE.fullmatch(view.text, end, start) is not None

@@ -12,7 +12,7 @@ from models.redaction.ner.brand_filter import is_machine, is_maker, listed_besid
 from models.redaction.ner.number_entities import LONE_ZIP_SCORE, is_amount_of, may_stand_alone, short_phones
 from models.redaction.ner.stopwords import is_everyday, uses_capitals
 from models.redaction.ner.types import WordGuess
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.types import Suspect
@@ -106,7 +106,7 @@ class Thresholds:
 
 
 def entities_of(
-    view: View, guesses: list[WordGuess], thresholds: Thresholds, *, heard: bool = False, language: str = ""
+    view: TextView, guesses: list[WordGuess], thresholds: Thresholds, *, heard: bool = False, language: str = ""
 ) -> Iterator[Entity]:
     """Entities with offsets in the view that the classifier read; ``heard`` says that the text was spoken,
     or is written as if it were, ``language`` is its ISO 639-1 code.
@@ -137,7 +137,7 @@ def entities_of(
         yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, score, f"ner:{guess.label.lower()}")
 
 
-def _vouched(view: View, sure: list[WordGuess], thresholds: Thresholds, *, hindi: bool) -> Iterator[WordGuess]:
+def _vouched(view: TextView, sure: list[WordGuess], thresholds: Thresholds, *, hindi: bool) -> Iterator[WordGuess]:
     """Without words of an address that no number speaks for.
 
     A word is only taken for the number of a flat beside a number or a street. In Hindi, which the classifier was never
@@ -153,7 +153,7 @@ def _vouched(view: View, sure: list[WordGuess], thresholds: Thresholds, *, hindi
 
 
 def _names(
-    view: View, guesses: list[WordGuess], thresholds: Thresholds, heard: bool, *, small: bool
+    view: TextView, guesses: list[WordGuess], thresholds: Thresholds, heard: bool, *, small: bool
 ) -> Iterator[Entity]:
     """Words that are names, and likely ones right beside them together with the initials between.
 
@@ -184,7 +184,7 @@ def _names(
 
 
 def _without_everyday(
-    view: View, guesses: list[WordGuess], thresholds: Thresholds, language: str, *, cased: bool
+    view: TextView, guesses: list[WordGuess], thresholds: Thresholds, language: str, *, cased: bool
 ) -> Iterator[WordGuess]:
     """Without names that are words of every day, but for those with a title behind or a sure name right beside them."""
     before: WordGuess | None = None
@@ -209,14 +209,14 @@ def _without_everyday(
         yield guess
 
 
-def _bar_of(view: View, guess: WordGuess, bar: float, thresholds: Thresholds, small: bool) -> float:
+def _bar_of(view: TextView, guess: WordGuess, bar: float, thresholds: Thresholds, small: bool) -> float:
     """The bar for one word: lower where a title stands behind it, as it does in Hindi: "sunita ji"."""
     if small and thresholds.name >= Thresholds().name and view.text[guess.start].islower():
         return max(bar, thresholds.name_small)
     return min(bar, thresholds.name_honoured) if _HONOUR.match(view.lower, guess.end) else bar
 
 
-def _is_only_a_maker(view: View, index: int, groups: list[list[WordGuess]]) -> bool:
+def _is_only_a_maker(view: TextView, index: int, groups: list[list[WordGuess]]) -> bool:
     """Whether a group names makers of things and nothing around makes it somebody's name."""
     if not _names_makers(view, groups[index]) or stands_for_a_person(view, groups[index][0].start):
         return False
@@ -227,7 +227,7 @@ def _is_only_a_maker(view: View, index: int, groups: list[list[WordGuess]]) -> b
     )
 
 
-def _names_makers(view: View, group: list[WordGuess]) -> bool:
+def _names_makers(view: TextView, group: list[WordGuess]) -> bool:
     """Whether a group is a maker, with its machine before or a verb in small letters behind: "Balay cuesta"."""
     makers = [is_maker(view, guess.start, guess.end) for guess in group]
     if not any(makers):
@@ -240,21 +240,21 @@ def _names_makers(view: View, group: list[WordGuess]) -> bool:
     )
 
 
-def suspects_of(view: View, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Suspect]:
+def suspects_of(view: TextView, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Suspect]:
     """Words, with offsets in the view, that more words behind them may yet make names."""
     for guess in guesses:
         if _is_name(view, guess, thresholds.name_suspected):
             yield Suspect(guess.start, guess.end, guess.score >= thresholds.name_likely)
 
 
-def _joined(view: View, first: WordGuess, second: WordGuess) -> bool:
+def _joined(view: TextView, first: WordGuess, second: WordGuess) -> bool:
     """Whether two words belong to one name; a full stop ends a sentence unless it stands behind a few letters."""
     if not _BRIDGE.fullmatch(view.text, first.end, second.start):
         return False
     return first.end - first.start <= _ABBREVIATION or view.text[first.end : second.start].strip() != "."
 
 
-def _is_name(view: View, guess: WordGuess, bar: float) -> bool:
+def _is_name(view: TextView, guess: WordGuess, bar: float) -> bool:
     if guess.label not in _NAMES or guess.score < bar:
         return False
     word = view.lower[guess.start : guess.end]

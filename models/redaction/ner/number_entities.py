@@ -6,7 +6,7 @@ import re
 from itertools import zip_longest
 
 from models.redaction.ner.types import WordGuess
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 
@@ -22,7 +22,7 @@ _PHONE_GAP = 3
 """Characters between its groups at most: ") -"."""
 
 
-def is_amount_of(view: View, guess: WordGuess) -> bool:
+def is_amount_of(view: TextView, guess: WordGuess) -> bool:
     """A reading, an amount, or a piece of a decimal number or a time."""
     if not has_digit(view.text[guess.start : guess.end]):
         return False
@@ -36,7 +36,7 @@ _DECIMAL_BEFORE = re.compile(r"\d[.,:]$")
 _DECIMAL_AFTER = re.compile(r"[.,:]\d")
 
 
-def short_phones(view: View, guesses: list[WordGuess]) -> set[int]:
+def short_phones(view: TextView, guesses: list[WordGuess]) -> set[int]:
     """Starts of the words in runs that hold too few digits for a telephone number: "4821" is any number.
 
     Where a word says that it is one, a pattern finds it.
@@ -62,7 +62,7 @@ _REFERENCE_BEFORE = re.compile(
 _REFERENCE_REACH = 32
 
 
-def may_stand_alone(view: View, guess: WordGuess) -> bool:
+def may_stand_alone(view: TextView, guess: WordGuess) -> bool:
     """Whether a number is a postcode with no street or town beside it."""
     if _REFERENCE_BEFORE.search(view.lower, max(0, guess.start - _REFERENCE_REACH), guess.start):
         return False

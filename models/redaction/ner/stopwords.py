@@ -13,7 +13,7 @@ from typing import Final
 
 from models.redaction.ner.suffixes import ends_like_no_name
 from models.redaction.normalize.transliterate import romanize_word
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 
 
 def _of(words: str) -> frozenset[str]:
@@ -109,7 +109,7 @@ _SMALL: Final[Mapping[str, frozenset[str]]] = {
 """Those that are names when they begin with a capital; only for a text that has capitals."""
 
 
-def is_everyday(view: View, start: int, end: int, language: str, *, cased: bool = False) -> bool:
+def is_everyday(view: TextView, start: int, end: int, language: str, *, cased: bool = False) -> bool:
     """Whether the word at [start, end) of a text in this language is none that anybody is called.
 
     Args:
@@ -127,7 +127,7 @@ def is_everyday(view: View, start: int, end: int, language: str, *, cased: bool 
     return small and word in _SMALL.get(language, _NONE)
 
 
-def uses_capitals(view: View, language: str) -> bool:
+def uses_capitals(view: TextView, language: str) -> bool:
     """Whether small letters say something in a text.
 
     In German every noun has a capital; elsewhere the first word must do, which keyboards of phones give one too.

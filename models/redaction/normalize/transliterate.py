@@ -11,7 +11,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from models.redaction.normalize.view import View, ViewBuilder
+from models.redaction.normalize.view import TextView, TextViewBuilder
 
 _CONSONANTS = dict(
     zip(
@@ -54,9 +54,9 @@ def romanize_word(word: str) -> str:
     return _INNER_SCHWA.sub(r"\1", "".join(pieces)[::-1])[::-1].lower()
 
 
-def romanized(text: str) -> View | None:
+def romanized(text: str) -> TextView | None:
     """The text with its Devanagari words in Latin letters; None where it has none."""
-    builder, at, changed = ViewBuilder(), 0, False
+    builder, at, changed = TextViewBuilder(), 0, False
     for match in _WORD.finditer(text):
         latin = romanize_word(match.group())
         builder.copy(text, at, match.start())

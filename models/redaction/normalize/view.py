@@ -31,7 +31,7 @@ def keyed(lower: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class TextView:
     """A text as recognizers see it.
 
     Attributes:
@@ -80,12 +80,12 @@ class View:
         return self.starts[start], self.ends[end - 1]
 
 
-def original(text: str) -> View:
+def original(text: str) -> TextView:
     """The text itself."""
-    return View("original", text, range(len(text)), range(1, len(text) + 1))
+    return TextView("original", text, range(len(text)), range(1, len(text) + 1))
 
 
-class ViewBuilder:
+class TextViewBuilder:
     """Collects pieces of text with the stretch of the original that each stands for."""
 
     def __init__(self) -> None:
@@ -115,19 +115,19 @@ class ViewBuilder:
         """Characters so far."""
         return len(self._starts)
 
-    def build(self, kind: str, spelled: Spans = (), dictated: Spans = (), counted: Spans = ()) -> View:
+    def build(self, kind: str, spelled: Spans = (), dictated: Spans = (), counted: Spans = ()) -> TextView:
         """The view of everything collected."""
-        return View(kind, "".join(self._pieces), self._starts, self._ends, spelled, dictated, counted)
+        return TextView(kind, "".join(self._pieces), self._starts, self._ends, spelled, dictated, counted)
 
 
-def visible(text: str) -> View:
+def visible(text: str) -> TextView:
     """The text as a reader sees it: without its control and format characters.
 
     "Jo\u200bhn" is one word to a reader, and to the classifier's tokenizer; whatever looks for words must see one too.
     """
     if all_seen(text):
         return original(text)
-    builder = ViewBuilder()
+    builder = TextViewBuilder()
     for index, char in enumerate(text):
         if seen := seen_as(char):
             builder.put(seen, index, index + 1)
@@ -160,12 +160,12 @@ def _fold(char: str) -> str:
     return unicodedata.normalize("NFKC", char)
 
 
-def folded(text: str) -> View | None:
+def folded(text: str) -> TextView | None:
     """Look-alikes and wide forms as ASCII; None where that changes nothing."""
     if text.isascii():
         return None
     changed = False
-    builder = ViewBuilder()
+    builder = TextViewBuilder()
     for index, char in enumerate(text):
         plain = char if char < "\x80" else _fold(char)
         changed = changed or plain != char
@@ -182,7 +182,7 @@ _DIGIT_LIKE = re.compile(
 _SPLIT = re.compile(r"(?P<at>\(@|\s?@\s|\s@|\(a\))|(?<=\w)\s?(?P<dot>\.)\s?(?=\w)|(?<=\w)\s?(?P<dash>[-–—])\s?(?=\w)")
 
 
-def print_read(text: str) -> View | None:
+def print_read(text: str) -> TextView | None:
     """Misread and torn-apart identifiers in print put right; None where nothing looks like one.
 
     Only for matching: ``S5S-O132`` becomes ``555-0132``, ``jo (@ example . com`` becomes ``jo @example.com``.
@@ -209,7 +209,7 @@ _GROUP = re.compile(r"[\dOoIl]+")
 _LETTER = re.compile("[OoIl]")
 
 
-def disguised(text: str) -> View | None:
+def disguised(text: str) -> TextView | None:
     """What people write so that machines miss it: signs in brackets, letters for digits; None where there is none."""
     edits = [(m.start(), m.end(), "@" if m["at"] else ".") for m in _BRACKETED.finditer(text)]
     for match in _LETTERED.finditer(text):
@@ -220,11 +220,11 @@ def disguised(text: str) -> View | None:
     return _edited(text, edits)
 
 
-def _edited(text: str, edits: list[tuple[int, int, str]]) -> View | None:
+def _edited(text: str, edits: list[tuple[int, int, str]]) -> TextView | None:
     """The text with these stretches replaced, or None where there are none; of two that overlap the first counts."""
     if not edits:
         return None
-    builder, at = ViewBuilder(), 0
+    builder, at = TextViewBuilder(), 0
     for start, end, piece in sorted(edits):
         if start < at:
             continue

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.regex_analysis import begins_with_digit, least_digits
 from models.redaction.patterns.required_literals import required_pieces
 from models.redaction.types import RedactionContext
@@ -29,7 +29,7 @@ class Recognizer(Protocol):
         """Stable, for ``--why``."""
         ...
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """Yield entities with offsets in the view. Must run in time linear in its length."""
         ...
 
@@ -46,7 +46,7 @@ class Pattern:
         hints: A text without one of these pieces, in small letters, has no match; worked out from the expression if
             none are given. None can be worked out for some.
         least_digits: A text with fewer digits has no match; worked out from the expression.
-        at_digits: Every match begins at one of ``View.digit_starts``; worked out likewise.
+        at_digits: Every match begins at one of ``TextView.digit_starts``; worked out likewise.
     """
 
     regex: re.Pattern[str]
@@ -62,11 +62,11 @@ class Pattern:
         object.__setattr__(self, "at_digits", begins_with_digit(self.regex))
         object.__setattr__(self, "hints", self.hints or required_pieces(self.regex))
 
-    def finditer(self, view: View) -> Iterator[re.Match[str]]:
+    def finditer(self, view: TextView) -> Iterator[re.Match[str]]:
         """All matches in the text of a view, as the expression itself finds them."""
         return self._at_digits(view) if self.at_digits else self.regex.finditer(view.text)
 
-    def _at_digits(self, view: View) -> Iterator[re.Match[str]]:
+    def _at_digits(self, view: TextView) -> Iterator[re.Match[str]]:
         free = 0
         for start in view.digit_starts:
             if start >= free and (match := self.regex.match(view.text, start)):
@@ -111,7 +111,7 @@ class PatternRecognizer:
     failed_factor: float = 0.3
     needs: str = ""
     threshold: float = THRESHOLD
-    unless: Callable[[View, int, int], bool] | None = None
+    unless: Callable[[TextView, int, int], bool] | None = None
     confirms: bool = True
     least_digits: int = field(init=False, default=0)
     context_pieces: tuple[str, ...] = field(init=False, default=())
@@ -123,7 +123,7 @@ class PatternRecognizer:
         tests = tuple((p.least_digits, p.hints, self._needs_context(p), p) for p in self.patterns)
         object.__setattr__(self, "quick_tests", tests)
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if not self._may_match(view):
             return
@@ -133,7 +133,7 @@ class PatternRecognizer:
             if not needs_context or self.may_have_context(view):
                 yield from self.matches(view, pattern)
 
-    def matches(self, view: View, pattern: Pattern) -> Iterator[Entity]:
+    def matches(self, view: TextView, pattern: Pattern) -> Iterator[Entity]:
         """What one of the patterns finds; the quick tests of ``find`` are for the caller to make."""
         for match in pattern.finditer(view):
             start, end = match.span(pattern.group)
@@ -143,20 +143,20 @@ class PatternRecognizer:
             if score >= self.threshold and not (self.unless and self.unless(view, start, end)):
                 yield Entity(self.entity, start, end, score, f"{self.name}{pattern.name and ':' + pattern.name}")
 
-    def may_have_context(self, view: View) -> bool:
+    def may_have_context(self, view: TextView) -> bool:
         """Whether a context word may stand anywhere in the view."""
         return self.context is not None and (not self.context_pieces or view.has_any(self.context_pieces))
 
     def _needs_context(self, pattern: Pattern) -> bool:
         return pattern.score < self.threshold and (self.check is None or not self.confirms)
 
-    def _may_match(self, view: View) -> bool:
+    def _may_match(self, view: TextView) -> bool:
         for char in self.needs:
             if view.digits if char == "0" else char in view.text:
                 return True
         return not self.needs
 
-    def _score(self, view: View, found: str, start: int, end: int, score: float) -> float:
+    def _score(self, view: TextView, found: str, start: int, end: int, score: float) -> float:
         if self.check is not None:
             verdict = self.check(found)
             if verdict is True:
@@ -177,7 +177,12 @@ def has_digit(text: str) -> bool:
 
 
 def near(
-    view: View, start: int, end: int, pattern: re.Pattern[str], before: int = CONTEXT_BEFORE, after: int = CONTEXT_AFTER
+    view: TextView,
+    start: int,
+    end: int,
+    pattern: re.Pattern[str],
+    before: int = CONTEXT_BEFORE,
+    after: int = CONTEXT_AFTER,
 ) -> bool:
     """Whether a context word stands near [start, end) of a view."""
     lower = view.lower

@@ -13,7 +13,7 @@ from typing import Final
 
 import re2
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, Recognizer
 from models.redaction.types import RedactionContext
 from models.text import Entity
@@ -41,7 +41,7 @@ class _Task:
     context: bool = False
 
 
-class Sieve:
+class Prefilter:
     """Runs recognizers over views, each expression only where it may match.
 
     What comes out, and in which order, is what the recognizers find one after the other. Safe to use from several
@@ -73,7 +73,7 @@ class Sieve:
             for digits in range(_MOST_DIGITS + 1)
         ]
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[tuple[Recognizer, Entity]]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[tuple[Recognizer, Entity]]:
         """What the recognizers find in a view, with offsets in the view."""
         tasks, digits = self._tasks, view.digits
         for number in sorted(self._by_digits[min(digits, _MOST_DIGITS)] + self._with_hints(view)):
@@ -88,7 +88,7 @@ class Sieve:
                 for entity in recognizer.matches(view, pattern):
                     yield recognizer, entity
 
-    def _with_hints(self, view: View) -> list[int]:
+    def _with_hints(self, view: TextView) -> list[int]:
         """Numbers of the tasks that have hints, one of which is in the text."""
         found = self._automaton.Match(view.keyed.encode("utf-8", "replace"))
         if not found or self._witness not in found:

@@ -10,7 +10,7 @@ from models.redaction.spans.operators import Operator, full_names, hashed, ident
 from models.text import Entity
 
 
-class Writer:
+class Anonymizer:
     """Gives entities their replacements.
 
     Args:

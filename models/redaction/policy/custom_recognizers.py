@@ -14,7 +14,7 @@ from typing import Any, Final
 import re2
 
 from models.errors import InvalidInput
-from models.redaction.normalize.view import View, original
+from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.pattern_recognizer import CONTEXT_AFTER, CONTEXT_BEFORE, THRESHOLD, near, words
 from models.redaction.types import RedactionContext
 from models.text import Entity
@@ -51,7 +51,7 @@ class CustomRecognizer:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_compiled", tuple(_compiled(p, self.ignore_case) for p in self.patterns))
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         text = _SURROGATES.sub("\ufffd", view.text)  # RE2 reads UTF-8, which has none
         for pattern in self._compiled:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of
 from models.redaction.postprocess.quantities import is_said_quantity
 from models.redaction.recognizers.filters.quantity_context import introduced_as, introduces_a_number, is_time_or_day
@@ -28,7 +28,7 @@ _WORDS = re.compile(r"[^\W\d_]{4}")
 _TELEPHONE = re.compile(r"[()+]|\d-\d")
 
 
-def is_explained(entity: Entity, view: View, context: RedactionContext) -> bool:
+def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> bool:
     """Whether the document is of a kind in which this find means nothing.
 
     Args:
@@ -48,7 +48,7 @@ def is_explained(entity: Entity, view: View, context: RedactionContext) -> bool:
     return introduced_as(view, entity.start) != "personal"
 
 
-def _is_no_guess(entity: Entity, view: View, context: RedactionContext) -> bool:
+def _is_no_guess(entity: Entity, view: TextView, context: RedactionContext) -> bool:
     """Whether the words around a find of the classifier say that it is something else."""
     if introduces_a_number(view, entity.start, entity.end):
         return True

@@ -7,7 +7,7 @@ house or a street ("मकान नंबर चौदह"), digits of a teleph
 from __future__ import annotations
 
 from models.redaction.itn.lexicon import lexicon_for
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.recognizers.filters.quantity_context import introduced_as, is_harmless, is_unit
@@ -20,7 +20,7 @@ _BEHIND = 40
 _BEFORE = 24
 
 
-def is_said_quantity(entity: Entity, view: View) -> bool:
+def is_said_quantity(entity: Entity, view: TextView) -> bool:
     """Whether what the classifier found in Hindi is a number that was written out, or its unit.
 
     Args:
@@ -42,13 +42,13 @@ def _is_number(word: str) -> bool:
     return word in _NUMBERS or has_digit(word)
 
 
-def _last_word(view: View, end: int) -> str:
+def _last_word(view: TextView, end: int) -> str:
     """The word before ``end``, or none."""
     words = WORD.findall(view.lower, max(0, end - _BEFORE), end)
     return words[-1] if words else ""
 
 
-def _has_unit(view: View, end: int) -> bool:
+def _has_unit(view: TextView, end: int) -> bool:
     """Whether a unit stands behind the number words that go on at ``end``."""
     for match in WORD.finditer(view.lower, end, min(len(view.lower), end + _BEHIND)):
         if match.group() not in _NUMBERS:

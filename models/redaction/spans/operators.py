@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 
 from models.redaction.normalize.words import MARKS
-from models.redaction.types import Whose
+from models.redaction.types import RedactionScope
 
 MAX_SHOWN: Final = 4
 """Characters that a mask may leave: what receipts print of a card."""
@@ -94,7 +94,7 @@ def protected_pattern(types: Sequence[str], *, masks: bool) -> re.Pattern[str]:
     return re.compile(tags + mask)
 
 
-def session_key(worker_key: bytes, whose: Whose) -> bytes:
+def session_key(worker_key: bytes, whose: RedactionScope) -> bytes:
     """The key of one session's hashes, from the key that only workers hold."""
     message = "\0".join(("vestibule/tags/1", whose.client_id, whose.session_id))
     return hmac.new(worker_key, message.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()

@@ -28,7 +28,7 @@ _VERSION = b"\x01"
 _BYTES_MARK = "$bytes"
 
 
-class CarrySealer:
+class StateSealer:
     """Seals and opens carries with one key; safe to call from several threads."""
 
     def __init__(self, key: bytes) -> None:

@@ -25,7 +25,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowRules:
+class ChunkingRules:
     """How to cut.
 
     Attributes:
@@ -48,7 +48,7 @@ class WindowRules:
     drop_pause_s: float = 4.0
 
 
-DEFAULT_RULES = WindowRules()
+DEFAULT_RULES = ChunkingRules()
 
 
 _EVERYWHERE = 0.65
@@ -60,7 +60,7 @@ def everywhere(probabilities: Probabilities) -> Probabilities:
     return np.maximum(probabilities, np.float32(_EVERYWHERE))
 
 
-def speech_spans(probabilities: Probabilities, rules: WindowRules = DEFAULT_RULES) -> list[Span]:
+def speech_spans(probabilities: Probabilities, rules: ChunkingRules = DEFAULT_RULES) -> list[Span]:
     """Find speech, with hysteresis. Spans are whole frames, sorted, apart by at least ``min_pause_s``."""
     pause_frames = max(1, round(rules.min_pause_s / FRAME_S))
     spans: list[Span] = []
@@ -79,7 +79,7 @@ def speech_spans(probabilities: Probabilities, rules: WindowRules = DEFAULT_RULE
     return spans
 
 
-def plan_windows(probabilities: Probabilities, total: int, rules: WindowRules = DEFAULT_RULES) -> list[Span]:
+def plan_windows(probabilities: Probabilities, total: int, rules: ChunkingRules = DEFAULT_RULES) -> list[Span]:
     """Cut a recording of ``total`` samples into windows that hold all of its speech, in order, without overlap.
 
     Returns:
@@ -96,12 +96,12 @@ def plan_windows(probabilities: Probabilities, total: int, rules: WindowRules = 
     return _padded(groups, padding, total)
 
 
-def _fits(group: Span, piece: Span, rules: WindowRules) -> bool:
+def _fits(group: Span, piece: Span, rules: ChunkingRules) -> bool:
     whole_s = Span(group.start, piece.end).length_s + 2 * rules.padding_s
     return whole_s <= rules.max_window_s and Span(group.end, piece.start).length_s < rules.drop_pause_s
 
 
-def _split(span: Span, probabilities: Probabilities, rules: WindowRules) -> list[Span]:
+def _split(span: Span, probabilities: Probabilities, rules: ChunkingRules) -> list[Span]:
     """Cut one that is too long where speech is least likely, in the last third of each window."""
     longest = int((rules.max_window_s - 2 * rules.padding_s) / FRAME_S)
     first, end = span.start // FRAME_SAMPLES, span.end // FRAME_SAMPLES

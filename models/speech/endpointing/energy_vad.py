@@ -17,7 +17,7 @@ from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES
 from models.speech.types import Samples
 
 
-class Hush(NamedTuple):
+class EnergyVad(NamedTuple):
     """How a frame of 512 samples sounds.
 
     Attributes:
@@ -30,7 +30,7 @@ class Hush(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class QuietRules:
+class EnergyVadRules:
     """What is quiet.
 
     Attributes:
@@ -46,18 +46,18 @@ class QuietRules:
     floor_db: float = -70.0
 
 
-DEFAULT_QUIET_RULES = QuietRules()
+DEFAULT_QUIET_RULES = EnergyVadRules()
 
 
-class QuietStream:
+class EnergyVadStream:
     """Listens to one stream; the size of the pieces that it is fed does not matter."""
 
-    def __init__(self, rules: QuietRules = DEFAULT_QUIET_RULES) -> None:
+    def __init__(self, rules: EnergyVadRules = DEFAULT_QUIET_RULES) -> None:
         self._rules = rules
         self._waiting: Samples = np.zeros(0, np.float32)
         self._levels_db: deque[float] = deque(maxlen=round(rules.memory_s / FRAME_S))
 
-    def feed(self, samples: Samples) -> list[Hush]:
+    def feed(self, samples: Samples) -> list[EnergyVad]:
         """One for each frame that these samples complete."""
         ready = np.concatenate([self._waiting, samples])
         whole = len(ready) - len(ready) % FRAME_SAMPLES
@@ -66,7 +66,7 @@ class QuietStream:
         levels_db = np.maximum(10 * np.log10(power + 1e-12), self._rules.floor_db)
         return [self._hush(float(level)) for level in levels_db]
 
-    def _hush(self, level_db: float) -> Hush:
+    def _hush(self, level_db: float) -> EnergyVad:
         self._levels_db.append(level_db)
         faint = level_db <= min(self._levels_db) + self._rules.above_floor_db
-        return Hush(faint, faint and level_db <= max(self._levels_db) - self._rules.below_speech_db)
+        return EnergyVad(faint, faint and level_db <= max(self._levels_db) - self._rules.below_speech_db)

@@ -24,12 +24,12 @@ class SpeechResumed:
 
 
 @dataclass(frozen=True, slots=True)
-class MayEnd:
+class EndpointCandidate:
     """The last pause is long enough, if what was said before it is a whole sentence. ``Segmenter.decide`` answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class PauseRules:
+class EndpointRules:
     """When a pause is worth a look.
 
     Attributes:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.errors import InvalidInput
-from models.speech.endpointing.energy_vad import Hush, QuietStream
-from models.speech.endpointing.pauses import MayEnd, PauseRules, SpeechPaused, SpeechResumed
+from models.speech.endpointing.energy_vad import EnergyVad, EnergyVadStream
+from models.speech.endpointing.pauses import EndpointCandidate, EndpointRules, SpeechPaused, SpeechResumed
 from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, Vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
@@ -40,7 +40,7 @@ class SpeechEnded:
     speech: int
 
 
-SpeechMark = SpeechBegan | SpeechEnded | SpeechPaused | SpeechResumed | MayEnd
+SpeechMark = SpeechBegan | SpeechEnded | SpeechPaused | SpeechResumed | EndpointCandidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class SegmenterRules:
     short_pause_s: float = 0.16
     pre_roll_s: float = 0.35
     tail_s: float = 0.25
-    pauses: PauseRules | None = None
+    pauses: EndpointRules | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.end_below <= self.begin_at <= 1:
@@ -127,13 +127,14 @@ class Segmenter:
         """Listen on.
 
         Returns:
-            What became certain with these samples, in order. Behind a ``MayEnd`` nothing comes before ``decide``.
+            What became certain with these samples, in order. After an ``EndpointCandidate`` nothing follows until
+            ``decide`` is called.
         """
         self._waiting = np.concatenate([self._waiting, samples])
         return self._go_on()
 
     def decide(self, over: bool) -> list[SpeechMark]:
-        """Answer a ``MayEnd``: whether the utterance is over. Then listen on to what was fed meanwhile.
+        """Answer a ``EndpointCandidate``: whether the utterance is over. Then listen on to what was fed meanwhile.
 
         Returns:
             What became certain with it, in order.
@@ -159,8 +160,8 @@ class Segmenter:
     def _start(self, base: int, lead_frames: int) -> None:
         """Listen with a fresh detector, from the sample ``base`` on."""
         self._stream = self._vad.stream()
-        self._quiet = QuietStream()
-        self._ahead: deque[tuple[float, Hush]] = deque()  # frames that were heard, but not judged
+        self._quiet = EnergyVadStream()
+        self._ahead: deque[tuple[float, EnergyVad]] = deque()  # frames that were heard, but not judged
         self._base = base
         self._frame = 0  # counts from the base on
         self._lead_frames = lead_frames
@@ -200,7 +201,7 @@ class Segmenter:
                 self._anew()
         return marks
 
-    def _hear(self, probability: float, hush: Hush) -> None:
+    def _hear(self, probability: float, hush: EnergyVad) -> None:
         if self._frame < self._lead_frames:
             return
         if self._speech_from is None:
@@ -236,7 +237,7 @@ class Segmenter:
             marks += self._look(self._rules.pauses, here)
         return marks
 
-    def _look(self, rules: PauseRules, here: int) -> list[SpeechMark]:
+    def _look(self, rules: EndpointRules, here: int) -> list[SpeechMark]:
         """Tell of a pause when it begins, when it may be the end, when it goes on, and when it is over."""
         quiet_s = (self._frame - self._sound_to) * FRAME_S
         if self._paused_at is None:
@@ -246,7 +247,7 @@ class Segmenter:
             return [SpeechResumed()]
         if quiet_s - FRAME_S < rules.sure_s <= quiet_s:
             self._asking = True
-            return [MayEnd()]
+            return [EndpointCandidate()]
         # It is no end of a sentence, or it would be over. Where the detector's silence would end it is known by now.
         tail = self._tail()
         if quiet_s > rules.sure_s and self._tail_at < tail <= here:

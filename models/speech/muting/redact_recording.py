@@ -19,8 +19,8 @@ from models.speech.muting.timeline import (
     MEDIA_TYPE,
     Audible,
     MuteRules,
+    MuteTimeline,
     Stretch,
-    Timeline,
     encode_flac,
     joined,
     silenced,
@@ -78,7 +78,7 @@ def redact_recording(
     Raises:
         RedactionFailed: Something could not be judged.
     """
-    timeline = Timeline(heard, rules)
+    timeline = MuteTimeline(heard, rules)
     entities = _personal(timeline, redactor, context)
     telling = timeline.telling(entities)
     stretches = joined(timeline.stretches(entities), rules.join_s)
@@ -93,18 +93,18 @@ def redact_recording(
     return None
 
 
-def _personal(timeline: Timeline, redactor: Redactor, context: RedactionContext) -> list[Entity]:
+def _personal(timeline: MuteTimeline, redactor: Redactor, context: RedactionContext) -> list[Entity]:
     return list(redactor.redact(RawText(timeline.text), context).entities) if timeline.text else []
 
 
-def _heard_again(audible: Audible, context: RedactionContext, listen: Listen) -> Timeline:
+def _heard_again(audible: Audible, context: RedactionContext, listen: Listen) -> MuteTimeline:
     """What is heard in all that is left, with times in the recording."""
     options = SpeechOptions(language=context.language, word_times=True, beam_size=_BEAM, everything=True)
     try:
         heard = listen(audible.samples, options).segments
     except NoSpeech:
         heard = ()
-    return Timeline([audible.placed(segment) for segment in heard], AGAIN)
+    return MuteTimeline([audible.placed(segment) for segment in heard], AGAIN)
 
 
 def _within(stretches: Sequence[Stretch], length: int) -> tuple[Stretch, ...]:

@@ -71,7 +71,7 @@ class _Placed:
     """When the next word begins."""
 
 
-class Timeline:
+class MuteTimeline:
     """A transcript as one text, and when each of its characters was said.
 
     Args:

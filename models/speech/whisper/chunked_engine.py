@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
-from models.speech.endpointing.chunking import DEFAULT_RULES, Span, WindowRules, everywhere, plan_windows
+from models.speech.endpointing.chunking import DEFAULT_RULES, ChunkingRules, Span, everywhere, plan_windows
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Vad
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, Segment, SpeechOptions, Transcript, Word
-from models.speech.whisper.hypothesis import Heard, better, cut_loops, doubtful, repeats, silent
+from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, repeats, silent
 from models.speech.whisper.single_digit import LONGEST_S, DigitTokens, as_digit
 from models.text import RawText
 
@@ -29,7 +29,7 @@ _LEAD_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class DecodingRequest:
     """How to listen to one window.
 
     Attributes:
@@ -54,7 +54,7 @@ class Ask:
             raise Abandoned
 
 
-class WindowedEngine(abc.ABC):
+class ChunkedEngine(abc.ABC):
     """A Whisper engine for clips of any length. Subclasses hear one window of at most 30 s.
 
     Args:
@@ -70,7 +70,7 @@ class WindowedEngine(abc.ABC):
     def __init__(
         self,
         vad: Vad,
-        rules: WindowRules = DEFAULT_RULES,
+        rules: ChunkingRules = DEFAULT_RULES,
         at_once: int = 1,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -103,7 +103,7 @@ class WindowedEngine(abc.ABC):
         """ISO 639-1 codes that the weights know."""
 
     @abc.abstractmethod
-    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+    def _hear(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
         """Recognise one window of at most 30 s."""
 
     @abc.abstractmethod
@@ -125,10 +125,10 @@ class WindowedEngine(abc.ABC):
         if options.everything:
             probabilities = everywhere(probabilities)
         windows = deque(plan_windows(probabilities, len(samples), self._rules))
-        heard: list[tuple[Span, Heard]] = []
+        heard: list[tuple[Span, Hypothesis]] = []
 
-        def look(window: Span) -> tuple[Span, Heard] | None:
-            found = self._look_until_sure(samples[window.start : window.end], Ask(options, language))
+        def look(window: Span) -> tuple[Span, Hypothesis] | None:
+            found = self._look_until_sure(samples[window.start : window.end], DecodingRequest(options, language))
             frames = probabilities[window.start // FRAME_SAMPLES : -(-window.end // FRAME_SAMPLES)]
             return None if silent(found, float(frames.max(initial=0.0))) else (window, found)
 
@@ -149,7 +149,7 @@ class WindowedEngine(abc.ABC):
             language_probability=sure,
         )
 
-    def _look_until_sure(self, samples: Samples, ask: Ask) -> Heard:
+    def _look_until_sure(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
         length_s = len(samples) / SAMPLE_RATE_HZ
         short = len(samples) < _SHORT_SAMPLES
         ask = replace(ask, first_token=length_s <= LONGEST_S)
@@ -167,7 +167,7 @@ class WindowedEngine(abc.ABC):
         best = replace(best, language_probability=first.language_probability, first_token=None)
         return _earlier(best, _LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
 
-    def _heard(self, samples: Samples, ask: Ask) -> Heard:
+    def _heard(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
         with self._places:  # several windows of one clip, and of another, must not be more than there are cores
             return self._hear(samples, ask)
 
@@ -177,13 +177,13 @@ class WindowedEngine(abc.ABC):
         return self._digit_tokens[language]
 
 
-def _earlier(heard: Heard, by_s: float) -> Heard:
+def _earlier(heard: Hypothesis, by_s: float) -> Hypothesis:
     """Take the silence that was put before a window off its times."""
     words = tuple(Word(w.text, max(0.0, w.start_s - by_s), max(0.0, w.end_s - by_s), w.confidence) for w in heard.words)
     return replace(heard, words=words)
 
 
-def _segment(heard: Heard, window: Span) -> Segment:
+def _segment(heard: Hypothesis, window: Span) -> Segment:
     start_s = window.start / SAMPLE_RATE_HZ
     words = tuple(Word(w.text, w.start_s + start_s, w.end_s + start_s, w.confidence) for w in heard.words)
     return Segment(

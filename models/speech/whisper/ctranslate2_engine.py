@@ -16,15 +16,15 @@ from pathlib import Path
 import ctranslate2
 import numpy as np
 
-from models.speech.endpointing.chunking import DEFAULT_RULES, WindowRules
+from models.speech.endpointing.chunking import DEFAULT_RULES, ChunkingRules
 from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from models.speech.whisper.chunked_engine import Ask, WindowedEngine
+from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.encoder_context import DEFAULT_CONTEXT, ContextRules, states_for
 from models.speech.whisper.features import FRAMES_PER_S, log_mel
-from models.speech.whisper.hypothesis import Heard, may_be_silent
-from models.speech.whisper.onnx_decoder import Decoded, Decoder, Floats, Hearing, Rules, softmax
-from models.speech.whisper.script import WRITINGS, prompt_before
+from models.speech.whisper.hypothesis import Hypothesis, may_be_silent
+from models.speech.whisper.onnx_decoder import DecodedTokens, DecodingState, Floats, OnnxDecoder, TokenRules, softmax
+from models.speech.whisper.script import SCRIPTS, prompt_before
 from models.speech.whisper.silence_states import STATES_PER_S
 from models.speech.whisper.tokenizer import WhisperTokens
 from models.speech.whisper.word_timestamps import TimedTokens, group_words
@@ -39,7 +39,7 @@ _AS_THE_WEIGHTS_SAY = -1
 """Among suppressed tokens: those that the weights' own list names."""
 
 
-class CTranslate2Engine(WindowedEngine):
+class CTranslate2Engine(ChunkedEngine):
     """The default engine.
 
     Args:
@@ -65,9 +65,9 @@ class CTranslate2Engine(WindowedEngine):
         threads: int = 1,
         at_once: int = 1,
         silence: Floats | None = None,
-        greedy: Callable[[Rules], Decoder] | None = None,
+        greedy: Callable[[TokenRules], OnnxDecoder] | None = None,
         context: ContextRules = DEFAULT_CONTEXT,
-        rules: WindowRules = DEFAULT_RULES,
+        rules: ChunkingRules = DEFAULT_RULES,
     ) -> None:
         super().__init__(vad, rules, at_once)
         self._device = device
@@ -101,11 +101,11 @@ class CTranslate2Engine(WindowedEngine):
     def _ids(self, text: str) -> list[int]:
         return self._tokens.ids(text)
 
-    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+    def _hear(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
         ask.go_on()
         states, context = self._encode(samples, ask)
         ask.go_on()
-        greedily = ask.effort < _BEAM_EFFORT and ask.options.beam_size == 1 and ask.language not in WRITINGS
+        greedily = ask.effort < _BEAM_EFFORT and ask.options.beam_size == 1 and ask.language not in SCRIPTS
         hearing = self._greedy.listen(np.array(states)[0], context) if self._greedy and greedily else None
 
         @cache
@@ -117,12 +117,12 @@ class CTranslate2Engine(WindowedEngine):
         prompt = [*self._tokens.before(prompt_before(language, ask.options.vocabulary)), *start]
         room = int(self._context.tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ)
         room = min(room, _MAX_TOKENS - len(prompt))
-        if hearing is not None and language not in WRITINGS:
+        if hearing is not None and language not in SCRIPTS:
             decoded = hearing.decode(prompt, len(prompt) - len(start), room, ask.go_on)
         else:
             decoded = self._generate(encoded(), prompt, room, language, ask)
         words = self._words(encoded(), start, decoded.tokens, len(samples)) if ask.options.word_times else ()
-        return Heard(
+        return Hypothesis(
             text=self._tokens.text(decoded.tokens),
             language=language,
             mean_logprob=decoded.mean_logprob,
@@ -132,7 +132,7 @@ class CTranslate2Engine(WindowedEngine):
             first_token=decoded.first_token if ask.first_token else None,
         )
 
-    def _encode(self, samples: Samples, ask: Ask) -> tuple[ctranslate2.StorageView, int]:
+    def _encode(self, samples: Samples, ask: DecodingRequest) -> tuple[ctranslate2.StorageView, int]:
         """States, shape (1, t, width), and how many there are to be with the silence behind them."""
         remembered = 0 if self._silence is None else len(self._silence)
         length_s = len(samples) / SAMPLE_RATE_HZ
@@ -147,7 +147,9 @@ class CTranslate2Engine(WindowedEngine):
         behind = self._silence[np.newaxis, encoded:context]
         return ctranslate2.StorageView.from_array(np.concatenate([np.array(states), behind], axis=1))
 
-    def _detect(self, encoded: Callable[[], ctranslate2.StorageView], hearing: Hearing | None) -> tuple[str, float]:
+    def _detect(
+        self, encoded: Callable[[], ctranslate2.StorageView], hearing: DecodingState | None
+    ) -> tuple[str, float]:
         """The likeliest language, and its probability."""
         if not self._tokens.languages:
             return "en", 1.0
@@ -159,10 +161,10 @@ class CTranslate2Engine(WindowedEngine):
         return str(token).strip("<|>"), float(probability)
 
     def _generate(
-        self, encoded: ctranslate2.StorageView, prompt: list[int], room: int, language: str, ask: Ask
-    ) -> Decoded:
+        self, encoded: ctranslate2.StorageView, prompt: list[int], room: int, language: str, ask: DecodingRequest
+    ) -> DecodedTokens:
         """CTranslate2's own decoding."""
-        writing = WRITINGS.get(language)
+        writing = SCRIPTS.get(language)
         beam_size = max(ask.options.beam_size, _RETRY_BEAM if ask.effort >= _BEAM_EFFORT else 1)
         first_token = ask.first_token and beam_size == 1  # with a beam CTranslate2 gives arrays without data
         if writing and not first_token:
@@ -181,7 +183,7 @@ class CTranslate2Engine(WindowedEngine):
         tokens = list(result.sequences_ids[0])
         # The score leaves the end mark out of the count, although it is in the sum.
         mean_logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        return Decoded(
+        return DecodedTokens(
             tokens=tokens,
             mean_logprob=mean_logprob,
             no_speech=self._no_speech(encoded, prompt) if may_be_silent(mean_logprob) else 0.0,

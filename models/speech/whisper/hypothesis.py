@@ -13,7 +13,7 @@ from models.speech.types import Word
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Hypothesis:
     """One window as a model heard it. Raw text: it stays inside the engine.
 
     Attributes:
@@ -39,7 +39,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class HypothesisThresholds:
     """Thresholds.
 
     Attributes:
@@ -60,7 +60,7 @@ class Judgement:
     faint_logprob: float = -0.9
 
 
-DEFAULT_JUDGEMENT = Judgement()
+DEFAULT_THRESHOLDS = HypothesisThresholds()
 
 
 def compression_ratio(text: str) -> float:
@@ -73,31 +73,31 @@ def compression_ratio(text: str) -> float:
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
 
 
-def repeats(heard: Heard, rules: Judgement = DEFAULT_JUDGEMENT) -> bool:
+def repeats(heard: Hypothesis, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
     """Whether the model ran into a loop."""
     return compression_ratio(heard.text) > rules.compression
 
 
-def doubtful(heard: Heard, rules: Judgement = DEFAULT_JUDGEMENT) -> bool:
+def doubtful(heard: Hypothesis, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
     """Whether a second decode with more effort is worth its time."""
     return repeats(heard, rules) or heard.mean_logprob < rules.mean_logprob
 
 
-def better(first: Heard, second: Heard, rules: Judgement = DEFAULT_JUDGEMENT) -> Heard:
+def better(first: Hypothesis, second: Hypothesis, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> Hypothesis:
     """The one that does not repeat itself, else the likelier one."""
 
-    def rank(heard: Heard) -> tuple[bool, float]:
+    def rank(heard: Hypothesis) -> tuple[bool, float]:
         return not repeats(heard, rules), heard.mean_logprob
 
     return max(first, second, key=rank)
 
 
-def may_be_silent(mean_logprob: float, rules: Judgement = DEFAULT_JUDGEMENT) -> bool:
+def may_be_silent(mean_logprob: float, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
     """Whether the model's probability that nobody speaks matters."""
     return mean_logprob < rules.silent_logprob
 
 
-def silent(heard: Heard, loudest: float, rules: Judgement = DEFAULT_JUDGEMENT) -> bool:
+def silent(heard: Hypothesis, loudest: float, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
     """Whether a hypothesis is about nothing.
 
     Args:

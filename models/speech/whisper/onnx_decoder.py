@@ -44,7 +44,7 @@ _NEVER = -1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class TokenRules:
     """What a transcript may hold, as the weights say.
 
     Attributes:
@@ -61,7 +61,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedTokens:
     """A greedy hypothesis.
 
     Attributes:
@@ -77,7 +77,7 @@ class Decoded:
     first_token: Probabilities | None
 
 
-class Decoder:
+class OnnxDecoder:
     """Greedy decoding. Safe to be called from several threads.
 
     Args:
@@ -88,7 +88,7 @@ class Decoder:
         threads: Of one step.
     """
 
-    def __init__(self, step: Path, attention: Path, rules: Rules, silence: Floats, threads: int = 1) -> None:
+    def __init__(self, step: Path, attention: Path, rules: TokenRules, silence: Floats, threads: int = 1) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -108,7 +108,7 @@ class Decoder:
         self._silence = self._attended(silence)
         self._blocks = {name: _means(self._silence[name], axis) for name, axis in self._axes.items()}
 
-    def listen(self, states: Floats, context: int) -> Hearing:
+    def listen(self, states: Floats, context: int) -> DecodingState:
         """Begin with one window.
 
         Args:
@@ -130,7 +130,7 @@ class Decoder:
             heard[name] = np.concatenate([heard[name], *behind], axis=axis)
         weights = np.zeros(heard[self._heard[0]].shape[-1], np.float32)
         weights[max(count, near) :] = np.log(BLOCK)
-        return Hearing(self, {name: _value(array) for name, array in heard.items()} | {WEIGHTS: _value(weights)})
+        return DecodingState(self, {name: _value(array) for name, array in heard.items()} | {WEIGHTS: _value(weights)})
 
     def _attended(self, states: Floats) -> dict[str, Floats]:
         arrays = self._attention.run(self._heard, {ENCODED: states})
@@ -148,7 +148,7 @@ class Decoder:
         past: dict[str, ort.OrtValue],
         heard: dict[str, ort.OrtValue],
     ) -> tuple[Floats, dict[str, ort.OrtValue]]:
-        """One call of the graph; see ``Hearing.follow``."""
+        """One call of the graph; see ``DecodingState.follow``."""
         count = len(tokens)
         given = {
             TOKENS: _value(np.array(tokens, np.int64)),
@@ -160,15 +160,15 @@ class Decoder:
         return cast(Floats, logits.numpy()), dict(zip(self._past, after, strict=True))
 
     @property
-    def rules(self) -> Rules:
+    def rules(self) -> TokenRules:
         """What a transcript may hold."""
         return self._rules
 
 
-class Hearing:
-    """One window, ready to be decoded as often as one likes. Made by ``Decoder.listen``."""
+class DecodingState:
+    """One window, ready to be decoded as often as one likes. Made by ``OnnxDecoder.listen``."""
 
-    def __init__(self, decoder: Decoder, heard: dict[str, ort.OrtValue]) -> None:
+    def __init__(self, decoder: OnnxDecoder, heard: dict[str, ort.OrtValue]) -> None:
         self._decoder = decoder
         self._heard = heard
 
@@ -200,7 +200,7 @@ class Hearing:
         asked = range(len(tokens)) if wanted is None else wanted
         return self._decoder.step(tokens, before, asked, self._decoder.begin() if past is None else past, self._heard)
 
-    def decode(self, prompt: Sequence[int], start: int, room: int, go_on: Callable[[], None]) -> Decoded:
+    def decode(self, prompt: Sequence[int], start: int, room: int, go_on: Callable[[], None]) -> DecodedTokens:
         """Take the likeliest token each time.
 
         Args:
@@ -223,7 +223,7 @@ class Hearing:
             best = int(scores.argmax())
             total -= float(np.log(np.exp(scores - scores[best]).sum()))
             if best == rules.end or len(tokens) == room:
-                return Decoded(tokens, total / (len(tokens) + 1), no_speech, first)
+                return DecodedTokens(tokens, total / (len(tokens) + 1), no_speech, first)
             tokens.append(best)
             go_on()
             logits, past = self.follow([best], len(prompt) + len(tokens) - 1, past)

@@ -10,10 +10,10 @@ import numpy as np
 
 from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from models.speech.whisper.chunked_engine import Ask, WindowedEngine
+from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.features import FRAMES_PER_S, log_mel
-from models.speech.whisper.hypothesis import Heard
-from models.speech.whisper.script import WRITINGS, prompt_before
+from models.speech.whisper.hypothesis import Hypothesis
+from models.speech.whisper.script import SCRIPTS, prompt_before
 from models.speech.whisper.single_digit import Probabilities
 from models.speech.whisper.word_timestamps import TimedTokens, group_words
 
@@ -23,7 +23,7 @@ _AS_IT_COMES = -1
 """Among suppressed tokens: those that openai-whisper suppresses by itself."""
 
 
-class OpenAiWhisperEngine(WindowedEngine):
+class OpenAiWhisperEngine(ChunkedEngine):
     """The reference engine.
 
     Args:
@@ -72,9 +72,9 @@ class OpenAiWhisperEngine(WindowedEngine):
         known = list(self._whisper.tokenizer.LANGUAGES)
         return frozenset(known[: self._model.num_languages])
 
-    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+    def _hear(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
         ask.go_on()
-        writing = WRITINGS.get(ask.language or "")
+        writing = SCRIPTS.get(ask.language or "")
         beam = max(ask.options.beam_size, _RETRY_BEAM if ask.effort else 1, writing.beam_size if writing else 1)
         before = prompt_before(ask.language, ask.options.vocabulary)
         features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES)).to(self._model.device)
@@ -89,7 +89,7 @@ class OpenAiWhisperEngine(WindowedEngine):
         )
         result = self._whisper.decode(self._model, features, options)
         words = self._words(features, result, len(samples)) if ask.options.word_times else ()
-        return Heard(
+        return Hypothesis(
             text=result.text.strip(),
             language=result.language,
             mean_logprob=result.avg_logprob,
@@ -108,7 +108,7 @@ class OpenAiWhisperEngine(WindowedEngine):
 
     def _foreign(self, language: str | None, vocabulary: tuple[str, ...]) -> list[int]:
         """Tokens in the letters of another language, where the model has to be kept from them."""
-        writing = WRITINGS.get(language or "")
+        writing = SCRIPTS.get(language or "")
         if writing is None or not writing.allows(vocabulary):
             return []
         if language not in self._foreign_tokens:

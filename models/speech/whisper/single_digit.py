@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from models.speech.whisper.hypothesis import Heard
+from models.speech.whisper.hypothesis import Hypothesis
 
 Probabilities = npt.NDArray[np.float32]
 """Of the first token of a transcript, shape (vocabulary,)."""
@@ -68,7 +68,7 @@ class DigitTokens:
         return {self.words[word] for word in _WORD.findall(text.lower()) if word in self.words}
 
 
-def as_digit(heard: Heard, length_s: float, tokens: DigitTokens) -> Heard:
+def as_digit(heard: Hypothesis, length_s: float, tokens: DigitTokens) -> Hypothesis:
     """The hypothesis, or the one digit that was said instead of it.
 
     Args:

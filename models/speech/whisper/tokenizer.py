@@ -8,8 +8,8 @@ from pathlib import Path
 import tokenizers
 
 from models.errors import WeightsError
-from models.speech.whisper.onnx_decoder import Rules
-from models.speech.whisper.script import WRITINGS
+from models.speech.whisper.onnx_decoder import TokenRules
+from models.speech.whisper.script import SCRIPTS
 
 _MAX_PROMPT_TOKENS = 223
 """Half of Whisper's text context, less the start of the transcript: openai-whisper's bound as well."""
@@ -32,7 +32,7 @@ class WhisperTokens:
         self._multilingual = multilingual
         self._foreign: dict[str, list[int]] = {}
         known = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        self.rules = Rules(
+        self.rules = TokenRules(
             end=self.special("<|endoftext|>"),
             silence=self.special("<|nocaptions|>"),
             never=tuple(known["suppress_ids"]),
@@ -70,7 +70,7 @@ class WhisperTokens:
 
     def foreign(self, language: str, vocabulary: tuple[str, ...]) -> list[int]:
         """Tokens in the letters of another language, where the model has to be kept from them."""
-        writing = WRITINGS.get(language)
+        writing = SCRIPTS.get(language)
         if writing is None or not writing.allows(vocabulary):
             return []
         if language not in self._foreign:

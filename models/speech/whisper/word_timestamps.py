@@ -14,7 +14,7 @@ TimedTokens = tuple[tuple[int, float, float, float], ...]
 _HALF_A_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 
 
-class Decoder(Protocol):
+class TokenTextDecoder(Protocol):
     """Gives the text of tokens."""
 
     def decode(self, ids: list[int], *, skip_special_tokens: bool = True) -> str:
@@ -22,7 +22,7 @@ class Decoder(Protocol):
         ...
 
 
-def group_words(tokens: TimedTokens, decoder: Decoder) -> tuple[Word, ...]:
+def group_words(tokens: TimedTokens, decoder: TokenTextDecoder) -> tuple[Word, ...]:
     """Join tokens to words. A word begins with a space; marks stay with the word before them.
 
     Scripts without spaces give one "word" a character or so, as openai-whisper does.
@@ -39,7 +39,7 @@ def group_words(tokens: TimedTokens, decoder: Decoder) -> tuple[Word, ...]:
     return tuple(w for w in words if len(w.text))
 
 
-def _characters(tokens: TimedTokens, decoder: Decoder) -> Iterator[tuple[str, float, float, float]]:
+def _characters(tokens: TimedTokens, decoder: TokenTextDecoder) -> Iterator[tuple[str, float, float, float]]:
     """Join tokens until they make whole characters: one of three bytes may be three tokens."""
     waiting: list[tuple[int, float, float, float]] = []
     for token in tokens:

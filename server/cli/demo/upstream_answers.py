@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.llm.extraction import CONTACT_TAGS, Reading, meter_reading, site_name, tags_of, visitor_count
+from server.llm.extraction import CONTACT_TAGS, ExtractedReading, meter_reading, site_name, tags_of, visitor_count
 from server.llm.phrases import phrases_for
 from server.llm.prompts import LANGUAGES
 
@@ -86,7 +86,9 @@ def _reading_fields(materials: list[dict[str, str]]) -> list[dict[str, str]]:
     """A photographed meter first, then what was said last."""
     newest_first = list(reversed(materials))
     for material in sorted(newest_first, key=lambda material: material["kind"] != "meter"):
-        reading: Reading | None = meter_reading(material["text"]) if material["kind"] != "visitor_register" else None
+        reading: ExtractedReading | None = (
+            meter_reading(material["text"]) if material["kind"] != "visitor_register" else None
+        )
         if reading is not None:
             unit = [_field("meter_unit", reading.unit, material)] if reading.unit else []
             return [_field("meter_reading", reading.value, material), *unit]

@@ -11,15 +11,15 @@ The list is built by ``interceptors``; access control will be the step between `
 from __future__ import annotations
 
 from server.observability.metrics import Metrics
-from server.rpc.interceptors.base import Around, AroundInterceptor
+from server.rpc.interceptors.base import CallHook, HookInterceptor
 from server.rpc.interceptors.drain import Drain
 from server.rpc.interceptors.errors import MapErrors
-from server.rpc.interceptors.telemetry import Observe
+from server.rpc.interceptors.telemetry import Telemetry
 from server.rpc.interceptors.validate import Validate
 from server.runtime.lifecycle import Lifecycle
 
 
-def interceptors(lifecycle: Lifecycle, metrics: Metrics) -> list[AroundInterceptor]:
+def interceptors(lifecycle: Lifecycle, metrics: Metrics) -> list[HookInterceptor]:
     """The steps above, in their order."""
-    steps: list[Around] = [Observe(metrics), MapErrors(), Drain(lifecycle), Validate()]
-    return [AroundInterceptor(step) for step in steps]
+    steps: list[CallHook] = [Telemetry(metrics), MapErrors(), Drain(lifecycle), Validate()]
+    return [HookInterceptor(step) for step in steps]

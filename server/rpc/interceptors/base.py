@@ -33,7 +33,7 @@ class Call:
         return ""
 
 
-class Around(Protocol):
+class CallHook(Protocol):
     """A step that runs around every RPC.
 
     Attributes:
@@ -60,10 +60,10 @@ else:
 Behaviour = Callable[..., Any]
 
 
-class AroundInterceptor(Interceptor):
+class HookInterceptor(Interceptor):
     """Applies one step to every handler."""
 
-    def __init__(self, step: Around) -> None:
+    def __init__(self, step: CallHook) -> None:
         self._step = step
 
     async def intercept_service(
@@ -121,12 +121,12 @@ def _kind(handler: Handler) -> tuple[Any, Any]:
     return grpc.unary_unary_rpc_method_handler, handler.unary_unary
 
 
-def _check_now(message: Message, step: Around) -> Message:
+def _check_now(message: Message, step: CallHook) -> Message:
     step.check(message)
     return message
 
 
-async def _check_each(messages: AsyncIterator[Message], step: Around) -> AsyncIterator[Message]:
+async def _check_each(messages: AsyncIterator[Message], step: CallHook) -> AsyncIterator[Message]:
     async for message in messages:
         step.check(message)
         yield message

@@ -25,7 +25,7 @@ _QUIET = ("grpc.health.", "grpc.reflection.")
 log = get_logger("rpc")
 
 
-class Observe:
+class Telemetry:
     """Outermost step. The id comes from the caller's metadata or is made here; it goes back in the trailing metadata.
 
     Not in the initial metadata: a client that has those holds the call for answered, and the retries of the service

@@ -22,8 +22,8 @@ from server.ledger import sessions
 from server.ledger.columns import Cursor
 from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
-from tests.unit.ledger.makers import NOW, after, session
 from tests.unit.analytics.queries import BAD, GOOD
+from tests.unit.ledger.makers import NOW, after, session
 
 TOKEN = "a-token-for-tests-0123"
 

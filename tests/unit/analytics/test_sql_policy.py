@@ -8,11 +8,11 @@ import duckdb
 import pytest
 
 from server.analytics import query_guard, sql_policy
-from server.analytics.query_guard import Guard
+from server.analytics.query_guard import QueryGuard
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.migrations import migrate
-from tests.unit.ledger.makers import NOW
 from tests.unit.analytics.queries import BAD, GOOD
+from tests.unit.ledger.makers import NOW
 
 Ask = Callable[[str], str]
 
@@ -28,7 +28,7 @@ def blank() -> Iterator[Cursor]:
 
 @pytest.fixture(scope="module")
 def ask(blank: Cursor) -> Ask:
-    return Guard(blank.cursor, limit_s=5.0).refusal
+    return QueryGuard(blank.cursor, limit_s=5.0).refusal
 
 
 @pytest.mark.parametrize("query", GOOD)
@@ -54,7 +54,7 @@ def test_the_policy_alone_refuses_what_would_run(cursor: Cursor) -> None:
 
 def test_refusals_are_told_without_the_query(cursor: Cursor) -> None:
     told: list[str] = []
-    asked = Guard(cursor.cursor, on_refused=told.append)
+    asked = QueryGuard(cursor.cursor, on_refused=told.append)
     assert asked.allows("SELECT 1")
     assert not asked.allows("SELECT * FROM read_text('/home/secret')")
     assert told == ["The function read_text may not be used."]
@@ -75,20 +75,20 @@ def test_a_query_that_does_not_end_is_refused(cursor: Cursor, query: str) -> Non
         """INSERT INTO sessions SELECT i, 'a', i, 'STARTED', now()::TIMESTAMP, now()::TIMESTAMP, now()::TIMESTAMP, '',
         '[]', '', i FROM range(3000) r(i)"""
     )
-    assert Guard(cursor.cursor, limit_s=0.2).refusal(query) == "The query takes longer than 0.2 s."
+    assert QueryGuard(cursor.cursor, limit_s=0.2).refusal(query) == "The query takes longer than 0.2 s."
     assert fetch_all(cursor, "SELECT count(*) AS n FROM v_sessions") == [{"n": 3000}]
 
 
 def test_what_takes_memory_is_refused(cursor: Cursor) -> None:
     cursor.execute("SET memory_limit = '200MB'")
     cursor.execute("SET temp_directory = ''")
-    refusal = Guard(cursor.cursor).refusal("SELECT list(range) FROM range(200000000)")
+    refusal = QueryGuard(cursor.cursor).refusal("SELECT list(range) FROM range(200000000)")
     assert refusal == "The query needs too much memory."
 
 
 def test_only_so_many_are_tried_out_at_a_time(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_guard, "TRIALS", 1)
-    asked = Guard(cursor.cursor, limit_s=0.1)
+    asked = QueryGuard(cursor.cursor, limit_s=0.1)
     assert asked._trials.acquire()
     assert asked.refusal("SELECT * FROM range(3)") == "Too many long queries run at the moment."
     asked._trials.release()

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from vestibule.v1 import admin_pb2, admin_pb2_grpc, funnel_pb2, funnel_pb2_grpc, session_pb2, session_pb2_grpc
 from vestibule.v1.common_pb2 import SESSION_STATE_COMPLETED
 
-from server.analytics.endpoint import Analysts
+from server.analytics.endpoint import AnalystEndpoint
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger.writer import Ledger
@@ -225,7 +225,7 @@ def test_sessions_ask_the_named_server_for_its_ledger(
 def _served_detail(port: int, folder: Path) -> str:
     """What the real endpoint says about itself."""
     ledger = Ledger.open(folder / "ledger.duckdb")
-    analysts = Analysts(ledger, QuackSettings(enabled=True, port=port, token=SecretStr("")), folder)
+    analysts = AnalystEndpoint(ledger, QuackSettings(enabled=True, port=port, token=SecretStr("")), folder)
     analysts.start()
     detail = analysts.component.detail
     analysts.stop()

@@ -15,8 +15,8 @@ from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger import sessions
 from server.ledger.writer import Ledger
-from tests.unit.ledger.makers import NOW, session
 from tests.unit.analytics.queries import BAD
+from tests.unit.ledger.makers import NOW, session
 
 TOKEN = "a-token-for-tests-0123"
 

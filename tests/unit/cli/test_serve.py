@@ -19,7 +19,7 @@ import server.cli.weights
 import server.settings
 from models.errors import InternalError, NotFound, Unavailable, VestibuleError
 from server.cli.main import cli
-from server.grpc_server import Listener
+from server.grpc_server import GrpcServer
 from server.llm.assistant import llm_breaker
 from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
@@ -108,7 +108,7 @@ def test_a_metrics_port_that_is_taken_ends_the_start_before_ray(
             begun.append("ray")
 
         metrics = Metrics()
-        listener = Listener("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), metrics)
+        listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), metrics)
         cluster, intake = SimpleNamespace(start=start, stop=sweep), SimpleNamespace(sweep=sweep)
         return SimpleNamespace(intake=intake, listener=listener, metrics=metrics, cluster=cluster)
 

@@ -30,7 +30,7 @@ from server.records.pubsub import WatchHub
 from server.records.recommender import Recommender
 from server.records.session_progress import material_arrived
 from server.uploads.checks import Description, default_checks
-from server.uploads.service import UploadIntake
+from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway, redacted
@@ -87,7 +87,7 @@ class World:
         self.recommender = Recommender(
             self.ledger, self.gateway, self.assistant, self.hub, clock=self.clock, on_job=self.runner.wake
         )
-        self.intake = UploadIntake(
+        self.intake = UploadService(
             self.ledger,
             self.spool,
             self.hub,

@@ -10,7 +10,7 @@ import pybreaker
 import pytest
 
 from models.errors import BreakerOpen, CallerError, InvalidInput, Overloaded, UpstreamFailed, VestibuleError
-from server.llm.breaker import AsyncBreaker, BreakerChange, BreakerMemory, BreakerSnapshot, BreakerState, Guard
+from server.llm.breaker import AsyncBreaker, BreakerChange, BreakerGuard, BreakerMemory, BreakerSnapshot, BreakerState
 from tests.unit.llm.clock import HandClock
 
 FAILURE = UpstreamFailed("It failed.")
@@ -51,11 +51,11 @@ async def fail(breaker: AsyncBreaker, times: int = 1, error: Exception = FAILURE
                 raise error
 
 
-async def begin(breaker: AsyncBreaker) -> Guard:
+async def begin(breaker: AsyncBreaker) -> BreakerGuard:
     return await breaker.guard().__aenter__()
 
 
-async def end(guard: Guard, error: BaseException | None = None) -> None:
+async def end(guard: BreakerGuard, error: BaseException | None = None) -> None:
     await guard.__aexit__(type(error) if error else None, error, None)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from models.errors import BreakerOpen, InvalidInput, UpstreamFailed
-from server.llm.breaker import AsyncBreaker, Guard
+from server.llm.breaker import AsyncBreaker, BreakerGuard
 from tests.unit.llm.clock import HandClock
 
 PROBES = 2
@@ -70,10 +70,10 @@ class BreakerMachine(RuleBasedStateMachine):
         self.running: list[int] = []
 
     @rule(target=calls)
-    def begin_one(self) -> tuple[Guard, int] | None:
+    def begin_one(self) -> tuple[BreakerGuard, int] | None:
         return self.begin()
 
-    def begin(self) -> tuple[Guard, int] | None:
+    def begin(self) -> tuple[BreakerGuard, int] | None:
         guard = self.breaker.guard()
         if not self.model_admits():
             try:
@@ -98,10 +98,10 @@ class BreakerMachine(RuleBasedStateMachine):
         return True
 
     @rule(call=consumes(calls), outcome=st.sampled_from(["success", "failure", "excluded", "cancelled"]))
-    def finish_one(self, call: tuple[Guard, int] | None, outcome: str) -> None:
+    def finish_one(self, call: tuple[BreakerGuard, int] | None, outcome: str) -> None:
         self.finish(call, outcome)
 
-    def finish(self, call: tuple[Guard, int] | None, outcome: str) -> None:
+    def finish(self, call: tuple[BreakerGuard, int] | None, outcome: str) -> None:
         if call is None:
             return
         guard, period = call

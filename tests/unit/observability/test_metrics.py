@@ -10,7 +10,7 @@ from models.errors import Unavailable
 from server.jobs.types import JobOutcome
 from server.observability.metrics import Metrics
 from server.streaming.admission import Admission, AdmissionLimits
-from server.streaming.load_meter import SpeechLoad
+from server.streaming.load_meter import SpeechLoadMeter
 
 
 def test_a_port_that_is_taken_is_an_error_of_ours() -> None:
@@ -39,6 +39,6 @@ def test_what_has_not_happened_yet_is_shown_as_none() -> None:
 
 def test_the_reasons_for_which_streams_are_refused_are_there_from_the_start() -> None:
     metrics = Metrics()
-    Admission(AdmissionLimits(1, 1, 1, 0.8), SpeechLoad(1, lambda: 0.0), metrics)
+    Admission(AdmissionLimits(1, 1, 1, 0.8), SpeechLoadMeter(1, lambda: 0.0), metrics)
     for reason in ("TOO_MANY_STREAMS", "TOO_MANY_CLIENT_STREAMS", "SPEECH_BUSY"):
         assert metrics.registry.get_sample_value("vestibule_refused_streams_total", {"reason": reason}) == 0.0

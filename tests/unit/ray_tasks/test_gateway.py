@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from models.errors import InvalidInput, Overloaded, Unavailable
-from models.redaction.types import NOBODY, RedactionContext, Whose
+from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.text import RawText
 from ray_tasks.cluster import check_fit
 from ray_tasks.engine_info import EngineFacts
@@ -90,12 +90,12 @@ async def test_each_call_goes_to_its_worker(workers: HandMade) -> None:
     window, texts, context = SpeechWindow(b"1234", final=True), [RawText("x")], RedactionContext()
     await gateway.speech_step(window, timeout_s=1)
     await gateway.read_recording(b"sound", language="en", timeout_s=1)
-    whose = Whose("app", "session")
+    whose = RedactionScope("app", "session")
     await gateway.read_picture(b"picture", document_type="meter", timeout_s=1, whose=whose)
     await gateway.redact(texts, context, timeout_s=1)
     assert workers.asked == [
         ("speech", "step", (window,)),
-        ("speech", "recording", (b"sound", "en", NOBODY, False)),
+        ("speech", "recording", (b"sound", "en", NO_SCOPE, False)),
         ("vision", "picture", (b"picture", "meter", whose)),
         ("redaction", "redact", (texts, context)),
     ]

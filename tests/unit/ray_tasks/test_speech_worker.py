@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.redaction.redactor import LocalRedactor
-from models.redaction.streaming.sealed_state import CarrySealer, load_or_create_key
+from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions, Transcript
 from models.text import RawText
@@ -57,7 +57,7 @@ class Bench:
         """The raw end that the carry holds."""
         if not self.carry:
             return ""
-        return str(CarrySealer(load_or_create_key(self.key)).open(self.carry)["tail"])
+        return str(StateSealer(load_or_create_key(self.key)).open(self.carry)["tail"])
 
 
 async def test_a_number_split_over_two_utterances_is_covered_in_both(

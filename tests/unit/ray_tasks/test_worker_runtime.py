@@ -12,14 +12,14 @@ import pytest
 from models.errors import BrokenMedia, InternalError, Overloaded, RedactionFailed
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
-from ray_tasks.worker_runtime import STUCK_S, Border, RemoteRedactor, Workshop
+from ray_tasks.worker_runtime import STUCK_S, BoundedExecutor, ErrorBoundary, RemoteRedactor
 from tests.fakes.gateway import FakeGateway
 
 SECRET = "John Carter"
 
 
 def test_our_errors_leave_without_their_history() -> None:
-    with pytest.raises(BrokenMedia) as caught, Border("vision"):
+    with pytest.raises(BrokenMedia) as caught, ErrorBoundary("vision"):
         try:
             raise ValueError(SECRET)
         except ValueError as exc:
@@ -32,7 +32,7 @@ def test_our_errors_leave_without_their_history() -> None:
 
 def test_other_errors_leave_as_a_type_name_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "ray.serve.vestibule")
-    with pytest.raises(InternalError) as caught, Border("speech"):
+    with pytest.raises(InternalError) as caught, ErrorBoundary("speech"):
         raise KeyError(SECRET)
     assert caught.value.reason == "WORKER_FAILED"
     assert SECRET not in "".join(traceback.format_exception(caught.value))
@@ -41,12 +41,12 @@ def test_other_errors_leave_as_a_type_name_in_the_log(caplog: pytest.LogCaptureF
 
 
 def test_a_cancellation_passes_the_border() -> None:
-    with pytest.raises(asyncio.CancelledError), Border("speech"):
+    with pytest.raises(asyncio.CancelledError), ErrorBoundary("speech"):
         raise asyncio.CancelledError
 
 
 async def test_a_workshop_works_in_order_and_drops_what_was_cancelled() -> None:
-    workshop = Workshop("test", 1)
+    workshop = BoundedExecutor("test", 1)
     go, done = threading.Event(), []
 
     def work(name: str) -> str:
@@ -66,7 +66,7 @@ async def test_a_workshop_works_in_order_and_drops_what_was_cancelled() -> None:
 
 async def test_a_workshop_that_hangs_says_so() -> None:
     now = [0.0]
-    workshop = Workshop("test", 1, clock=lambda: now[0])
+    workshop = BoundedExecutor("test", 1, clock=lambda: now[0])
     begun, go = threading.Event(), threading.Event()
 
     def work() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.redaction.redactor import LocalRedactor, build_redactor
-from models.redaction.types import NOBODY, Redaction, RedactionContext
+from models.redaction.types import NO_SCOPE, Redaction, RedactionContext
 from models.text import RawText
 from server.records.redact_output import redact_values
 from tests.fakes.gateway import FakeGateway
@@ -35,5 +35,5 @@ async def test_a_reading_stays_and_the_same_digits_as_a_telephone_number_do_not(
         ("meter_reading", "call 415 555 0132"),
         ("site_name", "Riverside"),
     ]
-    texts = [text.value for text in await redact_values(gateway, values, "en", NOBODY)]
+    texts = [text.value for text in await redact_values(gateway, values, "en", NO_SCOPE)]
     assert texts == ["04821", "[REDACTED_PHONE]", "[REDACTED_NAME]", "call [REDACTED_PHONE]", "Riverside"]

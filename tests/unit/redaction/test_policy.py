@@ -16,7 +16,7 @@ from models.redaction.redactor import LocalRedactor
 from models.redaction.spans.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.streaming.segments import redact_pieces
-from models.redaction.types import RedactionContext, Whose
+from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 
@@ -39,7 +39,7 @@ def redactor(policies: str, names: dict[str, str] | None = None) -> LocalRedacto
 
 
 def context(client: str = "", session: str = "s1", source: TextSource = TextSource.TYPED) -> RedactionContext:
-    return RedactionContext(source, whose=Whose(client, session))
+    return RedactionContext(source, whose=RedactionScope(client, session))
 
 
 def written(policies: str, text: str, *, client: str = "", session: str = "s1") -> tuple[str, bool]:
@@ -258,7 +258,7 @@ def test_identities_and_keys() -> None:
     assert identity_of("NAME", "Dr. MARIA  Lopez") == identity_of("NAME", "maria lopez")
     assert identity_of("PHONE", "+1 (415) 555-0132") == identity_of("PHONE", "415 555 0132")
     assert identity_of("NAME", "Dr") == "dr"
-    one, two = session_key(KEY, Whose("a", "b")), session_key(KEY, Whose("ab", ""))
+    one, two = session_key(KEY, RedactionScope("a", "b")), session_key(KEY, RedactionScope("ab", ""))
     assert one != two
     assert hashed("NAME", "maria", one) != hashed("NAME", "maria", two)
 

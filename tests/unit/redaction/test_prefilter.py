@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.redaction.normalize.view import View, original
+from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
-from models.redaction.patterns.prefilter import Sieve
+from models.redaction.patterns.prefilter import Prefilter
 from models.redaction.patterns.regex_analysis import begins_with_digit
 from models.redaction.recognizers import ALL
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
-SIEVE = Sieve(ALL)
+SIEVE = Prefilter(ALL)
 SAID = (
     "my name is ana rivas", "12 Elm Street", "415-555-0132", "536 22 1234", "4111 1111 1111 1111",
     "ana at example dot com",
@@ -27,7 +27,7 @@ SAID = (
 )  # fmt: skip
 
 
-def one_by_one(view: View, context: RedactionContext) -> list[tuple[str, Entity]]:
+def one_by_one(view: TextView, context: RedactionContext) -> list[tuple[str, Entity]]:
     return [(r.name, entity) for r in ALL for entity in r.find(view, context)]
 
 
@@ -78,7 +78,7 @@ def test_an_automaton_that_gives_up_skips_nothing(answer: list[int] | None, text
     tall = PatternRecognizer(
         "ID", "tall", (Pattern(re.compile("tall order"), 0.9), Pattern(re.compile("order of"), 0.9))
     )
-    sieve, view = Sieve([tall]), original(text)
+    sieve, view = Prefilter([tall]), original(text)
     sieve._automaton = GivesUp()
     assert sieve._with_hints(view) == [0, 1]
     assert [entity for _, entity in sieve.find(view, RedactionContext())] == list(tall.find(view, RedactionContext()))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from models.redaction.detection.views import views_of
 from models.redaction.itn.cardinals import NUMERALS
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import PatternRecognizer
-from models.redaction.patterns.prefilter import Sieve
+from models.redaction.patterns.prefilter import Prefilter
 from models.redaction.recognizers import ALL, ON_NUMERALS, Recognizer
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
@@ -100,7 +100,7 @@ CHANGES: Final[tuple[Callable[[str], str], ...]] = (
 
 RECOGNIZERS: Final = (ALL, tuple(recognizer for recognizer in ALL if recognizer.name in ON_NUMERALS))
 """For all readings but one, and for the one with digits for every number."""
-SIEVES: Final = tuple(map(Sieve, RECOGNIZERS))
+SIEVES: Final = tuple(map(Prefilter, RECOGNIZERS))
 
 CONTEXTS: Final = [
     RedactionContext(source, asked_for=asked) for source in TextSource for asked in ((), ("NAME",), ("PHONE", "DOB"))
@@ -115,24 +115,24 @@ def pieces() -> st.SearchStrategy[str]:
     return st.one_of(whole, st.builds(lambda piece, change: change(piece), whole, st.sampled_from(CHANGES)))
 
 
-def one_by_one(which: bool, view: View, context: RedactionContext) -> list[tuple[str, Entity]]:
+def one_by_one(which: bool, view: TextView, context: RedactionContext) -> list[tuple[str, Entity]]:
     """Every expression run over everything, without any of the quick tests."""
     return [
         (recognizer.name, entity) for recognizer in RECOGNIZERS[which] for entity in _all_of(recognizer, view, context)
     ]
 
 
-def _all_of(recognizer: Recognizer, view: View, context: RedactionContext) -> Iterator[Entity]:
+def _all_of(recognizer: Recognizer, view: TextView, context: RedactionContext) -> Iterator[Entity]:
     if not isinstance(recognizer, PatternRecognizer):
         return recognizer.find(view, context)
     return (entity for pattern in recognizer.patterns for entity in recognizer.matches(view, pattern))
 
 
-def through_the_sieve(which: bool, view: View, context: RedactionContext) -> list[tuple[str, Entity]]:
+def through_the_sieve(which: bool, view: TextView, context: RedactionContext) -> list[tuple[str, Entity]]:
     return [(recognizer.name, entity) for recognizer, entity in SIEVES[which].find(view, context)]
 
 
-def readings(text: str, context: RedactionContext) -> Iterator[tuple[View, bool]]:
+def readings(text: str, context: RedactionContext) -> Iterator[tuple[TextView, bool]]:
     """The views of a text, and for each which of the two sieves looks at it."""
     return ((view, view.kind == NUMERALS) for view in views_of(text, context))
 

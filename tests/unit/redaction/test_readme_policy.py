@@ -10,7 +10,7 @@ import pytest
 from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.spans.merge import TYPES
-from models.redaction.types import RedactionContext, Whose
+from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText
 from tests.fakes.classifier import WordListClassifier
 
@@ -41,7 +41,7 @@ def redactor() -> LocalRedactor:
     ],
 )
 def test_the_example_does_what_it_says(client: str, text: str, expected: str, safe: bool) -> None:
-    result = redactor().redact(RawText(text), RedactionContext(whose=Whose(client, "session"))).text
+    result = redactor().redact(RawText(text), RedactionContext(whose=RedactionScope(client, "session"))).text
     assert re.fullmatch(expected, result.value)
     assert result.safe_for_llm is safe
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import RedactionFailed
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.redactor import LocalRedactor, reseal, sealed_prefix
 from models.redaction.types import RedactionContext
 from models.text import Entity, RawText, TextSource
@@ -83,7 +83,7 @@ class _Broken:
 
     name = "broken"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         raise ValueError(view.text)
 
 

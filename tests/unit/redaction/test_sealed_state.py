@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InvalidInput
-from models.redaction.streaming.sealed_state import KEY_BYTES, CarrySealer, load_or_create_key
+from models.redaction.streaming.sealed_state import KEY_BYTES, StateSealer, load_or_create_key
 
 KEY = bytes(range(KEY_BYTES))
 STATE = {
@@ -23,12 +23,12 @@ STATE = {
 
 
 def test_round_trip() -> None:
-    sealer = CarrySealer(KEY)
+    sealer = StateSealer(KEY)
     assert sealer.open(sealer.seal(STATE)) == STATE
 
 
 def test_nothing_can_be_read_and_no_two_are_alike() -> None:
-    sealer = CarrySealer(KEY)
+    sealer = StateSealer(KEY)
     first, second = sealer.seal(STATE), sealer.seal(STATE)
     assert first != second
     assert b"name" not in first
@@ -36,7 +36,7 @@ def test_nothing_can_be_read_and_no_two_are_alike() -> None:
 
 @pytest.mark.parametrize("position", [0, 1, 12, 13, 40, -1])
 def test_a_changed_byte_is_refused(position: int) -> None:
-    sealer = CarrySealer(KEY)
+    sealer = StateSealer(KEY)
     sealed = bytearray(sealer.seal(STATE))
     sealed[position] ^= 1
     with pytest.raises(InvalidInput) as caught:
@@ -47,23 +47,23 @@ def test_a_changed_byte_is_refused(position: int) -> None:
 @pytest.mark.parametrize("sealed", [b"", b"\x01", b"\x01" * 13, b"\x02" * 60, b"\x01" * 60])
 def test_other_bytes_are_refused(sealed: bytes) -> None:
     with pytest.raises(InvalidInput) as caught:
-        CarrySealer(KEY).open(sealed)
+        StateSealer(KEY).open(sealed)
     assert caught.value.reason == "CARRY_INVALID"
 
 
 def test_another_key_is_refused() -> None:
     with pytest.raises(InvalidInput):
-        CarrySealer(KEY[::-1]).open(CarrySealer(KEY).seal(STATE))
+        StateSealer(KEY[::-1]).open(StateSealer(KEY).seal(STATE))
 
 
 def test_only_json_and_bytes_are_carried() -> None:
     with pytest.raises(TypeError):
-        CarrySealer(KEY).seal({"x": object()})
+        StateSealer(KEY).seal({"x": object()})
 
 
 def test_short_keys_are_refused() -> None:
     with pytest.raises(ValueError, match="32"):
-        CarrySealer(b"short")
+        StateSealer(b"short")
 
 
 def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:

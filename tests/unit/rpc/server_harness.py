@@ -12,7 +12,7 @@ import grpc.aio
 from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.conversation_pb2_grpc import ConversationServiceStub, add_ConversationServiceServicer_to_server
 
-from server.grpc_server import KEEPALIVE, Keepalive, Listener
+from server.grpc_server import KEEPALIVE, GrpcServer, Keepalive
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.conversation import ConversationService
@@ -36,7 +36,7 @@ class Conversations:
 async def listening(desk: Desk, keepalive: Keepalive = KEEPALIVE) -> AsyncIterator[str]:
     """The address of a port that is open."""
     services = cast(Services, Conversations(desk))
-    listener = Listener("127.0.0.1:0", services, Lifecycle(), desk.metrics, keepalive)
+    listener = GrpcServer("127.0.0.1:0", services, Lifecycle(), desk.metrics, keepalive)
     await listener.start()
     try:
         yield listener.address

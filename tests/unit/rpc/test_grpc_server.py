@@ -8,7 +8,7 @@ from typing import cast
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.grpc_server import Listener
+from server.grpc_server import GrpcServer
 from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
@@ -26,7 +26,7 @@ class NoServices:
 
 async def test_health_follows_the_workers() -> None:
     workers_up = True
-    listener = Listener("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), Metrics())
+    listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), Metrics())
     await listener.start()
     await listener.serving()
     following = asyncio.create_task(listener.follow(lambda: workers_up, every_s=0.01))

@@ -18,9 +18,9 @@ from server.ledger.writer import Ledger
 from server.records.pubsub import WatchHub
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
-from server.uploads.audio_log import LogContent
+from server.uploads.audio_log import AudioLogContent
 from server.uploads.checks import default_checks
-from server.uploads.service import UploadIntake
+from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 
 IDLE_S = 1800.0
@@ -46,7 +46,7 @@ class House:
         self.ledger = Ledger.open(self.folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(self.folder / "spool", bytes(32))
         hub = WatchHub()
-        intake = UploadIntake(self.ledger, self.spool, hub, default_checks(upload_bytes=1000, open_jobs=10))
+        intake = UploadService(self.ledger, self.spool, hub, default_checks(upload_bytes=1000, open_jobs=10))
         self.sessions = Sessions(self.ledger, hub, VocabularySealer(bytes(32)), lambda: self.now)
         self.keeping = Housekeeping(self.sessions, intake, self.ledger, self.spool, lambda: self.now, self.open, IDLE_S)
 
@@ -125,7 +125,7 @@ async def test_a_stream_that_is_resumed_meanwhile_is_left_alone(house: House, mo
     house.now += timedelta(seconds=IDLE_S + 1)
     read_log = house.spool.read_log
 
-    def slow(resumed: str) -> LogContent:
+    def slow(resumed: str) -> AudioLogContent:
         house.open.ids = frozenset({resumed})
         return read_log(resumed)
 

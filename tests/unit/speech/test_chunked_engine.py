@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from models.errors import NoSpeech
-from models.speech.endpointing.chunking import WindowRules, everywhere, plan_windows
+from models.speech.endpointing.chunking import ChunkingRules, everywhere, plan_windows
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Probabilities
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions
-from models.speech.whisper.chunked_engine import Ask, WindowedEngine
-from models.speech.whisper.hypothesis import Heard
+from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
+from models.speech.whisper.hypothesis import Hypothesis
 from tests.fakes.speech import ScriptedVad
 
 LOOP = "you know " * 40
@@ -26,7 +26,7 @@ def clip(*values: float) -> Samples:
     return np.concatenate(parts).astype(np.float32)
 
 
-class Scripted(WindowedEngine):
+class Scripted(ChunkedEngine):
     """Hears by the loudest sample of a window."""
 
     efforts = 3
@@ -35,19 +35,19 @@ class Scripted(WindowedEngine):
     languages = frozenset({"en", "de"})
 
     def __init__(self, texts: dict[float, tuple[str, str]], at_once: int = 2) -> None:
-        super().__init__(ScriptedVad(), WindowRules(max_window_s=WINDOW_S), at_once)
+        super().__init__(ScriptedVad(), ChunkingRules(max_window_s=WINDOW_S), at_once)
         self._texts = texts
-        self.asks: list[Ask] = []
+        self.asks: list[DecodingRequest] = []
         self.together = threading.Barrier(2)
         self.meets = False
 
-    def _hear(self, samples: Samples, ask: Ask) -> Heard:
+    def _hear(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
         ask.go_on()
         self.asks.append(ask)
         if self.meets and ask.language is not None:
             self.together.wait(timeout=10.0)
         text, language = self._texts[round(float(samples.max()), 1)]
-        return Heard(text, ask.language or language, -0.2 if text else -1.2, 0.9, language_probability=0.95)
+        return Hypothesis(text, ask.language or language, -0.2 if text else -1.2, 0.9, language_probability=0.95)
 
     def _ids(self, text: str) -> list[int]:
         return list(text.encode())
@@ -75,7 +75,7 @@ def test_a_quick_call_leaves_the_other_places_to_others() -> None:
     seen: list[int] = []
     hear = engine._hear
 
-    def noted(samples: Samples, ask: Ask) -> Heard:
+    def noted(samples: Samples, ask: DecodingRequest) -> Hypothesis:
         seen.append(threading.get_ident())
         return hear(samples, ask)
 
@@ -89,7 +89,7 @@ def test_a_call_that_nobody_waits_for_ends_between_windows() -> None:
     engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")}, at_once=1)
     hear = engine._hear
 
-    def stopping(samples: Samples, ask: Ask) -> Heard:
+    def stopping(samples: Samples, ask: DecodingRequest) -> Hypothesis:
         found = hear(samples, ask)
         stop.set()
         return found

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.speech.endpointing.chunking import DEFAULT_RULES, Span, WindowRules, plan_windows, speech_spans
+from models.speech.endpointing.chunking import DEFAULT_RULES, ChunkingRules, Span, plan_windows, speech_spans
 from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, Probabilities
 from models.speech.types import SAMPLE_RATE_HZ
 
@@ -24,7 +24,7 @@ def in_s(spans: list[Span]) -> list[tuple[float, float]]:
 
 
 PAD = DEFAULT_RULES.padding_s
-LONG = WindowRules(max_window_s=29.0)
+LONG = ChunkingRules(max_window_s=29.0)
 CASES: list[tuple[str, Probabilities, list[tuple[float, float]]]] = [
     ("silence", frames((10, 0.05)), []),
     ("one word", frames((3, 0), (1, 0.9), (3, 0)), [(3 - PAD, 4 + PAD)]),

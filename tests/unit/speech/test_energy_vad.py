@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.speech.endpointing.energy_vad import QuietStream
+from models.speech.endpointing.energy_vad import EnergyVadStream
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES
 from models.speech.types import Samples
 
@@ -22,14 +22,14 @@ def noise(frames: int, level_db: float) -> Samples:
 )
 def test_the_room_is_quiet_when_it_is_far_below_the_speech(room_db: float, speech_db: float, quiet: bool) -> None:
     samples = np.concatenate([noise(20, room_db), noise(20, speech_db), noise(10, room_db)])
-    heard = QuietStream().feed(samples)
+    heard = EnergyVadStream().feed(samples)
     assert [h.quiet for h in heard[-10:]] == [quiet] * 10
     assert not any(h.quiet for h in heard[20:40])
 
 
 def test_the_size_of_the_pieces_does_not_matter() -> None:
     samples = np.concatenate([noise(5, -60), noise(5, -20), noise(5, -60)])
-    stream = QuietStream()
-    assert [h for at in range(0, len(samples), 300) for h in stream.feed(samples[at : at + 300])] == QuietStream().feed(
-        samples
-    )
+    stream = EnergyVadStream()
+    assert [
+        h for at in range(0, len(samples), 300) for h in stream.feed(samples[at : at + 300])
+    ] == EnergyVadStream().feed(samples)

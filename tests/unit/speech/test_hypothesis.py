@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.speech.whisper.hypothesis import Heard, better, cut_loops, doubtful, silent
+from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, silent
 
 LOOPS = [
     ("state state state state state state state state state state", "state"),
@@ -26,8 +26,8 @@ def test_loops_are_cut_and_numbers_are_not(text: str, expected: str) -> None:
     assert cut_loops(text).rstrip(" .") == expected.rstrip(" .")
 
 
-def heard(text: str, mean_logprob: float = -0.3, no_speech: float = 0.0) -> Heard:
-    return Heard(text, "en", mean_logprob, no_speech)
+def heard(text: str, mean_logprob: float = -0.3, no_speech: float = 0.0) -> Hypothesis:
+    return Hypothesis(text, "en", mean_logprob, no_speech)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def heard(text: str, mean_logprob: float = -0.3, no_speech: float = 0.0) -> Hear
         (heard("thank you", -0.5, 0.3), 0.4, False),
     ],
 )
-def test_silence(hypothesis: Heard, loudest: float, expected: bool) -> None:
+def test_silence(hypothesis: Hypothesis, loudest: float, expected: bool) -> None:
     assert silent(hypothesis, loudest) is expected
 
 

@@ -14,7 +14,7 @@ import whisper
 from models.media.audio_decoder import decode
 from models.speech.types import Abandoned
 from models.speech.whisper.features import log_mel
-from models.speech.whisper.onnx_decoder import BLOCK, Decoder, Floats, Hearing, Rules
+from models.speech.whisper.onnx_decoder import BLOCK, DecodingState, Floats, OnnxDecoder, TokenRules
 from models.speech.whisper.onnx_graph import decoder_files
 from models.speech.whisper.openai_checkpoint import whisper_checkpoint
 from models.speech.whisper.silence_states import STATES_PER_S, babble, silence_file
@@ -37,8 +37,8 @@ def silence(weights_cache: Path) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def decoder(weights_cache: Path, tokens: WhisperTokens, silence: Floats) -> Decoder:
-    return Decoder(*decoder_files("whisper-base", weights_cache), tokens.rules, silence)
+def decoder(weights_cache: Path, tokens: WhisperTokens, silence: Floats) -> OnnxDecoder:
+    return OnnxDecoder(*decoder_files("whisper-base", weights_cache), tokens.rules, silence)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def greeting(data: Path) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def hearing(decoder: Decoder, encode: Any, greeting: Floats) -> Hearing:
+def hearing(decoder: OnnxDecoder, encode: Any, greeting: Floats) -> DecodingState:
     return decoder.listen(encode(greeting, STATES), STATES)
 
 
@@ -68,7 +68,12 @@ def go_on() -> None:
 
 
 def test_it_predicts_what_openai_whisper_predicts(
-    weights_cache: Path, tokens: WhisperTokens, decoder: Decoder, hearing: Hearing, encode: Any, greeting: Floats
+    weights_cache: Path,
+    tokens: WhisperTokens,
+    decoder: OnnxDecoder,
+    hearing: DecodingState,
+    encode: Any,
+    greeting: Floats,
 ) -> None:
     start = tokens.start("en")
     said = hearing.decode(start, 0, 50, go_on).tokens
@@ -82,7 +87,7 @@ def test_it_predicts_what_openai_whisper_predicts(
 
 
 def test_the_beginning_may_be_taken_in_at_once_or_token_by_token(
-    tokens: WhisperTokens, decoder: Decoder, hearing: Hearing
+    tokens: WhisperTokens, decoder: OnnxDecoder, hearing: DecodingState
 ) -> None:
     start = tokens.start("en")
     at_once, _ = hearing.follow(start)
@@ -93,7 +98,7 @@ def test_the_beginning_may_be_taken_in_at_once_or_token_by_token(
     assert np.allclose(at_once, singly, atol=0.5)
 
 
-def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, hearing: Hearing) -> None:
+def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, hearing: DecodingState) -> None:
     decoded = hearing.decode(tokens.start("en"), 0, 50, go_on)
     assert "hello" in tokens.text(decoded.tokens).lower()
     assert -0.7 < decoded.mean_logprob < 0
@@ -104,7 +109,7 @@ def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, hearing
     assert int(decoded.first_token.argmax()) == decoded.tokens[0]
 
 
-def test_words_said_before_are_taken_in(tokens: WhisperTokens, hearing: Hearing) -> None:
+def test_words_said_before_are_taken_in(tokens: WhisperTokens, hearing: DecodingState) -> None:
     start = tokens.start("en")
     prompt = [*tokens.before("Mister Carter, Riverside"), *start]
     decoded = hearing.decode(prompt, len(prompt) - len(start), 50, go_on)
@@ -112,7 +117,7 @@ def test_words_said_before_are_taken_in(tokens: WhisperTokens, hearing: Hearing)
     assert decoded.no_speech < 0.3
 
 
-def test_it_stops_when_there_is_no_more_room_or_nobody_waits(tokens: WhisperTokens, hearing: Hearing) -> None:
+def test_it_stops_when_there_is_no_more_room_or_nobody_waits(tokens: WhisperTokens, hearing: DecodingState) -> None:
     assert len(hearing.decode(tokens.start("en"), 0, 3, go_on).tokens) == 3
 
     def stop() -> None:
@@ -122,7 +127,7 @@ def test_it_stops_when_there_is_no_more_room_or_nobody_waits(tokens: WhisperToke
         hearing.decode(tokens.start("en"), 0, 50, stop)
 
 
-def test_it_knows_the_language(tokens: WhisperTokens, hearing: Hearing) -> None:
+def test_it_knows_the_language(tokens: WhisperTokens, hearing: DecodingState) -> None:
     languages = list(tokens.languages)
     number, probability = hearing.likeliest(tokens.special("<|startoftranscript|>"), list(tokens.languages.values()))
     assert languages[number] == "en"
@@ -130,7 +135,7 @@ def test_it_knows_the_language(tokens: WhisperTokens, hearing: Hearing) -> None:
 
 
 def test_silence_that_is_remembered_is_as_good_as_silence_that_is_encoded(
-    tokens: WhisperTokens, decoder: Decoder, encode: Any, greeting: Floats, silence: Floats
+    tokens: WhisperTokens, decoder: OnnxDecoder, encode: Any, greeting: Floats, silence: Floats
 ) -> None:
     start = tokens.start("en")
     count = BLOCK * ((len(greeting) * STATES_PER_S // 16_000 + STATES_PER_S // 2) // BLOCK + 1)
@@ -142,14 +147,14 @@ def test_silence_that_is_remembered_is_as_good_as_silence_that_is_encoded(
     assert short.mean_logprob == pytest.approx(whole.mean_logprob, abs=0.15)
 
 
-def test_silence_is_attended_to_where_it_is_remembered(decoder: Decoder, silence: Floats) -> None:
+def test_silence_is_attended_to_where_it_is_remembered(decoder: OnnxDecoder, silence: Floats) -> None:
     for count, context in ((50, len(silence) + BLOCK), (51, len(silence)), (BLOCK, len(silence))):
         with pytest.raises(ValueError, match="remembered"):
             decoder.listen(silence[:count], context)
 
 
 def test_nothing_but_silence_is_no_speech(
-    tokens: WhisperTokens, decoder: Decoder, encode: Any, silence: Floats
+    tokens: WhisperTokens, decoder: OnnxDecoder, encode: Any, silence: Floats
 ) -> None:
     nothing = encode(np.zeros(8000, np.float32), 50)
     decoded = decoder.listen(nothing, len(silence)).decode(tokens.start("en"), 0, 20, go_on)
@@ -168,6 +173,6 @@ def test_the_sounds_are_always_the_same_and_never_too_loud() -> None:
 
 
 def test_rules_come_from_the_weights(tokens: WhisperTokens) -> None:
-    rules: Rules = tokens.rules
+    rules: TokenRules = tokens.rules
     assert tokens.special("<|transcribe|>") in rules.never
     assert rules.end in rules.not_first

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from models.speech.whisper.hypothesis import compression_ratio
-from models.speech.whisper.script import WRITINGS, prompt_before
+from models.speech.whisper.script import SCRIPTS, prompt_before
 
-HINDI = WRITINGS["hi"]
+HINDI = SCRIPTS["hi"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.speech.endpointing.pauses import MayEnd, PauseRules, SpeechPaused, SpeechResumed
+from models.speech.endpointing.pauses import EndpointCandidate, EndpointRules, SpeechPaused, SpeechResumed
 from models.speech.endpointing.segmenter import (
     Segmenter,
     SegmenterRules,
@@ -163,7 +163,7 @@ def moved(mark: SpeechMark, by: int) -> SpeechMark:
     return SpeechPaused(mark.end + by) if isinstance(mark, SpeechPaused) else mark
 
 
-PAUSING = replace(RULES, pauses=PauseRules(look_s=0.12, sure_s=0.28))
+PAUSING = replace(RULES, pauses=EndpointRules(look_s=0.12, sure_s=0.28))
 
 
 def converse(
@@ -174,7 +174,7 @@ def converse(
     for at in range(0, len(samples), step):
         found = segmenter.feed(samples[at : at + step])
         marks += found
-        while found and isinstance(found[-1], MayEnd):
+        while found and isinstance(found[-1], EndpointCandidate):
             paused = next(m for m in reversed(marks) if isinstance(m, SpeechPaused))
             found = segmenter.decide(over(paused.end + base))
             marks += found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.speech.whisper.hypothesis import Heard
+from models.speech.whisper.hypothesis import Hypothesis
 from models.speech.whisper.single_digit import DigitTokens, as_digit
 
 VOCABULARY = {
@@ -17,11 +17,11 @@ def ids(text: str) -> list[int]:
     return [VOCABULARY[text]] if text in VOCABULARY else [90, 91]
 
 
-def heard(text: str, **shares: float) -> Heard:
+def heard(text: str, **shares: float) -> Hypothesis:
     first = np.zeros(100, np.float32)
     for word, share in shares.items():
         first[VOCABULARY[word]] = share
-    return Heard(text, "en", -1.5, 0.1, first_token=first)
+    return Hypothesis(text, "en", -1.5, 0.1, first_token=first)
 
 
 TOKENS = DigitTokens.of_language("en", ids)
@@ -45,7 +45,7 @@ def test_which_clips_are_digits(text: str, length_s: float, shares: dict[str, fl
 
 
 def test_a_hypothesis_without_probabilities_stays() -> None:
-    plain = Heard("Bye.", "en", -1.5, 0.1)
+    plain = Hypothesis("Bye.", "en", -1.5, 0.1)
     assert as_digit(plain, 0.4, TOKENS) is plain
 
 

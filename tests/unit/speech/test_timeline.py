@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.media.audio_decoder import decode
-from models.speech.muting.timeline import Audible, MuteRules, Stretch, Timeline, encode_flac, joined, silenced
+from models.speech.muting.timeline import Audible, MuteRules, MuteTimeline, Stretch, encode_flac, joined, silenced
 from models.speech.types import SAMPLE_RATE_HZ, Segment, Word
 from models.text import Entity, RawText
 
@@ -44,27 +44,27 @@ def entities(text: str, *values: str) -> list[Entity]:
     ],
 )
 def test_words_of_an_entity_are_muted(segments: list[Segment], value: str, expected: Stretch) -> None:
-    timeline = Timeline(segments, RULES)
+    timeline = MuteTimeline(segments, RULES)
     assert timeline.stretches(entities(timeline.text, value)) == [pytest.approx(expected)]
 
 
 @pytest.mark.parametrize("words", [("I", "was", "Ana"), ("I", "am"), ("am", "Ana"), ()])
 def test_words_that_do_not_fit_the_text_mute_the_segment(words: tuple[str, ...]) -> None:
     timed = tuple(Word(RawText(w), 3.0 + n, 4.0 + n, 0.9) for n, w in enumerate(words))
-    timeline = Timeline([Segment(RawText("I am Ana"), 3.0, 9.0, 0.9, timed)], RULES)
+    timeline = MuteTimeline([Segment(RawText("I am Ana"), 3.0, 9.0, 0.9, timed)], RULES)
     assert timeline.stretches(entities(timeline.text, "Ana")) == [pytest.approx((2.9, 9.2))]
 
 
 def test_an_entity_between_words_takes_both_neighbours() -> None:
-    timeline = Timeline([segment("one two")], RULES)
+    timeline = MuteTimeline([segment("one two")], RULES)
     assert timeline.stretches([Entity("ID", 3, 4, 1.0)]) == [pytest.approx((0.0, 1.2))]
 
 
 def test_words_of_entities_tell_unless_they_are_said_elsewhere() -> None:
-    timeline = Timeline([segment("call Ana on 4155550132 at five or at the five example")])
+    timeline = MuteTimeline([segment("call Ana on 4155550132 at five or at the five example")])
     telling = timeline.telling(entities(timeline.text, "Ana", "4155550132 at five"))
     assert telling == {"ana", "4155550132"}
-    again = Timeline([segment("ANA said 0132 and 41 banana")])
+    again = MuteTimeline([segment("ANA said 0132 and 41 banana")])
     assert [again.text[e.start : e.end] for e in again.repeats(telling)] == ["ANA", "0132"]
 
 

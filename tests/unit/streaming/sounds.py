@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from models.redaction.types import NOBODY
+from models.redaction.types import NO_SCOPE
 from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RedactedText
 from server.ledger.types import Origin, RecommendationRow, RecommendationState, TurnRow
 from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.streaming import events
-from server.streaming.audio_ingest import Ears
-from server.streaming.conversation import Bounds, Conversation
+from server.streaming.audio_ingest import AudioIngest
+from server.streaming.conversation import Conversation, ConversationLimits
 from server.streaming.events import Input, Output
-from server.streaming.partials import Listening
-from server.streaming.responder import Voice
-from server.streaming.transcriber import Heard, Recogniser
-from server.uploads.audio_log import LogContent
+from server.streaming.partials import RecognitionConfig
+from server.streaming.responder import Responder
+from server.streaming.transcriber import RecognizedUtterance, Transcriber
+from server.uploads.audio_log import AudioLogContent
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.recognition import LoudnessCutter, MemoryLog, PcmDecoder
@@ -40,11 +40,11 @@ class Bench:
     assistant: FakeAssistant = field(default_factory=FakeAssistant)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     log: MemoryLog = field(default_factory=MemoryLog)
-    bounds: Bounds = field(default_factory=lambda: Bounds(stream_s=60.0, idle_s=5.0))
+    bounds: ConversationLimits = field(default_factory=lambda: ConversationLimits(stream_s=60.0, idle_s=5.0))
     cutter_type: type[LoudnessCutter] = LoudnessCutter
     skip_samples: int = 0
     next_utterance: int = 0
-    stored: list[Heard] = field(default_factory=list)
+    stored: list[RecognizedUtterance] = field(default_factory=list)
     silences: list[int] = field(default_factory=list)
     replies: list[tuple[str, str, Origin]] = field(default_factory=list)
     later: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Bench:
 
     async def run(self, inputs: AsyncIterator[Input], *, reply: bool = True, replay: bytes = b"") -> list[Output]:
         outputs: asyncio.Queue[Output] = asyncio.Queue(64)
-        ears = Ears(
+        ears = AudioIngest(
             self.log,
             PcmDecoder(),
             self.cutter_type(self.skip_samples),
@@ -60,11 +60,11 @@ class Bench:
             skip_samples=self.skip_samples,
             next_offset=len(replay),
         )
-        voice = Voice(
+        voice = Responder(
             self.assistant,
             self.gateway,
             language="en",
-            whose=NOBODY,
+            whose=NO_SCOPE,
             history=[],
             emit=outputs.put,
             store=self._reply,
@@ -72,9 +72,9 @@ class Bench:
             propose=self._propose,
             metrics=Metrics(),
         )
-        recogniser = Recogniser(
+        recogniser = Transcriber(
             self.gateway,
-            Listening("session", "stream", "en", ()),
+            RecognitionConfig("session", "stream", "en", ()),
             carry=b"",
             emit=outputs.put,
             store=self._store,
@@ -85,14 +85,14 @@ class Bench:
             asked=lambda: voice.asked_for,
         )
         self.conversation = Conversation(
-            ears, recogniser, voice, self.lifecycle, outputs, self.bounds, reply=reply, replay=LogContent(replay)
+            ears, recogniser, voice, self.lifecycle, outputs, self.bounds, reply=reply, replay=AudioLogContent(replay)
         )
         self.seen: list[Output] = []
         async for output in self.conversation.run(inputs):
             self.seen.append(output)
         return self.seen
 
-    async def _store(self, heard: Heard) -> None:
+    async def _store(self, heard: RecognizedUtterance) -> None:
         self.stored.append(heard)
 
     async def _known(self, turn_id: str) -> TurnRow | None:

@@ -21,11 +21,11 @@ from server.runtime.lifecycle import Lifecycle
 from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.conversation import Conversation
 from server.streaming.events import Input, Output
-from server.streaming.load_meter import MeasuredGateway, SpeechLoad
-from server.streaming.priority_limiter import Turnstile
-from server.streaming.rate_limit import PaceLimits
+from server.streaming.load_meter import MeasuredGateway, SpeechLoadMeter
+from server.streaming.priority_limiter import PriorityLimiter
+from server.streaming.rate_limit import RateLimits
 from server.streaming.stream_config import StreamConfig, StreamLimits
-from server.streaming.stream_manager import OpenStream, Streams
+from server.streaming.stream_manager import OpenStream, StreamManager
 from server.uploads.spool import Spool
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
@@ -37,7 +37,7 @@ ADMISSION = AdmissionLimits(streams=10, client_streams=10, floor=2, load=0.8)
 
 
 class Desk:
-    """Everything that ``Streams`` needs, with the workers and the upstream replaced."""
+    """Everything that ``StreamManager`` needs, with the workers and the upstream replaced."""
 
     def __init__(self, folder: Path, limits: AdmissionLimits = ADMISSION, language: str = "en") -> None:
         self.ledger = Ledger.open(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
@@ -51,10 +51,10 @@ class Desk:
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
         self.assistant, hub, self.metrics = FakeAssistant(), WatchHub(), Metrics()
         self.now = NOW
-        self.load = SpeechLoad(1, self.elapsed_s)
+        self.load = SpeechLoadMeter(1, self.elapsed_s)
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")
         recommender = Recommender(self.ledger, self.gateway, self.assistant, hub, clock=lambda: NOW, on_job=runner.wake)
-        self.streams = Streams(
+        self.streams = StreamManager(
             self.ledger,
             MeasuredGateway(self.gateway, self.load),
             self.assistant,
@@ -66,9 +66,9 @@ class Desk:
             Lifecycle(),
             self.metrics,
             lambda: self.now,
-            StreamLimits(STREAM_S, IDLE_S, PaceLimits(times=4.0, ahead_s=30.0)),
+            StreamLimits(STREAM_S, IDLE_S, RateLimits(times=4.0, ahead_s=30.0)),
             self._cutter,
-            Turnstile(1),
+            PriorityLimiter(1),
             Admission(limits, self.load, self.metrics),
         )
 

@@ -14,9 +14,9 @@ from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from ray_tasks.types import SpeechWindow
 from server.observability.metrics import Metrics
-from server.streaming.admission import Admission, AdmissionLimits, Seat
-from server.streaming.load_meter import GUESSED_FACTOR, MeasuredGateway, SpeechLoad
-from server.streaming.rate_limit import Pace, PaceLimits
+from server.streaming.admission import Admission, AdmissionLimits, AdmissionTicket
+from server.streaming.load_meter import GUESSED_FACTOR, MeasuredGateway, SpeechLoadMeter
+from server.streaming.rate_limit import RateLimiter, RateLimits
 from tests.fakes.gateway import FakeGateway, Result
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ class House:
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        self.load = SpeechLoad(self.workers, lambda: self.now_s)
+        self.load = SpeechLoadMeter(self.workers, lambda: self.now_s)
         self.admission = Admission(self.limits, self.load, self.metrics)
         self.inside = contextlib.ExitStack()
 
@@ -49,7 +49,7 @@ class House:
             self.work(4.0 * factor)
             self.now_s += max(0.0, 4.0 * (1 - factor))
 
-    def sit(self, name: str = "", client: str = "app") -> Seat:
+    def sit(self, name: str = "", client: str = "app") -> AdmissionTicket:
         """One more stream, that stays."""
         name = name or f"stream {len(self.admission.ids)}"
         return self.inside.enter_context(self.admission.seated(name, f"session of {name}", client))
@@ -120,7 +120,7 @@ def test_workers_that_are_busy_with_audio_that_comes_fast_have_no_room_although_
 def test_many_streams_remember_as_long_as_one(house: House) -> None:
     """One slow final weighs the less, the more streams share the measure."""
     for streams in (1, 50):
-        load = SpeechLoad(1, lambda: house.now_s)
+        load = SpeechLoadMeter(1, lambda: house.now_s)
         for _ in range(2_000):
             load.heard(4.0, streams)
         with load.working():
@@ -222,7 +222,7 @@ async def test_everything_else_passes_through_unmeasured(house: House) -> None:
 )
 def test_audio_may_be_so_much_ahead_of_the_clock(age_s: float, heard_s: float, wait_s: float | None) -> None:
     now = NOW + timedelta(seconds=age_s)
-    pace = Pace(PaceLimits(times=10.0, ahead_s=60.0), lambda: now, NOW)
+    pace = RateLimiter(RateLimits(times=10.0, ahead_s=60.0), lambda: now, NOW)
     if wait_s is None:
         pace.check(heard_s)
         return

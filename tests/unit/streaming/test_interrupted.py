@@ -11,8 +11,8 @@ import pytest
 from models.errors import DeadlineExceeded, ShuttingDown, TooLarge, WorkerLost
 from models.speech.types import SAMPLE_RATE_HZ
 from server.streaming import events
-from server.streaming.audio_ingest import Ears
-from server.streaming.conversation import Bounds
+from server.streaming.audio_ingest import AudioIngest
+from server.streaming.conversation import ConversationLimits
 from server.streaming.events import Input
 from tests.fakes.recognition import LoudnessCutter, MemoryLog, PcmDecoder
 from tests.unit.streaming.sounds import A_MOMENT_S, BYTES_A_SECOND, Bench, chunks, kinds, quiet, speech, these
@@ -73,7 +73,7 @@ async def test_a_drain_finishes_what_was_heard_completely_and_says_so() -> None:
 
 
 async def test_a_silent_client_is_cut_off_after_the_idle_time() -> None:
-    bench = Bench(bounds=Bounds(stream_s=60.0, idle_s=0.01))
+    bench = Bench(bounds=ConversationLimits(stream_s=60.0, idle_s=0.01))
 
     async def nothing() -> AsyncIterator[Input]:
         await asyncio.Event().wait()
@@ -86,7 +86,7 @@ async def test_a_silent_client_is_cut_off_after_the_idle_time() -> None:
 
 async def test_a_stream_that_is_too_long_is_ended() -> None:
     with pytest.raises(TooLarge) as caught:
-        await Bench(bounds=Bounds(stream_s=1.0, idle_s=5.0)).run(chunks(quiet(2.0)))
+        await Bench(bounds=ConversationLimits(stream_s=1.0, idle_s=5.0)).run(chunks(quiet(2.0)))
     assert caught.value.reason == "STREAM_TOO_LONG"
 
 
@@ -104,7 +104,7 @@ async def test_a_thread_that_still_writes_is_waited_for_before_the_log_is_closed
         def close(self) -> None:
             order.append("closed")
 
-    ears = Ears(SlowLog(), PcmDecoder(), LoudnessCutter(), next_utterance=0, skip_samples=0, next_offset=0)
+    ears = AudioIngest(SlowLog(), PcmDecoder(), LoudnessCutter(), next_utterance=0, skip_samples=0, next_offset=0)
     hearing = asyncio.ensure_future(anext(ears.hear(events.AudioIn(0, speech(0.1)))))
     await begun.wait()
     hearing.cancel()

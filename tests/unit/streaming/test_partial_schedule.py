@@ -11,8 +11,15 @@ import pytest
 from models.speech.types import SAMPLE_RATE_HZ
 from ray_tasks.types import SpeechWindow
 from server.streaming.events import Output, Partial
-from server.streaming.partials import FIRST_PARTIAL_S, HURRIED_EVERY_S, HURRIED_S, PARTIAL_EVERY_S, Follower, Listening
-from server.streaming.priority_limiter import Turnstile
+from server.streaming.partials import (
+    FIRST_PARTIAL_S,
+    HURRIED_EVERY_S,
+    HURRIED_S,
+    PARTIAL_EVERY_S,
+    InterimTranscriber,
+    RecognitionConfig,
+)
+from server.streaming.priority_limiter import PriorityLimiter
 from server.streaming.utterance import Utterance
 from tests.fakes.gateway import FakeGateway
 
@@ -20,11 +27,13 @@ CHUNK_S = 0.02
 LENGTH_S = 5.0
 
 
-def follower(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> Follower:
+def follower(gateway: FakeGateway, turnstile: PriorityLimiter, sent: list[Output]) -> InterimTranscriber:
     async def emit(output: Output) -> None:
         sent.append(output)
 
-    return Follower(gateway, Listening("session", "stream", "en", ()), carry=b"", emit=emit, turnstile=turnstile)
+    return InterimTranscriber(
+        gateway, RecognitionConfig("session", "stream", "en", ()), carry=b"", emit=emit, turnstile=turnstile
+    )
 
 
 async def settle() -> None:
@@ -32,7 +41,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def looks(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) -> list[float]:
+async def looks(gateway: FakeGateway, turnstile: PriorityLimiter, sent: list[Output]) -> list[float]:
     """Seconds of audio in each partial's window while an utterance grows at the pace at which looks are taken."""
     utterance = Utterance(0, 0)
     working = asyncio.create_task(follower(gateway, turnstile, sent).follow(utterance))
@@ -49,7 +58,7 @@ async def looks(gateway: FakeGateway, turnstile: Turnstile, sent: list[Output]) 
 async def test_looks_come_close_together_until_the_first_text_is_shown() -> None:
     sent: list[Output] = []
     gateway = FakeGateway(word_s=1.0)
-    at = await looks(gateway, Turnstile(1), sent)
+    at = await looks(gateway, PriorityLimiter(1), sent)
     assert at[0] == pytest.approx(FIRST_PARTIAL_S, abs=CHUNK_S)
     shown = next(n for n, seconds in enumerate(at) if seconds >= gateway.word_s)
     gaps = [later - earlier for earlier, later in itertools.pairwise(at)]
@@ -59,14 +68,14 @@ async def test_looks_come_close_together_until_the_first_text_is_shown() -> None
 
 
 async def test_numbers_and_names_of_which_nothing_is_shown_are_not_hurried_for_ever() -> None:
-    at = await looks(FakeGateway(word_s=60.0), Turnstile(1), [])
+    at = await looks(FakeGateway(word_s=60.0), PriorityLimiter(1), [])
     gaps = [later - earlier for earlier, later in itertools.pairwise(at) if earlier > HURRIED_S + PARTIAL_EVERY_S]
     assert gaps == pytest.approx([PARTIAL_EVERY_S] * len(gaps), abs=CHUNK_S)
     assert gaps
 
 
 async def test_nobody_hurries_while_others_wait_for_the_workers() -> None:
-    turnstile = Turnstile(1)
+    turnstile = PriorityLimiter(1)
 
     async def others() -> None:
         while True:

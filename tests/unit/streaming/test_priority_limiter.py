@@ -6,18 +6,18 @@ import asyncio
 
 import pytest
 
-from server.streaming.priority_limiter import Turnstile
+from server.streaming.priority_limiter import PriorityLimiter
 
 
 class Walker:
     """Goes in and stays until it is told to leave."""
 
-    def __init__(self, turnstile: Turnstile, urgent: asyncio.Event | None = None) -> None:
+    def __init__(self, turnstile: PriorityLimiter, urgent: asyncio.Event | None = None) -> None:
         self.inside = False
         self._leave = asyncio.Event()
         self.task = asyncio.create_task(self._walk(turnstile, urgent))
 
-    async def _walk(self, turnstile: Turnstile, urgent: asyncio.Event | None) -> None:
+    async def _walk(self, turnstile: PriorityLimiter, urgent: asyncio.Event | None) -> None:
         async with turnstile.through(urgent):
             self.inside = True
             await self._leave.wait()
@@ -33,7 +33,7 @@ async def settle() -> None:
 
 
 async def test_one_after_the_other_in_the_order_in_which_they_came() -> None:
-    turnstile = Turnstile(1)
+    turnstile = PriorityLimiter(1)
     first, second, third = (Walker(turnstile) for _ in range(3))
     await settle()
     assert [w.inside for w in (first, second, third)] == [True, False, False]
@@ -45,7 +45,7 @@ async def test_one_after_the_other_in_the_order_in_which_they_came() -> None:
 
 
 async def test_who_becomes_urgent_goes_ahead_and_leaves_no_place_behind() -> None:
-    turnstile, urgent = Turnstile(1), asyncio.Event()
+    turnstile, urgent = PriorityLimiter(1), asyncio.Event()
     first, hurried, last = Walker(turnstile), Walker(turnstile, urgent), Walker(turnstile)
     await settle()
     assert not hurried.inside
@@ -61,7 +61,7 @@ async def test_who_becomes_urgent_goes_ahead_and_leaves_no_place_behind() -> Non
 
 @pytest.mark.parametrize("waits", [False, True])
 async def test_a_place_is_not_lost_with_who_gives_up(waits: bool) -> None:
-    turnstile = Turnstile(1)
+    turnstile = PriorityLimiter(1)
     first = Walker(turnstile)
     await settle()
     given_up = Walker(turnstile, asyncio.Event() if waits else None)
@@ -76,7 +76,7 @@ async def test_a_place_is_not_lost_with_who_gives_up(waits: bool) -> None:
 
 
 async def test_a_pause_goes_before_partials_that_came_earlier() -> None:
-    turnstile = Turnstile(1)
+    turnstile = PriorityLimiter(1)
     first, partial, pause = Walker(turnstile), Walker(turnstile), Walker(turnstile, asyncio.Event())
     await settle()
     await first.leave()
@@ -89,7 +89,7 @@ async def test_a_pause_goes_before_partials_that_came_earlier() -> None:
 
 
 async def test_it_is_crowded_while_somebody_waits() -> None:
-    turnstile = Turnstile(1)
+    turnstile = PriorityLimiter(1)
     first = Walker(turnstile)
     await settle()
     assert not turnstile.crowded
@@ -103,7 +103,7 @@ async def test_it_is_crowded_while_somebody_waits() -> None:
 
 
 async def test_who_gave_up_is_not_remembered() -> None:
-    turnstile = Turnstile(1)
+    turnstile = PriorityLimiter(1)
     inside = Walker(turnstile)
     await settle()
     waiting = [Walker(turnstile) for _ in range(50)]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from server.streaming.audio_ingest import Ended, Mark, MayEnd
-from server.streaming.segmenter_adapter import cutter_maker
+from server.streaming.audio_ingest import Ended, EndpointCandidate, Mark
+from server.streaming.segmenter_adapter import segmenter_factory
 from tests.fakes.speech import ScriptedVad
 
 SERVERS_BOUND_S = 20.0
@@ -20,11 +20,11 @@ def script(*parts: tuple[float, float]) -> Samples:
 
 def ends_s(samples: Samples, end_silence_s: float | None = None, max_utterance_s: float | None = None) -> list[float]:
     """Where utterances end, none of which is a whole sentence."""
-    cutter = cutter_maker(ScriptedVad(), SERVERS_BOUND_S)(0, end_silence_s, max_utterance_s)
+    cutter = segmenter_factory(ScriptedVad(), SERVERS_BOUND_S)(0, end_silence_s, max_utterance_s)
     marks: list[Mark] = []
     for at in range(0, len(samples), 320):
         found = cutter.feed(samples[at : at + 320])
-        while found and isinstance(found[-1], MayEnd):
+        while found and isinstance(found[-1], EndpointCandidate):
             marks += found
             found = cutter.decide(False)
         marks += found

@@ -17,7 +17,7 @@ from server.ledger.types import SessionRow, SessionState, UploadRow, utc_now
 from server.ledger.writer import Ledger
 from server.records.pubsub import WatchHub
 from server.uploads.checks import Description, default_checks
-from server.uploads.service import UploadIntake
+from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 
 KIB = 1024
@@ -38,7 +38,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.folder, bytes(32))
-        self.intake = UploadIntake(
+        self.intake = UploadService(
             self.ledger, self.spool, self.hub, default_checks(**self.limits), on_job=self.wake, stall_s=5.0
         )
 

@@ -20,8 +20,8 @@ from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH, Line, as_input, 
 from models.vision.meter_reader import (
     FEWEST_DIGITS,
     WEIGHTS,
-    Reading,
-    RegisterReader,
+    MeterReader,
+    MeterReading,
     _row,
     _softmax,
     reading_line,
@@ -36,8 +36,8 @@ UPRIGHT = Line(128.0, 16.0, 0.0, 100.0, 20.0)
 
 
 @pytest.fixture(scope="module")
-def reader() -> RegisterReader:
-    return RegisterReader()
+def reader() -> MeterReader:
+    return MeterReader()
 
 
 @pytest.mark.parametrize(
@@ -146,13 +146,13 @@ def test_input_does_not_depend_on_the_light() -> None:
 
 
 def test_a_reading_is_a_line_of_words() -> None:
-    reading = Reading("00042", "917", box(10, 20, 160, 30), (0.9,) * 5 + (0.6,) * 3)
+    reading = MeterReading("00042", "917", box(10, 20, 160, 30), (0.9,) * 5 + (0.6,) * 3)
     line = reading_line(reading, 2.0, 2.0)
     assert line.text.reveal() == "reading 00042 .917"
     assert [w.text.reveal() for w in line.words] == line.text.reveal().split()
     assert [span_x(w.box) for w in line.words] == [(20, 20), (20, 220), (220, 340)]
     assert [round(w.score, 2) for w in line.words] == [1, 0.9, 0.6]
-    assert reading_line(Reading("0042", "", box(0, 0, 40), (0.9,) * 4), 1, 1).text.reveal() == "reading 0042"
+    assert reading_line(MeterReading("0042", "", box(0, 0, 40), (0.9,) * 4), 1, 1).text.reveal() == "reading 0042"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_reading_is_a_line_of_words() -> None:
     ],
 )
 def test_clear_print_is_no_register(text: str, score: float, stays: bool) -> None:
-    reading = reading_line(Reading("00042", "917", box(100, 100, 160, 30), (0.9,) * 8), 1.0, 1.0)
+    reading = reading_line(MeterReading("00042", "917", box(100, 100, 160, 30), (0.9,) * 8), 1.0, 1.0)
     inside, outside = OcrLine(RawText(text), box(90, 100, 150), score), OcrLine(RawText("DN 15"), box(0, 0, 50), 0.99)
     kept, others = settled([reading], [inside, outside])
     assert (kept, others) == (([reading], [outside]) if stays else ([], [inside, outside]))
@@ -195,7 +195,7 @@ def test_paper_is_told_from_things(name: str, paper: bool) -> None:
     assert is_paper(picture) is paper
 
 
-def test_the_net_reads_drawn_registers_and_nothing_else(reader: RegisterReader, tmp_path: Path) -> None:
+def test_the_net_reads_drawn_registers_and_nothing_else(reader: MeterReader, tmp_path: Path) -> None:
     """Faces and seeds that it was not trained on; half of these are hard for people, too."""
     artist = RegisterArtist(987_654, tmp_path)
     strips, labels = zip(*(artist.strip() for _ in range(150)), strict=True)
@@ -213,7 +213,7 @@ def test_the_weights_are_small() -> None:
     assert file.stat().st_size < 200_000
 
 
-def test_without_lines_there_is_no_reading(reader: RegisterReader) -> None:
+def test_without_lines_there_is_no_reading(reader: MeterReader) -> None:
     assert reader.read(np.zeros((64, 64, 3), np.uint8), []) is None
     assert reader.read(np.zeros((64, 64, 3), np.uint8), [Line(32, 32, 0.3, 50, 10)]) is None
 

@@ -14,7 +14,7 @@ from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, TextSource
 from models.vision.barcodes import Code, ZxingCodeReader
 from models.vision.faces import Face
-from models.vision.redact import UNREADABLE, Beside, Sights, merge, read_and_redact, redact_page
+from models.vision.redact import UNREADABLE, Beside, Detectors, merge, read_and_redact, redact_page
 from models.vision.types import OcrLine, OcrPage
 from tests.data.make_badge import AUTHOR, PLACE, PRODUCT, draw_badge, draw_face, with_metadata
 from tests.fakes.redactor import PhraseRedactor
@@ -178,7 +178,7 @@ def test_without_a_redactor_nothing_comes_out() -> None:
 
 def test_from_bytes_to_a_page() -> None:
     engine = _ScriptedEngine([OcrLine(RawText("Maria Lopez"), box(0, 0, 40), 0.9)])
-    sights = Sights(
+    sights = Detectors(
         engine, _ScriptedFaces(Face(box(4, 4, 8, 8), 0.9)), _ScriptedCodes(Code(box(30, 8, 6, 6), "", None))
     )
     page = read_and_redact(encoded(corners(), "PNG"), ImageLimits(), sights, PhraseRedactor(NAMES))
@@ -256,7 +256,7 @@ def test_nothing_of_the_file_but_its_pixels_comes_out(kind: str) -> None:
         before.load()
         assert before.getexif()
         assert "icc_profile" in before.info
-    sights = Sights(_ScriptedEngine([]), _ScriptedFaces(), _ScriptedCodes())
+    sights = Detectors(_ScriptedEngine([]), _ScriptedFaces(), _ScriptedCodes())
     page = read_and_redact(data, ImageLimits(), sights, PhraseRedactor({}))
     for secret in (
         AUTHOR,

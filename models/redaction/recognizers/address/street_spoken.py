@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from models.redaction.itn.cardinals import NUMERALS
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
 from models.redaction.recognizers.address.postcode_city import INDIAN_CITIES
 from models.redaction.recognizers.filters.street_context import is_among_things, is_counting, is_sentence, lives
@@ -231,12 +231,12 @@ _HOME_DE = ("wohn(?:e|t|en|haft)?", "adresse", "anschrift")
 _FIRST_NUMBER = re.compile(r"\d{1,5}(?:st|nd|rd|th)?(?!\w)")
 
 
-def _is_of_things(view: View, _start: int, end: int) -> bool:
+def _is_of_things(view: TextView, _start: int, end: int) -> bool:
     """Whether something is counted or lies in the street: "three broken street lights", "Hauptstraße acht Stunden"."""
     return bool(_THING_OF_A_STREET.match(view.lower, end) or AMOUNT.match(view.lower, end))
 
 
-def _counts_something(view: View, start: int, end: int) -> bool:
+def _counts_something(view: TextView, start: int, end: int) -> bool:
     """Whether a noun follows the number: "am alten Tor acht Pumpen"."""
     return _is_of_things(view, start, end) or is_counting(view, end, "de-am")
 
@@ -259,14 +259,14 @@ class SpokenStreetRecognizer:
         "ADDRESS", name, _DE_PLACES, needs="0", unless=_counts_something, context=words(*_HOME_DE)
     )
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if view.kind != NUMERALS and not (view.kind == "original" and context.source is TextSource.SPEECH):
             return
         for entity in self._streets(view, context):
             yield replace(entity, end=_end_of_address(view.text, entity.end))
 
-    def _streets(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def _streets(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         for entity in self._sure.find(view, context):
             if is_sentence(view, entity.start, entity.end, entity.recognizer.rpartition(":")[2]):
                 continue
@@ -281,7 +281,7 @@ class SpokenStreetRecognizer:
         yield from self._german.find(view, context)
         yield from self._german_places.find(view, context)
 
-    def _is_one_of_something(self, view: View, entity: Entity) -> bool:
+    def _is_one_of_something(self, view: TextView, entity: Entity) -> bool:
         """Whether the number is one ("one bad road"), or the words begin with an ordinal."""
         match = _FIRST_NUMBER.match(view.text, entity.start)
         return match is not None and (match.group() == "1" or not match.group().isdigit())

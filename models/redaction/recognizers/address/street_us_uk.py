@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
 
 _KIND_EN = (
@@ -28,7 +28,7 @@ _DISTANCE = re.compile(
 )
 
 
-def _begins_with_an_amount(view: View, start: int, _end: int) -> bool:
+def _begins_with_an_amount(view: TextView, start: int, _end: int) -> bool:
     """Whether the number is a distance, a price or a time: "12 km from the main road", "5 baje gate par".
 
     "12 km Multan Road" is an address.

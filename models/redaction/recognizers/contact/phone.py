@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import phonenumbers
 
 from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR, is_date_time
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, has_digit, near, words
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
@@ -99,7 +99,7 @@ class PhoneRecognizer:
     name = "phone"
     context = _CONTEXT
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if not has_digit(view.text):
             return
@@ -114,7 +114,7 @@ class PhoneRecognizer:
                         break
                     yield Entity("PHONE", part.start(), part.end(), 0.75, f"{self.name}:several")
 
-    def _score(self, view: View, match: re.Match[str], context: RedactionContext) -> float:
+    def _score(self, view: TextView, match: re.Match[str], context: RedactionContext) -> float:
         text, digits = match.group(), digits_of(match.group())
         if (
             _DATE.fullmatch(text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 
 _UNITS = (
     r"°|%|degrees?|times|hours?|minutes?|seconds?|percent|per cent|bars?|psi|volts?|watts?|amps?"
@@ -54,7 +54,7 @@ _MOST_SAID_OF_IT = 4
 _MOST_BEFORE_A_THING = 3
 
 
-def is_age_of_a_thing(view: View, start: int, end: int) -> bool:
+def is_age_of_a_thing(view: TextView, start: int, end: int) -> bool:
     """Whether the number at [start, end) counts units or says how old a thing is."""
     lower = view.lower
     if _UNIT_BEHIND.match(lower, end) or _THING_BEHIND.match(lower, end):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import MARKS
 from models.redaction.recognizers.filters.reference_numbers import is_of_goods
 
@@ -51,7 +51,7 @@ _REACH = 45
 """Characters back to look for the word that introduces a number."""
 
 
-def introduced_as(view: View, start: int) -> str:
+def introduced_as(view: TextView, start: int) -> str:
     """``harmless``, ``personal`` or nothing: the kind of the nearest introducing word before, in the sentence."""
     kind = ""
     low = max(0, start - _REACH)
@@ -66,7 +66,7 @@ def introduced_as(view: View, start: int) -> str:
 _NUMBER_NEXT = re.compile(r"[ \t]?(?:no\.?|number|is|of|shows?|reads?|[:=#])?[ \t]{0,2}\d", re.IGNORECASE)
 
 
-def introduces_a_number(view: View, start: int, end: int) -> bool:
+def introduces_a_number(view: TextView, start: int, end: int) -> bool:
     """Whether the word at [start, end) is "reading", "meter" or the like, with its number right behind it.
 
     Reading is a town too, and Total a company, so the word alone does not do.
@@ -83,7 +83,7 @@ _TIME_OR_DAY = re.compile(
 _TIME_REACH = 14
 
 
-def is_time_or_day(view: View, start: int, end: int) -> bool:
+def is_time_or_day(view: TextView, start: int, end: int) -> bool:
     """Whether [start, end) lies in a time of day ("at 12 30") or a day of a month ("Jun 2nd")."""
     low, high = max(0, start - _TIME_REACH), min(len(view.lower), end + _TIME_REACH)
     return any(m.start() <= start and end <= m.end() for m in _TIME_OR_DAY.finditer(view.lower, low, high))
@@ -102,7 +102,7 @@ _CURRENCY = re.compile(
 )
 
 
-def is_amount(view: View, start: int, end: int) -> bool:
+def is_amount(view: TextView, start: int, end: int) -> bool:
     """Whether a unit or a currency stands beside the number at [start, end), and it is short enough for one."""
     count = sum(char.isdigit() for char in view.text[start:end])
     if _MONEY_BEFORE.search(view.text, max(0, start - 6), start) or _CURRENCY.match(view.text, end):
@@ -112,12 +112,12 @@ def is_amount(view: View, start: int, end: int) -> bool:
     return bool(_UNIT_AFTER.match(view.text, end) or _UNIT_ELSEWHERE.match(view.text, end))
 
 
-def is_unit(view: View, start: int, end: int) -> bool:
+def is_unit(view: TextView, start: int, end: int) -> bool:
     """Whether the word at [start, end) is a unit or a currency of those in ``_UNIT_ELSEWHERE`` and ``_CURRENCY``."""
     return bool(_UNIT_ELSEWHERE.fullmatch(view.text, start, end) or _CURRENCY.fullmatch(view.text, start, end))
 
 
-def is_harmless(view: View, start: int, end: int) -> bool:
+def is_harmless(view: TextView, start: int, end: int) -> bool:
     """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
     if is_amount(view, start, end):
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 
 _GOODS = re.compile(
     r"(?<![^\W_])(?:sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|produkt|meters?|metres?|readings?"
@@ -52,7 +52,7 @@ _PHONE_WORDS = re.compile(
 _PHONE_WORD_REACH = 14
 
 
-def is_of_goods(view: View, start: int, end: int) -> bool:
+def is_of_goods(view: TextView, start: int, end: int) -> bool:
     """Whether a word for a thing stands directly in front of a number, and nothing around says telephone.
 
     "I have a complaint, 415 555 0132" gives a telephone number: what begins anew belongs to nothing before it, and a

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import near, words
 
 _LIVES = words(
@@ -69,17 +69,17 @@ _TOWN = re.compile(
 """Larger towns that end like a plural."""
 
 
-def lives(view: View, start: int) -> bool:
+def lives(view: TextView, start: int) -> bool:
     """Whether somebody says before ``start`` in English where he lives."""
     return near(view, start, start, _LIVES, before=_CUE_REACH, after=0)
 
 
-def is_among_things(view: View, start: int) -> bool:
+def is_among_things(view: TextView, start: int) -> bool:
     """Whether a street at ``start`` is where a thing stands: "number two pump row"."""
     return _AMONG_THINGS.match(view.lower, max(0, start - len("number "))) is not None
 
 
-def is_counting(view: View, end: int, pattern: str) -> bool:
+def is_counting(view: TextView, end: int, pattern: str) -> bool:
     """Whether the number that ends at ``end`` counts a word like a plural that is neither grammar nor a town.
 
     Args:
@@ -94,7 +94,7 @@ def is_counting(view: View, end: int, pattern: str) -> bool:
     return _PLURAL[pattern].match(view.lower, end) is not None
 
 
-def is_sentence(view: View, start: int, end: int, pattern: str) -> bool:
+def is_sentence(view: TextView, start: int, end: int, pattern: str) -> bool:
     """Whether what a pattern for streets of Romance languages found is a sentence with a number.
 
     Args:

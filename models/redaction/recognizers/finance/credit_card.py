@@ -11,7 +11,7 @@ import re
 from stdnum import luhn
 
 from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, digits_of, words
 
 _STARTS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|3[0689]|6(?:011|4|5|0|2|7|3)|50|5[678]|35")
@@ -31,7 +31,7 @@ def check_card(text: str) -> bool | None:
 _DIGITS = r"(?<![\w.])(?<!\d[ -])\d(?:[ -]{0,3}\d){11,18}"
 
 
-def _takes_in_a_day(view: View, start: int, end: int) -> bool:
+def _takes_in_a_day(view: TextView, start: int, end: int) -> bool:
     """Whether a piece of a date is among the digits; what stands before it is a pattern of its own."""
     days = DAY.finditer(view.text, max(0, start - _DAY_LENGTH), min(len(view.text), end + _DAY_LENGTH))
     return any(day.start() < end and start < day.end() for day in days)

@@ -12,7 +12,7 @@ import importlib
 import re
 from collections.abc import Callable
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
 from models.redaction.recognizers.filters.quantity_context import introduced_as
 
@@ -46,7 +46,7 @@ def _national(
     )
 
 
-def _is_of_a_thing(view: View, start: int, end: int) -> bool:
+def _is_of_a_thing(view: TextView, start: int, end: int) -> bool:
     """Whether plain digits are introduced as the number of a thing; one in ten has a right check digit by chance."""
     return introduced_as(view, start) == "harmless" and not _LETTER.search(view.text, start, end)
 

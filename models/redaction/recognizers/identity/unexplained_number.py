@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from models.redaction.normalize.dates_times import NOT_AN_HOUR, is_date_time
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, has_digit
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
@@ -28,14 +28,14 @@ class NumberRecognizer:
 
     name = "number"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         for start, end, digits in unexplained(view):
             if digits >= REDACT_FROM_DIGITS:
                 yield Entity("ID", start, end, 0.5, self.name)
 
 
-def unexplained(view: View) -> Iterator[tuple[int, int, int]]:
+def unexplained(view: TextView) -> Iterator[tuple[int, int, int]]:
     """Runs of at least six digits that are no reading, amount or date: (start, end, how many digits)."""
     if not has_digit(view.text):
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, has_digit, near, words
 from models.redaction.recognizers.filters.age_of_objects import is_age_of_a_thing
@@ -121,7 +121,7 @@ class SpokenDateRecognizer:
     _ANSWER_WORDS = 6
     _BARE_ANSWER_WORDS = 5
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if context.source is not TextSource.SPEECH or not has_digit(view.text):
             return
@@ -136,7 +136,7 @@ class SpokenDateRecognizer:
                 if old or near(view, match.start(), match.end(), _CONTEXT):
                     yield Entity("DOB", match.start(), match.end(), 0.8, self.name)
 
-    def _whole_answer(self, view: View) -> Entity | None:
+    def _whole_answer(self, view: TextView) -> Entity | None:
         count = len(view.text.split())
         garbled = _YEAR_AT_END.search(view.text) is not None and len(_DAY_OR_NUMBER.findall(view.text)) > 1
         if count > self._ANSWER_WORDS + 2 * garbled or _OTHER_MATTER.search(view.lower):

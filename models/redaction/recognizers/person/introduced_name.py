@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.types import RedactionContext
 from models.text import Entity
@@ -68,7 +68,7 @@ class IntroducedNameRecognizer:
 
     name = "introduced-name"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         for match in _TITLED.finditer(view.text):
             lower = match.group()[0].islower()  # then the title is a word of the sentence
@@ -77,7 +77,7 @@ class IntroducedNameRecognizer:
         for cue in _INTRODUCED.finditer(view.text):
             yield from self._behind(view, cue)
 
-    def _behind(self, view: View, cue: re.Match[str]) -> Iterator[Entity]:
+    def _behind(self, view: TextView, cue: re.Match[str]) -> Iterator[Entity]:
         strong = bool(_STRONG.search(cue.group()))
         capital = _NAME_AFTER.match(view.text, cue.end())
         if capital:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.types import RedactionContext
 from models.text import Entity
@@ -75,7 +75,7 @@ class ParticledNameRecognizer:
 
     name = "particled-name"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         for match in _PARTICLED.finditer(view.text):
             word = match["name"].lower()
@@ -94,7 +94,7 @@ def _is_plain(match: re.Match[str]) -> bool:
     return to_do or word in _PLAIN
 
 
-def _is_described(view: View, match: re.Match[str]) -> bool:
+def _is_described(view: TextView, match: re.Match[str]) -> bool:
     """Whether somebody is told by what they do or where they are: "die Frau von der Post"."""
     if not match["name"][0].isupper() and match.group().lower().startswith(_WORDS_TOO):
         return True

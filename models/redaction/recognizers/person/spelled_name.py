@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.types import RedactionContext
@@ -40,7 +40,7 @@ class SpelledRecognizer:
 
     name = "spelled"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         for start, end in view.spelled:
             form = view.text[start:end].lower()
@@ -52,7 +52,7 @@ class SpelledRecognizer:
             if kind == "NAME":
                 yield from self._said(view, start, end, form)
 
-    def _said(self, view: View, start: int, end: int, form: str) -> Iterator[Entity]:
+    def _said(self, view: TextView, start: int, end: int, form: str) -> Iterator[Entity]:
         """The word itself beside its spelling, also where recognition wrote it another way: "Marlo, M A R L O W"."""
         for low, high in ((max(0, start - _BESIDE), start), (end, min(len(view.text), end + _BESIDE))):
             for match in WORD.finditer(view.lower, low, high):

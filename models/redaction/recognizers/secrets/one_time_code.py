@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
 from models.redaction.recognizers.filters.quantity_context import is_amount
 
@@ -99,7 +99,7 @@ _BUILDING_YEAR = re.compile(r"(?<![^\W_])building code(?: of)?(?: is| was)?[\s:]
 _BACK = 40
 
 
-def _is_no_code(view: View, start: int, end: int) -> bool:
+def _is_no_code(view: TextView, start: int, end: int) -> bool:
     """Whether the digits are an amount, a quantity, the number of a fault or a year of rules for houses."""
     low = max(0, start - _BACK)
     return bool(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.recognizers.filters.password_context import (
     ADVERBS,
     ARTICLES,
@@ -84,7 +84,7 @@ class PasswordRecognizer:
 
     name = "password"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if not view.has_any(_HINTS):
             return
@@ -94,7 +94,7 @@ class PasswordRecognizer:
             for match in pattern.finditer(view.text):
                 yield from self._behind(view, match.start("value"), match.end("value"))
 
-    def _behind(self, view: View, start: int, limit: int | None = None) -> Iterator[Entity]:
+    def _behind(self, view: TextView, start: int, limit: int | None = None) -> Iterator[Entity]:
         words = list(_words_from(view.text, start, len(view.text) if limit is None else limit))
         said = [view.lower[low:high] for low, high in words]
         if not said:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from models.redaction.dialogue_context import is_reading, personal
 from models.redaction.itn.lexicon import SHORT_WORDS
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import has_digit, words
 from models.redaction.recognizers.filters.quantity_context import is_harmless
@@ -91,7 +91,7 @@ class BareAnswerRecognizer:
 
     name = "answer"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if view.kind not in ("original", "spoken") or len(view.text) > _LONGEST_ANSWER_CHARS:
             return
@@ -101,7 +101,7 @@ class BareAnswerRecognizer:
         elif context.source is TextSource.SPEECH and not context.asked_for:
             yield from self._unasked(view)
 
-    def _unasked(self, view: View) -> Iterator[Entity]:
+    def _unasked(self, view: TextView) -> Iterator[Entity]:
         """A number alone, or a code of letters and digits alone."""
         content = _content(view)
         if not content or not has_digit(view.text) or _NO_CODE.search(view.lower):
@@ -118,7 +118,7 @@ class BareAnswerRecognizer:
         elif len(said) <= 4 and total >= _MIN_CODE and all(_is_code_piece(w) for w in said) and _is_mixed(said):
             yield Entity("ADDRESS", start, end, 0.55, "answer:code")
 
-    def _asked(self, view: View, asked: tuple[str, ...]) -> Iterator[Entity]:
+    def _asked(self, view: TextView, asked: tuple[str, ...]) -> Iterator[Entity]:
         content = _content(view)
         if "NAME" in asked and len(content) > _CONTENT_WORDS["NAME"]:
             yield from self._opening(view, content)
@@ -135,7 +135,7 @@ class BareAnswerRecognizer:
             score = 0.9 if numeric and len(asked) == 1 else 0.6
             yield Entity(fitting[0] if numeric else fitting[-1], start, end, score, "answer:asked")
 
-    def _opening(self, view: View, content: list[_Word]) -> Iterator[Entity]:
+    def _opening(self, view: TextView, content: list[_Word]) -> Iterator[Entity]:
         """A name at the beginning of a longer answer: "zoltan quist, and I am here for the pump"."""
         if WORD.search(view.text, 0, content[0].start) and not _NAME_CUE.search(view.lower, 0, content[0].start):
             return
@@ -148,7 +148,7 @@ class BareAnswerRecognizer:
         if behind and not any(w.text in NOT_NAMES or has_digit(w.text) for w in group):
             yield Entity("NAME", group[0].start, group[-1].end, 0.55, "answer:opening")
 
-    def _names(self, view: View, content: list[_Word]) -> Iterator[Entity]:
+    def _names(self, view: TextView, content: list[_Word]) -> Iterator[Entity]:
         """Everything that is no common word, neighbours together; one or two words whatever they are."""
         likely = content if len(content) <= 2 else [w for w in content if w.text not in NOT_NAMES]
         for word in likely:
@@ -156,7 +156,7 @@ class BareAnswerRecognizer:
                 yield Entity("NAME", word.start, word.end, 0.6, "answer:asked")
 
 
-def _content(view: View) -> list[_Word]:
+def _content(view: TextView) -> list[_Word]:
     """The words that are no fillers."""
     found = (_Word(m.start(), m.end(), m.group()) for m in WORD.finditer(view.lower))
     return [w for w in found if w.text.replace("\u2019", "'") not in FILLERS]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from models.redaction.dialogue_context import is_reading
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, near, words
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
@@ -36,7 +36,7 @@ class DictatedRecognizer:
 
     name = "dictated"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if context.source is not TextSource.SPEECH or is_reading(context.asked_for):
             return
@@ -47,7 +47,7 @@ class DictatedRecognizer:
             yield Entity("ID", start, end, 0.6, self.name)
 
 
-def is_thing(view: View, start: int) -> bool:
+def is_thing(view: TextView, start: int) -> bool:
     """Whether the number that begins here is the number of a thing in the building."""
     return near(view, start, start, THINGS, before=THING_REACH, after=0)
 
@@ -72,7 +72,7 @@ class CapitalsRecognizer:
 
     name = "spelled-capitals"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if context.source is not TextSource.SPEECH or view.kind != "original" or self._is_shouted(view.text):
             return

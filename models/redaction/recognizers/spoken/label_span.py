@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
@@ -38,7 +38,7 @@ class LabelledRecognizer:
 
     name = "labelled"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if context.source is not TextSource.SPEECH or not has_digit(view.text):
             return

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from models.redaction.dialogue_context import is_reading, numeric
 from models.redaction.itn.lexicon import HOMOPHONES, TOP_LEVEL, lexicon_for
 from models.redaction.itn.tokens import Token, Words, tokens_of
-from models.redaction.normalize.view import View
+from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import near, words
 from models.redaction.recognizers.address.street_truncated import street_at_end
 from models.redaction.recognizers.filters.quantity_context import introduced_as, is_harmless
@@ -71,7 +71,7 @@ class OpenEndRecognizer:
 
     name = "open-end"
 
-    def find(self, view: View, context: RedactionContext) -> Iterator[Entity]:
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         if context.source is not TextSource.SPEECH or view.kind != "original":
             return
@@ -93,7 +93,7 @@ class OpenEndRecognizer:
         if first is not None:
             yield Entity(kind, offset + tokens[first].start, offset + tokens[-1].end, 0.55, self.name)
 
-    def _number(self, view: View, offset: int, reader: Words, context: RedactionContext) -> int | None:
+    def _number(self, view: TextView, offset: int, reader: Words, context: RedactionContext) -> int | None:
         """First token of a number that breaks off at the end."""
         tokens, first, digits, singles = reader.tokens, len(reader.tokens), 0, 0
         for at in range(len(tokens) - 1, -1, -1):
@@ -121,7 +121,7 @@ class OpenEndRecognizer:
         written = digits >= _MIN_DIGITS and all(t.text.isdigit() or not t.text.isalnum() for t in tokens[first:])
         return first if written and not _QUANTITY_END.fullmatch(view.text, start, end) else None
 
-    def _letters(self, view: View, offset: int, reader: Words) -> int | None:
+    def _letters(self, view: TextView, offset: int, reader: Words) -> int | None:
         """First token of a word that is being spelled at the end."""
         tokens, first, letters = reader.tokens, len(reader.tokens), ""
         for at in range(len(tokens) - 1, -1, -1):
@@ -136,7 +136,7 @@ class OpenEndRecognizer:
         start = offset + tokens[first].start
         return first if near(view, start, start, _SPELLED_CUE, before=_CUE_REACH, after=0) else None
 
-    def _address(self, view: View, offset: int, reader: Words) -> int | None:
+    def _address(self, view: TextView, offset: int, reader: Words) -> int | None:
         """First token of an address that breaks off: "john dot", "john dot carter", "my email is john"."""
         tokens = reader.tokens
         if cue := _ADDRESS_IS.search(view.lower, offset):
