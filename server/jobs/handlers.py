@@ -27,6 +27,7 @@ from server.ledger.types import (
     UploadRow,
 )
 from server.ledger.writer import Ledger
+from server.llm.history import history_of
 from server.llm.types import Assistant, Exchange
 from server.records.events import make_event
 from server.records.pubsub import LateReply, WatchHub
@@ -42,8 +43,6 @@ REPLY = "reply"
 PICTURE_TIMEOUT_S = 60.0
 RECORDING_TIMEOUT_S = 600.0
 """A recording of 10 MB may last an hour; two cores read it at several times the speed of speech."""
-
-HISTORY_TURNS = 12
 
 BEGUN, HANDED_OVER, READ = 0.1, 0.5, 0.9
 """Progress of an upload: taken up, decrypted and given to a worker, read and waiting to be stored."""
@@ -280,10 +279,8 @@ def _turn_and_earlier(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Excha
     turn = turns.get(cursor, turn_id)
     rows = turns.list_of_session(cursor, turn.session_id)
     before = rows[: next(n for n, row in enumerate(rows) if row.id == turn_id)]
-    usable = [row for row in before if row.text.safe_for_llm and (row.reply is None or row.reply.safe_for_llm)]
     session = sessions.get(cursor, turn.session_id)
-    history = [Exchange(row.text, row.reply) for row in usable[-HISTORY_TURNS:]]
-    return turn, history, RedactionScope(session.client_id, session.id)
+    return turn, history_of(before), RedactionScope(session.client_id, session.id)
 
 
 def build_handlers(

@@ -26,6 +26,7 @@ from server.ledger.types import (
     UploadState,
 )
 from server.ledger.writer import Ledger
+from server.llm.history import materials_of
 from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
 from server.llm.types import Assistant, Material
 from server.records.events import make_event
@@ -262,11 +263,5 @@ class Recommender:
 def _material(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[Material]]:
     """Everything of a session that a model may see, in the order in which it came."""
     session = sessions.require_open(cursor, session_id)
-    said = [(row.create_time, Material(row.id, "turn", row.text)) for row in turns.list_of_session(cursor, session_id)]
-    read = [
-        (row.create_time, Material(row.id, row.kind or "upload", row.text))
-        for row in uploads.list_of_session(cursor, session_id)
-        if row.state is UploadState.DONE and row.text is not None
-    ]
-    ordered = sorted(said + read, key=lambda dated: dated[0])
-    return session, [material for _, material in ordered if material.text and material.text.safe_for_llm]
+    said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)
+    return session, materials_of(said, read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from models.errors import Conflict, VestibuleError
@@ -12,7 +12,8 @@ from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
 from server.ledger.types import Origin, RecommendationRow, TurnRow
-from server.llm.types import Assistant, Exchange
+from server.llm.history import exchange, history_of
+from server.llm.types import Assistant
 from server.observability.log import describe, get_logger
 from server.observability.metrics import Metrics
 from server.streaming.events import Notice, Output, Proposal, ReplyEnded, ReplyPiece
@@ -50,6 +51,7 @@ class Responder:
     """The speaking half of a stream.
 
     Args:
+        earlier: Turns of the session so far, oldest first.
         store: Keeps the answer of a turn.
         later: Queues a background job that tries for a better answer.
         propose: Builds and stores a record.
@@ -62,7 +64,7 @@ class Responder:
         *,
         language: str,
         whose: RedactionScope,
-        history: list[Exchange],
+        earlier: Sequence[TurnRow],
         emit: Emit,
         store: StoreReply,
         later: Later,
@@ -73,13 +75,14 @@ class Responder:
         self._gateway = gateway
         self._language = language
         self._whose = whose
-        self._history = history
+        self._history = history_of(earlier)
         self._emit = emit
         self._store = store
         self._later = later
         self._propose = propose
         self._metrics = metrics
-        last = history[-1].answered if history else None
+        # An unsafe reply counts too: the client was asked what it asks, whatever a prompt may hold.
+        last = earlier[-1].reply if earlier else None
         self._said = last.value if last else ""
 
     @property
@@ -100,10 +103,9 @@ class Responder:
 
     async def put_off(self, items: Iterable[Answer | ReplyRequest]) -> None:
         """Leave answers that were not given to the background; they come on Watch. A record is asked for again."""
-        if self._assistant.configured:
-            for item in items:
-                if isinstance(item, Answer):
-                    await self._later(item.turn)
+        for item in items:
+            if isinstance(item, Answer):
+                await self._retry(item.turn)
 
     async def _record(self, item: ReplyRequest) -> None:
         try:
@@ -137,10 +139,15 @@ class Responder:
         whole = RedactedText.join(spoken, separator="")
         self._metrics.replies.labels("reply", origin).inc()
         await self._store(turn, whole, origin)
-        self._history.append(Exchange(turn.text, whole))
-        if origin is Origin.FALLBACK and self._assistant.configured:
-            await self._later(turn)
+        self._history.append(exchange(turn.text, whole))
+        if origin is Origin.FALLBACK:
+            await self._retry(turn)
         await self._emit(ReplyEnded(turn.id, origin))
+
+    async def _retry(self, turn: TurnRow) -> None:
+        """Have the model answer in the background, if there is one and it may see the turn."""
+        if self._assistant.configured and turn.text.safe_for_llm:
+            await self._later(turn)
 
     async def _redact(self, sentence: str, language: str) -> RedactedText:
         context = RedactionContext(TextSource.ASSISTANT, language, whose=self._whose)

@@ -19,7 +19,7 @@ from server.jobs.runner import JobQueue
 from server.ledger import sessions, streams, turns
 from server.ledger.types import Clock, RecommendationRow, SessionRow, StreamRow, TurnRow
 from server.ledger.writer import Ledger
-from server.llm.types import Assistant, Exchange
+from server.llm.types import Assistant
 from server.observability.metrics import Metrics
 from server.records.pubsub import WatchHub
 from server.records.recommender import Recommender
@@ -38,9 +38,6 @@ from server.streaming.stream_config import StreamConfig, StreamLimits
 from server.streaming.transcriber import Transcriber
 from server.uploads.audio_log import AudioLogContent
 from server.uploads.spool import Spool
-
-# Earlier turns that go into a prompt.
-HISTORY_TURNS = 12
 
 
 @dataclass(slots=True)
@@ -206,7 +203,7 @@ class StreamManager:
         outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
         store = StreamRepository(self._ledger, self._hub, self._jobs, self._clock, session, row.id)
         vocabulary = self._sealer.open(session.sealed_vocabulary)
-        history = await self._history(session.id)
+        earlier = await self._ledger.read(lambda cursor: turns.list_of_session(cursor, session.id))
         replay = await asyncio.to_thread(self._kept, row.id) if row.next_offset else NOTHING_KEPT
         ears = AudioIngest(
             await asyncio.to_thread(self._spool.open_log, row.id),
@@ -221,7 +218,7 @@ class StreamManager:
             self._gateway,
             language=row.language,
             whose=RedactionScope(session.client_id, session.id),
-            history=history,
+            earlier=earlier,
             emit=outputs.put,
             store=store.reply,
             later=store.later,
@@ -267,10 +264,6 @@ class StreamManager:
             return await self._recommender.propose(session_id, fallback=True, wait_s=wait_s)
 
         return propose
-
-    async def _history(self, session_id: str) -> list[Exchange]:
-        rows = await self._ledger.read(lambda cursor: turns.list_of_session(cursor, session_id))
-        return [Exchange(row.text, row.reply) for row in rows[-HISTORY_TURNS:]]
 
 
 def _hash(secret: str) -> str:

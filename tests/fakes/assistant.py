@@ -72,10 +72,13 @@ class FakeAssistant:
         self._free.set()
 
     async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
-        if not fallback:
-            _refuse_unsafe([said])
+        unsafe = not _all_safe([said, *(text for turn in history for text in (turn.said, turn.answered) if text)])
+        if unsafe and not fallback:
+            raise RedactionFailed("A text is not safe for the assistant.")
         self.asked_replies.append(AskedReply(said, tuple(history), language, fallback))
         await self._free.wait()
+        if unsafe:
+            return Reply(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
         pieces = self._replies.popleft() if self._replies else DEFAULT_PIECES
         if self.is_configured and pieces and not isinstance(pieces[0], VestibuleError):
             return Reply(_stream(pieces, fallback), Origin.MODEL)
@@ -84,8 +87,8 @@ class FakeAssistant:
         raise _error(pieces[0] if pieces else None)
 
     async def propose(self, materials: list[Material], *, language: str, fallback: bool) -> Proposed:
-        if not fallback:
-            _refuse_unsafe(m.text for m in materials)
+        if not fallback and not _all_safe(m.text for m in materials):
+            raise RedactionFailed("A text is not safe for the assistant.")
         self.asked_records.append(AskedRecord(tuple(materials), language, fallback))
         await self._free.wait()
         record = self._records.popleft() if self._records else _default_record(materials)
@@ -100,9 +103,8 @@ def _error(scripted: object) -> VestibuleError:
     return scripted if isinstance(scripted, VestibuleError) else UpstreamFailed("No upstream is set.")
 
 
-def _refuse_unsafe(texts: Iterable[RedactedText]) -> None:
-    if not all(text.safe_for_llm for text in texts):
-        raise RedactionFailed("A text is not safe for the assistant.")
+def _all_safe(texts: Iterable[RedactedText]) -> bool:
+    return all(text.safe_for_llm for text in texts)
 
 
 def _default_record(materials: list[Material]) -> Record:

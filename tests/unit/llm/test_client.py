@@ -306,8 +306,10 @@ async def test_the_fake_behaves_like_the_real_one(make: Any) -> None:
     assistant: Assistant = make()
     assert assistant.configured
     assert (await assistant.reply(SAID, [], language="en", fallback=True)).origin is Origin.MODEL
-    with pytest.raises(RedactionFailed):
-        await assistant.reply(UNSAFE, [], language="en", fallback=False)
+    for said, history in ((UNSAFE, []), (SAID, [Exchange(UNSAFE, None)]), (SAID, [Exchange(SAID, UNSAFE)])):
+        assert (await assistant.reply(said, history, language="en", fallback=True)).origin is Origin.FALLBACK
+        with pytest.raises(RedactionFailed):
+            await assistant.reply(said, history, language="en", fallback=False)
 
 
 async def test_the_fakes_failures() -> None:

@@ -65,7 +65,7 @@ class Bench:
             self.gateway,
             language="en",
             whose=NO_SCOPE,
-            history=[],
+            earlier=[],
             emit=outputs.put,
             store=self._reply,
             later=self._later,

@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 
 from models.errors import InternalError, Overloaded
+from models.redaction.types import Redaction
 from models.speech.types import Samples
-from models.text import RawText
+from models.text import RawText, RedactedText
 from server.ledger import jobs
+from server.ledger.types import Origin
+from server.llm.history import WITHHELD
+from server.llm.types import Exchange
 from server.streaming import events
 from server.streaming.audio_ingest import Began, Ended, Mark
 from server.streaming.events import Input, Output
@@ -109,3 +113,23 @@ async def test_turns_whose_client_left_before_the_answer_are_answered_in_the_bac
     left = {job.payload["turn_id"] for job in waiting}
     assert left == {final.turn.id for final in finals if isinstance(final, events.Final)}
     assert len(left) == 3
+
+
+def unsafe(value: str) -> list[Redaction]:
+    """What the redactor gives when a recognizer failed."""
+    return [Redaction(RedactedText.restore(value, {}, safe_for_llm=False), ())]
+
+
+async def test_one_unsafe_turn_costs_no_other_turn_its_answer_by_the_llm(desk: Desk) -> None:
+    """Neither in the same talk nor in a later stream of the session."""
+    config = replace(desk.config, reply=True)
+    desk.gateway.will("redact", unsafe("My name is Zanzibar."))
+    origins = []
+    for texts in (("Unsafe.", "The meter reads 4821."), ("And the site is Ikeja.",)):
+        async with desk.streams.open(config) as stream:
+            typed = these(*(events.TextIn(RawText(text)) for text in texts))
+            origins += [o.origin async for o in talk(stream).run(typed) if isinstance(o, events.ReplyEnded)]
+    assert origins == [Origin.FALLBACK, Origin.MODEL, Origin.MODEL]
+    assert await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.config.session_id)) == []
+    [exchange, *_] = desk.assistant.asked_replies[-1].history
+    assert exchange == Exchange(WITHHELD, RedactedText.literal("I have noted that."))

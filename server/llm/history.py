@@ -1,0 +1,42 @@
+"""Builds what a prompt may hold of a session: its earlier turns, and the material of a record.
+
+All callers use these builders: live replies, resumed streams, reply jobs and proposals. Text that the redactor does not
+vouch for (``safe_for_llm`` is false) never gets in, so one unsafe turn does not make a whole prompt unsafe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from models.text import RedactedText
+from server.ledger.types import TurnRow, UploadRow, UploadState
+from server.llm.types import Exchange, Material
+
+WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
+"""Stands for an unsafe message, so that the answer to it still has a message before it."""
+
+
+def exchange(said: RedactedText, answered: RedactedText | None) -> Exchange:
+    """One turn as a prompt may hold it. An unsafe message is withheld, an unsafe answer is left out."""
+    return Exchange(
+        said if said.safe_for_llm else WITHHELD,
+        answered if answered is not None and answered.safe_for_llm else None,
+    )
+
+
+def history_of(turns: Iterable[TurnRow]) -> list[Exchange]:
+    """Turns of a session as a prompt may hold them, in their order."""
+    return [exchange(turn.text, turn.reply) for turn in turns]
+
+
+def materials_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[Material]:
+    """What a record may be built from, oldest first: safe turns, and safe text of uploads that were read."""
+    said = [(row.create_time, Material(row.id, "turn", row.text)) for row in turns]
+    read = [
+        (row.create_time, Material(row.id, row.kind or "upload", row.text))
+        for row in uploads
+        if row.state is UploadState.DONE and row.text is not None
+    ]
+    ordered = sorted(said + read, key=lambda dated: dated[0])
+    return [material for _, material in ordered if material.text and material.text.safe_for_llm]
