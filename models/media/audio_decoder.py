@@ -13,23 +13,13 @@ from typing import Protocol, Self
 import numpy as np
 
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
-from models.media.audio_format import (
-    AUDIO_NAMES,
-    AudioFormat,
-    AudioLimits,
-    Mp4Layout,
-    PcmFormat,
-    WavPcm,
-    detect,
-    head_bytes,
-    mp4_layout,
-    plain_wav,
-)
+from models.media.audio_headers import AudioLimits, Mp4Layout, PcmFormat, WavPcm, mp4_layout, plain_wav
 from models.media.byte_pipe import PipedDecoder
+from models.media.formats import AUDIO_NAMES, MediaFormat, MediaKind, detect, needed_bytes
 from models.media.pyav_frames import Collector, decode_container, pcm_to_frame
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
-__all__ = ["AudioFormat", "AudioLimits", "PcmFormat", "StreamDecoder", "decode", "detect"]
+__all__ = ["AudioLimits", "PcmFormat", "StreamDecoder", "decode"]
 
 DEFAULT_LIMITS = AudioLimits()
 
@@ -57,7 +47,7 @@ def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | N
         raise BrokenMedia("The file is empty.", reason="EMPTY_FILE", hint="Send the recording again.")
     _check_bytes(len(data), limits)
     collector = Collector(limits)
-    decode_container(io.BytesIO(data), _known(detect(data)), collector)
+    decode_container(io.BytesIO(data), _audio_format(data), collector)
     return _not_empty(collector.take())
 
 
@@ -78,8 +68,6 @@ class StreamDecoder:
         self._seen_bytes = 0
         self._given_samples = 0
         self._stream: _Stream | None = _PcmStream(pcm, limits) if pcm else None
-        self.format: AudioFormat | None = AudioFormat.PCM_S16LE if pcm else None
-        """What the bytes turned out to be; None while too few arrived to tell."""
 
     def feed(self, data: bytes) -> Samples:
         """Take more bytes and return the samples that they complete, possibly none.
@@ -93,7 +81,7 @@ class StreamDecoder:
         _check_bytes(self._seen_bytes, self._limits)
         if self._stream is None:
             self._head += data
-            if len(self._head) < head_bytes(self._head):
+            if len(self._head) < needed_bytes(self._head):
                 return np.zeros(0, np.float32)
             self._stream = self._choose(bytes(self._head))
             if self._stream is None:
@@ -130,16 +118,16 @@ class StreamDecoder:
         self.close()
 
     def _choose(self, head: bytes) -> _Stream | None:
-        self.format = _known(detect(head))
-        if self.format is AudioFormat.WAV and (wav := plain_wav(head)) is not None:
+        found = _audio_format(head)
+        if found is MediaFormat.WAV and (wav := plain_wav(head)) is not None:
             return _WavStream(wav, self._limits)
-        if self.format is not AudioFormat.MP4:
-            return PipedDecoder(self.format, self._limits)
+        if found is not MediaFormat.MP4:
+            return PipedDecoder(found, self._limits)
         layout = mp4_layout(head)
         if layout is Mp4Layout.UNDECIDED:
             return None
         if layout is Mp4Layout.INDEX_FIRST:
-            return PipedDecoder(self.format, self._limits)
+            return PipedDecoder(found, self._limits)
         return _WholeAtEnd(self._limits)
 
     def _count(self, samples: Samples) -> Samples:
@@ -217,8 +205,9 @@ class _WholeAtEnd:
         self._pieces.clear()
 
 
-def _known(found: AudioFormat | None) -> AudioFormat:
-    if found is None:
+def _audio_format(head: bytes) -> MediaFormat:
+    found = detect(head)
+    if found is None or found.kind is not MediaKind.RECORDING:
         raise UnsupportedMedia("The bytes are no audio format that we read.", hint=f"Send {AUDIO_NAMES}.")
     return found
 

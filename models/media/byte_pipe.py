@@ -6,7 +6,8 @@ import threading
 from collections import deque
 
 from models.errors import InternalError, VestibuleError
-from models.media.audio_format import AudioFormat, AudioLimits
+from models.media.audio_headers import AudioLimits
+from models.media.formats import MediaFormat
 from models.media.pyav_frames import Collector, decode_container
 from models.speech.types import Samples
 
@@ -71,7 +72,7 @@ class BytePipe:
 class PipedDecoder:
     """Decodes a container while its bytes arrive."""
 
-    def __init__(self, kind: AudioFormat, limits: AudioLimits) -> None:
+    def __init__(self, kind: MediaFormat, limits: AudioLimits) -> None:
         self._kind = kind
         self._pipe = BytePipe()
         self._collector = Collector(limits)

@@ -19,20 +19,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia
+from models.media.formats import IMAGE_NAMES, MediaFormat, MediaKind, detect, is_heif, is_pdf
 from models.media.pixels import Pixels
 
 MIB: Final = 1024 * 1024
 
-JPEG: Final = "image/jpeg"
-PNG: Final = "image/png"
-WEBP: Final = "image/webp"
-TIFF: Final = "image/tiff"
-
-READABLE: Final = {JPEG: "JPEG", PNG: "PNG", WEBP: "WEBP", TIFF: "TIFF"}
-"""MIME type to Pillow's name of the only decoder that may look at the bytes."""
-
-PICTURE_NAMES: Final = "JPEG, PNG, WebP or a one-page TIFF"
-"""What can be read, for a person."""
+JPEG: Final = MediaFormat.JPEG.mime
+PNG: Final = MediaFormat.PNG.mime
 
 JPEG_QUALITY: Final = 90
 MAX_JPEG_SCANS: Final = 64  # progressive encoders write about ten; each scan costs a pass over the whole picture
@@ -94,8 +87,8 @@ class DecodedImage:
     height: int
 
 
-def sniff(data: bytes) -> str:
-    """The MIME type by content.
+def _image_format(data: bytes) -> MediaFormat:
+    """The format by content.
 
     Raises:
         UnsupportedMedia: It is none that we read.
@@ -103,22 +96,17 @@ def sniff(data: bytes) -> str:
     """
     if not data:
         raise BrokenMedia("The file is empty.", reason="EMPTY_FILE", hint="Send the picture again.")
-    if data.startswith(b"\xff\xd8\xff"):
-        return JPEG
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PNG
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return WEBP
-    if data[:4] in {b"II*\x00", b"MM\x00*"}:
-        return TIFF
-    if data[4:8] == b"ftyp" and data[8:12] in {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif"}:
+    found = detect(data)
+    if found is not None and found.kind is MediaKind.IMAGE:
+        return found
+    if is_heif(data):
         raise UnsupportedMedia(
             "HEIC and AVIF pictures are not read yet.",
             hint="Send JPEG: on an iPhone choose Settings, Camera, Formats, Most Compatible.",
         )
-    if b"%PDF-" in data[:1024]:
+    if is_pdf(data):
         raise UnsupportedMedia("PDF documents are not read yet.", hint="Send each page as a JPEG or PNG picture.")
-    raise UnsupportedMedia("This is no picture that can be read.", hint=f"Send {PICTURE_NAMES}.")
+    raise UnsupportedMedia("This is no picture that can be read.", hint=f"Send {IMAGE_NAMES}.")
 
 
 def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
@@ -131,22 +119,22 @@ def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
     """
     if len(data) > limits.file_bytes:
         raise TooLarge(f"The picture has {len(data)} bytes, {limits.file_bytes} are allowed.", reason="IMAGE_TOO_LARGE")
-    mime = sniff(data)
-    if mime == JPEG and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+    found = _image_format(data)
+    if found is MediaFormat.JPEG and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
         raise TooLarge(f"The JPEG has more than {MAX_JPEG_SCANS} scans.", reason="IMAGE_TOO_LARGE")
     with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data), formats=(READABLE[mime],)) as picture:
-                _check(picture, mime, limits)
-                if mime == PNG:
+            with Image.open(io.BytesIO(data), formats=(found.label,)) as picture:
+                _check(picture, found, limits)
+                if found is MediaFormat.PNG:
                     _verify_png(data)
-                return _upright(picture, mime, limits)
+                return _upright(picture, found, limits)
         except Image.DecompressionBombError as exc:
             raise TooLarge("The picture has far too many pixels.", reason="IMAGE_TOO_LARGE") from exc
         except _DECODER_ERRORS as exc:
             # `from None`: a decoder's message can quote bytes of the file.
-            raise BrokenMedia(f"The {READABLE[mime]} picture is damaged ({type(exc).__name__}).") from None
+            raise BrokenMedia(f"The {found.label} picture is damaged ({type(exc).__name__}).") from None
 
 
 def encode(pixels: Pixels, mime: str) -> bytes:
@@ -170,7 +158,7 @@ def output_mime(mime: str) -> str:
     return PNG if mime == PNG else JPEG
 
 
-def _check(picture: Image.Image, mime: str, limits: ImageLimits) -> None:
+def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> None:
     width, height = picture.size
     if width * height > limits.pixels or max(width, height) > limits.side:
         raise TooLarge(
@@ -179,7 +167,7 @@ def _check(picture: Image.Image, mime: str, limits: ImageLimits) -> None:
             hint="Photograph it with a lower resolution.",
         )
     # A JPEG's further frames are a phone's depth map or preview: the first one is the picture.
-    frames = 1 if mime == JPEG else getattr(picture, "n_frames", 1)
+    frames = 1 if found is MediaFormat.JPEG else getattr(picture, "n_frames", 1)
     if frames > limits.frames:
         raise TooLarge(
             f"The file has {frames} pages or frames; {limits.frames} allowed.",
@@ -194,13 +182,13 @@ def _verify_png(data: bytes) -> None:
         picture.verify()
 
 
-def _upright(picture: Image.Image, mime: str, limits: ImageLimits) -> DecodedImage:
+def _upright(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> DecodedImage:
     full = picture.size
-    if mime == JPEG:
+    if found is MediaFormat.JPEG:
         # libjpeg decodes at 1/2, 1/4 or 1/8 for little; never below the size that we want.
         picture.draft("RGB", _fit(full, limits.working_side))
     picture.load()
-    if mime == TIFF:
+    if found is MediaFormat.TIFF:
         full = picture.size  # Pillow turns TIFF while loading
     upright = ImageOps.exif_transpose(picture)
     if upright.size != picture.size and upright.size == picture.size[::-1]:
@@ -209,7 +197,7 @@ def _upright(picture: Image.Image, mime: str, limits: ImageLimits) -> DecodedIma
     size = _fit(rgb.size, limits.working_side)
     if size != rgb.size:
         rgb = rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return DecodedImage(np.array(rgb, dtype=np.uint8), mime, *full)
+    return DecodedImage(np.array(rgb, dtype=np.uint8), found.mime, *full)
 
 
 def _fit(size: tuple[int, int], side: int) -> tuple[int, int]:

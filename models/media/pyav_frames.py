@@ -13,17 +13,18 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
-from models.media.audio_format import AUDIO_NAMES, AudioFormat, AudioLimits, PcmFormat
+from models.media.audio_headers import AudioLimits, PcmFormat
+from models.media.formats import AUDIO_NAMES, MediaFormat
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 _DEMUXERS = {
-    AudioFormat.WEBM: "matroska",
-    AudioFormat.WAV: "wav",
-    AudioFormat.MP3: "mp3",
-    AudioFormat.OGG: "ogg",
-    AudioFormat.MP4: "mov",
-    AudioFormat.AAC: "aac",
-    AudioFormat.FLAC: "flac",
+    MediaFormat.WEBM: "matroska",
+    MediaFormat.WAV: "wav",
+    MediaFormat.MP3: "mp3",
+    MediaFormat.OGG: "ogg",
+    MediaFormat.MP4: "mov",
+    MediaFormat.AAC: "aac",
+    MediaFormat.FLAC: "flac",
 }
 _RATES_HZ = range(4_000, 192_001)
 """A header that claims 1 Hz would turn a kilobyte into an hour."""
@@ -113,7 +114,7 @@ def pcm_to_frame(data: bytes, pcm: PcmFormat) -> AudioFrame:
     return frame
 
 
-def decode_container(file: Readable, kind: AudioFormat, collector: Collector) -> None:
+def decode_container(file: Readable, kind: MediaFormat, collector: Collector) -> None:
     """Decode the first audio stream of a file into the collector, as far as it goes.
 
     A recording that breaks off, or has a few damaged packets, gives what is left of it.
@@ -127,16 +128,16 @@ def decode_container(file: Readable, kind: AudioFormat, collector: Collector) ->
     try:
         with av.open(file, "r", format=_DEMUXERS[kind], options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise UnsupportedMedia(f"The {kind} file has no audio stream.", hint="Send one with sound in it.")
+                raise UnsupportedMedia(f"The {kind.label} file has no audio stream.", hint="Send one with sound in it.")
             _decode_packets(container, container.streams.audio[0], collector)
     except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as exc:
         raise UnsupportedMedia(
-            f"The {kind} file uses a codec that we do not read.", hint=f"Send {AUDIO_NAMES}."
+            f"The {kind.label} file uses a codec that we do not read.", hint=f"Send {AUDIO_NAMES}."
         ) from exc
     except (av.error.FFmpegError, ValueError) as exc:
         # Cut off in the middle: what came before is a recording all the same.
         if not collector.total_samples:
-            raise BrokenMedia(f"The {kind} file does not decode.") from exc
+            raise BrokenMedia(f"The {kind.label} file does not decode.") from exc
     collector.flush()
 
 

@@ -11,9 +11,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge, UnsupportedMedia
-from models.media.audio_format import AUDIO_NAMES
-from models.media.images import PICTURE_NAMES
-from models.media.sniff import Family, MediaType, declared_family
+from models.media.formats import AUDIO_NAMES, IMAGE_NAMES, MediaFormat, MediaKind, declared_kind
 from server.ledger.types import SessionRow
 
 
@@ -51,7 +49,7 @@ class ReceivedBytes:
     description: Description
     session: SessionRow | None
     jobs: int
-    found: MediaType | None = None
+    found: MediaFormat | None = None
     size_bytes: int = 0
     sha256: bytes = b""
 
@@ -135,23 +133,23 @@ def _formats_hint(kind: str) -> str:
     """The formats that an upload of this kind may have."""
     if kind == "recording":
         return f"Send {AUDIO_NAMES}."
-    return f"Send {PICTURE_NAMES}." if kind else f"Send a picture as {PICTURE_NAMES}, a recording as {AUDIO_NAMES}."
+    return f"Send {IMAGE_NAMES}." if kind else f"Send a picture as {IMAGE_NAMES}, a recording as {AUDIO_NAMES}."
 
 
 async def type_is_as_declared(seen: ReceivedBytes) -> None:
     """A picture was not declared as a recording, nor the other way round."""
-    claimed = declared_family(seen.description.media_type)
-    if seen.found is not None and claimed not in (None, seen.found.family):
+    claimed = declared_kind(seen.description.media_type)
+    if seen.found is not None and claimed not in (None, seen.found.kind):
         raise InvalidInput("The content is not of the declared media type.", reason="MEDIA_TYPE_MISMATCH")
 
 
 async def type_fits_kind(seen: ReceivedBytes) -> None:
-    """A recording is one, and what is to be read from a picture is a picture."""
+    """The declared kind must match the detected media type."""
     kind = seen.description.kind
     if seen.found is None or not kind:
         return
-    wanted = Family.RECORDING if kind == "recording" else Family.IMAGE
-    if seen.found.family is not wanted:
+    wanted = MediaKind.RECORDING if kind == "recording" else MediaKind.IMAGE
+    if seen.found.kind is not wanted:
         raise InvalidInput("The content does not fit the kind of the upload.", reason="MEDIA_TYPE_MISMATCH")
 
 

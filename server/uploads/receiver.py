@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 
-from models.media.sniff import HEAD_BYTES
+from models.media.formats import HEAD_BYTES
 from server.uploads.spool import SpoolWriter
 
 BATCH_BYTES = 1024 * 1024

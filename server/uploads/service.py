@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from models.errors import Conflict, DeadlineExceeded, NotFound, VestibuleError
-from models.media.sniff import HEAD_BYTES, sniff
+from models.media.formats import HEAD_BYTES, detect
 from server.ledger import events, jobs, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.needed_media import needed_spool_ids
@@ -170,7 +170,7 @@ class UploadService:
         return replace(seen, size_bytes=arrival.size_bytes, sha256=await arrival.finish())
 
     async def _begun(self, seen: ReceivedBytes, arrival: UploadReceiver) -> ReceivedBytes:
-        seen = replace(seen, found=sniff(arrival.head), size_bytes=arrival.size_bytes)
+        seen = replace(seen, found=detect(arrival.head), size_bytes=arrival.size_bytes)
         await self._check(Moment.BEGUN, seen)
         return seen
 
@@ -270,7 +270,7 @@ def _rows(seen: ReceivedBytes, spool_id: str, now: datetime) -> tuple[UploadRow,
         state=UploadState.ACCEPTED,
         size_bytes=seen.size_bytes,
         sha256=seen.sha256.hex(),
-        media_type=seen.found.name,
+        media_type=seen.found.mime,
         create_time=now,
         update_time=now,
     )

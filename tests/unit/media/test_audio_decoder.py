@@ -14,7 +14,8 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia
-from models.media.audio_decoder import AudioFormat, AudioLimits, PcmFormat, StreamDecoder, decode, detect
+from models.media.audio_decoder import AudioLimits, PcmFormat, StreamDecoder, decode
+from models.media.formats import MediaFormat, detect
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 TONE_HZ = 440.0
@@ -59,25 +60,25 @@ def loudest_hz(samples: Samples) -> float:
 
 
 FORMATS = [
-    ("webm", "libopus", 48_000, {}, AudioFormat.WEBM),
-    ("ogg", "libopus", 48_000, {}, AudioFormat.OGG),
-    ("ogg", "vorbis", 44_100, {}, AudioFormat.OGG),
-    ("mp3", "libmp3lame", 44_100, {}, AudioFormat.MP3),
-    ("mp3", "libmp3lame", 16_000, {"write_id3v2": "0", "write_xing": "0"}, AudioFormat.MP3),
-    ("adts", "aac", 44_100, {}, AudioFormat.AAC),
-    ("flac", "flac", 48_000, {}, AudioFormat.FLAC),
-    ("wav", "pcm_s16le", 8_000, {}, AudioFormat.WAV),
-    ("wav", "pcm_s24le", 44_100, {}, AudioFormat.WAV),
-    ("mp4", "aac", 44_100, {}, AudioFormat.MP4),
-    ("mp4", "aac", 44_100, {"movflags": "faststart"}, AudioFormat.MP4),
-    ("mp4", "aac", 44_100, {"movflags": "frag_keyframe+empty_moov+default_base_moof"}, AudioFormat.MP4),
+    ("webm", "libopus", 48_000, {}, MediaFormat.WEBM),
+    ("ogg", "libopus", 48_000, {}, MediaFormat.OGG),
+    ("ogg", "vorbis", 44_100, {}, MediaFormat.OGG),
+    ("mp3", "libmp3lame", 44_100, {}, MediaFormat.MP3),
+    ("mp3", "libmp3lame", 16_000, {"write_id3v2": "0", "write_xing": "0"}, MediaFormat.MP3),
+    ("adts", "aac", 44_100, {}, MediaFormat.AAC),
+    ("flac", "flac", 48_000, {}, MediaFormat.FLAC),
+    ("wav", "pcm_s16le", 8_000, {}, MediaFormat.WAV),
+    ("wav", "pcm_s24le", 44_100, {}, MediaFormat.WAV),
+    ("mp4", "aac", 44_100, {}, MediaFormat.MP4),
+    ("mp4", "aac", 44_100, {"movflags": "faststart"}, MediaFormat.MP4),
+    ("mp4", "aac", 44_100, {"movflags": "frag_keyframe+empty_moov+default_base_moof"}, MediaFormat.MP4),
 ]
 IDS = [f"{f[0]}-{f[1]}-{f[2]}-{'-'.join(f[3].values())}" for f in FORMATS]
 
 
 @pytest.mark.parametrize(("container", "codec", "rate_hz", "options", "kind"), FORMATS, ids=IDS)
 def test_every_format_decodes_alike_whole_and_in_pieces(
-    container: str, codec: str, rate_hz: int, options: dict[str, str], kind: AudioFormat
+    container: str, codec: str, rate_hz: int, options: dict[str, str], kind: MediaFormat
 ) -> None:
     data = encode(container, codec, rate_hz, options)
     assert detect(data) is kind

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia, VestibuleError
-from models.media.images import JPEG, PNG, TIFF, WEBP, ImageLimits, decode, encode, output_mime
+from models.media.formats import MediaFormat
+from models.media.images import JPEG, PNG, ImageLimits, decode, encode, output_mime
 from tests.unit.vision.pictures import DATA, corners, encoded, red_corner
 
 LIMITS = ImageLimits()
+WEBP, TIFF = MediaFormat.WEBP.mime, MediaFormat.TIFF.mime
 ORIENTATION = 0x0112
 
 

@@ -11,8 +11,7 @@ from uuid import uuid4
 import pytest
 
 from models.errors import UnsupportedMedia, VestibuleError
-from models.media.audio_format import AUDIO_NAMES
-from models.media.images import PICTURE_NAMES
+from models.media.formats import AUDIO_NAMES, IMAGE_NAMES
 from server.ledger import events, jobs, recommendations, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
@@ -94,7 +93,7 @@ async def test_a_format_that_is_not_read_is_told_with_those_of_its_kind(
 ) -> None:
     with pytest.raises(UnsupportedMedia) as caught:
         await desk.accept(b"MZ" + bytes(9000), kind=kind)
-    assert (PICTURE_NAMES in caught.value.hint, AUDIO_NAMES in caught.value.hint) == (pictures, audio)
+    assert (IMAGE_NAMES in caught.value.hint, AUDIO_NAMES in caught.value.hint) == (pictures, audio)
 
 
 async def test_an_ended_session_takes_nothing_but_a_repeat(desk: Desk) -> None:

@@ -1,28 +1,11 @@
-"""Audio formats as data: which there are, how to tell them from their bytes, and the bounds on a recording."""
+"""What the headers of audio files say, the shape of raw PCM, and the bounds on a recording."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 
 from models.errors import InvalidInput
-
-
-class AudioFormat(StrEnum):
-    """The containers that we read; the codec inside may be any that FFmpeg decodes."""
-
-    WEBM = "webm"
-    WAV = "wav"
-    MP3 = "mp3"
-    OGG = "ogg"
-    MP4 = "m4a"
-    AAC = "aac"
-    FLAC = "flac"
-    PCM_S16LE = "pcm_s16le"
-
-
-AUDIO_NAMES = "webm, ogg, wav, mp3, aac, m4a or flac"
-"""The formats above but raw samples, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,69 +43,6 @@ class PcmFormat:
     def frame_bytes(self) -> int:
         """Bytes of one sample of all channels."""
         return 2 * self.channels
-
-
-def detect(head: bytes) -> AudioFormat | None:
-    """Tell the format from the first bytes, 64 or more; None when it is no audio that we read."""
-    if head[:3] == b"ID3":
-        return _behind_id3(head)
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return AudioFormat.WAV
-    if head[4:8] == b"ftyp":
-        return AudioFormat.MP4
-    for magic, found in _MAGIC:
-        if head.startswith(magic):
-            return found
-    return _mpeg_sync(head)
-
-
-_MAGIC = (
-    (b"\x1aE\xdf\xa3", AudioFormat.WEBM),  # EBML: Matroska and WebM
-    (b"OggS", AudioFormat.OGG),
-    (b"fLaC", AudioFormat.FLAC),
-)
-
-
-HEAD_BYTES = 64
-"""Enough to tell the format of anything that has no tag before it."""
-
-_LONGEST_TAG_BYTES = 1 << 20
-"""Album covers fit; longer than that, we guess."""
-
-
-def head_bytes(head: bytes | bytearray) -> int:
-    """How many bytes ``detect`` wants to see, given the first ones; an ID3 tag has to be looked behind."""
-    if head[:3] == b"ID3" and len(head) >= 10 and _id3_bytes(head) <= _LONGEST_TAG_BYTES:
-        return _id3_bytes(head) + HEAD_BYTES
-    return HEAD_BYTES
-
-
-def _id3_bytes(head: bytes | bytearray) -> int:
-    """Length of the tag: 28 bits in four bytes, so that it never looks like a sync word."""
-    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=False))
-    return 10 + size
-
-
-def _behind_id3(head: bytes) -> AudioFormat | None:
-    """An ID3 tag may stand before MP3, AAC or FLAC; MP3 when the tag is longer than what we see."""
-    rest = head[_id3_bytes(head) :].lstrip(b"\0")
-    if len(rest) < 4:
-        return AudioFormat.MP3
-    return AudioFormat.FLAC if rest.startswith(b"fLaC") else (_mpeg_sync(rest) or AudioFormat.MP3)
-
-
-def _mpeg_sync(head: bytes) -> AudioFormat | None:
-    """A bare stream starts with a frame header: 11 set bits, then version and layer."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    layer, version = head[1] >> 1 & 3, head[1] >> 3 & 3
-    if layer == 0:  # ADTS; its sync has 12 bits
-        return AudioFormat.AAC if head[1] & 0xF0 == 0xF0 and head[2] >> 2 & 15 <= 12 else None
-    bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
-    # Layer I (3) is left out: nobody records it, and FF FE is also how UTF-16 text begins.
-    if layer == 3 or version == 1 or bitrate in (0, 15) or rate == 3:
-        return None
-    return AudioFormat.MP3
 
 
 class Mp4Layout(Enum):
