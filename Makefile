@@ -12,9 +12,9 @@ SHELL := bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CHECKED := models ray_tasks server tests benchmarks protos/build.py
+CHECKED := models ray_tasks server tests benchmarks docs/*.py protos/build.py
 
-.PHONY: help demo test lint format protos bench clean setup weights
+.PHONY: help demo test lint format protos docs bench clean setup weights
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ format: $(STAMP) ## Let ruff put the code in order.
 
 protos: $(STAMP) ## Generate protos/gen anew after a change of a .proto file.
 	@$(BIN)/python protos/build.py stubs
+
+docs: $(STAMP) ## Write docs/reference anew after a change of a command, setting, reason, metric or view.
+	@$(BIN)/python -m docs.generate
 
 bench: weights ## Run every benchmark; they print peers beside Vestibule.
 	@for script in benchmarks/*.py; do \

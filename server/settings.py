@@ -1,7 +1,7 @@
 """Every setting, in one place, and the only reader of the environment.
 
 Each field is an environment variable with the prefix ``VESTIBULE_``; a field of a group takes the group's name too, so
-``speech.engine`` is ``VESTIBULE_SPEECH__ENGINE``. ``tests/unit/test_settings.py`` fails when the README lacks one.
+``speech.engine`` is ``VESTIBULE_SPEECH__ENGINE``. docs/reference/settings.md is written from here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,201 @@
+"""Writes docs/reference/ from the code, so that it cannot say anything else than the code does.
+
+    python -m docs.generate            write the pages anew; `make docs` does this
+    python -m docs.generate --check    exit with 1 and show a diff where a page is not what the code says
+
+Each page is one function that returns Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import click
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic import BaseModel, SecretStr
+
+from docs.find_reasons import statuses_of_reasons
+from models.reasons import MEANINGS
+from server.cli.main import cli
+from server.ledger.views import FIRST_VIEWS
+from server.observability.metrics import Metrics
+from server.settings import Settings
+
+FOLDER = Path(__file__).resolve().parent / "reference"
+NOTICE = "<!-- Written by docs/generate.py from {source}. Change it there, then run `make docs`. -->"
+
+LINUX_FOLDERS = {
+    "cache_dir": "~/.cache/vestibule",
+    "data_dir": "~/.local/share/vestibule",
+    "state_dir": "~/.local/state/vestibule",
+}
+"""Defaults that depend on the user and the system, as a user of Linux has them."""
+
+
+def page(title: str, source: str, *parts: str) -> str:
+    """A whole page: heading, the notice of where it comes from, an introduction (rewrapped), and all other parts."""
+    intro, *others = parts
+    return "\n\n".join([f"# {title}", NOTICE.format(source=source), " ".join(intro.split()), *others]) + "\n"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; a bar inside a cell is escaped."""
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |".replace("|  |", "| |") for line in lines)
+
+
+def cli_page() -> str:
+    """Every command with its options, as `--help` shows them."""
+    intro = """
+    `. .venv/bin/activate` puts `vestibule` on the path of your shell. Exit codes: 0 done, 1 failed, 2 wrong usage.
+    Commands that show something take `--json`.
+    """
+    contexts = list(_commands(cli, click.Context(cli, info_name="vestibule")))
+    index = table(
+        ("command", "what"),
+        [
+            (f"[`{c.command_path}`](#{c.command_path.replace(' ', '-')})", c.command.get_short_help_str(200))
+            for c in contexts
+        ],
+    )
+    return page("Command line", "the commands in server/cli", intro, index, *map(_command, contexts))
+
+
+def _commands(command: click.Command, context: click.Context) -> Iterator[click.Context]:
+    if context.parent is not None:
+        yield context
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.commands[name]
+            yield from _commands(inner, click.Context(inner, info_name=name, parent=context))
+
+
+def _command(context: click.Context) -> str:
+    command = context.command
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    parts = [f"## {context.command_path}", f"```\n{usage}\n```", *_prose(command.help or "")]
+    records = [p.get_help_record(context) for p in command.params]
+    options = [(f"`{names}`", text.replace("  [", " [")) for names, text in filter(None, records)]
+    return "\n\n".join([*parts, *([table(("option", "what"), options)] if options else [])])
+
+
+def _prose(text: str) -> Iterator[str]:
+    """Paragraphs of a docstring; one that click is told not to wrap becomes a block of code."""
+    for paragraph in re.split(r"\n\s*\n", inspect.cleandoc(text)):
+        lines = paragraph.splitlines()
+        if lines[0].strip() != "\b":
+            yield " ".join(line.strip() for line in lines)
+            continue
+        if lines[1].endswith(":"):
+            yield lines.pop(1)
+        indent = min(len(line) - len(line.lstrip()) for line in lines[1:])
+        yield "\n".join(["```sh", *(line[indent:] for line in lines[1:]), "```"])
+
+
+def settings_page() -> str:
+    """Every setting with its default."""
+    intro = """
+    Settings are environment variables with the prefix `VESTIBULE_`. They are read once, at the start. `vestibule serve
+    --set speech.engine=openai-whisper` does the same as `VESTIBULE_SPEECH__ENGINE=openai-whisper`, and wins over it.
+    A variable with this prefix that is no setting is named in a warning at the start.
+    """
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    groups = {name: value for name, value in defaults.items() if isinstance(value, BaseModel)}
+    rows = {"": [_setting(name, value, Settings) for name, value in defaults.items() if name not in groups]}
+    for group, values in groups.items():
+        kind = type(values)
+        rows[group] = [_setting(name, getattr(values, name), kind, prefix=f"{group}__") for name in kind.model_fields]
+    parts = [intro, table(("variable", "default", "what"), rows.pop(""))]
+    for group, found in rows.items():
+        parts += [f"## {group}", type(groups[group]).__doc__ or "", table(("variable", "default", "what"), found)]
+    return page("Settings", "server/settings.py", *parts)
+
+
+def _setting(name: str, default: object, model: type[BaseModel], prefix: str = "") -> tuple[str, str, str]:
+    value = default.get_secret_value() if isinstance(default, SecretStr) else LINUX_FOLDERS.get(name, default)
+    shown = str(value).lower() if isinstance(value, bool) else str(value or "")
+    description = model.model_fields[name].description or ""
+    return f"`VESTIBULE_{prefix.upper()}{name.upper()}`", f"`{shown}`" if shown else "", description
+
+
+def errors_page() -> str:
+    """Every reason with its status and its meaning."""
+    intro = """
+    Every error has a stable reason. A gRPC client finds it in `google.rpc.ErrorInfo` (domain `vestibule`); the metadata
+    there has a hint and the correlation id of the call. `RetryInfo` says how long to wait, `BadRequest` names fields,
+    `QuotaFailure` names a bound. Failed uploads, notices on a conversation and dead letters carry the same reasons; one
+    without a status is found only there. No error carries what a person said, wrote or photographed.
+    """
+    found = statuses_of_reasons()
+    rows = [(f"`{reason}`", ", ".join(sorted(found.get(reason, ()))), MEANINGS[reason]) for reason in sorted(MEANINGS)]
+    return page("Errors", "models/reasons.py", intro, table(("reason", "gRPC status", "meaning"), rows))
+
+
+def metrics_page() -> str:
+    """Every Prometheus metric of the server."""
+    intro = """
+    Prometheus scrapes `http://127.0.0.1:9464/metrics`; `VESTIBULE_METRICS_PORT` sets the port. A histogram has
+    `_bucket`, `_sum` and `_count`. Label values come from fixed vocabularies, never from input.
+    """
+    rows: list[tuple[str, str, str, str]] = []
+    for metric in vars(Metrics()).values():
+        if isinstance(metric, MetricWrapperBase):
+            name = metric._name + "_total" * (metric._type == "counter")
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
+            rows.append((f"`{name}`", str(metric._type), labels, str(metric._documentation)))
+    return page("Metrics", "server/observability/metrics.py", intro, table(("metric", "kind", "labels", "what"), rows))
+
+
+def views_page() -> str:
+    """Every view of the ledger with its columns."""
+    intro = "What analysts may read."
+    parts = [intro]
+    for view in FIRST_VIEWS:
+        columns = [(f"`{name}`", text) for name, text in view.columns.items()]
+        parts += [f"## {view.name}", view.comment, table(("column", "what"), columns)]
+    return page("Views", "server/ledger/views.py", *parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "errors.md": errors_page,
+    "metrics.md": metrics_page,
+    "settings.md": settings_page,
+    "views.md": views_page,
+}
+
+
+def stale(folder: Path) -> str:
+    """What differs between the pages in a folder and the code, as one diff; empty where nothing does."""
+    found: list[str] = []
+    for name, make in PAGES.items():
+        file = folder / name
+        written = file.read_text(encoding="utf-8") if file.exists() else ""
+        lines = written.splitlines(keepends=True), make().splitlines(keepends=True)
+        found += difflib.unified_diff(*lines, f"docs/reference/{name}", "what the code says")
+    return "".join(found)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the pages, or compare them."""
+    parser = argparse.ArgumentParser(description="Write docs/reference/ from the code.")
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    if parser.parse_args(arguments).check:
+        difference = stale(FOLDER)
+        sys.stdout.write(difference + ("Run `make docs`.\n" if difference else ""))
+        return 1 if difference else 0
+    FOLDER.mkdir(exist_ok=True)
+    for name, make in PAGES.items():
+        (FOLDER / name).write_text(make(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

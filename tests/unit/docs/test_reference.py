@@ -1,0 +1,39 @@
+"""docs/reference/ says what the code says, and the code documents everything that it lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from docs.find_reasons import statuses_of_reasons
+from models.reasons import MEANINGS
+
+
+def test_the_pages_are_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
+    status = generate.main(["--check"])
+    assert status == 0, capsys.readouterr().out
+
+
+def test_a_page_that_differs_is_shown_as_a_diff(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generate, "FOLDER", tmp_path)
+    assert generate.main([]) == 0
+    assert generate.main(["--check"]) == 0
+    page = tmp_path / "settings.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("`4.0`", "`5.0`"), encoding="utf-8")
+    assert generate.main(["--check"]) == 1
+    shown = capsys.readouterr().out
+    assert "-| `VESTIBULE_DRAIN_S` | `5.0`" in shown
+    assert "+| `VESTIBULE_DRAIN_S` | `4.0`" in shown
+
+
+def test_the_reasons_with_a_meaning_are_those_that_the_code_gives() -> None:
+    assert sorted(MEANINGS) == sorted(statuses_of_reasons())
+
+
+def test_reasons_are_sorted_and_explained_in_a_sentence() -> None:
+    assert list(MEANINGS) == sorted(MEANINGS)
+    assert [reason for reason, meaning in MEANINGS.items() if not meaning.endswith(".")] == []
