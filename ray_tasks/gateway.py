@@ -75,19 +75,19 @@ class RayGateway:
         *,
         language: str,
         timeout_s: float,
-        whose: RedactionScope = NO_SCOPE,
+        scope: RedactionScope = NO_SCOPE,
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording."""
-        arguments = (data, language, whose, keep_redacted)
+        arguments = (data, language, scope, keep_redacted)
         result: RecordingResult = await self._call("speech", "recording", arguments, len(data), timeout_s)
         return result
 
     async def read_picture(
-        self, data: bytes, *, document_type: str, timeout_s: float, whose: RedactionScope = NO_SCOPE
+        self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """Decode, read, redact and repaint a picture."""
-        result: RedactedPage = await self._call("vision", "picture", (data, document_type, whose), len(data), timeout_s)
+        result: RedactedPage = await self._call("vision", "picture", (data, document_type, scope), len(data), timeout_s)
         return result
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:

@@ -73,7 +73,11 @@ class SpeechWorker:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
         with ErrorBoundary("speech"):
             samples = _samples(window.pcm)
-            state = PartialState.from_carry(self._sealer.open(window.carry)) if window.carry else PartialState()
+            state = (
+                PartialState.from_carry(self._sealer.open(window.sealed_state))
+                if window.sealed_state
+                else PartialState()
+            )
             timed = window.final and window.word_times
             options = SpeechOptions(
                 language=window.language or None,
@@ -85,12 +89,12 @@ class SpeechWorker:
             try:
                 heard = await self._transcribe(samples, options)
             except NoSpeech:
-                carry = self._sealed_tail(state.tail) if window.final else window.carry
-                return _silence(window, state, carry, len(samples) / SAMPLE_RATE_HZ)
+                sealed_state = self._sealed_tail(state.tail) if window.final else window.sealed_state
+                return _silence(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ)
             context = _spoken(heard.language, window)
             step = SpeechStep(
                 text=NOTHING_SAID,
-                carry=b"",
+                sealed_state=b"",
                 confidence=_confidence(heard.segments),
                 language=heard.language,
                 no_speech=False,
@@ -103,7 +107,7 @@ class SpeechWorker:
             return await self._final(step, heard, state, context, timed=timed)
 
     async def recording(
-        self, data: bytes, language: str, whose: RedactionScope = NO_SCOPE, keep_redacted: bool = False
+        self, data: bytes, language: str, scope: RedactionScope = NO_SCOPE, keep_redacted: bool = False
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``."""
         with ErrorBoundary("speech"):
@@ -112,7 +116,7 @@ class SpeechWorker:
             heard = await self._listen(samples, options)
             context = _spoken(heard.language)
             texts = [segment.text for segment in heard.segments]
-            redactor = self._redactor(whose)
+            redactor = self._redactor(scope)
             whole, written = await self._helpers.run(redact_pieces, texts, redactor, context)
             muted: RedactedRecording | None = None
             if keep_redacted:
@@ -175,13 +179,13 @@ class SpeechWorker:
         """The whole utterance at its best; its end is carried where the next utterance may go on with it."""
         judged = await self._ask(readings_behind(state.tail, heard.text), context)
         redaction = judged_behind(state.tail, heard.text, judged)
-        carry = self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language, state.tail))
+        sealed_state = self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language, state.tail))
         return replace(
             step,
             text=redaction.text,
-            carry=carry,
+            sealed_state=sealed_state,
             # A carry behind a final is an end that the next utterance may go on with.
-            complete=not carry and ends_sentence(heard.text),
+            complete=not sealed_state and ends_sentence(heard.text),
             words=redacted_words(heard, redaction) if timed else (),
         )
 
@@ -189,15 +193,17 @@ class SpeechWorker:
         self, step: SpeechStep, heard: Transcript, state: PartialState, context: RedactionContext
     ) -> SpeechStep:
         """What may be shown of a running utterance, and the sealed rest."""
-        partials = PartialRedactor(self._redactor(context.whose))
+        partials = PartialRedactor(self._redactor(context.scope))
         shown, after = await self._helpers.run(partials.step, state, heard.text, context)
-        return replace(step, text=shown, carry=self._sealer.seal(after.to_carry()), unsettled=unsettled(state, after))
+        return replace(
+            step, text=shown, sealed_state=self._sealer.seal(after.to_carry()), unsettled=unsettled(state, after)
+        )
 
     def _sealed_tail(self, tail: RawText) -> bytes:
         return self._sealer.seal(PartialState(tail=tail).to_carry()) if tail else b""
 
-    def _redactor(self, whose: RedactionScope) -> RemoteRedactor:
-        return RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
+    def _redactor(self, scope: RedactionScope) -> RemoteRedactor:
+        return RemoteRedactor(self._ask, asyncio.get_running_loop(), scope)
 
 
 def _samples(pcm: bytes) -> Samples:
@@ -215,14 +221,14 @@ def _spoken(language: str | None, window: SpeechWindow | None = None) -> Redacti
     context = RedactionContext(source=TextSource.SPEECH, language=language or "en")
     if window is None:
         return context
-    return answering(replace(context, whose=window.whose), window.asked_for)
+    return answering(replace(context, scope=window.scope), window.asked_for)
 
 
-def _silence(window: SpeechWindow, state: PartialState, carry: bytes, audio_s: float) -> SpeechStep:
+def _silence(window: SpeechWindow, state: PartialState, sealed_state: bytes, audio_s: float) -> SpeechStep:
     """Nobody speaks in the window; what a partial showed before stays."""
     return SpeechStep(
         text=NOTHING_SAID if window.final else state.shown,
-        carry=carry,
+        sealed_state=sealed_state,
         confidence=0.0,
         language=window.language,
         no_speech=True,

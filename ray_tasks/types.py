@@ -64,19 +64,19 @@ class SpeechWindow:
     Attributes:
         pcm: Mono float32 little-endian at 16 kHz, the utterance from its beginning.
         final: False for a partial, True when the utterance is over.
-        carry: Sealed bytes that the last step of the same stream returned; empty at its start.
+        sealed_state: Sealed bytes that the last step of the same stream returned; empty at its start.
         language: ISO 639-1 code or empty to detect.
-        whose: Client and session, for the redaction.
+        scope: Client and session, for the redaction.
         asked_for: What the assistant just asked for, see ``models.redaction.dialogue_context``.
         word_times: Whether a final is to come with its words and their times.
     """
 
     pcm: bytes
     final: bool
-    carry: bytes = b""
+    sealed_state: bytes = b""
     language: str = ""
     vocabulary: tuple[str, ...] = ()
-    whose: RedactionScope = NO_SCOPE
+    scope: RedactionScope = NO_SCOPE
     asked_for: tuple[str, ...] = ()
     word_times: bool = False
 
@@ -87,7 +87,7 @@ class SpeechStep:
 
     Attributes:
         text: For a partial the grown prefix that may be shown; for a final the whole utterance.
-        carry: To be handed back with the next window of the stream.
+        sealed_state: To be handed back with the next window of the stream.
         confidence: 0 to 1.
         no_speech: True when nobody spoke in the window; the text is then empty.
         complete: For a final, whether it ends like a whole sentence that nothing personal goes on behind.
@@ -97,7 +97,7 @@ class SpeechStep:
     """
 
     text: RedactedText
-    carry: bytes
+    sealed_state: bytes
     confidence: float
     language: str
     no_speech: bool
@@ -161,14 +161,14 @@ class Gateway(Protocol):
         *,
         language: str,
         timeout_s: float,
-        whose: RedactionScope = NO_SCOPE,
+        scope: RedactionScope = NO_SCOPE,
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording, and mute it where it is to be kept. Raises MediaError too."""
         ...
 
     async def read_picture(
-        self, data: bytes, *, document_type: str, timeout_s: float, whose: RedactionScope = NO_SCOPE
+        self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """Decode, read, redact and repaint a picture. Raises MediaError too."""
         ...

@@ -50,10 +50,10 @@ class VisionWorker:
         """Serve asks now and then."""
         self._pages.check()
 
-    async def picture(self, data: bytes, document_type: str, whose: RedactionScope = NO_SCOPE) -> RedactedPage:
+    async def picture(self, data: bytes, document_type: str, scope: RedactionScope = NO_SCOPE) -> RedactedPage:
         """Decode, read, redact and repaint a picture; see ``Gateway.read_picture``."""
         with ErrorBoundary("vision"):
-            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), whose)
+            redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope)
             return await self._pages.run(
                 read_and_redact, data, self._limits, self._sights, redactor, document_type=document_type
             )

@@ -116,13 +116,13 @@ class RemoteRedactor:
     Args:
         ask: Coroutine function that has a batch redacted.
         loop: The event loop on which ``ask`` runs; never the calling thread's.
-        whose: Client and session, written into every context: engines need not know of them.
+        scope: Client and session, written into every context: engines need not know of them.
     """
 
-    def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop, whose: RedactionScope = NO_SCOPE) -> None:
+    def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop, scope: RedactionScope = NO_SCOPE) -> None:
         self._ask = ask
         self._loop = loop
-        self._whose = whose
+        self._scope = scope
 
     def redact(self, text: RawText, context: RedactionContext) -> Redaction:
         """Redact one text."""
@@ -137,7 +137,7 @@ class RemoteRedactor:
         """
         if not texts:
             return []
-        context = replace(context, whose=self._whose)
+        context = replace(context, scope=self._scope)
         answer = asyncio.run_coroutine_threadsafe(self._batch(texts, context), self._loop)
         try:
             return answer.result(2 * REDACTION_TIMEOUT_S)

@@ -74,7 +74,7 @@ def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -
         RedactionFailed: A recognizer broke.
     """
     redaction = redactor.redact(text, context)
-    policy = redactor.rules_of(context.whose.client_id).policy
+    policy = redactor.rules_of(context.scope.client_id).policy
     read = visible(text.reveal())
     seen = [(at_original(sighting.original, read), sighting) for sighting in redactor.sightings(text, context)]
     replaced = tuple(

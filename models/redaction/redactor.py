@@ -104,7 +104,7 @@ class LocalRedactor:
         Raises:
             RedactionFailed: Something broke; none of the texts may go anywhere.
         """
-        rules = self.rules_of(context.whose.client_id)
+        rules = self.rules_of(context.scope.client_id)
         try:
             writer = Anonymizer(rules.policy, self._key_of(context))
             read = [views.visible(text.reveal()) for text in texts]
@@ -123,11 +123,11 @@ class LocalRedactor:
         What is the original to these is the text as a reader sees it, ``views.visible``.
         """
         shown = views.visible(text.reveal()).text
-        return self._seen([shown], context, self.rules_of(context.whose.client_id))[0].sightings
+        return self._seen([shown], context, self.rules_of(context.scope.client_id))[0].sightings
 
     def _key_of(self, context: RedactionContext) -> bytes:
         """The session's key; without a session one that is used once."""
-        return session_key(self._worker_key, context.whose) if context.whose.session_id else secrets.token_bytes(32)
+        return session_key(self._worker_key, context.scope) if context.scope.session_id else secrets.token_bytes(32)
 
     def _seen(self, texts: list[str], context: RedactionContext, rules: CompiledPolicy) -> list[Detections]:
         readings = [romanized(text) or views.original(text) for text in texts]

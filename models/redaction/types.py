@@ -33,14 +33,14 @@ class RedactionContext:
         language: ISO 639-1 code.
         asked_for: Entity types that the assistant just asked for, ``READING`` among them; see ``asked``.
         document_type: ``visitor_register``, ``meter``, ... or empty.
-        whose: Client and session.
+        scope: Client and session.
     """
 
     source: TextSource = TextSource.TYPED
     language: str = "en"
     asked_for: tuple[str, ...] = ()
     document_type: str = ""
-    whose: RedactionScope = NO_SCOPE
+    scope: RedactionScope = NO_SCOPE
 
 
 class Suspect(NamedTuple):

@@ -44,7 +44,7 @@ def redact_lines(
     stdout: TextIO,
     redactor: Redactor,
     why: Explain | None = None,
-    whose: RedactionScope = NO_SCOPE,
+    scope: RedactionScope = NO_SCOPE,
 ) -> None:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
@@ -56,10 +56,10 @@ def redact_lines(
         stdout: Flushed after every batch.
         redactor: What does the work.
         why: Adds what spoke for each entity, and what was seen and left.
-        whose: Client whose policy holds.
+        scope: Client whose policy holds.
     """
     for batch in _batches(stdin):
-        for answer in _answers([_parse(line, whose) for line in batch], redactor, why):
+        for answer in _answers([_parse(line, scope) for line in batch], redactor, why):
             stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
         stdout.flush()
 
@@ -96,7 +96,7 @@ def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
             yield batch
 
 
-def _parse(line: str, whose: RedactionScope) -> _Request | _Refused:
+def _parse(line: str, scope: RedactionScope) -> _Request | _Refused:
     try:
         row = json_object(line)
     except InvalidInput as error:
@@ -105,7 +105,7 @@ def _parse(line: str, whose: RedactionScope) -> _Request | _Refused:
     problem = _problem(text, source, language)
     if problem:
         return _Refused(row.get("id"), InvalidInput(problem))
-    return _Request(row.get("id"), RawText(str(text)), RedactionContext(TextSource(source), language, whose=whose))
+    return _Request(row.get("id"), RawText(str(text)), RedactionContext(TextSource(source), language, scope=scope))
 
 
 def _problem(text: object, source: object, language: object) -> str:

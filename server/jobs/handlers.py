@@ -87,11 +87,11 @@ class ReadUpload(Handler):
     async def run(self, job: JobRow) -> Outcome[UploadRow]:
         """See ``Handler``."""
         upload_id = job.payload["upload_id"]
-        upload, language, whose = await self._ledger.write(lambda cursor: self._begin(cursor, upload_id))
+        upload, language, scope = await self._ledger.write(lambda cursor: self._begin(cursor, upload_id))
         self._publish(upload)
         content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
         await self._progress(upload_id, HANDED_OVER)
-        reading = await self._read(job, upload, content, language, whose)
+        reading = await self._read(job, upload, content, language, scope)
 
         def record(cursor: Cursor) -> UploadRow:
             now = self._clock()
@@ -151,21 +151,21 @@ class ReadUpload(Handler):
         return row, session.language, RedactionScope(session.client_id, session.id)
 
     async def _read(
-        self, job: JobRow, upload: UploadRow, content: bytes, language: str, whose: RedactionScope
+        self, job: JobRow, upload: UploadRow, content: bytes, language: str, scope: RedactionScope
     ) -> _Reading:
         if not upload.media_type.startswith("image/"):
             heard = await self._gateway.read_recording(
                 content,
                 language=language,
                 timeout_s=RECORDING_TIMEOUT_S,
-                whose=whose,
+                scope=scope,
                 keep_redacted=self._keep_recordings,
             )
             await self._progress(upload.id, READ)
             columns = await self._keep(job, heard.redacted) if heard.redacted else {}
             return _Reading(heard.text, heard.compute_s, columns)
         page = await self._gateway.read_picture(
-            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S, whose=whose
+            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S, scope=scope
         )
         await self._progress(upload.id, READ)
         name = await self._store(job, page.image_mime, page.image)
@@ -253,13 +253,13 @@ class WriteReply(Handler):
     async def run(self, job: JobRow) -> Outcome[Any]:
         """See ``Handler``."""
         turn_id = job.payload["turn_id"]
-        turn, earlier, whose = await self._ledger.read(lambda cursor: _turn_and_earlier(cursor, turn_id))
+        turn, earlier, scope = await self._ledger.read(lambda cursor: _turn_and_earlier(cursor, turn_id))
         if turn.reply_origin is Origin.MODEL or not turn.text.safe_for_llm:
             return NOTHING
         language = turn.language or "en"
         reply = await self._assistant.reply(turn.text, earlier, language=language, fallback=False)
         written = "".join([piece async for piece in reply.pieces])
-        [text] = await redact_all(self._gateway, [written], language, whose)
+        [text] = await redact_all(self._gateway, [written], language, scope)
 
         def record(cursor: Cursor) -> TurnRow:
             row = turns.set_reply(cursor, turn_id, text, reply.origin)

@@ -28,7 +28,7 @@ def insert_stream(cursor: Cursor, row: StreamRow) -> None:
             "next_offset": row.next_offset,
             "finalized_samples": row.finalized_samples,
             "next_utterance": row.next_utterance,
-            "carry": row.carry,
+            "carry": row.sealed_state,
             "open": row.open,
             "detects": row.detects,
         },
@@ -66,7 +66,7 @@ def save_progress(
     *,
     finalized_samples: int | None = None,
     next_utterance: int | None = None,
-    carry: bytes | None = None,
+    sealed_state: bytes | None = None,
     language: str | None = None,
 ) -> None:
     """Store how far a stream is; what is not given stays as it is.
@@ -77,7 +77,7 @@ def save_progress(
     changes: dict[str, Any] = {
         "finalized_samples": finalized_samples,
         "next_utterance": next_utterance,
-        "carry": carry,
+        "carry": sealed_state,
         "language": language,
     }
     given = {name: value for name, value in changes.items() if value is not None}
@@ -105,7 +105,7 @@ def _stream(row: Row) -> StreamRow:
         next_offset=row["next_offset"],
         finalized_samples=row["finalized_samples"],
         next_utterance=row["next_utterance"],
-        carry=bytes(row["carry"]),
+        sealed_state=bytes(row["carry"]),
         open=row["open"],
         detects=row["detects"],
     )

@@ -226,7 +226,7 @@ class StreamRow:
         next_offset: Bytes of audio that were taken in; the ledger has 0 while it is open, and the spool knows.
         finalized_samples: Samples (mono, 16 kHz) before this one belong to utterances whose finals are stored.
         next_utterance: Number that the next utterance gets.
-        carry: Sealed state of the workers; opaque here.
+        sealed_state: Sealed state of the workers; opaque here.
         detects: Nobody said which language it is when it was opened.
     """
 
@@ -242,7 +242,7 @@ class StreamRow:
     next_offset: int = 0
     finalized_samples: int = 0
     next_utterance: int = 0
-    carry: bytes = b""
+    sealed_state: bytes = b""
     open: bool = True
     detects: bool = False
 

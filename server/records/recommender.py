@@ -128,10 +128,10 @@ class Recommender:
             raise Conflict(
                 "There is nothing yet to propose a record from.", reason="NO_MATERIAL", hint="Say or upload something."
             )
-        language, whose = session.language or "en", RedactionScope(session.client_id, session_id)
+        language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
         proposed = await self._assistant.propose(materials, language=language, fallback=fallback)
-        parts = await redact_all(self._gateway, [proposed.record.summary], language, whose)
-        parts += await redact_values(self._gateway, values_of(proposed.record), language, whose)
+        parts = await redact_all(self._gateway, [proposed.record.summary], language, scope)
+        parts += await redact_values(self._gateway, values_of(proposed.record), language, scope)
         record = with_strings(proposed.record, [part.value for part in parts])
         row = RecommendationRow(
             id=str(uuid.uuid4()),

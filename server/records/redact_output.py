@@ -13,14 +13,14 @@ from ray_tasks.types import Gateway
 REDACT_TIMEOUT_S = 10.0
 
 
-async def redact_all(gateway: Gateway, texts: list[str], language: str, whose: RedactionScope) -> list[RedactedText]:
+async def redact_all(gateway: Gateway, texts: list[str], language: str, scope: RedactionScope) -> list[RedactedText]:
     """Redact texts of the assistant, in order.
 
     Raises:
         Unavailable: The redactor cannot be reached, or broke; the texts must then go nowhere.
         DeadlineExceeded: It took too long.
     """
-    context = RedactionContext(TextSource.ASSISTANT, language or "en", whose=whose)
+    context = RedactionContext(TextSource.ASSISTANT, language or "en", scope=scope)
     redactions = await gateway.redact([RawText(text) for text in texts], context, timeout_s=REDACT_TIMEOUT_S)
     return [redaction.text for redaction in redactions]
 
@@ -34,7 +34,7 @@ def _asked(name: str) -> tuple[str, ...]:
 
 
 async def redact_values(
-    gateway: Gateway, values: Sequence[tuple[str, str]], language: str, whose: RedactionScope
+    gateway: Gateway, values: Sequence[tuple[str, str]], language: str, scope: RedactionScope
 ) -> list[RedactedText]:
     """Redact the values of fields in order, each judged as an answer to a question for its name.
 
@@ -44,7 +44,7 @@ async def redact_values(
         Unavailable: The redactor cannot be reached, or broke; the texts must then go nowhere.
         DeadlineExceeded: It took too long.
     """
-    context = RedactionContext(TextSource.ASSISTANT, language or "en", whose=whose)
+    context = RedactionContext(TextSource.ASSISTANT, language or "en", scope=scope)
     asked = [_asked(name) for name, _value in values]
     redacted: dict[int, RedactedText] = {}
     for kinds, group in groupby(sorted(range(len(values)), key=asked.__getitem__), key=asked.__getitem__):

@@ -119,19 +119,19 @@ class MeasuredGateway:
         *,
         language: str,
         timeout_s: float,
-        whose: RedactionScope = NO_SCOPE,
+        scope: RedactionScope = NO_SCOPE,
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """See ``Gateway``."""
         return await self._gateway.read_recording(
-            data, language=language, timeout_s=timeout_s, whose=whose, keep_redacted=keep_redacted
+            data, language=language, timeout_s=timeout_s, scope=scope, keep_redacted=keep_redacted
         )
 
     async def read_picture(
-        self, data: bytes, *, document_type: str, timeout_s: float, whose: RedactionScope = NO_SCOPE
+        self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """See ``Gateway``."""
-        return await self._gateway.read_picture(data, document_type=document_type, timeout_s=timeout_s, whose=whose)
+        return await self._gateway.read_picture(data, document_type=document_type, timeout_s=timeout_s, scope=scope)
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
         """See ``Gateway``."""

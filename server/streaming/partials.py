@@ -56,7 +56,7 @@ class RecognitionConfig:
     detects: bool = False
 
     @property
-    def whose(self) -> RedactionScope:
+    def scope(self) -> RedactionScope:
         """Client and session, for the redaction."""
         return RedactionScope(self.client_id, self.session_id)
 
@@ -74,7 +74,7 @@ class InterimTranscriber:
         turnstile: Shared by all streams; None for one of its own.
 
     Attributes:
-        carry: Sealed state of the workers behind what was heard so far.
+        sealed_state: Sealed state of the workers behind what was heard so far.
         language: In which the stream is recognised from here on; empty while it is detected each time.
     """
 
@@ -83,12 +83,12 @@ class InterimTranscriber:
         gateway: Gateway,
         listening: RecognitionConfig,
         *,
-        carry: bytes,
+        sealed_state: bytes,
         emit: Emit,
         asked: Asked = tuple,
         turnstile: PriorityLimiter | None = None,
     ) -> None:
-        self.carry = carry
+        self.sealed_state = sealed_state
         self.language = listening.language
         self._gateway = gateway
         self._listening = listening
@@ -112,7 +112,7 @@ class InterimTranscriber:
             return None
         if step is None:
             step = await self._gateway.speech_step(self._window(utterance, final=True), timeout_s=FINAL_TIMEOUT_S)
-        self.carry = step.carry
+        self.sealed_state = step.sealed_state
         if understood(step):
             self.language = self._language_after(step)
         return step
@@ -138,7 +138,7 @@ class InterimTranscriber:
                 looked_at = utterance.size
                 step = await self._partial(utterance)
                 if step is not None:
-                    self.carry = step.carry
+                    self.sealed_state = step.sealed_state
                     partial = Partial(utterance.number, step.text, step.unsettled.words, step.unsettled.stability)
                     if partial != shown:
                         shown = partial
@@ -209,10 +209,10 @@ class InterimTranscriber:
         return SpeechWindow(
             utterance.pcm(size),
             final,
-            self.carry,
+            self.sealed_state,
             self.language,
             of.vocabulary,
-            of.whose,
+            of.scope,
             asked_for,
             word_times=of.word_times,
         )

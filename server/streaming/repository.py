@@ -41,7 +41,7 @@ class StreamRepository:
                 self._clock(),
                 finalized_samples=heard.finalized_samples,
                 next_utterance=heard.next_utterance,
-                carry=heard.carry,
+                sealed_state=heard.sealed_state,
                 language=heard.language,
             )
             return session, moved

@@ -63,7 +63,7 @@ class Responder:
         gateway: Gateway,
         *,
         language: str,
-        whose: RedactionScope,
+        scope: RedactionScope,
         earlier: Sequence[TurnRow],
         emit: Emit,
         store: StoreReply,
@@ -74,7 +74,7 @@ class Responder:
         self._assistant = assistant
         self._gateway = gateway
         self._language = language
-        self._whose = whose
+        self._scope = scope
         self._history = history_of(earlier)
         self._emit = emit
         self._store = store
@@ -150,7 +150,7 @@ class Responder:
             await self._later(turn)
 
     async def _redact(self, sentence: str, language: str) -> RedactedText:
-        context = RedactionContext(TextSource.ASSISTANT, language, whose=self._whose)
+        context = RedactionContext(TextSource.ASSISTANT, language, scope=self._scope)
         [redaction] = await self._gateway.redact([RawText(sentence)], context, timeout_s=REDACT_TIMEOUT_S)
         return redaction.text
 

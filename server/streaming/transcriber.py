@@ -41,7 +41,7 @@ class RecognizedUtterance:
     """
 
     turn: TurnRow
-    carry: bytes
+    sealed_state: bytes
     next_utterance: int
     finalized_samples: int | None
     language: str = ""
@@ -69,7 +69,7 @@ class Transcriber:
         gateway: Gateway,
         listening: RecognitionConfig,
         *,
-        carry: bytes,
+        sealed_state: bytes,
         emit: Emit,
         store: Store,
         known: Known,
@@ -82,7 +82,7 @@ class Transcriber:
         self._gateway = gateway
         self._listening = listening
         self._follower = InterimTranscriber(
-            gateway, listening, carry=carry, emit=emit, asked=asked, turnstile=turnstile
+            gateway, listening, sealed_state=sealed_state, emit=emit, asked=asked, turnstile=turnstile
         )
         self._emit = emit
         self._store = store
@@ -109,13 +109,13 @@ class Transcriber:
             # It was sent again after the connection broke. Whoever stored it has seen to its answer.
             await self._emit(Final(known))
             return None
-        context = RedactionContext(TextSource.TYPED, self._listening.language or "en", whose=self._listening.whose)
+        context = RedactionContext(TextSource.TYPED, self._listening.language or "en", scope=self._listening.scope)
         context = answering(context, self._asked())
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._listening.language)
         turn = replace(turn, id=turn_id)
         await self._store(
-            RecognizedUtterance(turn, self._follower.carry, item.number + 1, None, self._follower.language)
+            RecognizedUtterance(turn, self._follower.sealed_state, item.number + 1, None, self._follower.language)
         )
         await self._announce(turn)
         return turn
@@ -137,7 +137,7 @@ class Transcriber:
             words=step.words,
         )
         await self._store(
-            RecognizedUtterance(turn, step.carry, utterance.number + 1, utterance.end, self._follower.language)
+            RecognizedUtterance(turn, step.sealed_state, utterance.number + 1, utterance.end, self._follower.language)
         )
         await self._announce(turn)
         self._metrics.final_seconds.observe(asyncio.get_running_loop().time() - utterance.closed_at)

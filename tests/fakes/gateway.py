@@ -58,7 +58,7 @@ class Call:
     argument: SpeechWindow | bytes | list[RawText]
     timeout_s: float
     detail: str = ""
-    whose: RedactionScope = NO_SCOPE
+    scope: RedactionScope = NO_SCOPE
     asked_for: tuple[str, ...] = ()
 
 
@@ -108,7 +108,7 @@ class FakeGateway:
 
     async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
         """See ``Gateway``."""
-        scripted = await self._arrive(Call("speech_step", window, timeout_s, window.language, window.whose))
+        scripted = await self._arrive(Call("speech_step", window, timeout_s, window.language, window.scope))
         return scripted if isinstance(scripted, SpeechStep) else self._listen(window)
 
     async def read_recording(
@@ -117,11 +117,11 @@ class FakeGateway:
         *,
         language: str,
         timeout_s: float,
-        whose: RedactionScope = NO_SCOPE,
+        scope: RedactionScope = NO_SCOPE,
         keep_redacted: bool = False,
     ) -> RecordingResult:
         """See ``Gateway``."""
-        scripted = await self._arrive(Call("read_recording", data, timeout_s, language, whose))
+        scripted = await self._arrive(Call("read_recording", data, timeout_s, language, scope))
         if isinstance(scripted, RecordingResult):
             return scripted
         if not any(data):
@@ -132,16 +132,16 @@ class FakeGateway:
         return RecordingResult(text, language or "en", audio_s=4.0, compute_s=0.1, segments=segments, redacted=muted)
 
     async def read_picture(
-        self, data: bytes, *, document_type: str, timeout_s: float, whose: RedactionScope = NO_SCOPE
+        self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
         """See ``Gateway``."""
-        scripted = await self._arrive(Call("read_picture", data, timeout_s, document_type, whose))
+        scripted = await self._arrive(Call("read_picture", data, timeout_s, document_type, scope))
         return scripted if isinstance(scripted, RedactedPage) else page(*self.printed)
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:
         """See ``Gateway``."""
         scripted = await self._arrive(
-            Call("redact", texts, timeout_s, context.source, context.whose, context.asked_for)
+            Call("redact", texts, timeout_s, context.source, context.scope, context.asked_for)
         )
         return scripted if isinstance(scripted, list) else [self._redact(text) for text in texts]
 
@@ -178,10 +178,10 @@ class FakeGateway:
         words = [] if silent else self.spoken.split()
         if not window.final:
             words = words[: int(audio_s / self.word_s)]
-        step = int(window.carry.removeprefix(b"fake-carry-") or b"0") + 1
+        step = int(window.sealed_state.removeprefix(b"fake-carry-") or b"0") + 1
         return SpeechStep(
             text=redacted(" ".join(words)),
-            carry=b"fake-carry-%d" % step,
+            sealed_state=b"fake-carry-%d" % step,
             confidence=0.0 if silent else self.confidence,
             language=window.language or self.detects[0],
             no_speech=silent,

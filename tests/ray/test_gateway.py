@@ -206,18 +206,20 @@ def pcm(name: str = "visit.wav") -> bytes:
 
 async def test_partials_grow_and_the_final_holds_nothing_personal(gateway: RayGateway) -> None:
     spoken = pcm()
-    shown, carry = [], b""
+    shown, sealed_state = [], b""
     for end_s in range(1, len(spoken) // BYTES_PER_S + 1):
-        window = SpeechWindow(spoken[: end_s * BYTES_PER_S], final=False, carry=carry, language="en")
+        window = SpeechWindow(spoken[: end_s * BYTES_PER_S], final=False, sealed_state=sealed_state, language="en")
         step = await gateway.speech_step(window, timeout_s=30)
         assert_clean(step, "visit")
         shown.append(step.text.value)
-        carry = step.carry
+        sealed_state = step.sealed_state
     assert all(after.startswith(before) for before, after in pairwise(shown))
     assert len(set(shown)) > 4
     assert "water meter" in shown[-1]
 
-    final = await gateway.speech_step(SpeechWindow(spoken, final=True, carry=carry, language="en"), timeout_s=30)
+    final = await gateway.speech_step(
+        SpeechWindow(spoken, final=True, sealed_state=sealed_state, language="en"), timeout_s=30
+    )
     assert_clean(final, "visit")
     assert {"NAME", "PHONE", "EMAIL"} <= set(final.text.counts)
     assert all(kept in final.text.value for kept in truth("visit")["keep"])
@@ -228,29 +230,33 @@ async def test_partials_grow_and_the_final_holds_nothing_personal(gateway: RayGa
 async def test_the_carry_is_sealed(gateway: RayGateway) -> None:
     spoken = pcm()[: 4 * BYTES_PER_S]
     step = await gateway.speech_step(SpeechWindow(spoken, final=False, language="en"), timeout_s=30)
-    assert b"name" not in step.carry
-    altered = bytearray(step.carry)
+    assert b"name" not in step.sealed_state
+    altered = bytearray(step.sealed_state)
     altered[-1] ^= 1
-    for carry in (bytes(altered), step.carry[:-1], b"x", step.carry + b"x"):
+    for sealed_state in (bytes(altered), step.sealed_state[:-1], b"x", step.sealed_state + b"x"):
         with pytest.raises(InvalidInput) as caught:
-            await gateway.speech_step(SpeechWindow(spoken, final=False, carry=carry, language="en"), timeout_s=30)
+            await gateway.speech_step(
+                SpeechWindow(spoken, final=False, sealed_state=sealed_state, language="en"), timeout_s=30
+            )
         assert caught.value.reason == "CARRY_INVALID"
 
 
 async def test_a_window_of_silence_keeps_what_was_shown(gateway: RayGateway) -> None:
     silent = bytes(2 * BYTES_PER_S)
     step = await gateway.speech_step(SpeechWindow(silent, final=False), timeout_s=30)
-    assert (step.no_speech, step.text.value, step.carry) == (True, "", b"")
+    assert (step.no_speech, step.text.value, step.sealed_state) == (True, "", b"")
     spoken = pcm()[: 5 * BYTES_PER_S]
-    carry, text = b"", ""
+    sealed_state, text = b"", ""
     for _ in range(2):
-        heard = await gateway.speech_step(SpeechWindow(spoken, final=False, carry=carry, language="en"), timeout_s=30)
-        carry, text = heard.carry, heard.text.value
+        heard = await gateway.speech_step(
+            SpeechWindow(spoken, final=False, sealed_state=sealed_state, language="en"), timeout_s=30
+        )
+        sealed_state, text = heard.sealed_state, heard.text.value
     assert text
-    quiet = await gateway.speech_step(SpeechWindow(silent, final=False, carry=carry), timeout_s=30)
-    assert (quiet.no_speech, quiet.text.value, quiet.carry) == (True, text, carry)
-    over = await gateway.speech_step(SpeechWindow(silent, final=True, carry=carry), timeout_s=30)
-    assert (over.no_speech, over.text.value, over.carry) == (True, "", b"")
+    quiet = await gateway.speech_step(SpeechWindow(silent, final=False, sealed_state=sealed_state), timeout_s=30)
+    assert (quiet.no_speech, quiet.text.value, quiet.sealed_state) == (True, text, sealed_state)
+    over = await gateway.speech_step(SpeechWindow(silent, final=True, sealed_state=sealed_state), timeout_s=30)
+    assert (over.no_speech, over.text.value, over.sealed_state) == (True, "", b"")
 
 
 @pytest.mark.parametrize("broken", [b"123", np.array([np.nan], dtype="<f4").tobytes()])

@@ -14,7 +14,7 @@ async def test_workers_choose_the_policy_by_the_client_and_the_tags_by_the_sessi
     texts = [RawText("I am Maria Lopez, call 415-555-0132 or write to maria@example.com")]
 
     async def written(client: str, session: str) -> RedactedText:
-        context = RedactionContext(whose=RedactionScope(client, session))
+        context = RedactionContext(scope=RedactionScope(client, session))
         return (await gateway.redact(texts, context, timeout_s=30))[0].text
 
     strict = await written("other-app", "one")
@@ -31,7 +31,7 @@ async def test_workers_choose_the_policy_by_the_client_and_the_tags_by_the_sessi
 
 async def test_a_picture_follows_the_policy(gateway: RayGateway) -> None:
     data = (DATA / "register.jpg").read_bytes()
-    whose = RedactionScope("hashing-app", "one")
-    page = await gateway.read_picture(data, document_type="visitor_register", timeout_s=60, whose=whose)
+    scope = RedactionScope("hashing-app", "one")
+    page = await gateway.read_picture(data, document_type="visitor_register", timeout_s=60, scope=scope)
     assert re.search(r"\*\*\*\d{4}", page.text.value)
     assert re.search(r"\[REDACTED_NAME_[0-9a-f]{8}\]", page.text.value)

@@ -94,9 +94,9 @@ def protected_pattern(types: Sequence[str], *, masks: bool) -> re.Pattern[str]:
     return re.compile(tags + mask)
 
 
-def session_key(worker_key: bytes, whose: RedactionScope) -> bytes:
+def session_key(worker_key: bytes, scope: RedactionScope) -> bytes:
     """The key of one session's hashes, from the key that only workers hold."""
-    message = "\0".join(("vestibule/tags/1", whose.client_id, whose.session_id))
+    message = "\0".join(("vestibule/tags/1", scope.client_id, scope.session_id))
     return hmac.new(worker_key, message.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()
 
 

@@ -41,7 +41,7 @@ def redactor() -> LocalRedactor:
     ],
 )
 def test_the_example_does_what_it_says(client: str, text: str, expected: str, safe: bool) -> None:
-    result = redactor().redact(RawText(text), RedactionContext(whose=RedactionScope(client, "session"))).text
+    result = redactor().redact(RawText(text), RedactionContext(scope=RedactionScope(client, "session"))).text
     assert re.fullmatch(expected, result.value)
     assert result.safe_for_llm is safe
 

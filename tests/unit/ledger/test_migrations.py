@@ -61,7 +61,7 @@ def test_a_stream_of_an_older_schema_goes_on(tmp_path: Path, language: str, dete
     ledger.write_now(lambda cursor: streams.save_progress(cursor, "st", NOW, next_utterance=10))
     row = ledger.read_now(lambda cursor: streams.get(cursor, "st"))
     ledger.close()
-    assert (row.language, row.detects, row.next_utterance, row.carry) == (language, detects, 10, b"sealed")
+    assert (row.language, row.detects, row.next_utterance, row.sealed_state) == (language, detects, 10, b"sealed")
 
 
 def test_a_failed_migration_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,18 +23,18 @@ def test_streams(cursor: Cursor) -> None:
     assert streams.get(cursor, row.id) == row
     assert streams.find_by_token_hash(cursor, row.token_hash) == row
     assert streams.find_by_token_hash(cursor, "00") is None
-    streams.save_progress(cursor, row.id, after(1), carry=b"\x00sealed\xff")
+    streams.save_progress(cursor, row.id, after(1), sealed_state=b"\x00sealed\xff")
     streams.save_progress(cursor, row.id, after(2), finalized_samples=7, next_utterance=2)
     saved = replace(
         row,
         finalized_samples=7,
         next_utterance=2,
-        carry=b"\x00sealed\xff",
+        sealed_state=b"\x00sealed\xff",
         update_time=after(2),
     )
     assert streams.list_of_session(cursor, "s") == [saved]
     streams.close(cursor, row.id, after(3), 3_000_000_000)
-    closed = replace(saved, next_offset=3_000_000_000, carry=b"", open=False, update_time=after(3))
+    closed = replace(saved, next_offset=3_000_000_000, sealed_state=b"", open=False, update_time=after(3))
     assert streams.get(cursor, row.id) == closed
     for call in (lambda: streams.get(cursor, "x"), lambda: streams.save_progress(cursor, "x", after(1))):
         with pytest.raises(NotFound):

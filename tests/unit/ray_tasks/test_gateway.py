@@ -90,13 +90,13 @@ async def test_each_call_goes_to_its_worker(workers: HandMade) -> None:
     window, texts, context = SpeechWindow(b"1234", final=True), [RawText("x")], RedactionContext()
     await gateway.speech_step(window, timeout_s=1)
     await gateway.read_recording(b"sound", language="en", timeout_s=1)
-    whose = RedactionScope("app", "session")
-    await gateway.read_picture(b"picture", document_type="meter", timeout_s=1, whose=whose)
+    scope = RedactionScope("app", "session")
+    await gateway.read_picture(b"picture", document_type="meter", timeout_s=1, scope=scope)
     await gateway.redact(texts, context, timeout_s=1)
     assert workers.asked == [
         ("speech", "step", (window,)),
         ("speech", "recording", (b"sound", "en", NO_SCOPE, False)),
-        ("vision", "picture", (b"picture", "meter", whose)),
+        ("vision", "picture", (b"picture", "meter", scope)),
         ("redaction", "redact", (texts, context)),
     ]
 

@@ -43,21 +43,21 @@ class Bench:
         patch.setattr(speech_worker, "build_vad", vad)
         self.key = folder / "carry.key"
         self.worker = speech_worker.SpeechWorker(WorkerConfig(engine="scripted"), str(folder), str(self.key), ask)
-        self.carry = b""
+        self.sealed_state = b""
 
     async def hear(
         self, *, final: bool = True, asked_for: tuple[str, ...] = (), word_times: bool = False
     ) -> SpeechStep:
-        window = SpeechWindow(PCM, final, self.carry, language="en", asked_for=asked_for, word_times=word_times)
+        window = SpeechWindow(PCM, final, self.sealed_state, language="en", asked_for=asked_for, word_times=word_times)
         step = await self.worker.step(window)
-        self.carry = step.carry
+        self.sealed_state = step.sealed_state
         return step
 
     def kept(self) -> str:
         """The raw end that the carry holds."""
-        if not self.carry:
+        if not self.sealed_state:
             return ""
-        return str(StateSealer(load_or_create_key(self.key)).open(self.carry)["tail"])
+        return str(StateSealer(load_or_create_key(self.key)).open(self.sealed_state)["tail"])
 
 
 async def test_a_number_split_over_two_utterances_is_covered_in_both(
@@ -68,12 +68,12 @@ async def test_a_number_split_over_two_utterances_is_covered_in_both(
     first = await bench.hear()
     assert first.text.value == "My number is [REDACTED_ID]."
     assert bench.kept() == "My number is four one five"
-    assert b"four" not in bench.carry
+    assert b"four" not in bench.sealed_state
     partials = [(await bench.hear(final=False)).text.value for _ in range(2)]
     assert all("five" not in shown for shown in partials)
     assert (await bench.hear()).text.value == "[REDACTED_PHONE] is it"
     assert (await bench.hear()).text.value == "The pump is loud."
-    assert bench.carry == b""
+    assert bench.sealed_state == b""
 
 
 async def test_a_noise_between_two_halves_does_not_part_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def redactor(policies: str, names: dict[str, str] | None = None) -> LocalRedacto
 
 
 def context(client: str = "", session: str = "s1", source: TextSource = TextSource.TYPED) -> RedactionContext:
-    return RedactionContext(source, whose=RedactionScope(client, session))
+    return RedactionContext(source, scope=RedactionScope(client, session))
 
 
 def written(policies: str, text: str, *, client: str = "", session: str = "s1") -> tuple[str, bool]:

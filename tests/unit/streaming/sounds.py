@@ -64,7 +64,7 @@ class Bench:
             self.assistant,
             self.gateway,
             language="en",
-            whose=NO_SCOPE,
+            scope=NO_SCOPE,
             earlier=[],
             emit=outputs.put,
             store=self._reply,
@@ -75,7 +75,7 @@ class Bench:
         recogniser = Transcriber(
             self.gateway,
             RecognitionConfig("session", "stream", "en", ()),
-            carry=b"",
+            sealed_state=b"",
             emit=outputs.put,
             store=self._store,
             known=self._known,

@@ -32,7 +32,7 @@ def follower(gateway: FakeGateway, turnstile: PriorityLimiter, sent: list[Output
         sent.append(output)
 
     return InterimTranscriber(
-        gateway, RecognitionConfig("session", "stream", "en", ()), carry=b"", emit=emit, turnstile=turnstile
+        gateway, RecognitionConfig("session", "stream", "en", ()), sealed_state=b"", emit=emit, turnstile=turnstile
     )
 
 
