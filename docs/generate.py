@@ -20,8 +20,7 @@ import click
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, SecretStr
 
-from docs.find_reasons import statuses_of_reasons
-from models.reasons import MEANINGS
+from models.reasons import Reason
 from server.cli.main import cli
 from server.ledger.views import FIRST_VIEWS
 from server.observability.metrics import Metrics
@@ -130,11 +129,10 @@ def errors_page() -> str:
     intro = """
     Every error has a stable reason. A gRPC client finds it in `google.rpc.ErrorInfo` (domain `vestibule`); the metadata
     there has a hint and the correlation id of the call. `RetryInfo` says how long to wait, `BadRequest` names fields,
-    `QuotaFailure` names a bound. Failed uploads, notices on a conversation and dead letters carry the same reasons; one
-    without a status is found only there. No error carries what a person said, wrote or photographed.
+    `QuotaFailure` names a bound. Failed uploads, notices on a conversation and dead letters carry the same reasons.
+    No error carries what a person said, wrote or photographed.
     """
-    found = statuses_of_reasons()
-    rows = [(f"`{reason}`", ", ".join(sorted(found.get(reason, ()))), MEANINGS[reason]) for reason in sorted(MEANINGS)]
+    rows = [(f"`{reason}`", reason.status, reason.meaning) for reason in Reason]
     return page("Errors", "models/reasons.py", intro, table(("reason", "gRPC status", "meaning"), rows))
 
 

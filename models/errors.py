@@ -2,7 +2,7 @@
 
 The tree, one sentence a class::
 
-    VestibuleError            anything below; carries a stable reason, a hint and whether a retry can help
+    VestibuleError            anything below; carries a stable reason and a hint
     |-- CallerError           the request itself is wrong; repeating it unchanged cannot succeed
     |   |-- InvalidInput      a field or a value breaks a documented rule
     |   |-- NotFound          no such session, upload or recommendation
@@ -32,13 +32,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-_HINTS = {
-    "UNKNOWN_LANGUAGE": (
-        "Give an ISO 639-1 code such as en or hi, or none to have it detected; `vestibule transcribe --languages` "
-        "lists those that the model knows."
-    ),
-}
-"""What to do about reasons for which the hint of the class says too little."""
+from models.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +53,19 @@ class VestibuleError(Exception):
 
     Args:
         message: One plain sentence for the person who reads the reply. No input text.
-        reason: Stable upper-case identifier, overriding the class's own for a finer one.
+        reason: A finer one than that of the class.
         hint: What to do about it; None takes that of the reason, or of the class.
         retry_after_s: Seconds to wait before a retry makes sense, when known.
     """
 
-    default_reason: ClassVar[str] = "INTERNAL"
+    default_reason: ClassVar[Reason] = Reason.INTERNAL
     default_hint: ClassVar[str] = "Report the correlation id to the operator."
-    retryable: ClassVar[bool] = False
 
     def __init__(
         self,
         message: str,
         *,
-        reason: str | None = None,
+        reason: Reason | None = None,
         hint: str | None = None,
         retry_after_s: float | None = None,
         violations: tuple[FieldViolation, ...] = (),
@@ -80,7 +73,7 @@ class VestibuleError(Exception):
         super().__init__(message)
         self.message = message
         self.reason = reason or self.default_reason
-        self.hint = hint or _HINTS.get(self.reason) or self.default_hint
+        self.hint = hint or self.reason.hint or self.default_hint
         self.retry_after_s = retry_after_s
         self.violations = violations
 
@@ -92,7 +85,7 @@ class VestibuleError(Exception):
 def _rebuild(
     cls: type[VestibuleError],
     message: str,
-    reason: str,
+    reason: Reason,
     hint: str,
     retry_after_s: float | None,
     violations: tuple[FieldViolation, ...],
@@ -103,123 +96,120 @@ def _rebuild(
 class CallerError(VestibuleError):
     """The request itself is wrong; repeating it unchanged cannot succeed."""
 
-    default_reason = "INVALID_REQUEST"
+    default_reason = Reason.INVALID_REQUEST
     default_hint = "Correct the request and send it again."
 
 
 class InvalidInput(CallerError):
     """A field or a value breaks a documented rule."""
 
-    default_reason = "INVALID_INPUT"
+    default_reason = Reason.INVALID_INPUT
 
 
 class NotFound(CallerError):
     """No such session, upload or recommendation."""
 
-    default_reason = "NOT_FOUND"
+    default_reason = Reason.NOT_FOUND
     default_hint = "Check the id; what has ended is kept for a time only."
 
 
 class Conflict(CallerError):
     """The thing exists, but its state forbids this step."""
 
-    default_reason = "WRONG_STATE"
+    default_reason = Reason.WRONG_STATE
     default_hint = "Fetch the current state first."
 
 
 class TooLarge(CallerError):
     """A size, duration or pixel bound was passed."""
 
-    default_reason = "TOO_LARGE"
+    default_reason = Reason.TOO_LARGE
     default_hint = "Send a smaller file; the limits are in the README."
 
 
 class MediaError(VestibuleError):
     """Bytes that are no usable audio or image."""
 
-    default_reason = "BAD_MEDIA"
+    default_reason = Reason.BAD_MEDIA
     default_hint = "Record or photograph it again."
 
 
 class UnsupportedMedia(MediaError):
     """The format is not one that we read."""
 
-    default_reason = "UNSUPPORTED_MEDIA"
+    default_reason = Reason.UNSUPPORTED_MEDIA
     default_hint = "Use one of the formats that the README lists."
 
 
 class BrokenMedia(MediaError):
     """The format is right, the content does not decode."""
 
-    default_reason = "BROKEN_MEDIA"
+    default_reason = Reason.BROKEN_MEDIA
 
 
 class NoSpeech(MediaError):
     """Decodes well, but nobody speaks in it."""
 
-    default_reason = "NO_SPEECH"
+    default_reason = Reason.NO_SPEECH
     default_hint = "Speak closer to the microphone."
 
 
 class Overloaded(VestibuleError):
     """A queue or a quota is full; try again after ``retry_after_s``."""
 
-    default_reason = "OVERLOADED"
+    default_reason = Reason.OVERLOADED
     default_hint = "Wait as long as the retry info says, then try again."
-    retryable = True
 
 
 class Unavailable(VestibuleError):
     """A part of the system cannot answer now."""
 
-    default_reason = "UNAVAILABLE"
+    default_reason = Reason.UNAVAILABLE
     default_hint = "Try again in a moment."
-    retryable = True
 
 
 class WorkerLost(Unavailable):
     """The worker that held the call died."""
 
-    default_reason = "WORKER_LOST"
+    default_reason = Reason.WORKER_LOST
 
 
 class UpstreamFailed(Unavailable):
     """The remote LLM did not answer, or not usefully."""
 
-    default_reason = "UPSTREAM_FAILED"
+    default_reason = Reason.UPSTREAM_FAILED
 
 
 class BreakerOpen(Unavailable):
     """The remote LLM is not asked at the moment."""
 
-    default_reason = "BREAKER_OPEN"
+    default_reason = Reason.BREAKER_OPEN
 
 
 class RedactionFailed(Unavailable):
     """Text could not be redacted, so it goes nowhere."""
 
-    default_reason = "REDACTION_FAILED"
+    default_reason = Reason.REDACTION_FAILED
 
 
 class ShuttingDown(Unavailable):
     """The server is ending; another one, or a later call, will do."""
 
-    default_reason = "SHUTTING_DOWN"
+    default_reason = Reason.SHUTTING_DOWN
     default_hint = "Reconnect; what was acknowledged is kept."
 
 
 class DeadlineExceeded(VestibuleError):
     """The time that the caller gave is over."""
 
-    default_reason = "DEADLINE_EXCEEDED"
+    default_reason = Reason.DEADLINE_EXCEEDED
     default_hint = "Give the call more time, or send less at once."
-    retryable = True
 
 
 class WeightsError(VestibuleError):
     """Model weights are missing, or not the pinned ones."""
 
-    default_reason = "WEIGHTS_UNAVAILABLE"
+    default_reason = Reason.WEIGHTS_UNAVAILABLE
     default_hint = "Run `vestibule models fetch`, then `vestibule models verify`."
 
 

@@ -1,131 +1,331 @@
-"""What each reason of an error means, in one sentence. docs/reference/errors.md is written from it."""
+"""Every stable reason of an error, as one table: its word on the wire, its status, what it means.
 
-MEANINGS: dict[str, str] = {
-    "ADDRESS_INVALID": "The address to listen on is not HOST:PORT.",
-    "ADDRESS_IN_USE": "Another process listens on the address, or on the port of the metrics.",
-    "AUDIO_TOO_FAST": "The audio of a stream runs too far ahead of the clock; resume it after RetryInfo, more slowly.",
-    "AUDIO_TOO_LARGE": "The recording has too many bytes.",
-    "AUDIO_TOO_LONG": "The recording is too long.",
-    "BAD_AUDIO": "Audio inside the server is malformed; a defect of ours.",
-    "BAD_INPUT_STREAM": "Standard input of an offline command is not UTF-8 text.",
-    "BAD_JSON": "A line on standard input of an offline command is no JSON object.",
-    "BAD_MEDIA": "The bytes are no usable audio or picture.",
-    "BAD_RAY_ADDRESS": "The address of a Ray cluster is not host:port.",
-    "BREAKER_NOT_FOUND": "There is no circuit breaker of this name.",
-    "BREAKER_OPEN": "The remote LLM failed several times and is not asked at the moment.",
-    "BROKEN_MEDIA": "The format is right, the content does not decode.",
-    "CACHE_UNUSABLE": "The folder of the weights cannot be written to, and a file that is made there once is missing.",
-    "CARRY_INVALID": "The sealed state of a stream is not one of these workers; open another stream.",
-    "CLUSTER_LOST": "Ray has ended under the server; it has to be started again.",
-    "CLUSTER_UNAVAILABLE": "Ray does not answer, or could not be started or joined.",
-    "CONFIG_MISSING": "The first message of a conversation is not its configuration.",
-    "CONFIG_REPEATED": "The configuration of a conversation came twice.",
-    "CONTENT_CHANGED": "The hash is not that of the record as it is now; show it again before deciding.",
-    "DEADLINE_EXCEEDED": "The time that the caller gave is over.",
-    "DEAD_LETTER_NOT_FOUND": "There is no such dead letter.",
-    "DESCRIPTION_MISSING": "The first message of an upload is not its description.",
-    "DESCRIPTION_REPEATED": "The description of an upload came twice.",
-    "EMPTY_FILE": "The picture or the recording has no bytes.",
-    "EVENTS_TOO_LARGE": "The properties of a batch of events are too long together.",
-    "FILE_UNREADABLE": "An offline command was given a folder, or a file that it may not read.",
-    "FOLDER_UNUSABLE": "The folder of the data, the state or the weights cannot be made, or not be written to.",
-    "HASH_MISMATCH": "The bytes that arrived are not those of the given SHA-256.",
-    "IMAGE_TOO_LARGE": "The picture has too many bytes, pixels or scans.",
-    "INTERNAL": "A defect of ours; give the correlation id to the operator.",
-    "INVALID_ARGUMENT": "A field breaks a rule of the proto; BadRequest names the fields.",
-    "INVALID_CHANNELS": "Raw audio must have 1 or 2 channels.",
-    "INVALID_ID": "An id is no UUID in its usual form.",
-    "INVALID_INPUT": "A value breaks a documented rule.",
-    "INVALID_RECORD": "A proposed record does not fit the schema.",
-    "INVALID_REQUEST": "The request itself is wrong.",
-    "INVALID_SAMPLE_RATE": "Raw audio must have 8 to 48 kHz.",
-    "JOBS_FULL": "Too many uploads wait to be read; RetryInfo says when to try again.",
-    "JOB_NOT_FOUND": "There is no such job.",
-    "LEASE_LOST": "Another process has taken the job over.",
-    "LEDGER_BUSY": "Too many writes wait; RetryInfo says when to try again.",
-    "LEDGER_CLOSED": "The ledger is closed; a defect of ours.",
-    "LEDGER_CONFLICT": "Two writes met; try again.",
-    "LEDGER_CONSTRAINT": "A row breaks a rule of the ledger; a defect of ours.",
-    "LEDGER_INTERRUPTED": "A query of the ledger was interrupted.",
-    "LEDGER_IO": "The disk of the ledger refuses, or is full.",
-    "LEDGER_LOCKED": "Another process holds the ledger; one server at a time.",
-    "LEDGER_MEMORY": "The ledger ran out of memory.",
-    "LEDGER_NEWER": "The ledger was written by a newer release.",
-    "LEDGER_QUERY": "The ledger did not take a statement; a defect of ours.",
-    "MEDIA_TYPE_MISMATCH": "The content is not what was declared, or does not fit the kind of the upload.",
-    "NOT_FOUND": "There is no such thing.",
-    "NO_MATERIAL": "Nothing was said or sent yet that a record could be built from.",
-    "NO_PICTURE": "This upload has no redacted picture or recording.",
-    "NO_SPEECH": "Nobody speaks in it, or nobody was understood.",
-    "NO_SUCH_FILE": "An offline command was given a file that is not there.",
-    "OFFSET_GAP": "Audio is missing; go on from the offset that was acknowledged last.",
-    "OVERLOADED": "A queue or a quota is full; RetryInfo says when to try again.",
-    "PAGE_TOKEN_INVALID": "The page token is not one of ours.",
-    "PCM_INCOMPLETE": "Raw audio needs a sample rate and channels.",
-    "PICTURE_GONE": "The redacted picture or recording was removed from the disk.",
-    "PLAINTEXT_REFUSED": "Without TLS the server listens on loopback only.",
-    "POLICY_INVALID": "The file of redaction policies does not fit; the message names the places.",
-    "QUACK_LOCKED": "The endpoint for analysts cannot be configured any more; a defect of ours.",
-    "QUACK_TOKEN_SHORT": "The token of the endpoint for analysts is too short.",
-    "QUACK_UNAVAILABLE": "The endpoint for analysts does not start or does not answer.",
-    "RECOMMENDATION_NOT_FOUND": "There is no such recommendation.",
-    "REDACTION_FAILED": "Text could not be redacted, so it goes nowhere.",
-    "RESUME_TOKEN_INVALID": "The resume token does not belong to a stream of this session.",
-    "SESSION_ENDED": "The session has ended; start another one.",
-    "SESSION_NOT_FOUND": "There is no such session.",
-    "SHUTTING_DOWN": "The server is ending; reconnect. What was acknowledged is kept.",
-    "SIZE_MISMATCH": "More or fewer bytes arrived than were declared.",
-    "SPEECH_BUSY": "The speech workers have no time for another stream, as measured; RetryInfo says when to try again.",
-    "SPOOL_CORRUPT": "A file of the spool was changed or cut.",
-    "SPOOL_FAILED": "The disk of the spool refuses.",
-    "SPOOL_FULL": "The disk of the spool is full.",
-    "SPOOL_KEY_INVALID": "The key of the spool is not base64 of 32 bytes.",
-    "SPOOL_KEY_UNKNOWN": "A file of the spool was written with another key.",
-    "SPOOL_MISSING": "A file of the spool is gone.",
-    "SQL_REFUSED": "The endpoint for analysts takes one SELECT on the documented views only.",
-    "STREAM_IDLE": "The client sent nothing for too long; resume the stream.",
-    "STREAM_IN_USE": "The stream is still at work on its older connection; resume it again.",
-    "STREAM_NOT_FOUND": "The stream has ended, or never was.",
-    "STREAM_TAKEN_OVER": "The stream was resumed on another connection, which is the one that counts.",
-    "STREAM_TOO_LONG": "The conversation is longer than allowed; open another stream.",
-    "TOO_LARGE": "A size, duration or pixel bound was passed.",
-    "TOO_MANY_CLIENT_STREAMS": "The client has too many conversations open; RetryInfo says when to try again.",
-    "TOO_MANY_PAGES": "The file has several pages or frames.",
-    "TOO_MANY_STREAMS": "Too many conversations are open; RetryInfo says when to try again.",
-    "TURN_NOT_FOUND": "There is no such turn.",
-    "UNAVAILABLE": "A part of the system, or the server itself, does not answer.",
-    "UNKNOWN_JOB_KIND": "A job is of a kind that this release does not know; a defect of ours.",
-    "UNKNOWN_LANGUAGE": "The speech model does not know this language.",
-    "UNKNOWN_POLICY": "There is no retry policy of this name.",
-    "UNSAFE_FOR_LLM": "The redactor does not vouch for a text, so it is not sent to the remote LLM.",
-    "UNSUPPORTED_MEDIA": "The format is not one that is read.",
-    "UNSUPPORTED_OUTPUT": "Pictures are encoded as JPEG or PNG only; a defect of ours.",
-    "UPLOAD_EMPTY": "The upload has no bytes.",
-    "UPLOAD_ID_REUSED": "Another upload, with other content, has this id.",
-    "UPLOAD_NOT_FOUND": "There is no such upload.",
-    "UPLOAD_STALLED": "The upload stopped arriving; send it again with the same id.",
-    "UPLOAD_TOO_LARGE": "The upload has too many bytes.",
-    "UPSTREAM_EMPTY": "The remote LLM answered nothing.",
-    "UPSTREAM_ERROR": "The remote LLM reports an error of its own.",
-    "UPSTREAM_FAILED": "The remote LLM did not answer, or not usefully.",
-    "UPSTREAM_GARBAGE": "The remote LLM's answer cannot be read.",
-    "UPSTREAM_HALF_ANSWER": "The remote LLM's answer broke off.",
-    "UPSTREAM_INVALID_RECORD": "The record of the remote LLM does not fit the schema.",
-    "UPSTREAM_KEY_REFUSED": "The remote LLM refuses the key.",
-    "UPSTREAM_NOT_SET": "No remote LLM is set.",
-    "UPSTREAM_RATE_LIMITED": "The quota of the remote LLM is full.",
-    "UPSTREAM_REFUSED_REQUEST": "The remote LLM refuses the request.",
-    "UPSTREAM_TIMEOUT": "The remote LLM did not answer in time.",
-    "UPSTREAM_UNREACHABLE": "The remote LLM cannot be reached.",
-    "URL_INVALID": "The base URL of the remote LLM is no http or https URL.",
-    "WATCH_LAGGED": "The client reads changes too slowly; watch again.",
-    "WEIGHTS_FETCH_FAILED": "Model weights could not be fetched.",
-    "WEIGHTS_MISMATCH": "A file is not the pinned one; do not use it.",
-    "WEIGHTS_UNAVAILABLE": "Model weights are missing.",
-    "WORKERS_DO_NOT_FIT": "The workers ask for more than the cluster has.",
-    "WORKERS_NOT_READY": "The workers are not up yet, or did not start.",
-    "WORKER_FAILED": "A worker failed in a way that nobody foresaw.",
-    "WORKER_LOST": "The worker that held the call died, and retries did not help.",
-    "WRONG_STATE": "The thing exists, but its state forbids this step.",
-}
-"""By reason, sorted."""
+Clients, the ledger, notices and dead letters carry the word. ``server.rpc.interceptors.errors`` turns the status into
+that of gRPC. docs/reference/errors.md is written from it. Words never change; a new one is a line here.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Status(StrEnum):
+    """Kind of an error, by the name of the gRPC status code that goes with it."""
+
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    INTERNAL = "INTERNAL"
+    INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    NOT_FOUND = "NOT_FOUND"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class Reason(StrEnum):
+    """Why something failed. A member is its word on the wire, so it can be compared, stored and sent as text.
+
+    Attributes:
+        status: What the caller can do about it, in gRPC's terms.
+        meaning: One sentence for the documentation.
+        hint: What to do, where the hint of the error's class says too little; else empty.
+    """
+
+    status: Status
+    meaning: str
+    hint: str
+
+    def __new__(cls, word: str, status: Status, meaning: str, hint: str = "") -> Self:
+        """Make a row of the table."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.status = status
+        member.meaning = meaning
+        member.hint = hint
+        return member
+
+    ADDRESS_INVALID = "ADDRESS_INVALID", Status.INVALID_ARGUMENT, "The address to listen on is not HOST:PORT."
+    ADDRESS_IN_USE = (
+        "ADDRESS_IN_USE",
+        Status.UNAVAILABLE,
+        "Another process listens on the address, or on the port of the metrics.",
+    )
+    AUDIO_TOO_FAST = (
+        "AUDIO_TOO_FAST",
+        Status.RESOURCE_EXHAUSTED,
+        "The audio of a stream runs too far ahead of the clock; resume it after RetryInfo, more slowly.",
+    )
+    AUDIO_TOO_LARGE = "AUDIO_TOO_LARGE", Status.INVALID_ARGUMENT, "The recording has too many bytes."
+    AUDIO_TOO_LONG = "AUDIO_TOO_LONG", Status.INVALID_ARGUMENT, "The recording is too long."
+    BAD_AUDIO = "BAD_AUDIO", Status.INVALID_ARGUMENT, "Audio inside the server is malformed; a defect of ours."
+    BAD_INPUT_STREAM = (
+        "BAD_INPUT_STREAM",
+        Status.INVALID_ARGUMENT,
+        "Standard input of an offline command is not UTF-8 text.",
+    )
+    BAD_JSON = "BAD_JSON", Status.INVALID_ARGUMENT, "A line on standard input of an offline command is no JSON object."
+    BAD_MEDIA = "BAD_MEDIA", Status.INVALID_ARGUMENT, "The bytes are no usable audio or picture."
+    BAD_RAY_ADDRESS = "BAD_RAY_ADDRESS", Status.INVALID_ARGUMENT, "The address of a Ray cluster is not host:port."
+    BREAKER_NOT_FOUND = "BREAKER_NOT_FOUND", Status.NOT_FOUND, "There is no circuit breaker of this name."
+    BREAKER_OPEN = (
+        "BREAKER_OPEN",
+        Status.UNAVAILABLE,
+        "The remote LLM failed several times and is not asked at the moment.",
+    )
+    BROKEN_MEDIA = "BROKEN_MEDIA", Status.INVALID_ARGUMENT, "The format is right, the content does not decode."
+    CACHE_UNUSABLE = (
+        "CACHE_UNUSABLE",
+        Status.UNAVAILABLE,
+        "The folder of the weights cannot be written to, and a file that is made there once is missing.",
+    )
+    CARRY_INVALID = (
+        "CARRY_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The sealed state of a stream is not one of these workers; open another stream.",
+    )
+    CLUSTER_LOST = "CLUSTER_LOST", Status.UNAVAILABLE, "Ray has ended under the server; it has to be started again."
+    CLUSTER_UNAVAILABLE = (
+        "CLUSTER_UNAVAILABLE",
+        Status.UNAVAILABLE,
+        "Ray does not answer, or could not be started or joined.",
+    )
+    CONFIG_MISSING = (
+        "CONFIG_MISSING",
+        Status.INVALID_ARGUMENT,
+        "The first message of a conversation is not its configuration.",
+    )
+    CONFIG_REPEATED = "CONFIG_REPEATED", Status.INVALID_ARGUMENT, "The configuration of a conversation came twice."
+    CONTENT_CHANGED = (
+        "CONTENT_CHANGED",
+        Status.FAILED_PRECONDITION,
+        "The hash is not that of the record as it is now; show it again before deciding.",
+    )
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", Status.DEADLINE_EXCEEDED, "The time that the caller gave is over."
+    DEAD_LETTER_NOT_FOUND = "DEAD_LETTER_NOT_FOUND", Status.NOT_FOUND, "There is no such dead letter."
+    DESCRIPTION_MISSING = (
+        "DESCRIPTION_MISSING",
+        Status.INVALID_ARGUMENT,
+        "The first message of an upload is not its description.",
+    )
+    DESCRIPTION_REPEATED = "DESCRIPTION_REPEATED", Status.INVALID_ARGUMENT, "The description of an upload came twice."
+    EMPTY_FILE = "EMPTY_FILE", Status.INVALID_ARGUMENT, "The picture or the recording has no bytes."
+    EVENTS_TOO_LARGE = (
+        "EVENTS_TOO_LARGE",
+        Status.INVALID_ARGUMENT,
+        "The properties of a batch of events are too long together.",
+    )
+    FILE_UNREADABLE = (
+        "FILE_UNREADABLE",
+        Status.NOT_FOUND,
+        "An offline command was given a folder, or a file that it may not read.",
+    )
+    FOLDER_UNUSABLE = (
+        "FOLDER_UNUSABLE",
+        Status.INVALID_ARGUMENT,
+        "The folder of the data, the state or the weights cannot be made, or not be written to.",
+    )
+    HASH_MISMATCH = (
+        "HASH_MISMATCH",
+        Status.INVALID_ARGUMENT,
+        "The bytes that arrived are not those of the given SHA-256.",
+    )
+    IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE", Status.INVALID_ARGUMENT, "The picture has too many bytes, pixels or scans."
+    INTERNAL = "INTERNAL", Status.INTERNAL, "A defect of ours; give the correlation id to the operator."
+    INVALID_ARGUMENT = (
+        "INVALID_ARGUMENT",
+        Status.INVALID_ARGUMENT,
+        "A field breaks a rule of the proto; BadRequest names the fields.",
+    )
+    INVALID_CHANNELS = "INVALID_CHANNELS", Status.INVALID_ARGUMENT, "Raw audio must have 1 or 2 channels."
+    INVALID_ID = "INVALID_ID", Status.INVALID_ARGUMENT, "An id is no UUID in its usual form."
+    INVALID_INPUT = "INVALID_INPUT", Status.INVALID_ARGUMENT, "A value breaks a documented rule."
+    INVALID_RECORD = "INVALID_RECORD", Status.INVALID_ARGUMENT, "A proposed record does not fit the schema."
+    INVALID_REQUEST = "INVALID_REQUEST", Status.INVALID_ARGUMENT, "The request itself is wrong."
+    INVALID_SAMPLE_RATE = "INVALID_SAMPLE_RATE", Status.INVALID_ARGUMENT, "Raw audio must have 8 to 48 kHz."
+    JOBS_FULL = (
+        "JOBS_FULL",
+        Status.RESOURCE_EXHAUSTED,
+        "Too many uploads wait to be read; RetryInfo says when to try again.",
+    )
+    JOB_NOT_FOUND = "JOB_NOT_FOUND", Status.NOT_FOUND, "There is no such job."
+    LEASE_LOST = "LEASE_LOST", Status.FAILED_PRECONDITION, "Another process has taken the job over."
+    LEDGER_BUSY = "LEDGER_BUSY", Status.RESOURCE_EXHAUSTED, "Too many writes wait; RetryInfo says when to try again."
+    LEDGER_CLOSED = "LEDGER_CLOSED", Status.INTERNAL, "The ledger is closed; a defect of ours."
+    LEDGER_CONFLICT = "LEDGER_CONFLICT", Status.UNAVAILABLE, "Two writes met; try again."
+    LEDGER_CONSTRAINT = "LEDGER_CONSTRAINT", Status.INTERNAL, "A row breaks a rule of the ledger; a defect of ours."
+    LEDGER_INTERRUPTED = "LEDGER_INTERRUPTED", Status.UNAVAILABLE, "A query of the ledger was interrupted."
+    LEDGER_IO = "LEDGER_IO", Status.UNAVAILABLE, "The disk of the ledger refuses, or is full."
+    LEDGER_LOCKED = "LEDGER_LOCKED", Status.UNAVAILABLE, "Another process holds the ledger; one server at a time."
+    LEDGER_MEMORY = "LEDGER_MEMORY", Status.UNAVAILABLE, "The ledger ran out of memory."
+    LEDGER_NEWER = "LEDGER_NEWER", Status.INTERNAL, "The ledger was written by a newer release."
+    LEDGER_QUERY = "LEDGER_QUERY", Status.INTERNAL, "The ledger did not take a statement; a defect of ours."
+    MEDIA_TYPE_MISMATCH = (
+        "MEDIA_TYPE_MISMATCH",
+        Status.INVALID_ARGUMENT,
+        "The content is not what was declared, or does not fit the kind of the upload.",
+    )
+    NOT_FOUND = "NOT_FOUND", Status.NOT_FOUND, "There is no such thing."
+    NO_MATERIAL = (
+        "NO_MATERIAL",
+        Status.FAILED_PRECONDITION,
+        "Nothing was said or sent yet that a record could be built from.",
+    )
+    NO_PICTURE = "NO_PICTURE", Status.FAILED_PRECONDITION, "This upload has no redacted picture or recording."
+    NO_SPEECH = "NO_SPEECH", Status.INVALID_ARGUMENT, "Nobody speaks in it, or nobody was understood."
+    NO_SUCH_FILE = "NO_SUCH_FILE", Status.NOT_FOUND, "An offline command was given a file that is not there."
+    OFFSET_GAP = (
+        "OFFSET_GAP",
+        Status.OUT_OF_RANGE,
+        "Audio is missing; go on from the offset that was acknowledged last.",
+    )
+    OVERLOADED = (
+        "OVERLOADED",
+        Status.RESOURCE_EXHAUSTED,
+        "A queue or a quota is full; RetryInfo says when to try again.",
+    )
+    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", Status.INVALID_ARGUMENT, "The page token is not one of ours."
+    PCM_INCOMPLETE = "PCM_INCOMPLETE", Status.INVALID_ARGUMENT, "Raw audio needs a sample rate and channels."
+    PICTURE_GONE = "PICTURE_GONE", Status.NOT_FOUND, "The redacted picture or recording was removed from the disk."
+    PLAINTEXT_REFUSED = "PLAINTEXT_REFUSED", Status.INVALID_ARGUMENT, "Without TLS the server listens on loopback only."
+    POLICY_INVALID = (
+        "POLICY_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The file of redaction policies does not fit; the message names the places.",
+    )
+    QUACK_LOCKED = (
+        "QUACK_LOCKED",
+        Status.INTERNAL,
+        "The endpoint for analysts cannot be configured any more; a defect of ours.",
+    )
+    QUACK_TOKEN_SHORT = "QUACK_TOKEN_SHORT", Status.INTERNAL, "The token of the endpoint for analysts is too short."
+    QUACK_UNAVAILABLE = (
+        "QUACK_UNAVAILABLE",
+        Status.UNAVAILABLE,
+        "The endpoint for analysts does not start or does not answer.",
+    )
+    RECOMMENDATION_NOT_FOUND = "RECOMMENDATION_NOT_FOUND", Status.NOT_FOUND, "There is no such recommendation."
+    REDACTION_FAILED = "REDACTION_FAILED", Status.UNAVAILABLE, "Text could not be redacted, so it goes nowhere."
+    RESUME_TOKEN_INVALID = (
+        "RESUME_TOKEN_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The resume token does not belong to a stream of this session.",
+    )
+    SESSION_ENDED = "SESSION_ENDED", Status.FAILED_PRECONDITION, "The session has ended; start another one."
+    SESSION_NOT_FOUND = "SESSION_NOT_FOUND", Status.NOT_FOUND, "There is no such session."
+    SHUTTING_DOWN = (
+        "SHUTTING_DOWN",
+        Status.UNAVAILABLE,
+        "The server is ending; reconnect. What was acknowledged is kept.",
+    )
+    SIZE_MISMATCH = "SIZE_MISMATCH", Status.INVALID_ARGUMENT, "More or fewer bytes arrived than were declared."
+    SPEECH_BUSY = (
+        "SPEECH_BUSY",
+        Status.RESOURCE_EXHAUSTED,
+        "The speech workers have no time for another stream, as measured; RetryInfo says when to try again.",
+    )
+    SPOOL_CORRUPT = "SPOOL_CORRUPT", Status.INTERNAL, "A file of the spool was changed or cut."
+    SPOOL_FAILED = "SPOOL_FAILED", Status.UNAVAILABLE, "The disk of the spool refuses."
+    SPOOL_FULL = "SPOOL_FULL", Status.RESOURCE_EXHAUSTED, "The disk of the spool is full."
+    SPOOL_KEY_INVALID = "SPOOL_KEY_INVALID", Status.INVALID_ARGUMENT, "The key of the spool is not base64 of 32 bytes."
+    SPOOL_KEY_UNKNOWN = "SPOOL_KEY_UNKNOWN", Status.INTERNAL, "A file of the spool was written with another key."
+    SPOOL_MISSING = "SPOOL_MISSING", Status.INTERNAL, "A file of the spool is gone."
+    SQL_REFUSED = (
+        "SQL_REFUSED",
+        Status.INVALID_ARGUMENT,
+        "The endpoint for analysts takes one SELECT on the documented views only.",
+    )
+    STREAM_IDLE = "STREAM_IDLE", Status.DEADLINE_EXCEEDED, "The client sent nothing for too long; resume the stream."
+    STREAM_IN_USE = (
+        "STREAM_IN_USE",
+        Status.FAILED_PRECONDITION,
+        "The stream is still at work on its older connection; resume it again.",
+    )
+    STREAM_NOT_FOUND = "STREAM_NOT_FOUND", Status.NOT_FOUND, "The stream has ended, or never was."
+    STREAM_TAKEN_OVER = (
+        "STREAM_TAKEN_OVER",
+        Status.FAILED_PRECONDITION,
+        "The stream was resumed on another connection, which is the one that counts.",
+    )
+    STREAM_TOO_LONG = (
+        "STREAM_TOO_LONG",
+        Status.INVALID_ARGUMENT,
+        "The conversation is longer than allowed; open another stream.",
+    )
+    TOO_LARGE = "TOO_LARGE", Status.INVALID_ARGUMENT, "A size, duration or pixel bound was passed."
+    TOO_MANY_CLIENT_STREAMS = (
+        "TOO_MANY_CLIENT_STREAMS",
+        Status.RESOURCE_EXHAUSTED,
+        "The client has too many conversations open; RetryInfo says when to try again.",
+    )
+    TOO_MANY_PAGES = "TOO_MANY_PAGES", Status.INVALID_ARGUMENT, "The file has several pages or frames."
+    TOO_MANY_STREAMS = (
+        "TOO_MANY_STREAMS",
+        Status.RESOURCE_EXHAUSTED,
+        "Too many conversations are open; RetryInfo says when to try again.",
+    )
+    TURN_NOT_FOUND = "TURN_NOT_FOUND", Status.NOT_FOUND, "There is no such turn."
+    UNAVAILABLE = "UNAVAILABLE", Status.UNAVAILABLE, "A part of the system, or the server itself, does not answer."
+    UNKNOWN_JOB_KIND = (
+        "UNKNOWN_JOB_KIND",
+        Status.INTERNAL,
+        "A job is of a kind that this release does not know; a defect of ours.",
+    )
+    UNKNOWN_LANGUAGE = (
+        "UNKNOWN_LANGUAGE",
+        Status.INVALID_ARGUMENT,
+        "The speech model does not know this language.",
+        "Give an ISO 639-1 code such as en or hi, or none to have it detected; `vestibule transcribe --languages` "
+        "lists those that the model knows.",
+    )
+    UNKNOWN_POLICY = "UNKNOWN_POLICY", Status.INVALID_ARGUMENT, "There is no retry policy of this name."
+    UNSAFE_FOR_LLM = (
+        "UNSAFE_FOR_LLM",
+        Status.UNAVAILABLE,
+        "The redactor does not vouch for a text, so it is not sent to the remote LLM.",
+    )
+    UNSUPPORTED_MEDIA = "UNSUPPORTED_MEDIA", Status.INVALID_ARGUMENT, "The format is not one that is read."
+    UNSUPPORTED_OUTPUT = (
+        "UNSUPPORTED_OUTPUT",
+        Status.INVALID_ARGUMENT,
+        "Pictures are encoded as JPEG or PNG only; a defect of ours.",
+    )
+    UPLOAD_EMPTY = "UPLOAD_EMPTY", Status.INVALID_ARGUMENT, "The upload has no bytes."
+    UPLOAD_ID_REUSED = (
+        "UPLOAD_ID_REUSED",
+        Status.FAILED_PRECONDITION,
+        "Another upload, with other content, has this id.",
+    )
+    UPLOAD_NOT_FOUND = "UPLOAD_NOT_FOUND", Status.NOT_FOUND, "There is no such upload."
+    UPLOAD_STALLED = (
+        "UPLOAD_STALLED",
+        Status.DEADLINE_EXCEEDED,
+        "The upload stopped arriving; send it again with the same id.",
+    )
+    UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE", Status.INVALID_ARGUMENT, "The upload has too many bytes."
+    UPSTREAM_EMPTY = "UPSTREAM_EMPTY", Status.UNAVAILABLE, "The remote LLM answered nothing."
+    UPSTREAM_ERROR = "UPSTREAM_ERROR", Status.UNAVAILABLE, "The remote LLM reports an error of its own."
+    UPSTREAM_FAILED = "UPSTREAM_FAILED", Status.UNAVAILABLE, "The remote LLM did not answer, or not usefully."
+    UPSTREAM_GARBAGE = "UPSTREAM_GARBAGE", Status.UNAVAILABLE, "The remote LLM's answer cannot be read."
+    UPSTREAM_HALF_ANSWER = "UPSTREAM_HALF_ANSWER", Status.UNAVAILABLE, "The remote LLM's answer broke off."
+    UPSTREAM_INVALID_RECORD = (
+        "UPSTREAM_INVALID_RECORD",
+        Status.UNAVAILABLE,
+        "The record of the remote LLM does not fit the schema.",
+    )
+    UPSTREAM_KEY_REFUSED = "UPSTREAM_KEY_REFUSED", Status.UNAVAILABLE, "The remote LLM refuses the key."
+    UPSTREAM_NOT_SET = "UPSTREAM_NOT_SET", Status.UNAVAILABLE, "No remote LLM is set."
+    UPSTREAM_RATE_LIMITED = "UPSTREAM_RATE_LIMITED", Status.RESOURCE_EXHAUSTED, "The quota of the remote LLM is full."
+    UPSTREAM_REFUSED_REQUEST = "UPSTREAM_REFUSED_REQUEST", Status.UNAVAILABLE, "The remote LLM refuses the request."
+    UPSTREAM_TIMEOUT = "UPSTREAM_TIMEOUT", Status.DEADLINE_EXCEEDED, "The remote LLM did not answer in time."
+    UPSTREAM_UNREACHABLE = "UPSTREAM_UNREACHABLE", Status.UNAVAILABLE, "The remote LLM cannot be reached."
+    URL_INVALID = "URL_INVALID", Status.INVALID_ARGUMENT, "The base URL of the remote LLM is no http or https URL."
+    WATCH_LAGGED = "WATCH_LAGGED", Status.RESOURCE_EXHAUSTED, "The client reads changes too slowly; watch again."
+    WEIGHTS_FETCH_FAILED = "WEIGHTS_FETCH_FAILED", Status.UNAVAILABLE, "Model weights could not be fetched."
+    WEIGHTS_MISMATCH = "WEIGHTS_MISMATCH", Status.UNAVAILABLE, "A file is not the pinned one; do not use it."
+    WEIGHTS_UNAVAILABLE = "WEIGHTS_UNAVAILABLE", Status.UNAVAILABLE, "Model weights are missing."
+    WORKERS_DO_NOT_FIT = "WORKERS_DO_NOT_FIT", Status.INVALID_ARGUMENT, "The workers ask for more than the cluster has."
+    WORKERS_NOT_READY = "WORKERS_NOT_READY", Status.UNAVAILABLE, "The workers are not up yet, or did not start."
+    WORKER_FAILED = "WORKER_FAILED", Status.INTERNAL, "A worker failed in a way that nobody foresaw."
+    WORKER_LOST = "WORKER_LOST", Status.UNAVAILABLE, "The worker that held the call died, and retries did not help."
+    WRONG_STATE = "WRONG_STATE", Status.FAILED_PRECONDITION, "The thing exists, but its state forbids this step."

@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +67,6 @@ def get_retry_policy(name: str) -> RetryPolicy:
         return POLICIES[name]
     except KeyError as exc:
         known = ", ".join(sorted(POLICIES))
-        raise InvalidInput(f"There is no retry policy of that name; known: {known}.", reason="UNKNOWN_POLICY") from exc
+        raise InvalidInput(
+            f"There is no retry policy of that name; known: {known}.", reason=Reason.UNKNOWN_POLICY
+        ) from exc

@@ -15,6 +15,7 @@ from ray import serve
 from ray.serve.schema import LoggingConfig
 
 from models.errors import InvalidInput, Unavailable, VestibuleError, WeightsError
+from models.reasons import Reason
 from models.retry import get_retry_policy
 from ray_tasks.deployments import DEPLOYMENTS, application_of, applications, handle_of
 from ray_tasks.engine_info import EngineFacts
@@ -141,7 +142,7 @@ class Cluster:
         except TimeoutError:
             raise Unavailable(
                 f"The workers were not up after {timeout_s:g} s.",
-                reason="WORKERS_NOT_READY",
+                reason=Reason.WORKERS_NOT_READY,
                 hint="The Ray dashboard shows what each replica waits for.",
             ) from None
         self._ready = True
@@ -177,11 +178,11 @@ class Cluster:
 
     def _check_up(self) -> None:
         if self._stopped or not self._handles:
-            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+            raise Unavailable("The workers are not running.", reason=Reason.WORKERS_NOT_READY)
 
     async def _on_ray_thread(self, job: Callable[[], None]) -> None:
         if self._stopped:
-            raise Unavailable("The cluster was stopped.", reason="WORKERS_NOT_READY")
+            raise Unavailable("The cluster was stopped.", reason=Reason.WORKERS_NOT_READY)
         try:
             await asyncio.wrap_future(self._thread.submit(job))
         except RAY_ERRORS as exc:
@@ -234,7 +235,7 @@ class Cluster:
 def _lost() -> Unavailable:
     return Unavailable(
         "The Ray cluster of this server died.",
-        reason="CLUSTER_LOST",
+        reason=Reason.CLUSTER_LOST,
         hint="Start the server again; what was acknowledged is kept.",
     )
 
@@ -253,7 +254,7 @@ def check_fit(config: ClusterConfig, resources: dict[str, float]) -> None:
         if total > there + 1e-6:
             raise InvalidInput(
                 f"The workers ask for {total:g} {name}s together; the cluster has {there:g}.",
-                reason="WORKERS_DO_NOT_FIT",
+                reason=Reason.WORKERS_DO_NOT_FIT,
                 hint=f"Lower the replicas, or the {name.lower()}s of each; fractions are allowed.",
             )
 
@@ -265,6 +266,6 @@ def _did_not_start(kind: str, app: Any) -> VestibuleError:
         return WeightsError(f"The {kind} worker does not find its weights.")
     return Unavailable(
         f"The {kind} worker did not start: {lines[-1][:LONGEST_CAUSE] if lines else 'Ray does not say why'}",
-        reason="WORKERS_NOT_READY",
+        reason=Reason.WORKERS_NOT_READY,
         hint="The log of the replica, under logs/serve in Ray's session folder, has the whole story.",
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import psutil
 
 from models.errors import InvalidInput, Unavailable
+from models.reasons import Reason
 
 
 def free_port(preferred: int, host: str = "127.0.0.1") -> int:
@@ -34,13 +35,15 @@ def check_listens(address: str, timeout_s: float) -> None:
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdecimal():
         raise InvalidInput(
-            "The address of a Ray cluster is host:port.", reason="BAD_RAY_ADDRESS", hint="`ray status` prints it."
+            "The address of a Ray cluster is host:port.", reason=Reason.BAD_RAY_ADDRESS, hint="`ray status` prints it."
         )
     try:
         with socket.create_connection((host, int(port)), timeout=timeout_s):
             return
     except OSError as exc:
-        raise Unavailable("Nobody listens at the address of the Ray cluster.", reason="CLUSTER_UNAVAILABLE") from exc
+        raise Unavailable(
+            "Nobody listens at the address of the Ray cluster.", reason=Reason.CLUSTER_UNAVAILABLE
+        ) from exc
 
 
 def children() -> set[psutil.Process]:

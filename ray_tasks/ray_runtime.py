@@ -11,6 +11,7 @@ import ray
 from ray._private import ray_constants
 
 from models.errors import Unavailable
+from models.reasons import Reason
 from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
 from ray_tasks.types import ClusterConfig
 
@@ -63,7 +64,7 @@ class RayRuntime:
             )
         except (OSError, RuntimeError, ValueError) as exc:  # what ray.init raises for a cluster that cannot be had
             raise Unavailable(
-                f"Ray could not be started or joined ({type(exc).__name__}).", reason="CLUSTER_UNAVAILABLE"
+                f"Ray could not be started or joined ({type(exc).__name__}).", reason=Reason.CLUSTER_UNAVAILABLE
             ) from exc
         finally:
             self._roots = self._started()

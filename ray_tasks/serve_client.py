@@ -13,6 +13,7 @@ from ray import exceptions as core
 from ray.serve import exceptions as serving
 
 from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError, WorkerLost
+from models.reasons import Reason
 from models.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def _full(_: Exception) -> VestibuleError:
 
 
 def _not_ready(_: Exception) -> VestibuleError:
-    return Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+    return Unavailable("The workers are not running.", reason=Reason.WORKERS_NOT_READY)
 
 
 def _late(_: Exception) -> VestibuleError:
@@ -50,7 +51,7 @@ def _late(_: Exception) -> VestibuleError:
 
 
 def _unreachable(_: Exception) -> VestibuleError:
-    return Unavailable("The cluster does not answer.", reason="CLUSTER_UNAVAILABLE")
+    return Unavailable("The cluster does not answer.", reason=Reason.CLUSTER_UNAVAILABLE)
 
 
 def _raised_by_worker(exc: Exception) -> VestibuleError:
@@ -58,7 +59,7 @@ def _raised_by_worker(exc: Exception) -> VestibuleError:
     if isinstance(cause, VestibuleError):
         return cause
     # The worker's edge turns everything into ours, so this came from Ray's or Serve's own code around it.
-    return InternalError("A worker failed.", reason="WORKER_FAILED")
+    return InternalError("A worker failed.", reason=Reason.WORKER_FAILED)
 
 
 TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Exception], VestibuleError]], ...]] = (
@@ -93,7 +94,7 @@ def translate(exc: Exception) -> VestibuleError:
     for foreign, ours in TRANSLATIONS:
         if isinstance(exc, foreign):
             return ours(exc)
-    return InternalError("A worker failed.", reason="WORKER_FAILED")
+    return InternalError("A worker failed.", reason=Reason.WORKER_FAILED)
 
 
 async def call(

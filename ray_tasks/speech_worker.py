@@ -12,6 +12,7 @@ import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
 from models.media.audio_decoder import decode
+from models.reasons import Reason
 from models.redaction.dialogue_context import answering
 from models.redaction.streaming.open_tail import judged_behind, open_tail, readings_behind
 from models.redaction.streaming.partials import PartialRedactor, PartialState, unsettled
@@ -209,10 +210,10 @@ class SpeechWorker:
 def _samples(pcm: bytes) -> Samples:
     """Mono float32 samples, checked: the engines trust them."""
     if len(pcm) % 4:
-        raise InvalidInput("The window is no sequence of 32-bit samples.", reason="BAD_AUDIO")
+        raise InvalidInput("The window is no sequence of 32-bit samples.", reason=Reason.BAD_AUDIO)
     samples = np.frombuffer(pcm, dtype="<f4")
     if not np.isfinite(samples).all():
-        raise InvalidInput("The window holds samples that are no numbers.", reason="BAD_AUDIO")
+        raise InvalidInput("The window holds samples that are no numbers.", reason=Reason.BAD_AUDIO)
     return samples
 
 

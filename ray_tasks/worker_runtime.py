@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Final, ParamSpec, TypeVar
 
 from models.errors import InternalError, RedactionFailed, VestibuleError
+from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope
 from models.text import RawText
 
@@ -52,7 +53,7 @@ class ErrorBoundary:
         if isinstance(exc, VestibuleError):
             raise _without_history(exc) from None
         log.error("The %s worker failed with %s.", self._kind, type(exc).__qualname__)
-        raise InternalError(f"The {self._kind} worker failed.", reason="WORKER_FAILED") from None
+        raise InternalError(f"The {self._kind} worker failed.", reason=Reason.WORKER_FAILED) from None
 
 
 def _without_history(exc: VestibuleError) -> VestibuleError:
@@ -95,7 +96,7 @@ class BoundedExecutor:
         now = self._clock()
         if any(now - began > STUCK_S for began in list(self._began.values())):
             log.error("The %s engine hangs; the replica asks to be replaced.", self._name)
-            raise InternalError(f"The {self._name} engine hangs.", reason="WORKER_FAILED")
+            raise InternalError(f"The {self._name} engine hangs.", reason=Reason.WORKER_FAILED)
 
     def _timed(self, work: Callable[[], T]) -> T:
         turn = object()

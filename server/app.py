@@ -15,6 +15,7 @@ import time
 from contextlib import AsyncExitStack
 
 from models.errors import CallerError, VestibuleError
+from models.reasons import Reason
 from ray_tasks.cluster import Step
 from server.cluster_config import checked_policies
 from server.grpc_server import check_address
@@ -28,7 +29,7 @@ log = get_logger("app")
 # Together with what Ray needs to stop, the promise of ending within ten seconds.
 JOBS_STOP_S = 3.5
 
-_OPERATORS_TO_MEND = frozenset({"ADDRESS_IN_USE", "LEDGER_LOCKED"})
+_OPERATORS_TO_MEND = frozenset({Reason.ADDRESS_IN_USE, Reason.LEDGER_LOCKED})
 """Where two servers meet: nothing is unavailable for a while, something was set twice."""
 
 

@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from models.errors import InvalidInput, Unavailable
+from models.reasons import Reason
 from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.runtime.lifecycle import Lifecycle
@@ -77,7 +78,7 @@ def check_address(address: str, *, allow_plaintext: bool) -> None:
     if not loopback:
         raise InvalidInput(
             "Without TLS the server listens on loopback only.",
-            reason="PLAINTEXT_REFUSED",
+            reason=Reason.PLAINTEXT_REFUSED,
             hint="Put a TLS proxy in front of it, or set VESTIBULE_ALLOW_PLAINTEXT=true.",
         )
 
@@ -122,7 +123,9 @@ class GrpcServer:
         try:
             port = self._server.add_insecure_port(self.address)
         except RuntimeError as exc:
-            raise Unavailable("The address is in use.", reason="ADDRESS_IN_USE", hint="Set VESTIBULE_ADDRESS.") from exc
+            raise Unavailable(
+                "The address is in use.", reason=Reason.ADDRESS_IN_USE, hint="Set VESTIBULE_ADDRESS."
+            ) from exc
         self.address = f"{self.address.rpartition(':')[0]}:{port}"
         await self._server.start()
 

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 
 MOST_THREADS: Final = 256
 """Of one engine. More than any machine gains from; from some thousands on, the engines abort the whole process."""
@@ -35,7 +36,7 @@ def host_and_port(address: str, *, least_port: int = 0) -> tuple[str, int]:
             return host, number
     raise InvalidInput(
         f"The address must be HOST:PORT, with a port from {least_port} to {MOST_PORT}.",
-        reason="ADDRESS_INVALID",
+        reason=Reason.ADDRESS_INVALID,
         hint="127.0.0.1:50051 is one; an IPv6 address stands in brackets, [::1]:50051.",
     )
 
@@ -54,6 +55,6 @@ def check_http_url(url: str) -> None:
     if not good or not url.isprintable() or " " in url:
         raise InvalidInput(
             "The URL must begin with http:// or https:// and a host.",
-            reason="URL_INVALID",
+            reason=Reason.URL_INVALID,
             hint="https://llm.example.com/v1 is one.",
         )

@@ -17,6 +17,7 @@ from models.media.audio_headers import AudioLimits, Mp4Layout, PcmFormat, WavPcm
 from models.media.byte_pipe import PipedDecoder
 from models.media.formats import AUDIO_NAMES, MediaFormat, MediaKind, detect, needed_bytes
 from models.media.pyav_frames import Collector, decode_container, pcm_to_frame
+from models.reasons import Reason
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 __all__ = ["AudioLimits", "PcmFormat", "StreamDecoder", "decode"]
@@ -44,7 +45,7 @@ def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | N
         with StreamDecoder(limits, pcm) as stream:
             return _not_empty(np.concatenate([stream.feed(data), stream.finish()]))
     if not data:
-        raise BrokenMedia("The file is empty.", reason="EMPTY_FILE", hint="Send the recording again.")
+        raise BrokenMedia("The file is empty.", reason=Reason.EMPTY_FILE, hint="Send the recording again.")
     _check_bytes(len(data), limits)
     collector = Collector(limits)
     decode_container(io.BytesIO(data), _audio_format(data), collector)
@@ -214,7 +215,7 @@ def _audio_format(head: bytes) -> MediaFormat:
 
 def _check_bytes(size_bytes: int, limits: AudioLimits) -> None:
     if size_bytes > limits.max_bytes:
-        raise TooLarge(f"The recording has more than {limits.max_bytes} bytes.", reason="AUDIO_TOO_LARGE")
+        raise TooLarge(f"The recording has more than {limits.max_bytes} bytes.", reason=Reason.AUDIO_TOO_LARGE)
 
 
 def _not_empty(samples: Samples) -> Samples:

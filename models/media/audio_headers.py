@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class PcmFormat:
 
     def __post_init__(self) -> None:
         if not 8_000 <= self.rate_hz <= 48_000:
-            raise InvalidInput("The sample rate must be between 8000 and 48000 Hz.", reason="INVALID_SAMPLE_RATE")
+            raise InvalidInput("The sample rate must be between 8000 and 48000 Hz.", reason=Reason.INVALID_SAMPLE_RATE)
         if self.channels not in (1, 2):
-            raise InvalidInput("Raw audio must have 1 or 2 channels.", reason="INVALID_CHANNELS")
+            raise InvalidInput("Raw audio must have 1 or 2 channels.", reason=Reason.INVALID_CHANNELS)
 
     @property
     def frame_bytes(self) -> int:

@@ -21,6 +21,7 @@ from PIL import Image, ImageOps
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia
 from models.media.formats import IMAGE_NAMES, MediaFormat, MediaKind, detect, is_heif, is_pdf
 from models.media.pixels import Pixels
+from models.reasons import Reason
 
 MIB: Final = 1024 * 1024
 
@@ -95,7 +96,7 @@ def _image_format(data: bytes) -> MediaFormat:
         BrokenMedia: There are no bytes.
     """
     if not data:
-        raise BrokenMedia("The file is empty.", reason="EMPTY_FILE", hint="Send the picture again.")
+        raise BrokenMedia("The file is empty.", reason=Reason.EMPTY_FILE, hint="Send the picture again.")
     found = detect(data)
     if found is not None and found.kind is MediaKind.IMAGE:
         return found
@@ -118,10 +119,12 @@ def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
         BrokenMedia: The content is truncated or damaged.
     """
     if len(data) > limits.file_bytes:
-        raise TooLarge(f"The picture has {len(data)} bytes, {limits.file_bytes} are allowed.", reason="IMAGE_TOO_LARGE")
+        raise TooLarge(
+            f"The picture has {len(data)} bytes, {limits.file_bytes} are allowed.", reason=Reason.IMAGE_TOO_LARGE
+        )
     found = _image_format(data)
     if found is MediaFormat.JPEG and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
-        raise TooLarge(f"The JPEG has more than {MAX_JPEG_SCANS} scans.", reason="IMAGE_TOO_LARGE")
+        raise TooLarge(f"The JPEG has more than {MAX_JPEG_SCANS} scans.", reason=Reason.IMAGE_TOO_LARGE)
     with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -131,7 +134,7 @@ def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
                     _verify_png(data)
                 return _upright(picture, found, limits)
         except Image.DecompressionBombError as exc:
-            raise TooLarge("The picture has far too many pixels.", reason="IMAGE_TOO_LARGE") from exc
+            raise TooLarge("The picture has far too many pixels.", reason=Reason.IMAGE_TOO_LARGE) from exc
         except _DECODER_ERRORS as exc:
             # `from None`: a decoder's message can quote bytes of the file.
             raise BrokenMedia(f"The {found.label} picture is damaged ({type(exc).__name__}).") from None
@@ -144,7 +147,7 @@ def encode(pixels: Pixels, mime: str) -> bytes:
         InvalidInput: The type is neither of the two.
     """
     if mime not in {JPEG, PNG}:
-        raise InvalidInput("Pictures are encoded as image/jpeg or image/png.", reason="UNSUPPORTED_OUTPUT")
+        raise InvalidInput("Pictures are encoded as image/jpeg or image/png.", reason=Reason.UNSUPPORTED_OUTPUT)
     out = io.BytesIO()
     if mime == JPEG:
         Image.fromarray(pixels).save(out, "JPEG", quality=JPEG_QUALITY)
@@ -163,7 +166,7 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
     if width * height > limits.pixels or max(width, height) > limits.side:
         raise TooLarge(
             f"The picture has {width} x {height} pixels; {limits.pixels} pixels and {limits.side} a side are allowed.",
-            reason="IMAGE_TOO_LARGE",
+            reason=Reason.IMAGE_TOO_LARGE,
             hint="Photograph it with a lower resolution.",
         )
     # A JPEG's further frames are a phone's depth map or preview: the first one is the picture.
@@ -171,7 +174,7 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
     if frames > limits.frames:
         raise TooLarge(
             f"The file has {frames} pages or frames; {limits.frames} allowed.",
-            reason="TOO_MANY_PAGES",
+            reason=Reason.TOO_MANY_PAGES,
             hint="Send each page as its own picture.",
         )
 

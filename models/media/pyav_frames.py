@@ -15,6 +15,7 @@ from av.container import InputContainer
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
 from models.media.audio_headers import AudioLimits, PcmFormat
 from models.media.formats import AUDIO_NAMES, MediaFormat
+from models.reasons import Reason
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 _DEMUXERS = {
@@ -103,7 +104,9 @@ class Collector:
     def _lengthen(self, more_s: float) -> None:
         self._heard_s += more_s
         if self._heard_s > self._limits.max_s:
-            raise TooLarge(f"The recording is longer than {self._limits.max_s:g} seconds.", reason="AUDIO_TOO_LONG")
+            raise TooLarge(
+                f"The recording is longer than {self._limits.max_s:g} seconds.", reason=Reason.AUDIO_TOO_LONG
+            )
 
 
 def pcm_to_frame(data: bytes, pcm: PcmFormat) -> AudioFrame:

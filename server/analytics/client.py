@@ -10,6 +10,7 @@ from types import TracebackType
 import duckdb
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from server.analytics.quack import address_of, load_extension
 from server.analytics.query_guard import LIMIT_S, QueryGuard
 from server.analytics.sql_errors import problem_of
@@ -59,7 +60,7 @@ class LiveConnection:
             if _REFUSED not in str(error):
                 raise
             failure = problem_of(statement) or self._too_much(self._clock() - began_s)
-        raise InvalidInput(failure, reason="SQL_REFUSED", hint=_HINT)
+        raise InvalidInput(failure, reason=Reason.SQL_REFUSED, hint=_HINT)
 
     def close(self) -> None:
         """Let go of the server."""
@@ -96,7 +97,7 @@ class FileConnection:
         """
         statement = sql.strip().rstrip(";")
         if refused := self._guard.refusal(statement):
-            raise InvalidInput(problem_of(statement) or refused, reason="SQL_REFUSED", hint=_HINT)
+            raise InvalidInput(problem_of(statement) or refused, reason=Reason.SQL_REFUSED, hint=_HINT)
         return _rows(self._local, "query", statement)
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from importlib import resources
 import duckdb
 
 from models.errors import InternalError, Unavailable
+from models.reasons import Reason
 from server.analytics.query_guard import LIMIT_S, QueryGuard
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
@@ -116,7 +117,7 @@ class QuackEndpoint:
             Unavailable: QUACK_UNAVAILABLE when the extension is missing or the port is taken.
         """
         if len(self._token) < SHORTEST_TOKEN:
-            raise InternalError("The Quack token is too short.", reason="QUACK_TOKEN_SHORT")
+            raise InternalError("The Quack token is too short.", reason=Reason.QUACK_TOKEN_SHORT)
         connection = self._ledger.cursor()
         failure = ""
         try:
@@ -130,7 +131,7 @@ class QuackEndpoint:
             connection.close()
             raise Unavailable(
                 f"Analysts cannot attach on port {self.port} ({failure}).",
-                reason="QUACK_UNAVAILABLE",
+                reason=Reason.QUACK_UNAVAILABLE,
                 hint="Is the port free, and is the quack extension of this DuckDB installed?",
             )
         self._connection = connection
@@ -145,7 +146,7 @@ class QuackEndpoint:
     def _fix_settings(self, connection: Cursor) -> None:
         locked = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
         if locked and locked[0]:
-            raise InternalError("Another endpoint has served this ledger.", reason="QUACK_LOCKED")
+            raise InternalError("Another endpoint has served this ledger.", reason=Reason.QUACK_LOCKED)
         connection.create_function(
             _ASK,
             lambda connection_id, query: self._guard.allows(query),

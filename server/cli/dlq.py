@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from models.reasons import Reason
 from server.cli.output import Failure, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
@@ -57,7 +58,7 @@ def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
     with connected(address) as channel:
         letter = next((x for x in _letters(channel, closed_too=True) if x.id == str(letter_id)), None)
     if letter is None:
-        raise Failure("There is no such dead letter.", reason="DEAD_LETTER_NOT_FOUND", hint=LIST_HINT)
+        raise Failure("There is no such dead letter.", reason=Reason.DEAD_LETTER_NOT_FOUND, hint=LIST_HINT)
     if as_json:
         show_json(_as_dict(letter))
     else:

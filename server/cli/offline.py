@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import click
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from server.cli.offline_input import PICTURE_KINDS
 from server.cli.output import FAILED, Failure, show_json
 from server.cli.weights import REDACTION_WEIGHTS
@@ -229,7 +230,7 @@ def _text_of(text: str | None) -> str:
 
 
 def _no_utf8() -> InvalidInput:
-    return InvalidInput("Standard input must be UTF-8 text.", reason="BAD_INPUT_STREAM", hint=UTF8_HINT)
+    return InvalidInput("Standard input must be UTF-8 text.", reason=Reason.BAD_INPUT_STREAM, hint=UTF8_HINT)
 
 
 def _say_whose_policy(client: str, file: Path | None) -> None:

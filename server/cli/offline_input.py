@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import InvalidInput, NotFound, TooLarge, VestibuleError
+from models.reasons import Reason
 
 PICTURE_KINDS = ("visitor_register", "meter", "document", "site")
 """What a picture may show: the kinds of uploads but recordings."""
@@ -26,7 +27,7 @@ def json_object(line: str) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError):
         request = None
     if not isinstance(request, dict):
-        raise InvalidInput("The line is no JSON object.", reason="BAD_JSON")
+        raise InvalidInput("The line is no JSON object.", reason=Reason.BAD_JSON)
     return request
 
 
@@ -35,7 +36,7 @@ def error_answer(request_id: object, error: VestibuleError) -> dict[str, Any]:
     return {"id": request_id, "error": {"reason": error.reason, "message": error.message, "hint": error.hint}}
 
 
-def file_bytes(path: object, field: str, limit_bytes: int, too_large: str) -> bytes:
+def file_bytes(path: object, field: str, limit_bytes: int, too_large: Reason) -> bytes:
     """The bytes of a file; its size is looked at before they are read.
 
     Args:
@@ -57,10 +58,10 @@ def file_bytes(path: object, field: str, limit_bytes: int, too_large: str) -> by
             raise TooLarge(f"The file has {size} bytes, {limit_bytes} are allowed.", reason=too_large)
         return Path(path).read_bytes()
     except FileNotFoundError as exc:
-        raise NotFound("There is no such file.", reason="NO_SUCH_FILE", hint="Check the path.") from exc
+        raise NotFound("There is no such file.", reason=Reason.NO_SUCH_FILE, hint="Check the path.") from exc
     except (OSError, ValueError) as exc:  # ValueError: a path with a zero byte in it
         raise NotFound(
-            "The file cannot be read.", reason="FILE_UNREADABLE", hint="Is it a file, and may you read it?"
+            "The file cannot be read.", reason=Reason.FILE_UNREADABLE, hint="Is it a file, and may you read it?"
         ) from exc
 
 

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
 from models.media.images import ImageLimits, decode, output_mime
+from models.reasons import Reason
 from models.redaction.types import Redactor
 from models.vision.redact import redact_page
 from models.vision.types import Box, OcrEngine
@@ -54,7 +55,7 @@ def _read(request: dict[str, Any], engine: OcrEngine, redactor: Redactor | None,
     kind = request["kind"] or ""
     if kind not in ("", *PICTURE_KINDS):
         raise InvalidInput(f"kind must be one of {', '.join(PICTURE_KINDS)}.")
-    data = file_bytes(request.get("image"), "image", limits.file_bytes, "IMAGE_TOO_LARGE")
+    data = file_bytes(request.get("image"), "image", limits.file_bytes, Reason.IMAGE_TOO_LARGE)
     began = time.perf_counter()
     picture = decode(data, limits)
     found = engine.read(picture.pixels)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
+from models.reasons import Reason
 from models.redaction.explain import Explained, Explanation
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope, Redactor
 from models.text import Entity, RawText, TextSource
@@ -86,7 +87,9 @@ def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
                 ended = True
                 break
             if isinstance(item, BaseException):
-                raise InvalidInput("The input ended badly; it must be UTF-8 text.", reason="BAD_INPUT_STREAM") from item
+                raise InvalidInput(
+                    "The input ended badly; it must be UTF-8 text.", reason=Reason.BAD_INPUT_STREAM
+                ) from item
             if item.strip():
                 batch.append(item)
             if len(batch) >= MAX_BATCH or waiting.empty():

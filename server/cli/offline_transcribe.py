@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
 from models.media.audio_decoder import AudioLimits, decode
+from models.reasons import Reason
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.types import Segment, SpeechEngine, SpeechOptions
 from models.text import RawText, TextSource
@@ -52,7 +53,9 @@ def _parse(line: str) -> dict[str, Any]:
 
 
 def _transcribe(request: dict[str, Any], engine: SpeechEngine, redactor: Redactor | None) -> dict[str, Any]:
-    samples = decode(file_bytes(request["audio"], "audio", OFFLINE_LIMITS.max_bytes, "AUDIO_TOO_LARGE"), OFFLINE_LIMITS)
+    samples = decode(
+        file_bytes(request["audio"], "audio", OFFLINE_LIMITS.max_bytes, Reason.AUDIO_TOO_LARGE), OFFLINE_LIMITS
+    )
     heard = engine.transcribe(samples, SpeechOptions(language=_language(request["lang"])))
 
     def shown(text: RawText) -> str:

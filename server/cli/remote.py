@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from server.cli.output import Failure
 from server.validators import host_and_port
 
@@ -61,7 +62,7 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str) -> Failure:
     if status is None:  # not from our server: gRPC itself, or something between us
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             hint = "Start it with `vestibule serve`, or name another one with --address or VESTIBULE_ADDRESS."
-            return Failure(f"No server answers at {target}.", reason="UNAVAILABLE", hint=hint)
+            return Failure(f"No server answers at {target}.", reason=Reason.UNAVAILABLE, hint=hint)
         return Failure(message, reason=error.code().name)
     reason, hint, lines = error.code().name, "", []
     for detail in status.details:

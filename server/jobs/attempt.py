@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from models.errors import Conflict, DeadlineExceeded, InternalError, VestibuleError
+from models.reasons import Reason
 from models.retry import get_retry_policy
 from server.jobs.failure_policy import Failure, classify, next_attempt
 from server.jobs.types import Handler, JobDetails, JobObserver, JobOutcome, Outcome
@@ -73,7 +74,7 @@ class Attempts:
             # It ended in the last moment, or the next start takes it over.
             log.info("release_unneeded", job=job.id, **describe(error))
             return
-        self._tell(job, JobOutcome.RELEASED, "SHUTTING_DOWN", self._clock())
+        self._tell(job, JobOutcome.RELEASED, Reason.SHUTTING_DOWN, self._clock())
 
     async def finish_up(self, outcome: Outcome[Any], recorded: Any) -> None:
         """What follows a durable record; the record stands, whatever happens here."""
@@ -102,7 +103,7 @@ class Attempts:
         return None
 
     async def _fail(self, job: JobRow, handler: Handler, error: VestibuleError, began: datetime) -> None:
-        if error.reason == "LEASE_LOST":
+        if error.reason == Reason.LEASE_LOST:
             self._tell(job, JobOutcome.LOST, error.reason, began)
             return
         failure = classify(error)
@@ -169,4 +170,4 @@ def _as_ours(raised: BaseException, job: JobRow) -> VestibuleError:
 def _require_held(cursor: Cursor, job: JobRow, owner: str) -> None:
     """A result counts once: only while the job is still in the hands of this owner."""
     if jobs.get(cursor, job.id).lease_owner != owner:
-        raise Conflict("Another process has taken the job.", reason="LEASE_LOST")
+        raise Conflict("Another process has taken the job.", reason=Reason.LEASE_LOST)

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from models.errors import Conflict, InternalError, VestibuleError
+from models.reasons import Reason
 from server.jobs.attempt import Attempts, log_attempt
 from server.jobs.types import Handler, JobObserver
 from server.ledger import dead_letters, jobs
@@ -244,7 +245,7 @@ class JobRunner:
     def _handler(self, job: JobRow) -> Handler:
         handler = self._handlers.get(job.kind)
         if handler is None:
-            raise InternalError("There is no handler for jobs of this kind.", reason="UNKNOWN_JOB_KIND")
+            raise InternalError("There is no handler for jobs of this kind.", reason=Reason.UNKNOWN_JOB_KIND)
         return handler
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from models.errors import Conflict, InvalidInput, NotFound
+from models.reasons import Reason
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -77,7 +78,7 @@ def get(cursor: Cursor, letter_id: str) -> DeadLetterRow:
     """
     row = fetch_one(cursor, "SELECT * FROM dead_letters WHERE id = ?", [letter_id])
     if row is None:
-        raise NotFound("There is no such dead letter.", reason="DEAD_LETTER_NOT_FOUND")
+        raise NotFound("There is no such dead letter.", reason=Reason.DEAD_LETTER_NOT_FOUND)
     return _letter(row)
 
 
@@ -158,7 +159,7 @@ def discard(cursor: Cursor, letter_id: str, now: datetime, reason: str) -> DeadL
 
 def _require_open(letter: DeadLetterRow) -> None:
     if letter.closed_as:
-        raise Conflict(f"The dead letter was {letter.closed_as} before.", reason="WRONG_STATE")
+        raise Conflict(f"The dead letter was {letter.closed_as} before.", reason=Reason.WRONG_STATE)
 
 
 def _close(cursor: Cursor, letter_id: str, now: datetime, closed_as: str, reason: str) -> DeadLetterRow:
@@ -178,7 +179,7 @@ def _read_token(token: str) -> tuple[datetime | None, str]:
     try:
         return datetime.fromisoformat(moment).replace(tzinfo=None), letter_id
     except ValueError:
-        raise InvalidInput("The page token is not one of ours.", reason="PAGE_TOKEN_INVALID") from None
+        raise InvalidInput("The page token is not one of ours.", reason=Reason.PAGE_TOKEN_INVALID) from None
 
 
 def _letter(row: Row) -> DeadLetterRow:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from models.errors import InternalError, Unavailable, VestibuleError
+from models.reasons import Reason
 
 LOCKED_HINT = (
     "A server uses this data folder already: end it, or name other folders with --data-dir and --state-dir. To read "
@@ -19,15 +20,15 @@ _LOCK_WORDS = "could not set lock"
 _DISK_WORDS = ("io error", "could not write", "could not sync", "no space left", "file too large")
 
 # Most specific first: class of DuckDB, class of ours, reason, sentence, hint.
-_TABLE: tuple[tuple[type[duckdb.Error], type[VestibuleError], str, str, str | None], ...] = (
-    (duckdb.TransactionException, Unavailable, "LEDGER_CONFLICT", "The ledger could not commit", None),
-    (duckdb.InterruptException, Unavailable, "LEDGER_INTERRUPTED", "The ledger's work was interrupted", None),
-    (duckdb.OutOfMemoryException, Unavailable, "LEDGER_MEMORY", "The ledger ran out of memory", None),
-    (duckdb.IOException, Unavailable, "LEDGER_IO", "The ledger's disk refused", DISK_HINT),
-    (duckdb.FatalException, Unavailable, "LEDGER_IO", "The ledger's disk refused", DISK_HINT),
-    (duckdb.ConstraintException, InternalError, "LEDGER_CONSTRAINT", "A row breaks a rule of the ledger", None),
-    (duckdb.ConnectionException, InternalError, "LEDGER_CLOSED", "The ledger is closed", None),
-    (duckdb.Error, InternalError, "LEDGER_QUERY", "The ledger did not take a statement", None),
+_TABLE: tuple[tuple[type[duckdb.Error], type[VestibuleError], Reason, str, str | None], ...] = (
+    (duckdb.TransactionException, Unavailable, Reason.LEDGER_CONFLICT, "The ledger could not commit", None),
+    (duckdb.InterruptException, Unavailable, Reason.LEDGER_INTERRUPTED, "The ledger's work was interrupted", None),
+    (duckdb.OutOfMemoryException, Unavailable, Reason.LEDGER_MEMORY, "The ledger ran out of memory", None),
+    (duckdb.IOException, Unavailable, Reason.LEDGER_IO, "The ledger's disk refused", DISK_HINT),
+    (duckdb.FatalException, Unavailable, Reason.LEDGER_IO, "The ledger's disk refused", DISK_HINT),
+    (duckdb.ConstraintException, InternalError, Reason.LEDGER_CONSTRAINT, "A row breaks a rule of the ledger", None),
+    (duckdb.ConnectionException, InternalError, Reason.LEDGER_CLOSED, "The ledger is closed", None),
+    (duckdb.Error, InternalError, Reason.LEDGER_QUERY, "The ledger did not take a statement", None),
 )
 
 
@@ -40,9 +41,9 @@ def translate(error: duckdb.Error) -> VestibuleError:
     """
     words = str(error).lower()
     if isinstance(error, duckdb.IOException) and _LOCK_WORDS in words:
-        return Unavailable("Another process holds the ledger.", reason="LEDGER_LOCKED", hint=LOCKED_HINT)
+        return Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED, hint=LOCKED_HINT)
     if isinstance(error, duckdb.TransactionException) and any(disk in words for disk in _DISK_WORDS):
         # A commit that the disk refuses; DuckDB undoes it and goes on.
-        return Unavailable("The ledger's disk refused a commit.", reason="LEDGER_IO", hint=DISK_HINT)
+        return Unavailable("The ledger's disk refused a commit.", reason=Reason.LEDGER_IO, hint=DISK_HINT)
     _, kind, reason, sentence, hint = next(line for line in _TABLE if isinstance(error, line[0]))
     return kind(f"{sentence} ({type(error).__name__}).", reason=reason, hint=hint)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from models.errors import Conflict, NotFound
+from models.reasons import Reason
 from models.retry import get_retry_policy
 from server.ledger import dead_letters
 from server.ledger.columns import (
@@ -94,7 +95,7 @@ def get(cursor: Cursor, job_id: str) -> JobRow:
     """
     row = fetch_one(cursor, "SELECT * FROM jobs WHERE id = ?", [job_id])
     if row is None:
-        raise NotFound("There is no such job.", reason="JOB_NOT_FOUND")
+        raise NotFound("There is no such job.", reason=Reason.JOB_NOT_FOUND)
     return _job(row)
 
 
@@ -237,7 +238,7 @@ def kill(
     """
     job = _require_lease(cursor, job_id, owner)
     if job.state in (JobState.DONE, JobState.DEAD):
-        raise Conflict(f"The job is {job.state}.", reason="WRONG_STATE")
+        raise Conflict(f"The job is {job.state}.", reason=Reason.WRONG_STATE)
     update(
         cursor,
         "jobs",
@@ -292,7 +293,7 @@ def list_of_session(cursor: Cursor, session_id: str) -> list[JobRow]:
 def _require_lease(cursor: Cursor, job_id: str, owner: str) -> JobRow:
     job = get(cursor, job_id)
     if owner and job.lease_owner != owner:
-        raise Conflict("Another process has taken the job.", reason="LEASE_LOST")
+        raise Conflict("Another process has taken the job.", reason=Reason.LEASE_LOST)
     return job
 
 

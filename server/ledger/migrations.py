@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from models.errors import InternalError
+from models.reasons import Reason
 from server.ledger import schema, views
 from server.ledger.columns import Cursor, count, insert, stored_time
 from server.ledger.types import Clock
@@ -87,7 +88,7 @@ def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:
     if done > len(ALL):
         raise InternalError(
             f"The ledger has schema {done}, this release knows {len(ALL)}.",
-            reason="LEDGER_NEWER",
+            reason=Reason.LEDGER_NEWER,
             hint="Run the release that wrote the ledger, or a newer one.",
         )
     for number in range(done + 1, up_to + 1):

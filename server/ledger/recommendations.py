@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from models.errors import Conflict, NotFound
+from models.reasons import Reason
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -68,7 +69,7 @@ def get(cursor: Cursor, recommendation_id: str) -> RecommendationRow:
     """
     row = fetch_one(cursor, "SELECT * FROM recommendations WHERE id = ?", [recommendation_id])
     if row is None:
-        raise NotFound("There is no such recommendation.", reason="RECOMMENDATION_NOT_FOUND")
+        raise NotFound("There is no such recommendation.", reason=Reason.RECOMMENDATION_NOT_FOUND)
     return _recommendation(row)
 
 
@@ -105,13 +106,13 @@ def decide(
     if row.content_hash != content_hash:
         raise Conflict(
             "The record is not the one that was shown.",
-            reason="CONTENT_CHANGED",
+            reason=Reason.CONTENT_CHANGED,
             hint="Show the record as it is now, and decide on that.",
         )
     if row.state == to:
         return row
     if row.state != RecommendationState.PENDING:
-        raise Conflict(f"The recommendation is {row.state}.", reason="WRONG_STATE")
+        raise Conflict(f"The recommendation is {row.state}.", reason=Reason.WRONG_STATE)
     update(
         cursor,
         "recommendations",

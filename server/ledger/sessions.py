@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from models.errors import Conflict, NotFound
+from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger import events
 from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, update
@@ -119,7 +120,7 @@ def transition(cursor: Cursor, session_id: str, to: SessionState, now: datetime,
     if session.state == to:
         return session
     if to not in ALLOWED[session.state]:
-        raise Conflict(f"A session that is {session.state} cannot become {to}.", reason="WRONG_STATE")
+        raise Conflict(f"A session that is {session.state} cannot become {to}.", reason=Reason.WRONG_STATE)
     update(
         cursor,
         "sessions",
@@ -140,7 +141,7 @@ def require_open(cursor: Cursor, session_id: str) -> SessionRow:
     """
     session = get(cursor, session_id)
     if session.state not in _OPEN:
-        raise Conflict(f"The session is {session.state}.", reason="WRONG_STATE")
+        raise Conflict(f"The session is {session.state}.", reason=Reason.WRONG_STATE)
     return session
 
 
@@ -164,7 +165,7 @@ def _record_stage(
 def _row(cursor: Cursor, session_id: str) -> Row:
     row = fetch_one(cursor, "SELECT * FROM sessions WHERE id = ?", [session_id])
     if row is None:
-        raise NotFound("There is no such session.", reason="SESSION_NOT_FOUND")
+        raise NotFound("There is no such session.", reason=Reason.SESSION_NOT_FOUND)
     return row
 
 

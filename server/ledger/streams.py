@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from models.errors import NotFound
+from models.reasons import Reason
 from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, update
 from server.ledger.types import StreamRow
 
@@ -43,7 +44,7 @@ def get(cursor: Cursor, stream_id: str) -> StreamRow:
     """
     row = fetch_one(cursor, "SELECT * FROM streams WHERE id = ?", [stream_id])
     if row is None:
-        raise NotFound("There is no such stream.", reason="STREAM_NOT_FOUND")
+        raise NotFound("There is no such stream.", reason=Reason.STREAM_NOT_FOUND)
     return _stream(row)
 
 
@@ -82,7 +83,7 @@ def save_progress(
     }
     given = {name: value for name, value in changes.items() if value is not None}
     if not update(cursor, "streams", stream_id, {"update_time": stored_time(now), **given}):
-        raise NotFound("There is no such stream.", reason="STREAM_NOT_FOUND")
+        raise NotFound("There is no such stream.", reason=Reason.STREAM_NOT_FOUND)
 
 
 def close(cursor: Cursor, stream_id: str, now: datetime, next_offset: int) -> None:

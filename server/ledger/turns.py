@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from models.errors import NotFound
+from models.reasons import Reason
 from models.speech.types import RedactedWord
 from models.text import RedactedText
 from server.ledger.columns import (
@@ -72,7 +73,7 @@ def get(cursor: Cursor, turn_id: str) -> TurnRow:
     """
     turn = find(cursor, turn_id)
     if turn is None:
-        raise NotFound("There is no such turn.", reason="TURN_NOT_FOUND")
+        raise NotFound("There is no such turn.", reason=Reason.TURN_NOT_FOUND)
     return turn
 
 

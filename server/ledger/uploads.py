@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from models.errors import NotFound
+from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger.columns import (
     Cursor,
@@ -59,7 +60,7 @@ def get(cursor: Cursor, upload_id: str) -> UploadRow:
     """
     row = fetch_one(cursor, "SELECT * FROM uploads WHERE id = ?", [upload_id])
     if row is None:
-        raise NotFound("There is no such upload.", reason="UPLOAD_NOT_FOUND")
+        raise NotFound("There is no such upload.", reason=Reason.UPLOAD_NOT_FOUND)
     return _upload(row)
 
 

@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 import duckdb
 
 from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
+from models.reasons import Reason
 from server.ledger.columns import Cursor, RunAgain
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.migrations import migrate
@@ -99,7 +100,9 @@ class Ledger:
             failure = translate(error)
         except OSError as error:
             name = type(error).__name__
-            failure = Unavailable(f"The ledger's folder cannot be used ({name}).", reason="LEDGER_IO", hint=DISK_HINT)
+            failure = Unavailable(
+                f"The ledger's folder cannot be used ({name}).", reason=Reason.LEDGER_IO, hint=DISK_HINT
+            )
         else:
             return cls._migrated(connection, path, clock)
         raise failure
@@ -160,7 +163,7 @@ class Ledger:
             failure = translate(error)  # The WAL keeps everything; the next start replays it.
         for connection in (*self._reader_cursors, self._connection):  # The last one to close lets go of the file.
             connection.close()
-        if failure is not None and failure.reason != "LEDGER_CONFLICT":
+        if failure is not None and failure.reason != Reason.LEDGER_CONFLICT:
             raise failure
 
     def _submit(self, fn: Callable[[Cursor], T]) -> Future[T]:
@@ -171,7 +174,7 @@ class Ledger:
             try:
                 self._queue.put_nowait(write)
             except queue.Full:
-                raise Overloaded("Too many writes wait.", reason="LEDGER_BUSY", retry_after_s=0.5) from None
+                raise Overloaded("Too many writes wait.", reason=Reason.LEDGER_BUSY, retry_after_s=0.5) from None
         return write.future
 
     def _submit_read(self, fn: Callable[[Cursor], T]) -> Future[T]:

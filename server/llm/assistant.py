@@ -13,6 +13,7 @@ from contextlib import aclosing
 import httpx2
 
 from models.errors import InvalidInput, VestibuleError
+from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger.types import Origin
 from server.llm.breaker import AsyncBreaker, BreakerChange
@@ -133,7 +134,7 @@ class OpenAiAssistant:
 
     def _asked(self) -> ChatUpstream:
         if self._upstream is None:
-            raise failed("UPSTREAM_NOT_SET", "No remote LLM is set.")
+            raise failed(Reason.UPSTREAM_NOT_SET, "No remote LLM is set.")
         return self._upstream
 
     async def _pieces(self, messages: list[Message], limits: ResponseLimits) -> AsyncGenerator[str, None]:
@@ -151,7 +152,9 @@ class OpenAiAssistant:
                 return record_from_model(text, source_ids)
             except InvalidInput as exc:
                 # Its message names the rule only, so it may be kept.
-                raise failed("UPSTREAM_INVALID_RECORD", f"The remote LLM's record is refused. {exc.message}") from exc
+                raise failed(
+                    Reason.UPSTREAM_INVALID_RECORD, f"The remote LLM's record is refused. {exc.message}"
+                ) from exc
 
 
 async def _going_on(first: str, pieces: AsyncGenerator[str, None], rest: tuple[str, ...]) -> AsyncGenerator[str, None]:

@@ -16,6 +16,7 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
+from models.reasons import Reason
 from server.llm.openai_errors import AnswerTooLarge, failed, translated
 from server.llm.prompts import Message
 
@@ -155,9 +156,9 @@ class ChatUpstream:
                 )
             text, reason = _whole(answer)
         if reason != "stop":
-            raise failed("UPSTREAM_HALF_ANSWER", "The remote LLM's answer ends before its end.")
+            raise failed(Reason.UPSTREAM_HALF_ANSWER, "The remote LLM's answer ends before its end.")
         if not text.strip():
-            raise failed("UPSTREAM_EMPTY", "The remote LLM's answer is empty.")
+            raise failed(Reason.UPSTREAM_EMPTY, "The remote LLM's answer is empty.")
         return text
 
 
@@ -165,11 +166,11 @@ def _check_end(arrived: int, characters: int, finished: bool) -> None:
     if characters >= MAX_REPLY_CHARACTERS:
         return
     if not arrived:
-        raise failed("UPSTREAM_GARBAGE", "The remote LLM's answer is no stream.")
+        raise failed(Reason.UPSTREAM_GARBAGE, "The remote LLM's answer is no stream.")
     if not characters:
-        raise failed("UPSTREAM_EMPTY", "The remote LLM's answer is empty.")
+        raise failed(Reason.UPSTREAM_EMPTY, "The remote LLM's answer is empty.")
     if not finished:
-        raise failed("UPSTREAM_HALF_ANSWER", "The remote LLM's answer broke off.")
+        raise failed(Reason.UPSTREAM_HALF_ANSWER, "The remote LLM's answer broke off.")
 
 
 def _on_the_wire(messages: Sequence[Message]) -> list[ChatCompletionMessageParam]:

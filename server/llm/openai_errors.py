@@ -29,6 +29,7 @@ import httpx2
 import openai
 
 from models.errors import CallerError, DeadlineExceeded, Overloaded, RedactionFailed, UpstreamFailed, VestibuleError
+from models.reasons import Reason
 from server.ledger.types import Clock, utc_now
 
 MAX_RETRY_AFTER_S = 3600.0
@@ -37,7 +38,7 @@ MAX_RETRY_AFTER_S = 3600.0
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 """What the client library raises on JSON that it does not expect; JSONDecodeError and UnicodeError are ValueErrors."""
 
-_OURS = frozenset({"UPSTREAM_REFUSED_REQUEST", "UPSTREAM_NOT_SET"})
+_OURS = frozenset({Reason.UPSTREAM_REFUSED_REQUEST, Reason.UPSTREAM_NOT_SET})
 
 
 class AnswerTooLarge(httpx2.TransportError):
@@ -72,16 +73,16 @@ def translated(*, begun: bool = False, now: Clock = utc_now) -> Iterator[None]:
         # "from None": the original's message quotes the answer.
         raise _ours(exc, begun, now) from None
     except UNREADABLE:
-        raise failed("UPSTREAM_GARBAGE", "The remote LLM's answer cannot be read.") from None
+        raise failed(Reason.UPSTREAM_GARBAGE, "The remote LLM's answer cannot be read.") from None
 
 
-def failed(reason: str, message: str, *, retry_after_s: float | None = None) -> UpstreamFailed:
+def failed(reason: Reason, message: str, *, retry_after_s: float | None = None) -> UpstreamFailed:
     """An UpstreamFailed with one of the reasons of the table."""
     return UpstreamFailed(message, reason=reason, retry_after_s=retry_after_s)
 
 
 def _timeout() -> DeadlineExceeded:
-    return DeadlineExceeded("The remote LLM did not answer in time.", reason="UPSTREAM_TIMEOUT", hint=_LATER)
+    return DeadlineExceeded("The remote LLM did not answer in time.", reason=Reason.UPSTREAM_TIMEOUT, hint=_LATER)
 
 
 _LATER = "Try again in a moment; operators find the state of the upstream under breakers."
@@ -94,29 +95,29 @@ def _ours(exc: Exception, begun: bool, now: Clock) -> VestibuleError:
     if isinstance(exc, openai.APIStatusError):
         return _by_status(exc.status_code, exc.response.headers, now)
     if isinstance(exc, AnswerTooLarge) or isinstance(exc.__cause__, AnswerTooLarge):
-        return failed("UPSTREAM_GARBAGE", "The remote LLM's answer is too large, or compressed.")
+        return failed(Reason.UPSTREAM_GARBAGE, "The remote LLM's answer is too large, or compressed.")
     if isinstance(exc, openai.APIConnectionError | httpx2.TransportError):
         return _broken(begun)
     if isinstance(exc, openai.APIResponseValidationError | httpx2.DecodingError):
-        return failed("UPSTREAM_GARBAGE", "The remote LLM's answer cannot be read.")
-    return failed("UPSTREAM_ERROR", "The remote LLM reports an error of its own.")
+        return failed(Reason.UPSTREAM_GARBAGE, "The remote LLM's answer cannot be read.")
+    return failed(Reason.UPSTREAM_ERROR, "The remote LLM reports an error of its own.")
 
 
 def _broken(begun: bool) -> UpstreamFailed:
     if begun:
-        return failed("UPSTREAM_HALF_ANSWER", "The remote LLM's answer broke off.")
-    return failed("UPSTREAM_UNREACHABLE", "The remote LLM cannot be reached.")
+        return failed(Reason.UPSTREAM_HALF_ANSWER, "The remote LLM's answer broke off.")
+    return failed(Reason.UPSTREAM_UNREACHABLE, "The remote LLM cannot be reached.")
 
 
 def _by_status(status: int, headers: Mapping[str, str], now: Clock) -> VestibuleError:
     wait_s = retry_after_s(headers, now)
     if status == 429:
-        return Overloaded("The remote LLM's quota is full.", reason="UPSTREAM_RATE_LIMITED", retry_after_s=wait_s)
+        return Overloaded("The remote LLM's quota is full.", reason=Reason.UPSTREAM_RATE_LIMITED, retry_after_s=wait_s)
     if status in (401, 403):
-        return failed("UPSTREAM_KEY_REFUSED", f"The remote LLM refuses the key (HTTP {status}).")
+        return failed(Reason.UPSTREAM_KEY_REFUSED, f"The remote LLM refuses the key (HTTP {status}).")
     if 400 <= status < 500:
-        return failed("UPSTREAM_REFUSED_REQUEST", f"The remote LLM refuses the request (HTTP {status}).")
-    return failed("UPSTREAM_ERROR", f"The remote LLM reports HTTP {status}.", retry_after_s=wait_s)
+        return failed(Reason.UPSTREAM_REFUSED_REQUEST, f"The remote LLM refuses the request (HTTP {status}).")
+    return failed(Reason.UPSTREAM_ERROR, f"The remote LLM reports HTTP {status}.", retry_after_s=wait_s)
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:

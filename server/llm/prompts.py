@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from models.errors import InvalidInput, RedactionFailed
+from models.reasons import Reason
 from models.text import RedactedText
 from server.llm.types import Exchange, Material
 
@@ -80,7 +81,9 @@ def prompt(role: str, *parts: RedactedText) -> Message:
         RedactionFailed: A part is not vouched for by the redactor; nothing is sent.
     """
     if not all(isinstance(part, RedactedText) and part.safe_for_llm for part in parts):
-        raise RedactionFailed("A text is not vouched for by the redactor, so it is not sent.", reason="UNSAFE_FOR_LLM")
+        raise RedactionFailed(
+            "A text is not vouched for by the redactor, so it is not sent.", reason=Reason.UNSAFE_FOR_LLM
+        )
     return Message(role, RedactedText.join(parts).value)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from server.llm.types import Field, Record
 
 MAX_RECORD_BYTES = 32 * 1024
@@ -160,7 +161,7 @@ def _clean(text: str) -> str:
 
 
 def _invalid(why: str) -> InvalidInput:
-    return InvalidInput(f"This is no valid record: {why}.", reason="INVALID_RECORD")
+    return InvalidInput(f"This is no valid record: {why}.", reason=Reason.INVALID_RECORD)
 
 
 def canonical_json(record: Record) -> str:

@@ -8,6 +8,7 @@ from itertools import product
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from models.errors import Unavailable
+from models.reasons import Reason
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -80,6 +81,6 @@ class Metrics:
         except OSError as exc:
             raise Unavailable(
                 f"The port {port} of the metrics is in use.",
-                reason="ADDRESS_IN_USE",
+                reason=Reason.ADDRESS_IN_USE,
                 hint="End the other process, or set VESTIBULE_METRICS_PORT: 0 turns the metrics off.",
             ) from exc

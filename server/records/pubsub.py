@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from models.errors import Overloaded, ShuttingDown
+from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger.types import Origin, RecommendationRow, SessionRow, UploadRow
 
@@ -75,7 +76,7 @@ class Subscription:
         """
         while not self._waiting:
             if self._lagged:
-                raise Overloaded("Too many changes at once to follow.", reason="WATCH_LAGGED", retry_after_s=1.0)
+                raise Overloaded("Too many changes at once to follow.", reason=Reason.WATCH_LAGGED, retry_after_s=1.0)
             if self._closed:
                 raise ShuttingDown("The server is ending.")
             self._news.clear()

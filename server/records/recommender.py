@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from models.errors import Conflict, Overloaded
+from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
 from server.ledger import events, jobs, recommendations, sessions, turns, uploads
@@ -126,7 +127,9 @@ class Recommender:
         session, materials = await self._ledger.read(lambda cursor: _material(cursor, session_id))
         if not materials:
             raise Conflict(
-                "There is nothing yet to propose a record from.", reason="NO_MATERIAL", hint="Say or upload something."
+                "There is nothing yet to propose a record from.",
+                reason=Reason.NO_MATERIAL,
+                hint="Say or upload something.",
             )
         language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
         proposed = await self._assistant.propose(materials, language=language, fallback=fallback)

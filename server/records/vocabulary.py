@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from models.errors import InternalError
+from models.reasons import Reason
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -48,5 +49,5 @@ class VocabularySealer:
             data = base64.b64decode(sealed, validate=True)
             words = json.loads(self._cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], None))
         except (InvalidTag, ValueError) as exc:
-            raise InternalError("The vocabulary of the session cannot be opened.", reason="SPOOL_CORRUPT") from exc
+            raise InternalError("The vocabulary of the session cannot be opened.", reason=Reason.SPOOL_CORRUPT) from exc
         return tuple(words)

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger.types import (
     Origin,
@@ -44,7 +45,7 @@ def moment(message: Timestamp) -> datetime:
     try:
         return message.ToDatetime(tzinfo=UTC)
     except ValueError:
-        raise InvalidInput("A time is outside the years 1 to 9999.", reason="INVALID_ARGUMENT") from None
+        raise InvalidInput("A time is outside the years 1 to 9999.", reason=Reason.INVALID_ARGUMENT) from None
 
 
 def duration(seconds: float) -> Duration:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 
 
 def make_folder(folder: Path, setting: str) -> None:
@@ -26,6 +27,6 @@ def make_folder(folder: Path, setting: str) -> None:
     except OSError as exc:
         raise InvalidInput(
             f"The folder {folder} cannot be made or written to ({exc.strerror}).",
-            reason="FOLDER_UNUSABLE",
+            reason=Reason.FOLDER_UNUSABLE,
             hint=f"Set {setting} to a folder that the user of this process may write to.",
         ) from exc

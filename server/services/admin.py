@@ -7,6 +7,7 @@ from typing import Any
 from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
 from models.errors import NotFound
+from models.reasons import Reason
 from server.jobs.runner import JobQueue
 from server.ledger import dead_letters
 from server.ledger.types import DeadLetterRow
@@ -84,7 +85,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         breaker = self._breakers.get(request.name)
         if breaker is None:
             hint = f"There are: {', '.join(sorted(self._breakers))}."
-            raise NotFound("There is no breaker of this name.", reason="BREAKER_NOT_FOUND", hint=hint)
+            raise NotFound("There is no breaker of this name.", reason=Reason.BREAKER_NOT_FOUND, hint=hint)
         breaker.reset()
         return admin_pb2.ResetBreakerResponse(breaker=_breaker(breaker.snapshot()))
 

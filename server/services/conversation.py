@@ -10,6 +10,7 @@ from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1 import conversation_pb2_grpc
 
 from models.errors import FieldViolation, InvalidInput
+from models.reasons import Reason
 from models.redaction.normalize.view import visible
 from models.text import RawText
 from server.rpc import convert
@@ -31,7 +32,7 @@ class ConversationService(conversation_pb2_grpc.ConversationServiceServicer):
     ) -> AsyncIterator[pb.ConverseResponse]:
         first = await anext(aiter(request_iterator), None)
         if first is None or first.WhichOneof("payload") != "config":
-            raise InvalidInput("The first message must be the configuration.", reason="CONFIG_MISSING")
+            raise InvalidInput("The first message must be the configuration.", reason=Reason.CONFIG_MISSING)
         async with self._streams.open(_config(first.config)) as stream:
             yield pb.ConverseResponse(
                 configured=pb.Configured(stream_id=stream.id, resume_token=stream.token, next_offset=stream.next_offset)
@@ -67,10 +68,10 @@ def _check_pcm(sample_rate_hz: int, channels: int) -> None:
     rate = FieldViolation("config.sample_rate_hz", "8000 to 48000 for PCM")
     if not (sample_rate_hz and channels):
         violations = (rate, FieldViolation("config.channels", "1 or 2 for PCM"))
-        raise InvalidInput("PCM needs a sample rate and channels.", reason="PCM_INCOMPLETE", violations=violations)
+        raise InvalidInput("PCM needs a sample rate and channels.", reason=Reason.PCM_INCOMPLETE, violations=violations)
     if sample_rate_hz < 8000:
         raise InvalidInput(
-            "The sample rate must be between 8000 and 48000 Hz.", reason="INVALID_SAMPLE_RATE", violations=(rate,)
+            "The sample rate must be between 8000 and 48000 Hz.", reason=Reason.INVALID_SAMPLE_RATE, violations=(rate,)
         )
 
 
@@ -89,14 +90,14 @@ async def _inputs(messages: AsyncIterator[pb.ConverseRequest]) -> AsyncIterator[
                     convert.seconds(message.propose.wait_for_uploads) if given else DEFAULT_UPLOAD_WAIT_S
                 )
             case _:
-                raise InvalidInput("The configuration must come first, and only once.", reason="CONFIG_REPEATED")
+                raise InvalidInput("The configuration must come first, and only once.", reason=Reason.CONFIG_REPEATED)
 
 
 def _typed(text: str) -> RawText:
     if not visible(text).text.strip():
         violations = (FieldViolation("text.text", "must have a character that is neither blank nor invisible"),)
         raise InvalidInput(
-            "The text is blank.", reason="INVALID_ARGUMENT", hint="Send what was typed.", violations=violations
+            "The text is blank.", reason=Reason.INVALID_ARGUMENT, hint="Send what was typed.", violations=violations
         )
     return RawText(text)
 

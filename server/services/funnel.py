@@ -7,6 +7,7 @@ from typing import Any
 from vestibule.v1 import funnel_pb2, funnel_pb2_grpc
 
 from models.errors import TooLarge
+from models.reasons import Reason
 from models.redaction.types import RedactionContext
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
@@ -54,7 +55,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         if sum(len(value) for value in values) > LONGEST_BATCH_CHARACTERS:
             raise TooLarge(
                 f"The properties have more than {LONGEST_BATCH_CHARACTERS} characters together.",
-                reason="EVENTS_TOO_LARGE",
+                reason=Reason.EVENTS_TOO_LARGE,
                 hint="Send fewer events at a time.",
             )
         safe: list[RedactedText] = []

@@ -10,6 +10,7 @@ from typing import Any
 from vestibule.v1 import media_pb2, media_pb2_grpc
 
 from models.errors import Conflict, InvalidInput, NotFound
+from models.reasons import Reason
 from server.ledger import uploads
 from server.ledger.types import UploadRow, UploadState
 from server.ledger.writer import Ledger
@@ -40,7 +41,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     ) -> media_pb2.UploadResponse:
         first = await anext(aiter(request_iterator), None)
         if first is None or first.WhichOneof("payload") != "description":
-            raise InvalidInput("The first message must be the description.", reason="DESCRIPTION_MISSING")
+            raise InvalidInput("The first message must be the description.", reason=Reason.DESCRIPTION_MISSING)
         row = await self._intake.accept(_description(first.description), _chunks(request_iterator))
         return media_pb2.UploadResponse(upload=convert.upload(row))
 
@@ -66,11 +67,11 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     ) -> AsyncIterator[media_pb2.DownloadRedactedResponse]:
         row = await self._get(request.upload_id)
         if not row.picture_path:
-            raise Conflict("There is no redacted picture or recording of this upload.", reason="NO_PICTURE")
+            raise Conflict("There is no redacted picture or recording of this upload.", reason=Reason.NO_PICTURE)
         try:
             content = await asyncio.to_thread((self._pictures / row.picture_path).read_bytes)
         except FileNotFoundError as exc:
-            raise NotFound("The redacted file is not there any more.", reason="PICTURE_GONE") from exc
+            raise NotFound("The redacted file is not there any more.", reason=Reason.PICTURE_GONE) from exc
         yield convert.redacted_file(row, len(content))
         for start in range(0, len(content), DOWNLOAD_CHUNK_BYTES):
             yield media_pb2.DownloadRedactedResponse(data=content[start : start + DOWNLOAD_CHUNK_BYTES])
@@ -93,5 +94,5 @@ def _description(message: media_pb2.UploadDescription) -> Description:
 async def _chunks(messages: AsyncIterator[media_pb2.UploadRequest]) -> AsyncIterator[bytes]:
     async for message in messages:
         if message.WhichOneof("payload") != "data":
-            raise InvalidInput("The description must come first, and only once.", reason="DESCRIPTION_REPEATED")
+            raise InvalidInput("The description must come first, and only once.", reason=Reason.DESCRIPTION_REPEATED)
         yield message.data

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from models.errors import Conflict, Overloaded
+from models.reasons import Reason
 from server.observability.metrics import Metrics
 from server.streaming.load_meter import SpeechLoadMeter
 
@@ -68,7 +69,9 @@ class Admission:
         self._limits = limits
         self._load = load
         self._metrics = metrics
-        metrics.show(metrics.refused_streams, ["TOO_MANY_STREAMS", "TOO_MANY_CLIENT_STREAMS", "SPEECH_BUSY"])
+        metrics.show(
+            metrics.refused_streams, [Reason.TOO_MANY_STREAMS, Reason.TOO_MANY_CLIENT_STREAMS, Reason.SPEECH_BUSY]
+        )
         self._seats: dict[str, AdmissionTicket] = {}
         metrics.speech_factor.set_function(lambda: load.factor)
         metrics.speech_load.set_function(lambda: load.share(self._speaking))
@@ -92,14 +95,16 @@ class Admission:
             Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS.
         """
         if stream_id in self._seats:
-            raise Conflict("This stream is open already.", reason="STREAM_IN_USE")
+            raise Conflict("This stream is open already.", reason=Reason.STREAM_IN_USE)
         if len(self._seats) >= self._limits.streams:
-            self._count_refusal("TOO_MANY_STREAMS")
-            raise Overloaded("Too many streams are open.", reason="TOO_MANY_STREAMS", retry_after_s=RETRY_AFTER_S)
+            self._count_refusal(Reason.TOO_MANY_STREAMS)
+            raise Overloaded("Too many streams are open.", reason=Reason.TOO_MANY_STREAMS, retry_after_s=RETRY_AFTER_S)
         if sum(seat.client_id == client_id for seat in self._seats.values()) >= self._limits.client_streams:
-            self._count_refusal("TOO_MANY_CLIENT_STREAMS")
+            self._count_refusal(Reason.TOO_MANY_CLIENT_STREAMS)
             raise Overloaded(
-                "This client has too many streams open.", reason="TOO_MANY_CLIENT_STREAMS", retry_after_s=RETRY_AFTER_S
+                "This client has too many streams open.",
+                reason=Reason.TOO_MANY_CLIENT_STREAMS,
+                retry_after_s=RETRY_AFTER_S,
             )
         seat = self._seats[stream_id] = AdmissionTicket(session_id, client_id)
         self._metrics.streams.inc()
@@ -131,10 +136,10 @@ class Admission:
             return
         streams = self._speaking
         if streams >= self._limits.floor and self._load.share_with_one_more(streams) > self._limits.load:
-            self._count_refusal("SPEECH_BUSY")
+            self._count_refusal(Reason.SPEECH_BUSY)
             raise Overloaded(
                 "The speech workers have no room for another stream.",
-                reason="SPEECH_BUSY",
+                reason=Reason.SPEECH_BUSY,
                 retry_after_s=BUSY_RETRY_AFTER_S,
             )
         seat.speaks = True

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from server.streaming.events import AudioIn, Output, SpeechBegan, SpeechEnded
 from server.streaming.utterance import AudioBuffer, EndpointDecision, Utterance
@@ -179,7 +180,7 @@ class AudioIngest:
         if chunk.offset > self.next_offset:
             raise InvalidInput(
                 f"Audio is missing: the next offset is {self.next_offset}.",
-                reason="OFFSET_GAP",
+                reason=Reason.OFFSET_GAP,
                 hint="Send from the last acknowledged offset.",
             )
         fresh = chunk.data[self.next_offset - chunk.offset :]

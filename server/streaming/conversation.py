@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from models.errors import Conflict, DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
+from models.reasons import Reason
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.audio_ingest import AudioIngest
 from server.streaming.events import Acknowledged, AudioIn, EndMark, Input, Output, ProposeIn, TextIn
@@ -136,7 +137,7 @@ class Conversation:
         await self._leave.wait()
         raise Conflict(
             "The stream goes on over another connection.",
-            reason="STREAM_TAKEN_OVER",
+            reason=Reason.STREAM_TAKEN_OVER,
             hint="Nothing is to be done on this one. If nobody else has the token, resume.",
         )
 
@@ -170,7 +171,7 @@ class Conversation:
         except TimeoutError as exc:
             raise DeadlineExceeded(
                 f"Nothing came for {self._bounds.idle_s:g} s.",
-                reason="STREAM_IDLE",
+                reason=Reason.STREAM_IDLE,
                 hint="Send audio, also silence, or half-close; resume with the token.",
             ) from exc
 
@@ -204,7 +205,7 @@ class Conversation:
     def _too_long(self) -> TooLarge:
         return TooLarge(
             f"The stream is longer than {self._bounds.stream_s:g} s.",
-            reason="STREAM_TOO_LONG",
+            reason=Reason.STREAM_TOO_LONG,
             hint="Resume with the token and half-close for what is left, then open another stream.",
         )
 

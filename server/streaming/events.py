@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.reasons import Reason
 from models.text import RawText, RedactedText
 from server.ledger.types import Origin, RecommendationRow, TurnRow
 
@@ -108,7 +109,7 @@ class Proposal:
 class Notice:
     """Something went wrong without ending the stream."""
 
-    reason: str
+    reason: Reason
     message: str
     utterance: int
 

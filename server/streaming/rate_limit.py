@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.errors import Overloaded
+from models.reasons import Reason
 from server.ledger.types import Clock
 from server.streaming.admission import Admission, AdmissionTicket
 
@@ -50,7 +51,7 @@ class RateLimiter:
         if ahead_s > limits.ahead_s:
             raise Overloaded(
                 f"The audio comes more than {limits.times:g} times as fast as it is spoken.",
-                reason="AUDIO_TOO_FAST",
+                reason=Reason.AUDIO_TOO_FAST,
                 hint="Wait as long as RetryInfo says, resume with the token, and send more slowly.",
                 retry_after_s=(ahead_s - limits.ahead_s / 2) / limits.times,
             )

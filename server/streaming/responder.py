@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from dataclasses import dataclass
 
 from models.errors import Conflict, VestibuleError
+from models.reasons import Reason
 from models.redaction.dialogue_context import asked_for
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, RedactedText, TextSource
@@ -111,7 +112,7 @@ class Responder:
         try:
             row = await self._propose(item.wait_s)
         except Conflict as error:
-            if error.reason != "NO_MATERIAL":
+            if error.reason != Reason.NO_MATERIAL:
                 raise
             await self._emit(Notice(error.reason, error.message, item.utterance))
             return

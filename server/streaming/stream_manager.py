@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from models.errors import InvalidInput, NotFound
 from models.media.audio_decoder import PcmFormat, StreamDecoder
+from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
 from server.jobs.runner import JobQueue
@@ -175,14 +176,14 @@ class StreamManager:
         stream_id, _, secret = config.resume_token.partition(".")
         row = await self._ledger.read(lambda cursor: streams.get(cursor, stream_id))
         if not hmac.compare_digest(row.token_hash, _hash(secret)) or row.session_id != config.session_id:
-            raise InvalidInput("The resume token is not valid.", reason="RESUME_TOKEN_INVALID")
+            raise InvalidInput("The resume token is not valid.", reason=Reason.RESUME_TOKEN_INVALID)
         return stream_id
 
     async def _resume(self, stream_id: str, config: StreamConfig) -> tuple[StreamRow, str]:
         # In the order of the writes: what the broken stream still had in the writer's queue is seen.
         row = await self._ledger.write(lambda cursor: streams.get(cursor, stream_id))
         if not row.open and config.next_utterance is None:
-            raise NotFound("The stream has ended.", reason="STREAM_NOT_FOUND")
+            raise NotFound("The stream has ended.", reason=Reason.STREAM_NOT_FOUND)
         if not row.open:
             return row, config.resume_token
         kept = await asyncio.to_thread(self._kept, row.id)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from models.reasons import Reason
 from models.redaction.dialogue_context import answering
 from models.redaction.types import RedactionContext
 from models.speech.types import RedactedWord
@@ -123,7 +124,7 @@ class Transcriber:
     async def _finish(self, utterance: Utterance, step: SpeechStep) -> TurnRow | None:
         if not understood(step):
             await self._silence(utterance.number, utterance.end)
-            await self._emit(Notice("NO_SPEECH", "Nobody was understood in this utterance.", utterance.number))
+            await self._emit(Notice(Reason.NO_SPEECH, "Nobody was understood in this utterance.", utterance.number))
             return None
         turn = self._turn(
             utterance.number,

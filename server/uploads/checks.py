@@ -12,6 +12,7 @@ from typing import Protocol
 
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge, UnsupportedMedia
 from models.media.formats import AUDIO_NAMES, IMAGE_NAMES, MediaFormat, MediaKind, declared_kind
+from models.reasons import Reason
 from server.ledger.types import SessionRow
 
 
@@ -92,9 +93,9 @@ def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[Moment, 
 async def session_is_open(seen: ReceivedBytes) -> None:
     """The session exists and has not ended."""
     if seen.session is None:
-        raise NotFound("There is no such session.", reason="SESSION_NOT_FOUND")
+        raise NotFound("There is no such session.", reason=Reason.SESSION_NOT_FOUND)
     if seen.session.state.ended:
-        raise Conflict("The session has ended.", reason="SESSION_ENDED", hint="Start a new session.")
+        raise Conflict("The session has ended.", reason=Reason.SESSION_ENDED, hint="Start a new session.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,9 @@ class SizeIsAllowed:
     async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``Check``."""
         if seen.description.size_bytes > self.upload_bytes:
-            raise TooLarge(f"An upload may have {self.upload_bytes} bytes at most.", reason="UPLOAD_TOO_LARGE")
+            raise TooLarge(f"An upload may have {self.upload_bytes} bytes at most.", reason=Reason.UPLOAD_TOO_LARGE)
         if seen.description.size_bytes <= 0:
-            raise InvalidInput("An upload must not be empty.", reason="UPLOAD_EMPTY")
+            raise InvalidInput("An upload must not be empty.", reason=Reason.UPLOAD_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class RoomForWork:
     async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``Check``."""
         if seen.jobs > self.open_jobs:
-            raise Overloaded("Too many uploads wait to be read.", reason="JOBS_FULL", retry_after_s=5.0)
+            raise Overloaded("Too many uploads wait to be read.", reason=Reason.JOBS_FULL, retry_after_s=5.0)
 
 
 async def format_is_read(seen: ReceivedBytes) -> None:
@@ -140,7 +141,7 @@ async def type_is_as_declared(seen: ReceivedBytes) -> None:
     """A picture was not declared as a recording, nor the other way round."""
     claimed = declared_kind(seen.description.media_type)
     if seen.found is not None and claimed not in (None, seen.found.kind):
-        raise InvalidInput("The content is not of the declared media type.", reason="MEDIA_TYPE_MISMATCH")
+        raise InvalidInput("The content is not of the declared media type.", reason=Reason.MEDIA_TYPE_MISMATCH)
 
 
 async def type_fits_kind(seen: ReceivedBytes) -> None:
@@ -150,7 +151,7 @@ async def type_fits_kind(seen: ReceivedBytes) -> None:
         return
     wanted = MediaKind.RECORDING if kind == "recording" else MediaKind.IMAGE
     if seen.found.kind is not wanted:
-        raise InvalidInput("The content does not fit the kind of the upload.", reason="MEDIA_TYPE_MISMATCH")
+        raise InvalidInput("The content does not fit the kind of the upload.", reason=Reason.MEDIA_TYPE_MISMATCH)
 
 
 async def size_is_as_declared(seen: ReceivedBytes) -> None:
@@ -164,7 +165,7 @@ async def hash_is_as_declared(seen: ReceivedBytes) -> None:
     if seen.description.sha256 and seen.description.sha256 != seen.sha256:
         raise InvalidInput(
             "The content does not have the declared SHA-256.",
-            reason="HASH_MISMATCH",
+            reason=Reason.HASH_MISMATCH,
             hint="It was damaged on the way, or changed meanwhile; send it again.",
         )
 
@@ -173,5 +174,5 @@ def size_mismatch(description: Description) -> InvalidInput:
     """The error for more or fewer bytes than declared."""
     return InvalidInput(
         f"The upload was declared with {description.size_bytes} bytes, and that is not what arrived.",
-        reason="SIZE_MISMATCH",
+        reason=Reason.SIZE_MISMATCH,
     )

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models.errors import InternalError, Overloaded, Unavailable
+from models.reasons import Reason
 
 PART = ".part"
 """Suffix of files that are still being written."""
@@ -28,12 +29,12 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as exc:
-        raise InternalError("A file of the spool is missing.", reason="SPOOL_MISSING") from exc
+        raise InternalError("A file of the spool is missing.", reason=Reason.SPOOL_MISSING) from exc
     except OSError as exc:
         if exc.errno in _FULL:
-            raise Overloaded("The disk of the spool is full.", reason="SPOOL_FULL", retry_after_s=60.0) from exc
+            raise Overloaded("The disk of the spool is full.", reason=Reason.SPOOL_FULL, retry_after_s=60.0) from exc
         code = errno.errorcode.get(exc.errno or 0, "unknown")
-        raise Unavailable(f"The spool cannot be used ({code}).", reason="SPOOL_FAILED") from exc
+        raise Unavailable(f"The spool cannot be used ({code}).", reason=Reason.SPOOL_FAILED) from exc
 
 
 def open_private(path: str, flags: int) -> int:

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from models.errors import InternalError
+from models.reasons import Reason
 
 KEY_BYTES = 32
 MAX_FRAME_BYTES = 256 * 1024
@@ -64,7 +65,7 @@ class TornFrame(Exception):
 
 def corrupt(detail: str) -> InternalError:
     """The error for a file that is not as it was written; ``detail`` is a phrase of ours."""
-    return InternalError(f"A file of the spool is not as it was written: {detail}.", reason="SPOOL_CORRUPT")
+    return InternalError(f"A file of the spool is not as it was written: {detail}.", reason=Reason.SPOOL_CORRUPT)
 
 
 def key_id(key: bytes) -> bytes:
@@ -158,7 +159,7 @@ def _check_header(header: bytes, kind: FileKind, key: bytes) -> bytes:
     if found_key != key_id(key):
         raise InternalError(
             "A file of the spool was written with another key.",
-            reason="SPOOL_KEY_UNKNOWN",
+            reason=Reason.SPOOL_KEY_UNKNOWN,
             hint="Start the server with the spool key that it had before.",
         )
     return bytes(salt)

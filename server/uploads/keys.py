@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from server.uploads.disk import make_private_folder, sync_folder, write_atomically
 from server.uploads.encrypted_frames import KEY_BYTES
 
@@ -44,8 +45,8 @@ def _decode_key(text: bytes) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
     except binascii.Error as exc:
-        raise InvalidInput("The spool key is not base64.", reason="SPOOL_KEY_INVALID", hint=_HINT) from exc
+        raise InvalidInput("The spool key is not base64.", reason=Reason.SPOOL_KEY_INVALID, hint=_HINT) from exc
     if len(key) != KEY_BYTES:
         message = f"The spool key must be base64 of {KEY_BYTES} bytes."
-        raise InvalidInput(message, reason="SPOOL_KEY_INVALID", hint=_HINT)
+        raise InvalidInput(message, reason=Reason.SPOOL_KEY_INVALID, hint=_HINT)
     return key

@@ -12,6 +12,7 @@ from functools import partial
 
 from models.errors import Conflict, DeadlineExceeded, NotFound, VestibuleError
 from models.media.formats import HEAD_BYTES, detect
+from models.reasons import Reason
 from server.ledger import events, jobs, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.needed_media import needed_spool_ids
@@ -165,7 +166,7 @@ class UploadService:
                     stall.reschedule(loop.time() + self._stall_s)
         except TimeoutError as exc:
             raise DeadlineExceeded(
-                f"Nothing arrived for {self._stall_s:g} s.", reason="UPLOAD_STALLED", hint="Send the upload again."
+                f"Nothing arrived for {self._stall_s:g} s.", reason=Reason.UPLOAD_STALLED, hint="Send the upload again."
             ) from exc
         return replace(seen, size_bytes=arrival.size_bytes, sha256=await arrival.finish())
 
@@ -290,5 +291,5 @@ def _rows(seen: ReceivedBytes, spool_id: str, now: datetime) -> tuple[UploadRow,
 
 def _reused() -> Conflict:
     return Conflict(
-        "Another upload has this id.", reason="UPLOAD_ID_REUSED", hint="Make a new upload_id for new content."
+        "Another upload has this id.", reason=Reason.UPLOAD_ID_REUSED, hint="Make a new upload_id for new content."
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from server.uploads.audio_log import AudioLogContent, AudioLogFile
 from server.uploads.disk import PART, begin_write_back, disk_errors, make_private_folder, open_private, sync_folder
 from server.uploads.encrypted_frames import (
@@ -43,9 +44,9 @@ def checked_id(value: str) -> UUID:
     try:
         parsed = UUID(value)
     except ValueError as exc:
-        raise InvalidInput("An id must be a UUID.", reason="INVALID_ID") from exc
+        raise InvalidInput("An id must be a UUID.", reason=Reason.INVALID_ID) from exc
     if str(parsed) != value.lower():
-        raise InvalidInput("An id must be a UUID in its usual form.", reason="INVALID_ID")
+        raise InvalidInput("An id must be a UUID in its usual form.", reason=Reason.INVALID_ID)
     return parsed
 
 
@@ -130,7 +131,7 @@ class Spool:
 
     def __init__(self, folder: Path, key: bytes) -> None:
         if len(key) != KEY_BYTES:
-            raise InvalidInput(f"The spool key must have {KEY_BYTES} bytes.", reason="SPOOL_KEY_INVALID")
+            raise InvalidInput(f"The spool key must have {KEY_BYTES} bytes.", reason=Reason.SPOOL_KEY_INVALID)
         self._folder = folder
         self._key = key
         with disk_errors():

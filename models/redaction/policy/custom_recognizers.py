@@ -14,6 +14,7 @@ from typing import Any, Final
 import re2
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.pattern_recognizer import CONTEXT_AFTER, CONTEXT_BEFORE, THRESHOLD, near, words
 from models.redaction.types import RedactionContext
@@ -87,7 +88,7 @@ def _compiled(pattern: str, ignore_case: bool) -> Any:
     """
     problem = _problem(pattern)
     if problem:
-        raise InvalidInput(f"A pattern {problem}.", reason="POLICY_INVALID")
+        raise InvalidInput(f"A pattern {problem}.", reason=Reason.POLICY_INVALID)
     options = re2.Options()
     options.log_errors = False
     options.case_sensitive = not ignore_case
@@ -98,11 +99,11 @@ def _compiled(pattern: str, ignore_case: bool) -> Any:
         said = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else "unknown"
         raise InvalidInput(
             f"A pattern is not one that RE2 takes: {said.partition(':')[0]}.",
-            reason="POLICY_INVALID",
+            reason=Reason.POLICY_INVALID,
             hint="RE2 has no look-around and no back-references.",
         ) from None
     if any(True for _ in compiled.finditer("")):
-        raise InvalidInput("A pattern matches nothing at all.", reason="POLICY_INVALID")
+        raise InvalidInput("A pattern matches nothing at all.", reason=Reason.POLICY_INVALID)
     return compiled
 
 

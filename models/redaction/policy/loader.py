@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from models.redaction.policy.custom_recognizers import CustomRecognizer, context_words, failed_examples
 from models.redaction.policy.messages import problems
 from models.redaction.policy.policy import STRICT, AllowList, Policies, RedactionPolicy
@@ -62,7 +63,7 @@ class RecognizerPart(_Part):
         )
         wrong = failed_examples(built, self.match, self.no_match)
         if wrong:
-            raise InvalidInput("An example is not met: " + ", ".join(wrong) + ".", reason="POLICY_INVALID")
+            raise InvalidInput("An example is not met: " + ", ".join(wrong) + ".", reason=Reason.POLICY_INVALID)
         return built
 
 
@@ -196,7 +197,7 @@ def _treatment(label: str, operator: Operator | MaskOption) -> Treatment:
 
 
 def _invalid(message: str) -> InvalidInput:
-    return InvalidInput(message, reason="POLICY_INVALID", hint="Correct the file and start again.")
+    return InvalidInput(message, reason=Reason.POLICY_INVALID, hint="Correct the file and start again.")
 
 
 class _Loader(yaml.SafeLoader):

@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -63,7 +64,9 @@ class StateSealer:
 
 def _invalid() -> InvalidInput:
     return InvalidInput(
-        "The carry of this stream does not fit.", reason="CARRY_INVALID", hint="Start the utterance again without it."
+        "The carry of this stream does not fit.",
+        reason=Reason.CARRY_INVALID,
+        hint="Start the utterance again without it.",
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
+from models.reasons import Reason
 from models.speech.endpointing.chunking import DEFAULT_RULES, ChunkingRules, Span, everywhere, plan_windows
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Vad
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, Segment, SpeechOptions, Transcript, Word
@@ -119,7 +120,7 @@ class ChunkedEngine(abc.ABC):
             Abandoned: ``options.stop`` was set.
         """
         if options.language is not None and options.language not in self.languages:
-            raise InvalidInput("The speech model does not know that language.", reason="UNKNOWN_LANGUAGE")
+            raise InvalidInput("The speech model does not know that language.", reason=Reason.UNKNOWN_LANGUAGE)
         began = self._clock()
         probabilities = self._vad.probabilities(samples)
         if options.everything:

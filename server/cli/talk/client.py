@@ -20,6 +20,8 @@ from grpc_status import rpc_status
 from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.conversation_pb2_grpc import ConversationServiceStub
 
+from models.reasons import Reason
+
 RATE_HZ = 16_000
 BYTES_A_SECOND = RATE_HZ * 2
 CHUNK_BYTES = BYTES_A_SECOND // 10
@@ -47,7 +49,7 @@ _GONE = frozenset(
         grpc.StatusCode.UNKNOWN,
     }
 )
-_WAIT_FOR = frozenset({"STREAM_IN_USE", "STREAM_TAKEN_OVER"})
+_WAIT_FOR = frozenset({Reason.STREAM_IN_USE, Reason.STREAM_TAKEN_OVER})
 """The server is not done with our old connection yet, or took a late message of it for the newer one."""
 
 
@@ -166,7 +168,7 @@ class Talker:
                 if (self._audio.start, self._next_utterance) != before:
                     self._progress_at, wait_s = self._clock(), FIRST_WAIT_S
                 reason, asked_s = _details(error)
-                taken_over = taken_over + 1 if reason == "STREAM_TAKEN_OVER" else 0
+                taken_over = taken_over + 1 if reason == Reason.STREAM_TAKEN_OVER else 0
                 if taken_over > MOST_TAKEN_OVER or not passing(error.code(), reason):
                     raise
                 if self._clock() - self._progress_at > self._options.give_up_s:
@@ -205,7 +207,7 @@ class Talker:
     def _take(self, response: pb.ConverseResponse) -> None:
         if response.HasField("final"):
             self._next_utterance = response.final.utterance + 1
-        elif response.HasField("notice") and response.notice.reason == "NO_SPEECH":
+        elif response.HasField("notice") and response.notice.reason == Reason.NO_SPEECH:
             self._next_utterance = response.notice.utterance + 1
         self._on_event(response)
 

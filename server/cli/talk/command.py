@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from models.errors import InvalidInput, NoSpeech, VestibuleError
+from models.reasons import Reason
 from server.cli.output import Failure, check_can_write
 from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
 from server.cli.talk.writing import FORMATS, Line, TimedWord, written
@@ -80,7 +81,7 @@ def talk(
     from server.cli.talk.client import TalkOptions
 
     if not re.fullmatch("([a-z]{2})?", language):
-        raise InvalidInput("The language is no ISO 639-1 code in small letters.", reason="UNKNOWN_LANGUAGE")
+        raise InvalidInput("The language is no ISO 639-1 code in small letters.", reason=Reason.UNKNOWN_LANGUAGE)
     if session and vocabulary:
         raise click.UsageError("--vocabulary goes with a new session; the one of --session has its own.")
     if words and form != "json":
@@ -266,7 +267,7 @@ def _decoded(path: str) -> bytes:
     from server.cli.offline_input import file_bytes
 
     try:
-        samples = decode(file_bytes(path, "FILE", DEFAULT_LIMITS.max_bytes, "AUDIO_TOO_LARGE"))
+        samples = decode(file_bytes(path, "FILE", DEFAULT_LIMITS.max_bytes, Reason.AUDIO_TOO_LARGE))
     except VestibuleError as error:
         raise Failure.of(error, path) from error
     pcm: bytes = np.clip(samples * 32768.0, -32768, 32767).astype("<i2").tobytes()

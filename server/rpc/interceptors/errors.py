@@ -25,30 +25,10 @@ DOMAIN = "vestibule"
 
 log = get_logger("errors")
 
-# Most specific first.
-_CODES: tuple[tuple[type[errors.VestibuleError], grpc.StatusCode], ...] = (
-    (errors.NotFound, grpc.StatusCode.NOT_FOUND),
-    (errors.Conflict, grpc.StatusCode.FAILED_PRECONDITION),
-    (errors.CallerError, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.MediaError, grpc.StatusCode.INVALID_ARGUMENT),
-    (errors.Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
-    (errors.DeadlineExceeded, grpc.StatusCode.DEADLINE_EXCEEDED),
-    (errors.WeightsError, grpc.StatusCode.UNAVAILABLE),
-    (errors.Unavailable, grpc.StatusCode.UNAVAILABLE),
-    (errors.InternalError, grpc.StatusCode.INTERNAL),
-)
-# Reasons for which the field has a finer code than their class.
-_CODES_BY_REASON = {"OFFSET_GAP": grpc.StatusCode.OUT_OF_RANGE}
-
 
 def status_code(error: errors.VestibuleError) -> grpc.StatusCode:
-    """The gRPC code of an error."""
-    if error.reason in _CODES_BY_REASON:
-        return _CODES_BY_REASON[error.reason]
-    for kind, code in _CODES:
-        if isinstance(error, kind):
-            return code
-    return grpc.StatusCode.INTERNAL
+    """The gRPC code of an error: its reason's."""
+    return grpc.StatusCode[error.reason.status]
 
 
 def to_status(error: errors.VestibuleError, correlation_id: str = "") -> status_pb2.Status:

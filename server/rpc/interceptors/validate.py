@@ -10,6 +10,7 @@ import protovalidate
 from google.protobuf.message import Message
 
 from models.errors import FieldViolation, InvalidInput
+from models.reasons import Reason
 from server.rpc.interceptors.base import Call
 
 OUR_PACKAGE = "vestibule."
@@ -43,7 +44,7 @@ class Validate:
         fields = ", ".join(sorted({f.field for f in found}))
         raise InvalidInput(
             f"The request breaks a rule: {fields}.",
-            reason="INVALID_ARGUMENT",
+            reason=Reason.INVALID_ARGUMENT,
             hint="See the violations, and the comments in the proto.",
             violations=found,
         )

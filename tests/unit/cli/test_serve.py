@@ -18,6 +18,7 @@ import server.app
 import server.cli.weights
 import server.settings
 from models.errors import InternalError, NotFound, Unavailable, VestibuleError
+from models.reasons import Reason
 from server.cli.main import cli
 from server.grpc_server import GrpcServer
 from server.llm.assistant import llm_breaker
@@ -71,8 +72,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(
     ("error", "logged"),
     [
         (InternalError("Broken."), True),
-        (Unavailable("No Ray.", reason="CLUSTER_UNAVAILABLE"), True),
-        (Unavailable("The address is in use.", reason="ADDRESS_IN_USE"), False),
+        (Unavailable("No Ray.", reason=Reason.CLUSTER_UNAVAILABLE), True),
+        (Unavailable("The address is in use.", reason=Reason.ADDRESS_IN_USE), False),
     ],
 )
 def test_a_failure_inside_is_logged_too(

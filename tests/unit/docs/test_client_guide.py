@@ -14,7 +14,7 @@ import yaml
 from google.protobuf.descriptor import Descriptor, EnumDescriptor
 from vestibule.v1 import conversation_pb2, session_pb2
 
-from models.reasons import MEANINGS
+from models.reasons import Reason
 from server.cli.talk import client
 from server.grpc_server import KEEPALIVE
 from tests.unit.docs.test_readme import README
@@ -91,7 +91,7 @@ def test_values_of_enums_and_reasons_exist() -> None:
     statuses = {"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "GOAWAY"}
     settings = {name for name in reasons if name.startswith("VESTIBULE_")}
     assert {"STREAM_IN_USE", "NO_SPEECH"} <= reasons
-    assert reasons - statuses - settings - set(MEANINGS) == set()
+    assert reasons - statuses - settings - set(Reason) == set()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from docs import generate
-from docs.find_reasons import statuses_of_reasons
-from models.reasons import MEANINGS
 
 
 def test_the_pages_are_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,12 +26,3 @@ def test_a_page_that_differs_is_shown_as_a_diff(
     shown = capsys.readouterr().out
     assert "-| `VESTIBULE_DRAIN_S` | `5.0`" in shown
     assert "+| `VESTIBULE_DRAIN_S` | `4.0`" in shown
-
-
-def test_the_reasons_with_a_meaning_are_those_that_the_code_gives() -> None:
-    assert sorted(MEANINGS) == sorted(statuses_of_reasons())
-
-
-def test_reasons_are_sorted_and_explained_in_a_sentence() -> None:
-    assert list(MEANINGS) == sorted(MEANINGS)
-    assert [reason for reason, meaning in MEANINGS.items() if not meaning.endswith(".")] == []

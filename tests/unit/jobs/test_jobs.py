@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models.errors import InvalidInput, NotFound, Unavailable
+from models.reasons import Reason
 from server.jobs.types import NOTHING, Handler, Outcome
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
@@ -129,7 +130,7 @@ async def test_a_ledger_that_takes_nothing_leaves_the_job_to_its_lease(
     await world.runner.claim()
 
     async def failing(_fn: object) -> None:
-        raise Unavailable("The disk did not take it.", reason="LEDGER_IO")
+        raise Unavailable("The disk did not take it.", reason=Reason.LEDGER_IO)
 
     with monkeypatch.context() as patched:
         patched.setattr(world.ledger, "write", failing)

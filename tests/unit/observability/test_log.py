@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from models.text import RawText, RedactedText
 from server.observability import log
 
@@ -58,12 +59,12 @@ def test_an_exception_is_described_without_its_message(capsys: pytest.CaptureFix
         try:
             raise ValueError(SECRET)
         except ValueError as cause:
-            raise InvalidInput(SECRET, reason="X") from cause
+            raise InvalidInput(SECRET, reason=Reason.INVALID_ID) from cause
     except InvalidInput as error:
         written = line(capsys, **log.describe(error))
     assert written["error_type"] == "InvalidInput"
     assert written["cause_type"] == "ValueError"
-    assert written["reason"] == "X"
+    assert written["reason"] == "INVALID_ID"
     assert SECRET not in json.dumps(written)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from models.errors import InvalidInput, Overloaded, Unavailable
+from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.text import RawText
 from ray_tasks.cluster import check_fit
@@ -56,7 +57,7 @@ class HandMade:
 
     def handle(self, kind: str) -> Any:
         if not self.up:
-            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+            raise Unavailable("The workers are not running.", reason=Reason.WORKERS_NOT_READY)
 
         def method(name: str) -> Any:
             def remote(*arguments: object) -> Answer:
@@ -69,7 +70,7 @@ class HandMade:
 
     async def statuses(self) -> dict[str, Any]:
         if not self.up:
-            raise Unavailable("The workers are not running.", reason="WORKERS_NOT_READY")
+            raise Unavailable("The workers are not running.", reason=Reason.WORKERS_NOT_READY)
         return self.known
 
 

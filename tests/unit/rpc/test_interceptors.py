@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 from vestibule.v1 import media_pb2, media_pb2_grpc, session_pb2, session_pb2_grpc
 
 from models import errors
+from models.reasons import Reason
 from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.rpc.interceptors.errors import status_code
@@ -122,14 +123,14 @@ def details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("error", "code", "extra"),
     [
-        (errors.NotFound("No.", reason="SESSION_NOT_FOUND"), grpc.StatusCode.NOT_FOUND, set()),
+        (errors.NotFound("No.", reason=Reason.SESSION_NOT_FOUND), grpc.StatusCode.NOT_FOUND, set()),
         (errors.Conflict("No."), grpc.StatusCode.FAILED_PRECONDITION, set()),
         (errors.TooLarge("No."), grpc.StatusCode.INVALID_ARGUMENT, set()),
         (errors.NoSpeech("No."), grpc.StatusCode.INVALID_ARGUMENT, set()),
         (errors.Overloaded("No.", retry_after_s=2), grpc.StatusCode.RESOURCE_EXHAUSTED, {"RetryInfo", "QuotaFailure"}),
         (errors.WorkerLost("No.", retry_after_s=1.5), grpc.StatusCode.UNAVAILABLE, {"RetryInfo"}),
         (errors.DeadlineExceeded("No."), grpc.StatusCode.DEADLINE_EXCEEDED, set()),
-        (errors.InvalidInput("No.", reason="OFFSET_GAP"), grpc.StatusCode.OUT_OF_RANGE, set()),
+        (errors.InvalidInput("No.", reason=Reason.OFFSET_GAP), grpc.StatusCode.OUT_OF_RANGE, set()),
         (errors.InternalError("No."), grpc.StatusCode.INTERNAL, set()),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,

@@ -15,6 +15,7 @@ from vestibule.v1.conversation_pb2_grpc import (
 )
 
 from models.errors import Conflict
+from models.reasons import Reason
 from server.cli.talk import client
 from server.cli.talk.client import MOST_TAKEN_OVER, Audio, Talker, TalkOptions, passing
 from server.observability.metrics import Metrics
@@ -30,7 +31,7 @@ class TakenOver(ConversationServiceServicer):
         self, requests: AsyncIterator[pb.ConverseRequest], _context: object
     ) -> AsyncIterator[pb.ConverseResponse]:
         yield pb.ConverseResponse(configured=pb.Configured(resume_token="t"))
-        raise Conflict("The stream goes on over another connection.", reason="STREAM_TAKEN_OVER")
+        raise Conflict("The stream goes on over another connection.", reason=Reason.STREAM_TAKEN_OVER)
 
 
 async def test_two_that_hold_one_token_do_not_take_the_stream_from_each_other_for_ever(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from models.errors import Unavailable
+from models.reasons import Reason
 from server.ledger import jobs
 from server.ledger.columns import Cursor
 from tests.unit.uploads.upload_harness import JPEG, KIB, Desk, reason_of
@@ -83,7 +84,7 @@ async def test_a_caller_who_leaves_at_the_last_moment_changes_nothing(
 
 async def test_a_ledger_that_fails_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def failing(_fn: object) -> None:
-        raise Unavailable("The disk did not take it.", reason="LEDGER_IO")
+        raise Unavailable("The disk did not take it.", reason=Reason.LEDGER_IO)
 
     monkeypatch.setattr(desk.ledger, "write", failing)
     assert await reason_of(desk.accept) == "LEDGER_IO"
