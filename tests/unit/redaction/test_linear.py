@@ -54,21 +54,24 @@ def _reachable(module: ModuleType) -> Iterator[tuple[str, str, re.Pattern[str]]]
         elif getattr(type(value), "__module__", "").startswith("models.redaction") or (
             isinstance(value, type) and value.__module__.startswith("models.redaction")
         ):
-            names = {*getattr(value, "__slots__", ()), *getattr(value, "__dict__", {})}
+            names = sorted({*getattr(value, "__slots__", ()), *getattr(value, "__dict__", {})})
             waiting += [(f"{name}.{n}", getattr(value, n)) for n in names if hasattr(value, n)]
 
 
 UNIQUE = {regex.pattern: (module, name, regex) for module, name, regex in expressions()}
+MODULES = sorted({module for module, _, _ in UNIQUE.values()})
 
 
 def test_the_walk_finds_the_expressions() -> None:
     assert len(UNIQUE) > 200
 
 
-@pytest.mark.parametrize(("module", "name", "regex"), UNIQUE.values(), ids=lambda part: str(part)[:60])
-def test_every_expression_has_a_bound_on_its_work(module: str, name: str, regex: re.Pattern[str]) -> None:
-    if (module, name) not in READS_OUR_OWN_FILES:
-        assert ways(regex) <= WITHIN_CAPITALS.get((module, name), LIMIT)
+@pytest.mark.parametrize("module", MODULES)
+def test_every_expression_has_a_bound_on_its_work(module: str) -> None:
+    found = [(name, regex) for of, name, regex in UNIQUE.values() if of == module]
+    for name, regex in found:
+        if (module, name) not in READS_OUR_OWN_FILES:
+            assert ways(regex) <= WITHIN_CAPITALS.get((module, name), LIMIT), (name, regex.pattern)
 
 
 @pytest.mark.parametrize("pattern", [r"(a+)+b", r"(a|a)*b", r"\d+\w*x", r"(\w+\s?)*:", r"a*a*b", r"(?:x+x+)+y", r".*@"])
