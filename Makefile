@@ -2,6 +2,7 @@
 #
 #     make demo          the whole product on this machine, once, and stopped again (KEEP=1 leaves it running)
 #     make test          all tests: unit, then Ray, then end to end
+#     make check         lint and the quick tests, in about a minute
 #     PYTHON=... make    take this interpreter for .venv
 
 SHELL := bash
@@ -12,9 +13,12 @@ SHELL := bash
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CHECKED := models ray_tasks server tests benchmarks docs/*.py protos/build.py
+LOCKED := yes
+PYTEST = $(BIN)/python -m pytest $(if $(CI),--durations=15)
+NONE_IS_FINE = $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
+CHECKED := models ray_tasks server tests benchmarks docs/*.py protos/build.py .ci/audit.py
 
-.PHONY: help demo test lint format protos docs bench clean setup weights
+.PHONY: help demo test check lint format protos docs bench lock audit outdated clean setup weights weights-all
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -22,16 +26,23 @@ help: ## Show this list.
 demo: weights ## Play the main job on real models, from a voice and a picture to an approved record.
 	@$(BIN)/vestibule demo $(if $(KEEP),--keep)
 
+# Unit tests share the cores. Those with Ray or a server run one after the other, since each fills the machine.
+# pytest exits with 5 when no test was selected, which is no failure of a narrowed run.
 test: weights-all ## Run all tests: unit, then Ray, then end to end. PYTEST_ARGS="-k name" narrows them.
-	@$(BIN)/python -m pytest $(if $(CI),--durations=15) $(PYTEST_ARGS) tests/test_architecture.py tests/unit tests/ray tests/e2e
+	@$(PYTEST) -n auto --dist loadfile $(PYTEST_ARGS) tests/test_architecture.py tests/unit $(NONE_IS_FINE)
+	@$(PYTEST) $(PYTEST_ARGS) tests/ray tests/e2e $(NONE_IS_FINE)
 
-lint: $(STAMP) ## Check style, types and the wire.
+check: lint ## Lint, then the quick unit tests, which need no weights. The pre-commit hook runs this.
+	@$(PYTEST) -n auto --dist loadfile -q -m "not models and not slow" $(PYTEST_ARGS) tests/test_architecture.py tests/unit
+
+lint: $(STAMP) ## Check style, types, the wire and the generated pages.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(wildcard $(CHECKED))
 	@$(BIN)/python protos/build.py check
 	@$(BIN)/python protos/build.py lint
 	@$(BIN)/python protos/build.py breaking
+	@$(BIN)/python -m docs.generate --check
 
 format: $(STAMP) ## Let ruff put the code in order.
 	@$(BIN)/ruff check --fix .
@@ -49,13 +60,26 @@ bench: weights ## Run every benchmark; they print peers beside Vestibule.
 	    module="benchmarks.$$(basename "$$script" .py)"; \
 	    echo "== $$module"; $(BIN)/python -m "$$module" || exit 1; done
 
+# A lock holds exact versions and no hashes, so that PyTorch may come as another build from another index.
+LOCK := $(BIN)/uv pip compile --quiet --universal --no-emit-index-url --no-annotate --extra dev --custom-compile-command 'make lock'
+
+lock: $(STAMP) ## Write requirements.lock anew, with what pyproject.toml newly asks for; UPGRADE=1 takes the newest of everything.
+	@$(LOCK) $(if $(UPGRADE),--upgrade) --output-file requirements.lock pyproject.toml
+	@rm -f requirements.hashes
+	@$(LOCK) --generate-hashes --constraint requirements.lock --output-file requirements.hashes pyproject.toml
+
+audit: $(STAMP) ## Compare the installed files with the lock and with the hashes of the day of the lock.
+	@$(BIN)/python .ci/audit.py
+
+outdated: ## Run all tests with the newest versions that pyproject.toml allows, in an environment of its own.
+	@$(MAKE) test VENV=.venv-newest LOCKED= PYTEST_ARGS="$(PYTEST_ARGS)"
+
 clean: ## Remove .venv and everything that was generated here. Weights stay in the cache.
-	rm -rf $(VENV) build demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/e2e/node/node_modules
+	rm -rf $(VENV) .venv-newest build demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/e2e/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(STAMP) ## Make .venv and install into it; the other targets do this by themselves.
 
-.PHONY: weights-all
 weights: $(STAMP)
 	@$(BIN)/vestibule models fetch
 
@@ -64,7 +88,7 @@ weights-all: $(STAMP)
 
 # A newer pip shows progress while weights are fetched. Here it prints one line a download: quiet enough to read, and one
 # sees that something happens.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements.lock
 	@if [ ! -x $(BIN)/python ]; then \
 	    python=; \
 	    for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
@@ -80,6 +104,8 @@ $(STAMP): pyproject.toml
 	fi
 	@echo "Installing into $(VENV); the first time this downloads for some minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24.1'
-	@set -o pipefail; PYTHONWARNINGS=ignore $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[dev]' \
+	@mkdir -p $(VENV)/install-reports
+	@set -o pipefail; PYTHONWARNINGS=ignore $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+	    $(if $(LOCKED),--constraint requirements.lock) --report $(VENV)/install-reports/$$(date -u +%Y%m%dT%H%M%S).json -e '.[dev]' \
 	    | awk '/^ *Downloading /{sub(/-(cp|pp|py)[0-9][^ ]*/, ""); print "  " $$2, $$3, $$4; fflush()}'
 	@touch $@

@@ -6,8 +6,8 @@ Three things are checked of every distribution in the environment of this interp
 2. the archive that pip took it from had one of the SHA-256 that the index named on the day of the lock;
 3. every installed file still has the SHA-256 that its RECORD names.
 
-The lock itself has no hashes, so that another build of a package, such as PyTorch for one CUDA release, can be installed
-from another index. Such a build is listed as "another build"; it is no failure.
+The lock itself has no hashes, so that another build of a package, such as PyTorch for one CUDA release, can come from
+another index. Such a build is listed as "another build"; it is no failure.
 
 Exit codes: 0 all agree, 1 something differs.
 """
@@ -105,11 +105,11 @@ def main() -> int:
             continue
         checked += 1
         if "+" in distribution.version:
-            print(f"{name} {distribution.version}: another build than the index has; its files are compared with RECORD only")
+            print(f"{name} {distribution.version}: another build; its files are compared with its RECORD only")
         for problem in problems(distribution, locked, installed_from):
             wrong += 1
             print(f"{name} {distribution.version}: {problem}")
-    missing = {key for key in pins(LOCK)} - set(locked)
+    missing = set(pins(LOCK)) - set(locked)
     for name, version in sorted(missing):
         wrong += 1
         print(f"{name} {version}: in {LOCK.name}, not in {HASHES.name}; run `make lock`")

@@ -111,6 +111,7 @@ def test_analysts_ask_while_the_server_writes(served: tuple[Ledger, int, list[st
     assert len(written) > 10
 
 
+@pytest.mark.slow
 def test_nothing_else_is_answered(served: tuple[Ledger, int, list[str]]) -> None:
     ledger, port, refused = served
     before = ledger.read_now(_everything)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
@@ -65,6 +67,7 @@ def _pairs(cursor: Cursor) -> dict[int, int]:
     return dict(cursor.execute("SELECT n, count(DISTINCT half) FROM pairs GROUP BY n").fetchall())
 
 
+@pytest.mark.slow
 def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
     path = tmp_path / "data" / "ledger.duckdb"
     chance = random.Random(2)

@@ -213,6 +213,7 @@ _ANSWERS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     content=_ANSWERS,

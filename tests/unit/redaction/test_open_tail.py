@@ -136,6 +136,7 @@ PLANTED = re.compile(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(1, 29), min_size=1, max_size=2, unique=True), st.integers(1, 5))
 def test_no_cut_and_no_chunking_shows_what_the_whole_would_not(cuts: list[int], step: int) -> None:

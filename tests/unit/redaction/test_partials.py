@@ -74,6 +74,7 @@ def test_what_was_shown_stays_when_recognition_changes_its_mind() -> None:
     assert all(later.startswith(earlier) for earlier, later in pairwise(shown))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(1, 7), st.lists(st.integers(0, 60), max_size=4))
 def test_nothing_planted_survives_any_chunking(step: int, rewinds: list[int]) -> None:

@@ -289,6 +289,7 @@ PIECES = st.sampled_from(
 TEXTS = st.one_of(st.lists(PIECES, max_size=14).map(" ".join), st.lists(PIECES, max_size=8).map("".join))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TEXTS, st.sampled_from([TextSource.TYPED, TextSource.SPEECH, TextSource.OCR]))
 def test_whatever_the_policy_spans_are_valid_sorted_and_apart(text: str, source: TextSource) -> None:
@@ -305,6 +306,7 @@ def test_whatever_the_policy_spans_are_valid_sorted_and_apart(text: str, source:
     assert redaction.text.value == outside + without_unseen(text[at:])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TEXTS)
 def test_what_a_policy_wrote_stays_as_it_is(text: str) -> None:
@@ -320,6 +322,7 @@ def test_a_number_said_right_behind_a_date_that_is_kept_is_not_kept_with_it() ->
     assert "0132" not in redactor("default:\n  operators: {DOB: keep}\n").redact(RawText(text), context()).text.value
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(PIECES, max_size=10), st.sampled_from(["maria@example.com", "415-555-0132", "4111 1111 1111 1234"]))
 def test_what_was_planted_is_gone_whatever_is_kept_beside_it(around: list[str], value: str) -> None:

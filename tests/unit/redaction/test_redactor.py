@@ -136,6 +136,7 @@ CONTEXTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(TEXTS, CONTEXTS)
 def test_spans_are_valid_sorted_and_apart(text: str, context: RedactionContext) -> None:
@@ -164,6 +165,7 @@ HOSTILE = ["a ", "1 ", "@", "a@", "a at ", "i a ", "one ", "2019, ", "A1", "0x",
            "+1 "]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", HOSTILE)
 @pytest.mark.parametrize("context", [SPEECH, OCR])
 def test_no_input_is_slow(seed: str, context: RedactionContext) -> None:

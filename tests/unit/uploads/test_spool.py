@@ -134,7 +134,17 @@ def test_a_key_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
         Spool(tmp_path, b"short")
 
 
-@pytest.mark.parametrize("name", ["", "..", "../../etc/passwd", "photo.jpg", "{b51a2f4e-0c6d-4c1b-9d5e-7a3f2b1c0d9e}", "b51a2f4e0c6d4c1b9d5e7a3f2b1c0d9e"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "..",
+        "../../etc/passwd",
+        "photo.jpg",
+        "{b51a2f4e-0c6d-4c1b-9d5e-7a3f2b1c0d9e}",
+        "b51a2f4e0c6d4c1b9d5e7a3f2b1c0d9e",
+    ],
+)
 def test_only_uuids_become_names(spool: Spool, name: str) -> None:
     assert reason_at_once(lambda: spool.writer(name)) == "INVALID_ID"
     assert reason_at_once(lambda: spool.open_log(name)) == "INVALID_ID"
