@@ -30,10 +30,12 @@ from benchmarks._form_texts import FormSource
 from benchmarks._name_texts import SENTENCES, NameSource, Text, read_sentences, read_sets, short_answers
 from benchmarks._sets import PERSONS
 from benchmarks._whole import whole_classifier
-from models.redaction.ner.classifier import RampartClassifier, open_classifier
+from models.redaction.ner.classifier import RampartClassifier
+from models.redaction.ner.encoder import Floats
+from models.redaction.ner.engines import assemble_classifier
 from models.redaction.ner.gazetteer import WEIGHTS_NAME, Gazetteer, load_gazetteer
 from models.redaction.ner.label_head import HEAD_FILE as LABEL_FILE
-from models.redaction.ner.name_head import HEAD_FILE, Floats, NameHead, features
+from models.redaction.ner.name_head import HEAD_FILE, NameHead, features
 from models.weights.store import verify
 
 UNJUDGED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
@@ -64,14 +66,14 @@ def table_of(
     """Run the classifier over the texts."""
     states, rows, names, weights, numbers, spans = [], [], [], [], [], []
     chunks = (texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK))
-    observed = (seen for chunk in chunks for seen in classifier.observe([t.text for t in chunk]))
+    observed = (seen for chunk in chunks for seen in classifier.pooled_words([t.text for t in chunk]))
     for number, (text, seen) in enumerate(zip(texts, observed, strict=True)):
-        spans.append(seen.words)
-        if not seen.words:
+        spans.append(seen.spans)
+        if not seen.spans:
             continue
         states.append(seen.states.astype(np.float16))
-        rows.append(features(text.text, seen.words, seen.probabilities, gazetteer))
-        for start, end in seen.words:
+        rows.append(features(text.text, seen.spans, seen.probabilities, gazetteer))
+        for start, end in seen.spans:
             kinds = {kind for a, b, kind in text.spans if a < end and start < b}
             name = not kinds.isdisjoint(PERSONS)
             names.append(float(name))
@@ -152,7 +154,7 @@ def _fit_one(table: Table, seed: int) -> NameHead:
 
 def scores_of(head: NameHead, table: Table) -> Floats:
     """Probabilities of all words."""
-    return head.judge(head.project(table.states), table.rows)
+    return head.score(head.project(table.states), table.rows)
 
 
 def report(texts: list[Text], spans: list[list[tuple[int, int]]], table: Table, scores: Floats, bar: float) -> None:
@@ -213,9 +215,9 @@ def main() -> None:
     texts = texts_of(lists, source, chance)
     forms = [Text("forms", line, (), "en") for line in FormSource(lists, source, chance).lines(FORM_LINES)]
     teacher = whole_classifier(args.weights)
-    blank = open_classifier(args.weights, None, labels=NoLabels(teacher.labels))
+    blank = assemble_classifier(args.weights, None, labels=NoLabels(teacher.labels))
     labels = fit_labels([t.text for t in (*texts, *forms)], teacher, blank)
-    pupil = open_classifier(args.weights, None, labels=labels)
+    pupil = assemble_classifier(args.weights, None, labels=labels)
     torch.set_num_threads(1)  # the products are too small to share
     table, _spans = table_of(texts, pupil, gazetteer)
     deep_head = fit(table_of(texts, teacher, gazetteer)[0])

@@ -50,7 +50,7 @@ def lesson_of(lines: list[str], teacher: RampartClassifier, pupil: RampartClassi
     said = [np.zeros((1, len(teacher.labels) + 1), dtype=np.float16)]
     for at in range(0, len(lines), CHUNK):
         chunk = lines[at : at + CHUNK]
-        for (labels, _), (_, state) in zip(teacher.observe_tokens(chunk), pupil.observe_tokens(chunk), strict=True):
+        for (labels, _), (_, state) in zip(teacher.token_rows(chunk), pupil.token_rows(chunk), strict=True):
             if len(state):
                 none = np.maximum(1 - labels.sum(axis=1, keepdims=True), 0)
                 states += [state.astype(np.float16), states[0]]

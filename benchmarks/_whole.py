@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from models.redaction.ner.classifier import PACKED_FILE, WEIGHTS_NAME, RampartClassifier, open_classifier
-from models.redaction.ner.encoder import Floats, PackedModel
-from models.redaction.ner.name_head import NameJudge
+from models.redaction.ner.classifier import RampartClassifier
+from models.redaction.ner.dequantize import PackedModel
+from models.redaction.ner.encoder import Floats
+from models.redaction.ner.engines import PACKED_FILE, WEIGHTS_NAME, assemble_classifier
+from models.redaction.ner.name_head import NameScorer
 from models.weights import store
 
 
 class WholeLabels:
-    """The last product of the published file, read as the publisher does; a ``LabelJudge``.
+    """The last product of the published file, read as the publisher does; a ``LabelScorer``.
 
     Args:
         source: The file.
@@ -32,7 +34,7 @@ class WholeLabels:
         self._bias = source.vector("classifier.bias")[order]
 
     def probabilities(self, states: Floats) -> Floats:
-        """See ``LabelJudge``."""
+        """See ``LabelScorer``."""
         outputs = states @ self._weights + self._bias
         exponentials = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
         sums: Floats = np.add.reduceat(exponentials, self._starts, axis=-1)[:, :-1]
@@ -40,9 +42,9 @@ class WholeLabels:
         return sums
 
 
-def whole_classifier(cache: Path, names: NameJudge | None = None) -> RampartClassifier:
+def whole_classifier(cache: Path, names: NameScorer | None = None) -> RampartClassifier:
     """All layers, with the publisher's own labels."""
     folder = store.place(WEIGHTS_NAME, cache)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     labels = WholeLabels(PackedModel(folder / PACKED_FILE), config)
-    return open_classifier(cache, names, labels=labels, layers=config["num_hidden_layers"])
+    return assemble_classifier(cache, names, labels=labels, layers=config["num_hidden_layers"])

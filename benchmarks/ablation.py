@@ -30,10 +30,10 @@ from pathlib import Path
 
 from benchmarks._named import UNNAMED, named
 from benchmarks._sets import PERSONS, read_labelled
-from models.redaction.ner.classifier import load_classifier, open_classifier
+from models.redaction.ner.engines import assemble_classifier, build_classifier
 from models.redaction.ner.entities import Thresholds
 from models.redaction.ner.gazetteer import Gazetteer
-from models.redaction.ner.name_head import NameHead, NameJudge
+from models.redaction.ner.name_head import NameHead, NameScorer
 from models.redaction.recognizers import ALL
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
@@ -59,13 +59,13 @@ def stages(cache: Path) -> Iterator[tuple[str, LocalRedactor]]:
     """The redactor, put together piece by piece."""
     own = Thresholds(name=_LABEL_BAR, name_romanized=_LABEL_BAR)
     without_names = tuple(r for r in ALL if r.name != "introduced-name")
-    labels = open_classifier(cache, None)
+    labels = assemble_classifier(cache, None)
     yield "labels", LocalRedactor(labels, (), own)
     yield "patterns", LocalRedactor(labels, without_names, own)
     yield "context", LocalRedactor(labels, ALL, own)
-    states = open_classifier(cache, NameJudge(NameHead.read(), Gazetteer.empty()))
+    states = assemble_classifier(cache, NameScorer(NameHead.read(), Gazetteer.empty()))
     yield "states", LocalRedactor(states, ALL)
-    yield "lists", LocalRedactor(load_classifier(cache), ALL)
+    yield "lists", LocalRedactor(build_classifier(cache), ALL)
 
 
 def own_sentences() -> dict[str, list[Labelled]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
+from models.redaction.ner.engine_choice import TRANSFORMERS, Device
+from models.redaction.ner.engines import build_classifier
 from models.redaction.policy.loader import parse_policies
-from models.redaction.redactor import build_redactor
+from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
-from ray_tasks.engine_info import EngineFacts, fingerprint
+from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import WorkerConfig
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary
 
@@ -18,20 +21,24 @@ class RedactionWorker:
     """Raw text to redacted text.
 
     Args:
-        config: Threads and how many calls at a time.
+        config: Engine, device, threads and how many calls at a time.
         weights_dir: Folder of the verified weights.
         carry_key_path: Where the key is kept that the keys of hashed tags are made of.
         policies: Text of the policy file; empty for the strict defaults.
     """
 
     def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str, policies: str = "") -> None:
-        self._redactor = build_redactor(
-            Path(weights_dir),
-            config.threads,
-            parse_policies(policies),
-            worker_key=load_or_create_key(Path(carry_key_path)),
+        device = cast(Device, config.device)
+        classifier = build_classifier(Path(weights_dir), config.engine, device, config.threads)
+        key = load_or_create_key(Path(carry_key_path))
+        self._redactor = LocalRedactor(classifier, policies=parse_policies(policies), worker_key=key)
+        may_use_gpu = config.engine == TRANSFORMERS
+        self._facts = EngineFacts(
+            classifier.name,
+            classifier.device,
+            fingerprint(config, weights_dir, carry_key_path, policies),
+            on_cpu("Redaction", classifier.device, device) if may_use_gpu else "",
         )
-        self._facts = EngineFacts("rampart", "cpu", fingerprint(config, weights_dir, carry_key_path, policies))
         self._texts = BoundedExecutor("redaction", config.max_ongoing)
 
     async def describe(self) -> EngineFacts:

@@ -25,7 +25,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
     return ClusterConfig(
         speech=speech,
         vision=_worker(settings.vision, settings.vision.device),
-        redaction=_worker(settings.redaction, "cpu"),
+        redaction=replace(_worker(settings.redaction, settings.redaction.device), engine=settings.redaction.engine),
         weights_dir=str(settings.weights_dir),
         carry_key_path=str(settings.carry_key_path),
         address=settings.ray.address,

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from models.errors import InvalidInput
+from models.redaction.ner.engine_choice import check_engine
 from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
 
 MEBIBYTE = 1024 * 1024
@@ -92,11 +93,23 @@ class VisionSettings(WorkerSettings):
 class RedactionSettings(WorkerSettings):
     """Redaction."""
 
+    engine: Literal["ctranslate2", "transformers"] = Field("ctranslate2", description="What runs the name classifier.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto takes a GPU where there is one. `ctranslate2` runs on the CPU only."
+    )
     policy_file: Empty[Path] = Field(None, description="YAML file of redaction policies; empty means the strict one.")
 
     threads: Threads = Field(1, description="Threads of the name classifier.")
     max_ongoing: int = Field(16, ge=1, description="Calls that one replica takes at a time.")
     max_queued: int = Field(256, ge=1, description="Calls that may wait; one more is refused.")
+
+    @model_validator(mode="after")
+    def _engine_can_use_the_device(self) -> RedactionSettings:
+        try:
+            check_engine(self.engine, self.device)
+        except InvalidInput as error:
+            raise PydanticCustomError(error.reason, error.message) from None
+        return self
 
 
 class RaySettings(BaseModel):

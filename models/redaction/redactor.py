@@ -23,7 +23,8 @@ from models.redaction.detection.detections import (
     suspect_at_original,
     suspected,
 )
-from models.redaction.ner.classifier import load_classifier
+from models.redaction.ner.engine_choice import DEFAULT_ENGINE, Device
+from models.redaction.ner.engines import build_classifier
 from models.redaction.ner.entities import Thresholds
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize import view as views
@@ -234,7 +235,12 @@ def _doubtful(
 
 
 def build_redactor(
-    cache: Path, threads: int = 1, policies: Policies = STRICT, worker_key: bytes = b""
+    cache: Path,
+    threads: int = 1,
+    policies: Policies = STRICT,
+    worker_key: bytes = b"",
+    engine: str = DEFAULT_ENGINE,
+    device: Device = "auto",
 ) -> LocalRedactor:
     """Load the pinned weights from ``cache`` and put the redactor together.
 
@@ -243,8 +249,12 @@ def build_redactor(
         threads: Of the classifier.
         policies: Which client wants what.
         worker_key: Makes the keys of hashed tags.
+        engine: Of the classifier, see ``models.redaction.ner.engine_choice``.
+        device: Of the classifier.
 
     Raises:
+        InvalidInput: There is no such engine, or it cannot use that device.
         WeightsError: The weights are neither there nor to be had.
     """
-    return LocalRedactor(load_classifier(cache, threads), policies=policies, worker_key=worker_key)
+    classifier = build_classifier(cache, engine, device, threads)
+    return LocalRedactor(classifier, policies=policies, worker_key=worker_key)

@@ -258,7 +258,9 @@ def _redactor(settings: Settings, threads: int) -> LocalRedactor:
     from models.redaction.policy.loader import load_policies
     from models.redaction.redactor import build_redactor
 
-    return build_redactor(settings.weights_dir, threads, load_policies(settings.redaction.policy_file))
+    wanted = settings.redaction
+    policies = load_policies(wanted.policy_file)
+    return build_redactor(settings.weights_dir, threads, policies, engine=wanted.engine, device=wanted.device)
 
 
 def _run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Callable[[dict[str, Any]], str]) -> None:

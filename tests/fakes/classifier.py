@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.redaction.ner.types import WordGuess
+from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.words import WORD
 
 
@@ -15,22 +15,25 @@ class WordListClassifier:
         labels: Lower-case word to label, ``{"maria": "GIVEN_NAME"}``.
     """
 
+    name = "word list"
+    device = "cpu"
+
     def __init__(self, labels: dict[str, str] | None = None) -> None:
         self._labels = labels or {}
         self.calls = 0
 
-    def classify(self, texts: list[str]) -> list[list[WordGuess]]:
+    def classify(self, texts: list[str]) -> list[list[WordPrediction]]:
         """See ``models.redaction.ner.types.TokenClassifier``."""
         self.calls += 1
         return [
             [
-                WordGuess(m.start(), m.end(), self._labels[m.group().lower()], 1.0)
+                WordPrediction(m.start(), m.end(), self._labels[m.group().lower()], 1.0)
                 for m in WORD.finditer(text)
                 if m.group().lower() in self._labels
             ]
             for text in texts
         ]
 
-    def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
+    def begin(self, texts: list[str]) -> Callable[[], list[list[WordPrediction]]]:
         """See ``models.redaction.ner.types.TokenClassifier``."""
         return lambda: self.classify(texts)

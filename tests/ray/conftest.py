@@ -38,7 +38,7 @@ def small_config(folder: Path, **changes: Any) -> ClusterConfig:
         **{
             "speech": WorkerConfig(engine="ctranslate2", weights="whisper-base", device="cpu", cpus=0.2),
             "vision": WorkerConfig(device="cpu", cpus=0.2, max_ongoing=1, max_queued=1),
-            "redaction": WorkerConfig(threads=1, cpus=0.2, max_ongoing=16, max_queued=256),
+            "redaction": WorkerConfig(engine="ctranslate2", threads=1, cpus=0.2, max_ongoing=16, max_queued=256),
             "weights_dir": str(WEIGHTS),
             "carry_key_path": str(folder / "workers" / "carry.key"),
             "num_cpus": 2,

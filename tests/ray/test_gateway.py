@@ -141,7 +141,7 @@ async def test_engines_say_what_they_are(gateway: RayGateway) -> None:
     assert {(kind, info.engine, info.device) for kind, info in found.items()} == {
         ("speech", "ctranslate2", "cpu"),
         ("vision", "rapidocr", "cpu"),
-        ("redaction", "rampart", "cpu"),
+        ("redaction", "ctranslate2", "cpu"),
     }
     assert all(info.healthy and info.replicas == 1 for info in found.values())
 

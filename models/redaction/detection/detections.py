@@ -10,7 +10,7 @@ from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.views import views_of
 from models.redaction.itn.cardinals import NUMERALS
 from models.redaction.ner.entities import entities_of, suspects_of
-from models.redaction.ner.types import WordGuess
+from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
 from models.redaction.policy.policy import RedactionPolicy
 from models.redaction.recognizers import Recognizer
@@ -54,18 +54,18 @@ class Detections:
 
 
 def judged(
-    reading: TextView, guesses: list[WordGuess], rules: CompiledPolicy, context: RedactionContext
+    reading: TextView, predictions: list[WordPrediction], rules: CompiledPolicy, context: RedactionContext
 ) -> Iterator[Detection]:
     """What the classifier found."""
     # Hindi in Latin letters is mostly written without capitals and spelled as it sounds: as speech is.
     heard = context.source is TextSource.SPEECH or context.language == "hi"
-    found = entities_of(reading, guesses, rules.thresholds, heard=heard, language=context.language[:2].lower())
+    found = entities_of(reading, predictions, rules.thresholds, heard=heard, language=context.language[:2].lower())
     return (Detection(reading, None, entity) for entity in found)
 
 
-def suspected(reading: TextView, guesses: list[WordGuess], rules: CompiledPolicy) -> list[Suspect]:
+def suspected(reading: TextView, predictions: list[WordPrediction], rules: CompiledPolicy) -> list[Suspect]:
     """Words of the original that may yet become names."""
-    found = suspects_of(reading, guesses, rules.thresholds)
+    found = suspects_of(reading, predictions, rules.thresholds)
     return [suspect_at_original(Suspect(start, end, likely), reading) for start, end, likely in found]
 
 

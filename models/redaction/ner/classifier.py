@@ -1,264 +1,189 @@
-"""The token classifier that finds names and what belongs to them.
+"""The token classifier: says of every word of a text what kind of personal data it may be part of.
 
-Rampart (National Design Studio, CC BY 4.0): BERT, 6 layers of 384, lower case, 17 labels. It says for every token
-what it is part of; a word takes the most certain opinion of its tokens, so a span never cuts a word.
-
-Only the two lower layers run. What the upper four add was measured: next to a head that also reads name lists,
-capitals and neighbours they find hardly a name more, and they take two thirds of the time. ``label_head`` and
-``name_head`` read the labels and the names out of what the two layers know.
+The model is Rampart (National Design Studio, CC BY 4.0): BERT, 6 layers of 384, lower case, 17 labels. Only its two
+lower layers run. ``label_head`` and ``name_head`` read the labels and the names out of their hidden states. A word
+takes the highest probability of its tokens, so an entity never cuts a word.
 """
 
 from __future__ import annotations
 
-import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby, islice
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.errors import WeightsError
-from models.redaction.ner.encoder import AHEAD, Encoder, EncoderFile, Floats, build_encoder
-from models.redaction.ner.label_head import LabelHead, LabelJudge
-from models.redaction.ner.name_head import NameJudge, load_name_judge
-from models.redaction.ner.token_pooling import Observation, TokenizedWords, words_of
-from models.redaction.ner.types import WordGuess
-from models.weights import store
+from models.redaction.ner.encoder import BATCHES_AHEAD, Floats, TokenEncoder
+from models.redaction.ner.label_head import LabelScorer
+from models.redaction.ner.name_head import NameScorer
+from models.redaction.ner.token_pooling import PooledWords, TokenizedWords, words_of
+from models.redaction.ner.types import WordPrediction
+from models.redaction.ner.windows import TokenRows, Window, WindowSize, batches, cut
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
-WEIGHTS_NAME = "rampart-pii"
-PACKED_FILE = Path("onnx") / "model_q4.onnx"
-_ENCODER_FILE = "encoder_{layers}_int8_v3.npz"
-LAYERS = 2
-"""Layers that run; the heads were fitted to these."""
-_PAD_TO = 8
-
 NAME_LABELS = ("GIVEN_NAME", "SURNAME")
 
-
-@dataclass(frozen=True, slots=True)
-class NerOptions:
-    """How to run the classifier.
-
-    Attributes:
-        window_tokens: Tokens judged at once, the two special ones included; the model knows 512 positions.
-        overlap_tokens: Shared by neighbouring windows, more than any name has.
-        batch_tokens: Tokens of the windows that are judged together, padding included. The weights are read once for
-            all of them, which at the length of a sentence takes a third of the time; more than this gains nothing.
-        floor: Guesses under this probability are not reported.
-        threads: Threads that share the work of a batch.
-    """
-
-    window_tokens: int = 256
-    overlap_tokens: int = 48
-    batch_tokens: int = 512
-    floor: float = 0.05
-    threads: int = 1
-
+LEAST_PROBABILITY = 0.05
+"""Predictions below this are not reported."""
 
 _Projection = Callable[[Floats], Floats]
+_Encoded = Callable[[], Iterator[tuple[Window, Floats]]]
 
 
-def _itself(states: Floats) -> Floats:
+def _unchanged(states: Floats) -> Floats:
     return states
 
 
 class RampartClassifier:
-    """The real one, on CTranslate2.
+    """The classifier on local weights; a ``TokenClassifier``.
 
-    A text gets the same guesses, to the last bit, whatever else is in the batch and however many threads there are:
-    the encoder scales its 8-bit activations token by token, every window is padded to the next multiple of 8 whether
-    it is alone or not (attention sums in another order at another length), and the rest is done window by window.
+    A text gets the same predictions, to the last bit, whatever else is in the batch and however many threads there
+    are: the encoder guarantees it for the hidden states, and the rest works window by window.
+
+    Args:
+        tokenizer_file: The published ``tokenizer.json``.
+        encoder: Gives the hidden states.
+        labels: Reads the labels out of them.
+        names: Judges which words are names; without one the labels do.
+        size: How long texts are cut.
     """
 
     def __init__(
         self,
-        folder: Path,
-        file: EncoderFile,
-        labels: LabelJudge,
-        names: NameJudge | None = None,
-        options: NerOptions = NerOptions(),
+        tokenizer_file: Path,
+        encoder: TokenEncoder,
+        labels: LabelScorer,
+        names: NameScorer | None = None,
+        size: WindowSize | None = None,
     ) -> None:
         from tokenizers import Tokenizer
 
-        self._options = options
+        self._size = size or WindowSize()
+        self._encoder = encoder
         self._names = names
-        self._label_judge = labels
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._label_scorer = labels
+        self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         self._labels = labels.labels
         self._name_columns = [self._labels.index(label) for label in NAME_LABELS]
         self._other_columns = [n for n, label in enumerate(self._labels) if label not in NAME_LABELS]
         self._cls, self._sep = self._special("[CLS]"), self._special("[SEP]")
-        self._encoder = Encoder(file, options.threads)
+
+    @property
+    def name(self) -> str:
+        """See ``TokenClassifier``."""
+        return self._encoder.name
+
+    @property
+    def device(self) -> str:
+        """See ``TokenClassifier``."""
+        return self._encoder.device
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """In the order of the columns of ``observe``."""
+        """In the order of the columns of ``pooled_words``."""
         return self._labels
 
-    def classify(self, texts: list[str]) -> list[list[WordGuess]]:
+    def classify(self, texts: list[str]) -> list[list[WordPrediction]]:
         """See ``TokenClassifier``."""
         return self.begin(texts)()
 
-    def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
+    def begin(self, texts: list[str]) -> Callable[[], list[list[WordPrediction]]]:
         """See ``TokenClassifier``."""
         names = self._names
-        observed, words = self._begin(texts, names.project if names else None)
+        pooled, words = self._begin(texts, names.project if names else None)
         labels = len(self._labels)
-        known = [
-            names.known(text, w.spans, labels) if names and w.spans else None
+        features = [
+            names.text_features(text, w.spans, labels) if names and w.spans else None
             for text, w in zip(texts, words, strict=True)
         ]
-        return lambda: [list(self._guesses(*seen)) for seen in zip(observed(), known, strict=True)]
+        return lambda: [list(self._predictions(*word)) for word in zip(pooled(), features, strict=True)]
 
-    def observe(self, texts: list[str]) -> list[Observation]:
-        """What the classifier sees of the words of each text, the hidden states included; to fit a head to."""
-        return self._begin(texts, _itself)[0]()
+    def pooled_words(self, texts: list[str]) -> list[PooledWords]:
+        """The words of each text with their probabilities and whole hidden states; to fit a head to."""
+        return self._begin(texts, _unchanged)[0]()
 
-    def observe_tokens(self, texts: list[str]) -> list[tuple[Floats, Floats]]:
+    def token_rows(self, texts: list[str]) -> list[tuple[Floats, Floats]]:
         """Of every token of each text its probabilities, shape (tokens, labels), and its hidden state."""
-        return self._begin_tokens([encoding.ids for encoding in self._encoded(texts)], _itself)()
+        return self._begin_tokens([encoding.ids for encoding in self._tokenized(texts)], _unchanged)()
 
-    def _encoded(self, texts: list[str]) -> list[Encoding]:
+    def _tokenized(self, texts: list[str]) -> list[Encoding]:
         return [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
-
-    def _begin(
-        self, texts: list[str], project: _Projection | None
-    ) -> tuple[Callable[[], list[Observation]], list[TokenizedWords]]:
-        """Start, and find the words while the encoder works."""
-        encodings = self._encoded(texts)
-        tokens = self._begin_tokens([encoding.ids for encoding in encodings], project)
-        words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
-        return lambda: [w.seen(*seen) for w, seen in zip(words, tokens(), strict=True)], words
-
-    def _begin_tokens(
-        self, ids: list[list[int]], project: _Projection | None
-    ) -> Callable[[], list[tuple[Floats, Floats]]]:
-        batches = _batches(self._windows(ids), self._options.batch_tokens)
-        started = deque(map(self._start, islice(batches, AHEAD)))
-
-        def states() -> Iterator[tuple[list[_Window], Floats]]:
-            while started:
-                batch, outcome = started.popleft()
-                ready = outcome()
-                started.extend(map(self._start, islice(batches, 1)))
-                yield batch, ready
-
-        return lambda: self._tokens(ids, states(), project)
 
     def _special(self, token: str) -> int:
         number = self._tokenizer.token_to_id(token)
         if number is None:
-            raise WeightsError(f"The vocabulary of {WEIGHTS_NAME} has no {token}.")
+            raise WeightsError(f"The vocabulary of the classifier has no {token}.")
         return int(number)
 
-    def _start(self, batch: list[_Window]) -> tuple[list[_Window], Callable[[], Floats]]:
-        return batch, self._encoder.begin([window.ids for window in batch], _padded(batch[0]))
+    def _begin(
+        self, texts: list[str], project: _Projection | None
+    ) -> tuple[Callable[[], list[PooledWords]], list[TokenizedWords]]:
+        """Start the encoder, and find the words while it works."""
+        encodings = self._tokenized(texts)
+        tokens = self._begin_tokens([encoding.ids for encoding in encodings], project)
+        words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
+        return lambda: [w.pool(*rows) for w, rows in zip(words, tokens(), strict=True)], words
 
-    def _windows(self, texts: list[list[int]]) -> list[_Window]:
-        room = self._options.window_tokens - 2
-        step = room - self._options.overlap_tokens
-        return [
-            _Window(text, start, [self._cls, *ids[start : start + room], self._sep])
-            for text, ids in enumerate(texts)
-            if ids
-            for start in range(0, max(1, len(ids) - self._options.overlap_tokens), step)
-        ]
+    def _begin_tokens(
+        self, ids: list[list[int]], project: _Projection | None
+    ) -> Callable[[], list[tuple[Floats, Floats]]]:
+        encoded = self._begin_windows(cut(ids, self._size, self._cls, self._sep))
+        return lambda: self._joined([len(text) for text in ids], encoded, project)
 
-    def _tokens(
-        self, texts: list[list[int]], batches: Iterable[tuple[list[_Window], Floats]], project: _Projection | None
+    def _begin_windows(self, windows: list[Window]) -> _Encoded:
+        """Start the first batches; each that is ready starts one more."""
+        waiting = batches(windows, self._size.batch_tokens)
+        started = deque(map(self._start, islice(waiting, BATCHES_AHEAD)))
+
+        def encoded() -> Iterator[tuple[Window, Floats]]:
+            while started:
+                batch, outcome = started.popleft()
+                states = outcome()
+                started.extend(map(self._start, islice(waiting, 1)))
+                yield from zip(batch, states, strict=True)
+
+        return encoded
+
+    def _start(self, batch: list[Window]) -> tuple[list[Window], Callable[[], Floats]]:
+        return batch, self._encoder.begin([window.ids for window in batch], batch[0].padded)
+
+    def _joined(
+        self, lengths: list[int], encoded: _Encoded, project: _Projection | None
     ) -> list[tuple[Floats, Floats]]:
         """Of every token of every text its label probabilities and its projected hidden state.
 
-        Where windows overlap the higher probability counts, and the state from the window that sees more around it.
+        Where windows overlap, the higher probability counts.
         """
-        room = self._options.window_tokens - 2
-        result = [np.zeros((len(ids), len(self._labels)), dtype=np.float32) for ids in texts]
-        projected = [np.zeros((len(ids), 0), dtype=np.float32) for ids in texts]
-        for batch, states in batches:
-            for window, padded in zip(batch, states, strict=True):
-                state = padded[1 : len(window.ids) - 1]
-                part = result[window.text][window.start : window.start + room]
-                np.maximum(part, self._label_judge.probabilities(state), out=part)
-                if project is not None:
-                    self._keep(projected, window, project(state), len(texts[window.text]))
-        return list(zip(result, projected, strict=True))
+        probabilities = [np.zeros((length, len(self._labels)), dtype=np.float32) for length in lengths]
+        projected = TokenRows(lengths, self._size.overlap)
+        for window, padded in encoded():
+            states = padded[1 : len(window.ids) - 1]
+            part = probabilities[window.text][window.start : window.start + len(states)]
+            np.maximum(part, self._label_scorer.probabilities(states), out=part)
+            if project is not None:
+                projected.add(window, project(states))
+        return list(zip(probabilities, projected.rows, strict=True))
 
-    def _keep(self, projected: list[Floats], window: _Window, part: Floats, length: int) -> None:
-        if not projected[window.text].shape[1]:
-            projected[window.text] = np.zeros((length, part.shape[1]), dtype=np.float32)
-        skip = self._options.overlap_tokens // 2 if window.start else 0
-        end = window.start + len(part)
-        last = end if end == length else end - self._options.overlap_tokens + self._options.overlap_tokens // 2
-        projected[window.text][window.start + skip : last] = part[skip : last - window.start]
-
-    def _guesses(self, seen: Observation, known: Floats | None) -> Iterator[WordGuess]:
+    def _predictions(self, words: PooledWords, features: Floats | None) -> Iterator[WordPrediction]:
         """What each word is: a name, something else, or either."""
-        if not seen.words:
+        if not words.spans:
             return
-        floor = self._options.floor
-        of_names = seen.probabilities[:, self._name_columns]
+        of_names = words.probabilities[:, self._name_columns]
         names = of_names.max(axis=1)
-        if self._names is not None and known is not None:
-            names = self._names.scores(known, seen.probabilities, seen.states)
+        if self._names is not None and features is not None:
+            names = self._names.scores(features, words.probabilities, words.states)
         which = of_names.argmax(axis=1).tolist()
-        others = seen.probabilities[:, self._other_columns]
+        others = words.probabilities[:, self._other_columns]
         best, scores = others.argmax(axis=1).tolist(), others.max(axis=1).tolist()
-        for number, ((start, end), name) in enumerate(zip(seen.words, names.tolist(), strict=True)):
-            if name >= floor:
-                yield WordGuess(start, end, NAME_LABELS[which[number]], name)
-            if scores[number] >= floor:
-                yield WordGuess(start, end, self._labels[self._other_columns[best[number]]], scores[number])
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """A stretch of one text: which text, its first token there, and the tokens with the special ones."""
-
-    text: int
-    start: int
-    ids: list[int]
-
-
-def _padded(window: _Window) -> int:
-    """Tokens of a window after padding."""
-    return -len(window.ids) // _PAD_TO * -_PAD_TO
-
-
-def _batches(windows: list[_Window], tokens: int) -> Iterator[list[_Window]]:
-    """Windows that are padded to the same length together, at most ``tokens`` in a batch of more than one."""
-    for length, group in groupby(sorted(windows, key=_padded), key=_padded):
-        alike = list(group)
-        size = max(1, tokens // length)
-        yield from (alike[at : at + size] for at in range(0, len(alike), size))
-
-
-def load_classifier(cache: Path, threads: int = 1) -> RampartClassifier:
-    """Load the pinned weights and lists, fetching and converting them once.
-
-    Raises:
-        WeightsError: They are neither there nor to be had, or not the pinned ones.
-    """
-    return open_classifier(cache, load_name_judge(cache), threads)
-
-
-def open_classifier(
-    cache: Path, names: NameJudge | None, threads: int = 1, labels: LabelJudge | None = None, layers: int = LAYERS
-) -> RampartClassifier:
-    """The same with another judge of names, or with none; with other labels, or more layers."""
-    folder = store.place(WEIGHTS_NAME, cache)
-
-    def build(source: Path, target: Path) -> None:
-        heads = json.loads((source / "config.json").read_text(encoding="utf-8"))["num_attention_heads"]
-        build_encoder(source / PACKED_FILE, target, layers, heads)
-
-    file = store.derived(WEIGHTS_NAME, cache, _ENCODER_FILE.format(layers=layers), build)
-    judge = labels or LabelHead.read()
-    return RampartClassifier(folder, EncoderFile.read(file), judge, names, NerOptions(threads=threads))
+        for number, ((start, end), name) in enumerate(zip(words.spans, names.tolist(), strict=True)):
+            if name >= LEAST_PROBABILITY:
+                yield WordPrediction(start, end, NAME_LABELS[which[number]], name)
+            if scores[number] >= LEAST_PROBABILITY:
+                yield WordPrediction(start, end, self._labels[self._other_columns[best[number]]], scores[number])

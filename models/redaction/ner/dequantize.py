@@ -1,6 +1,8 @@
-"""Unpacks the 4-bit weights of ONNX Runtime's ``MatMulNBits``."""
+"""Reads the published 4-bit file: unpacks the weights of ONNX Runtime's ``MatMulNBits`` into 32-bit floats."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,3 +30,43 @@ def unpack_blocks(
     nibbles = np.stack([low, high], axis=-1).reshape(columns, packed.shape[1], -1)
     blocks = (nibbles.astype(np.float32) - _ZERO_POINT) * scales.reshape(columns, packed.shape[1], 1)
     return np.ascontiguousarray(blocks.reshape(columns, -1)[:, :rows].T.astype(np.float32))
+
+
+class PackedModel:
+    """The tensors of the published 4-bit file, unpacked, under their PyTorch names."""
+
+    def __init__(self, path: Path) -> None:
+        import onnx
+        from onnx import helper, numpy_helper
+
+        graph = onnx.load(str(path)).graph
+        self._tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        self._products = {}
+        for node in graph.node:
+            if node.op_type == "MatMulNBits":
+                attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+                if attributes["bits"] != 4 or len(node.input) != 3:
+                    raise ValueError(f"MatMulNBits with {attributes['bits']} bits is not supported")
+                layer = node.name.removeprefix("/").rsplit("/", 1)[0].replace("/", ".")
+                self._products[layer] = (node.input[1], node.input[2], attributes["K"], attributes["N"])
+
+    def product(self, layer: str) -> npt.NDArray[np.float32]:
+        """Weights of a linear layer, shape (out, in)."""
+        packed, scales, rows, columns = self._products[layer]
+        return np.ascontiguousarray(unpack_blocks(self._tensors[packed], self._tensors[scales], rows, columns).T)
+
+    def vector(self, name: str) -> npt.NDArray[np.float32]:
+        """A bias, or a factor of a normalization."""
+        return np.asarray(self._tensors[name], dtype=np.float32)
+
+    def embedding(self, name: str) -> npt.NDArray[np.float32]:
+        """A table of embeddings, shape (entries, width)."""
+        codes, scale, zero = (self._tensors[f"{name}.weight_{part}"] for part in ("quantized", "scale", "zero_point"))
+        return (codes.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+
+    def tensor(self, name: str) -> npt.NDArray[np.float32]:
+        """Any tensor under its full PyTorch name, of the shape that PyTorch gives it."""
+        layer = name.removesuffix(".weight")
+        if layer in self._products:
+            return self.product(layer)
+        return self.embedding(layer) if f"{layer}.weight_quantized" in self._tensors else self.vector(name)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from models.redaction.ner.brand_filter import is_machine, is_maker, listed_beside, stands_for_a_person
 from models.redaction.ner.number_entities import LONE_ZIP_SCORE, is_amount_of, may_stand_alone, short_phones
 from models.redaction.ner.stopwords import is_everyday, uses_capitals
-from models.redaction.ner.types import WordGuess
+from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
@@ -61,7 +61,7 @@ _BRIDGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From which probability a guess counts.
+    """From which probability a word counts.
 
     Attributes:
         name: Names are what everything else misses, so the bar is low.
@@ -106,17 +106,22 @@ class Thresholds:
 
 
 def entities_of(
-    view: TextView, guesses: list[WordGuess], thresholds: Thresholds, *, heard: bool = False, language: str = ""
+    view: TextView,
+    predictions: list[WordPrediction],
+    thresholds: Thresholds,
+    *,
+    heard: bool = False,
+    language: str = "",
 ) -> Iterator[Entity]:
     """Entities with offsets in the view that the classifier read; ``heard`` says that the text was spoken,
     or is written as if it were, ``language`` is its ISO 639-1 code.
     """
-    cased = not heard and bool(guesses) and uses_capitals(view, language)
-    guesses = list(_without_everyday(view, guesses, thresholds, language, cased=cased))
-    yield from _names(view, guesses, thresholds, heard, small=cased and language == "de")
+    cased = not heard and bool(predictions) and uses_capitals(view, language)
+    predictions = list(_without_everyday(view, predictions, thresholds, language, cased=cased))
+    yield from _names(view, predictions, thresholds, heard, small=cased and language == "de")
     sure = [
         g
-        for g in guesses
+        for g in predictions
         if _TYPE_OF.get(g.label, "NAME") != "NAME"
         and g.score >= thresholds.of(_TYPE_OF[g.label])
         and not is_amount_of(view, g)
@@ -127,33 +132,35 @@ def entities_of(
     anchors = [
         g for g in address if g.label == "STREET_NAME" or (g.label in _NUMBERS and _near(g, address, thresholds))
     ]
-    for guess in sure:
-        if guess.label in _PLACES and not _beside(guess, anchors, address, thresholds):
+    for word in sure:
+        if word.label in _PLACES and not _beside(word, anchors, address, thresholds):
             continue
-        alone = guess.label in _NUMBERS and not _near(guess, address, thresholds)
-        if (alone and not may_stand_alone(view, guess)) or guess.start in short:
+        alone = word.label in _NUMBERS and not _near(word, address, thresholds)
+        if (alone and not may_stand_alone(view, word)) or word.start in short:
             continue
-        score = min(guess.score, LONE_ZIP_SCORE) if alone else guess.score
-        yield Entity(_TYPE_OF[guess.label], guess.start, guess.end, score, f"ner:{guess.label.lower()}")
+        score = min(word.score, LONE_ZIP_SCORE) if alone else word.score
+        yield Entity(_TYPE_OF[word.label], word.start, word.end, score, f"ner:{word.label.lower()}")
 
 
-def _vouched(view: TextView, sure: list[WordGuess], thresholds: Thresholds, *, hindi: bool) -> Iterator[WordGuess]:
+def _vouched(
+    view: TextView, sure: list[WordPrediction], thresholds: Thresholds, *, hindi: bool
+) -> Iterator[WordPrediction]:
     """Without words of an address that no number speaks for.
 
     A word is only taken for the number of a flat beside a number or a street. In Hindi, which the classifier was never
     shown, whole clauses look like streets to it, so there a street needs a number too.
     """
     firm = [g for g in sure if has_digit(view.text[g.start : g.end]) or (g.label == "STREET_NAME" and not hindi)]
-    for guess in sure:
-        needs_number = guess.label in _NUMBERS or (guess.label == "STREET_NAME" and hindi)
-        beside = any(_gap(guess, other) <= thresholds.place_reach for other in _beside_in(firm, guess))
-        doubtful = guess.label == "STREET_NAME" and guess.score < thresholds.street_alone
-        if not (needs_number or doubtful) or beside or has_digit(view.text[guess.start : guess.end]):
-            yield guess
+    for word in sure:
+        needs_number = word.label in _NUMBERS or (word.label == "STREET_NAME" and hindi)
+        beside = any(_gap(word, other) <= thresholds.place_reach for other in _beside_in(firm, word))
+        doubtful = word.label == "STREET_NAME" and word.score < thresholds.street_alone
+        if not (needs_number or doubtful) or beside or has_digit(view.text[word.start : word.end]):
+            yield word
 
 
 def _names(
-    view: TextView, guesses: list[WordGuess], thresholds: Thresholds, heard: bool, *, small: bool
+    view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, heard: bool, *, small: bool
 ) -> Iterator[Entity]:
     """Words that are names, and likely ones right beside them together with the initials between.
 
@@ -164,17 +171,19 @@ def _names(
         bar = min(bar, thresholds.name_answer)
     # One letter alone is an initial beside a name and nothing otherwise: "6.35 p.m."
     sure = {
-        g.start for g in guesses if g.end - g.start > 1 and _is_name(view, g, _bar_of(view, g, bar, thresholds, small))
+        g.start
+        for g in predictions
+        if g.end - g.start > 1 and _is_name(view, g, _bar_of(view, g, bar, thresholds, small))
     }
     likely = [
-        g for g in guesses if g.label in _NAMES and (g.start in sure or _is_name(view, g, thresholds.name_beside))
+        g for g in predictions if g.label in _NAMES and (g.start in sure or _is_name(view, g, thresholds.name_beside))
     ]
-    groups: list[list[WordGuess]] = []
-    for guess in likely:
-        if groups and _joined(view, groups[-1][-1], guess):
-            groups[-1].append(guess)
+    groups: list[list[WordPrediction]] = []
+    for word in likely:
+        if groups and _joined(view, groups[-1][-1], word):
+            groups[-1].append(word)
         else:
-            groups.append([guess])
+            groups.append([word])
     found = [group for group in groups if any(g.start in sure for g in group)]
     for index, group in enumerate(found):
         if _is_only_a_maker(view, index, found):
@@ -184,39 +193,39 @@ def _names(
 
 
 def _without_everyday(
-    view: TextView, guesses: list[WordGuess], thresholds: Thresholds, language: str, *, cased: bool
-) -> Iterator[WordGuess]:
+    view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, language: str, *, cased: bool
+) -> Iterator[WordPrediction]:
     """Without names that are words of every day, but for those with a title behind or a sure name right beside them."""
-    before: WordGuess | None = None
-    held: WordGuess | None = None
-    for guess in guesses:
-        if guess.label not in _NAMES:
-            yield guess
+    before: WordPrediction | None = None
+    held: WordPrediction | None = None
+    for word in predictions:
+        if word.label not in _NAMES:
+            yield word
             continue
-        joined = before is not None and _joined(view, before, guess)
-        if is_everyday(view, guess.start, guess.end, language, cased=cased):
+        joined = before is not None and _joined(view, before, word)
+        if is_everyday(view, word.start, word.end, language, cased=cased):
             # In small letters, from somebody who uses capitals, it is a word of the sentence whatever stands beside it.
-            plain = cased and view.text[guess.start].islower()
-            held = None if plain else guess
-            if _HONOUR.match(view.lower, guess.end) or (joined and not plain):
+            plain = cased and view.text[word.start].islower()
+            held = None if plain else word
+            if _HONOUR.match(view.lower, word.end) or (joined and not plain):
                 held = None
-                yield guess
+                yield word
             continue
-        sure = guess.score >= thresholds.name
-        if held is not None and sure and _joined(view, held, guess):
+        sure = word.score >= thresholds.name
+        if held is not None and sure and _joined(view, held, word):
             yield held
-        held, before = None, guess if sure else None
-        yield guess
+        held, before = None, word if sure else None
+        yield word
 
 
-def _bar_of(view: TextView, guess: WordGuess, bar: float, thresholds: Thresholds, small: bool) -> float:
+def _bar_of(view: TextView, word: WordPrediction, bar: float, thresholds: Thresholds, small: bool) -> float:
     """The bar for one word: lower where a title stands behind it, as it does in Hindi: "sunita ji"."""
-    if small and thresholds.name >= Thresholds().name and view.text[guess.start].islower():
+    if small and thresholds.name >= Thresholds().name and view.text[word.start].islower():
         return max(bar, thresholds.name_small)
-    return min(bar, thresholds.name_honoured) if _HONOUR.match(view.lower, guess.end) else bar
+    return min(bar, thresholds.name_honoured) if _HONOUR.match(view.lower, word.end) else bar
 
 
-def _is_only_a_maker(view: TextView, index: int, groups: list[list[WordGuess]]) -> bool:
+def _is_only_a_maker(view: TextView, index: int, groups: list[list[WordPrediction]]) -> bool:
     """Whether a group names makers of things and nothing around makes it somebody's name."""
     if not _names_makers(view, groups[index]) or stands_for_a_person(view, groups[index][0].start):
         return False
@@ -227,9 +236,9 @@ def _is_only_a_maker(view: TextView, index: int, groups: list[list[WordGuess]]) 
     )
 
 
-def _names_makers(view: TextView, group: list[WordGuess]) -> bool:
+def _names_makers(view: TextView, group: list[WordPrediction]) -> bool:
     """Whether a group is a maker, with its machine before or a verb in small letters behind: "Balay cuesta"."""
-    makers = [is_maker(view, guess.start, guess.end) for guess in group]
+    makers = [is_maker(view, word.start, word.end) for word in group]
     if not any(makers):
         return False
     first = makers.index(True)
@@ -240,38 +249,40 @@ def _names_makers(view: TextView, group: list[WordGuess]) -> bool:
     )
 
 
-def suspects_of(view: TextView, guesses: list[WordGuess], thresholds: Thresholds) -> Iterator[Suspect]:
+def suspects_of(view: TextView, predictions: list[WordPrediction], thresholds: Thresholds) -> Iterator[Suspect]:
     """Words, with offsets in the view, that more words behind them may yet make names."""
-    for guess in guesses:
-        if _is_name(view, guess, thresholds.name_suspected):
-            yield Suspect(guess.start, guess.end, guess.score >= thresholds.name_likely)
+    for word in predictions:
+        if _is_name(view, word, thresholds.name_suspected):
+            yield Suspect(word.start, word.end, word.score >= thresholds.name_likely)
 
 
-def _joined(view: TextView, first: WordGuess, second: WordGuess) -> bool:
+def _joined(view: TextView, first: WordPrediction, second: WordPrediction) -> bool:
     """Whether two words belong to one name; a full stop ends a sentence unless it stands behind a few letters."""
     if not _BRIDGE.fullmatch(view.text, first.end, second.start):
         return False
     return first.end - first.start <= _ABBREVIATION or view.text[first.end : second.start].strip() != "."
 
 
-def _is_name(view: TextView, guess: WordGuess, bar: float) -> bool:
-    if guess.label not in _NAMES or guess.score < bar:
+def _is_name(view: TextView, word: WordPrediction, bar: float) -> bool:
+    if word.label not in _NAMES or word.score < bar:
         return False
-    word = view.lower[guess.start : guess.end]
-    return word not in NOT_NAMES and not has_digit(word)
+    text = view.lower[word.start : word.end]
+    return text not in NOT_NAMES and not has_digit(text)
 
 
-def _gap(first: WordGuess, second: WordGuess) -> int:
+def _gap(first: WordPrediction, second: WordPrediction) -> int:
     """Characters between two words."""
     return max(second.start - first.end, first.start - second.end)
 
 
-def _near(guess: WordGuess, others: list[WordGuess], thresholds: Thresholds) -> bool:
-    beside = _beside_in(others, guess)
-    return any(o.label != guess.label and _gap(guess, o) <= thresholds.place_reach for o in beside)
+def _near(word: WordPrediction, others: list[WordPrediction], thresholds: Thresholds) -> bool:
+    beside = _beside_in(others, word)
+    return any(o.label != word.label and _gap(word, o) <= thresholds.place_reach for o in beside)
 
 
-def _beside(place: WordGuess, anchors: list[WordGuess], address: list[WordGuess], thresholds: Thresholds) -> bool:
+def _beside(
+    place: WordPrediction, anchors: list[WordPrediction], address: list[WordPrediction], thresholds: Thresholds
+) -> bool:
     """Whether a town or state belongs to an address: a street or number is near it, or near its neighbour."""
     reach = thresholds.place_reach
     if any(_gap(place, a) <= reach for a in _beside_in(anchors, place)):
@@ -280,7 +291,7 @@ def _beside(place: WordGuess, anchors: list[WordGuess], address: list[WordGuess]
     return any(_gap(m, a) <= reach for m in middle for a in _beside_in(anchors, m))
 
 
-def _beside_in(others: list[WordGuess], guess: WordGuess) -> list[WordGuess]:
+def _beside_in(others: list[WordPrediction], word: WordPrediction) -> list[WordPrediction]:
     """The few of ``others``, which are sorted, that stand next to a word; keeps long texts linear."""
-    middle = bisect_left(others, guess.start, key=lambda o: o.start)
-    return [o for o in others[max(0, middle - _NEIGHBOURS) : middle + _NEIGHBOURS + 1] if o.start != guess.start]
+    middle = bisect_left(others, word.start, key=lambda o: o.start)
+    return [o for o in others[max(0, middle - _NEIGHBOURS) : middle + _NEIGHBOURS + 1] if o.start != word.start]

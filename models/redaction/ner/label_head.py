@@ -1,8 +1,8 @@
-"""Reads the classifier's labels out of the hidden states of its lower layers.
+"""The label head: reads the classifier's labels out of the hidden states of its lower layers.
 
-Whole, the classifier ends in one product over its sixth layer. The lower layers know most of what it says there, but
-not along straight lines; a small network reads it out. ``benchmarks/_fit_heads.py`` teaches it what the whole
-classifier says of lines of ours; the result is ``label_head.npz`` beside this file.
+The published classifier ends in one product over its sixth layer. The lower layers know most of what that says, but
+not along straight lines, so a small network reads it out. ``models.training.fit_heads`` fits it to the labels of the
+published classifier; the result is ``label_head.npz`` beside this file.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from models.redaction.ner.encoder import Floats
 
 HEAD_FILE = Path(__file__).with_name("label_head.npz")
 
 
-class LabelJudge(Protocol):
-    """From hidden states to labels."""
+class LabelScorer(Protocol):
+    """Turns hidden states into probabilities of labels."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -32,20 +32,21 @@ class LabelJudge(Protocol):
         ...
 
 
-def active(hidden: Floats) -> Floats:
-    """GELU by the logistic function."""
+def gelu(hidden: Floats) -> Floats:
+    """GELU, approximated by the logistic function."""
     result: Floats = hidden / (1 + np.exp(np.clip(-1.702 * hidden, -30, 30)))
     return result
 
 
 @dataclass(frozen=True, slots=True)
 class LabelHead:
-    """The network: every token's state made narrow, a hidden layer over three of them, an output a label and for none.
+    """The network: it narrows every token's state, has a hidden layer over three tokens, and one output for each label
+    and for none.
 
     Attributes:
         names: Labels in the order of the outputs, shape (labels,).
         states: Weights of a token's state, shape (width, narrow).
-        beside: Weights of the narrow states of a token, of the one before it and of the one behind it, in this order,
+        beside: Weights of the narrow states of a token, of the one before it and of the one after it, in this order,
             shape (3 * narrow, hidden).
         bias: Shape (hidden,).
         out: Shape (hidden, labels + 1).
@@ -74,17 +75,17 @@ class LabelHead:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """See ``LabelJudge``."""
+        """See ``LabelScorer``."""
         return tuple(self.names.tolist())
 
     def probabilities(self, states: Floats) -> Floats:
-        """See ``LabelJudge``."""
+        """See ``LabelScorer``."""
         width = self.states.shape[1]
         around = np.zeros((len(states), 3 * width), dtype=np.float32)
         narrow = np.matmul(states, self.states, out=around[:, :width])
         around[1:, width : 2 * width] = narrow[:-1]
         around[:-1, 2 * width :] = narrow[1:]
-        outputs = active(around @ self.beside + self.bias) @ self.out + self.out_bias
+        outputs = gelu(around @ self.beside + self.bias) @ self.out + self.out_bias
         outputs -= outputs.max(axis=-1, keepdims=True)
         np.exp(outputs, out=outputs)
         outputs /= outputs.sum(axis=-1, keepdims=True)

@@ -1,9 +1,9 @@
-"""Judges which words are names from what the classifier saw, the name lists, capitals and neighbours.
+"""The name head: judges which words are part of a name.
 
-The classifier was made for English forms, in lower case. Its last hidden states know more about names than its own
-labels say, above all in other languages; a small network over them, the labels, the lists of ``gazetteer`` and the
-capitals, of a word and of those beside it, reads that out. ``benchmarks/_fit_heads.py`` fits it; the result is
-``name_head.npz`` beside this file.
+The classifier was made for English forms, in lower case. Its hidden states know more about names than its labels say,
+above all in other languages. A small network reads that out of the states and labels of a word, what the name lists of
+``gazetteer`` say of it, its capitals, and the same of its neighbours. ``models.training.fit_heads`` fits it; the result
+is ``name_head.npz`` beside this file.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from models.redaction.ner.encoder import Floats
 from models.redaction.ner.gazetteer import COLUMNS, FIRST_FREQUENCY, LANGUAGES, Gazetteer, load_gazetteer
-from models.redaction.ner.label_head import active
-
-Floats = npt.NDArray[np.float32]
+from models.redaction.ner.label_head import gelu
 
 HEAD_FILE = Path(__file__).with_name("name_head.npz")
 
@@ -32,33 +30,33 @@ _TEXT_WORDS = 40
 """From this many words a text is long."""
 
 _EDGE = len(COLUMNS) + _SHAPE_COLUMNS
-_OPINION = 4 * _EDGE + 4
-"""First column of the classifier's opinion."""
+_PROBABILITIES = 4 * _EDGE + 4
+"""First column of the classifier's probabilities."""
 _LANGUAGE = slice(FIRST_FREQUENCY, FIRST_FREQUENCY + len(LANGUAGES))
 
 
 def feature_count(labels: int) -> int:
     """Length of the rows that ``features`` gives for a classifier with this many labels."""
-    return _OPINION + 3 * labels + len(LANGUAGES) + 2
+    return _PROBABILITIES + 3 * labels + len(LANGUAGES) + 2
 
 
 def features(text: str, words: list[tuple[int, int]], probabilities: Floats, gazetteer: Gazetteer) -> Floats:
-    """What is known of the words of a text beside their hidden states.
+    """The inputs of the head beside the hidden states.
 
     Args:
         text: The text.
         words: Spans of its words, in order, at least one.
-        probabilities: The classifier's opinion, shape (words, labels).
+        probabilities: Of the labels, shape (words, labels).
         gazetteer: The name lists.
 
     Returns:
         Shape (words, ``feature_count``).
     """
-    return with_opinion(known_features(text, words, gazetteer, probabilities.shape[1]), probabilities)
+    return with_probabilities(text_features(text, words, gazetteer, probabilities.shape[1]), probabilities)
 
 
-def known_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer, labels: int) -> Floats:
-    """The part of ``features`` that needs no classifier; the columns of its opinion are left open."""
+def text_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer, labels: int) -> Floats:
+    """The part of ``features`` that needs no classifier; the columns of the probabilities stay zero."""
     spelled = [text[start:end] for start, end in words]
     shapes = [_shape(text[start:end], text[max(0, start - _BEFORE_CHARS) : start]) for start, end in words]
     rows = np.zeros((len(words), feature_count(labels)), dtype=np.float32)
@@ -70,7 +68,7 @@ def known_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer
     rows[2:, 3 * _EDGE : 4 * _EDGE] = own[:-2]
     gaps = rows[:, 4 * _EDGE : 4 * _EDGE + 2]
     gaps[:] = _gaps(text, words)
-    rows[:-1, 4 * _EDGE + 2 : _OPINION] = gaps[1:]
+    rows[:-1, 4 * _EDGE + 2 : _PROBABILITIES] = gaps[1:]
     whole = rows[:, -len(LANGUAGES) - 2 :]
     whole[:, :-2] = own[:, _LANGUAGE].mean(axis=0)
     whole[:, -2] = own[:, len(COLUMNS)].mean()
@@ -78,14 +76,16 @@ def known_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer
     return rows
 
 
-def with_opinion(rows: Floats, probabilities: Floats) -> Floats:
-    """Fill in what ``known_features`` left open."""
+def with_probabilities(rows: Floats, probabilities: Floats) -> Floats:
+    """Fill in the columns that ``text_features`` left open."""
     clipped = np.minimum(np.maximum(probabilities, _LEAST_ODDS), 1 - _LEAST_ODDS)
     odds = np.log(clipped / (1 - clipped)) / np.float32(_ODDS_RANGE)
-    own, before, behind = (rows[:, _OPINION + n * odds.shape[1] : _OPINION + (n + 1) * odds.shape[1]] for n in range(3))
+    own, before, after = (
+        rows[:, _PROBABILITIES + n * odds.shape[1] : _PROBABILITIES + (n + 1) * odds.shape[1]] for n in range(3)
+    )
     own[:] = odds
     before[0], before[1:] = -1.0, odds[:-1]
-    behind[-1], behind[:-1] = -1.0, odds[1:]
+    after[-1], after[:-1] = -1.0, odds[1:]
     return rows
 
 
@@ -152,7 +152,7 @@ class NameHead:
         """The part of the hidden layer that comes from hidden states; of tokens, shape (tokens, hidden)."""
         return states @ self.states
 
-    def judge(self, projected: Floats, rows: Floats) -> Floats:
+    def score(self, projected: Floats, rows: Floats) -> Floats:
         """Probability that a word is part of a name, shape (words,).
 
         Args:
@@ -160,12 +160,12 @@ class NameHead:
             rows: ``features`` of the words.
         """
         hidden = projected + rows @ self.features + self.bias
-        odds = active(hidden) @ self.out + np.float32(self.out_bias)
+        odds = gelu(hidden) @ self.out + np.float32(self.out_bias)
         result: Floats = 1 / (1 + np.exp(np.clip(-odds, -30, 30)))
         return result
 
 
-class NameJudge:
+class NameScorer:
     """The head together with the lists that it reads."""
 
     def __init__(self, head: NameHead, gazetteer: Gazetteer) -> None:
@@ -173,25 +173,25 @@ class NameJudge:
         self._gazetteer = gazetteer
         self.project = head.project
 
-    def known(self, text: str, words: list[tuple[int, int]], labels: int) -> Floats:
-        """What is known of the words before the classifier has spoken; see ``known_features``."""
-        return known_features(text, words, self._gazetteer, labels)
+    def text_features(self, text: str, words: list[tuple[int, int]], labels: int) -> Floats:
+        """What is known of the words before the classifier is done; see the function of this name."""
+        return text_features(text, words, self._gazetteer, labels)
 
-    def scores(self, known: Floats, probabilities: Floats, projected: Floats) -> Floats:
+    def scores(self, features: Floats, probabilities: Floats, projected: Floats) -> Floats:
         """Probability of each word to be part of a name.
 
         Args:
-            known: From ``known``; is filled in.
-            probabilities: The classifier's opinion, shape (words, labels).
-            projected: See ``NameHead.judge``.
+            features: From ``text_features``; is filled in.
+            probabilities: Of the labels, shape (words, labels).
+            projected: See ``NameHead.score``.
         """
-        return self._head.judge(projected, with_opinion(known, probabilities))
+        return self._head.score(projected, with_probabilities(features, probabilities))
 
 
-def load_name_judge(cache: Path) -> NameJudge:
+def load_name_scorer(cache: Path) -> NameScorer:
     """Read the head, and the lists from the cache, where they are fetched and compiled once.
 
     Raises:
         WeightsError: The lists are neither there nor to be had, or not the pinned ones.
     """
-    return NameJudge(NameHead.read(), load_gazetteer(cache))
+    return NameScorer(NameHead.read(), load_gazetteer(cache))

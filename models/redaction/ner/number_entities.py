@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import zip_longest
 
-from models.redaction.ner.types import WordGuess
+from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.recognizers.filters.quantity_context import is_harmless
@@ -22,30 +22,30 @@ _PHONE_GAP = 3
 """Characters between its groups at most: ") -"."""
 
 
-def is_amount_of(view: TextView, guess: WordGuess) -> bool:
+def is_amount_of(view: TextView, word: WordPrediction) -> bool:
     """A reading, an amount, or a piece of a decimal number or a time."""
-    if not has_digit(view.text[guess.start : guess.end]):
+    if not has_digit(view.text[word.start : word.end]):
         return False
-    inside = _DECIMAL_BEFORE.search(view.text, max(0, guess.start - 2), guess.start) or _DECIMAL_AFTER.match(
-        view.text, guess.end
+    inside = _DECIMAL_BEFORE.search(view.text, max(0, word.start - 2), word.start) or _DECIMAL_AFTER.match(
+        view.text, word.end
     )
-    return bool(inside) or is_harmless(view, guess.start, guess.end)
+    return bool(inside) or is_harmless(view, word.start, word.end)
 
 
 _DECIMAL_BEFORE = re.compile(r"\d[.,:]$")
 _DECIMAL_AFTER = re.compile(r"[.,:]\d")
 
 
-def short_phones(view: TextView, guesses: list[WordGuess]) -> set[int]:
+def short_phones(view: TextView, predictions: list[WordPrediction]) -> set[int]:
     """Starts of the words in runs that hold too few digits for a telephone number: "4821" is any number.
 
     Where a word says that it is one, a pattern finds it.
     """
     short: set[int] = set()
-    run: list[WordGuess] = []
-    for guess, following in zip_longest(guesses, guesses[1:]):
-        run.append(guess)
-        if following is None or following.start - guess.end > _PHONE_GAP:
+    run: list[WordPrediction] = []
+    for word, following in zip_longest(predictions, predictions[1:]):
+        run.append(word)
+        if following is None or following.start - word.end > _PHONE_GAP:
             text = view.text[run[0].start : run[-1].end]
             digits = sum(c.isdigit() for c in text)
             if 0 < digits < _PHONE_DIGITS and not any(c.isalpha() for c in text):
@@ -62,11 +62,11 @@ _REFERENCE_BEFORE = re.compile(
 _REFERENCE_REACH = 32
 
 
-def may_stand_alone(view: TextView, guess: WordGuess) -> bool:
+def may_stand_alone(view: TextView, word: WordPrediction) -> bool:
     """Whether a number is a postcode with no street or town beside it."""
-    if _REFERENCE_BEFORE.search(view.lower, max(0, guess.start - _REFERENCE_REACH), guess.start):
+    if _REFERENCE_BEFORE.search(view.lower, max(0, word.start - _REFERENCE_REACH), word.start):
         return False
     if view.kind == "romanized":
         return False  # it takes readings and prices in Hindi for postcodes
-    digits = sum(c.isdigit() for c in view.text[guess.start : guess.end])
-    return guess.label == "ZIP_CODE" and digits >= _SURE_ZIP and guess.score >= 0.8
+    digits = sum(c.isdigit() for c in view.text[word.start : word.end])
+    return word.label == "ZIP_CODE" and digits >= _SURE_ZIP and word.score >= 0.8

@@ -1,4 +1,4 @@
-"""What a word is, which tokens it has, and what those say of it together."""
+"""Token pooling: which tokens a word has, and what they say of it together."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from models.redaction.normalize.words import WORD
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """What the classifier sees of the words of one text.
+class PooledWords:
+    """The words of one text with what their tokens say together.
 
     Attributes:
-        words: Their spans, in order.
+        spans: Of the words, in order.
         probabilities: The highest of the tokens of each word, shape (words, labels).
         states: The mean of its tokens' projected states, shape (words, width).
     """
 
-    words: list[tuple[int, int]]
+    spans: list[tuple[int, int]]
     probabilities: Floats
     states: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizedWords:
-    """The words of a text, and which tokens each of them has: where it begins and ends, one after the other.
+    """The words of a text, and the tokens of each: first and one past the last, word after word in one list.
 
     Words share a token where the tokenizer sees one word or a symbol that it does not know: "a\u2603b".
     """
@@ -35,16 +35,16 @@ class TokenizedWords:
     spans: list[tuple[int, int]]
     edges: list[int]
 
-    def seen(self, probabilities: Floats, states: Floats) -> Observation:
-        """From tokens to words."""
+    def pool(self, probabilities: Floats, states: Floats) -> PooledWords:
+        """From the rows of tokens to the rows of words."""
         if not self.spans:
-            return Observation([], probabilities[:0], states[:0])
+            return PooledWords([], probabilities[:0], states[:0])
         edges = np.array(self.edges)
         # reduceat takes [cut, next cut) for every cut; what lies between words is dropped. A row is added, since no cut
         # may lie at the end, where several words end that share the last token.
         highest = np.maximum.reduceat(_one_longer(probabilities), edges, axis=0)[::2]
         sums = np.add.reduceat(_one_longer(states), edges, axis=0)[::2]
-        return Observation(self.spans, highest, sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
+        return PooledWords(self.spans, highest, sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
 
 
 def _one_longer(rows: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""What a classifier thinks of words, and the Protocol of one."""
+"""The prediction for one word, and the Protocol of a token classifier."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class WordGuess:
-    """What the classifier thinks of one word.
+class WordPrediction:
+    """What the classifier predicts of one word.
 
     Attributes:
         start: First code point in the text.
@@ -25,12 +25,22 @@ class WordGuess:
 
 
 class TokenClassifier(Protocol):
-    """Judges the words of texts. Safe to call from several threads."""
+    """Classifies the words of texts. Safe to call from several threads."""
 
-    def classify(self, texts: list[str]) -> list[list[WordGuess]]:
-        """One list a text, in order; words that are surely nothing are left out."""
+    @property
+    def name(self) -> str:
+        """The engine: ``ctranslate2`` or ``transformers``."""
         ...
 
-    def begin(self, texts: list[str]) -> Callable[[], list[list[WordGuess]]]:
-        """Start what ``classify`` does on another core; what is returned waits for it and gives it."""
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        ...
+
+    def classify(self, texts: list[str]) -> list[list[WordPrediction]]:
+        """One list for each text, in order; words with a low probability of every label are left out."""
+        ...
+
+    def begin(self, texts: list[str]) -> Callable[[], list[list[WordPrediction]]]:
+        """Start ``classify`` in another thread; the returned function waits for its result."""
         ...

@@ -100,10 +100,10 @@ def test_why_has_the_offsets_of_the_original() -> None:
     assert left == [("Mar\u200bia", "allow-list"), ("jo\u00ad@example.com", "policy")]
 
 
-def test_words_that_share_a_token_get_the_same_opinion() -> None:
+def test_words_that_share_a_token_get_the_same_probabilities() -> None:
     words = words_of("so a\u2603b", [(0, 2), (3, 6)])
-    seen = words.seen(np.array([[0.1], [0.7]], dtype=np.float32), np.array([[1.0], [3.0]], dtype=np.float32))
-    assert seen.words == [(0, 2), (3, 4), (5, 6)]
+    seen = words.pool(np.array([[0.1], [0.7]], dtype=np.float32), np.array([[1.0], [3.0]], dtype=np.float32))
+    assert seen.spans == [(0, 2), (3, 4), (5, 6)]
     assert seen.probabilities.ravel().tolist() == pytest.approx([0.1, 0.7, 0.7])
     assert seen.states.ravel().tolist() == [1.0, 3.0, 3.0]
 

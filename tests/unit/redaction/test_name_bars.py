@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from models.redaction.ner.entities import Thresholds, entities_of
-from models.redaction.ner.types import WordGuess
+from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import original
 from models.redaction.normalize.words import WORD
 
@@ -19,7 +19,9 @@ def _names(
     text: str, scores: dict[str, float], thresholds: Thresholds = STRICT, *, kind: str = "original", heard: bool = False
 ) -> list[str]:
     guesses = [
-        WordGuess(m.start(), m.end(), "SURNAME", scores[m.group()]) for m in WORD.finditer(text) if m.group() in scores
+        WordPrediction(m.start(), m.end(), "SURNAME", scores[m.group()])
+        for m in WORD.finditer(text)
+        if m.group() in scores
     ]
     view = replace(original(text), kind=kind)
     return [text[e.start : e.end] for e in entities_of(view, guesses, thresholds, heard=heard)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.redaction.ner.gazetteer import COLUMNS, Gazetteer
-from models.redaction.ner.name_head import NameHead, NameJudge, feature_count, features
+from models.redaction.ner.name_head import NameHead, NameScorer, feature_count, features
 
 LABELS = 17
 STATE_WIDTH = 384
@@ -59,19 +59,19 @@ def _by_hand(hidden: int = 2) -> NameHead:
 def test_the_head_reads_what_it_should(tmp_path: Path) -> None:
     _by_hand().write(tmp_path / "head.npz")
     head = NameHead.read(tmp_path / "head.npz")
-    judge = NameJudge(head, Gazetteer.empty())
-    projected = judge.project(np.zeros((2, STATE_WIDTH), np.float32))
-    known = judge.known("Anna came", [(0, 4), (5, 9)], LABELS)
-    scores = judge.scores(known, np.full((2, LABELS), 0.5, np.float32), projected)
+    scorer = NameScorer(head, Gazetteer.empty())
+    projected = scorer.project(np.zeros((2, STATE_WIDTH), np.float32))
+    given = scorer.text_features("Anna came", [(0, 4), (5, 9)], LABELS)
+    scores = scorer.scores(given, np.full((2, LABELS), 0.5, np.float32), projected)
     assert scores[0] > 0.9
     assert scores[1] < 0.2
 
 
 def test_extreme_inputs_give_probabilities() -> None:
-    judge = NameJudge(_by_hand(), Gazetteer.empty())
+    scorer = NameScorer(_by_hand(), Gazetteer.empty())
     for size in (-1e6, 1e6):
-        known = judge.known("Anna", [(0, 4)], LABELS)
-        scores = judge.scores(known, np.ones((1, LABELS), np.float32), np.full((1, 2), size, np.float32))
+        given = scorer.text_features("Anna", [(0, 4)], LABELS)
+        scores = scorer.scores(given, np.ones((1, LABELS), np.float32), np.full((1, 2), size, np.float32))
         assert 0 <= scores[0] <= 1
 
 

@@ -11,9 +11,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from benchmarks._whole import whole_classifier
-from models.redaction.ner.classifier import WEIGHTS_NAME, NerOptions, RampartClassifier, load_classifier
 from models.redaction.ner.dequantize import unpack_blocks
-from models.redaction.ner.types import TokenClassifier
+from models.redaction.ner.engines import WEIGHTS_NAME
 from models.redaction.redactor import build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -24,30 +23,6 @@ def test_unpacking_blocks() -> None:
     packed = np.array([[[0x80, 0x9F]]], dtype=np.uint8)  # one column, one block, nibbles 0, 8, 15, 9
     dense = unpack_blocks(packed, np.array([[0.5]], dtype=np.float32), rows=3, columns=1)
     assert dense.tolist() == [[-4.0], [0.0], [3.5]]
-
-
-@pytest.fixture(scope="module")
-def classifier(weights_cache: Path) -> RampartClassifier:
-    return load_classifier(weights_cache)
-
-
-@pytest.mark.models
-def test_names_are_whole_words(classifier: TokenClassifier) -> None:
-    text = "My manager is Bartholomew Featherstonehaugh."
-    names = [g for g in classifier.classify([text])[0] if g.label in ("GIVEN_NAME", "SURNAME") and g.score > 0.4]
-    assert [text[g.start : g.end] for g in names] == ["Bartholomew", "Featherstonehaugh"]
-
-
-@pytest.mark.models
-@pytest.mark.parametrize("threads", [1, 2])
-def test_batches_and_threads_change_nothing(classifier: TokenClassifier, weights_cache: Path, threads: int) -> None:
-    """To the last bit: a score beside a threshold must not fall to the other side of it."""
-    texts = ["Anna Schmidt called.", "", "x", "The pump of John Carter is loud. " * 40, "Ring Maria.", "Is it Ana?"]
-    texts += ["Ask Jo Reed " + "or Lee Ray " * n for n in range(30)]
-    alone = [classifier.classify([text])[0] for text in texts]
-    other = load_classifier(weights_cache, threads)
-    assert other.classify(texts) == alone
-    assert other.classify(texts[::-1]) == alone[::-1]
 
 
 @pytest.mark.models
@@ -77,17 +52,6 @@ def _answers_of_the_packed_file(folder: Path, text: str) -> dict[tuple[int, int]
 
 
 @pytest.mark.models
-def test_long_texts_are_read_to_the_end(classifier: TokenClassifier) -> None:
-    text = "The valve was closed again. " * 300 + "It was John Carter who did it."
-    last = [
-        text[g.start : g.end]
-        for g in classifier.classify([text])[0]
-        if g.label in ("GIVEN_NAME", "SURNAME") and g.score > 0.4
-    ]
-    assert last[-2:] == ["John", "Carter"]
-
-
-@pytest.mark.models
 @pytest.mark.parametrize("source", [TextSource.SPEECH, TextSource.TYPED])
 def test_the_demo_visit(weights_cache: Path, source: TextSource) -> None:
     said = (
@@ -108,8 +72,3 @@ def test_hindi_names_are_judged_in_latin_letters(weights_cache: Path) -> None:
     redaction = build_redactor(weights_cache).redact(RawText("मेरा नाम राहुल शर्मा है"), RedactionContext(language="hi"))
     assert "राहुल" not in redaction.text.value
     assert "शर्मा" not in redaction.text.value
-
-
-def test_options_leave_room() -> None:
-    options = NerOptions()
-    assert options.overlap_tokens < options.window_tokens - 2 <= 510

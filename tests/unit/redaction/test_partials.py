@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.redaction.ner.types import WordGuess
+from models.redaction.ner.types import WordPrediction
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.streaming.partials import SUSPECT_WORDS, PartialRedactor, PartialState, unsettled
 from models.redaction.types import RedactionContext
@@ -94,7 +94,7 @@ class DoubtfulClassifier(WordListClassifier):
 
     score = 0.2
 
-    def classify(self, texts: list[str]) -> list[list[WordGuess]]:
+    def classify(self, texts: list[str]) -> list[list[WordPrediction]]:
         """See ``models.redaction.ner.types.TokenClassifier``."""
         return [[replace(guess, score=self.score) for guess in guesses] for guesses in super().classify(texts)]
 

@@ -1,0 +1,75 @@
+"""Builds the classifier on one of its engines, by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from models.redaction.ner.classifier import RampartClassifier
+from models.redaction.ner.ctranslate2_encoder import CTranslate2Encoder, EncoderFile, build_encoder
+from models.redaction.ner.encoder import TokenEncoder
+from models.redaction.ner.engine_choice import DEFAULT_ENGINE, TRANSFORMERS, Device, check_engine
+from models.redaction.ner.label_head import LabelHead, LabelScorer
+from models.redaction.ner.name_head import NameScorer, load_name_scorer
+from models.weights import store
+
+WEIGHTS_NAME: Final = "rampart-pii"
+PACKED_FILE: Final = Path("onnx") / "model_q4.onnx"
+LAYERS: Final = 2
+"""Layers that run; the heads were fitted to these. See docs/evaluation/constants.md, classifier layers."""
+
+_CONVERTED_FILE = "encoder_{layers}_int8_v3.npz"
+
+
+def build_classifier(
+    cache: Path, engine: str = DEFAULT_ENGINE, device: Device = "auto", threads: int = 1
+) -> RampartClassifier:
+    """Load the pinned weights and name lists; they are fetched and converted once.
+
+    Args:
+        cache: Folder of the weights.
+        engine: One of ``engine_choice.ENGINES``.
+        device: ``auto`` takes the GPU where the engine can use one; read the choice from the classifier's ``device``.
+        threads: Texts that the encoder works on at the same time.
+
+    Raises:
+        InvalidInput: There is no engine of that name, or it cannot use that device.
+        WeightsError: The weights are neither there nor to be had, or not the pinned ones.
+    """
+    return assemble_classifier(cache, load_name_scorer(cache), engine, device, threads)
+
+
+def assemble_classifier(
+    cache: Path,
+    names: NameScorer | None,
+    engine: str = DEFAULT_ENGINE,
+    device: Device = "auto",
+    threads: int = 1,
+    labels: LabelScorer | None = None,
+    layers: int = LAYERS,
+) -> RampartClassifier:
+    """The same with another scorer of names, or none; with other labels, or more layers."""
+    check_engine(engine, device)
+    folder = store.place(WEIGHTS_NAME, cache)
+    encoder = (
+        _transformers(folder, layers, device, threads)
+        if engine == TRANSFORMERS
+        else _ctranslate2(cache, layers, threads)
+    )
+    return RampartClassifier(folder / "tokenizer.json", encoder, labels or LabelHead.read(), names)
+
+
+def _ctranslate2(cache: Path, layers: int, threads: int) -> TokenEncoder:
+    def build(source: Path, target: Path) -> None:
+        heads = json.loads((source / "config.json").read_text(encoding="utf-8"))["num_attention_heads"]
+        build_encoder(source / PACKED_FILE, target, layers, heads)
+
+    file = store.derived(WEIGHTS_NAME, cache, _CONVERTED_FILE.format(layers=layers), build)
+    return CTranslate2Encoder(EncoderFile.read(file), threads)
+
+
+def _transformers(folder: Path, layers: int, device: Device, threads: int) -> TokenEncoder:
+    from models.redaction.ner.transformers_encoder import TransformersEncoder
+
+    return TransformersEncoder(folder / "config.json", folder / PACKED_FILE, layers, device, threads)
