@@ -8,6 +8,7 @@ import click
 import pytest
 
 from server.cli.config import load_settings, nest
+from server.cluster_config import cluster_config
 
 
 def test_assignments_win_over_the_environment_one_field_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,3 +82,20 @@ def test_urls(url: str) -> None:
 def test_numbers_have_bounds(setting: str) -> None:
     with pytest.raises(click.UsageError, match=r"less than|greater than"):
         load_settings(nest((setting,)))
+
+
+def test_a_gpu_for_an_engine_that_has_none_is_refused() -> None:
+    with pytest.raises(click.UsageError, match=r"VESTIBULE_REDACTION: .*ctranslate2 runs on the CPU only"):
+        load_settings(nest(("redaction.device=cuda",)))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ((), ("ctranslate2", "auto")),
+        (("redaction.engine=transformers", "redaction.device=cuda"), ("transformers", "cuda")),
+    ],
+)
+def test_the_redaction_workers_get_engine_and_device(chosen: tuple[str, ...], expected: tuple[str, str]) -> None:
+    redaction = cluster_config(load_settings(nest(chosen))).redaction
+    assert (redaction.engine, redaction.device) == expected
