@@ -62,10 +62,7 @@ def test_several_threads_may_call_it(classifier: TokenClassifier) -> None:
     texts = [f"Please ask {name} Brown about the pump." for name in ("Anna", "Ravi", "Marta", "Piotr")]
     expected = classifier.classify(texts)
     results: dict[int, list[list[WordPrediction]]] = {}
-    callers = [
-        threading.Thread(target=lambda n=n: results.update({n: classifier.classify(texts)}))  # type: ignore[misc]  # n is bound now
-        for n in range(4)
-    ]
+    callers = [threading.Thread(target=lambda n=n: results.update({n: classifier.classify(texts)})) for n in range(4)]
     for caller in callers:
         caller.start()
     for caller in callers:
