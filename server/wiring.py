@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -26,7 +26,8 @@ from server.jobs.types import Handler, JobDetails, JobObserver, JobOutcome
 from server.ledger.types import Clock, utc_now
 from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant, llm_breaker
-from server.llm.breaker import BreakerChange, BreakerState
+from server.llm.breaker_store import BreakerStore
+from server.llm.breaker_types import BreakerChange, BreakerState
 from server.observability.log import get_logger
 from server.observability.metrics import Metrics
 from server.records.pubsub import WatchHub
@@ -136,8 +137,7 @@ async def _common(settings: Settings, stack: AsyncExitStack) -> _Common:
     stack.push_async_callback(asyncio.to_thread, ledger.close)
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     cluster = Cluster(cluster_config(settings))
-    assistant = _assistant(settings, metrics)
-    stack.push_async_callback(assistant.aclose)
+    assistant = await _assistant(settings, metrics, ledger, stack)
     return _Common(
         ledger=ledger,
         spool=Spool(settings.spool_dir, key),
@@ -152,21 +152,20 @@ async def _common(settings: Settings, stack: AsyncExitStack) -> _Common:
     )
 
 
-def _assistant(settings: Settings, metrics: Metrics) -> OpenAiAssistant:
+async def _assistant(settings: Settings, metrics: Metrics, ledger: Ledger, stack: AsyncExitStack) -> OpenAiAssistant:
     upstream = settings.upstream
-
-    def on_change(change: BreakerChange) -> None:
-        log.warning("breaker_changed", breaker=change.name, state=change.new)
-        metrics.breaker_open.labels(change.name).set(change.new is not BreakerState.CLOSED)
-
+    store = BreakerStore(ledger, utc_now)
+    stack.push_async_callback(store.drain)
     breaker = llm_breaker(
         failures=upstream.failures,
         reset_s=upstream.reset_s,
         successes=upstream.successes,
-        on_change=on_change,
+        on_change=_on_breaker_change(metrics, store),
     )
+    await store.restore(breaker)
     metrics.show(metrics.breaker_open, [breaker.name])
-    return OpenAiAssistant(
+    metrics.breaker_open.labels(breaker.name).set(breaker.state is not BreakerState.CLOSED)
+    assistant = OpenAiAssistant(
         base_url=upstream.base_url,
         api_key=upstream.api_key.get_secret_value(),
         model=upstream.model,
@@ -174,6 +173,17 @@ def _assistant(settings: Settings, metrics: Metrics) -> OpenAiAssistant:
         timeout_s=upstream.timeout_s,
         interactive_timeout_s=upstream.interactive_timeout_s,
     )
+    stack.push_async_callback(assistant.aclose)
+    return assistant
+
+
+def _on_breaker_change(metrics: Metrics, store: BreakerStore) -> Callable[[BreakerChange], None]:
+    def on_change(change: BreakerChange) -> None:
+        log.warning("breaker_changed", breaker=change.name, state=change.new)
+        metrics.breaker_open.labels(change.name).set(change.new is not BreakerState.CLOSED)
+        store.store(change)
+
+    return on_change
 
 
 def _jobs(settings: Settings, common: _Common) -> _Jobs:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.ledger.columns import Cursor, aware_or_none, fetch_all, stored_time_or_none
+from server.ledger.columns import Cursor, aware_or_none, fetch_one, stored_time_or_none
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerRow:
-    """A breaker as it was last stored.
+    """A breaker at its last change of state.
 
     Attributes:
         state: pybreaker's word: ``closed``, ``open`` or ``half-open``.
-        failures: Failures in a row.
-        opened_at: When it opened; None while it is closed.
+        failures: Failures in a row that led to the state.
+        opened_at: When it opened; None in the other states.
     """
 
     name: str
@@ -25,16 +25,11 @@ class BreakerRow:
 
 
 def load(cursor: Cursor, name: str) -> BreakerRow | None:
-    """The stored state of one breaker, None when it never changed."""
-    return next((row for row in load_all(cursor) if row.name == name), None)
-
-
-def load_all(cursor: Cursor) -> list[BreakerRow]:
-    """All stored states, by name."""
-    return [
-        BreakerRow(row["name"], row["state"], row["failures"], aware_or_none(row["opened_at"]))
-        for row in fetch_all(cursor, "SELECT * FROM breakers ORDER BY name")
-    ]
+    """The stored state of one breaker; None when it has never changed."""
+    row = fetch_one(cursor, "SELECT * FROM breakers WHERE name = ?", [name])
+    if row is None:
+        return None
+    return BreakerRow(row["name"], row["state"], row["failures"], aware_or_none(row["opened_at"]))
 
 
 def store(cursor: Cursor, row: BreakerRow) -> None:

@@ -16,7 +16,8 @@ from models.errors import InvalidInput, VestibuleError
 from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger.types import Origin
-from server.llm.breaker import AsyncBreaker, BreakerChange
+from server.llm.breaker import AsyncBreaker
+from server.llm.breaker_types import BreakerChange
 from server.llm.fallback import fallback_record, fallback_reply, reply_sentences
 from server.llm.openai_client import ChatUpstream, ResponseLimits
 from server.llm.openai_errors import counts_against_upstream, failed

@@ -1,92 +1,41 @@
 """A circuit breaker for asyncio on pybreaker's states, storage and listeners.
 
 pybreaker's own ``call`` holds a lock for as long as the call runs, counts an ``async def`` as a success when its
-coroutine is created, and counts cancellation as a failure. So here a call only asks for admission before it starts and
-reports its outcome when it is over; pybreaker decides what the outcome means, in one short synchronous step.
+coroutine is created, and counts cancellation as a failure. Here a call asks for admission before it starts and reports
+its outcome when it ends. pybreaker decides what the outcome means, in one short synchronous step.
 
 What is added to pybreaker's rules:
 
-- A call belongs to the period in which it began. When the state has changed meanwhile, its outcome says nothing about
-  the new period and is dropped: a success from before the trip does not close the breaker, a failure does not keep it
-  open for longer.
+- A call belongs to the period between two changes of state in which it began. If the state has changed since, its
+  outcome is ignored: a success from before it opened does not close it, a failure does not keep it open longer.
 - Half open, at most ``probes`` calls run at a time.
-- Cancellation counts as nothing. A success that took ``slow_s`` or longer counts as a failure.
-- Time comes from ``clock``. Where a storage is shared by several processes, pass ``time.time`` and that storage.
+- A cancelled call counts as nothing. A success that took ``slow_s`` or longer counts as a failure.
+- Time comes from ``clock``.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from types import TracebackType
 from typing import TypeVar
 
 import pybreaker
 
 from models.errors import BreakerOpen, CallerError
+from server.llm.breaker_types import BreakerChange, BreakerSnapshot, BreakerState
 
 T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PROBE_WAIT_S = 1.0
-"""Retry hint while all probes are taken: nobody knows how long they run, and asking again is cheap."""
-
-
-class BreakerState(StrEnum):
-    """pybreaker's names of the states."""
-
-    CLOSED = pybreaker.STATE_CLOSED
-    OPEN = pybreaker.STATE_OPEN
-    HALF_OPEN = pybreaker.STATE_HALF_OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerSnapshot:
-    """What an operator sees.
-
-    Attributes:
-        failures: Failures in a row.
-        threshold: Failures that open it.
-        reset_s: Seconds for which it stays open.
-    """
-
-    name: str
-    state: BreakerState
-    failures: int
-    threshold: int
-    reset_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerChange:
-    """A change of state; ``failures`` in a row led to it."""
-
-    name: str
-    old: BreakerState
-    new: BreakerState
-    failures: int
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerMemory:
-    """What has to be kept over a restart; independent of the clock.
-
-    Attributes:
-        open_for_s: Seconds since it opened; 0 while closed. Add the time that passes before ``restore``.
-    """
-
-    state: BreakerState
-    failures: int
-    successes: int
-    open_for_s: float
+"""Retry hint while all probes are taken. How long they run is unknown, and asking again is cheap."""
 
 
 def counts_as_failure(error: Exception) -> bool:
-    """Every error counts except the caller's own fault, for which the upstream is not to blame."""
+    """Whether the upstream is to blame: every error counts except the caller's own fault."""
     return not isinstance(error, CallerError)
 
 
@@ -95,9 +44,9 @@ class _CallFailed(Exception):
 
 
 class _Recorder(pybreaker.CircuitBreakerListener):
-    """Collects changes.
+    """Collects changes of state.
 
-    pybreaker notifies before its storage has the new state, so hooks must not run inside the notification.
+    pybreaker notifies before its storage has the new state, so ``on_change`` must not run inside the notification.
     """
 
     def __init__(self) -> None:
@@ -127,7 +76,7 @@ class BreakerGuard:
         self._answered_s: float | None = None
 
     def answered(self) -> None:
-        """Stop the clock of slowness: the first token of a stream is here, the rest takes as long as it is."""
+        """Stop measuring ``slow_s``. Call it at the first token of a stream; the rest may take any time."""
         if self._answered_s is None:
             self._answered_s = self._breaker._clock()
 
@@ -142,7 +91,7 @@ class BreakerGuard:
         self._breaker._settle(self._period, self._outcome(error))
 
     def _outcome(self, error: BaseException | None) -> bool | None:
-        """True for a success, False for a failure, None for what says nothing."""
+        """True for a success, False for a failure, None when it is neither."""
         if error is not None and not isinstance(error, Exception):
             return None  # cancelled, or the reader of a stream went away
         if error is not None:
@@ -152,7 +101,7 @@ class BreakerGuard:
 
 
 class AsyncBreaker:
-    """Stops asking an upstream that fails.
+    """Refuses calls to an upstream that keeps failing.
 
     Args:
         name: Key for operators, ``llm_api``; lower case and underscores.
@@ -163,8 +112,7 @@ class AsyncBreaker:
         slow_s: A success that takes this long counts as a failure; None never does.
         clock: Seconds, never going back.
         counts: Whether an error counts as a failure; otherwise it counts as an answer.
-        on_change: Called after every change of state, outside pybreaker's lock; must not raise.
-        storage: pybreaker's storage; its own memory by default. The seam for a state that processes share.
+        on_change: Called after every change of state, outside pybreaker's lock, on the event loop; must not raise.
     """
 
     def __init__(
@@ -179,7 +127,6 @@ class AsyncBreaker:
         clock: Callable[[], float] = time.monotonic,
         counts: Callable[[Exception], bool] = counts_as_failure,
         on_change: Callable[[BreakerChange], None] | None = None,
-        storage: pybreaker.CircuitBreakerStorage | None = None,
     ) -> None:
         self._clock = clock
         self._counts = counts
@@ -189,7 +136,7 @@ class AsyncBreaker:
         self._probing = 0
         self._probing_period = -1
         self._recorder = _Recorder()
-        self._storage = storage or pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
+        self._storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
         self._machine = pybreaker.CircuitBreaker(
             fail_max=failures,
             reset_timeout=reset_s,
@@ -241,27 +188,25 @@ class AsyncBreaker:
             return await make()
 
     def reset(self) -> None:
-        """Close it by hand and forget the failures; calls under way no longer count."""
+        """Close it by hand and forget the failures; outcomes of calls that are running no longer count."""
         before = self.failure_count
         self._machine.close()
         self._publish(before)
 
-    def export(self) -> BreakerMemory:
-        """Take out what a restart must not lose."""
-        open_for_s = 0.0 if self.state is BreakerState.CLOSED else max(0.0, self._clock() - self._opened_at_s())
-        return BreakerMemory(self.state, self.failure_count, int(self._machine.success_counter), open_for_s)
+    def restore(self, state: BreakerState, *, failures: int, open_for_s: float) -> None:
+        """Continue from a stored state; ``on_change`` is not called.
 
-    def restore(self, memory: BreakerMemory) -> None:
-        """Go on where an earlier process stopped; announces nothing."""
-        self._storage.state = memory.state.value
-        self._storage.opened_at = _EPOCH + timedelta(seconds=self._clock() - memory.open_for_s)
-        _ = self._machine.state  # takes the stored state over, which resets counters
+        Args:
+            state: The stored state. Half open, all probes have to succeed again.
+            failures: Failures in a row that led to it.
+            open_for_s: Seconds since it opened; counts for an open breaker only.
+        """
+        self._storage.state = state.value
+        self._storage.opened_at = _EPOCH + timedelta(seconds=self._clock() - open_for_s)
+        _ = self._machine.state  # pybreaker takes the stored state over and resets the counters
         self._storage.reset_counter()
-        self._storage.reset_success_counter()
-        for _ in range(memory.failures):
+        for _ in range(failures):
             self._storage.increment_counter()
-        for _ in range(memory.successes):
-            self._storage.increment_success_counter()
         self._recorder.changes.clear()
 
     def _opened_at_s(self) -> float:
@@ -269,15 +214,13 @@ class AsyncBreaker:
         return self._clock() if opened is None else (opened - _EPOCH).total_seconds()
 
     def _admit(self) -> int:
-        """Let a call start, and say in which period it does."""
-        _ = self._machine.state  # a shared storage may have changed; this takes the change over
+        """Let a call start; returns the period in which it begins."""
         if self.state is BreakerState.OPEN:
             left_s = self._opened_at_s() + self._machine.reset_timeout - self._clock()
             if left_s > 0:
-                self._publish(self.failure_count)
                 raise self._refusal(left_s)
             self._machine.half_open()
-        self._publish(self.failure_count)
+            self._publish(self.failure_count)
         if self.state is BreakerState.HALF_OPEN:
             self._take_probe()
         return self._recorder.period
@@ -296,10 +239,8 @@ class AsyncBreaker:
         )
 
     def _settle(self, period: int, succeeded: bool | None) -> None:
-        """Tell pybreaker how a call ended, unless the period in which it began is over."""
-        _ = self._machine.state
+        """Report to pybreaker how a call ended, unless the period in which it began is over."""
         if period != self._recorder.period:
-            self._publish(self.failure_count)
             return
         if period == self._probing_period:
             self._probing -= 1
@@ -326,7 +267,7 @@ class AsyncBreaker:
 
 
 def _succeed() -> None:
-    """A call that ended well."""
+    """A successful call."""
 
 
 def _raise_failed() -> None:

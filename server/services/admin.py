@@ -12,7 +12,8 @@ from server.jobs.runner import JobQueue
 from server.ledger import dead_letters
 from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
-from server.llm.breaker import AsyncBreaker, BreakerSnapshot
+from server.llm.breaker import AsyncBreaker
+from server.llm.breaker_types import BreakerSnapshot
 from server.records.status import Status
 from server.rpc import convert
 

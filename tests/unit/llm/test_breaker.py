@@ -6,11 +6,11 @@ import asyncio
 import gc
 import weakref
 
-import pybreaker
 import pytest
 
 from models.errors import BreakerOpen, CallerError, InvalidInput, Overloaded, UpstreamFailed, VestibuleError
-from server.llm.breaker import AsyncBreaker, BreakerChange, BreakerGuard, BreakerMemory, BreakerSnapshot, BreakerState
+from server.llm.breaker import AsyncBreaker, BreakerGuard
+from server.llm.breaker_types import BreakerChange, BreakerSnapshot, BreakerState
 from tests.unit.llm.clock import HandClock
 
 FAILURE = UpstreamFailed("It failed.")
@@ -266,46 +266,33 @@ async def test_the_hook_sees_the_new_state() -> None:
     assert seen == [BreakerState.OPEN]
 
 
-@pytest.mark.parametrize("away_s", [0.0, 30.0])
-async def test_a_restart_loses_nothing(breaker: AsyncBreaker, clock: HandClock, away_s: float) -> None:
-    await fail(breaker, 3)
-    clock.advance(50)
-    kept = breaker.export()
-    assert kept == BreakerMemory(BreakerState.OPEN, 3, 0, 50)
-
-    changes: list[BreakerChange] = []
-    clock = HandClock(7.0)
-    again = AsyncBreaker("llm_api", clock=clock, on_change=changes.append)
-    again.restore(BreakerMemory(kept.state, kept.failures, kept.successes, kept.open_for_s + away_s))
+async def test_a_restored_open_breaker_stays_open_for_the_rest_of_its_time(
+    breaker: AsyncBreaker, clock: HandClock, changes: list[BreakerChange]
+) -> None:
+    breaker.restore(BreakerState.OPEN, failures=3, open_for_s=50)
+    assert breaker.failure_count == 3
+    clock.advance(69)
     with pytest.raises(BreakerOpen) as refused:
-        await again.call(succeed)
-    assert refused.value.retry_after_s == pytest.approx(70 - away_s)
-    assert again.failure_count == 3
+        await breaker.call(succeed)
+    assert refused.value.retry_after_s == pytest.approx(1)
     assert changes == []
-
-
-async def test_a_restart_keeps_successful_probes(breaker: AsyncBreaker, clock: HandClock) -> None:
-    await fail(breaker, 3)
-    clock.advance(120)
+    clock.advance(1)
     await breaker.call(succeed)
-    again = AsyncBreaker("llm_api", successes=2, clock=clock)
-    again.restore(breaker.export())
-    await again.call(succeed)
-    assert again.state is BreakerState.CLOSED
+    assert state_of(breaker) is BreakerState.HALF_OPEN
 
 
-async def test_two_breakers_can_share_a_storage(clock: HandClock) -> None:
-    storage = pybreaker.CircuitMemoryStorage(pybreaker.STATE_CLOSED)
-    one = AsyncBreaker("llm_api", reset_s=10, successes=1, clock=clock, storage=storage)
-    other = AsyncBreaker("llm_api", reset_s=10, successes=1, clock=clock, storage=storage)
-    early = await begin(other)
-    await fail(one, 3)
-    await end(early)
-    with pytest.raises(BreakerOpen):
-        await other.call(succeed)
-    clock.advance(10)
-    await other.call(succeed)
-    assert one.state is BreakerState.CLOSED
+async def test_a_restored_half_open_breaker_wants_all_its_probes(breaker: AsyncBreaker) -> None:
+    breaker.restore(BreakerState.HALF_OPEN, failures=3, open_for_s=0)
+    await breaker.call(succeed)
+    assert state_of(breaker) is BreakerState.HALF_OPEN
+    await breaker.call(succeed)
+    assert state_of(breaker) is BreakerState.CLOSED
+
+
+async def test_a_restored_half_open_breaker_opens_at_the_first_failure(breaker: AsyncBreaker) -> None:
+    breaker.restore(BreakerState.HALF_OPEN, failures=3, open_for_s=0)
+    await fail(breaker)
+    assert state_of(breaker) is BreakerState.OPEN
 
 
 async def test_keeps_no_error_alive(breaker: AsyncBreaker) -> None:

@@ -15,7 +15,7 @@ from models.errors import DeadlineExceeded, Overloaded, RedactionFailed, Upstrea
 from models.text import RedactedText
 from server.ledger.types import Origin
 from server.llm.assistant import OpenAiAssistant, llm_breaker
-from server.llm.breaker import BreakerChange, BreakerState
+from server.llm.breaker_types import BreakerChange, BreakerState
 from server.llm.openai_client import MAX_REPLY_CHARACTERS
 from server.llm.prompts import MAX_EXCHANGES, MAX_MATERIAL_CHARACTERS, prompt, record_prompt, reply_prompt
 from server.llm.types import Assistant, Exchange, Material

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-import threading
 import traceback
-import urllib.request
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
 from models.errors import BreakerOpen, DeadlineExceeded, Overloaded, UpstreamFailed, VestibuleError
-from server.cli.demo.upstream import Upstream, bind
 from server.ledger.types import Origin
 from server.llm.assistant import BROKEN_OFF, OpenAiAssistant, llm_breaker
-from server.llm.breaker import BreakerState
+from server.llm.breaker_types import BreakerState
 from server.llm.types import Exchange, Field, Material
+from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 
-KEY = "sk-test"
 QUICK_S = 0.3
 """Long enough for a loopback answer on a busy machine in the tests that expect none; others have 5 s."""
-
-NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 MATERIALS = [
     Material("turn-1", "turn", VISIT),
@@ -39,68 +30,22 @@ SAID = redacted("I am at the Riverside site")
 FALLBACK_TEXT = "Thank you, I have noted the site. What does the meter read?"
 
 
-@dataclass
-class Running:
-    """The upstream in its thread."""
-
-    url: str
-    record: Path
-
-    def script(self, mode: str, **options: Any) -> None:
-        content = json.dumps({"mode": mode, **options}).encode()
-        with NO_PROXY.open(f"{self.url}/script", content) as answer:
-            assert answer.status == 200
-
-    def asked(self) -> int:
-        with NO_PROXY.open(f"{self.url}/script") as answer:
-            return int(json.load(answer)["asked"])
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    record = tmp_path_factory.mktemp("upstream") / "received"
-    listening = bind(0)
-    listening.listen()
-    stop: list[Any] = []
-    made = threading.Event()
-
-    def run() -> None:
-        async def serve() -> None:
-            upstream = Upstream(record, KEY)
-            server = upstream.server()
-            stop.append(server)
-            made.set()
-            await server.serve(sockets=[listening])
-            upstream.close()
-
-        asyncio.run(serve())
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    made.wait()
-    yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", record)
-    stop[0].should_exit = True
-    thread.join(10)
-    listening.close()
-    assert not thread.is_alive()
-
-
 @pytest.fixture
-async def patient(running: Running) -> AsyncIterator[OpenAiAssistant]:
-    async for assistant in _assistant(running, 5.0):
+async def patient(scripted: ScriptedUpstream) -> AsyncIterator[OpenAiAssistant]:
+    async for assistant in _assistant(scripted, 5.0):
         yield assistant
 
 
 @pytest.fixture
-async def hasty(running: Running) -> AsyncIterator[OpenAiAssistant]:
-    async for assistant in _assistant(running, QUICK_S):
+async def hasty(scripted: ScriptedUpstream) -> AsyncIterator[OpenAiAssistant]:
+    async for assistant in _assistant(scripted, QUICK_S):
         yield assistant
 
 
-async def _assistant(running: Running, patience_s: float) -> AsyncIterator[OpenAiAssistant]:
-    running.script("answer")
+async def _assistant(scripted: ScriptedUpstream, patience_s: float) -> AsyncIterator[OpenAiAssistant]:
+    scripted.script("answer")
     assistant = OpenAiAssistant(
-        base_url=f"{running.url}/v1",
+        base_url=f"{scripted.url}/v1",
         api_key=KEY,
         model="any",
         breaker=llm_breaker(),
@@ -144,9 +89,9 @@ async def test_a_record_is_proposed_against_the_schema(patient: OpenAiAssistant)
     )
 
 
-async def test_everything_that_was_sent_is_on_record(patient: OpenAiAssistant, running: Running) -> None:
+async def test_everything_that_was_sent_is_on_record(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
     await whole_reply(patient, fallback=False)
-    received = running.record.read_bytes()
+    received = scripted.record.read_bytes()
     assert b"POST /v1/chat/completions HTTP/1.1\r\n" in received
     assert f"Bearer {KEY}".encode() in received
     assert SAID.value.encode() in received
@@ -169,9 +114,9 @@ FAILURES: list[tuple[str, type[VestibuleError], str, str]] = [
 
 @pytest.mark.parametrize(("mode", "kind", "reason", "_"), FAILURES)
 async def test_a_failed_reply_raises_ours(
-    patient: OpenAiAssistant, running: Running, mode: str, kind: type[VestibuleError], reason: str, _: str
+    patient: OpenAiAssistant, scripted: ScriptedUpstream, mode: str, kind: type[VestibuleError], reason: str, _: str
 ) -> None:
-    running.script(mode, retry_after="7")
+    scripted.script(mode, retry_after="7")
     with pytest.raises(kind) as failed:
         await whole_reply(patient, fallback=False)
     assert failed.value.reason == reason
@@ -182,9 +127,9 @@ async def test_a_failed_reply_raises_ours(
 
 @pytest.mark.parametrize(("mode", "kind", "_", "reason"), FAILURES)
 async def test_a_failed_record_raises_ours(
-    patient: OpenAiAssistant, running: Running, mode: str, kind: type[VestibuleError], _: str, reason: str
+    patient: OpenAiAssistant, scripted: ScriptedUpstream, mode: str, kind: type[VestibuleError], _: str, reason: str
 ) -> None:
-    running.script(mode, retry_after="7")
+    scripted.script(mode, retry_after="7")
     with pytest.raises(kind) as failed:
         await patient.propose(MATERIALS, language="en", fallback=False)
     assert failed.value.reason == reason
@@ -199,8 +144,10 @@ def assert_no_text_of_theirs(error: VestibuleError) -> None:
 
 
 @pytest.mark.parametrize("mode", [mode for mode, *_ in FAILURES])
-async def test_a_person_who_waits_gets_the_fallback(patient: OpenAiAssistant, running: Running, mode: str) -> None:
-    running.script(mode)
+async def test_a_person_who_waits_gets_the_fallback(
+    patient: OpenAiAssistant, scripted: ScriptedUpstream, mode: str
+) -> None:
+    scripted.script(mode)
     text, origin = await whole_reply(patient, fallback=True)
     if mode in ("half", "cut", "huge"):
         assert origin is Origin.MODEL
@@ -213,16 +160,16 @@ async def test_a_person_who_waits_gets_the_fallback(patient: OpenAiAssistant, ru
     assert proposed.record.fields[0] == Field("site_name", "Riverside", "turn-1")
 
 
-async def test_an_error_event_within_a_stream(patient: OpenAiAssistant, running: Running) -> None:
-    running.script("error_event")
+async def test_an_error_event_within_a_stream(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+    scripted.script("error_event")
     with pytest.raises(UpstreamFailed) as failed:
         await whole_reply(patient, fallback=False)
     assert failed.value.reason == "UPSTREAM_ERROR"
     assert_no_text_of_theirs(failed.value)
 
 
-async def test_an_invalid_record_counts_as_a_failure(patient: OpenAiAssistant, running: Running) -> None:
-    running.script("bad_record")
+async def test_an_invalid_record_counts_as_a_failure(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+    scripted.script("bad_record")
     with pytest.raises(UpstreamFailed) as failed:
         await patient.propose(MATERIALS, language="en", fallback=False)
     assert failed.value.reason == "UPSTREAM_INVALID_RECORD"
@@ -230,8 +177,8 @@ async def test_an_invalid_record_counts_as_a_failure(patient: OpenAiAssistant, r
 
 
 @pytest.mark.parametrize("mode", ["hang", "stall"])
-async def test_a_hung_upstream_is_left_in_time(hasty: OpenAiAssistant, running: Running, mode: str) -> None:
-    running.script(mode)
+async def test_a_hung_upstream_is_left_in_time(hasty: OpenAiAssistant, scripted: ScriptedUpstream, mode: str) -> None:
+    scripted.script(mode)
     with pytest.raises(DeadlineExceeded) as failed:
         await whole_reply(hasty, fallback=False)
     assert failed.value.reason == "UPSTREAM_TIMEOUT"
@@ -240,34 +187,36 @@ async def test_a_hung_upstream_is_left_in_time(hasty: OpenAiAssistant, running: 
     assert hasty.breaker.failure_count == 2
 
 
-async def test_slow_tokens_end_with_the_whole_time(hasty: OpenAiAssistant, running: Running) -> None:
-    running.script("slow", delay_s=QUICK_S / 3)
+async def test_slow_tokens_end_with_the_whole_time(hasty: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+    scripted.script("slow", delay_s=QUICK_S / 3)
     with pytest.raises(DeadlineExceeded):
         await whole_reply(hasty, fallback=False)
 
 
-async def test_the_breaker_spares_an_upstream_that_is_down(patient: OpenAiAssistant, running: Running) -> None:
-    running.script("error")
-    before = running.asked()
+async def test_the_breaker_spares_an_upstream_that_is_down(
+    patient: OpenAiAssistant, scripted: ScriptedUpstream
+) -> None:
+    scripted.script("error")
+    before = scripted.asked()
     texts = [await whole_reply(patient, fallback=True) for _ in range(6)]
     assert texts == [(FALLBACK_TEXT, Origin.FALLBACK)] * 6
-    assert running.asked() - before == 3
+    assert scripted.asked() - before == 3
     assert patient.breaker.state is BreakerState.OPEN
     with pytest.raises(BreakerOpen) as refused:
         await patient.propose(MATERIALS, language="en", fallback=False)
     assert refused.value.retry_after_s == pytest.approx(120, abs=5)
 
 
-async def test_a_mode_can_be_bounded(patient: OpenAiAssistant, running: Running) -> None:
-    running.script("error", times=1)
+async def test_a_mode_can_be_bounded(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+    scripted.script("error", times=1)
     assert (await whole_reply(patient, fallback=True))[1] is Origin.FALLBACK
     assert (await whole_reply(patient, fallback=True))[1] is Origin.MODEL
 
 
 @pytest.mark.parametrize(("key", "reason"), [("wrong", "UPSTREAM_KEY_REFUSED"), ("", "UPSTREAM_KEY_REFUSED")])
-async def test_a_wrong_key(running: Running, key: str, reason: str) -> None:
-    running.script("answer")
-    assistant = OpenAiAssistant(base_url=f"{running.url}/v1", api_key=key, model="any", breaker=llm_breaker())
+async def test_a_wrong_key(scripted: ScriptedUpstream, key: str, reason: str) -> None:
+    scripted.script("answer")
+    assistant = OpenAiAssistant(base_url=f"{scripted.url}/v1", api_key=key, model="any", breaker=llm_breaker())
     with pytest.raises(UpstreamFailed) as failed:
         await whole_reply(assistant, fallback=False)
     await assistant.aclose()
@@ -285,19 +234,19 @@ async def test_nobody_listens() -> None:
     assert failed.value.reason == "UPSTREAM_UNREACHABLE"
 
 
-async def test_four_replies_at_once_share_no_lock(patient: OpenAiAssistant, running: Running) -> None:
+async def test_four_replies_at_once_share_no_lock(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
     """All four hang; they end together, when the script changes."""
-    running.script("hang")
-    before = running.asked()
+    scripted.script("hang")
+    before = scripted.asked()
     tasks = [asyncio.create_task(whole_reply(patient, fallback=False)) for _ in range(4)]
-    while running.asked() < before + 4:  # noqa: ASYNC110 - the server, in another thread, has no event to wait for
+    while scripted.asked() < before + 4:  # noqa: ASYNC110 - the server, in another thread, has no event to wait for
         await asyncio.sleep(0)
-    running.script("answer")
+    scripted.script("answer")
     assert {origin for _, origin in await asyncio.gather(*tasks)} == {Origin.MODEL}
 
 
-async def test_a_reader_who_leaves_counts_as_nothing(patient: OpenAiAssistant, running: Running) -> None:
-    running.script("stall")
+async def test_a_reader_who_leaves_counts_as_nothing(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+    scripted.script("stall")
     reply = await patient.reply(SAID, [], language="en", fallback=True)
     pieces = reply.pieces
     assert await anext(pieces) == "All "
@@ -305,8 +254,8 @@ async def test_a_reader_who_leaves_counts_as_nothing(patient: OpenAiAssistant, r
     assert patient.breaker.failure_count == 0
 
 
-async def test_models_and_the_script_itself(running: Running) -> None:
-    async with httpx2.AsyncClient(base_url=running.url, trust_env=False) as http:
+async def test_models_and_the_script_itself(scripted: ScriptedUpstream) -> None:
+    async with httpx2.AsyncClient(base_url=scripted.url, trust_env=False) as http:
         assert (await http.get("/v1/models")).status_code == 401
         models = await http.get("/v1/models", headers={"authorization": f"Bearer {KEY}"})
         assert models.json()["data"][0]["object"] == "model"

@@ -1,0 +1,142 @@
+"""The breaker's state over a restart, with a real ledger file and the objects that the server is made of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from models.errors import BreakerOpen, Unavailable, UpstreamFailed
+from models.reasons import Reason
+from server import wiring
+from server.ledger import breakers
+from server.ledger.breakers import BreakerRow
+from server.ledger.writer import Ledger
+from server.llm.assistant import OpenAiAssistant, llm_breaker
+from server.llm.breaker_store import BreakerStore
+from server.llm.breaker_types import BreakerState
+from server.settings import LlmSettings, Settings
+from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
+from tests.unit.llm.texts import redacted
+
+NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
+RESET_S = 120.0
+SAID = redacted("I am at the Riverside site")
+
+
+class Installation:
+    """A server that is started, at any time, and stopped again; its files stay."""
+
+    def __init__(self, folder: Path, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.settings = Settings(
+            data_dir=folder / "data",
+            state_dir=folder / "state",
+            llm=LlmSettings(base_url=f"{upstream.url}/v1", api_key=SecretStr(KEY), reset_s=RESET_S, successes=1),
+        )
+        self._monkeypatch = monkeypatch
+
+    @asynccontextmanager
+    async def started(self, after_s: float = 0.0) -> AsyncIterator[OpenAiAssistant]:
+        self._monkeypatch.setattr(wiring, "utc_now", lambda: NOW + timedelta(seconds=after_s))
+        async with AsyncExitStack() as stack:
+            yield (await wiring._common(self.settings, stack)).assistant
+
+    def ledger(self) -> Ledger:
+        return Ledger.open(self.settings.ledger_path)
+
+
+@pytest.fixture
+def installation(tmp_path: Path, scripted: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    return Installation(tmp_path, scripted, monkeypatch)
+
+
+async def ask(assistant: OpenAiAssistant) -> str:
+    reply = await assistant.reply(SAID, [], language="en", fallback=False)
+    return "".join([piece async for piece in reply.pieces])
+
+
+async def fail_until_it_opens(assistant: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+    scripted.script("error")
+    for _ in range(3):
+        with pytest.raises(UpstreamFailed):
+            await ask(assistant)
+    assert assistant.breaker.state is BreakerState.OPEN
+
+
+async def test_an_open_breaker_stays_open_over_a_restart(
+    installation: Installation, scripted: ScriptedUpstream
+) -> None:
+    async with installation.started() as assistant:
+        await fail_until_it_opens(assistant, scripted)
+    scripted.script("answer")
+    asked = scripted.asked()
+    async with installation.started(after_s=50) as assistant:
+        assert assistant.breaker.state is BreakerState.OPEN
+        with pytest.raises(BreakerOpen) as refused:
+            await ask(assistant)
+        assert refused.value.retry_after_s == pytest.approx(RESET_S - 50, abs=5)
+        assert scripted.asked() == asked
+    async with installation.started(after_s=RESET_S) as assistant:
+        assert await ask(assistant)
+        assert scripted.asked() == asked + 1
+        assert assistant.breaker.state is BreakerState.CLOSED
+    async with installation.started(after_s=RESET_S + 1) as assistant:
+        assert assistant.breaker.state is BreakerState.CLOSED
+
+
+async def test_the_metric_of_a_restored_breaker_says_open(
+    installation: Installation, scripted: ScriptedUpstream
+) -> None:
+    async with installation.started() as assistant:
+        await fail_until_it_opens(assistant, scripted)
+    async with AsyncExitStack() as stack:
+        common = await wiring._common(installation.settings, stack)
+        gauge = common.metrics.registry.get_sample_value("vestibule_breaker_open", {"breaker": "llm_api"})
+    assert gauge == 1.0
+
+
+async def test_a_reset_by_hand_is_stored(installation: Installation, scripted: ScriptedUpstream) -> None:
+    async with installation.started() as assistant:
+        await fail_until_it_opens(assistant, scripted)
+        assistant.breaker.reset()
+    async with installation.started(after_s=1) as assistant:
+        assert assistant.breaker.state is BreakerState.CLOSED
+
+
+async def test_calls_that_change_nothing_are_not_stored(installation: Installation, scripted: ScriptedUpstream) -> None:
+    scripted.script("answer")
+    async with installation.started() as assistant:
+        await ask(assistant)
+    ledger = installation.ledger()
+    assert await ledger.read(lambda cursor: breakers.load(cursor, "llm_api")) is None
+    ledger.close()
+
+
+async def test_a_clock_that_was_set_back_keeps_it_open_for_one_reset_time(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path / "ledger.duckdb")
+    row = BreakerRow("llm_api", "open", 3, NOW + timedelta(days=365))
+    await ledger.write(lambda cursor: breakers.store(cursor, row))
+    breaker = llm_breaker(reset_s=RESET_S)
+    await BreakerStore(ledger, lambda: NOW).restore(breaker)
+    with pytest.raises(BreakerOpen) as refused:
+        async with breaker.guard():
+            raise AssertionError("The call must not be made.")
+    assert refused.value.retry_after_s == pytest.approx(RESET_S, abs=5)
+    ledger.close()
+
+
+async def test_a_ledger_that_fails_breaks_no_call(
+    installation: Installation, scripted: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(_ledger: Ledger, _fn: object) -> None:
+        raise Unavailable("The disk did not take it.", reason=Reason.LEDGER_IO)
+
+    async with installation.started() as assistant:
+        monkeypatch.setattr(Ledger, "write", failing)
+        await fail_until_it_opens(assistant, scripted)
+        with pytest.raises(BreakerOpen):
+            await ask(assistant)
