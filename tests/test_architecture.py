@@ -251,6 +251,63 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
     return isinstance(last, ast.Raise) and last.exc is None
 
 
+ORDER = {
+    "models.redaction": (
+        "types entities lexicons normalize spans patterns dialogue_context itn recognizers postprocess ner policy "
+        "detection redactor streaming explain"
+    ),
+    "models.speech": "types muting endpointing whisper engines",
+    "server": (
+        "validators observability runtime ledger llm settings rpc records cluster_config analytics uploads "
+        "housekeeping jobs streaming services grpc_server wiring app cli"
+    ),
+}
+"""The folders and files of a package from the lowest to the highest. One may import those before it only."""
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_no_import_runs_upward_between_folders(package: str) -> None:
+    rank = {name: place for place, name in enumerate(ORDER[package].split())}
+
+    def part_of(dotted: str) -> str | None:
+        return dotted.removeprefix(f"{package}.").partition(".")[0] if dotted.startswith(f"{package}.") else None
+
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            own = part_of(module.name)
+            if own is not None and own not in rank:
+                yield f"{module.path} has no place in ORDER"
+            for found in imports(module):
+                other = part_of(found.target)
+                if own in rank and other in rank and rank[other] > rank[own]:
+                    yield f"{where(module, found.line)} imports {found.target}"
+
+    assert places(wrong()) == []
+
+
+PRIVATE_WORDS = {
+    "allocator", "arrival", "asked", "at_once", "border", "clock", "corner", "ct2", "cutter", "cutting", "ears",
+    "edge", "everyday", "findings", "follower", "goods", "guard", "guesses", "hear", "heard", "holdback",
+    "host", "hush", "judgement", "listener", "listening", "makers", "material", "mayend", "measures",
+    "misheard", "open_end", "pieces", "put_off", "quiet", "readings", "recogniser", "repeats", "romanize",
+    "seat", "seen", "sieve", "sightings", "sights", "strips", "tails", "turnstile", "unseen", "voice", "whose",
+    "windowed", "wire", "workshop", "writing",
+}  # fmt: skip
+"""Words that say nothing to a stranger. The field has its own, which the modules and classes carry now."""
+
+
+def test_modules_and_classes_carry_the_words_of_the_field() -> None:
+    def wrong() -> Iterator[str]:
+        for module in modules():
+            if set(module.name.split(".")) & PRIVATE_WORDS:
+                yield module.path
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.ClassDef) and node.name.lstrip("_").lower() in PRIVATE_WORDS:
+                    yield f"{where(module, node.lineno)} {node.name}"
+
+    assert places(wrong()) == []
+
+
 def test_no_cycles() -> None:
     """Deferred imports count; imports for the type checker alone do not."""
     known = {m.name for m in modules()}
