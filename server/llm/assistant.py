@@ -23,7 +23,7 @@ from server.llm.openai_client import ChatUpstream, ResponseLimits
 from server.llm.openai_errors import counts_against_upstream, failed
 from server.llm.prompts import Message, record_prompt, reply_prompt
 from server.llm.record_schema import record_from_model, wire_schema
-from server.llm.types import Exchange, Material, Proposed, Record, Reply
+from server.llm.types import Exchange, Proposed, Record, Reply, SourceItem
 
 BROKEN_OFF = "… "
 """Stands between what a model said before it broke off and the fallback."""
@@ -113,7 +113,7 @@ class OpenAiAssistant:
         rest = reply_sentences(said, history, language=language) if fallback else ()
         return Reply(_going_on(first, pieces, rest), Origin.MODEL)
 
-    async def propose(self, materials: list[Material], *, language: str, fallback: bool) -> Proposed:
+    async def propose(self, materials: list[SourceItem], *, language: str, fallback: bool) -> Proposed:
         """Build a record from everything so far.
 
         Raises:

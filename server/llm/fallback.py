@@ -19,7 +19,7 @@ from server.llm.extraction import (
     visitor_count,
 )
 from server.llm.phrases import Phrases, phrases_for
-from server.llm.types import Exchange, Field, Material, Proposed, Record, Reply
+from server.llm.types import Exchange, Field, Proposed, Record, Reply, SourceItem
 
 _WANTED = ("site_name", "meter_reading", "contact")
 """What a visit needs, in the order in which it is asked for."""
@@ -40,7 +40,7 @@ def reply_sentences(said: RedactedText, history: list[Exchange], *, language: st
     return f"{acknowledged} ", words.ask[missing[0]] if missing else words.all_there
 
 
-def fallback_record(materials: list[Material], *, language: str) -> Proposed:
+def fallback_record(materials: list[SourceItem], *, language: str) -> Proposed:
     """Build a record from what rules find; every field names the turn or upload it comes from."""
     words = phrases_for(language)
     fields: list[Field] = []
@@ -77,12 +77,12 @@ def _listed(found: set[str], words: Phrases) -> str:
     return words.conjunction.join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
 
 
-def _spoken(materials: list[Material]) -> list[Material]:
+def _spoken(materials: list[SourceItem]) -> list[SourceItem]:
     """What a person said, newest first: a later statement corrects an earlier one."""
     return [material for material in reversed(materials) if material.kind == "turn"]
 
 
-def _site(materials: list[Material]) -> list[Field]:
+def _site(materials: list[SourceItem]) -> list[Field]:
     printed = [material for material in materials if material.kind != "turn"]
     for material in [*_spoken(materials), *printed]:
         name = site_name(material.text.value)
@@ -91,9 +91,9 @@ def _site(materials: list[Material]) -> list[Field]:
     return []
 
 
-def _reading(materials: list[Material]) -> list[Field]:
+def _reading(materials: list[SourceItem]) -> list[Field]:
     """A photographed meter beats what was said of it; among equals the better evidence, then the newer one, wins."""
-    best: tuple[int, ExtractedReading, Material] | None = None
+    best: tuple[int, ExtractedReading, SourceItem] | None = None
     for material in reversed(materials):
         reading = meter_reading(material.text.value) if material.kind != "visitor_register" else None
         if reading is None:
@@ -108,7 +108,7 @@ def _reading(materials: list[Material]) -> list[Field]:
     return [Field("meter_reading", reading.value, material.id), *unit]
 
 
-def _visitors(materials: list[Material]) -> list[Field]:
+def _visitors(materials: list[SourceItem]) -> list[Field]:
     """Visitors of all registers together."""
     registers = [material for material in materials if material.kind == "visitor_register"]
     counts = [(visitor_count(material.text.value, material.text.counts), material.id) for material in registers]
@@ -118,7 +118,7 @@ def _visitors(materials: list[Material]) -> list[Field]:
     return [Field("visitor_count", str(total), counts[0][1] if len(counts) == 1 else "")]
 
 
-def _given(name: str, tags: frozenset[str], materials: list[Material]) -> list[Field]:
+def _given(name: str, tags: frozenset[str], materials: list[SourceItem]) -> list[Field]:
     """Whether the person gave it; what visitors wrote into a register is not theirs."""
     for material in _spoken(materials):
         if tags & tags_of(material.text.value, material.text.counts).keys():

@@ -11,7 +11,7 @@ from typing import Final
 
 from models.text import RedactedText
 from server.ledger.types import TurnRow, UploadRow, UploadState
-from server.llm.types import Exchange, Material
+from server.llm.types import Exchange, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
 """Stands for an unsafe message, so that the answer to it still has a message before it."""
@@ -30,11 +30,11 @@ def history_of(turns: Iterable[TurnRow]) -> list[Exchange]:
     return [exchange(turn.text, turn.reply) for turn in turns]
 
 
-def materials_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[Material]:
+def materials_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:
     """What a record may be built from, oldest first: safe turns, and safe text of uploads that were read."""
-    said = [(row.create_time, Material(row.id, "turn", row.text)) for row in turns]
+    said = [(row.create_time, SourceItem(row.id, "turn", row.text)) for row in turns]
     read = [
-        (row.create_time, Material(row.id, row.kind or "upload", row.text))
+        (row.create_time, SourceItem(row.id, row.kind or "upload", row.text))
         for row in uploads
         if row.state is UploadState.DONE and row.text is not None
     ]

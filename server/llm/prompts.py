@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from models.errors import InvalidInput, RedactionFailed
 from models.reasons import Reason
 from models.text import RedactedText
-from server.llm.types import Exchange, Material
+from server.llm.types import Exchange, SourceItem
 
 MAX_EXCHANGES = 12
 """Earlier turns that the model sees; a reply of three sentences needs no more."""
@@ -98,7 +98,7 @@ def reply_prompt(said: RedactedText, history: list[Exchange], *, language: str) 
     return messages
 
 
-def record_prompt(materials: list[Material], *, language: str) -> list[Message]:
+def record_prompt(materials: list[SourceItem], *, language: str) -> list[Message]:
     """All material, the oldest left out when it is too much."""
     lines: list[str] = []
     room = MAX_MATERIAL_CHARACTERS
@@ -111,7 +111,7 @@ def record_prompt(materials: list[Material], *, language: str) -> list[Message]:
     return [prompt("system", _RECORDER, _answer_in(language)), Message("user", "\n".join(lines))]
 
 
-def _line(material: Material, text: str) -> str:
+def _line(material: SourceItem, text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", material.id) or not re.fullmatch(r"[a-z0-9_]{1,64}", material.kind):
         raise InvalidInput("A material has an id or a kind that is no machine word.")
     return json.dumps({"id": material.id, "kind": material.kind, "text": text}, ensure_ascii=False)

@@ -11,7 +11,7 @@ from server.ledger.types import Origin
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class SourceItem:
     """One thing that the record can be built from.
 
     Attributes:
@@ -85,6 +85,6 @@ class Assistant(Protocol):
         """Answer one utterance; the first piece has arrived when this returns."""
         ...
 
-    async def propose(self, materials: list[Material], *, language: str, fallback: bool) -> Proposed:
+    async def propose(self, materials: list[SourceItem], *, language: str, fallback: bool) -> Proposed:
         """Build a record from everything so far."""
         ...

@@ -29,7 +29,7 @@ from server.ledger.types import (
 from server.ledger.writer import Ledger
 from server.llm.history import materials_of
 from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
-from server.llm.types import Assistant, Material
+from server.llm.types import Assistant, SourceItem
 from server.records.events import make_event
 from server.records.pubsub import WatchHub
 from server.records.redact_output import redact_all, redact_values
@@ -263,7 +263,7 @@ class Recommender:
                             waiting.discard(update.id)
 
 
-def _material(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[Material]]:
+def _material(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[SourceItem]]:
     """Everything of a session that a model may see, in the order in which it came."""
     session = sessions.require_open(cursor, session_id)
     said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from models.errors import RedactionFailed, UpstreamFailed, VestibuleError
 from models.text import RedactedText
 from server.ledger.types import Origin
-from server.llm.types import Exchange, Field, Material, Proposed, Record, Reply
+from server.llm.types import Exchange, Field, Proposed, Record, Reply, SourceItem
 
 DEFAULT_PIECES = ("Thank you. ", "What does the meter read?")
 FALLBACK_PIECES = ("I have noted that.",)
@@ -31,7 +31,7 @@ class AskedReply:
 class AskedRecord:
     """A call of ``propose``, as it came."""
 
-    materials: tuple[Material, ...]
+    materials: tuple[SourceItem, ...]
     language: str
     fallback: bool
 
@@ -86,7 +86,7 @@ class FakeAssistant:
             return Reply(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
         raise _error(pieces[0] if pieces else None)
 
-    async def propose(self, materials: list[Material], *, language: str, fallback: bool) -> Proposed:
+    async def propose(self, materials: list[SourceItem], *, language: str, fallback: bool) -> Proposed:
         if not fallback and not _all_safe(m.text for m in materials):
             raise RedactionFailed("A text is not safe for the assistant.")
         self.asked_records.append(AskedRecord(tuple(materials), language, fallback))
@@ -107,7 +107,7 @@ def _all_safe(texts: Iterable[RedactedText]) -> bool:
     return all(text.safe_for_llm for text in texts)
 
 
-def _default_record(materials: list[Material]) -> Record:
+def _default_record(materials: list[SourceItem]) -> Record:
     fields = tuple(Field(f"{material.kind}_seen", "yes", material.id) for material in materials[:1])
     return Record("A visit.", fields, ("meter_reading",))
 

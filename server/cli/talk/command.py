@@ -16,7 +16,7 @@ from models.errors import InvalidInput, NoSpeech, VestibuleError
 from models.reasons import Reason
 from server.cli.output import Failure, check_can_write
 from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
-from server.cli.talk.writing import FORMATS, Line, TimedWord, written
+from server.cli.talk.transcript_formats import FORMATS, Line, TimedWord, written
 
 if TYPE_CHECKING:
     from vestibule.v1 import conversation_pb2 as pb

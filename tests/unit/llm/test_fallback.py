@@ -10,7 +10,7 @@ from server.llm.extraction import meter_reading, site_name, visitor_count
 from server.llm.fallback import fallback_record, fallback_reply
 from server.llm.phrases import PHRASES
 from server.llm.record_schema import canonical_json, record_from_model
-from server.llm.types import Exchange, Field, Material
+from server.llm.types import Exchange, Field, SourceItem
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 
 
@@ -94,9 +94,9 @@ def test_counts_visitors(text: RedactedText, count: int) -> None:
 
 def test_the_demo_case() -> None:
     materials = [
-        Material("turn-1", "turn", VISIT),
-        Material("upload-1", "visitor_register", REGISTER),
-        Material("upload-2", "meter", METER),
+        SourceItem("turn-1", "turn", VISIT),
+        SourceItem("upload-1", "visitor_register", REGISTER),
+        SourceItem("upload-2", "meter", METER),
     ]
     proposed = fallback_record(materials, language="en")
     assert proposed.origin is Origin.FALLBACK
@@ -114,15 +114,15 @@ def test_the_demo_case() -> None:
 
 def test_a_later_statement_corrects_an_earlier_one() -> None:
     materials = [
-        Material("turn-1", "turn", redacted("The meter reads 11111 cubic metres")),
-        Material("turn-2", "turn", redacted("Sorry, the meter reads 22222 cubic metres")),
+        SourceItem("turn-1", "turn", redacted("The meter reads 11111 cubic metres")),
+        SourceItem("turn-2", "turn", redacted("Sorry, the meter reads 22222 cubic metres")),
     ]
     assert fallback_record(materials, language="en").record.fields[0] == Field("meter_reading", "22222", "turn-2")
 
 
 @pytest.mark.parametrize("language", [*PHRASES, "pt-BR", "xx", ""])
-@pytest.mark.parametrize("materials", [[], [Material("turn-1", "turn", VISIT)], [Material("u", "document", METER)]])
-def test_every_fallback_record_passes_the_checks_of_a_model(language: str, materials: list[Material]) -> None:
+@pytest.mark.parametrize("materials", [[], [SourceItem("turn-1", "turn", VISIT)], [SourceItem("u", "document", METER)]])
+def test_every_fallback_record_passes_the_checks_of_a_model(language: str, materials: list[SourceItem]) -> None:
     record = fallback_record(materials, language=language).record
     assert record_from_model(canonical_json(record), {"turn-1", "u"}) == record
 

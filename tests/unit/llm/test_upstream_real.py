@@ -14,7 +14,7 @@ from models.errors import BreakerOpen, DeadlineExceeded, Overloaded, UpstreamFai
 from server.ledger.types import Origin
 from server.llm.assistant import BROKEN_OFF, OpenAiAssistant, llm_breaker
 from server.llm.breaker_types import BreakerState
-from server.llm.types import Exchange, Field, Material
+from server.llm.types import Exchange, Field, SourceItem
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 
@@ -22,9 +22,9 @@ QUICK_S = 0.3
 """Long enough for a loopback answer on a busy machine in the tests that expect none; others have 5 s."""
 
 MATERIALS = [
-    Material("turn-1", "turn", VISIT),
-    Material("upload-1", "visitor_register", REGISTER),
-    Material("upload-2", "meter", METER),
+    SourceItem("turn-1", "turn", VISIT),
+    SourceItem("upload-1", "visitor_register", REGISTER),
+    SourceItem("upload-2", "meter", METER),
 ]
 SAID = redacted("I am at the Riverside site")
 FALLBACK_TEXT = "Thank you, I have noted the site. What does the meter read?"

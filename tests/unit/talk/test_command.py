@@ -22,7 +22,7 @@ from server.cli.demo import play
 from server.cli.output import Failure
 from server.cli.talk import command, microphone
 from server.cli.talk.microphone import Microphone
-from server.cli.talk.writing import Line, written
+from server.cli.talk.transcript_formats import Line, written
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 NOBODY = "127.0.0.1:1"

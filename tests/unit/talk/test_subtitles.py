@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from server.cli.talk.writing import Line, written
+from server.cli.talk.transcript_formats import Line, written
 
 LINES = [
     Line(0, 0.25, 1.5, "Hello, I am [REDACTED_NAME].", 0.9, "en"),
