@@ -124,7 +124,7 @@ class TooLarge(CallerError):
     """A size, duration or pixel bound was passed."""
 
     default_reason = Reason.TOO_LARGE
-    default_hint = "Send a smaller file; the limits are in the README."
+    default_hint = "Send a smaller file; docs/operating/limits.md has the limits."
 
 
 class MediaError(VestibuleError):
@@ -138,7 +138,7 @@ class UnsupportedMedia(MediaError):
     """The format is not one that we read."""
 
     default_reason = Reason.UNSUPPORTED_MEDIA
-    default_hint = "Use one of the formats that the README lists."
+    default_hint = "Use one of the formats that docs/clients.md lists."
 
 
 class BrokenMedia(MediaError):

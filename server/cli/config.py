@@ -41,7 +41,7 @@ def nest(assignments: tuple[str, ...]) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not _is_setting(name):
-            raise click.UsageError(f"--set wants NAME=VALUE with a name from the README's table, not '{name}'.")
+            raise click.UsageError(f"--set wants NAME=VALUE with a name from docs/reference/settings.md, not '{name}'.")
         group, dot, field = name.partition(".")
         if dot:
             nested.setdefault(group, {})[field] = value
@@ -65,7 +65,7 @@ def _is_setting(name: str) -> bool:
 
 
 def _reason(kind: str) -> str:
-    """Kinds of error that are ours are reasons of the README's table; pydantic's are in small letters."""
+    """Kinds of error that are ours are reasons of docs/reference/errors.md; pydantic's are in small letters."""
     return f" [{kind}]" if kind.isupper() else ""
 
 

@@ -13,7 +13,8 @@ from server.cli.output import Failure
 from server.cli.talk.command import talk
 
 EPILOG = (
-    "Exit codes: 0 done, 1 failed, 2 wrong usage. Settings are environment variables, VESTIBULE_...; see the README."
+    "Exit codes: 0 done, 1 failed, 2 wrong usage. Settings are environment variables, VESTIBULE_...; "
+    "docs/reference/settings.md lists them."
 )
 
 

@@ -23,7 +23,7 @@ class Failure(click.ClickException):
 
     Args:
         message: One plain sentence.
-        reason: Stable reason as in the README's table, or empty.
+        reason: Stable reason as in docs/reference/errors.md, or empty.
         hint: What to do about it, or empty.
         details: Further lines, for example the fields of a request that break a rule.
     """

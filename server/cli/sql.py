@@ -38,7 +38,8 @@ def sql(
     """Run QUERY on the ledger of the running server, or start a prompt when there is none.
 
     With `-`, or when something is piped in, the query comes from standard input. Only reading the documented
-    views is allowed; the README lists them. When no server runs, the ledger file itself is read, under the same rules.
+    views is allowed; docs/reference/views.md lists them. When no server runs, the ledger file itself is read, under
+    the same rules.
 
     \b
     Examples:

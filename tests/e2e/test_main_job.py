@@ -1,4 +1,4 @@
-"""README: from a voice and a photograph to an approved record, and nothing personal on the way out."""
+"""From a voice and a photograph to an approved record, and nothing personal on the way out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""README: nothing that identifies a person leaves. A thousand values go in by every way, and every byte that the system
+"""Nothing that identifies a person leaves. A thousand values go in by every way, and every byte that the system
 wrote or sent is searched for them."""
 
 from __future__ import annotations

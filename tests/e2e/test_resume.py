@@ -1,4 +1,4 @@
-"""README: "However a stream is cut, its transcript is the one of a stream that never broke, and each final comes once."
+"""However a stream is cut, its transcript is that of a stream that never broke, and each final comes once.
 
 The short form of ``benchmarks.resume``, with every kind of cut.
 """

@@ -1,4 +1,4 @@
-"""README: SIGTERM ends the server within ten seconds; what was acknowledged is kept, also after SIGKILL."""
+"""SIGTERM ends the server within ten seconds; what was acknowledged is kept, also after SIGKILL."""
 
 from __future__ import annotations
 

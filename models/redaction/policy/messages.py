@@ -1,4 +1,4 @@
-"""What is wrong with a policy file, in the words of the README: the line, the path, and what is valid there.
+"""What is wrong with a policy file: the line, the path, and what is valid there.
 
 Never a value: it may be somebody's.
 """

@@ -1,4 +1,4 @@
-"""protos/CLIENTS.md names what is in the protos, and its samples do what the reference client does."""
+"""docs/clients.md names what is in the protos, and its samples do what the reference client does."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from vestibule.v1 import conversation_pb2, session_pb2
 from models.reasons import Reason
 from server.cli.talk import client
 from server.grpc_server import KEEPALIVE
-from tests.unit.docs.test_readme import README
+from tests.unit.docs.pages import ROOT, page
 
-ROOT = Path(__file__).resolve().parents[3]
-GUIDE = (ROOT / "protos" / "CLIENTS.md").read_text(encoding="utf-8")
+GUIDE = page("docs/clients.md")
 FILE = conversation_pb2.DESCRIPTOR
 MESSAGES: list[Descriptor] = [
     *FILE.message_types_by_name.values(),
@@ -168,15 +167,10 @@ def test_what_the_samples_try_again_is_what_the_reference_client_tries_again(lan
             assert again == client.passing(status, reason), (name, reason)
 
 
-@pytest.mark.parametrize("where", ["guide", "readme"])
-def test_what_the_texts_try_again_is_what_the_reference_client_tries_again(where: str) -> None:
-    if where == "guide":
-        rows = [row for row in GUIDE.splitlines() if row.startswith("|") and "| again" in row]
-        assert len(rows) == 3
-        text = " ".join(row.split(" | ")[0] for row in rows)
-    else:
-        (text,) = re.findall(r"3\. When the call ends with (.*?), wait:", README, re.DOTALL)
-        text = " ".join(text.split())
+def test_what_the_table_tries_again_is_what_the_reference_client_tries_again() -> None:
+    rows = [row for row in GUIDE.splitlines() if row.startswith("|") and "| again" in row]
+    assert len(rows) == 3
+    text = " ".join(row.split(" | ")[0] for row in rows)
     for name, status in CODES.items():
         if name in {"RESOURCE_EXHAUSTED", "INTERNAL"}:
             again = "with" if client.passing(status, "SOMETHING") else "without"

@@ -1,9 +1,8 @@
-"""The policy in the README is one, and does what is written beside it."""
+"""The policy in docs/concepts/redaction.md is one and does what is written beside it; so does its explanation."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +12,13 @@ from models.redaction.spans.merge import TYPES
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText
 from tests.fakes.classifier import WordListClassifier
+from tests.unit.docs.pages import page
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("\n## Redaction\n")[2].partition("\n## ")[0]
+PAGE = page("docs/concepts/redaction.md")
 
 
 def example() -> str:
-    (block,) = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     return str(block)
 
 
@@ -47,7 +46,8 @@ def test_the_example_does_what_it_says(client: str, text: str, expected: str, sa
 
 
 def test_every_tag_has_its_row() -> None:
-    rows = [line.split("|")[1] for line in SECTION.splitlines() if line.startswith("| `")]
+    table = page("docs/reference/entities.md")
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert {tag for row in rows for tag in re.findall(r"`([A-Z_]+)`", row)} == TYPES - {"NUMBER"}
 
 
@@ -57,6 +57,6 @@ def test_the_explanation_begins_as_it_is_shown() -> None:
 
     from server.cli.main import cli
 
-    shown = SECTION.partition("$ vestibule redact --why ")[2].splitlines()
+    shown = PAGE.partition("$ vestibule redact --why ")[2].splitlines()
     result = CliRunner().invoke(cli, ["redact", "--why", shown[0].strip('"')])
     assert result.stdout.splitlines()[:4] == shown[1:5]

@@ -1,4 +1,4 @@
-"""README, "Limits of a stream": each has a status, a reason and a hint; and the streams that run go on."""
+"""docs/operating/limits.md, "Streams": each limit has a status, a reason and a hint; and the streams that run go on."""
 
 from __future__ import annotations
 
