@@ -20,7 +20,7 @@ from models.redaction.streaming.sealed_state import StateSealer, load_or_create_
 from models.redaction.streaming.segments import redact_pieces
 from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
-from models.speech.endpointing.chunking import Span, everywhere, plan_windows
+from models.speech.endpointing.chunking import cut_windows
 from models.speech.endpointing.sentence_end import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.muting.redact_recording import Listen, RedactedRecording, redact_recording
@@ -147,14 +147,10 @@ class SpeechWorker:
 
         The engine is asked for one window at a time, so that a live stream waits for one of them at most.
         """
-
-        def plan() -> list[Span]:
-            probabilities = self._vad.probabilities(samples)
-            return plan_windows(everywhere(probabilities) if options.everything else probabilities, len(samples))
-
         segments: list[Segment] = []
         compute_s = 0.0
-        for span in await self._helpers.run(plan):
+        windows = await self._helpers.run(cut_windows, self._vad, samples, everything=options.everything)
+        for span in (window.span for window in windows):
             try:
                 heard = await self._transcribe(samples[span.start : span.end], options)
             except NoSpeech:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from models.speech.endpointing.policy import DEFAULT_POLICY
+from models.speech.endpointing.segmenter import segmenter_factory
 from models.speech.engines import build_vad
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
@@ -49,7 +51,6 @@ from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.load_meter import MeasuredGateway, SpeechLoadMeter
 from server.streaming.priority_limiter import PriorityLimiter
 from server.streaming.rate_limit import RateLimits
-from server.streaming.segmenter_adapter import segmenter_factory
 from server.streaming.stream_config import StreamLimits
 from server.streaming.stream_manager import StreamManager
 from server.uploads.checks import default_checks
@@ -236,7 +237,7 @@ async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> StreamMa
         metrics=common.metrics,
         clock=common.clock,
         limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
-        make_cutter=segmenter_factory(vad, limits.utterance_s),
+        make_cutter=segmenter_factory(vad, DEFAULT_POLICY.utterances.with_longest(limits.utterance_s)),
         turnstile=PriorityLimiter(places),
         admission=Admission(
             AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load),

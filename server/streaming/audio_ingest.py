@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from models.speech.endpointing.marks import (
+    EndpointCandidate,
+    SpeechMark,
+    SpeechPaused,
+    SpeechResumed,
+    UtteranceEnded,
+    UtteranceStarted,
+)
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from server.streaming.events import AudioIn, Output, SpeechBegan, SpeechEnded
 from server.streaming.utterance import AudioBuffer, EndpointDecision, Utterance
@@ -39,45 +46,6 @@ class AudioLog(Protocol):
     def close(self) -> None: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
-    """Speech begins; ``start`` includes the padding before it, ``speech`` does not. Samples of the stream."""
-
-    start: int
-    speech: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Speech ended; ``end`` includes the padding after it, ``speech`` does not. Samples of the stream."""
-
-    end: int
-    speech: int
-
-
-@dataclass(frozen=True, slots=True)
-class Paused:
-    """It has become quiet; what lies before ``end``, a sample of the stream, may be all."""
-
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """The last pause was none."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointCandidate:
-    """The last pause ends the utterance if a whole sentence was said.
-
-    Nothing follows until ``UtteranceSegmenter.decide`` is called.
-    """
-
-
-Mark = Began | Ended | Paused | Resumed | EndpointCandidate
-
-
 class UtteranceSegmenter(Protocol):
     """Finds the beginnings and ends of speech in audio that is fed to it piece by piece."""
 
@@ -86,15 +54,15 @@ class UtteranceSegmenter(Protocol):
         """Sample of the stream from which on it wants to hear; at or shortly before what is not finished."""
         ...
 
-    def feed(self, samples: Samples) -> list[Mark]:
+    def feed(self, samples: Samples) -> list[SpeechMark]:
         """Listen on. A blocking call of a few milliseconds."""
         ...
 
-    def decide(self, over: bool) -> list[Mark]:
+    def decide(self, over: bool) -> list[SpeechMark]:
         """Answer ``EndpointCandidate``, and listen on to what was fed meanwhile."""
         ...
 
-    def end(self) -> list[Mark]:
+    def end(self) -> list[SpeechMark]:
         """Close a running utterance, because the client or the stream says so."""
         ...
 
@@ -249,33 +217,33 @@ class AudioIngest:
         task.add_done_callback(self._working.discard)
         return await asyncio.shield(task)
 
-    async def _parts(self, samples: Samples, marks: list[Mark]) -> AsyncGenerator[Part, None]:
+    async def _parts(self, samples: Samples, marks: list[SpeechMark]) -> AsyncGenerator[Part, None]:
         yield self._cut(samples, marks)
         while self._question is not None:
             over = await self._question.over()
             self._question = None
             yield self._cut(None, await self._in_thread(self._cutter.decide, over))
 
-    def _take_in(self, data: bytes) -> tuple[Samples, list[Mark]]:
+    def _take_in(self, data: bytes) -> tuple[Samples, list[SpeechMark]]:
         # In this order: bytes that cannot be decoded stay out of the log, where every resume would fail on them again.
         heard = self._listen(data)
         self._log.append(data)
         return heard
 
-    def _listen(self, data: bytes) -> tuple[Samples, list[Mark]]:
+    def _listen(self, data: bytes) -> tuple[Samples, list[SpeechMark]]:
         return self._heard(self._decoder.feed(data))
 
-    def _heard(self, decoded: Samples) -> tuple[Samples, list[Mark]]:
+    def _heard(self, decoded: Samples) -> tuple[Samples, list[SpeechMark]]:
         listened = self._before_cutter(decoded)
         return self._finished(decoded), (self._cutter.feed(listened) if listened.size else [])
 
-    def _cut(self, samples: Samples | None, marks: Iterable[Mark]) -> Part:
+    def _cut(self, samples: Samples | None, marks: Iterable[SpeechMark]) -> Part:
         if samples is not None:
             self._timeline.append(samples)
         outputs: list[Output] = []
         begun: list[Utterance] = []
         for mark in marks:
-            if isinstance(mark, Began):
+            if isinstance(mark, UtteranceStarted):
                 self._current = Utterance(self.take_number(), mark.start)
                 begun.append(self._current)
                 outputs.append(SpeechBegan(self._current.number, mark.speech / SAMPLE_RATE_HZ))
@@ -287,16 +255,18 @@ class AudioIngest:
             self._grow(self._current, self._timeline.end)
         return outputs, begun
 
-    def _follow(self, utterance: Utterance, mark: Ended | Paused | Resumed | EndpointCandidate) -> list[Output]:
+    def _follow(
+        self, utterance: Utterance, mark: UtteranceEnded | SpeechPaused | SpeechResumed | EndpointCandidate
+    ) -> list[Output]:
         match mark:
-            case Paused():
+            case SpeechPaused():
                 self._grow(utterance, mark.end)
                 utterance.pause_at(mark.end - utterance.start)
-            case Resumed():
+            case SpeechResumed():
                 utterance.resume()
             case EndpointCandidate():
                 self._question = utterance.pause
-            case Ended():
+            case UtteranceEnded():
                 self._grow(utterance, mark.end)
                 utterance.close(asyncio.get_running_loop().time(), mark.end)
                 self._current = None

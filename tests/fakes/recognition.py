@@ -1,6 +1,6 @@
 """What stands between a stream and its recognition: a decoder, an audio log, and cutters that go by silence alone.
 
-Real side: ``models.media.audio_decoder.StreamDecoder``, ``server.uploads.audio_log.Log`` and ``SpeechCutter``.
+Real side: ``models.media.audio_decoder.StreamDecoder``, ``server.uploads.audio_log.Log`` and ``Segmenter``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.speech.endpointing.marks import (
+    EndpointCandidate,
+    SpeechMark,
+    SpeechPaused,
+    SpeechResumed,
+    UtteranceEnded,
+    UtteranceStarted,
+)
 from models.speech.types import Samples
-from server.streaming.audio_ingest import Began, Ended, EndpointCandidate, Mark, Paused, Resumed
 
 
 class PcmDecoder:
@@ -56,24 +63,24 @@ class LoudnessCutter:
         self._at = start
         self._speaking = False
 
-    def feed(self, samples: Samples) -> list[Mark]:
-        marks: list[Mark] = []
+    def feed(self, samples: Samples) -> list[SpeechMark]:
+        marks: list[SpeechMark] = []
         loud = samples != 0
         for index in np.flatnonzero(np.diff(np.concatenate([[self._speaking], loud]).astype(int))):
             at = self._at + int(index)
-            marks.append(Ended(at, at) if self._speaking else Began(at, at))
+            marks.append(UtteranceEnded(at, at) if self._speaking else UtteranceStarted(at, at))
             self._speaking = not self._speaking
         self._at += samples.size
         return marks
 
-    def decide(self, over: bool) -> list[Mark]:
+    def decide(self, over: bool) -> list[SpeechMark]:
         raise AssertionError("It never asks.")
 
-    def end(self) -> list[Mark]:
+    def end(self) -> list[SpeechMark]:
         if not self._speaking:
             return []
         self._speaking = False
-        return [Ended(self._at, self._at)]
+        return [UtteranceEnded(self._at, self._at)]
 
 
 class AskingCutter(LoudnessCutter):
@@ -82,29 +89,29 @@ class AskingCutter(LoudnessCutter):
     def __init__(self, start: int = 0) -> None:
         super().__init__(start)
         self._begun = False
-        self._held: list[Mark] = []
+        self._held: list[SpeechMark] = []
         self._paused_at = 0
 
-    def feed(self, samples: Samples) -> list[Mark]:
+    def feed(self, samples: Samples) -> list[SpeechMark]:
         self._held += super().feed(samples)
         return self._next()
 
-    def decide(self, over: bool) -> list[Mark]:
+    def decide(self, over: bool) -> list[SpeechMark]:
         self._begun = not over
-        ended: list[Mark] = [Ended(self._paused_at, self._paused_at)] if over else []
+        ended: list[SpeechMark] = [UtteranceEnded(self._paused_at, self._paused_at)] if over else []
         return ended + self._next()
 
-    def end(self) -> list[Mark]:
+    def end(self) -> list[SpeechMark]:
         ended, self._begun = self._begun, False
-        return [Ended(self._at, self._at)] if ended else []
+        return [UtteranceEnded(self._at, self._at)] if ended else []
 
-    def _next(self) -> list[Mark]:
-        marks: list[Mark] = []
+    def _next(self) -> list[SpeechMark]:
+        marks: list[SpeechMark] = []
         while self._held:
             mark = self._held.pop(0)
-            if isinstance(mark, Ended):
+            if isinstance(mark, UtteranceEnded):
                 self._paused_at = mark.end
-                return [*marks, Paused(mark.end), EndpointCandidate()]
-            marks.append(Resumed() if self._begun else mark)
+                return [*marks, SpeechPaused(mark.end), EndpointCandidate()]
+            marks.append(SpeechResumed() if self._begun else mark)
             self._begun = True
         return marks

@@ -3,284 +3,242 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
-from models.errors import InvalidInput
-from models.speech.endpointing.energy_vad import EnergyVad, EnergyVadStream
-from models.speech.endpointing.pauses import EndpointCandidate, EndpointRules, SpeechPaused, SpeechResumed
-from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, Vad
+from models.speech.endpointing.energy_vad import EnergyVadStream, FrameEnergy
+from models.speech.endpointing.marks import (
+    EndpointCandidate,
+    SpeechMark,
+    SpeechPaused,
+    SpeechResumed,
+    UtteranceEnded,
+    UtteranceStarted,
+)
+from models.speech.endpointing.policy import DEFAULT_POLICY, EarlyEndPolicy, UtterancePolicy
+from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, WARM_UP_FRAMES, Vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
-
-@dataclass(frozen=True, slots=True)
-class SpeechBegan:
-    """Somebody begins to speak.
-
-    Attributes:
-        start: First sample of the utterance, counted from the stream's start, padding included.
-        speech: First sample of the speech itself.
-    """
-
-    start: int
-    speech: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechEnded:
-    """The utterance is over.
-
-    Attributes:
-        end: Sample after its last one, padding included; never more than were fed.
-        speech: Sample after the last one of the speech itself.
-    """
-
-    end: int
-    speech: int
-
-
-SpeechMark = SpeechBegan | SpeechEnded | SpeechPaused | SpeechResumed | EndpointCandidate
-
-
-@dataclass(frozen=True, slots=True)
-class SegmenterRules:
-    """When an utterance begins and ends.
-
-    Attributes:
-        begin_at: A frame counts as speech from this probability on, while nobody speaks.
-        end_below: And goes on counting down to this one, once somebody does.
-        silence_s: Silence that ends an utterance.
-        min_speech_s: Shorter sounds, a click or a cough, begin none.
-        max_utterance_s: A longer utterance is cut, so that it fits into the speech model's window.
-        hurry_s: So long before that, a pause of ``short_pause_s`` is taken instead, so that no word is cut in two.
-        short_pause_s: See ``hurry_s``.
-        pre_roll_s: Kept before the speech: the detector notices soft consonants late.
-        tail_s: Kept after it.
-        pauses: When pauses are told, and asked about; None for never.
-    """
-
-    begin_at: float = 0.5
-    end_below: float = 0.35
-    silence_s: float = 0.6
-    min_speech_s: float = 0.12
-    max_utterance_s: float = 28.0
-    hurry_s: float = 7.0
-    short_pause_s: float = 0.16
-    pre_roll_s: float = 0.35
-    tail_s: float = 0.25
-    pauses: EndpointRules | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 < self.end_below <= self.begin_at <= 1:
-            raise InvalidInput("Speech must end at a lower probability than it begins at.")
-        if self.tail_s > self.silence_s or self.max_utterance_s <= self.silence_s:
-            raise InvalidInput("An utterance must have room for its own silence.")
-
-
-DEFAULT_SEGMENTER_RULES = SegmenterRules()
-
-_LEAD_SAMPLES = 8 * FRAME_SAMPLES
-"""A fresh detector that begins in the middle of speech notices it up to 0.2 s late; after 0.26 s it is warm. Counted on
-816 places in spoken clips."""
-
 _PIECE_SAMPLES = 16 * FRAME_SAMPLES
-"""At the end of an utterance the detector goes back; what it heard beyond is heard again, at most so much."""
-
+"""The VAD is fed in pieces of this size. After the end of an utterance it repeats one piece at most."""
 
 _ECHO_FRAMES = 10
-"""Behind the end of an utterance the detector may go on for 0.3 s with what it heard before."""
-
-
-def lead_before(sample: int) -> int:
-    """Samples before a place in a stream that the detector wants to hear first, whole frames of what there is."""
-    return min(_LEAD_SAMPLES, sample - sample % FRAME_SAMPLES)
+"""After the end of an utterance the VAD may still report speech for 0.3 s."""
 
 
 class Segmenter:
     """Finds utterances in one stream. Utterances never overlap, and their order is that of the stream.
 
-    Every utterance is found by a detector that begins to listen where the one before ended, after a short lead-in. So a
-    stream that is taken up again behind an utterance is cut as if it had never broken: where utterances begin and end
-    depends on the audio alone, not on the pieces in which it comes, nor on what was said a minute ago.
+    Each utterance is found by a fresh VAD that starts where the one before ended, after a short warm-up. So a stream
+    that is resumed after an utterance is cut as if it had never broken: the audio alone decides where utterances begin
+    and end, not the pieces in which it comes, nor what was said before.
 
     Args:
-        vad: Listens.
-        rules: When an utterance begins and ends.
-        lead: So many samples at the beginning are heard, but belong to no utterance: on a stream that is taken up
-            again, ``lead_before`` the place where it goes on.
+        vad: Tells where speech is.
+        policy: When an utterance begins and ends.
+        resume_at: Sample of the stream from which on utterances are looked for: 0, or the end of a finished utterance.
     """
 
     _speech_from: int | None
     _paused_at: int | None
 
-    def __init__(self, vad: Vad, rules: SegmenterRules = DEFAULT_SEGMENTER_RULES, lead: int = 0) -> None:
+    def __init__(self, vad: Vad, policy: UtterancePolicy = DEFAULT_POLICY.utterances, resume_at: int = 0) -> None:
         self._vad = vad
-        self._rules = rules
-        self._fed = 0
-        self._waiting: Samples = np.zeros(0, np.float32)  # fed, but behind a question
+        self._policy = policy
+        self.start = resume_at - _warm_up_before(resume_at)
+        """Sample of the stream with which ``feed`` must begin."""
+        self._fed = self.start
+        self._waiting: Samples = np.zeros(0, np.float32)  # fed, but an EndpointCandidate is open
         self._recent: Samples = np.zeros(0, np.float32)
-        self._kept_samples = int(rules.silence_s * SAMPLE_RATE_HZ) + _LEAD_SAMPLES + 2 * _PIECE_SAMPLES
-        self._start(0, lead // FRAME_SAMPLES)
+        self._kept_samples = (
+            int(policy.end_silence_s * SAMPLE_RATE_HZ) + WARM_UP_FRAMES * FRAME_SAMPLES + 2 * _PIECE_SAMPLES
+        )
+        self._start_vad(resume_at)
 
     def feed(self, samples: Samples) -> list[SpeechMark]:
-        """Listen on.
+        """Process the next samples.
 
         Returns:
             What became certain with these samples, in order. After an ``EndpointCandidate`` nothing follows until
             ``decide`` is called.
         """
         self._waiting = np.concatenate([self._waiting, samples])
-        return self._go_on()
+        return self._advance()
 
     def decide(self, over: bool) -> list[SpeechMark]:
-        """Answer a ``EndpointCandidate``: whether the utterance is over. Then listen on to what was fed meanwhile.
+        """Say whether the utterance of the last ``EndpointCandidate`` is over. Then process what was fed meanwhile.
 
         Returns:
             What became certain with it, in order.
         """
         marks: list[SpeechMark] = []
-        self._asking = False
+        self._undecided = False
         if over and self._paused_at is not None:
-            marks.append(self._close(self._paused_at))
-            self._anew()
-        return marks + self._go_on()
+            marks.append(self._end_utterance(self._paused_at))
+            self._restart()
+        return marks + self._advance()
 
     def end(self) -> list[SpeechMark]:
-        """The client, or the stream's end, says that the utterance is over. Not while a question is open."""
+        """End a running utterance, because the client or the end of the stream says so.
+
+        Not to be called while an ``EndpointCandidate`` is undecided.
+        """
         marks: list[SpeechMark] = []
         if self._speech_from is None:
             return marks
-        if not self._begun:
-            marks.append(self._begin(self._speech_from))  # a short "yes" before the button was released
-        marks.append(self._close(self._fed))
-        self._anew()
-        return marks + self._go_on()
+        if not self._started:
+            marks.append(self._start_utterance(self._speech_from))  # a short "yes" before the button was released
+        marks.append(self._end_utterance(self._fed))
+        self._restart()
+        return marks + self._advance()
 
-    def _start(self, base: int, lead_frames: int) -> None:
-        """Listen with a fresh detector, from the sample ``base`` on."""
+    def _start_vad(self, at: int) -> None:
+        """Start with a fresh VAD, so that it is warm at the sample ``at``."""
+        warm_up = _warm_up_before(at)
         self._stream = self._vad.stream()
-        self._quiet = EnergyVadStream()
-        self._ahead: deque[tuple[float, EnergyVad]] = deque()  # frames that were heard, but not judged
-        self._base = base
+        self._energy = EnergyVadStream(self._policy.energy)
+        self._pending: deque[tuple[float, FrameEnergy]] = deque()  # frames that the VAD has seen, not yet processed
+        self._base = at - warm_up
         self._frame = 0  # counts from the base on
-        self._lead_frames = lead_frames
-        self._free_from = base + lead_frames * FRAME_SAMPLES  # first sample that no utterance holds
-        self._closed = self._asking = False
-        self._tail_at = 0  # a sample: the end that was told last in case that the detector's silence decides
-        self._forget()
+        self._warm_up_frames = warm_up // FRAME_SAMPLES
+        self._free_from = at  # first sample that no utterance holds
+        self._ended = self._undecided = False
+        self._tail_at = 0  # sample of the last SpeechPaused that assumed the end by silence
+        self._reset_speech()
 
-    def _anew(self) -> None:
-        """Go back to where the utterance ended, with the lead-in, and hear again what was fed since."""
-        end = self._free_from
-        lead = lead_before(end)
-        self._start(end - lead, lead // FRAME_SAMPLES)
-        self._listen(self._recent[len(self._recent) - (self._fed - self._base) :])
+    def _restart(self) -> None:
+        """Go back to where the utterance ended, and process again what was fed since."""
+        self._start_vad(self._free_from)
+        self._detect(self._recent[len(self._recent) - (self._fed - self._base) :])
 
-    def _go_on(self) -> list[SpeechMark]:
-        marks = self._walk()
-        while len(self._waiting) and not self._asking:
+    def _advance(self) -> list[SpeechMark]:
+        marks = self._process_frames()
+        while len(self._waiting) and not self._undecided:
             piece, self._waiting = self._waiting[:_PIECE_SAMPLES], self._waiting[_PIECE_SAMPLES:]
             self._fed += len(piece)
             self._recent = np.concatenate([self._recent, piece])[-self._kept_samples :]
-            self._listen(piece)
-            marks += self._walk()
+            self._detect(piece)
+            marks += self._process_frames()
         return marks
 
-    def _listen(self, samples: Samples) -> None:
-        self._ahead += zip(self._stream.feed(samples).tolist(), self._quiet.feed(samples), strict=True)
+    def _detect(self, samples: Samples) -> None:
+        self._pending += zip(self._stream.feed(samples).tolist(), self._energy.feed(samples), strict=True)
 
-    def _walk(self) -> list[SpeechMark]:
-        """Judge frames, up to a question."""
+    def _process_frames(self) -> list[SpeechMark]:
+        """Process frames up to an ``EndpointCandidate``."""
         marks: list[SpeechMark] = []
-        while self._ahead and not self._asking:
-            self._hear(*self._ahead.popleft())
+        while self._pending and not self._undecided:
+            self._count_frame(*self._pending.popleft())
             self._frame += 1
-            marks += self._decide()
-            if self._closed:
-                self._anew()
+            marks += self._find_boundaries()
+            if self._ended:
+                self._restart()
         return marks
 
-    def _hear(self, probability: float, hush: EnergyVad) -> None:
-        if self._frame < self._lead_frames:
+    def _count_frame(self, probability: float, energy: FrameEnergy) -> None:
+        if self._frame < self._warm_up_frames:
             return
         if self._speech_from is None:
-            echo = hush.faint and self._lead_frames > 0 and self._frame < self._lead_frames + _ECHO_FRAMES
-            if probability >= self._rules.begin_at and not echo:
-                self._speech_from, self._speech_to, self._voiced = self._frame, self._frame + 1, 1
+            after_utterance = self._warm_up_frames > 0 and self._frame < self._warm_up_frames + _ECHO_FRAMES
+            echo = energy.near_floor and after_utterance
+            if probability >= self._policy.onset and not echo:
+                self._speech_from, self._speech_to, self._speech_frames = self._frame, self._frame + 1, 1
                 self._sound_to = self._speech_to
-        elif probability >= self._rules.end_below:
+        elif probability >= self._policy.offset:
             self._speech_to = self._frame + 1
-            self._voiced += 1
-            if not hush.quiet:
+            self._speech_frames += 1
+            if not energy.silent:
                 self._sound_to = self._speech_to
 
-    def _decide(self) -> list[SpeechMark]:
+    def _find_boundaries(self) -> list[SpeechMark]:
         if self._speech_from is None:
             return []
         marks: list[SpeechMark] = []
-        if not self._begun and self._voiced * FRAME_S >= self._rules.min_speech_s:
-            marks.append(self._begin(self._speech_from))
-        pause_s = (self._frame - self._speech_to) * FRAME_S
-        if not self._begun:
-            if pause_s >= self._rules.short_pause_s:
-                self._forget()  # it was only a click
+        if not self._started and self._speech_frames * FRAME_S >= self._policy.min_speech_s:
+            marks.append(self._start_utterance(self._speech_from))
+        silence_s = (self._frame - self._speech_to) * FRAME_S
+        if not self._started:
+            if silence_s >= self._policy.short_pause_s:
+                self._reset_speech()  # it was only a click
             return marks
         here = self._sample(self._frame)
         length_s = (here - self._free_from) / SAMPLE_RATE_HZ
-        hurried = length_s >= self._rules.max_utterance_s - self._rules.hurry_s
-        if pause_s >= (self._rules.short_pause_s if hurried else self._rules.silence_s):
-            marks.append(self._close(min(self._tail(), here)))
-        elif length_s >= self._rules.max_utterance_s:
-            marks.append(self._close(here))
-        elif self._rules.pauses is not None:
-            marks += self._look(self._rules.pauses, here)
+        cut_early = length_s >= self._policy.max_utterance_s - self._policy.early_cut_s
+        if silence_s >= (self._policy.short_pause_s if cut_early else self._policy.end_silence_s):
+            marks.append(self._end_utterance(min(self._tail_end(), here)))
+        elif length_s >= self._policy.max_utterance_s:
+            marks.append(self._end_utterance(here))
+        elif self._policy.early_end is not None:
+            marks += self._find_pause(self._policy.early_end, here)
         return marks
 
-    def _look(self, rules: EndpointRules, here: int) -> list[SpeechMark]:
-        """Tell of a pause when it begins, when it may be the end, when it goes on, and when it is over."""
-        quiet_s = (self._frame - self._sound_to) * FRAME_S
+    def _find_pause(self, policy: EarlyEndPolicy, here: int) -> list[SpeechMark]:
+        """Mark a pause when it begins, when it may end the utterance, when it goes on, and when speech resumes."""
+        silence_s = (self._frame - self._sound_to) * FRAME_S
         if self._paused_at is None:
-            return self._pause(here) if quiet_s >= rules.look_s else []
-        if quiet_s < rules.look_s:
+            return self._pause(here) if silence_s >= policy.transcribe_s else []
+        if silence_s < policy.transcribe_s:
             self._paused_at = None
             return [SpeechResumed()]
-        if quiet_s - FRAME_S < rules.sure_s <= quiet_s:
-            self._asking = True
+        if silence_s - FRAME_S < policy.end_s <= silence_s:
+            self._undecided = True
             return [EndpointCandidate()]
-        # It is no end of a sentence, or it would be over. Where the detector's silence would end it is known by now.
-        tail = self._tail()
-        if quiet_s > rules.sure_s and self._tail_at < tail <= here:
-            self._tail_at = tail
-            return self._pause(tail)
+        # The text so far ends no sentence, so the full silence will end the utterance. Its end is known by now.
+        tail_end = self._tail_end()
+        if silence_s > policy.end_s and self._tail_at < tail_end <= here:
+            self._tail_at = tail_end
+            return self._pause(tail_end)
         return []
 
     def _pause(self, at: int) -> list[SpeechMark]:
         self._paused_at = at
         return [SpeechPaused(at)]
 
-    def _tail(self) -> int:
-        return self._sample(self._speech_to) + int(self._rules.tail_s * SAMPLE_RATE_HZ)
+    def _tail_end(self) -> int:
+        return self._sample(self._speech_to) + int(self._policy.tail_s * SAMPLE_RATE_HZ)
 
     def _sample(self, frame: int) -> int:
         return self._base + frame * FRAME_SAMPLES
 
-    def _begin(self, frame: int) -> SpeechBegan:
+    def _start_utterance(self, frame: int) -> UtteranceStarted:
         speech = self._sample(frame)
-        start = max(self._free_from, speech - int(self._rules.pre_roll_s * SAMPLE_RATE_HZ))
+        start = max(self._free_from, speech - int(self._policy.pre_roll_s * SAMPLE_RATE_HZ))
         self._free_from = start  # the utterance's length counts from here
-        self._begun = True
-        return SpeechBegan(start, speech)
+        self._started = True
+        return UtteranceStarted(start, speech)
 
-    def _close(self, end: int) -> SpeechEnded:
+    def _end_utterance(self, end: int) -> UtteranceEnded:
         self._free_from = end
-        self._closed = True
-        return SpeechEnded(end, min(self._sample(self._speech_to), end))
+        self._ended = True
+        return UtteranceEnded(end, min(self._sample(self._speech_to), end))
 
-    def _forget(self) -> None:
+    def _reset_speech(self) -> None:
         self._speech_from = None  # a frame: speech, or what may become speech
-        self._speech_to = 0  # the frame after the last one that counted
-        self._sound_to = 0  # the same, quiet frames left out
+        self._speech_to = 0  # the frame after the last one that counted as speech
+        self._sound_to = 0  # the same without silent frames
         self._paused_at = None  # a sample
-        self._voiced = 0
-        self._begun = False
+        self._speech_frames = 0
+        self._started = False
+
+
+def segmenter_factory(vad: Vad, policy: UtterancePolicy) -> Callable[[int, float | None, float | None], Segmenter]:
+    """Make segmenters that share one VAD.
+
+    Args:
+        vad: Safe for concurrent calls; each segmenter has its own stream.
+        policy: The server's.
+
+    Returns:
+        A function of (``resume_at``, the client's ``end_silence_s`` and ``max_utterance_s`` or None).
+    """
+
+    def make(resume_at: int, end_silence_s: float | None, max_utterance_s: float | None) -> Segmenter:
+        return Segmenter(vad, policy.for_client(end_silence_s, max_utterance_s), resume_at)
+
+    return make
+
+
+def _warm_up_before(sample: int) -> int:
+    """Samples before a place in a stream with which the VAD warms up: whole frames of what there is."""
+    return min(WARM_UP_FRAMES * FRAME_SAMPLES, sample - sample % FRAME_SAMPLES)

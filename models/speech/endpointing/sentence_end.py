@@ -1,4 +1,4 @@
-"""Whether what was said so far can be all of it."""
+"""Whether a transcript ends with a whole sentence."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from models.text import RawText
 
 _ENDED = re.compile(r"(?<![.…])[.!?。।؟][\"'”\u2019)\]]*$")
-"""One mark that ends a sentence. Whisper writes "..." and "-" where somebody trails off, a comma where more comes."""
+"""A single mark that ends a sentence. Whisper writes "..." or "-" where a speaker trails off."""
 
 
-LEAST_WORDS = 3
-"""Of a sentence: "Hello." and "Yes." mostly have another one right behind them."""
+MIN_WORDS = 3
+"""Shorter sentences, such as "Hello." and "Yes.", are mostly followed by another one at once."""
 
 
 def ends_sentence(text: RawText) -> bool:
-    """Whether the text ends with a whole sentence, as far as its punctuation tells, and is long enough to be all."""
+    """Whether the text ends with a sentence of ``MIN_WORDS`` or more, judged by its punctuation."""
     said = text.reveal().rstrip()
-    return len(said.split()) >= LEAST_WORDS and _ENDED.search(said) is not None
+    return len(said.split()) >= MIN_WORDS and _ENDED.search(said) is not None

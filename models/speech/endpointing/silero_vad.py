@@ -1,4 +1,4 @@
-"""Silero's voice activity detector on ONNX Runtime: one probability of speech each 32 ms.
+"""Silero's voice activity detector (VAD) on ONNX Runtime: one probability of speech for every 32 ms.
 
 The exported graph takes any number of frames with the state of the LSTM going in and out, so a whole clip is one call,
 and a stream is the same call a few frames at a time.
@@ -19,24 +19,27 @@ FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ
 MODEL_FILE = "silero_vad_16k_sequence.onnx"
 
 _CONTEXT_SAMPLES = 64
-"""Each frame is seen together with the end of the one before."""
+"""The model sees each frame together with the end of the frame before."""
 
 _STATE_SHAPE = (1, 1, 128)
 _BLOCK_FRAMES = 512
 """16 s a call: bounds the memory of long recordings."""
 
-_LEAD_FRAMES = 8
-"""Silence put before a clip of a word: of 100 digits that fill their clip, 6 went unnoticed without, none with it."""
+WARM_UP_FRAMES = 8
+"""A fresh VAD that starts in the middle of speech reports it up to 0.2 s late; after this many frames it is warm.
+
+Found in docs/evaluation/constants, "vad-warm-up".
+"""
 
 _WORD_SAMPLES = SAMPLE_RATE_HZ
-"""Clips shorter than this may begin in the middle of speech; longer ones are detected as they are."""
+"""Shorter clips may begin in the middle of speech, so silence is put before them to warm the VAD up."""
 
 Probabilities = npt.NDArray[np.float32]
 """Probability of speech in each frame of 512 samples, shape (frames,)."""
 
 
 class VadStream(Protocol):
-    """Listens to one stream."""
+    """Detects speech in one stream."""
 
     def feed(self, samples: Samples) -> Probabilities:
         """Probabilities of the frames that these samples complete; the rest waits for more."""
@@ -44,23 +47,23 @@ class VadStream(Protocol):
 
 
 class Vad(Protocol):
-    """Tells where somebody speaks. Safe for concurrent calls; a stream is not."""
+    """Detects speech. Safe for concurrent calls; a stream is not."""
 
     def probabilities(self, samples: Samples) -> Probabilities:
         """One for each frame of a whole clip; the last frame is filled up with silence."""
         ...
 
     def stream(self) -> VadStream:
-        """Begin to listen to a stream."""
+        """Begin a stream."""
         ...
 
 
 class SileroVad:
-    """The real one.
+    """Silero's model.
 
     Args:
         folder: Where the weights ``silero-vad`` were placed.
-        threads: The model is tiny; more than one only costs.
+        threads: Of one call. The model is so small that a second thread makes it slower.
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
@@ -76,13 +79,13 @@ class SileroVad:
     def probabilities(self, samples: Samples) -> Probabilities:
         """One for each frame of a whole clip; the last frame is filled up with silence."""
         missing = -len(samples) % FRAME_SAMPLES
-        lead_frames = _LEAD_FRAMES if len(samples) < _WORD_SAMPLES else 0
+        lead_frames = WARM_UP_FRAMES if len(samples) < _WORD_SAMPLES else 0
         lead = np.zeros(lead_frames * FRAME_SAMPLES, np.float32)
-        heard = self.stream().feed(np.concatenate([lead, samples, np.zeros(missing, np.float32)]))
-        return heard[lead_frames:]
+        found = self.stream().feed(np.concatenate([lead, samples, np.zeros(missing, np.float32)]))
+        return found[lead_frames:]
 
     def stream(self) -> SileroStream:
-        """Begin to listen to a stream."""
+        """Begin a stream."""
         return SileroStream(self._run)
 
     def _run(self, frames: Samples, hidden: Samples, cell: Samples) -> tuple[Probabilities, Samples, Samples]:
@@ -103,7 +106,7 @@ class SileroStream:
         self._run = run
         self._hidden: Samples = np.zeros(_STATE_SHAPE, np.float32)
         self._cell: Samples = np.zeros(_STATE_SHAPE, np.float32)
-        self._before: Samples = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._context: Samples = np.zeros(_CONTEXT_SAMPLES, np.float32)
         self._waiting: Samples = np.zeros(0, np.float32)
 
     def feed(self, samples: Samples) -> Probabilities:
@@ -116,8 +119,8 @@ class SileroStream:
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
     def _block(self, frames: Samples) -> Probabilities:
-        contexts = np.concatenate([self._before[None], frames[:-1, -_CONTEXT_SAMPLES:]])
-        self._before = frames[-1, -_CONTEXT_SAMPLES:].copy()
+        contexts = np.concatenate([self._context[None], frames[:-1, -_CONTEXT_SAMPLES:]])
+        self._context = frames[-1, -_CONTEXT_SAMPLES:].copy()
         rows = np.concatenate([contexts, frames], axis=1)
         probabilities, self._hidden, self._cell = self._run(rows, self._hidden, self._cell)
         return probabilities

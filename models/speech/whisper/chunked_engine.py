@@ -14,8 +14,9 @@ import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
 from models.reasons import Reason
-from models.speech.endpointing.chunking import DEFAULT_RULES, ChunkingRules, Span, everywhere, plan_windows
-from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Vad
+from models.speech.endpointing.chunking import Span, Window, cut_windows
+from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
+from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, Segment, SpeechOptions, Transcript, Word
 from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, repeats, silent
 from models.speech.whisper.single_digit import LONGEST_S, DigitTokens, as_digit
@@ -60,7 +61,7 @@ class ChunkedEngine(abc.ABC):
 
     Args:
         vad: Tells where somebody speaks.
-        rules: How recordings are cut.
+        policy: How recordings are cut.
         at_once: How many windows of one clip are heard at the same time, and how many calls there may be at once.
         clock: Seconds, monotonic.
     """
@@ -71,12 +72,12 @@ class ChunkedEngine(abc.ABC):
     def __init__(
         self,
         vad: Vad,
-        rules: ChunkingRules = DEFAULT_RULES,
+        policy: WindowPolicy = DEFAULT_POLICY.windows,
         at_once: int = 1,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._vad = vad
-        self._rules = rules
+        self._policy = policy
         self._at_once = at_once
         self._places = threading.BoundedSemaphore(at_once)
         self._others = ThreadPoolExecutor(at_once, thread_name_prefix="window") if at_once > 1 else None
@@ -122,16 +123,13 @@ class ChunkedEngine(abc.ABC):
         if options.language is not None and options.language not in self.languages:
             raise InvalidInput("The speech model does not know that language.", reason=Reason.UNKNOWN_LANGUAGE)
         began = self._clock()
-        probabilities = self._vad.probabilities(samples)
-        if options.everything:
-            probabilities = everywhere(probabilities)
-        windows = deque(plan_windows(probabilities, len(samples), self._rules))
+        windows = deque(cut_windows(self._vad, samples, everything=options.everything, policy=self._policy))
         heard: list[tuple[Span, Hypothesis]] = []
 
-        def look(window: Span) -> tuple[Span, Hypothesis] | None:
-            found = self._look_until_sure(samples[window.start : window.end], DecodingRequest(options, language))
-            frames = probabilities[window.start // FRAME_SAMPLES : -(-window.end // FRAME_SAMPLES)]
-            return None if silent(found, float(frames.max(initial=0.0))) else (window, found)
+        def look(window: Window) -> tuple[Span, Hypothesis] | None:
+            span = window.span
+            found = self._look_until_sure(samples[span.start : span.end], DecodingRequest(options, language))
+            return None if silent(found, window.speech_probability) else (span, found)
 
         language, sure = options.language, 1.0
         while windows and language is None:

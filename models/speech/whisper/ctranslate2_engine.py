@@ -16,7 +16,7 @@ from pathlib import Path
 import ctranslate2
 import numpy as np
 
-from models.speech.endpointing.chunking import DEFAULT_RULES, ChunkingRules
+from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
@@ -52,7 +52,7 @@ class CTranslate2Engine(ChunkedEngine):
         silence: Of ``silence.silence_file``, shape (n, width); None to encode all silence.
         greedy: Makes the decoder for greedy hypotheses; None to leave them to CTranslate2.
         context: How much context short windows get.
-        rules: How recordings are cut.
+        policy: How recordings are cut.
     """
 
     efforts = 3
@@ -67,9 +67,9 @@ class CTranslate2Engine(ChunkedEngine):
         silence: Floats | None = None,
         greedy: Callable[[TokenRules], OnnxDecoder] | None = None,
         context: ContextRules = DEFAULT_CONTEXT,
-        rules: ChunkingRules = DEFAULT_RULES,
+        policy: WindowPolicy = DEFAULT_POLICY.windows,
     ) -> None:
-        super().__init__(vad, rules, at_once)
+        super().__init__(vad, policy, at_once)
         self._device = device
         self._context = context
         self._model = ctranslate2.models.Whisper(

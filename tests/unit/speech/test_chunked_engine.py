@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from models.errors import NoSpeech
-from models.speech.endpointing.chunking import ChunkingRules, everywhere, plan_windows
-from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Probabilities
+from models.speech.endpointing.policy import WindowPolicy
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.hypothesis import Hypothesis
@@ -35,7 +34,7 @@ class Scripted(ChunkedEngine):
     languages = frozenset({"en", "de"})
 
     def __init__(self, texts: dict[float, tuple[str, str]], at_once: int = 2) -> None:
-        super().__init__(ScriptedVad(), ChunkingRules(max_window_s=WINDOW_S), at_once)
+        super().__init__(ScriptedVad(), WindowPolicy(max_window_s=WINDOW_S), at_once)
         self._texts = texts
         self.asks: list[DecodingRequest] = []
         self.together = threading.Barrier(2)
@@ -103,11 +102,3 @@ def test_a_call_that_nobody_waits_for_ends_between_windows() -> None:
 def test_silence_everywhere_is_no_speech() -> None:
     with pytest.raises(NoSpeech):
         Scripted({0.9: ("", "en"), 0.8: ("", "en"), 0.7: ("", "en")}).transcribe(clip(0.9, 0.8, 0.7), DETECT)
-
-
-def test_where_everything_is_to_be_heard_a_pause_is_where_it_is_cut() -> None:
-    probabilities: Probabilities = np.full(int(30 * SAMPLE_RATE_HZ / FRAME_SAMPLES), 0.1, np.float32)
-    probabilities[:400] = probabilities[420:] = 0.9
-    first, *rest = plan_windows(everywhere(probabilities), len(probabilities) * FRAME_SAMPLES)
-    assert 400 <= first.end / FRAME_SAMPLES <= 420
-    assert rest[-1].end == len(probabilities) * FRAME_SAMPLES

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.speech.endpointing.chunking import DEFAULT_RULES, ChunkingRules, Span, plan_windows, speech_spans
+from models.speech.endpointing.chunking import Span, cut_windows, plan_windows, speech_spans
+from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, Probabilities
 from models.speech.types import SAMPLE_RATE_HZ
+from tests.fakes.speech import ScriptedVad
 
 
 def frames(*parts: tuple[float, float]) -> Probabilities:
@@ -23,8 +25,8 @@ def in_s(spans: list[Span]) -> list[tuple[float, float]]:
     return [(s.start / SAMPLE_RATE_HZ, s.end / SAMPLE_RATE_HZ) for s in spans]
 
 
-PAD = DEFAULT_RULES.padding_s
-LONG = ChunkingRules(max_window_s=29.0)
+PAD = DEFAULT_POLICY.windows.padding_s
+LONG = WindowPolicy(max_window_s=29.0)
 CASES: list[tuple[str, Probabilities, list[tuple[float, float]]]] = [
     ("silence", frames((10, 0.05)), []),
     ("one word", frames((3, 0), (1, 0.9), (3, 0)), [(3 - PAD, 4 + PAD)]),
@@ -71,3 +73,17 @@ def test_all_speech_is_in_one_window_and_in_one_only(parts: list[tuple[float, fl
     for window in windows:
         covered[window.start : window.end] = True
     assert all(covered[span.start : min(span.end, total)].all() for span in speech_spans(probabilities))
+
+
+def test_a_clip_that_is_transcribed_whole_is_cut_at_its_pauses() -> None:
+    loudness = frames((12.8, 0.9), (0.64, 0.1), (15.0, 0.9), (4.0, 0.1))
+    samples = np.repeat(loudness, FRAME_SAMPLES)
+    assert sum(w.span.length_s for w in cut_windows(ScriptedVad(), samples)) < len(samples) / SAMPLE_RATE_HZ - 3.0
+    first, *rest = cut_windows(ScriptedVad(), samples, everything=True)
+    assert 12.8 <= first.span.end / SAMPLE_RATE_HZ <= 13.44
+    assert (first.span.start, rest[-1].span.end) == (0, len(samples))
+
+
+def test_a_window_knows_its_highest_probability_of_speech() -> None:
+    samples = np.repeat(frames((2, 0.9), (6, 0), (2, 0.5), (2, 0)), FRAME_SAMPLES)
+    assert [w.speech_probability for w in cut_windows(ScriptedVad(), samples)] == [pytest.approx(0.9), 0.5]

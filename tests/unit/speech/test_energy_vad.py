@@ -1,4 +1,4 @@
-"""What counts as quiet, by loudness."""
+"""What counts as silent, by loudness."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.speech.endpointing.energy_vad import EnergyVadStream
+from models.speech.endpointing.policy import EnergyPolicy
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES
 from models.speech.types import Samples
 
@@ -16,20 +17,20 @@ def noise(frames: int, level_db: float) -> Samples:
 
 
 @pytest.mark.parametrize(
-    ("room_db", "speech_db", "quiet"),
+    ("room_db", "speech_db", "silent"),
     [(-60, -20, True), (-45, -20, True), (-35, -20, False), (-90, -20, True), (-60, -50, False)],
     ids=["a silent room", "a fan", "a loud room tells nothing", "no room at all", "who whispers is not cut off"],
 )
-def test_the_room_is_quiet_when_it_is_far_below_the_speech(room_db: float, speech_db: float, quiet: bool) -> None:
+def test_the_room_is_silent_when_it_is_far_below_the_speech(room_db: float, speech_db: float, silent: bool) -> None:
     samples = np.concatenate([noise(20, room_db), noise(20, speech_db), noise(10, room_db)])
-    heard = EnergyVadStream().feed(samples)
-    assert [h.quiet for h in heard[-10:]] == [quiet] * 10
-    assert not any(h.quiet for h in heard[20:40])
+    energies = EnergyVadStream(EnergyPolicy()).feed(samples)
+    assert [e.silent for e in energies[-10:]] == [silent] * 10
+    assert not any(e.silent for e in energies[20:40])
 
 
 def test_the_size_of_the_pieces_does_not_matter() -> None:
     samples = np.concatenate([noise(5, -60), noise(5, -20), noise(5, -60)])
-    stream = EnergyVadStream()
-    assert [
-        h for at in range(0, len(samples), 300) for h in stream.feed(samples[at : at + 300])
-    ] == EnergyVadStream().feed(samples)
+    stream = EnergyVadStream(EnergyPolicy())
+    assert [e for at in range(0, len(samples), 300) for e in stream.feed(samples[at : at + 300])] == EnergyVadStream(
+        EnergyPolicy()
+    ).feed(samples)

@@ -12,20 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.speech.endpointing.pauses import EndpointCandidate, EndpointRules, SpeechPaused, SpeechResumed
-from models.speech.endpointing.segmenter import (
-    Segmenter,
-    SegmenterRules,
-    SpeechBegan,
-    SpeechEnded,
+from models.speech.endpointing.marks import (
+    EndpointCandidate,
     SpeechMark,
-    lead_before,
+    SpeechPaused,
+    SpeechResumed,
+    UtteranceEnded,
+    UtteranceStarted,
 )
+from models.speech.endpointing.policy import EarlyEndPolicy, UtterancePolicy
+from models.speech.endpointing.segmenter import Segmenter
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from tests.fakes.speech import HauntedVad, ScriptedVad
 
-RULES = SegmenterRules(silence_s=0.6, min_speech_s=0.12, max_utterance_s=10.0, hurry_s=3.0, short_pause_s=0.16)
+POLICY = UtterancePolicy(
+    end_silence_s=0.6, min_speech_s=0.12, max_utterance_s=10.0, early_cut_s=3.0, short_pause_s=0.16, early_end=None
+)
 
 
 def script(*parts: tuple[float, float]) -> Samples:
@@ -33,16 +36,16 @@ def script(*parts: tuple[float, float]) -> Samples:
     return np.concatenate([np.full(int(s * SAMPLE_RATE_HZ), p, np.float32) for s, p in parts])
 
 
-def hear(samples: Samples, step: int = 320, rules: SegmenterRules = RULES, end: bool = True) -> list[SpeechMark]:
-    segmenter = Segmenter(ScriptedVad(), rules)
+def hear(samples: Samples, step: int = 320, policy: UtterancePolicy = POLICY, end: bool = True) -> list[SpeechMark]:
+    segmenter = Segmenter(ScriptedVad(), policy)
     marks = [m for at in range(0, len(samples), step) for m in segmenter.feed(samples[at : at + step])]
     return marks + (segmenter.end() if end else [])
 
 
 def spans_s(marks: list[SpeechMark]) -> list[tuple[float, float]]:
     """(begin, end) of the speech itself."""
-    spoken = [m for m in marks if isinstance(m, (SpeechBegan, SpeechEnded))]
-    assert [type(m) for m in spoken] == [SpeechBegan, SpeechEnded] * (len(spoken) // 2)
+    spoken = [m for m in marks if isinstance(m, (UtteranceStarted, UtteranceEnded))]
+    assert [type(m) for m in spoken] == [UtteranceStarted, UtteranceEnded] * (len(spoken) // 2)
     return [
         (round(a.speech / SAMPLE_RATE_HZ, 1), round(b.speech / SAMPLE_RATE_HZ, 1))
         for a, b in zip(spoken[::2], spoken[1::2], strict=True)
@@ -68,35 +71,35 @@ def test_utterances(parts: list[tuple[float, float]], expected: list[tuple[float
 
 def test_the_end_is_known_after_the_silence_and_not_later() -> None:
     samples = script((1, 0), (1, 0.9), (0.65, 0))
-    assert [type(m) for m in hear(samples, end=False)] == [SpeechBegan, SpeechEnded]
-    assert [type(m) for m in hear(samples[: -int(0.2 * SAMPLE_RATE_HZ)], end=False)] == [SpeechBegan]
+    assert [type(m) for m in hear(samples, end=False)] == [UtteranceStarted, UtteranceEnded]
+    assert [type(m) for m in hear(samples[: -int(0.2 * SAMPLE_RATE_HZ)], end=False)] == [UtteranceStarted]
 
 
 def test_padding_lies_around_the_speech_and_inside_the_stream() -> None:
     began, ended = hear(script((1, 0), (1, 0.9), (2, 0)))
-    assert isinstance(began, SpeechBegan)
-    assert isinstance(ended, SpeechEnded)
-    assert began.speech - began.start == int(RULES.pre_roll_s * SAMPLE_RATE_HZ)
-    assert ended.end - ended.speech == int(RULES.tail_s * SAMPLE_RATE_HZ)
+    assert isinstance(began, UtteranceStarted)
+    assert isinstance(ended, UtteranceEnded)
+    assert began.speech - began.start == int(POLICY.pre_roll_s * SAMPLE_RATE_HZ)
+    assert ended.end - ended.speech == int(POLICY.tail_s * SAMPLE_RATE_HZ)
     assert hear(script((0.1, 0), (1, 0.9)))[0].start == 0  # type: ignore[union-attr]
 
 
 def test_a_clients_end_mark_closes_at_once() -> None:
-    segmenter = Segmenter(ScriptedVad(), RULES)
+    segmenter = Segmenter(ScriptedVad(), POLICY)
     samples = script((0.5, 0), (1.0, 0.9))
     (began,) = segmenter.feed(samples)
     (ended,) = segmenter.end()
-    assert isinstance(began, SpeechBegan)
-    assert ended == SpeechEnded(len(samples), (len(samples) // FRAME_SAMPLES) * FRAME_SAMPLES)
+    assert isinstance(began, UtteranceStarted)
+    assert ended == UtteranceEnded(len(samples), (len(samples) // FRAME_SAMPLES) * FRAME_SAMPLES)
     assert segmenter.end() == []
     later = segmenter.feed(script((0.2, 0), (1.0, 0.9)))
-    assert isinstance(later[0], SpeechBegan)
+    assert isinstance(later[0], UtteranceStarted)
     assert later[0].start >= len(samples)
 
 
 def test_a_word_too_short_to_begin_counts_when_the_client_ends_it() -> None:
     marks = hear(script((0.5, 0), (0.1, 0.9)))
-    assert [type(m) for m in marks] == [SpeechBegan, SpeechEnded]
+    assert [type(m) for m in marks] == [UtteranceStarted, UtteranceEnded]
 
 
 def test_a_long_utterance_is_cut_at_a_pause_when_there_is_one() -> None:
@@ -109,8 +112,8 @@ def test_speech_without_a_pause_is_cut_without_a_gap() -> None:
     begins, ends = marks[::2], marks[1::2]
     assert len(begins) == 3
     for ended, began in zip(ends, begins[1:], strict=False):
-        assert isinstance(began, SpeechBegan)
-        assert isinstance(ended, SpeechEnded)
+        assert isinstance(began, UtteranceStarted)
+        assert isinstance(ended, UtteranceEnded)
         assert began.start == ended.end
 
 
@@ -127,10 +130,10 @@ def test_utterances_never_overlap_nor_outgrow_their_bound(parts: list[tuple[floa
     assert marks == hear(samples, 100_000)  # the size of the pieces does not matter
     last_end = 0
     for began, ended in zip(marks[::2], marks[1::2], strict=True):
-        assert isinstance(began, SpeechBegan)
-        assert isinstance(ended, SpeechEnded)
+        assert isinstance(began, UtteranceStarted)
+        assert isinstance(ended, UtteranceEnded)
         assert last_end <= began.start <= began.speech <= ended.end <= len(samples)
-        assert (ended.end - began.start) / SAMPLE_RATE_HZ <= RULES.max_utterance_s + 0.1
+        assert (ended.end - began.start) / SAMPLE_RATE_HZ <= POLICY.max_utterance_s + 0.1
         last_end = ended.end
 
 
@@ -143,40 +146,29 @@ def test_a_stream_that_is_taken_up_behind_an_utterance_is_cut_as_if_it_had_not_b
     parts: list[tuple[float, float]], step: int
 ) -> None:
     samples = script(*parts)
-    whole = Segmenter(HauntedVad(), RULES)
+    whole = Segmenter(HauntedVad(), POLICY)
     marks = whole.feed(samples) + whole.end()
     for n in range(2, len(marks), 2):
         behind = marks[n - 1]
-        assert isinstance(behind, SpeechEnded)
-        lead = lead_before(behind.end)
-        again = Segmenter(HauntedVad(), RULES, lead)
-        rest = samples[behind.end - lead :]
+        assert isinstance(behind, UtteranceEnded)
+        again = Segmenter(HauntedVad(), POLICY, behind.end)
+        rest = samples[again.start :]
         found = [m for at in range(0, len(rest), step) for m in again.feed(rest[at : at + step])] + again.end()
-        assert [moved(m, behind.end - lead) for m in found] == marks[n:]
+        assert found == marks[n:]
 
 
-def moved(mark: SpeechMark, by: int) -> SpeechMark:
-    if isinstance(mark, SpeechBegan):
-        return SpeechBegan(mark.start + by, mark.speech + by)
-    if isinstance(mark, SpeechEnded):
-        return SpeechEnded(mark.end + by, mark.speech + by)
-    return SpeechPaused(mark.end + by) if isinstance(mark, SpeechPaused) else mark
+PAUSING = replace(POLICY, early_end=EarlyEndPolicy(transcribe_s=0.12, end_s=0.28))
 
 
-PAUSING = replace(RULES, pauses=EndpointRules(look_s=0.12, sure_s=0.28))
-
-
-def converse(
-    segmenter: Segmenter, samples: Samples, over: Callable[[int], bool], step: int = 512, base: int = 0
-) -> list[SpeechMark]:
-    """Feed and answer; ``over`` is asked with the end of the pause, counted from the stream's start."""
+def converse(segmenter: Segmenter, samples: Samples, over: Callable[[int], bool], step: int = 512) -> list[SpeechMark]:
+    """Feed and answer; ``over`` is asked with the end of the pause."""
     marks: list[SpeechMark] = []
     for at in range(0, len(samples), step):
         found = segmenter.feed(samples[at : at + step])
         marks += found
         while found and isinstance(found[-1], EndpointCandidate):
             paused = next(m for m in reversed(marks) if isinstance(m, SpeechPaused))
-            found = segmenter.decide(over(paused.end + base))
+            found = segmenter.decide(over(paused.end))
             marks += found
     return marks + segmenter.end()
 
@@ -187,7 +179,7 @@ PAUSE = script((0.5, 0), (1, 0.9), (0.4, 0), (1, 0.9), (2, 0))
 def test_a_pause_behind_a_whole_sentence_ends_the_utterance() -> None:
     marks = converse(Segmenter(ScriptedVad(), PAUSING), PAUSE, lambda _: True)
     assert spans_s(marks) == [pytest.approx((0.5, 1.5), abs=0.11), pytest.approx((1.9, 2.9), abs=0.11)]
-    ends = [m.end for m in marks if isinstance(m, SpeechEnded)]
+    ends = [m.end for m in marks if isinstance(m, UtteranceEnded)]
     assert ends == [m.end for m in marks if isinstance(m, SpeechPaused)]
     assert ends[0] / SAMPLE_RATE_HZ == pytest.approx(1.5 + 0.12, abs=0.07)
 
@@ -198,13 +190,13 @@ def test_another_pause_does_not_and_the_silence_ends_it_where_the_last_look_ende
     assert SpeechResumed() in marks
     assert marks[-2] == SpeechPaused(marks[-1].end)  # type: ignore[union-attr]
     plain = hear(PAUSE)
-    assert [m for m in marks if isinstance(m, (SpeechBegan, SpeechEnded))] == plain
+    assert [m for m in marks if isinstance(m, (UtteranceStarted, UtteranceEnded))] == plain
 
 
 def test_a_breath_is_looked_at_but_not_asked_about() -> None:
     samples = script((0.5, 0), (1, 0.9), (0.2, 0), (1, 0.9))
     marks = converse(Segmenter(ScriptedVad(), PAUSING), samples, lambda _: pytest.fail("asked"))
-    assert [type(m) for m in marks] == [SpeechBegan, SpeechPaused, SpeechResumed, SpeechEnded]
+    assert [type(m) for m in marks] == [UtteranceStarted, SpeechPaused, SpeechResumed, UtteranceEnded]
 
 
 @settings(max_examples=60, deadline=None)
@@ -223,14 +215,12 @@ def test_what_was_said_and_the_audio_alone_decide_where_utterances_end(
     marks = converse(Segmenter(HauntedVad(), PAUSING), samples, over)
     assert marks == converse(Segmenter(HauntedVad(), PAUSING), samples, over, step)
     for n, behind in enumerate(marks[:-1]):
-        if isinstance(behind, SpeechEnded):
-            lead = lead_before(behind.end)
-            base = behind.end - lead
-            again = converse(Segmenter(HauntedVad(), PAUSING, lead), samples[base:], over, step, base)
-            assert [moved(m, base) for m in again] == marks[n + 1 :]
+        if isinstance(behind, UtteranceEnded):
+            resumed = Segmenter(HauntedVad(), PAUSING, behind.end)
+            assert converse(resumed, samples[resumed.start :], over, step) == marks[n + 1 :]
 
 
-@pytest.mark.parametrize("wrong", [{"end_below": 0.9}, {"tail_s": 2.0}, {"max_utterance_s": 0.1}])
-def test_rules_that_contradict_themselves_are_refused(wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize("wrong", [{"offset": 0.9}, {"tail_s": 2.0}, {"max_utterance_s": 0.1}])
+def test_policies_that_contradict_themselves_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        SegmenterRules(**wrong)
+        UtterancePolicy(**wrong)

@@ -14,7 +14,7 @@ import pytest
 
 from models.errors import InvalidInput, NoSpeech, WeightsError
 from models.media.audio_decoder import decode
-from models.speech.endpointing.chunking import ChunkingRules
+from models.speech.endpointing.policy import WindowPolicy
 from models.speech.engines import ENGINES, build_engine, build_vad
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechEngine, SpeechOptions
 from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
@@ -194,9 +194,9 @@ def test_an_unknown_engine_and_missing_weights_are_named(tmp_path: Path) -> None
 
 
 def test_windows_are_heard_at_the_same_time_and_in_order(weights_cache: Path, visit: Samples) -> None:
-    rules = ChunkingRules(max_window_s=6.0)
+    policy = WindowPolicy(max_window_s=6.0)
     folder, vad = locate("whisper-base", weights_cache), build_vad(weights_cache)
-    one, two = (CTranslate2Engine(folder, vad, "cpu", at_once=n, rules=rules) for n in (1, 2))
+    one, two = (CTranslate2Engine(folder, vad, "cpu", at_once=n, policy=policy) for n in (1, 2))
     assert (one.at_once, two.at_once) == (1, 2)
     alone, together = one.transcribe(visit, ENGLISH), two.transcribe(visit, ENGLISH)
     assert len(together.segments) > 2

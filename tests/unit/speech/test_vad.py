@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from models.media.audio_decoder import decode
-from models.speech.endpointing.segmenter import Segmenter, SpeechEnded, lead_before
+from models.speech.endpointing.marks import UtteranceEnded
+from models.speech.endpointing.policy import UtterancePolicy
+from models.speech.endpointing.segmenter import Segmenter
 from models.speech.endpointing.silero_vad import SileroVad
 from models.speech.engines import build_vad
 from models.speech.types import SAMPLE_RATE_HZ
@@ -41,15 +43,15 @@ def test_a_stream_in_pieces_equals_a_stream_at_once(vad: SileroVad, data: Path, 
 
 def test_behind_every_utterance_the_stream_can_be_taken_up_again(vad: SileroVad, data: Path) -> None:
     samples = decode((data / "visit.wav").read_bytes())
-    whole = Segmenter(vad)
+    policy = UtterancePolicy(early_end=None)
+    whole = Segmenter(vad, policy)
     marks = whole.feed(samples) + whole.end()
-    ends = [mark.end for mark in marks if isinstance(mark, SpeechEnded)]
+    ends = [mark.end for mark in marks if isinstance(mark, UtteranceEnded)]
     assert len(ends) == 5
     for number, end in enumerate(ends, 1):
-        lead = lead_before(end)
-        again = Segmenter(vad, lead=lead)
-        rest = samples[end - lead :]
+        again = Segmenter(vad, policy, end)
+        rest = samples[again.start :]
         pieces = [rest[at : at + 1_600] for at in range(0, len(rest), 1_600)]
         found = [mark for piece in pieces for mark in again.feed(piece)] + again.end()
-        left = [mark.end + end - lead for mark in found if isinstance(mark, SpeechEnded)]
+        left = [mark.end for mark in found if isinstance(mark, UtteranceEnded)]
         assert left == ends[number:]

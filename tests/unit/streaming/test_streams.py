@@ -12,6 +12,7 @@ import pytest
 
 from models.errors import InternalError, Overloaded
 from models.redaction.types import Redaction
+from models.speech.endpointing.marks import SpeechMark, UtteranceEnded, UtteranceStarted
 from models.speech.types import Samples
 from models.text import RawText, RedactedText
 from server.ledger import jobs
@@ -19,7 +20,6 @@ from server.ledger.types import Origin
 from server.llm.history import WITHHELD
 from server.llm.types import Exchange
 from server.streaming import events
-from server.streaming.audio_ingest import Began, Ended, Mark
 from server.streaming.events import Input, Output
 from tests.fakes.recognition import LoudnessCutter
 from tests.unit.streaming.sounds import kinds, speech, these
@@ -29,13 +29,13 @@ from tests.unit.streaming.stream_harness import ADMISSION, Desk, talk
 class QuickYes(LoudnessCutter):
     """Every sound is too short to count as speech, until the client says that it was."""
 
-    def feed(self, samples: Samples) -> list[Mark]:
+    def feed(self, samples: Samples) -> list[SpeechMark]:
         super().feed(samples)
         return []
 
-    def end(self) -> list[Mark]:
+    def end(self) -> list[SpeechMark]:
         end, self._at = self._at, 0
-        return [Began(0, 0), Ended(end, end)] if end else []
+        return [UtteranceStarted(0, 0), UtteranceEnded(end, end)] if end else []
 
 
 async def test_streams_that_open_at_once_are_counted_too(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.speech.endpointing.marks import EndpointCandidate, SpeechMark, UtteranceEnded
+from models.speech.endpointing.policy import DEFAULT_POLICY
+from models.speech.endpointing.segmenter import segmenter_factory
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from server.streaming.audio_ingest import Ended, EndpointCandidate, Mark
-from server.streaming.segmenter_adapter import segmenter_factory
 from tests.fakes.speech import ScriptedVad
 
 SERVERS_BOUND_S = 20.0
@@ -20,8 +21,10 @@ def script(*parts: tuple[float, float]) -> Samples:
 
 def ends_s(samples: Samples, end_silence_s: float | None = None, max_utterance_s: float | None = None) -> list[float]:
     """Where utterances end, none of which is a whole sentence."""
-    cutter = segmenter_factory(ScriptedVad(), SERVERS_BOUND_S)(0, end_silence_s, max_utterance_s)
-    marks: list[Mark] = []
+    cutter = segmenter_factory(ScriptedVad(), DEFAULT_POLICY.utterances.with_longest(SERVERS_BOUND_S))(
+        0, end_silence_s, max_utterance_s
+    )
+    marks: list[SpeechMark] = []
     for at in range(0, len(samples), 320):
         found = cutter.feed(samples[at : at + 320])
         while found and isinstance(found[-1], EndpointCandidate):
@@ -29,7 +32,7 @@ def ends_s(samples: Samples, end_silence_s: float | None = None, max_utterance_s
             found = cutter.decide(False)
         marks += found
     marks += cutter.end()
-    return [round(mark.speech / SAMPLE_RATE_HZ, 1) for mark in marks if isinstance(mark, Ended)]
+    return [round(mark.speech / SAMPLE_RATE_HZ, 1) for mark in marks if isinstance(mark, UtteranceEnded)]
 
 
 @pytest.mark.parametrize(
