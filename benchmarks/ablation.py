@@ -29,7 +29,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks._named import UNNAMED, named
-from benchmarks._sets import PERSONS, read_labelled
 from models.redaction.ner.engines import assemble_classifier, build_classifier
 from models.redaction.ner.entities import Thresholds
 from models.redaction.ner.gazetteer import Gazetteer
@@ -38,6 +37,7 @@ from models.redaction.recognizers import ALL
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import RedactionContext
 from models.text import RawText
+from models.training.labelled_sets import PERSONS, read_labelled
 from server.settings import Settings
 
 _ROUNDS = 3

@@ -1,7 +1,7 @@
 """The reading of a meter: digits on drums behind little windows, half rolled over, the decimals red.
 
 Print recognizers stumble here: they take the borders of the windows for ones, and two halves of a digit for a third.
-So a small net of our own, made for nothing else (``register.onnx``; ``benchmarks/_train_register.py`` trains it on
+So a small net of our own, made for nothing else (``register.onnx``; ``models.training.train_meter_reader`` trains it on
 drawn registers only), looks along every long line that the text detector marked, from both ends. It names ten
 black and ten red digits and stays silent on print; a drum between two digits counts as the one that is leaving.
 """

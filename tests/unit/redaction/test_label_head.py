@@ -51,6 +51,6 @@ def test_written_and_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.models
 def test_it_knows_the_labels_of_the_published_classifier(weights_cache: Path) -> None:
-    from benchmarks._whole import whole_classifier
+    from models.training.published_classifier import whole_classifier
 
     assert LabelHead.read().labels == whole_classifier(weights_cache).labels

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._harmless_hindi import MEASURED_HINDI
-from benchmarks._harmless_visits import MEASURED_VISITS
 from benchmarks._named import UNNAMED, named
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
+from models.training.harmless_hindi import MEASURED_HINDI
+from tests.unit.redaction.harmless_visits import MEASURED_VISITS
 
 
 @pytest.fixture(scope="module")

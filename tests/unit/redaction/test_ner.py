@@ -10,12 +10,12 @@ import onnxruntime
 import pytest
 from tokenizers import Tokenizer
 
-from benchmarks._whole import whole_classifier
 from models.redaction.ner.dequantize import unpack_blocks
 from models.redaction.ner.engines import WEIGHTS_NAME
 from models.redaction.redactor import build_redactor
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
+from models.training.published_classifier import whole_classifier
 from models.weights import store
 
 

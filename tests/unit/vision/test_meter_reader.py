@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchmarks._draw_register import RegisterArtist
 from models.media.images import ImageLimits, decode
 from models.media.pixels import Pixels
 from models.text import RawText
+from models.training.meter_artist import RegisterArtist
 from models.vision.detection import is_paper
 from models.vision.geometry import lies_in, span_x
 from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH, Line, as_input, cut, lines_of_boxes, lines_of_map

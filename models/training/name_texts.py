@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks._harmless import COMPANIES, HARMLESS
-from benchmarks._harmless_hindi import LEARNED_HINDI
-from benchmarks._sets import read_labelled
 from models.redaction.ner.gazetteer import LANGUAGES, frequencies, read_people
 from models.redaction.normalize.transliterate import romanized
 from models.redaction.normalize.view import TextView, original
+from models.training.harmless_hindi import LEARNED_HINDI
+from models.training.harmless_sentences import COMPANIES, HARMLESS
+from models.training.labelled_sets import read_labelled
 
 FILLINGS = 6
 """Times that a sentence is read with other names in it."""

@@ -1,6 +1,6 @@
 """Fits the two heads of the classifier to lines of ours, and judges them by labelled sets if there are any.
 
-    python -m benchmarks._fit_heads --weights CACHE [--data DIR] [--write]
+    python -m models.training.fit_heads --weights CACHE [--data DIR] [--write]
 
 What is learned from: ``name_sentences``, written for this by hand in six languages, with slots for names that are
 filled from the pinned lists anew for each reading, some of them spelled as no list knows them; the harmless sentences
@@ -25,17 +25,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks._fit_labels import CHUNK, NoLabels, fit_labels
-from benchmarks._form_texts import FormSource
-from benchmarks._name_texts import SENTENCES, NameSource, Text, read_sentences, read_sets, short_answers
-from benchmarks._sets import PERSONS
-from benchmarks._whole import whole_classifier
 from models.redaction.ner.classifier import RampartClassifier
 from models.redaction.ner.encoder import Floats
 from models.redaction.ner.engines import assemble_classifier
 from models.redaction.ner.gazetteer import WEIGHTS_NAME, Gazetteer, load_gazetteer
 from models.redaction.ner.label_head import HEAD_FILE as LABEL_FILE
 from models.redaction.ner.name_head import HEAD_FILE, NameHead, features
+from models.training.form_texts import FormSource
+from models.training.label_network import CHUNK, NoLabels, fit_labels
+from models.training.labelled_sets import PERSONS
+from models.training.name_texts import SENTENCES, NameSource, Text, read_sentences, read_sets, short_answers
+from models.training.published_classifier import whole_classifier
 from models.weights.store import verify
 
 UNJUDGED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))

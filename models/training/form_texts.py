@@ -8,7 +8,7 @@ import string
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks._name_texts import NameSource, common_words
+from models.training.name_texts import NameSource, common_words
 
 FORMS = Path(__file__).resolve().parent / "form_sentences"
 _SLOT = re.compile(r"\{(\w+)\}")

@@ -1,6 +1,6 @@
 """Sentences of ours in Hindi, in both scripts, in which nobody is named: house, meters, prices, times, weather, food.
 
-Every other one is learned from (``benchmarks._fit_names``); the rest only measures.
+Every other one is learned from (``models.training.fit_heads``); the rest only measures.
 """
 
 from __future__ import annotations

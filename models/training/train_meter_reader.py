@@ -2,7 +2,7 @@
 
     pip install --target FONTS fontpkg-barlow fontpkg-barlow-condensed fontpkg-barlow-semi-condensed fontpkg-overpass \
         fontpkg-roboto-mono fontpkg-share-tech font-source-sans-pro font-lato font-roboto font-fjallaone
-    python -m benchmarks._train_register --fonts FONTS [--strips 23500] [--steps 2400] [--workers 2]
+    python -m models.training.train_meter_reader --fonts FONTS [--strips 23500] [--steps 2400] [--workers 2]
 
 About ten minutes on two free cores. The same arguments draw the same strips; the weights come out a little different
 on every machine. Those in the repository took 2,350 steps of 84 on 23,500 strips, shared by three processes, and the
@@ -28,12 +28,12 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from benchmarks._draw_register import RegisterArtist
 from models.media.pixels import Pixels
+from models.training.meter_artist import RegisterArtist
 from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH, as_input
 from models.vision.meter_reader import WEIGHTS
 
-TARGET: Final = Path(__file__).resolve().parents[1] / "models" / "vision" / WEIGHTS
+TARGET: Final = Path(__file__).resolve().parents[1] / "vision" / WEIGHTS
 CLASSES: Final = 21  # silence, ten black digits, ten red ones
 STEPS: Final = STRIP_WIDTH // 4
 LONGEST: Final = 9
