@@ -9,45 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from models.media.pixels import Pixels
-from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH
-
-Colour = npt.NDArray[np.float64]
-Canvas = npt.NDArray[np.float32]
+from models.training.digit_glyphs import font, font_digits, pen_digits
+from models.training.meter_camera import Camera, Canvas, Chance, Colour, Sketch
 
 NEGATIVE_SHARE: Final = 0.2
 UPSIDE_DOWN_SHARE: Final = 0.1
-DIGITS: Final = "0123456789"
 LETTERS: Final = "ABCDEFGHKLMNOPRSTUVXYZabcdefghiklmnoprstuvxyz0123456789-.,/="
 UNUSUAL_FACES: Final = ("It.", "Italic", "Thin", "ExtraLight", "Black")
 OTHERS: Final = (0.45, 0.15, 0.15, 0.1, 0.15)  # print, bars, texture, sticks, bare ground
 TURNING_FROM: Final = 0.88  # of the turn of the drum below
-
-
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """A drawing with more around it than a strip shows.
-
-    Attributes:
-        canvas: BGR, any size.
-        box: Left, top, right, bottom of the register, or of what is in its place.
-        label: 1 to 10 for black digits, 11 to 20 for red ones, left to right.
-        digit_height: Pixels.
-    """
-
-    canvas: Canvas
-    box: tuple[int, int, int, int]
-    label: list[int]
-    digit_height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +41,7 @@ class Paint:
     gap: Colour
 
 
-class RegisterArtist:
+class RegisterArtist(Chance):
     """Draws strips, the same ones for the same seed.
 
     Args:
@@ -71,29 +50,18 @@ class RegisterArtist:
     """
 
     def __init__(self, seed: int, fonts: Path) -> None:
-        self._chance = np.random.default_rng(seed)
+        super().__init__(np.random.default_rng(seed))
+        self._camera = Camera(self._chance)
         found = sorted(p for p in fonts.rglob("*.[to]tf") if not any(k in p.name for k in UNUSUAL_FACES))
         self._faces: list[Path | None] = [*found] or [None]
-        self._digits = [_font_digits(face) for face in (*found, None)] + _pen_digits()
+        self._digits = [font_digits(face) for face in (*found, None)] + pen_digits()
 
     def strip(self) -> tuple[Pixels, list[int]]:
         """One strip, STRIP_HEIGHT x STRIP_WIDTH x 3, BGR, and its label; empty for what must not be read."""
         sketch = self._register() if self._happens(1 - NEGATIVE_SHARE) else self._other()
         if sketch.label and self._happens(UPSIDE_DOWN_SHARE):
             sketch = _upside_down(sketch)
-        return self._spoil(self._photograph(sketch)), sketch.label
-
-    # Chance
-
-    def _between(self, low: float, high: float) -> float:
-        return float(self._chance.uniform(low, high))
-
-    def _happens(self, share: float) -> bool:
-        return bool(self._chance.random() < share)
-
-    def _colour(self, low: float, high: float, spread: float = 8) -> Colour:
-        colour: Colour = np.clip(self._between(low, high) + self._chance.normal(0, spread, 3), 0, 255)
-        return colour
+        return self._camera.spoil(self._camera.photograph(sketch)), sketch.label
 
     # Registers
 
@@ -256,10 +224,10 @@ class RegisterArtist:
 
     def _write(self, canvas: Canvas, text: str, size: float, ink: Colour, x: float, y: float) -> None:
         face = self._faces[int(self._chance.integers(len(self._faces)))]
-        font = _font(face, max(9, int(size) // 3 * 3))
-        _, _, right, bottom = font.getbbox(text)
+        typeface = font(face, max(9, int(size) // 3 * 3))
+        _, _, right, bottom = typeface.getbbox(text)
         mask = Image.new("L", (int(right) + 2, int(bottom) + 2), 0)
-        ImageDraw.Draw(mask).text((0, 0), text, 255, font)
+        ImageDraw.Draw(mask).text((0, 0), text, 255, typeface)
         left, top = int(x), int(y)
         share = (np.asarray(mask, np.float32) / 255)[max(0, -top) :, max(0, -left) :]
         target = canvas[max(0, top) : max(0, top) + share.shape[0], max(0, left) : max(0, left) + share.shape[1]]
@@ -312,65 +280,6 @@ class RegisterArtist:
             colour = _scalar(self._chance.uniform(0, 255, 3))
             cv2.line(canvas, ends[0], ends[1], colour, int(self._between(1, high * 0.6)))
 
-    # The camera
-
-    def _photograph(self, sketch: Sketch) -> Canvas:
-        """Cut the strip: of any size, a little askew and in perspective."""
-        left, top, right, bottom = sketch.box
-        down = self._between(12, 24) / sketch.digit_height
-        along = down * self._between(0.85, 1.18)
-        if (right - left) * along > STRIP_WIDTH - 8:
-            along = (STRIP_WIDTH - 8) * self._between(0.85, 1) / (right - left)
-        wide = (right - left) * along
-        free = max(3.0, STRIP_WIDTH - wide - 2)
-        start = self._between(2, free if self._happens(0.7) else min(40.0, free))
-        source = np.array([(left + right) / 2, (top + bottom) / 2 + self._chance.normal(0, 0.09) * sketch.digit_height])
-        lean, slope = self._chance.normal(0, 0.07), self._chance.normal(0, 0.022)
-        turn = np.array([[along, along * lean], [down * slope, down]])
-        move = np.array([start + wide / 2, STRIP_HEIGHT / 2]) - turn @ source
-        matrix = np.diag([2.0, 2.0, 1.0]) @ np.vstack([np.hstack([turn, move[:, None]]), [0, 0, 1]])
-        matrix[2, 0] = self._chance.normal(0, 0.00006) / down
-        size = (STRIP_WIDTH * 2, STRIP_HEIGHT * 2)
-        clipped = np.clip(sketch.canvas, 0, 255)
-        seen = cv2.warpPerspective(clipped, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(cv2.resize(seen, (STRIP_WIDTH, STRIP_HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
-
-    def _spoil(self, strip: Canvas) -> Pixels:
-        light: Any = self._light(strip)
-        kind = self._chance.random()
-        if kind < 0.55:
-            light = cv2.GaussianBlur(light, (0, 0), self._between(0.3, 1.2))
-        elif kind < 0.7:  # shaken
-            streak = np.zeros((5, 5), np.float32)
-            reach = int(self._chance.integers(1, 3))
-            cv2.line(streak, (2 - reach, int(self._chance.integers(1, 3))), (2 + reach, 2), 1, 1)
-            light = cv2.filter2D(light, -1, streak / streak.sum())
-        if self._happens(0.35):  # few pixels
-            share = self._between(0.4, 0.9)
-            few = cv2.resize(light, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-            light = cv2.resize(few, (STRIP_WIDTH, STRIP_HEIGHT), interpolation=cv2.INTER_LINEAR)
-        light = light * (1 + self._chance.normal(0, 0.07, 3)) * self._between(0.35, 1.15)
-        light = light + self._chance.normal(0, self._between(0, 6), light.shape)
-        strip_8: Pixels = np.clip(light, 0, 255).astype(np.uint8)
-        if self._happens(0.4):
-            _, packed = cv2.imencode(".jpg", strip_8, [cv2.IMWRITE_JPEG_QUALITY, int(self._between(25, 90))])
-            strip_8 = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
-        return strip_8
-
-    def _light(self, strip: Canvas) -> Canvas:
-        if self._happens(0.6):  # uneven
-            coarse = self._chance.uniform(self._between(0.3, 0.9), 1.2, (2, int(self._chance.integers(2, 5))))
-            strip = strip * np.asarray(cv2.resize(coarse, (STRIP_WIDTH, STRIP_HEIGHT)), np.float32)[..., None]
-        if self._happens(0.25):  # glare
-            x, y = self._between(0, STRIP_WIDTH), self._between(0, STRIP_HEIGHT)
-            rows, columns = np.mgrid[:STRIP_HEIGHT, :STRIP_WIDTH]
-            near = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / self._between(6, 50) ** 2)
-            share = (near * self._between(0.2, 1)).astype(np.float32)[..., None]
-            strip = strip * (1 - share) + 255 * share
-        if self._happens(0.3):  # haze
-            strip = strip * self._between(0.4, 1) + self._between(0, 140) * self._between(0.2, 1)
-        return strip
-
 
 def _upside_down(sketch: Sketch) -> Sketch:
     """The same register from the other end, which must not be read."""
@@ -382,37 +291,3 @@ def _upside_down(sketch: Sketch) -> Sketch:
 
 def _scalar(colour: Sequence[float] | Colour) -> tuple[float, ...]:
     return tuple(float(c) for c in colour)
-
-
-@lru_cache(maxsize=4096)
-def _font(face: Path | None, size: int) -> Any:
-    """A face of a size in pixels; None is the one that comes with Pillow."""
-    return ImageFont.truetype(str(face), size) if face else ImageFont.load_default(size)
-
-
-def _font_digits(face: Path | None) -> list[Pixels]:
-    """Ten digits of a face, all of one size, large."""
-    font = _font(face, 200)
-    boxes = [font.getbbox(digit) for digit in DIGITS]
-    top, bottom = int(min(b[1] for b in boxes)), int(max(b[3] for b in boxes))
-    wide = int(max(b[2] - b[0] for b in boxes)) + 8
-    glyphs = []
-    for digit, (x0, _, x1, _) in zip(DIGITS, boxes, strict=True):
-        glyph = Image.new("L", (wide, bottom - top + 8), 0)
-        ImageDraw.Draw(glyph).text(((wide - (x1 - x0)) / 2 - x0, 4 - top), digit, 255, font)
-        glyphs.append(np.asarray(glyph))
-    return glyphs
-
-
-def _pen_digits() -> list[list[Pixels]]:
-    """OpenCV's digits of one pen stroke, which look engraved, in three widths of pen."""
-    found = []
-    for face in (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX):
-        for pen in (10, 16, 22):
-            glyphs = [np.zeros((220, 180), np.uint8) for _ in DIGITS]
-            for digit, glyph in zip(DIGITS, glyphs, strict=True):
-                cv2.putText(glyph, digit, (30, 180), face, 6, (255,), pen, cv2.LINE_AA)
-            used = np.max(glyphs, axis=0) > 0
-            rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
-            found.append([g[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] for g in glyphs])
-    return found
