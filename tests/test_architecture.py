@@ -59,8 +59,14 @@ def modules() -> tuple[Module, ...]:
     return tuple(found)
 
 
-def imports(module: Module) -> Iterator[Import]:
-    yield from _imports(module.tree, module, type_checking=False)
+@cache
+def imports(module: Module) -> tuple[Import, ...]:
+    return tuple(_imports(module.tree, module, type_checking=False))
+
+
+@cache
+def nodes(module: Module) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(module.tree))
 
 
 def _imports(node: ast.AST, module: Module, *, type_checking: bool) -> Iterator[Import]:
@@ -160,7 +166,7 @@ def test_only_settings_read_the_environment() -> None:
 
     def wrong() -> Iterator[str]:
         for module in modules():
-            for node in ast.walk(module.tree):
+            for node in nodes(module):
                 if reads(node) and not _writes_only(module, node):
                     yield where(module, getattr(node, "lineno", 0))
 
@@ -171,7 +177,7 @@ def _writes_only(module: Module, node: ast.AST) -> bool:
     """Ray and gRPC take some options from the environment alone; these places may set them, not read them."""
     if not module.path.startswith(("ray_tasks/", "server/settings.py")):
         return False
-    for parent in ast.walk(module.tree):
+    for parent in nodes(module):
         if isinstance(parent, ast.Subscript) and parent.value is node and isinstance(parent.ctx, ast.Store | ast.Del):
             return True
         mutates = isinstance(parent, ast.Attribute) and parent.attr in {"setdefault", "update", "pop"}
@@ -193,11 +199,10 @@ def test_redacted_text_is_made_in_its_place_only(attribute: str, allowed: tuple[
         for module in modules():
             if module.path.startswith(allowed):
                 continue
-            for node in ast.walk(module.tree):
-                owned = isinstance(node, ast.Attribute) and "RedactedText" in ast.unparse(node.value)
-                if (owned and isinstance(node, ast.Attribute) and node.attr == attribute) or (
-                    isinstance(node, ast.Name) and node.id == attribute
-                ):
+            for node in nodes(module):
+                named = isinstance(node, ast.Attribute) and node.attr == attribute
+                owned = named and isinstance(node, ast.Attribute) and "RedactedText" in ast.unparse(node.value)
+                if owned or (isinstance(node, ast.Name) and node.id == attribute):
                     yield where(module, node.lineno)
 
     assert places(wrong()) == []
@@ -208,7 +213,7 @@ def test_redacted_text_is_called_by_its_own_name() -> None:
 
     def wrong() -> Iterator[str]:
         for module in modules():
-            for node in ast.walk(module.tree):
+            for node in nodes(module):
                 if isinstance(node, ast.ImportFrom):
                     for alias in node.names:
                         if alias.name == "RedactedText" and alias.asname:
@@ -222,7 +227,7 @@ def test_only_the_command_line_and_training_print() -> None:
         for module in modules():
             if module.path.startswith(("server/cli/", "models/training/")):
                 continue
-            for node in ast.walk(module.tree):
+            for node in nodes(module):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                     yield where(module, node.lineno)
 
@@ -236,7 +241,7 @@ def test_no_broad_except_outside_the_edges() -> None:
         for module in modules():
             if module.path in BROAD_EXCEPT_EDGES:
                 continue
-            for node in ast.walk(module.tree):
+            for node in nodes(module):
                 if isinstance(node, ast.ExceptHandler):
                     names = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)} if node.type else broad
                     if names & broad and not _passes_on(node):
@@ -301,7 +306,7 @@ def test_modules_and_classes_carry_the_words_of_the_field() -> None:
         for module in modules():
             if set(module.name.split(".")) & PRIVATE_WORDS:
                 yield module.path
-            for node in ast.walk(module.tree):
+            for node in nodes(module):
                 if isinstance(node, ast.ClassDef) and node.name.lstrip("_").lower() in PRIVATE_WORDS:
                     yield f"{where(module, node.lineno)} {node.name}"
 
