@@ -203,7 +203,7 @@ def test_redacted_text_is_made_in_its_place_only(attribute: str, allowed: tuple[
                 named = isinstance(node, ast.Attribute) and node.attr == attribute
                 owned = named and isinstance(node, ast.Attribute) and "RedactedText" in ast.unparse(node.value)
                 if owned or (isinstance(node, ast.Name) and node.id == attribute):
-                    yield where(module, node.lineno)
+                    yield where(module, getattr(node, "lineno", 0))
 
     assert places(wrong()) == []
 

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
-import duckdb
 import pytest
 
 from server.analytics.funnel import funnel_report
 from server.ledger import sessions
 from server.ledger.columns import Cursor, fetch_all
-from server.ledger.migrations import migrate
 from server.ledger.types import SessionState as S
 from server.ledger.types import StageReport
 from tests.unit.ledger.makers import NOW, after, session
-
-
-@pytest.fixture
-def cursor() -> Iterator[Cursor]:
-    connection = duckdb.connect(":memory:")
-    migrate(connection, lambda: NOW)
-    yield connection
-    connection.close()
 
 
 def _walk(

@@ -18,6 +18,7 @@ from server.ledger.writer import Ledger
 from server.services.funnel import LONGEST_BATCH_CHARACTERS, FunnelService
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW, session
+from tests.unit.ledger.migrated import open_ledger
 
 SESSION = session(client_id="shop")
 NO_TIME = Timestamp(seconds=10**15)
@@ -25,7 +26,7 @@ NO_TIME = Timestamp(seconds=10**15)
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    opened = Ledger.open(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    opened = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     opened.write_now(lambda cursor: sessions.insert_or_get(cursor, SESSION))
     yield opened
     opened.close()

@@ -25,7 +25,6 @@ from server.ledger.types import (
     TurnRow,
     UploadRow,
 )
-from server.ledger.writer import Ledger
 from server.records.pubsub import WatchHub
 from server.records.recommender import Recommender
 from server.records.session_progress import material_arrived
@@ -34,6 +33,7 @@ from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway, redacted
+from tests.unit.ledger.migrated import open_ledger
 
 T = TypeVar("T")
 JPEG = b"\xff\xd8\xff\xe0" + b"a photograph " * 1000
@@ -66,7 +66,7 @@ class World:
     keep_recordings: bool = False
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger.open(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+        self.ledger = open_ledger(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         now = self.clock()
         row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now, language="en")
         self.session_id = row.id

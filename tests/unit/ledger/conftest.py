@@ -1,4 +1,4 @@
-"""A migrated ledger in memory, and a real one in a file."""
+"""A cursor on a migrated ledger, and a whole ledger."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import duckdb
 import pytest
 
 from server.ledger.columns import Cursor
-from server.ledger.migrations import migrate
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.migrated import migrated_file, open_ledger
 
 
 @pytest.fixture
-def cursor() -> Iterator[Cursor]:
-    connection = duckdb.connect(":memory:")
-    migrate(connection, lambda: NOW)
+def cursor(tmp_path: Path) -> Iterator[Cursor]:
+    connection = duckdb.connect(str(migrated_file(tmp_path / "cursor.duckdb")))
     yield connection
     connection.close()
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "data" / "ledger.duckdb", lambda: NOW)
+    opened = open_ledger(tmp_path / "data" / "ledger.duckdb", lambda: NOW)
     yield opened
     opened.close()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from server.ledger import sessions as rows
 from server.ledger.types import SessionRow, SessionState
-from server.ledger.writer import Ledger
 from server.records.pubsub import WatchHub
 from server.records.session_progress import material_arrived
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
+from tests.unit.ledger.migrated import open_ledger
 
 IDLE_S = 1800.0
 
@@ -23,7 +23,7 @@ async def _start(all_of_them: Sessions, request_id: str) -> SessionRow:
 
 async def test_idle_sessions_end_and_those_that_go_on_do_not(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    ledger, hub = Ledger.open(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), WatchHub()
+    ledger, hub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), WatchHub()
     all_of_them = Sessions(ledger, hub, VocabularySealer(bytes(32)), lambda: now)
     forgotten, busy = [await _start(all_of_them, name) for name in ("one", "two")]
     now += timedelta(seconds=IDLE_S + 1)

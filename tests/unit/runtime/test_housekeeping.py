@@ -14,7 +14,6 @@ from server.housekeeping import Housekeeping
 from server.ledger import sessions as session_rows
 from server.ledger import streams as stream_rows
 from server.ledger.types import SessionState, StreamRow
-from server.ledger.writer import Ledger
 from server.records.pubsub import WatchHub
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
@@ -22,6 +21,7 @@ from server.uploads.audio_log import AudioLogContent
 from server.uploads.checks import default_checks
 from server.uploads.service import UploadService
 from server.uploads.spool import Spool
+from tests.unit.ledger.migrated import open_ledger
 
 IDLE_S = 1800.0
 
@@ -43,7 +43,7 @@ class House:
     open: Open = field(default_factory=Open)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger.open(self.folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+        self.ledger = open_ledger(self.folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(self.folder / "spool", bytes(32))
         hub = WatchHub()
         intake = UploadService(self.ledger, self.spool, hub, default_checks(upload_bytes=1000, open_jobs=10))

@@ -12,7 +12,6 @@ from models.speech.types import SAMPLE_RATE_HZ
 from server.jobs.runner import JobRunner
 from server.ledger import sessions, turns
 from server.ledger.types import SessionRow, SessionState, TurnRow
-from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import WatchHub
 from server.records.recommender import Recommender
@@ -30,6 +29,7 @@ from server.uploads.spool import Spool
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.recognition import LoudnessCutter
+from tests.unit.ledger.migrated import open_ledger
 from tests.unit.streaming.sounds import NOW, chunks
 
 STREAM_S, IDLE_S = 60.0, 30.0
@@ -40,7 +40,7 @@ class Desk:
     """Everything that ``StreamManager`` needs, with the workers and the upstream replaced."""
 
     def __init__(self, folder: Path, limits: AdmissionLimits = ADMISSION, language: str = "en") -> None:
-        self.ledger = Ledger.open(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+        self.ledger = open_ledger(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(folder / "spool", bytes(32))
         self.gateway = FakeGateway()
         self.cutters: list[int] = []

@@ -10,12 +10,13 @@ from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
 from server.uploads.spool import Spool
+from tests.unit.ledger.migrated import open_ledger
 from tests.unit.uploads.upload_harness import Desk
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(tmp_path / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
+    opened = open_ledger(tmp_path / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
     yield opened
     opened.close()
 
