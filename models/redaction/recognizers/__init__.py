@@ -43,6 +43,7 @@ from models.redaction.recognizers.person.spelled_name import SPELLED
 from models.redaction.recognizers.secrets.credentials import SECRET, TOKEN
 from models.redaction.recognizers.secrets.one_time_code import CODE, LAST_DIGITS
 from models.redaction.recognizers.secrets.passphrase import PASSWORD
+from models.redaction.recognizers.spoken.announced_value import ANNOUNCED_VALUE
 from models.redaction.recognizers.spoken.bare_answer import BARE_ANSWER
 from models.redaction.recognizers.spoken.dictated_digits import CAPITALS, DICTATED
 from models.redaction.recognizers.spoken.label_span import LABELLED
@@ -54,7 +55,7 @@ ALL: tuple[Recognizer, ...] = (
     STREET, STREET_EU, STREET_IN, SPOKEN_STREET, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
     MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH, ACCOUNT,
     SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,
-    LABELLED, DICTATED, CAPITALS, BARE_ANSWER, OPEN_END,
+    LABELLED, DICTATED, CAPITALS, BARE_ANSWER, OPEN_END, ANNOUNCED_VALUE,
 )  # fmt: skip
 
 ON_NUMERALS = frozenset(r.name for r in (SPOKEN_STREET, BIRTH_DATE, BIRTH_DATE_WORDS, SPOKEN_DATE, AGE, OLD_AGE))

@@ -20,6 +20,7 @@ from models.redaction.itn.cardinals import numerals
 from models.redaction.itn.lexicon import Lexicon, lexicon_for
 from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.itn.tokens import Token, tokens_of
+from models.redaction.recognizers.spoken.announced_value import unsettled_from
 from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
 from models.redaction.streaming.early_words import Spoken, at_once, may_show_more
 from models.redaction.streaming.open_tail import JOINED_CHARS, NOTHING, BehindTail
@@ -132,6 +133,7 @@ class PartialRedactor:
             if hurry:
                 settled = at_once(spoken, settled, redaction)
                 settled = _before_introduced(tokens, settled, redaction.entities)
+            settled = _before_announced(text, tokens, settled, redaction.entities, context.language)
             if settled > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[settled - 1].end, redaction)
                 count = settled
@@ -201,6 +203,15 @@ def _without_last_words(tokens: list[Token], agreed: int) -> int:
         count -= 1
         words += tokens[count].text[0].isalnum()
     return count
+
+
+def _before_announced(text: str, tokens: list[Token], count: int, entities: tuple[Entity, ...], language: str) -> int:
+    """Cut after an announcement whose value words to come may still change: "my number is"."""
+    start = unsettled_from(text, language)
+    if start is None:
+        return count
+    start = min([start, *(e.start for e in entities if e.start < start < e.end)])
+    return min(count, sum(token.end <= start for token in tokens))
 
 
 def _before_suspect(tokens: list[Token], count: int, suspects: tuple[Suspect, ...]) -> int:

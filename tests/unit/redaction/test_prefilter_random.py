@@ -51,6 +51,7 @@ PIECES: Final = {
     "coded": "X3175269", "number": "81210392", "labelled": "my ssn is 536 22 1234",
     "dictated": "it is two seven three one eight", "spelled-capitals": "spell it RIVAS please",
     "answer": "it's ana rivas", "open-end": "my number is 4 1 5",
+    "announced": "call me on for 1555-a-132",
 }  # fmt: skip
 """Of each recognizer something that it finds."""
 

@@ -99,13 +99,13 @@ class PasswordRecognizer:
         said = [view.lower[low:high] for low, high in words]
         if not said:
             return
-        first = _first_of_it(said)
+        first = told_from(said)
         if first is not None:
             yield Entity("SECRET", words[first][0], words[-1][1], 0.85, self.name)
         if said[0] in NEGATIONS and (instead := _INSTEAD.match(view.text, words[-1][1])):
             behind = list(_words_from(view.text, instead.end(), len(view.text)))
             said = [view.lower[low:high] for low, high in behind]
-            if said and said[0] not in NEGATIONS and (first := _first_of_it(said)) is not None:
+            if said and said[0] not in NEGATIONS and (first := told_from(said)) is not None:
                 yield Entity("SECRET", behind[first][0], behind[-1][1], 0.85, self.name)
 
 
@@ -126,7 +126,7 @@ def _words_from(text: str, start: int, limit: int) -> Iterator[tuple[int, int]]:
         start = match.end("word")
 
 
-def _first_of_it(said: list[str]) -> int | None:
+def told_from(said: list[str]) -> int | None:
     """Which of the words the password begins with; None where they speak of a password instead of telling it."""
     if _LENGTHS.search(" ".join(said)):
         return None

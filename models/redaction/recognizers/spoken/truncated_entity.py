@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from models.redaction.dialogue_context import is_reading, numeric
 from models.redaction.itn.lexicon import HOMOPHONES, TOP_LEVEL, lexicon_for
@@ -19,6 +20,7 @@ from models.redaction.recognizers.address.street_truncated import street_at_end
 from models.redaction.recognizers.filters.quantity_context import introduced_as, is_harmless
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
+from models.redaction.recognizers.spoken.announcements import announcements_of
 from models.redaction.recognizers.spoken.bare_answer import MONTHS
 from models.redaction.recognizers.spoken.dictated_digits import is_thing
 from models.redaction.types import RedactionContext
@@ -55,6 +57,7 @@ _SPELLED_NEXT = re.compile(
     r"(?: it| that| is| as| like| with| es| con| avec| mit| sich)?[:,]? $"
 )
 """Behind this a single letter is the first of a word that is being spelled."""
+_TIME_DIGITS = 4
 _CUE_REACH = 40
 _MONTH_REACH = 14
 
@@ -95,31 +98,21 @@ class OpenEndRecognizer:
 
     def _number(self, view: TextView, offset: int, reader: Words, context: RedactionContext) -> int | None:
         """First token of a number that breaks off at the end."""
-        tokens, first, digits, singles = reader.tokens, len(reader.tokens), 0, 0
-        for at in range(len(tokens) - 1, -1, -1):
-            value = reader.digits(tokens[at])
-            if value and not (tokens[at].text in HOMOPHONES and first == len(tokens) and tokens[at].text != "oh"):
-                first, digits, singles = at, digits + len(value), singles + (len(value) == 1)
-            elif tokens[at].text in reader.lexicon.repeats and first == at + 1:
-                first, digits, singles = at, digits + 1, singles + 1
-            elif not _is_between(reader, at):
-                break
-        if not digits or is_reading(context.asked_for):
+        number = _number_at_end(reader)
+        if not number.digits or is_reading(context.asked_for):
             return None
-        start, end = offset + tokens[first].start, offset + tokens[-1].end
+        start, end = offset + reader.tokens[number.first].start, offset + reader.tokens[-1].end
         if is_harmless(view, start, end) or is_thing(view, start):
             return None
         # Where nothing else was said: nobody says a quantity digit by digit.
-        bare = start == 0 and singles == digits >= _MIN_BARE_DIGITS and _is_dictation(reader)
-        if bare or near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0) or numeric(context.asked_for):
-            return first
-        introduced = digits >= _MIN_DIGITS and introduced_as(view, start) == "personal"
-        if MONTHS.search(view.lower, max(0, start - _MONTH_REACH), end):
-            return None
-        if singles >= _MIN_DIGITS or introduced:
-            return first
-        written = digits >= _MIN_DIGITS and all(t.text.isdigit() or not t.text.isalnum() for t in tokens[first:])
-        return first if written and not _QUANTITY_END.fullmatch(view.text, start, end) else None
+        bare = start == 0 and number.singles == number.digits >= _MIN_BARE_DIGITS and _is_dictation(reader)
+        if bare or numeric(context.asked_for):
+            return number.first
+        if near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0):
+            before = view.lower[max(0, start - _CUE_REACH) : end]
+            time = number.digits <= _TIME_DIGITS and announcements_of(context.language).has_time(before)
+            return None if time else number.first
+        return number.first if _is_someones(view, start, end, reader, number) else None
 
     def _letters(self, view: TextView, offset: int, reader: Words) -> int | None:
         """First token of a word that is being spelled at the end."""
@@ -152,6 +145,37 @@ class OpenEndRecognizer:
                 return None  # the name of a web site
             return at - 1
         return None
+
+
+class _Number(NamedTuple):
+    """Digits at the end of an utterance: their first token, how many they are, and how many were said one by one."""
+
+    first: int
+    digits: int
+    singles: int
+
+
+def _number_at_end(reader: Words) -> _Number:
+    tokens, first, digits, singles = reader.tokens, len(reader.tokens), 0, 0
+    for at in range(len(tokens) - 1, -1, -1):
+        value = reader.digits(tokens[at])
+        if value and not (tokens[at].text in HOMOPHONES and first == len(tokens) and tokens[at].text != "oh"):
+            first, digits, singles = at, digits + len(value), singles + (len(value) == 1)
+        elif tokens[at].text in reader.lexicon.repeats and first == at + 1:
+            first, digits, singles = at, digits + 1, singles + 1
+        elif not _is_between(reader, at):
+            break
+    return _Number(first, digits, singles)
+
+
+def _is_someones(view: TextView, start: int, end: int, reader: Words, number: _Number) -> bool:
+    """Whether a number that nothing right before it announces is still one of a person: no date and no quantity."""
+    if MONTHS.search(view.lower, max(0, start - _MONTH_REACH), end):
+        return False
+    if number.singles >= _MIN_DIGITS or (number.digits >= _MIN_DIGITS and introduced_as(view, start) == "personal"):
+        return True
+    written = all(t.text.isdigit() or not t.text.isalnum() for t in reader.tokens[number.first :])
+    return number.digits >= _MIN_DIGITS and written and not _QUANTITY_END.fullmatch(view.text, start, end)
 
 
 def _is_dictation(reader: Words) -> bool:

@@ -1,0 +1,71 @@
+"""Reads the word lists of a language and checks them.
+
+A file ``<language>/<subject>.yaml`` is a mapping from the name of a list to its entries: a YAML list, whose entries may
+hold spaces, or a text of words between spaces. All scalars are strings, so ``no`` and ``on`` are words. Entries are
+brought to NFC.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final
+
+import yaml
+
+_Loader: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml where PyYAML was built with it
+
+Lists = Mapping[str, tuple[str, ...]]
+"""Name of a list to its entries."""
+
+
+class LexiconInvalid(ValueError):
+    """A word list that ships with this package is broken; the message names file and list."""
+
+
+@lru_cache
+def languages(subject: str) -> tuple[str, ...]:
+    """ISO 639-1 codes of the languages that have a file of this subject, sorted."""
+    folders = (folder for folder in files(__package__).iterdir() if folder.is_dir())
+    return tuple(sorted(f.name for f in folders if f.joinpath(f"{subject}.yaml").is_file()))
+
+
+@lru_cache
+def word_lists(language: str, subject: str) -> Lists:
+    """The lists of one subject in one language; none if the language has no such file.
+
+    Raises:
+        LexiconInvalid: The file does not have the form that this module describes.
+    """
+    file = files(__package__).joinpath(language, f"{subject}.yaml")
+    if not file.is_file():
+        return MappingProxyType({})
+    return checked(file.read_text("utf-8"), f"{language}/{subject}")
+
+
+def checked(text: str, name: str) -> Lists:
+    """Parse and check the text of one file; ``name`` is for messages.
+
+    Raises:
+        LexiconInvalid: It does not have the form that this module describes.
+    """
+    try:
+        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - BaseLoader builds strings, lists and mappings only
+    except yaml.YAMLError as error:
+        raise LexiconInvalid(f"{name} is no YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise LexiconInvalid(f"{name} must be a mapping")
+    return MappingProxyType({key: _entries(value, f"{name}: {key}") for key, value in raw.items()})
+
+
+def _entries(value: object, name: str) -> tuple[str, ...]:
+    parts = value.split() if isinstance(value, str) else value
+    if not isinstance(parts, list) or not parts or not all(isinstance(part, str) and part.strip() for part in parts):
+        raise LexiconInvalid(f"{name} must be a list of words")
+    entries = tuple(unicodedata.normalize("NFC", part) for part in parts)
+    if twice := sorted({entry for entry in entries if entries.count(entry) > 1}):
+        raise LexiconInvalid(f"{name} has {', '.join(twice)} twice")
+    return entries

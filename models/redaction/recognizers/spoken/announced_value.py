@@ -1,0 +1,102 @@
+"""In speech, what stands after or before words that announce an identifier, however badly it was recognized.
+
+"You can call me on for 1555-a-132", "362316 is the verification code". The value reaches to the end of its clause: over
+commas and full stops where digits or letters of a code go on after them, over pauses and corrections ("no wait").
+What the assistant asked for last changes nothing. Must NOT match: times and days ("call me at half past ten"),
+amounts, places ("reach me at the site"), remarks ("my number is up", "my email is broken"), two digits or fewer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+from typing import Final
+
+from models.redaction.itn.tokens import tokens_of
+from models.redaction.normalize.view import TextView
+from models.redaction.recognizers.filters.quantity_context import is_amount
+from models.redaction.recognizers.spoken.announced_clause import Clause, Value
+from models.redaction.recognizers.spoken.announcements import Announcement, Announcements, announcements_of
+from models.redaction.types import RedactionContext
+from models.text import Entity, TextSource
+
+_SCORE: Final = 0.6
+_LONGEST_TIME_DIGITS: Final = 6
+"""Digits of a day and a time."""
+
+_CLOCK: Final = re.compile(r"(?:[01]?\d|2[0-4])(?:[0-5]\d)?")
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
+_POINTER_REACH_CHARS: Final = 80
+_POINTER_WORDS: Final = 6
+"""Words of an announcement that points back, at most: "that is my social security number"."""
+
+
+class AnnouncedValueRecognizer:
+    """Walks from an announcement over its value."""
+
+    name = "announced"
+
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if context.source is not TextSource.SPEECH or view.kind != "original":
+            return
+        words = announcements_of(context.language)
+        for announcement in words.before_values(view.lower):
+            clause = Clause.after(view.text, announcement, words, context.language)
+            yield from _entity(view, announcement, clause, clause.value())
+        for announcement in words.after_values(view.lower):
+            clause = Clause.before(view.text, announcement, words, context.language)
+            yield from _entity(view, announcement, clause, clause.value_at_end())
+
+
+def unsettled_from(text: str, language: str) -> int | None:
+    """Where an announced value begins that words to come may still change; None if there is none.
+
+    Args:
+        text: What was spoken so far.
+        language: ISO 639-1 code.
+    """
+    words = announcements_of(language)
+    lower = text.lower()
+    starts = [
+        announcement.end
+        for announcement in words.before_values(lower)
+        if Clause.after(text, announcement, words, language).may_go_on()
+    ]
+    return min(starts or _pointed_at(text, words, language), default=None)
+
+
+def _pointed_at(text: str, words: Announcements, language: str) -> Iterator[int]:
+    """Where a number begins at the end of the text, or before the first words of an announcement: "362316 is the"."""
+    low = max(0, len(text) - _POINTER_REACH_CHARS)
+    spoken = [token for token in tokens_of(text[low:]) if token.text[0].isalnum()]
+    starts = [low + token.start for token in spoken[-_POINTER_WORDS:] if token.text in words.pointers]
+    for start, kind in product((*starts, len(text)), ("ID", "SECRET")):
+        clause = Clause.before(text, Announcement(kind, start, start, told=True), words, language)
+        if (value := clause.value_at_end()) and clause.ends_with(value):
+            yield clause.span(value)[0]
+
+
+def _entity(view: TextView, announcement: Announcement, clause: Clause, value: Value | None) -> Iterator[Entity]:
+    if value is None:
+        return
+    start, end = clause.span(value)
+    if not _is_harmless(view, clause, value):
+        yield Entity(announcement.type, start, end, _SCORE, AnnouncedValueRecognizer.name)
+
+
+def _is_harmless(view: TextView, clause: Clause, value: Value) -> bool:
+    """Whether the value is a time, a day or an amount."""
+    if not value.digits:
+        return False
+    announcement = clause.announcement
+    if not announcement.told and _YEAR.fullmatch(value.digits):
+        return True
+    if len(value.digits) <= _LONGEST_TIME_DIGITS and clause.tells_a_time(value):
+        return True
+    at = announcement.requested and view.lower[announcement.start : announcement.end].endswith(" at")
+    return (at and _CLOCK.fullmatch(value.digits) is not None) or is_amount(view, *clause.span(value))
+
+
+ANNOUNCED_VALUE = AnnouncedValueRecognizer()

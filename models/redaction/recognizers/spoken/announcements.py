@@ -1,0 +1,132 @@
+"""Words that announce an identifier, compiled from the word lists of a language: "my number is", "call me on".
+
+English is understood in every language, because people mix it in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import Final
+
+from models.redaction.lexicons.loader import Lists, languages, word_lists
+from models.redaction.normalize.words import WORD
+
+SUBJECT: Final = "announcements"
+_BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
+_NOUNS, _VAGUE, _REQUESTS = "nouns", "vague", "requests"
+"""What the names of the lists with announcements begin with."""
+_THINGS: Final = "things"
+_MISHEARD: Final = "misheard_verbs"
+_TOLD, _BARE = "told", "bare"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Words that announce a value.
+
+    Attributes:
+        type: Entity type of the value.
+        start: Of the words.
+        end: Of the words; the value stands after it, or before ``start`` if the words point back.
+        told: Whether owner and verb, or a request, are there. A noun alone needs a code right after it.
+        requested: Whether the words ask for a call or a letter instead of naming the value.
+    """
+
+    type: str
+    start: int
+    end: int
+    told: bool
+    requested: bool = False
+
+
+@dataclass(frozen=True)
+class Announcements:
+    """What announces a value in one language and in English.
+
+    Attributes:
+        hesitation: A pause or a correction inside a value.
+        stops: Words that end a value.
+        times: Words of times and days.
+        remarks: Words that are said about an e-mail address or a telephone.
+        pointers: First words of what points back to a value: "that" of "that is my number".
+    """
+
+    _before: re.Pattern[str]
+    _after: re.Pattern[str]
+    hesitation: re.Pattern[str]
+    stops: frozenset[str]
+    times: frozenset[str]
+    remarks: frozenset[str]
+    pointers: frozenset[str]
+
+    def before_values(self, lower: str) -> Iterator[Announcement]:
+        """Those that stand before their values, in order."""
+        return _found(self._before, lower)
+
+    def after_values(self, lower: str) -> Iterator[Announcement]:
+        """Those that point back to their values, in order."""
+        return _found(self._after, lower)
+
+    def has_time(self, lower: str) -> bool:
+        """Whether a word of a time or a day is in the text."""
+        return not self.times.isdisjoint(WORD.findall(lower))
+
+
+def _found(pattern: re.Pattern[str], lower: str) -> Iterator[Announcement]:
+    for match in pattern.finditer(lower):
+        mode, _number, kind = (match.lastgroup or "").split("_")
+        yield Announcement(kind, *match.span(), told=mode != _BARE, requested=mode == _REQUESTS)
+
+
+@lru_cache(maxsize=16)
+def announcements_of(language: str) -> Announcements:
+    """The announcements of a language, by its ISO 639-1 code, with those of English."""
+    own = language[:2].lower()
+    tables = [word_lists(code, SUBJECT) for code in dict.fromkeys((own, "en")) if code in languages(SUBJECT)]
+    return Announcements(
+        re.compile("|".join(chain.from_iterable(_forward(table, n) for n, table in enumerate(tables)))),
+        re.compile("|".join(chain.from_iterable(_backward(table, n) for n, table in enumerate(tables)))),
+        re.compile(rf"(?:{_all(tables, 'hesitations')}){_END}"),
+        frozenset(chain.from_iterable(table["stops"] for table in tables)),
+        frozenset(chain.from_iterable(table["times"] for table in tables)),
+        frozenset(chain.from_iterable(table["remarks"] for table in tables)),
+        frozenset(re.findall(r"[^\W_]+", _all(tables, "points_back"))),
+    )
+
+
+def _all(tables: Iterable[Lists], name: str) -> str:
+    return "|".join(chain.from_iterable(table[name] for table in tables))
+
+
+def _forward(table: Lists, number: int) -> Iterator[str]:
+    """One alternative for each type and mode; its group is named ``mode_number_TYPE``."""
+    things = "".join(rf"(?<!{word} )" for word in table.get(_THINGS, ()))
+    owners, articles, verbs = (f"(?:{'|'.join(table[name])})" for name in ("owners", "articles", "verbs"))
+    told = rf"(?:['\u2019]s{_END}| {verbs}{_END}|:)(?: {articles}{_END})?"
+    for name, entries in table.items():
+        mode, _, kind = name.partition("_")
+        words = f"{things}(?:{'|'.join(entries)})"
+        if mode == _REQUESTS:
+            yield rf"(?P<{mode}_{number}_{kind}>{_BEGIN}{words}{_END})"
+        elif mode == _VAGUE:
+            yield rf"(?P<{mode}_{number}_{kind}>{_BEGIN}{owners} {words}{told})"
+        elif mode == _NOUNS:
+            # The noun alone comes last: Python takes the first alternative that matches.
+            yield rf"(?P<{_TOLD}_{number}_{kind}>{_BEGIN}(?:{owners} )?{words}{told})"
+            misheard = "|".join(table.get(_MISHEARD, ()))
+            verb = rf"(?: (?:{misheard}){_END})?" if misheard else ""
+            yield rf"(?P<{_BARE}_{number}_{kind}>{_BEGIN}{words}{_END}{verb})"
+
+
+def _backward(table: Lists, number: int) -> Iterator[str]:
+    owners, articles, points = (f"(?:{'|'.join(table[name])})" for name in ("owners", "articles", "points_back"))
+    for name, entries in table.items():
+        mode, _, kind = name.partition("_")
+        words = f"(?:{'|'.join(entries)})"
+        if mode in (_NOUNS, _VAGUE):
+            owned = rf"{owners} " if mode == _VAGUE else rf"(?:{owners} |{articles} )?"
+            yield rf"(?P<{mode}_{number}_{kind}>{_BEGIN}{points} {owned}{words}{_END})"

@@ -1,0 +1,108 @@
+"""Values after and before the words that announce them, as recognition garbles them, and what must stay."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.redaction.dialogue_context import READING, answering
+from models.redaction.itn.tokens import tokens_of
+from models.redaction.recognizers.spoken.announced_value import unsettled_from
+from models.redaction.streaming.partials import PartialRedactor, PartialState
+from models.redaction.types import RedactionContext
+from models.text import RawText, TextSource
+from tests.unit.redaction.helpers import patterns_only
+
+HIDDEN = [
+    ("en", "You can call me on for 1555-a-132.", "You can call me on [REDACTED_PHONE]."),
+    ("en", "You can call me on for 1555-a-132, thanks.", "You can call me on [REDACTED_PHONE], thanks."),
+    ("en", "362316 is the verification code.", "[REDACTED_SECRET] is the verification code."),
+    ("en", "6.09.30.896.5. That is my social security number.", "[REDACTED_SSN]. That is my social security number."),
+    ("en", "license plate ML40, JJP.", "license plate [REDACTED_PLATE]."),
+    ("en", "bs 8 5 jh is my zip code", "[REDACTED_ADDRESS] is my zip code"),
+    ("en", "My verification code in 795. 744. Thanks.", "My verification code in [REDACTED_SECRET]. Thanks."),
+    ("en", "My pin is 299. A 216. Is there more?", "My pin is [REDACTED_SECRET]. Is there more?"),
+    ("en", "reach me at four one five, no wait, four one six tree", "reach me at [REDACTED_PHONE]"),
+    ("en", "Send it to mundersporthargreetsatexample.com Please.", "Send it to [REDACTED_EMAIL] Please."),
+    ("es", "llámame al cuatro uno cinco, perdón, seis cinco", "llámame al [REDACTED_PHONE]"),
+    ("es", "mi número es el cuatro uno árbol cinco", "mi número es el [REDACTED_PHONE]"),
+    ("fr", "vous pouvez m'appeler au 06 12 truc 34", "vous pouvez m'appeler au [REDACTED_PHONE]"),
+    ("fr", "mon code de vérification est 40, 17.", "mon code de vérification est [REDACTED_SECRET]."),
+    ("de", "Sie erreichen mich unter null eins Sieb 76", "Sie erreichen mich unter [REDACTED_PHONE]"),
+    ("de", "meine Kundennummer ist 55 Baum 31", "meine Kundennummer ist [REDACTED_ID]"),
+    ("hi", "मेरा फ़ोन नंबर नौ आठ पेड़ सात चार है", "मेरा फ़ोन नंबर [REDACTED_PHONE] है"),
+    ("it", "il mio numero è tre quattro albero due", "il mio numero è [REDACTED_PHONE]"),
+    ("pt", "meu número é nove um árvore dois", "meu número é [REDACTED_PHONE]"),
+]
+
+HARMLESS = [
+    ("en", "my number is up"),
+    ("en", "call me back later"),
+    ("en", "call me at half past ten"),
+    ("en", "call me at 12 30 on Tuesday"),
+    ("en", "call me on the 14th of March"),
+    ("en", "call me on Monday at 10 30"),
+    ("en", "reach me at the site"),
+    ("en", "you can write to me at the office"),
+    ("en", "my email is broken, sorry"),
+    ("en", "my e-mail is not working and the pump is loud"),
+    ("en", "my pin has four digits"),
+    ("en", "my number is 4 in the queue"),
+    ("en", "The phone in 2019 was better"),
+    ("en", "my account number is on page 12"),
+    ("es", "llámame a las 9 y media"),
+    ("es", "mi número es muy largo"),
+    ("fr", "appelez-moi demain à 9 heures"),
+    ("de", "rufen Sie mich am Dienstag um 10 Uhr an"),
+    ("de", "meine E-Mail ist kaputt, leider"),
+    ("hi", "मुझे शाम 5 बजे कॉल करें"),
+]
+
+
+@pytest.mark.parametrize("asked", [(), (READING,)])
+@pytest.mark.parametrize(("language", "text", "written"), HIDDEN)
+def test_an_announced_value_is_hidden_whatever_was_asked(
+    language: str, text: str, written: str, asked: tuple[str, ...]
+) -> None:
+    context = answering(RedactionContext(TextSource.SPEECH, language), asked)
+    assert patterns_only().redact(RawText(text), context).text.value == written
+
+
+@pytest.mark.parametrize("source", list(TextSource))
+@pytest.mark.parametrize(("language", "text"), HARMLESS)
+def test_what_only_sounds_like_an_announcement_stays(language: str, text: str, source: TextSource) -> None:
+    assert patterns_only().redact(RawText(text), RedactionContext(source, language)).text.value == text
+
+
+@pytest.mark.parametrize(("language", "text", "written"), HIDDEN)
+def test_no_partial_shows_a_part_of_an_announced_value(language: str, text: str, written: str) -> None:
+    context = RedactionContext(TextSource.SPEECH, language)
+    partials, state = PartialRedactor(patterns_only()), PartialState()
+    words = f"{text} and so on and on until it is over now".split()
+    final = patterns_only().redact(RawText(" ".join(words)), context).text.value
+    readable = {token.text for token in tokens_of(final)}
+    for size in range(1, len(words) + 1):
+        shown, state = partials.step(state, RawText(" ".join(words[:size])), context)
+        assert {token.text for token in tokens_of(shown.value)} <= readable
+
+
+def test_a_partial_goes_on_when_the_value_has_ended() -> None:
+    text = "call me on for 1555-a-132, thanks, and the pump in the cellar is very loud today again"
+    partials, state = PartialRedactor(patterns_only()), PartialState()
+    words = text.split()
+    for size in range(1, len(words) + 1):
+        shown, state = partials.step(state, RawText(" ".join(words[:size])), RedactionContext(TextSource.SPEECH))
+    assert shown.value.startswith("call me on [REDACTED_PHONE], thanks, and the pump")
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("you can call me on", 18),
+        ("you can call me on for 1555", 18),
+        ("you can call me on for 1555 thanks and that is all for today", None),
+        ("362316 is the", 0),
+        ("the pump is loud", None),
+    ],
+)
+def test_where_an_unsettled_value_begins(text: str, start: int | None) -> None:
+    assert unsettled_from(text, "en") == start

@@ -1,0 +1,35 @@
+"""The word lists that ship with the package are whole, and a broken one is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.redaction.lexicons.loader import LexiconInvalid, checked, languages, word_lists
+from models.redaction.recognizers.spoken.announcements import SUBJECT, announcements_of
+
+
+def test_words_that_yaml_takes_for_something_else_are_words() -> None:
+    assert checked("lists: no on y 12\n", "test")["lists"] == ("no", "on", "y", "12")
+
+
+def test_entries_of_a_list_may_hold_spaces() -> None:
+    assert checked("cues:\n  - 'call me on'\n  - up\n", "test")["cues"] == ("call me on", "up")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a\n", "a: {b: c}\n", "a: []\n", "a: ''\n", "a: [[b]]\n", "a: b b\n", "a: ['é', 'é']\n", "a: [b\n"]
+)
+def test_a_broken_list_is_refused(text: str) -> None:
+    with pytest.raises(LexiconInvalid, match="test"):
+        checked(text, "test")
+
+
+def test_a_language_without_a_list_has_none() -> None:
+    assert word_lists("xx", SUBJECT) == {}
+    assert {"de", "en", "es", "fr", "hi", "it", "pt"} <= set(languages(SUBJECT))
+
+
+@pytest.mark.parametrize("language", ["de", "en", "es", "fr", "hi", "it", "pt", "xx", ""])
+def test_announcements_of_every_language_compile_and_know_english(language: str) -> None:
+    found = list(announcements_of(language).before_values("my number is"))
+    assert [(a.type, a.told) for a in found] == [("PHONE", True)]
