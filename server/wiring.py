@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from models.speech.endpointing.policy import DEFAULT_POLICY
 from models.speech.endpointing.segmenter import segmenter_factory
@@ -48,11 +49,16 @@ from server.services.recommendation import RecommendationService
 from server.services.session import SessionService
 from server.settings import Settings
 from server.streaming.admission import Admission, AdmissionLimits
-from server.streaming.load_meter import MeasuredGateway, SpeechLoadMeter
+from server.streaming.conversation_factory import ConversationFactory
+from server.streaming.load_meter import SpeechLoadMeter
+from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
 from server.streaming.rate_limit import RateLimits
+from server.streaming.repository import StreamRepository
+from server.streaming.responder import ReplyBackend
 from server.streaming.stream_config import StreamLimits
 from server.streaming.stream_manager import StreamManager
+from server.streaming.stream_registry import StreamRegistry
 from server.uploads.checks import default_checks
 from server.uploads.keys import load_or_create_spool_key
 from server.uploads.service import UploadService
@@ -224,27 +230,22 @@ async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> StreamMa
     limits, places = settings.limits, settings.speech.places
     load = SpeechLoadMeter(places, time.monotonic)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
-    return StreamManager(
-        ledger=common.ledger,
-        gateway=MeasuredGateway(common.gateway, load),
-        assistant=common.assistant,
-        recommender=jobs.recommender,
-        spool=common.spool,
-        hub=common.hub,
-        sealer=common.sealer,
-        jobs=jobs.runner,
+    registry = StreamRegistry(common.ledger, common.spool, common.sealer, common.clock)
+    admission_limits = AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load)
+    admission = Admission(admission_limits, load, common.metrics)
+    conversations = ConversationFactory(
+        registry=registry,
+        admission=admission,
+        segmenters=segmenter_factory(vad, DEFAULT_POLICY.utterances.with_longest(limits.utterance_s)),
+        speech=SpeechBackend(common.gateway, PriorityLimiter(places), load),
+        replies=ReplyBackend(common.assistant, common.gateway, jobs.recommender),
+        repositories=partial(StreamRepository, common.ledger, common.hub, jobs.runner, common.clock),
+        limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
         lifecycle=common.lifecycle,
         metrics=common.metrics,
         clock=common.clock,
-        limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
-        make_cutter=segmenter_factory(vad, DEFAULT_POLICY.utterances.with_longest(limits.utterance_s)),
-        turnstile=PriorityLimiter(places),
-        admission=Admission(
-            AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load),
-            load,
-            common.metrics,
-        ),
     )
+    return StreamManager(registry, admission, conversations)
 
 
 def _services(

@@ -103,7 +103,8 @@ class Collector:
 
     def _lengthen(self, more_s: float) -> None:
         self._heard_s += more_s
-        if self._heard_s > self._limits.max_s:
+        # The sum of the pieces must not depend on their sizes, so a rounding error is no excess.
+        if self._heard_s > self._limits.max_s + 0.5 / SAMPLE_RATE_HZ:
             raise TooLarge(
                 f"The recording is longer than {self._limits.max_s:g} seconds.", reason=Reason.AUDIO_TOO_LONG
             )

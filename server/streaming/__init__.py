@@ -1,6 +1,14 @@
-"""One conversation stream: what comes in, what goes out, and the four tasks between.
+"""One conversation stream: audio or typed text in, redacted turns and replies out.
 
-``ears`` takes audio in durably and cuts it into utterances; ``follower`` has each recognised while it is spoken;
-``recogniser`` makes redacted turns of them, in order; ``voice`` answers and proposes; ``conversation`` runs them and
-ends them together.
+``stream_manager`` opens streams: ``admission`` decides which, ``stream_registry`` keeps their rows and audio logs, and
+``conversation_factory`` builds a ``conversation``. Five tasks then run for each stream, joined by queues:
+
+1. receive     ``audio_ingest`` decodes a chunk and writes it to the encrypted audio log; ``rate_limit`` bounds its rate
+2. acknowledge ``acknowledger`` syncs the log and tells the client which bytes are on disk
+3. segment     ``segmentation`` cuts the audio into utterances (``utterance``); ``backlog`` is what waits for it
+4. transcribe  ``partials`` has an utterance recognised while it grows, under ``priority_limiter`` and ``load_meter``;
+               ``transcriber`` makes a turn of it, which ``repository`` stores
+5. respond     ``responder`` answers turns and proposes records
+
+``events`` are the inputs and outputs; ``stream_config`` holds what a client asks for and what it may have.
 """

@@ -1,7 +1,6 @@
-"""Decides which streams may open: by their number, by their client, and by the room that the speech workers have left.
+"""Decides which streams may open: by their number, by their client, and by the capacity of the speech workers.
 
-Whoever is inside is not slowed by those who are not: a refused stream costs one row of the ledger to be read, and no
-worker hears of it.
+A refused stream costs one read of the ledger and no call to a worker, so it does not slow the open ones.
 """
 
 from __future__ import annotations
@@ -18,21 +17,21 @@ from server.observability.metrics import Metrics
 from server.streaming.load_meter import SpeechLoadMeter
 
 RETRY_AFTER_S: Final = 2.0
-# A worker's room changes when a talk ends, which takes longer than a place in a count.
+# Capacity of the speech workers is freed when a talk ends. That takes longer than for one stream of many to close.
 BUSY_RETRY_AFTER_S: Final = 5.0
-# What a stream still has in hand, a write to the ledger or a thread that decodes, takes less.
-VACATE_S: Final = 2.0
+# How long a resuming client waits for its older connection to finish a ledger write or a running decoder.
+RELEASE_TIMEOUT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
-    """Bounds on streams that are open at a time.
+    """Bounds on streams that are open at the same time.
 
     Attributes:
-        streams: Of this server.
-        client_streams: Of one client.
-        floor: Streams with audio that are admitted whatever was measured, so that a bad measure mends itself.
-        load: Share of the speech workers that the streams with audio may need.
+        streams: Streams of this server.
+        client_streams: Streams of one client.
+        floor: Streams with audio that are admitted whatever the measured load, so that a wrong measurement can recover.
+        load: Share of the speech workers that the streams with audio may need, in [0, 1].
     """
 
     streams: int
@@ -43,26 +42,26 @@ class AdmissionLimits:
 
 @dataclass(slots=True, eq=False)
 class AdmissionTicket:
-    """A stream that is open on a connection.
+    """One admitted stream on one connection.
 
     Attributes:
-        speaks: Whether it has audio.
-        wanted: Set when its client came back on another connection; then this one is to be left.
-        left: Set when nothing is done on this connection any more.
+        has_audio: Whether the stream counts towards the load of the speech workers.
+        release_requested: Set when the client resumed the stream on another connection; this one must end.
+        released: Set when nothing runs on this connection any more.
     """
 
     session_id: str
     client_id: str
-    speaks: bool = False
-    wanted: asyncio.Event = field(default_factory=asyncio.Event)
-    left: asyncio.Event = field(default_factory=asyncio.Event)
+    has_audio: bool = False
+    release_requested: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Admission:
     """All open streams of this server.
 
     Args:
-        load: What the open streams were measured to need.
+        load: The measured load of the speech workers.
     """
 
     def __init__(self, limits: AdmissionLimits, load: SpeechLoadMeter, metrics: Metrics) -> None:
@@ -72,90 +71,83 @@ class Admission:
         metrics.show(
             metrics.refused_streams, [Reason.TOO_MANY_STREAMS, Reason.TOO_MANY_CLIENT_STREAMS, Reason.SPEECH_BUSY]
         )
-        self._seats: dict[str, AdmissionTicket] = {}
+        self._tickets: dict[str, AdmissionTicket] = {}
         metrics.speech_factor.set_function(lambda: load.factor)
-        metrics.speech_load.set_function(lambda: load.share(self._speaking))
+        metrics.speech_load.set_function(lambda: load.share(self._audio_streams))
 
     @property
     def ids(self) -> frozenset[str]:
         """Ids of the open streams."""
-        return frozenset(self._seats)
+        return frozenset(self._tickets)
 
     @property
     def session_ids(self) -> frozenset[str]:
-        """Sessions that somebody talks in."""
-        return frozenset(seat.session_id for seat in self._seats.values())
+        """Sessions with an open stream."""
+        return frozenset(ticket.session_id for ticket in self._tickets.values())
 
     @contextmanager
-    def seated(self, stream_id: str, session_id: str, client_id: str) -> Iterator[AdmissionTicket]:
-        """Hold a place, and keep everybody else off the stream. Nothing is awaited between the checks and the entry.
+    def admit(self, stream_id: str, session_id: str, client_id: str) -> Iterator[AdmissionTicket]:
+        """Count a stream as open while the context lasts.
+
+        Nothing is awaited between the checks and the entry, so two streams cannot take the same last place.
 
         Raises:
             Conflict: STREAM_IN_USE.
             Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS.
         """
-        if stream_id in self._seats:
+        if stream_id in self._tickets:
             raise Conflict("This stream is open already.", reason=Reason.STREAM_IN_USE)
-        if len(self._seats) >= self._limits.streams:
-            self._count_refusal(Reason.TOO_MANY_STREAMS)
-            raise Overloaded("Too many streams are open.", reason=Reason.TOO_MANY_STREAMS, retry_after_s=RETRY_AFTER_S)
-        if sum(seat.client_id == client_id for seat in self._seats.values()) >= self._limits.client_streams:
-            self._count_refusal(Reason.TOO_MANY_CLIENT_STREAMS)
-            raise Overloaded(
-                "This client has too many streams open.",
-                reason=Reason.TOO_MANY_CLIENT_STREAMS,
-                retry_after_s=RETRY_AFTER_S,
-            )
-        seat = self._seats[stream_id] = AdmissionTicket(session_id, client_id)
+        if len(self._tickets) >= self._limits.streams:
+            raise self._refusal(Reason.TOO_MANY_STREAMS, "Too many streams are open.")
+        if sum(ticket.client_id == client_id for ticket in self._tickets.values()) >= self._limits.client_streams:
+            raise self._refusal(Reason.TOO_MANY_CLIENT_STREAMS, "This client has too many streams open.")
+        ticket = self._tickets[stream_id] = AdmissionTicket(session_id, client_id)
         self._metrics.streams.inc()
         try:
-            yield seat
+            yield ticket
         finally:
             self._metrics.streams.dec()
-            del self._seats[stream_id]
-            seat.left.set()
+            del self._tickets[stream_id]
+            ticket.released.set()
 
-    async def vacate(self, stream_id: str) -> None:
-        """Have a stream leave the connection that it is open on, for a newer one of its client; wait a while for that.
+    async def release(self, stream_id: str) -> None:
+        """Have a stream leave its older connection, and wait for that up to ``RELEASE_TIMEOUT_S``.
 
-        A phone that changed its network is back long before the old connection is known to be dead.
+        A phone that changed its network resumes long before the server notices that the old connection is dead.
         """
-        seat = self._seats.get(stream_id)
-        if seat is not None:
-            seat.wanted.set()
+        ticket = self._tickets.get(stream_id)
+        if ticket is not None:
+            ticket.release_requested.set()
             with suppress(TimeoutError):
-                await asyncio.wait_for(seat.left.wait(), VACATE_S)
+                await asyncio.wait_for(ticket.released.wait(), RELEASE_TIMEOUT_S)
 
-    def begin_speech(self, seat: AdmissionTicket) -> None:
-        """Ask for room for the audio of a new stream. Harmless when repeated.
+    def admit_audio(self, ticket: AdmissionTicket) -> None:
+        """Count a new stream towards the load of the speech workers. Harmless when repeated.
 
         Raises:
-            Overloaded: SPEECH_BUSY, by what was measured the finals of all would come late.
+            Overloaded: SPEECH_BUSY, by the measured load the finals of all streams would come late.
         """
-        if seat.speaks:
+        if ticket.has_audio:
             return
-        streams = self._speaking
+        streams = self._audio_streams
         if streams >= self._limits.floor and self._load.share_with_one_more(streams) > self._limits.load:
-            self._count_refusal(Reason.SPEECH_BUSY)
-            raise Overloaded(
-                "The speech workers have no room for another stream.",
-                reason=Reason.SPEECH_BUSY,
-                retry_after_s=BUSY_RETRY_AFTER_S,
-            )
-        seat.speaks = True
+            message = "The speech workers have no room for another stream."
+            raise self._refusal(Reason.SPEECH_BUSY, message, BUSY_RETRY_AFTER_S)
+        ticket.has_audio = True
 
-    def heard(self, audio_s: float) -> None:
-        """So much new audio came on one of the streams."""
-        self._load.heard(audio_s, self._speaking)
+    def readmit_audio(self, ticket: AdmissionTicket) -> None:
+        """Count a resumed stream towards the load, without a check: it was admitted before it broke."""
+        ticket.has_audio = True
 
-    def go_on(self, seat: AdmissionTicket) -> None:
-        """A stream that broke goes on: it was admitted before, and its talk is not turned away in the middle."""
-        seat.speaks = True
+    def audio_received(self, audio_s: float) -> None:
+        """Tell the load meter that one of the streams received new audio, in seconds."""
+        self._load.audio_received(audio_s, self._audio_streams)
 
     @property
-    def _speaking(self) -> int:
-        # Counted anew each time, and over a copy: scrapes of the metrics ask from a thread of their own.
-        return sum(seat.speaks for seat in list(self._seats.values()))
+    def _audio_streams(self) -> int:
+        # Counted anew each time, and over a copy: scrapes of the metrics come from a thread of their own.
+        return sum(ticket.has_audio for ticket in list(self._tickets.values()))
 
-    def _count_refusal(self, reason: str) -> None:
+    def _refusal(self, reason: Reason, message: str, retry_after_s: float = RETRY_AFTER_S) -> Overloaded:
         self._metrics.refused_streams.labels(reason).inc()
+        return Overloaded(message, reason=reason, retry_after_s=retry_after_s)

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from models.errors import Conflict, DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
 from models.reasons import Reason
+from models.speech.types import Samples
 from server.runtime.lifecycle import Lifecycle
+from server.streaming.acknowledger import Acknowledger
 from server.streaming.audio_ingest import AudioIngest
-from server.streaming.events import Acknowledged, AudioIn, EndMark, Input, Output, ProposeIn, TextIn
+from server.streaming.backlog import Backlog
+from server.streaming.events import AudioIn, EndMark, Input, Output, ProposeIn, TextIn
 from server.streaming.rate_limit import AudioQuota
-from server.streaming.responder import Answer, ReplyRequest, Responder
+from server.streaming.responder import Answer, ProposalRequest, Responder
+from server.streaming.segmentation import Part, Segmentation
 from server.streaming.transcriber import Transcriber, TypedUtterance
 from server.streaming.utterance import Utterance
 from server.uploads.audio_log import AudioLogContent
 
-# Between two syncs of the audio log; an acknowledgement is at most this late.
-ACKNOWLEDGE_EVERY_S = 0.25
-# Events that may wait for a slow client before the stream stops listening.
+# Events that may wait for a slow client before the stream stops receiving.
 WAITING_OUTPUTS = 256
-# Utterances that may wait for the recognition before the stream stops listening.
+# Utterances that may wait for recognition before segmentation waits.
 WAITING_UTTERANCES = 8
-# Turns that may wait for an answer before the recognition waits too: more than a slow upstream lets gather in a talk.
+# Turns that may wait for a reply before recognition waits: more than a slow LLM leaves unanswered in a talk.
 WAITING_ANSWERS = 64
-NOTHING_KEPT = AudioLogContent()
+NO_REPLAY = AudioLogContent()
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationLimits:
-    """Limits of one stream, in seconds of audio and of silence on the wire."""
+    """Limits of one stream: seconds of audio, and seconds without any message from the client."""
 
     stream_s: float
     idle_s: float
@@ -41,46 +43,52 @@ class Conversation:
     """One stream, from the first input to the last event.
 
     Args:
-        reply: Whether finished turns are answered.
+        reply: Whether finished turns get a reply.
         replay: On a resumed stream, what the audio log holds.
-        watch: Told of audio that comes, never of what is replayed; None where nobody wants to know.
-        leave: Set when the client has come back on another connection.
+        quota: Checks audio that comes, not audio that is replayed; None for no bounds.
+        leave: Set when the client resumed the stream on another connection.
+
+    Attributes:
+        finished: Whether the client half-closed and everything was answered; the audio log is then not needed any more.
     """
 
     def __init__(
         self,
-        ears: AudioIngest,
-        recogniser: Transcriber,
-        voice: Responder,
+        audio_ingest: AudioIngest,
+        segmentation: Segmentation,
+        transcriber: Transcriber,
+        responder: Responder,
         lifecycle: Lifecycle,
         outputs: asyncio.Queue[Output],
-        bounds: ConversationLimits,
+        limits: ConversationLimits,
         *,
         reply: bool,
-        replay: AudioLogContent = NOTHING_KEPT,
-        watch: AudioQuota | None = None,
+        replay: AudioLogContent = NO_REPLAY,
+        quota: AudioQuota | None = None,
         leave: asyncio.Event | None = None,
     ) -> None:
-        self._ears = ears
-        self._recogniser = recogniser
-        self._voice = voice
+        self._audio_ingest = audio_ingest
+        self._segmentation = segmentation
+        self._transcriber = transcriber
+        self._responder = responder
         self._lifecycle = lifecycle
         self._outputs = outputs
-        self._bounds = bounds
+        self._limits = limits
         self._reply = reply
         self._replay = replay
-        self._watch = watch
+        self._quota = quota
         self._leave = leave or asyncio.Event()
-        self._heard: asyncio.Queue[Utterance | TypedUtterance | ReplyRequest | None] = asyncio.Queue(WAITING_UTTERANCES)
-        self._said: asyncio.Queue[Answer | ReplyRequest | None] = asyncio.Queue(WAITING_ANSWERS)
-        self._taken_in = asyncio.Event()
-        self._listened = asyncio.Event()
-        self._spoken = asyncio.Event()
-        self._all_acknowledged = asyncio.Event()
-        # What is replayed may have come just before the break, neither synced nor acknowledged.
-        self._acknowledged = 0 if replay.data else ears.next_offset
+        self._received = Backlog()
+        self._utterances: asyncio.Queue[Utterance | TypedUtterance | ProposalRequest | None] = asyncio.Queue(
+            WAITING_UTTERANCES
+        )
+        self._answers: asyncio.Queue[Answer | ProposalRequest | None] = asyncio.Queue(WAITING_ANSWERS)
+        # Audio of the log may have come just before the break, neither synced nor acknowledged.
+        acknowledged = 0 if replay.data else audio_ingest.next_offset
+        self._acknowledger = Acknowledger(audio_ingest, outputs.put, acknowledged)
+        self._draining: ShuttingDown | None = None
+        self._responded = asyncio.Event()
         self.finished = False
-        """True once the client half-closed and everything was answered; the audio log is then of no more use."""
 
     async def run(self, inputs: AsyncIterator[Input]) -> AsyncGenerator[Output, None]:
         """Yield events until the client is done.
@@ -102,11 +110,11 @@ class Conversation:
     @property
     def next_offset(self) -> int:
         """Bytes of audio that were taken in; once ``finished``, all of them are acknowledged."""
-        return self._ears.next_offset
+        return self._audio_ingest.next_offset
 
     async def close(self) -> None:
         """Free what the stream holds, also when it never ran. Harmless when repeated."""
-        await self._ears.close()
+        await self._audio_ingest.close()
 
     async def _until(self, work: asyncio.Task[None]) -> AsyncGenerator[Output, None]:
         while not work.done():
@@ -122,18 +130,19 @@ class Conversation:
 
     async def _work(self, inputs: AsyncIterator[Input]) -> None:
         try:
-            async with asyncio.TaskGroup() as around:
-                leaving = around.create_task(self._leave_when_told())
+            async with asyncio.TaskGroup() as outer:
+                takeover = outer.create_task(self._fail_on_takeover())
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._listen(inputs))
-                    group.create_task(self._recognise())
-                    group.create_task(self._speak())
-                    group.create_task(self._acknowledge())
-                leaving.cancel()
+                    group.create_task(self._receive(inputs))
+                    group.create_task(self._acknowledger.run())
+                    group.create_task(self._segment())
+                    group.create_task(self._transcribe())
+                    group.create_task(self._respond())
+                takeover.cancel()
         except* VestibuleError as found:
             raise _first(found) from None
 
-    async def _leave_when_told(self) -> None:
+    async def _fail_on_takeover(self) -> None:
         await self._leave.wait()
         raise Conflict(
             "The stream goes on over another connection.",
@@ -141,116 +150,124 @@ class Conversation:
             hint="Nothing is to be done on this one. If nobody else has the token, resume.",
         )
 
-    async def _listen(self, inputs: AsyncIterator[Input]) -> None:
+    async def _receive(self, inputs: AsyncIterator[Input]) -> None:
+        """Take inputs in until the client is done or the server stops."""
         if self._replay.data:
-            self._taken_in.set()
-            async for part in self._ears.replay(self._replay.data, self._replay.marks):
-                await self._hand_on(*part)
-        ended_by: ShuttingDown | None = None
+            self._acknowledger.received()
+            await self._replay_log()
         try:
             while (item := await self._next(inputs)) is not None:
                 await self._take(item)
-            async for part in self._ears.finish():
-                await self._hand_on(*part)
+            await self._received.put(await self._audio_ingest.finish())
         except ShuttingDown as error:
-            ended_by = error
-            self._ears.leave()
-        self._listened.set()
-        self._taken_in.set()
-        await self._heard.put(None)
-        if ended_by is not None:
-            # What was heard completely is still worked off; the drain time of the server bounds that.
-            await self._spoken.wait()
-            await self._all_acknowledged.wait()
-            raise ended_by
+            self._draining = error
+        self._acknowledger.complete()
+        await self._received.put(None)
+        if self._draining is not None:
+            # Utterances that ended are still answered; the drain time of the server bounds that.
+            await self._responded.wait()
+            await self._acknowledger.done.wait()
+            raise self._draining
+
+    async def _replay_log(self) -> None:
+        marks = self._replay.marks
+        for number, (start, end) in enumerate(pairwise((0, *marks, len(self._replay.data)))):
+            async for samples in self._audio_ingest.replay(self._replay.data[start:end]):
+                await self._received.put(samples)
+            if number < len(marks):
+                await self._received.put(EndMark())
 
     async def _next(self, inputs: AsyncIterator[Input]) -> Input | None:
         try:
-            async with asyncio.timeout(self._bounds.idle_s):
+            async with asyncio.timeout(self._limits.idle_s):
                 return await self._lifecycle.or_drain(_step(inputs))
         except TimeoutError as exc:
             raise DeadlineExceeded(
-                f"Nothing came for {self._bounds.idle_s:g} s.",
+                f"Nothing came for {self._limits.idle_s:g} s.",
                 reason=Reason.STREAM_IDLE,
                 hint="Send audio, also silence, or half-close; resume with the token.",
             ) from exc
 
     async def _take(self, item: Input) -> None:
-        match item:
-            case AudioIn():
-                await self._hear(item)
-            case TextIn():
-                await self._heard.put(TypedUtterance(self._ears.take_number(), item.text, item.id))
-            case EndMark():
-                await self._hand_on(*await self._ears.end_mark())
-            case ProposeIn():
-                await self._hand_on(*await self._ears.end_mark())
-                await self._heard.put(ReplyRequest(item.wait_s, self._ears.last_number))
+        if isinstance(item, AudioIn):
+            await self._received.put(await self._take_audio(item))
+            return
+        if not isinstance(item, TextIn):
+            await self._audio_ingest.mark_end()
+        await self._received.put(item)
 
-    async def _hear(self, chunk: AudioIn) -> None:
-        before_s = self._ears.heard_s
-        if self._watch is not None:
-            self._watch.begin(before_s)
+    async def _take_audio(self, chunk: AudioIn) -> Samples:
+        before_s = self._audio_ingest.received_s
+        if self._quota is not None:
+            self._quota.before_chunk(before_s)
         try:
-            async for part in self._ears.hear(chunk):
-                self._taken_in.set()
-                await self._hand_on(*part)
+            samples = await self._audio_ingest.feed(chunk)
         except TooLarge:  # the decoder has the same bound; what it refuses stays out of the log
             raise self._too_long() from None
-        if self._ears.heard_s > self._bounds.stream_s:
+        self._acknowledger.received()
+        received_s = self._audio_ingest.received_s
+        if received_s > self._limits.stream_s:
             raise self._too_long()
-        if self._watch is not None:
-            self._watch.heard(self._ears.heard_s - before_s, self._ears.heard_s)
+        if self._quota is not None:
+            self._quota.after_chunk(received_s - before_s, received_s)
+        return samples
 
     def _too_long(self) -> TooLarge:
         return TooLarge(
-            f"The stream is longer than {self._bounds.stream_s:g} s.",
+            f"The stream is longer than {self._limits.stream_s:g} s.",
             reason=Reason.STREAM_TOO_LONG,
             hint="Resume with the token and half-close for what is left, then open another stream.",
         )
 
-    async def _hand_on(self, outputs: list[Output], begun: list[Utterance]) -> None:
+    async def _segment(self) -> None:
+        """Cut what was received into utterances, and number them and typed texts in their order."""
+        while (item := await self._received.get()) is not None:
+            match item:
+                case TextIn():
+                    await self._utterances.put(TypedUtterance(self._segmentation.take_number(), item.text, item.id))
+                case EndMark():
+                    await self._hand_on(self._segmentation.end_utterance())
+                case ProposeIn():
+                    await self._hand_on(self._segmentation.end_utterance())
+                    await self._utterances.put(ProposalRequest(item.wait_s, self._segmentation.last_number))
+                case _:
+                    async for part in self._segmentation.feed(item):
+                        await self._hand_on(part)
+        if self._draining is not None:
+            self._segmentation.suspend()
+        else:
+            await self._hand_on(self._segmentation.end_utterance())
+        await self._utterances.put(None)
+
+    async def _hand_on(self, part: Part) -> None:
+        outputs, begun = part
         for output in outputs:
             await self._outputs.put(output)
         for utterance in begun:
-            await self._heard.put(utterance)
+            await self._utterances.put(utterance)
 
-    async def _recognise(self) -> None:
-        while (item := await self._heard.get()) is not None:
-            if isinstance(item, ReplyRequest):
-                await self._said.put(item)
+    async def _transcribe(self) -> None:
+        while (item := await self._utterances.get()) is not None:
+            if isinstance(item, ProposalRequest):
+                await self._answers.put(item)
                 continue
-            turn = await self._recogniser.recognise(item)
+            turn = await self._transcriber.transcribe(item)
             if turn is not None and self._reply:
-                await self._said.put(Answer(turn))
-        await self._said.put(None)
+                await self._answers.put(Answer(turn))
+        await self._answers.put(None)
 
-    async def _speak(self) -> None:
-        item: Answer | ReplyRequest | None = None
+    async def _respond(self) -> None:
+        item: Answer | ProposalRequest | None = None
         try:
-            while (item := await self._said.get()) is not None:
-                await self._voice.say(item)
+            while (item := await self._answers.get()) is not None:
+                await self._responder.respond(item)
                 item = None
         except asyncio.CancelledError:
-            # The client is gone, or the stream broke elsewhere. Turns that are stored are answered all the same.
-            waiting = [item, *(self._said.get_nowait() for _ in range(self._said.qsize()))]
-            await self._voice.put_off(one for one in waiting if one is not None)
+            # The client is gone, or another task failed. Turns that are stored get their replies in the background.
+            waiting = [item, *(self._answers.get_nowait() for _ in range(self._answers.qsize()))]
+            await self._responder.defer(one for one in waiting if one is not None)
             raise
-        self._spoken.set()
-
-    async def _acknowledge(self) -> None:
-        while True:
-            await self._taken_in.wait()
-            self._taken_in.clear()
-            if (offset := self._ears.next_offset) > self._acknowledged:
-                await self._ears.sync()
-                self._acknowledged = offset
-                await self._outputs.put(Acknowledged(offset))
-            if self._listened.is_set() and not self._taken_in.is_set():  # more may have come while the disk worked
-                self._all_acknowledged.set()
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._listened.wait(), ACKNOWLEDGE_EVERY_S)
+        self._responded.set()
 
 
 async def _step(inputs: AsyncIterator[Input]) -> Input | None:

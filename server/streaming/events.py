@@ -1,7 +1,8 @@
-"""What goes into a conversation and what comes out, without protobuf."""
+"""Inputs and outputs of a conversation, without protobuf."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from models.reasons import Reason
@@ -19,7 +20,7 @@ class AudioIn:
 
 @dataclass(frozen=True, slots=True)
 class TextIn:
-    """Something typed; ``id`` is the client's own, empty when it will never send it again."""
+    """Typed text. ``id`` is chosen by the client to recognise a repetition; empty when it never repeats the text."""
 
     text: RawText
     id: str = ""
@@ -65,8 +66,12 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A grown prefix of the running utterance, and what was heard after it; see
-    ``models.redaction.streaming.partials``.
+    """What the running utterance shows so far; see ``models.redaction.streaming.partials``.
+
+    Attributes:
+        text: Redacted text, a prefix of what was recognised.
+        pending_words: Words that were recognised after it and are not shown yet.
+        stability: Estimate that these words will not change, in [0, 1].
     """
 
     utterance: int
@@ -84,7 +89,7 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPiece:
-    """A piece of the answer, redacted, to be appended as it is."""
+    """A redacted piece of the reply, to be appended as it is."""
 
     turn_id: str
     text: RedactedText
@@ -92,7 +97,7 @@ class ReplyPiece:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEnded:
-    """The answer is complete and stored."""
+    """The reply is complete and stored."""
 
     turn_id: str
     origin: Origin
@@ -100,7 +105,7 @@ class ReplyEnded:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A record waits for a person."""
+    """A record waits for the decision of a person."""
 
     recommendation: RecommendationRow
 
@@ -115,3 +120,6 @@ class Notice:
 
 
 Output = Acknowledged | SpeechBegan | SpeechEnded | Partial | Final | ReplyPiece | ReplyEnded | Proposal | Notice
+
+Emit = Callable[[Output], Awaitable[None]]
+"""Sends an event to the client."""

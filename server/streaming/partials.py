@@ -1,10 +1,11 @@
-"""Follows utterances while they are spoken: partials, looks at pauses, and what was said in all."""
+"""Has an utterance recognised while it is spoken: partials, decodes at pauses, and the whole of it."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,37 +15,57 @@ from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RedactedText
 from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
 from server.observability.log import get_logger
-from server.streaming.events import Output, Partial
+from server.streaming.events import Emit, Partial
+from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.priority_limiter import PriorityLimiter
 from server.streaming.utterance import EndpointDecision, Utterance
 
-log = get_logger("follower")
+log = get_logger("partials")
 
-# Audio between two looks: at least twice a second (the wire promises it), with room for the time that one takes.
+# How each constant was found: docs/evaluation/constants, streaming, by its name.
+# New audio between two partials. The wire promises two a second; this leaves time for the decode itself.
 PARTIAL_EVERY_S = 0.4
-# Until the first text of an utterance is shown people wait for a sign that they are heard; two looks must agree on it.
-HURRIED_EVERY_S = 0.1
-# So much of an utterance is looked at in a hurry; where nothing could be shown by then, numbers or names are spoken.
-HURRIED_S = 2.5
-# Whisper needs something to work with; a shorter window makes it invent words. Up to 0.35 s of it precede the speech.
+# The same, until the first text of the utterance is shown.
+FIRST_TEXT_EVERY_S = 0.1
+# The faster rate stops after so much audio: an utterance that shows nothing by then holds numbers or names.
+FIRST_TEXT_WITHIN_S = 2.5
+# Audio before the first partial, padding included. In a shorter window Whisper invents words.
 FIRST_PARTIAL_S = 0.45
-# A language that was detected with this probability is kept for the stream. Of 265 pieces of 1.5 to 6 s of speech 116
-# reached it, of which 2 were in another language; of the rest 44 were.
-KEPT_LANGUAGE = 0.9
-# It is let go behind a final of less confidence. Of 22 pieces of 4 s heard in a wrong language 13 were below, of the
-# same in their own 1; and a language that is let go by mistake is only detected again.
-DOUBTED_LANGUAGE = 0.45
+# A language detected with this probability is kept for the rest of the stream.
+KEEP_LANGUAGE_PROBABILITY = 0.9
+# After a final with less confidence, a detected language is detected again.
+REDETECT_BELOW_CONFIDENCE = 0.45
 PARTIAL_TIMEOUT_S = 4.0
 FINAL_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechBackend:
+    """What the transcription of all streams shares."""
+
+    gateway: Gateway
+    limiter: PriorityLimiter
+    load: SpeechLoadMeter
+
+    async def decode(self, window: SpeechWindow, timeout_s: float) -> SpeechStep:
+        """Recognise and redact a window; finals count towards the load.
+
+        Raises:
+            Unavailable, Overloaded, DeadlineExceeded: See ``Gateway``.
+        """
+        with self.load.working() if window.final else nullcontext():
+            return await self.gateway.speech_step(window, timeout_s=timeout_s)
+
+
+@dataclass(frozen=True, slots=True)
 class RecognitionConfig:
-    """What the stream was set up with.
+    """How a stream is transcribed.
 
     Attributes:
-        language: In which it is recognised now; empty while it is detected each time.
-        detects: Nobody said which language it is; one that was detected may turn out to be wrong.
+        language: Language of the stream; empty while it is detected in each window.
+        detects: Whether the language was detected. Detected languages may be detected again; given ones may not.
+        vocabulary: Words to expect.
+        word_times: Whether finals come with their words.
     """
 
     session_id: str
@@ -61,132 +82,127 @@ class RecognitionConfig:
         return RedactionScope(self.client_id, self.session_id)
 
 
-Emit = Callable[[Output], Awaitable[None]]
-Asked = Callable[[], tuple[str, ...]]
+AskedFor = Callable[[], tuple[str, ...]]
+"""What the assistant asked for last, see ``models.redaction.dialogue_context``; a bare answer is judged by it."""
 
 
 class InterimTranscriber:
-    """Follows the utterances of one stream, one after the other.
-
-    Args:
-        emit: Sends an event to the client.
-        asked: Tells what the assistant asked for last; a bare answer is judged by it.
-        turnstile: Shared by all streams; None for one of its own.
+    """Transcribes the utterances of one stream, one after the other.
 
     Attributes:
-        sealed_state: Sealed state of the workers behind what was heard so far.
-        language: In which the stream is recognised from here on; empty while it is detected each time.
+        sealed_state: State of the workers after what was recognised so far; opaque.
+        language: Language of the stream from here on; empty while it is detected in each window.
     """
 
     def __init__(
-        self,
-        gateway: Gateway,
-        listening: RecognitionConfig,
-        *,
-        sealed_state: bytes,
-        emit: Emit,
-        asked: Asked = tuple,
-        turnstile: PriorityLimiter | None = None,
+        self, backend: SpeechBackend, config: RecognitionConfig, *, sealed_state: bytes, emit: Emit, asked_for: AskedFor
     ) -> None:
+        self.config = config
         self.sealed_state = sealed_state
-        self.language = listening.language
-        self._gateway = gateway
-        self._listening = listening
+        self.language = config.language
+        self._backend = backend
         self._emit = emit
-        self._asked = asked
-        self._turnstile = turnstile or PriorityLimiter(1)
-        self._asked_for: frozenset[str] = frozenset()
+        self._asked_for = asked_for
+        self._asked_during: frozenset[str] = frozenset()
 
-    async def follow(self, utterance: Utterance) -> SpeechStep | None:
+    async def run(self, utterance: Utterance) -> SpeechStep | None:
         """Send partials until the utterance is closed, and return what was said in the whole of it.
 
         Returns:
-            None when the server leaves before it ended.
+            None when the server stops before the utterance ended.
 
         Raises:
             Unavailable, Overloaded, DeadlineExceeded: It could not be recognised; its audio stays in the log.
         """
-        self._asked_for = frozenset()
+        self._asked_during = frozenset()
         step = await self._until_closed(utterance)
-        if utterance.left:
+        if utterance.suspended:
             return None
         if step is None:
-            step = await self._gateway.speech_step(self._window(utterance, final=True), timeout_s=FINAL_TIMEOUT_S)
+            step = await self._backend.decode(self._window(utterance, final=True), FINAL_TIMEOUT_S)
         self.sealed_state = step.sealed_state
-        if understood(step):
+        if has_speech(step):
             self.language = self._language_after(step)
         return step
 
     async def _until_closed(self, utterance: Utterance) -> SpeechStep | None:
-        """Send partials until the utterance is closed, and look at its pauses.
+        """Send partials and decode pauses until the utterance is closed.
 
         Returns:
-            What was heard up to the pause with which it ended, if that is known already.
+            What was recognised up to the pause that ended it, if that is known already.
         """
         shown, next_at = Partial(utterance.number, RedactedText.literal("")), int(FIRST_PARTIAL_S * SAMPLE_RATE_HZ)
         pause: EndpointDecision | None = None
-        looked: SpeechStep | None = None
+        step: SpeechStep | None = None
         while True:
-            # While it is quiet nothing new can be shown.
+            # During a pause there is nothing new to show.
             await utterance.wait_for(sys.maxsize if pause else next_at, pause)
             if utterance.pause is not pause:
                 pause = utterance.pause
-                looked = await self._look(utterance, pause) if pause is not None else None
+                step = await self._decode_pause(utterance, pause) if pause is not None else None
             elif utterance.closed:
-                return looked
+                return step
             else:
-                looked_at = utterance.size
-                step = await self._partial(utterance)
-                if step is not None:
-                    self.sealed_state = step.sealed_state
-                    partial = Partial(utterance.number, step.text, step.unsettled.words, step.unsettled.stability)
-                    if partial != shown:
-                        shown = partial
-                        await self._emit(partial)
-                next_at = looked_at + self._samples_between(utterance, shown.text.value)
+                decoded = utterance.size
+                shown = await self._show_partial(utterance, shown)
+                next_at = decoded + self._samples_between(utterance, shown.text.value)
+
+    async def _show_partial(self, utterance: Utterance, shown: Partial) -> Partial:
+        """Decode and send one partial; returns what the client sees now."""
+        step = await self._decode_partial(utterance)
+        if step is None:
+            return shown
+        self.sealed_state = step.sealed_state
+        partial = Partial(utterance.number, step.text, step.unsettled.words, step.unsettled.stability)
+        if partial != shown:
+            await self._emit(partial)
+        return partial
 
     def _samples_between(self, utterance: Utterance, shown: str) -> int:
-        """New audio before the next look; little only while nobody else has to wait for it."""
-        hurried = not shown and utterance.size < HURRIED_S * SAMPLE_RATE_HZ and not self._turnstile.crowded
-        return int((HURRIED_EVERY_S if hurried else PARTIAL_EVERY_S) * SAMPLE_RATE_HZ)
+        """New audio before the next partial. The faster rate is taken only while no other stream waits for a worker."""
+        first_text = (
+            not shown and utterance.size < FIRST_TEXT_WITHIN_S * SAMPLE_RATE_HZ and not self._backend.limiter.crowded
+        )
+        return int((FIRST_TEXT_EVERY_S if first_text else PARTIAL_EVERY_S) * SAMPLE_RATE_HZ)
 
-    async def _look(self, utterance: Utterance, pause: EndpointDecision) -> SpeechStep | None:
-        """Recognise what lies before a pause, as if it were all; given up when somebody speaks on.
+    async def _decode_pause(self, utterance: Utterance, pause: EndpointDecision) -> SpeechStep | None:
+        """Decode what lies before a pause as if it were all, and decide the pause; given up when speech resumes.
 
         Raises:
-            Unavailable, Overloaded, DeadlineExceeded: Twice in a row, while the answer was waited for. Where the
-                utterance ends depends on what was said alone, so nothing may be guessed; a resumed stream asks again.
+            Unavailable, Overloaded, DeadlineExceeded: Twice in a row, while segmentation waits for the decision. Where
+                an utterance ends depends on what was said alone, so it is never guessed; a resumed stream tries again.
         """
         step = await self._unless(
-            utterance.wait_over(pause), self._ask(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
+            utterance.wait_resumed(pause), self._decode(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
         )
-        if step is None and pause.asked.is_set() and utterance.pause is pause and not utterance.closed:
-            step = await self._ask(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
-        pause.answer(step is not None and step.complete)
+        if step is None and pause.awaited.is_set() and utterance.pause is pause and not utterance.closed:
+            step = await self._decode(utterance, FINAL_TIMEOUT_S, final=True, pause=pause)
+        pause.decide(step is not None and step.complete)
         return step
 
-    async def _partial(self, utterance: Utterance) -> SpeechStep | None:
-        """One partial, given up as soon as the utterance pauses or is closed: then that counts."""
-        return await self._unless(utterance.wait_for(sys.maxsize), self._ask(utterance, PARTIAL_TIMEOUT_S, final=False))
+    async def _decode_partial(self, utterance: Utterance) -> SpeechStep | None:
+        """One partial, given up as soon as the utterance pauses or is closed."""
+        return await self._unless(
+            utterance.wait_for(sys.maxsize), self._decode(utterance, PARTIAL_TIMEOUT_S, final=False)
+        )
 
-    async def _ask(
+    async def _decode(
         self, utterance: Utterance, timeout_s: float, *, final: bool, pause: EndpointDecision | None = None
     ) -> SpeechStep:
-        async with self._turnstile.through(pause.asked if pause else None):
+        async with self._backend.limiter.acquire(pause.awaited if pause else None):
             window = self._window(utterance, final=final, size=pause.size if pause else None)
-            return await self._gateway.speech_step(window, timeout_s=timeout_s)
+            return await self._backend.decode(window, timeout_s)
 
     async def _unless(
         self, event: Coroutine[Any, Any, None], work: Coroutine[Any, Any, SpeechStep]
     ) -> SpeechStep | None:
-        """Work that is a courtesy: given up on an event, and when it cannot be done."""
+        """Do optional work: it is cancelled on the event, and None when it fails."""
         call, happened = asyncio.ensure_future(work), asyncio.ensure_future(event)
         try:
             await asyncio.wait({call, happened}, return_when=asyncio.FIRST_COMPLETED)
             return call.result() if call.done() else None
         except (Unavailable, Overloaded, DeadlineExceeded) as error:
-            # The final is no courtesy, and raises.
-            log.debug("courtesy_skipped", error_type=type(error).__name__)
+            log.debug("optional_decode_failed", error_type=type(error).__name__)
             return None
         finally:
             for task in (call, happened):
@@ -194,30 +210,28 @@ class InterimTranscriber:
             await asyncio.gather(call, happened, return_exceptions=True)
 
     def _language_after(self, step: SpeechStep) -> str:
-        """In which language the stream is recognised from here on; empty to detect it."""
-        if self._listening.detects and step.confidence < DOUBTED_LANGUAGE:
+        """Language of the stream after a final; empty to detect it."""
+        if self.config.detects and step.confidence < REDETECT_BELOW_CONFIDENCE:
             return ""
-        if not self.language and step.language_probability >= KEPT_LANGUAGE:
+        if not self.language and step.language_probability >= KEEP_LANGUAGE_PROBABILITY:
             return step.language
         return self.language
 
     def _window(self, utterance: Utterance, *, final: bool, size: int | None = None) -> SpeechWindow:
-        of = self._listening
-        # A question that comes while somebody speaks adds to the one before; nothing that counted stops counting.
-        self._asked_for |= frozenset(self._asked())
-        asked_for = tuple(sorted(self._asked_for))
+        # What was asked for when the utterance began keeps counting when another question comes during it.
+        self._asked_during |= frozenset(self._asked_for())
         return SpeechWindow(
             utterance.pcm(size),
             final,
             self.sealed_state,
             self.language,
-            of.vocabulary,
-            of.scope,
-            asked_for,
-            word_times=of.word_times,
+            self.config.vocabulary,
+            self.config.scope,
+            tuple(sorted(self._asked_during)),
+            word_times=self.config.word_times,
         )
 
 
-def understood(step: SpeechStep) -> bool:
-    """Whether somebody was understood."""
+def has_speech(step: SpeechStep) -> bool:
+    """Whether words were recognised."""
     return not step.no_speech and bool(step.text)

@@ -1,4 +1,4 @@
-"""Lets only so many streams at a time ask for what is a courtesy, so that finals need not wait behind it."""
+"""Bounds how many optional decodes run at the same time, so that finals do not queue behind them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Any
 
 
 class PriorityLimiter:
-    """A place for each speech worker. Looks at pauses go before partials, each kind in the order in which they came.
+    """As many places as there are speech workers.
+
+    Decodes at a pause go before partials; within each kind the order is first come, first served.
 
     Args:
-        places: How many may be inside.
+        places: How many decodes may run at the same time.
     """
 
     def __init__(self, places: int) -> None:
@@ -23,15 +25,15 @@ class PriorityLimiter:
 
     @property
     def crowded(self) -> bool:
-        """Whether somebody waits for a place."""
+        """Whether a caller waits for a place."""
         return any(not place.done() for place in (*self._pauses, *self._partials))
 
     @asynccontextmanager
-    async def through(self, urgent: asyncio.Event | None = None) -> AsyncIterator[None]:
-        """Be inside.
+    async def acquire(self, urgent: asyncio.Event | None = None) -> AsyncIterator[None]:
+        """Hold a place.
 
         Args:
-            urgent: Given for a pause; once it is set while one waits, one goes ahead without a place.
+            urgent: Given for a decode at a pause. Once it is set, the caller goes ahead without a place.
         """
         held = await self._wait(urgent)
         try:
@@ -41,6 +43,7 @@ class PriorityLimiter:
                 self._release()
 
     async def _wait(self, urgent: asyncio.Event | None) -> bool:
+        """Wait for a place, or until ``urgent`` is set; returns whether a place is held."""
         if urgent is not None and urgent.is_set():
             return False
         if self._free:
@@ -66,7 +69,7 @@ class PriorityLimiter:
                 future.cancel()
 
     def _release(self) -> None:
-        """Hand the place to whoever is next; those who gave up are passed over."""
+        """Hand the place to the next waiting caller; cancelled callers are passed over."""
         for queue in (self._pauses, self._partials):
             while queue:
                 place = queue.popleft()

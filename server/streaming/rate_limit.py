@@ -1,4 +1,4 @@
-"""Watches the audio of a stream as it comes, and bounds how far it may run ahead of the clock."""
+"""Bounds how fast the audio of a stream may come, and counts it towards the load of the speech workers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from server.streaming.admission import Admission, AdmissionTicket
 class RateLimits:
     """How fast audio may come.
 
-    A stream may hold ``ahead_s + times * age`` seconds of audio. Its age counts from when it was opened first, over all
-    its connections: speech that a phone kept while it was offline is never too fast, however quickly it comes then.
+    A stream may have sent ``ahead_s + times * age`` seconds of audio. Its age counts from when it was first opened,
+    over all its connections. So a phone may send at once what it recorded while it was offline.
 
     Attributes:
         times: Seconds of audio for each second of age.
@@ -31,7 +31,7 @@ class RateLimiter:
     """The bound of one stream.
 
     Args:
-        since: When the stream was opened first.
+        since: When the stream was first opened.
     """
 
     def __init__(self, limits: RateLimits, clock: Clock, since: datetime) -> None:
@@ -39,15 +39,18 @@ class RateLimiter:
         self._clock = clock
         self._since = since
 
-    def check(self, heard_s: float) -> None:
-        """Refuse more audio when this much, since the stream began, is too much for now.
+    def check(self, received_s: float) -> None:
+        """Refuse audio that comes too fast.
+
+        Args:
+            received_s: Seconds of audio since the stream began.
 
         Raises:
-            Overloaded: AUDIO_TOO_FAST; ``retry_after_s`` says when half of the allowance is there again.
+            Overloaded: AUDIO_TOO_FAST; after ``retry_after_s`` half of ``ahead_s`` is available again.
         """
         limits = self._limits
         age_s = max(0.0, (self._clock() - self._since).total_seconds())
-        ahead_s = heard_s - limits.times * age_s
+        ahead_s = received_s - limits.times * age_s
         if ahead_s > limits.ahead_s:
             raise Overloaded(
                 f"The audio comes more than {limits.times:g} times as fast as it is spoken.",
@@ -58,34 +61,35 @@ class RateLimiter:
 
 
 class AudioQuota:
-    """What one stream's audio means for the others.
+    """Checks the audio of one stream before and after it is taken in.
 
     Args:
-        seat: The stream's.
+        ticket: The stream's.
     """
 
-    def __init__(self, admission: Admission, seat: AdmissionTicket, pace: RateLimiter) -> None:
+    def __init__(self, admission: Admission, ticket: AdmissionTicket, rate_limiter: RateLimiter) -> None:
         self._admission = admission
-        self._seat = seat
-        self._pace = pace
+        self._ticket = ticket
+        self._rate_limiter = rate_limiter
 
-    def begin(self, heard_s: float) -> None:
-        """Audio is there, and not yet taken in; on a stream that was opened for typed text it is the first sign of it.
+    def before_chunk(self, received_s: float) -> None:
+        """Check before a chunk is taken in. The first chunk admits the audio of a stream opened for typed text.
 
         Args:
-            heard_s: Seconds since the stream began, without it. Who is ahead already cannot get further by resuming.
+            received_s: Seconds of audio since the stream began, without the chunk. Checking them here too means that
+                resuming does not get a client past the limit.
 
         Raises:
             Overloaded: SPEECH_BUSY, AUDIO_TOO_FAST.
         """
-        self._admission.begin_speech(self._seat)
-        self._pace.check(heard_s)
+        self._admission.admit_audio(self._ticket)
+        self._rate_limiter.check(received_s)
 
-    def heard(self, new_s: float, heard_s: float) -> None:
-        """It was taken in: so many new seconds, so many since the stream began.
+    def after_chunk(self, new_s: float, received_s: float) -> None:
+        """Count a chunk that was taken in: its seconds, and all seconds since the stream began.
 
         Raises:
             Overloaded: AUDIO_TOO_FAST.
         """
-        self._admission.heard(new_s)
-        self._pace.check(heard_s)
+        self._admission.audio_received(new_s)
+        self._rate_limiter.check(received_s)

@@ -1,4 +1,4 @@
-"""Writes what one stream produced, each thing with its event in one transaction."""
+"""Stores what one stream produces, each thing with its event in one transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.streaming.transcriber import RecognizedUtterance
 
 
 class StreamRepository:
-    """Writes what one stream produced."""
+    """Stores the turns, silences and replies of one stream."""
 
     def __init__(
         self, ledger: Ledger, hub: WatchHub, jobs: JobQueue, clock: Clock, session: SessionRow, stream_id: str
@@ -27,9 +27,9 @@ class StreamRepository:
         self._session = session
         self._stream_id = stream_id
 
-    async def turn(self, heard: RecognizedUtterance) -> None:
-        """A finished turn, how far the stream is, and the event, in one transaction."""
-        turn = heard.turn
+    async def store_turn(self, recognized: RecognizedUtterance) -> None:
+        """Store a finished turn, the position of the stream after it, and the event."""
+        turn = recognized.turn
 
         def write(cursor: Cursor) -> tuple[SessionRow, bool]:
             session, moved = material_arrived(cursor, self._session.id, self._clock())
@@ -39,10 +39,10 @@ class StreamRepository:
                 cursor,
                 self._stream_id,
                 self._clock(),
-                finalized_samples=heard.finalized_samples,
-                next_utterance=heard.next_utterance,
-                sealed_state=heard.sealed_state,
-                language=heard.language,
+                finalized_samples=recognized.finalized_samples,
+                next_utterance=recognized.next_utterance,
+                sealed_state=recognized.sealed_state,
+                language=recognized.language,
             )
             return session, moved
 
@@ -50,12 +50,12 @@ class StreamRepository:
         if moved:
             self._hub.publish(session, session.id)
 
-    async def known(self, turn_id: str) -> TurnRow | None:
+    async def find_turn(self, turn_id: str) -> TurnRow | None:
         """A turn that is stored already."""
         return await self._ledger.read(lambda cursor: turns.find(cursor, turn_id))
 
-    async def silence(self, utterance: int, finalized_samples: int) -> None:
-        """An utterance without speech, for the funnel; a resumed stream does not hear it again."""
+    async def store_silence(self, utterance: int, finalized_samples: int) -> None:
+        """Store that an utterance, up to a sample, held no speech; a resumed stream does not decode it again."""
         row = make_event(self._session, "no_speech", self._clock(), utterance=utterance)
 
         def write(cursor: Cursor) -> None:
@@ -70,8 +70,8 @@ class StreamRepository:
 
         await self._ledger.write(write)
 
-    async def reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
-        """The answer of a turn."""
+    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
+        """Store the reply to a turn."""
 
         def write(cursor: Cursor) -> None:
             turns.set_reply(cursor, turn.id, text, origin)
@@ -79,8 +79,8 @@ class StreamRepository:
 
         await self._ledger.write(write)
 
-    async def later(self, turn: TurnRow) -> None:
-        """A background job for a better answer."""
+    async def enqueue_retry(self, turn: TurnRow) -> None:
+        """Enqueue a background job that has the LLM reply to a turn."""
         await self._jobs.enqueue(
             kind="reply",
             key=f"reply:{turn.id}",

@@ -1,10 +1,11 @@
-"""Answers finished turns and proposes records, in order."""
+"""Replies to finished turns and proposes records, in order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from models.errors import Conflict, VestibuleError
 from models.reasons import Reason
@@ -17,100 +18,111 @@ from server.llm.history import exchange, history_of
 from server.llm.types import Assistant
 from server.observability.log import describe, get_logger
 from server.observability.metrics import Metrics
-from server.streaming.events import Notice, Output, Proposal, ReplyEnded, ReplyPiece
+from server.streaming.events import Emit, Notice, Proposal, ReplyEnded, ReplyPiece
 
-log = get_logger("voice")
+log = get_logger("responder")
 
 REDACT_TIMEOUT_S = 10.0
-# A sentence is the smallest piece that a redactor can judge; a model that never ends one is cut here.
+# A sentence is the smallest piece that can be redacted. Text without a sentence end is cut after so many characters.
 LONGEST_PIECE_CHARACTERS = 400
 _SENTENCE_END = re.compile(r"(?<=[.!?…।])\s+|\n+")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A turn that wants an answer."""
+    """Asks for a reply to a turn."""
 
     turn: TurnRow
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyRequest:
-    """A record that is wanted."""
+class ProposalRequest:
+    """Asks for a record; ``utterance`` is the newest one before it."""
 
     wait_s: float
     utterance: int
 
 
-Emit = Callable[[Output], Awaitable[None]]
-StoreReply = Callable[[TurnRow, RedactedText, Origin], Awaitable[None]]
-Later = Callable[[TurnRow], Awaitable[None]]
-Propose = Callable[[float], Awaitable[RecommendationRow]]
+class RecordProposer(Protocol):
+    """``server.records.recommender.Recommender``."""
+
+    async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
+        """Build and store a record."""
+        ...
+
+
+class ReplyStore(Protocol):
+    """``server.streaming.repository.StreamRepository``."""
+
+    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None: ...  # noqa: D102
+    async def enqueue_retry(self, turn: TurnRow) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyBackend:
+    """What the replies of all streams share."""
+
+    assistant: Assistant
+    gateway: Gateway
+    proposer: RecordProposer
 
 
 class Responder:
-    """The speaking half of a stream.
+    """The replies of one stream.
 
     Args:
+        language: Language of a reply to a turn whose language is unknown.
         earlier: Turns of the session so far, oldest first.
-        store: Keeps the answer of a turn.
-        later: Queues a background job that tries for a better answer.
-        propose: Builds and stores a record.
+        emit: Sends an event to the client.
     """
 
     def __init__(
         self,
-        assistant: Assistant,
-        gateway: Gateway,
+        backend: ReplyBackend,
+        store: ReplyStore,
+        scope: RedactionScope,
         *,
         language: str,
-        scope: RedactionScope,
         earlier: Sequence[TurnRow],
         emit: Emit,
-        store: StoreReply,
-        later: Later,
-        propose: Propose,
         metrics: Metrics,
     ) -> None:
-        self._assistant = assistant
-        self._gateway = gateway
-        self._language = language
+        self._backend = backend
+        self._store = store
         self._scope = scope
+        self._language = language
         self._history = history_of(earlier)
         self._emit = emit
-        self._store = store
-        self._later = later
-        self._propose = propose
         self._metrics = metrics
-        # An unsafe reply counts too: the client was asked what it asks, whatever a prompt may hold.
+        # An unsafe reply counts too: the client was asked what it asks, even if no prompt may hold it.
         last = earlier[-1].reply if earlier else None
-        self._said = last.value if last else ""
+        self._last_reply = last.value if last else ""
 
     @property
     def asked_for(self) -> tuple[str, ...]:
-        """What the newest answer asks for, as far as it was given; see ``models.redaction.dialogue_context``."""
-        return asked_for(self._said)
+        """What the newest reply asks for, as far as it was sent; see ``models.redaction.dialogue_context``."""
+        return asked_for(self._last_reply)
 
-    async def say(self, item: Answer | ReplyRequest) -> None:
-        """Work one item off.
+    async def respond(self, item: Answer | ProposalRequest) -> None:
+        """Reply to one turn, or propose one record.
 
         Raises:
-            Unavailable: The ledger is gone, or redaction while a record is written; what was said so far stays said.
+            Unavailable: The ledger is gone, or redaction while a record is written; what was sent is stored.
         """
-        if isinstance(item, ReplyRequest):
-            await self._record(item)
+        if isinstance(item, ProposalRequest):
+            await self._propose(item)
         else:
-            await self._answer(item.turn)
+            await self._reply(item.turn)
 
-    async def put_off(self, items: Iterable[Answer | ReplyRequest]) -> None:
-        """Leave answers that were not given to the background; they come on Watch. A record is asked for again."""
+    async def defer(self, items: Iterable[Answer | ProposalRequest]) -> None:
+        """Enqueue the replies that were not given; they come on Watch. A client asks for a record again by itself."""
         for item in items:
             if isinstance(item, Answer):
-                await self._retry(item.turn)
+                await self._enqueue_retry(item.turn)
 
-    async def _record(self, item: ReplyRequest) -> None:
+    async def _propose(self, item: ProposalRequest) -> None:
         try:
-            row = await self._propose(item.wait_s)
+            row = await self._backend.proposer.propose(self._scope.session_id, fallback=True, wait_s=item.wait_s)
         except Conflict as error:
             if error.reason != Reason.NO_MATERIAL:
                 raise
@@ -119,45 +131,44 @@ class Responder:
         self._metrics.replies.labels("record", row.origin).inc()
         await self._emit(Proposal(row))
 
-    async def _answer(self, turn: TurnRow) -> None:
+    async def _reply(self, turn: TurnRow) -> None:
         language = turn.language or self._language or "en"
-        reply = await self._assistant.reply(turn.text, self._history, language=language, fallback=True)
-        spoken: list[RedactedText] = []
+        reply = await self._backend.assistant.reply(turn.text, self._history, language=language, fallback=True)
+        sent: list[RedactedText] = []
         origin = reply.origin
         try:
             async for sentence in sentences(reply.pieces):
                 safe = await self._redact(sentence, language)
-                spoken.append(safe)
-                self._said = "".join(piece.value for piece in spoken)
+                sent.append(safe)
+                self._last_reply = "".join(piece.value for piece in sent)
                 await self._emit(ReplyPiece(turn.id, safe))
         except VestibuleError as error:
-            # The upstream, or redaction, broke off in the middle. What came is kept; with an upstream there is a job
-            # that tries for a whole answer, which comes on Watch.
+            # The LLM or redaction failed within the reply. What was sent is kept, and a job tries for a whole reply.
             log.warning("reply_broke_off", **describe(error))
             origin = Origin.FALLBACK
-            hope = "; a whole one follows later" if self._assistant.configured else ""
+            hope = "; a whole one follows later" if self._backend.assistant.configured else ""
             await self._emit(Notice(error.reason, f"The answer broke off{hope}.", turn.utterance))
-        whole = RedactedText.join(spoken, separator="")
+        whole = RedactedText.join(sent, separator="")
         self._metrics.replies.labels("reply", origin).inc()
-        await self._store(turn, whole, origin)
+        await self._store.store_reply(turn, whole, origin)
         self._history.append(exchange(turn.text, whole))
         if origin is Origin.FALLBACK:
-            await self._retry(turn)
+            await self._enqueue_retry(turn)
         await self._emit(ReplyEnded(turn.id, origin))
 
-    async def _retry(self, turn: TurnRow) -> None:
-        """Have the model answer in the background, if there is one and it may see the turn."""
-        if self._assistant.configured and turn.text.safe_for_llm:
-            await self._later(turn)
+    async def _enqueue_retry(self, turn: TurnRow) -> None:
+        """Have the LLM reply in the background, if there is one and it may see the turn."""
+        if self._backend.assistant.configured and turn.text.safe_for_llm:
+            await self._store.enqueue_retry(turn)
 
     async def _redact(self, sentence: str, language: str) -> RedactedText:
         context = RedactionContext(TextSource.ASSISTANT, language, scope=self._scope)
-        [redaction] = await self._gateway.redact([RawText(sentence)], context, timeout_s=REDACT_TIMEOUT_S)
+        [redaction] = await self._backend.gateway.redact([RawText(sentence)], context, timeout_s=REDACT_TIMEOUT_S)
         return redaction.text
 
 
 async def sentences(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Regroup pieces of text into sentences, each with the white space that follows it."""
+    """Regroup pieces of text into sentences, each with the white space after it."""
     waiting = ""
     async for piece in pieces:
         waiting += piece
@@ -169,8 +180,9 @@ async def sentences(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
 
 
 def _first_cut(text: str) -> int:
+    """Length of the first whole sentence; 0 when there is none yet."""
     found = _SENTENCE_END.search(text)
-    # White space at the very end may go on in the next piece.
+    # White space at the very end may continue in the next piece.
     if found is not None and found.end() < len(text):
         return found.end()
     if len(text) > LONGEST_PIECE_CHARACTERS:

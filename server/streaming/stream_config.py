@@ -13,11 +13,11 @@ class StreamConfig:
     """What the client asked for.
 
     Attributes:
-        encoding: ``PCM_S16LE``, ``CONTAINER`` or ``UNSPECIFIED`` when only text is typed.
+        encoding: ``PCM_S16LE``, ``CONTAINER``, or ``UNSPECIFIED`` when only text is typed.
         end_silence_s: Silence that ends an utterance; None takes the default.
-        max_utterance_s: Longest utterance; None takes the server's own bound, and no more is given.
+        max_utterance_s: Longest utterance; None, or more than the server's bound, takes the server's bound.
         word_times: Whether finals come with their words.
-        next_utterance: With a token, the number from which on stored finals are sent again; None sends none.
+        next_utterance: On a resumed stream, stored finals from this utterance on are sent again; None sends none.
     """
 
     session_id: str
@@ -32,16 +32,27 @@ class StreamConfig:
     max_utterance_s: float | None = None
     word_times: bool = False
 
+    @property
+    def has_audio(self) -> bool:
+        """Whether the stream was opened for audio."""
+        return self.encoding != "UNSPECIFIED"
+
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """Bounds on each stream: its audio, its silence on the wire, and how fast it may come."""
+    """Bounds on each stream.
+
+    Attributes:
+        stream_s: Seconds of audio over all connections.
+        idle_s: Seconds without any message from the client.
+        rate: How fast audio may come.
+    """
 
     stream_s: float
     idle_s: float
-    pace: RateLimits
+    rate: RateLimits
 
     @property
     def audio(self) -> AudioLimits:
-        """For the decoder. Stereo PCM of 16 bits at 48 kHz is the most that a second can take."""
+        """Limits of the decoder. The most that a second can take is 16-bit stereo PCM at 48 kHz."""
         return AudioLimits(max_bytes=int(self.stream_s * 48_000 * 2 * 2), max_s=self.stream_s)

@@ -1,11 +1,11 @@
-"""Turns utterances into redacted turns, one after the other, and stores each before anybody hears of it."""
+"""Makes redacted turns of utterances and typed text, in order. A turn is stored before its final is sent."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from models.reasons import Reason
 from models.redaction.dialogue_context import answering
@@ -15,9 +15,8 @@ from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway, SpeechStep
 from server.ledger.types import Clock, TurnRow
 from server.observability.metrics import Metrics
-from server.streaming.events import Final, Notice
-from server.streaming.partials import Asked, Emit, InterimTranscriber, RecognitionConfig, understood
-from server.streaming.priority_limiter import PriorityLimiter
+from server.streaming.events import Emit, Final, Notice
+from server.streaming.partials import AskedFor, InterimTranscriber, has_speech
 from server.streaming.utterance import Utterance
 
 TYPED_TIMEOUT_S = 10.0
@@ -25,7 +24,7 @@ TYPED_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class TypedUtterance:
-    """Typed text that waits for its turn."""
+    """Typed text that waits to be redacted."""
 
     number: int
     text: RawText
@@ -37,8 +36,9 @@ class RecognizedUtterance:
     """A finished turn and where the stream stands after it.
 
     Attributes:
-        finalized_samples: Samples of the stream whose finals are stored; unchanged by typed text.
-        language: What the stream is recognised in from now on; empty while it is detected each time.
+        sealed_state: State of the workers after the turn; opaque.
+        finalized_samples: Samples of the stream whose finals are stored; None for typed text, which moves nothing.
+        language: Language of the stream from now on; empty while it is detected in each window.
     """
 
     turn: TurnRow
@@ -48,82 +48,74 @@ class RecognizedUtterance:
     language: str = ""
 
 
-Store = Callable[[RecognizedUtterance], Awaitable[None]]
-Known = Callable[[str], Awaitable[TurnRow | None]]
-Silence = Callable[[int, int], Awaitable[None]]
+class TurnStore(Protocol):
+    """``server.streaming.repository.StreamRepository``."""
+
+    async def store_turn(self, recognized: RecognizedUtterance) -> None: ...  # noqa: D102
+    async def find_turn(self, turn_id: str) -> TurnRow | None: ...  # noqa: D102
+    async def store_silence(self, utterance: int, finalized_samples: int) -> None: ...  # noqa: D102
 
 
 class Transcriber:
-    """The recognition of one stream.
+    """The turns of one stream.
 
     Args:
+        interim: Transcribes speech.
+        gateway: Redacts typed text.
+        store: Makes a turn durable, together with its event.
         emit: Sends an event to the client.
-        store: Makes a turn durable, together with its events.
-        known: Finds a turn that is stored already.
-        silence: Records that an utterance, up to a sample, held no speech.
-        asked: Tells what the assistant asked for last; a bare answer is judged by it.
-        turnstile: Shared by all streams; None for one of its own.
     """
 
     def __init__(
         self,
+        interim: InterimTranscriber,
         gateway: Gateway,
-        listening: RecognitionConfig,
+        store: TurnStore,
         *,
-        sealed_state: bytes,
         emit: Emit,
-        store: Store,
-        known: Known,
-        silence: Silence,
+        asked_for: AskedFor,
         clock: Clock,
         metrics: Metrics,
-        asked: Asked = tuple,
-        turnstile: PriorityLimiter | None = None,
     ) -> None:
+        self._interim = interim
         self._gateway = gateway
-        self._listening = listening
-        self._follower = InterimTranscriber(
-            gateway, listening, sealed_state=sealed_state, emit=emit, asked=asked, turnstile=turnstile
-        )
-        self._emit = emit
         self._store = store
-        self._known = known
-        self._silence = silence
+        self._emit = emit
+        self._asked_for = asked_for
         self._clock = clock
         self._metrics = metrics
-        self._asked = asked
 
-    async def recognise(self, item: Utterance | TypedUtterance) -> TurnRow | None:
-        """Work one item off and return its turn, or None when nobody spoke.
+    async def transcribe(self, item: Utterance | TypedUtterance) -> TurnRow | None:
+        """Store the turn of one item, send its final, and return it; None when there is no new turn.
 
         Raises:
             Unavailable, Overloaded, DeadlineExceeded: The turn could not be made; its audio stays in the log.
         """
         if isinstance(item, TypedUtterance):
-            return await self._read(item)
-        step = await self._follower.follow(item)
+            return await self._redact_typed(item)
+        step = await self._interim.run(item)
         return None if step is None else await self._finish(item, step)
 
-    async def _read(self, item: TypedUtterance) -> TurnRow | None:
+    async def _redact_typed(self, item: TypedUtterance) -> TurnRow | None:
         turn_id = self._turn_id(item.id)
-        if item.id and (known := await self._known(turn_id)) is not None:
-            # It was sent again after the connection broke. Whoever stored it has seen to its answer.
+        if item.id and (known := await self._store.find_turn(turn_id)) is not None:
+            # The client sent it again after the connection broke. Its reply was seen to when it was stored.
             await self._emit(Final(known))
             return None
-        context = RedactionContext(TextSource.TYPED, self._listening.language or "en", scope=self._listening.scope)
-        context = answering(context, self._asked())
+        config = self._interim.config
+        context = RedactionContext(TextSource.TYPED, config.language or "en", scope=config.scope)
+        context = answering(context, self._asked_for())
         [redaction] = await self._gateway.redact([item.text], context, timeout_s=TYPED_TIMEOUT_S)
-        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=self._listening.language)
+        turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=config.language)
         turn = replace(turn, id=turn_id)
-        await self._store(
-            RecognizedUtterance(turn, self._follower.sealed_state, item.number + 1, None, self._follower.language)
-        )
+        state, language = self._interim.sealed_state, self._interim.language
+        await self._store.store_turn(RecognizedUtterance(turn, state, item.number + 1, None, language))
         await self._announce(turn)
         return turn
 
     async def _finish(self, utterance: Utterance, step: SpeechStep) -> TurnRow | None:
-        if not understood(step):
-            await self._silence(utterance.number, utterance.end)
+        if not has_speech(step):
+            await self._store.store_silence(utterance.number, utterance.end)
             await self._emit(Notice(Reason.NO_SPEECH, "Nobody was understood in this utterance.", utterance.number))
             return None
         turn = self._turn(
@@ -137,8 +129,8 @@ class Transcriber:
             compute_s=step.compute_s,
             words=step.words,
         )
-        await self._store(
-            RecognizedUtterance(turn, step.sealed_state, utterance.number + 1, utterance.end, self._follower.language)
+        await self._store.store_turn(
+            RecognizedUtterance(turn, step.sealed_state, utterance.number + 1, utterance.end, self._interim.language)
         )
         await self._announce(turn)
         self._metrics.final_seconds.observe(asyncio.get_running_loop().time() - utterance.closed_at)
@@ -150,8 +142,8 @@ class Transcriber:
         await self._emit(Final(turn))
 
     def _turn_id(self, text_id: str) -> str:
-        """One id for one text of a stream; a fresh one for a text without an id."""
-        name = f"{self._listening.stream_id}/{text_id}"
+        """The same id for each repetition of a text with an id; a new one for a text without."""
+        name = f"{self._interim.config.stream_id}/{text_id}"
         return str(uuid.uuid5(uuid.NAMESPACE_OID, name) if text_id else uuid.uuid4())
 
     def _turn(
@@ -169,8 +161,8 @@ class Transcriber:
     ) -> TurnRow:
         return TurnRow(
             id=str(uuid.uuid4()),
-            session_id=self._listening.session_id,
-            stream_id=self._listening.stream_id,
+            session_id=self._interim.config.session_id,
+            stream_id=self._interim.config.stream_id,
             utterance=number,
             source=source,
             text=text,
@@ -180,6 +172,6 @@ class Transcriber:
             start_s=start_s,
             end_s=end_s,
             compute_s=compute_s,
-            # Words count from where their utterance begins.
+            # The worker counts the times of words from the start of the utterance.
             words=tuple(replace(w, start_s=w.start_s + start_s, end_s=w.end_s + start_s) for w in words),
         )

@@ -1,4 +1,4 @@
-"""Audio of a stream by absolute sample, and the utterances cut from it."""
+"""The newest audio of a stream, addressed by sample, and the utterances cut from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AudioBuffer:
             self.end += samples.size
 
     def slice(self, start: int, end: int) -> Samples:
-        """Audio from ``start`` to ``end``, shape (n,); what was forgotten or is not there yet is left out."""
+        """Audio from ``start`` to ``end``, shape (n,), as far as it is in the buffer."""
         found: list[Samples] = []
         at = self._start
         for block in self._blocks:
@@ -44,28 +44,28 @@ class AudioBuffer:
 
 @dataclass(slots=True, eq=False)
 class EndpointDecision:
-    """It is quiet inside an utterance; perhaps it is over.
+    """Whether a pause ends the utterance; decided by what was said before it.
 
     Attributes:
-        size: Samples of the utterance up to here.
-        asked: Set once the pause is long enough to be the end of a whole sentence, and ``over`` is waited for.
+        size: Samples of the utterance up to the pause.
+        awaited: Set once the pause is long enough to end a whole sentence, so that segmentation waits for the decision.
     """
 
     size: int
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    _over: bool = False
-    _answered: asyncio.Event = field(default_factory=asyncio.Event)
+    awaited: asyncio.Event = field(default_factory=asyncio.Event)
+    _ends: bool = False
+    _decided: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def answer(self, over: bool) -> None:
-        """Say whether a whole sentence ends here."""
-        self._over = over
-        self._answered.set()
+    def decide(self, ends: bool) -> None:
+        """Say whether a whole sentence ends at the pause."""
+        self._ends = ends
+        self._decided.set()
 
-    async def over(self) -> bool:
-        """Whether a whole sentence ends here, as soon as that is known."""
-        self.asked.set()
-        await self._answered.wait()
-        return self._over
+    async def ends(self) -> bool:
+        """Wait for the decision and return it."""
+        self.awaited.set()
+        await self._decided.wait()
+        return self._ends
 
 
 @dataclass(slots=True)
@@ -74,9 +74,9 @@ class Utterance:
 
     Attributes:
         start: First sample within the stream, padding included.
-        pause: The pause that goes on now; when the utterance was closed, the one at whose place it ends.
-        closed_at: Event loop time when its end was noticed; the latency to the final counts from here.
-        left: The server ends before the utterance did. Its audio is in the log, and a resumed stream hears it again.
+        pause: The pause at the end of the audio so far, if any; in a closed utterance, the pause that ended it.
+        closed_at: Event loop time at which its end was noticed; the latency of the final counts from here.
+        suspended: The server stopped before the utterance ended. Its audio is in the log; a resumed stream decodes it.
     """
 
     number: int
@@ -84,7 +84,7 @@ class Utterance:
     samples: list[Samples] = field(default_factory=list)
     closed: bool = False
     closed_at: float = 0.0
-    left: bool = False
+    suspended: bool = False
     size: int = 0
     pause: EndpointDecision | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,52 +105,52 @@ class Utterance:
         return self.end / SAMPLE_RATE_HZ
 
     def append(self, samples: Samples) -> None:
-        """Grow."""
+        """Add audio at the end."""
         self.samples.append(samples)
         self.size += samples.size
         self._changed.set()
 
     def pause_at(self, size: int) -> None:
-        """It has become quiet; these many samples are worth to be recognised."""
+        """Note a pause after so many samples of the utterance; they are then decoded as if they were all of it."""
         self.pause = EndpointDecision(size)
         self._changed.set()
 
     def resume(self) -> None:
-        """The pause was none."""
+        """Speech resumed, so the last pause does not end the utterance."""
         self.pause = None
         self._changed.set()
 
     def close(self, now: float, end: int) -> None:
-        """Nothing more comes, and it ends at this sample of the stream.
+        """End the utterance at this sample of the stream.
 
-        What came behind is silence; how much of it depends on the pieces in which the audio came.
+        Audio after it is silence, and is cut off: how much there is depends on the size of the chunks.
         """
         self.samples = [self._joined()[: max(end - self.start, 0)]]
         self.size = self.samples[0].size
         if self.pause is not None and self.pause.size != self.size:
             self.pause = None
         elif self.pause is not None:
-            self.pause.asked.set()
+            self.pause.awaited.set()
         self.closed, self.closed_at = True, now
         self._changed.set()
 
-    def leave(self) -> None:
-        """Give it up for now."""
-        self.closed = self.left = True
+    def suspend(self) -> None:
+        """Close it without an end, because the server stops."""
+        self.closed = self.suspended = True
         self._changed.set()
 
     def pcm(self, size: int | None = None) -> bytes:
-        """Everything so far, or its beginning, as float32 little-endian at 16 kHz."""
+        """The first ``size`` samples, or all, as float32 little-endian at 16 kHz."""
         return self._joined()[:size].astype("<f4", copy=False).tobytes()
 
     async def wait_for(self, size: int, pause: EndpointDecision | None = None) -> None:
-        """Return when it is closed, has this many samples, or pauses otherwise than in this pause."""
+        """Return when it is closed, has this many samples, or its pause is another one than ``pause``."""
         while not self.closed and self.size < size and self.pause is pause:
             await self._change()
 
-    async def wait_over(self, pause: EndpointDecision) -> None:
-        """Return when the pause is of no more interest: somebody speaks on, or the server leaves."""
-        while self.pause is pause and not self.left:
+    async def wait_resumed(self, pause: EndpointDecision) -> None:
+        """Return when speech resumed after the pause, or the server stops."""
+        while self.pause is pause and not self.suspended:
             await self._change()
 
     async def _change(self) -> None:

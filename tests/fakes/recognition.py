@@ -1,6 +1,7 @@
-"""What stands between a stream and its recognition: a decoder, an audio log, and cutters that go by silence alone.
+"""What stands between a stream and its recognition: a decoder, an audio log, and segmenters that go by silence alone.
 
-Real side: ``models.media.audio_decoder.StreamDecoder``, ``server.uploads.audio_log.Log`` and ``Segmenter``.
+Real side: ``models.media.audio_decoder.StreamDecoder``, ``server.uploads.audio_log.AudioLogFile`` and
+``models.speech.endpointing.segmenter.Segmenter``.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class MemoryLog:
         self.closed = True
 
 
-class LoudnessCutter:
+class LoudnessSegmenter:
     """Speech is what is not zero; an utterance ends with the first zero sample."""
 
     def __init__(self, start: int = 0) -> None:
@@ -83,7 +84,7 @@ class LoudnessCutter:
         return [UtteranceEnded(self._at, self._at)]
 
 
-class AskingCutter(LoudnessCutter):
+class AskingSegmenter(LoudnessSegmenter):
     """Every silence may be an end; where it is none, the next silence asks again and the end of the stream ends it."""
 
     def __init__(self, start: int = 0) -> None:

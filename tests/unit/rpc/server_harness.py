@@ -16,8 +16,8 @@ from server.grpc_server import KEEPALIVE, GrpcServer, Keepalive
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.conversation import ConversationService
-from tests.unit.streaming.sounds import quiet, speech
-from tests.unit.streaming.stream_harness import Desk
+from tests.unit.streaming.conversation_harness import quiet, speech
+from tests.unit.streaming.stream_harness import StreamHarness
 
 CHUNK_BYTES = 32_000
 
@@ -25,18 +25,18 @@ CHUNK_BYTES = 32_000
 class Conversations:
     """One service alone."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, harness: StreamHarness) -> None:
+        self._desk = harness
 
     def add_to(self, server: grpc.aio.Server) -> None:
         add_ConversationServiceServicer_to_server(ConversationService(self._desk.streams), server)
 
 
 @asynccontextmanager
-async def listening(desk: Desk, keepalive: Keepalive = KEEPALIVE) -> AsyncIterator[str]:
+async def listening(harness: StreamHarness, keepalive: Keepalive = KEEPALIVE) -> AsyncIterator[str]:
     """The address of a port that is open."""
-    services = cast(Services, Conversations(desk))
-    listener = GrpcServer("127.0.0.1:0", services, Lifecycle(), desk.metrics, keepalive)
+    services = cast(Services, Conversations(harness))
+    listener = GrpcServer("127.0.0.1:0", services, Lifecycle(), harness.metrics, keepalive)
     await listener.start()
     try:
         yield listener.address

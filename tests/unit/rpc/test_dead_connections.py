@@ -13,8 +13,8 @@ from server.cli.talk.client import KEEPALIVE as KEEPALIVE_OF_TALK
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.grpc_server import KEEPALIVE, Keepalive
 from tests.unit.rpc.server_harness import Stream, listening
-from tests.unit.streaming.sounds import quiet, speech
-from tests.unit.streaming.stream_harness import IDLE_S, Desk
+from tests.unit.streaming.conversation_harness import quiet, speech
+from tests.unit.streaming.stream_harness import IDLE_S, StreamHarness
 
 TIMES = 20
 """As fast as in earnest; an answer may still take half a second."""
@@ -29,52 +29,52 @@ def port(address: str) -> int:
 
 
 async def test_the_server_notices_and_keeps_what_a_resumed_stream_needs(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+    harness = StreamHarness(tmp_path)
     async with (
         asyncio.timeout(IDLE_S - 5),  # a stream on which nothing comes is ended anyway, but later
-        listening(desk, QUICK) as address,
+        listening(harness, QUICK) as address,
         Relay(lambda: port(address)) as relay,
         grpc.aio.insecure_channel(relay.address, NEVER) as unaware,
         grpc.aio.insecure_channel(address, NEVER) as elsewhere,
     ):
         lost = Stream(unaware)
-        await lost.configure(desk.config.session_id)
+        await lost.configure(harness.config.session_id)
         await lost.said(0)
         relay.fall_silent()
-        while desk.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
+        while harness.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
             await asyncio.sleep(0.01)
-        assert len(desk.spool.log_ids()) == 1
+        assert len(harness.spool.log_ids()) == 1
         again = Stream(elsewhere)
-        await again.configure(desk.config.session_id, resume_token=lost.token, next_utterance=0)
+        await again.configure(harness.config.session_id, resume_token=lost.token, next_utterance=0)
         await again.said(1)
         await again.finish()
     assert again.finals == [0, 1]
-    assert not desk.spool.log_ids()
-    desk.ledger.close()
+    assert not harness.spool.log_ids()
+    harness.ledger.close()
 
 
 async def test_a_client_that_is_back_need_not_wait_until_the_server_has_noticed(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+    harness = StreamHarness(tmp_path)
     async with (
         asyncio.timeout(KEEPALIVE.every_s),
-        listening(desk) as address,
+        listening(harness) as address,
         Relay(lambda: port(address)) as relay,
         grpc.aio.insecure_channel(relay.address, NEVER) as old_network,
         grpc.aio.insecure_channel(address, NEVER) as new_network,
     ):
         lost, again = Stream(old_network), Stream(new_network)
-        await lost.configure(desk.config.session_id)
+        await lost.configure(harness.config.session_id)
         await lost.said(0)
         relay.fall_silent()
-        await again.configure(desk.config.session_id, resume_token=lost.token, next_utterance=1)
+        await again.configure(harness.config.session_id, resume_token=lost.token, next_utterance=1)
         await again.said(1)
         await again.finish()
     assert again.finals == [1]
-    desk.ledger.close()
+    harness.ledger.close()
 
 
 async def test_a_talk_goes_on_over_connections_that_fall_silent(tmp_path: Path) -> None:
-    desk, audio, heard = Desk(tmp_path), Audio(), asyncio.Event()
+    harness, audio, heard = StreamHarness(tmp_path), Audio(), asyncio.Event()
     finals: list[int] = []
     breaks: list[str] = []
 
@@ -85,12 +85,12 @@ async def test_a_talk_goes_on_over_connections_that_fall_silent(tmp_path: Path) 
 
     async with (
         asyncio.timeout(30),
-        listening(desk, QUICK) as address,
+        listening(harness, QUICK) as address,
         Relay(lambda: port(address)) as relay,
         grpc.aio.insecure_channel(relay.address, CLIENT) as channel,
         asyncio.TaskGroup() as group,
     ):
-        options = TalkOptions(desk.config.session_id)
+        options = TalkOptions(harness.config.session_id)
         talker = Talker(channel, options, audio, take, lambda reason, pause_s: breaks.append(reason))
         group.create_task(talker.run())
         for utterance in range(3):
@@ -102,10 +102,10 @@ async def test_a_talk_goes_on_over_connections_that_fall_silent(tmp_path: Path) 
                 relay.fall_silent()
         audio.finish()
     assert finals == [0, 1, 2]
-    assert [turn.utterance for turn in await desk.turns()] == [0, 1, 2]
+    assert [turn.utterance for turn in await harness.turns()] == [0, 1, 2]
     assert talker.connections >= 3
     assert set(breaks) <= {"UNAVAILABLE", "CANCELLED"}
-    desk.ledger.close()
+    harness.ledger.close()
 
 
 def test_by_default_it_takes_half_a_minute() -> None:

@@ -21,66 +21,66 @@ from server.ledger.types import SessionRow, SessionState
 from server.streaming.admission import AdmissionLimits
 from tests.unit.rpc.server_harness import Stream, listening
 from tests.unit.rpc.test_interceptors import details
-from tests.unit.streaming.sounds import NOW, quiet
-from tests.unit.streaming.stream_harness import ADMISSION, STREAM_S, Desk
+from tests.unit.streaming.conversation_harness import NOW, quiet
+from tests.unit.streaming.stream_harness import ADMISSION, STREAM_S, StreamHarness
 
-Overstep = Callable[[Desk, Stream], Awaitable[None]]
-
-
-async def one_stream_too_many(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id)
+Overstep = Callable[[StreamHarness, Stream], Awaitable[None]]
 
 
-async def one_more_of_another_client(desk: Desk, stream: Stream) -> None:
+async def one_stream_too_many(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
+
+
+async def one_more_of_another_client(harness: StreamHarness, stream: Stream) -> None:
     other = SessionRow(str(uuid4()), "another", str(uuid4()), SessionState.STARTED, NOW, NOW, language="en")
-    await desk.ledger.write(lambda cursor: sessions.insert_or_get(cursor, other))
+    await harness.ledger.write(lambda cursor: sessions.insert_or_get(cursor, other))
     await stream.configure(other.id)
 
 
-async def one_that_workers_have_no_time_for(desk: Desk, stream: Stream) -> None:
-    with desk.load.working():
-        desk.now += timedelta(seconds=30)
-    await stream.configure(desk.config.session_id)
+async def one_that_workers_have_no_time_for(harness: StreamHarness, stream: Stream) -> None:
+    with harness.load.working():
+        harness.now += timedelta(seconds=30)
+    await stream.configure(harness.config.session_id)
 
 
-async def audio_on_one_for_typed_text(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id, encoding=0)
-    with desk.load.working():
-        desk.now += timedelta(seconds=30)
+async def audio_on_one_for_typed_text(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id, encoding=0)
+    with harness.load.working():
+        harness.now += timedelta(seconds=30)
     await stream.send(audio=pb.AudioChunk(offset=0, data=b"RIFF"))
 
 
-async def audio_all_at_once(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id)
+async def audio_all_at_once(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
     await stream.say(quiet(31.0))
 
 
-async def too_much_audio(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id)
-    desk.now += timedelta(seconds=STREAM_S)
+async def too_much_audio(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
+    harness.now += timedelta(seconds=STREAM_S)
     await stream.say(quiet(STREAM_S + 1.0))
 
 
-async def a_chunk_too_large(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id)
+async def a_chunk_too_large(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
     await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(65_537)))
 
 
-async def a_rate_too_low(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id, sample_rate_hz=4000)
+async def a_rate_too_low(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id, sample_rate_hz=4000)
 
 
-async def a_rate_that_is_not_given(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id, sample_rate_hz=0)
+async def a_rate_that_is_not_given(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id, sample_rate_hz=0)
 
 
-async def a_blank_text(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id)
+async def a_blank_text(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
     await stream.send(text=pb.TypedText(text=" \n\u200b"))
 
 
-async def a_message_too_large(desk: Desk, stream: Stream) -> None:
-    await stream.configure(desk.config.session_id)
+async def a_message_too_large(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id)
     await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(LARGEST_MESSAGE_BYTES)))
 
 
@@ -114,27 +114,27 @@ CASES = (
 
 
 @asynccontextmanager
-async def talking(desk: Desk) -> AsyncIterator[tuple[Stream, grpc.aio.Channel]]:
+async def talking(harness: StreamHarness) -> AsyncIterator[tuple[Stream, grpc.aio.Channel]]:
     """A stream that runs, and a channel for another."""
-    async with listening(desk) as address, grpc.aio.insecure_channel(address) as channel:
+    async with listening(harness) as address, grpc.aio.insecure_channel(address) as channel:
         stream = Stream(channel)
-        await stream.configure(desk.config.session_id)
+        await stream.configure(harness.config.session_id)
         await stream.said(0)
         yield stream, channel
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.overstep.__name__)
 async def test_over_a_limit_there_is_a_reason_and_who_talks_talks_on(tmp_path: Path, case: Case) -> None:
-    desk = Desk(tmp_path, case.limits)
-    async with talking(desk) as (running, channel):
+    harness = StreamHarness(tmp_path, case.limits)
+    async with talking(harness) as (running, channel):
         other = Stream(channel)
         # The call may end before everything is sent; its status is read afterwards.
         with contextlib.suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
-            await case.overstep(desk, other)
+            await case.overstep(harness, other)
         refused = await other.refusal()
         await running.said(1)
         await running.finish()
-    desk.ledger.close()
+    harness.ledger.close()
     assert refused.code() is case.code
     assert running.finals == [0, 1]
     if case.reason:
@@ -146,48 +146,48 @@ async def test_over_a_limit_there_is_a_reason_and_who_talks_talks_on(tmp_path: P
 
 
 async def test_who_was_too_fast_goes_on_from_what_was_taken_in(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    async with talking(desk) as (running, channel):
+    harness = StreamHarness(tmp_path)
+    async with talking(harness) as (running, channel):
         await running.finish()
         fast, slower = Stream(channel), Stream(channel)
-        await fast.configure(desk.config.session_id)
+        await fast.configure(harness.config.session_id)
         await fast.say(quiet(31.0))
         await fast.refusal()
-        desk.now += timedelta(seconds=5)
-        await slower.configure(desk.config.session_id, resume_token=fast.token)
+        harness.now += timedelta(seconds=5)
+        await slower.configure(harness.config.session_id, resume_token=fast.token)
         await slower.said(0)
         await slower.finish()
-    desk.ledger.close()
+    harness.ledger.close()
 
 
 async def test_a_stream_that_was_too_long_gives_what_is_left_of_it(tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
-    async with talking(desk) as (running, channel):
+    harness = StreamHarness(tmp_path)
+    async with talking(harness) as (running, channel):
         await running.finish()
         long, rest = Stream(channel), Stream(channel)
-        await too_much_audio(desk, long)
+        await too_much_audio(harness, long)
         await long.refusal()
-        await rest.configure(desk.config.session_id, resume_token=long.token)
+        await rest.configure(harness.config.session_id, resume_token=long.token)
         await rest.finish()
-    desk.ledger.close()
+    harness.ledger.close()
 
 
 async def test_a_broken_talk_goes_on_however_busy_the_workers_are(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, ALONE)
-    async with talking(desk) as (running, channel):
+    harness = StreamHarness(tmp_path, ALONE)
+    async with talking(harness) as (running, channel):
         token = running.token
         running.vanish()
-        with desk.load.working():
-            desk.now += timedelta(seconds=30)
+        with harness.load.working():
+            harness.now += timedelta(seconds=30)
         async with asyncio.timeout(10):
-            while desk.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
+            while harness.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
                 await asyncio.sleep(0)
         again, new = Stream(channel), Stream(channel)
-        await again.configure(desk.config.session_id, resume_token=token, next_utterance=1)
+        await again.configure(harness.config.session_id, resume_token=token, next_utterance=1)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await new.configure(desk.config.session_id)
+            await new.configure(harness.config.session_id)
         await again.said(1)
         await again.finish()
-    desk.ledger.close()
+    harness.ledger.close()
     assert details(caught.value)["ErrorInfo"].reason == "SPEECH_BUSY"
     assert again.finals == [1]

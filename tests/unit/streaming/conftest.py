@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.streaming.stream_harness import Desk
+from tests.unit.streaming.stream_harness import StreamHarness
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    built = Desk(tmp_path)
+async def harness(tmp_path: Path) -> AsyncIterator[StreamHarness]:
+    built = StreamHarness(tmp_path)
     yield built
     built.ledger.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,33 +20,38 @@ from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.conversation import Conversation
+from server.streaming.conversation_factory import ConversationFactory
 from server.streaming.events import Input, Output
-from server.streaming.load_meter import MeasuredGateway, SpeechLoadMeter
+from server.streaming.load_meter import SpeechLoadMeter
+from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
 from server.streaming.rate_limit import RateLimits
+from server.streaming.repository import StreamRepository
+from server.streaming.responder import ReplyBackend
 from server.streaming.stream_config import StreamConfig, StreamLimits
 from server.streaming.stream_manager import OpenStream, StreamManager
+from server.streaming.stream_registry import StreamRegistry
 from server.uploads.spool import Spool
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
-from tests.fakes.recognition import LoudnessCutter
+from tests.fakes.recognition import LoudnessSegmenter
 from tests.unit.ledger.migrated import open_ledger
-from tests.unit.streaming.sounds import NOW, chunks
+from tests.unit.streaming.conversation_harness import NOW, chunks
 
 STREAM_S, IDLE_S = 60.0, 30.0
 ADMISSION = AdmissionLimits(streams=10, client_streams=10, floor=2, load=0.8)
 
 
-class Desk:
+class StreamHarness:
     """Everything that ``StreamManager`` needs, with the workers and the upstream replaced."""
 
     def __init__(self, folder: Path, limits: AdmissionLimits = ADMISSION, language: str = "en") -> None:
         self.ledger = open_ledger(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(folder / "spool", bytes(32))
         self.gateway = FakeGateway()
-        self.cutters: list[int] = []
+        self.resumed_at: list[int] = []
         self.endings: list[tuple[float | None, float | None]] = []
-        self.cutter_type: type[LoudnessCutter] = LoudnessCutter
+        self.segmenter_type: type[LoudnessSegmenter] = LoudnessSegmenter
         row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language=language)
         self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
@@ -54,31 +60,31 @@ class Desk:
         self.load = SpeechLoadMeter(1, self.elapsed_s)
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")
         recommender = Recommender(self.ledger, self.gateway, self.assistant, hub, clock=lambda: NOW, on_job=runner.wake)
-        self.streams = StreamManager(
-            self.ledger,
-            MeasuredGateway(self.gateway, self.load),
-            self.assistant,
-            recommender,
-            self.spool,
-            hub,
-            VocabularySealer(bytes(32)),
-            runner,
-            Lifecycle(),
-            self.metrics,
-            lambda: self.now,
-            StreamLimits(STREAM_S, IDLE_S, RateLimits(times=4.0, ahead_s=30.0)),
-            self._cutter,
-            PriorityLimiter(1),
-            Admission(limits, self.load, self.metrics),
+        registry = StreamRegistry(self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now)
+        admission = Admission(limits, self.load, self.metrics)
+        conversations = ConversationFactory(
+            registry=registry,
+            admission=admission,
+            segmenters=self._segmenter,
+            speech=SpeechBackend(self.gateway, PriorityLimiter(1), self.load),
+            replies=ReplyBackend(self.assistant, self.gateway, recommender),
+            repositories=partial(StreamRepository, self.ledger, hub, runner, lambda: self.now),
+            limits=StreamLimits(STREAM_S, IDLE_S, RateLimits(times=4.0, ahead_s=30.0)),
+            lifecycle=Lifecycle(),
+            metrics=self.metrics,
+            clock=lambda: self.now,
         )
+        self.streams = StreamManager(registry, admission, conversations)
 
     def elapsed_s(self) -> float:
         return (self.now - NOW).total_seconds()
 
-    def _cutter(self, start: int, end_silence_s: float | None, max_utterance_s: float | None) -> LoudnessCutter:
-        self.cutters.append(start)
+    def _segmenter(
+        self, resume_at: int, end_silence_s: float | None, max_utterance_s: float | None
+    ) -> LoudnessSegmenter:
+        self.resumed_at.append(resume_at)
         self.endings.append((end_silence_s, max_utterance_s))
-        return self.cutter_type(start)
+        return self.segmenter_type(resume_at)
 
     async def turns(self) -> list[TurnRow]:
         return await self.ledger.read(lambda cursor: turns.list_of_session(cursor, self.config.session_id))

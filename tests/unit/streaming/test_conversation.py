@@ -21,7 +21,7 @@ from server.streaming.events import Input
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
 from tests.fakes.recognition import MemoryLog, PcmDecoder
-from tests.unit.streaming.sounds import Bench, chunks, kinds, quiet, speech, these
+from tests.unit.streaming.conversation_harness import ConversationHarness, chunks, kinds, quiet, speech, these
 
 
 class BreaksOff(FakeAssistant):
@@ -37,36 +37,36 @@ class BreaksOff(FakeAssistant):
 
 
 async def test_speech_becomes_a_stored_turn_with_its_begin_and_end_and_an_answer() -> None:
-    bench = Bench()
-    outputs = await bench.run(chunks(quiet(0.5) + speech(2.0) + quiet(0.5)))
+    harness = ConversationHarness()
+    outputs = await harness.run(chunks(quiet(0.5) + speech(2.0) + quiet(0.5)))
     order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final, events.ReplyEnded)
     assert order == ["SpeechBegan", "SpeechEnded", "Final", "ReplyEnded"]
     [began] = [o for o in outputs if isinstance(o, events.SpeechBegan)]
     [ended] = [o for o in outputs if isinstance(o, events.SpeechEnded)]
     assert (began.at_s, ended.at_s) == (0.5, 2.5)
-    [heard] = bench.stored
-    assert heard.turn.text.value == bench.gateway.spoken
+    [heard] = harness.stored
+    assert heard.turn.text.value == harness.gateway.spoken
     assert heard.finalized_samples == pytest.approx(2.5 * SAMPLE_RATE_HZ, abs=0.1 * SAMPLE_RATE_HZ)
-    assert bench.replies[0][0] == heard.turn.id
-    assert bench.conversation is not None
-    assert bench.conversation.finished
-    assert bench.log.closed
+    assert harness.replies[0][0] == heard.turn.id
+    assert harness.conversation is not None
+    assert harness.conversation.finished
+    assert harness.log.closed
 
 
 async def test_acknowledged_offsets_grow_up_to_the_end_and_never_run_ahead_of_the_disk() -> None:
-    bench = Bench()
+    harness = ConversationHarness()
     audio = quiet(2.0)
-    outputs = await bench.run(chunks(audio))
+    outputs = await harness.run(chunks(audio))
     offsets = [o.offset for o in outputs if isinstance(o, events.Acknowledged)]
     assert offsets == sorted(set(offsets))
-    assert offsets[-1] == len(audio) == bench.log.synced_bytes
+    assert offsets[-1] == len(audio) == harness.log.synced_bytes
 
 
 async def test_what_comes_while_the_disk_works_is_acknowledged_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    over, listen = threading.Event(), Conversation._listen
+    over, receive = threading.Event(), Conversation._receive
 
-    async def listen_and_tell(self: Conversation, inputs: AsyncIterator[Input]) -> None:
-        await listen(self, inputs)
+    async def receive_and_tell(self: Conversation, inputs: AsyncIterator[Input]) -> None:
+        await receive(self, inputs)
         over.set()
 
     class SlowLog(MemoryLog):
@@ -74,14 +74,14 @@ async def test_what_comes_while_the_disk_works_is_acknowledged_too(monkeypatch: 
             over.wait()
             super().sync()
 
-    monkeypatch.setattr(Conversation, "_listen", listen_and_tell)
+    monkeypatch.setattr(Conversation, "_receive", receive_and_tell)
     audio = speech(1.0) + quiet(0.5)
-    outputs = await Bench(log=SlowLog()).run(chunks(audio))
+    outputs = await ConversationHarness(log=SlowLog()).run(chunks(audio))
     assert [o.offset for o in outputs if isinstance(o, events.Acknowledged)][-1] == len(audio)
 
 
 async def test_partials_grow_while_the_utterance_runs() -> None:
-    bench = Bench()
+    harness = ConversationHarness()
 
     async def slowly() -> AsyncIterator[Input]:
         async for chunk in chunks(speech(3.0)):
@@ -89,25 +89,25 @@ async def test_partials_grow_while_the_utterance_runs() -> None:
             for _ in range(20):  # let the recognition run between two chunks
                 await asyncio.sleep(0)
 
-    outputs = await bench.run(slowly(), reply=False)
+    outputs = await harness.run(slowly(), reply=False)
     partials = [o.text.value for o in outputs if isinstance(o, events.Partial)]
     assert len(partials) >= 2
     assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(partials))
 
 
 async def test_a_chunk_that_came_before_is_skipped_and_a_gap_is_refused() -> None:
-    bench = Bench()
+    harness = ConversationHarness()
     audio = speech(1.0)
     again = these(events.AudioIn(0, audio), events.AudioIn(0, audio), events.AudioIn(16000, audio[16000:] + b"\0\0"))
-    await bench.run(again, reply=False)
-    assert bytes(bench.log.data) == audio + b"\0\0"
+    await harness.run(again, reply=False)
+    assert bytes(harness.log.data) == audio + b"\0\0"
     with pytest.raises(InvalidInput) as caught:
-        await Bench().run(these(events.AudioIn(10, audio)))
+        await ConversationHarness().run(these(events.AudioIn(10, audio)))
     assert caught.value.reason == "OFFSET_GAP"
 
 
 async def test_bytes_that_cannot_be_decoded_stay_out_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench, whole = Bench(), speech(0.5)
+    harness, whole = ConversationHarness(), speech(0.5)
     feed = PcmDecoder.feed
 
     def broken(self: PcmDecoder, data: bytes) -> Samples:
@@ -117,55 +117,55 @@ async def test_bytes_that_cannot_be_decoded_stay_out_of_the_log(monkeypatch: pyt
 
     monkeypatch.setattr(PcmDecoder, "feed", broken)
     with pytest.raises(BrokenMedia):
-        await bench.run(these(events.AudioIn(0, whole), events.AudioIn(len(whole), b"garbage")))
-    assert bytes(bench.log.data) == whole
+        await harness.run(these(events.AudioIn(0, whole), events.AudioIn(len(whole), b"garbage")))
+    assert bytes(harness.log.data) == whole
 
 
 async def test_typed_text_waits_for_its_turn_and_is_redacted() -> None:
-    bench = Bench(gateway=FakeGateway(secrets={"Ann": "NAME"}))
-    outputs = await bench.run(these(events.TextIn(RawText("I am Ann")), events.TextIn(RawText("and here"))))
+    harness = ConversationHarness(gateway=FakeGateway(secrets={"Ann": "NAME"}))
+    outputs = await harness.run(these(events.TextIn(RawText("I am Ann")), events.TextIn(RawText("and here"))))
     finals = [o.turn for o in outputs if isinstance(o, events.Final)]
     assert [(t.utterance, t.text.value) for t in finals] == [(0, "I am [REDACTED_NAME]"), (1, "and here")]
-    assert [h.finalized_samples for h in bench.stored] == [None, None]
+    assert [h.finalized_samples for h in harness.stored] == [None, None]
 
 
 async def test_an_utterance_without_speech_gives_a_notice_and_no_turn() -> None:
-    bench = Bench(gateway=FakeGateway(spoken=""))
-    outputs = await bench.run(chunks(speech(1.0) + quiet(0.5)))
+    harness = ConversationHarness(gateway=FakeGateway(spoken=""))
+    outputs = await harness.run(chunks(speech(1.0) + quiet(0.5)))
     [notice] = [o for o in outputs if isinstance(o, events.Notice)]
     assert notice.reason == "NO_SPEECH"
-    assert bench.silences == [0]
-    assert not bench.stored
+    assert harness.silences == [0]
+    assert not harness.stored
 
 
 async def test_the_end_mark_of_the_client_ends_the_utterance_before_any_silence() -> None:
-    bench = Bench()
+    harness = ConversationHarness()
     said = speech(1.0)
-    outputs = await bench.run(these(events.AudioIn(0, said), events.EndMark(), events.EndMark()), reply=False)
+    outputs = await harness.run(these(events.AudioIn(0, said), events.EndMark(), events.EndMark()), reply=False)
     assert kinds(outputs, events.SpeechEnded, events.Final) == ["SpeechEnded", "Final"]
-    assert bench.log.marks == [len(said)]  # the second one ended nothing
+    assert harness.log.marks == [len(said)]  # the second one ended nothing
 
 
 async def test_a_record_is_proposed_after_what_was_said_before() -> None:
     items = these(events.AudioIn(0, speech(1.0)), events.ProposeIn(1.0))
-    outputs = await Bench().run(items)
+    outputs = await ConversationHarness().run(items)
     assert kinds(outputs, events.Final, events.ReplyEnded, events.Proposal) == ["Final", "ReplyEnded", "Proposal"]
 
 
 async def test_an_answer_that_breaks_off_keeps_its_pieces_and_a_job_tries_again() -> None:
-    bench = Bench(assistant=BreaksOff())
-    outputs = await bench.run(these(events.TextIn(RawText("hello"))))
+    harness = ConversationHarness(assistant=BreaksOff())
+    outputs = await harness.run(these(events.TextIn(RawText("hello"))))
     assert "".join(o.text.value for o in outputs if isinstance(o, events.ReplyPiece)) == "One. "
     [notice] = [o for o in outputs if isinstance(o, events.Notice)]
     assert notice.reason == "UPSTREAM_FAILED"
-    assert bench.replies[0][2] is Origin.FALLBACK
-    assert len(bench.later) == 1
+    assert harness.replies[0][2] is Origin.FALLBACK
+    assert len(harness.retries) == 1
 
 
 async def test_what_the_answer_asked_for_goes_along_with_the_next_turn_and_no_further() -> None:
-    bench = Bench()
-    bench.assistant.script_reply("Noted. ", "What is your phone number?")
-    bench.assistant.script_reply("Thank you.")
+    harness = ConversationHarness()
+    harness.assistant.script_reply("Noted. ", "What is your phone number?")
+    harness.assistant.script_reply("Thank you.")
 
     async def in_turn() -> AsyncIterator[Input]:
         for number in range(3):
@@ -174,9 +174,9 @@ async def test_what_the_answer_asked_for_goes_along_with_the_next_turn_and_no_fu
                 await asyncio.sleep(0)
         yield events.AudioIn(0, speech(1.0))
 
-    await bench.run(in_turn())
-    asked = [call.asked_for for call in bench.gateway.called("redact") if call.detail == TextSource.TYPED]
+    await harness.run(in_turn())
+    asked = [call.asked_for for call in harness.gateway.called("redact") if call.detail == TextSource.TYPED]
     assert asked == [(), ("PHONE",), ()]
-    windows = [call.argument for call in bench.gateway.called("speech_step")]
+    windows = [call.argument for call in harness.gateway.called("speech_step")]
     # Of the third answer, which is the default of the fake.
     assert {window.asked_for for window in windows if isinstance(window, SpeechWindow)} == {("READING",)}

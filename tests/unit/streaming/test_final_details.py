@@ -11,15 +11,15 @@ import pytest
 from models.speech.types import RedactedWord
 from ray_tasks.types import SpeechWindow
 from server.streaming import events
-from tests.unit.streaming.sounds import chunks, quiet, speech
-from tests.unit.streaming.stream_harness import Desk, endless, talk, until
+from tests.unit.streaming.conversation_harness import chunks, quiet, speech
+from tests.unit.streaming.stream_harness import StreamHarness, endless, talk, until
 
 UTTERANCE = speech(1.0) + quiet(0.5)
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    built = Desk(tmp_path, language="")
+async def harness(tmp_path: Path) -> AsyncIterator[StreamHarness]:
+    built = StreamHarness(tmp_path, language="")
     yield built
     built.ledger.close()
 
@@ -29,9 +29,9 @@ def shown(word: RedactedWord) -> tuple[str, float, float, float]:
     return word.text.value, word.start_s, word.end_s, word.confidence
 
 
-def asked_in(desk: Desk) -> list[str]:
+def asked_in(harness: StreamHarness) -> list[str]:
     """The languages of the finals, in order."""
-    windows = [call.argument for call in desk.gateway.called("speech_step")]
+    windows = [call.argument for call in harness.gateway.called("speech_step")]
     return [window.language for window in windows if isinstance(window, SpeechWindow) and window.final]
 
 
@@ -39,65 +39,65 @@ def asked_in(desk: Desk) -> list[str]:
     ("probability", "later"),
     [(0.95, "de"), (0.7, "")],
 )
-async def test_a_language_is_kept_once_it_is_sure(desk: Desk, probability: float, later: str) -> None:
-    desk.gateway.detects = ("de", probability)
-    async with desk.streams.open(desk.config) as stream:
+async def test_a_language_is_kept_once_it_is_sure(harness: StreamHarness, probability: float, later: str) -> None:
+    harness.gateway.detects = ("de", probability)
+    async with harness.streams.open(harness.config) as stream:
         outputs = [o async for o in talk(stream).run(chunks(3 * UTTERANCE))]
     assert [o.turn.language for o in outputs if isinstance(o, events.Final)] == ["de", "de", "de"]
-    assert asked_in(desk) == ["", later, later]
+    assert asked_in(harness) == ["", later, later]
 
 
 @pytest.mark.parametrize("given_again", ["", "fr"])
 @pytest.mark.parametrize(("given", "asked"), [("", ["", "de", "", ""]), ("fr", ["fr", "fr", "fr", "fr"])])
 async def test_a_detected_language_is_let_go_when_what_is_heard_in_it_is_doubtful(
-    desk: Desk, given: str, given_again: str, asked: list[str]
+    harness: StreamHarness, given: str, given_again: str, asked: list[str]
 ) -> None:
     """A resumed stream goes on as it was opened, whatever its client gives then."""
-    desk.gateway.detects = ("de", 0.95)
-    async with desk.streams.open(replace(desk.config, language=given)) as stream:
+    harness.gateway.detects = ("de", 0.95)
+    async with harness.streams.open(replace(harness.config, language=given)) as stream:
         await until(stream, endless(UTTERANCE), events.Final)
-    desk.gateway.confidence = 0.2
-    resumed = replace(desk.config, language=given_again, resume_token=stream.token)
-    async with desk.streams.open(resumed) as again:
+    harness.gateway.confidence = 0.2
+    resumed = replace(harness.config, language=given_again, resume_token=stream.token)
+    async with harness.streams.open(resumed) as again:
         outputs = [o async for o in talk(again).run(chunks(4 * UTTERANCE, start=again.next_offset))]
         assert any(isinstance(o, events.Final) for o in outputs)
-    assert asked_in(desk)[:4] == asked
+    assert asked_in(harness)[:4] == asked
 
 
-async def test_a_kept_language_survives_the_connection(desk: Desk) -> None:
-    desk.gateway.detects = ("es", 0.99)
-    async with desk.streams.open(desk.config) as stream:
+async def test_a_kept_language_survives_the_connection(harness: StreamHarness) -> None:
+    harness.gateway.detects = ("es", 0.99)
+    async with harness.streams.open(harness.config) as stream:
         await until(stream, endless(UTTERANCE), events.Final)
-    desk.gateway.detects = ("pt", 0.99)
-    async with desk.streams.open(replace(desk.config, resume_token=stream.token)) as again:
+    harness.gateway.detects = ("pt", 0.99)
+    async with harness.streams.open(replace(harness.config, resume_token=stream.token)) as again:
         outputs = [o async for o in talk(again).run(chunks(2 * UTTERANCE, start=again.next_offset))]
     assert [o.turn.language for o in outputs if isinstance(o, events.Final)] == ["es"]
 
 
-async def test_words_come_with_the_times_of_the_stream_and_again_when_a_final_was_lost(desk: Desk) -> None:
-    config = replace(desk.config, word_times=True)
-    async with desk.streams.open(config) as stream:
+async def test_words_come_with_the_times_of_the_stream_and_again_when_a_final_was_lost(harness: StreamHarness) -> None:
+    config = replace(harness.config, word_times=True)
+    async with harness.streams.open(config) as stream:
         outputs = [o async for o in talk(stream).run(chunks(2 * UTTERANCE))]
     first, second = (o.turn for o in outputs if isinstance(o, events.Final))
     assert [word.text.value for word in second.words] == second.text.value.split()
-    assert [word.start_s for word in second.words[:2]] == [second.start_s, second.start_s + desk.gateway.word_s]
-    async with desk.streams.open(replace(config, resume_token=stream.token, next_utterance=0)) as again:
+    assert [word.start_s for word in second.words[:2]] == [second.start_s, second.start_s + harness.gateway.word_s]
+    async with harness.streams.open(replace(config, resume_token=stream.token, next_utterance=0)) as again:
         assert [list(map(shown, turn.words)) for turn in again.missed] == [
             list(map(shown, turn.words)) for turn in (first, second)
         ]
 
 
-async def test_words_are_not_made_for_those_who_do_not_ask(desk: Desk) -> None:
-    async with desk.streams.open(desk.config) as stream:
+async def test_words_are_not_made_for_those_who_do_not_ask(harness: StreamHarness) -> None:
+    async with harness.streams.open(harness.config) as stream:
         outputs = [o async for o in talk(stream).run(chunks(UTTERANCE))]
     assert [o.turn.words for o in outputs if isinstance(o, events.Final)] == [()]
 
 
-async def test_a_partial_counts_what_it_does_not_show(desk: Desk) -> None:
-    async with desk.streams.open(desk.config) as stream:
+async def test_a_partial_counts_what_it_does_not_show(harness: StreamHarness) -> None:
+    async with harness.streams.open(harness.config) as stream:
         seen = await until(stream, endless(speech(3.0)), events.Partial)
     partial = seen[-1]
     assert isinstance(partial, events.Partial)
-    spoken = len(desk.gateway.spoken.split())
+    spoken = len(harness.gateway.spoken.split())
     assert partial.pending_words == spoken - len(partial.text.value.split())
     assert partial.stability == 0.5

@@ -14,24 +14,33 @@ from server.streaming import events
 from server.streaming.audio_ingest import AudioIngest
 from server.streaming.conversation import ConversationLimits
 from server.streaming.events import Input
-from tests.fakes.recognition import LoudnessCutter, MemoryLog, PcmDecoder
-from tests.unit.streaming.sounds import A_MOMENT_S, BYTES_A_SECOND, Bench, chunks, kinds, quiet, speech, these
+from tests.fakes.recognition import MemoryLog, PcmDecoder
+from tests.unit.streaming.conversation_harness import (
+    A_MOMENT_S,
+    BYTES_A_SECOND,
+    ConversationHarness,
+    chunks,
+    kinds,
+    quiet,
+    speech,
+    these,
+)
 
 
 async def test_a_lost_worker_ends_the_stream_and_keeps_the_audio() -> None:
-    bench = Bench()
-    bench.gateway.will("speech_step", WorkerLost("Gone."), WorkerLost("Gone."))
+    harness = ConversationHarness()
+    harness.gateway.will("speech_step", WorkerLost("Gone."), WorkerLost("Gone."))
     with pytest.raises(WorkerLost):
-        await bench.run(chunks(speech(0.5) + quiet(0.2)))
-    assert not bench.stored
-    assert bench.conversation is not None
-    assert not bench.conversation.finished
-    assert len(bench.log.data) >= int(0.5 * BYTES_A_SECOND)
+        await harness.run(chunks(speech(0.5) + quiet(0.2)))
+    assert not harness.stored
+    assert harness.conversation is not None
+    assert not harness.conversation.finished
+    assert len(harness.log.data) >= int(0.5 * BYTES_A_SECOND)
 
 
 async def test_a_partial_that_comes_too_late_does_not_end_the_stream() -> None:
-    bench = Bench()
-    bench.gateway.will("speech_step", DeadlineExceeded("Late."))
+    harness = ConversationHarness()
+    harness.gateway.will("speech_step", DeadlineExceeded("Late."))
 
     async def slowly() -> AsyncIterator[Input]:
         async for chunk in chunks(speech(2.0) + quiet(0.2)):
@@ -39,54 +48,54 @@ async def test_a_partial_that_comes_too_late_does_not_end_the_stream() -> None:
             for _ in range(20):  # let the recognition run between two chunks
                 await asyncio.sleep(0)
 
-    outputs = await bench.run(slowly(), reply=False)
-    assert not bench.gateway.called("speech_step")[0].argument.final  # type: ignore[union-attr]
+    outputs = await harness.run(slowly(), reply=False)
+    assert not harness.gateway.called("speech_step")[0].argument.final  # type: ignore[union-attr]
     assert "Final" in kinds(outputs)
 
 
 async def test_a_resumed_stream_hears_the_log_again_but_not_what_is_final() -> None:
     audio = speech(1.0) + quiet(0.5) + speech(1.0)
     final_until = int(1.2 * SAMPLE_RATE_HZ)
-    bench = Bench(skip_samples=final_until, next_utterance=1)
+    harness = ConversationHarness(finalized_samples=final_until, next_utterance=1)
     more = quiet(0.5)
     items = these(events.AudioIn(len(audio), more))
-    outputs = await bench.run(items, reply=False, replay=audio)
+    outputs = await harness.run(items, reply=False, replay=audio)
     finals = [o.turn for o in outputs if isinstance(o, events.Final)]
     assert [t.utterance for t in finals] == [1]
     assert finals[0].start_s == pytest.approx(1.5, abs=0.01)
 
 
 async def test_a_drain_finishes_what_was_heard_completely_and_says_so() -> None:
-    bench = Bench()
+    harness = ConversationHarness()
 
     async def endless() -> AsyncIterator[Input]:
         async for chunk in chunks(speech(1.0) + quiet(0.2) + speech(0.4)):
             yield chunk
-        bench.lifecycle.begin_drain()
+        harness.lifecycle.begin_drain()
         await asyncio.Event().wait()
 
     with pytest.raises(ShuttingDown):
-        await bench.run(endless())
-    assert [h.turn.utterance for h in bench.stored] == [0]  # the second was not over: its audio waits in the log
-    assert "ReplyEnded" in kinds(bench.seen)
-    assert bench.log.synced_bytes == len(bench.log.data)
+        await harness.run(endless())
+    assert [h.turn.utterance for h in harness.stored] == [0]  # the second was not over: its audio waits in the log
+    assert "ReplyEnded" in kinds(harness.seen)
+    assert harness.log.synced_bytes == len(harness.log.data)
 
 
 async def test_a_silent_client_is_cut_off_after_the_idle_time() -> None:
-    bench = Bench(bounds=ConversationLimits(stream_s=60.0, idle_s=0.01))
+    harness = ConversationHarness(limits=ConversationLimits(stream_s=60.0, idle_s=0.01))
 
     async def nothing() -> AsyncIterator[Input]:
         await asyncio.Event().wait()
         yield events.EndMark()
 
     with pytest.raises(DeadlineExceeded) as caught:
-        await bench.run(nothing())
+        await harness.run(nothing())
     assert caught.value.reason == "STREAM_IDLE"
 
 
 async def test_a_stream_that_is_too_long_is_ended() -> None:
     with pytest.raises(TooLarge) as caught:
-        await Bench(bounds=ConversationLimits(stream_s=1.0, idle_s=5.0)).run(chunks(quiet(2.0)))
+        await ConversationHarness(limits=ConversationLimits(stream_s=1.0, idle_s=5.0)).run(chunks(quiet(2.0)))
     assert caught.value.reason == "STREAM_TOO_LONG"
 
 
@@ -104,11 +113,11 @@ async def test_a_thread_that_still_writes_is_waited_for_before_the_log_is_closed
         def close(self) -> None:
             order.append("closed")
 
-    ears = AudioIngest(SlowLog(), PcmDecoder(), LoudnessCutter(), next_utterance=0, skip_samples=0, next_offset=0)
-    hearing = asyncio.ensure_future(anext(ears.hear(events.AudioIn(0, speech(0.1)))))
+    audio_ingest = AudioIngest(SlowLog(), PcmDecoder(), 0)
+    feeding = asyncio.ensure_future(audio_ingest.feed(events.AudioIn(0, speech(0.1))))
     await begun.wait()
-    hearing.cancel()
-    await asyncio.gather(hearing, return_exceptions=True)
+    feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)
     loop.call_later(A_MOMENT_S, release.set)
-    await ears.close()
+    await audio_ingest.close()
     assert order == ["written", "closed"]

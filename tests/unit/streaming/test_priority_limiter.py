@@ -12,13 +12,13 @@ from server.streaming.priority_limiter import PriorityLimiter
 class Walker:
     """Goes in and stays until it is told to leave."""
 
-    def __init__(self, turnstile: PriorityLimiter, urgent: asyncio.Event | None = None) -> None:
+    def __init__(self, limiter: PriorityLimiter, urgent: asyncio.Event | None = None) -> None:
         self.inside = False
         self._leave = asyncio.Event()
-        self.task = asyncio.create_task(self._walk(turnstile, urgent))
+        self.task = asyncio.create_task(self._walk(limiter, urgent))
 
-    async def _walk(self, turnstile: PriorityLimiter, urgent: asyncio.Event | None) -> None:
-        async with turnstile.through(urgent):
+    async def _walk(self, limiter: PriorityLimiter, urgent: asyncio.Event | None) -> None:
+        async with limiter.acquire(urgent):
             self.inside = True
             await self._leave.wait()
 
@@ -33,8 +33,8 @@ async def settle() -> None:
 
 
 async def test_one_after_the_other_in_the_order_in_which_they_came() -> None:
-    turnstile = PriorityLimiter(1)
-    first, second, third = (Walker(turnstile) for _ in range(3))
+    limiter = PriorityLimiter(1)
+    first, second, third = (Walker(limiter) for _ in range(3))
     await settle()
     assert [w.inside for w in (first, second, third)] == [True, False, False]
     await first.leave()
@@ -45,8 +45,8 @@ async def test_one_after_the_other_in_the_order_in_which_they_came() -> None:
 
 
 async def test_who_becomes_urgent_goes_ahead_and_leaves_no_place_behind() -> None:
-    turnstile, urgent = PriorityLimiter(1), asyncio.Event()
-    first, hurried, last = Walker(turnstile), Walker(turnstile, urgent), Walker(turnstile)
+    limiter, urgent = PriorityLimiter(1), asyncio.Event()
+    first, hurried, last = Walker(limiter), Walker(limiter, urgent), Walker(limiter)
     await settle()
     assert not hurried.inside
     urgent.set()
@@ -61,23 +61,23 @@ async def test_who_becomes_urgent_goes_ahead_and_leaves_no_place_behind() -> Non
 
 @pytest.mark.parametrize("waits", [False, True])
 async def test_a_place_is_not_lost_with_who_gives_up(waits: bool) -> None:
-    turnstile = PriorityLimiter(1)
-    first = Walker(turnstile)
+    limiter = PriorityLimiter(1)
+    first = Walker(limiter)
     await settle()
-    given_up = Walker(turnstile, asyncio.Event() if waits else None)
+    given_up = Walker(limiter, asyncio.Event() if waits else None)
     await settle()
     given_up.task.cancel()
     await asyncio.gather(given_up.task, return_exceptions=True)
     await first.leave()
-    again = Walker(turnstile)
+    again = Walker(limiter)
     await settle()
     assert again.inside
     await again.leave()
 
 
 async def test_a_pause_goes_before_partials_that_came_earlier() -> None:
-    turnstile = PriorityLimiter(1)
-    first, partial, pause = Walker(turnstile), Walker(turnstile), Walker(turnstile, asyncio.Event())
+    limiter = PriorityLimiter(1)
+    first, partial, pause = Walker(limiter), Walker(limiter), Walker(limiter, asyncio.Event())
     await settle()
     await first.leave()
     await settle()
@@ -89,28 +89,28 @@ async def test_a_pause_goes_before_partials_that_came_earlier() -> None:
 
 
 async def test_it_is_crowded_while_somebody_waits() -> None:
-    turnstile = PriorityLimiter(1)
-    first = Walker(turnstile)
+    limiter = PriorityLimiter(1)
+    first = Walker(limiter)
     await settle()
-    assert not turnstile.crowded
-    second = Walker(turnstile)
+    assert not limiter.crowded
+    second = Walker(limiter)
     await settle()
-    assert turnstile.crowded
+    assert limiter.crowded
     second.task.cancel()
     await asyncio.gather(second.task, return_exceptions=True)
-    assert not turnstile.crowded
+    assert not limiter.crowded
     await first.leave()
 
 
 async def test_who_gave_up_is_not_remembered() -> None:
-    turnstile = PriorityLimiter(1)
-    inside = Walker(turnstile)
+    limiter = PriorityLimiter(1)
+    inside = Walker(limiter)
     await settle()
-    waiting = [Walker(turnstile) for _ in range(50)]
+    waiting = [Walker(limiter) for _ in range(50)]
     await settle()
     for walker in waiting:
         walker.task.cancel()
     await asyncio.gather(*(walker.task for walker in waiting), return_exceptions=True)
-    assert not turnstile.crowded
-    assert len(turnstile._partials) == 0
+    assert not limiter.crowded
+    assert len(limiter._partials) == 0
     await inside.leave()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
 
@@ -14,58 +15,71 @@ from models.text import RawText
 from server.ledger import streams as stream_rows
 from server.ledger.columns import Cursor
 from server.streaming import admission, events
+from server.streaming.events import Input
 from server.streaming.stream_manager import OpenStream
-from tests.unit.streaming.sounds import A_MOMENT_S, NOW, chunks, kinds, quiet, speech, these
-from tests.unit.streaming.stream_harness import Desk, endless, talk, until
+from tests.fakes.recognition import AskingSegmenter
+from tests.unit.streaming.conversation_harness import (
+    A_MOMENT_S,
+    NOW,
+    ConversationHarness,
+    chunks,
+    kinds,
+    quiet,
+    speech,
+    these,
+)
+from tests.unit.streaming.stream_harness import StreamHarness, endless, talk, until
 
 
-async def test_a_broken_stream_goes_on_where_it_was_and_a_finished_one_is_forgotten(desk: Desk) -> None:
+async def test_a_broken_stream_goes_on_where_it_was_and_a_finished_one_is_forgotten(harness: StreamHarness) -> None:
     first = speech(1.0) + quiet(0.5)
-    async with desk.streams.open(desk.config) as stream:
+    async with harness.streams.open(harness.config) as stream:
         await until(stream, endless(first), events.Final)
         token = stream.token
-    assert desk.spool.log_ids() == {stream.id}
+    assert harness.spool.log_ids() == {stream.id}
     whole = first + speech(1.0) + quiet(0.5)
-    async with desk.streams.open(replace(desk.config, resume_token=token)) as again:
+    async with harness.streams.open(replace(harness.config, resume_token=token)) as again:
         assert again.next_offset <= len(first)
         outputs = [o async for o in talk(again).run(chunks(whole, start=again.next_offset))]
     assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [1]
-    assert [t.utterance for t in await desk.turns()] == [0, 1]
-    assert not desk.spool.log_ids()
-    assert desk.streams.count == 0
+    assert [t.utterance for t in await harness.turns()] == [0, 1]
+    assert not harness.spool.log_ids()
+    assert harness.streams.count == 0
 
 
-async def test_finals_that_were_stored_and_not_delivered_come_first_on_the_resumed_stream(desk: Desk) -> None:
-    async with desk.streams.open(desk.config) as stream:
+async def test_finals_that_were_stored_and_not_delivered_come_first_on_the_resumed_stream(
+    harness: StreamHarness,
+) -> None:
+    async with harness.streams.open(harness.config) as stream:
         await until(stream, endless(speech(1.0) + quiet(0.5)), events.Final)
     missed = {}
     for known in (None, 0, 1):
-        resumed = replace(desk.config, resume_token=stream.token, next_utterance=known)
-        async with desk.streams.open(resumed) as again:
+        resumed = replace(harness.config, resume_token=stream.token, next_utterance=known)
+        async with harness.streams.open(resumed) as again:
             missed[known] = [turn.utterance for turn in again.missed]
     assert missed == {None: [], 0: [0], 1: []}
 
 
-async def test_a_finished_stream_still_gives_finals_that_were_lost_and_nothing_else(desk: Desk) -> None:
-    async with desk.streams.open(desk.config) as stream:
+async def test_a_finished_stream_still_gives_finals_that_were_lost_and_nothing_else(harness: StreamHarness) -> None:
+    async with harness.streams.open(harness.config) as stream:
         assert [o async for o in talk(stream).run(these(events.TextIn(RawText("Hello."))))]
-    lost = replace(desk.config, resume_token=stream.token, next_utterance=0)
-    async with desk.streams.open(lost) as again:
+    lost = replace(harness.config, resume_token=stream.token, next_utterance=0)
+    async with harness.streams.open(lost) as again:
         assert [turn.utterance for turn in again.missed] == [0]
         assert again.conversation is None
     with pytest.raises(NotFound):
-        async with desk.streams.open(replace(lost, next_utterance=None)):
+        async with harness.streams.open(replace(lost, next_utterance=None)):
             pytest.fail("opened")
 
 
-async def test_the_beginning_of_an_utterance_without_its_final_comes_again_each_time(desk: Desk) -> None:
+async def test_the_beginning_of_an_utterance_without_its_final_comes_again_each_time(harness: StreamHarness) -> None:
     said, token, began = speech(1.0), "", []
     for _ in range(3):
-        async with desk.streams.open(replace(desk.config, resume_token=token)) as stream:
+        async with harness.streams.open(replace(harness.config, resume_token=token)) as stream:
             outputs = await until(stream, endless(said), events.SpeechBegan)
             began.append(outputs[-1])
             token = stream.token
-    async with desk.streams.open(replace(desk.config, resume_token=token)) as stream:
+    async with harness.streams.open(replace(harness.config, resume_token=token)) as stream:
         rest = chunks(said + quiet(0.5), start=stream.next_offset)
         outputs = [o async for o in talk(stream).run(rest)]
     began += [o for o in outputs if isinstance(o, events.SpeechBegan)]
@@ -74,45 +88,47 @@ async def test_the_beginning_of_an_utterance_without_its_final_comes_again_each_
     assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [0]
 
 
-async def test_a_finished_stream_names_the_end_of_what_it_acknowledged(desk: Desk) -> None:
+async def test_a_finished_stream_names_the_end_of_what_it_acknowledged(harness: StreamHarness) -> None:
     said = speech(1.0) + quiet(0.5)
-    async with desk.streams.open(desk.config) as stream:
+    async with harness.streams.open(harness.config) as stream:
         outputs = [o async for o in talk(stream).run(chunks(said))]
     (*_, acknowledged) = [o.offset for o in outputs if isinstance(o, events.Acknowledged)]
     for known, missed in ((0, [0]), (1, [])):
-        lost = replace(desk.config, resume_token=stream.token, next_utterance=known)
-        async with desk.streams.open(lost) as again:
+        lost = replace(harness.config, resume_token=stream.token, next_utterance=known)
+        async with harness.streams.open(lost) as again:
             assert (again.next_offset, again.conversation) == (acknowledged, None)
             assert [turn.utterance for turn in again.missed] == missed
     assert acknowledged == len(said)
 
 
-async def test_text_that_is_sent_again_is_one_turn_and_its_final_comes_again(desk: Desk) -> None:
+async def test_text_that_is_sent_again_is_one_turn_and_its_final_comes_again(harness: StreamHarness) -> None:
     text = events.TextIn(RawText("My name is John Carter."), id=str(uuid4()))
-    async with desk.streams.open(desk.config) as stream:
+    async with harness.streams.open(harness.config) as stream:
         first = await until(stream, these(text), events.Final)
-    async with desk.streams.open(replace(desk.config, resume_token=stream.token)) as again:
+    async with harness.streams.open(replace(harness.config, resume_token=stream.token)) as again:
         second = [o async for o in talk(again).run(these(text, events.TextIn(RawText("And more."))))]
     finals = [o.turn for o in (*first, *second) if isinstance(o, events.Final)]
     assert finals[0] == finals[1]
-    assert [turn.id for turn in await desk.turns()] == [finals[0].id, finals[2].id]
+    assert [turn.id for turn in await harness.turns()] == [finals[0].id, finals[2].id]
 
 
-async def test_a_stream_that_cannot_leave_its_connection_is_in_use(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "VACATE_S", A_MOMENT_S)
-    async with desk.streams.open(desk.config) as stream:
+async def test_a_stream_that_cannot_leave_its_connection_is_in_use(
+    harness: StreamHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "RELEASE_TIMEOUT_S", A_MOMENT_S)
+    async with harness.streams.open(harness.config) as stream:
         with pytest.raises(Conflict) as caught:
-            async with desk.streams.open(replace(desk.config, resume_token=stream.token)):
+            async with harness.streams.open(replace(harness.config, resume_token=stream.token)):
                 pytest.fail("opened twice")
     assert caught.value.reason == "STREAM_IN_USE"
 
 
-async def test_a_stream_that_is_resumed_leaves_its_older_connection(desk: Desk) -> None:
+async def test_a_stream_that_is_resumed_leaves_its_older_connection(harness: StreamHarness) -> None:
     spoken, opened, finals = speech(1.0) + quiet(0.5), asyncio.Event(), asyncio.Event()
     streams: list[OpenStream] = []
 
     async def older() -> None:
-        async with desk.streams.open(desk.config) as stream:
+        async with harness.streams.open(harness.config) as stream:
             streams.append(stream)
             opened.set()
             async for output in talk(stream).run(endless(spoken)):
@@ -122,8 +138,8 @@ async def test_a_stream_that_is_resumed_leaves_its_older_connection(desk: Desk) 
     running = asyncio.create_task(older())
     await opened.wait()
     await finals.wait()
-    resumed = replace(desk.config, resume_token=streams[0].token, next_utterance=0)
-    async with desk.streams.open(resumed) as again:
+    resumed = replace(harness.config, resume_token=streams[0].token, next_utterance=0)
+    async with harness.streams.open(resumed) as again:
         whole = spoken + spoken
         outputs = [o async for o in talk(again).run(chunks(whole, start=again.next_offset))]
     with pytest.raises(Conflict) as caught:
@@ -131,21 +147,21 @@ async def test_a_stream_that_is_resumed_leaves_its_older_connection(desk: Desk) 
     assert caught.value.reason == "STREAM_TAKEN_OVER"
     assert [turn.utterance for turn in again.missed] == [0]
     assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [1]
-    assert [turn.utterance for turn in await desk.turns()] == [0, 1]
+    assert [turn.utterance for turn in await harness.turns()] == [0, 1]
 
 
-async def test_a_wrong_token_makes_nobody_leave(desk: Desk) -> None:
-    async with desk.streams.open(desk.config) as stream:
+async def test_a_wrong_token_makes_nobody_leave(harness: StreamHarness) -> None:
+    async with harness.streams.open(harness.config) as stream:
         stolen = f"{stream.id}.{'x' * 43}"
         with pytest.raises(InvalidInput):
-            async with desk.streams.open(replace(desk.config, resume_token=stolen)):
+            async with harness.streams.open(replace(harness.config, resume_token=stolen)):
                 pytest.fail("opened")
         outputs = [o async for o in talk(stream).run(chunks(speech(1.0) + quiet(0.5)))]
     assert "Final" in kinds(outputs)
 
 
-async def test_a_resumed_stream_sees_what_the_broken_one_still_had_to_write(desk: Desk) -> None:
-    async with desk.streams.open(desk.config) as stream:
+async def test_a_resumed_stream_sees_what_the_broken_one_still_had_to_write(harness: StreamHarness) -> None:
+    async with harness.streams.open(harness.config) as stream:
         pass
     gate = threading.Event()
 
@@ -153,22 +169,45 @@ async def test_a_resumed_stream_sees_what_the_broken_one_still_had_to_write(desk
         gate.wait(5)
         stream_rows.save_progress(cursor, stream.id, NOW, finalized_samples=16_000, next_utterance=1)
 
-    writing = asyncio.ensure_future(desk.ledger.write(late))
+    writing = asyncio.ensure_future(harness.ledger.write(late))
     asyncio.get_running_loop().call_later(A_MOMENT_S, gate.set)
-    async with desk.streams.open(replace(desk.config, resume_token=stream.token)):
-        assert desk.cutters == [0, 16_000]
+    async with harness.streams.open(replace(harness.config, resume_token=stream.token)):
+        assert harness.resumed_at == [0, 16_000]
     await writing
 
 
-async def test_an_end_mark_whose_final_was_not_made_counts_on_the_resumed_stream(desk: Desk) -> None:
+async def test_an_end_mark_whose_final_was_not_made_counts_on_the_resumed_stream(harness: StreamHarness) -> None:
     said = speech(0.4)  # too short for a partial
-    desk.gateway.will("speech_step", WorkerLost("Gone."))
+    harness.gateway.will("speech_step", WorkerLost("Gone."))
     with pytest.raises(WorkerLost):
-        async with desk.streams.open(desk.config) as stream:
+        async with harness.streams.open(harness.config) as stream:
             inputs = these(events.AudioIn(0, said), events.EndMark(), events.AudioIn(len(said), said))
             _ = [o async for o in talk(stream).run(inputs)]
-    async with desk.streams.open(replace(desk.config, resume_token=stream.token)) as stream:
+    async with harness.streams.open(replace(harness.config, resume_token=stream.token)) as stream:
         inputs = these(events.AudioIn(stream.next_offset, (said + said)[stream.next_offset :] or quiet(0.1)))
         outputs = [o async for o in talk(stream).run(inputs)]
     finals = [o.turn for o in outputs if isinstance(o, events.Final)]
     assert [(turn.start_s, turn.end_s) for turn in finals] == [(0.0, 0.4), (0.4, 0.8)]
+
+
+async def test_new_audio_is_acknowledged_while_the_recognition_of_the_replay_is_busy() -> None:
+    harness, replay = ConversationHarness(segmenter_type=AskingSegmenter), speech(1.0) + quiet(0.5)
+    recognised, acknowledged = harness.gateway.hold("speech_step"), asyncio.Event()
+    new = speech(1.0)
+
+    async def inputs() -> AsyncIterator[Input]:
+        yield events.AudioIn(len(replay), new)
+        await acknowledged.wait()
+
+    async def watch() -> None:
+        while events.Acknowledged(len(replay + new)) not in harness.seen:  # noqa: ASYNC110 - a fake
+            await asyncio.sleep(A_MOMENT_S)
+        assert not kinds(harness.seen, events.Final)
+        acknowledged.set()
+        recognised.set()
+
+    async with asyncio.timeout(5):
+        watching = asyncio.create_task(watch())
+        await harness.run(inputs(), replay=replay)
+        await watching
+    assert "Final" in kinds(harness.seen)

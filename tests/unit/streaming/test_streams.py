@@ -21,12 +21,12 @@ from server.llm.history import WITHHELD
 from server.llm.types import Exchange
 from server.streaming import events
 from server.streaming.events import Input, Output
-from tests.fakes.recognition import LoudnessCutter
-from tests.unit.streaming.sounds import kinds, speech, these
-from tests.unit.streaming.stream_harness import ADMISSION, Desk, talk
+from tests.fakes.recognition import LoudnessSegmenter
+from tests.unit.streaming.conversation_harness import kinds, speech, these
+from tests.unit.streaming.stream_harness import ADMISSION, StreamHarness, talk
 
 
-class QuickYes(LoudnessCutter):
+class QuickYes(LoudnessSegmenter):
     """Every sound is too short to count as speech, until the client says that it was."""
 
     def feed(self, samples: Samples) -> list[SpeechMark]:
@@ -39,11 +39,11 @@ class QuickYes(LoudnessCutter):
 
 
 async def test_streams_that_open_at_once_are_counted_too(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, replace(ADMISSION, streams=1))
+    harness = StreamHarness(tmp_path, replace(ADMISSION, streams=1))
     held = asyncio.Event()
 
     async def hold() -> None:
-        async with desk.streams.open(desk.config):
+        async with harness.streams.open(harness.config):
             await held.wait()
 
     both = [asyncio.ensure_future(hold()) for _ in range(2)]
@@ -52,31 +52,31 @@ async def test_streams_that_open_at_once_are_counted_too(tmp_path: Path) -> None
     await asyncio.gather(*both, return_exceptions=True)
     [refused] = done
     assert isinstance(refused.exception(), Overloaded)
-    desk.ledger.close()
+    harness.ledger.close()
 
 
-async def test_a_stream_that_never_runs_leaves_no_file_open(desk: Desk) -> None:
+async def test_a_stream_that_never_runs_leaves_no_file_open(harness: StreamHarness) -> None:
     with pytest.raises(InternalError):
-        async with desk.streams.open(desk.config) as stream:
-            log = desk.spool.open_log(stream.id)
-            held = talk(stream)._ears._log
+        async with harness.streams.open(harness.config) as stream:
+            log = harness.spool.open_log(stream.id)
+            held = talk(stream)._audio_ingest._log
             raise InternalError("The client went before the first message.")
     log.close()
     with pytest.raises(ValueError, match="closed file"):
         held.append(b"more")
-    assert desk.streams.count == 0
+    assert harness.streams.count == 0
 
 
-async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(desk: Desk) -> None:
-    desk.cutter_type = QuickYes
-    async with desk.streams.open(desk.config) as stream:
+async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(harness: StreamHarness) -> None:
+    harness.segmenter_type = QuickYes
+    async with harness.streams.open(harness.config) as stream:
         inputs = these(events.AudioIn(0, speech(0.1)), events.EndMark())
         outputs = [o async for o in talk(stream).run(inputs)]
     order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final)
     assert order == ["SpeechBegan", "SpeechEnded", "Final"]
 
 
-async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk) -> None:
+async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(harness: StreamHarness) -> None:
     noticed = asyncio.Event()
 
     async def inputs() -> AsyncIterator[Input]:
@@ -86,7 +86,7 @@ async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk
         yield events.ProposeIn(0.0)
 
     outputs: list[Output] = []
-    async with desk.streams.open(desk.config) as stream:
+    async with harness.streams.open(harness.config) as stream:
         async for output in talk(stream).run(inputs()):
             outputs.append(output)
             if isinstance(output, events.Notice):
@@ -95,8 +95,8 @@ async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(desk: Desk
     assert kinds(outputs, events.Notice, events.Final, events.Proposal)[-2:] == ["Final", "Proposal"]
 
 
-async def test_turns_whose_client_left_before_the_answer_are_answered_in_the_background(desk: Desk) -> None:
-    desk.assistant.hold()
+async def test_turns_whose_client_left_before_the_answer_are_answered_in_the_background(harness: StreamHarness) -> None:
+    harness.assistant.hold()
 
     async def typed() -> AsyncIterator[Input]:
         for text in ("One.", "Two.", "Three."):
@@ -104,11 +104,11 @@ async def test_turns_whose_client_left_before_the_answer_are_answered_in_the_bac
         await asyncio.Event().wait()
 
     async with (
-        desk.streams.open(replace(desk.config, reply=True)) as stream,
+        harness.streams.open(replace(harness.config, reply=True)) as stream,
         aclosing(talk(stream).run(typed())) as outputs,
     ):
         finals = [await anext(outputs) for _ in range(3)]
-    waiting = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.config.session_id))
+    waiting = await harness.ledger.read(lambda cursor: jobs.list_of_session(cursor, harness.config.session_id))
     assert {job.kind for job in waiting} == {"reply"}
     left = {job.payload["turn_id"] for job in waiting}
     assert left == {final.turn.id for final in finals if isinstance(final, events.Final)}
@@ -120,16 +120,16 @@ def unsafe(value: str) -> list[Redaction]:
     return [Redaction(RedactedText.restore(value, {}, safe_for_llm=False), ())]
 
 
-async def test_one_unsafe_turn_costs_no_other_turn_its_answer_by_the_llm(desk: Desk) -> None:
+async def test_one_unsafe_turn_costs_no_other_turn_its_answer_by_the_llm(harness: StreamHarness) -> None:
     """Neither in the same talk nor in a later stream of the session."""
-    config = replace(desk.config, reply=True)
-    desk.gateway.will("redact", unsafe("My name is Zanzibar."))
+    config = replace(harness.config, reply=True)
+    harness.gateway.will("redact", unsafe("My name is Zanzibar."))
     origins = []
     for texts in (("Unsafe.", "The meter reads 4821."), ("And the site is Ikeja.",)):
-        async with desk.streams.open(config) as stream:
+        async with harness.streams.open(config) as stream:
             typed = these(*(events.TextIn(RawText(text)) for text in texts))
             origins += [o.origin async for o in talk(stream).run(typed) if isinstance(o, events.ReplyEnded)]
     assert origins == [Origin.FALLBACK, Origin.MODEL, Origin.MODEL]
-    assert await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.config.session_id)) == []
-    [exchange, *_] = desk.assistant.asked_replies[-1].history
+    assert await harness.ledger.read(lambda cursor: jobs.list_of_session(cursor, harness.config.session_id)) == []
+    [exchange, *_] = harness.assistant.asked_replies[-1].history
     assert exchange == Exchange(WITHHELD, RedactedText.literal("I have noted that."))

@@ -22,8 +22,8 @@ from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.runtime.lifecycle import Lifecycle
 from server.services.conversation import ConversationService
-from tests.unit.streaming.sounds import quiet, speech
-from tests.unit.streaming.stream_harness import ADMISSION, Desk
+from tests.unit.streaming.conversation_harness import quiet, speech
+from tests.unit.streaming.stream_harness import ADMISSION, StreamHarness
 from tests.unit.talk.recording_listener import Listener
 from tests.unit.talk.test_microphone import Device, frames
 
@@ -31,10 +31,10 @@ UTTERANCES = 6
 
 
 @asynccontextmanager
-async def served(desk: Desk, port: int = 0) -> AsyncIterator[int]:
+async def served(harness: StreamHarness, port: int = 0) -> AsyncIterator[int]:
     """The service on a port; everything on it is cut off at the end."""
     server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics()), options=(("grpc.so_reuseport", 0),))
-    add_ConversationServiceServicer_to_server(ConversationService(desk.streams), server)
+    add_ConversationServiceServicer_to_server(ConversationService(harness.streams), server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     try:
@@ -44,23 +44,25 @@ async def served(desk: Desk, port: int = 0) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    built = Desk(tmp_path)
+async def harness(tmp_path: Path) -> AsyncIterator[StreamHarness]:
+    built = StreamHarness(tmp_path)
     yield built
     built.ledger.close()
 
 
-async def test_a_talk_over_three_servers_gives_every_final_once(desk: Desk) -> None:
+async def test_a_talk_over_three_servers_gives_every_final_once(harness: StreamHarness) -> None:
     audio, listener, port = Audio(), Listener(), 0
     talking: asyncio.Task[None] | None = None
     async with asyncio.timeout(30):
         for life in range(3):
-            async with served(desk, port) as port:
+            async with served(harness, port) as port:
                 if talking is None:
                     channel = grpc.aio.insecure_channel(
                         f"127.0.0.1:{port}", options=(("grpc.max_reconnect_backoff_ms", 200),)
                     )
-                    talker = Talker(channel, TalkOptions(desk.config.session_id), audio, listener.event, listener.broke)
+                    talker = Talker(
+                        channel, TalkOptions(harness.config.session_id), audio, listener.event, listener.broke
+                    )
                     talking = asyncio.create_task(talker.run())
                 for _ in range(UTTERANCES // 3):
                     audio.add(speech(1.0) + quiet(0.5))
@@ -73,26 +75,26 @@ async def test_a_talk_over_three_servers_gives_every_final_once(desk: Desk) -> N
                         await listener.heard.wait()
         await channel.close(None)
     assert listener.finals == list(range(UTTERANCES))
-    assert [turn.utterance for turn in await desk.turns()] == list(range(UTTERANCES))
+    assert [turn.utterance for turn in await harness.turns()] == list(range(UTTERANCES))
     assert talker.connections >= 3
     assert set(listener.breaks) <= {"UNAVAILABLE", "CANCELLED", "STREAM_IN_USE", "INTERNAL"}
     assert audio.held == b""
 
 
-async def test_a_microphone_is_recorded_over_two_servers(desk: Desk) -> None:
+async def test_a_microphone_is_recorded_over_two_servers(harness: StreamHarness) -> None:
     audio, listener, broken = Audio(), Listener(), threading.Event()
     said = frames(np.frombuffer(speech(1.0) + quiet(0.5), np.int16), 320, rate_hz=16_000)
     recording = asyncio.create_task(Microphone(Device(*said, broken, *said), "It").record(audio))
     recording.add_done_callback(lambda _: audio.finish())
     async with asyncio.timeout(30):
-        async with served(desk) as port:
+        async with served(harness) as port:
             channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=(("grpc.max_reconnect_backoff_ms", 200),))
-            talker = Talker(channel, TalkOptions(desk.config.session_id), audio, listener.event, listener.broke)
+            talker = Talker(channel, TalkOptions(harness.config.session_id), audio, listener.event, listener.broke)
             talking = asyncio.create_task(talker.run())
             await listener.heard.wait()
         broken.set()
         await recording
-        async with served(desk, port):
+        async with served(harness, port):
             await talking
         await channel.close(None)
     assert listener.finals == [0, 1]
@@ -100,30 +102,30 @@ async def test_a_microphone_is_recorded_over_two_servers(desk: Desk) -> None:
     assert audio.start == audio.end == 2 * len(speech(1.0) + quiet(0.5))
 
 
-async def test_the_command_streams_a_file_and_collects_its_finals(desk: Desk) -> None:
-    screen, options = command.Screen(terminal=False), TalkOptions(desk.config.session_id)
-    async with asyncio.timeout(30), served(desk) as port:
+async def test_the_command_streams_a_file_and_collects_its_finals(harness: StreamHarness) -> None:
+    screen, options = command.Screen(terminal=False), TalkOptions(harness.config.session_id)
+    async with asyncio.timeout(30), served(harness) as port:
         pcm = (speech(1.0) + quiet(0.5)) * 2
         await command._talk(f"127.0.0.1:{port}", options, pcm, screen, fast=True)
     assert [line.utterance for line in screen.lines] == [0, 1]
 
 
-async def test_what_ends_an_utterance_is_asked_for_on_every_connection(desk: Desk) -> None:
+async def test_what_ends_an_utterance_is_asked_for_on_every_connection(harness: StreamHarness) -> None:
     audio, listener = Audio(ended=True), Listener()
     audio.add(speech(1.0) + quiet(0.5))
-    options = TalkOptions(desk.config.session_id, end_silence_s=1.5, max_utterance_s=7.0)
-    async with asyncio.timeout(30), served(desk) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    options = TalkOptions(harness.config.session_id, end_silence_s=1.5, max_utterance_s=7.0)
+    async with asyncio.timeout(30), served(harness) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         await Talker(channel, options, audio, listener.event, listener.broke).run()
-    assert desk.endings == [(1.5, 7.0)]
+    assert harness.endings == [(1.5, 7.0)]
 
 
 async def test_a_server_that_has_no_room_is_asked_again_after_the_time_that_it_says(tmp_path: Path) -> None:
-    desk, listener = Desk(tmp_path, replace(ADMISSION, streams=1)), Listener()
+    harness, listener = StreamHarness(tmp_path, replace(ADMISSION, streams=1)), Listener()
     inside, room = asyncio.Event(), asyncio.Event()
     waits: list[float] = []
 
     async def hold() -> None:
-        async with desk.streams.open(desk.config):
+        async with harness.streams.open(harness.config):
             inside.set()
             await room.wait()
 
@@ -132,20 +134,22 @@ async def test_a_server_that_has_no_room_is_asked_again_after_the_time_that_it_s
         waits.append(pause_s)
         room.set()
 
-    async with asyncio.timeout(30), served(desk) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with asyncio.timeout(30), served(harness) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         holding = asyncio.create_task(hold())
         await inside.wait()
         audio = Audio(ended=True)
         audio.add(speech(1.0) + quiet(0.5))
-        talker = Talker(channel, TalkOptions(desk.config.session_id), audio, listener.event, refused)
+        talker = Talker(channel, TalkOptions(harness.config.session_id), audio, listener.event, refused)
         talking = asyncio.create_task(talker.run())
         await holding
         await talking
     assert (listener.breaks, waits, listener.finals) == (["TOO_MANY_STREAMS"], [2.0], [0])
-    desk.ledger.close()
+    harness.ledger.close()
 
 
-async def test_a_source_that_breaks_ends_the_talk_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_source_that_breaks_ends_the_talk_at_once(
+    harness: StreamHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Broken:
         buffer = property(lambda self: self)
 
@@ -153,15 +157,15 @@ async def test_a_source_that_breaks_ends_the_talk_at_once(desk: Desk, monkeypatc
             raise OSError("The microphone is gone.")
 
     monkeypatch.setattr(sys, "stdin", Broken())
-    screen, options = command.Screen(terminal=False), TalkOptions(desk.config.session_id)
-    async with asyncio.timeout(30), served(desk) as port:
+    screen, options = command.Screen(terminal=False), TalkOptions(harness.config.session_id)
+    async with asyncio.timeout(30), served(harness) as port:
         with pytest.raises(OSError, match="microphone"):
             await command._talk(f"127.0.0.1:{port}", options, None, screen, fast=True)
 
 
-async def test_what_no_attempt_can_mend_is_raised_at_once(desk: Desk) -> None:
+async def test_what_no_attempt_can_mend_is_raised_at_once(harness: StreamHarness) -> None:
     audio, listener = Audio(ended=True), Listener()
-    async with served(desk) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with served(harness) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         talker = Talker(
             channel, TalkOptions("5f0c7a52-0000-4000-8000-000000000000"), audio, listener.event, listener.broke
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,13 +20,16 @@ from server.streaming import events
 from server.streaming.audio_ingest import AudioIngest
 from server.streaming.conversation import Conversation, ConversationLimits
 from server.streaming.events import Input, Output
-from server.streaming.partials import RecognitionConfig
-from server.streaming.responder import Responder
+from server.streaming.load_meter import SpeechLoadMeter
+from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
+from server.streaming.priority_limiter import PriorityLimiter
+from server.streaming.responder import ReplyBackend, Responder
+from server.streaming.segmentation import Segmentation
 from server.streaming.transcriber import RecognizedUtterance, Transcriber
 from server.uploads.audio_log import AudioLogContent
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
-from tests.fakes.recognition import LoudnessCutter, MemoryLog, PcmDecoder
+from tests.fakes.recognition import LoudnessSegmenter, MemoryLog, PcmDecoder
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BYTES_A_SECOND = 2 * SAMPLE_RATE_HZ
@@ -33,82 +37,87 @@ A_MOMENT_S = 0.05
 
 
 @dataclass
-class Bench:
-    """A conversation with everything around it replaced by what a test can look into."""
+class ConversationHarness:
+    """A conversation whose workers, upstream, log and stores a test can look into."""
 
     gateway: FakeGateway = field(default_factory=FakeGateway)
     assistant: FakeAssistant = field(default_factory=FakeAssistant)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     log: MemoryLog = field(default_factory=MemoryLog)
-    bounds: ConversationLimits = field(default_factory=lambda: ConversationLimits(stream_s=60.0, idle_s=5.0))
-    cutter_type: type[LoudnessCutter] = LoudnessCutter
-    skip_samples: int = 0
+    limits: ConversationLimits = field(default_factory=lambda: ConversationLimits(stream_s=60.0, idle_s=5.0))
+    segmenter_type: type[LoudnessSegmenter] = LoudnessSegmenter
+    finalized_samples: int = 0
     next_utterance: int = 0
     stored: list[RecognizedUtterance] = field(default_factory=list)
     silences: list[int] = field(default_factory=list)
     replies: list[tuple[str, str, Origin]] = field(default_factory=list)
-    later: list[str] = field(default_factory=list)
+    retries: list[str] = field(default_factory=list)
     conversation: Conversation | None = None
+    seen: list[Output] = field(default_factory=list)
 
     async def run(self, inputs: AsyncIterator[Input], *, reply: bool = True, replay: bytes = b"") -> list[Output]:
         outputs: asyncio.Queue[Output] = asyncio.Queue(64)
-        ears = AudioIngest(
-            self.log,
-            PcmDecoder(),
-            self.cutter_type(self.skip_samples),
-            next_utterance=self.next_utterance,
-            skip_samples=self.skip_samples,
-            next_offset=len(replay),
-        )
-        voice = Responder(
-            self.assistant,
-            self.gateway,
+        responder = Responder(
+            ReplyBackend(self.assistant, self.gateway, self),
+            self,
+            NO_SCOPE,
             language="en",
-            scope=NO_SCOPE,
             earlier=[],
             emit=outputs.put,
-            store=self._reply,
-            later=self._later,
-            propose=self._propose,
             metrics=Metrics(),
         )
-        recogniser = Transcriber(
-            self.gateway,
+        interim = InterimTranscriber(
+            SpeechBackend(self.gateway, PriorityLimiter(1), SpeechLoadMeter(1, time.monotonic)),
             RecognitionConfig("session", "stream", "en", ()),
             sealed_state=b"",
             emit=outputs.put,
-            store=self._store,
-            known=self._known,
-            silence=self._silence,
+            asked_for=lambda: responder.asked_for,
+        )
+        transcriber = Transcriber(
+            interim,
+            self.gateway,
+            self,
+            emit=outputs.put,
+            asked_for=lambda: responder.asked_for,
             clock=lambda: NOW,
             metrics=Metrics(),
-            asked=lambda: voice.asked_for,
         )
         self.conversation = Conversation(
-            ears, recogniser, voice, self.lifecycle, outputs, self.bounds, reply=reply, replay=AudioLogContent(replay)
+            AudioIngest(self.log, PcmDecoder(), len(replay)),
+            Segmentation(
+                self.segmenter_type(self.finalized_samples),
+                next_utterance=self.next_utterance,
+                finalized_samples=self.finalized_samples,
+            ),
+            transcriber,
+            responder,
+            self.lifecycle,
+            outputs,
+            self.limits,
+            reply=reply,
+            replay=AudioLogContent(replay),
         )
-        self.seen: list[Output] = []
         async for output in self.conversation.run(inputs):
             self.seen.append(output)
         return self.seen
 
-    async def _store(self, heard: RecognizedUtterance) -> None:
-        self.stored.append(heard)
+    async def store_turn(self, recognized: RecognizedUtterance) -> None:
+        self.stored.append(recognized)
 
-    async def _known(self, turn_id: str) -> TurnRow | None:
-        return next((heard.turn for heard in self.stored if heard.turn.id == turn_id), None)
+    async def find_turn(self, turn_id: str) -> TurnRow | None:
+        return next((recognized.turn for recognized in self.stored if recognized.turn.id == turn_id), None)
 
-    async def _silence(self, utterance: int, finalized_samples: int) -> None:
+    async def store_silence(self, utterance: int, finalized_samples: int) -> None:
         assert finalized_samples > 0
         self.silences.append(utterance)
 
-    async def _reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
+    async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None:
         self.replies.append((turn.id, text.value, origin))
 
-    async def _later(self, turn: TurnRow) -> None:
-        self.later.append(turn.id)
+    async def enqueue_retry(self, turn: TurnRow) -> None:
+        self.retries.append(turn.id)
 
-    async def _propose(self, wait_s: float) -> RecommendationRow:
+    async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
         record = RedactedText.literal('{"summary":"","fields":[],"missing":[]}')
         return RecommendationRow("id", "session", RecommendationState.PENDING, record, "00" * 32, Origin.MODEL, NOW)
 

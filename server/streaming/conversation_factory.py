@@ -1,0 +1,129 @@
+"""Builds a conversation from what all streams share and what is its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.media.audio_decoder import PcmFormat, StreamDecoder
+from models.redaction.types import RedactionScope
+from server.ledger.types import Clock, SessionRow, StreamRow
+from server.observability.metrics import Metrics
+from server.runtime.lifecycle import Lifecycle
+from server.streaming.admission import Admission, AdmissionTicket
+from server.streaming.audio_ingest import AudioIngest
+from server.streaming.conversation import WAITING_OUTPUTS, Conversation, ConversationLimits
+from server.streaming.events import Emit, Output
+from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
+from server.streaming.rate_limit import AudioQuota, RateLimiter
+from server.streaming.repository import StreamRepository
+from server.streaming.responder import ReplyBackend, Responder
+from server.streaming.segmentation import Segmentation, SegmenterFactory
+from server.streaming.stream_config import StreamConfig, StreamLimits
+from server.streaming.stream_registry import RegisteredStream, StreamRegistry
+from server.streaming.transcriber import Transcriber
+
+RepositoryFactory = Callable[[SessionRow, str], StreamRepository]
+"""Takes the session and the id of a stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationFactory:
+    """What the conversations of all streams share."""
+
+    registry: StreamRegistry
+    admission: Admission
+    segmenters: SegmenterFactory
+    speech: SpeechBackend
+    replies: ReplyBackend
+    repositories: RepositoryFactory
+    limits: StreamLimits
+    lifecycle: Lifecycle
+    metrics: Metrics
+    clock: Clock
+
+    async def build(
+        self, config: StreamConfig, session: SessionRow, stream: RegisteredStream, ticket: AdmissionTicket
+    ) -> Conversation:
+        """The conversation of an open stream, ready to run.
+
+        Raises:
+            InternalError: SPOOL_CORRUPT, the audio log or the vocabulary cannot be read.
+        """
+        row = stream.row
+        outputs: asyncio.Queue[Output] = asyncio.Queue(WAITING_OUTPUTS)
+        repository = self.repositories(session, row.id)
+        responder = Responder(
+            self.replies,
+            repository,
+            RedactionScope(session.client_id, session.id),
+            language=row.language,
+            earlier=await self.registry.earlier_turns(session.id),
+            emit=outputs.put,
+            metrics=self.metrics,
+        )
+        transcriber = self._transcriber(config, session, row, repository, responder, outputs.put)
+        return Conversation(
+            AudioIngest(
+                await self.registry.open_log(row.id), StreamDecoder(self.limits.audio, _pcm(row)), row.next_offset
+            ),
+            self._segmentation(config, row),
+            transcriber,
+            responder,
+            self.lifecycle,
+            outputs,
+            ConversationLimits(self.limits.stream_s, self.limits.idle_s),
+            reply=config.reply,
+            replay=stream.log,
+            quota=AudioQuota(self.admission, ticket, RateLimiter(self.limits.rate, self.clock, row.create_time)),
+            leave=ticket.release_requested,
+        )
+
+    def _segmentation(self, config: StreamConfig, row: StreamRow) -> Segmentation:
+        return Segmentation(
+            self.segmenters(row.finalized_samples, config.end_silence_s, config.max_utterance_s),
+            next_utterance=row.next_utterance,
+            finalized_samples=row.finalized_samples,
+        )
+
+    def _transcriber(
+        self,
+        config: StreamConfig,
+        session: SessionRow,
+        row: StreamRow,
+        repository: StreamRepository,
+        responder: Responder,
+        emit: Emit,
+    ) -> Transcriber:
+        recognition = RecognitionConfig(
+            session.id,
+            row.id,
+            row.language,
+            self.registry.vocabulary(session),
+            session.client_id,
+            config.word_times,
+            detects=row.detects,
+        )
+
+        def asked_for() -> tuple[str, ...]:
+            return responder.asked_for if config.reply else ()
+
+        interim = InterimTranscriber(
+            self.speech, recognition, sealed_state=row.sealed_state, emit=emit, asked_for=asked_for
+        )
+        return Transcriber(
+            interim,
+            self.speech.gateway,
+            repository,
+            emit=emit,
+            asked_for=asked_for,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+
+def _pcm(row: StreamRow) -> PcmFormat | None:
+    if row.encoding != "PCM_S16LE":
+        return None
+    return PcmFormat(row.sample_rate_hz, row.channels)

@@ -1,0 +1,150 @@
+"""Keeps what a stream needs to be resumed: its row in the ledger and its audio log."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+
+from models.errors import InvalidInput, NotFound
+from models.reasons import Reason
+from server.ledger import sessions, streams, turns
+from server.ledger.types import Clock, SessionRow, StreamRow, TurnRow
+from server.ledger.writer import Ledger
+from server.records.vocabulary import VocabularySealer
+from server.streaming.stream_config import StreamConfig
+from server.uploads.audio_log import AudioLogContent, AudioLogFile
+from server.uploads.spool import Spool
+
+EMPTY_LOG = AudioLogContent()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredStream:
+    """A stream as it was stored when it was opened.
+
+    Attributes:
+        row: Its row; ``next_offset`` counts the bytes of ``log``.
+        token: With which it is resumed.
+        log: On a resumed stream, the audio that came before.
+    """
+
+    row: StreamRow
+    token: str
+    log: AudioLogContent = EMPTY_LOG
+
+
+class StreamRegistry:
+    """The rows and audio logs of all streams.
+
+    Args:
+        sealer: Opens the vocabulary of a session.
+    """
+
+    def __init__(self, ledger: Ledger, spool: Spool, sealer: VocabularySealer, clock: Clock) -> None:
+        self._ledger = ledger
+        self._spool = spool
+        self._sealer = sealer
+        self._clock = clock
+
+    async def open_session(self, session_id: str) -> SessionRow:
+        """The session of a stream.
+
+        Raises:
+            NotFound: SESSION_NOT_FOUND.
+            Conflict: WRONG_STATE when it has ended.
+        """
+        return await self._ledger.read(lambda cursor: sessions.require_open(cursor, session_id))
+
+    async def verify_token(self, config: StreamConfig) -> str:
+        """Id of the stream that a resume token belongs to.
+
+        Raises:
+            NotFound: STREAM_NOT_FOUND.
+            InvalidInput: RESUME_TOKEN_INVALID.
+        """
+        stream_id, _, secret = config.resume_token.partition(".")
+        row = await self._ledger.read(lambda cursor: streams.get(cursor, stream_id))
+        if not hmac.compare_digest(row.token_hash, _hash(secret)) or row.session_id != config.session_id:
+            raise InvalidInput("The resume token is not valid.", reason=Reason.RESUME_TOKEN_INVALID)
+        return stream_id
+
+    async def begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> RegisteredStream:
+        """Store a new stream."""
+        secret = secrets.token_urlsafe(32)
+        now, language = self._clock(), config.language or session.language
+        row = StreamRow(
+            id=stream_id,
+            session_id=session.id,
+            token_hash=_hash(secret),
+            encoding=config.encoding,
+            sample_rate_hz=config.sample_rate_hz,
+            channels=config.channels,
+            language=language,
+            create_time=now,
+            update_time=now,
+            detects=not language,
+        )
+        await self._ledger.write(lambda cursor: streams.insert_stream(cursor, row))
+        return RegisteredStream(row, f"{stream_id}.{secret}")
+
+    async def resume(self, stream_id: str, config: StreamConfig) -> RegisteredStream:
+        """Find a stream that broke, or one that has ended if its client asks for finals that it missed.
+
+        Raises:
+            NotFound: STREAM_NOT_FOUND.
+        """
+        # Read in the writer's queue: writes of the broken connection that still wait there come first.
+        row = await self._ledger.write(lambda cursor: streams.get(cursor, stream_id))
+        if not row.open and config.next_utterance is None:
+            raise NotFound("The stream has ended.", reason=Reason.STREAM_NOT_FOUND)
+        if not row.open:
+            return RegisteredStream(row, config.resume_token)
+        log = await asyncio.to_thread(self._read_log, row.id)
+        return RegisteredStream(replace(row, next_offset=len(log.data)), config.resume_token, log)
+
+    async def missed_turns(self, stream_id: str, config: StreamConfig) -> list[TurnRow]:
+        """Stored turns whose finals the client of a resumed stream has not seen."""
+        first = config.next_utterance
+        if not config.resume_token or first is None:
+            return []
+        return await self._ledger.read(lambda cursor: turns.list_of_stream(cursor, stream_id, first))
+
+    async def earlier_turns(self, session_id: str) -> list[TurnRow]:
+        """All turns of a session, oldest first."""
+        return await self._ledger.read(lambda cursor: turns.list_of_session(cursor, session_id))
+
+    async def open_log(self, stream_id: str) -> AudioLogFile:
+        """The audio log of a stream, to be appended to."""
+        return await asyncio.to_thread(self._spool.open_log, stream_id)
+
+    def vocabulary(self, session: SessionRow) -> tuple[str, ...]:
+        """Words that the client of a session expects.
+
+        Raises:
+            InternalError: SPOOL_CORRUPT.
+        """
+        return self._sealer.open(session.sealed_vocabulary)
+
+    async def left(self, stream_id: str) -> None:
+        """Note that a stream was left; the time for which it can be resumed counts from here."""
+        await self._ledger.write(lambda cursor: streams.save_progress(cursor, stream_id, self._clock()))
+
+    async def finish(self, stream_id: str, next_offset: int) -> None:
+        """Close a stream whose client is done, and delete its audio log.
+
+        Args:
+            stream_id: The stream.
+            next_offset: Bytes of audio that it took in. The log that would tell is deleted.
+        """
+        await self._ledger.write(lambda cursor: streams.close(cursor, stream_id, self._clock(), next_offset))
+        await asyncio.to_thread(self._spool.delete_log, stream_id)
+
+    def _read_log(self, stream_id: str) -> AudioLogContent:
+        return self._spool.read_log(stream_id) if stream_id in self._spool.log_ids() else EMPTY_LOG
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
