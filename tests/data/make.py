@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.data import make_pictures, make_speech, make_voices
+from tests.data import make_callers, make_pictures, make_speech, make_voices
 
 FOLDER = Path(__file__).parent
 SEED = 20_261_124
@@ -20,17 +20,23 @@ SEED = 20_261_124
 def main() -> None:
     """Make all files, or the kind that is named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("speech", "voices", "pictures"), help="leave the other kinds as they are")
+    parser.add_argument(
+        "--only", choices=("speech", "voices", "callers", "pictures"), help="leave the other kinds as they are"
+    )
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write into")
     args = parser.parse_args()
     written: list[Path] = []
-    if args.only != "pictures":
-        with tempfile.TemporaryDirectory() as scratch:
-            voice = make_speech.fetch_voice(Path(scratch))
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        if args.only in {None, "speech", "voices"}:
+            voice = make_speech.fetch_voice(scratch)
             if args.only != "voices":
                 written += make_speech.make(args.out, voice, SEED)
-            written += make_voices.make(args.out, voice, SEED)
-    if args.only not in {"speech", "voices"}:
+            if args.only != "speech":
+                written += make_voices.make(args.out, voice, SEED)
+        if args.only in {None, "callers"}:
+            written += make_callers.make(args.out, scratch, SEED)
+    if args.only in {None, "pictures"}:
         written += make_pictures.make(args.out, SEED)
     for path in written:
         sys.stdout.write(f"{path.name:16s} {path.stat().st_size:9,d} bytes\n")

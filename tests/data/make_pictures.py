@@ -48,7 +48,13 @@ COLUMNS = (("Name", 300), ("Phone", 310), ("E-mail", 450), ("Address", 370), ("T
 
 REGISTER = {
     "document_type": "visitor_register",
-    "text": ["VISITOR REGISTER", "Please print clearly", *(" | ".join(v.cells()) for v in VISITORS)],
+    "text": [
+        "VISITOR REGISTER",
+        "Please print clearly. Return your badge when you leave.",
+        " | ".join(title for title, _ in COLUMNS),
+        *(" | ".join(v.cells()) for v in VISITORS),
+        "Riverside pumping station, gate 2 | Page 12",
+    ],
     "personal": [
         {"type": kind, "value": value}
         for v in VISITORS
@@ -58,7 +64,15 @@ REGISTER = {
 }
 METER = {
     "document_type": "meter",
-    "text": ["WATER METER", "04821,7", "m3", "Q3 2.5  DN 15", "No. 7316 2048"],
+    "text": [
+        "WATER METER",
+        "Q3 2.5 DN 15 30 bar",
+        "04821,7 m3",
+        "x0.01 x0.001",
+        "No. 7316 2048",
+        "Customer: Helen Marsh",
+        "31 Willow Court",
+    ],
     "personal": [{"type": "NAME", "value": "Helen Marsh"}, {"type": "ADDRESS", "value": "31 Willow Court"}],
     "keep": ["04821", "WATER METER", "7316 2048"],
     "reading": {"value": "04821", "decimals": "7", "unit": "m3"},

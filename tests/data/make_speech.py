@@ -43,7 +43,12 @@ CONTENT: dict[str, object] = {
     "short_files": ["visit.webm", "visit.ogg", "visit.mp3", "visit.m4a", "visit.aac", "visit.flac"],
     "personal": [
         {"type": "NAME", "value": "John Carter", "spoken": "John Carter"},
-        {"type": "PHONE", "value": "4155550132", "spoken": "four one five, five five five, oh one three two"},
+        {
+            "type": "PHONE",
+            "value": "4155550132",
+            "spoken": "four one five, five five five, oh one three two",
+            "heard": ["1555-a-132", "1-5-555-132"],
+        },
         {"type": "EMAIL", "value": "john.carter@example.com", "spoken": "john dot carter at example dot com"},
     ],
     "keep": ["water meter", "cubic"],

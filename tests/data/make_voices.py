@@ -70,5 +70,6 @@ def make(folder: Path, voice: Path, seed: int) -> list[Path]:
     path = folder / FILE
     encode(whole, path, Recording("ogg", "ogg", "libopus", 48_000, 20_000))
     described = path.with_suffix(".json")
-    described.write_text(json.dumps({"language": "en", "personal": personal}, indent=1) + "\n", encoding="utf-8")
+    content = {"language": "en", "say": " ".join(sentences), "personal": personal, "keep": []}
+    described.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return [path, described]

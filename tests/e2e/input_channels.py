@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from PIL import Image, ImageDraw
 from vestibule.v1 import admin_pb2, common_pb2, conversation_pb2, funnel_pb2, media_pb2, session_pb2
 
-from server.cli.demo.planted import Planted
+from server.cli.demo.planted import Medium, Planted, planted_media
+from server.cli.demo.replacements import Verdict, check_replacements
 from tests.data.make_badge import draw_badge, with_metadata
 from tests.data.make_pictures import INK, font
 from tests.e2e.harness import DATA, App, audio, config, propose, visit_pcm
@@ -27,8 +27,10 @@ TYPED, DRAWN, EVENTS, ELSEWHERE = 54, 20, 48, 12
 """People by the way in which their values come; eight values each."""
 LINES_A_PAGE = 20
 LINES_A_TURN = 3
+HEADING = "WHO CAME IN TODAY"
 STREAMS = 4
 """Conversations at a time."""
+BADGE = (Planted("NAME", "Ines Ferreira", "", "badge"),)
 
 
 @dataclass(slots=True)
@@ -44,7 +46,8 @@ class Plan:
     def values(self) -> list[Planted]:
         lines = [*self.typed, *self.drawn, *self.events]
         names = [Planted("NAME", f"{p.given} {p.surname}", "", "vocabulary") for p in self.vocabulary]
-        return [value for line in lines for value in line.values] + names + spoken()
+        spoken = [value for medium in recordings() for value in medium.values]
+        return [value for line in lines for value in line.values] + names + spoken
 
     @property
     def turns(self) -> list[list[Line]]:
@@ -57,7 +60,8 @@ class Seen:
     """Everything that the client received, and the numbers that show that it was all taken in."""
 
     data: bytearray = field(default_factory=bytearray)
-    tags: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     replies: int = 0
     pictures: list[bytes] = field(default_factory=list)
 
@@ -65,6 +69,11 @@ class Seen:
         """Keep the bytes of a reply and return it."""
         self.data += message.SerializeToString()
         return message
+
+    def compare(self, medium: Medium, redacted: str) -> None:
+        """Note what stands in the places of a medium's values."""
+        self.texts.append(redacted)
+        self.verdicts.append(check_replacements(medium, redacted))
 
 
 def seeded_plan() -> Plan:
@@ -79,13 +88,15 @@ def seeded_plan() -> Plan:
     return Plan(lines["typed"], lines["drawn"], lines["events"], crowd)
 
 
-def spoken() -> list[Planted]:
-    """The values in the two recordings."""
-    found = []
-    for name in ("visit", "voices"):
-        for p in json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))["personal"]:
-            found.append(Planted(p["type"], p["value"], p["spoken"], name))
-    return found
+def recordings() -> list[Medium]:
+    """The visit and the six voices."""
+    return planted_media(DATA, ("visit.wav", "voices.ogg"))
+
+
+def medium_of(name: str, lines: Sequence[Line], separator: str, heading: str = "") -> Medium:
+    """Lines as one text with their values."""
+    said = separator.join([*([heading] if heading else []), *(line.text for line in lines)])
+    return Medium(name, said, tuple(value for line in lines for value in line.values))
 
 
 async def send_all(app: App, plan: Plan, seen: Seen) -> None:
@@ -99,25 +110,27 @@ async def send_all(app: App, plan: Plan, seen: Seen) -> None:
     )
 
 
-def _pages(lines: list[Line]) -> Iterator[tuple[bytes, media_pb2.MediaKind.ValueType]]:
+def _pages(lines: list[Line]) -> Iterator[tuple[bytes, Medium]]:
     """Pictures of printed pages, and a badge with a face and codes."""
     for at in range(0, len(lines), LINES_A_PAGE):
+        printed = lines[at : at + LINES_A_PAGE]
         page = Image.new("RGB", (1000, 1000), (250, 249, 245))
         draw = ImageDraw.Draw(page)
-        draw.text((40, 24), "WHO CAME IN TODAY", INK, font(32))
-        for number, line in enumerate(lines[at : at + LINES_A_PAGE]):
+        draw.text((40, 24), HEADING, INK, font(32))
+        for number, line in enumerate(printed):
             draw.text((40, 80 + 45 * number), line.text, INK, font(24))
-        yield with_metadata(np.asarray(page), "JPEG"), media_pb2.MEDIA_KIND_DOCUMENT
-    yield with_metadata(draw_badge()[0], "JPEG"), media_pb2.MEDIA_KIND_DOCUMENT
+        yield with_metadata(np.asarray(page), "JPEG"), medium_of(f"page at {at}", printed, "\n", HEADING)
+    badge = Medium("badge", "VISITOR BADGE\nName: Ines Ferreira\nValid until 18:00", BADGE)
+    yield with_metadata(draw_badge()[0], "JPEG"), badge
 
 
-async def _photograph(app: App, pages: list[tuple[bytes, media_pb2.MediaKind.ValueType]], seen: Seen) -> None:
+async def _photograph(app: App, pages: list[tuple[bytes, Medium]], seen: Seen) -> None:
     session_id = await app.open_session()
-    for content, kind in pages:
-        upload = seen.note(await app.upload(session_id, content, kind))
+    for content, medium in pages:
+        upload = seen.note(await app.upload(session_id, content, media_pb2.MEDIA_KIND_DOCUMENT))
         done = seen.note(await app.finished(upload.id))
         assert done.state == media_pb2.UPLOAD_STATE_DONE, done.failure_reason
-        seen.tags += done.text.value.count("[REDACTED_")
+        seen.compare(medium, done.text.value)
         seen.pictures.append(await app.picture(upload.id))
         seen.data += seen.pictures[-1]
 
@@ -138,13 +151,16 @@ async def _type(app: App, turns: list[list[Line]], vocabulary: list[Person], see
             yield conversation_pb2.ConverseRequest(text=conversation_pb2.TypedText(text=text))
         yield propose(1)
 
+    finals: list[str] = []
     async for message in app.conversations.Converse(talk()):
         seen.note(message)
         if message.HasField("final"):
-            seen.tags += message.final.text.value.count("[REDACTED_")
+            finals.append(message.final.text.value)
         if message.HasField("reply_ended"):
             seen.replies += 1
             assert message.reply_ended.origin in {common_pb2.ORIGIN_MODEL, common_pb2.ORIGIN_FALLBACK}
+    for turn, final in zip(turns, finals, strict=True):
+        seen.compare(medium_of("typed turn", turn, " "), final)
 
 
 async def _report_events(app: App, lines: list[Line], seen: Seen) -> None:
@@ -180,12 +196,13 @@ async def _speak(app: App, seen: Seen) -> None:
         async for chunk in audio(visit_pcm(), pace=2.0):
             yield chunk
 
+    visit, voices = recordings()
     finals = [m.final async for m in app.conversations.Converse(talk()) if seen.note(m).HasField("final")]
-    assert finals
     assert all(final.words for final in finals)
+    seen.compare(visit, " ".join(final.text.value for final in finals))
     done = seen.note(await app.finished(upload.id))
     assert done.state == media_pb2.UPLOAD_STATE_DONE, done.failure_reason
-    assert done.text.value.count("[REDACTED_") >= 12
+    seen.compare(voices, done.text.value)
 
 
 async def ask_around(app: App, lines: list[Line], seen: Seen) -> None:

@@ -140,7 +140,7 @@ def lines_of(person: Person, chance: random.Random, medium: str) -> Iterator[Lin
         ("PHONE", person.phone, ("You can call me on {}.", "My phone number is {}.", "Phone: {}")),
         ("EMAIL", person.email, ("My e-mail is {}.", "Write to {} please.", "E-mail: {}")),
         ("ADDRESS", f"{person.street}, {town}", ("I live at {}.", "My address is {}.", "Address: {}")),
-        ("CARD", person.card, ("Charge my credit card {}.", "Card number {}")),
+        ("CC", person.card, ("Charge my credit card {}.", "Card number {}")),
         ("SSN", person.ssn, ("My SSN is {}.", "Social security number {}")),
         ("IBAN", person.iban, ("My IBAN is {}.", "IBAN {}")),
         ("PASSPORT", person.passport, ("My passport number is {}.", "Passport no. {}")),

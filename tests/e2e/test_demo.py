@@ -11,12 +11,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from server.cli.demo.planted import data_folder, planted_media, planted_values
 from tests.e2e.harness import Server
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_TIMEOUT_S = 240
 LIMIT_FIRST_ANSWER_S = 60.0
+PROVED = "Every value was replaced where it was said, and none of them was found anywhere."
 
 
 def vestibule(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
@@ -29,15 +31,26 @@ def test_the_demo_plays_proves_and_stops(tmp_path: Path) -> None:
     before = set(psutil.pids())
     done = vestibule("demo", "--output", str(tmp_path / "out"), timeout_s=DEMO_TIMEOUT_S)
     assert done.returncode == 0, done.stdout + done.stderr
-    for said in ("[REDACTED_NAME]", "session COMPLETED", "None of them is anywhere.", "ATTACH 'quack:", "Done after"):
+    for said in ("[REDACTED_NAME]", "session COMPLETED", "ATTACH 'quack:", PROVED, "Done after"):
         assert said in done.stdout
-    assert "Carter" not in done.stdout
+    before_proof, proof = done.stdout.split("Proof: ")
+    assert "Carter" not in before_proof
+    check_table(proof)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"register-redacted.jpg", "meter-redacted.jpg"}
     first_answer = re.search(r"The first answer came ([\d.]+) s", done.stdout)
     assert first_answer
     assert float(first_answer[1]) < LIMIT_FIRST_ANSWER_S
     left = [p for p in psutil.process_iter(["cmdline"]) if p.pid not in before and _of_ray(p)]
     assert left == []
+
+
+def check_table(proof: str) -> None:
+    """Each planted value has a row, and the tag in it is the expected one."""
+    rows = [[cell.strip() for cell in line.strip(" |").split(" | ")] for line in proof.splitlines() if " | " in line]
+    names = [medium.name for medium in planted_media(data_folder())]
+    tags = [(row[-2], row[-1]) for row in rows if row[0] in names]
+    assert len(tags) == len(planted_values(data_folder()))
+    assert [pair for pair in tags if set(pair[1].split()) != {pair[0]}] == []
 
 
 def _of_ray(process: psutil.Process) -> bool:

@@ -17,13 +17,13 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
-from server.cli.demo.play import _ray_log_folders
 from server.cli.demo.probe import Hit
 from server.cli.demo.processes import Child, free_ports, wait_until
-from server.cli.demo.proof import Traces, prove
+from server.cli.demo.proof import NoParts, Probes, Traces, prove
 from server.cli.demo.reading import read_print
+from server.cli.demo.run_proof import ray_log_folders
 from tests.e2e.harness import App, Server, start_server, stop_server
-from tests.e2e.input_channels import Seen, ask_around, seeded_plan, send_all
+from tests.e2e.input_channels import BADGE, Seen, ask_around, recordings, seeded_plan, send_all
 from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, people
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -98,7 +98,10 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     await asyncio.to_thread(_script, running.upstream_url, "error", 2)  # what goes wrong is logged, too
     await send_all(app, plan, seen)
     await ask_around(app, plan.typed, seen)
-    assert seen.tags >= 0.9 * (len(plan.typed) + len(plan.drawn)), "what was planted has arrived and was judged"
+    compared = [replacement for verdict in seen.verdicts for replacement in verdict.replacements]
+    assert len(compared) == len(plan.typed) + len(plan.drawn) + len(BADGE) + sum(len(m.values) for m in recordings())
+    problems = [problem for verdict in seen.verdicts for problem in verdict.problems]
+    assert not problems, f"{len(problems)} of {len(compared)} values\n" + "\n".join(problems)
     assert seen.replies >= len(plan.turns)
     metrics = await asyncio.to_thread(_scrape, running.metrics_port)
     assert b"vestibule_redacted_entities" in metrics
@@ -108,7 +111,7 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     hits = [("replies to the client", hit) for hit in probe.search(bytes(seen.data))]
     hits += [("metrics", hit) for hit in probe.search(metrics)]
     hits += _search_as_the_demo_does(running, seen, probe, tmp_path)
-    ray_logs = _ray_log_folders([running.server.child])
+    ray_logs = ray_log_folders([running.server.child])
     stop_server(running.server)
     left = [p for folder in (running.server.home, *ray_logs) for p in sorted(folder.rglob("*")) if p.is_file()]
     assert any(p.name == "ledger.duckdb" for p in left)
@@ -136,13 +139,14 @@ def _search_as_the_demo_does(running: Running, seen: Seen, probe: ManyProbe, scr
         paths.append(scratch / f"{number}.jpg")
         paths[-1].write_bytes(content)
     traces = Traces(
+        shown=seen.texts,
         logs=[running.server.child.log, running.upstream.log],
-        ray_logs=_ray_log_folders([running.server.child]),
+        ray_logs=ray_log_folders([running.server.child]),
         ledger=running.server.ledger,
         state=running.server.state_dir,
         pictures=paths,
         received=running.received,
     )
     assert traces.ray_logs
-    findings = prove(traces, [], read_print, probe=probe)
+    findings = prove(traces, Probes(probe, NoParts()), read_print)
     return [(f"{finding.place}: {where}", hit) for finding in findings for where, hit in finding.hits]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-import wave
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -24,16 +23,16 @@ from vestibule.v1.recommendation_pb2_grpc import RecommendationServiceStub
 from vestibule.v1.session_pb2 import GetSessionRequest, StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
-from server.cli.demo.planted import CLIP, METER, REGISTER
+from server.cli.demo.conversation import TALK_EXTRA_S, Conversation
+from server.cli.demo.planted import CLIPS, METER, REGISTER
 from server.cli.demo.story import Story
 from server.cli.output import Failure, table_text
 
-CHUNK_S = 0.1
+REAL_TIME, FASTER = 1.0, 4.0
+"""How many times as fast as it is spoken a clip is sent."""
 PIECE_BYTES = 128 * 1024
 CALL_TIMEOUT_S = 15.0
 UPLOAD_TIMEOUT_S = 120.0
-TALK_EXTRA_S = 60.0
-"""What a conversation may take beyond the length of its audio."""
 WAIT_FOR_UPLOADS_S = 60
 
 KINDS = {REGISTER: media.MEDIA_KIND_VISITOR_REGISTER, METER: media.MEDIA_KIND_METER}
@@ -44,10 +43,11 @@ class App:
     """One person's visit, step by step.
 
     Attributes:
-        data: Folder with the clip and the pictures.
+        data: Folder with the clips and the pictures.
         output: Folder for the redacted pictures.
         pictures: Redacted pictures that were saved.
-        first_reply_s: On the story's clock, when the first piece of the first reply came.
+        conversations: What each clip gave.
+        read: The redacted text of each picture.
     """
 
     channel: grpc.aio.Channel
@@ -56,7 +56,24 @@ class App:
     output: Path
     session_id: str = ""
     pictures: list[Path] = field(default_factory=list)
-    first_reply_s: float | None = None
+    conversations: dict[str, Conversation] = field(default_factory=dict)
+    read: dict[str, str] = field(default_factory=dict)
+    proposal: list[str] = field(default_factory=list)
+
+    @property
+    def transcripts(self) -> dict[str, str]:
+        """The redacted text of each clip and picture."""
+        return {clip: " ".join(c.finals) for clip, c in self.conversations.items()} | self.read
+
+    @property
+    def first_reply_s(self) -> float | None:
+        """On the story's clock, when the first piece of the first reply came."""
+        return self.conversations[CLIPS[0]].first_reply_s
+
+    @property
+    def shown(self) -> list[str]:
+        """Every text that the app received."""
+        return [text for c in self.conversations.values() for text in c.shown] + [*self.read.values(), *self.proposal]
 
     async def visit(self) -> None:
         """The whole job.
@@ -67,8 +84,10 @@ class App:
         """
         with self.story.step("The app opens a session"):
             await self._open_session()
-        with self.story.step("A person speaks; text comes back while they do, and the assistant answers"):
+        with self.story.step("A person speaks; redacted text comes back meanwhile, and the assistant answers"):
             await self._talk()
+        with self.story.step(f"{len(CLIPS) - 1} more people speak at once, sent {FASTER:.0f} times as fast"):
+            await self._talk_at_once()
         with self.story.step("The app sends a photographed visitor register and a water meter"):
             uploads = await asyncio.gather(*(self._upload(name) for name in KINDS))
             for name, upload_id in zip(KINDS, uploads, strict=True):
@@ -79,43 +98,37 @@ class App:
             await self._approve(recommendation)
 
     async def _open_session(self) -> None:
-        request = StartSessionRequest(client_id="demo-app", request_id=str(uuid.uuid4()), language="en")
-        reply = await SessionServiceStub(self.channel).StartSession(request, timeout=CALL_TIMEOUT_S)
-        self.session_id = reply.session.id
+        self.session_id = await self._new_session()
         self.story.say(f"Session {self.session_id}")
 
+    async def _new_session(self) -> str:
+        request = StartSessionRequest(client_id="demo-app", request_id=str(uuid.uuid4()), language="en")
+        reply = await SessionServiceStub(self.channel).StartSession(request, timeout=CALL_TIMEOUT_S)
+        return reply.session.id
+
     async def _talk(self) -> None:
-        clip = self.data / CLIP
-        with wave.open(str(clip)) as opened:
-            audio_s = opened.getnframes() / opened.getframerate()
-        self.story.say(f"({audio_s:.0f} s of speech, sent as it is spoken, 100 ms at a time)")
-        requests = _speech(self.session_id, clip)
-        stream = ConversationServiceStub(self.channel).Converse(requests, timeout=audio_s + TALK_EXTRA_S)
-        heard, redacted, replies = 0, Counter[str](), dict[str, str]()
-        async for response in stream:
-            match response.WhichOneof("payload"):
-                case "partial":
-                    self.story.grow("person", response.partial.text.value)
-                case "final":
-                    self.story.grow("person", response.final.text.value)
-                    self.story.end("person")
-                    heard += bool(response.final.text.value)
-                    redacted.update(response.final.text.entity_counts)
-                case "reply_piece":
-                    piece = response.reply_piece
-                    if self.first_reply_s is None:
-                        self.first_reply_s = self.story.elapsed_s
-                    replies[piece.turn_id] = replies.get(piece.turn_id, "") + piece.text
-                    self.story.grow("assistant", replies[piece.turn_id])
-                case "reply_ended":
-                    self.story.end("assistant")
-                    if response.reply_ended.origin == Origin.ORIGIN_FALLBACK:
-                        self.story.say("(that was the local fallback)")
-                case "notice":
-                    self.story.say(f"notice: {response.notice.message} [{response.notice.reason}]")
-        self.story.say(f"Heard {heard} utterances; replaced {_counted(redacted)}.")
-        if not heard or not any(replies.values()):
-            raise Failure("The conversation ended without a text or without a reply.")
+        await self._speak("person", CLIPS[0], self.session_id, REAL_TIME)
+        self.story.say(f"Replaced {_counted(self.conversations[CLIPS[0]].replaced)}.")
+
+    async def _talk_at_once(self) -> None:
+        """The other clips, each in a session of its own."""
+        sessions = [await self._new_session() for _ in CLIPS[1:]]
+        speaking = [
+            self._speak(Path(clip).stem, clip, session_id, FASTER)
+            for clip, session_id in zip(CLIPS[1:], sessions, strict=True)
+        ]
+        await asyncio.gather(*speaking)
+        replaced = sum((self.conversations[clip].replaced for clip in CLIPS[1:]), Counter[str]())
+        self.story.say(f"Replaced {_counted(replaced)}.")
+
+    async def _speak(self, speaker: str, clip: str, session_id: str, pace: float) -> None:
+        """Send one clip; the assistant's replies are shown with the first one only."""
+        conversation = Conversation(self.story, speaker)
+        self.conversations[clip] = conversation
+        first = clip == CLIPS[0]
+        await conversation.run(self.channel, session_id, self.data / clip, pace, verbose=first)
+        if not conversation.finals or not any(conversation.replies.values()):
+            raise Failure(f"The conversation with {clip} ended without a text or without a reply.")
 
     async def _upload(self, name: str) -> str:
         content = (self.data / name).read_bytes()
@@ -147,6 +160,7 @@ class App:
         self.story.end(name)
         if upload.state != media.UPLOAD_STATE_DONE:
             raise Failure(f"The server could not read {name}.", reason=upload.failure_reason)
+        self.read[name] = upload.text.value
         self._show_text(upload.text)
         if upload.has_redacted_image:
             await self._download(name, upload_id)
@@ -192,6 +206,7 @@ class App:
         writer = "the LLM" if proposed.origin == Origin.ORIGIN_MODEL else "the local fallback"
         self.story.say(f"{proposed.record.summary}  (written by {writer})")
         fields = [(f.name, f.value) for f in proposed.record.fields]
+        self.proposal = [proposed.record.summary, *(value for _, value in fields)]
         self.story.say(table_text(("field", "value"), fields) or "It has no fields.")
         if proposed.record.missing:
             self.story.say(f"still missing: {', '.join(proposed.record.missing)}")
@@ -209,29 +224,6 @@ class App:
         self.story.say(f"Approved the record with hash {recommendation.content_hash.hex()[:16]}...; session {state}")
         if reply.session.state != SessionState.SESSION_STATE_COMPLETED:
             raise Failure(f"The session should be COMPLETED and is {state}.")
-
-
-async def _speech(session_id: str, clip: Path) -> AsyncIterator[conversation.ConverseRequest]:
-    """The clip at the pace of speech, by the clock and not by adding up sleeps."""
-    with wave.open(str(clip)) as opened:
-        rate_hz, channels = opened.getframerate(), opened.getnchannels()
-        yield conversation.ConverseRequest(
-            config=conversation.ConverseConfig(
-                session_id=session_id,
-                encoding=conversation.AUDIO_ENCODING_PCM_S16LE,
-                sample_rate_hz=rate_hz,
-                channels=channels,
-                reply=True,
-            )
-        )
-        loop = asyncio.get_running_loop()
-        began, offset, spoken_s = loop.time(), 0, 0.0
-        while data := opened.readframes(int(rate_hz * CHUNK_S)):
-            yield conversation.ConverseRequest(audio=conversation.AudioChunk(offset=offset, data=data))
-            offset += len(data)
-            spoken_s += CHUNK_S
-            await asyncio.sleep(max(0.0, began + spoken_s - loop.time()))
-        yield conversation.ConverseRequest(end_of_utterance=conversation.EndOfUtterance())
 
 
 async def _pieces(description: media.UploadDescription, content: bytes) -> AsyncIterator[media.UploadRequest]:

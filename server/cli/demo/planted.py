@@ -1,4 +1,4 @@
-"""What the clip and the pictures of the demo contain: the personal values that must not get out, and the files."""
+"""What the clips and the pictures contain: every word, and the personal values that must not get out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from server.cli.output import Failure
 
-CLIP = "visit.wav"
+CLIPS = ("visit.wav", "courier.ogg", "inspector.ogg")
+"""The first is spoken in the session that becomes a record."""
 REGISTER = "register.jpg"
 METER = "meter.jpg"
 
@@ -18,38 +19,74 @@ class Planted:
     """One personal value.
 
     Attributes:
-        type: ``NAME``, ``PHONE``, ``EMAIL``, ``ADDRESS``.
+        type: Its type of entity, and so its tag: ``NAME``, ``PHONE``, ``EMAIL``, ``ADDRESS``.
         value: As it is written.
         spoken: As it is said; empty when it is only written.
         medium: File that it is in.
+        heard: As speech recognition is known to write it wrongly.
     """
 
     type: str
     value: str
     spoken: str
     medium: str
+    heard: tuple[str, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        """What must stand in its place."""
+        return f"[REDACTED_{self.type}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """One clip, picture or typed text.
+
+    Attributes:
+        name: Its file, or what the reports call it.
+        said: Everything that is said or printed in it, the values among it.
+        values: The personal values, in the order in which they stand in it.
+        kept: Parts of it that must still be there after redaction.
+    """
+
+    name: str
+    said: str
+    values: tuple[Planted, ...]
+    kept: tuple[str, ...] = ()
 
 
 def data_folder() -> Path:
-    """The folder with the clip and the pictures.
+    """The folder with the clips and the pictures.
 
     Raises:
         Failure: Vestibule was installed without its repository.
     """
     folder = Path(__file__).resolve().parents[3] / "tests" / "data"
-    missing = [name for name in (CLIP, REGISTER, METER) if not (folder / name).is_file()]
+    missing = [name for name in (*CLIPS, REGISTER, METER) if not (folder / name).is_file()]
     if missing:
         raise Failure(
-            "The demo's clip and pictures are not here.",
-            hint="They lie in tests/data of the repository; run `make demo` in a checkout.",
+            "The demo's clips and pictures are not here.",
+            hint="They are in tests/data of the repository; run `make demo` in a checkout.",
         )
     return folder
 
 
+def planted_media(folder: Path, names: tuple[str, ...] = (*CLIPS, REGISTER, METER)) -> list[Medium]:
+    """The media of these names, from the description beside each."""
+    return [_described(folder, name) for name in names]
+
+
 def planted_values(folder: Path) -> list[Planted]:
-    """Every personal value of the three media, from the description beside each."""
-    found = []
-    for medium in (CLIP, REGISTER, METER):
-        described = json.loads((folder / medium).with_suffix(".json").read_text(encoding="utf-8"))
-        found += [Planted(p["type"], p["value"], p.get("spoken", ""), medium) for p in described["personal"]]
-    return found
+    """Every personal value of the demo's media."""
+    return [value for medium in planted_media(folder) for value in medium.values]
+
+
+def _described(folder: Path, name: str) -> Medium:
+    content = json.loads((folder / name).with_suffix(".json").read_text(encoding="utf-8"))
+    values = tuple(
+        Planted(p["type"], p["value"], p.get("spoken", ""), name, tuple(p.get("heard", ())))
+        for p in content["personal"]
+    )
+    said = content["say"] if "say" in content else "\n".join(content["text"])
+    reading = content.get("reading", {}).get("value", "")
+    return Medium(name, said, values, (*content["keep"], *([reading] if reading else [])))

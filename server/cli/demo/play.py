@@ -1,4 +1,4 @@
-"""Plays the demo: starts everything, lets the app and the analyst do their part, proves the promise, stops all."""
+"""Plays the demo: starts everything, lets the app and the analyst do their part, proves the result, stops all."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-import psutil
 
-from server.cli.demo.planted import data_folder, planted_values
+from server.cli.demo.planted import data_folder, planted_media
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
 from server.cli.demo.stage import Stage, Sweep, exports
 from server.cli.demo.story import Story
-from server.cli.output import Failure, table_text
+from server.cli.output import Failure
 
 if TYPE_CHECKING:
-    from server.cli.demo.proof import Finding
+    from server.cli.demo.run_proof import Received
     from server.settings import Settings
 
 UPSTREAM_TIMEOUT_S = 20.0
@@ -37,6 +36,8 @@ _ADDRESS = re.compile(r"http://[\w.:]+")
 
 def play(settings: Settings, *, keep: bool, output: Path) -> int:
     """Play the whole demo and return the exit code."""
+    from server.cli.demo.run_proof import prove_run
+
     story = Story()
     data = data_folder()
     story.say("Vestibule, the main job on real models. Everything runs on this machine, in a folder of its own.")
@@ -45,11 +46,11 @@ def play(settings: Settings, *, keep: bool, output: Path) -> int:
         cleanup.push(Sweep(stage, keep))
         with story.step("Starting the stand-in for the remote LLM, and the server with its Ray workers"):
             _start(stage, settings, story)
-        pictures = _visit(stage, story, data, output)
+        received = _visit(stage, story, data, output)
         with story.step("An analyst, in another process, reads the live database"):
             _analyse(stage, story)
-        with story.step("Proof: what was spoken and photographed is looked for everywhere"):
-            clean = _prove(stage, story, data, pictures)
+        with story.step("Proof: every personal value is replaced where it was said, and is nowhere else"):
+            clean = prove_run(stage, story, planted_media(data), received)
         stage.failed = not clean
         if keep and clean:
             cleanup.pop_all()
@@ -108,23 +109,24 @@ def _start_upstream(stage: Stage, story: Story) -> str:
     return url
 
 
-def _visit(stage: Stage, story: Story, data: Path, output: Path) -> list[Path]:
+def _visit(stage: Stage, story: Story, data: Path, output: Path) -> Received:
     import grpc.aio
 
     from server.cli.demo.app import App
+    from server.cli.demo.run_proof import Received
     from server.cli.remote import translated
 
     # Timeouts and retries as they ship beside the protos, so that a client need not invent its own.
     service_config = (data.parents[1] / "protos/vestibule/v1/service_config.json").read_text(encoding="utf-8")
     options = (("grpc.service_config", service_config),)
 
-    async def run() -> list[Path]:
+    async def run() -> Received:
         async with grpc.aio.insecure_channel(stage.address, options) as channel:
             app = App(channel, story, data, output)
             await app.visit()
             if app.first_reply_s is not None:
                 story.say(f"\nThe first answer came {app.first_reply_s:.1f} s after the start of the demo.")
-            return app.pictures
+            return Received(app.transcripts, app.shown, app.pictures)
 
     with translated(stage.address):
         return asyncio.run(run())
@@ -144,50 +146,6 @@ def _analyse(stage: Stage, story: Story) -> None:
     story.say("To look yourself while it runs, in any DuckDB 1.5 client:")
     story.say(attach_statements(stage.quack_port, token_file.read_text(encoding="utf-8").strip()))
     story.say(f"Ray dashboard: http://127.0.0.1:{stage.dashboard_port}")
-
-
-def _prove(stage: Stage, story: Story, data: Path, pictures: list[Path]) -> bool:
-    from server.cli.demo.proof import Traces, prove
-    from server.cli.demo.reading import read_print
-
-    values = planted_values(data)
-    traces = Traces(
-        logs=[child.log for child in stage.children],
-        ray_logs=_ray_log_folders(stage.children),
-        ledger=stage.ledger,
-        state=stage.state,
-        pictures=pictures,
-        received=stage.received if stage.ours else None,
-    )
-    findings = prove(traces, values, read_print)
-    story.say(f"{len(values)} names, numbers and addresses, in plain text, UTF-16, Base64 and as digits alone.")
-    rows = [(f.place, f.searched, len(values), len(f.hits)) for f in findings]
-    story.say(table_text(("where", "searched", "values", "found"), rows))
-    if not stage.ours:
-        story.say("What your own LLM received was not looked at.")
-    return _say_verdict(findings, story)
-
-
-def _say_verdict(findings: list[Finding], story: Story) -> bool:
-    hits = [(finding.place, where, hit) for finding in findings for where, hit in finding.hits]
-    for place, where, hit in hits:
-        story.say(f"FOUND in {place}, {where}: {hit.planted.type} of {hit.planted.medium}, as {hit.form}")
-    if not hits:
-        story.say("None of them is anywhere.")
-    return not hits
-
-
-def _ray_log_folders(children: list[Child]) -> list[Path]:
-    """Log folders of the Ray sessions that the children started, out of the command lines of Ray's processes."""
-    folders = set()
-    for child in children:
-        for process in child.look():
-            try:
-                words = " ".join(process.cmdline())
-            except psutil.Error:
-                continue
-            folders |= {Path(m) / "logs" for m in re.findall(r"--session[-_]dir[= ](\S+)", words)}
-    return sorted(f for f in folders if f.is_dir())
 
 
 def _stop(stage: Stage, story: Story) -> bool:

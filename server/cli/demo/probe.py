@@ -1,7 +1,7 @@
 """Finds a personal value in any bytes, in every form in which it could have got there.
 
-A value is looked for as it is written and as it is said, whole and in telling parts, in any case, with other
-separators or none, as digits alone, in UTF-16, and in Base64 at each of its three alignments.
+A value is looked for as it is written, as it is said and as it is known to be misheard, whole and in telling parts, in
+any case, with other separators or none, as digits alone, in UTF-16, and in Base64 at each of its three alignments.
 """
 
 from __future__ import annotations
@@ -55,7 +55,11 @@ class Hit:
 
 
 class Probe:
-    """Looks for all planted values at once."""
+    """Looks for all planted values at once.
+
+    Args:
+        values: What must not be there.
+    """
 
     def __init__(self, values: Iterable[Planted]) -> None:
         self._forms = [(value, tuple(_forms(value))) for value in values]
@@ -94,10 +98,11 @@ def _forms(value: Planted) -> Iterable[Form]:
 
 
 def _terms(value: Planted) -> Iterable[str]:
-    """The value whole, and those parts of it that tell who it is."""
+    """The value whole, as it is misheard, and those parts of it that tell who it is."""
     yield value.value
     if value.spoken:
         yield value.spoken
+    yield from value.heard
     if value.type == "NAME":
         yield from (part for part in re.findall(r"[A-Za-z]+", value.value) if len(part) >= LEAST_PART)
     elif value.type == "EMAIL":

@@ -1,17 +1,18 @@
-"""The proof: the planted values are looked for in everything that the demo left behind, and none may be there."""
+"""Searches everything that a run received, sent and left behind for the planted values; none may be there."""
 
 from __future__ import annotations
 
 import base64
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Hit, Probe
+from server.cli.demo.remains import sentences_in, sentences_of_requests
 from server.cli.output import Failure
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ CANARY_NUMBER = Planted("PHONE", "(907) 555-0199", "", "canary")
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Where the demo may have left traces.
+    """Where a run may have left traces.
 
     Attributes:
+        shown: Every text that the app received.
         logs: Files with what our processes printed.
         ray_logs: Folders with Ray's own logs.
         ledger: The DuckDB file; its write-ahead log lies beside it.
@@ -35,6 +37,7 @@ class Traces:
         received: Everything that the upstream received, or None when it was not ours.
     """
 
+    shown: Sequence[str]
     logs: list[Path]
     ray_logs: list[Path]
     ledger: Path
@@ -58,40 +61,90 @@ class Finding:
 
 
 class Search(Protocol):
-    """Looks for values in bytes; ``Probe`` does for a few."""
+    """Looks for whole values in bytes; ``Probe`` does for a few."""
 
     def search(self, data: bytes) -> list[Hit]:
         """Every value that is there."""
         ...
 
 
-def prove(
-    traces: Traces, values: list[Planted], read_picture: Callable[[Path], str], *, probe: Search | None = None
-) -> list[Finding]:
+class PartSearch(Protocol):
+    """Looks for readable parts of values in texts; ``PartProbe`` does."""
+
+    def search(self, texts: Iterable[str]) -> list[Hit]:
+        """Every value of which a part is there."""
+        ...
+
+
+class NoParts:
+    """Finds nothing: for values so many that a part of one is in every text."""
+
+    def search(self, texts: Iterable[str]) -> list[Hit]:
+        """Nothing."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What is looked for.
+
+    Attributes:
+        whole: Looks for whole values in any bytes.
+        parts: Looks for their readable parts in texts.
+    """
+
+    whole: Search
+    parts: PartSearch
+
+    def in_texts(self, texts: Iterable[str]) -> list[Hit]:
+        """Whole values and parts in texts."""
+        listed = list(texts)
+        return [*self.whole.search("\n".join(listed).encode()), *self.parts.search(listed)]
+
+
+def prove(traces: Traces, probes: Probes, read_picture: Callable[[Path], str]) -> list[Finding]:
     """Search every place.
 
     Args:
         traces: Where to look.
-        values: What must not be there.
+        probes: What must not be there.
         read_picture: Reads the print in a picture, an OCR.
-        probe: Looks for them; a ``Probe`` for the values when none is given.
 
     Raises:
         Failure: The probe itself does not work, or a place that must be there is not.
     """
     check_probe()
-    probe = probe or Probe(values)
     findings = [
-        _search_files("what the processes printed", traces.logs, probe),
-        _search_files("Ray's logs", _files(traces.ray_logs), probe),
-        _search_files("database file and write-ahead log", _ledger_files(traces.ledger), probe),
-        _search_columns(traces.ledger, probe),
-        _search_files("spool and state folder", _files([traces.state]), probe, may_be_empty=True),
-        _search_pictures(traces.pictures, probe, read_picture),
+        _search_shown(traces.shown, probes),
+        _search_files("what the processes printed", traces.logs, probes.whole),
+        _search_files("Ray's logs", _files(traces.ray_logs), probes.whole),
+        _search_files("database file and write-ahead log", _ledger_files(traces.ledger), probes.whole),
+        _search_columns(traces.ledger, probes),
+        _search_files("spool and state folder", _files([traces.state]), probes.whole, may_be_empty=True),
+        _search_pictures(traces.pictures, probes, read_picture),
     ]
     if traces.received is not None:
-        findings.append(_search_files("bytes that the upstream received", [traces.received], probe))
+        findings += _search_received(traces.received, probes)
     return findings
+
+
+def _search_shown(shown: Sequence[str], probes: Probes) -> Finding:
+    if not any(shown):
+        raise Failure("There is nothing to search: the app received no text.")
+    hits = tuple(("text", hit) for hit in probes.in_texts(shown))
+    return Finding("texts that the app received", f"{len(shown)} texts", hits)
+
+
+def _search_received(received: Path, probes: Probes) -> list[Finding]:
+    data = received.read_bytes()
+    texts = list(sentences_of_requests(data))
+    if not texts:
+        raise Failure("There is nothing to search: the upstream received no message.")
+    hits = tuple((received.name, hit) for hit in probes.parts.search(texts))
+    return [
+        _search_files("bytes that the upstream received", [received], probes.whole),
+        Finding("what the messages to the upstream say", f"{len(texts)} sentences", hits),
+    ]
 
 
 def check_probe() -> None:
@@ -145,7 +198,7 @@ def _ledger_files(ledger: Path) -> list[Path]:
     return [p for p in (ledger, ledger.with_name(ledger.name + ".wal")) if p.exists()]
 
 
-def _search_columns(ledger: Path, probe: Search) -> Finding:
+def _search_columns(ledger: Path, probes: Probes) -> Finding:
     """Search all columns of all tables: strings are compressed inside the file, so its bytes alone prove little."""
     import duckdb
 
@@ -153,17 +206,19 @@ def _search_columns(ledger: Path, probe: Search) -> Finding:
     values = 0
     with tempfile.TemporaryDirectory() as folder, _copied(ledger, Path(folder)) as connection:
         listed = connection.execute(
-            "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal AND table_name IN "
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal AND table_name IN "
             "(SELECT table_name FROM duckdb_tables())"
         ).fetchall()
-        for table, column in listed:
+        for table, column, data_type in listed:
             try:
                 rows = connection.execute(f'SELECT "{column}"::VARCHAR FROM "{table}"').fetchall()  # noqa: S608
             except duckdb.Error as error:
                 raise Failure(f"The column {table}.{column} could not be read.") from error
             cells = [cell for (cell,) in rows if cell]
             values += len(cells)
-            hits += [(f"{table}.{column}", hit) for hit in probe.search("\n".join(cells).encode())]
+            found = probes.whole.search("\n".join(cells).encode())
+            found += probes.parts.search(sentences_in(cells)) if data_type in {"VARCHAR", "JSON"} else []
+            hits += [(f"{table}.{column}", hit) for hit in found]
     if not values:
         raise Failure("There is nothing to search: the ledger's tables are empty.")
     return Finding("every column of every table", f"{len(listed)} columns, {values:,} values", tuple(hits))
@@ -185,14 +240,14 @@ def _copied(ledger: Path, folder: Path) -> duckdb.DuckDBPyConnection:
     raise Failure("A copy of the ledger could not be opened.") from problem
 
 
-def _search_pictures(pictures: list[Path], probe: Search, read_picture: Callable[[Path], str]) -> Finding:
+def _search_pictures(pictures: list[Path], probes: Probes, read_picture: Callable[[Path], str]) -> Finding:
     hits: list[tuple[str, Hit]] = []
     letters = 0
     for picture in pictures:
         text = read_picture(picture)
         letters += len(text)
-        hits += [(picture.name, hit) for hit in probe.search(text.encode())]
-        hits += [(picture.name, hit) for hit in probe.search(picture.read_bytes())]
+        hits += [(picture.name, hit) for hit in probes.in_texts([text])]
+        hits += [(picture.name, hit) for hit in probes.whole.search(picture.read_bytes())]
     if not letters:
         raise Failure("The OCR reads nothing in the redacted pictures; this proves nothing.")
     return Finding(

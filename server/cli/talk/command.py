@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import sys
 import uuid
 from pathlib import Path
@@ -12,21 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from models.errors import InvalidInput, NoSpeech, VestibuleError
+from models.errors import InvalidInput, NoSpeech
 from models.reasons import Reason
 from server.cli.output import Failure, check_can_write
 from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
-from server.cli.talk.transcript_formats import FORMATS, Line, TimedWord, written
+from server.cli.talk.screen import Screen
+from server.cli.talk.sources import feed, open_source
+from server.cli.talk.transcript_formats import FORMATS, written
 
 if TYPE_CHECKING:
-    from vestibule.v1 import conversation_pb2 as pb
-    from vestibule.v1.conversation_pb2 import ConverseResponse
-
-    from server.cli.talk.client import Audio, TalkOptions
+    from server.cli.talk.client import TalkOptions
     from server.cli.talk.microphone import Microphone
-
-FAST = 8.0
-"""Times as fast as it is spoken; below what a server takes by default."""
 
 
 @click.command(short_help="Stream a recording or a microphone, and read along.")
@@ -75,8 +70,8 @@ def talk(
       vestibule talk visit.webm --format json --words
       vestibule talk visit.webm --vocabulary Hexham --vocabulary "Kiosk 7"
 
-    Progress goes to standard error, the result to standard output or --output. When nobody was understood the result
-    has no line, standard error says NO_SPEECH, and the exit code is 1.
+    Progress goes to standard error, the result to standard output or --output. A terminal that shows both shows a text
+    once. When nobody was understood the result has no line, standard error says NO_SPEECH, and the exit code is 1.
     """
     from server.cli.talk.client import TalkOptions
 
@@ -90,38 +85,26 @@ def talk(
     if output is not None:
         check_can_write(output, "--output")
     # before a session is opened for what is no recording, or without a microphone
-    sound = _sound(source, device, microphone=microphone or device is not None, fast=fast)
+    sound = open_source(source, device, microphone=microphone or device is not None, fast=fast)
     screen = Screen(sys.stderr.isatty(), words=words)
     options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up, words)
     with translated(target):
         asyncio.run(_talk(target, options, sound, screen, fast=fast, vocabulary=vocabulary))
-    _deliver(written(screen.lines, form), output)
+    if form != "text" or output is not None or not _both_on_a_terminal():  # there, the finals are on the screen already
+        _deliver(written(screen.lines, form), output)
     if not isinstance(sound, bytes | None) and sound.failure:
         raise sound.failure
     if not screen.lines:
         raise Failure.of(NoSpeech("Nobody was understood."))
 
 
-def _sound(source: str | None, device: str | None, *, microphone: bool, fast: bool) -> bytes | Microphone | None:
-    """16-bit mono PCM at 16 kHz of a file, an opened microphone, or None for standard input.
-
-    Raises:
-        click.UsageError: Not exactly one of them was asked for.
-        Failure: It cannot be read.
-    """
-    if microphone == (source is not None):
-        raise click.UsageError("Name a file, or - for standard input, or --microphone; one of them.")
-    if not microphone:
-        return None if source == "-" else _decoded(str(source))
-    if fast:
-        raise click.UsageError("--fast goes with a file.")
-    from server.cli.talk.microphone import opened
-
-    return opened(device)
+def _both_on_a_terminal() -> bool:
+    """Whether standard output and standard error show on a terminal."""
+    return sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def _deliver(text: str, output: Path | None) -> None:
-    """Write the result to the file; where that fails after all, to standard output, so that it is not lost."""
+    """Write the result to the file, or to standard output where that fails, so that it is not lost."""
     if output is None:
         click.echo(text, nl=False)
         return
@@ -131,66 +114,6 @@ def _deliver(text: str, output: Path | None) -> None:
         click.echo(text, nl=False)
         raise Failure(f"{output} cannot be written ({exc.strerror}); the result is on standard output.") from exc
     click.echo(f"Wrote {output}.", err=True)
-
-
-class Screen:
-    """Shows partials on one line that grows, and collects finals.
-
-    Args:
-        terminal: Whether the line can be written over.
-        words: Whether finals come with their words.
-    """
-
-    def __init__(self, terminal: bool, *, words: bool = False) -> None:
-        self._terminal = terminal
-        self._words = words
-        self._open = False
-        self.lines: list[Line] = []
-
-    def event(self, response: ConverseResponse) -> None:
-        """Show one event."""
-        match response.WhichOneof("payload"):
-            case "partial" if self._terminal:
-                self._grow(response.partial.text.value + (" ..." if response.partial.pending_words else ""))
-            case "final":
-                final = response.final
-                self._end(final.text.value)
-                self.lines.append(
-                    Line(
-                        final.utterance,
-                        final.start.ToTimedelta().total_seconds(),
-                        final.end.ToTimedelta().total_seconds(),
-                        final.text.value,
-                        round(final.confidence, 3),
-                        final.language,
-                        tuple(map(_timed, final.words)) if self._words else None,
-                    )
-                )
-            case "reply_piece":
-                click.echo(f"  {response.reply_piece.text}", err=True, nl=False)
-            case "reply_ended":
-                click.echo(err=True)
-            case "notice":
-                self._end(f"({response.notice.message} [{response.notice.reason}])")
-
-    def broke(self, reason: str, pause_s: float) -> None:
-        """Say that the connection is gone."""
-        self._end(f"(connection lost: {reason}; again in {pause_s:.1f} s)")
-
-    def _grow(self, text: str) -> None:
-        width = shutil.get_terminal_size().columns
-        click.echo(f"\r\x1b[K{text[-(width - 1) :]}", err=True, nl=False)
-        self._open = True
-
-    def _end(self, text: str) -> None:
-        start = "\r\x1b[K" if self._open else ""
-        click.echo(f"{start}{text}", err=True)
-        self._open = False
-
-
-def _timed(word: pb.TimedWord) -> TimedWord:
-    start_s, end_s = (time.ToTimedelta().total_seconds() for time in (word.start, word.end))
-    return TimedWord(word.value, start_s, end_s, round(word.confidence, 3))
 
 
 async def _talk(
@@ -222,7 +145,7 @@ async def _talk(
             started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
             options = replace(options, session_id=started.session.id)
             click.echo(f"Session {options.session_id}", err=True)
-        filling = asyncio.create_task(_fill(audio, sound, fast=fast))
+        filling = asyncio.create_task(feed(audio, sound, fast=fast))
         talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
         try:
             ended, _ = await asyncio.wait({filling, talking}, return_when=asyncio.FIRST_EXCEPTION)
@@ -234,41 +157,3 @@ async def _talk(
             for task in (filling, talking):
                 task.cancel()
             await asyncio.gather(filling, talking, return_exceptions=True)
-
-
-async def _fill(audio: Audio, sound: bytes | Microphone | None, *, fast: bool) -> None:
-    """Feed the audio of a file at its pace, that of a microphone as it comes, or where sound is None standard input."""
-    from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES
-
-    if sound is None:
-        while data := await asyncio.to_thread(sys.stdin.buffer.read, CHUNK_BYTES):
-            audio.add(data)
-    elif isinstance(sound, bytes):
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        for at in range(0, len(sound), CHUNK_BYTES):
-            audio.add(sound[at : at + CHUNK_BYTES])
-            spoken_s = (at + CHUNK_BYTES) / BYTES_A_SECOND
-            await asyncio.sleep(max(0.0, began + spoken_s / (FAST if fast else 1.0) - loop.time()))
-    else:
-        await sound.record(audio)
-    audio.finish()
-
-
-def _decoded(path: str) -> bytes:
-    """16-bit mono PCM at 16 kHz.
-
-    Raises:
-        Failure: What `vestibule transcribe` says of a file that is not there, or is no recording.
-    """
-    import numpy as np
-
-    from models.media.audio_decoder import DEFAULT_LIMITS, decode
-    from server.cli.offline_input import file_bytes
-
-    try:
-        samples = decode(file_bytes(path, "FILE", DEFAULT_LIMITS.max_bytes, Reason.AUDIO_TOO_LARGE))
-    except VestibuleError as error:
-        raise Failure.of(error, path) from error
-    pcm: bytes = np.clip(samples * 32768.0, -32768, 32767).astype("<i2").tobytes()
-    return pcm

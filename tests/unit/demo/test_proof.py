@@ -9,10 +9,14 @@ import duckdb
 import pytest
 
 from server.cli.demo.planted import Planted
-from server.cli.demo.proof import Finding, Traces, prove
+from server.cli.demo.probe import Probe
+from server.cli.demo.proof import Finding, Probes, Traces, prove
+from server.cli.demo.remains import PartProbe
 from server.cli.output import Failure
 
 VALUE = Planted("NAME", "Aisha Khan", "", "register.jpg")
+PHONE = Planted("PHONE", "4155550132", "", "visit.wav", heard=("1555-a-132",))
+PROBES = Probes(Probe([VALUE, PHONE]), PartProbe([VALUE, PHONE]))
 
 
 @pytest.fixture
@@ -30,7 +34,8 @@ def traces(tmp_path: Path) -> Traces:
     with duckdb.connect(ledger) as connection:
         connection.execute("CREATE TABLE turns (id INTEGER, text VARCHAR, properties JSON)")
         connection.execute("""INSERT INTO turns VALUES (1, '[REDACTED_NAME] signed in', '{"a": "b"}')""")
-    return Traces([log], [ray_logs], ledger, state.parent, [picture], received)
+    shown = ["[REDACTED_NAME] signed in", "Thank you."]
+    return Traces(shown, [log], [ray_logs], ledger, state.parent, [picture], received)
 
 
 def found(findings: list[Finding]) -> dict[str, list[str]]:
@@ -42,8 +47,8 @@ def read_nothing_personal(picture: Path) -> str:
 
 
 def test_a_clean_demo_is_clean(traces: Traces) -> None:
-    findings = prove(traces, [VALUE], read_nothing_personal)
-    assert len(findings) == 7
+    findings = prove(traces, PROBES, read_nothing_personal)
+    assert len(findings) == 9
     assert found(findings) == {}
     assert all(f.searched for f in findings)
 
@@ -53,10 +58,10 @@ def test_a_leak_is_found_where_it_is(traces: Traces) -> None:
     (traces.ray_logs[0] / "worker.log").write_text("Khan, AISHA KHAN")
     (traces.state / "spool" / "0001").write_bytes("Aisha Khan".encode("utf-16-le"))
     assert traces.received is not None
-    traces.received.write_bytes(b"Aisha+Khan")
+    traces.received.write_bytes(b'{"content": "call me"} Aisha+Khan')
     with duckdb.connect(traces.ledger) as connection:
         connection.execute('UPDATE turns SET properties = \'{"who": "Aisha Khan"}\'')
-    findings = prove(traces, [VALUE], lambda picture: "Aisha Khan 10:05")
+    findings = prove(traces, PROBES, lambda picture: "Aisha Khan 10:05")
     places = found(findings)
     assert places["what the processes printed"] == ["server.log"] * 2  # the whole name, and its first part
     assert set(places["every column of every table"]) == {"turns.properties"}
@@ -68,23 +73,50 @@ def test_the_write_ahead_log_is_searched_while_the_file_is_open(traces: Traces) 
     with duckdb.connect(traces.ledger) as writer:
         writer.execute("SET checkpoint_threshold = '1GB'")
         writer.execute("INSERT INTO turns VALUES (2, 'Aisha Khan', NULL)")
-        places = found(prove(traces, [VALUE], read_nothing_personal))
+        places = found(prove(traces, PROBES, read_nothing_personal))
     assert "ledger.duckdb.wal" in places["database file and write-ahead log"]
     assert set(places["every column of every table"]) == {"turns.text"}
 
 
 def test_an_upstream_of_somebody_else_is_not_looked_at(traces: Traces) -> None:
-    findings = prove(replace(traces, received=None), [VALUE], read_nothing_personal)
-    assert len(findings) == 6
+    findings = prove(replace(traces, received=None), PROBES, read_nothing_personal)
+    assert len(findings) == 7
 
 
-@pytest.mark.parametrize("missing", ["logs", "ray_logs"])
+def test_a_misheard_number_is_found_wherever_it_stands(traces: Traces) -> None:
+    said = "You can call me on for 1555-a-132."
+    traces.logs[0].write_text(said)
+    assert traces.received is not None
+    traces.received.write_bytes(b'{"content": "%s"}' % said.encode())
+    with duckdb.connect(traces.ledger) as connection:
+        connection.execute("INSERT INTO turns VALUES (2, ?, NULL)", [said])
+    places = found(prove(replace(traces, shown=[said]), PROBES, read_nothing_personal))
+    assert set(places) >= {
+        "texts that the app received",
+        "what the processes printed",
+        "every column of every table",
+        "bytes that the upstream received",
+        "what the messages to the upstream say",
+    }
+
+
+def test_three_digits_of_a_number_are_found_in_texts(traces: Traces) -> None:
+    said = "It ends with 1 3 2."
+    with duckdb.connect(traces.ledger) as connection:
+        connection.execute("INSERT INTO turns VALUES (2, ?, NULL)", [said])
+    places = found(prove(replace(traces, shown=[said]), PROBES, read_nothing_personal))
+    assert places == {"texts that the app received": ["text"], "every column of every table": ["turns.text"]}
+
+
+@pytest.mark.parametrize("missing", ["shown", "logs", "ray_logs"])
 def test_nothing_to_search_is_a_failure_and_no_success(traces: Traces, missing: str) -> None:
-    emptied = replace(traces, logs=[]) if missing == "logs" else replace(traces, ray_logs=[])
+    emptied = {"shown": replace(traces, shown=[]), "logs": replace(traces, logs=[])}.get(
+        missing, replace(traces, ray_logs=[])
+    )
     with pytest.raises(Failure, match="nothing to search"):
-        prove(emptied, [VALUE], read_nothing_personal)
+        prove(emptied, PROBES, read_nothing_personal)
 
 
 def test_a_picture_in_which_nothing_can_be_read_proves_nothing(traces: Traces) -> None:
     with pytest.raises(Failure, match="proves nothing"):
-        prove(traces, [VALUE], lambda picture: "")
+        prove(traces, PROBES, lambda picture: "")

@@ -18,6 +18,7 @@ from vestibule.v1.conversation_pb2_grpc import add_ConversationServiceServicer_t
 from server.cli.talk import command
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.cli.talk.microphone import Microphone
+from server.cli.talk.screen import Screen
 from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.runtime.lifecycle import Lifecycle
@@ -103,7 +104,7 @@ async def test_a_microphone_is_recorded_over_two_servers(harness: StreamHarness)
 
 
 async def test_the_command_streams_a_file_and_collects_its_finals(harness: StreamHarness) -> None:
-    screen, options = command.Screen(terminal=False), TalkOptions(harness.config.session_id)
+    screen, options = Screen(terminal=False), TalkOptions(harness.config.session_id)
     async with asyncio.timeout(30), served(harness) as port:
         pcm = (speech(1.0) + quiet(0.5)) * 2
         await command._talk(f"127.0.0.1:{port}", options, pcm, screen, fast=True)
@@ -157,7 +158,7 @@ async def test_a_source_that_breaks_ends_the_talk_at_once(
             raise OSError("The microphone is gone.")
 
     monkeypatch.setattr(sys, "stdin", Broken())
-    screen, options = command.Screen(terminal=False), TalkOptions(harness.config.session_id)
+    screen, options = Screen(terminal=False), TalkOptions(harness.config.session_id)
     async with asyncio.timeout(30), served(harness) as port:
         with pytest.raises(OSError, match="microphone"):
             await command._talk(f"127.0.0.1:{port}", options, None, screen, fast=True)

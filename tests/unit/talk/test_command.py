@@ -22,6 +22,7 @@ from server.cli.demo import play
 from server.cli.output import Failure
 from server.cli.talk import command, microphone
 from server.cli.talk.microphone import Microphone
+from server.cli.talk.screen import Screen
 from server.cli.talk.transcript_formats import Line, written
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -39,7 +40,7 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     began: list[str] = []
 
     async def talked(
-        target: str, options: object, pcm: object, screen: command.Screen, *, fast: bool, vocabulary: tuple[str, ...]
+        target: str, options: object, pcm: object, screen: Screen, *, fast: bool, vocabulary: tuple[str, ...]
     ) -> None:
         began.append("talk")
         screen.lines.append(HEARD)
@@ -219,7 +220,7 @@ def test_a_demo_whose_pictures_go_nowhere_does_not_begin(began: list[str], outpu
 
 
 def test_partials_grow_on_one_line_of_a_terminal_and_the_final_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = command.Screen(terminal=True)
+    screen = Screen(terminal=True)
     for text in ("Hello", "Hello, my name"):
         screen.event(pb.ConverseResponse(partial=pb.PartialTranscript(text=RedactedText(value=text))))
     screen.broke("UNAVAILABLE", 0.5)

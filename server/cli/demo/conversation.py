@@ -1,0 +1,115 @@
+"""One conversation of the demo's app: a clip is sent as speech, and what comes back is shown and kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc.aio
+from vestibule.v1 import conversation_pb2 as pb
+from vestibule.v1.common_pb2 import Origin
+from vestibule.v1.conversation_pb2_grpc import ConversationServiceStub
+
+from server.cli.demo.story import Story
+from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, RATE_HZ
+from server.cli.talk.sources import decoded
+
+TALK_EXTRA_S = 60.0
+"""What a conversation may take beyond the length of its audio."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """What one clip gave.
+
+    Attributes:
+        speaker: Label of the speaker's lines.
+        finals: The redacted text of each utterance.
+        shown: Every text that the app received: partials, finals, replies and notices.
+        replaced: How many entities of each type were replaced in the finals.
+        first_reply_s: On the story's clock, when the first piece of the first reply came.
+    """
+
+    story: Story
+    speaker: str
+    finals: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    replaced: Counter[str] = field(default_factory=Counter)
+    replies: dict[str, str] = field(default_factory=dict)
+    first_reply_s: float | None = None
+
+    async def run(self, channel: grpc.aio.Channel, session_id: str, clip: Path, pace: float, *, verbose: bool) -> None:
+        """Send the clip and show what comes back.
+
+        Args:
+            channel: To the server.
+            session_id: The session to speak in.
+            clip: A recording.
+            pace: How many times as fast as it is spoken.
+            verbose: Whether to show partial texts and the assistant's replies too.
+
+        Raises:
+            grpc.aio.AioRpcError: The server refused.
+        """
+        pcm = await asyncio.to_thread(decoded, str(clip))
+        stub = ConversationServiceStub(channel)
+        timeout_s = len(pcm) / BYTES_A_SECOND + TALK_EXTRA_S
+        async for response in stub.Converse(_speech(session_id, pcm, pace), timeout=timeout_s):
+            self._take(response, verbose=verbose)
+
+    def _take(self, response: pb.ConverseResponse, *, verbose: bool) -> None:
+        match response.WhichOneof("payload"):
+            case "partial":
+                self.shown.append(response.partial.text.value)
+                if verbose:
+                    self.story.grow(self.speaker, response.partial.text.value)
+            case "final":
+                self._take_final(response.final)
+            case "reply_piece":
+                self._take_reply(response.reply_piece, verbose=verbose)
+            case "reply_ended" if verbose:
+                self.story.end("assistant")
+                if response.reply_ended.origin == Origin.ORIGIN_FALLBACK:
+                    self.story.say("(The local fallback wrote this reply.)")
+            case "notice":
+                self.shown.append(response.notice.message)
+                self.story.say(f"notice: {response.notice.message} [{response.notice.reason}]")
+
+    def _take_final(self, final: pb.FinalTranscript) -> None:
+        self.story.grow(self.speaker, final.text.value)
+        self.story.end(self.speaker)
+        if final.text.value:
+            self.finals.append(final.text.value)
+            self.shown.append(final.text.value)
+        self.replaced.update(final.text.entity_counts)
+
+    def _take_reply(self, piece: pb.ReplyPiece, *, verbose: bool) -> None:
+        if self.first_reply_s is None:
+            self.first_reply_s = self.story.elapsed_s
+        self.replies[piece.turn_id] = self.replies.get(piece.turn_id, "") + piece.text
+        self.shown.append(self.replies[piece.turn_id])
+        if verbose:
+            self.story.grow("assistant", self.replies[piece.turn_id])
+
+
+async def _speech(session_id: str, pcm: bytes, pace: float) -> AsyncIterator[pb.ConverseRequest]:
+    """The audio in pieces of 100 ms, timed by the clock and not by adding up sleeps."""
+    yield pb.ConverseRequest(
+        config=pb.ConverseConfig(
+            session_id=session_id,
+            encoding=pb.AUDIO_ENCODING_PCM_S16LE,
+            sample_rate_hz=RATE_HZ,
+            channels=1,
+            reply=True,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for at in range(0, len(pcm), CHUNK_BYTES):
+        yield pb.ConverseRequest(audio=pb.AudioChunk(offset=at, data=pcm[at : at + CHUNK_BYTES]))
+        sent_s = (at + CHUNK_BYTES) / BYTES_A_SECOND
+        await asyncio.sleep(max(0.0, began + sent_s / pace - loop.time()))
+    yield pb.ConverseRequest(end_of_utterance=pb.EndOfUtterance())

@@ -1,0 +1,174 @@
+"""Checks for every planted value that its tag stands where the value was said, and that nothing of it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final
+
+from server.cli.demo.alignment import ALIKE, Slot, Token, Unit, align, likeness, tokens_of
+from server.cli.demo.planted import Medium, Planted
+
+FILLER: Final = frozenset(
+    {"and", "it", "its", "s", "is", "so", "the", "uh", "um", "er", "yes", "no", "wait", "sorry", "i", "mean", "well"}
+)
+"""Words that may stand beside a tag: they are part of no value."""
+LEAST_STRAY_DIGITS: Final = 3
+LEAST_STRAY_LETTERS: Final = 4
+LEAST_SEARCHED: Final = 5
+"""Letters and digits of what was misheard that are worth looking for elsewhere."""
+_SPELLED_WORDS: Final = frozenset({"NAME", "EMAIL", "ADDRESS"})
+"""Types of entity that are recognised by their words, not by their digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What stands in a transcript in the place of one planted value.
+
+    Attributes:
+        redacted: The part of the redacted transcript that stands for the value.
+        tags: The types of the tags in it.
+        rest: The words and digits in it that are neither tags nor filler.
+    """
+
+    planted: Planted
+    redacted: str
+    tags: tuple[str, ...]
+    rest: str
+
+    @property
+    def problem(self) -> str:
+        """One clear sentence; empty when the value is replaced as it should be."""
+        if not self.redacted:
+            return "nothing stands where it was said"
+        if not self.tags:
+            return f"it is not replaced; {self.redacted!r} can be read"
+        if set(self.tags) != {self.planted.type}:
+            return f"the tag is {', '.join(self.tags)}, not {self.planted.type}"
+        if self.rest:
+            return f"{self.rest!r} can be read beside the tag"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of all values of one medium.
+
+    Attributes:
+        strays: Readable parts of values, and numbers that nobody said, where no value was said.
+        tag_count: Tags in the whole transcript.
+    """
+
+    medium: Medium
+    replacements: tuple[Replacement, ...]
+    strays: tuple[str, ...]
+    tag_count: int
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for each thing that is wrong; empty when the transcript is clean."""
+        found = [f"{r.planted.type} {r.planted.value}: {r.problem}" for r in self.replacements if r.problem]
+        found += [f"{stray!r} can be read where no value was said" for stray in self.strays]
+        planted = len(self.medium.values)
+        if self.tag_count < planted:
+            found.append(f"{planted} values were planted and only {self.tag_count} things were replaced")
+        return [f"{self.medium.name}: {line}" for line in found]
+
+
+def check_replacements(medium: Medium, redacted: str) -> Verdict:
+    """Compare the redacted transcript of a medium with what was said.
+
+    Raises:
+        ValueError: The medium does not hold a value that it lists.
+    """
+    said, heard = _units(medium), tokens_of(redacted)
+    owners = align(said, heard)
+    slots = [index for index, unit in enumerate(said) if isinstance(unit, Slot)]
+    replacements = [
+        _replacement(value, redacted, [token for token, owner in zip(heard, owners, strict=True) if owner == slot])
+        for value, slot in zip(medium.values, slots, strict=True)
+    ]
+    strays = _strays(medium.values, said, heard, owners)
+    return Verdict(medium, tuple(replacements), tuple(strays), sum(bool(token.tag) for token in heard))
+
+
+def _units(medium: Medium) -> list[Unit]:
+    """The words around the values, with a slot in the place of each value."""
+    units: list[Unit] = []
+    at = 0
+    for value in medium.values:
+        form = value.spoken or value.value
+        begin = medium.said.find(form, at)
+        if begin < 0:
+            raise ValueError(f"{medium.name} does not hold its {value.type} after the values before it")
+        units += tokens_of(medium.said[at:begin])
+        own = (*tokens_of(value.value), *tokens_of(value.spoken), *tokens_of(" ".join(value.heard)))
+        units.append(Slot(value.type, frozenset(token.text for token in own)))
+        at = begin + len(form)
+    return units + list(tokens_of(medium.said[at:]))
+
+
+def _replacement(value: Planted, redacted: str, tokens: Sequence[Token]) -> Replacement:
+    if not tokens:
+        return Replacement(value, "", (), "")
+    stretch = redacted[tokens[0].start : tokens[-1].end]
+    tags = tuple(token.tag for token in tokens if token.tag)
+    return Replacement(value, stretch, tags, _readable(redacted, tokens))
+
+
+def _readable(redacted: str, tokens: Sequence[Token]) -> str:
+    """The words and digits among the tokens, as they stand in the text."""
+    spans: list[tuple[int, int]] = []
+    for token in tokens:
+        if token.tag or token.text in FILLER:
+            continue
+        if spans and not any(c.isalnum() for c in redacted[spans[-1][1] : token.start]):
+            spans[-1] = (spans[-1][0], token.end)
+        else:
+            spans.append((token.start, token.end))
+    return " ".join(redacted[start:end] for start, end in spans)
+
+
+def _strays(
+    values: Sequence[Planted], said: Sequence[Unit], heard: Sequence[Token], owners: Sequence[int | None]
+) -> list[str]:
+    """Digits in a row that nobody said, and words of a planted value, outside the values' own places."""
+    strange = [token for token, owner in zip(heard, owners, strict=True) if _is_strange(said, token, owner)]
+    words = {
+        token.text
+        for value in values
+        if value.type in _SPELLED_WORDS
+        for token in tokens_of(value.value)
+        if len(token.text) >= LEAST_STRAY_LETTERS and not token.is_digit
+    }
+    found = [token.text for token in strange if any(_same_word(word, token.text) for word in words)]
+    positions = {token.start: place for place, token in enumerate(heard)}
+    digits = [token for token in strange if token.is_digit]
+    for _, group in groupby(enumerate(digits), key=lambda item: positions[item[1].start] - item[0]):
+        run = [token.text for _, token in group]
+        if len(run) >= LEAST_STRAY_DIGITS:
+            found.append("".join(run))
+    return found
+
+
+def _same_word(word: str, heard: str) -> bool:
+    return len(heard) >= LEAST_STRAY_LETTERS and likeness(word, heard) > ALIKE + 0.2
+
+
+def _is_strange(said: Sequence[Unit], token: Token, owner: int | None) -> bool:
+    """Whether the token stands for nothing that was said, or for another word."""
+    if token.tag:
+        return False
+    unit = said[owner] if owner is not None else None
+    return not isinstance(unit, Slot) and (unit is None or unit.text != token.text)
+
+
+def misheard_values(verdicts: Sequence[Verdict]) -> list[Planted]:
+    """What can be read in the places of values that were not replaced, to be looked for everywhere else."""
+    return [
+        replace(r.planted, value=r.redacted, spoken="", heard=())
+        for verdict in verdicts
+        for r in verdict.replacements
+        if not r.tags and sum(map(str.isalnum, r.redacted)) >= LEAST_SEARCHED
+    ]

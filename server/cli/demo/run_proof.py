@@ -1,0 +1,107 @@
+"""The proof of one run of the demo: what stands in the place of every value, and a search of all traces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from server.cli.demo.planted import Medium
+from server.cli.demo.probe import Probe
+from server.cli.demo.processes import Child
+from server.cli.demo.proof import Finding, Probes, Traces, prove
+from server.cli.demo.reading import read_print
+from server.cli.demo.remains import PartProbe
+from server.cli.demo.replacements import Verdict, check_replacements, misheard_values
+from server.cli.demo.stage import Stage
+from server.cli.demo.story import Story
+from server.cli.output import table_text
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What the app received.
+
+    Attributes:
+        transcripts: The redacted text of each clip and picture.
+        shown: Every text, partial ones and the assistant's too.
+        pictures: Redacted pictures that were saved.
+    """
+
+    transcripts: Mapping[str, str]
+    shown: Sequence[str]
+    pictures: list[Path]
+
+
+def prove_run(stage: Stage, story: Story, media: Sequence[Medium], received: Received) -> bool:
+    """Check every value in its place and search all traces; returns whether nothing leaked."""
+    verdicts = [check_replacements(medium, received.transcripts.get(medium.name, "")) for medium in media]
+    replaced = _show_replacements(verdicts, story)
+    values = [value for medium in media for value in medium.values]
+    kept = [text for medium in media for text in medium.kept]
+    probes = Probes(Probe([*values, *misheard_values(verdicts)]), PartProbe(values, kept))
+    traces = Traces(
+        shown=received.shown,
+        logs=[child.log for child in stage.children],
+        ray_logs=ray_log_folders(stage.children),
+        ledger=stage.ledger,
+        state=stage.state,
+        pictures=received.pictures,
+        received=stage.received if stage.ours else None,
+    )
+    findings = prove(traces, probes, read_print)
+    nowhere = _show_findings(findings, story, len(values))
+    if not stage.ours:
+        story.say("What your own LLM received was not searched.")
+    if replaced and nowhere:
+        story.say("Every value was replaced where it was said, and none of them was found anywhere.")
+    else:
+        story.say("THE PROOF FAILED: see the lines above.")
+    return replaced and nowhere
+
+
+def _show_replacements(verdicts: Sequence[Verdict], story: Story) -> bool:
+    """Print what stands in the place of each value; returns whether each is replaced as it should be."""
+    rows = [
+        (r.planted.medium, r.planted.spoken or r.planted.value, r.redacted, r.planted.type, " ".join(r.tags) or "none")
+        for verdict in verdicts
+        for r in verdict.replacements
+    ]
+    story.say("What was said or printed, and what the redacted text has in its place:")
+    story.say(table_text(("file", "said", "heard (redacted)", "expected tag", "found tag"), rows))
+    problems = [problem for verdict in verdicts for problem in verdict.problems]
+    for problem in problems:
+        story.say(f"NOT REPLACED in {problem}")
+    good = sum(not r.problem for verdict in verdicts for r in verdict.replacements)
+    story.say(f"{good} of {len(rows)} values are replaced by their tags.")
+    return not problems
+
+
+def _show_findings(findings: Sequence[Finding], story: Story, value_count: int) -> bool:
+    """Print where was searched and what was found; returns whether nothing was."""
+    story.say(
+        "\nThe same values, searched for as they are written, said and misheard, in plain text, UTF-16 and Base64;"
+    )
+    story.say("in texts also their readable parts, such as three digits of a number in a row:")
+    rows = [(f.place, f.searched, value_count, len(f.hits)) for f in findings]
+    story.say(table_text(("where", "searched", "values", "found"), rows))
+    hits = [(finding.place, where, hit) for finding in findings for where, hit in finding.hits]
+    for place, where, hit in hits:
+        story.say(f"FOUND in {place}, {where}: {hit.planted.type} of {hit.planted.medium}, as {hit.form}")
+    return not hits
+
+
+def ray_log_folders(children: Sequence[Child]) -> list[Path]:
+    """Log folders of the Ray sessions that the children started, taken from the command lines of Ray's processes."""
+    folders = set()
+    for child in children:
+        for process in child.look():
+            try:
+                words = " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            folders |= {Path(m) / "logs" for m in re.findall(r"--session[-_]dir[= ](\S+)", words)}
+    return sorted(f for f in folders if f.is_dir())

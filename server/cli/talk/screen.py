@@ -1,0 +1,73 @@
+"""What `vestibule talk` shows while it listens."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import click
+
+from server.cli.talk.transcript_formats import Line, TimedWord
+
+if TYPE_CHECKING:
+    from vestibule.v1 import conversation_pb2 as pb
+
+
+class Screen:
+    """Shows partials on one line that grows, and collects finals.
+
+    Args:
+        terminal: Whether the line can be written over.
+        words: Whether finals come with their words.
+    """
+
+    def __init__(self, terminal: bool, *, words: bool = False) -> None:
+        self._terminal = terminal
+        self._words = words
+        self._open = False
+        self.lines: list[Line] = []
+
+    def event(self, response: pb.ConverseResponse) -> None:
+        """Show one event."""
+        match response.WhichOneof("payload"):
+            case "partial" if self._terminal:
+                self._grow(response.partial.text.value + (" ..." if response.partial.pending_words else ""))
+            case "final":
+                final = response.final
+                self._end(final.text.value)
+                self.lines.append(
+                    Line(
+                        final.utterance,
+                        final.start.ToTimedelta().total_seconds(),
+                        final.end.ToTimedelta().total_seconds(),
+                        final.text.value,
+                        round(final.confidence, 3),
+                        final.language,
+                        tuple(map(_timed, final.words)) if self._words else None,
+                    )
+                )
+            case "reply_piece":
+                click.echo(f"  {response.reply_piece.text}", err=True, nl=False)
+            case "reply_ended":
+                click.echo(err=True)
+            case "notice":
+                self._end(f"({response.notice.message} [{response.notice.reason}])")
+
+    def broke(self, reason: str, pause_s: float) -> None:
+        """Say that the connection is gone."""
+        self._end(f"(connection lost: {reason}; again in {pause_s:.1f} s)")
+
+    def _grow(self, text: str) -> None:
+        width = shutil.get_terminal_size().columns
+        click.echo(f"\r\x1b[K{text[-(width - 1) :]}", err=True, nl=False)
+        self._open = True
+
+    def _end(self, text: str) -> None:
+        start = "\r\x1b[K" if self._open else ""
+        click.echo(f"{start}{text}", err=True)
+        self._open = False
+
+
+def _timed(word: pb.TimedWord) -> TimedWord:
+    start_s, end_s = (time.ToTimedelta().total_seconds() for time in (word.start, word.end))
+    return TimedWord(word.value, start_s, end_s, round(word.confidence, 3))
