@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
@@ -17,6 +20,7 @@ from PIL import Image, ImageDraw
 from vestibule.v1 import admin_pb2, common_pb2, conversation_pb2, funnel_pb2, media_pb2, session_pb2
 
 from server.cli.demo.planted import Medium, Planted, planted_media
+from server.cli.demo.proof import copied_ledger
 from server.cli.demo.replacements import Verdict, check_replacements
 from tests.data.make_badge import draw_badge, with_metadata
 from tests.data.make_pictures import INK, font
@@ -28,6 +32,7 @@ TYPED, DRAWN, EVENTS, ELSEWHERE = 54, 20, 48, 12
 LINES_A_PAGE = 20
 LINES_A_TURN = 3
 HEADING = "WHO CAME IN TODAY"
+EVENT = "form_field_left"
 STREAMS = 4
 """Conversations at a time."""
 BADGE = (Planted("NAME", "Ines Ferreira", "", "badge"),)
@@ -171,7 +176,7 @@ async def _report_events(app: App, lines: list[Line], seen: Seen) -> None:
         funnel_pb2.AppEvent(
             event_id=str(uuid.uuid4()),
             session_id=session_id,
-            name="form_field_left",
+            name=EVENT,
             device_time=now,
             sequence=n,
             properties={"said": line.text},
@@ -182,6 +187,14 @@ async def _report_events(app: App, lines: list[Line], seen: Seen) -> None:
         batch = events[at : at + 100]
         reply = seen.note(await app.funnel.RecordEvents(funnel_pb2.RecordEventsRequest(events=batch)))
         assert reply.recorded_count == len(batch)
+
+
+def compare_events(ledger: Path, lines: list[Line], seen: Seen) -> None:
+    """Compare the events of the ledger with what was reported; the file is copied, as the server holds it."""
+    with tempfile.TemporaryDirectory() as folder, copied_ledger(ledger, Path(folder)) as connection:
+        rows = connection.execute("SELECT properties FROM events WHERE name = ? ORDER BY sequence", [EVENT]).fetchall()
+    for line, (properties,) in zip(lines, rows, strict=True):
+        seen.compare(medium_of("event", [line], " "), json.loads(properties)["said"])
 
 
 async def _speak(app: App, seen: Seen) -> None:

@@ -23,7 +23,7 @@ from server.cli.demo.proof import NoParts, Probes, Traces, prove
 from server.cli.demo.reading import read_print
 from server.cli.demo.run_proof import ray_log_folders
 from tests.e2e.harness import App, Server, start_server, stop_server
-from tests.e2e.input_channels import BADGE, Seen, ask_around, recordings, seeded_plan, send_all
+from tests.e2e.input_channels import BADGE, Seen, ask_around, compare_events, recordings, seeded_plan, send_all
 from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, people
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -98,8 +98,10 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     await asyncio.to_thread(_script, running.upstream_url, "error", 2)  # what goes wrong is logged, too
     await send_all(app, plan, seen)
     await ask_around(app, plan.typed, seen)
+    compare_events(running.server.ledger, plan.events, seen)
     compared = [replacement for verdict in seen.verdicts for replacement in verdict.replacements]
-    assert len(compared) == len(plan.typed) + len(plan.drawn) + len(BADGE) + sum(len(m.values) for m in recordings())
+    spoken = sum(len(medium.values) for medium in recordings())
+    assert len(compared) == len(plan.typed) + len(plan.drawn) + len(plan.events) + len(BADGE) + spoken
     problems = [problem for verdict in seen.verdicts for problem in verdict.problems]
     assert not problems, f"{len(problems)} of {len(compared)} values\n" + "\n".join(problems)
     assert seen.replies >= len(plan.turns)

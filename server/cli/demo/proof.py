@@ -204,7 +204,7 @@ def _search_columns(ledger: Path, probes: Probes) -> Finding:
 
     hits: list[tuple[str, Hit]] = []
     values = 0
-    with tempfile.TemporaryDirectory() as folder, _copied(ledger, Path(folder)) as connection:
+    with tempfile.TemporaryDirectory() as folder, copied_ledger(ledger, Path(folder)) as connection:
         listed = connection.execute(
             "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal AND table_name IN "
             "(SELECT table_name FROM duckdb_tables())"
@@ -224,7 +224,7 @@ def _search_columns(ledger: Path, probes: Probes) -> Finding:
     return Finding("every column of every table", f"{len(listed)} columns, {values:,} values", tuple(hits))
 
 
-def _copied(ledger: Path, folder: Path) -> duckdb.DuckDBPyConnection:
+def copied_ledger(ledger: Path, folder: Path) -> duckdb.DuckDBPyConnection:
     """Open a copy of the file and its log, as the server holds the original; again if it was written meanwhile."""
     import duckdb
 
