@@ -40,7 +40,7 @@ def _scene(size: int, degrees: float) -> tuple[Pixels, float, float]:
 @pytest.mark.parametrize("degrees", [0, 20, 90, 180, 270])
 def test_faces_of_any_size_and_any_way_up(detector: YunetFaceDetector, size: int, degrees: float) -> None:
     pixels, x, y = _scene(size, degrees)
-    faces = detector.find(pixels)
+    faces = detector.detect(pixels)
     assert len(faces) == 1
     assert _over(faces, x, y)
     (left, top), (right, bottom) = faces[0].box[0], faces[0].box[2]
@@ -51,24 +51,24 @@ def test_several_faces_are_told_apart(detector: YunetFaceDetector) -> None:
     page = np.full((1200, 1600, 3), 180, np.uint8)
     for column in range(4):
         put(page, draw_face(200), 100 + 380 * column, 400)
-    faces = detector.find(page)
+    faces = detector.detect(page)
     assert len(faces) == 4
     assert [f.score for f in faces] == sorted((f.score for f in faces), reverse=True)
 
 
 @pytest.mark.parametrize("name", ["register.jpg", "meter.jpg"])
 def test_print_and_dials_are_no_faces(detector: YunetFaceDetector, name: str) -> None:
-    assert detector.find(decode((DATA / name).read_bytes(), ImageLimits()).pixels) == []
+    assert detector.detect(decode((DATA / name).read_bytes(), ImageLimits()).pixels) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4000), (33, 31)])
 def test_odd_sizes(detector: YunetFaceDetector, shape: tuple[int, int]) -> None:
-    assert detector.find(np.zeros((*shape, 3), np.uint8)) == []
+    assert detector.detect(np.zeros((*shape, 3), np.uint8)) == []
 
 
 def test_nothing_reaches_out_of_the_picture(detector: YunetFaceDetector) -> None:
     pixels = draw_face(400)[40:, 60:340]
-    for face in detector.find(pixels):
+    for face in detector.detect(pixels):
         xs, ys = zip(*face.box, strict=True)
         assert 0 <= min(xs) <= max(xs) <= pixels.shape[1]
         assert 0 <= min(ys) <= max(ys) <= pixels.shape[0]
@@ -80,8 +80,8 @@ def test_a_missing_model_is_an_error(tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_the_threshold_is_kept() -> None:
-    strict = YunetFaceDetector(load_settings().weights_dir, FaceOptions(least_score=0.999))
-    assert strict.find(_scene(240, 0)[0]) == []
+    strict = YunetFaceDetector(load_settings().weights_dir, FaceOptions(min_score=0.999))
+    assert strict.detect(_scene(240, 0)[0]) == []
 
 
 def test_faces_and_codes_of_two_megapixels_take_little_time(
@@ -92,7 +92,7 @@ def test_faces_and_codes_of_two_megapixels_take_little_time(
     spent: list[tuple[float, float]] = []
     for _ in range(5):
         began = time.process_time()
-        detector.find(pixels)
+        detector.detect(pixels)
         middle = time.process_time()
         reader.find(pixels)
         spent.append((middle - began, time.process_time() - middle))
