@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.media.images import ImageLimits
 from models.redaction.types import NO_SCOPE, RedactionScope
-from models.vision.barcodes import ZxingCodeReader
+from models.vision.barcodes import ZxingBarcodeReader
 from models.vision.faces import YunetFaceDetector
 from models.vision.ocr import OcrOptions, RapidOcrEngine
 from models.vision.redact import Detectors, read_and_redact
@@ -31,7 +31,7 @@ class VisionWorker:
     def __init__(self, config: WorkerConfig, weights_dir: str, image_pixels: int, ask_redaction: RedactAsync) -> None:
         cuda = {"cpu": False, "cuda": True}.get(config.device)
         engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
-        self._sights = Detectors(engine, YunetFaceDetector(Path(weights_dir)), ZxingCodeReader())
+        self._detectors = Detectors(engine, YunetFaceDetector(Path(weights_dir)), ZxingBarcodeReader())
         self._facts = EngineFacts(
             engine.name,
             engine.device,
@@ -55,5 +55,5 @@ class VisionWorker:
         with ErrorBoundary("vision"):
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope)
             return await self._pages.run(
-                read_and_redact, data, self._limits, self._sights, redactor, document_type=document_type
+                read_and_redact, data, self._limits, self._detectors, redactor, document_type=document_type
             )

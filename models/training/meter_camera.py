@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.media.pixels import Pixels
-from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH
+from models.vision.line_crops import CROP_HEIGHT, CROP_WIDTH
 
 Colour = npt.NDArray[np.float64]
 Canvas = npt.NDArray[np.float32]
@@ -62,21 +62,21 @@ class Camera(Chance):
         left, top, right, bottom = sketch.box
         down = self._between(12, 24) / sketch.digit_height
         along = down * self._between(0.85, 1.18)
-        if (right - left) * along > STRIP_WIDTH - 8:
-            along = (STRIP_WIDTH - 8) * self._between(0.85, 1) / (right - left)
+        if (right - left) * along > CROP_WIDTH - 8:
+            along = (CROP_WIDTH - 8) * self._between(0.85, 1) / (right - left)
         wide = (right - left) * along
-        free = max(3.0, STRIP_WIDTH - wide - 2)
+        free = max(3.0, CROP_WIDTH - wide - 2)
         start = self._between(2, free if self._happens(0.7) else min(40.0, free))
         source = np.array([(left + right) / 2, (top + bottom) / 2 + self._chance.normal(0, 0.09) * sketch.digit_height])
         lean, slope = self._chance.normal(0, 0.07), self._chance.normal(0, 0.022)
         turn = np.array([[along, along * lean], [down * slope, down]])
-        move = np.array([start + wide / 2, STRIP_HEIGHT / 2]) - turn @ source
+        move = np.array([start + wide / 2, CROP_HEIGHT / 2]) - turn @ source
         matrix = np.diag([2.0, 2.0, 1.0]) @ np.vstack([np.hstack([turn, move[:, None]]), [0, 0, 1]])
         matrix[2, 0] = self._chance.normal(0, 0.00006) / down
-        size = (STRIP_WIDTH * 2, STRIP_HEIGHT * 2)
+        size = (CROP_WIDTH * 2, CROP_HEIGHT * 2)
         clipped = np.clip(sketch.canvas, 0, 255)
         seen = cv2.warpPerspective(clipped, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(cv2.resize(seen, (STRIP_WIDTH, STRIP_HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
+        return np.asarray(cv2.resize(seen, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_AREA), np.float32)
 
     def spoil(self, strip: Canvas) -> Pixels:
         """The strip with uneven light, blur, noise and JPEG."""
@@ -92,7 +92,7 @@ class Camera(Chance):
         if self._happens(0.35):  # few pixels
             share = self._between(0.4, 0.9)
             few = cv2.resize(light, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-            light = cv2.resize(few, (STRIP_WIDTH, STRIP_HEIGHT), interpolation=cv2.INTER_LINEAR)
+            light = cv2.resize(few, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_LINEAR)
         light = light * (1 + self._chance.normal(0, 0.07, 3)) * self._between(0.35, 1.15)
         light = light + self._chance.normal(0, self._between(0, 6), light.shape)
         strip_8: Pixels = np.clip(light, 0, 255).astype(np.uint8)
@@ -104,10 +104,10 @@ class Camera(Chance):
     def _light(self, strip: Canvas) -> Canvas:
         if self._happens(0.6):  # uneven
             coarse = self._chance.uniform(self._between(0.3, 0.9), 1.2, (2, int(self._chance.integers(2, 5))))
-            strip = strip * np.asarray(cv2.resize(coarse, (STRIP_WIDTH, STRIP_HEIGHT)), np.float32)[..., None]
+            strip = strip * np.asarray(cv2.resize(coarse, (CROP_WIDTH, CROP_HEIGHT)), np.float32)[..., None]
         if self._happens(0.25):  # glare
-            x, y = self._between(0, STRIP_WIDTH), self._between(0, STRIP_HEIGHT)
-            rows, columns = np.mgrid[:STRIP_HEIGHT, :STRIP_WIDTH]
+            x, y = self._between(0, CROP_WIDTH), self._between(0, CROP_HEIGHT)
+            rows, columns = np.mgrid[:CROP_HEIGHT, :CROP_WIDTH]
             near = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / self._between(6, 50) ** 2)
             share = (near * self._between(0.2, 1)).astype(np.float32)[..., None]
             strip = strip * (1 - share) + 255 * share

@@ -30,12 +30,12 @@ from torch import Tensor, nn
 
 from models.media.pixels import Pixels
 from models.training.meter_artist import RegisterArtist
-from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH, as_input
+from models.vision.line_crops import CROP_HEIGHT, CROP_WIDTH, to_input
 from models.vision.meter_reader import WEIGHTS
 
 TARGET: Final = Path(__file__).resolve().parents[1] / "vision" / WEIGHTS
 CLASSES: Final = 21  # silence, ten black digits, ten red ones
-STEPS: Final = STRIP_WIDTH // 4
+STEPS: Final = CROP_WIDTH // 4
 LONGEST: Final = 9
 CHUNK: Final = 500
 TESTED: Final = 1000
@@ -85,7 +85,7 @@ def draw(count: int, fonts: Path, workers: int) -> tuple[Pixels, Pixels]:
 def _draw_chunk(seed: int, fonts: Path) -> tuple[Pixels, Pixels]:
     cv2.setNumThreads(1)
     artist = RegisterArtist(seed, fonts)
-    strips = np.empty((CHUNK, STRIP_HEIGHT, STRIP_WIDTH, 3), np.uint8)
+    strips = np.empty((CHUNK, CROP_HEIGHT, CROP_WIDTH, 3), np.uint8)
     labels = np.zeros((CHUNK, LONGEST), np.uint8)
     for index in range(CHUNK):
         strips[index], label = artist.strip()
@@ -123,7 +123,7 @@ def train(net: RegisterNet, strips: Pixels, labels: Pixels, steps: int, batch: i
 
 def _varied(strips: Pixels, chance: np.random.Generator) -> Tensor:
     """The strips as input, a little different every time."""
-    values = torch.from_numpy(as_input(list(strips)))
+    values = torch.from_numpy(to_input(list(strips)))
     values = values * (1 + torch.randn(len(strips), 3, 1, 1) * 0.05)
     values = values + torch.randn_like(values) * float(chance.uniform(0, 0.15))
     return torch.roll(values, (int(chance.integers(-1, 2)), int(chance.integers(-6, 7))), (2, 3))
@@ -134,7 +134,7 @@ def test(net: RegisterNet, strips: Pixels, labels: Pixels) -> str:
     net.eval()
     with torch.no_grad():
         steps = np.concatenate(
-            [net(torch.from_numpy(as_input(list(part)))).argmax(2).numpy() for part in np.array_split(strips, 8)]
+            [net(torch.from_numpy(to_input(list(part)))).argmax(2).numpy() for part in np.array_split(strips, 8)]
         )
     right = [_collapsed(row) == [int(v) for v in label if v] for row, label in zip(steps, labels, strict=True)]
     shown = labels.any(axis=1)
@@ -177,7 +177,7 @@ def export(net: RegisterNet, path: Path) -> None:
     values.append(numpy_helper.from_array(np.array([2]), "height"))
     nodes.append(helper.make_node("Squeeze", [last, "height"], ["row"]))
     nodes.append(helper.make_node("Transpose", ["row"], ["steps"], perm=[0, 2, 1]))
-    given = helper.make_tensor_value_info("strips", TensorProto.FLOAT, ["n", 3, STRIP_HEIGHT, STRIP_WIDTH])
+    given = helper.make_tensor_value_info("strips", TensorProto.FLOAT, ["n", 3, CROP_HEIGHT, CROP_WIDTH])
     out = helper.make_tensor_value_info("steps", TensorProto.FLOAT, ["n", STEPS, CLASSES])
     graph = helper.make_graph(nodes, "register", [given], [out], values)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

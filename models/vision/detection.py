@@ -1,4 +1,4 @@
-"""A quick look at a picture before it is read: is it a sheet of paper, and where may print be?"""
+"""Text detection before a picture is read: whether it shows a sheet of paper, and where print may be."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from models.media.pixels import Pixels
 
-LOOK_SIDE_PX: Final = 640
+MAP_SIDE_PX: Final = 640
 _MULTIPLE: Final = 32  # the detector's own grid
 _THUMBNAIL: Final = 96
-_LEAST_PAPER: Final = 0.6  # scans have over 0.8, photographs of things under 0.5
+_MIN_PAPER: Final = 0.6
+"""Share of bright, colourless ground in a picture of paper. Found in docs/evaluation/constants, "paper"."""
 _GREY: Final = 40  # largest difference between the channels of paper
 
 
@@ -22,17 +23,17 @@ def is_paper(image: Pixels) -> bool:
     small = cv2.resize(image, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA).astype(np.int16)
     brightest, darkest = small.max(axis=2), small.min(axis=2)
     ground = (brightest > 0.8 * np.percentile(brightest, 95)) & (brightest - darkest < _GREY)
-    return float(ground.mean()) > _LEAST_PAPER
+    return float(ground.mean()) > _MIN_PAPER
 
 
 def text_map(ocr: Any, image: Pixels) -> npt.NDArray[np.float32]:
-    """The detector's probability of print, at a size at which it costs a fifth of a whole look.
+    """The detector's probability of print, on a picture scaled to ``MAP_SIDE_PX``, shape (map height, map width).
 
     Args:
         ocr: RapidOCR.
         image: BGR.
     """
-    share = LOOK_SIDE_PX / max(image.shape[:2])
+    share = MAP_SIDE_PX / max(image.shape[:2])
     height, width = (max(_MULTIPLE, round(side * share / _MULTIPLE) * _MULTIPLE) for side in image.shape[:2])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     scaled = small.astype(np.float32) / 127.5 - 1  # RapidOCR's: mean 0.5 and deviation 0.5 of [0, 1]
@@ -40,25 +41,25 @@ def text_map(ocr: Any, image: Pixels) -> npt.NDArray[np.float32]:
     return probability
 
 
-def read_steps(ocr: Any, image: Pixels, record: dict[str, Any], share: float) -> tuple[Any, Any, Any]:
-    """RapidOCR's three steps, with the detection on a smaller picture.
+def read_steps(ocr: Any, image: Pixels, record: dict[str, Any], scale: float) -> tuple[Any, Any, Any]:
+    """RapidOCR's three steps, with detection on a smaller picture.
 
     Args:
         ocr: RapidOCR.
         image: BGR, as ``preprocess_img`` gave it.
-        record: What it did, for the way back; steps are added.
-        share: Of the length of each side, for the detection; lines are cut from the large picture all the same.
+        record: What preprocessing did; the steps add to it.
+        scale: Factor of each side for detection. Lines are still cropped from the large picture.
 
     Returns:
         Boxes, turns and texts; boxes or texts are None when there is no print.
     """
-    if share == 1:
+    if scale == 1:
         found, turned, texts, _ = ocr.run_ocr_steps(image, record)
         return found, turned, texts
-    found = ocr.text_det(cv2.resize(image, None, fx=share, fy=share, interpolation=cv2.INTER_AREA))
+    found = ocr.text_det(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     if found.boxes is None:
         return found, None, found
-    found.boxes = found.boxes.astype(np.float32) / share
+    found.boxes = found.boxes.astype(np.float32) / scale
     crops = ocr.crop_text_regions(image, found.boxes)
     upright, turned = ocr.cls_and_rotate(crops)
     return found, turned, ocr.recognize_txt(upright)

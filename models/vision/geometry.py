@@ -1,4 +1,4 @@
-"""Boxes of text: stretches along a line, rows of a page, hulls to paint."""
+"""Geometry of text boxes: parts of a line, and rows of a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Point = tuple[float, float]
 
 
 def stretch(box: Box, start: float, end: float) -> Box:
-    """The part of a line's box between two shares of its length, 0 at the beginning of the text and 1 at its end."""
+    """The part of a line's box between two shares of its length: 0 is the start of the text, 1 its end."""
     top_left, top_right, bottom_right, bottom_left = box
     return (
         _between(top_left, top_right, start),
@@ -49,17 +49,17 @@ def text_height(box: Box) -> float:
 
 
 def lies_in(inner: Box, outer: Box) -> bool:
-    """Whether the middle of a box lies in another one, which may be turned."""
+    """Whether the centre of a box lies in another box, which may be turned."""
     x, y = centre(inner)
     edges = zip(outer, (*outer[1:], outer[0]), strict=True)
     return all((x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) >= 0 for (x0, y0), (x1, y1) in edges)
 
 
 def rows(lines: Sequence[OcrLine]) -> list[list[int]]:
-    """Indices of the lines that stand beside each other, row by row from top to bottom, left to right in a row.
+    """Indices of the lines in each row of the page, rows from top to bottom, lines from left to right.
 
-    A photographed page leans, so heights are compared after the page's slope is taken out, and each line with the one
-    just above it in that order, because perspective leaves some slope over.
+    A photographed page leans, so the page's slope is subtracted first. Perspective leaves some slope, so each
+    line is compared with the one just above it.
     """
     slope = page_slope(lines)
     level = [_level(line.box, slope) for line in lines]
@@ -75,7 +75,7 @@ def rows(lines: Sequence[OcrLine]) -> list[list[int]]:
 
 
 def page_slope(lines: Sequence[OcrLine]) -> float:
-    """Median dy/dx of the lines that are long enough to tell; 0 when none is, or when the page lies on its side."""
+    """Median dy/dx of the long lines; 0 when there is none, or when the page lies on its side."""
     slopes = []
     for line in lines:
         (x0, y0), (x1, y1), _, _ = line.box
@@ -85,6 +85,6 @@ def page_slope(lines: Sequence[OcrLine]) -> float:
 
 
 def _level(box: Box, slope: float) -> float:
-    """Height of a box on the page once the slope is taken out."""
+    """Vertical position of a box after the slope is subtracted."""
     x, y = centre(box)
     return y - slope * x

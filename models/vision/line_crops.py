@@ -1,4 +1,4 @@
-"""Straight strips of a picture that may hold a row of digits, cut out level and at one size."""
+"""Crops of lines that may hold the digits of a meter: level, and all of one size."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import numpy.typing as npt
 from models.media.pixels import Pixels
 from models.vision.types import Box
 
-STRIP_HEIGHT: Final = 32
-STRIP_WIDTH: Final = 256
-# The detector marks the middle of a line; this much of area over outline leads back to its edge (DB's unclip ratio).
+CROP_HEIGHT: Final = 32
+CROP_WIDTH: Final = 256
+# The detector marks the middle of a line. This factor of area over outline gives its edge (DB's unclip ratio).
 _UNCLIP: Final = 1.6
-_LEAST_PROBABILITY: Final = 0.25  # registers score lower than print: the gaps between their windows are no text
-_LEAST_ASPECT: Final = 2.2
-_MOST_LINES: Final = 12
-_LEAST_LENGTH_PX: Final = 12
-_FINEST: Final = 6  # samples a strip pixel, each way, at most
+_MIN_PROBABILITY: Final = 0.25  # meters score lower than print, because of the gaps between their windows
+_MIN_ASPECT: Final = 2.2
+_MAX_LINES: Final = 12
+_MIN_LENGTH_PX: Final = 12
+_MAX_SAMPLES: Final = 6  # samples for a crop pixel, in each direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Line:
         return a, b, c, d
 
 
-def lines_of_map(probability: npt.NDArray[np.float32], width: int, height: int) -> list[Line]:
-    """The largest long patches of a text detector's map, largest first.
+def lines_from_map(probability: npt.NDArray[np.float32], width: int, height: int) -> list[Line]:
+    """The largest long regions of a text detector's map, largest first.
 
     Args:
         probability: Of text, shape (map height, map width), in [0, 1].
@@ -75,7 +75,7 @@ def lines_of_map(probability: npt.NDArray[np.float32], width: int, height: int) 
         height: The same.
     """
     scale = np.array([width / probability.shape[1], height / probability.shape[0]], np.float32)
-    marked = cv2.dilate((probability > _LEAST_PROBABILITY).astype(np.uint8), np.ones((2, 2), np.uint8))
+    marked = cv2.dilate((probability > _MIN_PROBABILITY).astype(np.uint8), np.ones((2, 2), np.uint8))
     outlines, _ = cv2.findContours(marked, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     lines = []
     for outline in outlines:
@@ -85,15 +85,15 @@ def lines_of_map(probability: npt.NDArray[np.float32], width: int, height: int) 
         angle = math.radians(degrees)
         if length < across:
             length, across, angle = across, length, angle + math.pi / 2
-        if length < _LEAST_LENGTH_PX * scale[0] or across <= 0:
+        if length < _MIN_LENGTH_PX * scale[0] or across <= 0:
             continue
         edge = _UNCLIP * length * across / (length + across)  # both edges together
         lines.append(Line(x, y, angle, length + edge, across + edge))
     return _largest_long(lines)
 
 
-def lines_of_boxes(boxes: npt.NDArray[Any]) -> list[Line]:
-    """The same of a detector's boxes.
+def lines_from_boxes(boxes: npt.NDArray[Any]) -> list[Line]:
+    """The same from a detector's boxes.
 
     Args:
         boxes: Corners (x, y), clockwise, shape (n, 4, 2).
@@ -108,40 +108,40 @@ def lines_of_boxes(boxes: npt.NDArray[Any]) -> list[Line]:
 
 
 def _largest_long(lines: Sequence[Line]) -> list[Line]:
-    long = [line for line in lines if line.length > _LEAST_ASPECT * line.height > 0]
-    return sorted(long, key=lambda line: -line.length * line.height)[:_MOST_LINES]
+    long = [line for line in lines if line.length > _MIN_ASPECT * line.height > 0]
+    return sorted(long, key=lambda line: -line.length * line.height)[:_MAX_LINES]
 
 
-def cut(image: Pixels, line: Line, band: float, squeeze: float = 1.0) -> Pixels:
-    """The surroundings of a line, level, ``STRIP_HEIGHT`` x ``STRIP_WIDTH`` x 3.
+def crop(image: Pixels, line: Line, band: float, squeeze: float = 1.0) -> Pixels:
+    """The surroundings of a line, level, shape (``CROP_HEIGHT``, ``CROP_WIDTH``, 3).
 
     Args:
         image: Any channel order.
-        line: Its middle becomes the middle of the strip; what lies beyond the picture repeats its edge.
-        band: Height of the strip in heights of the line.
-        squeeze: Picture pixels in a strip pixel along the line, in those across it.
+        line: Its middle becomes the middle of the crop. Beyond the picture its edge is repeated.
+        band: Height of the crop in heights of the line.
+        squeeze: How much the crop is shortened along the line.
     """
-    step = line.height * band / STRIP_HEIGHT  # picture pixels a strip pixel
-    fine = min(_FINEST, max(1, math.ceil(step)))
-    cos, sin = math.cos(line.angle) * step / fine, math.sin(line.angle) * step / fine
+    step = line.height * band / CROP_HEIGHT  # picture pixels in a crop pixel
+    samples = min(_MAX_SAMPLES, max(1, math.ceil(step)))
+    cos, sin = math.cos(line.angle) * step / samples, math.sin(line.angle) * step / samples
     turn = np.array([[cos * squeeze, -sin], [sin * squeeze, cos]])
-    middle = np.array([STRIP_WIDTH * fine - 1, STRIP_HEIGHT * fine - 1]) / 2
+    middle = np.array([CROP_WIDTH * samples - 1, CROP_HEIGHT * samples - 1]) / 2
     to_picture = np.column_stack([turn, np.array([line.x, line.y]) - turn @ middle])
     sampled: Any = cv2.warpAffine(
         image,
         to_picture,
-        (STRIP_WIDTH * fine, STRIP_HEIGHT * fine),
+        (CROP_WIDTH * samples, CROP_HEIGHT * samples),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    if fine == 1:
+    if samples == 1:
         return np.asarray(sampled, np.uint8)
-    return np.asarray(cv2.resize(sampled, (STRIP_WIDTH, STRIP_HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(sampled, (CROP_WIDTH, CROP_HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def as_input(strips: Sequence[Pixels]) -> npt.NDArray[np.float32]:
-    """Strips as the net takes them, (n, 3, height, width): mean 0, about unit contrast, whatever the light was."""
-    values = np.stack(strips).astype(np.float32)
+def to_input(crops: Sequence[Pixels]) -> npt.NDArray[np.float32]:
+    """Crops as the net takes them, shape (n, 3, height, width): mean 0 and about unit contrast in any light."""
+    values = np.stack(crops).astype(np.float32)
     mean = values.mean(axis=(1, 2, 3), keepdims=True)
     spread = values.std(axis=(1, 2, 3), keepdims=True, ddof=1)
     scaled: npt.NDArray[np.float32] = (values - mean) / (spread + 6)

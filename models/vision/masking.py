@@ -1,4 +1,4 @@
-"""Paints over print, faces and codes, so that nothing of them is left."""
+"""Paints over print, faces and barcodes, so that nothing of them is left."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from models.media.pixels import Pixels
-from models.vision.barcodes import Code
+from models.vision.barcodes import Barcode
 from models.vision.geometry import stretch, text_height
 from models.vision.types import Box, OcrLine
 
 COLOUR: Final = (0, 0, 0)
-MARGIN: Final = 0.12  # of the height of the print, on every side
-LEAST_MARGIN_PX: Final = 2
+MARGIN: Final = 0.12  # share of the height of the print, on every side
+MIN_MARGIN_PX: Final = 2
 FACE_MARGIN: Final = 0.15
-"""Of the longer side of a face's box, on top of the margin that everything gets: hair, ears and chin tell, too."""
-CODE_MARGIN: Final = 0.04  # of the code's longer side
-_BARS_ALIKE: Final = 0.5  # correlation of a row across a linear code with the row that was read
+"""Share of the longer side of a face's box, in addition to ``MARGIN``: it covers hair, ears and chin."""
+BARCODE_MARGIN: Final = 0.04  # share of the barcode's longer side
+_MIN_ROW_CORRELATION: Final = 0.5
+"""Of a row across a linear barcode with the row that was read."""
 _PROFILE_PX: Final = 256
 
 
-def boxes_of(line: OcrLine, start: int, end: int) -> list[Box]:
-    """The boxes of all words that a stretch of the line touches, or its share of the line where words are not known."""
+def word_boxes(line: OcrLine, start: int, end: int) -> list[Box]:
+    """The boxes of all words in a part of the line, or its share of the line's box where the words have no boxes."""
     text = line.text.reveal()
     boxes: list[Box] = []
     position = 0
@@ -43,28 +44,27 @@ def boxes_of(line: OcrLine, start: int, end: int) -> list[Box]:
 def paint_over(pixels: Pixels, groups: Iterable[Sequence[Box]]) -> Pixels:
     """A copy in which the hull of each group of boxes is solid black.
 
-    A group is what belongs together, so that the gaps between its words do not show how long each was.
+    The words of a group are painted over together, so that gaps do not show their lengths.
     """
     canvas = np.ascontiguousarray(pixels).copy()
     for boxes in groups:
         corners = np.array([corner for box in boxes for corner in box], np.float32)
         hull = np.round(cv2.convexHull(corners)).astype(np.int32)
-        margin = max(LEAST_MARGIN_PX, round(MARGIN * max(text_height(box) for box in boxes)))
+        margin = max(MIN_MARGIN_PX, round(MARGIN * max(text_height(box) for box in boxes)))
         cv2.fillConvexPoly(canvas, hull, COLOUR)
         cv2.polylines(canvas, [hull], True, COLOUR, thickness=2 * margin)
     return canvas
 
 
-def cover_face(box: Box) -> list[Box]:
-    """The box with the rest of the head."""
+def face_boxes(box: Box) -> list[Box]:
+    """The boxes that cover a face with the rest of the head."""
     return [_grown(box, FACE_MARGIN)]
 
 
-def cover_code(pixels: Pixels, code: Code) -> list[Box]:
-    """The whole code; a reader marks a linear one only where it scanned it, so its bars are followed to their ends."""
-    if not code.linear:
-        return [_grown(code.box, CODE_MARGIN)]
-    return [_grown(_whole_bars(pixels, code.box), CODE_MARGIN)]
+def barcode_boxes(pixels: Pixels, barcode: Barcode) -> list[Box]:
+    """The boxes that cover a barcode. A reader marks only one scan line of a linear one, so its bars are traced."""
+    box = _whole_bars(pixels, barcode.box) if barcode.linear else barcode.box
+    return [_grown(box, BARCODE_MARGIN)]
 
 
 def _grown(box: Box, share: float) -> Box:
@@ -78,14 +78,14 @@ def _grown(box: Box, share: float) -> Box:
 
 
 def _whole_bars(pixels: Pixels, box: Box) -> Box:
-    """A linear code from the upper to the lower ends of its bars.
+    """A linear barcode from the upper to the lower ends of its bars.
 
-    The surroundings are turned so that the bars stand upright; rows like the one in the middle belong to the code.
+    The surroundings are turned so that the bars are vertical. Rows that correlate with the middle row belong to it.
     """
     corners = np.array(box, np.float64)
     start, end = (corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2
     along = end - start
-    across = np.array([-along[1], along[0]])  # as long as the code: bars are not longer than that
+    across = np.array([-along[1], along[0]])  # bars are at most as long as the barcode
     source = np.array([start - across, end - across, start + across], np.float32)
     target = np.array([[0, 0], [_PROFILE_PX, 0], [0, 2 * _PROFILE_PX]], np.float32)
     turned = cv2.warpAffine(
@@ -99,7 +99,7 @@ def _whole_bars(pixels: Pixels, box: Box) -> Box:
     bars -= bars.mean(axis=1, keepdims=True)
     bars /= np.linalg.norm(bars, axis=1, keepdims=True) + 1e-9
     middle = bars[_PROFILE_PX - 2 : _PROFILE_PX + 3].mean(axis=0)
-    alike = bars @ (middle / (np.linalg.norm(middle) + 1e-9)) > _BARS_ALIKE
+    alike = bars @ (middle / (np.linalg.norm(middle) + 1e-9)) > _MIN_ROW_CORRELATION
     first = last = _PROFILE_PX
     while first > 0 and alike[max(0, first - 4) : first].any():  # a scratch across the bars does not end them
         first -= 1
@@ -110,7 +110,7 @@ def _whole_bars(pixels: Pixels, box: Box) -> Box:
 
 
 def _as_box(points: npt.NDArray[np.float64]) -> Box:
-    """Four corners as they are; of more points the smallest rectangle around them."""
+    """Four corners as they are, or the smallest rectangle around more points."""
     if len(points) != 4:
         points = np.asarray(cv2.boxPoints(cv2.minAreaRect(points.astype(np.float32))), np.float64)
     a, b, c, d = ((float(x), float(y)) for x, y in points)

@@ -1,8 +1,8 @@
 """PP-OCRv6 through RapidOCR, on the models inside the ``rapidocr`` package.
 
-RapidOCR's steps are called one by one, because its final answer cannot be used for painting: in 3.10.0 the score that
-it puts beside the n-th word is that of the n-th character, and the boxes of words in a line that the classifier turned
-by 180 degrees lie mirrored. The recognizer's own columns and probabilities, character by character, have neither fault.
+RapidOCR's steps are called one by one, because its final answer cannot be used for masking: in 3.10.0 the score of the
+n-th word is that of the n-th character, and the boxes of words are mirrored in a line that the classifier turned by 180
+degrees. The recognizer's own columns and probabilities of characters have neither fault.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from models.media.pixels import Pixels
 from models.text import RawText
 from models.vision.detection import is_paper, read_steps, text_map
 from models.vision.geometry import rows, stretch
-from models.vision.line_crops import lines_of_boxes, lines_of_map
-from models.vision.meter_reader import MeterReader, MeterReading, reading_line, settled
+from models.vision.line_crops import lines_from_boxes, lines_from_map
+from models.vision.meter_reader import MeterReader, MeterReading, reading_line, resolve_conflicts
 from models.vision.types import Box, OcrLine, OcrPage, OcrWord
 
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
 CLASSIFIER: Final = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
 RECOGNIZER: Final = "PP-OCRv6_rec_small.onnx"
-LEAST_SIDE_PX: Final = 48  # the recognizer's own height
-# Longest side to shortest. The detector enlarges the shorter side to 736 pixels: a strip of 3 x 4000 would become
-# 736 x 20,000 and take a minute, or be scaled to no width at all before, which fails.
-THINNEST: Final = 6
-# Print on a meter is large: it is found in a picture of half the pixels, which pays for the look at its register.
-METER_SHARE: Final = 0.72
+MIN_SIDE_PX: Final = 48  # the recognizer's input height
+# Longest side to shortest. The detector enlarges the shorter side to 736 pixels, so a thinner picture is padded: one of
+# 3 x 4000 pixels would take a minute or fail.
+MAX_ASPECT: Final = 6
+# Print on a meter is large, so it is detected in a picture of half the pixels. That pays for reading the meter.
+METER_DETECTION_SCALE: Final = 0.72
 
 
 @dataclass(frozen=True, slots=True)
 class OcrOptions:
-    """How to read.
+    """How to read pictures.
 
     Attributes:
         threads: Threads of one ONNX Runtime session; RapidOCR ignores more than there are processors.
         cuda: Use the GPU; None means when ONNX Runtime has CUDA.
         longest_side: Larger pictures are scaled down for detection and recognition, in pixels.
-        least_score: Lines below this mean probability are texture, not print, and are not reported.
+        min_score: Lines with a lower mean probability are texture, not print, and are not reported.
     """
 
     threads: int = 2
     cuda: bool | None = None
     longest_side: int = 2000
-    least_score: float = 0.3
+    min_score: float = 0.3
 
 
 class RapidOcrEngine:
@@ -66,7 +66,7 @@ class RapidOcrEngine:
         self._lock = threading.Lock()
         self._device = "cuda" if _wants_cuda(self._options) else "cpu"
         self._ocr = _load(self._options, cuda=self._device == "cuda")
-        self._registers = MeterReader(self._options.threads)
+        self._meter_reader = MeterReader(self._options.threads)
 
     @property
     def name(self) -> str:
@@ -81,15 +81,15 @@ class RapidOcrEngine:
     def read(self, pixels: Pixels) -> list[OcrLine]:
         """Read one picture, lines from top to bottom, words with their boxes.
 
-        When a meter's register is found, its reading comes before them: ``reading 00042 .917``.
+        When the picture shows a meter, its reading comes first: ``reading 00042 .917``.
 
         Raises:
             InternalError: ONNX Runtime failed.
         """
-        return list(self.look(pixels).lines)
+        return list(self.read_page(pixels).lines)
 
-    def look(self, pixels: Pixels) -> OcrPage:
-        """Read one picture and tell of the print that could not be read, too.
+    def read_page(self, pixels: Pixels) -> OcrPage:
+        """Read one picture; the page also holds print that could not be read.
 
         Raises:
             InternalError: ONNX Runtime failed.
@@ -105,9 +105,9 @@ class RapidOcrEngine:
                 image, record = self._ocr.preprocess_img(np.ascontiguousarray(padded[..., ::-1]))
                 may_be_meter = not is_paper(image)
                 reading = self._reading(image) if may_be_meter else None
-                found, turned, texts = read_steps(self._ocr, image, record, METER_SHARE if reading else 1.0)
+                found, turned, texts = read_steps(self._ocr, image, record, METER_DETECTION_SCALE if reading else 1.0)
                 if may_be_meter and reading is None and found.boxes is not None:
-                    reading = self._registers.read(image, lines_of_boxes(found.boxes))
+                    reading = self._meter_reader.read(image, lines_from_boxes(found.boxes))
         except ONNXRuntimeError as exc:
             raise InternalError("The OCR models failed on this picture.") from exc
         shown = [] if reading is None else [reading_line(reading, width / image.shape[1], height / image.shape[0])]
@@ -125,24 +125,24 @@ class RapidOcrEngine:
             for text, box in zip(texts.txts, boxes, strict=True)
             if not text.strip()
         ]
-        shown, others = settled(shown, [*lines, *blank])
-        least = self._options.least_score
-        legible = [line for line in others if line.score >= least]
+        shown, others = resolve_conflicts(shown, [*lines, *blank])
+        min_score = self._options.min_score
+        legible = [line for line in others if line.score >= min_score]
         return OcrPage(
             (*shown, *(legible[i] for row in rows(legible) for i in row)),
-            tuple(line for line in others if line.score < least),
+            tuple(line for line in others if line.score < min_score),
         )
 
     def _reading(self, image: Pixels) -> MeterReading | None:
-        """The reading of a register that shows at a glance."""
+        """The reading of a meter whose digits show in the small text map."""
         height, width = image.shape[:2]
-        return self._registers.read(image, lines_of_map(text_map(self._ocr, image), width, height))
+        return self._meter_reader.read(image, lines_from_map(text_map(self._ocr, image), width, height))
 
 
 def _padded(pixels: Pixels) -> Pixels:
-    """The picture, extended to the right or below when it is a thin strip."""
+    """The picture, extended to the right or below when it is too thin."""
     height, width = pixels.shape[:2]
-    least = max(LEAST_SIDE_PX, max(height, width) // THINNEST)
+    least = max(MIN_SIDE_PX, max(height, width) // MAX_ASPECT)
     if min(height, width) >= least:
         return pixels
     more = ((0, max(0, least - height)), (0, max(0, least - width)), (0, 0))
@@ -184,7 +184,7 @@ def _load(options: OcrOptions, *, cuda: bool) -> Any:
 
 
 def _warm_up(ocr: Any) -> None:
-    """Load the three models now, which RapidOCR puts off until the first print that it sees."""
+    """Load the three models now. RapidOCR would load them at the first picture with print."""
     import cv2
 
     page = np.full((96, 320, 3), 255, np.uint8)
@@ -194,16 +194,16 @@ def _warm_up(ocr: Any) -> None:
 
 
 def _upside_down(verdicts: Sequence[tuple[str, float]] | None, count: int, threshold: float) -> list[bool]:
-    """Which lines the classifier turned round; its rule is label 180 with a score above the threshold."""
+    """Which lines the classifier turned: those with label 180 and a score above the threshold."""
     if not verdicts:
         return [False] * count
     return ["180" in label and score > threshold for label, score in verdicts]
 
 
 def _reading_box(corners: np.ndarray[Any, np.dtype[np.float64]], upside_down: bool) -> Box:
-    """The detector's corners, clockwise from the upper left, turned to begin where the text begins.
+    """The detector's corners, clockwise, starting where the text starts.
 
-    A crop at least 1.5 times as high as wide is laid on its left side before it is read, so its text runs downwards.
+    A crop at least 1.5 times as high as wide is turned to its left side before it is read, so its text runs downwards.
     """
     points = [(float(x), float(y)) for x, y in corners]
     width = max(_distance(points[0], points[1]), _distance(points[2], points[3]))
@@ -232,7 +232,7 @@ def _line(text: str, box: Box, info: Any) -> OcrLine:
     scores = info.confs if len(info.confs) == len(text) else [float(np.mean(info.confs))] * len(text)
     words = []
     for start, end in word_spans(text):
-        # A word reaches to the middle of the space around it: the recognizer's steps are too coarse for the exact edge.
+        # A word reaches to the middle of the space around it, because the recognizer's steps are coarse.
         left = float(np.mean(places[start - 1])) if start else 0.0
         right = float(np.mean(places[end])) if end < len(text) else 1.0
         score = float(np.mean(scores[start:end]))
@@ -241,17 +241,17 @@ def _line(text: str, box: Box, info: Any) -> OcrLine:
 
 
 def _character_places(text: str, steps: Sequence[int], length: float) -> list[tuple[float, float]]:
-    """Where each character begins and ends along the line, as shares of its length.
+    """Where each character starts and ends along the line, as shares of its length.
 
-    The recognizer fires once a character, somewhere in its middle; halfway to the neighbour is taken as the border.
+    The recognizer gives one step for each character, near its middle; the edge is halfway to the next one.
     Without usable steps the line is divided evenly.
     """
     printed = [i for i, char in enumerate(text) if not char.isspace()]
     if length <= 0 or len(steps) != len(printed):
         return [(i / len(text), (i + 1) / len(text)) for i in range(len(text))]
     middle = np.interp(np.arange(len(text)), printed, [(step + 0.5) / length for step in steps])
-    borders = np.concatenate([[0.0], (middle[1:] + middle[:-1]) / 2, [1.0]]).clip(0.0, 1.0)
-    return [(float(borders[i]), float(borders[i + 1])) for i in range(len(text))]
+    edges = np.concatenate([[0.0], (middle[1:] + middle[:-1]) / 2, [1.0]]).clip(0.0, 1.0)
+    return [(float(edges[i]), float(edges[i + 1])) for i in range(len(text))]
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:

@@ -1,6 +1,6 @@
-"""Tables: what stands under a header is what the header says.
+"""Tables: the header of a column says what its cells hold.
 
-A register often holds names that no classifier knows and numbers too short for any pattern; the column tells.
+A visitor register often holds names that no classifier knows and numbers too short for any pattern.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ _TITLES: Final[dict[str | None, str]] = {
         observaciones""",
 }
 _HEADERS: Final = {" ".join(title.split()): kind for kind, titles in _TITLES.items() for title in titles.split(",")}
-"""Header -> entity type of its cells; None is a column that identifies nobody."""
+"""Header to entity type of its cells; None for a column that identifies nobody."""
 
-# Rows further apart than this many usual distances belong to something else, a footer perhaps.
-_LARGEST_GAP: Final = 2.5
+# A row that is further from the last one than this many median distances is not part of the table.
+_MAX_GAP: Final = 2.5
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A stretch of a line that is personal by its column; offsets in code points of the line."""
+    """A part of a line that is personal because of its column; offsets in code points of the line."""
 
     line: int
     start: int
@@ -68,7 +68,7 @@ class _Header:
 
 
 def personal_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]) -> list[Cell]:
-    """Find what stands under personal headers.
+    """Find the cells under personal headers.
 
     Args:
         lines: All lines of the page.
@@ -84,7 +84,7 @@ def personal_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]) -> l
             headers, distances = found, []
         elif headers:
             usual = median(distances) if distances else 3 * median(text_height(h.box) for h in headers)
-            if here - above > _LARGEST_GAP * usual:
+            if here - above > _MAX_GAP * usual:
                 headers = []
                 continue
             distances.append(here - above)
@@ -94,7 +94,7 @@ def personal_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]) -> l
 
 
 def _headers(lines: Sequence[OcrLine], row: Sequence[int]) -> list[_Header]:
-    """The headers of a row, or nothing when it is no header row: two known ones at least, one of them personal."""
+    """The headers of a header row, else nothing. It has two known headers or more, one of them personal."""
     known = [(lines[i].box, _fold(lines[i].text.reveal())) for i in row]
     headers = [_Header(box, _HEADERS.get(text)) for box, text in known]
     count = sum(text in _HEADERS for _, text in known)
@@ -102,7 +102,7 @@ def _headers(lines: Sequence[OcrLine], row: Sequence[int]) -> list[_Header]:
 
 
 def _fold(text: str) -> str:
-    """Words in small letters without marks: "Prénom(s)" and "PRENOM" are the same; an ß is two letters."""
+    """Lower-case words without diacritics: "Prénom(s)" and "PRENOM" are the same; an ß is two letters."""
     plain = unicodedata.normalize("NFKD", text.casefold().replace("'", ""))
     return " ".join(re.findall(r"[a-z]+", "".join(c for c in plain if not unicodedata.combining(c))))
 
@@ -116,7 +116,7 @@ def _cells(index: int, line: OcrLine, headers: Sequence[_Header]) -> list[Cell]:
     if len(covered) < 2 or not line.words:
         kind = _column(line.box, headers).type
         return [Cell(index, 0, len(text), kind)] if kind else []
-    cells, position = [], 0  # the detector ran two columns together
+    cells, position = [], 0  # the detector joined two columns
     for word in line.words:
         start = text.index(word.text.reveal(), position)
         position = start + len(word.text)
@@ -126,7 +126,7 @@ def _cells(index: int, line: OcrLine, headers: Sequence[_Header]) -> list[Cell]:
 
 
 def _column(box: Box, headers: Sequence[_Header]) -> _Header:
-    """The header that a cell belongs to: aligned on the left or centred, whichever fits better."""
+    """The header of a cell: the nearest by left edge or by centre."""
 
     def distance(header: _Header) -> float:
         return min(abs(span_x(box)[0] - span_x(header.box)[0]), abs(centre(box)[0] - centre(header.box)[0]))

@@ -37,11 +37,11 @@ class OcrLine:
 
 @dataclass(frozen=True, slots=True)
 class OcrPage:
-    """Everything that looks like print.
+    """All print in a picture.
 
     Attributes:
-        lines: What could be read, from top to bottom.
-        unread: What the recognizer made of the other regions: scores next to nothing, texts that may be empty.
+        lines: Print that was read, from top to bottom.
+        unread: Print that could not be read: low scores, texts that may be empty.
     """
 
     lines: tuple[OcrLine, ...]
@@ -64,7 +64,7 @@ class RedactedPage:
     Attributes:
         lines: From top to bottom.
         text: The lines joined by newlines.
-        image: Re-encoded picture without metadata, personal words painted over.
+        image: Re-encoded picture without metadata, with everything personal painted over.
         image_mime: ``image/jpeg`` or ``image/png``.
         painted: Number of places painted over.
         painted_kinds: The same by kind: ``text``, ``unread`` print, ``face``, ``code``.
@@ -99,6 +99,6 @@ class OcrEngine(Protocol):
         """Read one picture, lines from top to bottom; empty when there is no print."""
         ...
 
-    def look(self, pixels: Pixels) -> OcrPage:
-        """Read one picture and tell of the print that could not be read, too."""
+    def read_page(self, pixels: Pixels) -> OcrPage:
+        """Read one picture; the page also holds print that could not be read."""
         ...

@@ -10,8 +10,8 @@ from models.errors import RedactionFailed
 from models.media.pixels import Pixels
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText, TextSource
-from models.vision.barcodes import Code, ZxingCodeReader, personal_codes
-from models.vision.masking import cover_code, paint_over
+from models.vision.barcodes import Barcode, ZxingBarcodeReader, personal_barcodes
+from models.vision.masking import barcode_boxes, paint_over
 from models.vision.types import METER_DOCUMENT, Box
 from tests.data.make_badge import PRODUCT, VCARD, draw_code, put, turned
 from tests.fakes.redactor import PhraseRedactor
@@ -19,7 +19,7 @@ from tests.unit.vision.pictures import box
 
 OCR = RedactionContext(TextSource.OCR)
 METER = RedactionContext(TextSource.OCR, document_type=METER_DOCUMENT)
-READER = ZxingCodeReader()
+READER = ZxingBarcodeReader()
 NAMES = {"maria lopez": "NAME", r"\b\d{10}\b": "PHONE"}
 
 
@@ -41,12 +41,12 @@ def _page(code: Pixels, degrees: float = 0) -> tuple[Pixels, tuple[int, int, int
 )
 def test_a_personal_code_is_covered_whole(text: str, kind: BarcodeFormat, degrees: float) -> None:
     page, _ = _page(draw_code(text, kind), degrees)
-    codes = READER.find(page)
+    codes = READER.detect(page)
     assert [c.text.reveal() for c in codes if c.text is not None] == [text]
-    personal = personal_codes(codes, PhraseRedactor(NAMES), OCR)
+    personal = personal_barcodes(codes, PhraseRedactor(NAMES), OCR)
     assert personal == codes
-    painted = paint_over(page, [cover_code(page, code) for code in personal])
-    assert READER.find(painted) == []
+    painted = paint_over(page, [barcode_boxes(page, code) for code in personal])
+    assert READER.detect(painted) == []
     assert _ink_left(page, painted) < 0.05
 
 
@@ -60,42 +60,42 @@ def _ink_left(page: Pixels, painted: Pixels) -> float:
     ("code", "context", "personal"),
     [
         # What is made for people, whatever the redactor says of it.
-        (Code(box(0, 0, 50), "QR Code", RawText("MECARD:N:Q,Z;;")), OCR, True),
-        (Code(box(0, 0, 50), "QR Code", RawText("WIFI:T:WPA;S:home;P:secret;;")), OCR, True),
-        (Code(box(0, 0, 50), "QR Code", RawText("mailto:someone")), OCR, True),
-        (Code(box(0, 0, 50), "QR Code", RawText("otpauth://totp/x?secret=ABC")), OCR, True),
-        (Code(box(0, 0, 50), "QR Code", RawText("BCD\n002\n1\nSCT\n\nSomebody\nDE02")), OCR, True),
-        (Code(box(0, 0, 50), "QR Code", RawText("upi://pay?pa=someone@bank")), OCR, True),
-        (Code(box(0, 0, 50), "PDF417", RawText("@\n\x1e\rANSI 636000080002DL")), OCR, True),
-        (Code(box(0, 0, 50), "Aztec", RawText("M1DOE/JANE            EABC123 LISJFKTP 0203")), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("MECARD:N:Q,Z;;")), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("WIFI:T:WPA;S:home;P:secret;;")), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("mailto:someone")), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("otpauth://totp/x?secret=ABC")), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("BCD\n002\n1\nSCT\n\nSomebody\nDE02")), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("upi://pay?pa=someone@bank")), OCR, True),
+        (Barcode(box(0, 0, 50), "PDF417", RawText("@\n\x1e\rANSI 636000080002DL")), OCR, True),
+        (Barcode(box(0, 0, 50), "Aztec", RawText("M1DOE/JANE            EABC123 LISJFKTP 0203")), OCR, True),
         # What cannot be judged.
-        (Code(box(0, 0, 50), "QR Code", None), OCR, True),
-        (Code(box(0, 0, 50), "", None, linear=True), METER, True),
-        (Code(box(0, 0, 50), "QR Code", RawText("7" * 400)), OCR, True),
-        (Code(box(0, 0, 50), "QR Code", RawText("qL8" * 40)), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", None), OCR, True),
+        (Barcode(box(0, 0, 50), "", None, linear=True), METER, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("7" * 400)), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("qL8" * 40)), OCR, True),
         # What the redactor decides.
-        (Code(box(0, 0, 50), "QR Code", RawText("for Maria Lopez")), OCR, True),
-        (Code(box(0, 0, 50), "QR Code", RawText("https://example.com/pump/7")), OCR, False),
-        (Code(box(0, 0, 50), "Data Matrix", RawText("Pump P-7, hall 3")), OCR, False),
-        (Code(box(0, 0, 50), "Code 128", RawText("9200053807"), linear=True), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("for Maria Lopez")), OCR, True),
+        (Barcode(box(0, 0, 50), "QR Code", RawText("https://example.com/pump/7")), OCR, False),
+        (Barcode(box(0, 0, 50), "Data Matrix", RawText("Pump P-7, hall 3")), OCR, False),
+        (Barcode(box(0, 0, 50), "Code 128", RawText("9200053807"), linear=True), OCR, True),
         # Products, meters.
-        (Code(box(0, 0, 50), "Code 128", RawText("9200053807"), linear=True), METER, False),
-        (Code(box(0, 0, 50), "Code 128", RawText("ELS 0012 8817"), linear=True), METER, False),
-        (Code(box(0, 0, 50), "Code 128", RawText("for Maria Lopez"), linear=True), METER, True),
-        (Code(box(0, 0, 50), "EAN-13", RawText(PRODUCT), retail=True, linear=True), OCR, False),
-        (Code(box(0, 0, 50), "EAN-13", RawText("2004155550132"), retail=True, linear=True), OCR, False),
+        (Barcode(box(0, 0, 50), "Code 128", RawText("9200053807"), linear=True), METER, False),
+        (Barcode(box(0, 0, 50), "Code 128", RawText("ELS 0012 8817"), linear=True), METER, False),
+        (Barcode(box(0, 0, 50), "Code 128", RawText("for Maria Lopez"), linear=True), METER, True),
+        (Barcode(box(0, 0, 50), "EAN-13", RawText(PRODUCT), retail=True, linear=True), OCR, False),
+        (Barcode(box(0, 0, 50), "EAN-13", RawText("2004155550132"), retail=True, linear=True), OCR, False),
     ],
 )
-def test_what_must_be_covered(code: Code, context: RedactionContext, personal: bool) -> None:
-    harmless = Code(box(90, 90, 50), "EAN-8", RawText("96385074"), retail=True)
-    found = personal_codes([harmless, code], PhraseRedactor(NAMES), context)
+def test_what_must_be_covered(code: Barcode, context: RedactionContext, personal: bool) -> None:
+    harmless = Barcode(box(90, 90, 50), "EAN-8", RawText("96385074"), retail=True)
+    found = personal_barcodes([harmless, code], PhraseRedactor(NAMES), context)
     assert found == ([code] if personal else [])
 
 
 def test_customer_cards_with_a_product_code_are_judged() -> None:
     redactor = PhraseRedactor({"2004155550132": "ID"})
-    card = Code(box(0, 0, 50), "EAN-13", RawText("2004155550132"), retail=True)
-    assert personal_codes([card], redactor, OCR) == [card]
+    card = Barcode(box(0, 0, 50), "EAN-13", RawText("2004155550132"), retail=True)
+    assert personal_barcodes([card], redactor, OCR) == [card]
 
 
 def test_a_damaged_code_is_found_and_covered() -> None:
@@ -103,19 +103,19 @@ def test_a_damaged_code_is_found_and_covered() -> None:
     chance = np.random.default_rng(4)
     spoiled = page[top + 90 : bottom - 90, left + 90 : right - 90]
     spoiled[:] = chance.integers(0, 2, (*spoiled.shape[:2], 1), np.uint8).repeat(3, axis=2) * 255
-    codes = READER.find(page)
+    codes = READER.detect(page)
     assert [(c.format, c.text) for c in codes] == [("QR Code", None)]
-    assert personal_codes(codes, PhraseRedactor({}), OCR) == codes
+    assert personal_barcodes(codes, PhraseRedactor({}), OCR) == codes
 
 
 def test_bars_that_nobody_can_decode_are_found() -> None:
     page, (left, top, right, bottom) = _page(draw_code("4155550132", BarcodeFormat.Code128, 5))
     page[top:bottom, left:right] = cv2.GaussianBlur(page[top:bottom, left:right], (0, 0), 5.5)
     assert zxingcpp.read_barcodes(page) == []
-    codes = READER.find(page)
+    codes = READER.detect(page)
     assert [c.text for c in codes] == [None]
-    assert personal_codes(codes, PhraseRedactor({}), METER) == codes
-    x0, y0, x1, y1 = _hull(cover_code(page, codes[0]))
+    assert personal_barcodes(codes, PhraseRedactor({}), METER) == codes
+    x0, y0, x1, y1 = _hull(barcode_boxes(page, codes[0]))
     assert abs(x0 - left) < 90
     assert abs(x1 - right) < 90
     assert y0 < top + 40
@@ -130,7 +130,7 @@ def _hull(boxes: list[Box]) -> tuple[float, float, float, float]:
 def test_large_pictures_are_searched_smaller_and_boxes_fit() -> None:
     page = np.full((3000, 3200, 3), 235, np.uint8)
     left, top, right, bottom = put(page, draw_code(VCARD, BarcodeFormat.QRCode, 10), 2000, 1900)
-    [code] = READER.find(page)
+    [code] = READER.detect(page)
     assert code.text is not None
     assert code.text.reveal() == VCARD
     x0, y0, x1, y1 = _hull([code.box])
@@ -147,9 +147,9 @@ def test_without_a_redactor_nothing_is_said() -> None:
             raise RedactionFailed("A recognizer failed.")
 
     with pytest.raises(RedactionFailed):
-        personal_codes([Code(box(0, 0, 50), "QR Code", RawText("Pump P-7"))], Broken(), OCR)
+        personal_barcodes([Barcode(box(0, 0, 50), "QR Code", RawText("Pump P-7"))], Broken(), OCR)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 900), (900, 2)])
 def test_pictures_without_codes(shape: tuple[int, int]) -> None:
-    assert READER.find(np.full((*shape, 3), 200, np.uint8)) == []
+    assert READER.detect(np.full((*shape, 3), 200, np.uint8)) == []

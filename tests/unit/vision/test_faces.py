@@ -10,7 +10,7 @@ import pytest
 from models.errors import WeightsError
 from models.media.images import ImageLimits, decode
 from models.media.pixels import Pixels
-from models.vision.barcodes import ZxingCodeReader
+from models.vision.barcodes import ZxingBarcodeReader
 from models.vision.faces import Face, FaceOptions, YunetFaceDetector
 from server.cli.config import load_settings
 from tests.data.make_badge import draw_badge, draw_face, put, turned
@@ -88,13 +88,13 @@ def test_faces_and_codes_of_two_megapixels_take_little_time(
     detector: YunetFaceDetector, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pixels, _ = draw_badge()
-    reader = ZxingCodeReader()
+    reader = ZxingBarcodeReader()
     spent: list[tuple[float, float]] = []
     for _ in range(5):
         began = time.process_time()
         detector.detect(pixels)
         middle = time.process_time()
-        reader.find(pixels)
+        reader.detect(pixels)
         spent.append((middle - began, time.process_time() - middle))
     faces_s, codes_s = min(s[0] for s in spent), min(s[1] for s in spent)
     with capsys.disabled():

@@ -16,18 +16,9 @@ from models.text import RawText
 from models.training.meter_artist import RegisterArtist
 from models.vision.detection import is_paper
 from models.vision.geometry import lies_in, span_x
-from models.vision.line_crops import STRIP_HEIGHT, STRIP_WIDTH, Line, as_input, cut, lines_of_boxes, lines_of_map
-from models.vision.meter_reader import (
-    FEWEST_DIGITS,
-    WEIGHTS,
-    MeterReader,
-    MeterReading,
-    _row,
-    _softmax,
-    reading_line,
-    red_from,
-    settled,
-)
+from models.vision.line_crops import CROP_HEIGHT, CROP_WIDTH, Line, crop, lines_from_boxes, lines_from_map, to_input
+from models.vision.meter_digits import MIN_DIGITS, decode_row, first_red, softmax
+from models.vision.meter_reader import WEIGHTS, MeterReader, MeterReading, reading_line, resolve_conflicts
 from models.vision.ocr import OcrOptions, RapidOcrEngine
 from models.vision.types import OcrLine
 from tests.unit.vision.pictures import DATA, box
@@ -52,7 +43,7 @@ def reader() -> MeterReader:
     ids=["clear", "unsure", "no red", "one black at least", "one odd digit"],
 )
 def test_the_split_explains_the_colours(red: list[float], split: int) -> None:
-    assert red_from(np.array(red)) == split
+    assert first_red(np.array(red)) == split
 
 
 def _steps(text: str) -> npt.NDArray[np.float64]:
@@ -74,7 +65,7 @@ def _steps(text: str) -> npt.NDArray[np.float64]:
     ids=["silence", "equal neighbours", "red", "one digit of two colours"],
 )
 def test_steps_become_digits(seen: str, digits: list[int], red: list[bool]) -> None:
-    row = _row(UPRIGHT, 1.0, _steps(seen))
+    row = decode_row(UPRIGHT, 1.0, _steps(seen))
     assert row.digits.argmax(axis=1).tolist() == digits
     if seen != "77hh":
         assert (row.red > 0.5).tolist() == red
@@ -82,10 +73,10 @@ def test_steps_become_digits(seen: str, digits: list[int], red: list[bool]) -> N
 
 
 def test_what_looks_like_a_register_scores_higher() -> None:
-    even = _row(UPRIGHT, 1.0, _steps("0..0..0..4..2..j..b..h.."))
+    even = decode_row(UPRIGHT, 1.0, _steps("0..0..0..4..2..j..b..h.."))
     for other in ("4..2..", "0..0..0.4......2..j..b..h..", "9..8..7..4..2..j..b..h..", "0..j..0..b..2..0..b..4.."):
-        assert even.score > _row(UPRIGHT, 1.0, _steps(other)).score
-    assert _row(UPRIGHT, 1.0, _steps("0" + "." * 20)).score == 0.0
+        assert even.score > decode_row(UPRIGHT, 1.0, _steps(other)).score
+    assert decode_row(UPRIGHT, 1.0, _steps("0" + "." * 20)).score == 0.0
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 90, 200, 315])
@@ -95,17 +86,17 @@ def test_a_line_is_cut_level(degrees: float) -> None:
     start, end = line.moved(-60, 0), line.moved(60, 0)
     cv2.line(page, (round(start.x), round(start.y)), (round(end.x), round(end.y)), (0, 255, 0), 4)
     cv2.circle(page, (round(end.x), round(end.y)), 6, (0, 0, 255), -1)
-    strip = cut(page, line, 1.6)
-    assert strip.shape == (STRIP_HEIGHT, STRIP_WIDTH, 3)
+    strip = crop(page, line, 1.6)
+    assert strip.shape == (CROP_HEIGHT, CROP_WIDTH, 3)
     assert np.argwhere(strip[..., 1] > 128)[:, 0].mean() == pytest.approx(15.5, abs=1)
     assert np.argwhere(strip[..., 2] > 128)[:, 1].mean() == pytest.approx(127.5 + 60, abs=2)
-    turned = cut(page, line.turned(), 1.6)
+    turned = crop(page, line.turned(), 1.6)
     assert np.argwhere(turned[..., 2] > 128)[:, 1].mean() == pytest.approx(127.5 - 60, abs=2)
 
 
 def test_large_pictures_are_averaged() -> None:
     page = np.random.default_rng(1).integers(0, 2, (400, 1600, 1), np.uint8).repeat(3, axis=2) * 255
-    strip = cut(page, Line(800, 200, 0.1, 700, 120), 1.5)
+    strip = crop(page, Line(800, 200, 0.1, 700, 120), 1.5)
     assert strip.std() < 40, "a sample a pixel would be noise"
 
 
@@ -114,14 +105,14 @@ def test_long_lines_of_a_map() -> None:
     cv2.rectangle(probability, (20, 40), (119, 49), 0.9, -1)
     cv2.rectangle(probability, (150, 10), (155, 70), 0.9, -1)
     cv2.rectangle(probability, (20, 80), (35, 90), 0.9, -1)
-    first, second = lines_of_map(probability, 400, 200)
+    first, second = lines_from_map(probability, 400, 200)
     assert abs(first.x - 140) < 3
     assert abs(first.y - 90) < 3
     assert math.cos(2 * first.angle) > 0.99
     assert math.cos(2 * second.angle) < -0.99
     assert first.length > 2 * 100
     assert first.height > 2 * 10
-    assert lines_of_map(np.zeros((64, 64), np.float32), 64, 64) == []
+    assert lines_from_map(np.zeros((64, 64), np.float32), 64, 64) == []
 
 
 @pytest.mark.parametrize("degrees", [0, 20, 90, 160])
@@ -130,7 +121,7 @@ def test_long_lines_of_boxes(degrees: float) -> None:
     short = Line(20, 20, 0, 20, 16)
     for begin in range(4):
         corners = np.roll(np.array([line.box(), short.box()]), begin, axis=1)
-        (found,) = lines_of_boxes(corners)
+        (found,) = lines_from_boxes(corners)
         assert math.hypot(found.x - 100, found.y - 90) < 1e-6
         assert math.cos(2 * (found.angle - line.angle)) > 0.999
         assert abs(found.length - 80) < 1e-6
@@ -138,11 +129,11 @@ def test_long_lines_of_boxes(degrees: float) -> None:
 
 
 def test_input_does_not_depend_on_the_light() -> None:
-    strip = np.random.default_rng(2).integers(0, 256, (STRIP_HEIGHT, STRIP_WIDTH, 3), np.uint8)
-    bright, dim = as_input([strip, (strip * 0.5).astype(np.uint8)])
-    assert bright.shape == (3, STRIP_HEIGHT, STRIP_WIDTH)
+    strip = np.random.default_rng(2).integers(0, 256, (CROP_HEIGHT, CROP_WIDTH, 3), np.uint8)
+    bright, dim = to_input([strip, (strip * 0.5).astype(np.uint8)])
+    assert bright.shape == (3, CROP_HEIGHT, CROP_WIDTH)
     assert np.abs(bright - dim).max() < 0.3
-    assert np.isfinite(as_input([np.zeros_like(strip)])).all()
+    assert np.isfinite(to_input([np.zeros_like(strip)])).all()
 
 
 def test_a_reading_is_a_line_of_words() -> None:
@@ -170,9 +161,9 @@ def test_a_reading_is_a_line_of_words() -> None:
 def test_clear_print_is_no_register(text: str, score: float, stays: bool) -> None:
     reading = reading_line(MeterReading("00042", "917", box(100, 100, 160, 30), (0.9,) * 8), 1.0, 1.0)
     inside, outside = OcrLine(RawText(text), box(90, 100, 150), score), OcrLine(RawText("DN 15"), box(0, 0, 50), 0.99)
-    kept, others = settled([reading], [inside, outside])
+    kept, others = resolve_conflicts([reading], [inside, outside])
     assert (kept, others) == (([reading], [outside]) if stays else ([], [inside, outside]))
-    assert settled([], [inside, outside]) == ([], [inside, outside])
+    assert resolve_conflicts([], [inside, outside]) == ([], [inside, outside])
 
 
 def test_the_middle_decides_whether_a_box_lies_in_another() -> None:
@@ -199,11 +190,11 @@ def test_the_net_reads_drawn_registers_and_nothing_else(reader: MeterReader, tmp
     """Faces and seeds that it was not trained on; half of these are hard for people, too."""
     artist = RegisterArtist(987_654, tmp_path)
     strips, labels = zip(*(artist.strip() for _ in range(150)), strict=True)
-    (logits,) = reader._net.run(None, {"strips": as_input(strips)})
-    rows = [_row(UPRIGHT, 1.0, _softmax(steps)) for steps in logits]
+    (logits,) = reader._net.run(None, {"strips": to_input(strips)})
+    rows = [decode_row(UPRIGHT, 1.0, softmax(steps)) for steps in logits]
     digits = [[(value - 1) % 10 for value in label] for label in labels]
     shown = [row.digits.argmax(axis=1).tolist() == want for row, want in zip(rows, digits, strict=True) if want]
-    silent = [len(row.places) < FEWEST_DIGITS for row, want in zip(rows, digits, strict=True) if not want]
+    silent = [len(row.places) < MIN_DIGITS for row, want in zip(rows, digits, strict=True) if not want]
     assert np.mean(shown) > 0.4
     assert np.mean(silent) > 0.8
 

@@ -27,7 +27,7 @@ class _ScriptedEngine:
     def read(self, pixels: Pixels) -> list[OcrLine]:
         return [line("Visitor Maria Lopez", 10, 20)]
 
-    def look(self, pixels: Pixels) -> OcrPage:
+    def read_page(self, pixels: Pixels) -> OcrPage:
         return OcrPage(tuple(self.read(pixels)))
 
 

@@ -12,9 +12,10 @@ from models.media.images import PNG, ImageLimits, decode
 from models.media.pixels import Pixels
 from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, TextSource
-from models.vision.barcodes import Code, ZxingCodeReader
+from models.vision.barcodes import Barcode, ZxingBarcodeReader
 from models.vision.faces import Face
-from models.vision.redact import UNREADABLE, Beside, Detectors, merge, read_and_redact, redact_page
+from models.vision.line_redaction import UNREADABLE, merge
+from models.vision.redact import Detectors, OtherDetections, read_and_redact, redact_page
 from models.vision.types import OcrLine, OcrPage
 from tests.data.make_badge import AUTHOR, PLACE, PRODUCT, draw_badge, draw_face, with_metadata
 from tests.fakes.redactor import PhraseRedactor
@@ -36,28 +37,28 @@ class _ScriptedEngine:
     def read(self, pixels: Pixels) -> list[OcrLine]:
         return self._lines
 
-    def look(self, pixels: Pixels) -> OcrPage:
+    def read_page(self, pixels: Pixels) -> OcrPage:
         return OcrPage(tuple(self._lines))
 
 
 class _ScriptedFaces:
-    """A face detector that sees what it is told."""
+    """A face detector that finds what it is told."""
 
     def __init__(self, *faces: Face) -> None:
         self._faces = list(faces)
 
-    def find(self, pixels: Pixels) -> list[Face]:
+    def detect(self, pixels: Pixels) -> list[Face]:
         return self._faces
 
 
-class _ScriptedCodes:
-    """A code reader that sees what it is told."""
+class _ScriptedBarcodes:
+    """A barcode reader that finds what it is told."""
 
-    def __init__(self, *codes: Code) -> None:
-        self._codes = list(codes)
+    def __init__(self, *barcodes: Barcode) -> None:
+        self._barcodes = list(barcodes)
 
-    def find(self, pixels: Pixels) -> list[Code]:
-        return self._codes
+    def detect(self, pixels: Pixels) -> list[Barcode]:
+        return self._barcodes
 
 
 class _BrokenRedactor:
@@ -178,24 +179,24 @@ def test_without_a_redactor_nothing_comes_out() -> None:
 
 def test_from_bytes_to_a_page() -> None:
     engine = _ScriptedEngine([OcrLine(RawText("Maria Lopez"), box(0, 0, 40), 0.9)])
-    sights = Detectors(
-        engine, _ScriptedFaces(Face(box(4, 4, 8, 8), 0.9)), _ScriptedCodes(Code(box(30, 8, 6, 6), "", None))
+    detectors = Detectors(
+        engine, _ScriptedFaces(Face(box(4, 4, 8, 8), 0.9)), _ScriptedBarcodes(Barcode(box(30, 8, 6, 6), "", None))
     )
-    page = read_and_redact(encoded(corners(), "PNG"), ImageLimits(), sights, PhraseRedactor(NAMES))
+    page = read_and_redact(encoded(corners(), "PNG"), ImageLimits(), detectors, PhraseRedactor(NAMES))
     assert page.text.value == "[REDACTED_NAME]"
     assert page.image_mime == PNG
     assert page.compute_s > 0
     assert page.painted_kinds == {"text": 1, "face": 1, "code": 1}
     assert page.painted == 3
     with pytest.raises(TooLarge):
-        read_and_redact(encoded(corners(), "PNG"), ImageLimits(pixels=10), sights, PhraseRedactor(NAMES))
+        read_and_redact(encoded(corners(), "PNG"), ImageLimits(pixels=10), detectors, PhraseRedactor(NAMES))
     with pytest.raises(BrokenMedia):
-        read_and_redact(b"", ImageLimits(), sights, PhraseRedactor(NAMES))
+        read_and_redact(b"", ImageLimits(), detectors, PhraseRedactor(NAMES))
 
 
 def test_faces_are_painted_with_the_head_around_them() -> None:
-    beside = Beside(faces=[Face(box(400, 100, 100, 120), 0.8)])
-    page = redact_page(WHITE, [], PhraseRedactor({}), mime=PNG, beside=beside)
+    others = OtherDetections(faces=[Face(box(400, 100, 100, 120), 0.8)])
+    page = redact_page(WHITE, [], PhraseRedactor({}), mime=PNG, others=others)
     pixels = decode(page.image, ImageLimits()).pixels
     assert _is_black(pixels, 370, 70, 160, 180)
     assert _is_white(pixels, 0, 0, 340, 400)
@@ -214,8 +215,8 @@ def test_faces_are_painted_with_the_head_around_them() -> None:
 )
 def test_the_face_of_a_meter_is_none(document_type: str, sure: float, scores: tuple[float, ...], faces: int) -> None:
     lines = [replace(line("04821,7", 420, 120 + 40 * n), score=score) for n, score in enumerate(scores)]
-    beside = Beside(faces=[Face(box(400, 100, 200, 200), sure)])
-    page = redact_page(WHITE, lines, PhraseRedactor({}), document_type, beside=beside)
+    others = OtherDetections(faces=[Face(box(400, 100, 200, 200), sure)])
+    page = redact_page(WHITE, lines, PhraseRedactor({}), document_type, others=others)
     assert page.painted_kinds.get("face", 0) == faces
 
 
@@ -232,7 +233,7 @@ def test_the_face_of_a_meter_is_none(document_type: str, sure: float, scores: tu
 )
 def test_print_that_could_not_be_read_is_painted(text: str, width: float, document_type: str, painted: int) -> None:
     unread = OcrLine(RawText(text), box(100, 50, width), 0.1)
-    page = redact_page(WHITE, [], PhraseRedactor({}), document_type, mime=PNG, beside=Beside(unread=[unread]))
+    page = redact_page(WHITE, [], PhraseRedactor({}), document_type, mime=PNG, others=OtherDetections(unread=[unread]))
     assert (page.painted, page.painted_kinds) == (painted, {"unread": 1} if painted else {})
     assert _is_black(decode(page.image, ImageLimits()).pixels, 100, 50, width) == bool(painted)
     assert page.text.value == ""
@@ -240,10 +241,12 @@ def test_print_that_could_not_be_read_is_painted(text: str, width: float, docume
 
 def test_only_personal_codes_are_covered() -> None:
     pixels, places = draw_badge()
-    page = redact_page(pixels, [], PhraseRedactor({}), mime=PNG, beside=Beside(codes=ZxingCodeReader().find(pixels)))
+    page = redact_page(
+        pixels, [], PhraseRedactor({}), mime=PNG, others=OtherDetections(barcodes=ZxingBarcodeReader().detect(pixels))
+    )
     painted = decode(page.image, ImageLimits()).pixels
     assert page.painted_kinds == {"code": 1}
-    assert [c.text.reveal() for c in ZxingCodeReader().find(painted) if c.text is not None] == [PRODUCT]
+    assert [c.text.reveal() for c in ZxingBarcodeReader().detect(painted) if c.text is not None] == [PRODUCT]
     left, top, right, bottom = places["card"]
     assert _is_black(painted, left + 40, top + 40, right - left - 80, bottom - top - 80)
 
@@ -256,8 +259,8 @@ def test_nothing_of_the_file_but_its_pixels_comes_out(kind: str) -> None:
         before.load()
         assert before.getexif()
         assert "icc_profile" in before.info
-    sights = Detectors(_ScriptedEngine([]), _ScriptedFaces(), _ScriptedCodes())
-    page = read_and_redact(data, ImageLimits(), sights, PhraseRedactor({}))
+    detectors = Detectors(_ScriptedEngine([]), _ScriptedFaces(), _ScriptedBarcodes())
+    page = read_and_redact(data, ImageLimits(), detectors, PhraseRedactor({}))
     for secret in (
         AUTHOR,
         PLACE,

@@ -1,0 +1,208 @@
+"""Finds the personal words in lines of print, and writes the lines with tags.
+
+The redactor sees each line three times: alone, with the other cells of its row, and with the line below it, because OCR
+splits a name or an address wherever there is a gap. Columns add what their header says about them. Words that the OCR
+could hardly read count as personal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from models.redaction.types import RedactionContext, Redactor
+from models.text import Entity, RawText, RedactedText
+from models.vision.geometry import centre, span_x, span_y, text_height
+from models.vision.tables import personal_cells
+from models.vision.types import METER_DOCUMENT, OcrLine
+
+UNREADABLE: Final = "UNREADABLE"
+MIN_WORD_SCORE: Final = 0.5
+"""A word with a lower score is unreadable."""
+# A worn drum scores low and identifies nobody; more digits than a meter has could be a telephone number.
+_METER_DIGITS: Final = re.compile(r"[\d.,]{1,8}")
+_SPACE: Final = RedactedText.literal(" ")
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedLines:
+    """Lines of print after redaction.
+
+    Attributes:
+        texts: Each line with tags.
+        entities: What was found in each line and stands as a tag in its text.
+        more: What was found only in the text between the tags.
+    """
+
+    texts: list[RedactedText]
+    entities: list[list[Entity]]
+    more: list[list[Entity]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Where one line is in the text of a passage."""
+
+    line: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """One or more lines that the redactor sees together."""
+
+    text: str
+    pieces: tuple[_Piece, ...]
+
+
+def redact_lines(
+    lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]], redactor: Redactor, context: RedactionContext
+) -> RedactedLines:
+    """Find what is personal in the lines of a page, and write them with tags.
+
+    Args:
+        lines: All lines of the page.
+        row_indices: Indices into them, row by row, left to right (``geometry.rows``).
+        redactor: Finds entities in text.
+        context: Of the page.
+
+    Raises:
+        RedactionFailed: A recognizer broke.
+    """
+    found = _find_entities(lines, row_indices, redactor, context)
+    for cell in personal_cells(lines, row_indices):
+        found[cell.line].append(Entity(cell.type, cell.start, cell.end, 1.0, "column"))
+    for index, line in enumerate(lines):
+        found[index] += _unreadable(line, context.document_type)
+    merged = [merge(entities) for entities in found]
+    texts, more = _redacted_texts(lines, merged, redactor, context)
+    return RedactedLines(texts, merged, more)
+
+
+def merge(entities: Iterable[Entity]) -> list[Entity]:
+    """Sort entities and unite overlapping ones. A union has the type of its longest part, else of the higher score."""
+    merged: list[Entity] = []
+    for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
+        if merged and entity.start < merged[-1].end:
+            last = merged[-1]
+            best = max(
+                last, entity, key=lambda e: (e.type != UNREADABLE, e.end - e.start, e.replacement != "", e.score)
+            )
+            merged[-1] = replace(best, start=last.start, end=max(last.end, entity.end))
+        else:
+            merged.append(entity)
+    return merged
+
+
+def _find_entities(
+    lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]], redactor: Redactor, context: RedactionContext
+) -> list[list[Entity]]:
+    """What the redactor finds in each line, in any passage; offsets in the line."""
+    passages = list(_passages(lines, row_indices))
+    found: list[list[Entity]] = [[] for _ in lines]
+    redactions = redactor.redact_many([RawText(p.text) for p in passages], context)
+    for passage, redaction in zip(passages, redactions, strict=True):
+        for entity in redaction.entities:
+            for piece in passage.pieces:
+                start = max(entity.start - piece.offset, 0)
+                end = min(entity.end - piece.offset, piece.length)
+                if start < end and not _is_remainder(passage, entity, start + piece.offset, end + piece.offset):
+                    found[piece.line].append(replace(entity, start=start, end=end))
+    return found
+
+
+def _is_remainder(passage: _Passage, entity: Entity, start: int, end: int) -> bool:
+    """Whether this part of an entity is only the start of a word in the next cell: "238 Cedar Road | 11" of 11:30."""
+    crosses = (start, end) != (entity.start, entity.end)
+    return crosses and end < len(passage.text) and not passage.text[end].isspace()
+
+
+def _passages(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]]) -> Iterator[_Passage]:
+    for index in range(len(lines)):
+        yield _passage(lines, (index,))
+    for row in row_indices:
+        if len(row) > 1:
+            yield _passage(lines, row)
+    for index, line in enumerate(lines):
+        if (below := _line_below(lines, line)) is not None:
+            yield _passage(lines, (index, below))
+
+
+def _passage(lines: Sequence[OcrLine], members: Sequence[int]) -> _Passage:
+    pieces, parts, offset = [], [], 0
+    for index in members:
+        text = lines[index].text.reveal()
+        pieces.append(_Piece(index, offset, len(text)))
+        parts.append(text)
+        offset += len(text) + 1
+    return _Passage(" ".join(parts), tuple(pieces))
+
+
+def _line_below(lines: Sequence[OcrLine], line: OcrLine) -> int | None:
+    """The nearest line that may continue this one: less than two heights below it, and starting within its width."""
+    height = text_height(line.box)
+    left, right = span_x(line.box)
+    best: tuple[float, int] | None = None
+    for index, other in enumerate(lines):
+        step = centre(other.box)[1] - centre(line.box)[1]
+        start, end = span_x(other.box)
+        if 0.6 * height < step and span_y(other.box)[0] - span_y(line.box)[1] < height and start < right and left < end:
+            best = min(best or (step, index), (step, index))
+    return best[1] if best else None
+
+
+def _unreadable(line: OcrLine, document_type: str) -> list[Entity]:
+    """Words with letters or digits that have a low OCR score."""
+    text, position, found = line.text.reveal(), 0, []
+    for word in line.words:
+        value = word.text.reveal()
+        start = text.index(value, position)
+        position = start + len(value)
+        if word.score >= MIN_WORD_SCORE or not any(c.isalnum() for c in value):
+            continue
+        if document_type == METER_DOCUMENT and _METER_DIGITS.fullmatch(value):
+            continue
+        found.append(Entity(UNREADABLE, start, position, 1.0 - word.score, "ocr-score"))
+    return found
+
+
+def _redacted_texts(
+    lines: Sequence[OcrLine], found: Sequence[Sequence[Entity]], redactor: Redactor, context: RedactionContext
+) -> tuple[list[RedactedText], list[list[Entity]]]:
+    """The lines with tags, and what the redactor found in the text between the tags."""
+    texts = [line.text.reveal() for line in lines]
+    rests = [(i, start, end) for i, entities in enumerate(found) for start, end in _rests(texts[i], entities)]
+    redactions = redactor.redact_many([RawText(texts[i][start:end]) for i, start, end in rests], context)
+    parts = [[(e.start, e.end, RedactedText.in_place_of(e)) for e in entities] for entities in found]
+    more: list[list[Entity]] = [[] for _ in lines]
+    for (i, start, end), redaction in zip(rests, redactions, strict=True):
+        parts[i].append((start, end, redaction.text))
+        more[i] += [replace(e, start=e.start + start, end=e.end + start) for e in redaction.entities]
+    return [_compose(p) for p in parts], more
+
+
+def _rests(text: str, entities: Sequence[Entity]) -> list[tuple[int, int]]:
+    """The spans between the entities, without the spaces around them."""
+    edges = [0, *(n for e in entities for n in (e.start, e.end)), len(text)]
+    spans = []
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        piece = text[start:end]
+        if core := piece.strip():
+            first = start + len(piece) - len(piece.lstrip())
+            spans.append((first, first + len(core)))
+    return spans
+
+
+def _compose(parts: Sequence[tuple[int, int, RedactedText]]) -> RedactedText:
+    """Join the parts of one line in order; parts that do not touch had a space between them."""
+    pieces: list[RedactedText] = []
+    position = 0
+    for start, end, text in sorted(parts, key=lambda part: part[0]):
+        if pieces and position < start:
+            pieces.append(_SPACE)
+        pieces.append(text)
+        position = end
+    return RedactedText.join(pieces, "")
