@@ -10,12 +10,13 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from models.redaction.entities import labels_where
 from models.redaction.types import RedactionContext
 
 READING: Final = "READING"
 """Not an entity: the assistant asked for a number of a thing, so a bare number in the answer may stay."""
 
-_NUMERIC: Final = frozenset({"PHONE", "DOB", "ID", "ADDRESS"})
+_NUMERIC: Final = labels_where(lambda entity: entity.answers_with_number)
 
 LONGEST_REPLY_CHARS: Final = 600
 """Only the end of a long reply is read: the question comes last."""

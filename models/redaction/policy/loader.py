@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from models.redaction.entities import LABELS
 from models.redaction.policy.custom_recognizers import CustomRecognizer, context_words, failed_examples
 from models.redaction.policy.messages import problems
 from models.redaction.policy.policy import STRICT, AllowList, Policies, RedactionPolicy
-from models.redaction.spans.merge import TYPES
 from models.redaction.spans.operators import MASKABLE, MAX_SHOWN, Operator, Treatment
 
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -89,7 +89,7 @@ class PolicyPart(_Part):
     @classmethod
     def _maskable(cls, value: dict[str, Operator | MaskOption]) -> dict[str, Operator | MaskOption]:
         for label, operator in value.items():
-            if isinstance(operator, MaskOption) and operator.mask and label in TYPES - MASKABLE:
+            if isinstance(operator, MaskOption) and operator.mask and label in LABELS - MASKABLE:
                 raise ValueError(f"{label} can only be masked whole, with mask: 0")
         return value
 
@@ -105,8 +105,8 @@ class PolicyFile(_Part):
         for name, part in [("default", self.default), *self.clients.items()]:
             own = {r.entity for r in (*self.default.recognizers, *part.recognizers)}
             used = {*(part.entities or ()), *part.operators, *part.thresholds}
-            if unknown := sorted(used - TYPES - own):
-                known = ", ".join(sorted(TYPES | own))
+            if unknown := sorted(used - LABELS - own):
+                known = ", ".join(sorted(LABELS | own))
                 raise ValueError(f"{name} names types that nothing finds: {', '.join(unknown)}; there are {known}")
         return self
 
@@ -192,7 +192,7 @@ def _policy(part: PolicyPart, path: str, base: RedactionPolicy) -> RedactionPoli
 def _treatment(label: str, operator: Operator | MaskOption) -> Treatment:
     if isinstance(operator, MaskOption):
         return Treatment(Operator.MASK, operator.mask)
-    maskable = label in MASKABLE or label not in TYPES
+    maskable = label in MASKABLE or label not in LABELS
     return Treatment(operator, MAX_SHOWN if operator is Operator.MASK and maskable else 0)
 
 

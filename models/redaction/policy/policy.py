@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
+from models.redaction.entities import LABELS
 from models.redaction.ner.entities import Thresholds
 from models.redaction.patterns.pattern_recognizer import THRESHOLD, PatternRecognizer, Recognizer
 from models.redaction.policy.custom_recognizers import CustomRecognizer
-from models.redaction.spans.merge import TYPES, merge, weight
+from models.redaction.spans.merge import merge, weight
 from models.redaction.spans.operators import TAGGED, Operator, Treatment, protected_pattern
 from models.text import Entity
 
@@ -82,7 +83,7 @@ class RedactionPolicy:
     @cached_property
     def types(self) -> frozenset[str]:
         """Every label that a tag can have under this policy."""
-        return TYPES | {recognizer.entity for recognizer in self.recognizers}
+        return LABELS | {recognizer.entity for recognizer in self.recognizers}
 
     @cached_property
     def rewrites(self) -> bool:

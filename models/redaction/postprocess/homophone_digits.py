@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final
 
+from models.redaction.entities import labels_where
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.tokens import Words, tokens_of
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
-_NUMBERS: Final = frozenset({"PHONE", "ID", "SSN", "CC", "ACCOUNT", "NUMBER", "PASSPORT", "LICENCE", "MEDICAL_ID"})
+_NUMBERS: Final = labels_where(lambda entity: entity.is_number)
 _DIGIT: Final = r"(?:for|fore|to|too|won|ate|oh|o)[ ,-]{1,2}"
 _FIRST_DIGITS: Final = re.compile(
     r"(?<![^\W_])(?:(?:numbers?|phone|mobile|cell|code|zip|ssn|social)(?: is| are|'s|\u2019s)"

@@ -6,24 +6,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
+from models.redaction.entities import ENTITY_TYPES, LABELS, PRIORITY, Joining
 from models.redaction.normalize.dates_times import outside_times
 from models.redaction.spans.operators import MASK, TITLES, protected_pattern
 from models.text import Entity
 
-# Which label names an entity best when two recognizers see the same stretch; the more a label says, the higher.
-_SPECIFIC = {
-    label: rank
-    for rank, label in enumerate(
-        ("UNREADABLE", "ID", "NUMBER", "NAME", "AGE", "HANDLE", "DOB", "PHONE", "ADDRESS", "MEDICAL_ID", "LICENCE",
-        "PASSPORT", "PLATE", "ACCOUNT", "URL", "IP", "SSN",
-         "CC", "MAC", "WALLET", "IBAN", "EMAIL", "SECRET")
-    )
-}  # fmt: skip
-
-TYPES = frozenset(_SPECIFIC)
-"""Every label that a tag can have."""
-
-TAG = protected_pattern(sorted(TYPES), masks=False)
+TAG = protected_pattern(sorted(LABELS), masks=False)
 """What the strict policy, or a hash, writes."""
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
@@ -39,7 +27,8 @@ _ADDRESS_GAP = re.compile(
 """Between two parts of one address at most two capitalised words or numbers."""
 
 _WORD_GAP = re.compile(r"[ \t]?[-.,]?[ \t]?")  # the classifier judges word by word
-_JOIN_GAPS = {"NAME": _NAME_GAP, "ADDRESS": _ADDRESS_GAP}
+_GAPS = {Joining.NAME: _NAME_GAP, Joining.ADDRESS: _ADDRESS_GAP}
+_JOIN_GAPS = {entity.label: _GAPS[entity.joining] for entity in ENTITY_TYPES if entity.joining in _GAPS}
 
 
 def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TAG) -> list[Entity]:
@@ -65,7 +54,7 @@ def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TA
 
 def weight(entity: Entity) -> tuple[float, int, int]:
     """What decides between two that were found at the same place."""
-    return (round(entity.score, 1), entity.end - entity.start, _SPECIFIC.get(entity.type, 0))
+    return (round(entity.score, 1), entity.end - entity.start, PRIORITY.get(entity.type, 0))
 
 
 def _union(first: Entity, second: Entity) -> Entity:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from models.redaction.entities import labels_where
 from models.redaction.normalize.words import MARKS
 from models.redaction.types import RedactionScope
 
@@ -25,9 +26,7 @@ MAX_SHOWN: Final = 4
 HIDDEN_PER_SHOWN: Final = 1
 """For each character that a mask leaves, at least so many more are hidden; a shorter value is hidden whole."""
 
-MASKABLE: Final = frozenset(
-    {"PHONE", "CC", "IBAN", "ACCOUNT", "SSN", "ID", "PASSPORT", "LICENCE", "PLATE", "MEDICAL_ID", "WALLET", "MAC"}
-)
+MASKABLE: Final = labels_where(lambda entity: entity.end_may_show)
 """Types of which the end may be shown; the end of a name or an address is a name or an address."""
 
 MASK: Final = "***"

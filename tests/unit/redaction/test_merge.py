@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.redaction.spans.merge import TAG, TYPES, merge
+from models.redaction.entities import LABELS
+from models.redaction.spans.merge import TAG, merge
 from models.redaction.spans.operators import tag
 from models.text import Entity
 
@@ -50,5 +51,5 @@ def test_merge(text: str, entities: list[Entity], expected: list[tuple[str, int,
 
 
 def test_every_type_has_a_tag_that_is_recognised() -> None:
-    assert all(TAG.fullmatch(tag(label)) for label in TYPES)
+    assert all(TAG.fullmatch(tag(label)) for label in LABELS)
     assert not TAG.search("[REDACTED_JOHN_SMITH]")

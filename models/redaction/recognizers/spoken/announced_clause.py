@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from models.redaction.entities import labels_where
 from models.redaction.itn.lexicon import FUNCTION_WORDS, HOMOPHONES, INNER_DIGITS, SHORT_WORDS, lexicon_for
 from models.redaction.itn.tokens import Token, Words, tokens_of
 from models.redaction.patterns.pattern_recognizer import digits_of, has_digit
@@ -25,7 +26,7 @@ _MOST_PHRASE_WORDS: Final = 2
 _MIN_CHARACTERS_ALONE: Final = 4
 """Characters of a value that a noun alone announces."""
 
-_CODES: Final = frozenset({"ADDRESS", "IBAN", "ID", "LICENCE", "PASSPORT", "PLATE"})
+_CODES: Final = labels_where(lambda entity: entity.is_spelled)
 """Types of values with letters, which recognition may write as short words."""
 
 _MIN_CHARACTERS: Final = 3

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.redaction.dialogue_context import is_reading, personal
+from models.redaction.entities import labels_where
 from models.redaction.itn.lexicon import SHORT_WORDS
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
@@ -48,7 +49,7 @@ _REFUSALS = words(
 _CONTENT_WORDS = {"NAME": 4, "EMAIL": 10, "ADDRESS": 10, "PHONE": 12, "DOB": 8, "ID": 10}
 """How many words an answer may have that is nothing but the thing asked for."""
 
-_NEEDS_DIGIT = frozenset({"PHONE", "DOB", "ID"})
+_NEEDS_DIGIT = labels_where(lambda entity: entity.needs_digit)
 _RANK = ("EMAIL", "PHONE", "DOB", "ID", "ADDRESS", "NAME")
 """Where several things were asked for: the label of an answer with digits, the last for one without."""
 

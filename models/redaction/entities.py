@@ -1,0 +1,172 @@
+"""The registry of entity types: everything that the rest of the package knows about a type by its label.
+
+``ENTITY_TYPES`` is in order of priority: where two recognizers see the same characters, the type further down names
+them, because its label says more. ``docs/reference/entities.md`` is written from the descriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Joining(StrEnum):
+    """How neighbouring finds of one type become one entity."""
+
+    NEVER = "never"
+    NAME = "name"
+    """Parts of one name: over a space, a hyphen or an initial's full stop."""
+    ADDRESS = "address"
+    """Parts of one address: over a comma and up to two words."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityType:
+    """One type of entity.
+
+    Attributes:
+        label: What tags and policies call it: ``PHONE`` in ``[REDACTED_PHONE]``.
+        description: What is found, one sentence for the reference.
+        evidence: How it is known, for the reference.
+        joining: How parts become one.
+        end_may_show: Whether a mask may leave the last characters; else it hides all. The end of a name is a name.
+        is_number: Whether it begins with a digit, so that a misheard digit may stand before it.
+        needs_digit: Whether an answer without a digit cannot be one.
+        is_spelled: Whether it mixes letters and digits, so that a short word beside digits may be a part of it.
+        answers_with_number: Whether a bare number may answer a question for it.
+    """
+
+    label: str
+    description: str
+    evidence: str
+    joining: Joining = Joining.NEVER
+    end_may_show: bool = False
+    is_number: bool = False
+    needs_digit: bool = False
+    is_spelled: bool = False
+    answers_with_number: bool = False
+
+
+ENTITY_TYPES: Final = (
+    EntityType("UNREADABLE", "Words in pictures that the OCR is not sure of.", "the score of the OCR"),
+    EntityType(
+        "ID",
+        "National numbers of some thirty countries (Aadhaar, PAN, NHS, DNI, NIR, Steuer-ID, CPF and others), VIN of "
+        "vehicles, files of courts, numbers of customers and members, long numbers that nothing explains.",
+        "checksums, the word beside it",
+        end_may_show=True,
+        is_number=True,
+        needs_digit=True,
+        is_spelled=True,
+        answers_with_number=True,
+    ),
+    EntityType(
+        "NAME",
+        "Names of people, also spelled, after a title or an introduction.",
+        "a local classifier, word lists, context",
+        joining=Joining.NAME,
+    ),
+    EntityType("AGE", "Ages over 89, in seven languages.", "a word for age"),
+    EntityType("HANDLE", "Handles of social media.", "shape, and a word that speaks of one"),
+    EntityType(
+        "DOB",
+        "Birth dates in seven languages, written or spoken.",
+        "a word for birth, or a date alone as an answer",
+        needs_digit=True,
+        answers_with_number=True,
+    ),
+    EntityType(
+        "PHONE",
+        "Telephone numbers, written or spoken.",
+        "numbering plans of the language's regions, grouping, context",
+        end_may_show=True,
+        is_number=True,
+        needs_digit=True,
+        answers_with_number=True,
+    ),
+    EntityType(
+        "ADDRESS",
+        "Streets in English, Spanish, French, German, Italian, Dutch, Nordic languages, Polish, Hungarian, Hindi and "
+        "Indian English; two streets that meet; P.O. boxes and military mail; postcodes, those of five or six digits "
+        "with a town or a word.",
+        "shape, classifier; number, town, region and country beside a street go with it",
+        joining=Joining.ADDRESS,
+        is_spelled=True,
+        answers_with_number=True,
+    ),
+    EntityType(
+        "MEDICAL_ID",
+        "Medical record, health plan, Medicare, NPI, DEA and German insurance numbers.",
+        "checksums, context",
+        end_may_show=True,
+        is_number=True,
+    ),
+    EntityType(
+        "LICENCE",
+        "Driving licences of the UK, India, Germany, France, Spain and states of the USA.",
+        "shape, context",
+        end_may_show=True,
+        is_number=True,
+        is_spelled=True,
+    ),
+    EntityType(
+        "PASSPORT",
+        "Passports, identity cards, machine-readable lines.",
+        "check digits, shape, context",
+        end_may_show=True,
+        is_number=True,
+        is_spelled=True,
+    ),
+    EntityType(
+        "PLATE",
+        "Number plates of India, UK, Germany, France, Spain and Italy.",
+        "shape; all but India and France need a word",
+        end_may_show=True,
+        is_spelled=True,
+    ),
+    EntityType(
+        "ACCOUNT",
+        "Account, routing (ABA), sort and branch (IFSC) numbers of banks.",
+        "check numbers, context",
+        end_may_show=True,
+        is_number=True,
+    ),
+    EntityType("URL", "Web addresses that lead to a person: profiles, log-in data, own pages.", "shape"),
+    EntityType("IP", "IPv4 and IPv6 addresses.", "shape"),
+    EntityType(
+        "SSN",
+        "US social security and tax numbers.",
+        "shape and areas that exist",
+        end_may_show=True,
+        is_number=True,
+    ),
+    EntityType("CC", "Numbers of payment cards.", "Luhn, context", end_may_show=True, is_number=True),
+    EntityType("MAC", "Hardware addresses of network devices.", "shape", end_may_show=True),
+    EntityType(
+        "WALLET",
+        "Addresses of Bitcoin, Litecoin, Dogecoin, Tron, Ripple, Ethereum and Monero.",
+        "checksums",
+        end_may_show=True,
+    ),
+    EntityType("IBAN", "International bank account numbers.", "check numbers", end_may_show=True, is_spelled=True),
+    EntityType("EMAIL", 'E-mail addresses, also spoken ("john dot doe at example dot com").', "shape"),
+    EntityType(
+        "SECRET",
+        "Passwords, also said in words; PIN, security codes of cards, one-time codes, codes of doors and alarms; "
+        "private keys, JWT, keys and tokens of some twenty services.",
+        "shape, the name beside it",
+    ),
+)
+
+LABELS: Final = frozenset(entity.label for entity in ENTITY_TYPES)
+"""Every label that a tag can have."""
+
+PRIORITY: Final = {entity.label: place for place, entity in enumerate(ENTITY_TYPES)}
+"""Which label names characters best that two recognizers see; a policy's own types have none."""
+
+
+def labels_where(has: Callable[[EntityType], bool]) -> frozenset[str]:
+    """The labels of the types that have a property."""
+    return frozenset(entity.label for entity in ENTITY_TYPES if has(entity))
