@@ -15,6 +15,7 @@ The tree, one sentence a class::
     |-- Overloaded            a queue or a quota is full; try again after ``retry_after_s``
     |-- Unavailable           a part of the system cannot answer now
     |   |-- WorkerLost        the worker that held the call died
+    |   |-- WorkersMismatch   the workers were built from other settings than this server's, so they refuse its calls
     |   |-- UpstreamFailed    the remote LLM did not answer, or not usefully
     |   |-- BreakerOpen       the remote LLM is not asked at the moment
     |   |-- RedactionFailed   text could not be redacted, so it goes nowhere
@@ -172,6 +173,13 @@ class WorkerLost(Unavailable):
     """The worker that held the call died."""
 
     default_reason = Reason.WORKER_LOST
+
+
+class WorkersMismatch(Unavailable):
+    """The workers were built from other settings or redaction policies than this server's, so they refuse its calls."""
+
+    default_reason = Reason.WORKERS_MISMATCH
+    default_hint = "Another program replaced the workers of this server on the Ray cluster; restart the server."
 
 
 class UpstreamFailed(Unavailable):

@@ -15,6 +15,16 @@ class Status(StrEnum):
 
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    INSTALLATION_ID_INVALID = (
+        "INSTALLATION_ID_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The file with the id of this installation was changed.",
+    )
+    INSTALLATION_IN_USE = (
+        "INSTALLATION_IN_USE",
+        Status.UNAVAILABLE,
+        "Another server with the same installation id uses the same Ray cluster.",
+    )
     INTERNAL = "INTERNAL"
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
     NOT_FOUND = "NOT_FOUND"
@@ -325,6 +335,11 @@ class Reason(StrEnum):
     WEIGHTS_MISMATCH = "WEIGHTS_MISMATCH", Status.UNAVAILABLE, "A file is not the pinned one; do not use it."
     WEIGHTS_UNAVAILABLE = "WEIGHTS_UNAVAILABLE", Status.UNAVAILABLE, "Model weights are missing."
     WORKERS_DO_NOT_FIT = "WORKERS_DO_NOT_FIT", Status.INVALID_ARGUMENT, "The workers ask for more than the cluster has."
+    WORKERS_MISMATCH = (
+        "WORKERS_MISMATCH",
+        Status.UNAVAILABLE,
+        "The workers on the Ray cluster were built from other settings or redaction policies, so they refuse the call.",
+    )
     WORKERS_NOT_READY = "WORKERS_NOT_READY", Status.UNAVAILABLE, "The workers are not up yet, or did not start."
     WORKER_FAILED = "WORKER_FAILED", Status.INTERNAL, "A worker failed in a way that nobody foresaw."
     WORKER_LOST = "WORKER_LOST", Status.UNAVAILABLE, "The worker that held the call died, and retries did not help."

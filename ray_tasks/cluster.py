@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -11,14 +12,15 @@ from typing import Any, Final, cast
 
 import psutil
 import ray
-from ray import serve
-from ray.serve.schema import LoggingConfig
+from ray.serve.schema import ApplicationStatusOverview
 
-from models.errors import InvalidInput, Unavailable, VestibuleError, WeightsError
+from models.errors import InvalidInput, Unavailable, VestibuleError
 from models.reasons import Reason
 from models.retry import get_retry_policy
-from ray_tasks.deployments import DEPLOYMENTS, application_of, applications, handle_of
+from ray_tasks.applications import Applications, why_it_did_not_start
+from ray_tasks.deployments import DEPLOYMENTS
 from ray_tasks.engine_info import EngineFacts
+from ray_tasks.lease import leased_installations, take_lease
 from ray_tasks.processes import check_listens, end
 from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
@@ -33,8 +35,6 @@ JOIN_S: Final = 5.0
 STOP_S: Final = 3.0
 """How long Ray may take to stop by itself; it needs 1.4 s. Then its processes are killed."""
 KILL_AFTER_S: Final = 0.7
-LONGEST_CAUSE: Final = 300
-"""Characters of what a constructor said that are repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Cluster:
     """Ray with the three kinds of worker on it.
 
     A local cluster belongs to this process: it listens on loopback, keeps Ray's token authentication on, and ends
-    with ``stop``, or with the process. A joined one stays as it is, with the workers on it: other servers may use
-    them.
+    with ``stop``, or with the process. A joined one belongs to others: the workers of this installation are put on it,
+    and taken away by ``stop``. Those of other installations are left alone.
 
     Args:
         config: Resources, queues and engines.
@@ -61,21 +61,28 @@ class Cluster:
         self.config = config
         self._clock = clock
         self._thread = RayThread()
-        self._host = RayRuntime(config)
+        self._runtime = RayRuntime(config)
+        self._applications = Applications(config)
+        self._lease: object | None = None
         self._facts: dict[str, EngineFacts] = {}
-        self._handles: dict[str, Any] = {}
+        self._deployed_at_s: dict[str, float] = {}
         self._ready = False
         self._stopped = False
 
     @property
     def dashboard_url(self) -> str:
         """Address of the dashboard, with the port it really has; empty without one."""
-        return self._host.dashboard_url
+        return self._runtime.dashboard_url
 
     @property
     def ready(self) -> bool:
         """Whether all workers were up once, and the cluster was neither stopped nor lost since."""
-        return self._ready and not self._stopped and not self._host.lost()
+        return self._ready and not self._stopped and not self._runtime.lost()
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the settings and policies that the workers must be built from."""
+        return self._applications.fingerprint
 
     @property
     def facts(self) -> dict[str, EngineFacts]:
@@ -89,18 +96,18 @@ class Cluster:
             Unavailable: The cluster is not up yet, or not any more.
         """
         self._check_up()
-        if NODE_PROCESS in self._host.lost():
+        if NODE_PROCESS in self._runtime.lost():
             raise _lost()
-        return self._handles[kind]
+        return self._applications.handles[kind]
 
     @property
     def address(self) -> str:
         """Where other servers, and Ray's command line, find the cluster; empty before it is up."""
-        return self._host.address
+        return self._runtime.address
 
     def processes(self) -> list[psutil.Process]:
         """All processes of a local cluster."""
-        return self._host.processes()
+        return self._runtime.processes()
 
     async def connect(self) -> None:
         """Start or join Ray, without any worker.
@@ -109,10 +116,10 @@ class Cluster:
             InvalidInput: The address is not one that can be joined.
             Unavailable: It cannot be had.
         """
-        if not self._host.local:
+        if not self._runtime.local:
             # Ray itself tries an address where nobody listens for minutes.
             await asyncio.to_thread(check_listens, self.config.address, JOIN_S)
-        await self._on_ray_thread(self._host.start)
+        await self._on_ray_thread(self._runtime.start)
 
     async def start(self, on_step: Callable[[Step], None] | None = None, timeout_s: float = 120.0) -> None:
         """Bring everything up; returns when all workers take calls. After a failure ``stop`` is still to be called.
@@ -160,24 +167,24 @@ class Cluster:
         await asyncio.to_thread(end, family, KILL_AFTER_S if done else 0.0)
         self._thread.close()
 
-    async def statuses(self) -> dict[str, Any]:
+    async def statuses(self) -> dict[str, ApplicationStatusOverview]:
         """Serve's own view of the three applications, by kind; those it does not know are missing.
 
         Raises:
             Unavailable: The cluster is not up, or does not answer.
         """
         self._check_up()
-        if self._host.lost():
+        if self._runtime.lost():
             raise _lost()
         try:
-            status = await asyncio.to_thread(serve.status)
+            statuses = await asyncio.to_thread(self._applications.statuses)
         except RAY_ERRORS as exc:
             raise translate(exc) from None
-        known = {kind: status.applications.get(application_of(kind)) for kind in DEPLOYMENTS}
-        return {kind: app for kind, app in known.items() if app is not None}
+        await self._ask_new_workers(statuses)
+        return statuses
 
     def _check_up(self) -> None:
-        if self._stopped or not self._handles:
+        if self._stopped or not self._applications.handles:
             raise Unavailable("The workers are not running.", reason=Reason.WORKERS_NOT_READY)
 
     async def _on_ray_thread(self, job: Callable[[], None]) -> None:
@@ -190,46 +197,43 @@ class Cluster:
 
     def _deploy(self) -> None:
         check_fit(self.config, cast(dict[str, float], ray.cluster_resources()))  # type: ignore[no-untyped-call]
-        serve.start(proxy_location="Disabled", logging_config=LoggingConfig(log_level="WARNING"))
-        self._handles = {kind: handle_of(kind) for kind in DEPLOYMENTS}
-        running = {} if self._host.local else self._running()
-        wanted = applications(self.config)
-        targets = [app.target for app in wanted if running.get(app.kind) != app.fingerprint]
-        if targets:
-            serve.run_many(targets, wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
-
-    def _running(self) -> dict[str, str]:
-        """Fingerprints of the workers that another server put on the cluster; equal ones need not be replaced."""
-        known = serve.status().applications
-        found = {}
-        for kind, handle in self._handles.items():
-            app = known.get(application_of(kind))
-            if app is not None and app.status == "RUNNING":
-                facts: EngineFacts = handle.describe.remote().result(timeout_s=CALL_S)
-                found[kind] = facts.fingerprint
-        return found
+        if not self._runtime.local:
+            self._lease = take_lease(self.config.installation)
+        self._applications.deploy()
+        if not self._runtime.local and (abandoned := self._applications.abandoned(leased_installations())):
+            log.warning("No server uses these applications on the Ray cluster: %s", ", ".join(abandoned))
 
     async def _wait_for_workers(self, done: Callable[[str], None]) -> None:
         waiting = dict.fromkeys(DEPLOYMENTS)
         while waiting:
-            for kind, app in (await self.statuses()).items():
-                if kind not in waiting:
-                    continue
-                if app.status == "RUNNING":
-                    # The first call through a handle finds the replicas, which takes a moment: not a person's.
-                    describe = self._handles[kind].describe.remote
-                    self._facts[kind] = await call(describe, timeout_s=CALL_S, policy=get_retry_policy("interactive"))
+            statuses = await self.statuses()
+            for kind in [kind for kind in waiting if kind in statuses]:
+                facts = self._facts.get(kind)
+                if statuses[kind].status == "DEPLOY_FAILED":
+                    raise why_it_did_not_start(kind, statuses[kind])
+                if statuses[kind].status == "RUNNING" and facts and facts.fingerprint == self.fingerprint:
                     del waiting[kind]
                     done(kind)
-                elif app.status == "DEPLOY_FAILED":
-                    raise _did_not_start(kind, app)
             await asyncio.sleep(POLL_S)
 
+    async def _ask_new_workers(self, statuses: dict[str, ApplicationStatusOverview]) -> None:
+        """Have workers that were deployed since the last time, by whomever, say what they are."""
+        for kind, app in statuses.items():
+            if app.status != "RUNNING" or self._deployed_at_s.get(kind) == app.last_deployed_time_s:
+                continue
+            describe = self._applications.handles[kind].describe.remote
+            self._facts.pop(kind, None)
+            with contextlib.suppress(VestibuleError):  # it is asked again next time
+                # The first call through a handle also finds the replicas, which takes a moment.
+                self._facts[kind] = await call(describe, timeout_s=CALL_S, policy=get_retry_policy("interactive"))
+                self._deployed_at_s[kind] = app.last_deployed_time_s
+
     def _stop_ray(self) -> None:
-        if not self._host.lost():
-            for handle in self._handles.values():
-                handle.shutdown()
-        self._host.shutdown()
+        if not self._runtime.lost():
+            if self._lease is not None:
+                self._applications.delete()
+            self._applications.shut_down_handles()
+        self._runtime.shutdown()
 
 
 def _lost() -> Unavailable:
@@ -257,15 +261,3 @@ def check_fit(config: ClusterConfig, resources: dict[str, float]) -> None:
                 reason=Reason.WORKERS_DO_NOT_FIT,
                 hint=f"Lower the replicas, or the {name.lower()}s of each; fractions are allowed.",
             )
-
-
-def _did_not_start(kind: str, app: Any) -> VestibuleError:
-    """Serve's message is the constructor's traceback, in which there is no user's text yet; its last line tells."""
-    lines = [line.strip() for d in app.deployments.values() for line in d.message.splitlines() if line.strip()]
-    if any(WeightsError.__name__ in line for line in lines):
-        return WeightsError(f"The {kind} worker does not find its weights.")
-    return Unavailable(
-        f"The {kind} worker did not start: {lines[-1][:LONGEST_CAUSE] if lines else 'Ray does not say why'}",
-        reason=Reason.WORKERS_NOT_READY,
-        hint="The log of the replica, under logs/serve in Ray's session folder, has the whole story.",
-    )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
-from models.errors import Overloaded, RedactionFailed, VestibuleError
+from models.errors import Overloaded, RedactionFailed, VestibuleError, WorkersMismatch
 from models.redaction.types import Redaction, RedactionContext
 from models.retry import get_retry_policy
 from models.text import RawText
 from ray_tasks.engine_info import fingerprint
+from ray_tasks.listening import bind_replica_to_node_address
 from ray_tasks.redaction_worker import RedactionWorker
 from ray_tasks.serve_client import call
 from ray_tasks.speech_worker import SpeechWorker
@@ -25,6 +25,9 @@ from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, RedactAsync
 DEPLOYMENTS: Final = {"redaction": "Redaction", "speech": "Speech", "vision": "Vision"}
 """Kind of worker to the name of its deployment, in the order in which they are needed."""
 
+APPLICATION_PREFIX: Final = "vestibule-"
+"""What the names of all applications of all installations begin with."""
+
 HEALTH_PERIOD_S: Final = 1.0
 """How often Serve looks after a replica; a dead one is missed for so long before it is replaced."""
 HEALTH_TIMEOUT_S: Final = 15.0
@@ -34,61 +37,55 @@ BUILD_ATTEMPTS: Final = 2
 """A replica that cannot be built is not built for ever: Serve's own bound is 20."""
 
 
-def application_of(kind: str) -> str:
-    """Name of the Serve application of a kind of worker."""
-    return f"vestibule-{kind}"
+def application_name(installation: str, kind: str) -> str:
+    """Name of the Serve application of a kind of worker; no other installation on the cluster has the same."""
+    return f"{APPLICATION_PREFIX}{installation}-{kind}"
 
 
-def handle_of(kind: str) -> Any:
+def handle_of(installation: str, kind: str) -> Any:
     """A handle to the deployment of a kind of worker, which need not be there yet."""
-    return DeploymentHandle(DEPLOYMENTS[kind], application_of(kind))
+    return DeploymentHandle(DEPLOYMENTS[kind], application_name(installation, kind))
 
 
-class Speech(SpeechWorker):
+class RedactionDeployment(RedactionWorker):
+    """Redaction of text."""
+
+    def __init__(self, config: ClusterConfig) -> None:
+        bind_replica_to_node_address()
+        super().__init__(config)
+
+
+class SpeechDeployment(SpeechWorker):
     """Speech recognition, with the redaction that goes with it."""
 
-    def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str) -> None:
-        super().__init__(config, weights_dir, carry_key_path, _redaction_from_inside())
+    def __init__(self, config: ClusterConfig) -> None:
+        bind_replica_to_node_address()
+        super().__init__(config, _redaction_from_inside(config))
 
 
-class Vision(VisionWorker):
+class VisionDeployment(VisionWorker):
     """Reading of pictures, with the redaction that goes with it."""
 
-    def __init__(self, config: WorkerConfig, weights_dir: str, image_pixels: int) -> None:
-        super().__init__(config, weights_dir, image_pixels, _redaction_from_inside())
+    def __init__(self, config: ClusterConfig) -> None:
+        bind_replica_to_node_address()
+        super().__init__(config, _redaction_from_inside(config))
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
-    """One kind of worker, ready to be deployed.
-
-    Attributes:
-        fingerprint: Equal for equal settings and code; the worker tells its own in ``EngineFacts``.
-    """
-
-    kind: str
-    target: serve.RunTarget
-    fingerprint: str
-
-
-def applications(config: ClusterConfig) -> list[Application]:
-    """The three applications, in the order of ``DEPLOYMENTS``; none has a route, because there is no HTTP proxy."""
-    parts: dict[str, tuple[Callable[..., object], WorkerConfig, tuple[object, ...]]] = {
-        "redaction": (
-            RedactionWorker,
-            config.redaction,
-            (config.weights_dir, config.carry_key_path, config.redaction_policies),
-        ),
-        "speech": (Speech, config.speech, (config.weights_dir, config.carry_key_path)),
-        "vision": (Vision, config.vision, (config.weights_dir, config.image_pixels)),
+def applications(config: ClusterConfig) -> dict[str, serve.RunTarget]:
+    """The three applications by kind; none has a route, because there is no HTTP proxy."""
+    workers: dict[str, tuple[Callable[..., object], WorkerConfig]] = {
+        "redaction": (RedactionDeployment, config.redaction),
+        "speech": (SpeechDeployment, config.speech),
+        "vision": (VisionDeployment, config.vision),
     }
-    built = []
-    for kind, name in DEPLOYMENTS.items():
-        worker, resources, arguments = parts[kind]
-        bound = deployment(name, worker, resources).bind(resources, *arguments)
-        target = serve.RunTarget(bound, name=application_of(kind), route_prefix=None)
-        built.append(Application(kind, target, fingerprint(resources, *arguments)))
-    return built
+    return {
+        kind: serve.RunTarget(
+            deployment(name, *workers[kind]).bind(config),
+            name=application_name(config.installation, kind),
+            route_prefix=None,
+        )
+        for kind, name in DEPLOYMENTS.items()
+    }
 
 
 def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -> Any:
@@ -109,17 +106,18 @@ def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -
     )
 
 
-def _redaction_from_inside() -> RedactAsync:
+def _redaction_from_inside(config: ClusterConfig) -> RedactAsync:
     """How a worker asks for redaction. Fails closed: without an answer the text goes nowhere."""
-    handle = handle_of("redaction")
+    handle = handle_of(config.installation, "redaction")
+    expected = fingerprint(config)
     policy = get_retry_policy("interactive")
 
     async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
         try:
             return await call(
-                lambda: handle.redact.remote(texts, context), timeout_s=REDACTION_TIMEOUT_S, policy=policy
+                lambda: handle.redact.remote(expected, texts, context), timeout_s=REDACTION_TIMEOUT_S, policy=policy
             )
-        except (Overloaded, RedactionFailed):
+        except (Overloaded, RedactionFailed, WorkersMismatch):
             raise
         except VestibuleError as exc:
             raise RedactionFailed(f"The redaction workers did not answer ({exc.reason}).") from None

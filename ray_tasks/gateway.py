@@ -13,7 +13,7 @@ from models.retry import RetryPolicy, get_retry_policy
 from models.text import RawText
 from models.vision.types import RedactedPage
 from ray_tasks.deployments import DEPLOYMENTS
-from ray_tasks.engine_info import EngineFacts
+from ray_tasks.engine_info import MISMATCH, EngineFacts
 from ray_tasks.serve_client import QUEUE_RETRY_AFTER_S, call
 from ray_tasks.types import ClusterConfig, EngineInfo, RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
 
@@ -26,6 +26,11 @@ class Workers(Protocol):
     @property
     def config(self) -> ClusterConfig:
         """Resources, queues and engines."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the settings and policies that the workers must be built from; every call carries it."""
         ...
 
     @property
@@ -111,8 +116,11 @@ class RayGateway:
 
     async def _call(self, kind: str, method: str, arguments: tuple[object, ...], size: int, timeout_s: float) -> Any:
         remote = getattr(self._workers.handle(kind), method).remote
+        expected = self._workers.fingerprint
         with self._room_for(kind, size):
-            return await call(lambda: remote(*arguments), timeout_s=timeout_s, policy=self._policy, sleep=self._sleep)
+            return await call(
+                lambda: remote(expected, *arguments), timeout_s=timeout_s, policy=self._policy, sleep=self._sleep
+            )
 
     @contextmanager
     def _room_for(self, kind: str, size_bytes: int) -> Iterator[None]:
@@ -140,6 +148,8 @@ class RayGateway:
         status = application.deployments[DEPLOYMENTS[kind]]
         running = status.replica_states.get("RUNNING", 0)
         facts = self._workers.facts.get(kind)
+        if facts and facts.fingerprint != self._workers.fingerprint:
+            return EngineInfo(kind, healthy=False, detail=MISMATCH)
         config: WorkerConfig = getattr(self._workers.config, kind)
         return EngineInfo(
             kind=kind,

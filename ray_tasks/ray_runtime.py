@@ -8,14 +8,13 @@ from typing import Any, Final
 
 import psutil
 import ray
-from ray._private import ray_constants
 
 from models.errors import Unavailable
 from models.reasons import Reason
+from ray_tasks.listening import LOOPBACK, keep_cluster_on_loopback
 from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
 from ray_tasks.types import ClusterConfig
 
-LOOPBACK: Final = "127.0.0.1"
 NODE_PROCESS: Final = "raylet"
 HEAD_PROCESS: Final = "gcs_server"
 
@@ -52,7 +51,7 @@ class RayRuntime:
         """
         _quiet()
         if self.local or self._config.address.startswith(f"{LOOPBACK}:"):
-            _keep_on_loopback()
+            keep_cluster_on_loopback()
         self._before = children()
         try:
             context = ray.init(
@@ -107,16 +106,6 @@ class RayRuntime:
             "object_store_memory": self._config.object_store_bytes,
             "_system_config": {"gcs_rpc_server_reconnect_timeout_s": HEAD_LOST_S},
         }
-
-
-def _keep_on_loopback() -> None:
-    """Have every process of a local cluster listen on loopback alone.
-
-    Ray takes the address of the network for a node that others could join, also where 127.0.0.1 is asked for, and its
-    processes then listen on all addresses. This constant, made for machines whose firewall asks, turns that off; it
-    must stay on to join a cluster elsewhere, and be off to find the node of one that was started this way.
-    """
-    ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def _quiet() -> None:

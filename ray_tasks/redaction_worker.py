@@ -13,7 +13,7 @@ from models.redaction.streaming.sealed_state import load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
-from ray_tasks.types import WorkerConfig
+from ray_tasks.types import ClusterConfig
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary
 
 
@@ -21,25 +21,24 @@ class RedactionWorker:
     """Raw text to redacted text.
 
     Args:
-        config: Engine, device, threads and how many calls at a time.
-        weights_dir: Folder of the verified weights.
-        carry_key_path: Where the key is kept that the keys of hashed tags are made of.
-        policies: Text of the policy file; empty for the strict defaults.
+        config: Of the whole cluster; ``config.redaction`` has the engine, its device, threads and calls at a time.
     """
 
-    def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str, policies: str = "") -> None:
-        device = cast(Device, config.device)
-        classifier = build_classifier(Path(weights_dir), config.engine, device, config.threads)
-        key = load_or_create_key(Path(carry_key_path))
-        self._redactor = LocalRedactor(classifier, policies=parse_policies(policies), worker_key=key)
-        may_use_gpu = config.engine == TRANSFORMERS
+    def __init__(self, config: ClusterConfig) -> None:
+        redaction = config.redaction
+        device = cast(Device, redaction.device)
+        classifier = build_classifier(Path(config.weights_dir), redaction.engine, device, redaction.threads)
+        key = load_or_create_key(Path(config.carry_key_path))
+        policies = parse_policies(config.redaction_policies)
+        self._redactor = LocalRedactor(classifier, policies=policies, worker_key=key)
+        may_use_gpu = redaction.engine == TRANSFORMERS
         self._facts = EngineFacts(
             classifier.name,
             classifier.device,
-            fingerprint(config, weights_dir, carry_key_path, policies),
+            fingerprint(config),
             on_cpu("Redaction", classifier.device, device) if may_use_gpu else "",
         )
-        self._texts = BoundedExecutor("redaction", config.max_ongoing)
+        self._texts = BoundedExecutor("redaction", redaction.max_ongoing)
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
@@ -49,7 +48,8 @@ class RedactionWorker:
         """Serve asks now and then."""
         self._texts.check()
 
-    async def redact(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+    async def redact(self, expected: str, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
         """Redact a batch; see ``Gateway.redact``."""
         with ErrorBoundary("redaction"):
+            self._facts.require(expected)
             return await self._texts.run(self._redactor.redact_many, texts, context)

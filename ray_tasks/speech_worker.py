@@ -27,7 +27,7 @@ from models.speech.muting.redact_recording import Listen, RedactedRecording, red
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
-from ray_tasks.types import RecordingResult, SpeechStep, SpeechWindow, WorkerConfig
+from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
 NOTHING_SAID = RedactedText.literal("")
@@ -37,30 +37,33 @@ class SpeechWorker:
     """Speech to redacted text. Holds no state between calls: what a stream needs travels in its sealed carry.
 
     Args:
-        config: Engine, weights, device, threads and how many calls at a time.
-        weights_dir: Folder of the verified weights.
-        carry_key_path: Where the key of the sealed carry is kept.
+        config: Of the whole cluster; ``config.speech`` has the engine, its threads and its calls at a time.
         ask_redaction: Has a batch redacted by the Redaction workers.
     """
 
-    def __init__(self, config: WorkerConfig, weights_dir: str, carry_key_path: str, ask_redaction: RedactAsync) -> None:
-        cache, weights = Path(weights_dir), config.weights or DEFAULT_WEIGHTS
-        device = cast(Device, config.device)
-        self._engine = build_engine(config.engine, cache, device, config.threads, weights, config.at_once)
+    def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync) -> None:
+        speech, cache = config.speech, Path(config.weights_dir)
+        self._engine = build_engine(
+            speech.engine,
+            cache,
+            cast(Device, speech.device),
+            speech.threads,
+            speech.weights or DEFAULT_WEIGHTS,
+            speech.at_once,
+        )
         self._vad = build_vad(cache)
         self._facts = EngineFacts(
             self._engine.name,
             self._engine.device,
-            fingerprint(config, weights_dir, carry_key_path),
-            on_cpu("Speech", self._engine.device, config.device),
+            fingerprint(config),
+            on_cpu("Speech", self._engine.device, speech.device),
         )
-        self._sealer = StateSealer(load_or_create_key(Path(carry_key_path)))
+        self._sealer = StateSealer(load_or_create_key(Path(config.carry_key_path)))
         self._ask = ask_redaction
         self._turns = BoundedExecutor("speech", self._engine.at_once)
-        self._helpers = BoundedExecutor("speech-helper", config.max_ongoing)
-        self._mutes = BoundedExecutor(
-            "speech-mute", 1
-        )  # waits for the two others, so it must not take a thread of theirs
+        self._helpers = BoundedExecutor("speech-helper", speech.max_ongoing)
+        # A mute waits for the two other executors, so it must not take a thread of theirs.
+        self._mutes = BoundedExecutor("speech-mute", 1)
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
@@ -70,9 +73,10 @@ class SpeechWorker:
         """Serve asks now and then."""
         self._turns.check()
 
-    async def step(self, window: SpeechWindow) -> SpeechStep:
+    async def step(self, expected: str, window: SpeechWindow) -> SpeechStep:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
         with ErrorBoundary("speech"):
+            self._facts.require(expected)
             samples = _samples(window.pcm)
             state = (
                 PartialState.from_carry(self._sealer.open(window.sealed_state))
@@ -108,10 +112,16 @@ class SpeechWorker:
             return await self._final(step, heard, state, context, timed=timed)
 
     async def recording(
-        self, data: bytes, language: str, scope: RedactionScope = NO_SCOPE, keep_redacted: bool = False
+        self,
+        expected: str,
+        data: bytes,
+        language: str,
+        scope: RedactionScope = NO_SCOPE,
+        keep_redacted: bool = False,
     ) -> RecordingResult:
         """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``."""
         with ErrorBoundary("speech"):
+            self._facts.require(expected)
             samples = await self._helpers.run(decode, data)
             options = SpeechOptions(language=language or None, word_times=keep_redacted, stop=threading.Event())
             heard = await self._listen(samples, options)

@@ -14,7 +14,7 @@ from models.vision.ocr import OcrOptions, RapidOcrEngine
 from models.vision.redact import Detectors, read_and_redact
 from models.vision.types import RedactedPage
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
-from ray_tasks.types import WorkerConfig
+from ray_tasks.types import ClusterConfig
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
 
@@ -22,25 +22,21 @@ class VisionWorker:
     """Pictures to redacted text and painted pictures.
 
     Args:
-        config: Device, threads and how many calls at a time.
-        weights_dir: Folder of the verified weights.
-        image_pixels: Largest picture that is decoded.
+        config: Of the whole cluster; ``config.vision`` has the device, the threads and the calls at a time.
         ask_redaction: Has a batch redacted by the Redaction workers.
     """
 
-    def __init__(self, config: WorkerConfig, weights_dir: str, image_pixels: int, ask_redaction: RedactAsync) -> None:
-        cuda = {"cpu": False, "cuda": True}.get(config.device)
-        engine = RapidOcrEngine(OcrOptions(threads=config.threads, cuda=cuda))
-        self._detectors = Detectors(engine, YunetFaceDetector(Path(weights_dir)), ZxingBarcodeReader())
+    def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync) -> None:
+        vision = config.vision
+        cuda = {"cpu": False, "cuda": True}.get(vision.device)
+        engine = RapidOcrEngine(OcrOptions(threads=vision.threads, cuda=cuda))
+        self._detectors = Detectors(engine, YunetFaceDetector(Path(config.weights_dir)), ZxingBarcodeReader())
         self._facts = EngineFacts(
-            engine.name,
-            engine.device,
-            fingerprint(config, weights_dir, image_pixels),
-            on_cpu("Vision", engine.device, config.device),
+            engine.name, engine.device, fingerprint(config), on_cpu("Vision", engine.device, vision.device)
         )
-        self._limits = replace(ImageLimits(), pixels=image_pixels)
+        self._limits = replace(ImageLimits(), pixels=config.image_pixels)
         self._ask = ask_redaction
-        self._pages = BoundedExecutor("vision", config.max_ongoing)  # the engine takes one at a time by itself
+        self._pages = BoundedExecutor("vision", vision.max_ongoing)  # the engine takes one at a time by itself
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
@@ -50,9 +46,12 @@ class VisionWorker:
         """Serve asks now and then."""
         self._pages.check()
 
-    async def picture(self, data: bytes, document_type: str, scope: RedactionScope = NO_SCOPE) -> RedactedPage:
+    async def picture(
+        self, expected: str, data: bytes, document_type: str, scope: RedactionScope = NO_SCOPE
+    ) -> RedactedPage:
         """Decode, read, redact and repaint a picture; see ``Gateway.read_picture``."""
         with ErrorBoundary("vision"):
+            self._facts.require(expected)
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope)
             return await self._pages.run(
                 read_and_redact, data, self._limits, self._detectors, redactor, document_type=document_type

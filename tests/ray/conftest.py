@@ -14,12 +14,14 @@ import psutil
 import pytest
 
 from ray_tasks.cluster import Cluster
+from ray_tasks.deployments import application_name
 from ray_tasks.gateway import RayGateway
 from ray_tasks.types import ClusterConfig, WorkerConfig
 
 DATA = Path(__file__).parent.parent / "data"
 WEIGHTS = platformdirs.user_cache_path("vestibule") / "weights"
 
+INSTALLATION = "0123456789ab"
 POLICIES = "clients: {hashing-app: {operators: {NAME: hash, PHONE: mask, EMAIL: keep}}}"
 """Everybody else has the strict default."""
 
@@ -41,6 +43,7 @@ def small_config(folder: Path, **changes: Any) -> ClusterConfig:
             "redaction": WorkerConfig(engine="ctranslate2", threads=1, cpus=0.2, max_ongoing=16, max_queued=256),
             "weights_dir": str(WEIGHTS),
             "carry_key_path": str(folder / "workers" / "carry.key"),
+            "installation": INSTALLATION,
             "num_cpus": 2,
             "redaction_policies": POLICIES,
             **changes,
@@ -73,7 +76,7 @@ def truth(name: str) -> dict[str, Any]:
 
 def replica(cluster: Cluster, kind: str) -> psutil.Process:
     """The process of the one replica of a kind."""
-    title = f"ray::ServeReplica:vestibule-{kind}"
+    title = f"ray::ServeReplica:{application_name(cluster.config.installation, kind)}:"
     (process,) = [p for p in cluster.processes() if p.is_running() and "".join(p.cmdline()).startswith(title)]
     return process
 

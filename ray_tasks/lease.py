@@ -1,0 +1,54 @@
+"""The claim of a server on its installation, for as long as the server lives, on a cluster that it joined."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import ray
+
+from models.errors import Unavailable
+from models.reasons import Reason
+
+NAMESPACE: Final = "vestibule"
+RELEASE_S: Final = 5.0
+"""How long Ray may take to notice that the process which held a lease was killed."""
+POLL_S: Final = 0.2
+
+
+@ray.remote(num_cpus=0, max_restarts=-1)
+class Lease:
+    """Does nothing. Ray ends it with the process that made it, and keeps its name unique until then."""
+
+
+def take_lease(
+    installation: str, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
+) -> Any:
+    """Claim an installation. Blocks while the claim of a server that was just killed is still there.
+
+    Returns:
+        A handle; the lease ends when it is dropped, or with this process.
+
+    Raises:
+        Unavailable: INSTALLATION_IN_USE.
+    """
+    give_up_at = clock() + RELEASE_S
+    while True:
+        try:
+            return Lease.options(name=installation, namespace=NAMESPACE).remote()  # type: ignore[attr-defined]
+        except ValueError:  # the name is taken
+            if clock() > give_up_at:
+                break
+            sleep(POLL_S)
+    raise Unavailable(
+        "Another server with the same installation id uses this Ray cluster.",
+        reason=Reason.INSTALLATION_IN_USE,
+        hint="Stop it, or give this server a state folder of its own (VESTIBULE_STATE_DIR).",
+    )
+
+
+def leased_installations() -> set[str]:
+    """Ids of the installations that have a living server on the cluster."""
+    actors: list[dict[str, str]] = ray.util.list_named_actors(all_namespaces=True)
+    return {actor["name"] for actor in actors if actor["namespace"] == NAMESPACE}

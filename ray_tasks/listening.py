@@ -1,0 +1,40 @@
+"""On which addresses the processes of Ray listen."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from ray._common import tls_utils
+from ray._private import ray_constants, services
+from ray._raylet import build_address  # type: ignore[attr-defined]  # a native module without a stub
+from ray.serve._private import replica
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+def keep_cluster_on_loopback() -> None:
+    """Have every process of a cluster that this one starts listen on loopback alone.
+
+    Ray gives a node that other machines could join the address of the network, also where 127.0.0.1 is asked for, and
+    its processes then listen on all addresses. This switch, made for machines whose firewall asks, turns that off. The
+    children read it from the environment; without it the dashboard looks for the cluster at the network's address. It
+    must stay on to join a cluster of another machine, and be off to join a local one that was started this way.
+    """
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
+    ray_constants.ENABLE_RAY_CLUSTER = False
+
+
+def bind_replica_to_node_address() -> None:
+    """Have the gRPC server of this Serve replica listen on the address of its Ray node alone.
+
+    Serve binds it to all addresses and has no option for that. It starts the server after the constructor of the
+    deployment, so a constructor is the place to call this. Other replicas connect to the node's address anyway.
+    """
+    node_address = services.get_node_ip_address()  # type: ignore[no-untyped-call]  # Ray has no annotations here
+
+    def add_port(server: Any, _all_addresses: str) -> int:
+        port: int = tls_utils.add_port_to_grpc_server(server, build_address(node_address, 0))  # type: ignore[no-untyped-call]
+        return port
+
+    vars(replica)["add_port_to_grpc_server"] = add_port
