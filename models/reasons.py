@@ -15,16 +15,6 @@ class Status(StrEnum):
 
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     FAILED_PRECONDITION = "FAILED_PRECONDITION"
-    INSTALLATION_ID_INVALID = (
-        "INSTALLATION_ID_INVALID",
-        Status.INVALID_ARGUMENT,
-        "The file with the id of this installation was changed.",
-    )
-    INSTALLATION_IN_USE = (
-        "INSTALLATION_IN_USE",
-        Status.UNAVAILABLE,
-        "Another server with the same installation id uses the same Ray cluster.",
-    )
     INTERNAL = "INTERNAL"
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
     NOT_FOUND = "NOT_FOUND"
@@ -141,6 +131,16 @@ class Reason(StrEnum):
         "The bytes that arrived are not those of the given SHA-256.",
     )
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE", Status.INVALID_ARGUMENT, "The picture has too many bytes, pixels or scans."
+    INSTALLATION_ID_INVALID = (
+        "INSTALLATION_ID_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The file with the id of this installation was changed.",
+    )
+    INSTALLATION_IN_USE = (
+        "INSTALLATION_IN_USE",
+        Status.UNAVAILABLE,
+        "Another server with the same installation id uses the same Ray cluster.",
+    )
     INTERNAL = "INTERNAL", Status.INTERNAL, "A defect of ours; give the correlation id to the operator."
     INVALID_ARGUMENT = (
         "INVALID_ARGUMENT",

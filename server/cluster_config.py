@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.redaction.policy.loader import parse_policies, read_policy_text
 from ray_tasks.types import ClusterConfig, WorkerConfig
+from server.runtime.installation import load_or_create_installation_id
 from server.settings import Settings, WorkerSettings
 
 
@@ -14,7 +15,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
     """The picklable part of the settings.
 
     Raises:
-        InvalidInput: POLICY_INVALID, with every place that is wrong.
+        InvalidInput: POLICY_INVALID, with every place that is wrong; INSTALLATION_ID_INVALID.
     """
     speech = replace(
         _worker(settings.speech, settings.speech.device),
@@ -28,6 +29,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         redaction=replace(_worker(settings.redaction, settings.redaction.device), engine=settings.redaction.engine),
         weights_dir=str(settings.weights_dir),
         carry_key_path=str(settings.carry_key_path),
+        installation=load_or_create_installation_id(settings.state_dir),
         address=settings.ray.address,
         dashboard=settings.ray.dashboard,
         dashboard_port=settings.ray.dashboard_port,

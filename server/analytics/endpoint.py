@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from server.analytics.quack import QuackEndpoint
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.status import Component
+from server.runtime.private_files import read_or_create
 from server.settings import QuackSettings
 
 log = get_logger("analysts")
@@ -68,10 +68,4 @@ class AnalystEndpoint:
         if given:
             path.unlink(missing_ok=True)  # the command line would take an old one
             return given
-        if path.exists():
-            return path.read_text(encoding="ascii").strip()
-        token = secrets.token_urlsafe(32)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(token + "\n")
-        return token
+        return read_or_create(path, f"{secrets.token_urlsafe(32)}\n".encode()).decode("ascii").strip()

@@ -33,7 +33,9 @@ from server.records.events import make_event
 from server.records.pubsub import LateReply, WatchHub
 from server.records.recommender import PROPOSE_RECORD, Recommender
 from server.records.redact_output import redact_all
-from server.uploads.disk import disk_errors, make_private_folder, write_atomically
+from server.runtime.folders import make_private_folder
+from server.runtime.private_files import write_atomically
+from server.uploads.disk import disk_errors
 from server.uploads.service import READ_UPLOAD
 from server.uploads.spool import Spool
 

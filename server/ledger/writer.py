@@ -25,6 +25,7 @@ from server.ledger.columns import Cursor, RunAgain
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.migrations import migrate
 from server.ledger.types import Clock, utc_now
+from server.runtime.folders import make_private_folder
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class Ledger:
         }
         failure: VestibuleError
         try:
-            _make_private_folder(path.parent)
+            make_private_folder(path.parent)
             connection = duckdb.connect(str(path), config=config)
             path.chmod(stat.S_IRUSR | stat.S_IWUSR)
         except duckdb.Error as error:
@@ -273,11 +274,3 @@ class Ledger:
 
 def _closed() -> ShuttingDown:
     return ShuttingDown("The ledger is closed.")
-
-
-def _make_private_folder(folder: Path) -> None:
-    """Make the folder for its owner only; a folder that is there is narrowed, unless it is a shared, sticky one."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = folder.stat().st_mode
-    if not mode & stat.S_ISVTX and stat.S_IMODE(mode) & 0o077:
-        folder.chmod(0o700)

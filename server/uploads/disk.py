@@ -1,4 +1,4 @@
-"""What the spool and its neighbours need of the file system: durable writes, private modes, its errors as ours."""
+"""What the spool needs of the file system: its errors as ours, and early writes to the disk."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from models.errors import InternalError, Overloaded, Unavailable
 from models.reasons import Reason
-
-PART = ".part"
-"""Suffix of files that are still being written."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -37,11 +33,6 @@ def disk_errors() -> Iterator[None]:
         raise Unavailable(f"The spool cannot be used ({code}).", reason=Reason.SPOOL_FAILED) from exc
 
 
-def open_private(path: str, flags: int) -> int:
-    """An ``opener`` whose files only their owner can read."""
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
 def begin_write_back(fd: int) -> None:
     """Ask the system to begin writing what it holds of a file to the disk, without waiting for it.
 
@@ -49,33 +40,3 @@ def begin_write_back(fd: int) -> None:
     """
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name, a rename or a removal in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def make_private_folder(folder: Path) -> None:
-    """Make a folder that only its owner can enter; one that exists is tightened."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & 0o077:
-        folder.chmod(0o700)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that its name never shows half of it, durably, mode 0600."""
-    part = path.with_name(path.name + PART)
-    try:
-        with open(part, "wb", opener=open_private) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_folder(path.parent)
-    finally:
-        part.unlink(missing_ok=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.uploads.disk import make_private_folder, sync_folder, write_atomically
+from server.runtime.private_files import read_or_create
 from server.uploads.encrypted_frames import KEY_BYTES
 
 
@@ -26,16 +25,7 @@ def load_or_create_spool_key(setting: str, path: Path) -> bytes:
     """
     if setting:
         return _decode_key(setting.encode())
-    if not path.exists():
-        make_private_folder(path.parent)
-        ours = path.with_name(f"{path.name}.{os.getpid()}")
-        write_atomically(ours, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
-        # Two servers that start at once must not each keep a key of their own: the first link wins.
-        with suppress(FileExistsError):
-            path.hardlink_to(ours)
-        ours.unlink()
-        sync_folder(path.parent)
-    return _decode_key(path.read_bytes().strip())
+    return _decode_key(read_or_create(path, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n").strip())
 
 
 _HINT = "Correct VESTIBULE_SPOOL_KEY, or leave it empty; a key that was generated is in spool.key of the state folder."

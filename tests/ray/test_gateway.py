@@ -6,11 +6,8 @@ import asyncio
 import pickle
 import re
 import signal
-import subprocess
-import sys
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -28,24 +25,6 @@ from tests.ray.conftest import DATA, replica, truth, types_within, until
 
 METER = (DATA / "meter.jpg").read_bytes()
 BYTES_PER_S = 4 * SAMPLE_RATE_HZ
-
-JOINS = """
-import asyncio, pathlib, sys
-from models.redaction.types import RedactionContext
-from models.text import RawText
-from ray_tasks.cluster import Cluster
-from ray_tasks.gateway import RayGateway
-from tests.ray.conftest import small_config
-
-async def main():
-    cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), address=sys.argv[2]))
-    await cluster.start()
-    result = await RayGateway(cluster).redact([RawText("a@example.com")], RedactionContext(), timeout_s=20)
-    print(result[0].text.value)
-    await cluster.stop()
-
-asyncio.run(main())
-"""
 
 
 def letters(text: str) -> str:
@@ -264,16 +243,3 @@ async def test_broken_samples_are_refused(gateway: RayGateway, broken: bytes) ->
     with pytest.raises(InvalidInput) as caught:
         await gateway.speech_step(SpeechWindow(broken, final=True), timeout_s=30)
     assert caught.value.reason == "BAD_AUDIO"
-
-
-async def test_a_second_server_joins_and_replaces_nothing(gateway: RayGateway, cluster: Cluster) -> None:
-    before = {kind: replica(cluster, kind).pid for kind in ("speech", "vision", "redaction")}
-    folder = str(Path(cluster.config.carry_key_path).parent.parent)
-    second = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", JOINS, folder, cluster.address, stdout=subprocess.PIPE
-    )
-    output, _ = await asyncio.wait_for(second.communicate(), 60)
-    assert second.returncode == 0
-    assert output.decode().split() == ["[REDACTED_EMAIL]"]
-    assert {kind: replica(cluster, kind).pid for kind in before} == before
-    assert (await gateway.redact([RawText("dry")], RedactionContext(), timeout_s=20))[0].text.value == "dry"

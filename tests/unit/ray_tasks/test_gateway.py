@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.text import RawText
 from ray_tasks.cluster import check_fit
-from ray_tasks.engine_info import EngineFacts
+from ray_tasks.engine_info import MISMATCH, EngineFacts
 from ray_tasks.gateway import RayGateway
 from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
 
@@ -24,6 +25,7 @@ CONFIG = ClusterConfig(
     redaction=WorkerConfig(cpus=0.25, replicas=2),
     weights_dir="weights",
     carry_key_path="carry.key",
+    installation="0123456789ab",
     object_store_bytes=2_000,
 )
 
@@ -47,12 +49,13 @@ class HandMade:
     """Workers that answer with what they were asked."""
 
     config = CONFIG
+    fingerprint = "expected"
 
     def __init__(self) -> None:
         self.ready = asyncio.Event()
         self.asked: list[tuple[str, str, tuple[object, ...]]] = []
         self.up = True
-        self.facts = {"speech": EngineFacts("ctranslate2", "cpu", "f", "No GPU.")}
+        self.facts = {"speech": EngineFacts("ctranslate2", "cpu", "expected", "No GPU.")}
         self.known: dict[str, Any] = {}
 
     def handle(self, kind: str) -> Any:
@@ -85,7 +88,7 @@ async def workers() -> HandMade:
     return HandMade()
 
 
-async def test_each_call_goes_to_its_worker(workers: HandMade) -> None:
+async def test_each_call_goes_to_its_worker_with_the_fingerprint_that_it_must_have(workers: HandMade) -> None:
     workers.ready.set()
     gateway = RayGateway(workers)
     window, texts, context = SpeechWindow(b"1234", final=True), [RawText("x")], RedactionContext()
@@ -95,10 +98,10 @@ async def test_each_call_goes_to_its_worker(workers: HandMade) -> None:
     await gateway.read_picture(b"picture", document_type="meter", timeout_s=1, scope=scope)
     await gateway.redact(texts, context, timeout_s=1)
     assert workers.asked == [
-        ("speech", "step", (window,)),
-        ("speech", "recording", (b"sound", "en", NO_SCOPE, False)),
-        ("vision", "picture", (b"picture", "meter", scope)),
-        ("redaction", "redact", (texts, context)),
+        ("speech", "step", ("expected", window)),
+        ("speech", "recording", ("expected", b"sound", "en", NO_SCOPE, False)),
+        ("vision", "picture", ("expected", b"picture", "meter", scope)),
+        ("redaction", "redact", ("expected", texts, context)),
     ]
 
 
@@ -149,6 +152,13 @@ async def test_engines_count_what_waits(workers: HandMade) -> None:
     workers.ready.set()
     await asyncio.gather(*open_calls)
     assert (await gateway.engines())[1].queued == 0
+
+
+async def test_workers_that_somebody_else_replaced_are_unhealthy(workers: HandMade) -> None:
+    workers.known = {"speech": application("Speech", RUNNING=1)}
+    workers.facts["speech"] = replace(workers.facts["speech"], fingerprint="another")
+    speech = (await RayGateway(workers).engines())[1]
+    assert (speech.healthy, speech.detail) == (False, MISMATCH)
 
 
 def test_workers_that_fit_are_welcome() -> None:

@@ -15,7 +15,8 @@ from models.redaction.types import Redaction, RedactionContext
 from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions, Transcript
 from models.text import RawText
 from ray_tasks import speech_worker
-from ray_tasks.types import SpeechStep, SpeechWindow, WorkerConfig
+from ray_tasks.engine_info import fingerprint
+from ray_tasks.types import ClusterConfig, SpeechStep, SpeechWindow, WorkerConfig
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
 
@@ -42,14 +43,18 @@ class Bench:
         patch.setattr(speech_worker, "build_engine", engine)
         patch.setattr(speech_worker, "build_vad", vad)
         self.key = folder / "carry.key"
-        self.worker = speech_worker.SpeechWorker(WorkerConfig(engine="scripted"), str(folder), str(self.key), ask)
+        config = ClusterConfig(
+            WorkerConfig(engine="scripted"), WorkerConfig(), WorkerConfig(), str(folder), str(self.key), "0123456789ab"
+        )
+        self.fingerprint = fingerprint(config)
+        self.worker = speech_worker.SpeechWorker(config, ask)
         self.sealed_state = b""
 
     async def hear(
         self, *, final: bool = True, asked_for: tuple[str, ...] = (), word_times: bool = False
     ) -> SpeechStep:
         window = SpeechWindow(PCM, final, self.sealed_state, language="en", asked_for=asked_for, word_times=word_times)
-        step = await self.worker.step(window)
+        step = await self.worker.step(self.fingerprint, window)
         self.sealed_state = step.sealed_state
         return step
 

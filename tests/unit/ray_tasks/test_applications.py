@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from models.errors import Unavailable, VestibuleError, WeightsError
-from ray_tasks.cluster import LONGEST_CAUSE, _did_not_start
+from ray_tasks.applications import LONGEST_CAUSE, why_it_did_not_start
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from ray_tasks.cluster import LONGEST_CAUSE, _did_not_start
 )
 def test_the_cause_is_in_the_error_itself(message: str, kind: type[VestibuleError], said: str) -> None:
     app = SimpleNamespace(deployments={"Speech": SimpleNamespace(message=message)})
-    error = _did_not_start("speech", app)
+    error = why_it_did_not_start("speech", app)
     assert type(error) is kind
     assert said in error.message
     assert len(error.message) < LONGEST_CAUSE + 60

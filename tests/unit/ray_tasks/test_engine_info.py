@@ -1,0 +1,93 @@
+"""Every call names the settings and policies that the worker must have; a worker with others refuses it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import WorkersMismatch
+from models.redaction.redactor import LocalRedactor
+from models.redaction.types import Redaction, RedactionContext
+from models.text import RawText
+from ray_tasks import redaction_worker, speech_worker, vision_worker
+from ray_tasks.engine_info import fingerprint
+from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
+from tests.fakes.classifier import WordListClassifier
+from tests.fakes.speech import ScriptedSpeech, ScriptedVad
+
+CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab")
+KEEPS_NAMES = "clients: {app: {operators: {NAME: keep}}}"
+
+Call = Callable[[str], Awaitable[object]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"redaction_policies": KEEPS_NAMES},
+        {"installation": "ba9876543210"},
+        {"speech": WorkerConfig(weights="whisper-tiny.en")},
+        {"vision": WorkerConfig(threads=1)},
+        {"redaction": WorkerConfig(replicas=2)},
+        {"weights_dir": "elsewhere"},
+        {"carry_key_path": "another.key"},
+        {"image_pixels": 1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_fingerprint_follows_all_that_workers_are_built_from(change: dict[str, Any]) -> None:
+    assert fingerprint(replace(CONFIG, **change)) != fingerprint(CONFIG)
+
+
+def test_the_fingerprint_does_not_follow_what_workers_never_see() -> None:
+    assert fingerprint(replace(CONFIG, address="127.0.0.1:6379", dashboard_port=1)) == fingerprint(CONFIG)
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Call]:
+    """Every method of the workers that takes a user's data, as a function of the fingerprint that the caller expects.
+
+    The engines fail the test when they are reached.
+    """
+    reached: list[str] = []
+
+    async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        reached.append("redaction")
+        return []
+
+    def decode(*_: Any) -> Any:
+        reached.append("decoder")
+
+    config = replace(CONFIG, carry_key_path=str(tmp_path / "carry.key"), weights_dir=str(tmp_path))
+    monkeypatch.setattr(speech_worker, "build_engine", lambda *_: ScriptedSpeech(["John Carter"]))
+    monkeypatch.setattr(speech_worker, "build_vad", lambda *_: ScriptedVad())
+    monkeypatch.setattr(speech_worker, "decode", decode)
+    monkeypatch.setattr(vision_worker, "YunetFaceDetector", decode)
+    monkeypatch.setattr(vision_worker, "read_and_redact", decode)
+    monkeypatch.setattr(redaction_worker, "build_redactor", lambda *_, **__: LocalRedactor(WordListClassifier({})))
+    speech, vision = speech_worker.SpeechWorker(config, ask), vision_worker.VisionWorker(config, ask)
+    redaction = redaction_worker.RedactionWorker(config)
+    reached.clear()
+    window = SpeechWindow(bytes(64_000), final=True)
+    return {
+        "step": lambda expected: speech.step(expected, window),
+        "recording": lambda expected: speech.recording(expected, b"sound", "en"),
+        "picture": lambda expected: vision.picture(expected, b"picture", ""),
+        "redact": lambda expected: redaction.redact(expected, [RawText("John Carter")], RedactionContext()),
+        "reached": lambda _: asyncio.sleep(0, reached),
+    }
+
+
+@pytest.mark.parametrize("method", ["step", "recording", "picture", "redact"])
+async def test_a_worker_refuses_a_call_for_another_policy(calls: dict[str, Call], method: str) -> None:
+    elsewhere = fingerprint(replace(CONFIG, redaction_policies=KEEPS_NAMES))
+    with pytest.raises(WorkersMismatch) as caught:
+        await calls[method](elsewhere)
+    assert caught.value.reason == "WORKERS_MISMATCH"
+    assert "restart the server" in caught.value.hint
+    assert await calls["reached"]("") == []
