@@ -45,11 +45,15 @@ class Reason(StrEnum):
         member.hint = hint
         return member
 
-    ADDRESS_INVALID = "ADDRESS_INVALID", Status.INVALID_ARGUMENT, "The address to listen on is not HOST:PORT."
+    ADDRESS_INVALID = (
+        "ADDRESS_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The address to listen on is not HOST:PORT, or not one of this machine.",
+    )
     ADDRESS_IN_USE = (
         "ADDRESS_IN_USE",
         Status.UNAVAILABLE,
-        "Another process listens on the address, or on the port of the metrics.",
+        "Another process listens on the address, or on the port of the metrics or of the Ray dashboard.",
     )
     AUDIO_TOO_FAST = (
         "AUDIO_TOO_FAST",

@@ -14,7 +14,7 @@ import psutil
 import ray
 from ray.serve.schema import ApplicationStatusOverview
 
-from models.errors import InvalidInput, Unavailable, VestibuleError
+from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
 from models.retry import get_retry_policy
 from ray_tasks.applications import Applications, why_it_did_not_start
@@ -24,8 +24,9 @@ from ray_tasks.lease import leased_installations, take_lease
 from ray_tasks.processes import check_listens, end
 from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
+from ray_tasks.resources import check_fit
 from ray_tasks.serve_client import RAY_ERRORS, call, translate
-from ray_tasks.types import ClusterConfig, WorkerConfig
+from ray_tasks.types import ClusterConfig
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,9 @@ class Cluster:
             raise translate(exc) from None
 
     def _deploy(self) -> None:
-        check_fit(self.config, cast(dict[str, float], ray.cluster_resources()))  # type: ignore[no-untyped-call]
+        there = cast(dict[str, float], ray.cluster_resources())  # type: ignore[no-untyped-call]
+        workers = (self.config.speech, self.config.vision, self.config.redaction)
+        check_fit(workers, cpus=there.get("CPU", 0.0), gpus=there.get("GPU", 0.0))
         if not self._runtime.local:
             self._lease = take_lease(self.config.installation)
         self._applications.deploy()
@@ -246,18 +249,3 @@ def _lost() -> Unavailable:
 
 def _say_nothing(_: Step) -> None:
     return None
-
-
-def check_fit(config: ClusterConfig, resources: dict[str, float]) -> None:
-    """A replica that asks for more than there is would wait for ever, without a word."""
-    workers = (config.speech, config.vision, config.redaction)
-    asked: dict[str, Callable[[WorkerConfig], float]] = {"CPU": lambda w: w.cpus, "GPU": lambda w: w.gpus}
-    for name, share in asked.items():
-        total = sum(worker.replicas * share(worker) for worker in workers)
-        there = resources.get(name, 0.0)
-        if total > there + 1e-6:
-            raise InvalidInput(
-                f"The workers ask for {total:g} {name}s together; the cluster has {there:g}.",
-                reason=Reason.WORKERS_DO_NOT_FIT,
-                hint=f"Lower the replicas, or the {name.lower()}s of each; fractions are allowed.",
-            )

@@ -100,7 +100,7 @@ class RayRuntime:
         return {
             "include_dashboard": self._config.dashboard,
             "dashboard_host": LOOPBACK,
-            "dashboard_port": free_port(self._config.dashboard_port),
+            "dashboard_port": self._config.dashboard_port or free_port(),
             "num_cpus": self._config.num_cpus,
             "num_gpus": self._config.num_gpus,
             "object_store_memory": self._config.object_store_bytes,

@@ -1,9 +1,11 @@
 """Starts and stops the parts of the server in order; ``server.wiring`` builds them.
 
-Up: ledger, spool, the gRPC port (health says NOT_SERVING), the port of the metrics, Ray and the workers, the job
-runner, the analysts' endpoint; then health says SERVING and one line goes to standard output. Down, on SIGTERM or
-SIGINT: new calls are refused, streams end with a status, jobs in hand finish or are kept, then everything goes in the
-reverse order.
+Up: what can be checked at once, the ledger, the gRPC port (health says NOT_SERVING), the port of the metrics, Ray and
+the workers, the job runner, the analysts' endpoint; then health says SERVING and one line goes to standard output.
+Down, on SIGTERM or SIGINT: new calls are refused, streams end with a status, jobs in hand finish or are kept, then
+everything goes in the reverse order.
+
+Ray and the engines are imported late, so that a start that cannot succeed fails without them.
 """
 
 from __future__ import annotations
@@ -12,50 +14,61 @@ import asyncio
 import signal
 import sys
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from typing import TYPE_CHECKING
 
 from models.errors import CallerError, VestibuleError
 from models.reasons import Reason
-from ray_tasks.cluster import Step
-from server.cluster_config import checked_policies
-from server.grpc_server import check_address
+from server.ledger.writer import Ledger
 from server.observability.log import configure, describe, get_logger
+from server.preflight import check_ports, check_settings
 from server.runtime.malloc import keep_freed_memory
 from server.settings import Settings
-from server.wiring import Components, build_parts
+
+if TYPE_CHECKING:
+    from ray_tasks.cluster import Step
+    from server.wiring import Components
 
 log = get_logger("app")
 
 # Together with what Ray needs to stop, the promise of ending within ten seconds.
 JOBS_STOP_S = 3.5
 
-_OPERATORS_TO_MEND = frozenset({Reason.ADDRESS_IN_USE, Reason.LEDGER_LOCKED})
-"""Where two servers meet: nothing is unavailable for a while, something was set twice."""
+_SET_TWICE = frozenset({Reason.ADDRESS_IN_USE, Reason.INSTALLATION_IN_USE, Reason.LEDGER_LOCKED})
+"""Two servers have the same setting; waiting does not help, so it is a mistake of the operator's."""
 
 
-def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code. Prints one line when ready."""
+def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code. Prints one line when ready.
+
+    Args:
+        settings: All of them.
+        fetch_weights: Called once nothing else stands in the way of a start.
+    """
     configure(settings.log_level, settings.log_format)
     keep_freed_memory()
     try:
-        asyncio.run(_serve(settings))
+        check_settings(settings)
+        with closing(Ledger.open(settings.ledger_path)) as ledger:
+            check_ports(settings)
+            fetch_weights()
+            asyncio.run(_serve(settings, ledger))
     except VestibuleError as error:
         # A wrong setting needs no trace of our code, and no second line that says the same.
-        if not isinstance(error, CallerError) and error.reason not in _OPERATORS_TO_MEND:
+        if not isinstance(error, CallerError) and error.reason not in _SET_TWICE:
             log.error("server_failed", **describe(error))
         sys.stderr.write(f"{error.message} [{error.reason}] {error.hint}\n")
         return 1
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, ledger: Ledger) -> None:
     began = time.monotonic()
-    check_address(settings.address, allow_plaintext=settings.allow_plaintext)
-    checked_policies(settings.redaction.policy_file)
     told_to_end = asyncio.Event()
     _take_signals(told_to_end)
     async with AsyncExitStack() as stack:
-        starting = asyncio.ensure_future(_start(settings, stack, told_to_end))
+        starting = asyncio.ensure_future(_start(settings, ledger, stack, told_to_end))
         ending = asyncio.ensure_future(told_to_end.wait())
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
@@ -76,13 +89,17 @@ def _take_signals(told_to_end: asyncio.Event) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
 
 
-async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio.Event) -> tuple[str, str]:
+async def _start(
+    settings: Settings, ledger: Ledger, stack: AsyncExitStack, told_to_end: asyncio.Event
+) -> tuple[str, str]:
     """Build and start everything; what was started is stopped by the stack, in reverse.
 
     Returns:
         Where the server listens, and the address of the Ray dashboard.
     """
-    parts = await build_parts(settings, stack)
+    from server.wiring import build_parts  # imports Ray and the engines
+
+    parts = await build_parts(settings, ledger, stack)
 
     def on_step(step: Step) -> None:
         log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
@@ -91,7 +108,6 @@ async def _start(settings: Settings, stack: AsyncExitStack, told_to_end: asyncio
         _take_signals(told_to_end)
 
     swept = await parts.intake.sweep()
-    # Both ports before Ray, which takes long to start: one that somebody else has is known at once.
     await parts.listener.start()
     stack.push_async_callback(parts.listener.stop, 0.0)
     parts.metrics.serve(settings.metrics_port)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from models.redaction.policy.loader import parse_policies, read_policy_text
 from ray_tasks.types import ClusterConfig, WorkerConfig
+from server.preflight import checked_policies
 from server.runtime.installation import load_or_create_installation_id
 from server.settings import Settings, WorkerSettings
 
@@ -39,19 +38,6 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         image_pixels=settings.limits.image_pixels,
         redaction_policies=checked_policies(settings.redaction.policy_file),
     )
-
-
-def checked_policies(path: Path | None) -> str:
-    """The policy file's text, which the workers get; they may run where the file is not.
-
-    Raises:
-        InvalidInput: POLICY_INVALID, with every place that is wrong.
-    """
-    if path is None:
-        return ""
-    text = read_policy_text(path)
-    parse_policies(text, str(path))
-    return text
 
 
 def _worker(settings: WorkerSettings, device: str) -> WorkerConfig:

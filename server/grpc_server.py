@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -12,13 +11,12 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from models.errors import InvalidInput, Unavailable
+from models.errors import Unavailable
 from models.reasons import Reason
 from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.runtime.lifecycle import Lifecycle
 from server.services import SERVICE_NAMES, Services
-from server.validators import host_and_port
 
 # The largest message is a chunk of an upload (256 KiB), or a batch of 500 events with 20 properties each.
 LARGEST_MESSAGE_BYTES: Final = 8 * 1024 * 1024
@@ -60,27 +58,6 @@ _OPTIONS: Final = (
     # Two servers on one port would each answer half of the calls.
     ("grpc.so_reuseport", 0),
 )
-
-
-def check_address(address: str, *, allow_plaintext: bool) -> None:
-    """Refuse to serve plain text where others could listen.
-
-    Raises:
-        InvalidInput: The address is not loopback, and plain text was not asked for; or it is no address.
-    """
-    host, _port = host_and_port(address)
-    if allow_plaintext or host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise InvalidInput(
-            "Without TLS the server listens on loopback only.",
-            reason=Reason.PLAINTEXT_REFUSED,
-            hint="Put a TLS proxy in front of it, or set VESTIBULE_ALLOW_PLAINTEXT=true.",
-        )
 
 
 class GrpcServer:

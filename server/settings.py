@@ -117,7 +117,7 @@ class RaySettings(BaseModel):
 
     address: str = Field("", description="Cluster to join; empty starts a local one that ends with the server.")
     dashboard: bool = Field(True, description="Whether a local cluster has its dashboard.")
-    dashboard_port: Port = Field(8265, description="Port of the dashboard, on loopback.")
+    dashboard_port: Port = Field(8265, description="Port of the dashboard, on loopback; 0 picks one.")
     num_cpus: Empty[float] = Field(None, description="Logical CPUs of a local cluster; empty means those there are.")
     num_gpus: Empty[float] = Field(None, description="Logical GPUs of a local cluster; empty means those there are.")
     object_store_bytes: int = Field(256 * MEBIBYTE, description="Shared memory of a local cluster.")

@@ -38,7 +38,6 @@ from server.records.recommender import Recommender
 from server.records.sessions import Sessions
 from server.records.status import Status
 from server.records.vocabulary import VocabularySealer
-from server.runtime.folders import make_folder
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.admin import AdminService
@@ -108,13 +107,13 @@ class _Jobs:
     handlers: Sequence[Handler]
 
 
-async def build_parts(settings: Settings, stack: AsyncExitStack) -> Components:
-    """Build everything; what holds a file or a connection from now on is closed by the stack.
+async def build_parts(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> Components:
+    """Build everything around the open ledger; what holds a connection from now on is closed by the stack.
 
     Raises:
-        VestibuleError: A setting, the ledger, a key or the weights are not usable.
+        VestibuleError: A setting, a key or the weights are not usable.
     """
-    common = await _common(settings, stack)
+    common = _common(settings, ledger, stack)
     jobs = _jobs(settings, common)
     streams = await _streams(settings, common, jobs)
     sessions = Sessions(common.ledger, common.hub, common.sealer, common.clock)
@@ -135,13 +134,8 @@ async def build_parts(settings: Settings, stack: AsyncExitStack) -> Components:
     )
 
 
-async def _common(settings: Settings, stack: AsyncExitStack) -> _Common:
-    make_folder(settings.data_dir, "VESTIBULE_DATA_DIR")
-    make_folder(settings.state_dir, "VESTIBULE_STATE_DIR")
-    make_folder(settings.pictures_dir, "VESTIBULE_DATA_DIR")
+def _common(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> _Common:
     metrics = Metrics()
-    ledger = await asyncio.to_thread(Ledger.open, settings.ledger_path)
-    stack.push_async_callback(asyncio.to_thread, ledger.close)
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     cluster = Cluster(cluster_config(settings))
     assistant = await _assistant(settings, metrics, ledger, stack)

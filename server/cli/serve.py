@@ -43,8 +43,7 @@ def serve(assignments: tuple[str, ...], ray_address: str | None, **options: Any)
     for name, similar in unknown_variables().items():
         click.echo(f"Warning: {name} is no setting and is ignored.{similar and f' There is {similar}.'}", err=True)
     prepare_process()
-    ensure_weights(needed_weights(settings), settings.weights_dir)
 
     from server.app import run
 
-    sys.exit(run(settings))
+    sys.exit(run(settings, lambda: ensure_weights(needed_weights(settings), settings.weights_dir)))

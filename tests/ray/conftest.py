@@ -45,6 +45,7 @@ def small_config(folder: Path, **changes: Any) -> ClusterConfig:
             "carry_key_path": str(folder / "workers" / "carry.key"),
             "installation": INSTALLATION,
             "num_cpus": 2,
+            "dashboard_port": 0,
             "redaction_policies": POLICIES,
             **changes,
         }

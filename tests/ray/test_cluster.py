@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,18 +40,9 @@ def states(*names: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def taken_port() -> Iterator[int]:
-    """A port on which somebody else listens."""
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        yield other.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory, taken_port: int) -> Iterator[Cluster]:
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Ray with one logical GPU and no workers yet."""
-    cluster = Cluster(small_config(tmp_path_factory.mktemp("bare"), num_gpus=1, dashboard_port=taken_port))
+    cluster = Cluster(small_config(tmp_path_factory.mktemp("bare"), num_gpus=1))
     try:
         asyncio.run(cluster.connect())
         serve.start(proxy_location="Disabled")
@@ -67,14 +57,6 @@ def probe(bare: Cluster) -> Any:
     handle = run_probe("probe")
     asyncio.run(until(lambda: states("probe") == ["RUNNING"]))
     return handle
-
-
-def test_a_taken_dashboard_port_is_replaced_and_named(bare: Cluster, taken_port: int) -> None:
-    host, _, port = bare.dashboard_url.removeprefix("http://").partition(":")
-    assert host == "127.0.0.1"
-    assert int(port) != taken_port
-    with socket.create_connection((host, int(port)), timeout=5):
-        pass
 
 
 def test_everything_of_a_local_cluster_listens_on_loopback_alone(bare: Cluster) -> None:

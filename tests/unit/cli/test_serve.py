@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
-from contextlib import AsyncExitStack
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
-import grpc.aio
 import pytest
 from click.testing import CliRunner
 from vestibule.v1.admin_pb2 import ResetBreakerRequest
@@ -19,22 +21,63 @@ import server.cli.weights
 import server.settings
 from models.errors import InternalError, NotFound, Unavailable, VestibuleError
 from models.reasons import Reason
+from server.cli.demo.processes import free_ports
 from server.cli.main import cli
-from server.grpc_server import GrpcServer
+from server.ledger.writer import Ledger
 from server.llm.assistant import llm_breaker
-from server.observability.metrics import Metrics
-from server.runtime.lifecycle import Lifecycle
-from server.services import Services
+from server.preflight import check_ports
 from server.services.admin import AdminService
-from server.settings import RedactionSettings, Settings
+from server.settings import RaySettings, RedactionSettings, Settings
 
 
-def test_a_wrong_setting_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert server.app.run(Settings(address="192.0.2.1:1", allow_plaintext=False)) == 1
+def settings_in(folder: Path, **changes: Any) -> Settings:
+    """Settings under which a server starts, with folders and ports of its own."""
+    return Settings(
+        **{
+            "data_dir": folder / "data",
+            "state_dir": folder / "state",
+            "address": "127.0.0.1:0",
+            "metrics_port": 0,
+            "ray": {"dashboard_port": 0},
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def taken_port() -> Iterator[int]:
+    """A port of loopback on which somebody else listens."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def refused_with(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
+    """What is on standard error after a start that ends before the weights are fetched and Ray starts."""
+    reached: list[str] = []
+    assert server.app.run(settings, lambda: reached.append("weights")) == 1
     out, err = capsys.readouterr()
-    assert out == ""
+    assert (out, reached) == ("", [])
     assert err.count("\n") == 1
-    assert "[PLAINTEXT_REFUSED]" in err
+    return str(err)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"address": "192.0.2.1:1"}, "PLAINTEXT_REFUSED"),
+        ({"address": "192.0.2.1:0", "allow_plaintext": True}, "ADDRESS_INVALID"),
+        ({"address": "no-such-host.invalid:0", "allow_plaintext": True}, "ADDRESS_INVALID"),
+        ({"speech": {"replicas": 100_000}}, "WORKERS_DO_NOT_FIT"),
+        ({"vision": {"gpus": 100_000}}, "WORKERS_DO_NOT_FIT"),
+        ({"ray": {"num_cpus": 0.5, "dashboard_port": 0}}, "WORKERS_DO_NOT_FIT"),
+    ],
+)
+def test_settings_that_cannot_work_are_one_line(
+    changes: dict[str, Any], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"[{reason}]" in refused_with(settings_in(tmp_path, **changes), capsys)
 
 
 def test_a_wrong_policy_ends_the_start_before_anything_is_there(
@@ -42,10 +85,8 @@ def test_a_wrong_policy_ends_the_start_before_anything_is_there(
 ) -> None:
     policies = tmp_path / "policies.yaml"
     policies.write_text("clients: {acme: {operators: {NAME: burn}}}", encoding="utf-8")
-    settings = Settings(data_dir=tmp_path / "data", redaction=RedactionSettings(policy_file=policies))
-    assert server.app.run(settings) == 1
-    err = capsys.readouterr().err
-    assert err.count("\n") == 1
+    settings = settings_in(tmp_path, redaction=RedactionSettings(policy_file=policies))
+    err = refused_with(settings, capsys)
     assert "clients.acme.operators.NAME" in err
     assert "burn" not in err
     assert "[POLICY_INVALID]" in err
@@ -58,14 +99,69 @@ def test_a_folder_that_cannot_be_made_is_one_line(
     setting: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    folders: dict[str, Any] = {"data_dir": tmp_path / "data", "state_dir": tmp_path / "state"}
-    folders[setting] = tmp_path / name
-    assert server.app.run(Settings(**folders)) == 1
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1
+    err = refused_with(settings_in(tmp_path, **{setting: tmp_path / name}), capsys)
     assert "[FOLDER_UNUSABLE]" in err
     assert f"VESTIBULE_{setting.upper()}" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "named", "variable"),
+    [
+        ({"address": "127.0.0.1:{}"}, "The address", "VESTIBULE_ADDRESS"),
+        ({"address": "localhost:{}"}, "The address", "VESTIBULE_ADDRESS"),
+        ({"metrics_port": "{}"}, "The port {} of the metrics", "VESTIBULE_METRICS_PORT"),
+        (
+            {"ray": {"dashboard_port": "{}"}},
+            "The port {} of the Ray dashboard",
+            "VESTIBULE_RAY__DASHBOARD_PORT",
+        ),
+    ],
+)
+def test_a_port_that_is_taken_is_one_line(
+    changes: dict[str, Any],
+    named: str,
+    variable: str,
+    taken_port: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    filled = json.loads(json.dumps(changes).replace("{}", str(taken_port)))
+    err = refused_with(settings_in(tmp_path, **filled), capsys)
+    assert err.startswith(f"{named.format(taken_port)} is in use. [ADDRESS_IN_USE] ")
+    assert variable in err
+
+
+def test_two_parts_of_the_server_cannot_have_one_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [port] = free_ports(1)
+    settings = settings_in(tmp_path, metrics_port=port, ray={"dashboard_port": port})
+    assert "[ADDRESS_IN_USE]" in refused_with(settings, capsys)
+
+
+def test_a_port_of_a_dashboard_that_is_off_or_elsewhere_is_not_needed(taken_port: int) -> None:
+    check_ports(
+        Settings(address="127.0.0.1:0", metrics_port=0, ray=RaySettings(dashboard_port=taken_port, dashboard=False))
+    )
+    elsewhere = RaySettings(dashboard_port=taken_port, address="192.0.2.1:6379")
+    check_ports(Settings(address="127.0.0.1:0", metrics_port=0, ray=elsewhere))
+
+
+def test_a_ledger_that_another_server_holds_fails_before_ray_is_imported(tmp_path: Path) -> None:
+    policies = tmp_path / "policies.yaml"
+    policies.write_text("clients: {acme: {operators: {NAME: hash}}}", encoding="utf-8")
+    program = (
+        "import pathlib, sys; import server.app; from server.settings import Settings\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "code = server.app.run(Settings(data_dir=folder / 'data', state_dir=folder / 'state',"
+        " redaction={'policy_file': folder / 'policies.yaml'}))\n"
+        "print(code, *{'ray', 'ctranslate2', 'cv2', 'onnxruntime', 'grpc', 'torch'} & set(sys.modules))"
+    )
+    with closing(Ledger.open(tmp_path / "data" / "ledger.duckdb")):
+        child = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
+        )
+    assert child.stdout == "1\n"
+    assert child.stderr.count("\n") == 1
+    assert "[LEDGER_LOCKED]" in child.stderr
 
 
 @pytest.mark.parametrize(
@@ -77,52 +173,20 @@ def test_a_folder_that_cannot_be_made_is_one_line(
     ],
 )
 def test_a_failure_inside_is_logged_too(
-    error: VestibuleError, logged: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: VestibuleError,
+    logged: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    async def fails(settings: Settings) -> None:
+    async def fails(settings: Settings, ledger: Ledger) -> None:
         raise error
 
     monkeypatch.setattr(server.app, "_serve", fails)
-    assert server.app.run(Settings()) == 1
+    assert server.app.run(settings_in(tmp_path)) == 1
     out, err = capsys.readouterr()
     assert ("server_failed" in out + err) is logged
     assert error.message in err
-
-
-class NoServices:
-    """Nothing is behind the gRPC port."""
-
-    def add_to(self, server: grpc.aio.Server) -> None:
-        """Nothing to add."""
-
-
-def test_a_metrics_port_that_is_taken_ends_the_start_before_ray(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    begun: list[str] = []
-
-    async def build(settings: Settings, stack: AsyncExitStack) -> SimpleNamespace:
-        async def sweep() -> int:
-            return 0
-
-        async def start(on_step: object) -> None:
-            begun.append("ray")
-
-        metrics = Metrics()
-        listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), metrics)
-        cluster, intake = SimpleNamespace(start=start, stop=sweep), SimpleNamespace(sweep=sweep)
-        return SimpleNamespace(intake=intake, listener=listener, metrics=metrics, cluster=cluster)
-
-    monkeypatch.setattr(server.app, "build_parts", build)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert server.app.run(Settings(metrics_port=port)) == 1
-    out, err = capsys.readouterr()
-    assert (out, begun) == ("", [])
-    assert err.startswith(f"The port {port} of the metrics is in use. [ADDRESS_IN_USE] ")
-    assert err.count("\n") == 1
 
 
 def test_an_unknown_breaker_is_answered_with_those_that_are_there() -> None:
@@ -138,7 +202,7 @@ def test_a_misspelt_setting_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("VESTIBULE_DRAIN", "5")
     monkeypatch.setattr(server.settings, "prepare_process", lambda: None)
     monkeypatch.setattr(server.cli.weights, "ensure_weights", lambda *_: None)
-    monkeypatch.setattr(server.app, "run", lambda settings: 0)
+    monkeypatch.setattr(server.app, "run", lambda *_: 0)
     result = CliRunner().invoke(cli, ["serve"])
     assert result.exit_code == 0
     assert result.stderr == "Warning: VESTIBULE_DRAIN is no setting and is ignored. There is VESTIBULE_DRAIN_S.\n"

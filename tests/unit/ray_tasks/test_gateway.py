@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from models.errors import InvalidInput, Overloaded, Unavailable
+from models.errors import Overloaded, Unavailable
 from models.reasons import Reason
 from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.text import RawText
-from ray_tasks.cluster import check_fit
 from ray_tasks.engine_info import MISMATCH, EngineFacts
 from ray_tasks.gateway import RayGateway
 from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
@@ -159,16 +158,3 @@ async def test_workers_that_somebody_else_replaced_are_unhealthy(workers: HandMa
     workers.facts["speech"] = replace(workers.facts["speech"], fingerprint="another")
     speech = (await RayGateway(workers).engines())[1]
     assert (speech.healthy, speech.detail) == (False, MISMATCH)
-
-
-def test_workers_that_fit_are_welcome() -> None:
-    check_fit(CONFIG, {"CPU": 1.5, "GPU": 0.5})
-
-
-@pytest.mark.parametrize(
-    ("resources", "scarce"), [({"CPU": 1.4, "GPU": 1.0}, "CPUs"), ({"CPU": 8.0}, "GPUs"), ({}, "CPUs")]
-)
-def test_workers_that_do_not_fit_are_refused(resources: dict[str, float], scarce: str) -> None:
-    with pytest.raises(InvalidInput, match=scarce) as caught:
-        check_fit(CONFIG, resources)
-    assert caught.value.reason == "WORKERS_DO_NOT_FIT"

@@ -1,0 +1,69 @@
+"""Whether the workers fit into the CPUs and GPUs that there are. Light: it is asked before Ray is imported."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from models.errors import InvalidInput
+from models.reasons import Reason
+
+ROUNDING: Final = 1e-6
+"""Fractions such as ten times 0.1 may add up to a little more than they are."""
+
+
+class Booking(Protocol):
+    """What one kind of worker books; ``WorkerConfig`` and the settings both have it."""
+
+    @property
+    def replicas(self) -> int:
+        """Processes of this kind."""
+        ...
+
+    @property
+    def cpus(self) -> float:
+        """Logical CPUs of each."""
+        ...
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of each."""
+        ...
+
+
+def check_fit(bookings: Sequence[Booking], *, cpus: float, gpus: float) -> None:
+    """Refuse workers that ask for more than there is: Ray would wait for the rest for ever, without a word.
+
+    Raises:
+        InvalidInput: WORKERS_DO_NOT_FIT.
+    """
+    needs = {
+        "CPU": (sum(b.replicas * b.cpus for b in bookings), cpus),
+        "GPU": (sum(b.replicas * b.gpus for b in bookings), gpus),
+    }
+    for name, (asked, there) in needs.items():
+        if asked > there + ROUNDING:
+            raise InvalidInput(
+                f"The workers ask for {asked:g} {name}s together; the cluster has {there:g}.",
+                reason=Reason.WORKERS_DO_NOT_FIT,
+                hint=f"Lower the replicas, or the {name.lower()}s of each; fractions are allowed.",
+            )
+
+
+def most_cpus() -> float:
+    """Logical CPUs that Ray finds on this machine at most; a container may have fewer."""
+    return float(os.cpu_count() or math.inf)
+
+
+def most_gpus(devices: Path = Path("/dev")) -> float:
+    """GPUs that Ray finds on this machine at most; infinite where that is not known without their driver.
+
+    Args:
+        devices: Folder of the device files; a driver of NVIDIA makes ``nvidia0``, ``nvidia1``, ... there.
+    """
+    if (devices / "dxg").exists() or (devices / "kfd").exists():  # Windows' GPUs in WSL; AMD's
+        return math.inf
+    return float(sum(path.name.removeprefix("nvidia").isdigit() for path in devices.glob("nvidia*")))

@@ -1,0 +1,155 @@
+"""What can be known to be wrong before Ray and the engines are imported and started, which takes many seconds.
+
+Nothing here imports them. A port that is free now may be taken later, so whoever listens reports that again.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import InvalidInput, Unavailable
+from models.reasons import Reason
+from ray_tasks.resources import check_fit, most_cpus, most_gpus
+from server.runtime.folders import make_folder
+from server.runtime.installation import load_or_create_installation_id
+from server.settings import Settings
+from server.validators import host_and_port
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An address that the server will listen on.
+
+    Attributes:
+        what: In the message, ``The port of the metrics``.
+        hint: What to do when it is taken.
+    """
+
+    host: str
+    port: int
+    what: str
+    hint: str
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that cannot work, whatever else runs on this machine; makes the folders.
+
+    Raises:
+        InvalidInput: PLAINTEXT_REFUSED, ADDRESS_INVALID, POLICY_INVALID, WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE or
+            INSTALLATION_ID_INVALID.
+    """
+    check_address(settings.address, allow_plaintext=settings.allow_plaintext)
+    checked_policies(settings.redaction.policy_file)
+    if not settings.ray.address:
+        cpus, gpus = settings.ray.num_cpus, settings.ray.num_gpus
+        check_fit(
+            (settings.speech, settings.vision, settings.redaction),
+            cpus=most_cpus() if cpus is None else cpus,
+            gpus=most_gpus() if gpus is None else gpus,
+        )
+    make_folder(settings.data_dir, "VESTIBULE_DATA_DIR")
+    make_folder(settings.state_dir, "VESTIBULE_STATE_DIR")
+    make_folder(settings.pictures_dir, "VESTIBULE_DATA_DIR")
+    load_or_create_installation_id(settings.state_dir)
+
+
+def check_ports(settings: Settings) -> None:
+    """Refuse a start while another process, or another part of the server, has one of the ports.
+
+    Raises:
+        Unavailable: ADDRESS_IN_USE.
+        InvalidInput: ADDRESS_INVALID, this machine cannot listen there.
+    """
+    with ExitStack() as held:
+        for listener in _listeners(settings):
+            held.enter_context(_bound(listener))
+
+
+def checked_policies(path: Path | None) -> str:
+    """The policy file's text, which the workers get; they may run where the file is not.
+
+    Raises:
+        InvalidInput: POLICY_INVALID, with every place that is wrong.
+    """
+    if path is None:
+        return ""
+    from models.redaction.policy.loader import parse_policies, read_policy_text  # brings all recognizers along
+
+    text = read_policy_text(path)
+    parse_policies(text, str(path))
+    return text
+
+
+def check_address(address: str, *, allow_plaintext: bool) -> None:
+    """Refuse to serve plain text where others could listen.
+
+    Raises:
+        InvalidInput: The address is not loopback, and plain text was not asked for; or it is no address.
+    """
+    host, _port = host_and_port(address)
+    if allow_plaintext or host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise InvalidInput(
+            "Without TLS the server listens on loopback only.",
+            reason=Reason.PLAINTEXT_REFUSED,
+            hint="Put a TLS proxy in front of it, or set VESTIBULE_ALLOW_PLAINTEXT=true.",
+        )
+
+
+def _listeners(settings: Settings) -> Iterator[Listener]:
+    host, port = host_and_port(settings.address)
+    yield Listener(host.strip("[]"), port, "The address", "Set VESTIBULE_ADDRESS.")
+    yield Listener(
+        LOOPBACK,
+        settings.metrics_port,
+        f"The port {settings.metrics_port} of the metrics",
+        "End the other process, or set VESTIBULE_METRICS_PORT: 0 turns the metrics off.",
+    )
+    if settings.ray.dashboard and not settings.ray.address:
+        yield Listener(
+            LOOPBACK,
+            settings.ray.dashboard_port,
+            f"The port {settings.ray.dashboard_port} of the Ray dashboard",
+            "End the other process, or set VESTIBULE_RAY__DASHBOARD_PORT: 0 picks a free port.",
+        )
+
+
+def _bound(listener: Listener) -> socket.socket:
+    try:
+        family, _type, _protocol, _name, address = socket.getaddrinfo(
+            listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        probe = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as exc:
+        raise _cannot_listen(listener, exc) from exc
+    try:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen()  # two sockets with SO_REUSEADDR may be bound to one address as long as neither listens
+    except OSError as exc:
+        probe.close()
+        raise _cannot_listen(listener, exc) from exc
+    return probe
+
+
+def _cannot_listen(listener: Listener, exc: OSError) -> Unavailable | InvalidInput:
+    if exc.errno == errno.EADDRINUSE:
+        return Unavailable(f"{listener.what} is in use.", reason=Reason.ADDRESS_IN_USE, hint=listener.hint)
+    return InvalidInput(
+        f"{listener.what} is not one that this machine can listen on ({exc.strerror}).",
+        reason=Reason.ADDRESS_INVALID,
+        hint=listener.hint,
+    )
