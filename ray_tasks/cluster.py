@@ -25,7 +25,7 @@ from ray_tasks.processes import check_listens, end
 from ray_tasks.ray_runtime import NODE_PROCESS, RayRuntime
 from ray_tasks.ray_thread import RayThread
 from ray_tasks.resources import check_fit
-from ray_tasks.serve_client import RAY_ERRORS, call, translate
+from ray_tasks.serve_client import RAY_ERRORS, call, translate, workers_not_ready
 from ray_tasks.types import ClusterConfig
 
 log = logging.getLogger(__name__)
@@ -186,7 +186,7 @@ class Cluster:
 
     def _check_up(self) -> None:
         if self._stopped or not self._applications.handles:
-            raise Unavailable("The workers are not running.", reason=Reason.WORKERS_NOT_READY)
+            raise workers_not_ready()
 
     async def _on_ray_thread(self, job: Callable[[], None]) -> None:
         if self._stopped:

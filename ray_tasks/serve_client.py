@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 QUEUE_RETRY_AFTER_S: Final = 1.0
 """Hint for a full queue: about the time in which a replica on two cores works off its calls."""
+NOT_READY_RETRY_AFTER_S: Final = 5.0
+"""Hint while workers start, which takes 10 to 60 seconds."""
 
 
 class Response(Protocol[T]):  # type: ignore[misc]  # the awaited type is covariant in spirit, Generator says otherwise
@@ -42,8 +44,11 @@ def _full(_: Exception) -> VestibuleError:
     return Overloaded("The workers have as many calls as they may hold.", retry_after_s=QUEUE_RETRY_AFTER_S)
 
 
-def _not_ready(_: Exception) -> VestibuleError:
-    return Unavailable("The workers are not running.", reason=Reason.WORKERS_NOT_READY)
+def workers_not_ready(_: Exception | None = None) -> VestibuleError:
+    """The error of a call that comes before the workers are up, or after they are gone."""
+    return Unavailable(
+        "The workers are not running.", reason=Reason.WORKERS_NOT_READY, retry_after_s=NOT_READY_RETRY_AFTER_S
+    )
 
 
 def _late(_: Exception) -> VestibuleError:
@@ -67,7 +72,7 @@ TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Exception], Vestibule
     (serving.BackPressureError, _full),
     (serving.ReplicaUnavailableError, _lost),
     (serving.RequestCancelledError, _lost),  # not by us: a replica was stopped with the call in its queue
-    (serving.DeploymentUnavailableError, _not_ready),
+    (serving.DeploymentUnavailableError, workers_not_ready),
     (serving.RayServeException, _unreachable),
     # Ray. A worker error is an instance of its cause's class too, so it comes before anything that a cause could be.
     (core.RayTaskError, _raised_by_worker),

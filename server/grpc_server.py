@@ -91,12 +91,13 @@ class GrpcServer:
         )
 
     async def start(self) -> None:
-        """Listen; health says NOT_SERVING until ``serving``.
+        """Listen; until ``serving`` health says NOT_SERVING, and calls that need the workers are refused.
 
         Raises:
             Unavailable: ADDRESS_IN_USE.
         """
         await self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._lifecycle.begin_start()
         try:
             port = self._server.add_insecure_port(self.address)
         except RuntimeError as exc:
@@ -108,6 +109,7 @@ class GrpcServer:
 
     async def serving(self) -> None:
         """Say that the server does its work."""
+        self._lifecycle.end_start()
         await self._set(health_pb2.HealthCheckResponse.SERVING)
 
     async def follow(self, up: Callable[[], bool], every_s: float = HEALTH_EVERY_S) -> None:

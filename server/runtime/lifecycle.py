@@ -12,10 +12,24 @@ T = TypeVar("T")
 
 
 class Lifecycle:
-    """One flag that everything long-lived looks at."""
+    """Two flags that everything long-lived looks at."""
 
     def __init__(self) -> None:
         self._draining = asyncio.Event()
+        self._starting = False
+
+    @property
+    def starting(self) -> bool:
+        """True from the first open port until the workers take calls."""
+        return self._starting
+
+    def begin_start(self) -> None:
+        """The ports are open, the workers are not up yet."""
+        self._starting = True
+
+    def end_start(self) -> None:
+        """The workers take calls."""
+        self._starting = False
 
     @property
     def draining(self) -> bool:

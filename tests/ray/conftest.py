@@ -16,6 +16,7 @@ import pytest
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import application_name
 from ray_tasks.gateway import RayGateway
+from ray_tasks.processes import lives
 from ray_tasks.types import ClusterConfig, WorkerConfig
 
 DATA = Path(__file__).parent.parent / "data"
@@ -78,7 +79,7 @@ def truth(name: str) -> dict[str, Any]:
 def replica(cluster: Cluster, kind: str) -> psutil.Process:
     """The process of the one replica of a kind."""
     title = f"ray::ServeReplica:{application_name(cluster.config.installation, kind)}:"
-    (process,) = [p for p in cluster.processes() if p.is_running() and "".join(p.cmdline()).startswith(title)]
+    (process,) = [p for p in cluster.processes() if lives(p) and "".join(p.cmdline()).startswith(title)]
     return process
 
 

@@ -38,6 +38,7 @@ async def listening(harness: StreamHarness, keepalive: Keepalive = KEEPALIVE) ->
     services = cast(Services, Conversations(harness))
     listener = GrpcServer("127.0.0.1:0", services, Lifecycle(), harness.metrics, keepalive)
     await listener.start()
+    await listener.serving()
     try:
         yield listener.address
     finally:

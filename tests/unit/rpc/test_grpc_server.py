@@ -1,10 +1,12 @@
-"""The gRPC port itself: what its health says."""
+"""The gRPC port itself: what its health says, and what it refuses while the workers start."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import cast
 
+import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -12,6 +14,9 @@ from server.grpc_server import GrpcServer
 from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
+from tests.unit.rpc.server_harness import Conversations, Stream
+from tests.unit.rpc.test_interceptors import details
+from tests.unit.streaming.stream_harness import Desk
 
 UP = health_pb2.HealthCheckResponse.SERVING
 DOWN = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -40,3 +45,27 @@ async def test_health_follows_the_workers() -> None:
     following.cancel()
     await listener.stop(0)
     assert seen == [UP, DOWN, UP]
+
+
+async def test_a_stream_that_is_resumed_while_the_workers_start_is_told_to_come_back(tmp_path: Path) -> None:
+    desk, lifecycle = Desk(tmp_path), Lifecycle()
+    listener = GrpcServer("127.0.0.1:0", cast(Services, Conversations(desk)), lifecycle, desk.metrics)
+    await listener.start()
+    try:
+        async with grpc.aio.insecure_channel(listener.address) as channel:
+            await listener.serving()
+            stream = Stream(channel)
+            await stream.configure(desk.config.session_id)
+            stream.vanish()
+            lifecycle.begin_start()  # as if the server had been started again
+            too_early = await Stream(channel).refusal()
+            lifecycle.end_start()
+            again = Stream(channel)
+            await again.configure(desk.config.session_id, resume_token=stream.token)
+            again.vanish()
+    finally:
+        await listener.stop(0)
+        desk.ledger.close()
+    assert too_early.code() is grpc.StatusCode.UNAVAILABLE
+    assert details(too_early)["ErrorInfo"].reason == "WORKERS_NOT_READY"
+    assert details(too_early)["RetryInfo"].retry_delay.seconds == 5
