@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ import psutil
 
 from benchmarks._running import Running, running
 
-REPLICA_TITLE = "ray::ServeReplica:vestibule-speech"
+REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-speech:")
 REPLICA_TIMEOUT_S = 60.0
 POLL_S = 0.1
 PIECE_BYTES = 65_536
@@ -142,5 +143,5 @@ def _replicas(server: int) -> Iterator[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
         for process in psutil.Process(server).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
-                if process.is_running() and " ".join(process.cmdline()).startswith(REPLICA_TITLE):
+                if process.is_running() and REPLICA_TITLE.match(" ".join(process.cmdline())):
                     yield process

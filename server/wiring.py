@@ -113,7 +113,7 @@ async def build_parts(settings: Settings, ledger: Ledger, stack: AsyncExitStack)
     Raises:
         VestibuleError: A setting, a key or the weights are not usable.
     """
-    common = _common(settings, ledger, stack)
+    common = await _common(settings, ledger, stack)
     jobs = _jobs(settings, common)
     streams = await _streams(settings, common, jobs)
     sessions = Sessions(common.ledger, common.hub, common.sealer, common.clock)
@@ -134,7 +134,7 @@ async def build_parts(settings: Settings, ledger: Ledger, stack: AsyncExitStack)
     )
 
 
-def _common(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> _Common:
+async def _common(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> _Common:
     metrics = Metrics()
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     cluster = Cluster(cluster_config(settings))

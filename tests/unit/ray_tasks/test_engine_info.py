@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from models.errors import WorkersMismatch
-from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
 from ray_tasks import redaction_worker, speech_worker, vision_worker
@@ -69,7 +68,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Call]:
     monkeypatch.setattr(speech_worker, "decode", decode)
     monkeypatch.setattr(vision_worker, "YunetFaceDetector", decode)
     monkeypatch.setattr(vision_worker, "read_and_redact", decode)
-    monkeypatch.setattr(redaction_worker, "build_redactor", lambda *_, **__: LocalRedactor(WordListClassifier({})))
+    monkeypatch.setattr(redaction_worker, "build_classifier", lambda *_: WordListClassifier({}))
     speech, vision = speech_worker.SpeechWorker(config, ask), vision_worker.VisionWorker(config, ask)
     redaction = redaction_worker.RedactionWorker(config)
     reached.clear()
