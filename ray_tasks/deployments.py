@@ -13,8 +13,8 @@ from models.errors import Overloaded, RedactionFailed, VestibuleError, WorkersMi
 from models.redaction.types import Redaction, RedactionContext
 from models.retry import get_retry_policy
 from models.text import RawText
+from ray_tasks.bind_address import bind_replica_to_node_address
 from ray_tasks.engine_info import fingerprint
-from ray_tasks.listening import bind_replica_to_node_address
 from ray_tasks.redaction_worker import RedactionWorker
 from ray_tasks.serve_client import call
 from ray_tasks.speech_worker import SpeechWorker

@@ -11,7 +11,7 @@ import ray
 
 from models.errors import Unavailable
 from models.reasons import Reason
-from ray_tasks.listening import LOOPBACK, keep_cluster_on_loopback
+from ray_tasks.bind_address import LOOPBACK, keep_cluster_on_loopback
 from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
 from ray_tasks.types import ClusterConfig
 

@@ -25,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ListenAddress:
     """An address that the server will listen on.
 
     Attributes:
@@ -69,8 +69,8 @@ def check_ports(settings: Settings) -> None:
         InvalidInput: ADDRESS_INVALID, this machine cannot listen there.
     """
     with ExitStack() as held:
-        for listener in _listeners(settings):
-            held.enter_context(_bound(listener))
+        for wanted in _addresses(settings):
+            held.enter_context(_bound(wanted))
 
 
 def checked_policies(path: Path | None) -> str:
@@ -109,17 +109,17 @@ def check_address(address: str, *, allow_plaintext: bool) -> None:
         )
 
 
-def _listeners(settings: Settings) -> Iterator[Listener]:
+def _addresses(settings: Settings) -> Iterator[ListenAddress]:
     host, port = host_and_port(settings.address)
-    yield Listener(host.strip("[]"), port, "The address", "Set VESTIBULE_ADDRESS.")
-    yield Listener(
+    yield ListenAddress(host.strip("[]"), port, "The address", "Set VESTIBULE_ADDRESS.")
+    yield ListenAddress(
         LOOPBACK,
         settings.metrics_port,
         f"The port {settings.metrics_port} of the metrics",
         "End the other process, or set VESTIBULE_METRICS_PORT: 0 turns the metrics off.",
     )
     if settings.ray.dashboard and not settings.ray.address:
-        yield Listener(
+        yield ListenAddress(
             LOOPBACK,
             settings.ray.dashboard_port,
             f"The port {settings.ray.dashboard_port} of the Ray dashboard",
@@ -127,29 +127,29 @@ def _listeners(settings: Settings) -> Iterator[Listener]:
         )
 
 
-def _bound(listener: Listener) -> socket.socket:
+def _bound(wanted: ListenAddress) -> socket.socket:
     try:
         family, _type, _protocol, _name, address = socket.getaddrinfo(
-            listener.host, listener.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         probe = socket.socket(family, socket.SOCK_STREAM)
     except OSError as exc:
-        raise _cannot_listen(listener, exc) from exc
+        raise _cannot_listen(wanted, exc) from exc
     try:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(address)
         probe.listen()  # two sockets with SO_REUSEADDR may be bound to one address as long as neither listens
     except OSError as exc:
         probe.close()
-        raise _cannot_listen(listener, exc) from exc
+        raise _cannot_listen(wanted, exc) from exc
     return probe
 
 
-def _cannot_listen(listener: Listener, exc: OSError) -> Unavailable | InvalidInput:
+def _cannot_listen(wanted: ListenAddress, exc: OSError) -> Unavailable | InvalidInput:
     if exc.errno == errno.EADDRINUSE:
-        return Unavailable(f"{listener.what} is in use.", reason=Reason.ADDRESS_IN_USE, hint=listener.hint)
+        return Unavailable(f"{wanted.what} is in use.", reason=Reason.ADDRESS_IN_USE, hint=wanted.hint)
     return InvalidInput(
-        f"{listener.what} is not one that this machine can listen on ({exc.strerror}).",
+        f"{wanted.what} is not one that this machine can listen on ({exc.strerror}).",
         reason=Reason.ADDRESS_INVALID,
-        hint=listener.hint,
+        hint=wanted.hint,
     )

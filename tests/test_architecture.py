@@ -263,7 +263,7 @@ ORDER = {
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (
-        "validators observability runtime ledger llm settings rpc records cluster_config analytics uploads "
+        "validators observability runtime ledger llm settings rpc records preflight cluster_config analytics uploads "
         "housekeeping jobs streaming services grpc_server wiring app cli"
     ),
 }
