@@ -16,7 +16,7 @@ from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from tests.unit.rpc.server_harness import Conversations, Stream
 from tests.unit.rpc.test_interceptors import details
-from tests.unit.streaming.stream_harness import Desk
+from tests.unit.streaming.stream_harness import StreamHarness
 
 UP = health_pb2.HealthCheckResponse.SERVING
 DOWN = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -48,24 +48,24 @@ async def test_health_follows_the_workers() -> None:
 
 
 async def test_a_stream_that_is_resumed_while_the_workers_start_is_told_to_come_back(tmp_path: Path) -> None:
-    desk, lifecycle = Desk(tmp_path), Lifecycle()
-    listener = GrpcServer("127.0.0.1:0", cast(Services, Conversations(desk)), lifecycle, desk.metrics)
+    harness, lifecycle = StreamHarness(tmp_path), Lifecycle()
+    listener = GrpcServer("127.0.0.1:0", cast(Services, Conversations(harness)), lifecycle, harness.metrics)
     await listener.start()
     try:
         async with grpc.aio.insecure_channel(listener.address) as channel:
             await listener.serving()
             stream = Stream(channel)
-            await stream.configure(desk.config.session_id)
+            await stream.configure(harness.config.session_id)
             stream.vanish()
             lifecycle.begin_start()  # as if the server had been started again
             too_early = await Stream(channel).refusal()
             lifecycle.end_start()
             again = Stream(channel)
-            await again.configure(desk.config.session_id, resume_token=stream.token)
+            await again.configure(harness.config.session_id, resume_token=stream.token)
             again.vanish()
     finally:
         await listener.stop(0)
-        desk.ledger.close()
+        harness.ledger.close()
     assert too_early.code() is grpc.StatusCode.UNAVAILABLE
     assert details(too_early)["ErrorInfo"].reason == "WORKERS_NOT_READY"
     assert details(too_early)["RetryInfo"].retry_delay.seconds == 5
