@@ -19,7 +19,8 @@ from server.rpc import convert
 
 REDACT_TIMEOUT_S = 10.0
 LONGEST_BATCH_CHARACTERS = 100_000
-"""The redactor reads 45,000 characters a second, and a batch that it has begun it reads to the end."""
+"""Of all property values together; the redactor must finish a batch within its timeout. Found in
+docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
 
 
 class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):

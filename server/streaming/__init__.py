@@ -5,7 +5,7 @@
 
 1. receive     ``audio_ingest`` decodes a chunk and writes it to the encrypted audio log; ``rate_limit`` bounds its rate
 2. acknowledge ``acknowledger`` syncs the log and tells the client which bytes are on disk
-3. segment     ``segmentation`` cuts the audio into utterances (``utterance``); ``backlog`` is what waits for it
+3. segment     ``segmentation`` cuts the audio into utterances (``utterance``)
 4. transcribe  ``partials`` has an utterance recognised while it grows, under ``priority_limiter`` and ``load_meter``;
                ``transcriber`` makes a turn of it, which ``repository`` stores
 5. respond     ``responder`` answers turns and proposes records

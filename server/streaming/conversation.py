@@ -13,11 +13,10 @@ from models.speech.types import Samples
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.acknowledger import Acknowledger
 from server.streaming.audio_ingest import AudioIngest
-from server.streaming.backlog import Backlog
 from server.streaming.events import AudioIn, EndMark, Input, Output, ProposeIn, TextIn
 from server.streaming.rate_limit import AudioQuota
 from server.streaming.responder import Answer, ProposalRequest, Responder
-from server.streaming.segmentation import Part, Segmentation
+from server.streaming.segmentation import Backlog, Part, Segmentation
 from server.streaming.transcriber import Transcriber, TypedUtterance
 from server.streaming.utterance import Utterance
 from server.uploads.audio_log import AudioLogContent

@@ -22,7 +22,7 @@ from server.streaming.utterance import EndpointDecision, Utterance
 
 log = get_logger("partials")
 
-# How each constant was found: docs/evaluation/constants, streaming, by its name.
+# Each constant has an entry in docs/evaluation/constants/streaming.md.
 # New audio between two partials. The wire promises two a second; this leaves time for the decode itself.
 PARTIAL_EVERY_S = 0.4
 # The same, until the first text of the utterance is shown.

@@ -16,11 +16,14 @@ from models.speech.endpointing.marks import (
 )
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from server.streaming import events
-from server.streaming.events import Output
+from server.streaming.events import EndMark, Output, ProposeIn, TextIn
 from server.streaming.utterance import AudioBuffer, EndpointDecision, Utterance
 
 # Kept while nobody speaks: by the time that speech is noticed, its beginning and the padding before it have passed.
 KEPT_SAMPLES = 2 * SAMPLE_RATE_HZ
+# What may wait for segmentation before the stream stops receiving.
+MAX_BACKLOG_SAMPLES = 30 * SAMPLE_RATE_HZ
+MAX_BACKLOG_ITEMS = 1024
 
 
 class UtteranceSegmenter(Protocol):
@@ -136,3 +139,43 @@ class Segmentation:
         more = self._audio.slice(utterance.end, end)
         if more.size:
             utterance.append(more)
+
+
+Received = TextIn | EndMark | ProposeIn | Samples | None
+"""None ends it."""
+
+
+class Backlog:
+    """What was received and is not segmented yet, in order. One task puts, another gets.
+
+    It lets a stream go on receiving and acknowledging audio while segmentation waits for the decision of a pause.
+    """
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Received] = asyncio.Queue(MAX_BACKLOG_ITEMS)
+        self._samples = 0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def put(self, item: Received) -> None:
+        """Add an item; waits while the queue is full."""
+        await self._room.wait()
+        self._count(_samples(item))
+        await self._queue.put(item)
+
+    async def get(self) -> Received:
+        """Take the oldest item; waits while there is none."""
+        item = await self._queue.get()
+        self._count(-_samples(item))
+        return item
+
+    def _count(self, samples: int) -> None:
+        self._samples += samples
+        if self._samples < MAX_BACKLOG_SAMPLES:
+            self._room.set()
+        else:
+            self._room.clear()
+
+
+def _samples(item: Received) -> int:
+    return 0 if item is None or isinstance(item, TextIn | EndMark | ProposeIn) else int(item.size)

@@ -72,7 +72,7 @@ class AdminServiceServicer:
     """
 
     def GetStatus(self, request, context):
-        """Returns the state of the server and of everything that it depends on.
+        """Returns the state of the server and of its dependencies.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +93,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DiscardDeadLetter(self, request, context):
-        """Gives a dead letter up for good. Safe to repeat.
+        """Closes a dead letter without a retry. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

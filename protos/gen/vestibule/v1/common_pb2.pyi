@@ -28,7 +28,7 @@ class _SessionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionS
     SESSION_STATE_UNSPECIFIED: _SessionState.ValueType  # 0
     """Never sent by the server."""
     SESSION_STATE_STARTED: _SessionState.ValueType  # 1
-    """Opened, nothing received yet."""
+    """Opened. Nothing was received yet."""
     SESSION_STATE_IN_PROGRESS: _SessionState.ValueType  # 2
     """Something was said, typed or uploaded."""
     SESSION_STATE_AWAITING_APPROVAL: _SessionState.ValueType  # 3
@@ -41,12 +41,12 @@ class _SessionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionS
     """A person rejected the record for good."""
 
 class SessionState(_SessionState, metaclass=_SessionStateEnumTypeWrapper):
-    """Stage of a session. Sessions move forward through the first four; the last two end them early."""
+    """Stage of a session. STARTED to COMPLETED follow one another; ABANDONED and REJECTED end a session early."""
 
 SESSION_STATE_UNSPECIFIED: SessionState.ValueType  # 0
 """Never sent by the server."""
 SESSION_STATE_STARTED: SessionState.ValueType  # 1
-"""Opened, nothing received yet."""
+"""Opened. Nothing was received yet."""
 SESSION_STATE_IN_PROGRESS: SessionState.ValueType  # 2
 """Something was said, typed or uploaded."""
 SESSION_STATE_AWAITING_APPROVAL: SessionState.ValueType  # 3
@@ -70,7 +70,7 @@ class _OriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Origin.ValueTy
     ORIGIN_MODEL: _Origin.ValueType  # 1
     """The remote LLM."""
     ORIGIN_FALLBACK: _Origin.ValueType  # 2
-    """The local fallback, because no LLM is configured or its breaker is open."""
+    """The local fallback, because no LLM is configured or it failed."""
 
 class Origin(_Origin, metaclass=_OriginEnumTypeWrapper):
     """Who or what wrote a text."""
@@ -80,12 +80,12 @@ ORIGIN_UNSPECIFIED: Origin.ValueType  # 0
 ORIGIN_MODEL: Origin.ValueType  # 1
 """The remote LLM."""
 ORIGIN_FALLBACK: Origin.ValueType  # 2
-"""The local fallback, because no LLM is configured or its breaker is open."""
+"""The local fallback, because no LLM is configured or it failed."""
 Global___Origin: _TypeAlias = Origin  # noqa: Y015
 
 @_typing.final
 class RedactedText(_message.Message):
-    """Text in which everything personal that was found is a tag such as [REDACTED_EMAIL]."""
+    """Text in which all personal data that was found is replaced by tags such as [REDACTED_EMAIL]."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -115,7 +115,7 @@ class RedactedText(_message.Message):
     value: _builtins.str
     """The text with tags."""
     safe_for_llm: _builtins.bool
-    """Whether the redactor vouches for it; only such text is ever sent to an LLM."""
+    """Whether redaction completed without a failure. Only such text is sent to an LLM."""
     @_builtins.property
     def entity_counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """How many entities of each type were replaced, for example {"EMAIL": 1}."""
@@ -149,7 +149,7 @@ class RecordField(_message.Message):
     value: _builtins.str
     """Value as text, redacted."""
     source_id: _builtins.str
-    """Turn or upload that the value comes from; empty when it was concluded from several."""
+    """UUID of the turn or upload that the value comes from. Empty when it comes from several."""
     def __init__(
         self,
         *,
@@ -167,7 +167,7 @@ Global___RecordField: _TypeAlias = RecordField  # noqa: Y015
 
 @_typing.final
 class ProposedRecord(_message.Message):
-    """A record as proposed to a person."""
+    """A record as it is proposed to a person."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ConversationServiceStub:
-    """Talks with a person.
+    """One conversation with a person.
     """
 
     def __init__(self, channel):
@@ -43,12 +43,12 @@ class ConversationServiceStub:
 
 
 class ConversationServiceServicer:
-    """Talks with a person.
+    """One conversation with a person.
     """
 
     def Converse(self, request_iterator, context):
-        """One conversation stream. The client sends its configuration first, then audio or typed text, and half-closes when
-        it is done; the server then sends what is left and ends the stream with OK.
+        """Opens one conversation stream. The client sends its configuration first, then audio or typed text, and half-closes
+        when it is done. The server then sends the remaining events and ends the stream with OK.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ def add_ConversationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ConversationService:
-    """Talks with a person.
+    """One conversation with a person.
     """
 
     @staticmethod

@@ -52,14 +52,14 @@ class FunnelServiceServicer:
     """
 
     def RecordEvents(self, request, context):
-        """Records a batch of events. Safe to repeat: an event counts once by its id.
+        """Records a batch of events. Safe to repeat: each event_id counts once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetReport(self, request, context):
-        """Reports how many sessions reached each stage, and where the others dropped out.
+        """Reports how many sessions reached each stage, and how many dropped out before it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class MediaServiceStub:
-    """Takes files and gives back what is safe of them.
+    """Takes files in, and returns their redacted forms.
     """
 
     def __init__(self, channel):
@@ -58,12 +58,12 @@ class MediaServiceStub:
 
 
 class MediaServiceServicer:
-    """Takes files and gives back what is safe of them.
+    """Takes files in, and returns their redacted forms.
     """
 
     def Upload(self, request_iterator, context):
-        """Uploads one file: its description first, then its bytes. The reply means that the file is kept and will be read,
-        also if the server is killed now. Safe to repeat with the same upload_id and content.
+        """Uploads one file: its description first, then its bytes. After the response the file survives a crash of the server
+        and will be read. Safe to repeat with the same upload_id and content.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,15 +77,15 @@ class MediaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchUpload(self, request, context):
-        """Streams the upload as it is now, and then its progress, until it is done or has failed.
+        """Streams the upload as it is now, then its progress, until it is done or has failed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DownloadRedacted(self, request, context):
-        """Streams the redacted picture, or the muted recording where the server keeps it: its description first, then its
-        bytes.
+        """Streams the redacted picture, or the muted recording if the server keeps recordings: its description first, then
+        its bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +123,7 @@ def add_MediaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MediaService:
-    """Takes files and gives back what is safe of them.
+    """Takes files in, and returns their redacted forms.
     """
 
     @staticmethod

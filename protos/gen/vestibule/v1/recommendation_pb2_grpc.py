@@ -64,14 +64,14 @@ class RecommendationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApproveRecommendation(self, request, context):
-        """Approves exactly the record whose hash is given; completes the session. Safe to repeat.
+        """Approves the record with the given hash, and completes the session. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectRecommendation(self, request, context):
-        """Rejects exactly the record whose hash is given; ends the session, or sends it back for another try.
+        """Rejects the record with the given hash, and ends the session or reopens it for another proposal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

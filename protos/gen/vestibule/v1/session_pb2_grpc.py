@@ -62,7 +62,7 @@ class SessionServiceServicer:
     """
 
     def StartSession(self, request, context):
-        """Opens a session. Safe to repeat with the same request_id: the same session comes back.
+        """Opens a session. Repeating it with the same request_id returns the same session.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,7 +76,7 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchSession(self, request, context):
-        """Streams the session as it is now, and then everything that happens to it, until it ends.
+        """Streams the session as it is now, then every change, until the session ends.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
