@@ -44,10 +44,10 @@ class Replacement:
             return "nothing stands where it was said"
         if not self.tags:
             return f"it is not replaced; {self.redacted!r} can be read"
-        if set(self.tags) != {self.planted.type}:
-            return f"the tag is {', '.join(self.tags)}, not {self.planted.type}"
         if self.rest:
             return f"{self.rest!r} can be read beside the tag"
+        if self.planted.type not in self.tags:
+            return f"the tag is {', '.join(self.tags)}, not {self.planted.type}"
         return ""
 
 

@@ -32,6 +32,7 @@ PAGE = "\n".join(
         (VISIT, CLEAN.replace("Or write to", "all right too")),
         (VISIT, CLEAN.replace("I am at the Riverside site", "I'm at Riverside's sight")),
         (VISIT, CLEAN.replace("call me on [REDACTED_PHONE]. Or", "[REDACTED_PHONE] or")),
+        (VISIT, CLEAN.replace("[REDACTED_EMAIL]", "[REDACTED_NAME]. [REDACTED_EMAIL]")),
         (VISIT, CLEAN.replace("[REDACTED_NAME]", "[REDACTED_NAME_0a1b2c3d]")),
         (VISIT, CLEAN.replace("[REDACTED_PHONE]", "[REDACTED_PHONE] and [REDACTED_PHONE]")),
         (
@@ -69,7 +70,7 @@ def test_a_transcript_with_every_tag_in_its_place_passes(medium: Medium, transcr
         (CLEAN.replace("[REDACTED_NAME]", "John [REDACTED_NAME]"), "NAME John Carter: 'John' can be read"),
         (CLEAN.replace("my name is [REDACTED_NAME]", "Joan Carter"), "'Joan Carter' can be read"),
         (CLEAN.replace("[REDACTED_EMAIL]", "jon.carter@example.com"), "'jon.carter@example.com' can be read"),
-        (CLEAN.replace("EMAIL]", "NAME].com"), "the tag is NAME, not EMAIL"),
+        (CLEAN.replace("EMAIL]", "NAME].com"), "'com' can be read beside the tag"),
         (CLEAN + " Ask for Carter.", "'carter' can be read where no value was said"),
         (CLEAN + " Once more: 4155550132.", "'4155550132' can be read where no value was said"),
         (CLEAN + " My card is 4111 1111 1111 1111.", "'4111111111111111' can be read where no value was said"),
@@ -86,7 +87,7 @@ def test_a_corrected_number_is_one_value_with_both_versions() -> None:
     said = "My number is [REDACTED_PHONE] I'll win 4-3, no late, I'll win 4-7. This is [REDACTED_NAME] speaking."
     verdict = check_replacements(INSPECTOR, f"You can reach me at [REDACTED_NAME].net {said}")
     email, phone, name = verdict.replacements
-    assert email.problem == "the tag is NAME, not EMAIL"
+    assert email.problem == "'net' can be read beside the tag"
     assert phone.rest == "ll win 4-3 late ll win 4-7"
     assert name.problem == ""
 
