@@ -14,10 +14,10 @@ from models.errors import InvalidInput, NoSpeech
 from models.media.audio_decoder import decode
 from models.reasons import Reason
 from models.redaction.dialogue_context import answering
-from models.redaction.streaming.open_tail import judged_behind, open_tail, readings_behind
-from models.redaction.streaming.partials import PartialRedactor, PartialState, unsettled
+from models.redaction.streaming.open_tail import combine_with_tail, open_tail, texts_with_tail
+from models.redaction.streaming.partials import PartialRedactor, PartialState, held_back
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
-from models.redaction.streaming.segments import redact_pieces
+from models.redaction.streaming.segments import redact_segments
 from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.speech.endpointing.chunking import cut_windows
@@ -128,7 +128,7 @@ class SpeechWorker:
             context = _spoken(heard.language)
             texts = [segment.text for segment in heard.segments]
             redactor = self._redactor(scope)
-            whole, written = await self._helpers.run(redact_pieces, texts, redactor, context)
+            whole, written = await self._helpers.run(redact_segments, texts, redactor, context)
             muted: RedactedRecording | None = None
             if keep_redacted:
                 again = self._listen_again(asyncio.get_running_loop())
@@ -184,8 +184,8 @@ class SpeechWorker:
         self, step: SpeechStep, heard: Transcript, state: PartialState, context: RedactionContext, *, timed: bool
     ) -> SpeechStep:
         """The whole utterance at its best; its end is carried where the next utterance may go on with it."""
-        judged = await self._ask(readings_behind(state.tail, heard.text), context)
-        redaction = judged_behind(state.tail, heard.text, judged)
+        judged = await self._ask(texts_with_tail(state.tail, heard.text), context)
+        redaction = combine_with_tail(state.tail, heard.text, judged)
         sealed_state = self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language, state.tail))
         return replace(
             step,
@@ -203,7 +203,7 @@ class SpeechWorker:
         partials = PartialRedactor(self._redactor(context.scope))
         shown, after = await self._helpers.run(partials.step, state, heard.text, context)
         return replace(
-            step, text=shown, sealed_state=self._sealer.seal(after.to_carry()), unsettled=unsettled(state, after)
+            step, text=shown, sealed_state=self._sealer.seal(after.to_carry()), held_back=held_back(state, after)
         )
 
     def _sealed_tail(self, tail: RawText) -> bytes:

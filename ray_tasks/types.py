@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from models.redaction.types import NO_SCOPE, NOTHING_UNSETTLED, Redaction, RedactionContext, RedactionScope, Unsettled
+from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
 from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import RedactedWord
 from models.text import RawText, RedactedText
@@ -94,7 +94,7 @@ class SpeechStep:
         no_speech: True when nobody spoke in the window; the text is then empty.
         complete: For a final, whether it ends like a whole sentence that nothing personal goes on behind.
         language_probability: How sure the detection of the language was; 1 when it was given.
-        unsettled: For a partial, what was heard behind its text.
+        held_back: For a partial, what was recognised after its text.
         words: For a final, where they were asked for; times in seconds from the start of the window.
     """
 
@@ -107,7 +107,7 @@ class SpeechStep:
     compute_s: float
     complete: bool = False
     language_probability: float = 1.0
-    unsettled: Unsettled = NOTHING_UNSETTLED
+    held_back: HeldBack = NOTHING_HELD_BACK
     words: tuple[RedactedWord, ...] = ()
 
 

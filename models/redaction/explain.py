@@ -74,9 +74,9 @@ def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -
         RedactionFailed: A recognizer broke.
     """
     redaction = redactor.redact(text, context)
-    policy = redactor.rules_of(context.scope.client_id).policy
+    policy = redactor.policy_of(context.scope.client_id).policy
     read = visible(text.reveal())
-    seen = [(at_original(sighting.original, read), sighting) for sighting in redactor.sightings(text, context)]
+    seen = [(at_original(sighting.original, read), sighting) for sighting in redactor.detections(text, context)]
     replaced = tuple(
         Explained(entity, policy.treatment_of(entity.type).operator.value, _reasons(entity, seen))
         for entity in redaction.entities

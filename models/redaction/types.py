@@ -26,12 +26,12 @@ NO_SCOPE = RedactionScope()
 
 @dataclass(frozen=True, slots=True)
 class RedactionContext:
-    """What helps to judge a text.
+    """What is known of a text beside its words.
 
     Attributes:
         source: Where the text came from.
         language: ISO 639-1 code.
-        asked_for: Entity types that the assistant just asked for, ``READING`` among them; see ``asked``.
+        asked_for: Entity types that the assistant just asked for, ``READING`` among them; see ``dialogue_context``.
         document_type: ``visitor_register``, ``meter``, ... or empty.
         scope: Client and session.
     """
@@ -44,12 +44,12 @@ class RedactionContext:
 
 
 class Suspect(NamedTuple):
-    """A word that is left, but which the classifier may yet take for a name when more words follow.
+    """A word that is left, but that the classifier may take for a name when more words follow.
 
     Attributes:
         start: First code point.
         end: One past the last.
-        likely: It came near the bar, so that any word to come may lift it over.
+        likely: Its score is close to the threshold, so that any further word may lift it over.
     """
 
     start: int
@@ -73,11 +73,11 @@ class Redaction:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsettled:
-    """What was heard behind the text of a partial.
+class HeldBack:
+    """What was recognised after the text of a partial.
 
     Attributes:
-        words: How many, up to three, and nothing else of them.
+        words: Their number, three at most; nothing else is told of them.
         stability: Share of these on which the last two hypotheses agree; 1 where there are none.
     """
 
@@ -85,7 +85,7 @@ class Unsettled:
     stability: float
 
 
-NOTHING_UNSETTLED = Unsettled(0, 1.0)
+NOTHING_HELD_BACK = HeldBack(0, 1.0)
 
 
 class Redactor(Protocol):

@@ -153,7 +153,7 @@ class InterimTranscriber:
         if step is None:
             return shown
         self.sealed_state = step.sealed_state
-        partial = Partial(utterance.number, step.text, step.unsettled.words, step.unsettled.stability)
+        partial = Partial(utterance.number, step.text, step.held_back.words, step.held_back.stability)
         if partial != shown:
             await self._emit(partial)
         return partial

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from models.errors import DeadlineExceeded, NoSpeech, VestibuleError
-from models.redaction.types import NO_SCOPE, NOTHING_UNSETTLED, Redaction, RedactionContext, RedactionScope, Unsettled
+from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
 from models.speech.muting.redact_recording import RedactedRecording
 from models.speech.types import SAMPLE_RATE_HZ, RedactedWord
 from models.text import Entity, RawText, RedactedText
@@ -189,9 +189,9 @@ class FakeGateway:
             compute_s=0.01,
             complete=self.complete and window.final,
             language_probability=1.0 if window.language else self.detects[1],
-            unsettled=NOTHING_UNSETTLED
+            held_back=NOTHING_HELD_BACK
             if window.final or silent
-            else Unsettled(len(self.spoken.split()) - len(words), 0.5),
+            else HeldBack(len(self.spoken.split()) - len(words), 0.5),
             words=self._timed(words) if window.final and window.word_times else (),
         )
 

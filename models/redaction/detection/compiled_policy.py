@@ -1,4 +1,4 @@
-"""What holds for one client: a policy, and what it makes of our recognizers and bars."""
+"""A client's policy together with the recognizers and thresholds that follow from it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from models.redaction.recognizers import ON_NUMERALS, Recognizer
 
 @dataclass(frozen=True)
 class CompiledPolicy:
-    """A policy, and the recognizers and bars that it makes of ours."""
+    """A policy, and our recognizers and thresholds adapted to it."""
 
     policy: RedactionPolicy
     recognizers: tuple[Recognizer, ...]
     thresholds: Thresholds
 
     @cached_property
-    def sieve(self) -> Prefilter:
-        """The recognizers."""
+    def prefilter(self) -> Prefilter:
+        """All recognizers, each run only where it may match."""
         return Prefilter(self.recognizers)
 
     @cached_property
     def on_numerals(self) -> Prefilter:
-        """Those that look at the reading with digits for every number."""
+        """The recognizers that run on the view with digits for every number."""
         return Prefilter([recognizer for recognizer in self.recognizers if recognizer.name in ON_NUMERALS])

@@ -1,4 +1,4 @@
-"""What is seen in a text before anything is merged or dropped: by the classifier and, in every view, by recognizers."""
+"""Detections: what the classifier and, on every view, the recognizers find, before anything is dropped or merged."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Detection:
     """What one recognizer, or the classifier (None), found in one view.
 
     Attributes:
+        view: Where it was found.
+        recognizer: What found it; None for the classifier.
         entity: Offsets in the view.
     """
 
@@ -45,28 +47,20 @@ def at_original(entity: Entity, view: TextView) -> Entity:
     return replace(entity, start=start, end=end)
 
 
-@dataclass(frozen=True, slots=True)
-class Detections:
-    """What was found in a text, and the words that may yet become names when it goes on."""
-
-    sightings: list[Detection]
-    suspects: list[Suspect]
-
-
-def judged(
-    reading: TextView, predictions: list[WordPrediction], rules: CompiledPolicy, context: RedactionContext
+def classified(
+    view: TextView, predictions: list[WordPrediction], compiled: CompiledPolicy, context: RedactionContext
 ) -> Iterator[Detection]:
     """What the classifier found."""
-    # Hindi in Latin letters is mostly written without capitals and spelled as it sounds: as speech is.
-    heard = context.source is TextSource.SPEECH or context.language == "hi"
-    found = entities_of(reading, predictions, rules.thresholds, heard=heard, language=context.language[:2].lower())
-    return (Detection(reading, None, entity) for entity in found)
+    # Hindi in Latin letters is mostly written without capitals and spelled by its sound, as speech is.
+    spoken = context.source is TextSource.SPEECH or context.language == "hi"
+    found = entities_of(view, predictions, compiled.thresholds, spoken=spoken, language=context.language[:2].lower())
+    return (Detection(view, None, entity) for entity in found)
 
 
-def suspected(reading: TextView, predictions: list[WordPrediction], rules: CompiledPolicy) -> list[Suspect]:
+def suspected(view: TextView, predictions: list[WordPrediction], compiled: CompiledPolicy) -> list[Suspect]:
     """Words of the original that may yet become names."""
-    found = suspects_of(reading, predictions, rules.thresholds)
-    return [suspect_at_original(Suspect(start, end, likely), reading) for start, end, likely in found]
+    found = suspects_of(view, predictions, compiled.thresholds)
+    return [suspect_at_original(Suspect(start, end, likely), view) for start, end, likely in found]
 
 
 def suspect_at_original(suspect: Suspect, view: TextView) -> Suspect:
@@ -74,19 +68,19 @@ def suspect_at_original(suspect: Suspect, view: TextView) -> Suspect:
     return Suspect(*view.original_span(suspect.start, suspect.end), suspect.likely)
 
 
-def matched(text: str, context: RedactionContext, rules: CompiledPolicy) -> Iterator[Detection]:
+def pattern_matches(text: str, context: RedactionContext, compiled: CompiledPolicy) -> Iterator[Detection]:
     """What the recognizers found, in every view."""
-    text = _without_tags(text, rules.policy)
+    text = _without_tags(text, compiled.policy)
     for view in views_of(text, context):
-        sieve = rules.on_numerals if view.kind == NUMERALS else rules.sieve
-        for recognizer, entity in sieve.find(view, context):
+        prefilter = compiled.on_numerals if view.kind == NUMERALS else compiled.prefilter
+        for recognizer, entity in prefilter.find(view, context):
             yield Detection(view, recognizer, entity)
 
 
 def _without_tags(text: str, policy: RedactionPolicy) -> str:
-    """The text with small x for every letter and digit of what an earlier run wrote.
+    """The text with an x for every letter and digit that an earlier run wrote.
 
-    It stays a word, but the one in a tag is no context for its neighbours.
+    The tag remains a word, but what it says is no context for its neighbours.
     """
     if TAG_START not in text and MASK not in text:
         return text

@@ -1,4 +1,4 @@
-"""All readings of a text in which recognizers look."""
+"""All views of a text on which recognizers run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.text import TextSource
 
 
 def views_of(text: str, context: RedactionContext) -> Iterator[TextView]:
-    """The text itself, then every other reading that differs from it."""
+    """The text itself, then every other view that differs from it."""
     yield view.original(text)
     if (folded := view.folded(text)) is not None:
         yield folded

@@ -65,7 +65,7 @@ class Thresholds:
 
     Attributes:
         name: Names are what everything else misses, so the bar is low.
-        name_heard: The bar in speech, where capitals say nothing, misheard words look like rare names, and
+        name_spoken: The bar in speech, where capitals say nothing, words heard wrong look like rare names, and
             introductions and what was asked for are judged beside it.
         name_romanized: The bar for names in Hindi, of which the classifier is never sure.
         name_answer: The bar where the whole text is a word or two, as when a name was asked for.
@@ -81,7 +81,7 @@ class Thresholds:
     """
 
     name: float = 0.3
-    name_heard: float = 0.46
+    name_spoken: float = 0.46
     name_romanized: float = 0.25
     name_answer: float = 0.12
     name_honoured: float = 0.2
@@ -94,11 +94,11 @@ class Thresholds:
     street_alone: float = 0.75
     place_reach: int = 12
 
-    def name_bar(self, *, romanized: bool, heard: bool) -> float:
+    def name_bar(self, *, romanized: bool, spoken: bool) -> float:
         """The bar for names; one that a policy lowered holds everywhere."""
         if romanized:
             return min(self.name, self.name_romanized)
-        return max(self.name, self.name_heard) if heard and self.name >= Thresholds().name else self.name
+        return max(self.name, self.name_spoken) if spoken and self.name >= Thresholds().name else self.name
 
     def of(self, entity_type: str) -> float:
         """The bar for one entity type."""
@@ -110,15 +110,15 @@ def entities_of(
     predictions: list[WordPrediction],
     thresholds: Thresholds,
     *,
-    heard: bool = False,
+    spoken: bool = False,
     language: str = "",
 ) -> Iterator[Entity]:
-    """Entities with offsets in the view that the classifier read; ``heard`` says that the text was spoken,
+    """Entities with offsets in the view that the classifier read; ``spoken`` says that the text was spoken,
     or is written as if it were, ``language`` is its ISO 639-1 code.
     """
-    cased = not heard and bool(predictions) and uses_capitals(view, language)
+    cased = not spoken and bool(predictions) and uses_capitals(view, language)
     predictions = list(_without_everyday(view, predictions, thresholds, language, cased=cased))
-    yield from _names(view, predictions, thresholds, heard, small=cased and language == "de")
+    yield from _names(view, predictions, thresholds, spoken, small=cased and language == "de")
     sure = [
         g
         for g in predictions
@@ -160,13 +160,13 @@ def _vouched(
 
 
 def _names(
-    view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, heard: bool, *, small: bool
+    view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, spoken: bool, *, small: bool
 ) -> Iterator[Entity]:
     """Words that are names, and likely ones right beside them together with the initials between.
 
     ``small`` says that a word in small letters is hardly one.
     """
-    bar = thresholds.name_bar(romanized=view.kind == "romanized", heard=heard)
+    bar = thresholds.name_bar(romanized=view.kind == "romanized", spoken=spoken)
     if len(view.text.split()) <= _ANSWER_WORDS:
         bar = min(bar, thresholds.name_answer)
     # One letter alone is an initial beside a name and nothing otherwise: "6.35 p.m."

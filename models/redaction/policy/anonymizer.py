@@ -1,4 +1,4 @@
-"""Writes what a policy wants in the place of each entity."""
+"""Decides what is written for each entity."""
 
 from __future__ import annotations
 
@@ -22,29 +22,31 @@ class Anonymizer:
         self._policy = policy
         self._key = key
 
-    def written(self, text: str, entities: list[Entity], readings: Mapping[tuple[int, int], str]) -> list[Entity]:
+    def replacements(
+        self, text: str, entities: list[Entity], written_forms: Mapping[tuple[int, int], str]
+    ) -> list[Entity]:
         """The entities with what is written for them.
 
         Args:
             text: In which they were found.
             entities: Sorted, apart.
-            readings: Normal form of a stretch, where it was found in one.
+            written_forms: What a span says in the view in which it was found, where that is not the text itself.
         """
         if not self._policy.rewrites:
             return entities
-        said = [readings.get((e.start, e.end), text[e.start : e.end]) for e in entities]
-        names = self._names(entities, said)
-        return [self._rewritten(entity, reading, names) for entity, reading in zip(entities, said, strict=True)]
+        values = [written_forms.get((e.start, e.end), text[e.start : e.end]) for e in entities]
+        names = self._full_names(entities, values)
+        return [self._replaced(entity, value, names) for entity, value in zip(entities, values, strict=True)]
 
-    def _names(self, entities: Sequence[Entity], said: Sequence[str]) -> dict[str, str]:
-        """The whole name behind each name of this text: "Lopez" is Maria Lopez where nobody else is."""
-        return full_names([identity_of("NAME", r) for e, r in zip(entities, said, strict=True) if e.type == "NAME"])
+    def _full_names(self, entities: Sequence[Entity], values: Sequence[str]) -> dict[str, str]:
+        """The full name that each name of this text belongs to: "Lopez" is Maria Lopez if no other Lopez is named."""
+        return full_names([identity_of("NAME", v) for e, v in zip(entities, values, strict=True) if e.type == "NAME"])
 
-    def _rewritten(self, entity: Entity, reading: str, names: Mapping[str, str]) -> Entity:
+    def _replaced(self, entity: Entity, value: str, names: Mapping[str, str]) -> Entity:
         treatment = self._policy.treatment_of(entity.type)
         if treatment.operator is Operator.MASK:
-            return replace(entity, replacement=masked(reading, treatment.shown))
+            return replace(entity, replacement=masked(value, treatment.shown))
         if treatment.operator is Operator.HASH:
-            identity = identity_of(entity.type, reading)
+            identity = identity_of(entity.type, value)
             return replace(entity, replacement=hashed(entity.type, names.get(identity, identity), self._key))
         return entity

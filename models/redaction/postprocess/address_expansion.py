@@ -50,7 +50,7 @@ _REGION_AFTER = re.compile(r"[ \t]?[,\n][ \t\n]{0,3}[A-Z]{2,3},? \d{4,6}(?:-\d{3
 _POSTCODE_AFTER = re.compile(r"[ \t]?[,\n ][ \t\n]{0,3}\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
 
 
-def widened(text: str, found: Iterable[Entity]) -> Iterator[Entity]:
+def with_surroundings(text: str, found: Iterable[Entity]) -> Iterator[Entity]:
     """The addresses that reach further than they were found to; they overlap what they were made of."""
     for entity in found:
         if entity.type == "ADDRESS" and (wide := _wide(text, entity)) is not entity:
@@ -67,7 +67,7 @@ _NUMBER_FIRST_LANGUAGES = frozenset({"en", "fr"})
 _ONE = "1"
 
 
-def with_said_numbers(text: str, found: Iterable[Entity], context: RedactionContext) -> Iterator[Entity]:
+def with_spoken_numbers(text: str, found: Iterable[Entity], context: RedactionContext) -> Iterator[Entity]:
     """Streets of a spoken text with the number words that touch them; they overlap what they were made of.
 
     Must NOT be taken: "one" before a street, which is seldom a number; amounts ("Hauptstraße acht Stunden").

@@ -15,7 +15,7 @@ _MAX_PARTS = 200
 _SURE = 0.6
 
 
-def repeated(text: str, found: Iterable[Entity]) -> Iterator[Entity]:
+def other_mentions(text: str, found: Iterable[Entity]) -> Iterator[Entity]:
     """The other places of the parts of names; capitals count, so that "rose" is no Rose."""
     parts: dict[str, float] = {}
     for entity in found:

@@ -30,7 +30,7 @@ _REACH: Final = 48
 """Characters before a number that are looked at; more than the longest that is looked for has."""
 
 
-def with_misheard_digits(text: str, found: Iterable[Entity], context: RedactionContext) -> Iterator[Entity]:
+def with_homophone_digits(text: str, found: Iterable[Entity], context: RedactionContext) -> Iterator[Entity]:
     """Numbers of a text spoken in English with the words before them that are their first digits.
 
     They overlap what they were made of.

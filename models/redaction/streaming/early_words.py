@@ -1,14 +1,15 @@
-"""Words of a running utterance that need not wait for two more behind them.
+"""Early release: words of a running utterance that are shown before two more words follow.
 
 Two words are held back from a partial, because "john" is a word until "dot carter" follows. A pronoun, an auxiliary or
-a greeting stays what it is, whatever follows, so it is shown once the next word is heard and turns out to be no sign
-and no number, no kind of street, nor a name behind an article, nor one letter behind another: the first text of an
-utterance comes while its second or third word is spoken. That holds for words right behind what has settled, unless
-that is a tag (a street may go on with "do"), and only while nobody knows better: not where something personal was asked
-for, nor behind an utterance that left something open.
+a greeting keeps its meaning whatever follows, so it is shown once the next word is there and is none of these: a sign,
+a number, a kind of street, a name after an article, one letter after another. The first text of an utterance then comes
+while its second or third word is hypothesis.
 
-Why the next word: recognition makes a whole word of one that breaks off with the audio, "And" of "Andrea". Few words
-are too long for that and do not wait, see ``closed_words.whole_words``.
+This holds only for words right after those that are stable, unless the last of these is a tag (a street may go on with
+"do"), and only where nothing personal was asked for and the utterance before left nothing open.
+
+The next word must be there because recognition completes a word that breaks off with the audio: "And" of "Andrea". A
+few words are too long for that and need not wait, see ``function_words.whole_words``.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ _STREET_KIND = re.compile(
     r"|[^\W\d_]{0,20}(?:stra(?:ß|ss)e|gasse|allee|weg|ufer|platz|ring|damm)|gali|marg|nagar|road|chowk|vihar"
     r"|गली|मार्ग|नगर|रोड|चौक|विहार)[a-z]?"
 )
-"""Behind a word, it makes it the name of a street: "most street eleven"."""
+"""After a word, it makes that word the name of a street: "most street eleven"."""
 _ARTICLES = frozenset("the el la los las lo le der die das".split())
 """They may lead a name: "La Torre", "The Beeches"."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """The newest hypothesis.
+class AgreedHypothesis:
+    """The newest hypothesis, and how much of it is confirmed.
 
     Attributes:
         tokens: All of it.
-        agreed: So many of the tokens have the last two hypotheses in common.
+        agreed: Tokens from the start that the last two hypotheses have in common.
         language: ISO 639-1 code.
     """
 
@@ -51,54 +52,54 @@ class Spoken:
     language: str
 
 
-def at_once(spoken: Spoken, settled: int, redaction: Redaction) -> int:
+def release_early(hypothesis: AgreedHypothesis, stable: int, redaction: Redaction) -> int:
     """How many tokens may be shown.
 
     Args:
-        spoken: What was heard.
-        settled: So many may be shown by the rules for every word.
+        hypothesis: The newest one.
+        stable: Tokens that may be shown by the rules for every word.
         redaction: Of the newest hypothesis.
     """
     personal = [(e.start, e.end) for e in redaction.entities]
-    return _reach(spoken, settled, [*personal, *((s.start, s.end) for s in redaction.suspects)])
+    return _released(hypothesis, stable, [*personal, *((s.start, s.end) for s in redaction.suspects)])
 
 
-def may_show_more(spoken: Spoken, shown: int) -> bool:
-    """Whether ``at_once`` may get beyond what was shown; cheap, so that a redaction without use is spared."""
-    return any(_reach(spoken, at, []) > at for at in range(shown, spoken.agreed))
+def may_release_more(hypothesis: AgreedHypothesis, shown: int) -> bool:
+    """Whether ``release_early`` may release more than was shown; cheap, so that a useless redaction is avoided."""
+    return any(_released(hypothesis, at, []) > at for at in range(shown, hypothesis.agreed))
 
 
-def _reach(spoken: Spoken, settled: int, taken: Sequence[tuple[int, int]]) -> int:
-    reach = settled
-    for at in range(settled, spoken.agreed):
-        if spoken.tokens[at].text in _MARKS:
-            continue  # it is shown with the word behind it
-        if not _is_harmless(spoken, at, taken):
+def _released(hypothesis: AgreedHypothesis, stable: int, taken: Sequence[tuple[int, int]]) -> int:
+    released = stable
+    for at in range(stable, hypothesis.agreed):
+        if hypothesis.tokens[at].text in _MARKS:
+            continue  # it is shown with the word after it
+        if not _is_harmless(hypothesis, at, taken):
             break
-        reach = at + 1
-    return reach
+        released = at + 1
+    return released
 
 
-def _is_harmless(spoken: Spoken, at: int, taken: Sequence[tuple[int, int]]) -> bool:
+def _is_harmless(hypothesis: AgreedHypothesis, at: int, taken: Sequence[tuple[int, int]]) -> bool:
     """Whether the word is of a closed class, and what follows makes nothing else of it."""
-    tokens, word = spoken.tokens, spoken.tokens[at].text
-    if word not in closed_words(spoken.language) or _may_be_name(tokens, at, taken):
+    tokens, word = hypothesis.tokens, hypothesis.tokens[at].text
+    if word not in closed_words(hypothesis.language) or _may_be_name(tokens, at, taken):
         return False
     if at and _is_taken(tokens[at - 1], taken):
         return False
-    behind = next((i for i in range(at + 1, len(tokens)) if tokens[i].text not in _MARKS), None)
-    if behind is None:
-        return word in whole_words(spoken.language)
-    following = tokens[behind].text
-    if _is_sign_or_number(following, spoken.language) or _STREET_KIND.fullmatch(following):
+    next_word = next((i for i in range(at + 1, len(tokens)) if tokens[i].text not in _MARKS), None)
+    if next_word is None:
+        return word in whole_words(hypothesis.language)
+    following = tokens[next_word].text
+    if _is_sign_or_number(following, hypothesis.language) or _STREET_KIND.fullmatch(following):
         return False
-    if word in _ARTICLES and _may_be_name(tokens, behind, taken):
+    if word in _ARTICLES and _may_be_name(tokens, next_word, taken):
         return False
-    return not (_is_letter(word, spoken.language) and _is_letter(following, spoken.language))
+    return not (_is_letter(word, hypothesis.language) and _is_letter(following, hypothesis.language))
 
 
 def _may_be_name(tokens: Sequence[Token], at: int, taken: Sequence[tuple[int, int]]) -> bool:
-    """Whether something was found there, or may be, or a capital in the middle of a sentence makes it possible."""
+    """Whether a name was found or suspected there, or a capital in the middle of a sentence makes one possible."""
     token = tokens[at]
     if _is_taken(token, taken):
         return True
@@ -121,7 +122,7 @@ def _is_sign_or_number(word: str, language: str) -> bool:
 
 
 def _is_letter(word: str, language: str) -> bool:
-    """Whether the word may be a letter that is spelled, in letters, by its name, or by what recognition makes of it."""
+    """Whether the word may be a letter that is spelled, in letters, by its name, or as recognition writes it."""
     lexicon = lexicon_for(language)
     if len(word) == 1 or word in LETTER_SOUNDS or word in PHONETIC or word in lexicon.phonetic:
         return True

@@ -1,8 +1,9 @@
-"""What one utterance leaves open for the next: "my number is four one five", "five five five oh one three two".
+"""Context carry-over: what one utterance leaves open for the next.
 
-The raw end of an utterance that may go on travels in the sealed carry. The next utterance is judged twice, alone and
-behind that end, and whatever either reading finds is replaced. The end itself was covered when it was shown, see
-``recognizers.open_end``.
+"My number is four one five" ends inside a number that the next utterance completes: "five five five oh one three two".
+The raw end of such an utterance, its open tail, travels in the sealed state. The next utterance is redacted twice,
+alone and after that tail, and what either finds is replaced. The tail itself was redacted when it was shown, see
+``recognizers.spoken.truncated_entity``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.tokens import Token, Words, tokens_of
-from models.redaction.redactor import sealed_stretch
+from models.redaction.redactor import redacted_span
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText
 
@@ -22,13 +23,13 @@ _WORDS: Final = 12
 
 _CHARS: Final = 240
 _REACH_CHARS: Final = 200
-"""How much of an utterance is read behind the end of the one before."""
+"""How much of an utterance is redacted after the tail of the one before."""
 
 JOINED_CHARS: Final = 80
-"""What begins behind this many characters has nothing to do with the utterance before and is judged alone."""
+"""What begins after this many characters has nothing to do with the utterance before and is redacted alone."""
 
 _BETWEEN: Final = " "
-NOTHING: Final = RawText("")
+NO_TAIL: Final = RawText("")
 
 _CUES = frozenset(
     """is are 's am i'm name names named called number numbers phone email e-mail mail address at on under code spell
@@ -36,19 +37,19 @@ _CUES = frozenset(
     calle avenida est suis m'appelle nom numéro adresse rue ist bin heiße name nummer adresse straße strasse herr frau
     है नाम नंबर ईमेल पता hai naam""".split()
 )
-"""Words after which an utterance is not over, whatever the punctuation says."""
+"""Words after which an utterance is not complete, whatever the punctuation says."""
 
 _STREET_WORDS = frozenset(
     "calle avenida paseo plaza ronda camino rue boulevard via viale piazza corso rua travessa house flat plot".split()
 )
 _STREET_ENDINGS = ("straße", "strasse", "gasse", "allee", "weg", "platz", "ufer", "damm")
 _STREET_REACH = 4
-"""Words at the end among which the kind of a street leaves its number open."""
+"""Words at the end among which the kind of a street means that its number may follow."""
 
 _ARTICLES = frozenset("the a an my le la les el los die der das plus".split())
 
 
-def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: RawText = NOTHING) -> RawText:
+def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: RawText = NO_TAIL) -> RawText:
     """The end of an utterance that the next one may complete, or nothing where it is closed.
 
     Args:
@@ -61,7 +62,7 @@ def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: 
     tokens = tokens_of(raw)
     spoken = [t for t in tokens if t.text[0].isalnum()]
     if not spoken or not _is_open(spoken, entities, Words(tokens, lexicon_for(language))):
-        return NOTHING
+        return NO_TAIL
     start = spoken[max(0, len(spoken) - _WORDS)].start
     start = min([start, *(e.start for e in entities if e.start < start < e.end)])
     kept = raw[max(start, len(raw) - _CHARS) : spoken[-1].end]
@@ -81,8 +82,8 @@ def _is_open(spoken: Sequence[Token], entities: Sequence[Entity], words: Words) 
     return bool(named) or last.text in _CUES or (last.text in _ARTICLES and before in _CUES)
 
 
-def readings_behind(tail: RawText, text: RawText) -> list[RawText]:
-    """The texts that are to be judged: the utterance, and the utterance behind the open end of the one before."""
+def texts_with_tail(tail: RawText, text: RawText) -> list[RawText]:
+    """The texts to redact: the utterance, and the utterance after the open tail of the one before."""
     if not tail:
         return [text]
     beginning = text.reveal()
@@ -92,22 +93,22 @@ def readings_behind(tail: RawText, text: RawText) -> list[RawText]:
     return [text, RawText(tail.reveal() + _BETWEEN + beginning)]
 
 
-def judged_behind(tail: RawText, text: RawText, judged: Sequence[Redaction]) -> Redaction:
-    """One redaction of the utterance from those of ``readings_behind``."""
-    if len(judged) == 1:
-        return judged[0]
-    alone, joined = judged
+def combine_with_tail(tail: RawText, text: RawText, redactions: Sequence[Redaction]) -> Redaction:
+    """One redaction of the utterance from those of ``texts_with_tail``."""
+    if len(redactions) == 1:
+        return redactions[0]
+    alone, joined = redactions
     shift = len(tail) + len(_BETWEEN)
     raw = text.reveal()
     near = [e for e in joined.entities if e.end > shift and e.start < shift + JOINED_CHARS]
     moved = [replace(e, start=max(0, e.start - shift), end=e.end - shift) for e in near]
     entities = tuple(_united([*alone.entities, *(e for e in moved if any(c.isalnum() for c in raw[e.start : e.end]))]))
     whole = Redaction(alone.text if not alone.text.safe_for_llm else joined.text, entities)
-    return Redaction(sealed_stretch(raw, whole, 0, len(raw)), entities, alone.suspects)
+    return Redaction(redacted_span(raw, whole, 0, len(raw)), entities, alone.suspects)
 
 
 def _united(entities: Sequence[Entity]) -> list[Entity]:
-    """Sorted and apart; those that overlap become the longest of them, over all that they cover."""
+    """Sorted and apart; those that overlap become one, of the type of the longest, over all that they cover."""
     united: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if not united or entity.start >= united[-1].end:
@@ -119,12 +120,12 @@ def _united(entities: Sequence[Entity]) -> list[Entity]:
     return united
 
 
-class BehindTail:
-    """A redactor that judges every text also behind the open end of the utterance before.
+class TailAwareRedactor:
+    """A redactor that redacts every text alone and after the open tail of the utterance before.
 
     Args:
         redactor: Does the work.
-        tail: What ``open_tail`` kept; may be nothing.
+        tail: What ``open_tail`` kept; may be empty.
     """
 
     def __init__(self, redactor: Redactor, tail: RawText) -> None:
@@ -137,9 +138,9 @@ class BehindTail:
 
     def redact_many(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
         """See ``Redactor``."""
-        readings = [readings_behind(self._tail, text) for text in texts]
-        judged = iter(self._redactor.redact_many([r for group in readings for r in group], context))
+        groups = [texts_with_tail(self._tail, text) for text in texts]
+        redactions = iter(self._redactor.redact_many([text for group in groups for text in group], context))
         return [
-            judged_behind(self._tail, text, [next(judged) for _ in group])
-            for text, group in zip(texts, readings, strict=True)
+            combine_with_tail(self._tail, text, [next(redactions) for _ in group])
+            for text, group in zip(texts, groups, strict=True)
         ]

@@ -1,13 +1,13 @@
-"""Partial text while someone is still speaking: a prefix that more words are not expected to make personal.
+"""Partial results: the redacted prefix of a running utterance that more words are not expected to make personal.
 
-A prefix of the hypothesis is shown when two hypotheses in a row agree on it, after the whole hypothesis was redacted,
-and only up to the point from which words to come could still turn it into a name, a number or an address: mostly two
-words before its end, less where only words of closed classes follow, see ``at_once``. What was shown is never taken
-back: if recognition changes its mind under it, it stays until the final text replaces everything.
+A prefix of the hypothesis is shown when two hypotheses in a row agree on it and the whole hypothesis was redacted. It
+ends where words to come could still make a name, a number or an address: mostly two words before the end, less where
+only function words follow, see ``early_words``. What was shown is never taken back: when recognition changes it, it
+stays until the final text replaces everything.
 
-Words to come can also change what the classifier thinks of words long past, so a word that might be a name waits for
-more of them, and one that nearly is one for the final text. That makes it rare, not impossible, that a partial shows
-what the final hides.
+Words to come can also change how the classifier scores earlier words. A word that might be a name therefore waits for
+more words, and one that is close to the threshold waits for the final text. That makes it rare, not impossible, that a
+partial shows what the final hides.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from models.redaction.itn.lexicon import Lexicon, lexicon_for
 from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.itn.tokens import Token, tokens_of
 from models.redaction.recognizers.spoken.announced_value import unsettled_from
-from models.redaction.redactor import reseal, sealed_prefix, sealed_stretch
-from models.redaction.streaming.early_words import Spoken, at_once, may_show_more
-from models.redaction.streaming.open_tail import JOINED_CHARS, NOTHING, BehindTail
-from models.redaction.types import NOTHING_UNSETTLED, Redaction, RedactionContext, Redactor, Suspect, Unsettled
+from models.redaction.redactor import redacted_prefix, redacted_span, restore_redacted
+from models.redaction.streaming.early_words import AgreedHypothesis, may_release_more, release_early
+from models.redaction.streaming.open_tail import JOINED_CHARS, NO_TAIL, TailAwareRedactor
+from models.redaction.types import NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, Redactor, Suspect
 from models.text import Entity, RawText, RedactedText
 
 HOLD_WORDS = 2
-"""Held, unless ``at_once`` knows better: "john" is a word until "dot carter" follows."""
+"""Held back, unless ``release_early`` releases them: "john" is a word until "dot carter" follows."""
 
 INTRODUCED_WORDS = 4
-"""Held after an introduction, unless the redactor already found who it introduces."""
+"""Held back after an introduction, unless the redactor already found who it introduces."""
 
 SUSPECT_WORDS = 8
-"""Words that must follow one that might be a name; one that is likely one waits for the final text."""
+"""Words that must follow a possible name; a likely one waits for the final text."""
 
 NUMBER_WORDS = 5
-"""Words that must follow a number that was said: up to four name a street or the rest of a date."""
+"""Words that must follow a spoken number: up to four name a street or the rest of a date."""
 
-MOST_TOLD = 3
-"""How many words behind the text of a partial are told of; more, and one could count the digits of a number."""
+MAX_COUNTED = 3
+"""Held-back words that are counted at most; with more, one could count the digits of a number."""
 
 _LONGEST_NUMBER = 12
 """Words of one number at most, as far as it matters here."""
@@ -57,7 +57,7 @@ _SIZES = sorted({len(words) for words in _INTRODUCTIONS})
 
 @dataclass(frozen=True, slots=True)
 class PartialState:
-    """What one utterance carries from step to step; give each utterance a fresh one.
+    """The state of one utterance between two steps; give each utterance a fresh one.
 
     Attributes:
         previous: The last hypothesis.
@@ -69,10 +69,10 @@ class PartialState:
     previous: RawText = field(default_factory=lambda: RawText(""))
     shown: RedactedText = field(default_factory=lambda: RedactedText.literal(""))
     shown_tokens: int = 0
-    tail: RawText = NOTHING
+    tail: RawText = NO_TAIL
 
     def to_carry(self) -> dict[str, Any]:
-        """JSON values for ``CarrySealer.seal``, and for nothing else: the raw words are in it."""
+        """JSON values for ``StateSealer.seal``, and for nothing else: the raw words are in it."""
         return {
             "previous": self.previous.reveal(),
             "shown": self.shown.value,
@@ -84,20 +84,20 @@ class PartialState:
 
     @classmethod
     def from_carry(cls, state: dict[str, Any]) -> PartialState:
-        """The reverse, for a state that ``CarrySealer.open`` vouched for."""
-        shown = reseal(state["shown"], state["counts"], safe_for_llm=state["safe"])
+        """The reverse, for a state that ``StateSealer.open`` vouched for."""
+        shown = restore_redacted(state["shown"], state["counts"], safe_for_llm=state["safe"])
         return cls(RawText(state["previous"]), shown, state["tokens"], RawText(state.get("tail", "")))
 
 
-def unsettled(before: PartialState, after: PartialState) -> Unsettled:
+def held_back(before: PartialState, after: PartialState) -> HeldBack:
     """What one step of a ``PartialRedactor``, from one state to the next, did not show."""
     tokens = tokens_of(after.previous.reveal())
     agreed = _agreed(tokens_of(before.previous.reveal()), tokens)
-    behind = range(after.shown_tokens, len(tokens))
-    words = [index for index in behind if tokens[index].text[0].isalnum()]
+    hidden = range(after.shown_tokens, len(tokens))
+    words = [index for index in hidden if tokens[index].text[0].isalnum()]
     if not words:
-        return NOTHING_UNSETTLED
-    return Unsettled(min(len(words), MOST_TOLD), sum(index < agreed for index in words) / len(words))
+        return NOTHING_HELD_BACK
+    return HeldBack(min(len(words), MAX_COUNTED), sum(index < agreed for index in words) / len(words))
 
 
 class PartialRedactor:
@@ -121,37 +121,38 @@ class PartialRedactor:
         tokens = tokens_of(text)
         agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
         shown, count = carry.shown, carry.shown_tokens
-        spoken = Spoken(tokens, agreed, context.language)
-        hurry = not carry.tail and not personal(context.asked_for)
-        if _without_last_words(tokens, agreed) > count or (hurry and may_show_more(spoken, count)):
+        latest = AgreedHypothesis(tokens, agreed, context.language)
+        early = not carry.tail and not personal(context.asked_for)
+        if _without_last_words(tokens, agreed) > count or (early and may_release_more(latest, count)):
             # Else nothing new can be shown, whatever the redactor says.
-            reached = count > 0 and tokens[count - 1].end > JOINED_CHARS  # what is new has nothing to do with the tail
-            redaction = BehindTail(self._redactor, NOTHING if reached else carry.tail).redact(hypothesis, context)
+            past_tail = count > 0 and tokens[count - 1].end > JOINED_CHARS  # nothing new belongs to the tail
+            redaction = TailAwareRedactor(self._redactor, NO_TAIL if past_tail else carry.tail).redact(
+                hypothesis, context
+            )
             numbers = _open_numbers(text, tokens, context.language)
-            settled = _settled(tokens, agreed, redaction, lexicon_for(context.language), numbers)
-            settled = _behind_introduction(tokens_of(carry.tail.reveal()), tokens, settled, redaction.entities)
-            if hurry:
-                settled = at_once(spoken, settled, redaction)
-                settled = _before_introduced(tokens, settled, redaction.entities)
-            settled = _before_announced(text, tokens, settled, redaction.entities, context.language)
-            if settled > count:
-                shown = _extended(shown, text, tokens[count].start, tokens[settled - 1].end, redaction)
-                count = settled
+            stable = _stable_tokens(tokens, agreed, redaction, lexicon_for(context.language), numbers)
+            stable = _hold_after_introduction(tokens_of(carry.tail.reveal()), tokens, stable, redaction.entities)
+            if early:
+                stable = release_early(latest, stable, redaction)
+                stable = _before_introduced(tokens, stable, redaction.entities)
+            stable = _before_announced(text, tokens, stable, redaction.entities, context.language)
+            if stable > count:
+                shown = _extended(shown, text, tokens[count].start, tokens[stable - 1].end, redaction)
+                count = stable
         return shown, PartialState(hypothesis, shown, count, carry.tail)
 
 
 def _extended(shown: RedactedText, text: str, start: int, end: int, redaction: Redaction) -> RedactedText:
-    """What was shown, and the redacted stretch from ``start`` to ``end`` behind it."""
-    candidate = sealed_prefix(text, redaction, end)
+    """What was shown, extended by the redacted text from ``start`` to ``end``."""
+    candidate = redacted_prefix(text, redaction, end)
     if candidate.value.startswith(shown.value):
         return candidate
-    # Recognition, or the redactor, sees the beginning differently now. It stays, and only what is new is added; an
-    # entity that
-    # began before goes in whole or, where its tag is shown already, not at all.
+    # The beginning has changed. What was shown stays, and only what is new is added. An entity that began before is
+    # added whole or, where its tag is shown already, not at all.
     for entity in redaction.entities:
         if entity.start < start < entity.end:
             start = min(entity.end, end)
-    tail = sealed_stretch(text, redaction, start, end)
+    tail = redacted_span(text, redaction, start, end)
     return RedactedText.join((shown, tail)) if tail else shown
 
 
@@ -166,7 +167,7 @@ def _agreed(before: list[Token], now: list[Token]) -> int:
 
 
 def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
-    """The first tokens of numbers that were said and may yet be those of a house or a date."""
+    """The first tokens of spoken numbers that may yet be those of a house or a date."""
     words, first = 0, len(tokens)
     while first and words < NUMBER_WORDS:
         first -= 1
@@ -178,7 +179,7 @@ def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
     return [starts[n.start] for n in said if begin + n.end > reached and n.start in starts]
 
 
-def _settled(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon, numbers: list[int]) -> int:
+def _stable_tokens(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon, numbers: list[int]) -> int:
     """How many of the agreed tokens may be shown."""
     entities = redaction.entities
     count = _before_suspect(tokens, _without_last_words(tokens, agreed), redaction.suspects)
@@ -248,8 +249,8 @@ def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
     return capital or known
 
 
-def _behind_introduction(before: list[Token], tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
-    """Hold the first words while the utterance before ended in an introduction whose person is not known yet."""
+def _hold_after_introduction(before: list[Token], tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
+    """Hold the first words back while the utterance before ended in an introduction of somebody not yet known."""
     if count >= INTRODUCED_WORDS or any(_is_covered(t, entities) for t in tokens[:INTRODUCED_WORDS]):
         return count
     introduced = any(tuple(t.text for t in before[-size:]) in _INTRODUCTIONS for size in _SIZES)
@@ -257,7 +258,7 @@ def _behind_introduction(before: list[Token], tokens: list[Token], count: int, e
 
 
 def _before_introduced(tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
-    """Cut right behind an introduction whose person is not known yet."""
+    """Cut right after an introduction of somebody not yet known."""
     for start in range(max(0, count - INTRODUCED_WORDS - 1), count):
         for size in _SIZES:
             end = start + size

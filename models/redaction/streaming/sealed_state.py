@@ -1,9 +1,8 @@
-"""The sealed carry: what a stream needs between two calls, readable by workers alone.
+"""Sealed state: what a stream needs between two calls, readable by workers alone.
 
-The server stores these bytes and hands them back with the next call. It has no key, so a stolen server memory or
-database
-gives away nothing that was said. Format: one version byte, twelve bytes of nonce, AES-256-GCM over JSON; the version is
-authenticated too.
+The server stores these bytes and returns them with the next call. It has no key, so whoever steals the memory or the
+database of the server learns nothing that was said. Format: one version byte, twelve bytes of nonce, AES-256-GCM over
+JSON; the version is authenticated too.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _BYTES_MARK = "$bytes"
 
 
 class StateSealer:
-    """Seals and opens carries with one key; safe to call from several threads."""
+    """Seals and opens states with one key; safe to call from several threads."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from models.redaction.redactor import sealed_stretch
+from models.redaction.redactor import redacted_span
 from models.redaction.types import Redaction
 from models.speech.types import RedactedWord, Transcript
 
@@ -32,7 +32,7 @@ def redacted_words(heard: Transcript, redaction: Redaction) -> tuple[RedactedWor
     raw = heard.text.reveal()
     words = []
     for piece in _merged(list(_pieces(heard, raw)), redaction):
-        text = sealed_stretch(raw, redaction, piece.start, piece.end)
+        text = redacted_span(raw, redaction, piece.start, piece.end)
         if text:  # else nothing of it shows
             words.append(RedactedWord(text, piece.start_s, piece.end_s, piece.confidence))
     return tuple(words)

@@ -119,8 +119,8 @@ async def test_a_partial_tells_how_much_it_holds_back_and_has_no_words(
 ) -> None:
     bench = Bench(tmp_path, ["The pump", "The pump is loud"], monkeypatch)
     first, second = [await bench.hear(final=False, word_times=True) for _ in range(2)]
-    assert (first.text.value, first.unsettled.words, first.unsettled.stability) == ("", 2, 0.0)
-    assert (second.unsettled.words + len(second.text.value.split()), second.words) == (4, ())
+    assert (first.text.value, first.held_back.words, first.held_back.stability) == ("", 2, 0.0)
+    assert (second.held_back.words + len(second.text.value.split()), second.words) == (4, ())
 
 
 async def test_the_engine_is_told_when_nobody_waits_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

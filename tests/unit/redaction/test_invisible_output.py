@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from models.redaction.normalize import view
 from models.redaction.normalize.invisible import without_unseen
-from models.redaction.redactor import LocalRedactor, sealed_prefix
-from models.redaction.streaming.open_tail import BehindTail
+from models.redaction.redactor import LocalRedactor, redacted_prefix
+from models.redaction.streaming.open_tail import TailAwareRedactor
 from models.redaction.streaming.partials import PartialRedactor, PartialState
-from models.redaction.streaming.segments import redact_pieces
+from models.redaction.streaming.segments import redact_segments
 from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import RedactionContext
 from models.speech.types import Segment, Transcript, Word
@@ -85,8 +85,8 @@ def test_what_is_hidden_changes_no_tag_and_no_count(source: TextSource) -> None:
 def test_nothing_hidden_ever_leaves(pieces: list[str], source: TextSource) -> None:
     text, context = "".join(pieces), RedactionContext(source)
     redaction = REDACTOR.redact(RawText(text), context)
-    behind = BehindTail(REDACTOR, RawText("my number is " + tags("x"))).redact(RawText(text), context)
-    whole, parts = redact_pieces([RawText(piece) for piece in pieces], REDACTOR, context)
+    behind = TailAwareRedactor(REDACTOR, RawText("my number is " + tags("x"))).redact(RawText(text), context)
+    whole, parts = redact_segments([RawText(piece) for piece in pieces], REDACTOR, context)
     for written in (redaction.text, behind.text, whole, *parts):
         assert not CARRIERS.search(written.value)
         assert not any(unicodedata.category(c) == "Cc" and c not in "\t\n\r" for c in written.value)
@@ -105,7 +105,7 @@ def test_a_prefix_is_cut_in_the_original() -> None:
     text = split_up("I am John Carter today")
     redaction = REDACTOR.redact(RawText(text), RedactionContext())
     (entity,) = redaction.entities
-    prefix = sealed_prefix(text, redaction, entity.end)
+    prefix = redacted_prefix(text, redaction, entity.end)
     assert (prefix.value, prefix.counts) == ("I am [REDACTED_NAME]", {"NAME": 1})
 
 

@@ -24,7 +24,7 @@ def _names(
         if m.group() in scores
     ]
     view = replace(original(text), kind=kind)
-    return [text[e.start : e.end] for e in entities_of(view, guesses, thresholds, heard=heard)]
+    return [text[e.start : e.end] for e in entities_of(view, guesses, thresholds, spoken=heard)]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_why_tells_each_stretch_once() -> None:
     redactor = LocalRedactor(WordListClassifier(guesses), policies=policies)
     text = "SSN 536-22-1234 of Lopez, office@example.com, at Hill Station"
     (row,) = answers([json.dumps({"text": text})], redactor, why=True)
-    seen = redactor.sightings(RawText(text), RedactionContext())
+    seen = redactor.detections(RawText(text), RedactionContext())
     assert sum(s.original.start < 15 for s in seen) > 3, "several recognizers see the number"
     assert [(e["type"], text[e["start"] : e["end"]], e["left_by"]) for e in row["left"]] == [
         ("SSN", "536-22-1234", "policy"),

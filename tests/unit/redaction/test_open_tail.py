@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.redaction.redactor import LocalRedactor
-from models.redaction.streaming.open_tail import NOTHING, BehindTail, judged_behind, open_tail, readings_behind
+from models.redaction.streaming.open_tail import (
+    NO_TAIL,
+    TailAwareRedactor,
+    combine_with_tail,
+    open_tail,
+    texts_with_tail,
+)
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -22,9 +28,9 @@ REDACTOR = LocalRedactor(WordListClassifier({"tarn": "GIVEN_NAME", "quist": "SUR
 
 def finals(parts: list[str], language: str = "en") -> list[str]:
     """What each utterance of a stream shows in the end."""
-    context, tail, shown = RedactionContext(TextSource.SPEECH, language), NOTHING, []
+    context, tail, shown = RedactionContext(TextSource.SPEECH, language), NO_TAIL, []
     for part in map(RawText, parts):
-        judged = judged_behind(tail, part, REDACTOR.redact_many(readings_behind(tail, part), context))
+        judged = combine_with_tail(tail, part, REDACTOR.redact_many(texts_with_tail(tail, part), context))
         shown.append(judged.text.value)
         tail = open_tail(part, judged.entities, language, tail)
     return shown
@@ -105,23 +111,25 @@ def test_a_tail_is_carried_and_never_printed() -> None:
     assert "four" not in repr(state)
     assert PartialState.from_carry(state.to_carry()) == state
     old = {key: value for key, value in state.to_carry().items() if key != "tail"}
-    assert PartialState.from_carry(old).tail == NOTHING  # sealed by a worker of before
+    assert PartialState.from_carry(old).tail == NO_TAIL  # sealed by a worker of before
 
 
 def test_without_a_tail_nothing_is_judged_twice() -> None:
     text = RawText("call me")
-    assert readings_behind(NOTHING, text) == [text]
-    assert BehindTail(REDACTOR, NOTHING).redact(text, RedactionContext()) == REDACTOR.redact(text, RedactionContext())
+    assert texts_with_tail(NO_TAIL, text) == [text]
+    assert TailAwareRedactor(REDACTOR, NO_TAIL).redact(text, RedactionContext()) == REDACTOR.redact(
+        text, RedactionContext()
+    )
 
 
 def test_only_the_beginning_of_a_long_utterance_is_read_behind_the_tail() -> None:
     long = RawText("five five five " + "and the pump is loud " * 60)
-    _alone, joined = readings_behind(RawText("my number is four one five"), long)
+    _alone, joined = texts_with_tail(RawText("my number is four one five"), long)
     assert len(joined) < 260
-    left = judged_behind(
+    left = combine_with_tail(
         RawText("my number is four one five"),
         long,
-        REDACTOR.redact_many(readings_behind(RawText("my number is four one five"), long), SPEECH),
+        REDACTOR.redact_many(texts_with_tail(RawText("my number is four one five"), long), SPEECH),
     )
     assert left.text.value == "[REDACTED_PHONE] " + "and the pump is loud " * 60
 
@@ -141,7 +149,7 @@ PLANTED = re.compile(
 @given(st.lists(st.integers(1, 29), min_size=1, max_size=2, unique=True), st.integers(1, 5))
 def test_no_cut_and_no_chunking_shows_what_the_whole_would_not(cuts: list[int], step: int) -> None:
     words, borders = SAID.split(), [0, *sorted(cuts), len(SAID.split())]
-    partials, tail = PartialRedactor(REDACTOR), NOTHING
+    partials, tail = PartialRedactor(REDACTOR), NO_TAIL
     for low, high in pairwise(borders):
         said = words[low:high]
         state = PartialState(tail=tail)
@@ -149,6 +157,6 @@ def test_no_cut_and_no_chunking_shows_what_the_whole_would_not(cuts: list[int], 
             shown, state = partials.step(state, RawText(" ".join(said[:end])), SPEECH)
             state = PartialState.from_carry(state.to_carry())
             assert not PLANTED.search(shown.value)
-        final = BehindTail(REDACTOR, tail).redact(RawText(" ".join(said)), SPEECH)
+        final = TailAwareRedactor(REDACTOR, tail).redact(RawText(" ".join(said)), SPEECH)
         assert not PLANTED.search(final.text.value)
         tail = open_tail(RawText(" ".join(said)), final.entities, "en", tail)

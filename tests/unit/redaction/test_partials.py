@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.redaction.ner.types import WordPrediction
 from models.redaction.redactor import LocalRedactor, build_redactor
-from models.redaction.streaming.partials import SUSPECT_WORDS, PartialRedactor, PartialState, unsettled
+from models.redaction.streaming.partials import SUSPECT_WORDS, PartialRedactor, PartialState, held_back
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
@@ -159,8 +159,8 @@ def test_what_is_not_shown_is_counted_with_how_sure_it_is() -> None:
     before, counts = PartialState(), []
     for hypothesis in ("old pumps break", "old pumps break often. Here", "old pumps break often and we", "old"):
         _shown, after = PARTIALS.step(before, RawText(hypothesis), SPEECH)
-        behind = unsettled(before, after)
-        counts.append((behind.words, round(behind.stability, 2)))
+        hidden = held_back(before, after)
+        counts.append((hidden.words, round(hidden.stability, 2)))
         before = after
     # Nobody agrees with the first; then "old" is shown and two of four agreed; then "pumps" ... Four are told as three.
     assert counts == [(3, 0.0), (3, 0.5), (3, 0.5), (0, 1.0)]

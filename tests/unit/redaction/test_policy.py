@@ -15,7 +15,7 @@ from models.redaction.policy.loader import load_policies, parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.spans.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
 from models.redaction.streaming.partials import PartialRedactor, PartialState
-from models.redaction.streaming.segments import redact_pieces
+from models.redaction.streaming.segments import redact_segments
 from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
@@ -154,7 +154,7 @@ def test_without_a_session_tags_agree_in_a_batch_and_not_between_two() -> None:
 
 def test_pieces_carry_what_the_policy_writes() -> None:
     built = redactor("default: {operators: {NAME: hash}}")
-    whole, parts = redact_pieces([RawText("here is Maria"), RawText("Lopez")], built, context())
+    whole, parts = redact_segments([RawText("here is Maria"), RawText("Lopez")], built, context())
     assert whole.value == f"here is {parts[1].value}"
     assert parts[0].value == whole.value
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.errors import RedactionFailed
 from models.redaction.normalize.view import TextView
-from models.redaction.redactor import LocalRedactor, reseal, sealed_prefix
+from models.redaction.redactor import LocalRedactor, redacted_prefix, restore_redacted
 from models.redaction.types import RedactionContext
 from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
@@ -113,11 +113,11 @@ def test_a_batch_gives_what_single_calls_give() -> None:
 
 def test_prefixes_and_carried_texts() -> None:
     redaction = REDACTOR.redact(RawText("Maria rang Lopez"), RedactionContext())
-    assert sealed_prefix("Maria rang Lopez", redaction, 10).value == "[REDACTED_NAME] rang"
-    assert sealed_prefix("Maria rang Lopez", redaction, 10).counts == {"NAME": 1}
+    assert redacted_prefix("Maria rang Lopez", redaction, 10).value == "[REDACTED_NAME] rang"
+    assert redacted_prefix("Maria rang Lopez", redaction, 10).counts == {"NAME": 1}
     with pytest.raises(ValueError, match="cut"):
-        sealed_prefix("Maria rang Lopez", redaction, 13)
-    again = reseal(redaction.text.value, redaction.text.counts, safe_for_llm=False)
+        redacted_prefix("Maria rang Lopez", redaction, 13)
+    again = restore_redacted(redaction.text.value, redaction.text.counts, safe_for_llm=False)
     assert (again.value, again.counts, again.safe_for_llm) == (redaction.text.value, {"NAME": 2}, False)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from models.redaction.streaming.segments import redact_pieces
+from models.redaction.streaming.segments import redact_segments
 from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText
 from tests.fakes.gateway import redacted
@@ -43,13 +43,13 @@ class PhoneRedactor:
     ],
 )
 def test_what_is_split_is_found_in_every_piece(pieces: list[str], whole: str, written: tuple[str, ...] | None) -> None:
-    text, parts = redact_pieces([RawText(piece) for piece in pieces], PhoneRedactor(), RedactionContext())
+    text, parts = redact_segments([RawText(piece) for piece in pieces], PhoneRedactor(), RedactionContext())
     assert text.value == whole
     assert tuple(part.value for part in parts) == (written if written is not None else (whole,))
 
 
 def test_tags_are_counted_in_each_piece() -> None:
     pieces = [RawText("Call 415 555"), RawText("0132 now")]
-    text, parts = redact_pieces(pieces, PhoneRedactor(), RedactionContext())
+    text, parts = redact_segments(pieces, PhoneRedactor(), RedactionContext())
     assert text.counts == {"PHONE": 1}
     assert [part.counts for part in parts] == [{"PHONE": 1}, {"PHONE": 1}]
