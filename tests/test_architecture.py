@@ -259,7 +259,7 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 ORDER = {
     "models.redaction": (
         "types entities lexicons normalize spans patterns dialogue_context itn recognizers postprocess ner policy "
-        "detection redactor streaming explain"
+        "detection stages redactor streaming explain"
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (
