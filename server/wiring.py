@@ -201,7 +201,7 @@ def _jobs(settings: Settings, common: _Common) -> _Jobs:
         common.assistant,
         recommender,
         hub,
-        pictures=settings.pictures_dir,
+        artifacts=settings.pictures_dir,
         clock=clock,
         keep_recordings=settings.keep_redacted_recordings,
     )

@@ -20,21 +20,21 @@ PAGE_SIZE = 200
 LIST_HINT = "See `vestibule dlq list --all`."
 
 
-@click.group(short_help="Show, retry and discard jobs that failed for good.")
+@click.group(short_help="Show, redrive and discard jobs that failed for good.")
 def dlq() -> None:
     """Dead letters: jobs that failed for good. They hold no personal text, only ids and reasons.
 
     \b
     Examples:
       vestibule dlq list
-      vestibule dlq retry --all
+      vestibule dlq redrive --all
       vestibule dlq discard 0b0e5c1e-... --reason duplicate
     """
 
 
 @dlq.command("list")
 @address_option
-@click.option("--all", "closed_too", is_flag=True, help="Also those that were retried or discarded.")
+@click.option("--all", "closed_too", is_flag=True, help="Also those that were redriven or discarded.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="At most this many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_letters(address: str | None, closed_too: bool, limit: int, as_json: bool) -> None:
@@ -69,8 +69,8 @@ def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
 @click.argument("letter_ids", metavar="[ID]...", nargs=-1, type=click.UUID)
 @click.option("--all", "everything", is_flag=True, help="All that are open.")
 @address_option
-def retry(letter_ids: tuple[UUID, ...], everything: bool, address: str | None) -> None:
-    """Put jobs back into their queues. Safe to repeat."""
+def redrive(letter_ids: tuple[UUID, ...], everything: bool, address: str | None) -> None:
+    """Put jobs back into their queues. Safe to repeat; `retry` is another name for it."""
     from vestibule.v1.admin_pb2 import RetryDeadLetterRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
@@ -84,6 +84,9 @@ def retry(letter_ids: tuple[UUID, ...], everything: bool, address: str | None) -
             click.echo(f"{letter_id}: back in its queue")
     if not chosen:
         click.echo("There are no open dead letters.")
+
+
+dlq.add_command(redrive, "retry")
 
 
 @dlq.command()

@@ -1,4 +1,4 @@
-"""What a failure of a job means, in one table, and when to try again, as a pure function."""
+"""What a failure of a job means, as a table, and when to try again."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from models.retry import RetryPolicy
 from server.ledger.types import JobRow
 
 
-class Failure(Enum):
-    """Whose failure it is, and so what is done about it."""
+class FailureKind(Enum):
+    """What is done about a failure."""
 
-    TRANSIENT = auto()  # try again, as the policy says
-    PERMANENT = auto()  # ours, and trying again cannot help: into the dead letters at once
-    CALLERS = auto()  # the file itself is no good: it has failed, and there is nothing to redrive
+    TRANSIENT = auto()  # tried again, as the retry policy says
+    PERMANENT = auto()  # trying again cannot help: a dead letter at once
+    CALLER = auto()  # the file itself is unusable: the upload fails, and there is nothing to redrive
 
 
-_TABLE: tuple[tuple[type[VestibuleError], Failure], ...] = (
+_TABLE: tuple[tuple[type[VestibuleError], FailureKind], ...] = (
     # Most specific first.
-    (MediaError, Failure.CALLERS),
-    (TooLarge, Failure.CALLERS),
-    (CallerError, Failure.PERMANENT),
-    (WeightsError, Failure.PERMANENT),
-    (InternalError, Failure.PERMANENT),
-    (Overloaded, Failure.TRANSIENT),
-    (Unavailable, Failure.TRANSIENT),
-    (DeadlineExceeded, Failure.TRANSIENT),
+    (MediaError, FailureKind.CALLER),
+    (TooLarge, FailureKind.CALLER),
+    (CallerError, FailureKind.PERMANENT),
+    (WeightsError, FailureKind.PERMANENT),
+    (InternalError, FailureKind.PERMANENT),
+    (Overloaded, FailureKind.TRANSIENT),
+    (Unavailable, FailureKind.TRANSIENT),
+    (DeadlineExceeded, FailureKind.TRANSIENT),
 )
 
 
-def classify(error: VestibuleError) -> Failure:
-    """Look an error up; one that is not in the table is a defect of ours."""
-    return next((failure for kind, failure in _TABLE if isinstance(error, kind)), Failure.PERMANENT)
+def classify(error: VestibuleError) -> FailureKind:
+    """Look an error up; one that is not in the table is permanent."""
+    return next((failure for kind, failure in _TABLE if isinstance(error, kind)), FailureKind.PERMANENT)
 
 
 def next_attempt(

@@ -1,7 +1,7 @@
-"""Claims the jobs of the ledger and has them done, each until it ends in a result or in a dead letter.
+"""Claims jobs from the ledger and runs them until each ends in a result or in a dead letter.
 
-A job is claimed under a lease. Its result, the events and the end of the job are one transaction, so whatever is killed
-meanwhile, a result counts once. What an ending server cannot finish goes back into the queue.
+A job is claimed under a lease. Its result, its events and its end are one transaction, so a result counts once,
+whatever is killed meanwhile. A job that a stopping server cannot finish goes back into the queue.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from models.errors import Conflict, InternalError, VestibuleError
 from models.reasons import Reason
 from server.jobs.attempt import Attempts, log_attempt
+from server.jobs.job_ends import JobEnds
 from server.jobs.types import Handler, JobObserver
-from server.ledger import dead_letters, jobs
+from server.ledger import jobs
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
-from server.ledger.types import Clock, DeadLetterRow, JobRow, JobState
+from server.ledger.types import Clock, DeadLetterRow, JobRow
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 
@@ -29,11 +30,11 @@ log = get_logger("jobs")
 
 LEASE_S = 30.0
 RENEWALS_PER_LEASE = 3
-PAUSE_AFTER_LEDGER_ERROR_S = 1.0
+LEDGER_ERROR_PAUSE_S = 1.0
 
 
 class JobQueue(Protocol):
-    """Where work is handed in, and dead letters are dealt with."""
+    """Takes work, and deals with dead letters."""
 
     async def enqueue(self, *, kind: str, key: str, session_id: str, payload: dict[str, str], policy: str) -> JobRow:
         """Accept work, durably; a key that is known gives the job that is there.
@@ -57,23 +58,23 @@ class JobQueue(Protocol):
 
         Raises:
             NotFound: DEAD_LETTER_NOT_FOUND.
-            Conflict: WRONG_STATE when it was retried.
+            Conflict: WRONG_STATE when it was redriven.
         """
         ...
 
     def wake(self) -> None:
-        """Look for work now, because somebody has committed some."""
+        """Look for due jobs now; call it after committing one."""
         ...
 
 
 class JobRunner:
-    """Implements ``JobQueue`` and does the work. All methods belong on the event loop.
+    """Implements ``JobQueue`` and runs the jobs. Call all methods on the event loop.
 
     Args:
-        ledger: Where the jobs are.
+        ledger: Holds the jobs.
         clock: The time now.
-        owner: Names this process in leases; another one each start.
-        observer: Hears of every attempt.
+        owner: Name of this process in leases; a new one at each start.
+        observer: Receives every attempt.
         lease_s: How long a claimed job is held without being renewed.
         chance: For the jitter of delays.
     """
@@ -92,25 +93,29 @@ class JobRunner:
         self._clock = clock
         self._owner = owner
         self._lease_s = lease_s
-        self._attempts = Attempts(ledger, clock, owner, observer, chance)
+        self._ends = JobEnds(ledger, clock, owner)
+        self._attempts = Attempts(ledger, clock, owner, self._ends, observer, chance)
         self._handlers: dict[str, Handler] = {}
         self._running: dict[str, tuple[JobRow, asyncio.Task[None]]] = {}
-        self._news = asyncio.Event()
+        self._woken = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._stopping = False
         self._loops: list[asyncio.Task[None]] = []
 
     async def start(self, handlers: Sequence[Handler]) -> int:
-        """Take over what a dead process left, and begin; returns the number of jobs taken over."""
+        """Take over the jobs of a dead process and start claiming; returns the number of jobs taken over."""
         self._handlers = {handler.kind: handler for handler in handlers}
         taken_over = await self._ledger.write(
             lambda cursor: jobs.release_leases_of_others(cursor, self._owner, self._clock())
         )
-        self._loops = [asyncio.create_task(self._claim_for_ever()), asyncio.create_task(self._renew_for_ever())]
+        self._loops = [
+            asyncio.create_task(self._claim_until_stopped()),
+            asyncio.create_task(self._renew_until_cancelled()),
+        ]
         return taken_over
 
     async def stop(self, drain_s: float) -> int:
-        """Claim no more, let running attempts end, and put back what does not end in time.
+        """Stop claiming, let running attempts end, and put back those that do not end in time.
 
         Args:
             drain_s: How long running attempts may go on.
@@ -119,7 +124,7 @@ class JobRunner:
             The number of jobs that were put back.
         """
         self._stopping = True
-        self._news.set()
+        self._woken.set()
         if self._loops:
             await asyncio.wait(self._loops[:1])  # after this nothing is claimed any more
         if self._running:
@@ -136,7 +141,7 @@ class JobRunner:
 
     def wake(self) -> None:
         """See ``JobQueue``."""
-        self._news.set()
+        self._woken.set()
 
     @property
     def running(self) -> int:
@@ -152,31 +157,17 @@ class JobRunner:
 
     async def redrive(self, letter_id: str) -> DeadLetterRow:
         """See ``JobQueue``."""
-        job = await self._ledger.read(lambda cursor: jobs.get(cursor, dead_letters.get(cursor, letter_id).job_id))
-        outcome = self._handler(job).redriven(job)
-
-        def write(cursor: Cursor) -> tuple[DeadLetterRow, bool, Any]:
-            was_open = not dead_letters.get(cursor, letter_id).closed_as
-            letter = dead_letters.retry(cursor, letter_id, self._clock())
-            return letter, was_open, outcome.record(cursor) if was_open else None
-
-        letter, was_open, recorded = await self._ledger.write(write)
-        if was_open:
-            await self._attempts.finish_up(outcome, recorded)
-            self.wake()
+        letter = await self._ends.redrive(letter_id, self._handler)
+        self.wake()
         return letter
 
     async def discard(self, letter_id: str, reason: str) -> DeadLetterRow:
         """See ``JobQueue``."""
-        letter = await self._ledger.write(lambda cursor: dead_letters.discard(cursor, letter_id, self._clock(), reason))
-        job = await self._ledger.read(lambda cursor: jobs.get(cursor, letter.job_id))
-        if job.state is JobState.DEAD:
-            await self._handler(job).forget(job)
-        return letter
+        return await self._ends.discard(letter_id, reason, self._handler)
 
     async def claim(self) -> int:
-        """Begin what is due, as far as there is room; returns how many."""
-        async with self._claiming:  # the room that one claim has seen is not given away by another
+        """Start the due jobs for which there is room; returns how many."""
+        async with self._claiming:  # two claims at once would both use the same room
             room = self._room()
             if not room:
                 return 0
@@ -184,7 +175,7 @@ class JobRunner:
 
             def take(cursor: Cursor) -> list[JobRow]:
                 taken: list[JobRow] = []
-                # Kind by kind: a reply that waits for the LLM must not hold up the reading of a picture.
+                # Kind by kind: a reply that waits for the LLM must not delay the reading of a picture.
                 for kind, free in room.items():
                     taken += jobs.claim(cursor, self._owner, now, self._lease_s, free, (kind,))
                 return taken
@@ -197,7 +188,7 @@ class JobRunner:
             return len(claimed)
 
     async def renew(self) -> None:
-        """Hold on to what runs; an attempt whose job somebody else has taken is stopped."""
+        """Renew the leases of running jobs; stop an attempt whose job somebody else has taken."""
         until = self._clock() + timedelta(seconds=self._lease_s)
         for job, task in list(self._running.values()):
             try:
@@ -208,39 +199,39 @@ class JobRunner:
             except VestibuleError as error:
                 log.warning("renewal_failed", job=job.id, **describe(error))
 
-    async def _claim_for_ever(self) -> None:
+    async def _claim_until_stopped(self) -> None:
         while not self._stopping:
-            self._news.clear()
+            self._woken.clear()
             try:
                 await self.claim()
                 pause_s = await self._until_next_due_s()
             except VestibuleError as error:
                 log.warning("claim_failed", **describe(error))
-                pause_s = PAUSE_AFTER_LEDGER_ERROR_S
-            await _wait(self._news, pause_s)
+                pause_s = LEDGER_ERROR_PAUSE_S
+            await _wait(self._woken, pause_s)
 
     async def _until_next_due_s(self) -> float | None:
-        # What is due already and was not claimed waits for room, or for its session, and an ended attempt wakes us.
+        # Jobs that are due already wait for room or for their session. The end of an attempt wakes this loop.
         now = self._clock()
         due = await self._ledger.read(lambda cursor: jobs.next_due(cursor, after=now))
         return None if due is None else max(0.0, (due - self._clock()).total_seconds())
 
-    async def _renew_for_ever(self) -> None:
+    async def _renew_until_cancelled(self) -> None:
         while True:
             await asyncio.sleep(self._lease_s / RENEWALS_PER_LEASE)
             await self.renew()
 
     def _room(self) -> dict[str, int]:
-        """How many more of each kind may run, kinds that are full left out."""
-        busy = Counter(job.kind for job, _ in self._running.values())
-        room = {kind: handler.concurrency - busy[kind] for kind, handler in self._handlers.items()}
+        """How many more jobs of each kind may run; full kinds are left out."""
+        running = Counter(job.kind for job, _ in self._running.values())
+        room = {kind: handler.concurrency - running[kind] for kind, handler in self._handlers.items()}
         return {kind: free for kind, free in room.items() if free > 0}
 
     def _attempt_ended(self, job_id: str, ended: asyncio.Task[None]) -> None:
         _, task = self._running.get(job_id, (None, None))
-        if task is ended:  # and not a later attempt at the same job
+        if task is ended:  # not a later attempt at the same job
             del self._running[job_id]
-        self._news.set()
+        self._woken.set()
 
     def _handler(self, job: JobRow) -> Handler:
         handler = self._handlers.get(job.kind)

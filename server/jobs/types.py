@@ -1,4 +1,4 @@
-"""What a kind of job has to bring along, and what an observer hears."""
+"""What a handler of jobs implements, and what observers of attempts receive."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
-    """What is to be done at the end of a job.
+class Completion(Generic[T]):
+    """What a handler does when a job changes its state: finished, failed, or back from the dead letters.
 
     Attributes:
-        record: Called in the transaction that ends the job; may be called twice, so it only touches its cursor.
+        record: Called in the transaction of the change; may be called twice, so it only touches its cursor.
         after: Called with what ``record`` returned, once the transaction is durable. A failure there is only logged.
     """
 
@@ -27,11 +27,19 @@ class Outcome(Generic[T]):
     after: Callable[[T], Awaitable[None]]
 
 
+async def _do_nothing(_recorded: object) -> None:
+    return None
+
+
+NOTHING: Completion[None] = Completion(lambda _cursor: None, _do_nothing)
+"""Nothing to record, nothing to do afterwards."""
+
+
 class Handler:
-    """How jobs of one kind are done.
+    """Does jobs of one kind.
 
     Attributes:
-        kind: Which.
+        kind: Name of the kind.
         deadline_s: Bound of one attempt.
         concurrency: Attempts at a time.
     """
@@ -40,43 +48,35 @@ class Handler:
     deadline_s: float = 60.0
     concurrency: int = 4
 
-    async def run(self, job: JobRow) -> Outcome[Any]:
-        """Do the work. May be repeated, also after it has succeeded, when its outcome was not recorded.
+    async def run(self, job: JobRow) -> Completion[Any]:
+        """Do the work. It may be repeated, even after it succeeded, when its completion was not recorded.
 
         Raises:
-            VestibuleError: It did not work out; ``server.jobs.failure_policy`` says what that means.
+            VestibuleError: The attempt failed; ``server.jobs.failure_policy`` says what follows.
         """
         raise NotImplementedError
 
-    def failed(self, job: JobRow, error: VestibuleError, *, redrivable: bool) -> Outcome[Any]:
-        """What else to record when a job has failed for good; ``redrivable`` when there is a dead letter of it."""
+    def on_fail(self, job: JobRow, error: VestibuleError, *, redrivable: bool) -> Completion[Any]:
+        """What to record when a job failed for good; ``redrivable`` when it has a dead letter."""
         return NOTHING
 
-    def redriven(self, job: JobRow) -> Outcome[Any]:
-        """What else to record when a job comes back from the dead letters."""
+    def on_redrive(self, job: JobRow) -> Completion[Any]:
+        """What to record when a job comes back from the dead letters."""
         return NOTHING
 
-    async def forget(self, job: JobRow) -> None:
-        """Clean up after a job that was given up for good."""
-
-
-async def _leave(_recorded: object) -> None:
-    return None
-
-
-NOTHING: Outcome[None] = Outcome(lambda _cursor: None, _leave)
-"""Nothing else to do."""
+    async def on_discard(self, job: JobRow) -> None:
+        """Delete what was kept for a job that is discarded."""
 
 
 class JobOutcome(StrEnum):
     """How an attempt ended."""
 
     DONE = "done"
-    REFUSED = "refused"  # the caller's file is no good; the job is done
+    REFUSED = "refused"  # the caller's file is unusable; the job is done
     RETRY = "retry"
     DEAD = "dead"
-    RELEASED = "released"  # the server ends; the job waits for the next start
-    LOST = "lost"  # somebody else has the job, or the ledger took nothing; its lease decides
+    RELEASED = "released"  # the server is stopping; the job waits for the next start
+    LOST = "lost"  # somebody else holds the job, or the ledger failed; the job is due when its lease ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class JobDetails:
 
 
 class JobObserver(Protocol):
-    """Hears of every attempt."""
+    """Receives every attempt."""
 
     def __call__(self, details: JobDetails, /) -> None:
         """Must not raise and must not wait."""

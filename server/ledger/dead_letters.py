@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from models.errors import Conflict, InvalidInput, NotFound
+from models.errors import InvalidInput, NotFound
 from models.reasons import Reason
 from server.ledger.columns import (
     Cursor,
@@ -23,16 +23,12 @@ from server.ledger.types import DeadLetterRow
 
 KEPT_LETTERS = 1000
 KEPT_FOR = timedelta(days=7)
-RETRIED = "retried"
-DISCARDED = "discarded"
+REDRIVEN, DISCARDED = "retried", "discarded"
+"""How a letter was closed, as the ledger, the API and the views say it."""
 
 
-def insert_letter(cursor: Cursor, row: DeadLetterRow) -> int:
-    """Store a letter and forget the oldest ones past the bounds.
-
-    Returns:
-        How many open letters were forgotten, so that the caller can warn.
-    """
+def insert_letter(cursor: Cursor, row: DeadLetterRow) -> None:
+    """Store a letter, and delete the oldest ones past the bounds."""
     insert(
         cursor,
         "dead_letters",
@@ -51,23 +47,17 @@ def insert_letter(cursor: Cursor, row: DeadLetterRow) -> int:
             "closed_reason": row.closed_reason,
         },
     )
-    return prune(cursor, row.create_time)
+    prune(cursor, row.create_time)
 
 
-def prune(cursor: Cursor, now: datetime) -> int:
-    """Forget letters older than seven days, and the oldest beyond a thousand; closed ones go first.
-
-    Returns:
-        How many of them were open.
-    """
-    gone = fetch_all(
+def prune(cursor: Cursor, now: datetime) -> None:
+    """Delete letters older than seven days, and the oldest beyond a thousand; closed ones go first."""
+    count(
         cursor,
         """DELETE FROM dead_letters WHERE create_time < ? OR id IN (
-            SELECT id FROM dead_letters ORDER BY (closed_time IS NULL) DESC, create_time DESC, id OFFSET ?)
-        RETURNING closed_time""",
+            SELECT id FROM dead_letters ORDER BY (closed_time IS NULL) DESC, create_time DESC, id OFFSET ?)""",
         [stored_time(now - KEPT_FOR), KEPT_LETTERS],
     )
-    return sum(row["closed_time"] is None for row in gone)
 
 
 def get(cursor: Cursor, letter_id: str) -> DeadLetterRow:
@@ -91,7 +81,7 @@ def list_letters(
         cursor: Of a read.
         page_size: At most this many.
         page_token: What the page before gave; empty for the first.
-        include_closed: Also those that were retried or discarded.
+        include_closed: Also those that were redriven or discarded.
 
     Returns:
         The letters, and the token of the next page; empty at the end.
@@ -113,56 +103,12 @@ def list_letters(
 
 
 def count_open(cursor: Cursor) -> int:
-    """Letters that nobody has dealt with."""
+    """Open letters."""
     return count(cursor, "SELECT count(*) FROM dead_letters WHERE closed_time IS NULL")
 
 
-def retry(cursor: Cursor, letter_id: str, now: datetime) -> DeadLetterRow:
-    """Put the job of a letter back into its queue with all its attempts. Repeating it changes nothing.
-
-    Raises:
-        NotFound: DEAD_LETTER_NOT_FOUND.
-        Conflict: WRONG_STATE when it was discarded.
-    """
-    letter = get(cursor, letter_id)
-    if letter.closed_as == RETRIED:
-        return letter
-    _require_open(letter)
-    count(
-        cursor,
-        """UPDATE jobs SET state = 'QUEUED', attempts = 0, first_attempt_time = NULL, lease_owner = '',
-            lease_until = NULL, next_attempt_time = ? WHERE id = ? AND state = 'DEAD'""",
-        [stored_time(now), letter.job_id],
-    )
-    return _close(cursor, letter_id, now, RETRIED, "")
-
-
-def discard(cursor: Cursor, letter_id: str, now: datetime, reason: str) -> DeadLetterRow:
-    """Give a letter up. Repeating it changes nothing.
-
-    Args:
-        cursor: Within a transaction of the writer.
-        letter_id: UUID of the letter.
-        now: When.
-        reason: A machine word.
-
-    Raises:
-        NotFound: DEAD_LETTER_NOT_FOUND.
-        Conflict: WRONG_STATE when it was retried.
-    """
-    letter = get(cursor, letter_id)
-    if letter.closed_as == DISCARDED:
-        return letter
-    _require_open(letter)
-    return _close(cursor, letter_id, now, DISCARDED, reason)
-
-
-def _require_open(letter: DeadLetterRow) -> None:
-    if letter.closed_as:
-        raise Conflict(f"The dead letter was {letter.closed_as} before.", reason=Reason.WRONG_STATE)
-
-
-def _close(cursor: Cursor, letter_id: str, now: datetime, closed_as: str, reason: str) -> DeadLetterRow:
+def close(cursor: Cursor, letter_id: str, now: datetime, closed_as: str, reason: str = "") -> DeadLetterRow:
+    """Note that somebody has dealt with a letter."""
     changes: Row = {"closed_time": stored_time(now), "closed_as": closed_as, "closed_reason": reason}
     update(cursor, "dead_letters", letter_id, changes)
     return get(cursor, letter_id)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from models.errors import Conflict, NotFound
 from models.reasons import Reason
 from models.retry import get_retry_policy
-from server.ledger import dead_letters
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -24,7 +23,7 @@ from server.ledger.columns import (
     stored_time_or_none,
     update,
 )
-from server.ledger.types import DeadLetterRow, JobRow, JobState
+from server.ledger.types import JobRow, JobState
 
 FAIR_FOR = timedelta(hours=1)
 """Who was served longer ago than this counts as not served; it bounds what claiming reads."""
@@ -53,6 +52,25 @@ WITH opened AS (
 SELECT id FROM turns LEFT JOIN clients USING (client_id)
 ORDER BY turn, clients.served_time NULLS FIRST, create_time, id LIMIT $number
 """
+
+
+def new_job(kind: str, key: str, session_id: str, payload: dict[str, str], policy: str, now: datetime) -> JobRow:
+    """A job that is due at once.
+
+    Raises:
+        InvalidInput: UNKNOWN_POLICY.
+    """
+    return JobRow(
+        id=str(uuid.uuid4()),
+        kind=kind,
+        key=key,
+        session_id=session_id,
+        payload=payload,
+        state=JobState.QUEUED,
+        policy=get_retry_policy(policy).name,
+        create_time=now,
+        next_attempt_time=now,
+    )
 
 
 def enqueue(cursor: Cursor, row: JobRow) -> tuple[JobRow, bool]:
@@ -134,6 +152,19 @@ def claim(
     return [by_id[job_id] for job_id in ids]
 
 
+def require_lease(cursor: Cursor, job_id: str, owner: str) -> JobRow:
+    """The job, held by this owner.
+
+    Raises:
+        NotFound: JOB_NOT_FOUND.
+        Conflict: LEASE_LOST when it has ended, or somebody else has taken it.
+    """
+    job = get(cursor, job_id)
+    if job.lease_owner != owner:
+        raise Conflict("Another process has taken the job.", reason=Reason.LEASE_LOST)
+    return job
+
+
 def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime) -> JobRow:
     """Go on working on a job.
 
@@ -141,7 +172,7 @@ def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime) -> Job
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST when somebody else has taken it.
     """
-    _require_lease(cursor, job_id, owner)
+    require_lease(cursor, job_id, owner)
     update(cursor, "jobs", job_id, {"lease_until": stored_time(until)})
     return get(cursor, job_id)
 
@@ -160,7 +191,7 @@ def release_leases_of_others(cursor: Cursor, owner: str, now: datetime) -> int:
     )
 
 
-def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner: str = "") -> JobRow:
+def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner: str) -> JobRow:
     """Put a job back until its next attempt.
 
     Args:
@@ -168,13 +199,13 @@ def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner:
         job_id: UUID of the job.
         at: Not before this time.
         reason: Stable reason of the failure.
-        owner: When given, only if this owner still holds the lease.
+        owner: Who holds the lease.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
-    _require_lease(cursor, job_id, owner)
+    require_lease(cursor, job_id, owner)
     update(
         cursor,
         "jobs",
@@ -197,67 +228,10 @@ def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str) -> JobRow
         NotFound: JOB_NOT_FOUND.
         Conflict: LEASE_LOST.
     """
-    job = _require_lease(cursor, job_id, owner)
+    job = require_lease(cursor, job_id, owner)
     reschedule(cursor, job_id, now, job.last_reason, owner=owner)
     update(cursor, "jobs", job_id, {"attempts": max(0, job.attempts - 1)})
     return get(cursor, job_id)
-
-
-def finish(cursor: Cursor, job_id: str, *, owner: str = "") -> JobRow:
-    """End a job well; in the same transaction as its result. Repeating it changes nothing.
-
-    Raises:
-        NotFound: JOB_NOT_FOUND.
-        Conflict: LEASE_LOST when an owner is given and another has taken the job, so that its result counts once.
-    """
-    job = get(cursor, job_id)
-    if job.state == JobState.DONE:
-        return job
-    _require_lease(cursor, job_id, owner)
-    update(cursor, "jobs", job_id, {"state": JobState.DONE, "lease_owner": "", "lease_until": None})
-    return get(cursor, job_id)
-
-
-def kill(
-    cursor: Cursor, job_id: str, now: datetime, *, reason: str, message: str, owner: str = "", exhausted: bool = True
-) -> DeadLetterRow:
-    """End a job for good and write its dead letter, in one transaction.
-
-    Args:
-        cursor: Within a transaction of the writer.
-        job_id: UUID of the job.
-        now: When.
-        reason: Stable reason of the last failure.
-        message: One sentence written by us.
-        owner: When given, only if this owner still holds the lease.
-        exhausted: Whether its retry policy ran out; False for a failure that no retry can mend.
-
-    Raises:
-        NotFound: JOB_NOT_FOUND.
-        Conflict: LEASE_LOST, or WRONG_STATE when the job has ended.
-    """
-    job = _require_lease(cursor, job_id, owner)
-    if job.state in (JobState.DONE, JobState.DEAD):
-        raise Conflict(f"The job is {job.state}.", reason=Reason.WRONG_STATE)
-    update(
-        cursor,
-        "jobs",
-        job_id,
-        {"state": JobState.DEAD, "last_reason": reason, "lease_owner": "", "lease_until": None},
-    )
-    letter = DeadLetterRow(
-        id=str(uuid.uuid4()),
-        job_id=job.id,
-        kind=job.kind,
-        session_id=job.session_id,
-        reason=reason,
-        message=message,
-        attempts=job.attempts,
-        policy=job.policy if exhausted else "",
-        create_time=now,
-    )
-    dead_letters.insert_letter(cursor, letter)
-    return letter
 
 
 def count_open(cursor: Cursor) -> int:
@@ -290,13 +264,6 @@ def list_of_session(cursor: Cursor, session_id: str) -> list[JobRow]:
     return [_job(row) for row in rows]
 
 
-def _require_lease(cursor: Cursor, job_id: str, owner: str) -> JobRow:
-    job = get(cursor, job_id)
-    if owner and job.lease_owner != owner:
-        raise Conflict("Another process has taken the job.", reason=Reason.LEASE_LOST)
-    return job
-
-
 def _job(row: Row) -> JobRow:
     return JobRow(
         id=row["id"],
@@ -313,23 +280,4 @@ def _job(row: Row) -> JobRow:
         lease_owner=row["lease_owner"],
         lease_until=aware_or_none(row["lease_until"]),
         last_reason=row["last_reason"],
-    )
-
-
-def new_job(kind: str, key: str, session_id: str, payload: dict[str, str], policy: str, now: datetime) -> JobRow:
-    """A job that is due at once.
-
-    Raises:
-        InvalidInput: UNKNOWN_POLICY.
-    """
-    return JobRow(
-        id=str(uuid.uuid4()),
-        kind=kind,
-        key=key,
-        session_id=session_id,
-        payload=payload,
-        state=JobState.QUEUED,
-        policy=get_retry_policy(policy).name,
-        create_time=now,
-        next_attempt_time=now,
     )

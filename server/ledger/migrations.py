@@ -58,6 +58,11 @@ def remember_who_detects(cursor: Cursor) -> None:
     _run(cursor, schema.STREAM_DETECTS)
 
 
+def call_pictures_and_recordings_artifacts(cursor: Cursor) -> None:
+    """The columns of redacted pictures hold recordings too, and are named for both."""
+    _run(cursor, schema.RENAME_ARTIFACTS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -65,6 +70,7 @@ ALL: tuple[Migration, ...] = (
     keep_words,
     tell_who_is_under_way,
     remember_who_detects,
+    call_pictures_and_recordings_artifacts,
 )
 
 

@@ -111,8 +111,32 @@ class TurnRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Artifact:
+    """The redacted picture or recording that was made of an upload.
+
+    Attributes:
+        path: Relative to the folder of artifacts.
+        width: Of a picture, in pixels; 0 for a recording.
+        height: Of a picture, in pixels; 0 for a recording.
+        painted: Places that were painted over in a picture, words that were muted in a recording.
+    """
+
+    path: str
+    media_type: str
+    size_bytes: int
+    painted: int
+    width: int = 0
+    height: int = 0
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether it is a recording; otherwise it is a picture."""
+        return self.media_type.startswith("audio/")
+
+
+@dataclass(frozen=True, slots=True)
 class UploadRow:
-    """One file. ``picture_path`` is relative to the folder of redacted pictures."""
+    """One file; ``artifact`` is None while there is no redacted picture or recording."""
 
     id: str
     session_id: str
@@ -127,12 +151,7 @@ class UploadRow:
     attempts: int = 0
     failure_reason: str = ""
     text: RedactedText | None = None
-    picture_path: str = ""
-    picture_mime: str = ""
-    picture_bytes: int = 0
-    picture_width: int = 0
-    picture_height: int = 0
-    painted: int = 0
+    artifact: Artifact | None = None
 
 
 @dataclass(frozen=True, slots=True)

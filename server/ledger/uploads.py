@@ -20,7 +20,7 @@ from server.ledger.columns import (
     text_or_none,
     update,
 )
-from server.ledger.types import UploadRow, UploadState
+from server.ledger.types import Artifact, UploadRow, UploadState
 
 
 def insert_upload(cursor: Cursor, row: UploadRow) -> None:
@@ -42,12 +42,7 @@ def insert_upload(cursor: Cursor, row: UploadRow) -> None:
             "attempts": row.attempts,
             "failure_reason": row.failure_reason,
             **text_columns("text", row.text),
-            "picture_path": row.picture_path,
-            "picture_mime": row.picture_mime,
-            "picture_bytes": row.picture_bytes,
-            "picture_width": row.picture_width,
-            "picture_height": row.picture_height,
-            "painted": row.painted,
+            **_artifact_columns(row.artifact),
         },
     )
 
@@ -101,14 +96,9 @@ def finish(
     now: datetime,
     *,
     text: RedactedText | None,
-    picture_path: str = "",
-    picture_mime: str = "",
-    picture_bytes: int = 0,
-    picture_width: int = 0,
-    picture_height: int = 0,
-    painted: int = 0,
+    artifact: Artifact | None = None,
 ) -> UploadRow:
-    """Store what an upload gave.
+    """Store what was read in an upload.
 
     Raises:
         NotFound: UPLOAD_NOT_FOUND.
@@ -119,12 +109,7 @@ def finish(
         "failure_reason": "",
         "update_time": stored_time(now),
         **text_columns("text", text),
-        "picture_path": picture_path,
-        "picture_mime": picture_mime,
-        "picture_bytes": picture_bytes,
-        "picture_width": picture_width,
-        "picture_height": picture_height,
-        "painted": painted,
+        **_artifact_columns(artifact),
     }
     update(cursor, "uploads", upload_id, changes)
     return get(cursor, upload_id)
@@ -141,8 +126,8 @@ def fail(cursor: Cursor, upload_id: str, now: datetime, reason: str) -> UploadRo
     return get(cursor, upload_id)
 
 
-def reopen(cursor: Cursor, upload_id: str, now: datetime) -> UploadRow:
-    """Put an upload back, because its job was taken out of the dead letters.
+def redrive(cursor: Cursor, upload_id: str, now: datetime) -> UploadRow:
+    """Put an upload back, because its job was redriven.
 
     Raises:
         NotFound: UPLOAD_NOT_FOUND.
@@ -167,10 +152,30 @@ def _upload(row: Row) -> UploadRow:
         attempts=row["attempts"],
         failure_reason=row["failure_reason"],
         text=text_or_none(row, "text"),
-        picture_path=row["picture_path"],
-        picture_mime=row["picture_mime"],
-        picture_bytes=row["picture_bytes"],
-        picture_width=row["picture_width"],
-        picture_height=row["picture_height"],
-        painted=row["painted"],
+        artifact=_artifact(row),
     )
+
+
+def _artifact(row: Row) -> Artifact | None:
+    if not row["artifact_path"]:
+        return None
+    return Artifact(
+        path=row["artifact_path"],
+        media_type=row["artifact_mime"],
+        size_bytes=row["artifact_bytes"],
+        painted=row["painted"],
+        width=row["artifact_width"],
+        height=row["artifact_height"],
+    )
+
+
+def _artifact_columns(artifact: Artifact | None) -> Row:
+    stored = artifact or Artifact("", "", 0, 0)
+    return {
+        "artifact_path": stored.path,
+        "artifact_mime": stored.media_type,
+        "artifact_bytes": stored.size_bytes,
+        "artifact_width": stored.width,
+        "artifact_height": stored.height,
+        "painted": stored.painted,
+    }

@@ -13,6 +13,7 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 from models.text import RedactedText
 from server.ledger.types import (
+    Artifact,
     Origin,
     RecommendationRow,
     SessionRow,
@@ -98,24 +99,19 @@ def _kind_value(name: str) -> media_pb2.MediaKind.ValueType:
     return media_pb2.MediaKind.Value(f"{_KIND_PREFIX}{(name or 'unspecified').upper()}")
 
 
-def is_recording(media_type: str) -> bool:
-    """Whether a redacted file is a recording; what else there is are pictures."""
-    return media_type.startswith("audio/")
-
-
-def redacted_file(row: UploadRow, size_bytes: int) -> media_pb2.DownloadRedactedResponse:
+def redacted_file(artifact: Artifact, size_bytes: int) -> media_pb2.DownloadRedactedResponse:
     """The description that a redacted file begins with."""
-    if is_recording(row.picture_mime):
+    if artifact.is_recording:
         recording = media_pb2.RedactedRecording(
-            media_type=row.picture_mime, size_bytes=size_bytes, muted_count=row.painted
+            media_type=artifact.media_type, size_bytes=size_bytes, muted_count=artifact.painted
         )
         return media_pb2.DownloadRedactedResponse(recording=recording)
     image = media_pb2.RedactedImage(
-        media_type=row.picture_mime,
+        media_type=artifact.media_type,
         size_bytes=size_bytes,
-        width=row.picture_width,
-        height=row.picture_height,
-        painted_count=row.painted,
+        width=artifact.width,
+        height=artifact.height,
+        painted_count=artifact.painted,
     )
     return media_pb2.DownloadRedactedResponse(image=image)
 
@@ -130,8 +126,8 @@ def upload(row: UploadRow) -> media_pb2.Upload:
         progress=row.progress,
         size_bytes=row.size_bytes,
         media_type=row.media_type,
-        has_redacted_image=bool(row.picture_path) and not is_recording(row.picture_mime),
-        has_redacted_recording=bool(row.picture_path) and is_recording(row.picture_mime),
+        has_redacted_image=row.artifact is not None and not row.artifact.is_recording,
+        has_redacted_recording=row.artifact is not None and row.artifact.is_recording,
         attempts=row.attempts,
         failure_reason=row.failure_reason,
         create_time=timestamp(row.create_time),

@@ -66,13 +66,13 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
         self, request: media_pb2.DownloadRedactedRequest, context: Any
     ) -> AsyncIterator[media_pb2.DownloadRedactedResponse]:
         row = await self._get(request.upload_id)
-        if not row.picture_path:
+        if row.artifact is None:
             raise Conflict("There is no redacted picture or recording of this upload.", reason=Reason.NO_PICTURE)
         try:
-            content = await asyncio.to_thread((self._pictures / row.picture_path).read_bytes)
+            content = await asyncio.to_thread((self._pictures / row.artifact.path).read_bytes)
         except FileNotFoundError as exc:
             raise NotFound("The redacted file is not there any more.", reason=Reason.PICTURE_GONE) from exc
-        yield convert.redacted_file(row, len(content))
+        yield convert.redacted_file(row.artifact, len(content))
         for start in range(0, len(content), DOWNLOAD_CHUNK_BYTES):
             yield media_pb2.DownloadRedactedResponse(data=content[start : start + DOWNLOAD_CHUNK_BYTES])
 

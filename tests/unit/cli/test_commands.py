@@ -172,7 +172,7 @@ def test_one_dead_letter_is_shown() -> None:
     assert "dlq list --all" in missing.stderr
 
 
-@pytest.mark.parametrize("command", ["dlq show", "dlq retry", "dlq discard --reason x", "sessions show"])
+@pytest.mark.parametrize("command", ["dlq show", "dlq redrive", "dlq discard --reason x", "sessions show"])
 def test_what_is_no_id_is_not_asked_for(command: str) -> None:
     wrong = run(*command.split(), "nonsense")
     assert wrong.exit_code == 2
@@ -180,7 +180,7 @@ def test_what_is_no_id_is_not_asked_for(command: str) -> None:
 
 
 def test_dead_letters_are_retried_and_discarded() -> None:
-    assert run("dlq", "retry", "--all").stdout == f"{OPEN}: back in its queue\n"
+    assert run("dlq", "redrive", "--all").stdout == f"{OPEN}: back in its queue\n"
     assert run("dlq", "retry", CLOSED).exit_code == 0
     assert run("dlq", "discard", CLOSED, "--reason", "duplicate").exit_code == 0
     assert admin.asked == [f"retry {OPEN}", f"retry {CLOSED}", f"discard {CLOSED} duplicate"]

@@ -76,7 +76,7 @@ class World:
     def boot(self) -> None:
         self.hub = WatchHub()
         self.spool = Spool(self.folder / "spool", bytes(32))
-        self.pictures = self.folder / "pictures"
+        self.artifacts = self.folder / "artifacts"
         self.runner = JobRunner(
             self.ledger,
             clock=self.clock,
@@ -104,7 +104,7 @@ class World:
             self.assistant,
             self.recommender,
             self.hub,
-            pictures=self.pictures,
+            artifacts=self.artifacts,
             clock=self.clock,
             keep_recordings=self.keep_recordings,
         )

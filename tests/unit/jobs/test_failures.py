@@ -8,7 +8,7 @@ import pytest
 
 from models import errors
 from models.retry import POLICIES
-from server.jobs.failure_policy import Failure, classify, next_attempt
+from server.jobs.failure_policy import FailureKind, classify, next_attempt
 from server.ledger.types import JobRow, JobState
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -16,28 +16,28 @@ JOB = JobRow("j", "k", "k", "s", {}, JobState.RUNNING, "network", NOW, NOW, atte
 LOST = errors.WorkerLost("It died.")
 
 
-CLASSES: dict[type[errors.VestibuleError], Failure] = {
-    errors.BrokenMedia: Failure.CALLERS,
-    errors.UnsupportedMedia: Failure.CALLERS,
-    errors.NoSpeech: Failure.CALLERS,
-    errors.TooLarge: Failure.CALLERS,
-    errors.NotFound: Failure.PERMANENT,
-    errors.Conflict: Failure.PERMANENT,
-    errors.InvalidInput: Failure.PERMANENT,
-    errors.WeightsError: Failure.PERMANENT,
-    errors.InternalError: Failure.PERMANENT,
-    errors.WorkerLost: Failure.TRANSIENT,
-    errors.UpstreamFailed: Failure.TRANSIENT,
-    errors.BreakerOpen: Failure.TRANSIENT,
-    errors.RedactionFailed: Failure.TRANSIENT,
-    errors.ShuttingDown: Failure.TRANSIENT,
-    errors.Overloaded: Failure.TRANSIENT,
-    errors.DeadlineExceeded: Failure.TRANSIENT,
+CLASSES: dict[type[errors.VestibuleError], FailureKind] = {
+    errors.BrokenMedia: FailureKind.CALLER,
+    errors.UnsupportedMedia: FailureKind.CALLER,
+    errors.NoSpeech: FailureKind.CALLER,
+    errors.TooLarge: FailureKind.CALLER,
+    errors.NotFound: FailureKind.PERMANENT,
+    errors.Conflict: FailureKind.PERMANENT,
+    errors.InvalidInput: FailureKind.PERMANENT,
+    errors.WeightsError: FailureKind.PERMANENT,
+    errors.InternalError: FailureKind.PERMANENT,
+    errors.WorkerLost: FailureKind.TRANSIENT,
+    errors.UpstreamFailed: FailureKind.TRANSIENT,
+    errors.BreakerOpen: FailureKind.TRANSIENT,
+    errors.RedactionFailed: FailureKind.TRANSIENT,
+    errors.ShuttingDown: FailureKind.TRANSIENT,
+    errors.Overloaded: FailureKind.TRANSIENT,
+    errors.DeadlineExceeded: FailureKind.TRANSIENT,
 }
 
 
 @pytest.mark.parametrize(("error", "failure"), CLASSES.items())
-def test_every_error_is_classed(error: type[errors.VestibuleError], failure: Failure) -> None:
+def test_every_error_is_classed(error: type[errors.VestibuleError], failure: FailureKind) -> None:
     assert classify(error("Something.")) is failure
 
 

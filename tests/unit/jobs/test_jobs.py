@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import InvalidInput, NotFound, Unavailable
 from models.reasons import Reason
-from server.jobs.types import NOTHING, Handler, Outcome
+from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
 from server.ledger.types import JobRow, JobState
@@ -26,9 +26,9 @@ class Scripted(Handler):
         self.free = asyncio.Event()
         self.free.set()
         self.begun: list[str] = []
-        self.forgotten: list[str] = []
+        self.discarded: list[str] = []
 
-    async def run(self, job: JobRow) -> Outcome[Any]:
+    async def run(self, job: JobRow) -> Completion[Any]:
         self.begun.append(job.key)
         await self.free.wait()
         step = self.steps.pop(0) if self.steps else None
@@ -36,8 +36,8 @@ class Scripted(Handler):
             raise step
         return NOTHING
 
-    async def forget(self, job: JobRow) -> None:
-        self.forgotten.append(job.key)
+    async def on_discard(self, job: JobRow) -> None:
+        self.discarded.append(job.key)
 
 
 async def enqueue(world: World, key: str = "one", session_id: str = "") -> JobRow:
@@ -199,7 +199,7 @@ async def test_letters_are_discarded_once_and_for_all(world: World) -> None:
     await world.settle()
     (letter,), _ = await world.read(dead_letters.list_letters)
     assert (await world.runner.discard(letter.id, "duplicate")).closed_reason == "duplicate"
-    assert handler.forgotten == ["one"]
+    assert handler.discarded == ["one"]
     with pytest.raises(NotFound):
         await world.runner.redrive("no such letter")
     assert await world.read(dead_letters.count_open) == 0

@@ -27,8 +27,9 @@ async def test_a_picture_becomes_text_and_a_redacted_picture(world: World) -> No
     assert (done.state, done.progress, done.attempts) == (UploadState.DONE, 1.0, 1)
     assert done.text is not None
     assert "VISITOR REGISTER" in done.text.value
-    assert (done.picture_mime, done.picture_width, done.painted) == ("image/png", 1, 2)
-    assert (world.pictures / done.picture_path).stat().st_size == done.picture_bytes
+    assert done.artifact is not None
+    assert (done.artifact.media_type, done.artifact.width, done.artifact.painted) == ("image/png", 1, 2)
+    assert (world.artifacts / done.artifact.path).stat().st_size == done.artifact.size_bytes
     (call,) = world.gateway.called("read_picture")
     assert (call.argument, call.detail) == (JPEG, "visitor_register")
     assert world.spool.ids() == set()
@@ -45,7 +46,7 @@ async def test_a_recording_becomes_text(world: World) -> None:
     assert done.state is UploadState.DONE
     assert done.text is not None
     assert "[REDACTED_NAME]" in done.text.value
-    assert (done.picture_path, done.picture_bytes) == ("", 0)
+    assert done.artifact is None
     assert world.gateway.called("read_recording")[0].argument == WAV
 
 
@@ -55,13 +56,14 @@ async def test_a_muted_recording_is_kept_where_that_is_asked_for(world: World) -
     upload = await world.upload(WAV, kind="recording")
     await world.settle()
     done = await world.uploaded(upload.id)
-    assert (done.picture_mime, done.painted) == ("audio/flac", 1)
-    kept = [path.read_bytes() for path in world.pictures.iterdir()]
-    assert kept == [(world.pictures / done.picture_path).read_bytes()]
-    assert len(kept[0]) == done.picture_bytes
+    assert done.artifact is not None
+    assert (done.artifact.media_type, done.artifact.painted) == ("audio/flac", 1)
+    kept = [path.read_bytes() for path in world.artifacts.iterdir()]
+    assert kept == [(world.artifacts / done.artifact.path).read_bytes()]
+    assert len(kept[0]) == done.artifact.size_bytes
     message = convert.upload(done)
     assert (message.has_redacted_recording, message.has_redacted_image) == (True, False)
-    media = MediaService(world.intake, world.ledger, world.hub, Lifecycle(), world.pictures)
+    media = MediaService(world.intake, world.ledger, world.hub, Lifecycle(), world.artifacts)
     request = media_pb2.DownloadRedactedRequest(upload_id=upload.id)
     first, *parts = [part async for part in media.DownloadRedacted(request, None)]
     assert first.WhichOneof("payload") == "recording"
@@ -78,8 +80,8 @@ async def test_a_recording_that_could_not_be_proven_safe_leaves_nothing(world: W
     upload = await world.upload(WAV, kind="recording")
     await world.settle()
     done = await world.uploaded(upload.id)
-    assert (done.state, done.picture_path) == (UploadState.DONE, "")
-    assert not world.pictures.exists()
+    assert (done.state, done.artifact) == (UploadState.DONE, None)
+    assert not world.artifacts.exists()
     assert not convert.upload(done).has_redacted_recording
 
 
@@ -224,7 +226,7 @@ class TestKilled:
         assert await world.start() == 1
         await world.settle()
         assert (await world.uploaded(upload.id)).state is UploadState.DONE
-        assert len(list(world.pictures.iterdir())) == 1
+        assert len(list(world.artifacts.iterdir())) == 1
 
     async def test_a_crash_between_commit_and_clean_up_leaves_no_content(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -319,5 +321,5 @@ async def test_pictures_are_private_and_nothing_unredacted_is_left(tmp_path: Pat
     await world.settle()
     await world.runner.stop(0)
     world.ledger.close()
-    assert world.pictures.stat().st_mode & 0o077 == 0
+    assert world.artifacts.stat().st_mode & 0o077 == 0
     assert all(b"a photograph" not in content for content in contents_below(tmp_path))

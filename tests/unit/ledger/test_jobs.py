@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from models.errors import Conflict, InvalidInput, NotFound
-from server.ledger import dead_letters, jobs, sessions
+from server.ledger import dead_letters, job_ends, jobs, sessions
 from server.ledger.columns import Cursor, count
 from server.ledger.types import DeadLetterRow, JobRow, JobState
 from tests.unit.ledger.makers import after, job, new_id, session
@@ -55,9 +55,9 @@ def test_order_within_a_session(cursor: Cursor) -> None:
     jobs.reschedule(cursor, first.id, after(10), "WORKER_LOST", owner="me")
     assert _claim(cursor, at=9) == []
     assert _claim(cursor, at=10) == [first.id]
-    jobs.finish(cursor, first.id, owner="me")
+    job_ends.finish(cursor, first.id, owner="me")
     assert _claim(cursor, at=11) == [second.id]
-    jobs.kill(cursor, second.id, after(12), reason="BROKEN_MEDIA", message="It does not decode.", owner="me")
+    job_ends.fail(cursor, second.id, after(12), reason="BROKEN_MEDIA", message="It does not decode.", owner="me")
     assert _claim(cursor, at=13) == [third.id]
 
 
@@ -74,7 +74,7 @@ def test_sessions_take_turns(cursor: Cursor) -> None:
     served = []
     for at in range(3):
         (claimed,) = _claim(cursor, at=200 + at, limit=1)
-        jobs.finish(cursor, claimed)
+        job_ends.finish(cursor, claimed, owner="me")
         served.append(claimed)
     assert served == [many[0].id, one.id, many[1].id]
 
@@ -100,16 +100,18 @@ def test_a_new_process_takes_over(cursor: Cursor) -> None:
     assert jobs.release_leases_of_others(cursor, "me", after(5)) == 1
     assert _claim(cursor, at=5) == [row.id]
     for late in (
-        lambda: jobs.finish(cursor, row.id, owner="dead"),
+        lambda: job_ends.finish(cursor, row.id, owner="dead"),
         lambda: jobs.reschedule(cursor, row.id, after(9), "X", owner="dead"),
-        lambda: jobs.kill(cursor, row.id, after(9), reason="X", message="X.", owner="dead"),
+        lambda: job_ends.fail(cursor, row.id, after(9), reason="X", message="X.", owner="dead"),
         lambda: jobs.renew_lease(cursor, row.id, "dead", after(99)),
     ):
         with pytest.raises(Conflict) as caught:
             late()
         assert caught.value.reason == "LEASE_LOST"
-    assert jobs.finish(cursor, row.id, owner="me").state == JobState.DONE
-    assert jobs.finish(cursor, row.id).state == JobState.DONE
+    job_ends.finish(cursor, row.id, owner="me")
+    assert jobs.get(cursor, row.id).state == JobState.DONE
+    with pytest.raises(Conflict):
+        job_ends.finish(cursor, row.id, owner="me")
 
 
 def test_next_due(cursor: Cursor) -> None:
@@ -120,32 +122,32 @@ def test_next_due(cursor: Cursor) -> None:
     assert jobs.next_due(cursor) == after(50)
 
 
-def test_killing_writes_a_letter_and_redriving_queues_again(cursor: Cursor) -> None:
+def test_failing_for_good_writes_a_letter_and_redriving_queues_again(cursor: Cursor) -> None:
     (row,) = _queue(cursor, job("s"))
     _claim(cursor)
-    letter = jobs.kill(cursor, row.id, after(3), reason="UPSTREAM_FAILED", message="No answer.", owner="me")
+    letter = job_ends.fail(cursor, row.id, after(3), reason="UPSTREAM_FAILED", message="No answer.", owner="me")
     assert dead_letters.get(cursor, letter.id) == letter
     assert (letter.attempts, letter.policy, letter.kind) == (1, "network", "read_upload")
     assert jobs.get(cursor, row.id).state == JobState.DEAD
     assert (jobs.count_open(cursor), dead_letters.count_open(cursor)) == (0, 1)
     with pytest.raises(Conflict):
-        jobs.kill(cursor, row.id, after(4), reason="X", message="X.")
+        job_ends.fail(cursor, row.id, after(4), reason="X", message="X.", owner="me")
     for _ in range(2):
-        closed = dead_letters.retry(cursor, letter.id, after(5))
+        closed = job_ends.redrive(cursor, letter.id, after(5))
         assert (closed.closed_as, closed.closed_time) == ("retried", after(5))
     queued = jobs.get(cursor, row.id)
     assert (queued.state, queued.attempts, queued.first_attempt_time) == (JobState.QUEUED, 0, None)
     with pytest.raises(Conflict):
-        dead_letters.discard(cursor, letter.id, after(6), "duplicate")
+        job_ends.discard(cursor, letter.id, after(6), "duplicate")
     assert _claim(cursor, at=5) == [row.id]
-    second = jobs.kill(cursor, row.id, after(7), reason="BROKEN", message="X.", exhausted=False)
+    second = job_ends.fail(cursor, row.id, after(7), reason="BROKEN", message="X.", owner="me", exhausted=False)
     assert second.policy == ""
-    assert dead_letters.discard(cursor, second.id, after(8), "duplicate").closed_reason == "duplicate"
-    assert dead_letters.discard(cursor, second.id, after(9), "again").closed_time == after(8)
+    assert job_ends.discard(cursor, second.id, after(8), "duplicate").closed_reason == "duplicate"
+    assert job_ends.discard(cursor, second.id, after(9), "again").closed_time == after(8)
     with pytest.raises(Conflict):
-        dead_letters.retry(cursor, second.id, after(9))
+        job_ends.redrive(cursor, second.id, after(9))
     with pytest.raises(NotFound):
-        dead_letters.retry(cursor, "x", after(9))
+        job_ends.redrive(cursor, "x", after(9))
 
 
 def _letter(at: float) -> DeadLetterRow:
@@ -156,7 +158,7 @@ def test_letters_come_in_pages(cursor: Cursor) -> None:
     rows = [_letter(at) for at in (1, 2, 2, 3, 4)]
     for row in rows:
         dead_letters.insert_letter(cursor, row)
-    dead_letters.discard(cursor, rows[4].id, after(9), "old")
+    job_ends.discard(cursor, rows[4].id, after(9), "old")
     seen, token, pages = [], "", 0
     while pages == 0 or token:
         page, token = dead_letters.list_letters(cursor, page_size=2, page_token=token)
@@ -174,9 +176,11 @@ def test_letters_are_bounded_in_number_and_age(cursor: Cursor, monkeypatch: pyte
     monkeypatch.setattr(dead_letters, "KEPT_LETTERS", 3)
     rows = [_letter(at) for at in (1, 2, 3)]
     for row in rows:
-        assert dead_letters.insert_letter(cursor, row) == 0
-    dead_letters.discard(cursor, rows[2].id, after(4), "old")
-    assert dead_letters.insert_letter(cursor, _letter(5)) == 0  # The closed one made room.
-    assert dead_letters.insert_letter(cursor, _letter(6)) == 1
-    assert count(cursor, "SELECT count(*) FROM dead_letters") == 3
-    assert dead_letters.prune(cursor, after(8 * 24 * 3600)) == 3
+        dead_letters.insert_letter(cursor, row)
+    job_ends.discard(cursor, rows[2].id, after(4), "old")
+    dead_letters.insert_letter(cursor, _letter(5))
+    assert dead_letters.count_open(cursor) == 3  # the closed one made room
+    dead_letters.insert_letter(cursor, _letter(6))
+    assert dead_letters.count_open(cursor) == count(cursor, "SELECT count(*) FROM dead_letters") == 3
+    dead_letters.prune(cursor, after(8 * 24 * 3600))
+    assert count(cursor, "SELECT count(*) FROM dead_letters") == 0

@@ -8,9 +8,10 @@ import duckdb
 import pytest
 
 from models.errors import InternalError
-from server.ledger import schema, streams, views
+from server.ledger import schema, streams, uploads, views
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrations import ALL, migrate
+from server.ledger.types import Artifact
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
 
@@ -64,6 +65,37 @@ def test_a_stream_of_an_older_schema_goes_on(tmp_path: Path, language: str, dete
     assert (row.language, row.detects, row.next_utterance, row.sealed_state) == (language, detects, 10, b"sealed")
 
 
+@pytest.mark.parametrize(
+    ("columns", "artifact"),
+    [
+        ("'u.png', 'image/png', 300, 40, 30, 2", Artifact("u.png", "image/png", 300, painted=2, width=40, height=30)),
+        ("'u.flac', 'audio/flac', 900, 0, 0, 1", Artifact("u.flac", "audio/flac", 900, painted=1)),
+        ("'', '', 0, 0, 0, 0", None),
+    ],
+)
+def test_an_upload_of_an_older_file_keeps_its_artifact(tmp_path: Path, columns: str, artifact: Artifact | None) -> None:
+    path = tmp_path / "ledger.duckdb"
+    with duckdb.connect(path) as connection:
+        migrate(connection, lambda: NOW, up_to=6)
+        connection.execute(
+            f"""INSERT INTO uploads (id, session_id, kind, state, size_bytes, sha256, media_type, create_time,
+                update_time, progress, attempts, failure_reason, picture_path, picture_mime, picture_bytes,
+                picture_width, picture_height, painted)
+            VALUES ('u', 's', 'meter', 'DONE', 1, '', 'image/jpeg', now()::TIMESTAMP, now()::TIMESTAMP, 1, 1, '',
+                {columns})"""
+        )
+    ledger = Ledger.open(path, lambda: NOW)
+    assert ledger.read_now(lambda cursor: uploads.get(cursor, "u")).artifact == artifact
+    assert ledger.read_now(lambda cursor: fetch_all(cursor, "SELECT upload_id FROM v_uploads")) == [{"upload_id": "u"}]
+    assert ledger.read_now(_indexes) == {"uploads_session_id"}
+    ledger.close()
+
+
+def _indexes(cursor: Cursor) -> set[str]:
+    rows = fetch_all(cursor, "SELECT index_name FROM duckdb_indexes() WHERE table_name = 'uploads'")
+    return {row["index_name"] for row in rows}
+
+
 def test_a_failed_migration_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(cursor: Cursor) -> None:
         cursor.execute("CREATE TABLE half (a INTEGER)")
@@ -109,7 +141,7 @@ def test_views_show_nothing_secret(cursor: Cursor) -> None:
         "sealed_vocabulary",
         "lease_owner",
         "request_id",
-        "picture_path",
+        "artifact_path",
         "words",
     }
 

@@ -12,7 +12,7 @@ from server.ledger import breakers, events, recommendations, sessions, streams, 
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.events import Recorded
-from server.ledger.types import Origin, RecommendationState, SessionState, UploadState
+from server.ledger.types import Artifact, Origin, RecommendationState, SessionState, UploadState
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import after, event, new_id, recommendation, redacted, session, stream, turn, upload
 
@@ -67,18 +67,14 @@ def test_uploads(cursor: Cursor) -> None:
     assert uploads.set_progress(cursor, row.id, after(2), 0.5).progress == 0.5
     failed = uploads.fail(cursor, row.id, after(3), "BROKEN_MEDIA")
     assert (failed.state, failed.failure_reason) == (UploadState.FAILED, "BROKEN_MEDIA")
-    assert uploads.reopen(cursor, row.id, after(4)).state == UploadState.ACCEPTED
+    assert uploads.redrive(cursor, row.id, after(4)).state == UploadState.ACCEPTED
+    artifact = Artifact("a.jpg", "image/jpeg", size_bytes=10, painted=2, width=4, height=3)
     done = uploads.finish(
         cursor,
         row.id,
         after(5),
         text=redacted(),
-        picture_path="a.jpg",
-        picture_mime="image/jpeg",
-        picture_bytes=10,
-        picture_width=4,
-        picture_height=3,
-        painted=2,
+        artifact=artifact,
     )
     assert done == replace(
         row,
@@ -87,12 +83,7 @@ def test_uploads(cursor: Cursor) -> None:
         progress=1.0,
         attempts=1,
         text=redacted(),
-        picture_path="a.jpg",
-        picture_mime="image/jpeg",
-        picture_bytes=10,
-        picture_width=4,
-        picture_height=3,
-        painted=2,
+        artifact=artifact,
     )
     assert uploads.list_of_session(cursor, "s") == [done]
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from server.ledger import dead_letters, jobs
+from server.ledger import job_ends, jobs
 from server.ledger.columns import Cursor
 from server.ledger.types import utc_now
 from tests.unit.uploads.upload_harness import JPEG, KIB, Desk
@@ -57,10 +57,10 @@ async def test_what_is_done_or_given_up_goes_what_can_be_redriven_stays(desk: De
     now = utc_now()
 
     def end(cursor: Cursor) -> None:
-        jobs.finish(cursor, done.id)
-        jobs.kill(cursor, dead.id, now, reason="WORKER_LOST", message="It died.")
-        letter = jobs.kill(cursor, given_up.id, now, reason="WORKER_LOST", message="It died.")
-        dead_letters.discard(cursor, letter.id, now, "duplicate")
+        job_ends.finish(cursor, done.id, owner="")
+        job_ends.fail(cursor, dead.id, now, reason="WORKER_LOST", message="It died.", owner="")
+        letter = job_ends.fail(cursor, given_up.id, now, reason="WORKER_LOST", message="It died.", owner="")
+        job_ends.discard(cursor, letter.id, now, "duplicate")
 
     await desk.ledger.write(end)
     assert await desk.intake.sweep() == 2

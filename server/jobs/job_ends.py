@@ -1,0 +1,90 @@
+"""Ends jobs, and brings failed ones back: each change of the ledger with what the job's handler records beside it.
+
+``finish`` and ``fail`` end a job; ``redrive`` and ``discard`` deal with a failed one. The same four in
+``server.ledger.job_ends`` change the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from models.errors import VestibuleError
+from server.jobs.types import Completion, Handler
+from server.ledger import dead_letters, job_ends, jobs
+from server.ledger.columns import Cursor
+from server.ledger.types import Clock, DeadLetterRow, JobRow, JobState
+from server.ledger.writer import Ledger
+from server.observability.log import describe, get_logger
+
+log = get_logger("jobs")
+
+
+class JobEnds:
+    """Writes the ends of jobs for one owner of leases.
+
+    All methods raise what the ledger raises; then nothing was changed.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, owner: str) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._owner = owner
+
+    async def finish(self, job: JobRow, completion: Completion[Any]) -> None:
+        """End a job well, with its result."""
+
+        def write(cursor: Cursor) -> Any:
+            job_ends.finish(cursor, job.id, owner=self._owner)
+            return completion.record(cursor)
+
+        await _run_after(completion, await self._ledger.write(write))
+
+    async def fail(self, job: JobRow, handler: Handler, error: VestibuleError, *, exhausted: bool) -> None:
+        """End a job that failed for good, and write its dead letter.
+
+        Args:
+            job: Held by this owner.
+            handler: The job's.
+            error: The last failure.
+            exhausted: Whether the retry policy ran out; False when no retry can help.
+        """
+        completion = handler.on_fail(job, error, redrivable=True)
+        now = self._clock()
+
+        def write(cursor: Cursor) -> Any:
+            reason, message = error.reason, error.message
+            job_ends.fail(cursor, job.id, now, reason=reason, message=message, owner=self._owner, exhausted=exhausted)
+            return completion.record(cursor)
+
+        await _run_after(completion, await self._ledger.write(write))
+
+    async def redrive(self, letter_id: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
+        """Put the job of a dead letter back into its queue. See ``JobQueue``."""
+        job = await self._ledger.read(lambda cursor: jobs.get(cursor, dead_letters.get(cursor, letter_id).job_id))
+        completion = handler_of(job).on_redrive(job)
+
+        def write(cursor: Cursor) -> tuple[DeadLetterRow, bool, Any]:
+            was_open = not dead_letters.get(cursor, letter_id).closed_as
+            letter = job_ends.redrive(cursor, letter_id, self._clock())
+            return letter, was_open, completion.record(cursor) if was_open else None
+
+        letter, was_open, recorded = await self._ledger.write(write)
+        if was_open:
+            await _run_after(completion, recorded)
+        return letter
+
+    async def discard(self, letter_id: str, reason: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
+        """Give a dead letter up for good. See ``JobQueue``."""
+        letter = await self._ledger.write(lambda cursor: job_ends.discard(cursor, letter_id, self._clock(), reason))
+        job = await self._ledger.read(lambda cursor: jobs.get(cursor, letter.job_id))
+        if job.state is JobState.DEAD:
+            await handler_of(job).on_discard(job)
+        return letter
+
+
+async def _run_after(completion: Completion[Any], recorded: Any) -> None:
+    try:
+        await completion.after(recorded)
+    except VestibuleError as error:
+        log.warning("after_job_failed", **describe(error))

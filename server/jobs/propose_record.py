@@ -1,0 +1,39 @@
+"""The job that asks the remote LLM again for a record that the fallback had to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.errors import Conflict
+from server.jobs.types import NOTHING, Completion, Handler
+from server.ledger import recommendations
+from server.ledger.types import JobRow, Origin, RecommendationRow, RecommendationState
+from server.ledger.writer import Ledger
+from server.records.recommender import PROPOSE_RECORD, Recommender
+
+
+class ProposeRecord(Handler):
+    """Replaces the record of the fallback by the remote LLM's, while nobody has decided on it."""
+
+    kind = PROPOSE_RECORD
+
+    def __init__(self, ledger: Ledger, recommender: Recommender) -> None:
+        self._ledger = ledger
+        self._recommender = recommender
+
+    async def run(self, job: JobRow) -> Completion[Any]:
+        """See ``Handler``."""
+        pending_id = job.payload["recommendation_id"]
+        pending = await self._ledger.read(lambda cursor: recommendations.get(cursor, pending_id))
+        if pending.state is not RecommendationState.PENDING or pending.origin is not Origin.FALLBACK:
+            return NOTHING  # decided or superseded: no better record is needed
+        try:
+            better = await self._recommender.build(job.session_id, fallback=False)
+        except Conflict:
+            return NOTHING  # the session has ended meanwhile
+
+        async def after(row: RecommendationRow | None) -> None:
+            if row is not None:
+                self._recommender.publish(row)
+
+        return Completion(lambda cursor: self._recommender.replace_fallback(cursor, pending_id, better), after)

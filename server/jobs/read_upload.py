@@ -1,0 +1,184 @@
+"""The job that reads an upload, a picture or a recording."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import VestibuleError
+from models.redaction.types import RedactionScope
+from models.text import RedactedText
+from ray_tasks.types import Gateway
+from server.jobs.types import Completion, Handler
+from server.ledger import events, sessions, uploads
+from server.ledger.columns import Cursor
+from server.ledger.types import Artifact, Clock, JobRow, UploadRow
+from server.ledger.writer import Ledger
+from server.records.events import make_event
+from server.records.pubsub import WatchHub
+from server.runtime.folders import make_private_folder
+from server.runtime.private_files import write_atomically
+from server.uploads.disk import disk_errors
+from server.uploads.service import READ_UPLOAD
+from server.uploads.spool import Spool
+
+PICTURE_TIMEOUT_S = 60.0
+RECORDING_TIMEOUT_S = 600.0
+"""A recording of 10 MB may last an hour; two cores transcribe it several times faster than it was spoken."""
+
+STARTED, DECRYPTED, READ = 0.1, 0.5, 0.9
+"""Progress of an upload: attempt started, content decrypted and sent to a worker, result waiting to be stored."""
+
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "audio/flac": "flac"}
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadResult:
+    """What a worker read in an upload."""
+
+    text: RedactedText
+    compute_s: float
+    artifact: Artifact | None
+
+
+class ReadUpload(Handler):
+    """Reads a picture or a recording. The content is deleted from the spool when the result is durable."""
+
+    kind = READ_UPLOAD
+    deadline_s = RECORDING_TIMEOUT_S + 60.0
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        gateway: Gateway,
+        hub: WatchHub,
+        artifacts: Path,
+        clock: Clock,
+        *,
+        keep_recordings: bool = False,
+    ) -> None:
+        self._ledger = ledger
+        self._spool = spool
+        self._gateway = gateway
+        self._hub = hub
+        self._artifacts = artifacts
+        self._clock = clock
+        self._keep_recordings = keep_recordings
+
+    async def run(self, job: JobRow) -> Completion[UploadRow]:
+        """See ``Handler``."""
+        upload_id = job.payload["upload_id"]
+        upload, language, scope = await self._ledger.write(lambda cursor: self._begin(cursor, upload_id))
+        self._publish(upload)
+        content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
+        await self._progress(upload_id, DECRYPTED)
+        read = self._read_picture if upload.media_type.startswith("image/") else self._read_recording
+        result = await read(job, upload, content, language, scope)
+
+        async def after(row: UploadRow) -> None:
+            self._publish(row)
+            await self._delete_content(job)
+
+        return Completion(lambda cursor: self._store(cursor, upload_id, result), after)
+
+    def on_fail(self, job: JobRow, error: VestibuleError, *, redrivable: bool) -> Completion[UploadRow]:
+        """See ``Handler``."""
+
+        def record(cursor: Cursor) -> UploadRow:
+            now = self._clock()
+            row = uploads.fail(cursor, job.payload["upload_id"], now, error.reason)
+            session = sessions.get(cursor, row.session_id)
+            events.append(cursor, make_event(session, "upload_failed", now, reason=error.reason.lower()))
+            return row
+
+        async def after(row: UploadRow) -> None:
+            self._publish(row)
+            if not redrivable:
+                await self._delete_content(job)
+
+        return Completion(record, after)
+
+    def on_redrive(self, job: JobRow) -> Completion[UploadRow]:
+        """See ``Handler``."""
+
+        async def after(row: UploadRow) -> None:
+            self._publish(row)
+
+        return Completion(lambda cursor: uploads.redrive(cursor, job.payload["upload_id"], self._clock()), after)
+
+    async def on_discard(self, job: JobRow) -> None:
+        """See ``Handler``."""
+        await self._delete_content(job)
+
+    async def _delete_content(self, job: JobRow) -> None:
+        await asyncio.to_thread(self._spool.delete, job.payload["spool_id"])
+
+    def _begin(self, cursor: Cursor, upload_id: str) -> tuple[UploadRow, str, RedactionScope]:
+        uploads.begin_attempt(cursor, upload_id, self._clock())
+        row = uploads.set_progress(cursor, upload_id, self._clock(), STARTED)
+        session = sessions.get(cursor, row.session_id)
+        return row, session.language, RedactionScope(session.client_id, session.id)
+
+    async def _read_picture(
+        self, job: JobRow, upload: UploadRow, content: bytes, _language: str, scope: RedactionScope
+    ) -> _ReadResult:
+        page = await self._gateway.read_picture(
+            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S, scope=scope
+        )
+        await self._progress(upload.id, READ)
+        name = await self._keep(job, page.image_mime, page.image)
+        artifact = Artifact(name, page.image_mime, len(page.image), page.painted, page.width, page.height)
+        return _ReadResult(page.text, page.compute_s, artifact)
+
+    async def _read_recording(
+        self, job: JobRow, upload: UploadRow, content: bytes, language: str, scope: RedactionScope
+    ) -> _ReadResult:
+        result = await self._gateway.read_recording(
+            content,
+            language=language,
+            timeout_s=RECORDING_TIMEOUT_S,
+            scope=scope,
+            keep_redacted=self._keep_recordings,
+        )
+        await self._progress(upload.id, READ)
+        artifact = None
+        if (muted := result.redacted) is not None:
+            name = await self._keep(job, muted.media_type, muted.data)
+            artifact = Artifact(name, muted.media_type, len(muted.data), len(muted.muted))
+        return _ReadResult(result.text, result.compute_s, artifact)
+
+    async def _keep(self, job: JobRow, media_type: str, content: bytes) -> str:
+        # Named by the job, so that a repeated attempt overwrites the file of the one before.
+        name = f"{job.id}.{_EXTENSIONS.get(media_type, 'bin')}"
+        await asyncio.to_thread(_write_file, self._artifacts, name, content)
+        return name
+
+    def _store(self, cursor: Cursor, upload_id: str, result: _ReadResult) -> UploadRow:
+        now = self._clock()
+        row = uploads.finish(cursor, upload_id, now, text=result.text, artifact=result.artifact)
+        event = make_event(
+            sessions.get(cursor, row.session_id),
+            "upload_read",
+            now,
+            took_s=(now - row.create_time).total_seconds(),
+            kind=row.kind or "unspecified",
+            entities=sum(result.text.counts.values()),
+            compute_ms=round(1000 * result.compute_s),
+        )
+        events.append(cursor, event)
+        return row
+
+    async def _progress(self, upload_id: str, progress: float) -> None:
+        row = await self._ledger.write(lambda cursor: uploads.set_progress(cursor, upload_id, self._clock(), progress))
+        self._publish(row)
+
+    def _publish(self, row: UploadRow) -> None:
+        self._hub.publish(row, row.session_id, row.id)
+
+
+def _write_file(folder: Path, name: str, content: bytes) -> None:
+    with disk_errors():
+        make_private_folder(folder)
+        write_atomically(folder / name, content)

@@ -1,0 +1,66 @@
+"""The job that asks the remote LLM again for a reply that the fallback had to give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.redaction.types import RedactionScope
+from ray_tasks.types import Gateway
+from server.jobs.types import NOTHING, Completion, Handler
+from server.ledger import events, sessions, turns
+from server.ledger.columns import Cursor
+from server.ledger.types import Clock, JobRow, Origin, TurnRow
+from server.ledger.writer import Ledger
+from server.llm.history import history_of
+from server.llm.types import Assistant, Exchange
+from server.records.events import make_event
+from server.records.pubsub import LateReply, WatchHub
+from server.records.redact_output import redact_all
+
+WRITE_REPLY = "reply"
+"""Kind of the job."""
+
+
+class WriteReply(Handler):
+    """Replaces the fallback's reply to a turn by the remote LLM's, and publishes it."""
+
+    kind = WRITE_REPLY
+
+    def __init__(self, ledger: Ledger, gateway: Gateway, assistant: Assistant, hub: WatchHub, clock: Clock) -> None:
+        self._ledger = ledger
+        self._gateway = gateway
+        self._assistant = assistant
+        self._hub = hub
+        self._clock = clock
+
+    async def run(self, job: JobRow) -> Completion[Any]:
+        """See ``Handler``."""
+        turn_id = job.payload["turn_id"]
+        turn, history, scope = await self._ledger.read(lambda cursor: _turn_with_history(cursor, turn_id))
+        if turn.reply_origin is Origin.MODEL or not turn.text.safe_for_llm:
+            return NOTHING
+        language = turn.language or "en"
+        reply = await self._assistant.reply(turn.text, history, language=language, fallback=False)
+        whole = "".join([piece async for piece in reply.pieces])
+        [text] = await redact_all(self._gateway, [whole], language, scope)
+
+        def record(cursor: Cursor) -> TurnRow:
+            row = turns.set_reply(cursor, turn_id, text, reply.origin)
+            session = sessions.get(cursor, row.session_id)
+            now = self._clock()
+            took_s = (now - row.create_time).total_seconds()
+            events.append(cursor, make_event(session, "replied_late", now, took_s=took_s, origin=reply.origin))
+            return row
+
+        async def after(row: TurnRow) -> None:
+            self._hub.publish(LateReply(row.id, text, reply.origin), row.session_id)
+
+        return Completion(record, after)
+
+
+def _turn_with_history(cursor: Cursor, turn_id: str) -> tuple[TurnRow, list[Exchange], RedactionScope]:
+    turn = turns.get(cursor, turn_id)
+    rows = turns.list_of_session(cursor, turn.session_id)
+    earlier = rows[: next(n for n, row in enumerate(rows) if row.id == turn_id)]
+    session = sessions.get(cursor, turn.session_id)
+    return turn, history_of(earlier), RedactionScope(session.client_id, session.id)
