@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
 from models.reasons import Reason
+from server.cli.messages import as_dict
 from server.cli.output import Failure, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
@@ -42,7 +43,7 @@ def list_letters(address: str | None, closed_too: bool, limit: int, as_json: boo
     with connected(address) as channel:
         found = [letter for letter, _ in zip(_letters(channel, closed_too), range(limit), strict=False)]
     if as_json:
-        show_json([_as_dict(letter) for letter in found])
+        show_json([as_dict(letter) for letter in found])
         return
     columns = ("id", "kind", "reason", "attempts", "when (UTC)", "open", "message")
     rows = [(x.id, x.kind, x.reason, x.attempts, _time(x), x.open, x.message) for x in found]
@@ -60,9 +61,9 @@ def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
     if letter is None:
         raise Failure("There is no such dead letter.", reason=Reason.DEAD_LETTER_NOT_FOUND, hint=LIST_HINT)
     if as_json:
-        show_json(_as_dict(letter))
+        show_json(as_dict(letter))
     else:
-        show_fields(_as_dict(letter).items())
+        show_fields(as_dict(letter).items())
 
 
 @dlq.command()
@@ -117,12 +118,6 @@ def _letters(channel: grpc.Channel, closed_too: bool) -> Iterator[DeadLetter]:
         token = page.next_page_token
         if not token:
             return
-
-
-def _as_dict(letter: DeadLetter) -> dict[str, Any]:
-    from google.protobuf.json_format import MessageToDict
-
-    return MessageToDict(letter, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def _time(letter: DeadLetter) -> str:

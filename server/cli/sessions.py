@@ -10,6 +10,7 @@ from uuid import UUID
 import click
 
 from server.cli.analyst import ledger_options, ledger_settings, opened_ledger
+from server.cli.messages import as_dict
 from server.cli.output import Failure, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
@@ -102,7 +103,6 @@ def _query(client: str, state: str | None, limit: int) -> str:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def show(session_id: UUID, address: str | None, as_json: bool) -> None:
     """Show one with its uploads and its record, as the server has it now."""
-    from google.protobuf.json_format import MessageToDict
     from vestibule.v1.session_pb2 import GetSessionRequest
     from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
@@ -110,7 +110,7 @@ def show(session_id: UUID, address: str | None, as_json: bool) -> None:
         request = GetSessionRequest(session_id=str(session_id))
         session = SessionServiceStub(channel).GetSession(request, timeout=CALL_TIMEOUT_S).session
     if as_json:
-        show_json(MessageToDict(session, preserving_proto_field_name=True, always_print_fields_with_no_presence=True))
+        show_json(as_dict(session))
     else:
         _show(session)
 

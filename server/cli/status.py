@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from server.cli.messages import as_dict
 from server.cli.output import FAILED, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
@@ -19,14 +20,13 @@ def status(address: str | None, as_json: bool) -> None:
       vestibule status
       vestibule status --json | jq '.components[] | select(.healthy | not)'
     """
-    from google.protobuf.json_format import MessageToDict
     from vestibule.v1.admin_pb2 import GetStatusRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
     with connected(address) as channel:
         reply = AdminServiceStub(channel).GetStatus(GetStatusRequest(), timeout=CALL_TIMEOUT_S)
     if as_json:
-        show_json(MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True))
+        show_json(as_dict(reply))
     else:
         show_fields(
             (

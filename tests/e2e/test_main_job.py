@@ -150,8 +150,20 @@ async def test_silence_invents_nothing(app: App) -> None:
     assert not [m for m in messages if m.HasField("final")]
 
 
-@pytest.mark.parametrize("name", ["visit.webm", "visit.ogg", "visit.mp3", "visit.flac", "visit.aac", "visit.m4a"])
-async def test_every_format_of_a_phone_streams(app: App, name: str) -> None:
+async def test_every_format_of_a_phone_streams(app: App) -> None:
+    names = ("visit.webm", "visit.ogg", "visit.mp3", "visit.flac", "visit.aac", "visit.m4a")
+    for finals in await asyncio.gather(*(stream_container(app, name) for name in names)):
+        assert "[REDACTED_NAME]" in " ".join(final.text.value for final in finals)
+        for final in finals:
+            assert " ".join(word.value for word in final.words) == final.text.value
+            times = [time.ToTimedelta() for word in final.words for time in (word.start, word.end)]
+            assert times == sorted(times)
+            assert final.start.ToTimedelta() <= times[0]
+            assert times[-1] <= final.end.ToTimedelta()
+
+
+async def stream_container(app: App, name: str) -> list[conversation_pb2.FinalTranscript]:
+    """The finals of a short clip that is sent as the file that it is."""
     session_id = await app.open_session()
     content = (DATA / name).read_bytes()
 
@@ -165,24 +177,16 @@ async def test_every_format_of_a_phone_streams(app: App, name: str) -> None:
             chunk = conversation_pb2.AudioChunk(offset=at, data=content[at : at + 4000])
             yield conversation_pb2.ConverseRequest(audio=chunk)
 
-    finals = [m.final async for m in app.conversations.Converse(stream()) if m.HasField("final")]
-    assert finals
-    assert "[REDACTED_NAME]" in " ".join(f.text.value for f in finals)
-    for final in finals:
-        assert " ".join(word.value for word in final.words) == final.text.value
-        times = [time.ToTimedelta() for word in final.words for time in (word.start, word.end)]
-        assert times == sorted(times)
-        assert final.start.ToTimedelta() <= times[0]
-        assert times[-1] <= final.end.ToTimedelta()
+    return [m.final async for m in app.conversations.Converse(stream()) if m.HasField("final")]
 
 
 async def test_a_recording_can_be_uploaded(app: App) -> None:
     session_id = await app.open_session()
-    content = (DATA / "visit.wav").read_bytes()
-    upload = await app.upload(session_id, content, media_pb2.MEDIA_KIND_RECORDING, "audio/wav")
+    content = (DATA / "visit.webm").read_bytes()
+    upload = await app.upload(session_id, content, media_pb2.MEDIA_KIND_RECORDING, "audio/webm")
     done = await app.finished(upload.id)
     assert done.state == media_pb2.UPLOAD_STATE_DONE
-    assert "[REDACTED_EMAIL]" in done.text.value
+    assert "[REDACTED_NAME]" in done.text.value
     assert not done.has_redacted_image
 
 

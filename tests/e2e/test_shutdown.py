@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,16 +27,14 @@ from tests.e2e.harness import (
 pytestmark = pytest.mark.e2e
 
 
-async def test_sigterm_in_a_stream_and_a_job_then_resume_and_finish(home: Path) -> None:
+async def test_what_was_acknowledged_survives_sigterm_and_sigkill(home: Path) -> None:
+    """One server after another on the same folder: ended by SIGTERM in a stream and a job, then by SIGKILL in a job."""
     server = start_server(home)
     try:
         async with grpc.aio.insecure_channel(server.address) as channel:
             app = App(channel)
             session_id = await app.open_session()
-            uploads = [
-                await app.upload(session_id, (DATA / name).read_bytes(), media_pb2.MEDIA_KIND_VISITOR_REGISTER)
-                for name in ("register.jpg", "register.jpg", "register.jpg")
-            ]
+            uploads = [await _photograph(app, session_id, "register.jpg") for _ in range(2)]
             first = await _interrupted(app, session_id, lambda: asyncio.to_thread(server.terminate))
         assert first.code is grpc.StatusCode.UNAVAILABLE
         assert first.reason == "SHUTTING_DOWN"
@@ -47,37 +46,34 @@ async def test_sigterm_in_a_stream_and_a_job_then_resume_and_finish(home: Path) 
         server = start_server(home)
         async with grpc.aio.insecure_channel(server.address) as channel:
             app = App(channel)
-            for upload in uploads:
-                assert (await app.finished(upload.id)).state == media_pb2.UPLOAD_STATE_DONE
-            finals = first.finals + await _resumed(app, session_id, first.token)
-        whole = " ".join(finals)
-        assert "[REDACTED_EMAIL]" in whole
-        assert whole.count("[REDACTED_NAME]") == 1  # said once, and neither lost nor repeated
-    finally:
-        stop_server(server)
-
-
-async def test_an_accepted_upload_survives_sigkill(home: Path) -> None:
-    server = start_server(home)
-    try:
-        async with grpc.aio.insecure_channel(server.address) as channel:
-            app = App(channel)
-            session_id = await app.open_session()
-            upload = await app.upload(session_id, (DATA / "meter.jpg").read_bytes(), media_pb2.MEDIA_KIND_METER)
+            for upload_id in uploads:
+                assert (await app.finished(upload_id)).state == media_pb2.UPLOAD_STATE_DONE
+            whole = " ".join(first.finals + await _resumed(app, session_id, first.token))
+            assert "[REDACTED_EMAIL]" in whole
+            assert whole.count("[REDACTED_NAME]") == 1, "said once, and neither lost nor repeated"
+            upload_id = await _photograph(app, session_id, "meter.jpg")
             server.kill()
+
         server = start_server(home)
         async with grpc.aio.insecure_channel(server.address) as channel:
-            done = await App(channel).finished(upload.id)
-        assert done.state == media_pb2.UPLOAD_STATE_DONE
-        # It goes behind the result, in a step of its own: first what must not be lost.
-        for _ in range(100):
-            if not list((server.state_dir / "spool").iterdir()):
-                break
-            await asyncio.sleep(0.05)
-        else:
-            pytest.fail("media goes once the result is there")
+            assert (await App(channel).finished(upload_id)).state == media_pb2.UPLOAD_STATE_DONE
+        await asyncio.to_thread(_wait_until_deleted, server.state_dir / "spool")
     finally:
         stop_server(server)
+
+
+async def _photograph(app: App, session_id: str, name: str) -> str:
+    """Upload a picture; returns the id of the accepted upload."""
+    kind = media_pb2.MEDIA_KIND_METER if name == "meter.jpg" else media_pb2.MEDIA_KIND_VISITOR_REGISTER
+    return (await app.upload(session_id, (DATA / name).read_bytes(), kind)).id
+
+
+def _wait_until_deleted(spool: Path) -> None:
+    """Wait until the spool is empty; media is deleted in a step of its own after the result is stored."""
+    give_up_at = time.monotonic() + 5.0
+    while list(spool.iterdir()):
+        assert time.monotonic() < give_up_at, "the media of a finished upload is still in the spool"
+        time.sleep(0.05)
 
 
 class _Interrupted:

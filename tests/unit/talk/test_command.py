@@ -125,6 +125,14 @@ def test_a_disk_that_fails_at_the_end_does_not_lose_the_result(began: list[str])
     assert "the result is on standard output" in result.stderr
 
 
+@pytest.mark.parametrize(("form", "result"), [("text", ""), ("vtt", written([HEARD], "vtt"))])
+def test_a_terminal_that_showed_a_text_is_not_given_it_again(
+    monkeypatch: pytest.MonkeyPatch, began: list[str], form: str, result: str
+) -> None:
+    monkeypatch.setattr(command, "_both_on_a_terminal", lambda: True)
+    assert run("talk", str(DATA / "visit.flac"), "--format", form).stdout == result
+
+
 @pytest.mark.parametrize(("name", "reason"), [("nope.wav", "NO_SUCH_FILE"), ("", "FILE_UNREADABLE")])
 def test_a_file_that_is_not_there_is_told_as_transcribe_tells_it(
     tmp_path: Path, began: list[str], name: str, reason: str

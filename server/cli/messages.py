@@ -1,0 +1,42 @@
+"""Protobuf messages as JSON for scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """The message with the names of its fields, defaults included.
+
+    Unlike protobuf's own mapping to JSON, 64-bit integers are numbers and not strings.
+    """
+    from google.protobuf.json_format import MessageToDict
+
+    fields = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return _with_numbers(message.DESCRIPTOR, fields)
+
+
+def _with_numbers(descriptor: Any, fields: dict[str, Any]) -> dict[str, Any]:
+    """The same fields with 64-bit integers as numbers, in nested messages and maps too."""
+    changed = dict(fields)
+    for field in descriptor.fields:
+        value = fields.get(field.name)
+        nested = field.message_type
+        if nested is not None and nested.GetOptions().map_entry and isinstance(value, dict):
+            changed[field.name] = {key: _with_numbers(nested, {"value": item})["value"] for key, item in value.items()}
+        elif isinstance(value, list):
+            changed[field.name] = [_number(field, item) for item in value]
+        elif value is not None:
+            changed[field.name] = _number(field, value)
+    return changed
+
+
+def _number(field: Any, value: Any) -> Any:
+    if isinstance(value, dict) and field.message_type is not None:
+        return _with_numbers(field.message_type, value)
+    if field.cpp_type in {field.CPPTYPE_INT64, field.CPPTYPE_UINT64}:
+        return int(value)
+    return value

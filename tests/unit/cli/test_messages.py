@@ -1,0 +1,26 @@
+"""What scripts read: numbers are numbers."""
+
+from __future__ import annotations
+
+from vestibule.v1.admin_pb2 import Component, GetStatusResponse
+from vestibule.v1.common_pb2 import RedactedText
+from vestibule.v1.media_pb2 import Upload
+from vestibule.v1.session_pb2 import Session
+
+from server.cli.messages import as_dict
+
+
+def test_64_bit_counts_are_numbers() -> None:
+    status = GetStatusResponse(open_job_count=3, components=[Component(name="speech", healthy=True)])
+    shown = as_dict(status)
+    assert shown["open_job_count"] == 3
+    assert shown["dead_letter_count"] == 0
+    assert shown["components"] == [{"name": "speech", "healthy": True, "detail": ""}]
+
+
+def test_numbers_in_nested_messages_and_maps_are_numbers_too() -> None:
+    text = RedactedText(value="[REDACTED_NAME]", entity_counts={"NAME": 1})
+    shown = as_dict(Session(uploads=[Upload(size_bytes=2**40, text=text)]))
+    [upload] = shown["uploads"]
+    assert upload["size_bytes"] == 2**40
+    assert upload["text"]["entity_counts"] == {"NAME": 1}
