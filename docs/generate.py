@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code, so that it cannot say anything else than the code does.
+"""Writes docs/reference/ and the list of constants from the code, so that they cannot say anything else.
 
     python -m docs.generate            write the pages anew; `make docs` does this
     python -m docs.generate --check    exit with 1 and show a diff where a page is not what the code says
@@ -21,12 +21,13 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, SecretStr
 
 from models.reasons import Reason
+from models.redaction.entities import ENTITY_TYPES
 from server.cli.main import cli
 from server.ledger.views import FIRST_VIEWS
 from server.observability.metrics import Metrics
 from server.settings import Settings
 
-FOLDER = Path(__file__).resolve().parent / "reference"
+DOCS = Path(__file__).resolve().parent
 NOTICE = "<!-- Written by docs/generate.py from {source}. Change it there, then run `make docs`. -->"
 
 LINUX_FOLDERS = {
@@ -161,37 +162,75 @@ def views_page() -> str:
     return page("Views", "server/ledger/views.py", *parts)
 
 
+def entities_page() -> str:
+    """Every tag of the redactor, by name."""
+    intro = """
+    What the redactor finds, and the tag of each. [Redaction](../concepts/redaction.md) says how. A mask may leave the
+    last characters of some types; of the others it hides all. A policy file may add types of its own.
+    """
+    rows = [
+        (f"`{e.label}`", e.description, e.evidence, "yes" if e.end_may_show else "")
+        for e in sorted(ENTITY_TYPES, key=lambda e: e.label)
+    ]
+    columns = ("tag", "what", "how it is known", "a mask may leave the end")
+    return page("Entities", "models/redaction/entities.py", intro, table(columns, rows))
+
+
+def constants_page() -> str:
+    """The list of the files in which it says how constants were found."""
+    intro = """
+    How the constants in the code were found. A docstring says what a constant means and names its entry here; the entry
+    says what was tried. Each file is one part of the code, each heading in it one entry.
+    """
+    form = """```
+## name of the constant or the rule
+What it does. What was tried, with figures. The peer, if there is one. Date, commit, machine; "not recorded" where
+nobody wrote it down.
+```"""
+    files = sorted(file for file in (DOCS / CONSTANTS).parent.glob("*.md") if file.name != "README.md")
+    rows = [(f"[{file.stem}]({file.name})", _title(file)) for file in files]
+    return page("Constants", "the files beside it", intro, table(("file", "part"), rows), "An entry looks so:", form)
+
+
+def _title(file: Path) -> str:
+    return file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+CONSTANTS = "evaluation/constants/README.md"
+
 PAGES: dict[str, Callable[[], str]] = {
-    "cli.md": cli_page,
-    "errors.md": errors_page,
-    "metrics.md": metrics_page,
-    "settings.md": settings_page,
-    "views.md": views_page,
+    CONSTANTS: constants_page,
+    "reference/cli.md": cli_page,
+    "reference/entities.md": entities_page,
+    "reference/errors.md": errors_page,
+    "reference/metrics.md": metrics_page,
+    "reference/settings.md": settings_page,
+    "reference/views.md": views_page,
 }
 
 
 def stale(folder: Path) -> str:
-    """What differs between the pages in a folder and the code, as one diff; empty where nothing does."""
+    """What differs between the generated pages in a folder and the code, as one diff; empty where nothing does."""
     found: list[str] = []
     for name, make in PAGES.items():
         file = folder / name
         written = file.read_text(encoding="utf-8") if file.exists() else ""
         lines = written.splitlines(keepends=True), make().splitlines(keepends=True)
-        found += difflib.unified_diff(*lines, f"docs/reference/{name}", "what the code says")
+        found += difflib.unified_diff(*lines, f"docs/{name}", "what the code says")
     return "".join(found)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the pages, or compare them."""
+def main(arguments: Sequence[str] | None = None, folder: Path = DOCS) -> int:
+    """Write the pages into a folder, or compare them."""
     parser = argparse.ArgumentParser(description="Write docs/reference/ from the code.")
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     if parser.parse_args(arguments).check:
-        difference = stale(FOLDER)
+        difference = stale(folder)
         sys.stdout.write(difference + ("Run `make docs`.\n" if difference else ""))
         return 1 if difference else 0
-    FOLDER.mkdir(exist_ok=True)
     for name, make in PAGES.items():
-        (FOLDER / name).write_text(make(), encoding="utf-8")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(make(), encoding="utf-8")
     return 0
 
 

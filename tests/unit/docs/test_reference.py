@@ -14,15 +14,12 @@ def test_the_pages_are_what_the_code_says(capsys: pytest.CaptureFixture[str]) ->
     assert status == 0, capsys.readouterr().out
 
 
-def test_a_page_that_differs_is_shown_as_a_diff(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(generate, "FOLDER", tmp_path)
-    assert generate.main([]) == 0
-    assert generate.main(["--check"]) == 0
-    page = tmp_path / "settings.md"
+def test_a_page_that_differs_is_shown_as_a_diff(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main([], tmp_path) == 0
+    assert generate.main(["--check"], tmp_path) == 0
+    page = tmp_path / "reference" / "settings.md"
     page.write_text(page.read_text(encoding="utf-8").replace("`4.0`", "`5.0`"), encoding="utf-8")
-    assert generate.main(["--check"]) == 1
+    assert generate.main(["--check"], tmp_path) == 1
     shown = capsys.readouterr().out
     assert "-| `VESTIBULE_DRAIN_S` | `5.0`" in shown
     assert "+| `VESTIBULE_DRAIN_S` | `4.0`" in shown
