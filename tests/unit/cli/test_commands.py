@@ -152,7 +152,7 @@ def test_status() -> None:
     result = run("status")
     assert result.exit_code == 0
     assert "ctranslate2 on cpu" in result.stdout
-    assert json.loads(run("status", "--json").stdout)["open_job_count"] == "7"
+    assert json.loads(run("status", "--json").stdout)["open_job_count"] == 7
     admin.healthy = False
     assert run("status").exit_code == 1, "a part that does not work is a failure"
 
