@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from ray import exceptions as core
 from ray.serve import exceptions as serving
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 
 from models.errors import DeadlineExceeded, InternalError, Overloaded, Unavailable, VestibuleError, WorkerLost
 from models.reasons import Reason
@@ -129,25 +130,20 @@ async def call(
     """
     try:
         async with asyncio.timeout(timeout_s):
-            return await _with_retries(send, policy, sleep)
+            return await _retries(policy, sleep)(_once, send)
     except TimeoutError:
         raise DeadlineExceeded(f"The workers did not answer within {timeout_s:g} s.") from None
 
 
-async def _with_retries(
-    send: Callable[[], Response[T]], policy: RetryPolicy, sleep: Callable[[float], Awaitable[None]]
-) -> T:
-    loop = asyncio.get_running_loop()
-    no_retry_after = loop.time() + policy.total_s
-    for retry in range(policy.retries):
-        try:
-            return await _once(send)
-        except WorkerLost:
-            delay_s = policy.delay(retry)
-            if loop.time() + delay_s > no_retry_after:
-                raise
-            await sleep(delay_s)
-    return await _once(send)
+def _retries(policy: RetryPolicy, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
+    """Attempts of a call: only a worker that died is worth another one."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(WorkerLost),
+        wait=lambda state: policy.delay(state.attempt_number - 1),
+        stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.total_s),
+        sleep=sleep,
+        reraise=True,
+    )
 
 
 async def _once(send: Callable[[], Response[T]]) -> T:
