@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import psutil
 import ray
+from ray._private.authentication.authentication_utils import is_token_auth_enabled
+from ray.exceptions import AuthenticationError
 
 from models.errors import Unavailable
 from models.reasons import Reason
@@ -61,9 +63,12 @@ class RayRuntime:
                 logging_level=logging.ERROR,
                 **(self._local_options() if self.local else {}),
             )
-        except (OSError, RuntimeError, ValueError) as exc:  # what ray.init raises for a cluster that cannot be had
+        # What ray.init raises for a cluster that cannot be had.
+        except (OSError, RuntimeError, ValueError, AuthenticationError) as exc:
             raise Unavailable(
-                f"Ray could not be started or joined ({type(exc).__name__}).", reason=Reason.CLUSTER_UNAVAILABLE
+                f"Ray could not be {'started' if self.local else 'joined'} ({type(exc).__name__}).",
+                reason=Reason.CLUSTER_UNAVAILABLE,
+                hint=None if self.local else _token_hint(),
             ) from exc
         finally:
             self._roots = self._started()
@@ -106,6 +111,16 @@ class RayRuntime:
             "object_store_memory": self._config.object_store_bytes,
             "_system_config": {"gcs_rpc_server_reconnect_timeout_s": HEAD_LOST_S},
         }
+
+
+def _token_hint() -> str:
+    """What to do when a cluster that listens could not be joined; Ray does not say that its token is the cause."""
+    if is_token_auth_enabled():
+        return "Is the token the one of the cluster? `ray get-auth-token` prints the one that was used."
+    return (
+        "If the cluster asks for a token, start the server with RAY_AUTH_MODE=token, and with the token in "
+        "~/.ray/auth_token or in RAY_AUTH_TOKEN; `ray get-auth-token` prints it on the cluster."
+    )
 
 
 def _quiet() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -57,16 +56,6 @@ def probe(bare: Cluster) -> Any:
     handle = run_probe("probe")
     asyncio.run(until(lambda: states("probe") == ["RUNNING"]))
     return handle
-
-
-def test_everything_of_a_local_cluster_listens_on_loopback_alone(bare: Cluster) -> None:
-    listening = {
-        connection.laddr.ip.removeprefix("::ffff:")
-        for process in bare.processes()
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert listening == {"127.0.0.1"}
 
 
 def test_token_authentication_is_on(bare: Cluster) -> None:

@@ -1,21 +1,29 @@
-"""Two installations on one cluster: neither sees, replaces or weakens the other."""
+"""Who reaches the workers, and by which policy they redact: two installations on one cluster, clients, the network."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import re
+import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from asyncio.subprocess import Process
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from ray import serve
 
 from models.errors import WorkersMismatch
 from models.media.audio_decoder import decode
-from models.redaction.types import RedactionContext
-from models.text import RawText
+from models.redaction.types import RedactionContext, RedactionScope
+from models.text import RawText, RedactedText
 from ray_tasks.applications import Applications
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import APPLICATION_PREFIX, DEPLOYMENTS, application_name, applications
@@ -31,7 +39,7 @@ HIDDEN = "I am [REDACTED_NAME]"
 SERVER = """
 import asyncio, pathlib, sys
 from models.errors import VestibuleError
-from models.redaction.types import RedactionContext
+from models.redaction.types import RedactionContext, RedactionScope
 from models.text import RawText
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
@@ -48,7 +56,7 @@ async def main():
         print(result[0].text.value, flush=True)
         await asyncio.to_thread(sys.stdin.readline)
     except VestibuleError as error:
-        print(error.reason, flush=True)
+        print(error.reason, error.hint, flush=True)
     finally:
         await cluster.stop()
 
@@ -56,7 +64,7 @@ asyncio.run(main())
 """
 
 
-async def second_server(cluster: Cluster, folder: Path, policies: str) -> tuple[Process, str]:
+async def second_server(cluster: Cluster, folder: Path, policies: str, **environment: str) -> tuple[Process, str]:
     """A server of another installation that joins the cluster.
 
     Returns:
@@ -66,6 +74,7 @@ async def second_server(cluster: Cluster, folder: Path, policies: str) -> tuple[
         *(sys.executable, "-c", SERVER, str(folder), cluster.address, OTHER, policies, SAID),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=os.environ | environment,
     )
     assert server.stdout is not None
     return server, (await asyncio.wait_for(server.stdout.readline(), 120)).decode().strip()
@@ -108,7 +117,7 @@ async def test_a_second_installation_leaves_the_first_alone(
         assert {kind: replica(cluster, kind).pid for kind in before} == before
         assert all(info.healthy for info in await gateway.engines())
         copy, reason = await second_server(cluster, tmp_path, KEEPS_NAMES)
-        assert reason == "INSTALLATION_IN_USE"
+        assert reason.startswith("INSTALLATION_IN_USE ")
         await copy.wait()
         assert states_of(OTHER) == ["RUNNING"] * 3
     finally:
@@ -138,3 +147,77 @@ async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGatewa
         await until(lambda: serve.status().applications[name].status == "RUNNING", 60)
     assert await redacted(gateway) == HIDDEN
     assert all(info.healthy for info in await gateway.engines())
+
+
+async def test_workers_choose_the_policy_by_the_client_and_the_tags_by_the_session(gateway: RayGateway) -> None:
+    texts = [RawText("I am Maria Lopez, call 415-555-0132 or write to maria@example.com")]
+
+    async def written(client: str, session: str) -> RedactedText:
+        context = RedactionContext(scope=RedactionScope(client, session))
+        return (await gateway.redact(texts, context, timeout_s=30))[0].text
+
+    strict = await written("other-app", "one")
+    assert strict.value == "I am [REDACTED_NAME], call [REDACTED_PHONE] or write to [REDACTED_EMAIL]"
+    assert strict.safe_for_llm
+    first, again, elsewhere = [await written("hashing-app", session) for session in ("one", "one", "two")]
+    assert re.fullmatch(
+        r"I am \[REDACTED_NAME_[0-9a-f]{8}\], call \*\*\*0132 or write to maria@example\.com", first.value
+    )
+    assert first == again
+    assert first != elsewhere
+    assert not first.safe_for_llm
+
+
+async def test_a_picture_follows_the_policy(gateway: RayGateway) -> None:
+    data = (DATA / "register.jpg").read_bytes()
+    scope = RedactionScope("hashing-app", "one")
+    page = await gateway.read_picture(data, document_type="visitor_register", timeout_s=60, scope=scope)
+    assert re.search(r"\*\*\*\d{4}", page.text.value)
+    assert re.search(r"\[REDACTED_NAME_[0-9a-f]{8}\]", page.text.value)
+
+
+def test_everything_of_a_local_cluster_listens_on_loopback_alone(cluster: Cluster) -> None:
+    replicas = {replica(cluster, kind).pid for kind in DEPLOYMENTS}
+    listening = {
+        (process.pid, connection.laddr.ip.removeprefix("::ffff:"))
+        for process in [*cluster.processes(), psutil.Process()]
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM
+    }
+    assert replicas <= {pid for pid, _address in listening}
+    assert {address for _pid, address in listening} == {"127.0.0.1"}
+
+
+def applications_on_dashboard(cluster: Cluster, **headers: str) -> dict[str, Any]:
+    """What the Serve page of the dashboard shows."""
+    request = urllib.request.Request(f"{cluster.dashboard_url}/api/serve/applications/", headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        found: dict[str, Any] = json.load(answer)["applications"]
+        return found
+
+
+async def test_the_dashboard_shows_the_workers_to_whoever_has_the_token(cluster: Cluster) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        await asyncio.to_thread(applications_on_dashboard, cluster)
+    assert refused.value.code == 401
+    printed = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ray.scripts.scripts", "get-auth-token"), stdout=subprocess.PIPE
+    )
+    token = (await printed.communicate())[0].decode().strip()
+    shown = await asyncio.to_thread(applications_on_dashboard, cluster, Authorization=f"Bearer {token}")
+    ours = {kind: shown[application_name(cluster.config.installation, kind)] for kind in DEPLOYMENTS}
+    assert {kind: app["status"] for kind, app in ours.items()} == dict.fromkeys(DEPLOYMENTS, "RUNNING")
+    for kind, app in ours.items():
+        [running] = app["deployments"][DEPLOYMENTS[kind]]["replicas"]
+        assert (running["state"], running["pid"]) == ("RUNNING", replica(cluster, kind).pid)
+
+
+async def test_a_server_without_the_token_is_told_what_is_missing(cluster: Cluster, tmp_path: Path) -> None:
+    without, wrong = await asyncio.gather(
+        second_server(cluster, tmp_path, "", RAY_AUTH_MODE="disabled"),
+        second_server(cluster, tmp_path, "", RAY_AUTH_TOKEN="0" * 32),
+    )
+    for (server, printed), hint in ((without, "RAY_AUTH_MODE=token"), (wrong, "Is the token the one of the cluster?")):
+        await server.wait()
+        assert printed.startswith("CLUSTER_UNAVAILABLE ")
+        assert hint in printed
