@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any, Final
 
 from ray._common import tls_utils
 from ray._private import ray_constants, services
-from ray._raylet import build_address  # type: ignore[attr-defined]  # a native module without a stub
+from ray._raylet import build_address, node_ip_address_from_perspective  # type: ignore[attr-defined]  # a native module without a stub
 from ray.serve._private import replica
 
 LOOPBACK: Final = "127.0.0.1"
+PROBE_S: Final = 1.0
 
 
 def keep_cluster_on_loopback() -> None:
@@ -23,6 +25,18 @@ def keep_cluster_on_loopback() -> None:
     """
     os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
     ray_constants.ENABLE_RAY_CLUSTER = False
+
+
+def is_on_loopback_alone(address: str) -> bool:
+    """Whether the cluster at ``host:port`` is a local one that another server keeps on loopback."""
+    host, _, port = address.rpartition(":")
+    if host != LOOPBACK:
+        return False
+    try:
+        with socket.create_connection((node_ip_address_from_perspective(""), int(port)), timeout=PROBE_S):
+            return False
+    except OSError:
+        return True
 
 
 def bind_replica_to_node_address() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -13,7 +15,7 @@ from ray.exceptions import AuthenticationError
 
 from models.errors import Unavailable
 from models.reasons import Reason
-from ray_tasks.bind_address import LOOPBACK, keep_cluster_on_loopback
+from ray_tasks.bind_address import LOOPBACK, is_on_loopback_alone, keep_cluster_on_loopback
 from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
 from ray_tasks.types import ClusterConfig
 
@@ -52,7 +54,7 @@ class RayRuntime:
             Unavailable: It cannot be had.
         """
         _quiet()
-        if self.local or self._config.address.startswith(f"{LOOPBACK}:"):
+        if self.local or is_on_loopback_alone(self._config.address):
             keep_cluster_on_loopback()
         self._before = children()
         try:
@@ -72,6 +74,8 @@ class RayRuntime:
             ) from exc
         finally:
             self._roots = self._started()
+        if self.local:
+            _protect_token()
         self._vital = {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
         if self._config.dashboard and context.dashboard_url:
             self.dashboard_url = f"http://{context.dashboard_url}"
@@ -111,6 +115,12 @@ class RayRuntime:
             "object_store_memory": self._config.object_store_bytes,
             "_system_config": {"gcs_rpc_server_reconnect_timeout_s": HEAD_LOST_S},
         }
+
+
+def _protect_token() -> None:
+    """Close the file of Ray's token to other users: Ray makes it readable, and who has it runs code in the workers."""
+    with contextlib.suppress(OSError):  # the token comes from elsewhere
+        (Path.home() / ".ray" / "auth_token").chmod(0o600)
 
 
 def _token_hint() -> str:

@@ -200,6 +200,7 @@ async def test_the_dashboard_shows_the_workers_to_whoever_has_the_token(cluster:
     with pytest.raises(urllib.error.HTTPError) as refused:
         await asyncio.to_thread(applications_on_dashboard, cluster)
     assert refused.value.code == 401
+    assert (Path.home() / ".ray" / "auth_token").stat().st_mode & 0o077 == 0
     printed = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ray.scripts.scripts", "get-auth-token"), stdout=subprocess.PIPE
     )

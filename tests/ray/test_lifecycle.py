@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,11 +17,13 @@ import pytest
 from models.errors import Unavailable, WeightsError
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
+from ray_tasks.processes import end, free_port, with_descendants
 from tests.ray.conftest import small_config, until
 
 STARTS_AND_WAITS = """
 import asyncio, pathlib, sys
 from ray_tasks.cluster import Cluster
+from ray_tasks.processes import end, free_port, with_descendants
 from tests.ray.conftest import small_config
 
 async def main():
@@ -31,9 +35,25 @@ async def main():
 asyncio.run(main())
 """
 
+JOINS_AND_LEAVES = """
+import asyncio, pathlib, sys
+from ray_tasks.cluster import Cluster
+from ray_tasks.processes import end, free_port, with_descendants
+from tests.ray.conftest import small_config
+
+async def main():
+    cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), address=sys.argv[2]))
+    await cluster.connect()
+    print(len(cluster.processes()), flush=True)
+    await cluster.stop()
+
+asyncio.run(main())
+"""
+
 STOPS_WHILE_IT_STARTS = """
 import asyncio, contextlib, pathlib, sys, time
 from ray_tasks.cluster import Cluster
+from ray_tasks.processes import end, free_port, with_descendants
 from tests.ray.conftest import small_config, until
 
 async def main():
@@ -58,6 +78,7 @@ from models.redaction.types import RedactionContext
 from models.text import RawText
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
+from ray_tasks.processes import end, free_port, with_descendants
 from tests.ray.conftest import small_config, until
 
 async def main():
@@ -87,6 +108,12 @@ def gone(process: psutil.Process) -> bool:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_stop_is_quick_and_leaves_nothing(tmp_path: Path) -> None:
@@ -156,6 +183,36 @@ async def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
         assert caught.value.reason == "CLUSTER_UNAVAILABLE"
     finally:
         await cluster.stop()
+
+
+async def test_a_cluster_of_somebody_else_is_joined_and_left(tmp_path: Path) -> None:
+    port = free_port()
+    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
+    environment.pop("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", None)  # an earlier test may have started a local cluster here
+    ray = (sys.executable, "-m", "ray.scripts.scripts")
+    options = ("--include-dashboard=false", "--disable-usage-stats", "--num-cpus=1", "--block")
+    # No `ray stop`: it would end every Ray of this user. A head that blocks ends its own processes.
+    head = await asyncio.create_subprocess_exec(
+        *(*ray, "start", "--head", f"--port={port}", *options),
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        await until(lambda: listens(port), 90)
+        server = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", JOINS_AND_LEAVES, str(tmp_path), f"127.0.0.1:{port}"),
+            env=environment,
+            stdout=subprocess.PIPE,
+        )
+        output, _ = await asyncio.wait_for(server.communicate(), 90)
+        assert (server.returncode, output) == (0, b"0\n")
+        assert listens(port)
+    finally:
+        family = with_descendants([psutil.Process(head.pid)])
+        head.terminate()
+        await head.wait()
+        end(family, 10.0)
 
 
 async def test_a_server_outlives_its_cluster(tmp_path: Path) -> None:

@@ -145,7 +145,9 @@ def _analyse(stage: Stage, story: Story) -> None:
     story.say(done.stdout.rstrip())
     story.say("To look yourself while it runs, in any DuckDB 1.5 client:")
     story.say(attach_statements(stage.quack_port, token_file.read_text(encoding="utf-8").strip()))
-    story.say(f"Ray dashboard: http://127.0.0.1:{stage.dashboard_port}")
+    story.say(
+        f"Ray dashboard: http://127.0.0.1:{stage.dashboard_port}, with the token that `ray get-auth-token` prints"
+    )
 
 
 def _stop(stage: Stage, story: Story) -> bool:
@@ -170,7 +172,8 @@ def _say_how_to_stop(stage: Stage, story: Story) -> None:
     story.say("\nEverything goes on running, as you asked:")
     story.say(f"  gRPC server     {stage.address}")
     story.say(f"  live ledger     quack:localhost:{stage.quack_port}")
-    story.say(f"  Ray dashboard   http://127.0.0.1:{stage.dashboard_port}")
+    story.say(f"  Ray dashboard   http://127.0.0.1:{stage.dashboard_port}/#/serve")
+    story.say("                  asks for the token that `ray get-auth-token` prints")
     story.say(f"  metrics         http://127.0.0.1:{stage.metrics_port}/metrics")
     story.say(f"  folder          {stage.home}")
     story.say("So that `vestibule status`, `sessions list`, `funnel`, `sql`, `dlq list` and `breakers` ask it:")
