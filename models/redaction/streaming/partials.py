@@ -135,7 +135,7 @@ class PartialRedactor:
             if early:
                 stable = release_early(latest, stable, redaction)
                 stable = _before_introduced(tokens, stable, redaction.entities)
-            stable = _before_announced(text, tokens, stable, redaction.entities, context.language)
+            stable = _before_announced(carry.tail, text, tokens, stable, redaction.entities, context.language)
             if stable > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[stable - 1].end, redaction)
                 count = stable
@@ -206,11 +206,18 @@ def _without_last_words(tokens: list[Token], agreed: int) -> int:
     return count
 
 
-def _before_announced(text: str, tokens: list[Token], count: int, entities: tuple[Entity, ...], language: str) -> int:
-    """Cut after an announcement whose value words to come may still change: "my number is"."""
-    start = unsettled_from(text, language)
+def _before_announced(
+    before: RawText, text: str, tokens: list[Token], count: int, entities: tuple[Entity, ...], language: str
+) -> int:
+    """Cut after an announcement whose value words to come may still change: "my number is".
+
+    The announcement may be the open end of the utterance before.
+    """
+    lead = f"{before.reveal()} " if before else ""
+    start = unsettled_from(lead + text, language)
     if start is None:
         return count
+    start = max(0, start - len(lead))
     start = min([start, *(e.start for e in entities if e.start < start < e.end)])
     return min(count, sum(token.end <= start for token in tokens))
 

@@ -85,6 +85,13 @@ def test_no_partial_shows_a_part_of_an_announced_value(language: str, text: str,
         assert {token.text for token in tokens_of(shown.value)} <= readable
 
 
+def test_an_announcement_at_the_end_of_the_utterance_before_holds_what_follows() -> None:
+    partials, state = PartialRedactor(patterns_only()), PartialState(tail=RawText("you can call me on"))
+    for text in ("Benny", "Benny 1555", "Benny 1555 a", "Benny 1555 a 132", "Benny 1555 a 132 and"):
+        shown, state = partials.step(state, RawText(text), RedactionContext(TextSource.SPEECH))
+        assert shown.value in ("", "[REDACTED_PHONE]")
+
+
 def test_a_partial_goes_on_when_the_value_has_ended() -> None:
     text = "call me on for 1555-a-132, thanks, and the pump in the cellar is very loud today again"
     partials, state = PartialRedactor(patterns_only()), PartialState()

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Final
 
 from models.redaction.itn.tokens import tokens_of
-from models.redaction.normalize.view import TextView
+from models.redaction.normalize.view import TextView, original
 from models.redaction.recognizers.filters.quantity_context import is_amount
 from models.redaction.recognizers.spoken.announced_clause import Clause, Value
 from models.redaction.recognizers.spoken.announcements import Announcement, Announcements, announcements_of
@@ -43,10 +43,10 @@ class AnnouncedValueRecognizer:
             return
         words = announcements_of(context.language)
         for announcement in words.before_values(view.lower):
-            clause = Clause.after(view.text, announcement, words, context.language)
+            clause = Clause.after(view, announcement, words, context.language)
             yield from _entity(view, announcement, clause, clause.value())
         for announcement in words.after_values(view.lower):
-            clause = Clause.before(view.text, announcement, words, context.language)
+            clause = Clause.before(view, announcement, words, context.language)
             yield from _entity(view, announcement, clause, clause.value_at_end())
 
 
@@ -58,32 +58,29 @@ def unsettled_from(text: str, language: str) -> int | None:
         language: ISO 639-1 code.
     """
     words = announcements_of(language)
-    lower = text.lower()
+    view = original(text)
     starts = [
         announcement.end
-        for announcement in words.before_values(lower)
-        if Clause.after(text, announcement, words, language).may_go_on()
+        for announcement in words.before_values(view.lower)
+        if Clause.after(view, announcement, words, language).may_go_on()
     ]
-    return min(starts or _pointed_at(text, words, language), default=None)
+    return min(starts or _pointed_at(view, words, language), default=None)
 
 
-def _pointed_at(text: str, words: Announcements, language: str) -> Iterator[int]:
+def _pointed_at(view: TextView, words: Announcements, language: str) -> Iterator[int]:
     """Where a number begins at the end of the text, or before the first words of an announcement: "362316 is the"."""
-    low = max(0, len(text) - _POINTER_REACH_CHARS)
-    spoken = [token for token in tokens_of(text[low:]) if token.text[0].isalnum()]
+    low = max(0, len(view.text) - _POINTER_REACH_CHARS)
+    spoken = [token for token in tokens_of(view.text[low:]) if token.text[0].isalnum()]
     starts = [low + token.start for token in spoken[-_POINTER_WORDS:] if token.text in words.pointers]
-    for start, kind in product((*starts, len(text)), ("ID", "SECRET")):
-        clause = Clause.before(text, Announcement(kind, start, start, told=True), words, language)
+    for start, kind in product((*starts, len(view.text)), ("ID", "SECRET")):
+        clause = Clause.before(view, Announcement(kind, start, start, told=True), words, language)
         if (value := clause.value_at_end()) and clause.ends_with(value):
-            yield clause.span(value)[0]
+            yield value.start
 
 
 def _entity(view: TextView, announcement: Announcement, clause: Clause, value: Value | None) -> Iterator[Entity]:
-    if value is None:
-        return
-    start, end = clause.span(value)
-    if not _is_harmless(view, clause, value):
-        yield Entity(announcement.type, start, end, _SCORE, AnnouncedValueRecognizer.name)
+    if value is not None and not _is_harmless(view, clause, value):
+        yield Entity(announcement.type, value.start, value.end, _SCORE, AnnouncedValueRecognizer.name)
 
 
 def _is_harmless(view: TextView, clause: Clause, value: Value) -> bool:
@@ -96,7 +93,7 @@ def _is_harmless(view: TextView, clause: Clause, value: Value) -> bool:
     if len(value.digits) <= _LONGEST_TIME_DIGITS and clause.tells_a_time(value):
         return True
     at = announcement.requested and view.lower[announcement.start : announcement.end].endswith(" at")
-    return (at and _CLOCK.fullmatch(value.digits) is not None) or is_amount(view, *clause.span(value))
+    return (at and _CLOCK.fullmatch(value.digits) is not None) or is_amount(view, value.start, value.end)
 
 
 ANNOUNCED_VALUE = AnnouncedValueRecognizer()
