@@ -27,6 +27,7 @@ CLASSES: dict[type[errors.VestibuleError], FailureKind] = {
     errors.WeightsError: FailureKind.PERMANENT,
     errors.InternalError: FailureKind.PERMANENT,
     errors.WorkerLost: FailureKind.TRANSIENT,
+    errors.WorkersMismatch: FailureKind.TRANSIENT,
     errors.UpstreamFailed: FailureKind.TRANSIENT,
     errors.BreakerOpen: FailureKind.TRANSIENT,
     errors.RedactionFailed: FailureKind.TRANSIENT,
