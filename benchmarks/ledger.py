@@ -61,7 +61,7 @@ def bare_loop(connection: Cursor, batch: int, seconds: float) -> tuple[float, fl
     """Insert and commit in one thread; returns median seconds a commit, and events a second."""
     took: list[float] = []
     while sum(took) < seconds:
-        record = events.Record(make_events(batch))
+        record = events.AppendEvents(make_events(batch))
         began = time.perf_counter()
         connection.begin()
         record(connection)
@@ -111,7 +111,7 @@ async def clients(ledger: Ledger, number: int, batch: int, seconds: float) -> tu
         while time.perf_counter() < end:
             rows = batches.pop() if batches else make_events(batch)
             began = time.perf_counter()
-            await ledger.write(events.Record(rows))
+            await ledger.write(events.AppendEvents(rows))
             took.append(time.perf_counter() - began)
 
     began = time.perf_counter()

@@ -128,6 +128,6 @@ async def _start(
 
 async def _end_work(parts: Components, drain_s: float) -> None:
     """Refuse new work, end or keep what is in hand. Jobs and streams share the time that is left."""
-    parts.hub.close()
+    parts.pubsub.close()
     await asyncio.gather(parts.listener.stop(drain_s), parts.runner.stop(min(drain_s, JOBS_STOP_S)))
     await parts.intake.drain()

@@ -33,10 +33,10 @@ from server.llm.breaker_store import BreakerStore
 from server.llm.breaker_types import BreakerChange, BreakerState
 from server.observability.log import get_logger
 from server.observability.metrics import Metrics
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.records.sessions import Sessions
-from server.records.status import Status
+from server.records.status import StatusReporter
 from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
@@ -75,7 +75,7 @@ class Components:
     runner: JobRunner
     handlers: Sequence[Handler]
     intake: UploadService
-    hub: WatchHub
+    pubsub: PubSub
     analysts: AnalystEndpoint
     housekeeping: Housekeeping
     metrics: Metrics
@@ -91,7 +91,7 @@ class _Common:
     cluster: Cluster
     gateway: RayGateway
     assistant: OpenAiAssistant
-    hub: WatchHub
+    pubsub: PubSub
     lifecycle: Lifecycle
     metrics: Metrics
     clock: Clock
@@ -116,7 +116,7 @@ async def build_parts(settings: Settings, ledger: Ledger, stack: AsyncExitStack)
     common = await _common(settings, ledger, stack)
     jobs = _jobs(settings, common)
     streams = await _streams(settings, common, jobs)
-    sessions = Sessions(common.ledger, common.hub, common.sealer, common.clock)
+    sessions = Sessions(common.ledger, common.pubsub, common.sealer, common.clock)
     analysts = AnalystEndpoint(common.ledger, settings.quack, settings.state_dir)
     services = _services(settings, common, jobs, streams, sessions, analysts)
     return Components(
@@ -125,7 +125,7 @@ async def build_parts(settings: Settings, ledger: Ledger, stack: AsyncExitStack)
         runner=jobs.runner,
         handlers=jobs.handlers,
         intake=jobs.intake,
-        hub=common.hub,
+        pubsub=common.pubsub,
         analysts=analysts,
         housekeeping=Housekeeping(
             sessions, jobs.intake, common.ledger, common.spool, common.clock, streams, settings.idle_session_s
@@ -146,7 +146,7 @@ async def _common(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> 
         cluster=cluster,
         gateway=RayGateway(cluster),
         assistant=assistant,
-        hub=WatchHub(),
+        pubsub=PubSub(),
         lifecycle=Lifecycle(),
         metrics=metrics,
         clock=utc_now,
@@ -188,19 +188,19 @@ def _on_breaker_change(metrics: Metrics, store: BreakerStore) -> Callable[[Break
 
 
 def _jobs(settings: Settings, common: _Common) -> _Jobs:
-    ledger, spool, gateway, hub = common.ledger, common.spool, common.gateway, common.hub
+    ledger, spool, gateway, pubsub = common.ledger, common.spool, common.gateway, common.pubsub
     clock, limits = common.clock, settings.limits
     runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), observer=_count_jobs(common.metrics))
-    recommender = Recommender(ledger, gateway, common.assistant, hub, clock=clock, on_job=runner.wake)
+    recommender = Recommender(ledger, gateway, common.assistant, pubsub, clock=clock, on_job=runner.wake)
     checks = default_checks(upload_bytes=limits.upload_bytes, open_jobs=limits.open_jobs)
-    intake = UploadService(ledger, spool, hub, checks, on_job=runner.wake, clock=clock)
+    intake = UploadService(ledger, spool, pubsub, checks, on_job=runner.wake, clock=clock)
     handlers = build_handlers(
         ledger,
         spool,
         gateway,
         common.assistant,
         recommender,
-        hub,
+        pubsub,
         artifacts=settings.pictures_dir,
         clock=clock,
         keep_recordings=settings.keep_redacted_recordings,
@@ -233,7 +233,7 @@ async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> StreamMa
         segmenters=segmenter_factory(vad, DEFAULT_POLICY.utterances.with_longest(limits.utterance_s)),
         speech=SpeechBackend(common.gateway, PriorityLimiter(places), load),
         replies=ReplyBackend(common.assistant, common.gateway, jobs.recommender),
-        repositories=partial(StreamRepository, common.ledger, common.hub, jobs.runner, common.clock),
+        repositories=partial(StreamRepository, common.ledger, common.pubsub, jobs.runner, common.clock),
         limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
         lifecycle=common.lifecycle,
         metrics=common.metrics,
@@ -250,13 +250,13 @@ def _services(
     sessions: Sessions,
     analysts: AnalystEndpoint,
 ) -> Services:
-    ledger, gateway, hub, lifecycle = common.ledger, common.gateway, common.hub, common.lifecycle
+    ledger, gateway, pubsub, lifecycle = common.ledger, common.gateway, common.pubsub, common.lifecycle
     clock, breaker = common.clock, common.assistant.breaker
-    status = Status(gateway, ledger, common.assistant, breaker, clock(), lambda: streams.count, analysts)
+    status = StatusReporter(gateway, ledger, common.assistant, breaker, clock(), lambda: streams.count, analysts)
     return Services(
-        session=SessionService(sessions, hub, lifecycle),
+        session=SessionService(sessions, pubsub, lifecycle),
         conversation=ConversationService(streams),
-        media=MediaService(jobs.intake, ledger, hub, lifecycle, settings.pictures_dir),
+        media=MediaService(jobs.intake, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender),
         funnel=FunnelService(ledger, gateway, clock),
         admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}),

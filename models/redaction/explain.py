@@ -26,7 +26,7 @@ _VIEWS: Final = ("original", "romanized", "folded", "spoken", "numerals", "print
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Evidence:
     """One thing that was seen.
 
     Attributes:
@@ -54,7 +54,7 @@ class Explained:
 
     entity: Entity
     operator: str
-    reasons: tuple[Reason, ...]
+    reasons: tuple[Evidence, ...]
     left_by: str = ""
 
 
@@ -125,19 +125,19 @@ def _as_one(group: Sequence[Entity]) -> Entity:
     return replace(best, start=group[0].start, end=max(e.end for e in group), score=max(e.score for e in group))
 
 
-def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Detection]]) -> tuple[Reason, ...]:
+def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Detection]]) -> tuple[Evidence, ...]:
     """What lies in an entity, the surest first; what a name that was found elsewhere brought along has no sighting."""
     inside = [_reason(s) for e, s in seen if e.start < entity.end and entity.start < e.end]
     # One line for a recognizer and its word: most views say the same.
-    best: dict[tuple[str, str], Reason] = {}
+    best: dict[tuple[str, str], Evidence] = {}
     for reason in sorted(inside, key=lambda r: (-r.score, r.recognizer, _VIEWS.index(r.view))):
         best.setdefault((reason.recognizer, reason.word), reason)
-    return tuple(best.values()) or (Reason(entity.recognizer, "original", round(entity.score, 3), ""),)
+    return tuple(best.values()) or (Evidence(entity.recognizer, "original", round(entity.score, 3), ""),)
 
 
-def _reason(sighting: Detection) -> Reason:
+def _reason(sighting: Detection) -> Evidence:
     entity = sighting.entity
-    return Reason(entity.recognizer, sighting.view.kind, round(entity.score, 3), _word(sighting))
+    return Evidence(entity.recognizer, sighting.view.kind, round(entity.score, 3), _word(sighting))
 
 
 def _word(sighting: Detection) -> str:

@@ -45,7 +45,7 @@ _EXPRESSION_KINDS = frozenset(
 
 
 @dataclass(slots=True)
-class Verdict:
+class QueryVerdict:
     """What was found in a query.
 
     Attributes:
@@ -65,7 +65,7 @@ class _Found:
     strange: str = ""
 
 
-def judge(serialized: str) -> Verdict:
+def judge(serialized: str) -> QueryVerdict:
     """Decide about a query.
 
     Args:
@@ -73,17 +73,17 @@ def judge(serialized: str) -> Verdict:
     """
     parsed = json.loads(serialized)
     if parsed.get("error_type") == "parser":
-        return Verdict("The query is no valid SQL.")
+        return QueryVerdict("The query is no valid SQL.")
     if parsed.get("error") is not False:
-        return Verdict("Only SELECT statements may be run.")
+        return QueryVerdict("Only SELECT statements may be run.")
     statements = parsed.get("statements", [])
     if len(statements) != 1:
-        return Verdict("Exactly one statement may be run at a time.")
+        return QueryVerdict("Exactly one statement may be run at a time.")
     found = _look_through(statements)
     if found.strange:
-        return Verdict(found.strange)
+        return QueryVerdict(found.strange)
     refused = _refuse_cte(found) or _refuse_table(found) or _refuse_function(found)
-    return Verdict(refused, any(f["function_name"].lower() in MULTIPLYING for f in found.functions))
+    return QueryVerdict(refused, any(f["function_name"].lower() in MULTIPLYING for f in found.functions))
 
 
 def _look_through(statements: list[Any]) -> _Found:

@@ -13,7 +13,7 @@ from server.jobs.write_reply import WriteReply
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.llm.types import Assistant
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.uploads.spool import Spool
 
@@ -24,7 +24,7 @@ def build_handlers(
     gateway: Gateway,
     assistant: Assistant,
     recommender: Recommender,
-    hub: WatchHub,
+    pubsub: PubSub,
     *,
     artifacts: Path,
     clock: Clock,
@@ -38,13 +38,13 @@ def build_handlers(
         gateway: Reads and redacts.
         assistant: Writes replies.
         recommender: Writes records.
-        hub: Publishes results.
+        pubsub: Publishes results.
         artifacts: Folder of the redacted pictures and recordings.
         clock: The time now.
         keep_recordings: Whether recordings are kept once they are muted.
     """
     return (
-        ReadUpload(ledger, spool, gateway, hub, artifacts, clock, keep_recordings=keep_recordings),
+        ReadUpload(ledger, spool, gateway, pubsub, artifacts, clock, keep_recordings=keep_recordings),
         ProposeRecord(ledger, recommender),
-        WriteReply(ledger, gateway, assistant, hub, clock),
+        WriteReply(ledger, gateway, assistant, pubsub, clock),
     )

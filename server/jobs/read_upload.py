@@ -16,7 +16,7 @@ from server.ledger.columns import Cursor
 from server.ledger.types import Artifact, Clock, JobRow, UploadRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.runtime.folders import make_private_folder
 from server.runtime.private_files import write_atomically
 from server.uploads.disk import disk_errors
@@ -53,7 +53,7 @@ class ReadUpload(Handler):
         ledger: Ledger,
         spool: Spool,
         gateway: Gateway,
-        hub: WatchHub,
+        pubsub: PubSub,
         artifacts: Path,
         clock: Clock,
         *,
@@ -62,7 +62,7 @@ class ReadUpload(Handler):
         self._ledger = ledger
         self._spool = spool
         self._gateway = gateway
-        self._hub = hub
+        self._pubsub = pubsub
         self._artifacts = artifacts
         self._clock = clock
         self._keep_recordings = keep_recordings
@@ -175,7 +175,7 @@ class ReadUpload(Handler):
         self._publish(row)
 
     def _publish(self, row: UploadRow) -> None:
-        self._hub.publish(row, row.session_id, row.id)
+        self._pubsub.publish(row, row.session_id, row.id)
 
 
 def _write_file(folder: Path, name: str, content: bytes) -> None:

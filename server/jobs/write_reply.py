@@ -14,7 +14,7 @@ from server.ledger.writer import Ledger
 from server.llm.history import history_of
 from server.llm.types import Assistant, Exchange
 from server.records.events import make_event
-from server.records.pubsub import LateReply, WatchHub
+from server.records.pubsub import LateReply, PubSub
 from server.records.redact_output import redact_all
 
 WRITE_REPLY = "reply"
@@ -26,11 +26,11 @@ class WriteReply(Handler):
 
     kind = WRITE_REPLY
 
-    def __init__(self, ledger: Ledger, gateway: Gateway, assistant: Assistant, hub: WatchHub, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, gateway: Gateway, assistant: Assistant, pubsub: PubSub, clock: Clock) -> None:
         self._ledger = ledger
         self._gateway = gateway
         self._assistant = assistant
-        self._hub = hub
+        self._pubsub = pubsub
         self._clock = clock
 
     async def run(self, job: JobRow) -> Completion[Any]:
@@ -53,7 +53,7 @@ class WriteReply(Handler):
             return row
 
         async def after(row: TurnRow) -> None:
-            self._hub.publish(LateReply(row.id, text, reply.origin), row.session_id)
+            self._pubsub.publish(LateReply(row.id, text, reply.origin), row.session_id)
 
         return Completion(record, after)
 

@@ -50,7 +50,7 @@ FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class AppendResult:
     """What became of a batch."""
 
     new: int
@@ -63,19 +63,19 @@ def append(cursor: Cursor, row: EventRow) -> None:
     _insert(cursor, [row])
 
 
-def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> Recorded:
+def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:
     """Insert events; those whose id is known, in the ledger or earlier in the batch, are left out and counted.
 
-    A batch reads the ids of all events. ``Record`` does not, unless there are duplicates.
+    A batch reads the ids of all events. ``AppendEvents`` does not, unless there are duplicates.
     """
     once = list({row.id: row for row in reversed(rows)}.values())[::-1]
     known = _known(cursor, [row.id for row in once])
     new = [row for row in once if row.id not in known]
     _insert(cursor, new)
-    return Recorded(len(new), len(rows) - len(new))
+    return AppendResult(len(new), len(rows) - len(new))
 
 
-class Record:
+class AppendEvents:
     """Inserts events of apps when it is given to ``Ledger.write``: fast while none is known already.
 
     The first attempt trusts that every id is new; DuckDB's index finds out at once if one is not, which spoils the
@@ -86,7 +86,7 @@ class Record:
         self._rows = rows
         self._trusting = len({row.id for row in rows}) == len(rows)
 
-    def __call__(self, cursor: Cursor) -> Recorded:
+    def __call__(self, cursor: Cursor) -> AppendResult:
         """Insert; see ``insert_of_known_sessions``."""
         if not self._trusting:
             return insert_of_known_sessions(cursor, self._rows)
@@ -96,7 +96,7 @@ class Record:
         except duckdb.ConstraintException:
             self._trusting = False
             raise RunAgain from None
-        return Recorded(len(kept), 0, len(self._rows) - len(kept))
+        return AppendResult(len(kept), 0, len(self._rows) - len(kept))
 
 
 def _insert(cursor: Cursor, rows: Sequence[EventRow]) -> None:
@@ -118,14 +118,14 @@ def _known(cursor: Cursor, ids: list[str]) -> set[str]:
     return {row["id"] for row in found}
 
 
-def insert_of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> Recorded:
+def insert_of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:
     """Insert events of apps: those of sessions that do not exist are left out and counted.
 
     The session gives each event its client and its variant.
     """
     kept = _of_known_sessions(cursor, rows)
     recorded = insert_many(cursor, kept)
-    return Recorded(recorded.new, recorded.duplicates, len(rows) - len(kept))
+    return AppendResult(recorded.new, recorded.duplicates, len(rows) - len(kept))
 
 
 def _of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> list[EventRow]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableSchema:
     """A table.
 
     Attributes:
@@ -51,7 +51,7 @@ def _redacted(name: str, what: str, *, required: bool) -> tuple[tuple[str, str, 
     )
 
 
-SESSIONS = Table(
+SESSIONS = TableSchema(
     "sessions",
     "One row for everything that one person does in one go.",
     (
@@ -74,7 +74,7 @@ SESSIONS = Table(
     ("request_id",),
 )
 
-STREAMS = Table(
+STREAMS = TableSchema(
     "streams",
     "One row for a conversation stream, so that it can be resumed.",
     (
@@ -100,7 +100,7 @@ STREAMS = Table(
     ("session_id", "token_hash"),
 )
 
-TURNS = Table(
+TURNS = TableSchema(
     "turns",
     "One row for an utterance or a typed text, with the assistant's reply once it is there.",
     (
@@ -122,7 +122,7 @@ TURNS = Table(
     ("session_id", "stream_id"),
 )
 
-TURN_WORDS = Table(
+TURN_WORDS = TableSchema(
     "turn_words",
     "One row for an utterance whose client asked for the times of its words.",
     (
@@ -131,7 +131,7 @@ TURN_WORDS = Table(
     ),
 )
 
-UPLOADS = Table(
+UPLOADS = TableSchema(
     "uploads",
     "One row for a file that was accepted.",
     (
@@ -158,7 +158,7 @@ UPLOADS = Table(
     ("session_id",),
 )
 
-JOBS = Table(
+JOBS = TableSchema(
     "jobs",
     "One row for work that was accepted; it ends DONE or in a dead letter.",
     (
@@ -181,7 +181,7 @@ JOBS = Table(
     ("session_id",),
 )
 
-RECOMMENDATIONS = Table(
+RECOMMENDATIONS = TableSchema(
     "recommendations",
     "One row for a proposed record and what a person decided.",
     (
@@ -198,7 +198,7 @@ RECOMMENDATIONS = Table(
     ("session_id",),
 )
 
-EVENTS = Table(
+EVENTS = TableSchema(
     "events",
     "One row for something that happened in a session, seen by the server or recorded by an app.",
     (
@@ -217,7 +217,7 @@ EVENTS = Table(
     ),
 )
 
-DEAD_LETTERS = Table(
+DEAD_LETTERS = TableSchema(
     "dead_letters",
     "One row for a job that failed for good.",
     (
@@ -238,7 +238,7 @@ DEAD_LETTERS = Table(
 
 FIRST_TABLES = (SESSIONS, STREAMS, TURNS, UPLOADS, JOBS, RECOMMENDATIONS, EVENTS, DEAD_LETTERS)
 
-MIGRATIONS = Table(
+MIGRATIONS = TableSchema(
     "migrations",
     "One row for a change of this schema.",
     (
@@ -248,7 +248,7 @@ MIGRATIONS = Table(
     ),
 )
 
-BREAKERS = Table(
+BREAKERS = TableSchema(
     "breakers",
     "One row for a circuit breaker, so that its state survives a restart.",
     (

@@ -23,7 +23,7 @@ from server.llm.openai_client import ChatUpstream, ResponseLimits
 from server.llm.openai_errors import counts_against_upstream, failed
 from server.llm.prompts import Message, record_prompt, reply_prompt
 from server.llm.record_schema import record_from_model, wire_schema
-from server.llm.types import Exchange, Proposed, Record, Reply, SourceItem
+from server.llm.types import Exchange, OnboardingRecord, ReplyStream, SourceItem, WrittenRecord
 
 BROKEN_OFF = "… "
 """Stands between what a model said before it broke off and the fallback."""
@@ -95,7 +95,7 @@ class OpenAiAssistant:
         if self._upstream is not None:
             await self._upstream.aclose()
 
-    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
+    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
         """Answer one utterance; the first piece has arrived when this returns.
 
         With ``fallback`` a stream that breaks off goes on with the fallback's sentences, still marked as the model's.
@@ -111,9 +111,9 @@ class OpenAiAssistant:
                 raise
             return fallback_reply(said, history, language=language)
         rest = reply_sentences(said, history, language=language) if fallback else ()
-        return Reply(_going_on(first, pieces, rest), Origin.MODEL)
+        return ReplyStream(_going_on(first, pieces, rest), Origin.MODEL)
 
-    async def propose(self, materials: list[SourceItem], *, language: str, fallback: bool) -> Proposed:
+    async def propose(self, items: list[SourceItem], *, language: str, fallback: bool) -> WrittenRecord:
         """Build a record from everything so far.
 
         Raises:
@@ -121,13 +121,13 @@ class OpenAiAssistant:
         """
         timeout_s = min(self._timeout_s, self._interactive_timeout_s) if fallback else self._timeout_s
         try:
-            messages = record_prompt(materials, language=language)
-            record = await self._record(messages, [material.id for material in materials], timeout_s)
+            messages = record_prompt(items, language=language)
+            record = await self._record(messages, [item.id for item in items], timeout_s)
         except VestibuleError:
             if not fallback:
                 raise
-            return fallback_record(materials, language=language)
-        return Proposed(record, Origin.MODEL)
+            return fallback_record(items, language=language)
+        return WrittenRecord(record, Origin.MODEL)
 
     def _limits(self, fallback: bool) -> ResponseLimits:
         first_s = min(self._timeout_s, self._interactive_timeout_s) if fallback else self._timeout_s
@@ -145,7 +145,7 @@ class OpenAiAssistant:
                 call.answered()
                 yield piece
 
-    async def _record(self, messages: list[Message], source_ids: list[str], timeout_s: float) -> Record:
+    async def _record(self, messages: list[Message], source_ids: list[str], timeout_s: float) -> OnboardingRecord:
         upstream = self._asked()
         async with self.breaker.guard():
             text = await upstream.complete(messages, schema=wire_schema(source_ids), timeout_s=timeout_s)

@@ -19,15 +19,15 @@ from server.llm.extraction import (
     visitor_count,
 )
 from server.llm.phrases import Phrases, phrases_for
-from server.llm.types import Exchange, Field, Proposed, Record, Reply, SourceItem
+from server.llm.types import Exchange, OnboardingRecord, RecordField, ReplyStream, SourceItem, WrittenRecord
 
 _WANTED = ("site_name", "meter_reading", "contact")
 """What a visit needs, in the order in which it is asked for."""
 
 
-def fallback_reply(said: RedactedText, history: list[Exchange], *, language: str) -> Reply:
+def fallback_reply(said: RedactedText, history: list[Exchange], *, language: str) -> ReplyStream:
     """Acknowledge what was said and ask for the next thing that is missing."""
-    return Reply(_stream(reply_sentences(said, history, language=language)), Origin.FALLBACK)
+    return ReplyStream(_stream(reply_sentences(said, history, language=language)), Origin.FALLBACK)
 
 
 def reply_sentences(said: RedactedText, history: list[Exchange], *, language: str) -> tuple[str, ...]:
@@ -40,20 +40,20 @@ def reply_sentences(said: RedactedText, history: list[Exchange], *, language: st
     return f"{acknowledged} ", words.ask[missing[0]] if missing else words.all_there
 
 
-def fallback_record(materials: list[SourceItem], *, language: str) -> Proposed:
+def fallback_record(items: list[SourceItem], *, language: str) -> WrittenRecord:
     """Build a record from what rules find; every field names the turn or upload it comes from."""
     words = phrases_for(language)
-    fields: list[Field] = []
-    fields += _site(materials)
-    fields += _reading(materials)
-    fields += _visitors(materials)
-    fields += _given("contact_given", CONTACT_TAGS, materials)
-    fields += _given("name_given", NAME_TAGS, materials)
+    fields: list[RecordField] = []
+    fields += _site(items)
+    fields += _reading(items)
+    fields += _visitors(items)
+    fields += _given("contact_given", CONTACT_TAGS, items)
+    fields += _given("name_given", NAME_TAGS, items)
     found = {"contact" if field.name == "contact_given" else field.name for field in fields}
     what = _listed(found, words)
     summary = words.summary.format(what=what) if what else words.empty_summary
     missing = tuple(wanted for wanted in _WANTED if wanted not in found)
-    return Proposed(Record(summary, tuple(fields), missing), Origin.FALLBACK)
+    return WrittenRecord(OnboardingRecord(summary, tuple(fields), missing), Origin.FALLBACK)
 
 
 async def _stream(sentences: Iterable[str]) -> AsyncIterator[str]:
@@ -77,50 +77,50 @@ def _listed(found: set[str], words: Phrases) -> str:
     return words.conjunction.join([", ".join(nouns[:-1]), nouns[-1]] if len(nouns) > 1 else nouns)
 
 
-def _spoken(materials: list[SourceItem]) -> list[SourceItem]:
+def _spoken(items: list[SourceItem]) -> list[SourceItem]:
     """What a person said, newest first: a later statement corrects an earlier one."""
-    return [material for material in reversed(materials) if material.kind == "turn"]
+    return [item for item in reversed(items) if item.kind == "turn"]
 
 
-def _site(materials: list[SourceItem]) -> list[Field]:
-    printed = [material for material in materials if material.kind != "turn"]
-    for material in [*_spoken(materials), *printed]:
-        name = site_name(material.text.value)
+def _site(items: list[SourceItem]) -> list[RecordField]:
+    printed = [item for item in items if item.kind != "turn"]
+    for item in [*_spoken(items), *printed]:
+        name = site_name(item.text.value)
         if name:
-            return [Field("site_name", name, material.id)]
+            return [RecordField("site_name", name, item.id)]
     return []
 
 
-def _reading(materials: list[SourceItem]) -> list[Field]:
+def _reading(items: list[SourceItem]) -> list[RecordField]:
     """A photographed meter beats what was said of it; among equals the better evidence, then the newer one, wins."""
     best: tuple[int, ExtractedReading, SourceItem] | None = None
-    for material in reversed(materials):
-        reading = meter_reading(material.text.value) if material.kind != "visitor_register" else None
+    for item in reversed(items):
+        reading = meter_reading(item.text.value) if item.kind != "visitor_register" else None
         if reading is None:
             continue
-        score = reading.score + 10 * (material.kind == "meter")
+        score = reading.score + 10 * (item.kind == "meter")
         if best is None or score > best[0]:
-            best = score, reading, material
+            best = score, reading, item
     if best is None:
         return []
-    _, reading, material = best
-    unit = [Field("meter_unit", reading.unit, material.id)] if reading.unit else []
-    return [Field("meter_reading", reading.value, material.id), *unit]
+    _, reading, item = best
+    unit = [RecordField("meter_unit", reading.unit, item.id)] if reading.unit else []
+    return [RecordField("meter_reading", reading.value, item.id), *unit]
 
 
-def _visitors(materials: list[SourceItem]) -> list[Field]:
+def _visitors(items: list[SourceItem]) -> list[RecordField]:
     """Visitors of all registers together."""
-    registers = [material for material in materials if material.kind == "visitor_register"]
-    counts = [(visitor_count(material.text.value, material.text.counts), material.id) for material in registers]
+    registers = [item for item in items if item.kind == "visitor_register"]
+    counts = [(visitor_count(item.text.value, item.text.counts), item.id) for item in registers]
     total = sum(count for count, _ in counts)
     if not total:
         return []
-    return [Field("visitor_count", str(total), counts[0][1] if len(counts) == 1 else "")]
+    return [RecordField("visitor_count", str(total), counts[0][1] if len(counts) == 1 else "")]
 
 
-def _given(name: str, tags: frozenset[str], materials: list[SourceItem]) -> list[Field]:
+def _given(name: str, tags: frozenset[str], items: list[SourceItem]) -> list[RecordField]:
     """Whether the person gave it; what visitors wrote into a register is not theirs."""
-    for material in _spoken(materials):
-        if tags & tags_of(material.text.value, material.text.counts).keys():
-            return [Field(name, "yes", material.id)]
+    for item in _spoken(items):
+        if tags & tags_of(item.text.value, item.text.counts).keys():
+            return [RecordField(name, "yes", item.id)]
     return []

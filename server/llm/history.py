@@ -39,4 +39,4 @@ def materials_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list
         if row.state is UploadState.DONE and row.text is not None
     ]
     ordered = sorted(said + read, key=lambda dated: dated[0])
-    return [material for _, material in ordered if material.text and material.text.safe_for_llm]
+    return [item for _, item in ordered if item.text and item.text.safe_for_llm]

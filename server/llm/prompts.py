@@ -98,23 +98,23 @@ def reply_prompt(said: RedactedText, history: list[Exchange], *, language: str) 
     return messages
 
 
-def record_prompt(materials: list[SourceItem], *, language: str) -> list[Message]:
-    """All material, the oldest left out when it is too much."""
+def record_prompt(items: list[SourceItem], *, language: str) -> list[Message]:
+    """All source items; the oldest are left out when it is too much."""
     lines: list[str] = []
     room = MAX_MATERIAL_CHARACTERS
-    for material in reversed(materials):
-        text = prompt("user", material.text).content[:room]
-        lines.insert(0, _line(material, text))
+    for item in reversed(items):
+        text = prompt("user", item.text).content[:room]
+        lines.insert(0, _line(item, text))
         room -= len(text)
         if room <= 0:
             break
     return [prompt("system", _RECORDER, _answer_in(language)), Message("user", "\n".join(lines))]
 
 
-def _line(material: SourceItem, text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", material.id) or not re.fullmatch(r"[a-z0-9_]{1,64}", material.kind):
-        raise InvalidInput("A material has an id or a kind that is no machine word.")
-    return json.dumps({"id": material.id, "kind": material.kind, "text": text}, ensure_ascii=False)
+def _line(item: SourceItem, text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", item.id) or not re.fullmatch(r"[a-z0-9_]{1,64}", item.kind):
+        raise InvalidInput("A source item has an id or a kind that is no machine word.")
+    return json.dumps({"id": item.id, "kind": item.kind, "text": text}, ensure_ascii=False)
 
 
 def _answer_in(language: str) -> RedactedText:

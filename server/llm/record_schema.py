@@ -13,7 +13,7 @@ import jsonschema
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.llm.types import Field, Record
+from server.llm.types import OnboardingRecord, RecordField
 
 MAX_RECORD_BYTES = 32 * 1024
 """Canonical JSON of the largest record. Forty full fields would be more; no form that a person checks is."""
@@ -77,7 +77,7 @@ def _without_bounds(schema: Any, *, names: bool = False) -> Any:
     return list(schema) if isinstance(schema, list) else schema
 
 
-def record_from_json(text: str) -> Record:
+def record_from_json(text: str) -> OnboardingRecord:
     """Read back what ``canonical_json`` wrote; the shape is checked, the bounds were when it was proposed.
 
     Raises:
@@ -86,7 +86,7 @@ def record_from_json(text: str) -> Record:
     return _built(_parsed(text, _SHAPE))
 
 
-def record_from_model(text: str, source_ids: Collection[str]) -> Record:
+def record_from_model(text: str, source_ids: Collection[str]) -> OnboardingRecord:
     """Read a model's answer and check everything that can be checked.
 
     Fields without a value say nothing and are dropped.
@@ -101,10 +101,12 @@ def record_from_model(text: str, source_ids: Collection[str]) -> Record:
     if len(text.encode("utf-8", "replace")) > MAX_RECORD_BYTES:
         raise _invalid("it is too large")
     proposed = _built(_parsed(text, _RULES))
-    record = Record(
+    record = OnboardingRecord(
         summary=_clean(proposed.summary),
         fields=tuple(
-            Field(field.name, value, field.source_id) for field in proposed.fields if (value := _clean(field.value))
+            RecordField(field.name, value, field.source_id)
+            for field in proposed.fields
+            if (value := _clean(field.value))
         ),
         missing=tuple(dict.fromkeys(proposed.missing)),
     )
@@ -124,16 +126,16 @@ def _parsed(text: str, validator: jsonschema.Draft202012Validator) -> Any:
     return content
 
 
-def _built(content: Any) -> Record:
-    fields = (Field(item["name"], item["value"], item["source_id"]) for item in content["fields"])
-    return Record(content["summary"], tuple(fields), tuple(content["missing"]))
+def _built(content: Any) -> OnboardingRecord:
+    fields = (RecordField(item["name"], item["value"], item["source_id"]) for item in content["fields"])
+    return OnboardingRecord(content["summary"], tuple(fields), tuple(content["missing"]))
 
 
 _RULES = jsonschema.Draft202012Validator(RECORD_SCHEMA)
 _SHAPE = jsonschema.Draft202012Validator(_without_bounds(RECORD_SCHEMA))
 
 
-def _check_meaning(record: Record, source_ids: Collection[str]) -> None:
+def _check_meaning(record: OnboardingRecord, source_ids: Collection[str]) -> None:
     names = [field.name for field in record.fields]
     if not record.summary:
         raise _invalid("its summary is empty")
@@ -164,7 +166,7 @@ def _invalid(why: str) -> InvalidInput:
     return InvalidInput(f"This is no valid record: {why}.", reason=Reason.INVALID_RECORD)
 
 
-def canonical_json(record: Record) -> str:
+def canonical_json(record: OnboardingRecord) -> str:
     """The one form that is stored, shown and hashed: sorted keys, no spaces, NFC, UTF-8 without escapes."""
     content = {
         "summary": record.summary,
@@ -175,12 +177,12 @@ def canonical_json(record: Record) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def content_hash(record: Record) -> str:
+def content_hash(record: OnboardingRecord) -> str:
     """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
     return hashlib.sha256(canonical_json(record).encode()).hexdigest()
 
 
-def values_of(record: Record) -> list[tuple[str, str]]:
+def values_of(record: OnboardingRecord) -> list[tuple[str, str]]:
     """Names and values of the fields; with the summary, all of a record's free text, which must pass the redactor.
 
     Names, sources and missing names are machine words and ids that the checks above have bounded.
@@ -188,12 +190,12 @@ def values_of(record: Record) -> list[tuple[str, str]]:
     return [(field.name, field.value) for field in record.fields]
 
 
-def with_strings(record: Record, strings: Sequence[str]) -> Record:
+def with_strings(record: OnboardingRecord, strings: Sequence[str]) -> OnboardingRecord:
     """Put redacted texts back: that of the summary, then those of ``values_of`` in the same order.
 
     Raises:
         ValueError: There are more or fewer of them.
     """
     summary, *values = strings
-    fields = (Field(f.name, value, f.source_id) for f, value in zip(record.fields, values, strict=True))
-    return Record(summary, tuple(fields), record.missing)
+    fields = (RecordField(f.name, value, f.source_id) for f, value in zip(record.fields, values, strict=True))
+    return OnboardingRecord(summary, tuple(fields), record.missing)

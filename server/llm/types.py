@@ -34,7 +34,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class RecordField:
     """One field of a record."""
 
     name: str
@@ -43,16 +43,16 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class OnboardingRecord:
     """A proposed record; validated against the schema."""
 
     summary: str
-    fields: tuple[Field, ...]
+    fields: tuple[RecordField, ...]
     missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ReplyStream:
     """A stream of pieces and who writes them; known before the first piece."""
 
     pieces: AsyncIterator[str]
@@ -60,10 +60,10 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class WrittenRecord:
     """A record and who wrote it."""
 
-    record: Record
+    record: OnboardingRecord
     origin: Origin
 
 
@@ -81,10 +81,10 @@ class Assistant(Protocol):
         """Whether there is an upstream at all."""
         ...
 
-    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
+    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
         """Answer one utterance; the first piece has arrived when this returns."""
         ...
 
-    async def propose(self, materials: list[SourceItem], *, language: str, fallback: bool) -> Proposed:
+    async def propose(self, items: list[SourceItem], *, language: str, fallback: bool) -> WrittenRecord:
         """Build a record from everything so far."""
         ...

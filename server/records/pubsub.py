@@ -2,7 +2,7 @@
 
 A topic is the id of a session or of an upload. To miss nothing, subscribe first, then read the ledger, then follow::
 
-    with hub.subscribe(upload_id) as news:
+    with pubsub.subscribe(upload_id) as news:
         yield await ledger.read(...)
         async for update in news:
             ...
@@ -45,8 +45,8 @@ class Subscription:
     A subscriber that does not keep up is told so instead of silently missing something.
     """
 
-    def __init__(self, hub: WatchHub, topic: str, queue_updates: int) -> None:
-        self._hub = hub
+    def __init__(self, pubsub: PubSub, topic: str, queue_updates: int) -> None:
+        self._pubsub = pubsub
         self._topic = topic
         self._queue_updates = queue_updates
         # Keyed, so that a newer state takes the place of an older one; dict keeps the order of arrival.
@@ -62,7 +62,7 @@ class Subscription:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._hub._forget(self._topic, self)
+        self._pubsub._forget(self._topic, self)
 
     def __aiter__(self) -> AsyncIterator[Update]:
         return self
@@ -97,7 +97,7 @@ class Subscription:
         self._news.set()
 
 
-class WatchHub:
+class PubSub:
     """All subscriptions of this process."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ from server.llm.history import materials_of
 from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
 from server.llm.types import Assistant, SourceItem
 from server.records.events import make_event
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.redact_output import redact_all, redact_values
 
 PROPOSE_RECORD = "propose_record"
@@ -58,7 +58,7 @@ class Recommender:
         ledger: Holds the material and the recommendations.
         gateway: Redacts what the model wrote.
         assistant: Writes the record.
-        hub: Hears of every change.
+        pubsub: Hears of every change.
         clock: The time now.
         on_job: Called after a background job was committed, on the event loop.
     """
@@ -68,7 +68,7 @@ class Recommender:
         ledger: Ledger,
         gateway: Gateway,
         assistant: Assistant,
-        hub: WatchHub,
+        pubsub: PubSub,
         *,
         clock: Clock,
         on_job: Callable[[], None] = lambda: None,
@@ -76,7 +76,7 @@ class Recommender:
         self._ledger = ledger
         self._gateway = gateway
         self._assistant = assistant
-        self._hub = hub
+        self._pubsub = pubsub
         self._clock = clock
         self._on_job = on_job
 
@@ -216,7 +216,7 @@ class Recommender:
 
     def publish(self, row: RecommendationRow) -> None:
         """Tell those who watch the session."""
-        self._hub.publish(row, row.session_id)
+        self._pubsub.publish(row, row.session_id)
 
     def _store_if_whole(self, row: RecommendationRow, seen: set[str]) -> Callable[[Cursor], _Stored | None]:
         """Stores a record, unless something is there by now that it was not built from."""
@@ -247,11 +247,11 @@ class Recommender:
 
     def _publish(self, stored: _Stored) -> None:
         if stored.session is not None:
-            self._hub.publish(stored.session, stored.session.id)
+            self._pubsub.publish(stored.session, stored.session.id)
         self.publish(stored.recommendation)
 
     async def _wait_for_uploads(self, session_id: str, wait_s: float) -> None:
-        with self._hub.subscribe(session_id) as news:
+        with self._pubsub.subscribe(session_id) as news:
             rows = await self._ledger.read(lambda cursor: uploads.list_of_session(cursor, session_id))
             waiting = {row.id for row in rows if row.state in _OPEN_UPLOADS}
             # Whatever cannot be followed is not waited for; the record is built from what is there.

@@ -16,7 +16,7 @@ from server.ledger.types import (
     UploadRow,
 )
 from server.ledger.writer import Ledger
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.vocabulary import VocabularySealer
 
 
@@ -32,9 +32,9 @@ class SessionView:
 class Sessions:
     """All sessions of a ledger."""
 
-    def __init__(self, ledger: Ledger, hub: WatchHub, sealer: VocabularySealer, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, pubsub: PubSub, sealer: VocabularySealer, clock: Clock) -> None:
         self._ledger = ledger
-        self._hub = hub
+        self._pubsub = pubsub
         self._sealer = sealer
         self._clock = clock
 
@@ -81,7 +81,7 @@ class Sessions:
             Conflict: WRONG_STATE when it has ended in another way.
         """
         row = await self._ledger.write(lambda cursor: self._end(cursor, session_id, reason))
-        self._hub.publish(row, session_id)
+        self._pubsub.publish(row, session_id)
         return row
 
     async def abandon_idle(self, idle_s: float, busy: frozenset[str] = frozenset()) -> int:
@@ -96,7 +96,7 @@ class Sessions:
 
         ended = await self._ledger.write(write)
         for row in ended:
-            self._hub.publish(row, row.id)
+            self._pubsub.publish(row, row.id)
         return len(ended)
 
     def _end(self, cursor: Cursor, session_id: str, reason: str) -> SessionRow:

@@ -38,7 +38,7 @@ class StatusReport:
     dead_letters: int
 
 
-class Attached(Protocol):
+class AnalystAccess(Protocol):
     """``server.analytics.endpoint.Analysts``."""
 
     @property
@@ -47,7 +47,7 @@ class Attached(Protocol):
         ...
 
 
-class Status:
+class StatusReporter:
     """Asks everything how it is.
 
     Args:
@@ -63,7 +63,7 @@ class Status:
         breaker: AsyncBreaker,
         start_time: datetime,
         open_streams: Callable[[], int],
-        analysts: Attached,
+        analysts: AnalystAccess,
     ) -> None:
         self._gateway = gateway
         self._ledger = ledger

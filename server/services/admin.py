@@ -14,7 +14,7 @@ from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
 from server.llm.breaker import AsyncBreaker
 from server.llm.breaker_types import BreakerSnapshot
-from server.records.status import Status
+from server.records.status import StatusReporter
 from server.rpc import convert
 
 DEFAULT_PAGE = 100
@@ -28,7 +28,9 @@ _STATES = {
 class AdminService(admin_pb2_grpc.AdminServiceServicer):
     """See protos/vestibule/v1/admin.proto."""
 
-    def __init__(self, status: Status, ledger: Ledger, jobs: JobQueue, breakers: dict[str, AsyncBreaker]) -> None:
+    def __init__(
+        self, status: StatusReporter, ledger: Ledger, jobs: JobQueue, breakers: dict[str, AsyncBreaker]
+    ) -> None:
         self._status = status
         self._ledger = ledger
         self._jobs = jobs

@@ -35,7 +35,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self, request: funnel_pb2.RecordEventsRequest, context: Any
     ) -> funnel_pb2.RecordEventsResponse:
         rows = await self._rows(list(request.events))
-        recorded = await self._ledger.write(events.Record(rows))
+        recorded = await self._ledger.write(events.AppendEvents(rows))
         return funnel_pb2.RecordEventsResponse(
             recorded_count=recorded.new,
             duplicate_count=recorded.duplicates,

@@ -14,10 +14,10 @@ from models.reasons import Reason
 from server.ledger import uploads
 from server.ledger.types import UploadRow, UploadState
 from server.ledger.writer import Ledger
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
-from server.uploads.checks import Description
+from server.uploads.checks import DeclaredUpload
 from server.uploads.service import UploadService
 
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
@@ -28,11 +28,11 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     """See protos/vestibule/v1/media.proto."""
 
     def __init__(
-        self, intake: UploadService, ledger: Ledger, hub: WatchHub, lifecycle: Lifecycle, pictures: Path
+        self, intake: UploadService, ledger: Ledger, pubsub: PubSub, lifecycle: Lifecycle, pictures: Path
     ) -> None:
         self._intake = intake
         self._ledger = ledger
-        self._hub = hub
+        self._pubsub = pubsub
         self._lifecycle = lifecycle
         self._pictures = pictures
 
@@ -53,7 +53,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     async def WatchUpload(  # noqa: N802, D102
         self, request: media_pb2.WatchUploadRequest, context: Any
     ) -> AsyncIterator[media_pb2.WatchUploadResponse]:
-        with self._hub.subscribe(request.upload_id) as news:
+        with self._pubsub.subscribe(request.upload_id) as news:
             row = await self._get(request.upload_id)
             yield media_pb2.WatchUploadResponse(upload=convert.upload(row))
             while row.state not in _OVER:
@@ -80,8 +80,8 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
         return await self._ledger.read(lambda cursor: uploads.get(cursor, upload_id))
 
 
-def _description(message: media_pb2.UploadDescription) -> Description:
-    return Description(
+def _description(message: media_pb2.UploadDescription) -> DeclaredUpload:
+    return DeclaredUpload(
         upload_id=message.upload_id,
         session_id=message.session_id,
         kind=convert.media_kind(message.kind),

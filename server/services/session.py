@@ -8,7 +8,7 @@ from typing import Any
 from vestibule.v1 import session_pb2, session_pb2_grpc
 
 from server.ledger.types import RecommendationRow, SessionRow, UploadRow
-from server.records.pubsub import LateReply, Update, WatchHub
+from server.records.pubsub import LateReply, PubSub, Update
 from server.records.sessions import Sessions, SessionView
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
@@ -17,9 +17,9 @@ from server.runtime.lifecycle import Lifecycle
 class SessionService(session_pb2_grpc.SessionServiceServicer):
     """See protos/vestibule/v1/session.proto."""
 
-    def __init__(self, sessions: Sessions, hub: WatchHub, lifecycle: Lifecycle) -> None:
+    def __init__(self, sessions: Sessions, pubsub: PubSub, lifecycle: Lifecycle) -> None:
         self._sessions = sessions
-        self._hub = hub
+        self._pubsub = pubsub
         self._lifecycle = lifecycle
 
     async def StartSession(  # noqa: N802, D102
@@ -42,7 +42,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     async def WatchSession(  # noqa: N802, D102
         self, request: session_pb2.WatchSessionRequest, context: Any
     ) -> AsyncIterator[session_pb2.WatchSessionResponse]:
-        with self._hub.subscribe(request.session_id) as news:
+        with self._pubsub.subscribe(request.session_id) as news:
             view = await self._sessions.view(request.session_id)
             yield session_pb2.WatchSessionResponse(session=_message(view))
             ended = view.session.state.ended

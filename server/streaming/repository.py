@@ -9,7 +9,7 @@ from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow, Origin, SessionRow, TurnRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.session_progress import material_arrived
 from server.streaming.transcriber import RecognizedUtterance
 
@@ -18,10 +18,10 @@ class StreamRepository:
     """Stores the turns, silences and replies of one stream."""
 
     def __init__(
-        self, ledger: Ledger, hub: WatchHub, jobs: JobQueue, clock: Clock, session: SessionRow, stream_id: str
+        self, ledger: Ledger, pubsub: PubSub, jobs: JobQueue, clock: Clock, session: SessionRow, stream_id: str
     ) -> None:
         self._ledger = ledger
-        self._hub = hub
+        self._pubsub = pubsub
         self._jobs = jobs
         self._clock = clock
         self._session = session
@@ -48,7 +48,7 @@ class StreamRepository:
 
         session, moved = await self._ledger.write(write)
         if moved:
-            self._hub.publish(session, session.id)
+            self._pubsub.publish(session, session.id)
 
     async def find_turn(self, turn_id: str) -> TurnRow | None:
         """A turn that is stored already."""

@@ -1,7 +1,7 @@
 """What an upload must pass before it is accepted, in one visible list, cheap before dear.
 
 ``default_checks`` is the list. A check sees what is known at its moment and raises when it does not like it; scanners
-that need the whole content join the list at ``Moment.ARRIVED``.
+that need the whole content join the list at ``CheckStage.ARRIVED``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from server.ledger.types import SessionRow
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class DeclaredUpload:
     """What the client says that it is about to upload.
 
     Attributes:
@@ -42,12 +42,12 @@ class ReceivedBytes:
     Attributes:
         session: Its session; None when there is none.
         jobs: Jobs that wait or run, this upload's and those of other uploads on their way included.
-        found: Type by content; None before ``Moment.BEGUN``, or when it is none that we read.
+        found: Type by content; None before ``CheckStage.BEGUN``, or when it is none that we read.
         size_bytes: Bytes that have arrived.
-        sha256: Of all bytes; empty before ``Moment.ARRIVED``.
+        sha256: Of all bytes; empty before ``CheckStage.ARRIVED``.
     """
 
-    description: Description
+    description: DeclaredUpload
     session: SessionRow | None
     jobs: int
     found: MediaFormat | None = None
@@ -55,7 +55,7 @@ class ReceivedBytes:
     sha256: bytes = b""
 
 
-class Moment(Enum):
+class CheckStage(Enum):
     """When a check is made."""
 
     DESCRIBED = auto()  # nothing but the description is there
@@ -63,7 +63,7 @@ class Moment(Enum):
     ARRIVED = auto()  # everything is there, hashed, not yet kept
 
 
-class Check(Protocol):
+class UploadCheck(Protocol):
     """One thing that could be wrong with an upload."""
 
     async def __call__(self, seen: ReceivedBytes) -> None:
@@ -71,7 +71,7 @@ class Check(Protocol):
         ...
 
 
-def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[Moment, Check], ...]:
+def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[CheckStage, UploadCheck], ...]:
     """The list.
 
     Args:
@@ -79,14 +79,14 @@ def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[Moment, 
         open_jobs: Jobs that may wait or run at a time.
     """
     return (
-        (Moment.DESCRIBED, session_is_open),
-        (Moment.DESCRIBED, SizeIsAllowed(upload_bytes)),
-        (Moment.DESCRIBED, RoomForWork(open_jobs)),
-        (Moment.BEGUN, format_is_read),
-        (Moment.BEGUN, type_is_as_declared),
-        (Moment.BEGUN, type_fits_kind),
-        (Moment.ARRIVED, size_is_as_declared),
-        (Moment.ARRIVED, hash_is_as_declared),
+        (CheckStage.DESCRIBED, session_is_open),
+        (CheckStage.DESCRIBED, SizeIsAllowed(upload_bytes)),
+        (CheckStage.DESCRIBED, RoomForWork(open_jobs)),
+        (CheckStage.BEGUN, format_is_read),
+        (CheckStage.BEGUN, type_is_as_declared),
+        (CheckStage.BEGUN, type_fits_kind),
+        (CheckStage.ARRIVED, size_is_as_declared),
+        (CheckStage.ARRIVED, hash_is_as_declared),
     )
 
 
@@ -105,7 +105,7 @@ class SizeIsAllowed:
     upload_bytes: int
 
     async def __call__(self, seen: ReceivedBytes) -> None:
-        """See ``Check``."""
+        """See ``UploadCheck``."""
         if seen.description.size_bytes > self.upload_bytes:
             raise TooLarge(f"An upload may have {self.upload_bytes} bytes at most.", reason=Reason.UPLOAD_TOO_LARGE)
         if seen.description.size_bytes <= 0:
@@ -119,7 +119,7 @@ class RoomForWork:
     open_jobs: int
 
     async def __call__(self, seen: ReceivedBytes) -> None:
-        """See ``Check``."""
+        """See ``UploadCheck``."""
         if seen.jobs > self.open_jobs:
             raise Overloaded("Too many uploads wait to be read.", reason=Reason.JOBS_FULL, retry_after_s=5.0)
 
@@ -170,7 +170,7 @@ async def hash_is_as_declared(seen: ReceivedBytes) -> None:
         )
 
 
-def size_mismatch(description: Description) -> InvalidInput:
+def size_mismatch(description: DeclaredUpload) -> InvalidInput:
     """The error for more or fewer bytes than declared."""
     return InvalidInput(
         f"The upload was declared with {description.size_bytes} bytes, and that is not what arrived.",

@@ -19,9 +19,9 @@ from server.ledger.needed_media import needed_spool_ids
 from server.ledger.types import Clock, JobRow, JobState, SessionRow, UploadRow, UploadState, utc_now
 from server.ledger.writer import Ledger
 from server.records.events import make_event
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.session_progress import material_arrived
-from server.uploads.checks import Check, Description, Moment, ReceivedBytes, size_mismatch
+from server.uploads.checks import CheckStage, DeclaredUpload, ReceivedBytes, UploadCheck, size_mismatch
 from server.uploads.receiver import UploadReceiver
 from server.uploads.spool import Spool
 
@@ -56,7 +56,7 @@ class UploadService:
     Args:
         ledger: Where the upload and its job are recorded.
         spool: Where the content waits.
-        hub: Hears of every accepted upload.
+        pubsub: Hears of every accepted upload.
         checks: What an upload must pass, see ``default_checks``.
         on_job: Called after a job was committed, on the event loop.
         stall_s: Silence of a client after which its upload is given up.
@@ -66,8 +66,8 @@ class UploadService:
         self,
         ledger: Ledger,
         spool: Spool,
-        hub: WatchHub,
-        checks: tuple[tuple[Moment, Check], ...],
+        pubsub: PubSub,
+        checks: tuple[tuple[CheckStage, UploadCheck], ...],
         *,
         on_job: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
@@ -75,7 +75,7 @@ class UploadService:
     ) -> None:
         self._ledger = ledger
         self._spool = spool
-        self._hub = hub
+        self._pubsub = pubsub
         self._checks = checks
         self._on_job = on_job
         self._clock = clock
@@ -83,7 +83,7 @@ class UploadService:
         self._on_their_way: set[str] = set()
         self._keeping: set[asyncio.Task[UploadRow]] = set()
 
-    async def accept(self, description: Description, chunks: AsyncIterator[bytes]) -> UploadRow:
+    async def accept(self, description: DeclaredUpload, chunks: AsyncIterator[bytes]) -> UploadRow:
         """Take one upload in.
 
         Args:
@@ -106,7 +106,7 @@ class UploadService:
         if facts.upload is not None:
             return await self._repeated(facts.upload, description, chunks)
         seen = ReceivedBytes(description, facts.session, facts.jobs + len(self._on_their_way) + 1)
-        await self._check(Moment.DESCRIBED, seen)
+        await self._check(CheckStage.DESCRIBED, seen)
         return await self._take_in(seen, chunks)
 
     async def sweep(self) -> int:
@@ -139,7 +139,7 @@ class UploadService:
         self._on_their_way.add(spool_id)
         try:
             seen = await self._receive(seen, chunks, arrival)
-            await self._check(Moment.ARRIVED, seen)
+            await self._check(CheckStage.ARRIVED, seen)
         except BaseException:
             await arrival.close()
             self._on_their_way.discard(spool_id)
@@ -172,7 +172,7 @@ class UploadService:
 
     async def _begun(self, seen: ReceivedBytes, arrival: UploadReceiver) -> ReceivedBytes:
         seen = replace(seen, found=detect(arrival.head), size_bytes=arrival.size_bytes)
-        await self._check(Moment.BEGUN, seen)
+        await self._check(CheckStage.BEGUN, seen)
         return seen
 
     async def _keep(self, seen: ReceivedBytes, arrival: UploadReceiver, spool_id: str) -> UploadRow:
@@ -188,8 +188,8 @@ class UploadService:
                 await self._delete_unless_needed(spool_id)
             self._on_their_way.discard(spool_id)
         if new:
-            self._hub.publish(kept.session, kept.session.id)
-            self._hub.publish(kept.upload, kept.session.id, kept.upload.id)
+            self._pubsub.publish(kept.session, kept.session.id)
+            self._pubsub.publish(kept.upload, kept.session.id, kept.upload.id)
             self._on_job()
         return kept.upload
 
@@ -204,7 +204,9 @@ class UploadService:
         if not task.cancelled():
             task.exception()  # the caller has it too, unless it has gone
 
-    async def _repeated(self, stored: UploadRow, description: Description, chunks: AsyncIterator[bytes]) -> UploadRow:
+    async def _repeated(
+        self, stored: UploadRow, description: DeclaredUpload, chunks: AsyncIterator[bytes]
+    ) -> UploadRow:
         if description.session_id != stored.session_id or description.size_bytes != stored.size_bytes:
             raise _reused()
         sha256 = description.sha256
@@ -219,13 +221,13 @@ class UploadService:
             raise _reused()
         return stored
 
-    async def _check(self, moment: Moment, seen: ReceivedBytes) -> None:
+    async def _check(self, moment: CheckStage, seen: ReceivedBytes) -> None:
         for when, check in self._checks:
             if when is moment:
                 await check(seen)
 
 
-def _facts(cursor: Cursor, description: Description) -> _Facts:
+def _facts(cursor: Cursor, description: DeclaredUpload) -> _Facts:
     try:
         session = sessions.get(cursor, description.session_id)
     except NotFound:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from models.errors import RedactionFailed, UpstreamFailed, VestibuleError
 from models.text import RedactedText
 from server.ledger.types import Origin
-from server.llm.types import Exchange, Field, Proposed, Record, Reply, SourceItem
+from server.llm.types import Exchange, OnboardingRecord, RecordField, ReplyStream, SourceItem, WrittenRecord
 
 DEFAULT_PIECES = ("Thank you. ", "What does the meter read?")
 FALLBACK_PIECES = ("I have noted that.",)
-FALLBACK_RECORD = Record("Written without a model.", ())
+FALLBACK_RECORD = OnboardingRecord("Written without a model.", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class FakeAssistant:
         self.asked_replies: list[AskedReply] = []
         self.asked_records: list[AskedRecord] = []
         self._replies: deque[tuple[str | VestibuleError, ...]] = deque()
-        self._records: deque[Record | VestibuleError] = deque()
+        self._records: deque[OnboardingRecord | VestibuleError] = deque()
         self._free = asyncio.Event()
         self._free.set()
 
@@ -61,7 +61,7 @@ class FakeAssistant:
         """Queue one reply; an error as the first piece fails the call itself."""
         self._replies.append(pieces)
 
-    def script_record(self, record: Record | VestibuleError) -> None:
+    def script_record(self, record: OnboardingRecord | VestibuleError) -> None:
         """Queue one record or failure."""
         self._records.append(record)
 
@@ -71,31 +71,31 @@ class FakeAssistant:
     def release(self) -> None:
         self._free.set()
 
-    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
+    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
         unsafe = not _all_safe([said, *(text for turn in history for text in (turn.said, turn.answered) if text)])
         if unsafe and not fallback:
             raise RedactionFailed("A text is not safe for the assistant.")
         self.asked_replies.append(AskedReply(said, tuple(history), language, fallback))
         await self._free.wait()
         if unsafe:
-            return Reply(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
+            return ReplyStream(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
         pieces = self._replies.popleft() if self._replies else DEFAULT_PIECES
         if self.is_configured and pieces and not isinstance(pieces[0], VestibuleError):
-            return Reply(_stream(pieces, fallback), Origin.MODEL)
+            return ReplyStream(_stream(pieces, fallback), Origin.MODEL)
         if fallback:
-            return Reply(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
+            return ReplyStream(_stream(FALLBACK_PIECES, fallback), Origin.FALLBACK)
         raise _error(pieces[0] if pieces else None)
 
-    async def propose(self, materials: list[SourceItem], *, language: str, fallback: bool) -> Proposed:
+    async def propose(self, materials: list[SourceItem], *, language: str, fallback: bool) -> WrittenRecord:
         if not fallback and not _all_safe(m.text for m in materials):
             raise RedactionFailed("A text is not safe for the assistant.")
         self.asked_records.append(AskedRecord(tuple(materials), language, fallback))
         await self._free.wait()
         record = self._records.popleft() if self._records else _default_record(materials)
-        if self.is_configured and isinstance(record, Record):
-            return Proposed(record, Origin.MODEL)
+        if self.is_configured and isinstance(record, OnboardingRecord):
+            return WrittenRecord(record, Origin.MODEL)
         if fallback:
-            return Proposed(FALLBACK_RECORD, Origin.FALLBACK)
+            return WrittenRecord(FALLBACK_RECORD, Origin.FALLBACK)
         raise _error(record)
 
 
@@ -107,9 +107,9 @@ def _all_safe(texts: Iterable[RedactedText]) -> bool:
     return all(text.safe_for_llm for text in texts)
 
 
-def _default_record(materials: list[SourceItem]) -> Record:
-    fields = tuple(Field(f"{material.kind}_seen", "yes", material.id) for material in materials[:1])
-    return Record("A visit.", fields, ("meter_reading",))
+def _default_record(materials: list[SourceItem]) -> OnboardingRecord:
+    fields = tuple(RecordField(f"{material.kind}_seen", "yes", material.id) for material in materials[:1])
+    return OnboardingRecord("A visit.", fields, ("meter_reading",))
 
 
 async def _stream(pieces: Iterable[str | VestibuleError], fallback: bool) -> AsyncIterator[str]:

@@ -25,10 +25,10 @@ from server.ledger.types import (
     TurnRow,
     UploadRow,
 )
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.records.session_progress import material_arrived
-from server.uploads.checks import Description, default_checks
+from server.uploads.checks import DeclaredUpload, default_checks
 from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 from tests.fakes.assistant import FakeAssistant
@@ -74,7 +74,7 @@ class World:
         self.boot()
 
     def boot(self) -> None:
-        self.hub = WatchHub()
+        self.pubsub = PubSub()
         self.spool = Spool(self.folder / "spool", bytes(32))
         self.artifacts = self.folder / "artifacts"
         self.runner = JobRunner(
@@ -85,12 +85,12 @@ class World:
             chance=random.Random(7),
         )
         self.recommender = Recommender(
-            self.ledger, self.gateway, self.assistant, self.hub, clock=self.clock, on_job=self.runner.wake
+            self.ledger, self.gateway, self.assistant, self.pubsub, clock=self.clock, on_job=self.runner.wake
         )
         self.intake = UploadService(
             self.ledger,
             self.spool,
-            self.hub,
+            self.pubsub,
             default_checks(upload_bytes=1024 * 1024, open_jobs=100),
             on_job=self.runner.wake,
             clock=self.clock,
@@ -103,7 +103,7 @@ class World:
             self.gateway,
             self.assistant,
             self.recommender,
-            self.hub,
+            self.pubsub,
             artifacts=self.artifacts,
             clock=self.clock,
             keep_recordings=self.keep_recordings,
@@ -129,7 +129,9 @@ class World:
         async def chunks() -> AsyncIterator[bytes]:
             yield content
 
-        description = Description(str(uuid4()), self.session_id, kind, len(content), hashlib.sha256(content).digest())
+        description = DeclaredUpload(
+            str(uuid4()), self.session_id, kind, len(content), hashlib.sha256(content).digest()
+        )
         return await self.intake.accept(description, chunks())
 
     async def say(self, text: str, *, reply: str = "") -> TurnRow:

@@ -63,7 +63,7 @@ async def test_a_muted_recording_is_kept_where_that_is_asked_for(world: World) -
     assert len(kept[0]) == done.artifact.size_bytes
     message = convert.upload(done)
     assert (message.has_redacted_recording, message.has_redacted_image) == (True, False)
-    media = MediaService(world.intake, world.ledger, world.hub, Lifecycle(), world.artifacts)
+    media = MediaService(world.intake, world.ledger, world.pubsub, Lifecycle(), world.artifacts)
     request = media_pb2.DownloadRedactedRequest(upload_id=upload.id)
     first, *parts = [part async for part in media.DownloadRedacted(request, None)]
     assert first.WhichOneof("payload") == "recording"
@@ -88,7 +88,7 @@ async def test_a_recording_that_could_not_be_proven_safe_leaves_nothing(world: W
 async def test_progress_is_published(world: World) -> None:
     await world.start()
     seen: list[float] = []
-    with world.hub.subscribe(world.session_id, queue_updates=100) as news:
+    with world.pubsub.subscribe(world.session_id, queue_updates=100) as news:
 
         async def follow() -> None:
             async for update in news:

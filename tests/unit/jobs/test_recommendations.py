@@ -20,7 +20,7 @@ from server.ledger.types import (
     SessionState,
 )
 from server.llm.record_schema import record_from_json
-from server.llm.types import Field, Record
+from server.llm.types import OnboardingRecord, RecordField
 from server.records.pubsub import LateReply, Subscription
 from server.records.recommender import BUILDS
 from tests.fakes.gateway import redacted
@@ -81,9 +81,11 @@ class TestPropose:
         turn = await world.say("Hello.")
         world.gateway.secrets = {"Maria Lindqvist": "NAME"}
         world.assistant.script_record(
-            Record("A visit by Maria Lindqvist.", (Field("visitor", 'Maria Lindqvist "M"', turn.id),), ("phone",))
+            OnboardingRecord(
+                "A visit by Maria Lindqvist.", (RecordField("visitor", 'Maria Lindqvist "M"', turn.id),), ("phone",)
+            )
         )
-        with world.hub.subscribe(world.session_id) as news:
+        with world.pubsub.subscribe(world.session_id) as news:
             row = await propose(world)
             session, shown = news_of(news)
         assert isinstance(session, SessionRow)
@@ -92,7 +94,7 @@ class TestPropose:
         assert "Maria" not in row.record.value
         assert row.record.counts == {"NAME": 2}
         record = record_from_json(row.record.value)
-        assert record.fields == (Field("visitor", '[REDACTED_NAME] "M"', turn.id),)
+        assert record.fields == (RecordField("visitor", '[REDACTED_NAME] "M"', turn.id),)
         assert row.content_hash == hashlib.sha256(row.record.value.encode()).hexdigest()
         stored = await world.recommender.get(row.id)
         assert (stored.record, stored.state, stored.origin) == (row.record, PENDING, Origin.MODEL)
@@ -191,7 +193,7 @@ class TestDecide:
         await world.say("Hello.")
         row = await propose(world)
         world.clock.advance(5)
-        with world.hub.subscribe(world.session_id) as news:
+        with world.pubsub.subscribe(world.session_id) as news:
             decided = await self.decide(world, row, **changes)
             assert await self.decide(world, row, **changes) == decided
             assert [type(update) for update in news_of(news)] == [SessionRow, RecommendationRow]
@@ -235,7 +237,7 @@ class TestBetterRecord:
 
     async def test_it_takes_the_place_of_the_fallback(self, world: World) -> None:
         await world.start()
-        with world.hub.subscribe(world.session_id) as news:
+        with world.pubsub.subscribe(world.session_id) as news:
             first = await self.fall_back(world)
             await world.settle()
             better = news_of(news)[-1]
@@ -336,7 +338,7 @@ class TestLateReply:
         world.gateway.secrets = {"Maria": "NAME"}
         world.assistant.script_reply("Thank you, ", "Maria.")
         await world.start()
-        with world.hub.subscribe(world.session_id) as news:
+        with world.pubsub.subscribe(world.session_id) as news:
             await self.enqueue(world, turn.id)
             await self.enqueue(world, turn.id)
             await world.settle()

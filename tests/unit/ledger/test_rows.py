@@ -11,7 +11,7 @@ from models.speech.types import RedactedWord
 from server.ledger import breakers, events, recommendations, sessions, streams, turns, uploads
 from server.ledger.breakers import BreakerRow
 from server.ledger.columns import Cursor, fetch_all
-from server.ledger.events import Recorded
+from server.ledger.events import AppendResult
 from server.ledger.types import Artifact, Origin, RecommendationState, SessionState, UploadState
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import after, event, new_id, recommendation, redacted, session, stream, turn, upload
@@ -121,9 +121,9 @@ def test_a_decision_is_bound_to_what_was_shown(cursor: Cursor) -> None:
 
 def test_events_count_once_by_id(cursor: Cursor) -> None:
     first, second, third = event("s", at=1), event("s", at=2), event("s", at=0)
-    assert events.insert_many(cursor, []) == Recorded(0, 0)
-    assert events.insert_many(cursor, [first, second, first]) == Recorded(2, 1)
-    assert events.insert_many(cursor, [second, third]) == Recorded(1, 1)
+    assert events.insert_many(cursor, []) == AppendResult(0, 0)
+    assert events.insert_many(cursor, [first, second, first]) == AppendResult(2, 1)
+    assert events.insert_many(cursor, [second, third]) == AppendResult(1, 1)
     assert events.list_of_session(cursor, "s") == [third, first, second]
 
 
@@ -131,8 +131,8 @@ def test_events_count_once_by_id(cursor: Cursor) -> None:
 def test_batches_of_every_size_come_back_as_they_went_in(cursor: Cursor, number: int) -> None:
     rows = [event("s", at=at, name="q\"uo'te\\é") for at in range(number)]
     rows[0] = replace(rows[0], device_time=None, took_s=None, stage=SessionState.STARTED, properties={})
-    assert events.insert_many(cursor, rows) == Recorded(number, 0)
-    assert events.insert_many(cursor, rows) == Recorded(0, number)
+    assert events.insert_many(cursor, rows) == AppendResult(number, 0)
+    assert events.insert_many(cursor, rows) == AppendResult(0, number)
     assert events.list_of_session(cursor, "s") == rows
 
 
@@ -140,7 +140,7 @@ def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor)
     owner, _ = sessions.insert_or_get(cursor, session(client_id="site-9"))
     mine = event(owner.id)
     recorded = events.insert_of_known_sessions(cursor, [mine, event("nobody"), mine])
-    assert recorded == Recorded(new=1, duplicates=1, unknown_sessions=1)
+    assert recorded == AppendResult(new=1, duplicates=1, unknown_sessions=1)
     stored = events.list_of_session(cursor, owner.id)
     assert stored[1] == replace(mine, client_id="site-9", variant="b")
 
@@ -148,10 +148,10 @@ def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor)
 def test_recording_is_fast_and_still_counts_once(ledger: Ledger) -> None:
     owner, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-9")))
     first, second, third = (event(owner.id, at=at) for at in (1, 2, 3))
-    assert ledger.write_now(events.Record([first, second, event("nobody")])) == Recorded(2, 0, 1)
-    assert ledger.write_now(events.Record([second, third])) == Recorded(1, 1)
-    assert ledger.write_now(events.Record([third, third])) == Recorded(0, 2)
-    assert ledger.write_now(events.Record([])) == Recorded(0, 0)
+    assert ledger.write_now(events.AppendEvents([first, second, event("nobody")])) == AppendResult(2, 0, 1)
+    assert ledger.write_now(events.AppendEvents([second, third])) == AppendResult(1, 1)
+    assert ledger.write_now(events.AppendEvents([third, third])) == AppendResult(0, 2)
+    assert ledger.write_now(events.AppendEvents([])) == AppendResult(0, 0)
     names = [e.id for e in ledger.read_now(lambda c: events.list_of_session(c, owner.id)) if e.name == first.name]
     assert names == [first.id, second.id, third.id]
 

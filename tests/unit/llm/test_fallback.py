@@ -10,7 +10,7 @@ from server.llm.extraction import meter_reading, site_name, visitor_count
 from server.llm.fallback import fallback_record, fallback_reply
 from server.llm.phrases import PHRASES
 from server.llm.record_schema import canonical_json, record_from_model
-from server.llm.types import Exchange, Field, SourceItem
+from server.llm.types import Exchange, RecordField, SourceItem
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 
 
@@ -101,12 +101,12 @@ def test_the_demo_case() -> None:
     proposed = fallback_record(materials, language="en")
     assert proposed.origin is Origin.FALLBACK
     assert proposed.record.fields == (
-        Field("site_name", "Riverside", "turn-1"),
-        Field("meter_reading", "04821.7", "upload-2"),
-        Field("meter_unit", "m3", "upload-2"),
-        Field("visitor_count", "4", "upload-1"),
-        Field("contact_given", "yes", "turn-1"),
-        Field("name_given", "yes", "turn-1"),
+        RecordField("site_name", "Riverside", "turn-1"),
+        RecordField("meter_reading", "04821.7", "upload-2"),
+        RecordField("meter_unit", "m3", "upload-2"),
+        RecordField("visitor_count", "4", "upload-1"),
+        RecordField("contact_given", "yes", "turn-1"),
+        RecordField("name_given", "yes", "turn-1"),
     )
     assert proposed.record.missing == ()
     assert proposed.record.summary == "A visit with the site, the meter reading, how to reach you and the visitors."
@@ -117,7 +117,7 @@ def test_a_later_statement_corrects_an_earlier_one() -> None:
         SourceItem("turn-1", "turn", redacted("The meter reads 11111 cubic metres")),
         SourceItem("turn-2", "turn", redacted("Sorry, the meter reads 22222 cubic metres")),
     ]
-    assert fallback_record(materials, language="en").record.fields[0] == Field("meter_reading", "22222", "turn-2")
+    assert fallback_record(materials, language="en").record.fields[0] == RecordField("meter_reading", "22222", "turn-2")
 
 
 @pytest.mark.parametrize("language", [*PHRASES, "pt-BR", "xx", ""])

@@ -24,7 +24,7 @@ from server.llm.record_schema import (
     wire_schema,
     with_strings,
 )
-from server.llm.types import Field, Record
+from server.llm.types import OnboardingRecord, RecordField
 
 SECRET = "Zanzibar"
 GOOD: dict[str, Any] = {
@@ -32,7 +32,9 @@ GOOD: dict[str, Any] = {
     "fields": [{"name": "meter_reading", "value": "48217", "source_id": "turn-1"}],
     "missing": ["photograph"],
 }
-RECORD = Record("A water meter was read.", (Field("meter_reading", "48217", "turn-1"),), ("photograph",))
+RECORD = OnboardingRecord(
+    "A water meter was read.", (RecordField("meter_reading", "48217", "turn-1"),), ("photograph",)
+)
 
 
 def changed(**changes: Any) -> str:
@@ -90,15 +92,15 @@ def test_refuses_without_quoting(answer: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (with_field("meter_reading", "04821.7"), (Field("meter_reading", "04821.7", "turn-1"),)),
-        (with_field("visitor_count", "  4 "), (Field("visitor_count", "4", "turn-1"),)),
+        (with_field("meter_reading", "04821.7"), (RecordField("meter_reading", "04821.7", "turn-1"),)),
+        (with_field("visitor_count", "  4 "), (RecordField("visitor_count", "4", "turn-1"),)),
         (with_field("note", " "), ()),
-        (with_field("note", "a\x00b\u0007", ""), (Field("note", "ab", ""),)),
-        (with_field("note", "\ud800x", ""), (Field("note", "x", ""),)),
-        (with_field("line_2", "Cafe\u0301", ""), (Field("line_2", "Café", ""),)),
+        (with_field("note", "a\x00b\u0007", ""), (RecordField("note", "ab", ""),)),
+        (with_field("note", "\ud800x", ""), (RecordField("note", "x", ""),)),
+        (with_field("line_2", "Cafe\u0301", ""), (RecordField("line_2", "Café", ""),)),
     ],
 )
-def test_cleans_values(answer: str, expected: tuple[Field, ...]) -> None:
+def test_cleans_values(answer: str, expected: tuple[RecordField, ...]) -> None:
     assert record_from_model(answer, {"turn-1"}).fields == expected
 
 
@@ -112,22 +114,22 @@ def test_canonical_form_and_hash_are_fixed() -> None:
 
 
 def test_composed_and_decomposed_letters_hash_alike() -> None:
-    composed, decomposed = Record("Café", ()), Record("Cafe\u0301", ())
+    composed, decomposed = OnboardingRecord("Café", ()), OnboardingRecord("Cafe\u0301", ())
     assert content_hash(composed) == content_hash(decomposed)
     assert "\\u" not in canonical_json(composed)
 
 
 TEXTS = st.text(max_size=30).map(lambda text: unicodedata.normalize("NFC", text)).filter(lambda t: t.isprintable())
 RECORDS = st.builds(
-    Record,
+    OnboardingRecord,
     TEXTS,
-    st.lists(st.builds(Field, st.sampled_from(["site_name", "note"]), TEXTS, st.just("")), max_size=5).map(tuple),
+    st.lists(st.builds(RecordField, st.sampled_from(["site_name", "note"]), TEXTS, st.just("")), max_size=5).map(tuple),
     st.lists(st.sampled_from(["contact", "meter_reading"]), max_size=2).map(tuple),
 )
 
 
 @given(RECORDS)
-def test_what_was_written_is_read_back(record: Record) -> None:
+def test_what_was_written_is_read_back(record: OnboardingRecord) -> None:
     assert record_from_json(canonical_json(record)) == record
     assert with_strings(record, [record.summary, *(value for _name, value in values_of(record))]) == record
 

@@ -14,7 +14,7 @@ from models.errors import BreakerOpen, DeadlineExceeded, Overloaded, UpstreamFai
 from server.ledger.types import Origin
 from server.llm.assistant import BROKEN_OFF, OpenAiAssistant, llm_breaker
 from server.llm.breaker_types import BreakerState
-from server.llm.types import Exchange, Field, SourceItem
+from server.llm.types import Exchange, RecordField, SourceItem
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 
@@ -78,11 +78,11 @@ async def test_a_record_is_proposed_against_the_schema(patient: OpenAiAssistant)
     proposed = await patient.propose(MATERIALS, language="en", fallback=False)
     assert proposed.origin is Origin.MODEL
     assert proposed.record.fields == (
-        Field("meter_reading", "04821.7", "upload-2"),
-        Field("meter_unit", "m3", "upload-2"),
-        Field("site_name", "Riverside", "turn-1"),
-        Field("contact_given", "yes", "turn-1"),
-        Field("visitor_count", "4", "upload-1"),
+        RecordField("meter_reading", "04821.7", "upload-2"),
+        RecordField("meter_unit", "m3", "upload-2"),
+        RecordField("site_name", "Riverside", "turn-1"),
+        RecordField("contact_given", "yes", "turn-1"),
+        RecordField("visitor_count", "4", "upload-1"),
     )
     assert proposed.record.summary == (
         "A visit at Riverside; the meter reads 04821.7 m3; 4 visitors are in the register."
@@ -157,7 +157,7 @@ async def test_a_person_who_waits_gets_the_fallback(
         assert (text, origin) == (FALLBACK_TEXT, Origin.FALLBACK)
     proposed = await patient.propose(MATERIALS, language="en", fallback=True)
     assert proposed.origin is Origin.FALLBACK
-    assert proposed.record.fields[0] == Field("site_name", "Riverside", "turn-1")
+    assert proposed.record.fields[0] == RecordField("site_name", "Riverside", "turn-1")
 
 
 async def test_an_error_event_within_a_stream(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from server.ledger import sessions as rows
 from server.ledger.types import SessionRow, SessionState
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.session_progress import material_arrived
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
@@ -23,11 +23,11 @@ async def _start(all_of_them: Sessions, request_id: str) -> SessionRow:
 
 async def test_idle_sessions_end_and_those_that_go_on_do_not(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    ledger, hub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), WatchHub()
-    all_of_them = Sessions(ledger, hub, VocabularySealer(bytes(32)), lambda: now)
+    ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
+    all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now)
     forgotten, busy = [await _start(all_of_them, name) for name in ("one", "two")]
     now += timedelta(seconds=IDLE_S + 1)
-    with hub.subscribe(forgotten.id) as news:
+    with pubsub.subscribe(forgotten.id) as news:
         # Queued before the round, so not yet committed when it begins.
         _, ended = await asyncio.gather(
             ledger.write(lambda cursor: material_arrived(cursor, busy.id, now)), all_of_them.abandon_idle(IDLE_S)

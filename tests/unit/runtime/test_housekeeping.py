@@ -14,7 +14,7 @@ from server.housekeeping import Housekeeping
 from server.ledger import sessions as session_rows
 from server.ledger import streams as stream_rows
 from server.ledger.types import SessionState, StreamRow
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
 from server.uploads.audio_log import AudioLogContent
@@ -45,9 +45,9 @@ class House:
     def __post_init__(self) -> None:
         self.ledger = open_ledger(self.folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(self.folder / "spool", bytes(32))
-        hub = WatchHub()
-        intake = UploadService(self.ledger, self.spool, hub, default_checks(upload_bytes=1000, open_jobs=10))
-        self.sessions = Sessions(self.ledger, hub, VocabularySealer(bytes(32)), lambda: self.now)
+        pubsub = PubSub()
+        intake = UploadService(self.ledger, self.spool, pubsub, default_checks(upload_bytes=1000, open_jobs=10))
+        self.sessions = Sessions(self.ledger, pubsub, VocabularySealer(bytes(32)), lambda: self.now)
         self.keeping = Housekeeping(self.sessions, intake, self.ledger, self.spool, lambda: self.now, self.open, IDLE_S)
 
     async def session(self) -> str:

@@ -14,7 +14,7 @@ from server.jobs.runner import JobRunner
 from server.ledger import sessions, turns
 from server.ledger.types import SessionRow, SessionState, TurnRow
 from server.observability.metrics import Metrics
-from server.records.pubsub import WatchHub
+from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
@@ -55,11 +55,13 @@ class StreamHarness:
         row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language=language)
         self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-        self.assistant, hub, self.metrics = FakeAssistant(), WatchHub(), Metrics()
+        self.assistant, pubsub, self.metrics = FakeAssistant(), PubSub(), Metrics()
         self.now = NOW
         self.load = SpeechLoadMeter(1, self.elapsed_s)
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")
-        recommender = Recommender(self.ledger, self.gateway, self.assistant, hub, clock=lambda: NOW, on_job=runner.wake)
+        recommender = Recommender(
+            self.ledger, self.gateway, self.assistant, pubsub, clock=lambda: NOW, on_job=runner.wake
+        )
         registry = StreamRegistry(self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now)
         admission = Admission(limits, self.load, self.metrics)
         conversations = ConversationFactory(
@@ -68,7 +70,7 @@ class StreamHarness:
             segmenters=self._segmenter,
             speech=SpeechBackend(self.gateway, PriorityLimiter(1), self.load),
             replies=ReplyBackend(self.assistant, self.gateway, recommender),
-            repositories=partial(StreamRepository, self.ledger, hub, runner, lambda: self.now),
+            repositories=partial(StreamRepository, self.ledger, pubsub, runner, lambda: self.now),
             limits=StreamLimits(STREAM_S, IDLE_S, RateLimits(times=4.0, ahead_s=30.0)),
             lifecycle=Lifecycle(),
             metrics=self.metrics,

@@ -14,7 +14,7 @@ from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import SpeechWindow
 from server.ledger.types import Origin
-from server.llm.types import Exchange, Reply
+from server.llm.types import Exchange, ReplyStream
 from server.streaming import events
 from server.streaming.conversation import Conversation
 from server.streaming.events import Input
@@ -27,13 +27,13 @@ from tests.unit.streaming.conversation_harness import ConversationHarness, chunk
 class BreaksOff(FakeAssistant):
     """Loses its upstream in the second sentence."""
 
-    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> Reply:
+    async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
         async def pieces() -> AsyncIterator[str]:
             yield "One. "
             yield "Two"
             raise UpstreamFailed("Broke.")
 
-        return Reply(pieces(), Origin.MODEL)
+        return ReplyStream(pieces(), Origin.MODEL)
 
 
 async def test_speech_becomes_a_stored_turn_with_its_begin_and_end_and_an_answer() -> None:

@@ -31,7 +31,7 @@ from tests.unit.uploads.upload_harness import JPEG, KIB, WAV, Desk, pieces, reas
 
 @pytest.mark.parametrize("piece", [1 * KIB, 100 * KIB, 256 * KIB, 1024 * KIB])
 async def test_accepted_means_kept(desk: Desk, piece: int) -> None:
-    with desk.hub.subscribe(desk.session.id) as news:
+    with desk.pubsub.subscribe(desk.session.id) as news:
         row = await desk.accept(piece=piece, kind="meter", media_type="image/jpeg")
         assert isinstance(await anext(news), SessionRow)
         assert await anext(news) == row

@@ -8,7 +8,7 @@ import pytest
 from models.errors import Overloaded, ShuttingDown
 from models.text import RedactedText
 from server.ledger.types import Origin, UploadRow, UploadState, utc_now
-from server.records.pubsub import LateReply, Subscription, WatchHub
+from server.records.pubsub import LateReply, PubSub, Subscription
 
 ROW = UploadRow("u1", "s1", "meter", UploadState.ACCEPTED, 1, "", "image/jpeg", utc_now(), utc_now())
 
@@ -22,48 +22,48 @@ async def take(news: Subscription, count: int) -> list[object]:
 
 
 async def test_news_reach_those_who_listen_to_the_topic() -> None:
-    hub = WatchHub()
-    with hub.subscribe("s1") as session, hub.subscribe("u1") as upload, hub.subscribe("s2") as other:
-        hub.publish(ROW, "s1", "u1")
-        hub.publish(late("t1"), "s1")
+    pubsub = PubSub()
+    with pubsub.subscribe("s1") as session, pubsub.subscribe("u1") as upload, pubsub.subscribe("s2") as other:
+        pubsub.publish(ROW, "s1", "u1")
+        pubsub.publish(late("t1"), "s1")
         assert await take(session, 2) == [ROW, late("t1")]
         assert await take(upload, 1) == [ROW]
         assert not other._waiting
-    assert hub.subscribers == 0
-    hub.publish(ROW, "s1")
+    assert pubsub.subscribers == 0
+    pubsub.publish(ROW, "s1")
 
 
 async def test_of_an_upload_only_the_latest_state_waits_and_nothing_else_is_merged() -> None:
-    hub = WatchHub()
-    with hub.subscribe("s1", queue_updates=3) as news:
+    pubsub = PubSub()
+    with pubsub.subscribe("s1", queue_updates=3) as news:
         for step in range(1000):
-            hub.publish(replace(ROW, progress=step / 1000), "s1")
-        hub.publish(late("t1"), "s1")
-        hub.publish(late("t1"), "s1")
+            pubsub.publish(replace(ROW, progress=step / 1000), "s1")
+        pubsub.publish(late("t1"), "s1")
+        pubsub.publish(late("t1"), "s1")
         assert await take(news, 3) == [replace(ROW, progress=0.999), late("t1"), late("t1")]
 
 
 async def test_what_happens_between_subscription_and_snapshot_is_not_lost() -> None:
-    hub = WatchHub()
-    with hub.subscribe("u1") as news:
-        hub.publish(replace(ROW, state=UploadState.DONE), "u1")  # while the snapshot is being read
+    pubsub = PubSub()
+    with pubsub.subscribe("u1") as news:
+        pubsub.publish(replace(ROW, state=UploadState.DONE), "u1")  # while the snapshot is being read
         assert await take(news, 1) == [replace(ROW, state=UploadState.DONE)]
 
 
 async def test_a_waiting_subscriber_wakes() -> None:
-    hub = WatchHub()
-    with hub.subscribe("u1") as news:
+    pubsub = PubSub()
+    with pubsub.subscribe("u1") as news:
         waiting = asyncio.ensure_future(anext(news))
         await asyncio.sleep(0)
-        hub.publish(ROW, "u1")
+        pubsub.publish(ROW, "u1")
         assert await waiting == ROW
 
 
 async def test_who_does_not_keep_up_is_told() -> None:
-    hub = WatchHub()
-    with hub.subscribe("s1", queue_updates=2) as news:
+    pubsub = PubSub()
+    with pubsub.subscribe("s1", queue_updates=2) as news:
         for turn in "abc":
-            hub.publish(late(turn), "s1")
+            pubsub.publish(late(turn), "s1")
         assert await take(news, 2) == [late("a"), late("b")]
         with pytest.raises(Overloaded) as caught:
             await anext(news)
@@ -71,12 +71,12 @@ async def test_who_does_not_keep_up_is_told() -> None:
 
 
 async def test_closing_ends_everybody_after_what_already_waits() -> None:
-    hub = WatchHub()
-    with hub.subscribe("s1") as news:
-        hub.publish(late("a"), "s1")
-        hub.close()
+    pubsub = PubSub()
+    with pubsub.subscribe("s1") as news:
+        pubsub.publish(late("a"), "s1")
+        pubsub.close()
         assert await anext(news) == late("a")
         with pytest.raises(ShuttingDown):
             await anext(news)
-    with hub.subscribe("s1") as news, pytest.raises(ShuttingDown):
+    with pubsub.subscribe("s1") as news, pytest.raises(ShuttingDown):
         await anext(news)

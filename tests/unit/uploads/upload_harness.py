@@ -15,8 +15,8 @@ from models.errors import VestibuleError
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState, UploadRow, utc_now
 from server.ledger.writer import Ledger
-from server.records.pubsub import WatchHub
-from server.uploads.checks import Description, default_checks
+from server.records.pubsub import PubSub
+from server.uploads.checks import DeclaredUpload, default_checks
 from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 
@@ -33,20 +33,20 @@ class Desk:
     session: SessionRow
     folder: Path
     limits: dict[str, int] = field(default_factory=lambda: {"upload_bytes": 1024 * KIB, "open_jobs": 3})
-    hub: WatchHub = field(default_factory=WatchHub)
+    pubsub: PubSub = field(default_factory=PubSub)
     woken: int = 0
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.folder, bytes(32))
         self.intake = UploadService(
-            self.ledger, self.spool, self.hub, default_checks(**self.limits), on_job=self.wake, stall_s=5.0
+            self.ledger, self.spool, self.pubsub, default_checks(**self.limits), on_job=self.wake, stall_s=5.0
         )
 
     def wake(self) -> None:
         self.woken += 1
 
-    def describe(self, content: bytes = JPEG, **changes: object) -> Description:
-        described = Description(str(uuid4()), self.session.id, "", len(content), hashlib.sha256(content).digest())
+    def describe(self, content: bytes = JPEG, **changes: object) -> DeclaredUpload:
+        described = DeclaredUpload(str(uuid4()), self.session.id, "", len(content), hashlib.sha256(content).digest())
         return replace(described, **changes)  # type: ignore[arg-type]
 
     async def accept(self, content: bytes = JPEG, piece: int = 64 * KIB, **changes: object) -> UploadRow:
