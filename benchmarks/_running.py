@@ -28,9 +28,9 @@ class Running:
 
     def kill(self) -> None:
         """SIGKILL to the server, and to everything that it started."""
-        self.child.look()
+        self.child.descendants()
         self.child.process.kill()
-        self.child.kill_family()
+        self.child.kill_with_descendants()
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ def running(home: Path, *assignments: str) -> Iterator[Running]:
         yield Running(address, child)
     finally:
         child.stop()
-        child.kill_family()
+        child.kill_with_descendants()
 
 
 @contextlib.contextmanager

@@ -63,28 +63,28 @@ class Server:
 
     def kill(self) -> None:
         """SIGKILL to the server itself, as the out-of-memory killer would; what it started is cleared away."""
-        self.child.look()
+        self.child.descendants()
         self.child.process.kill()
         self.child.process.wait()
-        self.child.left_over(patience_s=10.0)
-        self.child.kill_family()
+        self.child.survivors(patience_s=10.0)
+        self.child.kill_with_descendants()
 
     def terminate(self, timeout_s: float = 10.0) -> float:
         """SIGTERM; returns how many seconds the process took to end."""
-        self.child.look()
+        self.child.descendants()
         began = time.monotonic()
         self.child.process.send_signal(signal.SIGTERM)
         self.child.process.wait(timeout_s)
         return time.monotonic() - began
 
-    def left_over(self) -> list[psutil.Process]:
+    def survivors(self) -> list[psutil.Process]:
         """Processes that the server started and that still run."""
-        return self.child.left_over()
+        return self.child.survivors()
 
     def memory_bytes(self) -> int:
         """Resident memory of the server and everything that it started, pages that they share counted once each."""
         total = 0
-        for process in [psutil.Process(self.child.process.pid), *self.child.look()]:
+        for process in [psutil.Process(self.child.process.pid), *self.child.descendants()]:
             with suppress(psutil.NoSuchProcess):
                 total += process.memory_full_info().pss
         return total
@@ -114,7 +114,7 @@ def stop_server(server: Server) -> None:
     """Clear away whatever is left of it."""
     if server.child.alive:
         server.child.stop()
-    server.child.kill_family()
+    server.child.kill_with_descendants()
 
 
 class App:

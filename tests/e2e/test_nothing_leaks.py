@@ -17,10 +17,10 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
+from server.cli.demo.picture_text import read_print
 from server.cli.demo.probe import Hit
 from server.cli.demo.processes import Child, free_ports, wait_until
 from server.cli.demo.proof import NoParts, Probes, Traces, prove
-from server.cli.demo.reading import read_print
 from server.cli.demo.run_proof import ray_log_folders
 from tests.e2e.harness import App, Server, start_server, stop_server
 from tests.e2e.input_channels import BADGE, Seen, ask_around, compare_events, recordings, seeded_plan, send_all
@@ -44,7 +44,7 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("leaks")
     received = home / "received.bin"
-    arguments = ["-m", "server.cli.demo.upstream", "--port", "0", "--record", str(received)]
+    arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(received)]
     upstream = Child.start("scripted upstream", arguments, home / "upstream.log")
     server: Server | None = None
     try:

@@ -40,7 +40,7 @@ async def test_what_was_acknowledged_survives_sigterm_and_sigkill(home: Path) ->
         assert first.reason == "SHUTTING_DOWN"
         assert first.took_s < 10.0
         assert server.child.process.returncode == 0
-        assert not server.left_over()
+        assert not server.survivors()
         assert 0 < first.acknowledged < len(visit_pcm())
 
         server = start_server(home)

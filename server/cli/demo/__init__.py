@@ -1,1 +1,1 @@
-"""The demo: a server, a scripted upstream and a player of the mobile app, each in a process of its own."""
+"""The demo: a server, a scripted stand-in for the remote LLM, an app and an analyst."""

@@ -1,4 +1,4 @@
-"""The demo's analyst: a process of its own that attaches to the live ledger and asks for the funnel.
+"""The demo's analyst: a separate process that attaches to the live ledger and queries the funnel.
 
 python -m server.cli.demo.analyst --port PORT --token-file FILE
 """

@@ -1,4 +1,4 @@
-"""The demo's mobile app: a gRPC client that talks, sends photographs, and shows what comes back."""
+"""The demo's mobile app: a gRPC client that streams speech, uploads photographs and shows the results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from server.cli.demo.conversation import TALK_EXTRA_S, Conversation
 from server.cli.demo.planted import CLIPS, METER, REGISTER
-from server.cli.demo.story import Story
+from server.cli.demo.reporter import Reporter
 from server.cli.output import Failure, table_text
 
 REAL_TIME, FASTER = 1.0, 4.0
@@ -40,18 +40,18 @@ KINDS = {REGISTER: media.MEDIA_KIND_VISITOR_REGISTER, METER: media.MEDIA_KIND_ME
 
 @dataclass(slots=True)
 class App:
-    """One person's visit, step by step.
+    """One visit, step by step.
 
     Attributes:
         data: Folder with the clips and the pictures.
         output: Folder for the redacted pictures.
         pictures: Redacted pictures that were saved.
-        conversations: What each clip gave.
+        conversations: The results of each clip.
         read: The redacted text of each picture.
     """
 
     channel: grpc.aio.Channel
-    story: Story
+    reporter: Reporter
     data: Path
     output: Path
     session_id: str = ""
@@ -67,7 +67,7 @@ class App:
 
     @property
     def first_reply_s(self) -> float | None:
-        """On the story's clock, when the first piece of the first reply came."""
+        """On the reporter's clock, when the first piece of the first reply came."""
         return self.conversations[CLIPS[0]].first_reply_s
 
     @property
@@ -76,30 +76,34 @@ class App:
         return [text for c in self.conversations.values() for text in c.shown] + [*self.read.values(), *self.proposal]
 
     async def visit(self) -> None:
-        """The whole job.
+        """Do the whole job.
 
         Raises:
-            Failure: The server answered, but not as it should.
-            grpc.aio.AioRpcError: It answered with an error.
+            Failure: A result is missing or wrong.
+            grpc.aio.AioRpcError: A call failed.
         """
-        with self.story.step("The app opens a session"):
+        with self.reporter.step("The app opens a session"):
             await self._open_session()
-        with self.story.step("A person speaks; redacted text comes back meanwhile, and the assistant answers"):
+        with self.reporter.step(
+            "A person speaks; redacted text comes back at the same time, and the assistant answers"
+        ):
             await self._talk()
-        with self.story.step(f"{len(CLIPS) - 1} more people speak at once, sent {FASTER:.0f} times as fast"):
+        with self.reporter.step(
+            f"{len(CLIPS) - 1} more people speak at the same time, sent {FASTER:.0f} times as fast"
+        ):
             await self._talk_at_once()
-        with self.story.step("The app sends a photographed visitor register and a water meter"):
+        with self.reporter.step("The app uploads photographs of a visitor register and of a water meter"):
             uploads = await asyncio.gather(*(self._upload(name) for name in KINDS))
             for name, upload_id in zip(KINDS, uploads, strict=True):
                 await self._follow(name, upload_id)
-        with self.story.step("The assistant proposes a record"):
+        with self.reporter.step("The assistant proposes a record"):
             recommendation = await self._propose()
-        with self.story.step("A person approves exactly what was shown"):
+        with self.reporter.step("A person approves the proposed record"):
             await self._approve(recommendation)
 
     async def _open_session(self) -> None:
         self.session_id = await self._new_session()
-        self.story.say(f"Session {self.session_id}")
+        self.reporter.line(f"Session {self.session_id}")
 
     async def _new_session(self) -> str:
         request = StartSessionRequest(client_id="demo-app", request_id=str(uuid.uuid4()), language="en")
@@ -108,7 +112,7 @@ class App:
 
     async def _talk(self) -> None:
         await self._speak("person", CLIPS[0], self.session_id, REAL_TIME)
-        self.story.say(f"Replaced {_counted(self.conversations[CLIPS[0]].replaced)}.")
+        self.reporter.line(f"Replaced {_counted(self.conversations[CLIPS[0]].replaced)}.")
 
     async def _talk_at_once(self) -> None:
         """The other clips, each in a session of its own."""
@@ -119,11 +123,11 @@ class App:
         ]
         await asyncio.gather(*speaking)
         replaced = sum((self.conversations[clip].replaced for clip in CLIPS[1:]), Counter[str]())
-        self.story.say(f"Replaced {_counted(replaced)}.")
+        self.reporter.line(f"Replaced {_counted(replaced)}.")
 
     async def _speak(self, speaker: str, clip: str, session_id: str, pace: float) -> None:
         """Send one clip; the assistant's replies are shown with the first one only."""
-        conversation = Conversation(self.story, speaker)
+        conversation = Conversation(self.reporter, speaker)
         self.conversations[clip] = conversation
         first = clip == CLIPS[0]
         await conversation.run(self.channel, session_id, self.data / clip, pace, verbose=first)
@@ -142,7 +146,7 @@ class App:
             media_type="image/jpeg",
         )
         await MediaServiceStub(self.channel).Upload(_pieces(description, content), timeout=UPLOAD_TIMEOUT_S)
-        self.story.say(f"{name}: {len(content) / 1000:.0f} kB, accepted and kept")
+        self.reporter.line(f"{name}: {len(content) / 1000:.0f} kB, accepted")
         return upload_id
 
     async def _follow(self, name: str, upload_id: str) -> None:
@@ -156,8 +160,8 @@ class App:
             part = f"{state} {upload.progress:.0%}"
             if not line.endswith(part):
                 line += f"{' -> ' if line else ''}{part}"
-                self.story.grow(name, line)
-        self.story.end(name)
+                self.reporter.update(name, line)
+        self.reporter.finish(name)
         if upload.state != media.UPLOAD_STATE_DONE:
             raise Failure(f"The server could not read {name}.", reason=upload.failure_reason)
         self.read[name] = upload.text.value
@@ -167,8 +171,8 @@ class App:
 
     def _show_text(self, text: RedactedText) -> None:
         for line in text.value.splitlines():
-            self.story.say(f"  | {line}")
-        self.story.say(f"  replaced {_counted(Counter(text.entity_counts))}")
+            self.reporter.line(f"  | {line}")
+        self.reporter.line(f"  replaced {_counted(Counter(text.entity_counts))}")
 
     async def _download(self, name: str, upload_id: str) -> None:
         image, content = media.RedactedImage(), b""
@@ -185,8 +189,8 @@ class App:
         path = self.output / f"{Path(name).stem}-redacted{suffix}"
         await asyncio.to_thread(path.write_bytes, content)
         self.pictures.append(path)
-        size = f"{image.width} x {image.height}, {image.painted_count} places painted over"
-        self.story.say(f"  redacted picture: {path.resolve()} ({size})")
+        size = f"{image.width} x {image.height}, {image.painted_count} areas covered"
+        self.reporter.line(f"  redacted picture: {path.resolve()} ({size})")
 
     async def _propose(self) -> Recommendation:
         async def requests() -> AsyncIterator[conversation.ConverseRequest]:
@@ -200,16 +204,16 @@ class App:
             if response.WhichOneof("payload") == "proposal":
                 proposed = response.proposal.recommendation
             elif response.WhichOneof("payload") == "notice":
-                self.story.say(f"notice: {response.notice.message} [{response.notice.reason}]")
+                self.reporter.line(f"notice: {response.notice.message} [{response.notice.reason}]")
         if proposed is None:
             raise Failure("No record was proposed.")
         writer = "the LLM" if proposed.origin == Origin.ORIGIN_MODEL else "the local fallback"
-        self.story.say(f"{proposed.record.summary}  (written by {writer})")
+        self.reporter.line(f"{proposed.record.summary}  (written by {writer})")
         fields = [(f.name, f.value) for f in proposed.record.fields]
         self.proposal = [proposed.record.summary, *(value for _, value in fields)]
-        self.story.say(table_text(("field", "value"), fields) or "It has no fields.")
+        self.reporter.line(table_text(("field", "value"), fields) or "It has no fields.")
         if proposed.record.missing:
-            self.story.say(f"still missing: {', '.join(proposed.record.missing)}")
+            self.reporter.line(f"still missing: {', '.join(proposed.record.missing)}")
         return proposed
 
     async def _approve(self, recommendation: Recommendation) -> None:
@@ -221,7 +225,9 @@ class App:
             GetSessionRequest(session_id=self.session_id), timeout=CALL_TIMEOUT_S
         )
         state = SessionState.Name(reply.session.state).removeprefix("SESSION_STATE_")
-        self.story.say(f"Approved the record with hash {recommendation.content_hash.hex()[:16]}...; session {state}")
+        self.reporter.line(
+            f"Approved the record with hash {recommendation.content_hash.hex()[:16]}...; session {state}"
+        )
         if reply.session.state != SessionState.SESSION_STATE_COMPLETED:
             raise Failure(f"The session should be COMPLETED and is {state}.")
 

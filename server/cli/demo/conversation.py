@@ -1,4 +1,4 @@
-"""One conversation of the demo's app: a clip is sent as speech, and what comes back is shown and kept."""
+"""One conversation of the demo's app: sends a clip as speech, shows and keeps the responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.common_pb2 import Origin
 from vestibule.v1.conversation_pb2_grpc import ConversationServiceStub
 
-from server.cli.demo.story import Story
+from server.cli.demo.reporter import Reporter
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, RATE_HZ
 from server.cli.talk.sources import decoded
 
@@ -23,17 +23,17 @@ TALK_EXTRA_S = 60.0
 
 @dataclass(slots=True)
 class Conversation:
-    """What one clip gave.
+    """The results of one clip.
 
     Attributes:
         speaker: Label of the speaker's lines.
         finals: The redacted text of each utterance.
         shown: Every text that the app received: partials, finals, replies and notices.
         replaced: How many entities of each type were replaced in the finals.
-        first_reply_s: On the story's clock, when the first piece of the first reply came.
+        first_reply_s: On the reporter's clock, when the first piece of the first reply came.
     """
 
-    story: Story
+    reporter: Reporter
     speaker: str
     finals: list[str] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
@@ -65,22 +65,22 @@ class Conversation:
             case "partial":
                 self.shown.append(response.partial.text.value)
                 if verbose:
-                    self.story.grow(self.speaker, response.partial.text.value)
+                    self.reporter.update(self.speaker, response.partial.text.value)
             case "final":
                 self._take_final(response.final)
             case "reply_piece":
                 self._take_reply(response.reply_piece, verbose=verbose)
             case "reply_ended" if verbose:
-                self.story.end("assistant")
+                self.reporter.finish("assistant")
                 if response.reply_ended.origin == Origin.ORIGIN_FALLBACK:
-                    self.story.say("(The local fallback wrote this reply.)")
+                    self.reporter.line("(The local fallback wrote this reply.)")
             case "notice":
                 self.shown.append(response.notice.message)
-                self.story.say(f"notice: {response.notice.message} [{response.notice.reason}]")
+                self.reporter.line(f"notice: {response.notice.message} [{response.notice.reason}]")
 
     def _take_final(self, final: pb.FinalTranscript) -> None:
-        self.story.grow(self.speaker, final.text.value)
-        self.story.end(self.speaker)
+        self.reporter.update(self.speaker, final.text.value)
+        self.reporter.finish(self.speaker)
         if final.text.value:
             self.finals.append(final.text.value)
             self.shown.append(final.text.value)
@@ -88,11 +88,11 @@ class Conversation:
 
     def _take_reply(self, piece: pb.ReplyPiece, *, verbose: bool) -> None:
         if self.first_reply_s is None:
-            self.first_reply_s = self.story.elapsed_s
+            self.first_reply_s = self.reporter.elapsed_s
         self.replies[piece.turn_id] = self.replies.get(piece.turn_id, "") + piece.text
         self.shown.append(self.replies[piece.turn_id])
         if verbose:
-            self.story.grow("assistant", self.replies[piece.turn_id])
+            self.reporter.update("assistant", self.replies[piece.turn_id])
 
 
 async def _speech(session_id: str, pcm: bytes, pace: float) -> AsyncIterator[pb.ConverseRequest]:

@@ -1,4 +1,4 @@
-"""Finds a personal value in any bytes, in every form in which it could have got there.
+"""Finds whole personal values in any bytes, in every form in which one could have been written.
 
 A value is looked for as it is written, as it is said and as it is known to be misheard, whole and in telling parts, in
 any case, with other separators or none, as digits alone, in UTF-16, and in Base64 at each of its three alignments.
@@ -17,7 +17,7 @@ LEAST_DIGITS = 7
 LONGEST_NUMBER = 10
 """Digits of a phone number without its country code."""
 LEAST_PART = 5
-"""Letters of a name's part that is looked for alone; shorter ones turn up in random bytes now and then."""
+"""Least letters of one word of a name that is searched for by itself; shorter ones occur in random bytes."""
 LEAST_BASE64_BYTES = 8
 
 # Between two words: nothing, up to three other characters, or one that was escaped for a URL or for JSON.
@@ -48,7 +48,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A value that was found, and in which form."""
+    """A value that was found, and its form."""
 
     planted: Planted
     form: str
@@ -98,7 +98,7 @@ def _forms(value: Planted) -> Iterable[Form]:
 
 
 def _terms(value: Planted) -> Iterable[str]:
-    """The value whole, as it is misheard, and those parts of it that tell who it is."""
+    """The whole value, as it is misheard, and those parts of it that identify a person."""
     yield value.value
     if value.spoken:
         yield value.spoken

@@ -1,4 +1,4 @@
-"""Processes that the demo starts, watches and ends, with everything that they start in turn."""
+"""Starts, watches and ends processes together with their descendants."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAST_LINES = 15
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody uses, all different. Another process may still take one before we do."""
+    """Different unused ports on loopback. Another process may take one before it is used."""
     with contextlib.ExitStack() as sockets:
         opened = [sockets.enter_context(socket.socket()) for _ in range(count)]
         for each in opened:
@@ -33,20 +33,20 @@ def free_ports(count: int) -> list[int]:
 
 @dataclass(slots=True)
 class Child:
-    """A process of ours; its output goes to a file.
+    """A child process whose output goes to a file.
 
     Attributes:
-        family: Every descendant that was ever seen, so that those whose parent died first are not forgotten.
+        seen: Every descendant that was ever found; it may outlive its parent.
     """
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
-    family: set[psutil.Process] = field(default_factory=set)
+    seen: set[psutil.Process] = field(default_factory=set)
 
     @classmethod
     def start(cls, name: str, arguments: list[str], log: Path) -> Child:
-        """Start `python ARGUMENTS` in a process group of its own, so that Ctrl-C reaches us alone."""
+        """Start `python ARGUMENTS` in its own process group, so that Ctrl-C does not reach it."""
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, *arguments],
@@ -59,32 +59,32 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether it is running."""
         return self.process.poll() is None
 
-    def look(self) -> set[psutil.Process]:
-        """Note the descendants that are there now, and return all that are still alive."""
+    def descendants(self) -> set[psutil.Process]:
+        """Find the descendants that there are now; returns all that were ever found and are alive."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            self.family |= set(psutil.Process(self.process.pid).children(recursive=True))
-        return {p for p in self.family if p.is_running() and _status(p) != psutil.STATUS_ZOMBIE}
+            self.seen |= set(psutil.Process(self.process.pid).children(recursive=True))
+        return {p for p in self.seen if p.is_running() and _status(p) != psutil.STATUS_ZOMBIE}
 
     def require_alive(self) -> None:
-        """Raise with its last lines when it ended.
+        """Check that it is running.
 
         Raises:
-            Failure: It ended.
+            Failure: It ended; the details are the last lines of its output.
         """
         if not self.alive:
             code = self.process.returncode
             raise Failure(f"The {self.name} ended by itself with {code}.", details=self.last_lines())
 
     def last_lines(self) -> list[str]:
-        """The end of what it printed."""
+        """The last lines of its output."""
         return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL when that does not help in time."""
-        self.look()
+        """Send SIGTERM, and SIGKILL when it has not ended in time."""
+        self.descendants()
         if self.alive:
             self.process.terminate()
             try:
@@ -93,16 +93,16 @@ class Child:
                 self.process.kill()
                 self.process.wait()
 
-    def left_over(self, patience_s: float = 5.0) -> list[psutil.Process]:
-        """Descendants that outlive it by more than the given seconds."""
+    def survivors(self, patience_s: float = 5.0) -> list[psutil.Process]:
+        """Descendants that are still alive after the given seconds."""
         patient_until = time.monotonic() + patience_s
-        while (still := self.look()) and time.monotonic() < patient_until:
+        while (still := self.descendants()) and time.monotonic() < patient_until:
             psutil.wait_procs(list(still), timeout=POLL_S)
         return sorted(still, key=lambda p: p.pid)
 
-    def kill_family(self) -> None:
-        """SIGKILL to it and to everything that it started."""
-        for process in self.look():
+    def kill_with_descendants(self) -> None:
+        """Send SIGKILL to it and to all its descendants."""
+        for process in self.descendants():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         with contextlib.suppress(ProcessLookupError):
@@ -111,17 +111,23 @@ class Child:
 
 
 def wait_until(ready: Callable[[], bool], child: Child, timeout_s: float, what: str) -> None:
-    """Ask again and again, as long as the child is alive.
+    """Poll until ``ready`` returns true.
+
+    Args:
+        ready: Called until it returns true.
+        child: Must stay alive meanwhile.
+        timeout_s: Longest wait.
+        what: Begin of the error message, such as "The server was not ready".
 
     Raises:
-        Failure: It took too long, or the child ended.
+        Failure: It took longer, or the child ended.
     """
     give_up_at = time.monotonic() + timeout_s
     while not ready():
         child.require_alive()
         if time.monotonic() > give_up_at:
             raise Failure(f"{what} within {timeout_s:.0f} s.", details=child.last_lines())
-        child.look()
+        child.descendants()
         time.sleep(POLL_S)
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from server.cli.demo.part_probe import sentences_in, sentences_of_requests
 from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Hit, Probe
-from server.cli.demo.remains import sentences_in, sentences_of_requests
 from server.cli.output import Failure
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ class Traces:
 
     Attributes:
         shown: Every text that the app received.
-        logs: Files with what our processes printed.
+        logs: Output of the server and of the stand-in LLM.
         ray_logs: Folders with Ray's own logs.
         ledger: The DuckDB file; its write-ahead log lies beside it.
         state: Folder with the spool, keys and logs.
         pictures: Redacted pictures as the app received them.
-        received: Everything that the upstream received, or None when it was not ours.
+        received: Every byte that the stand-in LLM received; None when another LLM was used.
     """
 
     shown: Sequence[str]
@@ -48,11 +48,11 @@ class Traces:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a search of one place gave.
+    """The result of searching one place.
 
     Attributes:
-        searched: What was looked through, in plain words.
-        hits: Values that were found, with the file.
+        searched: How much was searched, in plain words.
+        hits: Each value that was found, with the file or column.
     """
 
     place: str
@@ -116,7 +116,7 @@ def prove(traces: Traces, probes: Probes, read_picture: Callable[[Path], str]) -
     check_probe()
     findings = [
         _search_shown(traces.shown, probes),
-        _search_files("what the processes printed", traces.logs, probes.whole),
+        _search_files("output of server and stand-in LLM", traces.logs, probes.whole),
         _search_files("Ray's logs", _files(traces.ray_logs), probes.whole),
         _search_files("database file and write-ahead log", _ledger_files(traces.ledger), probes.whole),
         _search_columns(traces.ledger, probes),
@@ -139,19 +139,19 @@ def _search_received(received: Path, probes: Probes) -> list[Finding]:
     data = received.read_bytes()
     texts = list(sentences_of_requests(data))
     if not texts:
-        raise Failure("There is nothing to search: the upstream received no message.")
+        raise Failure("There is nothing to search: the LLM received no message.")
     hits = tuple((received.name, hit) for hit in probes.parts.search(texts))
     return [
-        _search_files("bytes that the upstream received", [received], probes.whole),
-        Finding("what the messages to the upstream say", f"{len(texts)} sentences", hits),
+        _search_files("bytes that the LLM received", [received], probes.whole),
+        Finding("texts of the messages to the LLM", f"{len(texts)} sentences", hits),
     ]
 
 
 def check_probe() -> None:
-    """Write a canary in every form into a scratch file and look for it there.
+    """Check that the search finds a test value in every form.
 
     Raises:
-        Failure: The probe misses one, or finds one where there is none.
+        Failure: It misses one, or finds one where there is none.
     """
     name, number = CANARY.value, CANARY_NUMBER.value
     forms = {
@@ -172,10 +172,10 @@ def check_probe() -> None:
         for form, content in forms.items():
             scratch.write_bytes(b"\x00noise " + content + b" noise")
             if not probe.search(scratch.read_bytes()):
-                raise Failure(f"The probe is blind: it does not find its canary {form}.")
+                raise Failure(f"The search does not work: it does not find its test value {form}.")
         scratch.write_bytes(b"noise zeldas quix amper 907 555 " + number[:5].encode())
         if probe.search(scratch.read_bytes()):
-            raise Failure("The probe sees ghosts: it finds its canary where there is none.")
+            raise Failure("The search does not work: it finds its test value where there is none.")
 
 
 def _search_files(place: str, files: Iterable[Path], probe: Search, *, may_be_empty: bool = False) -> Finding:
@@ -199,7 +199,7 @@ def _ledger_files(ledger: Path) -> list[Path]:
 
 
 def _search_columns(ledger: Path, probes: Probes) -> Finding:
-    """Search all columns of all tables: strings are compressed inside the file, so its bytes alone prove little."""
+    """Search all columns of all tables, because strings are compressed inside the file."""
     import duckdb
 
     hits: list[tuple[str, Hit]] = []
@@ -225,7 +225,7 @@ def _search_columns(ledger: Path, probes: Probes) -> Finding:
 
 
 def copied_ledger(ledger: Path, folder: Path) -> duckdb.DuckDBPyConnection:
-    """Open a copy of the file and its log, as the server holds the original; again if it was written meanwhile."""
+    """Open a copy of the file and its log, because the server holds the original; retries if it changed meanwhile."""
     import duckdb
 
     for attempt in range(COPY_ATTEMPTS):
@@ -249,7 +249,7 @@ def _search_pictures(pictures: list[Path], probes: Probes, read_picture: Callabl
         hits += [(picture.name, hit) for hit in probes.in_texts([text])]
         hits += [(picture.name, hit) for hit in probes.whole.search(picture.read_bytes())]
     if not letters:
-        raise Failure("The OCR reads nothing in the redacted pictures; this proves nothing.")
+        raise Failure("The OCR reads nothing in the redacted pictures, so the search proves nothing.")
     return Finding(
         "redacted pictures, read again", f"{len(pictures)} pictures, {letters} letters and metadata", tuple(hits)
     )

@@ -1,4 +1,4 @@
-"""The proof of one run of the demo: what stands in the place of every value, and a search of all traces."""
+"""The proof of one run: each value is replaced in its place, and none is in any trace of the run."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 import psutil
 
+from server.cli.demo.environment import Environment
+from server.cli.demo.part_probe import PartProbe
+from server.cli.demo.picture_text import read_print
 from server.cli.demo.planted import Medium
 from server.cli.demo.probe import Probe
 from server.cli.demo.processes import Child
 from server.cli.demo.proof import Finding, Probes, Traces, prove
-from server.cli.demo.reading import read_print
-from server.cli.demo.remains import PartProbe
 from server.cli.demo.replacements import Verdict, check_replacements, misheard_values
-from server.cli.demo.stage import Stage
-from server.cli.demo.story import Story
+from server.cli.demo.reporter import Reporter
 from server.cli.output import table_text
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What the app received.
+    """Everything that the app received.
 
     Attributes:
         transcripts: The redacted text of each clip and picture.
@@ -36,61 +36,61 @@ class Received:
     pictures: list[Path]
 
 
-def prove_run(stage: Stage, story: Story, media: Sequence[Medium], received: Received) -> bool:
-    """Check every value in its place and search all traces; returns whether nothing leaked."""
+def prove_run(environment: Environment, reporter: Reporter, media: Sequence[Medium], received: Received) -> bool:
+    """Check every value in its place, search all traces and print both; returns whether nothing leaked."""
     verdicts = [check_replacements(medium, received.transcripts.get(medium.name, "")) for medium in media]
-    replaced = _show_replacements(verdicts, story)
+    replaced = _show_replacements(verdicts, reporter)
     values = [value for medium in media for value in medium.values]
     kept = [text for medium in media for text in medium.kept]
     probes = Probes(Probe([*values, *misheard_values(verdicts)]), PartProbe(values, kept))
     traces = Traces(
         shown=received.shown,
-        logs=[child.log for child in stage.children],
-        ray_logs=ray_log_folders(stage.children),
-        ledger=stage.ledger,
-        state=stage.state,
+        logs=[child.log for child in environment.children],
+        ray_logs=ray_log_folders(environment.children),
+        ledger=environment.ledger,
+        state=environment.state,
         pictures=received.pictures,
-        received=stage.received if stage.ours else None,
+        received=environment.received if environment.own_llm else None,
     )
     findings = prove(traces, probes, read_print)
-    nowhere = _show_findings(findings, story, len(values))
-    if not stage.ours:
-        story.say("What your own LLM received was not searched.")
+    nowhere = _show_findings(findings, reporter, len(values))
+    if not environment.own_llm:
+        reporter.line("What your own LLM received was not searched.")
     if replaced and nowhere:
-        story.say("Every value was replaced where it was said, and none of them was found anywhere.")
+        reporter.line("Every value was replaced where it was said, and none of them was found anywhere.")
     else:
-        story.say("THE PROOF FAILED: see the lines above.")
+        reporter.line("THE PROOF FAILED: see the lines above.")
     return replaced and nowhere
 
 
-def _show_replacements(verdicts: Sequence[Verdict], story: Story) -> bool:
-    """Print what stands in the place of each value; returns whether each is replaced as it should be."""
+def _show_replacements(verdicts: Sequence[Verdict], reporter: Reporter) -> bool:
+    """Print what stands in the place of each value; returns whether all are replaced."""
     rows = [
         (r.planted.medium, r.planted.spoken or r.planted.value, r.redacted, r.planted.type, " ".join(r.tags) or "none")
         for verdict in verdicts
         for r in verdict.replacements
     ]
-    story.say("What was said or printed, and what the redacted text has in its place:")
-    story.say(table_text(("file", "said", "heard (redacted)", "expected tag", "found tag"), rows))
+    reporter.line("What was said or printed, and what the redacted text has in its place:")
+    reporter.line(table_text(("file", "said", "heard (redacted)", "expected tag", "found tag"), rows))
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     for problem in problems:
-        story.say(f"NOT REPLACED in {problem}")
+        reporter.line(f"NOT REPLACED in {problem}")
     good = sum(not r.problem for verdict in verdicts for r in verdict.replacements)
-    story.say(f"{good} of {len(rows)} values are replaced by their tags.")
+    reporter.line(f"{good} of {len(rows)} values are replaced by their tags.")
     return not problems
 
 
-def _show_findings(findings: Sequence[Finding], story: Story, value_count: int) -> bool:
-    """Print where was searched and what was found; returns whether nothing was."""
-    story.say(
+def _show_findings(findings: Sequence[Finding], reporter: Reporter, value_count: int) -> bool:
+    """Print which places were searched and what was found; returns whether nothing was."""
+    reporter.line(
         "\nThe same values, searched for as they are written, said and misheard, in plain text, UTF-16 and Base64;"
     )
-    story.say("in texts also their readable parts, such as three digits of a number in a row:")
+    reporter.line("in texts also their readable parts, such as three digits of a number in a row:")
     rows = [(f.place, f.searched, value_count, len(f.hits)) for f in findings]
-    story.say(table_text(("where", "searched", "values", "found"), rows))
+    reporter.line(table_text(("where", "searched", "values", "found"), rows))
     hits = [(finding.place, where, hit) for finding in findings for where, hit in finding.hits]
     for place, where, hit in hits:
-        story.say(f"FOUND in {place}, {where}: {hit.planted.type} of {hit.planted.medium}, as {hit.form}")
+        reporter.line(f"FOUND in {place}, {where}: {hit.planted.type} of {hit.planted.medium}, as {hit.form}")
     return not hits
 
 
@@ -98,7 +98,7 @@ def ray_log_folders(children: Sequence[Child]) -> list[Path]:
     """Log folders of the Ray sessions that the children started, taken from the command lines of Ray's processes."""
     folders = set()
     for child in children:
-        for process in child.look():
+        for process in child.descendants():
             try:
                 words = " ".join(process.cmdline())
             except psutil.Error:

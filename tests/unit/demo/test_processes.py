@@ -25,13 +25,13 @@ def test_a_child_and_what_it_started_are_seen_and_ended(tmp_path: Path) -> None:
     child = Child.start("parent", ["-c", PARENT], tmp_path / "log")
     try:
         wait_until(lambda: {"up", "parent up"} <= set(lines(child)), child, 20, "It was not up")
-        assert len(child.look()) == 1
+        assert len(child.descendants()) == 1
         child.stop()
         assert not child.alive
-        assert [p.is_running() for p in child.left_over(patience_s=0)] == [True], "its own child was left behind"
+        assert [p.is_running() for p in child.survivors(patience_s=0)] == [True], "its own child was left behind"
     finally:
-        child.kill_family()
-    assert child.left_over() == []
+        child.kill_with_descendants()
+    assert child.survivors() == []
 
 
 def test_a_child_that_ended_is_an_error_with_its_last_lines(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_child_that_ended_is_an_error_with_its_last_lines(tmp_path: Path) -> N
     with pytest.raises(Failure, match="ended by itself with 3") as caught:
         wait_until(lambda: False, child, 20, "It was not up")
     assert caught.value.details == ("no room",)
-    child.kill_family()
+    child.kill_with_descendants()
 
 
 def test_waiting_is_bounded(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_waiting_is_bounded(tmp_path: Path) -> None:
         with pytest.raises(Failure, match="It was not up within 0 s"):
             wait_until(lambda: False, child, 0, "It was not up")
     finally:
-        child.kill_family()
+        child.kill_with_descendants()
     assert not child.alive
 
 

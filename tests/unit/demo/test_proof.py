@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from server.cli.demo.part_probe import PartProbe
 from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Probe
 from server.cli.demo.proof import Finding, Probes, Traces, prove
-from server.cli.demo.remains import PartProbe
 from server.cli.output import Failure
 
 VALUE = Planted("NAME", "Aisha Khan", "", "register.jpg")
@@ -63,10 +63,10 @@ def test_a_leak_is_found_where_it_is(traces: Traces) -> None:
         connection.execute('UPDATE turns SET properties = \'{"who": "Aisha Khan"}\'')
     findings = prove(traces, PROBES, lambda picture: "Aisha Khan 10:05")
     places = found(findings)
-    assert places["what the processes printed"] == ["server.log"] * 2  # the whole name, and its first part
+    assert places["output of server and stand-in LLM"] == ["server.log"] * 2  # the whole name, and its first part
     assert set(places["every column of every table"]) == {"turns.properties"}
     assert places["redacted pictures, read again"][0] == "register-redacted.jpg"
-    assert {"Ray's logs", "spool and state folder", "bytes that the upstream received"} < set(places)
+    assert {"Ray's logs", "spool and state folder", "bytes that the LLM received"} < set(places)
 
 
 def test_the_write_ahead_log_is_searched_while_the_file_is_open(traces: Traces) -> None:
@@ -93,10 +93,10 @@ def test_a_misheard_number_is_found_wherever_it_stands(traces: Traces) -> None:
     places = found(prove(replace(traces, shown=[said]), PROBES, read_nothing_personal))
     assert set(places) >= {
         "texts that the app received",
-        "what the processes printed",
+        "output of server and stand-in LLM",
         "every column of every table",
-        "bytes that the upstream received",
-        "what the messages to the upstream say",
+        "bytes that the LLM received",
+        "texts of the messages to the LLM",
     }
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.cli.demo.upstream import Upstream, bind
+from server.cli.demo.llm_server import Upstream, bind
 
 KEY = "sk-test"
 NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))

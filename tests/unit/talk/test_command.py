@@ -18,7 +18,7 @@ from vestibule.v1.session_pb2 import StartSessionRequest, StartSessionResponse
 from vestibule.v1.session_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
 
 from server.cli import main
-from server.cli.demo import play
+from server.cli.demo import runner
 from server.cli.output import Failure
 from server.cli.talk import command, microphone
 from server.cli.talk.microphone import Microphone
@@ -46,7 +46,7 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         screen.lines.append(HEARD)
 
     monkeypatch.setattr(command, "_talk", talked)
-    monkeypatch.setattr(play, "play", lambda *arguments, **options: began.append("demo"))
+    monkeypatch.setattr(runner, "run_demo", lambda *arguments, **options: began.append("demo"))
     return began
 
 

@@ -1,4 +1,4 @@
-"""What the demo runs, where, and what is left of it at the end."""
+"""The processes, folder and ports of one run of the demo, and its cleanup."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from server.cli.demo.processes import Child
 
 
 @dataclass(slots=True)
-class Stage:
-    """What runs, and where.
+class Environment:
+    """The processes, folder and ports of one run.
 
     Attributes:
-        home: Folder of the demo: ledger, state, logs.
-        ours: Whether the upstream is our scripted one.
-        failed: Whether something was found, or did not stop.
+        home: Folder of the run, with the ledger, the state and the logs.
+        own_llm: Whether the remote LLM is the scripted stand-in.
+        failed: Whether the proof failed, or a process did not stop as it should.
     """
 
     home: Path
@@ -28,7 +28,7 @@ class Stage:
     quack_port: int
     dashboard_port: int
     metrics_port: int
-    ours: bool
+    own_llm: bool
     children: list[Child]
     failed: bool = False
 
@@ -44,35 +44,35 @@ class Stage:
 
     @property
     def received(self) -> Path:
-        """What the scripted upstream received, byte for byte."""
+        """Every byte that the stand-in LLM received."""
         return self.home / "upstream-received.bin"
 
     @property
     def address(self) -> str:
-        """Of the gRPC server."""
+        """Host and port of the gRPC server."""
         return f"127.0.0.1:{self.grpc_port}"
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
-    """Whatever happened: no process and no data stays behind. After a failure the logs do; with --keep, all does."""
+class Cleanup:
+    """Ends all processes and deletes the folder. Keeps the logs after a failure, and everything with --keep."""
 
-    stage: Stage
+    environment: Environment
     keep: bool
 
     def __call__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """As ``contextlib.ExitStack.push`` wants it; raises nothing anew."""
-        for child in reversed(self.stage.children):
+        """Called by ``contextlib.ExitStack``; the exception, if any, is raised on."""
+        for child in reversed(self.environment.children):
             child.stop()
-            child.kill_family()
-        home = self.stage.home
-        # Only Exception: who presses Ctrl-C does not ask why it ended.
-        failed = self.stage.failed or (kind is not None and issubclass(kind, Exception))
+            child.kill_with_descendants()
+        home = self.environment.home
+        # Ctrl-C is no Exception, and needs no log to explain it.
+        failed = self.environment.failed or (kind is not None and issubclass(kind, Exception))
         if self.keep:
-            click.echo(f"Everything of this run is kept, logs too: {home}", err=True)
-        elif failed and self.stage.children:
+            click.echo(f"This run is kept in {home}", err=True)
+        elif failed and self.environment.children:
             for path in home.iterdir():
                 if path.suffix == ".log":
                     click.echo(f"Log kept: {path}", err=True)
@@ -84,12 +84,12 @@ class Sweep:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def exports(stage: Stage) -> str:
-    """What to type so that every command of ours finds this run."""
+def exports(environment: Environment) -> str:
+    """The shell command after which every command of the CLI uses this run."""
     variables = {
-        "VESTIBULE_ADDRESS": stage.address,
-        "VESTIBULE_STATE_DIR": str(stage.state),
-        "VESTIBULE_DATA_DIR": str(stage.ledger.parent),
-        "VESTIBULE_QUACK__PORT": str(stage.quack_port),
+        "VESTIBULE_ADDRESS": environment.address,
+        "VESTIBULE_STATE_DIR": str(environment.state),
+        "VESTIBULE_DATA_DIR": str(environment.ledger.parent),
+        "VESTIBULE_QUACK__PORT": str(environment.quack_port),
     }
     return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from server.cli.demo.part_probe import PartProbe, sentences_in, sentences_of_requests
 from server.cli.demo.planted import Planted, data_folder, planted_media, planted_values
-from server.cli.demo.remains import PartProbe, sentences_in, sentences_of_requests
 
 PHONE = Planted("PHONE", "4155550132", "", "clip")
 NAME = Planted("NAME", "John Carter", "", "clip")

@@ -1,6 +1,6 @@
 """A scripted stand-in for a remote LLM: the OpenAI chat completions API over real HTTP.
 
-``python -m server.cli.demo.upstream --port 0 --record FILE`` prints one line with its address when it listens, and
+``python -m server.cli.demo.llm_server --port 0 --record FILE`` prints one line with its address when it listens, and
 appends every byte that it receives to the file. ``POST /script`` makes it fail in the ways that remote LLMs fail::
 
     {"mode": "rate_limit", "times": 2, "retry_after": "7"}
@@ -26,8 +26,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from server.cli.demo.upstream_answers import reply_to
-from server.cli.demo.upstream_script import (
+from server.cli.demo.llm_failures import (
     MODEL,
     Cut,
     Mode,
@@ -39,6 +38,7 @@ from server.cli.demo.upstream_script import (
     event,
     immediate_failure,
 )
+from server.cli.demo.llm_replies import reply_to
 
 MAX_HELD_BYTES = 1024 * 1024
 HUGE_PARTS = 400

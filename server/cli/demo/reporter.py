@@ -1,4 +1,4 @@
-"""How the demo tells what it does: steps with their times, and lanes of text that grows while it is spoken."""
+"""The output of the demo: numbered steps with their times, lines, and text that grows while it is spoken."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TextIO
 
 
-class Story:
-    """Prints steps, lines and lanes in order.
+class Reporter:
+    """Prints steps, lines and growing texts in order.
 
     Args:
         out: Where to print.
@@ -21,13 +21,13 @@ class Story:
         self._out = out or sys.stdout
         self._clock = clock
         self._began = clock()
-        self._lane = ""
+        self._label = ""
         self._shown = ""
         self._steps = 0
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the story began."""
+        """Seconds since it was made."""
         return self._clock() - self._began
 
     @contextmanager
@@ -37,38 +37,38 @@ class Story:
         self._write(f"\n{self._steps}. {title}\n")
         began = self._clock()
         yield
-        self.say(f"({self._clock() - began:.1f} s)")
+        self.line(f"({self._clock() - began:.1f} s)")
 
-    def say(self, text: str) -> None:
+    def line(self, text: str) -> None:
         """One or more whole lines."""
-        self._end_lane()
+        self._end_text()
         for line in text.splitlines() or [""]:
             self._write(f"   {line}\n" if line else "\n")
 
-    def grow(self, lane: str, text: str) -> None:
-        """Show a text that grows: what is new is appended to the line, unless another lane came between.
+    def update(self, label: str, text: str) -> None:
+        """Show a text that grows: what is new is appended to the line, unless another label came between.
 
         Args:
-            lane: Label before the text, for example ``person``.
+            label: Label before the text, for example ``person``.
             text: The whole text so far.
         """
-        if lane == self._lane and text.startswith(self._shown):
+        if label == self._label and text.startswith(self._shown):
             self._write(text[len(self._shown) :])
         elif text:
-            self._end_lane()
-            self._write(f"   {lane}: {text}")
+            self._end_text()
+            self._write(f"   {label}: {text}")
         else:
             return
-        self._lane, self._shown = lane, text
+        self._label, self._shown = label, text
 
-    def end(self, lane: str) -> None:
-        """The text of this lane is complete."""
-        if lane == self._lane:
-            self._end_lane()
+    def finish(self, label: str) -> None:
+        """The text of this label is complete."""
+        if label == self._label:
+            self._end_text()
 
-    def _end_lane(self) -> None:
-        if self._lane:
-            self._lane, self._shown = "", ""
+    def _end_text(self) -> None:
+        if self._label:
+            self._label, self._shown = "", ""
             self._write("\n")
 
     def _write(self, text: str) -> None:

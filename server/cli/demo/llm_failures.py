@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from server.cli.demo.upstream_answers import record_of, reply_to
+from server.cli.demo.llm_replies import record_of, reply_to
 
 MODEL = "scripted-clerk"
 

@@ -1,4 +1,4 @@
-"""A second look at a redacted picture with the OCR, in this process and apart from the server."""
+"""Reads a redacted picture again with the OCR, in this process and apart from the server."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def read_print(picture: Path) -> str:
-    """Everything that can still be read, one line of print a line.
+    """All print that can be read in the picture, one line for each.
 
     Raises:
-        OSError: It is no picture.
+        OSError: The file is not a picture.
     """
     import numpy as np
     from PIL import Image

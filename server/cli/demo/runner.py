@@ -1,0 +1,207 @@
+"""Runs the demo: starts the processes, runs the app and the analyst, proves that nothing leaked, stops all."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from server.cli.demo.environment import Cleanup, Environment, exports
+from server.cli.demo.planted import data_folder, planted_media
+from server.cli.demo.processes import Child, free_ports, serving, wait_until
+from server.cli.demo.reporter import Reporter
+from server.cli.output import Failure
+
+if TYPE_CHECKING:
+    from server.cli.demo.run_proof import Received
+    from server.settings import Settings
+
+UPSTREAM_TIMEOUT_S = 20.0
+SERVER_TIMEOUT_S = 120.0
+ANALYST_TIMEOUT_S = 60.0
+_ADDRESS = re.compile(r"http://[\w.:]+")
+
+
+def run_demo(settings: Settings, *, keep: bool, output: Path) -> int:
+    """Run the whole demo; returns the exit code."""
+    from server.cli.demo.run_proof import prove_run
+
+    reporter = Reporter()
+    data = data_folder()
+    reporter.line("Vestibule runs its main job with real models, all on this machine and in a temporary folder.")
+    with _signals_as_exit(), ExitStack() as cleanup:
+        environment = _prepare(settings)
+        cleanup.push(Cleanup(environment, keep))
+        with reporter.step("Starting a stand-in for the remote LLM, and the server with its Ray workers"):
+            _start(environment, settings, reporter)
+        received = _visit(environment, reporter, data, output)
+        with reporter.step("An analyst in another process reads the live database"):
+            _analyse(environment, reporter)
+        with reporter.step("Proof: every personal value is replaced where it was said, and is nowhere else"):
+            clean = prove_run(environment, reporter, planted_media(data), received)
+        environment.failed = not clean
+        if keep and clean:
+            cleanup.pop_all()
+            _say_how_to_stop(environment, reporter)
+            return 0
+        with reporter.step("Stopping everything"):
+            stopped = _stop(environment, reporter)
+        environment.failed = not (clean and stopped)
+        reporter.line(f"\n{'Done' if clean and stopped else 'FAILED'} after {reporter.elapsed_s:.0f} s.")
+        return 0 if clean and stopped else 1
+
+
+def _prepare(settings: Settings) -> Environment:
+    home = Path(tempfile.mkdtemp(prefix="vestibule-demo-"))
+    grpc_port, quack_port, dashboard_port, metrics_port = free_ports(4)
+    own_llm = not settings.upstream.base_url
+    return Environment(home, grpc_port, quack_port, dashboard_port, metrics_port, own_llm, [])
+
+
+def _start(environment: Environment, settings: Settings, reporter: Reporter) -> None:
+    upstream_url = settings.upstream.base_url
+    if environment.own_llm:
+        upstream_url = _start_upstream(environment, reporter)
+    else:
+        reporter.line(f"Using your LLM at {upstream_url}")
+    arguments = ["-m", "server.cli", "serve", "--address", environment.address]
+    arguments += ["--data-dir", str(environment.home / "data"), "--state-dir", str(environment.state)]
+    for assignment in (
+        f"llm_base_url={upstream_url}",
+        f"quack.port={environment.quack_port}",
+        f"ray.dashboard_port={environment.dashboard_port}",
+        f"metrics_port={environment.metrics_port}",
+    ):
+        arguments += ["--set", assignment]
+    server = Child.start("server", arguments, environment.home / "server.log")
+    environment.children.append(server)
+    reporter.line(f"Server: process {server.process.pid}, gRPC on {environment.address}, log in {server.log}")
+    wait_until(lambda: serving(environment.address), server, SERVER_TIMEOUT_S, "The server was not ready")
+    reporter.line("Server: SERVING")
+
+
+def _start_upstream(environment: Environment, reporter: Reporter) -> str:
+    arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(environment.received)]
+    upstream = Child.start("scripted upstream", arguments, environment.home / "upstream.log")
+    environment.children.append(upstream)
+
+    def printed() -> str:
+        found = _ADDRESS.search(upstream.log.read_text(encoding="utf-8", errors="replace"))
+        return found.group() if found else ""
+
+    wait_until(lambda: bool(printed()), upstream, UPSTREAM_TIMEOUT_S, "The scripted upstream printed no address")
+    url = printed().rstrip("/") + "/v1"
+    reporter.line(
+        f"Stand-in LLM: process {upstream.process.pid}, OpenAI chat API on {url} (set VESTIBULE_LLM_BASE_URL for yours)"
+    )
+    return url
+
+
+def _visit(environment: Environment, reporter: Reporter, data: Path, output: Path) -> Received:
+    import grpc.aio
+
+    from server.cli.demo.app import App
+    from server.cli.demo.run_proof import Received
+    from server.cli.remote import translated
+
+    # Timeouts and retries as they ship beside the protos, so that a client need not invent its own.
+    service_config = (data.parents[1] / "protos/vestibule/v1/service_config.json").read_text(encoding="utf-8")
+    options = (("grpc.service_config", service_config),)
+
+    async def run() -> Received:
+        async with grpc.aio.insecure_channel(environment.address, options) as channel:
+            app = App(channel, reporter, data, output)
+            await app.visit()
+            if app.first_reply_s is not None:
+                reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the start of the demo.")
+            return Received(app.transcripts, app.shown, app.pictures)
+
+    with translated(environment.address):
+        return asyncio.run(run())
+
+
+def _analyse(environment: Environment, reporter: Reporter) -> None:
+    from server.cli.analyst import attach_statements
+
+    token_file = environment.state / "quack.token"
+    arguments = [
+        "-m",
+        "server.cli.demo.analyst",
+        "--port",
+        str(environment.quack_port),
+        "--token-file",
+        str(token_file),
+    ]
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, timeout=ANALYST_TIMEOUT_S, check=False
+    )
+    if done.returncode:
+        raise Failure("The analyst could not read the ledger.", details=done.stderr.splitlines()[-5:])
+    reporter.line(done.stdout.rstrip())
+    reporter.line("To query it yourself while it runs, in any DuckDB 1.5 client:")
+    reporter.line(attach_statements(environment.quack_port, token_file.read_text(encoding="utf-8").strip()))
+    reporter.line(
+        f"Ray dashboard: http://127.0.0.1:{environment.dashboard_port}, with the token that `ray get-auth-token` prints"
+    )
+
+
+def _stop(environment: Environment, reporter: Reporter) -> bool:
+    """Stop all processes; returns whether all ended as they should."""
+    clean = True
+    for child in reversed(environment.children):
+        child.stop()
+        left = child.survivors()
+        code = child.process.returncode
+        expected = code in (0, -signal.SIGTERM)
+        reporter.line(f"{child.name}: ended with {code}, {len(left)} of its {len(child.seen)} processes left")
+        for process in left:
+            reporter.line(f"  LEFT: {process.pid} {process.name()}")
+        if not expected:
+            reporter.line("\n".join(["  It should have ended with 0. Its last lines:", *child.last_lines()]))
+        clean = clean and expected and not left
+    return clean
+
+
+def _say_how_to_stop(environment: Environment, reporter: Reporter) -> None:
+    pids = " ".join(str(child.process.pid) for child in reversed(environment.children))
+    reporter.line("\nThe server keeps running (--keep):")
+    reporter.line(f"  gRPC server     {environment.address}")
+    reporter.line(f"  live ledger     quack:localhost:{environment.quack_port}")
+    reporter.line(f"  Ray dashboard   http://127.0.0.1:{environment.dashboard_port}/#/serve")
+    reporter.line("                  asks for the token that `ray get-auth-token` prints")
+    reporter.line(f"  metrics         http://127.0.0.1:{environment.metrics_port}/metrics")
+    reporter.line(f"  folder          {environment.home}")
+    reporter.line(
+        "Run this first, and `vestibule status`, `sessions list`, `funnel`, `sql`, `dlq list` and `breakers` use it:"
+    )
+    if shutil.which("vestibule") is None:  # `make demo` runs in a virtual environment that is not active
+        click.echo(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
+    click.echo(exports(environment))  # one line at any width, so that it can be copied
+    reporter.line("Stop it with:")
+    click.echo(f"kill {pids} && rm -r {shlex.quote(str(environment.home))}")
+
+
+@contextmanager
+def _signals_as_exit() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that the cleanup runs as after Ctrl-C."""
+
+    def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,68 @@
+"""What is left of a run, and how to point other commands at one that goes on."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from server.cli.config import load_settings
+from server.cli.demo.environment import Cleanup, Environment, exports
+from server.cli.demo.processes import Child
+from server.cli.output import Failure
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """A run whose server ended by itself and left data."""
+    home = tmp_path / "a demo"
+    (home / "state").mkdir(parents=True)
+    (home / "state" / "spool.key").write_bytes(b"key")
+    (home / "upstream-received.bin").write_bytes(b"request")
+    server = Child.start("server", ["-c", "print('no room')"], home / "server.log")
+    server.process.wait()
+    return Environment(home, 1001, 1002, 1003, 1004, True, [server])
+
+
+@pytest.mark.parametrize("raised", [True, False])
+def test_a_failed_run_keeps_its_logs_only_and_says_where(
+    environment: Environment, raised: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.failed = not raised
+    with pytest.raises(Failure, match="ended") if raised else ExitStack(), ExitStack() as cleanup:
+        cleanup.push(Cleanup(environment, keep=False))
+        if raised:
+            environment.children[0].require_alive()
+    assert [p.name for p in environment.home.iterdir()] == ["server.log"]
+    assert (environment.home / "server.log").read_text() == "no room\n"
+    assert str(environment.home / "server.log") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("end", [None, KeyboardInterrupt])
+def test_a_good_run_and_an_interrupted_one_leave_nothing(
+    environment: Environment, end: type[BaseException] | None
+) -> None:
+    Cleanup(environment, keep=False)(end, None, None)
+    assert not environment.home.exists()
+
+
+def test_keep_keeps_everything(environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+    Cleanup(environment, keep=True)(Failure, None, None)
+    assert (environment.home / "state" / "spool.key").exists()
+    assert str(environment.home) in capsys.readouterr().err
+
+
+def test_the_printed_line_points_the_settings_at_the_run(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    word, *assignments = shlex.split(exports(environment))
+    assert word == "export"
+    for assignment in assignments:
+        monkeypatch.setenv(*assignment.split("=", 1))
+    settings = load_settings()
+    assert settings.address == environment.address
+    assert settings.quack.port == environment.quack_port
+    assert settings.state_dir == environment.state
+    assert settings.ledger_path == environment.ledger
