@@ -18,6 +18,9 @@ import yaml
 
 _Loader: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml where PyYAML was built with it
 
+ANY: Final = "any"
+"""The folder of words that belong to no language: names of makers."""
+
 Lists = Mapping[str, tuple[str, ...]]
 """Name of a list to its entries."""
 
@@ -44,6 +47,11 @@ def word_lists(language: str, subject: str) -> Lists:
     if not file.is_file():
         return MappingProxyType({})
     return checked(file.read_text("utf-8"), f"{language}/{subject}")
+
+
+def words(language: str, subject: str, name: str = "all") -> frozenset[str]:
+    """The entries of one list as a set; empty if the language has no such list."""
+    return frozenset(word_lists(language[:2].lower() if language != ANY else ANY, subject).get(name, ()))
 
 
 def checked(text: str, name: str) -> Lists:

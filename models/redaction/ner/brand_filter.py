@@ -7,33 +7,14 @@ for a machine beside it.
 from __future__ import annotations
 
 import re
+from typing import Final
 
+from models.redaction.lexicons.loader import ANY, words
 from models.redaction.normalize.view import TextView
 
-_MAKERS = frozenset(
-    """bosch siemens grundfos wilo itron sensus kamstrup zenner elster honeywell danfoss vaillant viessmann buderus
-    ksb lowara xylem ebara pedrollo flygt techem qundis apator actaris sontex calpeda salmson aquametro
-    miele beko balay fagor teka cointra ariston ferroli daikin mitsubishi toshiba panasonic
-    fujitsu samsung lg sony hisense haier xiaomi aeg electrolux zanussi whirlpool indesit gorenje liebherr
-    smeg grundig delonghi moulinex rowenta tefal magimix kärcher roomba geberit hansgrohe
-    frisquet chappée thermor kenwood rommelsbacher telefunken edesa otsein ufesa cecotec orbegozo orkli""".split()
-)
-_MAKERS_BESIDE_A_MACHINE = frozenset(
-    """brandt sauter neff bauknecht hoover candy philips vorwerk privileg constructa küppersbusch atlantic rosières
-    thomson stiebel eltron weishaupt bomann clatronic hitachi sharp blomberg godrej voltas kirloskar havells
-    crompton saunier duval dyson bissell jura melitta severin metz loewe corberó taurus jata roca vulcano
-    landis baxi krups grohe junkers""".split()
-)
-"""Those whose names are common ones of people as well."""
-_MACHINES = frozenset(
-    """waschmaschine geschirrspüler spülmaschine kühlschrank gefrierschrank trockner wäschetrockner herd backofen
-    ofen staubsauger kaffeemaschine heizung therme gastherme boiler durchlauferhitzer fernseher mikrowelle
-    pumpe kessel wasserzähler lavadora lavavajillas secadora nevera frigorífico congelador horno microondas
-    caldera termo calentador cafetera aspiradora televisor tele bomba contador aire placa vitrocerámica
-    campana linge vaisselle sèche frigo réfrigérateur congélateur four chaudière ballon chauffe eau
-    cafetière aspirateur télé téléviseur robot pompe compteur plaque hotte cuisinière grille pain micro
-    ondes machine washing fridge refrigerator dishwasher dryer oven geyser cooler pump pankha फ्रिज""".split()
-)
+_MAKERS: Final = words(ANY, "brands", "makers")
+_MAKERS_CALLED_LIKE_PEOPLE: Final = words(ANY, "brands", "makers_called_like_people")
+_MACHINES: Final = words(ANY, "brands", "machines")
 _MACHINE_REACH = 24
 
 _LABEL_REACH = 32
@@ -60,7 +41,7 @@ _BESIDE = re.compile(r"\s?,\s?")
 def is_maker(view: TextView, start: int, end: int) -> bool:
     """Whether the word at [start, end) is the name of a maker."""
     word = view.lower[start:end]
-    return word in _MAKERS or (word in _MAKERS_BESIDE_A_MACHINE and _is_beside_a_machine(view, start, end))
+    return word in _MAKERS or (word in _MAKERS_CALLED_LIKE_PEOPLE and _is_beside_a_machine(view, start, end))
 
 
 def is_machine(view: TextView, start: int, end: int) -> bool:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from models.redaction.lexicons.loader import ANY, words
+
 _ANY: Final[Mapping[str, re.Pattern[str]]] = {
     "de": re.compile(
         r"[^\W\d_]{3,24}(?:abfall|abholung|ablesung|abrechnung|abschlag|absperrung|anfrage|angebot|anhang|anlage|anlieferung"
@@ -35,25 +37,7 @@ _SMALL: Final[Mapping[str, re.Pattern[str]]] = {
     "es": re.compile(r"[^\W\d_]{2,24}(?:ando|iendo|ador(?:es)?|ajes?|mente|encias?|erías?)"),
     "fr": re.compile(r"[^\W\d_]{2,24}(?:ements?|eurs?|euses?|ages?)"),
 }
-_NAMES: Final = frozenset(
-    """concepción consolación adoración asunción encarnación visitación resurrección purificación anunciación sarmiento
-    sarmientos
-    auxiliadora bagration delgado machado alvarado maldonado corrado mercado hurtado salgado furtado coronado
-    conrado rosado preciado jurado regalado collado morgado diosdado estrada quesada tejada lozada losada
-    moncada ahumada posada parada almada garrido candido cándido pulido plácido aparecido bienvenido wilfrido
-    bellido almeida farida zinaida leonida hamida margarida candida cándida rachida khalida nélida zubaida
-    adelaida brígida granados posadas fernando hernando armando orlando rolando salvador labrador valencia
-    florencia palencia prudencia clemencia hortencia plasencia rentería clemente josé andré rené hervé traoré
-    honoré aimé désiré touré cissé josué dupré côté dieudonné koné chloé baldé carré diakité sidibé dembélé
-    barré konaté bartolomé zoé noé salomé renée amédée andrée josée aimée vallée timothée désirée dorothée
-    irénée lavallée alizée haydée edmée andrés valdés moisés cortés garcés avilés clément clement levasseur
-    vasseur lesueur lafleur brodeur brasseur couvreur gouverneur prieur pasteur joyeuse lepage lesage sauvage
-    delage bocage savage froment flament isadora theadora guido yoshida yamada ferdinando okada leonidas uchida
-    prado harada ishida hamada amador amado shimada takada frida nishida vlado sawada alida quezada terada
-    kishida prada machida asada spada placido guida brando vermeulen geraint verhoeven verhulst genest clements
-    armitage inés máté heneage fleur gagné dubé ferré sané ramage kouyaté sauvé paré kanté kaboré doré diabaté
-    condé bernabé talmage sueur klement enschedé brundage verena gerlinde gesine verona""".split()
-)
+_NAMES: Final = words(ANY, "names_like_words")
 
 
 def ends_like_no_name(word: str, language: str, *, small: bool) -> bool:

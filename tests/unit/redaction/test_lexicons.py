@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from models.redaction.lexicons.loader import LexiconInvalid, checked, languages, word_lists
+from models.redaction.lexicons import loader
+from models.redaction.lexicons.loader import LexiconInvalid, checked, languages, word_lists, words
 from models.redaction.recognizers.spoken.announcements import SUBJECT, announcements_of
 
 
@@ -33,3 +36,16 @@ def test_a_language_without_a_list_has_none() -> None:
 def test_announcements_of_every_language_compile_and_know_english(language: str) -> None:
     found = list(announcements_of(language).before_values("my number is"))
     assert [(a.type, a.told) for a in found] == [("PHONE", True)]
+
+
+FILES = sorted(Path(loader.__file__).parent.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_every_file_of_the_package_can_be_read(file: Path) -> None:
+    assert word_lists(file.parent.name, file.stem)
+
+
+def test_a_set_of_words_is_empty_where_there_is_no_list() -> None:
+    assert words("xx", "stopwords") == words("de", "stopwords", "xx") == frozenset()
+    assert "wasserhahn" in words("DE-at", "stopwords")
