@@ -34,7 +34,7 @@ POLL_S: Final = 0.1
 CALL_S: Final = 30.0
 JOIN_S: Final = 5.0
 STOP_S: Final = 3.0
-"""How long Ray may take to stop by itself; it needs 1.4 s. Then its processes are killed."""
+"""How long Ray may take to stop by itself. Then its processes are killed."""
 KILL_AFTER_S: Final = 0.7
 
 
@@ -87,7 +87,7 @@ class Cluster:
 
     @property
     def facts(self) -> dict[str, EngineFacts]:
-        """What the workers said about themselves when they came up, by kind."""
+        """What the workers said about themselves, by kind."""
         return dict(self._facts)
 
     def handle(self, kind: str) -> Any:
@@ -115,15 +115,15 @@ class Cluster:
 
         Raises:
             InvalidInput: The address is not one that can be joined.
-            Unavailable: It cannot be had.
+            Unavailable: Ray cannot be started or joined.
         """
         if not self._runtime.local:
-            # Ray itself tries an address where nobody listens for minutes.
+            # Without this check Ray retries for minutes when nobody listens at the address.
             await asyncio.to_thread(check_listens, self.config.address, JOIN_S)
         await self._on_ray_thread(self._runtime.start)
 
     async def start(self, on_step: Callable[[Step], None] | None = None, timeout_s: float = 120.0) -> None:
-        """Bring everything up; returns when all workers take calls. After a failure ``stop`` is still to be called.
+        """Start Ray and the workers; returns when all workers take calls. Call ``stop`` also after a failure.
 
         Args:
             on_step: Told about each step when it is done.
@@ -135,7 +135,7 @@ class Cluster:
             Unavailable: Ray, or a worker, does not come up.
         """
         began = self._clock()
-        report = on_step or _say_nothing
+        report = on_step or _ignore
 
         def done(name: str) -> None:
             report(Step(name, self._clock() - began))
@@ -169,7 +169,7 @@ class Cluster:
         self._thread.close()
 
     async def statuses(self) -> dict[str, ApplicationStatusOverview]:
-        """Serve's own view of the three applications, by kind; those it does not know are missing.
+        """Serve's status of the three applications, by kind; those that Serve does not know are missing.
 
         Raises:
             Unavailable: The cluster is not up, or does not answer.
@@ -181,7 +181,7 @@ class Cluster:
             statuses = await asyncio.to_thread(self._applications.statuses)
         except RAY_ERRORS as exc:
             raise translate(exc) from None
-        await self._ask_new_workers(statuses)
+        await self._describe_new_workers(statuses)
         return statuses
 
     def _check_up(self) -> None:
@@ -197,9 +197,9 @@ class Cluster:
             raise translate(exc) from None
 
     def _deploy(self) -> None:
-        there = cast(dict[str, float], ray.cluster_resources())  # type: ignore[no-untyped-call]
+        resources = cast(dict[str, float], ray.cluster_resources())  # type: ignore[no-untyped-call]
         workers = (self.config.speech, self.config.vision, self.config.redaction)
-        check_fit(workers, cpus=there.get("CPU", 0.0), gpus=there.get("GPU", 0.0))
+        check_fit(workers, cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
         if not self._runtime.local:
             self._lease = take_lease(self.config.installation)
         self._applications.deploy()
@@ -219,8 +219,8 @@ class Cluster:
                     done(kind)
             await asyncio.sleep(POLL_S)
 
-    async def _ask_new_workers(self, statuses: dict[str, ApplicationStatusOverview]) -> None:
-        """Have workers that were deployed since the last time, by whomever, say what they are."""
+    async def _describe_new_workers(self, statuses: dict[str, ApplicationStatusOverview]) -> None:
+        """Update the facts of workers that this or another program has deployed since the last call."""
         for kind, app in statuses.items():
             if app.status != "RUNNING" or self._deployed_at_s.get(kind) == app.last_deployed_time_s:
                 continue
@@ -247,5 +247,5 @@ def _lost() -> Unavailable:
     )
 
 
-def _say_nothing(_: Step) -> None:
+def _ignore(_: Step) -> None:
     return None

@@ -29,12 +29,12 @@ APPLICATION_PREFIX: Final = "vestibule-"
 """What the names of all applications of all installations begin with."""
 
 HEALTH_PERIOD_S: Final = 1.0
-"""How often Serve looks after a replica; a dead one is missed for so long before it is replaced."""
+"""How often Serve checks a replica, and so the longest time until a dead one is replaced."""
 HEALTH_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 20.0
-"""How long a replica that is replaced may go on with the calls it holds."""
+"""How long a replica that is replaced may finish its calls."""
 BUILD_ATTEMPTS: Final = 2
-"""A replica that cannot be built is not built for ever: Serve's own bound is 20."""
+"""How often Serve tries to build a replica before the deployment fails."""
 
 
 def application_name(installation: str, kind: str) -> str:
@@ -89,7 +89,7 @@ def applications(config: ClusterConfig) -> dict[str, serve.RunTarget]:
 
 
 def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -> Any:
-    """One deployment with the resources, queues and restarts that its settings ask for."""
+    """A Serve deployment with the resources, queue bounds and restarts of its settings."""
     return serve.deployment(
         worker,
         name=name,
@@ -107,7 +107,7 @@ def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -
 
 
 def _redaction_from_inside(config: ClusterConfig) -> RedactAsync:
-    """How a worker asks for redaction. Fails closed: without an answer the text goes nowhere."""
+    """How another worker has texts redacted. It fails closed: without an answer no text is returned."""
     handle = handle_of(config.installation, "redaction")
     expected = fingerprint(config)
     policy = get_retry_policy("interactive")

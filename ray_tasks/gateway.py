@@ -66,7 +66,7 @@ class RayGateway:
         self._policy = policy or get_retry_policy("interactive")
         self._sleep = sleep
         self._open = dict.fromkeys(DEPLOYMENTS, 0)
-        # Half of the shared memory: what Ray cannot hold there it would write to disk, and this is not redacted yet.
+        # Half of the shared memory. What does not fit there Ray writes to disk, and these media are not redacted yet.
         self._bytes_left = workers.config.object_store_bytes // 2
 
     async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
@@ -91,7 +91,7 @@ class RayGateway:
     async def read_picture(
         self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
-        """Decode, read, redact and repaint a picture."""
+        """Decode, read and redact a picture."""
         result: RedactedPage = await self._call("vision", "picture", (data, document_type, scope), len(data), timeout_s)
         return result
 
@@ -102,7 +102,7 @@ class RayGateway:
         return result
 
     async def engines(self) -> list[EngineInfo]:
-        """State of the three kinds of worker, as Serve's controller knows it; no worker is asked."""
+        """State of the three kinds of worker, from Serve's controller; a busy worker is not called."""
         statuses: dict[str, Any] = {}
         detail = "It is not deployed yet."
         try:
@@ -117,17 +117,17 @@ class RayGateway:
     async def _call(self, kind: str, method: str, arguments: tuple[object, ...], size: int, timeout_s: float) -> Any:
         remote = getattr(self._workers.handle(kind), method).remote
         expected = self._workers.fingerprint
-        with self._room_for(kind, size):
+        with self._memory_for(kind, size):
             return await call(
                 lambda: remote(expected, *arguments), timeout_s=timeout_s, policy=self._policy, sleep=self._sleep
             )
 
     @contextmanager
-    def _room_for(self, kind: str, size_bytes: int) -> Iterator[None]:
-        """Hold a share of the shared memory while a call is open.
+    def _memory_for(self, kind: str, size_bytes: int) -> Iterator[None]:
+        """Reserve shared memory for a call while it is open.
 
         Raises:
-            Overloaded: The calls that are open hold all of it.
+            Overloaded: Open calls have reserved all of it.
         """
         if size_bytes > self._bytes_left:
             raise Overloaded(

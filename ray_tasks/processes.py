@@ -1,4 +1,4 @@
-"""The processes of a local cluster: found by their tree, counted, and ended for certain."""
+"""The processes of a local cluster: find, measure and end them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def free_port() -> int:
 
 
 def check_listens(address: str, timeout_s: float) -> None:
-    """Make sure that somebody listens at ``host:port``.
+    """Check that a process listens at ``host:port``.
 
     Raises:
         InvalidInput: The address has another form.
-        Unavailable: Nobody does.
+        Unavailable: No process does.
     """
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdecimal():
@@ -46,7 +46,7 @@ def children() -> set[psutil.Process]:
 
 
 def with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """The processes and all that they started, while they live."""
+    """The processes and their descendants, as far as they run."""
     found: dict[int, psutil.Process] = {}
     for root in roots:
         try:
@@ -58,7 +58,7 @@ def with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
 
 
 def orphans_of(raylet_pid: int) -> list[psutil.Process]:
-    """Workers whose raylet died; they are nobody's children any more, but remember its process id."""
+    """Workers whose raylet died. They have lost their parent, but the raylet's process id is in their environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -87,7 +87,7 @@ def end(processes: Iterable[psutil.Process], timeout_s: float) -> int:
 
 
 def memory_bytes(processes: Iterable[psutil.Process]) -> int:
-    """Resident memory together, pages that are shared counted once each time they are mapped."""
+    """Sum of the resident memory; a page that several processes share counts once for each."""
     total = 0
     for process in processes:
         try:
@@ -98,7 +98,7 @@ def memory_bytes(processes: Iterable[psutil.Process]) -> int:
 
 
 def lives(process: psutil.Process) -> bool:
-    """Whether a process has not ended; one that its parent has yet to reap has."""
+    """Whether a process runs; a zombie does not."""
     try:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -23,8 +23,8 @@ NODE_PROCESS: Final = "raylet"
 HEAD_PROCESS: Final = "gcs_server"
 
 HEAD_LOST_S: Final = 1_000_000
-"""Ray ends every process of a cluster, our server among them, 60 s after its head died. The server has more to do than
-that: answer, keep what it accepted, close its ledger. So its Ray is told to wait for eleven days."""
+"""By default Ray ends every process of a cluster, the server too, 60 s after the head process died. The server must go
+on then: it answers, keeps what it accepted and closes its ledger. So this is set to eleven days."""
 
 
 class RayRuntime:
@@ -38,7 +38,7 @@ class RayRuntime:
         self._config = config
         self._before: set[psutil.Process] | None = None
         self._roots: set[psutil.Process] = set()
-        self._vital: dict[str, psutil.Process] = {}
+        self._essential: dict[str, psutil.Process] = {}
         self.dashboard_url = ""
         self.address = ""
 
@@ -51,7 +51,7 @@ class RayRuntime:
         """Start or join Ray.
 
         Raises:
-            Unavailable: It cannot be had.
+            Unavailable: Ray cannot be started or joined.
         """
         _quiet()
         if self.local or is_on_loopback_alone(self._config.address):
@@ -65,7 +65,7 @@ class RayRuntime:
                 logging_level=logging.ERROR,
                 **(self._local_options() if self.local else {}),
             )
-        # What ray.init raises for a cluster that cannot be had.
+        # What ray.init raises when it cannot start or join a cluster.
         except (OSError, RuntimeError, ValueError, AuthenticationError) as exc:
             raise Unavailable(
                 f"Ray could not be {'started' if self.local else 'joined'} ({type(exc).__name__}).",
@@ -76,7 +76,7 @@ class RayRuntime:
             self._roots = self._started()
         if self.local:
             _protect_token()
-        self._vital = {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
+        self._essential = {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
         if self._config.dashboard and context.dashboard_url:
             self.dashboard_url = f"http://{context.dashboard_url}"
         self.address = str(ray.get_runtime_context().gcs_address)
@@ -85,17 +85,17 @@ class RayRuntime:
         """All processes of a local cluster, also while it starts."""
         family = with_descendants(self._roots or self._started())
         if NODE_PROCESS in self.lost():
-            family += orphans_of(self._vital[NODE_PROCESS].pid)
+            family += orphans_of(self._essential[NODE_PROCESS].pid)
         return family
 
     def lost(self) -> set[str]:
-        """Which of the two processes that a local cluster cannot do without have died."""
-        return {name for name, process in self._vital.items() if not lives(process)}
+        """Names of the essential processes of a local cluster that have died."""
+        return {name for name, process in self._essential.items() if not lives(process)}
 
     def shutdown(self) -> None:
         """Stop a local cluster, or leave a joined one.
 
-        Ray ends this process when it is spoken to after its node died; then its processes are left to be killed.
+        After the node process died, a call of Ray ends this process. Then ``Cluster.stop`` kills what is left.
         """
         if self.lost():
             atexit.unregister(ray.shutdown)
@@ -134,9 +134,9 @@ def _token_hint() -> str:
 
 
 def _quiet() -> None:
-    """Keep Ray off this process's output: it belongs to the server's own logs."""
+    """Keep Ray's messages off the standard output of this process, which is the server's own."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    # Besides the workers' output (log_to_driver) Ray prints every error of the cluster, tracebacks included, to
-    # standard output; this flag, which its debugger flips, is the only way to stop it.
+    # Ray prints every error of the cluster with its traceback to standard output, apart from the workers' output
+    # (log_to_driver). Only this flag of its debugger turns that off.
     vars(ray._private.worker)["_worker_logs_enabled"] = False

@@ -12,8 +12,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class _failure_into:  # noqa: N801  # reads as a verb where it is used
-    """Context manager that hands whatever is raised over to whoever waits for the future."""
+class _FailureInto:
+    """Context manager that sets whatever is raised as the exception of a future."""
 
     def __init__(self, future: Future[T]) -> None:
         self._future = future
@@ -32,9 +32,9 @@ class _failure_into:  # noqa: N801  # reads as a verb where it is used
 class RayThread:
     """The one thread that starts and stops Ray.
 
-    Linux ends Ray's processes when the *thread* that started them ends (PR_SET_PDEATHSIG), so a thread of a pool that
-    may shrink will not do. It is a daemon, so that a Ray that hangs cannot keep this process from ending. Ray takes
-    over SIGTERM only when it is started from the main thread; from here it leaves the server's handler alone.
+    Linux ends Ray's processes when the *thread* that started them ends (PR_SET_PDEATHSIG), so a pool that may end
+    threads does not fit. The thread is a daemon, so that a Ray that hangs does not keep this process alive. Ray
+    replaces the handler of SIGTERM only when it is started from the main thread, so the server's handler stays.
     """
 
     def __init__(self) -> None:
@@ -42,18 +42,18 @@ class RayThread:
         threading.Thread(target=self._work, name="ray", daemon=True).start()
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
-        """Run a job after those before it."""
+        """Run a job after all earlier ones."""
         future: Future[T] = Future()
 
         def run() -> None:
-            with _failure_into(future):
+            with _FailureInto(future):
                 future.set_result(job())
 
         self._jobs.put(run)
         return future
 
     def close(self) -> None:
-        """End the thread after the jobs before."""
+        """End the thread after all earlier jobs."""
         self._jobs.put(None)
 
     def _work(self) -> None:

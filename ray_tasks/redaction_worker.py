@@ -45,7 +45,7 @@ class RedactionWorker:
         return self._facts
 
     async def check_health(self) -> None:
-        """Serve asks now and then."""
+        """Called by Serve every few seconds; an error makes it replace the replica."""
         self._texts.check()
 
     async def redact(self, expected: str, texts: list[RawText], context: RedactionContext) -> list[Redaction]:

@@ -1,6 +1,6 @@
-"""One call to a Serve deployment: deadline, retries when a worker dies, cancellation, Ray's errors turned into ours.
+"""One call to a Serve deployment: deadline, retries when a worker dies, cancellation, translation of Ray's errors.
 
-Nothing that Ray says is passed on: its messages hold tracebacks. So every translation is raised ``from None``.
+Ray's messages hold tracebacks, so nothing of them is passed on: every translation is raised ``from None``.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from models.retry import RetryPolicy
 T = TypeVar("T")
 
 QUEUE_RETRY_AFTER_S: Final = 1.0
-"""Hint for a full queue: about the time in which a replica on two cores works off its calls."""
+"""Hint for a full queue."""
 NOT_READY_RETRY_AFTER_S: Final = 5.0
 """Hint while workers start, which takes 10 to 60 seconds."""
 
 
-class Response(Protocol[T]):  # type: ignore[misc]  # the awaited type is covariant in spirit, Generator says otherwise
+class Response(Protocol[T]):  # type: ignore[misc]  # Generator makes T invariant
     """The part of ``ray.serve.handle.DeploymentResponse`` that is used."""
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -64,7 +64,7 @@ def _raised_by_worker(exc: Exception) -> VestibuleError:
     cause = cast(core.RayTaskError, exc).cause
     if isinstance(cause, VestibuleError):
         return cause
-    # The worker's edge turns everything into ours, so this came from Ray's or Serve's own code around it.
+    # The worker's error boundary translates all errors of the engine, so this one comes from Ray or Serve.
     return InternalError("A worker failed.", reason=Reason.WORKER_FAILED)
 
 
@@ -90,13 +90,13 @@ TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Exception], Vestibule
     (core.PendingCallsLimitExceeded, _full),
     (core.RayError, _unreachable),
 )
-"""Ray's errors and what they become, most specific first. The bases of both families end them."""
+"""Ray's errors and what they become, most specific first. The base classes come last."""
 
 RAY_ERRORS: Final = (serving.RayServeException, core.RayError)
 
 
 def translate(exc: Exception) -> VestibuleError:
-    """What an error of Ray becomes."""
+    """The error of ours that stands for an error of Ray."""
     for foreign, ours in TRANSLATIONS:
         if isinstance(exc, foreign):
             return ours(exc)
@@ -112,8 +112,8 @@ async def call(
 ) -> T:
     """Send a call and wait for its answer.
 
-    Only a worker that died is worth another attempt: the calls are stateless, so any replica can take them.
-    A caller that goes away, or a deadline that passes, cancels the work in the replica.
+    A call is sent again only if its worker died: calls are stateless, so any replica can take them. When the caller is
+    cancelled or the deadline passes, the work in the replica is cancelled.
 
     Args:
         send: Hands the call to a deployment; used once per attempt.
@@ -136,7 +136,7 @@ async def call(
 
 
 def _retries(policy: RetryPolicy, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
-    """Attempts of a call: only a worker that died is worth another one."""
+    """How often and when a call is sent again; only when its worker died."""
     return AsyncRetrying(
         retry=retry_if_exception_type(WorkerLost),
         wait=lambda state: policy.delay(state.attempt_number - 1),

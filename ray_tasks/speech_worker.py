@@ -30,11 +30,11 @@ from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
-NOTHING_SAID = RedactedText.literal("")
+NO_TEXT = RedactedText.literal("")
 
 
 class SpeechWorker:
-    """Speech to redacted text. Holds no state between calls: what a stream needs travels in its sealed carry.
+    """Speech to redacted text. Holds no state between calls: what a stream needs between calls is in its sealed state.
 
     Args:
         config: Of the whole cluster; ``config.speech`` has the engine, its threads and its calls at a time.
@@ -59,19 +59,19 @@ class SpeechWorker:
             on_cpu("Speech", self._engine.device, speech.device),
         )
         self._sealer = StateSealer(load_or_create_key(Path(config.carry_key_path)))
-        self._ask = ask_redaction
-        self._turns = BoundedExecutor("speech", self._engine.at_once)
+        self._redact = ask_redaction
+        self._recognition = BoundedExecutor("speech", self._engine.at_once)
         self._helpers = BoundedExecutor("speech-helper", speech.max_ongoing)
         # A mute waits for the two other executors, so it must not take a thread of theirs.
-        self._mutes = BoundedExecutor("speech-mute", 1)
+        self._muting = BoundedExecutor("speech-mute", 1)
 
     async def describe(self) -> EngineFacts:
         """What runs here."""
         return self._facts
 
     async def check_health(self) -> None:
-        """Serve asks now and then."""
-        self._turns.check()
+        """Called by Serve every few seconds; an error makes it replace the replica."""
+        self._recognition.check()
 
     async def step(self, expected: str, window: SpeechWindow) -> SpeechStep:
         """Recognise and redact one window of a stream; see ``Gateway.speech_step``."""
@@ -92,24 +92,24 @@ class SpeechWorker:
                 stop=threading.Event(),
             )
             try:
-                heard = await self._transcribe(samples, options)
+                transcript = await self._transcribe(samples, options)
             except NoSpeech:
                 sealed_state = self._sealed_tail(state.tail) if window.final else window.sealed_state
-                return _silence(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ)
-            context = _spoken(heard.language, window)
+                return _step_without_speech(window, state, sealed_state, len(samples) / SAMPLE_RATE_HZ)
+            context = _redaction_context(transcript.language, window)
             step = SpeechStep(
-                text=NOTHING_SAID,
+                text=NO_TEXT,
                 sealed_state=b"",
-                confidence=_confidence(heard.segments),
-                language=heard.language,
+                confidence=_confidence(transcript.segments),
+                language=transcript.language,
                 no_speech=False,
-                audio_s=heard.audio_s,
-                compute_s=heard.compute_s,
-                language_probability=heard.language_probability,
+                audio_s=transcript.audio_s,
+                compute_s=transcript.compute_s,
+                language_probability=transcript.language_probability,
             )
             if not window.final:
-                return await self._partial(step, heard, state, context)
-            return await self._final(step, heard, state, context, timed=timed)
+                return await self._partial(step, transcript, state, context)
+            return await self._final(step, transcript, state, context, timed=timed)
 
     async def recording(
         self,
@@ -124,84 +124,88 @@ class SpeechWorker:
             self._facts.require(expected)
             samples = await self._helpers.run(decode, data)
             options = SpeechOptions(language=language or None, word_times=keep_redacted, stop=threading.Event())
-            heard = await self._listen(samples, options)
-            context = _spoken(heard.language)
-            texts = [segment.text for segment in heard.segments]
+            transcript = await self._recognize(samples, options)
+            context = _redaction_context(transcript.language)
+            texts = [segment.text for segment in transcript.segments]
             redactor = self._redactor(scope)
-            whole, written = await self._helpers.run(redact_segments, texts, redactor, context)
+            text, segment_texts = await self._helpers.run(redact_segments, texts, redactor, context)
             muted: RedactedRecording | None = None
             if keep_redacted:
-                again = self._listen_again(asyncio.get_running_loop())
-                muted = await self._mutes.run(redact_recording, samples, heard.segments, redactor, context, again)
-            timed = zip(heard.segments, written, strict=True)
+                recognize = self._recognize_from_thread(asyncio.get_running_loop())
+                muted = await self._muting.run(
+                    redact_recording, samples, transcript.segments, redactor, context, recognize
+                )
+            timed = zip(transcript.segments, segment_texts, strict=True)
             return RecordingResult(
-                text=whole,
-                language=heard.language,
-                audio_s=heard.audio_s,
-                compute_s=heard.compute_s,
-                segments=tuple((segment.start_s, segment.end_s, text) for segment, text in timed),
+                text=text,
+                language=transcript.language,
+                audio_s=transcript.audio_s,
+                compute_s=transcript.compute_s,
+                segments=tuple((segment.start_s, segment.end_s, redacted) for segment, redacted in timed),
                 redacted=muted,
             )
 
     async def _transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
-        """One call of the engine; it stops soon after nobody waits for it any more."""
+        """Call the engine once; when the caller is cancelled, the engine is told to stop."""
         try:
-            return await self._turns.run(self._engine.transcribe, samples, options)
+            return await self._recognition.run(self._engine.transcribe, samples, options)
         except asyncio.CancelledError:
             if options.stop is not None:
                 options.stop.set()
             raise
 
-    async def _listen(self, samples: Samples, options: SpeechOptions) -> Transcript:
+    async def _recognize(self, samples: Samples, options: SpeechOptions) -> Transcript:
         """Recognise a whole recording.
 
-        The engine is asked for one window at a time, so that a live stream waits for one of them at most.
+        The engine gets one window at a time, so a live stream waits for one window at most.
         """
         segments: list[Segment] = []
         compute_s = 0.0
         windows = await self._helpers.run(cut_windows, self._vad, samples, everything=options.everything)
         for span in (window.span for window in windows):
             try:
-                heard = await self._transcribe(samples[span.start : span.end], options)
+                transcript = await self._transcribe(samples[span.start : span.end], options)
             except NoSpeech:
                 continue
-            options = replace(options, language=heard.language)
-            compute_s += heard.compute_s
-            segments += [_moved(segment, span.start / SAMPLE_RATE_HZ) for segment in heard.segments]
+            options = replace(options, language=transcript.language)
+            compute_s += transcript.compute_s
+            segments += [_shifted(segment, span.start / SAMPLE_RATE_HZ) for segment in transcript.segments]
         if not segments:
             raise NoSpeech("Nobody speaks in the recording.")
         return Transcript(tuple(segments), options.language or "", len(samples) / SAMPLE_RATE_HZ, compute_s)
 
-    def _listen_again(self, loop: asyncio.AbstractEventLoop) -> Listen:
-        """``_listen`` for a helper thread."""
+    def _recognize_from_thread(self, loop: asyncio.AbstractEventLoop) -> Listen:
+        """``_recognize`` for a helper thread."""
 
-        def listen(samples: Samples, options: SpeechOptions) -> Transcript:
-            return asyncio.run_coroutine_threadsafe(self._listen(samples, options), loop).result()
+        def recognize(samples: Samples, options: SpeechOptions) -> Transcript:
+            return asyncio.run_coroutine_threadsafe(self._recognize(samples, options), loop).result()
 
-        return listen
+        return recognize
 
     async def _final(
-        self, step: SpeechStep, heard: Transcript, state: PartialState, context: RedactionContext, *, timed: bool
+        self, step: SpeechStep, transcript: Transcript, state: PartialState, context: RedactionContext, *, timed: bool
     ) -> SpeechStep:
-        """The whole utterance at its best; its end is carried where the next utterance may go on with it."""
-        judged = await self._ask(texts_with_tail(state.tail, heard.text), context)
-        redaction = combine_with_tail(state.tail, heard.text, judged)
-        sealed_state = self._sealed_tail(open_tail(heard.text, redaction.entities, heard.language, state.tail))
+        """Redact the whole utterance. Its end is kept in the state if the next utterance may continue it."""
+        redactions = await self._redact(texts_with_tail(state.tail, transcript.text), context)
+        redaction = combine_with_tail(state.tail, transcript.text, redactions)
+        sealed_state = self._sealed_tail(
+            open_tail(transcript.text, redaction.entities, transcript.language, state.tail)
+        )
         return replace(
             step,
             text=redaction.text,
             sealed_state=sealed_state,
-            # A carry behind a final is an end that the next utterance may go on with.
-            complete=not sealed_state and ends_sentence(heard.text),
-            words=redacted_words(heard, redaction) if timed else (),
+            # A final with a state has an end that the next utterance may continue.
+            complete=not sealed_state and ends_sentence(transcript.text),
+            words=redacted_words(transcript, redaction) if timed else (),
         )
 
     async def _partial(
-        self, step: SpeechStep, heard: Transcript, state: PartialState, context: RedactionContext
+        self, step: SpeechStep, transcript: Transcript, state: PartialState, context: RedactionContext
     ) -> SpeechStep:
-        """What may be shown of a running utterance, and the sealed rest."""
+        """Redact what may be shown of a running utterance; the rest stays in the sealed state."""
         partials = PartialRedactor(self._redactor(context.scope))
-        shown, after = await self._helpers.run(partials.step, state, heard.text, context)
+        shown, after = await self._helpers.run(partials.step, state, transcript.text, context)
         return replace(
             step, text=shown, sealed_state=self._sealer.seal(after.to_carry()), held_back=held_back(state, after)
         )
@@ -210,31 +214,31 @@ class SpeechWorker:
         return self._sealer.seal(PartialState(tail=tail).to_carry()) if tail else b""
 
     def _redactor(self, scope: RedactionScope) -> RemoteRedactor:
-        return RemoteRedactor(self._ask, asyncio.get_running_loop(), scope)
+        return RemoteRedactor(self._redact, asyncio.get_running_loop(), scope)
 
 
 def _samples(pcm: bytes) -> Samples:
-    """Mono float32 samples, checked: the engines trust them."""
+    """Mono float32 samples. They are checked here because the engines do not check them."""
     if len(pcm) % 4:
-        raise InvalidInput("The window is no sequence of 32-bit samples.", reason=Reason.BAD_AUDIO)
+        raise InvalidInput("The length of the window is not a multiple of 4 bytes.", reason=Reason.BAD_AUDIO)
     samples = np.frombuffer(pcm, dtype="<f4")
     if not np.isfinite(samples).all():
-        raise InvalidInput("The window holds samples that are no numbers.", reason=Reason.BAD_AUDIO)
+        raise InvalidInput("The window holds samples that are not finite numbers.", reason=Reason.BAD_AUDIO)
     return samples
 
 
-def _spoken(language: str | None, window: SpeechWindow | None = None) -> RedactionContext:
-    """How to judge what was said, with what the conversation knows of it."""
+def _redaction_context(language: str | None, window: SpeechWindow | None = None) -> RedactionContext:
+    """What the redaction knows about an utterance: language, scope and what was asked for."""
     context = RedactionContext(source=TextSource.SPEECH, language=language or "en")
     if window is None:
         return context
     return answering(replace(context, scope=window.scope), window.asked_for)
 
 
-def _silence(window: SpeechWindow, state: PartialState, sealed_state: bytes, audio_s: float) -> SpeechStep:
-    """Nobody speaks in the window; what a partial showed before stays."""
+def _step_without_speech(window: SpeechWindow, state: PartialState, sealed_state: bytes, audio_s: float) -> SpeechStep:
+    """The result of a window without speech; a partial keeps the text that it showed before."""
     return SpeechStep(
-        text=NOTHING_SAID if window.final else state.shown,
+        text=NO_TEXT if window.final else state.shown,
         sealed_state=sealed_state,
         confidence=0.0,
         language=window.language,
@@ -250,6 +254,6 @@ def _confidence(segments: tuple[Segment, ...]) -> float:
     return sum(s.confidence * length for s, length in zip(segments, lengths, strict=True)) / sum(lengths)
 
 
-def _moved(segment: Segment, by_s: float) -> Segment:
+def _shifted(segment: Segment, by_s: float) -> Segment:
     words = tuple(replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in segment.words)
     return replace(segment, start_s=segment.start_s + by_s, end_s=segment.end_s + by_s, words=words)

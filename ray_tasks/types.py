@@ -1,4 +1,4 @@
-"""What crosses the border between the server and the Ray workers, and the Protocol of the gateway.
+"""The messages between the server and the Ray workers, and the Protocol of the gateway.
 
 Nothing here can carry unredacted words back: results hold ``RedactedText`` and sealed bytes.
 """
@@ -61,7 +61,7 @@ class ClusterConfig:
 
 @dataclass(frozen=True, slots=True)
 class SpeechWindow:
-    """The running utterance so far, or the whole of it.
+    """The audio of the running utterance so far, or of the whole one.
 
     Attributes:
         pcm: Mono float32 little-endian at 16 kHz, the utterance from its beginning.
@@ -85,15 +85,15 @@ class SpeechWindow:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStep:
-    """What one window gave.
+    """The result of one window.
 
     Attributes:
         text: For a partial the grown prefix that may be shown; for a final the whole utterance.
         sealed_state: To be handed back with the next window of the stream.
         confidence: 0 to 1.
         no_speech: True when nobody spoke in the window; the text is then empty.
-        complete: For a final, whether it ends like a whole sentence that nothing personal goes on behind.
-        language_probability: How sure the detection of the language was; 1 when it was given.
+        complete: For a final, whether it ends like a sentence and leaves no personal value open.
+        language_probability: Probability of the detected language; 1 when the language was given.
         held_back: For a partial, what was recognised after its text.
         words: For a final, where they were asked for; times in seconds from the start of the window.
     """
@@ -113,11 +113,11 @@ class SpeechStep:
 
 @dataclass(frozen=True, slots=True)
 class RecordingResult:
-    """What a whole uploaded recording gave; segments hold (start_s, end_s, text).
+    """The result of a whole uploaded recording; segments hold (start_s, end_s, text).
 
     Attributes:
-        redacted: The recording with its personal words muted; None where it was not asked for, or where the second
-            hearing could not prove that they are gone.
+        redacted: The recording with its personal words muted; None if it was not asked for, or if recognition of the
+            muted recording still found some.
     """
 
     text: RedactedText
@@ -172,7 +172,7 @@ class Gateway(Protocol):
     async def read_picture(
         self, data: bytes, *, document_type: str, timeout_s: float, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
-        """Decode, read, redact and repaint a picture. Raises MediaError too."""
+        """Decode, read and redact a picture. Raises MediaError too."""
         ...
 
     async def redact(self, texts: list[RawText], context: RedactionContext, *, timeout_s: float) -> list[Redaction]:

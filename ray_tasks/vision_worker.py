@@ -19,7 +19,7 @@ from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync
 
 
 class VisionWorker:
-    """Pictures to redacted text and painted pictures.
+    """Pictures to redacted text and pictures with the personal parts painted over.
 
     Args:
         config: Of the whole cluster; ``config.vision`` has the device, the threads and the calls at a time.
@@ -43,13 +43,13 @@ class VisionWorker:
         return self._facts
 
     async def check_health(self) -> None:
-        """Serve asks now and then."""
+        """Called by Serve every few seconds; an error makes it replace the replica."""
         self._pages.check()
 
     async def picture(
         self, expected: str, data: bytes, document_type: str, scope: RedactionScope = NO_SCOPE
     ) -> RedactedPage:
-        """Decode, read, redact and repaint a picture; see ``Gateway.read_picture``."""
+        """Decode, read and redact a picture; see ``Gateway.read_picture``."""
         with ErrorBoundary("vision"):
             self._facts.require(expected)
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope)

@@ -1,4 +1,4 @@
-"""The inner side of the border: what every worker does around its engine."""
+"""What every worker needs around its engine: an error boundary, threads, and the way to the redaction."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ P = ParamSpec("P")
 log = logging.getLogger("ray.serve.vestibule")
 
 REDACTION_TIMEOUT_S: Final = 20.0
-"""Longest wait of a worker for the redaction of one page or recording; a page takes well under a second."""
+"""Longest wait of a worker for the redaction of one page or recording."""
 
 STUCK_S: Final = 300.0
-"""An engine that works on one call for so long hangs: the longest unit of work is a window of 30 s or one page."""
+"""After this time on one call an engine counts as stuck. The longest call is a window of 30 s of audio or one page."""
 
 
 class ErrorBoundary:
     """Context manager that lets only our own errors out of a worker, without their history.
 
-    Ray sends the formatted traceback of an error along, with every error that it was raised from, and an engine's error
-    may quote what it was working on. So ours leave without their cause, and any other leaves as ``InternalError``, of
-    which the log has the type alone.
+    Ray sends the traceback of an error to the caller, with those of its causes, and the message of an engine's error
+    may quote a user's text. So our own errors leave without their causes. Any other error becomes an
+    ``InternalError``, and the log gets its type only.
     """
 
     def __init__(self, kind: str) -> None:
@@ -49,7 +49,7 @@ class ErrorBoundary:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         if exc is None or not isinstance(exc, Exception):
-            return  # a cancellation passes
+            return  # success, or a cancellation
         if isinstance(exc, VestibuleError):
             raise _without_history(exc) from None
         log.error("The %s worker failed with %s.", self._kind, type(exc).__qualname__)
@@ -65,8 +65,8 @@ def _without_history(exc: VestibuleError) -> VestibuleError:
 class BoundedExecutor:
     """Threads for blocking work, so that the replica's event loop stays alive.
 
-    Calls wait in order of arrival. One that is cancelled while it waits never runs; one that runs already has to be
-    told by other means, its result is thrown away.
+    Calls wait in order of arrival. A call that is cancelled while it waits never runs. One that already runs goes on,
+    and its result is dropped.
 
     Args:
         name: Of the threads.
@@ -88,10 +88,10 @@ class BoundedExecutor:
         return await asyncio.get_running_loop().run_in_executor(self._pool, bound)
 
     def check(self) -> None:
-        """Serve replaces a replica whose health check raises.
+        """Part of the health check of a replica; Serve replaces a replica whose check raises.
 
         Raises:
-            InternalError: A call has been worked on for longer than any can take.
+            InternalError: A call runs for longer than ``STUCK_S``.
         """
         now = self._clock()
         if any(now - began > STUCK_S for began in list(self._began.values())):
@@ -99,12 +99,12 @@ class BoundedExecutor:
             raise InternalError(f"The {self._name} engine hangs.", reason=Reason.WORKER_FAILED)
 
     def _timed(self, work: Callable[[], T]) -> T:
-        turn = object()
-        self._began[turn] = self._clock()
+        call = object()
+        self._began[call] = self._clock()
         try:
             return work()
         finally:
-            del self._began[turn]
+            del self._began[call]
 
 
 RedactAsync = Callable[[list[RawText], RedactionContext], Awaitable[list[Redaction]]]
@@ -112,12 +112,12 @@ RedactAsync = Callable[[list[RawText], RedactionContext], Awaitable[list[Redacti
 
 
 class RemoteRedactor:
-    """A ``Redactor`` whose work is done by the Redaction workers; called from the threads of another worker.
+    """A ``Redactor`` that calls the Redaction workers, for use from the threads of another worker.
 
     Args:
         ask: Coroutine function that has a batch redacted.
         loop: The event loop on which ``ask`` runs; never the calling thread's.
-        scope: Client and session, written into every context: engines need not know of them.
+        scope: Client and session, written into every context, so that engines need not know them.
     """
 
     def __init__(self, ask: RedactAsync, loop: asyncio.AbstractEventLoop, scope: RedactionScope = NO_SCOPE) -> None:

@@ -71,7 +71,7 @@ async def test_a_number_split_over_two_utterances_is_covered_in_both(
     second = "five five five oh one three two is it"
     bench = Bench(tmp_path, ["My number is four one five.", second, second, second, "The pump is loud."], monkeypatch)
     first = await bench.hear()
-    assert first.text.value == "My number is [REDACTED_ID]."
+    assert first.text.value == "My number is [REDACTED_PHONE]."
     assert bench.kept() == "My number is four one five"
     assert b"four" not in bench.sealed_state
     partials = [(await bench.hear(final=False)).text.value for _ in range(2)]
@@ -110,7 +110,7 @@ async def test_words_are_redacted_by_what_the_utterance_before_left_open(
 ) -> None:
     bench = Bench(tmp_path, ["My number is four one five.", "five five five oh one three two is it"], monkeypatch)
     first, second = await bench.hear(word_times=True), await bench.hear(word_times=True)
-    assert [word.text.value for word in first.words] == ["My", "number", "is", "[REDACTED_ID]."]
+    assert [word.text.value for word in first.words] == ["My", "number", "is", "[REDACTED_PHONE]."]
     assert [word.text.value for word in second.words] == ["[REDACTED_PHONE]", "is", "it"]
 
 
