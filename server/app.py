@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 log = get_logger("app")
 
-# Together with what Ray needs to stop, the promise of ending within ten seconds.
 JOBS_STOP_S = 3.5
+"""How long jobs may take to stop. With the time that Ray needs, the server ends within ten seconds."""
 
 _SET_TWICE = frozenset({Reason.ADDRESS_IN_USE, Reason.INSTALLATION_IN_USE, Reason.LEDGER_LOCKED})
 """Two servers have the same setting; waiting does not help, so it is a mistake of the operator's."""
@@ -55,7 +55,7 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
             fetch_weights()
             asyncio.run(_serve(settings, ledger))
     except VestibuleError as error:
-        # A wrong setting needs no trace of our code, and no second line that says the same.
+        # A mistake of the operator is one line on standard error; a line in the log would only repeat it.
         if not isinstance(error, CallerError) and error.reason not in _SET_TWICE:
             log.error("server_failed", **describe(error))
         sys.stderr.write(f"{error.message} [{error.reason}] {error.hint}\n")
@@ -65,11 +65,11 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
 
 async def _serve(settings: Settings, ledger: Ledger) -> None:
     began = time.monotonic()
-    told_to_end = asyncio.Event()
-    _take_signals(told_to_end)
+    end_requested = asyncio.Event()
+    _install_signal_handlers(end_requested)
     async with AsyncExitStack() as stack:
-        starting = asyncio.ensure_future(_start(settings, ledger, stack, told_to_end))
-        ending = asyncio.ensure_future(told_to_end.wait())
+        starting = asyncio.ensure_future(_start(settings, ledger, stack, end_requested))
+        ending = asyncio.ensure_future(end_requested.wait())
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             address, dashboard = starting.result()
@@ -84,15 +84,15 @@ async def _serve(settings: Settings, ledger: Ledger) -> None:
     log.info("ended")
 
 
-def _take_signals(told_to_end: asyncio.Event) -> None:
+def _install_signal_handlers(end_requested: asyncio.Event) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+        asyncio.get_running_loop().add_signal_handler(number, end_requested.set)
 
 
 async def _start(
-    settings: Settings, ledger: Ledger, stack: AsyncExitStack, told_to_end: asyncio.Event
+    settings: Settings, ledger: Ledger, stack: AsyncExitStack, end_requested: asyncio.Event
 ) -> tuple[str, str]:
-    """Build and start everything; what was started is stopped by the stack, in reverse.
+    """Build and start everything; the stack stops in reverse order what was started.
 
     Returns:
         Where the server listens, and the address of the Ray dashboard.
@@ -103,9 +103,9 @@ async def _start(
 
     def on_step(step: Step) -> None:
         log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
-        # Ray's core puts a handler of its own before ours, which prints a trace and aborts the process 3 s after
-        # SIGTERM; taking the signals again takes that one away.
-        _take_signals(told_to_end)
+        # Ray's core installs a handler of its own, which prints a trace and aborts the process 3 s after SIGTERM.
+        # Installing ours again removes it.
+        _install_signal_handlers(end_requested)
 
     swept = await parts.intake.sweep()
     await parts.listener.start()
@@ -127,7 +127,7 @@ async def _start(
 
 
 async def _end_work(parts: Components, drain_s: float) -> None:
-    """Refuse new work, end or keep what is in hand. Jobs and streams share the time that is left."""
+    """Refuse new work, then finish or keep running work. Jobs and streams share the time that is left."""
     parts.pubsub.close()
     await asyncio.gather(parts.listener.stop(drain_s), parts.runner.stop(min(drain_s, JOBS_STOP_S)))
     await parts.intake.drain()

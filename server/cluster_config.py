@@ -1,4 +1,4 @@
-"""What the settings mean for Ray and its workers, which never read them."""
+"""The part of the settings that Ray and its workers get."""
 
 from __future__ import annotations
 

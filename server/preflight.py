@@ -1,6 +1,6 @@
-"""What can be known to be wrong before Ray and the engines are imported and started, which takes many seconds.
+"""Checks of a start that need neither Ray nor the engines, whose import and start take many seconds.
 
-Nothing here imports them. A port that is free now may be taken later, so whoever listens reports that again.
+Nothing here imports them. A port that is free now may be taken later, so the code that listens reports that too.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ Url = Annotated[str, AfterValidator(_checked_url)]
 Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "" else given)]
-"""A value, or nothing where the variable is set and empty; a path would else be the folder that we are in."""
+"""A value, or None for a variable that is set but empty; an empty path would be the current folder."""
 
 
 class WorkerSettings(BaseModel):
@@ -80,7 +80,7 @@ class SpeechSettings(WorkerSettings):
 
     @property
     def places(self) -> int:
-        """How many windows all replicas together recognise at the same time."""
+        """Number of windows that all replicas together recognise at the same time."""
         return self.replicas * (min(self.at_once, self.max_ongoing) if self.engine == "ctranslate2" else 1)
 
 
@@ -240,7 +240,7 @@ class Settings(BaseSettings):
 
 
 def unknown_variables() -> dict[str, str]:
-    """Variables of the environment that look like settings and are none, each with the most similar setting or ""."""
+    """Variables with our prefix that are no settings, each with the most similar setting, or "" if there is none."""
     known = set(_variables(Settings, "VESTIBULE_"))
     environment = EnvSettingsSource(Settings).env_vars  # as the settings see it, names in small letters
     given = {name.upper() for name, value in environment.items() if not _from_kubernetes(name, value or "")}
@@ -256,17 +256,17 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _from_kubernetes(name: str, value: str) -> bool:
-    """Whether it tells of a service named vestibule, as every container beside one is told."""
+    """Whether Kubernetes set it for a service named vestibule; every container of the namespace gets such variables."""
     return value.startswith(("tcp://", "udp://")) or re.match(r"vestibule_(service_|port_\d)", name) is not None
 
 
 def prepare_process() -> None:
-    """Set what libraries read from the environment; to be called before gRPC, NumPy and CTranslate2 are imported.
+    """Set what libraries read from the environment; call it before gRPC, NumPy and CTranslate2 are imported.
 
-    Ray forks while gRPC's threads run. The children exec at once, so gRPC's fork handlers have nothing to do there and
-    would only complain. CTranslate2 takes AVX-512 only when it is told to; the name classifier is 15 % faster with it.
-    NumPy's products here are small, and its library wakes a thread on every core for them, which then waits for a core
-    that works already: with one thread redaction takes a third of the time on two busy cores.
+    - Ray forks while gRPC's threads run. The children exec at once, so gRPC's fork handlers are not needed, and would
+      print warnings.
+    - CTranslate2 uses AVX-512 only when it is told to. Found in docs/evaluation/constants/ray.md, CT2_FORCE_CPU_ISA.
+    - NumPy's BLAS would use a thread on every core for our small products. Found there too, OPENBLAS_NUM_THREADS.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -275,10 +275,10 @@ def prepare_process() -> None:
 
 
 def prepare_sound() -> None:
-    """Tell ALSA where this system keeps its files; to be called before a sound device is opened.
+    """Tell ALSA where this system keeps its files; call it before a sound device is opened.
 
-    The libasound in PyAV's wheel looks where it was built, below /tmp: nothing is there, or what another user put
-    there. Without its configuration it knows no device at all, and without its plugins none that a desktop shares.
+    The libasound in PyAV's wheel looks below /tmp, where it was built. Nothing is there, or what another user put
+    there. Without its configuration it finds no device, and without its plugins none that the desktop shares.
     """
     multiarch = sysconfig.get_config_var("MULTIARCH") or ""
     folders = [Path(root) / "alsa-lib" for root in (f"/usr/lib/{multiarch}", "/usr/lib64", "/usr/lib")]
@@ -291,7 +291,7 @@ _AVX512 = {"avx512f", "avx512cd", "avx512vl", "avx512bw", "avx512dq"}
 
 
 def _has_avx512(cpuinfo: Path) -> bool:
-    """Whether every instruction that CTranslate2 would use is there; where Linux does not say so, no."""
+    """Whether the processor has every instruction that CTranslate2 would use; False where Linux does not say so."""
     try:
         text = cpuinfo.read_text(encoding="utf-8")
     except OSError:

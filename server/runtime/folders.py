@@ -12,14 +12,14 @@ from models.reasons import Reason
 
 
 def make_folder(folder: Path, setting: str) -> None:
-    """Make a folder for its owner only; one that is there stays as it is.
+    """Make a folder for its owner only, and check that it can be written to; an existing one keeps its mode.
 
     Args:
         folder: The setting's value, or a folder below it.
         setting: Variable that names it, for the hint.
 
     Raises:
-        InvalidInput: FOLDER_UNUSABLE, it cannot be made, is none, or cannot be written to.
+        InvalidInput: FOLDER_UNUSABLE, it cannot be made, is no folder, or cannot be written to.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Whether the server is coming up, serving, or ending."""
+"""Whether the server starts, serves or ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Lifecycle:
-    """Two flags that everything long-lived looks at."""
+    """Two flags that all long-lived parts of the server read."""
 
     def __init__(self) -> None:
         self._draining = asyncio.Event()
@@ -33,11 +33,11 @@ class Lifecycle:
 
     @property
     def draining(self) -> bool:
-        """True from SIGTERM on."""
+        """True after SIGTERM."""
         return self._draining.is_set()
 
     def begin_drain(self) -> None:
-        """Tell everything that waits."""
+        """The server ends: wake everything that waits for that."""
         self._draining.set()
 
     async def wait_drain(self) -> None:

@@ -1,4 +1,4 @@
-"""How the C library keeps memory of this process."""
+"""How the C library keeps the freed memory of this process."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 
 KEPT_BYTES: Final = 64 * 1024 * 1024
-"""Freed memory that is kept for the next upload, once for each arena at most."""
+"""Most freed memory that each arena keeps for the next upload. docs/evaluation/constants/ray.md, KEPT_BYTES."""
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep the large blocks that uploads free; returns whether it could be told.
+    """Have glibc keep the large blocks that uploads free; returns whether it takes the settings.
 
-    By default each block of 128 KiB or more comes from the system and goes back to it, and every page of the next one
-    faults: copying 10 MB in pieces of an upload's size takes 7.1 ms that way and 1.2 ms otherwise (two cores).
+    By default each block of 128 KiB or more comes from the system and goes back to it, so every page of the next block
+    causes a page fault.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # musl, macOS: they have ways of their own
+    if mallopt is None:  # musl and macOS have no such function
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES // 2) and mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES))
