@@ -97,9 +97,9 @@ async def _start(
     Returns:
         Where the server listens, and the address of the Ray dashboard.
     """
-    from server.wiring import build_parts  # imports Ray and the engines
+    from server.wiring import build_components  # imports Ray and the engines
 
-    parts = await build_parts(settings, ledger, stack)
+    components = await build_components(settings, ledger, stack)
 
     def on_step(step: Step) -> None:
         log.info("start_step", step=step.name, after_s=round(step.seconds, 1))
@@ -107,27 +107,27 @@ async def _start(
         # Installing ours again removes it.
         _install_signal_handlers(end_requested)
 
-    swept = await parts.intake.sweep()
-    await parts.listener.start()
-    stack.push_async_callback(parts.listener.stop, 0.0)
-    parts.metrics.serve(settings.metrics_port)
-    stack.push_async_callback(parts.cluster.stop)
-    await parts.cluster.start(on_step)
-    taken_over = await parts.runner.start(parts.handlers)
-    stack.push_async_callback(_end_work, parts, settings.drain_s)
-    await asyncio.to_thread(parts.analysts.start)
-    stack.push_async_callback(asyncio.to_thread, parts.analysts.stop)
-    keeping = asyncio.create_task(parts.housekeeping.run())
+    swept = await components.uploads.sweep()
+    await components.grpc_server.start()
+    stack.push_async_callback(components.grpc_server.stop, 0.0)
+    components.metrics.serve(settings.metrics_port)
+    stack.push_async_callback(components.cluster.stop)
+    await components.cluster.start(on_step)
+    taken_over = await components.runner.start(components.handlers)
+    stack.push_async_callback(_end_work, components, settings.drain_s)
+    await asyncio.to_thread(components.analysts.start)
+    stack.push_async_callback(asyncio.to_thread, components.analysts.stop)
+    keeping = asyncio.create_task(components.housekeeping.run())
     stack.callback(keeping.cancel)
-    await parts.listener.serving()
-    following = asyncio.create_task(parts.listener.follow(lambda: parts.cluster.ready))
+    await components.grpc_server.serving()
+    following = asyncio.create_task(components.grpc_server.report_health(lambda: components.cluster.ready))
     stack.callback(following.cancel)
     log.info("started", jobs_taken_over=taken_over, spool_files_swept=swept)
-    return parts.listener.address, parts.cluster.dashboard_url
+    return components.grpc_server.address, components.cluster.dashboard_url
 
 
-async def _end_work(parts: Components, drain_s: float) -> None:
+async def _end_work(components: Components, drain_s: float) -> None:
     """Refuse new work, then finish or keep running work. Jobs and streams share the time that is left."""
-    parts.pubsub.close()
-    await asyncio.gather(parts.listener.stop(drain_s), parts.runner.stop(min(drain_s, JOBS_STOP_S)))
-    await parts.intake.drain()
+    components.pubsub.close()
+    await asyncio.gather(components.grpc_server.stop(drain_s), components.runner.stop(min(drain_s, JOBS_STOP_S)))
+    await components.uploads.drain()

@@ -1,4 +1,4 @@
-"""The gRPC port: services, health, reflection, limits, and the order in which it goes down."""
+"""The gRPC port: services, health, reflection, limits and shutdown."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from server.services import SERVICE_NAMES, Services
 
 # The largest message is a chunk of an upload (256 KiB), or a batch of 500 events with 20 properties each.
 LARGEST_MESSAGE_BYTES: Final = 8 * 1024 * 1024
-# A cluster that died is reported at most this late.
+# How late health may report that the workers are gone.
 HEALTH_EVERY_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Keepalive:
-    """How a half-dead connection is noticed: its other end went without a word, as a phone does that loses its radio.
+    """How the server notices a connection whose other end vanished, such as a phone without a network.
 
     Attributes:
-        every_s: Quiet after which the server asks whether the other end is there.
-        answer_s: Time for the answer; then the connection is closed, and its streams can be resumed.
+        every_s: Silence after which the server sends a ping.
+        answer_s: Time for the answer. After it the connection is closed, and its streams can be resumed.
     """
 
     every_s: float = 20.0
@@ -38,13 +38,13 @@ class Keepalive:
 
     @property
     def options(self) -> tuple[tuple[str, int], ...]:
-        """For gRPC. A client may ask twice as often as we do before it is told off."""
+        """Options of gRPC. A client may ping up to twice as often as the server does."""
         every_ms, answer_ms = round(1000 * self.every_s), round(1000 * self.answer_s)
         return (
             ("grpc.keepalive_time_ms", every_ms),
             ("grpc.keepalive_timeout_ms", answer_ms),
-            # gRPC also pings to measure the bandwidth, asks nothing else while that answer is missing, and waits a
-            # minute for it: a phone that is lost while it sends would be noticed after that minute only.
+            # gRPC also sends a ping to measure the bandwidth, and no other ping until it is answered, by default for a
+            # minute. Without this a phone that vanishes while it sends would be noticed only after that minute.
             ("grpc.http2.ping_timeout_ms", answer_ms),
             ("grpc.http2.min_ping_interval_without_data_ms", every_ms // 2),
             ("grpc.keepalive_permit_without_calls", 1),
@@ -91,7 +91,7 @@ class GrpcServer:
         )
 
     async def start(self) -> None:
-        """Listen; until ``serving`` health says NOT_SERVING, and calls that need the workers are refused.
+        """Listen. Until ``serving`` is called, health is NOT_SERVING, and calls that need the workers are refused.
 
         Raises:
             Unavailable: ADDRESS_IN_USE.
@@ -108,19 +108,19 @@ class GrpcServer:
         await self._server.start()
 
     async def serving(self) -> None:
-        """Say that the server does its work."""
+        """Report SERVING, and accept calls that need the workers."""
         self._lifecycle.end_start()
         await self._set(health_pb2.HealthCheckResponse.SERVING)
 
-    async def follow(self, up: Callable[[], bool], every_s: float = HEALTH_EVERY_S) -> None:
-        """Say whether it still can, until cancelled; a load balancer then sends its calls elsewhere."""
+    async def report_health(self, ready: Callable[[], bool], every_s: float = HEALTH_EVERY_S) -> None:
+        """Report the health of the workers until cancelled, so that a load balancer can send calls elsewhere."""
         while True:
             serving = health_pb2.HealthCheckResponse
-            await self._set(serving.SERVING if up() else serving.NOT_SERVING)
+            await self._set(serving.SERVING if ready() else serving.NOT_SERVING)
             await asyncio.sleep(every_s)
 
     async def stop(self, grace_s: float) -> None:
-        """Refuse new calls, let open ones go on for a while, then end them."""
+        """Refuse new calls, let open ones continue for ``grace_s`` seconds, then cancel them."""
         await self._health.enter_graceful_shutdown()
         self._lifecycle.begin_drain()
         await self._server.stop(grace_s)

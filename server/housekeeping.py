@@ -1,4 +1,4 @@
-"""What has to be done from time to time: idle sessions end, and media that nobody needs any more go."""
+"""Periodic work: ends idle sessions, and deletes media that is no longer needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUND_S = 30.0
 
 
 class OpenStreams(Protocol):
-    """``server.streaming.stream_manager.Streams``."""
+    """``server.streaming.stream_manager.StreamManager``."""
 
     @property
     def ids(self) -> frozenset[str]: ...  # noqa: D102
@@ -31,17 +31,17 @@ class OpenStreams(Protocol):
 
 
 class Housekeeping:
-    """Runs until cancelled.
+    """Does the periodic work.
 
     Args:
-        streams: What is open now.
-        idle_s: Idle time after which a session is abandoned, and a broken stream can no longer be resumed.
+        streams: The open streams; their sessions and audio logs are left alone.
+        idle_s: Seconds without activity after which a session is abandoned, and a broken stream cannot be resumed.
     """
 
     def __init__(
         self,
         sessions: Sessions,
-        intake: UploadService,
+        uploads: UploadService,
         ledger: Ledger,
         spool: Spool,
         clock: Clock,
@@ -49,7 +49,7 @@ class Housekeeping:
         idle_s: float,
     ) -> None:
         self._sessions = sessions
-        self._intake = intake
+        self._uploads = uploads
         self._ledger = ledger
         self._spool = spool
         self._clock = clock
@@ -57,7 +57,7 @@ class Housekeeping:
         self._idle_s = idle_s
 
     async def run(self) -> None:
-        """One round after the other; a round that fails is logged, and the next one tries again."""
+        """Do a round every ``ROUND_S`` until cancelled. A round that fails is logged and tried again with the next."""
         while True:
             try:
                 await self.round()
@@ -68,16 +68,16 @@ class Housekeeping:
     async def round(self) -> None:
         """Do everything once."""
         abandoned = await self._sessions.abandon_idle(self._idle_s, self._streams.session_ids)
-        forgotten = await self._intake.sweep()
+        deleted = await self._uploads.sweep()
         for stream_id in await asyncio.to_thread(self._spool.log_ids):
             if stream_id not in self._streams.ids and await self._stale(stream_id):
                 await asyncio.to_thread(self._spool.delete_log, stream_id)
-                forgotten += 1
-        if abandoned or forgotten:
-            log.info("housekeeping", sessions_abandoned=abandoned, spool_files_deleted=forgotten)
+                deleted += 1
+        if abandoned or deleted:
+            log.info("housekeeping", sessions_abandoned=abandoned, spool_files_deleted=deleted)
 
     async def _stale(self, stream_id: str) -> bool:
-        """Whether nobody can resume the stream any more; an open row is closed on the way."""
+        """Whether the stream cannot be resumed any more. If its row is still open, it is closed."""
         before = self._clock() - timedelta(seconds=self._idle_s)
         try:
             row = await self._ledger.read(lambda cursor: stream_rows.get(cursor, stream_id))
@@ -87,19 +87,19 @@ class Housekeeping:
             return True
         if row.update_time >= before:
             return False
-        taken_in = await asyncio.to_thread(self._taken_in, stream_id)
+        next_offset = await asyncio.to_thread(self._log_bytes, stream_id)
 
         def close(cursor: Cursor) -> bool:
             if stream_rows.get(cursor, stream_id).update_time >= before:
                 return False
-            stream_rows.close(cursor, stream_id, self._clock(), taken_in)
+            stream_rows.close(cursor, stream_id, self._clock(), next_offset)
             return True
 
-        # Whoever comes to resume it from now on reads the row behind this write.
+        # A client that resumes it from now on reads the row after this write.
         return stream_id not in self._streams.ids and await self._ledger.write(close)
 
-    def _taken_in(self, stream_id: str) -> int:
-        """Bytes of audio in a log; 0 in one that is damaged, which is as good as lost."""
+    def _log_bytes(self, stream_id: str) -> int:
+        """Bytes of audio in a log; 0 if it is damaged and cannot be read."""
         try:
             return len(self._spool.read_log(stream_id).data)
         except InternalError:

@@ -1,6 +1,6 @@
-"""Builds every object of the server: what all of it shares, what jobs need, what a stream needs, the endpoints.
+"""The composition root: builds every long-lived object of the server and passes each what it works with.
 
-Only here does an object meet the others that it works with. ``server.app`` starts and stops them.
+``server.app`` starts and stops them. What lives as long as one stream is built by ``server.streaming``.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ log = get_logger("app")
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What has a start or an end of its own."""
+    """What ``server.app`` starts and stops."""
 
     cluster: Cluster
-    listener: GrpcServer
+    grpc_server: GrpcServer
     runner: JobRunner
     handlers: Sequence[Handler]
-    intake: UploadService
+    uploads: UploadService
     pubsub: PubSub
     analysts: AnalystEndpoint
     housekeeping: Housekeeping
@@ -82,8 +82,8 @@ class Components:
 
 
 @dataclass(frozen=True, slots=True)
-class _Common:
-    """What nearly everything works with: state, the ways out of the process, and who hears of what."""
+class _Shared:
+    """What most parts of the server use."""
 
     ledger: Ledger
     spool: Spool
@@ -99,47 +99,47 @@ class _Common:
 
 @dataclass(frozen=True, slots=True)
 class _Jobs:
-    """What goes on in the background, and those who give it work."""
+    """Background jobs, and the parts that enqueue them."""
 
     runner: JobRunner
     recommender: Recommender
-    intake: UploadService
+    uploads: UploadService
     handlers: Sequence[Handler]
 
 
-async def build_parts(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> Components:
-    """Build everything around the open ledger; what holds a connection from now on is closed by the stack.
+async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> Components:
+    """Build everything around the open ledger. The stack closes what holds a connection.
 
     Raises:
         VestibuleError: A setting, a key or the weights are not usable.
     """
-    common = await _common(settings, ledger, stack)
-    jobs = _jobs(settings, common)
-    streams = await _streams(settings, common, jobs)
-    sessions = Sessions(common.ledger, common.pubsub, common.sealer, common.clock)
-    analysts = AnalystEndpoint(common.ledger, settings.quack, settings.state_dir)
-    services = _services(settings, common, jobs, streams, sessions, analysts)
+    shared = await _shared(settings, ledger, stack)
+    jobs = _jobs(settings, shared)
+    streams = await _streams(settings, shared, jobs)
+    sessions = Sessions(shared.ledger, shared.pubsub, shared.sealer, shared.clock)
+    analysts = AnalystEndpoint(shared.ledger, settings.quack, settings.state_dir)
+    services = _services(settings, shared, jobs, streams, sessions, analysts)
     return Components(
-        cluster=common.cluster,
-        listener=GrpcServer(settings.address, services, common.lifecycle, common.metrics),
+        cluster=shared.cluster,
+        grpc_server=GrpcServer(settings.address, services, shared.lifecycle, shared.metrics),
         runner=jobs.runner,
         handlers=jobs.handlers,
-        intake=jobs.intake,
-        pubsub=common.pubsub,
+        uploads=jobs.uploads,
+        pubsub=shared.pubsub,
         analysts=analysts,
         housekeeping=Housekeeping(
-            sessions, jobs.intake, common.ledger, common.spool, common.clock, streams, settings.idle_session_s
+            sessions, jobs.uploads, shared.ledger, shared.spool, shared.clock, streams, settings.idle_session_s
         ),
-        metrics=common.metrics,
+        metrics=shared.metrics,
     )
 
 
-async def _common(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> _Common:
+async def _shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> _Shared:
     metrics = Metrics()
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     cluster = Cluster(cluster_config(settings))
     assistant = await _assistant(settings, metrics, ledger, stack)
-    return _Common(
+    return _Shared(
         ledger=ledger,
         spool=Spool(settings.spool_dir, key),
         sealer=VocabularySealer(key),
@@ -187,18 +187,18 @@ def _on_breaker_change(metrics: Metrics, store: BreakerStore) -> Callable[[Break
     return on_change
 
 
-def _jobs(settings: Settings, common: _Common) -> _Jobs:
-    ledger, spool, gateway, pubsub = common.ledger, common.spool, common.gateway, common.pubsub
-    clock, limits = common.clock, settings.limits
-    runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), observer=_count_jobs(common.metrics))
-    recommender = Recommender(ledger, gateway, common.assistant, pubsub, clock=clock, on_job=runner.wake)
+def _jobs(settings: Settings, shared: _Shared) -> _Jobs:
+    ledger, spool, gateway, pubsub = shared.ledger, shared.spool, shared.gateway, shared.pubsub
+    clock, limits = shared.clock, settings.limits
+    runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), observer=_count_jobs(shared.metrics))
+    recommender = Recommender(ledger, gateway, shared.assistant, pubsub, clock=clock, on_job=runner.wake)
     checks = default_checks(upload_bytes=limits.upload_bytes, open_jobs=limits.open_jobs)
-    intake = UploadService(ledger, spool, pubsub, checks, on_job=runner.wake, clock=clock)
+    uploads = UploadService(ledger, spool, pubsub, checks, on_job=runner.wake, clock=clock)
     handlers = build_handlers(
         ledger,
         spool,
         gateway,
-        common.assistant,
+        shared.assistant,
         recommender,
         pubsub,
         artifacts=settings.pictures_dir,
@@ -206,9 +206,9 @@ def _jobs(settings: Settings, common: _Common) -> _Jobs:
         keep_recordings=settings.keep_redacted_recordings,
     )
     kinds = [handler.kind for handler in handlers]
-    common.metrics.show(common.metrics.jobs, kinds, JobOutcome)
-    common.metrics.show(common.metrics.job_seconds, kinds)
-    return _Jobs(runner, recommender, intake, handlers)
+    shared.metrics.show(shared.metrics.jobs, kinds, JobOutcome)
+    shared.metrics.show(shared.metrics.job_seconds, kinds)
+    return _Jobs(runner, recommender, uploads, handlers)
 
 
 def _count_jobs(metrics: Metrics) -> JobObserver:
@@ -220,43 +220,43 @@ def _count_jobs(metrics: Metrics) -> JobObserver:
     return observe
 
 
-async def _streams(settings: Settings, common: _Common, jobs: _Jobs) -> StreamManager:
+async def _streams(settings: Settings, shared: _Shared, jobs: _Jobs) -> StreamManager:
     limits, places = settings.limits, settings.speech.places
     load = SpeechLoadMeter(places, time.monotonic)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
-    registry = StreamRegistry(common.ledger, common.spool, common.sealer, common.clock)
+    registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock)
     admission_limits = AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load)
-    admission = Admission(admission_limits, load, common.metrics)
+    admission = Admission(admission_limits, load, shared.metrics)
     conversations = ConversationFactory(
         registry=registry,
         admission=admission,
         segmenters=segmenter_factory(vad, DEFAULT_POLICY.utterances.with_longest(limits.utterance_s)),
-        speech=SpeechBackend(common.gateway, PriorityLimiter(places), load),
-        replies=ReplyBackend(common.assistant, common.gateway, jobs.recommender),
-        repositories=partial(StreamRepository, common.ledger, common.pubsub, jobs.runner, common.clock),
+        speech=SpeechBackend(shared.gateway, PriorityLimiter(places), load),
+        replies=ReplyBackend(shared.assistant, shared.gateway, jobs.recommender),
+        repositories=partial(StreamRepository, shared.ledger, shared.pubsub, jobs.runner, shared.clock),
         limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
-        lifecycle=common.lifecycle,
-        metrics=common.metrics,
-        clock=common.clock,
+        lifecycle=shared.lifecycle,
+        metrics=shared.metrics,
+        clock=shared.clock,
     )
     return StreamManager(registry, admission, conversations)
 
 
 def _services(
     settings: Settings,
-    common: _Common,
+    shared: _Shared,
     jobs: _Jobs,
     streams: StreamManager,
     sessions: Sessions,
     analysts: AnalystEndpoint,
 ) -> Services:
-    ledger, gateway, pubsub, lifecycle = common.ledger, common.gateway, common.pubsub, common.lifecycle
-    clock, breaker = common.clock, common.assistant.breaker
-    status = StatusReporter(gateway, ledger, common.assistant, breaker, clock(), lambda: streams.count, analysts)
+    ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
+    clock, breaker = shared.clock, shared.assistant.breaker
+    status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, analysts)
     return Services(
         session=SessionService(sessions, pubsub, lifecycle),
         conversation=ConversationService(streams),
-        media=MediaService(jobs.intake, ledger, pubsub, lifecycle, settings.pictures_dir),
+        media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender),
         funnel=FunnelService(ledger, gateway, clock),
         admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}),

@@ -1,1 +1,1 @@
-"""Conversion of messages, and the interceptors that every RPC passes."""
+"""Conversion between our values and protobuf messages, and the interceptors of every RPC."""

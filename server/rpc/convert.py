@@ -1,4 +1,4 @@
-"""Between our values and the generated messages; beside ``server.services`` the only place that knows both."""
+"""Converts our values to protobuf messages and back. Only this module and ``server.services`` use the messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def moment(message: Timestamp) -> datetime:
     """A message as an aware time in UTC.
 
     Raises:
-        InvalidInput: It is no time between the years 1 and 9999.
+        InvalidInput: It is outside the years 1 to 9999.
     """
     try:
         return message.ToDatetime(tzinfo=UTC)
@@ -67,12 +67,12 @@ def redacted(text: RedactedText) -> common_pb2.RedactedText:
 
 
 def origin(value: Origin) -> common_pb2.Origin.ValueType:
-    """Who wrote something."""
+    """The origin of a text as an enum value."""
     return _ORIGINS[value]
 
 
 def session(row: SessionRow, uploads: list[UploadRow], recommendation: RecommendationRow | None) -> session_pb2.Session:
-    """A session with what belongs to it."""
+    """A session with its uploads and its newest recommendation."""
     message = session_pb2.Session(
         id=row.id,
         client_id=row.client_id,
@@ -100,7 +100,7 @@ def _kind_value(name: str) -> media_pb2.MediaKind.ValueType:
 
 
 def redacted_file(artifact: Artifact, size_bytes: int) -> media_pb2.DownloadRedactedResponse:
-    """The description that a redacted file begins with."""
+    """The first message of a download: the description of the file."""
     if artifact.is_recording:
         recording = media_pb2.RedactedRecording(
             media_type=artifact.media_type, size_bytes=size_bytes, muted_count=artifact.painted
@@ -117,7 +117,7 @@ def redacted_file(artifact: Artifact, size_bytes: int) -> media_pb2.DownloadReda
 
 
 def upload(row: UploadRow) -> media_pb2.Upload:
-    """An upload as it is now."""
+    """An upload."""
     message = media_pb2.Upload(
         id=row.id,
         session_id=row.session_id,
@@ -139,7 +139,7 @@ def upload(row: UploadRow) -> media_pb2.Upload:
 
 
 def record(row: RecommendationRow) -> common_pb2.ProposedRecord:
-    """The record that a recommendation holds as canonical JSON."""
+    """The record of a recommendation, which the ledger keeps as canonical JSON."""
     content = json.loads(row.record.value)
     return common_pb2.ProposedRecord(
         summary=content["summary"],
@@ -152,7 +152,7 @@ def record(row: RecommendationRow) -> common_pb2.ProposedRecord:
 
 
 def recommendation_message(row: RecommendationRow) -> recommendation_pb2.Recommendation:
-    """A recommendation as it is now."""
+    """A recommendation."""
     message = recommendation_pb2.Recommendation(
         id=row.id,
         session_id=row.session_id,

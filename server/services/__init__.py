@@ -1,4 +1,4 @@
-"""One class a gRPC service; beside ``server.rpc.convert`` the only place that knows the generated messages."""
+"""One class for each gRPC service. Only this package and ``server.rpc.convert`` use the protobuf messages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Services:
     admin: admin_pb2_grpc.AdminServiceServicer
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        """Register them all."""
+        """Register the services with a server."""
         session_pb2_grpc.add_SessionServiceServicer_to_server(self.session, server)
         conversation_pb2_grpc.add_ConversationServiceServicer_to_server(self.conversation, server)
         media_pb2_grpc.add_MediaServiceServicer_to_server(self.media, server)

@@ -1,4 +1,4 @@
-"""AdminService: what is failing, why, and how to set it going again."""
+"""AdminService: the state of the server, dead letters and circuit breakers."""
 
 from __future__ import annotations
 

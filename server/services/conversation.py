@@ -1,4 +1,4 @@
-"""ConversationService: one stream of speech or typed text in, redacted text and replies out."""
+"""ConversationService: a stream of speech or typed text in, and of redacted text and replies out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FunnelService: events of apps, and the report."""
+"""FunnelService: events of apps, and the funnel report."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         return funnel_pb2.GetReportResponse(stages=[convert.stage(s) for s in stages])
 
     async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
-        """Events with their property values redacted, all in one call."""
+        """The events with all property values redacted in one call."""
         values = [RawText(value) for item in batch for value in item.properties.values()]
         if sum(len(value) for value in values) > LONGEST_BATCH_CHARACTERS:
             raise TooLarge(
@@ -64,18 +64,18 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
             context = RedactionContext(TextSource.TYPED)
             redactions = await self._gateway.redact(values, context, timeout_s=REDACT_TIMEOUT_S)
             safe = [r.text for r in redactions]
-        waiting = iter(safe)
+        values_left = iter(safe)
         now = self._clock()
         return [
             EventRow(
                 id=item.event_id,
                 session_id=item.session_id,
-                client_id="",  # the ledger takes it from the session
+                client_id="",  # the ledger fills it in from the session
                 name=item.name,
                 server_time=now,
                 device_time=convert.moment(item.device_time),
                 sequence=item.sequence,
-                properties={key: next(waiting) for key in item.properties},
+                properties={key: next(values_left) for key in item.properties},
             )
             for item in batch
         ]

@@ -1,4 +1,4 @@
-"""MediaService: takes files, and gives back what is safe of them."""
+"""MediaService: takes files in, and returns their redacted forms."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from server.uploads.checks import DeclaredUpload
 from server.uploads.service import UploadService
 
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
-_OVER = (UploadState.DONE, UploadState.FAILED)
+_FINAL_STATES = (UploadState.DONE, UploadState.FAILED)
 
 
 class MediaService(media_pb2_grpc.MediaServiceServicer):
     """See protos/vestibule/v1/media.proto."""
 
     def __init__(
-        self, intake: UploadService, ledger: Ledger, pubsub: PubSub, lifecycle: Lifecycle, pictures: Path
+        self, upload_service: UploadService, ledger: Ledger, pubsub: PubSub, lifecycle: Lifecycle, pictures: Path
     ) -> None:
-        self._intake = intake
+        self._upload_service = upload_service
         self._ledger = ledger
         self._pubsub = pubsub
         self._lifecycle = lifecycle
@@ -42,7 +42,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
         first = await anext(aiter(request_iterator), None)
         if first is None or first.WhichOneof("payload") != "description":
             raise InvalidInput("The first message must be the description.", reason=Reason.DESCRIPTION_MISSING)
-        row = await self._intake.accept(_description(first.description), _chunks(request_iterator))
+        row = await self._upload_service.accept(_description(first.description), _chunks(request_iterator))
         return media_pb2.UploadResponse(upload=convert.upload(row))
 
     async def GetUpload(  # noqa: N802, D102
@@ -53,11 +53,11 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     async def WatchUpload(  # noqa: N802, D102
         self, request: media_pb2.WatchUploadRequest, context: Any
     ) -> AsyncIterator[media_pb2.WatchUploadResponse]:
-        with self._pubsub.subscribe(request.upload_id) as news:
+        with self._pubsub.subscribe(request.upload_id) as updates:
             row = await self._get(request.upload_id)
             yield media_pb2.WatchUploadResponse(upload=convert.upload(row))
-            while row.state not in _OVER:
-                update = await self._lifecycle.or_drain(anext(news))
+            while row.state not in _FINAL_STATES:
+                update = await self._lifecycle.or_drain(anext(updates))
                 if isinstance(update, UploadRow):
                     row = update
                     yield media_pb2.WatchUploadResponse(upload=convert.upload(row))

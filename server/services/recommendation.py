@@ -1,4 +1,4 @@
-"""RecommendationService: shows proposed records and takes decisions."""
+"""RecommendationService: returns proposed records, and takes the decisions about them."""
 
 from __future__ import annotations
 

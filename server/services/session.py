@@ -1,4 +1,4 @@
-"""SessionService: opens, shows, follows and ends sessions."""
+"""SessionService: opens, returns, watches and ends sessions."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     async def WatchSession(  # noqa: N802, D102
         self, request: session_pb2.WatchSessionRequest, context: Any
     ) -> AsyncIterator[session_pb2.WatchSessionResponse]:
-        with self._pubsub.subscribe(request.session_id) as news:
+        with self._pubsub.subscribe(request.session_id) as updates:
             view = await self._sessions.view(request.session_id)
             yield session_pb2.WatchSessionResponse(session=_message(view))
             ended = view.session.state.ended
             while not ended:
-                update = await self._lifecycle.or_drain(anext(news))
+                update = await self._lifecycle.or_drain(anext(updates))
                 yield await self._update(update)
                 ended = isinstance(update, SessionRow) and update.state.ended
 

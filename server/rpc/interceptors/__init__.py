@@ -1,11 +1,12 @@
 """What every RPC passes through, outermost first.
 
-1. ``observe``   correlation id, one log line and the metrics of every call
-2. ``errors``    our errors become statuses with details; anything else becomes INTERNAL without a trace
-3. ``drain``     new calls are refused while the server ends
+1. ``telemetry`` correlation id, one log line and the metrics of every call
+2. ``errors``    our errors become statuses with details; any other error becomes INTERNAL without a trace
+3. ``drain``     new calls are refused while the server stops, and calls that need the workers while it starts
 4. ``validate``  messages are checked against the rules in the protos
 
-The list is built by ``interceptors``; access control will be the step between ``drain`` and ``validate``.
+``interceptors`` builds the list. Access control belongs between ``drain`` and ``validate``. The package
+grpc-interceptor does not fit: there one interceptor cannot serve RPCs with and without a response stream.
 """
 
 from __future__ import annotations
@@ -20,6 +21,6 @@ from server.runtime.lifecycle import Lifecycle
 
 
 def interceptors(lifecycle: Lifecycle, metrics: Metrics) -> list[HookInterceptor]:
-    """The steps above, in their order."""
-    steps: list[CallHook] = [Telemetry(metrics), MapErrors(), Drain(lifecycle), Validate()]
-    return [HookInterceptor(step) for step in steps]
+    """The hooks above, in their order."""
+    hooks: list[CallHook] = [Telemetry(metrics), MapErrors(), Drain(lifecycle), Validate()]
+    return [HookInterceptor(hook) for hook in hooks]

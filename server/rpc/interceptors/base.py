@@ -1,15 +1,15 @@
-"""One shape for all four kinds of RPC, so that a step is written once.
+"""Runs hooks around all four kinds of RPC, so that each hook is written once.
 
-grpc.aio hands an interceptor a handler with one of four signatures. Here each becomes the same thing: a call with
-incoming messages and outgoing messages, around which a step runs.
+grpc.aio gives an interceptor a handler with one of four signatures. ``HookInterceptor`` wraps each of them.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import grpc
 import grpc.aio
@@ -18,8 +18,10 @@ from google.protobuf.message import Message
 
 @dataclass(slots=True)
 class Call:
-    """One RPC. ``method`` is its full name without the leading slash, for example
-    ``vestibule.v1.SessionService/GetSession``.
+    """One RPC.
+
+    Attributes:
+        method: Full name without the leading slash, for example ``vestibule.v1.SessionService/GetSession``.
     """
 
     method: str
@@ -33,22 +35,21 @@ class Call:
         return ""
 
 
-class CallHook(Protocol):
-    """A step that runs around every RPC.
+class CallHook(ABC):
+    """Code that runs around every RPC.
 
     Attributes:
-        checks: Whether ``check`` does anything; a stream is not wrapped for nothing.
+        checks_messages: Whether ``check_message`` does anything; otherwise the incoming messages are not wrapped.
     """
 
-    checks: ClassVar[bool]
+    checks_messages: ClassVar[bool] = False
 
+    @abstractmethod
     def around(self, call: Call) -> AbstractAsyncContextManager[None]:
-        """Entered before the handler, left after its last message; may raise or translate errors."""
-        ...
+        """Entered before the handler and left after its last message. It may raise, or translate errors."""
 
-    def check(self, message: Message) -> None:
-        """Called with every incoming message."""
-        ...
+    def check_message(self, message: Message) -> None:  # noqa: B027 - most hooks check no messages
+        """Called with each incoming message."""
 
 
 if TYPE_CHECKING:  # generic in the type stubs, plain classes at run time
@@ -57,14 +58,14 @@ if TYPE_CHECKING:  # generic in the type stubs, plain classes at run time
 else:
     Handler = grpc.RpcMethodHandler
     Interceptor = grpc.aio.ServerInterceptor
-Behaviour = Callable[..., Any]
+Behavior = Callable[..., Any]
 
 
 class HookInterceptor(Interceptor):
-    """Applies one step to every handler."""
+    """Runs one hook around every handler."""
 
-    def __init__(self, step: CallHook) -> None:
-        self._step = step
+    def __init__(self, hook: CallHook) -> None:
+        self._hook = hook
 
     async def intercept_service(
         self,
@@ -76,42 +77,42 @@ class HookInterceptor(Interceptor):
         if handler is None:
             return handler
         method = str(handler_call_details.method).lstrip("/")
-        make, behaviour = _kind(handler)
+        make, behavior = _factory_and_behavior(handler)
         wrap = self._streaming if handler.response_streaming else self._single
         wrapped: Handler = make(
-            wrap(method, behaviour, handler.request_streaming),
+            wrap(method, behavior, handler.request_streaming),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
         return wrapped
 
-    def _single(self, method: str, behaviour: Behaviour, streams_in: bool) -> Behaviour:
+    def _single(self, method: str, behavior: Behavior, request_streaming: bool) -> Behavior:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
-            async with self._step.around(Call(method, context)):
-                reply: Message = await behaviour(self._checked(request, streams_in), context)
+            async with self._hook.around(Call(method, context)):
+                reply: Message = await behavior(self._checked(request, request_streaming), context)
                 return reply
 
         return run
 
-    def _streaming(self, method: str, behaviour: Behaviour, streams_in: bool) -> Behaviour:
+    def _streaming(self, method: str, behavior: Behavior, request_streaming: bool) -> Behavior:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
-            async with self._step.around(Call(method, context)):
-                replies = behaviour(self._checked(request, streams_in), context)
+            async with self._hook.around(Call(method, context)):
+                replies = behavior(self._checked(request, request_streaming), context)
                 if hasattr(replies, "__aiter__"):
                     async for reply in replies:
                         yield reply
-                else:  # the reflection and health servicers write to the context themselves
+                else:  # the reflection and health servicers write to the context
                     await replies
 
         return run
 
-    def _checked(self, request: Any, streams_in: bool) -> Any:
-        if not self._step.checks:
+    def _checked(self, request: Any, request_streaming: bool) -> Any:
+        if not self._hook.checks_messages:
             return request
-        return _check_each(request, self._step) if streams_in else _check_now(request, self._step)
+        return _check_each(request, self._hook) if request_streaming else _check_now(request, self._hook)
 
 
-def _kind(handler: Handler) -> tuple[Any, Any]:
+def _factory_and_behavior(handler: Handler) -> tuple[Any, Any]:
     if handler.request_streaming and handler.response_streaming:
         return grpc.stream_stream_rpc_method_handler, handler.stream_stream
     if handler.request_streaming:
@@ -121,12 +122,12 @@ def _kind(handler: Handler) -> tuple[Any, Any]:
     return grpc.unary_unary_rpc_method_handler, handler.unary_unary
 
 
-def _check_now(message: Message, step: CallHook) -> Message:
-    step.check(message)
+def _check_now(message: Message, hook: CallHook) -> Message:
+    hook.check_message(message)
     return message
 
 
-async def _check_each(messages: AsyncIterator[Message], step: CallHook) -> AsyncIterator[Message]:
+async def _check_each(messages: AsyncIterator[Message], hook: CallHook) -> AsyncIterator[Message]:
     async for message in messages:
-        step.check(message)
+        hook.check_message(message)
         yield message

@@ -1,14 +1,15 @@
-"""The edge at which errors become gRPC statuses.
+"""Errors become gRPC statuses.
 
-Every status carries google.rpc.ErrorInfo with the stable reason and the domain ``vestibule``; RetryInfo when waiting
-helps, BadRequest when fields are to blame, QuotaFailure when a bound was hit. No trace and no input text goes out.
+Every status carries google.rpc.ErrorInfo with the stable reason and the domain ``vestibule``. It also carries RetryInfo
+if waiting helps, BadRequest if fields are wrong, and QuotaFailure if a limit was reached. It carries no trace and no
+input text.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
 import grpc
 import structlog
@@ -19,7 +20,7 @@ from grpc_status import rpc_status
 
 from models import errors
 from server.observability.log import describe, get_logger
-from server.rpc.interceptors.base import Call
+from server.rpc.interceptors.base import Call, CallHook
 
 DOMAIN = "vestibule"
 
@@ -56,10 +57,8 @@ def to_status(error: errors.VestibuleError, correlation_id: str = "") -> status_
     return status
 
 
-class MapErrors:
-    """Second step, inside ``observe``."""
-
-    checks: ClassVar[bool] = False
+class MapErrors(CallHook):
+    """Translates errors. It runs inside ``Telemetry``, so that the status is logged and counted."""
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
@@ -72,19 +71,16 @@ class MapErrors:
             await _abort(call, error)
         except grpc.RpcError:
             raise  # already a status: grpc's own abort
-        except Exception as error:  # the one edge where a defect becomes INTERNAL
+        except Exception as error:  # every defect becomes INTERNAL here, and nowhere else
             if isinstance(error, grpc.aio.AbortError):
                 raise
             log.error("unexpected_error", method=call.method, **describe(error))
             await _abort(call, errors.InternalError("Something went wrong inside the server."))
 
-    def check(self, message: Message) -> None:
-        """Nothing to check."""
-
 
 async def _abort(call: Call, error: errors.VestibuleError) -> NoReturn:
     correlation_id = str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
     status = rpc_status.to_status(to_status(error, correlation_id))
-    # What ``observe`` set would be replaced, so it is handed on.
+    # Trailing metadata that ``Telemetry`` set would be replaced, so it is sent too.
     trailing = (*(call.context.trailing_metadata() or ()), *(status.trailing_metadata or ()))
     await call.context.abort(status.code, status.details, trailing)

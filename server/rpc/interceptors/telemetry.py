@@ -8,31 +8,27 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar
 
 import grpc
 import structlog
-from google.protobuf.message import Message
 
 from server.observability.log import get_logger
 from server.observability.metrics import Metrics
-from server.rpc.interceptors.base import Call
+from server.rpc.interceptors.base import Call, CallHook
 
 CORRELATION_KEY = "x-correlation-id"
-_GIVEN = re.compile(r"[0-9a-fA-F-]{8,64}\Z")
-_QUIET = ("grpc.health.", "grpc.reflection.")
+_CORRELATION_ID = re.compile(r"[0-9a-fA-F-]{8,64}\Z")
+_NOT_LOGGED = ("grpc.health.", "grpc.reflection.")
 
 log = get_logger("rpc")
 
 
-class Telemetry:
-    """Outermost step. The id comes from the caller's metadata or is made here; it goes back in the trailing metadata.
+class Telemetry(CallHook):
+    """Outermost hook. The id comes from the caller's metadata or is made here; it is sent in the trailing metadata.
 
-    Not in the initial metadata: a client that has those holds the call for answered, and the retries of the service
-    config never happen.
+    It is not sent in the initial metadata: a client that received those counts the call as answered, and makes none of
+    the retries of its service config.
     """
-
-    checks: ClassVar[bool] = False
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -40,27 +36,24 @@ class Telemetry:
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Time the call and log how it ended."""
-        given = call.metadata(CORRELATION_KEY)
-        correlation_id = given if _GIVEN.match(given) else uuid.uuid4().hex
-        began = time.perf_counter()
+        received = call.metadata(CORRELATION_KEY)
+        correlation_id = received if _CORRELATION_ID.match(received) else uuid.uuid4().hex
+        started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
             call.context.set_trailing_metadata(((CORRELATION_KEY, correlation_id),))
-            gone = False
+            cancelled = False
             try:
                 yield
             except (asyncio.CancelledError, GeneratorExit):
-                gone = True
+                cancelled = True
                 raise
             finally:
-                self._record(call, "CANCELLED" if gone else _code(call), time.perf_counter() - began)
-
-    def check(self, message: Message) -> None:
-        """Nothing to check."""
+                self._record(call, "CANCELLED" if cancelled else _code(call), time.perf_counter() - started)
 
     def _record(self, call: Call, code: str, took_s: float) -> None:
         self._metrics.rpcs.labels(call.method, code).inc()
         self._metrics.rpc_seconds.labels(call.method).observe(took_s)
-        if not call.method.startswith(_QUIET):
+        if not call.method.startswith(_NOT_LOGGED):
             log.info("rpc", method=call.method, code=code, took_ms=round(took_s * 1000, 1))
 
 
@@ -70,5 +63,5 @@ def _code(call: Call) -> str:
     code: object = call.context.code()
     if isinstance(code, grpc.StatusCode):
         return code.name
-    # grpc.aio gives the bare number of a code that was set, and 0 or None when none was.
+    # grpc.aio returns the number of a code that was set, and 0 or None when none was.
     return next((c.name for c in grpc.StatusCode if c.value[0] == code), "OK")

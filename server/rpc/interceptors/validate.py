@@ -11,29 +11,29 @@ from google.protobuf.message import Message
 
 from models.errors import FieldViolation, InvalidInput
 from models.reasons import Reason
-from server.rpc.interceptors.base import Call
+from server.rpc.interceptors.base import Call, CallHook
 
 OUR_PACKAGE = "vestibule."
 
 
-class Validate:
-    """Innermost step. The rule's own sentence goes back, the offending value does not."""
+class Validate(CallHook):
+    """Innermost hook. A refusal quotes the broken rule, never the value."""
 
-    checks: ClassVar[bool] = True
+    checks_messages: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._validator = protovalidate.Validator()
 
     @asynccontextmanager
     async def around(self, call: Call) -> AsyncIterator[None]:
-        """Nothing around the call; messages are checked one by one."""
+        """Do nothing around the call; messages are checked one by one."""
         yield
 
-    def check(self, message: Message) -> None:
-        """Check one incoming message.
+    def check_message(self, message: Message) -> None:
+        """Check one incoming message against the rules in its proto.
 
         Raises:
-            InvalidInput: With one violation for each field that breaks a rule.
+            InvalidInput: With one violation for each broken rule.
         """
         if not message.DESCRIPTOR.full_name.startswith(OUR_PACKAGE):
             return

@@ -43,7 +43,7 @@ class Installation:
     async def started(self, after_s: float = 0.0) -> AsyncIterator[OpenAiAssistant]:
         self._monkeypatch.setattr(wiring, "utc_now", lambda: NOW + timedelta(seconds=after_s))
         async with AsyncExitStack() as stack:
-            yield (await wiring._common(self.settings, self.open_ledger(stack), stack)).assistant
+            yield (await wiring._shared(self.settings, self.open_ledger(stack), stack)).assistant
 
     def open_ledger(self, stack: AsyncExitStack) -> Ledger:
         ledger = self.ledger()
@@ -99,7 +99,7 @@ async def test_the_metric_of_a_restored_breaker_says_open(
     async with installation.started() as assistant:
         await fail_until_it_opens(assistant, scripted)
     async with AsyncExitStack() as stack:
-        common = await wiring._common(installation.settings, installation.open_ledger(stack), stack)
+        common = await wiring._shared(installation.settings, installation.open_ledger(stack), stack)
         gauge = common.metrics.registry.get_sample_value("vestibule_breaker_open", {"breaker": "llm_api"})
     assert gauge == 1.0
 

@@ -34,7 +34,7 @@ async def test_health_follows_the_workers() -> None:
     listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), Metrics())
     await listener.start()
     await listener.serving()
-    following = asyncio.create_task(listener.follow(lambda: workers_up, every_s=0.01))
+    following = asyncio.create_task(listener.report_health(lambda: workers_up, every_s=0.01))
     async with grpc.aio.insecure_channel(listener.address) as channel, asyncio.timeout(10):
         replies = aiter(health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()))
         seen = [(await anext(replies)).status]
