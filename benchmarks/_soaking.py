@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import re
 import urllib.request
 import uuid
 from collections import Counter
@@ -27,6 +28,8 @@ TALK_S = 120.0
 QUIET_S = 2.0
 SAMPLE_EVERY_S = 10.0
 MEBIBYTE = 1024 * 1024
+
+REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-(\w+):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +147,8 @@ def memory(pid: int, at_s: float) -> Memory:
 
 
 def _kind(command: Sequence[str]) -> str:
-    for word in ("speech", "vision", "redaction"):
-        if command and command[0].startswith(f"ray::ServeReplica:vestibule-{word}"):
-            return word
-    return "Ray"
+    found = REPLICA_TITLE.match(command[0]) if command else None
+    return found[1] if found else "Ray"
 
 
 def metric(port: int, name: str) -> float:

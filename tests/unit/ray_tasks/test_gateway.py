@@ -1,4 +1,4 @@
-"""The gateway and the checks of the cluster on workers made by hand; no Ray is started."""
+"""The gateway, with scripted workers; no Ray is started."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONFIG = ClusterConfig(
 
 
 class Answer:
-    """Comes when it is told to."""
+    """An answer that comes once ``ready`` is set."""
 
     def __init__(self, ready: asyncio.Event, value: object) -> None:
         self.ready = ready
@@ -44,8 +44,8 @@ class Answer:
         return None
 
 
-class HandMade:
-    """Workers that answer with what they were asked."""
+class ScriptedWorkers:
+    """Workers whose answer is the arguments of the call."""
 
     config = CONFIG
     fingerprint = "expected"
@@ -83,11 +83,11 @@ def application(name: str, **states: int) -> Any:
 
 
 @pytest.fixture
-async def workers() -> HandMade:
-    return HandMade()
+async def workers() -> ScriptedWorkers:
+    return ScriptedWorkers()
 
 
-async def test_each_call_goes_to_its_worker_with_the_fingerprint_that_it_must_have(workers: HandMade) -> None:
+async def test_each_call_goes_to_its_worker_with_the_fingerprint_that_it_must_have(workers: ScriptedWorkers) -> None:
     workers.ready.set()
     gateway = RayGateway(workers)
     window, texts, context = SpeechWindow(b"1234", final=True), [RawText("x")], RedactionContext()
@@ -104,7 +104,7 @@ async def test_each_call_goes_to_its_worker_with_the_fingerprint_that_it_must_ha
     ]
 
 
-async def test_media_never_fill_more_than_half_of_the_shared_memory(workers: HandMade) -> None:
+async def test_media_never_fill_more_than_half_of_the_shared_memory(workers: ScriptedWorkers) -> None:
     gateway = RayGateway(workers)
     first = asyncio.create_task(gateway.read_picture(bytes(800), document_type="", timeout_s=5))
     await asyncio.sleep(0)
@@ -120,7 +120,7 @@ async def test_media_never_fill_more_than_half_of_the_shared_memory(workers: Han
     await gateway.read_picture(bytes(1_000), document_type="", timeout_s=5)
 
 
-async def test_before_the_workers_are_up_calls_are_refused(workers: HandMade) -> None:
+async def test_before_the_workers_are_up_calls_are_refused(workers: ScriptedWorkers) -> None:
     workers.up = False
     gateway = RayGateway(workers)
     with pytest.raises(Unavailable) as caught:
@@ -133,7 +133,7 @@ async def test_before_the_workers_are_up_calls_are_refused(workers: HandMade) ->
     ]
 
 
-async def test_engines_count_what_waits(workers: HandMade) -> None:
+async def test_engines_count_what_waits(workers: ScriptedWorkers) -> None:
     workers.known = {
         "speech": application("Speech", RUNNING=1, STARTING=1),
         "vision": application("Vision", STARTING=1),
@@ -153,7 +153,7 @@ async def test_engines_count_what_waits(workers: HandMade) -> None:
     assert (await gateway.engines())[1].queued == 0
 
 
-async def test_workers_that_somebody_else_replaced_are_unhealthy(workers: HandMade) -> None:
+async def test_workers_that_somebody_else_replaced_are_unhealthy(workers: ScriptedWorkers) -> None:
     workers.known = {"speech": application("Speech", RUNNING=1)}
     workers.facts["speech"] = replace(workers.facts["speech"], fingerprint="another")
     speech = (await RayGateway(workers).engines())[1]

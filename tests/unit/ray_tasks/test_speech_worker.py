@@ -1,4 +1,4 @@
-"""The speech worker without Ray and without weights: what its carry keeps from one utterance to the next."""
+"""The speech worker without Ray and without weights: what its sealed state keeps from one utterance to the next."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.fakes.speech import ScriptedSpeech, ScriptedVad
 PCM = np.zeros(SAMPLE_RATE_HZ, "<f4").tobytes()
 
 
-class Bench:
-    """A worker that hears what a test wrote down, with the redactor in the same process."""
+class WorkerHarness:
+    """A worker whose engine returns scripted texts, with the redactor in the same process."""
 
     def __init__(self, folder: Path, texts: list[str], patch: pytest.MonkeyPatch) -> None:
         self.contexts: list[RedactionContext] = []
@@ -50,7 +50,7 @@ class Bench:
         self.worker = speech_worker.SpeechWorker(config, ask)
         self.sealed_state = b""
 
-    async def hear(
+    async def step(
         self, *, final: bool = True, asked_for: tuple[str, ...] = (), word_times: bool = False
     ) -> SpeechStep:
         window = SpeechWindow(PCM, final, self.sealed_state, language="en", asked_for=asked_for, word_times=word_times)
@@ -59,7 +59,7 @@ class Bench:
         return step
 
     def kept(self) -> str:
-        """The raw end that the carry holds."""
+        """The raw text that the sealed state holds."""
         if not self.sealed_state:
             return ""
         return str(StateSealer(load_or_create_key(self.key)).open(self.sealed_state)["tail"])
@@ -69,24 +69,26 @@ async def test_a_number_split_over_two_utterances_is_covered_in_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = "five five five oh one three two is it"
-    bench = Bench(tmp_path, ["My number is four one five.", second, second, second, "The pump is loud."], monkeypatch)
-    first = await bench.hear()
+    harness = WorkerHarness(
+        tmp_path, ["My number is four one five.", second, second, second, "The pump is loud."], monkeypatch
+    )
+    first = await harness.step()
     assert first.text.value == "My number is [REDACTED_PHONE]."
-    assert bench.kept() == "My number is four one five"
-    assert b"four" not in bench.sealed_state
-    partials = [(await bench.hear(final=False)).text.value for _ in range(2)]
+    assert harness.kept() == "My number is four one five"
+    assert b"four" not in harness.sealed_state
+    partials = [(await harness.step(final=False)).text.value for _ in range(2)]
     assert all("five" not in shown for shown in partials)
-    assert (await bench.hear()).text.value == "[REDACTED_PHONE] is it"
-    assert (await bench.hear()).text.value == "The pump is loud."
-    assert bench.sealed_state == b""
+    assert (await harness.step()).text.value == "[REDACTED_PHONE] is it"
+    assert (await harness.step()).text.value == "The pump is loud."
+    assert harness.sealed_state == b""
 
 
 async def test_a_noise_between_two_halves_does_not_part_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(tmp_path, ["my number is", "", "nine nine three eight"], monkeypatch)
-    await bench.hear()
-    silent = await bench.hear()
-    assert (silent.no_speech, silent.text.value, bench.kept()) == (True, "", "my number is")
-    assert (await bench.hear()).text.value == "[REDACTED_ID]"
+    harness = WorkerHarness(tmp_path, ["my number is", "", "nine nine three eight"], monkeypatch)
+    await harness.step()
+    silent = await harness.step()
+    assert (silent.no_speech, silent.text.value, harness.kept()) == (True, "", "my number is")
+    assert (await harness.step()).text.value == "[REDACTED_ID]"
 
 
 @pytest.mark.parametrize(
@@ -100,16 +102,18 @@ async def test_a_noise_between_two_halves_does_not_part_them(tmp_path: Path, mon
 async def test_the_question_decides_what_a_bare_number_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_for: tuple[str, ...], left: str
 ) -> None:
-    bench = Bench(tmp_path, ["48217"], monkeypatch)
-    assert (await bench.hear(asked_for=asked_for)).text.value == left
-    assert {context.asked_for for context in bench.contexts} == {asked_for}
+    harness = WorkerHarness(tmp_path, ["48217"], monkeypatch)
+    assert (await harness.step(asked_for=asked_for)).text.value == left
+    assert {context.asked_for for context in harness.contexts} == {asked_for}
 
 
 async def test_words_are_redacted_by_what_the_utterance_before_left_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Bench(tmp_path, ["My number is four one five.", "five five five oh one three two is it"], monkeypatch)
-    first, second = await bench.hear(word_times=True), await bench.hear(word_times=True)
+    harness = WorkerHarness(
+        tmp_path, ["My number is four one five.", "five five five oh one three two is it"], monkeypatch
+    )
+    first, second = await harness.step(word_times=True), await harness.step(word_times=True)
     assert [word.text.value for word in first.words] == ["My", "number", "is", "[REDACTED_PHONE]."]
     assert [word.text.value for word in second.words] == ["[REDACTED_PHONE]", "is", "it"]
 
@@ -117,14 +121,14 @@ async def test_words_are_redacted_by_what_the_utterance_before_left_open(
 async def test_a_partial_tells_how_much_it_holds_back_and_has_no_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Bench(tmp_path, ["The pump", "The pump is loud"], monkeypatch)
-    first, second = [await bench.hear(final=False, word_times=True) for _ in range(2)]
+    harness = WorkerHarness(tmp_path, ["The pump", "The pump is loud"], monkeypatch)
+    first, second = [await harness.step(final=False, word_times=True) for _ in range(2)]
     assert (first.text.value, first.held_back.words, first.held_back.stability) == ("", 2, 0.0)
     assert (second.held_back.words + len(second.text.value.split()), second.words) == (4, ())
 
 
 async def test_the_engine_is_told_when_nobody_waits_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(tmp_path, [], monkeypatch)
+    harness = WorkerHarness(tmp_path, [], monkeypatch)
     loop, begun, told = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     def transcribe(_samples: Samples, options: SpeechOptions) -> Transcript:
@@ -135,7 +139,7 @@ async def test_the_engine_is_told_when_nobody_waits_any_more(tmp_path: Path, mon
         raise Abandoned
 
     monkeypatch.setattr(ScriptedSpeech, "transcribe", staticmethod(transcribe))
-    waiting = asyncio.create_task(bench.hear(final=False))
+    waiting = asyncio.create_task(harness.step(final=False))
     await begun.wait()
     waiting.cancel()
     await asyncio.wait_for(told.wait(), 10.0)
