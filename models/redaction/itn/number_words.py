@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
-from models.redaction.itn.lexicon import lexicon_for
+from models.redaction.itn.lexicon import lexicon_for, word_values
+from models.redaction.lexicons.loader import ANY, languages, words
 
 
 def _in_order(words: str, first: int, step: int = 1) -> dict[str, int]:
@@ -13,33 +15,21 @@ def _in_order(words: str, first: int, step: int = 1) -> dict[str, int]:
     return {word: first + step * i for i, place in enumerate(words.split()) for word in place.split("/")}
 
 
-ARTICLES = frozenset("un una une ein eine um uma".split())
+_LANGUAGES: Final = languages("spoken")
+
+ARTICLES: Final = words(ANY, "spoken_words", "articles")
 """Words for one that nearly always are the article."""
 
-ORDINALS: dict[str, dict[str, int]] = {
-    "en": _in_order(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
-        "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth",
-        1,
-    )
-    | _in_order("thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth", 30, 10),
-    "es": {"primero": 1},
-    "fr": {"premier": 1},
-    "it": {"primo": 1},
-    "pt": {"primeiro": 1},
+ORDINALS: Final = {
+    language: {word: int(value) for word, value in word_values(language, "ordinals").items()}
+    for language in _LANGUAGES
+    if word_values(language, "ordinals")
 }
 """Days of a month; in languages that count them with ordinals beyond the first, all of them."""
 
-_PT_HUNDREDS = "cem/cento duzentos trezentos quatrocentos quinhentos seiscentos setecentos oitocentos novecentos"
-MORE_NUMBERS: dict[str, dict[str, str]] = {
-    "pt": {
-        word: str(value)
-        for word, value in (
-            _in_order(_PT_HUNDREDS, 100, 100) | _in_order("dezesseis/dezasseis dezessete/dezassete dezoito", 16)
-            | _in_order("dezenove/dezanove", 19) | {"mil": 1000}
-        ).items()
-    },
-}  # fmt: skip
+MORE_NUMBERS: Final = {
+    language: word_values(language, "more_numbers") for language in _LANGUAGES if word_values(language, "more_numbers")
+}
 """Words that only count where a number is read by itself; in a run of digits other words are written like them."""
 
 _IT_TEENS = _in_order("sedici diciassette diciotto diciannove", 16)

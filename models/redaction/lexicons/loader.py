@@ -1,8 +1,8 @@
 """Reads the word lists of a language and checks them.
 
 A file ``<language>/<subject>.yaml`` is a mapping from the name of a list to its entries: a YAML list, whose entries may
-hold spaces, or a text of words between spaces. All scalars are strings, so ``no`` and ``on`` are words. Entries are
-brought to NFC.
+hold spaces, or a text of words between spaces. In a file of tables each name has a mapping from a value to its words:
+``'4': four``. All scalars are strings, so ``no`` and ``on`` are words. Entries are brought to NFC.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ Lists = Mapping[str, tuple[str, ...]]
 """Name of a list to its entries."""
 
 
+_NO_LISTS: Final[Lists] = MappingProxyType({})
+
+
 class LexiconInvalid(ValueError):
     """A word list that ships with this package is broken; the message names file and list."""
 
@@ -36,6 +39,10 @@ def languages(subject: str) -> tuple[str, ...]:
     return tuple(sorted(f.name for f in folders if f.joinpath(f"{subject}.yaml").is_file()))
 
 
+Tables = Mapping[str, Lists]
+"""Name of a table to its values, and their words."""
+
+
 @lru_cache
 def word_lists(language: str, subject: str) -> Lists:
     """The lists of one subject in one language; none if the language has no such file.
@@ -43,10 +50,25 @@ def word_lists(language: str, subject: str) -> Lists:
     Raises:
         LexiconInvalid: The file does not have the form that this module describes.
     """
+    text = _text(language, subject)
+    return checked(text, f"{language}/{subject}") if text else _NO_LISTS
+
+
+@lru_cache
+def word_tables(language: str, subject: str) -> Tables:
+    """The tables of one subject in one language; none if the language has no such file.
+
+    Raises:
+        LexiconInvalid: The file does not have the form that this module describes.
+    """
+    name = f"{language}/{subject}"
+    raw = _mapping(_text(language, subject) or "{}", name)
+    return MappingProxyType({key: _lists(value, f"{name}: {key}") for key, value in raw.items()})
+
+
+def _text(language: str, subject: str) -> str:
     file = files(__package__).joinpath(language, f"{subject}.yaml")
-    if not file.is_file():
-        return MappingProxyType({})
-    return checked(file.read_text("utf-8"), f"{language}/{subject}")
+    return file.read_text("utf-8") if file.is_file() else ""
 
 
 def words(language: str, subject: str, name: str = "all") -> frozenset[str]:
@@ -60,10 +82,20 @@ def checked(text: str, name: str) -> Lists:
     Raises:
         LexiconInvalid: It does not have the form that this module describes.
     """
+    return _lists(_mapping(text, name), name)
+
+
+def _mapping(text: str, name: str) -> dict[str, object]:
     try:
         raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - BaseLoader builds strings, lists and mappings only
     except yaml.YAMLError as error:
         raise LexiconInvalid(f"{name} is no YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise LexiconInvalid(f"{name} must be a mapping")
+    return raw
+
+
+def _lists(raw: object, name: str) -> Lists:
     if not isinstance(raw, dict):
         raise LexiconInvalid(f"{name} must be a mapping")
     return MappingProxyType({key: _entries(value, f"{name}: {key}") for key, value in raw.items()})

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.lexicons import loader
-from models.redaction.lexicons.loader import LexiconInvalid, checked, languages, word_lists, words
+from models.redaction.lexicons.loader import LexiconInvalid, checked, languages, word_lists, word_tables, words
 from models.redaction.recognizers.spoken.announcements import SUBJECT, announcements_of
 
 
@@ -43,9 +44,18 @@ FILES = sorted(Path(loader.__file__).parent.rglob("*.yaml"))
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_every_file_of_the_package_can_be_read(file: Path) -> None:
-    assert word_lists(file.parent.name, file.stem)
+    assert (
+        word_tables(file.parent.name, file.stem) if file.stem == "spoken" else word_lists(file.parent.name, file.stem)
+    )
 
 
 def test_a_set_of_words_is_empty_where_there_is_no_list() -> None:
     assert words("xx", "stopwords") == words("de", "stopwords", "xx") == frozenset()
     assert "wasserhahn" in words("DE-at", "stopwords")
+
+
+def test_a_table_gives_the_words_of_a_value() -> None:
+    assert word_tables("en", "spoken")["numbers"]["4"] == ("four", "for")
+    assert word_tables("xx", "spoken") == {}
+    assert lexicon_for("de").numbers["zweihundertfünfunddreißig"] == "235"
+    assert "hundert" not in lexicon_for("de").numbers
