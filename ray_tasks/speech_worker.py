@@ -23,7 +23,7 @@ from models.redaction.types import NO_SCOPE, RedactionContext, RedactionScope
 from models.speech.endpointing.chunking import cut_windows
 from models.speech.endpointing.sentence_end import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
-from models.speech.muting.redact_recording import Listen, RedactedRecording, redact_recording
+from models.speech.muting.redact_recording import RedactedRecording, Transcribe, redact_recording
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
@@ -174,7 +174,7 @@ class SpeechWorker:
             raise NoSpeech("Nobody speaks in the recording.")
         return Transcript(tuple(segments), options.language or "", len(samples) / SAMPLE_RATE_HZ, compute_s)
 
-    def _recognize_from_thread(self, loop: asyncio.AbstractEventLoop) -> Listen:
+    def _recognize_from_thread(self, loop: asyncio.AbstractEventLoop) -> Transcribe:
         """``_recognize`` for a helper thread."""
 
         def recognize(samples: Samples, options: SpeechOptions) -> Transcript:

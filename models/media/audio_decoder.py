@@ -1,7 +1,7 @@
-"""Audio that phones record, to mono float32 samples at 16 kHz: whole, or as the bytes arrive.
+"""Decodes recordings to mono float32 samples at 16 kHz, whole or while the bytes arrive.
 
-The format is told from the content, never from a name, and the demuxer is pinned to it: left to guess, FFmpeg would
-also open playlists, which name other files. Raw PCM has nothing to tell it by, so the caller states rate and channels.
+The format comes from the content, and FFmpeg gets the demuxer of that format: its own detection would also open
+playlists, which name other files. Raw PCM has no header, so the caller states its rate and channels.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | N
     Args:
         data: The file's bytes, or raw samples when ``pcm`` is given.
         limits: Bounds on bytes and seconds.
-        pcm: Says that ``data`` is raw signed 16-bit little-endian PCM.
+        pcm: Set when ``data`` is raw signed 16-bit little-endian PCM.
 
     Returns:
         Mono float32 at 16 kHz, shape (n,), n > 0.
 
     Raises:
         UnsupportedMedia: Not a format that we read, or no audio in it.
-        BrokenMedia: The format is right, but nothing of it decodes; or EMPTY_FILE.
+        BrokenMedia: Nothing of the content decodes; or EMPTY_FILE.
         TooLarge: More bytes or seconds than the limits allow.
     """
     if pcm is not None:
@@ -55,12 +55,12 @@ def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | N
 class StreamDecoder:
     """Decodes one recording while it arrives. Give it bytes in any pieces; close it, or use it as a context manager.
 
-    ``feed`` returns everything that can be decoded from the bytes so far: it does not run behind them in a thread. An
-    MP4 whose index comes last cannot be read before it is complete; its samples all come from ``finish``.
+    ``feed`` returns everything that can be decoded from the bytes so far. An MP4 whose index comes last can only be
+    decoded when it is complete; all its samples come from ``finish``.
 
     Args:
         limits: Bounds on bytes and seconds of the whole recording.
-        pcm: Says that the bytes are raw signed 16-bit little-endian PCM.
+        pcm: Set when the bytes are raw signed 16-bit little-endian PCM.
     """
 
     def __init__(self, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | None = None) -> None:
@@ -71,7 +71,7 @@ class StreamDecoder:
         self._stream: _Stream | None = _PcmStream(pcm, limits) if pcm else None
 
     def feed(self, data: bytes) -> Samples:
-        """Take more bytes and return the samples that they complete, possibly none.
+        """Take more bytes, and return the samples that they complete.
 
         Raises:
             UnsupportedMedia: Not a format that we read, or no audio in it.
@@ -92,12 +92,12 @@ class StreamDecoder:
         return self._count(self._stream.feed(data))
 
     def finish(self) -> Samples:
-        """Say that no more bytes come, and return the last samples.
+        """End the recording, and return the last samples.
 
         Raises:
             UnsupportedMedia, BrokenMedia, TooLarge: As ``feed``; also when a recording held no audio at all.
         """
-        if self._stream is None:  # a short file, or an MP4 that never said where its index is
+        if self._stream is None:  # a short file, or an MP4 whose index was not found
             rest = decode(bytes(self._head), self._limits) if self._seen_bytes else np.zeros(0, np.float32)
             return self._count(rest)
         rest = self._count(self._stream.finish())
@@ -143,17 +143,17 @@ class _Stream(Protocol):
 
 
 class _PcmStream:
-    """Raw PCM: whole sample frames go through one resampler, so pieces join without a seam."""
+    """Raw PCM. All pieces go through one resampler, so there is no click between them."""
 
     def __init__(self, pcm: PcmFormat, limits: AudioLimits) -> None:
         self._pcm = pcm
         self._collector = Collector(limits)
-        self._odd = b""
+        self._incomplete = b""
 
     def feed(self, data: bytes) -> Samples:
-        data = self._odd + data
+        data = self._incomplete + data
         whole = len(data) - len(data) % self._pcm.frame_bytes
-        self._odd = data[whole:]
+        self._incomplete = data[whole:]
         if not whole:
             return np.zeros(0, np.float32)
         if self._pcm.rate_hz == SAMPLE_RATE_HZ and self._pcm.channels == 1:
@@ -171,7 +171,7 @@ class _PcmStream:
 
 
 class _WavStream(_PcmStream):
-    """A plain WAV file: raw PCM behind a header, and perhaps something else behind the samples."""
+    """A plain WAV file: a header, raw PCM, and perhaps more chunks after the samples."""
 
     def __init__(self, wav: WavPcm, limits: AudioLimits) -> None:
         super().__init__(wav.pcm, limits)
@@ -189,7 +189,7 @@ class _WavStream(_PcmStream):
 
 
 class _WholeAtEnd:
-    """An MP4 with its index behind the samples: collected, then decoded at once."""
+    """An MP4 whose index comes after the samples: collected, then decoded at once."""
 
     def __init__(self, limits: AudioLimits) -> None:
         self._limits = limits

@@ -15,7 +15,7 @@ class AudioLimits:
 
     Attributes:
         max_bytes: Of the encoded recording.
-        max_s: Of the decoded one; a small file can hold hours of silence.
+        max_s: Of the decoded recording; a small file can hold hours of silence.
     """
 
     max_bytes: int = 50 * 1024 * 1024
@@ -28,7 +28,7 @@ class PcmFormat:
 
     Attributes:
         rate_hz: 8,000 to 48,000.
-        channels: 1, or 2 interleaved.
+        channels: 1, or 2 that are interleaved.
     """
 
     rate_hz: int
@@ -55,7 +55,7 @@ class Mp4Layout(Enum):
 
 
 def mp4_layout(head: bytes) -> Mp4Layout:
-    """Walk the top-level boxes until the index (``moov``) or the samples (``mdat``) show up."""
+    """Walk the top-level boxes up to the index (``moov``) or the samples (``mdat``)."""
     at = 0
     while at + 8 <= len(head):
         size, kind = int.from_bytes(head[at : at + 4], "big"), head[at + 4 : at + 8]
@@ -68,7 +68,7 @@ def mp4_layout(head: bytes) -> Mp4Layout:
                 break
             size = int.from_bytes(head[at + 8 : at + 16], "big")
         if size < 8:
-            return Mp4Layout.INDEX_LAST  # oddly built; only the seeking demuxer can tell
+            return Mp4Layout.INDEX_LAST  # not a valid size; only the seeking demuxer can decide
         at += size
     return Mp4Layout.UNDECIDED
 
@@ -80,7 +80,7 @@ class WavPcm:
     Attributes:
         pcm: Rate and channels.
         start: Offset of the first sample in bytes.
-        size_bytes: Length of the samples; None when the recorder did not know it yet.
+        size_bytes: Length of the samples; None when the header does not say it.
     """
 
     pcm: PcmFormat
@@ -91,7 +91,7 @@ class WavPcm:
 def plain_wav(head: bytes) -> WavPcm | None:
     """Read the header of a WAV file with 16-bit PCM at a usual rate; None for any other, or when it is not complete.
 
-    FFmpeg looks at the first two seconds of a WAV file before it gives any, in search of DTS in disguise.
+    FFmpeg would read two seconds of a WAV file before it returns samples, because it searches for DTS.
     """
     pcm: PcmFormat | None = None
     at = 12
@@ -110,7 +110,7 @@ def plain_wav(head: bytes) -> WavPcm | None:
 
 
 _SIZE_UNKNOWN = 0x7FFF_0000
-"""Recorders that write to a pipe put the largest number, or nearly that, where the size belongs."""
+"""Recorders that write to a pipe put a number near the largest one in the place of the size."""
 
 
 def _wav_format(fields: bytes) -> PcmFormat | None:

@@ -1,4 +1,4 @@
-"""Incremental decoding of containers: FFmpeg pulls bytes, an app pushes them; a thread stands between the two."""
+"""Incremental decoding of containers: FFmpeg pulls bytes in a thread, and the caller pushes them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from models.speech.types import Samples
 class BytePipe:
     """A file-like object to read from, which another thread fills.
 
-    The writer can wait until the reader has used everything up and asks for more; that makes ``feed`` synchronous.
+    The writer can wait until the reader has read everything and asks for more, which makes ``feed`` synchronous.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._chunks: deque[bytes] = deque()
         self._no_more = False
-        self._hungry = False
+        self._reader_waits = False
         self._reader_left = False
 
     def read(self, size: int = -1) -> bytes:
-        """Block until there is something; none means the end."""
+        """Block until there are bytes; no bytes means the end."""
         with self._changed:
             while not self._chunks and not self._no_more:
-                self._hungry = True
+                self._reader_waits = True
                 self._changed.notify_all()
                 self._changed.wait()
             if not self._chunks:
@@ -41,15 +41,15 @@ class BytePipe:
             return chunk
 
     def write(self, data: bytes) -> None:
-        """Add bytes; dropped when the reader has left."""
+        """Add bytes. They are dropped when the reader is done."""
         with self._changed:
             if data and not self._reader_left:
                 self._chunks.append(data)
-                self._hungry = False
+                self._reader_waits = False
                 self._changed.notify_all()
 
     def end(self, *, discard: bool = False) -> None:
-        """No more bytes will come; with ``discard``, forget those that were not read yet."""
+        """End the input; with ``discard``, drop the bytes that were not read yet."""
         with self._changed:
             self._no_more = True
             if discard:
@@ -63,10 +63,10 @@ class BytePipe:
             self._chunks.clear()
             self._changed.notify_all()
 
-    def wait_until_used_up(self) -> None:
+    def wait_until_read(self) -> None:
         """Block until the reader waits for more bytes, or is done."""
         with self._changed:
-            self._changed.wait_for(lambda: self._reader_left or self._hungry)
+            self._changed.wait_for(lambda: self._reader_left or self._reader_waits)
 
 
 class PipedDecoder:
@@ -78,14 +78,14 @@ class PipedDecoder:
         self._collector = Collector(limits)
         self._error: VestibuleError | None = None
         self._completed = False
-        # A daemon: an abandoned stream must not keep the process from ending.
+        # A daemon, so that an abandoned stream does not keep the process alive.
         self._thread = threading.Thread(target=self._work, name="audio-decoder", daemon=True)
         self._thread.start()
 
     def feed(self, data: bytes) -> Samples:
-        """Take more bytes; the worker is at rest again when this returns."""
+        """Take more bytes, and wait until they are decoded."""
         self._pipe.write(data)
-        self._pipe.wait_until_used_up()
+        self._pipe.wait_until_read()
         self._raise_if_failed()
         return self._collector.take()
 
@@ -99,7 +99,7 @@ class PipedDecoder:
         return self._collector.take()
 
     def close(self) -> None:
-        """Let the worker end."""
+        """End the worker."""
         self._pipe.end(discard=True)
         self._thread.join()
 

@@ -1,7 +1,7 @@
-"""Bounded decode of untrusted pictures, and encode without metadata.
+"""Decodes untrusted pictures within limits, and encodes them without metadata.
 
-The type is judged by content, never by a name or a declared type. All bounds are checked on the header, before a
-pixel is decoded. What comes out is plain RGB, upright, and carries nothing of the file but its pixels.
+The format comes from the content. All limits are checked on the header, before a pixel is decoded. The result is plain
+RGB, upright, without metadata.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PNG: Final = MediaFormat.PNG.mime
 JPEG_QUALITY: Final = 90
 MAX_JPEG_SCANS: Final = 64  # progressive encoders write about ten; each scan costs a pass over the whole picture
 
-# What Pillow's decoders raise on hostile input besides OSError; found by running them over fuzzed files.
+# Errors that Pillow's decoders raise on hostile input.
 _DECODER_ERRORS: Final = (
     OSError,
     ValueError,
@@ -48,20 +48,20 @@ _DECODER_ERRORS: Final = (
     struct.error,
     zlib.error,
 )
-# Python's warning filters are process-wide, and Pillow warns about damaged metadata; one decode at a time changes them.
+# Pillow warns about damaged metadata. Warning filters are process-wide, so one decode at a time changes them.
 _WARNING_FILTERS = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What a picture may cost.
+    """Bounds on one picture.
 
     Attributes:
         file_bytes: Size of the encoded file.
         pixels: Width times height of the encoded picture; 64 million covers the large mode of current phones.
         side: Longest side of the encoded picture.
         frames: Pages or animation frames.
-        working_side: Longer pictures are scaled down to this side; print stays legible, memory stays below 60 MB.
+        working_side: Larger pictures are scaled down to this longest side. Print stays legible.
     """
 
     file_bytes: int = 25 * MIB
@@ -77,7 +77,7 @@ class DecodedImage:
 
     Attributes:
         pixels: RGB, upright, longest side at most ``working_side``.
-        mime: Type of the file, found by its content.
+        mime: Media type of the file.
         width: Upright width of the encoded picture, before scaling down.
         height: Upright height of the encoded picture, before scaling down.
     """
@@ -157,7 +157,7 @@ def encode(pixels: Pixels, mime: str) -> bytes:
 
 
 def output_mime(mime: str) -> str:
-    """The type in which a picture of the given type is sent back: PNG stays PNG, all else becomes JPEG."""
+    """Media type of the masked picture: PNG stays PNG, everything else becomes JPEG."""
     return PNG if mime == PNG else JPEG
 
 
@@ -169,7 +169,7 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
             reason=Reason.IMAGE_TOO_LARGE,
             hint="Photograph it with a lower resolution.",
         )
-    # A JPEG's further frames are a phone's depth map or preview: the first one is the picture.
+    # Further frames of a JPEG are a phone's depth map or preview.
     frames = 1 if found is MediaFormat.JPEG else getattr(picture, "n_frames", 1)
     if frames > limits.frames:
         raise TooLarge(
@@ -180,7 +180,7 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
 
 
 def _verify_png(data: bytes) -> None:
-    """Compare the checksums of all chunks, which Pillow does not do while it decodes."""
+    """Check the checksums of all chunks; Pillow does not while it decodes."""
     with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
         picture.verify()
 
@@ -188,7 +188,7 @@ def _verify_png(data: bytes) -> None:
 def _upright(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> DecodedImage:
     full = picture.size
     if found is MediaFormat.JPEG:
-        # libjpeg decodes at 1/2, 1/4 or 1/8 for little; never below the size that we want.
+        # libjpeg decodes fast at 1/2, 1/4 or 1/8 of the size; it stays at least as large as needed.
         picture.draft("RGB", _fit(full, limits.working_side))
     picture.load()
     if found is MediaFormat.TIFF:
@@ -210,7 +210,7 @@ def _fit(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
-    """Any mode as RGB; transparency on white, because what lies under it was not meant to be seen."""
+    """Any mode as RGB, on white where it is transparent: hidden colours must not show."""
     if picture.mode in {"F", "I"} or picture.mode.startswith("I;"):
         return Image.fromarray(_as_8_bit(np.asarray(picture, dtype=np.float64))).convert("RGB")
     if picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info:

@@ -1,4 +1,4 @@
-"""PyAV's part of decoding: demux, decode, resample, and bound what comes out."""
+"""Decoding with PyAV: demux, decode, resample, and hold the limits."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _DEMUXERS = {
     MediaFormat.FLAC: "flac",
 }
 _RATES_HZ = range(4_000, 192_001)
-"""A header that claims 1 Hz would turn a kilobyte into an hour."""
+"""A header with 1 Hz would make an hour of a kilobyte."""
 
 _MAX_CHANNELS = 8
 _BAD_PACKETS_TOLERATED = 8
-"""A lossy network damages some packets; a file that is mostly damage is refused."""
+"""A lossy network damages some packets. A file with more damaged than good packets is refused."""
 
 
 class Readable(Protocol):
-    """What PyAV reads from. With ``seek`` and ``tell`` it counts as seekable."""
+    """A file that PyAV can read. With ``seek`` and ``tell`` it is seekable."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to ``size`` bytes; none at the end."""
@@ -44,7 +44,7 @@ class Readable(Protocol):
 
 
 class Collector:
-    """Takes decoded frames of any rate, layout and sample format, and gives mono float32 at 16 kHz.
+    """Turns decoded frames of any rate, layout and sample format into mono float32 at 16 kHz.
 
     Raises:
         TooLarge: From ``push`` and ``add``, as soon as the recording is longer than the limit.
@@ -55,12 +55,12 @@ class Collector:
         self._resampler: AudioResampler | None = None
         self._template: tuple[str, str, int] | None = None
         self._pieces: list[Samples] = []
-        self._heard_s = 0.0
+        self._length_s = 0.0
         self.total_samples = 0
         """Samples collected so far, taken ones included."""
 
     def push(self, frame: AudioFrame) -> None:
-        """Resample one frame. The source may change its shape in mid-stream, as chained Ogg files do."""
+        """Resample one frame. The format may change within a stream, as in chained Ogg files."""
         if frame.sample_rate not in _RATES_HZ or frame.layout.nb_channels > _MAX_CHANNELS:
             raise UnsupportedMedia(
                 f"Audio at {frame.sample_rate} Hz in {frame.layout.nb_channels} channels is not read.",
@@ -70,10 +70,10 @@ class Collector:
         template = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or template != self._template:
             self.flush()
-            # Channels are averaged here: FFmpeg's own mixing to mono makes two equal ones louder than full scale.
+            # Channels are averaged in ``_keep``: FFmpeg's mix to mono makes two equal ones louder than full scale.
             self._resampler = AudioResampler(format="fltp", rate=SAMPLE_RATE_HZ)
             self._template = template
-        frame.pts = None  # times in damaged files go backwards, and the order is all that counts
+        frame.pts = None  # times in damaged files can go backwards; only the order counts
         self._keep(self._resampler.resample(frame))
 
     def add(self, samples: Samples) -> None:
@@ -82,13 +82,13 @@ class Collector:
         self._append(samples)
 
     def flush(self) -> None:
-        """Fetch what the resampler still holds."""
+        """Take the samples that the resampler still holds."""
         if self._resampler is not None:
             self._keep(self._resampler.resample(None))
             self._resampler = None
 
     def take(self) -> Samples:
-        """Give everything collected since the last call."""
+        """Return everything collected since the last call."""
         pieces, self._pieces = self._pieces, []
         return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
 
@@ -102,9 +102,9 @@ class Collector:
         self.total_samples += len(samples)
 
     def _lengthen(self, more_s: float) -> None:
-        self._heard_s += more_s
+        self._length_s += more_s
         # The sum of the pieces must not depend on their sizes, so a rounding error is no excess.
-        if self._heard_s > self._limits.max_s + 0.5 / SAMPLE_RATE_HZ:
+        if self._length_s > self._limits.max_s + 0.5 / SAMPLE_RATE_HZ:
             raise TooLarge(
                 f"The recording is longer than {self._limits.max_s:g} seconds.", reason=Reason.AUDIO_TOO_LONG
             )
@@ -119,16 +119,16 @@ def pcm_to_frame(data: bytes, pcm: PcmFormat) -> AudioFrame:
 
 
 def decode_container(file: Readable, kind: MediaFormat, collector: Collector) -> None:
-    """Decode the first audio stream of a file into the collector, as far as it goes.
+    """Decode the first audio stream of a file into the collector.
 
-    A recording that breaks off, or has a few damaged packets, gives what is left of it.
+    Of a recording that breaks off, or has a few damaged packets, the rest is decoded.
 
     Raises:
         UnsupportedMedia: There is no audio stream, or no decoder for it.
         BrokenMedia: Nothing decodes, or most packets are damaged.
         TooLarge: From the collector.
     """
-    options = {"analyzeduration": "1"}  # microseconds: start with the first packet, not after five seconds of them
+    options = {"analyzeduration": "1"}  # microseconds: start with the first packet, not after five seconds
     try:
         with av.open(file, "r", format=_DEMUXERS[kind], options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
@@ -139,7 +139,7 @@ def decode_container(file: Readable, kind: MediaFormat, collector: Collector) ->
             f"The {kind.label} file uses a codec that we do not read.", hint=f"Send {AUDIO_NAMES}."
         ) from exc
     except (av.error.FFmpegError, ValueError) as exc:
-        # Cut off in the middle: what came before is a recording all the same.
+        # The file breaks off: the samples so far are a recording.
         if not collector.total_samples:
             raise BrokenMedia(f"The {kind.label} file does not decode.") from exc
     collector.flush()

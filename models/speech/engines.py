@@ -33,10 +33,10 @@ def build_engine(
     Args:
         name: ``ctranslate2`` or ``openai-whisper``.
         cache: Root of the weights cache.
-        device: ``auto`` takes the GPU where there is one; read the choice from the engine's ``device``.
+        device: ``auto`` takes the GPU where there is one; the engine's ``device`` names the choice.
         threads: Of one decode, on the CPU.
         weights: ``whisper-base`` or ``whisper-tiny.en``.
-        at_once: How many windows are worked on at the same time; openai-whisper takes one, whatever is asked.
+        at_once: How many windows are decoded at the same time; openai-whisper always decodes one.
 
     Raises:
         WeightsError: The weights were not placed.

@@ -1,4 +1,4 @@
-"""What a speech engine takes and gives."""
+"""Input and output of a speech engine."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class SpeechOptions:
-    """How to listen to one clip.
+    """How to transcribe one clip.
 
     Attributes:
         language: ISO 639-1 code, or None to detect it.
-        vocabulary: Words to expect, site names and the like.
-        word_times: Whether the caller needs times of single words.
+        vocabulary: Expected words, such as the names of sites.
+        word_times: Whether to return the times of words.
         beam_size: 1 is greedy.
-        everything: Listen to all of it, also where the detector thinks that nobody speaks.
-        quick: One look is enough, for what is asked again in a moment.
-        stop: Once it is set nobody waits for the answer any more.
+        everything: Transcribe all of the clip, also where the VAD finds no speech.
+        quick: One decoding pass only, for a partial that is soon replaced.
+        stop: Set by the caller to cancel.
     """
 
     language: str | None = None
@@ -40,8 +40,8 @@ class SpeechOptions:
     stop: threading.Event | None = None
 
 
-class Abandoned(Exception):
-    """Nobody waits for the answer any more. Never leaves the worker, whose caller is gone."""
+class TranscriptionCancelled(Exception):
+    """The caller does not wait any more. Never leaves the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,13 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class RedactedWord:
-    """A word, or all that one tag covers.
+    """A word, or everything that one tag covers.
 
     Attributes:
-        text: With the marks that stick to it.
-        start_s: In seconds, from where the transcript counts.
+        text: With its punctuation.
+        start_s: Seconds from the transcript's start.
         end_s: Likewise; never before ``start_s``.
-        confidence: 0 to 1; of a tag that of its least sure word.
+        confidence: 0 to 1; a tag has the lowest of its words.
     """
 
     text: RedactedText
@@ -88,12 +88,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was heard in one clip.
+    """The transcript of one clip.
 
     Attributes:
         audio_s: Length of the clip.
-        compute_s: Time the engine spent, loading and decoding of the container excluded.
-        language_probability: How sure the detection of the language was; 1 when it was given.
+        compute_s: Time of the engine, without loading of weights and decoding of the container.
+        language_probability: Of the detected language; 1 when it was given.
     """
 
     segments: tuple[Segment, ...]
@@ -124,14 +124,14 @@ class SpeechEngine(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many calls it works on at the same time; more must not be made."""
+        """Most calls at the same time."""
         ...
 
     def transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
-        """Recognise one clip of any length.
+        """Transcribe one clip of any length.
 
         Raises:
             NoSpeech: Nobody speaks in it.
-            Abandoned: ``options.stop`` was set.
+            TranscriptionCancelled: ``options.stop`` was set.
         """
         ...

@@ -15,7 +15,6 @@ from models.vision.line_crops import CROP_WIDTH, Line
 
 DIGIT_COUNT_WEIGHTS: Final = {4: 0.5, 5: 0.85, 6: 0.85, 7: 0.95, 8: 1.0, 9: 0.85}
 """How usual a number of digits is. Most meters have eight: five black and three red."""
-MIN_DIGITS: Final = min(DIGIT_COUNT_WEIGHTS)
 MAX_DIGITS: Final = max(DIGIT_COUNT_WEIGHTS)
 _STEP_PX: Final = CROP_WIDTH // 64
 """Crop pixels in a step of the net."""

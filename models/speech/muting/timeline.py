@@ -1,7 +1,7 @@
-"""Which stretches of a recording hold the personal words of its transcript, and the recording without them.
+"""Finds the intervals of a recording in which personal words are said, and mutes them.
 
-Times of words are estimates, off by a tenth of a second or two and sometimes by far more. So there is padding, what
-stands between two personal words goes with them, and where a word or its time is in doubt more is taken than needed.
+Times of words are estimates. They are mostly wrong by 0.1 or 0.2 s, and sometimes by more. So intervals are padded,
+audio between two muted words is muted too, and more is muted where a word or its time is uncertain.
 """
 
 from __future__ import annotations
@@ -18,113 +18,113 @@ import numpy as np
 from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment
 from models.text import Entity
 
-Stretch = tuple[float, float]
-"""Begin and end in seconds from the start of the recording."""
+Interval = tuple[float, float]
+"""Start and end in seconds from the start of the recording."""
 
 MEDIA_TYPE = "audio/flac"
 
-_BETWEEN = " "
+_SEPARATOR = " "
 _FADE_SAMPLES = SAMPLE_RATE_HZ // 100
-_MOMENT_SAMPLES = SAMPLE_RATE_HZ // 2
+_GAP_SAMPLES = SAMPLE_RATE_HZ // 2
 _FULL_SCALE = 32767
 _TOKEN = re.compile(r"\w+")
-_LEAST_TELLING = 3
-"""Characters from which a word alone may tell something: "at" and "o" do not."""
+_MIN_DISTINCTIVE = 3
+"""Characters of the shortest word that identifies something alone: "at" and "o" do not."""
 
 
 @dataclass(frozen=True, slots=True)
-class MuteRules:
-    """How generously to mute.
+class MutePolicy:
+    """How much to mute around a word.
 
     Attributes:
-        before_s: Taken before a word, whose first consonant is often timed late.
-        after_s: Taken after a word, but not more than ``into_next_s`` of the word that follows: the time of a word
-            goes on through the pause behind it.
-        into_next_s: See above.
-        join_s: Shorter stretches between two muted ones are muted too.
-        shortest_word_s: A word timed shorter than this has a doubtful time.
-        longest_word_s: One timed longer, too.
-        sure: A word heard with less confidence has a doubtful time.
+        before_s: Muted before a word, because its first consonant is often timed late.
+        after_s: Muted after a word, but at most ``into_next_s`` of the next word: the time of a word includes the pause
+            after it.
+        into_next_s: See ``after_s``.
+        join_s: A shorter gap between two muted intervals is muted too.
+        min_word_s: A shorter word has an uncertain time.
+        max_word_s: A longer word has an uncertain time.
+        min_confidence: A word with less confidence has an uncertain time.
     """
 
     before_s: float = 0.15
     after_s: float = 0.25
     into_next_s: float = 0.05
     join_s: float = 0.6
-    shortest_word_s: float = 0.04
-    longest_word_s: float = 1.6
-    sure: float = 0.2
+    min_word_s: float = 0.04
+    max_word_s: float = 1.6
+    min_confidence: float = 0.2
 
 
-DEFAULT_RULES = MuteRules()
+DEFAULT_MUTE_POLICY = MutePolicy()
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
-    """A word, or a whole segment whose words cannot be placed: characters of the text, and when it was said."""
+class _TimedSpan:
+    """A word, or a segment whose words do not fit its text: characters of the text, and when it was said."""
 
     start: int
     end: int
-    time: Stretch
-    word: str
+    time: Interval
+    text: str
     next_s: float = math.inf
-    """When the next word begins."""
+    """Start of the next word."""
 
 
 class MuteTimeline:
     """A transcript as one text, and when each of its characters was said.
 
     Args:
-        segments: What was heard, with words, in order.
-        rules: How generously to mute.
+        segments: Of the transcript, with words, in order.
+        policy: How much to mute around a word.
     """
 
-    def __init__(self, segments: Sequence[Segment], rules: MuteRules = DEFAULT_RULES) -> None:
-        self._rules = rules
-        self.text = _BETWEEN.join(segment.text.reveal() for segment in segments)
-        self._segments: list[_Placed] = []
-        self._words: list[_Placed] = []
+    def __init__(self, segments: Sequence[Segment], policy: MutePolicy = DEFAULT_MUTE_POLICY) -> None:
+        self._policy = policy
+        self.text = _SEPARATOR.join(segment.text.reveal() for segment in segments)
+        self._segments: list[_TimedSpan] = []
+        self._words: list[_TimedSpan] = []
         offset = 0
         for segment in segments:
-            whole = segment.text.reveal()
-            placed = _Placed(offset, offset + len(whole), (segment.start_s, segment.end_s), whole)
-            self._segments.append(placed)
-            self._words += self._placed_words(segment, placed) or [placed]
-            offset += len(whole) + len(_BETWEEN)
+            text = segment.text.reveal()
+            span = _TimedSpan(offset, offset + len(text), (segment.start_s, segment.end_s), text)
+            self._segments.append(span)
+            self._words += self._timed_words(segment, span) or [span]
+            offset += len(text) + len(_SEPARATOR)
 
-    def stretches(self, entities: Iterable[Entity]) -> list[Stretch]:
+    def word_intervals(self, entities: Iterable[Entity]) -> list[Interval]:
         """When the words of the entities were said, with padding."""
-        return [self._padded(run) for entity in entities if (run := self._touched(entity, self._words))]
+        return [self._padded(spans) for entity in entities if (spans := self._spans_of(entity, self._words))]
 
-    def whole_segments(self, entities: Iterable[Entity]) -> list[Stretch]:
-        """The segments that the entities lie in, with padding."""
-        return [self._padded(run) for entity in entities if (run := self._touched(entity, self._segments))]
+    def segment_intervals(self, entities: Iterable[Entity]) -> list[Interval]:
+        """When the segments that hold the entities were said, with padding."""
+        return [self._padded(spans) for entity in entities if (spans := self._spans_of(entity, self._segments))]
 
-    def telling(self, entities: Sequence[Entity]) -> frozenset[str]:
+    def distinctive_words(self, entities: Sequence[Entity]) -> frozenset[str]:
         """Words that were said in an entity and nowhere else."""
         personal: set[str] = set()
         others: set[str] = set()
         for match in _TOKEN.finditer(self.text):
             inside = any(e.start < match.end() and match.start() < e.end for e in entities)
             (personal if inside else others).add(match.group().casefold())
-        return frozenset(word for word in personal - others if len(word) >= _LEAST_TELLING)
+        return frozenset(word for word in personal - others if len(word) >= _MIN_DISTINCTIVE)
 
-    def repeats(self, words: frozenset[str]) -> list[Entity]:
+    def occurrences(self, words: frozenset[str]) -> list[Entity]:
         """Where any of these words was said, or a part of a number among them."""
         digits = [word for word in words if word.isdecimal()]
 
-        def told(token: str) -> bool:
+        def matches(token: str) -> bool:
             return token in words or (
-                token.isdecimal() and len(token) >= _LEAST_TELLING and any(token in number for number in digits)
+                token.isdecimal() and len(token) >= _MIN_DISTINCTIVE and any(token in number for number in digits)
             )
 
-        found = (m for m in _TOKEN.finditer(self.text) if told(m.group().casefold()))
+        found = (m for m in _TOKEN.finditer(self.text) if matches(m.group().casefold()))
         return [Entity("UNREADABLE", m.start(), m.end(), 1.0, "heard-again") for m in found]
 
-    def _placed_words(self, segment: Segment, whole: _Placed) -> list[_Placed]:
-        """Its words, or nothing where the text and the words do not agree: then the segment is one word."""
-        placed: list[_Placed] = []
-        text, at = whole.word, 0
+    def _timed_words(self, segment: Segment, whole: _TimedSpan) -> list[_TimedSpan]:
+        """The words of a segment; empty when they do not fit its text."""
+        spans: list[_TimedSpan] = []
+        text, at = whole.text, 0
         for number, word in enumerate(segment.words):
             spelled = word.text.reveal()
             found = text.find(spelled, at)
@@ -132,42 +132,44 @@ class MuteTimeline:
                 return []
             time = (word.start_s, word.end_s)
             next_s = segment.words[number + 1].start_s if number + 1 < len(segment.words) else math.inf
-            if self._doubtful(segment, number):
+            if self._is_uncertain(segment, number):
                 next_s = math.inf
                 before, after = segment.words[max(0, number - 1)], segment.words[number + 1 : number + 2]
                 time = (min(before.start_s, word.start_s), max(w.end_s for w in (word, *after)))
             at = found + len(spelled)
-            placed.append(_Placed(whole.start + found, whole.start + at, time, spelled, next_s))
-        return [] if text[at:].strip() else placed
+            spans.append(_TimedSpan(whole.start + found, whole.start + at, time, spelled, next_s))
+        return [] if text[at:].strip() else spans
 
-    def _doubtful(self, segment: Segment, number: int) -> bool:
-        """Whether the time of a word cannot be trusted."""
-        word, rules = segment.words[number], self._rules
+    def _is_uncertain(self, segment: Segment, number: int) -> bool:
+        """Whether the time of a word is uncertain."""
+        word, policy = segment.words[number], self._policy
         length_s = word.end_s - word.start_s
-        backwards = number > 0 and word.start_s < segment.words[number - 1].start_s
+        goes_back = number > 0 and word.start_s < segment.words[number - 1].start_s
         return (
-            backwards or not rules.shortest_word_s <= length_s <= rules.longest_word_s or word.confidence < rules.sure
+            goes_back
+            or not policy.min_word_s <= length_s <= policy.max_word_s
+            or word.confidence < policy.min_confidence
         )
 
-    def _touched(self, entity: Entity, among: Sequence[_Placed]) -> list[_Placed]:
-        """The pieces that an entity reaches into; between two of them, their neighbours on both sides."""
-        inside = [piece for piece in among if piece.start < entity.end and entity.start < piece.end]
+    def _spans_of(self, entity: Entity, among: Sequence[_TimedSpan]) -> list[_TimedSpan]:
+        """The spans that an entity overlaps; for an entity between two spans, both of them."""
+        inside = [span for span in among if span.start < entity.end and entity.start < span.end]
         if inside:
             return inside
-        before = [piece for piece in among if piece.end <= entity.start][-1:]
-        return before + [piece for piece in among if piece.start >= entity.end][:1]
+        before = [span for span in among if span.end <= entity.start][-1:]
+        return before + [span for span in among if span.start >= entity.end][:1]
 
-    def _padded(self, run: Sequence[_Placed]) -> Stretch:
-        begin = min(piece.time[0] for piece in run) - self._rules.before_s
-        last_s = max(piece.time[1] for piece in run)
-        end = min(last_s + self._rules.after_s, max(last_s, run[-1].next_s + self._rules.into_next_s))
+    def _padded(self, spans: Sequence[_TimedSpan]) -> Interval:
+        begin = min(span.time[0] for span in spans) - self._policy.before_s
+        last_s = max(span.time[1] for span in spans)
+        end = min(last_s + self._policy.after_s, max(last_s, spans[-1].next_s + self._policy.into_next_s))
         return max(0.0, begin), end
 
 
-def joined(stretches: Iterable[Stretch], join_s: float) -> list[Stretch]:
-    """Sorted and apart by at least ``join_s``."""
-    result: list[Stretch] = []
-    for begin, end in sorted(stretches):
+def merge_intervals(intervals: Iterable[Interval], join_s: float) -> list[Interval]:
+    """Sort intervals, and join those that are less than ``join_s`` apart."""
+    result: list[Interval] = []
+    for begin, end in sorted(intervals):
         if result and begin - result[-1][1] < join_s:
             result[-1] = (result[-1][0], max(result[-1][1], end))
         else:
@@ -175,11 +177,11 @@ def joined(stretches: Iterable[Stretch], join_s: float) -> list[Stretch]:
     return result
 
 
-def silenced(samples: Samples, stretches: Iterable[Stretch]) -> Samples:
-    """The recording with nothing at all in these stretches; beside them it fades for a hundredth of a second."""
+def mute(samples: Samples, intervals: Iterable[Interval]) -> Samples:
+    """The recording with silence in these intervals, and a fade of 10 ms on both sides of each."""
     result = samples.copy()
     fade = np.linspace(1.0, 0.0, _FADE_SAMPLES, dtype=np.float32)
-    for begin, end in stretches:
+    for begin, end in intervals:
         first, last = max(0, int(begin * SAMPLE_RATE_HZ)), min(len(result), int(np.ceil(end * SAMPLE_RATE_HZ)))
         result[first:last] = 0.0
         before, after = result[max(0, first - _FADE_SAMPLES) : first], result[last : last + _FADE_SAMPLES]
@@ -188,32 +190,32 @@ def silenced(samples: Samples, stretches: Iterable[Stretch]) -> Samples:
     return result
 
 
-class Audible:
-    """A recording without its silenced stretches, of each of which only a moment is left.
+class UnmutedAudio:
+    """A recording whose muted intervals are shortened to half a second each.
 
-    Whisper stops to listen at a long silence; so that all is heard, there must be none.
+    Whisper may stop at a long silence, so that it would miss what comes after it.
 
     Args:
         samples: The whole recording.
-        stretches: Sorted, not overlapping.
+        muted: Sorted, not overlapping.
     """
 
-    def __init__(self, samples: Samples, stretches: Sequence[Stretch]) -> None:
+    def __init__(self, samples: Samples, muted: Sequence[Interval]) -> None:
         length_s = len(samples) / SAMPLE_RATE_HZ
-        borders = [0.0, *(min(t, length_s) for stretch in stretches for t in stretch), length_s]
+        edges = [0.0, *(min(t, length_s) for interval in muted for t in interval), length_s]
         self._pieces: list[tuple[float, float, float]] = []
-        """Begin in ``samples``, begin and end in the recording."""
+        """Start in ``samples``, start and end in the recording, in seconds."""
         parts = [np.zeros(0, dtype=np.float32)]
         at = 0
-        for begin, end in zip(borders[::2], borders[1::2], strict=True):
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
             part = samples[int(begin * SAMPLE_RATE_HZ) : int(end * SAMPLE_RATE_HZ)]
             self._pieces.append((at / SAMPLE_RATE_HZ, begin, end))
-            parts += [part, np.zeros(_MOMENT_SAMPLES, dtype=np.float32)]
-            at += len(part) + _MOMENT_SAMPLES
+            parts += [part, np.zeros(_GAP_SAMPLES, dtype=np.float32)]
+            at += len(part) + _GAP_SAMPLES
         self.samples: Samples = np.concatenate(parts)
 
-    def placed(self, segment: Segment) -> Segment:
-        """A segment that was heard in ``samples``, with the times of the recording."""
+    def to_recording(self, segment: Segment) -> Segment:
+        """A segment of ``samples``, with its times in the recording."""
         words = tuple(
             replace(word, start_s=self._original_s(word.start_s), end_s=self._original_s(word.end_s))
             for word in segment.words
@@ -227,7 +229,7 @@ class Audible:
 
 
 def encode_flac(samples: Samples) -> bytes:
-    """A FLAC file of 16-bit mono with no metadata but the sample rate and length."""
+    """A FLAC file of 16-bit mono, without metadata."""
     file = io.BytesIO()
     with av.open(file, "w", format="flac", container_options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("flac", rate=SAMPLE_RATE_HZ, layout="mono")

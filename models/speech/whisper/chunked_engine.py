@@ -1,4 +1,4 @@
-"""What both Whisper engines share: cut at pauses, listen to each window, look twice at doubtful ones, judge."""
+"""What both Whisper engines share: cut a clip into windows, decode each, and decode doubtful ones again."""
 
 from __future__ import annotations
 
@@ -17,57 +17,67 @@ from models.reasons import Reason
 from models.speech.endpointing.chunking import Span, Window, cut_windows
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
-from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, Segment, SpeechOptions, Transcript, Word
+from models.speech.types import (
+    SAMPLE_RATE_HZ,
+    Samples,
+    Segment,
+    SpeechOptions,
+    Transcript,
+    TranscriptionCancelled,
+    Word,
+)
 from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, repeats, silent
-from models.speech.whisper.single_digit import LONGEST_S, DigitTokens, as_digit
+from models.speech.whisper.single_digit import MAX_DIGIT_S, DigitTokens, as_digit
 from models.text import RawText
 
 _SHORT_SAMPLES = 2 * SAMPLE_RATE_HZ
-"""A window of a word or two. More effort makes these worse, unless they repeat themselves: 100 spoken digits had CER
-1.73 at the first look and 2.57 with a context of 30 s, where Whisper hears "Thank you." in the silence."""
+"""A shorter window holds a word or two. Further decoding passes make it worse, unless the hypothesis is a loop.
+
+Found in docs/evaluation/constants, "short-windows".
+"""
 
 _LEAD_SAMPLES = 3 * SAMPLE_RATE_HZ // 10
-"""Silence put before short windows; it took the same digits from CER 1.73 to 1.50."""
+"""Silence put before short windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingRequest:
-    """How to listen to one window.
+    """How to decode one window.
 
     Attributes:
         options: What the caller wants.
-        language: Known by now, or None.
-        effort: 0 for the first look, more for each further one.
-        first_token: Whether the probabilities of the first token are wanted.
+        language: ISO 639-1 code, or None to detect it.
+        decoding_pass: 0 for the first pass; each further one takes more effort.
+        first_token: Whether to return the probabilities of the first token.
     """
 
     options: SpeechOptions
     language: str | None
-    effort: int = 0
+    decoding_pass: int = 0
     first_token: bool = False
 
-    def go_on(self) -> None:
-        """Called between the parts of the work.
+    def check_cancelled(self) -> None:
+        """To be called between the steps of decoding.
 
         Raises:
-            Abandoned: Nobody waits for the answer any more.
+            TranscriptionCancelled: The caller does not wait any more.
         """
         if self.options.stop is not None and self.options.stop.is_set():
-            raise Abandoned
+            raise TranscriptionCancelled
 
 
 class ChunkedEngine(abc.ABC):
-    """A Whisper engine for clips of any length. Subclasses hear one window of at most 30 s.
+    """A Whisper engine for clips of any length. Subclasses decode one window of at most 30 s.
 
     Args:
-        vad: Tells where somebody speaks.
+        vad: Tells where speech is.
         policy: How recordings are cut.
-        at_once: How many windows of one clip are heard at the same time, and how many calls there may be at once.
+        at_once: How many windows are decoded at the same time, and how many calls there may be at once.
         clock: Seconds, monotonic.
     """
 
-    efforts: int = 1
-    """How many different looks a subclass offers."""
+    decoding_passes: int = 1
+    """How many passes a subclass offers, each with more effort than the one before."""
 
     def __init__(
         self,
@@ -79,8 +89,8 @@ class ChunkedEngine(abc.ABC):
         self._vad = vad
         self._policy = policy
         self._at_once = at_once
-        self._places = threading.BoundedSemaphore(at_once)
-        self._others = ThreadPoolExecutor(at_once, thread_name_prefix="window") if at_once > 1 else None
+        self._slots = threading.BoundedSemaphore(at_once)
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="window") if at_once > 1 else None
         self._clock = clock
         self._digit_tokens: dict[str, DigitTokens] = {}
 
@@ -96,7 +106,7 @@ class ChunkedEngine(abc.ABC):
 
     @property
     def at_once(self) -> int:
-        """How many calls it works on at the same time; more must not be made."""
+        """Most calls at the same time."""
         return self._at_once
 
     @property
@@ -105,70 +115,70 @@ class ChunkedEngine(abc.ABC):
         """ISO 639-1 codes that the weights know."""
 
     @abc.abstractmethod
-    def _hear(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
-        """Recognise one window of at most 30 s."""
+    def _decode(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
+        """Decode one window of at most 30 s."""
 
     @abc.abstractmethod
     def _ids(self, text: str) -> list[int]:
-        """Tokens of a text, special ones left out."""
+        """Tokens of a text, without special ones."""
 
     def transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
-        """Recognise one clip of any length.
+        """Transcribe one clip of any length.
 
         Raises:
             NoSpeech: Nobody speaks in it.
             InvalidInput: The weights do not know the language.
-            Abandoned: ``options.stop`` was set.
+            TranscriptionCancelled: ``options.stop`` was set.
         """
         if options.language is not None and options.language not in self.languages:
             raise InvalidInput("The speech model does not know that language.", reason=Reason.UNKNOWN_LANGUAGE)
         began = self._clock()
         windows = deque(cut_windows(self._vad, samples, everything=options.everything, policy=self._policy))
-        heard: list[tuple[Span, Hypothesis]] = []
+        results: list[tuple[Span, Hypothesis]] = []
 
-        def look(window: Window) -> tuple[Span, Hypothesis] | None:
+        def decode(window: Window) -> tuple[Span, Hypothesis] | None:
             span = window.span
-            found = self._look_until_sure(samples[span.start : span.end], DecodingRequest(options, language))
-            return None if silent(found, window.speech_probability) else (span, found)
+            request = DecodingRequest(options, language)
+            hypothesis = self._decode_until_confident(samples[span.start : span.end], request)
+            return None if silent(hypothesis, window.speech_probability) else (span, hypothesis)
 
-        language, sure = options.language, 1.0
+        language, language_probability = options.language, 1.0
         while windows and language is None:
-            if first := look(windows.popleft()):
-                language, sure = first[1].language, first[1].language_probability
-                heard.append(first)
-        several = map if self._others is None or len(windows) < 2 or options.quick else self._others.map
-        heard += [one for one in several(look, windows) if one is not None]
-        if not heard:
+            if first := decode(windows.popleft()):
+                language, language_probability = first[1].language, first[1].language_probability
+                results.append(first)
+        map_windows = map if self._pool is None or len(windows) < 2 or options.quick else self._pool.map
+        results += [result for result in map_windows(decode, windows) if result is not None]
+        if not results:
             raise NoSpeech("Nobody speaks in the recording.")
         return Transcript(
-            segments=tuple(_segment(one, window) for window, one in heard),
+            segments=tuple(_segment(hypothesis, span) for span, hypothesis in results),
             language=language or "en",
             audio_s=len(samples) / SAMPLE_RATE_HZ,
             compute_s=self._clock() - began,
-            language_probability=sure,
+            language_probability=language_probability,
         )
 
-    def _look_until_sure(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
+    def _decode_until_confident(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
         length_s = len(samples) / SAMPLE_RATE_HZ
         short = len(samples) < _SHORT_SAMPLES
-        ask = replace(ask, first_token=length_s <= LONGEST_S)
+        request = replace(request, first_token=length_s <= MAX_DIGIT_S)
         if short:
             samples = np.concatenate([np.zeros(_LEAD_SAMPLES, np.float32), samples])
-        first = self._heard(samples, ask)
+        first = self._decode_in_slot(samples, request)
         best = as_digit(first, length_s, self._digits(first.language))
-        for effort in range(1, 1 if ask.options.quick else self.efforts):
+        for decoding_pass in range(1, 1 if request.options.quick else self.decoding_passes):
             if not (repeats(best) if short else doubtful(best)):
                 break
-            best = better(
-                best, self._heard(samples, replace(ask, effort=effort, language=ask.language or best.language))
-            )
-        # Later looks were given the language; the probabilities of a token are many, and of no more use.
+            again = replace(request, decoding_pass=decoding_pass, language=request.language or best.language)
+            best = better(best, self._decode_in_slot(samples, again))
+        # Later passes were given the language, so its probability is that of the first pass.
         best = replace(best, language_probability=first.language_probability, first_token=None)
-        return _earlier(best, _LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
+        return _shift_words(best, -_LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
 
-    def _heard(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
-        with self._places:  # several windows of one clip, and of another, must not be more than there are cores
-            return self._hear(samples, ask)
+    def _decode_in_slot(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
+        with self._slots:  # all clips together decode at most ``at_once`` windows
+            return self._decode(samples, request)
 
     def _digits(self, language: str) -> DigitTokens:
         if language not in self._digit_tokens:
@@ -176,19 +186,20 @@ class ChunkedEngine(abc.ABC):
         return self._digit_tokens[language]
 
 
-def _earlier(heard: Hypothesis, by_s: float) -> Hypothesis:
-    """Take the silence that was put before a window off its times."""
-    words = tuple(Word(w.text, max(0.0, w.start_s - by_s), max(0.0, w.end_s - by_s), w.confidence) for w in heard.words)
-    return replace(heard, words=words)
+def _shift_words(hypothesis: Hypothesis, by_s: float) -> Hypothesis:
+    """The hypothesis with the times of its words shifted, but none before 0."""
+    words = tuple(
+        Word(w.text, max(0.0, w.start_s + by_s), max(0.0, w.end_s + by_s), w.confidence) for w in hypothesis.words
+    )
+    return replace(hypothesis, words=words)
 
 
-def _segment(heard: Hypothesis, window: Span) -> Segment:
-    start_s = window.start / SAMPLE_RATE_HZ
-    words = tuple(Word(w.text, w.start_s + start_s, w.end_s + start_s, w.confidence) for w in heard.words)
+def _segment(hypothesis: Hypothesis, span: Span) -> Segment:
+    start_s = span.start / SAMPLE_RATE_HZ
     return Segment(
-        text=RawText(cut_loops(heard.text)),
+        text=RawText(cut_loops(hypothesis.text)),
         start_s=start_s,
-        end_s=window.end / SAMPLE_RATE_HZ,
-        confidence=float(np.exp(min(0.0, heard.mean_logprob))),
-        words=words,
+        end_s=span.end / SAMPLE_RATE_HZ,
+        confidence=float(np.exp(min(0.0, hypothesis.mean_logprob))),
+        words=_shift_words(hypothesis, start_s).words,
     )

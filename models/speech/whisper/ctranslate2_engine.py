@@ -1,10 +1,14 @@
 """Whisper on CTranslate2, called directly.
 
-Whisper was trained on windows of 30 s, and its encoder costs the same for a word as for half a minute. CTranslate2
-takes shorter features, but too short a context makes the model repeat itself. On the CPU only the speech is encoded,
-what the encoder would make of the silence behind it is remembered, and greedy hypotheses come from a decoder of our
-own; elsewhere a short utterance gets a short context, with a floor and a tail of silence. For a doubtful hypothesis the
-silence is encoded too, or all of the 30 s where it was already, and then there is a beam.
+Whisper was trained on windows of 30 s, and its encoder costs the same for a word as for 30 s. CTranslate2 accepts
+shorter features, but too short a context makes the model repeat itself. So there are two ways to a shorter context:
+
+- With cached silence only the speech is encoded; ``silence_states`` supplies the encoder's output for the silence after
+  it.
+- Without, a short window gets a shorter context, but not below a minimum, with a tail of silence.
+
+Further decoding passes of a doubtful hypothesis encode the silence too, or all 30 s, and then use a beam. An
+``OnnxDecoder`` can decode greedily in place of CTranslate2; it is optional.
 """
 
 from __future__ import annotations
@@ -20,23 +24,23 @@ from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
-from models.speech.whisper.encoder_context import DEFAULT_CONTEXT, ContextRules, states_for
+from models.speech.whisper.encoder_context import DEFAULT_CONTEXT, ContextPolicy, encoder_frames
 from models.speech.whisper.features import FRAMES_PER_S, log_mel
-from models.speech.whisper.hypothesis import Hypothesis, may_be_silent
+from models.speech.whisper.hypothesis import Hypothesis, needs_no_speech
 from models.speech.whisper.onnx_decoder import DecodedTokens, DecodingState, Floats, OnnxDecoder, TokenRules, softmax
-from models.speech.whisper.script import SCRIPTS, prompt_before
-from models.speech.whisper.silence_states import STATES_PER_S
+from models.speech.whisper.script import SCRIPTS, initial_prompt
+from models.speech.whisper.silence_states import ENCODER_FRAMES_PER_S
 from models.speech.whisper.tokenizer import WhisperTokens
 from models.speech.whisper.word_timestamps import TimedTokens, group_words
 
 _RETRY_BEAM = 5
-_BEAM_EFFORT = 2
-"""From which effort on."""
+_BEAM_PASS = 2
+"""The first decoding pass with ``_RETRY_BEAM``."""
 _MAX_TOKENS = 448
-"""Of Whisper's text context, prompt included. CTranslate2 takes the half of ``max_length`` for a transcript."""
+"""Length of Whisper's text context, prompt included. CTranslate2 uses half of ``max_length`` for a transcript."""
 
-_AS_THE_WEIGHTS_SAY = -1
-"""Among suppressed tokens: those that the weights' own list names."""
+_DEFAULT_SUPPRESSED = -1
+"""Stands for the weights' own list of suppressed tokens."""
 
 
 class CTranslate2Engine(ChunkedEngine):
@@ -44,18 +48,17 @@ class CTranslate2Engine(ChunkedEngine):
 
     Args:
         folder: Where Whisper weights were placed.
-        vad: Tells where somebody speaks.
+        vad: Tells where speech is.
         device: ``cpu`` or ``cuda``.
         threads: Of one decode, on the CPU.
-        at_once: How many windows are worked on at the same time. Two on two cores get through nearly twice as many as
-            one after the other, and share the weights.
-        silence: Of ``silence.silence_file``, shape (n, width); None to encode all silence.
-        greedy: Makes the decoder for greedy hypotheses; None to leave them to CTranslate2.
+        at_once: How many windows are decoded at the same time. They share the weights.
+        silence: Encoder output for silence, of ``silence_states.silence_file``, shape (n, width); None to encode it.
+        greedy: Makes the optional ONNX decoder for greedy decoding; None for CTranslate2's own.
         context: How much context short windows get.
         policy: How recordings are cut.
     """
 
-    efforts = 3
+    decoding_passes = 3
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class CTranslate2Engine(ChunkedEngine):
         at_once: int = 1,
         silence: Floats | None = None,
         greedy: Callable[[TokenRules], OnnxDecoder] | None = None,
-        context: ContextRules = DEFAULT_CONTEXT,
+        context: ContextPolicy = DEFAULT_CONTEXT,
         policy: WindowPolicy = DEFAULT_POLICY.windows,
     ) -> None:
         super().__init__(vad, policy, at_once)
@@ -101,42 +104,48 @@ class CTranslate2Engine(ChunkedEngine):
     def _ids(self, text: str) -> list[int]:
         return self._tokens.ids(text)
 
-    def _hear(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
-        ask.go_on()
-        states, context = self._encode(samples, ask)
-        ask.go_on()
-        greedily = ask.effort < _BEAM_EFFORT and ask.options.beam_size == 1 and ask.language not in SCRIPTS
-        hearing = self._greedy.listen(np.array(states)[0], context) if self._greedy and greedily else None
+    def _decode(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
+        request.check_cancelled()
+        states, context = self._encode(samples, request)
+        request.check_cancelled()
+        greedily = (
+            request.decoding_pass < _BEAM_PASS and request.options.beam_size == 1 and request.language not in SCRIPTS
+        )
+        window = self._greedy.start_window(np.array(states)[0], context) if self._greedy and greedily else None
 
         @cache
-        def encoded() -> ctranslate2.StorageView:  # most looks do without
+        def encoded() -> ctranslate2.StorageView:  # most windows do without
             return self._with_silence(states, context)
 
-        language, sure = (ask.language, 1.0) if ask.language else self._detect(encoded, hearing)
+        language, language_probability = (
+            (request.language, 1.0) if request.language else self._detect_language(encoded, window)
+        )
         start = self._tokens.start(language)
-        prompt = [*self._tokens.before(prompt_before(language, ask.options.vocabulary)), *start]
-        room = int(self._context.tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ)
-        room = min(room, _MAX_TOKENS - len(prompt))
-        if hearing is not None and language not in SCRIPTS:
-            decoded = hearing.decode(prompt, len(prompt) - len(start), room, ask.go_on)
+        prompt = [*self._tokens.prompt(initial_prompt(language, request.options.vocabulary)), *start]
+        max_tokens = int(self._context.base_tokens + self._context.tokens_per_s * len(samples) / SAMPLE_RATE_HZ)
+        max_tokens = min(max_tokens, _MAX_TOKENS - len(prompt))
+        if window is not None and language not in SCRIPTS:
+            decoded = window.decode(prompt, len(prompt) - len(start), max_tokens, request.check_cancelled)
         else:
-            decoded = self._generate(encoded(), prompt, room, language, ask)
-        words = self._words(encoded(), start, decoded.tokens, len(samples)) if ask.options.word_times else ()
+            decoded = self._generate(encoded(), prompt, max_tokens, language, request)
+        words = self._words(encoded(), start, decoded.tokens, len(samples)) if request.options.word_times else ()
         return Hypothesis(
             text=self._tokens.text(decoded.tokens),
             language=language,
             mean_logprob=decoded.mean_logprob,
             no_speech=decoded.no_speech,
             words=group_words(words, self._tokens.tokenizer),
-            language_probability=sure,
-            first_token=decoded.first_token if ask.first_token else None,
+            language_probability=language_probability,
+            first_token=decoded.first_token if request.first_token else None,
         )
 
-    def _encode(self, samples: Samples, ask: DecodingRequest) -> tuple[ctranslate2.StorageView, int]:
-        """States, shape (1, t, width), and how many there are to be with the silence behind them."""
-        remembered = 0 if self._silence is None else len(self._silence)
+    def _encode(self, samples: Samples, request: DecodingRequest) -> tuple[ctranslate2.StorageView, int]:
+        """Encoder output, shape (1, t, width), and the number of frames after cached silence is appended."""
+        cached = 0 if self._silence is None else len(self._silence)
         length_s = len(samples) / SAMPLE_RATE_HZ
-        encoded, context = states_for(length_s, remembered, ask.effort, self._context, quick=ask.options.quick)
+        encoded, context = encoder_frames(
+            length_s, cached, request.decoding_pass, self._context, quick=request.options.quick
+        )
         features = log_mel(samples, 2 * encoded)[np.newaxis]
         return self._model.encode(ctranslate2.StorageView.from_array(features), to_cpu=False), context
 
@@ -144,56 +153,63 @@ class CTranslate2Engine(ChunkedEngine):
         encoded = states.shape[1]
         if self._silence is None or encoded == context:
             return states
-        behind = self._silence[np.newaxis, encoded:context]
-        return ctranslate2.StorageView.from_array(np.concatenate([np.array(states), behind], axis=1))
+        tail = self._silence[np.newaxis, encoded:context]
+        return ctranslate2.StorageView.from_array(np.concatenate([np.array(states), tail], axis=1))
 
-    def _detect(
-        self, encoded: Callable[[], ctranslate2.StorageView], hearing: DecodingState | None
+    def _detect_language(
+        self, encoded: Callable[[], ctranslate2.StorageView], window: DecodingState | None
     ) -> tuple[str, float]:
         """The likeliest language, and its probability."""
         if not self._tokens.languages:
             return "en", 1.0
-        if hearing is not None:
+        if window is not None:
             start = self._tokens.special("<|startoftranscript|>")
-            number, probability = hearing.likeliest(start, list(self._tokens.languages.values()))
+            number, probability = window.most_likely(start, list(self._tokens.languages.values()))
             return list(self._tokens.languages)[number], probability
         token, probability = self._model.detect_language(encoded())[0][0]
         return str(token).strip("<|>"), float(probability)
 
     def _generate(
-        self, encoded: ctranslate2.StorageView, prompt: list[int], room: int, language: str, ask: DecodingRequest
+        self,
+        encoded: ctranslate2.StorageView,
+        prompt: list[int],
+        max_tokens: int,
+        language: str,
+        request: DecodingRequest,
     ) -> DecodedTokens:
-        """CTranslate2's own decoding."""
-        writing = SCRIPTS.get(language)
-        beam_size = max(ask.options.beam_size, _RETRY_BEAM if ask.effort >= _BEAM_EFFORT else 1)
-        first_token = ask.first_token and beam_size == 1  # with a beam CTranslate2 gives arrays without data
-        if writing and not first_token:
-            beam_size = max(beam_size, writing.beam_size)
+        """Decode with CTranslate2."""
+        script = SCRIPTS.get(language)
+        beam_size = max(request.options.beam_size, _RETRY_BEAM if request.decoding_pass >= _BEAM_PASS else 1)
+        first_token = request.first_token and beam_size == 1  # with a beam CTranslate2 returns empty arrays
+        if script and not first_token:
+            beam_size = max(beam_size, script.beam_size)
         (result,) = self._model.generate(
             encoded,
             [prompt],
             beam_size=beam_size,
-            max_length=min(_MAX_TOKENS, max(2 * room, len(prompt) + room)),
+            max_length=min(_MAX_TOKENS, max(2 * max_tokens, len(prompt) + max_tokens)),
             return_scores=True,
             suppress_blank=True,
-            suppress_tokens=[_AS_THE_WEIGHTS_SAY, *self._tokens.foreign(language, ask.options.vocabulary)],
-            repetition_penalty=writing.repetition_penalty if writing else 1.0,
+            suppress_tokens=[_DEFAULT_SUPPRESSED, *self._tokens.foreign(language, request.options.vocabulary)],
+            repetition_penalty=script.repetition_penalty if script else 1.0,
             return_logits_vocab=first_token,
         )
         tokens = list(result.sequences_ids[0])
-        # The score leaves the end mark out of the count, although it is in the sum.
+        # The score is a sum with the end token, divided by a count without it.
         mean_logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         return DecodedTokens(
             tokens=tokens,
             mean_logprob=mean_logprob,
-            no_speech=self._no_speech(encoded, prompt) if may_be_silent(mean_logprob) else 0.0,
+            no_speech=self._no_speech(encoded, prompt) if needs_no_speech(mean_logprob) else 0.0,
             first_token=softmax(np.array(result.logits[0][0])) if first_token and result.logits[0] else None,
         )
 
     def _no_speech(self, encoded: ctranslate2.StorageView, prompt: list[int]) -> float:
-        """Asked for by itself, because few windows need it: it costs a step of the decoder."""
-        room = len(prompt) + 1  # two tokens
-        (result,) = self._model.generate(encoded, [prompt], beam_size=1, max_length=room, return_no_speech_prob=True)
+        """Probability of no speech. It costs a step of the decoder, and few windows need it."""
+        max_length = len(prompt) + 1  # two tokens
+        (result,) = self._model.generate(
+            encoded, [prompt], beam_size=1, max_length=max_length, return_no_speech_prob=True
+        )
         return float(result.no_speech_prob)
 
     def _words(
@@ -206,7 +222,7 @@ class CTranslate2Engine(ChunkedEngine):
         begins: dict[int, int] = {}
         for token, time in aligned.alignments:
             begins.setdefault(token, time)
-        times = [begins.get(n, 0) / STATES_PER_S for n in range(len(tokens))] + [samples / SAMPLE_RATE_HZ]
-        last = max((time for _, time in aligned.alignments), default=0) / STATES_PER_S
+        times = [begins.get(n, 0) / ENCODER_FRAMES_PER_S for n in range(len(tokens))] + [samples / SAMPLE_RATE_HZ]
+        last = max((time for _, time in aligned.alignments), default=0) / ENCODER_FRAMES_PER_S
         times[-1] = min(times[-1], max(last, times[-2]))
         return tuple(zip(tokens, times[:-1], times[1:], aligned.text_token_probs, strict=True))

@@ -4,17 +4,18 @@ openai-whisper's formula::
 
     S = mel_filters @ |STFT(x; n_fft=400, hop=160, periodic Hann, centred with reflection)|^2, last frame dropped
     L = log10(max(S, 1e-10));  L = max(L, max(L) - 8);  (L + 4) / 4
-
-The mel filters are the Slaney ones (linear below 1 kHz, logarithmic above, each of unit area).
 """
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from models.errors import WeightsError
 from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 N_FFT = 400
@@ -55,26 +56,14 @@ def _hann() -> Samples:
 
 @cache
 def mel_filters() -> Features:
-    """The filter bank, shape (80, 201)."""
-    mel_edges = np.linspace(0.0, _hz_to_mel(SAMPLE_RATE_HZ / 2), N_MELS + 2)
-    edges_hz = np.array([_mel_to_hz(m) for m in mel_edges])
-    bins_hz = np.linspace(0.0, SAMPLE_RATE_HZ / 2, N_FFT // 2 + 1)
-    rising = (bins_hz - edges_hz[:-2, None]) / (edges_hz[1:-1] - edges_hz[:-2])[:, None]
-    falling = (edges_hz[2:, None] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])[:, None]
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    unit_area = 2.0 / (edges_hz[2:] - edges_hz[:-2])
-    return np.asarray(triangles * unit_area[:, None], np.float32)
+    """openai-whisper's filter bank, shape (80, 201), read without ``import whisper``, which would load torch.
 
-
-_BREAK_HZ = 1_000.0
-_HZ_PER_MEL = 200.0 / 3.0
-_BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
-_LOG_STEP = np.log(6.4) / 27.0
-
-
-def _hz_to_mel(hz: float) -> float:
-    return hz / _HZ_PER_MEL if hz < _BREAK_HZ else _BREAK_MEL + float(np.log(hz / _BREAK_HZ) / _LOG_STEP)
-
-
-def _mel_to_hz(mel: float) -> float:
-    return mel * _HZ_PER_MEL if mel < _BREAK_MEL else _BREAK_HZ * float(np.exp(_LOG_STEP * (mel - _BREAK_MEL)))
+    Raises:
+        WeightsError: The file is missing from the package.
+    """
+    package = importlib.util.find_spec("whisper")
+    file = Path((package and package.origin) or "").parent / "assets" / "mel_filters.npz"
+    if not file.is_file():
+        raise WeightsError("The openai-whisper package lacks its mel filters.", hint="Install openai-whisper again.")
+    with np.load(file) as banks:
+        return np.asarray(banks[f"mel_{N_MELS}"], np.float32)

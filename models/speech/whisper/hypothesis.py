@@ -1,4 +1,4 @@
-"""What to make of a hypothesis: does it repeat itself, is it worth a second look, did anybody speak at all."""
+"""Scores a hypothesis: whether it is a loop, whether it needs another decoding pass, whether it is silence."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from models.speech.types import Word
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One window as a model heard it. Raw text: it stays inside the engine.
+    """What a model decoded in one window. Its text is raw, so it stays inside the engine.
 
     Attributes:
         text: The hypothesis.
         language: ISO 639-1 code, as given or as detected.
         language_probability: Of the detection; 1 when it was given.
         mean_logprob: Mean log-probability of its tokens.
-        no_speech: The model's probability that nobody speaks; may be 0 where ``may_be_silent`` is false.
-        words: With times in seconds from the window's start, when they were asked for.
-        first_token: Probabilities of the first token, shape (vocabulary,), when they were asked for.
+        no_speech: The model's probability that nobody speaks; may be 0 where ``needs_no_speech`` is false.
+        words: With times in seconds from the window's start, if requested.
+        first_token: Probabilities of the first token, shape (vocabulary,), if requested.
     """
 
     text: str
@@ -35,7 +35,9 @@ class Hypothesis:
     first_token: npt.NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
-        return f"Heard(<{len(self.text)} characters>, {self.language}, {self.mean_logprob:.2f}, {self.no_speech:.2f})"
+        return (
+            f"Hypothesis(<{len(self.text)} characters>, {self.language}, {self.mean_logprob:.2f}, {self.no_speech:.2f})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,83 +45,85 @@ class HypothesisThresholds:
     """Thresholds.
 
     Attributes:
-        compression: Text that zlib makes smaller by more than this repeats itself. Whisper itself uses 2.4 on 30 s.
-        mean_logprob: Below it, a hypothesis is worth a second look. Whisper itself uses -1, with which 39 clips of
-            learners took a third more time and had no fewer words wrong.
-        silent_no_speech: Nobody speaks when the model says so with at least this probability ...
-        silent_logprob: ... and its hypothesis is below this; both are Whisper's.
-        faint_vad: In a window that the detector doubts all along (no frame above this) ...
-        faint_logprob: ... a hypothesis has to be better than this to be believed.
+        compression: A text with a higher compression ratio is a loop. Whisper uses 2.4 on 30 s.
+        mean_logprob: A hypothesis below it gets another decoding pass. Whisper uses -1; see docs/evaluation/constants,
+            "doubtful-hypotheses".
+        silent_no_speech: A hypothesis is silence when the model's probability of no speech is at least this ...
+        silent_logprob: ... and its mean log-probability is below this. Both are Whisper's.
+        low_speech: A hypothesis is also silence when no frame of the window has a higher probability of speech ...
+        low_speech_logprob: ... and its mean log-probability is below this.
     """
 
     compression: float = 2.0
     mean_logprob: float = -1.3
     silent_no_speech: float = 0.6
     silent_logprob: float = -1.0
-    faint_vad: float = 0.6
-    faint_logprob: float = -0.9
+    low_speech: float = 0.6
+    low_speech_logprob: float = -0.9
 
 
 DEFAULT_THRESHOLDS = HypothesisThresholds()
 
 
 def compression_ratio(text: str) -> float:
-    """Characters of the text over bytes that zlib makes of it; 0 for none.
+    """Characters of the text divided by its bytes after zlib; 0 for an empty text.
 
-    One byte stands for each: of the three that UTF-8 has for a letter of Devanagari two are nearly always the same, and
-    any text in it would look like a loop.
+    Each character counts as one byte. In UTF-8 two of the three bytes of a Devanagari letter are nearly always the
+    same, so that any Hindi text would look like a loop.
     """
     raw = bytes(ord(character) & 0xFF for character in text)
     return len(raw) / len(zlib.compress(raw)) if raw else 0.0
 
 
-def repeats(heard: Hypothesis, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
-    """Whether the model ran into a loop."""
-    return compression_ratio(heard.text) > rules.compression
+def repeats(hypothesis: Hypothesis, thresholds: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
+    """Whether the text is a loop."""
+    return compression_ratio(hypothesis.text) > thresholds.compression
 
 
-def doubtful(heard: Hypothesis, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
-    """Whether a second decode with more effort is worth its time."""
-    return repeats(heard, rules) or heard.mean_logprob < rules.mean_logprob
+def doubtful(hypothesis: Hypothesis, thresholds: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
+    """Whether it needs another decoding pass."""
+    return repeats(hypothesis, thresholds) or hypothesis.mean_logprob < thresholds.mean_logprob
 
 
-def better(first: Hypothesis, second: Hypothesis, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> Hypothesis:
-    """The one that does not repeat itself, else the likelier one."""
+def better(first: Hypothesis, second: Hypothesis, thresholds: HypothesisThresholds = DEFAULT_THRESHOLDS) -> Hypothesis:
+    """The one that is no loop, else the more probable one."""
 
-    def rank(heard: Hypothesis) -> tuple[bool, float]:
-        return not repeats(heard, rules), heard.mean_logprob
+    def rank(one: Hypothesis) -> tuple[bool, float]:
+        return not repeats(one, thresholds), one.mean_logprob
 
     return max(first, second, key=rank)
 
 
-def may_be_silent(mean_logprob: float, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
-    """Whether the model's probability that nobody speaks matters."""
-    return mean_logprob < rules.silent_logprob
+def needs_no_speech(mean_logprob: float, thresholds: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
+    """Whether the model's probability of no speech can make a hypothesis silence."""
+    return mean_logprob < thresholds.silent_logprob
 
 
-def silent(heard: Hypothesis, loudest: float, rules: HypothesisThresholds = DEFAULT_THRESHOLDS) -> bool:
-    """Whether a hypothesis is about nothing.
+def silent(
+    hypothesis: Hypothesis, speech_probability: float, thresholds: HypothesisThresholds = DEFAULT_THRESHOLDS
+) -> bool:
+    """Whether nobody speaks in the window, so that the hypothesis is to be dropped.
 
     Args:
-        heard: The hypothesis.
-        loudest: The highest probability of speech in the window, as the detector gives it.
-        rules: Thresholds.
+        hypothesis: Of the window.
+        speech_probability: The VAD's highest probability of speech in the window.
+        thresholds: Thresholds.
     """
-    if not any(c.isalnum() for c in heard.text):
+    if not any(c.isalnum() for c in hypothesis.text):
         return True
-    if may_be_silent(heard.mean_logprob, rules) and heard.no_speech >= rules.silent_no_speech:
+    if needs_no_speech(hypothesis.mean_logprob, thresholds) and hypothesis.no_speech >= thresholds.silent_no_speech:
         return True
-    return loudest < rules.faint_vad and heard.mean_logprob < rules.faint_logprob
+    return speech_probability < thresholds.low_speech and hypothesis.mean_logprob < thresholds.low_speech_logprob
 
 
-# A phone number may hold the same digit four times, and somebody may say "no, no, no, no"; nobody says it eight times.
+# A phone number may repeat a digit four times, and somebody may say "no, no, no, no", but not eight times.
 _REPEATED_WORD = re.compile(r"(?P<word>\b\w+\b)(?:[^\w]+(?P=word)\b){7,}", re.IGNORECASE)
 _REPEATED_PHRASE = re.compile(r"(?P<phrase>\b\w+(?:[^\w]+\w+){1,11}?)\b(?:[^\w]+(?P=phrase)\b){5,}", re.IGNORECASE)
 _REPEATED_CHARACTERS = re.compile(r"(?P<part>\S{1,8}?)(?P=part){11,}")
 
 
 def cut_loops(text: str) -> str:
-    """Keep one turn of what a model repeats without end."""
+    """Keep one copy of what a model repeats without end."""
     text = _REPEATED_WORD.sub(lambda m: m["word"], text)
     text = _REPEATED_PHRASE.sub(lambda m: m["phrase"], text)
     return _REPEATED_CHARACTERS.sub(lambda m: m["part"], text).strip()

@@ -1,7 +1,9 @@
-"""Whisper's decoder on the CPU, one token after the other.
+"""An optional backend: greedy decoding with Whisper's decoder on ONNX Runtime, on the CPU, one token after the other.
 
-On processors other than Intel's CTranslate2 packs its weights anew at each step: one takes some 15 ms there, and some 8
-here, on the same core. A step reads all weights once, so the memory bounds it.
+It replaces CTranslate2's greedy decoding. CTranslate2 packs its weights anew at each step on processors other than
+Intel's, and a step is bound by memory: a step takes about half the time here. Nothing depends on it:
+``CTranslate2Engine`` decodes alone when it is given no ``OnnxDecoder``, and always with a beam, on a GPU, and for
+languages in ``script.SCRIPTS``. Found in docs/evaluation/constants, "onnx-decoder".
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ import onnxruntime as ort
 
 from models.speech.whisper.onnx_graph import (
     ENCODED,
+    FRAME_WEIGHTS,
     LOGITS,
     MASK,
     POSITIONS,
     TOKENS,
     WANTED,
-    WEIGHTS,
-    heard_names,
+    cross_names,
     next_names,
     past_names,
 )
@@ -31,27 +33,25 @@ from models.speech.whisper.single_digit import Probabilities
 
 Floats = npt.NDArray[np.float32]
 
-BLOCK = 10
-"""Neighbouring states of silence are much alike: of so many the mean counts as often, and a step, which attends to
-less, takes a quarter less. Of 1,722 letters of spellings 1,092 are wrong, 1,075 with all states, and 1,085 where the
-silence is encoded."""
+BLOCK_FRAMES = 10
+"""So many neighbouring frames of silence are replaced by their mean, with their weight: a step attends to fewer."""
 
-_NEAR = 50
-"""States right behind the speech that stand for themselves; without any, 1,123 letters are wrong."""
+_SINGLE_FRAMES = 50
+"""Frames right after the speech that are not replaced by a mean."""
 
-_NEVER = -1e9
-"""Added to a score, it leaves nothing of it. Minus infinity would make numbers that are none where all are hidden."""
+_MASKED = -1e9
+"""Added to the score of a token that must not be attended to. Minus infinity would give NaN where all are masked."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """What a transcript may hold, as the weights say.
+    """Which tokens a transcript may hold, according to the weights.
 
     Attributes:
-        end: The token that ends it.
-        silence: The token whose probability at the start is that of nobody speaking.
-        never: Tokens that it never holds.
-        not_first: Tokens that it does not begin with, besides.
+        end: The token that ends a transcript.
+        silence: The token whose probability at the start is that of no speech.
+        never: Tokens that are suppressed everywhere.
+        not_first: Tokens that are also suppressed at the start.
     """
 
     end: int
@@ -66,9 +66,9 @@ class DecodedTokens:
 
     Attributes:
         tokens: Without the end.
-        mean_logprob: Of the tokens and the end.
-        no_speech: Probability that nobody speaks.
-        first_token: Probabilities of what it begins with, shape (vocabulary,); None where they cannot be had.
+        mean_logprob: Mean log-probability of the tokens and the end.
+        no_speech: Probability of no speech.
+        first_token: Probabilities of the first token, shape (vocabulary,); None where the engine does not give them.
     """
 
     tokens: list[int]
@@ -81,10 +81,10 @@ class OnnxDecoder:
     """Greedy decoding. Safe to be called from several threads.
 
     Args:
-        step: File of ``decoder_graph.build_step``.
-        attention: File of ``decoder_graph.build_attention``.
-        rules: What a transcript may hold.
-        silence: Of ``silence.silence_file``, shape (n, width).
+        step: File of ``onnx_graph.build_step``.
+        attention: File of ``onnx_graph.build_attention``.
+        rules: Which tokens a transcript may hold.
+        silence: Of ``silence_states.silence_file``, shape (n, width).
         threads: Of one step.
     """
 
@@ -92,53 +92,59 @@ class OnnxDecoder:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Transcripts have all lengths: for each ONNX Runtime would remember a pattern, and its arena would grow.
+        # ONNX Runtime would keep a memory pattern for every length of a transcript, and its arena would grow.
         options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         self._step, self._attention = (
             ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"]) for file in (step, attention)
         )
         self._rules = rules
         layers = len(self._attention.get_outputs()) // 2
-        self._heard, self._past, self._next = heard_names(layers), past_names(layers), next_names(layers)
+        self._cross, self._past, self._next = cross_names(layers), past_names(layers), next_names(layers)
         heads, _, width = next(put.shape for put in self._step.get_inputs() if put.name == self._past[0])
-        self._nothing = np.zeros((heads, 0, width), np.float32)
-        self._remembered = range(int(np.argmax(silence.any(axis=1))), len(silence))
-        # Keys have their states along the last axis, values along the one before.
-        self._axes = {name: 1 if number % 2 else 2 for number, name in enumerate(self._heard)}
-        self._silence = self._attended(silence)
+        self._empty = np.zeros((heads, 0, width), np.float32)
+        self._cached = range(int(np.argmax(silence.any(axis=1))), len(silence))
+        # Keys have their frames along the last axis, values along the axis before it.
+        self._axes = {name: 1 if number % 2 else 2 for number, name in enumerate(self._cross)}
+        self._silence = self._cross_attention(silence)
         self._blocks = {name: _means(self._silence[name], axis) for name, axis in self._axes.items()}
 
-    def listen(self, states: Floats, context: int) -> DecodingState:
-        """Begin with one window.
+    def start_window(self, encoded: Floats, context: int) -> DecodingState:
+        """Start with one window.
 
         Args:
-            states: What the encoder made of it, shape (t, width).
-            context: So many states are attended to; from ``t`` on those of remembered silence.
+            encoded: Its encoder output, shape (t, width).
+            context: Frames that are attended to; those from ``t`` on are cached silence.
 
         Raises:
-            ValueError: From there to there no silence is remembered, or ``t`` or ``context`` is no multiple of
-                ``BLOCK``.
+            ValueError: No silence is cached for these frames, or ``t`` or ``context`` is no multiple of
+                ``BLOCK_FRAMES``.
         """
-        heard, count = self._attended(states), len(states)
-        near, known = min(context, count + _NEAR), self._remembered
-        if count < context and (count < known.start or context > known.stop or count % BLOCK or context % BLOCK):
-            raise ValueError(f"silence is remembered from {known.start} to {known.stop}, in blocks of {BLOCK}")
-        far = slice(near // BLOCK, context // BLOCK)
+        cross, count = self._cross_attention(encoded), len(encoded)
+        single_end, known = min(context, count + _SINGLE_FRAMES), self._cached
+        if count < context and (
+            count < known.start or context > known.stop or count % BLOCK_FRAMES or context % BLOCK_FRAMES
+        ):
+            raise ValueError(f"silence is cached from {known.start} to {known.stop}, in blocks of {BLOCK_FRAMES}")
+        blocks = slice(single_end // BLOCK_FRAMES, context // BLOCK_FRAMES)
         for name, axis in self._axes.items():
-            before = (slice(None),) * axis
-            behind = self._silence[name][(*before, slice(count, near))], self._blocks[name][(*before, far)]
-            heard[name] = np.concatenate([heard[name], *behind], axis=axis)
-        weights = np.zeros(heard[self._heard[0]].shape[-1], np.float32)
-        weights[max(count, near) :] = np.log(BLOCK)
-        return DecodingState(self, {name: _value(array) for name, array in heard.items()} | {WEIGHTS: _value(weights)})
+            all_before = (slice(None),) * axis
+            single = self._silence[name][(*all_before, slice(count, single_end))]
+            means = self._blocks[name][(*all_before, blocks)]
+            cross[name] = np.concatenate([cross[name], single, means], axis=axis)
+        weights = np.zeros(cross[self._cross[0]].shape[-1], np.float32)
+        weights[max(count, single_end) :] = np.log(BLOCK_FRAMES)
+        return DecodingState(
+            self, {name: _value(array) for name, array in cross.items()} | {FRAME_WEIGHTS: _value(weights)}
+        )
 
-    def _attended(self, states: Floats) -> dict[str, Floats]:
-        arrays = self._attention.run(self._heard, {ENCODED: states})
-        return dict(zip(self._heard, arrays, strict=True))
+    def _cross_attention(self, encoded: Floats) -> dict[str, Floats]:
+        """Keys and values of the encoder's frames."""
+        arrays = self._attention.run(self._cross, {ENCODED: encoded})
+        return dict(zip(self._cross, arrays, strict=True))
 
-    def begin(self) -> dict[str, ort.OrtValue]:
+    def empty_past(self) -> dict[str, ort.OrtValue]:
         """Keys and values of no token."""
-        return {name: _value(self._nothing) for name in self._past}
+        return {name: _value(self._empty) for name in self._past}
 
     def step(
         self,
@@ -146,72 +152,75 @@ class OnnxDecoder:
         before: int,
         wanted: Sequence[int],
         past: dict[str, ort.OrtValue],
-        heard: dict[str, ort.OrtValue],
+        cross: dict[str, ort.OrtValue],
     ) -> tuple[Floats, dict[str, ort.OrtValue]]:
-        """One call of the graph; see ``DecodingState.follow``."""
+        """One call of the graph; see ``DecodingState.append``."""
         count = len(tokens)
-        given = {
+        inputs = {
             TOKENS: _value(np.array(tokens, np.int64)),
             POSITIONS: _value(np.arange(before, before + count)),
             WANTED: _value(np.array(wanted, np.int64)),
-            MASK: _value(np.triu(np.full((count, before + count), _NEVER, np.float32), before + 1)),
+            MASK: _value(np.triu(np.full((count, before + count), _MASKED, np.float32), before + 1)),
         }
-        logits, *after = self._step.run_with_ort_values([LOGITS, *self._next], given | past | heard)
+        logits, *after = self._step.run_with_ort_values([LOGITS, *self._next], inputs | past | cross)
         return cast(Floats, logits.numpy()), dict(zip(self._past, after, strict=True))
 
     @property
     def rules(self) -> TokenRules:
-        """What a transcript may hold."""
+        """Which tokens a transcript may hold."""
         return self._rules
 
 
 class DecodingState:
-    """One window, ready to be decoded as often as one likes. Made by ``OnnxDecoder.listen``."""
+    """One window, which can be decoded any number of times. Made by ``OnnxDecoder.start_window``."""
 
-    def __init__(self, decoder: OnnxDecoder, heard: dict[str, ort.OrtValue]) -> None:
+    def __init__(self, decoder: OnnxDecoder, cross: dict[str, ort.OrtValue]) -> None:
         self._decoder = decoder
-        self._heard = heard
+        self._cross = cross
 
-    def likeliest(self, start: int, among: Sequence[int]) -> tuple[int, float]:
-        """Which of some tokens comes behind the start: its place among them, and its probability if it must be one."""
-        logits, _ = self.follow([start])
-        shares = softmax(logits[0, list(among)])
-        best = int(shares.argmax())
-        return best, float(shares[best])
+    def most_likely(self, start: int, among: Sequence[int]) -> tuple[int, float]:
+        """The most likely of some tokens after the start: its index in ``among``, and its probability within them."""
+        logits, _ = self.append([start])
+        probabilities = softmax(logits[0, list(among)])
+        best = int(probabilities.argmax())
+        return best, float(probabilities[best])
 
-    def follow(
+    def append(
         self,
         tokens: Sequence[int],
         before: int = 0,
         past: dict[str, ort.OrtValue] | None = None,
         wanted: Sequence[int] | None = None,
     ) -> tuple[Floats, dict[str, ort.OrtValue]]:
-        """Take tokens in.
+        """Append tokens.
 
         Args:
             tokens: New ones.
-            before: How many there were.
-            past: Keys and values of those before, as this method gave them.
-            wanted: Which of the new ones are asked what comes behind them; None for all.
+            before: Number of tokens before them.
+            past: Keys and values of the tokens before them, as returned by this method.
+            wanted: Indices of the new tokens after which logits are wanted; None for all.
 
         Returns:
             Logits, shape (wanted, vocabulary), and the keys and values of all tokens.
         """
-        asked = range(len(tokens)) if wanted is None else wanted
-        return self._decoder.step(tokens, before, asked, self._decoder.begin() if past is None else past, self._heard)
+        indices = range(len(tokens)) if wanted is None else wanted
+        past = self._decoder.empty_past() if past is None else past
+        return self._decoder.step(tokens, before, indices, past, self._cross)
 
-    def decode(self, prompt: Sequence[int], start: int, room: int, go_on: Callable[[], None]) -> DecodedTokens:
-        """Take the likeliest token each time.
+    def decode(
+        self, prompt: Sequence[int], start: int, max_tokens: int, check_cancelled: Callable[[], None]
+    ) -> DecodedTokens:
+        """Decode greedily.
 
         Args:
-            prompt: What comes before the transcript, the start included.
+            prompt: The tokens before the transcript, with its start.
             start: Index of the start of the transcript in the prompt.
-            room: Most tokens.
-            go_on: Called before each; may raise.
+            max_tokens: Most tokens of the transcript.
+            check_cancelled: Called before each token; may raise.
         """
         rules = self._decoder.rules
         tokens, total = list[int](), 0.0
-        logits, past = self.follow(prompt, wanted=[start, len(prompt) - 1])
+        logits, past = self.append(prompt, wanted=[start, len(prompt) - 1])
         no_speech = float(softmax(logits[0])[rules.silence])
         scores = logits[-1]
         first = scores[[]]
@@ -222,18 +231,18 @@ class DecodingState:
                 first = softmax(scores)
             best = int(scores.argmax())
             total -= float(np.log(np.exp(scores - scores[best]).sum()))
-            if best == rules.end or len(tokens) == room:
+            if best == rules.end or len(tokens) == max_tokens:
                 return DecodedTokens(tokens, total / (len(tokens) + 1), no_speech, first)
             tokens.append(best)
-            go_on()
-            logits, past = self.follow([best], len(prompt) + len(tokens) - 1, past)
+            check_cancelled()
+            logits, past = self.append([best], len(prompt) + len(tokens) - 1, past)
             scores = logits[0]
 
 
 def _means(array: Floats, axis: int) -> Floats:
-    """Of every ``BLOCK`` neighbours along an axis; neighbours that are fewer at the end are left out."""
-    array = np.take(array, range(array.shape[axis] // BLOCK * BLOCK), axis)
-    shape = (*array.shape[:axis], -1, BLOCK, *array.shape[axis + 1 :])
+    """Means of every ``BLOCK_FRAMES`` neighbours along an axis; a smaller rest at the end is left out."""
+    array = np.take(array, range(array.shape[axis] // BLOCK_FRAMES * BLOCK_FRAMES), axis)
+    shape = (*array.shape[:axis], -1, BLOCK_FRAMES, *array.shape[axis + 1 :])
     return np.asarray(array.reshape(shape).mean(axis=axis + 1), np.float32)
 
 

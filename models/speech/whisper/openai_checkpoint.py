@@ -1,8 +1,8 @@
-"""The reference engine's checkpoint, rewritten from the very tensors that the default engine uses.
+"""The reference engine's checkpoint, made from the tensors that the default engine uses.
 
 A CTranslate2 Whisper ``model.bin`` (binary version 6) is a list of named tensors. CTranslate2 stacks projections that
-openai-whisper keeps apart: query, key and value of self-attention, key and value of cross-attention. openai-whisper has
-no bias on keys, and projects onto the vocabulary with the embedding itself.
+openai-whisper keeps separate: query, key and value of self-attention, key and value of cross-attention. It has no bias
+on keys, and projects onto the vocabulary with the embedding itself.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def convert(folder: Path, target: Path) -> None:
         dims = _dims(tensors)
     except KeyError as exc:
         raise WeightsError("model.bin is no Whisper model: a tensor is missing.") from exc
-    # Copied: torch refuses arrays that it may not write to.
+    # Copied, because torch needs writable arrays.
     torch.save({"dims": dims, "model_state_dict": {k: torch.from_numpy(v.copy()) for k, v in state.items()}}, target)
 
 
@@ -127,7 +127,7 @@ def _block(tensors: dict[str, Tensor], source: str, target: str, *, cross: bool)
     if cross:
         yield from _attention(tensors, f"{source}/attention", f"{target}.cross_attn", _CROSS)
     yield from _norm(tensors, f"{source}/ffn/layer_norm", f"{target}.mlp_ln")
-    for number, place in ((0, 0), (1, 2)):  # the activation is number 1 there
+    for number, place in ((0, 0), (1, 2)):  # the activation is layer 1
         for part in ("weight", "bias"):
             yield f"{target}.mlp.{place}.{part}", tensors[f"{source}/ffn/linear_{number}/{part}"]
 

@@ -1,4 +1,4 @@
-"""Whisper as its authors published it: the yardstick for the default engine. Slower, and needs torch."""
+"""Whisper as its authors published it, the reference for the default engine. Slower, and needs torch."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.features import FRAMES_PER_S, log_mel
 from models.speech.whisper.hypothesis import Hypothesis
-from models.speech.whisper.script import SCRIPTS, prompt_before
+from models.speech.whisper.script import SCRIPTS, initial_prompt
 from models.speech.whisper.single_digit import Probabilities
 from models.speech.whisper.word_timestamps import TimedTokens, group_words
 
 _FULL_FRAMES = 30 * FRAMES_PER_S
 _RETRY_BEAM = 5
-_AS_IT_COMES = -1
-"""Among suppressed tokens: those that openai-whisper suppresses by itself."""
+_DEFAULT_SUPPRESSED = -1
+"""Stands for the tokens that openai-whisper suppresses by default."""
 
 
 class OpenAiWhisperEngine(ChunkedEngine):
     """The reference engine.
 
     Args:
-        checkpoint: As :mod:`models.speech.whisper.openai_checkpoint` makes it, or any of openai-whisper's own files.
-        vad: Tells where somebody speaks.
-        device: ``cpu``, ``cuda``, or ``auto`` for the GPU where there is one. Decided once, here.
+        checkpoint: Of :mod:`models.speech.whisper.openai_checkpoint`, or any of openai-whisper's own files.
+        vad: Tells where speech is.
+        device: ``cpu``, ``cuda``, or ``auto`` for the GPU where there is one.
         threads: Of one decode, on the CPU. torch keeps this number for the whole process.
     """
 
-    efforts = 2
+    decoding_passes = 2
 
     def __init__(self, checkpoint: Path, vad: Vad, device: str = "auto", threads: int = 2) -> None:
         import torch
@@ -50,7 +50,7 @@ class OpenAiWhisperEngine(ChunkedEngine):
         self._whisper: Any = whisper
         self._model = whisper.load_model(str(checkpoint), device=device)
         with warnings.catch_warnings():
-            # openai-whisper leaves its vocabulary file to the garbage collector; it is read here, once.
+            # openai-whisper leaves its vocabulary file open; it is read once, here.
             warnings.simplefilter("ignore", ResourceWarning)
             self._tokenizer("en")
 
@@ -72,23 +72,25 @@ class OpenAiWhisperEngine(ChunkedEngine):
         known = list(self._whisper.tokenizer.LANGUAGES)
         return frozenset(known[: self._model.num_languages])
 
-    def _hear(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
-        ask.go_on()
-        writing = SCRIPTS.get(ask.language or "")
-        beam = max(ask.options.beam_size, _RETRY_BEAM if ask.effort else 1, writing.beam_size if writing else 1)
-        before = prompt_before(ask.language, ask.options.vocabulary)
+    def _decode(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
+        request.check_cancelled()
+        script = SCRIPTS.get(request.language or "")
+        beam = max(
+            request.options.beam_size, _RETRY_BEAM if request.decoding_pass else 1, script.beam_size if script else 1
+        )
+        prompt = initial_prompt(request.language, request.options.vocabulary)
         features = self._torch.from_numpy(log_mel(samples, _FULL_FRAMES)).to(self._model.device)
         options = self._whisper.DecodingOptions(
-            language=ask.language if self._model.is_multilingual else "en",
+            language=request.language if self._model.is_multilingual else "en",
             temperature=0.0,
             beam_size=beam if beam > 1 else None,
-            prompt=f" {before}" if before else None,
+            prompt=f" {prompt}" if prompt else None,
             without_timestamps=True,
-            suppress_tokens=[_AS_IT_COMES, *self._foreign(ask.language, ask.options.vocabulary)],
+            suppress_tokens=[_DEFAULT_SUPPRESSED, *self._foreign(request.language, request.options.vocabulary)],
             fp16=self._device == "cuda",
         )
         result = self._whisper.decode(self._model, features, options)
-        words = self._words(features, result, len(samples)) if ask.options.word_times else ()
+        words = self._words(features, result, len(samples)) if request.options.word_times else ()
         return Hypothesis(
             text=result.text.strip(),
             language=result.language,
@@ -96,7 +98,7 @@ class OpenAiWhisperEngine(ChunkedEngine):
             no_speech=result.no_speech_prob,
             words=group_words(words, _TokenText(self._tokenizer(result.language))),
             language_probability=max((result.language_probs or {"": 1.0}).values()),
-            first_token=self._first_token(result) if ask.first_token else None,
+            first_token=self._first_token(result) if request.first_token else None,
         )
 
     def _first_token(self, result: Any) -> Probabilities:
@@ -107,13 +109,13 @@ class OpenAiWhisperEngine(ChunkedEngine):
         return np.asarray(logits.float().softmax(dim=-1).cpu().numpy(), np.float32)
 
     def _foreign(self, language: str | None, vocabulary: tuple[str, ...]) -> list[int]:
-        """Tokens in the letters of another language, where the model has to be kept from them."""
-        writing = SCRIPTS.get(language or "")
-        if writing is None or not writing.allows(vocabulary):
+        """Tokens with letters of another script, for languages that need them suppressed."""
+        script = SCRIPTS.get(language or "")
+        if script is None or not script.allows(vocabulary):
             return []
         if language not in self._foreign_tokens:
             tokenizer = self._tokenizer(str(language))
-            self._foreign_tokens[language] = writing.foreign_tokens(tokenizer.eot, tokenizer.decode)
+            self._foreign_tokens[language] = script.foreign_tokens(tokenizer.eot, tokenizer.decode)
         return self._foreign_tokens[language]
 
     def _ids(self, text: str) -> list[int]:
@@ -140,7 +142,7 @@ class OpenAiWhisperEngine(ChunkedEngine):
 
 
 class _TokenText:
-    """openai-whisper's tokenizer under the name that :mod:`models.speech.whisper.word_timestamps` asks for."""
+    """openai-whisper's tokenizer as a ``TokenTextDecoder``."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer

@@ -1,4 +1,4 @@
-"""Languages that Whisper base writes in the letters of another one unless it is kept from it."""
+"""Languages that Whisper base would write in another script, and what prevents it."""
 
 from __future__ import annotations
 
@@ -12,38 +12,34 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 @dataclass(frozen=True)
 class ScriptRules:
-    """How a language is written, and what helps the model to write it.
-
-    Ten Hindi clips had CER 1.63 as they come and 0.74 with a hint; 0.65 when loops are judged by letters, 0.54 in
-    letters of its own with a beam, 0.46 when it may not repeat itself freely. Six that none of this was tried on had
-    0.82 with the hint and 0.51 in the end.
+    """The script of a language, and how to decode it. Found in docs/evaluation/constants, "scripts".
 
     Attributes:
-        hint: Text in the language that comes before the transcript as far as the model knows.
-        own: A class of characters: its letters and marks.
-        beam_size: Hypotheses that are kept; greedy decoding takes the first of many likely pieces of a letter.
-        repetition_penalty: Divides the odds of what was written already.
+        hint: Text in the language that is given to the model as the previous transcript.
+        letters: A regular expression's class of characters: its letters and marks.
+        beam_size: Number of hypotheses. Greedy decoding would take the first of many likely parts of a letter.
+        repetition_penalty: Divides the odds of tokens that were already written.
     """
 
     hint: str
-    own: str
+    letters: str
     beam_size: int
     repetition_penalty: float
 
     @cached_property
-    def _own(self) -> re.Pattern[str]:
-        return re.compile(f"[{self.own}]")
+    def _letter(self) -> re.Pattern[str]:
+        return re.compile(f"[{self.letters}]")
 
     def is_foreign(self, text: str) -> bool:
-        """Whether a letter of another language is in the text."""
-        return any(not self._own.match(letter) for letter in _LETTER.findall(text))
+        """Whether the text has a letter of another script."""
+        return any(not self._letter.match(letter) for letter in _LETTER.findall(text))
 
     def foreign_tokens(self, count: int, decode: Callable[[list[int]], str]) -> list[int]:
-        """Of the first ``count`` tokens those that a transcript may not hold; pieces of letters are not among them."""
+        """The tokens below ``count`` that have letters of another script. Parts of letters are not among them."""
         return [token for token in range(count) if self.is_foreign(decode([token]))]
 
     def allows(self, vocabulary: Sequence[str]) -> bool:
-        """Whether words that somebody expects can be written in it."""
+        """Whether the expected words can be written in this script."""
         return not any(self.is_foreign(word) for word in vocabulary)
 
 
@@ -53,7 +49,7 @@ SCRIPTS = {
 """By ISO 639-1 code."""
 
 
-def prompt_before(language: str | None, vocabulary: tuple[str, ...]) -> str:
-    """Text to pretend that was said before: a hint at the letters, and words to expect. Empty for none."""
-    writing = SCRIPTS.get(language or "")
-    return " ".join(part for part in (writing.hint if writing else "", ", ".join(vocabulary)) if part)
+def initial_prompt(language: str | None, vocabulary: tuple[str, ...]) -> str:
+    """Text that is given to the model as the previous transcript: the hint of the script, and expected words."""
+    script = SCRIPTS.get(language or "")
+    return " ".join(part for part in (script.hint if script else "", ", ".join(vocabulary)) if part)

@@ -1,8 +1,7 @@
-"""A single spoken digit, which Whisper alone hears badly: it was trained on half minutes, and hears "Bye." for "five".
+"""Recognises a clip that holds one spoken digit.
 
-What the model thinks of the first token decides. Of 98 spoken digits of 0.2 to 0.7 s at 8 kHz, the likeliest digit is
-right in 96, and 92 give at least a fiftieth of that token to the digits; of 164 other words cut out of sentences none
-gives them more than a sixtieth. Free decoding gets 70 of the 98.
+Whisper was trained on 30 s and writes "Bye." for a short "five". The probabilities of the first token still show the
+digit. Found in docs/evaluation/constants, "single-digits".
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from models.speech.whisper.hypothesis import Hypothesis
 Probabilities = npt.NDArray[np.float32]
 """Of the first token of a transcript, shape (vocabulary,)."""
 
-SHORT_S = 0.8
-"""A clip that is no longer holds one word, whatever was heard: no room for padding and two words."""
-LONGEST_S = 1.5
-"""A longer one is not looked at; up to here the hypothesis must be one word."""
-LEAST_SHARE = 0.02
-"""Of the first token that must go to the digits."""
+ONE_WORD_S = 0.8
+"""A clip of at most this length holds one word, whatever the hypothesis says."""
+MAX_DIGIT_S = 1.5
+"""Longer clips are left alone. Up to this length the hypothesis must be one word."""
+MIN_DIGIT_PROBABILITY = 0.02
+"""Least probability that the first token is a digit."""
 
 _WORDS = {
     "en": "zero one two three four five six seven eight nine",
@@ -41,11 +40,11 @@ _WORD = re.compile(r"\d|[^\W\d_]+")
 
 @dataclass(frozen=True, slots=True)
 class DigitTokens:
-    """Tokens that a transcript of one digit may begin with.
+    """Tokens that a transcript of one digit may start with.
 
     Attributes:
         of: For each digit from 0 to 9.
-        words: The digit that a lower-case word or a figure stands for.
+        words: The digit of each lower-case word or figure.
     """
 
     of: tuple[tuple[int, ...], ...]
@@ -53,7 +52,7 @@ class DigitTokens:
 
     @classmethod
     def of_language(cls, language: str, ids: Callable[[str], list[int]]) -> DigitTokens:
-        """Those of a language; without a list of its words the figures alone.
+        """Those of a language; figures only when its words are not listed.
 
         Args:
             language: ISO 639-1 code.
@@ -63,29 +62,29 @@ class DigitTokens:
         words = {name: str(n) for n, name in enumerate(names)} | {str(n): str(n) for n in range(10)}
         return cls(tuple(_single(_forms(name, n), ids) for n, name in enumerate(names)), words)
 
-    def heard(self, text: str) -> set[str]:
-        """Digits in a hypothesis."""
+    def digits_in(self, text: str) -> set[str]:
+        """The different digits in a text."""
         return {self.words[word] for word in _WORD.findall(text.lower()) if word in self.words}
 
 
-def as_digit(heard: Hypothesis, length_s: float, tokens: DigitTokens) -> Hypothesis:
-    """The hypothesis, or the one digit that was said instead of it.
+def as_digit(hypothesis: Hypothesis, length_s: float, tokens: DigitTokens) -> Hypothesis:
+    """The hypothesis, or the digit that was said instead of it.
 
     Args:
-        heard: With ``first_token``; without, it is given back.
+        hypothesis: It is returned as it is when it has no ``first_token``.
         length_s: Of the clip.
-        tokens: Of the language that was heard.
+        tokens: Of the language of the hypothesis.
     """
-    if heard.first_token is None or length_s > LONGEST_S or len(tokens.heard(heard.text)) > 1:
-        return heard
-    if length_s > SHORT_S and len(heard.text.split()) > 1:
-        return heard
-    shares = [float(heard.first_token[list(of)].sum()) for of in tokens.of]
-    digit = int(np.argmax(shares))
-    if sum(shares) < LEAST_SHARE:
-        return heard
-    likely = math.log(max(shares[digit] / sum(shares), 1e-6))
-    return replace(heard, text=str(digit), mean_logprob=max(heard.mean_logprob, likely))
+    if hypothesis.first_token is None or length_s > MAX_DIGIT_S or len(tokens.digits_in(hypothesis.text)) > 1:
+        return hypothesis
+    if length_s > ONE_WORD_S and len(hypothesis.text.split()) > 1:
+        return hypothesis
+    probabilities = [float(hypothesis.first_token[list(of)].sum()) for of in tokens.of]
+    digit = int(np.argmax(probabilities))
+    if sum(probabilities) < MIN_DIGIT_PROBABILITY:
+        return hypothesis
+    likely = math.log(max(probabilities[digit] / sum(probabilities), 1e-6))
+    return replace(hypothesis, text=str(digit), mean_logprob=max(hypothesis.mean_logprob, likely))
 
 
 def _forms(name: str, digit: int) -> Iterable[str]:
@@ -95,5 +94,5 @@ def _forms(name: str, digit: int) -> Iterable[str]:
 
 
 def _single(forms: Iterable[str], ids: Callable[[str], list[int]]) -> tuple[int, ...]:
-    """Forms that are one token; others share theirs with words that are no digits."""
+    """The forms that are a single token. The first token of a longer form may start other words."""
     return tuple(sorted({tokens[0] for form in forms if len(tokens := ids(form)) == 1}))

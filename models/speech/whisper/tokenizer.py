@@ -1,4 +1,4 @@
-"""Whisper's tokens: special ones by name, prompts, and what its weights say a transcript may not hold."""
+"""Whisper's tokens: special ones, prompts, and those that a transcript may not hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.speech.whisper.onnx_decoder import TokenRules
 from models.speech.whisper.script import SCRIPTS
 
 _MAX_PROMPT_TOKENS = 223
-"""Half of Whisper's text context, less the start of the transcript: openai-whisper's bound as well."""
+"""Half of Whisper's text context, minus the start of the transcript. openai-whisper has the same bound."""
 
 
 class WhisperTokens:
@@ -20,15 +20,15 @@ class WhisperTokens:
 
     Args:
         folder: Where Whisper weights in CTranslate2's form were placed.
-        multilingual: Whether transcripts start with a language.
+        multilingual: Whether transcripts start with a language token.
 
     Raises:
-        WeightsError: The tokenizer is another model's.
+        WeightsError: It is not Whisper's tokenizer.
     """
 
     def __init__(self, folder: Path, multilingual: bool) -> None:
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer.encode_special_tokens = True  # "<|endoftext|>" among the words to expect is text
+        self.tokenizer.encode_special_tokens = True  # "<|endoftext|>" in expected words is plain text
         self._multilingual = multilingual
         self._foreign: dict[str, list[int]] = {}
         known = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -50,30 +50,30 @@ class WhisperTokens:
         return int(found)
 
     def ids(self, text: str) -> list[int]:
-        """Tokens of a text; names of special ones are text in it."""
+        """Tokens of a text; names of special tokens count as text."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def text(self, tokens: list[int]) -> str:
-        """Text of tokens, special ones left out."""
+        """Text of tokens, without special ones."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
 
     def start(self, language: str) -> list[int]:
-        """With what a transcript in that language starts."""
+        """Tokens with which a transcript in that language starts."""
         names = ["<|startoftranscript|>"]
         if self._multilingual:
             names += [f"<|{language}|>", "<|transcribe|>"]
         return [self.special(name) for name in (*names, "<|notimestamps|>")]
 
-    def before(self, text: str) -> list[int]:
-        """What stands before the start where a text is pretended to have been said."""
+    def prompt(self, text: str) -> list[int]:
+        """Tokens before the start that give a text to the model as the previous transcript."""
         return [self.special("<|startofprev|>"), *self.ids(" " + text)[:_MAX_PROMPT_TOKENS]] if text else []
 
     def foreign(self, language: str, vocabulary: tuple[str, ...]) -> list[int]:
-        """Tokens in the letters of another language, where the model has to be kept from them."""
-        writing = SCRIPTS.get(language)
-        if writing is None or not writing.allows(vocabulary):
+        """Tokens with letters of another script, for languages that need them suppressed."""
+        script = SCRIPTS.get(language)
+        if script is None or not script.allows(vocabulary):
             return []
         if language not in self._foreign:
-            # Special tokens come behind those of text.
-            self._foreign[language] = writing.foreign_tokens(self.rules.end, self.tokenizer.decode)
+            # Special tokens come after those of text.
+            self._foreign[language] = script.foreign_tokens(self.rules.end, self.tokenizer.decode)
         return self._foreign[language]

@@ -1,4 +1,4 @@
-"""From timed tokens to timed words."""
+"""Words with times, from tokens with times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.text import RawText
 TimedTokens = tuple[tuple[int, float, float, float], ...]
 """(token, start in seconds, end in seconds, probability), in order."""
 
-_HALF_A_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+_INCOMPLETE = "\N{REPLACEMENT CHARACTER}"
 
 
 class TokenTextDecoder(Protocol):
@@ -23,9 +23,9 @@ class TokenTextDecoder(Protocol):
 
 
 def group_words(tokens: TimedTokens, decoder: TokenTextDecoder) -> tuple[Word, ...]:
-    """Join tokens to words. A word begins with a space; marks stay with the word before them.
+    """Join tokens to words. A word begins with a space; punctuation belongs to the word before it.
 
-    Scripts without spaces give one "word" a character or so, as openai-whisper does.
+    In scripts without spaces a "word" is about one character, as in openai-whisper.
     """
     words: list[Word] = []
     for text, start_s, end_s, probability in _characters(tokens, decoder):
@@ -40,18 +40,18 @@ def group_words(tokens: TimedTokens, decoder: TokenTextDecoder) -> tuple[Word, .
 
 
 def _characters(tokens: TimedTokens, decoder: TokenTextDecoder) -> Iterator[tuple[str, float, float, float]]:
-    """Join tokens until they make whole characters: one of three bytes may be three tokens."""
+    """Join tokens until they make whole characters: a character of three bytes may be three tokens."""
     waiting: list[tuple[int, float, float, float]] = []
     for token in tokens:
         waiting.append(token)
         text = decoder.decode([t[0] for t in waiting])
-        if not text.endswith(_HALF_A_CHARACTER):
+        if not text.endswith(_INCOMPLETE):
             yield text, waiting[0][1], token[2], min(t[3] for t in waiting)
             waiting = []
 
 
 def _spaceless(text: str) -> bool:
-    """Chinese, Japanese, Thai, Lao, Burmese and Khmer write without spaces."""
+    """Whether the text has letters of Chinese, Japanese, Thai, Lao, Burmese or Khmer, which have no spaces."""
     return any(
         "\u0e00" <= c <= "\u0eff" or "\u1000" <= c <= "\u109f" or "\u1780" <= c <= "\u17ff" or "\u3040" <= c <= "\u9fff"
         for c in text

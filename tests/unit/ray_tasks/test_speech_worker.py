@@ -12,7 +12,7 @@ import pytest
 from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
-from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions, Transcript
+from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechOptions, Transcript, TranscriptionCancelled
 from models.text import RawText
 from ray_tasks import speech_worker
 from ray_tasks.engine_info import fingerprint
@@ -136,7 +136,7 @@ async def test_the_engine_is_told_when_nobody_waits_any_more(tmp_path: Path, mon
         assert options.stop is not None
         assert options.stop.wait(timeout=10.0)
         loop.call_soon_threadsafe(told.set)
-        raise Abandoned
+        raise TranscriptionCancelled
 
     monkeypatch.setattr(ScriptedSpeech, "transcribe", staticmethod(transcribe))
     waiting = asyncio.create_task(harness.step(final=False))

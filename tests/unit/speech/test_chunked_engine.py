@@ -9,7 +9,7 @@ import pytest
 
 from models.errors import NoSpeech
 from models.speech.endpointing.policy import WindowPolicy
-from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechOptions
+from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechOptions, TranscriptionCancelled
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.hypothesis import Hypothesis
 from tests.fakes.speech import ScriptedVad
@@ -26,9 +26,9 @@ def clip(*values: float) -> Samples:
 
 
 class Scripted(ChunkedEngine):
-    """Hears by the loudest sample of a window."""
+    """Transcribes by the loudest sample of a window."""
 
-    efforts = 3
+    decoding_passes = 3
     name = "scripted"
     device = "cpu"
     languages = frozenset({"en", "de"})
@@ -36,17 +36,17 @@ class Scripted(ChunkedEngine):
     def __init__(self, texts: dict[float, tuple[str, str]], at_once: int = 2) -> None:
         super().__init__(ScriptedVad(), WindowPolicy(max_window_s=WINDOW_S), at_once)
         self._texts = texts
-        self.asks: list[DecodingRequest] = []
+        self.requests: list[DecodingRequest] = []
         self.together = threading.Barrier(2)
         self.meets = False
 
-    def _hear(self, samples: Samples, ask: DecodingRequest) -> Hypothesis:
-        ask.go_on()
-        self.asks.append(ask)
-        if self.meets and ask.language is not None:
+    def _decode(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
+        request.check_cancelled()
+        self.requests.append(request)
+        if self.meets and request.language is not None:
             self.together.wait(timeout=10.0)
         text, language = self._texts[round(float(samples.max()), 1)]
-        return Hypothesis(text, ask.language or language, -0.2 if text else -1.2, 0.9, language_probability=0.95)
+        return Hypothesis(text, request.language or language, -0.2 if text else -1.2, 0.9, language_probability=0.95)
 
     def _ids(self, text: str) -> list[int]:
         return list(text.encode())
@@ -58,27 +58,27 @@ def test_the_language_of_the_first_window_with_words_holds_for_the_rest_which_ar
     heard = engine.transcribe(clip(0.9, 0.8, 0.7, 0.6), DETECT)
     assert [s.text.reveal() for s in heard.segments] == ["eins", "two", "three"]
     assert (heard.language, heard.language_probability) == ("de", 0.95)
-    assert {ask.language for ask in engine.asks[-2:]} == {"de"}
+    assert {request.language for request in engine.requests[-2:]} == {"de"}
 
 
 @pytest.mark.parametrize(("quick", "looks"), [(True, 1), (False, 3)])
 def test_a_quick_call_looks_once(quick: bool, looks: int) -> None:
     engine = Scripted({0.9: (LOOP, "en")})
     engine.transcribe(clip(0.9), SpeechOptions(language="en", quick=quick))
-    assert len(engine.asks) == looks
+    assert len(engine.requests) == looks
 
 
 def test_a_quick_call_leaves_the_other_places_to_others() -> None:
     engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")})
     caller = threading.get_ident()
     seen: list[int] = []
-    hear = engine._hear
+    decode = engine._decode
 
-    def noted(samples: Samples, ask: DecodingRequest) -> Hypothesis:
+    def noted(samples: Samples, request: DecodingRequest) -> Hypothesis:
         seen.append(threading.get_ident())
-        return hear(samples, ask)
+        return decode(samples, request)
 
-    engine._hear = noted  # type: ignore[method-assign]
+    engine._decode = noted  # type: ignore[method-assign]
     engine.transcribe(clip(0.9, 0.8), SpeechOptions(language="en", quick=True))
     assert seen == [caller, caller]
 
@@ -86,17 +86,17 @@ def test_a_quick_call_leaves_the_other_places_to_others() -> None:
 def test_a_call_that_nobody_waits_for_ends_between_windows() -> None:
     stop = threading.Event()
     engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")}, at_once=1)
-    hear = engine._hear
+    decode = engine._decode
 
-    def stopping(samples: Samples, ask: DecodingRequest) -> Hypothesis:
-        found = hear(samples, ask)
+    def stopping(samples: Samples, request: DecodingRequest) -> Hypothesis:
+        found = decode(samples, request)
         stop.set()
         return found
 
-    engine._hear = stopping  # type: ignore[method-assign]
-    with pytest.raises(Abandoned):
+    engine._decode = stopping  # type: ignore[method-assign]
+    with pytest.raises(TranscriptionCancelled):
         engine.transcribe(clip(0.9, 0.8), SpeechOptions(language="en", stop=stop))
-    assert len(engine.asks) == 1
+    assert len(engine.requests) == 1
 
 
 def test_silence_everywhere_is_no_speech() -> None:

@@ -3,43 +3,43 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.speech.whisper.encoder_context import states_for
-from models.speech.whisper.onnx_decoder import BLOCK
+from models.speech.whisper.encoder_context import encoder_frames
+from models.speech.whisper.onnx_decoder import BLOCK_FRAMES
 
 SILENCE = 950
 FULL = 1500
 
 
 @pytest.mark.parametrize("length_s", [2.0, 3.1, 9.0, 16.0, 18.5])
-def test_of_a_window_the_speech_is_encoded_and_silence_remembered(length_s: float) -> None:
-    encoded, context = states_for(length_s, SILENCE, effort=0)
+def test_only_the_speech_of_a_window_is_encoded_when_silence_is_cached(length_s: float) -> None:
+    encoded, context = encoder_frames(length_s, SILENCE, decoding_pass=0)
     assert context == SILENCE
     assert length_s + 0.5 <= encoded / 50 <= length_s + 0.7
 
 
 @pytest.mark.parametrize("length_s", [0.02, 0.3, 1.0, 1.9])
 def test_a_word_is_encoded_with_its_silence_unless_it_is_only_looked_at(length_s: float) -> None:
-    assert states_for(length_s, SILENCE, effort=0) == (450, 450)
-    encoded, context = states_for(length_s, SILENCE, effort=0, quick=True)
+    assert encoder_frames(length_s, SILENCE, decoding_pass=0) == (450, 450)
+    encoded, context = encoder_frames(length_s, SILENCE, decoding_pass=0, quick=True)
     assert (encoded < 150, context) == (True, SILENCE)
 
 
 @pytest.mark.parametrize(("length_s", "states"), [(0.02, 450), (3.0, 450), (16.0, 930), (18.6, 1060), (29.0, 1500)])
 def test_the_second_look_encodes_the_silence(length_s: float, states: int) -> None:
-    assert states_for(length_s, SILENCE, effort=1) == (states, states)
+    assert encoder_frames(length_s, SILENCE, decoding_pass=1) == (states, states)
 
 
 def test_without_memory_the_first_look_is_short_and_the_second_is_whole() -> None:
-    assert states_for(3.0, 0, effort=0) == (450, 450)
-    assert states_for(3.0, 0, effort=1) == (FULL, FULL)
+    assert encoder_frames(3.0, 0, decoding_pass=0) == (450, 450)
+    assert encoder_frames(3.0, 0, decoding_pass=1) == (FULL, FULL)
 
 
 def test_a_window_longer_than_the_memory_is_encoded_whole() -> None:
-    assert states_for(18.6, SILENCE, effort=0) == (1060, 1060)
-    assert states_for(30.0, SILENCE, effort=0) == (FULL, FULL)
+    assert encoder_frames(18.6, SILENCE, decoding_pass=0) == (1060, 1060)
+    assert encoder_frames(30.0, SILENCE, decoding_pass=0) == (FULL, FULL)
 
 
 def test_few_different_lengths_are_encoded() -> None:
-    for effort in (0, 1):
-        lengths = {states_for(float(s), SILENCE, effort)[0] for s in np.arange(0.02, 30, 0.01)}
-        assert len(lengths) <= FULL // BLOCK
+    for decoding_pass in (0, 1):
+        lengths = {encoder_frames(float(s), SILENCE, decoding_pass)[0] for s in np.arange(0.02, 30, 0.01)}
+        assert len(lengths) <= FULL // BLOCK_FRAMES

@@ -26,21 +26,21 @@ def test_loops_are_cut_and_numbers_are_not(text: str, expected: str) -> None:
     assert cut_loops(text).rstrip(" .") == expected.rstrip(" .")
 
 
-def heard(text: str, mean_logprob: float = -0.3, no_speech: float = 0.0) -> Hypothesis:
+def hypothesis(text: str, mean_logprob: float = -0.3, no_speech: float = 0.0) -> Hypothesis:
     return Hypothesis(text, "en", mean_logprob, no_speech)
 
 
 @pytest.mark.parametrize(
     ("hypothesis", "loudest", "expected"),
     [
-        (heard("hello"), 0.9, False),
-        (heard(""), 0.9, True),
-        (heard(" ... "), 0.9, True),
-        (heard("thank you", -1.2, 0.7), 0.9, True),
-        (heard("thank you", -0.5, 0.7), 0.9, False),  # sure of its words
-        (heard("thank you", -1.2, 0.3), 0.9, False),  # sure that somebody speaks
-        (heard("thank you", -1.0, 0.3), 0.4, True),  # neither the detector nor the model is sure
-        (heard("thank you", -0.5, 0.3), 0.4, False),
+        (hypothesis("hello"), 0.9, False),
+        (hypothesis(""), 0.9, True),
+        (hypothesis(" ... "), 0.9, True),
+        (hypothesis("thank you", -1.2, 0.7), 0.9, True),
+        (hypothesis("thank you", -0.5, 0.7), 0.9, False),  # sure of its words
+        (hypothesis("thank you", -1.2, 0.3), 0.9, False),  # sure that somebody speaks
+        (hypothesis("thank you", -1.0, 0.3), 0.4, True),  # neither the detector nor the model is sure
+        (hypothesis("thank you", -0.5, 0.3), 0.4, False),
     ],
 )
 def test_silence(hypothesis: Hypothesis, loudest: float, expected: bool) -> None:
@@ -48,7 +48,7 @@ def test_silence(hypothesis: Hypothesis, loudest: float, expected: bool) -> None
 
 
 def test_doubt_and_choice() -> None:
-    loop, likely, unlikely = heard("state " * 30, -0.1), heard("a state", -0.5), heard("estate", -1.4)
+    loop, likely, unlikely = hypothesis("state " * 30, -0.1), hypothesis("a state", -0.5), hypothesis("estate", -1.4)
     assert doubtful(loop)
     assert doubtful(unlikely)
     assert not doubtful(likely)
@@ -57,4 +57,4 @@ def test_doubt_and_choice() -> None:
 
 
 def test_a_hypothesis_does_not_print_its_text() -> None:
-    assert "secret" not in repr(heard("secret"))
+    assert "secret" not in repr(hypothesis("secret"))

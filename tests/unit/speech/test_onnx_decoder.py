@@ -12,12 +12,12 @@ import torch
 import whisper
 
 from models.media.audio_decoder import decode
-from models.speech.types import Abandoned
+from models.speech.types import TranscriptionCancelled
 from models.speech.whisper.features import log_mel
-from models.speech.whisper.onnx_decoder import BLOCK, DecodingState, Floats, OnnxDecoder, TokenRules
+from models.speech.whisper.onnx_decoder import BLOCK_FRAMES, DecodingState, Floats, OnnxDecoder, TokenRules
 from models.speech.whisper.onnx_graph import decoder_files
 from models.speech.whisper.openai_checkpoint import whisper_checkpoint
-from models.speech.whisper.silence_states import STATES_PER_S, babble, silence_file
+from models.speech.whisper.silence_states import ENCODER_FRAMES_PER_S, silence_file, synthetic_speech
 from models.speech.whisper.tokenizer import WhisperTokens
 from models.weights.store import locate
 
@@ -59,11 +59,11 @@ def greeting(data: Path) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def hearing(decoder: OnnxDecoder, encode: Any, greeting: Floats) -> DecodingState:
-    return decoder.listen(encode(greeting, STATES), STATES)
+def window(decoder: OnnxDecoder, encode: Any, greeting: Floats) -> DecodingState:
+    return decoder.start_window(encode(greeting, STATES), STATES)
 
 
-def go_on() -> None:
+def check_cancelled() -> None:
     return
 
 
@@ -71,35 +71,35 @@ def test_it_predicts_what_openai_whisper_predicts(
     weights_cache: Path,
     tokens: WhisperTokens,
     decoder: OnnxDecoder,
-    hearing: DecodingState,
+    window: DecodingState,
     encode: Any,
     greeting: Floats,
 ) -> None:
     start = tokens.start("en")
-    said = hearing.decode(start, 0, 50, go_on).tokens
+    said = window.decode(start, 0, 50, check_cancelled).tokens
     reference = whisper.load_model(str(whisper_checkpoint("whisper-base", weights_cache)), device="cpu")
     with torch.no_grad():
         heard = torch.from_numpy(encode(greeting, STATES))[None]
         truth = reference.decoder(torch.tensor([[*start, *said]]), heard)[0].numpy()
-    ours, _ = hearing.follow([*start, *said])
+    ours, _ = window.append([*start, *said])
     assert (ours[3:].argmax(axis=1) == truth[3:].argmax(axis=1)).mean() > 0.9
     assert all(np.corrcoef(a, b)[0, 1] > 0.99 for a, b in zip(ours[3:], truth[3:], strict=True))
 
 
 def test_the_beginning_may_be_taken_in_at_once_or_token_by_token(
-    tokens: WhisperTokens, decoder: OnnxDecoder, hearing: DecodingState
+    tokens: WhisperTokens, decoder: OnnxDecoder, window: DecodingState
 ) -> None:
     start = tokens.start("en")
-    at_once, _ = hearing.follow(start)
-    singly, past = [], decoder.begin()
+    at_once, _ = window.append(start)
+    singly, past = [], decoder.empty_past()
     for place, token in enumerate(start):
-        logits, past = hearing.follow([token], place, past)
+        logits, past = window.append([token], place, past)
         singly.append(logits[0])
     assert np.allclose(at_once, singly, atol=0.5)
 
 
-def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, hearing: DecodingState) -> None:
-    decoded = hearing.decode(tokens.start("en"), 0, 50, go_on)
+def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, window: DecodingState) -> None:
+    decoded = window.decode(tokens.start("en"), 0, 50, check_cancelled)
     assert "hello" in tokens.text(decoded.tokens).lower()
     assert -0.7 < decoded.mean_logprob < 0
     assert decoded.no_speech < 0.3
@@ -109,65 +109,67 @@ def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, hearing
     assert int(decoded.first_token.argmax()) == decoded.tokens[0]
 
 
-def test_words_said_before_are_taken_in(tokens: WhisperTokens, hearing: DecodingState) -> None:
+def test_words_said_before_are_taken_in(tokens: WhisperTokens, window: DecodingState) -> None:
     start = tokens.start("en")
-    prompt = [*tokens.before("Mister Carter, Riverside"), *start]
-    decoded = hearing.decode(prompt, len(prompt) - len(start), 50, go_on)
+    prompt = [*tokens.prompt("Mister Carter, Riverside"), *start]
+    decoded = window.decode(prompt, len(prompt) - len(start), 50, check_cancelled)
     assert "hello" in tokens.text(decoded.tokens).lower()
     assert decoded.no_speech < 0.3
 
 
-def test_it_stops_when_there_is_no_more_room_or_nobody_waits(tokens: WhisperTokens, hearing: DecodingState) -> None:
-    assert len(hearing.decode(tokens.start("en"), 0, 3, go_on).tokens) == 3
+def test_it_stops_at_the_most_tokens_and_when_it_is_cancelled(tokens: WhisperTokens, window: DecodingState) -> None:
+    assert len(window.decode(tokens.start("en"), 0, 3, check_cancelled).tokens) == 3
 
     def stop() -> None:
-        raise Abandoned
+        raise TranscriptionCancelled
 
-    with pytest.raises(Abandoned):
-        hearing.decode(tokens.start("en"), 0, 50, stop)
+    with pytest.raises(TranscriptionCancelled):
+        window.decode(tokens.start("en"), 0, 50, stop)
 
 
-def test_it_knows_the_language(tokens: WhisperTokens, hearing: DecodingState) -> None:
+def test_it_knows_the_language(tokens: WhisperTokens, window: DecodingState) -> None:
     languages = list(tokens.languages)
-    number, probability = hearing.likeliest(tokens.special("<|startoftranscript|>"), list(tokens.languages.values()))
+    number, probability = window.most_likely(tokens.special("<|startoftranscript|>"), list(tokens.languages.values()))
     assert languages[number] == "en"
     assert 0.5 < probability <= 1
 
 
-def test_silence_that_is_remembered_is_as_good_as_silence_that_is_encoded(
+def test_cached_silence_is_as_good_as_encoded_silence(
     tokens: WhisperTokens, decoder: OnnxDecoder, encode: Any, greeting: Floats, silence: Floats
 ) -> None:
     start = tokens.start("en")
-    count = BLOCK * ((len(greeting) * STATES_PER_S // 16_000 + STATES_PER_S // 2) // BLOCK + 1)
+    count = BLOCK_FRAMES * (
+        (len(greeting) * ENCODER_FRAMES_PER_S // 16_000 + ENCODER_FRAMES_PER_S // 2) // BLOCK_FRAMES + 1
+    )
     encoded = encode(greeting, len(silence))
     assert np.corrcoef(encoded[count:].ravel(), silence[count:].ravel())[0, 1] > 0.9
-    whole = decoder.listen(encoded, len(silence)).decode(start, 0, 50, go_on)
-    short = decoder.listen(encode(greeting, count), len(silence)).decode(start, 0, 50, go_on)
+    whole = decoder.start_window(encoded, len(silence)).decode(start, 0, 50, check_cancelled)
+    short = decoder.start_window(encode(greeting, count), len(silence)).decode(start, 0, 50, check_cancelled)
     assert tokens.text(short.tokens) == tokens.text(whole.tokens)
     assert short.mean_logprob == pytest.approx(whole.mean_logprob, abs=0.15)
 
 
-def test_silence_is_attended_to_where_it_is_remembered(decoder: OnnxDecoder, silence: Floats) -> None:
-    for count, context in ((50, len(silence) + BLOCK), (51, len(silence)), (BLOCK, len(silence))):
-        with pytest.raises(ValueError, match="remembered"):
-            decoder.listen(silence[:count], context)
+def test_only_cached_silence_is_attended_to(decoder: OnnxDecoder, silence: Floats) -> None:
+    for count, context in ((50, len(silence) + BLOCK_FRAMES), (51, len(silence)), (BLOCK_FRAMES, len(silence))):
+        with pytest.raises(ValueError, match="cached"):
+            decoder.start_window(silence[:count], context)
 
 
 def test_nothing_but_silence_is_no_speech(
     tokens: WhisperTokens, decoder: OnnxDecoder, encode: Any, silence: Floats
 ) -> None:
     nothing = encode(np.zeros(8000, np.float32), 50)
-    decoded = decoder.listen(nothing, len(silence)).decode(tokens.start("en"), 0, 20, go_on)
+    decoded = decoder.start_window(nothing, len(silence)).decode(tokens.start("en"), 0, 20, check_cancelled)
     assert decoded.no_speech > 0.6
 
 
 def test_words_to_expect_cannot_name_special_tokens(tokens: WhisperTokens) -> None:
     assert tokens.rules.end not in tokens.ids("Mill Lane <|endoftext|>")
-    assert max(tokens.before("<|en|>")[1:]) < tokens.rules.end
+    assert max(tokens.prompt("<|en|>")[1:]) < tokens.rules.end
 
 
 def test_the_sounds_are_always_the_same_and_never_too_loud() -> None:
-    first, second = list(babble()), list(babble())
+    first, second = list(synthetic_speech()), list(synthetic_speech())
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert all(np.abs(samples).max() == pytest.approx(0.3, abs=1e-4) for samples in first)
 

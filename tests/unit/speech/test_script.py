@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.speech.whisper.hypothesis import compression_ratio
-from models.speech.whisper.script import SCRIPTS, prompt_before
+from models.speech.whisper.script import SCRIPTS, initial_prompt
 
 HINDI = SCRIPTS["hi"]
 
@@ -29,9 +29,9 @@ def test_words_that_are_expected_in_other_letters_are_let_through() -> None:
 
 
 def test_what_comes_before_a_transcript() -> None:
-    assert prompt_before("en", ()) == ""
-    assert prompt_before(None, ("Riverside", "Alba")) == "Riverside, Alba"
-    assert prompt_before("hi", ("पंप",)) == f"{HINDI.hint} पंप"
+    assert initial_prompt("en", ()) == ""
+    assert initial_prompt(None, ("Riverside", "Alba")) == "Riverside, Alba"
+    assert initial_prompt("hi", ("पंप",)) == f"{HINDI.hint} पंप"
 
 
 def test_a_sentence_in_devanagari_is_no_loop() -> None:

@@ -17,9 +17,9 @@ def ids(text: str) -> list[int]:
     return [VOCABULARY[text]] if text in VOCABULARY else [90, 91]
 
 
-def heard(text: str, **shares: float) -> Hypothesis:
+def hypothesis(text: str, **probabilities: float) -> Hypothesis:
     first = np.zeros(100, np.float32)
-    for word, share in shares.items():
+    for word, share in probabilities.items():
         first[VOCABULARY[word]] = share
     return Hypothesis(text, "en", -1.5, 0.1, first_token=first)
 
@@ -28,7 +28,7 @@ TOKENS = DigitTokens.of_language("en", ids)
 
 
 @pytest.mark.parametrize(
-    ("text", "length_s", "shares", "expected"),
+    ("text", "length_s", "probabilities", "expected"),
     [
         ("Bye.", 0.4, {"five": 0.02, "Five": 0.01, "bye": 0.9}, "5"),
         ("Bye.", 0.4, {"five": 0.01, "bye": 0.9}, "Bye."),
@@ -40,8 +40,8 @@ TOKENS = DigitTokens.of_language("en", ids)
         ("95", 0.7, {"9": 0.9}, "95"),
     ],
 )
-def test_which_clips_are_digits(text: str, length_s: float, shares: dict[str, float], expected: str) -> None:
-    assert as_digit(heard(text, **shares), length_s, TOKENS).text == expected
+def test_which_clips_are_digits(text: str, length_s: float, probabilities: dict[str, float], expected: str) -> None:
+    assert as_digit(hypothesis(text, **probabilities), length_s, TOKENS).text == expected
 
 
 def test_a_hypothesis_without_probabilities_stays() -> None:
@@ -50,7 +50,7 @@ def test_a_hypothesis_without_probabilities_stays() -> None:
 
 
 def test_a_surer_digit_is_surer_than_the_word_was() -> None:
-    assert as_digit(heard("Bye.", five=0.5, nine=0.01), 0.4, TOKENS).mean_logprob > -0.1
+    assert as_digit(hypothesis("Bye.", five=0.5, nine=0.01), 0.4, TOKENS).mean_logprob > -0.1
 
 
 def test_each_language_has_its_words_and_others_the_figures() -> None:

@@ -16,7 +16,7 @@ from models.errors import InvalidInput, NoSpeech, WeightsError
 from models.media.audio_decoder import decode
 from models.speech.endpointing.policy import WindowPolicy
 from models.speech.engines import ENGINES, build_engine, build_vad
-from models.speech.types import SAMPLE_RATE_HZ, Abandoned, Samples, SpeechEngine, SpeechOptions
+from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechEngine, SpeechOptions, TranscriptionCancelled
 from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
 from models.weights.store import locate
 
@@ -26,7 +26,7 @@ ENGLISH = SpeechOptions(language="en")
 
 
 GPU_WAY = "ctranslate2, as on a GPU"
-"""No silence is remembered, and CTranslate2 decodes."""
+"""Without cached silence and the optional ONNX decoder."""
 
 
 @pytest.fixture(scope="module", params=[*ENGINES, GPU_WAY])
@@ -208,5 +208,5 @@ def test_windows_are_heard_at_the_same_time_and_in_order(weights_cache: Path, vi
 def test_a_call_ends_when_nobody_waits_for_it(engine: SpeechEngine, greeting: Samples) -> None:
     stop = threading.Event()
     stop.set()
-    with pytest.raises(Abandoned):
+    with pytest.raises(TranscriptionCancelled):
         engine.transcribe(greeting, replace(ENGLISH, stop=stop))

