@@ -1,4 +1,4 @@
-"""The CLI as an analyst: the live ledger through Quack, or the file itself while no server holds it."""
+"""The CLI as an analyst: reads the live ledger through Quack, or the file while no server holds it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def ledger_options(command: Command) -> Command:
-    """Adds what says where the ledger is; their values go to ``ledger_settings``."""
+    """Add the options that locate the ledger; their values go to ``ledger_settings``."""
     folder = click.Path(file_okay=False, path_type=Path)
     for option in (
         click.option("--data-dir", type=folder, help="The server's folder with the ledger. Default: the setting."),
         click.option("--state-dir", type=folder, help="The server's folder with the token. Default: the setting."),
-        click.option("--port", type=click.IntRange(1, 65535), help="Of the live ledger. Default: quack.port."),
+        click.option("--port", type=click.IntRange(1, 65535), help="Port of the live ledger. Default: quack.port."),
     ):
         command = option(command)
     return command
 
 
 def ledger_settings(port: int | None, state_dir: Path | None, data_dir: Path | None) -> Settings:
-    """The settings, with what was said on the command line on top."""
+    """The settings, overridden by the options."""
     from server.cli.config import load_settings
 
     overrides: dict[str, Any] = {} if port is None else {"quack": {"port": port}}
@@ -42,22 +42,22 @@ def ledger_settings(port: int | None, state_dir: Path | None, data_dir: Path | N
 
 
 class Reader(Protocol):
-    """A connection to the ledger, live or not."""
+    """A connection to the ledger or to its file."""
 
     def execute(self, sql: str, /) -> duckdb.DuckDBPyConnection:
-        """Run one query; returns where to fetch rows and column names from."""
+        """Run one query; returns the connection with its rows and column names."""
         ...
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         ...
 
 
 def quack_token(settings: Settings) -> str:
-    """The token of the endpoint: the one that was set, or the one that the server generated.
+    """The token of the endpoint for analysts: the setting, or the one that the server generated.
 
     Raises:
-        Failure: There is none, or it may not be read.
+        Failure: There is no token, or it may not be read.
     """
     given = settings.quack.token.get_secret_value()
     if given:
@@ -73,7 +73,7 @@ def quack_token(settings: Settings) -> str:
 
 
 def attach_statements(port: int, token: str) -> str:
-    """What an analyst types into any DuckDB client to attach the live ledger."""
+    """The statements that attach the live ledger in any DuckDB client."""
     from server.analytics.quack import attach_statement
 
     return attach_statement(port).replace("'...'", "'" + token.replace("'", "''") + "'")
@@ -81,16 +81,14 @@ def attach_statements(port: int, token: str) -> str:
 
 @contextmanager
 def opened_ledger(settings: Settings, *, live_only: bool = False) -> Iterator[Reader]:
-    """The ledger for reading.
-
-    Asks the running server; when none answers and nobody holds the file, opens the file itself, read-only.
+    """Open the ledger for reading: that of the running server, or the file when no server answers.
 
     Args:
-        settings: Say where both are.
-        live_only: Whether to leave the file alone, because a certain server was asked for.
+        settings: Locate both.
+        live_only: Whether to use the server only, because a certain one was named.
 
     Raises:
-        Failure: Neither works, or a statement inside fails.
+        Failure: Neither can be opened, or a statement fails.
         InvalidInput: A statement is refused.
     """
     import duckdb
@@ -118,7 +116,7 @@ def _open(settings: Settings, live_only: bool) -> Reader:
             connection = open_file(settings.ledger_path)
         except duckdb.Error as file_error:
             raise _no_ledger(settings, live_error, live_only) from file_error
-        click.echo("No server answers; reading the ledger file itself.", err=True)
+        click.echo("No server answers, so the ledger file is read.", err=True)
         return connection
 
 

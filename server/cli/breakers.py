@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 COLUMNS = ("name", "state", "failures in a row", "opens at", "stays open for (s)")
 
 
-@click.group(invoke_without_command=True, short_help="Show the circuit breakers, or close one by hand.")
+@click.group(invoke_without_command=True, short_help="Show the circuit breakers, or close one.")
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def breakers(context: click.Context, address: str | None, as_json: bool) -> None:
-    """The circuit breakers in front of remote services. Without a command: list them.
+    """The circuit breakers in front of remote services. Without a command, lists them.
 
     \b
     Examples:
@@ -30,7 +30,7 @@ def breakers(context: click.Context, address: str | None, as_json: bool) -> None
     """
     if context.invoked_subcommand is None:
         context.invoke(list_breakers, address=address, as_json=as_json)
-    # `vestibule breakers --address ... reset NAME` means what it says.
+    # Options before the command apply to it: `vestibule breakers --address ... reset NAME`.
     context.default_map = {name: {"address": address, "as_json": as_json} for name in ("list", "reset")}
 
 

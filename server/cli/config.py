@@ -1,4 +1,4 @@
-"""The settings as the CLI loads them: from the environment, with options of the command line on top."""
+"""Loads the settings from the environment, overridden by options of the command line."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def load_settings(overrides: dict[str, Any] | None = None) -> Settings:
-    """Read the settings once.
+    """Read the settings.
 
     Args:
-        overrides: Nested values that win over the environment, as ``nest`` builds them.
+        overrides: Nested values that override the environment, as built by ``nest``.
 
     Raises:
-        click.UsageError: A value does not fit; the value itself is not repeated, it may be a secret.
+        click.UsageError: A value is invalid. The value is not repeated, because it may be a secret.
     """
     from pydantic import ValidationError
 
@@ -28,14 +28,14 @@ def load_settings(overrides: dict[str, Any] | None = None) -> Settings:
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
         lines = [f"{_variable(e['loc'])}: {e['msg']}{_reason(e['type'])}" for e in found]
-        raise click.UsageError("A setting does not fit.\n  " + "\n  ".join(lines)) from None
+        raise click.UsageError("A setting is invalid.\n  " + "\n  ".join(lines)) from None
 
 
 def nest(assignments: tuple[str, ...]) -> dict[str, Any]:
     """Turn ``("quack.port=0", "log_level=debug")`` into nested keyword arguments of Settings.
 
     Raises:
-        click.UsageError: One has no ``=``, or names no setting.
+        click.UsageError: One has no ``=``, or does not name a setting.
     """
     nested: dict[str, Any] = {}
     for assignment in assignments:

@@ -1,4 +1,4 @@
-"""`vestibule dlq`: dead letters, the jobs that failed for good."""
+"""`vestibule dlq`: dead letters, the jobs that failed permanently."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ PAGE_SIZE = 200
 LIST_HINT = "See `vestibule dlq list --all`."
 
 
-@click.group(short_help="Show, redrive and discard jobs that failed for good.")
+@click.group(short_help="Show, redrive and discard jobs that failed permanently.")
 def dlq() -> None:
-    """Dead letters: jobs that failed for good. They hold no personal text, only ids and reasons.
+    """Dead letters: jobs that failed permanently. They hold ids and reasons, and no personal text.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def list_letters(address: str | None, closed_too: bool, limit: int, as_json: boo
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
-    """Show one, whole."""
+    """Show all fields of one."""
     with connected(address) as channel:
         letter = next((x for x in _letters(channel, closed_too=True) if x.id == str(letter_id)), None)
     if letter is None:
@@ -68,7 +68,7 @@ def show(letter_id: UUID, address: str | None, as_json: bool) -> None:
 
 @dlq.command()
 @click.argument("letter_ids", metavar="[ID]...", nargs=-1, type=click.UUID)
-@click.option("--all", "everything", is_flag=True, help="All that are open.")
+@click.option("--all", "everything", is_flag=True, help="Retry all open ones.")
 @address_option
 def redrive(letter_ids: tuple[UUID, ...], everything: bool, address: str | None) -> None:
     """Put jobs back into their queues. Safe to repeat; `retry` is another name for it."""
@@ -76,7 +76,7 @@ def redrive(letter_ids: tuple[UUID, ...], everything: bool, address: str | None)
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
     if bool(letter_ids) == everything:
-        raise click.UsageError("Name the letters, or say --all.")
+        raise click.UsageError("Give the ids of dead letters, or --all.")
     with connected(address) as channel:
         chosen = [x.id for x in _letters(channel, closed_too=False)] if everything else list(map(str, letter_ids))
         for letter_id in chosen:
@@ -92,21 +92,21 @@ dlq.add_command(redrive, "retry")
 
 @dlq.command()
 @click.argument("letter_id", metavar="ID", type=click.UUID)
-@click.option("--reason", required=True, help="Why, as a machine word such as duplicate.")
+@click.option("--reason", required=True, help="Why, as one word such as duplicate.")
 @address_option
 def discard(letter_id: UUID, reason: str, address: str | None) -> None:
-    """Give a job up for good. Safe to repeat."""
+    """Discard a job permanently. Safe to repeat."""
     from vestibule.v1.admin_pb2 import DiscardDeadLetterRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
     request = DiscardDeadLetterRequest(dead_letter_id=str(letter_id), reason=reason)
     with connected(address) as channel:
         AdminServiceStub(channel).DiscardDeadLetter(request, timeout=CALL_TIMEOUT_S)
-    click.echo(f"{letter_id}: given up")
+    click.echo(f"{letter_id}: discarded")
 
 
 def _letters(channel: grpc.Channel, closed_too: bool) -> Iterator[DeadLetter]:
-    """All letters, a page at a time."""
+    """All dead letters, fetched in pages."""
     from vestibule.v1.admin_pb2 import ListDeadLettersRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 

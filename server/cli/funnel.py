@@ -34,8 +34,8 @@ COLUMNS = (
 def funnel(start: datetime | None, end: datetime | None, client_id: str, address: str | None, as_json: bool) -> None:
     """Show how many sessions reached each stage, and where the others dropped out.
 
-    A session that got no further so far and has not ended is under way. It is dropped once it is abandoned or rejected;
-    the server abandons one that was idle for VESTIBULE_IDLE_SESSION_S.
+    A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
+    session that was idle for VESTIBULE_IDLE_SESSION_S.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The command `vestibule`. Nothing heavy is imported before a command needs it, so that --help is quick."""
+"""The command `vestibule`. Heavy modules are imported by the commands that need them, so that --help is fast."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EPILOG = (
 
 
 class Commands(click.Group):
-    """A group that shows errors of ours as one sentence, with reason and hint."""
+    """A group that shows known errors as one sentence, with reason and hint."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -1,4 +1,4 @@
-"""What the three offline commands read alike: a JSON object, and a file that it names."""
+"""Reads the input of the three offline commands: JSON objects, and the files that they name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.errors import InvalidInput, NotFound, TooLarge, VestibuleError
 from models.reasons import Reason
 
 PICTURE_KINDS = ("visitor_register", "meter", "document", "site")
-"""What a picture may show: the kinds of uploads but recordings."""
+"""Kinds of pictures: all kinds of uploads except recordings."""
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
@@ -27,28 +27,28 @@ def json_object(line: str) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError):
         request = None
     if not isinstance(request, dict):
-        raise InvalidInput("The line is no JSON object.", reason=Reason.BAD_JSON)
+        raise InvalidInput("The line is not a JSON object.", reason=Reason.BAD_JSON)
     return request
 
 
 def error_answer(request_id: object, error: VestibuleError) -> dict[str, Any]:
-    """The line for a request that cannot be answered."""
+    """The answer to a request that failed."""
     return {"id": request_id, "error": {"reason": error.reason, "message": error.message, "hint": error.hint}}
 
 
 def file_bytes(path: object, field: str, limit_bytes: int, too_large: Reason) -> bytes:
-    """The bytes of a file; its size is looked at before they are read.
+    """The bytes of a file; its size is checked before they are read.
 
     Args:
-        path: What the request gives.
-        field: Where it gives it, for the message.
-        limit_bytes: The most that is read.
-        too_large: Reason when the file has more.
+        path: The value in the request.
+        field: Its field, for the message.
+        limit_bytes: Largest size of the file.
+        too_large: Reason of the error when the file is larger.
 
     Raises:
-        InvalidInput: It is no path.
-        NotFound: NO_SUCH_FILE when nothing is there, FILE_UNREADABLE when it is a folder or may not be read.
-        TooLarge: It has too many bytes.
+        InvalidInput: It is not a path.
+        NotFound: NO_SUCH_FILE: no such file. FILE_UNREADABLE: a folder, or no permission.
+        TooLarge: The file is too large.
     """
     if not isinstance(path, str) or not path:
         raise InvalidInput(f"{field} must be the path of a file.")

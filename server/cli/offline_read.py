@@ -33,9 +33,9 @@ def read_lines(
         stdin: One object a line; blank lines are skipped.
         stdout: Flushed after every line.
         engine: Reads the print.
-        redactor: Redacts it; None prints what was read, for evaluation on one's own machine.
+        redactor: None prints the text unredacted, for evaluation on one's own machine.
         limits: Bounds of a picture.
-        kind: What the pictures show of which the line does not say it; empty when that is not known.
+        kind: Kind of the pictures whose line has none; empty when it is not known.
     """
     for line in stdin:
         if not line.strip():

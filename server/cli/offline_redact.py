@@ -17,7 +17,7 @@ from models.text import Entity, RawText, TextSource
 from server.cli.offline_input import error_answer, json_object, language_problem
 
 MAX_BATCH = 64
-"""Lines judged together at most; enough to keep every thread busy."""
+"""Most lines in one batch; enough to keep every thread busy."""
 
 MAX_TEXT_CHARS = 1_000_000
 
@@ -49,15 +49,15 @@ def redact_lines(
 ) -> None:
     """Answer every line of ``stdin`` on ``stdout``, in order.
 
-    Lines that are there already are judged in batches; a line that comes alone is answered at once. A line that cannot
+    Waiting lines are redacted in batches; a single line is answered at once. A line that cannot
     be answered becomes ``{"id", "error": {"reason", "message", "hint"}}`` and the next one is read.
 
     Args:
         stdin: Objects ``{"id", "text", "source"?, "lang"?}``, one a line; blank lines are skipped.
         stdout: Flushed after every batch.
-        redactor: What does the work.
-        why: Adds what spoke for each entity, and what was seen and left.
-        scope: Client whose policy holds.
+        redactor: Does the work.
+        why: Adds the reasons of each entity, and the entities that were found and kept.
+        scope: Client whose policy is used.
     """
     for batch in _batches(stdin):
         for answer in _answers([_parse(line, scope) for line in batch], redactor, why):
@@ -66,14 +66,14 @@ def redact_lines(
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Group what is waiting: a thread reads ahead, bounded, so a slow writer is never waited for."""
+    """Group the waiting lines; a thread reads a bounded number ahead, so that a slow writer delays nothing."""
     waiting: queue.Queue[str | BaseException | None] = queue.Queue(maxsize=4 * MAX_BATCH)
 
     def read() -> None:
         try:
             for line in lines:
                 waiting.put(line)
-        except (OSError, ValueError) as broken:  # a closed pipe, or bytes that are no UTF-8
+        except (OSError, ValueError) as broken:  # a closed pipe, or bytes that are not UTF-8
             waiting.put(broken)
         waiting.put(None)
 
@@ -88,7 +88,7 @@ def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
                 break
             if isinstance(item, BaseException):
                 raise InvalidInput(
-                    "The input ended badly; it must be UTF-8 text.", reason=Reason.BAD_INPUT_STREAM
+                    "The input could not be read to its end; it must be UTF-8 text.", reason=Reason.BAD_INPUT_STREAM
                 ) from item
             if item.strip():
                 batch.append(item)
@@ -185,7 +185,7 @@ def _with_reasons(explained: Explained) -> dict[str, Any]:
 
 
 def explanation_for_a_person(row: dict[str, Any]) -> str:
-    """The answer of ``redact_lines`` with reasons, as lines to read."""
+    """The answer of ``redact_lines`` with reasons, as text for a person."""
     lines = [str(row["text"]), ""]
     for entity in row["entities"]:
         lines.append(f"{entity['type']} at {entity['start']}-{entity['end']}: {entity['operator']}")

@@ -15,7 +15,7 @@ from models.text import RawText, TextSource
 from server.cli.offline_input import error_answer, file_bytes, json_object
 
 OFFLINE_LIMITS = AudioLimits(max_bytes=1 << 30, max_s=4 * 3_600.0)
-"""The operator's own files on the operator's own machine."""
+"""Generous limits: the files and the machine are the operator's own."""
 
 
 def transcribe_lines(
@@ -28,8 +28,8 @@ def transcribe_lines(
     Args:
         stdin: Objects ``{"id", "audio", "lang"?}``, one a line; blank lines are skipped.
         stdout: Flushed after every line.
-        engine: What listens.
-        redactor: What hides; None prints what was really said.
+        engine: Recognises the speech.
+        redactor: None prints the text unredacted.
     """
     for line in stdin:
         if not line.strip():
@@ -56,19 +56,19 @@ def _transcribe(request: dict[str, Any], engine: SpeechEngine, redactor: Redacto
     samples = decode(
         file_bytes(request["audio"], "audio", OFFLINE_LIMITS.max_bytes, Reason.AUDIO_TOO_LARGE), OFFLINE_LIMITS
     )
-    heard = engine.transcribe(samples, SpeechOptions(language=_language(request["lang"])))
+    transcript = engine.transcribe(samples, SpeechOptions(language=_language(request["lang"])))
 
     def shown(text: RawText) -> str:
         if redactor is None:
             return text.reveal()
-        return redactor.redact(text, RedactionContext(TextSource.SPEECH, heard.language)).text.value
+        return redactor.redact(text, RedactionContext(TextSource.SPEECH, transcript.language)).text.value
 
     return {
-        "text": shown(heard.text),
-        "segments": [_segment(s, shown(s.text)) for s in heard.segments],
-        "language": heard.language,
-        "audio_s": round(heard.audio_s, 3),
-        "compute_s": round(heard.compute_s, 4),
+        "text": shown(transcript.text),
+        "segments": [_segment(s, shown(s.text)) for s in transcript.segments],
+        "language": transcript.language,
+        "audio_s": round(transcript.audio_s, 3),
+        "compute_s": round(transcript.compute_s, 4),
     }
 
 

@@ -1,4 +1,4 @@
-"""How the CLI shows things: tables for people, JSON for scripts, one error format for both."""
+"""The output of the CLI: tables for people, JSON for scripts, one error format for both."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from models.errors import VestibuleError
 
 FAILED = 1
 PIPE_WIDTH = 160
-"""Columns of a table that does not go to a terminal, which has no width of its own."""
+"""Width in columns of a table that goes to a pipe or a file."""
 
 
 class Failure(click.ClickException):
-    """A command that failed for a reason the reader can act on; exits with 1.
+    """A command that failed for a known reason; exits with 1.
 
     Args:
         message: One plain sentence.
         reason: Stable reason as in docs/reference/errors.md, or empty.
-        hint: What to do about it, or empty.
-        details: Further lines, for example the fields of a request that break a rule.
+        hint: What to do, or empty.
+        details: Further lines, for example the invalid fields of a request.
     """
 
     exit_code = FAILED
@@ -47,11 +47,11 @@ class Failure(click.ClickException):
 
     @classmethod
     def of(cls, error: VestibuleError, about: str = "") -> Failure:
-        """The same for an error of ours that was raised in this process.
+        """The failure for an error of this product that was raised in this process.
 
         Args:
-            error: Ours.
-            about: What stands before its message, for example the name of a file.
+            error: The error.
+            about: Put before its message, for example the name of a file.
         """
         violations = [f"{v.field}: {v.description}" for v in error.violations]
         message = f"{about}: {error.message}" if about else error.message
@@ -59,20 +59,20 @@ class Failure(click.ClickException):
 
 
 def check_can_write(path: Path, option: str) -> None:
-    """Refuse a file that cannot be made, before the work whose result shall go there.
+    """Check before the work that its result can be written to a file.
 
     Args:
-        path: Of the file. One that is not there yet is not there afterwards either.
-        option: Where it was named.
+        path: The file. It is not created.
+        option: The option that named it.
 
     Raises:
-        click.UsageError: It cannot.
+        click.UsageError: It cannot be written.
     """
     try:
-        path = path.resolve()  # behind a link to nothing, it is the target that is made and removed again
+        path = path.resolve()  # of a link to nothing, the target is created and removed again
         there = path.exists()
         if there and not path.is_file():
-            return  # a device or a pipe, which opening might disturb
+            return  # opening a device or a pipe may have effects
         with path.open("ab"):
             pass
     except OSError as exc:
@@ -82,17 +82,17 @@ def check_can_write(path: Path, option: str) -> None:
 
 
 def check_can_fill(folder: Path, option: str) -> None:
-    """Make a folder for results, or refuse it before the work.
+    """Create a folder for results, before the work.
 
     Raises:
-        click.UsageError: It cannot be made or written into.
+        click.UsageError: It cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as exc:
-        raise click.UsageError(f"{option}: {folder} is no folder to write into ({exc.strerror}).") from exc
+        raise click.UsageError(f"{option}: {folder} is not a folder that can be written to ({exc.strerror}).") from exc
 
 
 def show_json(value: object) -> None:
@@ -109,8 +109,8 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as lines of text: drawn for a terminal, Markdown elsewhere; empty when there is no row.
 
     Args:
-        columns: Headings. A column whose values are all numbers is aligned right.
-        rows: Cells in the order of the headings; shown as text.
+        columns: Headings. A column of numbers is aligned right.
+        rows: Cells in the order of the headings.
     """
     from rich import box
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""The CLI as a client of a running server: one channel, and gRPC's errors in plain words."""
+"""The CLI as a client of a running server: a channel, and gRPC's errors in plain words."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     import grpc
 
 CALL_TIMEOUT_S = 15.0
-"""Bound of one unary call, the same as in the service config beside the protos."""
+"""Timeout of a unary call, the same as in the service config beside the protos."""
 
 address_option = click.option(
-    "--address", metavar="HOST:PORT", help="The server to ask. Default: VESTIBULE_ADDRESS, or 127.0.0.1:50051."
+    "--address", metavar="HOST:PORT", help="Address of the server. Default: VESTIBULE_ADDRESS, or 127.0.0.1:50051."
 )
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[grpc.Channel]:
-    """A channel to the server; errors of calls inside become a Failure.
+    """A channel to the server; errors of calls become a Failure.
 
     Args:
-        address: Host and port, or None for the setting.
+        address: Host and port; None takes the setting.
     """
     import grpc
 
@@ -52,14 +52,16 @@ def translated(target: str) -> Iterator[None]:
 
 
 def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str) -> Failure:
-    """What a status says: its message, and the reason, hint and violations out of its details."""
+    """The message of a status, with the reason, hint and violations in its details."""
     import grpc
     from google.rpc import error_details_pb2
     from grpc_status import rpc_status
 
     message = error.details() or "The server gave no message."
-    status = rpc_status.from_call(cast("grpc.Call", error))  # reads trailers, code and message; both kinds have them
-    if status is None:  # not from our server: gRPC itself, or something between us
+    status = rpc_status.from_call(
+        cast("grpc.Call", error)
+    )  # both kinds have the trailers, code and message that it reads
+    if status is None:  # from gRPC itself or a proxy, not from the server
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             hint = "Start it with `vestibule serve`, or name another one with --address or VESTIBULE_ADDRESS."
             return Failure(f"No server answers at {target}.", reason=Reason.UNAVAILABLE, hint=hint)
@@ -80,10 +82,10 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str) -> Failure:
 
 
 def reachable(address: str) -> str:
-    """The address to connect to for one that a server listens on: a wildcard becomes loopback.
+    """The address to connect to, for one that a server listens on: a wildcard becomes loopback.
 
     Raises:
-        click.UsageError: It is none.
+        click.UsageError: It is not an address.
     """
     host, _, port = address.rpartition(":")
     wildcard = host in {"0.0.0.0", "[::]", "::", ""}  # noqa: S104 -- compared, not bound
@@ -96,7 +98,7 @@ def reachable(address: str) -> str:
 
 
 def configured_address() -> str:
-    """The address of the settings, where a command names none."""
+    """The address in the settings."""
     from server.cli.config import load_settings
 
     return load_settings().address

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 
-@click.command(short_help="Run the server until it is told to stop.")
+@click.command(short_help="Run the server until SIGTERM or Ctrl-C.")
 @click.option("--address", metavar="HOST:PORT", help="Where to listen; port 0 picks one.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="The ledger and redacted pictures.")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Spool, keys, tokens and logs.")

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{0,64}")
 LEDGER_PORT = re.compile(r"\bport (\d+)")
-"""In what the server says about its endpoint for analysts."""
+"""Finds the port in the server's status of its endpoint for analysts."""
 STATES = ("STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED", "ABANDONED", "REJECTED")
 
 
 @click.group(short_help="List sessions, or show one.")
 def sessions() -> None:
-    """Sessions: everything that one person does in one go. All text is redacted.
+    """Sessions: one visit of one person each. All text is redacted.
 
     \b
     Examples:
@@ -36,11 +36,11 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@click.option("--client", default="", help="Only those of this client.")
+@click.option("--client", default="", help="Only sessions of this client.")
 @click.option(
     "--state", type=click.Choice(STATES, case_sensitive=False), metavar="STATE", help=f"One of {', '.join(STATES)}."
 )
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most this many.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Most sessions to show.")
 @address_option
 @ledger_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -54,12 +54,12 @@ def list_sessions(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """List the latest ones, newest first, from the live ledger.
+    """List the latest sessions from the live ledger, newest first.
 
-    With --address, the server there says on which port its ledger is; --state-dir must be that server's.
+    With --address, the port of the ledger is that of the server at the address; --state-dir must be that server's.
     """
     if not CLIENT_ID.fullmatch(client):
-        raise click.UsageError("--client wants letters, digits, dot, dash and underscore.")
+        raise click.UsageError("--client takes letters, digits, dot, dash and underscore.")
 
     columns = ("id", "client", "state", "opened (UTC)", "changed (UTC)", "turns")
     if address is not None and port is None:
@@ -76,7 +76,7 @@ def list_sessions(
 
 
 def _ledger_port(address: str) -> int:
-    """Where the server at the address lets analysts in."""
+    """The port for analysts of the server at the address."""
     from vestibule.v1.admin_pb2 import GetStatusRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
@@ -86,11 +86,13 @@ def _ledger_port(address: str) -> int:
         found = LEDGER_PORT.search(component.detail)
         if component.name == "quack" and found:
             return int(found.group(1))
-    raise Failure("That server lets no analysts in.", hint="See `vestibule status`, or name the ledger with --port.")
+    raise Failure(
+        "That server has no endpoint for analysts.", hint="See `vestibule status`, or name the ledger with --port."
+    )
 
 
 def _query(client: str, state: str | None, limit: int) -> str:
-    """The live ledger takes no parameters; what goes in here was checked by its pattern, choice and range."""
+    """The query, with its values written in, because the live ledger takes no parameters; all were validated."""
     conditions = [f"client_id = '{client}'"] * bool(client) + [f"state = '{state}'"] * (state is not None)
     where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
     columns = "session_id, client_id, state, create_time, update_time, turns"
@@ -102,7 +104,7 @@ def _query(client: str, state: str | None, limit: int) -> str:
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def show(session_id: UUID, address: str | None, as_json: bool) -> None:
-    """Show one with its uploads and its record, as the server has it now."""
+    """Show one session with its uploads and its record."""
     from vestibule.v1.session_pb2 import GetSessionRequest
     from vestibule.v1.session_pb2_grpc import SessionServiceStub
 

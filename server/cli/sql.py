@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 STARTING_POINT = "SELECT * FROM v_funnel;"
 
 
-@click.command(short_help="Ask the live ledger anything, in SQL, read-only.")
+@click.command(short_help="Query the live ledger in SQL, read-only.")
 @click.argument("query", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, a list of rows.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
-@click.option("--attach", "show_attach", is_flag=True, help="Print the statements for another DuckDB client and stop.")
+@click.option("--attach", "show_attach", is_flag=True, help="Print the statements for another DuckDB client and exit.")
 @ledger_options
 def sql(
     query: str | None,
@@ -35,11 +35,10 @@ def sql(
     state_dir: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Run QUERY on the ledger of the running server, or start a prompt when there is none.
+    """Run QUERY on the ledger of the running server; without QUERY, start a prompt.
 
-    With `-`, or when something is piped in, the query comes from standard input. Only reading the documented
-    views is allowed; docs/reference/views.md lists them. When no server runs, the ledger file itself is read, under
-    the same rules.
+    With `-`, or when input is piped in, the query is read from standard input. Only the documented views may be read;
+    docs/reference/views.md lists them. When no server runs, the ledger file is read under the same rules.
 
     \b
     Examples:
@@ -49,7 +48,7 @@ def sql(
       vestibule sql --attach
     """
     if as_json and as_csv:
-        raise click.UsageError("Choose --json or --csv.")
+        raise click.UsageError("Give --json or --csv, not both.")
     settings = ledger_settings(port, state_dir, data_dir)
     if show_attach:
         click.echo(attach_statements(settings.quack.port, quack_token(settings)))
@@ -88,7 +87,7 @@ def _prompt(connection: Reader) -> None:
 
     with contextlib.suppress(ImportError):  # arrow keys and history, where Python was built with it
         import readline  # noqa: F401
-    click.echo(f"Reading only. A statement ends with ';'. Begin with {STARTING_POINT}; leave with Ctrl-D.")
+    click.echo(f"Read-only. End each statement with ';'. Start with {STARTING_POINT} Leave with Ctrl-D.")
     pending = ""
     while True:
         try:

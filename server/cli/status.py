@@ -9,11 +9,11 @@ from server.cli.output import FAILED, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
 
-@click.command(short_help="Show whether the server and what it needs work.")
+@click.command(short_help="Show whether the server and its parts work.")
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def status(address: str | None, as_json: bool) -> None:
-    """Show the server, its workers, and what waits. Exits with 1 when a part does not work.
+    """Show the server, its parts and its queues. Exits with 1 when a part does not work.
 
     \b
     Examples:

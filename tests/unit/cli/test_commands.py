@@ -219,7 +219,7 @@ def test_sessions_ask_the_named_server_for_its_ledger(
     (port,) = re.findall(r"port (\d+)", admin.quack)
     assert f"No ledger answers at quack:localhost:{port}." in wrong.stderr
     monkeypatch.setattr(admin, "quack", "Turned off.")
-    assert "lets no analysts in" in run("sessions", "list", "--address", address).stderr
+    assert "has no endpoint for analysts" in run("sessions", "list", "--address", address).stderr
 
 
 def _served_detail(port: int, folder: Path) -> str:

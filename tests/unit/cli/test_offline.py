@@ -21,8 +21,8 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 def redactor(monkeypatch: pytest.MonkeyPatch) -> PhraseRedactor:
     """A redactor that knows one name, in the place of the real one, and no weights fetched."""
     fake = PhraseRedactor({"maria lopez": "NAME"})
-    monkeypatch.setattr(offline, "_settings_with", lambda names: load_settings())
-    monkeypatch.setattr(offline, "_redactor", lambda settings, threads: fake)
+    monkeypatch.setattr(offline, "settings_with", lambda names: load_settings())
+    monkeypatch.setattr(offline, "local_redactor", lambda settings, threads: fake)
     return fake
 
 
@@ -59,7 +59,7 @@ def test_json_lines_stay_in_order_and_a_bad_one_is_an_answer(redactor: PhraseRed
     assert (first["id"], first["text"]) == (1, "[REDACTED_NAME]")
     assert second["error"] == {
         "reason": "BAD_JSON",
-        "message": "The line is no JSON object.",
+        "message": "The line is not a JSON object.",
         "hint": "Correct the request and send it again.",
     }
     assert (third["id"], third["text"]) == (3, "nobody é")
@@ -134,7 +134,7 @@ def test_a_text_or_json_lines_not_both_and_not_neither(redactor: PhraseRedactor)
     both = run("redact", "--jsonl", "some text", stdin='{"text": "Maria Lopez"}')
     assert (both.exit_code, both.stdout) == (2, "")
     assert "With --jsonl one JSON object a line comes from standard input; leave TEXT out." in both.stderr
-    assert "Give a TEXT" in run("redact").stderr
+    assert "Give TEXT, - for standard input, or --jsonl" in run("redact").stderr
 
 
 @pytest.mark.models

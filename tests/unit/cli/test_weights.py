@@ -57,7 +57,7 @@ def test_list_fetch_verify(cache: Path, source: Path) -> None:
 
     again = run.invoke(cli, ["models", "fetch", "tiny", "--source", str(source)])
     assert again.stderr == "", "a second run finds them"
-    assert run.invoke(cli, ["models", "verify"]).stdout == "tiny: every file is the pinned one\n"
+    assert run.invoke(cli, ["models", "verify"]).stdout == "tiny: verified\n"
     assert "tiny" in run.invoke(cli, ["models", "list"]).stdout
 
 

@@ -223,7 +223,7 @@ def test_a_session_is_named_by_its_id(began: list[str]) -> None:
 def test_a_demo_whose_pictures_go_nowhere_does_not_begin(began: list[str], output: str) -> None:
     result = run("demo", "--output", output)
     assert result.exit_code == 2
-    assert "is no folder to write into" in result.stderr
+    assert "is not a folder that can be written to" in result.stderr
     assert began == []
 
 

@@ -1,0 +1,137 @@
+"""What the offline commands share: checks of their arguments, the models they load, and how answers are shown."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from models.errors import InvalidInput
+from models.reasons import Reason
+from server.cli.output import FAILED, Failure
+
+if TYPE_CHECKING:
+    from models.redaction.redactor import LocalRedactor
+    from server.settings import Settings
+
+Lines = Callable[[Iterable[str], TextIO], None]
+"""Answers each line of the input on the output, in order."""
+
+UTF8_HINT = "Convert it first: iconv -f ISO-8859-1 -t UTF-8 reads what Latin-1 programs write."
+
+LINES_COME_FROM_STDIN = "one JSON object a line comes from standard input"
+
+
+def check_files(files: tuple[Path, ...], jsonl: bool) -> None:
+    """Require files or --jsonl, not both.
+
+    Raises:
+        click.UsageError: Both or neither were given.
+    """
+    if jsonl and files:
+        raise click.UsageError(f"With --jsonl {LINES_COME_FROM_STDIN}; leave FILES out.")
+    if not jsonl and not files:
+        raise click.UsageError("Name FILES, or say --jsonl.")
+
+
+def text_given(text: str | None) -> str:
+    """The argument TEXT, or standard input where it is "-".
+
+    Raises:
+        InvalidInput: BAD_INPUT_STREAM or INVALID_INPUT: the bytes are not UTF-8.
+    """
+    if text == "-":
+        try:
+            return sys.stdin.buffer.read().decode("utf-8")
+        except UnicodeDecodeError as broken:
+            raise _not_utf8() from broken
+    try:
+        (text or "").encode("utf-8")  # Python turns other bytes of an argument into lone surrogates
+    except UnicodeEncodeError as broken:
+        raise InvalidInput("TEXT must be UTF-8.", hint=UTF8_HINT) from broken
+    return text or ""
+
+
+def _not_utf8() -> InvalidInput:
+    return InvalidInput("Standard input must be UTF-8 text.", reason=Reason.BAD_INPUT_STREAM, hint=UTF8_HINT)
+
+
+def warn_without_policy(client: str, file: Path | None) -> None:
+    """Say on standard error when the client has no policy of its own, for example because its name is misspelled."""
+    from models.redaction.policy.loader import load_policies
+
+    if client not in load_policies(file).clients:
+        why = f"{file} has no client '{client}'" if file else "VESTIBULE_REDACTION__POLICY_FILE names no file"
+        click.echo(f"Note: {why}; the default policy applies.", err=True)
+
+
+def settings_with(names: list[str] | None) -> Settings:
+    """The settings, after these weights were fetched; None means all that the server needs."""
+    from server.cli.config import load_settings
+    from server.cli.weights import ensure_weights, needed_weights
+    from server.settings import prepare_process
+
+    prepare_process()
+    settings = load_settings()
+    ensure_weights(needed_weights(settings) if names is None else names, settings.weights_dir)
+    return settings
+
+
+def local_redactor(settings: Settings, threads: int) -> LocalRedactor:
+    """The redactor with the policies of the settings."""
+    from models.redaction.policy.loader import load_policies
+    from models.redaction.redactor import build_redactor
+
+    wanted = settings.redaction
+    policies = load_policies(wanted.policy_file)
+    return build_redactor(settings.weights_dir, threads, policies, engine=wanted.engine, device=wanted.device)
+
+
+def run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Callable[[dict[str, Any]], str]) -> None:
+    """Answer standard input line by line, or the given requests.
+
+    With --jsonl, an error is an answer on standard output. Otherwise it goes to standard error and the exit code is 1.
+
+    Args:
+        answer: Does the work.
+        given: Requests from the command line; unused with --jsonl.
+        jsonl: Whether requests come from standard input.
+        show: Turns an answer into text.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A lone surrogate in an id is written as a JSON escape instead of raising an error.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if jsonl:
+        try:
+            answer(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"), sys.stdout)
+        except UnicodeDecodeError as broken:
+            raise _not_utf8() from broken
+        return
+    failed = False
+    for request in given:
+        answered = io.StringIO()
+        answer([json.dumps(request)], answered)
+        row = json.loads(answered.getvalue())
+        if "error" in row:
+            failed = True
+            error = row["error"]
+            Failure(f"{request['id']}: {error['message']}", reason=error["reason"], hint=error["hint"]).show()
+        else:
+            click.echo(show(row))
+    if failed:
+        raise click.exceptions.Exit(FAILED)
+
+
+def as_json_line(row: dict[str, Any]) -> str:
+    """One answer as one line of JSON."""
+    return json.dumps(row, ensure_ascii=False)
+
+
+def with_headings(files: tuple[Path, ...], show: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
+    """Show each of several files under a heading, as `head` does."""
+    return show if len(files) == 1 else lambda row: f"==> {row['id']} <==\n{show(row)}"
