@@ -1,4 +1,4 @@
-"""An analyst's connection to a running server, or to the file of one that is down: one policy for both."""
+"""An analyst's connection to a running server, or to the ledger file of a stopped one, under the same policy."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from server.analytics.sql_policy import VIEWS
 
 _REFUSED = "Authorization failed"
 _HINT = f"One SELECT on these views: {', '.join(sorted(VIEWS))}. `DESCRIBE v_funnel` shows the columns of one."
-# DuckDB makes Python values of this type with the help of a package that is not among ours.
+# DuckDB needs a package that is not installed to return this type.
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
 class LiveConnection:
     """Runs SQL in the server, on the documented views.
 
-    The text goes there as it is. DuckDB's own way, ``ATTACH`` and names such as ``live.v_funnel``, works for one view a
-    query only; ``local`` is such a connection, where the ledger is attached as ``live``.
+    The query is sent as text. DuckDB's own way, names such as ``live.v_funnel``, works for one view a query only.
 
     Args:
-        local: Attached already.
+        local: A connection in which the ledger is attached as ``live``.
         limit_s: How long the server lets a query take.
         clock: Seconds, monotonic.
     """
@@ -63,7 +62,7 @@ class LiveConnection:
         raise InvalidInput(failure, reason=Reason.SQL_REFUSED, hint=_HINT)
 
     def close(self) -> None:
-        """Let go of the server."""
+        """Close the connection."""
         self.local.close()
 
     def __enter__(self) -> LiveConnection:
@@ -75,14 +74,14 @@ class LiveConnection:
         self.close()
 
     def _too_much(self, took_s: float) -> str:
-        """The server says no more than that it refuses; only one that is too slow is refused this late."""
+        """The reason of a refusal, which the server does not tell. A query that took this long was too slow."""
         if took_s >= self._limit_s:
             return f"The query takes longer than {self._limit_s:g} s, or waited that long for others that do."
         return "The query needs more memory than the server gives it."
 
 
 class FileConnection:
-    """Runs SQL on the file of a server that is down, within what the live endpoint allows."""
+    """Runs SQL on the ledger file of a stopped server, under the policy of the live endpoint."""
 
     def __init__(self, local: duckdb.DuckDBPyConnection) -> None:
         self._local = local
@@ -101,7 +100,7 @@ class FileConnection:
         return _rows(self._local, "query", statement)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._local.close()
 
 

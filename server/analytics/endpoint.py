@@ -1,4 +1,4 @@
-"""The analysts' endpoint as the server runs it: its token, and what status says about it."""
+"""The endpoint for analysts as the server runs it, with its token and its state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKEN_FILE = "quack.token"  # noqa: S105 - the name of a file, not a token
 
 
 class AnalystEndpoint:
-    """Lets analysts in. A server whose endpoint cannot start serves all the same, and says so.
+    """Starts and stops the endpoint. If it cannot start, the server runs without it, and its state says so.
 
     Args:
         state_dir: Where a generated token is written, readable by its owner alone.
@@ -34,7 +34,7 @@ class AnalystEndpoint:
 
     @property
     def component(self) -> Component:
-        """For status."""
+        """Its state, for the status report."""
         return Component("quack", self._endpoint is not None or not self._settings.enabled, self._detail)
 
     def start(self) -> None:
@@ -66,6 +66,6 @@ class AnalystEndpoint:
         given = self._settings.token.get_secret_value()
         path = self._state_dir / TOKEN_FILE
         if given:
-            path.unlink(missing_ok=True)  # the command line would take an old one
+            path.unlink(missing_ok=True)  # or the command line would use an old one
             return given
         return read_or_create(path, f"{secrets.token_urlsafe(32)}\n".encode()).decode("ascii").strip()

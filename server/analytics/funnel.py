@@ -13,11 +13,11 @@ STAGES = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_
 HIGH_RATE = 0.30
 CRITICAL_RATE = 0.50
 FEWEST_SESSIONS = 20
-"""With fewer sessions that could have made the step, a rate says too little to be called good or bad."""
+"""A drop-off rate of fewer sessions than this gets no severity."""
 
-# Whoever reached a later stage counts for the earlier ones. Who has not ended may still get on, and is not dropped; a
-# session that is idle for long is ended by the server. A median is taken over those who made the step and whose
-# times of both stages are known.
+# A session that reached a later stage counts for the earlier ones. A session that has not ended does not count as
+# dropped; the server ends sessions that are idle for long. The median is that of the sessions that made the step and
+# whose times of both stages are known.
 _COUNTS = """
 SELECT count(*) AS reached_1,
     count(*) FILTER (WHERE reached >= 2) AS reached_2,
@@ -72,7 +72,7 @@ def _stage(counts: dict[str, Any], position: int) -> StageReport:
 
 
 def _severity(rate: float, could: int) -> str:
-    """What a rate is called, and nothing when too few sessions could have made the step."""
+    """The severity of a drop-off rate; empty when too few sessions could have made the step."""
     if could < FEWEST_SESSIONS:
         return ""
     if rate >= CRITICAL_RATE:

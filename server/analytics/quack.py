@@ -1,6 +1,6 @@
 """The live endpoint: analysts attach with any DuckDB client, while the server writes.
 
-It listens on loopback, wants a token, and asks the guard about every query.
+It listens on loopback, requires a token, and the query guard decides about every query.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from server.ledger.writer import Ledger
 
 SHORTEST_TOKEN = 16
 _ASK = "vestibule_may_query"
-# Without httpfs, quack has no cryptography to write with, and answers every query with 500.
+# Without httpfs, quack lacks cryptography and answers every query with 500.
 _EXTENSIONS = ("httpfs", "quack")
 
 _EXAMPLES = """FROM live.v_funnel;
 -- More than one view in a query: let the server run it.
 FROM live.query('SELECT client_id, count(*) FROM v_sessions JOIN v_turns USING (session_id) GROUP BY ALL');"""
 
-# In this order: the last one makes the others final. Without autoloading the endpoint answers every request with 500.
+# The last one locks the others. Without autoloading the endpoint answers every request with 500.
 _SETTINGS = (
     "SET GLOBAL autoinstall_known_extensions = false",
     "SET GLOBAL allow_community_extensions = false",
@@ -36,21 +36,21 @@ _SETTINGS = (
 
 
 def load_extension(connection: Cursor, name: str) -> None:
-    """Load an extension from its wheel, or else the way DuckDB does.
+    """Load an extension from its wheel; without a wheel, as DuckDB does.
 
     Raises:
-        duckdb.Error: When neither has it.
+        duckdb.Error: Neither has it.
     """
     file = _installed(name)
     if file is None:
         connection.install_extension(name)
         connection.load_extension(name)
     else:
-        connection.load_extension(file)  # From where it lies: nothing is copied into the home folder.
+        connection.load_extension(file)  # loaded in place, so that nothing is copied into the home folder
 
 
 def _installed(name: str) -> str | None:
-    """The path of an extension that came as a wheel; None where there is none."""
+    """The path of an extension in its wheel; None when the wheel is not installed."""
     try:
         package = resources.files(f"duckdb_extension_{name}")
     except ModuleNotFoundError:
@@ -65,7 +65,7 @@ def address_of(port: int) -> str:
 
 
 def attach_statement(port: int) -> str:
-    """What an analyst copies into any DuckDB; the token takes the place of the three dots."""
+    """What an analyst copies into any DuckDB, with the token instead of the three dots."""
     return (
         f"{_load_statements()}\n"
         "CREATE SECRET (TYPE quack, TOKEN '...');\n"
@@ -89,9 +89,9 @@ class QuackEndpoint:
     Args:
         ledger: The open ledger. Starting fixes its DuckDB settings until it is closed.
         port: On loopback.
-        token: At least 16 characters; whoever has it may read the views.
+        token: At least 16 characters; it allows reading the views.
         limit_s: How long one query may take.
-        on_refused: Told why a query was refused, never what it was.
+        on_refused: Called with the reason of a refusal, never with the query.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class QuackEndpoint:
         self._connection: Cursor | None = None
 
     def start(self) -> None:
-        """Begin to listen.
+        """Start to listen.
 
         Raises:
             InternalError: QUACK_TOKEN_SHORT; QUACK_LOCKED when the ledger's settings were fixed by another endpoint.
@@ -137,7 +137,7 @@ class QuackEndpoint:
         self._connection = connection
 
     def stop(self) -> None:
-        """Stop to listen. Safe to repeat."""
+        """Stop listening. Safe to repeat."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.execute("CALL quack_stop(?)", [address_of(self.port)])

@@ -1,8 +1,8 @@
-"""Asked before every query of an analyst: may it run, and will it end?
+"""Decides before every query of an analyst whether it may run, and whether it ends in time.
 
-Nothing in DuckDB 1.5 stops a query of a Quack client once it runs: there is no time limit, and stopping the endpoint
-lets it go on. So what may be long is tried out first, on a connection that we can interrupt; a query that does not end
-in time there is refused. What the planner takes for short is let through at once.
+DuckDB 1.5 cannot stop a query of a Quack client: there is no time limit, and the query goes on when the endpoint stops.
+So a query that may be long is first tried on a connection that can be interrupted, and refused when it does not end in
+time there. A query that the planner estimates to be short is allowed at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from server.ledger.columns import Cursor
 
 LIMIT_S = 10.0
 CHEAP_ROWS = 2_000_000
-"""A query none of whose operators is estimated above this takes far less than a second, so it is not tried out."""
+"""A query is not tried first when no operator is estimated above this; it then takes far less than a second."""
 TRIALS = 2
 _PAIRING = ("CROSS_PRODUCT", "NESTED_LOOP", "BLOCKWISE", "PIECEWISE", "IE_JOIN", "POSITIONAL")
 
@@ -29,9 +29,9 @@ class QueryGuard:
     """Decides about queries of analysts. Safe to call from several threads.
 
     Args:
-        open_cursor: Gives a connection of its own to the ledger; closed here after use.
+        open_cursor: Opens a connection to the ledger, which is closed here.
         limit_s: How long a query may take.
-        on_refused: Told why, for the log; never with the query itself.
+        on_refused: Called with the reason of a refusal, never with the query.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class QueryGuard:
         self._trials = threading.BoundedSemaphore(TRIALS)
 
     def allows(self, query: str) -> bool:
-        """Whether the query may run. An error of any kind means no."""
+        """Whether the query may run. Any error means no."""
         reason = self.refusal(query)
         if reason:
             self._on_refused(reason)
@@ -97,11 +97,11 @@ def _interrupted_after(cursor: Cursor, limit_s: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-        timer.join()  # The cursor must not be closed under it.
+        timer.join()  # the cursor must not be closed while it runs
 
 
 def _most_rows(cursor: Cursor, query: str) -> float:
-    """The largest number of rows that an operator of the plan handles, as the planner guesses."""
+    """The largest number of rows of an operator in the plan, as estimated."""
     rows = cursor.execute(f"EXPLAIN (FORMAT JSON) {query}").fetchall()
     return max((_rows(node) for plan in rows for node in _operators(json.loads(plan[1]))), default=0.0)
 
@@ -115,7 +115,7 @@ def _operators(plan: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _rows(node: dict[str, Any]) -> float:
-    """Rows of one operator; one that pairs everything with everything has the product of its inputs."""
+    """Rows of one operator; a cross product has the product of its inputs."""
     guessed = float(str(node.get("extra_info", {}).get("Estimated Cardinality", "0")).lstrip("~") or 0)
     if not any(word in node["name"] for word in _PAIRING):
         return guessed
@@ -126,6 +126,6 @@ def _rows(node: dict[str, Any]) -> float:
 
 
 def _output(node: dict[str, Any]) -> float:
-    """Rows that an operator gives; where the planner is silent, the most that its inputs could."""
+    """Rows that an operator returns; without an estimate, the most that its inputs allow."""
     own = _rows(node)
     return own if own else max((_output(child) for child in node.get("children", [])), default=1.0)

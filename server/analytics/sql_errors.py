@@ -1,7 +1,7 @@
-"""What is wrong with a query that was refused, for the one who wrote it.
+"""Explains to an analyst why a query was refused.
 
-The live endpoint says no more than "Authorization failed". So a DuckDB of this process, with our tables and views and
-no row in them, is asked instead: what it says can hold nothing but the query itself and names that are documented.
+The live endpoint says only "Authorization failed". So the query is given to a DuckDB in this process that has our
+tables and views without rows. Its messages can hold only the query itself and documented names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def problem_of(query: str) -> str:
     """Why a query would be refused anywhere: its syntax, what is not allowed, an unknown name.
 
     Returns:
-        A sentence; empty when nothing is wrong with the query, so that it must have been too slow or too large.
+        A sentence; empty when the query is correct, so that it was too slow or too large.
     """
     if len(query) > LONGEST_QUERY:
         return f"A query may have at most {LONGEST_QUERY} characters."
@@ -46,7 +46,7 @@ def problem_of(query: str) -> str:
 
 
 def _where(serialized: str) -> str:
-    """What DuckDB's parser stumbled over; empty when it did not."""
+    """The error of DuckDB's parser; empty when there is none."""
     parsed = json.loads(serialized)
     if parsed.get("error_type") != "parser":
         return ""
@@ -56,5 +56,5 @@ def _where(serialized: str) -> str:
 
 
 def _said(error: duckdb.Error) -> str:
-    """DuckDB's words without its picture of the line, which shows our EXPLAIN too."""
+    """DuckDB's message without the quoted line, which would show our EXPLAIN."""
     return " ".join(str(error).partition("\nLINE ")[0].split())

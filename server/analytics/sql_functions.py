@@ -1,4 +1,4 @@
-"""The functions that analysts may use: they compute on what they are given.
+"""The functions that analysts may use. They compute on their arguments only.
 
 None reads a file, a setting, a variable, a secret or other SQL, and none waits.
 """
@@ -45,4 +45,4 @@ _ALLOWED = r"""
 ALLOWED = frozenset(_ALLOWED.split())
 
 MULTIPLYING = frozenset({"range", "generate_series", "repeat", "unnest", "lpad", "rpad", "json_each"})
-"""Those that make much out of little, so that the planner's estimate says nothing."""
+"""Functions whose result may be much larger than their input, so that the planner's estimate is useless."""

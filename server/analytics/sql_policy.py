@@ -1,7 +1,7 @@
-"""What an analyst may ask: one SELECT over the documented views, with functions that only compute.
+"""What analysts may query: one SELECT on the documented views, with functions that only compute.
 
-DuckDB parses the query (``json_serialize_sql``), so nothing here reads SQL text. Everything is an allow-list: a kind of
-table, a table or a function that is not named below is refused, whatever a later DuckDB adds.
+DuckDB parses the query (``json_serialize_sql``); nothing here reads SQL text. Everything is an allow-list: a kind of
+table, a table or a function that is not named below is refused, so what a later DuckDB adds is refused too.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from server.analytics.sql_functions import ALLOWED, MULTIPLYING
 from server.ledger import schema, views
 
 LONGEST_QUERY = 20_000
-"""Characters. Bounds the depth of nesting, too."""
+"""In characters. It also bounds the depth of nesting."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-"""A name that DuckDB cannot take for a file."""
+"""A name that DuckDB cannot read as a file."""
 
 VIEWS = frozenset(view.name for view in views.FIRST_VIEWS)
 
 _OUR_TABLES = frozenset(table.name for table in schema.TABLES)
-"""Their rows hold what no analyst needs; the views show the rest."""
+"""Tables may not be queried; the views show what analysts need."""
 
 CATALOGUE = frozenset({"duckdb_columns", "duckdb_tables", "duckdb_views", "duckdb_indexes", "sqlite_master"})
 INFORMATION_SCHEMA = frozenset({"schemata", "tables", "columns"})
-"""What clients read in order to show what there is: names and comments, no rows."""
+"""Catalogue functions that clients read: names and comments, no rows."""
 
 TABLE_FUNCTIONS = frozenset(
     {"duckdb_tables", "duckdb_views", "duckdb_columns", "range", "generate_series", "unnest", "json_each"}
@@ -46,7 +46,7 @@ _EXPRESSION_KINDS = frozenset(
 
 @dataclass(slots=True)
 class QueryVerdict:
-    """What was found in a query.
+    """The decision about a query.
 
     Attributes:
         refused: Why it may not run, as a sentence; empty when it may.
@@ -110,7 +110,7 @@ def _look_through(statements: list[Any]) -> _Found:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object of the tree, without recursion, so that depth cannot hurt."""
+    """Every object of the tree, without recursion, so that any depth is safe."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -123,7 +123,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 def _refuse_cte(found: _Found) -> str:
     for name in sorted(found.ctes):
-        # A name outside its scope would mean a table or a file, so it must not be able to name either.
+        # Outside its scope the name would mean a table or a file.
         if not _NAME.fullmatch(name) or name in CATALOGUE or name in _OUR_TABLES:
             return "A common table expression needs a plain name that is not one of our tables."
     return ""

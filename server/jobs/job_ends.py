@@ -1,4 +1,4 @@
-"""Ends jobs, and brings failed ones back: each change of the ledger with what the job's handler records beside it.
+"""Ends jobs and redrives failed ones; each change is one transaction with what the job's handler records.
 
 ``finish`` and ``fail`` end a job; ``redrive`` and ``discard`` deal with a failed one. The same four in
 ``server.ledger.job_ends`` change the rows.

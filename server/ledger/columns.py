@@ -16,12 +16,12 @@ import duckdb
 from models.text import RedactedText
 
 if importlib.util.find_spec("pandas") is None:
-    # For every parameter DuckDB looks twice for pandas, and Python does not remember that there is none: 0.08 ms a
-    # parameter, 2 ms a row. With this mark it does (measured: a row of 23 columns in 0.4 ms instead of 2.3).
+    # DuckDB looks for pandas at every parameter. This mark makes a failing import cheap.
+    # Found in docs/evaluation/constants/jobs.md, no-pandas.
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None is Python's own mark for "not there"
 
 Cursor = duckdb.DuckDBPyConnection
-"""What a function that is given to ``Ledger.write`` or ``Ledger.read`` works on. It never commits or rolls back."""
+"""Connection that ``Ledger.write`` and ``Ledger.read`` give to a function, which never commits or rolls back."""
 
 Row = dict[str, Any]
 
@@ -29,9 +29,9 @@ _PARAMETER = "?"
 
 
 class RunAgain(Exception):
-    """A write took the fast way and has found out that it was the wrong one; it knows better now.
+    """A write failed on its fast path and asks to be run again, on the slow one.
 
-    DuckDB has no savepoints, so the transaction is lost; the writer runs the function once more, alone.
+    DuckDB has no savepoints, so the transaction is rolled back; the writer runs the function once more, alone.
     """
 
 
@@ -63,7 +63,7 @@ def text_columns(name: str, text: RedactedText | None) -> Row:
 
 
 def text_or_none(row: Row, name: str) -> RedactedText | None:
-    """Give three columns their type back."""
+    """A redacted text from its three columns; None when it is null."""
     if row[name] is None:
         return None
     return RedactedText.restore(row[name], json.loads(row[f"{name}_counts"]), safe_for_llm=row[f"{name}_safe"])
@@ -110,7 +110,10 @@ def insert(cursor: Cursor, table: str, values: Row) -> None:
 
 
 def _mark(value: object) -> str:
-    """How a value stands in the statement. What is empty stands there itself: a parameter costs 0.03 ms."""
+    """A value in the statement: NULL, empty text and 0 as literals, everything else as a parameter, which is slower.
+
+    Found in docs/evaluation/constants/jobs.md, literals.
+    """
     if value is None:
         return "NULL"
     if value == "":
@@ -121,8 +124,8 @@ def _mark(value: object) -> str:
 def insert_if_new(cursor: Cursor, table: str, values: Row) -> bool:
     """Insert one row unless its id is there; returns whether it is new.
 
-    Looks first, because DuckDB's ON CONFLICT reads the whole table, while this asks the index: 80 ms against 1 ms in a
-    million rows. There is one writer, so nothing comes in between.
+    The id is looked up in the index first, because DuckDB's ON CONFLICT reads the whole table. There is one writer, so
+    no other write comes between. Found in docs/evaluation/constants/jobs.md, insert-if-new.
     """
     if exists(cursor, table, values["id"]):
         return False

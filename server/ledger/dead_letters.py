@@ -24,7 +24,7 @@ from server.ledger.types import DeadLetterRow
 KEPT_LETTERS = 1000
 KEPT_FOR = timedelta(days=7)
 REDRIVEN, DISCARDED = "retried", "discarded"
-"""How a letter was closed, as the ledger, the API and the views say it."""
+"""How a letter was closed, as the ledger, the API and the views write it."""
 
 
 def insert_letter(cursor: Cursor, row: DeadLetterRow) -> None:
@@ -108,7 +108,7 @@ def count_open(cursor: Cursor) -> int:
 
 
 def close(cursor: Cursor, letter_id: str, now: datetime, closed_as: str, reason: str = "") -> DeadLetterRow:
-    """Note that somebody has dealt with a letter."""
+    """Close a letter that was redriven or discarded."""
     changes: Row = {"closed_time": stored_time(now), "closed_as": closed_as, "closed_reason": reason}
     update(cursor, "dead_letters", letter_id, changes)
     return get(cursor, letter_id)

@@ -1,7 +1,7 @@
 """DuckDB's errors, translated once into ours.
 
-DuckDB quotes SQL text and values in its messages, so neither a message nor a chained cause is kept: only the name of
-the exception's class goes on, which is enough to look it up.
+DuckDB quotes SQL text and values in its messages. So neither the message nor a chained cause is kept, only the name of
+the exception's class.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def translate(error: duckdb.Error) -> VestibuleError:
     if isinstance(error, duckdb.IOException) and _LOCK_WORDS in words:
         return Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED, hint=LOCKED_HINT)
     if isinstance(error, duckdb.TransactionException) and any(disk in words for disk in _DISK_WORDS):
-        # A commit that the disk refuses; DuckDB undoes it and goes on.
+        # The disk refused a commit; DuckDB rolls it back and stays usable.
         return Unavailable("The ledger's disk refused a commit.", reason=Reason.LEDGER_IO, hint=DISK_HINT)
     _, kind, reason, sentence, hint = next(line for line in _TABLE if isinstance(error, line[0]))
     return kind(f"{sentence} ({type(error).__name__}).", reason=reason, hint=hint)

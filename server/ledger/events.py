@@ -1,4 +1,4 @@
-"""Events: what happened in sessions, once by id."""
+"""Events of sessions; each id is stored once."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ _COLUMNS = {
 }
 _NAMES = ", ".join(_COLUMNS)
 _MARKS = f"({', '.join('?' * len(_COLUMNS))})"
-# A batch travels as one JSON text: DuckDB reads that several times faster than lists of parameters.
+# A batch is passed as one JSON text, which DuckDB reads several times faster than lists of parameters.
 _BATCH = f"SELECT UNNEST(r) FROM (SELECT unnest(from_json_strict(?::JSON, '{json.dumps([_COLUMNS])}')) AS r)"  # noqa: S608
 _INSERT_FEW = f"INSERT INTO events ({_NAMES}) VALUES {{rows}}"  # noqa: S608 - names are literals of ours
 _INSERT_BATCH = f"INSERT INTO events ({_NAMES}) {_BATCH}"
 FEW = 4
-"""Up to so many rows plain parameters are faster."""
+"""Up to this many rows, plain parameters are faster than JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppendResult:
-    """What became of a batch."""
+    """How many events of a batch were stored or left out."""
 
     new: int
     duplicates: int
@@ -76,25 +76,25 @@ def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:
 
 
 class AppendEvents:
-    """Inserts events of apps when it is given to ``Ledger.write``: fast while none is known already.
+    """Inserts events of apps; give it to ``Ledger.write``. It is fast while no id is known already.
 
-    The first attempt trusts that every id is new; DuckDB's index finds out at once if one is not, which spoils the
-    transaction, so the writer runs this again, and then the known ones are looked for.
+    The first attempt assumes that every id is new. If one is not, the index refuses it and the transaction fails; the
+    writer then runs this again, and the known ids are looked up first.
     """
 
     def __init__(self, rows: Sequence[EventRow]) -> None:
         self._rows = rows
-        self._trusting = len({row.id for row in rows}) == len(rows)
+        self._assume_new = len({row.id for row in rows}) == len(rows)
 
     def __call__(self, cursor: Cursor) -> AppendResult:
         """Insert; see ``insert_of_known_sessions``."""
-        if not self._trusting:
+        if not self._assume_new:
             return insert_of_known_sessions(cursor, self._rows)
         kept = _of_known_sessions(cursor, self._rows)
         try:
             _insert(cursor, kept)
         except duckdb.ConstraintException:
-            self._trusting = False
+            self._assume_new = False
             raise RunAgain from None
         return AppendResult(len(kept), 0, len(self._rows) - len(kept))
 
@@ -112,7 +112,7 @@ def _insert(cursor: Cursor, rows: Sequence[EventRow]) -> None:
 
 
 def _known(cursor: Cursor, ids: list[str]) -> set[str]:
-    if len(ids) <= FEW:  # Asks the index.
+    if len(ids) <= FEW:  # uses the index
         return {event_id for event_id in ids if exists(cursor, "events", event_id)}
     found = fetch_all(cursor, "SELECT id FROM events WHERE id IN (SELECT unnest(?::VARCHAR[]))", [ids])
     return {row["id"] for row in found}
@@ -130,7 +130,7 @@ def insert_of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> Append
 
 def _of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> list[EventRow]:
     known: dict[str, Row | None] = {}
-    for session_id in {row.session_id for row in rows}:  # One by one, because that asks the index.
+    for session_id in {row.session_id for row in rows}:  # one by one, which uses the index
         known[session_id] = fetch_one(cursor, "SELECT client_id, variant FROM sessions WHERE id = ?", [session_id])
     return [
         replace(row, client_id=session["client_id"], variant=session["variant"])
@@ -140,7 +140,7 @@ def _of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> list[EventRo
 
 
 def list_of_session(cursor: Cursor, session_id: str) -> list[EventRow]:
-    """Events of a session in the order in which the server learnt of them."""
+    """Events of a session in the order in which the server received them."""
     rows = fetch_all(
         cursor, "SELECT * FROM events WHERE session_id = ? ORDER BY server_time, sequence, rowid", [session_id]
     )

@@ -23,43 +23,43 @@ def _run(cursor: Cursor, statements: list[str]) -> None:
 
 
 def create_tables(cursor: Cursor) -> None:
-    """Sessions and everything that hangs on them."""
+    """Create sessions and the tables that belong to them."""
     for table in schema.FIRST_TABLES:
         _run(cursor, table.statements())
 
 
 def remember_breakers(cursor: Cursor) -> None:
-    """States of breakers survive a restart."""
+    """Create the table of breakers, whose state survives a restart."""
     _run(cursor, schema.BREAKERS.statements())
 
 
 def create_views(cursor: Cursor) -> None:
-    """What analysts see."""
+    """Create the views that analysts read."""
     for view in views.FIRST_VIEWS:
         _run(cursor, view.statements())
 
 
 def keep_words(cursor: Cursor) -> None:
-    """Words with times belong to a final, which may have to be sent again."""
+    """Create the table of words with times, so that a final can be sent again with them."""
     _run(cursor, schema.TURN_WORDS.statements())
 
 
 def tell_who_is_under_way(cursor: Cursor) -> None:
-    """A session that still runs was dropped by nobody."""
+    """Make the funnel's views again: a session that is under way does not count as dropped."""
     for view in views.UNDER_WAY_VIEWS:
         _run(cursor, view.statements())
 
 
 def remember_who_detects(cursor: Cursor) -> None:
-    """A stream whose language nobody gave lets a detected one go, on every connection.
+    """Store whether a stream detects its language, so that it may detect it again on any connection.
 
-    Of older streams it is known only where none is detected yet; the others keep the language that they have.
+    An older stream counts as detecting only if it has no language yet; the others keep theirs.
     """
     _run(cursor, schema.STREAM_DETECTS)
 
 
 def call_pictures_and_recordings_artifacts(cursor: Cursor) -> None:
-    """The columns of redacted pictures hold recordings too, and are named for both."""
+    """Rename the columns of redacted pictures, because they hold recordings too."""
     _run(cursor, schema.RENAME_ARTIFACTS)
 
 

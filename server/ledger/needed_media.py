@@ -1,4 +1,4 @@
-"""Which content of the spool still has work to do."""
+"""Which content of the spool a job still needs."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
 
 
 def supersede_pending(cursor: Cursor, session_id: str) -> int:
-    """Withdraw the pending proposals of a session, because there is new material; returns how many."""
+    """Supersede the pending proposals of a session, because something came in; returns how many."""
     return _supersede(cursor, list_of_session(cursor, session_id))
 
 

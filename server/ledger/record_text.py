@@ -16,14 +16,14 @@ _MACHINE_WORD = re.compile(r"[a-z0-9_-]{0,64}\Z")
 
 
 def record_text(canonical: str, parts: Sequence[RedactedText]) -> RedactedText:
-    """Give the canonical JSON of a record its type, because all free text in it went through the redactor.
+    """The canonical JSON of a record as redacted text, once all free text in it is proven to be redacted.
 
     Args:
         canonical: The JSON.
         parts: Its free texts, redacted.
 
     Raises:
-        ValueError: There is a free text in the JSON that is none of the parts.
+        ValueError: A free text in the JSON is not one of the parts.
     """
     redacted = {unicodedata.normalize("NFC", part.value) for part in parts}
     if not all(text in redacted or _MACHINE_WORD.match(text) for text in _strings(json.loads(canonical))):

@@ -260,13 +260,13 @@ BREAKERS = TableSchema(
 )
 
 STREAM_DETECTS = [
-    # DuckDB adds no column that is NOT NULL; with the default it is never null either.
+    # DuckDB adds no NOT NULL column; with the default it is never null.
     "ALTER TABLE streams ADD COLUMN detects BOOLEAN DEFAULT false",
     "UPDATE streams SET detects = true WHERE language = ''",
     comment_on("COLUMN", "streams.detects", "Whether nobody gave a language when it was opened."),
     comment_on("COLUMN", "streams.language", "ISO 639-1 code in which it is recognised now; empty while detected."),
 ]
-"""A detected language can be let go, one that was given cannot."""
+"""Auto-detected languages may be re-detected; given ones may not."""
 
 _ARTIFACT_COLUMNS = {
     "picture_path": ("artifact_path", "Redacted picture or recording, relative to its folder; empty for none."),
@@ -296,4 +296,4 @@ RENAME_ARTIFACTS = [
 ]
 
 TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS)
-"""All there are, whichever migration made them."""
+"""All tables, whichever migration made them."""

@@ -84,7 +84,7 @@ def list_sessions(
 
 
 def list_idle(cursor: Cursor, before: datetime, limit: int = 100) -> list[SessionRow]:
-    """Open sessions to which nothing has happened since a time, oldest first."""
+    """Open sessions that were idle since a time, oldest first."""
     rows = fetch_all(
         cursor,
         """SELECT * FROM sessions WHERE state IN ('STARTED', 'IN_PROGRESS', 'AWAITING_APPROVAL') AND update_time < ?

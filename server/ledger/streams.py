@@ -70,7 +70,7 @@ def save_progress(
     sealed_state: bytes | None = None,
     language: str | None = None,
 ) -> None:
-    """Store how far a stream is; what is not given stays as it is.
+    """Store the progress of a stream; fields that are not given stay as they are.
 
     Raises:
         NotFound: STREAM_NOT_FOUND.
@@ -87,7 +87,7 @@ def save_progress(
 
 
 def close(cursor: Cursor, stream_id: str, now: datetime, next_offset: int) -> None:
-    """End a stream, after so many bytes of audio; its carry is of no use any more and is forgotten."""
+    """End a stream after so many bytes of audio, and delete its sealed state."""
     ended = {"open": False, "carry": b"", "update_time": stored_time(now), "next_offset": next_offset}
     update(cursor, "streams", stream_id, ended)
 

@@ -31,12 +31,12 @@ class SessionState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether the session has ended."""
         return self in (SessionState.COMPLETED, SessionState.ABANDONED, SessionState.REJECTED)
 
 
 class UploadState(StrEnum):
-    """How far an upload is."""
+    """State of an upload."""
 
     ACCEPTED = "ACCEPTED"
     PROCESSING = "PROCESSING"
@@ -45,7 +45,7 @@ class UploadState(StrEnum):
 
 
 class JobState(StrEnum):
-    """How far a job is. ``DEAD`` jobs have a dead letter."""
+    """State of a job. A ``DEAD`` job has a dead letter."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -54,7 +54,7 @@ class JobState(StrEnum):
 
 
 class RecommendationState(StrEnum):
-    """Where a recommendation stands."""
+    """State of a recommendation."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -90,7 +90,7 @@ class TurnRow:
     """One utterance or typed text, and the assistant's reply once it is there.
 
     Attributes:
-        words: With times in seconds of the stream, where the client asked for them; read by ``list_of_stream`` alone.
+        words: With times in seconds of the stream, if the client asked for them; only ``list_of_stream`` reads them.
     """
 
     id: str
@@ -160,8 +160,8 @@ class JobRow:
 
     Attributes:
         key: Idempotency key, unique; queueing the same key twice gives one job.
-        payload: References only (ids), never content.
-        lease_until: While it lies ahead, the owner works on it.
+        payload: Ids only, never content.
+        lease_until: Until then the owner holds the job.
     """
 
     id: str
@@ -241,12 +241,12 @@ class StreamRow:
 
     Attributes:
         token_hash: SHA-256 hex of the resume token.
-        language: In which it is recognised now; empty while it is detected each time.
-        next_offset: Bytes of audio that were taken in; the ledger has 0 while it is open, and the spool knows.
-        finalized_samples: Samples (mono, 16 kHz) before this one belong to utterances whose finals are stored.
+        language: Language of the recognition now; empty while it is detected each time.
+        next_offset: Bytes of audio received; 0 while the stream is open, when only the spool knows it.
+        finalized_samples: The finals of all samples (mono, 16 kHz) before this one are stored.
         next_utterance: Number that the next utterance gets.
-        sealed_state: Sealed state of the workers; opaque here.
-        detects: Nobody said which language it is when it was opened.
+        sealed_state: State of the workers, encrypted by them.
+        detects: Whether no language was given when it was opened.
     """
 
     id: str
@@ -271,11 +271,11 @@ class StageReport:
     """One stage of the funnel.
 
     Attributes:
-        sessions: Those that reached it.
-        under_way: Those that got no further so far and have not ended.
-        dropped: Those of the stage before that ended without reaching it.
+        sessions: Sessions that reached it.
+        under_way: Sessions that are in it and have not ended.
+        dropped: Sessions of the stage before that ended without reaching it.
         drop_off_rate: ``dropped / (sessions + dropped)``, 0 to 1.
-        median_s: From the stage before.
+        median_s: Median time from the stage before, in seconds.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Uploads: files that were accepted, and what became of them."""
+"""Uploads: files that were accepted, and what was read in them."""
 
 from __future__ import annotations
 

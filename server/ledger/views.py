@@ -1,6 +1,6 @@
 """The views that analysts see: name, comment, comment of each column, SQL.
 
-They show no resume token, no carry, no payload, no vocabulary, and a text only when the redactor vouches for it.
+They show no resume token, sealed state, payload or vocabulary, and text only when it is ``safe_for_llm``.
 Frozen once released: a later change is a new migration.
 """
 
@@ -216,7 +216,7 @@ V_TURNS = SqlView(
 )
 
 UNDER_WAY_VIEWS = (V_SESSION_STAGES, V_FUNNEL)
-"""Made once more, because the first ones took sessions that were under way for dropped."""
+"""Made again by a later migration: the first ones counted sessions that were under way as dropped."""
 
 FIRST_VIEWS = (
     V_SESSIONS,

@@ -1,7 +1,7 @@
 """The ledger: one DuckDB file, one writer thread with group commit, a few reader threads.
 
-A write answers after its transaction is on disk. Writes that wait while a commit is under way go together into the
-next one, so that many callers share one fsync.
+A write returns after its transaction is on disk. Writes that wait during a commit go into the next one together, so
+many callers share one fsync.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ THREADS = 2
 
 @dataclass(slots=True)
 class _Write(Generic[T]):
-    """A function that waits for its transaction, and the future of its result."""
+    """A function that waits for its transaction, with the future of its result."""
 
     fn: Callable[[Cursor], T]
     future: Future[T]
@@ -57,8 +57,8 @@ class _Write(Generic[T]):
 class Ledger:
     """Owns the file. Made by ``open``; every other process goes through Quack.
 
-    Functions given to ``write`` must only touch their cursor: when a neighbour in the same batch fails they are rolled
-    back and run again. They never commit or roll back themselves.
+    Functions given to ``write`` must only touch their cursor, because they are rolled back and run again when another
+    one of their batch fails. They never commit or roll back themselves.
     """
 
     def __init__(self, connection: Cursor, path: Path, clock: Clock) -> None:
@@ -149,7 +149,7 @@ class Ledger:
         return self._connection.cursor()
 
     def close(self) -> None:
-        """Finish what was submitted, write the WAL into the file and let go of it. Safe to repeat."""
+        """Finish what was submitted, write the WAL into the file and close it. Safe to repeat."""
         with self._closing:
             if self._closed:
                 return
@@ -161,15 +161,15 @@ class Ledger:
         try:
             self._connection.execute("CHECKPOINT")
         except duckdb.Error as error:
-            failure = translate(error)  # The WAL keeps everything; the next start replays it.
-        for connection in (*self._reader_cursors, self._connection):  # The last one to close lets go of the file.
+            failure = translate(error)  # nothing is lost: the next start replays the WAL
+        for connection in (*self._reader_cursors, self._connection):  # the last one to close releases the file
             connection.close()
         if failure is not None and failure.reason != Reason.LEDGER_CONFLICT:
             raise failure
 
     def _submit(self, fn: Callable[[Cursor], T]) -> Future[T]:
         write = _Write(fn, Future())
-        with self._closing:  # Nothing may enter the queue behind the mark that ends it.
+        with self._closing:  # nothing may enter the queue after its end mark
             if self._closed:
                 raise _closed()
             try:
@@ -207,7 +207,7 @@ class Ledger:
             self._settle(batch)
 
     def _next_batch(self) -> tuple[list[_Write[Any]], bool]:
-        """Wait for one write and take what waits with it; also whether the end mark was met."""
+        """Wait for one write and take all that wait with it; also returns whether the end mark was met."""
         batch: list[_Write[Any]] = []
         write = self._queue.get()
         while write is not None:
@@ -222,10 +222,10 @@ class Ledger:
         return batch, True
 
     def _settle(self, batch: list[_Write[Any]]) -> None:
-        """Commit a batch. After a failure the writes before the one that failed go first, then it alone, then the rest.
+        """Commit a batch. After a failure, commit the writes before the failed one, then that one alone, then the rest.
 
-        DuckDB has no savepoints, so a failed statement costs the whole transaction; splitting keeps the order of the
-        writes and gives the error to its own caller only.
+        DuckDB has no savepoints, so a failed statement rolls back the whole transaction. Splitting keeps the order of
+        the writes, and only the caller of the failed one gets its error.
         """
         waiting = deque([batch])
         while waiting:
@@ -241,7 +241,7 @@ class Ledger:
                 waiting.appendleft(part)
             elif len(part) == 1:
                 part[0].future.set_exception(error)
-            elif failed_at is None:  # The commit failed; nobody knows for whom.
+            elif failed_at is None:  # the commit failed, so any of them may be the cause
                 waiting.extendleft([write] for write in reversed(part))
             else:
                 waiting.extendleft((part[failed_at + 1 :], [part[failed_at]], part[:failed_at]))
@@ -268,7 +268,7 @@ class Ledger:
         try:
             self._connection.rollback()
         except duckdb.Error:
-            # A commit that failed has ended its transaction already; there is nothing left to roll back.
+            # a failed commit has already ended its transaction
             return
 
 

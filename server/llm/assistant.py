@@ -1,7 +1,7 @@
-"""The assistant: prompt, breaker, upstream, and the fallback for a person who waits.
+"""The assistant: builds the prompt, asks the upstream through the breaker, and falls back where a person waits.
 
-There is no retry loop here. A person who waits gets one bounded attempt; a background job makes one attempt each time
-that the job runner, which owns the retry policy, lets it run.
+There is no retry loop here. A person who waits gets one bounded attempt. A background job makes one attempt each time
+it runs; the job runner owns the retry policy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from server.llm.record_schema import record_from_model, wire_schema
 from server.llm.types import Exchange, OnboardingRecord, ReplyStream, SourceItem, WrittenRecord
 
 BROKEN_OFF = "… "
-"""Stands between what a model said before it broke off and the fallback."""
+"""Separates what the model said before it broke off from the fallback's sentences."""
 
 
 def llm_breaker(
@@ -55,7 +55,7 @@ class OpenAiAssistant:
     """Implements ``server.llm.types.Assistant`` on one OpenAI-compatible endpoint.
 
     Args:
-        base_url: Endpoint, ends in ``/v1``; empty means that there is none and the fallback answers.
+        base_url: Endpoint, ends in ``/v1``; if empty, the fallback always answers.
         api_key: Its key, may be empty.
         model: Model to ask for.
         breaker: See ``llm_breaker``.
@@ -87,7 +87,7 @@ class OpenAiAssistant:
 
     @property
     def configured(self) -> bool:
-        """Whether there is an upstream at all."""
+        """Whether an upstream is configured."""
         return self._upstream is not None
 
     async def aclose(self) -> None:
@@ -98,7 +98,7 @@ class OpenAiAssistant:
     async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
         """Answer one utterance; the first piece has arrived when this returns.
 
-        With ``fallback`` a stream that breaks off goes on with the fallback's sentences, still marked as the model's.
+        With ``fallback``, a stream that breaks off is completed with the fallback's sentences; its origin stays MODEL.
 
         Raises:
             VestibuleError: Only without ``fallback``, see ``Assistant``; later also from the pieces.
@@ -111,7 +111,7 @@ class OpenAiAssistant:
                 raise
             return fallback_reply(said, history, language=language)
         rest = reply_sentences(said, history, language=language) if fallback else ()
-        return ReplyStream(_going_on(first, pieces, rest), Origin.MODEL)
+        return ReplyStream(_completed(first, pieces, rest), Origin.MODEL)
 
     async def propose(self, items: list[SourceItem], *, language: str, fallback: bool) -> WrittenRecord:
         """Build a record from everything so far.
@@ -133,20 +133,20 @@ class OpenAiAssistant:
         first_s = min(self._timeout_s, self._interactive_timeout_s) if fallback else self._timeout_s
         return ResponseLimits(first_s, self._gap_s, self._timeout_s)
 
-    def _asked(self) -> ChatUpstream:
+    def _require_upstream(self) -> ChatUpstream:
         if self._upstream is None:
             raise failed(Reason.UPSTREAM_NOT_SET, "No remote LLM is set.")
         return self._upstream
 
     async def _pieces(self, messages: list[Message], limits: ResponseLimits) -> AsyncGenerator[str, None]:
-        upstream = self._asked()
+        upstream = self._require_upstream()
         async with self.breaker.guard() as call, aclosing(upstream.stream(messages, limits)) as answer:
             async for piece in answer:
                 call.answered()
                 yield piece
 
     async def _record(self, messages: list[Message], source_ids: list[str], timeout_s: float) -> OnboardingRecord:
-        upstream = self._asked()
+        upstream = self._require_upstream()
         async with self.breaker.guard():
             text = await upstream.complete(messages, schema=wire_schema(source_ids), timeout_s=timeout_s)
             try:
@@ -158,8 +158,8 @@ class OpenAiAssistant:
                 ) from exc
 
 
-async def _going_on(first: str, pieces: AsyncGenerator[str, None], rest: tuple[str, ...]) -> AsyncGenerator[str, None]:
-    """All pieces; when they break off, ``rest``, or the error if there is none."""
+async def _completed(first: str, pieces: AsyncGenerator[str, None], rest: tuple[str, ...]) -> AsyncGenerator[str, None]:
+    """Yield all pieces. If they break off, yield ``rest``, or raise the error if there is none."""
     try:
         async with aclosing(pieces):
             yield first

@@ -1,6 +1,6 @@
-"""What can be read out of redacted text by rules: the meter, the site, visitors, whether contact data was given.
+"""Reads redacted text by rules: the meter, the site, visitors, whether contact data was given.
 
-Plain functions of text, in six languages. The fallback uses them, and so does the demo's scripted upstream.
+Pure functions of text, in six languages. The fallback and the demo's scripted upstream use them.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{4}(?:[0-9a-f]{4})?)?\]")
-"""Any tag, with or without the hash that a policy adds; types of a client's own are among them.
-
-The hash had four digits in earlier versions, of which conversations are kept.
+"""Any tag, custom types included, with or without the hash that a policy adds. Stored text may have a hash of 4 digits.
 """
 
 CONTACT_TAGS = frozenset({"EMAIL", "PHONE"})
 NAME_TAGS = frozenset({"NAME"})
 
 _NEAR_CHARACTERS = 60
-"""A reading and the word that announces it are this near; a spoken sentence fits, the next paragraph does not."""
+"""Longest distance between a reading and the word that announces it: within a sentence, not across paragraphs."""
 
 _DIGIT_WORDS: dict[str, str] = {
     word: str(digit)
@@ -55,7 +53,7 @@ _NOT_A_READING = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"(?<![\w.,:/*-])(?:"  # behind stars it is the end of something masked
+    r"(?<![\w.,:/*-])(?:"  # after asterisks it is the end of a masked value
     r"(?P<thousands>\d{1,3}(?:[.,' ]\d{3})+)(?![\d])|"
     r"(?P<single>\d(?:(?:[ -]|, ?)\d){3,8})(?![\d])|"
     r"(?P<whole>\d{3,9})(?:[ .,](?P<decimals>\d{1,3}))?(?![\d:/])"
@@ -72,7 +70,7 @@ _SITES = tuple(
         rf"\b(?:[Ss]ite|[Uu]sine|[Bb]âtiment|[Cc]hantier)(?: de(?: la)?| du| d['\u2019])? ?{_PROPER}",
         rf"\b(?:Standort|Werk|Baustelle|Gebäude|Anlage) {_PROPER}",
         rf"\b(?:[Ll]ocal|[Oo]bra|[Ee]difício|[Pp]lanta|[Uu]nidade|[Ee]stação)(?: d[eoa])? {_PROPER}",
-        r"([^\s,.।]+) (?:साइट|स्थल)",  # vowel signs are no word characters to re
+        r"([^\s,.।]+) (?:साइट|स्थल)",  # re does not count vowel signs as word characters
     )
 )
 _TIME = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3])[:.][0-5]\d(?!\d)")
@@ -88,7 +86,7 @@ class ExtractedReading:
 
 
 def meter_reading(text: str) -> ExtractedReading | None:
-    """The number that is most likely the reading, or None when no number looks like one."""
+    """The most likely reading, or None when no number looks like one."""
     plain = _with_digits(TAG.sub(lambda tag: " " * len(tag[0]), text))
     best: ExtractedReading | None = None
     for number in _NUMBER.finditer(plain):
@@ -160,7 +158,7 @@ def site_name(text: str) -> str:
 
 
 def tags_of(text: str, counts: Mapping[str, int]) -> Counter[str]:
-    """How many of which entity: what the redactor counted, or the tags that are there where it counted fewer."""
+    """Count of each entity type: the redactor's count or the number of tags, whichever is larger."""
     tags: Counter[str] = Counter(TAG.findall(text))
     for tag, count in counts.items():
         tags[tag] = max(tags[tag], count)
@@ -170,8 +168,8 @@ def tags_of(text: str, counts: Mapping[str, int]) -> Counter[str]:
 def visitor_count(text: str, counts: Mapping[str, int]) -> int:
     """Rows of a visitor register.
 
-    Each row has a time, a phone number, an address to write to, a name. OCR may lose one of them, and a name may be
-    found in two parts, so the number on which most columns agree wins; the larger one when they all differ.
+    Each row has a time, a phone number, an email address and a name. OCR may lose one of them, and a name may be found
+    in two parts. So the count on which most columns agree wins; if all differ, the largest.
     """
     tags = tags_of(text, counts)
     columns = [

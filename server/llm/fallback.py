@@ -1,6 +1,6 @@
-"""Answers and records without a model: what rules find in the redacted text, said in short sentences.
+"""Replies and records without a model, from what rules find in the redacted text.
 
-Deterministic, immediate, and honest: what it writes is marked ``Origin.FALLBACK``, and it only states what it found.
+The result is deterministic and immediate. It is marked ``Origin.FALLBACK`` and states only what was found.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from server.llm.phrases import Phrases, phrases_for
 from server.llm.types import Exchange, OnboardingRecord, RecordField, ReplyStream, SourceItem, WrittenRecord
 
 _WANTED = ("site_name", "meter_reading", "contact")
-"""What a visit needs, in the order in which it is asked for."""
+"""What a visit needs, in the order of asking."""
 
 
 def fallback_reply(said: RedactedText, history: list[Exchange], *, language: str) -> ReplyStream:
@@ -31,7 +31,7 @@ def fallback_reply(said: RedactedText, history: list[Exchange], *, language: str
 
 
 def reply_sentences(said: RedactedText, history: list[Exchange], *, language: str) -> tuple[str, ...]:
-    """The sentences of a reply, each ending in a space but the last."""
+    """The sentences of a reply; each but the last ends in a space."""
     words = phrases_for(language)
     now = _found_in(said)
     known = now.union(*(_found_in(exchange.said) for exchange in history))
@@ -92,7 +92,7 @@ def _site(items: list[SourceItem]) -> list[RecordField]:
 
 
 def _reading(items: list[SourceItem]) -> list[RecordField]:
-    """A photographed meter beats what was said of it; among equals the better evidence, then the newer one, wins."""
+    """The best reading: a photographed meter beats a spoken one, then the better score wins, then the newer one."""
     best: tuple[int, ExtractedReading, SourceItem] | None = None
     for item in reversed(items):
         reading = meter_reading(item.text.value) if item.kind != "visitor_register" else None
@@ -109,7 +109,7 @@ def _reading(items: list[SourceItem]) -> list[RecordField]:
 
 
 def _visitors(items: list[SourceItem]) -> list[RecordField]:
-    """Visitors of all registers together."""
+    """The number of visitors in all registers together."""
     registers = [item for item in items if item.kind == "visitor_register"]
     counts = [(visitor_count(item.text.value, item.text.counts), item.id) for item in registers]
     total = sum(count for count, _ in counts)
@@ -119,7 +119,7 @@ def _visitors(items: list[SourceItem]) -> list[RecordField]:
 
 
 def _given(name: str, tags: frozenset[str], items: list[SourceItem]) -> list[RecordField]:
-    """Whether the person gave it; what visitors wrote into a register is not theirs."""
+    """A field that says whether the person gave such data. Registers do not count: other people wrote them."""
     for item in _spoken(items):
         if tags & tags_of(item.text.value, item.text.counts).keys():
             return [RecordField(name, "yes", item.id)]

@@ -1,4 +1,4 @@
-"""Builds what a prompt may hold of a session: its earlier turns, and the material of a record.
+"""Builds the parts of a prompt that come from a session: its earlier turns, and the sources of a record.
 
 All callers use these builders: live replies, resumed streams, reply jobs and proposals. Text that the redactor does not
 vouch for (``safe_for_llm`` is false) never gets in, so one unsafe turn does not make a whole prompt unsafe.

@@ -1,6 +1,6 @@
-"""One OpenAI-compatible endpoint: sends a prompt, reads the answer, bounds its time and size.
+"""Client of one OpenAI-compatible endpoint: sends a prompt, reads the answer, bounds its time and size.
 
-No retries, no breaker, no fallback; those are the assistant's. Several upstreams are several of these.
+Retries, breaker and fallback are not here; the assistant has them.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from server.llm.openai_errors import AnswerTooLarge, failed, translated
 from server.llm.prompts import Message
 
 MAX_ANSWER_BYTES = 1024 * 1024
-"""Of one HTTP answer. A reply as a stream takes about 250 bytes a token, so 4,000 tokens fit."""
+"""Largest body of one HTTP answer. A streamed token takes about 250 bytes, so 4,000 tokens fit."""
 
 MAX_REPLY_CHARACTERS = 2000
-"""Three sentences are 400; a model that goes on is cut here."""
+"""A longer reply is cut here; three sentences have about 400."""
 
 MAX_RECORD_TOKENS = 4000
 MAX_REPLY_TOKENS = 400
 
 CONNECT_S = 5.0
-"""Longest time for TCP and TLS. A host that needs more is as good as not there."""
+"""Longest time for the TCP and TLS handshakes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,15 @@ class ChatUpstream:
         self._http = httpx2.AsyncClient(
             transport=_BoundedTransport(transport or httpx2.AsyncHTTPTransport()),
             headers={"accept-encoding": "identity"},
-            follow_redirects=False,  # a redirect could lead the key elsewhere
-            trust_env=False,  # nor may a .netrc replace it
+            follow_redirects=False,  # a redirect could send the key to another host
+            trust_env=False,  # a .netrc could replace the key
         )
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=api_key or "none",
             max_retries=0,
             http_client=self._http,
-            # The library would take these two from the environment, which only settings.py reads.
+            # Otherwise the library reads these two from the environment, which only settings.py may do.
             default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]
         )
 
@@ -93,9 +93,9 @@ class ChatUpstream:
         """Yield the answer as it comes; never an empty piece. Close it with ``aclosing``.
 
         Raises:
-            UpstreamFailed: Not answered, or not usefully.
+            UpstreamFailed: There is no answer, or no usable one.
             Overloaded: Rate limited.
-            DeadlineExceeded: A limit passed.
+            DeadlineExceeded: A limit was exceeded.
         """
         started_s = self._clock()
         quiet_until_s, end_s = started_s + limits.first_s, started_s + limits.total_s
@@ -106,7 +106,7 @@ class ChatUpstream:
                 wait_s = min(quiet_until_s, end_s) - self._clock()
                 with translated(begun=characters > 0):
                     if wait_s <= 0:
-                        raise TimeoutError  # what has already arrived would be read without a wait
+                        raise TimeoutError  # the time limit applies even to data that has already arrived
                     async with asyncio.timeout(wait_s):
                         chunk = await anext(chunks, None)
                     text, ends = ("", False) if chunk is None else _delta(chunk)
@@ -135,12 +135,12 @@ class ChatUpstream:
                 yield chunk
 
     async def complete(self, messages: Sequence[Message], *, schema: dict[str, Any], timeout_s: float) -> str:
-        """Return a whole answer that should be JSON of the schema; the caller checks that.
+        """Return a whole answer, which should be JSON of the schema; the caller must check it.
 
         Raises:
-            UpstreamFailed: Not answered, or not usefully.
+            UpstreamFailed: There is no answer, or no usable one.
             Overloaded: Rate limited.
-            DeadlineExceeded: ``timeout_s`` passed.
+            DeadlineExceeded: ``timeout_s`` was exceeded.
         """
         with translated():
             async with asyncio.timeout(timeout_s):
@@ -185,7 +185,7 @@ def _timeouts(read_s: float) -> httpx2.Timeout:
 
 
 def _delta(chunk: object) -> tuple[str, bool]:
-    """Text of a chunk, and whether the answer ends with it. The library checks no types, so this does."""
+    """Text of a chunk, and whether it is the last one. Types are checked here, because the library does not."""
     choices = getattr(chunk, "choices", None)
     if not isinstance(choices, list):
         raise TypeError("no chunk")
@@ -209,7 +209,7 @@ def _whole(answer: object) -> tuple[str, object]:
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    """Counts the bytes of an answer while they are read."""
+    """Counts the bytes of an answer while they are read, and stops at the bound."""
 
     def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
@@ -227,7 +227,7 @@ class _BoundedStream(httpx2.AsyncByteStream):
 
 
 class _BoundedTransport(httpx2.AsyncBaseTransport):
-    """Refuses answers that are too large, or compressed, which would make their size a guess."""
+    """Refuses answers that are too large, and compressed ones, whose size is not known before."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
         self._transport = transport

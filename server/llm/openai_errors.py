@@ -1,4 +1,4 @@
-"""The remote LLM's errors as ours; the one place that knows both. No text of an answer gets into a message.
+"""Translates the errors of the remote LLM into ours. No text of an answer gets into a message.
 
 ============================  =================  ==========================================================
 reason                        class              when
@@ -8,7 +8,7 @@ reason                        class              when
 ``UPSTREAM_UNREACHABLE``      UpstreamFailed     no connection, or it broke before an answer began
 ``UPSTREAM_ERROR``            UpstreamFailed     HTTP 5xx, or an error event inside a stream
 ``UPSTREAM_KEY_REFUSED``      UpstreamFailed     HTTP 401 or 403
-``UPSTREAM_REFUSED_REQUEST``  UpstreamFailed     any other HTTP 4xx; our request's fault, so no failure of theirs
+``UPSTREAM_REFUSED_REQUEST``  UpstreamFailed     any other HTTP 4xx; our fault, so it does not open the breaker
 ``UPSTREAM_GARBAGE``          UpstreamFailed     no JSON, no chat completion, too large
 ``UPSTREAM_EMPTY``            UpstreamFailed     an answer without text
 ``UPSTREAM_HALF_ANSWER``      UpstreamFailed     it ended before its end
@@ -33,7 +33,7 @@ from models.reasons import Reason
 from server.ledger.types import Clock, utc_now
 
 MAX_RETRY_AFTER_S = 3600.0
-"""An upstream that asks for more gets this; its word must not park a job for days."""
+"""Longest wait that an upstream may ask for, so that it cannot delay a job for days."""
 
 UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, RecursionError)
 """What the client library raises on JSON that it does not expect; JSONDecodeError and UnicodeError are ValueErrors."""
@@ -42,11 +42,11 @@ _OURS = frozenset({Reason.UPSTREAM_REFUSED_REQUEST, Reason.UPSTREAM_NOT_SET})
 
 
 class AnswerTooLarge(httpx2.TransportError):
-    """The answer passed the bound on its bytes."""
+    """The answer is larger than its bound."""
 
 
 def counts_against_upstream(error: Exception) -> bool:
-    """Whether an error says that the upstream is ill: everything but a refused request and faults of our own."""
+    """Whether the breaker counts an error: every one except a refused request and faults of our own."""
     if isinstance(error, CallerError | RedactionFailed):
         return False
     return not (isinstance(error, VestibuleError) and error.reason in _OURS)
@@ -54,10 +54,10 @@ def counts_against_upstream(error: Exception) -> bool:
 
 @contextmanager
 def translated(*, begun: bool = False, now: Clock = utc_now) -> Iterator[None]:
-    """Raise our errors for theirs.
+    """Translate the errors raised in the block.
 
     Args:
-        begun: Whether a part of the answer is already there; a broken connection then leaves half an answer.
+        begun: Whether a part of the answer has arrived; a broken connection then means half an answer.
         now: Wall clock, for a Retry-After that is a date.
 
     Raises:

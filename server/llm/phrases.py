@@ -1,4 +1,4 @@
-"""The sentences of the fallback, in the languages that it speaks. Data only."""
+"""The sentences of the fallback in its languages. Data only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Phrases:
         noted: Acknowledges something; ``{what}`` is one of the ``nouns``, or several.
         heard: Acknowledges when nothing particular was found.
         ask: What to ask for, by the name of what is missing.
-        all_there: When nothing is missing.
+        all_there: Said when nothing is missing.
         nouns: Names of what can be found.
         conjunction: Joins the last two nouns.
         summary: Summary of a record; ``{what}`` as above.
@@ -149,5 +149,5 @@ PHRASES: dict[str, Phrases] = {
 
 
 def phrases_for(language: str) -> Phrases:
-    """The sentences of a language (ISO 639-1, a region is ignored); English when it is not spoken."""
+    """The sentences of a language (ISO 639-1, a region is ignored); English for an unknown language."""
     return PHRASES.get(language.replace("_", "-").split("-")[0].lower(), PHRASES["en"])

@@ -1,7 +1,7 @@
-"""What the remote LLM is told. The only way from RedactedText to the characters that leave the machine.
+"""Builds the prompts of the remote LLM. Only here does redacted text become characters that leave the machine.
 
-Everything that people said or photographed is handed over as data, one JSON object a line, and the model is told that
-nothing in it is an instruction.
+What people said or photographed is given as data, one JSON object a line. The model is told that nothing in it is an
+instruction.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from models.text import RedactedText
 from server.llm.types import Exchange, SourceItem
 
 MAX_EXCHANGES = 12
-"""Earlier turns that the model sees; a reply of three sentences needs no more."""
+"""Most earlier turns in a prompt."""
 
-MAX_MATERIAL_CHARACTERS = 24_000
-"""All materials of a record together, about 6,000 tokens; the newest are kept."""
+MAX_SOURCE_CHARACTERS = 24_000
+"""Most characters of all source items together, about 6,000 tokens; the newest are kept."""
 
 LANGUAGES = {
     "en": "English",
@@ -71,14 +71,14 @@ class Message:
 
 
 def prompt(role: str, *parts: RedactedText) -> Message:
-    """Make one message; nothing else turns redacted text into a prompt.
+    """Make one message. Nothing else turns redacted text into a prompt.
 
     Args:
         role: ``system``, ``user`` or ``assistant``.
         parts: Joined by a space.
 
     Raises:
-        RedactionFailed: A part is not vouched for by the redactor; nothing is sent.
+        RedactionFailed: UNSAFE_FOR_LLM, a part is not ``safe_for_llm``; nothing is sent.
     """
     if not all(isinstance(part, RedactedText) and part.safe_for_llm for part in parts):
         raise RedactionFailed(
@@ -88,7 +88,7 @@ def prompt(role: str, *parts: RedactedText) -> Message:
 
 
 def reply_prompt(said: RedactedText, history: list[Exchange], *, language: str) -> list[Message]:
-    """The conversation so far and what was said now."""
+    """The prompt of a reply: the conversation so far and what was said now."""
     messages = [prompt("system", _CLERK, _answer_in(language))]
     for exchange in history[-MAX_EXCHANGES:]:
         messages.append(prompt("user", exchange.said))
@@ -99,9 +99,9 @@ def reply_prompt(said: RedactedText, history: list[Exchange], *, language: str) 
 
 
 def record_prompt(items: list[SourceItem], *, language: str) -> list[Message]:
-    """All source items; the oldest are left out when it is too much."""
+    """The prompt of a record: all source items; when there are too many, the oldest are left out."""
     lines: list[str] = []
-    room = MAX_MATERIAL_CHARACTERS
+    room = MAX_SOURCE_CHARACTERS
     for item in reversed(items):
         text = prompt("user", item.text).content[:room]
         lines.insert(0, _line(item, text))

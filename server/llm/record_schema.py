@@ -16,10 +16,10 @@ from models.reasons import Reason
 from server.llm.types import OnboardingRecord, RecordField
 
 MAX_RECORD_BYTES = 32 * 1024
-"""Canonical JSON of the largest record. Forty full fields would be more; no form that a person checks is."""
+"""Largest record, as canonical JSON. A person has to check it, so it may be smaller than 40 full fields."""
 
 _WORD = "^[a-z][a-z_]{0,47}(_[0-9])?$"
-"""Machine words have no room for a phone number or an address, so they need no redaction."""
+"""Machine words are too short for a phone number or an address, so they need no redaction."""
 
 RECORD_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -60,7 +60,7 @@ _FIELD_RULES: dict[str, Callable[[str], bool]] = {
 
 
 def wire_schema(source_ids: Collection[str]) -> dict[str, Any]:
-    """The schema for ``response_format``: strict mode of the APIs knows few keywords, but can pin the sources."""
+    """The schema for ``response_format``: keywords of strict mode only, and ``source_id`` limited to known ids."""
     schema: dict[str, Any] = _without_bounds(RECORD_SCHEMA)
     source = schema["properties"]["fields"]["items"]["properties"]["source_id"]
     source["enum"] = ["", *sorted(set(source_ids))]
@@ -78,7 +78,7 @@ def _without_bounds(schema: Any, *, names: bool = False) -> Any:
 
 
 def record_from_json(text: str) -> OnboardingRecord:
-    """Read back what ``canonical_json`` wrote; the shape is checked, the bounds were when it was proposed.
+    """Read back what ``canonical_json`` wrote. The shape is checked; the bounds were checked when it was proposed.
 
     Raises:
         InvalidInput: It is no record; the message names the rule, never the content.
@@ -89,7 +89,7 @@ def record_from_json(text: str) -> OnboardingRecord:
 def record_from_model(text: str, source_ids: Collection[str]) -> OnboardingRecord:
     """Read a model's answer and check everything that can be checked.
 
-    Fields without a value say nothing and are dropped.
+    Fields without a value are dropped.
 
     Args:
         text: The answer as it came.
@@ -144,7 +144,7 @@ def _check_meaning(record: OnboardingRecord, source_ids: Collection[str]) -> Non
     if set(names) & set(record.missing):
         raise _invalid("a field is there and missing at once")
     if not all(re.fullmatch(_WORD, word) for word in (*names, *record.missing)):
-        raise _invalid("a name is no machine word")  # the schema's $ lets a line break through
+        raise _invalid("a name is no machine word")  # $ in the schema's pattern allows a line break at the end
     for field in record.fields:
         if field.source_id and field.source_id not in source_ids:
             raise _invalid("a field names a source that was not given")
@@ -191,10 +191,10 @@ def values_of(record: OnboardingRecord) -> list[tuple[str, str]]:
 
 
 def with_strings(record: OnboardingRecord, strings: Sequence[str]) -> OnboardingRecord:
-    """Put redacted texts back: that of the summary, then those of ``values_of`` in the same order.
+    """Replace the texts of a record by redacted ones: the summary's first, then those of ``values_of``, in order.
 
     Raises:
-        ValueError: There are more or fewer of them.
+        ValueError: Their number is another.
     """
     summary, *values = strings
     fields = (RecordField(f.name, value, f.source_id) for f, value in zip(record.fields, values, strict=True))

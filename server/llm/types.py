@@ -1,4 +1,4 @@
-"""What the LLM side takes and gives. Only redacted text goes in."""
+"""What the assistant takes and returns. It takes redacted text only."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from server.ledger.types import Origin
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """One thing that the record can be built from.
+    """A turn or an upload from which a record can be built.
 
     Attributes:
         id: UUID of the turn or upload.
         kind: ``turn``, ``visitor_register``, ``meter``, ...
-        text: Redacted and ``safe_for_llm``; anything else is left out by the caller.
+        text: Redacted and ``safe_for_llm``; the caller leaves out everything else.
     """
 
     id: str
@@ -27,7 +27,7 @@ class SourceItem:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An earlier turn: what the person said, and what was answered."""
+    """An earlier turn: what the person said, and the reply."""
 
     said: RedactedText
     answered: RedactedText | None
@@ -53,7 +53,7 @@ class OnboardingRecord:
 
 @dataclass(frozen=True, slots=True)
 class ReplyStream:
-    """A stream of pieces and who writes them; known before the first piece."""
+    """A reply as a stream of pieces, and who writes it."""
 
     pieces: AsyncIterator[str]
     origin: Origin
@@ -61,7 +61,7 @@ class ReplyStream:
 
 @dataclass(frozen=True, slots=True)
 class WrittenRecord:
-    """A record and who wrote it."""
+    """A record, and who wrote it."""
 
     record: OnboardingRecord
     origin: Origin
@@ -70,15 +70,16 @@ class WrittenRecord:
 class Assistant(Protocol):
     """Answers and proposes.
 
-    With ``fallback=True`` (a person waits) one bounded attempt is made, and if it fails, or the breaker is open, or no
-    upstream is set, the deterministic fallback answers at once; nothing is raised. With ``fallback=False`` (a
-    background job) one attempt is made and its error raised: UpstreamFailed, BreakerOpen, Overloaded (with
-    ``retry_after_s``), DeadlineExceeded.
+    ``fallback=True`` is for a person who waits: one bounded attempt is made. If it fails, if the breaker is open or if
+    no upstream is set, the deterministic fallback answers at once, and nothing is raised.
+
+    ``fallback=False`` is for a background job: one attempt is made, and its error is raised: UpstreamFailed,
+    BreakerOpen, Overloaded (with ``retry_after_s``), DeadlineExceeded.
     """
 
     @property
     def configured(self) -> bool:
-        """Whether there is an upstream at all."""
+        """Whether an upstream is configured."""
         ...
 
     async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:

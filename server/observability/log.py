@@ -1,8 +1,8 @@
-"""Structured logs that cannot carry what a person said.
+"""Structured logs that cannot contain what a person said.
 
 A line holds machine words (identifiers, numbers, states) and text that is known to be safe. A plain string with a space
-or an @ in it may be somebody's words, so only its length is written; ``RawText`` is never written at all. Exceptions
-are logged as their type and the places they passed, without their message.
+or an @ may be somebody's words, so only its length is written. ``RawText`` is never written. Of exceptions the type and
+the stack frames are logged, not the message.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def get_logger(name: str) -> Logger:
 
 
 def configure(level: str, style: str) -> None:
-    """Set the process up to log to standard error, one line an event, ``json`` or ``console``."""
+    """Configure the process to log to standard error, one line an event, as ``json`` or for a ``console``."""
     renderer: Any = structlog.processors.JSONRenderer()
     if style == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -52,16 +52,16 @@ def configure(level: str, style: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        # Looked up at every line: the stream of this moment may be closed by the next.
+        # Looked up for every line, because tests and tools replace sys.stderr.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    # Libraries log through the standard module; their messages may hold anything, so only where they come from is kept.
+    # Messages of libraries may hold anything, so only their logger's name is kept.
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
 
 
 def withhold(logger: object, method: str, values: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Replace every value that might be somebody's words; the last processor before the renderer."""
+    """Replace every value that may be somebody's words. The last processor before the renderer."""
     return {key: value if key in _OUR_OWN_KEYS else _safe(value) for key, value in values.items()}
 
 
@@ -86,7 +86,7 @@ def _safe_text(value: RedactedText | RawText | str) -> str:
 
 
 def describe(error: BaseException) -> dict[str, object]:
-    """What may be logged of an exception: type, reason, and the frames it passed, innermost last."""
+    """What may be logged of an exception: type, reason, and stack frames, innermost last."""
     frames = traceback.extract_tb(error.__traceback__)[-6:]
     places = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames]
     described: dict[str, object] = {"error_type": type(error).__name__, "frames": places}
@@ -98,7 +98,7 @@ def describe(error: BaseException) -> dict[str, object]:
 
 
 class _LibraryHandler(logging.Handler):
-    """Turns records of libraries into our lines, without their message."""
+    """Logs records of libraries without their message."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""

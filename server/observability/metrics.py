@@ -59,7 +59,7 @@ class Metrics:
 
     @staticmethod
     def show(metric: Counter | Gauge | Histogram, *labels: Iterable[str]) -> None:
-        """Have a metric answer 0 for each combination of these values, so that the first event is seen as an increase.
+        """Show 0 for each combination of label values, so that the first event is seen as an increase.
 
         Args:
             metric: One of these.
@@ -69,7 +69,7 @@ class Metrics:
             metric.labels(*values)
 
     def serve(self, port: int) -> object:
-        """Answer scrapes on loopback; returns the server and its thread, or None when the port is 0.
+        """Serve the metrics on loopback; returns the server and its thread, or None when the port is 0.
 
         Raises:
             Unavailable: ADDRESS_IN_USE.

@@ -1,13 +1,13 @@
-"""Who waits for news gets them: publish and subscribe within one process, by topic.
+"""Publish and subscribe within one process, by topic.
 
 A topic is the id of a session or of an upload. To miss nothing, subscribe first, then read the ledger, then follow::
 
-    with pubsub.subscribe(upload_id) as news:
+    with pubsub.subscribe(upload_id) as updates:
         yield await ledger.read(...)
-        async for update in news:
+        async for update in updates:
             ...
 
-Not safe for threads: everything happens on the event loop.
+Call everything on the event loop; nothing here is safe for threads.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ QUEUE_UPDATES = 256
 
 @dataclass(frozen=True, slots=True)
 class LateReply:
-    """A reply that came later than its stream could wait for."""
+    """A reply of a background job, for a turn that got the fallback's."""
 
     turn_id: str
     text: RedactedText
@@ -40,19 +40,19 @@ Update = SessionRow | UploadRow | RecommendationRow | LateReply
 
 
 class Subscription:
-    """News of one topic, in the order of their first publication; of an upload only the latest state.
+    """Updates of one topic, in the order of their first publication; of an upload only the latest state.
 
-    A subscriber that does not keep up is told so instead of silently missing something.
+    A subscriber that does not keep up gets an error, so it never misses an update silently.
     """
 
     def __init__(self, pubsub: PubSub, topic: str, queue_updates: int) -> None:
         self._pubsub = pubsub
         self._topic = topic
         self._queue_updates = queue_updates
-        # Keyed, so that a newer state takes the place of an older one; dict keeps the order of arrival.
+        # By key, so that a newer state replaces an older one; dict keeps the order of arrival.
         self._waiting: dict[str, Update] = {}
         self._count = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._lagged = False
         self._closed = False
 
@@ -62,7 +62,7 @@ class Subscription:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pubsub._forget(self._topic, self)
+        self._pubsub._remove(self._topic, self)
 
     def __aiter__(self) -> AsyncIterator[Update]:
         return self
@@ -72,15 +72,15 @@ class Subscription:
 
         Raises:
             Overloaded: The subscriber did not keep up; it should read the current state again.
-            ShuttingDown: The server ends.
+            ShuttingDown: The server is ending.
         """
         while not self._waiting:
             if self._lagged:
                 raise Overloaded("Too many changes at once to follow.", reason=Reason.WATCH_LAGGED, retry_after_s=1.0)
             if self._closed:
                 raise ShuttingDown("The server is ending.")
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
         return self._waiting.pop(next(iter(self._waiting)))
 
     def _offer(self, update: Update) -> None:
@@ -90,11 +90,11 @@ class Subscription:
             self._lagged = True
         if not self._lagged:
             self._waiting[key] = update
-        self._news.set()
+        self._changed.set()
 
     def _close(self) -> None:
         self._closed = True
-        self._news.set()
+        self._changed.set()
 
 
 class PubSub:
@@ -105,7 +105,7 @@ class PubSub:
         self._closed = False
 
     def subscribe(self, topic: str, *, queue_updates: int = QUEUE_UPDATES) -> Subscription:
-        """Begin to listen at once; use it in a ``with`` block, which ends it."""
+        """Subscribe at once. Use it in a ``with`` block, which ends the subscription."""
         subscription = Subscription(self, topic, queue_updates)
         if self._closed:
             subscription._close()
@@ -113,13 +113,13 @@ class PubSub:
         return subscription
 
     def publish(self, update: Update, *topics: str) -> None:
-        """Hand an update to everybody who listens to one of the topics. Never waits."""
+        """Give an update to all subscribers of the topics. Never waits."""
         for topic in topics:
             for subscription in self._subscriptions.get(topic, ()):
                 subscription._offer(update)
 
     def close(self) -> None:
-        """End every subscription, and those to come, with ShuttingDown, after what already waits for it."""
+        """End all subscriptions, later ones too, with ShuttingDown; updates that already wait are delivered first."""
         self._closed = True
         for subscriptions in self._subscriptions.values():
             for subscription in subscriptions:
@@ -130,9 +130,9 @@ class PubSub:
         """Number of open subscriptions."""
         return sum(len(s) for s in self._subscriptions.values())
 
-    def _forget(self, topic: str, subscription: Subscription) -> None:
-        listeners = self._subscriptions.get(topic)
-        if listeners is not None:
-            listeners.discard(subscription)
-            if not listeners:
+    def _remove(self, topic: str, subscription: Subscription) -> None:
+        subscriptions = self._subscriptions.get(topic)
+        if subscriptions is not None:
+            subscriptions.discard(subscription)
+            if not subscriptions:
                 del self._subscriptions[topic]

@@ -1,4 +1,4 @@
-"""Proposes records from what a session holds, and takes a person's decision about them."""
+"""Proposes records from the turns and uploads of a session, and takes a person's decision about them."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from server.records.pubsub import PubSub
 from server.records.redact_output import redact_all, redact_values
 
 PROPOSE_RECORD = "propose_record"
-"""Kind of the job that tries for a better record than the fallback's."""
+"""Kind of the job that replaces a record of the fallback."""
 
 BUILDS = 2
-"""How often a record is written when more comes in meanwhile; what is still behind then is shown as superseded."""
+"""How often a record is written anew because more came in meanwhile; the last one is then stored as superseded."""
 
 _OPEN_UPLOADS = (UploadState.ACCEPTED, UploadState.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a transaction changed; ``session`` is None when it stayed in its stage."""
+    """What a transaction stored; ``session`` is None when its stage did not change."""
 
     recommendation: RecommendationRow
     session: SessionRow | None
@@ -55,10 +55,10 @@ class Recommender:
     """Builds, stores and decides recommendations.
 
     Args:
-        ledger: Holds the material and the recommendations.
+        ledger: Holds turns, uploads and recommendations.
         gateway: Redacts what the model wrote.
         assistant: Writes the record.
-        pubsub: Hears of every change.
+        pubsub: Gets every change.
         clock: The time now.
         on_job: Called after a background job was committed, on the event loop.
     """
@@ -91,9 +91,9 @@ class Recommender:
     async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
         """Build a record from everything so far and put it before a person.
 
-        Pending recommendations of the session are superseded. When the fallback wrote it although there is an
-        upstream, a background job tries for a better one. When something came in while it was written, it is written
-        again; after the last attempt it is kept as superseded, as if that had come right after it.
+        Pending recommendations of the session are superseded. If the fallback wrote the record although an upstream is
+        set, a background job asks the upstream again. If something came in while it was written, it is written again;
+        after the last attempt it is stored as superseded.
 
         Args:
             session_id: UUID of the session.
@@ -124,15 +124,15 @@ class Recommender:
 
     async def _build(self, session_id: str, *, fallback: bool) -> tuple[RecommendationRow, set[str]]:
         """A record, and the ids of what it was built from."""
-        session, materials = await self._ledger.read(lambda cursor: _material(cursor, session_id))
-        if not materials:
+        session, items = await self._ledger.read(lambda cursor: _source_items(cursor, session_id))
+        if not items:
             raise Conflict(
                 "There is nothing yet to propose a record from.",
                 reason=Reason.NO_MATERIAL,
                 hint="Say or upload something.",
             )
         language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
-        proposed = await self._assistant.propose(materials, language=language, fallback=fallback)
+        proposed = await self._assistant.propose(items, language=language, fallback=fallback)
         parts = await redact_all(self._gateway, [proposed.record.summary], language, scope)
         parts += await redact_values(self._gateway, values_of(proposed.record), language, scope)
         record = with_strings(proposed.record, [part.value for part in parts])
@@ -145,7 +145,7 @@ class Recommender:
             origin=proposed.origin,
             create_time=self._clock(),
         )
-        return row, {material.id for material in materials}
+        return row, {item.id for item in items}
 
     async def decide(
         self,
@@ -202,7 +202,7 @@ class Recommender:
         return stored.recommendation
 
     def replace_fallback(self, cursor: Cursor, pending_id: str, better: RecommendationRow) -> RecommendationRow | None:
-        """Put a better record in the place of one that the fallback wrote, if nobody has decided on it meanwhile.
+        """Replace a record of the fallback, if nobody has decided on it meanwhile.
 
         Returns:
             The new recommendation, or None when there was nothing to replace any more.
@@ -215,15 +215,15 @@ class Recommender:
         return self._store(cursor, better).recommendation
 
     def publish(self, row: RecommendationRow) -> None:
-        """Tell those who watch the session."""
+        """Publish a recommendation to those who watch its session."""
         self._pubsub.publish(row, row.session_id)
 
     def _store_if_whole(self, row: RecommendationRow, seen: set[str]) -> Callable[[Cursor], _Stored | None]:
-        """Stores a record, unless something is there by now that it was not built from."""
+        """Store a record, unless a turn or an upload has come in that it was not built from."""
 
         def write(cursor: Cursor) -> _Stored | None:
-            _, materials = _material(cursor, row.session_id)
-            return self._store(cursor, row) if {material.id for material in materials} <= seen else None
+            _, items = _source_items(cursor, row.session_id)
+            return self._store(cursor, row) if {item.id for item in items} <= seen else None
 
         return write
 
@@ -251,20 +251,20 @@ class Recommender:
         self.publish(stored.recommendation)
 
     async def _wait_for_uploads(self, session_id: str, wait_s: float) -> None:
-        with self._pubsub.subscribe(session_id) as news:
+        with self._pubsub.subscribe(session_id) as updates:
             rows = await self._ledger.read(lambda cursor: uploads.list_of_session(cursor, session_id))
             waiting = {row.id for row in rows if row.state in _OPEN_UPLOADS}
-            # Whatever cannot be followed is not waited for; the record is built from what is there.
+            # After the timeout the record is built from what is there.
             with suppress(TimeoutError, Overloaded):
                 async with asyncio.timeout(wait_s):
                     while waiting:
-                        update = await anext(news)
+                        update = await anext(updates)
                         if isinstance(update, UploadRow) and update.state not in _OPEN_UPLOADS:
                             waiting.discard(update.id)
 
 
-def _material(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[SourceItem]]:
-    """Everything of a session that a model may see, in the order in which it came."""
+def _source_items(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[SourceItem]]:
+    """Everything of a session that a model may see, oldest first."""
     session = sessions.require_open(cursor, session_id)
     said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)
     return session, materials_of(said, read)

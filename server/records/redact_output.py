@@ -17,7 +17,7 @@ async def redact_all(gateway: Gateway, texts: list[str], language: str, scope: R
     """Redact texts of the assistant, in order.
 
     Raises:
-        Unavailable: The redactor cannot be reached, or broke; the texts must then go nowhere.
+        Unavailable: The redactor cannot be reached, or failed; the texts must then go nowhere.
         DeadlineExceeded: It took too long.
     """
     context = RedactionContext(TextSource.ASSISTANT, language or "en", scope=scope)
@@ -29,19 +29,19 @@ _A_NAME = "NAME"
 
 
 def _asked(name: str) -> tuple[str, ...]:
-    """What a field asks for; no names: a site and a product have one too, and those of people are found anyway."""
+    """Entity types that a field asks for. Never NAME: a site has a name too, and people's names are found anyway."""
     return tuple(kind for kind in asked_for(name.replace("_", " ") + "?") if kind != _A_NAME)
 
 
 async def redact_values(
     gateway: Gateway, values: Sequence[tuple[str, str]], language: str, scope: RedactionScope
 ) -> list[RedactedText]:
-    """Redact the values of fields in order, each judged as an answer to a question for its name.
+    """Redact the values of fields in order, each as the answer to a question for its name.
 
-    A bare "04821" may be a telephone number; as the value of ``meter_reading`` it is none.
+    A bare "04821" may be a telephone number; as the value of ``meter_reading`` it is not.
 
     Raises:
-        Unavailable: The redactor cannot be reached, or broke; the texts must then go nowhere.
+        Unavailable: The redactor cannot be reached, or failed; the texts must then go nowhere.
         DeadlineExceeded: It took too long.
     """
     context = RedactionContext(TextSource.ASSISTANT, language or "en", scope=scope)

@@ -1,4 +1,4 @@
-"""What a new turn or upload does to its session, in the transaction that stores it."""
+"""What a new turn or upload changes in its session, in the transaction that stores it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from server.ledger.types import SessionRow, SessionState
 
 
 def material_arrived(cursor: Cursor, session_id: str, now: datetime) -> tuple[SessionRow, bool]:
-    """Note that a session has something new.
+    """Note that a turn or an upload came in.
 
-    The first material begins the work. When a record waits for approval it was built without the new material, so it
-    is withdrawn, and nobody approves half of what was said.
+    The first turn or upload moves the session to IN_PROGRESS. A record that waits for approval was built without the
+    new one, so it is superseded and the session goes back to IN_PROGRESS.
 
     Returns:
-        The session as it is now, and whether it is in another stage than before.
+        The session as it is now, and whether its stage changed.
 
     Raises:
         NotFound: SESSION_NOT_FOUND.

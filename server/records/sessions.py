@@ -1,4 +1,4 @@
-"""Sessions as the services see them: open, show, abandon, and note that something came in."""
+"""Sessions as the services use them: open, show, abandon."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.records.vocabulary import VocabularySealer
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """A session with what belongs to it."""
+    """A session with its uploads and recommendations."""
 
     session: SessionRow
     uploads: list[UploadRow]
@@ -74,7 +74,7 @@ class Sessions:
         return await self._ledger.read(read)
 
     async def abandon(self, session_id: str, reason: str) -> SessionRow:
-        """End a session without a record; repeating it does no harm.
+        """End a session without a record. Repeating it changes nothing.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
@@ -85,11 +85,11 @@ class Sessions:
         return row
 
     async def abandon_idle(self, idle_s: float, busy: frozenset[str] = frozenset()) -> int:
-        """End the sessions to which nothing has happened for so long, except busy ones; returns how many."""
+        """End the sessions that were idle for so long, except busy ones; returns how many."""
         before = self._clock() - timedelta(seconds=idle_s)
 
         def write(cursor: Cursor) -> list[SessionRow]:
-            # Looked for in the transaction that ends them: meanwhile a person may have gone on, or approved.
+            # Found in the transaction that ends them, because a person may go on or approve meanwhile.
             return [
                 self._end(cursor, row.id, "idle") for row in sessions.list_idle(cursor, before) if row.id not in busy
             ]

@@ -1,4 +1,4 @@
-"""What the server and everything it depends on are doing; for Admin."""
+"""The state of the server and of what it depends on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StatusReport:
 
 
 class AnalystAccess(Protocol):
-    """``server.analytics.endpoint.Analysts``."""
+    """What says whether analysts can attach."""
 
     @property
     def component(self) -> Component:
@@ -48,11 +48,11 @@ class AnalystAccess(Protocol):
 
 
 class StatusReporter:
-    """Asks everything how it is.
+    """Collects the state of all parts.
 
     Args:
         open_streams: Number of conversation streams now.
-        analysts: Says whether they can attach, and where.
+        analysts: The endpoint for analysts.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class StatusReporter:
         self._analysts = analysts
 
     async def report(self) -> StatusReport:
-        """The whole state; never raises because a part is down."""
+        """Report the whole state. A part that is down is reported, not raised."""
         components = await self.workers()
         open_jobs = letters = 0
         try:

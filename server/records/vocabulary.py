@@ -1,4 +1,4 @@
-"""Keeps the words that an app expects out of the database in plain text: an app may well list the people it expects."""
+"""Encrypts the words that an app expects, because they may be names of people, before they are stored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class VocabularySealer:
         self._cipher = AESGCM(derive.derive(spool_key))
 
     def seal(self, words: tuple[str, ...]) -> str:
-        """The words as Base64 that only this key opens; empty for none."""
+        """Encrypt words to Base64; empty for none."""
         if not words:
             return ""
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -38,10 +38,10 @@ class VocabularySealer:
         return base64.b64encode(nonce + sealed).decode("ascii")
 
     def open(self, sealed: str) -> tuple[str, ...]:
-        """The words again.
+        """Decrypt words.
 
         Raises:
-            InternalError: SPOOL_CORRUPT, they were changed, or sealed under another key.
+            InternalError: SPOOL_CORRUPT, they were changed, or encrypted with another key.
         """
         if not sealed:
             return ()

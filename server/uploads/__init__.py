@@ -1,1 +1,1 @@
-"""Taking bytes in, and keeping them encrypted."""
+"""Uploads: received, checked, and kept encrypted until they are read."""

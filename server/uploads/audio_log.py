@@ -1,4 +1,4 @@
-"""The audio of one conversation stream, appended as it comes, so that a stream can be taken up again after a kill."""
+"""The audio of one conversation stream, appended as it arrives, so that the stream can be resumed after a kill."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from server.uploads.encrypted_frames import (
 
 @dataclass(frozen=True, slots=True)
 class AudioLogContent:
-    """A log up to its last whole frame.
+    """The content of a log up to its last whole frame.
 
     Attributes:
         data: The audio.
@@ -39,9 +39,9 @@ class AudioLogContent:
 
 
 class AudioLogFile:
-    """An encrypted file that only grows. Made by ``Spool.open_log``.
+    """An encrypted file that only grows. ``Spool.open_log`` makes it.
 
-    A kill may tear the last frame; what was synced before it is whole. Opening cuts the torn rest off.
+    A kill may leave the last frame incomplete; what was synced before it is whole. Opening cuts it off.
 
     Attributes:
         size_bytes: Audio in the log so far.
@@ -74,17 +74,17 @@ class AudioLogFile:
         self.close()
 
     def append(self, data: bytes) -> None:
-        """Add audio. It is safe from a kill of the process at once, from a power cut after ``sync``.
+        """Append audio. It survives a kill of the process at once, and a power cut after ``sync``.
 
         Raises:
-            Overloaded: The disk is full; nothing of ``data`` beyond the last whole frame was kept.
+            Overloaded: The disk is full; only whole frames of ``data`` were kept.
         """
         with disk_errors():
             for start in range(0, len(data), MAX_FRAME_BYTES):
                 self._add(data[start : start + MAX_FRAME_BYTES])
 
     def mark(self) -> None:
-        """Note that the client said something here: a frame without audio. As safe as what ``append`` adds.
+        """Append a mark: a frame without audio, as durable as what ``append`` adds.
 
         Raises:
             Overloaded: The disk is full.
@@ -98,7 +98,7 @@ class AudioLogFile:
             os.fdatasync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file, which stays. Harmless when repeated."""
+        """Close the file, which stays. Safe to repeat."""
         self._file.close()
 
     def _add(self, piece: bytes) -> None:
@@ -114,14 +114,14 @@ class AudioLogFile:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError:
-            # Half a frame in the middle of a file would make everything after it unreadable.
+            # an incomplete frame would make everything after it unreadable
             self._file.truncate(self._end)
             raise
         self._end += len(frame)
 
     @staticmethod
     def parse(content: bytes, key: bytes, stream_id: UUID, durable_bytes: int) -> AudioLogContent:
-        """Read a log as far as its last whole frame.
+        """Read a log up to its last whole frame.
 
         Raises:
             InternalError: It is damaged, or holds less than ``durable_bytes`` of audio.

@@ -1,7 +1,7 @@
-"""What an upload must pass before it is accepted, in one visible list, cheap before dear.
+"""The checks of an upload before it is accepted, as one list, cheap ones first.
 
-``default_checks`` is the list. A check sees what is known at its moment and raises when it does not like it; scanners
-that need the whole content join the list at ``CheckStage.ARRIVED``.
+``default_checks`` is the list. A check gets what is known at its stage, and raises an error to refuse the upload.
+Scanners that need the whole content belong to ``CheckStage.ARRIVED``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from server.ledger.types import SessionRow
 
 @dataclass(frozen=True, slots=True)
 class DeclaredUpload:
-    """What the client says that it is about to upload.
+    """What the client declares before it uploads.
 
     Attributes:
         upload_id: UUID made by the client.
         kind: ``visitor_register``, ``meter``, ``document``, ``site``, ``recording``, or empty.
         sha256: 32 bytes, or empty when the client does not know it.
-        media_type: A claim; the content decides.
+        media_type: As declared; the detected one decides.
     """
 
     upload_id: str
@@ -37,12 +37,12 @@ class DeclaredUpload:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedBytes:
-    """What is known about an upload at some moment.
+    """What is known about an upload at a stage.
 
     Attributes:
         session: Its session; None when there is none.
-        jobs: Jobs that wait or run, this upload's and those of other uploads on their way included.
-        found: Type by content; None before ``CheckStage.BEGUN``, or when it is none that we read.
+        jobs: Jobs that wait or run, plus this upload and others that are arriving.
+        found: Detected type; None before ``CheckStage.BEGUN``, and for a type that is not supported.
         size_bytes: Bytes that have arrived.
         sha256: Of all bytes; empty before ``CheckStage.ARRIVED``.
     """
@@ -56,18 +56,18 @@ class ReceivedBytes:
 
 
 class CheckStage(Enum):
-    """When a check is made."""
+    """When a check runs."""
 
-    DESCRIBED = auto()  # nothing but the description is there
-    BEGUN = auto()  # the first bytes are there
-    ARRIVED = auto()  # everything is there, hashed, not yet kept
+    DESCRIBED = auto()  # only the description has arrived
+    BEGUN = auto()  # the first bytes have arrived
+    ARRIVED = auto()  # everything has arrived and is hashed, but not yet stored
 
 
 class UploadCheck(Protocol):
-    """One thing that could be wrong with an upload."""
+    """One check of an upload."""
 
     async def __call__(self, seen: ReceivedBytes) -> None:
-        """Raises an error of ``models.errors`` when something is wrong."""
+        """Raise an error of ``models.errors`` to refuse the upload."""
         ...
 
 
@@ -91,7 +91,7 @@ def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[CheckSta
 
 
 async def session_is_open(seen: ReceivedBytes) -> None:
-    """The session exists and has not ended."""
+    """The session must exist and not have ended."""
     if seen.session is None:
         raise NotFound("There is no such session.", reason=Reason.SESSION_NOT_FOUND)
     if seen.session.state.ended:
@@ -100,7 +100,7 @@ async def session_is_open(seen: ReceivedBytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SizeIsAllowed:
-    """The declared size is within the limit; what arrives is held to what was declared."""
+    """The declared size must be within the limit; the bytes that arrive are compared with it later."""
 
     upload_bytes: int
 
@@ -114,7 +114,7 @@ class SizeIsAllowed:
 
 @dataclass(frozen=True, slots=True)
 class RoomForWork:
-    """The queue is not full."""
+    """The queue must not be full."""
 
     open_jobs: int
 
@@ -125,7 +125,7 @@ class RoomForWork:
 
 
 async def format_is_read(seen: ReceivedBytes) -> None:
-    """The content is in a format that we read."""
+    """The content must have a supported format."""
     if seen.found is None:
         raise UnsupportedMedia("The content is in no format that we read.", hint=_formats_hint(seen.description.kind))
 
@@ -138,7 +138,7 @@ def _formats_hint(kind: str) -> str:
 
 
 async def type_is_as_declared(seen: ReceivedBytes) -> None:
-    """A picture was not declared as a recording, nor the other way round."""
+    """The declared media type must match the detected one: picture or recording."""
     claimed = declared_kind(seen.description.media_type)
     if seen.found is not None and claimed not in (None, seen.found.kind):
         raise InvalidInput("The content is not of the declared media type.", reason=Reason.MEDIA_TYPE_MISMATCH)
@@ -155,13 +155,13 @@ async def type_fits_kind(seen: ReceivedBytes) -> None:
 
 
 async def size_is_as_declared(seen: ReceivedBytes) -> None:
-    """Not a byte less than declared; more is cut off while it arrives."""
+    """All declared bytes must have arrived; more are refused on arrival."""
     if seen.size_bytes != seen.description.size_bytes:
         raise size_mismatch(seen.description)
 
 
 async def hash_is_as_declared(seen: ReceivedBytes) -> None:
-    """The content has the declared hash, if one was declared."""
+    """The content must have the declared hash, if there is one."""
     if seen.description.sha256 and seen.description.sha256 != seen.sha256:
         raise InvalidInput(
             "The content does not have the declared SHA-256.",

@@ -1,4 +1,4 @@
-"""What the spool needs of the file system: its errors as ours, and early writes to the disk."""
+"""File system helpers of the spool: errors translated into ours, and early writes to the disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """Translate what the operating system says about a file.
+    """Translate the errors of the operating system.
 
     Raises:
         Overloaded: The disk is full (``SPOOL_FULL``).
@@ -34,9 +34,9 @@ def disk_errors() -> Iterator[None]:
 
 
 def begin_write_back(fd: int) -> None:
-    """Ask the system to begin writing what it holds of a file to the disk, without waiting for it.
+    """Ask the system to start writing a file's cached pages to the disk, without waiting for it.
 
-    Linux does so on this advice, and also drops from its cache what is already written, which costs one read later.
+    Linux does so on this advice, and also drops the pages that are already written from its cache.
     """
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

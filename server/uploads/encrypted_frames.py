@@ -1,4 +1,4 @@
-"""The framing of encrypted files: many small sealed frames, so that a file streams and nothing about it can be moved.
+"""The format of encrypted files: small sealed frames, so that a file can be streamed and no frame can be moved.
 
 ::
 
@@ -6,7 +6,7 @@
     header = "VSP1" kind(1) key_id(8) salt(16)
     frame  = length(4, big endian, of what follows the nonce) nonce(12) ciphertext tag(16)
 
-The key of a file is derived from the spool's key and the file's salt, so random nonces never come near their bound.
+The key of a file is derived from the spool's key and the file's salt, so random nonces stay far below their bound.
 Every frame authenticates the header, the id of the file, its own number and whether it is the last: a frame that was
 changed, swapped, dropped or taken from another file does not open, and a file without its last frame is not whole.
 """
@@ -44,7 +44,7 @@ HEADER_BYTES = _HEADER.size
 
 
 class FileKind(IntEnum):
-    """What a file is; part of what is authenticated, so that one kind cannot pass for another."""
+    """Kind of a file. It is authenticated, so that one kind cannot be used as another."""
 
     MEDIA = 1
     AUDIO_LOG = 2
@@ -60,7 +60,7 @@ class OpenedFrame:
 
 
 class TornFrame(Exception):
-    """The file ends within a frame, or its end was never written. Internal to the spool."""
+    """The file ends within a frame, or its last frame was never written. Internal to the spool."""
 
 
 def corrupt(detail: str) -> InternalError:
@@ -69,7 +69,7 @@ def corrupt(detail: str) -> InternalError:
 
 
 def key_id(key: bytes) -> bytes:
-    """Eight bytes that name a key without giving it away; they tell a wrong key from a damaged file."""
+    """Eight bytes that identify a key without revealing it; they distinguish a wrong key from a damaged file."""
     return hashlib.sha256(b"vestibule spool key id" + key).digest()[:8]
 
 
@@ -113,7 +113,7 @@ class FrameCipher:
         """Open the frames of a file one by one, header included in ``content``.
 
         Raises:
-            TornFrame: The file ends within a frame, or from here on nothing was ever written.
+            TornFrame: The file ends within a frame, or the rest was never written.
             InternalError: A frame is not as it was written.
         """
         at, number = HEADER_BYTES, 0
@@ -129,7 +129,7 @@ class FrameCipher:
         begin = at + _PREFIX_BYTES
         end = begin + length
         if not _TAG_BYTES <= length <= MAX_FRAME_BYTES + _TAG_BYTES:
-            # After a power cut a file may have grown without its content: zeros up to the end.
+            # after a power cut the end of a file may be zeros
             if not any(content[at:]):
                 raise TornFrame
             raise corrupt("a frame has an impossible length")

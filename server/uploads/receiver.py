@@ -1,4 +1,4 @@
-"""Bytes on their way into the spool: hashed, encrypted and written in a thread while the next ones come."""
+"""Receives the bytes of one upload: a thread hashes, encrypts and writes them while the next ones arrive."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from models.media.formats import HEAD_BYTES
 from server.uploads.spool import SpoolWriter
 
 BATCH_BYTES = 1024 * 1024
-"""Bytes that are handed to the thread at once: few hops, and at most two batches in memory for one upload."""
+"""Bytes of one batch for the thread; at most two batches of an upload are in memory."""
 
 
 class UploadReceiver:
-    """One upload while it arrives. ``close`` it in every case.
+    """One upload while it arrives. Always ``close`` it.
 
     Args:
-        open_writer: Opens where the bytes go, in the thread, with the first batch; None only counts and hashes them.
+        open_writer: Opens the file; called in the thread with the first batch. With None the bytes are only counted and
+            hashed.
 
     Attributes:
         size_bytes: Bytes taken so far.
@@ -35,7 +36,7 @@ class UploadReceiver:
         self.head = b""
 
     async def take(self, chunk: bytes) -> None:
-        """Take the next bytes in; waits when the thread does not keep up.
+        """Receive the next bytes; waits when the thread does not keep up.
 
         Raises:
             Overloaded: The disk is full.
@@ -65,7 +66,7 @@ class UploadReceiver:
         """Wait for the thread and remove what was not committed."""
         if self._working is not None:
             await asyncio.wait([self._working])
-            self._working.exception()  # whoever closes early has an error of his own
+            self._working.exception()  # the caller that closes early raises its own error
             self._working = None
         if self._writer is not None:
             await asyncio.to_thread(self._writer.abort)
@@ -78,7 +79,7 @@ class UploadReceiver:
 
     async def _settle(self) -> None:
         if self._working is not None:
-            # Not awaited itself: a cancellation must not make us forget a thread that still writes.
+            # Not awaited directly: after a cancellation the thread may still write.
             await asyncio.wait([self._working])
             working, self._working = self._working, None
             working.result()
@@ -89,7 +90,7 @@ class UploadReceiver:
     def _work(self, batch: list[bytes]) -> None:
         if self._writer is None and self._open_writer is not None:
             self._writer = self._open_writer()
-        # As one piece: every call that lets go of the interpreter waits behind the event loop to get it back.
+        # In one piece: after each call that releases the interpreter lock, the thread has to wait for it again.
         data = batch[0] if len(batch) == 1 else b"".join(batch)
         self._hash.update(data)
         if self._writer is not None:

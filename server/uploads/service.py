@@ -1,4 +1,4 @@
-"""Takes uploads in. What was accepted is durable in spool and ledger before the caller hears of it."""
+"""Accepts uploads. An accepted upload is durable in spool and ledger before the caller gets its answer."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ READ_UPLOAD = "read_upload"
 """Kind of the job that reads an upload."""
 
 STALL_S = 30.0
-"""Silence of a client after which its upload is given up."""
+"""Seconds without data after which an upload is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the ledger knows before the first byte."""
+    """What the ledger says about an upload before its first byte."""
 
     session: SessionRow | None
     upload: UploadRow | None
@@ -43,7 +43,7 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the transaction did; ``new`` is False when the same upload had been accepted meanwhile."""
+    """What the transaction stored; ``new`` is False when the same upload was accepted meanwhile."""
 
     upload: UploadRow
     session: SessionRow
@@ -55,11 +55,11 @@ class UploadService:
 
     Args:
         ledger: Where the upload and its job are recorded.
-        spool: Where the content waits.
-        pubsub: Hears of every accepted upload.
+        spool: Keeps the content.
+        pubsub: Gets every accepted upload.
         checks: What an upload must pass, see ``default_checks``.
         on_job: Called after a job was committed, on the event loop.
-        stall_s: Silence of a client after which its upload is given up.
+        stall_s: Seconds without data after which an upload is refused.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class UploadService:
         self._on_job = on_job
         self._clock = clock
         self._stall_s = stall_s
-        self._on_their_way: set[str] = set()
-        self._keeping: set[asyncio.Task[UploadRow]] = set()
+        self._receiving: set[str] = set()
+        self._storing: set[asyncio.Task[UploadRow]] = set()
 
     async def accept(self, description: DeclaredUpload, chunks: AsyncIterator[bytes]) -> UploadRow:
-        """Take one upload in.
+        """Accept one upload.
 
         Args:
             description: What the client says about it.
@@ -105,88 +105,88 @@ class UploadService:
         facts = await self._ledger.read(lambda cursor: _facts(cursor, description))
         if facts.upload is not None:
             return await self._repeated(facts.upload, description, chunks)
-        seen = ReceivedBytes(description, facts.session, facts.jobs + len(self._on_their_way) + 1)
+        seen = ReceivedBytes(description, facts.session, facts.jobs + len(self._receiving) + 1)
         await self._check(CheckStage.DESCRIBED, seen)
-        return await self._take_in(seen, chunks)
+        return await self._accept_new(seen, chunks)
 
     async def sweep(self) -> int:
-        """Delete what a kill left in the spool: content without a job that still needs it.
+        """Delete content of the spool that no job needs, which a kill may leave.
 
-        Content is needed while its job waits, runs, or lies in a dead letter from which it can be redriven.
+        Content is needed while its job waits or runs, or while its dead letter can be redriven.
 
         Returns:
             The number of files deleted.
         """
-        # In this order: what is not on its way when its file is listed has its job in the ledger, or never will.
-        files = await asyncio.to_thread(self._spool.ids) - self._on_their_way
+        # Files first, then jobs: a listed file that is not being received either has its job already or never gets one.
+        files = await asyncio.to_thread(self._spool.ids) - self._receiving
         files -= await self._ledger.read(needed_spool_ids)
         for spool_id in files:
             await asyncio.to_thread(self._spool.delete, spool_id)
-        parts = await asyncio.to_thread(self._spool.part_ids) - self._on_their_way
+        parts = await asyncio.to_thread(self._spool.part_ids) - self._receiving
         for spool_id in parts:
             await asyncio.to_thread(self._spool.delete_part, spool_id)
         return len(files) + len(parts)
 
     async def drain(self) -> None:
-        """Wait for uploads that are just being made durable, although their callers have gone."""
-        if self._keeping:
-            await asyncio.wait(self._keeping)
+        """Wait for uploads that are being stored, whether their callers wait or not."""
+        if self._storing:
+            await asyncio.wait(self._storing)
 
-    async def _take_in(self, seen: ReceivedBytes, chunks: AsyncIterator[bytes]) -> UploadRow:
-        # A random name: two streams that carry the same upload at a time must not write into one file.
+    async def _accept_new(self, seen: ReceivedBytes, chunks: AsyncIterator[bytes]) -> UploadRow:
+        # A random name, because two streams may send the same upload at the same time.
         spool_id = str(uuid.uuid4())
-        arrival = UploadReceiver(partial(self._spool.writer, spool_id))
-        self._on_their_way.add(spool_id)
+        receiver = UploadReceiver(partial(self._spool.writer, spool_id))
+        self._receiving.add(spool_id)
         try:
-            seen = await self._receive(seen, chunks, arrival)
+            seen = await self._receive(seen, chunks, receiver)
             await self._check(CheckStage.ARRIVED, seen)
         except BaseException:
-            await arrival.close()
-            self._on_their_way.discard(spool_id)
+            await receiver.close()
+            self._receiving.discard(spool_id)
             raise
-        # From here on a caller that goes away changes nothing: the content is kept, or removed, by this task.
-        keeping = asyncio.create_task(self._keep(seen, arrival, spool_id))
-        self._keeping.add(keeping)
-        keeping.add_done_callback(self._kept)
-        return await asyncio.shield(keeping)
+        # From here on this task stores or removes the content, even if the caller goes away.
+        storing = asyncio.create_task(self._store(seen, receiver, spool_id))
+        self._storing.add(storing)
+        storing.add_done_callback(self._stored)
+        return await asyncio.shield(storing)
 
     async def _receive(
-        self, seen: ReceivedBytes, chunks: AsyncIterator[bytes], arrival: UploadReceiver
+        self, seen: ReceivedBytes, chunks: AsyncIterator[bytes], receiver: UploadReceiver
     ) -> ReceivedBytes:
         declared_bytes = seen.description.size_bytes
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._stall_s) as stall:
                 async for chunk in chunks:
-                    if arrival.size_bytes + len(chunk) > declared_bytes:
+                    if receiver.size_bytes + len(chunk) > declared_bytes:
                         raise size_mismatch(seen.description)
-                    await arrival.take(chunk)
-                    if seen.found is None and arrival.size_bytes >= min(HEAD_BYTES, declared_bytes):
-                        seen = await self._begun(seen, arrival)
+                    await receiver.take(chunk)
+                    if seen.found is None and receiver.size_bytes >= min(HEAD_BYTES, declared_bytes):
+                        seen = await self._begun(seen, receiver)
                     stall.reschedule(loop.time() + self._stall_s)
         except TimeoutError as exc:
             raise DeadlineExceeded(
                 f"Nothing arrived for {self._stall_s:g} s.", reason=Reason.UPLOAD_STALLED, hint="Send the upload again."
             ) from exc
-        return replace(seen, size_bytes=arrival.size_bytes, sha256=await arrival.finish())
+        return replace(seen, size_bytes=receiver.size_bytes, sha256=await receiver.finish())
 
-    async def _begun(self, seen: ReceivedBytes, arrival: UploadReceiver) -> ReceivedBytes:
-        seen = replace(seen, found=detect(arrival.head), size_bytes=arrival.size_bytes)
+    async def _begun(self, seen: ReceivedBytes, receiver: UploadReceiver) -> ReceivedBytes:
+        seen = replace(seen, found=detect(receiver.head), size_bytes=receiver.size_bytes)
         await self._check(CheckStage.BEGUN, seen)
         return seen
 
-    async def _keep(self, seen: ReceivedBytes, arrival: UploadReceiver, spool_id: str) -> UploadRow:
+    async def _store(self, seen: ReceivedBytes, receiver: UploadReceiver, spool_id: str) -> UploadRow:
         new = False
         try:
-            await arrival.commit()
+            await receiver.commit()
             upload, job = _rows(seen, spool_id, self._clock())
             kept = await self._ledger.write(lambda cursor: _record(cursor, upload, job))
             new = kept.new
         finally:
-            await arrival.close()
+            await receiver.close()
             if not new:
                 await self._delete_unless_needed(spool_id)
-            self._on_their_way.discard(spool_id)
+            self._receiving.discard(spool_id)
         if new:
             self._pubsub.publish(kept.session, kept.session.id)
             self._pubsub.publish(kept.upload, kept.session.id, kept.upload.id)
@@ -194,15 +194,15 @@ class UploadService:
         return kept.upload
 
     async def _delete_unless_needed(self, spool_id: str) -> None:
-        # A failed write may yet have been committed; the ledger has the last word, and ``sweep`` asks it again.
+        # A failed write may have been committed; ``sweep`` asks the ledger later.
         with suppress(VestibuleError):
             if spool_id not in await self._ledger.read(needed_spool_ids):
                 await asyncio.to_thread(self._spool.delete, spool_id)
 
-    def _kept(self, task: asyncio.Task[UploadRow]) -> None:
-        self._keeping.discard(task)
+    def _stored(self, task: asyncio.Task[UploadRow]) -> None:
+        self._storing.discard(task)
         if not task.cancelled():
-            task.exception()  # the caller has it too, unless it has gone
+            task.exception()  # the caller gets the error too, if it still waits
 
     async def _repeated(
         self, stored: UploadRow, description: DeclaredUpload, chunks: AsyncIterator[bytes]
@@ -211,11 +211,11 @@ class UploadService:
             raise _reused()
         sha256 = description.sha256
         if not sha256:
-            arrival = UploadReceiver(None)
+            receiver = UploadReceiver(None)
             try:
-                seen = await self._receive(ReceivedBytes(description, None, 0), chunks, arrival)
+                seen = await self._receive(ReceivedBytes(description, None, 0), chunks, receiver)
             finally:
-                await arrival.close()
+                await receiver.close()
             sha256 = seen.sha256
         if sha256.hex() != stored.sha256:
             raise _reused()

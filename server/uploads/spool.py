@@ -1,7 +1,7 @@
-"""The spool: media that were accepted and still wait for a worker, encrypted, durable, named by random ids.
+"""The spool: accepted media that wait for a worker, encrypted and durable, named by random ids.
 
-Methods block; call them through ``asyncio.to_thread``. One process owns a spool. Different files may be used from
-different threads at the same time, one file may not.
+Methods block; call them through ``asyncio.to_thread``. One process owns a spool. Several threads may use different
+files at the same time, but not one file.
 """
 
 from __future__ import annotations
@@ -29,16 +29,18 @@ from server.uploads.encrypted_frames import (
 )
 
 _SEALED_AT_ONCE_BYTES = 64 * 1024
-"""Pieces at least this large become a frame of their own; smaller ones are collected first."""
+"""A piece of at least this size becomes a frame of its own; smaller ones are collected."""
 
 _WRITE_BACK_BYTES = 2 * 1024 * 1024
-"""After so many bytes the disk is asked to begin, so that ``commit`` of 10 MB waits 0.6 ms instead of 6 for it."""
+"""Bytes after which the disk is asked to start writing, so that ``commit`` is short.
+
+Found in docs/evaluation/constants/jobs.md, write-back."""
 
 _LOG = ".log"
 
 
 def checked_id(value: str) -> UUID:
-    """Parse an id; nothing else ever becomes a part of a path.
+    """Parse an id. Only its result becomes a part of a path.
 
     Raises:
         InvalidInput: It is no UUID in its usual form.
@@ -72,7 +74,7 @@ class SpoolWriter:
                 raise
 
     def write(self, data: bytes) -> None:
-        """Append a piece of any size. Large ones, a megabyte or so, are cheapest."""
+        """Append a piece of any size; about a megabyte is most efficient."""
         if not self._pending and len(data) >= _SEALED_AT_ONCE_BYTES:
             self._seal(data)
             return
@@ -91,15 +93,15 @@ class SpoolWriter:
             sync_folder(self._final.parent)
 
     def abort(self) -> None:
-        """Forget everything. Harmless when repeated, and after ``commit``, which it does not undo."""
+        """Remove the file. Safe to repeat; after ``commit`` it does nothing."""
         self._file.close()
         with disk_errors():
             self._part.unlink(missing_ok=True)
 
     def _seal(self, data: bytes | bytearray, *, last: bool = False) -> None:
-        """Seal a piece frame by frame into one buffer, and write that at once.
+        """Seal a piece frame by frame into one buffer, and write it with one call.
 
-        Each call that writes lets other threads have the interpreter, and waits to get it back: few calls are fast.
+        Each write releases the interpreter lock and has to wait for it again, so few calls are faster.
         """
         starts = range(0, max(1, len(data)), MAX_FRAME_BYTES)
         size = len(data) + len(starts) * sealed_bytes(0)
@@ -140,7 +142,7 @@ class Spool:
             make_private_folder(folder)
 
     def writer(self, object_id: str) -> SpoolWriter:
-        """Begin a file."""
+        """Start a file."""
         uuid = checked_id(object_id)
         return SpoolWriter(self._folder / str(uuid), FrameCipher(self._key, FileKind.MEDIA, uuid))
 
@@ -179,7 +181,7 @@ class Spool:
         return b"".join(pieces)
 
     def delete(self, object_id: str) -> None:
-        """Remove a file; harmless when there is none."""
+        """Remove a file, if there is one."""
         self._remove(str(checked_id(object_id)))
 
     def ids(self) -> set[str]:
@@ -192,7 +194,7 @@ class Spool:
 
         Args:
             stream_id: Id of the stream.
-            durable_bytes: Audio that is known to have been synced; a log with less was damaged, and is left untouched.
+            durable_bytes: Audio that was synced; a log with less is damaged, and is left as it is.
 
         Raises:
             InternalError: The log is damaged.
@@ -202,7 +204,7 @@ class Spool:
             return AudioLogFile(self._log_path(uuid), self._key, uuid, durable_bytes)
 
     def read_log(self, stream_id: str, *, durable_bytes: int = 0) -> AudioLogContent:
-        """Everything that was written to a log, as far as its last whole frame; arguments as for ``open_log``.
+        """The content of a log up to its last whole frame; arguments as for ``open_log``.
 
         Raises:
             InternalError: The log is missing or damaged.
@@ -213,7 +215,7 @@ class Spool:
         return AudioLogFile.parse(content, self._key, uuid, durable_bytes)
 
     def delete_log(self, stream_id: str) -> None:
-        """Remove a log; harmless when there is none."""
+        """Remove a log, if there is one."""
         self._remove(self._log_path(checked_id(stream_id)).name)
 
     def log_ids(self) -> set[str]:
@@ -222,12 +224,12 @@ class Spool:
             return {p.stem for p in self._folder.iterdir() if p.suffix == _LOG and _is_uuid(p.stem)}
 
     def part_ids(self) -> set[str]:
-        """Ids of files that are being written, or that a kill left half written."""
+        """Ids of files that are being written, or were when the process was killed."""
         with disk_errors():
             return {p.stem for p in self._folder.iterdir() if p.suffix == PART}
 
     def delete_part(self, object_id: str) -> None:
-        """Remove a file that nobody writes any more; harmless when there is none."""
+        """Remove a file that is no longer written, if there is one."""
         self._remove(f"{checked_id(object_id)}{PART}")
 
     def _log_path(self, uuid: UUID) -> Path:
@@ -239,7 +241,7 @@ class Spool:
 
 
 def _is_uuid(name: str) -> bool:
-    """Whether a name is one of ours; what else lies in the folder is left alone."""
+    """Whether a name is one of the spool's; other files in the folder are left alone."""
     try:
         return str(UUID(name)) == name
     except ValueError:

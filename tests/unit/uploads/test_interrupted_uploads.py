@@ -58,7 +58,7 @@ async def test_a_caller_who_leaves_while_sending_leaves_nothing(desk: Desk) -> N
     with pytest.raises(asyncio.CancelledError):
         await call
     assert desk.files() == []
-    assert desk.intake._on_their_way == set()
+    assert desk.intake._receiving == set()
 
 
 async def test_a_caller_who_leaves_at_the_last_moment_changes_nothing(

@@ -26,7 +26,7 @@ async def test_a_crash_between_spool_and_ledger_leaves_no_orphan(desk: Desk) -> 
     assert job.payload["upload_id"] == kept.id
 
 
-async def test_a_sweep_leaves_uploads_on_their_way_and_conversations_alone(desk: Desk) -> None:
+async def test_a_sweep_leaves_uploads_receiving_and_conversations_alone(desk: Desk) -> None:
     with desk.spool.open_log(desk.session.id) as log:
         log.append(b"sound")
     half_way, swept = asyncio.Event(), asyncio.Event()
