@@ -120,7 +120,7 @@ def settings_page() -> str:
 
 def _setting(name: str, default: object, model: type[BaseModel], prefix: str = "") -> tuple[str, str, str]:
     value = default.get_secret_value() if isinstance(default, SecretStr) else LINUX_FOLDERS.get(name, default)
-    shown = str(value).lower() if isinstance(value, bool) else str(value or "")
+    shown = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
     description = model.model_fields[name].description or ""
     return f"`VESTIBULE_{prefix.upper()}{name.upper()}`", f"`{shown}`" if shown else "", description
 
