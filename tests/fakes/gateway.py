@@ -1,4 +1,4 @@
-"""A gateway without Ray: answers at once, remembers what it was asked, and fails on command.
+"""A gateway without Ray. It answers at once, records its calls, and fails on command.
 
 The real one is ``ray_tasks.gateway.RayGateway``; ``tests/ray`` runs both through the same contract.
 """

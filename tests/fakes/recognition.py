@@ -1,4 +1,4 @@
-"""What stands between a stream and its recognition: a decoder, an audio log, and segmenters that go by silence alone.
+"""Fakes of a decoder, an audio log and a segmenter.
 
 Real side: ``models.media.audio_decoder.StreamDecoder``, ``server.uploads.audio_log.AudioLogFile`` and
 ``models.speech.endpointing.segmenter.Segmenter``.

@@ -110,7 +110,7 @@ class Stream:
         assert await self._call.code() is grpc.StatusCode.OK
 
     def vanish(self) -> None:
-        """Be gone, as a client is whose app was closed."""
+        """Cancel the call, as a client does whose app is closed."""
         self._call.cancel()
 
     async def refusal(self) -> grpc.aio.AioRpcError:

@@ -1,4 +1,4 @@
-"""Connections whose other end is gone without a word, over a real socket that goes silent."""
+"""Connections whose other end vanished: a real socket that goes silent."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_the_server_notices_and_keeps_what_a_resumed_stream_needs(tmp_path
     harness.ledger.close()
 
 
-async def test_a_client_that_is_back_need_not_wait_until_the_server_has_noticed(tmp_path: Path) -> None:
+async def test_a_client_can_resume_before_the_server_noticed_the_dead_connection(tmp_path: Path) -> None:
     harness = StreamHarness(tmp_path)
     async with (
         asyncio.timeout(KEEPALIVE.every_s),
@@ -108,5 +108,5 @@ async def test_a_talk_goes_on_over_connections_that_fall_silent(tmp_path: Path) 
     harness.ledger.close()
 
 
-def test_by_default_it_takes_half_a_minute() -> None:
+def test_by_default_a_dead_connection_is_noticed_within_half_a_minute() -> None:
     assert KEEPALIVE.every_s + KEEPALIVE.answer_s == 30.0

@@ -47,7 +47,7 @@ async def test_health_follows_the_workers() -> None:
     assert seen == [UP, DOWN, UP]
 
 
-async def test_a_stream_that_is_resumed_while_the_workers_start_is_told_to_come_back(tmp_path: Path) -> None:
+async def test_a_stream_resumed_while_the_workers_start_gets_retry_info(tmp_path: Path) -> None:
     harness, lifecycle = StreamHarness(tmp_path), Lifecycle()
     listener = GrpcServer("127.0.0.1:0", cast(Services, Conversations(harness)), lifecycle, harness.metrics)
     await listener.start()

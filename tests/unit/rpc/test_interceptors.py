@@ -1,4 +1,4 @@
-"""What every RPC passes through, seen by a real client on loopback."""
+"""The interceptors, as a real client on loopback sees them."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ async def test_every_error_has_its_status_a_stable_reason_and_a_hint(
         assert found["RetryInfo"].retry_delay.ToMilliseconds() == int((error.retry_after_s or 0) * 1000)
 
 
-async def test_a_defect_becomes_internal_and_tells_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+async def test_a_defect_becomes_internal_without_details(capfd: pytest.CaptureFixture[str]) -> None:
     async with serving(ValueError(f"could not parse {SECRET}")) as channel:
         seen = await failure(channel)
     assert seen.code() is grpc.StatusCode.INTERNAL
@@ -197,7 +197,7 @@ async def test_every_message_of_a_stream_is_checked() -> None:
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-async def test_a_correlation_id_is_kept_or_made_and_nothing_odd_is_taken_over() -> None:
+async def test_a_correlation_id_is_kept_if_well_formed_or_made() -> None:
     async with serving() as channel:
         stub = session_pb2_grpc.SessionServiceStub(channel)
         for given, kept in ((UUID, True), ("Maria Lopez", False)):
@@ -242,7 +242,7 @@ async def test_calls_are_counted_by_method_and_code() -> None:
     assert metrics.registry.get_sample_value("vestibule_rpcs_total", labels) == 1
 
 
-async def test_new_calls_are_refused_while_the_server_ends() -> None:
+async def test_new_calls_are_refused_while_the_server_stops() -> None:
     lifecycle = Lifecycle()
     lifecycle.begin_drain()
     async with serving(lifecycle=lifecycle) as channel:
@@ -251,7 +251,7 @@ async def test_new_calls_are_refused_while_the_server_ends() -> None:
     assert details(seen)["ErrorInfo"].reason == "SHUTTING_DOWN"
 
 
-async def test_waiting_ends_when_the_server_does() -> None:
+async def test_waiting_ends_when_the_server_stops() -> None:
     lifecycle = Lifecycle()
     waiting = asyncio.ensure_future(lifecycle.or_drain(asyncio.Event().wait()))
     await asyncio.sleep(0)

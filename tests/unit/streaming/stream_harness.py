@@ -1,4 +1,4 @@
-"""Streams on a real ledger and a real spool, and how a client follows one."""
+"""Streams on a real ledger and a real spool, and a client that follows one."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def talk(stream: OpenStream) -> Conversation:
 
 
 async def until(stream: OpenStream, inputs: AsyncIterator[Input], last: type[Output]) -> list[Output]:
-    """Follow a stream up to an event, and leave it there as a client does that vanishes."""
+    """Follow a stream up to an event, then leave it, as a client does that vanishes."""
     seen: list[Output] = []
     async with aclosing(talk(stream).run(inputs)) as outputs:
         async for output in outputs:

@@ -1,4 +1,4 @@
-"""Who may open a stream, by what was measured, and how fast its audio may come; with the clock by hand."""
+"""Which streams are admitted by the measured load, and how fast their audio may come. The test moves the clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIMITS = AdmissionLimits(streams=100, client_streams=100, floor=2, load=0.8)
 
 @dataclass
 class AdmissionHarness:
-    """An admission, what it measures by, and a clock."""
+    """An admission with its load meter and a clock."""
 
     limits: AdmissionLimits = LIMITS
     workers: int = 1
@@ -38,7 +38,7 @@ class AdmissionHarness:
         self.inside = contextlib.ExitStack()
 
     def work(self, seconds: float) -> None:
-        """A final takes so long."""
+        """A final that takes so many seconds."""
         with self.load.working():
             self.now_s += seconds
 
@@ -50,12 +50,12 @@ class AdmissionHarness:
             self.now_s += max(0.0, 4.0 * (1 - factor))
 
     def open_stream(self, name: str = "", client: str = "app") -> AdmissionTicket:
-        """One more stream, that stays."""
+        """Open one more stream, and leave it open."""
         name = name or f"stream {len(self.admission.ids)}"
         return self.inside.enter_context(self.admission.admit(name, f"session of {name}", client))
 
     def speakers(self) -> int:
-        """How many streams with audio are admitted, until one is refused."""
+        """Number of streams with audio that are admitted before one is refused."""
         for count in range(self.limits.streams):
             try:
                 self.admission.admit_audio(self.open_stream())
@@ -79,7 +79,7 @@ def harness() -> Iterator[AdmissionHarness]:
     ("factor", "workers", "streams"),
     [(0.02, 1, 40), (0.1, 1, 8), (0.1, 3, 24), (0.39, 1, 2), (0.5, 1, 2), (3.0, 1, 2)],
 )
-def test_the_measured_factor_decides_how_many_speak_and_the_first_are_always_admitted(
+def test_the_measured_factor_limits_streams_with_audio_above_the_floor(
     factor: float, workers: int, streams: int
 ) -> None:
     harness = AdmissionHarness(workers=workers)
@@ -102,7 +102,7 @@ def test_a_machine_that_became_slow_is_noticed_and_so_is_one_that_recovers(harne
     assert harness.load.factor == pytest.approx(0.05, rel=0.15)
 
 
-def test_workers_that_are_busy_with_audio_that_comes_fast_have_no_room_although_the_factor_is_low(
+def test_workers_busy_with_fast_audio_have_no_room_although_the_factor_is_low(
     harness: AdmissionHarness,
 ) -> None:
     """One stream at ten times the pace of speech keeps the only worker busy all the time."""
@@ -138,7 +138,7 @@ def test_quiet_hours_change_nothing(harness: AdmissionHarness) -> None:
     assert harness.load.factor == before
 
 
-def test_before_anything_was_heard_there_is_a_guess_that_the_first_utterances_outweigh(
+def test_the_initial_factor_is_outweighed_by_the_first_utterances(
     harness: AdmissionHarness,
 ) -> None:
     assert harness.load.factor == INITIAL_FACTOR
@@ -146,7 +146,7 @@ def test_before_anything_was_heard_there_is_a_guess_that_the_first_utterances_ou
     assert harness.load.factor < INITIAL_FACTOR / 5
 
 
-def test_a_final_that_still_waits_counts_already_and_two_at_once_keep_one_worker_busy_once(
+def test_a_waiting_final_counts_and_two_finals_count_once_for_one_worker(
     harness: AdmissionHarness,
 ) -> None:
     harness.load.audio_received(50.0)
@@ -156,7 +156,7 @@ def test_a_final_that_still_waits_counts_already_and_two_at_once_keep_one_worker
         assert harness.load.factor == pytest.approx(before + 30.0 / 60.0, rel=0.2)
 
 
-def test_a_stream_that_ends_makes_room(harness: AdmissionHarness) -> None:
+def test_the_end_of_a_stream_makes_room(harness: AdmissionHarness) -> None:
     harness.measure(0.2)
     count = harness.speakers()
     harness.inside.pop_all().close()
@@ -165,7 +165,7 @@ def test_a_stream_that_ends_makes_room(harness: AdmissionHarness) -> None:
     assert harness.speakers() == count
 
 
-def test_typed_text_needs_no_worker_for_speech_and_a_talk_that_broke_goes_on(harness: AdmissionHarness) -> None:
+def test_typed_text_needs_no_speech_worker_and_a_broken_stream_is_readmitted(harness: AdmissionHarness) -> None:
     harness.measure(3.0)
     harness.speakers()
     typing, resumed = harness.open_stream("typing"), harness.open_stream("resumed")
@@ -175,7 +175,7 @@ def test_typed_text_needs_no_worker_for_speech_and_a_talk_that_broke_goes_on(har
         harness.admission.admit_audio(typing)
 
 
-def test_a_client_has_its_own_bound_and_another_is_not_touched_by_it() -> None:
+def test_the_bound_of_one_client_does_not_affect_another() -> None:
     harness = AdmissionHarness(AdmissionLimits(streams=3, client_streams=2, floor=2, load=0.8))
     with harness.inside:
         harness.open_stream(client="a"), harness.open_stream(client="a")
@@ -215,7 +215,7 @@ async def test_finals_are_measured_and_partials_are_not(harness: AdmissionHarnes
         (-5.0, 60.0, None),  # a clock that was set back
     ],
 )
-def test_audio_may_be_so_much_ahead_of_the_clock(age_s: float, received_s: float, wait_s: float | None) -> None:
+def test_audio_may_be_ahead_of_the_clock_up_to_the_limit(age_s: float, received_s: float, wait_s: float | None) -> None:
     now = NOW + timedelta(seconds=age_s)
     rate_limiter = RateLimiter(RateLimits(times=10.0, ahead_s=60.0), lambda: now, NOW)
     if wait_s is None:

@@ -25,7 +25,7 @@ from tests.unit.streaming.conversation_harness import ConversationHarness, chunk
 
 
 class BreaksOff(FakeAssistant):
-    """Loses its upstream in the second sentence."""
+    """Its upstream fails in the second sentence."""
 
     async def reply(self, said: RedactedText, history: list[Exchange], *, language: str, fallback: bool) -> ReplyStream:
         async def pieces() -> AsyncIterator[str]:
@@ -36,7 +36,7 @@ class BreaksOff(FakeAssistant):
         return ReplyStream(pieces(), Origin.MODEL)
 
 
-async def test_speech_becomes_a_stored_turn_with_its_begin_and_end_and_an_answer() -> None:
+async def test_speech_becomes_a_stored_turn_with_start_end_and_reply() -> None:
     harness = ConversationHarness()
     outputs = await harness.run(chunks(quiet(0.5) + speech(2.0) + quiet(0.5)))
     order = kinds(outputs, events.SpeechBegan, events.SpeechEnded, events.Final, events.ReplyEnded)
@@ -62,7 +62,7 @@ async def test_acknowledged_offsets_grow_up_to_the_end_and_never_run_ahead_of_th
     assert offsets[-1] == len(audio) == harness.log.synced_bytes
 
 
-async def test_what_comes_while_the_disk_works_is_acknowledged_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_audio_that_comes_during_a_sync_is_acknowledged_too(monkeypatch: pytest.MonkeyPatch) -> None:
     over, receive = threading.Event(), Conversation._receive
 
     async def receive_and_tell(self: Conversation, inputs: AsyncIterator[Input]) -> None:
@@ -95,7 +95,7 @@ async def test_partials_grow_while_the_utterance_runs() -> None:
     assert all(later.startswith(earlier) for earlier, later in itertools.pairwise(partials))
 
 
-async def test_a_chunk_that_came_before_is_skipped_and_a_gap_is_refused() -> None:
+async def test_a_repeated_chunk_is_skipped_and_a_gap_is_refused() -> None:
     harness = ConversationHarness()
     audio = speech(1.0)
     again = these(events.AudioIn(0, audio), events.AudioIn(0, audio), events.AudioIn(16000, audio[16000:] + b"\0\0"))
@@ -121,7 +121,7 @@ async def test_bytes_that_cannot_be_decoded_stay_out_of_the_log(monkeypatch: pyt
     assert bytes(harness.log.data) == whole
 
 
-async def test_typed_text_waits_for_its_turn_and_is_redacted() -> None:
+async def test_typed_text_becomes_redacted_turns_in_order() -> None:
     harness = ConversationHarness(gateway=FakeGateway(secrets={"Ann": "NAME"}))
     outputs = await harness.run(these(events.TextIn(RawText("I am Ann")), events.TextIn(RawText("and here"))))
     finals = [o.turn for o in outputs if isinstance(o, events.Final)]
@@ -162,7 +162,7 @@ async def test_an_answer_that_breaks_off_keeps_its_pieces_and_a_job_tries_again(
     assert len(harness.retries) == 1
 
 
-async def test_what_the_answer_asked_for_goes_along_with_the_next_turn_and_no_further() -> None:
+async def test_what_a_reply_asked_for_is_passed_with_the_next_turn_only() -> None:
     harness = ConversationHarness()
     harness.assistant.script_reply("Noted. ", "What is your phone number?")
     harness.assistant.script_reply("Thank you.")

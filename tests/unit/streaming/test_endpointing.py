@@ -1,4 +1,4 @@
-"""Where an utterance ends, when only what was said can tell."""
+"""Where an utterance ends when that depends on what was said."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_a_whole_sentence_is_final_at_its_pause_and_is_recognised_once() -
     assert heard_samples(harness) == [(True, SAMPLE_RATE_HZ)] * 2
 
 
-async def test_half_a_sentence_goes_on_behind_its_pause() -> None:
+async def test_half_a_sentence_continues_after_its_pause() -> None:
     harness = ConversationHarness(segmenter_type=AskingSegmenter)
     outputs = await harness.run(chunks(TWICE, 10.0), reply=False)
     assert kinds(outputs, events.Final) == ["Final"]
@@ -38,7 +38,7 @@ async def test_half_a_sentence_goes_on_behind_its_pause() -> None:
     assert finals == [SAMPLE_RATE_HZ, int(2.5 * SAMPLE_RATE_HZ), 3 * SAMPLE_RATE_HZ]
 
 
-async def test_a_pause_that_cannot_be_looked_at_is_looked_at_again() -> None:
+async def test_a_pause_whose_decode_fails_is_decoded_again() -> None:
     harness = ConversationHarness(gateway=FakeGateway(complete=True), segmenter_type=AskingSegmenter)
     harness.gateway.will("speech_step", Overloaded("Full."))
     await harness.run(chunks(TWICE, 10.0), reply=False)

@@ -1,4 +1,4 @@
-"""What comes with the text: the language that is kept, words with their times, and what is not shown yet."""
+"""What comes with the text: the kept language, words with their times, and the number of held-back words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def asked_in(harness: StreamHarness) -> list[str]:
     ("probability", "later"),
     [(0.95, "de"), (0.7, "")],
 )
-async def test_a_language_is_kept_once_it_is_sure(harness: StreamHarness, probability: float, later: str) -> None:
+async def test_a_language_detected_with_high_probability_is_kept(
+    harness: StreamHarness, probability: float, later: str
+) -> None:
     harness.gateway.detects = ("de", probability)
     async with harness.streams.open(harness.config) as stream:
         outputs = [o async for o in talk(stream).run(chunks(3 * UTTERANCE))]
@@ -49,7 +51,7 @@ async def test_a_language_is_kept_once_it_is_sure(harness: StreamHarness, probab
 
 @pytest.mark.parametrize("given_again", ["", "fr"])
 @pytest.mark.parametrize(("given", "asked"), [("", ["", "de", "", ""]), ("fr", ["fr", "fr", "fr", "fr"])])
-async def test_a_detected_language_is_let_go_when_what_is_heard_in_it_is_doubtful(
+async def test_a_detected_language_is_detected_again_after_a_doubtful_final(
     harness: StreamHarness, given: str, given_again: str, asked: list[str]
 ) -> None:
     """A resumed stream goes on as it was opened, whatever its client gives then."""
@@ -87,13 +89,13 @@ async def test_words_come_with_the_times_of_the_stream_and_again_when_a_final_wa
         ]
 
 
-async def test_words_are_not_made_for_those_who_do_not_ask(harness: StreamHarness) -> None:
+async def test_words_come_only_when_asked_for(harness: StreamHarness) -> None:
     async with harness.streams.open(harness.config) as stream:
         outputs = [o async for o in talk(stream).run(chunks(UTTERANCE))]
     assert [o.turn.words for o in outputs if isinstance(o, events.Final)] == [()]
 
 
-async def test_a_partial_counts_what_it_does_not_show(harness: StreamHarness) -> None:
+async def test_a_partial_counts_the_words_that_it_holds_back(harness: StreamHarness) -> None:
     async with harness.streams.open(harness.config) as stream:
         seen = await until(stream, endless(speech(3.0)), events.Partial)
     partial = seen[-1]

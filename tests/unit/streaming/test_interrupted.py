@@ -1,4 +1,4 @@
-"""One stream that does not come to its end as planned, and one that takes up where another broke."""
+"""A stream that ends early, and one that resumes it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def test_a_partial_that_comes_too_late_does_not_end_the_stream() -> None:
     assert "Final" in kinds(outputs)
 
 
-async def test_a_resumed_stream_hears_the_log_again_but_not_what_is_final() -> None:
+async def test_a_resumed_stream_transcribes_the_log_after_the_last_final() -> None:
     audio = speech(1.0) + quiet(0.5) + speech(1.0)
     final_until = int(1.2 * SAMPLE_RATE_HZ)
     harness = ConversationHarness(finalized_samples=final_until, next_utterance=1)
@@ -65,7 +65,7 @@ async def test_a_resumed_stream_hears_the_log_again_but_not_what_is_final() -> N
     assert finals[0].start_s == pytest.approx(1.5, abs=0.01)
 
 
-async def test_a_drain_finishes_what_was_heard_completely_and_says_so() -> None:
+async def test_a_drain_finishes_ended_utterances_and_then_says_why_it_ends() -> None:
     harness = ConversationHarness()
 
     async def endless() -> AsyncIterator[Input]:

@@ -70,7 +70,7 @@ async def test_partials_come_close_together_until_the_first_text_is_shown() -> N
     assert isinstance(sent[0], Partial)
 
 
-async def test_numbers_and_names_of_which_nothing_is_shown_are_not_hurried_for_ever() -> None:
+async def test_the_faster_rate_stops_for_an_utterance_that_shows_nothing() -> None:
     at = await decoded_s(FakeGateway(word_s=60.0), PriorityLimiter(1), [])
     gaps = [
         later - earlier for earlier, later in itertools.pairwise(at) if earlier > FIRST_TEXT_WITHIN_S + PARTIAL_EVERY_S
@@ -79,7 +79,7 @@ async def test_numbers_and_names_of_which_nothing_is_shown_are_not_hurried_for_e
     assert gaps
 
 
-async def test_nobody_hurries_while_others_wait_for_the_workers() -> None:
+async def test_the_faster_rate_is_not_used_while_other_streams_wait() -> None:
     limiter = PriorityLimiter(1)
 
     async def others() -> None:

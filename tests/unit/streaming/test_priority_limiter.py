@@ -1,4 +1,4 @@
-"""Who goes through, and who goes ahead."""
+"""In which order callers get a place."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 from server.streaming.priority_limiter import PriorityLimiter
 
 
-class Walker:
-    """Goes in and stays until it is told to leave."""
+class Holder:
+    """Holds a place until it is told to leave."""
 
     def __init__(self, limiter: PriorityLimiter, urgent: asyncio.Event | None = None) -> None:
         self.inside = False
         self._leave = asyncio.Event()
-        self.task = asyncio.create_task(self._walk(limiter, urgent))
+        self.task = asyncio.create_task(self._hold(limiter, urgent))
 
-    async def _walk(self, limiter: PriorityLimiter, urgent: asyncio.Event | None) -> None:
+    async def _hold(self, limiter: PriorityLimiter, urgent: asyncio.Event | None) -> None:
         async with limiter.acquire(urgent):
             self.inside = True
             await self._leave.wait()
@@ -32,9 +32,9 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_one_after_the_other_in_the_order_in_which_they_came() -> None:
+async def test_places_are_given_in_the_order_of_arrival() -> None:
     limiter = PriorityLimiter(1)
-    first, second, third = (Walker(limiter) for _ in range(3))
+    first, second, third = (Holder(limiter) for _ in range(3))
     await settle()
     assert [w.inside for w in (first, second, third)] == [True, False, False]
     await first.leave()
@@ -44,9 +44,9 @@ async def test_one_after_the_other_in_the_order_in_which_they_came() -> None:
     await third.leave()
 
 
-async def test_who_becomes_urgent_goes_ahead_and_leaves_no_place_behind() -> None:
+async def test_an_urgent_caller_goes_ahead_without_taking_a_place() -> None:
     limiter, urgent = PriorityLimiter(1), asyncio.Event()
-    first, hurried, last = Walker(limiter), Walker(limiter, urgent), Walker(limiter)
+    first, hurried, last = Holder(limiter), Holder(limiter, urgent), Holder(limiter)
     await settle()
     assert not hurried.inside
     urgent.set()
@@ -60,16 +60,16 @@ async def test_who_becomes_urgent_goes_ahead_and_leaves_no_place_behind() -> Non
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_a_place_is_not_lost_with_who_gives_up(waits: bool) -> None:
+async def test_a_cancelled_caller_loses_no_place(waits: bool) -> None:
     limiter = PriorityLimiter(1)
-    first = Walker(limiter)
+    first = Holder(limiter)
     await settle()
-    given_up = Walker(limiter, asyncio.Event() if waits else None)
+    given_up = Holder(limiter, asyncio.Event() if waits else None)
     await settle()
     given_up.task.cancel()
     await asyncio.gather(given_up.task, return_exceptions=True)
     await first.leave()
-    again = Walker(limiter)
+    again = Holder(limiter)
     await settle()
     assert again.inside
     await again.leave()
@@ -77,7 +77,7 @@ async def test_a_place_is_not_lost_with_who_gives_up(waits: bool) -> None:
 
 async def test_a_pause_goes_before_partials_that_came_earlier() -> None:
     limiter = PriorityLimiter(1)
-    first, partial, pause = Walker(limiter), Walker(limiter), Walker(limiter, asyncio.Event())
+    first, partial, pause = Holder(limiter), Holder(limiter), Holder(limiter, asyncio.Event())
     await settle()
     await first.leave()
     await settle()
@@ -88,12 +88,12 @@ async def test_a_pause_goes_before_partials_that_came_earlier() -> None:
     await partial.leave()
 
 
-async def test_it_is_crowded_while_somebody_waits() -> None:
+async def test_it_is_crowded_while_a_caller_waits() -> None:
     limiter = PriorityLimiter(1)
-    first = Walker(limiter)
+    first = Holder(limiter)
     await settle()
     assert not limiter.crowded
-    second = Walker(limiter)
+    second = Holder(limiter)
     await settle()
     assert limiter.crowded
     second.task.cancel()
@@ -102,15 +102,15 @@ async def test_it_is_crowded_while_somebody_waits() -> None:
     await first.leave()
 
 
-async def test_who_gave_up_is_not_remembered() -> None:
+async def test_cancelled_callers_are_removed_from_the_queue() -> None:
     limiter = PriorityLimiter(1)
-    inside = Walker(limiter)
+    inside = Holder(limiter)
     await settle()
-    waiting = [Walker(limiter) for _ in range(50)]
+    waiting = [Holder(limiter) for _ in range(50)]
     await settle()
-    for walker in waiting:
-        walker.task.cancel()
-    await asyncio.gather(*(walker.task for walker in waiting), return_exceptions=True)
+    for holder in waiting:
+        holder.task.cancel()
+    await asyncio.gather(*(holder.task for holder in waiting), return_exceptions=True)
     assert not limiter.crowded
     assert len(limiter._partials) == 0
     await inside.leave()

@@ -1,4 +1,4 @@
-"""Streams that broke are taken up again, by their own client and where they were."""
+"""Broken streams are resumed by their own client, where they were."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ from tests.unit.streaming.conversation_harness import (
 from tests.unit.streaming.stream_harness import StreamHarness, endless, talk, until
 
 
-async def test_a_broken_stream_goes_on_where_it_was_and_a_finished_one_is_forgotten(harness: StreamHarness) -> None:
+async def test_a_broken_stream_resumes_where_it_was_and_the_log_of_a_finished_one_is_deleted(
+    harness: StreamHarness,
+) -> None:
     first = speech(1.0) + quiet(0.5)
     async with harness.streams.open(harness.config) as stream:
         await until(stream, endless(first), events.Final)
@@ -72,7 +74,7 @@ async def test_a_finished_stream_still_gives_finals_that_were_lost_and_nothing_e
             pytest.fail("opened")
 
 
-async def test_the_beginning_of_an_utterance_without_its_final_comes_again_each_time(harness: StreamHarness) -> None:
+async def test_speech_began_of_an_utterance_without_its_final_comes_again_each_time(harness: StreamHarness) -> None:
     said, token, began = speech(1.0), "", []
     for _ in range(3):
         async with harness.streams.open(replace(harness.config, resume_token=token)) as stream:
@@ -88,7 +90,7 @@ async def test_the_beginning_of_an_utterance_without_its_final_comes_again_each_
     assert [o.turn.utterance for o in outputs if isinstance(o, events.Final)] == [0]
 
 
-async def test_a_finished_stream_names_the_end_of_what_it_acknowledged(harness: StreamHarness) -> None:
+async def test_a_finished_stream_reports_the_end_of_what_it_acknowledged(harness: StreamHarness) -> None:
     said = speech(1.0) + quiet(0.5)
     async with harness.streams.open(harness.config) as stream:
         outputs = [o async for o in talk(stream).run(chunks(said))]
@@ -112,7 +114,7 @@ async def test_text_that_is_sent_again_is_one_turn_and_its_final_comes_again(har
     assert [turn.id for turn in await harness.turns()] == [finals[0].id, finals[2].id]
 
 
-async def test_a_stream_that_cannot_leave_its_connection_is_in_use(
+async def test_a_stream_whose_older_connection_does_not_end_is_in_use(
     harness: StreamHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "RELEASE_TIMEOUT_S", A_MOMENT_S)
@@ -123,7 +125,7 @@ async def test_a_stream_that_cannot_leave_its_connection_is_in_use(
     assert caught.value.reason == "STREAM_IN_USE"
 
 
-async def test_a_stream_that_is_resumed_leaves_its_older_connection(harness: StreamHarness) -> None:
+async def test_resuming_takes_the_stream_over_from_an_older_connection(harness: StreamHarness) -> None:
     spoken, opened, finals = speech(1.0) + quiet(0.5), asyncio.Event(), asyncio.Event()
     streams: list[OpenStream] = []
 
@@ -150,7 +152,7 @@ async def test_a_stream_that_is_resumed_leaves_its_older_connection(harness: Str
     assert [turn.utterance for turn in await harness.turns()] == [0, 1]
 
 
-async def test_a_wrong_token_makes_nobody_leave(harness: StreamHarness) -> None:
+async def test_a_wrong_token_ends_no_connection(harness: StreamHarness) -> None:
     async with harness.streams.open(harness.config) as stream:
         stolen = f"{stream.id}.{'x' * 43}"
         with pytest.raises(InvalidInput):
@@ -160,7 +162,7 @@ async def test_a_wrong_token_makes_nobody_leave(harness: StreamHarness) -> None:
     assert "Final" in kinds(outputs)
 
 
-async def test_a_resumed_stream_sees_what_the_broken_one_still_had_to_write(harness: StreamHarness) -> None:
+async def test_a_resumed_stream_sees_the_queued_writes_of_the_broken_one(harness: StreamHarness) -> None:
     async with harness.streams.open(harness.config) as stream:
         pass
     gate = threading.Event()
@@ -176,7 +178,7 @@ async def test_a_resumed_stream_sees_what_the_broken_one_still_had_to_write(harn
     await writing
 
 
-async def test_an_end_mark_whose_final_was_not_made_counts_on_the_resumed_stream(harness: StreamHarness) -> None:
+async def test_an_end_mark_without_its_final_counts_on_the_resumed_stream(harness: StreamHarness) -> None:
     said = speech(0.4)  # too short for a partial
     harness.gateway.will("speech_step", WorkerLost("Gone."))
     with pytest.raises(WorkerLost):

@@ -38,7 +38,7 @@ class QuickYes(LoudnessSegmenter):
         return [UtteranceStarted(0, 0), UtteranceEnded(end, end)] if end else []
 
 
-async def test_streams_that_open_at_once_are_counted_too(tmp_path: Path) -> None:
+async def test_streams_that_open_at_the_same_time_are_both_counted(tmp_path: Path) -> None:
     harness = StreamHarness(tmp_path, replace(ADMISSION, streams=1))
     held = asyncio.Event()
 
@@ -76,7 +76,7 @@ async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(harness
     assert order == ["SpeechBegan", "SpeechEnded", "Final"]
 
 
-async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(harness: StreamHarness) -> None:
+async def test_a_proposal_without_material_gives_a_notice_and_the_stream_goes_on(harness: StreamHarness) -> None:
     noticed = asyncio.Event()
 
     async def inputs() -> AsyncIterator[Input]:
@@ -95,7 +95,7 @@ async def test_a_record_of_nothing_is_a_notice_and_the_stream_goes_on(harness: S
     assert kinds(outputs, events.Notice, events.Final, events.Proposal)[-2:] == ["Final", "Proposal"]
 
 
-async def test_turns_whose_client_left_before_the_answer_are_answered_in_the_background(harness: StreamHarness) -> None:
+async def test_turns_whose_client_left_before_the_reply_get_a_reply_job(harness: StreamHarness) -> None:
     harness.assistant.hold()
 
     async def typed() -> AsyncIterator[Input]:
@@ -120,7 +120,7 @@ def unsafe(value: str) -> list[Redaction]:
     return [Redaction(RedactedText.restore(value, {}, safe_for_llm=False), ())]
 
 
-async def test_one_unsafe_turn_costs_no_other_turn_its_answer_by_the_llm(harness: StreamHarness) -> None:
+async def test_after_an_unsafe_turn_the_llm_still_answers_the_other_turns(harness: StreamHarness) -> None:
     """Neither in the same talk nor in a later stream of the session."""
     config = replace(harness.config, reply=True)
     harness.gateway.will("redact", unsafe("My name is Zanzibar."))
