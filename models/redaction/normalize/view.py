@@ -136,15 +136,18 @@ def visible(text: str) -> TextView:
     return builder.build("visible")
 
 
-# Letters of other alphabets that look like a Latin one; people use them to slip past filters, and keyboards mix them
-# up.
 _LOOKS_LATIN = dict(
     zip(
         "АВЕЗКМНОРСТХУІЈЅԌавекмнорстхуіјѕԁԛԝһΑΒΕΖΗΙΚΜΝΟΡΤΥΧοανρι‐‑‒–—−․。．＠﹫∂",
-        "ABE3KMHOPCTXYIJSGabekmhopctxyijsdqwhABEZHIKMNOPTYXoavpi------....@@d",
-        strict=False,
+        "ABE3KMHOPCTXYIJSGabekmhopctxyijsdqwhABEZHIKMNOPTYXoavpi------...@@d",
+        strict=True,
     )
 )
+"""Letters of other alphabets, and signs, that look like a Latin one: keyboards mix them up, people slip past filters.
+
+Unicode's own confusables are not used: they fold m to rn, 0 to O and 1 to l, see ``look-alikes`` in
+docs/evaluation/constants/recognizers.md.
+"""
 
 
 @lru_cache(maxsize=4096)

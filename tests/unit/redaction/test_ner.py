@@ -72,3 +72,19 @@ def test_hindi_names_are_judged_in_latin_letters(weights_cache: Path) -> None:
     redaction = build_redactor(weights_cache).redact(RawText("मेरा नाम राहुल शर्मा है"), RedactionContext(language="hi"))
     assert "राहुल" not in redaction.text.value
     assert "शर्मा" not in redaction.text.value
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("fr", "Le compteur marque 01284,7 m3 à 8 h 15."),
+        ("fr", "La réunion est à 9 h 45."),
+        ("fr", "Ouvert de 8 h à 12 h 30"),
+        ("hi", "मीटर रीडिंग 04821 है।"),
+        ("de", "Die Bestellnummer ist 88120."),
+    ],
+)
+def test_readings_and_times_are_not_redacted(weights_cache: Path, language: str, text: str) -> None:
+    redactor = build_redactor(weights_cache)
+    assert redactor.redact(RawText(text), RedactionContext(language=language)).text.value == text

@@ -93,3 +93,13 @@ def test_maps_stay_inside_and_in_order(text: str) -> None:
         assert len(view.text) == len(view.starts) == len(view.ends) == len(view.lower)
         assert all(0 <= a < b <= len(text) for a, b in zip(view.starts, view.ends, strict=True))
         assert list(view.starts) == sorted(view.starts)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("jo\uff20acme\uff0eorg", "jo@acme.org"), ("jo\ufe6bacme\u3002org", "jo@acme.org"), ("\u2202", "d")],
+)
+def test_signs_that_look_like_ascii_ones_are_read_as_these(written: str, read: str) -> None:
+    view = views.folded(written)
+    assert view is not None
+    assert view.text == read
