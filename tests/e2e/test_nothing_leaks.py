@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 @dataclass(slots=True)
 class Running:
-    """The server under test and the scripted upstream that keeps every byte."""
+    """The server under test and the stand-in LLM that keeps every byte."""
 
     server: Server
     upstream: Child
@@ -45,7 +45,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("leaks")
     received = home / "received.bin"
     arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(received)]
-    upstream = Child.start("scripted upstream", arguments, home / "upstream.log")
+    upstream = Child.start("stand-in LLM", arguments, home / "upstream.log")
     server: Server | None = None
     try:
         wait_until(lambda: "http://" in _text(upstream.log), upstream, 30.0, "The upstream did not start")

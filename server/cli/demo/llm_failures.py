@@ -1,4 +1,4 @@
-"""How the scripted upstream fails, and the shapes of the OpenAI API that it answers with."""
+"""The failures of the stand-in LLM, and the shapes of the OpenAI API in which it answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODEL = "scripted-clerk"
 
 
 class Mode(StrEnum):
-    """How the next calls go."""
+    """How the next calls are answered."""
 
     ANSWER = "answer"
     REFUSE = "refuse"  # the connection is closed without an answer
@@ -36,7 +36,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the upstream does."""
+    """The answers to the next calls."""
 
     mode: Mode = Mode.ANSWER
     times: int = 0
@@ -63,7 +63,7 @@ def immediate_failure(script: Script) -> Response | None:
 
 
 def breaks(script: Script) -> list[bytes]:
-    """What a script sends, or does, in the middle of an answer."""
+    """What a script sends or raises in the middle of an answer."""
     if script.mode is Mode.CUT:
         raise Cut
     if script.mode is Mode.ERROR_EVENT:

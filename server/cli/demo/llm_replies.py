@@ -1,4 +1,4 @@
-"""What the scripted upstream says: built by rules from the prompt, so that the demo shows what a model would say."""
+"""The replies of the stand-in LLM, built from the prompt by rules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Conversation = Sequence[Mapping[str, Any]]
 
 
 def reply_to(messages: Conversation) -> list[str]:
-    """A reply in up to three sentences, cut into tokens as a stream brings them."""
+    """A reply of up to three sentences, split into the tokens of a stream."""
     language = _language(messages)
     words = phrases_for(language)
     said = [str(message.get("content") or "") for message in messages if message.get("role") == "user"]
@@ -83,7 +83,7 @@ def _field(name: str, value: str, material: Mapping[str, str]) -> dict[str, str]
 
 
 def _reading_fields(materials: list[dict[str, str]]) -> list[dict[str, str]]:
-    """A photographed meter first, then what was said last."""
+    """The reading of a photographed meter, or else the one that was said last."""
     newest_first = list(reversed(materials))
     for material in sorted(newest_first, key=lambda material: material["kind"] != "meter"):
         reading: ExtractedReading | None = (

@@ -1,11 +1,11 @@
 """A scripted stand-in for a remote LLM: the OpenAI chat completions API over real HTTP.
 
 ``python -m server.cli.demo.llm_server --port 0 --record FILE`` prints one line with its address when it listens, and
-appends every byte that it receives to the file. ``POST /script`` makes it fail in the ways that remote LLMs fail::
+appends every byte that it receives to the file. ``POST /script`` makes it fail as remote LLMs do::
 
     {"mode": "rate_limit", "times": 2, "retry_after": "7"}
 
-``times`` calls get the mode and the next ones an answer; 0 means until it is changed.
+``times`` calls fail in this mode, and later ones are answered; 0 means until the mode is changed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from server.cli.demo.llm_replies import reply_to
 
 MAX_HELD_BYTES = 1024 * 1024
 HUGE_PARTS = 400
-"""Of 10,000 characters. Not without end: uvicorn tells a generator nothing when the client has left."""
+"""Parts of 10,000 characters each. Bounded, because uvicorn does not stop a generator when the client leaves."""
 
 
 class Upstream:
@@ -50,7 +50,7 @@ class Upstream:
 
     Args:
         record: Every received byte is appended here; None keeps nothing.
-        key: Calls without this bearer token get 401; empty lets everybody in.
+        key: Calls without this bearer token get 401; empty allows all calls.
     """
 
     def __init__(self, record: Path | None = None, key: str = "") -> None:
@@ -70,12 +70,12 @@ class Upstream:
         )
 
     def server(self) -> uvicorn.Server:
-        """A server for it; give ``serve`` a bound socket."""
+        """An HTTP server; give its ``serve`` a bound socket."""
         config = uvicorn.Config(
             self.app,
             http=_recording_protocol(self),
             log_config=None,
-            log_level="critical",  # a cut answer is an exception on purpose
+            log_level="critical",  # a broken answer is an intended exception
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
@@ -93,7 +93,7 @@ class Upstream:
             self._file.close()
 
     def next_call(self) -> Script:
-        """The script for a call that just came; counts it."""
+        """The script for a new call; counts the call."""
         self.asked += 1
         script = self._script
         if self._left:
@@ -103,7 +103,7 @@ class Upstream:
         return script
 
     def refuses(self) -> bool:
-        """Whether the next call gets no answer at all."""
+        """Whether the next call gets no answer."""
         return self._script.mode is Mode.REFUSE
 
     async def _set_script(self, request: Request) -> Response:
@@ -134,7 +134,7 @@ class Upstream:
         if not self._admits(request):
             return error(401, "Incorrect API key provided.")
         if body is None:
-            return error(400, "The body is no chat completions request.")
+            return error(400, "The body is not a chat completions request.")
         script = self.next_call()
         failure = immediate_failure(script)
         if failure is not None:
@@ -175,7 +175,7 @@ class Upstream:
         await self._hold(request)
 
     async def _hold(self, request: Request) -> None:
-        """Wait until the client goes away or the script changes."""
+        """Wait until the client disconnects or the script changes."""
         gone = asyncio.create_task(_gone(request))
         changed = asyncio.create_task(self._changed.wait())
         _, waiting = await asyncio.wait({gone, changed}, return_when=asyncio.FIRST_COMPLETED)
@@ -201,7 +201,7 @@ async def _body(request: Request) -> dict[str, Any] | None:
 
 def _recording_protocol(upstream: Upstream) -> type[H11Protocol]:
     class RecordingProtocol(H11Protocol):
-        """Keeps what arrives, a whole request at a time: two connections must not cut each other's words in two."""
+        """Records whole requests, so that the bytes of two connections are not interleaved."""
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
@@ -237,11 +237,11 @@ def bind(port: int) -> socket.socket:
 
 
 async def serve(port: int, record: Path | None, key: str) -> None:
-    """Serve until a signal comes."""
+    """Serve until SIGTERM or SIGINT."""
     upstream = Upstream(record, key)
     with bind(port) as bound:
-        bound.listen()  # so that a client may connect as soon as it has read the address
-        print(f"The scripted upstream listens on http://127.0.0.1:{bound.getsockname()[1]}/v1", flush=True)
+        bound.listen()  # a client may connect as soon as it has read the address
+        print(f"The stand-in LLM listens on http://127.0.0.1:{bound.getsockname()[1]}/v1", flush=True)
         await upstream.server().serve(sockets=[bound])
     upstream.close()
 

@@ -94,14 +94,14 @@ def _start(environment: Environment, settings: Settings, reporter: Reporter) -> 
 
 def _start_upstream(environment: Environment, reporter: Reporter) -> str:
     arguments = ["-m", "server.cli.demo.llm_server", "--port", "0", "--record", str(environment.received)]
-    upstream = Child.start("scripted upstream", arguments, environment.home / "upstream.log")
+    upstream = Child.start("stand-in LLM", arguments, environment.home / "upstream.log")
     environment.children.append(upstream)
 
     def printed() -> str:
         found = _ADDRESS.search(upstream.log.read_text(encoding="utf-8", errors="replace"))
         return found.group() if found else ""
 
-    wait_until(lambda: bool(printed()), upstream, UPSTREAM_TIMEOUT_S, "The scripted upstream printed no address")
+    wait_until(lambda: bool(printed()), upstream, UPSTREAM_TIMEOUT_S, "The stand-in LLM printed no address")
     url = printed().rstrip("/") + "/v1"
     reporter.line(
         f"Stand-in LLM: process {upstream.process.pid}, OpenAI chat API on {url} (set VESTIBULE_LLM_BASE_URL for yours)"

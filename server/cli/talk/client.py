@@ -1,7 +1,8 @@
-"""A conversation that survives its connections: what a mobile app does, in a page.
+"""A conversation that survives broken connections, as a mobile app implements it.
 
-Audio that was not acknowledged is kept. When the connection breaks, the client waits, opens the stream again with its
-token, tells which finals it has, and sends from the offset that the server names. Nothing is lost, nothing comes twice.
+The client keeps audio until it is acknowledged. When the connection breaks, it waits, opens the stream again with the
+resume token and the number of the next final, and sends from the offset that the server names. So no audio is lost and
+each final comes once.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ BYTES_A_SECOND = RATE_HZ * 2
 CHUNK_BYTES = BYTES_A_SECOND // 10
 
 KEEPALIVE = (
-    # A connection that died without a word is noticed within half a minute; the server takes pings this often.
+    # Detects a dead connection within half a minute; the server allows pings this often.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    # A ping with which gRPC measures the bandwidth keeps the others from being sent; by default it may take a minute.
+    # No keepalive is sent while a bandwidth probe is pending, which by default may take a minute.
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
-    # gRPC's own reconnecting begins at once and is never far behind ours.
+    # gRPC reconnects soon enough for the client's own attempts.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 8.0
 MOST_TAKEN_OVER = 3
-"""Times in a row that the stream may be taken over; more, and somebody else has its token, and neither gets on."""
+"""Most takeovers in a row. With more, another client holds the same token, and neither makes progress."""
 
 _GONE = frozenset(
     {
@@ -50,18 +51,18 @@ _GONE = frozenset(
     }
 )
 _WAIT_FOR = frozenset({Reason.STREAM_IN_USE, Reason.STREAM_TAKEN_OVER})
-"""The server is not done with our old connection yet, or took a late message of it for the newer one."""
+"""Reasons that pass: the server still has the old connection, or took a late message of it for the newer one."""
 
 
 @dataclass(frozen=True, slots=True)
 class TalkOptions:
-    """What the stream is set up with.
+    """Options of the stream.
 
     Attributes:
         end_silence_s: Silence that ends an utterance; None takes the server's default.
-        max_utterance_s: Longest utterance; None likewise.
-        give_up_s: Seconds without any progress after which the client stops trying.
-        word_times: Whether finals are to come with their words.
+        max_utterance_s: Longest utterance; None takes the server's default.
+        give_up_s: Seconds without progress after which the client stops trying.
+        word_times: Whether finals come with their words.
     """
 
     session_id: str
@@ -75,11 +76,11 @@ class TalkOptions:
 
 @dataclass(slots=True)
 class Audio:
-    """16-bit mono PCM at 16 kHz on its way: what came out of the source and is not acknowledged yet.
+    """16-bit mono PCM at 16 kHz that came from the source and is not acknowledged yet.
 
     Attributes:
-        start: Offset in the stream of the first byte that is still held.
-        ended: Whether the source has no more.
+        start: Offset in the stream of the first byte that is held.
+        ended: Whether the source has ended.
     """
 
     held: bytearray = field(default_factory=bytearray)
@@ -89,11 +90,11 @@ class Audio:
 
     @property
     def end(self) -> int:
-        """Offset behind the last byte."""
+        """Offset after the last byte."""
         return self.start + len(self.held)
 
     def add(self, data: bytes) -> None:
-        """More from the source."""
+        """Append audio from the source."""
         self.held += data
         self._more.set()
 
@@ -103,13 +104,13 @@ class Audio:
         self._more.set()
 
     def acknowledge(self, offset: int) -> None:
-        """Forget what the server has."""
+        """Drop the audio before the offset, which the server has."""
         if offset > self.start:
             del self.held[: offset - self.start]
             self.start = offset
 
     async def after(self, offset: int) -> bytes:
-        """The next bytes from an offset on, at most a chunk; empty at the end of the source."""
+        """The next bytes from an offset on, one chunk at most; empty at the end of the source."""
         while self.end <= offset and not self.ended:
             self._more.clear()
             await self._more.wait()
@@ -118,15 +119,15 @@ class Audio:
 
 
 class Talker:
-    """One conversation from a source of audio to its last event, over as many connections as it takes.
+    """One conversation from the first audio to the last event, over as many connections as needed.
 
     Args:
         channel: To the server.
-        options: What the stream is set up with.
-        audio: Filled by somebody else while this runs.
-        on_event: Called with every event but acknowledgements, each final once.
-        on_break: Called with the reason, or the name of the code, and the seconds until the next attempt.
-        clock: Seconds, monotonic.
+        options: Options of the stream.
+        audio: Filled from its source at the same time.
+        on_event: Called with every event except acknowledgements, with each final once.
+        on_break: Called with the reason or status code, and the seconds until the next attempt.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -150,18 +151,17 @@ class Talker:
         self.connections = 0
 
     async def run(self) -> None:
-        """Talk until the server has answered everything.
+        """Run until the server has answered everything.
 
         Raises:
-            grpc.aio.AioRpcError: It refused for a reason that trying again does not mend, or nothing got on for
-                ``give_up_s``.
+            grpc.aio.AioRpcError: The error is permanent, or there was no progress for ``give_up_s``.
         """
         wait_s, taken_over = FIRST_WAIT_S, 0
         while True:
             before = (self._audio.start, self._next_utterance)
             try:
                 await self._connection()
-                # A stream that was finished over an earlier connection has nothing left to acknowledge.
+                # A stream that ended on an earlier connection acknowledges nothing more.
                 self._audio.acknowledge(self._audio.end)
                 return
             except grpc.aio.AioRpcError as error:
@@ -173,7 +173,7 @@ class Talker:
                     raise
                 if self._clock() - self._progress_at > self._options.give_up_s:
                     raise
-                # Half of the wait is chance, so that the clients of a restarted server do not come all at once.
+                # Half of the wait is random, so that the clients of a restarted server do not reconnect all at once.
                 pause_s = max(asked_s, wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
                 self._on_break(reason or error.code().name, pause_s)
                 await asyncio.sleep(pause_s)
@@ -199,7 +199,7 @@ class Talker:
 
     async def _requests(self, begin_at: asyncio.Future[int]) -> AsyncIterator[pb.ConverseRequest]:
         yield pb.ConverseRequest(config=self._config())
-        at = max(await begin_at, self._audio.start)  # what was acknowledged is not there any more
+        at = max(await begin_at, self._audio.start)  # acknowledged audio was dropped
         while data := await self._audio.after(at):
             yield pb.ConverseRequest(audio=pb.AudioChunk(offset=at, data=data))
             at += len(data)
@@ -239,11 +239,15 @@ def _duration(seconds: float) -> Duration:
 
 
 def passing(code: grpc.StatusCode, reason: str) -> bool:
-    """Whether another attempt may do better, by the code and the server's reason, which is empty where it gave none.
+    """Whether another attempt may succeed.
 
-    A limit of the server has its reason and passes; RESOURCE_EXHAUSTED without one is gRPC's own, of a message that is
-    too large and would be again. INTERNAL is a defect of the server where it has a reason. Without one it is the
-    network: a connection that was reset, or a call that grpc.aio found over while it sent, losing the server's status.
+    RESOURCE_EXHAUSTED with a reason is a limit of the server, and passes; without one, a message is too large for gRPC.
+    INTERNAL with a reason is a defect of the server. Without one it is the network: a connection was reset, or grpc.aio
+    found the call ended while it sent, and lost the server's status.
+
+    Args:
+        code: Status code of the error.
+        reason: The server's reason; empty when it gave none.
     """
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return bool(reason)
@@ -253,7 +257,7 @@ def passing(code: grpc.StatusCode, reason: str) -> bool:
 
 
 def _details(error: grpc.aio.AioRpcError) -> tuple[str, float]:
-    """The stable reason, empty where the error is gRPC's own, and how long the server asks to wait, in seconds."""
+    """The stable reason, empty for an error of gRPC itself, and the seconds that the server asks to wait."""
     reason, asked_s = "", 0.0
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # reads trailers, code and message
     for detail in status.details if status else ():

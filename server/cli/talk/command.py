@@ -27,18 +27,28 @@ if TYPE_CHECKING:
 @click.command(short_help="Stream a recording or a microphone, and read along.")
 @click.argument("source", metavar="[FILE|-]", required=False)
 @click.option("--microphone", is_flag=True, help="Stream the microphone until Ctrl-C.")
-@click.option("--device", metavar="NAME", help="Stream this microphone, as the system names it, not the default one.")
+@click.option("--device", metavar="NAME", help="Stream this microphone, by its system name.")
 @address_option
-@click.option("--session", type=click.UUID, metavar="ID", help="Talk in this session. Default: a new one, left open.")
-@click.option("--language", default="", metavar="CODE", help="ISO 639-1 code. Default: the session's, or detected.")
-@click.option("--vocabulary", multiple=True, metavar="WORD", help="Expect it, a name of a site; can be repeated.")
+@click.option(
+    "--session", type=click.UUID, metavar="ID", help="Use this session. Default: a new one, which stays open."
+)
+@click.option(
+    "--language", default="", metavar="CODE", help="ISO 639-1 code. Default: that of the session, or detected."
+)
+@click.option(
+    "--vocabulary", multiple=True, metavar="WORD", help="A word to expect, such as the name of a site; can be repeated."
+)
 @click.option("--reply", is_flag=True, help="Let the assistant answer.")
 @click.option("--fast", is_flag=True, help="Send up to 8 times as fast as it is spoken.")
 @click.option("--end-silence", type=click.FloatRange(0.2, 3.0), metavar="S", help="Silence that ends an utterance.")
 @click.option("--max-utterance", type=click.FloatRange(5.0, 28.0), metavar="S", help="Longest utterance.")
-@click.option("--give-up", default=60.0, show_default=True, metavar="S", help="Stop trying after so long without any.")
-@click.option("--words", is_flag=True, help="In JSON, each word with its time and confidence.")
-@click.option("--format", "form", default="text", show_default=True, type=click.Choice(FORMATS), help="Of the result.")
+@click.option(
+    "--give-up", default=60.0, show_default=True, metavar="S", help="Stop after so many seconds without progress."
+)
+@click.option("--words", is_flag=True, help="Include each word with its times and confidence; needs --format json.")
+@click.option(
+    "--format", "form", default="text", show_default=True, type=click.Choice(FORMATS), help="Format of the result."
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result to a file.")
 def talk(
     source: str | None,
@@ -59,8 +69,8 @@ def talk(
 ) -> None:
     """Stream speech to a server and show the redacted text as it comes; reconnects by itself.
 
-    FILE is anything that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input. --microphone, or
-    --device, records until Ctrl-C; what was said until then is still recognised, unless Ctrl-C comes again.
+    FILE is in any format that a phone records. "-" reads 16-bit mono PCM at 16 kHz from standard input. --microphone or
+    --device records until Ctrl-C; speech before it is still recognised, unless Ctrl-C is pressed again.
 
     \b
     Examples:
@@ -71,20 +81,20 @@ def talk(
       vestibule talk visit.webm --vocabulary Hexham --vocabulary "Kiosk 7"
 
     Progress goes to standard error, the result to standard output or --output. A terminal that shows both shows a text
-    once. When nobody was understood the result has no line, standard error says NO_SPEECH, and the exit code is 1.
+    once. When no speech was understood the result has no line, standard error says NO_SPEECH, and the exit code is 1.
     """
     from server.cli.talk.client import TalkOptions
 
     if not re.fullmatch("([a-z]{2})?", language):
-        raise InvalidInput("The language is no ISO 639-1 code in small letters.", reason=Reason.UNKNOWN_LANGUAGE)
+        raise InvalidInput("The language is not an ISO 639-1 code in small letters.", reason=Reason.UNKNOWN_LANGUAGE)
     if session and vocabulary:
-        raise click.UsageError("--vocabulary goes with a new session; the one of --session has its own.")
+        raise click.UsageError("--vocabulary goes with a new session; the session of --session has its own.")
     if words and form != "json":
         raise click.UsageError("--words goes with --format json.")
     target = reachable(address or configured_address())
     if output is not None:
         check_can_write(output, "--output")
-    # before a session is opened for what is no recording, or without a microphone
+    # fails before a session is opened
     sound = open_source(source, device, microphone=microphone or device is not None, fast=fast)
     screen = Screen(sys.stderr.isatty(), words=words)
     options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up, words)
@@ -95,7 +105,7 @@ def talk(
     if not isinstance(sound, bytes | None) and sound.failure:
         raise sound.failure
     if not screen.lines:
-        raise Failure.of(NoSpeech("Nobody was understood."))
+        raise Failure.of(NoSpeech("No speech was understood."))
 
 
 def _both_on_a_terminal() -> bool:
@@ -150,7 +160,7 @@ async def _talk(
         try:
             ended, _ = await asyncio.wait({filling, talking}, return_when=asyncio.FIRST_EXCEPTION)
             for task in ended:
-                task.result()  # the other one would wait for ever
+                task.result()  # the other task would wait for ever
             await talking
             await filling
         finally:

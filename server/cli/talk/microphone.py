@@ -1,7 +1,7 @@
-"""The microphone as a source of a conversation: a device of the system, as 16-bit mono PCM at 16 kHz until Ctrl-C.
+"""Records a microphone as 16-bit mono PCM at 16 kHz until Ctrl-C.
 
-PyAV brings what opens it: ALSA on Linux, which reaches PulseAudio and PipeWire too, AVFoundation on macOS, DirectShow
-on Windows. The device is read in a thread of its own, since a read blocks until there is sound, or for ever.
+PyAV opens it: with ALSA on Linux, which reaches PulseAudio and PipeWire too, with AVFoundation on macOS and with
+DirectShow on Windows. A thread reads the device, because a read blocks until there is sound, or for ever.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from server.settings import prepare_sound
 
 CHUNKS_A_SECOND = 25
 POLL_S = 0.01
-"""Between looks at a device that has nothing yet and does not wait for it, which is AVFoundation's way."""
+"""Pause between polls of a device that does not block, as with AVFoundation."""
 STUCK_S = 1.0
-"""How long a device that gives nothing is waited for once the recording shall end."""
+"""Longest wait for a device that gives nothing, after the recording was stopped."""
 MOST_HELD_S = 600
-"""Audio that is kept for a server which does not take it; 19 MB."""
+"""Most seconds of audio that are kept while the server does not take them; 19 MB."""
 
 FORMATS = {"linux": "alsa", "darwin": "avfoundation", "win32": "dshow"}
 HINTS = {
@@ -47,13 +47,13 @@ HINTS = {
 
 
 class Source(Protocol):
-    """What is used of an opened device, PyAV's input container."""
+    """The part of PyAV's input container that is used."""
 
     def decode(self, *, audio: int) -> Iterator[AudioFrame]:
-        """Frames of one audio stream as they come; BlockingIOError ends the iterator where there is none yet."""
+        """Frames of one audio stream as they come. Raises BlockingIOError when there is none yet."""
 
     def close(self) -> None:
-        """Give the device back."""
+        """Release the device."""
 
 
 class Microphone:
@@ -61,10 +61,10 @@ class Microphone:
 
     Args:
         source: Closed at the end of ``record``.
-        name: What messages begin with.
+        name: The begin of messages about it.
 
     Attributes:
-        failure: Why the recording ended without anybody's wish; the audio until then is streamed like any other.
+        failure: Why the recording ended by itself; the audio before that is streamed.
     """
 
     def __init__(self, source: Source, name: str) -> None:
@@ -74,9 +74,9 @@ class Microphone:
         self._stopped = threading.Event()
 
     async def record(self, audio: Audio) -> None:
-        """Fill the audio until Ctrl-C, ``stop``, or the end of the device. Another Ctrl-C does what it always does."""
+        """Record until Ctrl-C, ``stop``, or the end of the device. A second Ctrl-C has its usual effect."""
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        room = threading.Semaphore(CHUNKS_A_SECOND)  # a device that does not keep time must not outrun the loop
+        room = threading.Semaphore(CHUNKS_A_SECOND)  # bounds what a device that is faster than real time may queue
         stuck: asyncio.TimerHandle | None = None
 
         def take(chunk: bytes) -> None:
@@ -131,16 +131,16 @@ class Microphone:
             self._source.close()
 
     def _fail(self, message: str) -> None:
-        self.failure = self.failure or Failure(message, hint="The text until then is complete.")
+        self.failure = self.failure or Failure(message, hint="The text up to that point is complete.")
         self.stop()
 
 
 def chunks(source: Source, stopped: Callable[[], bool], pause: Callable[[float], None] = time.sleep) -> Iterator[bytes]:
-    """16-bit mono PCM at 16 kHz out of whatever the device gives, in pieces of 40 ms, until it ends or is stopped."""
+    """The device's audio as 16-bit mono PCM at 16 kHz, in pieces of 40 ms, until it ends or is stopped."""
     fifo, resampler = AudioFifo(), AudioResampler("s16", "mono", RATE_HZ)
     for frame in _frames(source, stopped, pause):
-        frame.pts = None  # a gap is no error here; the server counts samples
-        fifo.write(frame)  # a device may give single milliseconds, for which the resampler costs too much
+        frame.pts = None  # gaps are allowed; the server counts samples
+        fifo.write(frame)  # a device may give frames of a millisecond, which are costly to resample one by one
         for block in fifo.read_many(frame.sample_rate // CHUNKS_A_SECOND):
             yield _bytes(resampler.resample(block))
     for rest in (fifo.read(partial=True), None) if fifo.samples_written else ():
@@ -172,7 +172,7 @@ def opened(device: str | None) -> Microphone:
             DirectShow. None takes the default one.
 
     Raises:
-        Failure: It is not there, or may not be opened.
+        Failure: It cannot be opened.
     """
     name = f"The microphone {device}" if device else "The default microphone"
     form, hint = FORMATS.get(sys.platform, "alsa"), HINTS.get(sys.platform, "")
@@ -191,15 +191,15 @@ def opened(device: str | None) -> Microphone:
 
 def _url(form: str, device: str | None) -> str:
     if form == "avfoundation":
-        return ":" + (device or "default").removeprefix(":")  # what is before the colon is a camera
+        return ":" + (device or "default").removeprefix(":")  # the part before the colon names a camera
     if form == "dshow":
-        return "audio=" + (device or "").removeprefix("audio=")  # it has no default
+        return "audio=" + (device or "").removeprefix("audio=")  # DirectShow has no default device
     return device or "default"
 
 
 @contextlib.contextmanager
 def _first_interrupt(call: Callable[[], object]) -> Iterator[None]:
-    """Call this instead of what SIGINT does, once; what it did is there again afterwards."""
+    """Call a function at the first SIGINT instead of the handler, which is restored then."""
 
     def handle(number: int, stack: FrameType | None) -> None:
         signal.signal(signal.SIGINT, before)

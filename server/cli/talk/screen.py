@@ -1,4 +1,4 @@
-"""What `vestibule talk` shows while it listens."""
+"""The display of `vestibule talk` while it streams."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Shows partials on one line that grows, and collects finals.
+    """Shows partials on one growing line, and collects finals.
 
     Args:
-        terminal: Whether the line can be written over.
+        terminal: Whether a line can be overwritten.
         words: Whether finals come with their words.
     """
 
@@ -54,7 +54,7 @@ class Screen:
                 self._end(f"({response.notice.message} [{response.notice.reason}])")
 
     def broke(self, reason: str, pause_s: float) -> None:
-        """Say that the connection is gone."""
+        """Show that the connection was lost."""
         self._end(f"(connection lost: {reason}; again in {pause_s:.1f} s)")
 
     def _grow(self, text: str) -> None:

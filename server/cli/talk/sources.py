@@ -24,11 +24,11 @@ def open_source(source: str | None, device: str | None, *, microphone: bool, fas
     """16-bit mono PCM at 16 kHz of a file, an opened microphone, or None for standard input.
 
     Raises:
-        click.UsageError: Not exactly one of them was asked for.
+        click.UsageError: Not exactly one source was named.
         Failure: It cannot be read.
     """
     if microphone == (source is not None):
-        raise click.UsageError("Name a file, or - for standard input, or --microphone; one of them.")
+        raise click.UsageError("Give one source: a file, - for standard input, or --microphone.")
     if not microphone:
         return None if source == "-" else decoded(str(source))
     if fast:

@@ -1,4 +1,4 @@
-"""The scripted upstream of the demo in a thread of its own, for tests over loopback HTTP."""
+"""The stand-in LLM of the demo in a thread of its own, for tests over loopback HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real client against the real scripted upstream over loopback HTTP, once for every way in which it can fail."""
+"""The real client against the real stand-in LLM over loopback HTTP, once for every way in which it can fail."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_a_recording_in_which_nobody_was_understood_is_told(
     monkeypatch.setattr(command, "_talk", quiet)
     told = run("talk", str(DATA / "visit.flac"), "--format", form)
     assert (told.exit_code, told.stdout) == (1, result)
-    assert told.stderr == "Error: Nobody was understood. [NO_SPEECH]\nHint: Speak closer to the microphone.\n"
+    assert told.stderr == "Error: No speech was understood. [NO_SPEECH]\nHint: Speak closer to the microphone.\n"
     assert "NO_SPEECH" in run("talk", "--help").stdout
 
 
