@@ -94,11 +94,25 @@ class RapidOcrEngine:
         Raises:
             InternalError: ONNX Runtime failed.
         """
-        from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
-        from rapidocr.utils.process_img import map_boxes_to_original
-
         padded = _padded(pixels)
         height, width = padded.shape[:2]
+        image, record, found, turned, texts, reading = self._recognize(padded)
+        readings = [] if reading is None else [reading_line(reading, width / image.shape[1], height / image.shape[0])]
+        if found.boxes is None or texts.txts is None:
+            return OcrPage(tuple(readings))
+        lines = self._lines(found.boxes, record, turned, texts, (height, width))
+        readings, lines = resolve_conflicts(readings, lines)
+        min_score = self._options.min_score
+        legible = [line for line in lines if line.score >= min_score]
+        return OcrPage(
+            (*readings, *(legible[i] for row in rows(legible) for i in row)),
+            tuple(line for line in lines if line.score < min_score),
+        )
+
+    def _recognize(self, padded: Pixels) -> tuple[Pixels, dict[str, Any], Any, Any, Any, MeterReading | None]:
+        """Run the models: the prepared picture, its record, boxes, turns, texts, and the reading of a meter."""
+        from rapidocr.inference_engine.onnxruntime import ONNXRuntimeError
+
         try:
             with self._lock:
                 # The models were trained on OpenCV's channel order.
@@ -110,28 +124,20 @@ class RapidOcrEngine:
                     reading = self._meter_reader.read(image, lines_from_boxes(found.boxes))
         except ONNXRuntimeError as exc:
             raise InternalError("The OCR models failed on this picture.") from exc
-        shown = [] if reading is None else [reading_line(reading, width / image.shape[1], height / image.shape[0])]
-        if found.boxes is None or texts.txts is None:
-            return OcrPage(tuple(shown))
-        boxes = map_boxes_to_original(np.asarray(found.boxes, np.float64), record, height, width)
+        return image, record, found, turned, texts, reading
+
+    def _lines(
+        self, boxes: Any, record: dict[str, Any], turned: Any, texts: Any, size: tuple[int, int]
+    ) -> list[OcrLine]:
+        """RapidOCR's results as lines of the picture; regions without text come last, with the score 0."""
+        from rapidocr.utils.process_img import map_boxes_to_original
+
+        boxes = map_boxes_to_original(np.asarray(boxes, np.float64), record, *size)
         upside_down = _upside_down(turned.cls_res, len(boxes), float(self._ocr.cfg.Cls.cls_thresh))
-        lines = [
-            _line(text, _reading_box(box, flip), info)
-            for text, box, flip, info in zip(texts.txts, boxes, upside_down, texts.word_results, strict=True)
-            if text.strip()
-        ]
-        blank = [
-            OcrLine(RawText(""), _reading_box(box, False), 0.0)
-            for text, box in zip(texts.txts, boxes, strict=True)
-            if not text.strip()
-        ]
-        shown, others = resolve_conflicts(shown, [*lines, *blank])
-        min_score = self._options.min_score
-        legible = [line for line in others if line.score >= min_score]
-        return OcrPage(
-            (*shown, *(legible[i] for row in rows(legible) for i in row)),
-            tuple(line for line in others if line.score < min_score),
-        )
+        results = list(zip(texts.txts, boxes, upside_down, texts.word_results, strict=True))
+        lines = [_line(text, _reading_box(box, flip), info) for text, box, flip, info in results if text.strip()]
+        blank = [OcrLine(RawText(""), _reading_box(box, False), 0.0) for text, box, *_ in results if not text.strip()]
+        return [*lines, *blank]
 
     def _reading(self, image: Pixels) -> MeterReading | None:
         """The reading of a meter whose digits show in the small text map."""

@@ -119,7 +119,7 @@ class MuteTimeline:
             )
 
         found = (m for m in _TOKEN.finditer(self.text) if matches(m.group().casefold()))
-        return [Entity("UNREADABLE", m.start(), m.end(), 1.0, "heard-again") for m in found]
+        return [Entity("UNREADABLE", m.start(), m.end(), 1.0, "second-transcript") for m in found]
 
     def _timed_words(self, segment: Segment, whole: _TimedSpan) -> list[_TimedSpan]:
         """The words of a segment; empty when they do not fit its text."""
