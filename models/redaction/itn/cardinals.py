@@ -47,7 +47,7 @@ class Numeral:
     Attributes:
         start: First code point in the text.
         end: One past the last.
-        form: Digits; an ordinal has ``th`` or, in German, a full stop behind them.
+        form: Digits; an ordinal has ``th`` or, in German, a full stop after them.
         single: Whether each of its digits was said on its own.
         sure: Whether it can be nothing else: "ein", "oh" and "do" are words that are seldom numbers.
     """
@@ -146,7 +146,7 @@ class _Amount:
         return None
 
     def times(self, zeros: int) -> _Amount | None:
-        """With a word like "hundred" behind it, or None where that begins another number."""
+        """With a word like "hundred" after it, or None where that begins another number."""
         if zeros == 2:
             if self.rest is None:
                 return replace(self, rest=100, room=2)
@@ -195,7 +195,7 @@ class _Reader:
             at = max(last, at + 1)
 
     def _at(self, first: int) -> tuple[int, Numeral | None]:
-        """The number that begins at a token, and the token behind it."""
+        """The number that begins at a token, and the token after it."""
         token = self._tokens[first]
         if self._is_article_of_a_scale(first):
             last, numeral = self._at(first + 1)
@@ -223,8 +223,8 @@ class _Reader:
 
     def _is_article_of_a_scale(self, at: int) -> bool:
         """Whether this is the article in "a hundred and two"."""
-        behind = self._tokens[at + 1].text if at + 1 < len(self._tokens) else ""
-        return self._tokens[at].text == "a" and behind in ("hundred", "thousand")
+        following = self._tokens[at + 1].text if at + 1 < len(self._tokens) else ""
+        return self._tokens[at].text == "a" and following in ("hundred", "thousand")
 
     def _longer(self, amount: _Amount, token: Token) -> _Amount | None:
         if token.text in self._lexicon.scales:
@@ -233,17 +233,17 @@ class _Reader:
         return None if value is None else amount.plus(value)
 
     def _continues(self, at: int, amount: _Amount) -> bool:
-        """Whether a token stands inside one number: a hyphen, or "and" with something behind it that fits."""
+        """Whether a token stands inside one number: a hyphen, or "and" with something after it that fits."""
         token = self._tokens[at]
         if at + 1 >= len(self._tokens):
             return False
-        behind = self._tokens[at + 1]
+        following = self._tokens[at + 1]
         if token.text == "-":
-            return self._tokens[at - 1].end == token.start and token.end == behind.start
+            return self._tokens[at - 1].end == token.start and token.end == following.start
         needed = 2 if token.text in _AFTER_HUNDREDS else 1
         if token.text not in _JOINERS or amount.open < needed:
             return False
-        value = self._value(behind)
+        value = self._value(following)
         return value is not None and amount.plus(value) is not None
 
     def _value(self, token: Token) -> int | None:

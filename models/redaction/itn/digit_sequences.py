@@ -174,7 +174,7 @@ class NumberReader:
         return self._judged(groups, first, end)
 
     def _opens_a_time(self, at: int) -> bool:
-        """Whether a written time or day begins here, a group of its own: "10:15" behind a number is no part of it."""
+        """Whether a written time or day begins here, a group of its own: "10:15" after a number is no part of it."""
         token = self._words.tokens[at]
         if len(token.text) > _YEAR_DIGITS or not token.text.isdigit():
             return False
@@ -249,7 +249,7 @@ class NumberReader:
         return False
 
     def _garbled(self, at: int, high: int) -> bool:
-        """Whether digits go on behind a word that recognition made of one, "four one five won two ate"."""
+        """Whether digits go on after a word that recognition made of one, "four one five won two ate"."""
         token = self._words.tokens[at]
         if not token.text.isalpha() or len(token.text) > _LONGEST_GARBLE:
             return False

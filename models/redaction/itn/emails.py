@@ -19,10 +19,10 @@ _BEFORE_PLACES = frozenset(
     """look meet come go going arrive stay staying see reach write send call text me you us it is are am be him her them
     of and or but on in by with from ist est es है""".split()
 )
-"""Common words behind which "at" tells a place, not a host: "look at example dot com"."""
+"""Common words after which "at" tells a place, not a host: "look at example dot com"."""
 
 _INTRODUCTIONS = frozenset({"is", "it's", "es", "ist", "est", "lautet", "c'est", "ईमेल", "email", "at", "unter"})
-"""Words behind which even common words are of a local part: "it's contact three at ...", "me at out of town at ..."."""
+"""Words after which even common words are of a local part: "it's contact three at ...", "me at out of town at ..."."""
 
 _CASING = frozenset({"capital", "capitals", "lowercase", "uppercase", "lower", "upper", "case", "small", "all", "big"})
 """Words about the letters of a local part that are none of it."""
@@ -186,13 +186,13 @@ class AddressReader:
         )
 
     def _starts_sentence(self, index: int, floor: int) -> bool:
-        """Whether "a" or "i" is the article or the pronoun: nothing spelled before it and a word behind."""
+        """Whether "a" or "i" is the article or the pronoun: nothing spelled before it and a word after."""
         following = self._words.tokens[index + 1]
         return not self._words.atom(following) and not self._words.sign(following) and index > floor
 
 
 def _may_end_host(text: str) -> bool:
-    """Whether a word behind a dot can be the last part of a host: a country has two letters, ``com`` three."""
+    """Whether a word after a dot can be the last part of a host: a country has two letters, ``com`` three."""
     return (
         text in TOP_LEVEL
         or text in _LONG_ENDINGS

@@ -15,10 +15,10 @@ _MAX_RUN_TOKENS = 120
 
 _MIN_SPELLED = 3
 _SURE_LETTERS = 3
-"""Letters before or behind a word that only sounds like one ("are", "why") that make it one, if more letters follow."""
+"""Letters before or after a word that only sounds like one ("are", "why") that make it one, if more letters follow."""
 
 _NUMBERS = frozenset({"dictated", "digits"})
-_DIGITS_BEHIND_A_LETTER = range(6, 10)
+_DIGITS_AFTER_A_LETTER = range(6, 10)
 _DIGITS_BEFORE_A_LETTER = range(7, 9)
 _LETTERS_AND_WORDS = frozenset("a e i o u y à é".split())
 
@@ -69,7 +69,7 @@ class RunReader:
         return found
 
     def _with_letters(self, run: Stretch, low: int, high: int) -> Stretch:
-        """The run with the one letter that documents have before or behind their digits: "alpha one two ...".
+        """The run with the one letter that documents have before or after their digits: "alpha one two ...".
 
         Letters of their own that are words too ("a", "y") do not count.
         """
@@ -77,7 +77,7 @@ class RunReader:
         if tokens[run.first].text.isdigit() or not run.form.isdigit():
             return run
         first, last, form = run.first, run.last, run.form
-        if len(form) in _DIGITS_BEHIND_A_LETTER and first > low and (letter := self._check_letter(tokens[first - 1])):
+        if len(form) in _DIGITS_AFTER_A_LETTER and first > low and (letter := self._check_letter(tokens[first - 1])):
             first, form = first - 1, letter + form
         if len(run.form) in _DIGITS_BEFORE_A_LETTER and last < high and (letter := self._check_letter(tokens[last])):
             goes_on = last + 1 < high and self._words.atom(tokens[last + 1])
@@ -110,7 +110,7 @@ class RunReader:
             elif form and token.text in _BETWEEN_LETTERS:
                 at += 1
                 continue
-            elif spelled and self._goes_on_behind(first, at, high, spelled):
+            elif spelled and self._goes_on_after(first, at, high, spelled):
                 form, at = form + LETTER_SOUNDS.get(token.text, ""), at + 1
                 continue
             else:
@@ -142,22 +142,22 @@ class RunReader:
             return letter, end + 1
         return None
 
-    def _goes_on_behind(self, first: int, at: int, high: int, spelled: int) -> bool:
-        """Whether letters go on behind a word: one that sounds like a letter, or one that recognition made of some."""
+    def _goes_on_after(self, first: int, at: int, high: int, spelled: int) -> bool:
+        """Whether letters go on after a word: one that sounds like a letter, or one that recognition made of some."""
         token = self._words.tokens[at]
-        behind = self._words.tokens[at + 1 : min(at + 3, high)]
+        following = self._words.tokens[at + 1 : min(at + 3, high)]
         if token.text in LETTER_SOUNDS:
             if spelled < _SURE_LETTERS:
                 if not self._is_letter(self._words.tokens[first]):
                     return False
                 ahead = self._words.tokens[at + 1 : min(at + 1 + _SURE_LETTERS, high)]
                 return len(ahead) == _SURE_LETTERS and all(self._is_letter(t) for t in ahead[1:])
-            return bool(behind) and (self._is_letter(behind[0]) or behind[0].text in LETTER_SOUNDS)
+            return bool(following) and (self._is_letter(following[0]) or following[0].text in LETTER_SOUNDS)
         return (
             spelled >= _SURE_LETTERS
             and len(token.text) <= 4
-            and len(behind) == 2
-            and all(self._is_letter(t) for t in behind)
+            and len(following) == 2
+            and all(self._is_letter(t) for t in following)
         )
 
     def _is_letter(self, token: Token) -> bool:

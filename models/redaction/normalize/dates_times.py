@@ -21,17 +21,17 @@ _DAY = (
     r"|(?:19|20)\d\d\.[01]?\d\.[0-3]?\d|(?:19|20)\d\d/[01]?\d/[0-3]?\d|(?:19|20)\d\d-[01]?\d-[0-3]?\d)"
 )
 _TIME = rf"{_HOUR}[.:h][0-5]\d(?:[.:][0-5]\d)?"
-_BEHIND = rf"(?:\s{{0,2}}[-–,T]?\s{{0,2}}(?:{_DAY}|{_TIME}|\d{{1,4}}))"
-"""Another day, a time, or the beginning of what comes behind ("12.05.2024 25 valves"); speech drops the space."""
+_AFTER = rf"(?:\s{{0,2}}[-–,T]?\s{{0,2}}(?:{_DAY}|{_TIME}|\d{{1,4}}))"
+"""Another day, a time, or the beginning of what comes after ("12.05.2024 25 valves"); speech drops the space."""
 
 NOT_AN_HOUR = r"(?!(?<=[^\d]\d):[0-5]\d)(?!(?<=[^\d](?:[01]\d|2[0-4])):[0-5]\d)"
-"""What stands behind digits that end in front of a colon: they end with no hour, which is a group of its own.
+"""What stands after digits that end in front of a colon: they end with no hour, which is a group of its own.
 
-"415 555 0132 10:15" ends before its time; "4155550132:10" is a whole number and something behind it.
+"415 555 0132 10:15" ends before its time; "4155550132:10" is a whole number and something after it.
 """
 
 _DATE_TIME = re.compile(
-    rf"{_DAY}{_BEHIND}{{1,3}}"
+    rf"{_DAY}{_AFTER}{{1,3}}"
     r"|(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[ T_-]?(?:[01]\d|2[0-4])[0-5]\d(?:[0-5]\d)?"
 )
 

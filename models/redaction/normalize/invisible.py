@@ -1,6 +1,6 @@
 """Characters that a reader does not see, and what is written of a text that has some.
 
-A model reads them: tag characters spell a whole message behind "hello". No recognizer sees them, so none may leave.
+A model reads them: tag characters spell a whole message after "hello". No recognizer sees them, so none may leave.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 _BREAKS: Final = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
-"""Controls that end a line, a page or a field; what stands behind them is another word."""
+"""Controls that end a line, a page or a field; what stands after them is another word."""
 
 _SHOWS_NOTHING: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u20e3\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
@@ -48,7 +48,7 @@ def without_unseen(text: str) -> str:
     """The text without what shows nothing; a control that breaks a line is a new line.
 
     A joiner stays between two letters, marks or symbols beyond ASCII, whose shape it makes, and the sign that asks for
-    an emoji behind what can be one: no more than one between two characters that show. The beginning of a text is
+    an emoji after what can be one: no more than one between two characters that show. The beginning of a text is
     written as the beginning of what is written of it.
     """
     if all_seen(text):
@@ -64,7 +64,7 @@ def without_unseen(text: str) -> str:
 
 
 def _shapes(char: str, before: str, following: str) -> bool:
-    """Whether an invisible character is needed where it stands, behind what was written last."""
+    """Whether an invisible character is needed where it stands, after what was written last."""
     if char == _AS_EMOJI:
         symbol = before > "\x7f" and (before in _EMOJI_BESIDE_SYMBOLS or unicodedata.category(before)[0] == "S")
         return symbol or (bool(before) and before in "0123456789#*" and following == _KEYCAP)

@@ -46,7 +46,7 @@ class TextView:
         keyed: The same for quick tests: it also has the plain s and i for those that case-blind expressions take for s
             and i.
         digits: How many digits of any script are in it.
-        digit_starts: Where digits stand behind no letter and no digit.
+        digit_starts: Where digits stand after no letter and no digit.
     """
 
     kind: str

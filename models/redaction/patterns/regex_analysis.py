@@ -26,7 +26,7 @@ def least_digits(regex: re.Pattern[str]) -> int:
 
 
 def begins_with_digit(regex: re.Pattern[str]) -> bool:
-    """Whether every match begins with a digit that stands behind no letter and no digit."""
+    """Whether every match begins with a digit that stands after no letter and no digit."""
     free = False
     for operator, argument in parsed(regex):
         match str(operator):

@@ -48,7 +48,7 @@ _ANYTHING = _Shape(None)
 
 
 def _sequence(tree: Iterable[tuple[Any, Any]]) -> _Shape:
-    """Parts behind each other: what is known exactly is joined, until something unknown stands between."""
+    """Consecutive parts: what is known exactly is joined, until something unknown stands between."""
     joined: frozenset[str] | None = frozenset([""])
     whole = True
     candidates: list[frozenset[str] | None] = []

@@ -1,4 +1,4 @@
-"""From everything that was found to one list: sorted, not overlapping, tags of earlier runs untouched."""
+"""Merges all finds of a text into one list: sorted, without overlaps, without the tags of earlier runs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from models.redaction.spans.operators import MASK, TITLES, protected_pattern
 from models.text import Entity
 
 TAG = protected_pattern(sorted(LABELS), masks=False)
-"""What the strict policy, or a hash, writes."""
+"""Matches the tags of the strict policy, with or without a hash."""
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
 _SENTENCE_END = re.compile(r"\.[ \t]")
 _SHORTENED = re.compile(rf"(?<![^\W_])(?:[^\W\d_]|{TITLES.pattern}|ste?|jr|chr|wm|geo|jos|md|mohd)$", re.IGNORECASE)
-"""Initials and short forms, behind which a full stop ends no sentence."""
+"""Initials and short forms, after which a full stop ends no sentence."""
 _LONGEST_SHORT = 10
 _LONGEST_TITLES = 40
 _A_WORD = re.compile(r"[^\W\d_]{1,40}")
 _ADDRESS_GAP = re.compile(
     r"[\s,.;|/#-]{0,6}(?:(?:[A-ZÀ-Þ][\w'.]{0,14}|\d{1,6}|(?i:apt|suite|unit|box|floor|flat)\.?)[\s,;|/#.-]{1,6}){0,2}"
 )
-"""Between two parts of one address at most two capitalised words or numbers."""
+"""Between two parts of one address: at most two capitalised words or numbers."""
 
 _WORD_GAP = re.compile(r"[ \t]?[-.,]?[ \t]?")  # the classifier judges word by word
 _GAPS = {Joining.NAME: _NAME_GAP, Joining.ADDRESS: _ADDRESS_GAP}
@@ -32,15 +32,15 @@ _JOIN_GAPS = {entity.label: _GAPS[entity.joining] for entity in ENTITY_TYPES if 
 
 
 def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TAG) -> list[Entity]:
-    """Resolve overlaps and join parts of one thing.
+    """Resolve overlaps and join parts of one entity.
 
-    Entities that overlap become one over the union of their spans: leaving the rest of a loser readable would leak it.
-    It takes the label of the longest, the more specific one among equals, unless a far better score says otherwise.
+    Overlapping entities become one over the union of their spans, because the uncovered rest of either would leak. The
+    longest gives the label; among equally long ones the score decides, then the priority of the type.
 
     Args:
         text: In which they were found.
         entities: In any order.
-        protected: What an earlier run wrote; it is cut out of them.
+        protected: Matches what an earlier run wrote; it is cut out of the entities.
     """
     kept = outside_times(text, _outside_tags(text, entities, protected))
     merged: list[Entity] = []
@@ -53,7 +53,7 @@ def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TA
 
 
 def weight(entity: Entity) -> tuple[float, int, int]:
-    """What decides between two that were found at the same place."""
+    """Sort key of entities at the same place: score, length, priority of the type."""
     return (round(entity.score, 1), entity.end - entity.start, PRIORITY.get(entity.type, 0))
 
 

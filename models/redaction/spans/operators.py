@@ -84,8 +84,8 @@ def tag(label: str, suffix: str = "") -> str:
 def protected_pattern(types: Sequence[str], *, masks: bool) -> re.Pattern[str]:
     """What an earlier run wrote, and a later one must leave as it is.
 
-    Only tags of these types pass, with eight hex digits behind them (four in earlier versions) or none, and four
-    characters at most behind a mask; something that looks like one with other words in it is text like any other.
+    Only tags of these types pass, with eight hex digits after them (four in earlier versions) or none, and four
+    characters at most after a mask; something that looks like one with other words in it is text like any other.
     """
     digits = rf"[0-9a-f]{{{_HASH_DIGITS}}}|[0-9a-f]{{{_EARLIER_HASH_DIGITS}}}"
     tags = rf"\[REDACTED_(?:{'|'.join(sorted(types))})(?:_(?:{digits}))?\]"

@@ -1,7 +1,7 @@
 """Two streets that meet: "the corner of Elm Street and 5th Avenue".
 
-Both names may be words that no list of streets has; the corner makes them a place. Must NOT match: "the corner of the
-room and the door", "round the corner", a corner of one thing alone.
+The names need not be in any list of streets. Must NOT match: "the corner of the room and the door", "round the corner",
+a corner of one street alone.
 """
 
 from __future__ import annotations

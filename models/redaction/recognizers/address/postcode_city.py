@@ -1,7 +1,7 @@
-"""Postcodes with the town behind them, and Indian PIN codes behind a town: "10115 Berlin", "Mumbai - 400001".
+"""Postcodes with the town after them, and Indian PIN codes after a town: "10115 Berlin", "Mumbai - 400001".
 
-German nouns have capitals too, so "10000 Euro" is the thing to beware of: without a street, a postal word or the letter
-of a country nothing counts. Must NOT match: amounts, readings, quantities.
+German nouns have capitals too, so "10000 Euro" looks the same. A match needs a street, a postal word or the letter of a
+country. Must NOT match: amounts, readings, quantities.
 """
 
 from __future__ import annotations

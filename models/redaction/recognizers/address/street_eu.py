@@ -1,4 +1,4 @@
-"""Streets as they are written in Spanish, French, German, Dutch and the Nordic languages, beyond the plain forms.
+"""Streets as they are written in Spanish, French, German, Dutch and the Nordic languages.
 
 Must NOT match: streets without a number, "platz 3" of a competition, "place" in prose.
 """

@@ -1,7 +1,7 @@
-"""Streets with their number as they are said: "twenty two b baker street", "rosenweg acht", "calle mayor número doce".
+"""Spoken streets with their number: "twenty two b baker street", "rosenweg acht", "calle mayor número doce".
 
-Spoken text has no capitals, so the number, the words between and the kind of street have to do; this looks at the
-reading in which every number has digits. Must NOT match: "ten minute drive", "two lane road", "one way street", "two
+Spoken text has no reliable capitals. The recognizer uses the number, the words between, and the kind of street, in the
+view that writes every number in digits. Must NOT match: "ten minute drive", "two lane road", "one way street", "two
 people on the road", "parkplatz zwei", a street without a number.
 """
 
@@ -23,7 +23,7 @@ _STREET_KINDS = "street|avenue|ave|road|lane|boulevard|crescent|mews|parkway|hig
 _COMMON_KINDS = (
     "drive|court|place|square|way|close|circle|trail|loop|gardens?|hill|walk|row|plaza|grove|terrace|quay|wharf|park"
 )
-"""Kinds of streets that are words of everyday speech as well."""
+"""Kinds of streets that are common words too."""
 
 _NO_NAME_EN = "|".join(
     """the of a an in on at to from for by with and or but is are was were be it its this that these those my your his
@@ -77,10 +77,10 @@ _NO_PLACE_DE = (
     r"|mai|ju[nl]i|august|(?:sept|nov|dez)ember|oktober|termin|anhang|haus|lager|keller|stock|raum|zimmer|büro|gebäude"
     r"|erdgeschoss|wochenende|abend|vormittag|nachmittag|mittag|morgen|anfang|ende|jahr|monat|tag)(?![^\W_]))"
 )
-"""When and in which part of a building, behind which a number counts something."""
+"""Times and parts of a building. A number after one of these counts something."""
 
 _COMMON_DE = "(?!(?:park|stell|sitz|arbeits|spiel|liege|lager|steh|stau|dicht|ohr|he|ehe)(?:platz|damm|ring))"
-_NUMBER_BEHIND = r"(?:hausnummer |nummer |nr |número |numero )?\d{1,4}(?: \d{1,2})?(?![.,:]\d|\w\w)"
+_NUMBER_AFTER = r"(?:hausnummer |nummer |nr |número |numero )?\d{1,4}(?: \d{1,2})?(?![.,:]\d|\w\w)"
 AMOUNT = re.compile(
     r" (?:uhr|stunden?|minuten?|tagen?|wochen?|monaten?|jahren?|meter|kilometer|leuten?|personen|euro|prozent|horas?"
     r"|días?|semanas?|meses|años?|metros|kilómetros|personas|euros|ore|giorni|settimane|mesi|anni|metri|persone|heures?"
@@ -89,7 +89,7 @@ AMOUNT = re.compile(
     re.IGNORECASE,
 )
 
-_PARTS_BEHIND = tuple(
+_PARTS_AFTER = tuple(
     re.compile(rf",? (?:{part})(?![^\W_])", re.IGNORECASE)
     for part in (
         r"[a-h](?!['\u2019])",
@@ -107,7 +107,7 @@ _PARTS_BEHIND = tuple(
         rf"(?:in )?(?:new |greater )?(?:{'|'.join(INDIAN_CITIES)})",
     )
 )
-"""What follows a street and belongs to it: apartment, floor, sector, town with its state, postcode; in this order."""
+"""What may follow a street, in this order: apartment, floor, sector, town with its state, postcode."""
 
 _SURE = (
     Pattern(
@@ -152,7 +152,7 @@ _SURE = (
     Pattern(
         re.compile(
             rf"(?<![^\W_]){_NO_STREET_DE}{_NAME_DE} ?"
-            rf"(?:{_KINDS_DE}) {_NUMBER_BEHIND}",
+            rf"(?:{_KINDS_DE}) {_NUMBER_AFTER}",
             re.IGNORECASE,
         ),
         0.7,
@@ -162,7 +162,7 @@ _SURE = (
     Pattern(
         re.compile(
             rf"(?<!\w)(?:calle|avenida|paseo|plaza|ronda|camino|carretera|travesía|glorieta|callejón)"
-            rf"(?: {_NAME_ES}){{1,5}}?,? {_NUMBER_BEHIND}",
+            rf"(?: {_NAME_ES}){{1,5}}?,? {_NUMBER_AFTER}",
             re.IGNORECASE,
         ),
         0.7,
@@ -181,7 +181,7 @@ _SURE = (
     Pattern(
         re.compile(
             rf"(?<!\w)(?:via|viale|piazza|corso|largo|vicolo|rua|travessa|praça|alameda|estrada)"
-            rf"(?: {_NAME_ES}){{1,4}}?,? {_NUMBER_BEHIND}",
+            rf"(?: {_NAME_ES}){{1,4}}?,? {_NUMBER_AFTER}",
             re.IGNORECASE,
         ),
         0.6,
@@ -204,7 +204,7 @@ _DE_COMMON = (
     Pattern(
         re.compile(
             rf"(?<![^\W_]){_COMMON_DE}{_NAME_DE} ?(?:platz|ring|damm)"
-            rf" {_NUMBER_BEHIND}",
+            rf" {_NUMBER_AFTER}",
             re.IGNORECASE,
         ),
         0.3,
@@ -217,7 +217,7 @@ _DE_PLACES = (
     Pattern(
         re.compile(
             rf"(?<!\w)(?:am|an der|an den|auf der|auf dem|bei der|beim|im|in der|zum|zur|unter den|hinter der|hinterm)"
-            rf" (?P<value>{_NO_PLACE_DE}{_NAME_DE} (?:{_NAME_DE} )?{_NUMBER_BEHIND})",
+            rf" (?P<value>{_NO_PLACE_DE}{_NAME_DE} (?:{_NAME_DE} )?{_NUMBER_AFTER})",
             re.IGNORECASE,
         ),
         0.2,
@@ -232,7 +232,7 @@ _FIRST_NUMBER = re.compile(r"\d{1,5}(?:st|nd|rd|th)?(?!\w)")
 
 
 def _is_of_things(view: TextView, _start: int, end: int) -> bool:
-    """Whether something is counted or lies in the street: "three broken street lights", "Hauptstraße acht Stunden"."""
+    """Whether the number counts something, or a thing is in the street: "three broken street lights"."""
     return bool(_THING_OF_A_STREET.match(view.lower, end) or AMOUNT.match(view.lower, end))
 
 
@@ -242,7 +242,7 @@ def _counts_something(view: TextView, start: int, end: int) -> bool:
 
 
 class SpokenStreetRecognizer:
-    """Streets in the reading with digits for numbers, and in speech as it stands."""
+    """Finds streets in the view with digits for numbers, and in speech as it was recognized."""
 
     name = "spoken-street"
     _sure = PatternRecognizer("ADDRESS", name, _SURE, needs="0", unless=_is_of_things)
@@ -282,14 +282,14 @@ class SpokenStreetRecognizer:
         yield from self._german_places.find(view, context)
 
     def _is_one_of_something(self, view: TextView, entity: Entity) -> bool:
-        """Whether the number is one ("one bad road"), or the words begin with an ordinal."""
+        """Whether the number is one ("one bad road"), or the name begins with an ordinal."""
         match = _FIRST_NUMBER.match(view.text, entity.start)
         return match is not None and (match.group() == "1" or not match.group().isdigit())
 
 
 def _end_of_address(text: str, end: int) -> int:
-    """Behind the parts of an address that directly follow its street."""
-    for part in _PARTS_BEHIND:
+    """After the parts of an address that directly follow its street."""
+    for part in _PARTS_AFTER:
         if match := part.match(text, end):
             end = match.end()
     return end

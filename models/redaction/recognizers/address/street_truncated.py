@@ -1,7 +1,7 @@
-"""The beginning of a street address at the end of an utterance: "I live at forty", "my address is twenty two b maple".
+"""A street address that breaks off at the end of an utterance: "I live at forty", "my address is twenty two b maple".
 
-Only right behind words that introduce an address. Must NOT match: "I live at the corner", "deliver it to two people",
-"come at ten", "we live on ten euros a day".
+It counts only right after words that introduce an address. Must NOT match: "I live at the corner", "deliver it to two
+people", "come at ten", "we live on ten euros a day".
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ _HOME = (
     r"|adresse (?:est|c'est)(?: le| au)?"
     r"|indirizzo è|moro (?:no|na)|house number(?: is)?|hausnummer(?: ist)?"
 )
-"""Behind this and a number everything up to the end is an address."""
+"""After these words and a number, everything up to the end is an address."""
 
 _ON_OR_IN = r"live[sd]? (?:on|in)|living (?:on|in)"
-"""Behind this a bare number may be a year or an amount; an ordinal, a letter or the name of a street says more."""
+"""After these words a bare number may be a year or an amount. An ordinal, a letter or a street name must follow."""
 
 _ERRAND = (
     r"(?:deliver|ship|send|bring|take|come|drop)(?: it| them| this| that| him| her| me| us| the \w{2,12})?(?: off)? "
     r"(?:to|(?P<when>at))"
     r"|pick (?:it|them|him|her|me|us) up (?:(?P<picked>at)|from)"
 )
-"""Behind this only a number that ends the utterance: "deliver it to two people" goes on."""
+"""After these words only a number at the end of the utterance counts: "deliver it to two people" goes on."""
 
 _CLOCK = re.compile(r"(?:[1-9]|1[0-2])(?: [0-5]\d)?|(?:1[3-9]|2[0-3]) (?:00|15|30|45)")
-"""A time of the day: behind "at" it says when and not where."""
+"""A time of day. After "at" it says when, not where."""
 
 _HOUSE = r"\d{1,5}(?: \d{1,4}){0,2}"
 _HOUSE_NUMBER = re.compile(_HOUSE)
@@ -43,12 +43,12 @@ _COUNTED = re.compile(
     r"|endroits|pièces|anni|giorni|ore|mesi|anos|dias|tage|stunden|wochen)(?![^\W_])",
     re.IGNORECASE,
 )
-"""What is counted does not follow the number of a house."""
+"""Words for what is counted. They do not follow a house number."""
 
 _NO_STREET = re.compile(
     r" (?:(?:or|and|to|a|an|the|different|other|big|small|new|of)(?![^\W_])|[^\W_]{1,24}s(?![^\W_]))", re.IGNORECASE
 )
-"""Two and more of something end in s: "in two places"; "in forty two maple" is a street."""
+"""A plural after a number above one is counted: "in two places". "In forty two maple" is a street."""
 
 _POLITE = r"(?:please|thanks|thank you|cheers|por favor|gracias|merci|s'il vous plaît|bitte|danke|grazie|obrigad[ao])"
 _END = rf"(?:[\s.,]{{1,3}}{_POLITE})?[\s.,!]{{0,3}}$"
@@ -67,7 +67,7 @@ _ERRAND_AT_END = re.compile(rf"(?<![^\W_])(?:{_ERRAND})[:,]? {_NUMBER}){_END}", 
 
 
 def street_at_end(text: str, language: str) -> tuple[int, int] | None:
-    """Where an address that breaks off at the end of a text begins and ends, or None."""
+    """Start and end of an address that breaks off at the end of a text, or None."""
     offset = max(0, len(text) - _TAIL_CHARS)
     if not _CUE.search(text, offset):
         return None  # before the numbers are read, which takes longer
@@ -102,6 +102,6 @@ def _is_counted(match: re.Match[str], named: bool) -> bool:
 
 
 def _says_when(match: re.Match[str]) -> bool:
-    """Whether a bare number behind "at" follows, not "at number ten"."""
+    """Whether a bare number follows "at", unlike "at number ten"."""
     at = match.start("when") if match["when"] else match.start("picked")
     return at >= 0 and "number" not in match.string[at : match.start("value")].lower()

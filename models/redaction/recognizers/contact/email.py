@@ -1,7 +1,7 @@
 """E-mail addresses, and handles on a named service.
 
 Must NOT match: "@ 5 pm", "me@the", version pins (``pkg@1.2``), mentions (``@news``), which are public names; words
-behind "login" ("the login is broken").
+after "login" ("the login is broken").
 """
 
 from __future__ import annotations

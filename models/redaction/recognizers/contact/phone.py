@@ -1,7 +1,7 @@
-"""Phone numbers by region, as written or as put together from speech.
+"""Phone numbers by region, written or assembled from speech.
 
-Must NOT match: meter readings and serials, prices, dates (``24.11.2026``), times, IP addresses, versions. Digits that
-no numbering plan knows are still a phone number when someone introduces them as one.
+Must NOT match: meter readings and serials, prices, dates (``24.11.2026``), times, IP addresses, versions. Digits
+outside every numbering plan are still a phone number after words that introduce one.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ def is_known_number(text: str, language: str) -> bool:
 
 
 _LOCAL_DIGITS = 7
-"""Fewer are only a telephone number when someone says so."""
+"""A shorter number is a phone number only after a word that says so."""
 _AREA_CODE_DIGITS = 10
 
 
 def _candidates(text: str) -> Iterator[re.Match[str]]:
-    """Digits that may be a telephone number; those around a date are looked at without it."""
+    """Digits that may be a phone number. Digits around a date are tried without the date."""
     for match in _CANDIDATE.finditer(text):
         start = match.start()
         for day in DAY.finditer(text, start, match.end()):
@@ -108,7 +108,7 @@ class PhoneRecognizer:
             if score:
                 yield Entity("PHONE", match.start(), match.end(), score, self.name)
             elif len(digits_of(match.group())) > _LONGEST_DIGITS:
-                # The last one may go on behind the digits that were taken together.
+                # The last one may go on after the digits that were taken together.
                 for part in _SEVERAL.finditer(view.text, match.start(), match.end() + _LONGEST_DIGITS):
                     if part.start() >= match.end():
                         break
@@ -134,7 +134,7 @@ class PhoneRecognizer:
         return self._unintroduced(text, len(digits), context.language)
 
     def _unintroduced(self, text: str, count: int, language: str) -> float:
-        """A number that nothing around speaks of: by its grouping, then by the numbering plans."""
+        """The score of a number without context: by its grouping, then by the numbering plans."""
         if _GROUPED.fullmatch(text) and 9 <= count <= 13:
             return 0.75
         # Looking a number up takes longer than all other recognizers together, and no plan has longer ones.

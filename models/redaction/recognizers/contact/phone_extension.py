@@ -1,4 +1,4 @@
-"""Telephone numbers of four or five digits, right behind a word that says so: "extension 4821", "Telefon 48213".
+"""Phone numbers of four or five digits right after a word for a phone: "extension 4821", "Telefon 48213".
 
 Must NOT match: models and bills of telephones, years ("phone 2024"), amounts, longer numbers (see ``phone``).
 """
@@ -21,11 +21,11 @@ _EXTENSION = (
 _TO = (
     r"(?:\.?\s?(?:numbers?|no|nr|num|nummer|numéro|número|n[º°]|नंबर))?\.?(?:\s(?:is|ist|lautet|es|est|é))?[\s:#=]{1,3}"
 )
-_BEHIND = r"(?![\w%]|[.,:/-]\d| \d)"
+_AFTER = r"(?![\w%]|[.,:/-]\d| \d)"
 
 
-def _behind(words: str, value: str, name: str, hints: tuple[str, ...] = ()) -> Pattern:
-    regex = re.compile(rf"(?<![^\W_])(?:{words}){_TO}(?P<value>{value}){_BEHIND}", re.IGNORECASE)
+def _after(words: str, value: str, name: str, hints: tuple[str, ...] = ()) -> Pattern:
+    regex = re.compile(rf"(?<![^\W_])(?:{words}){_TO}(?P<value>{value}){_AFTER}", re.IGNORECASE)
     return Pattern(regex, 0.7, group="value", name=name, hints=hints)
 
 
@@ -34,8 +34,8 @@ SHORT_PHONE = PatternRecognizer(
     name="short-phone",
     needs="0",
     patterns=(
-        _behind(_PHONE, r"(?!(?:19|20)\d\d(?!\d))\d{4,5}", "phone"),
-        _behind(
+        _after(_PHONE, r"(?!(?:19|20)\d\d(?!\d))\d{4,5}", "phone"),
+        _after(
             _EXTENSION,
             r"\d{4,5}",
             "extension",

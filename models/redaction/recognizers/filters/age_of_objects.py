@@ -1,7 +1,7 @@
-"""What is over 89 and no person: "the tank is ninety five years old", "the wheel turned ninety degrees".
+"""Numbers over 89 that are no age of a person: "the tank is ninety five years old", "it turned ninety degrees".
 
-Only where the thing is the subject of its clause. Must NOT match: "the owner of the house is ninety five years old",
-"she left the house and is ninety two years old".
+The object must be the subject of the clause. Must NOT match: "the owner of the house is ninety five years old", "she
+left the house and is ninety two years old".
 """
 
 from __future__ import annotations
@@ -43,27 +43,27 @@ _NO_SUBJECT = frozenset(
     """of in at from by near with on for behind beside to i we you he she they who von vom im am aus bei neben mit für
     ich er sie wir de del du des dans en con por di da do dal della no na nel nella के की का में पर""".split()
 )
-"""Before a thing these say that something else is the subject."""
+"""Right before an object these words say that something else is the subject."""
 
 _WORD = re.compile(r"(?:['\u2019]s(?!\w))|(?:[^\W_]|[\u0900-\u0963\u0966-\u097f]){1,24}|[.,;:!?]|\S")
 _THING = re.compile(rf"(?:{_THINGS})")
-_UNIT_BEHIND = re.compile(rf"\s?(?:{_UNITS})(?![^\W_])")
-_THING_BEHIND = re.compile(rf"[ -](?:years?[ -]old|yr[ -]old|jahre alte[nrs]?|jährige[nrs]?) (?:{_THINGS})(?![^\W_])")
+_UNIT_AFTER = re.compile(rf"\s?(?:{_UNITS})(?![^\W_])")
+_THING_AFTER = re.compile(rf"[ -](?:years?[ -]old|yr[ -]old|jahre alte[nrs]?|jährige[nrs]?) (?:{_THINGS})(?![^\W_])")
 _REACH = 80
 _MOST_SAID_OF_IT = 4
 _MOST_BEFORE_A_THING = 3
 
 
 def is_age_of_a_thing(view: TextView, start: int, end: int) -> bool:
-    """Whether the number at [start, end) counts units or says how old a thing is."""
+    """Whether the number at [start, end) counts units or is the age of an object."""
     lower = view.lower
-    if _UNIT_BEHIND.match(lower, end) or _THING_BEHIND.match(lower, end):
+    if _UNIT_AFTER.match(lower, end) or _THING_AFTER.match(lower, end):
         return True
     return _is_of_a_thing(_WORD.findall(lower, max(0, start - _REACH), start), whole=start <= _REACH)
 
 
 def _is_of_a_thing(before: list[str], whole: bool) -> bool:
-    """Whether a thing is the subject of the clause that ends with these words; ``whole`` where none is left out."""
+    """Whether an object is the subject of the clause that ends with these words. ``whole``: the clause is complete."""
     at = len(before) - 1
     if at > 0 and before[at] == "a" and before[at - 1] not in _SAID_OF_IT:
         at -= 1  # "la maison a 95 ans", not "the house was a 95 year old woman's"

@@ -1,4 +1,4 @@
-"""Words that speak of a password instead of telling it, in six languages."""
+"""Words of remarks about a password, which do not tell it, in six languages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ENDS: Final = frozenset(
     from to on in at of as here there mit ohne auf im am mi until till since bis seit hasta desde jusqu'au
     depuis""".split()
 )
-"""Words that no longer belong to it, or say where it is."""
+"""Words that end a password, or say where it is kept."""
 
 NEGATIONS: Final = frozenset("not no never isn't nicht kein keine nunca pas jamais nahi nahin नहीं não non".split())
 
@@ -20,7 +20,7 @@ OPENERS: Final = NEGATIONS | frozenset(
     his her our their being been going about under over off see refer ask muy demasiado qué cuál que otra otro trop
     très quoi quel quelle faible zu sehr was wie welches siehe voir véase consultar kya क्या kaise कैसे""".split()
 )
-"""What begins a remark, whatever word comes next."""
+"""Words that begin a remark, whatever follows."""
 
 ADVERBS: Final = frozenset(
     """always just only still already also now really actually currently simply apparently probably obviously
@@ -29,7 +29,7 @@ ADVERBS: Final = frozenset(
     leider jetzt einfach auch gestern heute vorgestern eben wohl siempre ya ahora también todavía ayer hoy solo
     toujours déjà encore aussi hier aujourd'hui seulement juste hamesha abhi bhi ab अब अभी हमेशा sempre já""".split()
 )
-"""What may stand before a remark and before the password itself: "is always wrong", "is always moonlight"."""
+"""Words before a remark or before the password itself: "is always wrong", "is always moonlight"."""
 
 STATES: Final = frozenset(
     """wrong incorrect invalid valid correct right broken same empty blank lost gone unknown case strong weak secure
@@ -56,7 +56,7 @@ STATES: Final = frozenset(
     expiring changing coming causing giving getting asking being sticking failed done resetting refused ignored
     invalidated entfallen nowhere bound stuck fixed lapsed resent""".split()
 )
-"""Adjectives and participles that are said about a password; they begin some passwords too ("correct horse")."""
+"""Adjectives and participles of remarks. Some passwords begin with one too ("correct horse")."""
 
 ROMANCE_PARTICIPLES: Final = (
     r"(?:caduc|expir|olvid|cambi|bloque|guard|actualiz|rechaz|acept|desactiv|activ|anot|apunt|rob|envi|registr|encript"
@@ -74,7 +74,7 @@ FOLLOWS: Final = frozenset(
     mujhe mera meri आज कल फिर dobara
     field information data""".split()
 )
-"""What may stand behind a remark: more about it, and nothing of a password."""
+"""Words that may follow a remark."""
 
 ARTICLES: Final = frozenset("the a an el la los las un una le les une der die das ein eine".split())
 OF_NO_PASSWORD: Final = frozenset(

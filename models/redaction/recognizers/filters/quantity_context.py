@@ -1,7 +1,7 @@
 """Numbers that identify nobody: readings, prices, times, dates, meter and order numbers.
 
-Vestibule is told meter readings all day; a redactor that eats them is of no use. Everything that would redact a bare
-run of digits asks here first. What must NOT be called harmless: a run that a personal word introduces ("my number is").
+Every recognizer of bare digits asks ``is_harmless`` first. Must NOT be called harmless: a number that a personal word
+introduces ("my number is").
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UNIT_ELSEWHERE = re.compile(
     r"|\s{0,2}(?-i:[kM]?[VW]|kVA)(?=\s{0,2}(?:[,.;)/]|$)| (?:und|y|et|and) \d)",
     re.IGNORECASE,
 )
-"""The same in German, Spanish, French and Hindi; volts and watts only where a number plate or a street cannot go on."""
+"""The same units in German, Spanish, French and Hindi. V and W count only where no number plate or street can go on."""
 _MONEY_BEFORE = re.compile(r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|rs\.?))\s{0,2}$", re.IGNORECASE)
 
 _CUES = re.compile(
@@ -52,7 +52,7 @@ _REACH = 45
 
 
 def introduced_as(view: TextView, start: int) -> str:
-    """``harmless``, ``personal`` or nothing: the kind of the nearest introducing word before, in the sentence."""
+    """The kind of the nearest introducing word before ``start`` in its sentence: ``harmless``, ``personal`` or ""."""
     kind = ""
     low = max(0, start - _REACH)
     sentence = low
@@ -67,9 +67,9 @@ _NUMBER_NEXT = re.compile(r"[ \t]?(?:no\.?|number|is|of|shows?|reads?|[:=#])?[ \
 
 
 def introduces_a_number(view: TextView, start: int, end: int) -> bool:
-    """Whether the word at [start, end) is "reading", "meter" or the like, with its number right behind it.
+    """Whether the word at [start, end) is "reading", "meter" or the like, with its number right after it.
 
-    Reading is a town too, and Total a company, so the word alone does not do.
+    The word alone is not enough: Reading is a town, Total a company.
     """
     match = _CUES.fullmatch(view.lower, start, end)
     return match is not None and match.lastgroup == "harmless" and _NUMBER_NEXT.match(view.text, end) is not None
@@ -90,10 +90,10 @@ def is_time_or_day(view: TextView, start: int, end: int) -> bool:
 
 
 _MOST_MEASURED = 7
-"""Digits of what was measured or counted; a longer number with something like a unit behind it is one of someone."""
+"""Most digits of a measurement or a count. A longer number with a unit after it identifies somebody."""
 _MOST_PAID = 9
 _NUMBERS_OF_PEOPLE = 10
-"""Digits from which a number may be somebody's telephone whatever is told around it."""
+"""From so many digits a number may be a telephone number, whatever its context."""
 
 _CURRENCY = re.compile(
     r"\s{0,2}(?:usd|eur|gbp|inr|rupees?|dollars?|pounds?|euros?|francs?|[$€£₹]|pln|cents?|pence"
@@ -103,7 +103,7 @@ _CURRENCY = re.compile(
 
 
 def is_amount(view: TextView, start: int, end: int) -> bool:
-    """Whether a unit or a currency stands beside the number at [start, end), and it is short enough for one."""
+    """Whether the number at [start, end) has a unit or a currency beside it and is short enough for an amount."""
     count = sum(char.isdigit() for char in view.text[start:end])
     if _MONEY_BEFORE.search(view.text, max(0, start - 6), start) or _CURRENCY.match(view.text, end):
         return count <= _MOST_PAID

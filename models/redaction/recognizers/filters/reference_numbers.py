@@ -1,7 +1,7 @@
-"""Numbers of things: a word for the thing stands right in front, in the languages of the product.
+"""Reference numbers of objects, introduced by a word for the object: "serial number 4417", "Bestellnummer 88120".
 
-Must NOT match: numbers of people ("Kundennummer", "número de cliente", "account"), of files of offices and courts, of
-parcels, which lead to those who get them; a thing that is told of somewhere else in the sentence.
+Must NOT match: numbers of people ("Kundennummer", "número de cliente", "account"), file numbers of offices and courts,
+parcel numbers, which lead to the recipient; an object that is mentioned elsewhere in the sentence.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _FILLERS = frozenset(
     actual anterior nueva última précédent précédente actuel actuelle dernier dernière hai ki ka है नंबर संख्या नं क्रमांक
     की का आज जो""".split()
 )
-"""Words between the kind of a thing and its number."""
+"""Words between the word for an object and its number."""
 _LAST_FILLERS = frozenset("the le la el die".split())
-"""Right before the number alone: in "for the order the number is" the number is somebody's."""
+"""Allowed only right before the number: in "for the order the number is" the number is personal."""
 _NUMBER_WORDS = frozenset("no nr nº n° num nummer number numero número numéro serial id नंबर संख्या नं क्रमांक".split())
 _NUMBERED = re.compile(r"nummer|nr$|^(?:sku|ean|gtin|upc|isbn|barcode|serial|serie|série|spare part|सीरियल)$")
-"""Words for things that say number themselves."""
+"""Words for "number" between an object and its number."""
 _NUMBER_OF = re.compile(
     r"(?<![^\W_])(?:n[º°]|numer[oi]|número|numéro|number|nummer)\s(?:(?:de|du|of|der)\s)?(?:(?:la|el|the)\s)?$"
 )
@@ -39,7 +39,7 @@ _NUMBER_OF_REACH = 20
 _SHORTENED = re.compile(r"(?<![^\W_])(?:nr|no|n|num|núm|réf|ref|art)\.")
 _ENDS_A_CLAUSE = re.compile(r"[,;.?!\n(]")
 _LIKE_A_TELEPHONE = 9
-"""Digits of a telephone number with the code of its area."""
+"""Digits of a phone number with its area code."""
 _REACH = 40
 _BETWEEN = re.compile(r"[^\s:=#.,()-]{1,40}")
 _CODE_PART = re.compile(r"[A-Z]{1,4}\d{0,4}|[A-Z]\d{1,4}[A-Z]{0,3}")
@@ -53,10 +53,10 @@ _PHONE_WORD_REACH = 14
 
 
 def is_of_goods(view: TextView, start: int, end: int) -> bool:
-    """Whether a word for a thing stands directly in front of a number, and nothing around says telephone.
+    """Whether a word for an object stands right before a number, and no word for a telephone is near.
 
-    "I have a complaint, 415 555 0132" gives a telephone number: what begins anew belongs to nothing before it, and a
-    number as long as one of a telephone needs a word that says number.
+    A new clause has no connection to the object: "I have a complaint, 415 555 0132" gives a phone number. A number as
+    long as a phone number needs a word for "number".
     """
     low, high = max(0, start - _PHONE_WORD_REACH), min(len(view.lower), end + _PHONE_WORD_REACH)
     if _PHONE_WORDS.search(view.lower, low, start) or _PHONE_WORDS.search(view.lower, end, high):
@@ -64,13 +64,13 @@ def is_of_goods(view: TextView, start: int, end: int) -> bool:
     things = list(_GOODS.finditer(view.lower, max(0, start - _REACH), start))
     if not things:
         return False
-    thing, behind = things[-1], things[-1].end()
-    between = _SHORTENED.sub(" ", view.lower[behind:start])
+    thing, following = things[-1], things[-1].end()
+    between = _SHORTENED.sub(" ", view.lower[following:start])
     if thing.group().endswith(("nr", "réf")):
         between = between.removeprefix(".")
     if _ENDS_A_CLAUSE.search(between):
         return False
-    words = list(_BETWEEN.finditer(view.lower, behind, start))
+    words = list(_BETWEEN.finditer(view.lower, following, start))
     numbered = (
         _NUMBERED.search(thing.group())
         or _NUMBER_OF.search(view.lower, max(0, thing.start() - _NUMBER_OF_REACH), thing.start())

@@ -1,7 +1,7 @@
-"""What stands around a said street and tells it from a sentence with a number: "por la calle pasan veinte camiones".
+"""Context that tells a spoken street from a sentence with a number: "por la calle pasan veinte camiones".
 
-A noun in the plural right behind the number is counted by it, and verbs are in no name, unless somebody says where he
-lives. Must NOT clear: "calle mayor cinco madrid", "via roma dodici in centro".
+A plural right after the number is what it counts, and street names hold no verbs, unless the speaker says where
+somebody lives. Must NOT clear: "calle mayor cinco madrid", "via roma dodici in centro".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _LIVES = words(
     "live[sd]?", "living", "address(?: is)?", "deliver(?:y|ed|ing)?", "ship(?:ped|ping)?", "send", "house", "home",
     "stay(?:s|ing)?", "reside[sd]?", "located", "moved? to", "visit", "pick (?:me|us|him|her|it) up", "come to",
 )  # fmt: skip
-"""Words about where somebody lives; the number one and streets that are common words need one."""
+"""Words about where somebody lives. The number one, and streets that are common words, need one."""
 
 _LIVES_ROMANCE = words(
     "viv[eoí]\\w{0,4}", "direcci[oó]n", "domicili[oé]?", "resid[eo]\\w{0,2}", "abit[oiae]\\w{0,3}", "indirizzo",
@@ -42,7 +42,7 @@ _SAYS = words(
     "ci", "c'è", "arrivano", "passano", "mandato", "ricevuto", "visto", "tem", "têm", "há", "passam", "temos",
     "chegam", "recebemos", "recebi", "mandei", "enviei", "foram",
 )  # fmt: skip
-"""Verbs that are in no name of a street."""
+"""Verbs that are in no street name."""
 
 _VEHICLES = r"(?:e-?mail|mail|correo|satélite|satellite|internet|app|web|radio|telefono|teléfono|whatsapp|sms|wifi)"
 _BY_MEANS_OF = re.compile(rf"via {_VEHICLES}(?![^\W_])")
@@ -60,22 +60,22 @@ _PLURAL = {
     "it-pt": re.compile(r" (?:[^\W\d_]{2,20}[sei]|foto|auto|moto)(?![^\W_])"),
     "de-am": re.compile(r" [^\W\d_]{2,24}(?:e|en|er|eln|ern|s)(?![^\W_])"),
 }
-"""How most plurals of a language end, by the pattern that found a street of it."""
+"""Endings of most plurals of a language, by the name of the pattern."""
 
 _TOWN = re.compile(
     r" (?:münchen|dresden|bremen|essen|hannover|karlsruhe|aachen|gießen|giessen|tübingen|göttingen|münster|worms"
     r"|burgos|cáceres|las|los|firenze|udine|varese|rimini|brindisi|lecce|trieste|napoli|palermo)(?![^\W_])"
 )
-"""Larger towns that end like a plural."""
+"""Larger towns whose names end like a plural."""
 
 
 def lives(view: TextView, start: int) -> bool:
-    """Whether somebody says before ``start`` in English where he lives."""
+    """Whether English words before ``start`` say where somebody lives."""
     return near(view, start, start, _LIVES, before=_CUE_REACH, after=0)
 
 
 def is_among_things(view: TextView, start: int) -> bool:
-    """Whether a street at ``start`` is where a thing stands: "number two pump row"."""
+    """Whether the street at ``start`` is the place of an object: "number two pump row"."""
     return _AMONG_THINGS.match(view.lower, max(0, start - len("number "))) is not None
 
 
@@ -84,7 +84,7 @@ def is_counting(view: TextView, end: int, pattern: str) -> bool:
 
     Args:
         view: What was looked at.
-        end: Behind the last character of the number.
+        end: After the last character of the number.
         pattern: Name of the pattern that found it; tells the language.
     """
     if _GOES_ON.match(view.lower, end) or _TOWN.match(view.lower, end):
@@ -100,7 +100,7 @@ def is_sentence(view: TextView, start: int, end: int, pattern: str) -> bool:
     Args:
         view: What was looked at.
         start: Where the street begins, in characters.
-        end: Behind its last character.
+        end: After its last character.
         pattern: Name of the pattern.
     """
     if _BY_MEANS_OF.match(view.lower, start):

@@ -37,7 +37,7 @@ BRANCH = PatternRecognizer(
         # HDFC0001234: four letters of the bank, a zero, the branch.
         Pattern(re.compile(r"(?<![\w-])[A-Z]{4}0[A-Z0-9]{6}(?![\w-])", re.IGNORECASE), 0.35, name="ifsc"),
         Pattern(re.compile(r"(?<![\w/.-])\d{2}[- ]\d{2}[- ]\d{2}(?![\w/.-]| \d)"), 0.15, name="sort-code"),
-        # A sort code and the account behind it: 20-00-00 55779911.
+        # A sort code and the account after it: 20-00-00 55779911.
         Pattern(
             re.compile(
                 r"(?<![\w/.-])\d{2}-\d{2}-\d{2}[ ,/]{1,3}(?:a/?c(?: no\.?)? )?\d{8}(?![\w-]|\.\d)", re.IGNORECASE

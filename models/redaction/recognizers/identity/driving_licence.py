@@ -1,7 +1,7 @@
 """Driving licences by their shape: United Kingdom, India, Germany, France, Spain and states of the USA.
 
-What a word introduces directly is found by ``identity`` already; here are the shapes that speak for themselves or need
-a word only somewhere near. Must NOT match: part numbers, numbers of meters and invoices.
+``national_id`` finds what a word introduces directly. The shapes here are distinctive, or need a word somewhere near.
+Must NOT match: part numbers, numbers of meters and invoices.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Numbers of patients, of those who treat them, and of insurers, by their shape and checksum.
+"""Numbers of patients, clinicians and insurers, by their shape and checksum.
 
-What a word introduces directly is found by ``identity`` already. Must NOT match: telephone numbers (an NPI has ten
-digits too, so it needs its word), batch and lot numbers.
+``national_id`` finds what a word introduces directly. Must NOT match: telephone numbers (an NPI has ten digits too, so
+it needs its word), batch and lot numbers.
 """
 
 from __future__ import annotations

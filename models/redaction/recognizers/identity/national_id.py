@@ -1,9 +1,8 @@
-"""Numbers that states, banks, clinics and insurers give to people.
+"""National, tax, bank, health and customer numbers of people.
 
-The label is ``ID`` unless a finer one exists; which country's number it is stands in the recognizer's name. Must NOT
-match:
-numbers of things (meter, order, invoice), see ``measures``. A bare number counts only when its checksum is right and it
-is long enough that this is no accident, or when a word introduces it.
+The label is ``ID`` unless a finer one exists; the recognizer's name says the country. Must NOT match: reference numbers
+of objects (see ``quantity_context``). A bare number counts if its checksum is right and long enough to exclude chance,
+or if a word introduces it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from models.redaction.recognizers.filters.quantity_context import introduced_as
 
 
 def stdnum_check(module: str) -> Callable[[str], bool | None]:
-    """Checksum test of a python-stdnum module, loaded when first asked."""
+    """The checksum test of a python-stdnum module, which is imported at first use."""
 
     def check(text: str) -> bool | None:
         try:
@@ -32,7 +31,7 @@ def stdnum_check(module: str) -> Callable[[str], bool | None]:
 def _national(
     name: str, module: str, regex: str, score: float, context: tuple[str, ...], *, failed_factor: float = 0.3
 ) -> PatternRecognizer:
-    """A number with a checksum; alone it is only taken for one if the checksum holds and ``score`` allows."""
+    """A recognizer of a number with a checksum. Without context a match counts only if the checksum holds."""
     check = stdnum_check(module)
     return PatternRecognizer(
         entity="ID",
@@ -47,7 +46,7 @@ def _national(
 
 
 def _is_of_a_thing(view: TextView, start: int, end: int) -> bool:
-    """Whether plain digits are introduced as the number of a thing; one in ten has a right check digit by chance."""
+    """Whether plain digits are a reference number of an object. One number in ten has a right check digit by chance."""
     return introduced_as(view, start) == "harmless" and not _LETTER.search(view.text, start, end)
 
 
@@ -131,14 +130,14 @@ _LINK = (
 
 
 def _introduced(entity: str, name: str, *labels: str, score: float = 0.8) -> PatternRecognizer:
-    """A value right behind a word that says what it is."""
+    """A value right after a word that says what it is."""
     alternatives = "|".join(sorted(labels, key=len, reverse=True))
     regex = re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W\d_]){_LINK}{_VALUE}(?![^\W_])", re.IGNORECASE)
     return PatternRecognizer(entity, name, (Pattern(regex, score, group="value"),), needs="0", check=_long_enough)
 
 
 def _long_enough(text: str) -> bool | None:
-    """Fewer than four digits behind a label are a page or a room."""
+    """Three digits or fewer after a label are a page or a room."""
     return None if sum(c.isdigit() for c in text) >= 4 else False
 
 

@@ -1,7 +1,7 @@
-"""Long numbers that nothing explains: redacted because most of them lead to someone.
+"""Long numbers without any explanation. They are redacted because most of them identify somebody.
 
-Must NOT match: readings, amounts, dates and numbers of things (see ``measures``). What is too short to redact and yet
-unexplained makes a text doubtful instead.
+Must NOT match: readings, amounts, dates and reference numbers of objects (see ``quantity_context``). A shorter
+unexplained number is not redacted, but keeps the text from the LLM.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Ages over 89, as they are said and written in seven languages.
+"""Ages over 89, spoken or written, in seven languages.
 
-Over 89 there are so few people in a place that the age is a name (HIPAA, safe harbour). Must NOT match: temperatures,
-percentages, how old a thing is, ages up to 89, years of a guarantee ("95 years of experience").
+So few people of a place are over 89 that the age identifies (HIPAA, safe harbour). Must NOT match: temperatures,
+percentages, ages of objects, ages up to 89, years of a guarantee ("95 years of experience").
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ AGE = PatternRecognizer(
             group="value",
             name="verb",
         ),
-        # Without the word for years only of a person, and with nothing behind it that is counted: "she is 94 now"
+        # Without the word for years only of a person, and with nothing after it that is counted: "she is 94 now"
         Pattern(
             re.compile(
                 rf"(?<![^\W_])(?:(?:she|he|{_RELATIVES_EN})(?:['\u2019]s| is| was| just turned)"

@@ -57,7 +57,7 @@ BIRTH_DATE = PatternRecognizer(
     patterns=(
         Pattern(re.compile(_WRITTEN, re.IGNORECASE), 0.2, name="written"),
         Pattern(re.compile(_NUMERIC), 0.2, name="numeric"),
-        # "geb." is a building too, so the date must stand right behind it.
+        # "geb." is a building too, so the date must stand right after it.
         Pattern(
             re.compile(rf"(?<![^\W_])geb\.?:? {{0,2}}(?:am )?(?P<value>{_GERMAN_DATE})(?![\w/-])", re.IGNORECASE),
             0.8,
@@ -109,10 +109,10 @@ _OTHER_MATTER = words(
 
 
 class SpokenDateRecognizer:
-    """A full date with a plausible birth year, said as the whole answer or in passing.
+    """A full date with a plausible birth year, as the whole answer or in passing.
 
-    Recognition garbles short answers ("off March 1968", "10 too 1966"), so an answer of few words with a birth year is
-    covered as a whole. Recent dates are mostly appointments and payments; they count only as the whole answer.
+    Recognition garbles short answers ("off March 1968", "10 too 1966"), so a short answer with a birth year is hidden
+    whole. Recent dates are mostly appointments and payments; they count only as the whole answer.
     """
 
     name = "spoken-date"
@@ -153,7 +153,7 @@ class SpokenDateRecognizer:
 
 
 def _digits_around(text: str, start: int, end: int) -> tuple[int, int]:
-    """The whole number in which [start, end) lies: "order 4471902" ends like a year."""
+    """The whole number that [start, end) is a part of: "order 4471902" ends like a year."""
     while start and text[start - 1].isdigit():
         start -= 1
     while end < len(text) and text[end].isdigit():

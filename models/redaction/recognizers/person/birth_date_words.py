@@ -25,7 +25,7 @@ _DAY = r"(?:[0-3]?\d|[०-३]?[०-९]|1er|premier|primero|erste[nr]?)"
 _YEAR = r"(?:(?:19|20)\d\d|(?:१९|२०)[०-९]{2})"
 
 _CENTURIES = ("19", "20", "१९", "२०")
-"""In every year that counts."""
+"""Every year that counts has one of these."""
 
 BIRTH_DATE_WORDS = PatternRecognizer(
     entity="DOB",

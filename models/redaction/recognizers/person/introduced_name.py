@@ -1,7 +1,7 @@
-"""Names that a title or an introduction gives away, whatever the classifier thinks of them.
+"""Names after a title or an introduction, without the classifier.
 
-Must NOT match: "I am at the site", "this is about my bill", "under the table",
- "Dr." without a name, weekdays and months.
+Must NOT match: "I am at the site", "this is about my bill", "under the table", "Dr." without a name, weekdays and
+months.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class IntroducedNameRecognizer:
             start = match.start() + len(match.group().split(maxsplit=1)[0]) + 1 if lower else match.start()
             yield Entity("NAME", start, match.end(), 0.8, "titled-name")
         for cue in _INTRODUCED.finditer(view.text):
-            yield from self._behind(view, cue)
+            yield from self._after(view, cue)
 
-    def _behind(self, view: TextView, cue: re.Match[str]) -> Iterator[Entity]:
+    def _after(self, view: TextView, cue: re.Match[str]) -> Iterator[Entity]:
         strong = bool(_STRONG.search(cue.group()))
         capital = _NAME_AFTER.match(view.text, cue.end())
         if capital:

@@ -1,7 +1,7 @@
-"""Particles behind a title, which begin a surname: "frau von der leyen", "Monsieur de la Fontaine", "mr van dyke".
+"""Particles after a title, which begin a surname: "frau von der leyen", "Monsieur de la Fontaine", "mr van dyke".
 
 Must NOT match: descriptions ("die frau von der kasse", "la señora de la limpieza"), which have an article before the
-title and, where nouns have small letters, no capital behind the particle; offices ("madame la directrice").
+title and, where nouns have small letters, no capital after the particle; offices ("madame la directrice").
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _OFFICES = frozenset(
     propriétaire comte comtesse marquis marquise baron baronne conseiller conseillère secrétaire principal
     principale""".split()
 )
-"""What "monsieur le" and "madame la" stand before when it is no name."""
+"""Nouns after "monsieur le" and "madame la" that are no names."""
 
 
 _PLAIN = frozenset(
@@ -65,13 +65,13 @@ _PLAIN = frozenset(
     nuova sempre pulizie servizio notte
     good great late early night course here there""".split()
 )
-"""Words of every day, in small letters no surname behind a particle."""
+"""Common words: in small letters they are no surname after a particle."""
 _INFINITIVE = re.compile(r"[^\W\d_]{3,20}(?<!haus)(?<!ing)(?<!ung)(?<!stett)(?<!hof)(?<!leb)(?<!kirch)(?<!stein)en")
-"""What "zu" stands before when somebody is to do something; places end in -hausen, -ingen, -hofen."""
+"""Infinitives after "zu". Names of towns end in -hausen, -ingen, -hofen."""
 
 
 class ParticledNameRecognizer:
-    """Titles with particles behind them."""
+    """Titles with particles after them."""
 
     name = "particled-name"
 
@@ -86,7 +86,7 @@ class ParticledNameRecognizer:
 
 
 def _is_plain(match: re.Match[str]) -> bool:
-    """Whether the word behind the particle is one of every day: "herr zu spät", "monsieur de ménage"."""
+    """Whether the word after the particle is a common word: "herr zu spät", "monsieur de ménage"."""
     word, french = match["name"], match["french"]
     if word[0].isupper() or (french is not None and french.lower() in ("le", "la")):
         return False  # "madame le grand" is a name
@@ -95,7 +95,7 @@ def _is_plain(match: re.Match[str]) -> bool:
 
 
 def _is_described(view: TextView, match: re.Match[str]) -> bool:
-    """Whether somebody is told by what they do or where they are: "die Frau von der Post"."""
+    """Whether a person is described by a job or a place: "die Frau von der Post"."""
     if not match["name"][0].isupper() and match.group().lower().startswith(_WORDS_TOO):
         return True
     if not _DETERMINER.search(view.text, max(0, match.start() - _DETERMINER_REACH), match.start()):

@@ -19,7 +19,7 @@ from models.text import Entity
 _POSTCODE = re.compile(r"[a-z]{1,2}\d[a-z\d]?\d?[a-z]{0,2}|[a-z]\d[a-z]\d[a-z]\d", re.IGNORECASE)
 
 _RATING = re.compile(r"\d{1,4}v\d{1,5}(?:w|a|hz)(?:\d{1,4}(?:w|a|hz))?")
-"""What the plate of a machine says: "230 V, 2200 W"."""
+"""Ratings of machines: "230 V, 2200 W"."""
 
 ABBREVIATIONS = frozenset(
     """usa uk atm pin tv pc id abc ok faq gps vip usb sms pdf url http https www html php com bbc fbi cia nasa iban
@@ -28,7 +28,7 @@ ABBREVIATIONS = frozenset(
 )
 
 _BESIDE = 40
-"""Characters before and behind a spelling in which the word itself is looked for."""
+"""Characters before and after a spelling in which the word itself is looked for."""
 
 _MIN_WORD = 3
 _LONGEST_FORM = 30
@@ -53,7 +53,7 @@ class SpelledRecognizer:
                 yield from self._said(view, start, end, form)
 
     def _said(self, view: TextView, start: int, end: int, form: str) -> Iterator[Entity]:
-        """The word itself beside its spelling, also where recognition wrote it another way: "Marlo, M A R L O W"."""
+        """The word beside its spelling, also as recognition wrote it: "Marlo, M A R L O W"."""
         for low, high in ((max(0, start - _BESIDE), start), (end, min(len(view.text), end + _BESIDE))):
             for match in WORD.finditer(view.lower, low, high):
                 word = match.group()

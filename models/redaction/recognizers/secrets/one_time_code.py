@@ -25,7 +25,7 @@ _CARD_KINDS = (
 _CARD_PIECES = tuple(
     "cv csc code cód cryptogramme otp o.t.p time pass verification check tan prüf sicherheitsnummer ओ सी कोड".split()
 )
-"""One of these is in each of them."""
+"""Each of the expressions has one of these."""
 _BACK_KINDS = (
     r"(?:code|digits|numbers?) (?:on|at) the back(?: of (?:the|my|your|his|her) card)?"
     r"|(?:code|nummer|ziffern|zahlen) auf der rückseite(?: (?:der|meiner) karte)?"
@@ -46,7 +46,7 @@ _PLAIN_DOORS = (
     r"(?:(?:front|back|main|side) )?(?:door|gate|garage|padlock|locker|key ?box|entrance|lobby) code"
     r"|(?:access|entry) code|digicode|(?:zugangs|tür|tor|eingangs)code|code de la porte|código de la puerta"
 )
-"""Doors, which have no codes of faults: three digits will do."""
+"""Codes of doors need only three digits, because doors, unlike alarms, report no fault codes."""
 _AT_A_DOOR = (
     rf"(?= (?:for|to|at|on|by|into)(?: (?:open|unlock|enter))?(?: (?:the|my|our|your|his|her))?"
     rf"(?: (?:front|back|main|side))? {_THINGS}(?![^\W_])"
@@ -66,7 +66,7 @@ _OF_THINGS = (
 _NOT_OF_THINGS = "".join(rf"(?<!{word} )" for word in _OF_THINGS.split())
 
 _PAUSE = r"(?:,(?: [^\n.!?;:=,\d]{1,24},|(?: (?:it|which|that)(?= ))?)\s?)?"
-"""A comma, and at once what the code is, or between two what it is called too; one alone begins something new."""
+"""A comma and directly the verb, or two commas around another name of the code. A single comma begins a new clause."""
 _NOT_OF_FAULTS = "(?<!error )(?<!fault )(?<!product )(?<!article )(?<!part )(?<!model )"
 
 _BETWEEN = r"[^\n.!?;:=,\d]{0,36}" + _PAUSE
@@ -95,7 +95,7 @@ _FAULT_BEFORE = re.compile(
     rf"(?: (?:code|number))?\s?{_IS}?[\s#]{{0,3}}$"
 )
 _BUILDING_YEAR = re.compile(r"(?<![^\W_])building code(?: of)?(?: is| was)?[\s:]{1,2}(?:19|20)\d\d$")
-"""The rules by which houses are built are named after the year."""
+"""Building codes, the regulations, are named after their year."""
 _BACK = 40
 
 

@@ -1,6 +1,6 @@
 """Passwords that are words, said or typed: "the wifi password is blue horse seven".
 
-Up to four words behind the keyword and its verb are taken. Must NOT match: what is said about a password ("is wrong",
+Up to four words after the keyword and its verb are taken. Must NOT match: what is said about a password ("is wrong",
 "ist abgelaufen", "is stored on the server", "must have eight characters"), requests ("forgot my password please help").
 """
 
@@ -35,7 +35,7 @@ _OF = (
     r"(?: (?:for|to|of|on|del?|du|des|fürs?|vom|zum|para)(?: (?:the|my|our|this|el|le|la|das|dem|mein))?"
     r"(?: [\w-]{2,15}){1,2}?)?"
 )
-"""What it opens."""
+"""What the password is for."""
 _VERB = r"(?:(?:'s| is| was| are| es| era| est| était| ist| war| lautet| heißt| é| hai| है)(?= )|\s?[:=])"
 _TOLD = re.compile(
     rf"(?<![^\W_]){_KEYWORD}(?![^\W_]){_OF}{_VERB}"
@@ -47,7 +47,7 @@ _HINTS = (
     "pass", "pwd", " key", "kennwort", "losungswort", "schlüssel", "contraseña", "clave", "mdp", "senha", "पासवर्ड",
     "sword",
 )  # fmt: skip
-"""A text without one of these speaks of none."""
+"""A text without one of these mentions no password."""
 _BEFORE_VERB = re.compile(
     r"(?<![^\W_])(?:pass ?word|पासवर्ड)(?P<value>(?: [^\s,;!?।]{1,64}){1,4}?) (?:hai|है)(?![^\W_])", re.IGNORECASE
 )
@@ -72,7 +72,7 @@ _INSTEAD = re.compile(
     r"(?:it'?s|it is|es ist|es lautet|es|c['\u2019]est|sondern|sino|but|rather)\s",
     re.IGNORECASE,
 )
-"""Behind what a password is not, what it is."""
+"""Words between what a password is not and what it is."""
 
 _LENGTHS = re.compile(
     r"(?<![^\W_])(?:characters?|letters?|digits?|symbols?|zeichen|caracteres|caractères|lettres)(?![^\W_])"
@@ -80,7 +80,7 @@ _LENGTHS = re.compile(
 
 
 class PasswordRecognizer:
-    """A keyword, its verb, and the words behind it."""
+    """A keyword, its verb, and the words after it."""
 
     name = "password"
 
@@ -89,12 +89,12 @@ class PasswordRecognizer:
         if not view.has_any(_HINTS):
             return
         for told in _TOLD.finditer(view.text):
-            yield from self._behind(view, told.end())
+            yield from self._after(view, told.end())
         for pattern in (_BEFORE_VERB, _DIRECTLY):
             for match in pattern.finditer(view.text):
-                yield from self._behind(view, match.start("value"), match.end("value"))
+                yield from self._after(view, match.start("value"), match.end("value"))
 
-    def _behind(self, view: TextView, start: int, limit: int | None = None) -> Iterator[Entity]:
+    def _after(self, view: TextView, start: int, limit: int | None = None) -> Iterator[Entity]:
         words = list(_words_from(view.text, start, len(view.text) if limit is None else limit))
         said = [view.lower[low:high] for low, high in words]
         if not said:
@@ -127,7 +127,7 @@ def _words_from(text: str, start: int, limit: int) -> Iterator[tuple[int, int]]:
 
 
 def told_from(said: list[str]) -> int | None:
-    """Which of the words the password begins with; None where they speak of a password instead of telling it."""
+    """The word with which the password begins; None if the words are a remark about a password."""
     if _LENGTHS.search(" ".join(said)):
         return None
     first = 0
@@ -144,7 +144,7 @@ def told_from(said: list[str]) -> int | None:
 
 
 def _is_adverb(said: list[str], at: int) -> bool:
-    """Whether a word stands before what matters; one that only ends like an adverb needs a remark behind it."""
+    """Whether the word is an adverb before the password. One that only ends like an adverb needs a remark after it."""
     if said[at] in ADVERBS or (at == 0 and said[at] in NEGATIONS and _MIXED.fullmatch(said[1])):
         return True
     return _LIKE_ADVERB.fullmatch(said[at]) is not None and (said[at + 1] in OPENERS or _is_remark(said[at + 1 :]))
@@ -155,7 +155,7 @@ def _is_state(word: str) -> bool:
 
 
 def _is_remark(words: list[str]) -> bool:
-    """Whether a state is all there is, or what follows only goes on about it: "wrong again", not "wrong turn"."""
+    """Whether the words only describe a password: "wrong again", but not "wrong turn"."""
     if not _is_state(words[0]):
         return len(words) > 1 and words[1] in NEGATIONS
     following = words[1] if len(words) > 1 else ""

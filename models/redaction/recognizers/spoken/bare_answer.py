@@ -1,8 +1,8 @@
-"""Bare answers: what was said is nothing but a name, a number or an address, with no word around that says so.
+"""Bare answers: an utterance that is only a name, a number or an address, without words that say which.
 
-What the assistant just asked for decides the label. Without a question a bare number in speech is covered too, because
-agents ask for telephone numbers and postcodes more than for anything else; a reading that was asked for stays. Must NOT
-match: times, prices, decimals, amounts with a unit, refusals ("I would rather not say"), questions back.
+The assistant's last question decides the label. Without a question a bare spoken number is hidden too, because agents
+mostly ask for telephone numbers and postcodes. A reading that was asked for stays. Must NOT match: times, prices,
+decimals, amounts with a unit, refusals ("I would rather not say"), questions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FILLERS = frozenset(
     das ist ja meine mein nummer die der den ich bin heiße name also gerne danke wohne und von
     है हूँ हूं जी हाँ हां मेरा मेरी मेरे नंबर नाम का की ये यह तो पता ईमेल में हम मैं hai hoon haan ji mera meri naam ka ki main""".split()
 )
-"""Words around an answer that say nothing."""
+"""Filler words around an answer."""
 
 _REFUSALS = words(
     "no", "not", "nope", "don't", "dont", "do not", "can't", "cannot", "won't", "rather", "why", "what", "how", "who",
@@ -47,18 +47,18 @@ _REFUSALS = words(
 )  # fmt: skip
 
 _CONTENT_WORDS = {"NAME": 4, "EMAIL": 10, "ADDRESS": 10, "PHONE": 12, "DOB": 8, "ID": 10}
-"""How many words an answer may have that is nothing but the thing asked for."""
+"""Most words of an answer that is only the value that was asked for."""
 
 _NEEDS_DIGIT = labels_where(lambda entity: entity.needs_digit)
 _RANK = ("EMAIL", "PHONE", "DOB", "ID", "ADDRESS", "NAME")
-"""Where several things were asked for: the label of an answer with digits, the last for one without."""
+"""Which label an answer gets when several were asked for: the first with digits, the last without."""
 
 _OPENING_WORDS = 3
 _NAME_CUE = re.compile(r"(?:it'?s|i'?m|i am|this is|name is|name's|soy|llamo|suis|appelle|bin|heiße|नाम) $")
 _CONNECTIVE = re.compile(
     r",|\.| (?:and|from|but|i|i'm|we|here|calling|speaking|with|y|de|vengo|et|und|ich|von|aus|और|हूँ)(?![^\W_])"
 )
-"""What stands behind a name that opens an answer."""
+"""What may follow a name at the beginning of an answer."""
 
 _LONGEST_ANSWER_CHARS = 160
 _MIN_BARE_DIGITS = 3
@@ -88,7 +88,7 @@ class _Word:
 
 
 class BareAnswerRecognizer:
-    """Judges short answers by the question, or as what they are without one."""
+    """Judges short answers by the question, or by their shape if there was none."""
 
     name = "answer"
 
@@ -145,12 +145,12 @@ class BareAnswerRecognizer:
             if view.text[group[-1].end : word.start] != " ":
                 break
             group.append(word)
-        behind = _CONNECTIVE.match(view.lower, group[-1].end)
-        if behind and not any(w.text in NOT_NAMES or has_digit(w.text) for w in group):
+        following = _CONNECTIVE.match(view.lower, group[-1].end)
+        if following and not any(w.text in NOT_NAMES or has_digit(w.text) for w in group):
             yield Entity("NAME", group[0].start, group[-1].end, 0.55, "answer:opening")
 
     def _names(self, view: TextView, content: list[_Word]) -> Iterator[Entity]:
-        """Everything that is no common word, neighbours together; one or two words whatever they are."""
+        """Every word that is not common, neighbours together. One or two words are a name whatever they are."""
         likely = content if len(content) <= 2 else [w for w in content if w.text not in NOT_NAMES]
         for word in likely:
             if not word.text.isdigit():
@@ -158,13 +158,13 @@ class BareAnswerRecognizer:
 
 
 def _content(view: TextView) -> list[_Word]:
-    """The words that are no fillers."""
+    """The words that are not filler."""
     found = (_Word(m.start(), m.end(), m.group()) for m in WORD.finditer(view.lower))
     return [w for w in found if w.text.replace("\u2019", "'") not in FILLERS]
 
 
 def _is_code_piece(word: str) -> bool:
-    """A short piece with digits in it ("s8f"), or digits, or a letter or two."""
+    """Whether the word is short with digits in it ("s8f"), or digits, or one or two letters."""
     if word.isdigit():
         return True
     if _ORDINAL_OR_UNIT.fullmatch(word) or len(word) > 8:
@@ -173,7 +173,7 @@ def _is_code_piece(word: str) -> bool:
 
 
 def _is_mixed(said: list[str]) -> bool:
-    """Whether a piece has letters and digits, which no word and no number has."""
+    """Whether a word mixes letters and digits."""
     return any(has_digit(w) and not w.isdigit() for w in said)
 
 

@@ -1,8 +1,7 @@
-"""Numbers that are dictated digit by digit, and what recognition makes of a spelled word: one word in capitals.
+"""Numbers that are dictated digit by digit, and spelled words that recognition wrote as one word in capitals.
 
-Nobody says a quantity as "two seven three one eight" or "2, 7, 3, 1, 8", so such a number is a code that leads to
-someone whatever stands around it. Must NOT match: readings ("the meter shows four eight two one"), rooms, gates,
-counting up, abbreviations, texts that are in capitals throughout.
+Nobody says a quantity as "two seven three one eight", so such a number is an identifier. Must NOT match: readings ("the
+meter shows four eight two one"), rooms, gates, counting up, abbreviations, texts in capitals throughout.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ THINGS = words(
     "stockwerk", "gleis",
     "habitación", "planta", "chambre", "étage", "quai", "कमरा", "मंज़िल",
 )  # fmt: skip
-"""What stands right before numbers of things."""
+"""Words right before numbers of objects and places."""
 
 THING_REACH = 16
 
@@ -32,7 +31,7 @@ _COUNTING = "0123456789012345678901234567890"
 
 
 class DictatedRecognizer:
-    """What the spoken view marked as dictated."""
+    """Finds what the spoken view marked as dictated."""
 
     name = "dictated"
 
@@ -68,7 +67,7 @@ _MOSTLY = 0.6
 
 
 class CapitalsRecognizer:
-    """In speech a word of capitals was spelled: "BROST", "ORCH ARD PLACE"."""
+    """Finds spelled words that recognition wrote in capitals: "BROST", "ORCH ARD PLACE"."""
 
     name = "spelled-capitals"
 

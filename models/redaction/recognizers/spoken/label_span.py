@@ -1,8 +1,7 @@
-"""In speech the words that say what number follows go with it, where the tag says the same.
+"""Spoken labels of numbers, which become a part of the entity if the tag says the same: "My SSN is six double four".
 
-"My SSN is six double four ..." becomes the tag alone. A misheard number is often shorter than it should be, and then
-no pattern knows it; the words before it do. Left readable they also tell which number the rest of a sentence completes.
-Must NOT match: words that ask for something ("call me on"), numbers of things.
+A misheard number is often too short for a pattern; its label still finds it. A readable label would also tell which
+number the rest of a sentence completes. Must NOT match: requests ("call me on"), numbers of objects.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _PATTERNS = {
 
 
 class LabelledRecognizer:
-    """Names of numbers, each with the number behind it."""
+    """Finds labels, each with the number after it."""
 
     name = "labelled"
 

@@ -1,8 +1,8 @@
-"""What stands at the very end of an utterance and may go on in the next one.
+"""A number or a spelled word that breaks off at the end of an utterance and may go on in the next one.
 
-"My number is four one five" is the beginning of a telephone number when "five five five oh one three two" follows, and
-by then it was shown. So a number or a spelled word that breaks off at the end is covered at once. Must NOT match:
-times, years, readings, prices, rooms, quantities ("three hundred"), abbreviations.
+"My number is four one five" begins a telephone number if "five five five oh one three two" follows, and by then it has
+been shown. So it is hidden at once. Must NOT match: times, years, readings, prices, rooms, quantities ("three
+hundred"), abbreviations.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
 _TAIL_CHARS = 120
-"""How much of the end is looked at."""
+"""Characters at the end that are read."""
 
 _MIN_DIGITS = 3
 _MIN_LETTERS = 2
@@ -56,7 +56,7 @@ _SPELLED_NEXT = re.compile(
     r"|(?:name|surname|code|plate|letter|apellido|nombre|nom|nachname|buchstabe)(?: is| es| est| ist)?)"
     r"(?: it| that| is| as| like| with| es| con| avec| mit| sich)?[:,]? $"
 )
-"""Behind this a single letter is the first of a word that is being spelled."""
+"""After these words a single letter begins a spelled word."""
 _TIME_DIGITS = 4
 _CUE_REACH = 40
 _MONTH_REACH = 14
@@ -169,7 +169,7 @@ def _number_at_end(reader: Words) -> _Number:
 
 
 def _is_someones(view: TextView, start: int, end: int, reader: Words, number: _Number) -> bool:
-    """Whether a number that nothing right before it announces is still one of a person: no date and no quantity."""
+    """Whether a number without an announcement is personal: it is no date and no quantity."""
     if MONTHS.search(view.lower, max(0, start - _MONTH_REACH), end):
         return False
     if number.singles >= _MIN_DIGITS or (number.digits >= _MIN_DIGITS and introduced_as(view, start) == "personal"):
@@ -179,13 +179,13 @@ def _is_someones(view: TextView, start: int, end: int, reader: Words, number: _N
 
 
 def _is_dictation(reader: Words) -> bool:
-    """Whether the digits that are all that was said are dictated: not counted up ("one two"), no other words."""
+    """Whether the utterance is only dictated digits: not counting up ("one two"), no other words."""
     words = any(t.text in HOMOPHONES and t.text not in _ZEROS for t in reader.tokens)
     return not words and "".join(map(reader.digits, reader.tokens)) not in _COUNTING
 
 
 def _broken_host(reader: Words) -> int | None:
-    """First token of "tarn dot quist at example", which ends before its last part was said."""
+    """First token of an address whose last part was not said yet: "tarn dot quist at example"."""
     tokens = reader.tokens
     for at in range(max(1, len(tokens) - _HOST_TOKENS), len(tokens)):
         if reader.sign(tokens[at]) != "@":
@@ -196,13 +196,13 @@ def _broken_host(reader: Words) -> int | None:
 
 
 def _is_between(reader: Words, at: int) -> bool:
-    """Whether a token may stand between two numbers of one run."""
+    """Whether a token may stand between two numbers of one sequence."""
     token = reader.tokens[at]
     return token.text in ",-.()+" or token.text in reader.lexicon.joiners or reader.sign(token) in ("+", "-", ".")
 
 
 def _is_said_sign(reader: Words, token: Token) -> bool:
-    """Whether the token is a word for a sign that is nothing else in a sentence."""
+    """Whether the word names a sign and is rarely anything else."""
     named = reader.sign(token)
     return named in _WORD_SIGNS and len(token.text) > 1 and token.text not in _COMMON_SIGNS
 
