@@ -10,20 +10,17 @@ from typing import Any
 
 import duckdb
 
-from models.text import RedactedText
 from server.ledger.columns import (
     Cursor,
     Row,
     RunAgain,
-    aware,
-    aware_or_none,
     exists,
     fetch_all,
     fetch_one,
     stored_time,
     stored_time_or_none,
 )
-from server.ledger.types import EventRow, SessionState
+from server.ledger.types import EventRow
 
 _COLUMNS = {
     "id": "VARCHAR",
@@ -139,14 +136,6 @@ def _of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> list[EventRo
     ]
 
 
-def list_of_session(cursor: Cursor, session_id: str) -> list[EventRow]:
-    """Events of a session in the order in which the server received them."""
-    rows = fetch_all(
-        cursor, "SELECT * FROM events WHERE session_id = ? ORDER BY server_time, sequence, rowid", [session_id]
-    )
-    return [_event(row) for row in rows]
-
-
 def _values(row: EventRow) -> tuple[Any, ...]:
     meta = {
         name: {"counts": text.counts, "safe": text.safe_for_llm}
@@ -166,26 +155,4 @@ def _values(row: EventRow) -> tuple[Any, ...]:
         row.took_s,
         json.dumps({name: text.value for name, text in row.properties.items()}),
         json.dumps(meta),
-    )
-
-
-def _event(row: Row) -> EventRow:
-    meta = json.loads(row["properties_meta"])
-    return EventRow(
-        id=row["id"],
-        session_id=row["session_id"],
-        client_id=row["client_id"],
-        name=row["name"],
-        server_time=aware(row["server_time"]),
-        stage=SessionState(row["stage"]) if row["stage"] else None,
-        device_time=aware_or_none(row["device_time"]),
-        sequence=row["sequence"],
-        variant=row["variant"],
-        took_s=row["took_s"],
-        properties={
-            name: RedactedText.restore(
-                value, meta.get(name, {}).get("counts", {}), safe_for_llm=meta.get(name, {}).get("safe", True)
-            )
-            for name, value in json.loads(row["properties"]).items()
-        },
     )

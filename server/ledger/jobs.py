@@ -258,12 +258,6 @@ def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:
     return aware_or_none(row["due"]) if row else None
 
 
-def list_of_session(cursor: Cursor, session_id: str) -> list[JobRow]:
-    """Jobs of a session, oldest first."""
-    rows = fetch_all(cursor, "SELECT * FROM jobs WHERE session_id = ? ORDER BY create_time, id", [session_id])
-    return [_job(row) for row in rows]
-
-
 def _job(row: Row) -> JobRow:
     return JobRow(
         id=row["id"],

@@ -70,19 +70,6 @@ def get(cursor: Cursor, session_id: str) -> SessionRow:
     return _session(_row(cursor, session_id))
 
 
-def list_sessions(
-    cursor: Cursor, *, client_id: str = "", state: SessionState | None = None, limit: int = 100
-) -> list[SessionRow]:
-    """Sessions, newest first."""
-    rows = fetch_all(
-        cursor,
-        """SELECT * FROM sessions WHERE (? = '' OR client_id = ?) AND (? = '' OR state = ?)
-        ORDER BY create_time DESC, id LIMIT ?""",
-        [client_id, client_id, state or "", state or "", limit],
-    )
-    return [_session(row) for row in rows]
-
-
 def list_idle(cursor: Cursor, before: datetime, limit: int = 100) -> list[SessionRow]:
     """Open sessions that were idle since a time, oldest first."""
     rows = fetch_all(

@@ -7,7 +7,7 @@ from typing import Any
 
 from models.errors import NotFound
 from models.reasons import Reason
-from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, update
+from server.ledger.columns import Cursor, Row, aware, fetch_one, insert, stored_time, update
 from server.ledger.types import StreamRow
 
 
@@ -46,18 +46,6 @@ def get(cursor: Cursor, stream_id: str) -> StreamRow:
     if row is None:
         raise NotFound("There is no such stream.", reason=Reason.STREAM_NOT_FOUND)
     return _stream(row)
-
-
-def find_by_token_hash(cursor: Cursor, token_hash: str) -> StreamRow | None:
-    """The stream that a resume token belongs to."""
-    row = fetch_one(cursor, "SELECT * FROM streams WHERE token_hash = ?", [token_hash])
-    return None if row is None else _stream(row)
-
-
-def list_of_session(cursor: Cursor, session_id: str) -> list[StreamRow]:
-    """Streams of a session, oldest first."""
-    rows = fetch_all(cursor, "SELECT * FROM streams WHERE session_id = ? ORDER BY create_time, id", [session_id])
-    return [_stream(row) for row in rows]
 
 
 def save_progress(

@@ -140,10 +140,6 @@ class Ledger:
         """Run a function on a snapshot, in a read-only transaction, beside the writer."""
         return await asyncio.wrap_future(self._submit_read(fn))
 
-    def read_now(self, fn: Callable[[Cursor], T]) -> T:
-        """``read`` for code without an event loop."""
-        return self._submit_read(fn).result()
-
     def cursor(self) -> Cursor:
         """A connection of its own to the open file, for the Quack endpoint. The caller closes it."""
         return self._connection.cursor()

@@ -34,7 +34,6 @@ def llm_breaker(
     failures: int = 3,
     reset_s: float = 120.0,
     successes: int = 2,
-    slow_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
     on_change: Callable[[BreakerChange], None] | None = None,
 ) -> AsyncBreaker:
@@ -44,7 +43,6 @@ def llm_breaker(
         failures=failures,
         reset_s=reset_s,
         successes=successes,
-        slow_s=slow_s,
         clock=clock,
         counts=counts_against_upstream,
         on_change=on_change,
@@ -140,9 +138,8 @@ class OpenAiAssistant:
 
     async def _pieces(self, messages: list[Message], limits: ResponseLimits) -> AsyncGenerator[str, None]:
         upstream = self._require_upstream()
-        async with self.breaker.guard() as call, aclosing(upstream.stream(messages, limits)) as answer:
+        async with self.breaker.guard(), aclosing(upstream.stream(messages, limits)) as answer:
             async for piece in answer:
-                call.answered()
                 yield piece
 
     async def _record(self, messages: list[Message], source_ids: list[str], timeout_s: float) -> OnboardingRecord:

@@ -9,24 +9,21 @@ What is added to pybreaker's rules:
 - A call belongs to the period between two changes of state in which it began. If the state has changed since, its
   outcome is ignored: a success from before it opened does not close it, a failure does not keep it open longer.
 - Half open, at most ``probes`` calls run at a time.
-- A cancelled call counts as nothing. A success that took ``slow_s`` or longer counts as a failure.
+- A cancelled call counts as nothing.
 - Time comes from ``clock``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TypeVar
 
 import pybreaker
 
 from models.errors import BreakerOpen, CallerError
 from server.llm.breaker_types import BreakerChange, BreakerSnapshot, BreakerState
-
-T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -68,21 +65,12 @@ class _Recorder(pybreaker.CircuitBreakerListener):
 class BreakerGuard:
     """One admitted call; made by ``AsyncBreaker.guard``. Use it once, with ``async with``."""
 
-    def __init__(self, breaker: AsyncBreaker, slow_s: float | None) -> None:
+    def __init__(self, breaker: AsyncBreaker) -> None:
         self._breaker = breaker
-        self._slow_s = slow_s
         self._period = 0
-        self._started_s = 0.0
-        self._answered_s: float | None = None
-
-    def answered(self) -> None:
-        """Stop measuring ``slow_s``. Call it at the first token of a stream; the rest may take any time."""
-        if self._answered_s is None:
-            self._answered_s = self._breaker._clock()
 
     async def __aenter__(self) -> BreakerGuard:
         self._period = self._breaker._admit()
-        self._started_s = self._breaker._clock()
         return self
 
     async def __aexit__(
@@ -92,12 +80,10 @@ class BreakerGuard:
 
     def _outcome(self, error: BaseException | None) -> bool | None:
         """True for a success, False for a failure, None when it is neither."""
-        if error is not None and not isinstance(error, Exception):
-            return None  # cancelled, or the reader of a stream went away
-        if error is not None:
-            return not self._breaker._counts(error)
-        took_s = (self._breaker._clock() if self._answered_s is None else self._answered_s) - self._started_s
-        return self._slow_s is None or took_s < self._slow_s
+        if error is None:
+            return True
+        # Neither: the call was cancelled, or the reader of a stream went away.
+        return not self._breaker._counts(error) if isinstance(error, Exception) else None
 
 
 class AsyncBreaker:
@@ -109,7 +95,6 @@ class AsyncBreaker:
         reset_s: Seconds for which it stays open before probes are let through.
         successes: Probes that must succeed in a row before it closes.
         probes: Probes at a time while half open.
-        slow_s: A success that takes this long counts as a failure; None never does.
         clock: Seconds, never going back.
         counts: Whether an error counts as a failure; otherwise it counts as an answer.
         on_change: Called after every change of state, outside pybreaker's lock, on the event loop; must not raise.
@@ -123,7 +108,6 @@ class AsyncBreaker:
         reset_s: float = 120.0,
         successes: int = 2,
         probes: int = 1,
-        slow_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         counts: Callable[[Exception], bool] = counts_as_failure,
         on_change: Callable[[BreakerChange], None] | None = None,
@@ -131,7 +115,6 @@ class AsyncBreaker:
         self._clock = clock
         self._counts = counts
         self._on_change = on_change
-        self._slow_s = slow_s
         self._probes = probes
         self._probing = 0
         self._probing_period = -1
@@ -167,25 +150,13 @@ class AsyncBreaker:
         machine = self._machine
         return BreakerSnapshot(self.name, self.state, self.failure_count, machine.fail_max, machine.reset_timeout)
 
-    def guard(self, *, slow_s: float | None = None) -> BreakerGuard:
+    def guard(self) -> BreakerGuard:
         """Wrap one call: ``async with breaker.guard(): ...``.
-
-        Args:
-            slow_s: Replaces the breaker's own threshold for this call.
 
         Raises:
             BreakerOpen: On entering, when the call must not be made; ``retry_after_s`` says when it may.
         """
-        return BreakerGuard(self, self._slow_s if slow_s is None else slow_s)
-
-    async def call(self, make: Callable[[], Awaitable[T]]) -> T:
-        """Await ``make()`` under a guard.
-
-        Raises:
-            BreakerOpen: The call was not made.
-        """
-        async with self.guard():
-            return await make()
+        return BreakerGuard(self)
 
     def reset(self) -> None:
         """Close it by hand and forget the failures; outcomes of calls that are running no longer count."""

@@ -77,15 +77,6 @@ def _without_bounds(schema: Any, *, names: bool = False) -> Any:
     return list(schema) if isinstance(schema, list) else schema
 
 
-def record_from_json(text: str) -> OnboardingRecord:
-    """Read back what ``canonical_json`` wrote. The shape is checked; the bounds were checked when it was proposed.
-
-    Raises:
-        InvalidInput: It is no record; the message names the rule, never the content.
-    """
-    return _built(_parsed(text, _SHAPE))
-
-
 def record_from_model(text: str, source_ids: Collection[str]) -> OnboardingRecord:
     """Read a model's answer and check everything that can be checked.
 
@@ -132,7 +123,6 @@ def _built(content: Any) -> OnboardingRecord:
 
 
 _RULES = jsonschema.Draft202012Validator(RECORD_SCHEMA)
-_SHAPE = jsonschema.Draft202012Validator(_without_bounds(RECORD_SCHEMA))
 
 
 def _check_meaning(record: OnboardingRecord, source_ids: Collection[str]) -> None:

@@ -24,6 +24,7 @@ from server.ledger.types import SessionState
 from server.ledger.writer import Ledger
 from tests.unit.analytics.queries import BAD, GOOD
 from tests.unit.ledger.makers import NOW, after, session
+from tests.unit.ledger.stored import read_now
 
 TOKEN = "a-token-for-tests-0123"
 
@@ -114,11 +115,11 @@ def test_analysts_ask_while_the_server_writes(served: tuple[Ledger, int, list[st
 @pytest.mark.slow
 def test_nothing_else_is_answered(served: tuple[Ledger, int, list[str]]) -> None:
     ledger, port, refused = served
-    before = ledger.read_now(_everything)
+    before = read_now(ledger, _everything)
     answers = _ask(port, BAD)
     assert [q for q, a in zip(BAD, answers, strict=True) if "rows" in a] == []
     assert sum("refused" in a for a in answers) > 100
-    assert ledger.read_now(_everything) == before
+    assert read_now(ledger, _everything) == before
     assert refused
     assert not any("hostname" in reason for reason in refused)
 
@@ -150,10 +151,10 @@ ATTACHED_BAD = (
 def test_the_attached_catalogue_is_read_only(
     served: tuple[Ledger, int, list[str]], live: LiveConnection, query: str
 ) -> None:
-    before = served[0].read_now(_everything)
+    before = read_now(served[0], _everything)
     with pytest.raises(Exception, match=r"Authorization failed|not supported|Not implemented|Cannot|Can only"):
         live.local.execute(query).fetchall()
-    assert served[0].read_now(_everything) == before
+    assert read_now(served[0], _everything) == before
 
 
 def test_names_in_the_attached_catalogue(live: LiveConnection) -> None:

@@ -13,12 +13,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import funnel_pb2
 
 from models.errors import InvalidInput, TooLarge
-from server.ledger import events, sessions
+from server.ledger import sessions
 from server.ledger.writer import Ledger
 from server.services.funnel import LONGEST_BATCH_CHARACTERS, FunnelService
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
+from tests.unit.ledger.stored import events_of_session
 
 SESSION = session(client_id="shop")
 NO_TIME = Timestamp(seconds=10**15)
@@ -48,7 +49,7 @@ async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Led
     again = await service.RecordEvents(batch(seen), None)
     assert (first.recorded_count, first.duplicate_count, first.unknown_session_count) == (1, 0, 1)
     assert (again.recorded_count, again.duplicate_count) == (0, 1)
-    rows = await ledger.read(lambda cursor: events.list_of_session(cursor, SESSION.id))
+    rows = await ledger.read(lambda cursor: events_of_session(cursor, SESSION.id))
     [stored] = [row for row in rows if row.id == seen.event_id]
     assert stored.client_id == "shop"
     assert {key: text.value for key, text in stored.properties.items()} == {

@@ -15,7 +15,7 @@ import pytest
 from server.jobs.handlers import build_handlers
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler, JobDetails
-from server.ledger import jobs, recommendations, sessions, turns, uploads
+from server.ledger import recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
     JobRow,
@@ -34,6 +34,7 @@ from server.uploads.spool import Spool
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.ledger.migrated import open_ledger
+from tests.unit.ledger.stored import jobs_of_session
 
 T = TypeVar("T")
 JPEG = b"\xff\xd8\xff\xe0" + b"a photograph " * 1000
@@ -164,7 +165,7 @@ class World:
         return await self.read(lambda cursor: uploads.get(cursor, upload_id))
 
     async def jobs(self) -> list[JobRow]:
-        return await self.read(lambda cursor: jobs.list_of_session(cursor, self.session_id))
+        return await self.read(lambda cursor: jobs_of_session(cursor, self.session_id))
 
     async def recommendations(self) -> list[RecommendationRow]:
         return await self.read(lambda cursor: recommendations.list_of_session(cursor, self.session_id))

@@ -9,7 +9,7 @@ from vestibule.v1 import media_pb2
 from models.errors import BrokenMedia, InternalError, NoSpeech, TooLarge, VestibuleError, WorkerLost
 from models.retry import POLICIES
 from ray_tasks.types import RecordingResult
-from server.ledger import dead_letters, events, jobs
+from server.ledger import dead_letters, jobs
 from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
@@ -17,6 +17,7 @@ from server.services.media import MediaService
 from server.uploads.spool import Spool
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.jobs.conftest import JPEG, WAV, World
+from tests.unit.ledger.stored import events_of_session
 
 
 async def test_a_picture_becomes_text_and_a_redacted_picture(world: World) -> None:
@@ -34,7 +35,7 @@ async def test_a_picture_becomes_text_and_a_redacted_picture(world: World) -> No
     assert (call.argument, call.detail) == (JPEG, "visitor_register")
     assert world.spool.ids() == set()
     assert [job.state for job in await world.jobs()] == [JobState.DONE]
-    names = [e.name for e in await world.read(lambda cursor: events.list_of_session(cursor, world.session_id))]
+    names = [e.name for e in await world.read(lambda cursor: events_of_session(cursor, world.session_id))]
     assert names == ["stage_entered", "stage_entered", "upload_accepted", "upload_read"]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from models.errors import BreakerOpen, InternalError, NotFound, UpstreamFailed, VestibuleError
 from models.retry import POLICIES
 from models.text import RedactedText
-from server.ledger import dead_letters, events, sessions, turns
+from server.ledger import dead_letters, sessions, turns
 from server.ledger.record_text import record_text
 from server.ledger.types import (
     JobState,
@@ -19,12 +20,12 @@ from server.ledger.types import (
     SessionRow,
     SessionState,
 )
-from server.llm.record_schema import record_from_json
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.pubsub import LateReply, Subscription
 from server.records.recommender import BUILDS
 from tests.fakes.gateway import redacted
 from tests.unit.jobs.conftest import WAV, World
+from tests.unit.ledger.stored import events_of_session
 
 PENDING, APPROVED = RecommendationState.PENDING, RecommendationState.APPROVED
 REJECTED, SUPERSEDED = RecommendationState.REJECTED, RecommendationState.SUPERSEDED
@@ -93,8 +94,8 @@ class TestPropose:
         assert shown == row
         assert "Maria" not in row.record.value
         assert row.record.counts == {"NAME": 2}
-        record = record_from_json(row.record.value)
-        assert record.fields == (RecordField("visitor", '[REDACTED_NAME] "M"', turn.id),)
+        fields = json.loads(row.record.value)["fields"]
+        assert fields == [{"name": "visitor", "source_id": turn.id, "value": '[REDACTED_NAME] "M"'}]
         assert row.content_hash == hashlib.sha256(row.record.value.encode()).hexdigest()
         stored = await world.recommender.get(row.id)
         assert (stored.record, stored.state, stored.origin) == (row.record, PENDING, Origin.MODEL)
@@ -199,7 +200,7 @@ class TestDecide:
             assert [type(update) for update in news_of(news)] == [SessionRow, RecommendationRow]
         assert (decided.state, decided.decided_by, decided.decide_time) == (state, "clerk-7", world.clock())
         assert (await world.session()).state is stage
-        found = await world.read(lambda cursor: events.list_of_session(cursor, world.session_id))
+        found = await world.read(lambda cursor: events_of_session(cursor, world.session_id))
         (event,) = [e for e in found if e.name == "record_decided"]
         assert (event.took_s, event.properties["decision"].value) == (5.0, state.lower())
 

@@ -13,6 +13,7 @@ import pytest
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.stored import read_now
 
 ROUNDS = 20
 ACKNOWLEDGED_AT_MOST = 40
@@ -75,7 +76,7 @@ def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
     for turn in range(ROUNDS):
         acknowledged += _kill_while_it_writes(path, turn * 1_000_000, chance)
         ledger = Ledger.open(path, lambda: NOW)
-        stored = ledger.read_now(_pairs)
+        stored = read_now(ledger, _pairs)
         ledger.close()
         assert set(acknowledged) <= set(stored)
         assert set(stored.values()) == {2}
@@ -117,5 +118,5 @@ def test_a_full_disk_costs_the_write_that_did_not_fit(tmp_path: Path) -> None:
     )
     assert child.stdout.splitlines() == ["1 stored", "2 LEDGER_IO", "3 stored", "4 stored"]
     ledger = Ledger.open(path, lambda: NOW)
-    assert sorted(ledger.read_now(_pairs)) == [1, 3, 4]
+    assert sorted(read_now(ledger, _pairs)) == [1, 3, 4]
     ledger.close()

@@ -14,6 +14,7 @@ from server.ledger.migrations import ALL, migrate
 from server.ledger.types import Artifact
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.stored import read_now
 
 
 def test_blank_gets_every_migration_once(cursor: Cursor) -> None:
@@ -60,7 +61,7 @@ def test_a_stream_of_an_older_schema_goes_on(tmp_path: Path, language: str, dete
         )
     ledger = Ledger.open(path, lambda: NOW)
     ledger.write_now(lambda cursor: streams.save_progress(cursor, "st", NOW, next_utterance=10))
-    row = ledger.read_now(lambda cursor: streams.get(cursor, "st"))
+    row = read_now(ledger, lambda cursor: streams.get(cursor, "st"))
     ledger.close()
     assert (row.language, row.detects, row.next_utterance, row.sealed_state) == (language, detects, 10, b"sealed")
 
@@ -85,9 +86,9 @@ def test_an_upload_of_an_older_file_keeps_its_artifact(tmp_path: Path, columns: 
                 {columns})"""
         )
     ledger = Ledger.open(path, lambda: NOW)
-    assert ledger.read_now(lambda cursor: uploads.get(cursor, "u")).artifact == artifact
-    assert ledger.read_now(lambda cursor: fetch_all(cursor, "SELECT upload_id FROM v_uploads")) == [{"upload_id": "u"}]
-    assert ledger.read_now(_indexes) == {"uploads_session_id"}
+    assert read_now(ledger, lambda cursor: uploads.get(cursor, "u")).artifact == artifact
+    assert read_now(ledger, lambda cursor: fetch_all(cursor, "SELECT upload_id FROM v_uploads")) == [{"upload_id": "u"}]
+    assert read_now(ledger, _indexes) == {"uploads_session_id"}
     ledger.close()
 
 

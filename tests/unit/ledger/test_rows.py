@@ -15,14 +15,13 @@ from server.ledger.events import AppendResult
 from server.ledger.types import Artifact, Origin, RecommendationState, SessionState, UploadState
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import after, event, new_id, recommendation, redacted, session, stream, turn, upload
+from tests.unit.ledger.stored import events_of_session, read_now
 
 
 def test_streams(cursor: Cursor) -> None:
     row = stream("s")
     streams.insert_stream(cursor, row)
     assert streams.get(cursor, row.id) == row
-    assert streams.find_by_token_hash(cursor, row.token_hash) == row
-    assert streams.find_by_token_hash(cursor, "00") is None
     streams.save_progress(cursor, row.id, after(1), sealed_state=b"\x00sealed\xff")
     streams.save_progress(cursor, row.id, after(2), finalized_samples=7, next_utterance=2)
     saved = replace(
@@ -32,7 +31,7 @@ def test_streams(cursor: Cursor) -> None:
         sealed_state=b"\x00sealed\xff",
         update_time=after(2),
     )
-    assert streams.list_of_session(cursor, "s") == [saved]
+    assert streams.get(cursor, row.id) == saved
     streams.close(cursor, row.id, after(3), 3_000_000_000)
     closed = replace(saved, next_offset=3_000_000_000, sealed_state=b"", open=False, update_time=after(3))
     assert streams.get(cursor, row.id) == closed
@@ -124,7 +123,7 @@ def test_events_count_once_by_id(cursor: Cursor) -> None:
     assert events.insert_many(cursor, []) == AppendResult(0, 0)
     assert events.insert_many(cursor, [first, second, first]) == AppendResult(2, 1)
     assert events.insert_many(cursor, [second, third]) == AppendResult(1, 1)
-    assert events.list_of_session(cursor, "s") == [third, first, second]
+    assert events_of_session(cursor, "s") == [third, first, second]
 
 
 @pytest.mark.parametrize("number", [1, events.FEW, events.FEW + 1, 500])
@@ -133,7 +132,7 @@ def test_batches_of_every_size_come_back_as_they_went_in(cursor: Cursor, number:
     rows[0] = replace(rows[0], device_time=None, took_s=None, stage=SessionState.STARTED, properties={})
     assert events.insert_many(cursor, rows) == AppendResult(number, 0)
     assert events.insert_many(cursor, rows) == AppendResult(0, number)
-    assert events.list_of_session(cursor, "s") == rows
+    assert events_of_session(cursor, "s") == rows
 
 
 def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor) -> None:
@@ -141,7 +140,7 @@ def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor)
     mine = event(owner.id)
     recorded = events.insert_of_known_sessions(cursor, [mine, event("nobody"), mine])
     assert recorded == AppendResult(new=1, duplicates=1, unknown_sessions=1)
-    stored = events.list_of_session(cursor, owner.id)
+    stored = events_of_session(cursor, owner.id)
     assert stored[1] == replace(mine, client_id="site-9", variant="b")
 
 
@@ -152,7 +151,7 @@ def test_recording_is_fast_and_still_counts_once(ledger: Ledger) -> None:
     assert ledger.write_now(events.AppendEvents([second, third])) == AppendResult(1, 1)
     assert ledger.write_now(events.AppendEvents([third, third])) == AppendResult(0, 2)
     assert ledger.write_now(events.AppendEvents([])) == AppendResult(0, 0)
-    names = [e.id for e in ledger.read_now(lambda c: events.list_of_session(c, owner.id)) if e.name == first.name]
+    names = [e.id for e in read_now(ledger, lambda c: events_of_session(c, owner.id)) if e.name == first.name]
     assert names == [first.id, second.id, third.id]
 
 

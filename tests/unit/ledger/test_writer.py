@@ -189,7 +189,7 @@ async def test_close_finishes_what_waits_and_refuses_the_rest(tmp_path: Path) ->
             await call
     assert not (tmp_path / "l.duckdb.wal").exists()
     again = Ledger.open(tmp_path / "l.duckdb", lambda: NOW)
-    assert again.read_now(_numbers) == list(range(50))
+    assert await again.read(_numbers) == list(range(50))
     again.close()
 
 

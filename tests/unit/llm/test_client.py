@@ -275,29 +275,17 @@ async def test_without_an_upstream() -> None:
     await assistant.aclose()
 
 
-async def test_slow_first_tokens_open_the_breaker_and_probes_close_it() -> None:
+async def test_failures_open_the_breaker_and_a_probe_closes_it() -> None:
     clock = HandClock()
     changes: list[BreakerChange] = []
-    wire = Wire(events(token("Hi", "stop")))
-    slow_by_s = 6.0
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        clock.advance(slow_by_s)
-        return wire.answer(request)
-
-    breaker = llm_breaker(failures=2, reset_s=60, successes=1, slow_s=5, clock=clock, on_change=changes.append)
-    assistant = OpenAiAssistant(
-        base_url="http://llm.test/v1",
-        api_key="",
-        model="m",
-        breaker=breaker,
-        clock=clock,
-        transport=httpx2.MockTransport(answer),
-    )
-    assert [await whole(assistant, fallback=True) for _ in range(3)][:2] == ["Hi", "Hi"]
+    wire = Wire(b"", status=500)
+    breaker = llm_breaker(failures=2, reset_s=60, successes=1, clock=clock, on_change=changes.append)
+    assistant = assistant_on(wire, breaker=breaker, clock=clock)
+    for _ in range(3):
+        await whole(assistant, fallback=True)
     assert len(wire.sent) == 2
     clock.advance(60)
-    slow_by_s = 1.0
+    wire.status, wire.content = 200, events(token("Hi", "stop"))
     assert await whole(assistant, fallback=True) == "Hi"
     assert [change.new for change in changes] == [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED]
 

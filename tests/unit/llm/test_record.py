@@ -18,7 +18,6 @@ from server.llm.record_schema import (
     RECORD_SCHEMA,
     canonical_json,
     content_hash,
-    record_from_json,
     record_from_model,
     values_of,
     wire_schema,
@@ -129,14 +128,12 @@ RECORDS = st.builds(
 
 
 @given(RECORDS)
-def test_what_was_written_is_read_back(record: OnboardingRecord) -> None:
-    assert record_from_json(canonical_json(record)) == record
+def test_texts_can_be_taken_out_and_put_back(record: OnboardingRecord) -> None:
     assert with_strings(record, [record.summary, *(value for _name, value in values_of(record))]) == record
 
 
-def test_a_stored_record_may_hold_tags_where_a_model_may_not() -> None:
+def test_a_value_that_is_a_tag_is_refused() -> None:
     redacted = with_strings(RECORD, ["A [REDACTED_NAME] meter.", "[REDACTED_PHONE]"])
-    assert record_from_json(canonical_json(redacted)) == redacted
     with pytest.raises(InvalidInput):
         record_from_model(canonical_json(redacted), {"turn-1"})
 

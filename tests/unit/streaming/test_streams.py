@@ -15,13 +15,13 @@ from models.redaction.types import Redaction
 from models.speech.endpointing.marks import SpeechMark, UtteranceEnded, UtteranceStarted
 from models.speech.types import Samples
 from models.text import RawText, RedactedText
-from server.ledger import jobs
 from server.ledger.types import Origin
 from server.llm.history import WITHHELD
 from server.llm.types import Exchange
 from server.streaming import events
 from server.streaming.events import Input, Output
 from tests.fakes.recognition import LoudnessSegmenter
+from tests.unit.ledger.stored import jobs_of_session
 from tests.unit.streaming.conversation_harness import kinds, speech, these
 from tests.unit.streaming.stream_harness import ADMISSION, StreamHarness, talk
 
@@ -108,7 +108,7 @@ async def test_turns_whose_client_left_before_the_reply_get_a_reply_job(harness:
         aclosing(talk(stream).run(typed())) as outputs,
     ):
         finals = [await anext(outputs) for _ in range(3)]
-    waiting = await harness.ledger.read(lambda cursor: jobs.list_of_session(cursor, harness.config.session_id))
+    waiting = await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.config.session_id))
     assert {job.kind for job in waiting} == {"reply"}
     left = {job.payload["turn_id"] for job in waiting}
     assert left == {final.turn.id for final in finals if isinstance(final, events.Final)}
@@ -130,6 +130,6 @@ async def test_after_an_unsafe_turn_the_llm_still_answers_the_other_turns(harnes
             typed = these(*(events.TextIn(RawText(text)) for text in texts))
             origins += [o.origin async for o in talk(stream).run(typed) if isinstance(o, events.ReplyEnded)]
     assert origins == [Origin.FALLBACK, Origin.MODEL, Origin.MODEL]
-    assert await harness.ledger.read(lambda cursor: jobs.list_of_session(cursor, harness.config.session_id)) == []
+    assert await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.config.session_id)) == []
     [exchange, *_] = harness.assistant.asked_replies[-1].history
     assert exchange == Exchange(WITHHELD, RedactedText.literal("I have noted that."))

@@ -9,8 +9,8 @@ import pytest
 
 from models.errors import Unavailable
 from models.reasons import Reason
-from server.ledger import jobs
 from server.ledger.columns import Cursor
+from tests.unit.ledger.stored import jobs_of_session
 from tests.unit.uploads.upload_harness import JPEG, KIB, Desk, reason_of
 
 
@@ -78,7 +78,7 @@ async def test_a_caller_who_leaves_at_the_last_moment_changes_nothing(
     with pytest.raises(asyncio.CancelledError):
         await call
     await desk.intake.drain()
-    (job,) = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    (job,) = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
     assert desk.files() == [job.payload["spool_id"]]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from models.errors import UnsupportedMedia, VestibuleError
 from models.media.formats import AUDIO_NAMES, IMAGE_NAMES
-from server.ledger import events, jobs, recommendations, sessions, uploads
+from server.ledger import jobs, recommendations, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
     JobState,
@@ -26,6 +26,7 @@ from server.ledger.types import (
     utc_now,
 )
 from tests.fakes.gateway import redacted
+from tests.unit.ledger.stored import events_of_session, jobs_of_session
 from tests.unit.uploads.upload_harness import JPEG, KIB, WAV, Desk, pieces, reason_of
 
 
@@ -44,7 +45,7 @@ async def test_accepted_means_kept(desk: Desk, piece: int) -> None:
     upload, session = await desk.ledger.read(stored)
     assert replace(upload, create_time=row.create_time, update_time=row.update_time) == row
     assert session.state is SessionState.IN_PROGRESS
-    (job,) = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    (job,) = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
     assert (job.kind, job.key, job.policy, job.state) == (
         "read_upload",
         f"read_upload:{row.id}",
@@ -54,7 +55,7 @@ async def test_accepted_means_kept(desk: Desk, piece: int) -> None:
     assert desk.files() == [job.payload["spool_id"]]
     assert desk.spool.read(job.payload["spool_id"]) == JPEG
     assert desk.woken == 1
-    (*_, event) = await desk.ledger.read(lambda cursor: events.list_of_session(cursor, desk.session.id))
+    (*_, event) = await desk.ledger.read(lambda cursor: events_of_session(cursor, desk.session.id))
     assert (event.name, event.properties["kind"].value) == ("upload_accepted", "meter")
 
 
@@ -130,7 +131,7 @@ async def test_the_same_upload_on_two_streams_at_a_time_is_kept_once(desk: Desk)
     described = desk.describe()
     rows = await asyncio.gather(*(desk.intake.accept(described, pieces(JPEG)) for _ in range(3)))
     assert len({row.id for row in rows}) == 1
-    (job,) = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    (job,) = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
     assert desk.files() == [job.payload["spool_id"]]
     assert desk.spool.read(job.payload["spool_id"]) == JPEG
 

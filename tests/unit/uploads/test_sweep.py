@@ -7,9 +7,10 @@ import os
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from server.ledger import job_ends, jobs
+from server.ledger import job_ends
 from server.ledger.columns import Cursor
 from server.ledger.types import utc_now
+from tests.unit.ledger.stored import jobs_of_session
 from tests.unit.uploads.upload_harness import JPEG, KIB, Desk
 
 
@@ -21,7 +22,7 @@ async def test_a_crash_between_spool_and_ledger_leaves_no_orphan(desk: Desk) -> 
     restarted = Desk(desk.ledger, desk.session, desk.folder)
     assert await restarted.intake.sweep() == 2
     half.abort()
-    (job,) = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    (job,) = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
     assert restarted.files() == [job.payload["spool_id"]]
     assert job.payload["upload_id"] == kept.id
 
@@ -51,7 +52,7 @@ async def test_a_sweep_leaves_uploads_receiving_and_conversations_alone(desk: De
 
 async def test_what_is_done_or_given_up_goes_what_can_be_redriven_stays(desk: Desk) -> None:
     rows = [await desk.accept() for _ in range(3)]
-    found = await desk.ledger.read(lambda cursor: jobs.list_of_session(cursor, desk.session.id))
+    found = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
     by_upload = {job.payload["upload_id"]: job for job in found}
     done, dead, given_up = (by_upload[row.id] for row in rows)
     now = utc_now()
