@@ -19,7 +19,7 @@ from models.redaction.ner.engine_choice import DEFAULT_ENGINE, Device
 from models.redaction.ner.engines import build_classifier
 from models.redaction.ner.entities import Thresholds
 from models.redaction.ner.types import TokenClassifier
-from models.redaction.normalize.invisible import without_unseen
+from models.redaction.normalize.invisible import without_invisible
 from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import STRICT, Policies, RedactionPolicy
 from models.redaction.recognizers import ALL, Recognizer
@@ -155,9 +155,9 @@ def _with_tags(text: str, entities: Sequence[Entity]) -> str:
     """What is written: tags for entities, and between them what a reader of the text sees."""
     pieces, at = [], 0
     for entity in entities:
-        pieces += [without_unseen(text[at : entity.start]), entity.written]
+        pieces += [without_invisible(text[at : entity.start]), entity.written]
         at = entity.end
-    return "".join([*pieces, without_unseen(text[at:])])
+    return "".join([*pieces, without_invisible(text[at:])])
 
 
 def redacted_prefix(text: str, redaction: Redaction, end: int) -> RedactedText:

@@ -21,8 +21,8 @@ def views_of(text: str, context: RedactionContext) -> Iterator[TextView]:
     if (disguised := view.disguised(text)) is not None:
         yield disguised
     if context.source is TextSource.OCR:
-        if (print_read := view.print_read(text)) is not None:
-            yield print_read
+        if (corrected := view.ocr_corrected(text)) is not None:
+            yield corrected
         return
     said = tokens_of(text)
     if (spoken := spoken_view(text, context.language, said)) is not None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from models.redaction.ner.brand_filter import is_machine, is_maker, listed_beside, stands_for_a_person
 from models.redaction.ner.number_entities import LONE_ZIP_SCORE, is_amount_of, may_stand_alone, short_phones
-from models.redaction.ner.stopwords import is_everyday, uses_capitals
+from models.redaction.ner.stopwords import is_stop_word, uses_capitals
 from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
@@ -203,7 +203,7 @@ def _without_everyday(
             yield word
             continue
         joined = before is not None and _joined(view, before, word)
-        if is_everyday(view, word.start, word.end, language, cased=cased):
+        if is_stop_word(view, word.start, word.end, language, cased=cased):
             # In small letters, from somebody who uses capitals, it is a word of the sentence whatever stands beside it.
             plain = cased and view.text[word.start].islower()
             held = None if plain else word

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.redaction.ner.hindi_stopwords import PLAIN_HINDI
+from models.redaction.ner.hindi_stopwords import HINDI_STOP_WORDS
 from models.redaction.normalize.transliterate import romanize_word
 from models.weights import store
 
@@ -40,7 +40,7 @@ _COMPILED_FILE = "name_table_v4.npz"
 _LEAST_PEOPLE = 2
 _FEW_PEOPLE = 20
 _PLAIN_FREQUENCY = 28 * 5.8
-"""Of the words of ``PLAIN_HINDI``, as ``frequencies`` counts: as common as words that are hardly ever names."""
+"""Of the words of ``HINDI_STOP_WORDS``, as ``frequencies`` counts: as common as words that are hardly ever names."""
 _D, _FLAPPED_D, _FLAPPED_D_COMPOSED = "\u0921", "\u0921\u093c", "\u095c"
 _REMEMBERED_WORDS = 16_384
 _SOUTH_ASIA = frozenset(("Indian", "Pakistani", "Nepalese", "Bangladeshi", "Sri Lankan"))
@@ -211,10 +211,10 @@ def _people(path: Path) -> tuple[_Counts, _Counts, _Counts, _Counts]:
 def _sounds_of_hindi(path: Path, names: _Counts) -> dict[str, float]:
     """Common Hindi words by their sound, in which everyday spellings agree, with the frequency of the commonest.
 
-    Words of ``PLAIN_HINDI`` that sound like a name of many keep the frequency that the list gives them.
+    Words of ``HINDI_STOP_WORDS`` that sound like a name of many keep the frequency that the list gives them.
     """
     words = _words_by_frequency(path)
-    for word in PLAIN_HINDI:
+    for word in HINDI_STOP_WORDS:
         if names[_SOUND_MARK + sound_of(romanize_word(word) or word)] <= _FEW_PEOPLE:
             words[word] = max(_PLAIN_FREQUENCY, words.get(word, 0.0))
     result: dict[str, float] = {}

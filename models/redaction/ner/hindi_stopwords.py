@@ -11,6 +11,6 @@ from models.redaction.lexicons.loader import word_lists
 
 _LISTS: Final = word_lists("hi", "common_words")
 
-PLAIN_HINDI: Final = tuple(
+HINDI_STOP_WORDS: Final = tuple(
     dict.fromkeys((*_LISTS["words"], *(stem + ending for stem in _LISTS["verbs"] for ending in _LISTS["endings"])))
 )

@@ -23,7 +23,7 @@ _LATIN_HINDI: Final = _ALL["hi"] | frozenset(map(romanize_word, word_lists("hi",
 _NONE: Final[frozenset[str]] = frozenset()
 
 
-def is_everyday(view: TextView, start: int, end: int, language: str, *, cased: bool = False) -> bool:
+def is_stop_word(view: TextView, start: int, end: int, language: str, *, cased: bool = False) -> bool:
     """Whether the word at [start, end) of a text in this language is none that anybody is called.
 
     Args:

@@ -29,7 +29,7 @@ _EMOJI_BESIDE_SYMBOLS: Final = frozenset("\u203c\u2049\u2139\u3030")
 
 
 @lru_cache(maxsize=4096)
-def seen_as(char: str) -> str:
+def visible_form(char: str) -> str:
     """The character as a reader sees it: a new line, itself, or nothing if it is invisible."""
     if char in "\t\n\r":
         return char
@@ -39,24 +39,24 @@ def seen_as(char: str) -> str:
     return "" if unicodedata.category(char) in ("Cc", "Cf", "Cs") or _SHOWS_NOTHING.match(char) else char
 
 
-def all_seen(text: str) -> bool:
+def all_visible(text: str) -> bool:
     """Whether every character shows as itself."""
-    return (text.isascii() and text.isprintable()) or all(seen_as(char) == char for char in set(text))
+    return (text.isascii() and text.isprintable()) or all(visible_form(char) == char for char in set(text))
 
 
-def without_unseen(text: str) -> str:
+def without_invisible(text: str) -> str:
     """The text without what shows nothing; a control that breaks a line is a new line.
 
     A joiner stays between two letters, marks or symbols beyond ASCII, whose shape it makes, and the sign that asks for
     an emoji after what can be one: no more than one between two characters that show. The beginning of a text is
     written as the beginning of what is written of it.
     """
-    if all_seen(text):
+    if all_visible(text):
         return text
     written = ""
     pieces: list[str] = []
     for char, following in zip(text, [*text[1:], ""], strict=True):
-        seen = seen_as(char)
+        seen = visible_form(char)
         if seen or char == _KEYCAP or char in _SIGNS or _shapes(char, written, following):
             written = seen or char
             pieces.append(written)
@@ -74,4 +74,4 @@ def _shapes(char: str, before: str, following: str) -> bool:
 
 
 def _is_shaped(char: str) -> bool:
-    return char > "\x7f" and bool(seen_as(char)) and unicodedata.category(char)[0] in "LMS"
+    return char > "\x7f" and bool(visible_form(char)) and unicodedata.category(char)[0] in "LMS"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from models.redaction.normalize.invisible import all_seen, seen_as
+from models.redaction.normalize.invisible import all_visible, visible_form
 
 Spans = tuple[tuple[int, int], ...]
 """(start, end) of stretches of a text."""
@@ -125,11 +125,11 @@ def visible(text: str) -> TextView:
 
     "Jo\u200bhn" is one word to a reader, and to the classifier's tokenizer; whatever looks for words must see one too.
     """
-    if all_seen(text):
+    if all_visible(text):
         return original(text)
     builder = TextViewBuilder()
     for index, char in enumerate(text):
-        if seen := seen_as(char):
+        if seen := visible_form(char):
             builder.put(seen, index, index + 1)
         else:
             builder.stretch_to(index + 1)
@@ -185,7 +185,7 @@ _DIGIT_LIKE = re.compile(
 _SPLIT = re.compile(r"(?P<at>\(@|\s?@\s|\s@|\(a\))|(?<=\w)\s?(?P<dot>\.)\s?(?=\w)|(?<=\w)\s?(?P<dash>[-–—])\s?(?=\w)")
 
 
-def print_read(text: str) -> TextView | None:
+def ocr_corrected(text: str) -> TextView | None:
     """Misread and torn-apart identifiers in print put right; None where nothing looks like one.
 
     Only for matching: ``S5S-O132`` becomes ``555-0132``, ``jo (@ example . com`` becomes ``jo @example.com``.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from models.redaction.patterns.pattern_recognizer import Recognizer
-from models.redaction.recognizers.address.intersection import CORNER
-from models.redaction.recognizers.address.postcode_city import POSTCODE_TOWN
+from models.redaction.recognizers.address.intersection import INTERSECTION
+from models.redaction.recognizers.address.postcode_city import POSTCODE_CITY
 from models.redaction.recognizers.address.street_eu import STREET_EU
 from models.redaction.recognizers.address.street_in import STREET_IN
 from models.redaction.recognizers.address.street_spoken import SPOKEN_STREET
@@ -45,17 +45,17 @@ from models.redaction.recognizers.secrets.one_time_code import CODE, LAST_DIGITS
 from models.redaction.recognizers.secrets.passphrase import PASSWORD
 from models.redaction.recognizers.spoken.announced_value import ANNOUNCED_VALUE
 from models.redaction.recognizers.spoken.bare_answer import BARE_ANSWER
-from models.redaction.recognizers.spoken.dictated_digits import CAPITALS, DICTATED
-from models.redaction.recognizers.spoken.label_span import LABELLED
-from models.redaction.recognizers.spoken.truncated_entity import OPEN_END
+from models.redaction.recognizers.spoken.dictated_digits import DICTATED_DIGITS, SPELLED_CAPITALS
+from models.redaction.recognizers.spoken.label_span import LABEL_SPAN
+from models.redaction.recognizers.spoken.truncated_entity import TRUNCATED_ENTITY
 
 ALL: tuple[Recognizer, ...] = (
     EMAIL, SPOKEN_HANDLE, LOGIN, SPELLED, INTRODUCED_NAME, PARTICLED_NAME, PHONE, SHORT_PHONE, SSN, CARD, IBAN, IPV4,
     IPV6, MAC, URL, WALLET, SECRET, TOKEN, CODE, LAST_DIGITS, PASSWORD,
-    STREET, STREET_EU, STREET_IN, SPOKEN_STREET, POSTCODE, POSTCODE_TOWN, CORNER, BIRTH_DATE, BIRTH_DATE_WORDS, AGE,
-    MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH, ACCOUNT,
-    SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,
-    LABELLED, DICTATED, CAPITALS, BARE_ANSWER, OPEN_END, ANNOUNCED_VALUE,
+    STREET, STREET_EU, STREET_IN, SPOKEN_STREET, POSTCODE, POSTCODE_CITY, INTERSECTION, BIRTH_DATE, BIRTH_DATE_WORDS,
+    AGE, MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD, ROUTING, BRANCH,
+    ACCOUNT, SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED, NUMBER,
+    LABEL_SPAN, DICTATED_DIGITS, SPELLED_CAPITALS, BARE_ANSWER, TRUNCATED_ENTITY, ANNOUNCED_VALUE,
 )  # fmt: skip
 
 ON_NUMERALS = frozenset(r.name for r in (SPOKEN_STREET, BIRTH_DATE, BIRTH_DATE_WORDS, SPOKEN_DATE, AGE, OLD_AGE))

@@ -9,7 +9,7 @@ This holds only for words right after those that are stable, unless the last of 
 "do"), and only where nothing personal was asked for and the utterance before left nothing open.
 
 The next word must be there because recognition completes a word that breaks off with the audio: "And" of "Andrea". A
-few words are too long for that and need not wait, see ``function_words.whole_words``.
+few words are too long for that and need not wait, see ``function_words.complete_words``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.number_words import ORDINALS, compound, ordinal_compound
 from models.redaction.itn.spelling_alphabets import LETTER_SOUNDS, PHONETIC
 from models.redaction.itn.tokens import Token
-from models.redaction.streaming.function_words import closed_words, whole_words
+from models.redaction.streaming.function_words import complete_words, function_words
 from models.redaction.types import Redaction
 
 _MARKS = frozenset(",.?!…¿¡।")
@@ -83,13 +83,13 @@ def _released(hypothesis: AgreedHypothesis, stable: int, taken: Sequence[tuple[i
 def _is_harmless(hypothesis: AgreedHypothesis, at: int, taken: Sequence[tuple[int, int]]) -> bool:
     """Whether the word is of a closed class, and what follows makes nothing else of it."""
     tokens, word = hypothesis.tokens, hypothesis.tokens[at].text
-    if word not in closed_words(hypothesis.language) or _may_be_name(tokens, at, taken):
+    if word not in function_words(hypothesis.language) or _may_be_name(tokens, at, taken):
         return False
     if at and _is_taken(tokens[at - 1], taken):
         return False
     next_word = next((i for i in range(at + 1, len(tokens)) if tokens[i].text not in _MARKS), None)
     if next_word is None:
-        return word in whole_words(hypothesis.language)
+        return word in complete_words(hypothesis.language)
     following = tokens[next_word].text
     if _is_sign_or_number(following, hypothesis.language) or _STREET_KIND.fullmatch(following):
         return False

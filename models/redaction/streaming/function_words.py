@@ -12,12 +12,12 @@ from models.redaction.lexicons.loader import words
 
 
 @lru_cache(maxsize=16)
-def closed_words(language: str) -> frozenset[str]:
+def function_words(language: str) -> frozenset[str]:
     """The function words of a language, by its ISO 639-1 code, lower case and NFC; none if it has no list."""
     return words(language, "function_words")
 
 
 @lru_cache(maxsize=16)
-def whole_words(language: str) -> frozenset[str]:
+def complete_words(language: str) -> frozenset[str]:
     """Function words with which hardly a name begins, so that none is a name that the end of the audio cut short."""
     return words(language, "function_words", "complete")

@@ -14,7 +14,7 @@ from models.redaction.itn.number_words import ORDINALS
 from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.itn.tokens import tokens_of
 from models.redaction.redactor import LocalRedactor, build_redactor
-from models.redaction.streaming.function_words import closed_words, whole_words
+from models.redaction.streaming.function_words import complete_words, function_words
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import RedactionContext, Redactor
 from models.text import RawText, TextSource
@@ -48,7 +48,7 @@ def growing(said: str) -> list[str]:
 def hidden_words(said: str, redactor: Redactor, context: RedactionContext) -> set[str]:
     """What the final hides. A greeting is the same in an address that begins with it; nobody is known by it."""
     entities = redactor.redact(RawText(said), context).entities
-    return {word for e in entities for word in seen(said[e.start : e.end])} - closed_words(context.language)
+    return {word for e in entities for word in seen(said[e.start : e.end])} - function_words(context.language)
 
 
 def seen(text: str) -> list[str]:
@@ -57,12 +57,12 @@ def seen(text: str) -> list[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_closed_word_is_a_number_a_sign_or_spells(language: str) -> None:
-    lexicon, words = lexicon_for(language), closed_words(language)
+    lexicon, words = lexicon_for(language), function_words(language)
     for table in (lexicon.numbers, lexicon.scales, lexicon.repeats, lexicon.signs, lexicon.letters, lexicon.phonetic):
         assert words.isdisjoint(table)
     assert words.isdisjoint(PHONETIC)
     assert words.isdisjoint(ORDINALS.get(language, {}))
-    assert whole_words(language) <= words
+    assert complete_words(language) <= words
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_word_before_a_kind_of_street_waits_like_any_other(language: str, said
 
 
 def test_other_languages_hold_two_words() -> None:
-    assert not closed_words("it")
+    assert not function_words("it")
     assert shown_for(["the pump is"] * 2, spoken("it"))[-1] == "the"
 
 
@@ -216,9 +216,9 @@ PLANTED = frozenset(
 
 @settings(deadline=None)
 @given(
-    st.lists(st.sampled_from(sorted(closed_words("en"))), max_size=6),
+    st.lists(st.sampled_from(sorted(function_words("en"))), max_size=6),
     st.sampled_from(PERSONAL),
-    st.lists(st.sampled_from(sorted(closed_words("en"))), max_size=6),
+    st.lists(st.sampled_from(sorted(function_words("en"))), max_size=6),
 )
 def test_no_closed_words_around_it_make_something_personal_seen(
     before: list[str], personal: str, behind: list[str]

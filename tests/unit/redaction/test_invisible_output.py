@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.redaction.normalize import view
-from models.redaction.normalize.invisible import without_unseen
+from models.redaction.normalize.invisible import without_invisible
 from models.redaction.redactor import LocalRedactor, redacted_prefix
 from models.redaction.streaming.open_tail import TailAwareRedactor
 from models.redaction.streaming.partials import PartialRedactor, PartialState
@@ -95,10 +95,10 @@ def test_nothing_hidden_ever_leaves(pieces: list[str], source: TextSource) -> No
 @settings(deadline=None)
 @given(PIECES.map("".join), st.data())
 def test_what_is_written_grows_with_the_text_and_stays_as_it_is(text: str, data: st.DataObject) -> None:
-    written = without_unseen(text)
-    assert without_unseen(written) == written
+    written = without_invisible(text)
+    assert without_invisible(written) == written
     assert view.visible(written).text == view.visible(text).text
-    assert written.startswith(without_unseen(text[: data.draw(st.integers(0, len(text)))]))
+    assert written.startswith(without_invisible(text[: data.draw(st.integers(0, len(text)))]))
 
 
 def test_a_prefix_is_cut_in_the_original() -> None:

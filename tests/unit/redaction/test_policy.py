@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.redaction.normalize.invisible import without_unseen
+from models.redaction.normalize.invisible import without_invisible
 from models.redaction.policy.loader import load_policies, parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.spans.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
@@ -301,9 +301,9 @@ def test_whatever_the_policy_spans_are_valid_sorted_and_apart(text: str, source:
     assert not any(e.type == "DOB" for e in redaction.entities)
     outside, at = "", 0
     for e in redaction.entities:
-        outside += without_unseen(text[at : e.start]) + e.written
+        outside += without_invisible(text[at : e.start]) + e.written
         at = e.end
-    assert redaction.text.value == outside + without_unseen(text[at:])
+    assert redaction.text.value == outside + without_invisible(text[at:])
 
 
 @pytest.mark.slow

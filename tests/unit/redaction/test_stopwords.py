@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.redaction.ner.stopwords import is_everyday, uses_capitals
+from models.redaction.ner.stopwords import is_stop_word, uses_capitals
 from models.redaction.normalize.view import original
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.types import RedactionContext
@@ -43,7 +43,7 @@ def _names(language: str, text: str, names: str, source: TextSource = TextSource
     ],
 )
 def test_words_of_every_day(language: str, word: str, cased: bool, everyday: bool) -> None:
-    assert is_everyday(original(word), 0, len(word), language, cased=cased) is everyday
+    assert is_stop_word(original(word), 0, len(word), language, cased=cased) is everyday
 
 
 @pytest.mark.parametrize(

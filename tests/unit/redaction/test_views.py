@@ -85,7 +85,13 @@ SPOKEN_BITS = st.sampled_from(
 
 @given(st.one_of(st.text(max_size=80), st.lists(SPOKEN_BITS, max_size=25).map(" ".join)))
 def test_maps_stay_inside_and_in_order(text: str) -> None:
-    readings = [views.original(text), views.visible(text), views.folded(text), views.print_read(text), romanized(text)]
+    readings = [
+        views.original(text),
+        views.visible(text),
+        views.folded(text),
+        views.ocr_corrected(text),
+        romanized(text),
+    ]
     readings += [spoken_view(text, language) for language in ("en", "es", "fr", "de", "hi")]
     for view in readings:
         if view is None:

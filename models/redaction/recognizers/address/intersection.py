@@ -16,7 +16,7 @@ _SMALL = (
 )
 _STREET = rf"(?:{_SMALL}{{0,2}}{_CAPITAL})(?:\s{_SMALL}{{0,2}}{_CAPITAL}){{0,5}}"
 
-CORNER = PatternRecognizer(
+INTERSECTION = PatternRecognizer(
     entity="ADDRESS",
     name="corner",
     patterns=(

@@ -26,7 +26,7 @@ INDIAN_CITIES = (
     "dehradun shimla thiruvananthapuram trivandrum mangalore goa"
 ).split()
 
-POSTCODE_TOWN = PatternRecognizer(
+POSTCODE_CITY = PatternRecognizer(
     entity="ADDRESS",
     name="postcode-town",
     needs="0",

@@ -54,7 +54,7 @@ _MOST_SAID_OF_IT = 4
 _MOST_BEFORE_A_THING = 3
 
 
-def is_age_of_a_thing(view: TextView, start: int, end: int) -> bool:
+def is_age_of_object(view: TextView, start: int, end: int) -> bool:
     """Whether the number at [start, end) counts units or is the age of an object."""
     lower = view.lower
     if _UNIT_AFTER.match(lower, end) or _THING_AFTER.match(lower, end):

@@ -10,7 +10,7 @@ import re
 
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import MARKS
-from models.redaction.recognizers.filters.reference_numbers import is_of_goods
+from models.redaction.recognizers.filters.reference_numbers import is_reference_number
 
 _UNIT_AFTER = re.compile(
     r"\s{0,2}(?:m3|m\^3|m³|cubic|cubics|kubik|k?wh|mwh|kw\b|kilowatts?|kilometres?|kilometers?|km\b|kg\b|kilos?|grams?|mg\b|ml\b"
@@ -124,4 +124,4 @@ def is_harmless(view: TextView, start: int, end: int) -> bool:
     count = sum(char.isdigit() for char in view.text[start:end])
     if count < _NUMBERS_OF_PEOPLE and introduced_as(view, start) == "harmless":
         return True
-    return is_of_goods(view, start, end)
+    return is_reference_number(view, start, end)

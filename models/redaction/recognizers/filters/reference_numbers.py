@@ -52,7 +52,7 @@ _PHONE_WORDS = re.compile(
 _PHONE_WORD_REACH = 14
 
 
-def is_of_goods(view: TextView, start: int, end: int) -> bool:
+def is_reference_number(view: TextView, start: int, end: int) -> bool:
     """Whether a word for an object stands right before a number, and no word for a telephone is near.
 
     A new clause has no connection to the object: "I have a complaint, 415 555 0132" gives a phone number. A number as

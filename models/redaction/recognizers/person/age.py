@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
-from models.redaction.recognizers.filters.age_of_objects import is_age_of_a_thing
+from models.redaction.recognizers.filters.age_of_objects import is_age_of_object
 
 _OLD = r"(?:9\d|1[0-2]\d)"
 
@@ -24,7 +24,7 @@ AGE = PatternRecognizer(
     entity="AGE",
     name="age",
     needs="0",
-    unless=is_age_of_a_thing,
+    unless=is_age_of_object,
     patterns=(
         Pattern(
             re.compile(

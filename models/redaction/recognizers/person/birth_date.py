@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, has_digit, near, words
-from models.redaction.recognizers.filters.age_of_objects import is_age_of_a_thing
+from models.redaction.recognizers.filters.age_of_objects import is_age_of_object
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
@@ -167,7 +167,7 @@ OLD_AGE = PatternRecognizer(
     entity="AGE",
     name="old-age",
     needs="0",
-    unless=is_age_of_a_thing,
+    unless=is_age_of_object,
     # Over 89 there are so few people in a place that the age is a name (HIPAA, safe harbour).
     patterns=(
         Pattern(

@@ -99,13 +99,13 @@ class PasswordRecognizer:
         said = [view.lower[low:high] for low, high in words]
         if not said:
             return
-        first = told_from(said)
+        first = passphrase_start(said)
         if first is not None:
             yield Entity("SECRET", words[first][0], words[-1][1], 0.85, self.name)
         if said[0] in NEGATIONS and (instead := _INSTEAD.match(view.text, words[-1][1])):
             behind = list(_words_from(view.text, instead.end(), len(view.text)))
             said = [view.lower[low:high] for low, high in behind]
-            if said and said[0] not in NEGATIONS and (first := told_from(said)) is not None:
+            if said and said[0] not in NEGATIONS and (first := passphrase_start(said)) is not None:
                 yield Entity("SECRET", behind[first][0], behind[-1][1], 0.85, self.name)
 
 
@@ -126,7 +126,7 @@ def _words_from(text: str, start: int, limit: int) -> Iterator[tuple[int, int]]:
         start = match.end("word")
 
 
-def told_from(said: list[str]) -> int | None:
+def passphrase_start(said: list[str]) -> int | None:
     """The word with which the password begins; None if the words are a remark about a password."""
     if _LENGTHS.search(" ".join(said)):
         return None

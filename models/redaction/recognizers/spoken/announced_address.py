@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.redaction.itn.tokens import Token
-from models.redaction.recognizers.secrets.passphrase import told_from
+from models.redaction.recognizers.secrets.passphrase import passphrase_start
 from models.redaction.recognizers.spoken.clause_tokens import BREAKS, ClauseTokens
 
 _MOST_WORDS: Final = 12
@@ -27,7 +27,7 @@ def address_after(clause: ClauseTokens) -> tuple[int, int] | None:
     plain = [clause.tokens[at].text for at in said]
     named = clause.announcement.told and not clause.announcement.requested
     told = named and len(said) <= _MOST_PLAIN_WORDS and clause.lists.remarks.isdisjoint(plain)
-    return (first, last) if told and told_from(plain) is not None else None
+    return (first, last) if told and passphrase_start(plain) is not None else None
 
 
 def address_end(clause: ClauseTokens) -> int:

@@ -17,7 +17,7 @@ from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
-THINGS = words(
+OBJECT_WORDS = words(
     "rooms?", "floors?", "gates?", "tables?", "bus", "flights?", "trains?", "platform", "line", "channel", "page",
     "step", "count", "year", "meters?", "readings?", "pressure", "pump", "unit", "valve", "zimmer",
     "stockwerk", "gleis",
@@ -25,12 +25,12 @@ THINGS = words(
 )  # fmt: skip
 """Words right before numbers of objects and places."""
 
-THING_REACH = 16
+OBJECT_WORD_REACH = 16
 
 _COUNTING = "0123456789012345678901234567890"
 
 
-class DictatedRecognizer:
+class DictatedDigitsRecognizer:
     """Finds what the spoken view marked as dictated."""
 
     name = "dictated"
@@ -41,14 +41,14 @@ class DictatedRecognizer:
             return
         for start, end in view.dictated:
             digits = digits_of(view.text[start:end])
-            if digits in _COUNTING or is_harmless(view, start, end) or is_thing(view, start):
+            if digits in _COUNTING or is_harmless(view, start, end) or is_object_number(view, start):
                 continue
             yield Entity("ID", start, end, 0.6, self.name)
 
 
-def is_thing(view: TextView, start: int) -> bool:
+def is_object_number(view: TextView, start: int) -> bool:
     """Whether the number that begins here is the number of a thing in the building."""
-    return near(view, start, start, THINGS, before=THING_REACH, after=0)
+    return near(view, start, start, OBJECT_WORDS, before=OBJECT_WORD_REACH, after=0)
 
 
 _ODD = r"(?:[ ,-]{1,2}(?:[A-ZÀ-ÖØ-Þ]{2,30}|[\d]{1,5}[a-z]{0,3}[A-Z]{1,20}|[A-Z](?![\w'])))"
@@ -66,7 +66,7 @@ _LONG_ABBREVIATIONS = frozenset(
 _MOSTLY = 0.6
 
 
-class CapitalsRecognizer:
+class SpelledCapitalsRecognizer:
     """Finds spelled words that recognition wrote in capitals: "BROST", "ORCH ARD PLACE"."""
 
     name = "spelled-capitals"
@@ -87,5 +87,5 @@ class CapitalsRecognizer:
         return len(written) > 5 and sum(w.isupper() for w in written) > _MOSTLY * len(written)
 
 
-DICTATED = DictatedRecognizer()
-CAPITALS = CapitalsRecognizer()
+DICTATED_DIGITS = DictatedDigitsRecognizer()
+SPELLED_CAPITALS = SpelledCapitalsRecognizer()

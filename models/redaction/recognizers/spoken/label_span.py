@@ -32,7 +32,7 @@ _PATTERNS = {
 }
 
 
-class LabelledRecognizer:
+class LabelSpanRecognizer:
     """Finds labels, each with the number after it."""
 
     name = "labelled"
@@ -46,4 +46,4 @@ class LabelledRecognizer:
                 yield Entity(kind, match.start(), match.end("number"), 0.8, self.name)
 
 
-LABELLED = LabelledRecognizer()
+LABEL_SPAN = LabelSpanRecognizer()

@@ -22,7 +22,7 @@ from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
 from models.redaction.recognizers.spoken.announcements import announcements_of
 from models.redaction.recognizers.spoken.bare_answer import MONTHS
-from models.redaction.recognizers.spoken.dictated_digits import is_thing
+from models.redaction.recognizers.spoken.dictated_digits import is_object_number
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
@@ -69,7 +69,7 @@ _WORD_SIGNS = frozenset({".", "_", "-"})
 _COMMON_SIGNS = frozenset({"point", "period", "minus", "menos", "moins", "strich", "ponto", "dash"})
 
 
-class OpenEndRecognizer:
+class TruncatedEntityRecognizer:
     """Walks back from the last word of an utterance."""
 
     name = "open-end"
@@ -102,7 +102,7 @@ class OpenEndRecognizer:
         if not number.digits or is_reading(context.asked_for):
             return None
         start, end = offset + reader.tokens[number.first].start, offset + reader.tokens[-1].end
-        if is_harmless(view, start, end) or is_thing(view, start):
+        if is_harmless(view, start, end) or is_object_number(view, start):
             return None
         # Where nothing else was said: nobody says a quantity digit by digit.
         bare = start == 0 and number.singles == number.digits >= _MIN_BARE_DIGITS and _is_dictation(reader)
@@ -207,4 +207,4 @@ def _is_said_sign(reader: Words, token: Token) -> bool:
     return named in _WORD_SIGNS and len(token.text) > 1 and token.text not in _COMMON_SIGNS
 
 
-OPEN_END = OpenEndRecognizer()
+TRUNCATED_ENTITY = TruncatedEntityRecognizer()
