@@ -9,6 +9,7 @@ import pytest
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.lexicons import loader
 from models.redaction.lexicons.loader import LexiconInvalid, checked, languages, word_lists, word_tables, words
+from models.redaction.recognizers.spoken import announcements
 from models.redaction.recognizers.spoken.announcements import SUBJECT, announcements_of
 
 
@@ -33,7 +34,14 @@ def test_a_language_without_a_list_has_none() -> None:
     assert {"de", "en", "es", "fr", "hi", "it", "pt"} <= set(languages(SUBJECT))
 
 
-@pytest.mark.parametrize("language", ["de", "en", "es", "fr", "hi", "it", "pt", "xx", ""])
+def test_announcements_without_a_required_list_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = {name: entries for name, entries in word_lists("it", SUBJECT).items() if name not in {"stops", "verbs"}}
+    monkeypatch.setattr(announcements, "word_lists", lambda language, subject: lists)
+    with pytest.raises(LexiconInvalid, match="announcements lacks verbs, stops"):
+        announcements_of.__wrapped__("it")
+
+
+@pytest.mark.parametrize("language", [*languages(SUBJECT), "xx", ""])
 def test_announcements_of_every_language_compile_and_know_english(language: str) -> None:
     found = list(announcements_of(language).before_values("my number is"))
     assert [(a.type, a.told) for a in found] == [("PHONE", True)]

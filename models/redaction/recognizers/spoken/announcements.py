@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final
 
-from models.redaction.lexicons.loader import Lists, languages, word_lists
+from models.redaction.lexicons.loader import LexiconInvalid, Lists, languages, word_lists
 from models.redaction.normalize.words import WORD
 
 SUBJECT: Final = "announcements"
@@ -22,6 +22,8 @@ _NOUNS, _VAGUE, _REQUESTS = "nouns", "vague", "requests"
 _THINGS: Final = "things"
 _MISHEARD: Final = "misheard_verbs"
 _TOLD, _BARE = "told", "bare"
+_REQUIRED: Final = ("owners", "articles", "verbs", "points_back", "hesitations", "stops", "times", "remarks")
+"""The lists that every language with announcements must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,13 @@ def _found(pattern: re.Pattern[str], lower: str) -> Iterator[Announcement]:
 
 @lru_cache(maxsize=16)
 def announcements_of(language: str) -> Announcements:
-    """The announcements of a language, by its ISO 639-1 code, with those of English."""
+    """The announcements of a language, by its ISO 639-1 code, with those of English.
+
+    Raises:
+        LexiconInvalid: A list that is required is missing.
+    """
     own = language[:2].lower()
-    tables = [word_lists(code, SUBJECT) for code in dict.fromkeys((own, "en")) if code in languages(SUBJECT)]
+    tables = [_lists_of(code) for code in dict.fromkeys((own, "en")) if code in languages(SUBJECT)]
     return Announcements(
         re.compile("|".join(chain.from_iterable(_forward(table, n) for n, table in enumerate(tables)))),
         re.compile("|".join(chain.from_iterable(_backward(table, n) for n, table in enumerate(tables)))),
@@ -96,6 +102,13 @@ def announcements_of(language: str) -> Announcements:
         frozenset(chain.from_iterable(table["remarks"] for table in tables)),
         frozenset(re.findall(r"[^\W_]+", _all(tables, "points_back"))),
     )
+
+
+def _lists_of(language: str) -> Lists:
+    lists = word_lists(language, SUBJECT)
+    if missing := [name for name in _REQUIRED if name not in lists]:
+        raise LexiconInvalid(f"{language}/{SUBJECT} lacks {', '.join(missing)}")
+    return lists
 
 
 def _all(tables: Iterable[Lists], name: str) -> str:
