@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from models.redaction.itn.spelling_alphabets import PHONETIC
-from models.redaction.lexicons.loader import ANY, word_lists, word_tables, words
+from models.redaction.lexicons.loader import ANY, languages, word_lists, word_tables, words
 
 OPENINGS = frozenset("o + ( area code open bracket parenthesis".split())
 """What may begin a number besides digits and words for them."""
@@ -128,7 +128,7 @@ INNER_DIGITS: Final = word_values("en", "inner_digits")
 
 _EN: Final = _lexicon("en")
 _OWN: Final = {
-    code: _lexicon(code, _german_compounds() if code == "de" else None) for code in ("es", "fr", "de", "hi", "pt", "it")
+    code: _lexicon(code, _german_compounds() if code == "de" else None) for code in languages(_TABLES) if code != "en"
 }
 _MERGED: Final = {code: _EN | own for code, own in _OWN.items()}
 

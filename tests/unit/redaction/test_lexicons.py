@@ -62,6 +62,13 @@ def test_a_set_of_words_is_empty_where_there_is_no_list() -> None:
     assert "wasserhahn" in words("DE-at", "stopwords")
 
 
+@pytest.mark.parametrize("language", languages("spoken"))
+def test_the_number_words_of_every_language_are_understood(language: str) -> None:
+    for digits, entries in word_tables(language, "spoken")["numbers"].items():
+        for word in entries:
+            assert lexicon_for(language).numbers[word] == digits
+
+
 def test_a_table_gives_the_words_of_a_value() -> None:
     assert word_tables("en", "spoken")["numbers"]["4"] == ("four", "for")
     assert word_tables("xx", "spoken") == {}
