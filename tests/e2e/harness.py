@@ -1,4 +1,4 @@
-"""Starts the real server in its own process, and speaks to it as an app would."""
+"""Starts the real server in its own process, and calls it as an app does."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Server:
         return self.child.log.read_text(encoding="utf-8", errors="replace")
 
     def kill(self) -> None:
-        """SIGKILL to the server itself, as the out-of-memory killer would; what it started is cleared away."""
+        """Send SIGKILL to the server, as the out-of-memory killer does, then end its descendants."""
         self.child.descendants()
         self.child.process.kill()
         self.child.process.wait()
@@ -70,7 +70,7 @@ class Server:
         self.child.kill_with_descendants()
 
     def terminate(self, timeout_s: float = 10.0) -> float:
-        """SIGTERM; returns how many seconds the process took to end."""
+        """Send SIGTERM; returns the seconds that the process took to end."""
         self.child.descendants()
         began = time.monotonic()
         self.child.process.send_signal(signal.SIGTERM)
@@ -78,7 +78,7 @@ class Server:
         return time.monotonic() - began
 
     def survivors(self) -> list[psutil.Process]:
-        """Processes that the server started and that still run."""
+        """Descendants of the server that are still running."""
         return self.child.survivors()
 
     def memory_bytes(self) -> int:
@@ -111,14 +111,14 @@ def start_server(home: Path, *assignments: str, wait: bool = True) -> Server:
 
 
 def stop_server(server: Server) -> None:
-    """Clear away whatever is left of it."""
+    """End it with all its descendants."""
     if server.child.alive:
         server.child.stop()
     server.child.kill_with_descendants()
 
 
 class App:
-    """A mobile app, more or less."""
+    """The calls of a mobile app."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.sessions = session_pb2_grpc.SessionServiceStub(channel)
@@ -154,7 +154,7 @@ class App:
         return (await self.media.Upload(parts())).upload
 
     async def finished(self, upload_id: str) -> media_pb2.Upload:
-        """Follow an upload to its end."""
+        """Watch an upload until it is done or has failed; returns its last state."""
         last = media_pb2.Upload()
         async for message in self.media.WatchUpload(media_pb2.WatchUploadRequest(upload_id=upload_id)):
             last = message.upload

@@ -1,4 +1,4 @@
-"""A thousand values by every way in: typed, spoken, drawn, as events and as vocabulary; and all that comes back."""
+"""Sends a thousand values through every input (typed, spoken, drawn, events, vocabulary) and keeps all responses."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from tests.e2e.harness import DATA, App, audio, config, propose, visit_pcm
 from tests.e2e.planted_values import Line, Person, lines_of, people, squeezed
 
 TYPED, DRAWN, EVENTS, ELSEWHERE = 24, 10, 88, 12
-"""People by the way in which their values come; eight values each. Events cost least time, drawn pages most."""
+"""People by the input of their values, eight values each. Events take least time, drawn pages most."""
 LINES_A_PAGE = 20
 LINES_A_TURN = 3
 HEADING = "WHO CAME IN TODAY"
 EVENT = "form_field_left"
 STREAMS = 4
-"""Conversations at a time."""
+"""Conversations at the same time."""
 BADGE = (Planted("NAME", "Ines Ferreira", "", "badge"),)
 
 
 @dataclass(slots=True)
 class Plan:
-    """What goes in, by which way."""
+    """What is sent, by input."""
 
     typed: list[Line]
     drawn: list[Line]
@@ -56,13 +56,13 @@ class Plan:
 
     @property
     def turns(self) -> list[list[Line]]:
-        """What is typed, some lines a turn."""
+        """The typed lines, several in a turn."""
         return [self.typed[n : n + LINES_A_TURN] for n in range(0, len(self.typed), LINES_A_TURN)]
 
 
 @dataclass(slots=True)
 class Seen:
-    """Everything that the client received, and the numbers that show that it was all taken in."""
+    """Everything that the client received, compared with what was sent."""
 
     data: bytearray = field(default_factory=bytearray)
     verdicts: list[Verdict] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Seen:
         return message
 
     def compare(self, medium: Medium, redacted: str) -> None:
-        """Note what stands in the places of a medium's values."""
+        """Check what stands in the places of a medium's values."""
         self.texts.append(redacted)
         self.verdicts.append(check_replacements(medium, redacted))
 
@@ -105,7 +105,7 @@ def medium_of(name: str, lines: Sequence[Line], separator: str, heading: str = "
 
 
 async def send_all(app: App, plan: Plan, seen: Seen) -> None:
-    """Everything of the plan, by all ways at a time."""
+    """Send the whole plan through all inputs at the same time."""
     turns = plan.turns
     await asyncio.gather(
         _photograph(app, list(_pages(plan.drawn)), seen),
@@ -219,7 +219,7 @@ async def _speak(app: App, seen: Seen) -> None:
 
 
 async def ask_around(app: App, lines: list[Line], seen: Seen) -> None:
-    """What a client can ask for afterwards: reports, dead letters, refusals; and what it sends by mistake."""
+    """Request reports and dead letters, and send invalid input with personal values in it."""
     told = "\n".join(line.text for line in lines).encode()
     session_id = await app.open_session()
     for content in (told, b"\xff\xd8\xff\xe0" + told, b"\x89PNG\r\n\x1a\n" + told):

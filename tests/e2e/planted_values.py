@@ -1,7 +1,7 @@
-"""A thousand people who do not exist, what they say about themselves, and a search for them in any bytes.
+"""A thousand invented people, what they say about themselves, and a search for their values in any bytes.
 
-Every value holds something that occurs nowhere else: a made-up surname, street or mailbox, or a number of its own. So
-a single needle a value suffices, and a find is a leak.
+Every value holds something that occurs nowhere else: an invented surname, street or mailbox, or a unique number. So it
+is enough to search for that part of each value.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def people(count: int, seed: int = SEED) -> list[Person]:
 
 
 def _unique_words(chance: random.Random, count: int) -> list[str]:
-    """Words that sound like surnames, none a part of another."""
+    """Words that sound like surnames; none is a part of another."""
     words: list[str] = []
     while len(words) < count:
         word = "".join(chance.choice(part) for part in (_ONSETS, _MIDDLES, _JOINTS, _MIDDLES, _JOINTS, _ENDINGS))
@@ -150,7 +150,7 @@ def lines_of(person: Person, chance: random.Random, medium: str) -> Iterator[Lin
 
 
 def needle(value: Planted) -> str:
-    """What of the value occurs nowhere else, squeezed."""
+    """The part of the value that occurs nowhere else, squeezed."""
     if value.type == "NAME":
         return squeezed(value.value.split()[-1])
     if value.type == "EMAIL":
@@ -167,18 +167,18 @@ def squeezed(text: str) -> str:
 
 
 _ALIKE: Final = bytes.maketrans(b"oqdlizsbg", b"000112589")
-"""What OCR takes for each other, in capitals and in small letters."""
+"""Characters that OCR confuses, in capitals and in small letters."""
 
 
 class ManyProbe:
-    """Looks for all values in one go, as ``Probe`` does for a few.
+    """Searches for many values at once, as ``Probe`` does for a few.
 
     Bytes are squeezed to letters and digits, which undoes case, separators, escapes and UTF-16; Base64 is decoded at
     all four offsets and searched as well.
 
     Args:
         values: What to look for.
-        look_alikes: Take characters that OCR confuses for equal.
+        look_alikes: Treat characters that OCR confuses as equal.
     """
 
     def __init__(self, values: Iterable[Planted], *, look_alikes: bool = False) -> None:
@@ -209,7 +209,7 @@ def _decoded(data: bytes) -> Iterator[bytes]:
 
 
 def by_kind(hits: Sequence[tuple[str, Hit]]) -> str:
-    """What to say of leaks: place, kind, number and a few examples; the values are invented."""
+    """A summary of leaks: place, type, number and a few examples; the values are invented."""
     said = []
     for place, kind in sorted({(place, hit.planted.type) for place, hit in hits}):
         values = sorted({hit.planted.value for where, hit in hits if (where, hit.planted.type) == (place, kind)})

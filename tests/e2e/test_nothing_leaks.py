@@ -69,7 +69,7 @@ async def app(running: Running) -> AsyncIterator[App]:
         yield App(channel)
 
 
-def test_the_search_is_not_blind() -> None:
+def test_the_search_finds_every_form_of_a_value() -> None:
     values = [line.values[0] for person in people(3) for line in lines_of(person, random.Random(1), "canary")]
     probe = ManyProbe(values)
     assert len({needle(v) for v in values}) == len(values)
@@ -95,7 +95,7 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     written = [v for v in values if not v.spoken]
     assert len({needle(v) for v in written}) == len(written)
     seen = Seen()
-    await asyncio.to_thread(_script, running.upstream_url, "error", 2)  # what goes wrong is logged, too
+    await asyncio.to_thread(_script, running.upstream_url, "error", 2)  # so that failed calls are logged too
     await send_all(app, plan, seen)
     await ask_around(app, plan.typed, seen)
     compare_events(running.server.ledger, plan.events, seen)
@@ -135,7 +135,7 @@ def _scrape(port: int) -> bytes:
 
 
 def _search_as_the_demo_does(running: Running, seen: Seen, probe: ManyProbe, scratch: Path) -> list[tuple[str, Hit]]:
-    """The places of the demo's proof, while the server still runs; the pictures read again by OCR."""
+    """Search the places of the demo's proof while the server runs; OCR reads the pictures again."""
     paths = []
     for number, content in enumerate(seen.pictures):
         paths.append(scratch / f"{number}.jpg")

@@ -34,16 +34,16 @@ class PartProbe:
 
     Args:
         values: The planted values.
-        harmless: Texts that must be kept; a part that occurs in one of them is not looked for.
+        harmless: Texts without personal values; a part that occurs in one of them is not looked for.
     """
 
     def __init__(self, values: Iterable[Planted], harmless: Iterable[str] = ()) -> None:
-        kept = list(harmless)
+        others = [text.lower() for text in harmless]
         self._parts = [
             (value, part)
             for value in values
             for part in map(re.compile, dict.fromkeys(_parts(value)))
-            if not any(part.search(text.lower()) for text in kept)
+            if not any(part.search(text) for text in others)
         ]
 
     def search(self, texts: Iterable[str]) -> list[Hit]:

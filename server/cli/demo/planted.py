@@ -54,6 +54,17 @@ class Medium:
     values: tuple[Planted, ...]
     kept: tuple[str, ...] = ()
 
+    @property
+    def harmless(self) -> list[str]:
+        """What is not personal: the text between the values, and what must be kept."""
+        pieces, at = [], 0
+        for value in self.values:
+            form = value.spoken or value.value
+            begin = self.said.index(form, at)
+            pieces.append(self.said[at:begin])
+            at = begin + len(form)
+        return [*pieces, self.said[at:], *self.kept]
+
 
 def data_folder() -> Path:
     """The folder with the clips and the pictures.

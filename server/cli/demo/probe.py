@@ -64,11 +64,6 @@ class Probe:
     def __init__(self, values: Iterable[Planted]) -> None:
         self._forms = [(value, tuple(_forms(value))) for value in values]
 
-    @property
-    def value_count(self) -> int:
-        """Number of values that are looked for."""
-        return len(self._forms)
-
     def search(self, data: bytes) -> list[Hit]:
         """Every value that is in the bytes, once for each form."""
         lowered = data.lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -114,14 +115,22 @@ def _replacement(value: Planted, redacted: str, tokens: Sequence[Token]) -> Repl
         return Replacement(value, "", (), "")
     stretch = redacted[tokens[0].start : tokens[-1].end]
     tags = tuple(token.tag for token in tokens if token.tag)
-    return Replacement(value, stretch, tags, _readable(redacted, tokens))
+    return Replacement(value, stretch, tags, _readable(value, redacted, tokens))
 
 
-def _readable(redacted: str, tokens: Sequence[Token]) -> str:
-    """The words and digits among the tokens, as they stand in the text."""
+def _readable(value: Planted, redacted: str, tokens: Sequence[Token]) -> str:
+    """What may be a part of the value among the tokens, as it stands in the text.
+
+    Beside the tag of a name, mailbox or address that is every word but filler, beside that of a number every digit and
+    every word that sounds like one of the number's words.
+    """
+    spoken = {word for word in re.findall(r"[a-z]+", value.spoken.lower()) if word not in FILLER}
+    by_words = value.type in _SPELLED_WORDS or not any(token.tag for token in tokens)
     spans: list[tuple[int, int]] = []
     for token in tokens:
         if token.tag or token.text in FILLER:
+            continue
+        if not (token.is_digit or by_words or any(likeness(word, token.text) >= ALIKE for word in spoken)):
             continue
         if spans and not any(c.isalnum() for c in redacted[spans[-1][1] : token.start]):
             spans[-1] = (spans[-1][0], token.end)

@@ -41,8 +41,8 @@ def prove_run(environment: Environment, reporter: Reporter, media: Sequence[Medi
     verdicts = [check_replacements(medium, received.transcripts.get(medium.name, "")) for medium in media]
     replaced = _show_replacements(verdicts, reporter)
     values = [value for medium in media for value in medium.values]
-    kept = [text for medium in media for text in medium.kept]
-    probes = Probes(Probe([*values, *misheard_values(verdicts)]), PartProbe(values, kept))
+    harmless = [text for medium in media for text in medium.harmless]
+    probes = Probes(Probe([*values, *misheard_values(verdicts)]), PartProbe(values, harmless))
     traces = Traces(
         shown=received.shown,
         logs=[child.log for child in environment.children],

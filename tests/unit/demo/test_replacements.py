@@ -40,6 +40,11 @@ PAGE = "\n".join(
             "The meter at the Eastfield side shows 7396. You can reach me at [REDACTED_EMAIL]. My number is "
             "[REDACTED_PHONE], no wait, [REDACTED_PHONE]. This is [REDACTED_NAME] speaking.",
         ),
+        (
+            INSPECTOR,
+            "The meter at the east field site shows 7396. You can reach me at [REDACTED_NAME].[REDACTED_EMAIL] "
+            "My number is [REDACTED_PHONE] no late all [REDACTED_ID] This is [REDACTED_NAME] speaking.",
+        ),
         (REGISTER, PAGE),
         (REGISTER, PAGE.replace("Riverside pumping station, gate 2", "Riverside [REDACTED_ADDRESS]")),
         (METER, "WATER METER\nreading 04821 .7 | m³\nNo. 7316 2048\nCustomer: [REDACTED_NAME]\n[REDACTED_ADDRESS]"),
@@ -67,6 +72,7 @@ def test_a_transcript_with_every_tag_in_its_place_passes(medium: Medium, transcr
             CLEAN.replace("[REDACTED_PHONE]", "four one five [REDACTED_PHONE]"),
             "PHONE 4155550132: 'four one five' can be read beside the tag",
         ),
+        (CLEAN.replace("[REDACTED_PHONE]", "for [REDACTED_PHONE]"), "'for' can be read beside the tag"),
         (CLEAN.replace("[REDACTED_NAME]", "John [REDACTED_NAME]"), "NAME John Carter: 'John' can be read"),
         (CLEAN.replace("my name is [REDACTED_NAME]", "Joan Carter"), "'Joan Carter' can be read"),
         (CLEAN.replace("[REDACTED_EMAIL]", "jon.carter@example.com"), "'jon.carter@example.com' can be read"),
@@ -88,7 +94,7 @@ def test_a_corrected_number_is_one_value_with_both_versions() -> None:
     verdict = check_replacements(INSPECTOR, f"You can reach me at [REDACTED_NAME].net {said}")
     email, phone, name = verdict.replacements
     assert email.problem == "'net' can be read beside the tag"
-    assert phone.rest == "ll win 4-3 late ll win 4-7"
+    assert phone.rest == "4-3 4-7"
     assert name.problem == ""
 
 
