@@ -1,4 +1,4 @@
-"""Speech engines and detectors that say what a test wrote down."""
+"""Scripted speech engines and VADs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.text import RawText
 
 
 class ScriptedVad:
-    """A detector that takes the loudness of a frame for its probability of speech. Real side: ``SileroVad``."""
+    """A VAD that takes the level of a frame as its probability of speech. Real side: ``SileroVad``."""
 
     def probabilities(self, samples: Samples) -> Probabilities:
         missing = -len(samples) % FRAME_SAMPLES
@@ -36,15 +36,15 @@ class ScriptedStream:
         return np.asarray(np.abs(ready[:whole]).reshape(-1, FRAME_SAMPLES).max(axis=1, initial=0.0), np.float32)
 
 
-class HauntedVad(ScriptedVad):
-    """Like a network with a memory: what a stream heard long ago raises what it says now."""
+class StatefulVad(ScriptedVad):
+    """Like a recurrent network: earlier speech in a stream raises later probabilities."""
 
-    def stream(self) -> HauntedStream:
-        return HauntedStream()
+    def stream(self) -> StatefulStream:
+        return StatefulStream()
 
 
-class HauntedStream(ScriptedStream):
-    """State of ``HauntedVad``: whether speech was heard early on, by blocks of 4 s since the stream began."""
+class StatefulStream(ScriptedStream):
+    """State of ``StatefulVad``: frames so far, and how many of them were speech."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,10 +70,10 @@ class ScriptedSpeech:
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = list(texts)
-        self.asked: list[SpeechOptions] = []
+        self.options: list[SpeechOptions] = []
 
     def transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
-        self.asked.append(options)
+        self.options.append(options)
         text = self._texts.pop(0)
         if not text:
             raise NoSpeech("Nobody speaks in the recording.")

@@ -75,4 +75,4 @@ def test_no_language_means_detect(data: Path, language: str | None) -> None:
     engine = ScriptedSpeech(["hello"])
     line = json.dumps({"id": 1, "audio": str(data / "visit.flac"), "lang": language})
     transcribe_lines([line], io.StringIO(), engine)
-    assert engine.asked[0].language is None
+    assert engine.options[0].language is None

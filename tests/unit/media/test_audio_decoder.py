@@ -101,13 +101,13 @@ def test_the_clips_of_the_repository_decode(data: Path, name: str) -> None:
     ("name", "lag_s"), [("visit.webm", 0.2), ("visit.mp3", 0.4), ("visit.aac", 0.5), ("visit.wav", 0.1)]
 )
 def test_samples_come_as_the_bytes_do(data: Path, name: str, lag_s: float) -> None:
-    """The end of the first half is heard when the first half has arrived, not seconds later."""
+    """The end of the first half is decoded when the first half has arrived, not seconds later."""
     recording = (data / name).read_bytes()
     whole_s = len(decode(recording)) / SAMPLE_RATE_HZ
     with StreamDecoder() as stream:
         half = len(recording) // 2
-        heard = sum(len(stream.feed(recording[at : min(at + 500, half)])) for at in range(0, half, 500))
-    assert abs(heard / SAMPLE_RATE_HZ - whole_s / 2) < lag_s + 0.1 * whole_s
+        decoded = sum(len(stream.feed(recording[at : min(at + 500, half)])) for at in range(0, half, 500))
+    assert abs(decoded / SAMPLE_RATE_HZ - whole_s / 2) < lag_s + 0.1 * whole_s
 
 
 def test_an_mp4_with_its_index_last_comes_at_the_end() -> None:

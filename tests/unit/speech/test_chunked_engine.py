@@ -20,7 +20,7 @@ WINDOW_S = 4.0
 
 
 def clip(*values: float) -> Samples:
-    """One window for each value, with silence behind it that is too long to be bridged."""
+    """One window for each value, with silence after it that is too long to be bridged."""
     parts = [np.concatenate([np.full(3 * SAMPLE_RATE_HZ, v), np.zeros(5 * SAMPLE_RATE_HZ)]) for v in values]
     return np.concatenate(parts).astype(np.float32)
 
@@ -52,23 +52,23 @@ class Scripted(ChunkedEngine):
         return list(text.encode())
 
 
-def test_the_language_of_the_first_window_with_words_holds_for_the_rest_which_are_heard_together() -> None:
+def test_the_language_of_the_first_window_with_words_holds_for_the_rest_which_are_decoded_together() -> None:
     engine = Scripted({0.9: ("", "en"), 0.8: ("eins", "de"), 0.7: ("two", "en"), 0.6: ("three", "en")})
     engine.meets = True  # the last two wait for each other
-    heard = engine.transcribe(clip(0.9, 0.8, 0.7, 0.6), DETECT)
-    assert [s.text.reveal() for s in heard.segments] == ["eins", "two", "three"]
-    assert (heard.language, heard.language_probability) == ("de", 0.95)
+    transcript = engine.transcribe(clip(0.9, 0.8, 0.7, 0.6), DETECT)
+    assert [s.text.reveal() for s in transcript.segments] == ["eins", "two", "three"]
+    assert (transcript.language, transcript.language_probability) == ("de", 0.95)
     assert {request.language for request in engine.requests[-2:]} == {"de"}
 
 
-@pytest.mark.parametrize(("quick", "looks"), [(True, 1), (False, 3)])
-def test_a_quick_call_looks_once(quick: bool, looks: int) -> None:
+@pytest.mark.parametrize(("quick", "passes"), [(True, 1), (False, 3)])
+def test_a_quick_call_decodes_once(quick: bool, passes: int) -> None:
     engine = Scripted({0.9: (LOOP, "en")})
     engine.transcribe(clip(0.9), SpeechOptions(language="en", quick=quick))
-    assert len(engine.requests) == looks
+    assert len(engine.requests) == passes
 
 
-def test_a_quick_call_leaves_the_other_places_to_others() -> None:
+def test_a_quick_call_leaves_the_other_slots_to_others() -> None:
     engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")})
     caller = threading.get_ident()
     seen: list[int] = []

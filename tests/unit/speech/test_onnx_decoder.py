@@ -79,8 +79,8 @@ def test_it_predicts_what_openai_whisper_predicts(
     said = window.decode(start, 0, 50, check_cancelled).tokens
     reference = whisper.load_model(str(whisper_checkpoint("whisper-base", weights_cache)), device="cpu")
     with torch.no_grad():
-        heard = torch.from_numpy(encode(greeting, STATES))[None]
-        truth = reference.decoder(torch.tensor([[*start, *said]]), heard)[0].numpy()
+        encoded = torch.from_numpy(encode(greeting, STATES))[None]
+        truth = reference.decoder(torch.tensor([[*start, *said]]), encoded)[0].numpy()
     ours, _ = window.append([*start, *said])
     assert (ours[3:].argmax(axis=1) == truth[3:].argmax(axis=1)).mean() > 0.9
     assert all(np.corrcoef(a, b)[0, 1] > 0.99 for a, b in zip(ours[3:], truth[3:], strict=True))

@@ -32,26 +32,26 @@ def segment(text: str, start_s: float = 1.0) -> Segment:
     return Segment(RawText(text), start_s, words[-1].end_s, 0.9, words)
 
 
-class Hearings:
-    """Listens again and again, and hears what a test wrote down; None is silence."""
+class ScriptedTranscripts:
+    """Gives one transcript after the other; None is no speech."""
 
-    def __init__(self, *heard: str | None) -> None:
-        self._heard = list(heard)
-        self.asked: list[SpeechOptions] = []
-        self.sounding_s: list[float] = []
+    def __init__(self, *texts: str | None) -> None:
+        self._texts = list(texts)
+        self.options: list[SpeechOptions] = []
+        self.unmuted_s: list[float] = []
 
     def __call__(self, samples: Samples, options: SpeechOptions) -> Transcript:
-        self.asked.append(options)
-        self.sounding_s.append(np.count_nonzero(samples) / SAMPLE_RATE_HZ)
-        text = self._heard.pop(0)
+        self.options.append(options)
+        self.unmuted_s.append(np.count_nonzero(samples) / SAMPLE_RATE_HZ)
+        text = self._texts.pop(0)
         if text is None:
             raise NoSpeech("Nobody speaks in the recording.")
         return Transcript((segment(text),), "en", len(samples) / SAMPLE_RATE_HZ, 0.1)
 
 
-def muted(hearings: Hearings, text: str = f"call me on {NUMBER} now") -> RedactedRecording | None:
+def muted(transcripts: ScriptedTranscripts, text: str = f"call me on {NUMBER} now") -> RedactedRecording | None:
     loud = np.full(int(LENGTH_S * SAMPLE_RATE_HZ), 0.5, dtype=np.float32)
-    return redact_recording(loud, [segment(text)], patterns_only(), SPOKEN, hearings)
+    return redact_recording(loud, [segment(text)], patterns_only(), SPOKEN, transcripts)
 
 
 def sound_in(recording: RedactedRecording, begin_s: float, end_s: float) -> bool:
@@ -60,53 +60,53 @@ def sound_in(recording: RedactedRecording, begin_s: float, end_s: float) -> bool
 
 
 def test_a_number_is_muted_and_the_rest_is_kept() -> None:
-    hearings = Hearings("call me on now")
-    recording = muted(hearings)
+    transcripts = ScriptedTranscripts("call me on now")
+    recording = muted(transcripts)
     assert recording is not None
     assert list(recording.muted) == [pytest.approx((3.85, 5.05))]
     assert not sound_in(recording, 3.86, 5.04)
     assert sound_in(recording, 3.0, 3.8)
     assert sound_in(recording, 5.1, 6.0)
     assert (recording.media_type, recording.audio_s) == ("audio/flac", LENGTH_S)
-    assert hearings.asked == [SpeechOptions("en", word_times=True, beam_size=3, everything=True)]
+    assert transcripts.options == [SpeechOptions("en", word_times=True, beam_size=3, everything=True)]
 
 
-def test_the_second_hearing_hears_the_file_without_what_was_muted() -> None:
-    hearings = Hearings("call me on now")
-    muted(hearings)
-    assert hearings.sounding_s == [pytest.approx(LENGTH_S - 1.2, abs=0.05)]
+def test_the_second_transcript_is_of_the_muted_file() -> None:
+    transcripts = ScriptedTranscripts("call me on now")
+    muted(transcripts)
+    assert transcripts.unmuted_s == [pytest.approx(LENGTH_S - 1.2, abs=0.05)]
 
 
 @pytest.mark.parametrize(
     "left", [f"or on {NUMBER}", "it is 0132", "my mail is ana@example.com"], ids=["again", "a part", "something else"]
 )
-def test_what_is_left_is_muted_more_widely_and_heard_again(left: str) -> None:
-    hearings = Hearings(left, "call me on")
-    recording = muted(hearings)
+def test_what_is_left_is_muted_more_widely_and_transcribed_again(left: str) -> None:
+    transcripts = ScriptedTranscripts(left, "call me on")
+    recording = muted(transcripts)
     assert recording is not None
-    assert len(hearings.asked) == 2
-    assert hearings.sounding_s[1] < hearings.sounding_s[0] - 1.0
+    assert len(transcripts.options) == 2
+    assert transcripts.unmuted_s[1] < transcripts.unmuted_s[0] - 1.0
 
 
 def test_what_stays_takes_the_whole_stretch_of_speech_with_it() -> None:
-    hearings = Hearings("mail ana@example.com", "or write to bo@example.com soon", None)
-    recording = muted(hearings)
+    transcripts = ScriptedTranscripts("mail ana@example.com", "or write to bo@example.com soon", None)
+    recording = muted(transcripts)
     assert recording is not None
-    assert hearings.sounding_s[2] < hearings.sounding_s[1] - 2.0
+    assert transcripts.unmuted_s[2] < transcripts.unmuted_s[1] - 2.0
 
 
 def test_a_recording_that_cannot_be_made_safe_is_not_kept() -> None:
-    hearings = Hearings(*[f"call {NUMBER}"] * 3)
-    assert muted(hearings) is None
-    assert len(hearings.asked) == 3
+    transcripts = ScriptedTranscripts(*[f"call {NUMBER}"] * 3)
+    assert muted(transcripts) is None
+    assert len(transcripts.options) == 3
 
 
 def test_nothing_personal_mutes_nothing_but_is_proven_too() -> None:
-    hearings = Hearings("the pump is loud")
-    recording = muted(hearings, "the pump is loud")
+    transcripts = ScriptedTranscripts("the pump is loud")
+    recording = muted(transcripts, "the pump is loud")
     assert recording is not None
     assert recording.muted == ()
-    assert len(hearings.asked) == 1
+    assert len(transcripts.options) == 1
 
 
 @pytest.mark.models
@@ -115,29 +115,29 @@ def test_the_visit(weights_cache: Path, data: Path) -> None:
     facts = json.loads((data / "visit.json").read_text(encoding="utf-8"))
     samples = decode((data / "visit.wav").read_bytes())
     engine = build_engine("ctranslate2", weights_cache)
-    heard = engine.transcribe(samples, SpeechOptions("en", word_times=True))
+    transcript = engine.transcribe(samples, SpeechOptions("en", word_times=True))
     redactor = build_redactor(weights_cache)
-    recording = redact_recording(samples, heard.segments, redactor, SPOKEN, engine.transcribe)
+    recording = redact_recording(samples, transcript.segments, redactor, SPOKEN, engine.transcribe)
     assert recording is not None
     sound = decode(recording.data)
     assert len(sound) == len(samples)
     assert sum(end - begin for begin, end in recording.muted) < 0.6 * recording.audio_s
     for name, options in (("ctranslate2", SpeechOptions("en")), ("openai-whisper", SpeechOptions("en", beam_size=2))):
-        said = _said_piece_by_piece(build_engine(name, weights_cache).transcribe, sound, recording, options)
+        said = _transcribe_pieces(build_engine(name, weights_cache).transcribe, sound, recording, options)
         assert not re.search(r"john|carter|example|555|0132|four one five", said, re.IGNORECASE)
         assert not redactor.redact(RawText(said), SPOKEN).entities
         left = "Hello, my name is. I am at the Riverside site to read the water meter. You can call me."
         assert word_error(f"{left} The meter reads {facts['reading']['value']} cubic meters.", said) <= 0.2
 
 
-def _said_piece_by_piece(
-    listen: Callable[[Samples, SpeechOptions], Transcript],
+def _transcribe_pieces(
+    transcribe: Callable[[Samples, SpeechOptions], Transcript],
     sound: Samples,
     recording: RedactedRecording,
     options: SpeechOptions,
 ) -> str:
-    """Whisper gives up at a long silence, so every audible piece is heard alone."""
-    borders = [0.0, *(t for stretch in recording.muted for t in stretch), recording.audio_s]
-    pieces = zip(borders[::2], borders[1::2], strict=True)
+    """Whisper gives up at a long silence, so every unmuted piece is transcribed alone."""
+    edges = [0.0, *(t for interval in recording.muted for t in interval), recording.audio_s]
+    pieces = zip(edges[::2], edges[1::2], strict=True)
     cut = [sound[int(begin * SAMPLE_RATE_HZ) : int(end * SAMPLE_RATE_HZ)] for begin, end in pieces]
-    return " ".join(listen(piece, options).text.reveal() for piece in cut if len(piece) > SAMPLE_RATE_HZ)
+    return " ".join(transcribe(piece, options).text.reveal() for piece in cut if len(piece) > SAMPLE_RATE_HZ)

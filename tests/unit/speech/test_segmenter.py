@@ -24,7 +24,7 @@ from models.speech.endpointing.policy import EarlyEndPolicy, UtterancePolicy
 from models.speech.endpointing.segmenter import Segmenter
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES
 from models.speech.types import SAMPLE_RATE_HZ, Samples
-from tests.fakes.speech import HauntedVad, ScriptedVad
+from tests.fakes.speech import ScriptedVad, StatefulVad
 
 POLICY = UtterancePolicy(
     end_silence_s=0.6, min_speech_s=0.12, max_utterance_s=10.0, early_cut_s=3.0, short_pause_s=0.16, early_end=None
@@ -36,7 +36,7 @@ def script(*parts: tuple[float, float]) -> Samples:
     return np.concatenate([np.full(int(s * SAMPLE_RATE_HZ), p, np.float32) for s, p in parts])
 
 
-def hear(samples: Samples, step: int = 320, policy: UtterancePolicy = POLICY, end: bool = True) -> list[SpeechMark]:
+def segment(samples: Samples, step: int = 320, policy: UtterancePolicy = POLICY, end: bool = True) -> list[SpeechMark]:
     segmenter = Segmenter(ScriptedVad(), policy)
     marks = [m for at in range(0, len(samples), step) for m in segmenter.feed(samples[at : at + step])]
     return marks + (segmenter.end() if end else [])
@@ -66,22 +66,22 @@ CASES: list[tuple[str, list[tuple[float, float]], list[tuple[float, float]]]] = 
 @pytest.mark.parametrize("step", [100, 512, 16_000])
 @pytest.mark.parametrize(("parts", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 def test_utterances(parts: list[tuple[float, float]], expected: list[tuple[float, float]], step: int) -> None:
-    assert spans_s(hear(script(*parts), step)) == [pytest.approx(e, abs=0.11) for e in expected]
+    assert spans_s(segment(script(*parts), step)) == [pytest.approx(e, abs=0.11) for e in expected]
 
 
 def test_the_end_is_known_after_the_silence_and_not_later() -> None:
     samples = script((1, 0), (1, 0.9), (0.65, 0))
-    assert [type(m) for m in hear(samples, end=False)] == [UtteranceStarted, UtteranceEnded]
-    assert [type(m) for m in hear(samples[: -int(0.2 * SAMPLE_RATE_HZ)], end=False)] == [UtteranceStarted]
+    assert [type(m) for m in segment(samples, end=False)] == [UtteranceStarted, UtteranceEnded]
+    assert [type(m) for m in segment(samples[: -int(0.2 * SAMPLE_RATE_HZ)], end=False)] == [UtteranceStarted]
 
 
 def test_padding_lies_around_the_speech_and_inside_the_stream() -> None:
-    began, ended = hear(script((1, 0), (1, 0.9), (2, 0)))
+    began, ended = segment(script((1, 0), (1, 0.9), (2, 0)))
     assert isinstance(began, UtteranceStarted)
     assert isinstance(ended, UtteranceEnded)
     assert began.speech - began.start == int(POLICY.pre_roll_s * SAMPLE_RATE_HZ)
     assert ended.end - ended.speech == int(POLICY.tail_s * SAMPLE_RATE_HZ)
-    assert hear(script((0.1, 0), (1, 0.9)))[0].start == 0  # type: ignore[union-attr]
+    assert segment(script((0.1, 0), (1, 0.9)))[0].start == 0  # type: ignore[union-attr]
 
 
 def test_a_clients_end_mark_closes_at_once() -> None:
@@ -98,17 +98,17 @@ def test_a_clients_end_mark_closes_at_once() -> None:
 
 
 def test_a_word_too_short_to_begin_counts_when_the_client_ends_it() -> None:
-    marks = hear(script((0.5, 0), (0.1, 0.9)))
+    marks = segment(script((0.5, 0), (0.1, 0.9)))
     assert [type(m) for m in marks] == [UtteranceStarted, UtteranceEnded]
 
 
 def test_a_long_utterance_is_cut_at_a_pause_when_there_is_one() -> None:
-    marks = hear(script((8, 0.9), (0.3, 0), (5, 0.9), (1, 0)))
+    marks = segment(script((8, 0.9), (0.3, 0), (5, 0.9), (1, 0)))
     assert spans_s(marks) == [pytest.approx((0.0, 8.0), abs=0.1), pytest.approx((8.3, 13.3), abs=0.1)]
 
 
 def test_speech_without_a_pause_is_cut_without_a_gap() -> None:
-    marks = hear(script((25, 0.9), (1, 0)))
+    marks = segment(script((25, 0.9), (1, 0)))
     begins, ends = marks[::2], marks[1::2]
     assert len(begins) == 3
     for ended, began in zip(ends, begins[1:], strict=False):
@@ -126,8 +126,8 @@ def test_speech_without_a_pause_is_cut_without_a_gap() -> None:
 )
 def test_utterances_never_overlap_nor_outgrow_their_bound(parts: list[tuple[float, float]], step: int) -> None:
     samples = script(*parts)
-    marks = hear(samples, step)
-    assert marks == hear(samples, 100_000)  # the size of the pieces does not matter
+    marks = segment(samples, step)
+    assert marks == segment(samples, 100_000)  # the size of the pieces does not matter
     last_end = 0
     for began, ended in zip(marks[::2], marks[1::2], strict=True):
         assert isinstance(began, UtteranceStarted)
@@ -142,16 +142,16 @@ def test_utterances_never_overlap_nor_outgrow_their_bound(parts: list[tuple[floa
     parts=st.lists(st.tuples(st.floats(0.03, 3.0), st.sampled_from([0.0, 0.4, 0.6, 1.0])), min_size=4, max_size=16),
     step=st.sampled_from([160, 511, 4_000]),
 )
-def test_a_stream_that_is_taken_up_behind_an_utterance_is_cut_as_if_it_had_not_broken(
+def test_a_stream_that_is_resumed_after_an_utterance_is_cut_as_if_it_had_not_broken(
     parts: list[tuple[float, float]], step: int
 ) -> None:
     samples = script(*parts)
-    whole = Segmenter(HauntedVad(), POLICY)
+    whole = Segmenter(StatefulVad(), POLICY)
     marks = whole.feed(samples) + whole.end()
     for n in range(2, len(marks), 2):
-        behind = marks[n - 1]
-        assert isinstance(behind, UtteranceEnded)
-        again = Segmenter(HauntedVad(), POLICY, behind.end)
+        ended = marks[n - 1]
+        assert isinstance(ended, UtteranceEnded)
+        again = Segmenter(StatefulVad(), POLICY, ended.end)
         rest = samples[again.start :]
         found = [m for at in range(0, len(rest), step) for m in again.feed(rest[at : at + step])] + again.end()
         assert found == marks[n:]
@@ -176,7 +176,7 @@ def converse(segmenter: Segmenter, samples: Samples, over: Callable[[int], bool]
 PAUSE = script((0.5, 0), (1, 0.9), (0.4, 0), (1, 0.9), (2, 0))
 
 
-def test_a_pause_behind_a_whole_sentence_ends_the_utterance() -> None:
+def test_a_pause_after_a_whole_sentence_ends_the_utterance() -> None:
     marks = converse(Segmenter(ScriptedVad(), PAUSING), PAUSE, lambda _: True)
     assert spans_s(marks) == [pytest.approx((0.5, 1.5), abs=0.11), pytest.approx((1.9, 2.9), abs=0.11)]
     ends = [m.end for m in marks if isinstance(m, UtteranceEnded)]
@@ -184,16 +184,16 @@ def test_a_pause_behind_a_whole_sentence_ends_the_utterance() -> None:
     assert ends[0] / SAMPLE_RATE_HZ == pytest.approx(1.5 + 0.12, abs=0.07)
 
 
-def test_another_pause_does_not_and_the_silence_ends_it_where_the_last_look_ended() -> None:
+def test_another_pause_does_not_and_the_silence_ends_it_where_the_last_pause_was_marked() -> None:
     marks = converse(Segmenter(ScriptedVad(), PAUSING), PAUSE, lambda _: False)
     assert spans_s(marks) == [pytest.approx((0.5, 2.9), abs=0.11)]
     assert SpeechResumed() in marks
     assert marks[-2] == SpeechPaused(marks[-1].end)  # type: ignore[union-attr]
-    plain = hear(PAUSE)
+    plain = segment(PAUSE)
     assert [m for m in marks if isinstance(m, (UtteranceStarted, UtteranceEnded))] == plain
 
 
-def test_a_breath_is_looked_at_but_not_asked_about() -> None:
+def test_a_short_pause_is_marked_but_is_no_endpoint_candidate() -> None:
     samples = script((0.5, 0), (1, 0.9), (0.2, 0), (1, 0.9))
     marks = converse(Segmenter(ScriptedVad(), PAUSING), samples, lambda _: pytest.fail("asked"))
     assert [type(m) for m in marks] == [UtteranceStarted, SpeechPaused, SpeechResumed, UtteranceEnded]
@@ -212,11 +212,11 @@ def test_what_was_said_and_the_audio_alone_decide_where_utterances_end(
         return (end // FRAME_SAMPLES % 3 == 0) is odd
 
     samples = script(*parts)
-    marks = converse(Segmenter(HauntedVad(), PAUSING), samples, over)
-    assert marks == converse(Segmenter(HauntedVad(), PAUSING), samples, over, step)
-    for n, behind in enumerate(marks[:-1]):
-        if isinstance(behind, UtteranceEnded):
-            resumed = Segmenter(HauntedVad(), PAUSING, behind.end)
+    marks = converse(Segmenter(StatefulVad(), PAUSING), samples, over)
+    assert marks == converse(Segmenter(StatefulVad(), PAUSING), samples, over, step)
+    for n, ended in enumerate(marks[:-1]):
+        if isinstance(ended, UtteranceEnded):
+            resumed = Segmenter(StatefulVad(), PAUSING, ended.end)
             assert converse(resumed, samples[resumed.start :], over, step) == marks[n + 1 :]
 
 

@@ -52,9 +52,9 @@ def said(data: Path) -> dict[str, str]:
     return facts
 
 
-def word_error(truth: str, heard: str) -> float:
+def word_error(truth: str, transcript: str) -> float:
     """Words wrong over words said; the digits of a number may be written in groups."""
-    a, b = (re.findall(r"\w+", re.sub(r"(?<=\d)-(?=\d)", "", text.lower())) for text in (truth, heard))
+    a, b = (re.findall(r"\w+", re.sub(r"(?<=\d)-(?=\d)", "", text.lower())) for text in (truth, transcript))
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         last, row[0] = row[0], i

@@ -1,4 +1,4 @@
-"""The real detector."""
+"""Silero's VAD."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_stream_in_pieces_equals_a_stream_at_once(vad: SileroVad, data: Path, 
     np.testing.assert_allclose(pieces, whole, atol=1e-4)
 
 
-def test_behind_every_utterance_the_stream_can_be_taken_up_again(vad: SileroVad, data: Path) -> None:
+def test_a_stream_can_be_resumed_after_every_utterance(vad: SileroVad, data: Path) -> None:
     samples = decode((data / "visit.wav").read_bytes())
     policy = UtterancePolicy(early_end=None)
     whole = Segmenter(vad, policy)

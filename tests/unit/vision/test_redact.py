@@ -204,7 +204,7 @@ def test_faces_are_painted_with_the_head_around_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document_type", "sure", "scores", "faces"),
+    ("document_type", "score", "scores", "faces"),
     [
         ("meter", 0.8, (0.95, 0.95), 0),
         ("meter", 0.8, (0.95, 0.4), 1),
@@ -213,9 +213,9 @@ def test_faces_are_painted_with_the_head_around_them() -> None:
         ("", 0.55, (0.95, 0.95), 1),
     ],
 )
-def test_the_face_of_a_meter_is_none(document_type: str, sure: float, scores: tuple[float, ...], faces: int) -> None:
+def test_the_face_of_a_meter_is_none(document_type: str, score: float, scores: tuple[float, ...], faces: int) -> None:
     lines = [replace(line("04821,7", 420, 120 + 40 * n), score=score) for n, score in enumerate(scores)]
-    others = OtherDetections(faces=[Face(box(400, 100, 200, 200), sure)])
+    others = OtherDetections(faces=[Face(box(400, 100, 200, 200), score)])
     page = redact_page(WHITE, lines, PhraseRedactor({}), document_type, others=others)
     assert page.painted_kinds.get("face", 0) == faces
 
