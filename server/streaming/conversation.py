@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from models.errors import Conflict, DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
@@ -17,6 +16,8 @@ from server.streaming.events import AudioIn, EndMark, Input, Output, ProposeIn, 
 from server.streaming.rate_limit import AudioQuota
 from server.streaming.responder import Answer, ProposalRequest, Responder
 from server.streaming.segmentation import Backlog, Part, Segmentation
+from server.streaming.stream_config import StreamLimits
+from server.streaming.stream_registry import EMPTY_LOG
 from server.streaming.transcriber import Transcriber, TypedUtterance
 from server.streaming.utterance import Utterance
 from server.uploads.audio_log import AudioLogContent
@@ -27,15 +28,6 @@ WAITING_OUTPUTS = 256
 WAITING_UTTERANCES = 8
 # Turns that may wait for a reply before recognition waits: more than a slow LLM leaves unanswered in a talk.
 WAITING_ANSWERS = 64
-NO_REPLAY = AudioLogContent()
-
-
-@dataclass(frozen=True, slots=True)
-class ConversationLimits:
-    """Limits of one stream: seconds of audio, and seconds without any message from the client."""
-
-    stream_s: float
-    idle_s: float
 
 
 class Conversation:
@@ -59,10 +51,10 @@ class Conversation:
         responder: Responder,
         lifecycle: Lifecycle,
         outputs: asyncio.Queue[Output],
-        limits: ConversationLimits,
+        limits: StreamLimits,
         *,
         reply: bool,
-        replay: AudioLogContent = NO_REPLAY,
+        replay: AudioLogContent = EMPTY_LOG,
         quota: AudioQuota | None = None,
         leave: asyncio.Event | None = None,
     ) -> None:

@@ -13,7 +13,7 @@ from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.admission import Admission, AdmissionTicket
 from server.streaming.audio_ingest import AudioIngest
-from server.streaming.conversation import WAITING_OUTPUTS, Conversation, ConversationLimits
+from server.streaming.conversation import WAITING_OUTPUTS, Conversation
 from server.streaming.events import Emit, Output
 from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
 from server.streaming.rate_limit import AudioQuota, RateLimiter
@@ -64,16 +64,15 @@ class ConversationFactory:
             metrics=self.metrics,
         )
         transcriber = self._transcriber(config, session, row, repository, responder, outputs.put)
+        segmentation, decoder = self._segmentation(config, row), StreamDecoder(self.limits.audio, _pcm(row))
         return Conversation(
-            AudioIngest(
-                await self.registry.open_log(row.id), StreamDecoder(self.limits.audio, _pcm(row)), row.next_offset
-            ),
-            self._segmentation(config, row),
+            AudioIngest(await self.registry.open_log(row.id), decoder, row.next_offset),
+            segmentation,
             transcriber,
             responder,
             self.lifecycle,
             outputs,
-            ConversationLimits(self.limits.stream_s, self.limits.idle_s),
+            self.limits,
             reply=config.reply,
             replay=stream.log,
             quota=AudioQuota(self.admission, ticket, RateLimiter(self.limits.rate, self.clock, row.create_time)),

@@ -18,13 +18,15 @@ from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.streaming import events
 from server.streaming.audio_ingest import AudioIngest
-from server.streaming.conversation import Conversation, ConversationLimits
+from server.streaming.conversation import Conversation
 from server.streaming.events import Input, Output
 from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
+from server.streaming.rate_limit import RateLimits
 from server.streaming.responder import ReplyBackend, Responder
 from server.streaming.segmentation import Segmentation
+from server.streaming.stream_config import StreamLimits
 from server.streaming.transcriber import RecognizedUtterance, Transcriber
 from server.uploads.audio_log import AudioLogContent
 from tests.fakes.assistant import FakeAssistant
@@ -36,6 +38,11 @@ BYTES_A_SECOND = 2 * SAMPLE_RATE_HZ
 A_MOMENT_S = 0.05
 
 
+def stream_limits(stream_s: float, idle_s: float) -> StreamLimits:
+    """Limits of a stream whose audio may come as fast as it likes."""
+    return StreamLimits(stream_s, idle_s, RateLimits(times=1000.0, ahead_s=1000.0))
+
+
 @dataclass
 class ConversationHarness:
     """A conversation whose workers, upstream, log and stores a test can look into."""
@@ -44,7 +51,7 @@ class ConversationHarness:
     assistant: FakeAssistant = field(default_factory=FakeAssistant)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     log: MemoryLog = field(default_factory=MemoryLog)
-    limits: ConversationLimits = field(default_factory=lambda: ConversationLimits(stream_s=60.0, idle_s=5.0))
+    limits: StreamLimits = field(default_factory=lambda: stream_limits(60.0, 5.0))
     segmenter_type: type[LoudnessSegmenter] = LoudnessSegmenter
     finalized_samples: int = 0
     next_utterance: int = 0

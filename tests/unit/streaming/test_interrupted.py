@@ -12,7 +12,6 @@ from models.errors import DeadlineExceeded, ShuttingDown, TooLarge, WorkerLost
 from models.speech.types import SAMPLE_RATE_HZ
 from server.streaming import events
 from server.streaming.audio_ingest import AudioIngest
-from server.streaming.conversation import ConversationLimits
 from server.streaming.events import Input
 from tests.fakes.recognition import MemoryLog, PcmDecoder
 from tests.unit.streaming.conversation_harness import (
@@ -23,6 +22,7 @@ from tests.unit.streaming.conversation_harness import (
     kinds,
     quiet,
     speech,
+    stream_limits,
     these,
 )
 
@@ -82,7 +82,7 @@ async def test_a_drain_finishes_ended_utterances_and_then_says_why_it_ends() -> 
 
 
 async def test_a_silent_client_is_cut_off_after_the_idle_time() -> None:
-    harness = ConversationHarness(limits=ConversationLimits(stream_s=60.0, idle_s=0.01))
+    harness = ConversationHarness(limits=stream_limits(60.0, 0.01))
 
     async def nothing() -> AsyncIterator[Input]:
         await asyncio.Event().wait()
@@ -95,7 +95,7 @@ async def test_a_silent_client_is_cut_off_after_the_idle_time() -> None:
 
 async def test_a_stream_that_is_too_long_is_ended() -> None:
     with pytest.raises(TooLarge) as caught:
-        await ConversationHarness(limits=ConversationLimits(stream_s=1.0, idle_s=5.0)).run(chunks(quiet(2.0)))
+        await ConversationHarness(limits=stream_limits(1.0, 5.0)).run(chunks(quiet(2.0)))
     assert caught.value.reason == "STREAM_TOO_LONG"
 
 
