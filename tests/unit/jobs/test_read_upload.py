@@ -1,3 +1,5 @@
+"""The job that reads an upload."""
+
 from __future__ import annotations
 
 import asyncio
@@ -9,12 +11,11 @@ from vestibule.v1 import media_pb2
 from models.errors import BrokenMedia, InternalError, NoSpeech, TooLarge, VestibuleError, WorkerLost
 from models.retry import POLICIES
 from ray_tasks.types import RecordingResult
-from server.ledger import dead_letters, jobs
+from server.ledger import dead_letters
 from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
 from server.services.media import MediaService
-from server.uploads.spool import Spool
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.jobs.conftest import JPEG, WAV, World
 from tests.unit.ledger.stored import events_of_session
@@ -200,101 +201,6 @@ async def test_damaged_content_is_a_dead_letter(world: World) -> None:
     await world.settle()
     (letter,), _ = await world.read(dead_letters.list_letters)
     assert letter.reason == "SPOOL_CORRUPT"
-
-
-class TestKilled:
-    async def test_a_crash_after_acceptance_loses_nothing(self, world: World) -> None:
-        upload = await world.upload()  # nobody runs jobs: the process dies here
-        world.boot()
-        await world.start()
-        await world.settle()
-        assert (await world.uploaded(upload.id)).state is UploadState.DONE
-
-    async def test_a_crash_during_an_attempt_loses_nothing(self, world: World) -> None:
-        free = world.gateway.hold("read_picture")
-        await world.start()
-        upload = await world.upload()
-        await world.until_called("read_picture")
-        killed = world.runner
-        for _, task in killed._running.values():  # SIGKILL: nothing is put back
-            task.cancel()
-        for loop in killed._loops:
-            loop.cancel()
-        (job,) = await world.jobs()
-        assert job.state is JobState.RUNNING
-        free.set()
-        world.boot()
-        assert await world.start() == 1
-        await world.settle()
-        assert (await world.uploaded(upload.id)).state is UploadState.DONE
-        assert len(list(world.artifacts.iterdir())) == 1
-
-    async def test_a_crash_between_commit_and_clean_up_leaves_no_content(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def dead(_self: Spool, _id: str) -> None:
-            raise InternalError("Killed here.")
-
-        await world.start()
-        upload = await world.upload()
-        with monkeypatch.context() as patched:
-            patched.setattr(Spool, "delete", dead)
-            await world.settle()
-        assert (await world.uploaded(upload.id)).state is UploadState.DONE
-        assert len(world.spool.ids()) == 1
-        assert await world.intake.sweep() == 1
-        assert world.spool.ids() == set()
-
-    async def test_a_result_of_somebody_who_lost_the_lease_does_not_count(self, world: World) -> None:
-        free = world.gateway.hold("read_picture")
-        await world.start()
-        upload = await world.upload()
-        await world.until_called("read_picture")
-        (job,) = await world.jobs()
-        await world.ledger.write(lambda cursor: jobs.release_leases_of_others(cursor, "another process", world.clock()))
-        running = [task for _, task in world.runner._running.values()]
-        free.set()
-        await asyncio.wait(running)
-        assert world.outcomes[0] == "lost"
-        await world.settle()
-        assert (await world.uploaded(upload.id)).state is UploadState.DONE
-        assert (await world.jobs())[0].id == job.id
-
-
-class TestEnding:
-    async def test_work_in_hand_may_end(self, world: World) -> None:
-        free = world.gateway.hold("read_picture")
-        await world.start()
-        upload = await world.upload()
-        await world.until_called("read_picture")
-        stopping = asyncio.create_task(world.runner.stop(drain_s=10))
-        await asyncio.sleep(0)
-        free.set()
-        assert await stopping == 0
-        assert (await world.uploaded(upload.id)).state is UploadState.DONE
-
-    async def test_what_does_not_end_is_kept_for_the_next_start(self, world: World) -> None:
-        free = world.gateway.hold("read_picture")
-        await world.start()
-        upload = await world.upload()
-        await world.until_called("read_picture")
-        assert await world.runner.stop(drain_s=0) == 1
-        assert world.gateway.cancelled == ["read_picture"]
-        (job,) = await world.jobs()
-        assert (job.state, job.attempts, job.lease_owner) == (JobState.QUEUED, 0, "")
-        assert world.outcomes == ["released"]
-        free.set()
-        world.boot()
-        await world.start()
-        await world.settle()
-        assert (await world.uploaded(upload.id)).state is UploadState.DONE
-
-    async def test_nothing_is_claimed_any_more(self, world: World) -> None:
-        await world.start()
-        await world.runner.stop(drain_s=0)
-        await world.upload()
-        assert world.runner.running == 0
-        assert (await world.jobs())[0].state is JobState.QUEUED
 
 
 async def test_the_session_keeps_its_order(world: World) -> None:

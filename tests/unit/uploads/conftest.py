@@ -11,7 +11,7 @@ from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
 from server.uploads.spool import Spool
 from tests.unit.ledger.migrated import open_ledger
-from tests.unit.uploads.upload_harness import Desk
+from tests.unit.uploads.upload_harness import UploadHarness
 
 
 @pytest.fixture
@@ -34,5 +34,5 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @pytest.fixture
-def desk(ledger: Ledger, session: SessionRow, tmp_path: Path) -> Desk:
-    return Desk(ledger, session, tmp_path / "spool")
+def harness(ledger: Ledger, session: SessionRow, tmp_path: Path) -> UploadHarness:
+    return UploadHarness(ledger, session, tmp_path / "spool")

@@ -27,35 +27,35 @@ from server.ledger.types import (
 )
 from tests.fakes.gateway import redacted
 from tests.unit.ledger.stored import events_of_session, jobs_of_session
-from tests.unit.uploads.upload_harness import JPEG, KIB, WAV, Desk, pieces, reason_of
+from tests.unit.uploads.upload_harness import JPEG, KIB, WAV, UploadHarness, pieces, reason_of
 
 
 @pytest.mark.parametrize("piece", [1 * KIB, 100 * KIB, 256 * KIB, 1024 * KIB])
-async def test_accepted_means_kept(desk: Desk, piece: int) -> None:
-    with desk.pubsub.subscribe(desk.session.id) as news:
-        row = await desk.accept(piece=piece, kind="meter", media_type="image/jpeg")
+async def test_accepted_means_kept(harness: UploadHarness, piece: int) -> None:
+    with harness.pubsub.subscribe(harness.session.id) as news:
+        row = await harness.accept(piece=piece, kind="meter", media_type="image/jpeg")
         assert isinstance(await anext(news), SessionRow)
         assert await anext(news) == row
     assert (row.state, row.media_type, row.size_bytes) == (UploadState.ACCEPTED, "image/jpeg", len(JPEG))
     assert row.sha256 == hashlib.sha256(JPEG).hexdigest()
 
     def stored(cursor: Cursor) -> tuple[UploadRow, SessionRow]:
-        return uploads.get(cursor, row.id), sessions.get(cursor, desk.session.id)
+        return uploads.get(cursor, row.id), sessions.get(cursor, harness.session.id)
 
-    upload, session = await desk.ledger.read(stored)
+    upload, session = await harness.ledger.read(stored)
     assert replace(upload, create_time=row.create_time, update_time=row.update_time) == row
     assert session.state is SessionState.IN_PROGRESS
-    (job,) = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
+    (job,) = await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.session.id))
     assert (job.kind, job.key, job.policy, job.state) == (
         "read_upload",
         f"read_upload:{row.id}",
         "network",
         JobState.QUEUED,
     )
-    assert desk.files() == [job.payload["spool_id"]]
-    assert desk.spool.read(job.payload["spool_id"]) == JPEG
-    assert desk.woken == 1
-    (*_, event) = await desk.ledger.read(lambda cursor: events_of_session(cursor, desk.session.id))
+    assert harness.files() == [job.payload["spool_id"]]
+    assert harness.spool.read(job.payload["spool_id"]) == JPEG
+    assert harness.woken == 1
+    (*_, event) = await harness.ledger.read(lambda cursor: events_of_session(cursor, harness.session.id))
     assert (event.name, event.properties["kind"].value) == ("upload_accepted", "meter")
 
 
@@ -77,12 +77,14 @@ async def test_accepted_means_kept(desk: Desk, piece: int) -> None:
         pytest.param(WAV, {"kind": "meter"}, "MEDIA_TYPE_MISMATCH", id="sound of kind meter"),
     ],
 )
-async def test_refused_leaves_nothing(desk: Desk, content: bytes, changes: dict[str, Any], reason: str) -> None:
-    assert await reason_of(lambda: desk.accept(content, **changes)) == reason
-    assert desk.files() == []
-    assert await desk.ledger.read(jobs.count_open) == 0
-    assert desk.woken == 0
-    session = await desk.ledger.read(lambda cursor: sessions.get(cursor, desk.session.id))
+async def test_refused_leaves_nothing(
+    harness: UploadHarness, content: bytes, changes: dict[str, Any], reason: str
+) -> None:
+    assert await reason_of(lambda: harness.accept(content, **changes)) == reason
+    assert harness.files() == []
+    assert await harness.ledger.read(jobs.count_open) == 0
+    assert harness.woken == 0
+    session = await harness.ledger.read(lambda cursor: sessions.get(cursor, harness.session.id))
     assert session.state is SessionState.STARTED
 
 
@@ -90,75 +92,75 @@ async def test_refused_leaves_nothing(desk: Desk, content: bytes, changes: dict[
     ("kind", "pictures", "audio"), [("meter", True, False), ("recording", False, True), ("", True, True)]
 )
 async def test_a_format_that_is_not_read_is_told_with_those_of_its_kind(
-    desk: Desk, kind: str, pictures: bool, audio: bool
+    harness: UploadHarness, kind: str, pictures: bool, audio: bool
 ) -> None:
     with pytest.raises(UnsupportedMedia) as caught:
-        await desk.accept(b"MZ" + bytes(9000), kind=kind)
+        await harness.accept(b"MZ" + bytes(9000), kind=kind)
     assert (IMAGE_NAMES in caught.value.hint, AUDIO_NAMES in caught.value.hint) == (pictures, audio)
 
 
-async def test_an_ended_session_takes_nothing_but_a_repeat(desk: Desk) -> None:
-    described = desk.describe()
-    row = await desk.intake.accept(described, pieces(JPEG))
-    await desk.close_session()
-    assert await reason_of(desk.accept) == "SESSION_ENDED"
-    assert (await desk.intake.accept(described, pieces(JPEG))).id == row.id
+async def test_an_ended_session_takes_nothing_but_a_repeat(harness: UploadHarness) -> None:
+    described = harness.describe()
+    row = await harness.intake.accept(described, pieces(JPEG))
+    await harness.close_session()
+    assert await reason_of(harness.accept) == "SESSION_ENDED"
+    assert (await harness.intake.accept(described, pieces(JPEG))).id == row.id
 
 
 @pytest.mark.parametrize("with_hash", [True, False])
-async def test_repeating_does_no_harm(desk: Desk, with_hash: bool) -> None:
-    described = desk.describe() if with_hash else desk.describe(sha256=b"")
-    first = await desk.intake.accept(described, pieces(JPEG))
-    again = await desk.intake.accept(described, pieces(JPEG))
+async def test_repeating_does_no_harm(harness: UploadHarness, with_hash: bool) -> None:
+    described = harness.describe() if with_hash else harness.describe(sha256=b"")
+    first = await harness.intake.accept(described, pieces(JPEG))
+    again = await harness.intake.accept(described, pieces(JPEG))
     assert (again.id, again.sha256) == (first.id, first.sha256)
-    assert len(desk.files()) == 1
-    assert await desk.ledger.read(jobs.count_open) == 1
+    assert len(harness.files()) == 1
+    assert await harness.ledger.read(jobs.count_open) == 1
 
 
 @pytest.mark.parametrize("with_hash", [True, False])
-async def test_an_id_names_one_content_of_one_session(desk: Desk, with_hash: bool) -> None:
-    first = desk.describe()
-    await desk.intake.accept(first, pieces(JPEG))
+async def test_an_id_names_one_content_of_one_session(harness: UploadHarness, with_hash: bool) -> None:
+    first = harness.describe()
+    await harness.intake.accept(first, pieces(JPEG))
     other = JPEG[:-1] + bytes([JPEG[-1] ^ 1])
     changed = replace(first, sha256=hashlib.sha256(other).digest() if with_hash else b"")
     moved = replace(first, session_id=str(uuid4()))
-    assert await reason_of(lambda: desk.intake.accept(changed, pieces(other))) == "UPLOAD_ID_REUSED"
-    assert await reason_of(lambda: desk.intake.accept(moved, pieces(JPEG))) == "UPLOAD_ID_REUSED"
-    assert len(desk.files()) == 1
+    assert await reason_of(lambda: harness.intake.accept(changed, pieces(other))) == "UPLOAD_ID_REUSED"
+    assert await reason_of(lambda: harness.intake.accept(moved, pieces(JPEG))) == "UPLOAD_ID_REUSED"
+    assert len(harness.files()) == 1
 
 
-async def test_the_same_upload_on_two_streams_at_a_time_is_kept_once(desk: Desk) -> None:
-    described = desk.describe()
-    rows = await asyncio.gather(*(desk.intake.accept(described, pieces(JPEG)) for _ in range(3)))
+async def test_the_same_upload_on_two_streams_at_a_time_is_kept_once(harness: UploadHarness) -> None:
+    described = harness.describe()
+    rows = await asyncio.gather(*(harness.intake.accept(described, pieces(JPEG)) for _ in range(3)))
     assert len({row.id for row in rows}) == 1
-    (job,) = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
-    assert desk.files() == [job.payload["spool_id"]]
-    assert desk.spool.read(job.payload["spool_id"]) == JPEG
+    (job,) = await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.session.id))
+    assert harness.files() == [job.payload["spool_id"]]
+    assert harness.spool.read(job.payload["spool_id"]) == JPEG
 
 
-async def test_a_full_queue_takes_no_more(desk: Desk) -> None:
+async def test_a_full_queue_takes_no_more(harness: UploadHarness) -> None:
     for _ in range(3):
-        await desk.accept()
+        await harness.accept()
     with pytest.raises(VestibuleError) as caught:
-        await desk.accept()
+        await harness.accept()
     assert (caught.value.reason, caught.value.retry_after_s) == ("JOBS_FULL", 5.0)
 
 
-async def test_new_material_withdraws_a_record_that_waits(desk: Desk) -> None:
-    await desk.accept()
+async def test_new_material_withdraws_a_record_that_waits(harness: UploadHarness) -> None:
+    await harness.accept()
     now = utc_now()
     record = RecommendationRow(
-        str(uuid4()), desk.session.id, RecommendationState.PENDING, redacted("{}"), "00", Origin.MODEL, now
+        str(uuid4()), harness.session.id, RecommendationState.PENDING, redacted("{}"), "00", Origin.MODEL, now
     )
 
     def propose(cursor: Cursor) -> None:
         recommendations.insert_recommendation(cursor, record)
-        sessions.transition(cursor, desk.session.id, SessionState.AWAITING_APPROVAL, now)
+        sessions.transition(cursor, harness.session.id, SessionState.AWAITING_APPROVAL, now)
 
-    await desk.ledger.write(propose)
-    await desk.accept(WAV)
+    await harness.ledger.write(propose)
+    await harness.accept(WAV)
 
     def found(cursor: Cursor) -> tuple[RecommendationState, SessionState]:
-        return recommendations.get(cursor, record.id).state, sessions.get(cursor, desk.session.id).state
+        return recommendations.get(cursor, record.id).state, sessions.get(cursor, harness.session.id).state
 
-    assert await desk.ledger.read(found) == (RecommendationState.SUPERSEDED, SessionState.IN_PROGRESS)
+    assert await harness.ledger.read(found) == (RecommendationState.SUPERSEDED, SessionState.IN_PROGRESS)

@@ -11,24 +11,24 @@ from server.ledger import job_ends
 from server.ledger.columns import Cursor
 from server.ledger.types import utc_now
 from tests.unit.ledger.stored import jobs_of_session
-from tests.unit.uploads.upload_harness import JPEG, KIB, Desk
+from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness
 
 
-async def test_a_crash_between_spool_and_ledger_leaves_no_orphan(desk: Desk) -> None:
-    kept = await desk.accept()
-    desk.spool.put(str(uuid4()), [JPEG])  # committed to the spool, killed before the ledger
-    half = desk.spool.writer(str(uuid4()))
+async def test_a_crash_between_spool_and_ledger_leaves_no_orphan(harness: UploadHarness) -> None:
+    kept = await harness.accept()
+    harness.spool.put(str(uuid4()), [JPEG])  # committed to the spool, killed before the ledger
+    half = harness.spool.writer(str(uuid4()))
     half.write(JPEG)
-    restarted = Desk(desk.ledger, desk.session, desk.folder)
+    restarted = UploadHarness(harness.ledger, harness.session, harness.folder)
     assert await restarted.intake.sweep() == 2
     half.abort()
-    (job,) = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
+    (job,) = await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.session.id))
     assert restarted.files() == [job.payload["spool_id"]]
     assert job.payload["upload_id"] == kept.id
 
 
-async def test_a_sweep_leaves_uploads_receiving_and_conversations_alone(desk: Desk) -> None:
-    with desk.spool.open_log(desk.session.id) as log:
+async def test_a_sweep_leaves_uploads_receiving_and_conversations_alone(harness: UploadHarness) -> None:
+    with harness.spool.open_log(harness.session.id) as log:
         log.append(b"sound")
     half_way, swept = asyncio.Event(), asyncio.Event()
 
@@ -40,19 +40,19 @@ async def test_a_sweep_leaves_uploads_receiving_and_conversations_alone(desk: De
             yield big[start : start + 256 * KIB]
 
     big = JPEG[:4] + os.urandom(4096 * KIB)
-    desk.limits["upload_bytes"] = 5000 * KIB
-    desk.__post_init__()
-    call = asyncio.create_task(desk.intake.accept(desk.describe(big), slow()))
+    harness.limits["upload_bytes"] = 5000 * KIB
+    harness.__post_init__()
+    call = asyncio.create_task(harness.intake.accept(harness.describe(big), slow()))
     await half_way.wait()
-    assert await desk.intake.sweep() == 0
+    assert await harness.intake.sweep() == 0
     swept.set()
     await call
-    assert len(desk.files()) == 2
+    assert len(harness.files()) == 2
 
 
-async def test_what_is_done_or_given_up_goes_what_can_be_redriven_stays(desk: Desk) -> None:
-    rows = [await desk.accept() for _ in range(3)]
-    found = await desk.ledger.read(lambda cursor: jobs_of_session(cursor, desk.session.id))
+async def test_what_is_done_or_given_up_goes_what_can_be_redriven_stays(harness: UploadHarness) -> None:
+    rows = [await harness.accept() for _ in range(3)]
+    found = await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.session.id))
     by_upload = {job.payload["upload_id"]: job for job in found}
     done, dead, given_up = (by_upload[row.id] for row in rows)
     now = utc_now()
@@ -63,6 +63,6 @@ async def test_what_is_done_or_given_up_goes_what_can_be_redriven_stays(desk: De
         letter = job_ends.fail(cursor, given_up.id, now, reason="WORKER_LOST", message="It died.", owner="")
         job_ends.discard(cursor, letter.id, now, "duplicate")
 
-    await desk.ledger.write(end)
-    assert await desk.intake.sweep() == 2
-    assert desk.files() == [dead.payload["spool_id"]]
+    await harness.ledger.write(end)
+    assert await harness.intake.sweep() == 2
+    assert harness.files() == [dead.payload["spool_id"]]

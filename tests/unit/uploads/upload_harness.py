@@ -26,7 +26,7 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt " + os.urandom(5 * KIB)
 
 
 @dataclass
-class Desk:
+class UploadHarness:
     """An intake with everything around it."""
 
     ledger: Ledger

@@ -1,0 +1,72 @@
+"""The job that replaces a reply of the fallback."""
+
+from __future__ import annotations
+
+from models.errors import UpstreamFailed
+from server.ledger import turns
+from server.ledger.types import (
+    Origin,
+)
+from server.records.pubsub import LateReply
+from tests.fakes.gateway import redacted
+from tests.unit.jobs.conftest import World
+from tests.unit.jobs.recommendation_helpers import (
+    news_of,
+)
+
+
+class TestLateReply:
+    async def enqueue(self, world: World, turn_id: str) -> None:
+        await world.runner.enqueue(
+            kind="reply",
+            key=f"reply:{turn_id}",
+            session_id=world.session_id,
+            payload={"turn_id": turn_id},
+            policy="llm_api",
+        )
+
+    async def test_it_is_redacted_stored_and_published(self, world: World) -> None:
+        earlier = await world.say("Hello.", reply="Good morning.")
+        world.clock.advance(1)
+        turn = await world.say("The meter reads 4821.", reply="I have noted that.")
+        world.clock.advance(1)
+        await world.say("Later.")
+        world.gateway.secrets = {"Maria": "NAME"}
+        world.assistant.script_reply("Thank you, ", "Maria.")
+        await world.start()
+        with world.pubsub.subscribe(world.session_id) as news:
+            await self.enqueue(world, turn.id)
+            await self.enqueue(world, turn.id)
+            await world.settle()
+            late = news_of(news)[-1]
+        assert isinstance(late, LateReply)
+        assert (late.turn_id, late.text.value, late.origin) == (turn.id, "Thank you, [REDACTED_NAME].", Origin.MODEL)
+        stored = await world.read(lambda cursor: turns.get(cursor, turn.id))
+        assert (stored.reply, stored.reply_origin) == (late.text, Origin.MODEL)
+        (asked,) = world.assistant.asked_replies
+        assert [(e.said, e.answered) for e in asked.history] == [(earlier.text, earlier.reply)]
+        assert not asked.fallback
+
+    async def test_a_reply_that_breaks_off_is_tried_again(self, world: World) -> None:
+        turn = await world.say("Hello.")
+        world.assistant.script_reply("Good ", UpstreamFailed("It broke off."))
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        assert world.outcomes == ["retry"]
+        delay_s = world.attempts[-1].retry_in_s
+        assert delay_s is not None
+        world.clock.advance(delay_s)
+        await world.settle()
+        assert world.outcomes == ["retry", "done"]
+
+    async def test_a_turn_that_has_its_answer_is_left(self, world: World) -> None:
+        turn = await world.say("Hello.")
+        await world.ledger.write(
+            lambda cursor: turns.set_reply(cursor, turn.id, redacted("Good morning."), Origin.MODEL)
+        )
+        await world.start()
+        await self.enqueue(world, turn.id)
+        await world.settle()
+        assert world.assistant.asked_replies == []
+        assert world.outcomes == ["done"]
