@@ -103,79 +103,6 @@ async def spoken(gateway: RayGateway) -> dict[str, int]:
     return dict(step.text.counts)
 
 
-async def test_a_second_installation_leaves_the_first_alone(
-    gateway: RayGateway, cluster: Cluster, tmp_path: Path
-) -> None:
-    before = {kind: replica(cluster, kind).pid for kind in DEPLOYMENTS}
-    finals = await spoken(gateway)
-    assert finals["NAME"] >= 1
-    other, shown = await second_server(cluster, tmp_path, KEEPS_NAMES)
-    try:
-        assert shown == SAID
-        assert await redacted(gateway) == HIDDEN
-        assert await spoken(gateway) == finals
-        assert {kind: replica(cluster, kind).pid for kind in before} == before
-        assert all(info.healthy for info in await gateway.engines())
-        copy, reason = await second_server(cluster, tmp_path, KEEPS_NAMES)
-        assert reason.startswith("INSTALLATION_IN_USE ")
-        await copy.wait()
-        assert states_of(OTHER) == ["RUNNING"] * 3
-    finally:
-        other.kill()
-        await other.wait()
-    # What it left behind is replaced by the next start, and taken away by the stop after it.
-    again, shown = await second_server(cluster, tmp_path, "")
-    assert shown == HIDDEN
-    await stop(again)
-    await until(lambda: states_of(OTHER) == [], 60)
-    assert {kind: replica(cluster, kind).pid for kind in before} == before
-    assert await redacted(gateway) == HIDDEN
-
-
-async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGateway, cluster: Cluster) -> None:
-    weaker = replace(cluster.config, redaction_policies=KEEPS_NAMES)
-    serve.run_many([applications(weaker)["redaction"]], wait_for_applications_running=True)
-    try:
-        with pytest.raises(WorkersMismatch):
-            await redacted(gateway)
-        with pytest.raises(WorkersMismatch):
-            await spoken(gateway)
-        assert {info.kind: info.healthy for info in await gateway.engines()}["redaction"] is False
-    finally:
-        await asyncio.to_thread(Applications(cluster.config).deploy)
-        name = application_name(cluster.config.installation, "redaction")
-        await until(lambda: serve.status().applications[name].status == "RUNNING", 60)
-    assert await redacted(gateway) == HIDDEN
-    assert all(info.healthy for info in await gateway.engines())
-
-
-async def test_workers_choose_the_policy_by_the_client_and_the_tags_by_the_session(gateway: RayGateway) -> None:
-    texts = [RawText("I am Maria Lopez, call 415-555-0132 or write to maria@example.com")]
-
-    async def written(client: str, session: str) -> RedactedText:
-        context = RedactionContext(scope=RedactionScope(client, session))
-        return (await gateway.redact(texts, context, timeout_s=30))[0].text
-
-    strict = await written("other-app", "one")
-    assert strict.value == "I am [REDACTED_NAME], call [REDACTED_PHONE] or write to [REDACTED_EMAIL]"
-    assert strict.safe_for_llm
-    first, again, elsewhere = [await written("hashing-app", session) for session in ("one", "one", "two")]
-    assert re.fullmatch(
-        r"I am \[REDACTED_NAME_[0-9a-f]{8}\], call \*\*\*0132 or write to maria@example\.com", first.value
-    )
-    assert first == again
-    assert first != elsewhere
-    assert not first.safe_for_llm
-
-
-async def test_a_picture_follows_the_policy(gateway: RayGateway) -> None:
-    data = (DATA / "register.jpg").read_bytes()
-    scope = RedactionScope("hashing-app", "one")
-    page = await gateway.read_picture(data, document_type="visitor_register", timeout_s=60, scope=scope)
-    assert re.search(r"\*\*\*\d{4}", page.text.value)
-    assert re.search(r"\[REDACTED_NAME_[0-9a-f]{8}\]", page.text.value)
-
-
 def test_everything_of_a_local_cluster_listens_on_loopback_alone(cluster: Cluster) -> None:
     replicas = {replica(cluster, kind).pid for kind in DEPLOYMENTS}
     listening = {
@@ -222,3 +149,76 @@ async def test_a_server_without_the_token_is_told_what_is_missing(cluster: Clust
         await server.wait()
         assert printed.startswith("CLUSTER_UNAVAILABLE ")
         assert hint in printed
+
+
+async def test_workers_choose_the_policy_by_the_client_and_the_tags_by_the_session(gateway: RayGateway) -> None:
+    texts = [RawText("I am Maria Lopez, call 415-555-0132 or write to maria@example.com")]
+
+    async def written(client: str, session: str) -> RedactedText:
+        context = RedactionContext(scope=RedactionScope(client, session))
+        return (await gateway.redact(texts, context, timeout_s=30))[0].text
+
+    strict = await written("other-app", "one")
+    assert strict.value == "I am [REDACTED_NAME], call [REDACTED_PHONE] or write to [REDACTED_EMAIL]"
+    assert strict.safe_for_llm
+    first, again, elsewhere = [await written("hashing-app", session) for session in ("one", "one", "two")]
+    assert re.fullmatch(
+        r"I am \[REDACTED_NAME_[0-9a-f]{8}\], call \*\*\*0132 or write to maria@example\.com", first.value
+    )
+    assert first == again
+    assert first != elsewhere
+    assert not first.safe_for_llm
+
+
+async def test_a_picture_follows_the_policy(gateway: RayGateway) -> None:
+    data = (DATA / "register.jpg").read_bytes()
+    scope = RedactionScope("hashing-app", "one")
+    page = await gateway.read_picture(data, document_type="visitor_register", timeout_s=60, scope=scope)
+    assert re.search(r"\*\*\*\d{4}", page.text.value)
+    assert re.search(r"\[REDACTED_NAME_[0-9a-f]{8}\]", page.text.value)
+
+
+async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGateway, cluster: Cluster) -> None:
+    weaker = replace(cluster.config, redaction_policies=KEEPS_NAMES)
+    serve.run_many([applications(weaker)["redaction"]], wait_for_applications_running=True)
+    try:
+        with pytest.raises(WorkersMismatch):
+            await redacted(gateway)
+        with pytest.raises(WorkersMismatch):
+            await spoken(gateway)
+        assert {info.kind: info.healthy for info in await gateway.engines()}["redaction"] is False
+    finally:
+        await asyncio.to_thread(Applications(cluster.config).deploy)
+        name = application_name(cluster.config.installation, "redaction")
+        await until(lambda: serve.status().applications[name].status == "RUNNING", 60)
+    assert await redacted(gateway) == HIDDEN
+    assert all(info.healthy for info in await gateway.engines())
+
+
+async def test_a_second_installation_leaves_the_first_alone(
+    gateway: RayGateway, cluster: Cluster, tmp_path: Path
+) -> None:
+    before = {kind: replica(cluster, kind).pid for kind in DEPLOYMENTS}
+    finals = await spoken(gateway)
+    assert finals["NAME"] >= 1
+    other, shown = await second_server(cluster, tmp_path, KEEPS_NAMES)
+    try:
+        assert shown == SAID
+        assert await redacted(gateway) == HIDDEN
+        assert await spoken(gateway) == finals
+        assert {kind: replica(cluster, kind).pid for kind in before} == before
+        assert all(info.healthy for info in await gateway.engines())
+        copy, reason = await second_server(cluster, tmp_path, KEEPS_NAMES)
+        assert reason.startswith("INSTALLATION_IN_USE ")
+        await copy.wait()
+        assert states_of(OTHER) == ["RUNNING"] * 3
+    finally:
+        other.kill()
+        await other.wait()
+    # What it left behind is replaced by the next start, and taken away by the stop after it.
+    again, shown = await second_server(cluster, tmp_path, "")
+    assert shown == HIDDEN
+    await stop(again)
+    await until(lambda: states_of(OTHER) == [], 60)
+    assert {kind: replica(cluster, kind).pid for kind in before} == before
+    assert await redacted(gateway) == HIDDEN
