@@ -1,8 +1,9 @@
-"""Every number that was said, as the listener would write it: "forty two" is 42, "neunzehnhundertachtzig" is 1980.
+"""Spoken cardinals and ordinals, each as one number: "forty two" is 42, "neunzehnhundertachtzig" is 1980, "twelfth" is
+12th.
 
-Unlike ``spoken_numbers``, which puts long numbers together digit by digit, this reads each number by itself, short ones
-too, and ordinals ("twelfth" is 12th). Only recognizers that want a number beside other words (a street, a month, an
-age) look at this reading: a number of it alone says nothing.
+``digit_sequences`` joins numbers digit by digit; this module reads each number by itself, short ones too. Only
+recognizers that want a number beside other words (a street, a month, an age) use this view, because a short number
+alone identifies nobody.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from models.redaction.itn.tokens import Token, tokens_of
 from models.redaction.normalize.view import TextView, TextViewBuilder
 
 NUMERALS = "numerals"
-"""The kind of this view."""
+"""The ``kind`` of this view."""
 
 _CENTURIES = ("19", "20")
 _AFTER_HUNDREDS = frozenset({"and"})
-"""Joins hundreds and what is below ("two hundred and six"), but no tens and units."""
+"""Joins hundreds with what is below them ("two hundred and six"), but not tens with units."""
 
 _JOINERS = frozenset({"y", "et", "und", "e", "and"})
 
 
 def numeral_view(text: str, language: str, said: list[Token] | None = None) -> TextView | None:
-    """The text with digits for every number said in it, or None where there is none; ``said`` are its tokens."""
+    """The text with digits for every spoken number, or None if it has none; ``said`` are its tokens, if known."""
     found = numerals(text, language, said)
     if not found:
         return None
@@ -60,7 +61,7 @@ class Numeral:
 
 
 def numerals(text: str, language: str, said: list[Token] | None = None) -> list[Numeral]:
-    """The numbers said in a text, in order; those in digits are not among them. ``said`` are its tokens, if known."""
+    """The spoken numbers of a text, in order, without those in digits; ``said`` are its tokens, if known."""
     tokens = said or tokens_of(text)
     read = list(_Reader(tokens, language).all())
     return [n for n in _with_years(_singles_together(text, read), text) if n.sure]
@@ -85,7 +86,7 @@ def _singles_together(text: str, read: list[Numeral]) -> Iterator[Numeral]:
 
 
 def _with_years(numerals: Iterator[Numeral], text: str) -> Iterator[Numeral]:
-    """Halves of a year as one number: "nineteen eighty", "twenty oh four"."""
+    """The two halves of a year as one number: "nineteen eighty", "twenty oh four"."""
     waiting: Numeral | None = None
     for numeral in numerals:
         if waiting and _is_year(waiting, numeral) and _adjacent(text, waiting, numeral):
@@ -130,7 +131,7 @@ class _Amount:
         return 3 if self.rest is None and self.thousands else self.room
 
     def plus(self, value: int) -> _Amount | None:
-        """With the next number word, or None where that begins another number."""
+        """The number with the next number word, or None if the word begins another number."""
         if self.rest is None:
             fits = not self.thousands or 0 < value < 1000
             return replace(self, rest=value, room=_zeros(value)) if fits else None
@@ -146,7 +147,7 @@ class _Amount:
         return None
 
     def times(self, zeros: int) -> _Amount | None:
-        """With a word like "hundred" after it, or None where that begins another number."""
+        """The number multiplied by a word like "hundred", or None if the word begins another number."""
         if zeros == 2:
             if self.rest is None:
                 return replace(self, rest=100, room=2)
@@ -157,14 +158,14 @@ class _Amount:
 
 
 def _zeros(value: int) -> int:
-    """How many digits at its end a number leaves open: one in "forty", two in "four hundred", none in "ten"."""
+    """How many digits at its end a number leaves open: "forty" one, "two hundred" two, "ten" none."""
     digits = str(value)
     return 0 if value < 20 else len(digits) - len(digits.rstrip("0"))
 
 
 @lru_cache(maxsize=64)
 def _words_that_begin(language: str) -> frozenset[str]:
-    """Words with which a number may begin; most words are none, and are not looked at any closer."""
+    """Words with which a number may begin. All other words are skipped."""
     lexicon = lexicon_for(language)
     tables = (lexicon.numbers, lexicon.scales, lexicon.repeats, MORE_NUMBERS.get(language, {}))
     ordinals = ORDINALS["en"] | ORDINALS.get(language, {})
@@ -233,7 +234,7 @@ class _Reader:
         return None if value is None else amount.plus(value)
 
     def _continues(self, at: int, amount: _Amount) -> bool:
-        """Whether a token stands inside one number: a hyphen, or "and" with something after it that fits."""
+        """Whether a token joins two parts of one number: a hyphen, or "and" with a fitting number after it."""
         token = self._tokens[at]
         if at + 1 >= len(self._tokens):
             return False

@@ -1,4 +1,4 @@
-"""Numbers that are said one after the other, put together the way a listener writes them down."""
+"""Sequences of spoken numbers, joined as a listener writes them down: "four one five, double five" is 41555."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from models.redaction.itn.tokens import Stretch, Token, Words
 from models.redaction.normalize.dates_times import CLOCK, DAY
 
 _MIN_DIGITS = 3
-"""Shorter runs ("table for four") are left as words."""
+"""Shorter sequences ("table for four") stay words."""
 
 _MIN_WRITTEN_DIGITS = 7
-"""Where all digits were written as such, only what is long enough for a number of someone is put together."""
+"""A sequence of written digits is joined only if it is long enough for a personal number."""
 
 _MIN_SINGLES = 4
-"""Digits said or written one by one ("1, 4, 6, 1, 8") are dictated: nobody says a quantity like that."""
+"""From so many digits one by one ("1, 4, 6, 1, 8") a number is dictated: nobody says a quantity like that."""
 
 _MIN_GROUPS, _MIN_GROUPED_DIGITS = 3, 5
-"""Numbers of two digits in a row are dictated too ("forty one, twelve, fifty three"); a time has two of them."""
+"""From so many two-digit numbers in a row ("forty one, twelve, fifty three") a number is dictated; a time has two."""
 
 _SURE_BEFORE = 3
-"""Single digits before a word that only sounds like one, or that recognition made of one."""
+"""Single digits that must stand before a word that only sounds like a digit."""
 
 _YEAR_DIGITS = 4
 _DAY_TOKENS = 5
-"""Words and marks of a written day, "03.11.2025"; a time with seconds has as many."""
+"""Tokens of a written date, "03.11.2025"; a time with seconds has as many."""
 
 _LONGEST_GARBLE = 5
 _JOINED_WITHIN = 3
@@ -33,13 +33,13 @@ HESITATIONS = frozenset(
     """yes yeah yep okay ok right um uh hm hmm er sí eso vale bueno ja genau ähm äh hm oui euh eh voilà haan haanji हाँ
     हां जी sim""".split()
 )
-"""What people say between the digits of a number, in every language; none of them is a digit."""
+"""Filler between the digits of a number, in every language; none is a digit."""
 
 _MIN_SAID = 2
-"""Numbers said in a row after which "yes" or "okay" is no answer but a breath between two of them."""
+"""Numbers in a row after which "yes" or "okay" is filler, not an answer."""
 
 _OPENINGS = frozenset({("area", "code"), ("open", "bracket"), ("open", "parenthesis")})
-"""Pairs of words that may stand before the first digits; each word is among the ``OPENINGS`` of the lexicon."""
+"""Pairs of words that may stand before the first digits; both are among the ``OPENINGS`` of the lexicon."""
 
 _BRACKETS = frozenset({"open", "close", "closed", "bracket", "brackets", "parenthesis", "parentheses"})
 
@@ -117,12 +117,12 @@ class _Groups:
 
 
 def _fits(number: str, digits: int) -> bool:
-    """Whether the number ends in so many zeros that another of this length fits into it."""
+    """Whether the number ends in enough zeros to take another of this length."""
     return len(number) > digits and number.isdigit() and number.endswith("0" * digits)
 
 
 def _filled(last: str, digits: str, kind: str) -> str:
-    """Both numbers as one, or nothing where they are two."""
+    """Both numbers as one, or empty if they are two."""
     if kind == "tens" and len(digits) == 1 and digits != "0":
         return last[:-1] + digits
     if kind == "unit" and digits == "20" and last == "4":
@@ -141,7 +141,7 @@ class NumberReader:
         self._words = words
 
     def at(self, first: int, high: int) -> Stretch | None:
-        """The run that begins at a token, or None where it is too short to mean anything."""
+        """The sequence that begins at a token, or None if it is too short."""
         groups, at, end = _Groups(), first, first
         while at < high:
             token = self._words.tokens[at]
@@ -174,7 +174,7 @@ class NumberReader:
         return self._judged(groups, first, end)
 
     def _opens_a_time(self, at: int) -> bool:
-        """Whether a written time or day begins here, a group of its own: "10:15" after a number is no part of it."""
+        """Whether a written time or date begins here: "10:15" after a number is no part of the number."""
         token = self._words.tokens[at]
         if len(token.text) > _YEAR_DIGITS or not token.text.isdigit():
             return False
@@ -237,7 +237,7 @@ class NumberReader:
         return continues and (token.text in self._words.lexicon.joiners or self._words.sign(token) in (".", "-", "/"))
 
     def _lies_between(self, at: int, high: int, *, dictating: bool) -> bool:
-        """Whether words that belong to no number, and nothing else, stand from here to the next one."""
+        """Whether only filler stands between this token and the next number."""
         for index in range(at, min(at + _JOINED_WITHIN + 1, high)):
             token = self._words.tokens[index]
             if index > at and self._is_number(token):
@@ -249,7 +249,7 @@ class NumberReader:
         return False
 
     def _garbled(self, at: int, high: int) -> bool:
-        """Whether digits go on after a word that recognition made of one, "four one five won two ate"."""
+        """Whether digits go on after a word that recognition made of a digit: "four one five won two ate"."""
         token = self._words.tokens[at]
         if not token.text.isalpha() or len(token.text) > _LONGEST_GARBLE:
             return False

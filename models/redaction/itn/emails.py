@@ -1,4 +1,4 @@
-"""E-mail addresses and handles as they are said: "john dot carter at example dot com"."""
+"""Spoken e-mail addresses and handles: "john dot carter at example dot com"."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _BEFORE_PLACES = frozenset(
     """look meet come go going arrive stay staying see reach write send call text me you us it is are am be him her them
     of and or but on in by with from ist est es है""".split()
 )
-"""Common words after which "at" tells a place, not a host: "look at example dot com"."""
+"""Common words after which "at" introduces a place, not a host: "look at example dot com"."""
 
 _INTRODUCTIONS = frozenset({"is", "it's", "es", "ist", "est", "lautet", "c'est", "ईमेल", "email", "at", "unter"})
-"""Words after which even common words are of a local part: "it's contact three at ...", "me at out of town at ..."."""
+"""After these, even common words belong to a local part: "it's contact three at ...", "me at out of town at ..."."""
 
 _CASING = frozenset({"capital", "capitals", "lowercase", "uppercase", "lower", "upper", "case", "small", "all", "big"})
-"""Words about the letters of a local part that are none of it."""
+"""Words about the letters of a local part that do not belong to it."""
 
 
 class AddressReader:
-    """Reads an address around the word for its sign."""
+    """Reads an address around the word for its at sign."""
 
     def __init__(self, words: Words) -> None:
         self._words = words
@@ -118,7 +118,7 @@ class AddressReader:
         return False
 
     def _with_path(self, domain: str, at: int) -> tuple[str, int]:
-        """Take "slash ..." in as well."""
+        """The host with a spoken path: "slash ..."."""
         while at + 1 < len(self._words.tokens) and self._words.sign(self._words.tokens[at]) in ("/", "-", "_"):
             following = at + 1
             while following < len(self._words.tokens) and self._words.atom(self._words.tokens[following]):
@@ -164,7 +164,7 @@ class AddressReader:
         return first, _ascii([form]) if form else ""
 
     def _is_named(self, index: int, form: str, strong: bool) -> bool:
-        """Whether a word is a part of a name; one that is common elsewhere only where a sign ties it to others."""
+        """Whether a word is part of a local name. A common word is one only if a sign ties it to others."""
         tokens = self._words.tokens
         text = tokens[index].text
         if not WORD.fullmatch(text) or self._words.sign(tokens[index]):

@@ -1,7 +1,7 @@
-"""How digits, signs and letters are said: words as data, one table a language.
+"""Words for digits, signs and letters, from the word lists of each language.
 
-English is understood everywhere, because people mix it in. Where a word of one language is a common word of another
-("do" is two in Hinglish), it only counts under its own language code.
+English is understood everywhere, because people mix it in. A word that is a common word of another language ("do" is
+two in Hinglish) counts only under its own language code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.lexicons.loader import ANY, languages, word_lists, word_tables, words
 
 OPENINGS = frozenset("o + ( area code open bracket parenthesis".split())
-"""What may begin a number besides digits and words for them."""
+"""What may begin a number besides digits and number words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _counts(language: str, table: str) -> dict[str, int]:
 
 
 def _lexicon(language: str, numbers: Mapping[str, str] | None = None) -> Lexicon:
-    """What a language has of its own; ``numbers`` are more than its list has."""
+    """The words that only this language has; ``numbers`` are added to its list."""
     lists = word_lists(language, _LISTS)
     return Lexicon(
         numbers=word_values(language, "numbers") | dict(numbers or {}),
@@ -118,13 +118,13 @@ def _german_compounds() -> dict[str, str]:
 
 
 HOMOPHONES: Final = words(ANY, "spoken_words", "homophones")
-"""Words that are digits or signs only between others; a run does not start with one."""
+"""Words that are digits or signs only between others. A sequence does not start with one."""
 
 STARTING_DIGITS: Final = words(ANY, "spoken_words", "starting_digits")
-"""Those that a run may start with and end in all the same."""
+"""The homophones with which a sequence may start or end."""
 
 INNER_DIGITS: Final = word_values("en", "inner_digits")
-"""What recognition writes for a digit; they count only after digits that are sure, and before more of them."""
+"""What recognition writes for a digit. A word counts only between sure digits."""
 
 _EN: Final = _lexicon("en")
 _OWN: Final = {
@@ -145,7 +145,7 @@ TOP_LEVEL: Final = words(ANY, "emails", "top_level")
 """Last parts of host names."""
 
 FUNCTION_WORDS: Final = words(ANY, "emails", "address_function_words")
-"""What no address starts with; walking left from "at" stops here."""
+"""Words with which no address starts. The search to the left of "at" stops here."""
 
 SHORT_WORDS: Final = words(ANY, "spoken_words", "short_words")
-"""Words of two letters that are no pieces of spelling."""
+"""Words of two letters that are not pieces of a spelling."""

@@ -1,4 +1,4 @@
-"""Words for numbers that are put together or derived: ordinals, and the long words of German and Italian."""
+"""Number words that are derived or compounded: ordinals, and the long words of German and Italian."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def _in_order(words: str, first: int, step: int = 1) -> dict[str, int]:
 _LANGUAGES: Final = languages("spoken")
 
 ARTICLES: Final = words(ANY, "spoken_words", "articles")
-"""Words for one that nearly always are the article."""
+"""Words for one that are nearly always the article."""
 
 ORDINALS: Final = {
     language: {word: int(value) for word, value in word_values(language, "ordinals").items()}
     for language in _LANGUAGES
     if word_values(language, "ordinals")
 }
-"""Days of a month; in languages that count them with ordinals beyond the first, all of them."""
+"""Days of a month as ordinals; most languages use one for the first only."""
 
 MORE_NUMBERS: Final = {
     language: word_values(language, "more_numbers") for language in _LANGUAGES if word_values(language, "more_numbers")
 }
-"""Words that only count where a number is read by itself; in a run of digits other words are written like them."""
+"""Words that count only when a number is read by itself. In a sequence other words look like them."""
 
 _IT_TEENS = _in_order("sedici diciassette diciotto diciannove", 16)
 _IT_TENS = _in_order("venti trenta quaranta cinquanta sessanta settanta ottanta novanta", 20, 10)
@@ -79,7 +79,7 @@ def compound(word: str, language: str) -> int | None:
 
 
 def _times(count: str | None, small: dict[str, int], unit: int) -> int | None:
-    """So many thousands or hundreds; none of them where there is no count, one where it is an empty word."""
+    """The thousands or hundreds: zero if ``count`` is None, one if it is empty."""
     if count is None:
         return 0
     count = count.removesuffix("mila") if count != "mille" else ""

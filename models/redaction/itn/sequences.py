@@ -1,4 +1,4 @@
-"""Digits that are said one after the other, and words that are spelled."""
+"""Sequences of digits and spelled words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from models.redaction.itn.tokens import Stretch, Token, Words
 from models.redaction.patterns.pattern_recognizer import has_digit
 
 _MAX_RUN_TOKENS = 120
-"""Digits and letters said in one go; bounds the work, since a run may be tried at each of its tokens."""
+"""Longest sequence in tokens. It bounds the work, since a sequence may be tried at each of its tokens."""
 
 _MIN_SPELLED = 3
 _SURE_LETTERS = 3
-"""Letters before or after a word that only sounds like one ("are", "why") that make it one, if more letters follow."""
+"""Sure letters beside a word that only sounds like a letter ("are", "why"), which make it one if more letters follow.
+"""
 
 _NUMBERS = frozenset({"dictated", "digits"})
 _DIGITS_AFTER_A_LETTER = range(6, 10)
@@ -24,7 +25,7 @@ _LETTERS_AND_WORDS = frozenset("a e i o u y à é".split())
 
 _HOUR = r"(?:[01]?\d|2[0-4]) h(?: [0-5]\d)?"
 _HOURS = re.compile(rf"(?:(?:\d{{1,9}} [,.] )?(?:\d{{1,9}} )?m ?[23\u00b2\u00b3] )?(?:[aà] )?{_HOUR}(?: [aà] {_HOUR})?")
-"""Times with an h that stands apart, as in French, and cubic metres before them."""
+"""French times with a separate h, and cubic metres before them."""
 _BETWEEN_LETTERS = frozenset(
     {"-", ",", ".", "space", "dash", "double", "capital", "hyphen", "apostrophe", "then", "and", "uh", "um", "doble"}
 )
@@ -122,7 +123,7 @@ class RunReader:
         return Stretch(first, last, form, "" if self._ordinary(first, last) else "spelled")
 
     def _letter_word(self, at: int, high: int, spelled: int) -> str:
-        """The letter whose name a common word is ("ese"), where letters stand on both sides or three follow."""
+        """The letter that a common word names ("ese"), if letters stand on both sides or three follow."""
         name = self._words.lexicon.letter_words.get(self._words.tokens[at].text, "")
         ahead = self._words.tokens[at + 1 : min(at + 1 + _SURE_LETTERS, high)]
         around = [bool(self._words.letter_name(t)) for t in ahead]
@@ -143,7 +144,7 @@ class RunReader:
         return None
 
     def _goes_on_after(self, first: int, at: int, high: int, spelled: int) -> bool:
-        """Whether letters go on after a word: one that sounds like a letter, or one that recognition made of some."""
+        """Whether letters go on after a word that sounds like a letter."""
         token = self._words.tokens[at]
         following = self._words.tokens[at + 1 : min(at + 3, high)]
         if token.text in LETTER_SOUNDS:
@@ -177,7 +178,7 @@ class RunReader:
         )
 
     def _ordinary(self, first: int, last: int) -> bool:
-        """Whether the run is words after all: "I a", "a 5 a", or a time of day as it is written in French: "9 h 45"."""
+        """Whether the sequence is only words ("I a", "a 5 a") or a French time of day ("9 h 45")."""
         run = self._words.tokens[first:last]
         if _HOURS.fullmatch(" ".join(token.text for token in run)):
             return True

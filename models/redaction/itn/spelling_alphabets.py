@@ -12,4 +12,4 @@ PHONETIC: Final = {word: word[0] for word in word_lists("en", "spelling")["phone
 LETTER_SOUNDS: Final = {
     word: letter for letter, entries in word_tables("en", "spoken")["letter_sounds"].items() for word in entries
 }
-"""What recognition writes for a letter. They count only after letters that are sure, and before more of them."""
+"""What recognition writes for a letter. A word counts only after sure letters and before more of them."""

@@ -1,7 +1,7 @@
-"""The normal form of what was said: digits as digits, addresses as addresses, spelled words as words.
+"""The spoken view: digits as digits, addresses as addresses, spelled words as words.
 
-"double five five oh one" reads ``55501``, "john dot carter at example dot com" reads ``john.carter@example.com``. Only
-such stretches change; everything else is copied. Every character knows what it stands for, so spans map back exactly.
+"double five five oh one" reads ``55501``, "john dot carter at example dot com" reads ``john.carter@example.com``.
+Everything else is copied. Each character knows its stretch of the original, so spans map back exactly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from models.redaction.normalize.view import TextView, TextViewBuilder
 
 
 def spoken_view(text: str, language: str, said: list[Token] | None = None) -> TextView | None:
-    """The normal form, or None where nothing changes; ``said`` are the tokens of the text, if they are known."""
+    """The spoken view, or None if it equals the text; ``said`` are the tokens of the text, if known."""
     tokens = together(said or tokens_of(text))
     stretches = _stretches(Words(tokens, lexicon_for(language)))
     if not stretches:

@@ -1,6 +1,6 @@
-"""Dates and times of day. They identify nobody, and nothing that does may end in the middle of one.
+"""Dates and times of day. They identify nobody, and no entity may begin or end inside one.
 
-"9820155443 10:15" is a number and a time, not a number of twelve digits; "12.05.2024 14:30" is no telephone number.
+"9820155443 10:15" is a number and a time, not a number of twelve digits. "12.05.2024 14:30" is no telephone number.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _AFTER = rf"(?:\s{{0,2}}[-–,T]?\s{{0,2}}(?:{_DAY}|{_TIME}|\d{{1,4}}))"
 """Another day, a time, or the beginning of what comes after ("12.05.2024 25 valves"); speech drops the space."""
 
 NOT_AN_HOUR = r"(?!(?<=[^\d]\d):[0-5]\d)(?!(?<=[^\d](?:[01]\d|2[0-4])):[0-5]\d)"
-"""What stands after digits that end in front of a colon: they end with no hour, which is a group of its own.
+"""Ends a number before a colon, so that the hour of a time stays outside of it.
 
-"415 555 0132 10:15" ends before its time; "4155550132:10" is a whole number and something after it.
+"415 555 0132 10:15" ends before its time; "4155550132:10" is a whole number with something after it.
 """
 
 _DATE_TIME = re.compile(
@@ -41,12 +41,12 @@ DAY = re.compile(rf"(?<!\d){_DAY}(?!\d)")
 
 
 def is_date_time(text: str) -> bool:
-    """Whether this is nothing but a day with a time ("12.05.2024 14.30", "20240512 143022"), or some days in a row."""
+    """Whether the text is only a date with a time ("12.05.2024 14.30", "20240512 143022"), or some dates in a row."""
     return _DATE_TIME.fullmatch(text) is not None
 
 
 def outside_times(text: str, entities: Iterable[Entity]) -> list[Entity]:
-    """The entities without the pieces of times that some of them begin or end with; what covers a time stays whole."""
+    """The entities without the parts of times that they begin or end with. An entity that covers a whole time stays."""
     if ":" not in text:
         return list(entities)
     times = [match.span() for match in CLOCK.finditer(text)]
@@ -68,7 +68,7 @@ def _cut(text: str, entity: Entity, times: Sequence[tuple[int, int]]) -> Iterato
 
 
 def _inside(times: Sequence[tuple[int, int]], at: int) -> tuple[int, int] | None:
-    """The time in the middle of which a border lies."""
+    """The time that a border lies inside of."""
     before = bisect_right(times, at, key=lambda span: span[0]) - 1
     if before < 0 or not times[before][0] < at < times[before][1]:
         return None

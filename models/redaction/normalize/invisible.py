@@ -1,6 +1,7 @@
-"""Characters that a reader does not see, and what is written of a text that has some.
+"""Characters that a reader cannot see, and the text without them.
 
-A model reads them: tag characters spell a whole message after "hello". No recognizer sees them, so none may leave.
+A language model does read them: tag characters can spell a message after "hello". No recognizer sees them, so none may
+leave.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from functools import lru_cache
 from typing import Final
 
 _BREAKS: Final = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
-"""Controls that end a line, a page or a field; what stands after them is another word."""
+"""Controls that end a line, a page or a field. The next character begins another word."""
 
 _SHOWS_NOTHING: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u20e3\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U000e0000-\U000e0fff]"
 )
-"""Marks and fillers that show nothing on their own, beside the categories of such characters."""
+"""Marks and fillers that are invisible, beside the invisible categories of Unicode."""
 
 _KEYCAP: Final = "\u20e3"
 _AS_EMOJI: Final = "\ufe0f"
@@ -30,7 +31,7 @@ _EMOJI_BESIDE_SYMBOLS: Final = frozenset("\u203c\u2049\u2139\u3030")
 
 @lru_cache(maxsize=4096)
 def visible_form(char: str) -> str:
-    """The character as a reader sees it: a new line, itself, or nothing if it is invisible."""
+    """The character as a reader sees it: itself, a new line, or nothing if it is invisible."""
     if char in "\t\n\r":
         return char
     if _BREAKS.match(char):

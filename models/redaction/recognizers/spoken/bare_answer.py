@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from models.redaction.dialogue_context import is_reading, personal
 from models.redaction.entities import labels_where
 from models.redaction.itn.lexicon import SHORT_WORDS
+from models.redaction.lexicons.loader import languages, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import has_digit, words
@@ -64,14 +66,8 @@ _LONGEST_ANSWER_CHARS = 160
 _MIN_BARE_DIGITS = 3
 _MIN_CODE = 5
 
-MONTHS = words(
-    "jan", "feb", "apr", "jun", "jul", "aug", "sept?", "oct", "nov", "dec",
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-    "december", "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
-    "noviembre", "diciembre", "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre",
-    "octobre", "novembre", "décembre", "januar", "februar", "märz", "juni", "juli", "oktober", "dezember", "जनवरी",
-    "फ़रवरी", "फरवरी", "मार्च", "अप्रैल", "मई", "जून", "जुलाई", "अगस्त", "सितंबर", "अक्टूबर", "नवंबर", "दिसंबर",
-)  # fmt: skip
+MONTHS = words(*(month for code in languages("months") for month in chain(*word_lists(code, "months").values())))
+"""Names of months in every language that has a list of them, and the short English ones."""
 
 _NO_CODE = re.compile(r"[$€£₹%°]|\d[.,:]\d|(?<![^\W_])(?:[01]?\d|2[0-4])[ .:]?[0-5]?\d? ?(?:[ap]\.?m|uhr|h)(?![^\W_])")
 _TIME = re.compile(r"(?:[01]?\d|2[0-3])[ .:h-]{1,2}[0-5]\d")
