@@ -22,9 +22,10 @@ from vestibule.v1 import admin_pb2, common_pb2, conversation_pb2, funnel_pb2, me
 from server.cli.demo.planted import Medium, Planted, planted_media
 from server.cli.demo.proof import copied_ledger
 from server.cli.demo.replacements import Verdict, check_replacements
+from server.cli.talk.sources import decoded
 from tests.data.make_badge import draw_badge, with_metadata
 from tests.data.make_pictures import INK, font
-from tests.e2e.harness import DATA, App, audio, config, propose, visit_pcm
+from tests.e2e.harness import DATA, App, audio, config, propose
 from tests.e2e.planted_values import Line, Person, lines_of, people, squeezed
 
 TYPED, DRAWN, EVENTS, ELSEWHERE = 24, 10, 88, 12
@@ -198,24 +199,24 @@ def compare_events(ledger: Path, lines: list[Line], seen: Seen) -> None:
 
 
 async def _speak(app: App, seen: Seen) -> None:
-    """The visit as a stream, the other voices as a recording."""
+    """Send the six voices as a stream, and the visit as a recording."""
+    visit, voices = recordings()
     session_id = await app.open_session()
-    upload = seen.note(
-        await app.upload(session_id, (DATA / "voices.ogg").read_bytes(), media_pb2.MEDIA_KIND_RECORDING, "audio/ogg")
-    )
+    content = (DATA / visit.name).read_bytes()
+    upload = seen.note(await app.upload(session_id, content, media_pb2.MEDIA_KIND_RECORDING, "audio/wav"))
+    pcm = await asyncio.to_thread(decoded, str(DATA / voices.name))
 
     async def talk() -> AsyncIterator[conversation_pb2.ConverseRequest]:
         yield config(session_id, word_times=True)
-        async for chunk in audio(visit_pcm()):
+        async for chunk in audio(pcm):
             yield chunk
 
-    visit, voices = recordings()
     finals = [m.final async for m in app.conversations.Converse(talk()) if seen.note(m).HasField("final")]
     assert all(final.words for final in finals)
-    seen.compare(visit, " ".join(final.text.value for final in finals))
+    seen.compare(voices, " ".join(final.text.value for final in finals))
     done = seen.note(await app.finished(upload.id))
     assert done.state == media_pb2.UPLOAD_STATE_DONE, done.failure_reason
-    seen.compare(voices, done.text.value)
+    seen.compare(visit, done.text.value)
 
 
 async def ask_around(app: App, lines: list[Line], seen: Seen) -> None:
