@@ -30,7 +30,7 @@ def history_of(turns: Iterable[TurnRow]) -> list[Exchange]:
     return [exchange(turn.text, turn.reply) for turn in turns]
 
 
-def materials_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:
+def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> list[SourceItem]:
     """What a record may be built from, oldest first: safe turns, and safe text of uploads that were read."""
     said = [(row.create_time, SourceItem(row.id, "turn", row.text)) for row in turns]
     read = [

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from models.errors import Conflict, Overloaded
 from models.reasons import Reason
@@ -18,6 +19,7 @@ from server.ledger.jobs import new_job
 from server.ledger.record_text import record_text
 from server.ledger.types import (
     Clock,
+    EventRow,
     Origin,
     RecommendationRow,
     RecommendationState,
@@ -27,7 +29,7 @@ from server.ledger.types import (
     UploadState,
 )
 from server.ledger.writer import Ledger
-from server.llm.history import materials_of
+from server.llm.history import source_items_of
 from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
 from server.llm.types import Assistant, SourceItem
 from server.records.events import make_event
@@ -184,16 +186,7 @@ class Recommender:
             if before.state is to:
                 return _Stored(row, None)
             session = sessions.transition(cursor, row.session_id, stage, now, reason)
-            decided = make_event(
-                session,
-                "record_decided",
-                now,
-                took_s=(now - row.create_time).total_seconds(),
-                decision=to.lower(),
-                origin=row.origin,
-                **({"reason": reason} if reason else {}),
-            )
-            events.append(cursor, decided)
+            events.append(cursor, _decision_event(session, row, now, reason))
             return _Stored(row, session)
 
         stored = await self._ledger.write(write)
@@ -263,8 +256,20 @@ class Recommender:
                             waiting.discard(update.id)
 
 
+def _decision_event(session: SessionRow, row: RecommendationRow, now: datetime, reason: str) -> EventRow:
+    return make_event(
+        session,
+        "record_decided",
+        now,
+        took_s=(now - row.create_time).total_seconds(),
+        decision=row.state.lower(),
+        origin=row.origin,
+        **({"reason": reason} if reason else {}),
+    )
+
+
 def _source_items(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[SourceItem]]:
     """Everything of a session that a model may see, oldest first."""
     session = sessions.require_open(cursor, session_id)
     said, read = turns.list_of_session(cursor, session_id), uploads.list_of_session(cursor, session_id)
-    return session, materials_of(said, read)
+    return session, source_items_of(said, read)

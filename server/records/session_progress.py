@@ -10,7 +10,7 @@ from server.ledger.columns import Cursor
 from server.ledger.types import SessionRow, SessionState
 
 
-def material_arrived(cursor: Cursor, session_id: str, now: datetime) -> tuple[SessionRow, bool]:
+def note_new_input(cursor: Cursor, session_id: str, now: datetime) -> tuple[SessionRow, bool]:
     """Note that a turn or an upload came in.
 
     The first turn or upload moves the session to IN_PROGRESS. A record that waits for approval was built without the

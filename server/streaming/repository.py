@@ -10,7 +10,7 @@ from server.ledger.types import Clock, EventRow, Origin, SessionRow, TurnRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event
 from server.records.pubsub import PubSub
-from server.records.session_progress import material_arrived
+from server.records.session_progress import note_new_input
 from server.streaming.transcriber import RecognizedUtterance
 
 
@@ -32,7 +32,7 @@ class StreamRepository:
         turn = recognized.turn
 
         def write(cursor: Cursor) -> tuple[SessionRow, bool]:
-            session, moved = material_arrived(cursor, self._session.id, self._clock())
+            session, moved = note_new_input(cursor, self._session.id, self._clock())
             if turns.insert_turn(cursor, turn):
                 events.append(cursor, _turn_finished(session, turn, self._clock))
             streams.save_progress(

@@ -20,7 +20,7 @@ from server.ledger.types import Clock, JobRow, JobState, SessionRow, UploadRow, 
 from server.ledger.writer import Ledger
 from server.records.events import make_event
 from server.records.pubsub import PubSub
-from server.records.session_progress import material_arrived
+from server.records.session_progress import note_new_input
 from server.uploads.checks import CheckStage, DeclaredUpload, ReceivedBytes, UploadCheck, size_mismatch
 from server.uploads.receiver import UploadReceiver
 from server.uploads.spool import Spool
@@ -248,7 +248,7 @@ def _record(cursor: Cursor, upload: UploadRow, job: JobRow) -> _Kept:
         if (known.session_id, known.sha256) != (upload.session_id, upload.sha256):
             raise _reused()
         return _Kept(known, sessions.get(cursor, known.session_id), new=False)
-    session, _moved = material_arrived(cursor, upload.session_id, upload.create_time)
+    session, _moved = note_new_input(cursor, upload.session_id, upload.create_time)
     uploads.insert_upload(cursor, upload)
     jobs.enqueue(cursor, job)
     accepted = make_event(

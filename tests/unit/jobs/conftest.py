@@ -27,7 +27,7 @@ from server.ledger.types import (
 )
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
-from server.records.session_progress import material_arrived
+from server.records.session_progress import note_new_input
 from server.uploads.checks import DeclaredUpload, default_checks
 from server.uploads.service import UploadService
 from server.uploads.spool import Spool
@@ -150,7 +150,7 @@ class World:
 
         def write(cursor: Cursor) -> None:
             turns.insert_turn(cursor, row)
-            material_arrived(cursor, self.session_id, self.clock())
+            note_new_input(cursor, self.session_id, self.clock())
 
         await self.ledger.write(write)
         return row

@@ -9,7 +9,7 @@ from pathlib import Path
 from server.ledger import sessions as rows
 from server.ledger.types import SessionRow, SessionState
 from server.records.pubsub import PubSub
-from server.records.session_progress import material_arrived
+from server.records.session_progress import note_new_input
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
 from tests.unit.ledger.migrated import open_ledger
@@ -30,7 +30,7 @@ async def test_idle_sessions_end_and_those_that_go_on_do_not(tmp_path: Path) -> 
     with pubsub.subscribe(forgotten.id) as news:
         # Queued before the round, so not yet committed when it begins.
         _, ended = await asyncio.gather(
-            ledger.write(lambda cursor: material_arrived(cursor, busy.id, now)), all_of_them.abandon_idle(IDLE_S)
+            ledger.write(lambda cursor: note_new_input(cursor, busy.id, now)), all_of_them.abandon_idle(IDLE_S)
         )
         published = await anext(news)
     assert ended == 1
