@@ -1,4 +1,4 @@
-"""Fits the head that reads the classifier's labels out of its lower layers; see ``_fit_heads``."""
+"""The label head while it is fitted: the tokens it learns from, and the network; see ``fit_heads``."""
 
 from __future__ import annotations
 
@@ -22,45 +22,45 @@ CHUNK = 64
 
 
 class NoLabels:
-    """Stands where the label head will be, until it is fitted."""
+    """Takes the place of the label head until it is fitted."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         self.labels = labels
 
     def probabilities(self, states: Floats) -> Floats:
-        """Nothing is anything."""
+        """No token has a label."""
         return np.zeros((len(states), len(self.labels)), dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Tokens of many texts: the pupil's states and what the teacher says of them.
+    """Tokens of many texts: the pupil's states and the teacher's probabilities.
 
     Between two texts stands a row of zeros, which is what the label head sees beyond the ends of a text.
     """
 
     states: torch.Tensor
-    said: torch.Tensor
+    targets: torch.Tensor
     tokens: torch.Tensor
 
 
 def lesson_of(lines: list[str], teacher: RampartClassifier, pupil: RampartClassifier) -> Lesson:
-    """Let both read the lines."""
+    """Run both over the lines."""
     states = [np.zeros((1, WIDTH), dtype=np.float16)]
-    said = [np.zeros((1, len(teacher.labels) + 1), dtype=np.float16)]
+    targets = [np.zeros((1, len(teacher.labels) + 1), dtype=np.float16)]
     for at in range(0, len(lines), CHUNK):
         chunk = lines[at : at + CHUNK]
         for (labels, _), (_, state) in zip(teacher.token_rows(chunk), pupil.token_rows(chunk), strict=True):
             if len(state):
                 none = np.maximum(1 - labels.sum(axis=1, keepdims=True), 0)
                 states += [state.astype(np.float16), states[0]]
-                said += [np.concatenate([labels, none], axis=1).astype(np.float16), said[0]]
+                targets += [np.concatenate([labels, none], axis=1).astype(np.float16), targets[0]]
     known = torch.from_numpy(np.concatenate(states))
-    return Lesson(known, torch.from_numpy(np.concatenate(said)), torch.nonzero(known.any(dim=1))[:, 0])
+    return Lesson(known, torch.from_numpy(np.concatenate(targets)), torch.nonzero(known.any(dim=1))[:, 0])
 
 
 class LabelNetwork(torch.nn.Module):
-    """The label head while it is fitted; blurs and drops its inputs."""
+    """The label head while it is fitted, with noise and dropout on its inputs."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class LabelNetwork(torch.nn.Module):
         self.drop = torch.nn.Dropout(0.1)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """From states of tokens, those before and those behind, shape (tokens, 3, width), to odds."""
+        """Log-odds from the states of tokens, of those before and of those after, shape (tokens, 3, width)."""
         hidden = self.inner(self.narrow(states + 0.05 * torch.randn_like(states)).flatten(1))
         return self.outer(self.drop(hidden * torch.sigmoid(1.702 * hidden)))  # type: ignore[no-any-return]
 
@@ -84,7 +84,7 @@ def fit_labels(lines: list[str], teacher: RampartClassifier, pupil: RampartClass
     """Teach a label head over the pupil's states what the teacher says of each token."""
     lesson = lesson_of(lines, teacher, pupil)
     torch.manual_seed(0)
-    network = LabelNetwork(lesson.said.shape[1])
+    network = LabelNetwork(lesson.targets.shape[1])
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
     steps = LABEL_EPOCHS * -(-len(lesson.tokens) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
@@ -92,7 +92,7 @@ def fit_labels(lines: list[str], teacher: RampartClassifier, pupil: RampartClass
         total = 0.0
         for batch in torch.split(lesson.tokens[torch.randperm(len(lesson.tokens))], BATCH):
             seen = torch.stack([lesson.states[batch + shift] for shift in (0, -1, 1)], dim=1).float()
-            loss = -(lesson.said[batch].float() * network(seen).log_softmax(dim=1)).sum(dim=1).mean()
+            loss = -(lesson.targets[batch].float() * network(seen).log_softmax(dim=1)).sum(dim=1).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -1,13 +1,9 @@
-"""Trains the net that reads registers, on drawn strips only, and writes ``models/vision/register.onnx``.
+"""Trains the meter reader on drawn strips, and writes ``register.onnx``; README.md has the fonts and the figures.
 
-    pip install --target FONTS fontpkg-barlow fontpkg-barlow-condensed fontpkg-barlow-semi-condensed fontpkg-overpass \
-        fontpkg-roboto-mono fontpkg-share-tech font-source-sans-pro font-lato font-roboto font-fjallaone
     python -m models.training.train_meter_reader --fonts FONTS [--strips 23500] [--steps 2400] [--workers 2]
 
-About ten minutes on two free cores. The same arguments draw the same strips; the weights come out a little different
-on every machine. Those in the repository took 2,350 steps of 84 on 23,500 strips, shared by three processes, and the
-learning rate was let down after 1,750. What is printed is on drawn strips, half of which are hard for people, too;
-``benchmarks.meters`` measures on photographs.
+The same arguments draw the same strips. What is printed is measured on drawn strips, half of which are hard for people
+too; ``benchmarks.meters`` measures on photographs.
 """
 
 from __future__ import annotations

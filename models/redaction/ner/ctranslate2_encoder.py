@@ -21,7 +21,7 @@ from models.redaction.ner.encoder import BATCHES_AHEAD, Floats
 
 _EPSILON = 1e-12
 _LARGEST_CODE = 95
-"""Largest 8-bit code of a weight, of 127 that are possible; see docs/evaluation/constants.md, encoder weight codes."""
+"""Largest 8-bit code of a weight; see docs/evaluation/constants/redaction.md, encoder-weight-codes."""
 
 _ATTENTION_PARTS = ("query", "key", "value")
 

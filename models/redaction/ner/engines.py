@@ -17,7 +17,7 @@ from models.weights import store
 WEIGHTS_NAME: Final = "rampart-pii"
 PACKED_FILE: Final = Path("onnx") / "model_q4.onnx"
 LAYERS: Final = 2
-"""Layers that run; the heads were fitted to these. See docs/evaluation/constants.md, classifier layers."""
+"""Layers that run; the heads were fitted to these. See docs/evaluation/constants/redaction.md, classifier-layers."""
 
 _CONVERTED_FILE = "encoder_{layers}_int8_v3.npz"
 
