@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.redaction import BATCH, made, read
-from models.redaction.ner.engine_choice import ENGINES, Device
+from models.redaction.ner.engine_choice import DEFAULT_ENGINE, TRANSFORMERS
 from models.redaction.ner.engines import build_classifier
 from models.redaction.ner.types import TokenClassifier
 from server.settings import Settings
@@ -32,8 +32,8 @@ def main() -> None:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     texts = list(islice(read(args.data) if args.data else made(), args.sentences))
     characters = sum(map(len, texts))
-    devices: dict[str, Device] = dict.fromkeys(ENGINES, "cpu") | {"transformers": args.device}
-    classifiers = [build_classifier(Settings().weights_dir, engine, device) for engine, device in devices.items()]
+    cache, device = Settings().weights_dir, args.device
+    classifiers = [build_classifier(cache, DEFAULT_ENGINE, "cpu"), build_classifier(cache, TRANSFORMERS, device)]
     rates = {c.name: best_rates(c, texts, args.rounds) for c in classifiers}
     print(f"{args.sentences} sentences of {characters / len(texts):.0f} characters, one core")
     print(f"{'engine':<14s} {'device':<7s} {'one at a time':>16s} {'in batches':>14s}   processor time of a sentence")
@@ -42,8 +42,8 @@ def main() -> None:
         print(
             f"{classifier.name:<14s} {classifier.device:<7s} {single:>14,.0f}/s {batched:>12,.0f}/s   {cpu_ms:.2f} ms"
         )
-    one, two = (rates[engine] for engine in ENGINES)
-    print(f"{ENGINES[0]} / {ENGINES[1]}: {one[0] / two[0]:.1f} one at a time, {one[1] / two[1]:.1f} in batches")
+    one, two = (rates[engine] for engine in (DEFAULT_ENGINE, TRANSFORMERS))
+    print(f"{DEFAULT_ENGINE} / {TRANSFORMERS}: {one[0] / two[0]:.1f} one at a time, {one[1] / two[1]:.1f} in batches")
 
 
 def best_rates(classifier: TokenClassifier, texts: list[str], rounds: int) -> tuple[float, float, float]:
