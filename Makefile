@@ -51,7 +51,7 @@ format: $(STAMP) ## Let ruff put the code in order.
 protos: $(STAMP) ## Generate protos/gen anew after a change of a .proto file.
 	@$(BIN)/python protos/build.py stubs
 
-docs: $(STAMP) ## Write docs/reference anew after a change of a command, setting, reason, metric or view.
+docs: $(STAMP) ## Write docs/reference anew after a change of a command, setting, reason, entity, metric or view.
 	@$(BIN)/python -m docs.generate
 
 bench: weights ## Run every benchmark; they print peers beside Vestibule.
