@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from server.cli.talk.sources import feed, open_source
 from server.cli.talk.transcript_formats import FORMATS, written
 
 if TYPE_CHECKING:
+    import grpc.aio
+
     from server.cli.talk.client import TalkOptions
     from server.cli.talk.microphone import Microphone
 
@@ -126,6 +129,22 @@ def _deliver(text: str, output: Path | None) -> None:
     click.echo(f"Wrote {output}.", err=True)
 
 
+async def _in_new_session(channel: grpc.aio.Channel, options: TalkOptions, vocabulary: tuple[str, ...]) -> TalkOptions:
+    """Open a session and show its id; returns the options with it."""
+    from vestibule.v1.session_pb2 import StartSessionRequest
+    from vestibule.v1.session_pb2_grpc import SessionServiceStub
+
+    request = StartSessionRequest(
+        client_id="vestibule-talk",
+        request_id=str(uuid.uuid4()),
+        language=options.language,
+        vocabulary=vocabulary,
+    )
+    started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
+    click.echo(f"Session {started.session.id}", err=True)
+    return replace(options, session_id=started.session.id)
+
+
 async def _talk(
     target: str,
     options: TalkOptions,
@@ -135,26 +154,14 @@ async def _talk(
     fast: bool,
     vocabulary: tuple[str, ...] = (),
 ) -> None:
-    from dataclasses import replace
-
     import grpc.aio
-    from vestibule.v1.session_pb2 import StartSessionRequest
-    from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
     from server.cli.talk.client import KEEPALIVE, Audio, Talker
 
     audio = Audio()
     async with grpc.aio.insecure_channel(target, options=KEEPALIVE) as channel:
         if not options.session_id:
-            request = StartSessionRequest(
-                client_id="vestibule-talk",
-                request_id=str(uuid.uuid4()),
-                language=options.language,
-                vocabulary=vocabulary,
-            )
-            started = await SessionServiceStub(channel).StartSession(request, timeout=CALL_TIMEOUT_S)
-            options = replace(options, session_id=started.session.id)
-            click.echo(f"Session {options.session_id}", err=True)
+            options = await _in_new_session(channel, options, vocabulary)
         filling = asyncio.create_task(feed(audio, sound, fast=fast))
         talking = asyncio.create_task(Talker(channel, options, audio, screen.event, screen.broke).run())
         try:
