@@ -108,6 +108,7 @@ def test_a_partial_goes_on_when_the_value_has_ended() -> None:
         ("you can call me on for 1555", 18),
         ("you can call me on for 1555 thanks and that is all for today", None),
         ("362316 is the", 0),
+        ("6.09.30.896.5. Math is my", 0),
         ("the pump is loud", None),
     ],
 )

@@ -118,8 +118,9 @@ class Clause(ClauseTokens):
         return self._checked(first, last)
 
     def ends_with(self, value: Value) -> bool:
-        """Whether the words end with the last digit or letter of the value."""
-        return self.characters(value.last) > 0
+        """Whether the words end with the last digit or letter of the value, or with one garbled word after it."""
+        words = [at for at in range(value.last + 1) if self.is_word(at)]
+        return any(map(self.characters, words[-2:]))
 
     def may_go_on(self) -> bool:
         """Whether words to come can make a value of what follows, or make it longer."""
