@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.1
 CALL_S: Final = 30.0
+DESCRIBE_S: Final = 2.0
+"""How long a worker may take to say what it is; less than the time for a status."""
 JOIN_S: Final = 5.0
 STOP_S: Final = 3.0
 """How long Ray may take to stop by itself. Then its processes are killed."""
@@ -66,7 +68,6 @@ class Cluster:
         self._applications = Applications(config)
         self._lease: object | None = None
         self._facts: dict[str, EngineFacts] = {}
-        self._deployed_at_s: dict[str, float] = {}
         self._ready = False
         self._stopped = False
 
@@ -181,8 +182,17 @@ class Cluster:
             statuses = await asyncio.to_thread(self._applications.statuses)
         except RAY_ERRORS as exc:
             raise translate(exc) from None
-        await self._describe_new_workers(statuses)
         return statuses
+
+    async def refresh_facts(self, kinds: Iterable[str], timeout_s: float = DESCRIBE_S) -> None:
+        """Ask workers what they are, because another program may have replaced them; no answer changes nothing."""
+
+        async def refresh(kind: str) -> None:
+            describe = self._applications.handles[kind].describe.remote
+            with contextlib.suppress(VestibuleError):
+                self._facts[kind] = await call(describe, timeout_s=timeout_s, policy=get_retry_policy("interactive"))
+
+        await asyncio.gather(*(refresh(kind) for kind in kinds))
 
     def _check_up(self) -> None:
         if self._stopped or not self._applications.handles:
@@ -210,26 +220,16 @@ class Cluster:
         waiting = dict.fromkeys(DEPLOYMENTS)
         while waiting:
             statuses = await self.statuses()
-            for kind in [kind for kind in waiting if kind in statuses]:
-                facts = self._facts.get(kind)
+            for kind in waiting.keys() & statuses.keys():
                 if statuses[kind].status == "DEPLOY_FAILED":
                     raise why_it_did_not_start(kind, statuses[kind])
-                if statuses[kind].status == "RUNNING" and facts and facts.fingerprint == self.fingerprint:
+            running = [kind for kind in waiting if kind in statuses and statuses[kind].status == "RUNNING"]
+            await self.refresh_facts(running, CALL_S)
+            for kind in running:
+                if kind in self._facts and self._facts[kind].fingerprint == self.fingerprint:
                     del waiting[kind]
                     done(kind)
             await asyncio.sleep(POLL_S)
-
-    async def _describe_new_workers(self, statuses: dict[str, ApplicationStatusOverview]) -> None:
-        """Update the facts of workers that this or another program has deployed since the last call."""
-        for kind, app in statuses.items():
-            if app.status != "RUNNING" or self._deployed_at_s.get(kind) == app.last_deployed_time_s:
-                continue
-            describe = self._applications.handles[kind].describe.remote
-            self._facts.pop(kind, None)
-            with contextlib.suppress(VestibuleError):  # it is asked again next time
-                # The first call through a handle also finds the replicas, which takes a moment.
-                self._facts[kind] = await call(describe, timeout_s=CALL_S, policy=get_retry_policy("interactive"))
-                self._deployed_at_s[kind] = app.last_deployed_time_s
 
     def _stop_ray(self) -> None:
         if not self._runtime.lost():

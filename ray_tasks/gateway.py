@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -40,6 +40,10 @@ class Workers(Protocol):
 
     def handle(self, kind: str) -> Any:
         """The handle to a kind of worker. Raises Unavailable while there is none."""
+        ...
+
+    async def refresh_facts(self, kinds: Iterable[str]) -> None:
+        """Ask workers what they are. They must be idle: a busy one would answer late."""
         ...
 
     async def statuses(self) -> dict[str, Any]:
@@ -102,12 +106,14 @@ class RayGateway:
         return result
 
     async def engines(self) -> list[EngineInfo]:
-        """State of the three kinds of worker, from Serve's controller; a busy worker is not called."""
+        """State of the three kinds of worker, from Serve's controller; only idle workers are asked what they are."""
         statuses: dict[str, Any] = {}
         detail = "It is not deployed yet."
         try:
             async with asyncio.timeout(STATUS_TIMEOUT_S):
                 statuses = await self._workers.statuses()
+                idle = [kind for kind, app in statuses.items() if _running(kind, app) and not self._open[kind]]
+                await self._workers.refresh_facts(idle)
         except Unavailable as exc:
             detail = exc.message
         except TimeoutError:
@@ -146,7 +152,7 @@ class RayGateway:
         if application is None:
             return EngineInfo(kind, healthy=False, detail=detail)
         status = application.deployments[DEPLOYMENTS[kind]]
-        running = status.replica_states.get("RUNNING", 0)
+        running = _running(kind, application)
         facts = self._workers.facts.get(kind)
         if facts and facts.fingerprint != self._workers.fingerprint:
             return EngineInfo(kind, healthy=False, detail=MISMATCH)
@@ -161,3 +167,9 @@ class RayGateway:
             queued=max(0, self._open[kind] - running * config.max_ongoing),
             extra={"state": status.status.value, "replicas_wanted": str(config.replicas)},
         )
+
+
+def _running(kind: str, application: Any) -> int:
+    """Number of replicas that take calls."""
+    count: int = application.deployments[DEPLOYMENTS[kind]].replica_states.get("RUNNING", 0)
+    return count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +56,8 @@ class ScriptedWorkers:
         self.up = True
         self.facts = {"speech": EngineFacts("ctranslate2", "cpu", "expected", "No GPU.")}
         self.known: dict[str, Any] = {}
+        self.described: dict[str, EngineFacts] = {}
+        self.refreshed: list[str] = []
 
     def handle(self, kind: str) -> Any:
         if not self.up:
@@ -69,6 +71,12 @@ class ScriptedWorkers:
             return SimpleNamespace(remote=remote)
 
         return SimpleNamespace(**{name: method(name) for name in ("step", "recording", "picture", "redact")})
+
+    async def refresh_facts(self, kinds: Iterable[str]) -> None:
+        self.refreshed = sorted(kinds)
+        for kind, described in self.described.items():
+            if kind in self.refreshed:
+                self.facts[kind] = described
 
     async def statuses(self) -> dict[str, Any]:
         if not self.up:
@@ -144,6 +152,7 @@ async def test_engines_count_what_waits(workers: ScriptedWorkers) -> None:
     ]
     await asyncio.sleep(0)
     redaction, speech, vision = await gateway.engines()
+    assert workers.refreshed == []  # speech is busy, vision starts, redaction is not there
     assert (speech.healthy, speech.engine, speech.device, speech.detail) == (True, "ctranslate2", "cpu", "No GPU.")
     assert (speech.replicas, speech.queued) == (1, 2)
     assert (vision.healthy, vision.detail) == (False, "It is starting.")
@@ -155,6 +164,7 @@ async def test_engines_count_what_waits(workers: ScriptedWorkers) -> None:
 
 async def test_workers_that_somebody_else_replaced_are_unhealthy(workers: ScriptedWorkers) -> None:
     workers.known = {"speech": application("Speech", RUNNING=1)}
-    workers.facts["speech"] = replace(workers.facts["speech"], fingerprint="another")
+    workers.described["speech"] = replace(workers.facts["speech"], fingerprint="another")
     speech = (await RayGateway(workers).engines())[1]
     assert (speech.healthy, speech.detail) == (False, MISMATCH)
+    assert workers.refreshed == ["speech"]
