@@ -23,7 +23,7 @@ LONGEST_REPLY_CHARS: Final = 600
 
 
 def _words(*alternatives: str) -> re.Pattern[str]:
-    """Whole words; ``recognizers.base`` has the same, but recognizers read this file."""
+    """Whole words; ``patterns`` has the same, but may not be imported here."""
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(sorted(alternatives, key=len, reverse=True))})(?![^\W_])")
 
 

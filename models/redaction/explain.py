@@ -27,11 +27,11 @@ _VIEWS: Final = ("original", "romanized", "folded", "spoken", "numerals", "print
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One thing that was seen.
+    """One detection that speaks for an entity.
 
     Attributes:
         recognizer: Its name, ``phone`` or ``ner:surname``.
-        view: In which reading of the text: ``original``, ``folded``, ``spoken``, ``print``, ``romanized``.
+        view: On which view of the text: ``original``, ``folded``, ``spoken``, ``print``, ``romanized``.
         score: 0 to 1.
         word: The word nearby that helped; empty when none did.
     """
@@ -75,58 +75,58 @@ def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -
     """
     redaction = redactor.redact(text, context)
     policy = redactor.policy_of(context.scope.client_id).policy
-    read = visible(text.reveal())
-    seen = [(at_original(sighting.original, read), sighting) for sighting in redactor.detections(text, context)]
+    shown = visible(text.reveal())
+    seen = [(at_original(detection.original, shown), detection) for detection in redactor.detections(text, context)]
     replaced = tuple(
         Explained(entity, policy.treatment_of(entity.type).operator.value, _reasons(entity, seen))
         for entity in redaction.entities
     )
-    allowed = policy.allow.spans(read.lower)
+    allowed = policy.allow.spans(shown.lower)
     covered = [(e.start, e.end) for e in redaction.entities]
     left: dict[str, list[Entity]] = {ALLOWED: [], POLICY: [], DOCUMENT: []}
-    for entity, sighting in seen:
-        as_read = sighting.original
+    for entity, detection in seen:
+        as_shown = detection.original
         if within(covered, entity.start, entity.end):
             continue
-        if within(allowed, as_read.start, as_read.end):
+        if within(allowed, as_shown.start, as_shown.end):
             left[ALLOWED].append(entity)
         else:
-            left[DOCUMENT if is_explained(as_read, read, context) else POLICY].append(entity)
+            left[DOCUMENT if is_explained(as_shown, shown, context) else POLICY].append(entity)
     return Explanation(redaction, replaced, tuple(_left(left, seen)))
 
 
 def _left(by_cause: dict[str, list[Entity]], seen: Sequence[tuple[Entity, Detection]]) -> list[Explained]:
-    """What stands as it was, in order, each stretch once: several recognizers in several views see the same."""
+    """What was left, in order, each span once: several recognizers on several views find the same."""
     listed: list[Explained] = []
     for cause, entities in by_cause.items():
         told = [e.entity for e in listed]
         listed += [
             Explained(entity, Operator.KEEP.value, _reasons(entity, seen), cause)
-            for entity in _stretches(entities)
+            for entity in _spans(entities)
             if not any(e.start <= entity.start and entity.end <= e.end for e in told)
         ]
     return sorted(listed, key=lambda e: (e.entity.start, e.entity.end))
 
 
-def _stretches(entities: Iterable[Entity]) -> Iterator[Entity]:
+def _spans(entities: Iterable[Entity]) -> Iterator[Entity]:
     """Entities that overlap as one, named after the longest of them, the better one among equals."""
     group: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if group and entity.start >= max(e.end for e in group):
-            yield _as_one(group)
+            yield _merged(group)
             group = []
         group.append(entity)
     if group:
-        yield _as_one(group)
+        yield _merged(group)
 
 
-def _as_one(group: Sequence[Entity]) -> Entity:
+def _merged(group: Sequence[Entity]) -> Entity:
     best = max(group, key=lambda e: (e.end - e.start, *weight(e)))
     return replace(best, start=group[0].start, end=max(e.end for e in group), score=max(e.score for e in group))
 
 
 def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Detection]]) -> tuple[Evidence, ...]:
-    """What lies in an entity, the surest first; what a name that was found elsewhere brought along has no sighting."""
+    """What lies in an entity, the surest first; a further mention of a name has no detection of its own."""
     inside = [_reason(s) for e, s in seen if e.start < entity.end and entity.start < e.end]
     # One line for a recognizer and its word: most views say the same.
     best: dict[tuple[str, str], Evidence] = {}
@@ -135,14 +135,14 @@ def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Detection]]) -> tuple[
     return tuple(best.values()) or (Evidence(entity.recognizer, "original", round(entity.score, 3), ""),)
 
 
-def _reason(sighting: Detection) -> Evidence:
-    entity = sighting.entity
-    return Evidence(entity.recognizer, sighting.view.kind, round(entity.score, 3), _word(sighting))
+def _reason(detection: Detection) -> Evidence:
+    entity = detection.entity
+    return Evidence(entity.recognizer, detection.view.kind, round(entity.score, 3), _word(detection))
 
 
-def _word(sighting: Detection) -> str:
+def _word(detection: Detection) -> str:
     """The word that introduces it, or a context word nearby."""
-    view, entity, recognizer = sighting.view, sighting.entity, sighting.recognizer
+    view, entity, recognizer = detection.view, detection.entity, detection.recognizer
     if isinstance(recognizer, PatternRecognizer):
         for introduction in _introductions(recognizer, view, entity):
             return introduction

@@ -1,4 +1,4 @@
-"""What belongs to an address that was found: numbers before it, the town, the region and the country behind it.
+"""What belongs to an address that was found: numbers before it, the town, the region and the country after it.
 
 A postal address is more than its street, and the classifier and the patterns stop where they are not sure. What
 directly touches an address is taken along. Must NOT be taken: the next sentence, a verb before the number, weekdays.

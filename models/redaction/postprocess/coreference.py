@@ -1,4 +1,4 @@
-"""A name that was found once in a text is a name wherever else it stands in it."""
+"""Mention propagation: a name that was found once in a text is a name at every other place in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Digits that recognition wrote as a word that sounds like them: "call me on for 1-5-555-0132".
+"""ASR homophones: digits that recognition wrote as a word that sounds like them: "call me on for 1-5-555-0132".
 
 Inside a number ``spoken_numbers`` reads them. Before one such a word is nearly always what it says, so it only goes
 with a number behind words that promise one right there. Must NOT match: "it is for 415-555-0132".
