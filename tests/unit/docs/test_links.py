@@ -37,8 +37,9 @@ def test_named_files_exist(file: Path) -> None:
 
 
 def _names_a_file(name: str) -> bool:
-    """Whether it is a path, or a name in a module: ``models/retry.POLICIES``."""
-    return (ROOT / name).exists() or (ROOT / f"{name.rpartition('.')[0]}.py").is_file()
+    """Whether it is a path, a module, or a name in one: ``models/retry``, ``models/retry.POLICIES``."""
+    module, _, _ = name.partition(".")
+    return (ROOT / name).exists() or ((ROOT / f"{module}.py").exists() and not name.endswith((".py", ".md")))
 
 
 def test_every_page_of_the_documentation_is_reached_from_its_index() -> None:
