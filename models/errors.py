@@ -54,8 +54,8 @@ class VestibuleError(Exception):
 
     Args:
         message: One plain sentence for the person who reads the reply. No input text.
-        reason: A finer one than that of the class.
-        hint: What to do about it; None takes that of the reason, or of the class.
+        reason: The stable reason; None takes that of the class.
+        hint: What to do about it; None takes the hint of the reason, or else of the class.
         retry_after_s: Seconds to wait before a retry makes sense, when known.
     """
 

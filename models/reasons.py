@@ -28,7 +28,7 @@ class Reason(StrEnum):
 
     Attributes:
         status: What the caller can do about it, in gRPC's terms.
-        meaning: One sentence for the documentation.
+        meaning: What the reason means, in one sentence; shown in docs/reference/errors.md.
         hint: What to do, where the hint of the error's class says too little; else empty.
     """
 

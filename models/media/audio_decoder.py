@@ -1,6 +1,6 @@
 """Decodes recordings to mono float32 samples at 16 kHz, whole or while the bytes arrive.
 
-The format comes from the content, and FFmpeg gets the demuxer of that format: its own detection would also open
+The format is detected from the content. FFmpeg is told which demuxer to use, because its own detection would also open
 playlists, which name other files. Raw PCM has no header, so the caller states its rate and channels.
 """
 
@@ -53,7 +53,7 @@ def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | N
 
 
 class StreamDecoder:
-    """Decodes one recording while it arrives. Give it bytes in any pieces; close it, or use it as a context manager.
+    """Decodes one recording while it arrives. Feed it pieces of any size. Close it, or use it as a context manager.
 
     ``feed`` returns everything that can be decoded from the bytes so far. An MP4 whose index comes last can only be
     decoded when it is complete; all its samples come from ``finish``.

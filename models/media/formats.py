@@ -19,7 +19,7 @@ IMAGE_NAMES = "JPEG, PNG, WebP or a one-page TIFF"
 
 
 class MediaKind(StrEnum):
-    """What can be done with a file."""
+    """Whether a file is a picture or a recording."""
 
     IMAGE = "image"
     RECORDING = "recording"
@@ -53,7 +53,7 @@ class MediaFormat(Enum):
 
 
 def detect(head: bytes) -> MediaFormat | None:
-    """Tell the format from the first bytes, ``needed_bytes`` or more; None when it is none that we read."""
+    """Detect the format from the first ``needed_bytes`` bytes, or more; None for a format that we do not read."""
     for found, matches in _SIGNATURES:
         if matches(head):
             return found
@@ -78,7 +78,7 @@ def is_pdf(head: bytes) -> bool:
 
 
 def declared_kind(declared: str) -> MediaKind | None:
-    """Kind that a declared media type claims; None when it claims nothing in particular.
+    """The kind that a declared media type names; None when it names neither a picture nor a recording.
 
     Phones label recordings as video when the container could hold one, so ``video/webm`` counts as a recording.
     """
@@ -100,7 +100,7 @@ def _riff(form: bytes) -> _Test:
 
 
 def _is_mp4(head: bytes) -> bool:
-    """ISO base media of any brand but a picture's."""
+    """Whether it is ISO base media whose brand is not that of a picture."""
     return head[4:8] == b"ftyp" and not is_heif(head)
 
 

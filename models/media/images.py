@@ -92,7 +92,7 @@ def _image_format(data: bytes) -> MediaFormat:
     """The format by content.
 
     Raises:
-        UnsupportedMedia: It is none that we read.
+        UnsupportedMedia: We do not read this format.
         BrokenMedia: There are no bytes.
     """
     if not data:
@@ -144,7 +144,7 @@ def encode(pixels: Pixels, mime: str) -> bytes:
     """Encode pixels as JPEG or PNG without any metadata.
 
     Raises:
-        InvalidInput: The type is neither of the two.
+        InvalidInput: The type is neither JPEG nor PNG.
     """
     if mime not in {JPEG, PNG}:
         raise InvalidInput("Pictures are encoded as image/jpeg or image/png.", reason=Reason.UNSUPPORTED_OUTPUT)
@@ -210,7 +210,7 @@ def _fit(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def _as_rgb(picture: Image.Image) -> Image.Image:
-    """Any mode as RGB, on white where it is transparent: hidden colours must not show."""
+    """Convert any mode to RGB. Transparent pixels become white, so that hidden colours do not show."""
     if picture.mode in {"F", "I"} or picture.mode.startswith("I;"):
         return Image.fromarray(_as_8_bit(np.asarray(picture, dtype=np.float64))).convert("RGB")
     if picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info:

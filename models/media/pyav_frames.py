@@ -28,7 +28,7 @@ _DEMUXERS = {
     MediaFormat.FLAC: "flac",
 }
 _RATES_HZ = range(4_000, 192_001)
-"""A header with 1 Hz would make an hour of a kilobyte."""
+"""Lowest accepted rate: a header that says 1 Hz would turn a kilobyte into an hour of audio."""
 
 _MAX_CHANNELS = 8
 _BAD_PACKETS_TOLERATED = 8
@@ -103,7 +103,7 @@ class Collector:
 
     def _lengthen(self, more_s: float) -> None:
         self._length_s += more_s
-        # The sum of the pieces must not depend on their sizes, so a rounding error is no excess.
+        # A rounding error must not count as excess: the total must not depend on how the audio was split into pieces.
         if self._length_s > self._limits.max_s + 0.5 / SAMPLE_RATE_HZ:
             raise TooLarge(
                 f"The recording is longer than {self._limits.max_s:g} seconds.", reason=Reason.AUDIO_TOO_LONG
@@ -121,7 +121,7 @@ def pcm_to_frame(data: bytes, pcm: PcmFormat) -> AudioFrame:
 def decode_container(file: Readable, kind: MediaFormat, collector: Collector) -> None:
     """Decode the first audio stream of a file into the collector.
 
-    Of a recording that breaks off, or has a few damaged packets, the rest is decoded.
+    If a recording is cut off or has a few damaged packets, the readable rest is decoded.
 
     Raises:
         UnsupportedMedia: There is no audio stream, or no decoder for it.

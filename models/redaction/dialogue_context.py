@@ -1,7 +1,7 @@
 """What the assistant just asked for, read from its redacted reply.
 
-A bare answer says nothing of itself: "nine nine three eight" may be a reading or the end of a telephone number, "dawn"
-a time of day or a person. The question tells them apart.
+A bare answer is ambiguous: "nine nine three eight" may be a meter reading or the end of a telephone number, and "dawn"
+a time of day or a person. The question resolves it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ READING: Final = "READING"
 _NUMERIC: Final = labels_where(lambda entity: entity.answers_with_number)
 
 LONGEST_REPLY_CHARS: Final = 600
-"""Only the end of a long reply is read: the question comes last."""
+"""Characters that are read at the end of a reply. The question comes last."""
 
 
 def _words(*alternatives: str) -> re.Pattern[str]:
-    """Whole words; ``patterns`` has the same, but may not be imported here."""
+    """A pattern of whole words. ``patterns.pattern_recognizer.words`` does the same, but importing it would be
+    circular.
+    """
     return re.compile(rf"(?<![^\W_])(?:{'|'.join(sorted(alternatives, key=len, reverse=True))})(?![^\W_])")
 
 
@@ -119,26 +121,26 @@ def asked_for(reply: str) -> tuple[str, ...]:
 
 
 def _plain_address(reply: str) -> bool:
-    """Whether an address is asked for beside that of an e-mail."""
+    """Whether the reply asks for a postal address, and not only for an e-mail address."""
     rest = _SUBJECTS["EMAIL"].sub(" ", reply[-LONGEST_REPLY_CHARS:].lower())
     return _SUBJECTS["ADDRESS"].search(rest) is not None
 
 
 def personal(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that identify someone."""
+    """The asked types that identify a person."""
     return tuple(kind for kind in asked if kind != READING)
 
 
 def numeric(asked: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that identify someone and have digits in them."""
+    """The asked types that identify a person and contain digits."""
     return tuple(kind for kind in asked if kind in _NUMERIC)
 
 
 def is_reading(asked: tuple[str, ...]) -> bool:
-    """Whether the number of a thing was asked for and no number of a person, so that a bare number may stay."""
+    """Whether the reply asked for the number of a thing and for no personal number. A bare number may then stay."""
     return READING in asked and not numeric(asked)
 
 
 def answering(context: RedactionContext, asked: tuple[str, ...]) -> RedactionContext:
-    """The context of an answer; where a reading was asked for, what it holds is judged like the face of a meter."""
+    """The context for redacting an answer. After a question for a reading it is the context of a meter."""
     return replace(context, asked_for=asked, document_type="meter" if is_reading(asked) else context.document_type)

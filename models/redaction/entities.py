@@ -1,7 +1,7 @@
-"""The registry of entity types: everything that the rest of the package knows about a type by its label.
+"""The registry of entity types: all properties of a type that the rest of the package looks up by label.
 
-``ENTITY_TYPES`` is in order of priority: where two recognizers see the same characters, the type further down names
-them, because its label says more. ``docs/reference/entities.md`` is written from the descriptions.
+``ENTITY_TYPES`` is sorted by priority, lowest first. When two recognizers match the same characters, the type further
+down wins, because its label is more specific. ``docs/reference/entities.md`` is written from the descriptions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 
 class Joining(StrEnum):
-    """How neighbouring finds of one type become one entity."""
+    """How neighbouring entities of one type are joined into one."""
 
     NEVER = "never"
     NAME = "name"
@@ -29,13 +29,13 @@ class EntityType:
     Attributes:
         label: What tags and policies call it: ``PHONE`` in ``[REDACTED_PHONE]``.
         description: What is found, one sentence for the reference.
-        evidence: How it is known, for the reference.
-        joining: How parts become one.
-        end_may_show: Whether a mask may leave the last characters; else it hides all. The end of a name is a name.
-        is_number: Whether it begins with a digit, so that a misheard digit may stand before it.
-        needs_digit: Whether an answer without a digit cannot be one.
-        is_spelled: Whether it mixes letters and digits, so that a short word beside digits may be a part of it.
-        answers_with_number: Whether a bare number may answer a question for it.
+        evidence: What the detection relies on, for the reference.
+        joining: How parts are joined.
+        end_may_show: Whether a mask may show the last characters. Otherwise it hides the whole value.
+        is_number: Whether values begin with a digit. A misheard digit before the value then belongs to it.
+        needs_digit: Whether every value has a digit. An answer without one is then not of this type.
+        is_spelled: Whether values mix letters and digits. A short word beside digits may then be a part.
+        answers_with_number: Whether a bare number may answer a question for this type.
     """
 
     label: str
@@ -164,7 +164,9 @@ LABELS: Final = frozenset(entity.label for entity in ENTITY_TYPES)
 """Every label that a tag can have."""
 
 PRIORITY: Final = {entity.label: place for place, entity in enumerate(ENTITY_TYPES)}
-"""Which label names characters best that two recognizers see; a policy's own types have none."""
+"""Priority of each label when two recognizers match the same characters; the higher wins. A policy's own types have
+none.
+"""
 
 
 def labels_where(has: Callable[[EntityType], bool]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Says why something was redacted, and why something else was not. For a person who asks at the command line."""
+"""Explains why something was redacted and why something else was not; for ``vestibule redact --why``."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _VIEWS: Final = ("original", "romanized", "folded", "spoken", "numerals", "print
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One detection that speaks for an entity.
+    """One detection that supports an entity.
 
     Attributes:
         recognizer: Its name, ``phone`` or ``ner:surname``.
-        view: On which view of the text: ``original``, ``folded``, ``spoken``, ``print``, ``romanized``.
+        view: The view in which it was found: ``original``, ``folded``, ``spoken``, ``print``, ``romanized``.
         score: 0 to 1.
-        word: The word nearby that helped; empty when none did.
+        word: The context word nearby that raised the score; empty if there is none.
     """
 
     recognizer: str
@@ -44,12 +44,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """An entity with everything that spoke for it.
+    """An entity with the evidence for it.
 
     Attributes:
         entity: Offsets in the original.
         operator: What was done: ``tag``, ``mask``, ``hash``, ``keep``.
-        left_by: Empty for what was replaced; else what let it stand: ``policy``, ``allow-list`` or ``document``.
+        left_by: Why it was not replaced: ``policy``, ``allow-list`` or ``document``; empty if it was replaced.
     """
 
     entity: Entity
@@ -60,7 +60,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A redaction, and why it is as it is."""
+    """A redaction with the evidence for each entity."""
 
     redaction: Redaction
     replaced: tuple[Explained, ...]
@@ -68,7 +68,7 @@ class Explanation:
 
 
 def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -> Explanation:
-    """Redact a text and collect what spoke for each entity.
+    """Redact a text and collect the evidence for each entity.
 
     Raises:
         RedactionFailed: A recognizer broke.
@@ -96,7 +96,7 @@ def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -
 
 
 def _left(by_cause: dict[str, list[Entity]], seen: Sequence[tuple[Entity, Detection]]) -> list[Explained]:
-    """What was left, in order, each span once: several recognizers on several views find the same."""
+    """The entities that were not replaced, sorted. Detections that overlap are reported as one."""
     listed: list[Explained] = []
     for cause, entities in by_cause.items():
         told = [e.entity for e in listed]
@@ -109,7 +109,7 @@ def _left(by_cause: dict[str, list[Entity]], seen: Sequence[tuple[Entity, Detect
 
 
 def _spans(entities: Iterable[Entity]) -> Iterator[Entity]:
-    """Entities that overlap as one, named after the longest of them, the better one among equals."""
+    """Join entities that overlap. The longest gives the label; among equally long ones, the higher score decides."""
     group: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if group and entity.start >= max(e.end for e in group):
@@ -126,9 +126,9 @@ def _merged(group: Sequence[Entity]) -> Entity:
 
 
 def _reasons(entity: Entity, seen: Iterable[tuple[Entity, Detection]]) -> tuple[Evidence, ...]:
-    """What lies in an entity, the surest first; a further mention of a name has no detection of its own."""
+    """The evidence inside an entity, highest score first. A repeated mention of a name has no evidence of its own."""
     inside = [_reason(s) for e, s in seen if e.start < entity.end and entity.start < e.end]
-    # One line for a recognizer and its word: most views say the same.
+    # One line for each recognizer and context word: most views give the same detection.
     best: dict[tuple[str, str], Evidence] = {}
     for reason in sorted(inside, key=lambda r: (-r.score, r.recognizer, _VIEWS.index(r.view))):
         best.setdefault((reason.recognizer, reason.word), reason)
@@ -141,7 +141,7 @@ def _reason(detection: Detection) -> Evidence:
 
 
 def _word(detection: Detection) -> str:
-    """The word that introduces it, or a context word nearby."""
+    """The word that introduces the entity, or a context word nearby."""
     view, entity, recognizer = detection.view, detection.entity, detection.recognizer
     if isinstance(recognizer, PatternRecognizer):
         for introduction in _introductions(recognizer, view, entity):

@@ -13,7 +13,7 @@ from models.redaction.recognizers import ON_NUMERALS, Recognizer
 
 @dataclass(frozen=True)
 class CompiledPolicy:
-    """A policy, and our recognizers and thresholds adapted to it."""
+    """A policy, with the built-in recognizers and thresholds adapted to it."""
 
     policy: RedactionPolicy
     recognizers: tuple[Recognizer, ...]
@@ -21,7 +21,7 @@ class CompiledPolicy:
 
     @cached_property
     def prefilter(self) -> Prefilter:
-        """All recognizers, each run only where it may match."""
+        """Runs each recognizer only where it may match."""
         return Prefilter(self.recognizers)
 
     @cached_property

@@ -37,12 +37,12 @@ class Detection:
 
     @property
     def original(self) -> Entity:
-        """The entity with offsets in the original."""
+        """The entity, with its offsets in the original text."""
         return at_original(self.entity, self.view)
 
 
 def at_original(entity: Entity, view: TextView) -> Entity:
-    """An entity that was found in a view, with offsets in the original."""
+    """Map an entity that was found in a view to offsets in the original text."""
     start, end = view.original_span(entity.start, entity.end)
     return replace(entity, start=start, end=end)
 
@@ -50,7 +50,7 @@ def at_original(entity: Entity, view: TextView) -> Entity:
 def classified(
     view: TextView, predictions: list[WordPrediction], compiled: CompiledPolicy, context: RedactionContext
 ) -> Iterator[Detection]:
-    """What the classifier found."""
+    """The entities that the classifier found, as detections."""
     # Hindi in Latin letters is mostly written without capitals and spelled by its sound, as speech is.
     spoken = context.source is TextSource.SPEECH or context.language == "hi"
     found = entities_of(view, predictions, compiled.thresholds, spoken=spoken, language=context.language[:2].lower())
@@ -58,18 +58,18 @@ def classified(
 
 
 def suspected(view: TextView, predictions: list[WordPrediction], compiled: CompiledPolicy) -> list[Suspect]:
-    """Words of the original that may yet become names."""
+    """Words of the original that more words may still turn into names."""
     found = suspects_of(view, predictions, compiled.thresholds)
     return [suspect_at_original(Suspect(start, end, likely), view) for start, end, likely in found]
 
 
 def suspect_at_original(suspect: Suspect, view: TextView) -> Suspect:
-    """A word of a view that may yet become a name, with offsets in the original."""
+    """Map a possible name that was found in a view to offsets in the original text."""
     return Suspect(*view.original_span(suspect.start, suspect.end), suspect.likely)
 
 
 def pattern_matches(text: str, context: RedactionContext, compiled: CompiledPolicy) -> Iterator[Detection]:
-    """What the recognizers found, in every view."""
+    """The entities that the recognizers found, in every view."""
     text = _without_tags(text, compiled.policy)
     for view in views_of(text, context):
         prefilter = compiled.on_numerals if view.kind == NUMERALS else compiled.prefilter
@@ -78,9 +78,9 @@ def pattern_matches(text: str, context: RedactionContext, compiled: CompiledPoli
 
 
 def _without_tags(text: str, policy: RedactionPolicy) -> str:
-    """The text with an x for every letter and digit that an earlier run wrote.
+    """Replace every letter and digit of the tags of earlier runs by an x.
 
-    The tag remains a word, but what it says is no context for its neighbours.
+    A tag still counts as a word, but its label is no context word for its neighbours.
     """
     if TAG_START not in text and MASK not in text:
         return text

@@ -50,7 +50,7 @@ class Numeral:
         end: One past the last.
         form: Digits; an ordinal has ``th`` or, in German, a full stop after them.
         single: Whether each of its digits was said on its own.
-        sure: Whether it can be nothing else: "ein", "oh" and "do" are words that are seldom numbers.
+        sure: Whether it is certainly a number. "ein", "oh" and "do" seldom are.
     """
 
     start: int
@@ -110,9 +110,9 @@ class _Amount:
     """A number while it is being said.
 
     Attributes:
-        thousands: What was closed by a word like "thousand".
-        rest: What was said since, None before the first word of it.
-        room: How many digits at the end of ``rest`` may still be filled.
+        thousands: The part that a word like "thousand" closed.
+        rest: The part after that; None before its first word.
+        room: How many digits at the end of ``rest`` later words may still fill.
         vigesimal: Whether the language counts on from sixty and eighty.
     """
 
@@ -158,7 +158,9 @@ class _Amount:
 
 
 def _zeros(value: int) -> int:
-    """How many digits at its end a number leaves open: "forty" one, "two hundred" two, "ten" none."""
+    """How many digits at the end of a number later words may fill: one for "forty", two for "two hundred", none for
+    "ten".
+    """
     digits = str(value)
     return 0 if value < 20 else len(digits) - len(digits.rstrip("0"))
 

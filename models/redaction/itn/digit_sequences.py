@@ -15,10 +15,12 @@ _MIN_WRITTEN_DIGITS = 7
 """A sequence of written digits is joined only if it is long enough for a personal number."""
 
 _MIN_SINGLES = 4
-"""From so many digits one by one ("1, 4, 6, 1, 8") a number is dictated: nobody says a quantity like that."""
+"""Single digits in a row ("1, 4, 6, 1, 8") from which a number counts as dictated. Quantities are not said like that.
+"""
 
 _MIN_GROUPS, _MIN_GROUPED_DIGITS = 3, 5
-"""From so many two-digit numbers in a row ("forty one, twelve, fifty three") a number is dictated; a time has two."""
+"""Two-digit numbers in a row ("forty one, twelve, fifty three") from which a number counts as dictated. A time has two.
+"""
 
 _SURE_BEFORE = 3
 """Single digits that must stand before a word that only sounds like a digit."""
@@ -90,7 +92,7 @@ class _Groups:
         self.kind = "unit"
 
     def add(self, digits: str, *, written: bool) -> None:
-        """Append a number; it fills the zeros of the one before where the two are one ("forty", "five")."""
+        """Append a number. It fills the zeros of the number before when both make one ("forty", "five")."""
         self.said += not written
         if not written and self.parts and (whole := _filled(self.parts[-1], digits, self.kind)):
             self.parts[-1] = whole
@@ -249,7 +251,7 @@ class NumberReader:
         return False
 
     def _garbled(self, at: int, high: int) -> bool:
-        """Whether digits go on after a word that recognition made of a digit: "four one five won two ate"."""
+        """Whether digits continue after a word that was misrecognised for a digit: "four one five won two ate"."""
         token = self._words.tokens[at]
         if not token.text.isalpha() or len(token.text) > _LONGEST_GARBLE:
             return False

@@ -47,7 +47,7 @@ class AddressReader:
         return Stretch(first, last, f"{local}@{domain}", "address")
 
     def _handle(self, at: int) -> Stretch | None:
-        """A sign followed by a spelled name, "at t a r n q u"."""
+        """A handle: an at sign followed by a spelled name, "at t a r n q u"."""
         last, form = at + 1, ""
         while last < len(self._words.tokens) and (
             atom := self._words.atom(self._words.tokens[last]) or self._named(last)
@@ -66,7 +66,7 @@ class AddressReader:
         return "." if self._words.sign(self._words.tokens[index]) == "." and index + 1 < len(self._words.tokens) else ""
 
     def _domain(self, first: int, *, certain: bool = False) -> tuple[str, int]:
-        """Host name from ``first`` on, and where it ends; empty when there is none."""
+        """The host name that begins at ``first``, and where it ends; empty if there is none."""
         limit = min(len(self._words.tokens), first + _MAX_DOMAIN_TOKENS)
         parts, at = [""], first
         words_in_part = 0
@@ -104,11 +104,12 @@ class AddressReader:
         return "", first
 
     def _dot_follows(self, at: int, certain: bool) -> bool:
-        """Whether a word that is none of an address otherwise is a part of a host, "mail dot ...", "my shop dot com".
+        """Whether a common word is part of a host name because a dot follows it: "mail dot ...", "my shop dot com".
 
         Args:
             at: Its token.
-            certain: Whether the sign before the host is nothing else in a sentence; else a known last part must follow.
+            certain: Whether the word before the host can only be an at sign; otherwise a known top-level domain must
+                follow.
         """
         tokens = self._words.tokens
         for dot in range(at + 1, min(at + 1 + _MAX_WORDS_TO_DOT, len(tokens) - 1)):
@@ -131,8 +132,8 @@ class AddressReader:
 
         Args:
             at: Token of the sign.
-            floor: First token that is free.
-            strong: Whether what follows the sign can only be a host.
+            floor: First token that belongs to no other address.
+            strong: Whether the words after the sign can only be a host name.
         """
         first, form, words = at, "", 0
         floor = max(floor, at - _MAX_LOCAL_TOKENS)
@@ -186,7 +187,7 @@ class AddressReader:
         )
 
     def _starts_sentence(self, index: int, floor: int) -> bool:
-        """Whether "a" or "i" is the article or the pronoun: nothing spelled before it and a word after."""
+        """Whether "a" or "i" is the article or the pronoun: no spelled letter before it, and a word after it."""
         following = self._words.tokens[index + 1]
         return not self._words.atom(following) and not self._words.sign(following) and index > floor
 

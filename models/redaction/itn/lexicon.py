@@ -29,10 +29,10 @@ class Lexicon:
         letters: Word to a letter, names of letters as some languages write them.
         letter_words: Names of letters that are common words too.
         joiners: Words that may stand between two numbers that belong together.
-        phonetic: Words of the telephone alphabet, in runs of them alone.
-        letters_as_words: Letters that are words too: "il y a trois" spells nothing.
-        begins: Words with which a run of digits or letters can begin, besides digits and letters themselves.
-        ats: Words for the sign of an address.
+        phonetic: Words of the spelling alphabet; they count only in a run of such words.
+        letters_as_words: Letters that are also words: "il y a trois" is no spelling.
+        begins: Words that can begin a run of digits or letters, besides digits and letters themselves.
+        ats: Words for the at sign.
     """
 
     numbers: dict[str, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ _LISTS: Final = "spelling"
 
 
 def word_values(language: str, table: str) -> dict[str, str]:
-    """Word to what it stands for, of one table in the spoken words of a language."""
+    """Each word of one table of a language's spoken words, with the value that it stands for."""
     values = word_tables(language, _TABLES).get(table, {})
     return {word: value for value, entries in values.items() for word in entries}
 

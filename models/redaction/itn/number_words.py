@@ -30,7 +30,7 @@ ORDINALS: Final = {
 MORE_NUMBERS: Final = {
     language: word_values(language, "more_numbers") for language in _LANGUAGES if word_values(language, "more_numbers")
 }
-"""Words that count only when a number is read by itself. In a sequence other words look like them."""
+"""Words that count only in a number on its own. In a digit sequence they are confused with other words."""
 
 _IT_TEENS = _in_order("sedici diciassette diciotto diciannove", 16)
 _IT_TENS = _in_order("venti trenta quaranta cinquanta sessanta settanta ottanta novanta", 20, 10)

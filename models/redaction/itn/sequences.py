@@ -15,7 +15,7 @@ _MAX_RUN_TOKENS = 120
 
 _MIN_SPELLED = 3
 _SURE_LETTERS = 3
-"""Sure letters beside a word that only sounds like a letter ("are", "why"), which make it one if more letters follow.
+"""Certain letters that must stand beside a word that only sounds like a letter ("are", "why"), if more letters follow.
 """
 
 _NUMBERS = frozenset({"dictated", "digits"})
@@ -53,7 +53,7 @@ class RunReader:
         tokens, begins = self._words.tokens, self._words.lexicon.begins
         while at < high:
             token = tokens[at]
-            # Most words begin nothing; to find that out by trying took a third of the time of all patterns.
+            # Most words begin no run, so they are skipped without a trial: a trial at each word is slow.
             if token.text not in begins and _is_plain_word(token):
                 at += 1
                 continue
@@ -70,9 +70,9 @@ class RunReader:
         return found
 
     def _with_letters(self, run: Stretch, low: int, high: int) -> Stretch:
-        """The run with the one letter that documents have before or after their digits: "alpha one two ...".
+        """Extend a run of digits by the single letter that document numbers have at one end: "alpha one two".
 
-        Letters of their own that are words too ("a", "y") do not count.
+        A single letter that is also a word ("a", "y") does not count.
         """
         tokens = self._words.tokens
         if tokens[run.first].text.isdigit() or not run.form.isdigit():

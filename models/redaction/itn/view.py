@@ -1,7 +1,7 @@
 """The spoken view: digits as digits, addresses as addresses, spelled words as words.
 
 "double five five oh one" reads ``55501``, "john dot carter at example dot com" reads ``john.carter@example.com``.
-Everything else is copied. Each character knows its stretch of the original, so spans map back exactly.
+Everything else is copied. Each character is mapped to its stretch of the original, so spans map back exactly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from models.redaction.normalize.view import TextView, TextViewBuilder
 
 
 def spoken_view(text: str, language: str, said: list[Token] | None = None) -> TextView | None:
-    """The spoken view, or None if it equals the text; ``said`` are the tokens of the text, if known."""
+    """The spoken view; None if it equals the text. ``said`` gives the tokens of the text, if the caller has them."""
     tokens = together(said or tokens_of(text))
     stretches = _stretches(Words(tokens, lexicon_for(language)))
     if not stretches:

@@ -19,7 +19,7 @@ import yaml
 _Loader: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml where PyYAML was built with it
 
 ANY: Final = "any"
-"""The folder of words that belong to no language: names of makers."""
+"""The folder of words that belong to no language, such as brand names."""
 
 Lists = Mapping[str, tuple[str, ...]]
 """Name of a list to its entries."""

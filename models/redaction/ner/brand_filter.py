@@ -1,7 +1,7 @@
-"""Makers of meters, pumps, boilers and machines of a house, whose names look like surnames or are: Siemens, Bosch.
+"""Brands of meters, pumps, boilers and household machines that look like surnames: Siemens, Bosch.
 
-Must NOT be taken for a maker: who is called like one and signs, visits or has a first name; "Brandt" without the word
-for a machine beside it.
+Must NOT be taken for a brand: a person of that name who signs, visits or has a first name; "Brandt" without a word for
+a machine beside it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LABELLED = re.compile(
     r"|मेहमान|आगंतुक|संपर्क|नाम)"
     r"(?: name| no\.? \d{1,3})?(?: (?:is|was|by|ist|war|von|es|est|par|por|é))?[\s:=|.#*_-]{1,6}$"
 )
-"""What a person stands behind: a maker there is somebody who is called like it."""
+"""Words that a person's name follows. A brand name after them is a person."""
 
 _BESIDE = re.compile(r"\s?,\s?")
 """Between a surname and its first name in a list."""
@@ -45,12 +45,12 @@ def is_maker(view: TextView, start: int, end: int) -> bool:
 
 
 def is_machine(view: TextView, start: int, end: int) -> bool:
-    """Whether the word at [start, end) is one for a machine of a house, which some makers are called behind."""
+    """Whether the word at [start, end) names a household machine. Some brands count only beside one."""
     return view.lower[start:end] in _MACHINES
 
 
 def _is_beside_a_machine(view: TextView, start: int, end: int) -> bool:
-    """Whether the word for a machine stands right before or behind, with nothing but a space between."""
+    """Whether a word for a machine stands right before or right after, with only a space between."""
     before = _WORD_BEFORE.search(view.lower, max(0, start - _MACHINE_REACH), start)
     behind = _WORD_BEHIND.match(view.lower, end)
     return any(match is not None and match[1] in _MACHINES for match in (before, behind))
@@ -61,10 +61,10 @@ _WORD_BEHIND = re.compile(r" ([^\W\d_]{2,20})")
 
 
 def stands_for_a_person(view: TextView, start: int) -> bool:
-    """Whether what stands before ``start`` says that a person comes next: "Visitor: Elster"."""
+    """Whether the words before ``start`` announce a person: "Visitor: Elster"."""
     return _LABELLED.search(view.lower, max(0, start - _LABEL_REACH), start) is not None
 
 
 def listed_beside(view: TextView, end: int, start: int) -> bool:
-    """Whether nothing but a comma stands between one name's end and the next one's start: "Siemens, Anna"."""
+    """Whether only a comma stands between the end of one name and the start of the next: "Siemens, Anna"."""
     return _BESIDE.fullmatch(view.text, end, start) is not None

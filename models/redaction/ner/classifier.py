@@ -1,4 +1,4 @@
-"""The token classifier: says of every word of a text what kind of personal data it may be part of.
+"""The token classifier: predicts for every word of a text which kind of personal data it may be part of.
 
 The model is Rampart (National Design Studio, CC BY 4.0): BERT, 6 layers of 384, lower case, 17 labels. Only its two
 lower layers run. ``label_head`` and ``name_head`` read the labels and the names out of their hidden states. A word
@@ -42,8 +42,8 @@ def _unchanged(states: Floats) -> Floats:
 class RampartClassifier:
     """The classifier on local weights; a ``TokenClassifier``.
 
-    A text gets the same predictions, to the last bit, whatever else is in the batch and however many threads there
-    are: the encoder guarantees it for the hidden states, and the rest works window by window.
+    A text gets bit-identical predictions for every batch and number of threads. The encoder guarantees this for the
+    hidden states, and the rest works window by window.
 
     Args:
         tokenizer_file: The published ``tokenizer.json``.
@@ -106,11 +106,11 @@ class RampartClassifier:
         return lambda: [list(self._predictions(*word)) for word in zip(pooled(), features, strict=True)]
 
     def pooled_words(self, texts: list[str]) -> list[PooledWords]:
-        """The words of each text with their probabilities and whole hidden states; to fit a head to."""
+        """The words of each text with their probabilities and full hidden states, for fitting a head."""
         return self._begin(texts, _unchanged)[0]()
 
     def token_rows(self, texts: list[str]) -> list[tuple[Floats, Floats]]:
-        """Of every token of each text its probabilities, shape (tokens, labels), and its hidden state."""
+        """For every token of each text: its probabilities, shape (tokens, labels), and its hidden state."""
         return self._begin_tokens([encoding.ids for encoding in self._tokenized(texts)], _unchanged)()
 
     def _tokenized(self, texts: list[str]) -> list[Encoding]:
@@ -138,7 +138,7 @@ class RampartClassifier:
         return lambda: self._joined([len(text) for text in ids], encoded, project)
 
     def _begin_windows(self, windows: list[Window]) -> _Encoded:
-        """Start the first batches; each that is ready starts one more."""
+        """Start the first batches. Each finished batch starts one more."""
         waiting = batches(windows, self._size.batch_tokens)
         started = deque(map(self._start, islice(waiting, BATCHES_AHEAD)))
 
@@ -157,7 +157,7 @@ class RampartClassifier:
     def _joined(
         self, lengths: list[int], encoded: _Encoded, project: _Projection | None
     ) -> list[tuple[Floats, Floats]]:
-        """Of every token of every text its label probabilities and its projected hidden state.
+        """For every token of every text: its label probabilities and its projected hidden state.
 
         Where windows overlap, the higher probability counts.
         """

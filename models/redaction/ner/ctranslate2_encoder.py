@@ -66,8 +66,8 @@ class CTranslate2Encoder:
     def begin(self, texts: Sequence[Sequence[int]], length: int) -> Callable[[], Floats]:
         """See ``TokenEncoder``.
 
-        The caller goes on in Python meanwhile. It waits until the other thread is about to release the interpreter:
-        otherwise it would keep the interpreter for itself for the next milliseconds.
+        The caller continues in Python meanwhile. It first waits until the other thread is about to release the
+        interpreter lock; otherwise the caller would hold the lock for some milliseconds and delay the encoder.
         """
         ids = np.zeros((len(texts), length), dtype=np.int32)
         for row, text in zip(ids, texts, strict=True):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 BATCHES_AHEAD = 8
-"""Batches that may be started before the first one is waited for; the encoder then never waits for Python."""
+"""Batches that may run before the first result is awaited. It keeps the encoder busy while Python works."""
 
 
 class TokenEncoder(Protocol):

@@ -14,7 +14,7 @@ ENGINES: Final = (DEFAULT_ENGINE, TRANSFORMERS)
 
 
 def check_engine(engine: str, device: str) -> None:
-    """Refuse what cannot be built.
+    """Check that the engine exists and can use the device.
 
     Raises:
         InvalidInput: There is no engine of that name, or it cannot use that device.

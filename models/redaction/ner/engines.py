@@ -49,7 +49,7 @@ def assemble_classifier(
     labels: LabelScorer | None = None,
     layers: int = LAYERS,
 ) -> RampartClassifier:
-    """The same with another scorer of names, or none; with other labels, or more layers."""
+    """Like ``build_classifier``, with another name scorer (or none), another label scorer, or more layers."""
     check_engine(engine, device)
     folder = store.place(WEIGHTS_NAME, cache)
     encoder = (

@@ -1,4 +1,4 @@
-"""From the classifier's opinion of single words to entities."""
+"""Turns the classifier's predictions for single words into entities."""
 
 from __future__ import annotations
 
@@ -61,23 +61,23 @@ _BRIDGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From which probability a word counts.
+    """Least probabilities from which a word counts.
 
     Attributes:
-        name: Names are what everything else misses, so the bar is low.
-        name_spoken: The bar in speech, where capitals say nothing, words heard wrong look like rare names, and
-            introductions and what was asked for are judged beside it.
-        name_romanized: The bar for names in Hindi, of which the classifier is never sure.
-        name_answer: The bar where the whole text is a word or two, as when a name was asked for.
-        name_honoured: The bar where a title stands behind the word.
-        name_beside: The bar for a word right beside one that is surely a name.
-        name_small: The bar for a word in small letters where whoever wrote gives every noun a capital.
-        name_suspected: The bar from which a word of an unfinished utterance is not shown before more words follow it.
-        name_likely: The bar from which it is not shown before the utterance ends.
-        number: Numbers and codes, which patterns find as well.
-        address: Parts of an address.
-        street_alone: The bar for the name of a street with nothing of an address beside it.
-        place_reach: Characters between a town and a street or postcode that make the town a part of the address.
+        name: Threshold for names. It is low, because no other recognizer finds most names.
+        name_spoken: Threshold for names in speech. Capitals are unreliable there, misheard words look like rare names,
+            and introductions and questions are evaluated separately.
+        name_romanized: Threshold for names in Hindi, where the classifier's scores are low.
+        name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name.
+        name_honoured: Threshold when a title follows the word.
+        name_beside: Threshold for a word right beside a certain name.
+        name_small: Threshold for a lower-case word when the writer capitalizes every noun.
+        name_suspected: Threshold from which a word of an unfinished utterance is held back until more words follow.
+        name_likely: Threshold from which such a word is held back until the utterance ends.
+        number: Threshold for numbers and codes, which patterns find as well.
+        address: Threshold for parts of an address.
+        street_alone: Threshold for a street name without other parts of an address beside it.
+        place_reach: Most characters between a town and a street or postcode for the town to be part of the address.
     """
 
     name: float = 0.3
@@ -95,13 +95,13 @@ class Thresholds:
     place_reach: int = 12
 
     def name_bar(self, *, romanized: bool, spoken: bool) -> float:
-        """The bar for names; one that a policy lowered holds everywhere."""
+        """The threshold for names. If a policy lowered it, the lowered one applies everywhere."""
         if romanized:
             return min(self.name, self.name_romanized)
         return max(self.name, self.name_spoken) if spoken and self.name >= Thresholds().name else self.name
 
     def of(self, entity_type: str) -> float:
-        """The bar for one entity type."""
+        """The threshold for one entity type."""
         return {"NAME": self.name, "ADDRESS": self.address}.get(entity_type, self.number)
 
 
@@ -145,10 +145,10 @@ def entities_of(
 def _vouched(
     view: TextView, sure: list[WordPrediction], thresholds: Thresholds, *, hindi: bool
 ) -> Iterator[WordPrediction]:
-    """Without words of an address that no number speaks for.
+    """Drop address words that have no number to support them.
 
-    A word is only taken for the number of a flat beside a number or a street. In Hindi, which the classifier was never
-    shown, whole clauses look like streets to it, so there a street needs a number too.
+    A word counts as a flat number only beside a number or a street. In Hindi, which was not in its training data, the
+    classifier labels whole clauses as streets, so there a street needs a number too.
     """
     firm = [g for g in sure if has_digit(view.text[g.start : g.end]) or (g.label == "STREET_NAME" and not hindi)]
     for word in sure:
@@ -162,14 +162,14 @@ def _vouched(
 def _names(
     view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, spoken: bool, *, small: bool
 ) -> Iterator[Entity]:
-    """Words that are names, and likely ones right beside them together with the initials between.
+    """Words that are names, with likely names right beside them and the initials between.
 
-    ``small`` says that a word in small letters is hardly one.
+    ``small`` says that a lower-case word is unlikely to be a name.
     """
     bar = thresholds.name_bar(romanized=view.kind == "romanized", spoken=spoken)
     if len(view.text.split()) <= _ANSWER_WORDS:
         bar = min(bar, thresholds.name_answer)
-    # One letter alone is an initial beside a name and nothing otherwise: "6.35 p.m."
+    # A single letter is an initial only beside a name: not in "6.35 p.m."
     sure = {
         g.start
         for g in predictions
@@ -195,7 +195,7 @@ def _names(
 def _without_everyday(
     view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, language: str, *, cased: bool
 ) -> Iterator[WordPrediction]:
-    """Without names that are words of every day, but for those with a title behind or a sure name right beside them."""
+    """Drop names that are stop words, unless a title follows or a certain name stands right beside them."""
     before: WordPrediction | None = None
     held: WordPrediction | None = None
     for word in predictions:
@@ -204,7 +204,7 @@ def _without_everyday(
             continue
         joined = before is not None and _joined(view, before, word)
         if is_stop_word(view, word.start, word.end, language, cased=cased):
-            # In small letters, from somebody who uses capitals, it is a word of the sentence whatever stands beside it.
+            # If the writer uses capitals, a lower-case stop word is never a name.
             plain = cased and view.text[word.start].islower()
             held = None if plain else word
             if _HONOUR.match(view.lower, word.end) or (joined and not plain):
@@ -219,14 +219,14 @@ def _without_everyday(
 
 
 def _bar_of(view: TextView, word: WordPrediction, bar: float, thresholds: Thresholds, small: bool) -> float:
-    """The bar for one word: lower where a title stands behind it, as it does in Hindi: "sunita ji"."""
+    """The threshold for one word. It is lower when a title follows, as in Hindi: "sunita ji"."""
     if small and thresholds.name >= Thresholds().name and view.text[word.start].islower():
         return max(bar, thresholds.name_small)
     return min(bar, thresholds.name_honoured) if _HONOUR.match(view.lower, word.end) else bar
 
 
 def _is_only_a_maker(view: TextView, index: int, groups: list[list[WordPrediction]]) -> bool:
-    """Whether a group names makers of things and nothing around makes it somebody's name."""
+    """Whether a group consists of brand names and no context makes it a person's name."""
     if not _names_makers(view, groups[index]) or stands_for_a_person(view, groups[index][0].start):
         return False
     return not any(
@@ -237,7 +237,7 @@ def _is_only_a_maker(view: TextView, index: int, groups: list[list[WordPredictio
 
 
 def _names_makers(view: TextView, group: list[WordPrediction]) -> bool:
-    """Whether a group is a maker, with its machine before or a verb in small letters behind: "Balay cuesta"."""
+    """Whether a group is a brand, with its machine before it or a lower-case verb after it: "Balay cuesta"."""
     makers = [is_maker(view, word.start, word.end) for word in group]
     if not any(makers):
         return False
@@ -250,14 +250,16 @@ def _names_makers(view: TextView, group: list[WordPrediction]) -> bool:
 
 
 def suspects_of(view: TextView, predictions: list[WordPrediction], thresholds: Thresholds) -> Iterator[Suspect]:
-    """Words, with offsets in the view, that more words behind them may yet make names."""
+    """Words, with offsets in the view, that following words may still turn into names."""
     for word in predictions:
         if _is_name(view, word, thresholds.name_suspected):
             yield Suspect(word.start, word.end, word.score >= thresholds.name_likely)
 
 
 def _joined(view: TextView, first: WordPrediction, second: WordPrediction) -> bool:
-    """Whether two words belong to one name; a full stop ends a sentence unless it stands behind a few letters."""
+    """Whether two words belong to one name. A full stop between them ends the name, unless it follows a short
+    abbreviation.
+    """
     if not _BRIDGE.fullmatch(view.text, first.end, second.start):
         return False
     return first.end - first.start <= _ABBREVIATION or view.text[first.end : second.start].strip() != "."
@@ -292,6 +294,6 @@ def _beside(
 
 
 def _beside_in(others: list[WordPrediction], word: WordPrediction) -> list[WordPrediction]:
-    """The few of ``others``, which are sorted, that stand next to a word; keeps long texts linear."""
+    """The neighbours of a word among ``others``, which are sorted. Looking only at these keeps the time linear."""
     middle = bisect_left(others, word.start, key=lambda o: o.start)
     return [o for o in others[max(0, middle - _NEIGHBOURS) : middle + _NEIGHBOURS + 1] if o.start != word.start]

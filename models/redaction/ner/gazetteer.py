@@ -2,8 +2,8 @@
 
 Compiled once from pinned lists (weights ``name-lists``): the names of a million people with an article in the English
 Wikipedia, and the common words of English, German, Spanish, French and Hindi with their frequency.
-A name alone says little ("Mark", "Rose", "Berg", "Asha"); how much rarer the same letters are as a word says a lot.
-What follows from it is judged by ``name_head``.
+Many names are also words ("Mark", "Rose", "Berg", "Asha"), so both frequencies of a spelling are kept. ``name_head``
+weighs one against the other.
 
 Hindi is looked up in Latin letters, in which a name has many spellings (Aditya, Aadity, Adithya), so names from South
 Asia are kept a second time by how they sound, and so are plain Hindi words (paani, pani; accha, achchha).
@@ -31,7 +31,7 @@ from models.weights import store
 WEIGHTS_NAME = "name-lists"
 LANGUAGES = ("en", "de", "es", "fr", "hi")
 COLUMNS = ("given", "surname", *LANGUAGES, "sound_given", "sound_surname", "sound_hi")
-"""What a row says of a word: logarithms of counts or frequencies, 0..255."""
+"""The columns of a row: logarithms of counts or frequencies, scaled to 0..255."""
 
 FIRST_FREQUENCY = COLUMNS.index(LANGUAGES[0])
 _FIRST_SOUND = COLUMNS.index("sound_given")
@@ -40,7 +40,9 @@ _COMPILED_FILE = "name_table_v4.npz"
 _LEAST_PEOPLE = 2
 _FEW_PEOPLE = 20
 _PLAIN_FREQUENCY = 28 * 5.8
-"""Of the words of ``HINDI_STOP_WORDS``, as ``frequencies`` counts: as common as words that are hardly ever names."""
+"""Frequency given to the words of ``HINDI_STOP_WORDS``, on the scale of ``frequencies``: that of words that are hardly
+ever names.
+"""
 _D, _FLAPPED_D, _FLAPPED_D_COMPOSED = "\u0921", "\u0921\u093c", "\u095c"
 _REMEMBERED_WORDS = 16_384
 _SOUTH_ASIA = frozenset(("Indian", "Pakistani", "Nepalese", "Bangladeshi", "Sri Lankan"))
@@ -65,7 +67,7 @@ _SOUNDS = tuple(
 
 
 def sound_of(word: str) -> str:
-    """A lower-case Latin spelling of a South Asian word with what spellings differ in taken out."""
+    """Reduce a lower-case Latin spelling of a South Asian word to a form that all its usual spellings share."""
     for pattern, sound in _SOUNDS:
         word = pattern.sub(sound, word)
     return word
@@ -98,7 +100,7 @@ class Gazetteer:
     def look_up(self, words: list[str]) -> npt.NDArray[np.float32]:
         """Rows of words in any case, shape (words, columns), in [0, 1].
 
-        As a name a word counts without its final s too: "Merkels Rede", "Maria's".
+        Names are also looked up without a final s, which may be a genitive: "Merkels Rede", "Maria's".
         """
         places = np.array([self._places(word) for word in words], dtype=np.intp).reshape(-1, 3)
         rows = self.rows[places[:, 0]].astype(np.float32)
@@ -108,7 +110,7 @@ class Gazetteer:
         return rows / np.float32(255)
 
     def _find_places(self, word: str) -> tuple[int, int, int]:
-        """Rows of the word, of what is left without its s, and of its sound."""
+        """Row numbers of the word, of the word without its final s, and of its sound."""
         folded = word.casefold()
         stem = _POSSESSIVE.sub("", folded)
         return (
@@ -177,10 +179,10 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def read_people(path: Path) -> dict[str, list[str]]:
-    """Full names with the nations of the people, from the pinned list, without running what a pickle may hold.
+    """Read full names with nationalities from the pinned list. Code in the pickle is never run.
 
     Raises:
-        pickle.UnpicklingError: It is more than plain data.
+        pickle.UnpicklingError: The file holds more than plain data.
     """
     with path.open("rb") as file:
         people: dict[str, list[str]] = _PlainUnpickler(file).load()
@@ -209,9 +211,9 @@ def _people(path: Path) -> tuple[_Counts, _Counts, _Counts, _Counts]:
 
 
 def _sounds_of_hindi(path: Path, names: _Counts) -> dict[str, float]:
-    """Common Hindi words by their sound, in which everyday spellings agree, with the frequency of the commonest.
+    """Common Hindi words by their sound. Spellings with the same sound get the highest of their frequencies.
 
-    Words of ``HINDI_STOP_WORDS`` that sound like a name of many keep the frequency that the list gives them.
+    A word of ``HINDI_STOP_WORDS`` that sounds like a common name keeps its frequency from the list.
     """
     words = _words_by_frequency(path)
     for word in HINDI_STOP_WORDS:
@@ -227,7 +229,7 @@ def _sounds_of_hindi(path: Path, names: _Counts) -> dict[str, float]:
 
 
 def frequencies(path: Path, language: str) -> dict[str, float]:
-    """Common words with the logarithm of their frequency, 28 a power of ten from one in a thousand million.
+    """Common words with the logarithm of their frequency: 0 is one in a thousand million, and a power of ten adds 28.
 
     Hindi ones are written in Latin letters.
     """

@@ -1,4 +1,4 @@
-"""Plain Hindi words that the list of common ones leaves out: numbers, the house, work, food, weather, forms of verbs.
+"""Plain Hindi words that are missing from the list of common words: numbers, house, work, food, weather, verb forms.
 
 They are looked up by their sound (see ``gazetteer``), so one spelling of each is enough.
 """

@@ -1,8 +1,8 @@
 """The label head: reads the classifier's labels out of the hidden states of its lower layers.
 
-The published classifier ends in one product over its sixth layer. The lower layers know most of what that says, but
-not along straight lines, so a small network reads it out. ``models.training.fit_heads`` fits it to the labels of the
-published classifier; the result is ``label_head.npz`` beside this file.
+The published classifier ends in one product over its sixth layer. The lower layers hold most of the same information,
+but not linearly, so a small network extracts it. ``models.training.fit_heads`` fits it to the labels of the published
+classifier; the result is ``label_head.npz`` beside this file.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def gelu(hidden: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class LabelHead:
-    """The network: it narrows every token's state, has a hidden layer over three tokens, and one output for each label
-    and for none.
+    """The network: a projection of each token's state, a hidden layer over three tokens, and one output for each label
+    and for "no label".
 
     Attributes:
         names: Labels in the order of the outputs, shape (labels,).

@@ -27,7 +27,7 @@ _LEAST_ODDS = 1e-4
 _ODDS_RANGE = 9.0
 _SHAPE_COLUMNS = 8
 _TEXT_WORDS = 40
-"""From this many words a text is long."""
+"""Number of words from which a text counts as long."""
 
 _EDGE = len(COLUMNS) + _SHAPE_COLUMNS
 _PROBABILITIES = 4 * _EDGE + 4
@@ -174,11 +174,11 @@ class NameScorer:
         self.project = head.project
 
     def text_features(self, text: str, words: list[tuple[int, int]], labels: int) -> Floats:
-        """What is known of the words before the classifier is done; see the function of this name."""
+        """The features that need no classifier; see the function of the same name."""
         return text_features(text, words, self._gazetteer, labels)
 
     def scores(self, features: Floats, probabilities: Floats, projected: Floats) -> Floats:
-        """Probability of each word to be part of a name.
+        """Probability that each word is part of a name.
 
         Args:
             features: From ``text_features``; is filled in.

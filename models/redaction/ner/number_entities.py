@@ -1,4 +1,4 @@
-"""Numbers that the classifier found: which are amounts, too short for a telephone, or no postcode."""
+"""Checks on the numbers that the classifier found: amounts, too few digits for a telephone number, no postcode."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 
 _SURE_ZIP = 5
-"""Digits from which a postcode may stand without a street or a town beside it."""
+"""Fewest digits of a postcode without a street or a town beside it."""
 
 LONE_ZIP_SCORE = 0.8
-"""At most, for a postcode alone: five digits are what the question before them says."""
+"""Highest score of a postcode without a street or a town beside it: only its five digits support it."""
 
 _PHONE_DIGITS = 6
-"""What a telephone number has at least, without the code of its area."""
+"""Fewest digits of a telephone number without its area code."""
 _PHONE_GAP = 3
 """Characters between its groups at most: ") -"."""
 
 
 def is_amount_of(view: TextView, word: WordPrediction) -> bool:
-    """A reading, an amount, or a piece of a decimal number or a time."""
+    """Whether a number is a reading, an amount, or a piece of a decimal number or a time."""
     if not has_digit(view.text[word.start : word.end]):
         return False
     inside = _DECIMAL_BEFORE.search(view.text, max(0, word.start - 2), word.start) or _DECIMAL_AFTER.match(
@@ -37,9 +37,9 @@ _DECIMAL_AFTER = re.compile(r"[.,:]\d")
 
 
 def short_phones(view: TextView, predictions: list[WordPrediction]) -> set[int]:
-    """Starts of the words in runs that hold too few digits for a telephone number: "4821" is any number.
+    """Starts of the words in runs with too few digits for a telephone number, such as "4821".
 
-    Where a word says that it is one, a pattern finds it.
+    A pattern finds short telephone numbers that a word introduces.
     """
     short: set[int] = set()
     run: list[WordPrediction] = []
@@ -67,6 +67,6 @@ def may_stand_alone(view: TextView, word: WordPrediction) -> bool:
     if _REFERENCE_BEFORE.search(view.lower, max(0, word.start - _REFERENCE_REACH), word.start):
         return False
     if view.kind == "romanized":
-        return False  # it takes readings and prices in Hindi for postcodes
+        return False  # the classifier takes readings and prices in Hindi for postcodes
     digits = sum(c.isdigit() for c in view.text[word.start : word.end])
     return word.label == "ZIP_CODE" and digits >= _SURE_ZIP and word.score >= 0.8

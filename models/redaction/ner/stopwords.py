@@ -24,14 +24,14 @@ _NONE: Final[frozenset[str]] = frozenset()
 
 
 def is_stop_word(view: TextView, start: int, end: int, language: str, *, cased: bool = False) -> bool:
-    """Whether the word at [start, end) of a text in this language is none that anybody is called.
+    """Whether the word at [start, end) of a text in this language is a stop word, which is nobody's name.
 
     Args:
         view: The text.
         start: Of the word.
         end: Of the word.
         language: ISO 639-1.
-        cased: Whether whoever wrote the text uses capitals.
+        cased: Whether the writer uses capitals.
     """
     listed = _LATIN_HINDI if language == "hi" or view.kind == "romanized" else _ALL.get(language, _NONE)
     word = view.lower[start:end]
@@ -42,9 +42,10 @@ def is_stop_word(view: TextView, start: int, end: int, language: str, *, cased: 
 
 
 def uses_capitals(view: TextView, language: str) -> bool:
-    """Whether small letters say something in a text.
+    """Whether the writer uses capitals, so that lower case is evidence against a name.
 
-    In German every noun has a capital; elsewhere the first word must do, which keyboards of phones give one too.
+    In German, capitalized nouns show it. In other languages only the first word can, and phone keyboards capitalize it
+    by themselves.
     """
     if language == "de":
         return _NOUN.search(view.text) is not None

@@ -1,8 +1,8 @@
-"""Endings of German, Spanish and French words with which hardly anybody is called.
+"""Endings of German, Spanish and French words that hardly any surname has.
 
-Each was tried on the list of a million people: an ending stands here if hardly any of them has it, and those who were
-found are named. Participles are not here: "casado", "esmée" and "gebert" are names. Must NOT be listed: -stand
-(Hiestand), -uhr (Niebuhr), -keit, -eur, -ado and the like, but for words in small letters in a text that has capitals.
+Each was checked against the list of a million people: an ending is listed if hardly any name has it; the exceptions are
+named. Participles are not here: "casado", "esmée" and "gebert" are names. Must NOT be listed: -stand (Hiestand), -uhr
+(Niebuhr), -keit, -eur, -ado and the like, but for words in small letters in a text that has capitals.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _NAMES: Final = words(ANY, "names_like_words")
 
 
 def ends_like_no_name(word: str, language: str, *, small: bool) -> bool:
-    """Whether a word ends as names do not.
+    """Whether a word has an ending that names do not have.
 
     Args:
-        word: In small letters.
+        word: The word in lower case.
         language: ISO 639-1.
-        small: Whether it was written in small letters by somebody who uses capitals.
+        small: Whether the word is lower-case in a text whose writer uses capitals.
     """
     if word in _NAMES:
         return False

@@ -1,4 +1,4 @@
-"""Token pooling: which tokens a word has, and what they say of it together."""
+"""Token pooling: which tokens each word has, and their combined scores and states."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.redaction.normalize.words import WORD
 
 @dataclass(frozen=True, slots=True)
 class PooledWords:
-    """The words of one text with what their tokens say together.
+    """The words of one text with the pooled values of their tokens.
 
     Attributes:
         spans: Of the words, in order.
@@ -29,7 +29,7 @@ class PooledWords:
 class TokenizedWords:
     """The words of a text, and the tokens of each: first and one past the last, word after word in one list.
 
-    Words share a token where the tokenizer sees one word or a symbol that it does not know: "a\u2603b".
+    Words share a token when the tokenizer takes them for one, as around an unknown symbol: "a\u2603b".
     """
 
     spans: list[tuple[int, int]]
@@ -52,7 +52,7 @@ def _one_longer(rows: Floats) -> Floats:
 
 
 def words_of(text: str, offsets: list[tuple[int, int]]) -> TokenizedWords:
-    """A word that has no token is left out."""
+    """Assign tokens to words. A word without a token is left out."""
     words, edges = [], []
     token, count = 0, len(offsets)
     for match in WORD.finditer(text):

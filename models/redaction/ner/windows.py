@@ -45,7 +45,7 @@ class Window:
     def padded(self) -> int:
         """Tokens after padding.
 
-        A window is padded the same way whether it is alone or not, because attention sums in another order at another
+        A window gets the same padding alone and in a batch, because attention sums in a different order at a different
         length.
         """
         return -len(self.ids) // _PAD_TO * -_PAD_TO
@@ -70,7 +70,7 @@ def batches(windows: list[Window], tokens: int) -> Iterator[list[Window]]:
 
 
 class TokenRows:
-    """Joins the rows of overlapping windows: where two overlap, the one that sees more around a token counts.
+    """Joins the rows of overlapping windows. For a token in two windows, the window with more context around it counts.
 
     Args:
         lengths: Tokens of each text.

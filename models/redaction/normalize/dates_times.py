@@ -22,7 +22,7 @@ _DAY = (
 )
 _TIME = rf"{_HOUR}[.:h][0-5]\d(?:[.:][0-5]\d)?"
 _AFTER = rf"(?:\s{{0,2}}[-–,T]?\s{{0,2}}(?:{_DAY}|{_TIME}|\d{{1,4}}))"
-"""Another day, a time, or the beginning of what comes after ("12.05.2024 25 valves"); speech drops the space."""
+"""What may follow a date: another day, a time, or the next words ("12.05.2024 25 valves"). Speech drops the space."""
 
 NOT_AN_HOUR = r"(?!(?<=[^\d]\d):[0-5]\d)(?!(?<=[^\d](?:[01]\d|2[0-4])):[0-5]\d)"
 """Ends a number before a colon, so that the hour of a time stays outside of it.
@@ -58,7 +58,7 @@ def _cut(text: str, entity: Entity, times: Sequence[tuple[int, int]]) -> Iterato
     end = last[0] if last else entity.end
     start = first[1] if first else entity.start
     if start >= end:
-        return  # a piece of a time and nothing else
+        return  # the entity is only a piece of a time
     if (start, end) == (entity.start, entity.end):
         yield entity
         return
@@ -68,7 +68,7 @@ def _cut(text: str, entity: Entity, times: Sequence[tuple[int, int]]) -> Iterato
 
 
 def _inside(times: Sequence[tuple[int, int]], at: int) -> tuple[int, int] | None:
-    """The time that a border lies inside of."""
+    """The time that has this offset strictly inside it; None if there is none."""
     before = bisect_right(times, at, key=lambda span: span[0]) - 1
     if before < 0 or not times[before][0] < at < times[before][1]:
         return None

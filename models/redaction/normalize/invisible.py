@@ -1,7 +1,7 @@
 """Characters that a reader cannot see, and the text without them.
 
-A language model does read them: tag characters can spell a message after "hello". No recognizer sees them, so none may
-leave.
+A language model reads them: tag characters can spell a hidden message after "hello". No recognizer sees them, so they
+are removed from every text.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def all_visible(text: str) -> bool:
 
 
 def without_invisible(text: str) -> str:
-    """The text without what shows nothing; a control that breaks a line is a new line.
+    """Remove invisible characters. A control character that breaks a line becomes a newline.
 
-    A joiner stays between two letters, marks or symbols beyond ASCII, whose shape it makes, and the sign that asks for
-    an emoji after what can be one: no more than one between two characters that show. The beginning of a text is
-    written as the beginning of what is written of it.
+    A joiner stays between two letters, marks or symbols beyond ASCII, because it changes their shape. The emoji
+    variation selector stays after a character that can be an emoji. At most one of them stays between two visible
+    characters. The result for a prefix of a text is a prefix of the result for the text.
     """
     if all_visible(text):
         return text
@@ -65,7 +65,7 @@ def without_invisible(text: str) -> str:
 
 
 def _shapes(char: str, before: str, following: str) -> bool:
-    """Whether an invisible character is needed where it stands, after what was written last."""
+    """Whether an invisible character changes how its neighbours look, given the last character that was written."""
     if char == _AS_EMOJI:
         symbol = before > "\x7f" and (before in _EMOJI_BESIDE_SYMBOLS or unicodedata.category(before)[0] == "S")
         return symbol or (bool(before) and before in "0123456789#*" and following == _KEYCAP)

@@ -25,7 +25,7 @@ _VOWELS = dict(zip("अआइईउऊऋएऐओऔऑऍ", "a aa i ee u oo ri
 _SIGNS = dict(zip("ािीुूृेैोौॉॅ", "a i i u u ri e ai o au o e".split(), strict=True))
 _WORD = re.compile(r"[\u0900-\u097f\u200c\u200d]+")
 _INNER_SCHWA = re.compile(r"([aeiouA]h?[bcdfghjklmnpqrstvyz])A(?=h?[bcdfghjklmnpqrstvyz][aeiouA])")
-"""In a word that is read backwards, as it is the last of two that may fall (nikAlAna, nikalna)."""
+"""Applied to the reversed word, because the last of two short vowels is the one that is dropped (nikAlAna, nikalna)."""
 
 
 @lru_cache(maxsize=8192)
