@@ -30,6 +30,14 @@ def address_after(clause: ClauseTokens) -> tuple[int, int] | None:
     return (first, last) if told and passphrase_start(plain) is not None else None
 
 
+def joined_words(clause: ClauseTokens) -> tuple[int, int] | None:
+    """First and last token of words that begin the clause and are joined by full stops: "maria.lopez.example.net"."""
+    first = last = next((at for at, token in enumerate(clause.tokens) if token.text[0].isalnum()), 0)
+    while last + 2 < len(clause.tokens) and _is_joined(clause, last + 1):
+        last += 2
+    return (first, last) if last > first else None
+
+
 def address_end(clause: ClauseTokens) -> int:
     """The token before which an address that begins the clause ends."""
     for at, token in enumerate(clause.tokens[:_MOST_WORDS]):

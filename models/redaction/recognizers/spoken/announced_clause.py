@@ -34,6 +34,11 @@ _SETTLED_WORDS: Final = 5
 _WHOLE_PHONE_DIGITS: Final = 10
 _TIME_REACH: Final = 2
 
+_MOST_PIECE_WORDS: Final = 2
+"""Garbled words before the digits of a piece of a number: "my number is 555, all 1 4 3"."""
+
+_MIN_PIECE_DIGITS: Final = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -143,6 +148,8 @@ class Clause(ClauseTokens):
                 first, last, garbled = at if first is None else first, at, 0
             elif self.is_break(at):
                 after = self.resumed(at)
+                if after is None and first is not None and not self._is_whole_phone(first, last):
+                    after = self._next_piece(at)
                 if after is None:
                     break
                 at, garbled = after, 0
@@ -153,6 +160,33 @@ class Clause(ClauseTokens):
                     break
             at += 1
         return first, last, at
+
+    def _next_piece(self, at: int) -> int | None:
+        """The first digit of the next piece of an incomplete telephone number, over one piece without digits; or None.
+
+        A piece lies between commas. It is a piece of the number if digits end it and at most two words precede them.
+        Contractions are among the words that recognition writes for digits: "I'll" for "oh one".
+        """
+        if self.announcement.type != "PHONE":
+            return None
+        start = at + 1 if self.tokens[at].text == "," else at
+        for _ in range(2):
+            end = next((i for i in range(start, len(self.tokens)) if self.tokens[i].text in BREAKS), len(self.tokens))
+            digits = [i for i in range(start, end) if self.surely(self.tokens[i])]
+            words = [i for i in range(start, end) if self.is_word(i) and i not in digits]
+            if len(words) > _MOST_PIECE_WORDS or any(map(self._is_plain_stop, words)):
+                return None
+            if digits:
+                whole = sum(self.surely(self.tokens[i]) for i in digits) >= _MIN_PIECE_DIGITS
+                return digits[0] if whole and all(i < digits[-1] for i in words) else None
+            if end == len(self.tokens) or self.tokens[end].text != ",":
+                return None
+            start = end + 1
+        return None
+
+    def _is_plain_stop(self, at: int) -> bool:
+        text = self.tokens[at].text
+        return (text in self.lists.stops or text in self.lists.times) and not {"'", "\u2019"} & set(text)
 
     def _begins_with_code(self) -> bool:
         """Whether a number or a code follows at once."""

@@ -16,6 +16,7 @@ from typing import Final
 from models.redaction.itn.tokens import tokens_of
 from models.redaction.normalize.view import TextView, original
 from models.redaction.recognizers.filters.quantity_context import is_amount
+from models.redaction.recognizers.spoken.announced_address import joined_words
 from models.redaction.recognizers.spoken.announced_clause import Clause, Value
 from models.redaction.recognizers.spoken.announcements import Announcement, Announcements, announcements_of
 from models.redaction.types import RedactionContext
@@ -45,6 +46,7 @@ class AnnouncedValueRecognizer:
         for announcement in words.before_values(view.lower):
             clause = Clause.after(view, announcement, words, context.language)
             yield from _entity(view, announcement, clause, clause.value())
+            yield from _mailbox(announcement, clause)
         for announcement in words.after_values(view.lower):
             clause = Clause.before(view, announcement, words, context.language)
             yield from _entity(view, announcement, clause, clause.value_at_end())
@@ -81,6 +83,14 @@ def _pointed_at(view: TextView, words: Announcements, language: str) -> Iterator
 def _entity(view: TextView, announcement: Announcement, clause: Clause, value: Value | None) -> Iterator[Entity]:
     if value is not None and not _is_harmless(view, clause, value):
         yield Entity(announcement.type, value.start, value.end, _SCORE, AnnouncedValueRecognizer.name)
+
+
+def _mailbox(announcement: Announcement, clause: Clause) -> Iterator[Entity]:
+    """An e-mail address where a number was announced, too: "reach me at maria.lopez.example.net"."""
+    if announcement.type == "PHONE" and announcement.requested and (joined := joined_words(clause)):
+        first, last = (clause.tokens[at] for at in joined)
+        start, end = clause.offset + first.start, clause.offset + last.end
+        yield Entity("EMAIL", start, end, _SCORE, AnnouncedValueRecognizer.name)
 
 
 def _is_harmless(view: TextView, clause: Clause, value: Value) -> bool:
