@@ -1,6 +1,6 @@
 """The redactor: finds personal data in a text and replaces it.
 
-This is the only module that makes a ``RedactedText``. Any defect on the way ends in ``RedactionFailed``, whose message
+This is the only module that makes a ``RedactedText``. If a stage fails, it raises ``RedactionFailed``. The message
 never contains the text.
 """
 
@@ -53,10 +53,10 @@ STAGES: Final[tuple[Stage, ...]] = (
     check_safety,
     locate_in_raw,
 )
-"""What happens to a batch of texts after ``normalize``, in order."""
+"""The stages that follow ``normalize``, in order."""
 
-# Anything that a defect in a recognizer, in ONNX Runtime or in the tokenizer can raise; listed, so that an interrupt,
-# a lack of memory and our own errors pass through unchanged.
+# Every error that a defect in a recognizer, in ONNX Runtime or in the tokenizer can raise. They are listed, so that an
+# interrupt, a lack of memory and our own errors pass through unchanged.
 _DEFECTS = (
     ValueError,
     TypeError,
@@ -75,10 +75,11 @@ class LocalRedactor:
 
     Args:
         classifier: Classifies words.
-        recognizers: Ours; a policy may add its own.
-        thresholds: Bars of the classifier under the strict policy.
-        policies: Which client wants what.
-        worker_key: Makes the keys of hashed tags; a fresh one when left out, so tags agree in this object only.
+        recognizers: The built-in ones; a policy may add its own.
+        thresholds: Thresholds of the classifier under the strict policy.
+        policies: The policy of each client.
+        worker_key: The keys of hashed tags are derived from it. If it is empty, a random one is made, and hashed tags
+            can be compared only within this object.
     """
 
     def __init__(
@@ -107,15 +108,15 @@ class LocalRedactor:
         """Redact one text.
 
         Raises:
-            RedactionFailed: Something broke; the text must go nowhere.
+            RedactionFailed: A stage failed. The text must not be stored or sent.
         """
         return self.redact_many([text], context)[0]
 
     def redact_many(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
-        """Redact a batch; the same result as one by one.
+        """Redact a batch. The results are the same as one by one.
 
         Raises:
-            RedactionFailed: Something broke; none of the texts may go anywhere.
+            RedactionFailed: A stage failed. None of the texts may be stored or sent.
         """
         try:
             job = self._job(context)
@@ -128,9 +129,9 @@ class LocalRedactor:
             raise RedactionFailed(f"A recognizer failed with {type(defect).__name__}.") from None
 
     def detections(self, text: RawText, context: RedactionContext) -> list[Detection]:
-        """Everything that is detected, before anything is dropped or merged; for ``explain`` alone.
+        """Every detection, before any is dropped or merged. Only ``explain`` uses this.
 
-        Their original is the text as a reader sees it, without invisible characters.
+        Offsets in the original refer to the text without invisible characters.
         """
         drafts = normalize([text.reveal()])
         detect(drafts, self._job(context))
@@ -141,18 +142,18 @@ class LocalRedactor:
         return Job(context, compiled, self._classifier, Anonymizer(compiled.policy, self._key_of(context)))
 
     def _key_of(self, context: RedactionContext) -> bytes:
-        """The session's key; without a session one that is used once."""
+        """The session's key; without a session, a random key for one use."""
         return session_key(self._worker_key, context.scope) if context.scope.session_id else secrets.token_bytes(32)
 
 
 def _sealed(draft: Draft) -> Redaction:
-    """The result of a draft that has passed all stages."""
+    """The redaction of a draft that has passed all stages."""
     text = RedactedText._seal(_with_tags(draft.raw, draft.entities), draft.entities, safe_for_llm=draft.safe_for_llm)
     return Redaction(text, tuple(draft.entities), tuple(draft.suspects))
 
 
 def _with_tags(text: str, entities: Sequence[Entity]) -> str:
-    """What is written: tags for entities, and between them what a reader of the text sees."""
+    """The text with its entities replaced, and without invisible characters."""
     pieces, at = [], 0
     for entity in entities:
         pieces += [without_invisible(text[at : entity.start]), entity.written]
@@ -161,12 +162,12 @@ def _with_tags(text: str, entities: Sequence[Entity]) -> str:
 
 
 def redacted_prefix(text: str, redaction: Redaction, end: int) -> RedactedText:
-    """The beginning of a redacted text, up to ``end`` in the original, which must not lie inside an entity."""
+    """The redacted text up to ``end``, an offset in the original that must not lie inside an entity."""
     return redacted_span(text, redaction, 0, end)
 
 
 def redacted_span(text: str, redaction: Redaction, start: int, end: int) -> RedactedText:
-    """A part of a redacted text; neither ``start`` nor ``end`` (in the original) may lie inside an entity."""
+    """The redacted text of [start, end), offsets in the original that must not lie inside an entity."""
     if any(e.start < edge < e.end for e in redaction.entities for edge in (start, end)):
         raise ValueError("a span must not cut an entity")
     inside = [
@@ -176,7 +177,7 @@ def redacted_span(text: str, redaction: Redaction, start: int, end: int) -> Reda
 
 
 def restore_redacted(value: str, counts: dict[str, int], *, safe_for_llm: bool) -> RedactedText:
-    """Give a text of ours its type back after it came out of a sealed state, which proves where it came from."""
+    """Restore the type of a redacted text from a sealed state. The seal proves that a redactor wrote it."""
     entities = [Entity(label, 0, 0, 1.0) for label, count in counts.items() for _ in range(count)]
     return RedactedText._seal(value, entities, safe_for_llm=safe_for_llm)
 
@@ -189,19 +190,19 @@ def build_redactor(
     engine: str = DEFAULT_ENGINE,
     device: Device = "auto",
 ) -> LocalRedactor:
-    """Load the pinned weights from ``cache`` and put the redactor together.
+    """Load the pinned weights from ``cache`` and build the redactor.
 
     Args:
         cache: Folder of the weights.
-        threads: Of the classifier.
-        policies: Which client wants what.
-        worker_key: Makes the keys of hashed tags.
-        engine: Of the classifier, see ``models.redaction.ner.engine_choice``.
-        device: Of the classifier.
+        threads: Texts that the classifier works on at the same time.
+        policies: The policy of each client.
+        worker_key: The keys of hashed tags are derived from it.
+        engine: The engine of the classifier; see ``models.redaction.ner.engine_choice``.
+        device: The device of the classifier.
 
     Raises:
-        InvalidInput: There is no such engine, or it cannot use that device.
-        WeightsError: The weights are neither there nor to be had.
+        InvalidInput: The engine is not known, or it cannot use that device.
+        WeightsError: The weights are not in the cache and cannot be fetched.
     """
     classifier = build_classifier(cache, engine, device, threads)
     return LocalRedactor(classifier, policies=policies, worker_key=worker_key)

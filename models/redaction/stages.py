@@ -1,6 +1,6 @@
-"""The stages of redaction, one function each; ``redactor.STAGES`` puts them in order.
+"""The stages of redaction, one function each. ``redactor.STAGES`` lists them in order.
 
-Every stage takes the drafts of a batch and fills in what its docstring says.
+Every stage takes the drafts of a batch and changes them in place, as its docstring says.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from models.text import Entity
 
 @dataclass(slots=True)
 class Draft:
-    """One text on its way through the stages.
+    """The working state of one text as it passes through the stages.
 
     Attributes:
-        raw: The text as it was given.
-        view: The text as a reader sees it; offsets below are those of its text.
-        detections: Everything that was detected, before anything is dropped or merged.
-        suspects: Words that may yet become names when the text goes on.
-        candidates: Entities that are still to be replaced; they may overlap.
+        raw: The input text.
+        view: The text without invisible characters. All offsets below refer to it.
+        detections: Every detection, before any is dropped or merged.
+        suspects: Words that more words may still turn into names.
+        candidates: Entities to replace, as far as the stages have decided; they may overlap.
         allowed: Spans of the allow-list.
-        entities: What is replaced: sorted, apart, with what is written for each.
+        entities: The final entities, sorted, not overlapping, each with its replacement.
         left: Entities that the policy leaves readable.
         safe_for_llm: Whether the result may go to the remote LLM.
     """
@@ -62,7 +62,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What holds for a whole batch: the context, the client's policy, and the tools."""
+    """What all texts of a batch share: the context, the client's policy, and the tools."""
 
     context: RedactionContext
     compiled: CompiledPolicy
@@ -74,12 +74,12 @@ Stage = Callable[[list[Draft], Job], None]
 
 
 def normalize(texts: list[str]) -> list[Draft]:
-    """Read every text as a reader sees it, without invisible characters."""
+    """Make a draft of every text, without invisible characters."""
     return [Draft(text, views.visible(text)) for text in texts]
 
 
 def detect(drafts: list[Draft], job: Job) -> None:
-    """Run the classifier in another thread, and the patterns on every view of each text meanwhile."""
+    """Start the classifier in another thread, and run the patterns on every view of each text meanwhile."""
     texts = [draft.view.text for draft in drafts]
     readable = [romanized(text) or views.original(text) for text in texts]
     predictions = job.classifier.begin([view.text for view in readable])
@@ -91,26 +91,26 @@ def detect(drafts: list[Draft], job: Job) -> None:
 
 
 def propagate_mentions(drafts: list[Draft], _: Job) -> None:
-    """Add every other place in a text at which a name that was found stands."""
+    """Add the other mentions of each name that was found in a text."""
     for draft in drafts:
         draft.candidates += other_mentions(draft.view.text, draft.candidates)
 
 
 def drop_explained(drafts: list[Draft], job: Job) -> None:
-    """Drop what the kind of document or the words around explain as something else."""
+    """Drop entities that the document type or the words around show to be something else."""
     for draft in drafts:
         draft.candidates = [e for e in draft.candidates if not is_explained(e, draft.view, job.context)]
 
 
 def drop_allowed(drafts: list[Draft], job: Job) -> None:
-    """Drop what lies inside a phrase of the policy's allow-list."""
+    """Drop entities that lie inside a phrase of the policy's allow-list."""
     for draft in drafts:
         draft.allowed = job.compiled.policy.allow.spans(draft.view.lower)
         draft.candidates = [e for e in draft.candidates if not within(draft.allowed, e.start, e.end)]
 
 
 def expand(drafts: list[Draft], job: Job) -> None:
-    """Extend addresses and numbers by what touches them and belongs to them."""
+    """Extend addresses and numbers by adjacent parts that belong to them."""
     for draft in drafts:
         text, found = draft.view.text, draft.candidates
         draft.candidates = [
@@ -122,26 +122,28 @@ def expand(drafts: list[Draft], job: Job) -> None:
 
 
 def apply_policy_and_merge(drafts: list[Draft], job: Job) -> None:
-    """Split the candidates into those that are replaced, merged where they overlap, and those that are left."""
+    """Split the candidates into entities to replace, which are merged where they overlap, and entities to leave."""
     for draft in drafts:
         draft.entities, draft.left = job.compiled.policy.split(draft.view.text, draft.candidates)
 
 
 def anonymize(drafts: list[Draft], job: Job) -> None:
-    """Decide what is written for each entity: a tag, a mask or a hash."""
+    """Give each entity its replacement: a tag, a mask or a hash."""
     for draft in drafts:
         written_forms = _written_forms(draft.detections) if job.compiled.policy.rewrites else {}
         draft.entities = job.anonymizer.replacements(draft.view.text, draft.entities, written_forms)
 
 
 def check_safety(drafts: list[Draft], job: Job) -> None:
-    """Keep a text from the remote LLM when the policy left something, or a number is left that nothing explains."""
+    """Mark a text as unsafe for the remote LLM if the policy left an entity readable, or if an unexplained number is
+    left.
+    """
     for draft in drafts:
         draft.safe_for_llm = not draft.left and not _has_unexplained_number(draft, job)
 
 
 def locate_in_raw(drafts: list[Draft], _: Job) -> None:
-    """Give entities and suspects their offsets in the text as it was given."""
+    """Convert the offsets of entities and suspects to offsets in the input text."""
     for draft in drafts:
         outside = list(_outside(draft.suspects, draft.entities))
         draft.suspects = [suspect_at_original(suspect, draft.view) for suspect in outside]
@@ -149,7 +151,7 @@ def locate_in_raw(drafts: list[Draft], _: Job) -> None:
 
 
 def _written_forms(detections: list[Detection]) -> dict[tuple[int, int], str]:
-    """What a span of the text says in the view in which it was found: digits for spoken numbers."""
+    """The text of each span in the view in which it was found, such as digits for a spoken number."""
     forms = {}
     for detection in detections:
         view, entity = detection.view, detection.entity
@@ -159,7 +161,7 @@ def _written_forms(detections: list[Detection]) -> dict[tuple[int, int], str]:
 
 
 def _has_unexplained_number(draft: Draft, job: Job) -> bool:
-    """Whether a number is left that no recognizer could explain; what was written for entities does not count."""
+    """Whether a number outside the entities is left that no recognizer could explain."""
     text = draft.view.text
     pieces, at = [], 0
     for start, end in sorted([*draft.allowed, *((e.start, e.end) for e in draft.entities)]):
@@ -173,7 +175,7 @@ def _has_unexplained_number(draft: Draft, job: Job) -> bool:
 
 
 def _outside(suspects: Sequence[Suspect], entities: Sequence[Entity]) -> Iterator[Suspect]:
-    """Those that touch no entity; entities are sorted and do not overlap, so one look-up is enough for each."""
+    """The suspects that touch no entity. One look-up for each is enough, as entities are sorted and do not overlap."""
     ends = [e.end for e in entities]
     for suspect in suspects:
         next_entity = bisect_right(ends, suspect.start)

@@ -1,6 +1,6 @@
-"""Other ways to read a text, each with a map back to its characters.
+"""Normalized forms of a text (views), each with a map back to the original characters.
 
-Recognizers look at views; what they find is mapped back, so that a span always lies on whole pieces of the original.
+Recognizers search the views. Each match is mapped back to the original, so that a span never cuts a stretch of it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _FIRST_DIGIT = re.compile(r"(?<![^\W_])\d")
 
 
 _EXTRA_CASES = str.maketrans({"\u017f": "s", "\u0131": "i", "\u0130": "i"})
-"""What ``re.IGNORECASE`` takes for s and i, and ``str.lower`` leaves."""
+"""Characters that ``re.IGNORECASE`` equates with s and i, but ``str.lower`` does not change."""
 
 
 def keyed(lower: str) -> str:
-    """A text in small letters, as quick tests look for pieces in it."""
+    """A lower-case text in the form in which the prefilter searches for required literals."""
     return lower if lower.isascii() else lower.translate(_EXTRA_CASES)
 
 
@@ -40,13 +40,13 @@ class TextView:
         starts: For every character of ``text`` the first code point in the original that it stands for.
         ends: One past the last one.
         spelled: Stretches of ``text`` that were spelled letter by letter.
-        dictated: Stretches of ``text`` that were said digit by digit, as no quantity is.
+        dictated: Stretches of ``text`` that were said digit by digit. Quantities are not said like that.
         counted: Stretches of ``text`` that were said as one number, with hundreds or thousands.
         lower: ``text`` in lower case with the same length, for context words.
-        keyed: The same for quick tests: it also has the plain s and i for those that case-blind expressions take for s
-            and i.
+        keyed: ``lower`` for the prefilter: characters that case-insensitive expressions equate with s and i are
+            replaced by them.
         digits: How many digits of any script are in it.
-        digit_starts: Where digits stand after no letter and no digit.
+        digit_starts: Offsets of digits that have no letter and no digit before them.
     """
 
     kind: str
@@ -72,7 +72,7 @@ class TextView:
             object.__setattr__(self, "digit_starts", [m.start() for m in _FIRST_DIGIT.finditer(self.text)])
 
     def has_any(self, pieces: Sequence[str]) -> bool:
-        """Whether one of the pieces, which are in small letters, is in the text."""
+        """Whether the text contains one of these lower-case strings."""
         return any(map(self.keyed.__contains__, pieces))
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
@@ -94,25 +94,25 @@ class TextViewBuilder:
         self._ends: list[int] = []
 
     def copy(self, text: str, start: int, end: int) -> None:
-        """Take characters over as they are."""
+        """Copy characters unchanged."""
         self._pieces.append(text[start:end])
         self._starts.extend(range(start, end))
         self._ends.extend(range(start + 1, end + 1))
 
     def put(self, piece: str, start: int, end: int) -> None:
-        """Let every character of ``piece`` stand for the whole of [start, end)."""
+        """Append ``piece``; each of its characters maps to the whole of [start, end)."""
         self._pieces.append(piece)
         self._starts.extend([start] * len(piece))
         self._ends.extend([end] * len(piece))
 
     def stretch_to(self, end: int) -> None:
-        """Let the last character stand for what follows it as well, up to ``end``: characters that show nothing."""
+        """Extend the map of the last character up to ``end``, over invisible characters."""
         if self._ends:
             self._ends[-1] = end
 
     @property
     def length(self) -> int:
-        """Characters so far."""
+        """Number of characters so far."""
         return len(self._starts)
 
     def build(self, kind: str, spelled: Spans = (), dictated: Spans = (), counted: Spans = ()) -> TextView:
@@ -123,7 +123,8 @@ class TextViewBuilder:
 def visible(text: str) -> TextView:
     """The text as a reader sees it: without its control and format characters.
 
-    "Jo\u200bhn" is one word to a reader, and to the classifier's tokenizer; whatever looks for words must see one too.
+    "Jo\u200bhn" is one word to a reader and to the classifier's tokenizer. Recognizers that look for words must see one
+    word too.
     """
     if all_visible(text):
         return original(text)
@@ -152,7 +153,7 @@ docs/evaluation/constants/recognizers.md.
 
 @lru_cache(maxsize=4096)
 def _fold(char: str) -> str:
-    """What a character looks like in plain ASCII, or itself if like nothing."""
+    """The ASCII character that it looks like, or itself if there is none."""
     if char in _LOOKS_LATIN:
         return _LOOKS_LATIN[char]
     digit = unicodedata.digit(char, None)
@@ -164,7 +165,7 @@ def _fold(char: str) -> str:
 
 
 def folded(text: str) -> TextView | None:
-    """Look-alikes and wide forms as ASCII; None where that changes nothing."""
+    """The text with look-alikes and full-width forms as ASCII; None if nothing changes."""
     if text.isascii():
         return None
     changed = False
@@ -186,11 +187,11 @@ _SPLIT = re.compile(r"(?P<at>\(@|\s?@\s|\s@|\(a\))|(?<=\w)\s?(?P<dot>\.)\s?(?=\w
 
 
 def ocr_corrected(text: str) -> TextView | None:
-    """Misread and torn-apart identifiers in print put right; None where nothing looks like one.
+    """The text with OCR errors in identifiers corrected; None if there are none.
 
     Only for matching: ``S5S-O132`` becomes ``555-0132``, ``jo (@ example . com`` becomes ``jo @example.com``.
-    A sentence's full stop is pulled together too, which no pattern mistakes for an address because hosts end in a
-    known shape.
+    The space around a sentence's full stop is removed too. No pattern takes the result for an address, because host
+    names end in a known form.
     """
     edits: list[tuple[int, int, str]] = []
     for match in _SPLIT.finditer(text):
@@ -205,7 +206,7 @@ _BRACKETED = re.compile(
     r"\s?[\[({<]\s?(?:(?P<at>at|@|arroba|aro+bas?e?|ät)|(?P<dot>dot|punkt|punto|point|ponto|\.))\s?[\])}>]\s?",
     re.IGNORECASE,
 )
-"""Signs of an address that people hide from machines: "jo (at) acme [dot] org"."""
+"""Obfuscated signs of an e-mail address: "jo (at) acme [dot] org"."""
 
 _LETTERED = re.compile(r"(?<![\w+(])[+(]{0,2}[\dOoIl](?:[ ().-]{0,2}[\dOoIl]){6,18}(?![\w])")
 _GROUP = re.compile(r"[\dOoIl]+")
@@ -213,7 +214,7 @@ _LETTER = re.compile("[OoIl]")
 
 
 def disguised(text: str) -> TextView | None:
-    """What people write so that machines miss it: signs in brackets, letters for digits; None where there is none."""
+    """The text without obfuscation (signs in brackets, letters for digits); None if there is none."""
     edits = [(m.start(), m.end(), "@" if m["at"] else ".") for m in _BRACKETED.finditer(text)]
     for match in _LETTERED.finditer(text):
         groups = _GROUP.findall(match.group())
@@ -224,7 +225,7 @@ def disguised(text: str) -> TextView | None:
 
 
 def _edited(text: str, edits: list[tuple[int, int, str]]) -> TextView | None:
-    """The text with these stretches replaced, or None where there are none; of two that overlap the first counts."""
+    """The text with these stretches replaced; None if there are none. Of two that overlap, the first is used."""
     if not edits:
         return None
     builder, at = TextViewBuilder(), 0

@@ -22,7 +22,7 @@ THRESHOLD = 0.5
 
 
 class Recognizer(Protocol):
-    """Finds one kind of entity in a view."""
+    """Finds one type of entity in a view."""
 
     @property
     def name(self) -> str:
@@ -87,19 +87,20 @@ class PatternRecognizer:
     Attributes:
         entity: Label of what is found.
         name: Stable name.
-        patterns: Shapes, tried in order.
-        context: Words that make a match likelier when they stand near it.
-        check: True for right, False for wrong, None when it cannot tell. A wrong checksum lowers the score and does
-            not clear the match: digits get misheard and misread.
+        patterns: Tried in order.
+        context: Words that raise the score of a match near them.
+        check: The checksum test: True for right, False for wrong, None for undecidable. A wrong checksum lowers the
+            score and does not drop the match, because digits are misheard and misread.
         boost: Added when a context word is near.
         failed_factor: Multiplies the score when the check says no.
         needs: Quick test; text without one of these characters is skipped. ``0`` stands for any digit.
         threshold: Matches scored below this are dropped.
-        unless: Clears a match at (view, start, end): the number of a thing, an amount.
-        confirms: Whether ``check`` can say that a match is right, which counts even without a context word.
-        least_digits: A text with fewer digits has no match in any of the patterns.
-        context_pieces: A text without one of these has no context word; empty if none could be worked out.
-        quick_tests: Of each pattern the fewest digits, the hints, and whether only a context word makes it count.
+        unless: Drops a match at (view, start, end), for example an amount or a reference number.
+        confirms: Whether a passed ``check`` is enough without a context word.
+        least_digits: The fewest digits of a text in which any of the patterns can match.
+        context_pieces: Strings, one of which is in every text with a context word; empty if none could be derived.
+        quick_tests: For each pattern: the fewest digits, the required literals, and whether it counts only with a
+            context word.
     """
 
     entity: str
@@ -134,7 +135,7 @@ class PatternRecognizer:
                 yield from self.matches(view, pattern)
 
     def matches(self, view: TextView, pattern: Pattern) -> Iterator[Entity]:
-        """What one of the patterns finds; the quick tests of ``find`` are for the caller to make."""
+        """The matches of one pattern. The caller has already applied the prefilter tests of ``find``."""
         for match in pattern.finditer(view):
             start, end = match.span(pattern.group)
             if start < 0 or start == end:

@@ -1,8 +1,7 @@
-"""The quick tests of all recognizers in one: which expressions have to be run over a text, found out in one pass.
+"""The prefilter: finds in one pass over a text which regular expressions can match in it.
 
-To ask each recognizer, and each of its some two hundred expressions, for itself took as long as running those that are
-left. Here the pieces that expressions cannot do without are looked for all at once, by an automaton (RE2's), and the
-number of digits in a text picks the rest from a table.
+RE2's automaton searches for the required literals of all expressions at once. Expressions without literals are chosen
+from a table by the number of digits in the text. Testing each expression on its own would take as long as running it.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from models.redaction.types import RedactionContext
 from models.text import Entity
 
 _MOST_DIGITS: Final = 32
-"""Texts with more are asked as those with so many."""
+"""Last row of the table of digits: texts with more digits use it too."""
 
 _ANY_DIGIT: Final = "0"
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One expression of a recognizer, or the whole of one that has none to look into.
+    """One expression of a recognizer, or a whole recognizer whose expressions are not known.
 
     Attributes:
         least_digits: A text with fewer digits has no match.
-        needs: Neither has one without any of these characters; empty where there is nothing to ask.
+        needs: A text without any of these characters has no match; empty for no such test.
         context: Whether only a context word makes a match count.
     """
 
@@ -42,10 +41,9 @@ class _Task:
 
 
 class Prefilter:
-    """Runs recognizers over views, each expression only where it may match.
+    """Runs recognizers over views, but each expression only on texts in which it can match.
 
-    What comes out, and in which order, is what the recognizers find one after the other. Safe to use from several
-    threads.
+    Results and their order are those of running the recognizers one after the other. Safe to use from several threads.
 
     Args:
         recognizers: In their order.
@@ -65,7 +63,8 @@ class Prefilter:
                     self._automaton.Add("|".join(map(re2.escape, hints)))
                 else:
                     unhinted.append(number)
-        # It is in every text: an answer without it is none, and everything is run.
+        # The empty string is in every text. If it is not among the matches, RE2 has failed, and every expression is
+        # run.
         self._witness: Final = self._automaton.Add("")
         self._automaton.Compile()
         self._by_digits: Final = [
@@ -74,7 +73,7 @@ class Prefilter:
         ]
 
     def find(self, view: TextView, context: RedactionContext) -> Iterator[tuple[Recognizer, Entity]]:
-        """What the recognizers find in a view, with offsets in the view."""
+        """The entities that the recognizers find, with offsets in the view."""
         tasks, digits = self._tasks, view.digits
         for number in sorted(self._by_digits[min(digits, _MOST_DIGITS)] + self._with_hints(view)):
             task = tasks[number]
@@ -89,7 +88,7 @@ class Prefilter:
                     yield recognizer, entity
 
     def _with_hints(self, view: TextView) -> list[int]:
-        """Numbers of the tasks that have hints, one of which is in the text."""
+        """Indices of the tasks with a required literal that is in the text."""
         found = self._automaton.Match(view.keyed.encode("utf-8", "replace"))
         if not found or self._witness not in found:
             return self._hinted
@@ -97,7 +96,7 @@ class Prefilter:
 
 
 def _tasks_of(recognizer: Recognizer) -> Iterator[tuple[_Task, tuple[str, ...]]]:
-    """The tasks of a recognizer, each with its hints."""
+    """The tasks of a recognizer, each with its required literals."""
     least = getattr(recognizer, "least_digits", 0)
     if not isinstance(recognizer, PatternRecognizer):
         yield _Task(recognizer, least_digits=least), ()
@@ -106,6 +105,6 @@ def _tasks_of(recognizer: Recognizer) -> Iterator[tuple[_Task, tuple[str, ...]]]
     if needs == _ANY_DIGIT:
         needs, least = "", max(least, 1)
     elif _ANY_DIGIT in needs:
-        needs = ""  # any digit of any script will do, which is for the expression to say
+        needs = ""  # stands for any digit of any script; the expression itself decides which it takes
     for fewest, hints, context, pattern in recognizer.quick_tests:
         yield _Task(recognizer, pattern, max(least, fewest), needs, context), hints

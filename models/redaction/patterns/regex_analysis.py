@@ -1,6 +1,6 @@
-"""What can be said of a regular expression by looking at it: here, how many digits a match has at least.
+"""Derives the fewest digits that a match has from the syntax tree of a regular expression.
 
-A text with fewer digits is skipped, which is most of them: nearly every expression of ours wants a long number.
+A text with fewer digits is skipped. Most texts are, because nearly every expression needs a long number.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# Python's own parser of expressions; there is no public name for it. Where it is missing nothing is skipped.
+# Python's own parser of regular expressions. It has no public name. If it is missing, no text is skipped.
 _PARSER: Any = importlib.import_module("re._parser")
 _DIGITS = range(ord("0"), ord("9") + 1)
 
@@ -40,7 +40,7 @@ def begins_with_digit(regex: re.Pattern[str]) -> bool:
 
 
 def _covers_words(tree: Any) -> bool:
-    """Whether one character, of a class that has all letters and digits, is looked for."""
+    """Whether the expression matches one character of a class that has all letters and digits."""
     if len(tree) != 1 or str(tree[0][0]) != "IN":
         return False
     members = {(str(kind), str(value)) for kind, value in tree[0][1]}

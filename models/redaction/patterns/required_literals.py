@@ -1,6 +1,6 @@
-"""Which pieces of text a match cannot do without, worked out from the expression.
+"""Derives from a regular expression the literals of which every match contains one.
 
-Looking for a few short pieces takes a tenth of the time of running an expression, and most texts hold none of them.
+A search for a few short literals is much faster than the expression, and most texts contain none of them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from models.redaction.normalize.view import keyed
 from models.redaction.patterns.regex_analysis import parsed
 
 _MOST = 32
-"""Alternatives; looking for more takes longer than the expression."""
+"""Most alternatives. A search for more takes longer than the expression."""
 _SHORTEST = 3
 _PREFIXES = (6, 5, 4)
-"""Where there are too many pieces their beginnings will do: "código de seguridad" and "código sms" share one."""
+"""Length to which literals are cut when there are too many: "código de seguridad" and "código sms" then share one."""
 _RARE = frozenset("@/:*#\\")
 """A single one of these says enough."""
 
 
 def required_pieces(regex: re.Pattern[str]) -> tuple[str, ...]:
-    """Pieces, in small letters, one of which is in the ``keyed`` text of every match; empty if none are sure."""
+    """Lower-case literals, one of which is in the ``keyed`` text of every match; empty if none is certain."""
     found = _sequence(parsed(regex))
     candidates = [found.required] if found.exact is None else [found.required, found.exact]
     best = _better(candidates)
@@ -32,11 +32,11 @@ def required_pieces(regex: re.Pattern[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What is known of a part of an expression.
+    """What is known about a part of an expression.
 
     Attributes:
-        exact: All that it can match, or None if that is too much.
-        required: Pieces one of which is in everything that it matches, or None.
+        exact: Every text that it can match, or None if there are too many.
+        required: Literals, one of which is in every text that it matches, or None.
     """
 
     exact: frozenset[str] | None
@@ -48,7 +48,7 @@ _ANYTHING = _Shape(None)
 
 
 def _sequence(tree: Iterable[tuple[Any, Any]]) -> _Shape:
-    """Consecutive parts: what is known exactly is joined, until something unknown stands between."""
+    """Consecutive parts. Neighbouring parts that are known exactly are joined into longer literals."""
     joined: frozenset[str] | None = frozenset([""])
     whole = True
     candidates: list[frozenset[str] | None] = []
@@ -82,7 +82,7 @@ def _part(operator: str, argument: Any) -> _Shape:
 
 
 def _characters(members: Iterable[tuple[Any, Any]]) -> _Shape:
-    """One character; a class counts while it is small."""
+    """One character. A class is listed only if it is small."""
     small = set()
     for kind, value in members:
         if str(kind) != "LITERAL" or not _is_plain(chr(value)):
@@ -92,7 +92,7 @@ def _characters(members: Iterable[tuple[Any, Any]]) -> _Shape:
 
 
 def _is_plain(character: str) -> bool:
-    """Whether no other character counts as this one when case is ignored, but for those that ``keyed`` knows."""
+    """Whether ``keyed`` handles every character that equals this one when case is ignored."""
     return character.isascii() or ("\u00c0" <= character <= "\u00ff") or ("\u0900" <= character <= "\u097f")
 
 
@@ -125,13 +125,13 @@ def _product(first: frozenset[str], second: frozenset[str]) -> frozenset[str] | 
 
 
 def _better(candidates: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
-    """The set that says most: few and long pieces."""
+    """The most selective set: few and long literals."""
     useful = [reduced for c in candidates if c and (reduced := _reduced(c)) is not None]
     return max(useful, key=lambda pieces: min(map(len, pieces)) / len(pieces) ** 0.5, default=None)
 
 
 def _reduced(pieces: frozenset[str]) -> frozenset[str] | None:
-    """Without those that contain another; None where they say too little."""
+    """Drop literals that contain another one; None if the rest is not selective enough."""
     if any(len(p) < _SHORTEST and _RARE.isdisjoint(p) and (len(p) < 2 or p.isascii()) for p in pieces):
         return None
     for length in (None, *_PREFIXES):

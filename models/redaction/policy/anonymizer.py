@@ -1,4 +1,4 @@
-"""Decides what is written for each entity."""
+"""Gives each entity its replacement: a tag, a mask or a hash."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Anonymizer:
     """Gives entities their replacements.
 
     Args:
-        policy: Says which operator a type gets.
-        key: Of the session, for hashes.
+        policy: Names the operator for each type.
+        key: The session's key, for hashes.
     """
 
     def __init__(self, policy: RedactionPolicy, key: bytes) -> None:
@@ -25,12 +25,12 @@ class Anonymizer:
     def replacements(
         self, text: str, entities: list[Entity], written_forms: Mapping[tuple[int, int], str]
     ) -> list[Entity]:
-        """The entities with what is written for them.
+        """The entities with their replacements.
 
         Args:
-            text: In which they were found.
-            entities: Sorted, apart.
-            written_forms: What a span says in the view in which it was found, where that is not the text itself.
+            text: The text in which they were found.
+            entities: Sorted, not overlapping.
+            written_forms: For spans that were found in another view: their text in that view.
         """
         if not self._policy.rewrites:
             return entities
@@ -39,7 +39,7 @@ class Anonymizer:
         return [self._replaced(entity, value, names) for entity, value in zip(entities, values, strict=True)]
 
     def _full_names(self, entities: Sequence[Entity], values: Sequence[str]) -> dict[str, str]:
-        """The full name that each name of this text belongs to: "Lopez" is Maria Lopez if no other Lopez is named."""
+        """The full name that each name stands for: "Lopez" is Maria Lopez if the text names no other Lopez."""
         return full_names([identity_of("NAME", v) for e, v in zip(entities, values, strict=True) if e.type == "NAME"])
 
     def _replaced(self, entity: Entity, value: str, names: Mapping[str, str]) -> Entity:

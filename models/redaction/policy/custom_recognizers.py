@@ -1,7 +1,7 @@
-"""Recognizers of one's own: regular expressions from a policy file, on an engine whose time is linear.
+"""Custom recognizers: regular expressions from a policy file, run by RE2 in linear time.
 
-RE2 has no backtracking, and every repeat here must have a bound, so that a match cannot be longer than a constant: the
-time is then proportional to the length of the text, whatever the expression and the text are.
+RE2 does not backtrack, and every repeat must have a bound, so a match has a greatest length. The time is therefore
+proportional to the length of the text, for every expression and text.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class CustomRecognizer:
     """Patterns with context words; see ``Recognizer``.
 
     Attributes:
-        entity: Label of what is found, one of ours or a new one.
-        name: As it is called in the policy file.
+        entity: Label of the entities, a built-in one or a new one.
+        name: Its name in the policy file.
         patterns: In RE2's syntax.
         score: Confidence without a context word.
         context: Words that make a match likelier when they stand near it.
@@ -71,7 +71,7 @@ def context_words(alternatives: list[str]) -> re.Pattern[str] | None:
 
 
 def failed_examples(recognizer: CustomRecognizer, match: list[str], no_match: list[str]) -> list[str]:
-    """Which examples a recognizer gets wrong, by their place: they may be somebody's real values."""
+    """Positions of the examples that a recognizer gets wrong. The examples are not quoted: they may be real values."""
     wrong = [f"match[{n}] is not found" for n, text in enumerate(match) if not _finds(recognizer, text)]
     return wrong + [f"no_match[{n}] is found" for n, text in enumerate(no_match) if _finds(recognizer, text)]
 
@@ -81,7 +81,7 @@ def _finds(recognizer: CustomRecognizer, text: str) -> bool:
 
 
 def _compiled(pattern: str, ignore_case: bool) -> Any:
-    """Compile, or say what is wrong without repeating the expression.
+    """Compile the expression. The error message never repeats it.
 
     Raises:
         InvalidInput: POLICY_INVALID.
@@ -107,7 +107,7 @@ def _compiled(pattern: str, ignore_case: bool) -> Any:
     return compiled
 
 
-# An escaped character, a class as a whole, or one of the signs that repeat without an end.
+# An escaped character, a whole class, or a repeat without a bound.
 _TOKEN = re.compile(
     r"\\Q|\\C|\\[pP]\{[^}]{1,40}\}|\\.|\[\^?\]?(?:\\.|\[:[a-z^]{1,12}:\]|[^\]\\])*\]|\{\d*,\}|[*+]|.", re.DOTALL
 )

@@ -1,4 +1,4 @@
-"""Reads policies from YAML, and says what is wrong with them by the path in the file, never by a value."""
+"""Reads policies from YAML. Error messages name paths in the file, never values."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class _Part(BaseModel):
 
 
 class MaskOption(_Part):
-    """``{mask: 4}``: stars, and so many characters of the end."""
+    """``{mask: 4}``: stars, then this many of the last characters."""
 
     mask: Annotated[int, Field(ge=0, le=MAX_SHOWN)]
 
 
 class RecognizerPart(_Part):
-    """A recognizer of one's own. What it must and must not find is part of it, and tried when the file is read."""
+    """A custom recognizer, with examples that it must and must not match. They are tried when the file is read."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
     entity: Label
@@ -48,10 +48,10 @@ class RecognizerPart(_Part):
     ignore_case: bool = False
 
     def build(self) -> CustomRecognizer:
-        """Compile and try it.
+        """Compile the recognizer and try its examples.
 
         Raises:
-            InvalidInput: POLICY_INVALID: a pattern is not usable, or an example is not met.
+            InvalidInput: POLICY_INVALID: a pattern is not usable, or an example fails.
         """
         built = CustomRecognizer(
             self.entity,
@@ -68,7 +68,7 @@ class RecognizerPart(_Part):
 
 
 class PolicyPart(_Part):
-    """The rules of one client; what is left out is taken from ``default``, lists are added to it."""
+    """The rules of one client. Missing keys are taken from ``default``; lists are added to those of ``default``."""
 
     entities: list[Label] | None = None
     operators: dict[Label, Operator | MaskOption] = {}
@@ -79,7 +79,7 @@ class PolicyPart(_Part):
     @field_validator("operators", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
-        """Operators come as words."""
+        """Read operators from their names."""
         if not isinstance(value, dict):
             return value
         words = {operator.value: operator for operator in Operator}
@@ -201,7 +201,7 @@ def _invalid(message: str) -> InvalidInput:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice: YAML would silently take the last, and a policy would be another one."""
+    """Refuses duplicate keys. YAML would silently use the last one, so a rule would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _value in node.value]

@@ -1,6 +1,6 @@
-"""What is wrong with a policy file: the line, the path, and what is valid there.
+"""Messages about errors in a policy file: the line, the path, and what is valid there.
 
-Never a value: it may be somebody's.
+They never hold a value, because it may be personal.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def problems(error: ValidationError, text: str, options: Mapping[str, Sequence[s
 
 
 def _path(location: Location) -> Location:
-    """Without what pydantic adds for its own types, so that each place is told of once."""
+    """The path without the parts that pydantic adds for its own types, so that each place is reported once."""
     if "operators" in location:
         location = location[: location.index("operators") + 2]
     return tuple(part for part in location if part != "[key]")

@@ -1,7 +1,8 @@
-"""What a client wants redacted, and how. The default is strict: every type, our thresholds, a tag for everything.
+"""What a client wants redacted, and how. The default is strict: every type, the built-in thresholds, a tag for each
+entity.
 
-Whatever a policy leaves readable that the default would have replaced makes a text unfit for the remote LLM
-(``safe_for_llm`` is false). Only an allow-list is believed: its words are declared to be nobody's.
+If a policy leaves something readable that the default would replace, the text must not go to the remote LLM
+(``safe_for_llm`` is false). Allow-list phrases are the exception: the operator declares that they identify nobody.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from models.text import Entity
 
 
 class AllowList:
-    """Words and phrases that are nobody's: site names, product codes. Whole words; case and spacing do not count."""
+    """Words and phrases that identify nobody, such as site names and product codes. Only whole words match; case and
+    spacing do not matter.
+    """
 
     def __init__(self, phrases: Iterable[str] = ()) -> None:
         self.phrases = tuple(sorted({" ".join(p.lower().split()) for p in phrases}, key=len, reverse=True))
@@ -34,12 +37,12 @@ class AllowList:
         return self._pattern is not None
 
     def spans(self, lower: str) -> list[tuple[int, int]]:
-        """Where its phrases stand in a text of small letters."""
+        """Spans of its phrases in a lower-case text."""
         return [m.span() for m in self._pattern.finditer(lower)] if self._pattern else []
 
 
 def within(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
-    """Whether [start, end) lies inside one of the spans, which are sorted and apart."""
+    """Whether [start, end) lies inside one of the spans, which are sorted and do not overlap."""
     before = bisect_right(spans, start, key=lambda span: span[0])
     return before > 0 and end <= spans[before - 1][1]
 
@@ -50,10 +53,11 @@ class RedactionPolicy:
 
     Attributes:
         entities: Types to replace; None means all. Others are left and make the text unsafe for the LLM.
-        treatments: What to write for a type; a tag where nothing is said.
-        thresholds: Least score for a type. A lower one than ours finds more; what a higher one leaves is left.
-        allow: What is nobody's.
-        recognizers: Of one's own.
+        treatments: What to write for a type; a tag if the type is missing.
+        thresholds: Least score for a type. A threshold below the built-in one finds more; with a higher one, entities
+            below it stay readable.
+        allow: Phrases that are never replaced.
+        recognizers: Custom recognizers.
     """
 
     entities: frozenset[str] | None = None
@@ -67,7 +71,7 @@ class RedactionPolicy:
         return self.treatments.get(entity_type, TAGGED)
 
     def leaves(self, entity: Entity) -> bool:
-        """Whether this find stays readable."""
+        """Whether this entity stays readable."""
         if self.entities is not None and entity.type not in self.entities:
             return True
         if self.treatment_of(entity.type).operator is Operator.KEEP:
@@ -76,7 +80,7 @@ class RedactionPolicy:
 
     @cached_property
     def leaves_nothing(self) -> bool:
-        """Whether every find is replaced."""
+        """Whether every entity is replaced."""
         kept = any(t.operator is Operator.KEEP for t in self.treatments.values())
         return self.entities is None and not kept and not self.thresholds
 
@@ -87,17 +91,17 @@ class RedactionPolicy:
 
     @cached_property
     def rewrites(self) -> bool:
-        """Whether anything else than tags is written."""
+        """Whether anything other than tags is written."""
         return any(t.operator in (Operator.MASK, Operator.HASH) for t in self.treatments.values())
 
     @cached_property
     def protected(self) -> re.Pattern[str]:
-        """What this policy writes, which a later run leaves alone."""
+        """Matches what this policy writes. A later run leaves it unchanged."""
         masks = any(t.operator is Operator.MASK for t in self.treatments.values())
         return protected_pattern(sorted(self.types), masks=masks)
 
     def with_thresholds(self, recognizers: Sequence[Recognizer]) -> tuple[Recognizer, ...]:
-        """The recognizers of this policy, more eager where its thresholds are below ours."""
+        """The recognizers for this policy, with lower thresholds where the policy asks for them."""
         return (*(self._eager(r) for r in recognizers), *self.recognizers)
 
     def _eager(self, recognizer: Recognizer) -> Recognizer:
@@ -106,7 +110,7 @@ class RedactionPolicy:
         return replace(recognizer, threshold=min(THRESHOLD, self.thresholds.get(recognizer.entity, THRESHOLD)))
 
     def for_classifier(self, ours: Thresholds) -> Thresholds:
-        """The bars of the classifier, lower where this policy's thresholds are."""
+        """The classifier's thresholds, lowered where the policy asks for it."""
         numbers = [v for t, v in self.thresholds.items() if t not in ("NAME", "ADDRESS")]
         return replace(
             ours,
@@ -117,17 +121,16 @@ class RedactionPolicy:
         )
 
     def _only_others_are_eager(self, entity: Entity) -> bool:
-        """A guess of the classifier that only a threshold of another type let through."""
+        """Whether the classifier found the entity only because another type's threshold is lower."""
         ours = Thresholds().number
         guessed = entity.recognizer.startswith("ner:") and entity.type not in ("NAME", "ADDRESS")
         return guessed and entity.score < ours and entity.type not in self.thresholds
 
     def split(self, text: str, found: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:
-        """What is replaced, merged, and what stays readable although the default would replace it.
+        """The merged entities to replace, and those that stay readable although the default would replace them.
 
-        A find that lies inside a longer one which stays, and is no surer than that, stays with it: a name inside of an
-        address for e-mail that is kept. At the same place the better one decides. In every other overlap what is
-        replaced wins.
+        An entity inside a longer one that is kept is kept too, unless its score is higher: a name inside a kept e-mail
+        address. For two entities with the same span, the better one decides. In every other overlap, replacing wins.
         """
         if self.leaves_nothing:
             return merge(text, found, self.protected), []

@@ -1,4 +1,4 @@
-"""The recognizers, one entity a file; ``ALL`` is the order in which they run, which decides nothing."""
+"""The recognizers, one entity type a file. ``ALL`` lists them; their order does not affect the result."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ ALL: tuple[Recognizer, ...] = (
 )  # fmt: skip
 
 ON_NUMERALS = frozenset(r.name for r in (SPOKEN_STREET, BIRTH_DATE, BIRTH_DATE_WORDS, SPOKEN_DATE, AGE, OLD_AGE))
-"""Names of those that look at the reading with digits for every number; to others its short numbers mean nothing."""
+"""Names of the recognizers that also run on the numeral view, in which every spoken number is written in digits."""
 
 __all__ = ["ALL", "ON_NUMERALS", "Recognizer"]

@@ -1,4 +1,4 @@
-"""Merges all finds of a text into one list: sorted, without overlaps, without the tags of earlier runs."""
+"""Merges all detections in a text into one list: sorted, without overlaps, without the tags of earlier runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TAG = protected_pattern(sorted(LABELS), masks=False)
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
 _SENTENCE_END = re.compile(r"\.[ \t]")
 _SHORTENED = re.compile(rf"(?<![^\W_])(?:[^\W\d_]|{TITLES.pattern}|ste?|jr|chr|wm|geo|jos|md|mohd)$", re.IGNORECASE)
-"""Initials and short forms, after which a full stop ends no sentence."""
+"""Initials and abbreviations: a full stop after them does not end a sentence."""
 _LONGEST_SHORT = 10
 _LONGEST_TITLES = 40
 _A_WORD = re.compile(r"[^\W\d_]{1,40}")
@@ -26,7 +26,7 @@ _ADDRESS_GAP = re.compile(
 )
 """Between two parts of one address: at most two capitalised words or numbers."""
 
-_WORD_GAP = re.compile(r"[ \t]?[-.,]?[ \t]?")  # the classifier judges word by word
+_WORD_GAP = re.compile(r"[ \t]?[-.,]?[ \t]?")  # the classifier predicts word by word
 _GAPS = {Joining.NAME: _NAME_GAP, Joining.ADDRESS: _ADDRESS_GAP}
 _JOIN_GAPS = {entity.label: _GAPS[entity.joining] for entity in ENTITY_TYPES if entity.joining in _GAPS}
 
@@ -34,13 +34,13 @@ _JOIN_GAPS = {entity.label: _GAPS[entity.joining] for entity in ENTITY_TYPES if 
 def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TAG) -> list[Entity]:
     """Resolve overlaps and join parts of one entity.
 
-    Overlapping entities become one over the union of their spans, because the uncovered rest of either would leak. The
-    longest gives the label; among equally long ones the score decides, then the priority of the type.
+    Overlapping entities become one that covers both spans. Otherwise the rest of one would stay readable. The longest
+    gives the label. Among equally long ones, the score decides, then the priority of the type.
 
     Args:
         text: In which they were found.
         entities: In any order.
-        protected: Matches what an earlier run wrote; it is cut out of the entities.
+        protected: Matches the output of an earlier run, which is cut out of the entities.
     """
     kept = outside_times(text, _outside_tags(text, entities, protected))
     merged: list[Entity] = []
@@ -93,7 +93,7 @@ def _are_two_people(text: str, first: Entity, second: Entity) -> bool:
     opening = _A_WORD.match(text, second.start)
     title = opening.group().lower() if opening else ""
     if opening is None or len(title) == 1 or opening.end() == second.end or not TITLES.fullmatch(title):
-        return False  # one letter is an initial, a title alone belongs to what stands before it: "Sharma ji"
+        return False  # a single letter is an initial, and a title alone belongs to the name before it: "Sharma ji"
     if first.end - first.start > _LONGEST_TITLES:
         return True
     return not all(TITLES.fullmatch(word.lower()) for word in _A_WORD.findall(text, first.start, first.end))

@@ -1,8 +1,8 @@
-"""What is written in the place of something personal: a tag, a masked end, or a tag with a keyed hash.
+"""The replacements of an entity: a tag, a mask that shows the last characters, or a tag with a keyed hash.
 
-A hash is keyed by the session and cut to eight hex digits: the same person is the same tag within a session, two
-sessions have nothing in common, and nobody without the workers' key can try names out against it. With eight digits two
-of a thousand people share a tag once in some 8,600 sessions; with four they would in every one.
+A hash is keyed by the session and cut to eight hex digits. Within a session the same person gets the same tag, and tags
+of two sessions cannot be compared. Nobody without the workers' key can test names against a tag. See
+docs/evaluation/constants/redaction.md, hash-digits.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from models.redaction.normalize.words import MARKS
 from models.redaction.types import RedactionScope
 
 MAX_SHOWN: Final = 4
-"""Characters that a mask may leave: what receipts print of a card."""
+"""Most characters that a mask may show: as many as receipts print of a card number."""
 
 HIDDEN_PER_SHOWN: Final = 1
-"""For each character that a mask leaves, at least so many more are hidden; a shorter value is hidden whole."""
+"""Characters that must be hidden for each one that a mask shows. A shorter value is hidden whole."""
 
 MASKABLE: Final = labels_where(lambda entity: entity.end_may_show)
 """Types of which the end may be shown; the end of a name or an address is a name or an address."""
@@ -33,18 +33,18 @@ MASK: Final = "***"
 TAG_START: Final = "[REDACTED_"
 _HASH_DIGITS: Final = 8
 _EARLIER_HASH_DIGITS: Final = 4
-"""What earlier versions wrote; kept texts have them."""
+"""Hex digits that earlier versions wrote. Stored texts still have them."""
 _PHONE_DIGITS: Final = 9
-"""The end of a telephone number that is the same with and without its country code."""
+"""Last digits of a telephone number, which are the same with and without its country code."""
 
 _LINKED_NAMES: Final = 100
-"""A text with more names is a list, and comparing each with each would not be linear."""
+"""Most names that are compared with each other. A text with more is a list, and the time would not be linear."""
 
 TITLES: Final = re.compile(
     r"(?:mr|mrs|ms|miss|mx|dr|prof|professor|sir|madam|herr|frau|hr|sr|sra|srta|señor|señora|señorita|senor|senora|senorita|don|doña|dona|m|mme|mlle|monsieur"
     r"|madame|shri|smt|kumari|ji)"
 )
-"""A title in small letters, which is no part of who somebody is."""
+"""A lower-case title; it is not part of the identity."""
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
 """Marks on letters; the vowel signs of Indian scripts are not among them."""
@@ -77,15 +77,15 @@ TAGGED: Final = Treatment()
 
 
 def tag(label: str, suffix: str = "") -> str:
-    """What stands for an entity of this type."""
+    """The tag of an entity type."""
     return f"[REDACTED_{label}_{suffix}]" if suffix else f"[REDACTED_{label}]"
 
 
 def protected_pattern(types: Sequence[str], *, masks: bool) -> re.Pattern[str]:
-    """What an earlier run wrote, and a later one must leave as it is.
+    """Matches the output of an earlier run, which a later run must leave unchanged.
 
-    Only tags of these types pass, with eight hex digits after them (four in earlier versions) or none, and four
-    characters at most after a mask; something that looks like one with other words in it is text like any other.
+    It matches tags of these types, alone or with eight hex digits (four in earlier versions), and masks with at most
+    four characters after the stars. A tag with any other word in it is ordinary text.
     """
     digits = rf"[0-9a-f]{{{_HASH_DIGITS}}}|[0-9a-f]{{{_EARLIER_HASH_DIGITS}}}"
     tags = rf"\[REDACTED_(?:{'|'.join(sorted(types))})(?:_(?:{digits}))?\]"
@@ -115,9 +115,9 @@ def hashed(label: str, identity: str, key: bytes) -> str:
 
 
 def identity_of(label: str, reading: str) -> str:
-    """What is the same for the same person or number, however it was written.
+    """The canonical form of a person or number, which is the same for all spellings.
 
-    Case, accents, titles and separators do not count.
+    Case, accents, titles and separators are ignored.
     """
     plain = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", reading).casefold()))
     if label == "NAME":
@@ -128,7 +128,7 @@ def identity_of(label: str, reading: str) -> str:
 
 
 def full_names(names: Sequence[str]) -> dict[str, str]:
-    """For each name of a text the one whole name that it is a part of, itself where none or several have it."""
+    """For each name, the one full name that contains it; the name itself if none or several do."""
     words = {name: frozenset(name.split()) for name in names}
     if len(words) > _LINKED_NAMES:
         return {}
