@@ -132,7 +132,7 @@ def test_imports_go_downwards_only() -> None:
         ("rich", ("server/cli/",)),
     ],
 )
-def test_a_library_is_used_in_its_place_only(library: str, allowed: tuple[str, ...]) -> None:
+def test_each_library_is_imported_only_by_its_own_modules(library: str, allowed: tuple[str, ...]) -> None:
     def wrong() -> Iterator[str]:
         for module in modules():
             for found in imports(module):
@@ -194,7 +194,7 @@ def _writes_only(module: Module, node: ast.AST) -> bool:
         ("_BUILT_BY_REDACTOR", ("models/text.py",)),
     ],
 )
-def test_redacted_text_is_made_in_its_place_only(attribute: str, allowed: tuple[str, ...]) -> None:
+def test_redacted_text_is_constructed_only_where_redaction_happens(attribute: str, allowed: tuple[str, ...]) -> None:
     def wrong() -> Iterator[str]:
         for module in modules():
             if module.path.startswith(allowed):
@@ -208,7 +208,7 @@ def test_redacted_text_is_made_in_its_place_only(attribute: str, allowed: tuple[
     assert places(wrong()) == []
 
 
-def test_redacted_text_is_called_by_its_own_name() -> None:
+def test_redacted_text_has_no_alias() -> None:
     """An alias would hide what the test above looks for."""
 
     def wrong() -> Iterator[str]:
@@ -234,7 +234,7 @@ def test_only_the_command_line_and_training_print() -> None:
     assert places(wrong()) == []
 
 
-def test_no_broad_except_outside_the_edges() -> None:
+def test_broad_excepts_are_only_at_boundaries() -> None:
     broad = {"Exception", "BaseException"}
 
     def wrong() -> Iterator[str]:
@@ -301,7 +301,7 @@ PRIVATE_WORDS = {
 """Words that say nothing to a stranger. The field has its own, which the modules and classes carry now."""
 
 
-def test_modules_and_classes_carry_the_words_of_the_field() -> None:
+def test_modules_and_classes_use_standard_terms() -> None:
     def wrong() -> Iterator[str]:
         for module in modules():
             if set(module.name.split(".")) & PRIVATE_WORDS:
@@ -313,7 +313,7 @@ def test_modules_and_classes_carry_the_words_of_the_field() -> None:
     assert places(wrong()) == []
 
 
-def test_no_cycles() -> None:
+def test_imports_have_no_cycles() -> None:
     """Deferred imports count; imports for the type checker alone do not."""
     known = {m.name for m in modules()}
     edges: dict[str, set[str]] = {}
@@ -345,7 +345,7 @@ def _cycle(edges: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def test_the_search_for_cycles_finds_one() -> None:
+def test_the_cycle_search_finds_a_known_cycle() -> None:
     assert _cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert _cycle({"a": {"b", "c"}, "b": {"c"}}) == []
 
@@ -370,7 +370,7 @@ def test_nothing_that_is_shipped_needs_training() -> None:
     assert places(wrong()) == []
 
 
-def test_files_stay_readable_in_one_go() -> None:
+def test_files_are_short() -> None:
     """A file past 400 lines holds a second thing; the wish is 300."""
     long = {m.path: lines for m in modules() if (lines := len((ROOT / m.path).read_text().splitlines())) > 400}
     assert long == {}

@@ -138,7 +138,7 @@ async def test_typed_text_is_redacted_and_answered(app: App) -> None:
     assert [m for m in messages if m.HasField("reply_ended")]
 
 
-async def test_silence_invents_nothing(app: App) -> None:
+async def test_silence_gives_no_final(app: App) -> None:
     session_id = await app.open_session()
 
     async def silent() -> AsyncIterator[conversation_pb2.ConverseRequest]:
@@ -150,7 +150,7 @@ async def test_silence_invents_nothing(app: App) -> None:
     assert not [m for m in messages if m.HasField("final")]
 
 
-async def test_every_format_of_a_phone_streams(app: App) -> None:
+async def test_every_phone_format_can_be_streamed(app: App) -> None:
     names = ("visit.webm", "visit.ogg", "visit.mp3", "visit.flac", "visit.aac", "visit.m4a")
     for finals in await asyncio.gather(*(stream_container(app, name) for name in names)):
         assert "[REDACTED_NAME]" in " ".join(final.text.value for final in finals)
@@ -197,7 +197,7 @@ async def test_a_recording_can_be_uploaded(app: App) -> None:
         (b"\xff\xd8\xff\xe0" + b"no picture at all" * 100, "BROKEN_MEDIA"),
     ],
 )
-async def test_what_is_no_picture_is_refused_with_a_reason(app: App, content: bytes, expected: str) -> None:
+async def test_a_file_that_is_not_a_picture_is_refused_with_a_reason(app: App, content: bytes, expected: str) -> None:
     session_id = await app.open_session()
     try:
         upload = await app.upload(session_id, content, media_pb2.MEDIA_KIND_METER)

@@ -27,7 +27,7 @@ CUTS = (
 AT_ONCE = 2
 
 
-async def test_cut_streams_give_what_an_unbroken_one_gives(home: Path) -> None:
+async def test_interrupted_streams_give_the_finals_of_an_uninterrupted_one(home: Path) -> None:
     clip = Clip("visit.wav", visit_pcm())
     async with Mortal(home) as server:
         unbroken = await stream(server, clip)

@@ -27,7 +27,7 @@ from tests.e2e.harness import (
 pytestmark = pytest.mark.e2e
 
 
-async def test_what_was_acknowledged_survives_sigterm_and_sigkill(home: Path) -> None:
+async def test_acknowledged_data_survives_sigterm_and_sigkill(home: Path) -> None:
     """One server after another on the same folder: ended by SIGTERM in a stream and a job, then by SIGKILL in a job."""
     server = start_server(home)
     try:

@@ -94,7 +94,9 @@ async def test_a_cancellation_reaches_the_worker(probe: Any) -> None:
     await reaches(2, probe.cancellations)
 
 
-async def test_what_an_engine_says_stays_inside(bare: Cluster, probe: Any) -> None:
+async def test_the_message_of_an_engine_error_reaches_neither_the_caller_nor_the_logs(
+    bare: Cluster, probe: Any
+) -> None:
     with pytest.raises(InternalError) as caught:
         await call(lambda: probe.fail.remote(SECRET), timeout_s=30, policy=ONCE)
     assert caught.value.reason == "WORKER_FAILED"
@@ -103,7 +105,7 @@ async def test_what_an_engine_says_stays_inside(bare: Cluster, probe: Any) -> No
     assert not logs_with(session_dir(bare), SECRET.encode())
 
 
-async def test_a_crash_without_retries_is_a_lost_worker(probe: Any) -> None:
+async def test_a_crash_without_retries_raises_worker_lost(probe: Any) -> None:
     with pytest.raises(WorkerLost):
         await call(probe.die.remote, timeout_s=30, policy=ONCE)
 

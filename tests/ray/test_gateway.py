@@ -44,7 +44,7 @@ def assert_clean(result: object, name: str) -> None:
                 assert letters(personal[key]) not in words
 
 
-def test_the_walk_sees_raw_text_wherever_it_hides() -> None:
+def test_types_within_finds_nested_raw_text() -> None:
     assert RawText in types_within([{"a": (RawText("x"),)}])
 
 
@@ -71,7 +71,7 @@ async def test_a_recording_comes_back_redacted(gateway: RayGateway) -> None:
     assert all(0 <= start_s < end_s <= result.audio_s for start_s, end_s, _text in result.segments)
 
 
-async def test_a_recording_that_is_to_be_kept_comes_back_muted(gateway: RayGateway) -> None:
+async def test_a_recording_to_keep_comes_back_muted(gateway: RayGateway) -> None:
     data = (DATA / "visit.wav").read_bytes()
     result = await gateway.read_recording(data, language="en", timeout_s=120, keep_redacted=True)
     assert_clean(result, "visit")
@@ -94,14 +94,16 @@ async def test_typed_text_comes_back_redacted(gateway: RayGateway) -> None:
     [(b"no picture", MediaError), (METER[:2000], BrokenMedia), (b"", BrokenMedia)],
     ids=["text", "cut", "empty"],
 )
-async def test_a_bad_picture_is_our_error(gateway: RayGateway, data: bytes, error: type[MediaError]) -> None:
+async def test_a_broken_picture_raises_a_vestibule_error(
+    gateway: RayGateway, data: bytes, error: type[MediaError]
+) -> None:
     with pytest.raises(error) as caught:
         await gateway.read_picture(data, document_type="", timeout_s=20)
     assert type(caught.value).__module__ == "models.errors"
     assert caught.value.__cause__ is None
 
 
-async def test_silence_is_no_speech(gateway: RayGateway) -> None:
+async def test_silence_raises_no_speech(gateway: RayGateway) -> None:
     import io
     import wave
 
@@ -115,7 +117,7 @@ async def test_silence_is_no_speech(gateway: RayGateway) -> None:
         await gateway.read_recording(quiet.getvalue(), language="en", timeout_s=20)
 
 
-async def test_engines_say_what_they_are(gateway: RayGateway) -> None:
+async def test_engines_report_their_name_device_and_health(gateway: RayGateway) -> None:
     found = {info.kind: info for info in await gateway.engines()}
     assert {(kind, info.engine, info.device) for kind, info in found.items()} == {
         ("speech", "ctranslate2", "cpu"),
@@ -141,7 +143,7 @@ async def test_a_killed_worker_costs_one_retry(gateway: RayGateway, cluster: Clu
     assert replica(cluster, "vision").pid != victim.pid
 
 
-async def test_a_killed_redaction_worker_is_replaced_under_a_call(gateway: RayGateway, cluster: Cluster) -> None:
+async def test_a_redaction_worker_killed_during_a_call_is_replaced(gateway: RayGateway, cluster: Cluster) -> None:
     victim = replica(cluster, "redaction")
     victim.send_signal(signal.SIGKILL)
     page = await gateway.read_picture(METER, document_type="meter", timeout_s=60)
@@ -149,7 +151,7 @@ async def test_a_killed_redaction_worker_is_replaced_under_a_call(gateway: RayGa
     await until(lambda: replica(cluster, "redaction").pid != victim.pid)
 
 
-async def test_a_full_queue_says_when_to_come_back(gateway: RayGateway) -> None:
+async def test_a_full_queue_gives_a_retry_delay(gateway: RayGateway) -> None:
     calls = [gateway.read_picture(METER, document_type="meter", timeout_s=60) for _ in range(5)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     refused = [result for result in results if isinstance(result, Overloaded)]
@@ -160,7 +162,7 @@ async def test_a_full_queue_says_when_to_come_back(gateway: RayGateway) -> None:
     assert len(refused) + len(answered) == 5
 
 
-async def test_a_deadline_is_kept(gateway: RayGateway) -> None:
+async def test_a_call_ends_at_its_deadline(gateway: RayGateway) -> None:
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         await gateway.read_picture(METER, document_type="meter", timeout_s=0.05)
@@ -206,7 +208,7 @@ async def test_partials_grow_and_the_final_holds_nothing_personal(gateway: RayGa
     assert final.audio_s == pytest.approx(len(spoken) / BYTES_PER_S)
 
 
-async def test_the_carry_is_sealed(gateway: RayGateway) -> None:
+async def test_the_state_between_utterances_is_encrypted(gateway: RayGateway) -> None:
     spoken = pcm()[: 4 * BYTES_PER_S]
     step = await gateway.speech_step(SpeechWindow(spoken, final=False, language="en"), timeout_s=30)
     assert b"name" not in step.sealed_state
@@ -220,7 +222,7 @@ async def test_the_carry_is_sealed(gateway: RayGateway) -> None:
         assert caught.value.reason == "CARRY_INVALID"
 
 
-async def test_a_window_of_silence_keeps_what_was_shown(gateway: RayGateway) -> None:
+async def test_a_silent_window_keeps_the_text_already_shown(gateway: RayGateway) -> None:
     silent = bytes(2 * BYTES_PER_S)
     step = await gateway.speech_step(SpeechWindow(silent, final=False), timeout_s=30)
     assert (step.no_speech, step.text.value, step.sealed_state) == (True, "", b"")

@@ -103,7 +103,7 @@ async def spoken(gateway: RayGateway) -> dict[str, int]:
     return dict(step.text.counts)
 
 
-def test_everything_of_a_local_cluster_listens_on_loopback_alone(cluster: Cluster) -> None:
+def test_a_local_cluster_listens_on_loopback_only(cluster: Cluster) -> None:
     replicas = {replica(cluster, kind).pid for kind in DEPLOYMENTS}
     listening = {
         (process.pid, connection.laddr.ip.removeprefix("::ffff:"))
@@ -123,7 +123,7 @@ def applications_on_dashboard(cluster: Cluster, **headers: str) -> dict[str, Any
         return found
 
 
-async def test_the_dashboard_shows_the_workers_to_whoever_has_the_token(cluster: Cluster) -> None:
+async def test_the_dashboard_shows_the_workers_only_with_the_token(cluster: Cluster) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         await asyncio.to_thread(applications_on_dashboard, cluster)
     assert refused.value.code == 401
@@ -195,7 +195,7 @@ async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGatewa
     assert all(info.healthy for info in await gateway.engines())
 
 
-async def test_a_second_installation_leaves_the_first_alone(
+async def test_a_second_installation_does_not_affect_the_first(
     gateway: RayGateway, cluster: Cluster, tmp_path: Path
 ) -> None:
     before = {kind: replica(cluster, kind).pid for kind in DEPLOYMENTS}

@@ -116,7 +116,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-async def test_stop_is_quick_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_stop_is_quick_and_leaves_no_process(tmp_path: Path) -> None:
     handler = signal.getsignal(signal.SIGTERM)
     cluster = Cluster(small_config(tmp_path))
     await cluster.connect()
@@ -133,7 +133,7 @@ async def test_stop_is_quick_and_leaves_nothing(tmp_path: Path) -> None:
     assert not any(info.healthy for info in await RayGateway(cluster).engines())
 
 
-async def test_a_stop_in_the_middle_of_the_start(tmp_path: Path) -> None:
+async def test_a_stop_during_the_start_ends_all_processes(tmp_path: Path) -> None:
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-c", STOPS_WHILE_IT_STARTS, str(tmp_path), stdout=subprocess.PIPE
     )
@@ -160,7 +160,7 @@ async def test_missing_weights_are_named(tmp_path: Path) -> None:
         await cluster.stop()
 
 
-async def test_a_killed_server_takes_its_cluster_along(tmp_path: Path) -> None:
+async def test_a_killed_server_ends_its_cluster(tmp_path: Path) -> None:
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-c", STARTS_AND_WAITS, str(tmp_path), stdout=subprocess.PIPE
     )
@@ -175,7 +175,7 @@ async def test_a_killed_server_takes_its_cluster_along(tmp_path: Path) -> None:
     await until(lambda: all(gone(process) for process in processes))
 
 
-async def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
+async def test_joining_a_missing_cluster_is_refused(tmp_path: Path) -> None:
     cluster = Cluster(small_config(tmp_path, address="127.0.0.1:1"))
     try:
         with pytest.raises(Unavailable) as caught:
@@ -185,7 +185,7 @@ async def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
         await cluster.stop()
 
 
-async def test_a_cluster_of_somebody_else_is_joined_and_left(tmp_path: Path) -> None:
+async def test_a_joined_cluster_keeps_running_after_the_server_stops(tmp_path: Path) -> None:
     port = free_port()
     environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
     environment.pop("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", None)  # an earlier test may have started a local cluster here

@@ -52,7 +52,7 @@ def test_an_empty_ledger(cursor: Cursor) -> None:
     ]
 
 
-def test_450_of_1000_are_lost_before_approval(cursor: Cursor) -> None:
+def test_450_of_1000_sessions_drop_out_before_approval(cursor: Cursor) -> None:
     _fill(cursor, 0, 450, 100, 450)
     assert _short(funnel_report(cursor)) == [
         ("STARTED", 1000, 0, 0, 0.0, None, ""),
@@ -62,7 +62,7 @@ def test_450_of_1000_are_lost_before_approval(cursor: Cursor) -> None:
     ]
 
 
-def test_who_still_runs_is_under_way_and_not_dropped(cursor: Cursor) -> None:
+def test_running_sessions_count_as_under_way_and_not_as_dropped(cursor: Cursor) -> None:
     _fill(cursor, 10, 20, 30, 40)
     _fill(cursor, 1, 200, 300, state=S.IN_PROGRESS, name="open-")
     assert _short(funnel_report(cursor)) == [
@@ -73,13 +73,13 @@ def test_who_still_runs_is_under_way_and_not_dropped(cursor: Cursor) -> None:
     ]
 
 
-def test_too_few_who_could_have_made_the_step_are_not_judged(cursor: Cursor) -> None:
+def test_too_few_sessions_get_no_severity(cursor: Cursor) -> None:
     _fill(cursor, 19)
     _fill(cursor, 500, state=S.STARTED, name="open-")
     assert _short(funnel_report(cursor))[1] == ("IN_PROGRESS", 0, 0, 19, 1.0, None, "")
 
 
-def test_a_session_on_its_way_is_dropped_only_when_it_ends(cursor: Cursor) -> None:
+def test_a_session_counts_as_dropped_only_when_it_ends(cursor: Cursor) -> None:
     row, _ = sessions.insert_or_get(cursor, session())
     seen = []
     for number, stage in enumerate((S.IN_PROGRESS, S.AWAITING_APPROVAL, S.IN_PROGRESS, S.ABANDONED), start=1):
@@ -100,12 +100,12 @@ def test_a_session_on_its_way_is_dropped_only_when_it_ends(cursor: Cursor) -> No
     ("stayed", "went_on", "severity"),
     [(29, 71, "NORMAL"), (30, 70, "HIGH"), (49, 51, "HIGH"), (50, 50, "CRITICAL"), (19, 0, ""), (20, 0, "CRITICAL")],
 )
-def test_severity(cursor: Cursor, stayed: int, went_on: int, severity: str) -> None:
+def test_severity_follows_the_drop_off_rate(cursor: Cursor, stayed: int, went_on: int, severity: str) -> None:
     _fill(cursor, stayed, went_on)
     assert funnel_report(cursor)[1].severity == severity
 
 
-def test_ways_through_the_stages(cursor: Cursor) -> None:
+def test_every_path_through_the_stages_is_counted(cursor: Cursor) -> None:
     _walk(cursor, ())
     _walk(cursor, (S.ABANDONED,))
     _walk(cursor, (S.IN_PROGRESS, S.ABANDONED))
@@ -138,13 +138,15 @@ def test_a_later_stage_counts_for_the_earlier_ones(cursor: Cursor) -> None:
         (None, after(100), "b", 0),
     ],
 )
-def test_bounds(cursor: Cursor, start: datetime | None, end: datetime | None, client_id: str, expected: int) -> None:
+def test_time_and_client_filters_select_sessions(
+    cursor: Cursor, start: datetime | None, end: datetime | None, client_id: str, expected: int
+) -> None:
     for at, client in ((0.0, "a"), (100.0, "a"), (200.0, "b")):
         _walk(cursor, (), at=at, client_id=client)
     assert funnel_report(cursor, start, end, client_id)[0].sessions == expected
 
 
-def test_the_view_says_the_same(cursor: Cursor) -> None:
+def test_the_view_agrees_with_the_report(cursor: Cursor) -> None:
     _fill(cursor, 3, 7, 2, 40)
     _fill(cursor, 5, 11, 13, state=S.AWAITING_APPROVAL, name="open-")
     shown = fetch_all(cursor, "SELECT stage, sessions, under_way, dropped, drop_off_rate, median_s FROM v_funnel")

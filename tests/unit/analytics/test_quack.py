@@ -113,7 +113,7 @@ def test_analysts_ask_while_the_server_writes(served: tuple[Ledger, int, list[st
 
 
 @pytest.mark.slow
-def test_nothing_else_is_answered(served: tuple[Ledger, int, list[str]]) -> None:
+def test_forbidden_queries_are_refused_and_change_nothing(served: tuple[Ledger, int, list[str]]) -> None:
     ledger, port, refused = served
     before = read_now(ledger, _everything)
     answers = _ask(port, BAD)
@@ -157,7 +157,7 @@ def test_the_attached_catalogue_is_read_only(
     assert read_now(served[0], _everything) == before
 
 
-def test_names_in_the_attached_catalogue(live: LiveConnection) -> None:
+def test_views_can_be_read_by_name_in_the_attached_catalogue(live: LiveConnection) -> None:
     rows = live.local.execute("SELECT stage FROM live.v_funnel WHERE sessions > 0 ORDER BY position").fetchall()
     assert rows[0] == ("STARTED",)
     live.local.execute("USE live")
@@ -189,7 +189,7 @@ def test_it_listens_on_loopback_only(served: tuple[Ledger, int, list[str]]) -> N
     assert listening
 
 
-def test_a_taken_port_and_a_short_token(tmp_path: Path) -> None:
+def test_a_taken_port_or_a_short_token_is_refused(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -203,7 +203,7 @@ def test_a_taken_port_and_a_short_token(tmp_path: Path) -> None:
         ledger.close()
 
 
-def test_what_an_analyst_copies_works_offline(served: tuple[Ledger, int, list[str]]) -> None:
+def test_the_attach_statement_works_offline(served: tuple[Ledger, int, list[str]]) -> None:
     shown = attach_statement(served[1]).replace("'...'", f"'{TOKEN}'")
     assert f"ATTACH 'quack:localhost:{served[1]}' AS live" in shown
     with duckdb.connect(":memory:", config={"extension_directory": "/nowhere"}) as another:
@@ -212,7 +212,7 @@ def test_what_an_analyst_copies_works_offline(served: tuple[Ledger, int, list[st
                 another.execute(line).fetchall()
 
 
-def test_where_no_wheel_is_duckdb_fetches_the_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_wheel_duckdb_fetches_the_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quack, "_installed", lambda name: None)
     first = attach_statement(1).splitlines()[0]
     assert first == "INSTALL httpfs; LOAD httpfs; INSTALL quack; LOAD quack;"
@@ -228,14 +228,14 @@ def test_where_no_wheel_is_duckdb_fetches_the_extensions(monkeypatch: pytest.Mon
         ("SELECT sum('a') FROM v_sessions", "cannot be planned. Binder Error: No function matches"),
     ],
 )
-def test_what_is_refused_is_explained(live: LiveConnection, query: str, says: str) -> None:
+def test_a_refusal_gives_its_cause(live: LiveConnection, query: str, says: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         live.execute(query)
     assert says in caught.value.message
     assert "EXPLAIN" not in caught.value.message
 
 
-def test_what_takes_memory_is_told_from_what_takes_time(live: LiveConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_for_memory_and_for_time_are_told_apart(live: LiveConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise duckdb.InvalidInputException("Authorization failed")
 

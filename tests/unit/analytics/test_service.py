@@ -73,7 +73,7 @@ async def test_a_batch_that_would_block_redaction_is_refused_before_it(ledger: L
     assert not gateway.calls
 
 
-async def test_a_time_that_is_none_is_the_callers_mistake(ledger: Ledger) -> None:
+async def test_an_invalid_time_is_invalid_input(ledger: Ledger) -> None:
     service = FunnelService(ledger, FakeGateway(), lambda: NOW)
     for call in (
         service.RecordEvents(batch(event(device_time=NO_TIME)), None),
@@ -83,7 +83,7 @@ async def test_a_time_that_is_none_is_the_callers_mistake(ledger: Ledger) -> Non
             await call
 
 
-def test_a_sequence_that_no_column_holds_breaks_a_rule() -> None:
+def test_a_sequence_number_beyond_64_bits_breaks_a_rule() -> None:
     protovalidate.validate(batch(event(sequence=2**63 - 1)))
     with pytest.raises(protovalidate.ValidationError):
         protovalidate.validate(batch(event(sequence=2**63)))

@@ -38,11 +38,11 @@ def test_good_queries_run(blank: Cursor, ask: Ask, query: str) -> None:
 
 
 @pytest.mark.parametrize("query", BAD)
-def test_bad_queries_do_not(ask: Ask, query: str) -> None:
+def test_bad_queries_are_refused(ask: Ask, query: str) -> None:
     assert ask(query) != ""
 
 
-def test_the_policy_alone_refuses_what_would_run(cursor: Cursor) -> None:
+def test_the_policy_refuses_queries_that_duckdb_would_run(cursor: Cursor) -> None:
     """Those refused only because they cannot be planned say nothing about the policy."""
     passed = []
     for query in BAD:
@@ -52,7 +52,7 @@ def test_the_policy_alone_refuses_what_would_run(cursor: Cursor) -> None:
     assert passed == []
 
 
-def test_refusals_are_told_without_the_query(cursor: Cursor) -> None:
+def test_refusals_are_reported_without_the_query(cursor: Cursor) -> None:
     told: list[str] = []
     asked = QueryGuard(cursor.cursor, on_refused=told.append)
     assert asked.allows("SELECT 1")
@@ -79,14 +79,14 @@ def test_a_query_that_does_not_end_is_refused(cursor: Cursor, query: str) -> Non
     assert fetch_all(cursor, "SELECT count(*) AS n FROM v_sessions") == [{"n": 3000}]
 
 
-def test_what_takes_memory_is_refused(cursor: Cursor) -> None:
+def test_a_query_that_needs_too_much_memory_is_refused(cursor: Cursor) -> None:
     cursor.execute("SET memory_limit = '200MB'")
     cursor.execute("SET temp_directory = ''")
     refusal = QueryGuard(cursor.cursor).refusal("SELECT list(range) FROM range(200000000)")
     assert refusal == "The query needs too much memory."
 
 
-def test_only_so_many_are_tried_out_at_a_time(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_concurrent_trials_is_bounded(cursor: Cursor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query_guard, "TRIALS", 1)
     asked = QueryGuard(cursor.cursor, limit_s=0.1)
     assert asked._trials.acquire()

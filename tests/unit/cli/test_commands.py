@@ -173,7 +173,7 @@ def test_one_dead_letter_is_shown() -> None:
 
 
 @pytest.mark.parametrize("command", ["dlq show", "dlq redrive", "dlq discard --reason x", "sessions show"])
-def test_what_is_no_id_is_not_asked_for(command: str) -> None:
+def test_an_invalid_id_is_refused_before_any_call(command: str) -> None:
     wrong = run(*command.split(), "nonsense")
     assert wrong.exit_code == 2
     assert "'nonsense' is not a valid UUID" in wrong.stderr
@@ -201,7 +201,9 @@ def test_breakers() -> None:
     assert admin.asked == ["reset llm_api"]
 
 
-def test_breakers_take_the_address_before_or_after_the_word(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_breakers_take_the_address_before_or_after_the_subcommand(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VESTIBULE_ADDRESS", "127.0.0.1:1")
     assert "half-open" in run("breakers", "--address", address).stdout
     assert json.loads(run("breakers", "--address", address, "--json", "list").stdout)
@@ -210,7 +212,7 @@ def test_breakers_take_the_address_before_or_after_the_word(address: str, monkey
     assert run("breakers").exit_code == 1
 
 
-def test_sessions_ask_the_named_server_for_its_ledger(
+def test_sessions_read_the_ledger_of_the_named_server(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "quack.token").write_text("a-token-for-tests-0123")
@@ -254,7 +256,7 @@ def test_funnel() -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [("2030-01-01", "2020-01-01"), ("2026-11-01", "2026-11-01T01:00:00+0200")])
-def test_a_time_that_ends_before_it_begins_is_refused(start: str, end: str) -> None:
+def test_a_period_that_ends_before_it_begins_is_refused(start: str, end: str) -> None:
     result = run("funnel", "--from", start, "--to", end)
     assert result.exit_code == 2
     assert "--from must be before --to." in result.stderr
@@ -273,7 +275,7 @@ def test_an_error_of_the_server_is_shown_with_reason_and_hint() -> None:
     assert result.stderr == "Error: There is no such session. [SESSION_NOT_FOUND]\nHint: Check the id.\n"
 
 
-def test_no_server() -> None:
+def test_a_missing_server_is_one_clear_error() -> None:
     result = run("status", "--address", "127.0.0.1:1")
     assert result.exit_code == 1
     assert "vestibule serve" in result.stderr

@@ -28,12 +28,12 @@ def test_a_value_may_hold_an_equals_sign() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["quack.port", "nonsense=1", "quack.nonsense=1", "quack=1", "address.port=1", "=1"])
-def test_a_wrong_name_is_refused(wrong: str) -> None:
+def test_an_unknown_setting_is_refused(wrong: str) -> None:
     with pytest.raises(click.UsageError, match="NAME=VALUE"):
         nest((wrong,))
 
 
-def test_a_wrong_value_is_named_but_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_value_is_named_but_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_QUACK__PORT", "sesame-open")
     with pytest.raises(click.UsageError) as caught:
         load_settings()
@@ -41,12 +41,12 @@ def test_a_wrong_value_is_named_but_not_repeated(monkeypatch: pytest.MonkeyPatch
     assert "sesame" not in str(caught.value)
 
 
-def test_paths_are_taken(tmp_path: Path) -> None:
+def test_paths_are_accepted(tmp_path: Path) -> None:
     assert load_settings({"data_dir": tmp_path}).ledger_path == tmp_path / "ledger.duckdb"
 
 
 @pytest.mark.parametrize("address", ["foo", "127.0.0.1:foo", "127.0.0.1:99999", "127.0.0.1:-1", "::1:50051"])
-def test_an_address_that_grpc_would_bend_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_grpc_would_misread_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(click.UsageError, match=r"VESTIBULE_ADDRESS: The address must be .* \[ADDRESS_INVALID\]"):
         load_settings({"address": address})
     monkeypatch.setenv("VESTIBULE_ADDRESS", address)
@@ -55,7 +55,7 @@ def test_an_address_that_grpc_would_bend_is_refused(address: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:50051", "localhost:65535", "my-host_1.a.:1"])
-def test_addresses(address: str) -> None:
+def test_valid_addresses_are_accepted(address: str) -> None:
     assert load_settings({"address": address}).address == address
 
 
@@ -67,14 +67,14 @@ def test_addresses(address: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["llm_base_url", "llm.base_url"])
-def test_a_url_that_is_none_is_refused(name: str, url: str) -> None:
+def test_an_invalid_url_is_refused(name: str, url: str) -> None:
     with pytest.raises(click.UsageError, match=r"VESTIBULE_LLM_?_BASE_URL: .*http.* \[URL_INVALID\]") as caught:
         load_settings(nest((f"{name}={url}",)))
     assert url not in str(caught.value) or url == "http://"  # as the message says what one begins with
 
 
 @pytest.mark.parametrize("url", ["", "http://127.0.0.1:8080/v1", "https://llm.example.com/v1", "http://[::1]:1/v1"])
-def test_urls(url: str) -> None:
+def test_valid_urls_are_accepted(url: str) -> None:
     assert load_settings({"llm_base_url": url}).upstream.base_url == url
 
 
@@ -84,7 +84,7 @@ def test_numbers_have_bounds(setting: str) -> None:
         load_settings(nest((setting,)))
 
 
-def test_a_gpu_for_an_engine_that_has_none_is_refused() -> None:
+def test_a_gpu_for_a_cpu_only_engine_is_refused() -> None:
     with pytest.raises(click.UsageError, match=r"VESTIBULE_REDACTION: .*ctranslate2 runs on the CPU only"):
         load_settings(nest(("redaction.device=cuda",)))
 

@@ -65,7 +65,7 @@ def test_sql_on_the_live_ledger() -> None:
 
 
 @pytest.mark.usefixtures("served")
-def test_what_is_refused_is_told_with_its_reason() -> None:
+def test_a_refused_query_shows_its_reason() -> None:
     result = run("sql", "DELETE FROM sessions")
     assert result.exit_code == 1
     assert "[SQL_REFUSED]" in result.stderr
@@ -73,7 +73,7 @@ def test_what_is_refused_is_told_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize("way", ["served", "place"])
-def test_times_with_a_zone_are_shown(way: str, request: pytest.FixtureRequest) -> None:
+def test_times_with_a_time_zone_are_shown(way: str, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue(way)
     result = run("sql", 'SELECT to_timestamp(0) AS "a b", [to_timestamp(1)] AS many, 2 AS a', "--json")
     (row,) = json.loads(result.stdout)
@@ -84,7 +84,7 @@ def test_times_with_a_zone_are_shown(way: str, request: pytest.FixtureRequest) -
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("place")
-def test_the_file_is_no_way_around_the_policy() -> None:
+def test_the_policy_applies_to_the_ledger_file_too() -> None:
     for query in BAD:
         result = run("sql", query)
         assert result.exit_code == 1, query
@@ -94,7 +94,7 @@ def test_the_file_is_no_way_around_the_policy() -> None:
 
 @pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("query", ["SHOW TABLES", " show tables;"])
-def test_a_list_of_tables_says_which_of_them_may_be_read(query: str) -> None:
+def test_listing_tables_names_the_readable_views(query: str) -> None:
     result = run("sql", query)
     assert result.exit_code == 0
     assert "Only the views may be read: " in result.stderr
@@ -102,15 +102,15 @@ def test_a_list_of_tables_says_which_of_them_may_be_read(query: str) -> None:
     assert "Only the views" not in run("sql", "SELECT 1 FROM v_sessions").stderr
 
 
-def test_a_server_that_was_named_is_not_replaced_by_a_file(place: Path) -> None:
+def test_a_named_server_that_does_not_answer_is_not_replaced_by_the_file(place: Path) -> None:
     (place / "quack.token").write_text(TOKEN)
     result = run("sql", "SELECT 1", "--port", str(free_ports(1)[0]))
     assert result.exit_code == 1
-    assert "reading the ledger file" not in result.stderr
+    assert "ledger file is read" not in result.stderr
     assert "--state-dir" in result.stderr
 
 
-def test_the_place_may_be_said_on_the_command_line(
+def test_the_folders_can_be_given_on_the_command_line(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("VESTIBULE_DATA_DIR", "VESTIBULE_STATE_DIR"):
@@ -134,14 +134,14 @@ def test_sessions_of_the_live_ledger() -> None:
 
 
 @pytest.mark.usefixtures("served")
-def test_attach_prints_what_to_type() -> None:
+def test_attach_prints_the_statements() -> None:
     result = run("sql", "--attach")
     assert f"TOKEN '{TOKEN}'" in result.stdout
     assert "ATTACH 'quack:localhost:" in result.stdout
 
 
 @pytest.mark.usefixtures("place")
-def test_the_file_is_read_while_nobody_serves_it() -> None:
+def test_the_file_is_read_when_no_server_runs() -> None:
     result = run("sql", QUERY, "--json")
     assert json.loads(result.stdout) == [{"state": "STARTED", "number": 2}]
     assert "No server answers" in result.stderr
@@ -149,7 +149,7 @@ def test_the_file_is_read_while_nobody_serves_it() -> None:
     assert run("sql", "DELETE FROM sessions").exit_code == 1, "read-only here too"
 
 
-def test_no_ledger_at_all_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ledger_gives_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
     result = run("sql", "SELECT 1")

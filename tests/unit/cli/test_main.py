@@ -26,7 +26,7 @@ def commands(group: click.Group = cli, path: tuple[str, ...] = ()) -> Iterator[t
 ALL = dict(commands())
 
 
-def test_every_command_of_the_design_is_there() -> None:
+def test_every_command_exists() -> None:
     wanted = {
         *("serve", "demo", "status", "sql", "funnel", "redact", "transcribe", "read"),
         *("models list", "models fetch", "models verify", "sessions list", "sessions show"),
@@ -65,7 +65,7 @@ def test_wrong_usage_exits_with_2() -> None:
     assert CliRunner().invoke(cli, ["sql", "SELECT 1", "--json", "--csv"]).exit_code == 2
 
 
-def test_an_error_of_ours_is_shown_with_reason_and_hint_and_exits_with_1() -> None:
+def test_a_vestibule_error_is_shown_with_reason_and_hint_and_exits_with_1() -> None:
     @click.group(cls=Commands)
     def group() -> None:
         pass

@@ -34,7 +34,7 @@ def rows(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_a_text_for_a_person(redactor: PhraseRedactor) -> None:
+def test_a_text_is_printed_readably(redactor: PhraseRedactor) -> None:
     result = run("redact", "I am Maria Lopez.")
     assert (result.exit_code, result.stdout) == (0, "I am [REDACTED_NAME].\n")
 
@@ -51,7 +51,7 @@ def test_json_for_a_script(redactor: PhraseRedactor) -> None:
     assert row["entities"] == [{"type": "NAME", "start": 5, "end": 16, "score": 1.0}]
 
 
-def test_json_lines_stay_in_order_and_a_bad_one_is_an_answer(redactor: PhraseRedactor) -> None:
+def test_json_lines_stay_in_order_and_a_bad_line_gets_an_error_answer(redactor: PhraseRedactor) -> None:
     lines = ['{"id": 1, "text": "Maria Lopez", "source": "typed"}', "nonsense", '{"id": 3, "text": "nobody é"}']
     result = run("redact", "--jsonl", stdin="\n".join(lines) + "\n")
     assert result.exit_code == 0
@@ -66,19 +66,19 @@ def test_json_lines_stay_in_order_and_a_bad_one_is_an_answer(redactor: PhraseRed
 
 
 @pytest.mark.parametrize("lang", ["english please", "e", "n\u00e9"])
-def test_what_is_no_language_code_is_refused(redactor: PhraseRedactor, lang: str) -> None:
+def test_an_invalid_language_code_is_refused(redactor: PhraseRedactor, lang: str) -> None:
     result = run("redact", "I am Maria Lopez.", "--lang", lang)
     assert result.exit_code == 1
     assert "ISO 639-1 code such as en. [INVALID_INPUT]" in result.stderr
 
 
-def test_input_that_is_no_text_ends_the_run_with_its_reason(redactor: PhraseRedactor) -> None:
+def test_input_that_is_not_text_ends_the_run_with_its_reason(redactor: PhraseRedactor) -> None:
     result = CliRunner().invoke(cli, ["redact", "--jsonl"], input=b"\xff\n")
     assert result.exit_code == 1
     assert "[BAD_INPUT_STREAM]" in result.stderr
 
 
-def test_bytes_that_are_no_utf8_are_the_input_s_fault(redactor: PhraseRedactor) -> None:
+def test_bytes_that_are_not_utf8_are_invalid_input(redactor: PhraseRedactor) -> None:
     result = CliRunner().invoke(cli, ["redact", "-"], input=b"caf\xe9 Maria Lopez")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "must be UTF-8 text. [BAD_INPUT_STREAM]\nHint: Convert" in result.stderr
@@ -87,7 +87,7 @@ def test_bytes_that_are_no_utf8_are_the_input_s_fault(redactor: PhraseRedactor) 
     assert "TEXT must be UTF-8. [INVALID_INPUT]\nHint: Convert" in argument.stderr
 
 
-def test_half_of_a_surrogate_pair_is_an_answer_too(redactor: PhraseRedactor) -> None:
+def test_half_of_a_surrogate_pair_gets_an_error_answer(redactor: PhraseRedactor) -> None:
     lines = [r'{"id": 1, "text": "\ud800 Maria Lopez"}', r'{"id": "\ud800", "text": "Maria Lopez"}']
     first, second = rows(run("redact", "--jsonl", stdin="\n".join(lines) + "\n"))
     assert first["error"]["reason"] == "INVALID_INPUT"
@@ -96,13 +96,13 @@ def test_half_of_a_surrogate_pair_is_an_answer_too(redactor: PhraseRedactor) -> 
 
 @pytest.mark.parametrize("threads", ["0", "257", "99999999999"])
 @pytest.mark.parametrize("command", [["redact", "hi"], ["transcribe", "a.wav"]])
-def test_more_threads_than_an_engine_survives_are_refused(command: list[str], threads: str) -> None:
+def test_too_many_threads_are_refused(command: list[str], threads: str) -> None:
     result = run(*command, "--threads", threads)
     assert result.exit_code == 2
     assert "1<=x<=256" in result.stderr
 
 
-def test_whoever_names_a_client_without_rules_is_told(
+def test_a_client_without_a_policy_gets_a_note(
     redactor: PhraseRedactor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = run("redact", "hi", "--client", "nobody")
@@ -138,7 +138,7 @@ def test_a_text_or_json_lines_not_both_and_not_neither(redactor: PhraseRedactor)
 
 
 @pytest.mark.models
-def test_a_refused_file_is_told_with_the_formats_of_the_command(redactor: PhraseRedactor) -> None:
+def test_a_refused_file_names_the_formats_of_the_command(redactor: PhraseRedactor) -> None:
     picture, clip = str(DATA / "meter.jpg"), str(DATA / "visit.flac")
     told = "[UNSUPPORTED_MEDIA]\nHint: Send {}.\n"
     assert told.format("webm, ogg, wav, mp3, aac, m4a or flac") in run("transcribe", picture).stderr
@@ -146,7 +146,7 @@ def test_a_refused_file_is_told_with_the_formats_of_the_command(redactor: Phrase
 
 
 @pytest.mark.models
-def test_a_language_that_the_model_does_not_know_is_told_with_where_to_look(redactor: PhraseRedactor) -> None:
+def test_an_unknown_language_gives_a_hint_to_the_list_of_languages(redactor: PhraseRedactor) -> None:
     refused = run("transcribe", "--lang", "xx", str(DATA / "visit.flac"))
     assert refused.exit_code == 1
     assert "[UNKNOWN_LANGUAGE]\nHint: Give an ISO 639-1 code" in refused.stderr
@@ -158,7 +158,7 @@ def test_a_language_that_the_model_does_not_know_is_told_with_where_to_look(reda
 
 
 @pytest.mark.models
-def test_a_missing_file_is_told_on_stderr_and_exits_with_1(redactor: PhraseRedactor) -> None:
+def test_a_missing_file_is_reported_on_stderr_and_exits_with_1(redactor: PhraseRedactor) -> None:
     result = run("read", str(DATA / "nothing.jpg"), str(DATA / "meter.jpg"))
     assert result.exit_code == 1
     assert "nothing.jpg: There is no such file. [NO_SUCH_FILE]" in result.stderr
@@ -167,7 +167,7 @@ def test_a_missing_file_is_told_on_stderr_and_exits_with_1(redactor: PhraseRedac
 
 
 @pytest.mark.models
-def test_a_picture_is_read_redacted_unless_asked_otherwise() -> None:
+def test_read_prints_redacted_text_by_default() -> None:
     request = json.dumps({"id": "m", "image": str(DATA / "meter.jpg")}) + "\n"
     (redacted,) = rows(run("read", "--jsonl", stdin=request))
     (unredacted,) = rows(run("read", "--jsonl", "--unredacted", stdin=request))
@@ -189,7 +189,7 @@ def test_a_meter_keeps_its_reading_and_its_number() -> None:
 
 
 @pytest.mark.models
-def test_a_recording_is_written_down_redacted_unless_asked_otherwise() -> None:
+def test_transcribe_prints_redacted_text_by_default() -> None:
     request = json.dumps({"id": "v", "audio": str(DATA / "visit.flac"), "lang": "en"}) + "\n"
     (redacted,) = rows(run("transcribe", "--jsonl", stdin=request))
     (unredacted,) = rows(run("transcribe", "--jsonl", "--unredacted", stdin=request))

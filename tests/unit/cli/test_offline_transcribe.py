@@ -71,7 +71,7 @@ def test_without_unredacted_no_personal_word_is_printed(data: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["", None])
-def test_no_language_means_detect(data: Path, language: str | None) -> None:
+def test_a_missing_language_means_detection(data: Path, language: str | None) -> None:
     engine = ScriptedSpeech(["hello"])
     line = json.dumps({"id": 1, "audio": str(data / "visit.flac"), "lang": language})
     transcribe_lines([line], io.StringIO(), engine)

@@ -30,7 +30,7 @@ def test_numbers_are_aligned_right(capsys: pytest.CaptureFixture[str]) -> None:
     assert one.index("1") == many.index("2222") + 3
 
 
-def test_no_rows_are_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_table_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     show_table(("name",), [], empty="There are none.")
     assert capsys.readouterr().out == "There are none.\n"
 

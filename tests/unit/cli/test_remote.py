@@ -76,7 +76,7 @@ def test_violations_and_retry_are_shown() -> None:
     assert failure.reason == "INVALID_ARGUMENT"
 
 
-def test_nobody_there_says_how_to_start_one() -> None:
+def test_a_missing_server_gives_the_hint_to_start_one() -> None:
     failure = failure_of(EndedCall(grpc.StatusCode.UNAVAILABLE, "connection refused"), "127.0.0.1:5")
     assert "No server answers at 127.0.0.1:5." in failure.format_message()
     assert "vestibule serve" in failure.hint
@@ -87,7 +87,7 @@ def test_a_bare_status_keeps_its_code() -> None:
     assert failure.format_message() == "Deadline Exceeded [DEADLINE_EXCEEDED]"
 
 
-def test_translated_raises_a_failure() -> None:
+def test_translated_turns_a_grpc_error_into_a_failure() -> None:
     with pytest.raises(Failure, match="Deadline"), translated("host:1"):
         raise EndedCall(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
@@ -102,11 +102,11 @@ def test_translated_raises_a_failure() -> None:
         ("example.com:443", "example.com:443"),
     ],
 )
-def test_a_wildcard_is_asked_on_loopback(listens: str, asks: str) -> None:
+def test_a_wildcard_address_is_reached_on_loopback(listens: str, asks: str) -> None:
     assert reachable(listens) == asks
 
 
 @pytest.mark.parametrize("address", ["foo", "127.0.0.1:foo", "127.0.0.1:0", "127.0.0.1:99999", "::1:50051", "a b:1"])
-def test_what_is_no_address_is_not_asked(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(click.UsageError, match="HOST:PORT, with a port from 1 to 65535"):
         reachable(address)

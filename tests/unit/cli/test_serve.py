@@ -74,13 +74,13 @@ def refused_with(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
         ({"ray": {"num_cpus": 0.5, "dashboard_port": 0}}, "WORKERS_DO_NOT_FIT"),
     ],
 )
-def test_settings_that_cannot_work_are_one_line(
+def test_unusable_settings_are_reported_in_one_line(
     changes: dict[str, Any], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert f"[{reason}]" in refused_with(settings_in(tmp_path, **changes), capsys)
 
 
-def test_a_wrong_policy_ends_the_start_before_anything_is_there(
+def test_an_invalid_policy_ends_the_start_before_anything_is_created(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     policies = tmp_path / "policies.yaml"
@@ -95,7 +95,7 @@ def test_a_wrong_policy_ends_the_start_before_anything_is_there(
 
 @pytest.mark.parametrize("setting", ["data_dir", "state_dir"])
 @pytest.mark.parametrize("name", ["file", "file/below"])
-def test_a_folder_that_cannot_be_made_is_one_line(
+def test_a_folder_that_cannot_be_made_is_reported_in_one_line(
     setting: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(
         ),
     ],
 )
-def test_a_port_that_is_taken_is_one_line(
+def test_a_taken_port_is_reported_in_one_line(
     changes: dict[str, Any],
     named: str,
     variable: str,
@@ -131,13 +131,13 @@ def test_a_port_that_is_taken_is_one_line(
     assert variable in err
 
 
-def test_two_parts_of_the_server_cannot_have_one_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_parts_of_the_server_cannot_share_a_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [port] = free_ports(1)
     settings = settings_in(tmp_path, metrics_port=port, ray={"dashboard_port": port})
     assert "[ADDRESS_IN_USE]" in refused_with(settings, capsys)
 
 
-def test_a_port_of_a_dashboard_that_is_off_or_elsewhere_is_not_needed(taken_port: int) -> None:
+def test_the_dashboard_port_may_be_taken_when_the_dashboard_is_off_or_remote(taken_port: int) -> None:
     check_ports(
         Settings(address="127.0.0.1:0", metrics_port=0, ray=RaySettings(dashboard_port=taken_port, dashboard=False))
     )
@@ -172,7 +172,7 @@ def test_a_ledger_that_another_server_holds_fails_before_ray_is_imported(tmp_pat
         (Unavailable("The address is in use.", reason=Reason.ADDRESS_IN_USE), False),
     ],
 )
-def test_a_failure_inside_is_logged_too(
+def test_an_internal_failure_of_the_start_is_logged(
     error: VestibuleError,
     logged: bool,
     tmp_path: Path,
@@ -189,7 +189,7 @@ def test_a_failure_inside_is_logged_too(
     assert error.message in err
 
 
-def test_an_unknown_breaker_is_answered_with_those_that_are_there() -> None:
+def test_an_unknown_breaker_is_refused_with_the_known_names() -> None:
     nothing = cast(Any, None)
     breaker = llm_breaker(failures=3, reset_s=1.0, successes=1, on_change=lambda change: None)
     service = AdminService(nothing, nothing, nothing, {"llm_api": breaker})
@@ -198,7 +198,7 @@ def test_an_unknown_breaker_is_answered_with_those_that_are_there() -> None:
     assert caught.value.hint == "There are: llm_api."
 
 
-def test_a_misspelt_setting_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_setting_gives_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_DRAIN", "5")
     monkeypatch.setattr(server.settings, "prepare_process", lambda: None)
     monkeypatch.setattr(server.cli.weights, "ensure_weights", lambda *_: None)

@@ -71,7 +71,7 @@ def test_a_changed_file_is_found(cache: Path, source: Path) -> None:
     assert "WEIGHTS_MISMATCH" in result.stderr
 
 
-def test_nothing_to_verify_is_a_failure(cache: Path) -> None:
+def test_verifying_an_empty_cache_fails(cache: Path) -> None:
     result = CliRunner().invoke(cli, ["models", "verify"])
     assert result.exit_code == 1
     assert "vestibule models fetch" in result.stderr
@@ -90,12 +90,12 @@ def test_the_server_needs_the_weights_of_its_engine(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("pip", "style"), [("23.2.1", "off"), ("24.0", "off"), ("24.1", "raw"), ("26.0b1", "raw"), ("unknown", "off")]
 )
-def test_an_old_pip_is_not_asked_for_progress(pip: str, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_of_pip_depends_on_its_version(pip: str, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models.weights.sources, "version", lambda name: pip)
     assert models.weights.sources._progress_style() == style
 
 
-def test_a_cache_that_cannot_be_made_is_told(cache: Path, source: Path) -> None:
+def test_a_cache_that_cannot_be_made_is_reported(cache: Path, source: Path) -> None:
     cache.touch()
     result = CliRunner().invoke(cli, ["models", "fetch", "tiny", "--source", str(source)])
     assert result.exit_code == 1

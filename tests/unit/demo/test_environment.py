@@ -27,7 +27,7 @@ def environment(tmp_path: Path) -> Environment:
 
 
 @pytest.mark.parametrize("raised", [True, False])
-def test_a_failed_run_keeps_its_logs_only_and_says_where(
+def test_a_failed_run_keeps_only_its_logs_and_prints_their_path(
     environment: Environment, raised: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.failed = not raised
@@ -41,14 +41,14 @@ def test_a_failed_run_keeps_its_logs_only_and_says_where(
 
 
 @pytest.mark.parametrize("end", [None, KeyboardInterrupt])
-def test_a_good_run_and_an_interrupted_one_leave_nothing(
+def test_successful_and_interrupted_runs_delete_their_folder(
     environment: Environment, end: type[BaseException] | None
 ) -> None:
     Cleanup(environment, keep=False)(end, None, None)
     assert not environment.home.exists()
 
 
-def test_keep_keeps_everything(environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_keep_leaves_the_whole_folder(environment: Environment, capsys: pytest.CaptureFixture[str]) -> None:
     Cleanup(environment, keep=True)(Failure, None, None)
     assert (environment.home / "state" / "spool.key").exists()
     assert str(environment.home) in capsys.readouterr().err

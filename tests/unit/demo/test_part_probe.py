@@ -26,7 +26,7 @@ PROBE = PartProbe([PHONE, NAME, EMAIL, ADDRESS])
         ("I live near Willow.", ADDRESS),
     ],
 )
-def test_a_part_is_found(text: str, value: Planted) -> None:
+def test_a_readable_part_of_a_value_is_found(text: str, value: Planted) -> None:
     [hit] = PROBE.search(["Nothing here.", text])
     assert hit.planted == value
     assert hit.form.startswith("a readable part")
@@ -42,15 +42,15 @@ def test_a_part_is_found(text: str, value: Planted) -> None:
         "The court is in Johnstown.",
     ],
 )
-def test_harmless_texts_hold_no_part(text: str) -> None:
+def test_harmless_texts_give_no_hit(text: str) -> None:
     assert PROBE.search([text]) == []
 
 
-def test_a_part_of_a_text_that_is_kept_is_not_looked_for() -> None:
+def test_parts_that_occur_in_kept_texts_are_not_searched_for() -> None:
     assert PartProbe([PHONE], ["reading 5550"]).search(["The reading is 555."]) == []
 
 
-def test_harmless_words_of_the_demo_are_no_parts_and_every_value_still_is() -> None:
+def test_every_demo_value_has_a_searchable_part_that_no_harmless_text_holds() -> None:
     media = planted_media(data_folder())
     harmless = [text for medium in media for text in medium.harmless]
     probe = PartProbe(planted_values(data_folder()), harmless)
@@ -59,12 +59,12 @@ def test_harmless_words_of_the_demo_are_no_parts_and_every_value_still_is() -> N
         assert value in [hit.planted for hit in probe.search([f"It is {value.value}, yes."])]
 
 
-def test_sentences_are_taken_out_of_json_in_strings() -> None:
+def test_sentences_are_extracted_from_json_inside_strings() -> None:
     nested = {"id": "a-b", "text": "call me now", "more": ['{"said": "it is John"}', "[REDACTED_NAME] is here", 7]}
     assert list(sentences_in(nested)) == ["call me now", "it is John", "[REDACTED_NAME] is here"]
 
 
-def test_messages_are_taken_out_of_requests() -> None:
+def test_messages_are_extracted_from_http_requests() -> None:
     body = json.dumps({"messages": [{"role": "user", "content": 'I am "John"\n{"text": "call 415 now"}'}]}).encode()
     received = b"POST /v1/chat/completions HTTP/1.1\r\n\r\n" + body
     assert list(sentences_of_requests(received)) == ['I am "John"', "call 415 now"]

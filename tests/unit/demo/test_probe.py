@@ -42,25 +42,25 @@ def forms(value: Planted, data: bytes) -> set[str]:
         (ADDRESS, b"at Harbor Street, second floor"),
     ],
 )
-def test_text_in_any_shape(value: Planted, data: bytes) -> None:
+def test_text_is_found_in_any_case_and_spacing(value: Planted, data: bytes) -> None:
     assert "text" in forms(value, b"before " + data + b" after")
 
 
 @pytest.mark.parametrize(
     "data", [b"3125550146", b"+13125550146", b"(312) 555-0146", b"312.555.0146", "312\u20115550146".encode()]
 )
-def test_digits_with_any_separators(data: bytes) -> None:
+def test_digits_are_found_with_any_separators(data: bytes) -> None:
     assert "digits" in forms(PHONE, data)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
-def test_utf_16(encoding: str) -> None:
+def test_utf_16_text_is_found(encoding: str) -> None:
     assert "UTF-16" in forms(NAME, b"\x01" + "James  O'Brien".encode(encoding) + b"\x01")
 
 
 @pytest.mark.parametrize("before", range(6))
 @pytest.mark.parametrize("value", [NAME, EMAIL, ADDRESS])
-def test_base64_wherever_it_begins(before: int, value: Planted) -> None:
+def test_base64_is_found_at_every_alignment(before: int, value: Planted) -> None:
     for text in (value.value, value.value.lower(), value.value.upper()):
         data = base64.b64encode(b"?" * before + text.encode() + b"?" * 5)
         assert forms(value, data) == {"Base64"}
@@ -77,7 +77,7 @@ def test_base64_wherever_it_begins(before: int, value: Planted) -> None:
         (ADDRESS, bytes(range(256)) * 64),
     ],
 )
-def test_nothing_is_found_where_nothing_is(value: Planted, data: bytes) -> None:
+def test_texts_without_values_give_no_hit(value: Planted, data: bytes) -> None:
     assert forms(value, data) == set()
 
 
@@ -85,24 +85,24 @@ def test_the_self_check_passes() -> None:
     check_probe()
 
 
-def test_every_planted_value_is_found_in_what_it_was_made_from() -> None:
+def test_every_planted_value_is_found_in_its_source() -> None:
     for medium in planted_media(data_folder()):
         for value in medium.values:
             assert "text" in forms(value, value.value.encode())
             assert "text" in forms(value, medium.said.encode())
 
 
-def test_what_is_known_to_be_misheard_is_found() -> None:
+def test_known_misheard_forms_are_found() -> None:
     value = Planted("PHONE", "4155550132", "", "a", heard=("1555-a-132",))
     assert forms(value, b"for 1555 A 132.") == {"text"}
     assert forms(value, b"for 1555 or 132.") == set()
 
 
-def test_what_must_be_kept_is_no_hit() -> None:
+def test_texts_that_must_be_kept_give_no_hit() -> None:
     probe = Probe(planted_values(data_folder()))
     for medium in planted_media(data_folder()):
         assert [hit for kept in medium.kept for hit in probe.search(kept.encode())] == []
 
 
-def test_data_lies_in_the_repository() -> None:
+def test_demo_data_is_in_the_repository() -> None:
     assert data_folder() == Path(__file__).resolve().parents[2] / "data"

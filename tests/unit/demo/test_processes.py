@@ -21,7 +21,7 @@ def lines(child: Child) -> list[str]:
     return child.log.read_text().split("\n")
 
 
-def test_a_child_and_what_it_started_are_seen_and_ended(tmp_path: Path) -> None:
+def test_a_child_and_its_descendants_are_found_and_ended(tmp_path: Path) -> None:
     child = Child.start("parent", ["-c", PARENT], tmp_path / "log")
     try:
         wait_until(lambda: {"up", "parent up"} <= set(lines(child)), child, 20, "It was not up")
@@ -34,7 +34,7 @@ def test_a_child_and_what_it_started_are_seen_and_ended(tmp_path: Path) -> None:
     assert child.survivors() == []
 
 
-def test_a_child_that_ended_is_an_error_with_its_last_lines(tmp_path: Path) -> None:
+def test_a_child_that_ended_raises_with_its_last_lines(tmp_path: Path) -> None:
     child = Child.start("server", ["-c", "print('no room'); raise SystemExit(3)"], tmp_path / "log")
     child.process.wait()
     with pytest.raises(Failure, match="ended by itself with 3") as caught:

@@ -46,14 +46,14 @@ def read_nothing_personal(picture: Path) -> str:
     return "VISITOR REGISTER 08:15"
 
 
-def test_a_clean_demo_is_clean(traces: Traces) -> None:
+def test_a_run_without_leaks_gives_no_hits(traces: Traces) -> None:
     findings = prove(traces, PROBES, read_nothing_personal)
     assert len(findings) == 9
     assert found(findings) == {}
     assert all(f.searched for f in findings)
 
 
-def test_a_leak_is_found_where_it_is(traces: Traces) -> None:
+def test_a_leak_is_reported_with_its_place(traces: Traces) -> None:
     traces.logs[0].write_text("visitor aisha khan")
     (traces.ray_logs[0] / "worker.log").write_text("Khan, AISHA KHAN")
     (traces.state / "spool" / "0001").write_bytes("Aisha Khan".encode("utf-16-le"))
@@ -78,12 +78,12 @@ def test_the_write_ahead_log_is_searched_while_the_file_is_open(traces: Traces) 
     assert set(places["every column of every table"]) == {"turns.text"}
 
 
-def test_an_upstream_of_somebody_else_is_not_looked_at(traces: Traces) -> None:
+def test_the_operators_own_upstream_is_not_searched(traces: Traces) -> None:
     findings = prove(replace(traces, received=None), PROBES, read_nothing_personal)
     assert len(findings) == 7
 
 
-def test_a_misheard_number_is_found_wherever_it_stands(traces: Traces) -> None:
+def test_a_misheard_number_is_found_in_every_place(traces: Traces) -> None:
     said = "You can call me on for 1555-a-132."
     traces.logs[0].write_text(said)
     assert traces.received is not None
@@ -109,7 +109,7 @@ def test_three_digits_of_a_number_are_found_in_texts(traces: Traces) -> None:
 
 
 @pytest.mark.parametrize("missing", ["shown", "logs", "ray_logs"])
-def test_nothing_to_search_is_a_failure_and_no_success(traces: Traces, missing: str) -> None:
+def test_an_empty_place_fails_the_proof(traces: Traces, missing: str) -> None:
     emptied = {"shown": replace(traces, shown=[]), "logs": replace(traces, logs=[])}.get(
         missing, replace(traces, ray_logs=[])
     )
@@ -117,6 +117,6 @@ def test_nothing_to_search_is_a_failure_and_no_success(traces: Traces, missing: 
         prove(emptied, PROBES, read_nothing_personal)
 
 
-def test_a_picture_in_which_nothing_can_be_read_proves_nothing(traces: Traces) -> None:
+def test_pictures_without_readable_text_fail_the_proof(traces: Traces) -> None:
     with pytest.raises(Failure, match="proves nothing"):
         prove(traces, PROBES, lambda picture: "")

@@ -50,7 +50,7 @@ PAGE = "\n".join(
         (METER, "WATER METER\nreading 04821 .7 | m³\nNo. 7316 2048\nCustomer: [REDACTED_NAME]\n[REDACTED_ADDRESS]"),
     ],
 )
-def test_a_transcript_with_every_tag_in_its_place_passes(medium: Medium, transcript: str) -> None:
+def test_a_transcript_with_all_tags_in_place_passes(medium: Medium, transcript: str) -> None:
     assert check_replacements(medium, transcript).problems == []
 
 
@@ -84,12 +84,12 @@ def test_a_transcript_with_every_tag_in_its_place_passes(medium: Medium, transcr
         ("", "3 values were planted and only 0 things were replaced"),
     ],
 )
-def test_a_leak_in_a_spoken_visit_is_told_in_one_clear_line(transcript: str, problem: str) -> None:
+def test_a_leak_in_a_spoken_visit_gives_one_clear_line(transcript: str, problem: str) -> None:
     problems = check_replacements(VISIT, transcript).problems
     assert any(line.startswith("visit.wav: ") and problem in line for line in problems), problems
 
 
-def test_a_corrected_number_is_one_value_with_both_versions() -> None:
+def test_both_versions_of_a_corrected_number_belong_to_its_value() -> None:
     said = "My number is [REDACTED_PHONE] I'll win 4-3, no late, I'll win 4-7. This is [REDACTED_NAME] speaking."
     verdict = check_replacements(INSPECTOR, f"You can reach me at [REDACTED_NAME].net {said}")
     email, phone, name = verdict.replacements
@@ -107,23 +107,23 @@ def test_a_corrected_number_is_one_value_with_both_versions() -> None:
         (ROW.replace("[REDACTED_EMAIL]", "[REDACTED_NAME]"), "EMAIL aisha.khan@example.net: the tag is NAME"),
     ],
 )
-def test_a_leak_in_one_row_of_a_picture_is_told_of_that_row(row: str, problem: str) -> None:
+def test_a_leak_in_a_picture_is_reported_for_its_row(row: str, problem: str) -> None:
     problems = check_replacements(REGISTER, PAGE.replace(ROW + "10:05", row + "10:05")).problems
     assert any(problem in line for line in problems), problems
 
 
-def test_a_typed_value_is_checked_in_its_place() -> None:
+def test_digits_of_a_typed_value_are_checked_only_in_its_place() -> None:
     medium = Medium("turn 1", "Charge my card 4111 1111. My SSN is 12-3.", (Planted("CC", "4111 1111", "", "turn 1"),))
     assert check_replacements(medium, "Charge my card [REDACTED_CC]. My SSN is 12-3.").problems == []
     assert check_replacements(medium, "Charge my card 4111 [REDACTED_CC]. My SSN is 12-3.").problems
 
 
-def test_what_was_misheard_is_looked_for_elsewhere() -> None:
+def test_misheard_values_are_returned_for_the_search_of_other_places() -> None:
     verdict = check_replacements(VISIT, CLEAN.replace("[REDACTED_PHONE]", "for 1555-a-132"))
     assert [value.value for value in misheard_values([verdict])] == ["for 1555-a-132"]
     assert misheard_values([check_replacements(VISIT, CLEAN)]) == []
 
 
-def test_a_medium_must_hold_what_it_lists() -> None:
+def test_a_medium_must_contain_its_listed_values() -> None:
     with pytest.raises(ValueError, match="does not hold its NAME"):
         check_replacements(Medium("clip", "Hello.", (Planted("NAME", "Ann Lee", "", "clip"),)), "Hello.")

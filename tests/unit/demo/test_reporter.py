@@ -17,7 +17,7 @@ class Clock:
         return self.now_s
 
 
-def test_growing_text_is_appended_and_lanes_take_turns() -> None:
+def test_growing_text_is_appended_unless_another_speaker_came_between() -> None:
     out = io.StringIO()
     reporter = Reporter(out, Clock())
     reporter.update("person", "")
@@ -35,7 +35,7 @@ def test_growing_text_is_appended_and_lanes_take_turns() -> None:
     )
 
 
-def test_a_text_that_was_taken_back_begins_a_new_line() -> None:
+def test_a_text_that_changes_its_beginning_starts_a_new_line() -> None:
     out = io.StringIO()
     reporter = Reporter(out, Clock())
     reporter.update("person", "Hello my")

@@ -39,7 +39,7 @@ def lower_first(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-def test_the_setters_and_getters_of_kotlin_are_fields() -> None:
+def test_kotlin_setters_and_getters_name_proto_fields() -> None:
     kotlin = code("kotlin")
     named = {lower_first(name) for name in re.findall(r"\.(?:set|has)([A-Z]\w+)\(", kotlin)}
     named |= set(re.findall(r"response\.(?:\w+\.)?([a-z]\w+)(?= |\)|$)", kotlin)) - {"payloadCase"}
@@ -51,13 +51,13 @@ def test_the_setters_and_getters_of_kotlin_are_fields() -> None:
     }
 
 
-def test_no_name_of_kotlin_is_taken_for_the_field_of_a_builder() -> None:
+def test_no_kotlin_variable_in_a_builder_has_the_name_of_a_field() -> None:
     """Within ``apply`` of a builder, a property of the class with the name of a field is the field's old value."""
     for block in re.findall(r"\.apply \{(.*?)\}", code("kotlin"), re.DOTALL):
         assert set(re.findall(r"\w+", block)) & FIELDS == set()
 
 
-def test_what_swift_sets_and_reads_are_fields() -> None:
+def test_swift_properties_name_proto_fields() -> None:
     swift = code("swift")
     named = set(re.findall(r"\$0\.(\w+) = ", swift)) | set(re.findall(r"case \.(\w+)\(let", swift))
     named = {re.sub(r"ID$", "Id", name) for name in named} - {"keepalive"}
@@ -70,7 +70,7 @@ def test_what_swift_sets_and_reads_are_fields() -> None:
     }
 
 
-def test_what_dart_sets_and_reads_are_fields() -> None:
+def test_dart_properties_name_proto_fields() -> None:
     dart = code("dart")
     named = set(re.findall(r"response\.([a-z]\w+)", dart)) | set(re.findall(r"\.\.(\w+) = ", dart))
     sent = "ConverseConfig|ConverseRequest|AudioChunk|StartSessionRequest"
@@ -83,7 +83,7 @@ def test_what_dart_sets_and_reads_are_fields() -> None:
     assert named - FIELDS == set()
 
 
-def test_values_of_enums_and_reasons_exist() -> None:
+def test_enum_values_and_reasons_exist() -> None:
     values = {value.name for enum in ENUMS for value in enum.values}
     assert set(re.findall(r"\bAUDIO_ENCODING_\w+", GUIDE)) <= values
     reasons = set(re.findall(r"[\"'`]([A-Z]+(?:_[A-Z]+)+)[\"'`]", GUIDE))
@@ -101,7 +101,7 @@ def test_values_of_enums_and_reasons_exist() -> None:
         ("dart", r"pingInterval: Duration\(seconds: (\d+)\)", r"timeout: Duration\(seconds: (\d+)\)"),
     ],
 )
-def test_all_ping_as_often_as_the_server_and_the_reference_client(language: str, ping: str, answer: str) -> None:
+def test_samples_use_the_keepalive_interval_of_the_reference_client(language: str, ping: str, answer: str) -> None:
     options = dict(client.KEEPALIVE)
     found = [float(value) for pattern in (ping, answer) for value in re.findall(pattern, code(language))]
     assert found == [KEEPALIVE.every_s, KEEPALIVE.answer_s]
@@ -109,7 +109,7 @@ def test_all_ping_as_often_as_the_server_and_the_reference_client(language: str,
     assert options["grpc.keepalive_timeout_ms"] == 1000 * KEEPALIVE.answer_s
 
 
-def test_all_wait_and_give_up_as_the_reference_client() -> None:
+def test_samples_back_off_and_give_up_like_the_reference_client() -> None:
     first_ms, longest_ms = round(1000 * client.FIRST_WAIT_S), round(1000 * client.LONGEST_WAIT_S)
     give_up_s = client.TalkOptions("").give_up_s
     kotlin, swift, dart = code("kotlin"), code("swift"), code("dart")
@@ -131,7 +131,7 @@ def test_all_wait_and_give_up_as_the_reference_client() -> None:
         assert re.search(r'reason == ["\']STREAM_TAKEN_OVER["\'] \?|if \(reason == "STREAM_TAKEN_OVER"\)', sample)
 
 
-def test_none_sends_from_before_what_it_still_holds() -> None:
+def test_samples_never_send_audio_they_have_dropped() -> None:
     """The offset of a stream that was finished meanwhile may lie there, and the bytes are gone."""
     assert "var at = maxOf(beginAt.await(), audio.start)" in code("kotlin")
     assert "var at = await max(offset, audio.start)" in code("swift")
@@ -149,7 +149,7 @@ def camel(name: str) -> str:
 
 
 @pytest.mark.parametrize("language", ["kotlin", "swift", "dart"])
-def test_what_the_samples_try_again_is_what_the_reference_client_tries_again(language: str) -> None:
+def test_samples_retry_the_same_errors_as_the_reference_client(language: str) -> None:
     (body,) = re.findall(r"(?:fun|func|bool) passing\((.*?)\n(?:\n|$)", code(language), re.DOTALL)
     names = {name: name if language == "kotlin" else camel(name) for name in CODES}
     if language == "swift":
@@ -167,7 +167,7 @@ def test_what_the_samples_try_again_is_what_the_reference_client_tries_again(lan
             assert again == client.passing(status, reason), (name, reason)
 
 
-def test_what_the_table_tries_again_is_what_the_reference_client_tries_again() -> None:
+def test_the_table_lists_the_errors_that_the_reference_client_retries() -> None:
     rows = [row for row in GUIDE.splitlines() if row.startswith("|") and "| again" in row]
     assert len(rows) == 3
     text = " ".join(row.split(" | ")[0] for row in rows)
@@ -180,7 +180,7 @@ def test_what_the_table_tries_again_is_what_the_reference_client_tries_again() -
     assert set(re.findall(r"STREAM_\w+", text)) == LATE
 
 
-def test_the_stubs_are_generated_from_one_file_that_needs_no_registry(tmp_path: Path) -> None:
+def test_stub_generation_needs_no_registry(tmp_path: Path) -> None:
     binaries = Path(sys.executable).parent
     (template,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
     assert "build.py descriptors vestibule.binpb" in template

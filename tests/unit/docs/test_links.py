@@ -27,7 +27,7 @@ def broken(file: Path, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file", pages(), ids=IDS)
-def test_links_lead_somewhere(file: Path) -> None:
+def test_every_link_has_a_target(file: Path) -> None:
     assert broken(file, file.read_text(encoding="utf-8")) == []
 
 
@@ -42,7 +42,7 @@ def _names_a_file(name: str) -> bool:
     return (ROOT / name).exists() or ((ROOT / f"{module}.py").exists() and not name.endswith((".py", ".md")))
 
 
-def test_every_page_of_the_documentation_is_reached_from_its_index() -> None:
+def test_every_page_is_reachable_from_the_index() -> None:
     reached: set[Path] = set()
     waiting = [ROOT / "docs" / "README.md"]
     while waiting:

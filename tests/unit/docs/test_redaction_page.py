@@ -38,14 +38,14 @@ def redactor() -> LocalRedactor:
         ("field-app", "from 192.168.10.7", "from 192.168.10.7", False),
     ],
 )
-def test_the_example_does_what_it_says(client: str, text: str, expected: str, safe: bool) -> None:
+def test_the_example_policy_gives_the_printed_result(client: str, text: str, expected: str, safe: bool) -> None:
     result = redactor().redact(RawText(text), RedactionContext(scope=RedactionScope(client, "session"))).text
     assert re.fullmatch(expected, result.value)
     assert result.safe_for_llm is safe
 
 
 @pytest.mark.models
-def test_the_explanation_begins_as_it_is_shown() -> None:
+def test_the_printed_explanation_matches_the_output() -> None:
     from click.testing import CliRunner
 
     from server.cli.main import cli

@@ -9,7 +9,7 @@ import pytest
 from docs import generate
 
 
-def test_the_pages_are_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reference_pages_match_the_code(capsys: pytest.CaptureFixture[str]) -> None:
     status = generate.main(["--check"])
     assert status == 0, capsys.readouterr().out
 

@@ -38,11 +38,11 @@ CLASSES: dict[type[errors.VestibuleError], FailureKind] = {
 
 
 @pytest.mark.parametrize(("error", "failure"), CLASSES.items())
-def test_every_error_is_classed(error: type[errors.VestibuleError], failure: FailureKind) -> None:
+def test_every_error_has_its_failure_kind(error: type[errors.VestibuleError], failure: FailureKind) -> None:
     assert classify(error("Something.")) is failure
 
 
-def test_no_error_is_left_out_above() -> None:
+def test_the_table_covers_every_error_class() -> None:
     ours = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.VestibuleError)
     ]
@@ -64,12 +64,12 @@ def test_attempts_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(("elapsed_s", "again"), [(890.0, True), (899.0, False), (5000.0, False)])
-def test_seconds_are_bounded(elapsed_s: float, again: bool) -> None:
+def test_total_time_is_bounded(elapsed_s: float, again: bool) -> None:
     at = next_attempt(JOB, LOST, POLICIES["network"], NOW + timedelta(seconds=elapsed_s))
     assert (at is not None) is again
 
 
-def test_what_the_other_side_asks_for_is_honoured() -> None:
+def test_a_longer_retry_after_is_honoured() -> None:
     busy = errors.Overloaded("Later.", retry_after_s=90.0)
     assert next_attempt(JOB, busy, POLICIES["llm_api"], NOW) == NOW + timedelta(seconds=90)
     hasty = errors.Overloaded("Later.", retry_after_s=0.001)

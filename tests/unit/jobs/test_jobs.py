@@ -53,7 +53,7 @@ async def state_of(world: World, job: JobRow) -> JobState:
     return (await world.read(lambda cursor: jobs.get(cursor, job.id))).state
 
 
-async def test_a_new_job_is_begun_at_once(world: World) -> None:
+async def test_a_new_job_starts_at_once(world: World) -> None:
     handler = Scripted()
     await start(world, handler)
     job = await enqueue(world)
@@ -63,7 +63,7 @@ async def test_a_new_job_is_begun_at_once(world: World) -> None:
     assert await state_of(world, job) is JobState.DONE
 
 
-async def test_a_key_is_done_once(world: World) -> None:
+async def test_a_key_runs_one_job_once(world: World) -> None:
     handler = Scripted()
     await start(world, handler)
     assert (await enqueue(world)).id == (await enqueue(world)).id
@@ -73,7 +73,7 @@ async def test_a_key_is_done_once(world: World) -> None:
     assert handler.begun == ["one"]
 
 
-async def test_no_more_run_at_a_time_than_there_is_room_for(world: World) -> None:
+async def test_concurrency_is_bounded_for_each_kind(world: World) -> None:
     handler = Scripted(concurrency=2)
     handler.free.clear()
     await start(world, handler)
@@ -120,7 +120,7 @@ async def test_an_attempt_that_takes_too_long_is_a_failure(world: World) -> None
     assert (world.attempts[0].outcome, world.attempts[0].reason) == ("retry", "DEADLINE_EXCEEDED")
 
 
-async def test_a_ledger_that_takes_nothing_leaves_the_job_to_its_lease(
+async def test_when_the_ledger_fails_the_job_is_due_again_after_its_lease(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = Scripted()
@@ -160,7 +160,7 @@ async def test_a_lease_is_renewed_while_work_goes_on(world: World) -> None:
     assert await state_of(world, job) is JobState.DONE
 
 
-async def test_work_that_somebody_else_has_taken_is_stopped(world: World) -> None:
+async def test_an_attempt_whose_job_another_process_took_is_stopped(world: World) -> None:
     handler = Scripted()
     handler.free.clear()
     await start(world, handler)
@@ -180,7 +180,7 @@ async def test_work_that_somebody_else_has_taken_is_stopped(world: World) -> Non
     assert (await world.read(lambda cursor: jobs.get(cursor, job.id))).lease_owner == "another"
 
 
-async def test_a_later_attempt_is_waited_for_and_not_polled(world: World) -> None:
+async def test_the_runner_sleeps_until_the_next_attempt_is_due(world: World) -> None:
     handler = Scripted(Unavailable("Later.", retry_after_s=40.0))
     await start(world, handler)
     await enqueue(world)
@@ -192,7 +192,7 @@ async def test_a_later_attempt_is_waited_for_and_not_polled(world: World) -> Non
     assert await world.runner._until_next_due_s() is None
 
 
-async def test_letters_are_discarded_once_and_for_all(world: World) -> None:
+async def test_a_discarded_letter_stays_discarded(world: World) -> None:
     handler = Scripted(InvalidInput("Broken."))
     await start(world, handler)
     await enqueue(world)

@@ -32,7 +32,7 @@ class TestBetterRecord:
         assert row.origin is Origin.FALLBACK
         return row
 
-    async def test_it_takes_the_place_of_the_fallback(self, world: World) -> None:
+    async def test_the_record_of_the_llm_replaces_the_fallback(self, world: World) -> None:
         await world.start()
         with world.pubsub.subscribe(world.session_id) as news:
             first = await self.fall_back(world)
@@ -45,7 +45,7 @@ class TestBetterRecord:
         assert (await world.recommender.get(first.id)).state is SUPERSEDED
         assert (await world.session()).state is SessionState.AWAITING_APPROVAL
 
-    async def test_it_is_tried_as_the_policy_says_and_honours_the_upstream(self, world: World) -> None:
+    async def test_retries_follow_the_policy_and_the_upstreams_retry_after(self, world: World) -> None:
         await self.fall_back(world)
         world.assistant.script_record(UpstreamFailed("Rate limited.", retry_after_s=77.0))
         world.assistant.script_record(UpstreamFailed("Nothing came."))
@@ -63,7 +63,7 @@ class TestBetterRecord:
         assert world.outcomes == ["retry", "retry", "done"]
 
     @pytest.mark.parametrize("meanwhile", ["approved", "more", "abandoned"])
-    async def test_it_changes_nothing_when_something_happened_meanwhile(self, world: World, meanwhile: str) -> None:
+    async def test_a_record_decided_or_superseded_meanwhile_is_not_replaced(self, world: World, meanwhile: str) -> None:
         row = await self.fall_back(world)
         world.assistant.hold()
         await world.start()
@@ -84,7 +84,7 @@ class TestBetterRecord:
         assert world.outcomes == ["done"]
         assert [r.id for r in await world.recommendations()] == [row.id]
 
-    async def test_nobody_is_asked_when_it_was_decided_before(self, world: World) -> None:
+    async def test_a_decided_record_causes_no_llm_call(self, world: World) -> None:
         row = await self.fall_back(world)
         await world.recommender.decide(row.id, row.content_hash, "clerk-7", approve=True)
         await world.start()
@@ -92,7 +92,7 @@ class TestBetterRecord:
         assert len(world.assistant.asked_records) == 1
         assert [job.state for job in await world.jobs()] == [JobState.DONE]
 
-    async def test_exhaustion_leaves_the_fallback_and_a_letter(self, world: World) -> None:
+    async def test_exhausted_retries_keep_the_fallback_and_write_a_dead_letter(self, world: World) -> None:
         row = await self.fall_back(world)
         for _ in range(5):
             world.assistant.script_record(UpstreamFailed("Nothing came."))

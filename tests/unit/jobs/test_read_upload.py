@@ -52,7 +52,7 @@ async def test_a_recording_becomes_text(world: World) -> None:
     assert world.gateway.called("read_recording")[0].argument == WAV
 
 
-async def test_a_muted_recording_is_kept_where_that_is_asked_for(world: World) -> None:
+async def test_a_muted_recording_is_kept_when_configured(world: World) -> None:
     world.keep_recordings = True
     await world.start()
     upload = await world.upload(WAV, kind="recording")
@@ -74,7 +74,7 @@ async def test_a_muted_recording_is_kept_where_that_is_asked_for(world: World) -
     assert b"".join(part.data for part in parts) == kept[0]
 
 
-async def test_a_recording_that_could_not_be_proven_safe_leaves_nothing(world: World) -> None:
+async def test_a_recording_not_proven_safe_is_not_kept(world: World) -> None:
     world.keep_recordings = True
     unproven = RecordingResult(redacted("my name is Maria"), "en", audio_s=4.0, compute_s=0.1)
     world.gateway.will("read_recording", unproven)
@@ -121,7 +121,7 @@ async def test_a_bad_file_fails_without_a_dead_letter(world: World, error: Vesti
     assert world.outcomes == ["refused"]
 
 
-async def test_a_lost_worker_is_tried_again_as_the_policy_says(world: World) -> None:
+async def test_a_lost_worker_is_retried_by_the_policy(world: World) -> None:
     world.gateway.will("read_picture", *[WorkerLost("It died.")] * 2)
     await world.start()
     upload = await world.upload()
@@ -172,7 +172,7 @@ async def test_exhaustion_ends_in_a_dead_letter_that_can_be_redriven(world: Worl
     assert (await world.uploaded(upload.id)).state is UploadState.DONE
 
 
-async def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
+async def test_a_permanent_failure_is_not_retried(world: World) -> None:
     world.gateway.will("read_picture", InternalError("A defect."))
     await world.start()
     await world.upload()
@@ -182,7 +182,7 @@ async def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
     assert (letter.reason, letter.policy, letter.attempts) == ("INTERNAL", "", 1)
 
 
-async def test_a_discarded_letter_takes_the_content_along(world: World) -> None:
+async def test_discarding_a_letter_deletes_the_content(world: World) -> None:
     world.gateway.will("read_picture", InternalError("A defect."))
     await world.start()
     upload = await world.upload()
@@ -193,7 +193,7 @@ async def test_a_discarded_letter_takes_the_content_along(world: World) -> None:
     assert (await world.uploaded(upload.id)).state is UploadState.FAILED
 
 
-async def test_damaged_content_is_a_dead_letter(world: World) -> None:
+async def test_damaged_content_becomes_a_dead_letter(world: World) -> None:
     await world.upload()
     (path,) = (world.folder / "spool").iterdir()
     path.write_bytes(path.read_bytes()[:-1])
@@ -221,7 +221,7 @@ def contents_below(folder: Path) -> list[bytes]:
     return [f.read_bytes() for f in folder.rglob("*") if f.is_file()]
 
 
-async def test_pictures_are_private_and_nothing_unredacted_is_left(tmp_path: Path) -> None:
+async def test_pictures_are_private_and_no_unredacted_content_remains(tmp_path: Path) -> None:
     world = World(tmp_path, gateway=FakeGateway(printed=("VISITOR REGISTER",)))
     await world.start()
     await world.upload()

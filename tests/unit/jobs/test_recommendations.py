@@ -37,7 +37,7 @@ from tests.unit.ledger.stored import events_of_session
 
 
 class TestPropose:
-    async def test_everything_safe_becomes_material_in_order(self, world: World) -> None:
+    async def test_all_safe_turns_and_uploads_become_sources_in_order(self, world: World) -> None:
         await world.start()
         first = await world.say("The meter reads 4821.")
         unsafe = RedactedText.restore("Something broke.", {}, safe_for_llm=False)
@@ -98,7 +98,7 @@ class TestPropose:
         (asked,) = world.assistant.asked_records
         assert [m.id for m in asked.materials] == [upload.id]
 
-    async def test_what_comes_while_a_record_is_written_is_in_it(self, world: World) -> None:
+    async def test_input_that_arrives_during_writing_is_included(self, world: World) -> None:
         first = await world.say("The meter reads 4821.")
         world.assistant.hold()
         proposing = asyncio.create_task(propose(world))
@@ -111,7 +111,7 @@ class TestPropose:
         assert [m.id for m in world.assistant.asked_records[-1].materials] == [first.id, second.id]
         assert len(await world.recommendations()) == 1
 
-    async def test_nobody_approves_a_record_that_never_caught_up(self, world: World) -> None:
+    async def test_a_record_that_misses_newer_input_cannot_be_approved(self, world: World) -> None:
         await world.say("The meter reads 4821.")
         world.assistant.hold()
         proposing = asyncio.create_task(propose(world))
@@ -133,7 +133,7 @@ class TestPropose:
         (asked,) = world.assistant.asked_records
         assert [m.kind for m in asked.materials] == ["turn"]
 
-    async def test_nothing_gives_nothing(self, world: World) -> None:
+    async def test_a_session_without_material_gets_no_record(self, world: World) -> None:
         assert await reason_of(propose(world)) == "NO_MATERIAL"
 
     async def test_an_ended_session_gets_no_record(self, world: World) -> None:
@@ -207,6 +207,6 @@ class TestDecide:
         await world.say("One more thing.")
         assert await reason_of(self.decide(world, row)) == "WRONG_STATE"
 
-    async def test_an_unknown_record(self, world: World) -> None:
+    async def test_an_unknown_record_is_not_found(self, world: World) -> None:
         with pytest.raises(NotFound):
             await world.recommender.decide(world.session_id, HASH, "clerk-7", approve=True)

@@ -56,7 +56,7 @@ class TestKilled:
         assert await world.intake.sweep() == 1
         assert world.spool.ids() == set()
 
-    async def test_a_result_of_somebody_who_lost_the_lease_does_not_count(self, world: World) -> None:
+    async def test_a_result_without_the_lease_does_not_count(self, world: World) -> None:
         free = world.gateway.hold("read_picture")
         await world.start()
         upload = await world.upload()
@@ -73,7 +73,7 @@ class TestKilled:
 
 
 class TestEnding:
-    async def test_work_in_hand_may_end(self, world: World) -> None:
+    async def test_running_attempts_may_end_during_shutdown(self, world: World) -> None:
         free = world.gateway.hold("read_picture")
         await world.start()
         upload = await world.upload()
@@ -84,7 +84,7 @@ class TestEnding:
         assert await stopping == 0
         assert (await world.uploaded(upload.id)).state is UploadState.DONE
 
-    async def test_what_does_not_end_is_kept_for_the_next_start(self, world: World) -> None:
+    async def test_attempts_that_do_not_end_are_kept_for_the_next_start(self, world: World) -> None:
         free = world.gateway.hold("read_picture")
         await world.start()
         upload = await world.upload()
@@ -100,7 +100,7 @@ class TestEnding:
         await world.settle()
         assert (await world.uploaded(upload.id)).state is UploadState.DONE
 
-    async def test_nothing_is_claimed_any_more(self, world: World) -> None:
+    async def test_no_job_is_claimed_during_shutdown(self, world: World) -> None:
         await world.start()
         await world.runner.stop(drain_s=0)
         await world.upload()

@@ -25,7 +25,7 @@ class TestLateReply:
             policy="llm_api",
         )
 
-    async def test_it_is_redacted_stored_and_published(self, world: World) -> None:
+    async def test_the_reply_is_redacted_stored_and_published(self, world: World) -> None:
         earlier = await world.say("Hello.", reply="Good morning.")
         world.clock.advance(1)
         turn = await world.say("The meter reads 4821.", reply="I have noted that.")
@@ -47,7 +47,7 @@ class TestLateReply:
         assert [(e.said, e.answered) for e in asked.history] == [(earlier.text, earlier.reply)]
         assert not asked.fallback
 
-    async def test_a_reply_that_breaks_off_is_tried_again(self, world: World) -> None:
+    async def test_a_reply_that_breaks_off_is_retried(self, world: World) -> None:
         turn = await world.say("Hello.")
         world.assistant.script_reply("Good ", UpstreamFailed("It broke off."))
         await world.start()
@@ -60,7 +60,7 @@ class TestLateReply:
         await world.settle()
         assert world.outcomes == ["retry", "done"]
 
-    async def test_a_turn_that_has_its_answer_is_left(self, world: World) -> None:
+    async def test_an_answered_turn_is_not_answered_again(self, world: World) -> None:
         turn = await world.say("Hello.")
         await world.ledger.write(
             lambda cursor: turns.set_reply(cursor, turn.id, redacted("Good morning."), Origin.MODEL)

@@ -111,7 +111,7 @@ ledger.close()
 """
 
 
-def test_a_full_disk_costs_the_write_that_did_not_fit(tmp_path: Path) -> None:
+def test_a_full_disk_fails_only_the_write_that_did_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "data" / "ledger.duckdb"
     child = subprocess.run(
         [sys.executable, "-c", FILLER, str(path)], capture_output=True, text=True, check=True, timeout=60

@@ -23,7 +23,7 @@ def _claim(cursor: Cursor, at: float = 0.0, limit: int = 10, kinds: tuple[str, .
     return [row.id for row in jobs.claim(cursor, "me", after(at), 30.0, limit, kinds)]
 
 
-def test_a_key_queues_once(cursor: Cursor) -> None:
+def test_a_key_enqueues_one_job(cursor: Cursor) -> None:
     row = job("s", key="read:1")
     assert jobs.enqueue(cursor, row) == (row, True)
     assert jobs.enqueue(cursor, job("s", key="read:1")) == (row, False)
@@ -49,7 +49,7 @@ def test_claiming_counts_an_attempt_and_takes_a_lease(cursor: Cursor) -> None:
     assert jobs.get(cursor, row.id).first_attempt_time == after(1)
 
 
-def test_order_within_a_session(cursor: Cursor) -> None:
+def test_jobs_of_a_session_keep_their_order(cursor: Cursor) -> None:
     first, second, third = _queue(cursor, job("s", at=0), job("s", at=1), job("s", at=2))
     assert _claim(cursor) == [first.id]
     jobs.reschedule(cursor, first.id, after(10), "WORKER_LOST", owner="me")
@@ -61,7 +61,7 @@ def test_order_within_a_session(cursor: Cursor) -> None:
     assert _claim(cursor, at=13) == [third.id]
 
 
-def test_kinds_that_are_not_asked_for_do_not_block(cursor: Cursor) -> None:
+def test_jobs_of_other_kinds_do_not_block_a_claim(cursor: Cursor) -> None:
     reply, read = _queue(cursor, job("s", at=0, kind="reply", due=600), job("s", at=1, kind="read_upload"))
     assert _claim(cursor) == []
     assert _claim(cursor, kinds=("read_upload",)) == [read.id]
@@ -93,7 +93,7 @@ def test_jobs_without_a_session_do_not_wait_for_each_other(cursor: Cursor) -> No
     assert _claim(cursor) == [row.id for row in rows]
 
 
-def test_a_new_process_takes_over(cursor: Cursor) -> None:
+def test_a_new_process_takes_over_leased_jobs(cursor: Cursor) -> None:
     (row,) = _queue(cursor, job("s"))
     jobs.claim(cursor, "dead", after(0), 3600.0, 1)
     assert jobs.release_leases_of_others(cursor, "dead", after(5)) == 0
@@ -114,7 +114,7 @@ def test_a_new_process_takes_over(cursor: Cursor) -> None:
         job_ends.finish(cursor, row.id, owner="me")
 
 
-def test_next_due(cursor: Cursor) -> None:
+def test_next_due_is_the_earliest_time_that_is_not_held_by_a_lease(cursor: Cursor) -> None:
     assert jobs.next_due(cursor) is None
     _queue(cursor, job("a", due=50), job("b", due=20))
     assert jobs.next_due(cursor) == after(20)
@@ -122,7 +122,7 @@ def test_next_due(cursor: Cursor) -> None:
     assert jobs.next_due(cursor) == after(50)
 
 
-def test_failing_for_good_writes_a_letter_and_redriving_queues_again(cursor: Cursor) -> None:
+def test_a_permanent_failure_writes_a_letter_and_redriving_enqueues_the_job(cursor: Cursor) -> None:
     (row,) = _queue(cursor, job("s"))
     _claim(cursor)
     letter = job_ends.fail(cursor, row.id, after(3), reason="UPSTREAM_FAILED", message="No answer.", owner="me")

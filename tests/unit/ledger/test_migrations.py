@@ -17,14 +17,14 @@ from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
 
 
-def test_blank_gets_every_migration_once(cursor: Cursor) -> None:
+def test_an_empty_file_gets_every_migration_once(cursor: Cursor) -> None:
     applied = [row["number"] for row in fetch_all(cursor, "SELECT * FROM migrations ORDER BY number")]
     assert applied == list(range(1, len(ALL) + 1))
     assert migrate(cursor, lambda: NOW) == 0
 
 
 @pytest.mark.parametrize("version", range(1, len(ALL)))
-def test_older_schema_keeps_its_rows(version: int) -> None:
+def test_migrating_an_older_schema_keeps_its_rows(version: int) -> None:
     connection = duckdb.connect(":memory:")
     migrate(connection, lambda: NOW, up_to=version)
     connection.execute(
@@ -36,7 +36,7 @@ def test_older_schema_keeps_its_rows(version: int) -> None:
     assert fetch_all(connection, "SELECT job_id, attempts FROM v_jobs") == [{"job_id": "j", "attempts": 2}]
 
 
-def test_views_of_an_older_schema_tell_who_is_under_way() -> None:
+def test_migrated_views_count_sessions_under_way() -> None:
     connection = duckdb.connect(":memory:")
     migrate(connection, lambda: NOW, up_to=4)
     connection.execute("CREATE OR REPLACE VIEW v_session_stages AS SELECT id AS session_id, 1 AS reached FROM sessions")
@@ -47,7 +47,7 @@ def test_views_of_an_older_schema_tell_who_is_under_way() -> None:
 
 
 @pytest.mark.parametrize(("language", "detects"), [("", True), ("de", False)])
-def test_a_stream_of_an_older_schema_goes_on(tmp_path: Path, language: str, detects: bool) -> None:
+def test_a_stream_of_an_older_schema_can_be_resumed(tmp_path: Path, language: str, detects: bool) -> None:
     """What it was opened with was not written down: only where no language is kept nobody can have given one."""
     path = tmp_path / "ledger.duckdb"
     with duckdb.connect(path) as connection:
@@ -74,7 +74,9 @@ def test_a_stream_of_an_older_schema_goes_on(tmp_path: Path, language: str, dete
         ("'', '', 0, 0, 0, 0", None),
     ],
 )
-def test_an_upload_of_an_older_file_keeps_its_artifact(tmp_path: Path, columns: str, artifact: Artifact | None) -> None:
+def test_an_upload_of_an_older_schema_keeps_its_artifact(
+    tmp_path: Path, columns: str, artifact: Artifact | None
+) -> None:
     path = tmp_path / "ledger.duckdb"
     with duckdb.connect(path) as connection:
         migrate(connection, lambda: NOW, up_to=6)
@@ -97,7 +99,7 @@ def _indexes(cursor: Cursor) -> set[str]:
     return {row["index_name"] for row in rows}
 
 
-def test_a_failed_migration_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_migration_is_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(cursor: Cursor) -> None:
         cursor.execute("CREATE TABLE half (a INTEGER)")
         cursor.execute("SELECT no_such_function()")
@@ -117,7 +119,7 @@ def test_a_newer_schema_is_refused(cursor: Cursor) -> None:
     assert caught.value.reason == "LEDGER_NEWER"
 
 
-def test_everything_has_a_comment(cursor: Cursor) -> None:
+def test_every_table_view_and_column_has_a_comment(cursor: Cursor) -> None:
     silent = fetch_all(
         cursor,
         """SELECT table_name || '.' || column_name AS name FROM duckdb_columns() WHERE NOT internal AND comment IS NULL
@@ -127,7 +129,7 @@ def test_everything_has_a_comment(cursor: Cursor) -> None:
     assert silent == []
 
 
-def test_views_show_nothing_secret(cursor: Cursor) -> None:
+def test_views_show_no_secret_columns(cursor: Cursor) -> None:
     shown = {
         row["column_name"]
         for row in fetch_all(
@@ -147,7 +149,7 @@ def test_views_show_nothing_secret(cursor: Cursor) -> None:
     }
 
 
-def test_the_documented_views_are_there() -> None:
+def test_the_documented_views_exist() -> None:
     names = {view.name for view in views.FIRST_VIEWS}
     assert {"v_sessions", "v_funnel", "v_session_timeline", "v_uploads", "v_jobs", "v_dead_letters", "v_turns"} <= names
 

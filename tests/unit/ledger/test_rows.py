@@ -18,7 +18,7 @@ from tests.unit.ledger.makers import after, event, new_id, recommendation, redac
 from tests.unit.ledger.stored import events_of_session, read_now
 
 
-def test_streams(cursor: Cursor) -> None:
+def test_streams_are_stored_and_closed(cursor: Cursor) -> None:
     row = stream("s")
     streams.insert_stream(cursor, row)
     assert streams.get(cursor, row.id) == row
@@ -57,7 +57,7 @@ def test_turns_count_in_their_session_once(cursor: Cursor) -> None:
         turns.set_reply(cursor, "x", redacted(), Origin.MODEL)
 
 
-def test_uploads(cursor: Cursor) -> None:
+def test_uploads_are_stored_and_updated(cursor: Cursor) -> None:
     row = upload("s")
     uploads.insert_upload(cursor, row)
     assert uploads.get(cursor, row.id) == row
@@ -99,7 +99,7 @@ def test_a_newer_recommendation_supersedes(cursor: Cursor) -> None:
     assert recommendations.latest_of_session(cursor, "s") is None
 
 
-def test_a_decision_is_bound_to_what_was_shown(cursor: Cursor) -> None:
+def test_a_decision_needs_the_hash_of_the_shown_record(cursor: Cursor) -> None:
     row = recommendation("s")
     recommendations.insert_recommendation(cursor, row)
 
@@ -127,7 +127,7 @@ def test_events_count_once_by_id(cursor: Cursor) -> None:
 
 
 @pytest.mark.parametrize("number", [1, events.FEW, events.FEW + 1, 500])
-def test_batches_of_every_size_come_back_as_they_went_in(cursor: Cursor, number: int) -> None:
+def test_batches_of_every_size_are_stored_unchanged(cursor: Cursor, number: int) -> None:
     rows = [event("s", at=at, name="q\"uo'te\\é") for at in range(number)]
     rows[0] = replace(rows[0], device_time=None, took_s=None, stage=SessionState.STARTED, properties={})
     assert events.insert_many(cursor, rows) == AppendResult(number, 0)
@@ -144,7 +144,7 @@ def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor)
     assert stored[1] == replace(mine, client_id="site-9", variant="b")
 
 
-def test_recording_is_fast_and_still_counts_once(ledger: Ledger) -> None:
+def test_append_events_stores_each_id_once(ledger: Ledger) -> None:
     owner, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-9")))
     first, second, third = (event(owner.id, at=at) for at in (1, 2, 3))
     assert ledger.write_now(events.AppendEvents([first, second, event("nobody")])) == AppendResult(2, 0, 1)
@@ -155,7 +155,7 @@ def test_recording_is_fast_and_still_counts_once(ledger: Ledger) -> None:
     assert names == [first.id, second.id, third.id]
 
 
-def test_the_timeline_has_everything(cursor: Cursor) -> None:
+def test_the_timeline_lists_every_kind_of_row(cursor: Cursor) -> None:
     owner, _ = sessions.insert_or_get(cursor, session())
     sessions.transition(cursor, owner.id, SessionState.IN_PROGRESS, after(4))
     turns.insert_turn(cursor, turn(owner.id, 5))
@@ -171,7 +171,7 @@ def test_the_timeline_has_everything(cursor: Cursor) -> None:
     ]
 
 
-def test_breakers(cursor: Cursor) -> None:
+def test_breakers_are_stored_and_replaced(cursor: Cursor) -> None:
     assert breakers.load(cursor, "llm_api") is None
     for row in (BreakerRow("llm_api", "open", 3, after(1)), BreakerRow("llm_api", "closed", 0)):
         breakers.store(cursor, row)
@@ -179,7 +179,7 @@ def test_breakers(cursor: Cursor) -> None:
     assert breakers.load(cursor, "another") is None
 
 
-def test_words_come_back_with_the_finals_that_are_sent_again(cursor: Cursor) -> None:
+def test_words_are_stored_with_their_turn(cursor: Cursor) -> None:
     owner, _ = sessions.insert_or_get(cursor, session())
     words = (RedactedWord(redacted("Call"), 1.0, 1.25, 0.9), RedactedWord(redacted("[REDACTED_PHONE]"), 1.5, 2.5, 0.4))
     timed = replace(turn(owner.id), words=words)

@@ -35,7 +35,7 @@ ALLOWED = {
 }
 
 
-def test_a_request_opens_one_session(cursor: Cursor) -> None:
+def test_a_repeated_request_opens_one_session(cursor: Cursor) -> None:
     first = session()
     assert sessions.insert_or_get(cursor, first) == (first, True)
     again = replace(session(), client_id=first.client_id, request_id=first.request_id)
@@ -49,7 +49,7 @@ def test_a_request_opens_one_session(cursor: Cursor) -> None:
 
 @pytest.mark.parametrize("before", list(S))
 @pytest.mark.parametrize("to", list(S))
-def test_moves(cursor: Cursor, before: S, to: S) -> None:
+def test_only_allowed_transitions_are_made(cursor: Cursor, before: S, to: S) -> None:
     row, _ = sessions.insert_or_get(cursor, session())
     for number, stage in enumerate(PATH_TO[before], start=1):
         sessions.transition(cursor, row.id, stage, after(number))
@@ -73,7 +73,7 @@ def test_moves(cursor: Cursor, before: S, to: S) -> None:
     ]
 
 
-def test_unknown_session(cursor: Cursor) -> None:
+def test_an_unknown_session_is_not_found(cursor: Cursor) -> None:
     calls: tuple[Callable[[], object], ...] = (
         lambda: sessions.get(cursor, "x"),
         lambda: sessions.transition(cursor, "x", S.ABANDONED, after(0)),
@@ -85,7 +85,7 @@ def test_unknown_session(cursor: Cursor) -> None:
         assert caught.value.reason == "SESSION_NOT_FOUND"
 
 
-def test_require_open(cursor: Cursor) -> None:
+def test_require_open_refuses_ended_sessions(cursor: Cursor) -> None:
     row, _ = sessions.insert_or_get(cursor, session())
     assert sessions.require_open(cursor, row.id) == row
     sessions.transition(cursor, row.id, S.ABANDONED, after(1))

@@ -60,7 +60,7 @@ async def test_write_returns_what_the_function_returns(numbered: Ledger) -> None
     assert await numbered.read(_numbers) == [7]
 
 
-async def test_an_error_hits_only_its_caller(numbered: Ledger) -> None:
+async def test_an_error_reaches_only_its_caller(numbered: Ledger) -> None:
     def refuses(cursor: Cursor) -> None:
         cursor.execute("INSERT INTO numbers VALUES (100)")
         raise Conflict("No.")
@@ -93,7 +93,7 @@ async def test_waiting_writes_share_a_commit(numbered: Ledger) -> None:
     assert len(set(transactions)) == 1
 
 
-async def test_a_failed_commit_is_found_out_one_by_one(numbered: Ledger) -> None:
+async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(numbered: Ledger) -> None:
     outcomes = iter([True, False])  # The held write's commit, then that of the batch.
 
     class Refusing:
@@ -116,7 +116,7 @@ async def test_a_failed_commit_is_found_out_one_by_one(numbered: Ledger) -> None
     assert await numbered.read(_numbers) == [1, 2]
 
 
-async def test_who_asks_to_run_again_is_run_once_more_alone(numbered: Ledger) -> None:
+async def test_a_write_that_raises_run_again_is_run_once_more_alone(numbered: Ledger) -> None:
     attempts: list[int] = []
 
     def learns(cursor: Cursor) -> str:
@@ -134,7 +134,7 @@ async def test_who_asks_to_run_again_is_run_once_more_alone(numbered: Ledger) ->
     assert len(set(attempts)) == len(attempts)
 
 
-async def test_a_cancelled_write_that_waits_is_not_run(numbered: Ledger) -> None:
+async def test_a_waiting_write_that_is_cancelled_is_not_run(numbered: Ledger) -> None:
     gate = threading.Event()
     held = asyncio.create_task(numbered.write(lambda _: gate.wait() and None))
     await asyncio.sleep(0)
@@ -175,7 +175,7 @@ async def test_a_full_queue_refuses(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     ledger.close()
 
 
-async def test_close_finishes_what_waits_and_refuses_the_rest(tmp_path: Path) -> None:
+async def test_close_finishes_waiting_writes_and_refuses_new_ones(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "l.duckdb", lambda: NOW)
     ledger.write_now(lambda c: c.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY)") and None)
     tasks = [asyncio.create_task(ledger.write(_store(n))) for n in range(50)]
@@ -212,7 +212,7 @@ def test_a_second_server_is_told_to_take_other_folders(ledger: Ledger) -> None:
     assert "--state-dir" in child.stdout
 
 
-def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "l.duckdb").write_bytes(b"not a database")
     with pytest.raises(Unavailable) as caught:
         Ledger.open(tmp_path / "l.duckdb")
@@ -234,7 +234,7 @@ def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
         (duckdb.BinderException("x secret"), InternalError, "LEDGER_QUERY"),
     ],
 )
-def test_errors_are_translated_without_their_text(error: duckdb.Error, kind: type[VestibuleError], reason: str) -> None:
+def test_translated_errors_do_not_quote_duckdb(error: duckdb.Error, kind: type[VestibuleError], reason: str) -> None:
     ours = translate(error)
     assert type(ours) is kind
     assert ours.reason == reason
