@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from benchmarks.speech import Clip
 from models.media.audio_decoder import decode
-from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 
 SILENCE_S = 3.0
 """What a microphone goes on sending after the clip."""

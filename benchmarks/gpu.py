@@ -22,8 +22,9 @@ import ctranslate2
 from benchmarks.speech import Clip, error, manifest, own_clips, words
 from models.errors import NoSpeech
 from models.media.audio_decoder import decode
+from models.media.samples import Samples
 from models.speech.engines import ENGINES, build_engine
-from models.speech.types import Samples, SpeechEngine, SpeechOptions
+from models.speech.types import SpeechEngine, SpeechOptions
 from server.settings import Settings
 
 

@@ -44,10 +44,11 @@ from vestibule.v1 import (
 )
 
 from benchmarks._running import Running, bare_server, pss_bytes, running
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.redactor import build_redactor
 from models.redaction.types import RedactionContext
 from models.speech.engines import build_engine
-from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechOptions
+from models.speech.types import SpeechOptions
 from models.text import TextSource
 from server.settings import Settings
 

@@ -40,7 +40,7 @@ import numpy as np
 from benchmarks._cut import Mortal
 from benchmarks._interrupted import Clip, Cut, Kind, Stream, Turn, stream
 from models.media.audio_decoder import decode
-from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from server.analytics.client import open_file
 from server.cli.talk.client import BYTES_A_SECOND
 

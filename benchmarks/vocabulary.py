@@ -25,9 +25,10 @@ from pathlib import Path
 from benchmarks.speech import Clip, error, manifest, words
 from models.errors import NoSpeech
 from models.media.audio_decoder import decode
+from models.media.samples import Samples
 from models.redaction.ner.gazetteer import WEIGHTS_NAME
 from models.speech.engines import CTRANSLATE2, build_engine
-from models.speech.types import Samples, SpeechEngine, SpeechOptions
+from models.speech.types import SpeechEngine, SpeechOptions
 from models.training.name_texts import common_words
 from models.weights.store import verify
 from server.settings import Settings

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
 from models.media.audio_decoder import decode
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
 from models.redaction.dialogue_context import answering
 from models.redaction.streaming.open_tail import combine_with_tail, open_tail, texts_with_tail
@@ -24,7 +25,7 @@ from models.speech.endpointing.chunking import cut_windows
 from models.speech.endpointing.sentence_end import ends_sentence
 from models.speech.engines import DEFAULT_WEIGHTS, Device, build_engine, build_vad
 from models.speech.muting.redact_recording import RedactedRecording, Transcribe, redact_recording
-from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
+from models.speech.types import Segment, SpeechOptions, Transcript
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
 from ray_tasks.types import ClusterConfig, RecordingResult, SpeechStep, SpeechWindow

@@ -17,8 +17,8 @@ from models.media.audio_headers import AudioLimits, Mp4Layout, PcmFormat, WavPcm
 from models.media.byte_pipe import PipedDecoder
 from models.media.formats import AUDIO_NAMES, MediaFormat, MediaKind, detect, needed_bytes
 from models.media.pyav_frames import Collector, decode_container, pcm_to_frame
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 __all__ = ["AudioLimits", "PcmFormat", "StreamDecoder", "decode"]
 

@@ -9,7 +9,7 @@ from models.errors import InternalError, VestibuleError
 from models.media.audio_headers import AudioLimits
 from models.media.formats import MediaFormat
 from models.media.pyav_frames import Collector, decode_container
-from models.speech.types import Samples
+from models.media.samples import Samples
 
 
 class BytePipe:

@@ -15,8 +15,8 @@ from av.container import InputContainer
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
 from models.media.audio_headers import AudioLimits, PcmFormat
 from models.media.formats import AUDIO_NAMES, MediaFormat
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 _DEMUXERS = {
     MediaFormat.WEBM: "matroska",

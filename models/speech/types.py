@@ -6,15 +6,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from models.media.samples import Samples
 from models.text import RawText, RedactedText
-
-SAMPLE_RATE_HZ = 16_000
-
-Samples = npt.NDArray[np.float32]
-"""Mono audio at ``SAMPLE_RATE_HZ``, shape (n,), values in [-1, 1]."""
 
 
 @dataclass(frozen=True, slots=True)

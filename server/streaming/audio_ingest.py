@@ -9,8 +9,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 
 from models.errors import InvalidInput
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 from server.streaming.events import AudioIn
 
 P = ParamSpec("P")

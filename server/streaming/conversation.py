@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from itertools import pairwise
 
 from models.errors import Conflict, DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
+from models.media.samples import Samples
 from models.reasons import Reason
-from models.speech.types import Samples
 from server.runtime.lifecycle import Lifecycle
 from server.streaming.acknowledger import Acknowledger
 from server.streaming.audio_ingest import AudioIngest

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
+from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.types import RedactionScope
-from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RedactedText
 from ray_tasks.types import Gateway, SpeechStep, SpeechWindow
 from server.observability.log import get_logger

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Protocol
 
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.marks import (
     EndpointCandidate,
     SpeechMark,
@@ -14,7 +15,6 @@ from models.speech.endpointing.marks import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 from server.streaming import events
 from server.streaming.events import EndMark, Output, ProposeIn, TextIn
 from server.streaming.utterance import AudioBuffer, EndpointDecision, Utterance

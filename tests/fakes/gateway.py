@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from models.errors import DeadlineExceeded, NoSpeech, VestibuleError
+from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.types import NO_SCOPE, NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, RedactionScope
 from models.speech.muting.redact_recording import RedactedRecording
-from models.speech.types import SAMPLE_RATE_HZ, RedactedWord
+from models.speech.types import RedactedWord
 from models.text import Entity, RawText, RedactedText
 from models.vision.types import RedactedLine, RedactedPage
 from ray_tasks.types import EngineInfo, RecordingResult, SpeechStep, SpeechWindow

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.media.samples import Samples
 from models.speech.endpointing.marks import (
     EndpointCandidate,
     SpeechMark,
@@ -18,7 +19,6 @@ from models.speech.endpointing.marks import (
     UtteranceEnded,
     UtteranceStarted,
 )
-from models.speech.types import Samples
 
 
 class PcmDecoder:

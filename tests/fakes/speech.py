@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.errors import NoSpeech
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES, Probabilities
-from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
+from models.speech.types import Segment, SpeechOptions, Transcript
 from models.text import RawText
 
 

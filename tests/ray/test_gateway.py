@@ -15,8 +15,8 @@ import pytest
 
 from models.errors import BrokenMedia, DeadlineExceeded, InvalidInput, MediaError, NoSpeech, Overloaded
 from models.media.audio_decoder import decode
+from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.types import RedactionContext
-from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RawText
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway

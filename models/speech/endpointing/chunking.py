@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, Probabilities, Vad
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.media.samples import Samples
 from models.speech.endpointing.policy import EnergyPolicy
 from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES
-from models.speech.types import Samples
 
 
 class FrameEnergy(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.energy_vad import EnergyVadStream, FrameEnergy
 from models.speech.endpointing.marks import (
     EndpointCandidate,
@@ -18,7 +19,6 @@ from models.speech.endpointing.marks import (
 )
 from models.speech.endpointing.policy import DEFAULT_POLICY, EarlyEndPolicy, UtterancePolicy
 from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, WARM_UP_FRAMES, Vad
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 
 _PIECE_SAMPLES = 16 * FRAME_SAMPLES
 """The VAD is fed in pieces of this size. After the end of an utterance it repeats one piece at most."""

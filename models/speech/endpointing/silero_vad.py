@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 
 FRAME_SAMPLES = 512
 FRAME_S = FRAME_SAMPLES / SAMPLE_RATE_HZ

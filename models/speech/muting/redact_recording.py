@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from models.errors import NoSpeech
 from models.media.audio_decoder import AudioLimits, decode
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.muting.timeline import (
     DEFAULT_MUTE_POLICY,
@@ -24,7 +25,7 @@ from models.speech.muting.timeline import (
     merge_intervals,
     mute,
 )
-from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript
+from models.speech.types import Segment, SpeechOptions, Transcript
 from models.text import Entity, RawText
 
 Transcribe = Callable[[Samples, SpeechOptions], Transcript]

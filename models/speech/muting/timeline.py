@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import av
 import numpy as np
 
-from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment
+from models.media.samples import SAMPLE_RATE_HZ, Samples
+from models.speech.types import Segment
 from models.text import Entity
 
 Interval = tuple[float, float]

@@ -13,19 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.errors import InvalidInput, NoSpeech
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
 from models.speech.endpointing.chunking import Span, Window, cut_windows
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
-from models.speech.types import (
-    SAMPLE_RATE_HZ,
-    Samples,
-    Segment,
-    SpeechOptions,
-    Transcript,
-    TranscriptionCancelled,
-    Word,
-)
+from models.speech.types import Segment, SpeechOptions, Transcript, TranscriptionCancelled, Word
 from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, repeats, silent
 from models.speech.whisper.single_digit import MAX_DIGIT_S, DigitTokens, as_digit
 from models.text import RawText

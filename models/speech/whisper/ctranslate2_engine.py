@@ -20,9 +20,9 @@ from pathlib import Path
 import ctranslate2
 import numpy as np
 
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.encoder_context import DEFAULT_CONTEXT, ContextPolicy, encoder_frames
 from models.speech.whisper.features import FRAMES_PER_S, log_mel

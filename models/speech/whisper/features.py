@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import WeightsError
-from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 
 N_FFT = 400
 HOP_SAMPLES = 160

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.silero_vad import Vad
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.features import FRAMES_PER_S, log_mel
 from models.speech.whisper.hypothesis import Hypothesis

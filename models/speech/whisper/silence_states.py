@@ -17,7 +17,7 @@ import ctranslate2
 import numpy as np
 import numpy.typing as npt
 
-from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.whisper.features import FRAMES_PER_S, log_mel
 from models.weights.store import derived
 

@@ -16,7 +16,7 @@ from av.audio.stream import AudioStream
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia
 from models.media.audio_decoder import AudioLimits, PcmFormat, StreamDecoder, decode
 from models.media.formats import MediaFormat, detect
-from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 
 TONE_HZ = 440.0
 LENGTH_S = 3.0

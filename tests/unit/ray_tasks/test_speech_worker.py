@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
-from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechOptions, Transcript, TranscriptionCancelled
+from models.speech.types import SpeechOptions, Transcript, TranscriptionCancelled
 from models.text import RawText
 from ray_tasks import speech_worker
 from ray_tasks.engine_info import fingerprint

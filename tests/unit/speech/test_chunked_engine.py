@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from models.errors import NoSpeech
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import WindowPolicy
-from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechOptions, TranscriptionCancelled
+from models.speech.types import SpeechOptions, TranscriptionCancelled
 from models.speech.whisper.chunked_engine import ChunkedEngine, DecodingRequest
 from models.speech.whisper.hypothesis import Hypothesis
 from tests.fakes.speech import ScriptedVad

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.media.samples import SAMPLE_RATE_HZ
 from models.speech.endpointing.chunking import Span, cut_windows, plan_windows, speech_spans
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import FRAME_S, FRAME_SAMPLES, Probabilities
-from models.speech.types import SAMPLE_RATE_HZ
 from tests.fakes.speech import ScriptedVad
 
 

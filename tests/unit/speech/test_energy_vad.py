@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.media.samples import Samples
 from models.speech.endpointing.energy_vad import EnergyVadStream
 from models.speech.endpointing.policy import EnergyPolicy
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES
-from models.speech.types import Samples
 
 
 def noise(frames: int, level_db: float) -> Samples:

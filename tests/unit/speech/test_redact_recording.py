@@ -12,11 +12,12 @@ import pytest
 
 from models.errors import NoSpeech
 from models.media.audio_decoder import decode
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.redactor import build_redactor
 from models.redaction.types import RedactionContext
 from models.speech.engines import build_engine
 from models.speech.muting.redact_recording import RedactedRecording, redact_recording
-from models.speech.types import SAMPLE_RATE_HZ, Samples, Segment, SpeechOptions, Transcript, Word
+from models.speech.types import Segment, SpeechOptions, Transcript, Word
 from models.text import RawText, TextSource
 from tests.unit.redaction.helpers import patterns_only
 from tests.unit.speech.test_speech_contract import word_error

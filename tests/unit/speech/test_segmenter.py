@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.marks import (
     EndpointCandidate,
     SpeechMark,
@@ -23,7 +24,6 @@ from models.speech.endpointing.marks import (
 from models.speech.endpointing.policy import EarlyEndPolicy, UtterancePolicy
 from models.speech.endpointing.segmenter import Segmenter
 from models.speech.endpointing.silero_vad import FRAME_SAMPLES
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 from tests.fakes.speech import ScriptedVad, StatefulVad
 
 POLICY = UtterancePolicy(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.marks import EndpointCandidate, SpeechMark, UtteranceEnded
 from models.speech.endpointing.policy import DEFAULT_POLICY
 from models.speech.endpointing.segmenter import segmenter_factory
-from models.speech.types import SAMPLE_RATE_HZ, Samples
 from tests.fakes.speech import ScriptedVad
 
 SERVERS_BOUND_S = 20.0

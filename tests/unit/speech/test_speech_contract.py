@@ -14,9 +14,10 @@ import pytest
 
 from models.errors import InvalidInput, NoSpeech, WeightsError
 from models.media.audio_decoder import decode
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.endpointing.policy import WindowPolicy
 from models.speech.engines import ENGINES, build_engine, build_vad
-from models.speech.types import SAMPLE_RATE_HZ, Samples, SpeechEngine, SpeechOptions, TranscriptionCancelled
+from models.speech.types import SpeechEngine, SpeechOptions, TranscriptionCancelled
 from models.speech.whisper.ctranslate2_engine import CTranslate2Engine
 from models.weights.store import locate
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.media.audio_decoder import decode
+from models.media.samples import SAMPLE_RATE_HZ
 from models.speech.muting.timeline import (
     Interval,
     MutePolicy,
@@ -18,7 +19,7 @@ from models.speech.muting.timeline import (
     merge_intervals,
     mute,
 )
-from models.speech.types import SAMPLE_RATE_HZ, Segment, Word
+from models.speech.types import Segment, Word
 from models.text import Entity, RawText
 
 RULES = MutePolicy(before_s=0.1, after_s=0.2, join_s=0.5, into_next_s=0.05)

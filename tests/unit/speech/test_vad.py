@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from models.media.audio_decoder import decode
+from models.media.samples import SAMPLE_RATE_HZ
 from models.speech.endpointing.marks import UtteranceEnded
 from models.speech.endpointing.policy import UtterancePolicy
 from models.speech.endpointing.segmenter import Segmenter
 from models.speech.endpointing.silero_vad import SileroVad
 from models.speech.engines import build_vad
-from models.speech.types import SAMPLE_RATE_HZ
 
 pytestmark = pytest.mark.models
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.types import NO_SCOPE
-from models.speech.types import SAMPLE_RATE_HZ
 from models.text import RedactedText
 from server.ledger.types import Origin, RecommendationRow, RecommendationState, TurnRow
 from server.observability.metrics import Metrics

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from models.speech.types import SAMPLE_RATE_HZ
+from models.media.samples import SAMPLE_RATE_HZ
 from server.jobs.runner import JobRunner
 from server.ledger import sessions, turns
 from server.ledger.types import SessionRow, SessionState, TurnRow

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from models.errors import BrokenMedia, InvalidInput, UpstreamFailed
-from models.speech.types import SAMPLE_RATE_HZ, Samples
+from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import SpeechWindow
 from server.ledger.types import Origin

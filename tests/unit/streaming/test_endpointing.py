@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.errors import Overloaded
-from models.speech.types import SAMPLE_RATE_HZ
+from models.media.samples import SAMPLE_RATE_HZ
 from ray_tasks.types import SpeechWindow
 from server.streaming import events
 from tests.fakes.gateway import FakeGateway

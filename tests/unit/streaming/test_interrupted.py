@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from models.errors import DeadlineExceeded, ShuttingDown, TooLarge, WorkerLost
-from models.speech.types import SAMPLE_RATE_HZ
+from models.media.samples import SAMPLE_RATE_HZ
 from server.streaming import events
 from server.streaming.audio_ingest import AudioIngest
 from server.streaming.events import Input

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from models.speech.types import SAMPLE_RATE_HZ
+from models.media.samples import SAMPLE_RATE_HZ
 from ray_tasks.types import SpeechWindow
 from server.streaming.events import Output, Partial
 from server.streaming.load_meter import SpeechLoadMeter

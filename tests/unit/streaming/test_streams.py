@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from models.errors import InternalError, Overloaded
+from models.media.samples import Samples
 from models.redaction.types import Redaction
 from models.speech.endpointing.marks import SpeechMark, UtteranceEnded, UtteranceStarted
-from models.speech.types import Samples
 from models.text import RawText, RedactedText
 from server.ledger.types import Origin
 from server.llm.history import WITHHELD
