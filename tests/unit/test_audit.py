@@ -53,7 +53,7 @@ def found(audit: ModuleType, info: Path, *, lock: str = LOCKED, archive: str | N
     return list(audit.problems(Distribution.at(info), audit.pins(file), audit.archives(reports)))
 
 
-def test_what_was_locked_has_no_problem(audit: ModuleType, installed: Path) -> None:
+def test_an_environment_that_matches_the_lock_file_passes(audit: ModuleType, installed: Path) -> None:
     assert found(audit, installed) == []
 
 

@@ -39,11 +39,11 @@ def free_strings(source: str) -> Iterator[int]:
         'failed("UPSTREAM_EMPTY", "It said nothing.")',
     ],
 )
-def test_a_free_string_is_found(source: str) -> None:
+def test_a_reason_written_as_a_string_is_found(source: str) -> None:
     assert list(free_strings(source))
 
 
-def test_no_reason_is_a_free_string() -> None:
+def test_no_reason_is_written_as_a_string() -> None:
     found = [
         f"{file.relative_to(ROOT)}:{line}"
         for file in SOURCES
@@ -53,7 +53,7 @@ def test_no_reason_is_a_free_string() -> None:
     assert found == []
 
 
-def test_every_reason_is_given_somewhere() -> None:
+def test_every_reason_is_used() -> None:
     given = {
         node.attr
         for file in SOURCES
@@ -63,16 +63,16 @@ def test_every_reason_is_given_somewhere() -> None:
     assert sorted({reason.name for reason in Reason} - given) == []
 
 
-def test_the_table_is_sorted_and_explained() -> None:
+def test_the_table_is_sorted_and_has_explanations() -> None:
     assert [reason.value for reason in Reason] == sorted(reason.name for reason in Reason)
     assert [reason for reason in Reason if not reason.meaning.endswith(".")] == []
 
 
-def test_every_status_is_one_of_grpc() -> None:
+def test_every_status_is_a_grpc_code() -> None:
     assert {reason.status for reason in Reason} <= set(grpc.StatusCode.__members__)
 
 
-def test_a_reason_comes_through_pickling_whole() -> None:
+def test_a_reason_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(InvalidInput("No.", reason=Reason.UNKNOWN_LANGUAGE)))
     assert error.reason is Reason.UNKNOWN_LANGUAGE
     assert error.hint == Reason.UNKNOWN_LANGUAGE.hint

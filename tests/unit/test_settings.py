@@ -28,7 +28,7 @@ def test_every_field_has_a_description() -> None:
     assert [name for name, field, _ in leaves(Settings) if not field.description] == []
 
 
-def test_short_forms_win_over_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_forms_override_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_LLM__BASE_URL", "http://long/v1")
     monkeypatch.setenv("VESTIBULE_LLM__MODEL", "long")
     monkeypatch.setenv("VESTIBULE_LLM_BASE_URL", "http://short/v1")
@@ -67,7 +67,7 @@ def test_a_misspelt_variable_is_found(name: str, similar: str, monkeypatch: pyte
     assert unknown_variables() == {name.upper(): similar}
 
 
-def test_no_variable_that_is_read_or_of_somebody_else_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_known_and_kubernetes_variables_are_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, _, _ in leaves(Settings):
         monkeypatch.setenv(f"VESTIBULE_{name.upper()}", "1")
     monkeypatch.setenv("vestibule_address", "127.0.0.1:0")  # case does not matter
@@ -87,7 +87,7 @@ def test_no_variable_that_is_read_or_of_somebody_else_is_unknown(monkeypatch: py
         ("processor : 0\nFeatures : asimd sve\n", False),
     ],
 )
-def test_avx512_is_used_only_where_all_of_it_is(tmp_path: Path, cpuinfo: str, has: bool) -> None:
+def test_avx512_needs_every_instruction_set_extension(tmp_path: Path, cpuinfo: str, has: bool) -> None:
     (tmp_path / "cpuinfo").write_text(cpuinfo, encoding="utf-8")
     assert _has_avx512(tmp_path / "cpuinfo") is has
     assert not _has_avx512(tmp_path / "missing")

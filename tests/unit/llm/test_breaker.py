@@ -67,7 +67,7 @@ async def end(guard: BreakerGuard, error: BaseException | None = None) -> None:
     await guard.__aexit__(type(error) if error else None, error, None)
 
 
-async def test_opens_after_the_threshold_and_says_when_to_come_back(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_opens_after_the_threshold_and_gives_a_retry_delay(breaker: AsyncBreaker, clock: HandClock) -> None:
     await fail(breaker, 3)
     assert state_of(breaker) is BreakerState.OPEN
     clock.advance(20)
@@ -77,7 +77,7 @@ async def test_opens_after_the_threshold_and_says_when_to_come_back(breaker: Asy
     assert refused.value.reason == "BREAKER_OPEN"
 
 
-async def test_the_last_failure_itself_is_raised_not_a_breaker_error(breaker: AsyncBreaker) -> None:
+async def test_the_failure_that_opens_the_breaker_is_raised_unchanged(breaker: AsyncBreaker) -> None:
     await fail(breaker, 2)
     with pytest.raises(UpstreamFailed) as failed:
         async with breaker.guard():
@@ -85,7 +85,7 @@ async def test_the_last_failure_itself_is_raised_not_a_breaker_error(breaker: As
     assert failed.value is FAILURE
 
 
-async def test_a_success_between_failures_starts_the_count_again(breaker: AsyncBreaker) -> None:
+async def test_a_success_between_failures_resets_the_count(breaker: AsyncBreaker) -> None:
     await fail(breaker, 2)
     assert await call(breaker, succeed) == "answer"
     assert breaker.failure_count == 0
@@ -93,7 +93,7 @@ async def test_a_success_between_failures_starts_the_count_again(breaker: AsyncB
     assert state_of(breaker) is BreakerState.CLOSED
 
 
-async def test_closes_after_enough_probes(
+async def test_closes_after_enough_successful_probes(
     breaker: AsyncBreaker, clock: HandClock, changes: list[BreakerChange]
 ) -> None:
     await fail(breaker, 3)
@@ -122,7 +122,7 @@ async def test_a_failing_probe_opens_for_another_whole_reset_time(breaker: Async
 
 
 @pytest.mark.parametrize("probes", [1, 2, 5])
-async def test_half_open_lets_a_bounded_number_through(clock: HandClock, probes: int) -> None:
+async def test_half_open_admits_a_bounded_number_of_probes(clock: HandClock, probes: int) -> None:
     breaker = AsyncBreaker("llm_api", failures=1, reset_s=10, successes=probes, probes=probes, clock=clock)
     await fail(breaker)
     clock.advance(10)
@@ -135,7 +135,7 @@ async def test_half_open_lets_a_bounded_number_through(clock: HandClock, probes:
     assert state_of(breaker) is BreakerState.CLOSED
 
 
-async def test_a_cancelled_probe_gives_its_place_back(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_a_cancelled_probe_frees_its_place(breaker: AsyncBreaker, clock: HandClock) -> None:
     await fail(breaker, 3)
     clock.advance(120)
     await end(await begin(breaker), asyncio.CancelledError())
@@ -143,7 +143,7 @@ async def test_a_cancelled_probe_gives_its_place_back(breaker: AsyncBreaker, clo
     await call(breaker, succeed)
 
 
-async def test_a_success_that_began_before_the_trip_does_not_close_it(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_a_success_that_began_before_opening_does_not_close_it(breaker: AsyncBreaker, clock: HandClock) -> None:
     early = [await begin(breaker) for _ in range(3)]
     await fail(breaker, 3)
     await end(early[0])
@@ -157,7 +157,7 @@ async def test_a_success_that_began_before_the_trip_does_not_close_it(breaker: A
     assert state_of(breaker) is BreakerState.HALF_OPEN, "early successes were counted as probes"
 
 
-async def test_a_late_failure_does_not_extend_the_trip(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_a_late_failure_does_not_extend_the_open_time(breaker: AsyncBreaker, clock: HandClock) -> None:
     early = [await begin(breaker) for _ in range(2)]
     await fail(breaker, 3)
     clock.advance(60)
@@ -203,7 +203,7 @@ async def test_a_really_cancelled_task_counts_as_nothing(breaker: AsyncBreaker) 
         (InvalidInput("x"), 0),
     ],
 )
-async def test_which_errors_count(breaker: AsyncBreaker, error: Exception, counted: int) -> None:
+async def test_only_upstream_faults_count_as_failures(breaker: AsyncBreaker, error: Exception, counted: int) -> None:
     await fail(breaker, 1, error)
     assert breaker.failure_count == counted
 
@@ -272,7 +272,7 @@ async def test_a_restored_open_breaker_stays_open_for_the_rest_of_its_time(
     assert state_of(breaker) is BreakerState.HALF_OPEN
 
 
-async def test_a_restored_half_open_breaker_wants_all_its_probes(breaker: AsyncBreaker) -> None:
+async def test_a_restored_half_open_breaker_needs_all_its_probes(breaker: AsyncBreaker) -> None:
     breaker.restore(BreakerState.HALF_OPEN, failures=3, open_for_s=0)
     await call(breaker, succeed)
     assert state_of(breaker) is BreakerState.HALF_OPEN
@@ -286,7 +286,7 @@ async def test_a_restored_half_open_breaker_opens_at_the_first_failure(breaker: 
     assert state_of(breaker) is BreakerState.OPEN
 
 
-async def test_keeps_no_error_alive(breaker: AsyncBreaker) -> None:
+async def test_keeps_no_reference_to_an_error(breaker: AsyncBreaker) -> None:
     error = Watched()
     kept = weakref.ref(error)
     await fail(breaker, 3, error)

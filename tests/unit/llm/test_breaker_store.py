@@ -72,7 +72,7 @@ async def fail_until_it_opens(assistant: OpenAiAssistant, scripted: ScriptedUpst
     assert assistant.breaker.state is BreakerState.OPEN
 
 
-async def test_an_open_breaker_stays_open_over_a_restart(
+async def test_an_open_breaker_stays_open_across_a_restart(
     installation: Installation, scripted: ScriptedUpstream
 ) -> None:
     async with installation.started() as assistant:
@@ -121,7 +121,7 @@ async def test_calls_that_change_nothing_are_not_stored(installation: Installati
     ledger.close()
 
 
-async def test_a_clock_that_was_set_back_keeps_it_open_for_one_reset_time(tmp_path: Path) -> None:
+async def test_a_clock_set_back_keeps_it_open_for_one_reset_time_at_most(tmp_path: Path) -> None:
     ledger = Ledger.open(tmp_path / "ledger.duckdb")
     row = BreakerRow("llm_api", "open", 3, NOW + timedelta(days=365))
     await ledger.write(lambda cursor: breakers.store(cursor, row))
@@ -134,7 +134,7 @@ async def test_a_clock_that_was_set_back_keeps_it_open_for_one_reset_time(tmp_pa
     ledger.close()
 
 
-async def test_a_ledger_that_fails_breaks_no_call(
+async def test_a_failing_ledger_fails_no_call(
     installation: Installation, scripted: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def failing(_ledger: Ledger, _fn: object) -> None:

@@ -57,7 +57,7 @@ async def test_retry_after(header: str, seconds: float | None) -> None:
         (events(token("Half a"), {"error": {"message": "Zanzibar"}}), "UPSTREAM_ERROR"),
     ],
 )
-async def test_streams_that_are_none(content: bytes, reason: str) -> None:
+async def test_invalid_streams_raise_their_reason(content: bytes, reason: str) -> None:
     with pytest.raises(UpstreamFailed) as failed:
         await whole(assistant_on(Wire(content)))
     assert failed.value.reason == reason
@@ -77,7 +77,7 @@ async def test_compressed_answers_are_refused() -> None:
     assert failed.value.reason == "UPSTREAM_GARBAGE"
 
 
-async def test_a_talkative_model_is_cut() -> None:
+async def test_a_reply_that_is_too_long_is_cut() -> None:
     text = await whole(assistant_on(Wire(events(*[token("word ")] * 1000))))
     assert len(text) == MAX_REPLY_CHARACTERS
 
@@ -105,7 +105,7 @@ _ANSWERS = st.one_of(
     status=st.sampled_from([200, 200, 200, 204, 400, 404, 429, 500, 503]),
     media_type=st.sampled_from(["text/event-stream", "application/json", "text/html; charset=x"]),
 )
-async def test_whatever_comes_back_only_our_errors_come_out(content: bytes, status: int, media_type: str) -> None:
+async def test_every_upstream_answer_ends_in_a_vestibule_error(content: bytes, status: int, media_type: str) -> None:
     assistant = assistant_on(
         Wire(content, status, headers={"content-type": media_type}), breaker=llm_breaker(failures=99)
     )
@@ -118,7 +118,7 @@ async def test_whatever_comes_back_only_our_errors_come_out(content: bytes, stat
     assert await whole(assistant, fallback=True)
 
 
-async def test_time_is_the_clocks() -> None:
+async def test_the_total_time_is_measured_by_the_clock() -> None:
     """Tokens that come in time by themselves, but after the whole time is over."""
     clock = HandClock()
 
@@ -148,7 +148,7 @@ async def test_time_is_the_clocks() -> None:
     assert 0 < len(pieces) < 10
 
 
-async def test_without_an_upstream() -> None:
+async def test_without_an_upstream_the_fallback_answers() -> None:
     assistant = OpenAiAssistant(base_url="", api_key="", model="m", breaker=llm_breaker())
     assert not assistant.configured
     assert (await assistant.reply(SAID, [], language="en", fallback=True)).origin is Origin.FALLBACK
@@ -176,7 +176,7 @@ async def test_failures_open_the_breaker_and_a_probe_closes_it() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: assistant_on(Wire(events(token("Hi", "stop")))), FakeAssistant])
-async def test_the_fake_behaves_like_the_real_one(make: Any) -> None:
+async def test_the_fake_assistant_meets_the_contract_of_the_real_one(make: Any) -> None:
     assistant: Assistant = make()
     assert assistant.configured
     assert (await assistant.reply(SAID, [], language="en", fallback=True)).origin is Origin.MODEL
@@ -186,7 +186,7 @@ async def test_the_fake_behaves_like_the_real_one(make: Any) -> None:
             await assistant.reply(said, history, language="en", fallback=False)
 
 
-async def test_the_fakes_failures() -> None:
+async def test_the_fake_assistant_raises_scripted_failures() -> None:
     fake = FakeAssistant()
     broken = UpstreamFailed("Broken.")
     fake.script_reply(broken)

@@ -92,7 +92,7 @@ def test_counts_visitors(text: RedactedText, count: int) -> None:
     assert visitor_count(text.value, text.counts) == count
 
 
-def test_the_demo_case() -> None:
+def test_the_materials_of_the_demo_give_the_expected_record() -> None:
     materials = [
         SourceItem("turn-1", "turn", VISIT),
         SourceItem("upload-1", "visitor_register", REGISTER),
@@ -171,5 +171,5 @@ async def test_asks_for_what_is_missing(said: RedactedText, history: list[Redact
         ("pt", "Estou na obra da Vila Nova", "Obrigado, anotei o local. Quanto marca o medidor?"),
     ],
 )
-async def test_speaks_the_persons_language(language: str, said: str, expected: str) -> None:
+async def test_replies_in_the_language_of_the_person(language: str, said: str, expected: str) -> None:
     assert await said_in_reply(redacted(said), [], language) == expected

@@ -23,5 +23,5 @@ UNSAFE = redacted("My name is Zanzibar.", safe=False)
         (UNSAFE, UNSAFE, Exchange(WITHHELD, None)),
     ],
 )
-def test_unsafe_text_stays_out(said: RedactedText, answered: RedactedText | None, expected: Exchange) -> None:
+def test_unsafe_text_is_left_out(said: RedactedText, answered: RedactedText | None, expected: Exchange) -> None:
     assert exchange(said, answered) == expected

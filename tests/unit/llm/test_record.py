@@ -81,7 +81,7 @@ def test_accepts_a_good_record() -> None:
         json.dumps({"summary": "x", "fields": []}),
     ],
 )
-def test_refuses_without_quoting(answer: str) -> None:
+def test_refusals_do_not_quote_the_record(answer: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         record_from_model(answer, {"turn-1"})
     assert refused.value.reason == "INVALID_RECORD"
@@ -128,18 +128,18 @@ RECORDS = st.builds(
 
 
 @given(RECORDS)
-def test_texts_can_be_taken_out_and_put_back(record: OnboardingRecord) -> None:
+def test_texts_can_be_extracted_and_replaced(record: OnboardingRecord) -> None:
     assert with_strings(record, [record.summary, *(value for _name, value in values_of(record))]) == record
 
 
-def test_a_value_that_is_a_tag_is_refused() -> None:
+def test_a_tag_as_a_value_is_refused() -> None:
     redacted = with_strings(RECORD, ["A [REDACTED_NAME] meter.", "[REDACTED_PHONE]"])
     with pytest.raises(InvalidInput):
         record_from_model(canonical_json(redacted), {"turn-1"})
 
 
 @pytest.mark.parametrize("strings", [["only the summary"], ["one", "two", "three"]])
-def test_strings_must_fit(strings: list[str]) -> None:
+def test_the_number_of_strings_must_match(strings: list[str]) -> None:
     with pytest.raises(ValueError, match="zip"):
         with_strings(RECORD, strings)
 

@@ -89,7 +89,9 @@ async def test_a_record_is_proposed_against_the_schema(patient: OpenAiAssistant)
     )
 
 
-async def test_everything_that_was_sent_is_on_record(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+async def test_the_stand_in_records_every_byte_it_receives(
+    patient: OpenAiAssistant, scripted: ScriptedUpstream
+) -> None:
     await whole_reply(patient, fallback=False)
     received = scripted.record.read_bytes()
     assert b"POST /v1/chat/completions HTTP/1.1\r\n" in received
@@ -113,7 +115,7 @@ FAILURES: list[tuple[str, type[VestibuleError], str, str]] = [
 
 
 @pytest.mark.parametrize(("mode", "kind", "reason", "_"), FAILURES)
-async def test_a_failed_reply_raises_ours(
+async def test_a_failed_reply_raises_a_vestibule_error(
     patient: OpenAiAssistant, scripted: ScriptedUpstream, mode: str, kind: type[VestibuleError], reason: str, _: str
 ) -> None:
     scripted.script(mode, retry_after="7")
@@ -126,7 +128,7 @@ async def test_a_failed_reply_raises_ours(
 
 
 @pytest.mark.parametrize(("mode", "kind", "_", "reason"), FAILURES)
-async def test_a_failed_record_raises_ours(
+async def test_a_failed_record_raises_a_vestibule_error(
     patient: OpenAiAssistant, scripted: ScriptedUpstream, mode: str, kind: type[VestibuleError], _: str, reason: str
 ) -> None:
     scripted.script(mode, retry_after="7")
@@ -177,7 +179,7 @@ async def test_an_invalid_record_counts_as_a_failure(patient: OpenAiAssistant, s
 
 
 @pytest.mark.parametrize("mode", ["hang", "stall"])
-async def test_a_hung_upstream_is_left_in_time(hasty: OpenAiAssistant, scripted: ScriptedUpstream, mode: str) -> None:
+async def test_a_hung_upstream_times_out(hasty: OpenAiAssistant, scripted: ScriptedUpstream, mode: str) -> None:
     scripted.script(mode)
     with pytest.raises(DeadlineExceeded) as failed:
         await whole_reply(hasty, fallback=False)
@@ -187,13 +189,13 @@ async def test_a_hung_upstream_is_left_in_time(hasty: OpenAiAssistant, scripted:
     assert hasty.breaker.failure_count == 2
 
 
-async def test_slow_tokens_end_with_the_whole_time(hasty: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+async def test_slow_tokens_end_at_the_total_time_limit(hasty: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
     scripted.script("slow", delay_s=QUICK_S / 3)
     with pytest.raises(DeadlineExceeded):
         await whole_reply(hasty, fallback=False)
 
 
-async def test_the_breaker_spares_an_upstream_that_is_down(
+async def test_the_breaker_stops_calls_to_an_upstream_that_is_down(
     patient: OpenAiAssistant, scripted: ScriptedUpstream
 ) -> None:
     scripted.script("error")
@@ -207,14 +209,16 @@ async def test_the_breaker_spares_an_upstream_that_is_down(
     assert refused.value.retry_after_s == pytest.approx(120, abs=5)
 
 
-async def test_a_mode_can_be_bounded(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+async def test_a_failure_mode_can_be_limited_to_a_number_of_calls(
+    patient: OpenAiAssistant, scripted: ScriptedUpstream
+) -> None:
     scripted.script("error", times=1)
     assert (await whole_reply(patient, fallback=True))[1] is Origin.FALLBACK
     assert (await whole_reply(patient, fallback=True))[1] is Origin.MODEL
 
 
 @pytest.mark.parametrize(("key", "reason"), [("wrong", "UPSTREAM_KEY_REFUSED"), ("", "UPSTREAM_KEY_REFUSED")])
-async def test_a_wrong_key(scripted: ScriptedUpstream, key: str, reason: str) -> None:
+async def test_a_wrong_key_is_refused(scripted: ScriptedUpstream, key: str, reason: str) -> None:
     scripted.script("answer")
     assistant = OpenAiAssistant(base_url=f"{scripted.url}/v1", api_key=key, model="any", breaker=llm_breaker())
     with pytest.raises(UpstreamFailed) as failed:
@@ -223,7 +227,7 @@ async def test_a_wrong_key(scripted: ScriptedUpstream, key: str, reason: str) ->
     assert failed.value.reason == reason
 
 
-async def test_nobody_listens() -> None:
+async def test_an_upstream_that_does_not_listen_is_unreachable() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -245,7 +249,9 @@ async def test_four_replies_at_once_share_no_lock(patient: OpenAiAssistant, scri
     assert {origin for _, origin in await asyncio.gather(*tasks)} == {Origin.MODEL}
 
 
-async def test_a_reader_who_leaves_counts_as_nothing(patient: OpenAiAssistant, scripted: ScriptedUpstream) -> None:
+async def test_a_reader_that_leaves_does_not_count_as_a_failure(
+    patient: OpenAiAssistant, scripted: ScriptedUpstream
+) -> None:
     scripted.script("stall")
     reply = await patient.reply(SAID, [], language="en", fallback=True)
     pieces = reply.pieces
@@ -254,7 +260,7 @@ async def test_a_reader_who_leaves_counts_as_nothing(patient: OpenAiAssistant, s
     assert patient.breaker.failure_count == 0
 
 
-async def test_models_and_the_script_itself(scripted: ScriptedUpstream) -> None:
+async def test_the_stand_in_checks_the_key_and_its_requests(scripted: ScriptedUpstream) -> None:
     async with httpx2.AsyncClient(base_url=scripted.url, trust_env=False) as http:
         assert (await http.get("/v1/models")).status_code == 401
         models = await http.get("/v1/models", headers={"authorization": f"Bearer {KEY}"})

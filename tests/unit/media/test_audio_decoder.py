@@ -77,7 +77,7 @@ IDS = [f"{f[0]}-{f[1]}-{f[2]}-{'-'.join(f[3].values())}" for f in FORMATS]
 
 
 @pytest.mark.parametrize(("container", "codec", "rate_hz", "options", "kind"), FORMATS, ids=IDS)
-def test_every_format_decodes_alike_whole_and_in_pieces(
+def test_every_format_decodes_the_same_whole_and_in_pieces(
     container: str, codec: str, rate_hz: int, options: dict[str, str], kind: MediaFormat
 ) -> None:
     data = encode(container, codec, rate_hz, options)
@@ -100,7 +100,7 @@ def test_the_clips_of_the_repository_decode(data: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "lag_s"), [("visit.webm", 0.2), ("visit.mp3", 0.4), ("visit.aac", 0.5), ("visit.wav", 0.1)]
 )
-def test_samples_come_as_the_bytes_do(data: Path, name: str, lag_s: float) -> None:
+def test_samples_are_available_as_soon_as_their_bytes_arrive(data: Path, name: str, lag_s: float) -> None:
     """The end of the first half is decoded when the first half has arrived, not seconds later."""
     recording = (data / name).read_bytes()
     whole_s = len(decode(recording)) / SAMPLE_RATE_HZ
@@ -110,7 +110,7 @@ def test_samples_come_as_the_bytes_do(data: Path, name: str, lag_s: float) -> No
     assert abs(decoded / SAMPLE_RATE_HZ - whole_s / 2) < lag_s + 0.1 * whole_s
 
 
-def test_an_mp4_with_its_index_last_comes_at_the_end() -> None:
+def test_an_mp4_with_its_index_last_decodes_at_the_end() -> None:
     data = encode("mp4", "aac", 44_100)
     *fed, last = in_pieces(data, 1_000)
     assert sum(map(len, fed)) == 0
@@ -120,7 +120,7 @@ def test_an_mp4_with_its_index_last_comes_at_the_end() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 44_100, 48_000])
-def test_raw_pcm_of_any_rate_has_no_seams(rate_hz: int, channels: int) -> None:
+def test_raw_pcm_in_pieces_resamples_without_gaps(rate_hz: int, channels: int) -> None:
     values = np.repeat((tone(rate_hz) * 32767).astype("<i2")[:, None], channels, axis=1)
     data, pcm = values.tobytes(), PcmFormat(rate_hz, channels)
     whole = decode(data, pcm=pcm)
@@ -150,7 +150,7 @@ def test_a_wav_of_unknown_length_is_read_to_its_end(size: int | None) -> None:
     assert len(np.concatenate(in_pieces(wav(samples, size=size), 1_000))) == 16_000
 
 
-def test_what_follows_the_samples_of_a_wav_is_not_heard() -> None:
+def test_chunks_after_the_samples_of_a_wav_are_ignored() -> None:
     samples = (tone(16_000, 1.0) * 32767).astype("<i2").tobytes()
     data = wav(samples, tail=b"LIST" + struct.pack("<I", 200) + b"x" * 200)
     assert len(np.concatenate(in_pieces(data, 1_000))) == 16_000 == len(decode(data))
@@ -168,14 +168,14 @@ NOT_AUDIO = [
 
 
 @pytest.mark.parametrize("data", NOT_AUDIO, ids=range(len(NOT_AUDIO)))
-def test_what_is_no_audio_is_unsupported(data: bytes) -> None:
+def test_a_file_that_is_not_audio_is_unsupported(data: bytes) -> None:
     with pytest.raises(UnsupportedMedia):
         decode(data)
     with pytest.raises(UnsupportedMedia):
         in_pieces(data, 50)
 
 
-def test_an_empty_file_is_called_that() -> None:
+def test_an_empty_file_has_its_own_reason() -> None:
     with pytest.raises(BrokenMedia) as caught:
         decode(b"")
     assert caught.value.reason == "EMPTY_FILE"
@@ -203,7 +203,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
-def test_what_does_not_decode_is_broken(data: bytes) -> None:
+def test_undecodable_audio_is_broken_media(data: bytes) -> None:
     with pytest.raises((BrokenMedia, UnsupportedMedia)):
         decode(data)
     with pytest.raises((BrokenMedia, UnsupportedMedia)):
@@ -211,7 +211,7 @@ def test_what_does_not_decode_is_broken(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("container", ["webm", "ogg", "mp3", "adts", "flac", "wav"])
-def test_a_recording_that_breaks_off_gives_what_is_left(container: str) -> None:
+def test_a_truncated_recording_decodes_up_to_its_end(container: str) -> None:
     codec = {"webm": "libopus", "ogg": "libopus", "mp3": "libmp3lame", "adts": "aac", "wav": "pcm_s16le"}
     data = encode(container, codec.get(container, "flac"))
     half = data[: len(data) // 2]
@@ -226,7 +226,7 @@ def test_a_damaged_packet_does_not_end_the_recording() -> None:
 
 
 @pytest.mark.parametrize("size", [500, 1 << 20])
-def test_bounds_hold(size: int) -> None:
+def test_duration_and_size_are_bounded(size: int) -> None:
     data = encode("flac", "flac")
     for limits, reason in (
         (AudioLimits(max_bytes=1_000), "AUDIO_TOO_LARGE"),
@@ -239,12 +239,12 @@ def test_bounds_hold(size: int) -> None:
         assert whole.value.reason == streamed.value.reason == reason
 
 
-def test_a_header_cannot_blow_a_small_file_up() -> None:
+def test_an_absurd_sample_rate_in_a_header_is_refused() -> None:
     with pytest.raises((UnsupportedMedia, BrokenMedia)):
         decode(wav(b"\1\0" * 50_000, rate_hz=1))
 
 
-def test_a_stream_can_be_left_in_the_middle() -> None:
+def test_a_stream_can_be_closed_in_the_middle() -> None:
     data = encode("webm", "libopus")
     stream = StreamDecoder()
     stream.feed(data[:2_000])

@@ -22,7 +22,7 @@ DATA = Path(__file__).parents[2] / "data"
         ("visit.aac", "audio/aac", MediaKind.RECORDING),
     ],
 )
-def test_real_files(name: str, media_type: str, kind: MediaKind) -> None:
+def test_formats_of_real_files_are_detected(name: str, media_type: str, kind: MediaKind) -> None:
     found = detect((DATA / name).read_bytes()[:HEAD_BYTES])
     assert found is not None
     assert (found.mime, found.kind) == (media_type, kind)
@@ -44,7 +44,7 @@ def test_real_files(name: str, media_type: str, kind: MediaKind) -> None:
         (b"\0\0\0\x20ftyp3g2c\0\0\x02\0", "audio/mp4"),
     ],
 )
-def test_made_heads(head: bytes, media_type: str) -> None:
+def test_formats_of_constructed_headers_are_detected(head: bytes, media_type: str) -> None:
     found = detect(head)
     assert found is not None
     assert found.mime == media_type
@@ -70,7 +70,7 @@ def test_made_heads(head: bytes, media_type: str) -> None:
         b"\x89PNG\n\x1a\n",
     ],
 )
-def test_what_is_not_read(head: bytes) -> None:
+def test_unsupported_formats_are_not_detected(head: bytes) -> None:
     assert detect(head) is None
 
 
@@ -86,5 +86,5 @@ def test_what_is_not_read(head: bytes) -> None:
         ("nonsense", None),
     ],
 )
-def test_declared_kind(declared: str, kind: MediaKind | None) -> None:
+def test_declared_media_types_map_to_their_kind(declared: str, kind: MediaKind | None) -> None:
     assert declared_kind(declared) is kind

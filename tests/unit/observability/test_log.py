@@ -48,7 +48,7 @@ def line(capsys: pytest.CaptureFixture[str], **values: object) -> dict[str, obje
         (ValueError(SECRET), "<ValueError>"),
     ],
 )
-def test_only_machine_words_and_redacted_text_are_written(
+def test_only_identifiers_and_redacted_text_are_logged(
     capsys: pytest.CaptureFixture[str], value: object, written: object
 ) -> None:
     assert line(capsys, value=value)["value"] == written
@@ -68,7 +68,7 @@ def test_an_exception_is_described_without_its_message(capsys: pytest.CaptureFix
     assert SECRET not in json.dumps(written)
 
 
-def test_messages_of_libraries_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_of_libraries_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("info", "json")
     logging.getLogger("some.library").error("failed on %s", SECRET, exc_info=ValueError(SECRET))
     written = capsys.readouterr().err

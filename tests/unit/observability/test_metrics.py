@@ -13,7 +13,7 @@ from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.load_meter import SpeechLoadMeter
 
 
-def test_a_port_that_is_taken_is_an_error_of_ours() -> None:
+def test_a_taken_port_raises_unavailable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -25,7 +25,7 @@ def test_a_port_that_is_taken_is_an_error_of_ours() -> None:
     assert Metrics().serve(0) is None
 
 
-def test_what_has_not_happened_yet_is_shown_as_none() -> None:
+def test_label_combinations_without_events_are_shown_as_zero() -> None:
     metrics = Metrics()
     metrics.show(metrics.jobs, ["reply", "read"], JobOutcome)
     metrics.show(metrics.breaker_open, ["llm_api"])
@@ -37,7 +37,7 @@ def test_what_has_not_happened_yet_is_shown_as_none() -> None:
     assert metrics.registry.get_sample_value("vestibule_breaker_open", {"breaker": "llm_api"}) == 0.0
 
 
-def test_the_reasons_for_which_streams_are_refused_are_there_from_the_start() -> None:
+def test_every_refusal_reason_is_shown_from_the_start() -> None:
     metrics = Metrics()
     Admission(AdmissionLimits(1, 1, 1, 0.8), SpeechLoadMeter(1, lambda: 0.0), metrics)
     for reason in ("TOO_MANY_STREAMS", "TOO_MANY_CLIENT_STREAMS", "SPEECH_BUSY"):

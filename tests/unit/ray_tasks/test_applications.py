@@ -19,7 +19,7 @@ from ray_tasks.applications import LONGEST_CAUSE, why_it_did_not_start
         ("x" * 2 * LONGEST_CAUSE, Unavailable, "x" * LONGEST_CAUSE),
     ],
 )
-def test_the_cause_is_in_the_error_itself(message: str, kind: type[VestibuleError], said: str) -> None:
+def test_the_error_of_a_failed_worker_states_its_cause(message: str, kind: type[VestibuleError], said: str) -> None:
     app = SimpleNamespace(deployments={"Speech": SimpleNamespace(message=message)})
     error = why_it_did_not_start("speech", app)
     assert type(error) is kind

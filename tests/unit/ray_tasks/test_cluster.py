@@ -77,7 +77,7 @@ async def test_the_start_waits_until_old_workers_are_replaced(cluster: Cluster) 
     assert done[2:] == ["redaction"]
 
 
-async def test_workers_that_were_replaced_later_are_noticed(cluster: Cluster) -> None:
+async def test_workers_replaced_after_the_start_are_noticed(cluster: Cluster) -> None:
     await cluster._wait_for_workers(lambda _: None)
     scripted: Any = cluster._applications
     scripted.built_from["speech"] = "weaker"
@@ -85,7 +85,7 @@ async def test_workers_that_were_replaced_later_are_noticed(cluster: Cluster) ->
     assert cluster.facts["speech"].fingerprint == "weaker"
 
 
-async def test_a_worker_that_does_not_start_ends_the_start(cluster: Cluster) -> None:
+async def test_a_worker_that_fails_to_start_fails_the_server_start(cluster: Cluster) -> None:
     scripted: Any = cluster._applications
     scripted.status["vision"] = "DEPLOY_FAILED"
     with pytest.raises(Unavailable, match="vision worker did not start"):

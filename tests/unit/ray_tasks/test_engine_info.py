@@ -39,11 +39,11 @@ Call = Callable[[str], Awaitable[object]]
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_the_fingerprint_follows_all_that_workers_are_built_from(change: dict[str, Any]) -> None:
+def test_the_fingerprint_changes_with_every_setting_of_the_workers(change: dict[str, Any]) -> None:
     assert fingerprint(replace(CONFIG, **change)) != fingerprint(CONFIG)
 
 
-def test_the_fingerprint_does_not_follow_what_workers_never_see() -> None:
+def test_the_fingerprint_ignores_settings_that_workers_do_not_get() -> None:
     assert fingerprint(replace(CONFIG, address="127.0.0.1:6379", dashboard_port=1)) == fingerprint(CONFIG)
 
 

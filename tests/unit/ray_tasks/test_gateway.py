@@ -95,7 +95,7 @@ async def workers() -> ScriptedWorkers:
     return ScriptedWorkers()
 
 
-async def test_each_call_goes_to_its_worker_with_the_fingerprint_that_it_must_have(workers: ScriptedWorkers) -> None:
+async def test_each_call_goes_to_its_worker_with_the_expected_fingerprint(workers: ScriptedWorkers) -> None:
     workers.ready.set()
     gateway = RayGateway(workers)
     window, texts, context = SpeechWindow(b"1234", final=True), [RawText("x")], RedactionContext()
@@ -112,7 +112,7 @@ async def test_each_call_goes_to_its_worker_with_the_fingerprint_that_it_must_ha
     ]
 
 
-async def test_media_never_fill_more_than_half_of_the_shared_memory(workers: ScriptedWorkers) -> None:
+async def test_media_use_at_most_half_of_the_shared_memory(workers: ScriptedWorkers) -> None:
     gateway = RayGateway(workers)
     first = asyncio.create_task(gateway.read_picture(bytes(800), document_type="", timeout_s=5))
     await asyncio.sleep(0)
@@ -128,7 +128,7 @@ async def test_media_never_fill_more_than_half_of_the_shared_memory(workers: Scr
     await gateway.read_picture(bytes(1_000), document_type="", timeout_s=5)
 
 
-async def test_before_the_workers_are_up_calls_are_refused(workers: ScriptedWorkers) -> None:
+async def test_calls_are_refused_before_the_workers_are_up(workers: ScriptedWorkers) -> None:
     workers.up = False
     gateway = RayGateway(workers)
     with pytest.raises(Unavailable) as caught:
@@ -141,7 +141,7 @@ async def test_before_the_workers_are_up_calls_are_refused(workers: ScriptedWork
     ]
 
 
-async def test_engines_count_what_waits(workers: ScriptedWorkers) -> None:
+async def test_engines_report_the_number_of_waiting_calls(workers: ScriptedWorkers) -> None:
     workers.known = {
         "speech": application("Speech", RUNNING=1, STARTING=1),
         "vision": application("Vision", STARTING=1),
@@ -162,7 +162,7 @@ async def test_engines_count_what_waits(workers: ScriptedWorkers) -> None:
     assert (await gateway.engines())[1].queued == 0
 
 
-async def test_workers_that_somebody_else_replaced_are_unhealthy(workers: ScriptedWorkers) -> None:
+async def test_workers_replaced_by_another_server_are_unhealthy(workers: ScriptedWorkers) -> None:
     workers.known = {"speech": application("Speech", RUNNING=1)}
     workers.described["speech"] = replace(workers.facts["speech"], fingerprint="another")
     speech = (await RayGateway(workers).engines())[1]

@@ -37,7 +37,7 @@ def take(names: Names, patch: pytest.MonkeyPatch) -> object:
 
 
 @pytest.mark.parametrize("refusals", [0, 3])
-def test_the_lease_of_a_server_that_was_killed_is_waited_for(refusals: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_waits_for_the_lease_of_a_killed_server(refusals: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert take(Names(refusals), monkeypatch) == "vestibule/0123456789ab"
 
 

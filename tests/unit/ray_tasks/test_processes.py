@@ -43,7 +43,7 @@ def test_other_forms_of_address_are_refused(address: str) -> None:
         check_listens(address, 1.0)
 
 
-def test_a_family_ends_together() -> None:
+def test_a_process_ends_with_its_descendants() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT_OF_ONE], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         child_pid = int(parent.stdout.readline())

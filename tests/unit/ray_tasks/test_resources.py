@@ -14,7 +14,7 @@ from ray_tasks.types import WorkerConfig
 WORKERS = (WorkerConfig(cpus=0.5), WorkerConfig(cpus=0.5, gpus=0.5), WorkerConfig(cpus=0.25, replicas=2))
 
 
-def test_workers_that_fit_are_welcome() -> None:
+def test_workers_that_fit_are_accepted() -> None:
     check_fit(WORKERS, cpus=1.5, gpus=0.5)
     check_fit([WorkerConfig(replicas=10, cpus=0.1)], cpus=1.0, gpus=0.0)
 

@@ -97,7 +97,7 @@ def task_error(cause: Exception) -> Any:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_foreign_errors_become_ours_without_their_words(
+def test_foreign_errors_become_vestibule_errors_without_their_messages(
     foreign: Exception, ours: type[VestibuleError], reason: str
 ) -> None:
     translated = translate(foreign)
@@ -106,20 +106,20 @@ def test_foreign_errors_become_ours_without_their_words(
     assert SECRET not in str(translated)
 
 
-async def test_an_answer_is_passed_on() -> None:
+async def test_an_answer_is_returned() -> None:
     replicas = Replicas("heard")
     assert await replicas.ask() == "heard"
     assert len(replicas.sent) == 1
 
 
-async def test_a_dead_worker_is_asked_again_with_growing_patience() -> None:
+async def test_a_call_to_a_dead_worker_is_retried_with_growing_delays() -> None:
     replicas = Replicas(core.ActorDiedError(), core.WorkerCrashedError(), "heard")
     assert await replicas.ask() == "heard"
     first_s, second_s = replicas.waits_s
     assert 0.5 <= first_s <= 1.0 <= second_s <= 2.0
 
 
-async def test_retries_end() -> None:
+async def test_retries_are_bounded_in_number() -> None:
     replicas = Replicas(*[core.ActorDiedError() for _ in range(5)])
     with pytest.raises(WorkerLost) as caught:
         await replicas.ask()
@@ -128,7 +128,7 @@ async def test_retries_end() -> None:
     assert caught.value.__suppress_context__
 
 
-async def test_no_retry_starts_after_the_total() -> None:
+async def test_retries_are_bounded_in_total_time() -> None:
     hasty = RetryPolicy("test", retries=9, first_delay_s=4.0, longest_s=4.0, factor=1.0, total_s=1.0)
     replicas = Replicas(core.ActorDiedError(), "too late")
     with pytest.raises(WorkerLost):
@@ -141,14 +141,14 @@ async def test_no_retry_starts_after_the_total() -> None:
     [serving.BackPressureError(65, 64), task_error(NoSpeech("Nobody speaks.")), core.RaySystemError(SECRET)],
     ids=lambda e: type(e).__name__,
 )
-async def test_nothing_else_is_asked_again(foreign: Exception) -> None:
+async def test_other_errors_are_not_retried(foreign: Exception) -> None:
     replicas = Replicas(foreign, "heard")
     with pytest.raises(VestibuleError):
         await replicas.ask()
     assert len(replicas.sent) == 1
 
 
-async def test_a_full_queue_says_when_to_come_back() -> None:
+async def test_a_full_queue_gives_a_retry_delay() -> None:
     with pytest.raises(Overloaded) as caught:
         await Replicas(serving.BackPressureError(65, 64)).ask()
     assert caught.value.retry_after_s == QUEUE_RETRY_AFTER_S
@@ -161,7 +161,7 @@ async def test_a_deadline_cancels_the_work() -> None:
     assert replicas.sent[0].cancelled
 
 
-async def test_a_caller_that_goes_away_cancels_the_work() -> None:
+async def test_cancelling_the_caller_cancels_the_work() -> None:
     replicas = Replicas(None)
     task = asyncio.create_task(replicas.ask())
     await asyncio.sleep(0)
@@ -172,7 +172,7 @@ async def test_a_caller_that_goes_away_cancels_the_work() -> None:
     assert replicas.sent[0].cancelled
 
 
-async def test_a_call_that_serve_drops_is_no_cancellation_of_ours() -> None:
+async def test_a_call_dropped_by_serve_is_retried() -> None:
     class Dropped(Answer):
         def __await__(self) -> Generator[Any, None, str]:
             raise asyncio.CancelledError

@@ -84,7 +84,9 @@ async def test_a_number_split_over_two_utterances_is_covered_in_both(
     assert harness.sealed_state == b""
 
 
-async def test_a_noise_between_two_halves_does_not_part_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_noise_between_two_parts_of_a_number_does_not_separate_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     harness = WorkerHarness(tmp_path, ["my number is", "", "nine nine three eight"], monkeypatch)
     await harness.step()
     silent = await harness.step()
@@ -100,7 +102,7 @@ async def test_a_noise_between_two_halves_does_not_part_them(tmp_path: Path, mon
         ((), "[REDACTED_ID]"),
     ],
 )
-async def test_the_question_decides_what_a_bare_number_is(
+async def test_a_bare_number_is_redacted_by_the_question_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_for: tuple[str, ...], left: str
 ) -> None:
     harness = WorkerHarness(tmp_path, ["48217"], monkeypatch)
@@ -108,7 +110,7 @@ async def test_the_question_decides_what_a_bare_number_is(
     assert {context.asked_for for context in harness.contexts} == {asked_for}
 
 
-async def test_words_are_redacted_by_what_the_utterance_before_left_open(
+async def test_words_are_redacted_with_the_open_end_of_the_previous_utterance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = WorkerHarness(
@@ -119,7 +121,7 @@ async def test_words_are_redacted_by_what_the_utterance_before_left_open(
     assert [word.text.value for word in second.words] == ["[REDACTED_PHONE]", "is", "it"]
 
 
-async def test_a_partial_tells_how_much_it_holds_back_and_has_no_words(
+async def test_a_partial_counts_held_back_words_and_has_no_word_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = WorkerHarness(tmp_path, ["The pump", "The pump is loud"], monkeypatch)
@@ -128,7 +130,9 @@ async def test_a_partial_tells_how_much_it_holds_back_and_has_no_words(
     assert (second.held_back.words + len(second.text.value.split()), second.words) == (4, ())
 
 
-async def test_the_engine_is_told_when_nobody_waits_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_engine_is_stopped_when_the_caller_is_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     harness = WorkerHarness(tmp_path, [], monkeypatch)
     loop, begun, told = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 

@@ -18,7 +18,7 @@ from tests.fakes.gateway import FakeGateway
 SECRET = "John Carter"
 
 
-def test_our_errors_leave_without_their_history() -> None:
+def test_vestibule_errors_leave_without_their_cause() -> None:
     with pytest.raises(BrokenMedia) as caught, ErrorBoundary("vision"):
         try:
             raise ValueError(SECRET)
@@ -30,7 +30,7 @@ def test_our_errors_leave_without_their_history() -> None:
     assert SECRET not in "".join(traceback.format_exception(left))
 
 
-def test_other_errors_leave_as_a_type_name_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_errors_are_logged_by_type_name_only(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "ray.serve.vestibule")
     with pytest.raises(InternalError) as caught, ErrorBoundary("speech"):
         raise KeyError(SECRET)
@@ -40,12 +40,12 @@ def test_other_errors_leave_as_a_type_name_in_the_log(caplog: pytest.LogCaptureF
     assert "KeyError" in caplog.text
 
 
-def test_a_cancellation_passes_the_border() -> None:
+def test_a_cancellation_passes_the_error_boundary() -> None:
     with pytest.raises(asyncio.CancelledError), ErrorBoundary("speech"):
         raise asyncio.CancelledError
 
 
-async def test_a_workshop_works_in_order_and_drops_what_was_cancelled() -> None:
+async def test_the_executor_runs_calls_in_order_and_drops_cancelled_ones() -> None:
     workshop = BoundedExecutor("test", 1)
     go, done = threading.Event(), []
 
@@ -64,7 +64,7 @@ async def test_a_workshop_works_in_order_and_drops_what_was_cancelled() -> None:
     assert done == ["a", "c"]
 
 
-async def test_a_workshop_that_hangs_says_so() -> None:
+async def test_a_hung_executor_is_reported() -> None:
     now = [0.0]
     workshop = BoundedExecutor("test", 1, clock=lambda: now[0])
     begun, go = threading.Event(), threading.Event()
@@ -85,7 +85,7 @@ async def test_a_workshop_that_hangs_says_so() -> None:
     workshop.check()
 
 
-async def test_a_remote_redactor_answers_in_a_thread() -> None:
+async def test_a_remote_redactor_can_be_called_from_a_thread() -> None:
     gateway = FakeGateway(secrets={SECRET: "NAME"})
 
     async def ask(texts: list[RawText], context: RedactionContext) -> list[Redaction]:

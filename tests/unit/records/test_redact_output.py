@@ -26,7 +26,7 @@ class RedactingGateway(FakeGateway):
 
 
 @pytest.mark.models
-async def test_a_reading_stays_and_the_same_digits_as_a_telephone_number_do_not(weights_cache: Path) -> None:
+async def test_digits_are_kept_as_a_reading_and_redacted_as_a_telephone_number(weights_cache: Path) -> None:
     gateway = RedactingGateway(build_redactor(weights_cache))
     values = [
         ("meter_reading", "04821"),

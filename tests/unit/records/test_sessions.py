@@ -21,7 +21,7 @@ async def _start(all_of_them: Sessions, request_id: str) -> SessionRow:
     return await all_of_them.start(client_id="app", request_id=request_id, language="", vocabulary=(), variant="")
 
 
-async def test_idle_sessions_end_and_those_that_go_on_do_not(tmp_path: Path) -> None:
+async def test_only_idle_sessions_are_ended(tmp_path: Path) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     ledger, pubsub = open_ledger(tmp_path / "ledger.duckdb", memory_bytes=128 * 1024 * 1024), PubSub()
     all_of_them = Sessions(ledger, pubsub, VocabularySealer(bytes(32)), lambda: now)

@@ -10,7 +10,7 @@ from server.records.vocabulary import VocabularySealer
 WORDS = ("Riverside", "Maria Lopez")
 
 
-def test_words_come_back_under_the_same_key_only() -> None:
+def test_words_are_decrypted_only_with_the_same_key() -> None:
     sealed = VocabularySealer(bytes(32)).seal(WORDS)
     assert VocabularySealer(bytes(32)).open(sealed) == WORDS
     assert "Lopez" not in sealed
@@ -21,6 +21,6 @@ def test_words_come_back_under_the_same_key_only() -> None:
         VocabularySealer(bytes(range(32))).open(sealed)
 
 
-def test_no_words_take_no_room() -> None:
+def test_an_empty_vocabulary_is_an_empty_string() -> None:
     assert VocabularySealer(bytes(32)).seal(()) == ""
     assert VocabularySealer(bytes(32)).open("") == ()

@@ -33,14 +33,14 @@ PEOPLE = [
 
 
 @pytest.mark.parametrize(("language", "text"), THINGS)
-def test_a_thing_may_be_old(language: str, text: str) -> None:
+def test_the_age_of_an_object_is_kept(language: str, text: str) -> None:
     assert found(text, TextSource.SPEECH, language) == []
 
 
 @pytest.mark.parametrize(("language", "text", "age"), PEOPLE)
-def test_a_person_near_a_thing_keeps_the_age(language: str, text: str, age: str) -> None:
+def test_the_age_of_a_person_beside_an_object_is_redacted(language: str, text: str, age: str) -> None:
     assert found(text, TextSource.SPEECH, language) == [("AGE", age)]
 
 
-def test_an_age_in_a_german_compound_is_one_of_a_person() -> None:
+def test_an_age_in_a_german_compound_is_redacted() -> None:
     assert found("Die Anruferin ist eine 94-jährige Dame.", language="de") == [("AGE", "94")]

@@ -60,7 +60,7 @@ HARMLESS = [
 
 @pytest.mark.parametrize("asked", [(), (READING,)])
 @pytest.mark.parametrize(("language", "text", "written"), HIDDEN)
-def test_an_announced_value_is_hidden_whatever_was_asked(
+def test_an_announced_value_is_redacted_after_any_question(
     language: str, text: str, written: str, asked: tuple[str, ...]
 ) -> None:
     context = answering(RedactionContext(TextSource.SPEECH, language), asked)
@@ -69,12 +69,12 @@ def test_an_announced_value_is_hidden_whatever_was_asked(
 
 @pytest.mark.parametrize("source", list(TextSource))
 @pytest.mark.parametrize(("language", "text"), HARMLESS)
-def test_what_only_sounds_like_an_announcement_stays(language: str, text: str, source: TextSource) -> None:
+def test_text_that_only_resembles_an_announcement_is_kept(language: str, text: str, source: TextSource) -> None:
     assert patterns_only().redact(RawText(text), RedactionContext(source, language)).text.value == text
 
 
 @pytest.mark.parametrize(("language", "text", "written"), HIDDEN)
-def test_no_partial_shows_a_part_of_an_announced_value(language: str, text: str, written: str) -> None:
+def test_partials_show_no_part_of_an_announced_value(language: str, text: str, written: str) -> None:
     context = RedactionContext(TextSource.SPEECH, language)
     partials, state = PartialRedactor(patterns_only()), PartialState()
     words = f"{text} and so on and on until it is over now".split()
@@ -85,14 +85,14 @@ def test_no_partial_shows_a_part_of_an_announced_value(language: str, text: str,
         assert {token.text for token in tokens_of(shown.value)} <= readable
 
 
-def test_an_announcement_at_the_end_of_the_utterance_before_holds_what_follows() -> None:
+def test_an_announcement_ending_one_utterance_applies_to_the_next() -> None:
     partials, state = PartialRedactor(patterns_only()), PartialState(tail=RawText("you can call me on"))
     for text in ("Benny", "Benny 1555", "Benny 1555 a", "Benny 1555 a 132", "Benny 1555 a 132 and"):
         shown, state = partials.step(state, RawText(text), RedactionContext(TextSource.SPEECH))
         assert shown.value in ("", "[REDACTED_PHONE]")
 
 
-def test_a_partial_goes_on_when_the_value_has_ended() -> None:
+def test_partials_continue_after_the_end_of_an_announced_value() -> None:
     text = "call me on for 1555-a-132, thanks, and the pump in the cellar is very loud today again"
     partials, state = PartialRedactor(patterns_only()), PartialState()
     words = text.split()
@@ -112,5 +112,5 @@ def test_a_partial_goes_on_when_the_value_has_ended() -> None:
         ("the pump is loud", None),
     ],
 )
-def test_where_an_unsettled_value_begins(text: str, start: int | None) -> None:
+def test_the_start_of_an_unsettled_value_is_found(text: str, start: int | None) -> None:
     assert unsettled_from(text, "en") == start

@@ -27,7 +27,7 @@ from tests.unit.redaction.helpers import found
     ],
 )
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
-def test_dates_and_times_stay(text: str, source: TextSource) -> None:
+def test_dates_and_times_are_kept(text: str, source: TextSource) -> None:
     assert found(text, source) == []
 
 
@@ -53,13 +53,13 @@ def test_dates_and_times_stay(text: str, source: TextSource) -> None:
     ],
 )
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
-def test_what_stands_beside_a_time_goes_without_it(
+def test_values_beside_a_time_are_redacted_without_the_time(
     text: str, expected: list[tuple[str, str]], source: TextSource
 ) -> None:
     assert found(text, source) == expected
 
 
-def test_borders_leave_times() -> None:
+def test_entity_borders_do_not_cut_times() -> None:
     text = "ab 10:15 cd"
     cuts = [(0, 5), (5, 11), (0, 11), (4, 5), (6, 8), (0, 8)]
     cut = outside_times(text, [Entity("ID", start, end, 1.0) for start, end in cuts])

@@ -101,11 +101,11 @@ UNASKED = [
 
 
 @pytest.mark.parametrize(("reply", "kinds"), QUESTIONS)
-def test_what_is_asked_for(reply: str, kinds: tuple[str, ...]) -> None:
+def test_the_kinds_that_a_reply_asks_for_are_detected(reply: str, kinds: tuple[str, ...]) -> None:
     assert asked_for(reply) == kinds
 
 
-def test_only_the_end_of_a_long_reply_counts() -> None:
+def test_only_the_end_of_a_long_reply_is_read() -> None:
     assert asked_for("What is your name? " + "The pump room is open. " * 40) == ()
 
 
@@ -118,22 +118,26 @@ def test_only_the_end_of_a_long_reply_counts() -> None:
         (("PHONE", "READING"), False, ("PHONE",)),
     ],
 )
-def test_readings_are_no_entity(asked: tuple[str, ...], reading: bool, rest: tuple[str, ...]) -> None:
+def test_a_question_for_a_reading_asks_for_no_entity(
+    asked: tuple[str, ...], reading: bool, rest: tuple[str, ...]
+) -> None:
     assert is_reading(asked) == reading
     assert personal(asked) == rest
 
 
 @pytest.mark.parametrize("source", [TextSource.SPEECH, TextSource.TYPED])
 @pytest.mark.parametrize(("asked", "language", "answer", "left"), ASKED)
-def test_a_bare_answer(asked: tuple[str, ...], language: str, answer: str, left: str, source: TextSource) -> None:
+def test_a_bare_answer_is_redacted_by_the_question(
+    asked: tuple[str, ...], language: str, answer: str, left: str, source: TextSource
+) -> None:
     context = answering(RedactionContext(source, language), asked)
     assert patterns_only().redact(RawText(answer), context).text.value == left
 
 
 @pytest.mark.parametrize(("answer", "left"), UNASKED)
-def test_a_bare_answer_to_nobody(answer: str, left: str) -> None:
+def test_a_bare_answer_without_a_question(answer: str, left: str) -> None:
     assert patterns_only().redact(RawText(answer), RedactionContext(TextSource.SPEECH)).text.value == left
 
 
-def test_what_is_typed_without_a_question_is_judged_by_its_words() -> None:
+def test_typed_text_without_a_question_is_redacted_by_its_words() -> None:
     assert patterns_only().redact(RawText("27318"), RedactionContext()).text.value == "27318"

@@ -26,7 +26,7 @@ KEYCAPS = "".join(digit + "\ufe0f\u20e3" for digit in "2125550187")
         ("order 12OO, model Il5", []),
     ],
 )
-def test_typed(text: str, expected: list[tuple[str, str]]) -> None:
+def test_disguised_values_in_typed_text_are_found(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected
 
 
@@ -47,7 +47,7 @@ def test_letters_count_as_digits_only_among_more_digits() -> None:
         ("fr", "zéro un, euh, vingt-trois, oui, quarante-cinq, soixante-sept", "01 23 45 67"),
     ],
 )
-def test_letters_and_hesitations_around_said_digits(language: str, text: str, form: str) -> None:
+def test_letters_and_hesitations_around_spoken_digits_are_covered(language: str, text: str, form: str) -> None:
     view = spoken_view(text, language)
     assert view is not None
     assert " ".join(view.text.split()) == form
@@ -61,7 +61,7 @@ def test_letters_and_hesitations_around_said_digits(language: str, text: str, fo
         ("es", "a las dos, sí, tres personas"),
     ],
 )
-def test_an_answer_between_two_quantities_stays(language: str, text: str) -> None:
+def test_an_answer_between_two_quantities_is_kept(language: str, text: str) -> None:
     assert found(text, TextSource.SPEECH, language) == []
 
 
@@ -87,5 +87,5 @@ def test_an_answer_between_two_quantities_stays(language: str, text: str) -> Non
         ("ref SSN-536221234", [("SSN", "-536221234")]),
     ],
 )
-def test_numbers_of_things_and_of_people(text: str, expected: list[tuple[str, str]]) -> None:
+def test_numbers_of_people_are_found_and_numbers_of_things_are_kept(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected

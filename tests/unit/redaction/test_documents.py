@@ -31,14 +31,14 @@ REGISTER = RedactionContext(TextSource.OCR, document_type="visitor_register")
         ("5550132", "5550132", "PHONE", "phone", False),
     ],
 )
-def test_the_face_of_a_meter(text: str, part: str, kind: str, recognizer: str, explained: bool) -> None:
+def test_the_dial_of_a_meter_is_kept(text: str, part: str, kind: str, recognizer: str, explained: bool) -> None:
     start = text.index(part)
     entity = Entity(kind, start, start + len(part), 0.9, recognizer)
     assert is_explained(entity, view.original(text), METER) is explained
     assert not is_explained(entity, view.original(text), REGISTER)
 
 
-def test_a_long_reading_is_no_doubt_on_a_meter() -> None:
+def test_a_long_reading_on_a_meter_does_not_make_the_text_doubtful() -> None:
     assert doubt_from_digits(7, METER) == 10
     assert doubt_from_digits(7, REGISTER) == 7
 
@@ -51,7 +51,7 @@ def test_a_long_reading_is_no_doubt_on_a_meter() -> None:
         ("Dr. Meter came", ["NAME"]),
     ],
 )
-def test_a_word_for_a_number_is_no_name_in_front_of_it(text: str, found: list[str]) -> None:
+def test_a_word_before_a_number_is_not_a_name(text: str, found: list[str]) -> None:
     names = WordListClassifier({"reading": "STREET_NAME" if "04821" in text else "SURNAME", "meter": "SURNAME"})
     redaction = LocalRedactor(names).redact(RawText(text), RedactionContext())
     assert [e.type for e in redaction.entities] == found
@@ -66,7 +66,7 @@ def test_a_word_for_a_number_is_no_name_in_front_of_it(text: str, found: list[st
         ("the house, 12 30 Elm", ["ADDRESS"]),
     ],
 )
-def test_a_time_is_no_house(text: str, found: list[str]) -> None:
+def test_a_time_is_not_a_house_number(text: str, found: list[str]) -> None:
     numbers = dict.fromkeys(("12", "30", "4", "50"), "BUILDING_NUMBER")
     guesses = WordListClassifier({**numbers, "mar": "STREET_NAME", "9th": "STREET_NAME", "elm": "STREET_NAME"})
     redaction = LocalRedactor(guesses).redact(RawText(text), RedactionContext())
@@ -82,6 +82,6 @@ def test_a_time_is_no_house(text: str, found: list[str]) -> None:
         ("555 0132", "[REDACTED_PHONE]"),
     ],
 )
-def test_few_digits_alone_are_no_telephone_number_to_the_classifier(text: str, redacted: str) -> None:
+def test_a_few_digits_are_not_a_telephone_number(text: str, redacted: str) -> None:
     words = WordListClassifier({word: "PHONE" for word in text.split() if word.isdigit()})
     assert LocalRedactor(words, ()).redact(RawText(text), RedactionContext()).text.value == redacted

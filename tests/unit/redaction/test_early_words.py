@@ -56,7 +56,7 @@ def seen(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_closed_word_is_a_number_a_sign_or_spells(language: str) -> None:
+def test_function_words_are_not_numbers_signs_or_letters(language: str) -> None:
     lexicon, words = lexicon_for(language), function_words(language)
     for table in (lexicon.numbers, lexicon.scales, lexicon.repeats, lexicon.signs, lexicon.letters, lexicon.phonetic):
         assert words.isdisjoint(table)
@@ -74,12 +74,12 @@ def test_no_closed_word_is_a_number_a_sign_or_spells(language: str) -> None:
         ("hi", "kuch nagar ghar number baarah"),
     ],
 )
-def test_a_word_before_a_kind_of_street_waits_like_any_other(language: str, said: str) -> None:
+def test_a_word_before_a_street_type_is_held_back(language: str, said: str) -> None:
     first = said.split(maxsplit=1)[0]
     assert not any(first in text for text in shown_for(growing(" ".join(said.split()[:2])), spoken(language)))
 
 
-def test_other_languages_hold_two_words() -> None:
+def test_in_other_languages_two_words_are_held_back() -> None:
     assert not function_words("it")
     assert shown_for(["the pump is"] * 2, spoken("it"))[-1] == "the"
 
@@ -101,7 +101,7 @@ def test_other_languages_hold_two_words() -> None:
         ("hi", ["namaste"] * 2, "namaste"),
     ],
 )
-def test_what_is_shown_at_once(language: str, hypotheses: list[str], last: str) -> None:
+def test_function_words_are_shown_at_once(language: str, hypotheses: list[str], last: str) -> None:
     assert shown_for(hypotheses, spoken(language))[-1] == last
 
 
@@ -131,26 +131,26 @@ def test_what_is_shown_at_once(language: str, hypotheses: list[str], last: str) 
         ("hi", ["मेरा पाँच"] * 2),
     ],
 )
-def test_what_still_waits(language: str, hypotheses: list[str]) -> None:
+def test_words_that_may_belong_to_a_value_are_held_back(language: str, hypotheses: list[str]) -> None:
     assert shown_for(hypotheses, spoken(language))[-1] == ""
 
 
 @pytest.mark.parametrize("asked_for", ["NAME", "EMAIL", "PHONE", "ADDRESS"])
-def test_an_answer_waits(asked_for: str) -> None:
+def test_an_answer_is_held_back(asked_for: str) -> None:
     assert shown_for(["he was"] * 2, spoken("en", asked_for))[-1] == ""
     assert shown_for(["he was"] * 2, spoken("en", "READING"))[-1] == "he"
 
 
-def test_what_may_go_on_with_the_utterance_before_waits() -> None:
+def test_words_that_may_continue_the_previous_utterance_are_held_back() -> None:
     assert shown_for(["and then"] * 2, spoken("en"), tail="my number is four one five")[-1] == ""
 
 
-def test_right_behind_a_tag_a_word_waits() -> None:
+def test_the_word_after_a_tag_is_held_back() -> None:
     assert shown_for(["so john was not"] * 2, spoken("en"))[-1] == "so [REDACTED_NAME]"
     assert shown_for(["so john was not here"] * 2, spoken("en"))[-1] == "so [REDACTED_NAME] was not"
 
 
-def test_behind_an_introduction_everything_waits() -> None:
+def test_everything_after_an_introduction_is_held_back() -> None:
     assert shown_for(["this is hello there"] * 2, spoken("en"))[-1] == "this is"
 
 
@@ -198,7 +198,7 @@ SAID = {
 
 @pytest.mark.models
 @pytest.mark.parametrize(("language", "said"), [(language, said) for language, all_ in SAID.items() for said in all_])
-def test_word_by_word_nothing_is_seen_that_the_final_hides(weights_cache: Path, language: str, said: str) -> None:
+def test_partials_never_show_what_the_final_redacts(weights_cache: Path, language: str, said: str) -> None:
     redactor, context = build_redactor(weights_cache), spoken(language)
     hidden = hidden_words(said, redactor, context)
     assert hidden
@@ -220,9 +220,7 @@ PLANTED = frozenset(
     st.sampled_from(PERSONAL),
     st.lists(st.sampled_from(sorted(function_words("en"))), max_size=6),
 )
-def test_no_closed_words_around_it_make_something_personal_seen(
-    before: list[str], personal: str, behind: list[str]
-) -> None:
+def test_function_words_around_a_value_never_reveal_it(before: list[str], personal: str, behind: list[str]) -> None:
     said = " ".join([*before, personal, *behind])
     shown = shown_for(growing(said), spoken("en"))
     assert all(later.startswith(earlier) for earlier, later in pairwise(shown))

@@ -11,7 +11,7 @@ from models.redaction.recognizers import ALL
 PACKAGE = Path(__file__).parents[3] / "models" / "redaction"
 
 
-def test_every_type_says_what_it_is() -> None:
+def test_every_entity_type_has_a_description() -> None:
     assert len(LABELS) == len(ENTITY_TYPES) == len(PRIORITY)
     for entity in ENTITY_TYPES:
         assert entity.description.endswith(".")

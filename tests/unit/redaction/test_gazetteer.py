@@ -69,7 +69,7 @@ def gazetteer(tmp_path_factory: pytest.TempPathFactory) -> Gazetteer:
         ("nowhere", set()),
     ],
 )
-def test_what_a_row_says(gazetteer: Gazetteer, word: str, columns: set[str]) -> None:
+def test_a_row_marks_the_lists_that_hold_the_word(gazetteer: Gazetteer, word: str, columns: set[str]) -> None:
     row = gazetteer.look_up([word])[0]
     assert {name for name, value in zip(COLUMNS, row, strict=True) if value} == columns
     assert row.max() <= 1
@@ -83,7 +83,7 @@ def test_rows_come_in_the_order_of_the_words(gazetteer: Gazetteer) -> None:
     assert gazetteer.look_up([]).shape == (0, len(COLUMNS))
 
 
-def test_an_empty_one_knows_nothing() -> None:
+def test_an_empty_gazetteer_finds_nothing() -> None:
     assert not Gazetteer.empty().look_up(["Anna", "the"]).any()
 
 
@@ -92,7 +92,7 @@ class _Bomb:
         return os.system, ("true",)
 
 
-def test_a_list_that_would_run_code_is_refused(tmp_path: Path) -> None:
+def test_a_pickled_list_is_refused(tmp_path: Path) -> None:
     _write_lists(tmp_path)
     tmp_path.joinpath("name2nats.pkl").write_bytes(pickle.dumps({"Anna Groß": _Bomb()}))
     with pytest.raises(pickle.UnpicklingError, match="not plain data"):
@@ -104,12 +104,12 @@ def test_a_list_that_would_run_code_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [("aaditya", "adithya"), ("deepak", "dipak"), ("lakshmi", "laxmi"), ("shiva", "siv")]
 )
-def test_spellings_of_one_name_sound_alike(one: str, other: str) -> None:
+def test_spellings_of_one_name_share_a_phonetic_key(one: str, other: str) -> None:
     assert sound_of(one) == sound_of(other)
 
 
 @pytest.mark.models
-def test_the_pinned_lists(weights_cache: Path) -> None:
+def test_the_pinned_lists_hold_known_names(weights_cache: Path) -> None:
     rows = dict(zip(COLUMNS, load_gazetteer(weights_cache).look_up(["Maria", "the", "Sharma"]).T, strict=True))
     assert rows["given"][0] > 0.5 > rows["given"][1]
     assert rows["surname"][2] > rows["given"][2]

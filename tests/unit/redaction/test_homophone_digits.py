@@ -28,11 +28,11 @@ from tests.unit.redaction.helpers import found
         ("the number is to 4 decimals", []),
     ],
 )  # fmt: skip
-def test_words_that_sound_like_first_digits(text: str, expected: list[tuple[str, str]]) -> None:
+def test_homophones_of_first_digits_are_covered_in_speech(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text, TextSource.SPEECH) == expected
 
 
-def test_typed_words_are_what_they_say() -> None:
+def test_homophones_are_kept_in_typed_text() -> None:
     text = "You can call me on for 415-555-0132, ok"
     assert found(text, TextSource.TYPED) == [("PHONE", "415-555-0132")]
     assert found(text, TextSource.SPEECH, "de") == [("PHONE", "415-555-0132")]

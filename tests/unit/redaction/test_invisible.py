@@ -56,7 +56,7 @@ def real(weights_cache: Path) -> LocalRedactor:
         ("tab\tand\r\nline stay, é too", "tab\tand\r\nline stay, é too"),
     ],
 )
-def test_what_a_reader_sees(text: str, seen: str) -> None:
+def test_the_visible_view_has_the_text_a_reader_sees(text: str, seen: str) -> None:
     assert view.visible(text).text == seen
 
 
@@ -72,25 +72,25 @@ def test_what_a_reader_sees(text: str, seen: str) -> None:
         ("\u200b", []),
     ],
 )
-def test_offsets_are_those_of_the_original(text: str, expected: list[tuple[str, str]]) -> None:
+def test_offsets_refer_to_the_original_text(text: str, expected: list[tuple[str, str]]) -> None:
     redactor = LocalRedactor(WordListClassifier({"maria": "GIVEN_NAME", "lopez": "SURNAME"}))
     assert found(text, redactor=redactor) == expected
 
 
 @settings(max_examples=40, deadline=None)
 @given(with_invisible(PERSONAL), st.sampled_from(TextSource))
-def test_what_is_hidden_stays_hidden(text: str, source: TextSource) -> None:
+def test_invisible_characters_do_not_prevent_redaction(text: str, source: TextSource) -> None:
     assert view.visible(redacted(PATTERNS, text, source)).text == redacted(PATTERNS, PERSONAL, source)
 
 
 @settings(deadline=None)
 @given(ANY_TEXT, st.sampled_from(TextSource))
-def test_no_text_breaks_a_pattern(text: str, source: TextSource) -> None:
+def test_no_text_makes_a_pattern_fail(text: str, source: TextSource) -> None:
     redaction = PATTERNS.redact(RawText(text), RedactionContext(source))
     assert all(0 <= e.start < e.end <= len(text) for e in redaction.entities)
 
 
-def test_why_has_the_offsets_of_the_original() -> None:
+def test_explanations_have_offsets_of_the_original_text() -> None:
     policies = parse_policies("default: {entities: [PHONE], allow: [Maria Reed]}")
     redactor = LocalRedactor(WordListClassifier({"maria": "GIVEN_NAME"}), policies=policies)
     text = "\u200bMar\u200bia Reed, 415-555\u200b-0132, jo\u00ad@example.com"
@@ -110,7 +110,7 @@ def test_words_that_share_a_token_get_the_same_probabilities() -> None:
 
 @pytest.mark.models
 @pytest.mark.parametrize("char", "\0\x07\x0b\x1f\x7f\x85\u00ad\u200b\ufeff\u2603\U0001f44d\ud800")
-def test_a_text_may_end_in_a_word_with_anything_inside(real: LocalRedactor, char: str) -> None:
+def test_a_last_word_with_any_invisible_character_is_handled(real: LocalRedactor, char: str) -> None:
     for text in (f"a{char}b", f"now a{char}b", f"the valve is clo{char}sed", f"I am Maria Lopez a{char}b"):
         assert "Lopez" not in redacted(real, text)
     assert view.visible(redacted(real, f"I am Maria Lopez, not{char}")).text.startswith("I am [REDACTED_NAME], not")
@@ -119,7 +119,7 @@ def test_a_text_may_end_in_a_word_with_anything_inside(real: LocalRedactor, char
 @pytest.mark.models
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_names_stay_hidden(real: LocalRedactor, data: st.DataObject) -> None:
+def test_invisible_characters_do_not_prevent_redaction_of_names(real: LocalRedactor, data: st.DataObject) -> None:
     text = data.draw(with_invisible(PERSONAL))
     assert view.visible(redacted(real, text)).text == redacted(real, PERSONAL)
     redacted(real, data.draw(ANY_TEXT))

@@ -61,7 +61,7 @@ def split_up(text: str) -> str:
         ("tab\tand\r\nline stay, é too", "tab\tand\r\nline stay, é too"),
     ],
 )
-def test_what_is_written(text: str, written: str) -> None:
+def test_invisible_characters_are_removed_from_the_output(text: str, written: str) -> None:
     redaction = REDACTOR.redact(RawText(text), RedactionContext())
     assert redaction.text.value == written
     assert redaction.text.safe_for_llm
@@ -69,7 +69,7 @@ def test_what_is_written(text: str, written: str) -> None:
 
 
 @pytest.mark.parametrize("source", TextSource)
-def test_what_is_hidden_changes_no_tag_and_no_count(source: TextSource) -> None:
+def test_invisible_characters_change_no_tag_and_no_count(source: TextSource) -> None:
     plain = "Hello, I am John Carter, ring 415-555-0132 or write to jo@example.com"
     expected = REDACTOR.redact(RawText(plain), RedactionContext(source))
     text = split_up(plain)
@@ -82,7 +82,7 @@ def test_what_is_hidden_changes_no_tag_and_no_count(source: TextSource) -> None:
 @settings(max_examples=60, deadline=None)
 @given(PIECES, st.sampled_from(TextSource))
 @example(["Hello", *tags("john carter")], TextSource.TYPED)
-def test_nothing_hidden_ever_leaves(pieces: list[str], source: TextSource) -> None:
+def test_no_output_holds_invisible_characters(pieces: list[str], source: TextSource) -> None:
     text, context = "".join(pieces), RedactionContext(source)
     redaction = REDACTOR.redact(RawText(text), context)
     behind = TailAwareRedactor(REDACTOR, RawText("my number is " + tags("x"))).redact(RawText(text), context)
@@ -94,7 +94,7 @@ def test_nothing_hidden_ever_leaves(pieces: list[str], source: TextSource) -> No
 
 @settings(deadline=None)
 @given(PIECES.map("".join), st.data())
-def test_what_is_written_grows_with_the_text_and_stays_as_it_is(text: str, data: st.DataObject) -> None:
+def test_removal_is_idempotent_and_prefix_stable(text: str, data: st.DataObject) -> None:
     written = without_invisible(text)
     assert without_invisible(written) == written
     assert view.visible(written).text == view.visible(text).text
@@ -109,7 +109,7 @@ def test_a_prefix_is_cut_in_the_original() -> None:
     assert (prefix.value, prefix.counts) == ("I am [REDACTED_NAME]", {"NAME": 1})
 
 
-def test_partials_show_what_they_would_without_it() -> None:
+def test_invisible_characters_do_not_change_partials() -> None:
     def shown(words: list[str]) -> list[str]:
         partials, state = PartialRedactor(REDACTOR), PartialState()
         values = []
@@ -127,7 +127,7 @@ def test_partials_show_what_they_would_without_it() -> None:
     assert all("".join(words).startswith(value.replace(" ", "")) for value in values)
 
 
-def test_words_with_times_are_those_that_show() -> None:
+def test_timed_words_hold_no_invisible_characters() -> None:
     said = ["Hello", tags("hi"), "I", "am", "John" + tags("hi"), "Carter", "to" + tags("x") + "day"]
     words = tuple(Word(RawText(word), n / 2, n / 2 + 0.4, 0.9) for n, word in enumerate(said))
     heard = Transcript((Segment(RawText(" ".join(said)), 0.0, 4.0, 0.8, words),), "en", 10.0, 0.1)

@@ -20,7 +20,7 @@ def _head() -> LabelHead:
     return LabelHead(np.array(["CITY"]), np.ones((1, 1), dtype=np.float32), beside, zeros, out, zeros)
 
 
-def test_a_token_is_judged_by_itself_and_its_neighbours() -> None:
+def test_a_token_is_classified_by_its_own_and_its_neighbours_states() -> None:
     alone, among = np.array([[2.0]], dtype=np.float32), np.array([[1.0], [2.0], [3.0]], dtype=np.float32)
     head = _head()
     assert head.probabilities(alone)[0, 0] == pytest.approx(1 / (1 + np.exp(-2 / (1 + np.exp(-1.702 * 2)))))
@@ -33,7 +33,7 @@ def test_no_tokens_have_no_labels() -> None:
     assert _head().probabilities(np.zeros((0, 1), dtype=np.float32)).shape == (0, 1)
 
 
-def test_probabilities_of_the_labels_leave_room_for_none() -> None:
+def test_label_probabilities_sum_to_less_than_one() -> None:
     head = LabelHead.read()
     found = head.probabilities(np.random.default_rng(3).normal(size=(40, head.states.shape[0])).astype(np.float32))
     assert found.shape == (40, len(head.labels))
@@ -41,7 +41,7 @@ def test_probabilities_of_the_labels_leave_room_for_none() -> None:
     assert (found.sum(axis=1) < 1).all()
 
 
-def test_written_and_read_again(tmp_path: Path) -> None:
+def test_a_head_is_unchanged_after_write_and_read(tmp_path: Path) -> None:
     head = LabelHead.read()
     head.write(tmp_path / "head.npz")
     again = LabelHead.read(tmp_path / "head.npz")

@@ -13,7 +13,7 @@ from models.redaction.recognizers.spoken import announcements
 from models.redaction.recognizers.spoken.announcements import SUBJECT, announcements_of
 
 
-def test_words_that_yaml_takes_for_something_else_are_words() -> None:
+def test_words_that_yaml_would_parse_as_booleans_stay_words() -> None:
     assert checked("lists: no on y 12\n", "test")["lists"] == ("no", "on", "y", "12")
 
 
@@ -51,19 +51,19 @@ FILES = sorted(Path(loader.__file__).parent.rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_every_file_of_the_package_can_be_read(file: Path) -> None:
+def test_every_lexicon_file_loads(file: Path) -> None:
     assert (
         word_tables(file.parent.name, file.stem) if file.stem == "spoken" else word_lists(file.parent.name, file.stem)
     )
 
 
-def test_a_set_of_words_is_empty_where_there_is_no_list() -> None:
+def test_a_missing_list_gives_an_empty_set() -> None:
     assert words("xx", "stopwords") == words("de", "stopwords", "xx") == frozenset()
     assert "wasserhahn" in words("DE-at", "stopwords")
 
 
 @pytest.mark.parametrize("language", languages("spoken"))
-def test_the_number_words_of_every_language_are_understood(language: str) -> None:
+def test_number_words_of_every_language_are_parsed(language: str) -> None:
     for digits, entries in word_tables(language, "spoken")["numbers"].items():
         for word in entries:
             assert lexicon_for(language).numbers[word] == digits

@@ -62,12 +62,12 @@ UNIQUE = {regex.pattern: (module, name, regex) for module, name, regex in expres
 MODULES = sorted({module for module, _, _ in UNIQUE.values()})
 
 
-def test_the_walk_finds_the_expressions() -> None:
+def test_all_expressions_of_the_package_are_collected() -> None:
     assert len(UNIQUE) > 200
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_expression_has_a_bound_on_its_work(module: str) -> None:
+def test_the_work_of_every_expression_is_bounded(module: str) -> None:
     found = [(name, regex) for of, name, regex in UNIQUE.values() if of == module]
     for name, regex in found:
         if (module, name) not in READS_OUR_OWN_FILES:
@@ -75,13 +75,13 @@ def test_every_expression_has_a_bound_on_its_work(module: str) -> None:
 
 
 @pytest.mark.parametrize("pattern", [r"(a+)+b", r"(a|a)*b", r"\d+\w*x", r"(\w+\s?)*:", r"a*a*b", r"(?:x+x+)+y", r".*@"])
-def test_endless_tricks_are_refused(pattern: str) -> None:
+def test_unbounded_expensive_expressions_are_refused(pattern: str) -> None:
     with pytest.raises(Endless):
         ways(re.compile(pattern))
 
 
 @pytest.mark.parametrize("pattern", [r"(?:\d{1,9}[ -]?){1,9}x", r"(?:a{1,30}){1,12}b", r"(?:a|ab|abc?){1,20}d"])
-def test_bounded_tricks_are_beyond_the_limit(pattern: str) -> None:
+def test_bounded_expensive_expressions_exceed_the_limit(pattern: str) -> None:
     assert ways(re.compile(pattern)) > LIMIT
 
 
@@ -95,7 +95,7 @@ def test_bounded_tricks_are_beyond_the_limit(pattern: str) -> None:
         (r"(?:ab|cd){1,9}e", 1),
     ],
 )
-def test_plain_expressions_have_few_ways(pattern: str, most: int) -> None:
+def test_simple_expressions_have_few_ways_to_match(pattern: str, most: int) -> None:
     assert ways(re.compile(pattern)) <= most
 
 
@@ -114,7 +114,7 @@ def test_least_digits_is_a_lower_bound(pattern: str, digits: int) -> None:
     assert least_digits(re.compile(pattern)) == digits
 
 
-def test_what_a_quick_test_skips_has_no_match() -> None:
+def test_the_prefilter_skips_only_texts_without_a_match() -> None:
     texts = [
         "",
         "call me",
@@ -139,7 +139,7 @@ def test_what_a_quick_test_skips_has_no_match() -> None:
 @pytest.mark.parametrize(
     "seed", ["a ", "1 ", "A1 ", "calle ", "12 Elm ", "P<", "account ", "corner of A and ", "9", "A-"]
 )
-def test_a_long_text_gives_no_more_finds_a_character_than_a_short_one(seed: str) -> None:
+def test_matches_per_character_do_not_grow_with_the_text(seed: str) -> None:
     context = RedactionContext()
 
     def found(length: int) -> int:

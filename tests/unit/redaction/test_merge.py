@@ -46,7 +46,9 @@ E = Entity
         ("[REDACTED_JOHN]", [E("NAME", 10, 14, 0.9)], [("NAME", 10, 14)]),
     ],
 )
-def test_merge(text: str, entities: list[Entity], expected: list[tuple[str, int, int]]) -> None:
+def test_overlapping_entities_are_merged(
+    text: str, entities: list[Entity], expected: list[tuple[str, int, int]]
+) -> None:
     assert [(e.type, e.start, e.end) for e in merge(text, entities)] == expected
 
 

@@ -103,23 +103,23 @@ SURVIVES = [
 
 
 @pytest.mark.parametrize(("text", "expected"), FOUND)
-def test_found(text: str, expected: list[tuple[str, str]]) -> None:
+def test_personal_values_are_found(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected
 
 
 @pytest.mark.parametrize("text", SURVIVES)
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
-def test_survives(text: str, source: TextSource) -> None:
+def test_harmless_texts_are_kept(text: str, source: TextSource) -> None:
     assert found(text, source) == []
 
 
-def test_a_checksum_that_stumbles_costs_no_text() -> None:
+def test_an_exception_in_a_checksum_does_not_prevent_redaction() -> None:
     # Of places that its table lacks, python-stdnum's check of Chinese numbers raises KeyError.
     assert stdnum_check("cn.ric")("411111111111111103") is None
     assert [text for _, text in found("the code is 411111111111111103")] == ["411111111111111103"]
 
 
-def test_checksums_tell_right_from_wrong() -> None:
+def test_checksums_distinguish_valid_from_invalid_numbers() -> None:
     assert check_line(MRZ_TD3) is True
     assert check_line(MRZ_TD3.replace("C36", "C37")) is None
     assert check_line("I<UTOD231458907<<<<<<<<<<<<<<<") is True

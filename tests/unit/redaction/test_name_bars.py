@@ -41,7 +41,9 @@ def _names(
         (0.2, EAGER, "original", True, True),  # a policy that asks for more gets it in speech as well
     ],
 )
-def test_bars(score: float, thresholds: Thresholds, kind: str, heard: bool, found: bool) -> None:
+def test_a_name_needs_the_score_of_its_source_and_language(
+    score: float, thresholds: Thresholds, kind: str, heard: bool, found: bool
+) -> None:
     names = _names("yesterday came Wrobel again", {"Wrobel": score}, thresholds, kind=kind, heard=heard)
     assert names == (["Wrobel"] if found else [])
 
@@ -59,5 +61,5 @@ def test_bars(score: float, thresholds: Thresholds, kind: str, heard: bool, foun
         ("unit W4 is shut again", {"W4": 0.9}, []),
     ],
 )
-def test_neighbours_and_what_is_never_a_name(text: str, scores: dict[str, float], expected: list[str]) -> None:
+def test_neighbouring_names_lower_the_threshold(text: str, scores: dict[str, float], expected: list[str]) -> None:
     assert _names(text, scores) == expected

@@ -58,7 +58,9 @@ def test_underscores_end_words(text: str, expected: list[tuple[str, str]]) -> No
     ],
 )
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
-def test_particles_behind_a_title(language: str, text: str, expected: list[str], source: TextSource) -> None:
+def test_particles_after_a_title_belong_to_the_name(
+    language: str, text: str, expected: list[str], source: TextSource
+) -> None:
     assert [piece for _type, piece in found(text, source, language)] == expected
 
 
@@ -73,7 +75,7 @@ def test_particles_behind_a_title(language: str, text: str, expected: list[str],
         ("usuario: nuevo", []),
     ],
 )
-def test_logins(text: str, expected: list[str]) -> None:
+def test_logins_are_found_as_handles(text: str, expected: list[str]) -> None:
     assert [piece for type_, piece in found(text) if type_ == "HANDLE"] == expected
 
 
@@ -92,13 +94,13 @@ def test_logins(text: str, expected: list[str]) -> None:
         ("please contact Wilo about the pump", []),
     ],
 )
-def test_makers_are_people_where_a_person_is_named(text: str, expected: list[str]) -> None:
+def test_brand_names_after_a_given_name_are_surnames(text: str, expected: list[str]) -> None:
     labels = {"anna": "GIVEN_NAME", "wilo": "SURNAME", "kamstrup": "SURNAME"}
     entities = found(text, TextSource.OCR, redactor=LocalRedactor(WordListClassifier(labels)))
     assert [piece for _type, piece in entities] == expected
 
 
-def test_the_number_of_a_reference_is_no_postcode() -> None:
+def test_the_number_of_a_reference_is_not_a_postcode() -> None:
     redactor = LocalRedactor(WordListClassifier({"90713": "ZIP_CODE"}))
     assert found("he wrote, reference is 90713, thanks", redactor=redactor) == []
     assert found("he lives in 90713, thanks", redactor=redactor) == [("ADDRESS", "90713")]

@@ -42,7 +42,7 @@ def test_every_word_has_a_row() -> None:
         ("so a1b", "a1b", (0, 0, 1, 0, 0, 0, 0)),
     ],
 )
-def test_the_shape_of_a_word(text: str, word: str, shape: tuple[int, ...]) -> None:
+def test_word_shapes_are_computed(text: str, word: str, shape: tuple[int, ...]) -> None:
     first = len(COLUMNS)
     row = _inputs(text, [word])[0]
     assert tuple(row[[first, first + 1, first + 2, first + 3, first + 5, first + 6, first + 7]].tolist()) == shape
@@ -56,7 +56,7 @@ def _by_hand(hidden: int = 2) -> NameHead:
     return NameHead(np.zeros((STATE_WIDTH, hidden), np.float32), rows, bias, np.array([4, 0], np.float32), -2.0)
 
 
-def test_the_head_reads_what_it_should(tmp_path: Path) -> None:
+def test_the_head_classifies_by_its_inputs(tmp_path: Path) -> None:
     _by_hand().write(tmp_path / "head.npz")
     head = NameHead.read(tmp_path / "head.npz")
     scorer = NameScorer(head, Gazetteer.empty())

@@ -39,7 +39,7 @@ def _redacted(redactor: LocalRedactor, text: str, language: str, source: TextSou
         ("hi", "mera naam rakesh yadav hai aur main mumbai se hoon", ["rakesh", "yadav"]),
     ],
 )
-def test_names_go(redactor: LocalRedactor, language: str, text: str, names: list[str]) -> None:
+def test_names_are_redacted(redactor: LocalRedactor, language: str, text: str, names: list[str]) -> None:
     value = _redacted(redactor, text, language)
     assert [name for name in names if name in value] == []
 
@@ -61,12 +61,12 @@ def test_names_go(redactor: LocalRedactor, language: str, text: str, names: list
     ],
 )
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
-def test_harmless_sentences_stay(redactor: LocalRedactor, language: str, text: str, source: TextSource) -> None:
+def test_harmless_sentences_are_kept(redactor: LocalRedactor, language: str, text: str, source: TextSource) -> None:
     assert _redacted(redactor, text, language, source) == text
 
 
 @pytest.mark.models
-def test_few_of_our_names_leak_and_few_of_our_harmless_sentences_are_touched(redactor: LocalRedactor) -> None:
+def test_few_names_leak_and_few_harmless_sentences_change(redactor: LocalRedactor) -> None:
     leaked = total = 0
     for language, text, spans in named():
         hidden = redactor.redact(RawText(text), RedactionContext(language=language)).entities
@@ -80,13 +80,13 @@ def test_few_of_our_names_leak_and_few_of_our_harmless_sentences_are_touched(red
 
 @pytest.mark.models
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
-def test_few_harmless_sentences_in_hindi_are_touched(redactor: LocalRedactor, source: TextSource) -> None:
+def test_few_harmless_hindi_sentences_change(redactor: LocalRedactor, source: TextSource) -> None:
     touched = sum(_redacted(redactor, text, language, source) != text for language, text in MEASURED_HINDI)
     assert touched / len(MEASURED_HINDI) <= 0.12
 
 
 @pytest.mark.models
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
-def test_few_harmless_sentences_of_visits_are_touched(redactor: LocalRedactor, source: TextSource) -> None:
+def test_few_harmless_visit_sentences_change(redactor: LocalRedactor, source: TextSource) -> None:
     touched = sum(_redacted(redactor, text, language, source) != text for language, text in MEASURED_VISITS)
     assert touched / len(MEASURED_VISITS) <= 0.16

@@ -19,14 +19,14 @@ from models.training.published_classifier import whole_classifier
 from models.weights import store
 
 
-def test_unpacking_blocks() -> None:
+def test_quantized_blocks_are_unpacked() -> None:
     packed = np.array([[[0x80, 0x9F]]], dtype=np.uint8)  # one column, one block, nibbles 0, 8, 15, 9
     dense = unpack_blocks(packed, np.array([[0.5]], dtype=np.float32), rows=3, columns=1)
     assert dense.tolist() == [[-4.0], [0.0], [3.5]]
 
 
 @pytest.mark.models
-def test_eight_bits_change_no_more_than_the_rounding(weights_cache: Path) -> None:
+def test_eight_bit_weights_differ_only_by_rounding(weights_cache: Path) -> None:
     """The same tensors in 32 bits are what ONNX Runtime computes from the 4-bit file; with all layers, as published."""
     classifier = whole_classifier(weights_cache)
     text = "This is Anna Schmidt of 12 Elm Street, call 415 555 0132."
@@ -53,7 +53,7 @@ def _answers_of_the_packed_file(folder: Path, text: str) -> dict[tuple[int, int]
 
 @pytest.mark.models
 @pytest.mark.parametrize("source", [TextSource.SPEECH, TextSource.TYPED])
-def test_the_demo_visit(weights_cache: Path, source: TextSource) -> None:
+def test_names_of_the_demo_visit_are_found(weights_cache: Path, source: TextSource) -> None:
     said = (
         "Hello my name is John Carter, I'm at the Riverside site to read the water meter. You can call me on "
         "415-555-0132 or write to "
@@ -68,7 +68,7 @@ def test_the_demo_visit(weights_cache: Path, source: TextSource) -> None:
 
 
 @pytest.mark.models
-def test_hindi_names_are_judged_in_latin_letters(weights_cache: Path) -> None:
+def test_hindi_names_are_classified_in_latin_letters(weights_cache: Path) -> None:
     redaction = build_redactor(weights_cache).redact(RawText("मेरा नाम राहुल शर्मा है"), RedactionContext(language="hi"))
     assert "राहुल" not in redaction.text.value
     assert "शर्मा" not in redaction.text.value

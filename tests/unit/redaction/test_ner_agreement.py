@@ -50,7 +50,7 @@ def labels(classifier: TokenClassifier, text: str) -> dict[tuple[int, int], str]
     return {(word.start, word.end): word.label for word in found if word.score >= SURE}
 
 
-def test_words_get_the_same_labels(classifiers: list[TokenClassifier], sentences: list[Sentence]) -> None:
+def test_engines_give_words_the_same_labels(classifiers: list[TokenClassifier], sentences: list[Sentence]) -> None:
     words = same = 0
     for _language, text in sentences:
         one, two = (labels(classifier, text) for classifier in classifiers)
@@ -61,7 +61,7 @@ def test_words_get_the_same_labels(classifiers: list[TokenClassifier], sentences
     assert same / words >= LEAST_SAME_LABELS
 
 
-def test_the_same_entities_are_found(classifiers: list[TokenClassifier], sentences: list[Sentence]) -> None:
+def test_engines_find_the_same_entities(classifiers: list[TokenClassifier], sentences: list[Sentence]) -> None:
     found = []
     for redactor in map(LocalRedactor, classifiers):
         entities = set()

@@ -32,7 +32,7 @@ def names_in(classifier: TokenClassifier, text: str) -> list[str]:
     return [text[word.start : word.end] for word in found if word.label in NAMES and word.score > 0.4]
 
 
-def test_it_says_what_it_runs_on(classifier: TokenClassifier) -> None:
+def test_it_reports_its_engine_and_device(classifier: TokenClassifier) -> None:
     assert classifier.name in ENGINES
     assert classifier.device == "cpu"
 
@@ -48,7 +48,9 @@ def test_texts_without_words_have_no_predictions(classifier: TokenClassifier) ->
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_batches_and_threads_change_nothing(classifier: TokenClassifier, weights_cache: Path, threads: int) -> None:
+def test_batches_and_threads_do_not_change_the_predictions(
+    classifier: TokenClassifier, weights_cache: Path, threads: int
+) -> None:
     """To the last bit: a score beside a threshold must not fall to the other side of it."""
     texts = ["Anna Schmidt called.", "", "x", "The pump of John Carter is loud. " * 40, "Ring Maria.", "Is it Ana?"]
     texts += ["Ask Jo Reed " + "or Lee Ray " * n for n in range(30)]
@@ -99,7 +101,7 @@ def test_the_default_engine_has_no_gpu(weights_cache: Path) -> None:
 
 
 @pytest.mark.parametrize(("engine", "imported"), [("ctranslate2", "False"), ("transformers", "True")])
-def test_only_the_second_engine_imports_transformers(weights_cache: Path, engine: str, imported: str) -> None:
+def test_only_the_transformers_engine_imports_transformers(weights_cache: Path, engine: str, imported: str) -> None:
     program = (
         "import sys; from pathlib import Path; from models.redaction.ner.engines import build_classifier;"
         "build_classifier(Path(sys.argv[1]), sys.argv[2], 'cpu').classify(['Ask Anna.']);"

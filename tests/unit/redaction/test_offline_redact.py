@@ -26,7 +26,7 @@ def answers(lines: list[str], redactor: LocalRedactor | None = None, *, why: boo
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_one_line() -> None:
+def test_one_line_is_answered() -> None:
     (row,) = answers([json.dumps({"id": 7, "text": "call 415-555-0132"})])
     assert row["id"] == 7
     assert row["text"] == "call [REDACTED_PHONE]"
@@ -43,7 +43,7 @@ def test_why_names_recognizer_view_score_and_word() -> None:
     assert row["left"] == []
 
 
-def test_why_tells_what_was_seen_and_left() -> None:
+def test_why_lists_entities_that_were_found_and_kept() -> None:
     policies = parse_policies("default: {allow: [Hill 415-555-0132], operators: {EMAIL: keep}}")
     redactor = LocalRedactor(WordListClassifier(), policies=policies)
     (row,) = answers([json.dumps({"text": "a@example.com, hill 415-555-0132"})], redactor, why=True)
@@ -56,7 +56,7 @@ def test_why_tells_what_was_seen_and_left() -> None:
     assert "safe for the LLM: no" in shown
 
 
-def test_why_tells_each_stretch_once() -> None:
+def test_why_lists_each_span_once() -> None:
     policies = parse_policies("default: {entities: [NAME], allow: [Hill Station]}")
     guesses = {"536": "PHONE", "22": "PHONE", "1234": "PHONE", "lopez": "SURNAME", "hill": "SURNAME"}
     redactor = LocalRedactor(WordListClassifier(guesses), policies=policies)
@@ -73,12 +73,12 @@ def test_why_tells_each_stretch_once() -> None:
     assert [text[e["start"] : e["end"]] for e in row["entities"]] == ["Lopez"]
 
 
-def test_why_says_so_when_there_is_nothing() -> None:
+def test_why_reports_that_nothing_was_found() -> None:
     (row,) = answers([json.dumps({"text": "all is well"})], why=True)
     assert explanation_for_a_person(row) == "all is well\n\nNothing personal was found.\n\nsafe for the LLM: yes"
 
 
-def test_bad_lines_are_answered_in_their_place() -> None:
+def test_bad_lines_get_an_error_answer_in_order() -> None:
     rows = answers(
         [
             "{",
@@ -100,7 +100,7 @@ def test_many_lines_of_mixed_sources_stay_in_order() -> None:
     assert [r["id"] for r in answers(lines)] == list(range(500))
 
 
-def test_a_lone_line_is_answered_before_the_next_one_comes() -> None:
+def test_a_single_line_is_answered_before_the_next_arrives() -> None:
     answered: queue.Queue[str] = queue.Queue()
 
     class Out(io.StringIO):
@@ -117,7 +117,7 @@ def test_a_lone_line_is_answered_before_the_next_one_comes() -> None:
     assert [json.loads(line)["id"] for line in out.getvalue().splitlines()] == [1, 2]
 
 
-def test_one_failing_text_does_not_take_its_batch_with_it() -> None:
+def test_one_failing_text_does_not_fail_its_batch() -> None:
     class Picky:
         def redact(self, text: RawText, context: RedactionContext) -> Redaction:
             return self.redact_many([text], context)[0]

@@ -81,7 +81,7 @@ SPLIT = [
 
 
 @pytest.mark.parametrize(("language", "parts", "shown"), SPLIT)
-def test_utterances_in_a_row(language: str, parts: list[str], shown: list[str] | None) -> None:
+def test_values_split_over_utterances_are_covered(language: str, parts: list[str], shown: list[str] | None) -> None:
     assert finals(parts, language) == (parts if shown is None else shown)
 
 
@@ -98,7 +98,7 @@ def test_utterances_in_a_row(language: str, parts: list[str], shown: list[str] |
         ("de", "und die Nummer ist", "und die Nummer ist"),
     ],
 )  # fmt: skip
-def test_only_an_open_end_is_kept_and_not_more_than_a_few_words(language: str, text: str, tail: str) -> None:
+def test_only_a_few_words_of_an_open_end_are_kept(language: str, text: str, tail: str) -> None:
     found = patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH, language)).entities
     kept = open_tail(RawText(text), found, language).reveal()
     assert kept.endswith(tail)
@@ -106,7 +106,7 @@ def test_only_an_open_end_is_kept_and_not_more_than_a_few_words(language: str, t
     assert len(kept.split()) <= 12
 
 
-def test_a_tail_is_carried_and_never_printed() -> None:
+def test_the_tail_is_carried_over_and_not_in_repr() -> None:
     state = PartialState(tail=RawText("my number is four"))
     assert "four" not in repr(state)
     assert PartialState.from_carry(state.to_carry()) == state
@@ -114,7 +114,7 @@ def test_a_tail_is_carried_and_never_printed() -> None:
     assert PartialState.from_carry(old).tail == NO_TAIL  # sealed by a worker of before
 
 
-def test_without_a_tail_nothing_is_judged_twice() -> None:
+def test_without_a_tail_the_text_is_redacted_once() -> None:
     text = RawText("call me")
     assert texts_with_tail(NO_TAIL, text) == [text]
     assert TailAwareRedactor(REDACTOR, NO_TAIL).redact(text, RedactionContext()) == REDACTOR.redact(
@@ -122,7 +122,7 @@ def test_without_a_tail_nothing_is_judged_twice() -> None:
     )
 
 
-def test_only_the_beginning_of_a_long_utterance_is_read_behind_the_tail() -> None:
+def test_only_the_beginning_of_a_long_utterance_is_joined_to_the_tail() -> None:
     long = RawText("five five five " + "and the pump is loud " * 60)
     _alone, joined = texts_with_tail(RawText("my number is four one five"), long)
     assert len(joined) < 260
@@ -147,7 +147,7 @@ PLANTED = re.compile(
 @pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(1, 29), min_size=1, max_size=2, unique=True), st.integers(1, 5))
-def test_no_cut_and_no_chunking_shows_what_the_whole_would_not(cuts: list[int], step: int) -> None:
+def test_no_split_into_utterances_reveals_a_value(cuts: list[int], step: int) -> None:
     words, borders = SAID.split(), [0, *sorted(cuts), len(SAID.split())]
     partials, tail = PartialRedactor(REDACTOR), NO_TAIL
     for low, high in pairwise(borders):

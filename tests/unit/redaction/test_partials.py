@@ -41,7 +41,7 @@ def growing(text: str, step: int = 1) -> list[str]:
     return [" ".join(words[:n]) for n in range(1, len(words) + 1, step)]
 
 
-def test_the_whole_visit_word_by_word() -> None:
+def test_the_demo_visit_word_by_word_shows_nothing_personal() -> None:
     shown = shown_for(growing(SAID))
     assert all(later.startswith(earlier) for earlier, later in pairwise(shown))
     assert shown[-1].startswith(
@@ -62,11 +62,11 @@ def test_the_whole_visit_word_by_word() -> None:
         (["it is k r", "it is k r z"], "it is"),
     ],
 )
-def test_what_is_held(hypotheses: list[str], last: str) -> None:
+def test_words_that_may_belong_to_a_value_are_held_back(hypotheses: list[str], last: str) -> None:
     assert shown_for(hypotheses)[-1] == last
 
 
-def test_what_was_shown_stays_when_recognition_changes_its_mind() -> None:
+def test_shown_text_stays_when_the_hypothesis_changes() -> None:
     shown = shown_for(
         ["the pump is old now", "the pump is old now", "a pump is cold now", "a pump is cold now and loud today"]
     )
@@ -77,7 +77,7 @@ def test_what_was_shown_stays_when_recognition_changes_its_mind() -> None:
 @pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(1, 7), st.lists(st.integers(0, 60), max_size=4))
-def test_nothing_planted_survives_any_chunking(step: int, rewinds: list[int]) -> None:
+def test_no_chunking_reveals_a_planted_value(step: int, rewinds: list[int]) -> None:
     hypotheses = growing(SAID, step)
     for at in rewinds:
         if at < len(hypotheses):
@@ -99,7 +99,7 @@ class DoubtfulClassifier(WordListClassifier):
         return [[replace(guess, score=self.score) for guess in guesses] for guesses in super().classify(texts)]
 
 
-def test_a_word_that_is_nearly_a_name_waits_for_more_words() -> None:
+def test_a_possible_name_is_held_for_a_few_words() -> None:
     partials = PartialRedactor(LocalRedactor(DoubtfulClassifier({"rose": "GIVEN_NAME"})))
     said = "ask rose about the key because she lives next door with the dog"
     state, shown = PartialState(), []
@@ -111,7 +111,7 @@ def test_a_word_that_is_nearly_a_name_waits_for_more_words() -> None:
     assert all(len(text) <= 1 for text in shown[: with_name - 1])
 
 
-def test_a_word_that_is_likely_a_name_waits_for_the_final_text() -> None:
+def test_a_likely_name_is_held_until_the_final() -> None:
     classifier = DoubtfulClassifier({"rose": "GIVEN_NAME"})
     classifier.score = 0.28
     partials, state = PartialRedactor(LocalRedactor(classifier)), PartialState()
@@ -120,7 +120,7 @@ def test_a_word_that_is_likely_a_name_waits_for_the_final_text() -> None:
         assert text.value in ("", "ask")
 
 
-def test_what_is_replaced_is_suspected_no_more() -> None:
+def test_redacted_words_are_not_suspects() -> None:
     redactor = LocalRedactor(DoubtfulClassifier({"rose": "GIVEN_NAME", "heather": "GIVEN_NAME"}))
     said = "rose is here, ask Dr. Rose Miller and heather"
     redaction = redactor.redact(RawText(said), SPEECH)
@@ -143,7 +143,7 @@ def test_what_is_replaced_is_suspected_no_more() -> None:
         ("hi", "chaabi mere padosi rakesh yadav ke paas hai aur woh shaam ko ghar aate hain"),
     ],
 )
-def test_word_by_word_no_name_is_seen_that_the_final_hides(weights_cache: Path, language: str, said: str) -> None:
+def test_partials_never_show_a_name_that_the_final_redacts(weights_cache: Path, language: str, said: str) -> None:
     redactor = build_redactor(weights_cache)
     partials, context = PartialRedactor(redactor), RedactionContext(TextSource.SPEECH, language)
     final = redactor.redact(RawText(said), context)
@@ -155,7 +155,7 @@ def test_word_by_word_no_name_is_seen_that_the_final_hides(weights_cache: Path, 
         assert hidden.isdisjoint(text.value.split())
 
 
-def test_what_is_not_shown_is_counted_with_how_sure_it_is() -> None:
+def test_held_back_words_are_counted_with_their_stability() -> None:
     before, counts = PartialState(), []
     for hypothesis in ("old pumps break", "old pumps break often. Here", "old pumps break often and we", "old"):
         _shown, after = PARTIALS.step(before, RawText(hypothesis), SPEECH)

@@ -74,7 +74,7 @@ def written(policies: str, text: str, *, client: str = "", session: str = "s1") 
         ("default:" + BADGE + "  operators: {BADGE: mask}", "badge RB-4821", "badge ***", True),
     ],
 )
-def test_one_policy(policies: str, text: str, expected: str, safe: bool) -> None:
+def test_a_policy_gives_the_expected_text(policies: str, text: str, expected: str, safe: bool) -> None:
     assert written(policies, text) == (expected, safe)
 
 
@@ -88,7 +88,7 @@ def test_clients_have_their_own_policy_on_top_of_the_default() -> None:
     assert written(policies, text, client="acme") == ("Maria at Riverside, card ***1234", False)
 
 
-def test_the_same_person_is_the_same_tag_within_a_session_only() -> None:
+def test_a_person_keeps_one_tag_within_a_session_only() -> None:
     policies = "default: {operators: {NAME: hash, PHONE: hash}}"
     first, _ = written(policies, "Maria Lopez came")
     again, _ = written(policies, "then MARIA  LOPEZ left")
@@ -101,7 +101,7 @@ def test_the_same_person_is_the_same_tag_within_a_session_only() -> None:
     assert tag not in elsewhere
 
 
-def test_a_part_of_a_name_is_its_person_where_nobody_else_has_it() -> None:
+def test_an_unambiguous_part_of_a_name_gets_the_tag_of_its_person() -> None:
     policies = "default: {operators: {NAME: hash}}"
     value, _ = written(policies, "Maria Lopez called. Later Lopez wrote; John did not.")
     tags = re.findall(r"NAME_(\w{8})", value)
@@ -128,7 +128,7 @@ def test_a_name_is_one_tag_across_sentences_and_titles() -> None:
         ("हरीश", "हरीश", True),
     ],
 )
-def test_what_makes_two_spellings_one_person(one: str, other: str, same: bool) -> None:
+def test_spellings_of_one_person_have_one_identity(one: str, other: str, same: bool) -> None:
     assert (identity_of("NAME", one) == identity_of("NAME", other)) is same
 
 
@@ -136,7 +136,7 @@ def test_a_thousand_people_have_a_thousand_tags() -> None:
     assert len({hashed("NAME", f"person {n}", b"key") for n in range(1000)}) == 1000
 
 
-def test_a_spoken_number_hashes_as_the_written_one() -> None:
+def test_a_spoken_number_has_the_hash_of_the_written_one() -> None:
     built = redactor("default: {operators: {PHONE: hash}}")
     said = RawText("call me on four one five, five five five, oh one three two")
     spoken = built.redact(said, context(source=TextSource.SPEECH)).text.value
@@ -144,7 +144,7 @@ def test_a_spoken_number_hashes_as_the_written_one() -> None:
     assert spoken.split()[-1] == typed.split()[-1]
 
 
-def test_without_a_session_tags_agree_in_a_batch_and_not_between_two() -> None:
+def test_without_a_session_tags_are_equal_only_within_a_batch() -> None:
     built = redactor("default: {operators: {NAME: hash}}")
     texts, nowhere = [RawText("Maria"), RawText("maria")], context(session="")
     one, two = (built.redact_many(texts, nowhere) for _ in range(2))
@@ -152,7 +152,7 @@ def test_without_a_session_tags_agree_in_a_batch_and_not_between_two() -> None:
     assert one[0].text.value != two[0].text.value
 
 
-def test_pieces_carry_what_the_policy_writes() -> None:
+def test_segments_hold_the_tags_that_the_policy_writes() -> None:
     built = redactor("default: {operators: {NAME: hash}}")
     whole, parts = redact_segments([RawText("here is Maria"), RawText("Lopez")], built, context())
     assert whole.value == f"here is {parts[1].value}"
@@ -194,7 +194,7 @@ def test_pieces_carry_what_the_policy_writes() -> None:
         ),
     ],
 )
-def test_a_wrong_file_is_refused_with_the_place(policies: str, place: str) -> None:
+def test_an_invalid_file_is_refused_with_the_line(policies: str, place: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_policies(policies)
     assert caught.value.reason == "POLICY_INVALID"
@@ -215,7 +215,7 @@ def test_a_wrong_file_is_refused_with_the_place(policies: str, place: str) -> No
         (r"(((a{1,100}){1,100}){1,100}){1,100}", "RE2"),
     ],
 )
-def test_a_pattern_that_could_be_slow_or_is_none_is_refused(pattern: str, problem: str) -> None:
+def test_a_slow_or_invalid_pattern_is_refused(pattern: str, problem: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_policies("default:" + BADGE.replace(r"\bRB-\d{4}\b", pattern))
     assert problem in caught.value.message
@@ -225,11 +225,11 @@ def test_a_pattern_that_could_be_slow_or_is_none_is_refused(pattern: str, proble
 @pytest.mark.parametrize(
     "pattern", [r"[+*]{1,3}\+RB-\d{4}|RB-\d{4}\b", r"\p{Lu}{2}-[0-9]{4}\b", r"[]{*]{0,2}RB-\d{4}\b"]
 )
-def test_signs_in_classes_and_escapes_are_no_repeats(pattern: str) -> None:
+def test_quantifier_characters_in_classes_and_escapes_are_literals(pattern: str) -> None:
     parse_policies("default:" + BADGE.replace(r"\bRB-\d{4}\b", pattern))
 
 
-def test_files(tmp_path: Path) -> None:
+def test_policy_files_are_loaded_or_refused(tmp_path: Path) -> None:
     assert load_policies(None).of("anyone").leaves_nothing
     path = tmp_path / "policy.yaml"
     with pytest.raises(InvalidInput, match=r"policy.yaml cannot be read: No such file or directory\."):
@@ -249,12 +249,12 @@ def test_files(tmp_path: Path) -> None:
     [("4111-1111-1111-1234", 4, "***1234"), ("123456", 4, "***"), ("GB82WEST12345698765432", 4, "***5432"),
      ("one two three four", 4, "***"), ("12345678", 4, "***5678"), ("12345678", 0, "***")],
 )  # fmt: skip
-def test_a_mask_shows_an_end_only_of_what_is_long_enough(reading: str, shown: int, expected: str) -> None:
+def test_a_mask_shows_the_end_of_long_values_only(reading: str, shown: int, expected: str) -> None:
     assert masked(reading, shown) == expected
     assert shown <= MAX_SHOWN
 
 
-def test_identities_and_keys() -> None:
+def test_identities_are_normalized_and_keys_differ_by_scope() -> None:
     assert identity_of("NAME", "Dr. MARIA  Lopez") == identity_of("NAME", "maria lopez")
     assert identity_of("PHONE", "+1 (415) 555-0132") == identity_of("PHONE", "415 555 0132")
     assert identity_of("NAME", "Dr") == "dr"
@@ -263,7 +263,7 @@ def test_identities_and_keys() -> None:
     assert hashed("NAME", "maria", one) != hashed("NAME", "maria", two)
 
 
-def test_partials_show_what_the_policy_writes_and_never_take_it_back() -> None:
+def test_partials_follow_the_policy_and_never_retract_text() -> None:
     partials = PartialRedactor(redactor("default: {operators: {NAME: hash, PHONE: mask}}"))
     said = "hello this is Maria Lopez and you can call me on 415-555-0132 at any time of the day please thank you"
     words = said.split()
@@ -292,7 +292,7 @@ TEXTS = st.one_of(st.lists(PIECES, max_size=14).map(" ".join), st.lists(PIECES, 
 @pytest.mark.slow
 @settings(deadline=None)
 @given(TEXTS, st.sampled_from([TextSource.TYPED, TextSource.SPEECH, TextSource.OCR]))
-def test_whatever_the_policy_spans_are_valid_sorted_and_apart(text: str, source: TextSource) -> None:
+def test_spans_are_valid_sorted_and_disjoint_under_any_policy(text: str, source: TextSource) -> None:
     redaction = redactor(EVERYTHING).redact(RawText(text), context(source=source))
     edges = [edge for e in redaction.entities for edge in (e.start, e.end)]
     assert edges == sorted(edges)
@@ -309,7 +309,7 @@ def test_whatever_the_policy_spans_are_valid_sorted_and_apart(text: str, source:
 @pytest.mark.slow
 @settings(deadline=None)
 @given(TEXTS)
-def test_what_a_policy_wrote_stays_as_it_is(text: str) -> None:
+def test_tags_and_masks_are_kept_when_redacted_again(text: str) -> None:
     built = redactor(EVERYTHING)
     once = built.redact(RawText(text), context()).text.value
     twice = built.redact(RawText(once), context()).text.value
@@ -317,7 +317,7 @@ def test_what_a_policy_wrote_stays_as_it_is(text: str) -> None:
         assert piece in twice
 
 
-def test_a_number_said_right_behind_a_date_that_is_kept_is_not_kept_with_it() -> None:
+def test_a_number_after_a_kept_date_is_redacted() -> None:
     text = "she was born on 4 July 1974 , 415-555-0132"
     assert "0132" not in redactor("default:\n  operators: {DOB: keep}\n").redact(RawText(text), context()).text.value
 
@@ -325,7 +325,7 @@ def test_a_number_said_right_behind_a_date_that_is_kept_is_not_kept_with_it() ->
 @pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(PIECES, max_size=10), st.sampled_from(["maria@example.com", "415-555-0132", "4111 1111 1111 1234"]))
-def test_what_was_planted_is_gone_whatever_is_kept_beside_it(around: list[str], value: str) -> None:
+def test_planted_values_are_redacted_beside_kept_entities(around: list[str], value: str) -> None:
     middle = len(around) // 2
     text = " ".join([*around[:middle], "; reach me:", value, ";", *around[middle:]])
     assert value not in redactor(EVERYTHING).redact(RawText(text), context()).text.value

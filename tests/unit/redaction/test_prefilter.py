@@ -35,7 +35,9 @@ def one_by_one(view: TextView, context: RedactionContext) -> list[tuple[str, Ent
     st.lists(st.sampled_from(SAID), max_size=6), st.sampled_from(list(TextSource)), st.sampled_from([" ", ", ", "\n"])
 )
 @settings(max_examples=200, deadline=None)
-def test_what_recognizers_find_one_by_one_in_the_same_order(said: list[str], source: TextSource, between: str) -> None:
+def test_the_prefilter_gives_the_same_matches_in_the_same_order(
+    said: list[str], source: TextSource, between: str
+) -> None:
     view, context = original(between.join(said)), RedactionContext(source)
     assert [(r.name, e) for r, e in SIEVE.find(view, context)] == one_by_one(view, context)
 
@@ -64,13 +66,13 @@ def test_matches_at_digits_are_those_of_the_expression(text: str) -> None:
         (r"(?<![^\d])\d", False),
     ],
 )
-def test_which_expressions_begin_with_a_digit(expression: str, begins: bool) -> None:
+def test_expressions_that_begin_with_a_digit_are_recognized(expression: str, begins: bool) -> None:
     assert begins_with_digit(re.compile(expression)) is begins
 
 
 @pytest.mark.parametrize("answer", [None, [], [0]])
 @pytest.mark.parametrize("text", ["a tall order", "nothing"])
-def test_an_automaton_that_gives_up_skips_nothing(answer: list[int] | None, text: str) -> None:
+def test_without_an_automaton_no_expression_is_skipped(answer: list[int] | None, text: str) -> None:
     class GivesUp:
         def Match(self, _text: bytes) -> list[int] | None:
             return answer

@@ -153,7 +153,7 @@ def _is_found(recognizer: Recognizer, piece: str) -> bool:
     return any(any(recognizer.find(view, context)) for context in CONTEXTS for view in views_of(piece, context))
 
 
-def test_the_same_is_found_in_each_piece() -> None:
+def test_the_prefilter_changes_no_match_in_a_single_piece() -> None:
     for context in UNASKED:
         for piece in EVERYTHING:
             for view, which in readings(piece, context):
@@ -164,7 +164,9 @@ def test_the_same_is_found_in_each_piece() -> None:
     st.lists(pieces(), min_size=1, max_size=6), st.sampled_from([" ", ", ", ". ", "\n", ""]), st.sampled_from(CONTEXTS)
 )
 @settings(max_examples=60, deadline=None, derandomize=True)
-def test_the_same_is_found_in_whatever_is_joined(said: list[str], between: str, context: RedactionContext) -> None:
+def test_the_prefilter_changes_no_match_in_joined_pieces(
+    said: list[str], between: str, context: RedactionContext
+) -> None:
     """Seeded: the same texts in every run, and other ones once this test changes."""
     for view, which in readings(between.join(said), context):
         assert through_the_sieve(which, view, context) == one_by_one(which, view, context)

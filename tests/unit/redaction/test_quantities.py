@@ -30,7 +30,7 @@ def _seen(text: str, **labels: str) -> list[tuple[str, str]]:
         ("meter par shunya aath hai", {"shunya": "GIVEN_NAME", "aath": "SURNAME"}),
     ],
 )
-def test_amounts_are_no_places_and_no_names(text: str, labels: dict[str, str]) -> None:
+def test_amounts_are_not_addresses_or_names(text: str, labels: dict[str, str]) -> None:
     assert _seen(text, **labels) == []
 
 
@@ -57,5 +57,5 @@ def test_people_and_houses_beside_them_are_found(
         ("12 Miles Road", [("ADDRESS", "12 Miles Road")]),
     ],
 )
-def test_a_distance_or_a_time_begins_no_street(text: str, expected: list[tuple[str, str]]) -> None:
+def test_a_distance_or_a_time_is_not_a_house_number(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text, language="hi") == expected

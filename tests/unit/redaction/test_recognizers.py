@@ -126,17 +126,17 @@ PRINT = [
 
 
 @pytest.mark.parametrize(("text", "expected"), TYPED)
-def test_typed(text: str, expected: list[tuple[str, str]]) -> None:
+def test_typed_text(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected
 
 
 @pytest.mark.parametrize(("text", "expected"), SPOKEN)
-def test_spoken(text: str, expected: list[tuple[str, str]]) -> None:
+def test_spoken_text(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text, TextSource.SPEECH) == expected
 
 
 @pytest.mark.parametrize(("text", "expected"), PRINT)
-def test_print(text: str, expected: list[tuple[str, str]]) -> None:
+def test_printed_text(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text, TextSource.OCR) == expected
 
 
@@ -170,5 +170,5 @@ def test_other_languages(text: str, language: str, expected: list[tuple[str, str
         ("call 415‑555‑0132", [("PHONE", "415‑555‑0132")]),  # noqa: RUF001 - hyphens that do not break
     ],
 )
-def test_tricks_with_characters(text: str, expected: list[tuple[str, str]]) -> None:
+def test_disguised_characters(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected

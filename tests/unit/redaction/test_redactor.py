@@ -24,7 +24,7 @@ SPEECH = RedactionContext(TextSource.SPEECH)
 OCR = RedactionContext(TextSource.OCR)
 
 
-def test_a_row_of_a_visitor_register() -> None:
+def test_a_row_of_a_visitor_register_is_redacted() -> None:
     row = "Maria Lopez | 212-555-0187 | maria.lopez@example.org | 14 Elm Street, Springfield"
     redaction = REDACTOR.redact(RawText(row), OCR)
     assert redaction.text.value == "[REDACTED_NAME] | [REDACTED_PHONE] | [REDACTED_EMAIL] | [REDACTED_ADDRESS]"
@@ -45,11 +45,11 @@ def test_a_spoken_visit_keeps_the_reading() -> None:
     )
 
 
-def test_a_town_alone_is_no_address() -> None:
+def test_a_town_alone_is_not_an_address() -> None:
     assert REDACTOR.redact(RawText("the works in Springfield"), RedactionContext()).entities == ()
 
 
-def test_a_name_is_found_wherever_it_stands_again() -> None:
+def test_every_repetition_of_a_name_is_redacted() -> None:
     text = "Lopez came. Nobody but Lopez saw it, the LOPEZ file is lost."
     redactor = LocalRedactor(WordListClassifier({"came": "SURNAME"}))
     assert redactor.redact(RawText("Dr. Lopez left. Later Lopez rang."), RedactionContext()).text.value == (
@@ -71,7 +71,7 @@ def test_unexplained_numbers_make_a_text_doubtful(text: str, safe: bool) -> None
     assert PATTERNS.redact(RawText(text), RedactionContext()).text.safe_for_llm is safe
 
 
-def test_tags_stay_and_what_surrounds_them_does_not() -> None:
+def test_existing_tags_are_kept_and_values_beside_them_redacted() -> None:
     text = "[REDACTED_NAME] is at a@example.com [REDACTED_A@EXAMPLE.COM]"
     assert PATTERNS.redact(RawText(text), RedactionContext()).text.value == (
         "[REDACTED_NAME] is at [REDACTED_EMAIL] [[REDACTED_EMAIL]]"
@@ -87,7 +87,7 @@ class _Broken:
         raise ValueError(view.text)
 
 
-def test_a_defect_fails_closed_and_says_nothing_of_the_text() -> None:
+def test_a_defect_fails_closed_without_quoting_the_text() -> None:
     redactor = LocalRedactor(WordListClassifier(), [_Broken()])
     with pytest.raises(RedactionFailed) as caught:
         redactor.redact(RawText("plain secret words"), RedactionContext())
@@ -111,7 +111,7 @@ def test_a_batch_gives_what_single_calls_give() -> None:
     assert together == [REDACTOR.redact(t, RedactionContext()) for t in texts]
 
 
-def test_prefixes_and_carried_texts() -> None:
+def test_redacted_texts_can_be_cut_and_restored() -> None:
     redaction = REDACTOR.redact(RawText("Maria rang Lopez"), RedactionContext())
     assert redacted_prefix("Maria rang Lopez", redaction, 10).value == "[REDACTED_NAME] rang"
     assert redacted_prefix("Maria rang Lopez", redaction, 10).counts == {"NAME": 1}
@@ -139,7 +139,7 @@ CONTEXTS = st.builds(
 @pytest.mark.slow
 @settings(deadline=None)
 @given(TEXTS, CONTEXTS)
-def test_spans_are_valid_sorted_and_apart(text: str, context: RedactionContext) -> None:
+def test_spans_are_valid_sorted_and_disjoint(text: str, context: RedactionContext) -> None:
     redaction = REDACTOR.redact(RawText(text), context)
     edges = [edge for e in redaction.entities for edge in (e.start, e.end)]
     assert edges == sorted(edges)
@@ -153,7 +153,7 @@ def test_spans_are_valid_sorted_and_apart(text: str, context: RedactionContext) 
     st.sampled_from(["maria@example.com", "415-555-0132", "4111 1111 1111 1111"]),
     CONTEXTS,
 )
-def test_what_was_planted_is_gone(around: list[str], value: str, context: RedactionContext) -> None:
+def test_planted_values_are_redacted(around: list[str], value: str, context: RedactionContext) -> None:
     middle = len(around) // 2
     text = " ".join([*around[:middle], "; reach me:", value, ";", *around[middle:]])
     assert value not in REDACTOR.redact(RawText(text), context).text.value
@@ -177,11 +177,11 @@ def test_no_input_is_slow(seed: str, context: RedactionContext) -> None:
 
 @settings(deadline=None)
 @given(st.lists(PIECES, max_size=14).map(" ; ".join), CONTEXTS)
-def test_what_was_redacted_once_is_redacted(text: str, context: RedactionContext) -> None:
+def test_redaction_is_idempotent(text: str, context: RedactionContext) -> None:
     once = REDACTOR.redact(RawText(text), context).text.value
     assert REDACTOR.redact(RawText(once), context).text.value == once
 
 
-def test_the_word_in_a_tag_is_no_context() -> None:
+def test_the_word_in_a_tag_is_not_context() -> None:
     text = "[REDACTED_ADDRESS] 94110 and [REDACTED_ACCOUNT] 123456"
     assert PATTERNS.redact(RawText(text), RedactionContext()).text.value == text

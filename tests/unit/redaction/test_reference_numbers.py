@@ -31,7 +31,7 @@ from tests.unit.redaction.helpers import found
         ("hi", "shikayat number 5512098 ka kya hua"),
     ],
 )
-def test_numbers_of_things_stay(language: str, text: str) -> None:
+def test_reference_numbers_are_kept(language: str, text: str) -> None:
     assert found(text, language=language) == []
 
 
@@ -51,7 +51,7 @@ def test_numbers_of_things_stay(language: str, text: str) -> None:
         ("hi", "meri shikayat 9876543210", "9876543210"),
     ],
 )
-def test_a_telephone_number_behind_a_thing_goes(language: str, text: str, value: str) -> None:
+def test_a_telephone_number_after_an_object_is_redacted(language: str, text: str, value: str) -> None:
     assert [piece for _type, piece in found(text, language=language)] == [value]
 
 
@@ -72,7 +72,7 @@ def test_a_telephone_number_behind_a_thing_goes(language: str, text: str, value:
         ("hi", "ऑर्डर के लिए मेरा नंबर 9811223344 है", "PHONE", "9811223344"),
     ],
 )
-def test_numbers_of_people_do_not(language: str, text: str, kind: str, value: str) -> None:
+def test_numbers_of_people_are_redacted(language: str, text: str, kind: str, value: str) -> None:
     assert (kind, value) in found(text, language=language)
 
 
@@ -85,7 +85,7 @@ def test_numbers_of_people_do_not(language: str, text: str, kind: str, value: st
         ("es", "nací el 5 de agosto 1974", ["5 de agosto 1974"]),
     ],
 )
-def test_a_number_that_ends_like_a_year_is_no_date(language: str, text: str, dates: list[str]) -> None:
+def test_a_number_that_ends_like_a_year_is_not_a_date(language: str, text: str, dates: list[str]) -> None:
     hidden = [piece for kind, piece in found(text, TextSource.SPEECH, language) if kind == "DOB"]
     assert [any(date in piece for piece in hidden) for date in dates] == [True] * len(dates)
     assert bool(hidden) is bool(dates)
@@ -109,7 +109,7 @@ def test_a_number_that_ends_like_a_year_is_no_date(language: str, text: str, dat
         ("achtzehn heißt 1800 Watt", "1800"),
     ],
 )
-def test_amounts(text: str, number: str) -> None:
+def test_amounts_are_recognized(text: str, number: str) -> None:
     at = text.index(number)
     assert is_amount(original(text), at, at + len(number))
 
@@ -123,6 +123,6 @@ def test_amounts(text: str, number: str) -> None:
         ("98112233445 रुपये", "98112233445"),
     ],
 )
-def test_what_only_looks_like_an_amount(text: str, number: str) -> None:
+def test_numbers_that_only_resemble_amounts_are_not_amounts(text: str, number: str) -> None:
     at = text.index(number)
     assert not is_harmless(original(text), at, at + len(number))

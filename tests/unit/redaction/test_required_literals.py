@@ -31,12 +31,12 @@ from models.redaction.recognizers import ALL
         (r"(?i:BEARER|basic) \S", ("basic ", "bearer ")),
     ],
 )
-def test_pieces(expression: str, pieces: tuple[str, ...]) -> None:
+def test_required_literals_of_an_expression(expression: str, pieces: tuple[str, ...]) -> None:
     assert required_pieces(re.compile(expression)) == pieces
 
 
 @pytest.mark.parametrize("odd", ["\u017fecret", "bearer \u0131d", "P\u0130N 1234"])
-def test_letters_that_ignoring_case_takes_for_plain_ones(odd: str) -> None:
+def test_letters_that_fold_to_ascii_are_matched(odd: str) -> None:
     regex = re.compile("secret|bearer id|pin 1234", re.IGNORECASE)
     assert regex.search(odd)
     assert original(odd).has_any(required_pieces(regex))
@@ -52,7 +52,7 @@ HINTED = [
 
 
 @pytest.mark.parametrize("pattern", HINTED)
-def test_pieces_that_somebody_wrote_by_hand_miss_none_that_is_worked_out(pattern: Pattern) -> None:
+def test_hand_written_literals_cover_the_derived_ones(pattern: Pattern) -> None:
     for piece in required_pieces(pattern.regex):
         assert any(hint in piece for hint in pattern.hints), piece
 
@@ -63,7 +63,7 @@ BY_HAND_ALONE = [case for case in HINTED if not required_pieces(case.values[0].r
 @pytest.mark.parametrize("pattern", BY_HAND_ALONE)
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_every_match_has_a_piece_that_somebody_wrote_by_hand(pattern: Pattern, data: st.DataObject) -> None:
+def test_every_match_contains_a_hand_written_literal(pattern: Pattern, data: st.DataObject) -> None:
     text = data.draw(st.from_regex(_searchable(pattern.regex)))
     if pattern.regex.search(text):
         assert original(text).has_any(pattern.hints), "the quick test would have skipped a match"
@@ -75,7 +75,7 @@ CONTEXTS = [pytest.param(r, id=r.name) for r in ALL if isinstance(r, PatternReco
 @pytest.mark.parametrize("recognizer", CONTEXTS)
 @settings(max_examples=5, deadline=None)
 @given(data=st.data())
-def test_every_context_word_has_a_piece(recognizer: PatternRecognizer, data: st.DataObject) -> None:
+def test_every_context_word_contains_a_required_literal(recognizer: PatternRecognizer, data: st.DataObject) -> None:
     assert recognizer.context is not None
     text = data.draw(st.from_regex(_searchable(recognizer.context)))
     if recognizer.context.search(original(text).lower):
@@ -88,7 +88,7 @@ def _searchable(regex: re.Pattern[str]) -> re.Pattern[str]:
 
 
 @given(st.text(alphabet=string.printable + "\u017f\u0131\u0130ßäÄ", max_size=40))
-def test_keyed_texts_have_small_letters_alone(text: str) -> None:
+def test_keyed_texts_are_lower_case(text: str) -> None:
     lower = original(text).keyed
     assert keyed(lower) == lower
     assert not any(c in lower for c in "\u017f\u0131\u0130" + string.ascii_uppercase)

@@ -22,12 +22,12 @@ STATE = {
 }
 
 
-def test_round_trip() -> None:
+def test_a_sealed_state_opens_unchanged() -> None:
     sealer = StateSealer(KEY)
     assert sealer.open(sealer.seal(STATE)) == STATE
 
 
-def test_nothing_can_be_read_and_no_two_are_alike() -> None:
+def test_sealed_states_are_unreadable_and_never_equal() -> None:
     sealer = StateSealer(KEY)
     first, second = sealer.seal(STATE), sealer.seal(STATE)
     assert first != second
@@ -45,7 +45,7 @@ def test_a_changed_byte_is_refused(position: int) -> None:
 
 
 @pytest.mark.parametrize("sealed", [b"", b"\x01", b"\x01" * 13, b"\x02" * 60, b"\x01" * 60])
-def test_other_bytes_are_refused(sealed: bytes) -> None:
+def test_invalid_bytes_are_refused(sealed: bytes) -> None:
     with pytest.raises(InvalidInput) as caught:
         StateSealer(KEY).open(sealed)
     assert caught.value.reason == "CARRY_INVALID"
@@ -56,7 +56,7 @@ def test_another_key_is_refused() -> None:
         StateSealer(KEY[::-1]).open(StateSealer(KEY).seal(STATE))
 
 
-def test_only_json_and_bytes_are_carried() -> None:
+def test_only_json_and_bytes_can_be_sealed() -> None:
     with pytest.raises(TypeError):
         StateSealer(KEY).seal({"x": object()})
 
@@ -66,7 +66,7 @@ def test_short_keys_are_refused() -> None:
         StateSealer(b"short")
 
 
-def test_the_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+def test_the_key_is_made_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "state" / "carry.key"
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(load_or_create_key, [path] * 8))

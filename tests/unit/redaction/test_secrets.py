@@ -111,24 +111,24 @@ STAY = [
 
 @pytest.mark.parametrize(("language", "text", "secret"), CODES)
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
-def test_codes_go(language: str, text: str, secret: str, source: TextSource) -> None:
+def test_security_codes_are_redacted(language: str, text: str, secret: str, source: TextSource) -> None:
     assert ("SECRET", secret) in found(text, source, language)
 
 
 @pytest.mark.parametrize(("language", "text", "secret"), SAID)
-def test_said_codes_go(language: str, text: str, secret: str) -> None:
+def test_spoken_security_codes_are_redacted(language: str, text: str, secret: str) -> None:
     assert found(text, TextSource.SPEECH, language) == [("SECRET", secret)]
 
 
 @pytest.mark.parametrize(("language", "text", "secret"), PASSWORDS)
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
-def test_passwords_go(language: str, text: str, secret: str, source: TextSource) -> None:
+def test_passwords_are_redacted(language: str, text: str, secret: str, source: TextSource) -> None:
     assert found(text, source, language) == [("SECRET", secret)]
 
 
 @pytest.mark.parametrize(("language", "text"), STAY)
 @pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.SPEECH])
-def test_what_is_said_about_codes_and_passwords_stays(language: str, text: str, source: TextSource) -> None:
+def test_talk_about_codes_and_passwords_is_kept(language: str, text: str, source: TextSource) -> None:
     assert found(text, source, language) == []
 
 
@@ -143,9 +143,9 @@ def test_what_is_said_about_codes_and_passwords_stays(language: str, text: str, 
         ("die letzten vier Ziffern meiner Karte sind 9071", [("ID", "9071")]),
     ],
 )
-def test_ends_of_numbers(text: str, expected: list[tuple[str, str]]) -> None:
+def test_the_last_digits_of_a_number_are_redacted(text: str, expected: list[tuple[str, str]]) -> None:
     assert found(text) == expected
 
 
-def test_of_two_passwords_both_go() -> None:
+def test_two_passwords_are_both_redacted() -> None:
     assert found("my password is not tulip88, it's meadow42") == [("SECRET", "tulip88"), ("SECRET", "meadow42")]

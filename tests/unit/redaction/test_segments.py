@@ -42,13 +42,15 @@ class PhoneRedactor:
         (["a 415 555 0132 b 415 555 0133"], "a [REDACTED_PHONE] b [REDACTED_PHONE]", None),
     ],
 )
-def test_what_is_split_is_found_in_every_piece(pieces: list[str], whole: str, written: tuple[str, ...] | None) -> None:
+def test_a_split_value_is_redacted_in_every_segment(
+    pieces: list[str], whole: str, written: tuple[str, ...] | None
+) -> None:
     text, parts = redact_segments([RawText(piece) for piece in pieces], PhoneRedactor(), RedactionContext())
     assert text.value == whole
     assert tuple(part.value for part in parts) == (written if written is not None else (whole,))
 
 
-def test_tags_are_counted_in_each_piece() -> None:
+def test_tags_are_counted_in_each_segment() -> None:
     pieces = [RawText("Call 415 555"), RawText("0132 now")]
     text, parts = redact_segments(pieces, PhoneRedactor(), RedactionContext())
     assert text.counts == {"PHONE": 1}

@@ -133,19 +133,19 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("language", "text", "read"), READ)
-def test_every_number_is_read_by_itself(language: str, text: str, read: str) -> None:
+def test_each_spoken_number_is_read_separately(language: str, text: str, read: str) -> None:
     view = numeral_view(text, language)
     assert view is not None
     assert view.text == read
 
 
 @pytest.mark.parametrize(("language", "text", "left"), STREETS + BIRTHS + AGES)
-def test_said(language: str, text: str, left: str) -> None:
+def test_spoken_values_are_redacted(language: str, text: str, left: str) -> None:
     assert patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH, language)).text.value == left
 
 
 @pytest.mark.parametrize(("language", "text", "_left"), STREETS)
-def test_what_follows_uncovers_nothing(language: str, text: str, _left: str) -> None:
+def test_later_words_do_not_uncover_a_value(language: str, text: str, _left: str) -> None:
     for more in (" thank you very much", " and that is all I can say about it for now", " yes"):
         said = RedactionContext(TextSource.SPEECH, language)
         alone = patterns_only().redact(RawText(text), said).entities
@@ -154,7 +154,7 @@ def test_what_follows_uncovers_nothing(language: str, text: str, _left: str) -> 
 
 
 @pytest.mark.parametrize(("language", "text"), HARMLESS)
-def test_harmless(language: str, text: str) -> None:
+def test_harmless_numbers_are_kept(language: str, text: str) -> None:
     assert patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH, language)).text.value == text
 
 
@@ -184,9 +184,7 @@ def test_a_street_of_the_classifier_takes_the_numbers_that_touch_it() -> None:
         ("en", "two pumps are loud and one is not running", "two pumps are loud and"),
     ],
 )
-def test_a_running_utterance_holds_numbers_until_it_is_clear_what_they_count(
-    language: str, text: str, shown: str
-) -> None:
+def test_partials_hold_numbers_until_their_unit_is_known(language: str, text: str, shown: str) -> None:
     partials, state, words = PartialRedactor(patterns_only()), PartialState(), text.split()
     context = RedactionContext(TextSource.SPEECH, language)
     for end in range(1, len(words) + 1):
@@ -208,7 +206,7 @@ def test_a_running_utterance_holds_numbers_until_it_is_clear_what_they_count(
         ("fr", "j'habite à vingt kilomètres"),
     ],
 )
-def test_times_and_amounts_at_the_end_are_no_streets(language: str, text: str) -> None:
+def test_times_and_amounts_at_the_end_are_not_streets(language: str, text: str) -> None:
     assert found(text, TextSource.SPEECH, language) == []
 
 
@@ -226,5 +224,5 @@ def test_times_and_amounts_at_the_end_are_no_streets(language: str, text: str) -
         ("i live at thirty kings", "thirty kings"),
     ],
 )
-def test_a_street_that_breaks_off_stays_covered(text: str, address: str) -> None:
+def test_a_truncated_street_is_redacted(text: str, address: str) -> None:
     assert found(text, TextSource.SPEECH) == [("ADDRESS", address)]

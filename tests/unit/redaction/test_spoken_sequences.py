@@ -108,17 +108,17 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize(("language", "text", "form"), FORMS)
-def test_normal_form(language: str, text: str, form: str) -> None:
+def test_spoken_sequences_are_normalized(language: str, text: str, form: str) -> None:
     view = spoken_view(text, language)
     assert view is not None
     assert view.text == form
 
 
 @pytest.mark.parametrize(("language", "text", "left"), SPOKEN)
-def test_said(language: str, text: str, left: str) -> None:
+def test_spoken_sequences_are_redacted(language: str, text: str, left: str) -> None:
     assert patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH, language)).text.value == left
 
 
 @pytest.mark.parametrize(("language", "text"), HARMLESS)
-def test_harmless(language: str, text: str) -> None:
+def test_harmless_sequences_are_kept(language: str, text: str) -> None:
     assert patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH, language)).text.value == text

@@ -42,7 +42,7 @@ def _names(language: str, text: str, names: str, source: TextSource = TextSource
         ("hi", "sharma", False, False),
     ],
 )
-def test_words_of_every_day(language: str, word: str, cased: bool, everyday: bool) -> None:
+def test_stop_words_are_recognized(language: str, word: str, cased: bool, everyday: bool) -> None:
     assert is_stop_word(original(word), 0, len(word), language, cased=cased) is everyday
 
 
@@ -56,7 +56,7 @@ def test_words_of_every_day(language: str, word: str, cased: bool, everyday: boo
         ("es", "no hay agua", False),
     ],
 )
-def test_who_uses_capitals(language: str, text: str, uses: bool) -> None:
+def test_texts_with_capitals_are_recognized(language: str, text: str, uses: bool) -> None:
     assert uses_capitals(original(text), language) is uses
 
 
@@ -74,7 +74,7 @@ def test_who_uses_capitals(language: str, text: str, uses: bool) -> None:
         ("de", "Werk Nord meldet Spannungsabfall", "meldet Spannungsabfall"),
     ],
 )
-def test_makers_and_things_stay(language: str, text: str, names: str) -> None:
+def test_brands_and_objects_are_kept(language: str, text: str, names: str) -> None:
     assert _names(language, text, names) == []
 
 
@@ -91,7 +91,7 @@ def test_makers_and_things_stay(language: str, text: str, names: str) -> None:
         ("fr", "hier robinet est passé, dit-elle", "robinet", ["robinet"]),
     ],
 )
-def test_people_who_are_called_like_them_do_not(language: str, text: str, names: str, hidden: list[str]) -> None:
+def test_people_named_like_brands_are_redacted(language: str, text: str, names: str, hidden: list[str]) -> None:
     assert _names(language, text, names) == hidden
 
 
@@ -109,11 +109,11 @@ def test_people_who_are_called_like_them_do_not(language: str, text: str, names:
         ("fr", "Prévenez esmée au troisième.", "esmée", ["esmée"]),
     ],
 )
-def test_words_of_every_day_that_are_somebodys_name_go(language: str, text: str, names: str, hidden: list[str]) -> None:
+def test_names_that_are_stop_words_are_redacted(language: str, text: str, names: str, hidden: list[str]) -> None:
     assert _names(language, text, names) == hidden
 
 
-def test_in_speech_small_letters_say_nothing() -> None:
+def test_case_is_ignored_in_speech() -> None:
     assert _names("es", "Hoy vino rosa cuesta", "rosa cuesta", TextSource.SPEECH) == ["rosa cuesta"]
 
 
@@ -135,7 +135,7 @@ def redactor(weights_cache: Path) -> LocalRedactor:
         ("hi", "gate yahan se 18 kilometre door hai highway ke paas"),
     ],
 )
-def test_whole_sentences_stay(redactor: LocalRedactor, language: str, text: str) -> None:
+def test_whole_harmless_sentences_are_kept(redactor: LocalRedactor, language: str, text: str) -> None:
     assert redactor.redact(RawText(text), RedactionContext(language=language)).text.value == text
 
 
@@ -150,7 +150,7 @@ def test_whole_sentences_stay(redactor: LocalRedactor, language: str, text: str)
         ("fr", "Mon voisin karim a vu la fuite", "karim"),
     ],
 )
-def test_names_in_small_letters_and_names_that_are_words_go(
+def test_lower_case_names_and_names_that_are_words_are_redacted(
     redactor: LocalRedactor, language: str, text: str, name: str
 ) -> None:
     assert name not in redactor.redact(RawText(text), RedactionContext(language=language)).text.value

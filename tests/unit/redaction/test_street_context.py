@@ -47,10 +47,10 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize(("language", "text"), SENTENCES)
-def test_a_sentence_with_a_number_is_no_street(language: str, text: str) -> None:
+def test_a_sentence_with_a_number_is_not_a_street(language: str, text: str) -> None:
     assert found(text, TextSource.SPEECH, language) == []
 
 
 @pytest.mark.parametrize(("language", "text", "address"), ADDRESSES)
-def test_a_street_stays_covered(language: str, text: str, address: str) -> None:
+def test_a_street_is_redacted(language: str, text: str, address: str) -> None:
     assert [(e, t[: len(address)]) for e, t in found(text, TextSource.SPEECH, language)] == [("ADDRESS", address)]

@@ -37,5 +37,5 @@ from models.redaction.ner.suffixes import ends_like_no_name
         ("en", "station", True, False),
     ],
 )
-def test_endings(language: str, word: str, small: bool, no_name: bool) -> None:
+def test_suffixes_that_no_name_has_are_recognized(language: str, word: str, small: bool, no_name: bool) -> None:
     assert ends_like_no_name(word, language, small=small) is no_name

@@ -38,20 +38,20 @@ def arrays(head: NameHead) -> list[bytes]:
     return [part.tobytes() for part in (head.states, head.features, head.bias, head.out)]
 
 
-def test_a_head_learns_what_is_easy_and_the_same_every_time() -> None:
+def test_training_learns_separable_data_deterministically() -> None:
     table = easy_table()
     head = fit(table)
     assert ((scores_of(head, table) > 0.5) == (table.names > 0.5)).mean() > 0.95
     assert arrays(fit(table)) == arrays(head)
 
 
-def test_words_without_weight_teach_nothing() -> None:
+def test_words_without_weight_do_not_affect_training() -> None:
     table = easy_table()
     wrong = replace(table, names=1 - table.names, weights=np.zeros_like(table.weights))
     scores = scores_of(fit(concatenated(table, wrong)), table)
     assert scores[table.names == 1].mean() > scores[table.names == 0].mean() + 0.4
 
 
-def test_texts_of_two_tables_are_counted_on() -> None:
+def test_concatenated_tables_number_their_texts_consecutively() -> None:
     table = easy_table()
     assert concatenated(table, table).texts.tolist() == list(range(2 * WORDS))

@@ -25,7 +25,7 @@ from models.redaction.normalize.transliterate import romanize_word, romanized
         ("es", "cuarenta y tres noventa y uno", "4391"),
     ],
 )
-def test_normal_form(language: str, text: str, normal: str) -> None:
+def test_spoken_text_is_normalized(language: str, text: str, normal: str) -> None:
     view = spoken_view(text, language)
     assert view is not None
     assert view.text == normal
@@ -34,7 +34,7 @@ def test_normal_form(language: str, text: str, normal: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "a table for four at seven", "I am at the shop", "2019, 2020, 2021", "10,000,000"]
 )
-def test_nothing_to_normalise(text: str) -> None:
+def test_a_text_without_spoken_numbers_has_no_view(text: str) -> None:
     assert spoken_view(text, "en") is None
 
 
@@ -48,11 +48,11 @@ def test_spelled_words_are_marked() -> None:
 @pytest.mark.parametrize(
     ("word", "latin"), [("शर्मा", "sharma"), ("राहुल", "rahul"), ("गांधी", "gandhi"), ("नीतीश", "nitish")]
 )
-def test_romanized(word: str, latin: str) -> None:
+def test_words_are_transliterated(word: str, latin: str) -> None:
     assert romanize_word(word) == latin
 
 
-def test_romanized_view_keeps_other_words() -> None:
+def test_the_transliterated_view_keeps_other_words() -> None:
     view = romanized("call राहुल now")
     assert view is not None
     assert view.text == "call rahul now"
@@ -84,7 +84,7 @@ SPOKEN_BITS = st.sampled_from(
 
 
 @given(st.one_of(st.text(max_size=80), st.lists(SPOKEN_BITS, max_size=25).map(" ".join)))
-def test_maps_stay_inside_and_in_order(text: str) -> None:
+def test_offset_maps_are_in_range_and_monotonic(text: str) -> None:
     readings = [
         views.original(text),
         views.visible(text),
@@ -105,7 +105,7 @@ def test_maps_stay_inside_and_in_order(text: str) -> None:
     ("written", "read"),
     [("jo\uff20acme\uff0eorg", "jo@acme.org"), ("jo\ufe6bacme\u3002org", "jo@acme.org"), ("\u2202", "d")],
 )
-def test_signs_that_look_like_ascii_ones_are_read_as_these(written: str, read: str) -> None:
+def test_signs_that_resemble_ascii_are_read_as_ascii(written: str, read: str) -> None:
     view = views.folded(written)
     assert view is not None
     assert view.text == read

@@ -33,7 +33,7 @@ def timed(*segments: Segment) -> tuple[str, tuple[RedactedWord, ...]]:
     return redaction.text.value, redacted_words(heard, redaction)
 
 
-def test_what_a_tag_covers_is_one_word_with_the_times_of_all_of_it() -> None:
+def test_a_tag_is_one_word_with_the_times_of_all_its_words() -> None:
     text, words = timed(segment("Hello, I am John Carter. Call four one five, five five five, oh one three two today."))
     assert text == "Hello, I am [REDACTED_NAME]. Call [REDACTED_PHONE] today."
     assert [w.text.value for w in words] == text.split()
@@ -45,7 +45,7 @@ def test_what_a_tag_covers_is_one_word_with_the_times_of_all_of_it() -> None:
     assert [w.start_s for w in words] == sorted(w.start_s for w in words)
 
 
-def test_segments_follow_each_other_and_a_repeated_word_keeps_its_place() -> None:
+def test_repeated_words_keep_their_order_across_segments() -> None:
     text, words = timed(segment("the pump is the old one"), segment("the pump leaks", 10.0))
     assert " ".join(w.text.value for w in words) == text
     assert [w.start_s for w in words] == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 10.0, 10.5, 11.0]
@@ -62,7 +62,7 @@ def test_a_word_without_a_time_lies_between_its_neighbours(lost: tuple[int, ...]
     assert (word.start_s, word.end_s, word.confidence) == (start_s, end_s, 0.8)
 
 
-def test_words_of_a_loop_that_was_cut_are_left_out() -> None:
+def test_words_of_a_removed_loop_are_left_out() -> None:
     whole = segment("no no no no no the pump is old")
     cut = Segment(RawText("no the pump is old"), 0.0, 4.5, 0.8, whole.words)
     text, words = timed(cut)
@@ -70,7 +70,7 @@ def test_words_of_a_loop_that_was_cut_are_left_out() -> None:
     assert words[1].start_s == 2.5
 
 
-def test_a_word_of_a_loop_is_not_found_inside_another_word() -> None:
+def test_a_removed_word_is_not_matched_inside_another_word() -> None:
     whole = segment("no no no the another pump")
     cut = Segment(RawText("no the another pump"), 0.0, 3.0, 0.8, whole.words)
     text, words = timed(cut)

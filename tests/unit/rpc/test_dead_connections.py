@@ -73,7 +73,7 @@ async def test_a_client_can_resume_before_the_server_noticed_the_dead_connection
     harness.ledger.close()
 
 
-async def test_a_talk_goes_on_over_connections_that_fall_silent(tmp_path: Path) -> None:
+async def test_a_conversation_survives_silent_connections(tmp_path: Path) -> None:
     harness, audio, heard = StreamHarness(tmp_path), Audio(), asyncio.Event()
     finals: list[int] = []
     breaks: list[str] = []

@@ -210,7 +210,7 @@ async def test_a_correlation_id_is_kept_if_well_formed_or_made() -> None:
             assert returned
 
 
-async def test_the_retries_of_the_service_config_happen() -> None:
+async def test_clients_retry_as_the_service_config_says() -> None:
     """They do only while the server has sent nothing, not even metadata, before the error."""
     metrics = Metrics()
     config = (("grpc.service_config", SERVICE_CONFIG.read_text()),)

@@ -124,7 +124,7 @@ async def talking(harness: StreamHarness) -> AsyncIterator[tuple[Stream, grpc.ai
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.overstep.__name__)
-async def test_over_a_limit_there_is_a_reason_and_the_open_stream_goes_on(tmp_path: Path, case: Case) -> None:
+async def test_exceeding_a_limit_gives_a_reason_and_keeps_the_open_stream(tmp_path: Path, case: Case) -> None:
     harness = StreamHarness(tmp_path, case.limits)
     async with talking(harness) as (running, channel):
         other = Stream(channel)
@@ -145,7 +145,7 @@ async def test_over_a_limit_there_is_a_reason_and_the_open_stream_goes_on(tmp_pa
         assert retry_s == (None if case.retry_s is None else pytest.approx(case.retry_s, rel=0.1))
 
 
-async def test_a_client_that_was_too_fast_resumes_after_what_was_taken_in(tmp_path: Path) -> None:
+async def test_a_client_that_was_too_fast_resumes_after_the_accepted_audio(tmp_path: Path) -> None:
     harness = StreamHarness(tmp_path)
     async with talking(harness) as (running, channel):
         await running.finish()
@@ -160,7 +160,7 @@ async def test_a_client_that_was_too_fast_resumes_after_what_was_taken_in(tmp_pa
     harness.ledger.close()
 
 
-async def test_a_stream_that_was_too_long_can_be_resumed_for_its_rest(tmp_path: Path) -> None:
+async def test_a_stream_that_was_too_long_can_be_resumed_for_its_finals(tmp_path: Path) -> None:
     harness = StreamHarness(tmp_path)
     async with talking(harness) as (running, channel):
         await running.finish()
@@ -172,7 +172,7 @@ async def test_a_stream_that_was_too_long_can_be_resumed_for_its_rest(tmp_path: 
     harness.ledger.close()
 
 
-async def test_a_broken_stream_is_readmitted_however_busy_the_workers_are(tmp_path: Path) -> None:
+async def test_a_broken_stream_is_readmitted_under_any_load(tmp_path: Path) -> None:
     harness = StreamHarness(tmp_path, ALONE)
     async with talking(harness) as (running, channel):
         token = running.token

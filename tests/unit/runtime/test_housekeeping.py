@@ -78,7 +78,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     built.ledger.close()
 
 
-async def test_idle_sessions_end_except_those_that_somebody_talks_in(house: House) -> None:
+async def test_idle_sessions_without_an_open_stream_are_ended(house: House) -> None:
     idle, talking = await house.session(), await house.session()
     house.open.session_ids = frozenset({talking})
     house.now += timedelta(seconds=IDLE_S + 1)
@@ -87,7 +87,7 @@ async def test_idle_sessions_end_except_those_that_somebody_talks_in(house: Hous
     assert await house.state(talking) is SessionState.STARTED
 
 
-async def test_audio_goes_when_nobody_can_resume_its_stream_any_more(house: House) -> None:
+async def test_audio_is_deleted_when_its_stream_can_no_longer_be_resumed(house: House) -> None:
     session_id = await house.session()
     open_now, resumable = await house.stream(session_id), await house.stream(session_id)
     house.open.ids = frozenset({open_now})
@@ -100,7 +100,7 @@ async def test_audio_goes_when_nobody_can_resume_its_stream_any_more(house: Hous
     assert (row.open, row.next_offset) == (False, len(b"audio"))  # a client that comes back now learns what got in
 
 
-async def test_a_stream_that_was_finished_keeps_its_end_when_its_audio_was_left_behind(house: House) -> None:
+async def test_a_finished_stream_keeps_its_end_offset_when_leftover_audio_is_deleted(house: House) -> None:
     finished = await house.stream(await house.session())
     await house.ledger.write(lambda cursor: stream_rows.close(cursor, finished, house.now, 7))
     before = await house.row(finished)
@@ -109,7 +109,7 @@ async def test_a_stream_that_was_finished_keeps_its_end_when_its_audio_was_left_
     assert await house.row(finished) == before
 
 
-async def test_damaged_audio_goes_as_well(house: House) -> None:
+async def test_damaged_audio_is_deleted_too(house: House) -> None:
     stream_id = await house.stream(await house.session())
     (log,) = (house.folder / "spool").glob("*.log")
     log.write_bytes(b"?" * log.stat().st_size)
@@ -120,7 +120,7 @@ async def test_damaged_audio_goes_as_well(house: House) -> None:
     assert (row.open, row.next_offset) == (False, 0)
 
 
-async def test_a_stream_that_is_resumed_meanwhile_is_left_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_resumed_meanwhile_is_not_closed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     stream_id = await house.stream(await house.session())
     house.now += timedelta(seconds=IDLE_S + 1)
     read_log = house.spool.read_log
@@ -135,7 +135,7 @@ async def test_a_stream_that_is_resumed_meanwhile_is_left_alone(house: House, mo
     assert (await house.row(stream_id)).open
 
 
-async def test_what_is_not_ours_in_the_spool_is_left_alone(house: House) -> None:
+async def test_foreign_files_in_the_spool_are_kept(house: House) -> None:
     (house.folder / "spool" / "notes.log").write_text("not ours")
     await house.keeping.round()
     assert (house.folder / "spool" / "notes.log").exists()

@@ -34,7 +34,7 @@ def test_a_file_that_was_changed_is_refused(tmp_path: Path, content: bytes) -> N
     assert caught.value.reason == "INSTALLATION_ID_INVALID"
 
 
-def test_what_is_there_is_read_and_not_written(tmp_path: Path) -> None:
+def test_an_existing_id_is_read_and_not_written(tmp_path: Path) -> None:
     path = tmp_path / "key"
     assert read_or_create(path, b"first") == b"first"
     assert read_or_create(path, b"second") == b"first"
@@ -42,7 +42,7 @@ def test_what_is_there_is_read_and_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(0o755, 0o700), (0o700, 0o700), (0o1777, 0o1777)])
-def test_a_folder_is_narrowed_unless_it_is_shared(tmp_path: Path, before: int, after: int) -> None:
+def test_a_folder_becomes_private_unless_it_is_shared(tmp_path: Path, before: int, after: int) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     folder.chmod(before)

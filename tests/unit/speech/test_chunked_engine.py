@@ -53,7 +53,7 @@ class Scripted(ChunkedEngine):
         return list(text.encode())
 
 
-def test_the_language_of_the_first_window_with_words_holds_for_the_rest_which_are_decoded_together() -> None:
+def test_the_first_window_with_words_sets_the_language_of_the_rest() -> None:
     engine = Scripted({0.9: ("", "en"), 0.8: ("eins", "de"), 0.7: ("two", "en"), 0.6: ("three", "en")})
     engine.meets = True  # the last two wait for each other
     transcript = engine.transcribe(clip(0.9, 0.8, 0.7, 0.6), DETECT)
@@ -69,7 +69,7 @@ def test_a_quick_call_decodes_once(quick: bool, passes: int) -> None:
     assert len(engine.requests) == passes
 
 
-def test_a_quick_call_leaves_the_other_slots_to_others() -> None:
+def test_a_quick_call_uses_one_slot() -> None:
     engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")})
     caller = threading.get_ident()
     seen: list[int] = []
@@ -84,7 +84,7 @@ def test_a_quick_call_leaves_the_other_slots_to_others() -> None:
     assert seen == [caller, caller]
 
 
-def test_a_call_that_nobody_waits_for_ends_between_windows() -> None:
+def test_a_cancelled_call_ends_between_windows() -> None:
     stop = threading.Event()
     engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")}, at_once=1)
     decode = engine._decode
@@ -100,6 +100,6 @@ def test_a_call_that_nobody_waits_for_ends_between_windows() -> None:
     assert len(engine.requests) == 1
 
 
-def test_silence_everywhere_is_no_speech() -> None:
+def test_silence_in_every_window_raises_no_speech() -> None:
     with pytest.raises(NoSpeech):
         Scripted({0.9: ("", "en"), 0.8: ("", "en"), 0.7: ("", "en")}).transcribe(clip(0.9, 0.8, 0.7), DETECT)

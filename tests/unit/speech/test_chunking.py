@@ -41,12 +41,12 @@ CASES: list[tuple[str, Probabilities, list[tuple[float, float]]]] = [
 
 
 @pytest.mark.parametrize(("probabilities", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_windows(probabilities: Probabilities, expected: list[tuple[float, float]]) -> None:
+def test_recordings_are_cut_into_windows(probabilities: Probabilities, expected: list[tuple[float, float]]) -> None:
     total = len(probabilities) * FRAME_SAMPLES
     assert in_s(plan_windows(probabilities, total, LONG)) == [pytest.approx(e, abs=0.1) for e in expected]
 
 
-def test_speech_without_pauses_is_cut_where_it_is_least_likely() -> None:
+def test_speech_without_pauses_is_cut_at_its_lowest_probability() -> None:
     probabilities = frames((60, 0.9))
     quiet = round(25 / FRAME_S)
     probabilities[quiet] = 0.3
@@ -60,7 +60,7 @@ def test_speech_without_pauses_is_cut_where_it_is_least_likely() -> None:
     parts=st.lists(st.tuples(st.floats(0.04, 40.0), st.sampled_from([0.0, 0.25, 0.5, 1.0])), min_size=1, max_size=12),
     short=st.integers(0, FRAME_SAMPLES - 1),
 )
-def test_all_speech_is_in_one_window_and_in_one_only(parts: list[tuple[float, float]], short: int) -> None:
+def test_each_part_of_the_speech_is_in_exactly_one_window(parts: list[tuple[float, float]], short: int) -> None:
     probabilities = frames(*parts)
     total = len(probabilities) * FRAME_SAMPLES - short
     windows = plan_windows(probabilities, total)

@@ -18,23 +18,23 @@ def test_only_the_speech_of_a_window_is_encoded_when_silence_is_cached(length_s:
 
 
 @pytest.mark.parametrize("length_s", [0.02, 0.3, 1.0, 1.9])
-def test_a_word_is_encoded_with_its_silence_unless_it_is_only_looked_at(length_s: float) -> None:
+def test_a_short_clip_is_encoded_with_its_silence_except_in_a_quick_call(length_s: float) -> None:
     assert encoder_frames(length_s, SILENCE, decoding_pass=0) == (450, 450)
     encoded, context = encoder_frames(length_s, SILENCE, decoding_pass=0, quick=True)
     assert (encoded < 150, context) == (True, SILENCE)
 
 
 @pytest.mark.parametrize(("length_s", "states"), [(0.02, 450), (3.0, 450), (16.0, 930), (18.6, 1060), (29.0, 1500)])
-def test_the_second_look_encodes_the_silence(length_s: float, states: int) -> None:
+def test_the_second_pass_encodes_the_silence(length_s: float, states: int) -> None:
     assert encoder_frames(length_s, SILENCE, decoding_pass=1) == (states, states)
 
 
-def test_without_memory_the_first_look_is_short_and_the_second_is_whole() -> None:
+def test_without_cached_silence_the_first_pass_is_short_and_the_second_full() -> None:
     assert encoder_frames(3.0, 0, decoding_pass=0) == (450, 450)
     assert encoder_frames(3.0, 0, decoding_pass=1) == (FULL, FULL)
 
 
-def test_a_window_longer_than_the_memory_is_encoded_whole() -> None:
+def test_a_window_longer_than_the_cached_silence_is_encoded_in_full() -> None:
     assert encoder_frames(18.6, SILENCE, decoding_pass=0) == (1060, 1060)
     assert encoder_frames(30.0, SILENCE, decoding_pass=0) == (FULL, FULL)
 

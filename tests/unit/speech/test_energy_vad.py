@@ -28,7 +28,7 @@ def test_the_room_is_silent_when_it_is_far_below_the_speech(room_db: float, spee
     assert not any(e.silent for e in energies[20:40])
 
 
-def test_the_size_of_the_pieces_does_not_matter() -> None:
+def test_the_chunk_size_does_not_change_the_result() -> None:
     samples = np.concatenate([noise(5, -60), noise(5, -20), noise(5, -60)])
     stream = EnergyVadStream(EnergyPolicy())
     assert [e for at in range(0, len(samples), 300) for e in stream.feed(samples[at : at + 300])] == EnergyVadStream(

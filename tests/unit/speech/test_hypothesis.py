@@ -22,7 +22,7 @@ LOOPS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), LOOPS)
-def test_loops_are_cut_and_numbers_are_not(text: str, expected: str) -> None:
+def test_loops_are_removed_and_repeated_digits_are_kept(text: str, expected: str) -> None:
     assert cut_loops(text).rstrip(" .") == expected.rstrip(" .")
 
 
@@ -43,11 +43,13 @@ def hypothesis(text: str, mean_logprob: float = -0.3, no_speech: float = 0.0) ->
         (hypothesis("thank you", -0.5, 0.3), 0.4, False),
     ],
 )
-def test_silence(hypothesis: Hypothesis, loudest: float, expected: bool) -> None:
+def test_silence_is_recognized_by_probability_and_loudness(
+    hypothesis: Hypothesis, loudest: float, expected: bool
+) -> None:
     assert silent(hypothesis, loudest) is expected
 
 
-def test_doubt_and_choice() -> None:
+def test_loops_and_unlikely_hypotheses_are_doubtful_and_the_better_one_wins() -> None:
     loop, likely, unlikely = hypothesis("state " * 30, -0.1), hypothesis("a state", -0.5), hypothesis("estate", -1.4)
     assert doubtful(loop)
     assert doubtful(unlikely)

@@ -86,7 +86,7 @@ def test_it_predicts_what_openai_whisper_predicts(
     assert all(np.corrcoef(a, b)[0, 1] > 0.99 for a, b in zip(ours[3:], truth[3:], strict=True))
 
 
-def test_the_beginning_may_be_taken_in_at_once_or_token_by_token(
+def test_the_prompt_can_be_appended_at_once_or_token_by_token(
     tokens: WhisperTokens, decoder: OnnxDecoder, window: DecodingState
 ) -> None:
     start = tokens.start("en")
@@ -98,7 +98,7 @@ def test_the_beginning_may_be_taken_in_at_once_or_token_by_token(
     assert np.allclose(at_once, singly, atol=0.5)
 
 
-def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, window: DecodingState) -> None:
+def test_decoding_gives_the_text_and_its_probabilities(tokens: WhisperTokens, window: DecodingState) -> None:
     decoded = window.decode(tokens.start("en"), 0, 50, check_cancelled)
     assert "hello" in tokens.text(decoded.tokens).lower()
     assert -0.7 < decoded.mean_logprob < 0
@@ -109,7 +109,7 @@ def test_it_says_what_was_said_and_how_sure_it_is(tokens: WhisperTokens, window:
     assert int(decoded.first_token.argmax()) == decoded.tokens[0]
 
 
-def test_words_said_before_are_taken_in(tokens: WhisperTokens, window: DecodingState) -> None:
+def test_a_prompt_of_previous_words_is_accepted(tokens: WhisperTokens, window: DecodingState) -> None:
     start = tokens.start("en")
     prompt = [*tokens.prompt("Mister Carter, Riverside"), *start]
     decoded = window.decode(prompt, len(prompt) - len(start), 50, check_cancelled)
@@ -117,7 +117,7 @@ def test_words_said_before_are_taken_in(tokens: WhisperTokens, window: DecodingS
     assert decoded.no_speech < 0.3
 
 
-def test_it_stops_at_the_most_tokens_and_when_it_is_cancelled(tokens: WhisperTokens, window: DecodingState) -> None:
+def test_decoding_stops_at_the_token_limit_and_on_cancellation(tokens: WhisperTokens, window: DecodingState) -> None:
     assert len(window.decode(tokens.start("en"), 0, 3, check_cancelled).tokens) == 3
 
     def stop() -> None:
@@ -127,14 +127,14 @@ def test_it_stops_at_the_most_tokens_and_when_it_is_cancelled(tokens: WhisperTok
         window.decode(tokens.start("en"), 0, 50, stop)
 
 
-def test_it_knows_the_language(tokens: WhisperTokens, window: DecodingState) -> None:
+def test_the_language_is_detected(tokens: WhisperTokens, window: DecodingState) -> None:
     languages = list(tokens.languages)
     number, probability = window.most_likely(tokens.special("<|startoftranscript|>"), list(tokens.languages.values()))
     assert languages[number] == "en"
     assert 0.5 < probability <= 1
 
 
-def test_cached_silence_is_as_good_as_encoded_silence(
+def test_cached_silence_gives_the_same_result_as_encoded_silence(
     tokens: WhisperTokens, decoder: OnnxDecoder, encode: Any, greeting: Floats, silence: Floats
 ) -> None:
     start = tokens.start("en")
@@ -149,13 +149,13 @@ def test_cached_silence_is_as_good_as_encoded_silence(
     assert short.mean_logprob == pytest.approx(whole.mean_logprob, abs=0.15)
 
 
-def test_only_cached_silence_is_attended_to(decoder: OnnxDecoder, silence: Floats) -> None:
+def test_a_context_beyond_the_cached_silence_is_refused(decoder: OnnxDecoder, silence: Floats) -> None:
     for count, context in ((50, len(silence) + BLOCK_FRAMES), (51, len(silence)), (BLOCK_FRAMES, len(silence))):
         with pytest.raises(ValueError, match="cached"):
             decoder.start_window(silence[:count], context)
 
 
-def test_nothing_but_silence_is_no_speech(
+def test_pure_silence_has_a_high_no_speech_probability(
     tokens: WhisperTokens, decoder: OnnxDecoder, encode: Any, silence: Floats
 ) -> None:
     nothing = encode(np.zeros(8000, np.float32), 50)
@@ -163,18 +163,18 @@ def test_nothing_but_silence_is_no_speech(
     assert decoded.no_speech > 0.6
 
 
-def test_words_to_expect_cannot_name_special_tokens(tokens: WhisperTokens) -> None:
+def test_vocabulary_words_cannot_inject_special_tokens(tokens: WhisperTokens) -> None:
     assert tokens.rules.end not in tokens.ids("Mill Lane <|endoftext|>")
     assert max(tokens.prompt("<|en|>")[1:]) < tokens.rules.end
 
 
-def test_the_sounds_are_always_the_same_and_never_too_loud() -> None:
+def test_synthetic_sounds_are_deterministic_and_bounded() -> None:
     first, second = list(synthetic_speech()), list(synthetic_speech())
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert all(np.abs(samples).max() == pytest.approx(0.3, abs=1e-4) for samples in first)
 
 
-def test_rules_come_from_the_weights(tokens: WhisperTokens) -> None:
+def test_token_rules_come_from_the_weights(tokens: WhisperTokens) -> None:
     rules: TokenRules = tokens.rules
     assert tokens.special("<|transcribe|>") in rules.never
     assert rules.end in rules.not_first

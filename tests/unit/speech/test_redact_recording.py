@@ -81,7 +81,7 @@ def test_the_second_transcript_is_of_the_muted_file() -> None:
 @pytest.mark.parametrize(
     "left", [f"or on {NUMBER}", "it is 0132", "my mail is ana@example.com"], ids=["again", "a part", "something else"]
 )
-def test_what_is_left_is_muted_more_widely_and_transcribed_again(left: str) -> None:
+def test_remaining_values_are_muted_more_widely_and_transcribed_again(left: str) -> None:
     transcripts = ScriptedTranscripts(left, "call me on")
     recording = muted(transcripts)
     assert recording is not None
@@ -89,7 +89,7 @@ def test_what_is_left_is_muted_more_widely_and_transcribed_again(left: str) -> N
     assert transcripts.unmuted_s[1] < transcripts.unmuted_s[0] - 1.0
 
 
-def test_what_stays_takes_the_whole_stretch_of_speech_with_it() -> None:
+def test_a_value_that_remains_mutes_its_whole_stretch_of_speech() -> None:
     transcripts = ScriptedTranscripts("mail ana@example.com", "or write to bo@example.com soon", None)
     recording = muted(transcripts)
     assert recording is not None
@@ -102,7 +102,7 @@ def test_a_recording_that_cannot_be_made_safe_is_not_kept() -> None:
     assert len(transcripts.options) == 3
 
 
-def test_nothing_personal_mutes_nothing_but_is_proven_too() -> None:
+def test_a_recording_without_values_is_unmuted_and_still_verified() -> None:
     transcripts = ScriptedTranscripts("the pump is loud")
     recording = muted(transcripts, "the pump is loud")
     assert recording is not None
@@ -111,7 +111,7 @@ def test_nothing_personal_mutes_nothing_but_is_proven_too() -> None:
 
 
 @pytest.mark.models
-def test_the_visit(weights_cache: Path, data: Path) -> None:
+def test_the_demo_visit_is_muted_and_still_understood(weights_cache: Path, data: Path) -> None:
     """What identifies is gone for two recognitions of other settings, and what is left is still understood."""
     facts = json.loads((data / "visit.json").read_text(encoding="utf-8"))
     samples = decode((data / "visit.wav").read_bytes())

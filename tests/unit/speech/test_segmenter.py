@@ -65,11 +65,13 @@ CASES: list[tuple[str, list[tuple[float, float]], list[tuple[float, float]]]] = 
 
 @pytest.mark.parametrize("step", [100, 512, 16_000])
 @pytest.mark.parametrize(("parts", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_utterances(parts: list[tuple[float, float]], expected: list[tuple[float, float]], step: int) -> None:
+def test_speech_is_segmented_into_utterances(
+    parts: list[tuple[float, float]], expected: list[tuple[float, float]], step: int
+) -> None:
     assert spans_s(segment(script(*parts), step)) == [pytest.approx(e, abs=0.11) for e in expected]
 
 
-def test_the_end_is_known_after_the_silence_and_not_later() -> None:
+def test_the_end_is_reported_right_after_the_end_silence() -> None:
     samples = script((1, 0), (1, 0.9), (0.65, 0))
     assert [type(m) for m in segment(samples, end=False)] == [UtteranceStarted, UtteranceEnded]
     assert [type(m) for m in segment(samples[: -int(0.2 * SAMPLE_RATE_HZ)], end=False)] == [UtteranceStarted]
@@ -97,7 +99,7 @@ def test_a_clients_end_mark_closes_at_once() -> None:
     assert later[0].start >= len(samples)
 
 
-def test_a_word_too_short_to_begin_counts_when_the_client_ends_it() -> None:
+def test_a_word_too_short_to_begin_becomes_an_utterance_at_the_end_mark() -> None:
     marks = segment(script((0.5, 0), (0.1, 0.9)))
     assert [type(m) for m in marks] == [UtteranceStarted, UtteranceEnded]
 
@@ -124,7 +126,7 @@ def test_speech_without_a_pause_is_cut_without_a_gap() -> None:
     ),
     step=st.sampled_from([160, 511, 4_000]),
 )
-def test_utterances_never_overlap_nor_outgrow_their_bound(parts: list[tuple[float, float]], step: int) -> None:
+def test_utterances_never_overlap_or_exceed_the_longest_length(parts: list[tuple[float, float]], step: int) -> None:
     samples = script(*parts)
     marks = segment(samples, step)
     assert marks == segment(samples, 100_000)  # the size of the pieces does not matter
@@ -142,9 +144,7 @@ def test_utterances_never_overlap_nor_outgrow_their_bound(parts: list[tuple[floa
     parts=st.lists(st.tuples(st.floats(0.03, 3.0), st.sampled_from([0.0, 0.4, 0.6, 1.0])), min_size=4, max_size=16),
     step=st.sampled_from([160, 511, 4_000]),
 )
-def test_a_stream_that_is_resumed_after_an_utterance_is_cut_as_if_it_had_not_broken(
-    parts: list[tuple[float, float]], step: int
-) -> None:
+def test_a_resumed_stream_is_segmented_like_an_unbroken_one(parts: list[tuple[float, float]], step: int) -> None:
     samples = script(*parts)
     whole = Segmenter(StatefulVad(), POLICY)
     marks = whole.feed(samples) + whole.end()
@@ -184,7 +184,7 @@ def test_a_pause_after_a_whole_sentence_ends_the_utterance() -> None:
     assert ends[0] / SAMPLE_RATE_HZ == pytest.approx(1.5 + 0.12, abs=0.07)
 
 
-def test_another_pause_does_not_and_the_silence_ends_it_where_the_last_pause_was_marked() -> None:
+def test_a_pause_inside_a_sentence_does_not_end_the_utterance_before_the_end_silence() -> None:
     marks = converse(Segmenter(ScriptedVad(), PAUSING), PAUSE, lambda _: False)
     assert spans_s(marks) == [pytest.approx((0.5, 2.9), abs=0.11)]
     assert SpeechResumed() in marks
@@ -205,7 +205,7 @@ def test_a_short_pause_is_marked_but_is_no_endpoint_candidate() -> None:
     step=st.sampled_from([160, 511, 4_000]),
     odd=st.booleans(),
 )
-def test_what_was_said_and_the_audio_alone_decide_where_utterances_end(
+def test_the_chunk_size_does_not_change_where_utterances_end(
     parts: list[tuple[float, float]], step: int, odd: bool
 ) -> None:
     def over(end: int) -> bool:
@@ -221,6 +221,6 @@ def test_what_was_said_and_the_audio_alone_decide_where_utterances_end(
 
 
 @pytest.mark.parametrize("wrong", [{"offset": 0.9}, {"tail_s": 2.0}, {"max_utterance_s": 0.1}])
-def test_policies_that_contradict_themselves_are_refused(wrong: dict[str, Any]) -> None:
+def test_contradictory_policies_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         UtterancePolicy(**wrong)

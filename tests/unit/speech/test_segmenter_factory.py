@@ -38,7 +38,7 @@ def ends_s(samples: Samples, end_silence_s: float | None = None, max_utterance_s
 @pytest.mark.parametrize(
     ("end_silence_s", "ends"), [(None, [2.0, 4.0]), (0.2, [2.0, 4.0]), (0.8, [2.0, 4.0]), (1.5, [4.0])]
 )
-def test_the_silence_that_ends_an_utterance_is_the_clients(end_silence_s: float | None, ends: list[float]) -> None:
+def test_the_client_chooses_the_end_silence(end_silence_s: float | None, ends: list[float]) -> None:
     samples = script((2.0, 0.9), (1.0, 0.0), (1.0, 0.9), (2.0, 0.0))
     assert ends_s(samples, end_silence_s) == [pytest.approx(end, abs=0.11) for end in ends]
 
@@ -46,7 +46,7 @@ def test_the_silence_that_ends_an_utterance_is_the_clients(end_silence_s: float 
 @pytest.mark.parametrize(
     ("max_utterance_s", "longest_s"), [(None, SERVERS_BOUND_S), (5.0, 5.0), (12.0, 12.0), (28.0, SERVERS_BOUND_S)]
 )
-def test_the_longest_utterance_is_the_clients_within_the_servers(
+def test_the_client_chooses_the_longest_utterance_within_the_servers_bound(
     max_utterance_s: float | None, longest_s: float
 ) -> None:
     ends = ends_s(script((45.0, 0.9)), max_utterance_s=max_utterance_s)
@@ -55,6 +55,6 @@ def test_the_longest_utterance_is_the_clients_within_the_servers(
     assert len(ends) == np.ceil(45.0 / longest_s)
 
 
-def test_a_short_longest_utterance_is_cut_at_a_pause_too() -> None:
+def test_a_short_utterance_bound_still_cuts_at_a_pause() -> None:
     samples = script((4.2, 0.9), (0.3, 0.0), (4.0, 0.9), (2.0, 0.0))
     assert ends_s(samples, max_utterance_s=5.0)[0] == pytest.approx(4.2, abs=0.15)

@@ -40,20 +40,22 @@ TOKENS = DigitTokens.of_language("en", ids)
         ("95", 0.7, {"9": 0.9}, "95"),
     ],
 )
-def test_which_clips_are_digits(text: str, length_s: float, probabilities: dict[str, float], expected: str) -> None:
+def test_clips_of_single_digits_are_recognized(
+    text: str, length_s: float, probabilities: dict[str, float], expected: str
+) -> None:
     assert as_digit(hypothesis(text, **probabilities), length_s, TOKENS).text == expected
 
 
-def test_a_hypothesis_without_probabilities_stays() -> None:
+def test_a_hypothesis_without_probabilities_is_unchanged() -> None:
     plain = Hypothesis("Bye.", "en", -1.5, 0.1)
     assert as_digit(plain, 0.4, TOKENS) is plain
 
 
-def test_a_surer_digit_is_surer_than_the_word_was() -> None:
+def test_a_replacing_digit_raises_the_mean_log_probability() -> None:
     assert as_digit(hypothesis("Bye.", five=0.5, nine=0.01), 0.4, TOKENS).mean_logprob > -0.1
 
 
-def test_each_language_has_its_words_and_others_the_figures() -> None:
+def test_digits_are_words_in_known_languages_and_figures_in_others() -> None:
     assert VOCABULARY["neun"] in DigitTokens.of_language("de", ids).of[9]
     assert VOCABULARY["sept"] in DigitTokens.of_language("fr", ids).of[7]
     assert DigitTokens.of_language("fi", ids).of[5] == (VOCABULARY["5"],)

@@ -64,14 +64,14 @@ def word_error(truth: str, transcript: str) -> float:
     return row[-1] / len(a)
 
 
-def test_a_word_is_heard_with_a_beam_and_without_the_detector(engine: SpeechEngine, greeting: Samples) -> None:
+def test_a_word_is_recognized_with_a_beam_and_without_vad(engine: SpeechEngine, greeting: Samples) -> None:
     second = greeting[:SAMPLE_RATE_HZ]
     heard = engine.transcribe(second, replace(ENGLISH, beam_size=3, everything=True, word_times=True))
     assert "hello" in heard.text.reveal().lower()
     assert heard.segments[0].words
 
 
-def test_a_short_clip_is_heard(engine: SpeechEngine, greeting: Samples, said: dict[str, str]) -> None:
+def test_a_short_clip_is_recognized(engine: SpeechEngine, greeting: Samples, said: dict[str, str]) -> None:
     heard = engine.transcribe(greeting, ENGLISH)
     assert word_error(said["short_say"], heard.text.reveal()) <= 0.2
     assert heard.language == "en"
@@ -81,14 +81,14 @@ def test_a_short_clip_is_heard(engine: SpeechEngine, greeting: Samples, said: di
     assert 0.5 < segment.confidence <= 1
 
 
-def test_every_sentence_of_a_longer_clip_is_heard(engine: SpeechEngine, visit: Samples) -> None:
+def test_every_sentence_of_a_longer_clip_is_recognized(engine: SpeechEngine, visit: Samples) -> None:
     heard = engine.transcribe(visit, ENGLISH).text.reveal().lower()
     for words in ("john carter", "riverside", "water meter", "call me", "example", "cubic"):
         assert words in heard
     assert "48217" in re.sub(r"\D", "", heard)
 
 
-def test_more_than_a_window_is_heard_once_and_without_a_gap(
+def test_a_clip_longer_than_a_window_is_recognized_without_gap_or_repetition(
     engine: SpeechEngine, visit: Samples, greeting: Samples
 ) -> None:
     clip = np.concatenate([visit, greeting, visit])
@@ -107,7 +107,7 @@ def test_more_than_a_window_is_heard_once_and_without_a_gap(
     assert heard.segments[-1].end_s <= heard.audio_s
 
 
-def test_a_long_silence_between_is_left_out(engine: SpeechEngine, greeting: Samples) -> None:
+def test_a_long_silence_between_words_is_skipped(engine: SpeechEngine, greeting: Samples) -> None:
     silence = np.zeros(20 * SAMPLE_RATE_HZ, np.float32)
     heard = engine.transcribe(np.concatenate([greeting, silence, greeting]), ENGLISH)
     first, second = heard.segments
@@ -131,7 +131,7 @@ NOBODY = {
 
 
 @pytest.mark.parametrize("clip", NOBODY.values(), ids=NOBODY.keys())
-def test_where_nobody_speaks_nothing_is_invented(engine: SpeechEngine, clip: Samples) -> None:
+def test_clips_without_speech_raise_no_speech(engine: SpeechEngine, clip: Samples) -> None:
     with pytest.raises(NoSpeech):
         engine.transcribe(clip, ENGLISH)
 
@@ -159,12 +159,12 @@ def test_word_times_follow_the_speech(engine: SpeechEngine, greeting: Samples) -
     assert name.start_s == pytest.approx(shift_s + 1.6, abs=0.5)
 
 
-def test_a_vocabulary_does_not_disturb(engine: SpeechEngine, visit: Samples) -> None:
+def test_speech_is_recognized_with_a_vocabulary(engine: SpeechEngine, visit: Samples) -> None:
     options = replace(ENGLISH, vocabulary=("Riverside", "cubic metres"))
     assert "riverside" in engine.transcribe(visit, options).text.reveal().lower()
 
 
-def test_a_vocabulary_as_long_as_it_gets_leaves_room_for_the_transcript(engine: SpeechEngine, visit: Samples) -> None:
+def test_the_longest_vocabulary_leaves_room_for_the_transcript(engine: SpeechEngine, visit: Samples) -> None:
     options = replace(ENGLISH, vocabulary=tuple(f"Riverside Lane {number}" for number in range(200)), quick=True)
     assert engine.transcribe(visit[: 15 * SAMPLE_RATE_HZ], options).text.reveal()
 
@@ -174,12 +174,12 @@ def test_the_same_clip_gives_the_same_text(engine: SpeechEngine, greeting: Sampl
     assert first == second
 
 
-def test_both_engines_hear_the_same(weights_cache: Path, visit: Samples) -> None:
+def test_both_engines_give_the_same_words(weights_cache: Path, visit: Samples) -> None:
     texts = [build_engine(n, weights_cache, "cpu").transcribe(visit, ENGLISH).text.reveal() for n in ENGINES]
     assert word_error(texts[0], texts[1]) <= 0.1
 
 
-def test_the_english_model_knows_english_alone(weights_cache: Path, greeting: Samples) -> None:
+def test_the_english_model_refuses_other_languages(weights_cache: Path, greeting: Samples) -> None:
     for name in ENGINES:
         tiny = build_engine(name, weights_cache, "cpu", weights="whisper-tiny.en")
         assert "john" in tiny.transcribe(greeting, SpeechOptions()).text.reveal().lower()
@@ -194,7 +194,7 @@ def test_an_unknown_engine_and_missing_weights_are_named(tmp_path: Path) -> None
         build_engine("ctranslate2", tmp_path)
 
 
-def test_windows_are_heard_at_the_same_time_and_in_order(weights_cache: Path, visit: Samples) -> None:
+def test_windows_are_recognized_concurrently_and_returned_in_order(weights_cache: Path, visit: Samples) -> None:
     policy = WindowPolicy(max_window_s=6.0)
     folder, vad = locate("whisper-base", weights_cache), build_vad(weights_cache)
     one, two = (CTranslate2Engine(folder, vad, "cpu", at_once=n, policy=policy) for n in (1, 2))
@@ -206,7 +206,7 @@ def test_windows_are_heard_at_the_same_time_and_in_order(weights_cache: Path, vi
     ]
 
 
-def test_a_call_ends_when_nobody_waits_for_it(engine: SpeechEngine, greeting: Samples) -> None:
+def test_a_cancelled_call_ends_early(engine: SpeechEngine, greeting: Samples) -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(TranscriptionCancelled):

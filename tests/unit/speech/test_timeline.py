@@ -69,7 +69,7 @@ def test_an_entity_between_words_takes_both_neighbours() -> None:
     assert timeline.word_intervals([Entity("ID", 3, 4, 1.0)]) == [pytest.approx((0.0, 1.2))]
 
 
-def test_words_of_entities_tell_unless_they_are_said_elsewhere() -> None:
+def test_words_of_entities_are_distinctive_unless_said_elsewhere() -> None:
     timeline = MuteTimeline([segment("call Ana on 4155550132 at five or at the five example")])
     telling = timeline.distinctive_words(entities(timeline.text, "Ana", "4155550132 at five"))
     assert telling == {"ana", "4155550132"}
@@ -91,7 +91,7 @@ def test_near_stretches_are_joined(stretches: list[Interval], expected: list[Int
 
 
 @pytest.mark.parametrize("stretch", [(0.5, 1.0), (0.0, 0.5), (1.5, 9.0), (0.0, 9.0), (-1.0, 0.2)])
-def test_nothing_at_all_is_left_in_a_stretch(stretch: Interval) -> None:
+def test_a_muted_span_is_digital_silence(stretch: Interval) -> None:
     loud = np.ones(2 * SAMPLE_RATE_HZ, dtype=np.float32)
     quiet = mute(loud, [stretch])
     times = np.arange(len(loud)) / SAMPLE_RATE_HZ
@@ -101,7 +101,7 @@ def test_nothing_at_all_is_left_in_a_stretch(stretch: Interval) -> None:
     assert loud.all()
 
 
-def test_the_file_is_lossless_and_says_nothing_but_sound() -> None:
+def test_the_file_is_lossless_and_has_no_metadata() -> None:
     sound = (np.round(np.sin(np.arange(SAMPLE_RATE_HZ) / 20) * 20_000) / 32_767).astype(np.float32)
     data = encode_flac(sound)
     assert np.allclose(decode(data), sound, atol=1e-4)
@@ -110,7 +110,7 @@ def test_the_file_is_lossless_and_says_nothing_but_sound() -> None:
         assert not container.streams.audio[0].metadata
 
 
-def test_what_is_heard_without_the_silence_has_the_times_of_the_recording() -> None:
+def test_transcribing_without_the_muted_spans_keeps_the_original_times() -> None:
     audible = UnmutedAudio(np.ones(10 * SAMPLE_RATE_HZ, dtype=np.float32), [(2.0, 6.0), (8.0, 9.0)])
     assert len(audible.samples) / SAMPLE_RATE_HZ == pytest.approx(2.0 + 2.0 + 1.0 + 3 * 0.5)
     placed = audible.to_recording(segment("a b c d e f", word_s=1.0))
@@ -118,6 +118,6 @@ def test_what_is_heard_without_the_silence_has_the_times_of_the_recording() -> N
     assert placed.end_s == pytest.approx(10.0)
 
 
-def test_a_recording_that_is_silenced_whole_has_nothing_to_hear() -> None:
+def test_a_fully_muted_recording_has_no_speech() -> None:
     audible = UnmutedAudio(np.ones(SAMPLE_RATE_HZ, dtype=np.float32), [(0.0, 5.0)])
     assert not audible.samples.any()

@@ -23,7 +23,7 @@ def vad(weights_cache: Path) -> SileroVad:
     return build_vad(weights_cache)
 
 
-def test_speech_is_noticed_and_noise_is_not(vad: SileroVad, data: Path) -> None:
+def test_speech_is_detected_and_noise_is_not(vad: SileroVad, data: Path) -> None:
     speech = decode((data / "visit.wav").read_bytes())
     noise = np.random.default_rng(7).normal(0, 0.05, 5 * SAMPLE_RATE_HZ).astype(np.float32)
     assert vad.probabilities(speech).mean() > 0.5

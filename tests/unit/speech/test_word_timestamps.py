@@ -32,7 +32,7 @@ def test_tokens_join_to_words_with_their_marks() -> None:
     assert words(1, 2, 3, 4, 5) == [("water,", 0.0, 0.3, 0.8), ("meters", 0.3, 0.5, 0.6)]
 
 
-def test_half_characters_wait_for_their_other_half() -> None:
+def test_tokens_of_a_split_character_form_one_word() -> None:
     assert words(1, 6, 7) == [("wa", 0.0, 0.1, 1.0), ("न", 0.1, 0.3, 0.8)]
 
 
@@ -40,5 +40,5 @@ def test_scripts_without_spaces_give_a_word_a_character() -> None:
     assert [w[0] for w in words(8, 9)] == ["水", "表"]
 
 
-def test_no_tokens_no_words() -> None:
+def test_no_tokens_give_no_words() -> None:
     assert words() == []

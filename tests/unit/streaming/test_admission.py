@@ -91,7 +91,7 @@ def test_the_measured_factor_limits_streams_with_audio_above_the_floor(
         assert harness.metric("vestibule_refused_streams_total", reason="SPEECH_BUSY") == 1
 
 
-def test_a_machine_that_became_slow_is_noticed_and_so_is_one_that_recovers(harness: AdmissionHarness) -> None:
+def test_the_factor_follows_a_machine_that_slows_down_and_recovers(harness: AdmissionHarness) -> None:
     harness.measure(0.05)
     fast = harness.load.factor
     harness.measure(0.4)
@@ -119,7 +119,7 @@ def test_workers_busy_with_fast_audio_have_no_room_although_the_factor_is_low(
     harness.admission.admit_audio(harness.open_stream())
 
 
-def test_many_streams_remember_as_long_as_one(harness: AdmissionHarness) -> None:
+def test_the_averaging_time_is_the_same_for_any_number_of_streams(harness: AdmissionHarness) -> None:
     """One slow final weighs the less, the more streams share the measure."""
     for streams in (1, 50):
         load = SpeechLoadMeter(1, lambda: harness.now_s)
@@ -131,7 +131,7 @@ def test_many_streams_remember_as_long_as_one(harness: AdmissionHarness) -> None
         assert load.factor == pytest.approx(expected, rel=0.2)
 
 
-def test_quiet_hours_change_nothing(harness: AdmissionHarness) -> None:
+def test_time_without_audio_does_not_change_the_factor(harness: AdmissionHarness) -> None:
     harness.measure(0.05)
     before = harness.load.factor
     harness.now_s += 10_000.0
@@ -156,7 +156,7 @@ def test_a_waiting_final_counts_and_two_finals_count_once_for_one_worker(
         assert harness.load.factor == pytest.approx(before + 30.0 / 60.0, rel=0.2)
 
 
-def test_the_end_of_a_stream_makes_room(harness: AdmissionHarness) -> None:
+def test_a_stream_that_ends_frees_its_place(harness: AdmissionHarness) -> None:
     harness.measure(0.2)
     count = harness.speakers()
     harness.inside.pop_all().close()

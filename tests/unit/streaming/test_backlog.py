@@ -11,7 +11,7 @@ from server.streaming.events import EndMark, TextIn
 from server.streaming.segmentation import MAX_BACKLOG_ITEMS, MAX_BACKLOG_SAMPLES, Backlog, Received
 
 
-async def test_items_come_out_in_the_order_in_which_they_went_in() -> None:
+async def test_items_keep_their_order() -> None:
     backlog, samples = Backlog(), np.zeros(160, np.float32)
     items: list[Received] = [TextIn(RawText("One.")), samples, EndMark(), None]
     for item in items:

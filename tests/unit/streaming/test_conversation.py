@@ -106,7 +106,7 @@ async def test_a_repeated_chunk_is_skipped_and_a_gap_is_refused() -> None:
     assert caught.value.reason == "OFFSET_GAP"
 
 
-async def test_bytes_that_cannot_be_decoded_stay_out_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_undecodable_bytes_are_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     harness, whole = ConversationHarness(), speech(0.5)
     feed = PcmDecoder.feed
 
@@ -152,7 +152,7 @@ async def test_a_record_is_proposed_after_what_was_said_before() -> None:
     assert kinds(outputs, events.Final, events.ReplyEnded, events.Proposal) == ["Final", "ReplyEnded", "Proposal"]
 
 
-async def test_an_answer_that_breaks_off_keeps_its_pieces_and_a_job_tries_again() -> None:
+async def test_a_reply_that_breaks_off_is_stored_and_retried_by_a_job() -> None:
     harness = ConversationHarness(assistant=BreaksOff())
     outputs = await harness.run(these(events.TextIn(RawText("hello"))))
     assert "".join(o.text.value for o in outputs if isinstance(o, events.ReplyPiece)) == "One. "
@@ -162,7 +162,7 @@ async def test_an_answer_that_breaks_off_keeps_its_pieces_and_a_job_tries_again(
     assert len(harness.retries) == 1
 
 
-async def test_what_a_reply_asked_for_is_passed_with_the_next_turn_only() -> None:
+async def test_the_question_of_a_reply_applies_to_the_next_turn_only() -> None:
     harness = ConversationHarness()
     harness.assistant.script_reply("Noted. ", "What is your phone number?")
     harness.assistant.script_reply("Thank you.")

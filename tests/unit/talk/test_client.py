@@ -51,7 +51,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[StreamHarness]:
     built.ledger.close()
 
 
-async def test_a_talk_over_three_servers_gives_every_final_once(harness: StreamHarness) -> None:
+async def test_a_conversation_over_three_servers_gives_every_final_once(harness: StreamHarness) -> None:
     audio, listener, port = Audio(), Listener(), 0
     talking: asyncio.Task[None] | None = None
     async with asyncio.timeout(30):
@@ -111,7 +111,7 @@ async def test_the_command_streams_a_file_and_collects_its_finals(harness: Strea
     assert [line.utterance for line in screen.lines] == [0, 1]
 
 
-async def test_what_ends_an_utterance_is_asked_for_on_every_connection(harness: StreamHarness) -> None:
+async def test_endpointing_options_are_sent_on_every_connection(harness: StreamHarness) -> None:
     audio, listener = Audio(ended=True), Listener()
     audio.add(speech(1.0) + quiet(0.5))
     options = TalkOptions(harness.config.session_id, end_silence_s=1.5, max_utterance_s=7.0)
@@ -120,7 +120,7 @@ async def test_what_ends_an_utterance_is_asked_for_on_every_connection(harness: 
     assert harness.endings == [(1.5, 7.0)]
 
 
-async def test_a_server_that_has_no_room_is_asked_again_after_the_time_that_it_says(tmp_path: Path) -> None:
+async def test_the_servers_retry_delay_is_honoured(tmp_path: Path) -> None:
     harness, listener = StreamHarness(tmp_path, replace(ADMISSION, streams=1)), Listener()
     inside, room = asyncio.Event(), asyncio.Event()
     waits: list[float] = []
@@ -148,7 +148,7 @@ async def test_a_server_that_has_no_room_is_asked_again_after_the_time_that_it_s
     harness.ledger.close()
 
 
-async def test_a_source_that_breaks_ends_the_talk_at_once(
+async def test_a_failing_source_ends_the_conversation_at_once(
     harness: StreamHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken:
@@ -164,7 +164,7 @@ async def test_a_source_that_breaks_ends_the_talk_at_once(
             await command._talk(f"127.0.0.1:{port}", options, None, screen, fast=True)
 
 
-async def test_what_no_attempt_can_mend_is_raised_at_once(harness: StreamHarness) -> None:
+async def test_permanent_errors_are_raised_at_once(harness: StreamHarness) -> None:
     audio, listener = Audio(ended=True), Listener()
     async with served(harness) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         talker = Talker(

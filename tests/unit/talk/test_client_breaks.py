@@ -34,7 +34,7 @@ class TakenOver(ConversationServiceServicer):
         raise Conflict("The stream goes on over another connection.", reason=Reason.STREAM_TAKEN_OVER)
 
 
-async def test_two_that_hold_one_token_do_not_take_the_stream_from_each_other_for_ever(
+async def test_repeated_takeovers_of_one_token_end_with_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(client, "FIRST_WAIT_S", 0.001)
@@ -68,7 +68,7 @@ class Forgetful(ConversationServiceServicer):
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
 
 
-async def test_nothing_is_sent_from_before_what_is_still_held(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_audio_that_was_dropped_is_never_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "FIRST_WAIT_S", 0.001)
     server, service = grpc.aio.server(), Forgetful()
     add_ConversationServiceServicer_to_server(service, server)
@@ -104,7 +104,7 @@ async def test_nothing_is_sent_from_before_what_is_still_held(monkeypatch: pytes
         (grpc.StatusCode.UNIMPLEMENTED, "", False),
     ],
 )
-def test_what_may_pass_is_tried_again(code: grpc.StatusCode, reason: str, again: bool) -> None:
+def test_temporary_errors_are_retried(code: grpc.StatusCode, reason: str, again: bool) -> None:
     assert passing(code, reason) is again
 
 
@@ -132,7 +132,7 @@ async def test_a_message_that_is_too_large_is_not_sent_again() -> None:
     assert listener.breaks == []
 
 
-async def test_without_any_server_it_gives_up_after_the_time_that_was_set() -> None:
+async def test_without_a_server_it_gives_up_after_the_given_time() -> None:
     ticks = iter(range(0, 1000, 100))
     audio, listener = Audio(ended=True), Listener()
     options = TalkOptions("5f0c7a52-0000-4000-8000-000000000000", give_up_s=60.0)

@@ -50,7 +50,7 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return began
 
 
-def test_words_to_expect_go_with_a_new_session(began: list[str]) -> None:
+def test_a_vocabulary_needs_a_new_session(began: list[str]) -> None:
     session = ["--session", "5a2e8f0c-7a41-4f3e-9d56-0c1b7e2f9a10"]
     result = run("talk", str(DATA / "visit.wav"), "--address", NOBODY, "--vocabulary", "Hexham", *session)
     assert result.exit_code == 2
@@ -58,7 +58,7 @@ def test_words_to_expect_go_with_a_new_session(began: list[str]) -> None:
     assert began == []
 
 
-async def test_words_to_expect_are_given_to_the_session() -> None:
+async def test_the_vocabulary_is_passed_to_the_session() -> None:
     asked: list[StartSessionRequest] = []
 
     class Desk(SessionServiceServicer):
@@ -80,7 +80,7 @@ async def test_words_to_expect_are_given_to_the_session() -> None:
 
 
 @pytest.mark.parametrize("language", ["EN", "english", "e"])
-def test_what_is_no_code_of_a_language_opens_no_session(began: list[str], language: str) -> None:
+def test_an_invalid_language_code_opens_no_session(began: list[str], language: str) -> None:
     result = run("talk", str(DATA / "visit.wav"), "--address", NOBODY, "--language", language)
     assert result.exit_code == 1
     assert "[UNKNOWN_LANGUAGE]" in result.stderr
@@ -97,7 +97,9 @@ def test_what_is_no_code_of_a_language_opens_no_session(began: list[str], langua
         (b"fLaC" + bytes(200), "BROKEN_MEDIA"),
     ],
 )
-def test_what_is_no_recording_opens_no_session(tmp_path: Path, began: list[str], content: bytes, reason: str) -> None:
+def test_a_file_that_is_not_a_recording_opens_no_session(
+    tmp_path: Path, began: list[str], content: bytes, reason: str
+) -> None:
     file = tmp_path / "recording"
     file.write_bytes(content)
     result = run("talk", str(file), "--address", NOBODY)
@@ -106,27 +108,27 @@ def test_what_is_no_recording_opens_no_session(tmp_path: Path, began: list[str],
     assert began == []
 
 
-def test_a_result_that_cannot_be_written_is_refused_before_anything_is_heard(tmp_path: Path, began: list[str]) -> None:
+def test_an_unwritable_output_is_refused_before_streaming(tmp_path: Path, began: list[str]) -> None:
     result = run("talk", str(DATA / "visit.flac"), "--output", str(tmp_path / "nope" / "x.srt"))
     assert result.exit_code == 2
     assert "cannot be written (No such file or directory)" in result.stderr
     assert began == []
 
 
-def test_a_result_goes_to_its_file(tmp_path: Path, began: list[str]) -> None:
+def test_the_result_is_written_to_the_output_file(tmp_path: Path, began: list[str]) -> None:
     file = tmp_path / "x.vtt"
     assert run("talk", str(DATA / "visit.flac"), "--format", "vtt", "--output", str(file)).exit_code == 0
     assert (began, file.read_text()) == (["talk"], written([HEARD], "vtt"))
 
 
-def test_a_disk_that_fails_at_the_end_does_not_lose_the_result(began: list[str]) -> None:
+def test_when_writing_fails_the_result_goes_to_standard_output(began: list[str]) -> None:
     result = run("talk", str(DATA / "visit.flac"), "--format", "json", "--output", "/dev/full")
     assert (result.exit_code, result.stdout) == (1, written([HEARD], "json"))
     assert "the result is on standard output" in result.stderr
 
 
 @pytest.mark.parametrize(("form", "result"), [("text", ""), ("vtt", written([HEARD], "vtt"))])
-def test_a_terminal_that_showed_a_text_is_not_given_it_again(
+def test_a_terminal_shows_each_text_once(
     monkeypatch: pytest.MonkeyPatch, began: list[str], form: str, result: str
 ) -> None:
     monkeypatch.setattr(command, "_both_on_a_terminal", lambda: True)
@@ -134,9 +136,7 @@ def test_a_terminal_that_showed_a_text_is_not_given_it_again(
 
 
 @pytest.mark.parametrize(("name", "reason"), [("nope.wav", "NO_SUCH_FILE"), ("", "FILE_UNREADABLE")])
-def test_a_file_that_is_not_there_is_told_as_transcribe_tells_it(
-    tmp_path: Path, began: list[str], name: str, reason: str
-) -> None:
+def test_a_missing_file_gives_the_error_of_transcribe(tmp_path: Path, began: list[str], name: str, reason: str) -> None:
     result = run("talk", str(tmp_path / name), "--address", NOBODY)
     assert result.exit_code == 1
     assert f"Error: {tmp_path / name}: The" in result.stderr
@@ -145,7 +145,7 @@ def test_a_file_that_is_not_there_is_told_as_transcribe_tells_it(
 
 
 @pytest.mark.parametrize(("form", "result"), [("text", ""), ("json", "[]\n"), ("vtt", "WEBVTT\n")])
-def test_a_recording_in_which_nobody_was_understood_is_told(
+def test_a_recording_without_understood_speech_exits_with_no_speech(
     monkeypatch: pytest.MonkeyPatch, form: str, result: str
 ) -> None:
     async def quiet(*arguments: object, **options: object) -> None:
@@ -188,7 +188,7 @@ def test_a_microphone_is_the_default_one_or_named(
 @pytest.mark.parametrize(
     "arguments", [(), ("-", "--microphone"), ("visit.webm", "--device", "hw:1"), ("--microphone", "--fast")]
 )
-def test_one_source_and_no_hurry_that_a_microphone_cannot_make(began: list[str], arguments: tuple[str, ...]) -> None:
+def test_exactly_one_source_is_needed_and_fast_needs_a_file(began: list[str], arguments: tuple[str, ...]) -> None:
     assert (run("talk", *arguments).exit_code, began) == (2, [])
 
 
@@ -201,9 +201,7 @@ def test_a_microphone_that_cannot_be_opened_opens_no_session(monkeypatch: pytest
     assert began == []
 
 
-def test_what_was_said_until_a_microphone_was_lost_is_not_lost(
-    monkeypatch: pytest.MonkeyPatch, began: list[str]
-) -> None:
+def test_speech_before_a_microphone_is_lost_is_kept(monkeypatch: pytest.MonkeyPatch, began: list[str]) -> None:
     lost = Microphone(Silence(), "It")
     lost.failure = Failure("It was lost.")
     monkeypatch.setattr(microphone, "opened", lambda device: lost)
@@ -220,14 +218,14 @@ def test_a_session_is_named_by_its_id(began: list[str]) -> None:
 
 
 @pytest.mark.parametrize("output", ["/dev/null", "/dev/null/below"])
-def test_a_demo_whose_pictures_go_nowhere_does_not_begin(began: list[str], output: str) -> None:
+def test_the_demo_refuses_an_unwritable_picture_folder(began: list[str], output: str) -> None:
     result = run("demo", "--output", output)
     assert result.exit_code == 2
     assert "is not a folder that can be written to" in result.stderr
     assert began == []
 
 
-def test_partials_grow_on_one_line_of_a_terminal_and_the_final_takes_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_partials_share_one_terminal_line_that_the_final_replaces(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(terminal=True)
     for text in ("Hello", "Hello, my name"):
         screen.event(pb.ConverseResponse(partial=pb.PartialTranscript(text=RedactedText(value=text))))

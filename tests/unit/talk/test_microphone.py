@@ -80,7 +80,7 @@ def loudest_hz(pcm: bytes) -> float:
 
 
 @pytest.mark.parametrize(("size", "channels"), [(64, 1), (1024, 2), (32_768, 2)])
-def test_whatever_a_device_gives_becomes_pieces_of_40_ms(size: int, channels: int) -> None:
+def test_frames_of_any_size_become_pieces_of_40_ms(size: int, channels: int) -> None:
     pieces = list(chunks(Device(*frames(tone(2.0), size, channels)), never))
     pcm = b"".join(pieces)
     assert len(pcm) == 2 * BYTES_A_SECOND
@@ -88,14 +88,14 @@ def test_whatever_a_device_gives_becomes_pieces_of_40_ms(size: int, channels: in
     assert loudest_hz(pcm) == pytest.approx(440, abs=1)
 
 
-def test_a_device_that_has_nothing_yet_is_asked_again() -> None:
+def test_a_device_without_data_is_polled_again() -> None:
     first, second = frames(tone(1.0), RATE_HZ // 2)
     pauses: list[float] = []
     pcm = b"".join(chunks(Device(NOT_YET, first, NOT_YET, NOT_YET, second), never, pauses.append))
     assert (len(pcm), len(pauses)) == (BYTES_A_SECOND, 3)
 
 
-def test_a_device_that_gave_nothing_is_no_sound() -> None:
+def test_a_device_that_gave_no_data_gives_no_audio() -> None:
     assert list(chunks(Device(), never)) == []
 
 
@@ -121,7 +121,7 @@ def interrupts() -> Iterable[list[int]]:
     signal.signal(signal.SIGINT, before)
 
 
-async def test_ctrl_c_ends_the_recording_and_nothing_else(interrupts: list[int]) -> None:
+async def test_ctrl_c_ends_only_the_recording(interrupts: list[int]) -> None:
     device = Device(*frames(tone(1.0), 1024), blocks=True)
     audio, recording = await recorded(Microphone(device, "It"), BYTES_A_SECOND // 2)
     signal.raise_signal(signal.SIGINT)
@@ -144,7 +144,7 @@ async def test_a_second_ctrl_c_is_not_caught(interrupts: list[int]) -> None:
     await recording
 
 
-async def test_a_device_that_is_stuck_does_not_keep_the_recording(
+async def test_a_stuck_device_does_not_block_the_end_of_the_recording(
     monkeypatch: pytest.MonkeyPatch, interrupts: list[int]
 ) -> None:
     monkeypatch.setattr(microphone, "STUCK_S", 0.0)
@@ -156,7 +156,7 @@ async def test_a_device_that_is_stuck_does_not_keep_the_recording(
     device.go_on.set()
 
 
-async def test_a_device_that_is_pulled_out_ends_the_recording_and_is_told() -> None:
+async def test_a_device_that_is_pulled_out_ends_the_recording_with_a_message() -> None:
     device = Device(*frames(tone(1.0), 1024), LOST)
     mic, audio = Microphone(device, "The microphone hw:1"), Audio()
     await mic.record(audio)
@@ -166,7 +166,7 @@ async def test_a_device_that_is_pulled_out_ends_the_recording_and_is_told() -> N
     assert device.closed.is_set()
 
 
-async def test_a_server_that_takes_nothing_is_not_recorded_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_recording_ends_when_the_server_falls_too_far_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microphone, "MOST_HELD_S", 2)
     mic, audio = Microphone(Device(*frames(tone(20.0), 1024)), "It"), Audio()
     await mic.record(audio)
@@ -185,7 +185,7 @@ async def test_a_server_that_takes_nothing_is_not_recorded_for_without_end(monke
         ("win32", "Headset", "audio=Headset", "dshow"),
     ],
 )
-def test_each_system_has_its_names(
+def test_each_operating_system_has_its_device_urls(
     monkeypatch: pytest.MonkeyPatch, platform: str, device: str | None, url: str, form: str
 ) -> None:
     asked: list[tuple[str, str]] = []
@@ -196,7 +196,7 @@ def test_each_system_has_its_names(
 
 
 @pytest.mark.parametrize(("platform", "hint"), [("linux", "arecord -l"), ("darwin", "ffmpeg -f avf"), ("sunos5", "")])
-def test_a_build_without_devices_is_told(monkeypatch: pytest.MonkeyPatch, platform: str, hint: str) -> None:
+def test_a_pyav_build_without_devices_is_reported(monkeypatch: pytest.MonkeyPatch, platform: str, hint: str) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise ValueError("no container format 'alsa'")
 
@@ -235,7 +235,7 @@ async def test_alsa_gives_the_samples_of_its_device(played: Sound) -> None:
 
 
 @pytest.mark.usefixtures("played")
-def test_a_name_that_alsa_does_not_know_is_told_in_a_sentence() -> None:
+def test_an_unknown_alsa_device_is_reported_in_one_sentence() -> None:
     with pytest.raises(Failure) as caught:
         opened("nope")
     assert caught.value.message.startswith("The microphone nope cannot be opened: cannot open audio device nope (No ")

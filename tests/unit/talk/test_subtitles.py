@@ -22,11 +22,11 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("form", EXPECTED)
-def test_each_format(form: str) -> None:
+def test_each_format_is_written(form: str) -> None:
     assert written(LINES, form) == EXPECTED[form]
 
 
-def test_json_holds_everything() -> None:
+def test_json_has_all_fields() -> None:
     assert json.loads(written(LINES, "json"))[1] == {
         "utterance": 2,
         "start_s": 3661.0,
@@ -38,11 +38,11 @@ def test_json_holds_everything() -> None:
 
 
 @pytest.mark.parametrize(("form", "empty"), [("text", ""), ("srt", ""), ("vtt", "WEBVTT\n"), ("json", "[]\n")])
-def test_nothing_was_said(form: str, empty: str) -> None:
+def test_an_empty_transcript_is_valid_in_each_format(form: str, empty: str) -> None:
     assert written([], form) == empty
 
 
-def test_no_cue_ends_behind_the_start_of_the_next() -> None:
+def test_no_cue_ends_after_the_next_one_starts() -> None:
     lines = [Line(0, 0.25, 2.9, "One.", 0.9, "en"), Line(1, 2.818, 4.0, "Two.", 0.9, "en")]
     assert "00:00:00,250 --> 00:00:02,818" in written(lines, "srt")
     assert "00:00:00.250 --> 00:00:02.818" in written(lines, "vtt")

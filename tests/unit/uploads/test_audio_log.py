@@ -14,7 +14,7 @@ from server.uploads.spool import Spool
 from tests.unit.uploads.upload_harness import reason_at_once
 
 
-def test_it_grows_across_openings(spool: Spool) -> None:
+def test_audio_can_be_appended_after_reopening(spool: Spool) -> None:
     stream = str(uuid4())
     pieces = [os.urandom(3200) for _ in range(20)]
     for piece in pieces:
@@ -30,7 +30,7 @@ def test_it_grows_across_openings(spool: Spool) -> None:
     assert spool.log_ids() == set()
 
 
-def test_it_keeps_marks_where_they_were_made(spool: Spool) -> None:
+def test_marks_keep_their_positions(spool: Spool) -> None:
     stream = str(uuid4())
     for piece in (b"a" * 100, b"b" * 100):
         with spool.open_log(stream) as log:
@@ -45,7 +45,7 @@ def test_it_keeps_marks_where_they_were_made(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("kept", range(0, 132, 7))
-def test_a_torn_last_frame_is_cut_off_and_writing_goes_on(spool: Spool, tmp_path: Path, kept: int) -> None:
+def test_a_torn_last_frame_is_cut_off_and_appending_works(spool: Spool, tmp_path: Path, kept: int) -> None:
     stream = str(uuid4())
     log = spool.open_log(stream)
     log.append(b"a" * 100)
@@ -75,7 +75,7 @@ def test_a_file_that_grew_without_its_content_is_torn(spool: Spool, tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", [b"", b"VSP1", bytes(200)], ids=["empty", "cut header", "zeros"])
-def test_a_log_killed_at_birth_begins_anew(spool: Spool, tmp_path: Path, content: bytes) -> None:
+def test_a_log_killed_while_it_was_created_starts_empty(spool: Spool, tmp_path: Path, content: bytes) -> None:
     stream = str(uuid4())
     (tmp_path / "spool" / f"{stream}.log").write_bytes(content)
     assert spool.read_log(stream).data == b""
@@ -85,7 +85,7 @@ def test_a_log_killed_at_birth_begins_anew(spool: Spool, tmp_path: Path, content
     assert spool.read_log(stream).data == b"a"
 
 
-def test_damage_before_the_end_is_no_tear(spool: Spool, tmp_path: Path) -> None:
+def test_damage_before_the_last_frame_is_an_error(spool: Spool, tmp_path: Path) -> None:
     stream = str(uuid4())
     log = spool.open_log(stream)
     for _ in range(3):
@@ -99,7 +99,7 @@ def test_damage_before_the_end_is_no_tear(spool: Spool, tmp_path: Path) -> None:
     assert reason_at_once(lambda: spool.open_log(stream)) == "SPOOL_CORRUPT"
 
 
-def test_lost_audio_that_was_acknowledged_is_raised_and_left_as_it_is(spool: Spool, tmp_path: Path) -> None:
+def test_missing_acknowledged_audio_raises_and_keeps_the_file(spool: Spool, tmp_path: Path) -> None:
     stream = str(uuid4())
     log = spool.open_log(stream)
     log.append(b"a" * 100)
@@ -113,7 +113,7 @@ def test_lost_audio_that_was_acknowledged_is_raised_and_left_as_it_is(spool: Spo
     assert path.read_bytes() == before
 
 
-def test_a_half_written_frame_is_taken_back(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partly_written_frame_is_removed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = str(uuid4())
     log = spool.open_log(stream)
     log.append(b"a" * 100)
@@ -141,7 +141,7 @@ def test_a_half_written_frame_is_taken_back(spool: Spool, monkeypatch: pytest.Mo
     assert spool.read_log(stream).data == b"a" * 100 + b"c" * 100
 
 
-def test_a_missing_log_is_missing(spool: Spool) -> None:
+def test_a_missing_log_raises(spool: Spool) -> None:
     with pytest.raises(InternalError) as caught:
         spool.read_log(str(uuid4()))
     assert caught.value.reason == "SPOOL_MISSING"

@@ -24,7 +24,7 @@ async def test_a_session_that_ends_meanwhile_is_noticed(harness: UploadHarness) 
     assert harness.files() == []
 
 
-async def test_a_stream_that_breaks_leaves_nothing(harness: UploadHarness) -> None:
+async def test_a_broken_upload_leaves_no_file_and_no_row(harness: UploadHarness) -> None:
     async def broken() -> AsyncIterator[bytes]:
         yield JPEG[: 100 * KIB]
         raise Unavailable("The connection broke.")
@@ -33,7 +33,7 @@ async def test_a_stream_that_breaks_leaves_nothing(harness: UploadHarness) -> No
     assert harness.files() == []
 
 
-async def test_a_stream_that_stalls_is_cut(harness: UploadHarness) -> None:
+async def test_a_stalled_upload_is_refused(harness: UploadHarness) -> None:
     harness.intake._stall_s = 0.0
 
     async def stalled() -> AsyncIterator[bytes]:
@@ -44,7 +44,7 @@ async def test_a_stream_that_stalls_is_cut(harness: UploadHarness) -> None:
     assert harness.files() == []
 
 
-async def test_a_caller_who_leaves_while_sending_leaves_nothing(harness: UploadHarness) -> None:
+async def test_a_caller_that_leaves_while_sending_leaves_no_file(harness: UploadHarness) -> None:
     begun = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -61,7 +61,7 @@ async def test_a_caller_who_leaves_while_sending_leaves_nothing(harness: UploadH
     assert harness.intake._receiving == set()
 
 
-async def test_a_caller_who_leaves_at_the_last_moment_changes_nothing(
+async def test_a_caller_that_leaves_during_the_commit_does_not_undo_it(
     harness: UploadHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = harness.ledger.write
@@ -82,7 +82,7 @@ async def test_a_caller_who_leaves_at_the_last_moment_changes_nothing(
     assert harness.files() == [job.payload["spool_id"]]
 
 
-async def test_a_ledger_that_fails_leaves_nothing(harness: UploadHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failing_ledger_leaves_no_file(harness: UploadHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     async def failing(_fn: object) -> None:
         raise Unavailable("The disk did not take it.", reason=Reason.LEDGER_IO)
 

@@ -11,7 +11,7 @@ from models.errors import InvalidInput
 from server.uploads.keys import load_or_create_spool_key
 
 
-def test_one_is_made_and_found_again(tmp_path: Path) -> None:
+def test_a_key_is_generated_once_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "state" / "spool.key"
     key = load_or_create_spool_key("", path)
     assert len(key) == 32
@@ -20,14 +20,14 @@ def test_one_is_made_and_found_again(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["spool.key"]
 
 
-def test_the_setting_wins_and_leaves_no_file(tmp_path: Path) -> None:
+def test_the_setting_overrides_the_file_and_writes_none(tmp_path: Path) -> None:
     setting = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
     assert load_or_create_spool_key(setting, tmp_path / "key") == b"01234567890123456789012345678901"
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("setting", ["short", "not base64 at all!", "MDEyMw=="])
-def test_what_is_no_key_is_refused(tmp_path: Path, setting: str) -> None:
+def test_an_invalid_key_is_refused(tmp_path: Path, setting: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         load_or_create_spool_key(setting, tmp_path / "key")
     assert caught.value.reason == "SPOOL_KEY_INVALID"

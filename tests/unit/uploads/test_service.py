@@ -31,7 +31,7 @@ from tests.unit.uploads.upload_harness import JPEG, KIB, WAV, UploadHarness, pie
 
 
 @pytest.mark.parametrize("piece", [1 * KIB, 100 * KIB, 256 * KIB, 1024 * KIB])
-async def test_accepted_means_kept(harness: UploadHarness, piece: int) -> None:
+async def test_an_accepted_upload_is_durable(harness: UploadHarness, piece: int) -> None:
     with harness.pubsub.subscribe(harness.session.id) as news:
         row = await harness.accept(piece=piece, kind="meter", media_type="image/jpeg")
         assert isinstance(await anext(news), SessionRow)
@@ -77,7 +77,7 @@ async def test_accepted_means_kept(harness: UploadHarness, piece: int) -> None:
         pytest.param(WAV, {"kind": "meter"}, "MEDIA_TYPE_MISMATCH", id="sound of kind meter"),
     ],
 )
-async def test_refused_leaves_nothing(
+async def test_a_refused_upload_leaves_no_file_and_no_row(
     harness: UploadHarness, content: bytes, changes: dict[str, Any], reason: str
 ) -> None:
     assert await reason_of(lambda: harness.accept(content, **changes)) == reason
@@ -91,7 +91,7 @@ async def test_refused_leaves_nothing(
 @pytest.mark.parametrize(
     ("kind", "pictures", "audio"), [("meter", True, False), ("recording", False, True), ("", True, True)]
 )
-async def test_a_format_that_is_not_read_is_told_with_those_of_its_kind(
+async def test_an_unsupported_format_names_the_supported_ones(
     harness: UploadHarness, kind: str, pictures: bool, audio: bool
 ) -> None:
     with pytest.raises(UnsupportedMedia) as caught:
@@ -99,7 +99,7 @@ async def test_a_format_that_is_not_read_is_told_with_those_of_its_kind(
     assert (IMAGE_NAMES in caught.value.hint, AUDIO_NAMES in caught.value.hint) == (pictures, audio)
 
 
-async def test_an_ended_session_takes_nothing_but_a_repeat(harness: UploadHarness) -> None:
+async def test_an_ended_session_accepts_only_a_repeated_upload(harness: UploadHarness) -> None:
     described = harness.describe()
     row = await harness.intake.accept(described, pieces(JPEG))
     await harness.close_session()
@@ -108,7 +108,7 @@ async def test_an_ended_session_takes_nothing_but_a_repeat(harness: UploadHarnes
 
 
 @pytest.mark.parametrize("with_hash", [True, False])
-async def test_repeating_does_no_harm(harness: UploadHarness, with_hash: bool) -> None:
+async def test_a_repeated_upload_is_stored_once(harness: UploadHarness, with_hash: bool) -> None:
     described = harness.describe() if with_hash else harness.describe(sha256=b"")
     first = await harness.intake.accept(described, pieces(JPEG))
     again = await harness.intake.accept(described, pieces(JPEG))
@@ -118,7 +118,7 @@ async def test_repeating_does_no_harm(harness: UploadHarness, with_hash: bool) -
 
 
 @pytest.mark.parametrize("with_hash", [True, False])
-async def test_an_id_names_one_content_of_one_session(harness: UploadHarness, with_hash: bool) -> None:
+async def test_an_upload_id_belongs_to_one_content_of_one_session(harness: UploadHarness, with_hash: bool) -> None:
     first = harness.describe()
     await harness.intake.accept(first, pieces(JPEG))
     other = JPEG[:-1] + bytes([JPEG[-1] ^ 1])
@@ -129,7 +129,7 @@ async def test_an_id_names_one_content_of_one_session(harness: UploadHarness, wi
     assert len(harness.files()) == 1
 
 
-async def test_the_same_upload_on_two_streams_at_a_time_is_kept_once(harness: UploadHarness) -> None:
+async def test_the_same_upload_on_two_concurrent_streams_is_stored_once(harness: UploadHarness) -> None:
     described = harness.describe()
     rows = await asyncio.gather(*(harness.intake.accept(described, pieces(JPEG)) for _ in range(3)))
     assert len({row.id for row in rows}) == 1
@@ -138,7 +138,7 @@ async def test_the_same_upload_on_two_streams_at_a_time_is_kept_once(harness: Up
     assert harness.spool.read(job.payload["spool_id"]) == JPEG
 
 
-async def test_a_full_queue_takes_no_more(harness: UploadHarness) -> None:
+async def test_a_full_queue_refuses_uploads(harness: UploadHarness) -> None:
     for _ in range(3):
         await harness.accept()
     with pytest.raises(VestibuleError) as caught:
@@ -146,7 +146,7 @@ async def test_a_full_queue_takes_no_more(harness: UploadHarness) -> None:
     assert (caught.value.reason, caught.value.retry_after_s) == ("JOBS_FULL", 5.0)
 
 
-async def test_new_material_withdraws_a_record_that_waits(harness: UploadHarness) -> None:
+async def test_a_new_upload_supersedes_a_pending_record(harness: UploadHarness) -> None:
     await harness.accept()
     now = utc_now()
     record = RecommendationRow(

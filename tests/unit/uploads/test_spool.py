@@ -21,7 +21,7 @@ from tests.unit.uploads.upload_harness import KIB, reason_at_once
     [[], [1], [64 * KIB], [256 * KIB], [300 * KIB], [1] * 200, [100, 70 * KIB, 3], [256 * KIB] * 5 + [17]],
     ids=str,
 )
-def test_what_is_put_is_read(spool: Spool, sizes: list[int]) -> None:
+def test_stored_content_is_read_back(spool: Spool, sizes: list[int]) -> None:
     chunks = [os.urandom(n) for n in sizes]
     object_id = str(uuid4())
     spool.put(object_id, chunks)
@@ -32,7 +32,7 @@ def test_what_is_put_is_read(spool: Spool, sizes: list[int]) -> None:
     assert spool.ids() == set()
 
 
-def test_nothing_readable_and_nothing_public_is_on_disk(spool: Spool, tmp_path: Path) -> None:
+def test_files_are_encrypted_and_private(spool: Spool, tmp_path: Path) -> None:
     object_id = str(uuid4())
     spool.put(object_id, [b"Maria Lindqvist " * 50])
     log = spool.open_log(object_id)
@@ -45,7 +45,7 @@ def test_nothing_readable_and_nothing_public_is_on_disk(spool: Spool, tmp_path: 
     assert stat.S_IMODE((tmp_path / "spool").stat().st_mode) == 0o700
 
 
-def test_a_file_is_there_only_after_commit(spool: Spool, tmp_path: Path) -> None:
+def test_a_file_exists_only_after_commit(spool: Spool, tmp_path: Path) -> None:
     object_id = str(uuid4())
     writer = spool.writer(object_id)
     writer.write(b"x" * 100_000)
@@ -107,7 +107,7 @@ def flipped(at: int) -> Damage:
         pytest.param(flipped(-1), id="last tag"),
     ],
 )
-def test_damage_is_noticed(spool: Spool, tmp_path: Path, damage: Damage) -> None:
+def test_damage_is_detected(spool: Spool, tmp_path: Path, damage: Damage) -> None:
     object_id = str(uuid4())
     spool.put(object_id, [os.urandom(256 * KIB) for _ in range(3)])
     path = tmp_path / "spool" / object_id
@@ -115,7 +115,7 @@ def test_damage_is_noticed(spool: Spool, tmp_path: Path, damage: Damage) -> None
     assert reason_at_once(lambda: spool.read(object_id)) == "SPOOL_CORRUPT"
 
 
-def test_files_cannot_pass_for_each_other(spool: Spool, tmp_path: Path) -> None:
+def test_files_cannot_be_swapped(spool: Spool, tmp_path: Path) -> None:
     one, other = str(uuid4()), str(uuid4())
     spool.put(one, [b"one"])
     (tmp_path / "spool" / one).rename(tmp_path / "spool" / other)
@@ -123,7 +123,7 @@ def test_files_cannot_pass_for_each_other(spool: Spool, tmp_path: Path) -> None:
     assert reason_at_once(lambda: spool.read(one)) == "SPOOL_MISSING"
 
 
-def test_another_key_is_told_from_damage(spool: Spool, tmp_path: Path) -> None:
+def test_a_wrong_key_is_distinguished_from_damage(spool: Spool, tmp_path: Path) -> None:
     object_id = str(uuid4())
     spool.put(object_id, [b"one"])
     assert reason_at_once(lambda: Spool(tmp_path / "spool", bytes(32)).read(object_id)) == "SPOOL_KEY_UNKNOWN"
@@ -145,13 +145,13 @@ def test_a_key_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
         "b51a2f4e0c6d4c1b9d5e7a3f2b1c0d9e",
     ],
 )
-def test_only_uuids_become_names(spool: Spool, name: str) -> None:
+def test_only_uuids_are_accepted_as_names(spool: Spool, name: str) -> None:
     assert reason_at_once(lambda: spool.writer(name)) == "INVALID_ID"
     assert reason_at_once(lambda: spool.open_log(name)) == "INVALID_ID"
     assert reason_at_once(lambda: spool.delete(name)) == "INVALID_ID"
 
 
-def test_a_full_disk_is_overload(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_raises_overloaded(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     # /dev/full answers every write as a full disk does.
     monkeypatch.setattr("server.uploads.spool.open_private", lambda _path, flags: os.open("/dev/full", os.O_WRONLY))
     assert reason_at_once(lambda: spool.writer(str(uuid4()))) == "SPOOL_FULL"

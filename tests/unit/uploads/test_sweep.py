@@ -50,7 +50,7 @@ async def test_a_sweep_leaves_uploads_receiving_and_conversations_alone(harness:
     assert len(harness.files()) == 2
 
 
-async def test_what_is_done_or_given_up_goes_what_can_be_redriven_stays(harness: UploadHarness) -> None:
+async def test_content_is_deleted_unless_its_job_can_still_run(harness: UploadHarness) -> None:
     rows = [await harness.accept() for _ in range(3)]
     found = await harness.ledger.read(lambda cursor: jobs_of_session(cursor, harness.session.id))
     by_upload = {job.payload["upload_id"]: job for job in found}

@@ -21,7 +21,7 @@ async def take(news: Subscription, count: int) -> list[object]:
     return [await anext(news) for _ in range(count)]
 
 
-async def test_news_reach_those_who_listen_to_the_topic() -> None:
+async def test_updates_reach_the_subscribers_of_their_topic() -> None:
     pubsub = PubSub()
     with pubsub.subscribe("s1") as session, pubsub.subscribe("u1") as upload, pubsub.subscribe("s2") as other:
         pubsub.publish(ROW, "s1", "u1")
@@ -33,7 +33,7 @@ async def test_news_reach_those_who_listen_to_the_topic() -> None:
     pubsub.publish(ROW, "s1")
 
 
-async def test_of_an_upload_only_the_latest_state_waits_and_nothing_else_is_merged() -> None:
+async def test_only_states_of_one_upload_are_merged_while_they_wait() -> None:
     pubsub = PubSub()
     with pubsub.subscribe("s1", queue_updates=3) as news:
         for step in range(1000):
@@ -43,14 +43,14 @@ async def test_of_an_upload_only_the_latest_state_waits_and_nothing_else_is_merg
         assert await take(news, 3) == [replace(ROW, progress=0.999), late("t1"), late("t1")]
 
 
-async def test_what_happens_between_subscription_and_snapshot_is_not_lost() -> None:
+async def test_updates_between_subscription_and_snapshot_are_not_lost() -> None:
     pubsub = PubSub()
     with pubsub.subscribe("u1") as news:
         pubsub.publish(replace(ROW, state=UploadState.DONE), "u1")  # while the snapshot is being read
         assert await take(news, 1) == [replace(ROW, state=UploadState.DONE)]
 
 
-async def test_a_waiting_subscriber_wakes() -> None:
+async def test_an_update_wakes_a_waiting_subscriber() -> None:
     pubsub = PubSub()
     with pubsub.subscribe("u1") as news:
         waiting = asyncio.ensure_future(anext(news))
@@ -59,7 +59,7 @@ async def test_a_waiting_subscriber_wakes() -> None:
         assert await waiting == ROW
 
 
-async def test_who_does_not_keep_up_is_told() -> None:
+async def test_a_subscriber_that_falls_behind_gets_overloaded() -> None:
     pubsub = PubSub()
     with pubsub.subscribe("s1", queue_updates=2) as news:
         for turn in "abc":
@@ -70,7 +70,7 @@ async def test_who_does_not_keep_up_is_told() -> None:
         assert caught.value.reason == "WATCH_LAGGED"
 
 
-async def test_closing_ends_everybody_after_what_already_waits() -> None:
+async def test_closing_ends_subscriptions_after_their_waiting_updates() -> None:
     pubsub = PubSub()
     with pubsub.subscribe("s1") as news:
         pubsub.publish(late("a"), "s1")

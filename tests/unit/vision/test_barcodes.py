@@ -39,7 +39,7 @@ def _page(code: Pixels, degrees: float = 0) -> tuple[Pixels, tuple[int, int, int
         *(("4155550132", BarcodeFormat.Code39, degrees) for degrees in (0, 30, 90, 200)),
     ],
 )
-def test_a_personal_code_is_covered_whole(text: str, kind: BarcodeFormat, degrees: float) -> None:
+def test_a_personal_code_is_covered_completely(text: str, kind: BarcodeFormat, degrees: float) -> None:
     page, _ = _page(draw_code(text, kind), degrees)
     codes = READER.detect(page)
     assert [c.text.reveal() for c in codes if c.text is not None] == [text]
@@ -86,13 +86,13 @@ def _ink_left(page: Pixels, painted: Pixels) -> float:
         (Barcode(box(0, 0, 50), "EAN-13", RawText("2004155550132"), retail=True, linear=True), OCR, False),
     ],
 )
-def test_what_must_be_covered(code: Barcode, context: RedactionContext, personal: bool) -> None:
+def test_only_personal_codes_must_be_covered(code: Barcode, context: RedactionContext, personal: bool) -> None:
     harmless = Barcode(box(90, 90, 50), "EAN-8", RawText("96385074"), retail=True)
     found = personal_barcodes([harmless, code], PhraseRedactor(NAMES), context)
     assert found == ([code] if personal else [])
 
 
-def test_customer_cards_with_a_product_code_are_judged() -> None:
+def test_customer_cards_are_told_from_product_codes() -> None:
     redactor = PhraseRedactor({"2004155550132": "ID"})
     card = Barcode(box(0, 0, 50), "EAN-13", RawText("2004155550132"), retail=True)
     assert personal_barcodes([card], redactor, OCR) == [card]
@@ -108,7 +108,7 @@ def test_a_damaged_code_is_found_and_covered() -> None:
     assert personal_barcodes(codes, PhraseRedactor({}), OCR) == codes
 
 
-def test_bars_that_nobody_can_decode_are_found() -> None:
+def test_undecodable_bars_are_found() -> None:
     page, (left, top, right, bottom) = _page(draw_code("4155550132", BarcodeFormat.Code128, 5))
     page[top:bottom, left:right] = cv2.GaussianBlur(page[top:bottom, left:right], (0, 0), 5.5)
     assert zxingcpp.read_barcodes(page) == []
@@ -127,7 +127,7 @@ def _hull(boxes: list[Box]) -> tuple[float, float, float, float]:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def test_large_pictures_are_searched_smaller_and_boxes_fit() -> None:
+def test_boxes_in_downscaled_pictures_fit_the_original() -> None:
     page = np.full((3000, 3200, 3), 235, np.uint8)
     left, top, right, bottom = put(page, draw_code(VCARD, BarcodeFormat.QRCode, 10), 2000, 1900)
     [code] = READER.detect(page)
@@ -138,7 +138,7 @@ def test_large_pictures_are_searched_smaller_and_boxes_fit() -> None:
     assert top < y0 < y1 < bottom
 
 
-def test_without_a_redactor_nothing_is_said() -> None:
+def test_a_failing_redactor_fails_the_classification() -> None:
     class Broken:
         def redact(self, text: RawText, context: RedactionContext) -> Redaction:
             raise RedactionFailed("A recognizer failed.")
@@ -151,5 +151,5 @@ def test_without_a_redactor_nothing_is_said() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 900), (900, 2)])
-def test_pictures_without_codes(shape: tuple[int, int]) -> None:
+def test_pictures_without_codes_give_no_boxes(shape: tuple[int, int]) -> None:
     assert READER.detect(np.full((*shape, 3), 200, np.uint8)) == []

@@ -38,7 +38,7 @@ def _scene(size: int, degrees: float) -> tuple[Pixels, float, float]:
 
 @pytest.mark.parametrize("size", [160, 240, 480, 760])
 @pytest.mark.parametrize("degrees", [0, 20, 90, 180, 270])
-def test_faces_of_any_size_and_any_way_up(detector: YunetFaceDetector, size: int, degrees: float) -> None:
+def test_faces_are_found_at_any_size_and_rotation(detector: YunetFaceDetector, size: int, degrees: float) -> None:
     pixels, x, y = _scene(size, degrees)
     faces = detector.detect(pixels)
     assert len(faces) == 1
@@ -47,7 +47,7 @@ def test_faces_of_any_size_and_any_way_up(detector: YunetFaceDetector, size: int
     assert 0.3 * size < max(right - left, bottom - top) < 1.1 * size
 
 
-def test_several_faces_are_told_apart(detector: YunetFaceDetector) -> None:
+def test_several_faces_are_found_separately(detector: YunetFaceDetector) -> None:
     page = np.full((1200, 1600, 3), 180, np.uint8)
     for column in range(4):
         put(page, draw_face(200), 100 + 380 * column, 400)
@@ -57,16 +57,16 @@ def test_several_faces_are_told_apart(detector: YunetFaceDetector) -> None:
 
 
 @pytest.mark.parametrize("name", ["register.jpg", "meter.jpg"])
-def test_print_and_dials_are_no_faces(detector: YunetFaceDetector, name: str) -> None:
+def test_print_and_dials_are_not_faces(detector: YunetFaceDetector, name: str) -> None:
     assert detector.detect(decode((DATA / name).read_bytes(), ImageLimits()).pixels) == []
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 4000), (33, 31)])
-def test_odd_sizes(detector: YunetFaceDetector, shape: tuple[int, int]) -> None:
+def test_odd_picture_sizes_are_accepted(detector: YunetFaceDetector, shape: tuple[int, int]) -> None:
     assert detector.detect(np.zeros((*shape, 3), np.uint8)) == []
 
 
-def test_nothing_reaches_out_of_the_picture(detector: YunetFaceDetector) -> None:
+def test_boxes_lie_inside_the_picture(detector: YunetFaceDetector) -> None:
     pixels = draw_face(400)[40:, 60:340]
     for face in detector.detect(pixels):
         xs, ys = zip(*face.box, strict=True)
@@ -79,14 +79,12 @@ def test_a_missing_model_is_an_error(tmp_path_factory: pytest.TempPathFactory) -
         YunetFaceDetector(tmp_path_factory.mktemp("empty"))
 
 
-def test_the_threshold_is_kept() -> None:
+def test_detections_below_the_threshold_are_dropped() -> None:
     strict = YunetFaceDetector(load_settings().weights_dir, FaceOptions(min_score=0.999))
     assert strict.detect(_scene(240, 0)[0]) == []
 
 
-def test_faces_and_codes_of_two_megapixels_take_little_time(
-    detector: YunetFaceDetector, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_detection_on_two_megapixels_is_fast(detector: YunetFaceDetector, capsys: pytest.CaptureFixture[str]) -> None:
     pixels, _ = draw_badge()
     reader = ZxingBarcodeReader()
     spent: list[tuple[float, float]] = []

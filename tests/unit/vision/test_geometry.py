@@ -21,7 +21,7 @@ def _leaning(source: OcrLine, degrees: float) -> OcrLine:
 
 
 @pytest.mark.parametrize("degrees", [-8.0, -2.0, 0.0, 3.0, 8.0])
-def test_rows_are_found_on_a_leaning_page(degrees: float) -> None:
+def test_rows_are_found_on_a_tilted_page(degrees: float) -> None:
     table = [[line(f"row {r} cell {c}", 60 + 400 * c, 100 + 60 * r) for c in range(4)] for r in range(5)]
     flat = [_leaning(cell, degrees) for row in table for cell in row]
     shuffled = sorted(range(20), key=lambda n: (n * 7) % 20)
@@ -45,6 +45,6 @@ def test_no_lines_no_rows() -> None:
         (((20, 0), (20, 100), (0, 100), (0, 0)), 0.5, 1.0, ((20, 50), (20, 100), (0, 100), (0, 50))),
     ],
 )
-def test_a_stretch_follows_the_text(whole: Box, start: float, end: float, part: Box) -> None:
+def test_a_part_of_a_line_follows_its_characters(whole: Box, start: float, end: float, part: Box) -> None:
     assert stretch(whole, start, end) == part
     assert text_height(whole) == 20

@@ -42,7 +42,7 @@ def reader() -> MeterReader:
     ],
     ids=["clear", "unsure", "no red", "one black at least", "one odd digit"],
 )
-def test_the_split_explains_the_colours(red: list[float], split: int) -> None:
+def test_the_split_separates_black_from_red_digits(red: list[float], split: int) -> None:
     assert first_red(np.array(red)) == split
 
 
@@ -64,7 +64,7 @@ def _steps(text: str) -> npt.NDArray[np.float64]:
     ],
     ids=["silence", "equal neighbours", "red", "one digit of two colours"],
 )
-def test_steps_become_digits(seen: str, digits: list[int], red: list[bool]) -> None:
+def test_decoder_steps_become_digits(seen: str, digits: list[int], red: list[bool]) -> None:
     row = decode_row(UPRIGHT, 1.0, _steps(seen))
     assert row.digits.argmax(axis=1).tolist() == digits
     if seen != "77hh":
@@ -72,7 +72,7 @@ def test_steps_become_digits(seen: str, digits: list[int], red: list[bool]) -> N
     assert np.all(np.diff(row.places) > 0)
 
 
-def test_what_looks_like_a_register_scores_higher() -> None:
+def test_a_likely_register_scores_higher() -> None:
     even = decode_row(UPRIGHT, 1.0, _steps("0..0..0..4..2..j..b..h.."))
     for other in ("4..2..", "0..0..0.4......2..j..b..h..", "9..8..7..4..2..j..b..h..", "0..j..0..b..2..0..b..4.."):
         assert even.score > decode_row(UPRIGHT, 1.0, _steps(other)).score
@@ -80,7 +80,7 @@ def test_what_looks_like_a_register_scores_higher() -> None:
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 90, 200, 315])
-def test_a_line_is_cut_level(degrees: float) -> None:
+def test_a_line_is_cropped_level(degrees: float) -> None:
     page = np.zeros((400, 400, 3), np.uint8)
     line = Line(200, 190, math.radians(degrees), 160, 20)
     start, end = line.moved(-60, 0), line.moved(60, 0)
@@ -94,13 +94,13 @@ def test_a_line_is_cut_level(degrees: float) -> None:
     assert np.argwhere(turned[..., 2] > 128)[:, 1].mean() == pytest.approx(127.5 - 60, abs=2)
 
 
-def test_large_pictures_are_averaged() -> None:
+def test_large_pictures_are_downscaled_by_averaging() -> None:
     page = np.random.default_rng(1).integers(0, 2, (400, 1600, 1), np.uint8).repeat(3, axis=2) * 255
     strip = crop(page, Line(800, 200, 0.1, 700, 120), 1.5)
     assert strip.std() < 40, "a sample a pixel would be noise"
 
 
-def test_long_lines_of_a_map() -> None:
+def test_long_lines_are_found_in_a_score_map() -> None:
     probability = np.zeros((100, 200), np.float32)
     cv2.rectangle(probability, (20, 40), (119, 49), 0.9, -1)
     cv2.rectangle(probability, (150, 10), (155, 70), 0.9, -1)
@@ -116,7 +116,7 @@ def test_long_lines_of_a_map() -> None:
 
 
 @pytest.mark.parametrize("degrees", [0, 20, 90, 160])
-def test_long_lines_of_boxes(degrees: float) -> None:
+def test_long_lines_are_joined_from_boxes(degrees: float) -> None:
     line = Line(100, 90, math.radians(degrees), 80, 16)
     short = Line(20, 20, 0, 20, 16)
     for begin in range(4):
@@ -128,7 +128,7 @@ def test_long_lines_of_boxes(degrees: float) -> None:
         assert abs(found.height - 16) < 1e-6
 
 
-def test_input_does_not_depend_on_the_light() -> None:
+def test_the_input_does_not_depend_on_brightness() -> None:
     strip = np.random.default_rng(2).integers(0, 256, (CROP_HEIGHT, CROP_WIDTH, 3), np.uint8)
     bright, dim = to_input([strip, (strip * 0.5).astype(np.uint8)])
     assert bright.shape == (3, CROP_HEIGHT, CROP_WIDTH)
@@ -158,7 +158,7 @@ def test_a_reading_is_a_line_of_words() -> None:
         ("04155 Maria", 0.99, False),
     ],
 )
-def test_clear_print_is_no_register(text: str, score: float, stays: bool) -> None:
+def test_clear_print_is_not_a_register(text: str, score: float, stays: bool) -> None:
     reading = reading_line(MeterReading("00042", "917", box(100, 100, 160, 30), (0.9,) * 8), 1.0, 1.0)
     inside, outside = OcrLine(RawText(text), box(90, 100, 150), score), OcrLine(RawText("DN 15"), box(0, 0, 50), 0.99)
     kept, others = resolve_conflicts([reading], [inside, outside])
@@ -175,7 +175,7 @@ def test_the_middle_decides_whether_a_box_lies_in_another() -> None:
 
 
 @pytest.mark.parametrize(("name", "paper"), [("white", True), ("dark", False), ("coloured", False), ("meter", False)])
-def test_paper_is_told_from_things(name: str, paper: bool) -> None:
+def test_paper_is_distinguished_from_objects(name: str, paper: bool) -> None:
     flat = {"white": (250, 250, 245), "dark": (0, 0, 0), "coloured": (60, 120, 230)}
     picture: Pixels = np.empty((300, 200, 3), np.uint8)
     if name in flat:

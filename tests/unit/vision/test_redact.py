@@ -105,7 +105,7 @@ def _is_white(pixels: Pixels, left: float, top: float, width: float, height: flo
         ([], "", [], [(0, 0, 900, 390)]),
     ],
 )
-def test_what_is_personal_leaves_text_and_picture(
+def test_personal_values_are_removed_from_text_and_picture(
     lines: list[OcrLine], text: str, black: list[tuple[int, ...]], white: list[tuple[int, ...]]
 ) -> None:
     page = redact_page(WHITE, lines, PhraseRedactor(NAMES), mime=PNG)
@@ -118,7 +118,7 @@ def test_what_is_personal_leaves_text_and_picture(
     assert WHITE.all(), "the given pixels are left as they were"
 
 
-def test_the_paint_goes_over_the_edges_of_the_letters() -> None:
+def test_the_mask_extends_beyond_the_letters() -> None:
     page = redact_page(WHITE, [line("Maria Lopez", 100, 50)], PhraseRedactor(NAMES), mime=PNG)
     pixels = decode(page.image, ImageLimits()).pixels
     assert _is_black(pixels, 98, 50, 114, 20)
@@ -136,7 +136,7 @@ def test_the_paint_goes_over_the_edges_of_the_letters() -> None:
         ("Qxz Wvk", (0.2, 0.2), "meter", "", 2),  # painted, but no line of noise in the text
     ],
 )
-def test_what_nobody_can_read_is_painted_too(
+def test_unreadable_lines_are_masked_too(
     text: str, scores: tuple[float, ...], document_type: str, expected: str, painted: int
 ) -> None:
     page = redact_page(WHITE, [line(text, 100, 50, scores)], PhraseRedactor({}), document_type, mime=PNG)
@@ -144,7 +144,7 @@ def test_what_nobody_can_read_is_painted_too(
     assert page.painted == painted
 
 
-def test_columns_tell_what_the_redactor_cannot_know() -> None:
+def test_column_headers_redact_cells_that_the_redactor_cannot() -> None:
     lines = [line("Name", 0, 0), line("Phone", 300, 0), line("Xq Zt", 0, 40), line("0132", 300, 40)]
     page = redact_page(WHITE, lines, PhraseRedactor({}), "visitor_register", mime=PNG)
     assert page.text.value == "Name | Phone\n[REDACTED_NAME] | [REDACTED_PHONE]"
@@ -152,19 +152,19 @@ def test_columns_tell_what_the_redactor_cannot_know() -> None:
     assert [str(row.text) for row in page.lines] == ["Name", "Phone", "[REDACTED_NAME]", "[REDACTED_PHONE]"]
 
 
-def test_the_end_of_an_entity_inside_the_next_cell_is_no_find() -> None:
+def test_the_end_of_an_entity_in_the_next_cell_is_not_an_entity() -> None:
     redactor = PhraseRedactor({"238 cedar road 11": "ADDRESS"})
     page = redact_page(WHITE, [line("238 Cedar Road", 0, 50), line("11:30", 300, 50)], redactor, mime=PNG)
     assert page.text.value == "[REDACTED_ADDRESS] | 11:30"
 
 
-def test_the_redactor_is_told_what_it_reads() -> None:
+def test_the_redactor_gets_source_and_document_type() -> None:
     redactor = PhraseRedactor({})
     redact_page(WHITE, [line("WATER METER", 100, 50)], redactor, "meter")
     assert set(redactor.contexts) == {RedactionContext(TextSource.OCR, document_type="meter")}
 
 
-def test_lines_without_words_are_painted_by_their_share() -> None:
+def test_lines_without_word_boxes_are_masked_proportionally() -> None:
     whole = line("Visitor Maria Lopez", 100, 50)
     bare = OcrLine(whole.text, whole.box, whole.score)
     pixels = decode(redact_page(WHITE, [bare], PhraseRedactor(NAMES), mime=PNG).image, ImageLimits()).pixels
@@ -172,7 +172,7 @@ def test_lines_without_words_are_painted_by_their_share() -> None:
     assert _is_white(pixels, 100, 50, 70)
 
 
-def test_without_a_redactor_nothing_comes_out() -> None:
+def test_a_failing_redactor_fails_the_page() -> None:
     with pytest.raises(RedactionFailed):
         redact_page(WHITE, [line("WATER METER", 100, 50)], _BrokenRedactor())
 
@@ -194,7 +194,7 @@ def test_from_bytes_to_a_page() -> None:
         read_and_redact(b"", ImageLimits(), detectors, PhraseRedactor(NAMES))
 
 
-def test_faces_are_painted_with_the_head_around_them() -> None:
+def test_faces_are_masked_with_the_whole_head() -> None:
     others = OtherDetections(faces=[Face(box(400, 100, 100, 120), 0.8)])
     page = redact_page(WHITE, [], PhraseRedactor({}), mime=PNG, others=others)
     pixels = decode(page.image, ImageLimits()).pixels
@@ -213,7 +213,9 @@ def test_faces_are_painted_with_the_head_around_them() -> None:
         ("", 0.55, (0.95, 0.95), 1),
     ],
 )
-def test_the_face_of_a_meter_is_none(document_type: str, score: float, scores: tuple[float, ...], faces: int) -> None:
+def test_a_face_detected_on_a_meter_dial_is_ignored(
+    document_type: str, score: float, scores: tuple[float, ...], faces: int
+) -> None:
     lines = [replace(line("04821,7", 420, 120 + 40 * n), score=score) for n, score in enumerate(scores)]
     others = OtherDetections(faces=[Face(box(400, 100, 200, 200), score)])
     page = redact_page(WHITE, lines, PhraseRedactor({}), document_type, others=others)
@@ -231,7 +233,7 @@ def test_the_face_of_a_meter_is_none(document_type: str, score: float, scores: t
         ("Lopz", 90, "meter", 1),
     ],
 )
-def test_print_that_could_not_be_read_is_painted(text: str, width: float, document_type: str, painted: int) -> None:
+def test_unread_print_is_masked(text: str, width: float, document_type: str, painted: int) -> None:
     unread = OcrLine(RawText(text), box(100, 50, width), 0.1)
     page = redact_page(WHITE, [], PhraseRedactor({}), document_type, mime=PNG, others=OtherDetections(unread=[unread]))
     assert (page.painted, page.painted_kinds) == (painted, {"unread": 1} if painted else {})
@@ -252,7 +254,7 @@ def test_only_personal_codes_are_covered() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_nothing_of_the_file_but_its_pixels_comes_out(kind: str) -> None:
+def test_only_pixels_of_the_file_are_returned(kind: str) -> None:
     data = with_metadata(draw_face(200), kind)
     assert AUTHOR.encode() in data
     with Image.open(io.BytesIO(data)) as before:
@@ -292,7 +294,7 @@ def test_nothing_of_the_file_but_its_pixels_comes_out(kind: str) -> None:
         ([], []),
     ],
 )
-def test_overlapping_finds_are_united(
+def test_overlapping_detections_are_united(
     entities: list[tuple[str, int, int]], expected: list[tuple[str, int, int]]
 ) -> None:
     merged = merge(Entity(kind, start, end, 0.9) for kind, start, end in entities)

