@@ -14,7 +14,7 @@ from models.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently to try again.
+    """How often and with which delays to try again.
 
     ``delay(n) = min(longest_s, first_delay_s * factor ** n) * u``, with u uniform in [0.5, 1].
 

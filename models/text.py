@@ -14,7 +14,7 @@ from enum import StrEnum
 
 
 class TextSource(StrEnum):
-    """Where a text came from; recognizers read speech, print and typing differently."""
+    """The origin of a text. Recognizers treat speech, print and typed text differently."""
 
     TYPED = "typed"
     SPEECH = "speech"
@@ -81,7 +81,7 @@ class Entity:
 
     @property
     def written(self) -> str:
-        """What stands in its place."""
+        """The replacement text."""
         return self.replacement or f"[REDACTED_{self.type}]"
 
 
@@ -135,7 +135,7 @@ class RedactedText:
 
     @classmethod
     def in_place_of(cls, entity: Entity) -> RedactedText:
-        """What a redactor wrote for this entity, alone, counted once."""
+        """Only the replacement of this entity, counted once."""
         return cls(entity.written, {entity.type: 1}, True, _BUILT_BY_REDACTOR)
 
     @classmethod

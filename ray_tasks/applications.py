@@ -20,7 +20,7 @@ DELETE_S: Final = 2.0
 """How long the controller may take to acknowledge a deletion; the replicas then end by themselves."""
 POLL_S: Final = 0.1
 LONGEST_CAUSE: Final = 300
-"""Most characters that are repeated of what a constructor said."""
+"""Most characters of a constructor's error that are repeated."""
 
 
 class Applications:
@@ -39,8 +39,8 @@ class Applications:
     def deploy(self) -> None:
         """Deploy those that do not run yet; returns before they are up.
 
-        An application of these names is what an earlier server of this installation left behind: it is kept where it
-        was built from the same settings, and replaced where not.
+        An application with one of these names was left by an earlier server of this installation. It is kept if it was
+        built from the same settings, otherwise replaced.
         """
         serve.start(proxy_location="Disabled", logging_config=LoggingConfig(log_level="WARNING"))
         self.handles = {kind: handle_of(self._config.installation, kind) for kind in DEPLOYMENTS}
@@ -77,7 +77,7 @@ class Applications:
     def _fits(self, kind: str) -> bool:
         try:
             facts: EngineFacts = self.handles[kind].describe.remote().result(timeout_s=DESCRIBE_S)
-        except (TimeoutError, *RAY_ERRORS):  # a worker that does not say what it is gets replaced
+        except (TimeoutError, *RAY_ERRORS):  # a worker that cannot describe itself is replaced
             return False
         return facts.fingerprint == self.fingerprint
 
@@ -85,7 +85,7 @@ class Applications:
 def why_it_did_not_start(kind: str, app: Any) -> VestibuleError:
     """Why the replicas of an application could not be built.
 
-    Serve's message is the traceback of the constructor, which has seen no text of a user; its last line has the cause.
+    Serve's message is the traceback of the constructor. It holds no user's text, and its last line has the cause.
     """
     lines = [line.strip() for d in app.deployments.values() for line in d.message.splitlines() if line.strip()]
     if any(WeightsError.__name__ in line for line in lines):

@@ -1,4 +1,4 @@
-"""On which addresses the processes of Ray listen."""
+"""Restricts the addresses on which Ray's processes listen."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ PROBE_S: Final = 1.0
 
 
 def keep_cluster_on_loopback() -> None:
-    """Have every process of a cluster that this one starts listen on loopback alone.
+    """Make every process of a cluster that this process starts listen on loopback only.
 
-    Ray gives a node that other machines could join the address of the network, also where 127.0.0.1 is asked for, and
-    its processes then listen on all addresses. This switch, made for machines whose firewall asks, turns that off. The
-    children read it from the environment; without it the dashboard looks for the cluster at the network's address. It
-    must stay on to join a cluster of another machine, and be off to join a local one that was started this way.
+    By default Ray gives a node the address of the network, even if 127.0.0.1 is requested, so that other machines can
+    join. Its processes then listen on all addresses. Ray's switch for that is turned off here. Child processes read it
+    from the environment; without it the dashboard looks for the cluster at the network's address. The switch must stay
+    on to join a cluster of another machine, and must be off to join a local one that was started this way.
     """
     os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"
     ray_constants.ENABLE_RAY_CLUSTER = False
 
 
 def is_on_loopback_alone(address: str) -> bool:
-    """Whether the cluster at ``host:port`` is a local one that another server keeps on loopback."""
+    """Whether the cluster at ``host:port`` is a local one that another server bound to loopback."""
     host, _, port = address.rpartition(":")
     if host != LOOPBACK:
         return False
@@ -40,10 +40,10 @@ def is_on_loopback_alone(address: str) -> bool:
 
 
 def bind_replica_to_node_address() -> None:
-    """Have the gRPC server of this Serve replica listen on the address of its Ray node alone.
+    """Make the gRPC server of this Serve replica listen only on the address of its Ray node.
 
-    Serve binds it to all addresses and has no option for that. It starts the server after the constructor of the
-    deployment, so a constructor is the place to call this. Other replicas connect to the node's address anyway.
+    Serve binds it to all addresses and has no option to change that. It starts the server after the deployment's
+    constructor, so call this in the constructor. Other replicas connect to the node's address anyway.
     """
     node_address = services.get_node_ip_address()  # type: ignore[no-untyped-call]  # Ray has no annotations here
 

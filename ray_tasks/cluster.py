@@ -1,4 +1,4 @@
-"""Starts or joins Ray, puts the workers on it, and takes a local cluster down again."""
+"""Starts or joins Ray, deploys the workers on it, and shuts a local cluster down."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 POLL_S: Final = 0.1
 CALL_S: Final = 30.0
 DESCRIBE_S: Final = 2.0
-"""How long a worker may take to say what it is; less than the time for a status."""
+"""How long a worker may take to describe itself; shorter than the time limit of a status call."""
 JOIN_S: Final = 5.0
 STOP_S: Final = 3.0
 """How long Ray may take to stop by itself. Then its processes are killed."""
@@ -42,18 +42,18 @@ KILL_AFTER_S: Final = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the start that is done: ``ray``, ``serve``, or a kind of worker."""
+    """A finished step of the start: ``ray``, ``serve``, or a kind of worker."""
 
     name: str
     seconds: float
 
 
 class Cluster:
-    """Ray with the three kinds of worker on it.
+    """A Ray cluster with the three kinds of worker.
 
     A local cluster belongs to this process: it listens on loopback, keeps Ray's token authentication on, and ends
-    with ``stop``, or with the process. A joined one belongs to others: the workers of this installation are put on it,
-    and taken away by ``stop``. Those of other installations are left alone.
+    with ``stop``, or with the process. A joined cluster belongs to others: this installation's workers are deployed on
+    it, and ``stop`` deletes them. Workers of other installations are not touched.
 
     Args:
         config: Resources, queues and engines.
@@ -78,24 +78,24 @@ class Cluster:
 
     @property
     def ready(self) -> bool:
-        """Whether all workers were up once, and the cluster was neither stopped nor lost since."""
+        """Whether all workers have been up, and the cluster has not been stopped or lost since."""
         return self._ready and not self._stopped and not self._runtime.lost()
 
     @property
     def fingerprint(self) -> str:
-        """Of the settings and policies that the workers must be built from."""
+        """Fingerprint of the settings and policies that the workers must be built from."""
         return self._applications.fingerprint
 
     @property
     def facts(self) -> dict[str, EngineFacts]:
-        """What the workers said about themselves, by kind."""
+        """The workers' descriptions of themselves, by kind."""
         return dict(self._facts)
 
     def handle(self, kind: str) -> Any:
         """The handle to a kind of worker.
 
         Raises:
-            Unavailable: The cluster is not up yet, or not any more.
+            Unavailable: The cluster is not up yet, or is down again.
         """
         self._check_up()
         if NODE_PROCESS in self._runtime.lost():
@@ -104,7 +104,7 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        """Where other servers, and Ray's command line, find the cluster; empty before it is up."""
+        """The address at which other servers and Ray's command line reach the cluster; empty before it is up."""
         return self._runtime.address
 
     def processes(self) -> list[psutil.Process]:
@@ -127,7 +127,7 @@ class Cluster:
         """Start Ray and the workers; returns when all workers take calls. Call ``stop`` also after a failure.
 
         Args:
-            on_step: Told about each step when it is done.
+            on_step: Called after each step.
             timeout_s: Bound on the wait for the workers.
 
         Raises:
@@ -157,7 +157,7 @@ class Cluster:
         self._ready = True
 
     async def stop(self) -> None:
-        """Take a local cluster down, or leave a joined one. Takes less than 5 seconds; harmless when repeated."""
+        """Shut a local cluster down, or leave a joined one. Takes less than 5 seconds, and may be called twice."""
         if self._stopped:
             return
         self._stopped = True
@@ -185,7 +185,9 @@ class Cluster:
         return statuses
 
     async def refresh_facts(self, kinds: Iterable[str], timeout_s: float = DESCRIBE_S) -> None:
-        """Ask workers what they are, because another program may have replaced them; no answer changes nothing."""
+        """Ask workers to describe themselves again, because another program may have replaced them. Without an answer
+        the old description stays.
+        """
 
         async def refresh(kind: str) -> None:
             describe = self._applications.handles[kind].describe.remote

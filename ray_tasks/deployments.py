@@ -1,4 +1,4 @@
-"""The workers as Ray Serve deployments: one application each, so that each is replaced without touching the others."""
+"""The workers as Ray Serve deployments. Each is its own application, so that it can be replaced without the others."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from ray_tasks.vision_worker import VisionWorker
 from ray_tasks.worker_runtime import REDACTION_TIMEOUT_S, RedactAsync
 
 DEPLOYMENTS: Final = {"redaction": "Redaction", "speech": "Speech", "vision": "Vision"}
-"""Kind of worker to the name of its deployment, in the order in which they are needed."""
+"""Name of the deployment of each kind of worker, in the order in which they are needed."""
 
 APPLICATION_PREFIX: Final = "vestibule-"
-"""What the names of all applications of all installations begin with."""
+"""Prefix of the names of all applications, of every installation."""
 
 HEALTH_PERIOD_S: Final = 1.0
-"""How often Serve checks a replica, and so the longest time until a dead one is replaced."""
+"""How often Serve checks a replica. A dead replica is noticed after at most this time."""
 HEALTH_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 20.0
-"""How long a replica that is replaced may finish its calls."""
+"""How long a replica that is being replaced may take to finish its calls."""
 BUILD_ATTEMPTS: Final = 2
 """How often Serve tries to build a replica before the deployment fails."""
 
 
 def application_name(installation: str, kind: str) -> str:
-    """Name of the Serve application of a kind of worker; no other installation on the cluster has the same."""
+    """Name of the Serve application of a kind of worker. It is unique to the installation."""
     return f"{APPLICATION_PREFIX}{installation}-{kind}"
 
 
 def handle_of(installation: str, kind: str) -> Any:
-    """A handle to the deployment of a kind of worker, which need not be there yet."""
+    """A handle to the deployment of a kind of worker. The deployment need not exist yet."""
     return DeploymentHandle(DEPLOYMENTS[kind], application_name(installation, kind))
 
 
@@ -56,7 +56,7 @@ class RedactionDeployment(RedactionWorker):
 
 
 class SpeechDeployment(SpeechWorker):
-    """Speech recognition, with the redaction that goes with it."""
+    """Speech recognition, with redaction of the transcript."""
 
     def __init__(self, config: ClusterConfig) -> None:
         bind_replica_to_node_address()
@@ -64,7 +64,7 @@ class SpeechDeployment(SpeechWorker):
 
 
 class VisionDeployment(VisionWorker):
-    """Reading of pictures, with the redaction that goes with it."""
+    """Reading of pictures, with redaction of text and picture."""
 
     def __init__(self, config: ClusterConfig) -> None:
         bind_replica_to_node_address()
@@ -72,7 +72,7 @@ class VisionDeployment(VisionWorker):
 
 
 def applications(config: ClusterConfig) -> dict[str, serve.RunTarget]:
-    """The three applications by kind; none has a route, because there is no HTTP proxy."""
+    """The three applications by kind. They have no routes, because there is no HTTP proxy."""
     workers: dict[str, tuple[Callable[..., object], WorkerConfig]] = {
         "redaction": (RedactionDeployment, config.redaction),
         "speech": (SpeechDeployment, config.speech),
@@ -89,7 +89,7 @@ def applications(config: ClusterConfig) -> dict[str, serve.RunTarget]:
 
 
 def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -> Any:
-    """A Serve deployment with the resources, queue bounds and restarts of its settings."""
+    """A Serve deployment with the resources, queue bounds and restarts that ``config`` sets."""
     return serve.deployment(
         worker,
         name=name,
@@ -107,7 +107,7 @@ def deployment(name: str, worker: Callable[..., object], config: WorkerConfig) -
 
 
 def _redaction_from_inside(config: ClusterConfig) -> RedactAsync:
-    """How another worker has texts redacted. It fails closed: without an answer no text is returned."""
+    """A function with which another worker has texts redacted. It fails closed: if there is no answer, it raises."""
     handle = handle_of(config.installation, "redaction")
     expected = fingerprint(config)
     policy = get_retry_policy("interactive")

@@ -1,4 +1,4 @@
-"""What the workers say about themselves."""
+"""The workers' descriptions of themselves."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MISMATCH: Final = "The workers run with other settings or another redaction poli
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What a worker says about itself once it is up.
+    """A worker's description of itself.
 
     Attributes:
         device: ``cpu`` or ``cuda``.
-        fingerprint: Of the settings, the redaction policies and the code that it was built from.
+        fingerprint: Hash of the settings, the redaction policies and the code that it was built from.
         detail: One sentence for the operator, or empty.
     """
 
@@ -30,17 +30,17 @@ class EngineFacts:
     detail: str = ""
 
     def require(self, expected: str) -> None:
-        """Refuse a call that was meant for a worker with other settings or another redaction policy.
+        """Refuse a call whose fingerprint differs: the caller expects other settings or another redaction policy.
 
         Raises:
-            WorkersMismatch: It was.
+            WorkersMismatch: The fingerprints differ.
         """
         if self.fingerprint != expected:
             raise WorkersMismatch(MISMATCH)
 
 
 def fingerprint(config: ClusterConfig) -> str:
-    """Hash of all that the workers of an installation are built from; every call carries it.
+    """Hash of everything that an installation's workers are built from. Every call carries it.
 
     A worker with another fingerprint could redact by another policy, so it refuses the call.
     """
@@ -56,7 +56,7 @@ def fingerprint(config: ClusterConfig) -> str:
 
 
 def on_cpu(kind: str, device: str, wanted: str) -> str:
-    """What to say, and log once, when there is no GPU for an engine that would take one."""
+    """The sentence for the operator when an engine could use a GPU but none was found; it is also logged once."""
     if device != "cpu" or wanted == "cpu":
         return ""
     detail = "No GPU that this engine can use was found; it runs on the CPU."

@@ -1,4 +1,4 @@
-"""The only caller of the workers."""
+"""The gateway: the only code that calls the workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATUS_TIMEOUT_S: Final = 3.0
 
 
 class Workers(Protocol):
-    """What the gateway needs of ``Cluster``."""
+    """The part of ``Cluster`` that the gateway uses."""
 
     @property
     def config(self) -> ClusterConfig:
@@ -30,12 +30,12 @@ class Workers(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Of the settings and policies that the workers must be built from; every call carries it."""
+        """Fingerprint of the settings and policies that the workers must be built from. Every call carries it."""
         ...
 
     @property
     def facts(self) -> dict[str, EngineFacts]:
-        """What the workers said about themselves, by kind."""
+        """The workers' descriptions of themselves, by kind."""
         ...
 
     def handle(self, kind: str) -> Any:
@@ -43,7 +43,7 @@ class Workers(Protocol):
         ...
 
     async def refresh_facts(self, kinds: Iterable[str]) -> None:
-        """Ask workers what they are. They must be idle: a busy one would answer late."""
+        """Ask workers to describe themselves again. They must be idle, because a busy one answers late."""
         ...
 
     async def statuses(self) -> dict[str, Any]:
@@ -55,8 +55,8 @@ class RayGateway:
     """Implements ``ray_tasks.types.Gateway`` on Ray Serve.
 
     Args:
-        workers: The cluster; it need not be up yet.
-        policy: Which retries a call gets when a worker dies.
+        workers: The cluster, which need not be up yet.
+        policy: How a call is retried when its worker dies.
         sleep: Waits between attempts.
     """
 
@@ -70,7 +70,8 @@ class RayGateway:
         self._policy = policy or get_retry_policy("interactive")
         self._sleep = sleep
         self._open = dict.fromkeys(DEPLOYMENTS, 0)
-        # Half of the shared memory. What does not fit there Ray writes to disk, and these media are not redacted yet.
+        # Half of the shared memory. Ray would write anything that does not fit to disk, and this media is not redacted
+        # yet.
         self._bytes_left = workers.config.object_store_bytes // 2
 
     async def speech_step(self, window: SpeechWindow, *, timeout_s: float) -> SpeechStep:
@@ -106,7 +107,9 @@ class RayGateway:
         return result
 
     async def engines(self) -> list[EngineInfo]:
-        """State of the three kinds of worker, from Serve's controller; only idle workers are asked what they are."""
+        """State of the three kinds of worker, from Serve's controller. Only idle workers are asked to describe
+        themselves.
+        """
         statuses: dict[str, Any] = {}
         detail = "It is not deployed yet."
         try:

@@ -1,4 +1,4 @@
-"""The claim of a server on its installation, for as long as the server lives, on a cluster that it joined."""
+"""The lease of a server on its installation id, on a joined cluster, for as long as the server lives."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from models.reasons import Reason
 
 NAMESPACE: Final = "vestibule"
 RELEASE_S: Final = 5.0
-"""How long Ray may take to notice that the process which held a lease was killed."""
+"""How long Ray may take to notice that the holder of a lease was killed."""
 POLL_S: Final = 0.2
 
 
 @ray.remote(num_cpus=0, max_restarts=-1)
 class Lease:
-    """Does nothing. Ray ends it with the process that made it, and keeps its name unique until then."""
+    """An actor that does nothing. Its name is unique, and Ray ends it together with the process that made it."""
 
 
 def take_lease(
     installation: str, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep
 ) -> Any:
-    """Claim an installation. Blocks while the claim of a server that was just killed is still there.
+    """Take the lease of an installation. Blocks while the lease of a server that was just killed still exists.
 
     Returns:
         A handle; the lease ends when it is dropped, or with this process.

@@ -12,7 +12,7 @@ from models.reasons import Reason
 
 
 def free_port() -> int:
-    """A port of loopback that the system picks; somebody else may still take it first."""
+    """A free loopback port that the system picks. Another process may still take it first."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -24,7 +24,7 @@ def check_listens(address: str, timeout_s: float) -> None:
 
     Raises:
         InvalidInput: The address has another form.
-        Unavailable: No process does.
+        Unavailable: No process listens there.
     """
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdecimal():
@@ -58,7 +58,7 @@ def with_descendants(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
 
 
 def orphans_of(raylet_pid: int) -> list[psutil.Process]:
-    """Workers whose raylet died. They have lost their parent, but the raylet's process id is in their environment."""
+    """Workers whose raylet died. Their parent is gone, but the raylet's process id is in their environment."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,4 +1,4 @@
-"""Ray itself: started on this machine or joined, without any worker yet."""
+"""Ray itself, started on this machine or joined. Workers are deployed elsewhere."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ NODE_PROCESS: Final = "raylet"
 HEAD_PROCESS: Final = "gcs_server"
 
 HEAD_LOST_S: Final = 1_000_000
-"""By default Ray ends every process of a cluster, the server too, 60 s after the head process died. The server must go
-on then: it answers, keeps what it accepted and closes its ledger. So this is set to eleven days."""
+"""By default Ray ends every process of a cluster, including the server, 60 s after the head process died. But the
+server must keep running: it still answers, keeps accepted work and closes its ledger. So this is set to eleven days.
+"""
 
 
 class RayRuntime:
@@ -44,7 +45,7 @@ class RayRuntime:
 
     @property
     def local(self) -> bool:
-        """Whether Ray is started here, and ends here."""
+        """Whether this process starts and ends Ray."""
         return not self._config.address
 
     def start(self) -> None:
@@ -118,13 +119,15 @@ class RayRuntime:
 
 
 def _protect_token() -> None:
-    """Close the file of Ray's token to other users: Ray makes it readable, and who has it runs code in the workers."""
+    """Make the file of Ray's token private. Ray makes it readable for all users, and the token allows running code in
+    the workers.
+    """
     with contextlib.suppress(OSError):  # the token comes from elsewhere
         (Path.home() / ".ray" / "auth_token").chmod(0o600)
 
 
 def _token_hint() -> str:
-    """What to do when a cluster that listens could not be joined; Ray does not say that its token is the cause."""
+    """The hint when a cluster that listens could not be joined. Ray does not say when its token is the cause."""
     if is_token_auth_enabled():
         return "Is the token the one of the cluster? `ray get-auth-token` prints the one that was used."
     return (

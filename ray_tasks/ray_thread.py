@@ -33,7 +33,7 @@ class RayThread:
     """The one thread that starts and stops Ray.
 
     Linux ends Ray's processes when the *thread* that started them ends (PR_SET_PDEATHSIG), so a pool that may end
-    threads does not fit. The thread is a daemon, so that a Ray that hangs does not keep this process alive. Ray
+    threads cannot be used. The thread is a daemon, so that a Ray that hangs does not keep this process alive. Ray
     replaces the handler of SIGTERM only when it is started from the main thread, so the server's handler stays.
     """
 

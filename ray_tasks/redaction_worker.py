@@ -41,7 +41,7 @@ class RedactionWorker:
         self._texts = BoundedExecutor("redaction", redaction.max_ongoing)
 
     async def describe(self) -> EngineFacts:
-        """What runs here."""
+        """The worker's description of itself."""
         return self._facts
 
     async def check_health(self) -> None:

@@ -1,4 +1,6 @@
-"""Whether the workers fit into the CPUs and GPUs that there are. Light: it is asked before Ray is imported."""
+"""Checks that the workers fit into the available CPUs and GPUs. Imports nothing heavy, because it runs before Ray is
+imported.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 
 ROUNDING: Final = 1e-6
-"""Fractions such as ten times 0.1 may add up to a little more than they are."""
+"""Tolerance for rounding: ten times 0.1 may add up to slightly more than 1."""
 
 
 class Booking(Protocol):
-    """What one kind of worker books; ``WorkerConfig`` and the settings both have it."""
+    """The resources of one kind of worker. ``WorkerConfig`` and the settings both implement it."""
 
     @property
     def replicas(self) -> int:
@@ -35,7 +37,7 @@ class Booking(Protocol):
 
 
 def check_fit(bookings: Sequence[Booking], *, cpus: float, gpus: float) -> None:
-    """Refuse workers that ask for more than there is: Ray would wait for the rest for ever, without a word.
+    """Refuse workers that ask for more than there is. Ray would wait for them forever without a message.
 
     Raises:
         InvalidInput: WORKERS_DO_NOT_FIT.
@@ -54,12 +56,12 @@ def check_fit(bookings: Sequence[Booking], *, cpus: float, gpus: float) -> None:
 
 
 def most_cpus() -> float:
-    """Logical CPUs that Ray finds on this machine at most; a container may have fewer."""
+    """Most logical CPUs that Ray can find on this machine. A container may have fewer."""
     return float(os.cpu_count() or math.inf)
 
 
 def most_gpus(devices: Path = Path("/dev")) -> float:
-    """GPUs that Ray finds on this machine at most; infinite where that is not known without their driver.
+    """Most GPUs that Ray can find on this machine; infinite if only their driver knows the number.
 
     Args:
         devices: Folder of the device files; a driver of NVIDIA makes ``nvidia0``, ``nvidia1``, ... there.

@@ -1,6 +1,6 @@
 """One call to a Serve deployment: deadline, retries when a worker dies, cancellation, translation of Ray's errors.
 
-Ray's messages hold tracebacks, so nothing of them is passed on: every translation is raised ``from None``.
+Ray's messages hold tracebacks, so no part of them is passed on: every translated error is raised ``from None``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _full(_: Exception) -> VestibuleError:
 
 
 def workers_not_ready(_: Exception | None = None) -> VestibuleError:
-    """The error of a call that comes before the workers are up, or after they are gone."""
+    """The error of a call while the workers are not up."""
     return Unavailable(
         "The workers are not running.", reason=Reason.WORKERS_NOT_READY, retry_after_s=NOT_READY_RETRY_AFTER_S
     )
@@ -72,10 +72,11 @@ TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Exception], Vestibule
     # Serve.
     (serving.BackPressureError, _full),
     (serving.ReplicaUnavailableError, _lost),
-    (serving.RequestCancelledError, _lost),  # not by us: a replica was stopped with the call in its queue
+    (serving.RequestCancelledError, _lost),  # not cancelled by us: a replica was stopped with the call in its queue
     (serving.DeploymentUnavailableError, workers_not_ready),
     (serving.RayServeException, _unreachable),
-    # Ray. A worker error is an instance of its cause's class too, so it comes before anything that a cause could be.
+    # Ray. A worker error is also an instance of its cause's class, so it comes before every class that a cause may
+    # have.
     (core.RayTaskError, _raised_by_worker),
     (core.GetTimeoutError, _late),
     (core.TaskCancelledError, _lost),
@@ -90,13 +91,13 @@ TRANSLATIONS: Final[tuple[tuple[type[Exception], Callable[[Exception], Vestibule
     (core.PendingCallsLimitExceeded, _full),
     (core.RayError, _unreachable),
 )
-"""Ray's errors and what they become, most specific first. The base classes come last."""
+"""Ray's errors and their translations, most specific first."""
 
 RAY_ERRORS: Final = (serving.RayServeException, core.RayError)
 
 
 def translate(exc: Exception) -> VestibuleError:
-    """The error of ours that stands for an error of Ray."""
+    """Translate an error of Ray to one of ours."""
     for foreign, ours in TRANSLATIONS:
         if isinstance(exc, foreign):
             return ours(exc)
@@ -118,7 +119,7 @@ async def call(
     Args:
         send: Hands the call to a deployment; used once per attempt.
         timeout_s: Seconds for everything, retries included.
-        policy: How often and how patiently to try again.
+        policy: How often and with which delays to try again.
         sleep: Waits between attempts.
 
     Raises:
@@ -157,7 +158,7 @@ async def _once(send: Callable[[], Response[T]]) -> T:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        # Nobody cancelled this task: Serve dropped the call while its router was shut down.
+        # This task was not cancelled by its caller: Serve dropped the call while its router was shut down.
         raise WorkerLost("The call was dropped while the workers stopped.") from None
     except RAY_ERRORS as exc:
         raise translate(exc) from None

@@ -35,7 +35,7 @@ NO_TEXT = RedactedText.literal("")
 
 
 class SpeechWorker:
-    """Speech to redacted text. Holds no state between calls: what a stream needs between calls is in its sealed state.
+    """Speech to redacted text. Holds no state between calls: the state of a stream travels sealed with its calls.
 
     Args:
         config: Of the whole cluster; ``config.speech`` has the engine, its threads and its calls at a time.
@@ -63,11 +63,11 @@ class SpeechWorker:
         self._redact = ask_redaction
         self._recognition = BoundedExecutor("speech", self._engine.at_once)
         self._helpers = BoundedExecutor("speech-helper", speech.max_ongoing)
-        # A mute waits for the two other executors, so it must not take a thread of theirs.
+        # Muting waits for calls in the two other executors, so it must not occupy one of their threads.
         self._muting = BoundedExecutor("speech-mute", 1)
 
     async def describe(self) -> EngineFacts:
-        """What runs here."""
+        """The worker's description of itself."""
         return self._facts
 
     async def check_health(self) -> None:

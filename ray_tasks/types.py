@@ -1,6 +1,6 @@
 """The messages between the server and the Ray workers, and the Protocol of the gateway.
 
-Nothing here can carry unredacted words back: results hold ``RedactedText`` and sealed bytes.
+No result can hold unredacted words: results consist of ``RedactedText`` and sealed bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from models.vision.types import RedactedPage
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """Engine side of one kind of worker, picklable; built from the settings by ``server.cluster_config``."""
+    """The configuration of one kind of worker, picklable. ``server.cluster_config`` builds it from the settings."""
 
     replicas: int = 1
     cpus: float = 0.3
@@ -69,7 +69,7 @@ class SpeechWindow:
         sealed_state: Sealed bytes that the last step of the same stream returned; empty at its start.
         language: ISO 639-1 code or empty to detect.
         scope: Client and session, for the redaction.
-        asked_for: What the assistant just asked for, see ``models.redaction.dialogue_context``.
+        asked_for: Entity types that the assistant just asked for, see ``models.redaction.dialogue_context``.
         word_times: Whether a final is to come with its words and their times.
     """
 
@@ -89,7 +89,7 @@ class SpeechStep:
 
     Attributes:
         text: For a partial the grown prefix that may be shown; for a final the whole utterance.
-        sealed_state: To be handed back with the next window of the stream.
+        sealed_state: Pass it back with the next window of the stream.
         confidence: 0 to 1.
         no_speech: True when nobody spoke in the window; the text is then empty.
         complete: For a final, whether it ends like a sentence and leaves no personal value open.
@@ -130,7 +130,7 @@ class RecordingResult:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What runs behind one kind of worker."""
+    """The state and the engine of one kind of worker."""
 
     kind: str
     healthy: bool
@@ -143,7 +143,7 @@ class EngineInfo:
 
 
 class Gateway(Protocol):
-    """The only way to the workers. Every method takes a deadline in seconds from now.
+    """The only interface to the workers. Every method takes a timeout in seconds.
 
     Raises, from every method:
         DeadlineExceeded: It took too long.

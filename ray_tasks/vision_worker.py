@@ -39,7 +39,7 @@ class VisionWorker:
         self._pages = BoundedExecutor("vision", vision.max_ongoing)  # the engine takes one at a time by itself
 
     async def describe(self) -> EngineFacts:
-        """What runs here."""
+        """The worker's description of itself."""
         return self._facts
 
     async def check_health(self) -> None:

@@ -1,4 +1,4 @@
-"""What every worker needs around its engine: an error boundary, threads, and the way to the redaction."""
+"""What every worker needs around its engine: an error boundary, an executor, and access to the redaction workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models.text import RawText
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# A child of Serve's logger: its lines end up in the replica's log, which the dashboard shows.
+# A child of Serve's logger, so that its lines are in the replica's log, which the dashboard shows.
 log = logging.getLogger("ray.serve.vestibule")
 
 REDACTION_TIMEOUT_S: Final = 20.0
@@ -32,7 +32,7 @@ STUCK_S: Final = 300.0
 
 
 class ErrorBoundary:
-    """Context manager that lets only our own errors out of a worker, without their history.
+    """Context manager that lets only our own errors leave a worker, without their causes.
 
     Ray sends the traceback of an error to the caller, with those of its causes, and the message of an engine's error
     may quote a user's text. So our own errors leave without their causes. Any other error becomes an
@@ -81,7 +81,7 @@ class BoundedExecutor:
         self._began: dict[object, float] = {}
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do blocking work in a thread."""
+        """Run blocking work in a thread."""
         # Serve keeps the request in context variables; a nested call made from the thread needs them.
         context = contextvars.copy_context()
         bound = functools.partial(context.run, self._timed, functools.partial(work, *args, **kwargs))
@@ -115,7 +115,7 @@ class RemoteRedactor:
     """A ``Redactor`` that calls the Redaction workers, for use from the threads of another worker.
 
     Args:
-        ask: Coroutine function that has a batch redacted.
+        ask: Coroutine function that redacts a batch.
         loop: The event loop on which ``ask`` runs; never the calling thread's.
         scope: Client and session, written into every context, so that engines need not know them.
     """
@@ -133,7 +133,7 @@ class RemoteRedactor:
         """Redact a batch in one call.
 
         Raises:
-            RedactionFailed: It could not be done.
+            RedactionFailed: A text could not be redacted.
             Overloaded: The queue of the Redaction workers is full.
         """
         if not texts:

@@ -1,4 +1,4 @@
-"""What a redactor takes and gives."""
+"""Input and output of a redactor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.text import Entity, RawText, RedactedText, TextSource
 
 @dataclass(frozen=True, slots=True)
 class RedactionScope:
-    """Whose text it is: the client decides about the policy, the session about the key of hashed tags.
+    """The owner of a text. The client selects the policy, the session the key of hashed tags.
 
     Attributes:
         client_id: App or site of the session; empty means the default policy.
@@ -26,7 +26,7 @@ NO_SCOPE = RedactionScope()
 
 @dataclass(frozen=True, slots=True)
 class RedactionContext:
-    """What is known of a text beside its words.
+    """What is known about a text besides its words.
 
     Attributes:
         source: Where the text came from.
@@ -44,12 +44,12 @@ class RedactionContext:
 
 
 class Suspect(NamedTuple):
-    """A word that is left, but that the classifier may take for a name when more words follow.
+    """A word that was not redacted, but that the classifier may take for a name when more words follow.
 
     Attributes:
         start: First code point.
         end: One past the last.
-        likely: Its score is close to the threshold, so that any further word may lift it over.
+        likely: Whether its score is close to the threshold, so that any further word may raise it above.
     """
 
     start: int
@@ -59,12 +59,12 @@ class Suspect(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """A text with everything personal replaced.
+    """The result for one text.
 
     Attributes:
         text: The result.
         entities: What was found, sorted, not overlapping; offsets in code points of the *input*.
-        suspects: Words that may yet become names; sorted, offsets like those of ``entities``.
+        suspects: Words that may still become names; sorted, with offsets like those of ``entities``.
     """
 
     text: RedactedText
@@ -77,8 +77,8 @@ class HeldBack:
     """What was recognised after the text of a partial.
 
     Attributes:
-        words: Their number, three at most; nothing else is told of them.
-        stability: Share of these on which the last two hypotheses agree; 1 where there are none.
+        words: Their number, at most three. Nothing else is reported about them.
+        stability: Share of these words on which the last two hypotheses agree; 1 if there are none.
     """
 
     words: int
@@ -95,7 +95,7 @@ class Redactor(Protocol):
         """Redact one text.
 
         Raises:
-            RedactionFailed: A recognizer broke. The text must then go nowhere.
+            RedactionFailed: A recognizer failed. The text must not be stored or sent.
         """
         ...
 

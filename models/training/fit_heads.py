@@ -2,9 +2,9 @@
 
     python -m models.training.fit_heads --weights CACHE --write DIR [--data DIR] [--share 1.0]
 
-The teacher is the published classifier with all its layers. The label head learns what the teacher says of every token.
-A name head is first fitted to the teacher's states. The shipped one, over fewer layers, learns from the labels of our
-sentences, and from that first head's probabilities on the other lines. See README.md for the inputs.
+The teacher is the published classifier with all its layers. The label head learns the teacher's probabilities for every
+token. A name head is first fitted to the teacher's states. The shipped one, over fewer layers, learns from the labels
+of our sentences, and from that first head's probabilities on the other lines. See README.md for the inputs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def fit_heads(cache: Path, share: float = 1.0) -> Heads:
 
     Args:
         cache: Folder of the weights.
-        share: Of the lines that are used; less than 1 shows that everything works, and gives heads that are no good.
+        share: Share of the lines that are used. Less than 1 is for a quick trial; the heads are then not usable.
     """
     lists = verify(WEIGHTS_NAME, cache)
     gazetteer = load_gazetteer(cache)
@@ -91,7 +91,7 @@ def labelled_lines(lists: Path, source: NameSource, chance: random.Random) -> li
 
 
 def report(texts: list[Text], spans: list[list[tuple[int, int]]], table: Table, scores: Floats, bar: float) -> None:
-    """Print what a bar would leak and take, for the texts as they are."""
+    """Print which names a threshold would miss, and which other words it would redact."""
     first = np.searchsorted(table.texts, np.arange(len(texts) + 1))
     for group in dict.fromkeys(t.group for t in texts):
         names = leaked = taken = wrong = 0
@@ -112,7 +112,7 @@ def report(texts: list[Text], spans: list[list[tuple[int, int]]], table: Table, 
 
 
 def report_all(data: Path, heads: Heads, gazetteer: Gazetteer) -> None:
-    """Print what the heads would leak on labelled sets, at several bars."""
+    """Print the same for labelled sets, at several thresholds."""
     texts = list(read_sets(data))
     table, spans = table_of(texts, heads.classifier, gazetteer)
     for bar in BARS:

@@ -1,4 +1,4 @@
-"""Lines with addresses, numbers, shops and plain words in them; what each part is, the whole classifier says."""
+"""Generated lines with addresses, numbers, shops and plain words. The published classifier labels them."""
 
 from __future__ import annotations
 

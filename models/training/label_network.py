@@ -75,7 +75,7 @@ class LabelNetwork(torch.nn.Module):
         return self.outer(self.drop(hidden * torch.sigmoid(1.702 * hidden)))  # type: ignore[no-any-return]
 
     def head(self, labels: tuple[str, ...]) -> LabelHead:
-        """What was learned, as the product reads it."""
+        """The fitted head in the form that the product loads."""
         weights = (self.narrow.weight.T, self.inner.weight.T, self.inner.bias, self.outer.weight.T, self.outer.bias)
         return LabelHead(np.array(labels), *(np.ascontiguousarray(w.detach().numpy()) for w in weights))
 

@@ -1,4 +1,4 @@
-"""Draws the registers of meters, and what is not one, as narrow strips with the digits that they show.
+"""Draws the registers of meters, and images without a register, as narrow strips with their digits as labels.
 
 Nothing in here was photographed. Drums turn as real ones do: the last one steadily, each next one while the one below
 goes from 9 to 0, so that halves of two digits stand in a window; the label is the digit that is leaving. Frames, gaps
@@ -42,7 +42,7 @@ class Paint:
 
 
 class RegisterArtist(Chance):
-    """Draws strips, the same ones for the same seed.
+    """Draws strips. The same seed gives the same strips.
 
     Args:
         seed: Of every choice.

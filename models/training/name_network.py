@@ -91,7 +91,7 @@ class Network(torch.nn.Module):
         return self.out(self.drop(active))[:, 0]  # type: ignore[no-any-return]
 
     def head(self) -> NameHead:
-        """What was learned, as the product reads it."""
+        """The fitted head in the form that the product loads."""
 
         def array(value: torch.Tensor) -> Floats:
             return np.ascontiguousarray(value.detach().numpy())

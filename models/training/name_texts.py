@@ -56,7 +56,7 @@ class Text:
 
 
 def read_sets(data: Path) -> Iterator[Text]:
-    """The labelled texts of sets that nobody here wrote; only ever judged, never fitted to."""
+    """The labelled texts of external sets. They are used for evaluation only, never for fitting."""
     for row in read_labelled(data):
         view = romanized(row.text) or original(row.text)
         spans = tuple((*_in_view(view, start, end), kind) for start, end, kind in row.spans)

@@ -1,7 +1,7 @@
 """Finds barcodes of all kinds, reads them, and decides which are personal.
 
-A barcode can hold a whole business card. It is personal when its kind is, when the redactor finds something in it, or
-when nobody can tell, because it was not decoded or holds an opaque token. The number of a product or a meter is not.
+A barcode can hold a whole business card. It is personal if its format is, if the redactor finds something in it, or if
+it cannot be checked because it was not decoded or holds an opaque token. The number of a product or a meter is not.
 """
 
 from __future__ import annotations

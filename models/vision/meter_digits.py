@@ -1,4 +1,4 @@
-"""The digits of a meter, decoded from what the net says about one crop."""
+"""Decodes the digits of a meter from the net's output for one crop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the OCR takes and gives."""
+"""Input and output of the OCR."""
 
 from __future__ import annotations
 

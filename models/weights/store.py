@@ -113,7 +113,7 @@ def verify(name: str, cache: Path) -> Path:
 
 
 def derived(name: str, cache: Path, filename: str, build: Callable[[Path, Path], None]) -> Path:
-    """A file that is made from placed weights on first use.
+    """The path of a file that is made from placed weights on first use.
 
     Args:
         name: Weights that were placed before.

@@ -1,7 +1,8 @@
-"""What belongs to an address that was found: numbers before it, the town, the region and the country after it.
+"""Extends an address by adjacent parts: numbers before it; the town, the region and the country after it.
 
-A postal address is more than its street, and the classifier and the patterns stop where they are not sure. What
-directly touches an address is taken along. Must NOT be taken: the next sentence, a verb before the number, weekdays.
+A postal address is more than its street, and the classifier and the patterns stop at words that they are not sure of.
+Parts that directly touch an address are added to it. Must NOT be taken: the next sentence, a verb before the number,
+weekdays.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _POSTCODE_AFTER = re.compile(r"[ \t]?[,\n ][ \t\n]{0,3}\d{5}(?:-\d{4})?(?![\w-]|
 
 
 def with_surroundings(text: str, found: Iterable[Entity]) -> Iterator[Entity]:
-    """The addresses that reach further than they were found to; they overlap what they were made of."""
+    """The extended addresses. They overlap the entities that they extend."""
     for entity in found:
         if entity.type == "ADDRESS" and (wide := _wide(text, entity)) is not entity:
             yield wide
@@ -61,7 +62,7 @@ _BEFORE_STREET = re.compile(r"[ ,]{1,2}(?:(?:bis|ter|quater|[a-z])[ ,]{1,2})?", 
 _BEHIND_STREET = re.compile(r",? (?:(?:haus)?nummer |nr\.? |número |numero |numéro )?", re.IGNORECASE)
 _LETTER_BEHIND = re.compile(r" ?[a-h](?![\w'\u2019])", re.IGNORECASE)
 _PIECES = 3
-"""Numbers in which one of a house is said at most: "twelve forty four"."""
+"""Most numbers in a spoken house number: "twelve forty four" has two."""
 
 _NUMBER_FIRST_LANGUAGES = frozenset({"en", "fr"})
 _ONE = "1"
@@ -111,7 +112,7 @@ def _wide(text: str, entity: Entity) -> Entity:
 
 
 def _start_of(text: str, start: int) -> int:
-    """Where an address begins: a second number before it, or the name of the street before its number."""
+    """The start of an address with a second number before it, or with the street name before its number."""
     before = text[max(0, start - _NUMBER_REACH) : start]
     if match := _NUMBER_BEFORE.search(before):
         return start - len(before) + match.start()

@@ -1,7 +1,7 @@
 """ASR homophones: digits that recognition wrote as a word that sounds like them: "call me on for 1-5-555-0132".
 
-Inside a number ``spoken_numbers`` reads them. Before one such a word is nearly always what it says, so it only goes
-with a number behind words that promise one right there. Must NOT match: "it is for 415-555-0132".
+Inside a number, ``itn.digit_sequences`` reads them. Before a number such a word is nearly always an ordinary word, so
+it counts only right after words that announce a number. Must NOT match: "it is for 415-555-0132".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FIRST_DIGITS: Final = re.compile(
     re.IGNORECASE,
 )
 _REACH: Final = 48
-"""Characters before a number that are looked at; more than the longest that is looked for has."""
+"""Characters before a number that are searched; more than the longest announcement has."""
 
 
 def with_homophone_digits(text: str, found: Iterable[Entity], context: RedactionContext) -> Iterator[Entity]:

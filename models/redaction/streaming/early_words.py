@@ -1,15 +1,15 @@
 """Early release: words of a running utterance that are shown before two more words follow.
 
 Two words are held back from a partial, because "john" is a word until "dot carter" follows. A pronoun, an auxiliary or
-a greeting keeps its meaning whatever follows, so it is shown once the next word is there and is none of these: a sign,
-a number, a kind of street, a name after an article, one letter after another. The first text of an utterance then comes
-while its second or third word is hypothesis.
+a greeting means the same whatever follows. So it is shown once the next word is there, unless that word is a sign, a
+number, a street type, a name after an article, or a letter after a letter. The first text of an utterance is then shown
+while its second or third word is still a hypothesis.
 
-This holds only for words right after those that are stable, unless the last of these is a tag (a street may go on with
-"do"), and only where nothing personal was asked for and the utterance before left nothing open.
+Only words right after the stable ones are released, and only if the last stable word is no tag (a street may continue
+with "do"), nothing personal was asked for, and the utterance before has no open tail.
 
-The next word must be there because recognition completes a word that breaks off with the audio: "And" of "Andrea". A
-few words are too long for that and need not wait, see ``function_words.complete_words``.
+The next word must be there because a word that is cut off by the end of the audio may look complete: "And" of "Andrea".
+A few words cannot be the start of a name and need not wait, see ``function_words.complete_words``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STREET_KIND = re.compile(
     r"|[^\W\d_]{0,20}(?:stra(?:ß|ss)e|gasse|allee|weg|ufer|platz|ring|damm)|gali|marg|nagar|road|chowk|vihar"
     r"|गली|मार्ग|नगर|रोड|चौक|विहार)[a-z]?"
 )
-"""After a word, it makes that word the name of a street: "most street eleven"."""
+"""After one of these, the word before is the name of a street: "most street eleven"."""
 _ARTICLES = frozenset("the el la los las lo le der die das".split())
 """They may lead a name: "La Torre", "The Beeches"."""
 
@@ -57,7 +57,7 @@ def release_early(hypothesis: AgreedHypothesis, stable: int, redaction: Redactio
 
     Args:
         hypothesis: The newest one.
-        stable: Tokens that may be shown by the rules for every word.
+        stable: Tokens that the general rules allow to be shown.
         redaction: Of the newest hypothesis.
     """
     personal = [(e.start, e.end) for e in redaction.entities]
@@ -65,7 +65,9 @@ def release_early(hypothesis: AgreedHypothesis, stable: int, redaction: Redactio
 
 
 def may_release_more(hypothesis: AgreedHypothesis, shown: int) -> bool:
-    """Whether ``release_early`` may release more than was shown; cheap, so that a useless redaction is avoided."""
+    """Whether ``release_early`` may release more than was shown. It is fast, and saves a redaction that shows nothing
+    new.
+    """
     return any(_released(hypothesis, at, []) > at for at in range(shown, hypothesis.agreed))
 
 
@@ -73,7 +75,7 @@ def _released(hypothesis: AgreedHypothesis, stable: int, taken: Sequence[tuple[i
     released = stable
     for at in range(stable, hypothesis.agreed):
         if hypothesis.tokens[at].text in _MARKS:
-            continue  # it is shown with the word after it
+            continue  # it is released together with the word after it
         if not _is_harmless(hypothesis, at, taken):
             break
         released = at + 1
@@ -81,7 +83,7 @@ def _released(hypothesis: AgreedHypothesis, stable: int, taken: Sequence[tuple[i
 
 
 def _is_harmless(hypothesis: AgreedHypothesis, at: int, taken: Sequence[tuple[int, int]]) -> bool:
-    """Whether the word is of a closed class, and what follows makes nothing else of it."""
+    """Whether the word is a function word, and the next word does not make it part of anything personal."""
     tokens, word = hypothesis.tokens, hypothesis.tokens[at].text
     if word not in function_words(hypothesis.language) or _may_be_name(tokens, at, taken):
         return False
@@ -122,7 +124,7 @@ def _is_sign_or_number(word: str, language: str) -> bool:
 
 
 def _is_letter(word: str, language: str) -> bool:
-    """Whether the word may be a letter that is spelled, in letters, by its name, or as recognition writes it."""
+    """Whether the word may be a spelled letter: the letter itself, its name, or a homophone."""
     lexicon = lexicon_for(language)
     if len(word) == 1 or word in LETTER_SOUNDS or word in PHONETIC or word in lexicon.phonetic:
         return True

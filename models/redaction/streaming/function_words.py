@@ -19,5 +19,5 @@ def function_words(language: str) -> frozenset[str]:
 
 @lru_cache(maxsize=16)
 def complete_words(language: str) -> frozenset[str]:
-    """Function words with which hardly a name begins, so that none is a name that the end of the audio cut short."""
+    """Function words that hardly any name begins with. They cannot be a name that the end of the audio cut off."""
     return words(language, "function_words", "complete")

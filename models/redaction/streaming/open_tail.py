@@ -19,14 +19,14 @@ from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText
 
 _WORDS: Final = 12
-"""Words of an utterance that are kept; a telephone number and what introduces it."""
+"""Most words that are kept: enough for a telephone number and its introduction."""
 
 _CHARS: Final = 240
 _REACH_CHARS: Final = 200
-"""How much of an utterance is redacted after the tail of the one before."""
+"""Characters of an utterance that are redacted together with the tail before it."""
 
 JOINED_CHARS: Final = 80
-"""What begins after this many characters has nothing to do with the utterance before and is redacted alone."""
+"""Entities that begin after this many characters do not depend on the tail. Only the redaction without it decides."""
 
 _BETWEEN: Final = " "
 NO_TAIL: Final = RawText("")
@@ -44,19 +44,19 @@ _STREET_WORDS = frozenset(
 )
 _STREET_ENDINGS = ("straße", "strasse", "gasse", "allee", "weg", "platz", "ufer", "damm")
 _STREET_REACH = 4
-"""Words at the end among which the kind of a street means that its number may follow."""
+"""Last words in which a street type means that the house number may follow."""
 
 _ARTICLES = frozenset("the a an my le la les el los die der das plus".split())
 
 
 def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: RawText = NO_TAIL) -> RawText:
-    """The end of an utterance that the next one may complete, or nothing where it is closed.
+    """The end of an utterance that the next one may complete; empty if there is none.
 
     Args:
         text: The whole utterance.
         entities: What was found in it, sorted.
         language: ISO 639-1 code.
-        before: What the utterance before left open; a short utterance only adds to it.
+        before: The open tail of the utterance before. A short utterance is appended to it.
     """
     raw = text.reveal()
     tokens = tokens_of(raw)
@@ -108,7 +108,7 @@ def combine_with_tail(tail: RawText, text: RawText, redactions: Sequence[Redacti
 
 
 def _united(entities: Sequence[Entity]) -> list[Entity]:
-    """Sorted and apart; those that overlap become one, of the type of the longest, over all that they cover."""
+    """Sort entities and join those that overlap. The result covers both and has the type of the longest."""
     united: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if not united or entity.start >= united[-1].end:
@@ -125,7 +125,7 @@ class TailAwareRedactor:
 
     Args:
         redactor: Does the work.
-        tail: What ``open_tail`` kept; may be empty.
+        tail: The result of ``open_tail``; may be empty.
     """
 
     def __init__(self, redactor: Redactor, tail: RawText) -> None:

@@ -1,13 +1,13 @@
-"""Partial results: the redacted prefix of a running utterance that more words are not expected to make personal.
+"""Partial results: the redacted prefix of a running utterance that further words are unlikely to make personal.
 
 A prefix of the hypothesis is shown when two hypotheses in a row agree on it and the whole hypothesis was redacted. It
-ends where words to come could still make a name, a number or an address: mostly two words before the end, less where
-only function words follow, see ``early_words``. What was shown is never taken back: when recognition changes it, it
-stays until the final text replaces everything.
+ends before the words that could still become part of a name, a number or an address. These are mostly the last two
+words; function words may be shown earlier, see ``early_words``. Text that was shown is never taken back. If the
+hypothesis changes, the text stays until the final text replaces it.
 
-Words to come can also change how the classifier scores earlier words. A word that might be a name therefore waits for
-more words, and one that is close to the threshold waits for the final text. That makes it rare, not impossible, that a
-partial shows what the final hides.
+Further words can also change the classifier's scores of earlier words. A word that might be a name therefore waits for
+more words, and a word close to the threshold waits for the final text. It is rare, but possible, that a partial shows a
+word that the final text redacts.
 """
 
 from __future__ import annotations
@@ -28,22 +28,24 @@ from models.redaction.types import NOTHING_HELD_BACK, HeldBack, Redaction, Redac
 from models.text import Entity, RawText, RedactedText
 
 HOLD_WORDS = 2
-"""Held back, unless ``release_early`` releases them: "john" is a word until "dot carter" follows."""
+"""Last words that are held back, unless ``release_early`` releases them: "john" looks harmless until "dot carter"
+follows.
+"""
 
 INTRODUCED_WORDS = 4
-"""Held back after an introduction, unless the redactor already found who it introduces."""
+"""Words that are held back after an introduction, unless the redactor already found the name."""
 
 SUSPECT_WORDS = 8
 """Words that must follow a possible name; a likely one waits for the final text."""
 
 NUMBER_WORDS = 5
-"""Words that must follow a spoken number: up to four name a street or the rest of a date."""
+"""Words that must follow a spoken number. Up to four can name a street or complete a date."""
 
 MAX_COUNTED = 3
-"""Held-back words that are counted at most; with more, one could count the digits of a number."""
+"""Highest number of held-back words that is reported. A higher one would reveal the length of a number."""
 
 _LONGEST_NUMBER = 12
-"""Words of one number at most, as far as it matters here."""
+"""Most words of one number."""
 
 _INTRODUCTIONS = frozenset((
     ("name", "is"), ("name's",), ("named",), ("called",), ("i", "am"), ("i'm",), ("this",
@@ -57,13 +59,13 @@ _SIZES = sorted({len(words) for words in _INTRODUCTIONS})
 
 @dataclass(frozen=True, slots=True)
 class PartialState:
-    """The state of one utterance between two steps; give each utterance a fresh one.
+    """The state of one utterance between two steps. Each utterance starts with a new one.
 
     Attributes:
         previous: The last hypothesis.
         shown: The text with tags that was shown so far.
-        shown_tokens: How many tokens of the hypothesis it covers.
-        tail: The raw end of the utterance before, where this one may go on with it.
+        shown_tokens: How many tokens of the hypothesis ``shown`` covers.
+        tail: The open tail of the utterance before (raw text); empty if there is none.
     """
 
     previous: RawText = field(default_factory=lambda: RawText(""))
@@ -72,7 +74,7 @@ class PartialState:
     tail: RawText = NO_TAIL
 
     def to_carry(self) -> dict[str, Any]:
-        """JSON values for ``StateSealer.seal``, and for nothing else: the raw words are in it."""
+        """The state as JSON values, for ``StateSealer.seal`` only: they contain the raw words."""
         return {
             "previous": self.previous.reveal(),
             "shown": self.shown.value,
@@ -84,13 +86,13 @@ class PartialState:
 
     @classmethod
     def from_carry(cls, state: dict[str, Any]) -> PartialState:
-        """The reverse, for a state that ``StateSealer.open`` vouched for."""
+        """Restore a state that ``StateSealer.open`` returned."""
         shown = restore_redacted(state["shown"], state["counts"], safe_for_llm=state["safe"])
         return cls(RawText(state["previous"]), shown, state["tokens"], RawText(state.get("tail", "")))
 
 
 def held_back(before: PartialState, after: PartialState) -> HeldBack:
-    """What one step of a ``PartialRedactor``, from one state to the next, did not show."""
+    """The words that a step of ``PartialRedactor`` recognised but did not show."""
     tokens = tokens_of(after.previous.reveal())
     agreed = _agreed(tokens_of(before.previous.reveal()), tokens)
     hidden = range(after.shown_tokens, len(tokens))
@@ -112,7 +114,7 @@ class PartialRedactor:
         """Take the next hypothesis of the same utterance.
 
         Returns:
-            What to show, always an extension of ``carry.shown``, and the state for the next step.
+            The text to show, which always extends ``carry.shown``, and the state for the next step.
 
         Raises:
             RedactionFailed: Nothing may be shown.
@@ -124,7 +126,7 @@ class PartialRedactor:
         latest = AgreedHypothesis(tokens, agreed, context.language)
         early = not carry.tail and not personal(context.asked_for)
         if _without_last_words(tokens, agreed) > count or (early and may_release_more(latest, count)):
-            # Else nothing new can be shown, whatever the redactor says.
+            # Otherwise nothing new can be shown, whatever the redactor finds.
             past_tail = count > 0 and tokens[count - 1].end > JOINED_CHARS  # nothing new belongs to the tail
             redaction = TailAwareRedactor(self._redactor, NO_TAIL if past_tail else carry.tail).redact(
                 hypothesis, context
@@ -147,8 +149,8 @@ def _extended(shown: RedactedText, text: str, start: int, end: int, redaction: R
     candidate = redacted_prefix(text, redaction, end)
     if candidate.value.startswith(shown.value):
         return candidate
-    # The beginning has changed. What was shown stays, and only what is new is added. An entity that began before is
-    # added whole or, where its tag is shown already, not at all.
+    # The hypothesis has changed before ``start``. The shown text stays, and only new text is appended. An entity that
+    # begins before ``start`` is appended whole, or not at all if its tag is already shown.
     for entity in redaction.entities:
         if entity.start < start < entity.end:
             start = min(entity.end, end)
@@ -167,7 +169,7 @@ def _agreed(before: list[Token], now: list[Token]) -> int:
 
 
 def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
-    """The first tokens of spoken numbers that may yet be those of a house or a date."""
+    """The first tokens of spoken numbers that may still turn out to be house numbers or parts of a date."""
     words, first = 0, len(tokens)
     while first and words < NUMBER_WORDS:
         first -= 1
@@ -209,9 +211,9 @@ def _without_last_words(tokens: list[Token], agreed: int) -> int:
 def _before_announced(
     before: RawText, text: str, tokens: list[Token], count: int, entities: tuple[Entity, ...], language: str
 ) -> int:
-    """Cut after an announcement whose value words to come may still change: "my number is".
+    """Cut after an announcement whose value further words may still change: "my number is".
 
-    The announcement may be the open end of the utterance before.
+    The announcement may be in the open tail of the utterance before.
     """
     lead = f"{before.reveal()} " if before else ""
     start = unsettled_from(lead + text, language)
@@ -223,7 +225,7 @@ def _before_announced(
 
 
 def _before_suspect(tokens: list[Token], count: int, suspects: tuple[Suspect, ...]) -> int:
-    """Cut before the first word that may yet become a name."""
+    """Cut before the first word that may still become a name."""
     words = 0
     first = count
     waiting = suspects
@@ -241,7 +243,7 @@ def _is_covered(token: Token, entities: tuple[Entity, ...]) -> bool:
 
 
 def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
-    """Whether more words could make this one a part of something personal."""
+    """Whether further words could make this one part of an entity."""
     token = tokens[index]
     if len(token.text) == 1 or any(c.isdigit() for c in token.text) or "@" in token.text:
         return token.text not in ".?!" or index == 0
@@ -257,7 +259,7 @@ def _may_grow(tokens: list[Token], index: int, lexicon: Lexicon) -> bool:
 
 
 def _hold_after_introduction(before: list[Token], tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
-    """Hold the first words back while the utterance before ended in an introduction of somebody not yet known."""
+    """Hold the first words back if the utterance before ended in an introduction without a name."""
     if count >= INTRODUCED_WORDS or any(_is_covered(t, entities) for t in tokens[:INTRODUCED_WORDS]):
         return count
     introduced = any(tuple(t.text for t in before[-size:]) in _INTRODUCTIONS for size in _SIZES)
@@ -265,7 +267,7 @@ def _hold_after_introduction(before: list[Token], tokens: list[Token], count: in
 
 
 def _before_introduced(tokens: list[Token], count: int, entities: tuple[Entity, ...]) -> int:
-    """Cut right after an introduction of somebody not yet known."""
+    """Cut right after an introduction whose name is not found yet."""
     for start in range(max(0, count - INTRODUCED_WORDS - 1), count):
         for size in _SIZES:
             end = start + size

@@ -1,4 +1,4 @@
-"""Sealed state: what a stream needs between two calls, readable by workers alone.
+"""Sealed state: what a stream needs between two calls, encrypted so that only workers can read it.
 
 The server stores these bytes and returns them with the next call. It has no key, so whoever steals the memory or the
 database of the server learns nothing that was said. Format: one version byte, twelve bytes of nonce, AES-256-GCM over
@@ -43,7 +43,7 @@ class StateSealer:
         return _VERSION + nonce + self._cipher.encrypt(nonce, plain, _VERSION)
 
     def open(self, sealed: bytes) -> dict[str, Any]:
-        """Give the state back.
+        """Decrypt a state.
 
         Raises:
             InvalidInput: Reason ``CARRY_INVALID``: cut, changed, of another version, or sealed with another key.

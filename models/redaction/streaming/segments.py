@@ -16,11 +16,11 @@ def redact_segments(
 ) -> tuple[RedactedText, tuple[RedactedText, ...]]:
     """Redact the segments as one text, then write each of them with its tags.
 
-    A telephone number that begins in one segment and ends in the next is a tag in both. What a segment has between its
-    tags is redacted once more alone, because only a redactor can say that it is safe.
+    A telephone number that begins in one segment and ends in the next is a tag in both. The text between the tags of a
+    segment is redacted once more on its own, because only a redactor can mark it as safe.
 
     Returns:
-        The whole, its segments joined by spaces before it was redacted, and one text for each segment.
+        The redaction of all segments joined by spaces, and one redacted text for each segment.
 
     Raises:
         RedactionFailed: It could not be redacted.
@@ -47,7 +47,7 @@ def redact_segments(
 
 
 def _within(entities: Sequence[Entity], offset: int, length: int) -> list[tuple[int, int, Entity]]:
-    """Those that reach into a segment, as (start, end, entity) in the segment."""
+    """The entities that overlap a segment, as (start, end, entity) with offsets in the segment."""
     found = []
     for entity in entities:
         start, end = max(entity.start - offset, 0), min(entity.end - offset, length)

@@ -1,4 +1,4 @@
-"""The words of a final with their times, redacted as its text is: what a tag covers is one word."""
+"""The words of a final text with their times, redacted like the text. Everything that a tag covers is one word."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.redaction.types import Redaction
 from models.speech.types import RedactedWord, Transcript
 
 _LOST_CHARS = 80
-"""A word of the engine is looked for so far ahead; one that was cut away as a loop is not there."""
+"""Characters ahead in which a word of the engine is searched. A word that was removed as a loop is not found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,26 +22,27 @@ class _Piece:
     confidence: float
 
 
-def redacted_words(heard: Transcript, redaction: Redaction) -> tuple[RedactedWord, ...]:
-    """The words of ``redaction.text``, in order; joined by spaces they are that text, where words are written so.
+def redacted_words(transcript: Transcript, redaction: Redaction) -> tuple[RedactedWord, ...]:
+    """The words of ``redaction.text``, in order. In languages that separate words by spaces, joining them gives the
+    text.
 
     Args:
-        heard: With times of words; a word without one lies between its neighbours.
-        redaction: Of ``heard.text``.
+        transcript: The transcript with word times. A word without a time gets the interval between its neighbours.
+        redaction: Of ``transcript.text``.
     """
-    raw = heard.text.reveal()
+    raw = transcript.text.reveal()
     words = []
-    for piece in _merged(list(_pieces(heard, raw)), redaction):
+    for piece in _merged(list(_pieces(transcript, raw)), redaction):
         text = redacted_span(raw, redaction, piece.start, piece.end)
-        if text:  # else nothing of it shows
+        if text:  # otherwise it is invisible
             words.append(RedactedWord(text, piece.start_s, piece.end_s, piece.confidence))
     return tuple(words)
 
 
-def _pieces(heard: Transcript, raw: str) -> Iterator[_Piece]:
-    """All that is written, cut into words, each with its place in the text and its time."""
+def _pieces(transcript: Transcript, raw: str) -> Iterator[_Piece]:
+    """The text cut into words, each with its offsets and its time."""
     at = 0
-    for segment in heard.segments:
+    for segment in transcript.segments:
         written = segment.text.reveal().strip()
         begin = raw.find(written, at)
         at, end = begin, begin + len(written)
@@ -59,9 +60,9 @@ def _pieces(heard: Transcript, raw: str) -> Iterator[_Piece]:
 
 
 def _find_word(raw: str, text: str, start: int, end: int) -> int:
-    """Where a word stands that is no part of another one; -1 where it does not.
+    """Offset of a word that is not part of a longer word; -1 if there is none.
 
-    Scripts without spaces have no such edges; there every place counts.
+    In scripts without spaces any place counts.
     """
     at = raw.find(text, start, end)
     while at >= 0 and text.isascii():
@@ -75,7 +76,7 @@ def _find_word(raw: str, text: str, start: int, end: int) -> int:
 
 
 def _untimed(raw: str, start: int, end: int, start_s: float, end_s: float, confidence: float) -> Iterator[_Piece]:
-    """What stands between two words that have times."""
+    """The text between two words that have times."""
     at = start
     for word in raw[start:end].split():
         at = raw.index(word, at)
@@ -84,7 +85,7 @@ def _untimed(raw: str, start: int, end: int, start_s: float, end_s: float, confi
 
 
 def _merged(pieces: Sequence[_Piece], redaction: Redaction) -> list[_Piece]:
-    """Words that an entity touches become one, with all that it covers."""
+    """Join the words that an entity touches into one."""
     merged: list[_Piece] = []
     entities = list(redaction.entities)
     for piece in pieces:

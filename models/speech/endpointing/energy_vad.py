@@ -30,7 +30,7 @@ class FrameEnergy(NamedTuple):
 
 
 class EnergyVadStream:
-    """Judges the frames of one stream; the size of the pieces that it is fed does not matter."""
+    """Classifies the frames of one stream. The size of the pieces fed does not matter."""
 
     def __init__(self, policy: EnergyPolicy) -> None:
         self._policy = policy

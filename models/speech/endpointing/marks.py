@@ -1,4 +1,4 @@
-"""What a segmenter tells about a stream. Samples are counted from the stream's start."""
+"""The events of a segmenter. Samples are counted from the stream's start."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class UtteranceEnded:
     """The utterance is over.
 
     Attributes:
-        end: Sample after its last one, padding included; never more than were fed.
-        speech: Sample after the last one of the speech itself.
+        end: One past the last sample, padding included; at most the number of samples fed.
+        speech: One past the last sample of the speech itself.
     """
 
     end: int
@@ -33,7 +33,7 @@ class UtteranceEnded:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPaused:
-    """Silence began inside an utterance: transcribe what was said so far, in case it is all.
+    """Silence began inside an utterance. The audio so far should be transcribed, in case the utterance is over.
 
     It replaces an earlier one of the same utterance.
 

@@ -19,7 +19,7 @@ class EnergyPolicy:
     """Which frames the energy VAD calls silent.
 
     Attributes:
-        memory_s: Levels are compared with those of so many last seconds.
+        memory_s: Seconds of audio whose levels are remembered for the comparison.
         above_floor_db: A frame near the noise floor is at most so far above the lowest level.
         below_speech_db: A silent frame is also at least so far below the highest level.
         floor_db: Lower levels count as this one, relative to full scale: the noise of a microphone in a silent room.
@@ -36,7 +36,7 @@ class EarlyEndPolicy:
     """When a pause may end an utterance before its full silence.
 
     Attributes:
-        transcribe_s: Silence after which what was said so far is transcribed, in case it is all.
+        transcribe_s: Silence after which the audio so far is transcribed, in case the utterance is over.
         end_s: Silence that ends an utterance whose transcript is a whole sentence.
     """
 
@@ -131,7 +131,7 @@ class WindowPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SegmentationPolicy:
-    """Both of them.
+    """The policies for streams and recordings.
 
     Attributes:
         utterances: For streams.

@@ -60,7 +60,7 @@ class Segmenter:
         """Process the next samples.
 
         Returns:
-            What became certain with these samples, in order. After an ``EndpointCandidate`` nothing follows until
+            The events that these samples made certain, in order. After an ``EndpointCandidate`` nothing follows until
             ``decide`` is called.
         """
         self._waiting = np.concatenate([self._waiting, samples])
@@ -70,7 +70,7 @@ class Segmenter:
         """Say whether the utterance of the last ``EndpointCandidate`` is over. Then process what was fed meanwhile.
 
         Returns:
-            What became certain with it, in order.
+            The events that the decision made certain, in order.
         """
         marks: list[SpeechMark] = []
         self._undecided = False

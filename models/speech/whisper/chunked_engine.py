@@ -1,4 +1,4 @@
-"""What both Whisper engines share: cut a clip into windows, decode each, and decode doubtful ones again."""
+"""The common part of both Whisper engines: cut a clip into windows, decode each, and decode doubtful ones again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class DecodingRequest:
     first_token: bool = False
 
     def check_cancelled(self) -> None:
-        """To be called between the steps of decoding.
+        """Call this between the steps of decoding.
 
         Raises:
             TranscriptionCancelled: The caller does not wait any more.

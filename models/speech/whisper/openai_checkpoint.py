@@ -27,7 +27,7 @@ Tensor = npt.NDArray[np.generic]
 
 
 def whisper_checkpoint(name: str, cache: Path) -> Path:
-    """Give the path of the checkpoint for placed Whisper weights, made on first use."""
+    """The path of the checkpoint for placed Whisper weights. The file is made on first use."""
     return derived(name, cache, CHECKPOINT_FILE, convert)
 
 

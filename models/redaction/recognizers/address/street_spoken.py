@@ -232,7 +232,7 @@ _FIRST_NUMBER = re.compile(r"\d{1,5}(?:st|nd|rd|th)?(?!\w)")
 
 
 def _is_of_things(view: TextView, _start: int, end: int) -> bool:
-    """Whether the number counts something, or a thing is in the street: "three broken street lights"."""
+    """Whether the number counts something, or the words describe a thing: "three broken street lights"."""
     return bool(_THING_OF_A_STREET.match(view.lower, end) or AMOUNT.match(view.lower, end))
 
 
@@ -242,7 +242,7 @@ def _counts_something(view: TextView, start: int, end: int) -> bool:
 
 
 class SpokenStreetRecognizer:
-    """Finds streets in the view with digits for numbers, and in speech as it was recognized."""
+    """Finds streets in the numeral view, and in speech also in the original text."""
 
     name = "spoken-street"
     _sure = PatternRecognizer("ADDRESS", name, _SURE, needs="0", unless=_is_of_things)

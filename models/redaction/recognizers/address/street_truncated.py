@@ -31,7 +31,7 @@ _ERRAND = (
 """After these words only a number at the end of the utterance counts: "deliver it to two people" goes on."""
 
 _CLOCK = re.compile(r"(?:[1-9]|1[0-2])(?: [0-5]\d)?|(?:1[3-9]|2[0-3]) (?:00|15|30|45)")
-"""A time of day. After "at" it says when, not where."""
+"""A time of day. After "at" it is a time, not a place."""
 
 _HOUSE = r"\d{1,5}(?: \d{1,4}){0,2}"
 _HOUSE_NUMBER = re.compile(_HOUSE)

@@ -21,7 +21,7 @@ EMAIL = PatternRecognizer(
         Pattern(re.compile(rf"(?<![\w.+-])(?:{_LOCAL})@{_HOST}(?![^\W_])"), 0.95),
         # An address in angle or square brackets instead of a name: root@[192.168.0.1].
         Pattern(re.compile(r"(?<!\w)[\w.+-]{1,64}@\[?\d{1,3}(?:\.\d{1,3}){3}\]?"), 0.9, name="literal"),
-        # The dot of the host got lost: jo@gmailcom, jo@gmail com.
+        # The dot of the host is missing: jo@gmailcom, jo@gmail com.
         Pattern(
             re.compile(
                 r"(?<![\w.+-])[\w.+-]{1,64}@(?:g ?mail|hotmail|yahoo|outlook|icloud|proton(?:mail)?|aol|live|gmx|web)"
@@ -31,7 +31,7 @@ EMAIL = PatternRecognizer(
             0.8,
             name="service",
         ),
-        # A top-level part of digits or torn off: still an address if someone says so.
+        # The top-level domain is digits or missing. It is still an address after a word for e-mail.
         Pattern(re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{2,63}(?:\.[\w-]{1,30}){0,4}"), 0.25, name="loose"),
     ),
     context=words("e-?mail", "mail", "correo", "write", "reach", "contact", "courriel", "adresse", "address", "ईमेल"),
@@ -41,7 +41,7 @@ SPOKEN_HANDLE = PatternRecognizer(
     entity="HANDLE",
     name="handle",
     needs="@",
-    # Spelled or spoken handles ("at t a r n q u") reach us from the spoken view only; typed mentions are public.
+    # Only handles from the spoken view ("at t a r n q u") count. Typed mentions are public names.
     patterns=(Pattern(re.compile(r"(?<![\w.])@[^\W_][\w.-]{2,63}"), 0.2),),
     context=words("handle", "instagram", "telegram", "skype", "username", "user name", "insta", "snapchat"),
 )

@@ -108,7 +108,7 @@ class PhoneRecognizer:
             if score:
                 yield Entity("PHONE", match.start(), match.end(), score, self.name)
             elif len(digits_of(match.group())) > _LONGEST_DIGITS:
-                # The last one may go on after the digits that were taken together.
+                # The last number may continue after the digits of this match.
                 for part in _SEVERAL.finditer(view.text, match.start(), match.end() + _LONGEST_DIGITS):
                     if part.start() >= match.end():
                         break
@@ -122,7 +122,7 @@ class PhoneRecognizer:
             or (_THOUSANDS.fullmatch(text) and len(digits) < _AREA_CODE_DIGITS)
         ):
             return 0.0
-        # Nobody writes a reading or a price as 415-555-0132, whatever stands beside it.
+        # This grouping (415-555-0132) is never a reading or a price, whatever the words beside it.
         if not (_DASHED.fullmatch(text) and len(digits) >= 9) and is_harmless(view, match.start(), match.end()):
             return 0.0
         if text.startswith(("+", "(+")):
@@ -137,7 +137,7 @@ class PhoneRecognizer:
         """The score of a number without context: by its grouping, then by the numbering plans."""
         if _GROUPED.fullmatch(text) and 9 <= count <= 13:
             return 0.75
-        # Looking a number up takes longer than all other recognizers together, and no plan has longer ones.
+        # The look-up is slow, and no numbering plan has longer numbers.
         likely = 9 <= count <= _LONGEST_DIGITS or text.startswith("00")
         return 0.65 if likely and is_known_number(text, language) else 0.0
 

@@ -47,7 +47,7 @@ URL = PatternRecognizer(
             0.75,
             name="member",
         ),
-        # A page of one's own at a host of many: jane-roe.blogspot.com
+        # A personal page on a shared host: jane-roe.blogspot.com
         Pattern(
             re.compile(
                 r"(?<![\w.@-])(?:https?://)?(?!www\.|blog\.|help\.|support\.|about\.)[\w-]{3,40}\.(?:blogspot"

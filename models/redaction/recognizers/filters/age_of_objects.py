@@ -36,7 +36,7 @@ _SAID_OF_IT = frozenset(
     wird wurde schon jetzt fast etwa über tiene tenía cumple cumplió ya casi avait déjà presque ha aveva già quasi tem
     tinha já quase अब करीब लगभग की उम्र आयु""".split()
 )
-"""Words between a thing and its number."""
+"""Words between an object and its age."""
 
 _JOINS_CLAUSES = frozenset("and but because und aber weil y pero et mais e ma mas और लेकिन".split())
 _NO_SUBJECT = frozenset(

@@ -1,4 +1,4 @@
-"""Words of remarks about a password, which do not tell it, in six languages."""
+"""Words of remarks about a password that do not reveal it, in six languages."""
 
 from __future__ import annotations
 

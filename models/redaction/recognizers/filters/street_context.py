@@ -83,7 +83,7 @@ def is_counting(view: TextView, end: int, pattern: str) -> bool:
     """Whether the number that ends at ``end`` counts a word like a plural that is neither grammar nor a town.
 
     Args:
-        view: What was looked at.
+        view: The view.
         end: After the last character of the number.
         pattern: Name of the pattern that found it; tells the language.
     """
@@ -98,7 +98,7 @@ def is_sentence(view: TextView, start: int, end: int, pattern: str) -> bool:
     """Whether what a pattern for streets of Romance languages found is a sentence with a number.
 
     Args:
-        view: What was looked at.
+        view: The view.
         start: Where the street begins, in characters.
         end: After its last character.
         pattern: Name of the pattern.

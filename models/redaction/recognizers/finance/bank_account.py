@@ -1,7 +1,7 @@
 """Bank accounts other than IBAN: routing numbers, sort codes, branch codes, and the accounts beside them.
 
-Must NOT match: dates written like sort codes (``12-05-24``), amounts, meter readings. A bank's own code leads to
-nobody, but beside it stands the account.
+Must NOT match: dates written like sort codes (``12-05-24``), amounts, meter readings. A bank's own code identifies
+nobody, but the account number usually stands beside it.
 """
 
 from __future__ import annotations

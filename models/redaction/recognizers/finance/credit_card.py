@@ -1,7 +1,8 @@
 """Payment card numbers.
 
-Must NOT match: meter and serial numbers. Thirteen to nineteen digits that pass Luhn are a card; those that do not are
-one if they start like a card or someone speaks of one (a digit was misheard).
+Must NOT match: meter and serial numbers. Thirteen to nineteen digits that pass the Luhn check are a card number. Digits
+that fail it count if they start like a card number or a word for a card is near, because a digit may have been
+misheard.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _DAY_LENGTH = 10
 
 
 def check_card(text: str) -> bool | None:
-    """True when Luhn holds for a known start, None for a known start alone, False else."""
+    """True for a known prefix and a right Luhn check digit, None for a known prefix alone, False otherwise."""
     digits = digits_of(text)
     if len(digits) not in range(12, 20) or len(set(digits)) == 1:
         return False
@@ -32,7 +33,7 @@ _DIGITS = r"(?<![\w.])(?<!\d[ -])\d(?:[ -]{0,3}\d){11,18}"
 
 
 def _takes_in_a_day(view: TextView, start: int, end: int) -> bool:
-    """Whether a piece of a date is among the digits; what stands before it is a pattern of its own."""
+    """Whether the digits include a piece of a date. Another pattern finds the number before the date."""
     days = DAY.finditer(view.text, max(0, start - _DAY_LENGTH), min(len(view.text), end + _DAY_LENGTH))
     return any(day.start() < end and start < day.end() for day in days)
 

@@ -1,7 +1,7 @@
 """Wallets of crypto currencies, with the checksum that each kind has.
 
-Must NOT match: hashes and commit ids (hex without 0x), base64 of other things. A wallet that fails its checksum is
-found only when a word speaks of one.
+Must NOT match: hashes and commit ids (hex without 0x), base64 of other things. A wallet address that fails its checksum
+counts only with a context word.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _RIPPLE: Final = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
 _FROM_RIPPLE: Final = str.maketrans(_RIPPLE, _BASE58)
 _BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_CONSTANTS: Final = (1, 0x2BC830A3)
-"""What the sum must be: the first for version 0, the second for later ones (BIP 350)."""
+"""Valid checksum constants: the first for version 0, the second for later versions (BIP 350)."""
 
 _ADDRESS_BYTES: Final = 25
 _CHECKSUM_BYTES: Final = 4
 
 
 def check_wallet(text: str) -> bool | None:
-    """Whether the checksum is right; None for kinds without one that can be told here.
+    """Whether the checksum is right; None for wallets whose checksum is not checked here.
 
     The arithmetic is ``stdnum``'s. Its ``validate`` is not used: it knows Bitcoin alone, and no address of BIP 350.
     """
@@ -34,7 +34,7 @@ def check_wallet(text: str) -> bool | None:
     if lower.startswith(("bc1", "tb1", "ltc1")):
         return _bech32(lower)
     if lower.startswith("0x"):
-        return None  # its checksum is in the capitals, and needs a hash that Python does not have
+        return None  # the capitals are its checksum, and it needs a hash that Python does not have
     return _base58(text.translate(_FROM_RIPPLE) if text[0] == "r" else text)
 
 

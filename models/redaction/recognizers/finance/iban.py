@@ -38,10 +38,10 @@ _MIN_DIGITS = 6
 
 
 def check_iban(text: str) -> bool | None:
-    """True for a right check number of a country's length; None when country and length nearly fit.
+    """True if the length fits the country and the check number is right; None if the length nearly fits.
 
-    A misread digit is still an account, but prose is none: there must be digits, and no small letters unless all is
-    right.
+    An account number with a misread digit still counts. Prose does not: there must be digits, and lower-case letters
+    are accepted only with a right check number.
     """
     compact = re.sub(r"[\W_]", "", text)
     length = _LENGTHS.get(compact[:2].upper(), 0)
@@ -66,7 +66,7 @@ IBAN = PatternRecognizer(
             0.6,
             name="groups",
         ),
-        # Torn apart anywhere, as OCR and dictation do; capitals only.
+        # With spaces anywhere, as OCR and dictation write it; capitals only.
         Pattern(
             re.compile(r"(?<![^\W_])[A-Z]{2}[ -]?[0-9OISBl]{2}(?:[ -]{0,3}[A-Z0-9lo]){11,30}(?![^\W_])"),
             0.6,

@@ -18,7 +18,9 @@ _INDIAN_STATES = (
     "WB"
 )
 INDIAN_STATES = frozenset(_INDIAN_STATES.split())
-"""Codes of the states and union territories, on licences and number plates; not DN, gone since 2020 and a pipe size."""
+"""Codes of the Indian states and union territories on licences and number plates. DN is not listed: it ended in 2020
+and is a pipe size.
+"""
 
 
 def check_licence(text: str) -> bool | None:

@@ -1,7 +1,7 @@
 """Number plates of vehicles: India, United Kingdom, Germany, France, Spain, Italy.
 
-Only India's and France's shapes are rare enough to stand alone; the others need a word that says what they are. Must
-NOT match: postcodes, sizes (``DN 20``), part numbers, flights.
+Only the shapes of India and France are distinctive enough without context; the others need a context word. Must NOT
+match: postcodes, sizes (``DN 20``), part numbers, flights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FRENCH_PAIR = "[A-HJ-NP-TV-Z]{2}"
 
 
 def check_plate(text: str) -> bool | None:
-    """False for an Indian shape whose first letters are no state; None for the others, which carry no check."""
+    """False for an Indian shape with an unknown state code; None for all others, which have no check digit."""
     match = _INDIAN.fullmatch(text)
     return False if match and match.group(1).upper() not in INDIAN_STATES else None
 

@@ -25,7 +25,7 @@ NPI = PatternRecognizer(
     name="npi",
     needs="0",
     patterns=(Pattern(re.compile(r"(?<![\w.+-])[12]\d{3}[ -]?\d{3}[ -]?\d{3}(?![\w-]|\.\d)"), 0.2),),
-    # A right checksum alone says little: one number in ten has it, and these are telephone numbers too.
+    # A right checksum alone is weak evidence: one number in ten has it, and telephone numbers have ten digits too.
     check=lambda text: None if check_npi(text) else False,
     failed_factor=0.6,
     unless=is_harmless,

@@ -22,7 +22,7 @@ def stdnum_check(module: str) -> Callable[[str], bool | None]:
     def check(text: str) -> bool | None:
         try:
             return bool(importlib.import_module(f"stdnum.{module}").is_valid(text))
-        except LookupError:  # cn.ric asks a table for places that it does not hold
+        except LookupError:  # cn.ric raises for places that are missing from its table
             return None
 
     return check
@@ -137,7 +137,7 @@ def _introduced(entity: str, name: str, *labels: str, score: float = 0.8) -> Pat
 
 
 def _long_enough(text: str) -> bool | None:
-    """Three digits or fewer after a label are a page or a room."""
+    """Whether the value has more than three digits; shorter ones are a page or a room."""
     return None if sum(c.isdigit() for c in text) >= 4 else False
 
 
@@ -174,7 +174,7 @@ CODED = PatternRecognizer(
 )
 
 _FILE = r"(?:\d{2,6}\s?/\s?\d{2,4}|\d{1,6}\s?/\s?(?:19|20)\d{2}|\d{1,6}(?:\s?/\s?\d{1,4}){2,3})"
-"""The number of a file and its year, in either order, or in three or four parts."""
+"""A file number and its year, in either order, or in three or four parts."""
 
 _FILES = (
     r"sentencia|auto|expediente|sumario|asunto|caso|recurso|juicio|procedimiento|diligencias|st[cs]|atc|affaire|dossier"

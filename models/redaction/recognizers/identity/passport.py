@@ -1,8 +1,8 @@
-"""Passports and identity cards: the lines that machines read, and the numbers printed beside them.
+"""Passports and identity cards: the machine-readable lines, and the printed numbers.
 
-The check digits of a machine-readable line prove it; without them (OCR takes ``<`` for ``K`` or ``«``) the shape is
-enough, because nothing else looks like it. Must NOT match: arrows in prose (``<<``), a number without a word that says
-what it is.
+Right check digits confirm a machine-readable line. If OCR reads ``<`` as ``K`` or ``«``, the check digits fail; the
+shape is then enough, because nothing else looks like it. Must NOT match: arrows in prose (``<<``), a number without a
+word that says what it is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def check_digit(data: str) -> int:
 
 
 def check_line(text: str) -> bool | None:
-    """True when the check digits of a machine-readable line are right; None for a line without, or misread ones."""
+    """True if the check digits of a machine-readable line are right; None if they are missing or misread."""
     line = text.upper().replace("«", "<").replace(" ", "")
     for places in _NEEDED.get(len(line), ()):
         try:
@@ -92,7 +92,8 @@ PASSPORT = PatternRecognizer(
         Pattern(re.compile(r"(?<![\w-])[A-Z]{1,3}[ -]?\d{6,8}(?![\w-])"), 0.2, name="letters-first"),
         Pattern(re.compile(r"(?<![\w.-])\d{9}(?![\w-]|\.\d)"), 0.15, name="nine"),
     ),
-    # Not check_printed: every tenth number of a thing would pass; it needs the word anyway.
+    # ``check_printed`` is not used here: every tenth reference number would pass it, and a context word is needed
+    # anyway.
     unless=is_harmless,
     context=words(
         "passports?",

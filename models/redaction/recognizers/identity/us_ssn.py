@@ -1,7 +1,7 @@
 """US social security numbers and individual tax numbers.
 
-Must NOT match: ZIP+4 (``12345-6789``), dates, phone numbers. Areas that were never issued (000, 666) are only found
-with context: someone may mistype, and the rest still identifies.
+Must NOT match: ZIP+4 (``12345-6789``), dates, phone numbers. Areas that were never issued (000, 666) count only with
+context: the number may be mistyped, and its other digits still identify.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecogni
 
 
 def check_ssn(text: str) -> bool | None:
-    """False for numbers that cannot have been issued; else None, there is no check digit."""
+    """False for numbers that cannot have been issued, otherwise None, because there is no check digit."""
     digits = digits_of(text)
     if digits[:3] in ("000", "666") or digits[3:5] == "00" or digits[5:] == "0000":
         return False

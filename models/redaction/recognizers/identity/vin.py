@@ -1,7 +1,7 @@
 """Vehicle identification numbers.
 
-Seventeen characters without I, O and Q. In North America the ninth one checks the others; elsewhere it need not, so a
-number that fails needs a word that says what it is. Must NOT match: serial numbers, hashes, keys.
+Seventeen characters without I, O and Q. In North America the ninth character is a check digit. Elsewhere it need not
+be, so a number that fails the check needs a context word. Must NOT match: serial numbers, hashes, keys.
 """
 
 from __future__ import annotations

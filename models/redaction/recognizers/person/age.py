@@ -1,6 +1,6 @@
 """Ages over 89, spoken or written, in seven languages.
 
-So few people of a place are over 89 that the age identifies (HIPAA, safe harbour). Must NOT match: temperatures,
+Few people in a place are over 89, so the age identifies (HIPAA, safe harbour). Must NOT match: temperatures,
 percentages, ages of objects, ages up to 89, years of a guarantee ("95 years of experience").
 """
 
@@ -61,7 +61,8 @@ AGE = PatternRecognizer(
             group="value",
             name="verb",
         ),
-        # Without the word for years only of a person, and with nothing after it that is counted: "she is 94 now"
+        # Without a word for years: only after a word for a person, and only if the number counts nothing: "she is 94
+        # now"
         Pattern(
             re.compile(
                 rf"(?<![^\W_])(?:(?:she|he|{_RELATIVES_EN})(?:['\u2019]s| is| was| just turned)"

@@ -1,7 +1,7 @@
 """Birth dates, and ages over 89.
 
-Must NOT match: appointments ("Tuesday the 9th"), years alone, dates of invoices. In speech a full date with a year
-in which a living person may be born counts without context: an agent asks, and the answer is the date alone.
+Must NOT match: appointments ("Tuesday the 9th"), years alone, dates of invoices. In speech a full date with a plausible
+birth year counts without context, because the answer to a question is the date alone.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ BIRTH_DATE = PatternRecognizer(
             name="geb",
             hints=("geb",),
         ),
-        # The star of genealogists: "Max Muster, * 03.05.1980"; a bullet of a list is none unless a town follows.
+        # A star means "born": "Max Muster, * 03.05.1980". At the start of a line it is a list bullet, unless a town
+        # follows.
         Pattern(
             re.compile(rf"(?:[^\W\d_]\)?[,;]? |\()\*\s?(?P<value>{_STAR_DATE})(?![\w/-])"),
             0.8,
@@ -168,7 +169,7 @@ OLD_AGE = PatternRecognizer(
     name="old-age",
     needs="0",
     unless=is_age_of_object,
-    # Over 89 there are so few people in a place that the age is a name (HIPAA, safe harbour).
+    # Few people in a place are over 89, so the age identifies (HIPAA, safe harbour).
     patterns=(
         Pattern(
             re.compile(r"(?<![\w.])(?:9\d|1[01]\d)(?=[ -]years?[ -]old|[ -]year[ -]old| yrs?\b|yo\b)", re.IGNORECASE),

@@ -71,7 +71,7 @@ class IntroducedNameRecognizer:
     def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
         for match in _TITLED.finditer(view.text):
-            lower = match.group()[0].islower()  # then the title is a word of the sentence
+            lower = match.group()[0].islower()  # a lower-case title is not part of the entity
             start = match.start() + len(match.group().split(maxsplit=1)[0]) + 1 if lower else match.start()
             yield Entity("NAME", start, match.end(), 0.8, "titled-name")
         for cue in _INTRODUCED.finditer(view.text):

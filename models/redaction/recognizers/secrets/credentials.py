@@ -76,7 +76,7 @@ SECRET = PatternRecognizer(
             name="header",
             hints=("bearer", "basic"),
         ),
-        # Forty characters of base64 are a secret key only beside its name.
+        # Forty characters of base64 count as a secret key only beside a word for one.
         Pattern(
             re.compile(
                 r"(?i:aws|secret)[\w .-]{0,24}(?i:key"

@@ -1,7 +1,7 @@
 """Short secrets of digits: security codes of cards, one-time codes, codes of doors and alarms, ends of numbers.
 
 Must NOT match: codes of things (error, product, article, area, discount), readings, quantities ("a combination of 123
-valves"). A kind of code that machines have too ("alarm code 12") needs four digits.
+valves"). Codes that machines have too ("alarm code 12") need four digits.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ _BACK = 40
 
 
 def _is_no_code(view: TextView, start: int, end: int) -> bool:
-    """Whether the digits are an amount, a quantity, the number of a fault or a year of rules for houses."""
+    """Whether the digits are an amount, a quantity, a fault code or the year of a building code."""
     low = max(0, start - _BACK)
     return bool(
         is_amount(view, start, end)

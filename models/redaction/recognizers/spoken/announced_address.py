@@ -1,4 +1,4 @@
-"""Spoken e-mail addresses after an announcement, as far as recognition left anything of their signs."""
+"""Spoken e-mail addresses after an announcement, with or without recognized signs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.redaction.recognizers.spoken.clause_tokens import BREAKS, ClauseToke
 
 _MOST_WORDS: Final = 12
 _MOST_PLAIN_WORDS: Final = 4
-"""Of an address in which no sign was recognized."""
+"""Most words of an address in which no sign was recognized."""
 
 
 def address_after(clause: ClauseTokens) -> tuple[int, int] | None:

@@ -13,23 +13,23 @@ from models.redaction.recognizers.spoken.announcements import Announcement, Anno
 from models.redaction.recognizers.spoken.clause_tokens import BREAKS, ClauseTokens
 
 _REACH_CHARS: Final = 240
-"""Of a text after an announcement, or before one that points back."""
+"""Most characters that are read after an announcement, or before one that points back."""
 
 _MOST_GARBLED: Final = 4
-"""Words in a row inside a value that are no part of it."""
+"""Most words in a row inside a value that are not part of it."""
 
 _MOST_GARBLED_AT_END: Final = 3
 _MOST_PHRASE_WORDS: Final = 2
-"""Words of a pass phrase before its digits, where the announcement comes after them."""
+"""Most words of a pass phrase before its digits when the announcement follows."""
 
 _MIN_CHARACTERS: Final = 3
-"""Digits, and letters of a code, from which something is a value."""
+"""Least number of digits and code letters of a value."""
 
 _MIN_CHARACTERS_ALONE: Final = 4
-"""Characters of a value that a noun alone announces."""
+"""Least characters of a value that a noun alone announces."""
 
 _SETTLED_WORDS: Final = 5
-"""Words after the end of a value from which it does not go on; a pause or a correction has fewer."""
+"""Words after a value from which on it counts as ended. A pause or a correction has fewer."""
 
 _WHOLE_PHONE_DIGITS: Final = 10
 _TIME_REACH: Final = 2
@@ -83,7 +83,7 @@ class Clause(ClauseTokens):
         return self.announcement.type == "EMAIL"
 
     def value(self) -> Value | None:
-        """The value that begins this clause, or None where something else is said."""
+        """The value that begins this clause; None if there is none."""
         if self._of_email:
             address = address_after(self)
             return self._value(*address) if address else None
@@ -128,7 +128,7 @@ class Clause(ClauseTokens):
         return any(map(self.characters, words[-2:]))
 
     def may_go_on(self) -> bool:
-        """Whether words to come can make a value of what follows, or make it longer."""
+        """Whether further words can turn the clause into a value, or make its value longer."""
         if not self.announcement.told and not self._of_email and not self._begins_with_code():
             return not any(map(self.is_word, range(len(self.tokens))))
         end = address_end(self) if self._of_email else self._reach()[2]
@@ -194,7 +194,7 @@ class Clause(ClauseTokens):
         return start is not None and start <= 1 and self.characters(start) > 0
 
     def _garbled_before(self, first: int) -> int:
-        """The first token of a value with the words before it that were garbled; a pass phrase may have pauses."""
+        """The first token of a value, including garbled words before it. A pass phrase may have pauses."""
         phrase = self.announcement.type == "SECRET"
         while first > 0 and (phrase or not self.is_break(first - 1)) and self.is_word(first - 1):
             if self.tokens[first - 1].text in self.lists.times:

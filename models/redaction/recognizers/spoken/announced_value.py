@@ -1,9 +1,9 @@
-"""In speech, what stands after or before words that announce an identifier, however badly it was recognized.
+"""In speech: the value after or before words that announce an identifier, even if it was badly recognized.
 
 "You can call me on for 1555-a-132", "362316 is the verification code". The value reaches to the end of its clause: over
 commas and full stops where digits or letters of a code go on after them, over pauses and corrections ("no wait").
-What the assistant asked for last changes nothing. Must NOT match: times and days ("call me at half past ten"),
-amounts, places ("reach me at the site"), remarks ("my number is up", "my email is broken"), two digits or fewer.
+The assistant's last question has no influence. Must NOT match: times and days ("call me at half past ten"), amounts,
+places ("reach me at the site"), remarks ("my number is up", "my email is broken"), two digits or fewer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CLOCK: Final = re.compile(r"(?:[01]?\d|2[0-4])(?:[0-5]\d)?")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _POINTER_REACH_CHARS: Final = 80
 _POINTER_WORDS: Final = 6
-"""Words of an announcement that points back, at most: "that is my social security number"."""
+"""Most words of an announcement that points back: "that is my social security number"."""
 
 
 class AnnouncedValueRecognizer:
@@ -53,7 +53,7 @@ class AnnouncedValueRecognizer:
 
 
 def unsettled_from(text: str, language: str) -> int | None:
-    """Where an announced value begins that words to come may still change; None if there is none.
+    """Start of an announced value that further words may still change; None if there is none.
 
     Args:
         text: What was spoken so far.

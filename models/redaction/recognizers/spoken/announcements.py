@@ -18,7 +18,7 @@ from models.redaction.normalize.words import WORD
 SUBJECT: Final = "announcements"
 _BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
 _NOUNS, _VAGUE, _REQUESTS = "nouns", "vague", "requests"
-"""What the names of the lists with announcements begin with."""
+"""Prefix of the names of the lists with announcements."""
 _THINGS: Final = "things"
 _MISHEARD: Final = "misheard_verbs"
 _TOLD, _BARE = "told", "bare"
@@ -34,7 +34,7 @@ class Announcement:
         type: Entity type of the value.
         start: Of the words.
         end: Of the words; the value stands after it, or before ``start`` if the words point back.
-        told: Whether owner and verb, or a request, are there. A noun alone needs a code right after it.
+        told: Whether the words have an owner and a verb, or are a request. A noun alone needs a code right after it.
         requested: Whether the words ask for a call or a letter instead of naming the value.
     """
 
@@ -53,8 +53,8 @@ class Announcements:
         hesitation: A pause or a correction inside a value.
         stops: Words that end a value.
         times: Words of times and days.
-        remarks: Words that are said about an e-mail address or a telephone.
-        pointers: First words of what points back to a value: "that" of "that is my number".
+        remarks: Words of remarks about an e-mail address or a telephone.
+        pointers: First words of announcements that point back: "that" of "that is my number".
     """
 
     _before: re.Pattern[str]

@@ -49,11 +49,11 @@ _REFUSALS = words(
 )  # fmt: skip
 
 _CONTENT_WORDS = {"NAME": 4, "EMAIL": 10, "ADDRESS": 10, "PHONE": 12, "DOB": 8, "ID": 10}
-"""Most words of an answer that is only the value that was asked for."""
+"""Most words of an answer that consists only of the requested value."""
 
 _NEEDS_DIGIT = labels_where(lambda entity: entity.needs_digit)
 _RANK = ("EMAIL", "PHONE", "DOB", "ID", "ADDRESS", "NAME")
-"""Which label an answer gets when several were asked for: the first with digits, the last without."""
+"""The order of labels when several types were asked for: an answer with digits gets the first, one without the last."""
 
 _OPENING_WORDS = 3
 _NAME_CUE = re.compile(r"(?:it'?s|i'?m|i am|this is|name is|name's|soy|llamo|suis|appelle|bin|heiße|नाम) $")
@@ -84,7 +84,7 @@ class _Word:
 
 
 class BareAnswerRecognizer:
-    """Judges short answers by the question, or by their shape if there was none."""
+    """Labels short answers by the assistant's question, or by their shape if there was none."""
 
     name = "answer"
 
@@ -128,7 +128,7 @@ class BareAnswerRecognizer:
         if fitting == ["NAME"]:
             yield from self._names(view, content)
         elif fitting and not (numeric and is_harmless(view, start, end)):
-            # Digits that answer a question for one thing are that; names and addresses are known by more.
+            # If one type was asked for, digits are of that type. Names and addresses need more evidence.
             score = 0.9 if numeric and len(asked) == 1 else 0.6
             yield Entity(fitting[0] if numeric else fitting[-1], start, end, score, "answer:asked")
 
@@ -146,7 +146,7 @@ class BareAnswerRecognizer:
             yield Entity("NAME", group[0].start, group[-1].end, 0.55, "answer:opening")
 
     def _names(self, view: TextView, content: list[_Word]) -> Iterator[Entity]:
-        """Every word that is not common, neighbours together. One or two words are a name whatever they are."""
+        """Every word that is not common, adjacent ones joined. An answer of one or two words is always a name."""
         likely = content if len(content) <= 2 else [w for w in content if w.text not in NOT_NAMES]
         for word in likely:
             if not word.text.isdigit():

@@ -23,7 +23,7 @@ _NO_LETTERS: Final = frozenset("a i o u e y à é".split())
 """Single letters that are words."""
 
 _CAPITALS: Final = frozenset("AEUY")
-"""Those of them that are no words as capitals inside a sentence."""
+"""Those of them that are no words when capitalized inside a sentence."""
 
 BREAKS: Final = frozenset(",.;:?!।…")
 
@@ -33,10 +33,10 @@ class ClauseTokens:
     """The tokens beside an announcement.
 
     Attributes:
-        announcement: It.
-        lower: The characters from which ``words`` were made, in small letters.
+        announcement: The announcement.
+        lower: The text of ``words`` in lower case.
         words: The tokens with the lexicon of the language.
-        lists: Pauses, times and ends in the language.
+        lists: Words of pauses, times and ends in the language.
     """
 
     announcement: Announcement
@@ -64,7 +64,7 @@ class ClauseTokens:
         return len(token.text) if self._is_code(at) else 0
 
     def surely(self, token: Token) -> int:
-        """How many characters a token stands for that is a number whatever stands around it."""
+        """How many characters the token stands for if it is a number in any context; otherwise 0."""
         if has_digit(token.text):
             return sum(c.isalnum() for c in token.text)
         if token.text in self.words.lexicon.repeats:
@@ -81,7 +81,7 @@ class ClauseTokens:
         return token.text in BREAKS or token.text in self.lists.stops or self._after_hesitation(at) > at
 
     def resumed(self, at: int) -> int | None:
-        """Where the value goes on after a mark, a pause or a word that otherwise ends it."""
+        """Where the value continues after a mark, a pause or a word that would otherwise end it."""
         after = self._after_hesitation(at)
         at, paused = max(after, at + 1), after > at
         for _ in range(2 * _MOST_HESITATIONS):
@@ -96,7 +96,9 @@ class ClauseTokens:
         return None
 
     def _over_stop(self, at: int, paused: bool) -> int | None:
-        """Where the value goes on at a word that is none of it: after one more word, or a pass phrase after a pause."""
+        """Where the value continues after a word that is not part of it: after one word, or for a pass phrase after a
+        pause.
+        """
         if self.tokens[at].text in self.lists.stops:
             return at + 1 if at + 1 < len(self.tokens) and self.surely(self.tokens[at + 1]) else None
         return at if paused and self.announcement.type == "SECRET" else None

@@ -1,7 +1,7 @@
-"""A number or a spelled word that breaks off at the end of an utterance and may go on in the next one.
+"""A number or a spelled word that is cut off at the end of an utterance and may continue in the next one.
 
-"My number is four one five" begins a telephone number if "five five five oh one three two" follows, and by then it has
-been shown. So it is hidden at once. Must NOT match: times, years, readings, prices, rooms, quantities ("three
+"My number is four one five" begins a telephone number if "five five five oh one three two" follows. By then its text
+has been shown, so it is redacted at once. Must NOT match: times, years, readings, prices, rooms, quantities ("three
 hundred"), abbreviations.
 """
 
@@ -104,7 +104,7 @@ class TruncatedEntityRecognizer:
         start, end = offset + reader.tokens[number.first].start, offset + reader.tokens[-1].end
         if is_harmless(view, start, end) or is_object_number(view, start):
             return None
-        # Where nothing else was said: nobody says a quantity digit by digit.
+        # Only if nothing else was said: quantities are not said digit by digit.
         bare = start == 0 and number.singles == number.digits >= _MIN_BARE_DIGITS and _is_dictation(reader)
         if bare or numeric(context.asked_for):
             return number.first
@@ -169,7 +169,7 @@ def _number_at_end(reader: Words) -> _Number:
 
 
 def _is_someones(view: TextView, start: int, end: int, reader: Words, number: _Number) -> bool:
-    """Whether a number without an announcement is personal: it is no date and no quantity."""
+    """Whether a number without an announcement counts as personal: it is no date and no quantity."""
     if MONTHS.search(view.lower, max(0, start - _MONTH_REACH), end):
         return False
     if number.singles >= _MIN_DIGITS or (number.digits >= _MIN_DIGITS and introduced_as(view, start) == "personal"):
@@ -185,7 +185,7 @@ def _is_dictation(reader: Words) -> bool:
 
 
 def _broken_host(reader: Words) -> int | None:
-    """First token of an address whose last part was not said yet: "tarn dot quist at example"."""
+    """First token of an e-mail address whose last part is still missing: "tarn dot quist at example"."""
     tokens = reader.tokens
     for at in range(max(1, len(tokens) - _HOST_TOKENS), len(tokens)):
         if reader.sign(tokens[at]) != "@":
