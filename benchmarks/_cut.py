@@ -87,7 +87,7 @@ class Relay:
             writer.transport.abort()
 
 
-class Mortal:
+class KillableServer:
     """A server that is killed and started again on the same folder. A context manager.
 
     Args:

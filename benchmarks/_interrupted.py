@@ -14,7 +14,7 @@ from vestibule.v1.conversation_pb2 import ConverseResponse, FinalTranscript
 from vestibule.v1.session_pb2 import StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
-from benchmarks._cut import Mortal, Relay
+from benchmarks._cut import KillableServer, Relay
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, KEEPALIVE, Audio, Talker, TalkOptions
 
 PACE = 8.0
@@ -87,7 +87,7 @@ class Stream:
             self.given.append((response.final.turn_id, _turn(response.final)))
 
 
-async def stream(server: Mortal, clip: Clip, cuts: Sequence[Cut] = ()) -> Stream:
+async def stream(server: KillableServer, clip: Clip, cuts: Sequence[Cut] = ()) -> Stream:
     """Talk over a relay to the end, whatever is cut meanwhile."""
     done = Stream(clip)
     async with Relay(lambda: server.port) as relay, grpc.aio.insecure_channel(relay.address, CHANNEL) as channel:

@@ -6,8 +6,7 @@ Printed for each engine: median and sum of the compute seconds on both, the rati
 precision must not cost any. Without a GPU it says so and ends well, so that it can stand in a list of benchmarks.
 Manifests are those of ``benchmarks.speech``; without one, the spoken clips of tests/data are used.
 
-Predicted for Whisper base and clips of 5 s: 5 times for openai-whisper, whose encoder always sees 30 s; 2 times for
-CTranslate2, which is bound by launching small kernels there. Never run: no machine of ours had a GPU yet.
+What was predicted: docs/evaluation/constants/benchmarks.md, gpu.
 """
 
 from __future__ import annotations

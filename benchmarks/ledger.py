@@ -11,9 +11,7 @@ batches       events a second when every client sends batches of 100, as an app 
               the same statement a batch, and with executemany, which is what one would write first.
 a million     one write, when a million events are there already, against the peer's ON CONFLICT DO NOTHING.
 
-Predicted before the first measurement: handing over to the writer thread adds 0.2 ms to one write; group commit makes
-32 clients three times as fast as the loop, because syncing and not inserting takes the time; batches run at 0.9 of the
-loop with the same statement, and ten times as fast as executemany.
+What was predicted: docs/evaluation/constants/benchmarks.md, ledger.
 """
 
 from __future__ import annotations

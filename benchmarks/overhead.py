@@ -11,8 +11,7 @@ upload      10 MB over loopback, checked, encrypted and durable, against a bare 
 start       from `vestibule serve` to health SERVING, with warm weights
 memory      the server and everything that it started, shared pages counted once (PSS)
 
-Predicted before the first measurement: two gRPC hops of a millisecond, Ray Serve 2 ms a call and twice (speech calls
-redaction), 0.3 MB of samples through the object store 1 ms, the ledger's fsync 3 ms: 10 ms in all.
+What was predicted: docs/evaluation/constants/benchmarks.md, overhead.
 """
 
 from __future__ import annotations

@@ -15,23 +15,7 @@ Without ``--data`` the sentences are made here from patterns and a seed; with it
 in the folder. Presidio is installed once into an environment of its own in the cache. Both are told the language, and
 neither has seen the sentences before.
 
-Predicted before the first measurement, for a sentence of 84 characters, 26 tokens: the classifier multiplies 0.28
-thousand million weights, at 250 thousand million a second a core 1.1 ms, of which reading 10.6 MB of weights is 0.4;
-patterns and views in Python take 0.6 ms. So 1.7 ms one after the other, 50,000 characters a second and four times
-Presidio; with patterns beside the classifier, on the other core, 1.1 ms and six times; in batches, where the weights
-are read once, 0.7 ms and nine times.
-
-Measured with all six layers of the classifier: 1.9 times one at a time, 2.3 times in batches, 1.6 times by processor
-time, a partial in 4 ms. The prediction was wrong about the classifier: only half of its time are products; the rest is
-GELU, softmax, scaling and normalization, which grow with the batch, so that reading the weights once saves little. A
-graph of fused operators on ONNX Runtime took 0.9 ms with two threads where this took 1.4 with one, and scales all
-tokens of a batch by one factor, so that what is found would depend on the neighbours.
-
-With two layers and the heads that read them out: 4.2, 3.3, 3.2 times and 1.6 ms; on a slower machine, with patterns in
-a third less time (0.55 to 0.35 ms a sentence, by a sieve and by not trying every word for the start of a number), 4.0,
-3.1, 3.0 times and 2.6 ms. There the two layers take 0.8 of 1.6 ms, patterns run beside them, and heads, merging and
-waking threads take the rest: the goals of 5 and 8 times are missed, the 8 ms are not. Tried without gain: the encoder
-in the caller's own thread with patterns before it (2.2 ms) or in another thread (1.9), locks for futures (the same).
+What was predicted and first measured: docs/evaluation/constants/benchmarks.md, redaction-speed.
 """
 
 from __future__ import annotations

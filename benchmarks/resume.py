@@ -37,7 +37,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._cut import Mortal
+from benchmarks._cut import KillableServer
 from benchmarks._interrupted import Clip, Cut, Kind, Stream, Turn, stream
 from models.media.audio_decoder import decode
 from models.media.samples import SAMPLE_RATE_HZ, Samples
@@ -46,7 +46,7 @@ from server.cli.talk.client import BYTES_A_SECOND
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 LEDGER = Path("data", "ledger.duckdb")
-"""Within the home of ``Mortal``."""
+"""Within the home of ``KillableServer``."""
 
 VOICES_PARTS = 4
 BREATHLESS_S = 40.0
@@ -54,7 +54,7 @@ QUIET = 0.03
 """Of full scale; what is quieter for 20 ms is left out of the clip without pauses."""
 
 SERVER_EVERY, REPLICA_EVERY, TWICE_EVERY = 10, 5, 3
-BEHIND_THE_END = 0.25
+AFTER_THE_END = 0.25
 """Cuts fall up to so far behind the end of the audio, as a share of its length."""
 
 
@@ -92,7 +92,7 @@ def clips() -> list[Clip]:
     voices = decode((DATA / "voices.ogg").read_bytes())
     parts = np.array_split(voices, VOICES_PARTS)
     named = [Clip(f"voices.ogg, part {n + 1}", _pcm(part)) for n, part in enumerate(parts)]
-    return [Clip("visit.wav", visit), *named, Clip("voices.ogg without pauses", _pcm(_breathless(voices)))]
+    return [Clip("visit.wav", visit), *named, Clip("voices.ogg without pauses", _pcm(_without_pauses(voices)))]
 
 
 def planned(clips: Sequence[Clip], streams: int, seed: int) -> list[Plan]:
@@ -109,7 +109,7 @@ def planned(clips: Sequence[Clip], streams: int, seed: int) -> list[Plan]:
             kinds = [Kind.REPLICA]
         if n % TWICE_EVERY == 0:
             kinds.append(Kind.CONNECTION)
-        cuts = [Cut(chance.uniform(0, length_s * (1 + BEHIND_THE_END * (i > 0))), k) for i, k in enumerate(kinds)]
+        cuts = [Cut(chance.uniform(0, length_s * (1 + AFTER_THE_END * (i > 0))), k) for i, k in enumerate(kinds)]
         plans.append(Plan(clip, cuts))
     return plans
 
@@ -117,7 +117,7 @@ def planned(clips: Sequence[Clip], streams: int, seed: int) -> list[Plan]:
 async def run(home: Path, plans: Sequence[Plan], at_once: int) -> tuple[dict[str, Stream], list[Stream]]:
     """Stream every clip without a break, by its name, and then as planned."""
     slots = asyncio.Semaphore(at_once)
-    async with Mortal(home) as server:
+    async with KillableServer(home) as server:
 
         async def one(plan: Plan) -> Stream:
             async with slots:
@@ -222,7 +222,7 @@ def _differing(some: Sequence[Turn], others: Sequence[Turn]) -> int:
     return max((left - right).total(), (right - left).total())
 
 
-def _breathless(samples: Samples) -> Samples:
+def _without_pauses(samples: Samples) -> Samples:
     frame = SAMPLE_RATE_HZ // 50
     frames = samples[: len(samples) - len(samples) % frame].reshape(-1, frame)
     loud: Samples = frames[np.abs(frames).max(axis=1) >= QUIET].reshape(-1)

@@ -17,7 +17,7 @@ breaks    calls that ended early, by reason; none may
 Ends with 1 unless all hold. --minutes counts from the first stream, the warm-up included. Short runs prove that the
 script works and nothing else: memory needs some minutes to settle.
 
-Predicted before the first hour: 1 % more memory at the end (DuckDB's cache of what was written), no drift.
+What was predicted: docs/evaluation/constants/benchmarks.md, soak.
 """
 
 from __future__ import annotations

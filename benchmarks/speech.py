@@ -10,10 +10,7 @@ the compute seconds, the ratio, words wrong (and letters, for languages and spel
 ``--noise`` gives both sides minutes of silence, hiss, hum and clicks, the peer with its voice detector: words that
 nobody said.
 
-Predicted: 3 times on clips of 3 s, because the encoder sees 8 s instead of 30 and decodes with one thread; little more
-than 1 on clips of 30 s, where only the thread is left. Measured on a slow machine, 20 clips each: 2.6 times on clips of
-many kinds, 4.2 of learners, 2.4 of spellings, 2.4 on long ones; since silence is remembered and tokens come from a
-decoder of our own 3.8, 5.9, 5.1 and 2.7.
+What was predicted and first measured: docs/evaluation/constants/benchmarks.md, speech-recognition.
 """
 
 from __future__ import annotations

@@ -15,21 +15,8 @@ pieces      finals, or lines of committed text, for a clip, mean: who breaks sen
 streams     the 95th percentile of ``final`` with so many streams at once, their starts staggered; and the largest
             number for which it is under 1.5 s
 
-Predicted before the first measurement: final 1.0 s (Silero's detector goes on for 0.2 s behind the last sound, then
-0.6 s of silence and 0.2 s of work) against the 1.4 s that the peer was seen to need; first text 1.2 s against 1.3 s;
-4 streams (a partial takes 0.1 s of the one engine thread, every 0.4 s) against 2.
-
-Measured at first, ten clips, other work on the machine: final 0.97 s, first text 1.51 s. Since whole sentences end at a
-pause of 0.28 s and are recognised meanwhile: 0.35 s and 1.48 s, 8 streams. WhisperLiveKit on six of the clips: 1.09 s
-and 2.75 s, alone 1.96 s for 95 %, and no number of streams under 1.5 s; Vestibule on the same six, minutes before:
-0.37 s and 1.46 s. Since an utterance is looked at as soon as it begins, again and again until something can be shown,
-and words that identify nobody are not held back: first text 0.67 s on eight clips (predicted 0.75 s), 1.6 s in the hour
-before, both with other work on the machine. Loudness finds an end too late in clips that end with hiss, so single
-figures may be negative.
-
-Since silence is remembered and tokens come from a decoder of our own, eight clips, on a machine on which the peer needs
-8.3 s: 0.49 s and 0.97 s, 1.9 s for 95 % of 8 streams; in a quieter hour 0.41 s, 0.88 s and 1.4 s. Before, in the same
-week on such a machine, 0.75 s, 1.2 to 1.75 s and 2.1 s. Predicted was a gain of a quarter, from the decoder alone.
+What was predicted and first measured: docs/evaluation/constants/benchmarks.md,
+streaming-latency.
 """
 
 from __future__ import annotations

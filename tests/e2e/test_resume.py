@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._cut import Mortal
+from benchmarks._cut import KillableServer
 from benchmarks._interrupted import Clip, Cut, Kind, stream
 from benchmarks.resume import LEDGER, Report, kept_turns
 from tests.e2e.harness import visit_pcm
@@ -29,7 +29,7 @@ AT_ONCE = 2
 
 async def test_interrupted_streams_give_the_finals_of_an_uninterrupted_one(home: Path) -> None:
     clip = Clip("visit.wav", visit_pcm())
-    async with Mortal(home) as server:
+    async with KillableServer(home) as server:
         unbroken = await stream(server, clip)
         slots = asyncio.Semaphore(AT_ONCE)
 

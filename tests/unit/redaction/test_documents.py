@@ -31,7 +31,9 @@ REGISTER = RedactionContext(TextSource.OCR, document_type="visitor_register")
         ("5550132", "5550132", "PHONE", "phone", False),
     ],
 )
-def test_the_dial_of_a_meter_is_kept(text: str, part: str, kind: str, recognizer: str, explained: bool) -> None:
+def test_print_on_a_meter_is_explained_only_for_meters(
+    text: str, part: str, kind: str, recognizer: str, explained: bool
+) -> None:
     start = text.index(part)
     entity = Entity(kind, start, start + len(part), 0.9, recognizer)
     assert is_explained(entity, view.original(text), METER) is explained
@@ -51,7 +53,7 @@ def test_a_long_reading_on_a_meter_does_not_make_the_text_doubtful() -> None:
         ("Dr. Meter came", ["NAME"]),
     ],
 )
-def test_a_word_before_a_number_is_not_a_name(text: str, found: list[str]) -> None:
+def test_a_label_before_a_number_is_not_a_name(text: str, found: list[str]) -> None:
     names = WordListClassifier({"reading": "STREET_NAME" if "04821" in text else "SURNAME", "meter": "SURNAME"})
     redaction = LocalRedactor(names).redact(RawText(text), RedactionContext())
     assert [e.type for e in redaction.entities] == found

@@ -61,5 +61,7 @@ def test_a_name_needs_the_score_of_its_source_and_language(
         ("unit W4 is shut again", {"W4": 0.9}, []),
     ],
 )
-def test_neighbouring_names_lower_the_threshold(text: str, scores: dict[str, float], expected: list[str]) -> None:
+def test_words_beside_a_name_join_it_and_letters_days_and_codes_are_not_names(
+    text: str, scores: dict[str, float], expected: list[str]
+) -> None:
     assert _names(text, scores) == expected
