@@ -48,7 +48,7 @@ def fingerprint(config: ClusterConfig) -> str:
         metadata.version("vestibule"),
         config.installation,
         (config.speech, config.vision, config.redaction),
-        (config.weights_dir, config.carry_key_path),
+        (config.weights_dir, config.state_key_path),
         config.image_pixels,
         config.redaction_policies,
     )

@@ -28,7 +28,7 @@ class RedactionWorker:
         redaction = config.redaction
         device = cast(Device, redaction.device)
         classifier = build_classifier(Path(config.weights_dir), redaction.engine, device, redaction.threads)
-        key = load_or_create_key(Path(config.carry_key_path))
+        key = load_or_create_key(Path(config.state_key_path))
         policies = parse_policies(config.redaction_policies)
         self._redactor = LocalRedactor(classifier, policies=policies, worker_key=key)
         may_use_gpu = redaction.engine == TRANSFORMERS

@@ -59,7 +59,7 @@ class SpeechWorker:
             fingerprint(config),
             on_cpu("Speech", self._engine.device, speech.device),
         )
-        self._sealer = StateSealer(load_or_create_key(Path(config.carry_key_path)))
+        self._sealer = StateSealer(load_or_create_key(Path(config.state_key_path)))
         self._redact = ask_redaction
         self._recognition = BoundedExecutor("speech", self._engine.at_once)
         self._helpers = BoundedExecutor("speech-helper", speech.max_ongoing)
@@ -80,7 +80,7 @@ class SpeechWorker:
             self._facts.require(expected)
             samples = _samples(window.pcm)
             state = (
-                PartialState.from_carry(self._sealer.open(window.sealed_state))
+                PartialState.from_payload(self._sealer.open(window.sealed_state))
                 if window.sealed_state
                 else PartialState()
             )
@@ -208,11 +208,11 @@ class SpeechWorker:
         partials = PartialRedactor(self._redactor(context.scope))
         shown, after = await self._helpers.run(partials.step, state, transcript.text, context)
         return replace(
-            step, text=shown, sealed_state=self._sealer.seal(after.to_carry()), held_back=held_back(state, after)
+            step, text=shown, sealed_state=self._sealer.seal(after.to_payload()), held_back=held_back(state, after)
         )
 
     def _sealed_tail(self, tail: RawText) -> bytes:
-        return self._sealer.seal(PartialState(tail=tail).to_carry()) if tail else b""
+        return self._sealer.seal(PartialState(tail=tail).to_payload()) if tail else b""
 
     def _redactor(self, scope: RedactionScope) -> RemoteRedactor:
         return RemoteRedactor(self._redact, asyncio.get_running_loop(), scope)

@@ -37,7 +37,7 @@ class ClusterConfig:
 
     Attributes:
         weights_dir: Folder of the verified weights; the same path on every node.
-        carry_key_path: Where workers keep the key of the sealed carry.
+        state_key_path: Where workers keep the key of the sealed state.
         installation: Id of the installation that owns the applications; a part of their names.
         image_pixels: Largest picture that a worker decodes.
         redaction_policies: The policy file's text, checked; empty means the strict defaults for every client.
@@ -47,7 +47,7 @@ class ClusterConfig:
     vision: WorkerConfig
     redaction: WorkerConfig
     weights_dir: str
-    carry_key_path: str
+    state_key_path: str
     installation: str
     address: str = ""
     dashboard: bool = True

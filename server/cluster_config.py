@@ -27,7 +27,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
         vision=_worker(settings.vision, settings.vision.device),
         redaction=replace(_worker(settings.redaction, settings.redaction.device), engine=settings.redaction.engine),
         weights_dir=str(settings.weights_dir),
-        carry_key_path=str(settings.carry_key_path),
+        state_key_path=str(settings.state_key_path),
         installation=load_or_create_installation_id(settings.state_dir),
         address=settings.ray.address,
         dashboard=settings.ray.dashboard,

@@ -222,8 +222,8 @@ class Settings(BaseSettings):
         return self.data_dir / "pictures"
 
     @property
-    def carry_key_path(self) -> Path:
-        """Key of the sealed carry. Workers read it; the server never does."""
+    def state_key_path(self) -> Path:
+        """Key of the sealed state of streams. Workers read it; the server never does."""
         return self.state_dir / "workers" / "carry.key"
 
     @property

@@ -22,7 +22,7 @@ ALLOWED: Final = "allow-list"
 DOCUMENT: Final = "document"
 POLICY: Final = "policy"
 
-_VIEWS: Final = ("original", "romanized", "folded", "spoken", "numerals", "print")
+_VIEWS: Final = ("original", "transliterated", "folded", "spoken", "numerals", "print")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Evidence:
 
     Attributes:
         recognizer: Its name, ``phone`` or ``ner:surname``.
-        view: The view in which it was found: ``original``, ``folded``, ``spoken``, ``print``, ``romanized``.
+        view: The view in which it was found: ``original``, ``folded``, ``spoken``, ``print``, ``transliterated``.
         score: 0 to 1.
         word: The context word nearby that raised the score; empty if there is none.
     """

@@ -20,7 +20,7 @@ from models.redaction.detection.detections import (
 )
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize import view as views
-from models.redaction.normalize.transliterate import romanized
+from models.redaction.normalize.transliterate import transliterated
 from models.redaction.normalize.view import TextView
 from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import within
@@ -81,7 +81,7 @@ def normalize(texts: list[str]) -> list[Draft]:
 def detect(drafts: list[Draft], job: Job) -> None:
     """Start the classifier in another thread, and run the patterns on every view of each text meanwhile."""
     texts = [draft.view.text for draft in drafts]
-    readable = [romanized(text) or views.original(text) for text in texts]
+    readable = [transliterated(text) or views.original(text) for text in texts]
     predictions = job.classifier.begin([view.text for view in readable])
     matches = [list(pattern_matches(text, job.context, job.compiled)) for text in texts]
     for draft, view, words, found in zip(drafts, readable, predictions(), matches, strict=True):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.redaction.ner.gazetteer import LANGUAGES, frequencies, read_people
-from models.redaction.normalize.transliterate import romanized
+from models.redaction.normalize.transliterate import transliterated
 from models.redaction.normalize.view import TextView, original
 from models.training.harmless_hindi import LEARNED_HINDI
 from models.training.harmless_sentences import COMPANIES, HARMLESS
@@ -58,7 +58,7 @@ class Text:
 def read_sets(data: Path) -> Iterator[Text]:
     """The labelled texts of external sets. They are used for evaluation only, never for fitting."""
     for row in read_labelled(data):
-        view = romanized(row.text) or original(row.text)
+        view = transliterated(row.text) or original(row.text)
         spans = tuple((*_in_view(view, start, end), kind) for start, end, kind in row.spans)
         yield Text(row.group, view.text, spans, row.language)
 
@@ -85,7 +85,7 @@ def read_sentences(folder: Path, source: NameSource, chance: random.Random) -> I
 def _latin(line: str) -> str:
     """A sentence as the classifier reads it, with its slots as they are."""
     pieces = SLOT.split(line)  # text, slot, text, slot, ..., text
-    texts = [(view.text if (view := romanized(piece)) else piece) for piece in pieces[::2]]
+    texts = [(view.text if (view := transliterated(piece)) else piece) for piece in pieces[::2]]
     slots = [f"{{{kind}}}" for kind in pieces[1::2]]
     return "".join(part for pair in zip(texts, [*slots, ""], strict=True) for part in pair)
 

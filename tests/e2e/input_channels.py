@@ -84,14 +84,14 @@ class Seen:
 
 def seeded_plan() -> Plan:
     """The same values in every run."""
-    crowd = people(TYPED + DRAWN + EVENTS + ELSEWHERE)
+    everybody = people(TYPED + DRAWN + EVENTS + ELSEWHERE)
     chance = random.Random(7)
     groups = {"typed": TYPED, "drawn": DRAWN, "events": EVENTS}
     lines: dict[str, list[Line]] = {}
     for medium, count in groups.items():
-        lines[medium] = [line for person in crowd[:count] for line in lines_of(person, chance, medium)]
-        crowd = crowd[count:]
-    return Plan(lines["typed"], lines["drawn"], lines["events"], crowd)
+        lines[medium] = [line for person in everybody[:count] for line in lines_of(person, chance, medium)]
+        everybody = everybody[count:]
+    return Plan(lines["typed"], lines["drawn"], lines["events"], everybody)
 
 
 def recordings() -> list[Medium]:

@@ -43,7 +43,7 @@ def small_config(folder: Path, **changes: Any) -> ClusterConfig:
             "vision": WorkerConfig(device="cpu", cpus=0.2, max_ongoing=1, max_queued=1),
             "redaction": WorkerConfig(engine="ctranslate2", threads=1, cpus=0.2, max_ongoing=16, max_queued=256),
             "weights_dir": str(WEIGHTS),
-            "carry_key_path": str(folder / "workers" / "carry.key"),
+            "state_key_path": str(folder / "workers" / "carry.key"),
             "installation": INSTALLATION,
             "num_cpus": 2,
             "dashboard_port": 0,

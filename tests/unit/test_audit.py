@@ -79,3 +79,8 @@ def test_another_archive_of_the_same_version_is_named(audit: ModuleType, install
 def test_an_installation_without_a_report_is_named(audit: ModuleType, installed: Path) -> None:
     (problem,) = found(audit, installed, archive=None)
     assert "pip left no report" in problem
+
+
+def test_a_local_version_is_no_way_around_the_hashes(audit: ModuleType, installed: Path) -> None:
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: Toy\nVersion: 1.0+evil\n")
+    assert "version 1.0+evil is not in requirements.lock" in found(audit, installed)

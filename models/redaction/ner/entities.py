@@ -67,7 +67,7 @@ class Thresholds:
         name: Threshold for names. It is low, because no other recognizer finds most names.
         name_spoken: Threshold for names in speech. Capitals are unreliable there, misheard words look like rare names,
             and introductions and questions are evaluated separately.
-        name_romanized: Threshold for names in Hindi, where the classifier's scores are low.
+        transliterated_name: Threshold for names in Hindi, where the classifier's scores are low.
         name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name.
         name_honoured: Threshold when a title follows the word.
         name_beside: Threshold for a word right beside a certain name.
@@ -82,7 +82,7 @@ class Thresholds:
 
     name: float = 0.3
     name_spoken: float = 0.46
-    name_romanized: float = 0.25
+    transliterated_name: float = 0.25
     name_answer: float = 0.12
     name_honoured: float = 0.2
     name_beside: float = 0.08
@@ -94,10 +94,10 @@ class Thresholds:
     street_alone: float = 0.75
     place_reach: int = 12
 
-    def name_bar(self, *, romanized: bool, spoken: bool) -> float:
+    def name_bar(self, *, transliterated: bool, spoken: bool) -> float:
         """The threshold for names. If a policy lowered it, the lowered one applies everywhere."""
-        if romanized:
-            return min(self.name, self.name_romanized)
+        if transliterated:
+            return min(self.name, self.transliterated_name)
         return max(self.name, self.name_spoken) if spoken and self.name >= Thresholds().name else self.name
 
     def of(self, entity_type: str) -> float:
@@ -127,7 +127,7 @@ def entities_of(
         and not is_amount_of(view, g)
     ]
     short = short_phones(view, [g for g in sure if g.label == "PHONE"])
-    sure = list(_vouched(view, sure, thresholds, hindi=view.kind == "romanized" or language == "hi"))
+    sure = list(_vouched(view, sure, thresholds, hindi=view.kind == "transliterated" or language == "hi"))
     address = [g for g in sure if _TYPE_OF[g.label] == "ADDRESS"]
     anchors = [
         g for g in address if g.label == "STREET_NAME" or (g.label in _NUMBERS and _near(g, address, thresholds))
@@ -166,7 +166,7 @@ def _names(
 
     ``small`` says that a lower-case word is unlikely to be a name.
     """
-    bar = thresholds.name_bar(romanized=view.kind == "romanized", spoken=spoken)
+    bar = thresholds.name_bar(transliterated=view.kind == "transliterated", spoken=spoken)
     if len(view.text.split()) <= _ANSWER_WORDS:
         bar = min(bar, thresholds.name_answer)
     # A single letter is an initial only beside a name: not in "6.35 p.m."

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.redaction.ner.hindi_stopwords import HINDI_STOP_WORDS
-from models.redaction.normalize.transliterate import romanize_word
+from models.redaction.normalize.transliterate import transliterate_word
 from models.weights import store
 
 WEIGHTS_NAME = "name-lists"
@@ -217,13 +217,13 @@ def _sounds_of_hindi(path: Path, names: _Counts) -> dict[str, float]:
     """
     words = _words_by_frequency(path)
     for word in HINDI_STOP_WORDS:
-        if names[_SOUND_MARK + sound_of(romanize_word(word) or word)] <= _FEW_PEOPLE:
+        if names[_SOUND_MARK + sound_of(transliterate_word(word) or word)] <= _FEW_PEOPLE:
             words[word] = max(_PLAIN_FREQUENCY, words.get(word, 0.0))
     result: dict[str, float] = {}
     for word, frequency in words.items():
         # A flapped d is written with r (kira) or with d (kida).
         for spelled in {word, word.replace(_FLAPPED_D, _D), word.replace(_FLAPPED_D_COMPOSED, _D)}:
-            sound = _SOUND_MARK + sound_of(romanize_word(spelled) or spelled)
+            sound = _SOUND_MARK + sound_of(transliterate_word(spelled) or spelled)
             result[sound] = max(frequency, result.get(sound, 0.0))
     return result
 
@@ -235,7 +235,7 @@ def frequencies(path: Path, language: str) -> dict[str, float]:
     """
     result: dict[str, float] = {}
     for word, frequency in _words_by_frequency(path).items():
-        latin = romanize_word(word) if language == "hi" else word
+        latin = transliterate_word(word) if language == "hi" else word
         result.setdefault(latin or word, frequency)
     return result
 

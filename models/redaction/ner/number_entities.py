@@ -66,7 +66,7 @@ def may_stand_alone(view: TextView, word: WordPrediction) -> bool:
     """Whether a number is a postcode with no street or town beside it."""
     if _REFERENCE_BEFORE.search(view.lower, max(0, word.start - _REFERENCE_REACH), word.start):
         return False
-    if view.kind == "romanized":
+    if view.kind == "transliterated":
         return False  # the classifier takes readings and prices in Hindi for postcodes
     digits = sum(c.isdigit() for c in view.text[word.start : word.end])
     return word.label == "ZIP_CODE" and digits >= _SURE_ZIP and word.score >= 0.8

@@ -11,13 +11,13 @@ from typing import Final
 
 from models.redaction.lexicons.loader import languages, word_lists, words
 from models.redaction.ner.suffixes import ends_like_no_name
-from models.redaction.normalize.transliterate import romanize_word
+from models.redaction.normalize.transliterate import transliterate_word
 from models.redaction.normalize.view import TextView
 
 _SUBJECT: Final = "stopwords"
 _ALL: Final = {language: words(language, _SUBJECT) for language in languages(_SUBJECT)}
 _LOWERCASE: Final = {language: words(language, _SUBJECT, "lowercase") for language in languages(_SUBJECT)}
-_LATIN_HINDI: Final = _ALL["hi"] | frozenset(map(romanize_word, word_lists("hi", _SUBJECT)["loans"]))
+_LATIN_HINDI: Final = _ALL["hi"] | frozenset(map(transliterate_word, word_lists("hi", _SUBJECT)["loans"]))
 """Hindi stop words with the loan words in Latin letters, as the classifier reads them."""
 
 _NONE: Final[frozenset[str]] = frozenset()
@@ -33,7 +33,7 @@ def is_stop_word(view: TextView, start: int, end: int, language: str, *, cased: 
         language: ISO 639-1.
         cased: Whether the writer uses capitals.
     """
-    listed = _LATIN_HINDI if language == "hi" or view.kind == "romanized" else _ALL.get(language, _NONE)
+    listed = _LATIN_HINDI if language == "hi" or view.kind == "transliterated" else _ALL.get(language, _NONE)
     word = view.lower[start:end]
     small = cased and view.text[start:end] == word
     if word in listed or ends_like_no_name(word, language, small=small):

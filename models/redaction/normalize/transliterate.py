@@ -29,7 +29,7 @@ _INNER_SCHWA = re.compile(r"([aeiouA]h?[bcdfghjklmnpqrstvyz])A(?=h?[bcdfghjklmnp
 
 
 @lru_cache(maxsize=8192)
-def romanize_word(word: str) -> str:
+def transliterate_word(word: str) -> str:
     """One word; characters outside the table are dropped."""
     pieces: list[str] = []
     pending = False  # a consonant whose inherent short a is still open, written as capital A
@@ -54,11 +54,11 @@ def romanize_word(word: str) -> str:
     return _INNER_SCHWA.sub(r"\1", "".join(pieces)[::-1])[::-1].lower()
 
 
-def romanized(text: str) -> TextView | None:
+def transliterated(text: str) -> TextView | None:
     """The text with its Devanagari words in Latin letters; None where it has none."""
     builder, at, changed = TextViewBuilder(), 0, False
     for match in _WORD.finditer(text):
-        latin = romanize_word(match.group())
+        latin = transliterate_word(match.group())
         builder.copy(text, at, match.start())
         if latin:
             builder.put(latin, match.start(), match.end())
@@ -67,4 +67,4 @@ def romanized(text: str) -> TextView | None:
             builder.put(".", match.start(), match.end())
         at = match.end()
     builder.copy(text, at, len(text))
-    return builder.build("romanized") if changed else None
+    return builder.build("transliterated") if changed else None

@@ -73,7 +73,7 @@ class PartialState:
     shown_tokens: int = 0
     tail: RawText = NO_TAIL
 
-    def to_carry(self) -> dict[str, Any]:
+    def to_payload(self) -> dict[str, Any]:
         """The state as JSON values, for ``StateSealer.seal`` only: they contain the raw words."""
         return {
             "previous": self.previous.reveal(),
@@ -85,7 +85,7 @@ class PartialState:
         }
 
     @classmethod
-    def from_carry(cls, state: dict[str, Any]) -> PartialState:
+    def from_payload(cls, state: dict[str, Any]) -> PartialState:
         """Restore a state that ``StateSealer.open`` returned."""
         shown = restore_redacted(state["shown"], state["counts"], safe_for_llm=state["safe"])
         return cls(RawText(state["previous"]), shown, state["tokens"], RawText(state.get("tail", "")))
@@ -109,39 +109,39 @@ class PartialRedactor:
         self._redactor = redactor
 
     def step(
-        self, carry: PartialState, hypothesis: RawText, context: RedactionContext
+        self, state: PartialState, hypothesis: RawText, context: RedactionContext
     ) -> tuple[RedactedText, PartialState]:
         """Take the next hypothesis of the same utterance.
 
         Returns:
-            The text to show, which always extends ``carry.shown``, and the state for the next step.
+            The text to show, which always extends ``state.shown``, and the state for the next step.
 
         Raises:
             RedactionFailed: Nothing may be shown.
         """
         text = hypothesis.reveal()
         tokens = tokens_of(text)
-        agreed = _agreed(tokens_of(carry.previous.reveal()), tokens)
-        shown, count = carry.shown, carry.shown_tokens
+        agreed = _agreed(tokens_of(state.previous.reveal()), tokens)
+        shown, count = state.shown, state.shown_tokens
         latest = AgreedHypothesis(tokens, agreed, context.language)
-        early = not carry.tail and not personal(context.asked_for)
+        early = not state.tail and not personal(context.asked_for)
         if _without_last_words(tokens, agreed) > count or (early and may_release_more(latest, count)):
             # Otherwise nothing new can be shown, whatever the redactor finds.
             past_tail = count > 0 and tokens[count - 1].end > JOINED_CHARS  # nothing new belongs to the tail
-            redaction = TailAwareRedactor(self._redactor, NO_TAIL if past_tail else carry.tail).redact(
+            redaction = TailAwareRedactor(self._redactor, NO_TAIL if past_tail else state.tail).redact(
                 hypothesis, context
             )
             numbers = _open_numbers(text, tokens, context.language)
             stable = _stable_tokens(tokens, agreed, redaction, lexicon_for(context.language), numbers)
-            stable = _hold_after_introduction(tokens_of(carry.tail.reveal()), tokens, stable, redaction.entities)
+            stable = _hold_after_introduction(tokens_of(state.tail.reveal()), tokens, stable, redaction.entities)
             if early:
                 stable = release_early(latest, stable, redaction)
                 stable = _before_introduced(tokens, stable, redaction.entities)
-            stable = _before_announced(carry.tail, text, tokens, stable, redaction.entities, context.language)
+            stable = _before_announced(state.tail, text, tokens, stable, redaction.entities, context.language)
             if stable > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[stable - 1].end, redaction)
                 count = stable
-        return shown, PartialState(hypothesis, shown, count, carry.tail)
+        return shown, PartialState(hypothesis, shown, count, state.tail)
 
 
 def _extended(shown: RedactedText, text: str, start: int, end: int, redaction: Redaction) -> RedactedText:

@@ -33,7 +33,7 @@ class StateSealer:
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
-            raise ValueError(f"the carry key must have {KEY_BYTES} bytes")
+            raise ValueError(f"the key must have {KEY_BYTES} bytes")
         self._cipher = AESGCM(key)
 
     def seal(self, state: dict[str, Any]) -> bytes:
@@ -63,7 +63,7 @@ class StateSealer:
 
 def _invalid() -> InvalidInput:
     return InvalidInput(
-        "The carry of this stream does not fit.",
+        "The sealed state of this stream does not fit.",
         reason=Reason.CARRY_INVALID,
         hint="Start the utterance again without it.",
     )

@@ -34,7 +34,7 @@ Call = Callable[[str], Awaitable[object]]
         {"vision": WorkerConfig(threads=1)},
         {"redaction": WorkerConfig(replicas=2)},
         {"weights_dir": "elsewhere"},
-        {"carry_key_path": "another.key"},
+        {"state_key_path": "another.key"},
         {"image_pixels": 1},
     ],
     ids=lambda change: next(iter(change)),
@@ -62,7 +62,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Call]:
     def decode(*_: Any) -> Any:
         reached.append("decoder")
 
-    config = replace(CONFIG, carry_key_path=str(tmp_path / "carry.key"), weights_dir=str(tmp_path))
+    config = replace(CONFIG, state_key_path=str(tmp_path / "carry.key"), weights_dir=str(tmp_path))
     monkeypatch.setattr(speech_worker, "build_engine", lambda *_: ScriptedSpeech(["John Carter"]))
     monkeypatch.setattr(speech_worker, "build_vad", lambda *_: ScriptedVad())
     monkeypatch.setattr(speech_worker, "decode", decode)

@@ -23,7 +23,7 @@ CONFIG = ClusterConfig(
     vision=WorkerConfig(cpus=0.5, gpus=0.5),
     redaction=WorkerConfig(cpus=0.25, replicas=2),
     weights_dir="weights",
-    carry_key_path="carry.key",
+    state_key_path="carry.key",
     installation="0123456789ab",
     object_store_bytes=2_000,
 )

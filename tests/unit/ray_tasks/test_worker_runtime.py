@@ -46,7 +46,7 @@ def test_a_cancellation_passes_the_error_boundary() -> None:
 
 
 async def test_the_executor_runs_calls_in_order_and_drops_cancelled_ones() -> None:
-    workshop = BoundedExecutor("test", 1)
+    executor = BoundedExecutor("test", 1)
     go, done = threading.Event(), []
 
     def work(name: str) -> str:
@@ -54,7 +54,7 @@ async def test_the_executor_runs_calls_in_order_and_drops_cancelled_ones() -> No
         done.append(name)
         return name
 
-    first, second, third = (asyncio.create_task(workshop.run(work, name)) for name in ("a", "b", "c"))
+    first, second, third = (asyncio.create_task(executor.run(work, name)) for name in ("a", "b", "c"))
     await asyncio.sleep(0)
     second.cancel()
     await asyncio.sleep(0)
@@ -66,23 +66,23 @@ async def test_the_executor_runs_calls_in_order_and_drops_cancelled_ones() -> No
 
 async def test_a_hung_executor_is_reported() -> None:
     now = [0.0]
-    workshop = BoundedExecutor("test", 1, clock=lambda: now[0])
+    executor = BoundedExecutor("test", 1, clock=lambda: now[0])
     begun, go = threading.Event(), threading.Event()
 
     def work() -> None:
         begun.set()
         go.wait(5)
 
-    task = asyncio.create_task(workshop.run(work))
+    task = asyncio.create_task(executor.run(work))
     await asyncio.to_thread(begun.wait, 5)
     now[0] = STUCK_S
-    workshop.check()
+    executor.check()
     now[0] = STUCK_S + 1
     with pytest.raises(InternalError):
-        workshop.check()
+        executor.check()
     go.set()
     await task
-    workshop.check()
+    executor.check()
 
 
 async def test_a_remote_redactor_can_be_called_from_a_thread() -> None:

@@ -62,7 +62,7 @@ def gazetteer(tmp_path_factory: pytest.TempPathFactory) -> Gazetteer:
         ("mitar", {"hi", "sound_hi"}),
         ("meetar", {"sound_hi"}),  # another spelling of it
         ("chhattees", {"sound_hi"}),  # thirty-six, which the lists leave out
-        ("Aadity", {"sound_given"}),  # another spelling of Aditya, as Hindi is romanized
+        ("Aadity", {"sound_given"}),  # another spelling of Aditya, as Hindi is transliterated
         ("der", set()),  # a particle is no name
         ("Once", set()),  # one person alone
         ("Madonna", set()),  # neither given name nor surname

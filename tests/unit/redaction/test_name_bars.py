@@ -34,9 +34,9 @@ def _names(
         (0.25, STRICT, "original", False, False),
         (0.35, STRICT, "original", True, False),
         (0.55, STRICT, "original", True, True),
-        (0.28, STRICT, "romanized", False, True),
-        (0.28, STRICT, "romanized", True, True),
-        (0.2, STRICT, "romanized", False, False),
+        (0.28, STRICT, "transliterated", False, True),
+        (0.28, STRICT, "transliterated", True, True),
+        (0.2, STRICT, "transliterated", False, False),
         (0.2, EAGER, "original", False, True),
         (0.2, EAGER, "original", True, True),  # a policy that asks for more gets it in speech as well
     ],

@@ -109,9 +109,9 @@ def test_only_a_few_words_of_an_open_end_are_kept(language: str, text: str, tail
 def test_the_tail_is_carried_over_and_not_in_repr() -> None:
     state = PartialState(tail=RawText("my number is four"))
     assert "four" not in repr(state)
-    assert PartialState.from_carry(state.to_carry()) == state
-    old = {key: value for key, value in state.to_carry().items() if key != "tail"}
-    assert PartialState.from_carry(old).tail == NO_TAIL  # sealed by a worker of before
+    assert PartialState.from_payload(state.to_payload()) == state
+    old = {key: value for key, value in state.to_payload().items() if key != "tail"}
+    assert PartialState.from_payload(old).tail == NO_TAIL  # sealed by a worker of before
 
 
 def test_without_a_tail_the_text_is_redacted_once() -> None:
@@ -155,7 +155,7 @@ def test_no_split_into_utterances_reveals_a_value(cuts: list[int], step: int) ->
         state = PartialState(tail=tail)
         for end in [*range(1, len(said), step), len(said), len(said)]:
             shown, state = partials.step(state, RawText(" ".join(said[:end])), SPEECH)
-            state = PartialState.from_carry(state.to_carry())
+            state = PartialState.from_payload(state.to_payload())
             assert not PLANTED.search(shown.value)
         final = TailAwareRedactor(REDACTOR, tail).redact(RawText(" ".join(said)), SPEECH)
         assert not PLANTED.search(final.text.value)

@@ -31,7 +31,7 @@ def shown_for(hypotheses: list[str]) -> list[str]:
     state, shown = PartialState(), []
     for hypothesis in hypotheses:
         text, state = PARTIALS.step(state, RawText(hypothesis), SPEECH)
-        state = PartialState.from_carry(state.to_carry())
+        state = PartialState.from_payload(state.to_payload())
         shown.append(text.value)
     return shown
 

@@ -16,7 +16,7 @@ from models.redaction.recognizers import ALL
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
-SIEVE = Prefilter(ALL)
+PREFILTER = Prefilter(ALL)
 SAID = (
     "my name is ana rivas", "12 Elm Street", "415-555-0132", "536 22 1234", "4111 1111 1111 1111",
     "ana at example dot com",
@@ -39,7 +39,7 @@ def test_the_prefilter_gives_the_same_matches_in_the_same_order(
     said: list[str], source: TextSource, between: str
 ) -> None:
     view, context = original(between.join(said)), RedactionContext(source)
-    assert [(r.name, e) for r, e in SIEVE.find(view, context)] == one_by_one(view, context)
+    assert [(r.name, e) for r, e in PREFILTER.find(view, context)] == one_by_one(view, context)
 
 
 @given(st.text(alphabet="019 .-/+aAbZ_é५", max_size=40))
@@ -80,14 +80,16 @@ def test_without_an_automaton_no_expression_is_skipped(answer: list[int] | None,
     tall = PatternRecognizer(
         "ID", "tall", (Pattern(re.compile("tall order"), 0.9), Pattern(re.compile("order of"), 0.9))
     )
-    sieve, view = Prefilter([tall]), original(text)
-    sieve._automaton = GivesUp()
-    assert sieve._with_hints(view) == [0, 1]
-    assert [entity for _, entity in sieve.find(view, RedactionContext())] == list(tall.find(view, RedactionContext()))
+    prefilter, view = Prefilter([tall]), original(text)
+    prefilter._automaton = GivesUp()
+    assert prefilter._with_hints(view) == [0, 1]
+    assert [entity for _, entity in prefilter.find(view, RedactionContext())] == list(
+        tall.find(view, RedactionContext())
+    )
 
 
 def test_most_expressions_are_not_run_over_a_sentence() -> None:
-    """Else the sieve is of no use; a sentence without digits needs few."""
+    """Else the prefilter is of no use; a sentence without digits needs few."""
     view = original("We need a new pump before the end of the month, otherwise the north basement stays closed.")
-    asked = len(SIEVE._by_digits[0]) + len(SIEVE._with_hints(view))
-    assert asked < len(SIEVE._tasks) / 4
+    asked = len(PREFILTER._by_digits[0]) + len(PREFILTER._with_hints(view))
+    assert asked < len(PREFILTER._tasks) / 4

@@ -1,4 +1,4 @@
-"""Pieces of every kind, joined and spoiled as chance will have it: with the sieve and without, the same is found."""
+"""Random texts of every kind of entity: the same is found with the prefilter and without it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _all_of(recognizer: Recognizer, view: TextView, context: RedactionContext) -
     return (entity for pattern in recognizer.patterns for entity in recognizer.matches(view, pattern))
 
 
-def through_the_sieve(which: bool, view: TextView, context: RedactionContext) -> list[tuple[str, Entity]]:
+def through_the_prefilter(which: bool, view: TextView, context: RedactionContext) -> list[tuple[str, Entity]]:
     return [(recognizer.name, entity) for recognizer, entity in SIEVES[which].find(view, context)]
 
 
@@ -157,7 +157,7 @@ def test_the_prefilter_changes_no_match_in_a_single_piece() -> None:
     for context in UNASKED:
         for piece in EVERYTHING:
             for view, which in readings(piece, context):
-                assert through_the_sieve(which, view, context) == one_by_one(which, view, context), piece
+                assert through_the_prefilter(which, view, context) == one_by_one(which, view, context), piece
 
 
 @given(
@@ -169,4 +169,4 @@ def test_the_prefilter_changes_no_match_in_joined_pieces(
 ) -> None:
     """Seeded: the same texts in every run, and other ones once this test changes."""
     for view, which in readings(between.join(said), context):
-        assert through_the_sieve(which, view, context) == one_by_one(which, view, context)
+        assert through_the_prefilter(which, view, context) == one_by_one(which, view, context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.redaction.normalize.transliterate import romanize_word
+from models.redaction.normalize.transliterate import transliterate_word
 from models.redaction.redactor import LocalRedactor
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found
@@ -12,7 +12,7 @@ from tests.unit.redaction.helpers import found
 
 def _seen(text: str, **labels: str) -> list[tuple[str, str]]:
     """What is found where the classifier gives words these labels, in Latin letters as it reads them."""
-    words = {romanize_word(word) or word: label for word, label in labels.items()}
+    words = {transliterate_word(word) or word: label for word, label in labels.items()}
     return found(text, language="hi", redactor=LocalRedactor(WordListClassifier(words)))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.redaction.itn.view import spoken_view
 from models.redaction.normalize import view as views
-from models.redaction.normalize.transliterate import romanize_word, romanized
+from models.redaction.normalize.transliterate import transliterate_word, transliterated
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_spelled_words_are_marked() -> None:
     ("word", "latin"), [("शर्मा", "sharma"), ("राहुल", "rahul"), ("गांधी", "gandhi"), ("नीतीश", "nitish")]
 )
 def test_words_are_transliterated(word: str, latin: str) -> None:
-    assert romanize_word(word) == latin
+    assert transliterate_word(word) == latin
 
 
 def test_the_transliterated_view_keeps_other_words() -> None:
-    view = romanized("call राहुल now")
+    view = transliterated("call राहुल now")
     assert view is not None
     assert view.text == "call rahul now"
     assert view.original_span(5, 10) == (5, 10)
-    assert romanized("nothing here") is None
+    assert transliterated("nothing here") is None
 
 
 SPOKEN_BITS = st.sampled_from(
@@ -90,7 +90,7 @@ def test_offset_maps_are_in_range_and_monotonic(text: str) -> None:
         views.visible(text),
         views.folded(text),
         views.ocr_corrected(text),
-        romanized(text),
+        transliterated(text),
     ]
     readings += [spoken_view(text, language) for language in ("en", "es", "fr", "de", "hi")]
     for view in readings:

@@ -26,10 +26,10 @@ class Conversations:
     """One service alone."""
 
     def __init__(self, harness: StreamHarness) -> None:
-        self._desk = harness
+        self._harness = harness
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        add_ConversationServiceServicer_to_server(ConversationService(self._desk.streams), server)
+        add_ConversationServiceServicer_to_server(ConversationService(self._harness.streams), server)
 
 
 @asynccontextmanager

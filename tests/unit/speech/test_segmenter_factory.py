@@ -21,17 +21,17 @@ def script(*parts: tuple[float, float]) -> Samples:
 
 def ends_s(samples: Samples, end_silence_s: float | None = None, max_utterance_s: float | None = None) -> list[float]:
     """Where utterances end, none of which is a whole sentence."""
-    cutter = segmenter_factory(ScriptedVad(), DEFAULT_POLICY.utterances.with_longest(SERVERS_BOUND_S))(
+    segmenter = segmenter_factory(ScriptedVad(), DEFAULT_POLICY.utterances.with_longest(SERVERS_BOUND_S))(
         0, end_silence_s, max_utterance_s
     )
     marks: list[SpeechMark] = []
     for at in range(0, len(samples), 320):
-        found = cutter.feed(samples[at : at + 320])
+        found = segmenter.feed(samples[at : at + 320])
         while found and isinstance(found[-1], EndpointCandidate):
             marks += found
-            found = cutter.decide(False)
+            found = segmenter.decide(False)
         marks += found
-    marks += cutter.end()
+    marks += segmenter.end()
     return [round(mark.speech / SAMPLE_RATE_HZ, 1) for mark in marks if isinstance(mark, UtteranceEnded)]
 
 

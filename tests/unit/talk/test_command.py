@@ -61,14 +61,14 @@ def test_a_vocabulary_needs_a_new_session(began: list[str]) -> None:
 async def test_the_vocabulary_is_passed_to_the_session() -> None:
     asked: list[StartSessionRequest] = []
 
-    class Desk(SessionServiceServicer):
+    class UnavailableSessions(SessionServiceServicer):
         async def StartSession(self, request: StartSessionRequest, context: Any) -> StartSessionResponse:
             asked.append(request)
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "That is all.")
             raise AssertionError
 
     server = grpc.aio.server()
-    add_SessionServiceServicer_to_server(Desk(), server)  # type: ignore[abstract] # no other call is made
+    add_SessionServiceServicer_to_server(UnavailableSessions(), server)  # type: ignore[abstract] # no other call is made
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     arguments = ["talk", str(DATA / "visit.wav"), "--address", f"127.0.0.1:{port}", "--language", "en"]
