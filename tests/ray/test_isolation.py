@@ -127,6 +127,7 @@ async def test_the_dashboard_shows_the_workers_only_with_the_token(cluster: Clus
     with pytest.raises(urllib.error.HTTPError) as refused:
         await asyncio.to_thread(applications_on_dashboard, cluster)
     assert refused.value.code == 401
+    refused.value.close()  # the error holds the connection
     assert (Path.home() / ".ray" / "auth_token").stat().st_mode & 0o077 == 0
     printed = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ray.scripts.scripts", "get-auth-token"), stdout=subprocess.PIPE
