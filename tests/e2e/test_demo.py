@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import psutil
 import pytest
 
-from server.cli.demo.planted import data_folder, planted_media, planted_values
+from server.cli.demo.planted import data_folder, planted_media
 from tests.e2e.harness import Server
 
 pytestmark = pytest.mark.e2e
@@ -21,15 +23,18 @@ LIMIT_FIRST_ANSWER_S = 60.0
 PROVED = "Every value was replaced where it was said, and none of them was found anywhere."
 
 
-def vestibule(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def vestibule(*arguments: str, timeout_s: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "server.cli", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
+    variables = os.environ | environment
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False, env=variables
+    )
 
 
 @pytest.mark.timeout(DEMO_TIMEOUT_S + 30)
 def test_the_demo_runs_proves_and_stops(tmp_path: Path) -> None:
-    before = set(psutil.pids())
-    done = vestibule("demo", "--output", str(tmp_path / "out"), timeout_s=DEMO_TIMEOUT_S)
+    mark = str(uuid.uuid4())
+    done = vestibule("demo", "--output", str(tmp_path / "out"), timeout_s=DEMO_TIMEOUT_S, VESTIBULE_TEST_RUN=mark)
     assert done.returncode == 0, done.stdout + done.stderr
     for said in ("[REDACTED_NAME]", "session COMPLETED", "ATTACH 'quack:", PROVED, "Done after"):
         assert said in done.stdout
@@ -40,22 +45,25 @@ def test_the_demo_runs_proves_and_stops(tmp_path: Path) -> None:
     first_answer = re.search(r"The first answer came ([\d.]+) s", done.stdout)
     assert first_answer
     assert float(first_answer[1]) < LIMIT_FIRST_ANSWER_S
-    left = [p for p in psutil.process_iter(["cmdline"]) if p.pid not in before and _of_ray(p)]
-    assert left == []
+    assert [p for p in psutil.process_iter() if _has_in_environment(p, mark)] == []
 
 
 def check_table(proof: str) -> None:
     """Each planted value has a row, and the tag in it is the expected one."""
     rows = [[cell.strip() for cell in line.strip(" |").split(" | ")] for line in proof.splitlines() if " | " in line]
-    names = [medium.name for medium in planted_media(data_folder())]
+    media = planted_media(data_folder())
+    names = [medium.name for medium in media]
     tags = [(row[-2], row[-1]) for row in rows if row[0] in names]
-    assert len(tags) == len(planted_values(data_folder()))
+    assert len(tags) == sum(len(medium.values) for medium in media)
     assert [pair for pair in tags if pair[0] not in pair[1].split()] == []
 
 
-def _of_ray(process: psutil.Process) -> bool:
-    line = " ".join(process.info["cmdline"] or [])
-    return "raylet" in line or "gcs_server" in line or "server.cli" in line
+def _has_in_environment(process: psutil.Process, mark: str) -> bool:
+    """Whether the run with this mark started the process, directly or through others."""
+    try:
+        return mark in process.environ().values()
+    except psutil.Error:
+        return False
 
 
 @pytest.mark.parametrize(("page", "uploads"), [("README.md", False), ("docs/clients.md", True)])

@@ -95,11 +95,18 @@ def tokens_of(text: str) -> list[Token]:
     return tokens
 
 
-def align(said: Sequence[Unit], heard: Sequence[Token]) -> list[int | None]:
-    """The index of the unit that each heard token stands for; None where nothing like it was said."""
+def align(said: Sequence[Unit], heard: Sequence[Token], *, unfinished: bool = False) -> list[int | None]:
+    """The index of the unit that each heard token stands for; None where nothing like it was said.
+
+    Args:
+        said: What was said.
+        heard: What was heard of it.
+        unfinished: Whether only a beginning of what was said may have been heard.
+    """
     columns = range(1, len(heard) + 1)
     scores = [_INSERTED * column for column in range(len(heard) + 1)]
     begins: list[list[int]] = []  # for each unit and column, where its tokens begin; -1: the token is inserted
+    ends = [scores[-1]]  # for each count of units, the score with all tokens aligned to these
     for unit in said:
         taken = _slot_row(unit, heard, scores) if isinstance(unit, Slot) else _carrier_row(unit, heard, scores)
         skipped = _EMPTY_SLOT if isinstance(unit, Slot) else _SKIPPED
@@ -115,7 +122,9 @@ def align(said: Sequence[Unit], heard: Sequence[Token]) -> list[int | None]:
             begin.append(best[1])
         scores = row
         begins.append(begin)
-    return _traced(begins, len(heard))
+        ends.append(row[-1])
+    used = max(range(len(ends)), key=ends.__getitem__) if unfinished else len(begins)
+    return _traced(begins[:used], len(heard))
 
 
 def _traced(begins: list[list[int]], column: int) -> list[int | None]:

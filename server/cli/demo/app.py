@@ -24,6 +24,7 @@ from vestibule.v1.session_pb2 import GetSessionRequest, StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from server.cli.demo.conversation import TALK_EXTRA_S, Conversation
+from server.cli.demo.partials import Utterance
 from server.cli.demo.planted import CLIPS, METER, REGISTER
 from server.cli.demo.reporter import Reporter
 from server.cli.output import Failure, table_text
@@ -64,6 +65,11 @@ class App:
     def transcripts(self) -> dict[str, str]:
         """The redacted text of each clip and picture."""
         return {clip: " ".join(c.finals) for clip, c in self.conversations.items()} | self.read
+
+    @property
+    def utterances(self) -> dict[str, list[Utterance]]:
+        """The utterances of each clip."""
+        return {clip: list(c.utterances.values()) for clip, c in self.conversations.items()}
 
     @property
     def first_reply_s(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,7 @@ from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.common_pb2 import Origin
 from vestibule.v1.conversation_pb2_grpc import ConversationServiceStub
 
+from server.cli.demo.partials import Utterance
 from server.cli.demo.reporter import Reporter
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, RATE_HZ
 from server.cli.talk.sources import decoded
@@ -27,7 +28,7 @@ class Conversation:
 
     Attributes:
         speaker: Label of the speaker's lines.
-        finals: The redacted text of each utterance.
+        utterances: By their numbers.
         shown: Every text that the app received: partials, finals, replies and notices.
         replaced: How many entities of each type were replaced in the finals.
         first_reply_s: On the reporter's clock, when the first piece of the first reply came.
@@ -35,11 +36,16 @@ class Conversation:
 
     reporter: Reporter
     speaker: str
-    finals: list[str] = field(default_factory=list)
+    utterances: defaultdict[int, Utterance] = field(default_factory=lambda: defaultdict(Utterance))
     shown: list[str] = field(default_factory=list)
     replaced: Counter[str] = field(default_factory=Counter)
     replies: dict[str, str] = field(default_factory=dict)
     first_reply_s: float | None = None
+
+    @property
+    def finals(self) -> list[str]:
+        """The redacted text of each utterance."""
+        return [utterance.final for _, utterance in sorted(self.utterances.items()) if utterance.final]
 
     async def run(self, channel: grpc.aio.Channel, session_id: str, clip: Path, pace: float, *, verbose: bool) -> None:
         """Send the clip and show what comes back.
@@ -64,6 +70,7 @@ class Conversation:
         match response.WhichOneof("payload"):
             case "partial":
                 self.shown.append(response.partial.text.value)
+                self.utterances[response.partial.utterance].partials.append(response.partial.text.value)
                 if verbose:
                     self.reporter.update(self.speaker, response.partial.text.value)
             case "final":
@@ -82,7 +89,7 @@ class Conversation:
         self.reporter.update(self.speaker, final.text.value)
         self.reporter.finish(self.speaker)
         if final.text.value:
-            self.finals.append(final.text.value)
+            self.utterances[final.utterance].final = final.text.value
             self.shown.append(final.text.value)
         self.replaced.update(final.text.entity_counts)
 

@@ -87,11 +87,6 @@ def planted_media(folder: Path, names: tuple[str, ...] = (*CLIPS, REGISTER, METE
     return [_described(folder, name) for name in names]
 
 
-def planted_values(folder: Path) -> list[Planted]:
-    """Every personal value of the demo's media."""
-    return [value for medium in planted_media(folder) for value in medium.values]
-
-
 def _described(folder: Path, name: str) -> Medium:
     content = json.loads((folder / name).with_suffix(".json").read_text(encoding="utf-8"))
     values = tuple(

@@ -76,14 +76,6 @@ class PartSearch(Protocol):
         ...
 
 
-class NoParts:
-    """Finds nothing: for values so many that a part of one is in every text."""
-
-    def search(self, texts: Iterable[str]) -> list[Hit]:
-        """Nothing."""
-        return []
-
-
 @dataclass(frozen=True, slots=True)
 class Probes:
     """What is looked for.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Final
 
 from server.cli.demo.alignment import ALIKE, Slot, Token, Unit, align, likeness, tokens_of
@@ -16,10 +15,12 @@ FILLER: Final = frozenset(
 )
 """Words that may stand beside a tag: they are part of no value."""
 LEAST_STRAY_DIGITS: Final = 3
+LONGEST_APART: Final = 1
+"""Words but filler between two digits of one number, "five hundred fifty"."""
 LEAST_STRAY_LETTERS: Final = 4
 LEAST_SEARCHED: Final = 5
 """Letters and digits of what was misheard that are worth looking for elsewhere."""
-_SPELLED_WORDS: Final = frozenset({"NAME", "EMAIL", "ADDRESS"})
+SPELLED_WORDS: Final = frozenset({"NAME", "EMAIL", "ADDRESS"})
 """Types of entity that are recognised by their words, not by their digits."""
 
 
@@ -125,7 +126,7 @@ def _readable(value: Planted, redacted: str, tokens: Sequence[Token]) -> str:
     every word that sounds like one of the number's words.
     """
     spoken = {word for word in re.findall(r"[a-z]+", value.spoken.lower()) if word not in FILLER}
-    by_words = value.type in _SPELLED_WORDS or not any(token.tag for token in tokens)
+    by_words = value.type in SPELLED_WORDS or not any(token.tag for token in tokens)
     spans: list[tuple[int, int]] = []
     for token in tokens:
         if token.tag or token.text in FILLER:
@@ -142,27 +143,40 @@ def _readable(value: Planted, redacted: str, tokens: Sequence[Token]) -> str:
 def _strays(
     values: Sequence[Planted], said: Sequence[Unit], heard: Sequence[Token], owners: Sequence[int | None]
 ) -> list[str]:
-    """Digits in a row that nobody said, and words of a planted value, outside the values' own places."""
-    strange = [token for token, owner in zip(heard, owners, strict=True) if _is_strange(said, token, owner)]
+    """Numbers that nobody said, and words of a planted value, outside the values' own places."""
     words = {
         token.text
         for value in values
-        if value.type in _SPELLED_WORDS
+        if value.type in SPELLED_WORDS
         for token in tokens_of(value.value)
         if len(token.text) >= LEAST_STRAY_LETTERS and not token.is_digit
     }
-    found = [token.text for token in strange if any(_same_word(word, token.text) for word in words)]
-    positions = {token.start: place for place, token in enumerate(heard)}
-    digits = [token for token in strange if token.is_digit]
-    for _, group in groupby(enumerate(digits), key=lambda item: positions[item[1].start] - item[0]):
-        run = [token.text for _, token in group]
-        if len(run) >= LEAST_STRAY_DIGITS:
-            found.append("".join(run))
-    return found
+    found: list[str] = []
+    row, apart = "", 0
+    for token, owner in zip(heard, owners, strict=True):
+        if not _is_strange(said, token, owner):
+            apart = LONGEST_APART + 1 if token.tag else apart + (token.text not in FILLER)
+        elif token.is_digit:
+            if apart > LONGEST_APART:
+                found, row = [*found, *_long_enough(row)], ""
+            row, apart = row + token.text, 0
+        else:
+            unit = said[owner] if owner is not None else None
+            found += [token.text] * _is_of_value(token, unit, words)
+            apart += token.text not in FILLER
+    return [*found, *_long_enough(row)]
 
 
-def _same_word(word: str, heard: str) -> bool:
-    return len(heard) >= LEAST_STRAY_LETTERS and likeness(word, heard) > ALIKE + 0.2
+def _long_enough(row: str) -> list[str]:
+    return [row] if len(row) >= LEAST_STRAY_DIGITS else []
+
+
+def _is_of_value(token: Token, said: Unit | None, words: Iterable[str]) -> bool:
+    """Whether the word is more like a word of a value than like the word that it stands for."""
+    if len(token.text) < LEAST_STRAY_LETTERS:
+        return False
+    carrier = likeness(said.text, token.text) if isinstance(said, Token) else 0.0
+    return max((likeness(word, token.text) for word in words), default=0.0) >= max(ALIKE, carrier)
 
 
 def _is_strange(said: Sequence[Unit], token: Token, owner: int | None) -> bool:

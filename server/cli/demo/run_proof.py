@@ -11,6 +11,7 @@ import psutil
 
 from server.cli.demo.environment import Environment
 from server.cli.demo.part_probe import PartProbe
+from server.cli.demo.partials import Utterance, readable_in_partials
 from server.cli.demo.picture_text import read_print
 from server.cli.demo.planted import Medium
 from server.cli.demo.probe import Probe
@@ -27,11 +28,13 @@ class Received:
 
     Attributes:
         transcripts: The redacted text of each clip and picture.
+        utterances: The utterances of each clip.
         shown: Every text, partial ones and the assistant's too.
         pictures: Redacted pictures that were saved.
     """
 
     transcripts: Mapping[str, str]
+    utterances: Mapping[str, Sequence[Utterance]]
     shown: Sequence[str]
     pictures: list[Path]
 
@@ -39,10 +42,9 @@ class Received:
 def prove_run(environment: Environment, reporter: Reporter, media: Sequence[Medium], received: Received) -> bool:
     """Check every value in its place, search all traces and print both; returns whether nothing leaked."""
     verdicts = [check_replacements(medium, received.transcripts.get(medium.name, "")) for medium in media]
-    replaced = _show_replacements(verdicts, reporter)
+    replaced = _show_replacements(verdicts, reporter) & _show_partials(received.utterances, reporter)
     values = [value for medium in media for value in medium.values]
-    harmless = [text for medium in media for text in medium.harmless]
-    probes = Probes(Probe([*values, *misheard_values(verdicts)]), PartProbe(values, harmless))
+    probes = Probes(Probe([*values, *misheard_values(verdicts)]), PartProbe(media))
     traces = Traces(
         shown=received.shown,
         logs=[child.log for child in environment.children],
@@ -78,6 +80,18 @@ def _show_replacements(verdicts: Sequence[Verdict], reporter: Reporter) -> bool:
     good = sum(not r.problem for verdict in verdicts for r in verdict.replacements)
     reporter.line(f"{good} of {len(rows)} values are replaced by their tags.")
     return not problems
+
+
+def _show_partials(utterances: Mapping[str, Sequence[Utterance]], reporter: Reporter) -> bool:
+    """Print what partials show of what their finals hide; returns whether that is nothing."""
+    clean = True
+    for clip, spoken in utterances.items():
+        for text in (text for utterance in spoken for text in readable_in_partials(utterance)):
+            clean = False
+            reporter.line(f"NOT REPLACED in {clip}: {text!r} can be read in a partial text, and the final hides it")
+    count = sum(len(utterance.partials) for spoken in utterances.values() for utterance in spoken)
+    reporter.line(f"{count} partial texts were compared with their finals.")
+    return clean
 
 
 def _show_findings(findings: Sequence[Finding], reporter: Reporter, value_count: int) -> bool:

@@ -126,7 +126,7 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
             await app.visit()
             if app.first_reply_s is not None:
                 reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the start of the demo.")
-            return Received(app.transcripts, app.shown, app.pictures)
+            return Received(app.transcripts, app.utterances, app.shown, app.pictures)
 
     with translated(environment.address):
         return asyncio.run(run())

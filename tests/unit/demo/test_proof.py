@@ -9,14 +9,14 @@ import duckdb
 import pytest
 
 from server.cli.demo.part_probe import PartProbe
-from server.cli.demo.planted import Planted
+from server.cli.demo.planted import Medium, Planted
 from server.cli.demo.probe import Probe
 from server.cli.demo.proof import Finding, Probes, Traces, prove
 from server.cli.output import Failure
 
 VALUE = Planted("NAME", "Aisha Khan", "", "register.jpg")
 PHONE = Planted("PHONE", "4155550132", "", "visit.wav", heard=("1555-a-132",))
-PROBES = Probes(Probe([VALUE, PHONE]), PartProbe([VALUE, PHONE]))
+PROBES = Probes(Probe([VALUE, PHONE]), PartProbe([Medium("toy", f"{VALUE.value} {PHONE.value}", (VALUE, PHONE))]))
 
 
 @pytest.fixture

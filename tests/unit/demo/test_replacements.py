@@ -80,6 +80,8 @@ def test_a_transcript_with_all_tags_in_place_passes(medium: Medium, transcript: 
         (CLEAN + " Ask for Carter.", "'carter' can be read where no value was said"),
         (CLEAN + " Once more: 4155550132.", "'4155550132' can be read where no value was said"),
         (CLEAN + " My card is 4111 1111 1111 1111.", "'4111111111111111' can be read where no value was said"),
+        (CLEAN + " 41 and 55 and 55 and 01 and 32.", "'4155550132' can be read where no value was said"),
+        (CLEAN + " five hundred fifty five, hundred thirty two.", "'55532' can be read where no value was said"),
         (CLEAN.replace("[REDACTED_EMAIL]", "him"), "3 values were planted and only 2 things were replaced"),
         ("", "3 values were planted and only 0 things were replaced"),
     ],
@@ -116,6 +118,34 @@ def test_digits_of_a_typed_value_are_checked_only_in_its_place() -> None:
     medium = Medium("turn 1", "Charge my card 4111 1111. My SSN is 12-3.", (Planted("CC", "4111 1111", "", "turn 1"),))
     assert check_replacements(medium, "Charge my card [REDACTED_CC]. My SSN is 12-3.").problems == []
     assert check_replacements(medium, "Charge my card 4111 [REDACTED_CC]. My SSN is 12-3.").problems
+
+
+TOY = Medium(
+    "toy",
+    "My name is Maria Lopez. You can also please write to maria.lopez@example.com. Call me on 4155550132 after noon.",
+    (
+        Planted("NAME", "Maria Lopez", "", "toy"),
+        Planted("EMAIL", "maria.lopez@example.com", "", "toy"),
+        Planted("PHONE", "4155550132", "", "toy"),
+    ),
+)
+TOY_CLEAN = (
+    "My name is [REDACTED_NAME]. You can also please write to [REDACTED_EMAIL]. Call me on [REDACTED_PHONE] after noon."
+)
+
+
+@pytest.mark.parametrize(
+    ("transcript", "stray"),
+    [
+        (TOY_CLEAN.replace("please write to", "Mario lopers to"), "mario"),
+        (TOY_CLEAN.replace("please write to", "Mario lopers to"), "lopers"),
+        (TOY_CLEAN.replace("My name is", "lopes marya is"), "lopes"),
+        (TOY_CLEAN.replace("My name is", "lopes marya is"), "marya"),
+    ],
+)
+def test_parts_of_values_in_the_place_of_other_words_are_strays(transcript: str, stray: str) -> None:
+    assert check_replacements(TOY, TOY_CLEAN).problems == []
+    assert f"toy: '{stray}' can be read where no value was said" in check_replacements(TOY, transcript).problems
 
 
 def test_misheard_values_are_returned_for_the_search_of_other_places() -> None:
