@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
+from functools import cache
+from pathlib import Path
 from typing import Final
 
+import models
 from models.errors import WorkersMismatch
 from ray_tasks.types import ClusterConfig
 from ray_tasks.worker_runtime import log
 
 MISMATCH: Final = "The workers run with other settings or another redaction policy than this server."
+
+CODE_SUFFIXES: Final = frozenset({".py", ".yaml", ".npz", ".onnx"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,10 @@ class EngineFacts:
 def fingerprint(config: ClusterConfig) -> str:
     """Hash of everything that an installation's workers are built from. Every call carries it.
 
-    A worker with another fingerprint could redact by another policy, so it refuses the call.
+    A worker with another fingerprint could redact by another policy or by older code, so it refuses the call.
     """
     built_from = (
-        metadata.version("vestibule"),
+        code_hash(Path(models.__file__).parent, Path(__file__).parent),
         config.installation,
         (config.speech, config.vision, config.redaction),
         (config.weights_dir, config.state_key_path),
@@ -53,6 +58,31 @@ def fingerprint(config: ClusterConfig) -> str:
         config.redaction_policies,
     )
     return hashlib.sha256(repr(built_from).encode()).hexdigest()[:16]
+
+
+@cache
+def code_hash(*packages: Path) -> str:
+    """Hash of the files that workers run: code, lexicons and fitted models, without ``training``.
+
+    Cached, because a process keeps the code that it has imported.
+
+    Args:
+        packages: Folders of the packages.
+    """
+    digest = hashlib.sha256()
+    for package in packages:
+        for name in sorted(_code_files(package)):
+            content = (package / name).read_bytes()
+            digest.update(f"{package.name}/{name} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def _code_files(package: Path) -> Iterator[str]:
+    for path in package.rglob("*"):
+        name = path.relative_to(package)
+        if path.suffix in CODE_SUFFIXES and name.parts[0] != "training":
+            yield name.as_posix()
 
 
 def on_cpu(kind: str, device: str, wanted: str) -> str:

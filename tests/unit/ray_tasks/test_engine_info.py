@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 
 import pytest
 
+import models
 from models.errors import WorkersMismatch
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText
-from ray_tasks import redaction_worker, speech_worker, vision_worker
-from ray_tasks.engine_info import fingerprint
+from ray_tasks import engine_info, redaction_worker, speech_worker, vision_worker
+from ray_tasks.engine_info import code_hash, fingerprint
 from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
@@ -45,6 +47,58 @@ def test_the_fingerprint_changes_with_every_setting_of_the_workers(change: dict[
 
 def test_the_fingerprint_ignores_settings_that_workers_do_not_get() -> None:
     assert fingerprint(replace(CONFIG, address="127.0.0.1:6379", dashboard_port=1)) == fingerprint(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def installed_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of ``models/``, as another installation has it."""
+    copy = tmp_path_factory.mktemp("installed") / "models"
+    shutil.copytree(Path(models.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+def test_two_installations_of_the_same_code_have_one_hash(installed_code: Path) -> None:
+    assert code_hash.__wrapped__(installed_code) == code_hash.__wrapped__(Path(models.__file__).parent)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "redaction/recognizers/person/introduced_name.py",
+        "redaction/lexicons/en/spoken.yaml",
+        "redaction/ner/name_head.npz",
+        "vision/register.onnx",
+    ],
+)
+def test_the_code_hash_changes_with_every_file_that_workers_run(installed_code: Path, file: str) -> None:
+    before = code_hash.__wrapped__(installed_code)
+    content = (installed_code / file).read_bytes()
+    (installed_code / file).write_bytes(content + b" ")
+    changed = code_hash.__wrapped__(installed_code)
+    (installed_code / file).write_bytes(content)
+    assert changed != before
+
+
+def test_the_code_hash_changes_with_the_name_of_a_file(installed_code: Path) -> None:
+    before = code_hash.__wrapped__(installed_code)
+    (installed_code / "text.py").rename(installed_code / "texts.py")
+    changed = code_hash.__wrapped__(installed_code)
+    (installed_code / "texts.py").rename(installed_code / "text.py")
+    assert changed != before
+
+
+@pytest.mark.parametrize("file", ["training/fit_heads.py", "__pycache__/text.cpython-312.pyc"])
+def test_the_code_hash_ignores_files_that_workers_do_not_run(installed_code: Path, file: str) -> None:
+    before = code_hash.__wrapped__(installed_code)
+    (installed_code / file).parent.mkdir(exist_ok=True)
+    (installed_code / file).write_bytes(b"changed")
+    assert code_hash.__wrapped__(installed_code) == before
+
+
+def test_the_fingerprint_changes_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(CONFIG)
+    monkeypatch.setattr(engine_info, "code_hash", lambda *_: "of a fixed recognizer")
+    assert fingerprint(CONFIG) != before
 
 
 @pytest.fixture
