@@ -212,8 +212,7 @@ class Cluster:
         resources = cast(dict[str, float], ray.cluster_resources())  # type: ignore[no-untyped-call]
         workers = (self.config.speech, self.config.vision, self.config.redaction)
         check_fit(workers, cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
-        if not self._runtime.local:
-            self._lease = take_lease(self.config.installation)
+        self._lease = take_lease(self.config.installation)
         self._applications.deploy()
         if not self._runtime.local and (abandoned := self._applications.abandoned(leased_installations())):
             log.warning("No server uses these applications on the Ray cluster: %s", ", ".join(abandoned))
@@ -235,7 +234,7 @@ class Cluster:
 
     def _stop_ray(self) -> None:
         if not self._runtime.lost():
-            if self._lease is not None:
+            if self._lease is not None and not self._runtime.local:
                 self._applications.delete()
             self._applications.shut_down_handles()
         self._runtime.shutdown()

@@ -1,4 +1,4 @@
-"""The lease of a server on its installation id, on a joined cluster, for as long as the server lives."""
+"""The lease of a server on its installation id, on its Ray cluster, for as long as the server lives."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import ray
+from ray.exceptions import ActorAlreadyExistsError
 
 from models.errors import Unavailable
 from models.reasons import Reason
@@ -34,12 +35,10 @@ def take_lease(
         Unavailable: INSTALLATION_IN_USE.
     """
     give_up_at = clock() + RELEASE_S
-    while True:
+    while clock() <= give_up_at:
         try:
             return Lease.options(name=installation, namespace=NAMESPACE).remote()  # type: ignore[attr-defined]
-        except ValueError:  # the name is taken
-            if clock() > give_up_at:
-                break
+        except ActorAlreadyExistsError:
             sleep(POLL_S)
     raise Unavailable(
         "Another server with the same installation id uses this Ray cluster.",

@@ -28,6 +28,7 @@ from ray_tasks.applications import Applications
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import APPLICATION_PREFIX, DEPLOYMENTS, application_name, applications
 from ray_tasks.gateway import RayGateway
+from ray_tasks.lease import leased_installations
 from ray_tasks.types import SpeechWindow
 from tests.ray.conftest import DATA, replica, until
 
@@ -64,26 +65,35 @@ asyncio.run(main())
 """
 
 
-async def second_server(cluster: Cluster, folder: Path, policies: str, **environment: str) -> tuple[Process, str]:
-    """A server of another installation that joins the cluster.
+async def second_server(
+    cluster: Cluster, folder: Path, policies: str, *, installation: str = OTHER, **environment: str
+) -> tuple[Process, str]:
+    """A server that joins the cluster, of another installation unless one is given.
 
     Returns:
         The process, which stops when it gets a line, and how it redacts a sentence, or its error.
     """
     server = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SERVER, str(folder), cluster.address, OTHER, policies, SAID),
+        *(sys.executable, "-c", SERVER, str(folder), cluster.address, installation, policies, SAID),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=os.environ | environment,
     )
     assert server.stdout is not None
     return server, (await asyncio.wait_for(server.stdout.readline(), 120)).decode().strip()
 
 
-async def stop(server: Process) -> None:
-    """End a second server in order."""
-    await server.communicate(b"\n")
+async def stop(server: Process) -> str:
+    """End a second server in order; returns what it logged."""
+    _out, err = await server.communicate(b"\n")
     assert server.returncode == 0
+    return err.decode()
+
+
+def abandoned(cluster: Cluster) -> list[str]:
+    """The applications on the cluster that no living server uses."""
+    return Applications(cluster.config).abandoned(leased_installations())
 
 
 def states_of(installation: str) -> list[str]:
@@ -213,13 +223,30 @@ async def test_a_second_installation_does_not_affect_the_first(
         assert reason.startswith("INSTALLATION_IN_USE ")
         await copy.wait()
         assert states_of(OTHER) == ["RUNNING"] * 3
+        assert abandoned(cluster) == []
     finally:
         other.kill()
-        await other.wait()
+        _out, logged = await other.communicate()
+    assert "No server uses" not in logged.decode()
+    left_behind = sorted(application_name(OTHER, kind) for kind in DEPLOYMENTS)
+    await until(lambda: abandoned(cluster) == left_behind)
     # What it left behind is replaced by the next start, and taken away by the stop after it.
     again, shown = await second_server(cluster, tmp_path, "")
     assert shown == HIDDEN
-    await stop(again)
+    assert "No server uses" not in await stop(again)
     await until(lambda: states_of(OTHER) == [], 60)
+    assert {kind: replica(cluster, kind).pid for kind in before} == before
+    assert await redacted(gateway) == HIDDEN
+
+
+async def test_a_copied_state_folder_does_not_get_the_workers_of_a_local_cluster(
+    gateway: RayGateway, cluster: Cluster, tmp_path: Path
+) -> None:
+    before = {kind: replica(cluster, kind).pid for kind in DEPLOYMENTS}
+    ours = cluster.config.installation
+    copy, reason = await second_server(cluster, tmp_path, KEEPS_NAMES, installation=ours)
+    assert reason.startswith("INSTALLATION_IN_USE ")
+    await stop(copy)
+    assert states_of(ours) == ["RUNNING"] * 3
     assert {kind: replica(cluster, kind).pid for kind in before} == before
     assert await redacted(gateway) == HIDDEN

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from ray.exceptions import ActorAlreadyExistsError
 
 from models.errors import Unavailable
 from ray_tasks import lease
@@ -12,17 +13,24 @@ from ray_tasks.lease import RELEASE_S, take_lease
 
 
 class Names:
-    """Refuses a name so many times, as Ray does while the actor of a killed process is still there."""
+    """Has an actor of the name for so many seconds, as Ray does while the actor of a killed process is still there.
 
-    def __init__(self, refusals: int) -> None:
-        self.refusals = refusals
+    Args:
+        taken_s: Until when the name is taken.
+        broken: Ray refuses every actor for another reason.
+    """
+
+    def __init__(self, taken_s: float, *, broken: bool = False) -> None:
+        self.taken_s = taken_s
+        self.broken = broken
         self.now_s = 0.0
 
     def options(self, name: str, namespace: str) -> SimpleNamespace:
         def remote() -> str:
-            if self.refusals > 0:
-                self.refusals -= 1
-                raise ValueError(f"The name {name} is already taken.")
+            if self.broken:
+                raise ValueError("The namespace cannot be used.")
+            if self.now_s < self.taken_s:
+                raise ActorAlreadyExistsError(f"The name {name} is already taken.")
             return f"{namespace}/{name}"
 
         return SimpleNamespace(remote=remote)
@@ -36,9 +44,16 @@ def take(names: Names, patch: pytest.MonkeyPatch) -> object:
     return take_lease("0123456789ab", clock=lambda: names.now_s, sleep=names.sleep)
 
 
-@pytest.mark.parametrize("refusals", [0, 3])
-def test_a_start_waits_for_the_lease_of_a_killed_server(refusals: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert take(Names(refusals), monkeypatch) == "vestibule/0123456789ab"
+@pytest.mark.parametrize("taken_s", [0, 3])
+def test_a_start_waits_for_the_lease_of_a_killed_server(taken_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = Names(taken_s)
+    assert take(names, monkeypatch) == "vestibule/0123456789ab"
+    assert names.now_s == pytest.approx(taken_s, abs=0.5)
+
+
+def test_another_error_of_ray_is_not_taken_for_a_second_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="namespace cannot be used"):
+        take(Names(0, broken=True), monkeypatch)
 
 
 def test_a_second_server_of_the_same_installation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
