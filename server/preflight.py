@@ -118,6 +118,13 @@ def _addresses(settings: Settings) -> Iterator[ListenAddress]:
         f"The port {settings.metrics_port} of the metrics",
         "End the other process, or set VESTIBULE_METRICS_PORT: 0 turns the metrics off.",
     )
+    if settings.quack.enabled:
+        yield ListenAddress(
+            LOOPBACK,
+            settings.quack.port,
+            f"The port {settings.quack.port} for analysts",
+            "End the other process, or set VESTIBULE_QUACK__PORT; VESTIBULE_QUACK__ENABLED=false turns analysts off.",
+        )
     if settings.ray.dashboard and not settings.ray.address:
         yield ListenAddress(
             LOOPBACK,

@@ -27,7 +27,7 @@ from server.ledger.writer import Ledger
 from server.llm.assistant import llm_breaker
 from server.preflight import check_ports
 from server.services.admin import AdminService
-from server.settings import RaySettings, RedactionSettings, Settings
+from server.settings import RedactionSettings, Settings
 
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
@@ -38,6 +38,7 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
             "state_dir": folder / "state",
             "address": "127.0.0.1:0",
             "metrics_port": 0,
+            "quack": {"port": 0},
             "ray": {"dashboard_port": 0},
             **changes,
         }
@@ -115,6 +116,7 @@ def test_a_folder_that_cannot_be_made_is_reported_in_one_line(
             "The port {} of the Ray dashboard",
             "VESTIBULE_RAY__DASHBOARD_PORT",
         ),
+        ({"quack": {"port": "{}"}}, "The port {} for analysts", "VESTIBULE_QUACK__PORT"),
     ],
 )
 def test_a_taken_port_is_reported_in_one_line(
@@ -137,12 +139,18 @@ def test_two_parts_of_the_server_cannot_share_a_port(tmp_path: Path, capsys: pyt
     assert "[ADDRESS_IN_USE]" in refused_with(settings, capsys)
 
 
-def test_the_dashboard_port_may_be_taken_when_the_dashboard_is_off_or_remote(taken_port: int) -> None:
-    check_ports(
-        Settings(address="127.0.0.1:0", metrics_port=0, ray=RaySettings(dashboard_port=taken_port, dashboard=False))
-    )
-    elsewhere = RaySettings(dashboard_port=taken_port, address="192.0.2.1:6379")
-    check_ports(Settings(address="127.0.0.1:0", metrics_port=0, ray=elsewhere))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ray": {"dashboard_port": "{}", "dashboard": False}},
+        {"ray": {"dashboard_port": "{}", "address": "192.0.2.1:6379"}},
+        {"quack": {"port": "{}", "enabled": False}},
+    ],
+)
+def test_the_port_of_a_part_that_is_off_or_remote_may_be_taken(
+    changes: dict[str, Any], taken_port: int, tmp_path: Path
+) -> None:
+    check_ports(settings_in(tmp_path, **json.loads(json.dumps(changes).replace("{}", str(taken_port)))))
 
 
 def test_a_ledger_that_another_server_holds_fails_before_ray_is_imported(tmp_path: Path) -> None:
