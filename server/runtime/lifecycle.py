@@ -40,10 +40,6 @@ class Lifecycle:
         """The server ends: wake everything that waits for that."""
         self._draining.set()
 
-    async def wait_drain(self) -> None:
-        """Return when the server begins to end."""
-        await self._draining.wait()
-
     async def or_drain(self, awaitable: Awaitable[T]) -> T:
         """Await something, unless the server ends first.
 
