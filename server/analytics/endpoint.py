@@ -6,11 +6,11 @@ import secrets
 from pathlib import Path
 
 from models.errors import VestibuleError
+from models.private_files import read_or_create
 from server.analytics.quack import QuackEndpoint
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.status import Component
-from server.runtime.private_files import read_or_create
 from server.settings import QuackSettings
 
 log = get_logger("analysts")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import VestibuleError
+from models.private_files import make_private_folder, write_atomically
 from models.redaction.types import RedactionScope
 from models.text import RedactedText
 from ray_tasks.types import Gateway
@@ -17,8 +18,6 @@ from server.ledger.types import Artifact, Clock, JobRow, UploadRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event
 from server.records.pubsub import PubSub
-from server.runtime.folders import make_private_folder
-from server.runtime.private_files import write_atomically
 from server.uploads.disk import disk_errors
 from server.uploads.service import READ_UPLOAD
 from server.uploads.spool import Spool

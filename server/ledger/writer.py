@@ -20,12 +20,12 @@ from typing import Any, Generic, TypeVar
 import duckdb
 
 from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
+from models.private_files import make_private_folder
 from models.reasons import Reason
 from server.ledger.columns import Cursor, RunAgain
 from server.ledger.errors import DISK_HINT, translate
 from server.ledger.migrations import migrate
 from server.ledger.types import Clock, utc_now
-from server.runtime.folders import make_private_folder
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class Ledger:
         try:
             make_private_folder(path.parent)
             connection = duckdb.connect(str(path), config=config)
-            path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+            path.chmod(stat.S_IRUSR | stat.S_IWUSR)  # DuckDB lets others read it, and the folder may be a shared one
         except duckdb.Error as error:
             failure = translate(error)
         except OSError as error:

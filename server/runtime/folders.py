@@ -1,10 +1,9 @@
-"""Folders of the server, for their owner only."""
+"""The folders that the settings name."""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 from pathlib import Path
 
 from models.errors import InvalidInput
@@ -31,11 +30,3 @@ def make_folder(folder: Path, setting: str) -> None:
             reason=Reason.FOLDER_UNUSABLE,
             hint=f"Set {setting} to a folder that the user of this process may write to.",
         ) from exc
-
-
-def make_private_folder(folder: Path) -> None:
-    """Make a folder that only its owner can enter; one that exists is narrowed, unless it is a shared (sticky) one."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mode = folder.stat().st_mode
-    if mode & 0o077 and not mode & stat.S_ISVTX:
-        folder.chmod(0o700)

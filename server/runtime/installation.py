@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from models.errors import InvalidInput
+from models.private_files import read_or_create
 from models.reasons import Reason
-from server.runtime.private_files import read_or_create
 
 ID_FILE: Final = "installation.id"
 _ID_BYTES: Final = 6

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from uuid import UUID
 
-from server.runtime.private_files import open_private, sync_folder
+from models.private_files import open_private, sync_folder
 from server.uploads.disk import disk_errors
 from server.uploads.encrypted_frames import (
     HEADER_BYTES,

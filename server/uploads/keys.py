@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from models.errors import InvalidInput
+from models.private_files import read_or_create
 from models.reasons import Reason
-from server.runtime.private_files import read_or_create
 from server.uploads.encrypted_frames import KEY_BYTES
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from uuid import UUID
 
 from models.errors import InvalidInput
+from models.private_files import PART, make_private_folder, open_private, sync_folder
 from models.reasons import Reason
-from server.runtime.folders import make_private_folder
-from server.runtime.private_files import PART, open_private, sync_folder
 from server.uploads.audio_log import AudioLogContent, AudioLogFile
 from server.uploads.disk import begin_write_back, disk_errors
 from server.uploads.encrypted_frames import (

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from models.errors import InvalidInput
+from models.private_files import read_or_create
 from models.reasons import Reason
 
 KEY_BYTES = 32
@@ -82,27 +81,12 @@ def _bytes_from_json(value: dict[str, Any]) -> Any:
 
 
 def load_or_create_key(path: Path) -> bytes:
-    """Read the key, or make one that only the owner can read.
-
-    Several processes may call this at once: the file appears complete or not at all, and the first one wins.
+    """Read the key, or make one that only the owner can read. Several processes may call this at once.
 
     Raises:
         ValueError: The file is there and holds no key.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(scratch, path)  # unlike a rename it never replaces a key that another process just made
-        finally:
-            scratch.unlink()
-    key = path.read_bytes()
+    key = read_or_create(path, secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
         raise ValueError(f"the key file has {len(key)} bytes instead of {KEY_BYTES}")
     return key

@@ -1,4 +1,4 @@
-"""The id of an installation, and the private files and folders that it is kept in."""
+"""The id of an installation, and the file that it is kept in."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InvalidInput
-from server.runtime.folders import make_private_folder
 from server.runtime.installation import ID_FILE, load_or_create_installation_id
-from server.runtime.private_files import read_or_create
 
 
 def mode(path: Path) -> int:
@@ -32,19 +30,3 @@ def test_a_file_that_was_changed_is_refused(tmp_path: Path, content: bytes) -> N
     with pytest.raises(InvalidInput) as caught:
         load_or_create_installation_id(tmp_path)
     assert caught.value.reason == "INSTALLATION_ID_INVALID"
-
-
-def test_an_existing_id_is_read_and_not_written(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    assert read_or_create(path, b"first") == b"first"
-    assert read_or_create(path, b"second") == b"first"
-    assert [found.name for found in tmp_path.iterdir()] == ["key"]
-
-
-@pytest.mark.parametrize(("before", "after"), [(0o755, 0o700), (0o700, 0o700), (0o1777, 0o1777)])
-def test_a_folder_becomes_private_unless_it_is_shared(tmp_path: Path, before: int, after: int) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    folder.chmod(before)
-    make_private_folder(folder)
-    assert mode(folder) == after

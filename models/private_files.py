@@ -1,19 +1,27 @@
-"""Files that only their owner can read, written durably."""
+"""Files and folders for their owner only, written durably."""
 
 from __future__ import annotations
 
 import os
+import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
-
-from server.runtime.folders import make_private_folder
 
 PART = ".part"
 """Suffix of files that are still being written."""
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can enter; one that exists is narrowed, unless it is a shared (sticky) one."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = folder.stat().st_mode
+    if mode & 0o077 and not mode & stat.S_ISVTX:
+        folder.chmod(0o700)
+
+
 def open_private(path: str, flags: int) -> int:
-    """An ``opener`` whose files only their owner can read."""
+    """An ``opener`` that makes files with mode 0600."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
@@ -41,16 +49,19 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def read_or_create(path: Path, content: bytes) -> bytes:
-    """The content of a file, which is made with the given one where it is missing, mode 0600.
+    """The content of a file, which is made with the given one where it is missing, durably, mode 0600.
 
-    Two processes that make it at once both read what the first one wrote.
+    The folder is made too, as a private one. Several threads or processes may call this at once: the file appears
+    complete or not at all, and all of them read what the first one wrote.
     """
     if not path.exists():
         make_private_folder(path.parent)
-        ours = path.with_name(f"{path.name}.{os.getpid()}")
+        ours = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         write_atomically(ours, content)
-        with suppress(FileExistsError):
-            path.hardlink_to(ours)
-        ours.unlink()
+        try:
+            with suppress(FileExistsError):
+                path.hardlink_to(ours)  # unlike a rename it never replaces a file that another process just made
+        finally:
+            ours.unlink()
         sync_folder(path.parent)
     return path.read_bytes()

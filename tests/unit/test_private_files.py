@@ -1,0 +1,41 @@
+"""Files and folders that only their owner can read."""
+
+from __future__ import annotations
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from models.private_files import make_private_folder, read_or_create
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_an_existing_file_is_read_and_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    assert read_or_create(path, b"first") == b"first"
+    assert read_or_create(path, b"second") == b"first"
+    assert [found.name for found in tmp_path.iterdir()] == ["key"]
+
+
+def test_all_who_make_a_file_at_once_read_what_the_first_one_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "key"
+    contents = [bytes([number]) * 32 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        [read] = set(pool.map(lambda content: read_or_create(path, content), contents))
+    assert read in contents
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+    assert [found.name for found in path.parent.iterdir()] == ["key"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o755, 0o700), (0o700, 0o700), (0o1777, 0o1777)])
+def test_a_folder_becomes_private_unless_it_is_shared(tmp_path: Path, before: int, after: int) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(before)
+    make_private_folder(folder)
+    assert mode(folder) == after
