@@ -26,7 +26,7 @@ _MIN_CHARACTERS: Final = 3
 """Least number of digits and code letters of a value."""
 
 _MIN_CHARACTERS_ALONE: Final = 4
-"""Least characters of a value that a noun alone announces."""
+"""Least characters of a value that a noun alone announces, and of a number that a vague noun announces."""
 
 _SETTLED_WORDS: Final = 5
 """Words after a value from which on it counts as ended. A pause or a correction has fewer."""
@@ -42,11 +42,12 @@ _MIN_PIECE_DIGITS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """Where a value lies in the text, the digits in it, and its last token."""
+    """Where a value lies in the text, the digits in it, and its first and last token."""
 
     start: int
     end: int
     digits: str
+    first: int
     last: int
 
 
@@ -211,9 +212,15 @@ class Clause(ClauseTokens):
     def _checked(self, first: int, last: int) -> Value | None:
         """The value, if it has enough characters."""
         value = self._value(first, last)
-        enough = _MIN_CHARACTERS if self.announcement.told else _MIN_CHARACTERS_ALONE
-        return value if value.digits and sum(map(self.characters, range(first, last + 1))) >= enough else None
+        count = sum(map(self.characters, range(first, last + 1)))
+        few = not self.announcement.told or (self.announcement.vague and self._is_position(first, last, count))
+        return value if value.digits and count >= (_MIN_CHARACTERS_ALONE if few else _MIN_CHARACTERS) else None
+
+    def _is_position(self, first: int, last: int, count: int) -> bool:
+        """Whether one number in digits is all, as for a place in a list: "my number is 300 on the list"."""
+        numeric = [at for at in range(first, last + 1) if self.characters(at)]
+        return self.announcement.type != "SECRET" and len(numeric) == 1 and len(self.digits(first, last)) == count
 
     def _value(self, first: int, last: int) -> Value:
         start, end = self.offset + self.tokens[first].start, self.offset + self.tokens[last].end
-        return Value(start, end, "" if self._of_email else self.digits(first, last), last)
+        return Value(start, end, "" if self._of_email else self.digits(first, last), first, last)

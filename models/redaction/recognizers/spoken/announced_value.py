@@ -8,26 +8,20 @@ places ("reach me at the site"), remarks ("my number is up", "my email is broken
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Final
 
 from models.redaction.itn.tokens import tokens_of
 from models.redaction.normalize.view import TextView, original
-from models.redaction.recognizers.filters.quantity_context import is_amount
 from models.redaction.recognizers.spoken.announced_address import joined_words
 from models.redaction.recognizers.spoken.announced_clause import Clause, Value
+from models.redaction.recognizers.spoken.announced_harmless import is_harmless
 from models.redaction.recognizers.spoken.announcements import Announcement, Announcements, announcements_of
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
 _SCORE: Final = 0.6
-_LONGEST_TIME_DIGITS: Final = 6
-"""Digits of a day and a time."""
-
-_CLOCK: Final = re.compile(r"(?:[01]?\d|2[0-4])(?:[0-5]\d)?")
-_YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _POINTER_REACH_CHARS: Final = 80
 _POINTER_WORDS: Final = 6
 """Most words of an announcement that points back: "that is my social security number"."""
@@ -81,7 +75,7 @@ def _pointed_at(view: TextView, words: Announcements, language: str) -> Iterator
 
 
 def _entity(view: TextView, announcement: Announcement, clause: Clause, value: Value | None) -> Iterator[Entity]:
-    if value is not None and not _is_harmless(view, clause, value):
+    if value is not None and not is_harmless(view, clause, value):
         yield Entity(announcement.type, value.start, value.end, _SCORE, AnnouncedValueRecognizer.name)
 
 
@@ -91,19 +85,6 @@ def _mailbox(announcement: Announcement, clause: Clause) -> Iterator[Entity]:
         first, last = (clause.tokens[at] for at in joined)
         start, end = clause.offset + first.start, clause.offset + last.end
         yield Entity("EMAIL", start, end, _SCORE, AnnouncedValueRecognizer.name)
-
-
-def _is_harmless(view: TextView, clause: Clause, value: Value) -> bool:
-    """Whether the value is a time, a day or an amount."""
-    if not value.digits:
-        return False
-    announcement = clause.announcement
-    if not announcement.told and _YEAR.fullmatch(value.digits):
-        return True
-    if len(value.digits) <= _LONGEST_TIME_DIGITS and clause.tells_a_time(value):
-        return True
-    at = announcement.requested and view.lower[announcement.start : announcement.end].endswith(" at")
-    return (at and _CLOCK.fullmatch(value.digits) is not None) or is_amount(view, value.start, value.end)
 
 
 ANNOUNCED_VALUE = AnnouncedValueRecognizer()

@@ -25,6 +25,8 @@ _TOLD, _BARE = "told", "bare"
 _REQUIRED: Final = ("owners", "articles", "verbs", "points_back", "hesitations", "stops", "times", "remarks")
 """The lists that every language with announcements must have."""
 
+_OPTIONAL: Final = ("counted", "possession", "alternatives")
+
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
@@ -35,14 +37,18 @@ class Announcement:
         start: Of the words.
         end: Of the words; the value stands after it, or before ``start`` if the words point back.
         told: Whether the words have an owner and a verb, or are a request. A noun alone needs a code right after it.
+        last_word: The last of the words.
         requested: Whether the words ask for a call or a letter instead of naming the value.
+        vague: Whether the noun is one that things have, too: "my number is".
     """
 
     type: str
     start: int
     end: int
     told: bool
+    last_word: str = ""
     requested: bool = False
+    vague: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,10 @@ class Announcements:
         hesitation: A pause or a correction inside a value.
         stops: Words that end a value.
         times: Words of times and days.
-        remarks: Words of remarks about an e-mail address or a telephone.
+        remarks: Words of remarks about an e-mail address, a telephone or an account.
+        counted: Words of what is counted or measured: "lines".
+        possession: Words before a count: "has".
+        alternatives: Words between alternatives: "or".
         pointers: First words of announcements that point back: "that" of "that is my number".
     """
 
@@ -63,6 +72,9 @@ class Announcements:
     stops: frozenset[str]
     times: frozenset[str]
     remarks: frozenset[str]
+    counted: frozenset[str]
+    possession: frozenset[str]
+    alternatives: frozenset[str]
     pointers: frozenset[str]
 
     def before_values(self, lower: str) -> Iterator[Announcement]:
@@ -81,7 +93,14 @@ class Announcements:
 def _found(pattern: re.Pattern[str], lower: str) -> Iterator[Announcement]:
     for match in pattern.finditer(lower):
         mode, _number, kind = (match.lastgroup or "").split("_")
-        yield Announcement(kind, *match.span(), told=mode != _BARE, requested=mode == _REQUESTS)
+        yield Announcement(
+            kind,
+            *match.span(),
+            told=mode != _BARE,
+            last_word=match[0].split()[-1],
+            requested=mode == _REQUESTS,
+            vague=mode == _VAGUE,
+        )
 
 
 @lru_cache(maxsize=16)
@@ -100,6 +119,7 @@ def announcements_of(language: str) -> Announcements:
         frozenset(chain.from_iterable(table["stops"] for table in tables)),
         frozenset(chain.from_iterable(table["times"] for table in tables)),
         frozenset(chain.from_iterable(table["remarks"] for table in tables)),
+        *(frozenset(chain.from_iterable(table.get(name, ()) for table in tables)) for name in _OPTIONAL),
         frozenset(re.findall(r"[^\W_]+", _all(tables, "points_back"))),
     )
 
