@@ -25,8 +25,6 @@ _TOLD, _BARE = "told", "bare"
 _REQUIRED: Final = ("owners", "articles", "verbs", "points_back", "hesitations", "stops", "times", "remarks")
 """The lists that every language with announcements must have."""
 
-_OPTIONAL: Final = ("counted", "possession", "alternatives")
-
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
@@ -116,10 +114,12 @@ def announcements_of(language: str) -> Announcements:
         re.compile("|".join(chain.from_iterable(_forward(table, n) for n, table in enumerate(tables)))),
         re.compile("|".join(chain.from_iterable(_backward(table, n) for n, table in enumerate(tables)))),
         re.compile(rf"(?:{_all(tables, 'hesitations')}){_END}"),
-        frozenset(chain.from_iterable(table["stops"] for table in tables)),
-        frozenset(chain.from_iterable(table["times"] for table in tables)),
-        frozenset(chain.from_iterable(table["remarks"] for table in tables)),
-        *(frozenset(chain.from_iterable(table.get(name, ()) for table in tables)) for name in _OPTIONAL),
+        _words(tables, "stops"),
+        _words(tables, "times"),
+        _words(tables, "remarks"),
+        _words(tables, "counted"),
+        _words(tables, "possession"),
+        _words(tables, "alternatives"),
         frozenset(re.findall(r"[^\W_]+", _all(tables, "points_back"))),
     )
 
@@ -133,6 +133,10 @@ def _lists_of(language: str) -> Lists:
 
 def _all(tables: Iterable[Lists], name: str) -> str:
     return "|".join(chain.from_iterable(table[name] for table in tables))
+
+
+def _words(tables: Iterable[Lists], name: str) -> frozenset[str]:
+    return frozenset(chain.from_iterable(table.get(name, ()) for table in tables))
 
 
 def _forward(table: Lists, number: int) -> Iterator[str]:
