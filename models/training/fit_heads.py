@@ -65,12 +65,12 @@ def fit_heads(cache: Path, share: float = 1.0) -> Heads:
     teacher = whole_classifier(cache)
     blank = assemble_classifier(cache, None, labels=NoLabels(teacher.labels))
     labels = fit_labels([t.text for t in (*texts, *forms)], teacher, blank)
-    pupil = assemble_classifier(cache, None, labels=labels)
+    student = assemble_classifier(cache, None, labels=labels)
     torch.set_num_threads(1)  # the products are too small to share
-    table, _spans = table_of(texts, pupil, gazetteer)
+    table, _spans = table_of(texts, student, gazetteer)
     deep_head = fit(table_of(texts, teacher, gazetteer)[0])
-    lesson = labelled_by(deep_head, table_of(forms, teacher, gazetteer)[0], table_of(forms, pupil, gazetteer)[0])
-    return Heads(labels, fit(concatenated(table, lesson)), pupil)
+    distilled = labelled_by(deep_head, table_of(forms, teacher, gazetteer)[0], table_of(forms, student, gazetteer)[0])
+    return Heads(labels, fit(concatenated(table, distilled)), student)
 
 
 def lines(lists: Path, share: float) -> tuple[list[Text], list[Text]]:

@@ -33,8 +33,8 @@ class NoLabels:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Tokens of many texts: the pupil's states and the teacher's probabilities.
+class DistillationData:
+    """Tokens of many texts: the student's states and the teacher's probabilities.
 
     Between two texts stands a row of zeros, which is what the label head sees beyond the ends of a text.
     """
@@ -44,19 +44,19 @@ class Lesson:
     tokens: torch.Tensor
 
 
-def lesson_of(lines: list[str], teacher: RampartClassifier, pupil: RampartClassifier) -> Lesson:
+def distillation_data(lines: list[str], teacher: RampartClassifier, student: RampartClassifier) -> DistillationData:
     """Run both over the lines."""
     states = [np.zeros((1, WIDTH), dtype=np.float16)]
     targets = [np.zeros((1, len(teacher.labels) + 1), dtype=np.float16)]
     for at in range(0, len(lines), CHUNK):
         chunk = lines[at : at + CHUNK]
-        for (labels, _), (_, state) in zip(teacher.token_rows(chunk), pupil.token_rows(chunk), strict=True):
+        for (labels, _), (_, state) in zip(teacher.token_rows(chunk), student.token_rows(chunk), strict=True):
             if len(state):
                 none = np.maximum(1 - labels.sum(axis=1, keepdims=True), 0)
                 states += [state.astype(np.float16), states[0]]
                 targets += [np.concatenate([labels, none], axis=1).astype(np.float16), targets[0]]
     known = torch.from_numpy(np.concatenate(states))
-    return Lesson(known, torch.from_numpy(np.concatenate(targets)), torch.nonzero(known.any(dim=1))[:, 0])
+    return DistillationData(known, torch.from_numpy(np.concatenate(targets)), torch.nonzero(known.any(dim=1))[:, 0])
 
 
 class LabelNetwork(torch.nn.Module):
@@ -80,23 +80,23 @@ class LabelNetwork(torch.nn.Module):
         return LabelHead(np.array(labels), *(np.ascontiguousarray(w.detach().numpy()) for w in weights))
 
 
-def fit_labels(lines: list[str], teacher: RampartClassifier, pupil: RampartClassifier) -> LabelHead:
-    """Teach a label head over the pupil's states what the teacher says of each token."""
-    lesson = lesson_of(lines, teacher, pupil)
+def fit_labels(lines: list[str], teacher: RampartClassifier, student: RampartClassifier) -> LabelHead:
+    """Fit a label head on the student's states to the teacher's probabilities."""
+    data = distillation_data(lines, teacher, student)
     torch.manual_seed(0)
-    network = LabelNetwork(lesson.targets.shape[1])
+    network = LabelNetwork(data.targets.shape[1])
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
-    steps = LABEL_EPOCHS * -(-len(lesson.tokens) // BATCH)
+    steps = LABEL_EPOCHS * -(-len(data.tokens) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     for epoch in range(LABEL_EPOCHS):
         total = 0.0
-        for batch in torch.split(lesson.tokens[torch.randperm(len(lesson.tokens))], BATCH):
-            seen = torch.stack([lesson.states[batch + shift] for shift in (0, -1, 1)], dim=1).float()
-            loss = -(lesson.targets[batch].float() * network(seen).log_softmax(dim=1)).sum(dim=1).mean()
+        for batch in torch.split(data.tokens[torch.randperm(len(data.tokens))], BATCH):
+            seen = torch.stack([data.states[batch + shift] for shift in (0, -1, 1)], dim=1).float()
+            loss = -(data.targets[batch].float() * network(seen).log_softmax(dim=1)).sum(dim=1).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             total += float(loss.detach()) * len(batch)
-        print(f"labels: epoch {epoch}, loss {total / len(lesson.tokens):.4f}", flush=True)
+        print(f"labels: epoch {epoch}, loss {total / len(data.tokens):.4f}", flush=True)
     return network.head(teacher.labels)

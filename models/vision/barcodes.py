@@ -123,13 +123,15 @@ def personal_barcodes(barcodes: Sequence[Barcode], redactor: Redactor, context: 
     Raises:
         RedactionFailed: A recognizer broke.
     """
-    verdicts = [(barcode, _verdict(barcode, context.document_type)) for barcode in barcodes]
-    undecided = [barcode.text for barcode, verdict in verdicts if verdict is None and barcode.text is not None]
+    decisions = [(barcode, _is_personal(barcode, context.document_type)) for barcode in barcodes]
+    undecided = [barcode.text for barcode, decision in decisions if decision is None and barcode.text is not None]
     answers = iter(redactor.redact_many(undecided, context)) if undecided else iter(())
-    return [barcode for barcode, verdict in verdicts if (bool(next(answers).entities) if verdict is None else verdict)]
+    return [
+        barcode for barcode, decision in decisions if (bool(next(answers).entities) if decision is None else decision)
+    ]
 
 
-def _verdict(barcode: Barcode, document_type: str) -> bool | None:
+def _is_personal(barcode: Barcode, document_type: str) -> bool | None:
     """Whether it is personal; None when the redactor must decide."""
     if barcode.text is None:
         return True

@@ -24,8 +24,8 @@ def views_of(text: str, context: RedactionContext) -> Iterator[TextView]:
         if (corrected := view.ocr_corrected(text)) is not None:
             yield corrected
         return
-    said = tokens_of(text)
-    if (spoken := spoken_view(text, context.language, said)) is not None:
+    tokens = tokens_of(text)
+    if (spoken := spoken_view(text, context.language, tokens)) is not None:
         yield spoken
-    if (counted := numeral_view(text, context.language, said)) is not None:
+    if (counted := numeral_view(text, context.language, tokens)) is not None:
         yield counted

@@ -27,9 +27,9 @@ _AFTER_HUNDREDS = frozenset({"and"})
 _JOINERS = frozenset({"y", "et", "und", "e", "and"})
 
 
-def numeral_view(text: str, language: str, said: list[Token] | None = None) -> TextView | None:
-    """The text with digits for every spoken number, or None if it has none; ``said`` are its tokens, if known."""
-    found = numerals(text, language, said)
+def numeral_view(text: str, language: str, tokens: list[Token] | None = None) -> TextView | None:
+    """The text with digits for every spoken number, or None if it has none; ``tokens`` are its tokens, if known."""
+    found = numerals(text, language, tokens)
     if not found:
         return None
     builder, at = TextViewBuilder(), 0
@@ -60,9 +60,9 @@ class Numeral:
     sure: bool = True
 
 
-def numerals(text: str, language: str, said: list[Token] | None = None) -> list[Numeral]:
-    """The spoken numbers of a text, in order, without those in digits; ``said`` are its tokens, if known."""
-    tokens = said or tokens_of(text)
+def numerals(text: str, language: str, tokens: list[Token] | None = None) -> list[Numeral]:
+    """The spoken numbers of a text, in order, without those in digits; ``tokens`` are its tokens, if known."""
+    tokens = tokens or tokens_of(text)
     read = list(_Reader(tokens, language).all())
     return [n for n in _with_years(_singles_together(text, read), text) if n.sure]
 

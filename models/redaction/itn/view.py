@@ -13,9 +13,9 @@ from models.redaction.itn.tokens import Stretch, Token, Words, together, tokens_
 from models.redaction.normalize.view import TextView, TextViewBuilder
 
 
-def spoken_view(text: str, language: str, said: list[Token] | None = None) -> TextView | None:
-    """The spoken view; None if it equals the text. ``said`` gives the tokens of the text, if the caller has them."""
-    tokens = together(said or tokens_of(text))
+def spoken_view(text: str, language: str, tokens: list[Token] | None = None) -> TextView | None:
+    """The spoken view; None if it equals the text. ``tokens`` gives the tokens of the text, if the caller has them."""
+    tokens = together(tokens or tokens_of(text))
     stretches = _stretches(Words(tokens, lexicon_for(language)))
     if not stretches:
         return None

@@ -12,8 +12,8 @@ from typing import Final
 from models.redaction.lexicons.loader import ANY, words
 from models.redaction.normalize.view import TextView
 
-_MAKERS: Final = words(ANY, "brands", "makers")
-_MAKERS_CALLED_LIKE_PEOPLE: Final = words(ANY, "brands", "makers_called_like_people")
+_BRANDS: Final = words(ANY, "brands", "makers")
+_AMBIGUOUS_BRANDS: Final = words(ANY, "brands", "makers_called_like_people")
 _MACHINES: Final = words(ANY, "brands", "machines")
 _MACHINE_REACH = 24
 
@@ -38,10 +38,10 @@ _BESIDE = re.compile(r"\s?,\s?")
 """Between a surname and its first name in a list."""
 
 
-def is_maker(view: TextView, start: int, end: int) -> bool:
-    """Whether the word at [start, end) is the name of a maker."""
+def is_brand(view: TextView, start: int, end: int) -> bool:
+    """Whether the word at [start, end) is the name of a brand."""
     word = view.lower[start:end]
-    return word in _MAKERS or (word in _MAKERS_CALLED_LIKE_PEOPLE and _is_beside_a_machine(view, start, end))
+    return word in _BRANDS or (word in _AMBIGUOUS_BRANDS and _is_beside_a_machine(view, start, end))
 
 
 def is_machine(view: TextView, start: int, end: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from models.redaction.ner.brand_filter import is_machine, is_maker, listed_beside, stands_for_a_person
+from models.redaction.ner.brand_filter import is_brand, is_machine, listed_beside, stands_for_a_person
 from models.redaction.ner.number_entities import LONE_ZIP_SCORE, is_amount_of, may_stand_alone, short_phones
 from models.redaction.ner.stopwords import is_stop_word, uses_capitals
 from models.redaction.ner.types import WordPrediction
@@ -94,7 +94,7 @@ class Thresholds:
     street_alone: float = 0.75
     place_reach: int = 12
 
-    def name_bar(self, *, transliterated: bool, spoken: bool) -> float:
+    def name_threshold(self, *, transliterated: bool, spoken: bool) -> float:
         """The threshold for names. If a policy lowered it, the lowered one applies everywhere."""
         if transliterated:
             return min(self.name, self.transliterated_name)
@@ -117,8 +117,8 @@ def entities_of(
     or is written as if it were, ``language`` is its ISO 639-1 code.
     """
     cased = not spoken and bool(predictions) and uses_capitals(view, language)
-    predictions = list(_without_everyday(view, predictions, thresholds, language, cased=cased))
-    yield from _names(view, predictions, thresholds, spoken, small=cased and language == "de")
+    predictions = list(_without_stop_words(view, predictions, thresholds, language, cased=cased))
+    yield from _names(view, predictions, thresholds, spoken, capitalizes_nouns=cased and language == "de")
     sure = [
         g
         for g in predictions
@@ -127,7 +127,7 @@ def entities_of(
         and not is_amount_of(view, g)
     ]
     short = short_phones(view, [g for g in sure if g.label == "PHONE"])
-    sure = list(_vouched(view, sure, thresholds, hindi=view.kind == "transliterated" or language == "hi"))
+    sure = list(_with_support(view, sure, thresholds, hindi=view.kind == "transliterated" or language == "hi"))
     address = [g for g in sure if _TYPE_OF[g.label] == "ADDRESS"]
     anchors = [
         g for g in address if g.label == "STREET_NAME" or (g.label in _NUMBERS and _near(g, address, thresholds))
@@ -142,7 +142,7 @@ def entities_of(
         yield Entity(_TYPE_OF[word.label], word.start, word.end, score, f"ner:{word.label.lower()}")
 
 
-def _vouched(
+def _with_support(
     view: TextView, sure: list[WordPrediction], thresholds: Thresholds, *, hindi: bool
 ) -> Iterator[WordPrediction]:
     """Drop address words that have no number to support them.
@@ -160,20 +160,20 @@ def _vouched(
 
 
 def _names(
-    view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, spoken: bool, *, small: bool
+    view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, spoken: bool, *, capitalizes_nouns: bool
 ) -> Iterator[Entity]:
     """Words that are names, with likely names right beside them and the initials between.
 
-    ``small`` says that a lower-case word is unlikely to be a name.
+    ``capitalizes_nouns`` says that the writer does, so that a lower-case word is unlikely to be a name.
     """
-    bar = thresholds.name_bar(transliterated=view.kind == "transliterated", spoken=spoken)
+    threshold = thresholds.name_threshold(transliterated=view.kind == "transliterated", spoken=spoken)
     if len(view.text.split()) <= _ANSWER_WORDS:
-        bar = min(bar, thresholds.name_answer)
+        threshold = min(threshold, thresholds.name_answer)
     # A single letter is an initial only beside a name: not in "6.35 p.m."
     sure = {
         g.start
         for g in predictions
-        if g.end - g.start > 1 and _is_name(view, g, _bar_of(view, g, bar, thresholds, small))
+        if g.end - g.start > 1 and _is_name(view, g, _threshold_of(view, g, threshold, thresholds, capitalizes_nouns))
     }
     likely = [
         g for g in predictions if g.label in _NAMES and (g.start in sure or _is_name(view, g, thresholds.name_beside))
@@ -186,13 +186,13 @@ def _names(
             groups.append([word])
     found = [group for group in groups if any(g.start in sure for g in group)]
     for index, group in enumerate(found):
-        if _is_only_a_maker(view, index, found):
+        if _is_only_a_brand(view, index, found):
             continue
         best = max(group, key=lambda g: g.score)
         yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
 
 
-def _without_everyday(
+def _without_stop_words(
     view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, language: str, *, cased: bool
 ) -> Iterator[WordPrediction]:
     """Drop names that are stop words, unless a title follows or a certain name stands right beside them."""
@@ -218,34 +218,36 @@ def _without_everyday(
         yield word
 
 
-def _bar_of(view: TextView, word: WordPrediction, bar: float, thresholds: Thresholds, small: bool) -> float:
+def _threshold_of(
+    view: TextView, word: WordPrediction, threshold: float, thresholds: Thresholds, capitalizes_nouns: bool
+) -> float:
     """The threshold for one word. It is lower when a title follows, as in Hindi: "sunita ji"."""
-    if small and thresholds.name >= Thresholds().name and view.text[word.start].islower():
-        return max(bar, thresholds.name_small)
-    return min(bar, thresholds.name_honoured) if _HONOUR.match(view.lower, word.end) else bar
+    if capitalizes_nouns and thresholds.name >= Thresholds().name and view.text[word.start].islower():
+        return max(threshold, thresholds.name_small)
+    return min(threshold, thresholds.name_honoured) if _HONOUR.match(view.lower, word.end) else threshold
 
 
-def _is_only_a_maker(view: TextView, index: int, groups: list[list[WordPrediction]]) -> bool:
+def _is_only_a_brand(view: TextView, index: int, groups: list[list[WordPrediction]]) -> bool:
     """Whether a group consists of brand names and no context makes it a person's name."""
-    if not _names_makers(view, groups[index]) or stands_for_a_person(view, groups[index][0].start):
+    if not _is_brand_group(view, groups[index]) or stands_for_a_person(view, groups[index][0].start):
         return False
     return not any(
-        _names_makers(view, first) != _names_makers(view, second)
+        _is_brand_group(view, first) != _is_brand_group(view, second)
         and listed_beside(view, first[-1].end, second[0].start)
         for first, second in pairwise(groups[max(0, index - 1) : index + 2])
     )
 
 
-def _names_makers(view: TextView, group: list[WordPrediction]) -> bool:
+def _is_brand_group(view: TextView, group: list[WordPrediction]) -> bool:
     """Whether a group is a brand, with its machine before it or a lower-case verb after it: "Balay cuesta"."""
-    makers = [is_maker(view, word.start, word.end) for word in group]
-    if not any(makers):
+    brands = [is_brand(view, word.start, word.end) for word in group]
+    if not any(brands):
         return False
-    first = makers.index(True)
+    first = brands.index(True)
     capital = view.text[group[first].start].isupper()
     return all(
-        maker or is_machine(view, g.start, g.end) or (place > first and capital and view.text[g.start].islower())
-        for place, (maker, g) in enumerate(zip(makers, group, strict=True))
+        brand or is_machine(view, g.start, g.end) or (place > first and capital and view.text[g.start].islower())
+        for place, (brand, g) in enumerate(zip(brands, group, strict=True))
     )
 
 
@@ -265,8 +267,8 @@ def _joined(view: TextView, first: WordPrediction, second: WordPrediction) -> bo
     return first.end - first.start <= _ABBREVIATION or view.text[first.end : second.start].strip() != "."
 
 
-def _is_name(view: TextView, word: WordPrediction, bar: float) -> bool:
-    if word.label not in _NAMES or word.score < bar:
+def _is_name(view: TextView, word: WordPrediction, threshold: float) -> bool:
+    if word.label not in _NAMES or word.score < threshold:
         return False
     text = view.lower[word.start : word.end]
     return text not in NOT_NAMES and not has_digit(text)

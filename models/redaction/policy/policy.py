@@ -102,9 +102,9 @@ class RedactionPolicy:
 
     def with_thresholds(self, recognizers: Sequence[Recognizer]) -> tuple[Recognizer, ...]:
         """The recognizers for this policy, with lower thresholds where the policy asks for them."""
-        return (*(self._eager(r) for r in recognizers), *self.recognizers)
+        return (*(self._lowered(r) for r in recognizers), *self.recognizers)
 
-    def _eager(self, recognizer: Recognizer) -> Recognizer:
+    def _lowered(self, recognizer: Recognizer) -> Recognizer:
         if not isinstance(recognizer, PatternRecognizer):
             return recognizer
         return replace(recognizer, threshold=min(THRESHOLD, self.thresholds.get(recognizer.entity, THRESHOLD)))
@@ -120,11 +120,11 @@ class RedactionPolicy:
             number=min([ours.number, *numbers]),
         )
 
-    def _only_others_are_eager(self, entity: Entity) -> bool:
+    def _passes_by_another_threshold(self, entity: Entity) -> bool:
         """Whether the classifier found the entity only because another type's threshold is lower."""
         ours = Thresholds().number
-        guessed = entity.recognizer.startswith("ner:") and entity.type not in ("NAME", "ADDRESS")
-        return guessed and entity.score < ours and entity.type not in self.thresholds
+        by_classifier = entity.recognizer.startswith("ner:") and entity.type not in ("NAME", "ADDRESS")
+        return by_classifier and entity.score < ours and entity.type not in self.thresholds
 
     def split(self, text: str, found: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:
         """The merged entities to replace, and those that stay readable although the default would replace them.
@@ -134,7 +134,7 @@ class RedactionPolicy:
         """
         if self.leaves_nothing:
             return merge(text, found, self.protected), []
-        found = [e for e in found if not self._only_others_are_eager(e)]
+        found = [e for e in found if not self._passes_by_another_threshold(e)]
         left = [e for e in found if self.leaves(e)]
         kept = merge(text, left, self.protected)
         best = {(e.start, e.end): weight(e) for e in sorted(left, key=weight)}

@@ -76,27 +76,27 @@ def with_spoken_numbers(text: str, found: Iterable[Entity], context: RedactionCo
     streets = [e for e in found if e.type == "ADDRESS" and "street" in e.recognizer]
     if not streets or context.source is not TextSource.SPEECH:
         return
-    said = [n for n in numerals(text, context.language) if n.form.isdigit()]
+    spoken = [n for n in numerals(text, context.language) if n.form.isdigit()]
     for street in streets:
-        start = _before_number(text, street.start, said)
+        start = _before_number(text, street.start, spoken)
         behind = context.language[:2].lower() not in _NUMBER_FIRST_LANGUAGES
-        end = _behind_number(text, street.end, said) if behind else street.end
+        end = _behind_number(text, street.end, spoken) if behind else street.end
         if (start, end) != (street.start, street.end):
             yield replace(street, start=start, end=end)
 
 
-def _before_number(text: str, start: int, said: Sequence[Numeral]) -> int:
-    last = bisect_right(said, start, key=lambda n: n.end)
-    for numeral in reversed(said[max(0, last - _PIECES) : last]):
+def _before_number(text: str, start: int, spoken: Sequence[Numeral]) -> int:
+    last = bisect_right(spoken, start, key=lambda n: n.end)
+    for numeral in reversed(spoken[max(0, last - _PIECES) : last]):
         if numeral.form == _ONE or not _BEFORE_STREET.fullmatch(text, numeral.end, start):
             break
         start = numeral.start
     return start
 
 
-def _behind_number(text: str, end: int, said: Sequence[Numeral]) -> int:
-    first = bisect_left(said, end, key=lambda n: n.start)
-    for numeral in said[first : first + 1]:
+def _behind_number(text: str, end: int, spoken: Sequence[Numeral]) -> int:
+    first = bisect_left(spoken, end, key=lambda n: n.start)
+    for numeral in spoken[first : first + 1]:
         if _BEHIND_STREET.fullmatch(text, end, numeral.start) and not AMOUNT.match(text, numeral.end):
             letter = _LETTER_BEHIND.match(text, numeral.end)
             return letter.end() if letter else numeral.end

@@ -36,7 +36,7 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
         view: The text itself.
         context: Names the kind of the document.
     """
-    if entity.recognizer.startswith("ner:") and _is_no_guess(entity, view, context):
+    if entity.recognizer.startswith("ner:") and _is_explained_by_context(entity, view, context):
         return True
     if context.document_type != METER or entity.type == "NAME":
         return False
@@ -48,7 +48,7 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
     return introduced_as(view, entity.start) != "personal"
 
 
-def _is_no_guess(entity: Entity, view: TextView, context: RedactionContext) -> bool:
+def _is_explained_by_context(entity: Entity, view: TextView, context: RedactionContext) -> bool:
     """Whether the words around a find of the classifier say that it is something else."""
     if introduces_a_number(view, entity.start, entity.end):
         return True

@@ -177,8 +177,8 @@ def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
     reached = tokens[first].start if tokens and words == NUMBER_WORDS else 0
     begin = tokens[max(0, first - _LONGEST_NUMBER)].start if tokens else 0
     starts = {t.start - begin: i for i, t in enumerate(tokens)}
-    said = numerals(text[begin:], language)
-    return [starts[n.start] for n in said if begin + n.end > reached and n.start in starts]
+    spoken = numerals(text[begin:], language)
+    return [starts[n.start] for n in spoken if begin + n.end > reached and n.start in starts]
 
 
 def _stable_tokens(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon, numbers: list[int]) -> int:

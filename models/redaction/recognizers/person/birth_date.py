@@ -149,8 +149,8 @@ class SpokenDateRecognizer:
             return None
         if is_harmless(view, *_digits_around(view.text, year.start(), year.end())):
             return None
-        said = list(WORD.finditer(view.text))
-        return Entity("DOB", said[0].start(), said[-1].end(), 0.6, f"{self.name}:answer")
+        answer = list(WORD.finditer(view.text))
+        return Entity("DOB", answer[0].start(), answer[-1].end(), 0.6, f"{self.name}:answer")
 
 
 def _digits_around(text: str, start: int, end: int) -> tuple[int, int]:
