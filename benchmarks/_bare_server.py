@@ -1,4 +1,4 @@
-"""The peer of the upload benchmark: a grpc.aio server that counts bytes and forgets them. Prints its address."""
+"""The peer of the upload benchmark: a grpc.aio server that counts bytes and discards them. Prints its address."""
 
 from __future__ import annotations
 

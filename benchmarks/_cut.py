@@ -1,4 +1,4 @@
-"""Streams that are cut: a relay whose connections can be torn, and a server whose processes can be killed."""
+"""Interrupts streams: a relay whose connections can be broken, and a server whose processes can be killed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PIECE_BYTES = 65_536
 
 
 class Relay:
-    """Stands between one client and the server, as a network does. A context manager.
+    """Relays between one client and the server, as a network does. A context manager.
 
     Args:
         target: Tells the port on loopback where the server listens now; None while it is down.
@@ -40,12 +40,12 @@ class Relay:
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def cut(self) -> None:
-        """Tear every connection, without a goodbye to either end."""
+        """Break every connection, without telling either end."""
         for writer in self._open:
             writer.transport.abort()
 
     def fall_silent(self) -> None:
-        """Forward nothing more on the connections that are open, and leave them open: neither end is told anything."""
+        """Stop forwarding on the open connections, and keep them open: neither end notices."""
         self._silent |= self._open
 
     async def __aenter__(self) -> Self:
@@ -63,7 +63,7 @@ class Relay:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         port = self._target()
         writers = [writer]
-        with contextlib.suppress(OSError):  # nobody listens, or an end is gone: so is the connection
+        with contextlib.suppress(OSError):  # nobody listens, or an end is gone: the connection ends
             if port is not None:
                 there, onward = await asyncio.open_connection("127.0.0.1", port)
                 writers.append(onward)
@@ -77,7 +77,7 @@ class Relay:
         self._silent -= set(writers)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand bytes on until one end is gone; then the other end goes too."""
+        """Forward bytes until one end closes; then close the other end."""
         with contextlib.suppress(OSError):
             while data := await reader.read(PIECE_BYTES):
                 if writer not in self._silent:
@@ -92,7 +92,7 @@ class KillableServer:
 
     Args:
         home: Where it keeps its data and its state.
-        assignments: Settings of one's own.
+        assignments: Settings that differ from the defaults.
     """
 
     def __init__(self, home: Path, *assignments: str) -> None:
@@ -104,11 +104,11 @@ class KillableServer:
 
     @property
     def port(self) -> int | None:
-        """Where it listens now, on loopback; None while it is down."""
+        """Port on loopback where it listens now; None while it is down."""
         return int(self._running.address.rpartition(":")[2]) if self._running else None
 
     async def kill_server(self) -> None:
-        """SIGKILL to the server and to its Ray, as when a container is ended; returns when a new one is ready."""
+        """Send SIGKILL to the server and its Ray, as when a container is killed; returns when a new server is ready."""
         async with self._one_at_a_time:
             assert self._running is not None
             killed, self._running = self._running, None
@@ -116,7 +116,7 @@ class KillableServer:
             await self._start()
 
     async def kill_replica(self) -> None:
-        """SIGKILL to the worker that recognises speech; Serve makes a new one."""
+        """Send SIGKILL to the speech worker; Serve starts a new one."""
         async with self._one_at_a_time, asyncio.timeout(REPLICA_TIMEOUT_S):
             assert self._running is not None
             while not (found := list(_replicas(self._running.pid))):  # noqa: ASYNC110 - another process sets no event

@@ -1,4 +1,4 @@
-"""Python environments of the peers, each its own, so that nothing of theirs comes near the product's."""
+"""Python environments of the peers. Each has its own, so that their packages stay out of the product's."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 import platformdirs
 
 _OURS = ("OPENBLAS_NUM_THREADS", "CT2_FORCE_CPU_ISA")
-"""What `prepare_process` set for us."""
+"""Variables that `prepare_process` sets."""
 
 
 def as_it_comes() -> dict[str, str]:
-    """The environment variables of a peer: without what we set for ourselves."""
+    """The environment variables of a peer, without those that Vestibule sets for itself."""
     return {name: value for name, value in os.environ.items() if name not in _OURS}
 
 
 def environment(name: str, *requirements: str) -> Path:
-    """Python of an environment with these packages, made the first time and kept in the cache.
+    """Path of the Python of an environment with these packages. It is created once and kept in the cache.
 
     Raises:
         subprocess.CalledProcessError: pip could not install them.

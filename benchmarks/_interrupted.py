@@ -1,4 +1,4 @@
-"""A stream that is cut on its way, and what its client was given."""
+"""Runs a stream that is interrupted, and records what its client received."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from benchmarks._cut import KillableServer, Relay
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, KEEPALIVE, Audio, Talker, TalkOptions
 
 PACE = 8.0
-"""Times faster than it is spoken. The recognition falls behind at that; the server lets the client wait."""
+"""How many times as fast as it is spoken the audio is sent. Recognition is slower, so the client has to wait."""
 
 GIVE_UP_S = 180.0
-"""Without any progress; a server that is killed twice in a row is away for most of a minute."""
+"""Seconds without progress before giving up. A server that is killed twice in a row is down for most of a minute."""
 
 CHANNEL = (*KEEPALIVE, ("grpc.use_local_subchannel_pool", 1))
-"""Streams share nothing but the server."""
+"""One client for each stream: streams share nothing but the server."""
 
 
 class Kind(StrEnum):
@@ -45,7 +45,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """When the client has come to a second of the clip, or would have if the clip were longer."""
+    """An interruption, when the client reaches this second of the clip. It may lie after the end."""
 
     at_s: float
     kind: Kind
@@ -53,7 +53,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a final says, or a turn of the ledger."""
+    """A final, or a turn of the ledger."""
 
     utterance: int
     text: str
@@ -62,12 +62,12 @@ class Turn:
 
 @dataclass(slots=True)
 class Stream:
-    """What came of one stream.
+    """The result of one stream.
 
     Attributes:
-        given: Finals in the order in which they came, as (id of the turn, what it says).
-        cuts: Those that hit the stream while it ran.
-        connections: How many it took.
+        given: Finals in the order of arrival, as (id of the turn, its text).
+        cuts: The interruptions that hit the stream while it ran.
+        connections: Number of connections it used.
     """
 
     clip: Clip
@@ -78,7 +78,7 @@ class Stream:
 
     @property
     def turns(self) -> list[Turn]:
-        """What the finals say, in the order in which they came."""
+        """The finals, in order of arrival."""
         return [turn for _, turn in self.given]
 
     def take(self, response: ConverseResponse) -> None:
@@ -88,7 +88,7 @@ class Stream:
 
 
 async def stream(server: KillableServer, clip: Clip, cuts: Sequence[Cut] = ()) -> Stream:
-    """Talk over a relay to the end, whatever is cut meanwhile."""
+    """Stream over a relay to the end, through all interruptions."""
     done = Stream(clip)
     async with Relay(lambda: server.port) as relay, grpc.aio.insecure_channel(relay.address, CHANNEL) as channel:
         done.session_id = await _session(channel)
@@ -110,7 +110,7 @@ async def stream(server: KillableServer, clip: Clip, cuts: Sequence[Cut] = ()) -
 
 
 async def _session(channel: grpc.aio.Channel) -> str:
-    """Open a session, also while the server is away: the request is one and the same however often it is sent."""
+    """Open a session, with retries while the server is down. Each retry sends the same request id."""
     request = StartSessionRequest(client_id="benchmark", request_id=str(uuid.uuid4()), language="en")
     async with asyncio.timeout(GIVE_UP_S):
         while True:

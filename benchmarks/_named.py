@@ -1,5 +1,5 @@
-"""Sentences of ours in which people are named, in braces; (language, sentence). Never fitted to: the ablation and the
-tests read them.
+"""Sentences with names of people in braces, as (language, sentence). Nothing was tuned on them; the ablation and the
+tests use them.
 """
 
 from __future__ import annotations
@@ -136,4 +136,4 @@ UNNAMED: tuple[tuple[str, str], ...] = tuple(
     )
     for line in lines.strip().splitlines()
 )
-"""Sentences of ours in which nobody is named and to which nothing was fitted."""
+"""Sentences without names. Nothing was tuned on them."""

@@ -1,4 +1,4 @@
-"""Streams clips to Vestibule at their own pace with its reference client, and notes what came when."""
+"""Streams clips to Vestibule at their own pace with its reference client, and records what arrived when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server.cli.talk.client import BYTES_A_SECOND, Audio, Talker, TalkOptions
 
 @dataclass(slots=True)
 class Notes:
-    """What the client was told, and when."""
+    """What the client received, and when."""
 
     began: float
     first_s: float | None = None
@@ -37,7 +37,7 @@ class Notes:
 
 
 async def play(channel: grpc.aio.Channel, slots: Sequence[Sequence[Job]], chunk_s: float) -> list[Streamed]:
-    """Stream the clips of each slot one after the other, the slots at the same time."""
+    """Stream the clips of each slot in sequence, and all slots concurrently."""
     played = await asyncio.gather(*(_slot(channel, slot, chunk_s) for slot in slots))
     return [one for slot in played for one in slot]
 
@@ -61,7 +61,9 @@ async def _clip(channel: grpc.aio.Channel, job: Job, chunk_s: float) -> Streamed
 async def _speak(audio: Audio, pcm: bytes, chunk_s: float, began: float) -> None:
     loop, size = asyncio.get_running_loop(), int(chunk_s * BYTES_A_SECOND)
     for number, at in enumerate(range(0, len(pcm), size), 1):
-        await asyncio.sleep(began + number * chunk_s - loop.time())  # a chunk is there when its last sample is
+        await asyncio.sleep(
+            began + number * chunk_s - loop.time()
+        )  # a chunk is complete when its last sample was spoken
         audio.add(pcm[at : at + size])
     audio.finish()
 

@@ -1,4 +1,4 @@
-"""Streams clips to WhisperLiveKit at their own pace and notes what came when. Runs in the peer's environment.
+"""Streams clips to WhisperLiveKit at their own pace and records what arrived when. Runs in the peer's environment.
 
 Standard input: ``{"url": websocket, "chunk_s": seconds, "slots": [[{"pcm": path, "wait_s": seconds}]]}`` a line; the
 clips of a slot come one after the other, each on a connection of its own, the slots at the same time. Standard output:
@@ -16,7 +16,7 @@ import websockets  # of its own environment
 
 BYTES_A_SECOND = 32_000
 PATIENCE_S = 30.0
-"""Behind the end of the audio."""
+"""Seconds to wait after the end of the audio."""
 
 
 def main() -> None:
@@ -59,7 +59,9 @@ async def clip(url: str, chunk_s: float, one: dict[str, Any]) -> dict[str, Any]:
 async def send(socket: Any, pcm: bytes, chunk_s: float, began: float) -> None:
     loop, size = asyncio.get_running_loop(), int(chunk_s * BYTES_A_SECOND)
     for number, at in enumerate(range(0, len(pcm), size), 1):
-        await asyncio.sleep(began + number * chunk_s - loop.time())  # a chunk is there when its last sample is
+        await asyncio.sleep(
+            began + number * chunk_s - loop.time()
+        )  # a chunk is complete when its last sample was spoken
         await socket.send(pcm[at : at + size])
     await socket.send(b"")
 

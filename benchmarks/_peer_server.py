@@ -28,7 +28,7 @@ REQUIREMENTS = ("whisperlivekit==0.2.26", "faster-whisper==1.2.1")
 
 @dataclass(frozen=True, slots=True)
 class PeerServer:
-    """A peer that is ready, and the client that streams to it."""
+    """A peer that is ready, with the client that streams to it."""
 
     url: str
     client: subprocess.Popen[str]
@@ -45,7 +45,7 @@ class PeerServer:
 
 @contextlib.contextmanager
 def peer_server() -> Iterator[PeerServer]:
-    """Run it as its authors say, without a call to a model hub; gone afterwards."""
+    """Run it as its documentation says, without a model hub. It is stopped at the end of the context."""
     python = environment("whisperlivekit", *REQUIREMENTS)
     [port] = free_ports(1)
     folder = place("whisper-base", Settings().weights_dir)

@@ -14,11 +14,11 @@ from presidio_analyzer import AnalyzerEngine, BatchAnalyzerEngine  # type: ignor
 from presidio_analyzer.nlp_engine import NlpEngineProvider  # type: ignore[import-not-found]
 
 NOT_PERSONAL = ("DATE_TIME", "NRP", "URL", "ORGANIZATION")
-"""Entities that need not be redacted, so that the peer is not asked for more than we are."""
+"""Entity types that Vestibule does not redact, so that the peer has no extra work."""
 
 
 def main() -> None:
-    logging.disable(logging.CRITICAL)  # it tries to fetch the public suffix list, and says that it could not
+    logging.disable(logging.CRITICAL)  # It logs that it could not fetch the public suffix list.
     configuration = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": sys.argv[1]}]}
     engine = AnalyzerEngine(nlp_engine=NlpEngineProvider(nlp_configuration=configuration).create_engine())
     entities = [e for e in engine.get_supported_entities("en") if e not in NOT_PERSONAL]

@@ -23,11 +23,11 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """Of the server itself."""
+        """Process id of the server itself."""
         return self.child.process.pid
 
     def kill(self) -> None:
-        """SIGKILL to the server, and to everything that it started."""
+        """Send SIGKILL to the server and all its descendants."""
         self.child.descendants()
         self.child.process.kill()
         self.child.kill_with_descendants()
@@ -35,7 +35,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(home: Path, *assignments: str) -> Iterator[Running]:
-    """Run `vestibule serve` with settings of one's own; everything is gone afterwards."""
+    """Run `vestibule serve` with these settings; all its processes and files are removed at the end."""
     home.mkdir(parents=True, exist_ok=True)
     grpc_port, quack_port, dashboard_port = free_ports(3)
     address = f"127.0.0.1:{grpc_port}"

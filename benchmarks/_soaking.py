@@ -1,4 +1,4 @@
-"""Streams that go on for long, and how a server does meanwhile: memory, delay of finals, what broke."""
+"""Runs streams for a long time and records memory, delay of finals and broken calls."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks._interrupted import Clip
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, Audio, Talker, TalkOptions
 
 TALK_S = 120.0
-"""Audio of one conversation; then its session is left and another one opened, as people come and go."""
+"""Seconds of audio of one conversation. After it a new session is opened."""
 
 QUIET_S = 2.0
 SAMPLE_EVERY_S = 10.0
@@ -34,7 +34,7 @@ REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-(\w+):")
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """One final: when it came, and how long after the end of its utterance. Seconds."""
+    """One final: its arrival time, and the delay after the end of its utterance, in seconds."""
 
     at_s: float
     delay_s: float
@@ -42,20 +42,20 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of a server and everything that it started, by kind of process, shared pages counted once. MiB."""
+    """Memory of a server and its descendants in MiB, by kind of process; shared pages are counted once."""
 
     at_s: float
     by_kind: dict[str, float]
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum."""
         return sum(self.by_kind.values())
 
 
 @dataclass(slots=True)
 class Record:
-    """What was seen; times since the streams began. Finals are those of calls that did not break."""
+    """The observations. Times count from the start of the streams; finals are those of unbroken calls."""
 
     finals: list[Final] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Record:
 
 
 async def soak(address: str, pid: int, clips: Sequence[Clip], streams: int, seconds: float, record: Record) -> None:
-    """Talk over so many streams for so long; each starts somewhere else in the clips, and at another moment."""
+    """Run this many streams for this long. Each starts at another place in the clips, and at another time."""
     loop = asyncio.get_running_loop()
     began, end = loop.time(), loop.time() + seconds
 
@@ -100,7 +100,7 @@ async def _conversation(
     def broke(reason: str, pause_s: float) -> None:
         nonlocal unbroken
         record.breaks[reason] += 1
-        unbroken = False  # what comes now waited for something else
+        unbroken = False  # finals that arrive now waited for something else
 
     speaking = asyncio.create_task(_speak(audio, clips, began, talk_s))
     try:
@@ -114,7 +114,7 @@ async def _conversation(
 
 
 async def _speak(audio: Audio, clips: Iterator[Clip], began: float, talk_s: float) -> None:
-    """Clips with quiet between them, each chunk when its last sample has been spoken."""
+    """Clips with silence between them; each chunk is sent when its last sample has been spoken."""
     loop = asyncio.get_running_loop()
     spoken_s = 0.0
     for clip in clips:
@@ -152,7 +152,7 @@ def _kind(command: Sequence[str]) -> str:
 
 
 def metric(port: int, name: str) -> float:
-    """A metric of the server, as a scrape gives it."""
+    """Value of a metric of the server, from a scrape."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
         text = response.read().decode()
     return next(s.value for family in text_string_to_metric_families(text) for s in family.samples if s.name == name)

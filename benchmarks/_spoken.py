@@ -13,7 +13,7 @@ from models.media.audio_decoder import decode
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 
 SILENCE_S = 3.0
-"""What a microphone goes on sending after the clip."""
+"""Seconds of faint noise after the clip, as a microphone sends it."""
 
 _FRAME = SAMPLE_RATE_HZ // 100
 _BELOW_LOUD_DB = 35.0
@@ -27,9 +27,9 @@ class Spoken:
     """A clip as it is sent.
 
     Attributes:
-        pcm: 16-bit little-endian mono at 16 kHz: the clip, cut behind its last speech, and faint noise.
-        begins_s: First speech, in seconds of ``pcm``.
-        ends_s: Last sample of speech, likewise.
+        pcm: 16-bit little-endian mono at 16 kHz: the clip up to the end of its speech, then faint noise.
+        begins_s: Start of the speech, in seconds of ``pcm``.
+        ends_s: End of the speech, in seconds of ``pcm``.
         text: What is said.
     """
 
@@ -41,7 +41,7 @@ class Spoken:
 
 
 def spoken(clips: Sequence[Clip], least_s: float, most_s: float, limit: int) -> list[Spoken]:
-    """The first clips of such a length, ready to be sent."""
+    """The first clips of a suitable length, ready to be sent."""
     ready: list[Spoken] = []
     for clip in clips:
         samples = decode(clip.audio.read_bytes())
@@ -51,7 +51,7 @@ def spoken(clips: Sequence[Clip], least_s: float, most_s: float, limit: int) -> 
 
 
 def speech_bounds(samples: Samples) -> tuple[int, int]:
-    """First and one past the last sample of speech, by loudness alone, so that neither side's detector decides.
+    """First sample of speech and one past the last. Only loudness decides, so that neither side's detector is used.
 
     A frame of 10 ms is speech when it is at most 35 dB below the loud ones (the 95th percentile) and at least 6 dB
     above the quiet ones (the 5th), or at most 20 dB below the loud ones where the clip is noisy; three such frames in a
@@ -74,7 +74,7 @@ def _prepared(clip: Clip, samples: Samples) -> Spoken:
 
 
 def _faint_noise(samples: Samples) -> npt.NDArray[np.float32]:
-    """As loud as the quietest tenth of the clip, between -75 and -50 dB of full scale."""
+    """Noise as loud as the quietest tenth of the clip, between -75 and -50 dB of full scale."""
     frames = samples[: len(samples) - len(samples) % _FRAME].reshape(-1, _FRAME)
     quiet = float(np.percentile(np.sqrt(np.mean(np.square(frames), axis=1)), 10))
     level = min(max(quiet, 10 ** (-75 / 20)), 10 ** (-50 / 20))

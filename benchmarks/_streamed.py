@@ -1,4 +1,4 @@
-"""What is streamed in ``benchmarks.streaming``, and what came of it."""
+"""Inputs and results of ``benchmarks.streaming``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """What one side made of a clip.
+    """The result of one side for one clip.
 
     Attributes:
         first_s: When the first text was shown, in seconds since the first sample; None for never.
-        last_s: When the last of the final text came, likewise.
+        last_s: When the last part of the final text came, in seconds since the first sample.
         text: The final text.
         pieces: Finals, or lines.
     """

@@ -1,23 +1,23 @@
-"""What each part of finding names adds, and what it costs.
+"""What each stage of name detection adds, and what it costs.
 
     python -m benchmarks.ablation [--data DIR] [--sentences 300]
 
-One line a stage, each stage with all before it:
+One line for each stage; each includes the stages before it:
 
 labels      the classifier's own labels
 patterns    the recognizers of everything but names
 context     titles and introductions ("Dr. ...", "my name is ...", "booked under ...")
 states      the head over the classifier's hidden states, its name lists taken away
-lists       the head with its name lists: what the product does
+lists       the head with its name lists, as in the product
 
-leaked      names of which a letter lies outside every entity
+leaked      share of the names with a letter outside every entity
 spurious    of the redacted letters, those that no label covers
-touched     sentences of ours without anything personal in which something was redacted
+touched     harmless sentences in which something was redacted
 chars/s     one sentence at a time, a second of CPU of this process, so that a busy machine changes little; the fastest
             of three rounds
 
-Without ``--data`` the names are those of a few dozen sentences of ours, which no part was fitted to. With it they are
-those of the labelled sets in the folder, one line for each: give the half that nothing was fitted to.
+Without ``--data`` the names come from a few dozen sentences on which nothing was tuned. With it they come from the
+labelled sets in the folder, one line for each set. Use the half on which nothing was tuned.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from server.settings import Settings
 
 _ROUNDS = 3
 _LABEL_BAR = 0.4
-"""The bar for the classifier's own labels, where they serve best."""
+"""Threshold for the classifier's own labels, at their best trade-off."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Labelled:
 
 
 def stages(cache: Path) -> Iterator[tuple[str, LocalRedactor]]:
-    """The redactor, put together piece by piece."""
+    """The redactor of each stage."""
     own = Thresholds(name=_LABEL_BAR, transliterated_name=_LABEL_BAR)
     without_names = tuple(r for r in ALL if r.name != "introduced-name")
     labels = assemble_classifier(cache, None)
@@ -69,12 +69,12 @@ def stages(cache: Path) -> Iterator[tuple[str, LocalRedactor]]:
 
 
 def own_sentences() -> dict[str, list[Labelled]]:
-    """Those of ours."""
+    """The sentences of ``_named``."""
     return {"ours": [Labelled(language, text, names, names) for language, text, names in named()]}
 
 
 def labelled_sets(data: Path) -> dict[str, list[Labelled]]:
-    """Those of the folder that name somebody."""
+    """The texts of the folder that hold a name."""
     sets: dict[str, list[Labelled]] = {}
     for row in read_labelled(data):
         names = [(start, end) for start, end, kind in row.spans if kind in PERSONS]
@@ -106,7 +106,7 @@ def measure(redactor: LocalRedactor, rows: list[Labelled]) -> tuple[float, float
 
 
 def speed(redactor: LocalRedactor, texts: list[tuple[str, str]]) -> float:
-    """Characters a second of CPU, one text after the other."""
+    """Characters for each second of CPU time, one text after the other."""
     fastest = float("inf")
     for _round in range(_ROUNDS):
         began = time.process_time()

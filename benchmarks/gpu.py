@@ -3,7 +3,7 @@
     python -m benchmarks.gpu [--data DIR/manifest.jsonl ...] [--limit N]
 
 Printed for each engine: median and sum of the compute seconds on both, the ratio, and the words wrong on both; half
-precision must not cost any. Without a GPU it says so and ends well, so that it can stand in a list of benchmarks.
+precision must not cost any. Without a GPU it says so and exits with 0, so that a run of all benchmarks goes on.
 Manifests are those of ``benchmarks.speech``; without one, the spoken clips of tests/data are used.
 
 What was predicted: docs/evaluation/constants/benchmarks.md, gpu.
@@ -67,7 +67,7 @@ def compare(name: str, engine: str, clips: Sequence[Clip]) -> None:
 
 
 def hear(engine: SpeechEngine, audio: Samples, language: str) -> tuple[str, float]:
-    """What is said, and the seconds that it took; nothing at all where nobody speaks."""
+    """The text and the seconds that it took; an empty text without speech."""
     try:
         transcript = engine.transcribe(audio, SpeechOptions(language=language))
     except NoSpeech:

@@ -9,7 +9,7 @@ one write     one event, durable, asked for by one caller at a time: median. The
 one at a time events a second when every client writes one event after the other. The peer is the same bare loop.
 batches       events a second when every client sends batches of 100, as an app does. The peers are the bare loop with
               the same statement a batch, and with executemany, which is what one would write first.
-a million     one write, when a million events are there already, against the peer's ON CONFLICT DO NOTHING.
+a million     one write, when the ledger holds a million events, against the peer's ON CONFLICT DO NOTHING.
 
 What was predicted: docs/evaluation/constants/benchmarks.md, ledger.
 """
@@ -49,7 +49,7 @@ def make_events(number: int) -> list[EventRow]:
 
 
 def bare_ledger(folder: Path, name: str) -> Cursor:
-    """The same tables in a DuckDB file without anything around it."""
+    """The same tables in a plain DuckDB file."""
     connection = duckdb.connect(str(folder / name), config={"threads": THREADS})
     migrate(connection, utc_now)
     return connection
@@ -69,7 +69,7 @@ def bare_loop(connection: Cursor, batch: int, seconds: float) -> tuple[float, fl
 
 
 def bare_insert(connection: Cursor, batch: int, seconds: float) -> tuple[float, float]:
-    """The first thing one would write, executemany; returns median seconds a commit, and events a second."""
+    """The obvious implementation, executemany; returns median seconds a commit, and events a second."""
     took: list[float] = []
     while sum(took) < seconds:
         rows = [
@@ -100,7 +100,7 @@ def open_session(cursor: Cursor) -> None:
 
 
 async def clients(ledger: Ledger, number: int, batch: int, seconds: float) -> tuple[float, float]:
-    """So many clients write one after the other; returns median seconds a write, and events a second."""
+    """This many clients each write one event after the other; returns median seconds a write, and events a second."""
     took: list[float] = []
     prepared = [[make_events(batch) for _ in range(20)] for _ in range(number)]
     end = time.perf_counter() + seconds

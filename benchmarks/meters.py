@@ -1,4 +1,4 @@
-"""Pictures of meters, and documents beside them, read by Vestibule and by RapidOCR as it comes, in turns.
+"""Pictures of meters, and documents beside them, read in turns by Vestibule and by RapidOCR with its own settings.
 
     python -m benchmarks.meters [--data DIR/manifest.jsonl ...] [--limit N]
 
@@ -7,7 +7,7 @@ A manifest has ``{"image": path, "integer": whole units, "decimals"?}`` a line f
 side: the share that was right and the median and mean seconds an image, decoding included.
 
 A meter is right when its whole units stand in the text as a number of their own, leading zeros aside, with or without
-the decimals behind them. Of documents, the share of the labelled words of two letters or more that were read.
+the decimals after them. Of documents, the share of the labelled words of two letters or more that were read.
 
 What was predicted: docs/evaluation/constants/benchmarks.md, meters.
 """
@@ -35,7 +35,7 @@ MOST_DECIMALS = 3
 
 @dataclass(slots=True)
 class Side:
-    """One reader and what it did so far."""
+    """One reader and its results so far."""
 
     name: str
     read: Callable[[Path], str]
@@ -53,7 +53,7 @@ class Side:
 
 
 def judge(row: dict[str, Any], text: str) -> tuple[int, int]:
-    """What was right, of how much."""
+    """Correct items, and all items."""
     if "integer" in row:
         return int(shows(text, row["integer"], row.get("decimals") or "")), 1
     labelled = _words(" ".join(part["text"] for part in row.get("words") or row["lines"]))
@@ -71,7 +71,7 @@ def shows(text: str, whole: str, decimals: str) -> bool:
 
 
 def _joined(line: str) -> str:
-    """Without the points and other signs between digits."""
+    """The text without points and other signs between digits."""
     return re.sub(r"[^\d ]", "", line)
 
 

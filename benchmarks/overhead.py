@@ -1,4 +1,4 @@
-"""What the wire, Ray and durability cost on top of the bare work.
+"""What gRPC, Ray and durability cost on top of the plain computation.
 
     python -m benchmarks.overhead [--rounds 30]
 
@@ -56,7 +56,7 @@ UTTERANCE_S = 5
 UPLOAD_BYTES = 10 * 1024 * 1024
 KIBIBYTE = 1024
 MESSAGE_BYTES = (16 * KIBIBYTE, 64 * KIBIBYTE, 256 * KIBIBYTE)
-"""From what gRPC's authors advise for streams, 16 to 64 KiB, to the largest message that we take."""
+"""Message sizes: from those that gRPC advises for streams, 16 to 64 KiB, to the largest that the server takes."""
 
 MEBIBYTE = 1024 * 1024
 
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 async def measure(server: Running, pcm: Pcm, rounds: int, uploads: int) -> None:
-    """Both sides of a comparison take turns, so that a machine that slows down slows both."""
+    """Both sides take turns, so that a slower machine slows both."""
     call = in_process(pcm)
     local, remote = [], []
     async with grpc.aio.insecure_channel(server.address) as channel:
@@ -99,7 +99,7 @@ async def measure(server: Running, pcm: Pcm, rounds: int, uploads: int) -> None:
 
 
 async def compare_uploads(channel: grpc.aio.Channel, bare: grpc.aio.Channel, message_bytes: int, uploads: int) -> None:
-    """Both take turns here too."""
+    """Compare uploads; both sides take turns."""
     ours, theirs = [], []
     for _ in range(uploads + 1):
         ours.append(await upload(channel, message_bytes))
@@ -111,7 +111,7 @@ async def compare_uploads(channel: grpc.aio.Channel, bare: grpc.aio.Channel, mes
 
 
 def engine_ms(ledger: Path) -> float:
-    """Median milliseconds that the engine itself took in the worker, as the ledger has it."""
+    """Median milliseconds that the engine itself took in the worker, as stored in the ledger."""
     with duckdb.connect(str(ledger), read_only=True) as connection:
         row = connection.execute("SELECT median(compute_s) * 1000 FROM turns").fetchone()
     assert row is not None
@@ -126,7 +126,7 @@ def utterance() -> Pcm:
 
 
 def in_process(pcm: Pcm) -> Callable[[], object]:
-    """The bare work: recognise, then redact."""
+    """The plain computation: recognise, then redact."""
     settings = Settings()
     engine = build_engine(settings.speech.engine, settings.weights_dir, device="cpu", threads=settings.speech.threads)
     redactor = build_redactor(settings.weights_dir, threads=settings.redaction.threads)

@@ -4,7 +4,7 @@
 
 Printed, in milliseconds, for one step of an utterance of that many words, without and with the open end of the
 utterance before (which has it judged twice): median and 95th percentile of the time on the clock, and the median of the
-CPU time of this process, which other work on the machine lengthens less. One thread, one text at a time.
+CPU time of this process, which depends less on other work on the machine. One thread, one text at a time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
     args = parser.parse_args()
     partials = PartialRedactor(build_redactor(Settings().weights_dir, threads=1))
     print(f"{'a partial of':14s} {'words':>5s} {'median ms':>10s} {'p95 ms':>8s} {'CPU ms':>8s}")
-    for label, tail in (("one utterance", RawText("")), ("behind another", OPEN_END)):
+    for label, tail in (("one utterance", RawText("")), ("after another", OPEN_END)):
         times = _times(partials, tail, args.words, args.rounds)
         took, cpu = sorted(clock for clock, _cpu in times), statistics.median(cpu for _clock, cpu in times)
         p95 = took[int(0.95 * len(took))]

@@ -10,7 +10,7 @@ processor       milliseconds of processor time that one sentence costs when it c
 partial         median milliseconds for a running utterance of 20 words: redaction, and what of it may be shown. The
                 peer only analyses the same words.
 
-The sides take turns, and the fastest round of each counts: whatever else runs on the machine only makes it slower.
+The sides take turns, and the fastest round of each counts: other work on the machine can only make a round slower.
 Without ``--data`` the sentences are made here from patterns and a seed; with it they are the ``text`` of the JSON lines
 in the folder. Presidio is installed once into an environment of its own in the cache. Both are told the language, and
 neither has seen the sentences before.
@@ -78,7 +78,7 @@ Took = tuple[list[float], float]
 """Seconds of each call, and seconds of processor time of them all."""
 
 Answer = Callable[[list[str], int], Took]
-"""From texts and the size of a batch, 0 for one at a time, to what they took."""
+"""Takes texts and a batch size (0: one at a time); returns the times."""
 
 
 def main() -> None:
@@ -103,7 +103,7 @@ def main() -> None:
 
 @dataclass
 class Side:
-    """One of the two, and the seconds of its rounds."""
+    """One side, and the seconds of its rounds."""
 
     answer: Answer
     partial: Answer
@@ -198,7 +198,7 @@ def presidio() -> Iterator[Answer]:
 
 
 def made() -> Iterator[str]:
-    """Sentences without end, the same ones every time."""
+    """An endless, deterministic series of sentences."""
     chance = random.Random(SEED)
     words = {slot: choices.split(";") for slot, choices in SLOTS.items()}
     while True:

@@ -1,14 +1,14 @@
-"""Streams that are cut at random points and resumed, against the same clips streamed without a break.
+"""Interrupts streams at random points, resumes them, and compares them with the same clips streamed without a break.
 
     python -m benchmarks.resume [--streams 100] [--at-once 4] [--seed 1] [--clips]
 
 The spoken clips of tests/data, and a stretch of them without any pause, so that utterances are cut at their longest.
 Each is streamed once without a break. Then the streams run, each over the reference client, which knows nothing of
-this, and a relay of its own; each is cut once or twice at points drawn from the seed, also behind the end of its audio,
+this, and a relay of its own; each is cut once or twice at points drawn from the seed, also after the end of its audio,
 while the server still recognises. Three kinds of cut:
 
-connection   the TCP connection is torn without a goodbye
-replica      the Serve replica that recognises speech gets SIGKILL; it hits all streams that run
+connection   the TCP connection is broken without a FIN
+replica      the Serve replica that recognises speech gets SIGKILL; it interrupts all running streams
 server       the server and its Ray get SIGKILL, and a new one is started on the same folder; likewise
 
 Audio is sent eight times as fast as it is spoken, in pieces of 100 ms. Counted afterwards:
@@ -46,16 +46,16 @@ from server.cli.talk.client import BYTES_A_SECOND
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
 LEDGER = Path("data", "ledger.duckdb")
-"""Within the home of ``KillableServer``."""
+"""Name of the folder inside the home of ``KillableServer``."""
 
 VOICES_PARTS = 4
 BREATHLESS_S = 40.0
 QUIET = 0.03
-"""Of full scale; what is quieter for 20 ms is left out of the clip without pauses."""
+"""Share of full scale. Stretches of 20 ms that are quieter are left out of the clip without pauses."""
 
 SERVER_EVERY, REPLICA_EVERY, TWICE_EVERY = 10, 5, 3
 AFTER_THE_END = 0.25
-"""Cuts fall up to so far behind the end of the audio, as a share of its length."""
+"""Cuts may fall after the end of the audio, up to this share of its length."""
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def clips() -> list[Clip]:
 
 
 def planned(clips: Sequence[Clip], streams: int, seed: int) -> list[Plan]:
-    """What is cut where; the same seed gives the same."""
+    """The interruptions of each stream; the same seed gives the same plan."""
     plans = []
     for n in range(streams):
         chance = random.Random(f"{seed}/{n}")
@@ -115,7 +115,7 @@ def planned(clips: Sequence[Clip], streams: int, seed: int) -> list[Plan]:
 
 
 async def run(home: Path, plans: Sequence[Plan], at_once: int) -> tuple[dict[str, Stream], list[Stream]]:
-    """Stream every clip without a break, by its name, and then as planned."""
+    """Stream every clip without a break (returned by clip name), then all streams as planned."""
     slots = asyncio.Semaphore(at_once)
     async with KillableServer(home) as server:
 
@@ -148,7 +148,7 @@ def kept_turns(ledger: Path) -> dict[str, list[tuple[str, Turn]]]:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of all streams; see above."""
+    """The counts of all streams; see above."""
 
     streams: int
     finals: int
@@ -185,7 +185,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing shows that anything was cut."""
+        """Whether no interruption had an effect."""
         return self.equal == self.streams and not (self.lost or self.twice or self.ledger)
 
     def text(self, took_s: float) -> str:

@@ -1,4 +1,4 @@
-"""Streams for an hour at 80 % of the capacity: does memory grow, do finals come later and later?
+"""Runs streams for an hour at 80 % of the capacity, and checks that memory and the delay of finals do not grow.
 
     python -m benchmarks.soak [--minutes 60] [--warm-up 5] [--streams N]
 
@@ -7,14 +7,14 @@ after the other, over the spoken clips of tests/data. Without --streams, two str
 server's own metrics (vestibule_speech_real_time_factor) say how many it would admit; 80 % of them are taken. Printed:
 
 capacity  streams that the server would admit, by the real-time factor that it measured
-memory    of the server and everything that it started, shared pages counted once (PSS): median of the minute behind the
+memory    of the server and everything that it started, shared pages counted once (PSS): median of the minute after the
           warm-up and of the last minute, by kind of process too; the end may be 5 % above the beginning
 delay     from the end of an utterance, its tail of 0.25 s included, to its final, over the network: median and 95th
-          percentile in the first part behind the warm-up and in the last one; a part is a tenth, at least two minutes
+          percentile in the first part after the warm-up and in the last one; a part is a tenth, at least two minutes
           or half of what there is. The last median may be 0.1 s above the first
 breaks    calls that ended early, by reason; none may
 
-Ends with 1 unless all hold. --minutes counts from the first stream, the warm-up included. Short runs prove that the
+Exits with 1 unless all hold. --minutes counts from the first stream, the warm-up included. Short runs prove that the
 script works and nothing else: memory needs some minutes to settle.
 
 What was predicted: docs/evaluation/constants/benchmarks.md, soak.
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def spoken_clips() -> list[Clip]:
-    """As people speak: without the stretch that has no pauses."""
+    """The clips with natural pauses."""
     return [clip for clip in clips() if "without pauses" not in clip.name]
 
 
@@ -93,7 +93,7 @@ def capacity_of(factor: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Beginning and end, side by side."""
+    """Figures of the beginning and of the end."""
 
     memory: tuple[Memory, Memory]
     first: list[float]
@@ -102,7 +102,7 @@ class Report:
 
     @classmethod
     def of(cls, record: Record, warm_up_s: float) -> Report:
-        """Compare what lies behind the warm-up."""
+        """Compare the beginning and the end of the time after the warm-up."""
         end_s = max(final.at_s for final in record.finals)
         part_s = min((end_s - warm_up_s) / 2, max(2 * MINUTE_S, (end_s - warm_up_s) / 10))
         first = _middle(record.memory, warm_up_s, warm_up_s + min(MINUTE_S, part_s))

@@ -52,7 +52,7 @@ class Clip:
 
 @dataclass(slots=True)
 class Side:
-    """One recognizer as a process that answers a line with a line."""
+    """One recognizer, as a process that reads a line and answers with a line."""
 
     name: str
     process: subprocess.Popen[str]
@@ -67,7 +67,7 @@ class Side:
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
-        # Silence is an error with a reason of its own on our side.
+        # Vestibule answers silence with an error of its own.
         self.texts.append(answer.get("text", ""))
         self.compute_s.append(answer.get("compute_s", 0.0))
 
@@ -111,7 +111,7 @@ def compare(name: str, clips: Sequence[Clip]) -> None:
 
 
 def invented(minutes: float) -> None:
-    """Words on recordings in which nobody speaks."""
+    """Words recognised in recordings without speech."""
     with tempfile.TemporaryDirectory() as folder, running() as sides:
         clips = list(noises(Path(folder), minutes))
         for side in sides:
@@ -123,7 +123,7 @@ def invented(minutes: float) -> None:
 
 @contextmanager
 def running() -> Iterator[list[Side]]:
-    """Ours, then the peer with one thread and with two."""
+    """Vestibule, then the peer with one thread and with two."""
     folder = place("whisper-base", Settings().weights_dir)
     peer = environment("faster-whisper", "faster-whisper==1.2.1")
     commands = {
@@ -152,7 +152,7 @@ def manifest(path: Path, limit: int) -> list[Clip]:
 
 
 def own_clips() -> list[Clip]:
-    """What lies in the repository."""
+    """The clips of the repository."""
     facts = json.loads((CLIPS / "visit.json").read_text(encoding="utf-8"))
     short = [Clip(CLIPS / name, facts["short_say"], "en") for name in facts["short_files"]]
     return [Clip(CLIPS / "visit.wav", facts["say"], "en"), *short]

@@ -1,10 +1,10 @@
-"""Splits evaluation sets in two: one half to tune on, one half to look at only for the final figures.
+"""Splits evaluation sets in two: one half for tuning, one half for the final figures only.
 
     python -m benchmarks.split DATA OUT
 
 Writes OUT/tune and OUT/held, each laid out like DATA: every ``.jsonl`` file with half of its lines, everything else
-linked. A line goes by the first bit of the SHA-256 of its own bytes, so the split depends on nothing but the line: it
-is the same everywhere, and adding one moves no other. Run the scoring programs with ``--data OUT/tune`` while
+linked. A line goes by the first bit of the SHA-256 of its own bytes, so the split depends on the line only: it
+is the same everywhere, and adding a line moves no other. Run the scoring programs with ``--data OUT/tune`` while
 working and with ``--data OUT/held`` once at the end.
 """
 
@@ -23,7 +23,7 @@ def half_of(line: bytes) -> str:
 
 
 def split(data: Path, out: Path) -> None:
-    """Write both halves of all sets; what is there already is written anew."""
+    """Write both halves of all sets; existing files are overwritten."""
     for half in HALVES:
         (out / half).mkdir(parents=True, exist_ok=True)
     for source in sorted(data.rglob("*")):

@@ -11,7 +11,7 @@ take turns, one server at a time on the same cores. Printed for both:
 final       from the last sample of speech to the redacted final (Vestibule; the last one where the clip came in
             several) or to the last change of the committed text (WhisperLiveKit), median and 95th percentile
 first       from the first sample of speech to the first text that is shown, median
-pieces      finals, or lines of committed text, for a clip, mean: who breaks sentences apart
+pieces      finals, or lines of committed text, for a clip, mean; more than one means that sentences are split
 streams     the 95th percentile of ``final`` with so many streams at once, their starts staggered; and the largest
             number for which it is under 1.5 s
 
@@ -55,7 +55,7 @@ Play = Callable[[Sequence[Sequence[Job]]], list[Streamed]]
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What was measured of one side."""
+    """The measurements of one side."""
 
     name: str
     alone: list[Streamed]
@@ -104,7 +104,7 @@ def measure(name: str, play: Play, clips: Sequence[Spoken], streams: Sequence[in
 
 
 def slots(clips: Sequence[Spoken], count: int) -> list[list[Job]]:
-    """Different clips for each stream, the starts spread over the time that a clip takes."""
+    """Different clips for each stream, with starts spread over the length of a clip."""
     spread_s = statistics.mean(clip.ends_s for clip in clips) + SILENCE_S
     return [
         [
@@ -117,7 +117,7 @@ def slots(clips: Sequence[Spoken], count: int) -> list[list[Job]]:
 
 @contextmanager
 def ours() -> Iterator[Play]:
-    """The real server, started as one starts it; but it refuses nobody, since how late finals come is the question."""
+    """The real server with default settings, except that it admits every stream."""
     with tempfile.TemporaryDirectory() as home, running(Path(home), "limits.speech_load=1000") as server:
 
         async def play(jobs: Sequence[Sequence[Job]]) -> list[Streamed]:
@@ -129,7 +129,7 @@ def ours() -> Iterator[Play]:
 
 @contextmanager
 def theirs() -> Iterator[Play]:
-    """The peer, likewise."""
+    """The peer with its default settings."""
     with tempfile.TemporaryDirectory() as folder, peer_server() as server:
 
         def play(jobs: Sequence[Sequence[Job]]) -> list[Streamed]:
@@ -150,7 +150,7 @@ def kept(folder: Path, clip: Spoken) -> str:
 
 
 def report(side: Side, clips: Sequence[Spoken], *, each: bool) -> None:
-    """Everything of one side."""
+    """Print all figures of one side."""
     finals = [one.final_s for one in side.alone]
     firsts = [one.first_after_s for one in side.alone]
     pieces = statistics.mean(one.pieces for one in side.alone)
@@ -171,7 +171,7 @@ def report(side: Side, clips: Sequence[Spoken], *, each: bool) -> None:
 
 
 def percentile(seconds: Sequence[float]) -> float:
-    """The 95th; infinite where too many never came."""
+    """The 95th percentile; infinite if too many values are missing."""
     return float(np.percentile(seconds, 95, method="higher"))
 
 

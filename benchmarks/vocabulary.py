@@ -1,10 +1,10 @@
-"""Whether words that a session expects are heard more often, and never where nobody said them.
+"""Whether expected words are recognised more often, and never where nobody said them.
 
     python -m benchmarks.vocabulary --data DIR/manifest.jsonl ... [--limit N] [--others 10]
 
-From each clip the words are taken that are rare in its language: those are what an app would list, names of sites and
-codes of staff. The clip is heard three times: without a vocabulary, with its rare words among ``--others`` rare words
-of other clips, and with those others alone. Printed:
+Of each clip, the words that are rare in its language stand for those that an app would list, such as names of sites
+and codes of staff. Each clip is recognised three times: without a vocabulary, with its rare words among ``--others``
+rare words of other clips, and with those others alone. Printed:
 
 heard      share of the rare words that are in the transcript, without and with the vocabulary
 invented   rare words of other clips that are in a transcript although nobody said them, each way
@@ -40,7 +40,7 @@ WAYS = ("without", "with its words", "others alone")
 
 @dataclass(frozen=True)
 class Tried:
-    """A clip and what was heard each way."""
+    """A clip and its transcript each way."""
 
     clip: Clip
     rare: frozenset[str]
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def tried(engine: SpeechEngine, clips: Sequence[Clip], count: int) -> list[Tried]:
-    """Hear every clip that holds a rare word each way."""
+    """Recognise every clip with a rare word each way."""
     chance = random.Random(SEED)
     rare = [(clip, rare_words(clip)) for clip in clips]
     rare = [(clip, found) for clip, found in rare if found]
@@ -97,7 +97,7 @@ def frequent_words(language: str) -> frozenset[str]:
 
 
 def hear(engine: SpeechEngine, audio: Samples, language: str, expected: tuple[str, ...]) -> str:
-    """What is said; nothing where nobody speaks."""
+    """The transcript; empty without speech."""
     try:
         transcript = engine.transcribe(audio, SpeechOptions(language=language, vocabulary=expected))
     except NoSpeech:

@@ -198,7 +198,7 @@ class Reason(StrEnum):
         Status.RESOURCE_EXHAUSTED,
         "A queue or a quota is full; RetryInfo says when to try again.",
     )
-    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", Status.INVALID_ARGUMENT, "The page token is not one of ours."
+    PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", Status.INVALID_ARGUMENT, "The page token is not valid."
     PCM_INCOMPLETE = "PCM_INCOMPLETE", Status.INVALID_ARGUMENT, "Raw audio needs a sample rate and channels."
     PICTURE_GONE = "PICTURE_GONE", Status.NOT_FOUND, "The redacted picture or recording was removed from the disk."
     PLAINTEXT_REFUSED = "PLAINTEXT_REFUSED", Status.INVALID_ARGUMENT, "Without TLS the server listens on loopback only."

@@ -1,11 +1,11 @@
 """Starts and stops the parts of the server in order; ``server.wiring`` builds them.
 
-Up: what can be checked at once, the ledger, the gRPC port (health says NOT_SERVING), the port of the metrics, Ray and
+Start: the quick checks, the ledger, the gRPC port (health says NOT_SERVING), the port of the metrics, Ray and
 the workers, the job runner, the analysts' endpoint; then health says SERVING and one line goes to standard output.
-Down, on SIGTERM or SIGINT: new calls are refused, streams end with a status, jobs in hand finish or are kept, then
-everything goes in the reverse order.
+Stop, on SIGTERM or SIGINT: new calls are refused, streams end with a status, running jobs finish or are kept, then
+the parts stop in reverse order.
 
-Ray and the engines are imported late, so that a start that cannot succeed fails without them.
+Ray and the engines are imported late, so that a start with wrong settings fails before their slow import.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ JOBS_STOP_S = 3.5
 """How long jobs may take to stop. With the time that Ray needs, the server ends within ten seconds."""
 
 _SET_TWICE = frozenset({Reason.ADDRESS_IN_USE, Reason.INSTALLATION_IN_USE, Reason.LEDGER_LOCKED})
-"""Two servers have the same setting; waiting does not help, so it is a mistake of the operator's."""
+"""Errors that waiting cannot mend: two servers have the same setting, so the operator must change one."""
 
 
 def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code. Prints one line when ready.
 
     Args:
-        settings: All of them.
-        fetch_weights: Called once nothing else stands in the way of a start.
+        settings: All settings.
+        fetch_weights: Called after all other checks have passed.
     """
     configure(settings.log_level, settings.log_format)
     keep_freed_memory()

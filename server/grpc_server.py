@@ -20,7 +20,7 @@ from server.services import SERVICE_NAMES, Services
 
 # The largest message is a chunk of an upload (256 KiB), or a batch of 500 events with 20 properties each.
 LARGEST_MESSAGE_BYTES: Final = 8 * 1024 * 1024
-# How late health may report that the workers are gone.
+# Longest delay with which health reports that the workers are gone.
 HEALTH_EVERY_S: Final = 2.0
 
 
@@ -67,7 +67,7 @@ class GrpcServer:
         keepalive: When a connection counts as dead.
 
     Attributes:
-        address: Where it really listens; the port is known after ``start``.
+        address: Host and port that it listens on; known after ``start``.
     """
 
     def __init__(

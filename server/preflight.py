@@ -1,4 +1,4 @@
-"""Checks of a start that need neither Ray nor the engines, whose import and start take many seconds.
+"""Checks before the start. They need neither Ray nor the engines, whose import takes many seconds.
 
 Nothing here imports them. A port that is free now may be taken later, so the code that listens reports that too.
 """

@@ -182,7 +182,7 @@ class Settings(BaseSettings):
         SecretStr(""), description="Base64 of 32 bytes; empty generates one into the state folder."
     )
     keep_redacted_recordings: bool = Field(
-        False, description="Keep recordings with their personal words muted, once a second hearing finds none."
+        False, description="Keep muted recordings, if a second recognition finds no personal words in them."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     quack: QuackSettings = QuackSettings()
 
-    # The issue's own name for the most common setting, VESTIBULE_LLM_BASE_URL, without the double underscore.
+    # Names without the double underscore for the most common settings, such as VESTIBULE_LLM_BASE_URL.
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")
     llm_api_key: SecretStr = Field(SecretStr(""), description="Short form of VESTIBULE_LLM__API_KEY.")
     llm_model: str = Field("", description="Short form of VESTIBULE_LLM__MODEL.")

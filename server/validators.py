@@ -1,4 +1,4 @@
-"""Bounds that the settings and the command line share; light, so that `--help` stays quick."""
+"""Bounds that the settings and the command line share; without heavy imports, so that `--help` stays fast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 
 MOST_THREADS: Final = 256
-"""Of one engine. More than any machine gains from; from some thousands on, the engines abort the whole process."""
+"""Most threads of one engine: more than a machine can use. With some thousands the engines abort the whole process."""
 
 MOST_PORT: Final = 65_535
 

@@ -1,4 +1,4 @@
-"""The composition root: builds every long-lived object of the server and passes each what it works with.
+"""The composition root: builds every long-lived object of the server and passes each its dependencies.
 
 ``server.app`` starts and stops them. What lives as long as one stream is built by ``server.streaming``.
 """

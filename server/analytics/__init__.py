@@ -1,1 +1,1 @@
-"""Events and the report."""
+"""Read-only SQL for analysts, and the funnel report."""

@@ -29,7 +29,7 @@ class LiveConnection:
 
     Args:
         local: A connection in which the ledger is attached as ``live``.
-        limit_s: How long the server lets a query take.
+        limit_s: Longest time of a query on the server.
         clock: Seconds, monotonic.
     """
 
@@ -44,7 +44,7 @@ class LiveConnection:
         self._clock = clock
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        """Run one SELECT; returns where to fetch rows and column names from.
+        """Run one SELECT; returns the relation with its rows and column names.
 
         Raises:
             InvalidInput: SQL_REFUSED, with what is not allowed.
@@ -74,9 +74,9 @@ class LiveConnection:
         self.close()
 
     def _too_much(self, took_s: float) -> str:
-        """The reason of a refusal, which the server does not tell. A query that took this long was too slow."""
+        """The likely reason of a refusal: time if the query ran for the limit, otherwise memory."""
         if took_s >= self._limit_s:
-            return f"The query takes longer than {self._limit_s:g} s, or waited that long for others that do."
+            return f"The query takes longer than {self._limit_s:g} s, or waited that long for other slow queries."
         return "The query needs more memory than the server gives it."
 
 
@@ -88,7 +88,7 @@ class FileConnection:
         self._guard = QueryGuard(local.cursor)
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        """Run one SELECT; returns where to fetch rows and column names from.
+        """Run one SELECT; returns the relation with its rows and column names.
 
         Raises:
             InvalidInput: SQL_REFUSED, with what is not allowed.
@@ -136,9 +136,9 @@ def connect(port: int, token: str, limit_s: float = LIMIT_S) -> LiveConnection:
     """Attach to the server of this machine.
 
     Args:
-        port: Of its Quack endpoint.
-        token: Of its Quack endpoint.
-        limit_s: How long it lets a query take.
+        port: Port of its Quack endpoint.
+        token: Token of its Quack endpoint.
+        limit_s: Longest time of a query there.
 
     Raises:
         duckdb.Error: When nobody listens there, or the token is wrong.

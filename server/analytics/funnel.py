@@ -13,11 +13,11 @@ STAGES = (SessionState.STARTED, SessionState.IN_PROGRESS, SessionState.AWAITING_
 HIGH_RATE = 0.30
 CRITICAL_RATE = 0.50
 FEWEST_SESSIONS = 20
-"""A drop-off rate of fewer sessions than this gets no severity."""
+"""A drop-off rate that rests on fewer sessions than this gets no severity."""
 
 # A session that reached a later stage counts for the earlier ones. A session that has not ended does not count as
-# dropped; the server ends sessions that are idle for long. The median is that of the sessions that made the step and
-# whose times of both stages are known.
+# dropped; the server ends sessions that are idle for long. The median is over the sessions that reached both stages and
+# whose times of both are known.
 _COUNTS = """
 SELECT count(*) AS reached_1,
     count(*) FILTER (WHERE reached >= 2) AS reached_2,

@@ -25,7 +25,7 @@ _EXAMPLES = """FROM live.v_funnel;
 -- More than one view in a query: let the server run it.
 FROM live.query('SELECT client_id, count(*) FROM v_sessions JOIN v_turns USING (session_id) GROUP BY ALL');"""
 
-# The last one locks the others. Without autoloading the endpoint answers every request with 500.
+# The last statement locks the settings above it. Without autoloading the endpoint answers every request with 500.
 _SETTINGS = (
     "SET GLOBAL autoinstall_known_extensions = false",
     "SET GLOBAL allow_community_extensions = false",

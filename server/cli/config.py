@@ -65,7 +65,7 @@ def _is_setting(name: str) -> bool:
 
 
 def _reason(kind: str) -> str:
-    """Kinds of error that are ours are reasons of docs/reference/errors.md; pydantic's are in small letters."""
+    """The reason, if the kind of error is one of docs/reference/errors.md; pydantic's kinds are in lower case."""
     return f" [{kind}]" if kind.isupper() else ""
 
 

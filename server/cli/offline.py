@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from models.speech.whisper.chunked_engine import ChunkedEngine
 
 OFFLINE_SESSION = "offline"
-"""Session of one run of a command. Hashed tags are the same within it; its key is gone after it."""
+"""Name of the session of one run of a command. Hashed tags are equal within a run only, because its key is not kept."""
 
 jsonl_option = click.option("--jsonl", is_flag=True, help="One JSON object a line on stdin, one on stdout, in order.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")

@@ -62,7 +62,7 @@ def _not_utf8() -> InvalidInput:
 
 
 def warn_without_policy(client: str, file: Path | None) -> None:
-    """Say on standard error when the client has no policy of its own, for example because its name is misspelled."""
+    """Warn on standard error if the client has no policy of its own, for example because its name is misspelled."""
     from models.redaction.policy.loader import load_policies
 
     if client not in load_policies(file).clients:

@@ -47,7 +47,7 @@ class Failure(click.ClickException):
 
     @classmethod
     def of(cls, error: VestibuleError, about: str = "") -> Failure:
-        """The failure for an error of this product that was raised in this process.
+        """The failure for a Vestibule error that was raised in this process.
 
         Args:
             error: The error.
@@ -69,7 +69,7 @@ def check_can_write(path: Path, option: str) -> None:
         click.UsageError: It cannot be written.
     """
     try:
-        path = path.resolve()  # of a link to nothing, the target is created and removed again
+        path = path.resolve()  # If the path is a dangling link, its target is created and removed again.
         there = path.exists()
         if there and not path.is_file():
             return  # opening a device or a pipe may have effects

@@ -60,8 +60,8 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str) -> Failure:
     message = error.details() or "The server gave no message."
     status = rpc_status.from_call(
         cast("grpc.Call", error)
-    )  # both kinds have the trailers, code and message that it reads
-    if status is None:  # from gRPC itself or a proxy, not from the server
+    )  # Both kinds of error have the trailers, code and message that are read.
+    if status is None:  # The status comes from gRPC itself or a proxy, not from the server.
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             hint = "Start it with `vestibule serve`, or name another one with --address or VESTIBULE_ADDRESS."
             return Failure(f"No server answers at {target}.", reason=Reason.UNAVAILABLE, hint=hint)

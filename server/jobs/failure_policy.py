@@ -22,7 +22,7 @@ from server.ledger.types import JobRow
 
 
 class FailureKind(Enum):
-    """What is done about a failure."""
+    """What follows a failure."""
 
     TRANSIENT = auto()  # tried again, as the retry policy says
     PERMANENT = auto()  # trying again cannot help: a dead letter at once

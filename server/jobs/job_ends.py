@@ -23,7 +23,7 @@ log = get_logger("jobs")
 class JobEnds:
     """Writes the ends of jobs for one owner of leases.
 
-    All methods raise what the ledger raises; then nothing was changed.
+    All methods raise the errors of the ledger. After an error nothing has changed.
     """
 
     def __init__(self, ledger: Ledger, clock: Clock, owner: str) -> None:
@@ -32,7 +32,7 @@ class JobEnds:
         self._owner = owner
 
     async def finish(self, job: JobRow, completion: Completion[Any]) -> None:
-        """End a job well, with its result."""
+        """End a job successfully, with its result."""
 
         def write(cursor: Cursor) -> Any:
             job_ends.finish(cursor, job.id, owner=self._owner)
@@ -41,7 +41,7 @@ class JobEnds:
         await _run_after(completion, await self._ledger.write(write))
 
     async def fail(self, job: JobRow, handler: Handler, error: VestibuleError, *, exhausted: bool) -> None:
-        """End a job that failed for good, and write its dead letter.
+        """End a job that failed permanently, and write its dead letter.
 
         Args:
             job: Held by this owner.
@@ -75,7 +75,7 @@ class JobEnds:
         return letter
 
     async def discard(self, letter_id: str, reason: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
-        """Give a dead letter up for good. See ``JobQueue``."""
+        """Discard a dead letter permanently. See ``JobQueue``."""
         letter = await self._ledger.write(lambda cursor: job_ends.discard(cursor, letter_id, self._clock(), reason))
         job = await self._ledger.read(lambda cursor: jobs.get(cursor, letter.job_id))
         if job.state is JobState.DEAD:

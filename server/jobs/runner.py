@@ -34,7 +34,7 @@ LEDGER_ERROR_PAUSE_S = 1.0
 
 
 class JobQueue(Protocol):
-    """Takes work, and deals with dead letters."""
+    """Accepts jobs, and redrives or discards dead letters."""
 
     async def enqueue(self, *, kind: str, key: str, session_id: str, payload: dict[str, str], policy: str) -> JobRow:
         """Accept work, durably; a key that is known gives the job that is there.
@@ -54,7 +54,7 @@ class JobQueue(Protocol):
         ...
 
     async def discard(self, letter_id: str, reason: str) -> DeadLetterRow:
-        """Give a dead letter up for good. Repeating it changes nothing.
+        """Discard a dead letter permanently. Repeating it changes nothing.
 
         Raises:
             NotFound: DEAD_LETTER_NOT_FOUND.

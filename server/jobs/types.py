@@ -57,7 +57,7 @@ class Handler:
         raise NotImplementedError
 
     def on_fail(self, job: JobRow, error: VestibuleError, *, redrivable: bool) -> Completion[Any]:
-        """What to record when a job failed for good; ``redrivable`` when it has a dead letter."""
+        """What to record when a job failed permanently; ``redrivable`` when it has a dead letter."""
         return NOTHING
 
     def on_redrive(self, job: JobRow) -> Completion[Any]:

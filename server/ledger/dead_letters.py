@@ -1,4 +1,4 @@
-"""Dead letters: jobs that failed for good, until somebody deals with them."""
+"""Dead letters: jobs that failed permanently, kept until they are redriven or discarded."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _read_token(token: str) -> tuple[datetime | None, str]:
     try:
         return datetime.fromisoformat(moment).replace(tzinfo=None), letter_id
     except ValueError:
-        raise InvalidInput("The page token is not one of ours.", reason=Reason.PAGE_TOKEN_INVALID) from None
+        raise InvalidInput("The page token is not valid.", reason=Reason.PAGE_TOKEN_INVALID) from None
 
 
 def _letter(row: Row) -> DeadLetterRow:

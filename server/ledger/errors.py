@@ -12,8 +12,8 @@ from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
 
 LOCKED_HINT = (
-    "A server uses this data folder already: end it, or name other folders with --data-dir and --state-dir. To read "
-    "what is in it, use `vestibule sql`."
+    "Another server uses this data folder: end it, or name other folders with --data-dir and --state-dir. To read "
+    "its content, use `vestibule sql`."
 )
 DISK_HINT = "Check free space and permissions of the data folder."
 _LOCK_WORDS = "could not set lock"

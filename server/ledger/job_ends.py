@@ -1,4 +1,4 @@
-"""The ends of a job, and what undoes them, side by side.
+"""How a job ends, and how an end is undone.
 
 ===========  ============  =======================  =========================
 function     job           dead letter              what can follow
@@ -27,7 +27,7 @@ from server.ledger.types import DeadLetterRow, JobRow, JobState
 
 
 def finish(cursor: Cursor, job_id: str, *, owner: str) -> None:
-    """End a job well.
+    """End a job successfully.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
@@ -40,12 +40,12 @@ def finish(cursor: Cursor, job_id: str, *, owner: str) -> None:
 def fail(
     cursor: Cursor, job_id: str, now: datetime, *, reason: str, message: str, owner: str, exhausted: bool = True
 ) -> DeadLetterRow:
-    """End a job that failed for good, and write its dead letter.
+    """End a job that failed permanently, and write its dead letter.
 
     Args:
         cursor: Within a transaction of the writer.
         job_id: UUID of the job.
-        now: When.
+        now: The time now.
         reason: Stable reason of the last failure.
         message: One sentence written by us.
         owner: Who holds the lease.
@@ -84,12 +84,12 @@ def redrive(cursor: Cursor, letter_id: str, now: datetime) -> DeadLetterRow:
 
 
 def discard(cursor: Cursor, letter_id: str, now: datetime, reason: str) -> DeadLetterRow:
-    """Give a dead letter up for good; its job stays DEAD. Repeating it changes nothing.
+    """Discard a dead letter permanently; its job stays DEAD. Repeating it changes nothing.
 
     Args:
         cursor: Within a transaction of the writer.
         letter_id: UUID of the letter.
-        now: When.
+        now: The time now.
         reason: A machine word.
 
     Raises:

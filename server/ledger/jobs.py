@@ -26,7 +26,7 @@ from server.ledger.columns import (
 from server.ledger.types import JobRow, JobState
 
 FAIR_FOR = timedelta(hours=1)
-"""Who was served longer ago than this counts as not served; it bounds what claiming reads."""
+"""A client or session served longer ago than this counts as never served. It bounds the rows that claiming reads."""
 
 # The first open job of each session, if it is due and nobody holds it. Sessions of one client take turns, and so do
 # clients: whoever was served longest ago comes first, those never served before them. A job without a session has a
@@ -127,9 +127,9 @@ def claim(
 
     Args:
         cursor: Within a transaction of the writer.
-        owner: Who takes them.
+        owner: Name of the process that takes them.
         now: The time now.
-        lease_s: For how many seconds.
+        lease_s: Length of the lease in seconds.
         limit: At most this many.
         kinds: Only these; empty means all.
 
@@ -166,7 +166,7 @@ def require_lease(cursor: Cursor, job_id: str, owner: str) -> JobRow:
 
 
 def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime) -> JobRow:
-    """Go on working on a job.
+    """Extend the lease of a running job.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
@@ -178,7 +178,7 @@ def renew_lease(cursor: Cursor, job_id: str, owner: str, until: datetime) -> Job
 
 
 def release_leases_of_others(cursor: Cursor, owner: str, now: datetime) -> int:
-    """On start: what a process that is gone had begun is due at once. There is one server on a ledger.
+    """At the start, make the jobs of a dead process due at once. Only one server uses a ledger.
 
     Returns:
         How many jobs were taken over.
@@ -222,7 +222,7 @@ def reschedule(cursor: Cursor, job_id: str, at: datetime, reason: str, *, owner:
 
 
 def release(cursor: Cursor, job_id: str, now: datetime, *, owner: str) -> JobRow:
-    """Put a job back that its owner could not finish because it ends; the attempt does not count.
+    """Put a job back that its owner cannot finish before it stops. The attempt does not count.
 
     Raises:
         NotFound: JOB_NOT_FOUND.
@@ -244,7 +244,7 @@ def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:
 
     Args:
         cursor: Of a read.
-        after: Leave out what was due at this time already and waits for something else than the clock.
+        after: Ignore jobs that were due at this time already. They wait for room or for another job, not for the clock.
     """
     moment = stored_time_or_none(after)
     row = fetch_one(

@@ -71,7 +71,7 @@ def get(cursor: Cursor, session_id: str) -> SessionRow:
 
 
 def list_idle(cursor: Cursor, before: datetime, limit: int = 100) -> list[SessionRow]:
-    """Open sessions that were idle since a time, oldest first."""
+    """Open sessions without activity since the given time, oldest first."""
     rows = fetch_all(
         cursor,
         """SELECT * FROM sessions WHERE state IN ('STARTED', 'IN_PROGRESS', 'AWAITING_APPROVAL') AND update_time < ?
@@ -82,7 +82,7 @@ def list_idle(cursor: Cursor, before: datetime, limit: int = 100) -> list[Sessio
 
 
 def touch(cursor: Cursor, session_id: str, now: datetime) -> None:
-    """Note that something happened to a session."""
+    """Set the time at which something last happened to a session."""
     update(cursor, "sessions", session_id, {"update_time": stored_time(now)})
 
 

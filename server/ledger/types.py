@@ -219,7 +219,7 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRow:
-    """A job that failed for good. ``message`` is a sentence of ours."""
+    """A job that failed permanently. ``message`` is a fixed sentence without personal text."""
 
     id: str
     job_id: str

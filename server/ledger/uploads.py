@@ -66,7 +66,7 @@ def list_of_session(cursor: Cursor, session_id: str) -> list[UploadRow]:
 
 
 def set_progress(cursor: Cursor, upload_id: str, now: datetime, progress: float) -> UploadRow:
-    """Note that an upload is being processed, and how far it is, 0 to 1.
+    """Record the progress of an upload that is being processed, 0 to 1.
 
     Raises:
         NotFound: UPLOAD_NOT_FOUND.
@@ -116,7 +116,7 @@ def finish(
 
 
 def fail(cursor: Cursor, upload_id: str, now: datetime, reason: str) -> UploadRow:
-    """Note that an upload failed for good, with a stable reason.
+    """Record that an upload failed permanently, with a stable reason.
 
     Raises:
         NotFound: UPLOAD_NOT_FOUND.

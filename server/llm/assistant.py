@@ -26,7 +26,7 @@ from server.llm.record_schema import record_from_model, wire_schema
 from server.llm.types import Exchange, OnboardingRecord, ReplyStream, SourceItem, WrittenRecord
 
 BROKEN_OFF = "… "
-"""Separates what the model said before it broke off from the fallback's sentences."""
+"""Put between the model's unfinished reply and the fallback's sentences."""
 
 
 def llm_breaker(

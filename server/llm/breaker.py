@@ -1,4 +1,4 @@
-"""A circuit breaker for asyncio on pybreaker's states, storage and listeners.
+"""A circuit breaker for asyncio, built on pybreaker's states, storage and listeners.
 
 pybreaker's own ``call`` holds a lock for as long as the call runs, counts an ``async def`` as a success when its
 coroutine is created, and counts cancellation as a failure. Here a call asks for admission before it starts and reports

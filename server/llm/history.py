@@ -14,7 +14,7 @@ from server.ledger.types import TurnRow, UploadRow, UploadState
 from server.llm.types import Exchange, SourceItem
 
 WITHHELD: Final = RedactedText.literal("[This message was withheld.]")
-"""Stands for an unsafe message, so that the answer to it still has a message before it."""
+"""Replaces an unsafe message, so that its answer still follows a message."""
 
 
 def exchange(said: RedactedText, answered: RedactedText | None) -> Exchange:

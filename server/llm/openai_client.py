@@ -106,7 +106,7 @@ class ChatUpstream:
                 wait_s = min(quiet_until_s, end_s) - self._clock()
                 with translated(begun=characters > 0):
                     if wait_s <= 0:
-                        raise TimeoutError  # the time limit applies even to data that has already arrived
+                        raise TimeoutError  # The time limit applies to data that has already arrived, too.
                     async with asyncio.timeout(wait_s):
                         chunk = await anext(chunks, None)
                     text, ends = ("", False) if chunk is None else _delta(chunk)

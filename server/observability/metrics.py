@@ -62,7 +62,7 @@ class Metrics:
         """Show 0 for each combination of label values, so that the first event is seen as an increase.
 
         Args:
-            metric: One of these.
+            metric: One of the metrics of this object.
             labels: The values of each label, in the order of the labels.
         """
         for values in product(*labels):

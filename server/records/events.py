@@ -19,7 +19,7 @@ def make_event(
         name: Machine word.
         now: When it happened.
         took_s: Duration of the thing, in seconds.
-        properties: Machine words and numbers of ours; never anything that a person said, wrote or named.
+        properties: Identifiers and numbers chosen by the server; never anything that a person said, wrote or named.
     """
     return EventRow(
         id=str(uuid.uuid4()),

@@ -40,7 +40,7 @@ PROPOSE_RECORD = "propose_record"
 """Kind of the job that replaces a record of the fallback."""
 
 BUILDS = 2
-"""How often a record is written anew because more came in meanwhile; the last one is then stored as superseded."""
+"""Most attempts to write a record while new input keeps arriving. The last record is then stored as superseded."""
 
 _OPEN_UPLOADS = (UploadState.ACCEPTED, UploadState.PROCESSING)
 
@@ -91,7 +91,7 @@ class Recommender:
         return await self._ledger.read(lambda cursor: recommendations.get(cursor, recommendation_id))
 
     async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
-        """Build a record from everything so far and put it before a person.
+        """Build a record from everything so far and propose it to a person.
 
         Pending recommendations of the session are superseded. If the fallback wrote the record although an upstream is
         set, a background job asks the upstream again. If something came in while it was written, it is written again;
@@ -115,10 +115,10 @@ class Recommender:
                 self._publish(stored)
                 self._on_job()
                 return stored.recommendation
-        behind = replace(row, state=RecommendationState.SUPERSEDED)
-        await self._ledger.write(lambda cursor: recommendations.insert_recommendation(cursor, behind))
-        self.publish(behind)
-        return behind
+        outdated = replace(row, state=RecommendationState.SUPERSEDED)
+        await self._ledger.write(lambda cursor: recommendations.insert_recommendation(cursor, outdated))
+        self.publish(outdated)
+        return outdated
 
     async def build(self, session_id: str, *, fallback: bool) -> RecommendationRow:
         """Write a record and redact it, without storing anything. Arguments and errors as for ``propose``."""

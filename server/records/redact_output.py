@@ -29,7 +29,7 @@ _A_NAME = "NAME"
 
 
 def _asked(name: str) -> tuple[str, ...]:
-    """Entity types that a field asks for. Never NAME: a site has a name too, and people's names are found anyway."""
+    """Entity types that a field's name asks for. Never NAME: sites have names, and names of people are found anyway."""
     return tuple(kind for kind in asked_for(name.replace("_", " ") + "?") if kind != _A_NAME)
 
 

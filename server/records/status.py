@@ -19,7 +19,7 @@ from server.llm.types import Assistant
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Something that the server depends on. ``detail`` is a sentence of ours."""
+    """Something that the server depends on. ``detail`` is a fixed sentence without personal text."""
 
     name: str
     healthy: bool
@@ -39,7 +39,7 @@ class StatusReport:
 
 
 class AnalystAccess(Protocol):
-    """What says whether analysts can attach."""
+    """Tells whether analysts can attach."""
 
     @property
     def component(self) -> Component:

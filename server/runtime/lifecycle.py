@@ -37,7 +37,7 @@ class Lifecycle:
         return self._draining.is_set()
 
     def begin_drain(self) -> None:
-        """The server ends: wake everything that waits for that."""
+        """Mark the server as ending, and wake everything that waits for it."""
         self._draining.set()
 
     async def or_drain(self, awaitable: Awaitable[T]) -> T:
@@ -51,7 +51,7 @@ class Lifecycle:
         try:
             await asyncio.wait({work, drain}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise ShuttingDown("The server is shutting down; reconnect to go on.", retry_after_s=5.0)
+                raise ShuttingDown("The server is shutting down. Reconnect to continue.", retry_after_s=5.0)
             return work.result()
         finally:
             drain.cancel()

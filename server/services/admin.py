@@ -87,7 +87,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.ResetBreakerResponse:
         breaker = self._breakers.get(request.name)
         if breaker is None:
-            hint = f"There are: {', '.join(sorted(self._breakers))}."
+            hint = f"Known breakers: {', '.join(sorted(self._breakers))}."
             raise NotFound("There is no breaker of this name.", reason=Reason.BREAKER_NOT_FOUND, hint=hint)
         breaker.reset()
         return admin_pb2.ResetBreakerResponse(breaker=_breaker(breaker.snapshot()))

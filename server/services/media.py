@@ -71,7 +71,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
         try:
             content = await asyncio.to_thread((self._pictures / row.artifact.path).read_bytes)
         except FileNotFoundError as exc:
-            raise NotFound("The redacted file is not there any more.", reason=Reason.PICTURE_GONE) from exc
+            raise NotFound("The redacted file no longer exists.", reason=Reason.PICTURE_GONE) from exc
         yield convert.redacted_file(row.artifact, len(content))
         for start in range(0, len(content), DOWNLOAD_CHUNK_BYTES):
             yield media_pb2.DownloadRedactedResponse(data=content[start : start + DOWNLOAD_CHUNK_BYTES])

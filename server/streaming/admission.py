@@ -17,7 +17,7 @@ from server.observability.metrics import Metrics
 from server.streaming.load_meter import SpeechLoadMeter
 
 RETRY_AFTER_S: Final = 2.0
-# Capacity of the speech workers is freed when a talk ends. That takes longer than for one stream of many to close.
+# Capacity of the speech workers is freed when a conversation ends, which takes longer than a free stream slot.
 BUSY_RETRY_AFTER_S: Final = 5.0
 # How long a resuming client waits for its older connection to finish a ledger write or a running decoder.
 RELEASE_TIMEOUT_S: Final = 2.0
@@ -111,7 +111,7 @@ class Admission:
             ticket.released.set()
 
     async def release(self, stream_id: str) -> None:
-        """Have a stream leave its older connection, and wait for that up to ``RELEASE_TIMEOUT_S``.
+        """End the older connection of a stream, and wait for its end up to ``RELEASE_TIMEOUT_S``.
 
         A phone that changed its network resumes long before the server notices that the old connection is dead.
         """

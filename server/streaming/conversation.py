@@ -40,7 +40,7 @@ class Conversation:
         leave: Set when the client resumed the stream on another connection.
 
     Attributes:
-        finished: Whether the client half-closed and everything was answered; the audio log is then not needed any more.
+        finished: Whether the client half-closed and everything was answered; the audio log is then no longer needed.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Conversation:
             WAITING_UTTERANCES
         )
         self._answers: asyncio.Queue[Answer | ProposalRequest | None] = asyncio.Queue(WAITING_ANSWERS)
-        # Audio of the log may have come just before the break, neither synced nor acknowledged.
+        # The log may hold audio that arrived just before the break and was neither synced nor acknowledged.
         acknowledged = 0 if replay.data else audio_ingest.next_offset
         self._acknowledger = Acknowledger(audio_ingest, outputs.put, acknowledged)
         self._draining: ShuttingDown | None = None
@@ -136,9 +136,9 @@ class Conversation:
     async def _fail_on_takeover(self) -> None:
         await self._leave.wait()
         raise Conflict(
-            "The stream goes on over another connection.",
+            "The stream continues on another connection.",
             reason=Reason.STREAM_TAKEN_OVER,
-            hint="Nothing is to be done on this one. If nobody else has the token, resume.",
+            hint="Ignore this one. If no other client has the token, resume.",
         )
 
     async def _receive(self, inputs: AsyncIterator[Input]) -> None:
@@ -174,9 +174,9 @@ class Conversation:
                 return await self._lifecycle.or_drain(_step(inputs))
         except TimeoutError as exc:
             raise DeadlineExceeded(
-                f"Nothing came for {self._limits.idle_s:g} s.",
+                f"No message arrived for {self._limits.idle_s:g} s.",
                 reason=Reason.STREAM_IDLE,
-                hint="Send audio, also silence, or half-close; resume with the token.",
+                hint="Keep sending audio, silence included, or half-close. Resume with the token.",
             ) from exc
 
     async def _take(self, item: Input) -> None:
@@ -207,7 +207,7 @@ class Conversation:
         return TooLarge(
             f"The stream is longer than {self._limits.stream_s:g} s.",
             reason=Reason.STREAM_TOO_LONG,
-            hint="Resume with the token and half-close for what is left, then open another stream.",
+            hint="Resume with the token and half-close to get the remaining finals. Then open a new stream.",
         )
 
     async def _segment(self) -> None:

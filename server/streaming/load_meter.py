@@ -14,8 +14,8 @@ BUSY_MEMORY_S: Final = 20.0
 """Time after which an older measurement of the workers' use weighs 1/e of what it did."""
 
 INITIAL_FACTOR: Final = 0.1
-"""Assumed for each worker until something is measured. Workers share the cores of a small server, so a second worker
-may help little."""
+"""Real-time factor of each worker until one is measured. Workers share the cores of a small server, so a second worker
+may add little capacity."""
 
 INITIAL_AUDIO_S: Final = 10.0
 """Seconds of audio that the assumed factor weighs as much as."""

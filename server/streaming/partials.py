@@ -1,4 +1,4 @@
-"""Has an utterance recognised while it is spoken: partials, decodes at pauses, and the whole of it."""
+"""Recognises an utterance while it is spoken: partials, decodes at pauses, and the final decode."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class InterimTranscriber:
         return int((FIRST_TEXT_EVERY_S if first_text else PARTIAL_EVERY_S) * SAMPLE_RATE_HZ)
 
     async def _decode_pause(self, utterance: Utterance, pause: EndpointDecision) -> SpeechStep | None:
-        """Decode what lies before a pause as if it were all, and decide the pause; given up when speech resumes.
+        """Decode the audio before a pause as a final, and decide the pause. Cancelled when speech resumes.
 
         Raises:
             Unavailable, Overloaded, DeadlineExceeded: Twice in a row, while segmentation waits for the decision. Where
@@ -218,7 +218,7 @@ class InterimTranscriber:
         return self.language
 
     def _window(self, utterance: Utterance, *, final: bool, size: int | None = None) -> SpeechWindow:
-        # What was asked for when the utterance began keeps counting when another question comes during it.
+        # The question that was open when the utterance began still applies if another question comes during it.
         self._asked_during |= frozenset(self._asked_for())
         return SpeechWindow(
             utterance.pcm(size),

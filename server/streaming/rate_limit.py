@@ -53,7 +53,7 @@ class RateLimiter:
         ahead_s = received_s - limits.times * age_s
         if ahead_s > limits.ahead_s:
             raise Overloaded(
-                f"The audio comes more than {limits.times:g} times as fast as it is spoken.",
+                f"The audio arrives more than {limits.times:g} times as fast as it is spoken.",
                 reason=Reason.AUDIO_TOO_FAST,
                 hint="Wait as long as RetryInfo says, resume with the token, and send more slowly.",
                 retry_after_s=(ahead_s - limits.ahead_s / 2) / limits.times,

@@ -68,7 +68,7 @@ class ReplyBackend:
 
 
 class Responder:
-    """The replies of one stream.
+    """Writes the replies of one stream.
 
     Args:
         language: Language of a reply to a turn whose language is unknown.
@@ -147,7 +147,7 @@ class Responder:
             log.warning("reply_broke_off", **describe(error))
             origin = Origin.FALLBACK
             hope = "; a whole one follows later" if self._backend.assistant.configured else ""
-            await self._emit(Notice(error.reason, f"The answer broke off{hope}.", turn.utterance))
+            await self._emit(Notice(error.reason, f"The reply broke off{hope}.", turn.utterance))
         whole = RedactedText.join(sent, separator="")
         self._metrics.replies.labels("reply", origin).inc()
         await self._store.store_reply(turn, whole, origin)

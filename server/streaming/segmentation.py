@@ -76,7 +76,7 @@ class Segmentation:
         return self._number - 1
 
     async def feed(self, samples: Samples) -> AsyncGenerator[Part, None]:
-        """Take more audio of the stream, from its first sample on.
+        """Feed more audio of the stream, in order from its first sample.
 
         Yields:
             Events to send, and utterances that began. Where the end of an utterance depends on what was said in it, the
@@ -96,7 +96,7 @@ class Segmentation:
         return self._apply(self._segmenter.end())
 
     def suspend(self) -> None:
-        """Leave the running utterance without an end, because the server stops."""
+        """Suspend the running utterance without an end, because the server stops."""
         if self._current is not None:
             self._current.suspend()
             self._current = None

@@ -129,7 +129,7 @@ class StreamRegistry:
         return self._sealer.open(session.sealed_vocabulary)
 
     async def left(self, stream_id: str) -> None:
-        """Note that a stream was left; the time for which it can be resumed counts from here."""
+        """Record that a stream lost its connection. The time in which it can be resumed starts now."""
         await self._ledger.write(lambda cursor: streams.save_progress(cursor, stream_id, self._clock()))
 
     async def finish(self, stream_id: str, next_offset: int) -> None:

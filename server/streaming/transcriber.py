@@ -99,7 +99,7 @@ class Transcriber:
     async def _redact_typed(self, item: TypedUtterance) -> TurnRow | None:
         turn_id = self._turn_id(item.id)
         if item.id and (known := await self._store.find_turn(turn_id)) is not None:
-            # The client sent it again after the connection broke. Its reply was seen to when it was stored.
+            # The client sent it again after the connection broke. Its reply was requested when it was first stored.
             await self._emit(Final(known))
             return None
         config = self._interim.config
@@ -116,7 +116,7 @@ class Transcriber:
     async def _finish(self, utterance: Utterance, step: SpeechStep) -> TurnRow | None:
         if not has_speech(step):
             await self._store.store_silence(utterance.number, utterance.end)
-            await self._emit(Notice(Reason.NO_SPEECH, "Nobody was understood in this utterance.", utterance.number))
+            await self._emit(Notice(Reason.NO_SPEECH, "No speech was understood in this utterance.", utterance.number))
             return None
         turn = self._turn(
             utterance.number,

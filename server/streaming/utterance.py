@@ -111,7 +111,7 @@ class Utterance:
         self._changed.set()
 
     def pause_at(self, size: int) -> None:
-        """Note a pause after so many samples of the utterance; they are then decoded as if they were all of it."""
+        """Record a pause after this many samples. They are then decoded as if the utterance had ended."""
         self.pause = EndpointDecision(size)
         self._changed.set()
 

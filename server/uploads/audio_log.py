@@ -114,7 +114,7 @@ class AudioLogFile:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError:
-            # an incomplete frame would make everything after it unreadable
+            # an incomplete frame would make all later frames unreadable
             self._file.truncate(self._end)
             raise
         self._end += len(frame)

@@ -127,7 +127,7 @@ class RoomForWork:
 async def format_is_read(seen: ReceivedBytes) -> None:
     """The content must have a supported format."""
     if seen.found is None:
-        raise UnsupportedMedia("The content is in no format that we read.", hint=_formats_hint(seen.description.kind))
+        raise UnsupportedMedia("The format of the content is not supported.", hint=_formats_hint(seen.description.kind))
 
 
 def _formats_hint(kind: str) -> str:
@@ -151,7 +151,7 @@ async def type_fits_kind(seen: ReceivedBytes) -> None:
         return
     wanted = MediaKind.RECORDING if kind == "recording" else MediaKind.IMAGE
     if seen.found.kind is not wanted:
-        raise InvalidInput("The content does not fit the kind of the upload.", reason=Reason.MEDIA_TYPE_MISMATCH)
+        raise InvalidInput("The content does not match the kind of the upload.", reason=Reason.MEDIA_TYPE_MISMATCH)
 
 
 async def size_is_as_declared(seen: ReceivedBytes) -> None:
@@ -166,13 +166,13 @@ async def hash_is_as_declared(seen: ReceivedBytes) -> None:
         raise InvalidInput(
             "The content does not have the declared SHA-256.",
             reason=Reason.HASH_MISMATCH,
-            hint="It was damaged on the way, or changed meanwhile; send it again.",
+            hint="It was damaged during the transfer, or changed since the hash was made. Send it again.",
         )
 
 
 def size_mismatch(description: DeclaredUpload) -> InvalidInput:
     """The error for more or fewer bytes than declared."""
     return InvalidInput(
-        f"The upload was declared with {description.size_bytes} bytes, and that is not what arrived.",
+        f"The upload was declared with {description.size_bytes} bytes, but another number arrived.",
         reason=Reason.SIZE_MISMATCH,
     )

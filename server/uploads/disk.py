@@ -19,7 +19,7 @@ def disk_errors() -> Iterator[None]:
 
     Raises:
         Overloaded: The disk is full (``SPOOL_FULL``).
-        InternalError: The file is not there (``SPOOL_MISSING``).
+        InternalError: The file does not exist (``SPOOL_MISSING``).
         Unavailable: Anything else (``SPOOL_FAILED``).
     """
     try:

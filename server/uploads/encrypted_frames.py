@@ -64,8 +64,8 @@ class TornFrame(Exception):
 
 
 def corrupt(detail: str) -> InternalError:
-    """The error for a file that is not as it was written; ``detail`` is a phrase of ours."""
-    return InternalError(f"A file of the spool is not as it was written: {detail}.", reason=Reason.SPOOL_CORRUPT)
+    """The error for a damaged file; ``detail`` is a fixed phrase."""
+    return InternalError(f"A file of the spool is damaged: {detail}.", reason=Reason.SPOOL_CORRUPT)
 
 
 def key_id(key: bytes) -> bytes:
@@ -114,7 +114,7 @@ class FrameCipher:
 
         Raises:
             TornFrame: The file ends within a frame, or the rest was never written.
-            InternalError: A frame is not as it was written.
+            InternalError: A frame is damaged.
         """
         at, number = HEADER_BYTES, 0
         while at < len(content):

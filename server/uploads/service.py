@@ -43,7 +43,7 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the transaction stored; ``new`` is False when the same upload was accepted meanwhile."""
+    """What the transaction stored. ``new`` is False if the same upload was accepted by another call meanwhile."""
 
     upload: UploadRow
     session: SessionRow
@@ -98,7 +98,7 @@ class UploadService:
             Conflict: SESSION_ENDED, or UPLOAD_ID_REUSED.
             TooLarge: UPLOAD_TOO_LARGE.
             InvalidInput: SIZE_MISMATCH, HASH_MISMATCH, MEDIA_TYPE_MISMATCH, UPLOAD_EMPTY.
-            UnsupportedMedia: The content is in no format that we read.
+            UnsupportedMedia: The format of the content is not supported.
             Overloaded: JOBS_FULL, SPOOL_FULL.
             DeadlineExceeded: UPLOAD_STALLED.
         """
@@ -110,7 +110,7 @@ class UploadService:
         return await self._accept_new(seen, chunks)
 
     async def sweep(self) -> int:
-        """Delete content of the spool that no job needs, which a kill may leave.
+        """Delete content of the spool that no job needs. A kill may leave such content.
 
         Content is needed while its job waits or runs, or while its dead letter can be redriven.
 
@@ -166,7 +166,7 @@ class UploadService:
                     stall.reschedule(loop.time() + self._stall_s)
         except TimeoutError as exc:
             raise DeadlineExceeded(
-                f"Nothing arrived for {self._stall_s:g} s.", reason=Reason.UPLOAD_STALLED, hint="Send the upload again."
+                f"No data arrived for {self._stall_s:g} s.", reason=Reason.UPLOAD_STALLED, hint="Send the upload again."
             ) from exc
         return replace(seen, size_bytes=receiver.size_bytes, sha256=await receiver.finish())
 

@@ -42,7 +42,7 @@ def checked_id(value: str) -> UUID:
     """Parse an id. Only its result becomes a part of a path.
 
     Raises:
-        InvalidInput: It is no UUID in its usual form.
+        InvalidInput: It is not a UUID in its usual form.
     """
     try:
         parsed = UUID(value)

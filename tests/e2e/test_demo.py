@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_TIMEOUT_S = 240
 LIMIT_FIRST_ANSWER_S = 60.0
-PROVED = "Every value was replaced where it was said, and none of them was found anywhere."
+PROVED = "Every value was replaced where it was said, and none was found anywhere."
 
 
 def vestibule(*arguments: str, timeout_s: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:

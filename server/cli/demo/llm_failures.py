@@ -45,7 +45,7 @@ class Script:
 
 
 class Cut(Exception):
-    """Makes the HTTP server drop the connection in the middle of an answer."""
+    """Raised to make the HTTP server drop the connection in the middle of an answer."""
 
 
 def immediate_failure(script: Script) -> Response | None:

@@ -72,7 +72,7 @@ class PartProbe:
         ]
 
     def search(self, texts: Iterable[str]) -> list[Hit]:
-        """Every value of which a part is in one of the texts, once for each value."""
+        """Every value that has a part in one of the texts, once for each value."""
         found: dict[Planted, str] = {}
         for text in dict.fromkeys(texts):
             plain = _IDENTIFIER.sub(" ", text)
@@ -173,7 +173,7 @@ def sentences_in(value: Any) -> Iterator[str]:
 
 
 def sentences_of_requests(received: bytes) -> Iterator[str]:
-    """What the messages to the LLM say, out of the bytes of its HTTP requests."""
+    """The messages to the LLM, extracted from the bytes of its HTTP requests."""
     for content in _CONTENT.findall(received):
         text = json.loads(content)
         for line in text.splitlines():

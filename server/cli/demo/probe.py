@@ -34,7 +34,7 @@ class Form:
     """One way in which a value may appear.
 
     Attributes:
-        name: For the report.
+        name: Shown in the report.
         anchor: Bytes that must be there before the pattern is worth trying; empty when there are none.
         pattern: What to look for.
         lowered: Whether both are compared with the lower-cased bytes.
@@ -129,7 +129,7 @@ def _as_base64(text: str) -> Iterable[Form]:
     if len(data) < LEAST_BASE64_BYTES:
         return
     for shift in range(3):
-        # Characters that also depend on the neighbours' bits are cut off: the first after a shift, and the last ones.
+        # Cut off the characters that also encode bits of the neighbours: the first after a shift, and the last ones.
         encoded = base64.b64encode(b"\x00" * shift + data)
         first = (0, 2, 3)[shift]
         whole = len(b"\x00" * shift + data) * 8 // 6

@@ -61,7 +61,7 @@ class Finding:
 
 
 class Search(Protocol):
-    """Looks for whole values in bytes; ``Probe`` does for a few."""
+    """Looks for whole values in bytes. ``Probe`` implements it for a few values."""
 
     def search(self, data: bytes) -> list[Hit]:
         """Every value that is there."""
@@ -69,10 +69,10 @@ class Search(Protocol):
 
 
 class PartSearch(Protocol):
-    """Looks for readable parts of values in texts; ``PartProbe`` does."""
+    """Looks for readable parts of values in texts. ``PartProbe`` implements it."""
 
     def search(self, texts: Iterable[str]) -> list[Hit]:
-        """Every value of which a part is there."""
+        """Every value that has a part there."""
         ...
 
 

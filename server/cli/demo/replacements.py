@@ -180,7 +180,7 @@ def _is_of_value(token: Token, said: Unit | None, words: Iterable[str]) -> bool:
 
 
 def _is_strange(said: Sequence[Unit], token: Token, owner: int | None) -> bool:
-    """Whether the token stands for nothing that was said, or for another word."""
+    """Whether the token matches nothing that was said, or another word than its own."""
     if token.tag:
         return False
     unit = said[owner] if owner is not None else None
@@ -188,7 +188,7 @@ def _is_strange(said: Sequence[Unit], token: Token, owner: int | None) -> bool:
 
 
 def misheard_values(verdicts: Sequence[Verdict]) -> list[Planted]:
-    """What can be read in the places of values that were not replaced, to be looked for everywhere else."""
+    """The readable text in place of each value that was not replaced. The proof searches for it elsewhere."""
     return [
         replace(r.planted, value=r.redacted, spoken="", heard=())
         for verdict in verdicts

@@ -59,7 +59,7 @@ def prove_run(environment: Environment, reporter: Reporter, media: Sequence[Medi
     if not environment.own_llm:
         reporter.line("What your own LLM received was not searched.")
     if replaced and nowhere:
-        reporter.line("Every value was replaced where it was said, and none of them was found anywhere.")
+        reporter.line("Every value was replaced where it was said, and none was found anywhere.")
     else:
         reporter.line("THE PROOF FAILED: see the lines above.")
     return replaced and nowhere

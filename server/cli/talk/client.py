@@ -51,7 +51,7 @@ _GONE = frozenset(
     }
 )
 _WAIT_FOR = frozenset({Reason.STREAM_IN_USE, Reason.STREAM_TAKEN_OVER})
-"""Reasons that pass: the server still has the old connection, or took a late message of it for the newer one."""
+"""Temporary conflicts: the server still holds the old connection, or took a late message of it for the new one."""
 
 
 @dataclass(frozen=True, slots=True)

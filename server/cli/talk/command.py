@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from server.cli.talk.microphone import Microphone
 
 
-@click.command(short_help="Stream a recording or a microphone, and read along.")
+@click.command(short_help="Stream a recording or a microphone, and show the text.")
 @click.argument("source", metavar="[FILE|-]", required=False)
 @click.option("--microphone", is_flag=True, help="Stream the microphone until Ctrl-C.")
 @click.option("--device", metavar="NAME", help="Stream this microphone, by its system name.")

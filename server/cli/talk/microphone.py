@@ -32,7 +32,7 @@ POLL_S = 0.01
 STUCK_S = 1.0
 """Longest wait for a device that gives nothing, after the recording was stopped."""
 MOST_HELD_S = 600
-"""Most seconds of audio that are kept while the server does not take them; 19 MB."""
+"""Most seconds of audio that are held while the server does not take them (19 MB)."""
 
 FORMATS = {"linux": "alsa", "darwin": "avfoundation", "win32": "dshow"}
 HINTS = {
@@ -76,7 +76,7 @@ class Microphone:
     async def record(self, audio: Audio) -> None:
         """Record until Ctrl-C, ``stop``, or the end of the device. A second Ctrl-C has its usual effect."""
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        room = threading.Semaphore(CHUNKS_A_SECOND)  # bounds what a device that is faster than real time may queue
+        room = threading.Semaphore(CHUNKS_A_SECOND)  # Bounds the queue of a device that delivers faster than real time.
         stuck: asyncio.TimerHandle | None = None
 
         def take(chunk: bytes) -> None:

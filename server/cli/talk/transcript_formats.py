@@ -57,7 +57,7 @@ def _fields(line: Line) -> dict[str, Any]:
 
 
 def _apart(lines: Sequence[Line]) -> list[Line]:
-    """Cues of which none ends behind the start of the next; utterances share the little silence between them."""
+    """The lines without overlap: no cue ends after the next one starts. Utterances share the silence between them."""
     apart = [replace(a, end_s=max(a.start_s, min(a.end_s, b.start_s))) for a, b in pairwise(lines)]
     return [*apart, *lines[-1:]]
 

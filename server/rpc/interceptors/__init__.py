@@ -1,4 +1,4 @@
-"""What every RPC passes through, outermost first.
+"""The interceptors of every RPC, outermost first.
 
 1. ``telemetry`` correlation id, one log line and the metrics of every call
 2. ``errors``    our errors become statuses with details; any other error becomes INTERNAL without a trace

@@ -75,7 +75,7 @@ class MapErrors(CallHook):
             if isinstance(error, grpc.aio.AbortError):
                 raise
             log.error("unexpected_error", method=call.method, **describe(error))
-            await _abort(call, errors.InternalError("Something went wrong inside the server."))
+            await _abort(call, errors.InternalError("The server has an internal error."))
 
 
 async def _abort(call: Call, error: errors.VestibuleError) -> NoReturn:

@@ -168,7 +168,7 @@ def test_a_query_that_does_not_end_is_refused_and_the_server_goes_on(
     served: tuple[Ledger, int, list[str]], live: LiveConnection
 ) -> None:
     (answer,) = _ask(served[1], ("SELECT sum(a.range * b.range % 7) FROM range(1000000) a, range(1000000) b",))
-    assert answer["refused"] == "The query takes longer than 1 s, or waited that long for others that do."
+    assert answer["refused"] == "The query takes longer than 1 s, or waited that long for other slow queries."
     assert served[2][-1] == "The query takes longer than 1 s."
     assert served[0].write_now(lambda c: sessions.insert_or_get(c, session()))[1]
     assert len(live.execute("FROM v_funnel;").fetchall()) == 4

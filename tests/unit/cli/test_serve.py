@@ -203,7 +203,7 @@ def test_an_unknown_breaker_is_refused_with_the_known_names() -> None:
     service = AdminService(nothing, nothing, nothing, {"llm_api": breaker})
     with pytest.raises(NotFound) as caught:
         asyncio.run(service.ResetBreaker(ResetBreakerRequest(name="foo"), None))
-    assert caught.value.hint == "There are: llm_api."
+    assert caught.value.hint == "Known breakers: llm_api."
 
 
 def test_a_misspelt_setting_gives_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

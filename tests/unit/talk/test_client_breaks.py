@@ -31,7 +31,7 @@ class TakenOver(ConversationServiceServicer):
         self, requests: AsyncIterator[pb.ConverseRequest], _context: object
     ) -> AsyncIterator[pb.ConverseResponse]:
         yield pb.ConverseResponse(configured=pb.Configured(resume_token="t"))
-        raise Conflict("The stream goes on over another connection.", reason=Reason.STREAM_TAKEN_OVER)
+        raise Conflict("The stream continues on another connection.", reason=Reason.STREAM_TAKEN_OVER)
 
 
 async def test_repeated_takeovers_of_one_token_end_with_an_error(
