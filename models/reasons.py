@@ -58,7 +58,7 @@ class Reason(StrEnum):
     AUDIO_TOO_FAST = (
         "AUDIO_TOO_FAST",
         Status.RESOURCE_EXHAUSTED,
-        "The audio of a stream runs too far ahead of the clock; resume it after RetryInfo, more slowly.",
+        "The audio of a stream comes too fast; resume it after RetryInfo, more slowly.",
     )
     AUDIO_TOO_LARGE = "AUDIO_TOO_LARGE", Status.INVALID_ARGUMENT, "The recording has too many bytes."
     AUDIO_TOO_LONG = "AUDIO_TOO_LONG", Status.INVALID_ARGUMENT, "The recording is too long."
@@ -75,18 +75,18 @@ class Reason(StrEnum):
     BREAKER_OPEN = (
         "BREAKER_OPEN",
         Status.UNAVAILABLE,
-        "The remote LLM failed several times and is not asked at the moment.",
+        "The remote LLM failed several times, so calls to it are paused.",
     )
     BROKEN_MEDIA = "BROKEN_MEDIA", Status.INVALID_ARGUMENT, "The format is right, the content does not decode."
     CACHE_UNUSABLE = (
         "CACHE_UNUSABLE",
         Status.UNAVAILABLE,
-        "The folder of the weights cannot be written to, and a file that is made there once is missing.",
+        "A file that is made once in the folder of the weights is missing, and the folder cannot be written to.",
     )
     CARRY_INVALID = (
         "CARRY_INVALID",
         Status.INVALID_ARGUMENT,
-        "The sealed state of a stream is not one of these workers; open another stream.",
+        "The sealed state of a stream was not made by these workers; open another stream.",
     )
     CLUSTER_LOST = "CLUSTER_LOST", Status.UNAVAILABLE, "Ray has ended under the server; it has to be started again."
     CLUSTER_UNAVAILABLE = (
@@ -103,7 +103,7 @@ class Reason(StrEnum):
     CONTENT_CHANGED = (
         "CONTENT_CHANGED",
         Status.FAILED_PRECONDITION,
-        "The hash is not that of the record as it is now; show it again before deciding.",
+        "The record has changed since its hash was made; show it again before deciding.",
     )
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", Status.DEADLINE_EXCEEDED, "The time that the caller gave is over."
     DEAD_LETTER_NOT_FOUND = "DEAD_LETTER_NOT_FOUND", Status.NOT_FOUND, "There is no such dead letter."
@@ -127,12 +127,12 @@ class Reason(StrEnum):
     FOLDER_UNUSABLE = (
         "FOLDER_UNUSABLE",
         Status.INVALID_ARGUMENT,
-        "The folder of the data, the state or the weights cannot be made, or not be written to.",
+        "The folder of the data, the state or the weights cannot be created or written to.",
     )
     HASH_MISMATCH = (
         "HASH_MISMATCH",
         Status.INVALID_ARGUMENT,
-        "The bytes that arrived are not those of the given SHA-256.",
+        "The received bytes do not have the given SHA-256.",
     )
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE", Status.INVALID_ARGUMENT, "The picture has too many bytes, pixels or scans."
     INSTALLATION_ID_INVALID = (
@@ -183,10 +183,10 @@ class Reason(StrEnum):
     NO_MATERIAL = (
         "NO_MATERIAL",
         Status.FAILED_PRECONDITION,
-        "Nothing was said or sent yet that a record could be built from.",
+        "The session has no text yet from which a record could be built.",
     )
     NO_PICTURE = "NO_PICTURE", Status.FAILED_PRECONDITION, "This upload has no redacted picture or recording."
-    NO_SPEECH = "NO_SPEECH", Status.INVALID_ARGUMENT, "Nobody speaks in it, or nobody was understood."
+    NO_SPEECH = "NO_SPEECH", Status.INVALID_ARGUMENT, "There is no recognisable speech in the audio."
     NO_SUCH_FILE = "NO_SUCH_FILE", Status.NOT_FOUND, "An offline command was given a file that is not there."
     OFFSET_GAP = (
         "OFFSET_GAP",
@@ -205,7 +205,7 @@ class Reason(StrEnum):
     POLICY_INVALID = (
         "POLICY_INVALID",
         Status.INVALID_ARGUMENT,
-        "The file of redaction policies does not fit; the message names the places.",
+        "The file of redaction policies has errors; the message names the places.",
     )
     QUACK_LOCKED = (
         "QUACK_LOCKED",
@@ -219,7 +219,11 @@ class Reason(StrEnum):
         "The endpoint for analysts does not start or does not answer.",
     )
     RECOMMENDATION_NOT_FOUND = "RECOMMENDATION_NOT_FOUND", Status.NOT_FOUND, "There is no such recommendation."
-    REDACTION_FAILED = "REDACTION_FAILED", Status.UNAVAILABLE, "Text could not be redacted, so it goes nowhere."
+    REDACTION_FAILED = (
+        "REDACTION_FAILED",
+        Status.UNAVAILABLE,
+        "Text could not be redacted, so it is neither stored nor sent.",
+    )
     RESUME_TOKEN_INVALID = (
         "RESUME_TOKEN_INVALID",
         Status.INVALID_ARGUMENT,
@@ -236,7 +240,7 @@ class Reason(StrEnum):
     SPEECH_BUSY = (
         "SPEECH_BUSY",
         Status.RESOURCE_EXHAUSTED,
-        "The speech workers have no time for another stream, as measured; RetryInfo says when to try again.",
+        "The speech workers are too busy for another stream; RetryInfo says when to try again.",
     )
     SPOOL_CORRUPT = "SPOOL_CORRUPT", Status.INTERNAL, "A file of the spool was changed or cut."
     SPOOL_FAILED = "SPOOL_FAILED", Status.UNAVAILABLE, "The disk of the spool refuses."
@@ -253,13 +257,13 @@ class Reason(StrEnum):
     STREAM_IN_USE = (
         "STREAM_IN_USE",
         Status.FAILED_PRECONDITION,
-        "The stream is still at work on its older connection; resume it again.",
+        "The stream still runs on its older connection; resume it again.",
     )
-    STREAM_NOT_FOUND = "STREAM_NOT_FOUND", Status.NOT_FOUND, "The stream has ended, or never was."
+    STREAM_NOT_FOUND = "STREAM_NOT_FOUND", Status.NOT_FOUND, "The stream has ended, or does not exist."
     STREAM_TAKEN_OVER = (
         "STREAM_TAKEN_OVER",
         Status.FAILED_PRECONDITION,
-        "The stream was resumed on another connection, which is the one that counts.",
+        "The stream was resumed on another connection, so this one ended.",
     )
     STREAM_TOO_LONG = (
         "STREAM_TOO_LONG",
@@ -279,7 +283,7 @@ class Reason(StrEnum):
         "Too many conversations are open; RetryInfo says when to try again.",
     )
     TURN_NOT_FOUND = "TURN_NOT_FOUND", Status.NOT_FOUND, "There is no such turn."
-    UNAVAILABLE = "UNAVAILABLE", Status.UNAVAILABLE, "A part of the system, or the server itself, does not answer."
+    UNAVAILABLE = "UNAVAILABLE", Status.UNAVAILABLE, "The server, or a part of it, does not answer."
     UNKNOWN_JOB_KIND = (
         "UNKNOWN_JOB_KIND",
         Status.INTERNAL,
@@ -296,7 +300,7 @@ class Reason(StrEnum):
     UNSAFE_FOR_LLM = (
         "UNSAFE_FOR_LLM",
         Status.UNAVAILABLE,
-        "The redactor does not vouch for a text, so it is not sent to the remote LLM.",
+        "A text is not marked as safe, so it is not sent to the remote LLM.",
     )
     UNSUPPORTED_MEDIA = "UNSUPPORTED_MEDIA", Status.INVALID_ARGUMENT, "The format is not one that is read."
     UNSUPPORTED_OUTPUT = (
@@ -319,7 +323,7 @@ class Reason(StrEnum):
     UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE", Status.INVALID_ARGUMENT, "The upload has too many bytes."
     UPSTREAM_EMPTY = "UPSTREAM_EMPTY", Status.UNAVAILABLE, "The remote LLM answered nothing."
     UPSTREAM_ERROR = "UPSTREAM_ERROR", Status.UNAVAILABLE, "The remote LLM reports an error of its own."
-    UPSTREAM_FAILED = "UPSTREAM_FAILED", Status.UNAVAILABLE, "The remote LLM did not answer, or not usefully."
+    UPSTREAM_FAILED = "UPSTREAM_FAILED", Status.UNAVAILABLE, "The remote LLM gave no usable answer."
     UPSTREAM_GARBAGE = "UPSTREAM_GARBAGE", Status.UNAVAILABLE, "The remote LLM's answer cannot be read."
     UPSTREAM_HALF_ANSWER = "UPSTREAM_HALF_ANSWER", Status.UNAVAILABLE, "The remote LLM's answer broke off."
     UPSTREAM_INVALID_RECORD = (
@@ -336,7 +340,11 @@ class Reason(StrEnum):
     URL_INVALID = "URL_INVALID", Status.INVALID_ARGUMENT, "The base URL of the remote LLM is no http or https URL."
     WATCH_LAGGED = "WATCH_LAGGED", Status.RESOURCE_EXHAUSTED, "The client reads changes too slowly; watch again."
     WEIGHTS_FETCH_FAILED = "WEIGHTS_FETCH_FAILED", Status.UNAVAILABLE, "Model weights could not be fetched."
-    WEIGHTS_MISMATCH = "WEIGHTS_MISMATCH", Status.UNAVAILABLE, "A file is not the pinned one; do not use it."
+    WEIGHTS_MISMATCH = (
+        "WEIGHTS_MISMATCH",
+        Status.UNAVAILABLE,
+        "A file of the weights is not the pinned one; do not use it.",
+    )
     WEIGHTS_UNAVAILABLE = "WEIGHTS_UNAVAILABLE", Status.UNAVAILABLE, "Model weights are missing."
     WORKERS_DO_NOT_FIT = "WORKERS_DO_NOT_FIT", Status.INVALID_ARGUMENT, "The workers ask for more than the cluster has."
     WORKERS_MISMATCH = (
@@ -345,6 +353,6 @@ class Reason(StrEnum):
         "The workers on the Ray cluster were built from other settings or redaction policies, so they refuse the call.",
     )
     WORKERS_NOT_READY = "WORKERS_NOT_READY", Status.UNAVAILABLE, "The workers are not up yet, or did not start."
-    WORKER_FAILED = "WORKER_FAILED", Status.INTERNAL, "A worker failed in a way that nobody foresaw."
+    WORKER_FAILED = "WORKER_FAILED", Status.INTERNAL, "A worker failed unexpectedly."
     WORKER_LOST = "WORKER_LOST", Status.UNAVAILABLE, "The worker that held the call died, and retries did not help."
     WRONG_STATE = "WRONG_STATE", Status.FAILED_PRECONDITION, "The thing exists, but its state forbids this step."
