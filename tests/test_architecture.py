@@ -1,4 +1,4 @@
-"""The layers hold: protos <- models <- ray_tasks <- server, and a few things happen in one place only.
+"""Checks the layers protos <- models <- ray_tasks <- server, and that some things happen in one place only.
 
 Works on the syntax trees, so deferred imports count too.
 """
@@ -210,7 +210,7 @@ def test_redacted_text_is_constructed_only_where_redaction_happens(attribute: st
 
 
 def test_redacted_text_has_no_alias() -> None:
-    """An alias would hide what the test above looks for."""
+    """An alias would hide constructions from the test above."""
 
     def wrong() -> Iterator[str]:
         for module in modules():
@@ -398,7 +398,7 @@ def test_nothing_that_is_shipped_needs_training() -> None:
 
 
 def test_files_are_short() -> None:
-    """A file past 400 lines holds a second thing; the wish is 300."""
+    """A file of more than 400 lines should be split; the goal is 300."""
     long = {m.path: lines for m in modules() if (lines := len((ROOT / m.path).read_text().splitlines())) > 400}
     assert long == {}
 

@@ -1,4 +1,4 @@
-"""Draws what a redacted picture must hide beside its print: a face, and codes with something in them.
+"""Draws what a redacted picture must hide besides its print: a face, and codes with content.
 
 Everything is drawn; nobody exists. The tests draw what they need, so there are no files of it.
 """
@@ -92,7 +92,7 @@ def draw_badge() -> tuple[Pixels, dict[str, tuple[int, int, int, int]]]:
 
 
 def with_metadata(pixels: Pixels, kind: str) -> bytes:
-    """A JPEG or PNG with the author and the place in every corner that the format has, and behind its end."""
+    """A JPEG or PNG with the author and the place in every metadata field, and after the end of its data."""
     exif = Image.Exif()
     exif[0x010E], exif[0x013B], exif[0x9286] = PLACE, AUTHOR, AUTHOR
     exif.get_ifd(0x8825)[1] = "N"

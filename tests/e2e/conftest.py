@@ -29,5 +29,5 @@ async def app(server: Server) -> AsyncIterator[App]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Folder of a server of one's own."""
+    """Folder of a server that one test starts itself."""
     return tmp_path / "own"

@@ -111,7 +111,7 @@ def start_server(home: Path, *assignments: str, wait: bool = True) -> Server:
 
 
 def stop_server(server: Server) -> None:
-    """End it with all its descendants."""
+    """Stop the server with all its descendants."""
     if server.child.alive:
         server.child.stop()
     server.child.kill_with_descendants()

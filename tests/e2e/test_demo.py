@@ -1,4 +1,4 @@
-"""What a stranger does first: the demo, the examples of the documentation, and the command line on a running server."""
+"""What a new user does first: the demo, the examples of the documentation, and the command line on a running server."""
 
 from __future__ import annotations
 

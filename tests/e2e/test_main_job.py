@@ -1,4 +1,4 @@
-"""From a voice and a photograph to an approved record, and nothing personal on the way out."""
+"""From speech and a photograph to an approved record, without personal data in any response."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Nothing that identifies a person leaves. A thousand values go in by every way, and every byte that the system
-wrote or sent is searched for them."""
+"""Nothing that identifies a person leaves. A thousand values enter through every input, and every byte that the
+system wrote or sent is searched for them."""
 
 from __future__ import annotations
 

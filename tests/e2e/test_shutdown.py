@@ -77,7 +77,7 @@ def _wait_until_deleted(spool: Path) -> None:
 
 
 class _Interrupted:
-    """What a client saw of a stream that was ended under it."""
+    """What a client received from a stream that the server ended."""
 
     def __init__(self) -> None:
         self.token = ""

@@ -74,7 +74,7 @@ class FakeGateway:
 
     Attributes:
         complete: Whether finals are whole sentences.
-        detects: The language where none is given, and how sure that is.
+        detects: The language where none is given, and its probability.
         confidence: Of what is heard.
         calls: Every call, in order of arrival.
         cancelled: Names of the methods that were cancelled while they waited.

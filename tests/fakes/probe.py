@@ -1,4 +1,4 @@
-"""A Serve deployment that weighs nothing and does what it is told, also the wrong thing."""
+"""A small Serve deployment that waits, fails or crashes on command."""
 
 from __future__ import annotations
 

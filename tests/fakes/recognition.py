@@ -85,7 +85,7 @@ class LoudnessSegmenter:
 
 
 class AskingSegmenter(LoudnessSegmenter):
-    """Every silence may be an end; where it is none, the next silence asks again and the end of the stream ends it."""
+    """Asks at every silence whether the utterance ends. The end of the stream always ends it."""
 
     def __init__(self, start: int = 0) -> None:
         super().__init__(start)

@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def small_config(folder: Path, **changes: Any) -> ClusterConfig:
-    """The three workers with little of everything; the queue of the pictures is easily filled."""
+    """The three workers with few resources. The queue for pictures is short, so that a test can fill it."""
     return ClusterConfig(
         **{
             "speech": WorkerConfig(engine="ctranslate2", weights="whisper-base", device="cpu", cpus=0.2),
@@ -66,7 +66,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def gateway(cluster: Cluster) -> RayGateway:
-    """A gateway of the test's own: nothing that another test left open counts in it."""
+    """A new gateway, so that calls which another test left open do not count."""
     return RayGateway(cluster)
 
 
@@ -84,7 +84,7 @@ def replica(cluster: Cluster, kind: str) -> psutil.Process:
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Wait for other processes to get somewhere."""
+    """Wait until a condition on other processes holds."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110  # another process sets no event
             await asyncio.sleep(0.02)

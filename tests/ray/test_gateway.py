@@ -1,4 +1,4 @@
-"""The gateway on real workers with real weights: what comes back, and what never does."""
+"""The gateway on real workers with real weights: its results hold no personal data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def letters(text: str) -> str:
 
 
 def assert_clean(result: object, name: str) -> None:
-    """Neither the values that were planted nor unredacted text is anywhere in a result, as it crossed the border."""
+    """Check that a result, as it left the worker, holds neither planted values nor unredacted text."""
     assert RawText not in types_within(result)
     crossed = pickle.dumps(result)
     words = letters(crossed.decode("latin-1"))

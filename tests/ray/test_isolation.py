@@ -1,4 +1,4 @@
-"""Who reaches the workers, and by which policy they redact: two installations on one cluster, clients, the network."""
+"""Which callers reach the workers, and which policy applies: two installations on one cluster, clients, the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unit tests start no cluster: whoever tries finds out at once."""
+"""Unit tests start no cluster; an attempt fails at once."""
 
 from __future__ import annotations
 

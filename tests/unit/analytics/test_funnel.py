@@ -1,4 +1,4 @@
-"""The funnel, against sessions whose way is known."""
+"""The funnel, on sessions with known stages."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ OPEN, CLOSED = "0b0e5c1e-0000-4000-8000-000000000001", "0b0e5c1e-0000-4000-8000-
 
 
 class Admin(admin_pb2_grpc.AdminServiceServicer):
-    """Two letters, one breaker, and what was asked of them."""
+    """Two dead letters, one breaker, and the requests received."""
 
     def __init__(self) -> None:
         self.healthy = True

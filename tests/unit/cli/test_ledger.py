@@ -1,4 +1,4 @@
-"""`vestibule sql` and `sessions list`: on the live endpoint, on the file while nobody serves it, and on neither."""
+"""`vestibule sql` and `sessions list`: on the live endpoint, on the file when no server runs, and without a ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of a run, and how to point other commands at one that goes on."""
+"""What a run leaves behind, and how other commands use a run that was kept."""
 
 from __future__ import annotations
 

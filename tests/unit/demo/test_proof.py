@@ -1,4 +1,4 @@
-"""The proof searches every place and tells what it found where."""
+"""The proof searches every place and reports each hit with its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy in docs/concepts/redaction.md is one and does what is written beside it; so does its explanation."""
+"""The policy in docs/concepts/redaction.md is valid, and gives the printed text and explanation."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class HandClock:
 
 @dataclass
 class World:
-    """A server without its edges; ``boot`` gives a new process on the same disk."""
+    """A server without gRPC and Ray; ``boot`` starts a new process on the same disk."""
 
     folder: Path
     clock: HandClock = field(default_factory=HandClock)

@@ -1,4 +1,4 @@
-"""What was acknowledged is there after SIGKILL, and nothing is there by half."""
+"""After SIGKILL, every acknowledged write is stored whole, and no write in part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From blank, from an older schema, from a newer one."""
+"""Migrations from an empty file, from an older schema and from a newer one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_migrated_views_count_sessions_under_way() -> None:
 
 @pytest.mark.parametrize(("language", "detects"), [("", True), ("de", False)])
 def test_a_stream_of_an_older_schema_can_be_resumed(tmp_path: Path, language: str, detects: bool) -> None:
-    """What it was opened with was not written down: only where no language is kept nobody can have given one."""
+    """An older schema does not say whether a language was given. It was detected only if none is stored."""
     path = tmp_path / "ledger.duckdb"
     with duckdb.connect(path) as connection:
         migrate(connection, lambda: NOW, up_to=5)

@@ -1,4 +1,4 @@
-"""Analysts see views; every table behind them is known to the policy, whichever migration made it."""
+"""Analysts see views only. The policy knows every table under them, from all migrations."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class HandClock:
-    """Seconds; starts at a value that is no power of anything, so that differences are really taken."""
+    """Seconds. It starts at an arbitrary value, so that code which forgets to subtract the start fails."""
 
     def __init__(self, now_s: float = 1000.0) -> None:
         self.now_s = now_s

@@ -1,4 +1,4 @@
-"""The assistant without a network: whatever bytes come back."""
+"""The assistant without a network, on arbitrary bytes as answers."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_every_upstream_answer_ends_in_a_vestibule_error(content: bytes, s
 
 
 async def test_the_total_time_is_measured_by_the_clock() -> None:
-    """Tokens that come in time by themselves, but after the whole time is over."""
+    """Each token arrives within its limit, but the total time is exceeded."""
     clock = HandClock()
 
     async def tokens() -> AsyncIterator[bytes]:

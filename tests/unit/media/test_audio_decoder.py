@@ -1,4 +1,4 @@
-"""What phones record, whole and in pieces, and what is no audio."""
+"""Recordings of phones, whole and in pieces, and files that are not audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operator hears of a worker that did not start."""
+"""What an operator learns about a worker that did not start."""
 
 from __future__ import annotations
 

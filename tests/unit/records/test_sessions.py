@@ -1,4 +1,4 @@
-"""Sessions to which nothing happens any more."""
+"""Idle sessions."""
 
 from __future__ import annotations
 

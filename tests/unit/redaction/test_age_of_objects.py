@@ -1,4 +1,4 @@
-"""How old a thing is and what is counted is no age of a person."""
+"""Ages of objects and counts of things are not ages of people."""
 
 from __future__ import annotations
 

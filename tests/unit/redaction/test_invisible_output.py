@@ -1,4 +1,4 @@
-"""What a reader does not see is not written either: a model would read it."""
+"""Invisible characters are removed from the output, because a model would read them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def tags(text: str) -> str:
 
 
 def split_up(text: str) -> str:
-    """The text with a hidden message behind every character."""
+    """The text with a hidden message after every character."""
     return "".join(c + tags("hi") for c in text)
 
 

@@ -13,7 +13,7 @@ HIDDEN = 2
 
 
 def _head() -> LabelHead:
-    """The first hidden unit sees the token's own state, the second those before it and, ten times, behind it."""
+    """The first hidden unit reads the token's own state, the second those before it and ten times those after it."""
     beside = np.array([[1, 0], [0, 1], [0, 10]], dtype=np.float32)
     out = np.array([[1, 0], [1, 0]], dtype=np.float32)
     zeros = np.zeros(HIDDEN, dtype=np.float32)

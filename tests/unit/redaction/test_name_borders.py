@@ -1,4 +1,4 @@
-"""Where a name begins and ends: underscores, brackets that look like tags, particles behind a title, logins."""
+"""Where a name begins and ends: underscores, brackets that look like tags, particles after a title, logins."""
 
 from __future__ import annotations
 

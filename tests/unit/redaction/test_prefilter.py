@@ -1,4 +1,4 @@
-"""The quick tests of all recognizers in one find what the recognizers find one after the other."""
+"""The prefilter of all recognizers finds what they find one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quick tests worked out from expressions: what they skip has no match."""
+"""Literals derived from expressions: a text without them has no match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands around a said street: sentences with a number in them are none, and addresses stay covered."""
+"""The words around a spoken street: sentences with a number are not streets, and addresses stay covered."""
 
 from __future__ import annotations
 

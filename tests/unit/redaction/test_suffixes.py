@@ -1,4 +1,4 @@
-"""Endings with which nobody is called, and the names that have one all the same."""
+"""Suffixes that names do not have, and names that are exceptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every reading of a text maps back to the characters it stands for."""
+"""Every view of a text maps back to the original characters."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Stream:
             await self.answer()
 
     async def finish(self) -> None:
-        """Half-close and read to the end, which must be a good one."""
+        """Half-close and read to the end, which must have the status OK."""
         await self._call.done_writing()
         with contextlib.suppress(StopAsyncIteration):
             while True:

@@ -23,7 +23,7 @@ DOWN = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class NoServices:
-    """Nothing is behind the port."""
+    """A port without services."""
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Nothing to add."""

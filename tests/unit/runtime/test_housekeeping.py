@@ -1,4 +1,4 @@
-"""What is done from time to time, with the clock by hand."""
+"""Periodic work, with a clock that the test moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole sentences, and what is none."""
+"""Whole and unfinished sentences."""
 
 from __future__ import annotations
 

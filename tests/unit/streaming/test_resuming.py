@@ -1,4 +1,4 @@
-"""Broken streams are resumed by their own client, where they were."""
+"""A client resumes its broken stream at the point where it broke."""
 
 from __future__ import annotations
 

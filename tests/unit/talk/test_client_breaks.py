@@ -25,7 +25,7 @@ from tests.unit.talk.recording_listener import Listener
 
 
 class TakenOver(ConversationServiceServicer):
-    """Somebody else always has the stream."""
+    """Another client always holds the stream."""
 
     async def Converse(
         self, requests: AsyncIterator[pb.ConverseRequest], _context: object

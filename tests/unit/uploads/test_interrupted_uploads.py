@@ -1,4 +1,4 @@
-"""Uploads that stop on their way: nothing is left of them, or everything is."""
+"""Interrupted uploads are stored whole or leave nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an intake takes, what it refuses, and what it does with a repeat."""
+"""What the upload service accepts, refuses, and does with a repeated upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An intake with everything around it, and what is sent to one."""
+"""An upload service with its dependencies, and the uploads that tests send."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt " + os.urandom(5 * KIB)
 
 @dataclass
 class UploadHarness:
-    """An intake with everything around it."""
+    """An upload service with its dependencies."""
 
     ledger: Ledger
     session: SessionRow

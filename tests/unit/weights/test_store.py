@@ -1,4 +1,4 @@
-"""Weights from all three sources, verified, placed once."""
+"""Weights from all three sources are verified, and placed once."""
 
 from __future__ import annotations
 
