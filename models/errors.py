@@ -7,7 +7,7 @@ The tree, one sentence a class::
     |   |-- InvalidInput      a field or a value breaks a documented rule
     |   |-- NotFound          no such session, upload or recommendation
     |   |-- Conflict          the thing exists, but its state forbids this step
-    |   `-- TooLarge          a size, duration or pixel bound was passed
+    |   `-- TooLarge          a size, duration or pixel limit was exceeded
     |-- MediaError            bytes that are no usable audio or image
     |   |-- UnsupportedMedia  the format is not one that we read
     |   |-- BrokenMedia       the format is right, the content does not decode
@@ -16,11 +16,11 @@ The tree, one sentence a class::
     |-- Unavailable           a part of the system cannot answer now
     |   |-- WorkerLost        the worker that held the call died
     |   |-- WorkersMismatch   the workers were built from other settings than this server's, so they refuse its calls
-    |   |-- UpstreamFailed    the remote LLM did not answer, or not usefully
-    |   |-- BreakerOpen       the remote LLM is not asked at the moment
-    |   |-- RedactionFailed   text could not be redacted, so it goes nowhere
-    |   `-- ShuttingDown      the server is ending; another one, or a later call, will do
-    |-- DeadlineExceeded      the time that the caller gave is over
+    |   |-- UpstreamFailed    the remote LLM gave no usable answer
+    |   |-- BreakerOpen       calls to the remote LLM are paused
+    |   |-- RedactionFailed   text could not be redacted, so it is neither stored nor sent
+    |   `-- ShuttingDown      the server is ending; call another one, or try again later
+    |-- DeadlineExceeded      the timeout of the caller has passed
     |-- WeightsError          model weights are missing, or not the pinned ones
     `-- InternalError         a defect of ours; the log has the correlation id
 
@@ -122,7 +122,7 @@ class Conflict(CallerError):
 
 
 class TooLarge(CallerError):
-    """A size, duration or pixel bound was passed."""
+    """A size, duration or pixel limit was exceeded."""
 
     default_reason = Reason.TOO_LARGE
     default_hint = "Send a smaller file; docs/operating/limits.md has the limits."
@@ -183,32 +183,32 @@ class WorkersMismatch(Unavailable):
 
 
 class UpstreamFailed(Unavailable):
-    """The remote LLM did not answer, or not usefully."""
+    """The remote LLM gave no usable answer."""
 
     default_reason = Reason.UPSTREAM_FAILED
 
 
 class BreakerOpen(Unavailable):
-    """The remote LLM is not asked at the moment."""
+    """Calls to the remote LLM are paused."""
 
     default_reason = Reason.BREAKER_OPEN
 
 
 class RedactionFailed(Unavailable):
-    """Text could not be redacted, so it goes nowhere."""
+    """Text could not be redacted, so it is neither stored nor sent."""
 
     default_reason = Reason.REDACTION_FAILED
 
 
 class ShuttingDown(Unavailable):
-    """The server is ending; another one, or a later call, will do."""
+    """The server is ending; call another one, or try again later."""
 
     default_reason = Reason.SHUTTING_DOWN
     default_hint = "Reconnect; what was acknowledged is kept."
 
 
 class DeadlineExceeded(VestibuleError):
-    """The time that the caller gave is over."""
+    """The timeout of the caller has passed."""
 
     default_reason = Reason.DEADLINE_EXCEEDED
     default_hint = "Give the call more time, or send less at once."
