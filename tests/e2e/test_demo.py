@@ -34,7 +34,7 @@ def vestibule(*arguments: str, timeout_s: float = 60, **environment: str) -> sub
 @pytest.mark.timeout(DEMO_TIMEOUT_S + 30)
 def test_the_demo_runs_proves_and_stops(tmp_path: Path) -> None:
     mark = str(uuid.uuid4())
-    done = vestibule("demo", "--output", str(tmp_path / "out"), timeout_s=DEMO_TIMEOUT_S, VESTIBULE_TEST_RUN=mark)
+    done = vestibule("demo", "--output", str(tmp_path / "out"), timeout_s=DEMO_TIMEOUT_S, DEMO_TEST_RUN=mark)
     assert done.returncode == 0, done.stdout + done.stderr
     for said in ("[REDACTED_NAME]", "session COMPLETED", "ATTACH 'quack:", PROVED, "Done after"):
         assert said in done.stdout
