@@ -14,6 +14,9 @@ from models.text import Entity
 TAG = protected_pattern(sorted(LABELS), masks=False)
 """Matches the tags of the strict policy, with or without a hash."""
 
+ANNOUNCED = "announced"
+"""Name of the recognizer whose entities have the type that the words before them announce."""
+
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
 _SENTENCE_END = re.compile(r"\.[ \t]")
 _SHORTENED = re.compile(rf"(?<![^\W_])(?:[^\W\d_]|{TITLES.pattern}|ste?|jr|chr|wm|geo|jos|md|mohd)$", re.IGNORECASE)
@@ -35,7 +38,8 @@ def merge(text: str, entities: Iterable[Entity], protected: re.Pattern[str] = TA
     """Resolve overlaps and join parts of one entity.
 
     Overlapping entities become one that covers both spans. Otherwise the rest of one would stay readable. The longest
-    gives the label. Among equally long ones, the score decides, then the priority of the type.
+    gives the label. Among equally long ones, an announced type wins over an address ("my phone number is"), then the
+    score decides, then the priority of the type.
 
     Args:
         text: In which they were found.
@@ -58,7 +62,8 @@ def weight(entity: Entity) -> tuple[float, int, int]:
 
 
 def _union(first: Entity, second: Entity) -> Entity:
-    winner = max(first, second, key=lambda e: (e.end - e.start, *weight(e)))
+    announced = ANNOUNCED in (first.recognizer, second.recognizer)
+    winner = max(first, second, key=lambda e: (e.end - e.start, not (announced and e.type == "ADDRESS"), *weight(e)))
     return Entity(
         winner.type,
         min(first.start, second.start),

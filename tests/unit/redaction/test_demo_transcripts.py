@@ -21,6 +21,10 @@ from tests.unit.redaction.helpers import patterns_only
             "My number is [REDACTED_PHONE]. This is our office.",
         ),
         (
+            "My phone number is 907-555-0W9-91.",
+            "My phone number is [REDACTED_PHONE].",
+        ),
+        (
             "You can reach me at rootandochtilgadol.example.net",
             "You can reach me at [REDACTED_EMAIL]",
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.redaction.entities import LABELS
+from models.redaction.recognizers.spoken.announced_value import ANNOUNCED_VALUE
 from models.redaction.spans.merge import TAG, merge
 from models.redaction.spans.operators import tag
 from models.text import Entity
@@ -50,6 +51,15 @@ def test_overlapping_entities_are_merged(
     text: str, entities: list[Entity], expected: list[tuple[str, int, int]]
 ) -> None:
     assert [(e.type, e.start, e.end) for e in merge(text, entities)] == expected
+
+
+def test_an_announced_type_wins_over_an_address_at_the_same_place() -> None:
+    announced = Entity("PHONE", 0, 14, 0.55, ANNOUNCED_VALUE.name)
+    for score in (0.55, 0.99):
+        [merged] = merge("907-555-0W9-91", [Entity("ADDRESS", 0, 14, score, "answer:code"), announced])
+        assert merged.type == "PHONE"
+    [merged] = merge("907-555-0W9-91 X", [Entity("ADDRESS", 0, 16, 0.55, "answer:code"), announced])
+    assert merged.type == "ADDRESS"
 
 
 def test_every_type_has_a_tag_that_is_recognised() -> None:
