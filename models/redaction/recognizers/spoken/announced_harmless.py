@@ -31,9 +31,23 @@ def is_harmless(view: TextView, clause: Clause, value: Value) -> bool:
     """Whether the value is a time, a day, an amount, or a number in a remark."""
     if not value.digits:
         return False
-    if not clause.announcement.told and _YEAR.fullmatch(value.digits):
-        return True
-    return _is_time(view, clause, value) or _is_remark(clause, value) or _is_counted(view, clause, value)
+    return (
+        _is_year(clause, value)
+        or _is_time(view, clause, value)
+        or _is_remark(clause, value)
+        or _is_counted(view, clause, value)
+    )
+
+
+def _is_year(clause: Clause, value: Value) -> bool:
+    """Whether the digits are a year, after a noun alone or after further words: "my phone is from 2019"."""
+    characters = sum(map(clause.characters, range(value.first, value.last + 1)))
+    if not _YEAR.fullmatch(value.digits) or characters > len(value.digits):
+        return False
+    before = _certain(clause, value)[0] - 1
+    return not clause.announcement.told or (
+        clause.announcement.type != "SECRET" and before >= 0 and clause.is_word(before)
+    )
 
 
 def _is_time(view: TextView, clause: Clause, value: Value) -> bool:
@@ -41,7 +55,8 @@ def _is_time(view: TextView, clause: Clause, value: Value) -> bool:
     if clause.tells_a_time(value) and all(len(part) <= _LONGEST_TIME_DIGITS for part in parts):
         return True
     announcement = clause.announcement
-    if announcement.requested and view.lower[announcement.start : announcement.end].endswith(" at"):
+    points_back = announcement.type == "PHONE" and value.end <= announcement.start
+    if points_back or (announcement.requested and announcement.last_word == "at"):
         return all(map(_CLOCK.fullmatch, parts))
     return is_time_or_day(view, *_span(clause, *_certain(clause, value)))
 

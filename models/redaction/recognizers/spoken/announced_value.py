@@ -2,8 +2,9 @@
 
 "You can call me on for 1555-a-132", "362316 is the verification code". The value reaches to the end of its clause: over
 commas and full stops where digits or letters of a code go on after them, over pauses and corrections ("no wait").
-The assistant's last question has no influence. Must NOT match: times and days ("call me at half past ten"), amounts,
-places ("reach me at the site"), remarks ("my number is up", "my email is broken"), two digits or fewer.
+The assistant's last question has no influence. Must NOT match: times and days ("call me at half past ten"), amounts
+("my code is 2500 lines long"), places ("reach me at the site"), remarks ("my number is up", "my email is broken"), two
+digits or fewer.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from models.text import Entity, TextSource
 
 _SCORE: Final = 0.6
 _POINTER_REACH_CHARS: Final = 80
-_POINTER_WORDS: Final = 6
-"""Most words of an announcement that points back: "that is my social security number"."""
+_POINTER_WORDS: Final = 9
+"""Most words of an announcement that points back: "is what they sent me as the verification code"."""
 
 
 class AnnouncedValueRecognizer:

@@ -20,6 +20,7 @@ _BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
 _NOUNS, _VAGUE, _REQUESTS = "nouns", "vague", "requests"
 """Prefix of the names of the lists with announcements."""
 _THINGS: Final = "things"
+_QUOTES: Final = "quotes_back"
 _MISHEARD: Final = "misheard_verbs"
 _TOLD, _BARE = "told", "bare"
 _REQUIRED: Final = ("owners", "articles", "verbs", "points_back", "hesitations", "stops", "times", "remarks")
@@ -143,7 +144,7 @@ def _forward(table: Lists, number: int) -> Iterator[str]:
     """One alternative for each type and mode; its group is named ``mode_number_TYPE``."""
     things = "".join(rf"(?<!{word} )" for word in table.get(_THINGS, ()))
     owners, articles, verbs = (f"(?:{'|'.join(table[name])})" for name in ("owners", "articles", "verbs"))
-    told = rf"(?:['\u2019]s{_END}| {verbs}{_END}|:)(?: {articles}{_END})?"
+    told = rf"(?:['\u2019]s{_END}|(?: ?[,?])? {verbs}{_END}|:)(?: {articles}{_END})?"
     for name, entries in table.items():
         mode, _, kind = name.partition("_")
         words = f"{things}(?:{'|'.join(entries)})"
@@ -160,7 +161,8 @@ def _forward(table: Lists, number: int) -> Iterator[str]:
 
 
 def _backward(table: Lists, number: int) -> Iterator[str]:
-    owners, articles, points = (f"(?:{'|'.join(table[name])})" for name in ("owners", "articles", "points_back"))
+    owners, articles = (f"(?:{'|'.join(table[name])})" for name in ("owners", "articles"))
+    points = f"(?:{'|'.join((*table.get(_QUOTES, ()), *table['points_back']))})"
     for name, entries in table.items():
         mode, _, kind = name.partition("_")
         words = f"(?:{'|'.join(entries)})"

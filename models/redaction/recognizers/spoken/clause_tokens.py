@@ -116,8 +116,10 @@ class ClauseTokens:
         near = [t for t in (self._neighbour(at, -1), self._neighbour(at, 1)) if t]
         by_digit = any(map(self.surely, near))
         if len(token.text) == 1:
-            letter = token.text.isalpha() and (token.text not in _NO_LETTERS or token.shape in _CAPITALS)
-            return letter and (by_digit or any(len(t.text) == 1 and t.text.isalpha() for t in near))
+            letters = [t for t in near if len(t.text) == 1 and t.text.isalpha()]
+            spelled = by_digit and any(t.text not in _NO_LETTERS for t in letters)
+            letter = token.text.isalpha() and (token.text not in _NO_LETTERS or token.shape in _CAPITALS or spelled)
+            return letter and (by_digit or bool(letters))
         short = self.announcement.type in _CODES and len(token.text) <= _LONGEST_SHORT_WORD
         capitals = token.shape.isupper() and len(token.text) <= _LONGEST_CODE_WORD
         plain = token.text in self.lists.stops or token.text in _PLAIN_WORDS
