@@ -42,7 +42,7 @@ class Received:
 def prove_run(environment: Environment, reporter: Reporter, media: Sequence[Medium], received: Received) -> bool:
     """Check every value in its place, search all traces and print both; returns whether nothing leaked."""
     verdicts = [check_replacements(medium, received.transcripts.get(medium.name, "")) for medium in media]
-    replaced = _show_replacements(verdicts, reporter) & _show_partials(received.utterances, reporter)
+    replaced = _show_replacements(verdicts, reporter) & _show_partials(media, received.utterances, reporter)
     values = [value for medium in media for value in medium.values]
     probes = Probes(Probe([*values, *misheard_values(verdicts)]), PartProbe(media))
     traces = Traces(
@@ -82,16 +82,15 @@ def _show_replacements(verdicts: Sequence[Verdict], reporter: Reporter) -> bool:
     return not problems
 
 
-def _show_partials(utterances: Mapping[str, Sequence[Utterance]], reporter: Reporter) -> bool:
+def _show_partials(media: Sequence[Medium], utterances: Mapping[str, Sequence[Utterance]], reporter: Reporter) -> bool:
     """Print what partials show of what their finals hide; returns whether that is nothing."""
-    clean = True
-    for clip, spoken in utterances.items():
-        for text in (text for utterance in spoken for text in readable_in_partials(utterance)):
-            clean = False
-            reporter.line(f"NOT REPLACED in {clip}: {text!r} can be read in a partial text, and the final hides it")
-    count = sum(len(utterance.partials) for spoken in utterances.values() for utterance in spoken)
+    spoken = [(medium, utterance) for medium in media for utterance in utterances.get(medium.name, ())]
+    shown = [(medium, text) for medium, utterance in spoken for text in readable_in_partials(utterance, medium)]
+    for medium, text in shown:
+        reporter.line(f"NOT REPLACED in {medium.name}: {text!r} can be read in a partial text, and the final hides it")
+    count = sum(len(utterance.partials) for _, utterance in spoken)
     reporter.line(f"{count} partial texts were compared with their finals.")
-    return clean
+    return not shown
 
 
 def _show_findings(findings: Sequence[Finding], reporter: Reporter, value_count: int) -> bool:

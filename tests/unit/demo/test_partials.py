@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from server.cli.demo.partials import Utterance, readable_in_partials
+from server.cli.demo.planted import data_folder, planted_media
 
+VISIT, COURIER = planted_media(data_folder(), ("visit.wav", "courier.ogg"))
 FINAL = (
     "My name is [REDACTED_NAME]. You can call me on [REDACTED_PHONE], or write to [REDACTED_EMAIL]. The meter reads 48."
 )
@@ -22,7 +24,7 @@ FINAL = (
     ],
 )
 def test_what_the_final_hides_is_found_in_a_partial(partial: str, readable: list[str]) -> None:
-    assert readable_in_partials(Utterance(FINAL, ["", partial])) == readable
+    assert readable_in_partials(Utterance(FINAL, ["", partial]), VISIT) == readable
 
 
 @pytest.mark.parametrize(
@@ -40,4 +42,12 @@ def test_what_the_final_hides_is_found_in_a_partial(partial: str, readable: list
     ],
 )
 def test_a_beginning_of_the_final_shows_nothing(partial: str) -> None:
-    assert readable_in_partials(Utterance(FINAL, [partial])) == []
+    assert readable_in_partials(Utterance(FINAL, [partial]), VISIT) == []
+
+
+@pytest.mark.parametrize("place", ["Northgate", "north gate"])
+def test_a_final_may_hide_more_than_it_must(place: str) -> None:
+    final = "I have a delivery for the [REDACTED_ADDRESS] Depot. I live at [REDACTED_ADDRESS]"
+    partial = f"I have a delivery for the {place} depot."
+    assert readable_in_partials(Utterance(final, [partial]), COURIER) == []
+    assert readable_in_partials(Utterance(final, [f"{partial} I live at Birchwood"]), COURIER) == ["birchwood"]
