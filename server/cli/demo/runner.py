@@ -150,11 +150,10 @@ def _analyse(environment: Environment, reporter: Reporter) -> None:
     if done.returncode:
         raise Failure("The analyst could not read the ledger.", details=done.stderr.splitlines()[-5:])
     reporter.line(done.stdout.rstrip())
-    reporter.line("To query it yourself while it runs, in any DuckDB 1.5 client:")
+    reporter.line("To query it yourself, run `make demo KEEP=1`, and type in any DuckDB 1.5 client:")
     reporter.line(attach_statements(environment.quack_port, token_file.read_text(encoding="utf-8").strip()))
-    reporter.line(
-        f"Ray dashboard: http://127.0.0.1:{environment.dashboard_port}, with the token that `ray get-auth-token` prints"
-    )
+    reporter.line(f"Ray dashboard: http://127.0.0.1:{environment.dashboard_port}/#/serve")
+    reporter.line("It asks for the token that `ray get-auth-token` prints.")
 
 
 def _stop(environment: Environment, reporter: Reporter) -> bool:
@@ -165,7 +164,8 @@ def _stop(environment: Environment, reporter: Reporter) -> bool:
         left = child.survivors()
         code = child.process.returncode
         expected = code in (0, -signal.SIGTERM)
-        reporter.line(f"{child.name}: ended with {code}, {len(left)} of its {len(child.seen)} processes left")
+        how = "stopped" if expected else f"ended with {code}"
+        reporter.line(f"{child.name}: {how}, {len(left)} of {len(child.seen) + 1} processes left")
         for process in left:
             reporter.line(f"  LEFT: {process.pid} {process.name()}")
         if not expected:
