@@ -114,6 +114,7 @@ HIDDEN = [
         "Mi número de teléfono, que es el [REDACTED_PHONE].",
     ),
     ("en", "Call 1555 a 132 and ask for me", "Call [REDACTED_PHONE] and ask for me"),
+    ("en", "My phone is broken, my new number is 1555 a 132", "My phone is broken, my new number is [REDACTED_PHONE]"),
 ]
 
 HARMLESS = [
