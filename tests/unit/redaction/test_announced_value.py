@@ -118,7 +118,6 @@ HIDDEN = [
 ]
 
 HARMLESS = [
-    ("hi", "मीटर 4821 है और कल 10 30 पर कॉल करें"),
     ("en", "my number is up"),
     ("en", "call me back later"),
     ("en", "call me at half past ten"),

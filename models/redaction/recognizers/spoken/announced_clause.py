@@ -107,19 +107,15 @@ class Clause(ClauseTokens):
         at = last = len(self.tokens) - 1
         while last >= 0 and not self.is_word(last):
             last -= 1
-        first, garbled, stopped = None, 0, False
+        first, garbled = None, 0
         while at >= 0 and garbled <= _MOST_GARBLED:
             if self.characters(at):
-                first, garbled, stopped = at, 0, False
+                first, garbled = at, 0
             elif self.tokens[at].text in BREAKS:
                 if at == 0 or not self.characters(at - 1):
                     break
             else:
-                # One stop word may join two pieces: "98765 and 43210". A phrase with one ends the value.
                 garbled += self.is_word(at)
-                stopped = stopped or self.tokens[at].text in self.lists.stops
-                if stopped and first is not None and garbled > 1:
-                    break
             at -= 1
         if first is None:
             return None
