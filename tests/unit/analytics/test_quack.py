@@ -26,6 +26,8 @@ from tests.unit.analytics.queries import BAD, GOOD
 from tests.unit.ledger.makers import NOW, after, session
 from tests.unit.ledger.stored import read_now
 
+pytestmark = pytest.mark.slow  # it asks a real endpoint from a process of its own
+
 TOKEN = "a-token-for-tests-0123"
 
 # Runs each query in the server, then as DuckDB's own ATTACH would; prints what came of it.
@@ -112,7 +114,6 @@ def test_analysts_ask_while_the_server_writes(served: tuple[Ledger, int, list[st
     assert len(written) > 10
 
 
-@pytest.mark.slow
 def test_forbidden_queries_are_refused_and_change_nothing(served: tuple[Ledger, int, list[str]]) -> None:
     ledger, port, refused = served
     before = read_now(ledger, _everything)

