@@ -1,4 +1,4 @@
-"""The sealed carry and its key."""
+"""The sealed state of a stream, and its key."""
 
 from __future__ import annotations
 
