@@ -29,6 +29,7 @@ from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
 from models.redaction.postprocess.homophone_digits import with_homophone_digits
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
+from models.redaction.slots.types import SlotWord
 from models.redaction.types import RedactionContext, Suspect
 from models.text import Entity
 
@@ -42,6 +43,7 @@ class Draft:
         view: The text without invisible characters. All offsets below refer to it.
         detections: Every detection, before any is dropped or merged.
         suspects: Words that more words may still turn into names.
+        slots: What the slot tagger says of each word, in order; empty where it does not run, as in typed text.
         candidates: Entities to replace, as far as the stages have decided; they may overlap.
         allowed: Spans of the allow-list.
         entities: The final entities, sorted, not overlapping, each with its replacement.
@@ -53,6 +55,7 @@ class Draft:
     view: TextView
     detections: list[Detection] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
+    slots: list[SlotWord] = field(default_factory=list)
     candidates: list[Entity] = field(default_factory=list)
     allowed: list[tuple[int, int]] = field(default_factory=list)
     entities: list[Entity] = field(default_factory=list)
