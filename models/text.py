@@ -1,4 +1,4 @@
-"""Two types of text that do not mix.
+"""Two types of text that do not mix, and what speech recognition reports with a text.
 
 ``RawText`` is what a person said, typed or photographed. It prints as its length only, refuses to be formatted or
 serialised to JSON, and lives inside Ray workers (typed text passes through the server on its way there).
@@ -8,8 +8,8 @@ serialised to JSON, and lives inside Ray workers (typed text passes through the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -22,21 +22,113 @@ class TextSource(StrEnum):
     ASSISTANT = "assistant"
 
 
+@dataclass(frozen=True, slots=True)
+class RecognizedWord:
+    """A word of a recognised text.
+
+    Attributes:
+        start: First code point in the text.
+        end: One past the last.
+        confidence: Of the engine, 0 to 1.
+    """
+
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """How sure speech recognition is of a text.
+
+    Attributes:
+        words: Sorted, not overlapping. Words that the engine does not rate are left out.
+        alternatives: Other hypotheses for the whole text, likeliest first.
+        confidence: Of the whole text, 0 to 1; of a joined text the lowest of its parts.
+    """
+
+    words: tuple[RecognizedWord, ...] = ()
+    alternatives: tuple[RawText, ...] = ()
+    confidence: float = 1.0
+
+    def confidence_in(self, start: int, end: int) -> float:
+        """The lowest confidence of the words that overlap a span; 1 if there are none."""
+        return min((w.confidence for w in self.words if w.start < end and start < w.end), default=1.0)
+
+    def moved(self, by: int) -> tuple[RecognizedWord, ...]:
+        """The words with their offsets shifted."""
+        return tuple(RecognizedWord(w.start + by, w.end + by, w.confidence) for w in self.words)
+
+
+UNRATED = Recognition()
+"""Of a text that was typed, or of an engine that reports no confidence."""
+
+
 class RawText:
     """Unredacted text that cannot be printed by accident.
 
     ``reveal`` is the only way to its characters, so every use can be found by name.
     Pickling works, because Ray moves it between workers; nothing else serialises it.
+    Two texts are equal if their characters are, whatever recognition reports.
+
+    Args:
+        value: The characters.
+        recognition: How sure speech recognition is of them.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_value", "recognition")
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, recognition: Recognition = UNRATED) -> None:
         self._value = value
+        self.recognition = recognition
 
     def reveal(self) -> str:
         """The characters. Only engines and redactors may ask."""
         return self._value
+
+    def part(self, start: int, end: int) -> RawText:
+        """The characters from ``start`` to ``end`` with the words in them, without alternatives."""
+        end = min(end, len(self._value))
+        if self.recognition is UNRATED:
+            return RawText(self._value[start:end])
+        words = tuple(
+            RecognizedWord(max(w.start, start) - start, min(w.end, end) - start, w.confidence)
+            for w in self.recognition.words
+            if w.start < end and start < w.end
+        )
+        return RawText(self._value[start:end], Recognition(words, confidence=self.recognition.confidence))
+
+    @classmethod
+    def join(cls, parts: Sequence[RawText], separator: str = " ") -> RawText:
+        """Concatenate. An alternative of one part becomes an alternative of the whole text."""
+        values = [part._value for part in parts]
+        whole = separator.join(values)
+        if all(part.recognition is UNRATED for part in parts):
+            return cls(whole)
+        words: list[RecognizedWord] = []
+        alternatives: list[RawText] = []
+        at = 0
+        for number, part in enumerate(parts):
+            words += part.recognition.moved(at)
+            alternatives += [
+                cls(separator.join([*values[:number], other._value, *values[number + 1 :]]))
+                for other in part.recognition.alternatives
+            ]
+            at += len(part) + len(separator)
+        confidence = min(part.recognition.confidence for part in parts)
+        return cls(whole, Recognition(tuple(words), tuple(alternatives), confidence))
+
+    def stripped(self) -> RawText:
+        """Without white space at both ends."""
+        inner = self._value.strip()
+        if len(inner) == len(self._value):
+            return self
+        start = len(self._value) - len(self._value.lstrip())
+        part = self.part(start, start + len(inner))
+        if not self.recognition.alternatives:
+            return part
+        alternatives = tuple(other.stripped() for other in self.recognition.alternatives)
+        return RawText(inner, replace(part.recognition, alternatives=alternatives))
 
     def __len__(self) -> int:
         return len(self._value)
@@ -55,8 +147,10 @@ class RawText:
     def __hash__(self) -> int:
         return hash(self._value)
 
-    def __reduce__(self) -> tuple[type[RawText], tuple[str]]:
-        return RawText, (self._value,)
+    def __reduce__(self) -> tuple[object, ...]:
+        if self.recognition is UNRATED:
+            return RawText, (self._value,)
+        return RawText, (self._value, self.recognition)
 
 
 @dataclass(frozen=True, slots=True)

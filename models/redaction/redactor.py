@@ -120,7 +120,7 @@ class LocalRedactor:
         """
         try:
             job = self._job(context)
-            drafts = normalize([text.reveal() for text in texts])
+            drafts = normalize(texts)
             for stage in STAGES:
                 stage(drafts, job)
             return [_sealed(draft) for draft in drafts]
@@ -133,7 +133,7 @@ class LocalRedactor:
 
         Offsets in the original refer to the text without invisible characters.
         """
-        drafts = normalize([text.reveal()])
+        drafts = normalize([text])
         detect(drafts, self._job(context))
         return drafts[0].detections
 

@@ -20,6 +20,7 @@ from models.redaction.detection.detections import (
 )
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize import view as views
+from models.redaction.normalize.recognition import in_view
 from models.redaction.normalize.transliterate import transliterated
 from models.redaction.normalize.view import TextView
 from models.redaction.policy.anonymizer import Anonymizer
@@ -31,7 +32,7 @@ from models.redaction.postprocess.homophone_digits import with_homophone_digits
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.slots.types import SlotWord
 from models.redaction.types import RedactionContext, Suspect
-from models.text import Entity
+from models.text import UNRATED, Entity, RawText, Recognition
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Draft:
     Attributes:
         raw: The input text.
         view: The text without invisible characters. All offsets below refer to it.
+        recognition: How sure speech recognition is of the text, with offsets in the view.
         detections: Every detection, before any is dropped or merged.
         suspects: Words that more words may still turn into names.
         slots: What the slot tagger says of each word, in order; empty where it does not run, as in typed text.
@@ -53,6 +55,7 @@ class Draft:
 
     raw: str
     view: TextView
+    recognition: Recognition = UNRATED
     detections: list[Detection] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     slots: list[SlotWord] = field(default_factory=list)
@@ -76,9 +79,15 @@ class Job:
 Stage = Callable[[list[Draft], Job], None]
 
 
-def normalize(texts: list[str]) -> list[Draft]:
+def normalize(texts: list[RawText]) -> list[Draft]:
     """Make a draft of every text, without invisible characters."""
-    return [Draft(text, views.visible(text)) for text in texts]
+    return [_draft(text) for text in texts]
+
+
+def _draft(text: RawText) -> Draft:
+    raw = text.reveal()
+    view = views.visible(raw)
+    return Draft(raw, view, in_view(text.recognition, view))
 
 
 def detect(drafts: list[Draft], job: Job) -> None:

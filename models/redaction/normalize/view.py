@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -78,6 +79,10 @@ class TextView:
     def original_span(self, start: int, end: int) -> tuple[int, int]:
         """Map a non-empty span of this view to the original."""
         return self.starts[start], self.ends[end - 1]
+
+    def span_of(self, start: int, end: int) -> tuple[int, int]:
+        """Map a span of the original to this view; an empty span if nothing of it shows."""
+        return bisect_right(self.ends, start), bisect_left(self.starts, end)
 
 
 def original(text: str) -> TextView:
