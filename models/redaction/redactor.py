@@ -38,12 +38,14 @@ from models.redaction.stages import (
     locate_in_raw,
     normalize,
     propagate_mentions,
+    tag_slots,
 )
 from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, RedactedText
 
 STAGES: Final[tuple[Stage, ...]] = (
     detect,
+    tag_slots,
     propagate_mentions,
     drop_explained,
     drop_allowed,
@@ -133,8 +135,9 @@ class LocalRedactor:
 
         Offsets in the original refer to the text without invisible characters.
         """
-        drafts = normalize([text])
-        detect(drafts, self._job(context))
+        drafts, job = normalize([text]), self._job(context)
+        detect(drafts, job)
+        tag_slots(drafts, job)
         return drafts[0].detections
 
     def _job(self, context: RedactionContext) -> Job:

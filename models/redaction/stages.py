@@ -30,9 +30,11 @@ from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
 from models.redaction.postprocess.homophone_digits import with_homophone_digits
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
-from models.redaction.slots.types import SlotWord
+from models.redaction.slots.entities import slot_entities, suspected_slots
+from models.redaction.slots.features import SlotContext
+from models.redaction.slots.types import SlotWord, SpokenText
 from models.redaction.types import RedactionContext, Suspect
-from models.text import UNRATED, Entity, RawText, Recognition
+from models.text import UNRATED, Entity, RawText, Recognition, TextSource
 
 
 @dataclass(slots=True)
@@ -94,12 +96,33 @@ def detect(drafts: list[Draft], job: Job) -> None:
     """Start the classifier in another thread, and run the patterns on every view of each text meanwhile."""
     texts = [draft.view.text for draft in drafts]
     readable = [transliterated(text) or views.original(text) for text in texts]
-    predictions = job.classifier.begin([view.text for view in readable])
+    spoken = _spoken(drafts, readable, job.context) if job.context.source is TextSource.SPEECH else None
+    classifications = job.classifier.begin([view.text for view in readable], spoken)
     matches = [list(pattern_matches(text, job.context, job.compiled)) for text in texts]
-    for draft, view, words, found in zip(drafts, readable, predictions(), matches, strict=True):
+    for draft, view, (words, slots), found in zip(drafts, readable, classifications(), matches, strict=True):
         draft.detections = [*classified(view, words, job.compiled, job.context), *found]
         draft.suspects = suspected(view, words, job.compiled)
+        draft.slots = slots
         draft.candidates = [detection.original for detection in draft.detections]
+
+
+def _spoken(drafts: list[Draft], readable: list[TextView], context: RedactionContext) -> list[SpokenText]:
+    language, asked = context.language, context.asked_for
+    return [
+        SpokenText(draft.view.text, view, SlotContext(language, asked, draft.recognition.words))
+        for draft, view in zip(drafts, readable, strict=True)
+    ]
+
+
+def tag_slots(drafts: list[Draft], _: Job) -> None:
+    """Add the personal values that the slot tagger finds in spoken texts, and the words that it suspects."""
+    for draft in drafts:
+        if not draft.slots:
+            continue
+        found, view = list(slot_entities(draft.slots)), views.original(draft.view.text)
+        draft.detections += [Detection(view, None, entity) for entity in found]
+        draft.candidates += found
+        draft.suspects = sorted([*draft.suspects, *(Suspect(*span) for span in suspected_slots(draft.slots))])
 
 
 def propagate_mentions(drafts: list[Draft], _: Job) -> None:

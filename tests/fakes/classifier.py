@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from models.redaction.ner.types import WordPrediction
+from models.redaction.ner.types import Classified, WordPrediction
 from models.redaction.normalize.words import WORD
+from models.redaction.slots.types import SlotWord, SpokenText
 
 
 class WordListClassifier:
@@ -13,13 +14,17 @@ class WordListClassifier:
 
     Args:
         labels: Lower-case word to label, ``{"maria": "GIVEN_NAME"}``.
+        slots: Lower-case word of a spoken text to type and probabilities of being personal and of being harmless.
     """
 
     name = "word list"
     device = "cpu"
 
-    def __init__(self, labels: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, labels: dict[str, str] | None = None, slots: dict[str, tuple[str, float, float]] | None = None
+    ) -> None:
         self._labels = labels or {}
+        self._slots = slots or {}
         self.calls = 0
 
     def classify(self, texts: list[str]) -> list[list[WordPrediction]]:
@@ -34,6 +39,11 @@ class WordListClassifier:
             for text in texts
         ]
 
-    def begin(self, texts: list[str]) -> Callable[[], list[list[WordPrediction]]]:
+    def begin(self, texts: list[str], spoken: Sequence[SpokenText] | None = None) -> Callable[[], list[Classified]]:
         """See ``models.redaction.ner.types.TokenClassifier``."""
-        return lambda: self.classify(texts)
+        slots = [self._slots_of(one.text) for one in spoken] if spoken is not None else [[] for _ in texts]
+        return lambda: [Classified(*both) for both in zip(self.classify(texts), slots, strict=True)]
+
+    def _slots_of(self, text: str) -> list[SlotWord]:
+        words = ((m.start(), m.end(), m.group().lower()) for m in WORD.finditer(text))
+        return [SlotWord(start, end, *self._slots.get(word, ("ID", 0.0, 0.0))) for start, end, word in words]

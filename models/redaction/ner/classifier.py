@@ -8,7 +8,7 @@ takes the highest probability of its tokens, so an entity never cuts a word.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,10 @@ from models.redaction.ner.encoder import BATCHES_AHEAD, Floats, TokenEncoder
 from models.redaction.ner.label_head import LabelScorer
 from models.redaction.ner.name_head import NameScorer
 from models.redaction.ner.token_pooling import PooledWords, TokenizedWords, words_of
-from models.redaction.ner.types import WordPrediction
+from models.redaction.ner.types import Classified, WordPrediction
 from models.redaction.ner.windows import TokenRows, Window, WindowSize, batches, cut
+from models.redaction.slots.tagger import SlotScorer
+from models.redaction.slots.types import SpokenText
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -51,6 +53,7 @@ class RampartClassifier:
         labels: Reads the labels out of them.
         names: Judges which words are names; without one the labels do.
         size: How long texts are cut.
+        slots: Tags the words of spoken texts; without one they have no slots.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class RampartClassifier:
         labels: LabelScorer,
         names: NameScorer | None = None,
         size: WindowSize | None = None,
+        slots: SlotScorer | None = None,
     ) -> None:
         from tokenizers import Tokenizer
 
         self._size = size or WindowSize()
         self._encoder = encoder
         self._names = names
+        self._slots = slots
         self._label_scorer = labels
         self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
         self._tokenizer.no_truncation()
@@ -92,18 +97,19 @@ class RampartClassifier:
 
     def classify(self, texts: list[str]) -> list[list[WordPrediction]]:
         """See ``TokenClassifier``."""
-        return self.begin(texts)()
+        return [classified.words for classified in self.begin(texts)()]
 
-    def begin(self, texts: list[str]) -> Callable[[], list[list[WordPrediction]]]:
+    def begin(self, texts: list[str], spoken: Sequence[SpokenText] | None = None) -> Callable[[], list[Classified]]:
         """See ``TokenClassifier``."""
         names = self._names
-        pooled, words = self._begin(texts, names.project if names else None)
+        asked = spoken if spoken is not None and self._slots is not None else [None] * len(texts)
+        pooled, words = self._begin(texts, self._projection(slots=asked is spoken))
         labels = len(self._labels)
         features = [
             names.text_features(text, w.spans, labels) if names and w.spans else None
             for text, w in zip(texts, words, strict=True)
         ]
-        return lambda: [list(self._predictions(*word)) for word in zip(pooled(), features, strict=True)]
+        return lambda: [self._classified(*word) for word in zip(pooled(), features, asked, strict=True)]
 
     def pooled_words(self, texts: list[str]) -> list[PooledWords]:
         """The words of each text with their probabilities and full hidden states, for fitting a head."""
@@ -171,15 +177,28 @@ class RampartClassifier:
                 projected.add(window, project(states))
         return list(zip(probabilities, projected.rows, strict=True))
 
-    def _predictions(self, words: PooledWords, features: Floats | None) -> Iterator[WordPrediction]:
-        """What each word is: a name, something else, or either."""
+    def _projection(self, *, slots: bool) -> _Projection | None:
+        """What is read of hidden states: the part of the name head, then that of the slot tagger."""
+        parts = [head.project for head in (self._names, self._slots if slots else None) if head]
+        if len(parts) > 1:
+            return lambda states: np.concatenate([project(states) for project in parts], axis=1)
+        return parts[0] if parts else None
+
+    def _classified(self, words: PooledWords, features: Floats | None, spoken: SpokenText | None) -> Classified:
         if not words.spans:
-            return
+            return Classified([], [])
         of_names = words.probabilities[:, self._name_columns]
-        names = of_names.max(axis=1)
+        names, read = of_names.max(axis=1), 0
         if self._names is not None and features is not None:
-            names = self._names.scores(features, words.probabilities, words.states)
-        which = of_names.argmax(axis=1).tolist()
+            read = self._names.width
+            names = self._names.scores(features, words.probabilities, words.states[:, :read])
+        predictions = list(self._predictions(words, names, of_names.argmax(axis=1).tolist()))
+        if self._slots is None or spoken is None:
+            return Classified(predictions, [])
+        return Classified(predictions, self._slots.words(spoken, words.spans, names, words.states[:, read:]))
+
+    def _predictions(self, words: PooledWords, names: Floats, which: list[int]) -> Iterator[WordPrediction]:
+        """What each word is: a name, something else, or either."""
         others = words.probabilities[:, self._other_columns]
         best, scores = others.argmax(axis=1).tolist(), others.max(axis=1).tolist()
         for number, ((start, end), name) in enumerate(zip(words.spans, names.tolist(), strict=True)):

@@ -12,6 +12,7 @@ from models.redaction.ner.encoder import TokenEncoder
 from models.redaction.ner.engine_choice import DEFAULT_ENGINE, TRANSFORMERS, Device, check_engine
 from models.redaction.ner.label_head import LabelHead, LabelScorer
 from models.redaction.ner.name_head import NameScorer, load_name_scorer
+from models.redaction.slots.tagger import SlotScorer
 from models.weights import store
 
 WEIGHTS_NAME: Final = "rampart-pii"
@@ -48,8 +49,11 @@ def assemble_classifier(
     threads: int = 1,
     labels: LabelScorer | None = None,
     layers: int = LAYERS,
+    slots: SlotScorer | None = None,
 ) -> RampartClassifier:
-    """Like ``build_classifier``, with another name scorer (or none), another label scorer, or more layers."""
+    """Like ``build_classifier``, with another name scorer (or none), another label scorer, more layers, or other slots
+    (or none).
+    """
     check_engine(engine, device)
     folder = store.place(WEIGHTS_NAME, cache)
     encoder = (
@@ -57,7 +61,7 @@ def assemble_classifier(
         if engine == TRANSFORMERS
         else _ctranslate2(cache, layers, threads)
     )
-    return RampartClassifier(folder / "tokenizer.json", encoder, labels or LabelHead.read(), names)
+    return RampartClassifier(folder / "tokenizer.json", encoder, labels or LabelHead.read(), names, slots=slots)
 
 
 def _ctranslate2(cache: Path, layers: int, threads: int) -> TokenEncoder:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.redaction.ner.encoder import Floats
+from models.redaction.slots.head import gelu
 
 HEAD_FILE = Path(__file__).with_name("label_head.npz")
 
@@ -30,12 +31,6 @@ class LabelScorer(Protocol):
     def probabilities(self, states: Floats) -> Floats:
         """From hidden states of tokens in a row, shape (tokens, width), to probabilities, shape (tokens, labels)."""
         ...
-
-
-def gelu(hidden: Floats) -> Floats:
-    """GELU, approximated by the logistic function."""
-    result: Floats = hidden / (1 + np.exp(np.clip(-1.702 * hidden, -30, 30)))
-    return result
 
 
 @dataclass(frozen=True, slots=True)

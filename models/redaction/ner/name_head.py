@@ -17,7 +17,7 @@ import numpy as np
 
 from models.redaction.ner.encoder import Floats
 from models.redaction.ner.gazetteer import COLUMNS, FIRST_FREQUENCY, LANGUAGES, Gazetteer, load_gazetteer
-from models.redaction.ner.label_head import gelu
+from models.redaction.slots.head import gelu
 
 HEAD_FILE = Path(__file__).with_name("name_head.npz")
 
@@ -172,6 +172,7 @@ class NameScorer:
         self._head = head
         self._gazetteer = gazetteer
         self.project = head.project
+        self.width = head.states.shape[1]
 
     def text_features(self, text: str, words: list[tuple[int, int]], labels: int) -> Floats:
         """The features that need no classifier; see the function of the same name."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from models.redaction.slots.types import SlotWord, SpokenText
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,19 @@ class WordPrediction:
     score: float
 
 
+class Classified(NamedTuple):
+    """What the classifier says of one text.
+
+    Attributes:
+        words: Its predictions; words with a low probability of every label are left out.
+        slots: What the slot tagger says of each word, with offsets in the text as it was recognized; empty if it was
+            not asked.
+    """
+
+    words: list[WordPrediction]
+    slots: list[SlotWord]
+
+
 class TokenClassifier(Protocol):
     """Classifies the words of texts. Safe to call from several threads."""
 
@@ -41,6 +56,11 @@ class TokenClassifier(Protocol):
         """One list for each text, in order; words with a low probability of every label are left out."""
         ...
 
-    def begin(self, texts: list[str]) -> Callable[[], list[list[WordPrediction]]]:
-        """Start ``classify`` in another thread; the returned function waits for its result."""
+    def begin(self, texts: list[str], spoken: Sequence[SpokenText] | None = None) -> Callable[[], list[Classified]]:
+        """Start in another thread; the returned function waits for the result.
+
+        Args:
+            texts: To classify.
+            spoken: For spoken texts, what the slot tagger needs to know of each; None where it shall not run.
+        """
         ...

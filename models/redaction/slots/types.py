@@ -1,8 +1,12 @@
-"""What the slot tagger says of one word."""
+"""Input and output of the slot tagger."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from models.redaction.normalize.view import TextView
+from models.redaction.slots.features import SlotContext
 
 
 class SlotWord(NamedTuple):
@@ -22,3 +26,18 @@ class SlotWord(NamedTuple):
     type: str
     personal: float
     harmless: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenText:
+    """A text that was recognized in speech.
+
+    Attributes:
+        text: As it was recognized.
+        view: As the classifier reads it, in Latin letters.
+        context: What else is known of it.
+    """
+
+    text: str
+    view: TextView
+    context: SlotContext

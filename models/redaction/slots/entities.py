@@ -1,0 +1,72 @@
+"""From the words of slots to entities."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from models.redaction.entities import labels_where
+from models.redaction.slots.types import SlotWord
+from models.text import Entity
+
+RECOGNIZER: Final = "slot"
+"""Name of the slot tagger as the source of an entity."""
+
+_NUMBERS: Final = labels_where(lambda entity: entity.is_number or entity.is_spelled) - {"ADDRESS"} | {"SECRET"}
+"""Types of numbers and codes. The words alone often do not tell which of them one is, so they form one entity."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotBars:
+    """Least probabilities of being personal. See docs/evaluation/constants/redaction.md, slot-bars.
+
+    Attributes:
+        sure: Of a word that is hidden whatever stands beside it.
+        beside: Of a word that is hidden because one beside it is.
+        suspected: Of a word of a partial that waits for more words.
+    """
+
+    sure: float = 0.5
+    beside: float = 0.3
+    suspected: float = 0.15
+
+
+DEFAULT_BARS: Final = SlotBars()
+
+
+def slot_entities(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> Iterator[Entity]:
+    """The personal values among the words: runs of personal words, one entity for each kind of value in a run."""
+    for personal, run in groupby(slots, key=lambda word: word.personal >= bars.beside):
+        if personal:
+            yield from _of_run(list(run), bars)
+
+
+def _of_run(run: list[SlotWord], bars: SlotBars) -> Iterator[Entity]:
+    if max(word.personal for word in run) < bars.sure:
+        return
+    for part in _parts(run):
+        weights: Counter[str] = Counter()
+        for word in part:
+            weights[word.type] += word.personal  # type: ignore[assignment]  # a Counter adds fractions as well
+        score = max(word.personal for word in part)
+        yield Entity(weights.most_common(1)[0][0], part[0].start, part[-1].end, score, RECOGNIZER)
+
+
+def _parts(run: list[SlotWord]) -> list[list[SlotWord]]:
+    """The run, cut where one kind of value ends and another begins. A lone word goes with the part before it."""
+    parts: list[list[SlotWord]] = []
+    for _kind, words in groupby(run, key=lambda word: "number" if word.type in _NUMBERS else word.type):
+        part = list(words)
+        if parts and (len(part) == 1 or len(parts[-1]) == 1):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return parts
+
+
+def suspected_slots(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> Iterator[tuple[int, int]]:
+    """Words that are not hidden, but that more words may still turn into a part of a value."""
+    return ((word.start, word.end) for word in slots if word.personal >= bars.suspected)

@@ -1,0 +1,107 @@
+"""Fits the slot head of the classifier, and prints what it hides on texts that were kept aside.
+
+    python -m models.training.fit_slot_tagger --weights CACHE --rows FILE [FILE ...] [--write DIR]
+
+The rows are spoken texts whose values are labelled, see ``models.training.spoken``. Those of the split ``train`` are
+learned from, together with the sentences of this folder; ``dev`` and ``held`` are only measured. The layers of the
+classifier stay as they are, so their hidden states are computed once. See README.md for the inputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from models.redaction.ner.engines import assemble_classifier
+from models.redaction.ner.gazetteer import WEIGHTS_NAME
+from models.redaction.ner.name_head import load_name_scorer
+from models.redaction.slots.features import SlotContext
+from models.redaction.slots.head import HEAD_FILE
+from models.training.fit_heads import labelled_lines
+from models.training.labelled_sets import PERSONS
+from models.training.name_texts import NameSource
+from models.training.slot_network import fit_slots, probabilities
+from models.training.slot_report import report
+from models.training.slot_table import SlotRow, labels_of, read_rows, table_of
+from models.weights.store import verify
+
+SEED = 11
+LINE_WEIGHT = 0.5
+"""Weight of a sentence of this folder."""
+_JOINED, _CUT = 0.25, 0.15
+"""Shares of the rows that are also read with another one after it, and cut off at a word."""
+_BETWEEN = (" ", ", ", ". ", "")
+
+
+def plain_rows(lists: Path, seed: int = SEED) -> Iterator[SlotRow]:
+    """The sentences of this folder: names are labelled, and no number in them is personal."""
+    chance = random.Random(seed)
+    for text in labelled_lines(lists, NameSource(lists, chance), chance):
+        spans = tuple((start, end, "NAME") for start, end, kind in text.spans if kind in PERSONS)
+        yield SlotRow("plain", text.text, spans, SlotContext(text.language), LINE_WEIGHT, whole=False)
+
+
+def varied(rows: Sequence[SlotRow], seed: int = SEED) -> Iterator[SlotRow]:
+    """More texts out of the rows: two in a row, and the first words of one, as in a partial."""
+    chance = random.Random(seed)
+    by_language: dict[str, list[SlotRow]] = {}
+    for row in rows:
+        by_language.setdefault(row.context.language, []).append(row)
+    for row in rows:
+        if chance.random() < _JOINED:
+            yield _joined(row, chance.choice(by_language[row.context.language]), chance.choice(_BETWEEN))
+        if chance.random() < _CUT:
+            yield _cut(row, chance)
+
+
+def _joined(first: SlotRow, second: SlotRow, between: str) -> SlotRow:
+    text = first.text.rstrip() + (between or "\n")
+    shift = len(text)
+    spans = (*first.spans, *((start + shift, end + shift, label) for start, end, label in second.spans))
+    words = (
+        *first.context.words,
+        *(replace(w, start=w.start + shift, end=w.end + shift) for w in second.context.words),
+    )
+    return replace(first, text=text + second.text, spans=spans, context=replace(first.context, words=words))
+
+
+def _cut(row: SlotRow, chance: random.Random) -> SlotRow:
+    spaces = [at for at, char in enumerate(row.text) if char == " "]
+    end = chance.choice(spaces) if spaces else len(row.text)
+    spans = tuple((a, min(b, end), label) for a, b, label in row.spans if a < end)
+    words = tuple(word for word in row.context.words if word.end <= end)
+    return replace(row, text=row.text[:end], spans=spans, context=replace(row.context, words=words))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True, help="the cache folder of `vestibule models list`")
+    parser.add_argument("--rows", type=Path, nargs="+", required=True, help="labelled spoken texts, JSONL")
+    parser.add_argument("--write", type=Path, help="folder for the file", metavar="DIR")
+    parser.add_argument("--share", type=float, default=1.0, help="of the rows, for a quick trial")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    every = round(1 / args.share)
+    spoken = [row for path in args.rows for row in read_rows(path, ("train",))]
+    rows = [*spoken, *varied(spoken), *plain_rows(verify(WEIGHTS_NAME, args.weights))][::every]
+    personal, harmless = labels_of(rows)
+    names = load_name_scorer(args.weights)
+    classifier = assemble_classifier(args.weights, names)
+    table, _spans = table_of(rows, (*personal, *harmless), classifier, names)
+    network = fit_slots(table, len(personal), len(personal) + len(harmless))
+    for split in ("dev", "held"):
+        kept = [row for path in args.rows for row in read_rows(path, (split,))]
+        seen, spans = table_of(kept, (*personal, *harmless), classifier, names)
+        report(split, kept, spans, probabilities(network, seen)[:, : len(personal)].sum(axis=1))
+    if args.write:
+        network.head(personal, harmless).write(args.write / HEAD_FILE.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""What the slot tagger learns from: rows of labelled spoken texts, and their words as the tagger sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.redaction.entities import LABELS
+from models.redaction.itn.lexicon import lexicon_for
+from models.redaction.ner.classifier import RampartClassifier
+from models.redaction.ner.encoder import Floats
+from models.redaction.ner.name_head import NameScorer
+from models.redaction.normalize.transliterate import transliterated
+from models.redaction.normalize.view import TextView, original
+from models.redaction.slots.features import SlotContext, slot_features
+from models.text import RecognizedWord
+from models.training.label_network import CHUNK
+
+NONE = -1
+"""The label of a word that is part of no value."""
+NOT_PERSONAL = -2
+"""The label of a number of which no more is known than that it is not personal."""
+
+
+@dataclass(frozen=True)
+class SlotRow:
+    """A labelled text.
+
+    Attributes:
+        group: Which kind of text it is, for the figures.
+        text: As recognition wrote it.
+        spans: Start, end and label of its values, personal and harmless.
+        context: What else is known of it.
+        weight: How much it counts.
+        whole: Whether every harmless value is labelled, too.
+    """
+
+    group: str
+    text: str
+    spans: tuple[tuple[int, int, str], ...]
+    context: SlotContext
+    weight: float = 1.0
+    whole: bool = True
+
+
+def read_rows(path: Path, splits: Sequence[str], group: str = "") -> Iterator[SlotRow]:
+    """The rows of a JSONL file whose split is one of ``splits``; see ``models.training.spoken``."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            if row["split"] in splits:
+                spans = tuple((s["start"], s["end"], s["label"]) for s in row["spans"])
+                words = tuple(RecognizedWord(*word) for word in row.get("words") or ())
+                asked = row.get("asked") or ()
+                context = SlotContext(row["lang"], tuple([asked] if isinstance(asked, str) else asked), words)
+                yield SlotRow(group or path.stem, row["text"], spans, context)
+
+
+def labels_of(rows: Iterable[SlotRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The entity types in the rows, and their other labels, each sorted."""
+    found = {label for row in rows for _start, _end, label in row.spans}
+    return tuple(sorted(found & LABELS)), tuple(sorted(found - LABELS))
+
+
+@dataclass(frozen=True)
+class SlotTable:
+    """The words of many texts, one text after the other.
+
+    Attributes:
+        states: Mean hidden states, float16, shape (words, width).
+        features: ``slot_features``, float16, shape (words, features).
+        labels: Index of each word's label, or ``NONE``; int8.
+        weights: Of each text.
+        starts: First word of each text, and the number of all words at the end.
+    """
+
+    states: npt.NDArray[np.float16]
+    features: npt.NDArray[np.float16]
+    labels: npt.NDArray[np.int8]
+    weights: Floats
+    starts: npt.NDArray[np.int64]
+
+    @property
+    def texts(self) -> int:
+        """How many there are."""
+        return len(self.starts) - 1
+
+    def write(self, path: Path) -> None:
+        """Keep it for the next run."""
+        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def read(cls, path: Path) -> SlotTable:
+        """Read what ``write`` wrote."""
+        with np.load(path, allow_pickle=False) as content:
+            return cls(**{name: content[name] for name in content.files})
+
+
+def joined(tables: Sequence[SlotTable]) -> SlotTable:
+    """The texts of all tables."""
+    shifts = np.cumsum([0, *(len(t.labels) for t in tables)])
+    starts = [t.starts[:-1] + shift for t, shift in zip(tables, shifts, strict=False)]
+    return SlotTable(
+        np.concatenate([t.states for t in tables]),
+        np.concatenate([t.features for t in tables]),
+        np.concatenate([t.labels for t in tables]),
+        np.concatenate([t.weights for t in tables]),
+        np.concatenate([*starts, shifts[-1:]]),
+    )
+
+
+def table_of(
+    rows: Sequence[SlotRow], labels: Sequence[str], classifier: RampartClassifier, names: NameScorer
+) -> tuple[SlotTable, list[list[tuple[int, int]]]]:
+    """The words of the rows, and the spans of the words in each text."""
+    index = {label: number for number, label in enumerate(labels)}
+    states, features, targets, spans = [], [], [], []
+    for row, words in zip(rows, _words(rows, classifier, names), strict=True):
+        states.append(words.states)
+        features.append(words.features)
+        targets.append([_label(span, row, index) for span in words.spans])
+        spans.append(words.spans)
+    return SlotTable(
+        np.concatenate(states),
+        np.concatenate(features),
+        np.array([label for text in targets for label in text], dtype=np.int8),
+        np.array([row.weight for row in rows], dtype=np.float32),
+        np.cumsum([0, *map(len, targets)]),
+    ), spans
+
+
+@dataclass(frozen=True)
+class _Words:
+    spans: list[tuple[int, int]]
+    states: npt.NDArray[np.float16]
+    features: npt.NDArray[np.float16]
+
+
+def _words(rows: Sequence[SlotRow], classifier: RampartClassifier, names: NameScorer) -> Iterator[_Words]:
+    for at in range(0, len(rows), CHUNK):
+        chunk = rows[at : at + CHUNK]
+        views = [transliterated(row.text) or original(row.text) for row in chunk]
+        for row, view, pooled in zip(chunk, views, classifier.pooled_words([v.text for v in views]), strict=True):
+            likely = _name_scores(view, pooled.spans, pooled.probabilities, pooled.states, names)
+            spans = [view.original_span(*span) for span in pooled.spans]
+            features = slot_features(row.text, spans, likely, row.context)
+            yield _Words(spans, pooled.states.astype(np.float16), features.astype(np.float16))
+
+
+def _name_scores(
+    view: TextView, spans: list[tuple[int, int]], probabilities: Floats, states: Floats, names: NameScorer
+) -> Floats:
+    if not spans:
+        return np.zeros(0, dtype=np.float32)
+    features = names.text_features(view.text, spans, probabilities.shape[1])
+    return names.scores(features, probabilities, names.project(states))
+
+
+def _label(span: tuple[int, int], row: SlotRow, index: dict[str, int]) -> int:
+    """The label of the span that covers most of a word; of two alike, the first."""
+    start, end = span
+    shared = [(min(end, b) - max(start, a), -n) for n, (a, b, _label) in enumerate(row.spans) if a < end and start < b]
+    if shared:
+        return index[row.spans[-max(shared)[1]][2]]
+    return NONE if row.whole or not _is_number(row.text[start:end], row.context.language) else NOT_PERSONAL
+
+
+def _is_number(word: str, language: str) -> bool:
+    return any(map(str.isdigit, word)) or word.lower() in lexicon_for(language).numbers

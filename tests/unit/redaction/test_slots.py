@@ -1,0 +1,78 @@
+"""Slot tagging: from the words of slots to entities, and the stage."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.redaction.explain import explain
+from models.redaction.redactor import LocalRedactor
+from models.redaction.slots.entities import SlotBars, slot_entities, suspected_slots
+from models.redaction.slots.types import SlotWord
+from models.redaction.types import RedactionContext
+from models.text import RawText, TextSource
+from tests.fakes.classifier import WordListClassifier
+from tests.unit.redaction.helpers import found
+
+BARS = SlotBars(sure=0.5, beside=0.3, suspected=0.1)
+
+
+def slots(*words: tuple[str, float]) -> list[SlotWord]:
+    """Words of five characters with a space between."""
+    return [SlotWord(6 * n, 6 * n + 5, kind, personal, 0.0) for n, (kind, personal) in enumerate(words)]
+
+
+def spans(*words: tuple[str, float]) -> list[tuple[str, int, int]]:
+    return [(e.type, e.start // 6, e.end // 6 + 1) for e in slot_entities(slots(*words), BARS)]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([("PHONE", 0.49)], []),
+        ([("PHONE", 0.5)], [("PHONE", 0, 1)]),
+        ([("PHONE", 0.35), ("PHONE", 0.9), ("PHONE", 0.35), ("PHONE", 0.29)], [("PHONE", 0, 3)]),
+        ([("PHONE", 0.9), ("PHONE", 0.1), ("PHONE", 0.9)], [("PHONE", 0, 1), ("PHONE", 2, 3)]),
+        ([("ID", 0.9), ("PHONE", 0.8), ("PHONE", 0.8)], [("PHONE", 0, 3)]),
+        ([("NAME", 0.9), ("NAME", 0.9), ("PHONE", 0.9), ("PHONE", 0.9)], [("NAME", 0, 2), ("PHONE", 2, 4)]),
+        ([("NAME", 0.9), ("PHONE", 0.9), ("NAME", 0.9)], [("NAME", 0, 3)]),
+        ([], []),
+    ],
+)
+def test_runs_of_personal_words_are_entities(
+    words: list[tuple[str, float]], expected: list[tuple[str, int, int]]
+) -> None:
+    assert spans(*words) == expected
+
+
+def test_words_between_the_bars_are_suspected() -> None:
+    words = slots(("PHONE", 0.05), ("PHONE", 0.1), ("PHONE", 0.9))
+    assert list(suspected_slots(words, BARS)) == [(6, 11), (12, 17)]
+
+
+CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.9, 0.0), "kilo": ("SECRET", 0.4, 0.0)})
+REDACTOR = LocalRedactor(CLASSIFIER)
+TEXT = "My phrase is tango, kilo for now"
+
+
+def test_spoken_values_of_the_tagger_are_redacted() -> None:
+    assert found(TEXT, TextSource.SPEECH, redactor=REDACTOR) == [("SECRET", "tango, kilo")]
+
+
+@pytest.mark.parametrize("source", [TextSource.TYPED, TextSource.OCR])
+def test_only_speech_is_tagged(source: TextSource) -> None:
+    assert found(TEXT, source, redactor=REDACTOR) == []
+
+
+def test_an_invisible_character_does_not_move_the_entity() -> None:
+    assert found(f"\u200b{TEXT}", TextSource.SPEECH, redactor=REDACTOR) == [("SECRET", "tango, kilo")]
+
+
+def test_a_word_that_is_nearly_personal_is_a_suspect() -> None:
+    redaction = REDACTOR.redact(RawText("kilo it is"), RedactionContext(TextSource.SPEECH))
+    assert redaction.entities == ()
+    assert [(s.start, s.end) for s in redaction.suspects] == [(0, 4)]
+
+
+def test_the_explanation_names_the_tagger() -> None:
+    explained = explain(REDACTOR, RawText(TEXT), RedactionContext(TextSource.SPEECH)).replaced
+    assert [reason.recognizer for entity in explained for reason in entity.reasons] == ["slot"]
