@@ -50,6 +50,9 @@ class HypothesisThresholds:
             "doubtful-hypotheses".
         silent_no_speech: A hypothesis is silence when the model's probability of no speech is at least this ...
         silent_logprob: ... and its mean log-probability is below this. Both are Whisper's.
+        sure_speech: When a frame of the window has at least this probability of speech, ...
+        sure_speech_logprob: ... the mean log-probability must be below this instead; see docs/evaluation/constants,
+            "sure-speech".
         low_speech: A hypothesis is also silence when no frame of the window has a higher probability of speech ...
         low_speech_logprob: ... and its mean log-probability is below this.
     """
@@ -58,6 +61,8 @@ class HypothesisThresholds:
     mean_logprob: float = -1.3
     silent_no_speech: float = 0.6
     silent_logprob: float = -1.0
+    sure_speech: float = 0.85
+    sure_speech_logprob: float = -1.3
     low_speech: float = 0.6
     low_speech_logprob: float = -0.9
 
@@ -111,7 +116,9 @@ def silent(
     """
     if not any(c.isalnum() for c in hypothesis.text):
         return True
-    if needs_no_speech(hypothesis.mean_logprob, thresholds) and hypothesis.no_speech >= thresholds.silent_no_speech:
+    sure = speech_probability >= thresholds.sure_speech
+    silent_below = thresholds.sure_speech_logprob if sure else thresholds.silent_logprob
+    if hypothesis.mean_logprob < silent_below and hypothesis.no_speech >= thresholds.silent_no_speech:
         return True
     return speech_probability < thresholds.low_speech and hypothesis.mean_logprob < thresholds.low_speech_logprob
 

@@ -36,7 +36,9 @@ def hypothesis(text: str, mean_logprob: float = -0.3, no_speech: float = 0.0) ->
         (hypothesis("hello"), 0.9, False),
         (hypothesis(""), 0.9, True),
         (hypothesis(" ... "), 0.9, True),
-        (hypothesis("thank you", -1.2, 0.7), 0.9, True),
+        (hypothesis("thank you", -1.2, 0.7), 0.7, True),
+        (hypothesis("S C H M I D T", -1.2, 0.7), 0.9, False),  # the detector is sure that somebody speaks
+        (hypothesis("thank you", -1.4, 0.7), 0.9, True),
         (hypothesis("thank you", -0.5, 0.7), 0.9, False),  # sure of its words
         (hypothesis("thank you", -1.2, 0.3), 0.9, False),  # sure that somebody speaks
         (hypothesis("thank you", -1.0, 0.3), 0.4, True),  # neither the detector nor the model is sure
