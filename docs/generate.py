@@ -22,6 +22,8 @@ from pydantic import BaseModel, SecretStr
 
 from models.reasons import Reason
 from models.redaction.entities import ENTITY_TYPES
+from models.redaction.lexicons.loader import languages
+from models.redaction.lexicons.schema import SUBJECTS
 from server.cli.main import cli
 from server.ledger.views import FIRST_VIEWS
 from server.observability.metrics import Metrics
@@ -176,6 +178,20 @@ def entities_page() -> str:
     return page("Entities", "models/redaction/entities.py", intro, table(columns, rows))
 
 
+def lexicons_page() -> str:
+    """What the word lists of a language may hold, and which languages have them."""
+    intro = """
+    The words of a language are YAML files in `models/redaction/lexicons/<language>/`, checked when they are read. A key
+    holds a list, or a text of words between spaces. In tables each key has a mapping from a value to its words.
+    """
+    parts = []
+    for name, subject in sorted(SUBJECTS.items()):
+        about = f"{subject.about} It holds {subject.form.value}. Languages: {', '.join(languages(name))}."
+        rows = [(f"`{key}`", "yes" if key in subject.required else "", what) for key, what in subject.keys.items()]
+        parts += [f"## `{name}.yaml`", about, *([table(("key", "required", "what"), rows)] if rows else [])]
+    return page("Lexicons", "models/redaction/lexicons/schema.py", intro, *parts)
+
+
 def constants_page() -> str:
     """The list of the files in which it says how constants were found."""
     intro = """
@@ -203,6 +219,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/cli.md": cli_page,
     "reference/entities.md": entities_page,
     "reference/errors.md": errors_page,
+    "reference/lexicons.md": lexicons_page,
     "reference/metrics.md": metrics_page,
     "reference/settings.md": settings_page,
     "reference/views.md": views_page,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from models.redaction.entities import labels_where
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.types import RedactionContext
 
 READING: Final = "READING"
@@ -22,85 +23,14 @@ LONGEST_REPLY_CHARS: Final = 600
 """Characters that are read at the end of a reply. The question comes last."""
 
 
-def _words(*alternatives: str) -> re.Pattern[str]:
-    """A pattern of whole words. ``patterns.pattern_recognizer.words`` does the same, but importing it would be
-    circular.
-    """
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(sorted(alternatives, key=len, reverse=True))})(?![^\W_])")
+def _words(name: str, *more: str) -> re.Pattern[str]:
+    """A pattern of the whole words of one list in all languages, or of any of ``more``."""
+    return re.compile("|".join([*more, rf"(?<![^\W_])(?:{alternatives('questions', name)})(?![^\W_])"]))
 
 
-_SUBJECTS: Final = {
-    "PHONE": _words(
-        "(?:tele)?phone", "phone numbers?", "mobile", "cell(?:phone)?", "(?:call|ring|text) you", "reach you",
-        "number to call",
-        "call ?back", "contact (?:number|details)", "your number", "teléfono", "móvil", "celular",
-        "numéro de téléphone",
-        "téléphone", "portable", "telefon(?:nummer)?", "handy(?:nummer)?", "rufnummer", "mobilnummer", "फ़ोन", "फोन",
-        "मोबाइल", "संपर्क नंबर", "phone number",
-    ),
-    "EMAIL": _words(
-        "e-?mails?", "e-?mail address(?:es)?", "mail address", "correo(?: electrónico)?", "courriel",
-        "adresse e-?mail",
-        "mail-?adresse", "e-?mail-?adresse", "ईमेल", "मेल",
-    ),
-    "NAME": _words(
-        "names?", "surname", "who (?:are you|am i (?:speaking|talking)|is (?:this|speaking|calling|it))",
-        "call you by",
-        "whom? (?:do|did) (?:you|i) (?:meet|visit|speak)", "spell (?:it|that|your)", "nombre", "apellidos?",
-        "cómo se llama", "cómo te llamas", "quién", "noms?", "prénom", "appelez-vous", "appelle", "qui êtes",
-        "namens?",
-        "nachnamen?", "vornamen?", "wie hei(?:ß|ss)en", "wer sind", "mit wem", "buchstabieren", "नाम", "कौन",
-    ),
-    "DOB": _words(
-        "birth", "birth ?dates?", "birthday", "born", "d\\.?o\\.?b", "how old", "(?:your|the) age",
-        "nacimiento", "nació",
-        "naciste", "edad", "naissance", "né", "née", "quel âge", "geburtsdatum", "geburtstag", "geboren", "wie alt",
-        "जन्म", "जन्मतिथि", "उम्र",
-    ),
-    "ADDRESS": _words(
-        "address(?:es)?", "street", "post ?codes?", "zip(?: ?code)?", "pin ?code", "where (?:do )?you live",
-        "house number",
-        "city", "dirección", "domicilio", "calle", "código postal", "dónde vive", "adresse", "rue", "code postal",
-        "habitez", "anschrift", "straße", "strasse", "hausnummer", "postleitzahl", "plz", "wohnen", "पता",
-        "पते", "पिनकोड",
-        "पिन कोड", "कहाँ रहते",
-    ),
-    "ID": _words(
-        "ids?", "identification", "identity", "passport", "licen[cs]e", "social security", "ssn",
-        "account(?: number)?",
-        "iban", "card(?: number)?", "policy number", "customer number", "member(?:ship)?", "insurance", "tax",
-        "aadhaa?r",
-        "pan", "voter", "registration number", "vehicle", "plate", "badge", "dni", "nie", "pasaporte", "cuenta",
-        "tarjeta", "matrícula", "carte", "pièce d'identité", "passeport", "permis", "compte", "numéro de client",
-        "ausweis(?:nummer)?", "reisepass", "führerschein", "konto(?:nummer)?", "kundennummer", "kennzeichen",
-        "versicherungsnummer", "आधार", "पैन", "पासपोर्ट", "खाता", "कार्ड", "लाइसेंस", "पहचान",
-    ),
-    READING: _words(
-        "readings?", "meters?", "cubic metres?", "counter", "dial", "how many", "how much", "what time",
-        "when", "amount",
-        "price", "total", "pressure", "temperature", "index", "serial", "invoice", "ticket", "order number", "room",
-        "floor", "lectura", "contador", "medidor", "cuánt[oa]s?", "a qué hora", "cuándo", "compteur",
-        "relevé", "combien",
-        "quelle heure", "quand", "zählerstand", "zähler", "wie ?viele?", "wann", "uhrzeit", "zimmer",
-        "रीडिंग", "मीटर",
-        "कितने", "कितना", "कितनी", "कब",
-    ),
-}  # fmt: skip
-
-_REQUEST = re.compile(
-    r"[?？]|(?<![^\W_])(?:please|tell|give|say|spell|repeat|provide|enter|need|may i|can i|could (?:you|i)|let me have"
-    r"|dígame|dime|indique|deme|necesito|deletree|puede|por favor|donnez|dites|indiquez|épelez|puis-je|pouvez|veuillez"
-    r"|besoin|nennen|sagen|geben|buchstabieren|brauche|bitte|könn(?:en|ten)|बताइए|बताएं|बताएँ|बताइये|दीजिए|दें|कृपया|चाहिए|क्या"
-    r"|batao|bataiye|bataye)(?![^\W_])"
-)
+_SUBJECTS: Final = {kind: _words(kind) for kind in ("PHONE", "EMAIL", "NAME", "DOB", "ADDRESS", "ID", READING)}
+_REQUEST: Final = _words("request", "[?？]")
 _SENTENCE = re.compile(r"[^.!?？।\n]+[.!?？।\n]*")
-
-_ROMAN_HINDI = {
-    "NAME": _words("naam", "nam"),
-    "PHONE": _words("phone", "mobile"),
-    "ADDRESS": _words("pata"),
-    "DOB": _words("janm", "umar"),
-}
 
 
 def asked_for(reply: str) -> tuple[str, ...]:
@@ -113,8 +43,7 @@ def asked_for(reply: str) -> tuple[str, ...]:
     for sentence in _SENTENCE.findall(reply[-LONGEST_REPLY_CHARS:].lower()):
         if not _REQUEST.search(sentence):
             continue
-        for tables in (_SUBJECTS, _ROMAN_HINDI):
-            found |= {kind for kind, pattern in tables.items() if pattern.search(sentence)}
+        found |= {kind for kind, pattern in _SUBJECTS.items() if pattern.search(sentence)}
     if "EMAIL" in found and not _plain_address(reply):
         found.discard("ADDRESS")
     return tuple(sorted(found))

@@ -8,7 +8,17 @@ import pytest
 
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.lexicons import loader
-from models.redaction.lexicons.loader import LexiconInvalid, checked, languages, word_lists, word_tables, words
+from models.redaction.lexicons.loader import (
+    LexiconInvalid,
+    across,
+    alternatives,
+    checked,
+    languages,
+    word_lists,
+    word_tables,
+    words,
+)
+from models.redaction.lexicons.schema import SUBJECTS, Form, Subject
 from models.redaction.recognizers.spoken import announcements
 from models.redaction.recognizers.spoken.announcements import SUBJECT, announcements_of
 
@@ -27,6 +37,31 @@ def test_entries_of_a_list_may_hold_spaces() -> None:
 def test_a_broken_list_is_refused(text: str) -> None:
     with pytest.raises(LexiconInvalid, match="test"):
         checked(text, "test")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("all: a\nshort: [b\n", "months.yaml is no YAML"),
+        ("all: a\n\nal: b\n", "months.yaml, line 3: al is no list of this file; it has all, short"),
+        ("all: a\nall: b\n", "months.yaml, line 2: all is there twice"),
+        ("short: a\n", "months.yaml lacks all"),
+        ("all:\n  - a\n  - a\n", "months.yaml, line 2: all has a twice"),
+        ("all: a\nshort: '('\n", "months.yaml, line 2: short: \\( is no regular expression"),
+    ],
+)
+def test_a_message_names_file_line_and_list(text: str, message: str) -> None:
+    subject = Subject("", Form.EXPRESSIONS, {"all": "", "short": ""}, ("all",))
+    with pytest.raises(LexiconInvalid, match=f"^xx/{message}"):
+        checked(text, "xx/months.yaml", subject)
+
+
+def test_a_list_across_languages_has_each_entry_once_and_english_first() -> None:
+    months = across("months", "all")
+    assert months[0] == "january"
+    assert {"enero", "janvier", "april"} <= set(months)
+    assert len(months) == len(set(months))
+    assert alternatives("months", "all").split("|")[0] == max(months, key=len)
 
 
 def test_a_language_without_a_list_has_none() -> None:
@@ -48,6 +83,10 @@ def test_announcements_of_every_language_compile_and_know_english(language: str)
 
 
 FILES = sorted(Path(loader.__file__).parent.rglob("*.yaml"))
+
+
+def test_every_file_of_a_language_has_a_subject() -> None:
+    assert {file.stem for file in FILES if file.parent.name != loader.ANY} <= set(SUBJECTS)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")

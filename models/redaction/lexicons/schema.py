@@ -1,0 +1,112 @@
+"""What the files of a language may hold. The loader checks each file; docs/reference/lexicons.md lists the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+
+class Form(Enum):
+    """What the entries of a file are."""
+
+    WORDS = "words"
+    TABLES = "tables of words"
+    """Each key has a mapping from a value to its words."""
+    EXPRESSIONS = "regular expressions"
+    """Each entry is compiled, and matches whole words of text in small letters."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One file of a language.
+
+    Attributes:
+        about: What it is for, and what is missing without it.
+        form: What its entries are.
+        keys: Each key that it may have, and what it holds; empty if the module that reads the file checks them.
+        required: Keys that it must have.
+    """
+
+    about: str
+    form: Form = Form.WORDS
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    required: tuple[str, ...] = ()
+
+
+_ASKED: Final = {
+    kind: f"Words of questions after which the answer is {what}."
+    for kind, what in {
+        "PHONE": "a telephone number",
+        "EMAIL": "an e-mail address",
+        "NAME": "a name",
+        "DOB": "a date of birth or an age",
+        "ADDRESS": "an address",
+        "ID": "the number of a person, a card, an account or a car",
+        "READING": "the number of a thing, an amount or a time, which may stay",
+    }.items()
+}
+
+SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
+    {
+        "announcements": Subject(
+            "Words that announce a value: 'my number is'. Without it a value is found by its shape only.",
+            Form.EXPRESSIONS,
+        ),
+        "common_words": Subject(
+            "Hindi words that are no names, looked up by their sound.",
+            keys={"words": "Words.", "verbs": "Stems of verbs.", "endings": "Endings of verbs."},
+        ),
+        "function_words": Subject(
+            "Pronouns, auxiliaries and greetings. Without it partials show them two words later.",
+            keys={"all": "Every function word.", "complete": "Those with which hardly any name begins."},
+            required=("all",),
+        ),
+        "months": Subject(
+            "Names of months. Without it a date with the name of its month stays readable.",
+            keys={"all": "Whole names, with every spelling.", "short": "Short forms."},
+            required=("all",),
+        ),
+        "questions": Subject(
+            "Words of the assistant's questions. Without it a bare answer is judged by its shape.",
+            Form.EXPRESSIONS,
+            {"request": "Words of a request that has no question mark.", **_ASKED},
+        ),
+        "spelling": Subject(
+            "Words of spelling. Without it only English spelling words are known.",
+            keys={
+                "phonetic": "Words of the telephone alphabet; each stands for its first letter.",
+                "joiners": "Words between two numbers that belong together.",
+                "letters_as_words": "Letters that are words, too.",
+            },
+        ),
+        "spoken": Subject(
+            "Spoken numbers, signs and letters. Without it spoken numbers and e-mail addresses stay readable.",
+            Form.TABLES,
+            {
+                "numbers": "Digits, and the words for them.",
+                "scales": "Zeros that a word appends.",
+                "repeats": "How often a word repeats the digit after it.",
+                "signs": "Signs, and the words for them.",
+                "letters": "Letters, and names of them that are no other words.",
+                "letter_words": "Letters, and names of them that are common words, too.",
+                "ordinals": "Days of a month as ordinals.",
+                "more_numbers": "Words that count only in a number on its own.",
+                "inner_digits": "What recognition writes for a digit between other digits.",
+                "letter_sounds": "What recognition writes for a letter after other letters.",
+            },
+            ("numbers", "signs"),
+        ),
+        "stopwords": Subject(
+            "Common words that the classifier takes for names. Without it they are hidden.",
+            keys={
+                "all": "Words that are nobody's name.",
+                "lowercase": "Words that are names only with a capital.",
+                "loans": "Loan words in Devanagari.",
+            },
+        ),
+    }
+)
+"""The files that a folder of a language may have."""
