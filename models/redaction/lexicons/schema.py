@@ -59,6 +59,15 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             "Hindi words that are no names, looked up by their sound.",
             keys={"words": "Words.", "verbs": "Stems of verbs.", "endings": "Endings of verbs."},
         ),
+        "dates": Subject(
+            "Words around dates. Without it a date of birth is found in speech only.",
+            Form.EXPRESSIONS,
+            {
+                "birth": "Words for birth.",
+                "months_beside_days": "Names of months that count only beside a day: short forms, misspellings.",
+            },
+            ("birth",),
+        ),
         "function_words": Subject(
             "Pronouns, auxiliaries and greetings. Without it partials show them two words later.",
             keys={"all": "Every function word.", "complete": "Those with which hardly any name begins."},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from models.redaction.lexicons.loader import across, alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, has_digit, near, words
@@ -17,11 +18,12 @@ from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
-_MONTH = (
-    r"(?:jan(?:uary|vier|uar)?|feb(?:ruary|ruar)?|f[ée]vrier|m[aä]r(?:ch|z|s)?|apr(?:il)?|avril|ma[iy]|mayo|june?|juin|juni|july?|juillet|juli|aug(?:ust)?|"
-    r"ao[uû]t|sep(?:t|tember|tembre)?|o[ck]t(?:ober|obre)?|nov(?:ember|embre)?|de[cz](?:ember)?|d[ée]cembre|enero|febrero|marzo|abril|junio|julio|"
-    r"agosto|septiembre|octubre|noviembre|diciembre)"
-)
+MONTH = f"(?:{'|'.join(alternatives(*key) for key in (('months', 'all'), ('months', 'short'), ('dates', 'months_beside_days')))})"
+"""The name of a month in any language."""
+
+CONTEXT = words(*across("dates", "birth"))
+"""Words for birth in any language."""
+
 _ORDINAL_WORDS = (
     r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|twenty|thirty|thirtieth|twentieth|one|two"
     r"|three)"
@@ -31,9 +33,9 @@ _YEAR = r"(?:19\d\d|20[0-2]\d)"
 _SHORT_YEAR = r"(?:19\d\d|20[0-2]\d|['\u2019]?\d\d)"
 
 _WRITTEN = (
-    rf"(?<![\w])(?:(?:the )?{_DAY}(?:\s?(?:of|de|du))?(?: the)?[ -]{{1,2}}{_MONTH}[.,]?(?:\s?(?:of|de"
+    rf"(?<![\w])(?:(?:the )?{_DAY}(?:\s?(?:of|de|du))?(?: the)?[ -]{{1,2}}{MONTH}[.,]?(?:\s?(?:of|de"
     rf"|del))?[ ,-]{{1,2}}{_YEAR}"
-    rf"|{_MONTH}\.?[ -](?:the )?{_DAY}(?:,| of)?[ -]{{1,2}}{_YEAR}|(?:of )?{_MONTH}[ ,]{{1,2}}{_YEAR}"
+    rf"|{MONTH}\.?[ -](?:the )?{_DAY}(?:,| of)?[ -]{{1,2}}{_YEAR}|(?:of )?{MONTH}[ ,]{{1,2}}{_YEAR}"
     rf"|(?:the )?[0-3]?\d(?:st|nd|rd|th) of (?:the )?[0-3]?\d(?:st|nd|rd|th)?[ ,]{{1,2}}{_YEAR})(?!\w)"
 )
 _NUMERIC = (
@@ -43,13 +45,6 @@ _NUMERIC = (
 
 _GERMAN_DATE = rf"[0-3]?\d\s?[./-]\s?[01]?\d\s?[./-]\s?{_SHORT_YEAR}"
 _STAR_DATE = r"[0-3]?\d\.\s?[01]?\d\.\s?(?:19\d\d|200\d)"
-_CONTEXT = words(
-    "born", "birth", "birthday", "birth ?date", "date of birth", "d\\.?o\\.?b\\.?", "b\\.?day", "bday",
-    "geboren(?:e[nrs]?)?", "geburts(?:datum|tag)", "née?(?: le| en)?", "naissance",
-    "nac(?:id[oa]|imiento|[ií]|ió)", "nat[oa] (?:il|a|nel)", "nascita", "nascid[oa]", "nascimento", "nasci", "nasceu",
-    "जन्म(?: ?(?:तिथि|दिनांक|तारीख|दिन))?", "पैदा", "janm",
-)  # fmt: skip
-
 BIRTH_DATE = PatternRecognizer(
     entity="DOB",
     name="birth-date",
@@ -82,10 +77,10 @@ BIRTH_DATE = PatternRecognizer(
             hints=("*",),
         ),
         Pattern(
-            re.compile(rf"(?<!\w)(?:{_DAY} {_MONTH}|{_MONTH} {_DAY}|{_YEAR})(?!\w)", re.IGNORECASE), 0.1, name="part"
+            re.compile(rf"(?<!\w)(?:{_DAY} {MONTH}|{MONTH} {_DAY}|{_YEAR})(?!\w)", re.IGNORECASE), 0.1, name="part"
         ),
     ),
-    context=_CONTEXT,
+    context=CONTEXT,
 )
 
 
@@ -93,7 +88,7 @@ _YEARS_OF_BIRTH = re.compile(r"(?<!\d)(?:19\d\d|200\d)(?!\d)|\d(?:19\d\d|200\d)(
 _YEAR_AT_END = re.compile(r"(?<!\d)(?:19[2-9]\d|200\d)\W{0,2}$")
 _DAY_OR_NUMBER = re.compile(r"(?<!\w)[0-3]?\d(?:st|nd|rd|th)?(?!\w)")
 _ANY_YEAR = re.compile(r"(?:19\d\d|20[0-2]\d)(?!\d)")
-_MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){_MONTH}(?!\w)", re.IGNORECASE)
+_MONTH_OR_NUMBER = re.compile(rf"\d|(?<!\w){MONTH}(?!\w)", re.IGNORECASE)
 _OTHER_MATTER = words(
     # appointments and bookings
     "appointments?", "visits?", "visited", "meetings?", "met", "book(?:ed|ings?)?", "reserv(?:ed?|ations?)",
@@ -134,7 +129,7 @@ class SpokenDateRecognizer:
                 old = _YEARS_OF_BIRTH.search(match.group()) and not near(
                     view, match.start(), match.end(), _OTHER_MATTER
                 )
-                if old or near(view, match.start(), match.end(), _CONTEXT):
+                if old or near(view, match.start(), match.end(), CONTEXT):
                     yield Entity("DOB", match.start(), match.end(), 0.8, self.name)
 
     def _whole_answer(self, view: TextView) -> Entity | None:

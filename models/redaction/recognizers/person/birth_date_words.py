@@ -7,20 +7,9 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
+from models.redaction.recognizers.person.birth_date import CONTEXT, MONTH
 
-_MONTHS = (
-    "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre janvier "
-    "février fevrier mars "
-    "avril mai juin juillet août aout septembre octobre novembre décembre decembre januar jänner februar märz maerz "
-    "april juni juli "
-    "august september oktober november dezember gennaio febbraio maggio giugno luglio settembre ottobre dicembre "
-    "aprile janeiro "
-    "fevereiro março maio junho julho setembro outubro dezembro जनवरी फरवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर "
-    "सितम्बर अक्टूबर नवंबर "
-    "नवम्बर दिसंबर दिसम्बर"
-).split()
-_MONTH = "(?:" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + ")"
 _DAY = r"(?:[0-3]?\d|[०-३]?[०-९]|1er|premier|primero|erste[nr]?)"
 _YEAR = r"(?:(?:19|20)\d\d|(?:१९|२०)[०-९]{2})"
 
@@ -33,7 +22,7 @@ BIRTH_DATE_WORDS = PatternRecognizer(
     patterns=(
         Pattern(
             re.compile(
-                rf"(?<![\w])(?:el |le |am |il |dem )?{_DAY}\.?[ºª°]?(?: de| di| के)? {{1,2}}{_MONTH}(?:,| de| del| "
+                rf"(?<![\w])(?:el |le |am |il |dem )?{_DAY}\.?[ºª°]?(?: de| di| के)? {{1,2}}{MONTH}(?:,| de| del| "
                 rf"di)? {{1,2}}{_YEAR}(?![\w])",
                 re.IGNORECASE,
             ),
@@ -42,7 +31,7 @@ BIRTH_DATE_WORDS = PatternRecognizer(
             hints=_CENTURIES,
         ),
         Pattern(
-            re.compile(rf"(?<![\w])(?:en |im |in )?{_MONTH}(?: de| del| di)? {{1,2}}{_YEAR}(?![\w])", re.IGNORECASE),
+            re.compile(rf"(?<![\w])(?:en |im |in )?{MONTH}(?: de| del| di)? {{1,2}}{_YEAR}(?![\w])", re.IGNORECASE),
             0.2,
             name="month",
             hints=_CENTURIES,
@@ -63,26 +52,5 @@ BIRTH_DATE_WORDS = PatternRecognizer(
             hints=_CENTURIES,
         ),
     ),
-    context=words(
-        "nac[ií](?:do|da|ó|miento)?",
-        "nasc(?:i|eu|eram)",
-        "fecha de nacimiento",
-        "cumpleaños",
-        "née?(?: le| en)?",
-        "naissance",
-        "anniversaire",
-        "geboren",
-        "geburts(?:datum|tag)",
-        "geb\\.",
-        "nat[oa]",
-        "nascita",
-        "nascid[oa]",
-        "nascimento",
-        "जन्म(?: ?(?:तिथि|दिनांक|तारीख|दिन))?",
-        "पैदा",
-        "born",
-        "birth",
-        "dob",
-        "janm",
-    ),
+    context=CONTEXT,
 )
