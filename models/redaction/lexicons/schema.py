@@ -64,6 +64,7 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             Form.EXPRESSIONS,
             {
                 "birth": "Words for birth.",
+                "birth_in_prose": "Words for birth that count only beside a date as it is said, not in 14/11/1962.",
                 "months_beside_days": "Names of months that count only beside a day: short forms, misspellings.",
             },
             ("birth",),
@@ -73,10 +74,27 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             keys={"all": "Every function word.", "complete": "Those with which hardly any name begins."},
             required=("all",),
         ),
+        "introductions": Subject(
+            "Words before names. Without it a name is found by the classifier only.",
+            Form.EXPRESSIONS,
+            {
+                "titles": "Titles. One that begins with a small letter stays readable.",
+                "cues": "Words that introduce a name: 'my name is'.",
+                "sure": "Parts of cues after which even a word in small letters is a name.",
+            },
+        ),
         "months": Subject(
             "Names of months. Without it a date with the name of its month stays readable.",
             keys={"all": "Whole names, with every spelling.", "short": "Short forms."},
             required=("all",),
+        ),
+        "number_cues": Subject(
+            "Words before numbers. Without it the number of a thing is hidden.",
+            Form.EXPRESSIONS,
+            {
+                "of_things": "The number after it is a reading, an amount or a reference number.",
+                "of_people": "The number after it identifies a person.",
+            },
         ),
         "questions": Subject(
             "Words of the assistant's questions. Without it a bare answer is judged by its shape.",
@@ -115,6 +133,12 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "lowercase": "Words that are names only with a capital.",
                 "loans": "Loan words in Devanagari.",
             },
+        ),
+        "units": Subject(
+            "Units and counted things. Without it a number before one is hidden.",
+            Form.EXPRESSIONS,
+            {"after": "Units that stand after their number, as whole words."},
+            ("after",),
         ),
     }
 )

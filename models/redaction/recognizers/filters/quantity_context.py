@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import MARKS
 from models.redaction.recognizers.filters.reference_numbers import is_reference_number
@@ -22,27 +23,18 @@ _UNIT_AFTER = re.compile(
 _RUPEES = r"रु(?:प(?:ये|ए|या))?\.?|रूप(?:ये|ए|या)|rup(?:a|ai)?y[ae]|rupe"
 _NOT_WITHIN = rf"(?![^\W_]|[{MARKS}])"
 _UNIT_ELSEWHERE = re.compile(
-    r"\s{0,2}(?:stunden?|tagen?|wochen?|monaten?|jahren?|grad|stück|prozent|litros?|metros?|kilómetros?|horas?|minutos?"
-    r"|días?|semanas?|meses|años?|unidades|watts?|vatios?|voltios?|por ciento|litres?|mètres?|kilomètres?|heures?"
-    r"|jours?|semaines?|mois|ans|unités?|pour cent|यूनिट|किलो(?:मीटर|वाट)?|किमी|मीटर|लीटर|वोल्ट|वाट|बार|डिग्री|प्रतिशत"
-    r"|इंच|फ\u093c?ुट|बजे|घंट[ेा]|मिनट|दिन|हफ\u093c?्ते|महीन[ेा]|साल|हज\u093c?ार|सौ|लाख|करोड\u093c"
-    r"|baje|ghant[ae]|mahin[ae]|saal|din|hafte|hazaa?r|sau|lakh)"
+    rf"\s{{0,2}}(?:{alternatives('units', 'after')})"
     rf"{_NOT_WITHIN}"
     r"|\s{0,2}(?-i:[kM]?[VW]|kVA)(?=\s{0,2}(?:[,.;)/]|$)| (?:und|y|et|and) \d)",
     re.IGNORECASE,
 )
-"""The same units in German, Spanish, French and Hindi. V and W count only where no number plate or street can go on."""
+"""Units of the other languages. V and W count only where no number plate or street can go on."""
 _MONEY_BEFORE = re.compile(r"(?:[$€£₹]|\b(?:usd|eur|gbp|inr|rs\.?))\s{0,2}$", re.IGNORECASE)
 
 _CUES = re.compile(
     r"(?<![^\W_])(?:"
-    r"(?P<harmless>sku|ean|gtin|upc|isbn|barcode|art(?:icle|ikel|ículo)(?:nummer|nr)?|item|produkt|meters?|metres?|readings?|reads?|index|display(?:s|ed)?|shows?|shown|serial|site|order|"
-    r"invoice|ticket|model|part|version|build|job|batch|total|amount|sum|balance|price|cost|costs|paid|consumption|usage|"
-    r"z[aä]hlerstand|z[aä]hler|contador|lectura|compteur|relev[eé]|मीटर|रीडिंग)"
-    r"|(?P<personal>phone|tel|telephone|call|calls|text|sms|mobile|cell|fax|whatsapp|contact|reach|ring|dial|number is|"
-    r"my number|ssn|social|security|account|acct|card|iban|passport|licen[cs]e|id|aadhaar|aadhar|pan|dob|born"
-    r"|birth|mrn|npi|"
-    r"medical|patient|insurance|member|tax|routing|national|voter|email|write)"
+    rf"(?P<harmless>{alternatives('number_cues', 'of_things')})"
+    rf"|(?P<personal>{alternatives('number_cues', 'of_people')})"
     r")(?![^\W_])"
 )
 _SENTENCE_END = re.compile(r"(?<!\bno)(?<!\bnr)[.!?]\s|\n")

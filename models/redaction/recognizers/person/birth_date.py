@@ -18,10 +18,11 @@ from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
-MONTH = f"(?:{'|'.join(alternatives(*key) for key in (('months', 'all'), ('months', 'short'), ('dates', 'months_beside_days')))})"
+_MONTH_LISTS = (("months", "all"), ("months", "short"), ("dates", "months_beside_days"))
+MONTH = f"(?:{'|'.join(alternatives(subject, name) for subject, name in _MONTH_LISTS)})"
 """The name of a month in any language."""
 
-CONTEXT = words(*across("dates", "birth"))
+_CONTEXT = words(*across("dates", "birth"))
 """Words for birth in any language."""
 
 _ORDINAL_WORDS = (
@@ -80,7 +81,7 @@ BIRTH_DATE = PatternRecognizer(
             re.compile(rf"(?<!\w)(?:{_DAY} {MONTH}|{MONTH} {_DAY}|{_YEAR})(?!\w)", re.IGNORECASE), 0.1, name="part"
         ),
     ),
-    context=CONTEXT,
+    context=_CONTEXT,
 )
 
 
@@ -129,7 +130,7 @@ class SpokenDateRecognizer:
                 old = _YEARS_OF_BIRTH.search(match.group()) and not near(
                     view, match.start(), match.end(), _OTHER_MATTER
                 )
-                if old or near(view, match.start(), match.end(), CONTEXT):
+                if old or near(view, match.start(), match.end(), _CONTEXT):
                     yield Entity("DOB", match.start(), match.end(), 0.8, self.name)
 
     def _whole_answer(self, view: TextView) -> Entity | None:

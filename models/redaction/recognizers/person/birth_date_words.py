@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
-from models.redaction.recognizers.person.birth_date import CONTEXT, MONTH
+from models.redaction.lexicons.loader import across
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.recognizers.person.birth_date import MONTH
 
 _DAY = r"(?:[0-3]?\d|[०-३]?[०-९]|1er|premier|primero|erste[nr]?)"
 _YEAR = r"(?:(?:19|20)\d\d|(?:१९|२०)[०-९]{2})"
@@ -52,5 +53,5 @@ BIRTH_DATE_WORDS = PatternRecognizer(
             hints=_CENTURIES,
         ),
     ),
-    context=CONTEXT,
+    context=words(*across("dates", "birth"), *across("dates", "birth_in_prose")),
 )

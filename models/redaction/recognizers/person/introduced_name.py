@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.types import RedactionContext
@@ -19,30 +20,15 @@ _PART = rf"(?:{_CAPITAL}[\w'\u2019-]{{1,30}}|{_CAPITAL}\s?\.|{_CAPITAL}(?!\w))"
 _PARTICLE = r"(?:van|von|de|der|den|del|della|di|da|dos|do|la|le|los|las|bin|ibn|al|el|ben|zu|ter|ten|af|av)"
 _FULL = rf"{_PART}(?:[ -](?:{_PARTICLE} ){{0,2}}{_PART}){{0,4}}"
 
-_TITLE = (
-    r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Lady|Lord|Dame|Rev|Fr|Herr|Frau|Hr|Fr|Sr|Sra|Srta|Sres|Dña|Don|Doña|MM|Mme|Mmes|Mlle|Me|Maître|Signor|Signora|Dott|"
-    r"Ing|Kumari|Shri|Smt|[Ss]eñor(?:a|ita)?|[Mm]onsieur|[Mm]adame|[Mm]ademoiselle|maître|doña|don|[Ss]ignor[ae]?"
-    r"|[Ss]enhora?|herr|frau)"
-)
+_TITLE = f"(?:{alternatives('introductions', 'titles')})"
 _TITLED = re.compile(
     rf"(?<![\w-]){_TITLE}(?:\s?\.)?\s{_FULL}(?:\s(?:{_PARTICLE}\s)?{_CAPITAL}\s?\.(?=\s[a-zà-ÿ,;]))?"
     rf"|(?<![\w-])M\s?\.\s{_FULL}"
 )
 
-_INTRODUCED = re.compile(
-    r"(?<![^\W_])(?:(?:my|his|her|their|the|full|first|last|sur|guest|whose)[ -]?name(?:'s|\u2019s| is| was"
-    r"|:)(?: the)?|names? (?:is|of)|under(?: the)? names?(?: of)?|"
-    r"names?:|(?:booked|booking|reservation|table|room|reserved|book|it|appointment)(?: is| was"
-    r"| made)? (?:under|for|in the name of)|in the name of|"
-    r"(?:first|last|given|family) name|surname|je m'appelle|me llamo|mi nombre es|ich heiße|mein name ist"
-    r"|i'?m called|call me|this is|it's|i am|i'm|speaking with|"
-    r"signed(?: by)?|sincerely|regards|attn|attention|dear|hi|hello|prescriber|patient|provider|physician"
-    r"|contact|visitor|under)"
-    r"[:,]?\s{1,4}",
-    re.IGNORECASE,
-)  # fmt: skip
+_INTRODUCED = re.compile(rf"(?<![^\W_])(?:{alternatives('introductions', 'cues')})[:,]?\s{{1,4}}", re.IGNORECASE)
 _NAME_AFTER = re.compile(_FULL)
-_STRONG = re.compile(r"name|llamo|heiße|appelle|surname", re.IGNORECASE)
+_STRONG = re.compile(alternatives("introductions", "sure"), re.IGNORECASE)
 _LOWER_NAME = re.compile(r"[^\W\d_][\w'\u2019-]{1,20}(?: [^\W\d_][\w'\u2019-]{1,20})?")
 
 NOT_NAMES = frozenset(
