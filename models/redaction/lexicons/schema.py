@@ -96,6 +96,12 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "of_people": "The number after it identifies a person.",
             },
         ),
+        "passwords": Subject(
+            "Words before passwords. Without it a password is found after an English word only.",
+            Form.EXPRESSIONS,
+            {"keywords": "Names of a password.", "verbs": "Verbs between the keyword and the password."},
+            ("keywords", "verbs"),
+        ),
         "questions": Subject(
             "Words of the assistant's questions. Without it a bare answer is judged by its shape.",
             Form.EXPRESSIONS,
@@ -125,6 +131,16 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "letter_sounds": "What recognition writes for a letter after other letters.",
             },
             ("numbers", "signs"),
+        ),
+        "streets": Subject(
+            "Streets whose kind comes first: 'calle Mayor 5'. Without it they are found by the classifier only.",
+            Form.EXPRESSIONS,
+            {
+                "kinds": "Kinds of streets with their short forms, as they are written. No common word of a language.",
+                "kinds_spoken": "Kinds of streets as they are said.",
+                "plurals": "Forms of most plurals, so that a counted thing is told from the number of a house.",
+            },
+            ("kinds", "kinds_spoken", "plurals"),
         ),
         "stopwords": Subject(
             "Common words that the classifier takes for names. Without it they are hidden.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
 
 _CAPITAL = r"[^\W\d_a-zß-ÿ][\w'\u2019.-]{0,30}"
@@ -19,11 +20,6 @@ _KINDS_NORDIC = tuple(
     "gracht kade steeg "
     "dreef weg".split()
 )
-_KINDS_ES = tuple(
-    "calle c/ avenida avda av. paseo pso plaza pza ronda camino carretera ctra travesía glorieta callejón "
-    "urbanización colonia".split()
-)
-
 STREET_EU = PatternRecognizer(
     entity="ADDRESS",
     name="street-eu",
@@ -84,17 +80,15 @@ STREET_EU = PatternRecognizer(
         # C/ Mayor, 5, 3.º B; Avda. de la Constitución s/n; Ronda de Atocha 12; calle mayor número 5
         Pattern(
             re.compile(
-                r"(?<!\w)(?:calle|c/|avenida|avda\.?|av\.|paseo|pso\.?|plaza|pza\.?|ronda|camino|carretera|ctra\.?"
-                r"|travesía|glorieta|callejón"
-                r"|urbanización|colonia)\s{0,2}[^\W\d_][\w'\u2019.-]{0,30}"
+                rf"(?<!\w)(?:{alternatives('streets', 'kinds')})"
+                r"\s{0,2}[^\W\d_][\w'\u2019.-]{0,30}"
                 r"(?: [^\W\d_][\w'\u2019.-]{0,30}){0,6}"
                 r",? {1,2}(?:(?:n[º°o.]{0,2}|núm(?:ero)?\.?|número) ?)?(?:\d{1,4}|s/n)(?!\w|[.,:]\d)"
                 r"(?:,? \d{1,2}\.?[º°ªo]?(?: ?[a-z]| izq\.?| dcha\.?)?(?!\w))?",
                 re.IGNORECASE,
             ),
             0.7,
-            name="es",
-            hints=_KINDS_ES,
+            name="kind-first",
         ),
     ),
     context=words(

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from models.redaction.itn.cardinals import NUMERALS
+from models.redaction.lexicons.loader import languages, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
 from models.redaction.recognizers.address.postcode_city import INDIAN_CITIES
@@ -161,16 +162,6 @@ _SURE = (
     ),
     Pattern(
         re.compile(
-            rf"(?<!\w)(?:calle|avenida|paseo|plaza|ronda|camino|carretera|travesía|glorieta|callejón)"
-            rf"(?: {_NAME_ES}){{1,5}}?,? {_NUMBER_AFTER}",
-            re.IGNORECASE,
-        ),
-        0.7,
-        name="es",
-        hints=("calle", "avenida", "paseo", "plaza", "ronda", "camino", "carretera", "travesía", "glorieta"),
-    ),
-    Pattern(
-        re.compile(
             rf"{_BEFORE}{_NUMBER}(?: (?:bis|ter|quater)|{_LETTER}),? (?:rue|avenue|boulevard|allée|chemin|impasse|quai"
             rf"|route|square|place|ruelle|cours(?= de| du| la)) {_OF_FR}{_NAME_FR}(?: {_NAME_FR})?",
             re.IGNORECASE,
@@ -178,15 +169,17 @@ _SURE = (
         0.7,
         name="fr",
     ),
-    Pattern(
-        re.compile(
-            rf"(?<!\w)(?:via|viale|piazza|corso|largo|vicolo|rua|travessa|praça|alameda|estrada)"
-            rf"(?: {_NAME_ES}){{1,4}}?,? {_NUMBER_AFTER}",
-            re.IGNORECASE,
-        ),
-        0.6,
-        name="it-pt",
-        hints=("via", "piazza", "corso", "largo", "vicolo", "rua", "travessa", "praça", "alameda", "estrada"),
+    *(
+        Pattern(
+            re.compile(
+                rf"(?<!\w)(?:{'|'.join(word_lists(language, 'streets')['kinds_spoken'])})"
+                rf"(?: {_NAME_ES}){{1,5}}?,? {_NUMBER_AFTER}",
+                re.IGNORECASE,
+            ),
+            0.7,
+            name=language,
+        )
+        for language in languages("streets")
     ),
 )
 

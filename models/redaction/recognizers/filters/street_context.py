@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from models.redaction.lexicons.loader import languages, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import near, words
 
@@ -54,10 +55,12 @@ _LESSONS = re.compile(
 _AT_FR = re.compile(r"(?<![^\W_])(?:au|est|c['\u2019]est) $")
 _AMONG_THINGS = re.compile(r"(?<!at )(?<!to )(?<!from )(?<![^\W_])number (?:[1-9]|1[0-2]) \w{1,24} (?:row|loop)(?!\w)")
 _NUMBERED = re.compile(r"(?<![^\W_])(?:número|numero|nr)(?![^\W_])")
-_ROMANCE = frozenset({"es", "it-pt"})
+_KIND_FIRST = frozenset(languages("streets"))
+"""Names of the patterns of languages in which the kind of the street comes first."""
 _PLURAL = {
-    "es": re.compile(r" [^\W\d_]{2,20}s(?![^\W_])"),
-    "it-pt": re.compile(r" (?:[^\W\d_]{2,20}[sei]|foto|auto|moto)(?![^\W_])"),
+    language: re.compile(rf" (?:{'|'.join(word_lists(language, 'streets')['plurals'])})(?![^\W_])")
+    for language in _KIND_FIRST
+} | {
     "de-am": re.compile(r" [^\W\d_]{2,24}(?:e|en|er|eln|ern|s)(?![^\W_])"),
 }
 """Endings of most plurals of a language, by the name of the pattern."""
@@ -89,7 +92,7 @@ def is_counting(view: TextView, end: int, pattern: str) -> bool:
     """
     if _GOES_ON.match(view.lower, end) or _TOWN.match(view.lower, end):
         return False
-    if pattern in _ROMANCE and view.text[end + 1 : end + 2].isupper():
+    if pattern in _KIND_FIRST and view.text[end + 1 : end + 2].isupper():
         return False
     return _PLURAL[pattern].match(view.lower, end) is not None
 
@@ -111,6 +114,6 @@ def is_sentence(view: TextView, start: int, end: int, pattern: str) -> bool:
         lessons = _LESSONS.search(view.text, start, end)
         at_home = _AT_FR.search(view.lower, max(0, start - 8), start)
         return lessons is not None and not at_home and not view.text[lessons.end()].isupper()
-    if pattern not in _ROMANCE or _NUMBERED.search(view.lower, start, end):
+    if pattern not in _KIND_FIRST or _NUMBERED.search(view.lower, start, end):
         return False
     return _SAYS.search(view.lower, start, end) is not None or is_counting(view, end, pattern)

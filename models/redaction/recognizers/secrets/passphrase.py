@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from models.redaction.lexicons.loader import alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.recognizers.filters.password_context import (
     ADVERBS,
@@ -24,19 +25,13 @@ from models.redaction.recognizers.filters.password_context import (
 from models.redaction.types import RedactionContext
 from models.text import Entity
 
-_KEYWORD = (
-    r"(?:pass ?words?|passwd|pass ?phrase|pwd|(?:wi-?fi|wlan|network|router) key"
-    r"|(?:wlan-?|wifi-?)?(?:passwort|kennwort)|(?:wlan|wifi)-?schlüssel|losungswort"
-    r"|contraseñas?|(?:mi|tu|su|nuestra) clave(?: secreta| personal)?"
-    r"|clave (?:del?(?: la)? (?:wifi|wi-fi|red|acceso)|secreta|personal)|mot de passe|mdp|palavra-passe"
-    r"|(?:minha|sua|a) senha|पासवर्ड|paasword)"
-)
+_KEYWORD = f"(?:{alternatives('passwords', 'keywords')})"
 _OF = (
     r"(?: (?:for|to|of|on|del?|du|des|fürs?|vom|zum|para)(?: (?:the|my|our|this|el|le|la|das|dem|mein))?"
     r"(?: [\w-]{2,15}){1,2}?)?"
 )
 """What the password is for."""
-_VERB = r"(?:(?:'s| is| was| are| es| era| est| était| ist| war| lautet| heißt| é| hai| है)(?= )|\s?[:=])"
+_VERB = rf"(?:(?:'s| (?:{alternatives('passwords', 'verbs')}))(?= )|\s?[:=])"
 _TOLD = re.compile(
     rf"(?<![^\W_]){_KEYWORD}(?![^\W_]){_OF}{_VERB}"
     r"(?: (?:now|just|actually|simply|jetzt|einfach|ahora|maintenant|ab|अब)(?= ))?"
@@ -45,7 +40,7 @@ _TOLD = re.compile(
 )
 _HINTS = (
     "pass", "pwd", " key", "kennwort", "losungswort", "schlüssel", "contraseña", "clave", "mdp", "senha", "पासवर्ड",
-    "sword",
+    "sword", "parola", "chiave",
 )  # fmt: skip
 """A text without one of these mentions no password."""
 _BEFORE_VERB = re.compile(
