@@ -69,6 +69,7 @@ class Segment:
     """A stretch of speech with times in seconds from the clip's start.
 
     Attributes:
+        text: With the confidences of its words.
         confidence: exp of the mean log-probability of its tokens, in [0, 1].
     """
 
@@ -99,7 +100,7 @@ class Transcript:
     @property
     def text(self) -> RawText:
         """All segments, joined by single spaces."""
-        return RawText(" ".join(s.text.reveal().strip() for s in self.segments).strip())
+        return RawText.join([s.text.stripped() for s in self.segments]).stripped()
 
 
 class SpeechEngine(Protocol):

@@ -66,7 +66,9 @@ def redact(
     """Replace names, numbers, addresses and other personal data in TEXT by tags; `-` reads it from standard input.
 
     With --jsonl, in: {"id", "text", "source": "typed"|"speech"|"ocr", "lang"?}; out: {"id", "text", "entities":
-    [{"type", "start", "end", "score"}]}, with offsets in code points of the input.
+    [{"type", "start", "end", "score"}]}, with offsets in code points of the input. A text that was recognised may come
+    with "words": [{"start", "end", "confidence"}], "alternatives": [text] and "confidence", all from 0 to 1, as
+    `transcribe --jsonl --unredacted` writes them; what recognition doubts beside something personal is redacted too.
 
     Numbers in words are understood in en, es, fr, de, hi, pt and it. Texts in other languages are treated as English:
     names and numbers in digits are found, numbers in words are not.
@@ -124,7 +126,8 @@ def transcribe(
 ) -> None:
     """Write down what is said in FILES, in any format that a phone records; redacted unless --unredacted.
 
-    With --jsonl, in: {"id", "audio": path, "lang"?}; out: {"id", "text", "segments", "audio_s", "compute_s"}.
+    With --jsonl, in: {"id", "audio": path, "lang"?}; out: {"id", "text", "segments", "audio_s", "compute_s"}. With
+    --unredacted also "words", "alternatives" and "confidence", which `redact --jsonl` takes.
 
     \b
     Examples:

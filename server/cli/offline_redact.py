@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
 from models.reasons import Reason
+from models.recognition_json import rated_text
 from models.redaction.explain import Explained, Explanation
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope, Redactor
 from models.text import Entity, RawText, TextSource
@@ -53,7 +54,8 @@ def redact_lines(
     be answered becomes ``{"id", "error": {"reason", "message", "hint"}}`` and the next one is read.
 
     Args:
-        stdin: Objects ``{"id", "text", "source"?, "lang"?}``, one a line; blank lines are skipped.
+        stdin: Objects ``{"id", "text", "source"?, "lang"?, "words"?, "alternatives"?, "confidence"?}``, one a line, see
+            ``models.recognition_json``; blank lines are skipped.
         stdout: Flushed after every batch.
         redactor: Does the work.
         why: Adds the reasons of each entity, and the entities that were found and kept.
@@ -108,7 +110,11 @@ def _parse(line: str, scope: RedactionScope) -> _Request | _Refused:
     problem = _problem(text, source, language)
     if problem:
         return _Refused(row.get("id"), InvalidInput(problem))
-    return _Request(row.get("id"), RawText(str(text)), RedactionContext(TextSource(source), language, scope=scope))
+    try:
+        rated = rated_text(str(text), row)
+    except InvalidInput as error:
+        return _Refused(row.get("id"), error)
+    return _Request(row.get("id"), rated, RedactionContext(TextSource(source), language, scope=scope))
 
 
 def _problem(text: object, source: object, language: object) -> str:

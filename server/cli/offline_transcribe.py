@@ -9,6 +9,7 @@ from typing import Any, TextIO
 from models.errors import InvalidInput, VestibuleError
 from models.media.audio_decoder import AudioLimits, decode
 from models.reasons import Reason
+from models.recognition_json import recognition_fields
 from models.redaction.types import RedactionContext, Redactor
 from models.speech.types import Segment, SpeechEngine, SpeechOptions
 from models.text import RawText, TextSource
@@ -29,7 +30,8 @@ def transcribe_lines(
         stdin: Objects ``{"id", "audio", "lang"?}``, one a line; blank lines are skipped.
         stdout: Flushed after every line.
         engine: Recognises the speech.
-        redactor: None prints the text unredacted.
+        redactor: None prints the text unredacted, with what recognition reports of it: ``words``, ``alternatives`` and
+            ``confidence``, as ``redact_lines`` takes them.
     """
     for line in stdin:
         if not line.strip():
@@ -65,6 +67,7 @@ def _transcribe(request: dict[str, Any], engine: SpeechEngine, redactor: Redacto
 
     return {
         "text": shown(transcript.text),
+        **(recognition_fields(transcript.text) if redactor is None else {}),
         "segments": [_segment(s, shown(s.text)) for s in transcript.segments],
         "language": transcript.language,
         "audio_s": round(transcript.audio_s, 3),

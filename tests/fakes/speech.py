@@ -69,8 +69,8 @@ class ScriptedSpeech:
     device = "cpu"
     at_once = 1
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._texts = list(texts)
+    def __init__(self, texts: Sequence[str | RawText]) -> None:
+        self._texts = [text if isinstance(text, RawText) else RawText(text) for text in texts]
         self.options: list[SpeechOptions] = []
 
     def transcribe(self, samples: Samples, options: SpeechOptions) -> Transcript:
@@ -79,5 +79,5 @@ class ScriptedSpeech:
         if not text:
             raise NoSpeech("Nobody speaks in the recording.")
         length_s = len(samples) / SAMPLE_RATE_HZ
-        segment = Segment(RawText(text), 0.0, length_s, 0.9)
+        segment = Segment(text, 0.0, length_s, 0.9)
         return Transcript((segment,), options.language or "en", length_s, 0.25)

@@ -8,6 +8,7 @@ alone and after that tail, and what either finds is replaced. The tail itself wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -29,6 +30,7 @@ JOINED_CHARS: Final = 80
 """Entities that begin after this many characters do not depend on the tail. Only the redaction without it decides."""
 
 _BETWEEN: Final = " "
+_SPACED: Final = re.compile(r"\S+")
 NO_TAIL: Final = RawText("")
 
 _CUES = frozenset(
@@ -65,10 +67,15 @@ def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: 
         return NO_TAIL
     start = spoken[max(0, len(spoken) - _WORDS)].start
     start = min([start, *(e.start for e in entities if e.start < start < e.end)])
-    kept = raw[max(start, len(raw) - _CHARS) : spoken[-1].end]
-    missing = _WORDS - len(spoken)
-    lead = before.reveal().split()[-missing:] if missing > 0 else []
-    return RawText(_BETWEEN.join([*lead, kept]))
+    kept = text.part(max(start, len(raw) - _CHARS), spoken[-1].end)
+    lead = _last_words(before, _WORDS - len(spoken))
+    return RawText.join([lead, kept], _BETWEEN) if lead else kept
+
+
+def _last_words(text: RawText, count: int) -> RawText:
+    """At most so many of its last words."""
+    starts = [match.start() for match in _SPACED.finditer(text.reveal())][-count:] if count > 0 else []
+    return text.part(starts[0], len(text)).stripped() if starts else NO_TAIL
 
 
 def _is_open(spoken: Sequence[Token], entities: Sequence[Entity], words: Words) -> bool:
@@ -86,11 +93,12 @@ def texts_with_tail(tail: RawText, text: RawText) -> list[RawText]:
     """The texts to redact: the utterance, and the utterance after the open tail of the one before."""
     if not tail:
         return [text]
-    beginning = text.reveal()
-    if len(beginning) > _REACH_CHARS:
-        space = beginning.rfind(" ", 0, _REACH_CHARS)
-        beginning = beginning[: space if space > 0 else _REACH_CHARS]
-    return [text, RawText(tail.reveal() + _BETWEEN + beginning)]
+    end = len(text)
+    if end > _REACH_CHARS:
+        space = text.reveal().rfind(" ", 0, _REACH_CHARS)
+        end = space if space > 0 else _REACH_CHARS
+    beginning = text if end == len(text) else text.part(0, end)
+    return [text, RawText.join([tail, beginning], _BETWEEN)]
 
 
 def combine_with_tail(tail: RawText, text: RawText, redactions: Sequence[Redaction]) -> Redaction:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.recognition_json import rated_text, recognition_fields
 from models.redaction.dialogue_context import personal
 from models.redaction.itn.cardinals import numerals
 from models.redaction.itn.lexicon import Lexicon, lexicon_for
@@ -82,13 +83,15 @@ class PartialState:
             "safe": self.shown.safe_for_llm,
             "tokens": self.shown_tokens,
             "tail": self.tail.reveal(),
+            "tail_rated": recognition_fields(self.tail),
         }
 
     @classmethod
     def from_payload(cls, state: dict[str, Any]) -> PartialState:
         """Restore a state that ``StateSealer.open`` returned."""
         shown = restore_redacted(state["shown"], state["counts"], safe_for_llm=state["safe"])
-        return cls(RawText(state["previous"]), shown, state["tokens"], RawText(state.get("tail", "")))
+        tail = rated_text(state.get("tail", ""), state.get("tail_rated", {}))
+        return cls(RawText(state["previous"]), shown, state["tokens"], tail)
 
 
 def held_back(before: PartialState, after: PartialState) -> HeldBack:

@@ -25,18 +25,14 @@ def redact_segments(
     Raises:
         RedactionFailed: It could not be redacted.
     """
-    whole = redactor.redact(RawText(_BETWEEN.join(segment.reveal() for segment in segments)), context)
+    whole = redactor.redact(RawText.join(segments, _BETWEEN), context)
     cuts: list[list[tuple[int, int, Entity]]] = []
     offset = 0
     for segment in segments:
         cuts.append(_within(whole.entities, offset, len(segment)))
         offset += len(segment) + len(_BETWEEN)
     rests = [_between(cut, len(segment)) for cut, segment in zip(cuts, segments, strict=True)]
-    texts = [
-        RawText(segment.reveal()[start:end])
-        for segment, spans in zip(segments, rests, strict=True)
-        for start, end in spans
-    ]
+    texts = [segment.part(start, end) for segment, spans in zip(segments, rests, strict=True) for start, end in spans]
     redacted = iter(redactor.redact_many(texts, context) if texts else [])
     written = []
     for cut, spans in zip(cuts, rests, strict=True):

@@ -26,7 +26,7 @@ from models.speech.muting.timeline import (
     mute,
 )
 from models.speech.types import Segment, SpeechOptions, Transcript
-from models.text import Entity, RawText
+from models.text import Entity
 
 Transcribe = Callable[[Samples, SpeechOptions], Transcript]
 """``SpeechEngine.transcribe``, or a call of it in a worker."""
@@ -95,7 +95,7 @@ def redact_recording(
 
 
 def _personal(timeline: MuteTimeline, redactor: Redactor, context: RedactionContext) -> list[Entity]:
-    return list(redactor.redact(RawText(timeline.text), context).entities) if timeline.text else []
+    return list(redactor.redact(timeline.raw, context).entities) if timeline.text else []
 
 
 def _second_transcript(audio: UnmutedAudio, context: RedactionContext, transcribe: Transcribe) -> MuteTimeline:

@@ -17,7 +17,7 @@ import numpy as np
 
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.speech.types import Segment
-from models.text import Entity
+from models.text import Entity, RawText
 
 Interval = tuple[float, float]
 """Start and end in seconds from the start of the recording."""
@@ -82,7 +82,8 @@ class MuteTimeline:
 
     def __init__(self, segments: Sequence[Segment], policy: MutePolicy = DEFAULT_MUTE_POLICY) -> None:
         self._policy = policy
-        self.text = _SEPARATOR.join(segment.text.reveal() for segment in segments)
+        self.raw = RawText.join([segment.text for segment in segments], _SEPARATOR)
+        self.text = self.raw.reveal()
         self._segments: list[_TimedSpan] = []
         self._words: list[_TimedSpan] = []
         offset = 0

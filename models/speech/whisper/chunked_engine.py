@@ -19,9 +19,8 @@ from models.speech.endpointing.chunking import Span, Window, cut_windows
 from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import Segment, SpeechOptions, Transcript, TranscriptionCancelled, Word
-from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, repeats, silent
+from models.speech.whisper.hypothesis import Hypothesis, better, doubtful, recognized, repeats, silent
 from models.speech.whisper.single_digit import MAX_DIGIT_S, DigitTokens, as_digit
-from models.text import RawText
 
 _SHORT_SAMPLES = 2 * SAMPLE_RATE_HZ
 """A shorter window holds a word or two. Further decoding passes make it worse, unless the hypothesis is a loop.
@@ -160,13 +159,17 @@ class ChunkedEngine(abc.ABC):
             samples = np.concatenate([np.zeros(_LEAD_SAMPLES, np.float32), samples])
         first = self._decode_in_slot(samples, request)
         best = as_digit(first, length_s, self._digits(first.language))
+        texts = [best.text]
         for decoding_pass in range(1, 1 if request.options.quick else self.decoding_passes):
             if not (repeats(best) if short else doubtful(best)):
                 break
             again = replace(request, decoding_pass=decoding_pass, language=request.language or best.language)
-            best = better(best, self._decode_in_slot(samples, again))
+            second = self._decode_in_slot(samples, again)
+            texts.append(second.text)
+            best = better(best, second)
         # Later passes were given the language, so its probability is that of the first pass.
-        best = replace(best, language_probability=first.language_probability, first_token=None)
+        others = tuple(dict.fromkeys(text for text in texts if text and text != best.text))
+        best = replace(best, language_probability=first.language_probability, first_token=None, others=others)
         return _shift_words(best, -_LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
 
     def _decode_in_slot(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
@@ -189,10 +192,11 @@ def _shift_words(hypothesis: Hypothesis, by_s: float) -> Hypothesis:
 
 def _segment(hypothesis: Hypothesis, span: Span) -> Segment:
     start_s = span.start / SAMPLE_RATE_HZ
+    text = recognized(hypothesis)
     return Segment(
-        text=RawText(cut_loops(hypothesis.text)),
+        text=text,
         start_s=start_s,
         end_s=span.end / SAMPLE_RATE_HZ,
-        confidence=float(np.exp(min(0.0, hypothesis.mean_logprob))),
+        confidence=text.recognition.confidence,
         words=_shift_words(hypothesis, start_s).words,
     )

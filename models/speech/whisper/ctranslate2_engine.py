@@ -31,7 +31,7 @@ from models.speech.whisper.onnx_decoder import DecodedTokens, DecodingState, Flo
 from models.speech.whisper.script import SCRIPTS, initial_prompt
 from models.speech.whisper.silence_states import ENCODER_FRAMES_PER_S
 from models.speech.whisper.tokenizer import WhisperTokens
-from models.speech.whisper.word_timestamps import TimedTokens, group_words
+from models.speech.whisper.word_timestamps import TimedTokens, group_words, rate_words
 
 _RETRY_BEAM = 5
 _BEAM_PASS = 2
@@ -128,13 +128,18 @@ class CTranslate2Engine(ChunkedEngine):
             decoded = window.decode(prompt, len(prompt) - len(start), max_tokens, request.check_cancelled)
         else:
             decoded = self._generate(encoded(), prompt, max_tokens, language, request)
-        words = self._words(encoded(), start, decoded.tokens, len(samples)) if request.options.word_times else ()
+        text = self._tokens.text(decoded.tokens)
+        words: TimedTokens = ()
+        if decoded.tokens and (request.options.word_times or not decoded.probabilities):
+            words = self._align(encoded(), start, decoded.tokens, len(samples))
+        probabilities = decoded.probabilities or [probability for *_, probability in words]
         return Hypothesis(
-            text=self._tokens.text(decoded.tokens),
+            text=text,
             language=language,
             mean_logprob=decoded.mean_logprob,
             no_speech=decoded.no_speech,
-            words=group_words(words, self._tokens.tokenizer),
+            words=group_words(words, self._tokens.tokenizer) if request.options.word_times else (),
+            rated=rate_words(decoded.tokens, probabilities, self._tokens.tokenizer, text),
             language_probability=language_probability,
             first_token=decoded.first_token if request.first_token else None,
         )
@@ -201,6 +206,7 @@ class CTranslate2Engine(ChunkedEngine):
             tokens=tokens,
             mean_logprob=mean_logprob,
             no_speech=self._no_speech(encoded, prompt) if needs_no_speech(mean_logprob) else 0.0,
+            probabilities=(),
             first_token=softmax(np.array(result.logits[0][0])) if first_token and result.logits[0] else None,
         )
 
@@ -212,11 +218,10 @@ class CTranslate2Engine(ChunkedEngine):
         )
         return float(result.no_speech_prob)
 
-    def _words(
+    def _align(
         self, encoded: ctranslate2.StorageView, start: list[int], tokens: list[int], samples: int
     ) -> TimedTokens:
-        if not tokens:
-            return ()
+        """The tokens with times and probabilities. It costs one pass of the decoder over all tokens at once."""
         frames = max(2, samples * FRAMES_PER_S // SAMPLE_RATE_HZ)
         (aligned,) = self._model.align(encoded, start[:-1], [tokens], [frames])
         begins: dict[int, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.speech.types import Word
+from models.text import RawText, Recognition, RecognizedWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Hypothesis:
         mean_logprob: Mean log-probability of its tokens.
         no_speech: The model's probability that nobody speaks; may be 0 where ``needs_no_speech`` is false.
         words: With times in seconds from the window's start, if requested.
+        rated: The words of the text with their confidences.
+        others: Texts of other decoding passes.
         first_token: Probabilities of the first token, shape (vocabulary,), if requested.
     """
 
@@ -31,6 +35,8 @@ class Hypothesis:
     mean_logprob: float
     no_speech: float
     words: tuple[Word, ...] = ()
+    rated: tuple[RecognizedWord, ...] = ()
+    others: tuple[str, ...] = ()
     language_probability: float = 1.0
     first_token: npt.NDArray[np.float32] | None = None
 
@@ -134,3 +140,14 @@ def cut_loops(text: str) -> str:
     text = _REPEATED_WORD.sub(lambda m: m["word"], text)
     text = _REPEATED_PHRASE.sub(lambda m: m["phrase"], text)
     return _REPEATED_CHARACTERS.sub(lambda m: m["part"], text).strip()
+
+
+def recognized(hypothesis: Hypothesis) -> RawText:
+    """The text without loops, with the confidences of its words and the texts of the other passes.
+
+    Where a loop was cut, the words after it have no confidence.
+    """
+    text = cut_loops(hypothesis.text)
+    words = tuple(w for w in hypothesis.rated if text[: w.end] == hypothesis.text[: w.end])
+    others = tuple(RawText(cut_loops(other)) for other in hypothesis.others)
+    return RawText(text, Recognition(words, others, math.exp(min(0.0, hypothesis.mean_logprob))))

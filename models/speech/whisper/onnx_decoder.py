@@ -8,6 +8,7 @@ languages in ``script.SCRIPTS``. Found in docs/evaluation/constants, "onnx-decod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,14 @@ class DecodedTokens:
         tokens: Without the end.
         mean_logprob: Mean log-probability of the tokens and the end.
         no_speech: Probability of no speech.
+        probabilities: One for each token.
         first_token: Probabilities of the first token, shape (vocabulary,); None where the engine does not give them.
     """
 
     tokens: list[int]
     mean_logprob: float
     no_speech: float
+    probabilities: Sequence[float]
     first_token: Probabilities | None
 
 
@@ -219,7 +222,7 @@ class DecodingState:
             check_cancelled: Called before each token; may raise.
         """
         rules = self._decoder.rules
-        tokens, total = list[int](), 0.0
+        tokens, logprobs = list[int](), list[float]()
         logits, past = self.append(prompt, wanted=[start, len(prompt) - 1])
         no_speech = float(softmax(logits[0])[rules.silence])
         scores = logits[-1]
@@ -230,9 +233,10 @@ class DecodingState:
                 scores[list(rules.not_first)] = -np.inf
                 first = softmax(scores)
             best = int(scores.argmax())
-            total -= float(np.log(np.exp(scores - scores[best]).sum()))
+            logprobs.append(-float(np.log(np.exp(scores - scores[best]).sum())))
             if best == rules.end or len(tokens) == max_tokens:
-                return DecodedTokens(tokens, total / (len(tokens) + 1), no_speech, first)
+                probabilities = [math.exp(logprob) for logprob in logprobs[: len(tokens)]]
+                return DecodedTokens(tokens, sum(logprobs) / len(logprobs), no_speech, probabilities, first)
             tokens.append(best)
             check_cancelled()
             logits, past = self.append([best], len(prompt) + len(tokens) - 1, past)

@@ -15,7 +15,8 @@ from models.speech.whisper.features import FRAMES_PER_S, log_mel
 from models.speech.whisper.hypothesis import Hypothesis
 from models.speech.whisper.script import SCRIPTS, initial_prompt
 from models.speech.whisper.single_digit import Probabilities
-from models.speech.whisper.word_timestamps import TimedTokens, group_words
+from models.speech.whisper.word_timestamps import TimedTokens, group_words, rate_words
+from models.text import RecognizedWord
 
 _FULL_FRAMES = 30 * FRAMES_PER_S
 _RETRY_BEAM = 5
@@ -97,16 +98,30 @@ class OpenAiWhisperEngine(ChunkedEngine):
             mean_logprob=result.avg_logprob,
             no_speech=result.no_speech_prob,
             words=group_words(words, _TokenText(self._tokenizer(result.language))),
+            rated=self._rated(result),
             language_probability=max((result.language_probs or {"": 1.0}).values()),
             first_token=self._first_token(result) if request.first_token else None,
         )
 
     def _first_token(self, result: Any) -> Probabilities:
+        return np.asarray(self._next_tokens(result, [])[-1].cpu().numpy(), np.float32)
+
+    def _rated(self, result: Any) -> tuple[RecognizedWord, ...]:
+        """One pass of the decoder over all tokens; openai-whisper itself returns only the mean of their logarithms."""
+        if not result.tokens:
+            return ()
+        after = self._next_tokens(result, result.tokens)[-len(result.tokens) - 1 : -1]
+        probabilities = [float(row[token]) for row, token in zip(after, result.tokens, strict=True)]
+        tokenizer = self._tokenizer(result.language)
+        return rate_words(result.tokens, probabilities, _TokenText(tokenizer), result.text.strip())
+
+    def _next_tokens(self, result: Any, tokens: list[int]) -> Any:
+        """Probabilities of the token after each of the start and these tokens, shape (start + tokens, vocabulary)."""
         start = self._tokenizer(result.language).sot_sequence_including_notimestamps
-        tokens = self._torch.tensor([start], device=self._model.device)
+        given = self._torch.tensor([[*start, *tokens]], device=self._model.device)
         with self._torch.no_grad():
-            logits = self._model.logits(tokens, result.audio_features[None])[0, -1]
-        return np.asarray(logits.float().softmax(dim=-1).cpu().numpy(), np.float32)
+            logits = self._model.logits(given, result.audio_features[None])[0]
+        return logits.float().softmax(dim=-1)
 
     def _foreign(self, language: str | None, vocabulary: tuple[str, ...]) -> list[int]:
         """Tokens with letters of another script, for languages that need them suppressed."""

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.speech.whisper.hypothesis import Hypothesis
+from models.text import RecognizedWord
 
 Probabilities = npt.NDArray[np.float32]
 """Of the first token of a transcript, shape (vocabulary,)."""
@@ -84,7 +85,8 @@ def as_digit(hypothesis: Hypothesis, length_s: float, tokens: DigitTokens) -> Hy
     if sum(probabilities) < MIN_DIGIT_PROBABILITY:
         return hypothesis
     likely = math.log(max(probabilities[digit] / sum(probabilities), 1e-6))
-    return replace(hypothesis, text=str(digit), mean_logprob=max(hypothesis.mean_logprob, likely))
+    rated = (RecognizedWord(0, 1, math.exp(likely)),)
+    return replace(hypothesis, text=str(digit), mean_logprob=max(hypothesis.mean_logprob, likely), rated=rated)
 
 
 def _forms(name: str, digit: int) -> Iterable[str]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.recognition_json import rated_text
 from models.redaction.types import Redactor
+from models.text import RawText, Recognition, RecognizedWord
 from server.cli.offline_transcribe import transcribe_lines
 from tests.fakes.redactor import PhraseRedactor
 from tests.fakes.speech import ScriptedSpeech
 
 
-def answers(lines: list[object], texts: list[str], redactor: Redactor | None = None) -> list[dict[str, Any]]:
+def answers(
+    lines: list[object], texts: Sequence[str | RawText], redactor: Redactor | None = None
+) -> list[dict[str, Any]]:
     out = io.StringIO()
     given = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     transcribe_lines(given, out, ScriptedSpeech(texts), redactor)
@@ -59,6 +64,29 @@ def test_answers_come_in_order_and_errors_are_lines(data: Path, tmp_path: Path) 
         "BAD_JSON",
     ]
     assert rows[-1]["text"] == "good day"
+
+
+RATED = RawText(
+    "I am John Carter",
+    Recognition((RecognizedWord(5, 9, 0.4), RecognizedWord(10, 16, 0.25)), (RawText("I am Joan Carter"),), 0.6),
+)
+
+
+def test_unredacted_lines_report_what_redact_takes(data: Path) -> None:
+    (row,) = answers([{"id": 1, "audio": str(data / "visit.ogg")}], [RATED])
+    assert row["words"] == [
+        {"start": 5, "end": 9, "confidence": 0.4},
+        {"start": 10, "end": 16, "confidence": 0.25},
+    ]
+    assert (row["alternatives"], row["confidence"]) == (["I am Joan Carter"], 0.6)
+    assert rated_text(row["text"], row).recognition == RATED.recognition
+
+
+def test_redacted_lines_hold_no_alternatives(data: Path) -> None:
+    clip = [{"id": 1, "audio": str(data / "visit.ogg")}]
+    (row,) = answers(clip, [RATED], PhraseRedactor({"John Carter": "NAME"}))
+    assert not {"words", "alternatives", "confidence"} & row.keys()
+    assert "Joan" not in json.dumps(row)
 
 
 def test_without_unredacted_no_personal_word_is_printed(data: Path) -> None:

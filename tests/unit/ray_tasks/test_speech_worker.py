@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
 from models.redaction.types import Redaction, RedactionContext
 from models.speech.types import SpeechOptions, Transcript, TranscriptionCancelled
-from models.text import RawText
+from models.text import RawText, Recognition, RecognizedWord
 from ray_tasks import speech_worker
 from ray_tasks.engine_info import fingerprint
 from ray_tasks.types import ClusterConfig, SpeechStep, SpeechWindow, WorkerConfig
@@ -27,12 +28,14 @@ PCM = np.zeros(SAMPLE_RATE_HZ, "<f4").tobytes()
 class WorkerHarness:
     """A worker whose engine returns scripted texts, with the redactor in the same process."""
 
-    def __init__(self, folder: Path, texts: list[str], patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, texts: Sequence[str | RawText], patch: pytest.MonkeyPatch) -> None:
         self.contexts: list[RedactionContext] = []
+        self.batches: list[list[RawText]] = []
         redactor = LocalRedactor(WordListClassifier({"tarn": "GIVEN_NAME"}))
 
         async def ask(batch: list[RawText], context: RedactionContext) -> list[Redaction]:
             self.contexts.append(context)
+            self.batches.append(batch)
             return redactor.redact_many(batch, context)
 
         def engine(*_settings: Any) -> ScriptedSpeech:
@@ -82,6 +85,25 @@ async def test_a_number_split_over_two_utterances_is_covered_in_both(
     assert (await harness.step()).text.value == "[REDACTED_PHONE] is it"
     assert (await harness.step()).text.value == "The pump is loud."
     assert harness.sealed_state == b""
+
+
+async def test_the_redactor_gets_the_confidences_of_both_utterances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = RawText("My number is 415", Recognition((RecognizedWord(13, 16, 0.25),), confidence=0.5))
+    second = RawText("555 01 yes", Recognition((RecognizedWord(4, 6, 0.125),), confidence=0.75))
+    harness = WorkerHarness(tmp_path, [first, second, second, second], monkeypatch)
+    await harness.step()
+    assert harness.kept() == "My number is 415"
+    for final in (False, False, True):
+        await harness.step(final=final)
+    joined = harness.batches[-1][1]
+    assert joined.reveal() == "My number is 415 555 01 yes"
+    rated = [(joined.reveal()[w.start : w.end], w.confidence) for w in joined.recognition.words]
+    assert rated == [("415", 0.25), ("01", 0.125)]
+    assert joined.recognition.confidence == 0.5
+    (partial,) = harness.batches[1:-1]
+    assert [text.recognition for text in partial] == [text.recognition for text in harness.batches[-1]]
 
 
 async def test_noise_between_two_parts_of_a_number_does_not_separate_them(

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import pytest
+
 from models.errors import RedactionFailed
 from models.redaction.explain import explain
 from models.redaction.policy.loader import parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.types import Redaction, RedactionContext
-from models.text import RawText
+from models.text import UNRATED, RawText, Recognition, RecognizedWord
 from server.cli.offline_redact import explanation_for_a_person, redact_lines
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import patterns_only
@@ -92,6 +94,61 @@ def test_bad_lines_get_an_error_answer_in_order() -> None:
     assert [r.get("id") for r in rows] == [None, None, 1, 2, 3]
     assert [r["error"]["reason"] for r in rows[:4]] == ["BAD_JSON", "BAD_JSON", "INVALID_INPUT", "INVALID_INPUT"]
     assert rows[4]["text"] == "fine"
+
+
+class Seeing:
+    """A redactor that keeps the texts it gets."""
+
+    def __init__(self) -> None:
+        self.texts: list[RawText] = []
+
+    def redact(self, text: RawText, context: RedactionContext) -> Redaction:
+        return self.redact_many([text], context)[0]
+
+    def redact_many(self, texts: list[RawText], context: RedactionContext) -> list[Redaction]:
+        self.texts += texts
+        return patterns_only().redact_many(texts, context)
+
+
+def test_what_recognition_reports_reaches_the_redactor() -> None:
+    words = [{"start": 0, "end": 2, "confidence": 0.9, "text": "it"}, {"start": 6, "end": 8, "confidence": 0}]
+    line = {"id": 1, "text": "it is 12", "words": words, "alternatives": ["it is 20"], "confidence": 0.7}
+    seeing = Seeing()
+    redact_lines([json.dumps(line), json.dumps({"id": 2, "text": "typed", "words": None})], io.StringIO(), seeing)
+    rated, typed = seeing.texts
+    assert rated.recognition == Recognition(
+        (RecognizedWord(0, 2, 0.9), RecognizedWord(6, 8, 0.0)), (RawText("it is 20"),), 0.7
+    )
+    assert typed.recognition is UNRATED
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("words", "it", "words"),
+        ("words", ["it"], "words"),
+        ("words", [{"start": 0, "end": 2}], "confidence"),
+        ("words", [{"start": 0, "end": 2, "confidence": True}], "confidence"),
+        ("words", [{"start": 0, "end": 2, "confidence": 1.2}], "confidence"),
+        ("words", [{"start": 0, "end": 9, "confidence": 0.5}], "offsets"),
+        ("words", [{"start": -1, "end": 2, "confidence": 0.5}], "offsets"),
+        ("words", [{"start": 2, "end": 2, "confidence": 0.5}], "offsets"),
+        ("words", [{"start": 0.0, "end": 2, "confidence": 0.5}], "offsets"),
+        ("words", [{"start": 3, "end": 5, "confidence": 0.5}, {"start": 0, "end": 2, "confidence": 0.5}], "sorted"),
+        ("alternatives", "it is 20", "alternatives"),
+        ("alternatives", [20], "alternatives"),
+        ("alternatives", ["\ud800"], "alternatives"),
+        ("alternatives", ["it"] * 17, "alternatives"),
+        ("confidence", "high", "confidence"),
+        ("confidence", -0.1, "confidence"),
+        ("confidence", float("nan"), "confidence"),
+    ],
+)
+def test_a_bad_report_of_recognition_is_refused(field: str, value: object, named: str) -> None:
+    rows = answers([json.dumps({"id": 1, "text": "it is 12", field: value}), json.dumps({"id": 2, "text": "fine"})])
+    assert (rows[0]["id"], rows[0]["error"]["reason"]) == (1, "INVALID_INPUT")
+    assert named in rows[0]["error"]["message"]
+    assert rows[1]["text"] == "fine"
 
 
 def test_many_lines_of_mixed_sources_stay_in_order() -> None:

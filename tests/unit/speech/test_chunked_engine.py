@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,3 +104,17 @@ def test_a_cancelled_call_ends_between_windows() -> None:
 def test_silence_in_every_window_raises_no_speech() -> None:
     with pytest.raises(NoSpeech):
         Scripted({0.9: ("", "en"), 0.8: ("", "en"), 0.7: ("", "en")}).transcribe(clip(0.9, 0.8, 0.7), DETECT)
+
+
+def test_a_text_that_another_pass_gave_is_an_alternative() -> None:
+    engine = Scripted({0.9: (LOOP, "en")})
+    decode = engine._decode
+
+    def rereading(samples: Samples, request: DecodingRequest) -> Hypothesis:
+        found = decode(samples, request)
+        return replace(found, text="a state", mean_logprob=-0.9) if request.decoding_pass == 1 else found
+
+    engine._decode = rereading  # type: ignore[method-assign]
+    text = engine.transcribe(clip(0.9), SpeechOptions(language="en")).text
+    assert text.reveal() == "a state"
+    assert [other.reveal() for other in text.recognition.alternatives] == ["you know"]

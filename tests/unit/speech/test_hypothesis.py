@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
-from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, silent
+from models.speech.whisper.hypothesis import Hypothesis, better, cut_loops, doubtful, recognized, silent
+from models.text import RecognizedWord
 
 LOOPS = [
     ("state state state state state state state state state state", "state"),
@@ -62,3 +66,19 @@ def test_loops_and_unlikely_hypotheses_are_doubtful_and_the_better_one_wins() ->
 
 def test_a_hypothesis_does_not_print_its_text() -> None:
     assert "secret" not in repr(hypothesis("secret"))
+
+
+def test_a_recognized_text_has_its_words_and_the_texts_of_other_passes() -> None:
+    words = (RecognizedWord(0, 1, 0.9), RecognizedWord(2, 7, 0.3))
+    found = recognized(replace(hypothesis("a state", -0.5), rated=words, others=("estate " * 30,)))
+    assert found.recognition.words == words
+    assert found.recognition.confidence == math.exp(-0.5)
+    assert [other.reveal() for other in found.recognition.alternatives] == ["estate"]
+
+
+def test_words_after_a_loop_are_not_rated() -> None:
+    text = "well, no no no no no no no no no, bye"
+    words = tuple(RecognizedWord(at, at + 2, 0.5) for at in (0, 6, 9, len(text) - 3))
+    found = recognized(replace(hypothesis(text), rated=words))
+    assert found.reveal() == "well, no, bye"
+    assert [word.start for word in found.recognition.words] == [0, 6]

@@ -107,6 +107,10 @@ def test_decoding_gives_the_text_and_its_probabilities(tokens: WhisperTokens, wi
     assert decoded.first_token.sum() == pytest.approx(1, abs=1e-3)
     assert decoded.first_token[list(tokens.rules.never)].max() == 0
     assert int(decoded.first_token.argmax()) == decoded.tokens[0]
+    assert len(decoded.probabilities) == len(decoded.tokens)
+    assert decoded.probabilities[0] == pytest.approx(decoded.first_token.max(), abs=1e-3)
+    total = decoded.mean_logprob * (len(decoded.tokens) + 1)  # with the end
+    assert total <= np.log(decoded.probabilities).sum() <= total + 1
 
 
 def test_a_prompt_of_previous_words_is_accepted(tokens: WhisperTokens, window: DecodingState) -> None:

@@ -59,3 +59,10 @@ def test_digits_are_words_in_known_languages_and_figures_in_others() -> None:
     assert VOCABULARY["neun"] in DigitTokens.of_language("de", ids).of[9]
     assert VOCABULARY["sept"] in DigitTokens.of_language("fr", ids).of[7]
     assert DigitTokens.of_language("fi", ids).of[5] == (VOCABULARY["5"],)
+
+
+def test_a_replacing_digit_is_rated() -> None:
+    found = as_digit(hypothesis("Bye.", five=0.15, nine=0.05), 0.4, TOKENS)
+    (word,) = found.rated
+    assert (word.start, word.end) == (0, 1)
+    assert word.confidence == pytest.approx(0.75)

@@ -159,6 +159,32 @@ def test_word_times_follow_the_speech(engine: SpeechEngine, greeting: Samples) -
     assert name.start_s == pytest.approx(shift_s + 1.6, abs=0.5)
 
 
+def test_every_word_is_rated_with_and_without_times(engine: SpeechEngine, visit: Samples) -> None:
+    for options in (ENGLISH, replace(ENGLISH, word_times=True)):
+        text = engine.transcribe(visit, options).text
+        raw, words = text.reveal(), text.recognition.words
+        assert [raw[w.start : w.end] for w in words] == raw.split()
+        assert all(0 < w.confidence <= 1 for w in words)
+        assert min(w.confidence for w in words) < text.recognition.confidence
+
+
+def test_words_under_noise_are_less_sure(engine: SpeechEngine, visit: Samples) -> None:
+    def median(samples: Samples) -> float:
+        return float(np.median([w.confidence for w in engine.transcribe(samples, ENGLISH).text.recognition.words]))
+
+    rng = np.random.default_rng(5)
+    noisy = visit + rng.normal(0, 0.5 * float(np.abs(visit).std()), len(visit)).astype(np.float32)
+    assert median(noisy) < median(visit)
+
+
+def test_both_engines_rate_the_same_words_alike(weights_cache: Path, greeting: Samples) -> None:
+    texts = [build_engine(n, weights_cache, "cpu").transcribe(greeting, ENGLISH).text for n in ENGINES]
+    ours, theirs = ({text.reveal()[w.start : w.end]: w.confidence for w in text.recognition.words} for text in texts)
+    shared = ours.keys() & theirs.keys()
+    assert len(shared) >= 5
+    assert np.mean([abs(ours[word] - theirs[word]) for word in shared]) < 0.15
+
+
 def test_speech_is_recognized_with_a_vocabulary(engine: SpeechEngine, visit: Samples) -> None:
     options = replace(ENGLISH, vocabulary=("Riverside", "cubic metres"))
     assert "riverside" in engine.transcribe(visit, options).text.reveal().lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.speech.whisper.word_timestamps import group_words
+from models.speech.whisper.word_timestamps import group_words, rate_words
 
 PIECES = {
     1: b" wa",
@@ -42,3 +42,21 @@ def test_scripts_without_spaces_give_a_word_a_character() -> None:
 
 def test_no_tokens_give_no_words() -> None:
     assert words() == []
+
+
+def rated(text: str, *tokens: int) -> list[tuple[str, float]]:
+    words = rate_words(tokens, [1.0 - n / 10 for n in range(len(tokens))], Bytes(), text)
+    return [(text[w.start : w.end], round(w.confidence, 2)) for w in words]
+
+
+def test_the_probabilities_of_a_word_are_multiplied_without_punctuation() -> None:
+    assert rated("water, meters", 1, 2, 3, 4, 5) == [("water,", 0.9), ("meters", 0.42)]
+
+
+def test_a_character_of_several_tokens_counts_once() -> None:
+    assert rated("wa न", 1, 6, 7) == [("wa", 1.0), ("न", 0.8)]
+
+
+def test_words_are_not_rated_where_the_text_is_another() -> None:
+    assert rated("a meter", 1, 2) == []
+    assert rated("") == []
