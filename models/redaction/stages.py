@@ -28,6 +28,7 @@ from models.redaction.policy.policy import within
 from models.redaction.postprocess.address_expansion import with_spoken_numbers, with_surroundings
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
+from models.redaction.postprocess.doubted_words import with_doubted_words
 from models.redaction.postprocess.homophone_digits import with_homophone_digits
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.slots.entities import slot_entities, suspected_slots
@@ -154,6 +155,13 @@ def expand(drafts: list[Draft], job: Job) -> None:
             *with_spoken_numbers(text, found, job.context),
             *with_homophone_digits(text, found, job.context),
         ]
+
+
+def add_doubted_words(drafts: list[Draft], job: Job) -> None:
+    """Extend entities by the words beside them of which speech recognition is not sure."""
+    for draft in drafts:
+        grown = with_doubted_words(draft.view, draft.candidates, draft.recognition, job.context.language)
+        draft.candidates += [e for e in grown if not any(e.start < b and a < e.end for a, b in draft.allowed)]
 
 
 def apply_policy_and_merge(drafts: list[Draft], job: Job) -> None:

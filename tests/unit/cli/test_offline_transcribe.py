@@ -19,7 +19,7 @@ from tests.fakes.speech import ScriptedSpeech
 
 
 def answers(
-    lines: list[object], texts: Sequence[str | RawText], redactor: Redactor | None = None
+    lines: Sequence[object], texts: Sequence[str | RawText], redactor: Redactor | None = None
 ) -> list[dict[str, Any]]:
     out = io.StringIO()
     given = [line if isinstance(line, str) else json.dumps(line) for line in lines]
