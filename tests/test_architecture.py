@@ -182,8 +182,8 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 
 ORDER = {
     "models.redaction": (
-        "types entities lexicons normalize spans patterns dialogue_context itn slots recognizers postprocess ner "
-        "policy detection stages redactor streaming explain"
+        "types entities lexicons normalize spans patterns countries dialogue_context itn slots recognizers postprocess "
+        "ner policy detection stages redactor streaming explain"
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import phonenumbers
 
+from models.redaction.countries.loader import phone_regions
 from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR, is_date_time
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, has_digit, near, words
@@ -53,20 +54,12 @@ _SURELY_A_PHONE = words(
     "फ़ोन", "फोन",
 )  # fmt: skip
 
-_REGIONS = {
-    "en": ("US", "GB", "IN"),
-    "es": ("ES", "MX", "AR"),
-    "fr": ("FR", "BE"),
-    "de": ("DE", "AT", "CH"),
-    "hi": ("IN",),
-    "it": ("IT",),
-    "pt": ("PT", "BR"),
-}
+_DEFAULT_REGIONS = ("US",)
 
 
 def is_known_number(text: str, language: str) -> bool:
     """Whether a numbering plan of the language's regions has this number."""
-    for region in (None,) if text.lstrip("( ").startswith("+") else _REGIONS.get(language, ("US",)):
+    for region in (None,) if text.lstrip("( ").startswith("+") else phone_regions(language) or _DEFAULT_REGIONS:
         try:
             if phonenumbers.is_valid_number(phonenumbers.parse(text, region)):
                 return True

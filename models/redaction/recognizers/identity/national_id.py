@@ -7,40 +7,25 @@ or if a word introduces it.
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Callable
 
+from models.redaction.countries.loader import Identifier, countries
 from models.redaction.normalize.view import TextView
+from models.redaction.patterns.checksums import checksum
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
 from models.redaction.recognizers.filters.quantity_context import introduced_as
 
 
-def stdnum_check(module: str) -> Callable[[str], bool | None]:
-    """The checksum test of a python-stdnum module, which is imported at first use."""
-
-    def check(text: str) -> bool | None:
-        try:
-            return bool(importlib.import_module(f"stdnum.{module}").is_valid(text))
-        except LookupError:  # cn.ric raises for places that are missing from its table
-            return None
-
-    return check
-
-
-def _national(
-    name: str, module: str, regex: str, score: float, context: tuple[str, ...], *, failed_factor: float = 0.3
-) -> PatternRecognizer:
-    """A recognizer of a number with a checksum. Without context a match counts only if the checksum holds."""
-    check = stdnum_check(module)
+def _national(country: str, identifier: Identifier) -> PatternRecognizer:
+    """A recognizer of a country's identifier. Without context a match counts only if the checksum holds."""
+    check = checksum(identifier.checksum)
     return PatternRecognizer(
-        entity="ID",
-        name=name,
+        entity=identifier.entity,
+        name=f"{country}-{identifier.name}",
         needs="0",
-        patterns=(Pattern(re.compile(rf"(?<![\w.-])(?:{regex})(?![\w-])"), score),),
-        check=lambda text: None if check(text) else False,
-        context=words(*context),
-        failed_factor=failed_factor,
+        patterns=(Pattern(re.compile(rf"(?<![\w.-])(?:{identifier.pattern})(?![\w-])"), identifier.score),),
+        check=(lambda text: None if check(text) else False) if check else None,
+        context=words(*identifier.context),
         unless=_is_of_a_thing,
     )
 
@@ -52,60 +37,10 @@ def _is_of_a_thing(view: TextView, start: int, end: int) -> bool:
 
 _LETTER = re.compile(r"[^\W\d_]")
 
-NATIONAL = (
-    _national(
-        "in-aadhaar", "in_.aadhaar", r"[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}", 0.6, ("aadha?ar", "uid", "uidai", "आधार")
-    ),
-    _national(
-        "in-pan", "in_.pan", r"[A-Za-z]{3}[ABCFGHJLPTabcfghjlpt][A-Za-z]\d{4}[A-Za-z]", 0.8, ("pan", "tax", "पैन")
-    ),
-    _national("in-gstin", "in_.gstin", r"\d{2}[A-Z]{5}\d{4}[A-Z][A-Z\d]Z[A-Z\d]", 0.9, ("gst", "gstin")),
-    _national("in-voter", "in_.epic", r"[A-Z]{3}\d{7}", 0.6, ("voter", "epic", "election")),
-    _national("gb-nhs", "gb.nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", 0.3, ("nhs", "health")),
-    _national("gb-utr", "gb.utr", r"\d{5}[ -]?\d{5}k?", 0.2, ("utr", "tax")),
-    _national(
-        "de-steuer",
-        "de.idnr",
-        r"\d{2}[ ]?\d{3}[ ]?\d{3}[ ]?\d{3}",
-        0.5,
-        ("steuer", "steuer-?id", "identifikationsnummer", "idnr", "tax"),
-    ),
-    _national(
-        "fr-nir",
-        "fr.nir",
-        r"[12] ?\d{2} ?\d{2} ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}",
-        0.9,
-        ("sécurité sociale", "nir", "insee"),
-    ),
-    _national("es-dni", "es.dni", r"\d{8}[ -]?[A-Za-z]", 0.8, ("dni", "nif")),
-    _national("es-nie", "es.nie", r"[XYZxyz][ -]?\d{7}[ -]?[A-Za-z]", 0.9, ("nie",)),
-    _national(
-        "it-cf", "it.codicefiscale", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", 0.9, ("codice", "fiscale")
-    ),
-    _national("br-cpf", "br.cpf", r"\d{3}\.?\d{3}\.?\d{3}-?\d{2}", 0.6, ("cpf",)),
-    _national("nl-bsn", "nl.bsn", r"\d{9}", 0.2, ("bsn", "burgerservicenummer")),
-    _national("pl-pesel", "pl.pesel", r"\d{11}", 0.5, ("pesel",)),
-    _national("ca-sin", "ca.sin", r"\d{3}[ -]\d{3}[ -]\d{3}", 0.5, ("sin", "social insurance")),
-    _national("au-tfn", "au.tfn", r"\d{3} ?\d{3} ?\d{3}", 0.2, ("tfn", "tax file")),
-    _national("mx-curp", "mx.curp", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d", 0.9, ("curp",)),
-    _national(
-        "be-nn", "be.nn", r"\d{2}\.?\d{2}\.?\d{2}[- ]?\d{3}[. ]?\d{2}", 0.5, ("rijksregister", "registre national")
-    ),
-    _national("ch-ahv", "ch.ssn", r"756\.?\d{4}\.?\d{4}\.?\d{2}", 0.9, ("ahv", "avs")),
-    _national("fi-hetu", "fi.hetu", r"\d{6}[-+A]\d{3}[0-9A-Y]", 0.9, ("hetu", "henkilötunnus")),
-    _national("dk-cpr", "dk.cpr", r"\d{6}-?\d{4}", 0.3, ("cpr", "personnummer")),
-    _national("at-svnr", "at.vnr", r"\d{4} ?\d{6}", 0.3, ("svnr", "sozialversicherung")),
-    _national("ie-pps", "ie.pps", r"\d{7}[A-W][A-IW]?", 0.6, ("pps", "ppsn")),
-    _national("pt-nif", "pt.nif", r"\d{3} ?\d{3} ?\d{3}", 0.2, ("nif", "contribuinte")),
-    _national("za-id", "za.idnr", r"\d{13}", 0.5, ("south african", "id number")),
-    _national("mx-rfc", "mx.rfc", r"[A-Z&Ñ]{4}\d{6}[A-Z\d]{3}", 0.8, ("rfc",)),
-    _national("cl-rut", "cl.rut", r"\d{1,2}\.?\d{3}\.?\d{3}-[\dkK]", 0.7, ("rut", "run")),
-    _national("tr-kimlik", "tr.tckimlik", r"[1-9]\d{10}", 0.5, ("kimlik", "tc")),
-    _national("cn-ric", "cn.ric", r"\d{17}[\dX]", 0.9, ("身份证",)),
-    _national("kr-rrn", "kr.rrn", r"\d{6}-\d{7}", 0.8, ("주민등록번호",)),
-    _national("pk-cnic", "pk.cnic", r"\d{5}-\d{7}-\d", 0.9, ("cnic",)),
-    _national("se-pnr", "se.personnummer", r"(?:\d{2})?\d{6}[-+]?\d{4}", 0.3, ("personnummer",)),
+NATIONAL = tuple(
+    _national(code, identifier) for code, country in countries().items() for identifier in country.identifiers
 )
+"""The identifiers of all countries that have a file in ``models/redaction/countries``."""
 
 UK_NINO = PatternRecognizer(
     entity="ID",

@@ -1,0 +1,1 @@
+"""Identifiers and telephone regions of countries, as data."""
