@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from models.errors import InvalidInput
-from models.text import RawText, Recognition, RecognizedWord
+from models.text import MOST_ALTERNATIVES, RawText, Recognition, RecognizedWord
 
-MOST_ALTERNATIVES: Final = 16
 FIELDS: Final = ("words", "alternatives", "confidence")
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Final
 
 
 class TextSource(StrEnum):
@@ -60,6 +61,9 @@ class Recognition:
         return tuple(RecognizedWord(w.start + by, w.end + by, w.confidence) for w in self.words)
 
 
+MOST_ALTERNATIVES: Final = 5
+"""Most alternatives of one text; a long recording has no more either."""
+
 UNRATED = Recognition()
 """Of a text that was typed, or of an engine that reports no confidence."""
 
@@ -100,7 +104,7 @@ class RawText:
 
     @classmethod
     def join(cls, parts: Sequence[RawText], separator: str = " ") -> RawText:
-        """Concatenate. An alternative of one part becomes an alternative of the whole text."""
+        """Concatenate. An alternative of one part becomes one of the whole text, up to ``MOST_ALTERNATIVES``."""
         values = [part._value for part in parts]
         whole = separator.join(values)
         if all(part.recognition is UNRATED for part in parts):
@@ -116,7 +120,7 @@ class RawText:
             ]
             at += len(part) + len(separator)
         confidence = min(part.recognition.confidence for part in parts)
-        return cls(whole, Recognition(tuple(words), tuple(alternatives), confidence))
+        return cls(whole, Recognition(tuple(words), tuple(alternatives[:MOST_ALTERNATIVES]), confidence))
 
     def stripped(self) -> RawText:
         """Without white space at both ends."""

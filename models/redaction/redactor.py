@@ -25,6 +25,7 @@ from models.redaction.policy.policy import STRICT, Policies, RedactionPolicy
 from models.redaction.recognizers import ALL, Recognizer
 from models.redaction.spans.operators import session_key
 from models.redaction.stages import (
+    FINDING,
     Draft,
     Job,
     Stage,
@@ -33,24 +34,17 @@ from models.redaction.stages import (
     apply_policy_and_merge,
     check_safety,
     detect,
-    drop_allowed,
-    drop_explained,
-    expand,
+    heed_alternatives,
     locate_in_raw,
     normalize,
-    propagate_mentions,
     tag_slots,
 )
 from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, RedactedText
 
 STAGES: Final[tuple[Stage, ...]] = (
-    detect,
-    tag_slots,
-    propagate_mentions,
-    drop_explained,
-    drop_allowed,
-    expand,
+    *FINDING,
+    heed_alternatives,
     add_doubted_words,
     apply_policy_and_merge,
     anonymize,

@@ -6,8 +6,9 @@ Every stage takes the drafts of a batch and changes them in place, as its docstr
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.detections import (
@@ -26,9 +27,10 @@ from models.redaction.normalize.view import TextView
 from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import within
 from models.redaction.postprocess.address_expansion import with_spoken_numbers, with_surroundings
+from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
-from models.redaction.postprocess.doubted_words import with_doubted_words
+from models.redaction.postprocess.doubted_words import has_doubted_number, with_doubted_words
 from models.redaction.postprocess.homophone_digits import with_homophone_digits
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.slots.entities import slot_entities, suspected_slots
@@ -161,7 +163,29 @@ def add_doubted_words(drafts: list[Draft], job: Job) -> None:
     """Extend entities by the words beside them of which speech recognition is not sure."""
     for draft in drafts:
         grown = with_doubted_words(draft.view, draft.candidates, draft.recognition, job.context.language)
-        draft.candidates += [e for e in grown if not any(e.start < b and a < e.end for a, b in draft.allowed)]
+        draft.candidates += _not_allowed(draft, grown)
+
+
+def _not_allowed(draft: Draft, found: Iterable[Entity]) -> list[Entity]:
+    """The entities that touch no phrase of the allow-list."""
+    return [e for e in found if not any(e.start < end and start < e.end for start, end in draft.allowed)]
+
+
+FINDING: Final[tuple[Stage, ...]] = (detect, tag_slots, propagate_mentions, drop_explained, drop_allowed, expand)
+"""The stages that find entities, in order."""
+
+
+def heed_alternatives(drafts: list[Draft], job: Job) -> None:
+    """Add what is personal in another hypothesis, at the words that stand in its place."""
+    for draft in drafts:
+        text, alternatives = draft.view.text, draft.recognition.alternatives
+        if not alternatives or len(text) > MOST_CHARS:
+            continue
+        others = normalize([other for other in alternatives if len(other) <= MOST_CHARS])
+        for stage in FINDING:
+            stage(others, job)
+        for other in others:
+            draft.candidates += _not_allowed(draft, moved_to(text, other.view.text, other.candidates))
 
 
 def apply_policy_and_merge(drafts: list[Draft], job: Job) -> None:
@@ -179,10 +203,11 @@ def anonymize(drafts: list[Draft], job: Job) -> None:
 
 def check_safety(drafts: list[Draft], job: Job) -> None:
     """Mark a text as unsafe for the remote LLM if the policy left an entity readable, or if an unexplained number is
-    left.
+    left, a short one where recognition doubts the text.
     """
     for draft in drafts:
-        draft.safe_for_llm = not draft.left and not _has_unexplained_number(draft, job)
+        in_doubt = has_doubted_number(draft.view, draft.entities, draft.recognition, job.context.language)
+        draft.safe_for_llm = not draft.left and not in_doubt and not _has_unexplained_number(draft, job)
 
 
 def locate_in_raw(drafts: list[Draft], _: Job) -> None:

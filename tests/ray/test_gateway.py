@@ -17,7 +17,7 @@ from models.errors import BrokenMedia, DeadlineExceeded, InvalidInput, MediaErro
 from models.media.audio_decoder import decode
 from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.types import RedactionContext
-from models.text import RawText
+from models.text import RawText, Recognition, RecognizedWord, TextSource
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from ray_tasks.types import SpeechWindow
@@ -79,6 +79,16 @@ async def test_a_recording_to_keep_comes_back_muted(gateway: RayGateway) -> None
     assert len(result.redacted.muted) >= 2
     again = await gateway.read_recording(result.redacted.data, language="en", timeout_s=60)
     assert not again.text.counts
+
+
+async def test_what_recognition_doubts_reaches_the_redaction_workers(gateway: RayGateway) -> None:
+    said = "please ask John Carter pumps about the leak"
+    doubted = Recognition(tuple(RecognizedWord(at, at + 5, 0.01) for at in [said.index("pumps")]), (), 0.3)
+    sure, unsure = await gateway.redact(
+        [RawText(said), RawText(said, doubted)], RedactionContext(TextSource.SPEECH), timeout_s=20
+    )
+    assert sure.text.value == "please ask [REDACTED_NAME] pumps about the leak"
+    assert unsure.text.value == "please ask [REDACTED_NAME] about the leak"
 
 
 async def test_typed_text_comes_back_redacted(gateway: RayGateway) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Final
 
 from models.redaction.itn.lexicon import lexicon_for
@@ -16,7 +17,7 @@ from models.redaction.itn.tokens import Token, Words, tokens_of
 from models.redaction.lexicons.loader import words as listed
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
-from models.redaction.recognizers.filters.quantity_context import is_harmless
+from models.redaction.recognizers.filters.quantity_context import is_harmless, is_time_or_day
 from models.text import Entity, Recognition
 
 NUMBER_BAR: Final = 0.9
@@ -25,6 +26,11 @@ NUMBER_BAR: Final = 0.9
 WORD_BAR: Final = 0.1
 """Any other word below this confidence is in doubt. Both bars are found in docs/evaluation/constants, "doubted-words".
 """
+
+TEXT_BAR: Final = 0.7
+"""A text below this confidence is in doubt as a whole. Found in docs/evaluation/constants, "doubted-texts"."""
+
+_LEAST_DIGITS: Final = 2
 
 _MOST_WORDS: Final = 3
 """Most words that are added at each side."""
@@ -71,3 +77,30 @@ def _grown_back(doubted: Sequence[bool], start: int) -> int:
 
 def _over(entity: Entity, tokens: Sequence[Token]) -> Entity:
     return replace(entity, start=min(entity.start, tokens[0].start), end=max(entity.end, tokens[-1].end))
+
+
+def has_doubted_number(view: TextView, hidden: Sequence[Entity], recognition: Recognition, language: str) -> bool:
+    """Whether recognition doubts the text as a whole, and a number of two digits or more that nothing explains is left.
+
+    Args:
+        view: The text.
+        hidden: Its entities.
+        recognition: How sure recognition is of it.
+        language: ISO 639-1 code.
+    """
+    if recognition.confidence >= TEXT_BAR:
+        return False
+    tokens = [token for token in tokens_of(view.text) if token.text[0].isalnum()]
+    words = Words(tokens, lexicon_for(language))
+    named = {token: words.digits(token) for token in tokens if not _is_in(token, hidden)}
+    for is_number, run in groupby(tokens, lambda token: bool(named.get(token))):
+        number = list(run)
+        start, end = number[0].start, number[-1].end
+        explained = is_harmless(view, start, end) or is_time_or_day(view, start, end)
+        if is_number and not explained and sum(len(named[token]) for token in number) >= _LEAST_DIGITS:
+            return True
+    return False
+
+
+def _is_in(token: Token, entities: Sequence[Entity]) -> bool:
+    return any(entity.start < token.end and token.start < entity.end for entity in entities)

@@ -55,3 +55,35 @@ def test_what_a_policy_allows_is_not_taken() -> None:
     text = "Torvik Sensor B"
     recognition = Recognition((RecognizedWord(0, 6, 0.9), RecognizedWord(7, 13, 0.01), RecognizedWord(14, 15, 0.1)))
     assert allowing.redact(RawText(text, recognition), SPEECH).text.value == "[REDACTED_NAME] Sensor B"
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "safe"),
+    [
+        ("it was something like 48 21 he thinks", 0.4, False),
+        ("it was something like four eight he thinks", 0.4, False),
+        ("it was something like 48 21 he thinks", 0.8, True),
+        ("it was something like 4 he thinks", 0.4, True),
+        ("the reading is 4821", 0.4, True),
+        ("that was 48 euros at the shop", 0.4, True),
+        ("the meter leaks", 0.4, True),
+        ("call me on 415-555-0132", 0.4, True),
+    ],
+)
+def test_a_doubted_text_with_an_unexplained_number_is_not_safe(text: str, confidence: float, safe: bool) -> None:
+    rated = RawText(text, Recognition(confidence=confidence))
+    assert REDACTOR.redact(rated, SPEECH).text.safe_for_llm is safe
+
+
+@pytest.mark.parametrize(
+    ("text", "alternative", "expected"),
+    [
+        ("this is tore vick from the shop", "this is Torvik from the shop", "this is [REDACTED_NAME] from the shop"),
+        ("it is 4155 oh well at the gate", "it is 415-555-0132 at the gate", "it is [REDACTED_PHONE] at the gate"),
+        ("the pump leaks", "Torvik, the pump leaks", "the pump leaks"),
+        ("call Torvik at noon", "call Torvik at night", "call [REDACTED_NAME] at noon"),
+    ],
+)
+def test_what_another_hypothesis_names_is_hidden_in_its_place(text: str, alternative: str, expected: str) -> None:
+    rated = RawText(text, Recognition(alternatives=(RawText(alternative),)))
+    assert REDACTOR.redact(rated, SPEECH).text.value == expected

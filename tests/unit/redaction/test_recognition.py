@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 
+from models.recognition_json import rated_text, recognition_fields
 from models.redaction.stages import normalize
-from models.text import UNRATED, RawText, Recognition, RecognizedWord
+from models.text import MOST_ALTERNATIVES, UNRATED, RawText, Recognition, RecognizedWord
 
 
 def rated(text: str, *confidences: float, alternatives: tuple[str, ...] = (), confidence: float = 0.9) -> RawText:
@@ -32,6 +33,12 @@ def test_the_words_of_joined_texts_stay_at_their_place() -> None:
 def test_an_alternative_of_one_piece_is_one_of_the_whole() -> None:
     joined = RawText.join([RawText("it is"), rated("fore", 0.3, alternatives=("four",)), RawText("yes")])
     assert [a.reveal() for a in joined.recognition.alternatives] == ["it is four yes"]
+
+
+def test_a_long_recording_has_a_bounded_number_of_alternatives() -> None:
+    joined = RawText.join([rated("fore", 0.3, alternatives=("four",))] * 40)
+    assert len(joined.recognition.alternatives) == MOST_ALTERNATIVES
+    assert rated_text(joined.reveal(), recognition_fields(joined)).recognition == joined.recognition
 
 
 def test_a_part_keeps_the_words_in_it() -> None:
