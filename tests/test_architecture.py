@@ -306,7 +306,8 @@ def test_every_package_is_in_the_distribution() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     listed = set(project["tool"]["setuptools"]["packages"])
     there = {m.package for m in modules()} | {m.name for m in modules() if m.path.endswith("__init__.py")}
-    assert there - listed == {"models.training"}, "training makes the shipped files; it is not shipped itself"
+    unshipped = {"models.training", "models.training.spoken"}
+    assert there - listed == unshipped, "training makes the shipped files; it is not shipped itself"
 
 
 def test_nothing_that_is_shipped_needs_training() -> None:

@@ -1,0 +1,111 @@
+"""Sentences of the corpus for the slot tagger, and their labels."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from models.redaction.entities import LABELS
+from models.training.spoken.confusions import default_model
+from models.training.spoken.generate import rows
+from models.training.spoken.grammar import LANGUAGES, SPLITS, build_grammar, entries_of, marks_of
+from models.training.spoken.sentences import Composer
+from models.training.spoken.verbalize import Speaker, Style, Token
+
+HARMLESS = {"READING", "PRICE", "TIME", "DATE_OF_THING", "COUNT", "THING_NUMBER", "BRAND"}
+
+
+@pytest.fixture(scope="module")
+def made() -> list[Mapping[str, Any]]:
+    return list(rows(1500, 3, default_model()))
+
+
+def said(tokens: list[Token]) -> str:
+    return " ".join(token.said for token in tokens)
+
+
+def test_the_same_seed_gives_the_same_rows(made: list[Mapping[str, Any]]) -> None:
+    assert list(rows(50, 3, default_model())) == made[:50]
+    assert list(rows(50, 4, default_model())) != made[:50]
+
+
+def test_spans_lie_in_the_text_on_whole_words_and_apart(made: list[Mapping[str, Any]]) -> None:
+    for row in made:
+        end = 0
+        for span in row["spans"]:
+            assert end <= span["start"] < span["end"] <= len(row["text"])
+            assert span["label"] in LABELS | HARMLESS
+            text = row["text"][span["start"] : span["end"]]
+            assert text == text.strip(), row
+            end = span["end"]
+
+
+def test_words_cover_the_text(made: list[Mapping[str, Any]]) -> None:
+    for row in made:
+        assert [row["text"][start:end] for start, end, _ in row["words"]] == row["text"].split()
+        assert all(0 <= confidence <= 1 for _, _, confidence in row["words"])
+
+
+def test_every_shape_and_about_a_third_harmless(made: list[Mapping[str, Any]]) -> None:
+    shapes = Counter(row["shape"] for row in made)
+    assert {"plain", "after", "mixed", "corrected", "pause", "alone", "question", "several", "talk"} <= shapes.keys()
+    labels = Counter(span["label"] for row in made for span in row["spans"])
+    harmless = sum(labels[label] for label in HARMLESS) / labels.total()
+    assert 0.28 < harmless < 0.45
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_splits_share_no_sentence_frame(language: str) -> None:
+    frames = {split: build_grammar(language, split, random.Random(0)) for split in SPLITS}
+    for kind in frames["train"].types:
+        long = {split: set(grammar.types[kind].before) for split, grammar in frames.items()}
+        assert all(long.values()), kind
+        if len(long["train"]) > 6:
+            assert not long["train"] & (long["dev"] | long["held"]), kind
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_list_and_type_of_a_language_can_be_said(language: str) -> None:
+    for split in SPLITS:
+        composer = Composer(build_grammar(language, split, random.Random(1)))
+        assert all(composer.compose().said for _ in range(300))
+
+
+def test_short_lists_belong_to_every_split_and_long_ones_are_shared_out() -> None:
+    assert entries_of("a; b; c", "held") == ["a", "b", "c"]
+    parts = [entries_of("a; b; c; d; e; f; g", split) for split in SPLITS]
+    assert parts == [["a", "b", "c", "d", "g"], ["e"], ["f"]]
+
+
+def test_codes_are_marked_by_kind_with_pauses_between_parts() -> None:
+    assert marks_of("AB12 3-4") == "<l:AB> <d:12> | <d:3> <s:-> <d:4>"
+
+
+@pytest.mark.parametrize(
+    ("marked", "style", "words"),
+    [
+        ("<d:4055>", Style("single", False, "oh", "plain", ","), "four oh five five"),
+        ("<d:4055>", Style("single", True, "oh", "plain", ","), "four oh double five"),
+        ("<d:4055>", Style("pairs", False, "zero", "plain", ","), "forty fifty five"),
+        ("<d:12> | <d:3>", Style("single", False, "zero", "plain", ","), "one two , three"),
+        ("<l:BX>", Style("single", False, "zero", "code", ""), "bravo x-ray"),
+        ("<y:1984> <y:2005>", Style("single", False, "zero", "plain", ""), "nineteen eighty four two thousand five"),
+    ],
+)
+def test_numbers_and_letters_are_said_in_the_style_of_the_speaker(marked: str, style: Style, words: str) -> None:
+    speaker = Speaker(build_grammar("en", "train", random.Random(5)), style)
+    assert said(speaker.tokens(marked)).replace(" and", "") == words
+
+
+def test_a_repair_belongs_to_the_value() -> None:
+    grammar = build_grammar("en", "train", random.Random(2))
+    composer = Composer(grammar)
+    corrected = [s for s in (composer.compose() for _ in range(400)) if s.shape == "corrected" and len(s.labels) == 1]
+    for sentence in corrected:
+        inside = [at for at, token in enumerate(sentence.tokens) if token.group]
+        assert inside == list(range(inside[0], inside[-1] + 1))
+    assert len(corrected) > 20
