@@ -1,7 +1,7 @@
 """Projects the labels of what was said onto what was heard, by alignment of their characters.
 
-Number words of the heard text count as digits, as those of the said tokens do, so that "five" and "5" are the same. Every
-character of the heard text is thereby placed beside a said token, or beside none.
+Number words of the heard text count as digits, as those of the said tokens do, so that "five" and "5" are the same.
+Every character of the heard text is thereby placed beside a said token, or beside none.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from models.redaction.lexicons.loader import word_tables
 from models.training.spoken.grammar import build_grammar
 from models.training.spoken.verbalize import DIGIT, LETTER, PAUSE, SIGN, Token
 
-_WORD: Final = re.compile(r"\d+|[^\W\d_]+(?:[’'][^\W\d_]+)*|[@+/_.-]", re.UNICODE)
+_WORD: Final = re.compile(r"\d+|[^\W\d_]+(?:['\u2019][^\W\d_]+)*|[@+/_.-]")
+_SINGLE: Final = re.compile(r"\d|[A-Z](?![a-z'\u2019])|" + _WORD.pattern.removeprefix(r"\d+|"))
 _GAP, _OTHER, _ALIKE = 1.0, 1.6, 0.7
 _SOUND_GROUPS: Final = ("aeiouyh", "bpdtgvckz", "vfw", "mn", "szcx", "jg", "lr")
-_DIGIT_SOUNDS: Final = {
-    "4": "for", "2": "to", "8": "ate", "1": "won", "9": "nine", "5": "five", "0": "oh", "6": "six", "3": "three", "7": "seven"
-}  # fmt: skip
+_DIGIT_SOUNDS: Final = dict(
+    zip("0123456789", ("oh", "won", "to", "three", "for", "five", "six", "seven", "ate", "nine"), strict=True)
+)
 
 Place = tuple[str, int]
 """A character that is compared, and the number of what it comes from: a token, or a word of the heard text."""
@@ -83,9 +84,16 @@ def _groups(groups: list[int], placed: Sequence[HeardWord], heard: str) -> list[
     return known
 
 
-def aligned(tokens: Sequence[Token], heard: str, language: str) -> list[HeardWord]:
-    """Each word of the heard text with the token that it stands for."""
-    words = list(_WORD.finditer(heard))
+def aligned(tokens: Sequence[Token], heard: str, language: str, *, single: bool = False) -> list[HeardWord]:
+    """Each word of the heard text with the token that it stands for.
+
+    Args:
+        tokens: What was said.
+        heard: The text.
+        language: ISO 639-1.
+        single: Take each digit and each capital of the text on its own, not a number or a code as one word.
+    """
+    words = list((_SINGLE if single else _WORD).finditer(heard))
     left = _said_places(tokens)
     right = [(c, at) for at, word in enumerate(words) for c in heard_form(word[0], language)]
     votes: list[dict[int, int]] = [{} for _ in words]
@@ -95,6 +103,12 @@ def aligned(tokens: Sequence[Token], heard: str, language: str) -> list[HeardWor
         HeardWord(word.start(), word.end(), max(vote, key=lambda token: (vote[token], -token)) if vote else -1)
         for word, vote in zip(words, votes, strict=True)
     ]
+
+
+def bare(text: str) -> str:
+    """Folded letters, digits and signs of a text, without spaces, quotes and commas."""
+    folded = _folded(text)
+    return "".join(c for c in folded if c.isalnum() or "\u0900" <= c <= "\u097f") or folded.strip()
 
 
 def _said_places(tokens: Sequence[Token]) -> list[Place]:
@@ -121,7 +135,7 @@ def spoken_digits(language: str) -> dict[str, str]:
     for part in ("numbers", "signs"):
         for written, words in word_tables(language, "spoken").get(part, {}).items():
             forms |= {_folded(word): written for word in words if word not in ("to", "too", "for", "at", "a", "e")}
-    return forms
+    return {word: bare(form) if form.isalnum() else form for word, form in forms.items()}
 
 
 def _folded(text: str) -> str:

@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +23,13 @@ DEFAULT: Final = Path(__file__).resolve().parent / "confusions.json"
 RIGHT, WRONG, DROPPED = "right", "wrong", "dropped"
 
 _ENDS = ".?!…"
-_PAUSES: Final = {",": "1", ".": "2", "…": "3", "?": "4", "!": "2"}
+PAUSES: Final = {",": "1", ".": "2", "…": "3", "?": "4", "!": "2"}
 _SOUNDS_ALIKE: Final = ("aeiouy", "bpdt", "vfw", "mn", "szc", "kgq", "lr")
 _FALLBACK_LANGUAGE: Final = "en"
+_OWN_WORDS: Final = ("swaps", "inserted")
+"""Parts that hold words, so that another language's are of no use."""
+
+_TRIED_WORDS: Final = 60
 
 Counts = Mapping[str, float]
 Span = tuple[int, int, str]
@@ -75,9 +79,10 @@ class ConfusionModel:
         self._shares: Sequence[float] = counts["levels"]
 
     @classmethod
-    def read(cls, path: Path = DEFAULT) -> ConfusionModel:
-        """The model of a file."""
-        return cls(json.loads(path.read_text(encoding="utf-8")))
+    def read(cls, path: Path = DEFAULT, shares: Sequence[float] = ()) -> ConfusionModel:
+        """The model of a file; ``shares`` replaces the measured shares of well, worse and badly heard clips."""
+        counts = json.loads(path.read_text(encoding="utf-8"))
+        return cls({**counts, "levels": shares or counts["levels"]})
 
     def corrupt(self, sentence: Sentence, language: str, chance: random.Random) -> Heard:
         """The sentence as one recognition of it might read."""
@@ -88,7 +93,14 @@ class ConfusionModel:
         """Counts of a context, those of English if the language has none, or nothing."""
         tables = self._counts[part]
         own: Counts = tables.get(language, {}).get(key, {})
-        return own or tables.get(_FALLBACK_LANGUAGE, {}).get(key, {})
+        return own if own or part in _OWN_WORDS else tables.get(_FALLBACK_LANGUAGE, {}).get(key, {})
+
+    @cache  # noqa: B019 - a process has one or two models
+    def vocabulary(self, language: str) -> Sequence[str]:
+        """Words that were heard in the language for other words."""
+        swaps: Mapping[str, Counts] = self._counts["swaps"].get(language, {})
+        heard = {word for key, table in swaps.items() if key.startswith(WORD) for word in (key[2:], *table)}
+        return sorted(word for word in heard if word.isalpha() and len(word) > 1)
 
     def confidence(self, right: bool, level: int, chance: random.Random) -> float:
         """A confidence that the recogniser might give."""
@@ -113,7 +125,7 @@ class _Corruption:
         pause = "0"
         for token in sentence.tokens:
             if token.kind == PAUSE:
-                pause = _PAUSES[token.said]
+                pause = PAUSES[token.said]
                 continue
             piece = self._piece(token)
             if piece.text:
@@ -161,6 +173,13 @@ class _Corruption:
         return digits[:at] + other + digits[at + 1 :]
 
     def _sounds_like(self, word: str) -> str:
+        """The most alike of some words that were heard for others; a changed letter where nothing is alike."""
+        known = self.model.vocabulary(self.language)
+        tried = self.chance.sample(known, min(_TRIED_WORDS, len(known)))
+        best = max(tried, key=lambda other: _alike(word, other), default="")
+        return best if _alike(word, best) > 0.25 and best != word else self._misspelled(word)
+
+    def _misspelled(self, word: str) -> str:
         places = [at for at, c in enumerate(word) if any(c in group for group in _SOUNDS_ALIKE)]
         if not places:
             return word
@@ -208,6 +227,12 @@ class _Corruption:
             right = all(ok for start, end, ok in pieces if start < word.end() and word.start() < end)
             found.append((word.start(), word.end(), self.model.confidence(right, self.level, self.chance)))
         return found
+
+
+def _alike(a: str, b: str) -> float:
+    """Share of pairs of neighbouring letters that two words have in common."""
+    first, second = ({f" {w.lower()} "[at : at + 2] for at in range(len(w) + 1)} for w in (a, b))
+    return len(first & second) / max(len(first | second), 1)
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,14 +19,15 @@ from models.training.spoken.confusions import DEFAULT, ConfusionModel, Heard
 from models.training.spoken.grammar import LANGUAGES, SPLITS, build_grammar
 from models.training.spoken.sentences import Composer, Sentence
 
-_LANGUAGE_WEIGHTS: Final = {"en": 58}
+_LANGUAGE_WEIGHTS: Final = {"en": 58, "es": 9, "de": 9, "fr": 9, "hi": 6, "pt": 4.5, "it": 4.5}
 _SPLIT_WEIGHTS: Final = (80, 8, 12)
 
 
-def sentences(count: int, seed: int) -> Iterator[tuple[str, str, Sentence, random.Random]]:
-    """Sentences of all languages and splits: language, split, sentence, and the generator that made it."""
+def sentences(
+    count: int, seed: int, languages: Sequence[str] = LANGUAGES
+) -> Iterator[tuple[str, str, Sentence, random.Random]]:
+    """Sentences of the languages and all splits: language, split, sentence, and the generator that made it."""
     chance = random.Random(seed)
-    languages = [language for language in LANGUAGES if language in _LANGUAGE_WEIGHTS]
     composers = {
         (language, split): Composer(build_grammar(language, split, chance))
         for language in languages
@@ -67,8 +68,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--confusions", type=Path, default=DEFAULT)
+    parser.add_argument("--levels", type=float, nargs="+", default=(), help="shares of well, worse, badly heard rows")
     given = parser.parse_args()
-    model = ConfusionModel.read(given.confusions)
+    model = ConfusionModel.read(given.confusions, given.levels)
     with given.out.open("w", encoding="utf-8") as out:
         for each in rows(given.rows, given.seed, model):
             out.write(json.dumps(each, ensure_ascii=False) + "\n")

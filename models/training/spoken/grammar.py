@@ -30,7 +30,7 @@ from typing import Any, Final
 import yaml
 
 TEMPLATES: Final = Path(__file__).resolve().parent / "templates"
-LANGUAGES: Final = ("en",)
+LANGUAGES: Final = ("en", "es", "de", "fr", "hi", "pt", "it")
 SPLITS: Final = ("train", "dev", "held")
 
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it

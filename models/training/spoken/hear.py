@@ -62,11 +62,13 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True, help="the folder that speak has filled")
     parser.add_argument("--weights", type=Path, default=Path.home() / ".cache/vestibule/weights")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--shard", default="0/1", help="i/n: only every n-th clip, so that n processes share the work")
     given = parser.parse_args()
+    shard, shards = map(int, given.shard.split("/"))
     engine = build_engine(CTRANSLATE2, given.weights, "cpu", 1)
     done = {json.loads(line)["id"] for line in given.out.open(encoding="utf-8")} if given.out.exists() else set()
     lines = (given.clips / "clips.jsonl").read_text(encoding="utf-8").splitlines()
-    clips = [clip for clip in map(json.loads, lines) if clip["id"] not in done]
+    clips = [clip for clip in map(json.loads, lines[shard::shards]) if clip["id"] not in done]
     with given.out.open("a", encoding="utf-8") as out:
         for row in heard_rows(clips, given.clips, engine):
             out.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from models.media.audio_decoder import decode
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.training.spoken.degrade import CONDITIONS, degraded
 from models.training.spoken.generate import sentences
+from models.training.spoken.grammar import LANGUAGES
 from models.training.spoken.sentences import Sentence
 from models.training.spoken.verbalize import LETTER
 
@@ -62,7 +63,8 @@ def speak(text: str, voice: str, pico: Path | None) -> Samples:
             "flite": ["flite", "-voice", name, "-t", text, "-o", str(wav)],
             "festival": ["text2wave", "-eval", f"(voice_{name})", "-o", str(wav)],
         }
-        subprocess.run(commands[engine], input=text, text=True, check=True, capture_output=True, timeout=_LONGEST_S)
+        encoded = text.encode("utf-8" if name.startswith("hindi") else "latin-1", "replace")
+        subprocess.run(commands[engine], input=encoded, check=True, capture_output=True, timeout=_LONGEST_S)
         return decode(wav.read_bytes())
 
 
@@ -82,12 +84,14 @@ def write_wav(path: Path, samples: Samples) -> None:
         file.writeframes((np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes())
 
 
-def clips(count: int, seed: int, out: Path, pico: Path | None) -> Iterator[dict[str, Any]]:
+def clips(
+    count: int, seed: int, out: Path, pico: Path | None, languages: Sequence[str] = LANGUAGES
+) -> Iterator[dict[str, Any]]:
     """Speak sentences into the folder; what was said in each. A clip that a voice fails to say is left out."""
     voices = yaml.safe_load(VOICES.read_text(encoding="utf-8"))
     chance, noise = random.Random(seed), np.random.default_rng(seed)
     others: list[Samples] = []
-    for number, (language, split, sentence, _) in enumerate(sentences(count, seed)):
+    for number, (language, split, sentence, _) in enumerate(sentences(count, seed, languages)):
         voice = chance.choice(voices[split][language])
         condition = chance.choices(CONDITIONS, _CONDITION_WEIGHTS)[0]
         try:
@@ -112,10 +116,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a folder; clips.jsonl is made in it")
     parser.add_argument("--pico", type=Path)
+    parser.add_argument("--languages", nargs="+", default=LANGUAGES)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with (given.out / "clips.jsonl").open("a", encoding="utf-8") as lines:
-        for clip in clips(given.clips, given.seed, given.out, given.pico):
+        for clip in clips(given.clips, given.seed, given.out, given.pico, given.languages):
             lines.write(json.dumps(clip, ensure_ascii=False) + "\n")
             lines.flush()
 

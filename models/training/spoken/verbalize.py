@@ -125,8 +125,9 @@ class Speaker:
         """A number below a million in words."""
         words: list[str] = []
         if value >= 1000:
-            thousand = self._grammar.lists["thousand"][0]
-            words += [thousand] if value < 2000 and self._bare("thousand") else [self.cardinal(value // 1000), thousand]
+            names = self._grammar.lists["thousand"]
+            one = value < 2000 and "thousand" in self._grammar.lists.get("bare_scales", ())
+            words += [names[-1]] if one else [self.cardinal(value // 1000), names[0]]
             value %= 1000
         if value >= 100:
             words.append(self._hundreds(value // 100))
@@ -136,10 +137,6 @@ class Speaker:
         if value or not words:
             words.append(self._numbers[value])
         return " ".join(words)
-
-    def _bare(self, scale: str) -> bool:
-        """Whether "thousand" is said for one thousand."""
-        return scale in self._grammar.lists.get("bare_scales", ())
 
     def _hundreds(self, value: int) -> str:
         return self._grammar.lists["hundreds"][value - 1]
