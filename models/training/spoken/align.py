@@ -61,9 +61,9 @@ def project(tokens: Sequence[Token], heard: str, labels: dict[int, str], languag
 
 
 def likeness(tokens: Sequence[Token], heard: str, language: str) -> float:
-    """Share of the characters, of the longer side, that are the same in both: 1 is heard exactly, 0 not at all."""
-    left = _said_places(tokens)
-    right = [(c, 0) for word in _WORD.finditer(heard) for c in heard_form(word[0], language)]
+    """Share of letters and digits, of the longer side, that are the same in both: 1 is heard exactly, 0 not at all."""
+    left = [place for place in _said_places(tokens) if place[0].isalnum()]
+    right = [(c, 0) for word in _WORD.finditer(heard) for c in heard_form(word[0], language) if c.isalnum()]
     same = sum(left[i][0] == right[j][0] for i, j in _matched(left, right))
     return same / max(len(left), len(right), 1)
 
