@@ -18,7 +18,7 @@ from models.redaction.lexicons.loader import word_tables
 from models.training.spoken.grammar import build_grammar
 from models.training.spoken.verbalize import DIGIT, LETTER, PAUSE, SIGN, Token
 
-_WORD: Final = re.compile(r"\d+|[^\W\d_]+(?:['\u2019][^\W\d_]+)*|[@+/_.-]")
+_WORD: Final = re.compile(r"\d+|(?:[^\W\d_]|[\u0900-\u0963])+(?:['\u2019][^\W\d_]+)*|[@+/_.-]")
 _SINGLE: Final = re.compile(r"\d|[A-Z](?![a-z'\u2019])|" + _WORD.pattern.removeprefix(r"\d+|"))
 _GAP, _OTHER, _ALIKE = 1.0, 1.6, 0.7
 _SOUND_GROUPS: Final = ("aeiouyh", "bpdtgvckz", "vfw", "mn", "szcx", "jg", "lr")

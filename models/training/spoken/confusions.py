@@ -29,6 +29,9 @@ _FALLBACK_LANGUAGE: Final = "en"
 _OWN_WORDS: Final = ("swaps", "inserted")
 """Parts that hold words, so that another language's are of no use."""
 
+_ENOUGH: Final = 60
+"""Cases from which a language's own counts of a context are used."""
+
 _TRIED_WORDS: Final = 60
 
 Counts = Mapping[str, float]
@@ -36,7 +39,7 @@ Span = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
-class Heard:
+class CorruptedText:
     """A text as recognition might write it.
 
     Attributes:
@@ -84,7 +87,7 @@ class ConfusionModel:
         counts = json.loads(path.read_text(encoding="utf-8"))
         return cls({**counts, "levels": shares or counts["levels"]})
 
-    def corrupt(self, sentence: Sentence, language: str, chance: random.Random) -> Heard:
+    def corrupt(self, sentence: Sentence, language: str, chance: random.Random) -> CorruptedText:
         """The sentence as one recognition of it might read."""
         level = chance.choices(range(len(self._shares)), self._shares)[0]
         return _Corruption(self, language, level, chance).run(sentence)
@@ -93,7 +96,10 @@ class ConfusionModel:
         """Counts of a context, those of English if the language has none, or nothing."""
         tables = self._counts[part]
         own: Counts = tables.get(language, {}).get(key, {})
-        return own if own or part in _OWN_WORDS else tables.get(_FALLBACK_LANGUAGE, {}).get(key, {})
+        if part in _OWN_WORDS or sum(own.values()) >= _ENOUGH:
+            return own
+        common: Counts = tables.get(_FALLBACK_LANGUAGE, {}).get(key, {})
+        return common or own
 
     @cache  # noqa: B019 - a process has one or two models
     def vocabulary(self, language: str) -> Sequence[str]:
@@ -120,7 +126,7 @@ class _Corruption:
     chance: random.Random
     forms: dict[str, str] = field(default_factory=dict)
 
-    def run(self, sentence: Sentence) -> Heard:
+    def run(self, sentence: Sentence) -> CorruptedText:
         pieces: list[tuple[_Piece, str]] = []
         pause = "0"
         for token in sentence.tokens:
@@ -192,7 +198,9 @@ class _Corruption:
             return ""
         return self._draw("inserted", token.kind) or ""
 
-    def _written(self, pieces: Sequence[tuple[_Piece, str]], last_pause: str, labels: Mapping[int, str]) -> Heard:
+    def _written(
+        self, pieces: Sequence[tuple[_Piece, str]], last_pause: str, labels: Mapping[int, str]
+    ) -> CorruptedText:
         text, spans, words = "", dict[int, tuple[int, int]](), list[tuple[int, int, bool]]()
         before, sign = "", ""
         for piece, pause in pieces:
@@ -208,7 +216,7 @@ class _Corruption:
             before = piece.kind
         text += self._draw("ends", last_pause) or ""
         found = [(start, end, labels[group]) for group, (start, end) in sorted(spans.items())]
-        return Heard(text, found, self._confidences(text, words))
+        return CorruptedText(text, found, self._confidences(text, words))
 
     def _separator(self, context: str, before: str) -> str:
         for key in (f"{context}|{before}", context, context[:2] + "0"):

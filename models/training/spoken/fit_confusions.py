@@ -6,6 +6,7 @@ Writes the counts that ``confusions.ConfusionModel`` reads. Only rows of the spl
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,9 @@ from typing import Any, Final
 from models.training.spoken.align import HeardWord, aligned, bare, heard_form
 from models.training.spoken.confusions import DEFAULT, DROPPED, PAUSES, RIGHT, WRONG, seen_kind
 from models.training.spoken.verbalize import PAUSE, SIGN, WORD, Token
+
+HEARD: Final = Path(__file__).resolve().parent / "heard.jsonl.gz"
+"""Heard rows of the splits ``train`` and ``dev``, so that training can be repeated without voices."""
 
 LEVELS: Final = (0.93, 0.75, 0.0)
 """Least likeness of what was heard to what was said, for each level."""
@@ -168,13 +172,13 @@ def quantiles(values: Sequence[float]) -> list[float]:
 
 
 def main() -> None:
-    """Fit the model to the rows of ``hear``."""
+    """Fit the model to the rows of ``transcribe_clips``."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--heard", type=Path, required=True)
+    parser.add_argument("--heard", type=Path, default=HEARD, help="rows of transcribe_clips, may be compressed by gzip")
     parser.add_argument("--write", type=Path, default=DEFAULT)
     given = parser.parse_args()
     statistics = Statistics()
-    with given.heard.open(encoding="utf-8") as lines:
+    with gzip.open(given.heard, "rt") if given.heard.suffix == ".gz" else given.heard.open() as lines:
         for line in lines:
             row = json.loads(line)
             if row["split"] == "train":

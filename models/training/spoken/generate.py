@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from models.training.spoken.confusions import DEFAULT, ConfusionModel, Heard
+from models.training.spoken.confusions import DEFAULT, ConfusionModel, CorruptedText
 from models.training.spoken.grammar import LANGUAGES, SPLITS, build_grammar
 from models.training.spoken.sentences import Composer, Sentence
 
@@ -46,7 +46,7 @@ def rows(count: int, seed: int, model: ConfusionModel) -> Iterator[Mapping[str, 
         yield row(f"g{seed}-{number}", language, split, sentence, heard)
 
 
-def row(name: str, language: str, split: str, sentence: Sentence, heard: Heard) -> Mapping[str, Any]:
+def row(name: str, language: str, split: str, sentence: Sentence, heard: CorruptedText) -> Mapping[str, Any]:
     """One row, ready to be written as JSON."""
     return {
         "id": name,

@@ -18,9 +18,9 @@ from models.training.spoken.confusions import ConfusionModel
 from models.training.spoken.degrade import CONDITIONS, degraded
 from models.training.spoken.fit_confusions import Statistics, quantiles
 from models.training.spoken.grammar import build_grammar
-from models.training.spoken.hear import placed_words
 from models.training.spoken.sentences import Sentence
 from models.training.spoken.speak import spoken_text
+from models.training.spoken.transcribe_clips import placed_words
 from models.training.spoken.verbalize import Speaker, Style, Token
 
 STYLE = Style("single", False, "oh", "plain", ",")
@@ -81,6 +81,13 @@ def test_number_words_of_other_languages_count_as_digits(language: str, heard: s
     tokens = tokens_of((carrier, 0), ("<d:534948>", 1), language=language)
     [(start, _, _)] = project(tokens, heard, {1: "PHONE"}, language)
     assert heard[start:].startswith("534")
+
+
+def test_a_span_never_cuts_a_word_of_hindi() -> None:
+    tokens = tokens_of(("मेरी गाड़ी", 0), ("<d:12>", 1), ("में है", 0), language="hi")
+    heard = "मेरी गाड़ी एक दौ में है"
+    [(start, end, _)] = project(tokens, heard, {1: "PLATE"}, "hi")
+    assert heard[start:end] == "एक दौ"
 
 
 def test_likeness_is_one_for_the_same_words_and_low_for_others() -> None:

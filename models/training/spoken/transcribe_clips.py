@@ -15,7 +15,7 @@ from models.speech.types import SpeechEngine, SpeechOptions, Word
 from models.training.spoken.align import likeness, project
 from models.training.spoken.verbalize import Token
 
-LEAST_ALIKE: Final = 0.4
+LEAST_ALIKE: Final = 0.5
 """Clips whose text is less like what was said are left out. Nothing of the value may be in it."""
 
 
