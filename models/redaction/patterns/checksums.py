@@ -46,8 +46,11 @@ def _stdnum(module: str) -> Checksum:
 
 
 def _plain(text: str, module: str) -> str:
-    """The text for a module: bare algorithms, unlike those of a country, take no separators."""
-    return re.sub(r"[^0-9A-Za-z]", "", text).upper() if module in _MODULES.values() else text
+    """The text for a module: bare algorithms, unlike those of a country, take no separators and no other characters."""
+    if module not in _MODULES.values():
+        return text
+    kept = r"[^0-9A-Za-z]" if module == _MODULES["mod97"] else r"[^0-9]"
+    return re.sub(kept, "", text).upper()
 
 
 def _mod11(text: str) -> bool:

@@ -16,11 +16,18 @@ import re2
 from models.errors import InvalidInput
 from models.reasons import Reason
 from models.redaction.normalize.view import TextView, original
+from models.redaction.patterns.checksums import checksum
 from models.redaction.patterns.pattern_recognizer import CONTEXT_AFTER, CONTEXT_BEFORE, THRESHOLD, near, words
 from models.redaction.types import RedactionContext
 from models.text import Entity
 
 CONTEXT_BOOST: Final = 0.4
+RIGHT_SCORE: Final = 0.95
+"""Least score of a match whose checksum is right."""
+WRONG_FACTOR: Final = 0.3
+"""Multiplies the score of a match whose checksum is wrong. A context word can still make up for it, because digits are
+misheard and misread.
+"""
 MAX_PATTERN_CHARACTERS: Final = 500
 _MEMORY_BYTES: Final = 4 * 1024 * 1024
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -38,6 +45,7 @@ class CustomRecognizer:
         context: Words that make a match likelier when they stand near it.
         threshold: Matches scored below are dropped.
         ignore_case: Whether capitals and small letters are the same.
+        check: Name of the checksum test; see ``patterns.checksums``.
     """
 
     entity: str
@@ -47,6 +55,7 @@ class CustomRecognizer:
     context: re.Pattern[str] | None = None
     threshold: float = THRESHOLD
     ignore_case: bool = False
+    check: str = "none"
     _compiled: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,11 +67,19 @@ class CustomRecognizer:
         for pattern in self._compiled:
             for match in pattern.finditer(text):
                 start, end = match.span()
-                score = self.score
+                score = self._checked(match.group())
                 if self.context is not None and near(view, start, end, self.context, CONTEXT_BEFORE, CONTEXT_AFTER):
                     score = min(1.0, score + CONTEXT_BOOST)
                 if start < end and score >= self.threshold:
                     yield Entity(self.entity, start, end, score, f"custom:{self.name}")
+
+    def _checked(self, value: str) -> float:
+        """The score of a match by its checksum."""
+        test = checksum(self.check)
+        verdict = test(value) if test else None
+        if verdict is None:
+            return self.score
+        return max(self.score, RIGHT_SCORE) if verdict else self.score * WRONG_FACTOR
 
 
 def context_words(alternatives: list[str]) -> re.Pattern[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -44,6 +44,7 @@ class RecognizerPart(_Part):
     match: Annotated[list[Example], Field(min_length=1)]
     no_match: Annotated[list[Example], Field(min_length=1)]
     score: Score = 0.8
+    checksum: Literal["none", "luhn", "verhoeff", "mod97", "mod11"] = "none"
     context: list[Phrase] = []
     ignore_case: bool = False
 
@@ -60,6 +61,7 @@ class RecognizerPart(_Part):
             self.score,
             context_words(list(self.context)),
             ignore_case=self.ignore_case,
+            check=self.checksum,
         )
         wrong = failed_examples(built, self.match, self.no_match)
         if wrong:

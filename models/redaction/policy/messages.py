@@ -31,6 +31,7 @@ _SAID: Final = {
     "too_long": "must have at most {max_length} entries",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be {expected}",
     "value_error": "{error}",
 }
 _A_TYPE = "must be a type in capital letters, such as NAME or BADGE"

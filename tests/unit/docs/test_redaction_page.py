@@ -34,6 +34,8 @@ def redactor() -> LocalRedactor:
         ("", "at riverside, part QX 4821 7955", "at riverside, part QX 4821 7955", True),
         ("", "badge RB-1234", "badge RB-1234", True),
         ("field-app", "badge RB-1234 of Maria", r"badge \*\*\* of \[REDACTED_NAME_[0-9a-f]{8}\]", True),
+        ("field-app", "he read 6042 8174", r"he read \[REDACTED_MEMBER_CARD\]", True),
+        ("field-app", "he read 6042 8179", "he read 6042 8179", True),
         ("field-app", "call 415-555-0132", "call 415-555-0132", False),
         ("field-app", "from 192.168.10.7", "from 192.168.10.7", False),
     ],

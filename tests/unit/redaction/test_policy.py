@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from models.errors import InvalidInput
 from models.redaction.normalize.invisible import without_invisible
+from models.redaction.normalize.view import original
+from models.redaction.policy.custom_recognizers import CustomRecognizer, context_words
 from models.redaction.policy.loader import load_policies, parse_policies
 from models.redaction.redactor import LocalRedactor
 from models.redaction.spans.operators import MAX_SHOWN, full_names, hashed, identity_of, masked, session_key
@@ -185,6 +187,11 @@ def test_segments_hold_the_tags_that_the_policy_writes() -> None:
         ("default:" + BADGE.replace("RB is a department", "RB-9999"), "default.recognizers.badge: An example"),
         ("default:" + BADGE.replace("RB-1234", "RB"), "match[0] is not found"),
         (
+            "default:" + BADGE + "      checksum: mod10\n",
+            "line 8, default.recognizers.0.checksum: must be 'none', 'luhn', 'verhoeff', 'mod97' or 'mod11'",
+        ),
+        ("default:" + BADGE + "      checksum: luhn\n", "match[0] is not found"),
+        (
             "default:" + BADGE.replace("      match: [my badge is RB-1234]\n", ""),
             "default.recognizers.0.match: must be there",
         ),
@@ -329,3 +336,18 @@ def test_planted_values_are_redacted_beside_kept_entities(around: list[str], val
     middle = len(around) // 2
     text = " ".join([*around[:middle], "; reach me:", value, ";", *around[middle:]])
     assert value not in redactor(EVERYTHING).redact(RawText(text), context()).text.value
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("it says 6042 8174", 0.95),  # a right checksum is enough
+        ("it says 6042 8179", None),
+        ("loyalty 6042 8174", 1.0),
+        ("loyalty 6042 8179", 0.52),  # misheard: the context word makes up for a wrong checksum
+    ],
+)
+def test_a_checksum_decides_with_the_context(text: str, score: float | None) -> None:
+    card = CustomRecognizer("CARD", "card", (r"\b6\d{3} \d{4}\b",), 0.4, context_words(["loyalty"]), check="luhn")
+    found = [round(entity.score, 2) for entity in card.find(original(text), RedactionContext())]
+    assert found == ([] if score is None else [score])
