@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 
 from models.text import Entity, RawText, RedactedText, TextSource
 
+LAID_OUT = frozenset({"form", "receipt"})
+"""Document types that consist of labels, values and goods instead of sentences."""
+
 
 @dataclass(frozen=True, slots=True)
 class RedactionScope:
@@ -33,6 +36,7 @@ class RedactionContext:
         language: ISO 639-1 code.
         asked_for: Entity types that the assistant just asked for, ``READING`` among them; see ``dialogue_context``.
         document_type: ``visitor_register``, ``meter``, ... or empty.
+        explained: Words in small letters that the layout of the page shows to be labels, goods or amounts.
         scope: Client and session.
     """
 
@@ -40,6 +44,7 @@ class RedactionContext:
     language: str = "en"
     asked_for: tuple[str, ...] = ()
     document_type: str = ""
+    explained: frozenset[str] = frozenset()
     scope: RedactionScope = NO_SCOPE
 
 

@@ -10,19 +10,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
+from models.redaction.normalize.words import WORD
 from models.redaction.types import RedactionContext, Redactor
-from models.text import Entity, RawText, RedactedText
-from models.vision.geometry import centre, span_x, span_y, text_height
+from models.text import Entity, RawText, RedactedText, TextSource
+from models.vision.document_kind import ALIGNED, document_kind
+from models.vision.geometry import centre, rows, span_x, span_y, text_height
+from models.vision.layout import explained_words, labelled_values
 from models.vision.tables import personal_cells
-from models.vision.types import METER_DOCUMENT, OcrLine
+from models.vision.types import METER_DOCUMENT, Box, OcrLine
 
 UNREADABLE: Final = "UNREADABLE"
 MIN_WORD_SCORE: Final = 0.5
 """A word with a lower score is unreadable."""
 # A worn drum scores low and identifies nobody; more digits than a meter has could be a telephone number.
 _METER_DIGITS: Final = re.compile(r"[\d.,]{1,8}")
+_NAME_PATTERNS: Final = frozenset({"titled-name", "introduced-name"})
+_TITLE_AND_NAME: Final = 2
+"""Words of a name that may go on in the next cell."""
+_WIDE_GAP: Final = 2.0
+"""Between cells, in heights of the print; OCR also splits a number at its spaces."""
+_NEXT_LINE: Final = 0.6
+"""Between the middles of two lines, in heights of the print."""
+_AMOUNT: Final = re.compile(r"\D{0,2}\d{1,6}[.,]\d{2}")
 _SPACE: Final = RedactedText.literal(" ")
 
 
@@ -72,14 +84,33 @@ def redact_lines(
     Raises:
         RedactionFailed: A recognizer broke.
     """
+    context = replace(context, explained=explained_words(lines, row_indices, context.document_type))
     found = _find_entities(lines, row_indices, redactor, context)
-    for cell in personal_cells(lines, row_indices):
+    for cell in personal_cells(lines, row_indices, aligned=context.document_type in ALIGNED):
         found[cell.line].append(Entity(cell.type, cell.start, cell.end, 1.0, "column"))
+    for index, start, end, kind in labelled_values(lines, row_indices):
+        found[index].append(Entity(kind, start, end, 1.0, "label"))
     for index, line in enumerate(lines):
         found[index] += _unreadable(line, context.document_type)
     merged = [merge(entities) for entities in found]
     texts, more = _redacted_texts(lines, merged, redactor, context)
     return RedactedLines(texts, merged, more)
+
+
+def redact_page_lines(lines: Sequence[OcrLine], redactor: Redactor, given: str = "") -> tuple[str, RedactedLines]:
+    """The kind of a page and its redacted lines.
+
+    Args:
+        lines: All lines of the page.
+        redactor: Finds entities in text.
+        given: The kind that the sender gave.
+
+    Raises:
+        RedactionFailed: A recognizer broke.
+    """
+    kind = document_kind(lines, given)
+    context = RedactionContext(source=TextSource.OCR, document_type=kind)
+    return kind, redact_lines(lines, rows(lines), redactor, context)
 
 
 def merge(entities: Iterable[Entity]) -> list[Entity]:
@@ -109,15 +140,47 @@ def _find_entities(
             for piece in passage.pieces:
                 start = max(entity.start - piece.offset, 0)
                 end = min(entity.end - piece.offset, piece.length)
-                if start < end and not _is_remainder(passage, entity, start + piece.offset, end + piece.offset):
+                span = start + piece.offset, end + piece.offset
+                if start < end and not _is_foreign(passage, lines, entity, span, context.explained):
                     found[piece.line].append(replace(entity, start=start, end=end))
     return found
 
 
-def _is_remainder(passage: _Passage, entity: Entity, start: int, end: int) -> bool:
-    """Whether this part of an entity is only the start of a word in the next cell: "238 Cedar Road | 11" of 11:30."""
-    crosses = (start, end) != (entity.start, entity.end)
-    return crosses and end < len(passage.text) and not passage.text[end].isspace()
+def _is_foreign(
+    passage: _Passage, lines: Sequence[OcrLine], entity: Entity, span: tuple[int, int], explained: frozenset[str]
+) -> bool:
+    """Whether this part of an entity that crosses cells belongs to another cell.
+
+    It is the start of a word in the next cell ("238 Cedar Road | 11" of 11:30), a cell after a whole name ("Dr. Ana
+    Lopez | Date"), words that the layout explains, or one of several short numbers far apart ("2.13 | 2 | 1").
+    """
+    start, end = span
+    if span == (entity.start, entity.end):
+        return False
+    if entity.recognizer.startswith("ner:") and explained.issuperset(WORD.findall(passage.text[start:end].casefold())):
+        return True
+    if end < len(passage.text) and not passage.text[end].isspace():
+        return True
+    if entity.recognizer in _NAME_PATTERNS:
+        return start > entity.start and len(passage.text[entity.start : start].split()) > _TITLE_AND_NAME
+    return not entity.recognizer.startswith("ner:") and _is_row_of_numbers(passage, lines, entity)
+
+
+def _is_row_of_numbers(passage: _Passage, lines: Sequence[OcrLine], entity: Entity) -> bool:
+    """Whether an entity consists of whole cells with few digits each, far apart or with amounts among them."""
+    touched = [p for p in passage.pieces if p.offset < entity.end and entity.start < p.offset + p.length]
+    texts = [passage.text[p.offset : p.offset + p.length] for p in touched]
+    if any(c.isalpha() for text in texts for c in text):
+        return False
+    boxes = [lines[p.line].box for p in touched]
+    return all(_are_far(*pair) for pair in pairwise(boxes)) or any(_AMOUNT.fullmatch(text) for text in texts)
+
+
+def _are_far(before: Box, after: Box) -> bool:
+    """Whether two cells are in different lines, or have a wide gap between them."""
+    height = text_height(before)
+    below = centre(after)[1] - centre(before)[1] > _NEXT_LINE * height
+    return below or span_x(after)[0] - span_x(before)[1] > _WIDE_GAP * height
 
 
 def _passages(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]]) -> Iterator[_Passage]:

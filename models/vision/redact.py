@@ -18,7 +18,7 @@ from models.text import Entity, RedactedText, TextSource
 from models.vision.barcodes import Barcode, BarcodeReader, personal_barcodes
 from models.vision.faces import Face, FaceDetector
 from models.vision.geometry import centre, rows, text_height
-from models.vision.line_redaction import UNREADABLE, redact_lines
+from models.vision.line_redaction import UNREADABLE, redact_page_lines
 from models.vision.masking import barcode_boxes, face_boxes, paint_over, word_boxes
 from models.vision.types import METER_DOCUMENT, Box, OcrEngine, OcrLine, RedactedLine, RedactedPage
 
@@ -89,7 +89,8 @@ def redact_page(
         pixels: RGB, upright.
         lines: What the OCR read in it.
         redactor: Finds entities in text.
-        document_type: ``visitor_register``, ``meter``, ... or empty.
+        document_type: ``visitor_register``, ``meter``, ... or empty; then the text is redacted by the kind that
+            ``document_kind`` recognises. Faces, barcodes and unread print follow the given kind only.
         mime: Type of the masked picture, ``image/jpeg`` or ``image/png``.
         others: Faces, barcodes and unread print in it.
 
@@ -99,7 +100,7 @@ def redact_page(
     began = time.perf_counter()
     context = RedactionContext(source=TextSource.OCR, document_type=document_type)
     row_indices = rows(lines)
-    redacted = redact_lines(lines, row_indices, redactor, context)
+    _, redacted = redact_page_lines(lines, redactor, document_type)
     texts = redacted.texts
     all_entities = [[*entities, *more] for entities, more in zip(redacted.entities, redacted.more, strict=True)]
     masks = [*_word_masks(lines, all_entities), *_other_masks(pixels, lines, others, redactor, context)]

@@ -12,41 +12,25 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from models.redaction.lexicons.loader import languages, word_lists
 from models.vision.geometry import centre, span_x, text_height
 from models.vision.types import Box, OcrLine
 
-# Headers of visitor lists and forms in English, German, French and Spanish; folded, see ``_fold``.
-_TITLES: Final[dict[str | None, str]] = {
-    "NAME": """name, names, full name, first name, last name, surname, family name, print name, your name, visitor,
-        visitors, visitor name, visitors name, name of visitor, name of the visitor, guest, guest name, host, host name,
-        customer, customer name, contact, contact person, visiting, to see, to meet, whom to meet, person to meet,
-        person visited, meeting with, signature, signed, sign, initials,
-        vorname, nachname, familienname, vor und nachname, name vorname, besucher, gast, gastgeber, ansprechpartner,
-        unterschrift, nom, prenom, nom prenom, nom et prenom, nom du visiteur, visiteur, hote, personne visitee,
-        nombre, nombres, apellido, apellidos, nombre y apellido, nombre y apellidos, visitante, visita a, anfitrion""",
-    "PHONE": """phone, phone no, phone number, telephone, telephone no, tel, tel no, tel nr, ph no, mobile, mobile no,
-        mobile number, mob no, cell, contact no, contact number, telefon, telefonnummer, handy, handynummer, mobil,
-        portable, numero de telephone, telefono, numero de telefono, movil, celular""",
-    "EMAIL": """email, e mail, mail, mail id, email id, email address, e mail address, e mail adresse, courriel,
-        adresse mail, correo, correo electronico""",
-    "ADDRESS": """address, home address, street, street address, residence, adresse, anschrift, wohnort, strasse,
-        domicile, rue, direccion, domicilio""",
-    "DOB": """date of birth, dob, birth date, born, geburtsdatum, geboren, geboren am, date de naissance, ne e le,
-        fecha de nacimiento, nacimiento""",
-    "PLATE": """plate, plate no, vehicle, vehicle no, vehicle number, car, car no, registration, license plate,
-        kennzeichen, kfz kennzeichen, immatriculation, plaque, matricula, placa""",
-    "PASSPORT": "passport, passport no, passport number, reisepass, pass nr, passeport, pasaporte",
-    "ID": """id, id no, id number, id proof, identity no, aadhaar, aadhaar no, aadhar no, pan, pan no, ausweis,
-        ausweisnummer, ausweis nr, piece d identite, numero de piece, dni, nie, dni nie, cedula""",
-    None: """time, time in, time out, in, out, in time, out time, arrival, departure, date, purpose, purpose of visit,
-        reason, company, badge, badge no, no, nr, sr no, s no, sl no, reading, meter, notes, remarks,
-        uhrzeit, zeit, von, bis, ankunft, abfahrt, datum, zweck, grund, anliegen, firma, bemerkung,
-        heure, arrivee, depart, motif, societe, entreprise, observations, hora, entrada, salida, fecha, motivo, empresa,
-        observaciones""",
+_SUBJECT: Final = "labels"
+_TYPES: Final = ("NAME", "PHONE", "EMAIL", "ADDRESS", "DOB", "PLATE", "PASSPORT", "ID")
+COMPANY: Final = "COMPANY"
+"""Stands for a column of companies; it is no entity type."""
+_HEADERS: Final[dict[str, str | None]] = {
+    label: kind
+    for name, kind in [("column", None), ("company", COMPANY), *((kind, kind) for kind in _TYPES)]
+    for language in languages(_SUBJECT)
+    for label in word_lists(language, _SUBJECT).get(name, ())
 }
-_HEADERS: Final = {" ".join(title.split()): kind for kind, titles in _TITLES.items() for title in titles.split(",")}
 """Header to entity type of its cells; None for a column that identifies nobody."""
 
+_MIN_REGISTER_HEADERS: Final = 3
+_ON_FORMS: Final = frozenset({"date", "datum", "fecha"})
+"""Headers beside a signature on any form."""
 # A row that is further from the last one than this many median distances is not part of the table.
 _MAX_GAP: Final = 2.5
 
@@ -67,13 +51,45 @@ class _Header:
     type: str | None
 
 
-def personal_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]) -> list[Cell]:
+def header_type(text: str) -> str | None:
+    """The entity type that a label or header stands for; None if it is not known, or identifies nobody."""
+    kind = _HEADERS.get(folded(text))
+    return kind if kind != COMPANY else None
+
+
+def is_header(text: str) -> bool:
+    """Whether a text is a known label or header."""
+    return folded(text) in _HEADERS
+
+
+def is_register(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]) -> bool:
+    """Whether a page has the header row of a register: three known headers, one for a person, and one for a visit."""
+    return any(_is_register_row([folded(lines[i].text.reveal()) for i in row]) for row in rows)
+
+
+def _is_register_row(titles: Sequence[str]) -> bool:
+    kinds = {title: _HEADERS[title] for title in titles if title in _HEADERS}
+    visits = [title for title, kind in kinds.items() if kind != "NAME" and title not in _ON_FORMS]
+    return len(kinds) >= _MIN_REGISTER_HEADERS and "NAME" in kinds.values() and bool(visits)
+
+
+def personal_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]], *, aligned: bool = False) -> list[Cell]:
     """Find the cells under personal headers.
 
     Args:
         lines: All lines of the page.
         rows: Indices into them, row by row, left to right (``geometry.rows``).
+        aligned: Whether only cells right below a header belong to it, as on a form, whose tables end without a mark.
     """
+    return [cell for cell in _cells_under_headers(lines, rows, aligned=aligned) if cell.type != COMPANY]
+
+
+def company_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]) -> list[Cell]:
+    """Find the cells of the column in which a register names companies."""
+    return [cell for cell in _cells_under_headers(lines, rows, aligned=False) if cell.type == COMPANY]
+
+
+def _cells_under_headers(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]], *, aligned: bool) -> list[Cell]:
     headers: list[_Header] = []
     cells: list[Cell] = []
     distances: list[float] = []
@@ -88,20 +104,20 @@ def personal_cells(lines: Sequence[OcrLine], rows: Sequence[Sequence[int]]) -> l
                 headers = []
                 continue
             distances.append(here - above)
-            cells += [cell for i in row for cell in _cells(i, lines[i], headers)]
+            cells += [c for i in row if not aligned or _below(lines[i], headers) for c in _cells(i, lines[i], headers)]
         above = here
     return cells
 
 
 def _headers(lines: Sequence[OcrLine], row: Sequence[int]) -> list[_Header]:
     """The headers of a header row, else nothing. It has two known headers or more, one of them personal."""
-    known = [(lines[i].box, _fold(lines[i].text.reveal())) for i in row]
+    known = [(lines[i].box, folded(lines[i].text.reveal())) for i in row]
     headers = [_Header(box, _HEADERS.get(text)) for box, text in known]
     count = sum(text in _HEADERS for _, text in known)
-    return headers if count >= 2 and any(h.type for h in headers) else []
+    return headers if count >= 2 and any(h.type not in (None, COMPANY) for h in headers) else []
 
 
-def _fold(text: str) -> str:
+def folded(text: str) -> str:
     """Lower-case words without diacritics: "Prénom(s)" and "PRENOM" are the same; an ß is two letters."""
     plain = unicodedata.normalize("NFKD", text.casefold().replace("'", ""))
     return " ".join(re.findall(r"[a-z]+", "".join(c for c in plain if not unicodedata.combining(c))))
@@ -123,6 +139,14 @@ def _cells(index: int, line: OcrLine, headers: Sequence[_Header]) -> list[Cell]:
         if kind := _column(word.box, headers).type:
             cells.append(Cell(index, start, position, kind))
     return cells
+
+
+def _below(line: OcrLine, headers: Sequence[_Header]) -> bool:
+    """Whether a line lies below its own header, and is no label."""
+    left, right = span_x(_column(line.box, headers).box)
+    start, end = span_x(line.box)
+    text = line.text.reveal()
+    return start < right and left < end and not is_header(text) and not text.rstrip().endswith(":")
 
 
 def _column(box: Box, headers: Sequence[_Header]) -> _Header:

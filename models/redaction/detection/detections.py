@@ -15,7 +15,7 @@ from models.redaction.normalize.view import TextView
 from models.redaction.policy.policy import RedactionPolicy
 from models.redaction.recognizers import Recognizer
 from models.redaction.spans.operators import MASK, TAG_START
-from models.redaction.types import RedactionContext, Suspect
+from models.redaction.types import LAID_OUT, RedactionContext, Suspect
 from models.text import Entity, TextSource
 
 _WORD_CHARACTER = re.compile(r"\w")
@@ -53,7 +53,14 @@ def classified(
     """The entities that the classifier found, as detections."""
     # Hindi in Latin letters is mostly written without capitals and spelled by its sound, as speech is.
     spoken = context.source is TextSource.SPEECH or context.language == "hi"
-    found = entities_of(view, predictions, compiled.thresholds, spoken=spoken, language=context.language[:2].lower())
+    found = entities_of(
+        view,
+        predictions,
+        compiled.thresholds,
+        spoken=spoken,
+        printed=context.document_type in LAID_OUT,
+        language=context.language[:2].lower(),
+    )
     return (Detection(view, None, entity) for entity in found)
 
 

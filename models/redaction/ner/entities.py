@@ -67,7 +67,10 @@ class Thresholds:
         name: Threshold for names. It is low, because no other recognizer finds most names.
         name_spoken: Threshold for names in speech. Capitals are unreliable there, misheard words look like rare names,
             and introductions and questions are evaluated separately.
+        name_printed: Threshold for names on forms and receipts, whose labels, abbreviations and goods look like rare
+            names. Found in docs/evaluation/constants, "name-printed".
         transliterated_name: Threshold for names in Hindi, where the classifier's scores are low.
+        name_cell: Threshold when a cell of a form or receipt is one or two words.
         name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name.
         name_honoured: Threshold when a title follows the word.
         name_beside: Threshold for a word right beside a certain name.
@@ -82,7 +85,9 @@ class Thresholds:
 
     name: float = 0.3
     name_spoken: float = 0.46
+    name_printed: float = 0.6
     transliterated_name: float = 0.25
+    name_cell: float = 0.3
     name_answer: float = 0.12
     name_honoured: float = 0.2
     name_beside: float = 0.08
@@ -94,8 +99,10 @@ class Thresholds:
     street_alone: float = 0.75
     place_reach: int = 12
 
-    def name_threshold(self, *, transliterated: bool, spoken: bool) -> float:
+    def name_threshold(self, *, transliterated: bool, spoken: bool, printed: bool = False) -> float:
         """The threshold for names. If a policy lowered it, the lowered one applies everywhere."""
+        if printed and self.name >= Thresholds().name:
+            return max(self.name, self.name_printed)
         if transliterated:
             return min(self.name, self.transliterated_name)
         return max(self.name, self.name_spoken) if spoken and self.name >= Thresholds().name else self.name
@@ -111,14 +118,18 @@ def entities_of(
     thresholds: Thresholds,
     *,
     spoken: bool = False,
+    printed: bool = False,
     language: str = "",
 ) -> Iterator[Entity]:
     """Entities with offsets in the view that the classifier read; ``spoken`` says that the text was spoken,
-    or is written as if it were, ``language`` is its ISO 639-1 code.
+    or is written as if it were, ``printed`` that it stands on a form or a receipt, ``language`` is its ISO 639-1 code.
     """
     cased = not spoken and bool(predictions) and uses_capitals(view, language)
     predictions = list(_without_stop_words(view, predictions, thresholds, language, cased=cased))
-    yield from _names(view, predictions, thresholds, spoken, capitalizes_nouns=cased and language == "de")
+    threshold = thresholds.name_threshold(transliterated=view.kind == "transliterated", spoken=spoken, printed=printed)
+    if len(view.text.split()) <= _ANSWER_WORDS:
+        threshold = min(threshold, thresholds.name_cell if printed else thresholds.name_answer)
+    yield from _names(view, predictions, thresholds, threshold, capitalizes_nouns=cased and language == "de")
     sure = [
         g
         for g in predictions
@@ -160,15 +171,17 @@ def _with_support(
 
 
 def _names(
-    view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, spoken: bool, *, capitalizes_nouns: bool
+    view: TextView,
+    predictions: list[WordPrediction],
+    thresholds: Thresholds,
+    threshold: float,
+    *,
+    capitalizes_nouns: bool,
 ) -> Iterator[Entity]:
     """Words that are names, with likely names right beside them and the initials between.
 
     ``capitalizes_nouns`` says that the writer does, so that a lower-case word is unlikely to be a name.
     """
-    threshold = thresholds.name_threshold(transliterated=view.kind == "transliterated", spoken=spoken)
-    if len(view.text.split()) <= _ANSWER_WORDS:
-        threshold = min(threshold, thresholds.name_answer)
     # A single letter is an initial only beside a name: not in "6.35 p.m."
     sure = {
         g.start

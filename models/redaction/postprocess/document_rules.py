@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 from models.redaction.normalize.view import TextView
+from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import digits_of
 from models.redaction.postprocess.quantities import is_said_quantity
 from models.redaction.recognizers.filters.quantity_context import introduced_as, introduces_a_number, is_time_or_day
@@ -23,6 +24,7 @@ METER = "meter"
 METER_NUMBER_DIGITS = 9
 """A register and a serial number have up to nine digits; telephone numbers with an area code have ten."""
 
+_GUESSES = ("ner:", "number", "phone", "repeated-name", "introduced-name", "titled-name", "case-number")
 _DEVANAGARI = re.compile("[\u0904-\u0939]")
 _WORDS = re.compile(r"[^\W\d_]{4}")
 _TELEPHONE = re.compile(r"[()+]|\d-\d")
@@ -38,6 +40,8 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
     """
     if entity.recognizer.startswith("ner:") and _is_explained_by_context(entity, view, context):
         return True
+    if context.explained and _is_explained_by_page(entity, view, context.explained):
+        return True
     if context.document_type != METER or entity.type == "NAME":
         return False
     if entity.recognizer != "number" and not entity.recognizer.startswith("ner:"):
@@ -46,6 +50,16 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
     if _WORDS.search(value) or _TELEPHONE.search(value) or len(digits_of(value)) > METER_NUMBER_DIGITS:
         return False
     return introduced_as(view, entity.start) != "personal"
+
+
+def _is_explained_by_page(entity: Entity, view: TextView, explained: frozenset[str]) -> bool:
+    """Whether the layout explains every word of a find that rests on words or digits alone, not on a checksum."""
+    if not entity.recognizer.startswith(_GUESSES):
+        return False
+    if entity.recognizer.startswith("phone") and _TELEPHONE.search(view.text, entity.start, entity.end):
+        return False
+    words = [match.group() for match in WORD.finditer(view.lower, entity.start, entity.end)]
+    return bool(words) and all(word in explained for word in words)
 
 
 def _is_explained_by_context(entity: Entity, view: TextView, context: RedactionContext) -> bool:
