@@ -29,7 +29,7 @@ _SUBJECT: Final = "documents"
 _READING: Final = "reading "
 """How the line of a meter that was read begins (``meter_reader.reading_line``)."""
 _MIN_AMOUNTS: Final = 3
-_MIN_LABELS: Final = 4
+_MIN_POINTS: Final = 4
 _MAX_CARD_LINES: Final = 14
 _LONG_LINE_WORDS: Final = 8
 _AMOUNT: Final = re.compile(r"(?:^|[^\d.,/])-?\d{1,6}[.,]\d{2}(?: ?[A-Z*]{1,2})?$")
@@ -62,7 +62,7 @@ def document_kind(lines: Sequence[OcrLine], given: str = UNKNOWN) -> str:
         return REGISTER
     points = _points(texts)
     best = max(points, key=lambda kind: points[kind])
-    return best if points[best] >= _MIN_LABELS else UNKNOWN
+    return best if points[best] >= _MIN_POINTS else UNKNOWN
 
 
 def _points(texts: Sequence[str]) -> dict[str, float]:

@@ -49,6 +49,8 @@ _ASKED: Final = {
     }.items()
 }
 
+_LABELLED: Final = ("NAME", "PHONE", "EMAIL", "ADDRESS", "DOB", "PLATE", "PASSPORT", "ID")
+
 SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
     {
         "announcements": Subject(
@@ -69,6 +71,14 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             },
             ("birth",),
         ),
+        "documents": Subject(
+            "Words by which the kind of a document is recognised. Without it only its layout tells.",
+            keys={
+                **{kind: f"Words of a {kind}." for kind in ("receipt", "letter", "card", "form", "meter")},
+                "goods": "Headers of the columns of a list of goods.",
+                "totals": "Words of the rows after the goods.",
+            },
+        ),
         "function_words": Subject(
             "Pronouns, auxiliaries and greetings. Without it partials show them two words later.",
             keys={"all": "Every function word.", "complete": "Those with which hardly any name begins."},
@@ -81,6 +91,17 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "titles": "Titles. One that begins with a small letter stays readable.",
                 "cues": "Words that introduce a name: 'my name is'.",
                 "sure": "Parts of cues after which even a word in small letters is a name.",
+            },
+        ),
+        "labels": Subject(
+            "Labels and column headers of documents, without accents. Without it the values after them count as text.",
+            keys={
+                **{kind: f"Labels of {kind}: their values are personal." for kind in _LABELLED},
+                "column": "Columns of a register that identify nobody.",
+                "company": "The column of a register with companies.",
+                "person": "Words of labels after which a person is named or reached.",
+                "thing": "Words of labels whose short value names a thing.",
+                "text": "Words of labels whose value is free text, which may mention people.",
             },
         ),
         "months": Subject(

@@ -70,7 +70,6 @@ class Thresholds:
         name_printed: Threshold for names on forms and receipts, whose labels, abbreviations and goods look like rare
             names. Found in docs/evaluation/constants, "name-printed".
         transliterated_name: Threshold for names in Hindi, where the classifier's scores are low.
-        name_cell: Threshold when a cell of a form or receipt is one or two words.
         name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name.
         name_honoured: Threshold when a title follows the word.
         name_beside: Threshold for a word right beside a certain name.
@@ -87,7 +86,6 @@ class Thresholds:
     name_spoken: float = 0.46
     name_printed: float = 0.6
     transliterated_name: float = 0.25
-    name_cell: float = 0.3
     name_answer: float = 0.12
     name_honoured: float = 0.2
     name_beside: float = 0.08
@@ -128,7 +126,7 @@ def entities_of(
     predictions = list(_without_stop_words(view, predictions, thresholds, language, cased=cased))
     threshold = thresholds.name_threshold(transliterated=view.kind == "transliterated", spoken=spoken, printed=printed)
     if len(view.text.split()) <= _ANSWER_WORDS:
-        threshold = min(threshold, thresholds.name_cell if printed else thresholds.name_answer)
+        threshold = min(threshold, thresholds.name_answer)
     yield from _names(view, predictions, thresholds, threshold, capitalizes_nouns=cased and language == "de")
     sure = [
         g
