@@ -20,6 +20,8 @@ def views_of(text: str, context: RedactionContext) -> Iterator[TextView]:
         yield folded
     if (disguised := view.disguised(text)) is not None:
         yield disguised
+    if (unglued := view.unglued(text)) is not None:
+        yield unglued
     if context.source is TextSource.OCR:
         if (corrected := view.ocr_corrected(text)) is not None:
             yield corrected

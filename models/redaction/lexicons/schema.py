@@ -67,6 +67,8 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             {
                 "birth": "Words for birth.",
                 "birth_in_prose": "Words for birth that count only beside a date as it is said, not in 14/11/1962.",
+                "birth_right_before": "Abbreviations for birth that count only right before a date.",
+                "days": "Days of a month as ordinals.",
                 "months_beside_days": "Names of months that count only beside a day: short forms, misspellings.",
             },
             ("birth",),
@@ -83,6 +85,10 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             "Pronouns, auxiliaries and greetings. Without it partials show them two words later.",
             keys={"all": "Every function word.", "complete": "Those with which hardly any name begins."},
             required=("all",),
+        ),
+        "initials": Subject(
+            "Words before a person who is named by an initial. Without it such a person stays readable.",
+            keys={"before": "Words.", "letters": "Letters that are words or unknowns, too."},
         ),
         "introductions": Subject(
             "Words before names. Without it a name is found by the classifier only.",
@@ -123,6 +129,12 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             {"keywords": "Names of a password.", "verbs": "Verbs between the keyword and the password."},
             ("keywords", "verbs"),
         ),
+        "postcode": Subject(
+            "Words before postcodes. Without it a postcode of digits is found beside a town only.",
+            keys={"all": "Words."},
+        ),
+        "postcodes": Subject("Shapes of postcodes by country."),
+        "regions": Subject("Regions that stand before a postcode, by country."),
         "questions": Subject(
             "Words of the assistant's questions. Without it a bare answer is judged by its shape.",
             Form.EXPRESSIONS,
@@ -152,6 +164,10 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
                 "letter_sounds": "What recognition writes for a letter after other letters.",
             },
             ("numbers", "signs"),
+        ),
+        "street_kinds": Subject(
+            "Kinds of streets that are words of their own, in languages without ``streets``, and floors.",
+            keys={"before": "Before the name.", "after": "After the name.", "floors": "After the number of a floor."},
         ),
         "streets": Subject(
             "Streets whose kind comes first: 'calle Mayor 5'. Without it they are found by the classifier only.",

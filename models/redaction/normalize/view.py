@@ -229,6 +229,23 @@ def disguised(text: str) -> TextView | None:
     return _edited(text, edits)
 
 
+_GLUED = re.compile(
+    r"(?<![\w@/.-])(?P<before>[^\W\d_]{3,20})?(?P<value>\d(?:[./-]?\d){5,18})(?P<after>[^\W\d_]{3,20})?(?![\w@/-])"
+)
+"""A number of at least six digits with a word before or after it and no space between."""
+
+
+def unglued(text: str) -> TextView | None:
+    """The text with a space between a long number and the word that it is glued to ("tel0655014217"); None if there
+    is no such number.
+    """
+    edits = []
+    for match in _GLUED.finditer(text):
+        start, end = match.span("value")
+        edits += [(at, at, " ") for at, word in ((start, match["before"]), (end, match["after"])) if word]
+    return _edited(text, edits)
+
+
 def _edited(text: str, edits: list[tuple[int, int, str]]) -> TextView | None:
     """The text with these stretches replaced; None if there are none. Of two that overlap, the first is used."""
     if not edits:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from models.redaction.itn.cardinals import Numeral, numerals
+from models.redaction.recognizers.address.street_listed import street_words
 from models.redaction.recognizers.address.street_spoken import AMOUNT
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.types import RedactionContext
@@ -49,6 +50,8 @@ _COUNTRY_AFTER = re.compile(
 )
 _REGION_AFTER = re.compile(r"[ \t]?[,\n][ \t\n]{0,3}[A-Z]{2,3},? \d{4,6}(?:-\d{3,4})?(?![\w-])")
 _POSTCODE_AFTER = re.compile(r"[ \t]?[,\n ][ \t\n]{0,3}\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
+_FLOOR_AFTER = re.compile(rf"[, ]{{1,2}}\d{{1,2}}\.? ?(?:{street_words('floors')})\.?(?!\w)", re.IGNORECASE)
+"""A floor, and in Denmark the side of the stairs: ", 2. tv"."""
 
 
 def with_surroundings(text: str, found: Iterable[Entity]) -> Iterator[Entity]:
@@ -105,7 +108,7 @@ def _behind_number(text: str, end: int, spoken: Sequence[Numeral]) -> int:
 
 def _wide(text: str, entity: Entity) -> Entity:
     start, end = _start_of(text, entity.start), entity.end
-    for pattern in (_REGION_AFTER, _COUNTRY_AFTER, _POSTCODE_AFTER):
+    for pattern in (_FLOOR_AFTER, _REGION_AFTER, _COUNTRY_AFTER, _POSTCODE_AFTER):
         if match := pattern.match(text, end):
             end = match.end()
     return replace(entity, start=start, end=end) if (start, end) != (entity.start, entity.end) else entity

@@ -27,8 +27,9 @@ PIECES: Final = {
     "secret": "key AKIAIOSFODNN7EXAMPLE", "token": "AC" + 2 * "0123456789abcdef", "code": "the door code is 4821",
     "last-digits": "my visa card ending in 9071", "password": "mi clave es tigre9", "street": "12 Elm Street",
     "street-eu": "calle mayor 5", "street-in": "plot 12 sector 7", "spoken-street": "i live at twelve elm street",
+    "initials": "la carta de K. llegó", "street-listed": "οδός Ερμού 15",
     "postcode": "SW1A 1AA", "postcode-town": "Mumbai - 400001", "corner": "the corner of Hobart and Ninette Parks",
-    "birth-date": "DOB: 07/04/1974", "birth-date-words": "née le 3 février 1974", "age": "aged 101",
+    "birth-date": "DOB: 07/04/1974", "announced-birth-date": "née le 3 février 1974", "age": "aged 101",
     "mrz": "L898902C36UTO7408122F1204159ZE184226B<<<<<10", "passport-number": "Reisepass C01X00T47",
     "driving-licence": "MORGA657054SM9IJ", "vin": "1HGBH41JXMN109186", "number-plate": "AA-123-BB",
     "npi": "NPI 1245319599", "dea": "DEA registration AB1234563", "health-card": "Gesundheitskarte A123456780",
@@ -82,7 +83,7 @@ FURTHER: Final = (
     "पिन ५६०००१", "esquina de Mayor y Luna", "जन्म १४/०१/१९८५", "7408122F1204159UTO<<<<<<<<<<<6",
     "ERIKSSON<<ANNA<MARIA<<<<<<<<<<", "passport 963545637", "permiso de conducir 12345678-Z",
     "driver's license A1234567", "driver's license 12345678", "22 BH 1234 AB", "plate A123 BCD", "plate ABC 1234",
-    "MRN AB 1234-5678", "cuenta 2100 0418 45 0200051332",
+    "MRN AB 1234-5678", "cuenta 2100 0418 45 0200051332", "Bağdat Cad. 12", "VIC 3000",
 )  # fmt: skip
 """For expressions that have no match in those."""
 
@@ -104,7 +105,12 @@ RECOGNIZERS: Final = (ALL, tuple(recognizer for recognizer in ALL if recognizer.
 SIEVES: Final = tuple(map(Prefilter, RECOGNIZERS))
 
 CONTEXTS: Final = [
-    RedactionContext(source, asked_for=asked) for source in TextSource for asked in ((), ("NAME",), ("PHONE", "DOB"))
+    *(
+        RedactionContext(source, asked_for=asked)
+        for source in TextSource
+        for asked in ((), ("NAME",), ("PHONE", "DOB"))
+    ),
+    RedactionContext(language="es"),
 ]
 UNASKED: Final = [RedactionContext(source) for source in (TextSource.SPEECH, TextSource.OCR)]
 """Typed text has the readings of spoken text."""

@@ -1,4 +1,4 @@
-"""Street addresses and postcodes.
+"""Street addresses.
 
 Must NOT match: "table for four", "Room 12", names of sites ("the Riverside site"), a town alone.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from models.redaction.normalize.view import TextView
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
 
 _KIND_EN = (
     r"(?:street|st|avenue|ave?|road|rd|drive|dr|lane|ln|boulevard|blvd|court|ct|place|pl|terrace|square|sq|way|close|crescent|cres|highway|hwy|"
@@ -120,43 +120,5 @@ STREET = PatternRecognizer(
             hints=("utca", "u.", "tér", "körút", "krt.", "út", "rkp.", "rakpart", "köz", "sor", "sétány"),
         ),
         Pattern(re.compile(r"(?<!\w)p\.?\s?o\.?\s?box\s{1,2}\d{1,6}(?!\w)", re.IGNORECASE), 0.8, name="box"),
-    ),
-)
-
-_UK = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]? {0,2}\d[A-Z]{2})"
-
-POSTCODE = PatternRecognizer(
-    entity="ADDRESS",
-    name="postcode",
-    needs="0",
-    patterns=(
-        Pattern(re.compile(rf"(?<![\w-]){_UK}(?![\w-])"), 0.75, name="uk"),
-        Pattern(re.compile(rf"(?<![\w-]){_UK}(?![\w-])", re.IGNORECASE), 0.4, name="uk-lower"),
-        Pattern(re.compile(r"(?<![\w-])[ABCEGHJ-NPRSTVXY]\d[A-Z] ?\d[A-Z]\d(?![\w-])"), 0.7, name="ca"),
-        Pattern(
-            re.compile(
-                r"(?<!\w)(?:A[LKZR]|C[AOT]|D[EC]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA"
-                r"|RI|S[CD]|T[NX]|UT|V[TA]|W[AVIY])\.?,? \d{5}(?:-\d{4})?(?!\w)"
-            ),
-            0.75,
-            name="us-state",
-        ),
-        Pattern(re.compile(r"(?<![\w.-])\d{5}-\d{4}(?![\w-])"), 0.6, name="zip4"),
-        Pattern(re.compile(r"(?<![\w.,-])\d{5}(?![\w.,-]\d|\w)"), 0.2, name="five"),
-        Pattern(re.compile(r"(?<![\w.,-])\d{3} ?\d{3}(?![\w.,-]\d|\w)"), 0.15, name="in"),
-    ),
-    context=words(
-        "zip",
-        "zip ?code",
-        "post ?code",
-        "postal",
-        "pin ?code",
-        "plz",
-        "postleitzahl",
-        "código postal",
-        "code postal",
-        "पिनकोड",
-        "पिन कोड",
-        "address",
     ),
 )

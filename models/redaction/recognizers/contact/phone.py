@@ -15,17 +15,23 @@ from models.redaction.countries.loader import phone_regions
 from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR, is_date_time
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, has_digit, near, words
+from models.redaction.recognizers.contact.phone_extension import EXTENSIONS
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
 from models.text import Entity
 
+_EXTENSION = rf"[ ,;]{{0,3}}(?:x|#|p\.|(?:{EXTENSIONS})\.?)[ .:=]{{0,2}}\d{{1,6}}(?!\d)"
 _CANDIDATE = re.compile(
-    r"(?<![\w/])(?<!\d[.,:])(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16}(?![\w])(?!\.\d)"
-    + NOT_AN_HOUR
-    + r"(?:\s{0,2}(?:x|ext\.?|extension)\s{0,2}\d{1,6}(?!\d))?",
+    r"(?<![\w/])(?<!\d[.,:])(?P<number>(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16})"
+    rf"(?:{_EXTENSION}|(?!\w)(?!\.\d){NOT_AN_HOUR})",
     re.IGNORECASE,
 )
-"""Six to seventeen digits with the separators that people put between them."""
+"""Six to seventeen digits with the separators that people put between them, and an extension."""
+
+_INTERNATIONAL = re.compile(
+    rf"(?P<number>\+\d(?:[ ()./~–‐·•∙_,|:*-]{{0,2}}\d){{7,14}})(?:{_EXTENSION}|(?!\w)(?![.,]\d))", re.IGNORECASE
+)
+"""The same after a plus, with separators that only a numbering plan tells from a list or an amount."""
 
 _DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}([./-])\d{1,2}\2\d{1,2}")
 _GROUPED = re.compile(
@@ -96,6 +102,9 @@ class PhoneRecognizer:
         """See ``Recognizer``."""
         if not has_digit(view.text):
             return
+        for match in _INTERNATIONAL.finditer(view.text):
+            if is_known_number(f"+{digits_of(match['number'])}", context.language):
+                yield Entity("PHONE", match.start(), match.end(), 0.9, f"{self.name}:international")
         for match in _candidates(view.text):
             score = self._score(view, match, context)
             if score:
@@ -108,7 +117,7 @@ class PhoneRecognizer:
                     yield Entity("PHONE", part.start(), part.end(), 0.75, f"{self.name}:several")
 
     def _score(self, view: TextView, match: re.Match[str], context: RedactionContext) -> float:
-        text, digits = match.group(), digits_of(match.group())
+        text, digits = match["number"], digits_of(match["number"])
         if (
             _DATE.fullmatch(text)
             or is_date_time(text)
@@ -124,7 +133,8 @@ class PhoneRecognizer:
             return 0.6 if near(view, match.start(), match.end(), _SURELY_A_PHONE, after=0) else 0.0
         if near(view, match.start(), match.end(), _CONTEXT, after=12) or "PHONE" in context.asked_for:
             return 0.9
-        return self._unintroduced(text, len(digits), context.language)
+        extended = match.end() > match.end("number")  # only a telephone number has an extension
+        return 0.75 if extended else self._unintroduced(text, len(digits), context.language)
 
     def _unintroduced(self, text: str, count: int, language: str) -> float:
         """The score of a number without context: by its grouping, then by the numbering plans."""

@@ -14,9 +14,13 @@ _PHONE = (
     r"(?:tele)?phone|tel|mobile|fax|landline|fon|telefon|telefax|handy|rufnummer|teléfono|telefono|téléphone|telefone"
     r"|फ़ोन|फोन|मोबाइल"
 )
+EXTENSIONS = (
+    r"extension|extn?|durchwahl|nebenstelle|dw|extensión|anexo|interno|int|numéro de poste|poste téléphonique|poste"
+    r"|ramal|एक्सटेंशन"
+)
+"""Words before the extension that follows a telephone number; alternatives of an expression."""
 _EXTENSION = (
-    r"extension|extn?|ext|durchwahl|nebenstelle|dw|extensión|anexo|interno|numéro de poste|poste téléphonique|ramal"
-    r"|एक्सटेंशन"
+    r"extension|extn?|durchwahl|nebenstelle|dw|extensión|anexo|interno|numéro de poste|poste téléphonique|ramal|एक्सटेंशन"
 )
 _TO = (
     r"(?:\.?\s?(?:numbers?|no|nr|num|nummer|numéro|número|n[º°]|नंबर))?\.?(?:\s(?:is|ist|lautet|es|est|é))?[\s:#=]{1,3}"

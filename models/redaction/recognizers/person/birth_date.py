@@ -44,7 +44,6 @@ _NUMERIC = (
     rf"[01]?\d\2[0-3]?\d|[0-3]?\d [01]?\d {_YEAR})(?![\w/]|-\d)"
 )
 
-_GERMAN_DATE = rf"[0-3]?\d\s?[./-]\s?[01]?\d\s?[./-]\s?{_SHORT_YEAR}"
 _STAR_DATE = r"[0-3]?\d\.\s?[01]?\d\.\s?(?:19\d\d|200\d)"
 BIRTH_DATE = PatternRecognizer(
     entity="DOB",
@@ -53,14 +52,6 @@ BIRTH_DATE = PatternRecognizer(
     patterns=(
         Pattern(re.compile(_WRITTEN, re.IGNORECASE), 0.2, name="written"),
         Pattern(re.compile(_NUMERIC), 0.2, name="numeric"),
-        # "geb." is a building too, so the date must stand right after it.
-        Pattern(
-            re.compile(rf"(?<![^\W_])geb\.?:? {{0,2}}(?:am )?(?P<value>{_GERMAN_DATE})(?![\w/-])", re.IGNORECASE),
-            0.8,
-            group="value",
-            name="geb",
-            hints=("geb",),
-        ),
         # A star means "born": "Max Muster, * 03.05.1980". At the start of a line it is a list bullet, unless a town
         # follows.
         Pattern(

@@ -1,0 +1,65 @@
+"""Postcodes of many countries, from a table of shapes (``lexicons/any/postcodes.yaml``).
+
+A shape with letters counts alone where nothing else looks like it. Shapes of digits need a word for a postcode right
+before them, a region or a town. Must NOT match: amounts, years, models ("1011 AB").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from models.redaction.lexicons.loader import ANY, languages, word_lists
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+
+_SHAPES: Final = word_lists(ANY, "postcodes")
+_REGIONS: Final = word_lists(ANY, "regions")
+_CLASSES: Final = {"9": r"\d", "A": "[A-Z]", "X": r"[A-Z\d]", " ": " {0,2}", "-": "-"}
+_LABELS: Final = sorted(
+    (label for language in languages("postcode") for label in word_lists(language, "postcode")["all"]), key=len
+)
+_LINK: Final = r"(?:\s(?:is|ist|es|est|är|er|on|è|é|है))?[\s:.=#-]{0,3}"
+_LONE: Final = ("GB", "CA", "AR")
+"""Countries whose shapes nothing else has."""
+
+
+def _shapes(countries: Iterable[str]) -> str:
+    """An expression for the postcodes of these countries, the longest first."""
+    shapes = sorted({shape for country in countries for shape in _SHAPES[country]}, key=len, reverse=True)
+    return "|".join("".join(_CLASSES[char] for char in shape) for shape in shapes)
+
+
+def _with_region(country: str) -> Pattern:
+    """The region and the postcode of a country."""
+    regex = rf"(?<!\w)(?:{'|'.join(_REGIONS[country])})\.?,? (?:{_shapes([country])})(?![\w-]|[.,]\d)"
+    return Pattern(re.compile(regex), 0.75, name=f"{country.lower()}-region")
+
+
+POSTCODE = PatternRecognizer(
+    entity="ADDRESS",
+    name="postcode",
+    needs="0",
+    patterns=(
+        Pattern(
+            re.compile(
+                rf"(?<![^\W_])(?:{'|'.join(map(re.escape, reversed(_LABELS)))}){_LINK}"
+                rf"(?P<value>{_shapes(_SHAPES)})(?![\w-]|[.,:]\d)",
+                re.IGNORECASE,
+            ),
+            0.7,
+            group="value",
+            name="labelled",
+        ),
+        Pattern(re.compile(rf"(?<![\w-])(?:GIR ?0AA|{_shapes(_LONE)})(?![\w-])"), 0.72, name="lone"),
+        Pattern(re.compile(rf"(?<![\w-])(?:{_shapes(_LONE)})(?![\w-])", re.IGNORECASE), 0.4, name="lower"),
+        *map(_with_region, _REGIONS),
+        Pattern(re.compile(r"(?<![\w.-])\d{5}-\d{4}(?![\w-])"), 0.6, name="zip4"),
+        Pattern(
+            re.compile(rf"(?<![\w.,-])(?:\d{{5}}|{_shapes(['IN', 'JP', 'PT', 'BR'])})(?![\w.,-]\d|\w)"),
+            0.2,
+            name="digits",
+        ),
+    ),
+    context=words(*map(re.escape, _LABELS), "postal", "address"),
+)
