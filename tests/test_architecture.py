@@ -182,7 +182,7 @@ def _passes_on(handler: ast.ExceptHandler) -> bool:
 
 ORDER = {
     "models.redaction": (
-        "types entities lexicons normalize spans patterns countries dialogue_context itn slots recognizers postprocess "
+        "types entities lexicons normalize spans patterns countries dialogue_context itn recognizers slots postprocess "
         "ner policy detection stages redactor streaming explain"
     ),
     "models.speech": "types muting endpointing whisper engines",

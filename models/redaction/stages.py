@@ -35,6 +35,7 @@ from models.redaction.postprocess.homophone_digits import with_homophone_digits
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.slots.entities import slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
+from models.redaction.slots.filling import fill_slots, left_over, without_pauses
 from models.redaction.slots.types import SlotWord, SpokenText
 from models.redaction.types import RedactionContext, Suspect
 from models.text import UNRATED, Entity, RawText, Recognition, TextSource
@@ -140,6 +141,15 @@ def drop_explained(drafts: list[Draft], job: Job) -> None:
         draft.candidates = [e for e in draft.candidates if not is_explained(e, draft.view, job.context)]
 
 
+def fill_announced(drafts: list[Draft], job: Job) -> None:
+    """Add what is announced in a spoken text, and the numbers beside a number that was found."""
+    if job.context.source is not TextSource.SPEECH:
+        return
+    for draft in drafts:
+        found = list(without_pauses(draft.view, job.context, draft.candidates))
+        draft.candidates = found + fill_slots(draft.view, job.context, found, draft.slots)
+
+
 def drop_allowed(drafts: list[Draft], job: Job) -> None:
     """Drop entities that lie inside a phrase of the policy's allow-list."""
     for draft in drafts:
@@ -171,7 +181,15 @@ def _not_allowed(draft: Draft, found: Iterable[Entity]) -> list[Entity]:
     return [e for e in found if not any(e.start < end and start < e.end for start, end in draft.allowed)]
 
 
-FINDING: Final[tuple[Stage, ...]] = (detect, tag_slots, propagate_mentions, drop_explained, drop_allowed, expand)
+FINDING: Final[tuple[Stage, ...]] = (
+    detect,
+    tag_slots,
+    propagate_mentions,
+    drop_explained,
+    fill_announced,
+    drop_allowed,
+    expand,
+)
 """The stages that find entities, in order."""
 
 
@@ -207,7 +225,8 @@ def check_safety(drafts: list[Draft], job: Job) -> None:
     """
     for draft in drafts:
         in_doubt = has_doubted_number(draft.view, draft.entities, draft.recognition, job.context.language)
-        draft.safe_for_llm = not draft.left and not in_doubt and not _has_unexplained_number(draft, job)
+        unexplained = in_doubt or _has_unexplained_number(draft, job) or _has_left_over(draft, job)
+        draft.safe_for_llm = not draft.left and not unexplained
 
 
 def locate_in_raw(drafts: list[Draft], _: Job) -> None:
@@ -226,6 +245,13 @@ def _written_forms(detections: list[Detection]) -> dict[tuple[int, int], str]:
         if view.kind != "original":
             forms[view.original_span(entity.start, entity.end)] = view.text[entity.start : entity.end]
     return forms
+
+
+def _has_left_over(draft: Draft, job: Job) -> bool:
+    """Whether a spoken text in which something was hidden has digits or letters left that nothing explains."""
+    if job.context.source is not TextSource.SPEECH:
+        return False
+    return left_over(draft.view, job.context, draft.entities, draft.slots)
 
 
 def _has_unexplained_number(draft: Draft, job: Job) -> bool:

@@ -46,10 +46,8 @@ from models.redaction.recognizers.person.spelled_name import SPELLED
 from models.redaction.recognizers.secrets.credentials import SECRET, TOKEN
 from models.redaction.recognizers.secrets.one_time_code import CODE, LAST_DIGITS
 from models.redaction.recognizers.secrets.passphrase import PASSWORD
-from models.redaction.recognizers.spoken.announced_value import ANNOUNCED_VALUE
 from models.redaction.recognizers.spoken.bare_answer import BARE_ANSWER
 from models.redaction.recognizers.spoken.dictated_digits import DICTATED_DIGITS, SPELLED_CAPITALS
-from models.redaction.recognizers.spoken.label_span import LABEL_SPAN
 from models.redaction.recognizers.spoken.truncated_entity import TRUNCATED_ENTITY
 
 ALL: tuple[Recognizer, ...] = (
@@ -58,7 +56,7 @@ ALL: tuple[Recognizer, ...] = (
     STREET, STREET_EU, STREET_IN, STREET_LISTED, SPOKEN_STREET, POSTCODE, POSTCODE_CITY, INTERSECTION, BIRTH_DATE,
     ANNOUNCED_BIRTH_DATE, AGE, MACHINE_READABLE, PASSPORT, LICENCE, VIN, PLATE, NPI, DEA, HEALTH_CARD, MEDICARE, RECORD,
     ROUTING, BRANCH, ACCOUNT, SPOKEN_DATE, OLD_AGE, *NATIONAL, UK_NINO, *INTRODUCED, PREFIXED, CASE_NUMBER, CODED,
-    NUMBER, LABEL_SPAN, DICTATED_DIGITS, SPELLED_CAPITALS, BARE_ANSWER, TRUNCATED_ENTITY, ANNOUNCED_VALUE,
+    NUMBER, DICTATED_DIGITS, SPELLED_CAPITALS, BARE_ANSWER, TRUNCATED_ENTITY,
 )  # fmt: skip
 
 ON_NUMERALS = frozenset(r.name for r in (SPOKEN_STREET, BIRTH_DATE, ANNOUNCED_BIRTH_DATE, SPOKEN_DATE, AGE, OLD_AGE))

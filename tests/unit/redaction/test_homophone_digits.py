@@ -35,4 +35,3 @@ def test_homophones_of_first_digits_are_covered_in_speech(text: str, expected: l
 def test_homophones_are_kept_in_typed_text() -> None:
     text = "You can call me on for 415-555-0132, ok"
     assert found(text, TextSource.TYPED) == [("PHONE", "415-555-0132")]
-    assert found(text, TextSource.SPEECH, "de") == [("PHONE", "415-555-0132")]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.redaction.entities import LABELS
-from models.redaction.recognizers.spoken.announced_value import ANNOUNCED_VALUE
-from models.redaction.spans.merge import TAG, merge
+from models.redaction.spans.merge import ANNOUNCED, TAG, merge
 from models.redaction.spans.operators import tag
 from models.text import Entity
 
@@ -54,7 +53,7 @@ def test_overlapping_entities_are_merged(
 
 
 def test_an_announced_type_wins_over_an_address_at_the_same_place() -> None:
-    announced = Entity("PHONE", 0, 14, 0.55, ANNOUNCED_VALUE.name)
+    announced = Entity("PHONE", 0, 14, 0.55, ANNOUNCED)
     for score in (0.55, 0.99):
         [merged] = merge("907-555-0W9-91", [Entity("ADDRESS", 0, 14, score, "answer:code"), announced])
         assert merged.type == "PHONE"

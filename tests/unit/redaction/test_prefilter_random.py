@@ -49,10 +49,9 @@ PIECES: Final = {
     "medical-record": "patient 7712093", "provider": "provider 1245319599", "licence": "DL MH12 20110062821",
     "passport": "passport number X1234567", "account": "account 77319055", "personal-number": "member 5521904",
     "plate": "kennzeichen B MW 4821", "prefixed-record": "MED-881204", "case-number": "sumario 31 / 2001",
-    "coded": "X3175269", "number": "81210392", "labelled": "my ssn is 536 22 1234",
+    "coded": "X3175269", "number": "81210392",
     "dictated": "it is two seven three one eight", "spelled-capitals": "spell it RIVAS please",
     "answer": "it's ana rivas", "open-end": "my number is 4 1 5",
-    "announced": "call me on for 1555-a-132",
 }  # fmt: skip
 """Of each recognizer, by its name, something that it finds."""
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from models.redaction.dialogue_context import is_reading
+from models.redaction.lexicons.loader import languages, word_lists
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, near, words
 from models.redaction.recognizers.filters.quantity_context import is_harmless
@@ -18,11 +20,10 @@ from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
 OBJECT_WORDS = words(
-    "rooms?", "floors?", "gates?", "tables?", "bus", "flights?", "trains?", "platform", "line", "channel", "page",
-    "step", "count", "year", "meters?", "readings?", "pressure", "pump", "unit", "valve", "zimmer",
-    "stockwerk", "gleis",
-    "habitación", "planta", "chambre", "étage", "quai", "कमरा", "मंज़िल",
-)  # fmt: skip
+    *dict.fromkeys(
+        chain.from_iterable(word_lists(code, "announcements")["objects"] for code in languages("announcements"))
+    )
+)
 """Words right before numbers of objects and places."""
 
 OBJECT_WORD_REACH = 16

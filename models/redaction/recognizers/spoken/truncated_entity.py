@@ -14,13 +14,14 @@ from typing import NamedTuple
 from models.redaction.dialogue_context import is_reading, numeric
 from models.redaction.itn.lexicon import HOMOPHONES, TOP_LEVEL, lexicon_for
 from models.redaction.itn.tokens import Token, Words, tokens_of
+from models.redaction.lexicons import loader
 from models.redaction.normalize.view import TextView
+from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import near, words
 from models.redaction.recognizers.address.street_truncated import street_at_end
 from models.redaction.recognizers.filters.quantity_context import introduced_as, is_harmless
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
-from models.redaction.recognizers.spoken.announcements import announcements_of
 from models.redaction.recognizers.spoken.bare_answer import MONTHS
 from models.redaction.recognizers.spoken.dictated_digits import is_object_number
 from models.redaction.types import RedactionContext
@@ -110,7 +111,7 @@ class TruncatedEntityRecognizer:
             return number.first
         if near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0):
             before = view.lower[max(0, start - _CUE_REACH) : end]
-            time = number.digits <= _TIME_DIGITS and announcements_of(context.language).has_time(before)
+            time = number.digits <= _TIME_DIGITS and _has_time(before, context.language)
             return None if time else number.first
         return number.first if _is_someones(view, start, end, reader, number) else None
 
@@ -176,6 +177,12 @@ def _is_someones(view: TextView, start: int, end: int, reader: Words, number: _N
         return True
     written = all(t.text.isdigit() or not t.text.isalnum() for t in reader.tokens[number.first :])
     return number.digits >= _MIN_DIGITS and written and not _QUANTITY_END.fullmatch(view.text, start, end)
+
+
+def _has_time(text: str, language: str) -> bool:
+    """Whether a word of a time or a day is in a text."""
+    times = (loader.words(code, "announcements", "times") for code in (language, "en"))
+    return not frozenset().union(*times).isdisjoint(WORD.findall(text))
 
 
 def _is_dictation(reader: Words) -> bool:

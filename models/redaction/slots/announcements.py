@@ -1,4 +1,4 @@
-"""Words that announce an identifier, compiled from the word lists of a language: "my number is", "call me on".
+"""Words that announce a value, compiled from the word lists of a language: "my number is", "call me on".
 
 English is understood in every language, because people mix it in.
 """
@@ -13,18 +13,21 @@ from itertools import chain
 from typing import Final
 
 from models.redaction.lexicons.loader import LexiconInvalid, Lists, languages, word_lists
-from models.redaction.normalize.words import WORD
+from models.redaction.slots.sounds import sound_of, sounds_like
 
 SUBJECT: Final = "announcements"
 _BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
-_NOUNS, _VAGUE, _REQUESTS = "nouns", "vague", "requests"
+_NOUNS, _VAGUE, _REQUESTS, _BACK = "nouns", "vague", "requests", "back"
 """Prefix of the names of the lists with announcements."""
+_SOUNDS: Final = "sounds_"
 _THINGS: Final = "things"
 _QUOTES: Final = "quotes_back"
+_LINKS: Final = "links"
 _MISHEARD: Final = "misheard_verbs"
 _TOLD, _BARE = "told", "bare"
-_REQUIRED: Final = ("owners", "articles", "verbs", "points_back", "hesitations", "stops", "times", "remarks")
+_REQUIRED: Final = ("owners", "articles", "verbs", "points_back", "hesitations", "stops", "times", "remarks", "objects")
 """The lists that every language with announcements must have."""
+_SHORTEST_PHRASE_SOUNDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Announcement:
         last_word: The last of the words.
         requested: Whether the words ask for a call or a letter instead of naming the value.
         vague: Whether the noun is one that things have, too: "my number is".
+        back: Whether the value stands before the words.
     """
 
     type: str
@@ -48,6 +52,7 @@ class Announcement:
     last_word: str = ""
     requested: bool = False
     vague: bool = False
+    back: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,13 @@ class Announcements:
 
     Attributes:
         hesitation: A pause or a correction inside a value.
+        sounds: Nouns that are recognized by their sound, each with its type.
+        owner: A word of an owner: "my".
+        articles: "the".
         stops: Words that end a value.
         times: Words of times and days.
         remarks: Words of remarks about an e-mail address, a telephone or an account.
+        objects: Words of things that have numbers: "gate", "meter".
         counted: Words of what is counted or measured: "lines".
         possession: Words before a count: "has".
         alternatives: Words between alternatives: "or".
@@ -68,28 +77,34 @@ class Announcements:
     _before: re.Pattern[str]
     _after: re.Pattern[str]
     hesitation: re.Pattern[str]
+    _repairs: frozenset[str]
+    sounds: tuple[tuple[str, str], ...]
+    owner: re.Pattern[str]
+    articles: frozenset[str]
     stops: frozenset[str]
     times: frozenset[str]
     remarks: frozenset[str]
+    objects: frozenset[str]
     counted: frozenset[str]
     possession: frozenset[str]
     alternatives: frozenset[str]
     pointers: frozenset[str]
 
-    def before_values(self, lower: str) -> Iterator[Announcement]:
-        """Those that stand before their values, in order."""
-        return _found(self._before, lower)
+    def of(self, lower: str) -> Iterator[Announcement]:
+        """Those that stand before their values, then those that point back, each in order."""
+        yield from _found(self._before, lower, back=False)
+        yield from _found(self._after, lower, back=True)
 
-    def after_values(self, lower: str) -> Iterator[Announcement]:
-        """Those that point back to their values, in order."""
-        return _found(self._after, lower)
+    def sounds_as(self, words: str) -> str | None:
+        """The type of the noun that these words sound like; None if they sound like none."""
+        return next((kind for known, kind in self.sounds if sounds_like(words, known)), None)
 
-    def has_time(self, lower: str) -> bool:
-        """Whether a word of a time or a day is in the text."""
-        return not self.times.isdisjoint(WORD.findall(lower))
+    def is_repair(self, words: str) -> bool:
+        """Whether words sound like a correction: "scratched at"."""
+        return sound_of(words) in self._repairs
 
 
-def _found(pattern: re.Pattern[str], lower: str) -> Iterator[Announcement]:
+def _found(pattern: re.Pattern[str], lower: str, *, back: bool) -> Iterator[Announcement]:
     for match in pattern.finditer(lower):
         mode, _number, kind = (match.lastgroup or "").split("_")
         yield Announcement(
@@ -99,6 +114,7 @@ def _found(pattern: re.Pattern[str], lower: str) -> Iterator[Announcement]:
             last_word=match[0].split()[-1],
             requested=mode == _REQUESTS,
             vague=mode == _VAGUE,
+            back=back,
         )
 
 
@@ -115,11 +131,11 @@ def announcements_of(language: str) -> Announcements:
         re.compile("|".join(chain.from_iterable(_forward(table, n) for n, table in enumerate(tables)))),
         re.compile("|".join(chain.from_iterable(_backward(table, n) for n, table in enumerate(tables)))),
         re.compile(rf"(?:{_all(tables, 'hesitations')}){_END}"),
-        _words(tables, "stops"),
-        _words(tables, "times"),
-        _words(tables, "remarks"),
-        _words(tables, "counted"),
-        _words(tables, "possession"),
+        frozenset(key for key in map(sound_of, _words(tables, "repairs")) if len(key) >= _SHORTEST_PHRASE_SOUNDS),
+        tuple(dict.fromkeys(chain.from_iterable(map(_sounds, tables)))),
+        re.compile(_all(tables, "owners")),
+        frozenset(re.findall(r"[^\W_]+", _all(tables, "articles"))),
+        *(_words(tables, name) for name in ("stops", "times", "remarks", "objects", "counted", "possession")),
         _words(tables, "alternatives"),
         frozenset(re.findall(r"[^\W_]+", _all(tables, "points_back"))),
     )
@@ -140,18 +156,26 @@ def _words(tables: Iterable[Lists], name: str) -> frozenset[str]:
     return frozenset(chain.from_iterable(table.get(name, ()) for table in tables))
 
 
+def _sounds(table: Lists) -> Iterator[tuple[str, str]]:
+    for name, entries in table.items():
+        if name.startswith(_SOUNDS):
+            yield from ((entry, name.removeprefix(_SOUNDS)) for entry in entries)
+
+
 def _forward(table: Lists, number: int) -> Iterator[str]:
     """One alternative for each type and mode; its group is named ``mode_number_TYPE``."""
     things = "".join(rf"(?<!{word} )" for word in table.get(_THINGS, ()))
     owners, articles, verbs = (f"(?:{'|'.join(table[name])})" for name in ("owners", "articles", "verbs"))
-    told = rf"(?:['\u2019]s{_END}|(?: ?[,?])? {verbs}{_END}|:)(?: {articles}{_END})?"
+    links = "|".join(table.get(_LINKS, ()))
+    of = rf"(?: (?:{links}) (?:(?:{owners}|{articles}) )?[^\W\d_]+)?" if links else ""
+    told = rf"{of}(?:['\u2019]s{_END}|(?: ?[,?])? {verbs}{_END}|[:?])(?: {articles}{_END})?"
     for name, entries in table.items():
         mode, _, kind = name.partition("_")
         words = f"{things}(?:{'|'.join(entries)})"
         if mode == _REQUESTS:
             yield rf"(?P<{mode}_{number}_{kind}>{_BEGIN}{words}{_END})"
         elif mode == _VAGUE:
-            yield rf"(?P<{mode}_{number}_{kind}>{_BEGIN}{owners} {words}{told})"
+            yield rf"(?P<{mode}_{number}_{kind}>{_BEGIN}(?:{owners}|{articles}) {words}{told})"
         elif mode == _NOUNS:
             # The noun alone comes last: Python takes the first alternative that matches.
             yield rf"(?P<{_TOLD}_{number}_{kind}>{_BEGIN}(?:{owners} )?{words}{told})"
@@ -166,6 +190,6 @@ def _backward(table: Lists, number: int) -> Iterator[str]:
     for name, entries in table.items():
         mode, _, kind = name.partition("_")
         words = f"(?:{'|'.join(entries)})"
-        if mode in (_NOUNS, _VAGUE):
-            owned = rf"{owners} " if mode == _VAGUE else rf"(?:{owners} |{articles} )?"
+        if mode in (_NOUNS, _VAGUE, _BACK):
+            owned = rf"(?:{owners}|{articles}) " if mode == _VAGUE else rf"(?:{owners} |{articles} )?"
             yield rf"(?P<{mode}_{number}_{kind}>{_BEGIN}{points} {owned}{words}{_END})"

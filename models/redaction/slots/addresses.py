@@ -1,0 +1,74 @@
+"""Spoken e-mail addresses after an announcement, with or without recognized signs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from models.redaction.itn.tokens import Token
+from models.redaction.recognizers.secrets.passphrase import passphrase_start
+from models.redaction.slots.announcements import Announcement
+from models.redaction.slots.spoken_words import MARKS, SpokenWords
+
+_MOST_WORDS: Final = 12
+_MOST_PLAIN_WORDS: Final = 4
+"""Most words of an address in which no sign was recognized."""
+
+
+def address_of(text: SpokenWords, slot: Announcement) -> Iterator[tuple[int, int]]:
+    """Where the address after an announcement lies, if there is one.
+
+    An address is words with a sign between them, or a few words that are no remark about an address.
+    """
+    begin = text.at(slot.end)
+    while begin < len(text.tokens) and text.tokens[begin].text in text.lists.articles:
+        begin += 1
+    said = [at for at in range(begin, address_end(text, begin)) if text.is_word(at)]
+    if slot.back or not said:
+        return
+    plain = [text.tokens[at].text for at in said]
+    signs = any(_is_sign(text, text.tokens[at]) or _is_joined(text, at) for at in range(said[0] + 1, said[-1]))
+    named = slot.told and not slot.requested
+    told = named and len(said) <= _MOST_PLAIN_WORDS and text.lists.remarks.isdisjoint(plain)
+    if signs or (told and passphrase_start(plain) is not None):
+        yield text.tokens[said[0]].start, text.tokens[said[-1]].end
+
+
+def mailbox_of(text: SpokenWords, slot: Announcement) -> Iterator[tuple[int, int]]:
+    """An address where a call was requested: words joined by full stops, "reach me at maria.lopez.example.net"."""
+    if slot.type != "PHONE" or not slot.requested:
+        return
+    first = last = next((at for at in range(text.at(slot.end), len(text.tokens)) if text.is_word(at)), len(text.tokens))
+    while last + 2 < len(text.tokens) and _is_joined(text, last + 1):
+        last += 2
+    if last > first:
+        yield text.tokens[first].start, text.tokens[last].end
+
+
+def address_end(text: SpokenWords, begin: int) -> int:
+    """The token before which an address that begins at a token ends."""
+    for at in range(begin, min(len(text.tokens), begin + _MOST_WORDS)):
+        word = text.tokens[at].text
+        stop = word in text.lists.stops and not (at > begin and _is_sign(text, text.tokens[at - 1]))
+        if stop or (word in MARKS and not _is_inside(text, at)):
+            return at
+    return min(len(text.tokens), begin + _MOST_WORDS)
+
+
+def _is_inside(text: SpokenWords, at: int) -> bool:
+    """Whether a mark has no space after it, or a sign on one side."""
+    if at + 1 >= len(text.tokens):
+        return False
+    before, token, after = text.tokens[at - 1] if at else None, text.tokens[at], text.tokens[at + 1]
+    return after.start == token.end or _is_sign(text, after) or (before is not None and _is_sign(text, before))
+
+
+def _is_joined(text: SpokenWords, at: int) -> bool:
+    """Whether the token is a full stop inside a word, as in "example.com"."""
+    before, token, after = text.tokens[at - 1 : at + 2]
+    joined = before.end == token.start and token.end == after.start
+    return token.text == "." and joined and before.text[-1].isalpha() and after.text.isalpha()
+
+
+def _is_sign(text: SpokenWords, token: Token) -> bool:
+    return bool(text.words.sign(token)) and token.text not in MARKS

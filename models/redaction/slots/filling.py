@@ -1,0 +1,139 @@
+"""Slots that fail closed: what a spoken text announces is hidden, even if it was badly recognized.
+
+"You can call me on for 1555-a-132", "362316 is the verification code". Once a slot was opened or a number was found,
+the further numbers that nothing explains are hidden, too. Must NOT match: times and days ("call me at half past ten"),
+amounts ("my code is 2500 lines long"), places ("reach me at the site"), remarks ("my number is up").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, takewhile
+from typing import Final
+
+from models.redaction.itn.lexicon import TOP_LEVEL
+from models.redaction.normalize.view import TextView, original
+from models.redaction.patterns.pattern_recognizer import has_digit
+from models.redaction.slots.addresses import address_of, mailbox_of
+from models.redaction.slots.announcements import Announcement
+from models.redaction.slots.explanations import is_explained
+from models.redaction.slots.openings import announced, suspected
+from models.redaction.slots.spoken_words import Run, SpokenWords
+from models.redaction.slots.types import SlotWord
+from models.redaction.slots.values import MOST_PHRASE_WORDS, may_go_on, value_of
+from models.redaction.spans.merge import ANNOUNCED
+from models.redaction.types import RedactionContext
+from models.text import Entity
+
+_SCORE: Final = 0.6
+_MIN_FURTHER: Final = 3
+"""Least digits and letters of a further number that is hidden; after a pause or a correction, one less."""
+
+_MIN_LEFT: Final = 2
+_MIN_LEFT_ALONE: Final = 4
+"""Least digits and letters that make a text unsafe: where something is announced or hidden, and elsewhere."""
+
+_POINTED_WORDS: Final = 9
+"""Words after a number among which something may still point back to it."""
+
+
+def fill_slots(
+    view: TextView, context: RedactionContext, found: Sequence[Entity], tagged: Sequence[SlotWord] = ()
+) -> list[Entity]:
+    """The values of the slots of a text, and its further numbers if there is a value or a number among ``found``."""
+    text = SpokenWords(view, context.language, tagged)
+    filled = list(chain.from_iterable(_entities(text, slot) for slot in announced(text, context)))
+    spans = [(entity.start, entity.end) for entity in filled]
+    rest = [run for run in text.runs if not _is_covered(run, spans)]
+    filled += chain.from_iterable(_entities(text, slot) for slot in suspected(text, rest))
+    return filled + list(_further(text, [*found, *filled]))
+
+
+def without_pauses(view: TextView, context: RedactionContext, found: Iterable[Entity]) -> Iterator[Entity]:
+    """The entities without the pauses and corrections at their edges, "scratch that", which others take for names."""
+    text = SpokenWords(view, context.language)
+    phrases = {at for at in text.hesitating if {at - 1, at + 1} & text.hesitating}
+    for entity in found:
+        inside = range(text.at(entity.start), text.at(entity.end))
+        words = [at for at in inside if text.is_word(at)]
+        kept = [at for at in words if at not in phrases]
+        if words and words != kept and (not kept or {words[0], words[-1]} & phrases):
+            if kept:
+                yield replace(entity, start=text.tokens[kept[0]].start, end=text.tokens[kept[-1]].end)
+        else:
+            yield entity
+
+
+def left_over(
+    view: TextView, context: RedactionContext, hidden: Iterable[Entity], tagged: Sequence[SlotWord] = ()
+) -> bool:
+    """Whether digits or letters of a code are outside of the entities, although nothing explains them."""
+    text = SpokenWords(view, context.language, tagged)
+    spans = [(entity.start, entity.end) for entity in hidden]
+    left = [run for run in text.runs if not _is_covered(run, spans) and not is_explained(text, run)]
+    least = _MIN_LEFT if spans or any(slot.told for slot in announced(text, context)) else _MIN_LEFT_ALONE
+    return any(run.characters >= least for run in left) or _has_sign(text, spans)
+
+
+def _has_sign(text: SpokenWords, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether a spoken sign of an e-mail address is outside of the spans: "underscore", "dot com"."""
+    for at, token in enumerate(text.tokens):
+        if text.is_word(at) and not any(start <= token.start < end for start, end in spans):
+            sign = text.words.sign(token)
+            host = sign == "." and at + 1 < len(text.tokens) and text.tokens[at + 1].text in TOP_LEVEL
+            if sign == "_" or host:
+                return True
+    return False
+
+
+def unsettled_from(raw: str, context: RedactionContext) -> int | None:
+    """Start of a value that further words may still change; None if there is none.
+
+    Args:
+        raw: What was spoken so far.
+        context: Its language, and what the assistant asked for.
+    """
+    text = SpokenWords(original(raw), context.language)
+    open_slots = [slot.end for slot in text.lists.of(text.view.lower) if not slot.back and may_go_on(text, slot)]
+    words = [at for at in range(len(text.tokens)) if text.is_word(at)]
+    near = words[-_POINTED_WORDS] if len(words) >= _POINTED_WORDS else 0
+    return min((*open_slots, *(_start(text, run) for run in text.runs if run.last >= near)), default=None)
+
+
+def _start(text: SpokenWords, run: Run) -> int:
+    """Where the run begins, with the words before it that a slot would take as misheard."""
+    before = list(takewhile(text.is_misheard, range(run.first - 1, max(-1, run.first - 1 - MOST_PHRASE_WORDS), -1)))
+    return text.tokens[before[-1]].start if before else run.start
+
+
+def _entities(text: SpokenWords, slot: Announcement) -> Iterator[Entity]:
+    if slot.type == "EMAIL":
+        pieces = list(address_of(text, slot))
+    else:
+        pieces = list(value_of(text, slot))
+    for start, end in pieces:
+        yield Entity(slot.type, start, end, _SCORE, ANNOUNCED)
+    for start, end in mailbox_of(text, slot):
+        yield Entity("EMAIL", start, end, _SCORE, ANNOUNCED)
+
+
+def _further(text: SpokenWords, found: Sequence[Entity]) -> Iterator[Entity]:
+    """Numbers that nothing explains after the first number that was found, and right before it."""
+    numbers = [entity for entity in found if has_digit(text.view.text[entity.start : entity.end])]
+    if not numbers:
+        return
+    first = min(numbers, key=lambda entity: entity.start)
+    spans = [(entity.start, entity.end) for entity in found]
+    for run in text.runs:
+        paused = text.is_after_pause(run)
+        if run.end < first.start and text.at(first.start) - run.last > _POINTED_WORDS:
+            continue
+        if run.characters + paused < _MIN_FURTHER or _is_covered(run, spans) or is_explained(text, run):
+            continue
+        nearest = min(numbers, key=lambda entity: abs(entity.start - run.start))
+        yield replace(nearest, start=run.start, end=run.end, score=_SCORE, recognizer=ANNOUNCED)
+
+
+def _is_covered(run: Run, spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start <= run.start and run.end <= end for start, end in spans)

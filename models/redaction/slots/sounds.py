@@ -1,0 +1,63 @@
+"""Words that sound alike: a phonetic key, and the distance between two keys.
+
+Recognition writes "radar" for "Aadhaar" and "Ivan" for "IBAN". Their keys are equal or nearly so.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import groupby
+from typing import Final
+
+_DIGRAPHS: Final = (("tsch", "S"), ("sch", "S"), ("ch", "S"), ("sh", "S"), ("th", "T"), ("ph", "P"), ("ck", "K"))
+_CLASSES: Final = {
+    char: sound
+    for sound, chars in {"P": "bpfvw", "T": "dt", "K": "gkcqx", "S": "szjç", "N": "nmñ", "L": "l", "R": "r"}.items()
+    for char in chars
+}
+_DIGITS: Final = dict(zip("0123456789", "oh one two three four five six seven eight nine".split(), strict=True))
+_SOFT: Final = re.compile(r"gh|c(?=[eiy])")
+_SHORT_KEY: Final = 3
+"""Sounds up to which a key is short; shorter ones must be equal."""
+
+_SAME_LETTERS: Final = 0.4
+_NEAR_LETTERS: Final = 0.55
+"""Least share of letters in common, for equal keys and for keys that differ in one sound."""
+
+
+@lru_cache(maxsize=4096)
+def sound_of(word: str) -> str:
+    """The phonetic key of one or more words: their consonants by class, and a mark for a vowel at the beginning."""
+    spoken = "".join(_DIGITS.get(char, char) for char in unicodedata.normalize("NFKD", word.lower()))
+    spoken = _SOFT.sub(lambda match: "s" if match.group() == "c" else "", spoken)
+    for letters, sound in _DIGRAPHS:
+        spoken = spoken.replace(letters, sound)
+    sounds = "".join(char if char.isupper() else _CLASSES.get(char, "") for char in spoken)
+    key = "".join(sound for sound, _ in groupby(sounds))
+    return f"A{key}" if spoken[:1] in "aeiou" else key
+
+
+def sounds_like(word: str, known: str) -> bool:
+    """Whether two words have the same sounds, or nearly the same sounds and letters.
+
+    The keys of short words are alike by chance, so they need letters in common, too. Digits have no letters to compare.
+    """
+    heard, meant = sound_of(word), sound_of(known)
+    if heard == meant:
+        return len(meant) > _SHORT_KEY or not word.isalpha() or _letters_alike(word, known) >= _SAME_LETTERS
+    near = len(meant) >= _SHORT_KEY and abs(len(heard) - len(meant)) <= 1 and _one_apart(heard, meant)
+    return near and _letters_alike(word, known) >= _NEAR_LETTERS
+
+
+def _letters_alike(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def _one_apart(one: str, other: str) -> bool:
+    """Whether one insertion, deletion or substitution turns one key into the other."""
+    short, long = sorted((one, other), key=len)
+    at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    return short[at + (len(short) == len(long)) :] == long[at + 1 :]
