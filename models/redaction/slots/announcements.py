@@ -135,7 +135,12 @@ def announcements_of(language: str) -> Announcements:
         tuple(dict.fromkeys(chain.from_iterable(map(_sounds, tables)))),
         re.compile(_all(tables, "owners")),
         frozenset(re.findall(r"[^\W_]+", _all(tables, "articles"))),
-        *(_words(tables, name) for name in ("stops", "times", "remarks", "objects", "counted", "possession")),
+        _words(tables, "stops"),
+        _words(tables, "times"),
+        _words(tables, "remarks"),
+        _words(tables, "objects"),
+        _words(tables, "counted"),
+        _words(tables, "possession"),
         _words(tables, "alternatives"),
         frozenset(re.findall(r"[^\W_]+", _all(tables, "points_back"))),
     )

@@ -53,12 +53,11 @@ def fill_slots(
 def without_pauses(view: TextView, context: RedactionContext, found: Iterable[Entity]) -> Iterator[Entity]:
     """The entities without the pauses and corrections at their edges, "scratch that", which others take for names."""
     text = SpokenWords(view, context.language)
-    phrases = {at for at in text.hesitating if {at - 1, at + 1} & text.hesitating}
     for entity in found:
         inside = range(text.at(entity.start), text.at(entity.end))
         words = [at for at in inside if text.is_word(at)]
-        kept = [at for at in words if at not in phrases]
-        if words and words != kept and (not kept or {words[0], words[-1]} & phrases):
+        kept = [at for at in words if at not in text.phrases]
+        if words and words != kept and (not kept or {words[0], words[-1]} & text.phrases):
             if kept:
                 yield replace(entity, start=text.tokens[kept[0]].start, end=text.tokens[kept[-1]].end)
         else:
@@ -108,11 +107,7 @@ def _start(text: SpokenWords, run: Run) -> int:
 
 
 def _entities(text: SpokenWords, slot: Announcement) -> Iterator[Entity]:
-    if slot.type == "EMAIL":
-        pieces = list(address_of(text, slot))
-    else:
-        pieces = list(value_of(text, slot))
-    for start, end in pieces:
+    for start, end in address_of(text, slot) if slot.type == "EMAIL" else value_of(text, slot):
         yield Entity(slot.type, start, end, _SCORE, ANNOUNCED)
     for start, end in mailbox_of(text, slot):
         yield Entity("EMAIL", start, end, _SCORE, ANNOUNCED)

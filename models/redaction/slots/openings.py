@@ -36,14 +36,14 @@ def announced(text: SpokenWords, context: RedactionContext) -> Iterator[Announce
 
 
 def suspected(text: SpokenWords, runs: Sequence[Run]) -> Iterator[Announcement]:
-    """The slots that something else opens beside one of these numbers: a noun close by sound, an owner, a correction."""
+    """The slots that a noun close by sound, an owner or a correction opens beside these numbers."""
     for run in runs:
         if run.characters >= _MIN_NAMED and run.digits and not is_explained(text, run):
             yield from _beside(text, run)
     for one, other in pairwise(runs):
-        if min(one.characters, other.characters) >= _MIN_CORRECTED and not is_explained(text, one):
-            if text.is_after_pause(other) and not _is_sentence(text, one, other):
-                yield Announcement("ID", one.start, one.start, told=True)
+        corrected = text.is_after_pause(other) and not _is_sentence(text, one, other)
+        if corrected and min(one.characters, other.characters) >= _MIN_CORRECTED and not is_explained(text, one):
+            yield Announcement("ID", one.start, one.start, told=True)
 
 
 def _is_sentence(text: SpokenWords, one: Run, other: Run) -> bool:

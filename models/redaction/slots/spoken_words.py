@@ -115,6 +115,11 @@ class SpokenWords:
         return frozenset(i for at, after in enumerate(self.hesitations) for i in range(at, after))
 
     @cached_property
+    def phrases(self) -> frozenset[int]:
+        """The tokens of pauses and corrections of several words."""
+        return frozenset(at for at in self.hesitating if {at - 1, at + 1} & self.hesitating)
+
+    @cached_property
     def runs(self) -> list[Run]:
         """All digits and letters of codes, in order."""
         found: list[Run] = []
@@ -213,12 +218,9 @@ class SpokenWords:
         match = self.lists.hesitation.match(self.view.lower, self.tokens[at].start)
         begins = at == 0 or self.tokens[at - 1].end < self.tokens[at].start or not self.is_word(at - 1)
         if match and begins:
-            return next(
-                (i for i in range(at, len(self.tokens)) if self.tokens[i].start >= match.end()), len(self.tokens)
-            )
+            return self.at(match.end())
         for size in range(_REPAIR_WORDS, 1, -1):
-            group = self.tokens[at : at + size]
-            if len(group) == size and not any(map(has_digit, (t.text for t in group))):
-                if all(t.text[0].isalpha() for t in group) and self.lists.is_repair(" ".join(t.text for t in group)):
-                    return at + size
+            group = [token.text for token in self.tokens[at : at + size]]
+            if len(group) == size and all(map(str.isalpha, group)) and self.lists.is_repair(" ".join(group)):
+                return at + size
         return at

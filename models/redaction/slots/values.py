@@ -177,11 +177,13 @@ def _is_whole(text: SpokenWords, slot: Announcement, first: int, last: int) -> b
 
 
 def _between(text: SpokenWords, first: int, last: int, inside: set[int]) -> Iterator[int]:
-    """Misheard words between the digits of a value, and words that stand alone between two of them."""
+    """Words between digits of a value: all of a short gap that is no pause, otherwise those that may be misheard."""
     for is_inside, group in groupby(range(first, last + 1), inside.__contains__):
         gap = [at for at in group if text.is_word(at)]
         if not is_inside:
-            yield from gap if len(gap) <= 1 else (at for at in gap if text.is_misheard(at))
+            misheard = [at for at in gap if text.is_misheard(at)]
+            short = len(gap) <= 1 or (misheard and len(gap) <= _MOST_GARBLED and text.phrases.isdisjoint(gap))
+            yield from gap if short else misheard
 
 
 def _before(text: SpokenWords, first: int, slot: Announcement) -> Iterator[int]:

@@ -19,11 +19,8 @@ from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
-OBJECT_WORDS = words(
-    *dict.fromkeys(
-        chain.from_iterable(word_lists(code, "announcements")["objects"] for code in languages("announcements"))
-    )
-)
+_LISTS = (word_lists(code, "announcements")["objects"] for code in languages("announcements"))
+OBJECT_WORDS = words(*dict.fromkeys(chain.from_iterable(_LISTS)))
 """Words right before numbers of objects and places."""
 
 OBJECT_WORD_REACH = 16
