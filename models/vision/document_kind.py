@@ -47,7 +47,8 @@ _WORDS: Final = {kind: _phrases(kind) for kind in (RECEIPT, FORM, LETTER, CARD, 
 
 
 def document_kind(lines: Sequence[OcrLine], given: str = UNKNOWN) -> str:
-    """The kind of a page; a given kind wins unless it is one of ``UNSPECIFIC``. Empty if nothing speaks for any.
+    """The kind of a page; a given kind wins unless it is one of ``UNSPECIFIC`` and another is
+    recognised.
 
     Args:
         lines: All lines of the page.
@@ -62,7 +63,7 @@ def document_kind(lines: Sequence[OcrLine], given: str = UNKNOWN) -> str:
         return REGISTER
     points = _points(texts)
     best = max(points, key=lambda kind: points[kind])
-    return best if points[best] >= _MIN_POINTS else UNKNOWN
+    return best if points[best] >= _MIN_POINTS else given
 
 
 def _points(texts: Sequence[str]) -> dict[str, float]:
