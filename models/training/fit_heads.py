@@ -1,6 +1,6 @@
 """Fits the two heads of the classifier, and prints what they leak on labelled sets if there are any.
 
-    python -m models.training.fit_heads --weights CACHE --write DIR [--data DIR] [--share 1.0]
+    python -m models.training.fit_heads --weights CACHE --write DIR [--keep-labels] [--data DIR] [--share 1.0]
 
 The teacher is the published classifier with all its layers. The label head learns the teacher's probabilities for every
 token. A name head is first fitted to the teacher's states. The shipped one, over fewer layers, learns from the labels
@@ -35,6 +35,8 @@ from models.weights.store import verify
 
 SEED = 7
 FORM_LINES = 60_000
+NAME_FORM_STEP = 6
+"""The name head learns from every sixth of these lines; the label head from all."""
 BARS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
@@ -52,25 +54,30 @@ class Heads:
         self.labels.write(folder / LABEL_FILE.name)
 
 
-def fit_heads(cache: Path, share: float = 1.0) -> Heads:
+def fit_heads(cache: Path, share: float = 1.0, *, keep_labels: bool = False) -> Heads:
     """Fit both heads.
 
     Args:
         cache: Folder of the weights.
         share: Share of the lines that are used. Less than 1 is for a quick trial; the heads are then not usable.
+        keep_labels: Take the shipped label head instead of fitting one.
     """
     lists = verify(WEIGHTS_NAME, cache)
     gazetteer = load_gazetteer(cache)
     texts, forms = lines(lists, share)
     teacher = whole_classifier(cache)
-    blank = assemble_classifier(cache, None, labels=NoLabels(teacher.labels))
-    labels = fit_labels([t.text for t in (*texts, *forms)], teacher, blank)
+    labels = LabelHead.read() if keep_labels else _fitted_labels([t.text for t in (*texts, *forms)], cache, teacher)
     student = assemble_classifier(cache, None, labels=labels)
     torch.set_num_threads(1)  # the products are too small to share
     table, _spans = table_of(texts, student, gazetteer)
     deep_head = fit(table_of(texts, teacher, gazetteer)[0])
+    forms = forms[::NAME_FORM_STEP]
     distilled = labelled_by(deep_head, table_of(forms, teacher, gazetteer)[0], table_of(forms, student, gazetteer)[0])
     return Heads(labels, fit(concatenated(table, distilled)), student)
+
+
+def _fitted_labels(texts: list[str], cache: Path, teacher: RampartClassifier) -> LabelHead:
+    return fit_labels(texts, teacher, assemble_classifier(cache, None, labels=NoLabels(teacher.labels)))
 
 
 def lines(lists: Path, share: float) -> tuple[list[Text], list[Text]]:
@@ -125,9 +132,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="labelled sets; the result is only measured on them")
     parser.add_argument("--weights", type=Path, required=True, help="the cache folder of `vestibule models list`")
     parser.add_argument("--write", type=Path, help="folder for the two files", metavar="DIR")
+    parser.add_argument("--keep-labels", action="store_true", help="fit the name head alone")
     parser.add_argument("--share", type=float, default=1.0, help="of the lines, for a quick trial")
     args = parser.parse_args()
-    heads = fit_heads(args.weights, args.share)
+    heads = fit_heads(args.weights, args.share, keep_labels=args.keep_labels)
     if args.data:
         report_all(args.data, heads, load_gazetteer(args.weights))
     if args.write:

@@ -24,9 +24,9 @@ UNLABELLED = frozenset(("PERpart", "PERderiv", "TITLE", "OTHpart"))
 HIDDEN = 32
 EPOCHS = 14
 BATCH = 512
-PARTS = 4
+PARTS = 2
 """Heads that are fitted from different seeds and averaged."""
-FORM_WEIGHT = 0.7
+FORM_WEIGHT = 4.2
 """Weight of a word that the teacher's head labelled."""
 _STATE_NOISE, _FEATURE_NOISE = 0.07, 0.05
 """Standard deviations of the noise on the inputs; the quantized encoder adds some as well."""

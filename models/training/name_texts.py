@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.redaction.lexicons.loader import checked
 from models.redaction.ner.gazetteer import LANGUAGES, frequencies, read_people
 from models.redaction.normalize.transliterate import transliterated
 from models.redaction.normalize.view import TextView, original
@@ -20,9 +21,11 @@ FILLINGS = 6
 """Times that a sentence is read with other names in it."""
 HARMLESS_READINGS = 4
 HARMLESS_WEIGHT = 4.0
-SLOT = re.compile(r"\{([gsnx])\}")
-"""In the sentences: a given name, a surname, both, a single name."""
+SLOT = re.compile(r"\{([gsnxp])\}")
+"""In the sentences: a given name, a surname, both, a single name, a name that is a place or a word."""
 SENTENCES = Path(__file__).resolve().parent / "name_sentences"
+WORD_NAMES = checked(Path(__file__).with_name("word_names.yaml").read_text("utf-8"), "word_names")
+"""Names that are also places or words, by language."""
 _COMMON = 28 * 4.2
 """Words more frequent than one in 60,000, as ``frequencies`` counts."""
 _NATIONS = {
@@ -119,6 +122,8 @@ class NameSource:
 
     def name(self, kind: str, language: str) -> str:
         """A name for a slot; a fifth of the people come from elsewhere, and a third are spelled as no list has them."""
+        if kind == "p" and language in WORD_NAMES:
+            return self._chance.choice(WORD_NAMES[language])
         home = language if self._chance.random() < 0.8 else self._chance.choice(list(self._pools))
         given, *_, surname = self.full(home).replace("-", " ").split()
         if self._chance.random() < 0.35:

@@ -83,7 +83,7 @@ class Thresholds:
     """
 
     name: float = 0.3
-    name_spoken: float = 0.46
+    name_spoken: float = 0.68
     name_printed: float = 0.6
     transliterated_name: float = 0.25
     name_answer: float = 0.12

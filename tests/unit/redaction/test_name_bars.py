@@ -33,7 +33,7 @@ def _names(
         (0.35, STRICT, "original", False, True),
         (0.25, STRICT, "original", False, False),
         (0.35, STRICT, "original", True, False),
-        (0.55, STRICT, "original", True, True),
+        (0.72, STRICT, "original", True, True),
         (0.28, STRICT, "transliterated", False, True),
         (0.28, STRICT, "transliterated", True, True),
         (0.2, STRICT, "transliterated", False, False),
