@@ -100,6 +100,13 @@ def unsettled_from(raw: str, context: RedactionContext) -> int | None:
     return min((*open_slots, *(_start(text, run) for run in text.runs if run.last >= near)), default=None)
 
 
+def open_slot(raw: str, language: str) -> int | None:
+    """Start of the announcement whose slot is open at the end of a text; None if there is none."""
+    text = SpokenWords(original(raw), language)
+    slots = (slot for slot in text.lists.of(text.view.lower) if not slot.back and slot.told)
+    return min((slot.start for slot in slots if may_go_on(text, slot)), default=None)
+
+
 def _start(text: SpokenWords, run: Run) -> int:
     """Where the run begins, with the words before it that a slot would take as misheard."""
     before = list(takewhile(text.is_misheard, range(run.first - 1, max(-1, run.first - 1 - MOST_PHRASE_WORDS), -1)))

@@ -16,6 +16,7 @@ from typing import Final
 from models.redaction.itn.lexicon import lexicon_for
 from models.redaction.itn.tokens import Token, Words, tokens_of
 from models.redaction.redactor import redacted_span
+from models.redaction.slots.filling import open_slot
 from models.redaction.types import Redaction, RedactionContext, Redactor
 from models.text import Entity, RawText
 
@@ -63,6 +64,8 @@ def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: 
     raw = text.reveal()
     tokens = tokens_of(raw)
     spoken = [t for t in tokens if t.text[0].isalnum()]
+    if spoken and (slot := _with_open_slot(before, text.part(0, spoken[-1].end), language)):
+        return slot
     if not spoken or not _is_open(spoken, entities, Words(tokens, lexicon_for(language))):
         return NO_TAIL
     start = spoken[max(0, len(spoken) - _WORDS)].start
@@ -70,6 +73,18 @@ def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: 
     kept = text.part(max(start, len(raw) - _CHARS), spoken[-1].end)
     lead = _last_words(before, _WORDS - len(spoken))
     return RawText.join([lead, kept], _BETWEEN) if lead else kept
+
+
+def _with_open_slot(before: RawText, text: RawText, language: str) -> RawText:
+    """Everything from an announcement on whose slot is still open, and at least the last words; empty if there is none,
+    or if it is too long.
+    """
+    whole = RawText.join([before, text], _BETWEEN) if before else text
+    start = open_slot(whole.reveal(), language)
+    if start is None or len(whole) - start > _CHARS:
+        return NO_TAIL
+    words = _last_words(whole, _WORDS)
+    return whole.part(start, len(whole)) if len(whole) - start > len(words) else words
 
 
 def _last_words(text: RawText, count: int) -> RawText:
