@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final
 
 from models.redaction.lexicons.loader import LexiconInvalid, Lists, languages, word_lists
-from models.redaction.slots.sounds import sound_of, sounds_like
+from models.redaction.slots.sounds import letters_alike, sound_of, sounds_like
 
 SUBJECT: Final = "announcements"
 _BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
@@ -97,7 +97,8 @@ class Announcements:
 
     def sounds_as(self, words: str) -> str | None:
         """The type of the noun that these words sound like; None if they sound like none."""
-        return next((kind for known, kind in self.sounds if sounds_like(words, known)), None)
+        alike = [(letters_alike(words, known), kind) for known, kind in self.sounds if sounds_like(words, known)]
+        return max(alike)[1] if alike else None
 
     def is_repair(self, words: str) -> bool:
         """Whether words sound like a correction: "scratched at"."""

@@ -66,7 +66,8 @@ def _is_counted(text: SpokenWords, run: Run, slot: Announcement | None) -> bool:
     if word in text.lists.counted:
         return True
     plural = word.endswith("s") and len(word) >= _SHORTEST_PLURAL and text.is_plain(run.last + 1)
-    if not plural or text.characters[run.last + 1] or len(run.digits) > _MOST_COUNTED_DIGITS:
+    verb = run.last + 2 < len(text.tokens) and text.lists.owner.fullmatch(text.tokens[run.last + 2].text)
+    if not plural or verb or text.characters[run.last + 1] or len(run.digits) > _MOST_COUNTED_DIGITS:
         return False
     return slot is None or (run.first > 0 and text.tokens[run.first - 1].text in text.lists.possession)
 

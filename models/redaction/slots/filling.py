@@ -34,6 +34,12 @@ _MIN_LEFT: Final = 2
 _MIN_LEFT_ALONE: Final = 4
 """Least digits and letters that make a text unsafe: where something is announced or hidden, and elsewhere."""
 
+_MIN_SCATTERED: Final = 3
+"""Least digits and letters that make a text unsafe if they stand one by one."""
+
+_SUSPECTED: Final = 0.3
+"""Least probability by the slot tagger of being personal that makes a text unsafe if the word is left."""
+
 _POINTED_WORDS: Final = 9
 """Words after a number among which something may still point back to it."""
 
@@ -72,7 +78,14 @@ def left_over(
     spans = [(entity.start, entity.end) for entity in hidden]
     left = [run for run in text.runs if not _is_covered(run, spans) and not is_explained(text, run)]
     least = _MIN_LEFT if spans or any(slot.told for slot in announced(text, context)) else _MIN_LEFT_ALONE
-    return any(run.characters >= least for run in left) or _has_sign(text, spans)
+    if any(run.characters >= least for run in left) or _has_sign(text, spans):
+        return True
+    scattered = bool(spans) and sum(run.characters for run in left) >= _MIN_SCATTERED
+    return scattered or any(word.personal >= _SUSPECTED and not _is_inside(word, spans) for word in tagged)
+
+
+def _is_inside(word: SlotWord, spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start <= word.start and word.end <= end for start, end in spans)
 
 
 def _has_sign(text: SpokenWords, spans: Sequence[tuple[int, int]]) -> bool:

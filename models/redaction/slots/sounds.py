@@ -47,12 +47,13 @@ def sounds_like(word: str, known: str) -> bool:
     """
     heard, meant = sound_of(word), sound_of(known)
     if heard == meant:
-        return len(meant) > _SHORT_KEY or not word.isalpha() or _letters_alike(word, known) >= _SAME_LETTERS
+        return len(meant) > _SHORT_KEY or not word.isalpha() or letters_alike(word, known) >= _SAME_LETTERS
     near = len(meant) >= _SHORT_KEY and abs(len(heard) - len(meant)) <= 1 and _one_apart(heard, meant)
-    return near and _letters_alike(word, known) >= _NEAR_LETTERS
+    return near and letters_alike(word, known) >= _NEAR_LETTERS
 
 
-def _letters_alike(one: str, other: str) -> float:
+def letters_alike(one: str, other: str) -> float:
+    """The share of letters that two words have in common, in order."""
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 

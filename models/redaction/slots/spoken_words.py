@@ -192,7 +192,8 @@ class SpokenWords:
         if len(token.text) == 1:
             letters = [t.text for t in map(self.tokens.__getitem__, near) if len(t.text) == 1 and t.text.isalpha()]
             spelled = by_digit and any(letter not in _NO_LETTERS for letter in letters)
-            letter = token.text.isalpha() and (token.text not in _NO_LETTERS or token.shape in _CAPITALS or spelled)
+            capital = token.shape in _CAPITALS or (token.shape == "O" and bool(letters))
+            letter = token.text.isalpha() and (token.text not in _NO_LETTERS or capital or spelled)
             return letter and (by_digit or bool(letters))
         by_digit = by_digit or any(map(self.surely, self._over_joiner(at)))
         capitals = token.shape.isupper() and len(token.text) <= _LONGEST_CODE_WORD
