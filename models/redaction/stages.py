@@ -31,7 +31,6 @@ from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
 from models.redaction.postprocess.doubted_words import has_doubted_number, with_doubted_words
-from models.redaction.postprocess.homophone_digits import with_homophone_digits
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.slots.entities import slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
@@ -165,7 +164,6 @@ def expand(drafts: list[Draft], job: Job) -> None:
             *found,
             *with_surroundings(text, found),
             *with_spoken_numbers(text, found, job.context),
-            *with_homophone_digits(text, found, job.context),
         ]
 
 

@@ -200,7 +200,9 @@ def _before(text: SpokenWords, first: int, slot: Announcement) -> Iterator[int]:
                 found = list(dropwhile(lambda i: text.tokens[i].text in HOMOPHONES, reversed(found)))
                 break
             found.append(at)
-        elif slot.type not in _OF_WORDS or (slot.back and text.tokens[at].text in STOPS):
+        elif slot.type not in _OF_WORDS and text.tokens[at - 1].text not in HOMOPHONES:
+            break
+        elif slot.back and text.tokens[at].text in STOPS:
             break
     yield from sorted(found, reverse=True)[: MOST_PHRASE_WORDS if slot.type in _OF_WORDS else _MOST_AT_EDGE]
 
