@@ -200,11 +200,16 @@ def _before(text: SpokenWords, first: int, slot: Announcement) -> Iterator[int]:
                 found = list(dropwhile(lambda i: text.tokens[i].text in HOMOPHONES, reversed(found)))
                 break
             found.append(at)
-        elif slot.type not in _OF_WORDS and text.tokens[at - 1].text not in HOMOPHONES:
-            break
-        elif slot.back and text.tokens[at].text in STOPS:
+        elif not _may_pause(text, at, slot):
             break
     yield from sorted(found, reverse=True)[: MOST_PHRASE_WORDS if slot.type in _OF_WORDS else _MOST_AT_EDGE]
+
+
+def _may_pause(text: SpokenWords, at: int, slot: Announcement) -> bool:
+    """Whether a value may have begun before a mark."""
+    if slot.back and text.tokens[at].text in STOPS:
+        return False
+    return slot.type in _OF_WORDS or text.tokens[at - 1].text in HOMOPHONES
 
 
 def _after(text: SpokenWords, last: int, slot: Announcement) -> Iterator[int]:
