@@ -96,7 +96,7 @@ SPOKEN = [
     ("one nine two dot one six eight dot oh dot seven two", [("IP",
     "one nine two dot one six eight dot oh dot seven two")]),
     ("it is: my SSN is four five oh, six two, seven one eight three", [("SSN",
-    "my SSN is four five oh, six two, seven one eight three")]),
+    "four five oh, six two, seven one eight three")]),
     ("it is spelled K, R, Z, Y", [("NAME", "K, R, Z, Y")]),
     ("P as in Peter, A, T, T", [("NAME", "P as in Peter, A, T, T")]),
     ("hotel golf 3 victor", [("ADDRESS", "hotel golf 3 victor")]),
