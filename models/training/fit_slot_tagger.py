@@ -25,14 +25,16 @@ from models.redaction.slots.head import HEAD_FILE
 from models.training.fit_heads import labelled_lines
 from models.training.labelled_sets import PERSONS
 from models.training.name_texts import NameSource
-from models.training.slot_network import fit_slots, probabilities
+from models.training.slot_network import DIRECTIONS, fit_slots, probabilities
 from models.training.slot_report import report
-from models.training.slot_table import SlotRow, labels_of, read_rows, table_of
+from models.training.slot_table import SlotRow, labels_of, main_directions, read_rows, table_of
 from models.weights.store import verify
 
 SEED = 11
 LINE_WEIGHT = 0.5
 """Weight of a sentence of this folder."""
+DIRECTION_TEXTS = 4000
+"""Texts whose words show in which directions the states vary."""
 _JOINED, _CUT = 0.25, 0.15
 """Shares of the rows that are also read with another one after it, and cut off at a word."""
 _BETWEEN = (" ", ", ", ". ", "")
@@ -93,14 +95,15 @@ def main() -> None:
     personal, harmless = labels_of(rows)
     names = load_name_scorer(args.weights)
     classifier = assemble_classifier(args.weights, names)
-    table, _spans = table_of(rows, (*personal, *harmless), classifier, names)
+    directions = main_directions([row.text for row in spoken[:DIRECTION_TEXTS]], classifier, DIRECTIONS)
+    table, _spans = table_of(rows, (*personal, *harmless), classifier, names, directions)
     network = fit_slots(table, len(personal), len(personal) + len(harmless))
     for split in ("dev", "held"):
         kept = [row for path in args.rows for row in read_rows(path, (split,))]
-        seen, spans = table_of(kept, (*personal, *harmless), classifier, names)
+        seen, spans = table_of(kept, (*personal, *harmless), classifier, names, directions)
         report(split, kept, spans, probabilities(network, seen)[:, : len(personal)].sum(axis=1))
     if args.write:
-        network.head(personal, harmless).write(args.write / HEAD_FILE.name)
+        network.head(personal, harmless, directions).write(args.write / HEAD_FILE.name)
 
 
 if __name__ == "__main__":

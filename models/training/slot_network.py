@@ -12,13 +12,12 @@ import torch
 from models.redaction.ner.encoder import Floats
 from models.redaction.slots.features import CONFIDENCE_COLUMNS, FEATURES, LANGUAGE_COLUMNS, QUESTION_COLUMNS
 from models.redaction.slots.head import SlotHead
-from models.training.label_network import WIDTH
-from models.training.slot_table import NONE, NOT_PERSONAL, SlotTable
+from models.training.slot_table import NONE, NOT_PERSONAL, Directions, SlotTable
 
-NARROW = 96
-HIDDEN = 128
+DIRECTIONS = 192
+HIDDEN = 96
 LAYERS = 4
-EPOCHS = 8
+EPOCHS = 5
 BATCH_WORDS = 1536
 """Words of a batch, padding included."""
 _RATE = 3e-3
@@ -79,53 +78,56 @@ class SlotNetwork(torch.nn.Module):
 
     def __init__(self, labels: int, layers: int = LAYERS) -> None:
         super().__init__()
-        self.states = torch.nn.Linear(WIDTH, NARROW, bias=False)
-        self.narrow = torch.nn.Linear(NARROW, HIDDEN, bias=False)
+        self.states = torch.nn.Linear(DIRECTIONS, HIDDEN, bias=False)
         self.features = torch.nn.Linear(FEATURES, HIDDEN)
-        self.beside = torch.nn.ModuleList(torch.nn.Linear(3 * HIDDEN, HIDDEN) for _ in range(layers))
+        self.beside = torch.nn.ModuleList(torch.nn.Linear(HIDDEN, 3 * HIDDEN, bias=False) for _ in range(layers))
+        self.beside_bias = torch.nn.Parameter(torch.zeros(layers, HIDDEN))
         self.out = torch.nn.Linear(HIDDEN, labels + 1)
-        self.drop_input, self.drop = torch.nn.Dropout(0.1), torch.nn.Dropout(0.15)
+        self.drop_input, self.drop = torch.nn.Dropout(0.1), torch.nn.Dropout(0.1)
 
     def forward(self, states: torch.Tensor, features: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Log-odds of the labels and of none, shape (texts, words, labels + 1)."""
         if self.training:
             states = states + _STATE_NOISE * torch.randn_like(states)
             features = _forgetful(features)
-        known = self.narrow(self.states(self.drop_input(states))) + self.features(self.drop_input(features))
+        known = self.drop_input(self.states(states) + self.features(features))
         hidden = _gelu(known) * real[..., None]
-        for layer, beside in enumerate(self.beside):
-            hidden = hidden + _gelu(beside(self.drop(_around(hidden, 2**layer)))) * real[..., None]
+        for layer, (beside, bias) in enumerate(zip(self.beside, self.beside_bias, strict=True)):
+            hidden = hidden + _gelu(_shifted(beside(self.drop(hidden)), 2**layer) + bias) * real[..., None]
         return self.out(self.drop(hidden))  # type: ignore[no-any-return]
 
-    def head(self, personal: tuple[str, ...], harmless: tuple[str, ...]) -> SlotHead:
+    def head(self, personal: tuple[str, ...], harmless: tuple[str, ...], directions: Directions) -> SlotHead:
         """The fitted head in the form that the product loads."""
-
-        def array(value: torch.Tensor) -> Floats:
-            return np.ascontiguousarray(value.detach().numpy())
+        states = directions.weights @ _array(self.states.weight.T)
+        bias = _array(self.features.bias) - directions.means @ _array(self.states.weight.T)
 
         return SlotHead(
             np.array([*personal, *harmless]),
             np.array(len(personal)),
-            array(self.states.weight.T),
-            array(self.narrow.weight.T),
-            array(self.features.weight.T),
-            array(self.features.bias),
-            np.stack([array(layer.weight.T) for layer in self.beside]),  # type: ignore[arg-type]
-            np.stack([array(layer.bias) for layer in self.beside]),  # type: ignore[arg-type]
-            array(self.out.weight.T),
-            array(self.out.bias),
+            states,
+            _array(self.features.weight.T),
+            bias,
+            np.stack([_array(layer.weight.T) for layer in self.beside]),  # type: ignore[arg-type]
+            _array(self.beside_bias),
+            _array(self.out.weight.T),
+            _array(self.out.bias),
         )
+
+
+def _array(value: torch.Tensor) -> Floats:
+    return np.ascontiguousarray(value.detach().numpy())
 
 
 def _gelu(hidden: torch.Tensor) -> torch.Tensor:
     return hidden * torch.sigmoid(1.702 * hidden)
 
 
-def _around(hidden: torch.Tensor, distance: int) -> torch.Tensor:
-    """As ``models.redaction.slots.head`` has it."""
-    padded = torch.nn.functional.pad(hidden, (0, 0, distance, distance))
-    words = hidden.shape[1]
-    return torch.cat([hidden, padded[:, :words], padded[:, 2 * distance : 2 * distance + words]], dim=2)
+def _shifted(parts: torch.Tensor, distance: int) -> torch.Tensor:
+    """The sum of what a word, the one ``distance`` before it and the one ``distance`` after it contribute."""
+    own, before, after = parts.chunk(3, dim=2)
+    words = own.shape[1]
+    before = torch.nn.functional.pad(before, (0, 0, distance, 0))[:, :words]
+    return own + before + torch.nn.functional.pad(after, (0, 0, 0, distance))[:, distance:]
 
 
 def _forgetful(features: torch.Tensor) -> torch.Tensor:
@@ -163,7 +165,8 @@ def fit_slots(
 
 
 def _loss(network: SlotNetwork, batch: Batch, right: torch.Tensor) -> tuple[torch.Tensor, float]:
-    odds = network(batch.states, batch.features, batch.real)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        odds = network(batch.states, batch.features, batch.real).float()
     each = odds.logsumexp(dim=2) - (odds + right[batch.labels]).logsumexp(dim=2)
     weights = batch.real * batch.weights[:, None]
     return (each * weights).sum() / weights.sum(), float(weights.sum())

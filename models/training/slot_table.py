@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,11 @@ from models.redaction.ner.encoder import Floats
 from models.redaction.ner.name_head import NameScorer
 from models.redaction.normalize.transliterate import transliterated
 from models.redaction.normalize.view import TextView, original
-from models.redaction.slots.features import SlotContext, slot_features
+from models.redaction.slots.features import QUESTIONS, SlotContext, slot_features
 from models.text import RecognizedWord
 from models.training.label_network import CHUNK
+
+T = TypeVar("T")
 
 NONE = -1
 """The label of a word that is part of no value."""
@@ -56,9 +59,13 @@ def read_rows(path: Path, splits: Sequence[str], group: str = "") -> Iterator[Sl
             if row["split"] in splits:
                 spans = tuple((s["start"], s["end"], s["label"]) for s in row["spans"])
                 words = tuple(RecognizedWord(*word) for word in row.get("words") or ())
-                asked = row.get("asked") or ()
-                context = SlotContext(row["lang"], tuple([asked] if isinstance(asked, str) else asked), words)
+                context = SlotContext(row["lang"], _questions(row.get("asked")), words)
                 yield SlotRow(group or path.stem, row["text"], spans, context)
+
+
+def _questions(asked: str | None) -> tuple[str, ...]:
+    """What the assistant's question for a label counts as, see ``dialogue_context``: all papers count as one."""
+    return (asked if asked in QUESTIONS else "ID",) if asked else ()
 
 
 def labels_of(rows: Iterable[SlotRow]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -72,7 +79,7 @@ class SlotTable:
     """The words of many texts, one text after the other.
 
     Attributes:
-        states: Mean hidden states, float16, shape (words, width).
+        states: Mean hidden states along the main directions, float16, shape (words, directions).
         features: ``slot_features``, float16, shape (words, features).
         labels: Index of each word's label, or ``NONE``; int8.
         weights: Of each text.
@@ -114,14 +121,49 @@ def joined(tables: Sequence[SlotTable]) -> SlotTable:
     )
 
 
+@dataclass(frozen=True)
+class Directions:
+    """The directions in which the hidden states of words vary most; the rest is not learned from, to save time.
+
+    Attributes:
+        weights: Shape (width, directions). The states along them have variances around one.
+        means: Of the states along them, shape (directions,).
+    """
+
+    weights: Floats
+    means: Floats
+
+    def along(self, states: Floats) -> npt.NDArray[np.float16]:
+        """Hidden states along the directions, around zero."""
+        return (states @ self.weights - self.means).astype(np.float16)
+
+
+def main_directions(texts: Sequence[str], classifier: RampartClassifier, count: int) -> Directions:
+    """The directions in which the states of the words of these texts vary most."""
+    states = np.concatenate(
+        [words.states for chunk in _chunks(texts) for words in classifier.pooled_words(_latin(chunk))]
+    )
+    variances, vectors = np.linalg.eigh(np.cov(states.T))
+    weights = (vectors[:, ::-1][:, :count] / np.sqrt(variances[::-1][:count] + variances.mean() / 4)).astype(np.float32)
+    return Directions(weights, states.mean(axis=0) @ weights)
+
+
+def _latin(texts: Sequence[str]) -> list[str]:
+    return [(transliterated(text) or original(text)).text for text in texts]
+
+
 def table_of(
-    rows: Sequence[SlotRow], labels: Sequence[str], classifier: RampartClassifier, names: NameScorer
+    rows: Sequence[SlotRow],
+    labels: Sequence[str],
+    classifier: RampartClassifier,
+    names: NameScorer,
+    directions: Directions,
 ) -> tuple[SlotTable, list[list[tuple[int, int]]]]:
     """The words of the rows, and the spans of the words in each text."""
     index = {label: number for number, label in enumerate(labels)}
     states, features, targets, spans = [], [], [], []
     for row, words in zip(rows, _words(rows, classifier, names), strict=True):
-        states.append(words.states)
+        states.append(directions.along(words.states))
         features.append(words.features)
         targets.append([_label(span, row, index) for span in words.spans])
         spans.append(words.spans)
@@ -137,19 +179,22 @@ def table_of(
 @dataclass(frozen=True)
 class _Words:
     spans: list[tuple[int, int]]
-    states: npt.NDArray[np.float16]
+    states: Floats
     features: npt.NDArray[np.float16]
 
 
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[at : at + CHUNK] for at in range(0, len(items), CHUNK))
+
+
 def _words(rows: Sequence[SlotRow], classifier: RampartClassifier, names: NameScorer) -> Iterator[_Words]:
-    for at in range(0, len(rows), CHUNK):
-        chunk = rows[at : at + CHUNK]
+    for chunk in _chunks(rows):
         views = [transliterated(row.text) or original(row.text) for row in chunk]
         for row, view, pooled in zip(chunk, views, classifier.pooled_words([v.text for v in views]), strict=True):
             likely = _name_scores(view, pooled.spans, pooled.probabilities, pooled.states, names)
             spans = [view.original_span(*span) for span in pooled.spans]
             features = slot_features(row.text, spans, likely, row.context)
-            yield _Words(spans, pooled.states.astype(np.float16), features.astype(np.float16))
+            yield _Words(spans, pooled.states, features.astype(np.float16))
 
 
 def _name_scores(

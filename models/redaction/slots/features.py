@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float32]
 Span = tuple[int, int]
 
 LANGUAGES: Final = ("en", "de", "es", "fr", "hi", "it", "pt")
-QUESTIONS: Final = ("ADDRESS", "DOB", "EMAIL", "ID", "NAME", "PHONE", READING)
+QUESTIONS: Final = ("ADDRESS", "DOB", "EMAIL", "ID", "NAME", "PHONE", "SECRET", READING)
 """What the assistant may have asked for, see ``dialogue_context``."""
 
 _MOST_DIGITS: Final = 12

@@ -26,12 +26,11 @@ class SlotHead:
     Attributes:
         names: Labels in the order of the outputs, the entity types first; shape (labels,).
         personal: How many of them are entity types; the others are harmless. The last output is no label at all.
-        states: Weights of a token's hidden state, shape (width, narrow).
-        narrow: Weights of a word's projected state, shape (narrow, hidden).
+        states: Weights of a token's hidden state, shape (width, hidden).
         features: Weights of ``slot_features``, shape (features, hidden).
         bias: Shape (hidden,).
-        beside: For each layer the weights of a word, of the one before it and of the one after it at the layer's
-            distance, in this order; shape (layers, 3 * hidden, hidden).
+        beside: For each layer the weights with which a word is read for itself, for the one after it and for the one
+            before it at the layer's distance, side by side; shape (layers, hidden, 3 * hidden).
         beside_bias: Shape (layers, hidden).
         out: Shape (hidden, labels + 1).
         out_bias: Shape (labels + 1,).
@@ -40,7 +39,6 @@ class SlotHead:
     names: npt.NDArray[np.str_]
     personal: npt.NDArray[np.int64]
     states: Floats
-    narrow: Floats
     features: Floats
     bias: Floats
     beside: Floats
@@ -63,19 +61,19 @@ class SlotHead:
         np.savez_compressed(path, **small)
 
     def project(self, states: Floats) -> Floats:
-        """The part of hidden states that the head reads; of tokens, shape (tokens, narrow)."""
+        """The part of the first layer that comes from hidden states; of tokens, shape (tokens, hidden)."""
         return states @ self.states
 
     def probabilities(self, projected: Floats, rows: Floats) -> Floats:
         """Probabilities of the labels and, in the last column, of none; shape (words, labels + 1).
 
         Args:
-            projected: Mean of ``project`` over the tokens of each word, shape (words, narrow).
+            projected: Mean of ``project`` over the tokens of each word, shape (words, hidden).
             rows: ``slot_features`` of the words.
         """
-        hidden = gelu(projected @ self.narrow + rows @ self.features + self.bias)
+        hidden = gelu(projected + rows @ self.features + self.bias)
         for layer, (weights, bias) in enumerate(zip(self.beside, self.beside_bias, strict=True)):
-            hidden += gelu(_around(hidden, 2**layer) @ weights + bias)
+            hidden += gelu(_shifted(hidden @ weights, 2**layer) + bias)
         outputs = hidden @ self.out + self.out_bias
         outputs -= outputs.max(axis=-1, keepdims=True)
         np.exp(outputs, out=outputs)
@@ -83,14 +81,13 @@ class SlotHead:
         return outputs
 
 
-def _around(hidden: Floats, distance: int) -> Floats:
-    """Each row, the one ``distance`` before it and the one ``distance`` after it, side by side; zeros where none is."""
-    words, width = hidden.shape
-    around = np.zeros((words, 3 * width), dtype=np.float32)
-    around[:, :width] = hidden
-    around[distance:, width : 2 * width] = hidden[:-distance]
-    around[:-distance, 2 * width :] = hidden[distance:]
-    return around
+def _shifted(parts: Floats, distance: int) -> Floats:
+    """The sum of what a word, the one ``distance`` before it and the one ``distance`` after it contribute."""
+    own, before, after = np.split(parts, 3, axis=1)
+    own = own.copy()
+    own[distance:] += before[:-distance]
+    own[:-distance] += after[distance:]
+    return own
 
 
 def gelu(hidden: Floats) -> Floats:

@@ -14,7 +14,7 @@ class SlotScorer(Protocol):
     """Reads slots out of hidden states."""
 
     def project(self, states: Floats) -> Floats:
-        """The part of hidden states that it reads; of tokens, shape (tokens, narrow)."""
+        """The part of hidden states that it reads; of tokens, shape (tokens, hidden)."""
         ...
 
     def words(self, spoken: SpokenText, spans: Sequence[Span], names: Floats, projected: Floats) -> list[SlotWord]:

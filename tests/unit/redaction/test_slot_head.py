@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import torch
 
 from models.redaction.slots.features import FEATURES
 from models.redaction.slots.head import SlotHead
-from models.training.label_network import WIDTH
-from models.training.slot_network import SlotNetwork, fit_slots, probabilities
-from models.training.slot_table import NONE, NOT_PERSONAL, SlotTable
+from models.training.slot_network import DIRECTIONS, SlotNetwork, fit_slots, probabilities
+from models.training.slot_table import NONE, NOT_PERSONAL, Directions, SlotTable
 
+WIDTH = 256
+TURNED = Directions(
+    np.random.default_rng(5).standard_normal((WIDTH, DIRECTIONS)).astype(np.float32) / np.float32(16),
+    np.random.default_rng(6).standard_normal(DIRECTIONS).astype(np.float32),
+)
 PERSONAL, HARMLESS = ("PHONE", "SECRET"), ("READING",)
 
 
@@ -21,7 +26,7 @@ def table(lengths: list[int], seed: int = 0) -> SlotTable:
     """Random words; the first hidden value of a word decides its label."""
     chance = np.random.default_rng(seed)
     words = sum(lengths)
-    states = chance.standard_normal((words, WIDTH)).astype(np.float16)
+    states = chance.standard_normal((words, DIRECTIONS)).astype(np.float16)
     labels = np.where(states[:, 0] > 0, 0, NONE).astype(np.int8)
     features = chance.random((words, FEATURES)).astype(np.float16)
     return SlotTable(states, features, labels, np.ones(len(lengths), np.float32), np.cumsum([0, *lengths]))
@@ -36,10 +41,10 @@ def network(layers: int = 4) -> SlotNetwork:
 @pytest.mark.parametrize("words", [1, 2, 7, 40])
 def test_numpy_gives_the_probabilities_of_the_fitted_network(words: int, layers: int) -> None:
     fitted, texts = network(layers), table([words])
-    head = fitted.head(PERSONAL, HARMLESS)
-    states, rows = texts.states.astype(np.float32), texts.features.astype(np.float32)
-    found = head.probabilities(head.project(states), rows)
-    assert found == pytest.approx(probabilities(fitted, texts), abs=1e-5)
+    states = np.random.default_rng(7).standard_normal((words, WIDTH)).astype(np.float32)
+    head = fitted.head(PERSONAL, HARMLESS, TURNED)
+    found = head.probabilities(head.project(states), texts.features.astype(np.float32))
+    assert found == pytest.approx(probabilities(fitted, replace(texts, states=TURNED.along(states))), abs=2e-3)
     assert found.sum(axis=1) == pytest.approx(np.ones(words), abs=1e-5)
 
 
@@ -55,7 +60,7 @@ def test_texts_of_a_batch_do_not_see_each_other() -> None:
 
 
 def test_four_layers_reach_fifteen_words_and_no_further() -> None:
-    head = network().head(PERSONAL, HARMLESS)
+    head = network().head(PERSONAL, HARMLESS, TURNED)
     rows = np.zeros((40, FEATURES), np.float32)
     states = np.zeros((40, WIDTH), np.float32)
     before = head.probabilities(head.project(states), rows)
@@ -66,7 +71,7 @@ def test_four_layers_reach_fifteen_words_and_no_further() -> None:
 
 
 def test_a_written_head_is_read_as_it_was(tmp_path: Path) -> None:
-    head = network().head(PERSONAL, HARMLESS)
+    head = network().head(PERSONAL, HARMLESS, TURNED)
     head.write(tmp_path / "head.npz")
     read = SlotHead.read(tmp_path / "head.npz")
     assert read.names.tolist() == [*PERSONAL, *HARMLESS]
