@@ -73,7 +73,7 @@ def _joined(first: SlotRow, second: SlotRow, between: str) -> SlotRow:
 
 
 def _cut(row: SlotRow, chance: random.Random) -> SlotRow:
-    spaces = [at for at, char in enumerate(row.text) if char == " "]
+    spaces = [at for at, char in enumerate(row.text) if char == " " and row.text[:at].strip()]
     end = chance.choice(spaces) if spaces else len(row.text)
     spans = tuple((a, min(b, end), label) for a, b, label in row.spans if a < end)
     words = tuple(word for word in row.context.words if word.end <= end)

@@ -52,11 +52,11 @@ class SlotRow:
 
 
 def read_rows(path: Path, splits: Sequence[str], group: str = "") -> Iterator[SlotRow]:
-    """The rows of a JSONL file whose split is one of ``splits``; see ``models.training.spoken``."""
+    """The rows of a JSONL file in which something was heard, of these splits; see ``models.training.spoken``."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            if row["split"] in splits:
+            if row["split"] in splits and row["text"].strip():
                 spans = tuple((s["start"], s["end"], s["label"]) for s in row["spans"])
                 words = tuple(RecognizedWord(*word) for word in row.get("words") or ())
                 context = SlotContext(row["lang"], _questions(row.get("asked")), words)
