@@ -32,7 +32,7 @@ from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
 from models.redaction.postprocess.doubted_words import has_doubted_number, with_doubted_words
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
-from models.redaction.slots.entities import slot_entities, suspected_slots
+from models.redaction.slots.entities import is_harmless, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import fill_slots, left_over, without_pauses
 from models.redaction.slots.types import SlotWord, SpokenText
@@ -118,13 +118,16 @@ def _spoken(drafts: list[Draft], readable: list[TextView], context: RedactionCon
 
 
 def tag_slots(drafts: list[Draft], _: Job) -> None:
-    """Add the personal values that the slot tagger finds in spoken texts, and the words that it suspects."""
+    """In spoken texts, add the values that the slot tagger finds and the words that it suspects, and drop numbers of
+    which it is sure that they belong to things.
+    """
     for draft in drafts:
         if not draft.slots:
             continue
-        found, view = list(slot_entities(draft.slots)), views.original(draft.view.text)
-        draft.detections += [Detection(view, None, entity) for entity in found]
-        draft.candidates += found
+        view = views.original(draft.view.text)
+        kept = [detection for detection in draft.detections if not is_harmless(detection.original, draft.slots)]
+        draft.detections = [*kept, *(Detection(view, None, entity) for entity in slot_entities(draft.slots))]
+        draft.candidates = [detection.original for detection in draft.detections]
         draft.suspects = sorted([*draft.suspects, *(Suspect(*span) for span in suspected_slots(draft.slots))])
 
 

@@ -12,7 +12,7 @@ from models.redaction.ner.encoder import TokenEncoder
 from models.redaction.ner.engine_choice import DEFAULT_ENGINE, TRANSFORMERS, Device, check_engine
 from models.redaction.ner.label_head import LabelHead, LabelScorer
 from models.redaction.ner.name_head import NameScorer, load_name_scorer
-from models.redaction.slots.tagger import SlotScorer
+from models.redaction.slots.tagger import SlotScorer, load_slot_tagger
 from models.weights import store
 
 WEIGHTS_NAME: Final = "rampart-pii"
@@ -38,7 +38,7 @@ def build_classifier(
         InvalidInput: There is no engine of that name, or it cannot use that device.
         WeightsError: The weights are neither there nor to be had, or not the pinned ones.
     """
-    return assemble_classifier(cache, load_name_scorer(cache), engine, device, threads)
+    return assemble_classifier(cache, load_name_scorer(cache), engine, device, threads, slots=load_slot_tagger())
 
 
 def assemble_classifier(

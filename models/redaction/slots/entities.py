@@ -27,12 +27,19 @@ class SlotBars:
         sure: Of a word that is hidden whatever stands beside it.
         beside: Of a word that is hidden because one beside it is.
         suspected: Of a word of a partial that waits for more words.
+        cleared: Of a word because of which a number that a recognizer found stays hidden.
+        harmless: Least mean probability of the words of a number to be harmless, from which it is explained.
     """
 
     sure: float = 0.5
     beside: float = 0.3
     suspected: float = 0.15
+    cleared: float = 0.2
+    harmless: float = 0.8
 
+
+EXACT: Final = 0.9
+"""Score over which an entity was found by its own characters, and not by the words around."""
 
 DEFAULT_BARS: Final = SlotBars()
 
@@ -70,3 +77,16 @@ def _parts(run: list[SlotWord]) -> list[list[SlotWord]]:
 def suspected_slots(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> Iterator[tuple[int, int]]:
     """Words that are not hidden, but that more words may still turn into a part of a value."""
     return ((word.start, word.end) for word in slots if word.personal >= bars.suspected)
+
+
+def is_harmless(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
+    """Whether the tagger is sure that all words of an entity belong to values of things, such as a reading.
+
+    What another recognizer found by a checksum or a sure shape, with a score over ``EXACT``, is never harmless.
+    """
+    if entity.recognizer == RECOGNIZER or entity.score > EXACT:
+        return False
+    words = [word for word in slots if word.start < entity.end and entity.start < word.end]
+    if not words or max(word.personal for word in words) >= bars.cleared:
+        return False
+    return sum(word.harmless for word in words) >= bars.harmless * len(words)

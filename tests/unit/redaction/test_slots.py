@@ -76,3 +76,18 @@ def test_a_word_that_is_nearly_personal_is_a_suspect() -> None:
 def test_the_explanation_names_the_tagger() -> None:
     explained = explain(REDACTOR, RawText(TEXT), RedactionContext(TextSource.SPEECH)).replaced
     assert [reason.recognizer for entity in explained for reason in entity.reasons] == ["slot"]
+
+
+def test_a_number_of_which_the_tagger_is_sure_that_it_is_of_a_thing_stays() -> None:
+    text = "the display says 415-555-0132"
+    assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier()))
+    thing = dict.fromkeys(("415", "555", "0132"), ("PHONE", 0.05, 0.9))
+    assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=thing))) == []
+    one_in_doubt = thing | {"0132": ("PHONE", 0.3, 0.7)}
+    assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=one_in_doubt)))
+
+
+def test_a_value_that_its_own_characters_prove_is_redacted_whatever_the_tagger_says() -> None:
+    card = dict.fromkeys(("4111", "1111"), ("CC", 0.0, 1.0))
+    text = "the display says 4111 1111 1111 1111"
+    assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=card)))
