@@ -31,8 +31,8 @@ class SlotBars:
         harmless: Least mean probability of the words of a number to be harmless, from which it is explained.
     """
 
-    sure: float = 0.5
-    beside: float = 0.3
+    sure: float = 0.8
+    beside: float = 0.5
     suspected: float = 0.15
     cleared: float = 0.2
     harmless: float = 0.8
