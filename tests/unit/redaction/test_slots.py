@@ -49,7 +49,7 @@ def test_words_between_the_bars_are_suspected() -> None:
     assert list(suspected_slots(words, BARS)) == [(6, 11), (12, 17)]
 
 
-CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.9, 0.0), "kilo": ("SECRET", 0.4, 0.0)})
+CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.9, 0.0), "kilo": ("SECRET", 0.6, 0.0)})
 REDACTOR = LocalRedactor(CLASSIFIER)
 TEXT = "My phrase is tango, kilo for now"
 
