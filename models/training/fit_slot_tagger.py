@@ -1,6 +1,6 @@
 """Fits the slot head of the classifier, and prints what it hides on texts that were kept aside.
 
-    python -m models.training.fit_slot_tagger --weights CACHE --rows FILE [FILE ...] [--write DIR]
+    python -m models.training.fit_slot_tagger --weights CACHE --rows FILE ... [--heard FILE ...] [--write DIR]
 
 The rows are spoken texts whose values are labelled, see ``models.training.spoken``. Those of the split ``train`` are
 learned from, together with the sentences of this folder; ``dev`` and ``held`` are only measured. The layers of the
@@ -31,11 +31,13 @@ from models.training.slot_table import SlotRow, labels_of, main_directions, read
 from models.weights.store import verify
 
 SEED = 11
-LINE_WEIGHT = 0.5
-"""Weight of a sentence of this folder."""
-DIRECTION_TEXTS = 4000
+LINE_WEIGHT, HEARD_WEIGHT = 0.5, 3.0
+"""Weights of a sentence of this folder, and of a sentence that was spoken and heard; others have one."""
+LINE_STEP = 2
+"""Every second sentence of this folder is read."""
+DIRECTION_TEXTS = 3000
 """Texts whose words show in which directions the states vary."""
-_JOINED, _CUT = 0.25, 0.15
+_JOINED, _CUT = 0.15, 0.1
 """Shares of the rows that are also read with another one after it, and cut off at a word."""
 _BETWEEN = (" ", ", ", ". ", "")
 
@@ -80,27 +82,36 @@ def _cut(row: SlotRow, chance: random.Random) -> SlotRow:
     return replace(row, text=row.text[:end], spans=spans, context=replace(row.context, words=words))
 
 
+def training_rows(rows: Sequence[Path], heard: Sequence[Path], lists: Path) -> list[SlotRow]:
+    """What is learned from: the rows of the files, more texts out of them, and the sentences of this folder."""
+    found: list[SlotRow] = []
+    for path, weight in (*((path, 1.0) for path in rows), *((path, HEARD_WEIGHT) for path in heard)):
+        read = [replace(row, weight=weight) for row in read_rows(path, ("train",))]
+        found += [*read, *varied(read)]
+    return [*found, *list(plain_rows(lists))[::LINE_STEP]]
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True, help="the cache folder of `vestibule models list`")
-    parser.add_argument("--rows", type=Path, nargs="+", required=True, help="labelled spoken texts, JSONL")
+    parser.add_argument("--rows", type=Path, nargs="+", required=True, help="labelled texts, corrupted, JSONL")
+    parser.add_argument("--heard", type=Path, nargs="*", default=[], help="labelled texts, spoken and heard, JSONL")
     parser.add_argument("--write", type=Path, help="folder for the file", metavar="DIR")
     parser.add_argument("--share", type=float, default=1.0, help="of the rows, for a quick trial")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    every = round(1 / args.share)
-    spoken = [row for path in args.rows for row in read_rows(path, ("train",))]
-    rows = [*spoken, *varied(spoken), *plain_rows(verify(WEIGHTS_NAME, args.weights))][::every]
+    rows = training_rows(args.rows, args.heard, verify(WEIGHTS_NAME, args.weights))[:: round(1 / args.share)]
     personal, harmless = labels_of(rows)
-    names = load_name_scorer(args.weights)
+    labels, names = (*personal, *harmless), load_name_scorer(args.weights)
     classifier = assemble_classifier(args.weights, names)
-    directions = main_directions([row.text for row in spoken[:DIRECTION_TEXTS]], classifier, DIRECTIONS)
-    table, _spans = table_of(rows, (*personal, *harmless), classifier, names, directions)
-    network = fit_slots(table, len(personal), len(personal) + len(harmless))
+    some = rows[:: max(1, len(rows) // DIRECTION_TEXTS)]
+    directions = main_directions([row.text for row in some], classifier, DIRECTIONS)
+    table, _spans = table_of(rows, labels, classifier, names, directions)
+    network = fit_slots(table, len(personal), len(labels))
     for split in ("dev", "held"):
-        kept = [row for path in args.rows for row in read_rows(path, (split,))]
-        seen, spans = table_of(kept, (*personal, *harmless), classifier, names, directions)
+        kept = [row for path in (*args.rows, *args.heard) for row in read_rows(path, (split,))]
+        seen, spans = table_of(kept, labels, classifier, names, directions)
         report(split, kept, spans, probabilities(network, seen)[:, : len(personal)].sum(axis=1))
     if args.write:
         network.head(personal, harmless, directions).write(args.write / HEAD_FILE.name)
