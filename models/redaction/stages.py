@@ -19,6 +19,7 @@ from models.redaction.detection.detections import (
     suspect_at_original,
     suspected,
 )
+from models.redaction.ner.brand_filter import are_brands
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize import view as views
 from models.redaction.normalize.recognition import in_view
@@ -126,7 +127,8 @@ def tag_slots(drafts: list[Draft], _: Job) -> None:
             continue
         view = views.original(draft.view.text)
         kept = [detection for detection in draft.detections if not is_harmless(detection.original, draft.slots)]
-        draft.detections = [*kept, *(Detection(view, None, entity) for entity in slot_entities(draft.slots))]
+        found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
+        draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]
         draft.suspects = sorted([*draft.suspects, *(Suspect(*span) for span in suspected_slots(draft.slots))])
 

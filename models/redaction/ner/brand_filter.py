@@ -11,6 +11,7 @@ from typing import Final
 
 from models.redaction.lexicons.loader import ANY, words
 from models.redaction.normalize.view import TextView
+from models.redaction.normalize.words import WORD
 
 _BRANDS: Final = words(ANY, "brands", "makers")
 _AMBIGUOUS_BRANDS: Final = words(ANY, "brands", "makers_called_like_people")
@@ -42,6 +43,11 @@ def is_brand(view: TextView, start: int, end: int) -> bool:
     """Whether the word at [start, end) is the name of a brand."""
     word = view.lower[start:end]
     return word in _BRANDS or (word in _AMBIGUOUS_BRANDS and _is_beside_a_machine(view, start, end))
+
+
+def are_brands(view: TextView, start: int, end: int) -> bool:
+    """Whether every word of [start, end) is the name of a brand."""
+    return all(is_brand(view, *match.span()) for match in WORD.finditer(view.lower, start, end))
 
 
 def is_machine(view: TextView, start: int, end: int) -> bool:

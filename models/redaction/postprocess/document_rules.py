@@ -16,7 +16,13 @@ from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import digits_of
 from models.redaction.postprocess.quantities import is_said_quantity
-from models.redaction.recognizers.filters.quantity_context import introduced_as, introduces_a_number, is_time_or_day
+from models.redaction.recognizers.filters.quantity_context import (
+    introduced_as,
+    introduces_a_number,
+    is_harmless,
+    is_time_or_day,
+)
+from models.redaction.slots.entities import RECOGNIZER as SLOT
 from models.redaction.types import RedactionContext
 from models.text import Entity
 
@@ -38,7 +44,7 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
         view: The text itself.
         context: Names the kind of the document.
     """
-    if entity.recognizer.startswith("ner:") and _is_explained_by_context(entity, view, context):
+    if entity.recognizer.startswith(("ner:", SLOT)) and _is_explained_by_context(entity, view, context):
         return True
     if context.explained and _is_explained_by_page(entity, view, context.explained):
         return True
@@ -63,7 +69,9 @@ def _is_explained_by_page(entity: Entity, view: TextView, explained: frozenset[s
 
 
 def _is_explained_by_context(entity: Entity, view: TextView, context: RedactionContext) -> bool:
-    """Whether the words around a find of the classifier say that it is something else."""
+    """Whether the words around a find of the classifier or the slot tagger say that it is something else."""
+    if entity.recognizer == SLOT:
+        return entity.type != "NAME" and is_harmless(view, entity.start, entity.end)
     if introduces_a_number(view, entity.start, entity.end):
         return True
     if entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end):

@@ -31,7 +31,7 @@ class SlotBars:
         harmless: Least mean probability of the words of a number to be harmless, from which it is explained.
     """
 
-    sure: float = 0.8
+    sure: float = 0.9
     beside: float = 0.5
     suspected: float = 0.15
     cleared: float = 0.2

@@ -49,7 +49,7 @@ def test_words_between_the_bars_are_suspected() -> None:
     assert list(suspected_slots(words, BARS)) == [(6, 11), (12, 17)]
 
 
-CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.9, 0.0), "kilo": ("SECRET", 0.6, 0.0)})
+CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.95, 0.0), "kilo": ("SECRET", 0.6, 0.0)})
 REDACTOR = LocalRedactor(CLASSIFIER)
 TEXT = "My phrase is tango, kilo for now"
 
@@ -91,3 +91,20 @@ def test_a_value_that_its_own_characters_prove_is_redacted_whatever_the_tagger_s
     card = dict.fromkeys(("4111", "1111"), ("CC", 0.0, 1.0))
     text = "the display says 4111 1111 1111 1111"
     assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=card)))
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "kind", "expected"),
+    [
+        ("Die Seriennummer 20394857 steht hinten", "20394857", "ID", []),
+        ("Meine Kontonummer 20394857 steht hinten", "20394857", "ACCOUNT", ["20394857"]),
+        ("Die Waschmaschine Bosch läuft nicht", "bosch", "NAME", []),
+        ("Frau Tarnwald wartet", "tarnwald", "NAME", ["Tarnwald"]),
+    ],
+)
+def test_a_word_for_a_thing_or_a_brand_clears_what_the_tagger_finds(
+    text: str, word: str, kind: str, expected: list[str]
+) -> None:
+    redactor = LocalRedactor(WordListClassifier(slots={word: (kind, 0.99, 0.0)}))
+    redaction = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH, "de"))
+    assert [text[e.start : e.end].removeprefix("Frau ") for e in redaction.entities] == expected
