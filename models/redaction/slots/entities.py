@@ -34,12 +34,15 @@ class SlotBars:
     sure: float = 0.9
     beside: float = 0.5
     suspected: float = 0.15
-    cleared: float = 0.2
-    harmless: float = 0.8
+    cleared: float = 0.1
+    harmless: float = 0.9
 
 
 EXACT: Final = 0.9
 """Score over which an entity was found by its own characters, and not by the words around."""
+
+_WORDS_BESIDE: Final = 2
+"""Other words that a text must have for a number in it to be cleared."""
 
 DEFAULT_BARS: Final = SlotBars()
 
@@ -82,11 +85,12 @@ def suspected_slots(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) ->
 def is_harmless(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
     """Whether the tagger is sure that all words of an entity belong to values of things, such as a reading.
 
-    What another recognizer found by a checksum or a sure shape, with a score over ``EXACT``, is never harmless.
+    What another recognizer found by a checksum or a sure shape, with a score over ``EXACT``, is never harmless, nor is
+    an answer with hardly a word beside it: what it answers is not in it.
     """
     if entity.recognizer == RECOGNIZER or entity.score > EXACT:
         return False
     words = [word for word in slots if word.start < entity.end and entity.start < word.end]
-    if not words or max(word.personal for word in words) >= bars.cleared:
+    if not words or len(slots) < len(words) + _WORDS_BESIDE or max(word.personal for word in words) >= bars.cleared:
         return False
     return sum(word.harmless for word in words) >= bars.harmless * len(words)

@@ -83,6 +83,7 @@ def test_a_number_of_which_the_tagger_is_sure_that_it_is_of_a_thing_stays() -> N
     assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier()))
     thing = dict.fromkeys(("415", "555", "0132"), ("PHONE", 0.05, 0.9))
     assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=thing))) == []
+    assert found("415-555-0132", TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=thing)))
     one_in_doubt = thing | {"0132": ("PHONE", 0.3, 0.7)}
     assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=one_in_doubt)))
 
