@@ -35,7 +35,7 @@ from models.redaction.postprocess.doubted_words import has_doubted_number, with_
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.slots.entities import is_harmless, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
-from models.redaction.slots.filling import fill_slots, left_over, without_pauses
+from models.redaction.slots.filling import fill_slots, left_over, outside_pauses, without_pauses
 from models.redaction.slots.types import SlotWord, SpokenText
 from models.redaction.types import RedactionContext, Suspect
 from models.text import UNRATED, Entity, RawText, Recognition, TextSource
@@ -118,13 +118,14 @@ def _spoken(drafts: list[Draft], readable: list[TextView], context: RedactionCon
     ]
 
 
-def tag_slots(drafts: list[Draft], _: Job) -> None:
+def tag_slots(drafts: list[Draft], job: Job) -> None:
     """In spoken texts, add the values that the slot tagger finds and the words that it suspects, and drop numbers of
     which it is sure that they belong to things.
     """
     for draft in drafts:
         if not draft.slots:
             continue
+        draft.slots = outside_pauses(draft.view, job.context, draft.slots)
         view = views.original(draft.view.text)
         kept = [detection for detection in draft.detections if not is_harmless(detection.original, draft.slots)]
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))

@@ -15,7 +15,7 @@ from models.text import Entity
 RECOGNIZER: Final = "slot"
 """Name of the slot tagger as the source of an entity."""
 
-_NUMBERS: Final = labels_where(lambda entity: entity.is_number or entity.is_spelled) - {"ADDRESS"} | {"SECRET"}
+NUMBERS: Final = labels_where(lambda entity: entity.is_number or entity.is_spelled) - {"ADDRESS"} | {"SECRET"}
 """Types of numbers and codes. The words alone often do not tell which of them one is, so they form one entity."""
 
 
@@ -68,7 +68,7 @@ def _of_run(run: list[SlotWord], bars: SlotBars) -> Iterator[Entity]:
 def _parts(run: list[SlotWord]) -> list[list[SlotWord]]:
     """The run, cut where one kind of value ends and another begins. A lone word goes with the part before it."""
     parts: list[list[SlotWord]] = []
-    for _kind, words in groupby(run, key=lambda word: "number" if word.type in _NUMBERS else word.type):
+    for _kind, words in groupby(run, key=lambda word: "number" if word.type in NUMBERS else word.type):
         part = list(words)
         if parts and (len(part) == 1 or len(parts[-1]) == 1):
             parts[-1] += part

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, takewhile
+from itertools import chain, groupby, takewhile
 from typing import Final
 
 from models.redaction.itn.lexicon import TOP_LEVEL
@@ -17,6 +17,7 @@ from models.redaction.normalize.view import TextView, original
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.slots.addresses import address_of, mailbox_of
 from models.redaction.slots.announcements import Announcement
+from models.redaction.slots.entities import NUMBERS
 from models.redaction.slots.explanations import is_explained
 from models.redaction.slots.openings import announced, suspected
 from models.redaction.slots.spoken_words import Run, SpokenWords
@@ -37,8 +38,11 @@ _MIN_LEFT_ALONE: Final = 4
 _MIN_SCATTERED: Final = 3
 """Least digits and letters that make a text unsafe if they stand one by one."""
 
-_SUSPECTED: Final = 0.3
+_SUSPECTED: Final = 0.4
 """Least probability by the slot tagger of being personal that makes a text unsafe if the word is left."""
+
+_MIN_TALK: Final = 3
+"""Least words in a row that are talk inside a number. Fewer may be misheard digits: "I'll win 911"."""
 
 _POINTED_WORDS: Final = 9
 """Words after a number among which something may still point back to it."""
@@ -68,6 +72,22 @@ def without_pauses(view: TextView, context: RedactionContext, found: Iterable[En
                 yield replace(entity, start=text.tokens[kept[0]].start, end=text.tokens[kept[-1]].end)
         else:
             yield entity
+
+
+def outside_pauses(view: TextView, context: RedactionContext, tagged: Sequence[SlotWord]) -> tuple[SlotWord, ...]:
+    """What the tagger says, but talk inside a value is not personal: "no wait, I read that wrong" between two numbers.
+
+    Talk is a pause or a correction, or several words in a row inside a number of which none sounds like a part of it.
+    """
+    text = SpokenWords(view, context.language)
+    pauses = {text.tokens[at].start for at in text.hesitating if not has_digit(text.tokens[at].text)}
+    parts = {token.start for token, count in zip(text.tokens, text.characters, strict=True) if count}
+    talk = set(pauses)
+    for is_talk, run in groupby(tagged, key=lambda word: word.type in NUMBERS and word.start not in parts):
+        words = list(run)
+        if is_talk and len(words) >= _MIN_TALK:
+            talk.update(word.start for word in words)
+    return tuple(word._replace(personal=0.0) if word.start in talk else word for word in tagged)
 
 
 def left_over(
