@@ -66,7 +66,6 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             Form.EXPRESSIONS,
             {
                 "birth": "Words for birth.",
-                "birth_in_prose": "Words for birth that count only beside a date as it is said, not in 14/11/1962.",
                 "birth_right_before": "Abbreviations for birth that count only right before a date.",
                 "days": "Days of a month as ordinals.",
                 "months_beside_days": "Names of months that count only beside a day: short forms, misspellings.",

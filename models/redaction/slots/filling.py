@@ -41,6 +41,9 @@ _MIN_SCATTERED: Final = 3
 _SUSPECTED: Final = 0.4
 """Least probability by the slot tagger of being personal that makes a text unsafe if the word is left."""
 
+_TALKED_OVER: Final = NUMBERS - {"SECRET"}
+"""Types in which several words in a row are talk. Those of a pass phrase are the value."""
+
 _MIN_TALK: Final = 3
 """Least words in a row that are talk inside a number. Fewer may be misheard digits: "I'll win 911"."""
 
@@ -81,12 +84,19 @@ def outside_pauses(view: TextView, context: RedactionContext, tagged: Sequence[S
     """
     text = SpokenWords(view, context.language)
     pauses = {text.tokens[at].start for at in text.hesitating if not has_digit(text.tokens[at].text)}
-    parts = {token.start for token, count in zip(text.tokens, text.characters, strict=True) if count}
+    words = {token.start: at for at, token in enumerate(text.tokens)}
+
+    def may_be_talk(word: SlotWord) -> bool:
+        at = words.get(word.start)
+        return (
+            at is not None and word.type in _TALKED_OVER and len(text.tokens[at].text) > 1 and not text.characters[at]
+        )
+
     talk = set(pauses)
-    for is_talk, run in groupby(tagged, key=lambda word: word.type in NUMBERS and word.start not in parts):
-        words = list(run)
-        if is_talk and len(words) >= _MIN_TALK:
-            talk.update(word.start for word in words)
+    for is_talk, run in groupby(tagged, key=may_be_talk):
+        starts = [word.start for word in run]
+        if is_talk and len(starts) >= _MIN_TALK and not all(text.is_misheard(words[start]) for start in starts):
+            talk.update(starts)
     return tuple(word._replace(personal=0.0) if word.start in talk else word for word in tagged)
 
 

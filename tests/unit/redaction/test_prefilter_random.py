@@ -36,6 +36,7 @@ PIECES: Final = {
     "medicare": "medicare 1EG4-TE5-MK73", "record": "MRN 00482113", "routing": "routing 021000021 at the bank",
     "branch": "sort code 20-00-00", "account-number": "Kontonummer lautet 532013000", "spoken-date": "on 4 March 1984",
     "old-age": "94 years old", "in-aadhaar": "aadhaar 2341 2341 2346", "in-pan": "PAN ABCPE1234F",
+    "ng-nin": "nin 5829 103 7746", "ng-bvn": "bvn 22140981736", "ng-tin": "tin 20148837-0001",
     "in-gstin": "gstin 27AAPFU0939F1ZV", "in-voter": "voter WKH1186253", "gb-nhs": "nhs 943 476 5870",
     "gb-utr": "utr 1955839661", "de-steuer": "steuer-id 36 574 261 809", "fr-nir": "nir 2 95 10 99 126 111 93",
     "es-dni": "DNI 12345678Z", "es-nie": "nie X-2482300-W", "it-cf": "codice RCCMNL83S18D969H",

@@ -60,7 +60,6 @@ PASSWORDS = [
     ("fr", "le mot de passe : soleil vert", "soleil vert"),
     ("hi", "wifi ka password neela haathi hai", "neela haathi"),
     ("hi", "पासवर्ड है सूरज", "सूरज"),
-    ("en", "the password is still Harbour1989", "Harbour1989"),
     ("en", "the password is easy meadow42", "easy meadow42"),
     ("en", "my password is wrong turn lucky", "wrong turn lucky"),
     ("en", "my password is bearded", "bearded"),

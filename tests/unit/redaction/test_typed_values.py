@@ -27,17 +27,17 @@ GLUED = [
 ]
 
 BIRTH_DATES = [
-    ("I was born on the 3rd of May '82.", "the 3rd of May '82"),
+    ("I was born on the 3rd of May '82.", "3rd of May '82"),
     ("born June 21st, '90", "June 21st, '90"),
     ("Birth date: 21-Jun-90", "21-Jun-90"),
     ("she was born 21st June in Kano", "21st June"),
     ("b. 12 August 1958", "12 August 1958"),
     ("Geb.-Dat. 3/5/82", "3/5/82"),
-    ("geboren am dritten Mai 1982", "am dritten Mai 1982"),
-    ("nací el primero de abril del 84", "el primero de abril del 84"),
+    ("geboren am dritten Mai 1982", "dritten Mai 1982"),
+    ("nací el primero de abril del 84", "primero de abril del 84"),
     ("F. nac.: 14-07-79", "14-07-79"),
     ("nascido em 1º de abril de 84", "1º de abril de 84"),
-    ("nato il 1° aprile '84", "il 1° aprile '84"),
+    ("nato il 1° aprile '84", "1° aprile '84"),
     ("född 3 maj 1982", "3 maj 1982"),
     ("geboren op 3 mei 1982", "3 mei 1982"),
     ("मेरा जन्म 14 जुलाई 79 को हुआ", "14 जुलाई 79"),

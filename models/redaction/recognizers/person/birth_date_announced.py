@@ -23,8 +23,10 @@ _DATES: Final = (
     rf"{_DAY}{_GAP}[01]?\d(?:st|nd|rd|th|\.)?{_GAP}{_YEAR}",
     r"(?:19|20)\d\d[./-][01]?\d[./-][0-3]?\d",
 )
-_ABBREVIATION: Final = rf"(?<![^\W_])(?:{alternatives('dates', 'birth_right_before')})[ :]{{0,2}}"
-_DATE: Final = rf"(?<![^\W_])(?<!\d[./-])(?:(?:el|le|am|il|den|the) )?(?:{'|'.join(_DATES)})(?![^\W_]|[./-]\d)"
+_ABBREVIATION: Final = (
+    rf"(?<![^\W_])(?:{alternatives('dates', 'birth_right_before')})[ :]{{0,2}}(?:(?:el|le|am|il|den|the) )?"
+)
+_DATE: Final = rf"(?<![^\W_])(?<!\d[./-])(?:{'|'.join(_DATES)})(?![^\W_]|[./-]\d)"
 
 ANNOUNCED_BIRTH_DATE = PatternRecognizer(
     entity="DOB",
@@ -40,5 +42,5 @@ ANNOUNCED_BIRTH_DATE = PatternRecognizer(
             name="abbreviated",
         ),
     ),
-    context=words(*across("dates", "birth"), *across("dates", "birth_in_prose")),
+    context=words(*across("dates", "birth")),
 )
