@@ -77,7 +77,7 @@ def without_pauses(view: TextView, context: RedactionContext, found: Iterable[En
             yield entity
 
 
-def outside_pauses(view: TextView, context: RedactionContext, tagged: Sequence[SlotWord]) -> tuple[SlotWord, ...]:
+def outside_pauses(view: TextView, context: RedactionContext, tagged: Sequence[SlotWord]) -> list[SlotWord]:
     """What the tagger says, but talk inside a value is not personal: "no wait, I read that wrong" between two numbers.
 
     Talk is a pause or a correction, or several words in a row inside a number of which none sounds like a part of it.
@@ -97,7 +97,7 @@ def outside_pauses(view: TextView, context: RedactionContext, tagged: Sequence[S
         starts = [word.start for word in run]
         if is_talk and len(starts) >= _MIN_TALK and not all(text.is_misheard(words[start]) for start in starts):
             talk.update(starts)
-    return tuple(word._replace(personal=0.0) if word.start in talk else word for word in tagged)
+    return [word._replace(personal=0.0) if word.start in talk else word for word in tagged]
 
 
 def left_over(
