@@ -36,6 +36,7 @@ from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_
 from models.redaction.slots.entities import is_harmless, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import fill_slots, left_over, outside_pauses, without_pauses
+from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.types import SlotWord, SpokenText
 from models.redaction.types import RedactionContext, Suspect
 from models.text import UNRATED, Entity, RawText, Recognition, TextSource
@@ -52,6 +53,7 @@ class Draft:
         detections: Every detection, before any is dropped or merged.
         suspects: Words that more words may still turn into names.
         slots: What the slot tagger says of each word, in order; empty where it does not run, as in typed text.
+        spoken: The words of a spoken text, once a stage has read them.
         candidates: Entities to replace, as far as the stages have decided; they may overlap.
         allowed: Spans of the allow-list.
         entities: The final entities, sorted, not overlapping, each with its replacement.
@@ -65,6 +67,7 @@ class Draft:
     detections: list[Detection] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     slots: list[SlotWord] = field(default_factory=list)
+    spoken: SpokenWords | None = None
     candidates: list[Entity] = field(default_factory=list)
     allowed: list[tuple[int, int]] = field(default_factory=list)
     entities: list[Entity] = field(default_factory=list)
@@ -125,13 +128,20 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
     for draft in drafts:
         if not draft.slots:
             continue
-        draft.slots = outside_pauses(draft.view, job.context, draft.slots)
+        draft.slots = outside_pauses(_spoken_words(draft, job), draft.slots)
         view = views.original(draft.view.text)
         kept = [detection for detection in draft.detections if not is_harmless(detection.original, draft.slots)]
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]
         draft.suspects = sorted([*draft.suspects, *(Suspect(*span) for span in suspected_slots(draft.slots))])
+
+
+def _spoken_words(draft: Draft, job: Job) -> SpokenWords:
+    """The words of a spoken text. They are read once for all stages."""
+    if draft.spoken is None:
+        draft.spoken = SpokenWords(draft.view, job.context.language, draft.slots)
+    return draft.spoken
 
 
 def propagate_mentions(drafts: list[Draft], _: Job) -> None:
@@ -151,8 +161,9 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
     if job.context.source is not TextSource.SPEECH:
         return
     for draft in drafts:
-        found = list(without_pauses(draft.view, job.context, draft.candidates))
-        draft.candidates = found + fill_slots(draft.view, job.context, found, draft.slots)
+        text = _spoken_words(draft, job)
+        found = list(without_pauses(text, draft.candidates))
+        draft.candidates = found + fill_slots(text, job.context, found)
 
 
 def drop_allowed(drafts: list[Draft], job: Job) -> None:
@@ -255,7 +266,7 @@ def _has_left_over(draft: Draft, job: Job) -> bool:
     """Whether a spoken text in which something was hidden has digits or letters left that nothing explains."""
     if job.context.source is not TextSource.SPEECH:
         return False
-    return left_over(draft.view, job.context, draft.entities, draft.slots)
+    return left_over(_spoken_words(draft, job), job.context, draft.entities, draft.slots)
 
 
 def _has_unexplained_number(draft: Draft, job: Job) -> bool:

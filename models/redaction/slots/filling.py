@@ -13,7 +13,7 @@ from itertools import chain, groupby, takewhile
 from typing import Final
 
 from models.redaction.itn.lexicon import TOP_LEVEL
-from models.redaction.normalize.view import TextView, original
+from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.slots.addresses import address_of, mailbox_of
 from models.redaction.slots.announcements import Announcement
@@ -51,11 +51,8 @@ _POINTED_WORDS: Final = 9
 """Words after a number among which something may still point back to it."""
 
 
-def fill_slots(
-    view: TextView, context: RedactionContext, found: Sequence[Entity], tagged: Sequence[SlotWord] = ()
-) -> list[Entity]:
+def fill_slots(text: SpokenWords, context: RedactionContext, found: Sequence[Entity]) -> list[Entity]:
     """The values of the slots of a text, and its further numbers if there is a value or a number among ``found``."""
-    text = SpokenWords(view, context.language, tagged)
     filled = list(chain.from_iterable(_entities(text, slot) for slot in announced(text, context)))
     spans = [(entity.start, entity.end) for entity in filled]
     rest = [run for run in text.runs if not _is_covered(run, spans)]
@@ -63,9 +60,8 @@ def fill_slots(
     return filled + list(_further(text, [*found, *filled]))
 
 
-def without_pauses(view: TextView, context: RedactionContext, found: Iterable[Entity]) -> Iterator[Entity]:
+def without_pauses(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
     """The entities without the pauses and corrections at their edges, "scratch that", which others take for names."""
-    text = SpokenWords(view, context.language)
     for entity in found:
         inside = range(text.at(entity.start), text.at(entity.end))
         words = [at for at in inside if text.is_word(at)]
@@ -77,12 +73,11 @@ def without_pauses(view: TextView, context: RedactionContext, found: Iterable[En
             yield entity
 
 
-def outside_pauses(view: TextView, context: RedactionContext, tagged: Sequence[SlotWord]) -> list[SlotWord]:
+def outside_pauses(text: SpokenWords, tagged: Sequence[SlotWord]) -> list[SlotWord]:
     """What the tagger says, but talk inside a value is not personal: "no wait, I read that wrong" between two numbers.
 
     Talk is a pause or a correction, or several words in a row inside a number of which none sounds like a part of it.
     """
-    text = SpokenWords(view, context.language)
     pauses = {text.tokens[at].start for at in text.hesitating if not has_digit(text.tokens[at].text)}
     words = {token.start: at for at, token in enumerate(text.tokens)}
 
@@ -101,10 +96,9 @@ def outside_pauses(view: TextView, context: RedactionContext, tagged: Sequence[S
 
 
 def left_over(
-    view: TextView, context: RedactionContext, hidden: Iterable[Entity], tagged: Sequence[SlotWord] = ()
+    text: SpokenWords, context: RedactionContext, hidden: Iterable[Entity], tagged: Sequence[SlotWord] = ()
 ) -> bool:
     """Whether digits or letters of a code are outside of the entities, although nothing explains them."""
-    text = SpokenWords(view, context.language, tagged)
     spans = [(entity.start, entity.end) for entity in hidden]
     left = [run for run in text.runs if not _is_covered(run, spans) and not is_explained(text, run)]
     least = _MIN_LEFT if spans or any(slot.told for slot in announced(text, context)) else _MIN_LEFT_ALONE

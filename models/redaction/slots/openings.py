@@ -29,7 +29,7 @@ _MIN_OWNED: Final = 4
 
 def announced(text: SpokenWords, context: RedactionContext) -> Iterator[Announcement]:
     """The slots that a known announcement or the assistant's question opens."""
-    yield from text.lists.of(text.view.lower)
+    yield from text.announcements
     if (asked := numeric(context.asked_for)) and not is_reading(context.asked_for) and text.runs:
         start = text.runs[0].start
         yield Announcement(asked[0], start, start, told=True, vague=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -21,7 +22,7 @@ from models.redaction.lexicons.loader import words
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, has_digit
 from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
-from models.redaction.slots.announcements import Announcements, announcements_of
+from models.redaction.slots.announcements import Announcement, Announcements, announcements_of
 from models.redaction.slots.types import SlotWord
 
 _LONGEST_CODE_WORD: Final = 5
@@ -93,11 +94,20 @@ class SpokenWords:
 
     def at(self, offset: int) -> int:
         """The first token that begins at or after an offset."""
-        return next((i for i, token in enumerate(self.tokens) if token.start >= offset), len(self.tokens))
+        return bisect_left(self._starts, offset)
 
     def is_word(self, at: int) -> bool:
         """Whether the token is no mark."""
         return self.tokens[at].text[0].isalnum()
+
+    @cached_property
+    def announcements(self) -> list[Announcement]:
+        """All exact announcements."""
+        return list(self.lists.of(self.view.lower))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [token.start for token in self.tokens]
 
     @cached_property
     def characters(self) -> list[int]:
