@@ -69,9 +69,9 @@ FOUND = [
     ("tengo 94 años", [("AGE", "94")]),
     ("aged 97", [("AGE", "97")]),
     ("उम्र 95", [("AGE", "95")]),
-    ("nacido el 14 de marzo de 1985", [("DOB", "el 14 de marzo de 1985")]),
-    ("née le 3 février 1974", [("DOB", "le 3 février 1974")]),
-    ("geboren am 3. März 1974", [("DOB", "am 3. März 1974")]),
+    ("nacido el 14 de marzo de 1985", [("DOB", "14 de marzo de 1985")]),
+    ("née le 3 février 1974", [("DOB", "3 février 1974")]),
+    ("geboren am 3. März 1974", [("DOB", "3. März 1974")]),
     ("जन्म 14 जनवरी 1985", [("DOB", "14 जनवरी 1985")]),
     # wallets, keys, pages
     ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", [("WALLET", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")]),
