@@ -19,6 +19,7 @@ from models.redaction.detection.detections import (
     suspect_at_original,
     suspected,
 )
+from models.redaction.dialogue_context import numeric
 from models.redaction.ner.brand_filter import are_brands
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize import view as views
@@ -122,15 +123,19 @@ def _spoken(drafts: list[Draft], readable: list[TextView], context: RedactionCon
 
 
 def tag_slots(drafts: list[Draft], job: Job) -> None:
-    """In spoken texts, add the values that the slot tagger finds and the words that it suspects, and drop numbers of
-    which it is sure that they belong to things.
+    """In spoken texts, add the values that the slot tagger finds and the words that it suspects.
+
+    What it is sure belongs to things is dropped, unless a personal value was announced or a number asked for.
     """
     for draft in drafts:
         if not draft.slots:
             continue
-        draft.slots = outside_pauses(_spoken_words(draft, job), draft.slots)
+        text = _spoken_words(draft, job)
+        draft.slots = outside_pauses(text, draft.slots)
         view = views.original(draft.view.text)
-        kept = [detection for detection in draft.detections if not is_harmless(detection.original, draft.slots)]
+        kept = draft.detections
+        if not (text.is_announced or numeric(job.context.asked_for)):
+            kept = [detection for detection in kept if not is_harmless(detection.original, draft.slots)]
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]

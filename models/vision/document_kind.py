@@ -12,7 +12,7 @@ from typing import Final
 from models.redaction.lexicons.loader import languages, word_lists
 from models.vision.geometry import rows
 from models.vision.tables import folded, is_register
-from models.vision.types import METER_DOCUMENT, OcrLine
+from models.vision.types import OcrLine
 
 REGISTER: Final = "visitor_register"
 RECEIPT: Final = "receipt"
@@ -26,8 +26,6 @@ UNSPECIFIC: Final = frozenset({"", "document"})
 """Given kinds that say nothing about the layout, so that the kind is recognised."""
 
 _SUBJECT: Final = "documents"
-_READING: Final = "reading "
-"""How the line of a meter that was read begins (``meter_reader.reading_line``)."""
 _MIN_AMOUNTS: Final = 3
 _MIN_POINTS: Final = 4
 _MAX_CARD_LINES: Final = 14
@@ -43,7 +41,7 @@ def _phrases(kind: str) -> frozenset[str]:
     return frozenset(found)
 
 
-_WORDS: Final = {kind: _phrases(kind) for kind in (RECEIPT, FORM, LETTER, CARD, METER_DOCUMENT)}
+_WORDS: Final = {kind: _phrases(kind) for kind in (RECEIPT, FORM, LETTER, CARD)}
 
 
 def document_kind(lines: Sequence[OcrLine], given: str = UNKNOWN) -> str:
@@ -57,8 +55,6 @@ def document_kind(lines: Sequence[OcrLine], given: str = UNKNOWN) -> str:
     if given not in UNSPECIFIC:
         return given
     texts = [line.text.reveal() for line in lines]
-    if texts and texts[0].startswith(_READING):
-        return METER_DOCUMENT
     if is_register(lines, rows(lines)):
         return REGISTER
     points = _points(texts)
@@ -79,5 +75,4 @@ def _points(texts: Sequence[str]) -> dict[str, float]:
         LETTER: 4 * hits[LETTER] + min(long_lines, 4) if hits[LETTER] else 0.0,
         CARD: 2 * hits[CARD] + 2 if few and not amounts else 0.0,
         FORM: hits[FORM] + labels / 2 if not few else 0.0,
-        METER_DOCUMENT: 3 * hits[METER_DOCUMENT] if few else 0.0,
     }

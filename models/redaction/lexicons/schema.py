@@ -75,7 +75,7 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
         "documents": Subject(
             "Words by which the kind of a document is recognised. Without it only its layout tells.",
             keys={
-                **{kind: f"Words of a {kind}." for kind in ("receipt", "letter", "card", "form", "meter")},
+                **{kind: f"Words of a {kind}." for kind in ("receipt", "letter", "card", "form")},
                 "goods": "Headers of the columns of a list of goods.",
                 "totals": "Words of the rows after the goods.",
             },

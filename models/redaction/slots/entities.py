@@ -15,6 +15,9 @@ from models.text import Entity
 RECOGNIZER: Final = "slot"
 """Name of the slot tagger as the source of an entity."""
 
+_CUSTOM: Final = "custom:"
+"""How the recognizers of a policy begin. The tagger does not know their types."""
+
 NUMBERS: Final = labels_where(lambda entity: entity.is_number or entity.is_spelled) - {"ADDRESS"} | {"SECRET"}
 """Types of numbers and codes. The words alone often do not tell which of them one is, so they form one entity."""
 
@@ -85,10 +88,10 @@ def suspected_slots(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) ->
 def is_harmless(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
     """Whether the tagger is sure that all words of an entity belong to values of things, such as a reading.
 
-    What another recognizer found by a checksum or a sure shape, with a score over ``EXACT``, is never harmless, nor is
-    an answer with hardly a word beside it: what it answers is not in it.
+    Never harmless is what another recognizer found by a checksum or a sure shape, with a score over ``EXACT``, what a
+    policy's own recognizer found, and an answer with hardly a word beside it: what it answers is not in it.
     """
-    if entity.recognizer == RECOGNIZER or entity.score > EXACT:
+    if entity.recognizer.startswith((RECOGNIZER, _CUSTOM)) or entity.score > EXACT:
         return False
     words = [word for word in slots if word.start < entity.end and entity.start < word.end]
     if not words or len(slots) < len(words) + _WORDS_BESIDE or max(word.personal for word in words) >= bars.cleared:

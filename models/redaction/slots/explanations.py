@@ -27,6 +27,9 @@ _LEAST_PHONE_DIGITS: Final = 7
 """From so many digits on a remark does not explain a number."""
 
 _MOST_COUNTED_DIGITS: Final = 4
+_MOST_CORRECTIONS: Final = 4
+"""Most times that a number of a thing is corrected."""
+
 _SHORTEST_PLURAL: Final = 4
 _CLOCK: Final = re.compile(r"(?:[01]?\d|2[0-4])(?:[0-5]\d)?")
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
@@ -34,9 +37,18 @@ _DATED: Final = frozenset({"DOB"})
 """Types of values that are days: neither a month nor a year explains them."""
 
 
-def is_explained(text: SpokenWords, run: Run, slot: Announcement | None = None) -> bool:
-    """Whether the words around the run, or after the announcement of its slot, show that it identifies nobody."""
-    if text.harmless(run) >= _HARMLESS:
+def is_explained(
+    text: SpokenWords, run: Run, slot: Announcement | None = None, corrections: int = _MOST_CORRECTIONS
+) -> bool:
+    """Whether the words around the run, or after the announcement of its slot, show that it identifies nobody.
+
+    Args:
+        text: All words.
+        run: The number.
+        slot: The slot that the number stands in.
+        corrections: Most numbers before the run that are looked at because it may correct them.
+    """
+    if not (slot and slot.told) and text.harmless(run) >= _HARMLESS:
         return True
     if is_amount(text.view, run.start, run.end) or _is_counted(text, run, slot):
         return True
@@ -47,15 +59,15 @@ def is_explained(text: SpokenWords, run: Run, slot: Announcement | None = None) 
     told = slot is not None and slot.told and not slot.back
     if told and _is_remark(text, run, slot):
         return True
-    return not told and (_is_of_thing(text, run) or _corrects_explained(text, run))
+    return not told and (_is_of_thing(text, run) or (corrections > 0 and _corrects_explained(text, run, corrections)))
 
 
-def _corrects_explained(text: SpokenWords, run: Run) -> bool:
+def _corrects_explained(text: SpokenWords, run: Run, corrections: int) -> bool:
     """Whether the run corrects a number of a thing: "the meter shows 4821, no wait, 4812"."""
     if not text.is_after_pause(run):
         return False
     before = next((other for other in reversed(text.runs) if other.last < run.first), None)
-    return before is not None and is_explained(text, before)
+    return before is not None and is_explained(text, before, corrections=corrections - 1)
 
 
 def _is_counted(text: SpokenWords, run: Run, slot: Announcement | None) -> bool:

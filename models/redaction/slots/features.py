@@ -102,8 +102,8 @@ def _word(word: str, language: str) -> Floats:
 
 
 def _shape(word: str) -> tuple[float, ...]:
-    digits = "".join(c for c in word if c.isdigit())
-    number = int(digits) if word.isdigit() and len(word) <= _MOST_DIGITS else -1
+    digits = "".join(c for c in word if c.isdecimal())
+    number = int(digits) if word.isdecimal() and len(word) <= _MOST_DIGITS else -1
     counts = [0.0] * _MOST_DIGITS
     if digits:
         counts[min(len(digits), _MOST_DIGITS) - 1] = 1.0
@@ -113,7 +113,7 @@ def _shape(word: str) -> tuple[float, ...]:
         len(word) == 1 and word.isalpha(),
         word.isalpha() and not word.isascii(),
         bool(digits) and any(map(str.isalpha, word)),
-        word.isdigit(),
+        word.isdecimal(),
         word.startswith("0"),
         len(word) == _YEAR_DIGITS and number in _YEARS,
         0 <= number <= _MONTHS_OF_YEAR,

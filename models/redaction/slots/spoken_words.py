@@ -106,6 +106,11 @@ class SpokenWords:
         return list(self.lists.of(self.view.lower))
 
     @cached_property
+    def is_announced(self) -> bool:
+        """Whether the text announces a personal value with a verb or a request, not only a noun."""
+        return any(announcement.told for announcement in self.announcements)
+
+    @cached_property
     def _starts(self) -> list[int]:
         return [token.start for token in self.tokens]
 
@@ -175,7 +180,12 @@ class SpokenWords:
         return before in self.hesitating
 
     def harmless(self, run: Run) -> float:
-        """The lowest probability that the tagger gives any word of the run of belonging to a thing; 0 without it."""
+        """The lowest probability that the tagger gives any word of the run of belonging to a thing.
+
+        It is 0 without the tagger, and in a text that announces a value: an announcement outweighs the tagger.
+        """
+        if self.is_announced:
+            return 0.0
         words = (word for word in self.tagged if word.start < run.end and run.start < word.end)
         return min((word.harmless for word in words), default=0.0)
 
@@ -230,8 +240,16 @@ class SpokenWords:
         begins = at == 0 or self.tokens[at - 1].end < self.tokens[at].start or not self.is_word(at - 1)
         if match and begins:
             return self.at(match.end())
-        for size in range(_REPAIR_WORDS, 1, -1):
-            group = [token.text for token in self.tokens[at : at + size]]
-            if len(group) == size and all(map(str.isalpha, group)) and self.lists.is_repair(" ".join(group)):
-                return at + size
-        return at
+        sizes = (size for size in range(_REPAIR_WORDS, 1, -1) if self._sounds_as_repair(at, size))
+        return at + next(sizes, 0)
+
+    def _sounds_as_repair(self, at: int, size: int) -> bool:
+        """Whether the words sound like a correction, and a number stands on both sides: "415, scratched at, 416".
+
+        Elsewhere they may be a name.
+        """
+        group = [token.text for token in self.tokens[at : at + size]]
+        if len(group) < size or not all(map(str.isalpha, group)) or not self.lists.is_repair(" ".join(group)):
+            return False
+        beside = (self._neighbour(at, -1), self._neighbour(at + size - 1, 1))
+        return all(near is not None and self.surely(near) > 0 for near in beside)

@@ -68,3 +68,8 @@ def test_each_end_of_the_text_is_marked_once() -> None:
     alone, longer = rows_of(text), rows_of(f"well {text} then")
     assert not np.array_equal(alone[0], longer[1])
     assert not np.array_equal(alone[-1], longer[-2])
+
+
+@pytest.mark.parametrize("text", ["the area is 5² here", "①", "²", "٣ ५"])
+def test_digits_of_every_kind_have_a_row(text: str) -> None:
+    assert rows_of(text).shape == (len(WORD.findall(text)), FEATURES)

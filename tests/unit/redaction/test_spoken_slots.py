@@ -18,6 +18,7 @@ from models.redaction.streaming.open_tail import NO_TAIL, TailAwareRedactor, ope
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import Redaction, RedactionContext
 from models.text import RawText, TextSource
+from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import patterns_only
 
 SENTENCES = Path(__file__).parent / "spoken_slots"
@@ -174,3 +175,30 @@ def test_corrections_are_known_by_their_sound(words: str, is_repair: bool) -> No
 def test_what_is_left_keeps_a_text_from_the_llm(text: str, safe: bool) -> None:
     redaction = redactor().redact(RawText(text), RedactionContext(TextSource.SPEECH))
     assert redaction.text.safe_for_llm is safe
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "name"),
+    [
+        ("en", "please ask for Sigrid Soto at the desk", "Sigrid Soto"),
+        ("es", "quiero hablar con Curtis Ray", "Curtis Ray"),
+        ("fr", "je voudrais parler à Noé Bertin", "Noé Bertin"),
+    ],
+)
+def test_a_name_that_sounds_like_a_correction_is_redacted(language: str, text: str, name: str) -> None:
+    redactor = LocalRedactor(WordListClassifier(dict.fromkeys(name.lower().split(), "GIVEN_NAME")))
+    redaction = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH, language))
+    assert not any(part in redaction.text.value for part in name.split())
+
+
+@pytest.mark.parametrize("text", ["my customer number is 44017 thanks", "you can call me on 415 555 0132"])
+def test_the_tagger_cannot_clear_an_announced_value(text: str) -> None:
+    things = dict.fromkeys(text.split(), ("PHONE", 0.0, 0.99))
+    redactor = LocalRedactor(WordListClassifier(slots=things))
+    redaction = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH))
+    assert not any(c.isdigit() for c in redaction.text.value)
+
+
+def test_many_corrections_of_a_reading_are_read_in_time_and_depth() -> None:
+    text = "the meter shows 4821" + ", no wait, 4812" * 600
+    assert patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH)).text.value

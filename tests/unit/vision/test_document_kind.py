@@ -41,7 +41,7 @@ FORM = _page(
         (LETTER, "letter"),
         (CARD, "card"),
         (FORM, "form"),
-        (_page("reading 00042 .917", "Qn 2.5"), "meter"),
+        (_page("reading 00042 .917", "Qn 2.5"), ""),
         (_page("KEEP THIS DOOR CLOSED"), ""),
         ([], ""),
     ],
