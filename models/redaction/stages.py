@@ -139,7 +139,7 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]
-        draft.suspects = sorted([*draft.suspects, *(Suspect(*span) for span in suspected_slots(draft.slots))])
+        draft.suspects = sorted([*draft.suspects, *suspected_slots(draft.slots)])
 
 
 def _spoken_words(draft: Draft, job: Job) -> SpokenWords:

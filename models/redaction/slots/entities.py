@@ -10,6 +10,7 @@ from typing import Final
 
 from models.redaction.entities import labels_where
 from models.redaction.slots.types import SlotWord
+from models.redaction.types import Suspect
 from models.text import Entity
 
 RECOGNIZER: Final = "slot"
@@ -30,13 +31,15 @@ class SlotBars:
         sure: Of a word that is hidden whatever stands beside it.
         beside: Of a word that is hidden because one beside it is.
         suspected: Of a word of a partial that waits for more words.
+        likely: Of a word of a partial that waits for the final text.
         cleared: Of a word because of which a number that a recognizer found stays hidden.
         harmless: Least mean probability of the words of a number to be harmless, from which it is explained.
     """
 
     sure: float = 0.9
     beside: float = 0.5
-    suspected: float = 0.15
+    suspected: float = 0.05
+    likely: float = 0.1
     cleared: float = 0.1
     harmless: float = 0.9
 
@@ -80,9 +83,11 @@ def _parts(run: list[SlotWord]) -> list[list[SlotWord]]:
     return parts
 
 
-def suspected_slots(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> Iterator[tuple[int, int]]:
-    """Words that are not hidden, but that more words may still turn into a part of a value."""
-    return ((word.start, word.end) for word in slots if word.personal >= bars.suspected)
+def suspected_slots(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> Iterator[Suspect]:
+    """Words that more words may still turn into a part of a value."""
+    return (
+        Suspect(word.start, word.end, word.personal >= bars.likely) for word in slots if word.personal >= bars.suspected
+    )
 
 
 def is_harmless(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:

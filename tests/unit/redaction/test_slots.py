@@ -13,7 +13,7 @@ from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found
 
-BARS = SlotBars(sure=0.5, beside=0.3, suspected=0.1)
+BARS = SlotBars(sure=0.5, beside=0.3, suspected=0.1, likely=0.2)
 
 
 def slots(*words: tuple[str, float]) -> list[SlotWord]:
@@ -46,7 +46,7 @@ def test_runs_of_personal_words_are_entities(
 
 def test_words_between_the_bars_are_suspected() -> None:
     words = slots(("PHONE", 0.05), ("PHONE", 0.1), ("PHONE", 0.9))
-    assert list(suspected_slots(words, BARS)) == [(6, 11), (12, 17)]
+    assert list(suspected_slots(words, BARS)) == [(6, 11, False), (12, 17, True)]
 
 
 CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.95, 0.0), "kilo": ("SECRET", 0.6, 0.0)})
