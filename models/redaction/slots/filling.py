@@ -38,7 +38,7 @@ _MIN_LEFT_ALONE: Final = 4
 _MIN_SCATTERED: Final = 3
 """Least digits and letters that make a text unsafe if they stand one by one."""
 
-_SUSPECTED: Final = 0.4
+_SUSPECTED: Final = 0.5
 """Least probability by the slot tagger of being personal that makes a text unsafe if the word is left."""
 
 _TALKED_OVER: Final = NUMBERS - {"SECRET"}
@@ -105,7 +105,8 @@ def left_over(
     if any(run.characters >= least for run in left) or _has_sign(text, spans):
         return True
     scattered = bool(spans) and sum(run.characters for run in left) >= _MIN_SCATTERED
-    return scattered or any(word.personal >= _SUSPECTED and not _is_inside(word, spans) for word in tagged)
+    suspected = (word for word in tagged if word.type in NUMBERS and word.personal >= _SUSPECTED)
+    return scattered or any(not _is_inside(word, spans) for word in suspected)
 
 
 def _is_inside(word: SlotWord, spans: Iterable[tuple[int, int]]) -> bool:
