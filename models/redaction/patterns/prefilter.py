@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import re2
-
 from models.redaction.normalize.view import TextView
+from models.redaction.patterns.literal_search import LiteralSearch
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, Recognizer
 from models.redaction.types import RedactionContext
 from models.text import Entity
@@ -50,23 +49,12 @@ class Prefilter:
     """
 
     def __init__(self, recognizers: Sequence[Recognizer]) -> None:
-        self._tasks: list[_Task] = []
-        self._hinted: list[int] = []
-        self._automaton = re2.Set.SearchSet()
-        unhinted = []
-        for recognizer in recognizers:
-            for task, hints in _tasks_of(recognizer):
-                number = len(self._tasks)
-                self._tasks.append(task)
-                if hints:
-                    self._hinted.append(number)
-                    self._automaton.Add("|".join(map(re2.escape, hints)))
-                else:
-                    unhinted.append(number)
-        # The empty string is in every text. If it is not among the matches, RE2 has failed, and every expression is
-        # run.
-        self._witness: Final = self._automaton.Add("")
-        self._automaton.Compile()
+        tasks = [found for recognizer in recognizers for found in _tasks_of(recognizer)]
+        self._tasks: Final = [task for task, _hints in tasks]
+        hinted = [number for number, (_task, hints) in enumerate(tasks) if hints]
+        self._hinted: Final = hinted
+        self._search: Final = LiteralSearch([tasks[number][1] for number in hinted])
+        unhinted = [number for number, (_task, hints) in enumerate(tasks) if not hints]
         self._by_digits: Final = [
             [number for number in unhinted if min(self._tasks[number].least_digits, _MOST_DIGITS) <= digits]
             for digits in range(_MOST_DIGITS + 1)
@@ -75,7 +63,8 @@ class Prefilter:
     def find(self, view: TextView, context: RedactionContext) -> Iterator[tuple[Recognizer, Entity]]:
         """The entities that the recognizers find, with offsets in the view."""
         tasks, digits = self._tasks, view.digits
-        for number in sorted(self._by_digits[min(digits, _MOST_DIGITS)] + self._with_hints(view)):
+        hinted = [self._hinted[place] for place in self._search.may_match(view.keyed)]
+        for number in sorted(self._by_digits[min(digits, _MOST_DIGITS)] + hinted):
             task = tasks[number]
             recognizer, pattern = task.recognizer, task.pattern
             if task.least_digits > digits or (task.needs and not any(map(view.text.__contains__, task.needs))):
@@ -86,13 +75,6 @@ class Prefilter:
             elif not task.context or recognizer.may_have_context(view):
                 for entity in recognizer.matches(view, pattern):
                     yield recognizer, entity
-
-    def _with_hints(self, view: TextView) -> list[int]:
-        """Indices of the tasks with a required literal that is in the text."""
-        found = self._automaton.Match(view.keyed.encode("utf-8", "replace"))
-        if not found or self._witness not in found:
-            return self._hinted
-        return [self._hinted[place] for place in found if place != self._witness]
 
 
 def _tasks_of(recognizer: Recognizer) -> Iterator[tuple[_Task, tuple[str, ...]]]:

@@ -10,9 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from operator import itemgetter
 from typing import Final
 
 from models.redaction.lexicons.loader import LexiconInvalid, Lists, languages, word_lists
+from models.redaction.normalize.view import TextView
+from models.redaction.patterns.literal_search import LiteralSearch
+from models.redaction.patterns.required_literals import required_pieces
 from models.redaction.slots.sounds import letters_alike, sound_of, sounds_like
 
 SUBJECT: Final = "announcements"
@@ -55,6 +59,25 @@ class Announcement:
     back: bool = False
 
 
+class _Alternatives:
+    """Expressions that match as the alternatives of one do. Only those whose literals are in the text are tried."""
+
+    def __init__(self, expressions: Iterable[str]) -> None:
+        self._patterns: Final = [re.compile(expression) for expression in expressions]
+        self._search: Final = LiteralSearch([required_pieces(pattern) for pattern in self._patterns])
+
+    def finditer(self, view: TextView) -> Iterator[re.Match[str]]:
+        """Matches that do not overlap, the leftmost first; of those at one place, that of the first expression."""
+        numbers = self._search.may_match(view.keyed)
+        waiting = {number: self._patterns[number].search(view.lower) for number in numbers}
+        while found := [(match.start(), number, match) for number, match in waiting.items() if match]:
+            _start, _number, first = min(found, key=itemgetter(0, 1))
+            yield first
+            for start, number, _match in found:
+                if start < first.end():
+                    waiting[number] = self._patterns[number].search(view.lower, first.end())
+
+
 @dataclass(frozen=True)
 class Announcements:
     """What announces a value in one language and in English.
@@ -71,11 +94,10 @@ class Announcements:
         counted: Words of what is counted or measured: "lines".
         possession: Words before a count: "has".
         alternatives: Words between alternatives: "or".
-        pointers: First words of announcements that point back: "that" of "that is my number".
     """
 
-    _before: re.Pattern[str]
-    _after: re.Pattern[str]
+    _before: _Alternatives
+    _after: _Alternatives
     hesitation: re.Pattern[str]
     _repairs: frozenset[str]
     sounds: tuple[tuple[str, str], ...]
@@ -88,12 +110,11 @@ class Announcements:
     counted: frozenset[str]
     possession: frozenset[str]
     alternatives: frozenset[str]
-    pointers: frozenset[str]
 
-    def of(self, lower: str) -> Iterator[Announcement]:
+    def of(self, view: TextView) -> Iterator[Announcement]:
         """Those that stand before their values, then those that point back, each in order."""
-        yield from _found(self._before, lower, back=False)
-        yield from _found(self._after, lower, back=True)
+        yield from _found(self._before, view, back=False)
+        yield from _found(self._after, view, back=True)
 
     def sounds_as(self, words: str) -> str | None:
         """The type of the noun that these words sound like; None if they sound like none."""
@@ -105,8 +126,8 @@ class Announcements:
         return sound_of(words) in self._repairs
 
 
-def _found(pattern: re.Pattern[str], lower: str, *, back: bool) -> Iterator[Announcement]:
-    for match in pattern.finditer(lower):
+def _found(alternatives: _Alternatives, view: TextView, *, back: bool) -> Iterator[Announcement]:
+    for match in alternatives.finditer(view):
         mode, _number, kind = (match.lastgroup or "").split("_")
         yield Announcement(
             kind,
@@ -129,8 +150,8 @@ def announcements_of(language: str) -> Announcements:
     own = language[:2].lower()
     tables = [_lists_of(code) for code in dict.fromkeys((own, "en")) if code in languages(SUBJECT)]
     return Announcements(
-        re.compile("|".join(chain.from_iterable(_forward(table, n) for n, table in enumerate(tables)))),
-        re.compile("|".join(chain.from_iterable(_backward(table, n) for n, table in enumerate(tables)))),
+        _Alternatives(chain.from_iterable(_forward(table, n) for n, table in enumerate(tables))),
+        _Alternatives(chain.from_iterable(_backward(table, n) for n, table in enumerate(tables))),
         re.compile(rf"(?:{_all(tables, 'hesitations')}){_END}"),
         frozenset(key for key in map(sound_of, _words(tables, "repairs")) if len(key) >= _SHORTEST_PHRASE_SOUNDS),
         tuple(dict.fromkeys(chain.from_iterable(map(_sounds, tables)))),
@@ -143,7 +164,6 @@ def announcements_of(language: str) -> Announcements:
         _words(tables, "counted"),
         _words(tables, "possession"),
         _words(tables, "alternatives"),
-        frozenset(re.findall(r"[^\W_]+", _all(tables, "points_back"))),
     )
 
 

@@ -132,7 +132,7 @@ def unsettled_from(raw: str, context: RedactionContext) -> int | None:
         context: Its language, and what the assistant asked for.
     """
     text = SpokenWords(original(raw), context.language)
-    open_slots = [slot.end for slot in text.lists.of(text.view.lower) if not slot.back and may_go_on(text, slot)]
+    open_slots = [slot.end for slot in text.announcements if not slot.back and may_go_on(text, slot)]
     words = [at for at in range(len(text.tokens)) if text.is_word(at)]
     near = words[-_POINTED_WORDS] if len(words) >= _POINTED_WORDS else 0
     return min((*open_slots, *(_start(text, run) for run in text.runs if run.last >= near)), default=None)
@@ -141,7 +141,7 @@ def unsettled_from(raw: str, context: RedactionContext) -> int | None:
 def open_slot(raw: str, language: str) -> int | None:
     """Start of the announcement whose slot is open at the end of a text; None if there is none."""
     text = SpokenWords(original(raw), language)
-    slots = (slot for slot in text.lists.of(text.view.lower) if not slot.back and slot.told)
+    slots = (slot for slot in text.announcements if not slot.back and slot.told)
     return min((slot.start for slot in slots if may_go_on(text, slot)), default=None)
 
 

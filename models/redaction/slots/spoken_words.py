@@ -75,22 +75,24 @@ class SpokenWords:
         view: The text itself.
         language: ISO 639-1 code.
         tagged: What the slot tagger says of each word; empty where it does not run.
+        tokens: Words and marks; read here unless the caller has them.
+        word_at: For each token whether it is no mark.
     """
 
     view: TextView
     language: str
     tagged: Sequence[SlotWord] = ()
+    tokens: list[Token] = field(default_factory=list)
     words: Words = field(init=False)
     lists: Announcements = field(init=False)
+    word_at: list[bool] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "words", Words(tokens_of(self.view.text), lexicon_for(self.language)))
+        tokens = self.tokens or tokens_of(self.view.text)
+        object.__setattr__(self, "tokens", tokens)
+        object.__setattr__(self, "words", Words(tokens, lexicon_for(self.language)))
         object.__setattr__(self, "lists", announcements_of(self.language))
-
-    @property
-    def tokens(self) -> Sequence[Token]:
-        """Words and marks."""
-        return self.words.tokens
+        object.__setattr__(self, "word_at", [token.text[0].isalnum() for token in tokens])
 
     def at(self, offset: int) -> int:
         """The first token that begins at or after an offset."""
@@ -98,17 +100,22 @@ class SpokenWords:
 
     def is_word(self, at: int) -> bool:
         """Whether the token is no mark."""
-        return self.tokens[at].text[0].isalnum()
+        return self.word_at[at]
 
     @cached_property
     def announcements(self) -> list[Announcement]:
         """All exact announcements."""
-        return list(self.lists.of(self.view.lower))
+        return list(self.lists.of(self.view))
 
     @cached_property
     def is_announced(self) -> bool:
         """Whether the text announces a personal value with a verb or a request, not only a noun."""
         return any(announcement.told for announcement in self.announcements)
+
+    @cached_property
+    def sure(self) -> list[int]:
+        """For each token how many characters it stands for if it is a number in any context; otherwise 0."""
+        return list(map(self._surely, self.tokens))
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -158,9 +165,7 @@ class SpokenWords:
         """The digits that tokens [first, last] stand for."""
         return "".join(digits_of(t.text) or self.words.digits(t) for t in self.tokens[first : last + 1])
 
-    def surely(self, at: int) -> int:
-        """How many characters the token stands for if it is a number in any context; otherwise 0."""
-        token = self.tokens[at]
+    def _surely(self, token: Token) -> int:
         if _ORDINAL.fullmatch(token.text):
             return len(digits_of(token.text))
         if has_digit(token.text):
@@ -195,30 +200,34 @@ class SpokenWords:
 
     def _characters(self, at: int) -> int:
         token = self.tokens[at]
-        if surely := self.surely(at):
-            return surely
+        if sure := self.sure[at]:
+            return sure
         if token.text in INNER_DIGITS or (token.text in HOMOPHONES and self.words.digits(token)):
             before, after = self._neighbour(at, -1), self._neighbour(at, 1)
-            goes_on = after is None or self.surely(after) > 0
+            goes_on = after is None or self.sure[after] > 0
             starts = token.text in STARTING_DIGITS and after is not None
-            return int(goes_on and (starts or (before is not None and self.surely(before) > 0)))
+            return int(goes_on and (starts or (before is not None and self.sure[before] > 0)))
         return len(token.text) if self._is_code(at) else 0
 
     def _is_code(self, at: int) -> bool:
         """Whether the token is letters of a code: a letter or capitals beside a digit or a letter."""
         token = self.tokens[at]
+        if not token.text.isalpha() or not (len(token.text) == 1 or self._is_short_of_capitals(token)):
+            return False
         near = [i for i in (self._neighbour(at, -1), self._neighbour(at, 1)) if i is not None]
-        by_digit = any(map(self.surely, near))
+        by_digit = any(self.sure[i] for i in near)
         if len(token.text) == 1:
             letters = [t.text for t in map(self.tokens.__getitem__, near) if len(t.text) == 1 and t.text.isalpha()]
             spelled = by_digit and any(letter not in _NO_LETTERS for letter in letters)
             capital = token.shape in _CAPITALS or (token.shape == "O" and bool(letters))
-            letter = token.text.isalpha() and (token.text not in _NO_LETTERS or capital or spelled)
+            letter = token.text not in _NO_LETTERS or capital or spelled
             return letter and (by_digit or bool(letters))
-        by_digit = by_digit or any(map(self.surely, self._over_joiner(at)))
-        capitals = token.shape.isupper() and len(token.text) <= _LONGEST_CODE_WORD
+        return by_digit or any(self.sure[i] for i in self._over_joiner(at))
+
+    def _is_short_of_capitals(self, token: Token) -> bool:
+        """Whether the token is a few capitals that are no word and no abbreviation."""
         plain = token.text in self.lists.stops or token.text in SHORT_WORDS or token.text in ABBREVIATIONS
-        return capitals and by_digit and not plain and token.text.isalpha()
+        return len(token.text) <= _LONGEST_CODE_WORD and token.shape.isupper() and not plain
 
     def _over_joiner(self, at: int) -> Iterator[int]:
         """The words on both sides of a word like "and" beside a token."""
@@ -248,8 +257,10 @@ class SpokenWords:
 
         Elsewhere they may be a name.
         """
-        group = [token.text for token in self.tokens[at : at + size]]
-        if len(group) < size or not all(map(str.isalpha, group)) or not self.lists.is_repair(" ".join(group)):
+        if at + size > len(self.tokens):
             return False
         beside = (self._neighbour(at, -1), self._neighbour(at + size - 1, 1))
-        return all(near is not None and self.surely(near) > 0 for near in beside)
+        if not all(near is not None and self.sure[near] > 0 for near in beside):
+            return False
+        group = [token.text for token in self.tokens[at : at + size]]
+        return all(map(str.isalpha, group)) and self.lists.is_repair(" ".join(group))

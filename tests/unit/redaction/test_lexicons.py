@@ -19,6 +19,7 @@ from models.redaction.lexicons.loader import (
     words,
 )
 from models.redaction.lexicons.schema import SUBJECTS, Form, Subject
+from models.redaction.normalize.view import original
 from models.redaction.slots import announcements
 from models.redaction.slots.announcements import SUBJECT, announcements_of
 
@@ -78,7 +79,7 @@ def test_announcements_without_a_required_list_are_refused(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("language", [*languages(SUBJECT), "xx", ""])
 def test_announcements_of_every_language_compile_and_know_english(language: str) -> None:
-    found = list(announcements_of(language).of("my number is"))
+    found = list(announcements_of(language).of(original("my number is")))
     assert [(a.type, a.told) for a in found] == [("PHONE", True)]
 
 

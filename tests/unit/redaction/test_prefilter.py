@@ -81,8 +81,8 @@ def test_without_an_automaton_no_expression_is_skipped(answer: list[int] | None,
         "ID", "tall", (Pattern(re.compile("tall order"), 0.9), Pattern(re.compile("order of"), 0.9))
     )
     prefilter, view = Prefilter([tall]), original(text)
-    prefilter._automaton = GivesUp()
-    assert prefilter._with_hints(view) == [0, 1]
+    prefilter._search._automaton = GivesUp()
+    assert prefilter._search.may_match(view.keyed) == [0, 1]
     assert [entity for _, entity in prefilter.find(view, RedactionContext())] == list(
         tall.find(view, RedactionContext())
     )
@@ -91,5 +91,5 @@ def test_without_an_automaton_no_expression_is_skipped(answer: list[int] | None,
 def test_most_expressions_are_not_run_over_a_sentence() -> None:
     """Else the prefilter is of no use; a sentence without digits needs few."""
     view = original("We need a new pump before the end of the month, otherwise the north basement stays closed.")
-    asked = len(PREFILTER._by_digits[0]) + len(PREFILTER._with_hints(view))
+    asked = len(PREFILTER._by_digits[0]) + len(PREFILTER._search.may_match(view.keyed))
     assert asked < len(PREFILTER._tasks) / 4
