@@ -108,6 +108,9 @@ class Speaker:
         value = int(text)
         if mark == "o":
             return [Token(self._grammar.lists["ordinals"][value - 1], self._ordinal(value), DIGIT)]
+        hundred = "".join(self._grammar.lists.get("years_in_hundreds", ()))
+        if mark == "y" and hundred and value < 2000:
+            return [Token(f"{self._numbers[value // 100]}{hundred} {self._numbers[value % 100]}", text, DIGIT)]
         if mark == "y" and self._grammar.lists.get("years_in_pairs") and not 2000 <= value <= 2009:
             return [Token(f"{self._numbers[value // 100]} {self._two(value % 100)}", text, DIGIT)]
         return [Token(self.cardinal(value), text, DIGIT)]
