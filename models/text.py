@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from models.numbered_tags import NumberOf, TagIdentity
+
 
 class TextSource(StrEnum):
     """The origin of a text. Recognizers treat speech, print and typed text differently."""
@@ -168,6 +170,7 @@ class Entity:
         score: Confidence, 0 to 1.
         recognizer: Name of what found it.
         replacement: What a policy writes in its place; empty means the tag of its type.
+        identity: Keyed hash of the value where its tag is to get a number; see ``numbered_tags``.
     """
 
     type: str
@@ -176,6 +179,7 @@ class Entity:
     score: float
     recognizer: str = ""
     replacement: str = ""
+    identity: str = ""
 
     @property
     def written(self) -> str:
@@ -198,21 +202,26 @@ class RedactedText:
         value: The text with tags.
         counts: How many of which entity were replaced, ``{"EMAIL": 1}``.
         safe_for_llm: Whether the redactor vouches for it. Never true when a recognizer failed.
+        identities: Of the tags that are to get a number, in order. ``value`` has these tags without one, so a text that
+            nobody numbers shows plain tags.
     """
 
     value: str
     counts: dict[str, int] = field(default_factory=dict)
     safe_for_llm: bool = True
-    _proof: object = None
+    _proof: object = field(default=None, repr=False)
+    identities: tuple[TagIdentity, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self._proof is not _BUILT_BY_REDACTOR:
             raise TypeError("RedactedText is built by a redactor, restored by the ledger, or written as a literal")
 
     @classmethod
-    def _seal(cls, value: str, entities: Iterable[Entity], *, safe_for_llm: bool) -> RedactedText:
+    def _seal(
+        cls, value: str, entities: Iterable[Entity], *, safe_for_llm: bool, identities: Iterable[TagIdentity] = ()
+    ) -> RedactedText:
         counts = dict(sorted(Counter(e.type for e in entities).items()))
-        return cls(value, counts, safe_for_llm, _BUILT_BY_REDACTOR)
+        return cls(value, counts, safe_for_llm, _BUILT_BY_REDACTOR, tuple(identities))
 
     @classmethod
     def restore(cls, value: str, counts: dict[str, int], *, safe_for_llm: bool) -> RedactedText:
@@ -234,17 +243,37 @@ class RedactedText:
     @classmethod
     def in_place_of(cls, entity: Entity) -> RedactedText:
         """Only the replacement of this entity, counted once."""
-        return cls(entity.written, {entity.type: 1}, True, _BUILT_BY_REDACTOR)
+        written = entity.written
+        tags = (TagIdentity(0, len(written), entity.type, entity.identity),) if entity.identity else ()
+        return cls(written, {entity.type: 1}, True, _BUILT_BY_REDACTOR, tags)
 
     @classmethod
     def join(cls, parts: Iterable[RedactedText], separator: str = " ") -> RedactedText:
         """Concatenate, adding counts up; safe only if every part is."""
         items = list(parts)
         total: Counter[str] = Counter()
+        identities: list[TagIdentity] = []
+        at = 0
         for item in items:
             total.update(item.counts)
+            identities += [tag.moved(at) for tag in item.identities]
+            at += len(item.value) + len(separator) if item.value else 0
         value = separator.join(i.value for i in items if i.value)
-        return cls(value, dict(total), all(i.safe_for_llm for i in items), _BUILT_BY_REDACTOR)
+        safe = all(i.safe_for_llm for i in items)
+        return cls(value, dict(total), safe, _BUILT_BY_REDACTOR, tuple(identities))
+
+    def with_numbers(self, number_of: NumberOf) -> RedactedText:
+        """The text with a number in each tag for which ``number_of`` has one; the others stay plain. No identity is
+        left.
+        """
+        pieces, at = [], 0
+        for tag in self.identities:
+            number = number_of(tag)
+            if number is not None:
+                pieces += [self.value[at : tag.end - 1], f"_{number}]"]
+                at = tag.end
+        value = "".join([*pieces, self.value[at:]])
+        return replace(self, value=value, identities=())
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -253,8 +282,10 @@ class RedactedText:
         return self.value
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _unpickle, (self.value, self.counts, self.safe_for_llm)
+        return _unpickle, (self.value, self.counts, self.safe_for_llm, self.identities)
 
 
-def _unpickle(value: str, counts: dict[str, int], safe_for_llm: bool) -> RedactedText:
-    return RedactedText(value, counts, safe_for_llm, _BUILT_BY_REDACTOR)
+def _unpickle(
+    value: str, counts: dict[str, int], safe_for_llm: bool, identities: tuple[TagIdentity, ...]
+) -> RedactedText:
+    return RedactedText(value, counts, safe_for_llm, _BUILT_BY_REDACTOR, identities)

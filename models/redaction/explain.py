@@ -48,7 +48,7 @@ class Explained:
 
     Attributes:
         entity: Offsets in the original.
-        operator: What was done: ``tag``, ``mask``, ``hash``, ``keep``.
+        operator: What was done: ``tag``, ``mask``, ``hash``, ``number``, ``keep``.
         left_by: Why it was not replaced: ``policy``, ``allow-list`` or ``document``; empty if it was replaced.
     """
 

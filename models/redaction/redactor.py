@@ -7,12 +7,13 @@ never contains the text.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from models.errors import RedactionFailed
+from models.numbered_tags import TagIdentity
 from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.detections import Detection
 from models.redaction.ner.engine_choice import DEFAULT_ENGINE, Device
@@ -147,17 +148,24 @@ class LocalRedactor:
 
 def _sealed(draft: Draft) -> Redaction:
     """The redaction of a draft that has passed all stages."""
-    text = RedactedText._seal(_with_tags(draft.raw, draft.entities), draft.entities, safe_for_llm=draft.safe_for_llm)
+    text = _with_tags(draft.raw, draft.entities, safe_for_llm=draft.safe_for_llm)
     return Redaction(text, tuple(draft.entities), tuple(draft.suspects))
 
 
-def _with_tags(text: str, entities: Sequence[Entity]) -> str:
+def _with_tags(text: str, entities: Sequence[Entity], *, safe_for_llm: bool) -> RedactedText:
     """The text with its entities replaced, and without invisible characters."""
-    pieces, at = [], 0
+    pieces: list[str] = []
+    identities: list[TagIdentity] = []
+    at, length = 0, 0
     for entity in entities:
-        pieces += [without_invisible(text[at : entity.start]), entity.written]
+        before, written = without_invisible(text[at : entity.start]), entity.written
+        start, length = length + len(before), length + len(before) + len(written)
+        if entity.identity:
+            identities.append(TagIdentity(start, length, entity.type, entity.identity))
+        pieces += [before, written]
         at = entity.end
-    return "".join([*pieces, without_invisible(text[at:])])
+    value = "".join([*pieces, without_invisible(text[at:])])
+    return RedactedText._seal(value, entities, safe_for_llm=safe_for_llm, identities=identities)
 
 
 def redacted_prefix(text: str, redaction: Redaction, end: int) -> RedactedText:
@@ -172,13 +180,15 @@ def redacted_span(text: str, redaction: Redaction, start: int, end: int) -> Reda
     inside = [
         replace(e, start=e.start - start, end=e.end - start) for e in redaction.entities if start <= e.start < end
     ]
-    return RedactedText._seal(_with_tags(text[start:end], inside), inside, safe_for_llm=redaction.text.safe_for_llm)
+    return _with_tags(text[start:end], inside, safe_for_llm=redaction.text.safe_for_llm)
 
 
-def restore_redacted(value: str, counts: dict[str, int], *, safe_for_llm: bool) -> RedactedText:
+def restore_redacted(
+    value: str, counts: dict[str, int], *, safe_for_llm: bool, identities: Iterable[TagIdentity] = ()
+) -> RedactedText:
     """Restore the type of a redacted text from a sealed state. The seal proves that a redactor wrote it."""
     entities = [Entity(label, 0, 0, 1.0) for label, count in counts.items() for _ in range(count)]
-    return RedactedText._seal(value, entities, safe_for_llm=safe_for_llm)
+    return RedactedText._seal(value, entities, safe_for_llm=safe_for_llm, identities=identities)
 
 
 def build_redactor(

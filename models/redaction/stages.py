@@ -233,7 +233,7 @@ def apply_policy_and_merge(drafts: list[Draft], job: Job) -> None:
 
 
 def anonymize(drafts: list[Draft], job: Job) -> None:
-    """Give each entity its replacement: a tag, a mask or a hash."""
+    """Give each entity its replacement: a tag, a mask or a hash; one to be numbered gets its identity."""
     for draft in drafts:
         written_forms = _written_forms(draft.detections) if job.compiled.policy.rewrites else {}
         draft.entities = job.anonymizer.replacements(draft.view.text, draft.entities, written_forms)

@@ -119,13 +119,16 @@ def merge(entities: Iterable[Entity]) -> list[Entity]:
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if merged and entity.start < merged[-1].end:
             last = merged[-1]
-            best = max(
-                last, entity, key=lambda e: (e.type != UNREADABLE, e.end - e.start, e.replacement != "", e.score)
-            )
+            best = max(last, entity, key=lambda e: (e.type != UNREADABLE, e.end - e.start, _is_rewritten(e), e.score))
             merged[-1] = replace(best, start=last.start, end=max(last.end, entity.end))
         else:
             merged.append(entity)
     return merged
+
+
+def _is_rewritten(entity: Entity) -> bool:
+    """Whether the policy writes something other than a plain tag."""
+    return bool(entity.replacement or entity.identity)
 
 
 def _find_entities(

@@ -12,10 +12,12 @@ import click
 from server.cli.offline_input import PICTURE_KINDS
 from server.cli.offline_run import (
     LINES_COME_FROM_STDIN,
+    OFFLINE_SESSION,
     as_json_line,
     check_files,
     local_redactor,
     run,
+    scoped_redactor,
     settings_with,
     text_given,
     warn_without_policy,
@@ -28,9 +30,6 @@ from server.validators import MOST_THREADS
 if TYPE_CHECKING:
     from models.speech.types import SpeechEngine
     from models.speech.whisper.chunked_engine import ChunkedEngine
-
-OFFLINE_SESSION = "offline"
-"""Name of the session of one run of a command. Hashed tags are equal within a run only, because its key is not kept."""
 
 jsonl_option = click.option("--jsonl", is_flag=True, help="One JSON object a line on stdin, one on stdout, in order.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
@@ -152,7 +151,7 @@ def transcribe(
     if languages:
         _show_languages(built, as_json)
         return
-    redactor = None if unredacted else local_redactor(settings, settings.redaction.threads)
+    redactor = None if unredacted else scoped_redactor(settings)
 
     from server.cli.offline_transcribe import transcribe_lines
 
@@ -191,7 +190,7 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, 
 
     cuda = {"auto": None, "cpu": False, "cuda": True}[settings.vision.device]
     engine = RapidOcrEngine(OcrOptions(threads=settings.vision.threads, cuda=cuda))
-    redactor = None if unredacted else local_redactor(settings, settings.redaction.threads)
+    redactor = None if unredacted else scoped_redactor(settings)
 
     from server.cli.offline_read import read_lines
 

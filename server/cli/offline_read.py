@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
 from models.media.images import ImageLimits, decode, output_mime
+from models.numbered_tags import TagNumbers
 from models.reasons import Reason
 from models.redaction.types import Redactor
 from models.vision.redact import redact_page
@@ -63,7 +64,8 @@ def _read(request: dict[str, Any], engine: OcrEngine, redactor: Redactor | None,
         lines = [_shown(line.text.reveal(), line.box, line.score) for line in found]
     else:
         page = redact_page(picture.pixels, found, redactor, kind, mime=output_mime(picture.mime))
-        lines = [_shown(line.text.value, line.box, line.score) for line in page.lines]
+        numbers = TagNumbers()
+        lines = [_shown(line.text.with_numbers(numbers).value, line.box, line.score) for line in page.lines]
     return {"lines": lines, "compute_s": round(time.perf_counter() - began, 4)}
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
+from models.numbered_tags import TagNumbers
 from models.reasons import Reason
 from models.recognition_json import rated_text
 from models.redaction.explain import Explained, Explanation
@@ -169,8 +170,9 @@ def _redact_group(group: list[_Request], redactor: Redactor, why: Explain | None
 
 
 def _answer(request_id: object, result: Redaction) -> dict[str, Any]:
+    text = result.text.with_numbers(TagNumbers())  # each line is a document of its own
     entities = [_entity(entity) for entity in result.entities]
-    return {"id": request_id, "text": result.text.value, "entities": entities, "safe_for_llm": result.text.safe_for_llm}
+    return {"id": request_id, "text": text.value, "entities": entities, "safe_for_llm": text.safe_for_llm}
 
 
 def _entity(entity: Entity) -> dict[str, Any]:

@@ -17,10 +17,14 @@ from server.cli.output import FAILED, Failure
 
 if TYPE_CHECKING:
     from models.redaction.redactor import LocalRedactor
+    from models.redaction.types import Redactor
     from server.settings import Settings
 
 Lines = Callable[[Iterable[str], TextIO], None]
 """Answers each line of the input on the output, in order."""
+
+OFFLINE_SESSION = "offline"
+"""Name of the session of one run of a command. Hashed tags are equal within a run only, because its key is not kept."""
 
 UTF8_HINT = "Convert it first: iconv -f ISO-8859-1 -t UTF-8 reads what Latin-1 programs write."
 
@@ -90,6 +94,14 @@ def local_redactor(settings: Settings, threads: int) -> LocalRedactor:
     wanted = settings.redaction
     policies = load_policies(wanted.policy_file)
     return build_redactor(settings.weights_dir, threads, policies, engine=wanted.engine, device=wanted.device)
+
+
+def scoped_redactor(settings: Settings) -> Redactor:
+    """The redactor for all texts of one run, which are texts of one session."""
+    from models.redaction.types import RedactionScope
+    from server.cli.scoped_redactor import ScopedRedactor
+
+    return ScopedRedactor(local_redactor(settings, settings.redaction.threads), RedactionScope("", OFFLINE_SESSION))
 
 
 def run(answer: Lines, given: list[dict[str, Any]], *, jsonl: bool, show: Callable[[dict[str, Any]], str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from models.errors import InvalidInput, VestibuleError
 from models.media.audio_decoder import AudioLimits, decode
+from models.numbered_tags import TagNumbers
 from models.reasons import Reason
 from models.recognition_json import recognition_fields
 from models.redaction.types import RedactionContext, Redactor
@@ -59,11 +60,13 @@ def _transcribe(request: dict[str, Any], engine: SpeechEngine, redactor: Redacto
         file_bytes(request["audio"], "audio", OFFLINE_LIMITS.max_bytes, Reason.AUDIO_TOO_LARGE), OFFLINE_LIMITS
     )
     transcript = engine.transcribe(samples, SpeechOptions(language=_language(request["lang"])))
+    numbers = TagNumbers()
 
     def shown(text: RawText) -> str:
         if redactor is None:
             return text.reveal()
-        return redactor.redact(text, RedactionContext(TextSource.SPEECH, transcript.language)).text.value
+        redacted = redactor.redact(text, RedactionContext(TextSource.SPEECH, transcript.language)).text
+        return redacted.with_numbers(numbers).value
 
     return {
         "text": shown(transcript.text),

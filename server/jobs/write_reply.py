@@ -53,7 +53,8 @@ class WriteReply(Handler):
             return row
 
         async def after(row: TurnRow) -> None:
-            self._pubsub.publish(LateReply(row.id, text, reply.origin), row.session_id)
+            shown = row.reply or text
+            self._pubsub.publish(LateReply(row.id, shown, reply.origin), row.session_id)
 
         return Completion(record, after)
 

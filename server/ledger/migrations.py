@@ -10,7 +10,7 @@ from functools import partial
 
 from models.errors import InternalError
 from models.reasons import Reason
-from server.ledger import schema, views
+from server.ledger import schema, schema_changes, views
 from server.ledger.columns import Cursor, count, insert, stored_time
 from server.ledger.types import Clock
 
@@ -55,12 +55,17 @@ def remember_who_detects(cursor: Cursor) -> None:
 
     An older stream counts as detecting only if it has no language yet; the others keep theirs.
     """
-    _run(cursor, schema.STREAM_DETECTS)
+    _run(cursor, schema_changes.STREAM_DETECTS)
 
 
 def call_pictures_and_recordings_artifacts(cursor: Cursor) -> None:
     """Rename the columns of redacted pictures, because they hold recordings too."""
-    _run(cursor, schema.RENAME_ARTIFACTS)
+    _run(cursor, schema_changes.RENAME_ARTIFACTS)
+
+
+def number_tags(cursor: Cursor) -> None:
+    """Create the table of the numbers of tags."""
+    _run(cursor, schema.TAG_NUMBERS.statements())
 
 
 ALL: tuple[Migration, ...] = (
@@ -71,6 +76,7 @@ ALL: tuple[Migration, ...] = (
     tell_who_is_under_way,
     remember_who_detects,
     call_pictures_and_recordings_artifacts,
+    number_tags,
 )
 
 

@@ -1,11 +1,11 @@
-"""The first schema, as data: every table and column with the comment that analysts read in the catalogue.
+"""The schema, as data: every table and column with the comment that analysts read in the catalogue.
 
-Frozen once released: a later change is a new migration, never an edit here.
+A released table never changes here: a later change is a new migration, see ``schema_changes``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +17,18 @@ class TableSchema:
         comment: One sentence.
         columns: Name, type with constraints, comment.
         indexes: Further columns that are looked up alone; DuckDB uses an index for one condition on one column only.
+        constraints: Of several columns.
     """
 
     name: str
     comment: str
     columns: tuple[tuple[str, str, str], ...]
     indexes: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
 
     def statements(self) -> list[str]:
         """The SQL that creates the table and its comments."""
-        body = [f"{name} {kind}" for name, kind, _ in self.columns]
+        body = [*(f"{name} {kind}" for name, kind, _ in self.columns), *self.constraints]
         comments = [comment_on("COLUMN", f"{self.name}.{name}", text) for name, _, text in self.columns]
         return [
             f"CREATE TABLE {self.name} ({', '.join(body)})",
@@ -259,41 +261,18 @@ BREAKERS = TableSchema(
     ),
 )
 
-STREAM_DETECTS = [
-    # DuckDB adds no NOT NULL column; with the default it is never null.
-    "ALTER TABLE streams ADD COLUMN detects BOOLEAN DEFAULT false",
-    "UPDATE streams SET detects = true WHERE language = ''",
-    comment_on("COLUMN", "streams.detects", "Whether nobody gave a language when it was opened."),
-    comment_on("COLUMN", "streams.language", "ISO 639-1 code in which it is recognised now; empty while detected."),
-]
-"""Auto-detected languages may be re-detected; given ones may not."""
-
-_ARTIFACT_COLUMNS = {
-    "picture_path": ("artifact_path", "Redacted picture or recording, relative to its folder; empty for none."),
-    "picture_mime": ("artifact_mime", "Media type of the redacted picture or recording."),
-    "picture_bytes": ("artifact_bytes", "Size of the redacted picture or recording."),
-    "picture_width": ("artifact_width", "Width of the redacted picture in pixels; 0 for a recording."),
-    "picture_height": ("artifact_height", "Height of the redacted picture in pixels; 0 for a recording."),
-    "painted": ("painted", "Places that were painted over, or words that were muted."),
-}
-UPLOADS_WITH_ARTIFACTS = replace(
-    UPLOADS,
-    columns=tuple(
-        (renamed, kind, comment)
-        for name, kind, text in UPLOADS.columns
-        for renamed, comment in [_ARTIFACT_COLUMNS.get(name, (name, text))]
+TAG_NUMBERS = TableSchema(
+    "tag_numbers",
+    "One row for a value whose tags have a number, under the policy operator number.",
+    (
+        ("session_id", "VARCHAR NOT NULL", "UUID of the session."),
+        ("type", "VARCHAR NOT NULL", "Entity type."),
+        ("hash", "VARCHAR NOT NULL", "Keyed hash of the value, hexadecimal; the workers hold the key."),
+        ("number", "INTEGER NOT NULL", "Its number, from 1 in each session and type."),
     ),
+    ("session_id",),
+    ("UNIQUE (session_id, type, hash)", "UNIQUE (session_id, type, number)"),
 )
-"""The columns of the redacted picture are named for recordings too."""
 
-RENAME_ARTIFACTS = [
-    # DuckDB renames no column of a table with an index. Dropping the index in the same transaction ends the process.
-    "CREATE TABLE uploads_before AS FROM uploads",
-    "DROP TABLE uploads",
-    *UPLOADS_WITH_ARTIFACTS.statements(),
-    "INSERT INTO uploads FROM uploads_before",
-    "DROP TABLE uploads_before",
-]
-
-TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS)
+TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS)
 """All tables, whichever migration made them."""

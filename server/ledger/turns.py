@@ -9,6 +9,7 @@ from models.errors import NotFound
 from models.reasons import Reason
 from models.speech.types import RedactedWord
 from models.text import RedactedText
+from server.ledger import tag_numbers
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -117,11 +118,12 @@ def _words(turn: TurnRow, stored: str) -> tuple[RedactedWord, ...]:
 
 
 def set_reply(cursor: Cursor, turn_id: str, reply: RedactedText, origin: Origin) -> TurnRow:
-    """Store the assistant's answer; a better one replaces an earlier one.
+    """Store the assistant's answer, with numbers in its tags; a better one replaces an earlier one.
 
     Raises:
         NotFound: TURN_NOT_FOUND.
     """
+    [reply] = tag_numbers.numbered(cursor, get(cursor, turn_id).session_id, [reply])
     update(cursor, "turns", turn_id, {**text_columns("reply", reply), "reply_origin": origin})
     return get(cursor, turn_id)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from models.errors import NotFound
 from models.reasons import Reason
 from models.text import RedactedText
+from server.ledger import tag_numbers
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -98,11 +99,13 @@ def finish(
     text: RedactedText | None,
     artifact: Artifact | None = None,
 ) -> UploadRow:
-    """Store what was read in an upload.
+    """Store what was read in an upload, with numbers in its tags.
 
     Raises:
         NotFound: UPLOAD_NOT_FOUND.
     """
+    if text is not None:
+        [text] = tag_numbers.numbered(cursor, get(cursor, upload_id).session_id, [text])
     changes: Row = {
         "state": UploadState.DONE,
         "progress": 1.0,

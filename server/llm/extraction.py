@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_[0-9a-f]{4}(?:[0-9a-f]{4})?)?\]")
-"""Any tag, custom types included, with or without the hash that a policy adds. Stored text may have a hash of 4 digits.
+TAG = re.compile(r"\[REDACTED_([A-Z]+(?:_[A-Z]+)*)(?:_(?:[0-9a-f]{4}(?:[0-9a-f]{4})?|[1-9]\d{0,3}))?\]")
+"""Any tag, custom types included, with or without the hash or the number that a policy adds. A stored hash may have 4
+digits.
 """
 
 CONTACT_TAGS = frozenset({"EMAIL", "PHONE"})

@@ -33,6 +33,7 @@ from server.llm.history import source_items_of
 from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
 from server.llm.types import Assistant, SourceItem
 from server.records.events import make_event
+from server.records.numbering import number_tags
 from server.records.pubsub import PubSub
 from server.records.redact_output import redact_all, redact_values
 
@@ -137,6 +138,8 @@ class Recommender:
         proposed = await self._assistant.propose(items, language=language, fallback=fallback)
         parts = await redact_all(self._gateway, [proposed.record.summary], language, scope)
         parts += await redact_values(self._gateway, values_of(proposed.record), language, scope)
+        # The hash of the record is that of what is shown, so its tags get their numbers first.
+        parts = await number_tags(self._ledger, session_id, parts)
         record = with_strings(proposed.record, [part.value for part in parts])
         row = RecommendationRow(
             id=str(uuid.uuid4()),

@@ -109,7 +109,12 @@ class ConversationFactory:
             return responder.asked_for if config.reply else ()
 
         interim = InterimTranscriber(
-            self.speech, recognition, sealed_state=row.sealed_state, emit=emit, asked_for=asked_for
+            self.speech,
+            recognition,
+            sealed_state=row.sealed_state,
+            emit=emit,
+            asked_for=asked_for,
+            numbers=repository.known_numbers(),
         )
         return Transcriber(
             interim,

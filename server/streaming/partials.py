@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from models.errors import DeadlineExceeded, Overloaded, Unavailable
 from models.media.samples import SAMPLE_RATE_HZ
@@ -86,6 +86,13 @@ AskedFor = Callable[[], tuple[str, ...]]
 """What the assistant asked for last, see ``models.redaction.dialogue_context``; a bare answer is judged by it."""
 
 
+class PartialNumbers(Protocol):
+    """``server.records.numbering.KnownNumbers``."""
+
+    def begin(self) -> None: ...  # noqa: D102
+    async def number(self, text: RedactedText) -> RedactedText: ...  # noqa: D102
+
+
 class InterimTranscriber:
     """Transcribes the utterances of one stream, one after the other.
 
@@ -95,7 +102,14 @@ class InterimTranscriber:
     """
 
     def __init__(
-        self, backend: SpeechBackend, config: RecognitionConfig, *, sealed_state: bytes, emit: Emit, asked_for: AskedFor
+        self,
+        backend: SpeechBackend,
+        config: RecognitionConfig,
+        *,
+        sealed_state: bytes,
+        emit: Emit,
+        asked_for: AskedFor,
+        numbers: PartialNumbers,
     ) -> None:
         self.config = config
         self.sealed_state = sealed_state
@@ -103,6 +117,7 @@ class InterimTranscriber:
         self._backend = backend
         self._emit = emit
         self._asked_for = asked_for
+        self._numbers = numbers
         self._asked_during: frozenset[str] = frozenset()
 
     async def run(self, utterance: Utterance) -> SpeechStep | None:
@@ -115,6 +130,7 @@ class InterimTranscriber:
             Unavailable, Overloaded, DeadlineExceeded: It could not be recognised; its audio stays in the log.
         """
         self._asked_during = frozenset()
+        self._numbers.begin()
         step = await self._until_closed(utterance)
         if utterance.suspended:
             return None
@@ -153,7 +169,8 @@ class InterimTranscriber:
         if step is None:
             return shown
         self.sealed_state = step.sealed_state
-        partial = Partial(utterance.number, step.text, step.held_back.words, step.held_back.stability)
+        text = await self._numbers.number(step.text)
+        partial = Partial(utterance.number, text, step.held_back.words, step.held_back.stability)
         if partial != shown:
             await self._emit(partial)
         return partial

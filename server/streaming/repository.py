@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from models.text import RedactedText
 from server.jobs.runner import JobQueue
-from server.ledger import events, streams, turns
+from server.ledger import events, streams, tag_numbers, turns
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock, EventRow, Origin, SessionRow, TurnRow
 from server.ledger.writer import Ledger
 from server.records.events import make_event
+from server.records.numbering import KnownNumbers, number_tags
 from server.records.pubsub import PubSub
 from server.records.session_progress import note_new_input
 from server.streaming.transcriber import RecognizedUtterance
@@ -27,12 +28,12 @@ class StreamRepository:
         self._session = session
         self._stream_id = stream_id
 
-    async def store_turn(self, recognized: RecognizedUtterance) -> None:
-        """Store a finished turn, the position of the stream after it, and the event."""
-        turn = recognized.turn
+    async def store_turn(self, recognized: RecognizedUtterance) -> TurnRow:
+        """Store a finished turn, the position of the stream after it, and the event; returns it with numbered tags."""
 
-        def write(cursor: Cursor) -> tuple[SessionRow, bool]:
+        def write(cursor: Cursor) -> tuple[TurnRow, SessionRow, bool]:
             session, moved = note_new_input(cursor, self._session.id, self._clock())
+            turn = tag_numbers.numbered_turn(cursor, recognized.turn)
             if turns.insert_turn(cursor, turn):
                 events.append(cursor, _turn_finished(session, turn, self._clock))
             streams.save_progress(
@@ -44,11 +45,21 @@ class StreamRepository:
                 sealed_state=recognized.sealed_state,
                 language=recognized.language,
             )
-            return session, moved
+            return turn, session, moved
 
-        session, moved = await self._ledger.write(write)
+        turn, session, moved = await self._ledger.write(write)
         if moved:
             self._pubsub.publish(session, session.id)
+        return turn
+
+    async def number_tags(self, text: RedactedText) -> RedactedText:
+        """A piece of a reply with numbers in its tags; it is sent before the whole reply is stored."""
+        [numbered] = await number_tags(self._ledger, self._session.id, [text])
+        return numbered
+
+    def known_numbers(self) -> KnownNumbers:
+        """Numbers the tags of the partials of this stream."""
+        return KnownNumbers(self._ledger, self._session.id)
 
     async def find_turn(self, turn_id: str) -> TurnRow | None:
         """A turn that is stored already."""

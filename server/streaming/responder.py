@@ -56,6 +56,7 @@ class ReplyStore(Protocol):
 
     async def store_reply(self, turn: TurnRow, text: RedactedText, origin: Origin) -> None: ...  # noqa: D102
     async def enqueue_retry(self, turn: TurnRow) -> None: ...  # noqa: D102
+    async def number_tags(self, text: RedactedText) -> RedactedText: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ class Responder:
     async def _redact(self, sentence: str, language: str) -> RedactedText:
         context = RedactionContext(TextSource.ASSISTANT, language, scope=self._scope)
         [redaction] = await self._backend.gateway.redact([RawText(sentence)], context, timeout_s=REDACT_TIMEOUT_S)
-        return redaction.text
+        return await self._store.number_tags(redaction.text)
 
 
 async def sentences(pieces: AsyncIterator[str]) -> AsyncIterator[str]:

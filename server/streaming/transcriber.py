@@ -51,7 +51,7 @@ class RecognizedUtterance:
 class TurnStore(Protocol):
     """``server.streaming.repository.StreamRepository``."""
 
-    async def store_turn(self, recognized: RecognizedUtterance) -> None: ...  # noqa: D102
+    async def store_turn(self, recognized: RecognizedUtterance) -> TurnRow: ...  # noqa: D102
     async def find_turn(self, turn_id: str) -> TurnRow | None: ...  # noqa: D102
     async def store_silence(self, utterance: int, finalized_samples: int) -> None: ...  # noqa: D102
 
@@ -62,7 +62,7 @@ class Transcriber:
     Args:
         interim: Transcribes speech.
         gateway: Redacts typed text.
-        store: Makes a turn durable, together with its event.
+        store: Makes a turn durable, together with its event, and returns it with numbered tags.
         emit: Sends an event to the client.
     """
 
@@ -109,7 +109,7 @@ class Transcriber:
         turn = self._turn(item.number, TextSource.TYPED, redaction.text, language=config.language)
         turn = replace(turn, id=turn_id)
         state, language = self._interim.sealed_state, self._interim.language
-        await self._store.store_turn(RecognizedUtterance(turn, state, item.number + 1, None, language))
+        turn = await self._store.store_turn(RecognizedUtterance(turn, state, item.number + 1, None, language))
         await self._announce(turn)
         return turn
 
@@ -129,7 +129,7 @@ class Transcriber:
             compute_s=step.compute_s,
             words=step.words,
         )
-        await self._store.store_turn(
+        turn = await self._store.store_turn(
             RecognizedUtterance(turn, step.sealed_state, utterance.number + 1, utterance.end, self._interim.language)
         )
         await self._announce(turn)

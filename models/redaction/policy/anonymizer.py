@@ -1,4 +1,4 @@
-"""Gives each entity its replacement: a tag, a mask or a hash."""
+"""Gives each entity its replacement: a tag, a mask or a hash, and a tag to be numbered its identity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from models.redaction.policy.policy import RedactionPolicy
-from models.redaction.spans.operators import Operator, full_names, hashed, identity_of, masked
+from models.redaction.spans.operators import Operator, full_names, hashed, identity_of, masked, tag_identity
 from models.text import Entity
 
 
@@ -49,4 +49,6 @@ class Anonymizer:
         if treatment.operator is Operator.HASH:
             identity = identity_of(entity.type, value)
             return replace(entity, replacement=hashed(entity.type, names.get(identity, identity), self._key))
+        if treatment.operator is Operator.NUMBER:
+            return replace(entity, identity=tag_identity(entity.type, value, self._key))
         return entity

@@ -91,8 +91,9 @@ class RedactionPolicy:
 
     @cached_property
     def rewrites(self) -> bool:
-        """Whether anything other than tags is written."""
-        return any(t.operator in (Operator.MASK, Operator.HASH) for t in self.treatments.values())
+        """Whether anything other than plain tags is written."""
+        rewriting = (Operator.MASK, Operator.HASH, Operator.NUMBER)
+        return any(t.operator in rewriting for t in self.treatments.values())
 
     @cached_property
     def protected(self) -> re.Pattern[str]:

@@ -1,8 +1,11 @@
-"""The replacements of an entity: a tag, a mask that shows the last characters, or a tag with a keyed hash.
+"""The replacements of an entity: a tag, a mask that shows the last characters, or a tag with a keyed hash or a number.
 
 A hash is keyed by the session and cut to eight hex digits. Within a session the same person gets the same tag, and tags
 of two sessions cannot be compared. Nobody without the workers' key can test names against a tag. See
 docs/evaluation/constants/redaction.md, hash-digits.
+
+A number is given by the server, because workers hold no state of a session: they report a longer hash beside the tag
+(``models.text.TagIdentity``), and the ledger counts the different hashes of a session.
 """
 
 from __future__ import annotations
@@ -34,6 +37,8 @@ TAG_START: Final = "[REDACTED_"
 _HASH_DIGITS: Final = 8
 _EARLIER_HASH_DIGITS: Final = 4
 """Hex digits that earlier versions wrote. Stored texts still have them."""
+_IDENTITY_DIGITS: Final = 32
+"""Hex digits of the hash that a number stands for: so many that no two values of a session share one."""
 _PHONE_DIGITS: Final = 9
 """Last digits of a telephone number, which are the same with and without its country code."""
 
@@ -58,6 +63,7 @@ class Operator(StrEnum):
     TAG = "tag"
     MASK = "mask"
     HASH = "hash"
+    NUMBER = "number"
     KEEP = "keep"
 
 
@@ -84,10 +90,11 @@ def tag(label: str, suffix: str = "") -> str:
 def protected_pattern(types: Sequence[str], *, masks: bool) -> re.Pattern[str]:
     """Matches the output of an earlier run, which a later run must leave unchanged.
 
-    It matches tags of these types, alone or with eight hex digits (four in earlier versions), and masks with at most
-    four characters after the stars. A tag with any other word in it is ordinary text.
+    It matches tags of these types, alone, with eight hex digits (four in earlier versions) or with a number of at most
+    four digits, and masks with at most four characters after the stars. A tag with any other word in it is ordinary
+    text.
     """
-    digits = rf"[0-9a-f]{{{_HASH_DIGITS}}}|[0-9a-f]{{{_EARLIER_HASH_DIGITS}}}"
+    digits = rf"[0-9a-f]{{{_HASH_DIGITS}}}|[0-9a-f]{{{_EARLIER_HASH_DIGITS}}}|[1-9]\d{{0,3}}"
     tags = rf"\[REDACTED_(?:{'|'.join(sorted(types))})(?:_(?:{digits}))?\]"
     mask = rf"|\*{{3}}(?=[A-Z]{{0,3}}\d)[A-Z\d]{{1,{MAX_SHOWN}}}(?![^\W_])" if masks else ""
     return re.compile(tags + mask)
@@ -110,8 +117,19 @@ def masked(reading: str, shown: int) -> str:
 
 def hashed(label: str, identity: str, key: bytes) -> str:
     """A tag that is the same for the same identity under the same key."""
+    return tag(label, _digest(label, identity, key)[:_HASH_DIGITS])
+
+
+def tag_identity(label: str, value: str, key: bytes) -> str:
+    """The hash of a value for a numbered tag. It is the same for the same words only: two persons never share one
+    because their names are alike.
+    """
+    return _digest(label, exact_identity(label, value), key)[:_IDENTITY_DIGITS]
+
+
+def _digest(label: str, identity: str, key: bytes) -> str:
     message = f"{label}\0{identity}".encode("utf-8", "surrogatepass")
-    return tag(label, hmac.new(key, message, hashlib.sha256).hexdigest()[:_HASH_DIGITS])
+    return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
 def identity_of(label: str, reading: str) -> str:
@@ -119,12 +137,24 @@ def identity_of(label: str, reading: str) -> str:
 
     Case, accents, titles and separators are ignored.
     """
-    plain = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", reading).casefold()))
+    plain = _plain(reading)
     if label == "NAME":
         words = _WORDS.findall(plain)
         return " ".join([w for w in words if not TITLES.fullmatch(w)] or words)
     compact = "".join(_WORDS.findall(plain))
     return compact[-_PHONE_DIGITS:] if label == "PHONE" and compact.isdigit() else compact
+
+
+def _plain(reading: str) -> str:
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFKD", reading).casefold()))
+
+
+def exact_identity(label: str, reading: str) -> str:
+    """``identity_of``, but a single name keeps its title: Mr Carter and Mrs Carter are two persons."""
+    identity = identity_of(label, reading)
+    if label != "NAME" or " " in identity:
+        return identity
+    return " ".join(_WORDS.findall(_plain(reading)))
 
 
 def full_names(names: Sequence[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.numbered_tags import TagIdentity
 from models.recognition_json import rated_text, recognition_fields
 from models.redaction.dialogue_context import personal
 from models.redaction.itn.cardinals import numerals
@@ -81,6 +82,7 @@ class PartialState:
             "shown": self.shown.value,
             "counts": dict(self.shown.counts),
             "safe": self.shown.safe_for_llm,
+            "identities": [(tag.start, tag.end, tag.type, tag.key) for tag in self.shown.identities],
             "tokens": self.shown_tokens,
             "tail": self.tail.reveal(),
             "tail_rated": recognition_fields(self.tail),
@@ -89,7 +91,8 @@ class PartialState:
     @classmethod
     def from_payload(cls, state: dict[str, Any]) -> PartialState:
         """Restore a state that ``StateSealer.open`` returned."""
-        shown = restore_redacted(state["shown"], state["counts"], safe_for_llm=state["safe"])
+        identities = [TagIdentity(*tag) for tag in state.get("identities", ())]
+        shown = restore_redacted(state["shown"], state["counts"], safe_for_llm=state["safe"], identities=identities)
         tail = rated_text(state.get("tail", ""), state.get("tail_rated", {}))
         return cls(RawText(state["previous"]), shown, state["tokens"], tail)
 

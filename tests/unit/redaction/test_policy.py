@@ -167,7 +167,7 @@ def test_segments_hold_the_tags_that_the_policy_writes() -> None:
         ("default: {operator: {}}", "default.operator: is no option; there are entities, operators, thresholds,"),
         (
             "default:\n  operators:\n    NAME: tag\n    CC: burn",
-            "line 4, default.operators.CC: must be tag, mask, hash, keep or {mask: 0} to {mask: 4}.",
+            "line 4, default.operators.CC: must be tag, mask, hash, number, keep or {mask: 0} to {mask: 4}.",
         ),
         ("default: {operators: {NAME: {mask: 4}}}", "NAME can only be masked whole"),
         ("default: {operators: {CC: {mask: 9}}}", "default.operators.CC: must be tag, mask, hash"),

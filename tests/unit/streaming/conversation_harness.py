@@ -31,6 +31,7 @@ from server.streaming.transcriber import RecognizedUtterance, Transcriber
 from server.uploads.audio_log import AudioLogContent
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway
+from tests.fakes.numbering import PlainTags
 from tests.fakes.recognition import LoudnessSegmenter, MemoryLog, PcmDecoder
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -79,6 +80,7 @@ class ConversationHarness:
             sealed_state=b"",
             emit=outputs.put,
             asked_for=lambda: responder.asked_for,
+            numbers=PlainTags(),
         )
         transcriber = Transcriber(
             interim,
@@ -108,8 +110,12 @@ class ConversationHarness:
             self.seen.append(output)
         return self.seen
 
-    async def store_turn(self, recognized: RecognizedUtterance) -> None:
+    async def store_turn(self, recognized: RecognizedUtterance) -> TurnRow:
         self.stored.append(recognized)
+        return recognized.turn
+
+    async def number_tags(self, text: RedactedText) -> RedactedText:
+        return text
 
     async def find_turn(self, turn_id: str) -> TurnRow | None:
         return next((recognized.turn for recognized in self.stored if recognized.turn.id == turn_id), None)

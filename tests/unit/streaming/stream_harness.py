@@ -45,17 +45,24 @@ ADMISSION = AdmissionLimits(streams=10, client_streams=10, floor=2, load=0.8)
 class StreamHarness:
     """Everything that ``StreamManager`` needs, with the workers and the upstream replaced."""
 
-    def __init__(self, folder: Path, limits: AdmissionLimits = ADMISSION, language: str = "en") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limits: AdmissionLimits = ADMISSION,
+        language: str = "en",
+        gateway: FakeGateway | None = None,
+    ) -> None:
         self.ledger = open_ledger(folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(folder / "spool", bytes(32))
-        self.gateway = FakeGateway()
+        self.gateway = gateway or FakeGateway()
         self.resumed_at: list[int] = []
         self.endings: list[tuple[float | None, float | None]] = []
         self.segmenter_type: type[LoudnessSegmenter] = LoudnessSegmenter
         row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, NOW, NOW, language=language)
         self.config = StreamConfig(row.id, "PCM_S16LE", SAMPLE_RATE_HZ, 1, language, None, False, "")
         self.ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
-        self.assistant, pubsub, self.metrics = FakeAssistant(), PubSub(), Metrics()
+        self.assistant, self.pubsub, self.metrics = FakeAssistant(), PubSub(), Metrics()
+        pubsub = self.pubsub
         self.now = NOW
         self.load = SpeechLoadMeter(1, self.elapsed_s)
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")

@@ -25,6 +25,7 @@ from server.streaming.partials import (
 from server.streaming.priority_limiter import PriorityLimiter
 from server.streaming.utterance import Utterance
 from tests.fakes.gateway import FakeGateway
+from tests.fakes.numbering import PlainTags
 
 CHUNK_S = 0.02
 LENGTH_S = 5.0
@@ -36,7 +37,7 @@ def interim(gateway: FakeGateway, limiter: PriorityLimiter, sent: list[Output]) 
 
     backend = SpeechBackend(gateway, limiter, SpeechLoadMeter(1, time.monotonic))
     config = RecognitionConfig("session", "stream", "en", ())
-    return InterimTranscriber(backend, config, sealed_state=b"", emit=emit, asked_for=tuple)
+    return InterimTranscriber(backend, config, sealed_state=b"", emit=emit, asked_for=tuple, numbers=PlainTags())
 
 
 async def settle() -> None:

@@ -85,7 +85,9 @@ Global___Origin: _TypeAlias = Origin  # noqa: Y015
 
 @_typing.final
 class RedactedText(_message.Message):
-    """Text in which all personal data that was found is replaced by tags such as [REDACTED_EMAIL]."""
+    """Text in which all personal data that was found is replaced by tags such as [REDACTED_EMAIL]. A policy may number
+    them: [REDACTED_NAME_1] is the same person in all texts of a session.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

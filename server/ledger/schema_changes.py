@@ -1,0 +1,43 @@
+"""Changes of released tables, as SQL; ``migrations`` runs them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from server.ledger.schema import UPLOADS, comment_on
+
+STREAM_DETECTS = [
+    # DuckDB adds no NOT NULL column; with the default it is never null.
+    "ALTER TABLE streams ADD COLUMN detects BOOLEAN DEFAULT false",
+    "UPDATE streams SET detects = true WHERE language = ''",
+    comment_on("COLUMN", "streams.detects", "Whether nobody gave a language when it was opened."),
+    comment_on("COLUMN", "streams.language", "ISO 639-1 code in which it is recognised now; empty while detected."),
+]
+"""Auto-detected languages may be re-detected; given ones may not."""
+
+_ARTIFACT_COLUMNS = {
+    "picture_path": ("artifact_path", "Redacted picture or recording, relative to its folder; empty for none."),
+    "picture_mime": ("artifact_mime", "Media type of the redacted picture or recording."),
+    "picture_bytes": ("artifact_bytes", "Size of the redacted picture or recording."),
+    "picture_width": ("artifact_width", "Width of the redacted picture in pixels; 0 for a recording."),
+    "picture_height": ("artifact_height", "Height of the redacted picture in pixels; 0 for a recording."),
+    "painted": ("painted", "Places that were painted over, or words that were muted."),
+}
+UPLOADS_WITH_ARTIFACTS = replace(
+    UPLOADS,
+    columns=tuple(
+        (renamed, kind, comment)
+        for name, kind, text in UPLOADS.columns
+        for renamed, comment in [_ARTIFACT_COLUMNS.get(name, (name, text))]
+    ),
+)
+"""The columns of the redacted picture are named for recordings too."""
+
+RENAME_ARTIFACTS = [
+    # DuckDB renames no column of a table with an index. Dropping the index in the same transaction ends the process.
+    "CREATE TABLE uploads_before AS FROM uploads",
+    "DROP TABLE uploads",
+    *UPLOADS_WITH_ARTIFACTS.statements(),
+    "INSERT INTO uploads FROM uploads_before",
+    "DROP TABLE uploads_before",
+]
