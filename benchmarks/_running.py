@@ -34,7 +34,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(home: Path, *assignments: str) -> Iterator[Running]:
+def running(home: Path, *assignments: str, ready_s: float = 90.0) -> Iterator[Running]:
     """Run `vestibule serve` with these settings; all its processes and files are removed at the end."""
     home.mkdir(parents=True, exist_ok=True)
     grpc_port, quack_port, dashboard_port = free_ports(3)
@@ -50,7 +50,7 @@ def running(home: Path, *assignments: str) -> Iterator[Running]:
         arguments += ["--set", assignment]
     child = Child.start("server", arguments, home / "server.log")
     try:
-        wait_until(lambda: serving(address), child, 90.0, "The server was not ready")
+        wait_until(lambda: serving(address), child, ready_s, "The server was not ready")
         yield Running(address, child)
     finally:
         child.stop()

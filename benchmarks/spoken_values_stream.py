@@ -1,196 +1,257 @@
-"""What can be read of a spoken value in the finals of a stream, where silences cut it.
+"""What can be read of spoken values in the finals of a stream, where silences cut, beside that of whole files.
 
-    python -m benchmarks.spoken_values_stream --data DIR [--limit 60] [--at-once 2] [--speed 1]
+    python -m benchmarks.spoken_values_stream --judge leaks.py --data DIR [--heard FILE] [--one-of 3] [--speed 2]
 
-DIR holds ``manifest.jsonl``: one clip a line with ``id``, ``audio``, ``lang``, ``variant`` and ``segs``, the sentence
-in pieces ``[kind, text]``, where kind "v" is a part of the value. Each clip is streamed through a real server, followed
-by silence, and what its redacted finals show is compared with what was said, for each variant:
+The judge is the program that scores recordings as whole files; its rules of what is a leak are used as they are. DIR
+holds the files that it reads. Each clip goes to a real server as ``vestibule talk`` sends it, followed by silence. The
+judge wants what was heard and what of it is hidden, but a final says only what is left. So each tag is given the words
+that the whole-file text has in its place; the rest of the text is the final's own. Printed for each variant, for the
+whole file, redacted with the server's own code, and for the stream:
 
-said       of digits three in a row, or 40 % of them in order; of words one of four letters or more that is 75 % alike
-readable   that, or any three digits in a row
-failed     clips whose stream ended with an error; they count in no other column
+said, readable  shares, as the judge defines them
+held            of the clips with a readable leak, those of which the finals that the LLM may read show nothing
+failed          clips whose stream ended with an error; they count nowhere else
 
-Digits and words of the rest of the sentence do not count. Number words count as digits.
+and for harmless sentences the share in which anything was hidden.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import json
-import re
+import sys
 import tempfile
 import uuid
+import zlib
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import grpc.aio
-import numpy as np
 from vestibule.v1.conversation_pb2 import ConverseResponse
 from vestibule.v1.session_pb2 import StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
+from benchmarks._restored import restored
 from benchmarks._running import running
-from models.media.audio_decoder import decode
-from models.redaction.itn.lexicon import lexicon_for
-from models.redaction.itn.tokens import Words, tokens_of
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, Audio, Talker, TalkOptions
+from server.cli.talk.sources import decoded
 
 SILENCE_S = 1.2
 """After each clip, so that its last utterance ends as it does in a conversation."""
 
-RUN, SHARE, ALIKE, LEAST_LETTERS = 3, 0.4, 0.75, 4
-_TAG = re.compile(r"\[REDACTED_\w+\]")
+READY_S = 300.0
+REDACT = f"{sys.executable} -m server.cli redact --jsonl"
+
+Row = dict[str, Any]
+"""A line of the manifest."""
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A line of the manifest."""
+class Final:
+    """A redacted text of a stream, and whether the LLM may read it."""
 
-    id: str
-    audio: Path
-    language: str
-    variant: str
-    value: str
-    rest: str
+    text: str
+    safe: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What can be read of a value."""
+    """What can be read of a value; ``held`` is None where nothing can."""
 
     said: bool
     readable: bool
+    held: bool | None
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--judge", type=Path, required=True, help="the program that scores whole files")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--limit", type=int, default=60, help="clips, spread over the manifest")
+    parser.add_argument("--heard", type=Path, help="the judge's kept texts; without it the manifest's are used")
+    parser.add_argument("--leaks", type=Path, help="writes the finals of streams with a readable leak, a line each")
+    parser.add_argument("--one-of", type=int, default=1, help="only one of so many clips, by a hash of the id")
     parser.add_argument("--at-once", type=int, default=2, help="streams")
     parser.add_argument("--speed", type=float, default=1.0, help="times as fast as spoken")
     arguments = parser.parse_args()
-    clips = manifest(arguments.data, arguments.limit)
-    with tempfile.TemporaryDirectory() as home, running(Path(home)) as server:
-        finals = asyncio.run(stream_all(server.address, clips, arguments.at_once, arguments.speed))
-    show(clips, finals)
+    judge = loaded(arguments.judge)
+    values, harmless = (
+        chosen(judge, arguments.data / f"{name}.jsonl", arguments.one_of) for name in ("manifest", "harmless")
+    )
+    clips = [*values, *harmless]
+    heard = judge.hear(clips, arguments.data, None, arguments.heard)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        running(Path(home), "limits.speech_load=1000", ready_s=READY_S) as server,
+    ):
+        streaming = stream_all(server.address, clips, arguments.data, arguments.at_once, arguments.speed)
+        finals = asyncio.run(streaming)
+    replies = judge.redact(REDACT, clips, heard, "speech")
+    streams = of_streams(judge, values, heard, finals)
+    if arguments.leaks:
+        write_leaks(arguments.leaks, values, finals, streams)
+    show_values(values, of_files(judge, values, heard, replies), streams)
+    show_harmless(harmless, replies, finals)
 
 
-def manifest(folder: Path, limit: int) -> list[Clip]:
-    """At most ``limit`` clips, spread evenly."""
-    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text("utf-8").splitlines()]
-    step = max(1, len(rows) // limit)
-    return [_clip(row, folder) for row in rows[::step][:limit]]
+def loaded(path: Path) -> ModuleType:
+    """The judge as a module."""
+    spec = importlib.util.spec_from_file_location("judge", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["judge"] = module  # its data classes look themselves up
+    spec.loader.exec_module(module)
+    return module
 
 
-def _clip(row: dict[str, object], folder: Path) -> Clip:
-    pieces = [(str(kind), str(text)) for kind, text in row["segs"]]  # type: ignore[attr-defined]  # JSON
-    value, rest = (" ".join(text for kind, text in pieces if (kind == "v") is of_value) for of_value in (True, False))
-    return Clip(str(row["id"]), folder / str(row["audio"]), str(row["lang"]), str(row["variant"]), value, rest)
+def chosen(judge: ModuleType, manifest: Path, one_of: int) -> list[Row]:
+    """The rows of a manifest, or a part that depends on nothing but their ids; none without the file."""
+    rows = judge.rows(manifest) if manifest.exists() else []
+    return [row for row in rows if zlib.crc32(row["id"].encode()) % one_of == 0]
 
 
-async def stream_all(address: str, clips: Sequence[Clip], at_once: int, speed: float) -> list[str | None]:
-    """The finals of each clip, joined; None where its stream failed."""
+async def stream_all(
+    address: str, clips: Sequence[Row], folder: Path, at_once: int, speed: float
+) -> dict[str, list[Final]]:
+    """The finals of each clip by its id; a clip whose stream failed is left out."""
     free = asyncio.Semaphore(at_once)
+    finals: dict[str, list[Final]] = {}
 
-    async def one(channel: grpc.aio.Channel, clip: Clip) -> str | None:
+    async def one(channel: grpc.aio.Channel, clip: Row) -> None:
         async with free:
             try:
-                return await _finals(channel, clip, speed)
-            except grpc.aio.AioRpcError:
-                return None
+                finals[clip["id"]] = await _finals(channel, clip, folder, speed)
+            except grpc.aio.AioRpcError as error:
+                print(f"{clip['id']}: {error.code().name}", file=sys.stderr)
+            if len(finals) % 50 == 0:
+                print(f"{len(finals)} of {len(clips)} clips", file=sys.stderr, flush=True)
 
     async with grpc.aio.insecure_channel(address) as channel:
-        return await asyncio.gather(*(one(channel, clip) for clip in clips))
+        await asyncio.gather(*(one(channel, clip) for clip in clips))
+    return finals
 
 
-async def _finals(channel: grpc.aio.Channel, clip: Clip, speed: float) -> str:
-    request = StartSessionRequest(client_id="benchmark", request_id=str(uuid.uuid4()), language=clip.language)
+async def _finals(channel: grpc.aio.Channel, clip: Row, folder: Path, speed: float) -> list[Final]:
+    request = StartSessionRequest(client_id="benchmark", request_id=str(uuid.uuid4()), language=clip["lang"])
     started = await SessionServiceStub(channel).StartSession(request)
-    audio, texts = Audio(), list[str]()
+    audio, finals = Audio(), list[Final]()
 
     def take(response: ConverseResponse) -> None:
         if response.HasField("final"):
-            texts.append(response.final.text.value)
+            finals.append(Final(response.final.text.value, response.final.text.safe_for_llm))
 
-    talker = Talker(channel, TalkOptions(started.session.id, clip.language), audio, take, lambda *_: None)
-    speaking = asyncio.create_task(_speak(audio, clip, speed))
+    talker = Talker(channel, TalkOptions(started.session.id, clip["lang"]), audio, take, lambda *_: None)
+    speaking = asyncio.create_task(_speak(audio, folder / clip["audio"], speed))
     try:
         await talker.run()
     finally:
         speaking.cancel()
-    return " ".join(texts)
+    return finals
 
 
-async def _speak(audio: Audio, clip: Clip, speed: float) -> None:
-    samples = await asyncio.to_thread(decode, clip.audio.read_bytes())
-    pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes() + bytes(int(SILENCE_S * BYTES_A_SECOND))
+async def _speak(audio: Audio, path: Path, speed: float) -> None:
+    pcm = await asyncio.to_thread(decoded, str(path)) + bytes(int(SILENCE_S * BYTES_A_SECOND))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     for at in range(0, len(pcm), CHUNK_BYTES):
         audio.add(pcm[at : at + CHUNK_BYTES])
-        await asyncio.sleep(CHUNK_BYTES / BYTES_A_SECOND / speed)
+        await asyncio.sleep(max(0.0, began + (at + CHUNK_BYTES) / BYTES_A_SECOND / speed - loop.time()))
     audio.finish()
 
 
-def judge(clip: Clip, shown: str) -> Verdict:
-    """Compare what the finals show with what was said."""
-    value, rest = _digits(clip.value, clip.language), set(_numbers(clip.rest, clip.language))
-    runs = [
-        "".join(number for number in _numbers(piece, clip.language) if number not in rest)
-        for piece in _TAG.split(shown)
-    ]
-    left = "".join(runs)
-    found = any(_longest_common(run, value) >= RUN for run in runs)
-    found = found or (len(left) > 1 and bool(value) and _in_order(left, value) >= SHARE * len(value))
-    words = _words(clip.value, clip.language)
-    others = _words(_TAG.sub(" ", shown), clip.language) - _words(clip.rest, clip.language)
-    found = found or any(SequenceMatcher(None, a, b).ratio() >= ALIKE for a in words for b in others)
-    return Verdict(found, found or any(len(run) >= RUN for run in runs))
+def of_files(
+    judge: ModuleType, values: Sequence[Row], heard: Mapping[str, str], replies: Mapping[str, Row]
+) -> dict[str, Verdict]:
+    """Verdicts on the clips as whole files."""
+    verdicts = {}
+    for row in values:
+        found = judge.judge(row, heard[row["id"]], judge.spans(replies[row["id"]]))
+        held = not replies[row["id"]].get("safe_for_llm", True)
+        verdicts[row["id"]] = Verdict(found["said"], found["readable"], held if found["readable"] else None)
+    return verdicts
 
 
-def _numbers(text: str, language: str) -> list[str]:
-    """Numbers and number words, each as digits."""
-    words = Words(tokens_of(text), lexicon_for(language))
-    return [digits for token in words.tokens if (digits := words.digits(token))]
+def of_streams(
+    judge: ModuleType, values: Sequence[Row], heard: Mapping[str, str], finals: Mapping[str, Sequence[Final]]
+) -> dict[str, Verdict]:
+    """Verdicts on the streams that did not fail."""
+    verdicts = {}
+    for row in values:
+        if row["id"] not in finals:
+            continue
+        mine = finals[row["id"]]
+        found = _judged(judge, row, heard, mine)
+        open_to_llm = [final for final in mine if final.safe]
+        held = not _judged(judge, row, heard, open_to_llm)["readable"]
+        verdicts[row["id"]] = Verdict(found["said"], found["readable"], held if found["readable"] else None)
+    return verdicts
 
 
-def _digits(text: str, language: str) -> str:
-    return "".join(_numbers(text, language))
+def _judged(judge: ModuleType, row: Row, heard: Mapping[str, str], finals: Sequence[Final]) -> Row:
+    text, hidden = restored(" ".join(final.text for final in finals), heard[row["id"]])
+    verdict: Row = judge.judge(row, text, hidden)
+    return verdict
 
 
-def _words(text: str, language: str) -> set[str]:
-    """Words that are no numbers."""
-    words = Words(tokens_of(text), lexicon_for(language))
-    return {t.text for t in words.tokens if len(t.text) >= LEAST_LETTERS and t.text.isalpha() and not words.digits(t)}
+def write_leaks(
+    path: Path, values: Sequence[Row], finals: Mapping[str, Sequence[Final]], streams: Mapping[str, Verdict]
+) -> None:
+    """The finals of each stream with a readable leak, beside what was said."""
+    with path.open("w", encoding="utf-8") as out:
+        for row in values:
+            verdict = streams.get(row["id"])
+            if verdict and verdict.readable:
+                shown = [final.text for final in finals[row["id"]]]
+                line = {"id": row["id"], "said": row["text"], "finals": shown, **asdict(verdict)}
+                out.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _longest_common(a: str, b: str) -> int:
-    return SequenceMatcher(None, a, b, autojunk=False).find_longest_match().size
+def show_values(values: Sequence[Row], files: Mapping[str, Verdict], streams: Mapping[str, Verdict]) -> None:
+    """A line for all and one for each variant, whole files beside streams."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for row in values:
+        for group in ("all", row["variant"], "en" if row["lang"] == "en" else "not en"):
+            groups[group].append(row["id"])
+    titles = ("clips", "failed", "file: said", "readable", "held", "stream: said", "readable", "held")
+    widths = (6, 7, 11, 9, 6, 13, 9, 6)
+    print(_line("", titles, widths))
+    for group, ids in groups.items():
+        both = [key for key in ids if key in streams]
+        counts = (str(len(both)), str(len(ids) - len(both)))
+        cells = (*counts, *_shares([files[key] for key in both]), *_shares([streams[key] for key in both]))
+        print(_line(group, cells, widths))
 
 
-def _in_order(a: str, b: str) -> int:
-    return sum(block.size for block in SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks())
+def _line(name: str, cells: Sequence[str], widths: Sequence[int]) -> str:
+    return " ".join([f"{name:12s}", *(f"{cell:>{width}s}" for cell, width in zip(cells, widths, strict=True))])
 
 
-def show(clips: Sequence[Clip], finals: Sequence[str | None]) -> None:
-    """Print a line for each variant."""
-    groups: dict[str, list[Verdict | None]] = defaultdict(list)
-    for clip, shown in zip(clips, finals, strict=True):
-        verdict = None if shown is None else judge(clip, shown)
-        groups["all"].append(verdict)
-        groups[clip.variant].append(verdict)
-    print(f"{'variant':12s} {'clips':>6s} {'said':>6s} {'readable':>9s} {'failed':>7s}")
-    for variant, verdicts in groups.items():
-        judged = [v for v in verdicts if v is not None]
-        said, readable = (
-            sum(flags) / max(1, len(judged)) for flags in ([v.said for v in judged], [v.readable for v in judged])
-        )
-        print(
-            f"{variant:12s} {len(judged):6d} {said:6.3f} {readable:9.3f} {len(verdicts) - len(judged):7d}", flush=True
-        )
+def _shares(verdicts: Sequence[Verdict]) -> tuple[str, str, str]:
+    held = [verdict.held for verdict in verdicts if verdict.held is not None]
+    return (
+        _share([verdict.said for verdict in verdicts]),
+        _share([verdict.readable for verdict in verdicts]),
+        _share(held),
+    )
+
+
+def _share(flags: Sequence[bool]) -> str:
+    return f"{sum(flags) / len(flags):.3f}" if flags else ""
+
+
+def show_harmless(rows: Sequence[Row], replies: Mapping[str, Row], finals: Mapping[str, Sequence[Final]]) -> None:
+    """The harmless sentences in which anything was hidden."""
+    both = [row["id"] for row in rows if row["id"] in finals]
+    files = _share([bool(replies[key]["entities"]) for key in both])
+    streams = _share([any("[REDACTED_" in final.text for final in finals[key]) for key in both])
+    print(f"harmless     {len(both):6d} {len(rows) - len(both):7d} touched: file {files}, stream {streams}")
 
 
 if __name__ == "__main__":

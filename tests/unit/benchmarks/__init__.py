@@ -1,0 +1,1 @@
+"""Parts of the benchmarks that decide what a figure says."""
