@@ -20,6 +20,7 @@ from models.redaction.detection.detections import (
     suspected,
 )
 from models.redaction.dialogue_context import numeric
+from models.redaction.lexicons.loader import words
 from models.redaction.ner.brand_filter import are_brands
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize import view as views
@@ -107,9 +108,9 @@ def detect(drafts: list[Draft], job: Job) -> None:
     spoken = _spoken(drafts, readable, job.context) if job.context.source is TextSource.SPEECH else None
     classifications = job.classifier.begin([view.text for view in readable], spoken)
     matches = [list(pattern_matches(text, job.context, job.compiled)) for text in texts]
-    for draft, view, (words, slots), found in zip(drafts, readable, classifications(), matches, strict=True):
-        draft.detections = [*classified(view, words, job.compiled, job.context), *found]
-        draft.suspects = suspected(view, words, job.compiled)
+    for draft, view, (classes, slots), found in zip(drafts, readable, classifications(), matches, strict=True):
+        draft.detections = [*classified(view, classes, job.compiled, job.context), *found]
+        draft.suspects = suspected(view, classes, job.compiled)
         draft.slots = slots
         draft.candidates = [detection.original for detection in draft.detections]
 
@@ -123,7 +124,7 @@ def _spoken(drafts: list[Draft], readable: list[TextView], context: RedactionCon
 
 
 def tag_slots(drafts: list[Draft], job: Job) -> None:
-    """In spoken texts, add the values that the slot tagger finds and the words that it suspects.
+    """In spoken texts, add the values that the slot tagger finds, and the words that it suspects but function words.
 
     What it is sure belongs to things is dropped, unless a personal value was announced or a number asked for.
     """
@@ -139,7 +140,9 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]
-        draft.suspects = sorted([*draft.suspects, *suspected_slots(draft.slots)])
+        listed = words(job.context.language, "function_words")
+        waiting = (s for s in suspected_slots(draft.slots) if draft.view.lower[s.start : s.end] not in listed)
+        draft.suspects = sorted([*draft.suspects, *waiting])
 
 
 def _spoken_words(draft: Draft, job: Job) -> SpokenWords:

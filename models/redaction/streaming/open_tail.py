@@ -64,15 +64,28 @@ def open_tail(text: RawText, entities: Sequence[Entity], language: str, before: 
     raw = text.reveal()
     tokens = tokens_of(raw)
     spoken = [t for t in tokens if t.text[0].isalnum()]
-    if spoken and (slot := _with_open_slot(before, text.part(0, spoken[-1].end), language)):
+    end = _end(spoken, tokens, entities)
+    if spoken and (slot := _with_open_slot(before, text.part(0, end), language)):
         return slot
     if not spoken or not _is_open(spoken, entities, Words(tokens, lexicon_for(language))):
         return NO_TAIL
     start = spoken[max(0, len(spoken) - _WORDS)].start
     start = min([start, *(e.start for e in entities if e.start < start < e.end)])
-    kept = text.part(max(start, len(raw) - _CHARS), spoken[-1].end)
+    kept = text.part(max(start, len(raw) - _CHARS), end)
     lead = _last_words(before, _WORDS - len(spoken))
     return RawText.join([lead, kept], _BETWEEN) if lead else kept
+
+
+def _end(spoken: Sequence[Token], tokens: Sequence[Token], entities: Sequence[Entity]) -> int:
+    """Where the tail ends: after the last word, and after the stop behind a name, so that the next word starts anew.
+
+    "My name is John Carter." and "I'm at the site" are two sentences, "four one five." and "five five five" one number.
+    """
+    if not spoken:
+        return 0
+    last = spoken[-1].end
+    named = any(e.type == "NAME" and e.start < last <= e.end for e in entities)
+    return tokens[-1].end if named else last
 
 
 def _with_open_slot(before: RawText, text: RawText, language: str) -> RawText:

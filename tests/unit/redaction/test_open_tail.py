@@ -41,6 +41,8 @@ SPLIT = [
      ["My number is [REDACTED_PHONE].", "[REDACTED_PHONE].", "[REDACTED_PHONE], thanks."]),
     ("en", ["My number is", "nine nine three eight"], ["My number is", "[REDACTED_ID]"]),
     ("en", ["my e-mail is", "tarn dot quist at example dot com"], ["my e-mail is", "[REDACTED_EMAIL]"]),
+    ("en", ["My name is Tarn Quist.", "I'm at the site"], ["My name is [REDACTED_NAME].", "I'm at the site"]),
+    ("en", ["My name is Tarn.", "Quist, like before"], ["My name is [REDACTED_NAME].", "[REDACTED_NAME], like before"]),
     ("en", ["you can write to tarn dot", "quist at example dot com"],
      ["you can write to [REDACTED_EMAIL]", "[REDACTED_EMAIL]"]),
     ("en", ["My name is", "Xabier Oyarzun and I am late"], ["My name is", "[REDACTED_NAME] and I am late"]),

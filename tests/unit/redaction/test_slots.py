@@ -6,14 +6,14 @@ import pytest
 
 from models.redaction.explain import explain
 from models.redaction.redactor import LocalRedactor
-from models.redaction.slots.entities import SlotBars, slot_entities, suspected_slots
+from models.redaction.slots.entities import REACH, SlotBars, slot_entities, suspected_slots
 from models.redaction.slots.types import SlotWord
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found
 
-BARS = SlotBars(sure=0.5, beside=0.3, suspected=0.1, likely=0.2)
+BARS = SlotBars(sure=0.5, beside=0.3, suspected=0.1, likely=0.2, final=0.4)
 
 
 def slots(*words: tuple[str, float]) -> list[SlotWord]:
@@ -47,6 +47,15 @@ def test_runs_of_personal_words_are_entities(
 def test_words_between_the_bars_are_suspected() -> None:
     words = slots(("PHONE", 0.05), ("PHONE", 0.1), ("PHONE", 0.9))
     assert list(suspected_slots(words, BARS)) == [(6, 11, False), (12, 17, True)]
+
+
+def test_a_likely_word_waits_only_while_the_tagger_may_still_see_more() -> None:
+    after = [("PHONE", 0.0)] * REACH
+    for score, waits in ((0.3, False), (0.5, True)):
+        first, *_rest = suspected_slots(slots(("PHONE", score), *after), BARS)
+        assert first.likely is waits
+        first, *_rest = suspected_slots(slots(("PHONE", score), *after[1:]), BARS)
+        assert first.likely
 
 
 CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.95, 0.0), "kilo": ("SECRET", 0.6, 0.0)})
