@@ -168,11 +168,13 @@ class Reason(StrEnum):
     LEDGER_CLOSED = "LEDGER_CLOSED", Status.INTERNAL, "The ledger is closed; a defect of ours."
     LEDGER_CONFLICT = "LEDGER_CONFLICT", Status.UNAVAILABLE, "Two writes met; try again."
     LEDGER_CONSTRAINT = "LEDGER_CONSTRAINT", Status.INTERNAL, "A row breaks a rule of the ledger; a defect of ours."
+    LEDGER_COPY_DIFFERS = "LEDGER_COPY_DIFFERS", Status.INTERNAL, "A copy of the ledger was not whole; it was not used."
     LEDGER_INTERRUPTED = "LEDGER_INTERRUPTED", Status.UNAVAILABLE, "A query of the ledger was interrupted."
     LEDGER_IO = "LEDGER_IO", Status.UNAVAILABLE, "The disk of the ledger refuses, or is full."
     LEDGER_LOCKED = "LEDGER_LOCKED", Status.UNAVAILABLE, "Another process holds the ledger; one server at a time."
     LEDGER_MEMORY = "LEDGER_MEMORY", Status.UNAVAILABLE, "The ledger ran out of memory."
     LEDGER_NEWER = "LEDGER_NEWER", Status.INTERNAL, "The ledger was written by a newer release."
+    LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder has no ledger."
     LEDGER_QUERY = "LEDGER_QUERY", Status.INTERNAL, "The ledger did not take a statement; a defect of ours."
     MEDIA_TYPE_MISMATCH = (
         "MEDIA_TYPE_MISMATCH",

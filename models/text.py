@@ -262,6 +262,13 @@ class RedactedText:
         safe = all(i.safe_for_llm for i in items)
         return cls(value, dict(total), safe, _BUILT_BY_REDACTOR, tuple(identities))
 
+    def after(self, earlier: RedactedText) -> RedactedText:
+        """This redaction of a text that was redacted before: counts add up, and it is safe only if both were."""
+        total = Counter(earlier.counts) + Counter(self.counts)
+        return replace(
+            self, counts=dict(sorted(total.items())), safe_for_llm=self.safe_for_llm and earlier.safe_for_llm
+        )
+
     def with_numbers(self, number_of: NumberOf) -> RedactedText:
         """The text with a number in each tag for which ``number_of`` has one; the others stay plain. No identity is
         left.

@@ -24,12 +24,15 @@ from server.cli.offline_run import (
     with_headings,
 )
 from server.cli.output import show_json
+from server.cli.redact_ledger import redact_stored_texts
 from server.cli.weights import REDACTION_WEIGHTS
 from server.validators import MOST_THREADS
 
 if TYPE_CHECKING:
     from models.speech.types import SpeechEngine
     from models.speech.whisper.chunked_engine import ChunkedEngine
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 jsonl_option = click.option("--jsonl", is_flag=True, help="One JSON object a line on stdin, one on stdout, in order.")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
@@ -59,8 +62,23 @@ unredacted_option = click.option(
     type=click.IntRange(1, MOST_THREADS),
     help="Threads of the name classifier.",
 )
+@click.option("--ledger", is_flag=True, help="Redact the texts that are stored in the ledger again; see above.")
+@click.option("--dry-run", is_flag=True, help="With --ledger: only count what would change.")
+@click.option("--data-dir", type=FOLDER, help="With --ledger: the folder of the ledger. Default: the setting.")
+@click.option("--state-dir", type=FOLDER, help="With --ledger: the folder of the workers' key. Default: the setting.")
 def redact(
-    text: str | None, jsonl: bool, as_json: bool, source: str, lang: str, why: bool, client: str, threads: int
+    text: str | None,
+    jsonl: bool,
+    as_json: bool,
+    source: str,
+    lang: str,
+    why: bool,
+    client: str,
+    threads: int,
+    ledger: bool,
+    dry_run: bool,
+    data_dir: Path | None,
+    state_dir: Path | None,
 ) -> None:
     """Replace names, numbers, addresses and other personal data in TEXT by tags; `-` reads it from standard input.
 
@@ -68,6 +86,9 @@ def redact(
     [{"type", "start", "end", "score"}]}, with offsets in code points of the input. A text that was recognised may come
     with "words": [{"start", "end", "confidence"}], "alternatives": [text] and "confidence", all from 0 to 1, as
     `transcribe --jsonl --unredacted` writes them; what recognition doubts beside something personal is redacted too.
+
+    With --ledger, what was stored before a rule or a policy changed is redacted again with today's. This only adds
+    tags. The server must not run. It may be interrupted and repeated. --dry-run says how many texts would change.
 
     Numbers in words are understood in en, es, fr, de, hi, pt and it. Texts in other languages are treated as English:
     names and numbers in digits are found, numbers in words are not.
@@ -79,7 +100,15 @@ def redact(
       vestibule redact --why "SSN 536-22-1234, reading 04821.7 m3"
       echo "I am Maria Lopez" | vestibule redact -
       vestibule redact --jsonl < texts.jsonl
+      vestibule redact --ledger --dry-run
     """
+    if ledger:
+        if text is not None or jsonl or why or client:
+            raise click.UsageError("With --ledger leave out TEXT, --jsonl, --why and --client.")
+        redact_stored_texts(data_dir, state_dir, threads, dry_run=dry_run, as_json=as_json)
+        return
+    if dry_run or data_dir or state_dir:
+        raise click.UsageError("--dry-run, --data-dir and --state-dir go with --ledger.")
     if jsonl and text is not None:
         raise click.UsageError(f"With --jsonl {LINES_COME_FROM_STDIN}; leave TEXT out.")
     if not jsonl and text is None:

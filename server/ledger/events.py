@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
+from models.text import RedactedText
 from server.ledger.columns import (
     Cursor,
     Row,
@@ -136,12 +137,18 @@ def _of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> list[EventRo
     ]
 
 
-def _values(row: EventRow) -> tuple[Any, ...]:
+def properties_columns(properties: Mapping[str, RedactedText]) -> Row:
+    """The two columns of an event's properties."""
     meta = {
         name: {"counts": text.counts, "safe": text.safe_for_llm}
-        for name, text in row.properties.items()
+        for name, text in properties.items()
         if text.counts or not text.safe_for_llm
     }
+    values = {name: text.value for name, text in properties.items()}
+    return {"properties": json.dumps(values), "properties_meta": json.dumps(meta)}
+
+
+def _values(row: EventRow) -> tuple[Any, ...]:
     return (
         row.id,
         row.session_id,
@@ -153,6 +160,5 @@ def _values(row: EventRow) -> tuple[Any, ...]:
         row.sequence,
         row.variant,
         row.took_s,
-        json.dumps({name: text.value for name, text in row.properties.items()}),
-        json.dumps(meta),
+        *properties_columns(row.properties).values(),
     )

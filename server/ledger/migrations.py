@@ -68,6 +68,11 @@ def number_tags(cursor: Cursor) -> None:
     _run(cursor, schema.TAG_NUMBERS.statements())
 
 
+def remember_redactions(cursor: Cursor) -> None:
+    """Create the table that says with which rules stored texts were redacted again."""
+    _run(cursor, schema.REDACTIONS.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -77,6 +82,7 @@ ALL: tuple[Migration, ...] = (
     remember_who_detects,
     call_pictures_and_recordings_artifacts,
     number_tags,
+    remember_redactions,
 )
 
 

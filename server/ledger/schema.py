@@ -274,5 +274,15 @@ TAG_NUMBERS = TableSchema(
     ("UNIQUE (session_id, type, hash)", "UNIQUE (session_id, type, number)"),
 )
 
-TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS)
+REDACTIONS = TableSchema(
+    "redactions",
+    "One row for a session whose stored texts were redacted again.",
+    (
+        ("id", "VARCHAR PRIMARY KEY", "UUID of the session, or the word events for those of all apps."),
+        ("rules", "VARCHAR NOT NULL", "Hash of the code and the policies that were used."),
+        ("redact_time", "TIMESTAMP NOT NULL", "When it was last redacted again, UTC."),
+    ),
+)
+
+TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS)
 """All tables, whichever migration made them."""

@@ -56,8 +56,7 @@ def insert_turn(cursor: Cursor, row: TurnRow) -> bool:
         },
     )
     if row.words:
-        words = [(w.text.value, w.start_s, w.end_s, w.confidence) for w in row.words]
-        insert(cursor, "turn_words", {"turn_id": row.id, "words": json.dumps(words, ensure_ascii=False)})
+        insert(cursor, "turn_words", {"turn_id": row.id, "words": _stored_words(row)})
     count(
         cursor,
         "UPDATE sessions SET turn_count = turn_count + 1, update_time = greatest(update_time, ?) WHERE id = ?",
@@ -94,10 +93,10 @@ def list_of_stream(cursor: Cursor, stream_id: str, from_utterance: int) -> list[
     """Turns of a stream from an utterance on, in order, with their words."""
     rows = fetch_all(cursor, "SELECT * FROM turns WHERE stream_id = ?", [stream_id])
     wanted = [_turn(row) for row in rows if row["utterance"] >= from_utterance]
-    return sorted(_with_words(cursor, wanted), key=lambda turn: turn.utterance)
+    return sorted(with_words(cursor, wanted), key=lambda turn: turn.utterance)
 
 
-def _with_words(cursor: Cursor, turns: list[TurnRow]) -> list[TurnRow]:
+def with_words(cursor: Cursor, turns: list[TurnRow]) -> list[TurnRow]:
     """The same turns, each with the words that are stored of it; one query for all."""
     if not turns:
         return []
@@ -115,6 +114,17 @@ def _words(turn: TurnRow, stored: str) -> tuple[RedactedWord, ...]:
         RedactedWord(RedactedText.restore(value, {}, safe_for_llm=turn.text.safe_for_llm), start_s, end_s, confidence)
         for value, start_s, end_s, confidence in json.loads(stored)
     )
+
+
+def _stored_words(turn: TurnRow) -> str:
+    return json.dumps([(w.text.value, w.start_s, w.end_s, w.confidence) for w in turn.words], ensure_ascii=False)
+
+
+def replace_texts(cursor: Cursor, turn: TurnRow) -> None:
+    """Store the text, the words and the reply of a turn anew."""
+    update(cursor, "turns", turn.id, {**text_columns("text", turn.text), **text_columns("reply", turn.reply)})
+    if turn.words:
+        count(cursor, "UPDATE turn_words SET words = ? WHERE turn_id = ?", [_stored_words(turn), turn.id])
 
 
 def set_reply(cursor: Cursor, turn_id: str, reply: RedactedText, origin: Origin) -> TurnRow:

@@ -105,6 +105,11 @@ def record_from_model(text: str, source_ids: Collection[str]) -> OnboardingRecor
     return record
 
 
+def stored_record(canonical: str) -> OnboardingRecord:
+    """A record from its canonical JSON, as the ledger has it."""
+    return _built(json.loads(canonical))
+
+
 def _parsed(text: str, validator: jsonschema.Draft202012Validator) -> Any:
     try:
         content = json.loads(text)

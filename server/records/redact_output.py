@@ -28,7 +28,7 @@ async def redact_all(gateway: Gateway, texts: list[str], language: str, scope: R
 _A_NAME = "NAME"
 
 
-def _asked(name: str) -> tuple[str, ...]:
+def asked_by_field(name: str) -> tuple[str, ...]:
     """Entity types that a field's name asks for. Never NAME: sites have names, and names of people are found anyway."""
     return tuple(kind for kind in asked_for(name.replace("_", " ") + "?") if kind != _A_NAME)
 
@@ -45,7 +45,7 @@ async def redact_values(
         DeadlineExceeded: It took too long.
     """
     context = RedactionContext(TextSource.ASSISTANT, language or "en", scope=scope)
-    asked = [_asked(name) for name, _value in values]
+    asked = [asked_by_field(name) for name, _value in values]
     redacted: dict[int, RedactedText] = {}
     for kinds, group in groupby(sorted(range(len(values)), key=asked.__getitem__), key=asked.__getitem__):
         numbers = list(group)

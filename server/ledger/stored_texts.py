@@ -1,0 +1,105 @@
+"""All texts of the ledger that came from a person or a model, to be redacted again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from models.text import RedactedText
+from server.ledger import recommendations, sessions, turns, uploads
+from server.ledger.columns import Cursor, Row, count, fetch_all, stored_time, text_columns, update
+from server.ledger.events import properties_columns
+from server.ledger.types import RecommendationRow, SessionRow, TurnRow, UploadRow
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTexts:
+    """Everything of one session that holds text, oldest first."""
+
+    session: SessionRow
+    turns: list[TurnRow]
+    uploads: list[UploadRow]
+    records: list[RecommendationRow]
+
+    @property
+    def newest(self) -> datetime:
+        """When the newest text was stored."""
+        turned, read = [row.create_time for row in self.turns], [row.update_time for row in self.uploads]
+        return max([self.session.create_time, *turned, *read, *(row.create_time for row in self.records)])
+
+
+@dataclass(frozen=True, slots=True)
+class EventTexts:
+    """The properties of an event that an app recorded."""
+
+    id: str
+    session_id: str
+    properties: dict[str, RedactedText]
+
+
+def session_ids(cursor: Cursor) -> list[str]:
+    """Ids of all sessions, oldest first."""
+    return [row["id"] for row in fetch_all(cursor, "SELECT id FROM sessions ORDER BY create_time, id")]
+
+
+def number_of_app_events(cursor: Cursor, since: datetime | None) -> int:
+    """How many events ``app_events`` lists in all."""
+    sql = "SELECT count(*) FROM events WHERE device_time IS NOT NULL AND server_time > ?"
+    return count(cursor, sql, [stored_time(since or _FIRST)])
+
+
+def of_session(cursor: Cursor, session_id: str) -> SessionTexts:
+    """The texts of a session, turns with their words.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+    """
+    return SessionTexts(
+        sessions.get(cursor, session_id),
+        turns.with_words(cursor, turns.list_of_session(cursor, session_id)),
+        [row for row in uploads.list_of_session(cursor, session_id) if row.text is not None],
+        recommendations.list_of_session(cursor, session_id),
+    )
+
+
+def app_events(cursor: Cursor, after_id: str, since: datetime | None, limit: int) -> list[EventTexts]:
+    """Events of apps that came after a time, in the order of their ids after an id. The server's own hold no text."""
+    rows = fetch_all(
+        cursor,
+        """SELECT id, session_id, properties, properties_meta FROM events
+        WHERE device_time IS NOT NULL AND id > ? AND server_time > ? ORDER BY id LIMIT ?""",
+        [after_id, stored_time(since or _FIRST), limit],
+    )
+    return [EventTexts(row["id"], row["session_id"], _properties(row)) for row in rows]
+
+
+def _properties(row: Row) -> dict[str, RedactedText]:
+    meta = json.loads(row["properties_meta"])
+    return {
+        name: RedactedText.restore(
+            value, meta.get(name, {}).get("counts", {}), safe_for_llm=meta.get(name, {}).get("safe", True)
+        )
+        for name, value in json.loads(row["properties"]).items()
+    }
+
+
+def replace_upload_text(cursor: Cursor, upload_id: str, text: RedactedText) -> None:
+    """Store the text of an upload anew."""
+    update(cursor, "uploads", upload_id, text_columns("text", text))
+
+
+def replace_record(cursor: Cursor, recommendation_id: str, record: RedactedText, content_hash: str) -> None:
+    """Store a record anew, with the hash of what is shown from now on."""
+    update(
+        cursor, "recommendations", recommendation_id, {**text_columns("record", record), "content_hash": content_hash}
+    )
+
+
+def replace_properties(cursor: Cursor, changed: Sequence[EventTexts]) -> None:
+    """Store the properties of events anew."""
+    for event in changed:
+        update(cursor, "events", event.id, properties_columns(event.properties))

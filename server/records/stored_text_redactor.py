@@ -1,0 +1,172 @@
+"""Redacts texts that are stored, with today's rules. ``redact_again`` stores the result.
+
+What is stored has tags already, and a redactor leaves tags alone. So this can only add tags: nothing is restored, and a
+text that the LLM must not see stays withheld.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from models.redaction.dialogue_context import answering, asked_for
+from models.redaction.streaming.word_timings import redacted_words
+from models.redaction.types import Redaction, RedactionContext, RedactionScope, Redactor
+from models.speech.types import RedactedWord, Segment, Transcript, Word
+from models.text import Entity, RawText, RedactedText, TextSource
+from server.ledger.stored_texts import EventTexts, SessionTexts
+from server.ledger.types import RecommendationRow, TurnRow, UploadRow
+from server.llm.record_schema import stored_record, values_of
+from server.records.redact_output import asked_by_field
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was found.
+
+    Attributes:
+        texts: Texts that were looked at, by kind: turn, reply, upload, record, event.
+        changed: Those of them that change.
+        added: New tags by entity type.
+        withheld: Texts that change in that the LLM does not get them any more.
+        skipped: Sessions that were redacted again with the same rules before.
+    """
+
+    texts: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    added: Counter[str] = field(default_factory=Counter)
+    withheld: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRecord:
+    """A record with its free texts, redacted again."""
+
+    row: RecommendationRow
+    parts: list[RedactedText]
+
+
+@dataclass(slots=True)
+class SessionChanges:
+    """What changes in one session: the new rows, the number of texts, and the number of new tags."""
+
+    turns: list[TurnRow] = field(default_factory=list)
+    uploads: list[tuple[str, RedactedText]] = field(default_factory=list)
+    records: list[ChangedRecord] = field(default_factory=list)
+    events: list[EventTexts] = field(default_factory=list)
+    texts: int = 0
+    entities: int = 0
+
+
+class StoredTextRedactor:
+    """Redacts stored texts with today's rules.
+
+    Args:
+        redactor: With today's policies, and the key of the workers.
+
+    Attributes:
+        tally: What was found so far.
+    """
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self.tally = Tally()
+
+    def session(self, stored: SessionTexts) -> SessionChanges:
+        """What changes in a session.
+
+        Raises:
+            RedactionFailed: A text could not be redacted.
+        """
+        changes = SessionChanges()
+        scope = RedactionScope(stored.session.client_id, stored.session.id)
+        asked: tuple[str, ...] = ()
+        for turn in stored.turns:
+            changed = self._turn(turn, scope, asked, changes)
+            if changed != turn:
+                changes.turns.append(changed)
+            asked = asked_for(turn.reply.value) if turn.reply else ()
+        for upload in stored.uploads:
+            self._upload(upload, scope, changes)
+        language = stored.session.language or "en"
+        for row in stored.records:
+            self._record(row, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
+        return changes
+
+    def events(self, stored: list[EventTexts]) -> dict[str, SessionChanges]:
+        """What changes in the properties of events, by session. They follow the default policy."""
+        by_session: dict[str, SessionChanges] = {}
+        for event in stored:
+            changes = by_session.setdefault(event.session_id, SessionChanges())
+            again = {
+                name: self._text("event", text, RedactionContext(TextSource.TYPED), changes)
+                for name, text in event.properties.items()
+            }
+            if again != event.properties:
+                changes.events.append(replace(event, properties=again))
+        return by_session
+
+    def _turn(self, turn: TurnRow, scope: RedactionScope, asked: tuple[str, ...], changes: SessionChanges) -> TurnRow:
+        language = turn.language or "en"
+        context = answering(RedactionContext(TextSource(turn.source), language, scope=scope), asked)
+        redaction = self._redactor.redact(RawText(turn.text.value.strip()), context)
+        text = self._judged("turn", turn.text, redaction, changes)
+        words = _words_again(turn, redaction) if turn.words and redaction.entities else turn.words
+        reply = turn.reply
+        if reply is not None:
+            reply = self._text("reply", reply, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
+        return replace(turn, text=text, words=words, reply=reply)
+
+    def _upload(self, row: UploadRow, scope: RedactionScope, changes: SessionChanges) -> None:
+        picture = row.media_type.startswith("image/")
+        context = RedactionContext(
+            TextSource.OCR if picture else TextSource.SPEECH, document_type=row.kind if picture else "", scope=scope
+        )
+        if row.text is not None and (again := self._text("upload", row.text, context, changes)) != row.text:
+            changes.uploads.append((row.id, again))
+
+    def _record(self, row: RecommendationRow, context: RedactionContext, changes: SessionChanges) -> None:
+        """Redact the summary and the values of a record, each value as the answer to a question for its field."""
+        record = stored_record(row.record.value)
+        contexts = [context, *(answering(context, asked_by_field(name)) for name, _value in values_of(record))]
+        stored = [record.summary, *(value for _name, value in values_of(record))]
+        redactions = [self._redactor.redact(RawText(text), one) for text, one in zip(stored, contexts, strict=True)]
+        parts = [redaction.text for redaction in redactions]
+        entities = [entity for redaction in redactions for entity in redaction.entities]
+        withheld = row.record.safe_for_llm and not all(part.safe_for_llm for part in parts)
+        changed = bool(entities) or withheld or [part.value for part in parts] != stored
+        self._count("record", entities, changes, changed=changed, withheld=withheld)
+        if changed:
+            changes.records.append(ChangedRecord(row, parts))
+
+    def _text(
+        self, kind: str, stored: RedactedText, context: RedactionContext, changes: SessionChanges
+    ) -> RedactedText:
+        return self._judged(kind, stored, self._redactor.redact(RawText(stored.value), context), changes)
+
+    def _judged(self, kind: str, stored: RedactedText, redaction: Redaction, changes: SessionChanges) -> RedactedText:
+        """The text as it is to be stored; the stored one if nothing changes."""
+        again = redaction.text.after(stored)
+        withheld = stored.safe_for_llm and not again.safe_for_llm
+        changed = bool(redaction.entities) or withheld or again.value != stored.value
+        self._count(kind, redaction.entities, changes, changed=changed, withheld=withheld)
+        return again if changed else stored
+
+    def _count(
+        self, kind: str, entities: Sequence[Entity], changes: SessionChanges, *, changed: bool, withheld: bool
+    ) -> None:
+        self.tally.texts[kind] += 1
+        self.tally.changed[kind] += changed
+        self.tally.withheld += withheld
+        self.tally.added.update(entity.type for entity in entities)
+        changes.texts += changed
+        changes.entities += len(entities)
+
+
+def _words_again(turn: TurnRow, redaction: Redaction) -> tuple[RedactedWord, ...]:
+    """The words of a turn; what a new tag covers becomes one word."""
+    words = tuple(Word(RawText(w.text.value), w.start_s, w.end_s, w.confidence) for w in turn.words)
+    segment = Segment(RawText(turn.text.value.strip()), turn.start_s, turn.end_s, turn.confidence, words=words)
+    return redacted_words(Transcript((segment,), turn.language, turn.end_s, 0.0), redaction)
