@@ -20,6 +20,7 @@ from models.redaction.detection.detections import (
     suspected,
 )
 from models.redaction.dialogue_context import numeric
+from models.redaction.itn.tokens import Token, tokens_of
 from models.redaction.lexicons.loader import words
 from models.redaction.ner.brand_filter import are_brands
 from models.redaction.ner.types import TokenClassifier
@@ -55,6 +56,7 @@ class Draft:
         detections: Every detection, before any is dropped or merged.
         suspects: Words that more words may still turn into names.
         slots: What the slot tagger says of each word, in order; empty where it does not run, as in typed text.
+        tokens: Words and marks, once ``detect`` has read them.
         spoken: The words of a spoken text, once a stage has read them.
         candidates: Entities to replace, as far as the stages have decided; they may overlap.
         allowed: Spans of the allow-list.
@@ -69,6 +71,7 @@ class Draft:
     detections: list[Detection] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
     slots: list[SlotWord] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
     spoken: SpokenWords | None = None
     candidates: list[Entity] = field(default_factory=list)
     allowed: list[tuple[int, int]] = field(default_factory=list)
@@ -107,7 +110,10 @@ def detect(drafts: list[Draft], job: Job) -> None:
     readable = [transliterated(text) or views.original(text) for text in texts]
     spoken = _spoken(drafts, readable, job.context) if job.context.source is TextSource.SPEECH else None
     classifications = job.classifier.begin([view.text for view in readable], spoken)
-    matches = [list(pattern_matches(text, job.context, job.compiled)) for text in texts]
+    if job.context.source is not TextSource.OCR:
+        for draft in drafts:
+            draft.tokens = tokens_of(draft.view.text)
+    matches = [list(pattern_matches(draft.view.text, job.context, job.compiled, draft.tokens)) for draft in drafts]
     for draft, view, (classes, slots), found in zip(drafts, readable, classifications(), matches, strict=True):
         draft.detections = [*classified(view, classes, job.compiled, job.context), *found]
         draft.suspects = suspected(view, classes, job.compiled)
@@ -148,7 +154,7 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
 def _spoken_words(draft: Draft, job: Job) -> SpokenWords:
     """The words of a spoken text. They are read once for all stages."""
     if draft.spoken is None:
-        draft.spoken = SpokenWords(draft.view, job.context.language, draft.slots)
+        draft.spoken = SpokenWords(draft.view, job.context.language, draft.slots, draft.tokens)
     return draft.spoken
 
 

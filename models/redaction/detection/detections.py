@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.views import views_of
 from models.redaction.itn.cardinals import NUMERALS
+from models.redaction.itn.tokens import Token
 from models.redaction.ner.entities import entities_of, suspects_of
 from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
@@ -75,10 +76,12 @@ def suspect_at_original(suspect: Suspect, view: TextView) -> Suspect:
     return Suspect(*view.original_span(suspect.start, suspect.end), suspect.likely)
 
 
-def pattern_matches(text: str, context: RedactionContext, compiled: CompiledPolicy) -> Iterator[Detection]:
-    """The entities that the recognizers found, in every view."""
-    text = _without_tags(text, compiled.policy)
-    for view in views_of(text, context):
+def pattern_matches(
+    text: str, context: RedactionContext, compiled: CompiledPolicy, tokens: list[Token] | None = None
+) -> Iterator[Detection]:
+    """The entities that the recognizers found, in every view; ``tokens`` are those of the text, if known."""
+    plain = _without_tags(text, compiled.policy)
+    for view in views_of(plain, context, tokens if plain is text else None):
         prefilter = compiled.on_numerals if view.kind == NUMERALS else compiled.prefilter
         for recognizer, entity in prefilter.find(view, context):
             yield Detection(view, recognizer, entity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from models.redaction.itn.cardinals import numeral_view
-from models.redaction.itn.tokens import tokens_of
+from models.redaction.itn.tokens import Token, tokens_of
 from models.redaction.itn.view import spoken_view
 from models.redaction.normalize import view
 from models.redaction.normalize.view import TextView
@@ -13,8 +13,8 @@ from models.redaction.types import RedactionContext
 from models.text import TextSource
 
 
-def views_of(text: str, context: RedactionContext) -> Iterator[TextView]:
-    """The text itself, then every other view that differs from it."""
+def views_of(text: str, context: RedactionContext, tokens: list[Token] | None = None) -> Iterator[TextView]:
+    """The text itself, then every other view that differs from it; ``tokens`` are those of the text, if known."""
     yield view.original(text)
     if (folded := view.folded(text)) is not None:
         yield folded
@@ -26,7 +26,8 @@ def views_of(text: str, context: RedactionContext) -> Iterator[TextView]:
         if (corrected := view.ocr_corrected(text)) is not None:
             yield corrected
         return
-    tokens = tokens_of(text)
+    if tokens is None:
+        tokens = tokens_of(text)
     if (spoken := spoken_view(text, context.language, tokens)) is not None:
         yield spoken
     if (counted := numeral_view(text, context.language, tokens)) is not None:

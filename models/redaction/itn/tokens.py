@@ -44,11 +44,14 @@ class Stretch:
 
 def tokens_of(text: str) -> list[Token]:
     """Words and marks, in order."""
+    if text.isascii():
+        lower = text.lower()
+        spans = [match.span() for match in _TOKEN.finditer(text)]
+        return [Token(start, end, lower[start:end], text[start:end]) for start, end in spans]
     found = []
     for match in _TOKEN.finditer(text):
         shape = match.group()
-        plain = shape if shape.isascii() else unicodedata.normalize("NFC", shape)
-        found.append(Token(match.start(), match.end(), plain.lower(), shape))
+        found.append(Token(match.start(), match.end(), unicodedata.normalize("NFC", shape).lower(), shape))
     return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +111,8 @@ def _shape(word: str, before: str) -> tuple[float, ...]:
 
 def _gaps(text: str, words: list[tuple[int, int]]) -> Floats:
     """Whether nothing but space, and whether a comma, stands before each word."""
-    result = np.zeros((len(words), 2), dtype=np.float32)
-    for n in range(1, len(words)):
-        gap = text[words[n - 1][1] : words[n][0]]
-        result[n] = (not gap.strip(), "," in gap)
-    return result
+    gaps = [text[end:start] for (_start, end), (start, _end) in pairwise(words)]
+    return np.array([(False, False), *((not gap.strip(), "," in gap) for gap in gaps)], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ class NameHead:
         """
         hidden = projected + rows @ self.features + self.bias
         odds = gelu(hidden) @ self.out + np.float32(self.out_bias)
-        result: Floats = 1 / (1 + np.exp(np.clip(-odds, -30, 30)))
+        result: Floats = 1 / (1 + np.exp(np.minimum(-odds, 30)))
         return result
 
 

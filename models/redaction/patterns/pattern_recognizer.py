@@ -195,4 +195,4 @@ def near(
 
 def digits_of(text: str) -> str:
     """Only the digits."""
-    return "".join(c for c in text if c.isdigit())
+    return "".join(filter(str.isdigit, text))

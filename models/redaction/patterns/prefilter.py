@@ -6,6 +6,7 @@ from a table by the number of digits in the text. Testing each expression on its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,14 +30,14 @@ class _Task:
     Attributes:
         least_digits: A text with fewer digits has no match.
         needs: A text without any of these characters has no match; empty for no such test.
-        context: Whether only a context word makes a match count.
+        context: The words of which one must be in the text for a match to count; None if a match counts without.
     """
 
     recognizer: Recognizer
     pattern: Pattern | None = None
     least_digits: int = 0
     needs: str = ""
-    context: bool = False
+    context: re.Pattern[str] | None = None
 
 
 class Prefilter:
@@ -63,6 +64,7 @@ class Prefilter:
     def find(self, view: TextView, context: RedactionContext) -> Iterator[tuple[Recognizer, Entity]]:
         """The entities that the recognizers find, with offsets in the view."""
         tasks, digits = self._tasks, view.digits
+        contexts: dict[re.Pattern[str], bool] = {}
         hinted = [self._hinted[place] for place in self._search.may_match(view.keyed)]
         for number in sorted(self._by_digits[min(digits, _MOST_DIGITS)] + hinted):
             task = tasks[number]
@@ -72,9 +74,15 @@ class Prefilter:
             if pattern is None or not isinstance(recognizer, PatternRecognizer):
                 for entity in recognizer.find(view, context):
                     yield recognizer, entity
-            elif not task.context or recognizer.may_have_context(view):
-                for entity in recognizer.matches(view, pattern):
-                    yield recognizer, entity
+                continue
+            if task.context is not None:
+                if task.context not in contexts:
+                    maybe = recognizer.may_have_context(view)
+                    contexts[task.context] = maybe and task.context.search(view.lower) is not None
+                if not contexts[task.context]:
+                    continue
+            for entity in recognizer.matches(view, pattern):
+                yield recognizer, entity
 
 
 def _tasks_of(recognizer: Recognizer) -> Iterator[tuple[_Task, tuple[str, ...]]]:
@@ -88,5 +96,7 @@ def _tasks_of(recognizer: Recognizer) -> Iterator[tuple[_Task, tuple[str, ...]]]
         needs, least = "", max(least, 1)
     elif _ANY_DIGIT in needs:
         needs = ""  # stands for any digit of any script; the expression itself decides which it takes
-    for fewest, hints, context, pattern in recognizer.quick_tests:
-        yield _Task(recognizer, pattern, max(least, fewest), needs, context), hints
+    for fewest, hints, needs_context, pattern in recognizer.quick_tests:
+        if not needs_context or recognizer.context is not None:
+            context = recognizer.context if needs_context else None
+            yield _Task(recognizer, pattern, max(least, fewest), needs, context), hints

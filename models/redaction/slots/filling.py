@@ -13,6 +13,7 @@ from itertools import chain, groupby, takewhile
 from typing import Final
 
 from models.redaction.itn.lexicon import TOP_LEVEL
+from models.redaction.itn.tokens import Token
 from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.slots.addresses import address_of, mailbox_of
@@ -124,14 +125,15 @@ def _has_sign(text: SpokenWords, spans: Sequence[tuple[int, int]]) -> bool:
     return False
 
 
-def unsettled_from(raw: str, context: RedactionContext) -> int | None:
+def unsettled_from(raw: str, context: RedactionContext, tokens: list[Token] | None = None) -> int | None:
     """Start of a value that further words may still change; None if there is none.
 
     Args:
         raw: What was spoken so far.
         context: Its language, and what the assistant asked for.
+        tokens: Words and marks of the text, if known.
     """
-    text = SpokenWords(original(raw), context.language)
+    text = SpokenWords(original(raw), context.language, tokens=tokens or [])
     open_slots = [slot.end for slot in text.announcements if not slot.back and may_go_on(text, slot)]
     words = [at for at in range(len(text.tokens)) if text.is_word(at)]
     near = words[-_POINTED_WORDS] if len(words) >= _POINTED_WORDS else 0

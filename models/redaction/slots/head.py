@@ -83,14 +83,14 @@ class SlotHead:
 
 def _shifted(parts: Floats, distance: int) -> Floats:
     """The sum of what a word, the one ``distance`` before it and the one ``distance`` after it contribute."""
-    own, before, after = np.split(parts, 3, axis=1)
-    own = own.copy()
-    own[distance:] += before[:-distance]
-    own[:-distance] += after[distance:]
+    width = parts.shape[1] // 3
+    own = parts[:, :width].copy()
+    own[distance:] += parts[:-distance, width : 2 * width]
+    own[:-distance] += parts[distance:, 2 * width :]
     return own
 
 
 def gelu(hidden: Floats) -> Floats:
     """GELU, approximated by the logistic function."""
-    result: Floats = hidden / (1 + np.exp(np.clip(-1.702 * hidden, -30, 30)))
+    result: Floats = hidden / (1 + np.exp(np.minimum(-1.702 * hidden, 30)))
     return result

@@ -249,18 +249,19 @@ class SpokenWords:
         begins = at == 0 or self.tokens[at - 1].end < self.tokens[at].start or not self.is_word(at - 1)
         if match and begins:
             return self.at(match.end())
+        before = self._neighbour(at, -1)
+        if before is None or not self.sure[before]:
+            return at
         sizes = (size for size in range(_REPAIR_WORDS, 1, -1) if self._sounds_as_repair(at, size))
         return at + next(sizes, 0)
 
     def _sounds_as_repair(self, at: int, size: int) -> bool:
-        """Whether the words sound like a correction, and a number stands on both sides: "415, scratched at, 416".
+        """Whether the words after a number sound like a correction, with a number after them, too.
 
-        Elsewhere they may be a name.
+        As in "415, scratched at, 416". Elsewhere they may be a name.
         """
-        if at + size > len(self.tokens):
-            return False
-        beside = (self._neighbour(at, -1), self._neighbour(at + size - 1, 1))
-        if not all(near is not None and self.sure[near] > 0 for near in beside):
+        after = self._neighbour(at + size - 1, 1) if at + size <= len(self.tokens) else None
+        if after is None or not self.sure[after]:
             return False
         group = [token.text for token in self.tokens[at : at + size]]
         return all(map(str.isalpha, group)) and self.lists.is_repair(" ".join(group))

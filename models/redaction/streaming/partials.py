@@ -180,11 +180,12 @@ def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
     while first and words < NUMBER_WORDS:
         first -= 1
         words += tokens[first].text[0].isalnum()
-    reached = tokens[first].start if tokens and words == NUMBER_WORDS else 0
-    begin = tokens[max(0, first - _LONGEST_NUMBER)].start if tokens else 0
-    starts = {t.start - begin: i for i, t in enumerate(tokens)}
-    spoken = numerals(text[begin:], language)
-    return [starts[n.start] for n in spoken if begin + n.end > reached and n.start in starts]
+    if not tokens:
+        return []
+    reached = tokens[first].start if words == NUMBER_WORDS else 0
+    begin = max(0, first - _LONGEST_NUMBER)
+    starts = {token.start: begin + number for number, token in enumerate(tokens[begin:])}
+    return [starts[n.start] for n in numerals(text, language, tokens[begin:]) if n.end > reached]
 
 
 def _stable_tokens(tokens: list[Token], agreed: int, redaction: Redaction, lexicon: Lexicon, numbers: list[int]) -> int:
@@ -222,7 +223,7 @@ def _before_announced(
     The announcement may be in the open tail of the utterance before.
     """
     lead = f"{before.reveal()} " if before else ""
-    start = unsettled_from(lead + text, context)
+    start = unsettled_from(lead + text, context, None if lead else tokens)
     if start is None:
         return count
     start = max(0, start - len(lead))

@@ -14,7 +14,7 @@ import phonenumbers
 from models.redaction.countries.loader import phone_regions
 from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR, is_date_time
 from models.redaction.normalize.view import TextView
-from models.redaction.patterns.pattern_recognizer import digits_of, has_digit, near, words
+from models.redaction.patterns.pattern_recognizer import digits_of, near, words
 from models.redaction.recognizers.contact.phone_extension import EXTENSIONS
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
@@ -97,12 +97,13 @@ class PhoneRecognizer:
 
     name = "phone"
     context = _CONTEXT
+    least_digits = 6
 
     def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
-        if not has_digit(view.text):
+        if view.digits < self.least_digits:
             return
-        for match in _INTERNATIONAL.finditer(view.text):
+        for match in _INTERNATIONAL.finditer(view.text) if "+" in view.text else ():
             if is_known_number(f"+{digits_of(match['number'])}", context.language):
                 yield Entity("PHONE", match.start(), match.end(), 0.9, f"{self.name}:international")
         for match in _candidates(view.text):

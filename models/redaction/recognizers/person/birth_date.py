@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from models.redaction.lexicons.loader import across, alternatives
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, has_digit, near, words
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, near, words
 from models.redaction.recognizers.filters.age_of_objects import is_age_of_object
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
@@ -111,12 +111,13 @@ class SpokenDateRecognizer:
 
     def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
         """See ``Recognizer``."""
-        if context.source is not TextSource.SPEECH or not has_digit(view.text):
+        if context.source is not TextSource.SPEECH or not view.digits:
             return
-        if answer := self._whole_answer(view):
+        has_year = _ANY_YEAR.search(view.text) is not None
+        if has_year and (answer := self._whole_answer(view)):
             yield answer
             return
-        for pattern in (self._written, self._numeric):
+        for pattern in (self._written, self._numeric) if has_year else (self._numeric,):
             for match in pattern.finditer(view.text):
                 old = _YEARS_OF_BIRTH.search(match.group()) and not near(
                     view, match.start(), match.end(), _OTHER_MATTER
