@@ -205,7 +205,9 @@ class NumberReader:
 
     def _hyphenated(self, at: int) -> bool:
         """Whether a hyphen stands inside one number word, "trente-deux", "twenty-five"."""
-        before, token, after = self._words.tokens[at - 1 : at + 2] if at else self._words.tokens[:3]
+        if not 0 < at < len(self._words.tokens) - 1:
+            return False
+        before, token, after = self._words.tokens[at - 1 : at + 2]
         return token.text == "-" and before.end == token.start and token.end == after.start and before.text.isalpha()
 
     def _are_years(self, first: int, end: int) -> bool:

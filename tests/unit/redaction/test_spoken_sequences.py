@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
+from models.redaction.detection.views import views_of
 from models.redaction.itn.view import spoken_view
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -122,3 +125,12 @@ def test_spoken_sequences_are_redacted(language: str, text: str, left: str) -> N
 @pytest.mark.parametrize(("language", "text"), HARMLESS)
 def test_harmless_sequences_are_kept(language: str, text: str) -> None:
     assert patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH, language)).text.value == text
+
+
+def test_no_short_utterance_breaks_the_views() -> None:
+    pieces = ["+", "-", "(", "5", "five", "oh", "double", "dot", "at", "a", "hundred", "."]
+    for size in (1, 2, 3):
+        for words in product(pieces, repeat=size):
+            for text in (" ".join(words), "".join(words)):
+                views = list(views_of(text, RedactionContext(TextSource.SPEECH)))
+                assert views[0].text == text
