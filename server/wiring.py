@@ -33,6 +33,7 @@ from server.llm.breaker_store import BreakerStore
 from server.llm.breaker_types import BreakerChange, BreakerState
 from server.observability.log import get_logger
 from server.observability.metrics import Metrics
+from server.records.machine_words import MachineWords
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.records.sessions import Sessions
@@ -252,12 +253,13 @@ def _services(
 ) -> Services:
     ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
     clock, breaker = shared.clock, shared.assistant.breaker
+    words = MachineWords(gateway)
     status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, analysts)
     return Services(
-        session=SessionService(sessions, pubsub, lifecycle),
+        session=SessionService(sessions, pubsub, lifecycle, words),
         conversation=ConversationService(streams),
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
-        recommendation=RecommendationService(jobs.recommender),
+        recommendation=RecommendationService(jobs.recommender, words),
         funnel=FunnelService(ledger, gateway, clock),
-        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}),
+        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words),
     )

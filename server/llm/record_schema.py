@@ -7,6 +7,8 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from string import ascii_lowercase
 from typing import Any
 
 import jsonschema
@@ -19,7 +21,7 @@ MAX_RECORD_BYTES = 32 * 1024
 """Largest record, as canonical JSON. A person has to check it, so it may be smaller than 40 full fields."""
 
 _WORD = "^[a-z][a-z_]{0,47}(_[0-9])?$"
-"""Machine words are too short for a phone number or an address, so they need no redaction."""
+"""Machine words are too short for a phone number or an address. A name fits, see ``without_names``."""
 
 RECORD_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -46,9 +48,17 @@ RECORD_SCHEMA: dict[str, Any] = {
 }
 """JSON Schema (2020-12) of a record. What goes to the upstream is ``wire_schema``."""
 
+_NEUTRAL = [f"field_{first}{last}" for first in ("", *ascii_lowercase) for last in ascii_lowercase]
+"""More names than a record has fields."""
+
 _KEPT_ON_THE_WIRE = frozenset(
     {"type", "additionalProperties", "required", "properties", "items", "enum", "description"}
 )
+
+KNOWN_FIELDS = frozenset(
+    {"site_name", "meter_reading", "meter_unit", "visitor_count", "contact_given", "name_given", "contact"}
+)
+"""Names of fields that the prompt gives; a model makes up the others."""
 
 _FIELD_RULES: dict[str, Callable[[str], bool]] = {
     "meter_reading": lambda value: re.fullmatch(r"\d{1,9}([.,]\d{1,4})?", value) is not None,
@@ -180,9 +190,22 @@ def content_hash(record: OnboardingRecord) -> str:
 def values_of(record: OnboardingRecord) -> list[tuple[str, str]]:
     """Names and values of the fields; with the summary, all of a record's free text, which must pass the redactor.
 
-    Names, sources and missing names are machine words and ids that the checks above have bounded.
+    Sources are ids. Names are machine words; those that a model made up are looked at by ``without_names``.
     """
     return [(field.name, field.value) for field in record.fields]
+
+
+def names_made_up(record: OnboardingRecord) -> set[str]:
+    """Names of fields, missing ones too, that the model made up. A name of a person may be among them."""
+    return {*(field.name for field in record.fields), *record.missing} - KNOWN_FIELDS
+
+
+def without_names(record: OnboardingRecord, personal: Collection[str]) -> OnboardingRecord:
+    """Call the fields with these names ``field_a``, ``field_b`` and so on, and leave out missing ones with them."""
+    taken = {field.name for field in record.fields}
+    free = (name for name in _NEUTRAL if name not in taken)
+    fields = (replace(field, name=next(free)) if field.name in personal else field for field in record.fields)
+    return OnboardingRecord(record.summary, tuple(fields), tuple(m for m in record.missing if m not in personal))
 
 
 def with_strings(record: OnboardingRecord, strings: Sequence[str]) -> OnboardingRecord:

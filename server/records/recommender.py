@@ -30,9 +30,17 @@ from server.ledger.types import (
 )
 from server.ledger.writer import Ledger
 from server.llm.history import source_items_of
-from server.llm.record_schema import canonical_json, content_hash, values_of, with_strings
+from server.llm.record_schema import (
+    canonical_json,
+    content_hash,
+    names_made_up,
+    values_of,
+    with_strings,
+    without_names,
+)
 from server.llm.types import Assistant, SourceItem
 from server.records.events import make_event
+from server.records.machine_words import MachineWords
 from server.records.numbering import number_tags
 from server.records.pubsub import PubSub
 from server.records.redact_output import redact_all, redact_values
@@ -78,6 +86,7 @@ class Recommender:
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
+        self._words = MachineWords(gateway)
         self._assistant = assistant
         self._pubsub = pubsub
         self._clock = clock
@@ -136,11 +145,12 @@ class Recommender:
             )
         language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
         proposed = await self._assistant.propose(items, language=language, fallback=fallback)
-        parts = await redact_all(self._gateway, [proposed.record.summary], language, scope)
-        parts += await redact_values(self._gateway, values_of(proposed.record), language, scope)
+        named = without_names(proposed.record, await self._words.personal(names_made_up(proposed.record)))
+        parts = await redact_all(self._gateway, [named.summary], language, scope)
+        parts += await redact_values(self._gateway, values_of(named), language, scope)
         # The hash of the record is that of what is shown, so its tags get their numbers first.
         parts = await number_tags(self._ledger, session_id, parts)
-        record = with_strings(proposed.record, [part.value for part in parts])
+        record = with_strings(named, [part.value for part in parts])
         row = RecommendationRow(
             id=str(uuid.uuid4()),
             session_id=session_id,

@@ -14,6 +14,7 @@ from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
 from server.llm.breaker import AsyncBreaker
 from server.llm.breaker_types import BreakerSnapshot
+from server.records.machine_words import MachineWords
 from server.records.status import StatusReporter
 from server.rpc import convert
 
@@ -29,12 +30,18 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     """See protos/vestibule/v1/admin.proto."""
 
     def __init__(
-        self, status: StatusReporter, ledger: Ledger, jobs: JobQueue, breakers: dict[str, AsyncBreaker]
+        self,
+        status: StatusReporter,
+        ledger: Ledger,
+        jobs: JobQueue,
+        breakers: dict[str, AsyncBreaker],
+        words: MachineWords,
     ) -> None:
         self._status = status
         self._ledger = ledger
         self._jobs = jobs
         self._breakers = breakers
+        self._words = words
 
     async def GetStatus(  # noqa: N802, D102
         self, request: admin_pb2.GetStatusRequest, context: Any
@@ -73,7 +80,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def DiscardDeadLetter(  # noqa: N802, D102
         self, request: admin_pb2.DiscardDeadLetterRequest, context: Any
     ) -> admin_pb2.DiscardDeadLetterResponse:
-        row = await self._jobs.discard(request.dead_letter_id, request.reason)
+        row = await self._jobs.discard(request.dead_letter_id, await self._words.replaced(request.reason))
         return admin_pb2.DiscardDeadLetterResponse(dead_letter=_letter(row))
 
     async def ListBreakers(  # noqa: N802, D102

@@ -15,11 +15,12 @@ from server.analytics.funnel import funnel_report
 from server.ledger import events
 from server.ledger.types import Clock, EventRow
 from server.ledger.writer import Ledger
+from server.records.machine_words import REDACTED, MachineWords, with_safe_keys
 from server.rpc import convert
 
 REDACT_TIMEOUT_S = 10.0
 LONGEST_BATCH_CHARACTERS = 100_000
-"""Of all property values together; the redactor must finish a batch within its timeout. Found in
+"""Of all property values and different names together; the redactor must finish a batch within its timeout. Found in
 docs/evaluation/constants/streaming.md, LONGEST_BATCH_CHARACTERS."""
 
 
@@ -29,6 +30,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     def __init__(self, ledger: Ledger, gateway: Gateway, clock: Clock) -> None:
         self._ledger = ledger
         self._gateway = gateway
+        self._words = MachineWords(gateway)
         self._clock = clock
 
     async def RecordEvents(  # noqa: N802, D102
@@ -51,11 +53,12 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         return funnel_pb2.GetReportResponse(stages=[convert.stage(s) for s in stages])
 
     async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:
-        """The events with all property values redacted in one call."""
+        """The events with all property values redacted in one call, and without names in their words."""
         values = [RawText(value) for item in batch for value in item.properties.values()]
-        if sum(len(value) for value in values) > LONGEST_BATCH_CHARACTERS:
+        words = {word for item in batch for word in (item.name, *item.properties)}
+        if sum(map(len, values)) + sum(map(len, words)) > LONGEST_BATCH_CHARACTERS:
             raise TooLarge(
-                f"The properties have more than {LONGEST_BATCH_CHARACTERS} characters together.",
+                f"Properties and different names have more than {LONGEST_BATCH_CHARACTERS} characters together.",
                 reason=Reason.EVENTS_TOO_LARGE,
                 hint="Send fewer events at a time.",
             )
@@ -64,6 +67,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
             context = RedactionContext(TextSource.TYPED)
             redactions = await self._gateway.redact(values, context, timeout_s=REDACT_TIMEOUT_S)
             safe = [r.text for r in redactions]
+        personal = await self._words.personal(words)
         values_left = iter(safe)
         now = self._clock()
         return [
@@ -71,11 +75,11 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
                 id=item.event_id,
                 session_id=item.session_id,
                 client_id="",  # the ledger fills it in from the session
-                name=item.name,
+                name=REDACTED if item.name in personal else item.name,
                 server_time=now,
                 device_time=convert.moment(item.device_time),
                 sequence=item.sequence,
-                properties={key: next(values_left) for key in item.properties},
+                properties={key: next(values_left) for key in with_safe_keys(list(item.properties), personal).values()},
             )
             for item in batch
         ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from vestibule.v1 import recommendation_pb2, recommendation_pb2_grpc
 
+from server.records.machine_words import MachineWords
 from server.records.recommender import Recommender
 from server.rpc import convert
 
@@ -13,8 +14,9 @@ from server.rpc import convert
 class RecommendationService(recommendation_pb2_grpc.RecommendationServiceServicer):
     """See protos/vestibule/v1/recommendation.proto."""
 
-    def __init__(self, recommender: Recommender) -> None:
+    def __init__(self, recommender: Recommender, words: MachineWords) -> None:
         self._recommender = recommender
+        self._words = words
 
     async def GetRecommendation(  # noqa: N802, D102
         self, request: recommendation_pb2.GetRecommendationRequest, context: Any
@@ -43,7 +45,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
             request.content_hash.hex(),
             request.decided_by,
             approve=False,
-            reason=request.reason,
+            reason=await self._words.replaced(request.reason),
             revise=request.revise,
         )
         return recommendation_pb2.RejectRecommendationResponse(recommendation=convert.recommendation_message(row))

@@ -8,6 +8,7 @@ from typing import Any
 from vestibule.v1 import session_pb2, session_pb2_grpc
 
 from server.ledger.types import RecommendationRow, SessionRow, UploadRow
+from server.records.machine_words import MachineWords
 from server.records.pubsub import LateReply, PubSub, Update
 from server.records.sessions import Sessions, SessionView
 from server.rpc import convert
@@ -17,10 +18,11 @@ from server.runtime.lifecycle import Lifecycle
 class SessionService(session_pb2_grpc.SessionServiceServicer):
     """See protos/vestibule/v1/session.proto."""
 
-    def __init__(self, sessions: Sessions, pubsub: PubSub, lifecycle: Lifecycle) -> None:
+    def __init__(self, sessions: Sessions, pubsub: PubSub, lifecycle: Lifecycle, words: MachineWords) -> None:
         self._sessions = sessions
         self._pubsub = pubsub
         self._lifecycle = lifecycle
+        self._words = words
 
     async def StartSession(  # noqa: N802, D102
         self, request: session_pb2.StartSessionRequest, context: Any
@@ -30,7 +32,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
             request_id=request.request_id,
             language=request.language,
             vocabulary=tuple(request.vocabulary),
-            variant=request.variant,
+            variant=await self._words.replaced(request.variant),
         )
         return session_pb2.StartSessionResponse(session=_message(await self._sessions.view(row.id)))
 
@@ -54,7 +56,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
     async def AbandonSession(  # noqa: N802, D102
         self, request: session_pb2.AbandonSessionRequest, context: Any
     ) -> session_pb2.AbandonSessionResponse:
-        await self._sessions.abandon(request.session_id, request.reason)
+        await self._sessions.abandon(request.session_id, await self._words.replaced(request.reason))
         return session_pb2.AbandonSessionResponse(session=_message(await self._sessions.view(request.session_id)))
 
     async def _update(self, update: Update) -> session_pb2.WatchSessionResponse:

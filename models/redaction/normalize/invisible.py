@@ -26,7 +26,16 @@ _JOINERS: Final = "\u200c\u200d"
 _SIGNS: Final = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
 """Format characters of Arabic, Syriac and Kaithi that do show: they stand around a number."""
 
+REGIONS: Final = ("gbeng", "gbsct", "gbwls")
+"""Regions that have a flag: England, Scotland, Wales."""
+
 _EMOJI_BESIDE_SYMBOLS: Final = frozenset("\u203c\u2049\u2139\u3030")
+
+
+_REGION_FLAG: Final = re.compile(
+    f"\U0001f3f4(?:{'|'.join(''.join(chr(0xE0000 + ord(c)) for c in region) for region in REGIONS)})\U000e007f"
+)
+"""A flag whose region is spelled in tag characters. Any other word in tag characters may be a hidden message."""
 
 
 @lru_cache(maxsize=4096)
@@ -50,13 +59,18 @@ def without_invisible(text: str) -> str:
 
     A joiner stays between two letters, marks or symbols beyond ASCII, because it changes their shape. The emoji
     variation selector stays after a character that can be an emoji. At most one of them stays between two visible
-    characters. The result for a prefix of a text is a prefix of the result for the text.
+    characters. The flags of ``REGIONS`` stay whole. The result for a prefix of a text is a prefix of the result for the
+    text.
     """
     if all_visible(text):
         return text
+    flags = {index for flag in _REGION_FLAG.finditer(text) for index in range(flag.start() + 1, flag.end())}
     written = ""
     pieces: list[str] = []
-    for char, following in zip(text, [*text[1:], ""], strict=True):
+    for index, (char, following) in enumerate(zip(text, [*text[1:], ""], strict=True)):
+        if index in flags:
+            pieces.append(char)
+            continue
         seen = visible_form(char)
         if seen or char == _KEYCAP or char in _SIGNS or _shapes(char, written, following):
             written = seen or char

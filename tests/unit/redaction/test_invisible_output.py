@@ -38,6 +38,9 @@ def tags(text: str) -> str:
     return "".join(chr(0xE0000 + ord(c)) for c in text)
 
 
+FLAGS = [f"\U0001f3f4{tags(region)}\U000e007f" for region in ("gbeng", "gbsct", "gbwls")]
+
+
 def split_up(text: str) -> str:
     """The text with a hidden message after every character."""
     return "".join(c + tags("hi") for c in text)
@@ -58,6 +61,12 @@ def split_up(text: str) -> str:
         ("\U0001f469\u200d\u2764\ufe0f\u200d\U0001f468", "\U0001f469\u200d\u2764\ufe0f\u200d\U0001f468"),
         ("क्\u200dष क्\u200c\u200d\u200cष \u0645\u06cc\u200c\u062e", "क्\u200dष क्\u200cष \u0645\u06cc\u200c\u062e"),
         ("\u0601\u0661\u0662", "\u0601\u0661\u0662"),
+        *((f"at {flag} now", f"at {flag} now") for flag in FLAGS),
+        # any other word in tag characters, also after a flag, may be a message
+        (f"\U0001f3f4{tags('ustx')}\U000e007f", "\U0001f3f4"),
+        (f"\U0001f3f4{tags('gbeng')}", "\U0001f3f4"),
+        (f"{FLAGS[0]}{tags('gbeng')}\U000e007f{tags('hi')}", FLAGS[0]),
+        (f"\U0001f3f4{tags('gbengsecret')}\U000e007f", "\U0001f3f4"),
         ("tab\tand\r\nline stay, é too", "tab\tand\r\nline stay, é too"),
     ],
 )

@@ -317,7 +317,7 @@ class DiscardDeadLetterRequest(_message.Message):
     dead_letter_id: _builtins.str
     """UUID of the letter."""
     reason: _builtins.str
-    """Why, as a machine word such as duplicate."""
+    """Why, as a machine word such as duplicate. One with personal data in it is stored as "redacted"."""
     def __init__(
         self,
         *,

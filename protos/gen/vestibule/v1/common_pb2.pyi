@@ -147,7 +147,9 @@ class RecordField(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     SOURCE_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Machine name in lower snake case, for example meter_reading."""
+    """Machine name in lower snake case, for example meter_reading. One that a model made up with personal data in it becomes
+    field_a, field_b and so on.
+    """
     value: _builtins.str
     """Value as text, redacted."""
     source_id: _builtins.str

@@ -86,7 +86,7 @@ class AppEvent(_message.Message):
     session_id: _builtins.str
     """UUID of the session."""
     name: _builtins.str
-    """Machine name in lower snake case, for example camera_opened."""
+    """Machine name in lower snake case, for example camera_opened. One with personal data in it is stored as "redacted"."""
     sequence: _builtins.int
     """Position within the session, counted by the app from 1. 0 when the app does not count."""
     @_builtins.property
@@ -95,7 +95,9 @@ class AppEvent(_message.Message):
 
     @_builtins.property
     def properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """At most 20 properties. Values are redacted before they are stored."""
+        """At most 20 properties. Values are redacted before they are stored; a key with personal data in it is stored as
+        "redacted".
+        """
 
     def __init__(
         self,
@@ -124,7 +126,7 @@ class RecordEventsRequest(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppEvent]:
-        """At most 500 events. Their property values may have 100,000 characters in total."""
+        """At most 500 events. Their property values and different names may have 100,000 characters in total."""
 
     def __init__(
         self,

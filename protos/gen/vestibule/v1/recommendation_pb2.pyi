@@ -229,7 +229,9 @@ class RejectRecommendationRequest(_message.Message):
     decided_by: _builtins.str
     """Staff id of the person who decides: letters, digits, dot, dash and underscore. No names."""
     reason: _builtins.str
-    """Why, as a machine word such as wrong_reading. Counted in the funnel."""
+    """Why, as a machine word such as wrong_reading. Counted in the funnel. One with personal data in it is stored as
+    "redacted".
+    """
     revise: _builtins.bool
     """True returns the session to IN_PROGRESS for another proposal. False ends it."""
     def __init__(

@@ -106,7 +106,7 @@ class StartSessionRequest(_message.Message):
     language: _builtins.str
     """ISO 639-1 code of the expected language. Empty means that it is detected."""
     variant: _builtins.str
-    """Name of the experiment variant, for the funnel."""
+    """Name of the experiment variant, for the funnel. One with personal data in it is stored as "redacted"."""
     @_builtins.property
     def vocabulary(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to expect, such as site names: at most 100 words of at most 64 characters."""
@@ -307,7 +307,9 @@ class AbandonSessionRequest(_message.Message):
     session_id: _builtins.str
     """UUID of the session."""
     reason: _builtins.str
-    """Why, as a machine word such as user_cancelled. Counted in the funnel."""
+    """Why, as a machine word such as user_cancelled. Counted in the funnel. One with personal data in it is stored as
+    "redacted".
+    """
     def __init__(
         self,
         *,

@@ -1,0 +1,70 @@
+"""Words that a program chose: reasons, names of events and their properties, variants, names of fields.
+
+A pattern lets a name through (``maria_lopez``), so the redactor reads them too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from itertools import count
+from typing import Final
+
+from models.errors import VestibuleError
+from models.redaction.types import RedactionContext
+from models.text import RawText, TextSource
+from ray_tasks.types import Gateway
+
+REDACTED: Final = "redacted"
+"""Written in place of a word in which something personal was found."""
+
+MOST_REMEMBERED: Final = 4096
+"""Programs use few words, again and again. With more than these, one of them makes words up."""
+
+_REDACT_TIMEOUT_S = 10.0
+_SEPARATORS = re.compile(r"[._-]+")
+
+
+class MachineWords:
+    """Reads words as the default policy does, whose allow-list can name a product or a site.
+
+    Args:
+        gateway: Redacts.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._personal: dict[str, bool] = {}
+
+    async def personal(self, words: Iterable[str]) -> set[str]:
+        """Those of the words in which something personal was found.
+
+        Raises:
+            Unavailable: The redactor cannot be reached, or failed.
+            DeadlineExceeded: It took too long.
+        """
+        wanted = {word for word in words if word}
+        unknown = sorted(wanted - self._personal.keys())
+        found = await self._look_at(unknown) if unknown else {}
+        known = self._personal | found
+        self._personal = known if len(known) <= MOST_REMEMBERED else found
+        return {word for word in wanted if known[word]}
+
+    async def replaced(self, word: str) -> str:
+        """The word, or ``REDACTED`` if something personal is in it, or if it cannot be read now."""
+        try:
+            return REDACTED if await self.personal([word]) else word
+        except VestibuleError:
+            return REDACTED
+
+    async def _look_at(self, words: Collection[str]) -> dict[str, bool]:
+        texts = [RawText(_SEPARATORS.sub(" ", word).strip()) for word in words]
+        redactions = await self._gateway.redact(texts, RedactionContext(TextSource.TYPED), timeout_s=_REDACT_TIMEOUT_S)
+        return {word: bool(redaction.entities) for word, redaction in zip(words, redactions, strict=True)}
+
+
+def with_safe_keys(keys: Collection[str], personal: set[str]) -> dict[str, str]:
+    """New names for keys, in order; personal ones become ``redacted``, ``redacted_2`` and so on."""
+    taken = set(keys)
+    free = (name for number in count(1) if (name := REDACTED if number == 1 else f"{REDACTED}_{number}") not in taken)
+    return {key: next(free) if key in personal else key for key in keys}
