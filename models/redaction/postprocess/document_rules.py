@@ -31,6 +31,9 @@ METER_NUMBER_DIGITS = 9
 """A register and a serial number have up to nine digits; telephone numbers with an area code have ten."""
 
 _GUESSES = ("ner:", "number", "phone", "repeated-name", "introduced-name", "titled-name", "case-number")
+_SURE = 0.995
+"""Score of the slot tagger from which on no word around explains what it found."""
+
 _DEVANAGARI = re.compile("[\u0904-\u0939]")
 _WORDS = re.compile(r"[^\W\d_]{4}")
 _TELEPHONE = re.compile(r"[()+]|\d-\d")
@@ -71,7 +74,8 @@ def _is_explained_by_page(entity: Entity, view: TextView, explained: frozenset[s
 def _is_explained_by_context(entity: Entity, view: TextView, context: RedactionContext) -> bool:
     """Whether the words around a find of the classifier or the slot tagger say that it is something else."""
     if entity.recognizer == SLOT:
-        return entity.type != "NAME" and is_harmless(view, entity.start, entity.end)
+        likely = entity.type != "NAME" and entity.score < _SURE
+        return likely and is_harmless(view, entity.start, entity.end)
     if introduces_a_number(view, entity.start, entity.end):
         return True
     if entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end):

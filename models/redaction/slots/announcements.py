@@ -28,6 +28,7 @@ _THINGS: Final = "things"
 _QUOTES: Final = "quotes_back"
 _LINKS: Final = "links"
 _MISHEARD: Final = "misheard_verbs"
+_NAMES: Final = "names"
 _TOLD, _BARE = "told", "bare"
 _REQUIRED: Final = ("owners", "articles", "verbs", "points_back", "hesitations", "stops", "times", "remarks", "objects")
 """The lists that every language with announcements must have."""
@@ -100,6 +101,7 @@ class Announcements:
     _after: _Alternatives
     hesitation: re.Pattern[str]
     _repairs: frozenset[str]
+    _names: _Alternatives
     sounds: tuple[tuple[str, str], ...]
     owner: re.Pattern[str]
     articles: frozenset[str]
@@ -115,6 +117,10 @@ class Announcements:
         """Those that stand before their values, then those that point back, each in order."""
         yield from _found(self._before, view, back=False)
         yield from _found(self._after, view, back=True)
+
+    def introductions(self, view: TextView) -> list[int]:
+        """Where the words end that introduce a name: "my name is"."""
+        return [match.end() for match in self._names.finditer(view)]
 
     def sounds_as(self, words: str) -> str | None:
         """The type of the noun that these words sound like; None if they sound like none."""
@@ -154,6 +160,7 @@ def announcements_of(language: str) -> Announcements:
         _Alternatives(chain.from_iterable(_backward(table, n) for n, table in enumerate(tables))),
         re.compile(rf"(?:{_all(tables, 'hesitations')}){_END}"),
         frozenset(key for key in map(sound_of, _words(tables, "repairs")) if len(key) >= _SHORTEST_PHRASE_SOUNDS),
+        _Alternatives(f"{_BEGIN}(?:{entry}){_END}" for table in tables for entry in table.get(_NAMES, ())),
         tuple(dict.fromkeys(chain.from_iterable(map(_sounds, tables)))),
         re.compile(_all(tables, "owners")),
         frozenset(re.findall(r"[^\W_]+", _all(tables, "articles"))),

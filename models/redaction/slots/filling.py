@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import chain, groupby, takewhile
 from typing import Final
 
-from models.redaction.itn.lexicon import TOP_LEVEL
 from models.redaction.itn.tokens import Token
 from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import has_digit
@@ -31,16 +30,6 @@ from models.text import Entity
 _SCORE: Final = 0.6
 _MIN_FURTHER: Final = 3
 """Least digits and letters of a further number that is hidden; after a pause or a correction, one less."""
-
-_MIN_LEFT: Final = 2
-_MIN_LEFT_ALONE: Final = 4
-"""Least digits and letters that make a text unsafe: where something is announced or hidden, and elsewhere."""
-
-_MIN_SCATTERED: Final = 3
-"""Least digits and letters that make a text unsafe if they stand one by one."""
-
-_SUSPECTED: Final = 0.5
-"""Least probability by the slot tagger of being personal that makes a text unsafe if the word is left."""
 
 _TALKED_OVER: Final = NUMBERS - {"SECRET"}
 """Types in which several words in a row are talk. Those of a pass phrase are the value."""
@@ -94,35 +83,6 @@ def outside_pauses(text: SpokenWords, tagged: Sequence[SlotWord]) -> list[SlotWo
         if is_talk and len(starts) >= _MIN_TALK and not all(text.is_misheard(words[start]) for start in starts):
             talk.update(starts)
     return [word._replace(personal=0.0) if word.start in talk else word for word in tagged]
-
-
-def left_over(
-    text: SpokenWords, context: RedactionContext, hidden: Iterable[Entity], tagged: Sequence[SlotWord] = ()
-) -> bool:
-    """Whether digits or letters of a code are outside of the entities, although nothing explains them."""
-    spans = [(entity.start, entity.end) for entity in hidden]
-    left = [run for run in text.runs if not _is_covered(run, spans) and not is_explained(text, run)]
-    least = _MIN_LEFT if spans or any(slot.told for slot in announced(text, context)) else _MIN_LEFT_ALONE
-    if any(run.characters >= least for run in left) or _has_sign(text, spans):
-        return True
-    scattered = bool(spans) and sum(run.characters for run in left) >= _MIN_SCATTERED
-    suspected = (word for word in tagged if word.type in NUMBERS and word.personal >= _SUSPECTED)
-    return scattered or any(not _is_inside(word, spans) for word in suspected)
-
-
-def _is_inside(word: SlotWord, spans: Iterable[tuple[int, int]]) -> bool:
-    return any(start <= word.start and word.end <= end for start, end in spans)
-
-
-def _has_sign(text: SpokenWords, spans: Sequence[tuple[int, int]]) -> bool:
-    """Whether a spoken sign of an e-mail address is outside of the spans: "underscore", "dot com"."""
-    for at, token in enumerate(text.tokens):
-        if text.is_word(at) and not any(start <= token.start < end for start, end in spans):
-            sign = text.words.sign(token)
-            host = sign == "." and at + 1 < len(text.tokens) and text.tokens[at + 1].text in TOP_LEVEL
-            if sign == "_" or host:
-                return True
-    return False
 
 
 def unsettled_from(raw: str, context: RedactionContext, tokens: list[Token] | None = None) -> int | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from models.redaction.redactor import LocalRedactor
+from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.slots.announcements import announcements_of
 from models.redaction.slots.filling import open_slot
 from models.redaction.slots.sounds import sounds_like
@@ -22,10 +22,10 @@ from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import patterns_only
 
 SENTENCES = Path(__file__).parent / "spoken_slots"
-MOST_LEAKING = 0.04
-MOST_TOUCHED = 0.05
-MOST_HELD = 0.03
-MOST_LOST = 0.16
+MOST_LEAKING = 0.02
+MOST_TOUCHED = 0.04
+MOST_HELD = 0.01
+MOST_LOST = 0.13
 """Most of the words beside the values; every text is short, so one word of an announcement is much."""
 
 
@@ -63,10 +63,17 @@ def redactor() -> LocalRedactor:
     return patterns_only()
 
 
-@cache
-def results(name: str) -> list[tuple[Sentence, Redaction]]:
-    """Every sentence of a file with its redaction."""
-    return [(s, redactor().redact(RawText(s.text), s.context)) for s in sentences(name)]
+Results = dict[str, list[tuple[Sentence, Redaction]]]
+
+
+@pytest.fixture(scope="module", params=["patterns", "all stages"])
+def results(request: pytest.FixtureRequest, weights_cache: Path) -> Results:
+    """Every sentence of each file with its redaction, without and with the classifier."""
+    judge = redactor() if request.param == "patterns" else build_redactor(weights_cache)
+    return {
+        name: [(s, judge.redact(RawText(s.text), s.context)) for s in sentences(name)]
+        for name in ("values", "harmless")
+    }
 
 
 def readable(sentence: Sentence, redaction: Redaction) -> list[str]:
@@ -79,22 +86,22 @@ def readable(sentence: Sentence, redaction: Redaction) -> list[str]:
     ]
 
 
-def test_few_of_the_values_stay_readable() -> None:
-    leaking = [sentence.text for sentence, redaction in results("values") if readable(sentence, redaction)]
-    assert len(leaking) <= MOST_LEAKING * len(results("values")), leaking
+def test_few_of_the_values_stay_readable(results: Results) -> None:
+    leaking = [sentence.text for sentence, redaction in results["values"] if readable(sentence, redaction)]
+    assert len(leaking) <= MOST_LEAKING * len(results["values"]), leaking
 
 
-def test_few_of_the_harmless_sentences_are_touched_or_kept_from_the_llm() -> None:
-    found = results("harmless")
+def test_few_of_the_harmless_sentences_are_touched_or_kept_from_the_llm(results: Results) -> None:
+    found = results["harmless"]
     touched = [sentence.text for sentence, redaction in found if redaction.entities]
     held = [sentence.text for sentence, redaction in found if not redaction.text.safe_for_llm]
     assert len(touched) <= MOST_TOUCHED * len(found), touched
     assert len(held) <= MOST_HELD * len(found), held
 
 
-def test_most_words_beside_the_values_are_kept() -> None:
+def test_most_words_beside_the_values_are_kept(results: Results) -> None:
     words = lost = 0
-    for sentence, redaction in results("values"):
+    for sentence, redaction in results["values"]:
         covered = {at for entity in redaction.entities for at in range(entity.start, entity.end)}
         for match in re.finditer(r"[^\W_]+", sentence.text):
             beside = not any(start <= match.start() < end for start, end in sentence.spans)
@@ -170,10 +177,35 @@ def test_corrections_are_known_by_their_sound(words: str, is_repair: bool) -> No
         ("That was it, 4 4 B 1", False),
         ("anna underscore brix is what she always says to us", False),
         ("The meter shows 4 4 1 2", True),
+        ("It cost 1 2 3 4 for the new tap", True),
+        ("My name is in greet tore vick and", False),
+        ("My name is spelled wrong. The tap drips.", False),
+        ("My email is jolly hat bright horizon cobalt lamp", False),
+        ("My email is broken", True),
     ],
 )
 def test_what_is_left_keeps_a_text_from_the_llm(text: str, safe: bool) -> None:
     redaction = redactor().redact(RawText(text), RedactionContext(TextSource.SPEECH))
+    assert redaction.text.safe_for_llm is safe
+
+
+@pytest.mark.parametrize(
+    ("text", "slots", "safe"),
+    [
+        ("that goes to ollie thing please", {"ollie": ("EMAIL", 0.4, 0.0)}, False),
+        ("ask for the ollie thing please", {"ollie": ("NAME", 0.4, 0.0)}, True),
+        ("I booked it as tore vick", {"vick": ("NAME", 0.3, 0.0)}, False),
+        ("we need a vick tap", {"vick": ("SECRET", 0.3, 0.0)}, True),
+        ("the pump has 4417 on it", {"4417": ("ID", 0.2, 0.7)}, True),
+        ("my number is 415 555 0132, and tore vick", {"vick": ("ADDRESS", 0.3, 0.0)}, False),
+        ("my number is 415 555 0132, with the vick tap", {"vick": ("ADDRESS", 0.3, 0.0)}, True),
+    ],
+)
+def test_words_that_the_tagger_suspects_count_where_a_slot_is_open(
+    text: str, slots: dict[str, tuple[str, float, float]], safe: bool
+) -> None:
+    redactor = LocalRedactor(WordListClassifier(slots=slots))
+    redaction = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH))
     assert redaction.text.safe_for_llm is safe
 
 
@@ -202,3 +234,17 @@ def test_the_tagger_cannot_clear_an_announced_value(text: str) -> None:
 def test_many_corrections_of_a_reading_are_read_in_time_and_depth() -> None:
     text = "the meter shows 4821" + ", no wait, 4812" * 600
     assert patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH)).text.value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello, my name is Maria Lopez. I'm at the Riverside site to read the water meter, and it shows 4821 cubic metres.",
+        "Hello, my name is Maria Lopez. I am at the Northgate depot to check the pump.",
+        "This is Maria Lopez. The boiler in the Kingsway building has no pressure, can you come on Friday?",
+    ],
+)
+def test_a_visit_goes_to_the_llm(weights_cache: Path, text: str) -> None:
+    redaction = build_redactor(weights_cache).redact(RawText(text), RedactionContext(TextSource.SPEECH))
+    assert "Lopez" not in redaction.text.value
+    assert redaction.text.safe_for_llm
