@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 from models.redaction.itn.lexicon import lexicon_for, word_values
@@ -59,7 +58,6 @@ _PARTS = {
 _LONGEST_WORD = 40
 
 
-@lru_cache(maxsize=4096)
 def compound(word: str, language: str) -> int | None:
     """The value of a number written in one word, "vierundneunzig", "millenovecentottanta"; None for other words."""
     small = _SMALL.get(language)
@@ -98,7 +96,6 @@ _ORDINAL_STEMS = {"er": 1, "drit": 3, "sieb": 7, "sieben": 7, "ach": 8}
 _ORDINAL = re.compile(r"(?P<stem>\w{2,36}?)(?P<s>s?)t(?:e[nrsm]?)")
 
 
-@lru_cache(maxsize=4096)
 def ordinal_compound(word: str) -> int | None:
     """The value of a German ordinal in any case, "zwölften", "einundzwanzigster"; None for other words."""
     if len(word) > _LONGEST_WORD or not (match := _ORDINAL.fullmatch(word)):

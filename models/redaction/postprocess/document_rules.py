@@ -80,8 +80,8 @@ def _is_explained_by_context(entity: Entity, view: TextView, context: RedactionC
         return True
     if entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end):
         return True
-    hindi = context.language[:2].lower() == "hi" or _DEVANAGARI.search(view.text) is not None
-    return hindi and is_said_quantity(entity, view)
+    foreign = not view.text.isascii() and _DEVANAGARI.search(view.text) is not None
+    return (foreign or context.language[:2].lower() == "hi") and is_said_quantity(entity, view)
 
 
 def doubt_from_digits(usual: int, context: RedactionContext) -> int:

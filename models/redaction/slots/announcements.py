@@ -17,7 +17,7 @@ from models.redaction.lexicons.loader import LexiconInvalid, Lists, languages, w
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.literal_search import LiteralSearch
 from models.redaction.patterns.required_literals import required_pieces
-from models.redaction.slots.sounds import letters_alike, sound_of, sounds_like
+from models.redaction.slots.sounds import Sounding, letters_alike, sound_of, sounds_like
 
 SUBJECT: Final = "announcements"
 _BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
@@ -102,7 +102,7 @@ class Announcements:
     hesitation: re.Pattern[str]
     _repairs: frozenset[str]
     _names: _Alternatives
-    sounds: tuple[tuple[str, str], ...]
+    sounds: tuple[tuple[Sounding, str], ...]
     owner: re.Pattern[str]
     articles: frozenset[str]
     stops: frozenset[str]
@@ -124,7 +124,8 @@ class Announcements:
 
     def sounds_as(self, words: str) -> str | None:
         """The type of the noun that these words sound like; None if they sound like none."""
-        alike = [(letters_alike(words, known), kind) for known, kind in self.sounds if sounds_like(words, known)]
+        heard = Sounding.of(words)
+        alike = [(letters_alike(words, known.word), kind) for known, kind in self.sounds if sounds_like(heard, known)]
         return max(alike)[1] if alike else None
 
     def is_repair(self, words: str) -> bool:
@@ -189,10 +190,10 @@ def _words(tables: Iterable[Lists], name: str) -> frozenset[str]:
     return frozenset(chain.from_iterable(table.get(name, ()) for table in tables))
 
 
-def _sounds(table: Lists) -> Iterator[tuple[str, str]]:
+def _sounds(table: Lists) -> Iterator[tuple[Sounding, str]]:
     for name, entries in table.items():
         if name.startswith(_SOUNDS):
-            yield from ((entry, name.removeprefix(_SOUNDS)) for entry in entries)
+            yield from ((Sounding.of(entry), name.removeprefix(_SOUNDS)) for entry in entries)
 
 
 def _forward(table: Lists, number: int) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from models.redaction.entities import labels_where
@@ -101,6 +103,12 @@ def suspected_slots(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) ->
             yield Suspect(word.start, word.end, word.personal >= (bars.final if at < settled else bars.likely))
 
 
+def words_in(slots: Sequence[SlotWord], start: int, end: int) -> Sequence[SlotWord]:
+    """The words that overlap a span."""
+    first = bisect_right(slots, start, key=attrgetter("end"))
+    return slots[first : bisect_left(slots, end, first, key=attrgetter("start"))]
+
+
 def is_harmless(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
     """Whether the tagger is sure that all words of an entity belong to values of things, such as a reading.
 
@@ -109,7 +117,7 @@ def is_harmless(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFA
     """
     if entity.recognizer.startswith((RECOGNIZER, _CUSTOM)) or entity.score > EXACT:
         return False
-    words = [word for word in slots if word.start < entity.end and entity.start < word.end]
+    words = words_in(slots, entity.start, entity.end)
     if not words or len(slots) < len(words) + _WORDS_BESIDE or max(word.personal for word in words) >= bars.cleared:
         return False
     return sum(word.harmless for word in words) >= bars.harmless * len(words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -93,16 +93,12 @@ def _gaps(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
     yield text[at:], True
 
 
-@lru_cache(maxsize=16_384)
-def _word(word: str, language: str) -> Floats:
-    lower = word.lower()
-    row = np.array([*_shape(word), *_meanings(lower, language)], dtype=np.float32)
-    row.setflags(write=False)
-    return row
+def _word(word: str, language: str) -> tuple[float, ...]:
+    return (*_shape(word), *_listed_meanings(word.lower(), language))
 
 
 def _shape(word: str) -> tuple[float, ...]:
-    digits = "".join(c for c in word if c.isdecimal())
+    digits = "".join(filter(str.isdecimal, word))
     number = int(digits) if word.isdecimal() and len(word) <= _MOST_DIGITS else -1
     counts = [0.0] * _MOST_DIGITS
     if digits:
@@ -121,6 +117,27 @@ def _shape(word: str) -> tuple[float, ...]:
         min(len(word), _LONGEST) / _LONGEST,
         *counts,
     )
+
+
+def _listed_meanings(word: str, language: str) -> tuple[float, ...]:
+    """The same as ``_meanings``, looked up for the words of the lists."""
+    known = _vocabulary(language)
+    if word in known:
+        return known[word]
+    unlisted = compound(word, language) is None and ordinal_compound(word) is None
+    return known[""] if unlisted else _meanings(word, language)
+
+
+@lru_cache(maxsize=16)
+def _vocabulary(language: str) -> dict[str, tuple[float, ...]]:
+    """The meanings of all words of the lists, and of no word. What was said is not kept."""
+    lexicon = lexicon_for(language)
+    tables: tuple[Iterable[str], ...] = (
+        *(lexicon.numbers, lexicon.scales, lexicon.repeats, lexicon.letters, lexicon.letter_words, lexicon.phonetic),
+        *(lexicon.signs, lexicon.ats, lexicon.joiners, HOMOPHONES, INNER_DIGITS, LETTER_SOUNDS, PHONETIC),
+        *(ORDINALS["en"], ORDINALS.get(language, ()), _MONTHS, SERVICES, TOP_LEVEL, words(language, "function_words")),
+    )
+    return {word: _meanings(word, language) for word in {""}.union(*tables)}
 
 
 def _meanings(word: str, language: str) -> tuple[float, ...]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
@@ -28,7 +28,6 @@ _NEAR_LETTERS: Final = 0.55
 """Least share of letters in common, for equal keys and for keys that differ in one sound."""
 
 
-@lru_cache(maxsize=4096)
 def sound_of(word: str) -> str:
     """The phonetic key of one or more words: their consonants by class, and a mark for a vowel at the beginning."""
     spoken = "".join(_DIGITS.get(char, char) for char in unicodedata.normalize("NFKD", word.lower()))
@@ -40,12 +39,25 @@ def sound_of(word: str) -> str:
     return f"A{key}" if spoken[:1] in "aeiou" else key
 
 
-def sounds_like(word: str, known: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """One or more words with their phonetic key."""
+
+    word: str
+    sound: str
+
+    @classmethod
+    def of(cls, word: str) -> Sounding:
+        """Work the key out."""
+        return cls(word, sound_of(word))
+
+
+def sounds_like(one: Sounding, other: Sounding) -> bool:
     """Whether two words have the same sounds, or nearly the same sounds and letters.
 
     The keys of short words are alike by chance, so they need letters in common, too. Digits have no letters to compare.
     """
-    heard, meant = sound_of(word), sound_of(known)
+    word, heard, known, meant = one.word, one.sound, other.word, other.sound
     if heard == meant:
         return len(meant) > _SHORT_KEY or not word.isalpha() or letters_alike(word, known) >= _SAME_LETTERS
     near = len(meant) >= _SHORT_KEY and abs(len(heard) - len(meant)) <= 1 and _one_apart(heard, meant)

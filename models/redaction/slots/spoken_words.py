@@ -23,6 +23,7 @@ from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, has_digit
 from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
 from models.redaction.slots.announcements import Announcement, Announcements, announcements_of
+from models.redaction.slots.entities import words_in
 from models.redaction.slots.types import SlotWord
 
 _LONGEST_CODE_WORD: Final = 5
@@ -191,8 +192,7 @@ class SpokenWords:
         """
         if self.is_announced:
             return 0.0
-        words = (word for word in self.tagged if word.start < run.end and run.start < word.end)
-        return min((word.harmless for word in words), default=0.0)
+        return min((word.harmless for word in words_in(self.tagged, run.start, run.end)), default=0.0)
 
     def is_misheard(self, at: int) -> bool:
         """Whether the word may be a misheard part of a value beside it."""

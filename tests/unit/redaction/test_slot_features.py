@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.redaction.normalize.words import WORD
+from models.redaction.slots import features
 from models.redaction.slots.features import (
     CONFIDENCE_COLUMNS,
     FEATURES,
@@ -73,3 +74,10 @@ def test_each_end_of_the_text_is_marked_once() -> None:
 @pytest.mark.parametrize("text", ["the area is 5² here", "①", "²", "٣ ५"])
 def test_digits_of_every_kind_have_a_row(text: str) -> None:
     assert rows_of(text).shape == (len(WORD.findall(text)), FEATURES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_listed_meanings_are_those_of_the_word(language: str) -> None:
+    said = "vierundneunzig zweiter ottantadue maria 0132 schmidt fourth nachname sieben तीन cuatro underscore"
+    for word in [*said.split(), *sorted(features._vocabulary(language))[::50]]:
+        assert features._listed_meanings(word, language) == features._meanings(word, language)

@@ -13,7 +13,7 @@ import pytest
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.slots.announcements import announcements_of
 from models.redaction.slots.filling import open_slot
-from models.redaction.slots.sounds import sounds_like
+from models.redaction.slots.sounds import Sounding, sounds_like
 from models.redaction.streaming.open_tail import NO_TAIL, TailAwareRedactor, open_tail
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import Redaction, RedactionContext
@@ -161,7 +161,7 @@ def test_an_open_slot_is_found(text: str, start: int | None) -> None:
     ],
 )
 def test_misheard_nouns_sound_like_those_that_were_meant(heard: str, meant: str, alike: bool) -> None:
-    assert sounds_like(heard, meant) is alike
+    assert sounds_like(Sounding.of(heard), Sounding.of(meant)) is alike
 
 
 @pytest.mark.parametrize(("words", "is_repair"), [("scratched at", True), ("scratch that", True), ("thank you", False)])
