@@ -1,6 +1,7 @@
 # Everything that a person, or CI, does with this repository. Needs Python 3.11 or newer, make and a compiler.
 #
-#     make demo          the whole product on this machine, once, and stopped again (KEEP=1 leaves it running)
+#     make demo          the whole product on this machine, once, and stopped again (KEEP=1 leaves it running,
+#                        VISIT=street or crowd takes other voices in noise)
 #     make test          all tests: unit, then Ray, then end to end
 #     make check         lint and the quick tests, in about a minute
 #     PYTHON=... make    take this interpreter for .venv
@@ -24,7 +25,7 @@ help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: weights ## Play the main job on real models, from a voice and a picture to an approved record.
-	@$(BIN)/vestibule demo $(if $(KEEP),--keep)
+	@$(BIN)/vestibule demo $(if $(KEEP),--keep) $(if $(VISIT),--visit $(VISIT))
 
 # Unit tests share the cores. Those with Ray or a server run one after the other, since each fills the machine.
 # pytest exits with 5 when no test was selected, which is no failure of a narrowed run.

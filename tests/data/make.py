@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.data import make_callers, make_pictures, make_speech, make_voices
+from tests.data import make_callers, make_noisy_callers, make_pictures, make_speech, make_voices
 
 FOLDER = Path(__file__).parent
 SEED = 20_261_124
@@ -21,7 +21,7 @@ def main() -> None:
     """Make all files, or the kind that is named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--only", choices=("speech", "voices", "callers", "pictures"), help="leave the other kinds as they are"
+        "--only", choices=("speech", "voices", "callers", "noisy", "pictures"), help="leave the other kinds as they are"
     )
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write into")
     args = parser.parse_args()
@@ -34,6 +34,8 @@ def main() -> None:
                 written += make_speech.make(args.out, voice, SEED)
             if args.only != "speech":
                 written += make_voices.make(args.out, voice, SEED)
+        if args.only in {None, "noisy"}:
+            written += make_noisy_callers.make(args.out, SEED)
         if args.only in {None, "callers"}:
             written += make_callers.make(args.out, scratch, SEED)
     if args.only in {None, "pictures"}:

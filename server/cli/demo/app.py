@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from server.cli.demo.conversation import TALK_EXTRA_S, Conversation
 from server.cli.demo.partials import Utterance
-from server.cli.demo.planted import CLIPS, METER, REGISTER
+from server.cli.demo.planted import METER, REGISTER
 from server.cli.demo.reporter import Reporter
 from server.cli.output import Failure, table_text
 
@@ -46,6 +46,7 @@ class App:
     Attributes:
         data: Folder with the clips and the pictures.
         output: Folder for the redacted pictures.
+        clips: Of each speaker one; the first speaks in the session that becomes a record.
         pictures: Redacted pictures that were saved.
         conversations: The results of each clip.
         read: The redacted text of each picture.
@@ -55,6 +56,7 @@ class App:
     reporter: Reporter
     data: Path
     output: Path
+    clips: Sequence[str]
     session_id: str = ""
     pictures: list[Path] = field(default_factory=list)
     conversations: dict[str, Conversation] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class App:
     @property
     def first_reply_s(self) -> float | None:
         """On the reporter's clock, when the first piece of the first reply came."""
-        return self.conversations[CLIPS[0]].first_reply_s
+        return self.conversations[self.clips[0]].first_reply_s
 
     @property
     def shown(self) -> list[str]:
@@ -95,7 +97,7 @@ class App:
         ):
             await self._talk()
         with self.reporter.step(
-            f"{len(CLIPS) - 1} more people speak at the same time, sent {FASTER:.0f} times as fast"
+            f"{len(self.clips) - 1} more people speak at the same time, sent {FASTER:.0f} times as fast"
         ):
             await self._talk_at_once()
         with self.reporter.step("The app uploads photographs of a visitor register and of a water meter"):
@@ -117,25 +119,25 @@ class App:
         return reply.session.id
 
     async def _talk(self) -> None:
-        await self._speak("person", CLIPS[0], self.session_id, REAL_TIME)
-        self.reporter.line(f"Replaced {_counted(self.conversations[CLIPS[0]].replaced)}.")
+        await self._speak("person", self.clips[0], self.session_id, REAL_TIME)
+        self.reporter.line(f"Replaced {_counted(self.conversations[self.clips[0]].replaced)}.")
 
     async def _talk_at_once(self) -> None:
         """The other clips, each in a session of its own."""
-        sessions = [await self._new_session() for _ in CLIPS[1:]]
+        sessions = [await self._new_session() for _ in self.clips[1:]]
         speaking = [
             self._speak(Path(clip).stem, clip, session_id, FASTER)
-            for clip, session_id in zip(CLIPS[1:], sessions, strict=True)
+            for clip, session_id in zip(self.clips[1:], sessions, strict=True)
         ]
         await asyncio.gather(*speaking)
-        replaced = sum((self.conversations[clip].replaced for clip in CLIPS[1:]), Counter[str]())
+        replaced = sum((self.conversations[clip].replaced for clip in self.clips[1:]), Counter[str]())
         self.reporter.line(f"Replaced {_counted(replaced)}.")
 
     async def _speak(self, speaker: str, clip: str, session_id: str, pace: float) -> None:
         """Send one clip; the assistant's replies are shown with the first one only."""
         conversation = Conversation(self.reporter, speaker)
         self.conversations[clip] = conversation
-        first = clip == CLIPS[0]
+        first = clip == self.clips[0]
         await conversation.run(self.channel, session_id, self.data / clip, pace, verbose=first)
         if not conversation.finals or not any(conversation.replies.values()):
             raise Failure(f"The conversation with {clip} ended without a text or without a reply.")

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from server.cli.output import Failure
 
-CLIPS = ("visit.wav", "courier.ogg", "inspector.ogg")
-"""The first is spoken in the session that becomes a record."""
+VISITS: Final = {
+    "quiet": ("visit.wav", "courier.ogg", "inspector.ogg"),
+    "street": ("plumber.ogg", "tenant.ogg", "driver.ogg"),
+    "crowd": ("gardener.ogg", "nurse.ogg", "guest.ogg"),
+}
+"""The clips of each visit, by the noise around them. The first is spoken in the session that becomes a record."""
+CLIPS: Final = VISITS["quiet"]
 REGISTER = "register.jpg"
 METER = "meter.jpg"
 
@@ -47,12 +53,14 @@ class Medium:
         said: Everything that is said or printed in it, the values among it.
         values: The personal values, in the order in which they stand in it.
         kept: Parts of it that must still be there after redaction.
+        noisy: Whether it is spoken in noise, where a value may be hidden as one of another type.
     """
 
     name: str
     said: str
     values: tuple[Planted, ...]
     kept: tuple[str, ...] = ()
+    noisy: bool = False
 
     @property
     def harmless(self) -> list[str]:
@@ -66,14 +74,14 @@ class Medium:
         return [*pieces, self.said[at:], *self.kept]
 
 
-def data_folder() -> Path:
+def data_folder(clips: tuple[str, ...] = CLIPS) -> Path:
     """The folder with the clips and the pictures.
 
     Raises:
         Failure: Vestibule was installed without its repository.
     """
     folder = Path(__file__).resolve().parents[3] / "tests" / "data"
-    missing = [name for name in (*CLIPS, REGISTER, METER) if not (folder / name).is_file()]
+    missing = [name for name in (*clips, REGISTER, METER) if not (folder / name).is_file()]
     if missing:
         raise Failure(
             "The demo's clips and pictures are not here.",
@@ -95,4 +103,4 @@ def _described(folder: Path, name: str) -> Medium:
     )
     said = content["say"] if "say" in content else "\n".join(content["text"])
     reading = content.get("reading", {}).get("value", "")
-    return Medium(name, said, values, (*content["keep"], *([reading] if reading else [])))
+    return Medium(name, said, values, (*content["keep"], *([reading] if reading else [])), "noise" in content)

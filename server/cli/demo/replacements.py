@@ -11,7 +11,27 @@ from server.cli.demo.alignment import ALIKE, Slot, Token, Unit, align, likeness,
 from server.cli.demo.planted import Medium, Planted
 
 FILLER: Final = frozenset(
-    {"and", "it", "its", "s", "is", "so", "the", "uh", "um", "er", "yes", "no", "wait", "sorry", "i", "mean", "well"}
+    {
+        "and",
+        "it",
+        "its",
+        "s",
+        "is",
+        "so",
+        "the",
+        "uh",
+        "um",
+        "er",
+        "yes",
+        "no",
+        "wait",
+        "sorry",
+        "i",
+        "mean",
+        "well",
+        "before",
+        "that",
+    }
 )
 """Words that may stand beside a tag: they are part of no value."""
 LEAST_STRAY_DIGITS: Final = 3
@@ -32,12 +52,14 @@ class Replacement:
         redacted: The part of the redacted transcript that stands for the value.
         tags: The types of the tags in it.
         rest: The words and digits in it that are neither tags nor filler.
+        of_any_type: Whether a tag of another type will do.
     """
 
     planted: Planted
     redacted: str
     tags: tuple[str, ...]
     rest: str
+    of_any_type: bool = False
 
     @property
     def problem(self) -> str:
@@ -48,7 +70,7 @@ class Replacement:
             return f"it is not replaced; {self.redacted!r} can be read"
         if self.rest:
             return f"{self.rest!r} can be read beside the tag"
-        if self.planted.type not in self.tags:
+        if not self.of_any_type and self.planted.type not in self.tags:
             return f"the tag is {', '.join(self.tags)}, not {self.planted.type}"
         return ""
 
@@ -88,11 +110,25 @@ def check_replacements(medium: Medium, redacted: str) -> Verdict:
     owners = align(said, heard)
     slots = [index for index, unit in enumerate(said) if isinstance(unit, Slot)]
     replacements = [
-        _replacement(value, redacted, [token for token, owner in zip(heard, owners, strict=True) if owner == slot])
+        replace(
+            _replacement(value, redacted, [token for token, owner in zip(heard, owners, strict=True) if owner == slot]),
+            of_any_type=medium.noisy,
+        )
         for value, slot in zip(medium.values, slots, strict=True)
     ]
     strays = _strays(medium.values, said, heard, owners)
     return Verdict(medium, tuple(replacements), tuple(strays), sum(bool(token.tag) for token in heard))
+
+
+def heard_values(medium: Medium, heard: str) -> list[str]:
+    """For each value of a medium the part of an unredacted transcript that stands for it; empty where nothing does."""
+    said, tokens = _units(medium), tokens_of(heard)
+    owners = align(said, tokens)
+    stretches = []
+    for index in (index for index, unit in enumerate(said) if isinstance(unit, Slot)):
+        mine = [token for token, owner in zip(tokens, owners, strict=True) if owner == index]
+        stretches.append(heard[mine[0].start : mine[-1].end] if mine else "")
+    return stretches
 
 
 def _units(medium: Medium) -> list[Unit]:

@@ -17,7 +17,7 @@ from server.cli.demo.planted import Medium
 from server.cli.demo.probe import Probe
 from server.cli.demo.processes import Child
 from server.cli.demo.proof import Finding, Probes, Traces, prove
-from server.cli.demo.replacements import Verdict, check_replacements, misheard_values
+from server.cli.demo.replacements import Verdict, check_replacements, heard_values, misheard_values
 from server.cli.demo.reporter import Reporter
 from server.cli.output import table_text
 
@@ -39,10 +39,24 @@ class Received:
     pictures: list[Path]
 
 
-def prove_run(environment: Environment, reporter: Reporter, media: Sequence[Medium], received: Received) -> bool:
-    """Check every value in its place, search all traces and print both; returns whether nothing leaked."""
+def prove_run(
+    environment: Environment,
+    reporter: Reporter,
+    media: Sequence[Medium],
+    received: Received,
+    heard: Mapping[str, str],
+) -> bool:
+    """Check every value in its place, search all traces and print both; returns whether nothing leaked.
+
+    Args:
+        environment: Where the run's traces are.
+        reporter: Prints.
+        media: What was said and printed.
+        received: What the app received of it.
+        heard: What recognition makes of each clip, unredacted. It is only printed.
+    """
     verdicts = [check_replacements(medium, received.transcripts.get(medium.name, "")) for medium in media]
-    replaced = _show_replacements(verdicts, reporter) & _show_partials(media, received.utterances, reporter)
+    replaced = _show_replacements(verdicts, heard, reporter) & _show_partials(media, received.utterances, reporter)
     values = [value for medium in media for value in medium.values]
     probes = Probes(Probe([*values, *misheard_values(verdicts)]), PartProbe(media))
     traces = Traces(
@@ -65,15 +79,24 @@ def prove_run(environment: Environment, reporter: Reporter, media: Sequence[Medi
     return replaced and nowhere
 
 
-def _show_replacements(verdicts: Sequence[Verdict], reporter: Reporter) -> bool:
+def _show_replacements(verdicts: Sequence[Verdict], heard: Mapping[str, str], reporter: Reporter) -> bool:
     """Print what stands in the place of each value; returns whether all are replaced."""
     rows = [
-        (r.planted.medium, r.planted.spoken or r.planted.value, r.redacted, r.planted.type, " ".join(r.tags) or "none")
+        (
+            r.planted.medium,
+            r.planted.spoken or r.planted.value,
+            stretch,
+            r.redacted,
+            r.planted.type,
+            " ".join(r.tags) or "none",
+        )
         for verdict in verdicts
-        for r in verdict.replacements
+        for r, stretch in zip(
+            verdict.replacements, heard_values(verdict.medium, heard.get(verdict.medium.name, "")), strict=True
+        )
     ]
-    reporter.line("What was said or printed, and what the redacted text has in its place:")
-    reporter.line(table_text(("file", "said", "heard (redacted)", "expected tag", "found tag"), rows))
+    reporter.line("What was said or printed, what is heard of it, and what the redacted text has in its place:")
+    reporter.line(table_text(("file", "said", "heard", "redacted", "expected tag", "found tag"), rows))
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     for problem in problems:
         reporter.line(f"NOT REPLACED in {problem}")

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from server.cli.demo.environment import Cleanup, Environment, exports
-from server.cli.demo.planted import data_folder, planted_media
+from server.cli.demo.planted import METER, REGISTER, VISITS, data_folder, planted_media
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
 from server.cli.demo.reporter import Reporter
+from server.cli.demo.transcripts import transcripts_of
 from server.cli.output import Failure
 
 if TYPE_CHECKING:
@@ -34,23 +35,26 @@ ANALYST_TIMEOUT_S = 60.0
 _ADDRESS = re.compile(r"http://[\w.:]+")
 
 
-def run_demo(settings: Settings, *, keep: bool, output: Path) -> int:
+def run_demo(settings: Settings, *, keep: bool, output: Path, visit: str) -> int:
     """Run the whole demo; returns the exit code."""
     from server.cli.demo.run_proof import prove_run
 
     reporter = Reporter()
-    data = data_folder()
+    clips = VISITS[visit]
+    data = data_folder(clips)
     reporter.line("Vestibule runs its main job with real models, all on this machine and in a temporary folder.")
     with _signals_as_exit(), ExitStack() as cleanup:
         environment = _prepare(settings)
         cleanup.push(Cleanup(environment, keep))
         with reporter.step("Starting a stand-in for the remote LLM, and the server with its Ray workers"):
             _start(environment, settings, reporter)
-        received = _visit(environment, reporter, data, output)
+        received = _visit(environment, reporter, data, output, clips)
         with reporter.step("An analyst in another process reads the live database"):
             _analyse(environment, reporter)
         with reporter.step("Proof: every personal value is replaced where it was said, and is nowhere else"):
-            clean = prove_run(environment, reporter, planted_media(data), received)
+            media = planted_media(data, (*clips, REGISTER, METER))
+            heard = transcripts_of(data, clips)
+            clean = prove_run(environment, reporter, media, received, heard)
         environment.failed = not clean
         if keep and clean:
             cleanup.pop_all()
@@ -109,7 +113,7 @@ def _start_upstream(environment: Environment, reporter: Reporter) -> str:
     return url
 
 
-def _visit(environment: Environment, reporter: Reporter, data: Path, output: Path) -> Received:
+def _visit(environment: Environment, reporter: Reporter, data: Path, output: Path, clips: tuple[str, ...]) -> Received:
     import grpc.aio
 
     from server.cli.demo.app import App
@@ -122,7 +126,7 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
 
     async def run() -> Received:
         async with grpc.aio.insecure_channel(environment.address, options) as channel:
-            app = App(channel, reporter, data, output)
+            app = App(channel, reporter, data, output, clips)
             await app.visit()
             if app.first_reply_s is not None:
                 reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the start of the demo.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.cli.demo.planted import Medium, Planted, data_folder, planted_media
-from server.cli.demo.replacements import check_replacements, misheard_values
+from server.cli.demo.planted import VISITS, Medium, Planted, data_folder, planted_media
+from server.cli.demo.replacements import check_replacements, heard_values, misheard_values
 
 VISIT, COURIER, INSPECTOR, REGISTER, METER = planted_media(data_folder())
 CLEAN = (
@@ -157,3 +157,29 @@ def test_misheard_values_are_returned_for_the_search_of_other_places() -> None:
 def test_a_medium_must_contain_its_listed_values() -> None:
     with pytest.raises(ValueError, match="does not hold its NAME"):
         check_replacements(Medium("clip", "Hello.", (Planted("NAME", "Ann Lee", "", "clip"),)), "Hello.")
+
+
+def test_what_was_heard_of_each_value_is_found() -> None:
+    heard = (
+        "Hello, my name is Jon Karter. I'm at the Riverside site. You can call me on for 1555-a-132. Or write to "
+        "john.carter at xample.com. The meter reads 48217."
+    )
+    assert heard_values(VISIT, heard) == ["Jon Karter", "for 1555-a-132", "john.carter at xample.com"]
+    assert heard_values(VISIT, "") == ["", "", ""]
+
+
+@pytest.mark.parametrize("visit", VISITS)
+def test_each_visit_has_three_voices_and_values_of_its_own(visit: str) -> None:
+    media = planted_media(data_folder(VISITS[visit]), VISITS[visit])
+    assert len(media) == 3
+    assert all(medium.values and check_replacements(medium, medium.said).problems for medium in media)
+    others = [m for name in VISITS if name != visit for m in planted_media(data_folder(), VISITS[name])]
+    assert not {v.value for m in media for v in m.values} & {v.value for m in others for v in m.values}
+
+
+def test_in_noise_a_tag_of_another_type_will_do_but_nothing_may_be_read() -> None:
+    driver = planted_media(data_folder(VISITS["street"]), ("driver.ogg",))[0]
+    text = "Hi, I am here with two pallets of tiles. My name is [REDACTED_NAME]. My mobile number is {}."
+    assert check_replacements(driver, text.format("[REDACTED_ID]")).problems == []
+    assert check_replacements(driver, text.format("[REDACTED_ID] sorry 417")).problems
+    assert check_replacements(driver, text.format("0770094016")).problems
