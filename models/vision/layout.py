@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Final
 
 from models.redaction.lexicons.loader import ANY, languages, word_lists, words
@@ -22,15 +22,18 @@ _MAX_DIGITS: Final = 7
 _MAX_VALUE_GAP: Final = 14.0
 """Between a label and its value, in heights of the print."""
 _LABEL: Final = re.compile(
-    r"(?:^|(?<=[\s;,(/]))(?P<label>[^\W\d_][^\W_]*(?:[ ./&'-]{1,2}[^\W_]+)*(?:\([^)]{1,30}\))?\.?) ?[:#]"
+    r"(?:^|(?<=[\s;,(/])|(?<=\d)(?=[A-Z]))"
+    r"(?P<label>[^\W\d_][^\W_]*(?:[ ./&'-]{1,2}[^\W_]+)*(?:\([^)]{1,30}\))?\.?) ?[:#]"
 )
 """A label before its sign: words, and in brackets what is meant."""
-_MAX_LABEL_WORDS: Final = 6
+_MAX_LABEL_WORDS: Final = 8
 _MAX_OPENING_WORDS: Final = 9
 _MAX_VALUE_WORDS: Final = 8
 _AMOUNT: Final = re.compile(r"-?\d{1,6}[.,]\d{2}")
 _SEGMENT: Final = re.compile(r"[^,;:()]+")
 _TITLE: Final = re.compile(r"\b(?:mr|mrs|ms|miss|dr|prof|herr|frau|sr|sra|mme)\b")
+_LINKS: Final = frozenset({"of", "for", "s"})
+"""With one of these a label goes on: "Names of other persons:"."""
 _NUMBER: Final = frozenset({"no", "nos", "number"})
 _SUFFIXES: Final = words(ANY, "companies", "suffixes")
 
@@ -149,9 +152,23 @@ def _labelled(row: Sequence[OcrLine]) -> Iterator[tuple[str, str]]:
 
 
 def _label_words(label: str) -> set[str]:
-    """The words of a label that has a known word: "Group leader:", but not "Ana Lopez:" or "Dr. Lopez (manager):"."""
-    found = set(_words(label))
-    return set() if found.isdisjoint(_LABEL_WORDS) or _TITLE.search(label.casefold()) else found
+    """The words of a label that has a known word: "Group leader:", but not "Ana Lopez:" or "Dr. Lopez (manager):".
+
+    Words right after one for a person are a value without a sign: "Name Ana Lopez Date:".
+    """
+    found = _words(label)
+    if _LABEL_WORDS.isdisjoint(found) or _TITLE.search(label.casefold()):
+        return set()
+    explained: set[str] = set()
+    is_value = False
+    for before, word in pairwise(["", *found]):
+        if word in _LABEL_WORDS:
+            is_value = False
+        elif before in _PERSON:
+            is_value = word not in _LINKS
+        if not is_value:
+            explained.add(word)
+    return explained
 
 
 def _names_a_thing(value: str) -> bool:

@@ -28,6 +28,8 @@ MIN_WORD_SCORE: Final = 0.5
 # A worn drum scores low and identifies nobody; more digits than a meter has could be a telephone number.
 _METER_DIGITS: Final = re.compile(r"[\d.,]{1,8}")
 _NAME_PATTERNS: Final = frozenset({"titled-name", "introduced-name"})
+_NUMBER_FIRST: Final = ("street:en",)
+"""Recognizers of streets that begin with the number of the house."""
 _TITLE_AND_NAME: Final = 2
 """Words of a name that may go on in the next cell."""
 _WIDE_GAP: Final = 2.0
@@ -71,7 +73,11 @@ class _Passage:
 
 
 def redact_lines(
-    lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]], redactor: Redactor, context: RedactionContext
+    lines: Sequence[OcrLine],
+    row_indices: Sequence[Sequence[int]],
+    redactor: Redactor,
+    context: RedactionContext,
+    given: str = "",
 ) -> RedactedLines:
     """Find what is personal in the lines of a page, and write them with tags.
 
@@ -80,6 +86,7 @@ def redact_lines(
         row_indices: Indices into them, row by row, left to right (``geometry.rows``).
         redactor: Finds entities in text.
         context: Of the page.
+        given: The kind that the sender gave. Unreadable words follow it only, never a kind that was recognised.
 
     Raises:
         RedactionFailed: A recognizer broke.
@@ -91,7 +98,7 @@ def redact_lines(
     for index, start, end, kind in labelled_values(lines, row_indices):
         found[index].append(Entity(kind, start, end, 1.0, "label"))
     for index, line in enumerate(lines):
-        found[index] += _unreadable(line, context.document_type)
+        found[index] += _unreadable(line, given)
     merged = [merge(entities) for entities in found]
     texts, more = _redacted_texts(lines, merged, redactor, context)
     return RedactedLines(texts, merged, more)
@@ -110,7 +117,7 @@ def redact_page_lines(lines: Sequence[OcrLine], redactor: Redactor, given: str =
     """
     kind = document_kind(lines, given)
     context = RedactionContext(source=TextSource.OCR, document_type=kind)
-    return kind, redact_lines(lines, rows(lines), redactor, context)
+    return kind, redact_lines(lines, rows(lines), redactor, context, given)
 
 
 def merge(entities: Iterable[Entity]) -> list[Entity]:
@@ -155,18 +162,30 @@ def _is_foreign(
     """Whether this part of an entity that crosses cells belongs to another cell.
 
     It is the start of a word in the next cell ("238 Cedar Road | 11" of 11:30), a cell after a whole name ("Dr. Ana
-    Lopez | Date"), words that the layout explains, or one of several short numbers far apart ("2.13 | 2 | 1").
+    Lopez | Date"), words that the layout explains, words before the number of a house ("Yearly cost | 2 Elm Place"),
+    or one of several short numbers far apart ("2.13 | 2 | 1").
     """
     start, end = span
     if span == (entity.start, entity.end):
         return False
-    if entity.recognizer.startswith("ner:") and explained.issuperset(WORD.findall(passage.text[start:end].casefold())):
+    words = WORD.findall(passage.text[start:end].casefold())
+    if entity.recognizer.startswith(("ner:", "street:")) and explained.issuperset(words):
+        return True
+    if entity.recognizer.startswith(_NUMBER_FIRST) and _is_before_number(passage.text, entity, span):
         return True
     if end < len(passage.text) and not passage.text[end].isspace():
         return True
     if entity.recognizer in _NAME_PATTERNS:
         return start > entity.start and len(passage.text[entity.start : start].split()) > _TITLE_AND_NAME
     return not entity.recognizer.startswith("ner:") and _is_row_of_numbers(passage, lines, entity)
+
+
+def _is_before_number(text: str, entity: Entity, span: tuple[int, int]) -> bool:
+    """Whether the first part of an address has no digit, and the next cell goes on with a number and a street."""
+    start, end = span
+    rest = text[end : entity.end].lstrip()
+    whole = rest[:1].isdigit() and any(c.isalpha() for c in rest)
+    return start == entity.start and whole and not any(c.isdigit() for c in text[start:end])
 
 
 def _is_row_of_numbers(passage: _Passage, lines: Sequence[OcrLine], entity: Entity) -> bool:

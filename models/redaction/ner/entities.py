@@ -74,6 +74,8 @@ class Thresholds:
         name_honoured: Threshold when a title follows the word.
         name_beside: Threshold for a word right beside a certain name.
         name_small: Threshold for a lower-case word when the writer capitalizes every noun.
+        name_small_printed: The same on forms and receipts whose text has capitals. Found in docs/evaluation/constants,
+            "name-printed".
         name_suspected: Threshold from which a word of an unfinished utterance is held back until more words follow.
         name_likely: Threshold from which such a word is held back until the utterance ends.
         number: Threshold for numbers and codes, which patterns find as well.
@@ -90,6 +92,7 @@ class Thresholds:
     name_honoured: float = 0.2
     name_beside: float = 0.08
     name_small: float = 0.4
+    name_small_printed: float = 0.9
     name_suspected: float = 0.06
     name_likely: float = 0.25
     number: float = 0.5
@@ -125,6 +128,8 @@ def entities_of(
     cased = not spoken and bool(predictions) and uses_capitals(view, language)
     predictions = list(_without_stop_words(view, predictions, thresholds, language, cased=cased))
     threshold = thresholds.name_threshold(transliterated=view.kind == "transliterated", spoken=spoken, printed=printed)
+    if printed and cased:
+        predictions = [p for p in predictions if not _is_common_in_print(view, p, thresholds)]
     if len(view.text.split()) <= _ANSWER_WORDS:
         threshold = min(threshold, thresholds.name_answer)
     yield from _names(view, predictions, thresholds, threshold, capitalizes_nouns=cased and language == "de")
@@ -149,6 +154,12 @@ def entities_of(
             continue
         score = min(word.score, LONE_ZIP_SCORE) if alone else word.score
         yield Entity(_TYPE_OF[word.label], word.start, word.end, score, f"ner:{word.label.lower()}")
+
+
+def _is_common_in_print(view: TextView, word: WordPrediction, thresholds: Thresholds) -> bool:
+    """Whether a name in small letters is too unsure to count in a printed text that has capitals: "white tipping"."""
+    lower = view.text[word.start].islower() and thresholds.name >= Thresholds().name
+    return word.label in _NAMES and lower and word.score < thresholds.name_small_printed
 
 
 def _with_support(

@@ -23,7 +23,7 @@ from models.redaction.recognizers.filters.quantity_context import (
     is_time_or_day,
 )
 from models.redaction.slots.entities import RECOGNIZER as SLOT
-from models.redaction.types import RedactionContext
+from models.redaction.types import LAID_OUT, RedactionContext
 from models.text import Entity
 
 METER = "meter"
@@ -36,6 +36,11 @@ _SURE = 0.995
 
 _DEVANAGARI = re.compile("[\u0904-\u0939]")
 _WORDS = re.compile(r"[^\W\d_]{4}")
+_DATE = r"(?:0?[1-9]|[12]\d|3[01]) ?/ ?(?:0?[1-9]|[12]\d|3[01]) ?/ ?(?:\d{4}|\d{2})"
+_PERIOD = re.compile(rf"{_DATE}(?: ?[-\u2013] ?{_DATE})?")
+_NO_TELEPHONE = re.compile(rf"(?<!\d){_DATE}(?!\d)|(?<![\d.])[1-9]\d*\.\d{{1,3}}(?![\d.])|\(\d{{1,2}}[-/.]\d{{1,2}}\)")
+_BY_SHAPE = 0.65
+"""Score of a telephone number that nothing announces."""
 _TELEPHONE = re.compile(r"[()+]|\d-\d")
 
 
@@ -51,14 +56,31 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
         return True
     if context.explained and _is_explained_by_page(entity, view, context.explained):
         return True
-    if context.document_type != METER or entity.type == "NAME":
-        return False
+    if context.document_type in LAID_OUT and _is_no_telephone(entity, view):
+        return True
+    return context.document_type == METER and entity.type != "NAME" and _is_on_a_meter(entity, view)
+
+
+def _is_on_a_meter(entity: Entity, view: TextView) -> bool:
+    """Whether a number is one of those that stand on a meter."""
     if entity.recognizer != "number" and not entity.recognizer.startswith("ner:"):
         return False
     value = view.text[entity.start : entity.end]
     if _WORDS.search(value) or _TELEPHONE.search(value) or len(digits_of(value)) > METER_NUMBER_DIGITS:
         return False
     return introduced_as(view, entity.start) != "personal"
+
+
+def _is_no_telephone(entity: Entity, view: TextView) -> bool:
+    """Whether a telephone or case number on a form holds a date ("3/12/81-3/24/81"), or only looks like a telephone
+    number and holds what none has: a date, an amount, or a month and a year in brackets.
+    """
+    if not entity.recognizer.startswith(("phone", "case-number")):
+        return False
+    if _PERIOD.fullmatch(view.text, entity.start, entity.end):
+        return True
+    value = view.text[entity.start : entity.end]
+    return entity.recognizer == "phone" and entity.score <= _BY_SHAPE and _NO_TELEPHONE.search(value) is not None
 
 
 def _is_explained_by_page(entity: Entity, view: TextView, explained: frozenset[str]) -> bool:

@@ -40,6 +40,34 @@ def test_print_on_a_meter_is_explained_only_for_meters(
     assert not is_explained(entity, view.original(text), REGISTER)
 
 
+@pytest.mark.parametrize(
+    ("text", "part", "recognizer", "score", "explained"),
+    [
+        ("Held: 4/17/93-5/2/93", "4/17/93-5/2/93", "phone", 0.65, True),
+        ("Held: 4/17/93", "/17/93", "case-number", 0.7, False),
+        ("Held: 4/17/93", "4/17/93", "case-number", 0.7, True),
+        ("7731 (8-91) 250", "7731 (8-91) 250", "phone", 0.65, True),
+        ("6/30/91 31.226", "6/30/91 31.226", "phone", 0.65, True),
+        # What must stay redacted.
+        ("Tel 6/30/91 31.226", "6/30/91 31.226", "phone", 0.9, False),
+        ("317 555 0132", "317 555 0132", "phone", 0.65, False),
+        ("(317) 555-0132", "(317) 555-0132", "phone", 0.65, False),
+        ("317.555.0132", "317.555.0132", "phone", 0.65, False),
+        ("0431.5550132", "0431.5550132", "phone", 0.65, False),
+        ("3 1 7 5 5 5 0 1 3 2", "3 1 7 5 5 5 0 1 3 2", "phone", 0.65, False),
+        ("Born 4/17/93", "4/17/93", "announced-birth-date", 0.9, False),
+    ],
+)
+def test_dates_and_amounts_on_a_form_are_no_telephone_numbers(
+    text: str, part: str, recognizer: str, score: float, explained: bool
+) -> None:
+    start = text.index(part)
+    entity = Entity("PHONE", start, start + len(part), score, recognizer)
+    form = RedactionContext(TextSource.OCR, document_type="form")
+    assert is_explained(entity, view.original(text), form) is explained
+    assert not is_explained(entity, view.original(text), RedactionContext(TextSource.OCR))
+
+
 def test_a_long_reading_on_a_meter_does_not_make_the_text_doubtful() -> None:
     assert doubt_from_digits(7, METER) == 10
     assert doubt_from_digits(7, REGISTER) == 7

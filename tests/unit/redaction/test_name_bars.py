@@ -65,3 +65,20 @@ def test_words_beside_a_name_join_it_and_letters_days_and_codes_are_not_names(
     text: str, scores: dict[str, float], expected: list[str]
 ) -> None:
     assert _names(text, scores) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "score", "found"),
+    [
+        ("Blue quillon lids", 0.85, []),
+        ("Blue quillon lids", 0.95, ["quillon"]),
+        ("Blue Quillon lids", 0.85, ["Quillon"]),
+        # A writer without capitals writes names without them too.
+        ("blue quillon lids", 0.85, ["quillon"]),
+    ],
+)
+def test_on_a_form_a_name_in_small_letters_must_be_certain(text: str, score: float, found: list[str]) -> None:
+    start = text.lower().index("quillon")
+    guesses = [WordPrediction(start, start + len("quillon"), "SURNAME", score)]
+    entities = entities_of(original(text), guesses, STRICT, printed=True)
+    assert [text[e.start : e.end] for e in entities] == found

@@ -24,6 +24,9 @@ def _explained(lines: list[OcrLine], kind: str) -> frozenset[str]:
         # Free text may mention people, and a person may have a colon.
         ([line("Comments: ask Zorvath", 0, 0)], {"comments"}, {"zorvath"}),
         ([line("Ana Zorvath: 12", 0, 0)], set(), {"ana", "zorvath"}),
+        ([line("Name Ana Zorvath Date:", 0, 0)], {"name", "date"}, {"ana", "zorvath"}),
+        ([line("Name Ana Zorvath and Quillon Date:", 0, 0)], {"name", "date"}, {"ana", "zorvath", "quillon"}),
+        ([line("Names of all people who helped with this:", 0, 0)], {"names", "people", "helped"}, set()),
         ([line("Product: Dr. Zorvath", 0, 0)], {"product"}, {"zorvath"}),
         ([line("Code: 415555013299", 0, 0)], {"code"}, {"415555013299"}),
         ([line("Zorvath Bakery Ltd, Elm Hill", 0, 0)], {"zorvath", "bakery"}, {"elm"}),
@@ -65,6 +68,7 @@ def test_other_kinds_explain_nothing(kind: str) -> None:
         ([line("Signature", 0, 0), line("Department", 150, 0), line("Date", 300, 0)], []),
         ([line("Name", 0, 0), line("Xq", 900, 0)], []),
         ([line("Brand name: Xq", 0, 0)], []),
+        ([line("Phone: 5550132Pager: 5550199", 0, 0)], [("5550132", "PHONE")]),
     ],
 )
 def test_the_value_of_a_personal_label_is_personal(lines: list[OcrLine], values: list[tuple[str, str]]) -> None:

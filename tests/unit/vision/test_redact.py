@@ -14,7 +14,8 @@ from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, TextSource
 from models.vision.barcodes import Barcode, ZxingBarcodeReader
 from models.vision.faces import Face
-from models.vision.line_redaction import UNREADABLE, merge
+from models.vision.geometry import rows
+from models.vision.line_redaction import UNREADABLE, merge, redact_lines
 from models.vision.redact import Detectors, OtherDetections, read_and_redact, redact_page
 from models.vision.types import OcrLine, OcrPage
 from tests.data.make_badge import AUTHOR, PLACE, PRODUCT, draw_badge, draw_face, with_metadata
@@ -156,6 +157,31 @@ def test_the_end_of_an_entity_in_the_next_cell_is_not_an_entity() -> None:
     redactor = PhraseRedactor({"238 cedar road 11": "ADDRESS"})
     page = redact_page(WHITE, [line("238 Cedar Road", 0, 50), line("11:30", 300, 50)], redactor, mime=PNG)
     assert page.text.value == "[REDACTED_ADDRESS] | 11:30"
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "text"),
+    [
+        ("Yearly cost", "2 Elm Place", "Yearly cost\n[REDACTED_ADDRESS]"),
+        ("Elm Place", "2", "[REDACTED_ADDRESS]\n[REDACTED_ADDRESS]"),
+    ],
+)
+def test_words_above_the_number_of_a_house_are_no_part_of_the_address(above: str, below: str, text: str) -> None:
+    redactor = PhraseRedactor({f"{above} {below}".casefold(): "ADDRESS", "2 elm place": "ADDRESS"}, "street:en")
+    page = redact_page(WHITE, [line(above, 0, 50), line(below, 0, 75)], redactor, mime=PNG)
+    assert page.text.value == text
+
+
+def test_digits_are_unreadable_unless_the_sender_says_meter() -> None:
+    lines = [line("0482", 100, 50, [0.2])]
+    given, recognised = (
+        redact_lines(
+            lines, rows(lines), PhraseRedactor({}), RedactionContext(TextSource.OCR, document_type="meter"), kind
+        )
+        for kind in ("meter", "")
+    )
+    assert not given.entities[0]
+    assert [entity.type for entity in recognised.entities[0]] == [UNREADABLE]
 
 
 def test_the_redactor_gets_source_and_document_type() -> None:
