@@ -17,6 +17,8 @@ from server.cli.demo.planted import Planted
 from server.cli.demo.probe import Hit
 
 SEED: Final = 1_000
+RAW: Final = "RAW"
+"""Type of a piece of unredacted text, which is searched for as it is."""
 # ruff: noqa: SIM905 -- words and syllables, kept as lists that a person can read
 GIVEN: Final = (
     "Maria James Aisha Peter Helen Thomas Priya Daniel Laura Ahmed Sofia Robert Nadia George Emily Victor Grace Samuel "
@@ -151,6 +153,8 @@ def lines_of(person: Person, chance: random.Random, medium: str) -> Iterator[Lin
 
 def needle(value: Planted) -> str:
     """The part of the value that occurs nowhere else, squeezed."""
+    if value.type == RAW:
+        return squeezed(value.value)
     if value.type == "NAME":
         return squeezed(value.value.split()[-1])
     if value.type == "EMAIL":

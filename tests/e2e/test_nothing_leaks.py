@@ -1,5 +1,5 @@
 """Nothing that identifies a person leaves. A thousand values enter through every input, and every byte that the
-system wrote or sent is searched for them."""
+system wrote or sent is searched for them. Others are corrected, said in two utterances or misheard, and streamed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import random
 import re
 import urllib.request
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,26 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
+from server.cli.demo.part_probe import sentences_of_requests
 from server.cli.demo.picture_text import read_print
 from server.cli.demo.probe import Hit
 from server.cli.demo.processes import Child, free_ports, wait_until
 from server.cli.demo.proof import Probes, Traces, prove
 from server.cli.demo.run_proof import ray_log_folders
+from tests.e2e.broken_streams import (
+    MOST_LEAKS,
+    MOST_LEAKS_TYPED,
+    Streamed,
+    check_broken,
+    check_held,
+    parts_of,
+    raw_pieces,
+    scripted,
+    stream_values,
+    streamed_values,
+    type_values,
+    typed_values,
+)
 from tests.e2e.harness import App, Server, start_server, stop_server
 from tests.e2e.input_channels import BADGE, Seen, ask_around, compare_events, recordings, seeded_plan, send_all
 from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, people
@@ -29,12 +44,8 @@ from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, peopl
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
-class NoParts:
-    """Finds nothing: the values are so many that a part of one is in every text."""
-
-    def search(self, texts: Iterable[str]) -> list[Hit]:
-        """Nothing."""
-        return []
+BUSY = "limits.speech_load=1000"
+"""No stream is refused, however slow the machine is."""
 
 
 @dataclass(slots=True)
@@ -59,7 +70,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         wait_until(lambda: "http://" in _text(upstream.log), upstream, 30.0, "The upstream did not start")
         url = re.findall(r"http://[\w.:]+", _text(upstream.log))[0]
         [metrics_port] = free_ports(1)
-        server = start_server(home / "own", f"llm_base_url={url}/v1", f"metrics_port={metrics_port}", "log_level=debug")
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in scripted(home / "script.json", streamed_values()).items():
+                environment.setenv(name, value)
+            settings = (f"llm_base_url={url}/v1", f"metrics_port={metrics_port}", "log_level=debug", BUSY)
+            server = start_server(home / "own", *settings)
         yield Running(server, upstream, url, received, metrics_port)
     finally:
         if server is not None:
@@ -105,6 +120,8 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     seen = Seen()
     await asyncio.to_thread(_script, running.upstream_url, "error", 2)  # so that failed calls are logged too
     await send_all(app, plan, seen)
+    streamed = await stream_values(app, streamed_values(), seen)
+    typed = await type_values(app, typed_values(), seen)
     await ask_around(app, plan.typed, seen)
     compare_events(running.server.ledger, plan.events, seen)
     compared = [replacement for verdict in seen.verdicts for replacement in verdict.replacements]
@@ -117,10 +134,14 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     assert b"vestibule_redacted_entities" in metrics
     assert running.received.read_bytes().count(b"[REDACTED_") > len(plan.typed), "the upstream was asked"
 
-    probe = ManyProbe(values)
+    check_broken(streamed, MOST_LEAKS)
+    check_broken(typed, MOST_LEAKS_TYPED)
+    check_held(streamed)
+    probe = ManyProbe([*values, *raw_pieces([*streamed, *typed])])
     hits = [("replies to the client", hit) for hit in probe.search(bytes(seen.data))]
     hits += [("metrics", hit) for hit in probe.search(metrics)]
-    hits += _search_as_the_demo_does(running, seen, probe, tmp_path)
+    hits += _search_as_the_demo_does(running, seen, [*streamed, *typed], probe, tmp_path)
+    hits += _search_requests(running.received, seen, streamed)
     ray_logs = ray_log_folders([running.server.child])
     stop_server(running.server)
     left = [p for folder in (running.server.home, *ray_logs) for p in sorted(folder.rglob("*")) if p.is_file()]
@@ -142,14 +163,17 @@ def _scrape(port: int) -> bytes:
         return bytes(reply.read())
 
 
-def _search_as_the_demo_does(running: Running, seen: Seen, probe: ManyProbe, scratch: Path) -> list[tuple[str, Hit]]:
+def _search_as_the_demo_does(
+    running: Running, seen: Seen, broken: Sequence[Streamed], probe: ManyProbe, scratch: Path
+) -> list[tuple[str, Hit]]:
     """Search the places of the demo's proof while the server runs; OCR reads the pictures again."""
     paths = []
     for number, content in enumerate(seen.pictures):
         paths.append(scratch / f"{number}.jpg")
         paths[-1].write_bytes(content)
+    shown = [*seen.texts, *(text for one in broken for text in one.finals)]
     traces = Traces(
-        shown=seen.texts,
+        shown=shown,
         logs=[running.server.child.log, running.upstream.log],
         ray_logs=ray_log_folders([running.server.child]),
         ledger=running.server.ledger,
@@ -158,5 +182,12 @@ def _search_as_the_demo_does(running: Running, seen: Seen, probe: ManyProbe, scr
         received=running.received,
     )
     assert traces.ray_logs
-    findings = prove(traces, Probes(probe, NoParts()), read_print)
+    findings = prove(traces, Probes(probe, parts_of(broken, shown)), read_print)
     return [(f"{finding.place}: {where}", hit) for finding in findings for where, hit in finding.hits]
+
+
+def _search_requests(received: Path, seen: Seen, streamed: Sequence[Streamed]) -> list[tuple[str, Hit]]:
+    """Search what the LLM received for parts of the streamed values that only texts kept from it show."""
+    safe = [text for one in streamed for text, is_safe in zip(one.finals, one.safe, strict=True) if is_safe]
+    probe = parts_of(streamed, [*seen.texts, *safe])
+    return [("messages to the LLM", hit) for hit in probe.search(sentences_of_requests(received.read_bytes()))]
