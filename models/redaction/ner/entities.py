@@ -86,7 +86,7 @@ class Thresholds:
 
     name: float = 0.3
     name_spoken: float = 0.68
-    name_printed: float = 0.6
+    name_printed: float = 0.75
     transliterated_name: float = 0.25
     name_answer: float = 0.12
     name_honoured: float = 0.2
