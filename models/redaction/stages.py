@@ -36,7 +36,7 @@ from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
 from models.redaction.postprocess.doubted_words import has_doubted_number, with_doubted_words
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
-from models.redaction.slots.entities import is_harmless, is_unlikely, slot_entities, suspected_slots
+from models.redaction.slots.entities import is_of_thing, is_unlikely, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import fill_slots, outside_pauses, without_pauses
 from models.redaction.slots.left_over import left_over
@@ -143,7 +143,7 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         kept = [detection for detection in draft.detections if not is_unlikely(detection.original, draft.slots)]
         draft.slots = outside_pauses(text, draft.slots)
         if not (text.is_announced or numeric(job.context.asked_for)):
-            kept = [detection for detection in kept if not is_harmless(detection.original, draft.slots)]
+            kept = [detection for detection in kept if not is_of_thing(detection.original, draft.slots)]
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]

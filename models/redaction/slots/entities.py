@@ -109,7 +109,7 @@ def words_in(slots: Sequence[SlotWord], start: int, end: int) -> Sequence[SlotWo
     return slots[first : bisect_left(slots, end, first, key=attrgetter("start"))]
 
 
-def is_harmless(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
+def is_of_thing(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
     """Whether the tagger is sure that all words of an entity belong to values of things, such as a reading.
 
     Never harmless is what another recognizer found by a checksum or a sure shape, with a score over ``EXACT``, what a
