@@ -36,9 +36,9 @@ from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
 from models.redaction.postprocess.doubted_words import has_doubted_number, with_doubted_words
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
-from models.redaction.slots.entities import is_of_thing, is_unlikely, slot_entities, suspected_slots
+from models.redaction.slots.entities import is_of_thing, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
-from models.redaction.slots.filling import fill_slots, outside_pauses, without_pauses
+from models.redaction.slots.filling import fill_slots, outside_pauses, trimmed, without_pauses
 from models.redaction.slots.left_over import left_over
 from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.types import SlotWord, SpokenText
@@ -140,7 +140,7 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
             continue
         text = _spoken_words(draft, job)
         view = views.original(draft.view.text)
-        kept = [detection for detection in draft.detections if not is_unlikely(detection.original, draft.slots)]
+        kept = draft.detections
         draft.slots = outside_pauses(text, draft.slots)
         if not (text.is_announced or numeric(job.context.asked_for)):
             kept = [detection for detection in kept if not is_of_thing(detection.original, draft.slots)]
@@ -178,7 +178,7 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
     for draft in drafts:
         text = _spoken_words(draft, job)
         found = list(without_pauses(text, draft.candidates))
-        draft.candidates = found + fill_slots(text, job.context, found)
+        draft.candidates = list(trimmed(text, found + fill_slots(text, job.context, found)))
 
 
 def drop_allowed(drafts: list[Draft], job: Job) -> None:

@@ -37,7 +37,6 @@ class SlotBars:
         final: Of a word that waits for the final text.
         cleared: Of a word because of which a number that a recognizer found stays hidden.
         harmless: Least mean probability of the words of a number to be harmless, from which it is explained.
-        unlikely: Of every word of a name or a street of the name classifier, under which it is dropped.
     """
 
     sure: float = 0.9
@@ -47,11 +46,7 @@ class SlotBars:
     final: float = 0.5
     cleared: float = 0.1
     harmless: float = 0.9
-    unlikely: float = 0.03
 
-
-_CLASSIFIED: Final = "ner:"
-"""How the labels of the name classifier begin."""
 
 EXACT: Final = 0.9
 """Score over which an entity was found by its own characters, and not by the words around."""
@@ -121,14 +116,3 @@ def is_of_thing(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFA
     if not words or len(slots) < len(words) + _WORDS_BESIDE or max(word.personal for word in words) >= bars.cleared:
         return False
     return sum(word.harmless for word in words) >= bars.harmless * len(words)
-
-
-def is_unlikely(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
-    """Whether the name classifier alone found a name or a street, and the tagger takes no word of it for personal.
-
-    The tagger reads the same hidden states, and knows what recognition makes of other words.
-    """
-    if entity.type != "ADDRESS" or not entity.recognizer.startswith(_CLASSIFIED):
-        return False
-    words = [word.personal for word in slots if word.start < entity.end and entity.start < word.end]
-    return bool(words) and max(words) < bars.unlikely

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import chain, groupby, takewhile
 from typing import Final
 
+from models.redaction.itn.lexicon import HOMOPHONES, INNER_DIGITS, TOP_LEVEL
 from models.redaction.itn.tokens import Token
 from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import has_digit
@@ -20,7 +21,7 @@ from models.redaction.slots.announcements import Announcement
 from models.redaction.slots.entities import NUMBERS
 from models.redaction.slots.explanations import is_explained
 from models.redaction.slots.openings import announced, suspected
-from models.redaction.slots.spoken_words import Run, SpokenWords
+from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
 from models.redaction.slots.types import SlotWord
 from models.redaction.slots.values import MOST_PHRASE_WORDS, may_go_on, value_of
 from models.redaction.spans.merge import ANNOUNCED
@@ -33,6 +34,9 @@ _MIN_FURTHER: Final = 3
 
 _TALKED_OVER: Final = NUMBERS - {"SECRET"}
 """Types in which several words in a row are talk. Those of a pass phrase are the value."""
+
+_TRIMMED: Final = _TALKED_OVER | {"NAME", "EMAIL", "ADDRESS"}
+"""Types of values at the edges of which function words are talk."""
 
 _MIN_TALK: Final = 3
 """Least words in a row that are talk inside a number. Fewer may be misheard digits: "I'll win 911"."""
@@ -61,6 +65,35 @@ def without_pauses(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entit
                 yield replace(entity, start=text.tokens[kept[0]].start, end=text.tokens[kept[-1]].end)
         else:
             yield entity
+
+
+def trimmed(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
+    """The entities without function words at their edges: "555 0132, so" and "the 4th of May", not "for 1555".
+
+    A capital inside a sentence is a name, the words of a secret are the value, and a street may begin with "via".
+    """
+    for entity in found:
+        words = [at for at in range(text.at(entity.start), text.at(entity.end)) if text.is_word(at)]
+        kept = words
+        if entity.type in _TRIMMED:
+            while kept and _is_function_word(text, kept[-1]):
+                kept = kept[:-1]
+            while kept and entity.type != "ADDRESS" and _is_function_word(text, kept[0]):
+                kept = kept[1:]
+        if kept == words or not kept:
+            yield entity
+        else:
+            yield replace(entity, start=text.tokens[kept[0]].start, end=text.tokens[kept[-1]].end)
+
+
+def _is_function_word(text: SpokenWords, at: int) -> bool:
+    token = text.tokens[at]
+    begins = at == 0 or text.tokens[at - 1].text in STOPS
+    if text.characters[at] or text.words.sign(token) or not (begins or token.shape.islower()):
+        return False
+    host = token.text in TOP_LEVEL and at > 0 and text.words.sign(text.tokens[at - 1]) == "."
+    part = host or text.words.atom(token) or token.text in HOMOPHONES | INNER_DIGITS.keys() | text.lists.times
+    return not (text.is_plain(at) or part)
 
 
 def outside_pauses(text: SpokenWords, tagged: Sequence[SlotWord]) -> list[SlotWord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from models.redaction.normalize.view import TextView
@@ -38,6 +38,6 @@ class SpokenText:
         context: What else is known of it.
     """
 
-    text: str
-    view: TextView
+    text: str = field(repr=False)
+    view: TextView = field(repr=False)
     context: SlotContext
