@@ -1,8 +1,9 @@
-"""Sentence grammars of a language, from ``templates/<language>.yaml``.
+"""Sentence grammars of a language, from ``templates/<language>.yaml`` and more files ``templates/<language>_*.yaml``.
 
-A file has words of the language (``language``), lists and types. Lists are split, see ``entries_of``. A list is a YAML
-list, or one text with entries between semicolons. An entry may hold ``(a|b)`` for one of several texts, ``[a|b]`` for
-one of them or nothing, ``{list}`` for an entry of a list, and ``{maker:argument}`` for a value:
+A file has words of the language (``language``), lists and types. Lists are split, see ``entries_of``. The entries
+that a further file adds come after those of the first. A list is a YAML list, or one text with entries between
+semicolons. An entry may hold ``(a|b)`` for one of several texts, ``[a|b]`` for one of them or nothing, ``{list}`` for
+an entry of a list, and ``{maker:argument}`` for a value:
 
 ``{d:07### ######}``
     A code: ``#`` is any digit, ``%`` any but zero, ``@`` any letter; a space is a place where people pause.
@@ -23,7 +24,7 @@ import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -143,10 +144,22 @@ _MAKERS: Final[dict[str, Callable[[Grammar, str], str]]] = {
 
 @lru_cache
 def read_templates(language: str) -> Mapping[str, Any]:
-    """The parsed file of a language."""
-    text = (TEMPLATES / f"{language}.yaml").read_text(encoding="utf-8")
-    loaded: Mapping[str, Any] = yaml.load(text, Loader=_Loader)
-    return loaded
+    """The parsed files of a language as one."""
+    paths = (TEMPLATES / f"{language}.yaml", *sorted(TEMPLATES.glob(f"{language}_*.yaml")))
+    loaded = [yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader) for path in paths]
+    return reduce(_added, loaded)
+
+
+def _added(first: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Both files as one: tables are joined, the entries of lists follow each other, and other values stay."""
+    joint = dict(first)
+    for name, value in more.items():
+        known = joint.get(name)
+        if isinstance(known, Mapping):
+            joint[name] = _added(known, value)
+        else:
+            joint[name] = value if known is None else [*entries_of(known, "all"), *entries_of(value, "all")]
+    return joint
 
 
 def build_grammar(language: str, split: str, chance: random.Random) -> Grammar:

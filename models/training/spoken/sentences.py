@@ -17,8 +17,11 @@ _SHAPES: Final = {
 _BROKEN: Final = ("mixed", "corrected", "pause")
 """Shapes for values that people say in parts or take back."""
 
-_TALK_ONLY, _SEVERAL, _AMONG = 0.06, 0.09, 0.22
+_TALK_ONLY, _SEVERAL, _AMONG = 0.09, 0.1, 0.34
 """Shares of the sentences without a value, with several, and with other talk around."""
+
+_ASIDE = 0.3
+"""Share of the pauses within a value in which people talk of something else, where the language has such talk."""
 
 _OTHER_QUESTION = 0.05
 
@@ -49,7 +52,10 @@ class Sentence:
 
 
 Part = tuple[str, bool]
-"""A text with marks, and whether it belongs to the value."""
+"""A text with marks, and whether it belongs to the value. Talk between two parts of a value belongs to none."""
+
+_VALUE: Final = "\0"
+"""Stands for the value in a sentence, or at both ends of it."""
 
 
 class Composer:
@@ -108,7 +114,7 @@ class Composer:
         if self._chance.random() < 0.6:
             before = self._sentence("talk", [(self._talk() + self._stop(), False)], {})
             sentence = replace(self._joined(before, "", sentence), shape=sentence.shape, asked=sentence.asked)
-        if self._chance.random() < 0.6:
+        while self._chance.random() < 0.45:
             after = self._sentence("talk", [(self._talk(), False)], {})
             sentence = replace(self._joined(sentence, self._stop(), after), shape=sentence.shape)
         return sentence
@@ -128,12 +134,18 @@ class Composer:
 
     def _sentence(self, shape: str, parts: list[Part], labels: dict[int, str]) -> Sentence:
         speaker = Speaker(self._grammar, random_style(self._grammar))
-        tokens = [
-            replace(token, group=int(inside and bool(labels)))
-            for text, inside in parts
-            for token in speaker.tokens(text)
-        ]
-        return Sentence(_without_outer_pauses(tokens), labels, shape)
+        tokens: list[Token] = []
+        group, opened, apart = 1, False, False
+        for text, inside in parts:
+            for token in speaker.tokens(text):
+                if inside and labels:
+                    group, opened, apart = group + apart, True, False
+                    token = replace(token, group=group)  # noqa: PLW2901
+                elif token.kind != PAUSE:
+                    apart = opened
+                tokens.append(token)
+        found = range(1, group + 1) if opened else ()
+        return Sentence(_without_outer_pauses(tokens), dict.fromkeys(found, *labels.values()), shape)
 
     # ---- shapes
 
@@ -142,9 +154,9 @@ class Composer:
 
     def _frame(self, entries: list[str] | tuple[str, ...], kind: ValueType, value: list[Part]) -> list[Part]:
         noun = self._grammar.expand(self._chance.choice(kind.nouns)) if kind.nouns else ""
-        frame = self._grammar.expand(self._chance.choice(entries), {"noun": noun, "V": "\0"})
+        frame = self._grammar.expand(self._chance.choice(entries), {"noun": noun, "V": _VALUE})
         opening = self._grammar.maybe("opening", 0.3)
-        before, _, after = frame.partition("\0")
+        before, _, after = frame.partition(_VALUE)
         tail = self._grammar.maybe("tail", 0.3) if not after.strip() else self._grammar.maybe("tail", 0.12)
         return [(f"{opening} {before}", False), *value, (f"{after} {tail}", False)]
 
@@ -167,8 +179,8 @@ class Composer:
         if self._chance.random() < 0.5:
             return value
         before, _, after = self._grammar.expand(
-            self._chance.choice(self._grammar.lists["answer"]), {"V": "\0"}
-        ).partition("\0")
+            self._chance.choice(self._grammar.lists["answer"]), {"V": _VALUE}
+        ).partition(_VALUE)
         return [(before, False), *value, (after, False)]
 
     def _pause(self, kind: ValueType) -> list[Part]:
@@ -189,11 +201,16 @@ class Composer:
 
     def _hesitate(self, kind: ValueType) -> list[Part]:
         parts = self._split(self._value(kind))
-        pieces = [parts[0]]
+        pieces: list[Part] = [(parts[0], True)]
         for part in parts[1:]:
-            filler = self._grammar.maybe("hesitation", 0.55)
-            pieces += [self._chance.choice((",", ".", "…", ",")), filler, "," if filler else "", part]
-        return [(" ".join(pieces), True)]
+            filler = self._grammar.maybe("hesitation", 0.55) or self._aside()
+            pause = self._chance.choice((",", ".", "…", ","))
+            between = [(f"{pause} {filler} ,", False)] if filler else [(pause, True)]
+            pieces += [*between, (part, True)]
+        return pieces
+
+    def _aside(self) -> str:
+        return self._grammar.maybe("aside", _ASIDE) if "aside" in self._grammar.lists else ""
 
     def _repair(self, kind: ValueType) -> list[Part]:
         right = self._value(kind)
@@ -203,29 +220,26 @@ class Composer:
             at = self._chance.randrange(len(parts))
             wrong = self._mistaken(parts[at], kind)
             repair = self._grammar.expand(self._chance.choice(self._grammar.lists["repair"]))
-            return [(" | ".join([*parts[:at], f"{wrong} , {repair} {parts[at]}", *parts[at + 1 :]]), True)]
+            before, after = (" | ".join(some) for some in ([*parts[:at], wrong], parts[at:]))
+            return [(f"{before} ,", True), (repair, False), (after, True)]
         wrong = self._mistaken(right, kind)
         if roll < 0.5 and len(parts) > 1:
             at = self._chance.choice((0, len(parts) - 1))
             wrong = " | ".join([*parts[:at], self._mistaken(parts[at], kind), *parts[at + 1 :]])
             entry = self._chance.choice(self._grammar.lists["repair_start" if at == 0 else "repair_end"])
-            return [(f"{wrong} {self._grammar.expand(entry, {'right': parts[at]})}", True)]
+            return _marked_parts(f"{_value(wrong)} {self._grammar.expand(entry, {'right': _value(parts[at])})}")
         entry = self._chance.choice(self._grammar.lists["repair_whole"])
         repair = self._grammar.expand(self._chance.choice(self._grammar.lists["repair"]))
-        before, _, rest = self._grammar.expand(
-            entry, {"repair": repair, "wrong": "\0" + wrong, "right": right}
-        ).partition("\0")
-        return [(before, False), (rest, True)]
+        return _marked_parts(
+            self._grammar.expand(entry, {"repair": repair, "wrong": _value(wrong), "right": _value(right)})
+        )
 
     def _reordered(self, parts: list[str]) -> list[Part]:
         if len(parts) > 3 or (len(parts) == 3 and self._chance.random() < 0.4):
             cut = self._chance.randint(1, len(parts) - 1)
             parts = [" | ".join(parts[:cut]), " | ".join(parts[cut:])]
         entry = self._chance.choice(self._grammar.lists[f"mixed{len(parts)}"])
-        text = self._grammar.expand(entry, {f"p{n}": f"\0{part}\0" for n, part in enumerate(parts, 1)})
-        before, _, rest = text.partition("\0")
-        value, _, after = rest.rpartition("\0")
-        return [(before, False), (value.replace("\0", ""), True), (after, False)]
+        return _marked_parts(self._grammar.expand(entry, {f"p{n}": _value(part) for n, part in enumerate(parts, 1)}))
 
     def _split(self, marked: str) -> list[str]:
         """The parts of a value; one long run of digits is cut."""
@@ -259,6 +273,15 @@ class Composer:
         opened = marked.rfind("<", 0, at)
         inside = opened > marked.rfind(">", 0, at) and at > opened + 2 and marked[at] != ">"
         return inside and marked[opened + 1] in "dl"
+
+
+def _value(text: str) -> str:
+    return f"{_VALUE}{text}{_VALUE}"
+
+
+def _marked_parts(text: str) -> list[Part]:
+    """The parts of a text in which each piece of a value stands between two ``_VALUE``."""
+    return [(part, number % 2 == 1) for number, part in enumerate(text.split(_VALUE))]
 
 
 def _without_outer_pauses(tokens: list[Token]) -> list[Token]:

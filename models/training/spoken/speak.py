@@ -1,6 +1,7 @@
 """Has sentences of the corpus spoken and degraded: WAV files, and a line for each that says what was said.
 
-Needs the programs espeak-ng, flite and festival; for Pico the folder of the package py-nanotts, by ``--pico``.
+Needs the programs espeak-ng, flite and festival; for Pico and Kokoro the folders of their packages, by ``--pico`` and
+``--kokoro``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,10 +27,12 @@ from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.training.spoken.degrade import CONDITIONS, degraded
 from models.training.spoken.generate import sentences
 from models.training.spoken.grammar import LANGUAGES
+from models.training.spoken.kokoro import kokoro_of
 from models.training.spoken.sentences import Sentence
 from models.training.spoken.verbalize import LETTER
 
 VOICES: Final = Path(__file__).resolve().parent / "voices.yaml"
+PROGRAMS: Final = ("espeak", "flite", "festival", "pico")
 _CONDITION_WEIGHTS: Final = (30, 20, 12, 12, 14, 7, 5)
 _BABBLERS: Final = 20
 _LONGEST_S: Final = 120
@@ -47,7 +50,15 @@ def spoken_text(sentence: Sentence, language: str) -> str:
     return text.replace(" …", "...").replace("…", "")
 
 
-def speak(text: str, voice: str, pico: Path | None) -> Samples:
+@dataclass(frozen=True)
+class VoiceFolders:
+    """Where the packages of voices lie that are no programs."""
+
+    pico: Path | None = None
+    kokoro: Path | None = None
+
+
+def speak(text: str, voice: str, folders: VoiceFolders) -> Samples:
     """Text in a voice of ``voices.yaml``, such as ``espeak en-us+Andrea``.
 
     Raises:
@@ -55,7 +66,10 @@ def speak(text: str, voice: str, pico: Path | None) -> Samples:
     """
     engine, name = voice.split()
     if engine == "pico":
-        return _pico(text, name, pico)
+        return _pico(text, name, folders.pico)
+    if engine == "kokoro" and folders.kokoro:
+        accent, mix = name.split("+")
+        return kokoro_of(folders.kokoro).speak(text, accent, int(mix))
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "spoken.wav"
         commands = {
@@ -85,17 +99,27 @@ def write_wav(path: Path, samples: Samples) -> None:
 
 
 def clips(
-    count: int, seed: int, out: Path, pico: Path | None, languages: Sequence[str] = LANGUAGES
+    count: int,
+    seed: int,
+    out: Path,
+    folders: VoiceFolders,
+    languages: Sequence[str] = LANGUAGES,
+    engines: Sequence[str] = PROGRAMS,
 ) -> Iterator[dict[str, Any]]:
     """Speak sentences into the folder; what was said in each. A clip that a voice fails to say is left out."""
     voices = yaml.safe_load(VOICES.read_text(encoding="utf-8"))
+    known = {
+        (split, code): [voice for voice in some if voice.split()[0] in engines]
+        for split, of_languages in voices.items()
+        for code, some in of_languages.items()
+    }
     chance, noise = random.Random(seed), np.random.default_rng(seed)
     others: list[Samples] = []
     for number, (language, split, sentence, _) in enumerate(sentences(count, seed, languages)):
-        voice = chance.choice(voices[split][language])
+        voice = chance.choice(known[split, language])
         condition = chance.choices(CONDITIONS, _CONDITION_WEIGHTS)[0]
         try:
-            clean = speak(spoken_text(sentence, language), voice, pico)
+            clean = speak(spoken_text(sentence, language), voice, folders)
         except (subprocess.SubprocessError, OSError) as error:
             print(f"{voice}: {error}", file=sys.stderr)
             continue
@@ -116,11 +140,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a folder; clips.jsonl is made in it")
     parser.add_argument("--pico", type=Path)
+    parser.add_argument("--kokoro", type=Path)
+    parser.add_argument("--engines", nargs="+", default=PROGRAMS, help="only the voices of these")
     parser.add_argument("--languages", nargs="+", default=LANGUAGES)
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     with (given.out / "clips.jsonl").open("a", encoding="utf-8") as lines:
-        for clip in clips(given.clips, given.seed, given.out, given.pico, given.languages):
+        folders = VoiceFolders(given.pico, given.kokoro)
+        for clip in clips(given.clips, given.seed, given.out, folders, given.languages, given.engines):
             lines.write(json.dumps(clip, ensure_ascii=False) + "\n")
             lines.flush()
 

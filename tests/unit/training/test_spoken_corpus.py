@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from models.training.spoken.confusions import default_model
 from models.training.spoken.generate import rows
 from models.training.spoken.grammar import LANGUAGES, SPLITS, build_grammar, entries_of, marks_of
 from models.training.spoken.sentences import Composer
-from models.training.spoken.verbalize import Speaker, Style, Token
+from models.training.spoken.verbalize import DIGIT, PAUSE, Speaker, Style, Token
 
 HARMLESS = {"READING", "PRICE", "TIME", "DATE_OF_THING", "COUNT", "THING_NUMBER", "BRAND"}
 
@@ -96,11 +97,32 @@ def test_numbers_and_letters_are_said_in_the_style_of_the_speaker(marked: str, s
     assert said(speaker.tokens(marked)).replace(" and", "") == words
 
 
-def test_a_repair_belongs_to_the_value() -> None:
-    grammar = build_grammar("en", "train", random.Random(2))
-    composer = Composer(grammar)
-    corrected = [s for s in (composer.compose() for _ in range(150)) if s.shape == "corrected" and len(s.labels) == 1]
-    for sentence in corrected:
-        inside = [at for at, token in enumerate(sentence.tokens) if token.group]
-        assert inside == list(range(inside[0], inside[-1] + 1))
-    assert len(corrected) > 5
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_digits_of_a_number_are_labelled_and_no_word_said_between_them(language: str) -> None:
+    grammar = build_grammar(language, "train", random.Random(2))
+    talk = {key: ["hello"] for key in ("opening", "tail", "talk", "check", "between")}
+    phone = replace(grammar.types["phone"], values=["{d:### ####}"], nouns=["number"])
+    thing = replace(phone, personal=False)
+    composer = Composer(replace(grammar, lists={**grammar.lists, **talk}, types={"phone": phone, "thing": thing}))
+    shapes = Counter[str]()
+    for sentence in (composer.compose() for _ in range(150)):
+        shapes[sentence.shape] += 1
+        assert {sentence.labels[t.group] for t in sentence.tokens if t.group} <= {"PHONE"}
+        for token in sentence.tokens:
+            assert bool(token.group) == (token.kind == DIGIT) or token.kind == PAUSE, sentence.said
+    assert min(shapes["corrected"], shapes["mixed"], shapes["pause"]) > 5
+
+
+def test_talk_in_the_middle_of_a_value_parts_it() -> None:
+    grammar = build_grammar("en", "train", random.Random(4))
+    lists = {**grammar.lists, "hesitation": ["um"], "aside": ["the dog barks"], "tail": ["thanks"], "opening": ["so"]}
+    phone = replace(grammar.types["phone"], values=["{d:### ####}"], nouns=["number"])
+    thing = replace(phone, personal=False)
+    composer = Composer(replace(grammar, lists=lists, types={"phone": phone, "thing": thing}))
+    parted = [s for s in (composer.compose() for _ in range(400)) if "the dog barks" in s.said]
+    assert parted
+    for sentence in parted:
+        at = next(n for n, token in enumerate(sentence.tokens) if token.said == "dog")
+        before = {token.group for token in sentence.tokens[:at]} - {0}
+        after = {token.group for token in sentence.tokens[at:]} - {0}
+        assert before and after and not before & after
