@@ -71,9 +71,14 @@ class SlotHead:
             projected: Mean of ``project`` over the tokens of each word, shape (words, hidden).
             rows: ``slot_features`` of the words.
         """
-        hidden = gelu(projected + rows @ self.features + self.bias)
+        hidden = rows @ self.features
+        hidden += projected
+        hidden += self.bias
+        hidden = gelu(hidden)
         for layer, (weights, bias) in enumerate(zip(self.beside, self.beside_bias, strict=True)):
-            hidden += gelu(_shifted(hidden @ weights, 2**layer) + bias)
+            beside = _shifted(hidden @ weights, 2**layer)
+            beside += bias
+            hidden += gelu(beside)
         outputs = hidden @ self.out + self.out_bias
         outputs -= outputs.max(axis=-1, keepdims=True)
         np.exp(outputs, out=outputs)
@@ -82,9 +87,9 @@ class SlotHead:
 
 
 def _shifted(parts: Floats, distance: int) -> Floats:
-    """The sum of what a word, the one ``distance`` before it and the one ``distance`` after it contribute."""
+    """The sum of what a word, the one ``distance`` before it and the one ``distance`` after it contribute; a view."""
     width = parts.shape[1] // 3
-    own = parts[:, :width].copy()
+    own = parts[:, :width]
     own[distance:] += parts[:-distance, width : 2 * width]
     own[:-distance] += parts[distance:, 2 * width :]
     return own
@@ -92,5 +97,9 @@ def _shifted(parts: Floats, distance: int) -> Floats:
 
 def gelu(hidden: Floats) -> Floats:
     """GELU, approximated by the logistic function."""
-    result: Floats = hidden / (1 + np.exp(np.minimum(-1.702 * hidden, 30)))
+    result = hidden * np.float32(-1.702)
+    np.minimum(result, np.float32(30), out=result)
+    np.exp(result, out=result)
+    result += 1
+    np.divide(hidden, result, out=result)
     return result
