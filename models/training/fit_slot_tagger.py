@@ -33,8 +33,8 @@ from models.weights.store import verify
 SEED = 11
 LINE_WEIGHT, HEARD_WEIGHT = 0.5, 3.0
 """Weights of a sentence of this folder, and of a sentence that was spoken and heard; others have one."""
-LINE_STEP = 2
-"""Every second sentence of this folder is read."""
+LINE_STEP = 3
+"""Every third sentence of this folder is read."""
 DIRECTION_TEXTS = 3000
 """Texts whose words show in which directions the states vary."""
 _JOINED, _CUT = 0.15, 0.1
@@ -82,13 +82,16 @@ def _cut(row: SlotRow, chance: random.Random) -> SlotRow:
     return replace(row, text=row.text[:end], spans=spans, context=replace(row.context, words=words))
 
 
-def training_rows(rows: Sequence[Path], heard: Sequence[Path], lists: Path) -> list[SlotRow]:
-    """What is learned from: the rows of the files, more texts out of them, and the sentences of this folder."""
-    found: list[SlotRow] = []
-    for path, weight in (*((path, 1.0) for path in rows), *((path, HEARD_WEIGHT) for path in heard)):
+def rows_of(paths: Sequence[Path], weight: float = 1.0) -> Iterator[SlotRow]:
+    """What is learned from the rows of some files: the rows themselves, and more texts out of them."""
+    for path in paths:
         read = [replace(row, weight=weight) for row in read_rows(path, ("train",))]
-        found += [*read, *varied(read)]
-    return [*found, *list(plain_rows(lists))[::LINE_STEP]]
+        yield from (*read, *varied(read))
+
+
+def training_rows(rows: Sequence[Path], lists: Path) -> list[SlotRow]:
+    """What is learned from and was never heard: the rows of the files, and sentences of this folder."""
+    return [*rows_of(rows), *list(plain_rows(lists))[::LINE_STEP]]
 
 
 def main() -> None:
@@ -101,12 +104,13 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the rows, for a quick trial")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    rows = training_rows(args.rows, args.heard, verify(WEIGHTS_NAME, args.weights))[:: round(1 / args.share)]
-    personal, harmless = labels_of(rows)
+    made = training_rows(args.rows, verify(WEIGHTS_NAME, args.weights))[:: round(1 / args.share)]
+    personal, harmless = labels_of(made)
     labels, names = (*personal, *harmless), load_name_scorer(args.weights)
     classifier = assemble_classifier(args.weights, names)
-    some = rows[:: max(1, len(rows) // DIRECTION_TEXTS)]
+    some = made[:: max(1, len(made) // DIRECTION_TEXTS)]
     directions = main_directions([row.text for row in some], classifier, DIRECTIONS)
+    rows = [*made, *rows_of(args.heard, HEARD_WEIGHT)]
     table, _spans = table_of(rows, labels, classifier, names, directions)
     network = fit_slots(table, len(personal), len(labels))
     for split in ("dev", "held"):

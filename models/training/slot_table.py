@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -52,8 +53,8 @@ class SlotRow:
 
 
 def read_rows(path: Path, splits: Sequence[str], group: str = "") -> Iterator[SlotRow]:
-    """The rows of a JSONL file in which something was heard, of these splits; see ``models.training.spoken``."""
-    with path.open(encoding="utf-8") as lines:
+    """The rows of a JSONL file, packed or not, in which something was heard; see ``models.training.spoken``."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
             if row["split"] in splits and row["text"].strip():
