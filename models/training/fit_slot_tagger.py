@@ -27,7 +27,7 @@ from models.training.labelled_sets import PERSONS
 from models.training.name_texts import NameSource
 from models.training.slot_network import DIRECTIONS, fit_slots, probabilities
 from models.training.slot_report import report
-from models.training.slot_table import SlotRow, labels_of, main_directions, read_rows, table_of
+from models.training.slot_table import SlotRow, joined, labels_of, main_directions, read_rows, table_of
 from models.weights.store import verify
 
 SEED = 11
@@ -110,9 +110,12 @@ def main() -> None:
     classifier = assemble_classifier(args.weights, names)
     some = made[:: max(1, len(made) // DIRECTION_TEXTS)]
     directions = main_directions([row.text for row in some], classifier, DIRECTIONS)
-    rows = [*made, *rows_of(args.heard, HEARD_WEIGHT)]
-    table, _spans = table_of(rows, labels, classifier, names, directions)
-    network = fit_slots(table, len(personal), len(labels))
+    tables = [
+        table_of(rows, labels, classifier, names, directions)[0]
+        for rows in (made, list(rows_of(args.heard, HEARD_WEIGHT)))
+        if rows
+    ]
+    network = fit_slots(joined(tables), len(personal), len(labels))
     for split in ("dev", "held"):
         kept = [row for path in (*args.rows, *args.heard) for row in read_rows(path, (split,))]
         seen, spans = table_of(kept, labels, classifier, names, directions)

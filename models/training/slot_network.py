@@ -16,7 +16,7 @@ from models.training.slot_table import NONE, NOT_PERSONAL, Directions, SlotTable
 
 DIRECTIONS = 192
 HIDDEN = 96
-LAYERS = 4
+LAYERS = 5
 EPOCHS = 10
 BATCH_WORDS = 1536
 """Words of a batch, padding included."""

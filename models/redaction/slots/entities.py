@@ -31,7 +31,8 @@ class SlotBars:
 
     Attributes:
         sure: Of a word that is hidden whatever stands beside it.
-        beside: Of a word that is hidden because one beside it is.
+        beside: Of a word that is hidden because one in its run, or in a run close to it, is sure.
+        within: Most words of talk between two runs that are close, such as a correction.
         suspected: Of a word of a partial that waits for a few more words.
         likely: Of a word that waits until the tagger has seen all words that it can weigh beside it.
         final: Of a word that waits for the final text.
@@ -39,11 +40,12 @@ class SlotBars:
         harmless: Least mean probability of the words of a number to be harmless, from which it is explained.
     """
 
-    sure: float = 0.9
-    beside: float = 0.5
+    sure: float = 0.65
+    beside: float = 0.3
+    within: int = 6
     suspected: float = 0.05
     likely: float = 0.1
-    final: float = 0.5
+    final: float = 0.3
     cleared: float = 0.1
     harmless: float = 0.9
 
@@ -54,28 +56,51 @@ EXACT: Final = 0.9
 _WORDS_BESIDE: Final = 2
 """Other words that a text must have for a number in it to be cleared."""
 
-REACH: Final = 15
-"""How many words after it change what the tagger says of a word: its four layers look 1, 2, 4 and 8 words ahead."""
+REACH: Final = 31
+"""How many words after it change what the tagger says of a word: its five layers look 1, 2, 4, 8 and 16 words ahead."""
 
 DEFAULT_BARS: Final = SlotBars()
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Words in a row that are personal: those from ``start`` up to ``end``."""
+
+    start: int
+    end: int
+    words: list[SlotWord]
+
+    def surest(self) -> float:
+        return max(word.personal for word in self.words)
+
+    def is_close(self, other: _Run, within: int) -> bool:
+        return self.start - within <= other.end and other.start <= self.end + within
+
+
 def slot_entities(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> Iterator[Entity]:
     """The personal values among the words: runs of personal words, one entity for each kind of value in a run."""
-    for personal, run in groupby(slots, key=lambda word: word.personal >= bars.beside):
+    runs = list(_runs(slots, bars.beside))
+    sure = [run for run in runs if run.surest() >= bars.sure]
+    for run in runs:
+        if any(run.is_close(other, bars.within) for other in sure):
+            yield from map(_entity, _parts(run.words))
+
+
+def _runs(slots: Sequence[SlotWord], bar: float) -> Iterator[_Run]:
+    at = 0
+    for personal, group in groupby(slots, key=lambda word: word.personal >= bar):
+        words = list(group)
         if personal:
-            yield from _of_run(list(run), bars)
+            yield _Run(at, at + len(words), words)
+        at += len(words)
 
 
-def _of_run(run: list[SlotWord], bars: SlotBars) -> Iterator[Entity]:
-    if max(word.personal for word in run) < bars.sure:
-        return
-    for part in _parts(run):
-        weights: Counter[str] = Counter()
-        for word in part:
-            weights[word.type] += word.personal  # type: ignore[assignment]  # a Counter adds fractions as well
-        score = max(word.personal for word in part)
-        yield Entity(weights.most_common(1)[0][0], part[0].start, part[-1].end, score, RECOGNIZER)
+def _entity(part: list[SlotWord]) -> Entity:
+    weights: Counter[str] = Counter()
+    for word in part:
+        weights[word.type] += word.personal  # type: ignore[assignment]  # a Counter adds fractions as well
+    score = max(word.personal for word in part)
+    return Entity(weights.most_common(1)[0][0], part[0].start, part[-1].end, score, RECOGNIZER)
 
 
 def _parts(run: list[SlotWord]) -> list[list[SlotWord]]:

@@ -71,8 +71,8 @@ def slot_features(text: str, spans: Sequence[Span], names: Floats, context: Slot
     if not spans:
         return rows
     language = context.language[:2].lower()
-    rows[:, :_WORD] = [_word(text[start:end], language) for start, end in spans]
-    gaps = np.array([_gap(*gap) for gap in _gaps(text, spans)])
+    rows[:, :_WORD] = np.concatenate([_word(text[start:end], language) for start, end in spans]).reshape(-1, _WORD)
+    gaps = np.concatenate([_gap(*gap) for gap in _gaps(text, spans)]).reshape(len(spans) + 1, -1)
     rows[:, _WORD:_GAP_AFTER], rows[:, _GAP_AFTER:_PLACE] = gaps[:-1], gaps[1:]
     order = np.arange(len(spans), dtype=np.float32)
     rows[:, _PLACE] = 1 / (1 + order)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.redaction.slots.entities import REACH
 from models.redaction.slots.features import FEATURES
 from models.redaction.slots.head import SlotHead
 from models.training.slot_network import DIRECTIONS, SlotNetwork, fit_slots, probabilities
@@ -68,6 +69,10 @@ def test_four_layers_reach_fifteen_words_and_no_further() -> None:
     changed = np.abs(head.probabilities(head.project(states), rows) - before).max(axis=1) > 0
     assert changed[:16].all()
     assert not changed[16:].any()
+
+
+def test_the_shipped_head_reaches_as_far_as_partials_wait() -> None:
+    assert sum(2**layer for layer in range(len(SlotHead.read().beside))) == REACH
 
 
 def test_a_written_head_is_read_as_it_was(tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found
 
-BARS = SlotBars(sure=0.5, beside=0.3, suspected=0.1, likely=0.2, final=0.4)
+BARS = SlotBars(sure=0.5, beside=0.3, within=2, suspected=0.1, likely=0.2, final=0.4)
+
+
+TALK = [("PHONE", 0.1)] * 3
 
 
 def slots(*words: tuple[str, float]) -> list[SlotWord]:
@@ -35,6 +38,10 @@ def spans(*words: tuple[str, float]) -> list[tuple[str, int, int]]:
         ([("ID", 0.9), ("PHONE", 0.8), ("PHONE", 0.8)], [("PHONE", 0, 3)]),
         ([("NAME", 0.9), ("NAME", 0.9), ("PHONE", 0.9), ("PHONE", 0.9)], [("NAME", 0, 2), ("PHONE", 2, 4)]),
         ([("NAME", 0.9), ("PHONE", 0.9), ("NAME", 0.9)], [("NAME", 0, 3)]),
+        ([("PHONE", 0.9), *TALK[:2], ("PHONE", 0.4)], [("PHONE", 0, 1), ("PHONE", 3, 4)]),
+        ([("PHONE", 0.4), *TALK[:2], ("PHONE", 0.9)], [("PHONE", 0, 1), ("PHONE", 3, 4)]),
+        ([("PHONE", 0.9), *TALK, ("PHONE", 0.4)], [("PHONE", 0, 1)]),
+        ([("PHONE", 0.4), *TALK[:2], ("PHONE", 0.4)], []),
         ([], []),
     ],
 )
