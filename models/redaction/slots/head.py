@@ -87,9 +87,9 @@ class SlotHead:
 
 
 def _shifted(parts: Floats, distance: int) -> Floats:
-    """The sum of what a word, the one ``distance`` before it and the one ``distance`` after it contribute; a view."""
+    """The sum of what a word, the one ``distance`` before it and the one ``distance`` after it contribute."""
     width = parts.shape[1] // 3
-    own = parts[:, :width]
+    own = parts[:, :width].copy()
     own[distance:] += parts[:-distance, width : 2 * width]
     own[:-distance] += parts[distance:, 2 * width :]
     return own
