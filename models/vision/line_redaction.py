@@ -19,7 +19,7 @@ from models.text import Entity, RawText, RedactedText, TextSource
 from models.vision.document_kind import ALIGNED, document_kind
 from models.vision.geometry import centre, rows, span_x, span_y, text_height
 from models.vision.layout import explained_words, labelled_values
-from models.vision.tables import personal_cells
+from models.vision.tables import is_header, personal_cells
 from models.vision.types import METER_DOCUMENT, Box, OcrLine
 
 UNREADABLE: Final = "UNREADABLE"
@@ -227,14 +227,20 @@ def _passage(lines: Sequence[OcrLine], members: Sequence[int]) -> _Passage:
 
 
 def _line_below(lines: Sequence[OcrLine], line: OcrLine) -> int | None:
-    """The nearest line that may continue this one: less than two heights below it, and starting within its width."""
+    """The nearest line that may continue this one: less than its height below it, and within its width.
+
+    The value below a label may be in larger print; then the height of the value counts.
+    """
     height = text_height(line.box)
+    is_label = is_header(line.text.reveal())
     left, right = span_x(line.box)
     best: tuple[float, int] | None = None
     for index, other in enumerate(lines):
         step = centre(other.box)[1] - centre(line.box)[1]
         start, end = span_x(other.box)
-        if 0.6 * height < step and span_y(other.box)[0] - span_y(line.box)[1] < height and start < right and left < end:
+        reach = max(height, text_height(other.box)) if is_label else height
+        near = span_y(other.box)[0] - span_y(line.box)[1] < reach
+        if 0.6 * height < step and near and start < right and left < end:
             best = min(best or (step, index), (step, index))
     return best[1] if best else None
 

@@ -172,6 +172,14 @@ def test_words_above_the_number_of_a_house_are_no_part_of_the_address(above: str
     assert page.text.value == text
 
 
+@pytest.mark.parametrize(("label", "hidden"), [("Date of birth", True), ("Flat or suite", False)])
+def test_the_value_below_a_label_may_be_in_larger_print(label: str, hidden: bool) -> None:
+    value = line("22/02/1990", 0, 50 + 20 + 25)
+    value = replace(value, box=box(0, 50 + 20 + 25, 200, 30))
+    page = redact_page(WHITE, [line(label, 0, 50), value], PhraseRedactor({rf"{label} 22/02/1990": "DOB"}), mime=PNG)
+    assert ("1990" not in page.text.value) is hidden
+
+
 def test_digits_are_unreadable_unless_the_sender_says_meter() -> None:
     lines = [line("0482", 100, 50, [0.2])]
     given, recognised = (
