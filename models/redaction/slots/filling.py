@@ -35,6 +35,9 @@ _MIN_FURTHER: Final = 3
 _TALKED_OVER: Final = NUMBERS - {"SECRET"}
 """Types in which several words in a row are talk. Those of a pass phrase are the value."""
 
+_WHOLE_ANSWER: Final = ":answer"
+"""How recognizers end that take a whole text for an answer."""
+
 _TRIMMED: Final = _TALKED_OVER | {"NAME", "EMAIL", "ADDRESS"}
 """Types of values at the edges of which function words are talk."""
 
@@ -73,6 +76,8 @@ def trimmed(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
     A capital inside a sentence is a name, the words of a secret are the value, and a street may begin with "via".
     """
     for entity in found:
+        if entity.recognizer.endswith(_WHOLE_ANSWER) and _announces(text, entity):
+            continue
         words = [at for at in range(text.at(entity.start), text.at(entity.end)) if text.is_word(at)]
         kept = words
         if entity.type in _TRIMMED:
@@ -84,6 +89,11 @@ def trimmed(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
             yield entity
         else:
             yield replace(entity, start=text.tokens[kept[0]].start, end=text.tokens[kept[-1]].end)
+
+
+def _announces(text: SpokenWords, entity: Entity) -> bool:
+    """Whether the entity holds the announcement of a value, so that it is no bare answer."""
+    return any(slot.told and entity.start <= slot.start and slot.end <= entity.end for slot in text.announcements)
 
 
 def _is_function_word(text: SpokenWords, at: int) -> bool:

@@ -27,7 +27,7 @@ SENTENCES = Path(__file__).parent / "spoken_slots"
 MOST_LEAKING = 0.02
 MOST_TOUCHED = 0.05
 MOST_HELD = 0.01
-MOST_LOST = 0.13
+MOST_LOST = 0.11
 """Most of the words beside the values; every text is short, so one word of an announcement is much."""
 
 
