@@ -36,7 +36,7 @@ from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
 from models.redaction.postprocess.doubted_words import has_doubted_number, with_doubted_words
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
-from models.redaction.slots.entities import is_of_thing, slot_entities, suspected_slots
+from models.redaction.slots.entities import is_of_thing, is_unlikely_name, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import fill_slots, outside_pauses, trimmed, without_pauses
 from models.redaction.slots.left_over import left_over
@@ -133,15 +133,18 @@ def _spoken(drafts: list[Draft], readable: list[TextView], context: RedactionCon
 def tag_slots(drafts: list[Draft], job: Job) -> None:
     """In spoken texts, add the values that the slot tagger finds, and the words that it suspects but function words.
 
-    What it is sure belongs to things is dropped, unless a personal value was announced or a number asked for.
+    What it is sure belongs to things is dropped, unless a personal value was announced or a number asked for. Names of
+    which neither the classifier nor the tagger is sure are dropped, too, unless something was asked for.
     """
     for draft in drafts:
         if not draft.slots:
             continue
         text = _spoken_words(draft, job)
         view = views.original(draft.view.text)
-        kept = draft.detections
         draft.slots = outside_pauses(text, draft.slots)
+        kept = draft.detections
+        if not job.context.asked_for:
+            kept = [detection for detection in kept if not is_unlikely_name(detection.original, draft.slots)]
         if not (text.is_announced or numeric(job.context.asked_for)):
             kept = [detection for detection in kept if not is_of_thing(detection.original, draft.slots)]
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))

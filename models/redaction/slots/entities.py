@@ -18,6 +18,9 @@ from models.text import Entity
 RECOGNIZER: Final = "slot"
 """Name of the slot tagger as the source of an entity."""
 
+CLASSIFIER: Final = "ner:"
+"""How the recognizers of the classifier begin."""
+
 _CUSTOM: Final = "custom:"
 """How the recognizers of a policy begin. The tagger does not know their types."""
 
@@ -36,6 +39,7 @@ class SlotBars:
         suspected: Of a word of a partial that waits for a few more words.
         likely: Of a word that waits until the tagger has seen all words that it can weigh beside it.
         final: Of a word that waits for the final text.
+        named: Of a word because of which a name that the classifier is not sure of stays hidden.
         cleared: Of a word because of which a number that a recognizer found stays hidden.
         harmless: Least mean probability of the words of a number to be harmless, from which it is explained.
     """
@@ -46,6 +50,7 @@ class SlotBars:
     suspected: float = 0.05
     likely: float = 0.1
     final: float = 0.3
+    named: float = 0.05
     cleared: float = 0.1
     harmless: float = 0.9
 
@@ -141,3 +146,13 @@ def is_of_thing(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFA
     if not words or len(slots) < len(words) + _WORDS_BESIDE or max(word.personal for word in words) >= bars.cleared:
         return False
     return sum(word.harmless for word in words) >= bars.harmless * len(words)
+
+
+def is_unlikely_name(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
+    """Whether the classifier is not sure of a name, and the tagger sees nothing personal in it: "Peaky Blinders"."""
+    if entity.type != "NAME" or not entity.recognizer.startswith(CLASSIFIER) or entity.score > EXACT:
+        return False
+    words = words_in(slots, entity.start, entity.end)
+    if not words or len(slots) < len(words) + _WORDS_BESIDE:
+        return False
+    return max(word.personal for word in words) < bars.named

@@ -18,7 +18,7 @@ from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.slots.addresses import address_of, mailbox_of
 from models.redaction.slots.announcements import Announcement
-from models.redaction.slots.entities import NUMBERS
+from models.redaction.slots.entities import CLASSIFIER, NUMBERS, RECOGNIZER
 from models.redaction.slots.explanations import is_explained
 from models.redaction.slots.openings import announced, suspected
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
@@ -40,6 +40,12 @@ _WHOLE_ANSWER: Final = ":answer"
 
 _TRIMMED: Final = _TALKED_OVER | {"NAME", "EMAIL", "ADDRESS"}
 """Types of values at the edges of which function words are talk."""
+
+_OF_WORDS: Final = frozenset(("NAME", "EMAIL"))
+"""Those of them that function words may be parts of."""
+
+_BY_CONTEXT: Final = (RECOGNIZER, ANNOUNCED, CLASSIFIER)
+"""How recognizers begin that find a value by the words around it."""
 
 _MIN_TALK: Final = 3
 """Least words in a row that are talk inside a number. Fewer may be misheard digits: "I'll win 911"."""
@@ -73,14 +79,16 @@ def without_pauses(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entit
 def trimmed(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
     """The entities without function words at their edges: "555 0132, so" and "the 4th of May", not "for 1555".
 
-    A capital inside a sentence is a name, the words of a secret are the value, and a street may begin with "via".
+    A capital inside a sentence is a name, the words of a secret are the value, and a street may begin with "via". Names
+    and e-mail addresses that were found by their own form stay whole: "contact at example dot org", "monsieur le Gall".
     """
     for entity in found:
         if entity.recognizer.endswith(_WHOLE_ANSWER) and _announces(text, entity):
             continue
         words = [at for at in range(text.at(entity.start), text.at(entity.end)) if text.is_word(at)]
         kept = words
-        if entity.type in _TRIMMED:
+        by_form = entity.type in _OF_WORDS and not entity.recognizer.startswith(_BY_CONTEXT)
+        if entity.type in _TRIMMED and not by_form:
             while kept and _is_function_word(text, kept[-1]):
                 kept = kept[:-1]
             while kept and entity.type != "ADDRESS" and _is_function_word(text, kept[0]):

@@ -6,10 +6,10 @@ import pytest
 
 from models.redaction.explain import explain
 from models.redaction.redactor import LocalRedactor
-from models.redaction.slots.entities import REACH, SlotBars, slot_entities, suspected_slots
+from models.redaction.slots.entities import REACH, SlotBars, is_unlikely_name, slot_entities, suspected_slots
 from models.redaction.slots.types import SlotWord
 from models.redaction.types import RedactionContext
-from models.text import RawText, TextSource
+from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 from tests.unit.redaction.helpers import found
 
@@ -125,3 +125,10 @@ def test_a_word_for_a_thing_or_a_brand_clears_what_the_tagger_finds(
     redactor = LocalRedactor(WordListClassifier(slots={word: (kind, 0.99, 0.0)}))
     redaction = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH, "de"))
     assert [text[e.start : e.end].removeprefix("Frau ") for e in redaction.entities] == expected
+
+
+@pytest.mark.parametrize(("score", "personal", "hidden"), [(0.8, 0.04, False), (0.8, 0.06, True), (0.95, 0.04, True)])
+def test_a_name_that_both_doubt_stays_readable(score: float, personal: float, hidden: bool) -> None:
+    entity = Entity("NAME", 0, 11, score, "ner:given_name")
+    said = slots(("NAME", 0.0), ("NAME", personal), ("ID", 0.0), ("ID", 0.0))
+    assert is_unlikely_name(entity, said) is not hidden

@@ -13,6 +13,7 @@ import pytest
 from models.redaction.normalize.view import original
 from models.redaction.redactor import LocalRedactor, build_redactor
 from models.redaction.slots.announcements import announcements_of
+from models.redaction.slots.entities import RECOGNIZER
 from models.redaction.slots.filling import open_slot, trimmed
 from models.redaction.slots.sounds import Sounding, sounds_like
 from models.redaction.slots.spoken_words import SpokenWords
@@ -266,6 +267,6 @@ def test_a_visit_goes_to_the_llm(weights_cache: Path, text: str) -> None:
 def test_function_words_at_the_edges_of_a_value_stay_readable(tagged: str, kind: str, hidden: str) -> None:
     text = f"Well {tagged} goes there"
     start = text.index(tagged)
-    entity = Entity(kind, start, start + len(tagged), 0.99)
+    entity = Entity(kind, start, start + len(tagged), 0.99, RECOGNIZER)
     (kept,) = trimmed(SpokenWords(original(text), "en"), [entity])
     assert text[kept.start : kept.end] == hidden
