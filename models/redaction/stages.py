@@ -38,7 +38,7 @@ from models.redaction.postprocess.doubted_words import has_doubted_number, with_
 from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
 from models.redaction.slots.entities import is_of_thing, is_unlikely_name, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
-from models.redaction.slots.filling import fill_slots, outside_pauses, trimmed, without_pauses
+from models.redaction.slots.filling import fill_slots, fill_told, outside_pauses, trimmed, without_pauses
 from models.redaction.slots.left_over import left_over
 from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.types import SlotWord, SpokenText
@@ -175,11 +175,17 @@ def drop_explained(drafts: list[Draft], job: Job) -> None:
 
 
 def fill_announced(drafts: list[Draft], job: Job) -> None:
-    """Add what is announced in a spoken text, and the numbers beside a number that was found."""
-    if job.context.source is not TextSource.SPEECH:
+    """Add what is announced in a spoken text, and the numbers beside a number that was found.
+
+    In a typed text, an announcement has to be beyond doubt, and nothing is added to what was found.
+    """
+    if job.context.source is TextSource.OCR:
         return
     for draft in drafts:
         text = _spoken_words(draft, job)
+        if job.context.source is TextSource.TYPED:
+            draft.candidates += fill_told(text, draft.candidates)
+            continue
         found = list(without_pauses(text, draft.candidates))
         draft.candidates = list(trimmed(text, found + fill_slots(text, job.context, found)))
 

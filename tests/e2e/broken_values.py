@@ -110,18 +110,24 @@ def _composed(name: str, marked: str, how: str, chance: random.Random) -> Senten
     composer = Composer(replace(grammar, types={name: kind, "reading": grammar.types["reading"]}))
     while True:
         sentence = composer.compose()
-        if sentence.labels == {1: kind.label} and sentence.shape in _SHAPES[how]:
-            parts = [token.kind for token in sentence.tokens if token.group]
-            if how != SPLIT or PAUSE in parts:
-                return sentence
+        fits = set(sentence.labels.values()) == {kind.label} and sentence.shape in _SHAPES[how]
+        if fits and (how != SPLIT or _break(sentence) is not None):
+            return sentence
+
+
+def _break(sentence: Sentence) -> int | None:
+    """The first pause inside the value; None if there is none."""
+    parts = [at for at, token in enumerate(sentence.tokens) if token.group]
+    return next((at for at in range(parts[0], parts[-1]) if sentence.tokens[at].kind == PAUSE), None)
 
 
 def _written(sentence: Sentence, *, in_two: bool) -> tuple[tuple[str, ...], tuple[tuple[tuple[int, int], ...], ...]]:
     """The sentence as a careful listener writes it; a new utterance begins at the first pause in the value."""
     texts, spans, before = [""], [list[tuple[int, int]]()], ""
-    for token in sentence.tokens:
+    cut = _break(sentence) if in_two else None
+    for at, token in enumerate(sentence.tokens):
         if token.kind == PAUSE:
-            if in_two and token.group and len(texts) == 1:
+            if at == cut:
                 texts.append("")
                 spans.append([])
             elif texts[-1]:

@@ -180,7 +180,7 @@ async def _report_events(app: App, lines: list[Line], seen: Seen) -> None:
             name=EVENT,
             device_time=now,
             sequence=n,
-            properties={"said": line.text},
+            properties={"sentence": line.text},
         )
         for n, line in enumerate(lines)
     ]
@@ -195,7 +195,7 @@ def compare_events(ledger: Path, lines: list[Line], seen: Seen) -> None:
     with tempfile.TemporaryDirectory() as folder, copied_ledger(ledger, Path(folder)) as connection:
         rows = connection.execute("SELECT properties FROM events WHERE name = ? ORDER BY sequence", [EVENT]).fetchall()
     for line, (properties,) in zip(lines, rows, strict=True):
-        seen.compare(medium_of("event", [line], " "), json.loads(properties)["said"])
+        seen.compare(medium_of("event", [line], " "), json.loads(properties)["sentence"])
 
 
 async def _speak(app: App, seen: Seen) -> None:

@@ -63,6 +63,17 @@ def fill_slots(text: SpokenWords, context: RedactionContext, found: Sequence[Ent
     return filled + list(_further(text, [*found, *filled]))
 
 
+def fill_told(text: SpokenWords, found: Sequence[Entity]) -> list[Entity]:
+    """Where nothing was found yet, the values of the slots that a typed text opens beyond doubt, "my card is", and the
+    numbers beside a number that was found.
+    """
+    slots = (slot for slot in text.announcements if slot.told and not slot.vague)
+    filled = list(chain.from_iterable(_entities(text, slot) for slot in slots))
+    further = _further(text, [*found, *filled])
+    filled += (entity for entity in further if has_digit(text.view.text[entity.start : entity.end]))
+    return [new for new in filled if not any(old.start < new.end and new.start < old.end for old in found)]
+
+
 def without_pauses(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
     """The entities without the pauses and corrections at their edges, "scratch that", which others take for names."""
     for entity in found:

@@ -16,7 +16,7 @@ KEYCAPS = "".join(digit + "\ufe0f\u20e3" for digit in "2125550187")
     ("text", "expected"),
     [
         ("ring 212.555.O187", [("PHONE", "212.555.O187")]),
-        ("ring 2l2-555-01B7 or 2l2-555-0l87", [("PHONE", "2l2-555-0l87")]),
+        ("ring 2l2-555-01B7 or 2l2-555-0l87", [("PHONE", "2l2-555-01B7"), ("PHONE", "2l2-555-0l87")]),
         (KEYCAPS, [("PHONE", KEYCAPS)]),
         ("b.quist (at) mill (dot) co (dot) uk", [("EMAIL", "b.quist (at) mill (dot) co (dot) uk")]),
         ("quist[at]mill[dot]org", [("EMAIL", "quist[at]mill[dot]org")]),

@@ -121,3 +121,25 @@ def test_unglued_text_maps_to_the_original() -> None:
     assert view is not None
     assert view.text == "tel 0655014217 merci"
     assert view.original_span(4, 14) == (3, 13)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        (
+            "My card is 4111 1111 1111 1111, no wait, 4111 1111 1111 1129",
+            ["4111 1111 1111 1111", "4111 1111 1111 1129"],
+        ),
+        ("My SSN is five 3 6, two two, 1234", ["five 3 6, two two, 1234"]),
+        ("call 415 555 0132, sorry, 415 555 0187", ["415 555 0132", "415 555 0187"]),
+    ],
+)
+def test_announced_and_corrected_values_are_redacted(text: str, hidden: list[str]) -> None:
+    assert [value for _, value in found(text)] == hidden
+
+
+@pytest.mark.parametrize(
+    "text", ["my code is 2500 lines long", "our number is up", "the reading is 48217, order 88123"]
+)
+def test_what_only_looks_announced_is_kept(text: str) -> None:
+    assert found(text) == []
