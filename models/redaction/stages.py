@@ -179,7 +179,7 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
 
     In a typed text, an announcement has to be beyond doubt, and nothing is added to what was found.
     """
-    if job.context.source is TextSource.OCR:
+    if job.context.source not in (TextSource.SPEECH, TextSource.TYPED):
         return
     for draft in drafts:
         text = _spoken_words(draft, job)
@@ -290,7 +290,9 @@ def _has_left_over(draft: Draft, job: Job) -> bool:
     """Whether a spoken text in which something was hidden has digits or letters left that nothing explains."""
     if job.context.source is not TextSource.SPEECH:
         return False
-    return left_over(_spoken_words(draft, job), job.context, draft.entities, draft.slots)
+    # Tags of an earlier run are hidden as well: their own words are nobody's name.
+    tags = (Entity("TAG", *match.span(), 1.0) for match in job.compiled.policy.protected.finditer(draft.view.text))
+    return left_over(_spoken_words(draft, job), job.context, [*draft.entities, *tags], draft.slots)
 
 
 def _has_unexplained_number(draft: Draft, job: Job) -> bool:

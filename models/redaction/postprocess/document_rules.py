@@ -11,7 +11,6 @@ pattern found by itself, numbers with telephone punctuation, and numbers that a 
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
@@ -30,9 +29,6 @@ from models.text import Entity
 METER = "meter"
 METER_NUMBER_DIGITS = 9
 """A register and a serial number have up to nine digits; telephone numbers with an area code have ten."""
-
-_SURE_SLOT: Final = 0.98
-"""Score of the slot tagger over which no word around explains a value: "read it backwards 8230 5162"."""
 
 _GUESSES = ("ner:", "number", "phone", "repeated-name", "introduced-name", "titled-name", "case-number")
 _SURE = 0.995
@@ -56,8 +52,7 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
         view: The text itself.
         context: Names the kind of the document.
     """
-    guessed = entity.recognizer.startswith("ner:") or (entity.recognizer.startswith(SLOT) and entity.score < _SURE_SLOT)
-    if guessed and _is_explained_by_context(entity, view, context):
+    if entity.recognizer.startswith(("ner:", SLOT)) and _is_explained_by_context(entity, view, context):
         return True
     if context.explained and _is_explained_by_page(entity, view, context.explained):
         return True

@@ -50,7 +50,6 @@ _SURE: Final = 0.7
 _UNANNOUNCED: Final = frozenset({"NAME", "EMAIL"})
 """Types that are often told without an announcement. The tagger's suspicion opens a slot for them."""
 
-_MIN_HOMOPHONES: Final = 2
 _MOST_WORDS: Final = 6
 """Most words of a value in words."""
 

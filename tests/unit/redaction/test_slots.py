@@ -11,7 +11,7 @@ from models.redaction.slots.types import SlotWord
 from models.redaction.types import RedactionContext
 from models.text import Entity, RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
-from tests.unit.redaction.helpers import found
+from tests.unit.redaction.helpers import found, patterns_only
 
 BARS = SlotBars(sure=0.5, beside=0.3, within=2, suspected=0.1, likely=0.2, final=0.4)
 
@@ -132,3 +132,16 @@ def test_a_name_that_both_doubt_stays_readable(score: float, personal: float, hi
     entity = Entity("NAME", 0, 11, score, "ner:given_name")
     said = slots(("NAME", 0.0), ("NAME", personal), ("ID", 0.0), ("ID", 0.0))
     assert is_unlikely_name(entity, said) is not hidden
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello, my name is [REDACTED_NAME].",
+        "my name is [REDACTED_NAME] and my password is [REDACTED_SECRET]",
+        "You can call me on [REDACTED_PHONE] or write to [REDACTED_EMAIL].",
+    ],
+)
+def test_tags_of_an_earlier_run_leave_nothing_to_hold(text: str) -> None:
+    redacted = patterns_only().redact(RawText(text), RedactionContext(TextSource.SPEECH)).text
+    assert (redacted.value, redacted.safe_for_llm) == (text, True)
