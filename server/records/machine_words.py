@@ -44,11 +44,12 @@ class MachineWords:
             DeadlineExceeded: It took too long.
         """
         wanted = {word for word in words if word}
-        unknown = sorted(wanted - self._personal.keys())
+        before = self._personal  # another call may replace it meanwhile
+        unknown = sorted(wanted - before.keys())
         found = await self._look_at(unknown) if unknown else {}
         known = self._personal | found
         self._personal = known if len(known) <= MOST_REMEMBERED else found
-        return {word for word in wanted if known[word]}
+        return {word for word in wanted if (before | found)[word]}
 
     async def replaced(self, word: str) -> str:
         """The word, or ``REDACTED`` if something personal is in it, or if it cannot be read now."""
