@@ -290,9 +290,8 @@ def _has_left_over(draft: Draft, job: Job) -> bool:
     """Whether a spoken text in which something was hidden has digits or letters left that nothing explains."""
     if job.context.source is not TextSource.SPEECH:
         return False
-    # Tags of an earlier run are hidden as well: their own words are nobody's name.
-    tags = (Entity("TAG", *match.span(), 1.0) for match in job.compiled.policy.protected.finditer(draft.view.text))
-    return left_over(_spoken_words(draft, job), job.context, [*draft.entities, *tags], draft.slots)
+    tags = (match.span() for match in job.compiled.policy.protected.finditer(draft.view.text))
+    return left_over(_spoken_words(draft, job), job.context, draft.entities, draft.slots, tags)
 
 
 def _has_unexplained_number(draft: Draft, job: Job) -> bool:

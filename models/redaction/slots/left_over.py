@@ -63,12 +63,14 @@ class LeftOver:
         context: Of the text.
         hidden: The entities.
         tagged: What the slot tagger says of each word; empty where it does not run.
+        tags: Spans of the tags of an earlier run. Their own words are nobody's name.
     """
 
     text: SpokenWords
     context: RedactionContext
     hidden: Sequence[Entity]
     tagged: Sequence[SlotWord] = ()
+    tags: Sequence[tuple[int, int]] = ()
 
     @property
     def is_unsafe(self) -> bool:
@@ -93,10 +95,14 @@ class LeftOver:
         return bool(self._values or self._told or self.text.lists.introductions(self.text.view))
 
     def _is_hidden(self, start: int, end: int) -> bool:
-        return any(entity.start < end and start < entity.end for entity in self.hidden)
+        return any(begin < end and start < stop for begin, stop in self._spans)
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        return [*((entity.start, entity.end) for entity in self.hidden), *self.tags]
 
     def _runs(self) -> list[Run]:
-        spans = [(entity.start, entity.end) for entity in self.hidden]
+        spans = self._spans
         inside = (any(start <= run.start and run.end <= end for start, end in spans) for run in self.text.runs)
         runs = [run for run, is_inside in zip(self.text.runs, inside, strict=True) if not is_inside]
         return [run for run in runs if not is_explained(self.text, run)]
@@ -193,7 +199,11 @@ class LeftOver:
 
 
 def left_over(
-    text: SpokenWords, context: RedactionContext, hidden: Iterable[Entity], tagged: Sequence[SlotWord] = ()
+    text: SpokenWords,
+    context: RedactionContext,
+    hidden: Iterable[Entity],
+    tagged: Sequence[SlotWord] = (),
+    tags: Iterable[tuple[int, int]] = (),
 ) -> bool:
-    """Whether a part of a value may be left outside of the entities."""
-    return LeftOver(text, context, list(hidden), tagged).is_unsafe
+    """Whether a part of a value may be left outside of the entities. See ``LeftOver`` for the arguments."""
+    return LeftOver(text, context, list(hidden), tagged, list(tags)).is_unsafe
