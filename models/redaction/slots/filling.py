@@ -44,6 +44,9 @@ _TRIMMED: Final = _TALKED_OVER | {"NAME", "EMAIL", "ADDRESS"}
 _OF_WORDS: Final = frozenset(("NAME", "EMAIL"))
 """Those of them that function words may be parts of."""
 
+_IN_WORDS: Final = _OF_WORDS | {"ADDRESS", "SECRET"}
+"""Types of values that words are parts of."""
+
 _BY_CONTEXT: Final = (RECOGNIZER, ANNOUNCED, CLASSIFIER)
 """How recognizers begin that find a value by the words around it."""
 
@@ -64,14 +67,46 @@ def fill_slots(text: SpokenWords, context: RedactionContext, found: Sequence[Ent
 
 
 def fill_told(text: SpokenWords, found: Sequence[Entity]) -> list[Entity]:
-    """Where nothing was found yet, the values of the slots that a typed text opens beyond doubt, "my card is", and the
+    """What was not found yet of the values of the slots that a typed text opens beyond doubt, "my card is", and the
     numbers beside a number that was found.
     """
     slots = (slot for slot in text.announcements if slot.told and not slot.vague)
     filled = list(chain.from_iterable(_entities(text, slot) for slot in slots))
     further = _further(text, [*found, *filled])
     filled += (entity for entity in further if has_digit(text.view.text[entity.start : entity.end]))
-    return [new for new in filled if not any(old.start < new.end and new.start < old.end for old in found)]
+    return list(chain.from_iterable(_left_of(text, new, found) for new in filled))
+
+
+def _left_of(text: SpokenWords, new: Entity, found: Sequence[Entity]) -> Iterator[Entity]:
+    """What of a value lies outside of the entities that were found.
+
+    A word may be the label of what follows, "415 555 0132 E-mail:", so words are left only of a value in words, and a
+    number may be another one, "reading 04821 m3". Of an e-mail address that was found no word is left.
+    """
+    beside = [old for old in found if old.start < new.end and new.start < old.end]
+    if not beside:
+        yield new
+        return
+    in_words = new.type in _IN_WORDS and not (new.type == "EMAIL" and any(old.type == "EMAIL" for old in beside))
+    words = filter(text.is_word, range(text.at(new.start), text.at(new.end)))
+    for is_left, group in groupby(words, key=lambda at: _is_left(text, text.tokens[at], beside)):
+        piece = list(group)
+        if not in_words:
+            piece = [at for at in piece if text.characters[at]]
+        if piece and is_left and (in_words or _is_number(text, piece)):
+            yield replace(new, start=text.tokens[piece[0]].start, end=text.tokens[piece[-1]].end)
+
+
+def _is_number(text: SpokenWords, piece: Sequence[int]) -> bool:
+    """Whether the tokens are more than one letter, and nothing explains them."""
+    is_letter = len(piece) == 1 and not text.sure[piece[0]]
+    return not is_letter and not is_explained(text, text.run(piece[0], piece[-1]))
+
+
+def _is_left(text: SpokenWords, token: Token, found: Sequence[Entity]) -> bool:
+    """Whether no entity covers the word. Of a word that one covers in part, only digits count."""
+    left = [at for at in range(token.start, token.end) if not any(old.start <= at < old.end for old in found)]
+    return len(left) == token.end - token.start or has_digit("".join(text.view.text[at] for at in left))
 
 
 def without_pauses(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
@@ -93,9 +128,7 @@ def trimmed(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
     A capital inside a sentence is a name, the words of a secret are the value, and a street may begin with "via". Names
     and e-mail addresses that were found by their own form stay whole: "contact at example dot org", "monsieur le Gall".
     """
-    for entity in found:
-        if entity.recognizer.endswith(_WHOLE_ANSWER) and _announces(text, entity):
-            continue
+    for entity in chain.from_iterable(_without_announcements(text, entity) for entity in found):
         words = [at for at in range(text.at(entity.start), text.at(entity.end)) if text.is_word(at)]
         kept = words
         by_form = entity.type in _OF_WORDS and not entity.recognizer.startswith(_BY_CONTEXT)
@@ -110,9 +143,19 @@ def trimmed(text: SpokenWords, found: Iterable[Entity]) -> Iterator[Entity]:
             yield replace(entity, start=text.tokens[kept[0]].start, end=text.tokens[kept[-1]].end)
 
 
-def _announces(text: SpokenWords, entity: Entity) -> bool:
-    """Whether the entity holds the announcement of a value, so that it is no bare answer."""
-    return any(slot.told and entity.start <= slot.start and slot.end <= entity.end for slot in text.announcements)
+def _without_announcements(text: SpokenWords, entity: Entity) -> Iterable[Entity]:
+    """The entity; of one that took the whole text for an answer, what stands around the announcements in it."""
+    told = [slot for slot in text.announcements if slot.told and entity.start <= slot.start and slot.end <= entity.end]
+    if not told or not entity.recognizer.endswith(_WHOLE_ANSWER):
+        return [entity]
+    spans = [(slot.start, slot.end) for slot in told]
+    words = filter(text.is_word, range(text.at(entity.start), text.at(entity.end)))
+    around: list[Entity] = []
+    for announces, group in groupby(words, key=lambda at: _is_covered(text.tokens[at], spans)):
+        part = list(group)
+        if not announces and not all(_is_function_word(text, at) for at in part):
+            around.append(replace(entity, start=text.tokens[part[0]].start, end=text.tokens[part[-1]].end))
+    return without_pauses(text, around)
 
 
 def _is_function_word(text: SpokenWords, at: int) -> bool:
@@ -199,5 +242,5 @@ def _further(text: SpokenWords, found: Sequence[Entity]) -> Iterator[Entity]:
         yield replace(nearest, start=run.start, end=run.end, score=_SCORE, recognizer=ANNOUNCED)
 
 
-def _is_covered(run: Run, spans: Iterable[tuple[int, int]]) -> bool:
-    return any(start <= run.start and run.end <= end for start, end in spans)
+def _is_covered(part: Run | Token, spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start <= part.start and part.end <= end for start, end in spans)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from models.redaction.explain import explain
+from models.redaction.normalize.view import original
 from models.redaction.redactor import LocalRedactor
 from models.redaction.slots.entities import REACH, SlotBars, is_unlikely_name, slot_entities, suspected_slots
+from models.redaction.slots.filling import trimmed
+from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.types import SlotWord
 from models.redaction.types import RedactionContext
 from models.text import Entity, RawText, TextSource
@@ -132,6 +135,21 @@ def test_a_name_that_both_doubt_stays_readable(score: float, personal: float, hi
     entity = Entity("NAME", 0, 11, score, "ner:given_name")
     said = slots(("NAME", 0.0), ("NAME", personal), ("ID", 0.0), ("ID", 0.0))
     assert is_unlikely_name(entity, said) is not hidden
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("off Mertz 1961, my pin is pretty old", ["off Mertz 1961", "pretty old"]),
+        ("my pin is, off March 1961", ["off March 1961"]),
+        ("my pin is and my phone is", []),
+        ("off March 1961", ["off March 1961"]),
+    ],
+)
+def test_an_answer_stays_hidden_around_an_announcement(text: str, hidden: list[str]) -> None:
+    answer = Entity("DOB", 0, len(text), 0.6, "spoken-date:answer")
+    kept = trimmed(SpokenWords(original(text), "en"), [answer])
+    assert [text[entity.start : entity.end] for entity in kept] == hidden
 
 
 @pytest.mark.parametrize(

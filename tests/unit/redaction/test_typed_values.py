@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from models.redaction.normalize.view import unglued
+from models.redaction.normalize.view import original, unglued
+from models.redaction.slots.filling import fill_told
+from models.redaction.slots.spoken_words import SpokenWords
+from models.text import Entity
 from tests.unit.redaction.helpers import found
 
 PHONES = [
@@ -143,3 +146,22 @@ def test_announced_and_corrected_values_are_redacted(text: str, hidden: list[str
 )
 def test_what_only_looks_announced_is_kept(text: str) -> None:
     assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "left"),
+    [
+        ("My account number is 4471 9026 3315", "is 4", ["4471 9026 3315"]),
+        ("My account number is 4471 9026 3315", "9026", ["4471", "3315"]),
+        ("My account number is 4471 9026 3315", "4471 9026 3315", []),
+        ("My account number is 4471 nine six", "4471", ["nine six"]),
+        ("My mobile is 4471 902633 E-mail", "4471 902633", []),
+        ("My door code is maple 42 tango", "42", ["maple", "tango"]),
+        ("My account number is 4471 9026, meter reading 20817 kWh", "4471 9026", []),
+    ],
+)
+def test_what_is_left_of_an_announced_value_is_redacted(text: str, known: str, left: list[str]) -> None:
+    start = text.index(known)
+    found = [Entity("NAME", start, start + len(known), 0.9, "other")]
+    told = fill_told(SpokenWords(original(text), "en"), found)
+    assert [text[entity.start : entity.end] for entity in told] == left
