@@ -16,24 +16,22 @@ from models.errors import RedactionFailed
 from models.numbered_tags import TagIdentity
 from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.detections import Detection
+from models.redaction.draft import Draft, Job, Stage
 from models.redaction.ner.engine_choice import DEFAULT_ENGINE, Device
 from models.redaction.ner.engines import build_classifier
-from models.redaction.ner.entities import Thresholds
+from models.redaction.ner.thresholds import Thresholds
 from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize.invisible import without_invisible
 from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import STRICT, Policies, RedactionPolicy
 from models.redaction.recognizers import ALL, Recognizer
+from models.redaction.safety import check_safety
 from models.redaction.spans.operators import session_key
 from models.redaction.stages import (
     FINDING,
-    Draft,
-    Job,
-    Stage,
     add_doubted_words,
     anonymize,
     apply_policy_and_merge,
-    check_safety,
     detect,
     heed_alternatives,
     locate_in_raw,

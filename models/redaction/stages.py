@@ -6,11 +6,9 @@ Every stage takes the drafts of a batch and changes them in place, as its docstr
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.detections import (
     Detection,
     at_original,
@@ -20,78 +18,26 @@ from models.redaction.detection.detections import (
     suspected,
 )
 from models.redaction.dialogue_context import numeric
-from models.redaction.itn.tokens import Token, tokens_of
+from models.redaction.draft import Draft, Job, Stage, spoken_words
+from models.redaction.itn.tokens import tokens_of
 from models.redaction.lexicons.loader import words
 from models.redaction.ner.brand_filter import are_brands
-from models.redaction.ner.types import TokenClassifier
 from models.redaction.normalize import view as views
 from models.redaction.normalize.recognition import in_view
 from models.redaction.normalize.transliterate import transliterated
 from models.redaction.normalize.view import TextView
-from models.redaction.policy.anonymizer import Anonymizer
 from models.redaction.policy.policy import within
 from models.redaction.postprocess.address_expansion import with_spoken_numbers, with_surroundings
 from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
-from models.redaction.postprocess.document_rules import doubt_from_digits, is_explained
-from models.redaction.postprocess.doubted_words import has_doubted_number, with_doubted_words
-from models.redaction.recognizers.identity.unexplained_number import DOUBT_FROM_DIGITS, unexplained
+from models.redaction.postprocess.document_rules import is_explained
+from models.redaction.postprocess.doubted_words import with_doubted_words
 from models.redaction.slots.entities import is_of_thing, is_unlikely_name, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import fill_slots, fill_told, outside_pauses, trimmed, without_pauses
-from models.redaction.slots.left_over import left_over
-from models.redaction.slots.spoken_words import SpokenWords
-from models.redaction.slots.types import SlotWord, SpokenText
+from models.redaction.slots.types import SpokenText
 from models.redaction.types import RedactionContext, Suspect
-from models.text import UNRATED, Entity, RawText, Recognition, TextSource
-
-
-@dataclass(slots=True)
-class Draft:
-    """The working state of one text as it passes through the stages.
-
-    Attributes:
-        raw: The input text.
-        view: The text without invisible characters. All offsets below refer to it.
-        recognition: How sure speech recognition is of the text, with offsets in the view.
-        detections: Every detection, before any is dropped or merged.
-        suspects: Words that more words may still turn into names.
-        slots: What the slot tagger says of each word, in order; empty where it does not run, as in typed text.
-        tokens: Words and marks, once ``detect`` has read them.
-        spoken: The words of a spoken text, once a stage has read them.
-        candidates: Entities to replace, as far as the stages have decided; they may overlap.
-        allowed: Spans of the allow-list.
-        entities: The final entities, sorted, not overlapping, each with its replacement.
-        left: Entities that the policy leaves readable.
-        safe_for_llm: Whether the result may go to the remote LLM.
-    """
-
-    raw: str
-    view: TextView
-    recognition: Recognition = UNRATED
-    detections: list[Detection] = field(default_factory=list)
-    suspects: list[Suspect] = field(default_factory=list)
-    slots: list[SlotWord] = field(default_factory=list)
-    tokens: list[Token] = field(default_factory=list)
-    spoken: SpokenWords | None = None
-    candidates: list[Entity] = field(default_factory=list)
-    allowed: list[tuple[int, int]] = field(default_factory=list)
-    entities: list[Entity] = field(default_factory=list)
-    left: list[Entity] = field(default_factory=list)
-    safe_for_llm: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What all texts of a batch share: the context, the client's policy, and the tools."""
-
-    context: RedactionContext
-    compiled: CompiledPolicy
-    classifier: TokenClassifier
-    anonymizer: Anonymizer
-
-
-Stage = Callable[[list[Draft], Job], None]
+from models.text import Entity, RawText, TextSource
 
 
 def normalize(texts: list[RawText]) -> list[Draft]:
@@ -139,12 +85,14 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
     for draft in drafts:
         if not draft.slots:
             continue
-        text = _spoken_words(draft, job)
+        text = spoken_words(draft, job)
         view = views.original(draft.view.text)
         draft.slots = outside_pauses(text, draft.slots)
         kept = draft.detections
         if not job.context.asked_for:
-            kept = [detection for detection in kept if not is_unlikely_name(detection.original, draft.slots)]
+            cleared = [is_unlikely_name(detection.original, draft.slots) for detection in kept]
+            draft.doubted = [d.original for d, is_cleared in zip(kept, cleared, strict=True) if is_cleared]
+            kept = [detection for detection, is_cleared in zip(kept, cleared, strict=True) if not is_cleared]
         if not (text.is_announced or numeric(job.context.asked_for)):
             kept = [detection for detection in kept if not is_of_thing(detection.original, draft.slots)]
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
@@ -153,13 +101,6 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         listed = words(job.context.language, "function_words")
         waiting = (s for s in suspected_slots(draft.slots) if draft.view.lower[s.start : s.end] not in listed)
         draft.suspects = sorted([*draft.suspects, *waiting])
-
-
-def _spoken_words(draft: Draft, job: Job) -> SpokenWords:
-    """The words of a spoken text. They are read once for all stages."""
-    if draft.spoken is None:
-        draft.spoken = SpokenWords(draft.view, job.context.language, draft.slots, draft.tokens)
-    return draft.spoken
 
 
 def propagate_mentions(drafts: list[Draft], _: Job) -> None:
@@ -182,7 +123,7 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
     if job.context.source not in (TextSource.SPEECH, TextSource.TYPED):
         return
     for draft in drafts:
-        text = _spoken_words(draft, job)
+        text = spoken_words(draft, job)
         if job.context.source is TextSource.TYPED:
             draft.candidates += fill_told(text, draft.candidates)
             continue
@@ -258,16 +199,6 @@ def anonymize(drafts: list[Draft], job: Job) -> None:
         draft.entities = job.anonymizer.replacements(draft.view.text, draft.entities, written_forms)
 
 
-def check_safety(drafts: list[Draft], job: Job) -> None:
-    """Mark a text as unsafe for the remote LLM if the policy left an entity readable, or if an unexplained number is
-    left, a short one where recognition doubts the text.
-    """
-    for draft in drafts:
-        in_doubt = has_doubted_number(draft.view, draft.entities, draft.recognition, job.context.language)
-        unexplained = in_doubt or _has_unexplained_number(draft, job) or _has_left_over(draft, job)
-        draft.safe_for_llm = not draft.left and not unexplained
-
-
 def locate_in_raw(drafts: list[Draft], _: Job) -> None:
     """Convert the offsets of entities and suspects to offsets in the input text."""
     for draft in drafts:
@@ -284,28 +215,6 @@ def _written_forms(detections: list[Detection]) -> dict[tuple[int, int], str]:
         if view.kind != "original":
             forms[view.original_span(entity.start, entity.end)] = view.text[entity.start : entity.end]
     return forms
-
-
-def _has_left_over(draft: Draft, job: Job) -> bool:
-    """Whether a spoken text in which something was hidden has digits or letters left that nothing explains."""
-    if job.context.source is not TextSource.SPEECH:
-        return False
-    tags = (match.span() for match in job.compiled.policy.protected.finditer(draft.view.text))
-    return left_over(_spoken_words(draft, job), job.context, draft.entities, draft.slots, tags)
-
-
-def _has_unexplained_number(draft: Draft, job: Job) -> bool:
-    """Whether a number outside the entities is left that no recognizer could explain."""
-    text = draft.view.text
-    pieces, at = [], 0
-    for start, end in sorted([*draft.allowed, *((e.start, e.end) for e in draft.entities)]):
-        if start >= at:
-            pieces.append(text[at:start])
-        at = max(at, end)
-    rest = " ".join([*pieces, text[at:]])
-    left = views.original(job.compiled.policy.protected.sub(" ", rest))
-    least = doubt_from_digits(DOUBT_FROM_DIGITS, job.context)
-    return any(digits >= least for _start, _end, digits in unexplained(left))
 
 
 def _outside(suspects: Sequence[Suspect], entities: Sequence[Entity]) -> Iterator[Suspect]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from models.text import Entity, RawText, RedactedText, TextSource
+
+CLASSIFIER: Final = "ner:"
+"""How the recognizers of the classifier begin."""
 
 LAID_OUT = frozenset({"form", "receipt"})
 """Document types that consist of labels, values and goods instead of sentences."""

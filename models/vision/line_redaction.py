@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Final
 
 from models.redaction.normalize.words import WORD
-from models.redaction.types import RedactionContext, Redactor
+from models.redaction.types import CLASSIFIER, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText, TextSource
 from models.vision.document_kind import ALIGNED, document_kind
 from models.vision.geometry import centre, rows, span_x, span_y, text_height
@@ -169,7 +169,7 @@ def _is_foreign(
     if span == (entity.start, entity.end):
         return False
     words = WORD.findall(passage.text[start:end].casefold())
-    if entity.recognizer.startswith(("ner:", "street:")) and explained.issuperset(words):
+    if entity.recognizer.startswith((CLASSIFIER, "street:")) and explained.issuperset(words):
         return True
     if entity.recognizer.startswith(_NUMBER_FIRST) and _is_before_number(passage.text, entity, span):
         return True
@@ -177,7 +177,7 @@ def _is_foreign(
         return True
     if entity.recognizer in _NAME_PATTERNS:
         return start > entity.start and len(passage.text[entity.start : start].split()) > _TITLE_AND_NAME
-    return not entity.recognizer.startswith("ner:") and _is_row_of_numbers(passage, lines, entity)
+    return not entity.recognizer.startswith(CLASSIFIER) and _is_row_of_numbers(passage, lines, entity)
 
 
 def _is_before_number(text: str, entity: Entity, span: tuple[int, int]) -> bool:

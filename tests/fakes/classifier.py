@@ -10,10 +10,11 @@ from models.redaction.slots.types import SlotWord, SpokenText
 
 
 class WordListClassifier:
-    """Gives every word of its list its label, with full confidence.
+    """Gives every word of its list its label.
 
     Args:
         labels: Lower-case word to label, ``{"maria": "GIVEN_NAME"}``.
+        score: Of each of these words.
         slots: Lower-case word of a spoken text to type and probabilities of being personal and of being harmless.
     """
 
@@ -21,9 +22,13 @@ class WordListClassifier:
     device = "cpu"
 
     def __init__(
-        self, labels: dict[str, str] | None = None, slots: dict[str, tuple[str, float, float]] | None = None
+        self,
+        labels: dict[str, str] | None = None,
+        slots: dict[str, tuple[str, float, float]] | None = None,
+        score: float = 1.0,
     ) -> None:
         self._labels = labels or {}
+        self._score = score
         self._slots = slots or {}
         self.calls = 0
 
@@ -32,7 +37,7 @@ class WordListClassifier:
         self.calls += 1
         return [
             [
-                WordPrediction(m.start(), m.end(), self._labels[m.group().lower()], 1.0)
+                WordPrediction(m.start(), m.end(), self._labels[m.group().lower()], self._score)
                 for m in WORD.finditer(text)
                 if m.group().lower() in self._labels
             ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from models.redaction.ner.entities import Thresholds
+from models.redaction.ner.thresholds import Thresholds
 from models.redaction.patterns.prefilter import Prefilter
 from models.redaction.policy.policy import RedactionPolicy
 from models.redaction.recognizers import ON_NUMERALS, Recognizer

@@ -10,7 +10,8 @@ from models.redaction.detection.compiled_policy import CompiledPolicy
 from models.redaction.detection.views import views_of
 from models.redaction.itn.cardinals import NUMERALS
 from models.redaction.itn.tokens import Token
-from models.redaction.ner.entities import entities_of, suspects_of
+from models.redaction.ner.entities import entities_of
+from models.redaction.ner.name_entities import suspects_of
 from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
 from models.redaction.policy.policy import RedactionPolicy

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
 
-from models.redaction.ner.brand_filter import is_brand, is_machine, listed_beside, stands_for_a_person
+from models.redaction.ner.name_entities import is_common_in_print, names_of, without_stop_words
 from models.redaction.ner.number_entities import LONE_ZIP_SCORE, is_amount_of, may_stand_alone, short_phones
-from models.redaction.ner.stopwords import is_stop_word, uses_capitals
+from models.redaction.ner.stopwords import uses_capitals
+from models.redaction.ner.thresholds import Thresholds
 from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import has_digit
-from models.redaction.recognizers.person.introduced_name import NOT_NAMES
-from models.redaction.types import Suspect
+from models.redaction.types import CLASSIFIER
 from models.text import Entity
 
 _TYPE_OF = {
@@ -38,79 +35,12 @@ _TYPE_OF = {
 }
 """Web addresses are left to the patterns: most lead to no person."""
 
-_NAMES = frozenset({"GIVEN_NAME", "SURNAME"})
 _PLACES = frozenset({"CITY", "STATE"})
 
 
 _NUMBERS = frozenset({"BUILDING_NUMBER", "ZIP_CODE", "SECONDARY_ADDRESS"})
 _ANSWER_WORDS = 2
 _NEIGHBOURS = 6
-
-_ABBREVIATION = 3
-"""Letters of "Dr.", "St.", "Jos." at most."""
-
-_HONOUR = re.compile(r" {1,2}(?:ji|jee|sahab|saheb|sahib|bhai|bhaiya|didi)(?![^\W_])")
-
-_BRIDGE = re.compile(
-    r"[ \t]{1,2}(?:(?:[^\W\d_]\.?|van|von|de|der|den|del|della|di|da|dos|do|la|le|bin|ibn|al|el|ben|zu|ter"
-    r"|of the)[ \t]{1,2}){0,2}|[ \t]?[-.'\u2019][ \t]?",
-    re.IGNORECASE,
-)
-"""What may stand between two parts of one name: a space, initials, particles, a hyphen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Least probabilities from which a word counts.
-
-    Attributes:
-        name: Threshold for names. It is low, because no other recognizer finds most names.
-        name_spoken: Threshold for names in speech. Capitals are unreliable there, misheard words look like rare names,
-            and introductions and questions are evaluated separately.
-        name_printed: Threshold for names on forms and receipts, whose labels, abbreviations and goods look like rare
-            names. Found in docs/evaluation/constants, "name-printed".
-        transliterated_name: Threshold for names in Hindi, where the classifier's scores are low.
-        name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name.
-        name_honoured: Threshold when a title follows the word.
-        name_beside: Threshold for a word right beside a certain name.
-        name_small: Threshold for a lower-case word when the writer capitalizes every noun.
-        name_small_printed: The same on forms and receipts whose text has capitals. Found in docs/evaluation/constants,
-            "name-printed".
-        name_suspected: Threshold from which a word of an unfinished utterance is held back until more words follow.
-        name_likely: Threshold from which such a word is held back until the utterance ends.
-        number: Threshold for numbers and codes, which patterns find as well.
-        address: Threshold for parts of an address.
-        street_alone: Threshold for a street name without other parts of an address beside it.
-        place_reach: Most characters between a town and a street or postcode for the town to be part of the address.
-    """
-
-    name: float = 0.3
-    name_spoken: float = 0.68
-    name_printed: float = 0.75
-    transliterated_name: float = 0.25
-    name_answer: float = 0.12
-    name_honoured: float = 0.2
-    name_beside: float = 0.08
-    name_small: float = 0.4
-    name_small_printed: float = 0.9
-    name_suspected: float = 0.06
-    name_likely: float = 0.25
-    number: float = 0.5
-    address: float = 0.5
-    street_alone: float = 0.75
-    place_reach: int = 12
-
-    def name_threshold(self, *, transliterated: bool, spoken: bool, printed: bool = False) -> float:
-        """The threshold for names. If a policy lowered it, the lowered one applies everywhere."""
-        if printed and self.name >= Thresholds().name:
-            return max(self.name, self.name_printed)
-        if transliterated:
-            return min(self.name, self.transliterated_name)
-        return max(self.name, self.name_spoken) if spoken and self.name >= Thresholds().name else self.name
-
-    def of(self, entity_type: str) -> float:
-        """The threshold for one entity type."""
-        return {"NAME": self.name, "ADDRESS": self.address}.get(entity_type, self.number)
 
 
 def entities_of(
@@ -126,13 +56,13 @@ def entities_of(
     or is written as if it were, ``printed`` that it stands on a form or a receipt, ``language`` is its ISO 639-1 code.
     """
     cased = not spoken and bool(predictions) and uses_capitals(view, language)
-    predictions = list(_without_stop_words(view, predictions, thresholds, language, cased=cased))
+    predictions = list(without_stop_words(view, predictions, thresholds, language, cased=cased))
     threshold = thresholds.name_threshold(transliterated=view.kind == "transliterated", spoken=spoken, printed=printed)
     if printed and cased:
-        predictions = [p for p in predictions if not _is_common_in_print(view, p, thresholds)]
+        predictions = [p for p in predictions if not is_common_in_print(view, p, thresholds)]
     if len(view.text.split()) <= _ANSWER_WORDS:
         threshold = min(threshold, thresholds.name_answer)
-    yield from _names(view, predictions, thresholds, threshold, capitalizes_nouns=cased and language == "de")
+    yield from names_of(view, predictions, thresholds, threshold, capitalizes_nouns=cased and language == "de")
     sure = [
         g
         for g in predictions
@@ -153,13 +83,7 @@ def entities_of(
         if (alone and not may_stand_alone(view, word)) or word.start in short:
             continue
         score = min(word.score, LONE_ZIP_SCORE) if alone else word.score
-        yield Entity(_TYPE_OF[word.label], word.start, word.end, score, f"ner:{word.label.lower()}")
-
-
-def _is_common_in_print(view: TextView, word: WordPrediction, thresholds: Thresholds) -> bool:
-    """Whether a name in small letters is too unsure to count in a printed text that has capitals: "white tipping"."""
-    lower = view.text[word.start].islower() and thresholds.name >= Thresholds().name
-    return word.label in _NAMES and lower and word.score < thresholds.name_small_printed
+        yield Entity(_TYPE_OF[word.label], word.start, word.end, score, f"{CLASSIFIER}{word.label.lower()}")
 
 
 def _with_support(
@@ -177,123 +101,6 @@ def _with_support(
         doubtful = word.label == "STREET_NAME" and word.score < thresholds.street_alone
         if not (needs_number or doubtful) or beside or has_digit(view.text[word.start : word.end]):
             yield word
-
-
-def _names(
-    view: TextView,
-    predictions: list[WordPrediction],
-    thresholds: Thresholds,
-    threshold: float,
-    *,
-    capitalizes_nouns: bool,
-) -> Iterator[Entity]:
-    """Words that are names, with likely names right beside them and the initials between.
-
-    ``capitalizes_nouns`` says that the writer does, so that a lower-case word is unlikely to be a name.
-    """
-    # A single letter is an initial only beside a name: not in "6.35 p.m."
-    sure = {
-        g.start
-        for g in predictions
-        if g.end - g.start > 1 and _is_name(view, g, _threshold_of(view, g, threshold, thresholds, capitalizes_nouns))
-    }
-    likely = [
-        g for g in predictions if g.label in _NAMES and (g.start in sure or _is_name(view, g, thresholds.name_beside))
-    ]
-    groups: list[list[WordPrediction]] = []
-    for word in likely:
-        if groups and _joined(view, groups[-1][-1], word):
-            groups[-1].append(word)
-        else:
-            groups.append([word])
-    found = [group for group in groups if any(g.start in sure for g in group)]
-    for index, group in enumerate(found):
-        if _is_only_a_brand(view, index, found):
-            continue
-        best = max(group, key=lambda g: g.score)
-        yield Entity("NAME", group[0].start, group[-1].end, best.score, f"ner:{best.label.lower()}")
-
-
-def _without_stop_words(
-    view: TextView, predictions: list[WordPrediction], thresholds: Thresholds, language: str, *, cased: bool
-) -> Iterator[WordPrediction]:
-    """Drop names that are stop words, unless a title follows or a certain name stands right beside them."""
-    before: WordPrediction | None = None
-    held: WordPrediction | None = None
-    for word in predictions:
-        if word.label not in _NAMES:
-            yield word
-            continue
-        joined = before is not None and _joined(view, before, word)
-        if is_stop_word(view, word.start, word.end, language, cased=cased):
-            # If the writer uses capitals, a lower-case stop word is never a name.
-            plain = cased and view.text[word.start].islower()
-            held = None if plain else word
-            if _HONOUR.match(view.lower, word.end) or (joined and not plain):
-                held = None
-                yield word
-            continue
-        sure = word.score >= thresholds.name
-        if held is not None and sure and _joined(view, held, word):
-            yield held
-        held, before = None, word if sure else None
-        yield word
-
-
-def _threshold_of(
-    view: TextView, word: WordPrediction, threshold: float, thresholds: Thresholds, capitalizes_nouns: bool
-) -> float:
-    """The threshold for one word. It is lower when a title follows, as in Hindi: "sunita ji"."""
-    if capitalizes_nouns and thresholds.name >= Thresholds().name and view.text[word.start].islower():
-        return max(threshold, thresholds.name_small)
-    return min(threshold, thresholds.name_honoured) if _HONOUR.match(view.lower, word.end) else threshold
-
-
-def _is_only_a_brand(view: TextView, index: int, groups: list[list[WordPrediction]]) -> bool:
-    """Whether a group consists of brand names and no context makes it a person's name."""
-    if not _is_brand_group(view, groups[index]) or stands_for_a_person(view, groups[index][0].start):
-        return False
-    return not any(
-        _is_brand_group(view, first) != _is_brand_group(view, second)
-        and listed_beside(view, first[-1].end, second[0].start)
-        for first, second in pairwise(groups[max(0, index - 1) : index + 2])
-    )
-
-
-def _is_brand_group(view: TextView, group: list[WordPrediction]) -> bool:
-    """Whether a group is a brand, with its machine before it or a lower-case verb after it: "Balay cuesta"."""
-    brands = [is_brand(view, word.start, word.end) for word in group]
-    if not any(brands):
-        return False
-    first = brands.index(True)
-    capital = view.text[group[first].start].isupper()
-    return all(
-        brand or is_machine(view, g.start, g.end) or (place > first and capital and view.text[g.start].islower())
-        for place, (brand, g) in enumerate(zip(brands, group, strict=True))
-    )
-
-
-def suspects_of(view: TextView, predictions: list[WordPrediction], thresholds: Thresholds) -> Iterator[Suspect]:
-    """Words, with offsets in the view, that following words may still turn into names."""
-    for word in predictions:
-        if _is_name(view, word, thresholds.name_suspected):
-            yield Suspect(word.start, word.end, word.score >= thresholds.name_likely)
-
-
-def _joined(view: TextView, first: WordPrediction, second: WordPrediction) -> bool:
-    """Whether two words belong to one name. A full stop between them ends the name, unless it follows a short
-    abbreviation.
-    """
-    if not _BRIDGE.fullmatch(view.text, first.end, second.start):
-        return False
-    return first.end - first.start <= _ABBREVIATION or view.text[first.end : second.start].strip() != "."
-
-
-def _is_name(view: TextView, word: WordPrediction, threshold: float) -> bool:
-    if word.label not in _NAMES or word.score < threshold:
-        return False
-    text = view.lower[word.start : word.end]
-    return text not in NOT_NAMES and not has_digit(text)
 
 
 def _gap(first: WordPrediction, second: WordPrediction) -> int:

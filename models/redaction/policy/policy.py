@@ -15,11 +15,12 @@ from functools import cached_property
 from typing import Final
 
 from models.redaction.entities import LABELS
-from models.redaction.ner.entities import Thresholds
+from models.redaction.ner.thresholds import Thresholds
 from models.redaction.patterns.pattern_recognizer import THRESHOLD, PatternRecognizer, Recognizer
 from models.redaction.policy.custom_recognizers import CustomRecognizer
 from models.redaction.spans.merge import merge, weight
 from models.redaction.spans.operators import TAGGED, Operator, Treatment, protected_pattern
+from models.redaction.types import CLASSIFIER
 from models.text import Entity
 
 
@@ -124,7 +125,7 @@ class RedactionPolicy:
     def _passes_by_another_threshold(self, entity: Entity) -> bool:
         """Whether the classifier found the entity only because another type's threshold is lower."""
         ours = Thresholds().number
-        by_classifier = entity.recognizer.startswith("ner:") and entity.type not in ("NAME", "ADDRESS")
+        by_classifier = entity.recognizer.startswith(CLASSIFIER) and entity.type not in ("NAME", "ADDRESS")
         return by_classifier and entity.score < ours and entity.type not in self.thresholds
 
     def split(self, text: str, found: Sequence[Entity]) -> tuple[list[Entity], list[Entity]]:

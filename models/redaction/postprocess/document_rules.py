@@ -23,16 +23,18 @@ from models.redaction.recognizers.filters.quantity_context import (
     is_time_or_day,
 )
 from models.redaction.slots.entities import RECOGNIZER as SLOT
-from models.redaction.types import LAID_OUT, RedactionContext
+from models.redaction.types import CLASSIFIER, LAID_OUT, RedactionContext
 from models.text import Entity
 
 METER = "meter"
 METER_NUMBER_DIGITS = 9
 """A register and a serial number have up to nine digits; telephone numbers with an area code have ten."""
 
-_GUESSES = ("ner:", "number", "phone", "repeated-name", "introduced-name", "titled-name", "case-number")
+_GUESSES = (CLASSIFIER, "number", "phone", "repeated-name", "introduced-name", "titled-name", "case-number")
 _SURE = 0.995
-"""Score of the slot tagger from which on no word around explains what it found."""
+"""Score of the slot tagger from which on no word around explains what it found.
+See docs/evaluation/constants/redaction.md, slot-sure.
+"""
 
 _DEVANAGARI = re.compile("[\u0904-\u0939]")
 _WORDS = re.compile(r"[^\W\d_]{4}")
@@ -52,7 +54,7 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
         view: The text itself.
         context: Names the kind of the document.
     """
-    if entity.recognizer.startswith(("ner:", SLOT)) and _is_explained_by_context(entity, view, context):
+    if entity.recognizer.startswith((CLASSIFIER, SLOT)) and _is_explained_by_context(entity, view, context):
         return True
     if context.explained and _is_explained_by_page(entity, view, context.explained):
         return True
@@ -63,7 +65,7 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
 
 def _is_on_a_meter(entity: Entity, view: TextView) -> bool:
     """Whether a number is one of those that stand on a meter."""
-    if entity.recognizer != "number" and not entity.recognizer.startswith("ner:"):
+    if entity.recognizer != "number" and not entity.recognizer.startswith(CLASSIFIER):
         return False
     value = view.text[entity.start : entity.end]
     if _WORDS.search(value) or _TELEPHONE.search(value) or len(digits_of(value)) > METER_NUMBER_DIGITS:

@@ -12,14 +12,11 @@ from typing import Final
 
 from models.redaction.entities import labels_where
 from models.redaction.slots.types import SlotWord
-from models.redaction.types import Suspect
+from models.redaction.types import CLASSIFIER, Suspect
 from models.text import Entity
 
 RECOGNIZER: Final = "slot"
 """Name of the slot tagger as the source of an entity."""
-
-CLASSIFIER: Final = "ner:"
-"""How the recognizers of the classifier begin."""
 
 _CUSTOM: Final = "custom:"
 """How the recognizers of a policy begin. The tagger does not know their types."""

@@ -18,14 +18,14 @@ from models.redaction.normalize.view import original
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.slots.addresses import address_of, mailbox_of
 from models.redaction.slots.announcements import Announcement
-from models.redaction.slots.entities import CLASSIFIER, NUMBERS, RECOGNIZER
+from models.redaction.slots.entities import NUMBERS, RECOGNIZER
 from models.redaction.slots.explanations import is_explained
 from models.redaction.slots.openings import announced, suspected
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
 from models.redaction.slots.types import SlotWord
 from models.redaction.slots.values import MOST_PHRASE_WORDS, may_go_on, value_of
 from models.redaction.spans.merge import ANNOUNCED
-from models.redaction.types import RedactionContext
+from models.redaction.types import CLASSIFIER, RedactionContext
 from models.text import Entity
 
 _SCORE: Final = 0.6

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from models.redaction.entities import ENTITY_TYPES, LABELS, PRIORITY, Joining
 from models.redaction.normalize.dates_times import outside_times
 from models.redaction.spans.operators import MASK, TITLES, protected_pattern
+from models.redaction.types import CLASSIFIER
 from models.text import Entity
 
 TAG = protected_pattern(sorted(LABELS), masks=False)
@@ -77,7 +78,7 @@ def _join(text: str, entities: list[Entity]) -> list[Entity]:
     joined: list[Entity] = []
     for entity in entities:
         last = joined[-1] if joined else None
-        gap = _JOIN_GAPS.get(entity.type, _WORD_GAP if entity.recognizer.startswith("ner:") else None)
+        gap = _JOIN_GAPS.get(entity.type, _WORD_GAP if entity.recognizer.startswith(CLASSIFIER) else None)
         if (
             last is not None
             and last.type == entity.type

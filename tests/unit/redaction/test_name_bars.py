@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from models.redaction.ner.entities import Thresholds, entities_of
+from models.redaction.ner.entities import entities_of
+from models.redaction.ner.thresholds import Thresholds
 from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import original
 from models.redaction.normalize.words import WORD

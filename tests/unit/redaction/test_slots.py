@@ -138,6 +138,24 @@ def test_a_name_that_both_doubt_stays_readable(score: float, personal: float, hi
 
 
 @pytest.mark.parametrize(
+    ("text", "score", "safe"),
+    [
+        ("Gladys was here, and my number is 415 555 0132", 0.8, False),
+        ("Gladys was here, and my number is 415 555 0132", 0.6, True),
+        ("Gladys was here, and my number is broken", 0.8, False),
+        ("Gladys was here all day", 0.8, True),
+        ("The van was here, and my number is 415 555 0132", 0.8, True),
+    ],
+)
+def test_a_doubted_name_that_stays_readable_beside_a_value_is_kept_from_the_llm(
+    text: str, score: float, safe: bool
+) -> None:
+    redactor = LocalRedactor(WordListClassifier({"gladys": "GIVEN_NAME"}, score=score))
+    redacted = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH)).text
+    assert ("[REDACTED_NAME]" in redacted.value, redacted.safe_for_llm) == (False, safe)
+
+
+@pytest.mark.parametrize(
     ("text", "hidden"),
     [
         ("off Mertz 1961, my pin is pretty old", ["off Mertz 1961", "pretty old"]),

@@ -1,0 +1,74 @@
+"""The working state of texts on their way through the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from models.redaction.detection.compiled_policy import CompiledPolicy
+from models.redaction.detection.detections import Detection
+from models.redaction.itn.tokens import Token
+from models.redaction.ner.types import TokenClassifier
+from models.redaction.normalize.view import TextView
+from models.redaction.policy.anonymizer import Anonymizer
+from models.redaction.slots.spoken_words import SpokenWords
+from models.redaction.slots.types import SlotWord
+from models.redaction.types import RedactionContext, Suspect
+from models.text import UNRATED, Entity, Recognition
+
+
+@dataclass(slots=True)
+class Draft:
+    """The working state of one text as it passes through the stages.
+
+    Attributes:
+        raw: The input text.
+        view: The text without invisible characters. All offsets below refer to it.
+        recognition: How sure speech recognition is of the text, with offsets in the view.
+        detections: Every detection, before any is dropped or merged.
+        suspects: Words that more words may still turn into names.
+        slots: What the slot tagger says of each word, in order; empty where it does not run, as in typed text.
+        doubted: Names that the slot tagger cleared although the classifier was nearly sure of them.
+        tokens: Words and marks, once ``detect`` has read them.
+        spoken: The words of a spoken text, once a stage has read them.
+        candidates: Entities to replace, as far as the stages have decided; they may overlap.
+        allowed: Spans of the allow-list.
+        entities: The final entities, sorted, not overlapping, each with its replacement.
+        left: Entities that the policy leaves readable.
+        safe_for_llm: Whether the result may go to the remote LLM.
+    """
+
+    raw: str
+    view: TextView
+    recognition: Recognition = UNRATED
+    detections: list[Detection] = field(default_factory=list)
+    suspects: list[Suspect] = field(default_factory=list)
+    slots: list[SlotWord] = field(default_factory=list)
+    doubted: list[Entity] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
+    spoken: SpokenWords | None = None
+    candidates: list[Entity] = field(default_factory=list)
+    allowed: list[tuple[int, int]] = field(default_factory=list)
+    entities: list[Entity] = field(default_factory=list)
+    left: list[Entity] = field(default_factory=list)
+    safe_for_llm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all texts of a batch share: the context, the client's policy, and the tools."""
+
+    context: RedactionContext
+    compiled: CompiledPolicy
+    classifier: TokenClassifier
+    anonymizer: Anonymizer
+
+
+Stage = Callable[[list[Draft], Job], None]
+
+
+def spoken_words(draft: Draft, job: Job) -> SpokenWords:
+    """The words of a spoken text. They are read once for all stages."""
+    if draft.spoken is None:
+        draft.spoken = SpokenWords(draft.view, job.context.language, draft.slots, draft.tokens)
+    return draft.spoken
