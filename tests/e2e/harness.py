@@ -91,7 +91,7 @@ class Server:
 
 
 def start_server(home: Path, *assignments: str, wait: bool = True) -> Server:
-    """Start ``vestibule serve`` on free ports and wait until health says SERVING."""
+    """Start ``vestibule serve`` on free ports and wait until health says SERVING. It is stopped if it never does."""
     home.mkdir(parents=True, exist_ok=True)
     grpc_port, quack_port, dashboard_port = free_ports(3)
     arguments = ["-m", "server.cli", "serve", "--address", f"127.0.0.1:{grpc_port}"]
@@ -106,7 +106,11 @@ def start_server(home: Path, *assignments: str, wait: bool = True) -> Server:
         quack_port,
     )
     if wait:
-        wait_until(lambda: serving(server.address), server.child, READY_TIMEOUT_S, "The server was not ready")
+        try:
+            wait_until(lambda: serving(server.address), server.child, READY_TIMEOUT_S, "The server was not ready")
+        except BaseException:
+            stop_server(server)
+            raise
     return server
 
 
