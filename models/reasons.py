@@ -175,6 +175,7 @@ class Reason(StrEnum):
     LEDGER_MEMORY = "LEDGER_MEMORY", Status.UNAVAILABLE, "The ledger ran out of memory."
     LEDGER_NEWER = "LEDGER_NEWER", Status.INTERNAL, "The ledger was written by a newer release."
     LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder has no ledger."
+    LEDGER_OLDER = "LEDGER_OLDER", Status.INTERNAL, "The ledger has an older schema, and nothing may be changed now."
     LEDGER_QUERY = "LEDGER_QUERY", Status.INTERNAL, "The ledger did not take a statement; a defect of ours."
     MEDIA_TYPE_MISMATCH = (
         "MEDIA_TYPE_MISMATCH",
@@ -255,6 +256,7 @@ class Reason(StrEnum):
         Status.INVALID_ARGUMENT,
         "The endpoint for analysts takes one SELECT on the documented views only.",
     )
+    STATE_KEY_NOT_FOUND = "STATE_KEY_NOT_FOUND", Status.NOT_FOUND, "The state folder has no key of the workers."
     STREAM_IDLE = "STREAM_IDLE", Status.DEADLINE_EXCEEDED, "The client sent nothing for too long; resume the stream."
     STREAM_IN_USE = (
         "STREAM_IN_USE",

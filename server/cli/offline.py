@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
+from click.core import ParameterSource
 
 from server.cli.offline_input import PICTURE_KINDS
 from server.cli.offline_run import (
@@ -103,8 +104,8 @@ def redact(
       vestibule redact --ledger --dry-run
     """
     if ledger:
-        if text is not None or jsonl or why or client:
-            raise click.UsageError("With --ledger leave out TEXT, --jsonl, --why and --client.")
+        if text is not None or jsonl or why or client or _given("source") or _given("lang"):
+            raise click.UsageError("With --ledger leave out TEXT, --jsonl, --why, --client, --source and --lang.")
         redact_stored_texts(data_dir, state_dir, threads, dry_run=dry_run, as_json=as_json)
         return
     if dry_run or data_dir or state_dir:
@@ -131,6 +132,11 @@ def redact(
         return explanation_for_a_person(row) if why else str(row["text"])
 
     run(answer, given, jsonl=jsonl, show=as_json_line if as_json else shown)
+
+
+def _given(option: str) -> bool:
+    """Whether an option of the command was given, and is not its default."""
+    return click.get_current_context().get_parameter_source(option) is not ParameterSource.DEFAULT
 
 
 @click.command(short_help="Write down what is said in recordings.")

@@ -31,8 +31,9 @@ def redact_stored_texts(
     """Redact the ledger again, and print how many texts change; never a text.
 
     Raises:
-        NotFound: LEDGER_NOT_FOUND.
+        NotFound: LEDGER_NOT_FOUND; STATE_KEY_NOT_FOUND, because with another key hashes and numbers would not go on.
         Unavailable: LEDGER_LOCKED while a server holds the ledger.
+        InternalError: LEDGER_OLDER on a dry run, which migrates nothing.
         RedactionFailed: A text could not be redacted.
     """
     from server.cli.analyst import ledger_settings
@@ -51,7 +52,13 @@ def redact_stored_texts(
             reason=Reason.LEDGER_NOT_FOUND,
             hint="Name the server's folders with --data-dir and --state-dir.",
         )
-    ledger = Ledger.open(settings.ledger_path, utc_now)
+    if not settings.state_key_path.exists():
+        raise NotFound(
+            f"There is no key of the workers in {settings.state_dir}.",
+            reason=Reason.STATE_KEY_NOT_FOUND,
+            hint="Name the server's folder with --state-dir. With another key, hashes and numbers would begin anew.",
+        )
+    ledger = Ledger.open(settings.ledger_path, utc_now, migrates=not dry_run)
     try:
         ensure_weights([*REDACTION_WEIGHTS], settings.weights_dir)
         redactor = _redactor(settings, threads)
@@ -72,7 +79,7 @@ def _redactor(settings: Settings, threads: int) -> LocalRedactor:
     from models.redaction.streaming.sealed_state import load_or_create_key
 
     wanted = settings.redaction
-    key = load_or_create_key(settings.state_key_path) if settings.state_key_path.exists() else b""
+    key = load_or_create_key(settings.state_key_path)
     policies = load_policies(wanted.policy_file)
     return build_redactor(settings.weights_dir, threads, policies, key, wanted.engine, wanted.device)
 
@@ -115,6 +122,7 @@ def _show(tally: Tally, *, dry_run: bool, as_json: bool) -> None:
                 "texts": {kind: tally.texts[kind] for kind in KINDS},
                 "changed": {kind: tally.changed[kind] for kind in KINDS},
                 "new_tags": dict(sorted(tally.added.items())),
+                "renamed": tally.renamed,
                 "withheld": tally.withheld,
                 "skipped_sessions": tally.skipped,
             }
@@ -127,5 +135,7 @@ def _show(tally: Tally, *, dry_run: bool, as_json: bool) -> None:
         show_table(("new tags", "number"), sorted(tally.added.items()))
     if tally.skipped:
         click.echo(f"Sessions that were done with the same rules before: {tally.skipped}.")
+    if tally.renamed:
+        click.echo(f"Names of events, properties and fields that became neutral: {tally.renamed}.")
     if tally.withheld:
         click.echo(f"Kept from the LLM from now on: {tally.withheld}.")

@@ -103,15 +103,36 @@ def migrate(cursor: Cursor, clock: Clock, *, up_to: int = len(ALL)) -> int:
     if not count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'"):
         _in_transaction(cursor, lambda c: _run(c, schema.MIGRATIONS.statements()))
     done = count(cursor, "SELECT max(number) FROM migrations")
+    _refuse_newer(done)
+    for number in range(done + 1, up_to + 1):
+        _in_transaction(cursor, partial(_apply, number=number, clock=clock))
+    return max(0, up_to - done)
+
+
+def require_newest(cursor: Cursor) -> None:
+    """Make sure that a ledger needs no migration, without changing it.
+
+    Raises:
+        InternalError: LEDGER_OLDER or LEDGER_NEWER, when another release has written the file.
+    """
+    known = count(cursor, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'migrations'")
+    done = count(cursor, "SELECT max(number) FROM migrations") if known else 0
+    _refuse_newer(done)
+    if done < len(ALL):
+        raise InternalError(
+            f"The ledger has schema {done}, this release has {len(ALL)}.",
+            reason=Reason.LEDGER_OLDER,
+            hint="Start and end the server of this release once: it brings the ledger to the newest schema.",
+        )
+
+
+def _refuse_newer(done: int) -> None:
     if done > len(ALL):
         raise InternalError(
             f"The ledger has schema {done}, this release knows {len(ALL)}.",
             reason=Reason.LEDGER_NEWER,
             hint="Run the release that wrote the ledger, or a newer one.",
         )
-    for number in range(done + 1, up_to + 1):
-        _in_transaction(cursor, partial(_apply, number=number, clock=clock))
-    return max(0, up_to - done)
 
 
 def _apply(cursor: Cursor, number: int, clock: Clock) -> None:

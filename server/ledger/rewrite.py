@@ -26,10 +26,12 @@ def rewrite(path: Path) -> None:
     ledger as it was, and a file beside it that the next run deletes.
 
     Raises:
-        Unavailable: LEDGER_LOCKED when a process holds the file, LEDGER_IO when the disk refuses or is full.
+        Unavailable: LEDGER_LOCKED when a process holds the file or has left writes in a WAL beside it, LEDGER_IO when
+            the disk refuses or is full.
         InternalError: LEDGER_COPY_DIFFERS; the ledger is as it was.
     """
     fresh = path.with_name(f"{path.stem}.fresh.duckdb")
+    _refuse_wal(path)
     failure: VestibuleError
     try:
         _remove(fresh)
@@ -47,6 +49,16 @@ def rewrite(path: Path) -> None:
         failure = error
     _remove(fresh)
     raise failure
+
+
+def _refuse_wal(path: Path) -> None:
+    """A WAL of the earlier file would stay beside the new one, with earlier texts and with writes that it lacks."""
+    if path.with_name(f"{path.name}.wal").exists():
+        raise Unavailable(
+            "A write-ahead log lies beside the ledger, so a server has it open or was killed.",
+            reason=Reason.LEDGER_LOCKED,
+            hint="End the server. If none runs, start and end one, so that it takes the log in; then run this again.",
+        )
 
 
 def _copy(connection: Cursor, fresh: Path) -> None:

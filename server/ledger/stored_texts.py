@@ -34,10 +34,11 @@ class SessionTexts:
 
 @dataclass(frozen=True, slots=True)
 class EventTexts:
-    """The properties of an event that an app recorded."""
+    """The name and the properties of an event that an app recorded."""
 
     id: str
     session_id: str
+    name: str
     properties: dict[str, RedactedText]
 
 
@@ -70,11 +71,11 @@ def app_events(cursor: Cursor, after_id: str, since: datetime | None, limit: int
     """Events of apps that came after a time, in the order of their ids after an id. The server's own hold no text."""
     rows = fetch_all(
         cursor,
-        """SELECT id, session_id, properties, properties_meta FROM events
+        """SELECT id, session_id, name, properties, properties_meta FROM events
         WHERE device_time IS NOT NULL AND id > ? AND server_time > ? ORDER BY id LIMIT ?""",
         [after_id, stored_time(since or _FIRST), limit],
     )
-    return [EventTexts(row["id"], row["session_id"], _properties(row)) for row in rows]
+    return [EventTexts(row["id"], row["session_id"], row["name"], _properties(row)) for row in rows]
 
 
 def _properties(row: Row) -> dict[str, RedactedText]:
@@ -99,7 +100,7 @@ def replace_record(cursor: Cursor, recommendation_id: str, record: RedactedText,
     )
 
 
-def replace_properties(cursor: Cursor, changed: Sequence[EventTexts]) -> None:
-    """Store the properties of events anew."""
+def replace_events(cursor: Cursor, changed: Sequence[EventTexts]) -> None:
+    """Store names and properties of events anew."""
     for event in changed:
-        update(cursor, "events", event.id, properties_columns(event.properties))
+        update(cursor, "events", event.id, {"name": event.name, **properties_columns(event.properties)})

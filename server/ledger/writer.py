@@ -24,7 +24,7 @@ from models.private_files import make_private_folder
 from models.reasons import Reason
 from server.ledger.columns import Cursor, RunAgain
 from server.ledger.errors import DISK_HINT, translate
-from server.ledger.migrations import migrate
+from server.ledger.migrations import migrate, require_newest
 from server.ledger.types import Clock, utc_now
 
 T = TypeVar("T")
@@ -75,17 +75,21 @@ class Ledger:
         self._writer.start()
 
     @classmethod
-    def open(cls, path: Path, clock: Clock = utc_now, *, memory_bytes: int = MEMORY_BYTES) -> Ledger:
+    def open(
+        cls, path: Path, clock: Clock = utc_now, *, memory_bytes: int = MEMORY_BYTES, migrates: bool = True
+    ) -> Ledger:
         """Open or create the file and bring it to the newest schema.
 
         Args:
             path: The DuckDB file. Its folder is made, and closed to other users.
             clock: For the rows that record migrations; callers may use it too.
             memory_bytes: Bound for everything that DuckDB does with this file, analysts' queries included.
+            migrates: Whether to bring the file to the newest schema; else an older one is refused.
 
         Raises:
             Unavailable: LEDGER_LOCKED when another process holds the file, LEDGER_IO when the disk refuses.
-            InternalError: LEDGER_NEWER when a newer release has written the file.
+            InternalError: LEDGER_NEWER when a newer release has written the file, LEDGER_OLDER when an older one has
+                and nothing may be migrated.
         """
         config: dict[str, Any] = {
             "memory_limit": f"{memory_bytes}B",
@@ -105,14 +109,17 @@ class Ledger:
                 f"The ledger's folder cannot be used ({name}).", reason=Reason.LEDGER_IO, hint=DISK_HINT
             )
         else:
-            return cls._migrated(connection, path, clock)
+            return cls._checked(connection, path, clock, migrates=migrates)
         raise failure
 
     @classmethod
-    def _migrated(cls, connection: Cursor, path: Path, clock: Clock) -> Ledger:
+    def _checked(cls, connection: Cursor, path: Path, clock: Clock, *, migrates: bool) -> Ledger:
         failure: VestibuleError
         try:
-            migrate(connection, clock)
+            if migrates:
+                migrate(connection, clock)
+            else:
+                require_newest(connection)
         except duckdb.Error as error:
             failure = translate(error)
         except VestibuleError as error:

@@ -59,9 +59,15 @@ class MachineWords:
             return REDACTED
 
     async def _look_at(self, words: Collection[str]) -> dict[str, bool]:
-        texts = [RawText(_SEPARATORS.sub(" ", word).strip()) for word in words]
-        redactions = await self._gateway.redact(texts, RedactionContext(TextSource.TYPED), timeout_s=_REDACT_TIMEOUT_S)
+        redactions = await self._gateway.redact(
+            list(map(as_text, words)), RedactionContext(TextSource.TYPED), timeout_s=_REDACT_TIMEOUT_S
+        )
         return {word: bool(redaction.entities) for word, redaction in zip(words, redactions, strict=True)}
+
+
+def as_text(word: str) -> RawText:
+    """The word as the redactor reads it: with spaces between its parts."""
+    return RawText(_SEPARATORS.sub(" ", word).strip())
 
 
 def with_safe_keys(keys: Collection[str], personal: set[str]) -> dict[str, str]:

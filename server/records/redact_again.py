@@ -15,7 +15,7 @@ from server.ledger.redactions import EVENTS_OF_APPS
 from server.ledger.stored_texts import EventTexts, SessionTexts
 from server.ledger.types import Clock, TurnRow
 from server.ledger.writer import Ledger
-from server.llm.record_schema import canonical_json, content_hash, stored_record, with_strings
+from server.llm.record_schema import canonical_json, content_hash, with_strings
 from server.records.events import make_event
 from server.records.stored_text_redactor import ChangedRecord, SessionChanges, StoredTextRedactor, Tally
 
@@ -125,7 +125,7 @@ def _store(cursor: Cursor, changed: dict[str, SessionChanges], now: datetime) ->
             stored_texts.replace_upload_text(cursor, upload_id, numbered)
         for record in changes.records:
             _store_record(cursor, record)
-        stored_texts.replace_properties(cursor, changes.events)
+        stored_texts.replace_events(cursor, changes.events)
         session = sessions.get(cursor, session_id)
         event = make_event(session, REDACTED_AGAIN, now, texts=changes.texts, entities=changes.entities)
         events.append(cursor, event)
@@ -143,6 +143,6 @@ def _store_record(cursor: Cursor, changed: ChangedRecord) -> None:
     """Store a record. Its hash changes too, because with the earlier one a guess at the value could be tested."""
     row = changed.row
     parts = tag_numbers.numbered(cursor, row.session_id, changed.parts)
-    record = with_strings(stored_record(row.record.value), [part.value for part in parts])
+    record = with_strings(changed.record, [part.value for part in parts])
     text = record_text(canonical_json(record), parts).after(row.record)
     stored_texts.replace_record(cursor, row.id, text, content_hash(record))

@@ -7,7 +7,7 @@ text that the LLM must not see stays withheld.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.redaction.dialogue_context import answering, asked_for
@@ -17,7 +17,9 @@ from models.speech.types import RedactedWord, Segment, Transcript, Word
 from models.text import Entity, RawText, RedactedText, TextSource
 from server.ledger.stored_texts import EventTexts, SessionTexts
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow
-from server.llm.record_schema import stored_record, values_of
+from server.llm.record_schema import names_made_up, stored_record, values_of, without_names
+from server.llm.types import OnboardingRecord
+from server.records.machine_words import REDACTED, as_text, with_safe_keys
 from server.records.redact_output import asked_by_field
 
 
@@ -29,6 +31,7 @@ class Tally:
         texts: Texts that were looked at, by kind: turn, reply, upload, record, event.
         changed: Those of them that change.
         added: New tags by entity type.
+        renamed: Names of events, of their properties and of fields that gave a person away and became neutral.
         withheld: Texts that change in that the LLM does not get them any more.
         skipped: Sessions that were redacted again with the same rules before.
     """
@@ -36,15 +39,17 @@ class Tally:
     texts: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     added: Counter[str] = field(default_factory=Counter)
+    renamed: int = 0
     withheld: int = 0
     skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedRecord:
-    """A record with its free texts, redacted again."""
+    """A record whose fields have neutral names, and its free texts, redacted again."""
 
     row: RecommendationRow
+    record: OnboardingRecord
     parts: list[RedactedText]
 
 
@@ -72,6 +77,7 @@ class StoredTextRedactor:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
+        self._personal: dict[str, bool] = {}
         self.tally = Tally()
 
     def session(self, stored: SessionTexts) -> SessionChanges:
@@ -88,24 +94,27 @@ class StoredTextRedactor:
             if changed != turn:
                 changes.turns.append(changed)
             asked = asked_for(turn.reply.value) if turn.reply else ()
-        for upload in stored.uploads:
-            self._upload(upload, scope, changes)
         language = stored.session.language or "en"
+        for upload in stored.uploads:
+            self._upload(upload, language, scope, changes)
         for row in stored.records:
             self._record(row, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
         return changes
 
     def events(self, stored: list[EventTexts]) -> dict[str, SessionChanges]:
-        """What changes in the properties of events, by session. They follow the default policy."""
+        """What changes in the names and properties of events, by session. They follow the default policy."""
         by_session: dict[str, SessionChanges] = {}
         for event in stored:
             changes = by_session.setdefault(event.session_id, SessionChanges())
-            again = {
-                name: self._text("event", text, RedactionContext(TextSource.TYPED), changes)
-                for name, text in event.properties.items()
+            personal = self._personal_among((event.name, *event.properties), changes)
+            keys = with_safe_keys(event.properties, personal)
+            properties = {
+                keys[key]: self._text("event", text, RedactionContext(TextSource.TYPED), changes)
+                for key, text in event.properties.items()
             }
-            if again != event.properties:
-                changes.events.append(replace(event, properties=again))
+            again = replace(event, name=REDACTED if event.name in personal else event.name, properties=properties)
+            if again != event:
+                changes.events.append(again)
         return by_session
 
     def _turn(self, turn: TurnRow, scope: RedactionScope, asked: tuple[str, ...], changes: SessionChanges) -> TurnRow:
@@ -119,17 +128,20 @@ class StoredTextRedactor:
             reply = self._text("reply", reply, RedactionContext(TextSource.ASSISTANT, language, scope=scope), changes)
         return replace(turn, text=text, words=words, reply=reply)
 
-    def _upload(self, row: UploadRow, scope: RedactionScope, changes: SessionChanges) -> None:
+    def _upload(self, row: UploadRow, language: str, scope: RedactionScope, changes: SessionChanges) -> None:
+        """Redact the text of an upload. Its own language is not stored, so it is read in that of the session."""
         picture = row.media_type.startswith("image/")
-        context = RedactionContext(
-            TextSource.OCR if picture else TextSource.SPEECH, document_type=row.kind if picture else "", scope=scope
-        )
+        source, kind = (TextSource.OCR, row.kind) if picture else (TextSource.SPEECH, "")
+        context = RedactionContext(source, language, document_type=kind, scope=scope)
         if row.text is not None and (again := self._text("upload", row.text, context, changes)) != row.text:
             changes.uploads.append((row.id, again))
 
     def _record(self, row: RecommendationRow, context: RedactionContext, changes: SessionChanges) -> None:
-        """Redact the summary and the values of a record, each value as the answer to a question for its field."""
+        """Redact the summary and the values of a record, each value as the answer to a question for its field, and
+        names that a model made up for fields.
+        """
         record = stored_record(row.record.value)
+        personal = self._personal_among(names_made_up(record), changes)
         contexts = [context, *(answering(context, asked_by_field(name)) for name, _value in values_of(record))]
         stored = [record.summary, *(value for _name, value in values_of(record))]
         redactions = [self._redactor.redact(RawText(text), one) for text, one in zip(stored, contexts, strict=True)]
@@ -138,8 +150,21 @@ class StoredTextRedactor:
         withheld = row.record.safe_for_llm and not all(part.safe_for_llm for part in parts)
         changed = bool(entities) or withheld or [part.value for part in parts] != stored
         self._count("record", entities, changes, changed=changed, withheld=withheld)
-        if changed:
-            changes.records.append(ChangedRecord(row, parts))
+        if changed or personal:
+            changes.records.append(ChangedRecord(row, without_names(record, personal), parts))
+
+    def _personal_among(self, words: Iterable[str], changes: SessionChanges) -> set[str]:
+        """Those of the machine words in which something personal is found. They become neutral."""
+        found = set()
+        for word in words:
+            if word not in self._personal:
+                redaction = self._redactor.redact(as_text(word), RedactionContext(TextSource.TYPED))
+                self._personal[word] = bool(redaction.entities)
+            if self._personal[word]:
+                found.add(word)
+        self.tally.renamed += len(found)
+        changes.texts += len(found)
+        return found
 
     def _text(
         self, kind: str, stored: RedactedText, context: RedactionContext, changes: SessionChanges

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
+from models.redaction.streaming.sealed_state import load_or_create_key
 from models.text import RedactedText
 from server.cli.main import cli
 from server.ledger import sessions, turns
 from server.ledger.columns import Cursor
+from server.ledger.migrations import ALL, migrate
 from tests.unit.ledger.makers import NOW, session, turn
 from tests.unit.ledger.migrated import open_ledger
 
@@ -27,6 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folders of a server that does not run. A text of its ledger was stored without any rule."""
     monkeypatch.setenv("VESTIBULE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
+    load_or_create_key(tmp_path / "workers" / "carry.key")
     ledger = open_ledger(tmp_path / "ledger.duckdb", lambda: NOW)
 
     def fill(cursor: Cursor) -> None:
@@ -72,6 +76,28 @@ def test_a_folder_without_a_ledger_is_refused_and_gets_none(place: Path, tmp_pat
     assert not other.exists()
 
 
+def test_without_the_key_of_the_workers_it_refuses_and_makes_none(place: Path, tmp_path: Path) -> None:
+    before = (place / "ledger.duckdb").read_bytes()
+    result = run("--state-dir", str(tmp_path / "other"))
+    assert result.exit_code == 1
+    assert "[STATE_KEY_NOT_FOUND]" in result.stderr
+    assert "--state-dir" in result.stderr
+    assert not list((tmp_path / "other").glob("*"))
+    assert (place / "ledger.duckdb").read_bytes() == before
+
+
+def test_a_dry_run_migrates_nothing(place: Path) -> None:
+    file = place / "ledger.duckdb"
+    file.unlink()
+    with duckdb.connect(str(file)) as connection:
+        migrate(connection, lambda: NOW, up_to=len(ALL) - 1)
+    result = run("--dry-run")
+    assert result.exit_code == 1
+    assert "[LEDGER_OLDER]" in result.stderr
+    with duckdb.connect(str(file), read_only=True) as connection:
+        assert connection.execute("SELECT max(number) FROM migrations").fetchall() == [(len(ALL) - 1,)]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -79,6 +105,8 @@ def test_a_folder_without_a_ledger_is_refused_and_gets_none(place: Path, tmp_pat
         ("redact", "--ledger", "--jsonl"),
         ("redact", "--ledger", "--why"),
         ("redact", "--ledger", "--client", "app"),
+        ("redact", "--ledger", "--lang", "en"),
+        ("redact", "--ledger", "--source", "typed"),
         ("redact", "--dry-run", "Some text"),
         ("redact", "--data-dir", "/tmp", "Some text"),
     ],

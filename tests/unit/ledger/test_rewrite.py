@@ -76,6 +76,16 @@ def test_a_run_after_an_interrupted_one_starts_anew(path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == ["ledger.duckdb"]
 
 
+def test_a_log_beside_the_ledger_is_refused(path: Path) -> None:
+    wal = path.with_name(f"{path.name}.wal")
+    wal.write_bytes(b"writes of a server")
+    before = path.read_bytes()
+    with pytest.raises(Unavailable) as caught:
+        rewrite(path)
+    assert caught.value.reason == "LEDGER_LOCKED"
+    assert (path.read_bytes(), wal.read_bytes()) == (before, b"writes of a server")
+
+
 def test_a_copy_that_differs_is_not_used(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
     rows = iter([2, 1])

@@ -128,6 +128,46 @@ def test_every_kind_of_text_gets_the_new_tags(ledger: Ledger) -> None:
     assert "ebedee" not in repr(read_now(ledger, everything)).lower()
 
 
+def test_names_that_give_a_person_away_become_neutral(ledger: Ledger) -> None:
+    def fill_names(cursor: Cursor) -> SessionRow:
+        row, _ = sessions.insert_or_get(cursor, session())
+        record = OnboardingRecord("A visit.", (RecordField("badge_of_zebedee", "blue"),), ("zebedee_seen", "contact"))
+        parts = [stored("A visit."), stored("blue")]
+        proposed = replace(recommendation(row.id), record=record_text(canonical_json(record), parts))
+        recommendations.insert_recommendation(cursor, proposed)
+        properties = {"zebedee": stored("yes"), "screen": stored("start")}
+        events.insert_many(cursor, [replace(event(row.id), name="zebedee_came", properties=properties)])
+        return row
+
+    row = ledger.write_now(fill_names)
+    counted = run(ledger, redactor(), dry_run=True)
+    tally = run(ledger, redactor())
+    assert (counted, tally.renamed) == (tally, 4)
+    [record] = read_now(ledger, lambda cursor: recommendations.list_of_session(cursor, row.id))
+    shown = json.loads(record.record.value)
+    assert ([field["name"] for field in shown["fields"]], shown["missing"]) == (["field_a"], ["contact"])
+    [app] = read_now(ledger, lambda cursor: stored_texts.app_events(cursor, "", None, 9))
+    assert (app.name, sorted(app.properties)) == ("redacted", ["redacted", "screen"])
+    assert "ebedee" not in repr(read_now(ledger, everything))
+
+
+def test_uploads_are_read_in_the_language_of_their_session(ledger: Ledger) -> None:
+    def fill_german(cursor: Cursor) -> SessionRow:
+        row, _ = sessions.insert_or_get(cursor, replace(session(), language="de"))
+        recording = replace(upload(row.id), media_type="audio/wav")
+        uploads.insert_upload(cursor, recording)
+        uploads.finish(
+            cursor, recording.id, NOW, text=stored("Meine Nummer ist null eins fünf eins zwei drei vier fünf")
+        )
+        return row
+
+    row = ledger.write_now(fill_german)
+    run(ledger, redactor())
+    [recording] = read_now(ledger, lambda cursor: stored_texts.of_session(cursor, row.id)).uploads
+    assert recording.text is not None
+    assert "null eins" not in recording.text.value
+
+
 def test_the_hash_of_a_record_is_that_of_what_is_shown_now(ledger: Ledger) -> None:
     row = ledger.write_now(fill)
     [before] = read_now(ledger, lambda cursor: recommendations.list_of_session(cursor, row.id))
