@@ -20,7 +20,16 @@ from models.speech.endpointing.policy import DEFAULT_POLICY, WindowPolicy
 from models.speech.endpointing.silero_vad import Vad
 from models.speech.types import Segment, SpeechOptions, Transcript, TranscriptionCancelled, Word
 from models.speech.whisper.hypothesis import Hypothesis, better, doubtful, recognized, repeats, silent
-from models.speech.whisper.single_digit import MAX_DIGIT_S, DigitTokens, as_digit
+from models.speech.whisper.single_digit import (
+    MAX_DIGIT_S,
+    MIN_DIGIT_PROBABILITY,
+    MIN_MEAN_PROBABILITY,
+    DigitTokens,
+    as_digit,
+    averaged,
+    copies,
+    undecided,
+)
 
 _SHORT_SAMPLES = 2 * SAMPLE_RATE_HZ
 """A shorter window holds a word or two. Further decoding passes make it worse, unless the hypothesis is a loop.
@@ -70,6 +79,11 @@ class ChunkedEngine(abc.ABC):
 
     decoding_passes: int = 1
     """How many passes a subclass offers, each with more effort than the one before."""
+
+    recording_beam: int = 1
+    """Number of hypotheses for the windows of a recording that has several; see docs/evaluation/constants,
+    "recording-beam".
+    """
 
     def __init__(
         self,
@@ -127,10 +141,12 @@ class ChunkedEngine(abc.ABC):
         began = self._clock()
         windows = deque(cut_windows(self._vad, samples, everything=options.everything, policy=self._policy))
         results: list[tuple[Span, Hypothesis]] = []
+        beam_size = max(options.beam_size, self.recording_beam if len(windows) > 1 and not options.quick else 1)
 
         def decode(window: Window) -> tuple[Span, Hypothesis] | None:
             span = window.span
-            request = DecodingRequest(options, language)
+            short = span.end - span.start < _SHORT_SAMPLES
+            request = DecodingRequest(options if short else replace(options, beam_size=beam_size), language)
             hypothesis = self._decode_until_confident(samples[span.start : span.end], request)
             return None if silent(hypothesis, window.speech_probability) else (span, hypothesis)
 
@@ -155,10 +171,11 @@ class ChunkedEngine(abc.ABC):
         length_s = len(samples) / SAMPLE_RATE_HZ
         short = len(samples) < _SHORT_SAMPLES
         request = replace(request, first_token=length_s <= MAX_DIGIT_S)
+        plain = samples
         if short:
             samples = np.concatenate([np.zeros(_LEAD_SAMPLES, np.float32), samples])
         first = self._decode_in_slot(samples, request)
-        best = as_digit(first, length_s, self._digits(first.language))
+        best = self._as_digit(first, plain, request)
         texts = [best.text]
         for decoding_pass in range(1, 1 if request.options.quick else self.decoding_passes):
             if not (repeats(best) if short else doubtful(best)):
@@ -171,6 +188,17 @@ class ChunkedEngine(abc.ABC):
         others = tuple(dict.fromkeys(text for text in texts if text and text != best.text))
         best = replace(best, language_probability=first.language_probability, first_token=None, others=others)
         return _shift_words(best, -_LEAD_SAMPLES / SAMPLE_RATE_HZ) if short else best
+
+    def _as_digit(self, hypothesis: Hypothesis, samples: Samples, request: DecodingRequest) -> Hypothesis:
+        """The hypothesis, or the digit that was said instead of it."""
+        length_s, tokens = len(samples) / SAMPLE_RATE_HZ, self._digits(hypothesis.language)
+        least = MIN_DIGIT_PROBABILITY
+        if not request.options.quick and undecided(hypothesis, length_s, tokens):
+            lead, again = np.zeros(_LEAD_SAMPLES, np.float32), replace(request, language=hypothesis.language)
+            faded, noisy = copies(samples)
+            others = [self._decode_in_slot(clip, again) for clip in (np.concatenate([lead, faded]), noisy)]
+            hypothesis, least = averaged(hypothesis, others), MIN_MEAN_PROBABILITY
+        return as_digit(hypothesis, length_s, tokens, least)
 
     def _decode_in_slot(self, samples: Samples, request: DecodingRequest) -> Hypothesis:
         with self._slots:  # all clips together decode at most ``at_once`` windows

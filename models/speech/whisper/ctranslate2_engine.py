@@ -7,8 +7,9 @@ shorter features, but too short a context makes the model repeat itself. So ther
   it.
 - Without, a short window gets a shorter context, but not below a minimum, with a tail of silence.
 
-Further decoding passes of a doubtful hypothesis encode the silence too, or all 30 s, and then use a beam. An
-``OnnxDecoder`` can decode greedily in place of CTranslate2; it is optional.
+Further decoding passes of a doubtful hypothesis encode the silence too, or all 30 s, and then use a beam. Recordings of
+several windows use a beam from the start. An ``OnnxDecoder`` can decode greedily in place of CTranslate2; it is
+optional.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ from models.speech.whisper.silence_states import ENCODER_FRAMES_PER_S
 from models.speech.whisper.tokenizer import WhisperTokens
 from models.speech.whisper.word_timestamps import TimedTokens, group_words, rate_words
 
-_RETRY_BEAM = 5
+_BEAM = 5
+"""Number of hypotheses for long recordings, and for doubtful windows in their last decoding pass."""
 _BEAM_PASS = 2
-"""The first decoding pass with ``_RETRY_BEAM``."""
+"""The first decoding pass of a doubtful window with ``_BEAM``."""
 _MAX_TOKENS = 448
 """Length of Whisper's text context, prompt included. CTranslate2 uses half of ``max_length`` for a transcript."""
 
@@ -59,6 +61,7 @@ class CTranslate2Engine(ChunkedEngine):
     """
 
     decoding_passes = 3
+    recording_beam = _BEAM
 
     def __init__(
         self,
@@ -184,7 +187,7 @@ class CTranslate2Engine(ChunkedEngine):
     ) -> DecodedTokens:
         """Decode with CTranslate2."""
         script = SCRIPTS.get(language)
-        beam_size = max(request.options.beam_size, _RETRY_BEAM if request.decoding_pass >= _BEAM_PASS else 1)
+        beam_size = max(request.options.beam_size, _BEAM if request.decoding_pass >= _BEAM_PASS else 1)
         first_token = request.first_token and beam_size == 1  # with a beam CTranslate2 returns empty arrays
         if script and not first_token:
             beam_size = max(beam_size, script.beam_size)

@@ -118,3 +118,54 @@ def test_a_text_that_another_pass_gave_is_an_alternative() -> None:
     text = engine.transcribe(clip(0.9), SpeechOptions(language="en")).text
     assert text.reveal() == "a state"
     assert [other.reveal() for other in text.recognition.alternatives] == ["you know"]
+
+
+@pytest.mark.parametrize(
+    ("windows", "options", "beams"),
+    [
+        ((0.9, 0.8), SpeechOptions(language="en"), [5, 5]),
+        ((0.9,), SpeechOptions(language="en"), [1]),
+        ((0.9, 0.8), SpeechOptions(language="en", quick=True), [1, 1]),
+        ((0.9, 0.8), SpeechOptions(language="en", beam_size=7), [7, 7]),
+        ((0.9, 0.8), DETECT, [5, 5]),
+    ],
+    ids=["recording", "one window", "quick", "larger beam", "detected language"],
+)
+def test_windows_of_a_recording_get_a_beam(
+    windows: tuple[float, ...], options: SpeechOptions, beams: list[int]
+) -> None:
+    engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")})
+    engine.recording_beam = 5
+    engine.transcribe(clip(*windows), options)
+    assert [request.options.beam_size for request in engine.requests] == beams
+
+
+def test_a_short_window_of_a_recording_is_decoded_greedily() -> None:
+    engine = Scripted({0.9: ("one", "en"), 0.8: ("two", "en")})
+    engine.recording_beam = 5
+    word = np.concatenate([np.full(SAMPLE_RATE_HZ // 2, 0.8), np.zeros(5 * SAMPLE_RATE_HZ)]).astype(np.float32)
+    engine.transcribe(np.concatenate([clip(0.9), word]), SpeechOptions(language="en"))
+    assert [request.options.beam_size for request in engine.requests] == [5, 1]
+
+
+@pytest.mark.parametrize(
+    ("digit", "quick", "decodes", "text"),
+    [(0.004, False, 3, "5"), (0.004, True, 1, "Bye."), (0.0005, False, 1, "Bye."), (0.3, False, 1, "5")],
+    ids=["doubtful", "quick", "no digit", "certain"],
+)
+def test_copies_of_a_short_clip_tell_a_digit_that_one_decode_leaves_open(
+    digit: float, quick: bool, decodes: int, text: str
+) -> None:
+    engine = Scripted({0.9: ("Bye.", "en")})
+    decode = engine._decode
+
+    def with_probabilities(samples: Samples, request: DecodingRequest) -> Hypothesis:
+        first = np.zeros(256, np.float32)
+        first[ord("5")] = digit if len(engine.requests) == 0 else 0.02
+        return replace(decode(samples, request), first_token=first if request.first_token else None)
+
+    engine._decode = with_probabilities  # type: ignore[method-assign]
+    said = np.full(SAMPLE_RATE_HZ // 2, 0.9, np.float32)
+    transcript = engine.transcribe(said, SpeechOptions(language="en", quick=quick))
+    assert transcript.text.reveal() == text
+    assert len(engine.requests) == decodes
