@@ -50,6 +50,9 @@ _IN_WORDS: Final = _OF_WORDS | {"ADDRESS", "SECRET"}
 _BY_CONTEXT: Final = (RECOGNIZER, ANNOUNCED, CLASSIFIER)
 """How recognizers begin that find a value by the words around it."""
 
+_CODE_END: Final = 2
+"""Letters at the end of a code, "R147 KW". More of them are a label: "4471 DOB"."""
+
 _MIN_TALK: Final = 3
 """Least words in a row that are talk inside a number. Fewer may be misheard digits: "I'll win 911"."""
 
@@ -93,14 +96,16 @@ def _left_of(text: SpokenWords, new: Entity, found: Sequence[Entity]) -> Iterato
         piece = list(group)
         if not in_words:
             piece = [at for at in piece if text.characters[at]]
-        if piece and is_left and (in_words or _is_number(text, piece)):
+        if piece and is_left and (in_words or _is_number(text, piece, beside)):
             yield replace(new, start=text.tokens[piece[0]].start, end=text.tokens[piece[-1]].end)
 
 
-def _is_number(text: SpokenWords, piece: Sequence[int]) -> bool:
-    """Whether the tokens are more than one letter, and nothing explains them."""
-    is_letter = len(piece) == 1 and not text.sure[piece[0]]
-    return not is_letter and not is_explained(text, text.run(piece[0], piece[-1]))
+def _is_number(text: SpokenWords, piece: Sequence[int], found: Sequence[Entity]) -> bool:
+    """Whether nothing explains the tokens, and they are digits, several, or the two letters at the end of a code."""
+    word = text.tokens[piece[0]]
+    ends = len(word.text) == _CODE_END and any(text.view.text[old.end : word.start] == " " for old in found)
+    lone = len(piece) == 1 and not text.sure[piece[0]]
+    return (ends or not lone) and not is_explained(text, text.run(piece[0], piece[-1]))
 
 
 def _is_left(text: SpokenWords, token: Token, found: Sequence[Entity]) -> bool:

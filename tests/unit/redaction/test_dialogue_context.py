@@ -146,6 +146,20 @@ def test_a_bare_answer_is_redacted_by_the_question(
     assert patterns_only().redact(RawText(answer), context).text.value == left
 
 
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        ("The key is with Oswin", "The key is with [REDACTED_NAME]"),
+        ("Oswin, the baker", "[REDACTED_NAME], the baker"),
+        ("the oswin", "the [REDACTED_NAME]"),
+        ("oswin the tarn", "[REDACTED_NAME] the [REDACTED_NAME]"),
+    ],
+)
+def test_a_thing_beside_a_name_stays_readable(answer: str, left: str) -> None:
+    context = answering(RedactionContext(), asked_for("Shall I call the host by name?"))
+    assert patterns_only().redact(RawText(answer), context).text.value == left
+
+
 @pytest.mark.parametrize(("answer", "left"), UNASKED)
 def test_a_bare_answer_without_a_question(answer: str, left: str) -> None:
     assert patterns_only().redact(RawText(answer), RedactionContext(TextSource.SPEECH)).text.value == left

@@ -62,7 +62,7 @@ BIRTHS = [
      "mi padre nació el [REDACTED_DOB] en casa"),
     ("es", "nací el nueve del once del setenta y tres", "nací el [REDACTED_DOB]"),
     ("fr", "ma mère est née le trois avril mille neuf cent cinquante et un à lyon",
-     "ma mère est née le [REDACTED_DOB]"),
+     "ma mère est née le [REDACTED_DOB] à lyon"),
     ("de", "ich wurde am vierten elften neunzehnhundertzweiundsechzig geboren und bin hier",
      "ich wurde am [REDACTED_DOB] geboren und bin hier"),
     ("de", "ich bin am dritten April neunzehnhunderteinundfünfzig geboren worden",

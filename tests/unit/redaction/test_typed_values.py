@@ -27,6 +27,9 @@ GLUED = [
     ("DOB12/04/1986", "DOB", "12/04/1986"),
     ("CPF529.982.247-25cliente", "ID", "529.982.247-25"),
     ("SSN536221234 is what he typed", "SSN", "536221234"),
+    ("My SSN is 417-63-82", "SSN", "417-63-82"),
+    ("her social security number: 417 63 820", "SSN", "417 63 820"),
+    ("My SSN is 417-63-8204 1", "SSN", "417-63-8204 1"),
 ]
 
 BIRTH_DATES = [
@@ -81,6 +84,8 @@ HARMLESS = [
     "Call 12 x 5 metres of pipe",
     "We paid 1010 for model 1011 AB and 2000 in spring.",
     "A123456 and B12345A are parts; the gang met at gate 12",
+    "a boiler of 147 kW and 20 kg of salt",
+    "the SSN is 2 lines long",
 ]
 
 
@@ -134,6 +139,8 @@ def test_unglued_text_maps_to_the_original() -> None:
             ["4111 1111 1111 1111", "4111 1111 1111 1129"],
         ),
         ("My SSN is five 3 6, two two, 1234", ["five 3 6, two two, 1234"]),
+        ("My passport is R147 KW", ["R147 KW"]),
+        ("My passport is T63 kg", ["T63 kg"]),
         ("call 415 555 0132, sorry, 415 555 0187", ["415 555 0132", "415 555 0187"]),
     ],
 )
@@ -156,6 +163,8 @@ def test_what_only_looks_announced_is_kept(text: str) -> None:
         ("My account number is 4471 9026 3315", "4471 9026 3315", []),
         ("My account number is 4471 nine six", "4471", ["nine six"]),
         ("My mobile is 4471 902633 E-mail", "4471 902633", []),
+        ("My passport is R147 KW", "R147", ["KW"]),
+        ("My passport is R147 DOB", "R147", []),
         ("My door code is maple 42 tango", "42", ["maple", "tango"]),
         ("My account number is 4471 9026, meter reading 20817 kWh", "4471 9026", []),
     ],

@@ -99,9 +99,15 @@ def is_amount(view: TextView, start: int, end: int) -> bool:
     count = sum(char.isdigit() for char in view.text[start:end])
     if _MONEY_BEFORE.search(view.text, max(0, start - 6), start) or _CURRENCY.match(view.text, end):
         return count <= _MOST_PAID
-    if count > _MOST_MEASURED:
+    if count > _MOST_MEASURED or _is_code(view, start, end):
         return False
     return bool(_UNIT_AFTER.match(view.text, end) or _UNIT_ELSEWHERE.match(view.text, end))
+
+
+def _is_code(view: TextView, start: int, end: int) -> bool:
+    """Whether a letter is glued before the first digit: "R147 KW" is no quantity."""
+    digit = next((at for at in range(start, end) if view.text[at].isdigit()), start)
+    return digit > 0 and view.text[digit - 1].isalpha()
 
 
 def is_unit(view: TextView, start: int, end: int) -> bool:

@@ -36,6 +36,16 @@ SSN = PatternRecognizer(
         ),
         Pattern(
             re.compile(
+                r"(?<!\w)(?:ssn|social security(?: number)?)(?: (?:is|was))?[:# ]{1,2}"
+                r"(?P<value>\d{3}[ .-]\d{2}[ .-]?(?:\d{1,3}|\d{4}[ -]\d{1,2}))(?!\w|[.,-]\d)",
+                re.IGNORECASE,
+            ),
+            0.85,
+            group="value",
+            name="announced",  # with a digit too few or too many
+        ),
+        Pattern(
+            re.compile(
                 r"(?<![^\W_])last (?:four|4)(?: digits| numbers)?(?: (?:of|on|for|from))?"
                 r"(?: (?:my|your|his|her|the|is|are|were|social|security|ssn|number))?"
                 r"(?: (?:social|security|ssn|number)){0,3}(?: (?:is|are|were))?[ :]{1,2}"

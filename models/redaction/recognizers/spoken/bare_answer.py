@@ -62,6 +62,7 @@ _CONNECTIVE = re.compile(
 )
 """What may follow a name at the beginning of an answer."""
 
+_ARTICLE = re.compile(r"(?<![^\W_])(?:the|an?) $")
 _LONGEST_ANSWER_CHARS = 160
 _MIN_BARE_DIGITS = 3
 _MIN_CODE = 5
@@ -146,11 +147,18 @@ class BareAnswerRecognizer:
             yield Entity("NAME", group[0].start, group[-1].end, 0.55, "answer:opening")
 
     def _names(self, view: TextView, content: list[_Word]) -> Iterator[Entity]:
-        """Every word that is not common, adjacent ones joined. An answer of one or two words is always a name."""
-        likely = content if len(content) <= 2 else [w for w in content if w.text not in NOT_NAMES]
+        """Every word that is not common. An answer of one or two words is a name, but for a thing beside one."""
+        named = [w for w in content if not self._is_thing(view, w)]
+        if not any(view.text[w.start].isupper() for w in named):
+            named = content
+        likely = named if len(content) <= 2 else [w for w in named if w.text not in NOT_NAMES]
         for word in likely:
             if not word.text.isdigit():
                 yield Entity("NAME", word.start, word.end, 0.6, "answer:asked")
+
+    def _is_thing(self, view: TextView, word: _Word) -> bool:
+        """Whether a word in small letters stands after an English article."""
+        return view.text[word.start].islower() and _ARTICLE.search(view.lower, 0, word.start) is not None
 
 
 def _content(view: TextView) -> list[_Word]:
