@@ -25,13 +25,14 @@ TYPED: Final = {CORRECTED: 3, SPLIT: 3, MISHEARD: 3}
 """People by what goes wrong with their values, six values each."""
 SEED: Final = 11
 
-MOST_LEAKS: Final = {CORRECTED: (0.06, 0.0), SPLIT: (0.12, 0.0), MISHEARD: (0.06, 0.03)}
+MOST_LEAKS: Final = {CORRECTED: (0.06, 0.03), SPLIT: (0.14, 0.06), MISHEARD: (0.06, 0.045)}
 MOST_LEAKS_TYPED: Final = {CORRECTED: (0.0, 0.0), SPLIT: (0.3, 0.3), MISHEARD: (0.25, 0.25)}
-"""Of streamed and of typed values the greatest share that can be read in part, and of those that the LLM reads, too.
+"""Of streamed and of typed values the greatest share that can be read in part, and that can be in the finals that the
+LLM gets.
 
-They are what is reached and one value more, as the pace of a run moves partials. Left are a number after "read it",
-which a meter explains, an aside in a number that two utterances hold, and a name that recognition made a word. Typed
-texts are read one by one, so nothing says what the second of two messages completes.
+Of streamed values they are what is reached and one value more, as the pace of a run moves partials. Left are a number
+after "read it", which a meter explains, an aside in a number that two utterances hold, and a name that recognition made
+a word. Typed texts are read one by one, so nothing says what the second of two messages completes.
 """
 
 SCRIPTED: Final = Path(__file__).resolve().parent / "scripted_speech"
@@ -66,9 +67,10 @@ class Streamed:
         )
 
     @property
-    def is_held(self) -> bool:
-        """Whether a final is kept from the LLM."""
-        return not all(self.safe)
+    def leaks_to_llm(self) -> bool:
+        """Whether a part of the value can be read in the finals that the LLM may read."""
+        finals = zip(self.finals, self.safe, strict=True)
+        return can_be_read(self.broken, [text if is_safe else None for text, is_safe in finals])
 
 
 def streamed_values() -> list[Broken]:
@@ -174,12 +176,12 @@ async def _keep(app: App, talk: AsyncIterator[pb.ConverseRequest], sent: Sequenc
 
 
 def check_broken(sent: Sequence[Streamed], bars: Mapping[str, tuple[float, float]]) -> None:
-    """Compare with the bars the share of the values that can be read in part, and of those that the LLM reads, too."""
+    """Compare with the bars the share of the values that can be read in part, by anybody and by the LLM."""
     told = []
     for how, (most, most_shown) in bars.items():
         mine = [one for one in sent if one.broken.how == how]
         leaks = [one for one in mine if one.leaks]
-        shown = [one for one in leaks if not one.is_held]
+        shown = [one for one in mine if one.leaks_to_llm]
         if len(leaks) > most * len(mine) or len(shown) > most_shown * len(mine):
             said = [f"{one.broken.label} {one.broken.value}: {one.finals} {one.safe}" for one in leaks]
             told += [f"{how}: {len(leaks)} of {len(mine)} can be read in part, {len(shown)} by the LLM", *said]

@@ -143,17 +143,18 @@ def _written(sentence: Sentence, *, in_two: bool) -> tuple[tuple[str, ...], tupl
     return tuple(texts), tuple(tuple(of_text) for of_text in spans)
 
 
-def can_be_read(broken: Broken, shown: Sequence[str], *, unfinished: bool = False) -> bool:
+def can_be_read(broken: Broken, shown: Sequence[str | None], *, unfinished: bool = False) -> bool:
     """Whether a part of the true value can be read in the redacted utterances.
 
     Args:
         broken: What went in.
-        shown: Its texts with tags, as many as there are so far.
+        shown: Its texts with tags, as many as there are so far; None for one that was kept from the reader.
         unfinished: Whether more of the last one may follow.
     """
     runs = [
         run
         for number, text in enumerate(shown)
+        if text is not None
         for run in _visible(broken, number, text, unfinished=unfinished and number == len(shown) - 1)
     ]
     if broken.label == "NAME":

@@ -36,6 +36,7 @@ from tests.e2e.broken_streams import (
     type_values,
     typed_values,
 )
+from tests.e2e.broken_values import SPLIT, Broken
 from tests.e2e.harness import App, Server, start_server, stop_server
 from tests.e2e.input_channels import BADGE, Seen, ask_around, compare_events, recordings, seeded_plan, send_all
 from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, people
@@ -108,6 +109,24 @@ def test_the_search_finds_every_form_of_a_value() -> None:
         ):
             assert [hit.planted for hit in probe.search(b"\x00noise " + form + b" noise")] == [value], form
     assert probe.search(b"nothing of that kind 2026-11-24T09:41:00 4155550132 [REDACTED_NAME]") == []
+
+
+@pytest.mark.parametrize(
+    ("first", "safe", "reaches"),
+    [
+        ("it is 415", (True, True), True),
+        ("it is 415", (True, False), True),
+        ("it is 415", (False, True), True),
+        ("it is 415", (False, False), False),
+        ("it is [REDACTED_PHONE]", (True, False), False),
+    ],
+)
+def test_what_reaches_the_llm_is_judged_by_the_finals_that_it_gets(
+    first: str, safe: tuple[bool, bool], reaches: bool
+) -> None:
+    said = Broken(SPLIT, "PHONE", "4155550132", ("it is 415", "and 555 0132"), (((6, 9),), ((4, 12),)))
+    streamed = Streamed(said, [first, "and 555 0132"], list(safe))
+    assert (streamed.leaks, streamed.leaks_to_llm) == (True, reaches)
 
 
 async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app: App, tmp_path: Path) -> None:
