@@ -179,10 +179,21 @@ def _visible(broken: Broken, number: int, redacted: str, *, unfinished: bool) ->
     kept = [found.span(group) for group in range(1, len(pieces) + 1)]
     return [
         text[max(start, a) : min(end, b)]
-        for start, end in broken.spans[number]
+        for start, end in _joined(broken.spans[number])
         for a, b in kept
         if max(start, a) < min(end, b)
     ]
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans, those that touch as one: each digit of "212" has its own."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _digits(text: str) -> str:

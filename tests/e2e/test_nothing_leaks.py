@@ -124,7 +124,8 @@ def test_the_search_finds_every_form_of_a_value() -> None:
 def test_what_reaches_the_llm_is_judged_by_the_finals_that_it_gets(
     first: str, safe: tuple[bool, bool], reaches: bool
 ) -> None:
-    said = Broken(SPLIT, "PHONE", "4155550132", ("it is 415", "and 555 0132"), (((6, 9),), ((4, 12),)))
+    digits = ((6, 7), (7, 8), (8, 9))
+    said = Broken(SPLIT, "PHONE", "4155550132", ("it is 415", "and 555 0132"), (digits, ((4, 12),)))
     streamed = Streamed(said, [first, "and 555 0132"], list(safe))
     assert (streamed.leaks, streamed.leaks_to_llm) == (True, reaches)
 
