@@ -75,9 +75,9 @@ def fill_told(text: SpokenWords, found: Sequence[Entity]) -> list[Entity]:
     """
     slots = (slot for slot in text.announcements if slot.told and not slot.vague)
     filled = list(chain.from_iterable(_entities(text, slot) for slot in slots))
-    further = _further(text, [*found, *filled])
-    filled += (entity for entity in further if has_digit(text.view.text[entity.start : entity.end]))
-    return list(chain.from_iterable(_left_of(text, new, found) for new in filled))
+    further = (new for new in _further(text, [*found, *filled]) if has_digit(text.view.text[new.start : new.end]))
+    apart = (new for new in further if not any(old.start < new.end and new.start < old.end for old in found))
+    return [*chain.from_iterable(_left_of(text, new, found) for new in filled), *apart]
 
 
 def _left_of(text: SpokenWords, new: Entity, found: Sequence[Entity]) -> Iterator[Entity]:
