@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Final
 
+from models.training.spoken.composer import Composer
 from models.training.spoken.confusions import ConfusionModel
 from models.training.spoken.grammar import ValueType, build_grammar
-from models.training.spoken.sentences import Composer, Sentence
+from models.training.spoken.sentences import Sentence
 from models.training.spoken.verbalize import DIGIT, PAUSE, SIGN
 from server.cli.demo.planted import Planted
 from tests.e2e.planted_values import RAW, Person, squeezed

@@ -15,9 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from models.training.spoken.composer import Composer
 from models.training.spoken.confusions import DEFAULT, ConfusionModel, CorruptedText
 from models.training.spoken.grammar import LANGUAGES, SPLITS, build_grammar
-from models.training.spoken.sentences import Composer, Sentence
+from models.training.spoken.sentences import Sentence
+from models.training.spoken.utterances import utterances_of
 
 _LANGUAGE_WEIGHTS: Final = {"en": 58, "es": 9, "de": 9, "fr": 9, "hi": 6, "pt": 4.5, "it": 4.5}
 _SPLIT_WEIGHTS: Final = (80, 8, 12)
@@ -29,7 +31,7 @@ def sentences(
     """Sentences of the languages and all splits: language, split, sentence, and the generator that made it."""
     chance = random.Random(seed)
     composers = {
-        (language, split): Composer(build_grammar(language, split, chance))
+        (language, split): Composer(build_grammar(language, split, chance), utterances_of(language, split))
         for language in languages
         for split in SPLITS
     }
@@ -56,6 +58,7 @@ def row(name: str, language: str, split: str, sentence: Sentence, heard: Corrupt
         "text": heard.text,
         "spans": [{"start": start, "end": end, "label": label} for start, end, label in heard.spans],
         "asked": sentence.asked,
+        "whole": sentence.whole,
         "words": [list(word) for word in heard.words],
         "said": sentence.said,
     }

@@ -108,7 +108,7 @@ class Grammar:
         if name in given:
             return given[name]
         if argument is not None:
-            return _MAKERS[name](self, argument)
+            return MAKERS[name](self, argument)
         return self.chance.choice(self.lists[name])
 
     def code(self, pattern: str) -> str:
@@ -132,7 +132,7 @@ def _mark(text: str) -> str:
     return "d" if text.isdigit() else "l" if text.isalpha() else "s"
 
 
-_MAKERS: Final[dict[str, Callable[[Grammar, str], str]]] = {
+MAKERS: Final[dict[str, Callable[[Grammar, str], str]]] = {
     "d": lambda grammar, pattern: marks_of(grammar.code(pattern)),
     "int": lambda grammar, range_: f"<n:{grammar.number(range_)}>",
     "ordinal": lambda grammar, range_: f"<o:{grammar.number(range_)}>",

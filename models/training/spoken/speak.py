@@ -128,6 +128,7 @@ def clips(
         others = [*others, clean][-_BABBLERS:]
         yield {
             "id": path.stem, "lang": language, "split": split, "shape": sentence.shape, "asked": sentence.asked,
+            "whole": sentence.whole,
             "voice": voice, "condition": condition, "said": sentence.said, "labels": sentence.labels,
             "tokens": [asdict(token) for token in sentence.tokens],
         }  # fmt: skip

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from models.redaction.entities import LABELS
+from models.training.spoken.composer import Composer
 from models.training.spoken.confusions import default_model
 from models.training.spoken.generate import rows
 from models.training.spoken.grammar import LANGUAGES, SPLITS, build_grammar, entries_of, marks_of
-from models.training.spoken.sentences import Composer
 from models.training.spoken.verbalize import DIGIT, PAUSE, Speaker, Style, Token
 
 HARMLESS = {"READING", "PRICE", "TIME", "DATE_OF_THING", "COUNT", "THING_NUMBER", "BRAND"}
@@ -54,7 +54,8 @@ def test_words_cover_the_text(made: list[Mapping[str, Any]]) -> None:
 def test_every_shape_and_about_a_third_harmless(made: list[Mapping[str, Any]]) -> None:
     shapes = Counter(row["shape"] for row in made)
     assert {"plain", "after", "mixed", "corrected", "pause", "alone", "question", "several", "talk"} <= shapes.keys()
-    labels = Counter(span["label"] for row in made for span in row["spans"])
+    assert 0.5 < shapes["uttered"] / shapes.total() < 0.7
+    labels = Counter(span["label"] for row in made for span in row["spans"] if row["shape"] != "uttered")
     harmless = sum(labels[label] for label in HARMLESS) / labels.total()
     assert 0.28 < harmless < 0.45
 
