@@ -81,7 +81,7 @@ def components(recognizers: Sequence[Recognizer]) -> Iterator[Component]:
 _STAGES: Final = ("tag_slots", "propagate_mentions", "drop_explained", "fill_announced", "expand")
 _STEPS: Final[Sequence[tuple[Callable[..., Any], Any]]] = (
     (entities.slot_entities, ()),
-    (entities.is_of_thing, False),
+    (entities.is_impersonal, False),
     (filling.outside_pauses, ...),
     (filling.without_pauses, ...),
     (address_expansion.with_surroundings, ()),

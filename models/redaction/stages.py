@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 from typing import Final
 
 from models.redaction.detection.detections import (
@@ -32,7 +33,7 @@ from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.postprocess.doubted_words import with_doubted_words
-from models.redaction.slots.entities import is_of_thing, is_unlikely_name, slot_entities, suspected_slots
+from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.filling import fill_slots, fill_told, outside_pauses, trimmed, without_pauses
 from models.redaction.slots.types import SpokenText
@@ -79,8 +80,8 @@ def _spoken(drafts: list[Draft], readable: list[TextView], context: RedactionCon
 def tag_slots(drafts: list[Draft], job: Job) -> None:
     """In spoken texts, add the values that the slot tagger finds, and the words that it suspects but function words.
 
-    What it is sure belongs to things is dropped, unless a personal value was announced or a number asked for. Names of
-    which neither the classifier nor the tagger is sure are dropped, too, unless something was asked for.
+    What others found and in which it sees nothing personal is dropped: names, unless something was asked for, and other
+    values, unless one was announced or a number asked for.
     """
     for draft in drafts:
         if not draft.slots:
@@ -88,13 +89,14 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         text = spoken_words(draft, job)
         view = views.original(draft.view.text)
         draft.slots = outside_pauses(text, draft.slots)
-        kept = draft.detections
-        if not job.context.asked_for:
-            cleared = [is_unlikely_name(detection.original, draft.slots) for detection in kept]
-            draft.doubted = [d.original for d, is_cleared in zip(kept, cleared, strict=True) if is_cleared]
-            kept = [detection for detection, is_cleared in zip(kept, cleared, strict=True) if not is_cleared]
-        if not (text.is_announced or numeric(job.context.asked_for)):
-            kept = [detection for detection in kept if not is_of_thing(detection.original, draft.slots)]
+        stays = {True: bool(job.context.asked_for), False: text.is_announced or bool(numeric(job.context.asked_for))}
+        cleared = [
+            not stays[detection.original.type == "NAME"] and is_impersonal(detection.original, draft.slots)
+            for detection in draft.detections
+        ]
+        kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
+        gone = [detection.original for detection in compress(draft.detections, cleared)]
+        draft.doubted = [entity for entity in gone if entity.type == "NAME"]
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]

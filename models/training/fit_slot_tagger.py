@@ -1,10 +1,10 @@
-"""Fits the slot head of the classifier, and prints what it hides on texts that were kept aside.
+"""Fits the slot tagger, its encoder and its head, and prints what it hides on texts that were kept aside.
 
     python -m models.training.fit_slot_tagger --weights CACHE --rows FILE ... [--heard FILE ...] [--write DIR]
 
 The rows are spoken texts whose values are labelled, see ``models.training.spoken``. Those of the split ``train`` are
-learned from, together with the sentences of this folder; ``dev`` and ``held`` are only measured. The layers of the
-classifier stay as they are, so their hidden states are computed once. See README.md for the inputs.
+learned from, together with the sentences of this folder; ``dev`` and ``held`` are only measured. The encoder starts
+as the lower layers of the published classifier. See README.md for the inputs.
 """
 
 from __future__ import annotations
@@ -14,20 +14,24 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from models.redaction.ner.engines import assemble_classifier
+from models.redaction.ner.engines import PACKED_FILE, assemble_classifier
+from models.redaction.ner.engines import WEIGHTS_NAME as CLASSIFIER_NAME
 from models.redaction.ner.gazetteer import WEIGHTS_NAME
 from models.redaction.ner.name_head import load_name_scorer
+from models.redaction.ner.slot_layers import LAYERS, LAYERS_FILE, write_layers
+from models.redaction.ner.transformers_encoder import load_published
 from models.redaction.slots.features import SlotContext
 from models.redaction.slots.head import HEAD_FILE
 from models.training.fit_heads import labelled_lines
 from models.training.labelled_sets import PERSONS
 from models.training.name_texts import NameSource
-from models.training.slot_network import DIRECTIONS, fit_slots, probabilities
+from models.training.slot_network import SlotNetwork, fit_slots, probabilities
 from models.training.slot_report import report
-from models.training.slot_table import SlotRow, joined, labels_of, main_directions, read_rows, table_of
+from models.training.slot_table import SlotRow, joined, labels_of, read_rows, table_of
 from models.weights.store import verify
 
 SEED = 11
@@ -35,8 +39,6 @@ LINE_WEIGHT, HEARD_WEIGHT = 0.5, 3.0
 """Weights of a sentence of this folder, and of a sentence that was spoken and heard; others have one."""
 LINE_STEP = 3
 """Every third sentence of this folder is read."""
-DIRECTION_TEXTS = 3000
-"""Texts whose words show in which directions the states vary."""
 _JOINED, _CUT = 0.15, 0.1
 """Shares of the rows that are also read with another one after it, and cut off at a word."""
 _BETWEEN = (" ", ", ", ". ", "")
@@ -100,7 +102,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="the cache folder of `vestibule models list`")
     parser.add_argument("--rows", type=Path, nargs="+", required=True, help="labelled texts, corrupted, JSONL")
     parser.add_argument("--heard", type=Path, nargs="*", default=[], help="labelled texts, spoken and heard, JSONL")
-    parser.add_argument("--write", type=Path, help="folder for the file", metavar="DIR")
+    parser.add_argument("--write", type=Path, help="folder for the two files", metavar="DIR")
     parser.add_argument("--share", type=float, default=1.0, help="of the rows, for a quick trial")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -108,20 +110,25 @@ def main() -> None:
     personal, harmless = labels_of(made)
     labels, names = (*personal, *harmless), load_name_scorer(args.weights)
     classifier = assemble_classifier(args.weights, names)
-    some = made[:: max(1, len(made) // DIRECTION_TEXTS)]
-    directions = main_directions([row.text for row in some], classifier, DIRECTIONS)
     tables = [
-        table_of(rows, labels, classifier, names, directions)[0]
-        for rows in (made, list(rows_of(args.heard, HEARD_WEIGHT)))
-        if rows
+        table_of(rows, labels, classifier, names)[0] for rows in (made, list(rows_of(args.heard, HEARD_WEIGHT))) if rows
     ]
-    network = fit_slots(joined(tables), len(personal), len(labels))
+    torch.manual_seed(0)
+    network = SlotNetwork(_lower_layers(verify(CLASSIFIER_NAME, args.weights)), len(labels))
+    fit_slots(network, joined(tables), len(personal))
     for split in ("dev", "held"):
         kept = [row for path in (*args.rows, *args.heard) for row in read_rows(path, (split,))]
-        seen, spans = table_of(kept, labels, classifier, names, directions)
+        seen, spans = table_of(kept, labels, classifier, names)
         report(split, kept, spans, probabilities(network, seen)[:, : len(personal)].sum(axis=1))
     if args.write:
-        network.head(personal, harmless, directions).write(args.write / HEAD_FILE.name)
+        network.head(personal, harmless).write(args.write / HEAD_FILE.name)
+        write_layers(args.write / LAYERS_FILE.name, network.encoder())
+
+
+def _lower_layers(folder: Path) -> Any:
+    bert = load_published(folder / "config.json", folder / PACKED_FILE).bert
+    bert.encoder.layer = bert.encoder.layer[:LAYERS]
+    return bert
 
 
 if __name__ == "__main__":

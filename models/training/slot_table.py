@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,7 +61,7 @@ def read_rows(path: Path, splits: Sequence[str], group: str = "") -> Iterator[Sl
                 spans = tuple((s["start"], s["end"], s["label"]) for s in row["spans"])
                 words = tuple(RecognizedWord(*word) for word in row.get("words") or ())
                 context = SlotContext(row["lang"], _questions(row.get("asked")), words)
-                yield SlotRow(group or path.stem, row["text"], spans, context)
+                yield SlotRow(group or path.stem, row["text"], spans, context, whole=row.get("whole", True))
 
 
 def _questions(asked: str | None) -> tuple[str, ...]:
@@ -80,14 +80,18 @@ class SlotTable:
     """The words of many texts, one text after the other.
 
     Attributes:
-        states: Mean hidden states along the main directions, float16, shape (words, directions).
+        tokens: Token ids of all texts, the special ones included; int32.
+        token_starts: First token of each text, and the number of all tokens at the end.
+        edges: Of each word its first token in its text and the one after its last; int32, shape (words, 2).
         features: ``slot_features``, float16, shape (words, features).
         labels: Index of each word's label, or ``NONE``; int8.
         weights: Of each text.
         starts: First word of each text, and the number of all words at the end.
     """
 
-    states: npt.NDArray[np.float16]
+    tokens: npt.NDArray[np.int32]
+    token_starts: npt.NDArray[np.int64]
+    edges: npt.NDArray[np.int32]
     features: npt.NDArray[np.float16]
     labels: npt.NDArray[np.int8]
     weights: Floats
@@ -98,89 +102,47 @@ class SlotTable:
         """How many there are."""
         return len(self.starts) - 1
 
-    def write(self, path: Path) -> None:
-        """Keep it for the next run."""
-        np.savez(path, **{f.name: getattr(self, f.name) for f in fields(self)})
-
-    @classmethod
-    def read(cls, path: Path) -> SlotTable:
-        """Read what ``write`` wrote."""
-        with np.load(path, allow_pickle=False) as content:
-            return cls(**{name: content[name] for name in content.files})
-
 
 def joined(tables: Sequence[SlotTable]) -> SlotTable:
     """The texts of all tables."""
-    shifts = np.cumsum([0, *(len(t.labels) for t in tables)])
-    starts = [t.starts[:-1] + shift for t, shift in zip(tables, shifts, strict=False)]
     return SlotTable(
-        np.concatenate([t.states for t in tables]),
+        np.concatenate([t.tokens for t in tables]),
+        _starts([t.token_starts for t in tables]),
+        np.concatenate([t.edges for t in tables]),
         np.concatenate([t.features for t in tables]),
         np.concatenate([t.labels for t in tables]),
         np.concatenate([t.weights for t in tables]),
-        np.concatenate([*starts, shifts[-1:]]),
+        _starts([t.starts for t in tables]),
     )
 
 
-@dataclass(frozen=True)
-class Directions:
-    """The directions in which the hidden states of words vary most; the rest is not learned from, to save time.
-
-    Attributes:
-        weights: Shape (width, directions). The states along them have variances around one.
-        means: Of the states along them, shape (directions,).
-    """
-
-    weights: Floats
-    means: Floats
-
-    def along(self, states: Floats) -> npt.NDArray[np.float16]:
-        """Hidden states along the directions, around zero."""
-        return (states @ self.weights - self.means).astype(np.float16)
-
-
-def main_directions(texts: Sequence[str], classifier: RampartClassifier, count: int) -> Directions:
-    """The directions in which the states of the words of these texts vary most."""
-    states = np.concatenate(
-        [words.states for chunk in _chunks(texts) for words in classifier.pooled_words(_latin(chunk))]
-    )
-    variances, vectors = np.linalg.eigh(np.cov(states.T))
-    weights = (vectors[:, ::-1][:, :count] / np.sqrt(variances[::-1][:count] + variances.mean() / 4)).astype(np.float32)
-    return Directions(weights, states.mean(axis=0) @ weights)
-
-
-def _latin(texts: Sequence[str]) -> list[str]:
-    return [(transliterated(text) or original(text)).text for text in texts]
+def _starts(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    return np.cumsum(np.concatenate([[0], *map(np.diff, parts)]))
 
 
 def table_of(
-    rows: Sequence[SlotRow],
-    labels: Sequence[str],
-    classifier: RampartClassifier,
-    names: NameScorer,
-    directions: Directions,
+    rows: Sequence[SlotRow], labels: Sequence[str], classifier: RampartClassifier, names: NameScorer
 ) -> tuple[SlotTable, list[list[tuple[int, int]]]]:
     """The words of the rows, and the spans of the words in each text."""
     index = {label: number for number, label in enumerate(labels)}
-    states, features, targets, spans = [], [], [], []
-    for row, words in zip(rows, _words(rows, classifier, names), strict=True):
-        states.append(directions.along(words.states))
-        features.append(words.features)
-        targets.append([_label(span, row, index) for span in words.spans])
-        spans.append(words.spans)
+    words = list(_words(rows, classifier, names))
+    targets = [[_label(span, row, index) for span in text.spans] for row, text in zip(rows, words, strict=True)]
     return SlotTable(
-        np.concatenate(states),
-        np.concatenate(features),
+        np.array([token for text in words for token in text.tokens], dtype=np.int32),
+        np.cumsum([0, *(len(text.tokens) for text in words)]),
+        np.concatenate([text.edges for text in words]),
+        np.concatenate([text.features for text in words]),
         np.array([label for text in targets for label in text], dtype=np.int8),
         np.array([row.weight for row in rows], dtype=np.float32),
         np.cumsum([0, *map(len, targets)]),
-    ), spans
+    ), [text.spans for text in words]
 
 
 @dataclass(frozen=True)
 class _Words:
     spans: list[tuple[int, int]]
-    states: Floats
+    tokens: list[int]
+    edges: npt.NDArray[np.int32]
     features: npt.NDArray[np.float16]
 
 
@@ -191,11 +153,14 @@ def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
 def _words(rows: Sequence[SlotRow], classifier: RampartClassifier, names: NameScorer) -> Iterator[_Words]:
     for chunk in _chunks(rows):
         views = [transliterated(row.text) or original(row.text) for row in chunk]
-        for row, view, pooled in zip(chunk, views, classifier.pooled_words([v.text for v in views]), strict=True):
+        texts = [view.text for view in views]
+        read = zip(chunk, views, classifier.pooled_words(texts), classifier.tokenized(texts), strict=True)
+        for row, view, pooled, (tokens, words) in read:
             likely = _name_scores(view, pooled.spans, pooled.probabilities, pooled.states, names)
             spans = [view.original_span(*span) for span in pooled.spans]
             features = slot_features(row.text, spans, likely, row.context)
-            yield _Words(spans, pooled.states, features.astype(np.float16))
+            edges = np.array(words.edges, dtype=np.int32).reshape(-1, 2) + 1  # after the special token
+            yield _Words(spans, tokens, edges, features.astype(np.float16))
 
 
 def _name_scores(

@@ -15,7 +15,7 @@ class WordListClassifier:
     Args:
         labels: Lower-case word to label, ``{"maria": "GIVEN_NAME"}``.
         score: Of each of these words.
-        slots: Lower-case word of a spoken text to type and probabilities of being personal and of being harmless.
+        slots: Lower-case word of a spoken text to type and probability of being personal.
     """
 
     name = "word list"
@@ -24,7 +24,7 @@ class WordListClassifier:
     def __init__(
         self,
         labels: dict[str, str] | None = None,
-        slots: dict[str, tuple[str, float, float]] | None = None,
+        slots: dict[str, tuple[str, float]] | None = None,
         score: float = 1.0,
     ) -> None:
         self._labels = labels or {}
@@ -46,9 +46,9 @@ class WordListClassifier:
 
     def begin(self, texts: list[str], spoken: Sequence[SpokenText] | None = None) -> Callable[[], list[Classified]]:
         """See ``models.redaction.ner.types.TokenClassifier``."""
-        slots = [self._slots_of(one.text) for one in spoken] if spoken is not None else [[] for _ in texts]
+        slots = [self._slots_of(one.text) for one in spoken] if spoken and self._slots else [[] for _ in texts]
         return lambda: [Classified(*both) for both in zip(self.classify(texts), slots, strict=True)]
 
     def _slots_of(self, text: str) -> list[SlotWord]:
         words = ((m.start(), m.end(), m.group().lower()) for m in WORD.finditer(text))
-        return [SlotWord(start, end, *self._slots.get(word, ("ID", 0.0, 0.0))) for start, end, word in words]
+        return [SlotWord(start, end, *self._slots.get(word, ("ID", 0.0))) for start, end, word in words]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ from models.redaction.ner.token_pooling import PooledWords, TokenizedWords, word
 from models.redaction.ner.types import Classified, WordPrediction
 from models.redaction.ner.windows import TokenRows, Window, WindowSize, batches, cut
 from models.redaction.slots.tagger import SlotScorer
-from models.redaction.slots.types import SpokenText
+from models.redaction.slots.types import SlotWord, SpokenText
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -41,6 +43,19 @@ def _unchanged(states: Floats) -> Floats:
     return states
 
 
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What tags the words of spoken texts.
+
+    Attributes:
+        tagger: Reads the slots out of hidden states.
+        encoder: Gives them. Its layers were fitted to spoken values, so those of the classifier are no use.
+    """
+
+    tagger: SlotScorer
+    encoder: TokenEncoder
+
+
 class RampartClassifier:
     """The classifier on local weights; a ``TokenClassifier``.
 
@@ -53,7 +68,7 @@ class RampartClassifier:
         labels: Reads the labels out of them.
         names: Judges which words are names; without one the labels do.
         size: How long texts are cut.
-        slots: Tags the words of spoken texts; without one they have no slots.
+        slots: Tags the words of spoken texts; without it they have no slots.
     """
 
     def __init__(
@@ -63,7 +78,7 @@ class RampartClassifier:
         labels: LabelScorer,
         names: NameScorer | None = None,
         size: WindowSize | None = None,
-        slots: SlotScorer | None = None,
+        slots: Slots | None = None,
     ) -> None:
         from tokenizers import Tokenizer
 
@@ -101,19 +116,46 @@ class RampartClassifier:
 
     def begin(self, texts: list[str], spoken: Sequence[SpokenText] | None = None) -> Callable[[], list[Classified]]:
         """See ``TokenClassifier``."""
-        names = self._names
-        asked = spoken if spoken is not None and self._slots is not None else [None] * len(texts)
-        pooled, words = self._begin(texts, self._projection(slots=asked is spoken))
-        labels = len(self._labels)
+        names, labels = self._names, len(self._labels)
+        encodings = self._tokenized(texts)
+        ids = [encoding.ids for encoding in encodings]
+        tokens = self._begin_tokens(ids, names.project if names else None)
+        slots = self._begin_slots(ids) if spoken is not None else None
+        words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
         features = [
             names.text_features(text, w.spans, labels) if names and w.spans else None
             for text, w in zip(texts, words, strict=True)
         ]
-        return lambda: [self._classified(*word) for word in zip(pooled(), features, asked, strict=True)]
+
+        def classified() -> list[Classified]:
+            pooled = [w.pool(*rows) for w, rows in zip(words, tokens(), strict=True)]
+            found = [self._classified(*word) for word in zip(pooled, features, strict=True)]
+            if slots is None or spoken is None:
+                return [Classified(predictions, []) for predictions, _names in found]
+            states = [w.means(rows) for w, rows in zip(words, slots(), strict=True)]
+            return [
+                Classified(predictions, self._tagged(text, w.spans, of_names, rows))
+                for (predictions, of_names), text, w, rows in zip(found, spoken, words, states, strict=True)
+            ]
+
+        return classified
 
     def pooled_words(self, texts: list[str]) -> list[PooledWords]:
         """The words of each text with their probabilities and full hidden states, for fitting a head."""
-        return self._begin(texts, _unchanged)[0]()
+        encodings = self._tokenized(texts)
+        rows = self._begin_tokens([encoding.ids for encoding in encodings], _unchanged)()
+        words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
+        return [w.pool(*row) for w, row in zip(words, rows, strict=True)]
+
+    def tokenized(self, texts: list[str]) -> list[tuple[list[int], TokenizedWords]]:
+        """The token ids of each text, the special ones included, and its words, for fitting an encoder.
+
+        The tokens of the words are counted without the special one before them.
+        """
+        return [
+            ([self._cls, *encoding.ids, self._sep], words_of(text, encoding.offsets))
+            for text, encoding in zip(texts, self._tokenized(texts), strict=True)
+        ]
 
     def token_rows(self, texts: list[str]) -> list[tuple[Floats, Floats]]:
         """For every token of each text: its probabilities, shape (tokens, labels), and its hidden state."""
@@ -128,37 +170,40 @@ class RampartClassifier:
             raise WeightsError(f"The vocabulary of the classifier has no {token}.")
         return int(number)
 
-    def _begin(
-        self, texts: list[str], project: _Projection | None
-    ) -> tuple[Callable[[], list[PooledWords]], list[TokenizedWords]]:
-        """Start the encoder, and find the words while it works."""
-        encodings = self._tokenized(texts)
-        tokens = self._begin_tokens([encoding.ids for encoding in encodings], project)
-        words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
-        return lambda: [w.pool(*rows) for w, rows in zip(words, tokens(), strict=True)], words
-
     def _begin_tokens(
         self, ids: list[list[int]], project: _Projection | None
     ) -> Callable[[], list[tuple[Floats, Floats]]]:
-        encoded = self._begin_windows(cut(ids, self._size, self._cls, self._sep))
+        encoded = self._begin_windows(ids, self._encoder)
         return lambda: self._joined([len(text) for text in ids], encoded, project)
 
-    def _begin_windows(self, windows: list[Window]) -> _Encoded:
-        """Start the first batches. Each finished batch starts one more."""
-        waiting = batches(windows, self._size.batch_tokens)
-        started = deque(map(self._start, islice(waiting, BATCHES_AHEAD)))
+    def _begin_slots(self, ids: list[list[int]]) -> Callable[[], list[Floats]] | None:
+        """Start the encoder of the slots: for every token of every text what the tagger reads of its hidden state."""
+        if self._slots is None:
+            return None
+        encoded, project = self._begin_windows(ids, self._slots.encoder), self._slots.tagger.project
+
+        def joined() -> list[Floats]:
+            rows = TokenRows([len(text) for text in ids], self._size.overlap)
+            for window, padded in encoded():
+                rows.add(window, project(padded[1 : len(window.ids) - 1]))
+            return rows.rows
+
+        return joined
+
+    def _begin_windows(self, ids: list[list[int]], encoder: TokenEncoder) -> _Encoded:
+        """Start the first batches of windows. Each finished batch starts one more."""
+        waiting = batches(cut(ids, self._size, self._cls, self._sep), self._size.batch_tokens)
+        start = partial(_start, encoder)
+        started = deque(map(start, islice(waiting, BATCHES_AHEAD)))
 
         def encoded() -> Iterator[tuple[Window, Floats]]:
             while started:
                 batch, outcome = started.popleft()
                 states = outcome()
-                started.extend(map(self._start, islice(waiting, 1)))
+                started.extend(map(start, islice(waiting, 1)))
                 yield from zip(batch, states, strict=True)
 
         return encoded
-
-    def _start(self, batch: list[Window]) -> tuple[list[Window], Callable[[], Floats]]:
-        return batch, self._encoder.begin([window.ids for window in batch], batch[0].padded)
 
     def _joined(
         self, lengths: list[int], encoded: _Encoded, project: _Projection | None
@@ -177,25 +222,18 @@ class RampartClassifier:
                 projected.add(window, project(states))
         return list(zip(probabilities, projected.rows, strict=True))
 
-    def _projection(self, *, slots: bool) -> _Projection | None:
-        """What is read of hidden states: the part of the name head, then that of the slot tagger."""
-        parts = [head.project for head in (self._names, self._slots if slots else None) if head]
-        if len(parts) > 1:
-            return lambda states: np.concatenate([project(states) for project in parts], axis=1)
-        return parts[0] if parts else None
-
-    def _classified(self, words: PooledWords, features: Floats | None, spoken: SpokenText | None) -> Classified:
+    def _classified(self, words: PooledWords, features: Floats | None) -> tuple[list[WordPrediction], Floats]:
+        """What each word of a text is, and how likely it is part of a name."""
         if not words.spans:
-            return Classified([], [])
+            return [], np.zeros(0, dtype=np.float32)
         of_names = words.probabilities[:, self._name_columns]
-        names, read = of_names.max(axis=1), 0
+        names = of_names.max(axis=1)
         if self._names is not None and features is not None:
-            read = self._names.width
-            names = self._names.scores(features, words.probabilities, words.states[:, :read])
-        predictions = list(self._predictions(words, names, of_names.argmax(axis=1).tolist()))
-        if self._slots is None or spoken is None:
-            return Classified(predictions, [])
-        return Classified(predictions, self._slots.words(spoken, words.spans, names, words.states[:, read:]))
+            names = self._names.scores(features, words.probabilities, words.states)
+        return list(self._predictions(words, names, of_names.argmax(axis=1).tolist())), names
+
+    def _tagged(self, text: SpokenText, spans: list[tuple[int, int]], names: Floats, states: Floats) -> list[SlotWord]:
+        return self._slots.tagger.words(text, spans, names, states) if self._slots and spans else []
 
     def _predictions(self, words: PooledWords, names: Floats, which: list[int]) -> Iterator[WordPrediction]:
         """What each word is: a name, something else, or either."""
@@ -206,3 +244,7 @@ class RampartClassifier:
                 yield WordPrediction(start, end, NAME_LABELS[which[number]], name)
             if scores[number] >= LEAST_PROBABILITY:
                 yield WordPrediction(start, end, self._labels[self._other_columns[best[number]]], scores[number])
+
+
+def _start(encoder: TokenEncoder, batch: list[Window]) -> tuple[list[Window], Callable[[], Floats]]:
+    return batch, encoder.begin([window.ids for window in batch], batch[0].padded)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from models.redaction.ner.dequantize import PackedModel
+from models.redaction.ner.dequantize import Tensors
 from models.redaction.ner.encoder import BATCHES_AHEAD, Floats
 
 _EPSILON = 1e-12
@@ -84,9 +84,8 @@ class CTranslate2Encoder:
         return lambda: np.asarray(pending.result().last_hidden_state, dtype=np.float32)
 
 
-def build_encoder(packed_file: Path, target: Path, layers: int, heads: int, quantization: str = "int8") -> None:
-    """Write the first ``layers`` layers of ``packed_file`` to ``target``."""
-    source = PackedModel(packed_file)
+def build_encoder(source: Tensors, target: Path, layers: int, heads: int, quantization: str = "int8") -> None:
+    """Write the first ``layers`` layers of ``source`` to ``target``."""
     spec = _spec(source, layers, heads)
     spec.register_vocabulary([str(n) for n in range(source.embedding("bert.embeddings.word_embeddings").shape[0])])
     spec.config.layer_norm_epsilon = _EPSILON
@@ -117,7 +116,7 @@ def _leave_room(spec: Any) -> None:
             linear.weight_scale = NumpyVariable((linear.weight_scale.numpy() * share).astype(np.float32))
 
 
-def _spec(source: PackedModel, layers: int, heads: int) -> Any:
+def _spec(source: Tensors, layers: int, heads: int) -> Any:
     from ctranslate2.specs import common_spec, transformer_spec
 
     encoder = transformer_spec.TransformerEncoderSpec(
@@ -148,9 +147,9 @@ def _spec(source: PackedModel, layers: int, heads: int) -> Any:
     return transformer_spec.TransformerEncoderModelSpec(encoder)
 
 
-def _linear(spec: Any, source: PackedModel, name: str) -> None:
+def _linear(spec: Any, source: Tensors, name: str) -> None:
     spec.weight, spec.bias = source.product(name), source.vector(f"{name}.bias")
 
 
-def _norm(spec: Any, source: PackedModel, name: str) -> None:
+def _norm(spec: Any, source: Tensors, name: str) -> None:
     spec.gamma, spec.beta = source.vector(f"{name}.weight"), source.vector(f"{name}.bias")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,26 @@ def unpack_blocks(
     return np.ascontiguousarray(blocks.reshape(columns, -1)[:, :rows].T.astype(np.float32))
 
 
+class Tensors(Protocol):
+    """The tensors of a BERT model under their PyTorch names."""
+
+    def product(self, layer: str) -> npt.NDArray[np.float32]:
+        """Weights of a linear layer, shape (out, in)."""
+        ...
+
+    def vector(self, name: str) -> npt.NDArray[np.float32]:
+        """A bias, or a factor of a normalization."""
+        ...
+
+    def embedding(self, name: str) -> npt.NDArray[np.float32]:
+        """A table of embeddings, shape (entries, width)."""
+        ...
+
+    def tensor(self, name: str) -> npt.NDArray[np.float32]:
+        """Any tensor under its full PyTorch name, of the shape that PyTorch gives it."""
+        ...
+
+
 class PackedModel:
     """The tensors of the published 4-bit file, unpacked, under their PyTorch names."""
 
@@ -51,21 +72,21 @@ class PackedModel:
                 self._products[layer] = (node.input[1], node.input[2], attributes["K"], attributes["N"])
 
     def product(self, layer: str) -> npt.NDArray[np.float32]:
-        """Weights of a linear layer, shape (out, in)."""
+        """See ``Tensors``."""
         packed, scales, rows, columns = self._products[layer]
         return np.ascontiguousarray(unpack_blocks(self._tensors[packed], self._tensors[scales], rows, columns).T)
 
     def vector(self, name: str) -> npt.NDArray[np.float32]:
-        """A bias, or a factor of a normalization."""
+        """See ``Tensors``."""
         return np.asarray(self._tensors[name], dtype=np.float32)
 
     def embedding(self, name: str) -> npt.NDArray[np.float32]:
-        """A table of embeddings, shape (entries, width)."""
+        """See ``Tensors``."""
         codes, scale, zero = (self._tensors[f"{name}.weight_{part}"] for part in ("quantized", "scale", "zero_point"))
         return (codes.astype(np.float32) - np.float32(zero)) * np.float32(scale)
 
     def tensor(self, name: str) -> npt.NDArray[np.float32]:
-        """Any tensor under its full PyTorch name, of the shape that PyTorch gives it."""
+        """See ``Tensors``."""
         layer = name.removesuffix(".weight")
         if layer in self._products:
             return self.product(layer)

@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Final
 
-from models.redaction.ner.classifier import RampartClassifier
+from models.redaction.ner.classifier import RampartClassifier, Slots
 from models.redaction.ner.ctranslate2_encoder import CTranslate2Encoder, EncoderFile, build_encoder
+from models.redaction.ner.dequantize import PackedModel, Tensors
 from models.redaction.ner.encoder import TokenEncoder
 from models.redaction.ner.engine_choice import DEFAULT_ENGINE, TRANSFORMERS, Device, check_engine
 from models.redaction.ner.label_head import LabelHead, LabelScorer
 from models.redaction.ner.name_head import NameScorer, load_name_scorer
-from models.redaction.slots.tagger import SlotScorer, load_slot_tagger
+from models.redaction.ner.slot_layers import LAYERS_FILE, FittedLayers
+from models.redaction.slots.tagger import load_slot_tagger
 from models.weights import store
 
 WEIGHTS_NAME: Final = "rampart-pii"
@@ -21,6 +23,7 @@ LAYERS: Final = 2
 """Layers that run; the heads were fitted to these. See docs/evaluation/constants/redaction.md, classifier-layers."""
 
 _CONVERTED_FILE = "encoder_{layers}_int8_v3.npz"
+_SLOT_FILE = "slot_encoder_{pin}_int8_v1.npz"
 
 
 def build_classifier(
@@ -38,7 +41,8 @@ def build_classifier(
         InvalidInput: There is no engine of that name, or it cannot use that device.
         WeightsError: The weights are neither there nor to be had, or not the pinned ones.
     """
-    return assemble_classifier(cache, load_name_scorer(cache), engine, device, threads, slots=load_slot_tagger())
+    slots = Slots(load_slot_tagger(), _encoder(cache, engine, device, threads, LAYERS, fitted=True))
+    return assemble_classifier(cache, load_name_scorer(cache), engine, device, threads, slots=slots)
 
 
 def assemble_classifier(
@@ -49,31 +53,35 @@ def assemble_classifier(
     threads: int = 1,
     labels: LabelScorer | None = None,
     layers: int = LAYERS,
-    slots: SlotScorer | None = None,
+    slots: Slots | None = None,
 ) -> RampartClassifier:
     """Like ``build_classifier``, with another name scorer (or none), another label scorer, more layers, or other slots
     (or none).
     """
     check_engine(engine, device)
     folder = store.place(WEIGHTS_NAME, cache)
-    encoder = (
-        _transformers(folder, layers, device, threads)
-        if engine == TRANSFORMERS
-        else _ctranslate2(cache, layers, threads)
-    )
+    encoder = _encoder(cache, engine, device, threads, layers)
     return RampartClassifier(folder / "tokenizer.json", encoder, labels or LabelHead.read(), names, slots=slots)
 
 
-def _ctranslate2(cache: Path, layers: int, threads: int) -> TokenEncoder:
+def _encoder(
+    cache: Path, engine: str, device: Device, threads: int, layers: int, *, fitted: bool = False
+) -> TokenEncoder:
+    """The first layers of the published model, or those that were fitted to spoken values."""
+    folder = store.place(WEIGHTS_NAME, cache)
+    if engine == TRANSFORMERS:
+        from models.redaction.ner.transformers_encoder import TransformersEncoder
+
+        return TransformersEncoder(folder / "config.json", _weights(folder, fitted=fitted), layers, device, threads)
+
     def build(source: Path, target: Path) -> None:
         heads = json.loads((source / "config.json").read_text(encoding="utf-8"))["num_attention_heads"]
-        build_encoder(source / PACKED_FILE, target, layers, heads)
+        build_encoder(_weights(source, fitted=fitted), target, layers, heads)
 
-    file = store.derived(WEIGHTS_NAME, cache, _CONVERTED_FILE.format(layers=layers), build)
-    return CTranslate2Encoder(EncoderFile.read(file), threads)
+    name = _SLOT_FILE.format(pin=store.sha256_of(LAYERS_FILE)[:12]) if fitted else _CONVERTED_FILE.format(layers=layers)
+    return CTranslate2Encoder(EncoderFile.read(store.derived(WEIGHTS_NAME, cache, name, build)), threads)
 
 
-def _transformers(folder: Path, layers: int, device: Device, threads: int) -> TokenEncoder:
-    from models.redaction.ner.transformers_encoder import TransformersEncoder
-
-    return TransformersEncoder(folder / "config.json", folder / PACKED_FILE, layers, device, threads)
+def _weights(folder: Path, *, fitted: bool) -> Tensors:
+    published = PackedModel(folder / PACKED_FILE)
+    return FittedLayers(published) if fitted else published

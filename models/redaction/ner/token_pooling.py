@@ -43,8 +43,15 @@ class TokenizedWords:
         # reduceat takes [cut, next cut) for every cut; what lies between words is dropped. A row is added, since no cut
         # may lie at the end, where several words end that share the last token.
         highest = np.maximum.reduceat(_one_longer(probabilities), edges, axis=0)[::2]
+        return PooledWords(self.spans, highest, self.means(states))
+
+    def means(self, states: Floats) -> Floats:
+        """The mean of the rows of each word's tokens, shape (words, width)."""
+        if not self.spans:
+            return states[:0]
+        edges = np.array(self.edges)
         sums = np.add.reduceat(_one_longer(states), edges, axis=0)[::2]
-        return PooledWords(self.spans, highest, sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
+        return np.asarray(sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
 
 
 def _one_longer(rows: Floats) -> Floats:

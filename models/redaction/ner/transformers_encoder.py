@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from models.redaction.ner.dequantize import PackedModel
+from models.redaction.ner.dequantize import PackedModel, Tensors
 from models.redaction.ner.encoder import Floats
 
 
@@ -24,7 +24,7 @@ class TransformersEncoder:
 
     Args:
         config_file: The published ``config.json``.
-        packed_file: The published 4-bit file.
+        source: The weights.
         layers: How many layers run, from the lowest.
         device: ``cpu``, ``cuda``, or ``auto`` for the GPU where there is one. Decided once, here.
         threads: Texts that run at the same time, each on one core. PyTorch then uses one thread for each operator in
@@ -33,9 +33,7 @@ class TransformersEncoder:
 
     name = "transformers"
 
-    def __init__(
-        self, config_file: Path, packed_file: Path, layers: int, device: str = "auto", threads: int = 1
-    ) -> None:
+    def __init__(self, config_file: Path, source: Tensors, layers: int, device: str = "auto", threads: int = 1) -> None:
         import torch
 
         if device == "auto":
@@ -44,7 +42,7 @@ class TransformersEncoder:
             torch.set_num_threads(1)
         self.device = device
         self._torch: Any = torch
-        bert = load_published(config_file, packed_file).bert
+        bert = load_weights(config_file, source).bert
         bert.encoder.layer = bert.encoder.layer[:layers]
         self._bert = bert.to(device)
         self._width = int(bert.config.hidden_size)
@@ -70,18 +68,19 @@ class TransformersEncoder:
 
 
 def load_published(config_file: Path, packed_file: Path) -> Any:
-    """The whole published classifier, a ``BertForTokenClassification`` that is ready to run.
+    """The whole published classifier, a ``BertForTokenClassification`` that is ready to run."""
+    return load_weights(config_file, PackedModel(packed_file))
 
-    Nothing is fetched: the configuration and the weights come from the two files.
-    """
+
+def load_weights(config_file: Path, source: Tensors) -> Any:
+    """A ``BertForTokenClassification`` with these weights. Nothing is fetched."""
     import torch
     from transformers import BertConfig, BertForTokenClassification
 
     config = BertConfig(**json.loads(config_file.read_text(encoding="utf-8")))
     model = BertForTokenClassification(config)
-    packed = PackedModel(packed_file)
     names = dict(model.named_parameters())
-    missing = model.load_state_dict({name: torch.tensor(packed.tensor(name)) for name in names}, strict=False)
+    missing = model.load_state_dict({name: torch.tensor(source.tensor(name)) for name in names}, strict=False)
     if set(missing.missing_keys) & set(names):  # buffers, such as the numbers of the positions, are not in the file
         raise ValueError("the published file lacks weights of the classifier")
     model.train(mode=False)

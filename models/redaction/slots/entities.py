@@ -25,31 +25,42 @@ NUMBERS: Final = labels_where(lambda entity: entity.is_number or entity.is_spell
 """Types of numbers and codes. The words alone often do not tell which of them one is, so they form one entity."""
 
 
+_WORDED: Final = frozenset(("NAME", "EMAIL"))
+
+
 @dataclass(frozen=True, slots=True)
 class SlotBars:
     """Least probabilities of being personal. See docs/evaluation/constants/redaction.md, slot-bars.
 
     Attributes:
         sure: Of a word that is hidden whatever stands beside it.
+        worded: The same of a word of a name or an e-mail address, of which harmless ones are often told.
+        dated: The same of a word of a birth date: "from the 3rd to the 6th of January" is none.
         beside: Of a word that is hidden because one in its run, or in a run close to it, is sure.
         within: Most words of talk between two runs that are close, such as a correction.
         suspected: Of a word of a partial that waits for a few more words.
         likely: Of a word that waits until the tagger has seen all words that it can weigh beside it.
         final: Of a word that waits for the final text.
         named: Of a word because of which a name that the classifier is not sure of stays hidden.
-        cleared: Of a word because of which a number that a recognizer found stays hidden.
-        harmless: Least mean probability of the words of a number to be harmless, from which it is explained.
+        cleared: Of a word because of which another value that a recognizer found stays hidden.
     """
 
-    sure: float = 0.65
-    beside: float = 0.3
+    sure: float = 0.6
+    worded: float = 0.8
+    dated: float = 0.98
+    beside: float = 0.15
     within: int = 6
     suspected: float = 0.05
     likely: float = 0.1
-    final: float = 0.3
-    named: float = 0.05
+    final: float = 0.15
+    named: float = 0.15
     cleared: float = 0.1
-    harmless: float = 0.9
+
+    def of(self, kind: str) -> float:
+        """Of a word of this type that is hidden whatever stands beside it."""
+        if kind in _WORDED:
+            return self.worded
+        return self.dated if kind == "DOB" else self.sure
 
 
 EXACT: Final = 0.9
@@ -72,8 +83,8 @@ class _Run:
     end: int
     words: list[SlotWord]
 
-    def surest(self) -> float:
-        return max(word.personal for word in self.words)
+    def is_sure(self, bars: SlotBars) -> bool:
+        return any(word.personal >= bars.of(word.type) for word in self.words)
 
     def is_close(self, other: _Run, within: int) -> bool:
         return self.start - within <= other.end and other.start <= self.end + within
@@ -82,7 +93,7 @@ class _Run:
 def slot_entities(slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> Iterator[Entity]:
     """The personal values among the words: runs of personal words, one entity for each kind of value in a run."""
     runs = list(_runs(slots, bars.beside))
-    sure = [run for run in runs if run.surest() >= bars.sure]
+    sure = [run for run in runs if run.is_sure(bars)]
     for run in runs:
         if any(run.is_close(other, bars.within) for other in sure):
             yield from map(_entity, _parts(run.words))
@@ -131,25 +142,20 @@ def words_in(slots: Sequence[SlotWord], start: int, end: int) -> Sequence[SlotWo
     return slots[first : bisect_left(slots, end, first, key=attrgetter("start"))]
 
 
-def is_of_thing(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
-    """Whether the tagger is sure that all words of an entity belong to values of things, such as a reading.
+def is_impersonal(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
+    """Whether the tagger sees nothing personal in what the classifier found, or in a number that another recognizer
+    found: "Peaky Blinders", a reading.
 
-    Never harmless is what another recognizer found by a checksum or a sure shape, with a score over ``EXACT``, what a
-    policy's own recognizer found, and an answer with hardly a word beside it: what it answers is not in it.
+    Never impersonal is what was found by a checksum or a sure shape, with a score over ``EXACT``, a name of which the
+    classifier is sure, what a policy's own recognizer found, and an answer with hardly a word beside it: what it
+    answers is not in it.
     """
-    if entity.recognizer.startswith((RECOGNIZER, _CUSTOM)) or entity.score > EXACT:
+    is_name, is_classified = entity.type == "NAME", entity.recognizer.startswith(CLASSIFIER)
+    if entity.recognizer.startswith((RECOGNIZER, _CUSTOM)) or not (is_classified or entity.type in NUMBERS):
         return False
-    words = words_in(slots, entity.start, entity.end)
-    if not words or len(slots) < len(words) + _WORDS_BESIDE or max(word.personal for word in words) >= bars.cleared:
-        return False
-    return sum(word.harmless for word in words) >= bars.harmless * len(words)
-
-
-def is_unlikely_name(entity: Entity, slots: Sequence[SlotWord], bars: SlotBars = DEFAULT_BARS) -> bool:
-    """Whether the classifier is not sure of a name, and the tagger sees nothing personal in it: "Peaky Blinders"."""
-    if entity.type != "NAME" or not entity.recognizer.startswith(CLASSIFIER) or entity.score > EXACT:
+    if entity.score > EXACT and (is_name or not is_classified):
         return False
     words = words_in(slots, entity.start, entity.end)
     if not words or len(slots) < len(words) + _WORDS_BESIDE:
         return False
-    return max(word.personal for word in words) < bars.named
+    return max(word.personal for word in words) < (bars.named if is_name else bars.cleared)

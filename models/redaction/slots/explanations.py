@@ -10,8 +10,8 @@ from models.redaction.recognizers.filters.quantity_context import introduced_as,
 from models.redaction.slots.announcements import Announcement
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
 
-_HARMLESS: Final = 0.8
-"""Least probability by the slot tagger with which a number belongs to a thing."""
+_IMPERSONAL: Final = 0.2
+"""Highest probability of being personal by the slot tagger with which a number is nobody's."""
 
 _LONGEST_TIME_DIGITS: Final = 6
 """Digits of a day and a time."""
@@ -48,7 +48,7 @@ def is_explained(
         slot: The slot that the number stands in.
         corrections: Most numbers before the run that are looked at because it may correct them.
     """
-    if not (slot and slot.told) and text.harmless(run) >= _HARMLESS:
+    if not (slot and slot.told) and text.personal(run) <= _IMPERSONAL:
         return True
     if is_amount(text.view, run.start, run.end) or _is_counted(text, run, slot):
         return True

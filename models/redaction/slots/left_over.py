@@ -22,7 +22,7 @@ from models.redaction.slots.explanations import is_explained
 from models.redaction.slots.openings import announced
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
 from models.redaction.slots.types import SlotWord
-from models.redaction.types import RedactionContext
+from models.redaction.types import CLASSIFIER, RedactionContext
 from models.text import Entity
 
 _MIN_LEFT: Final = 2
@@ -34,16 +34,16 @@ open.
 _MIN_SCATTERED: Final = 3
 """The same where a name was announced or hidden, and for digits that stand one by one."""
 
-_SUSPECTED: Final = 0.25
+_SUSPECTED: Final = 0.15
 """Least probability by the slot tagger of being personal that makes a text unsafe if the word is left."""
 
-_SUSPECTED_ALONE: Final = 0.3
+_SUSPECTED_ALONE: Final = 0.15
 """The same for a number of a text in which no slot is open."""
 
 _AGREED: Final = 0.5
 """The same for what the name classifier alone found. Under it, that opens no slot."""
 
-_CLASSIFIED: Final = ("ner:", "repeated-name")
+_CLASSIFIED: Final = (CLASSIFIER, "repeated-name")
 _SURE: Final = 0.7
 """From this probability on, what explains a number does not count."""
 

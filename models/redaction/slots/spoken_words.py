@@ -185,14 +185,14 @@ class SpokenWords:
         before = next((at for at in range(run.first - 1, -1, -1) if self.is_word(at)), -1)
         return before in self.hesitating
 
-    def harmless(self, run: Run) -> float:
-        """The lowest probability that the tagger gives any word of the run of belonging to a thing.
+    def personal(self, run: Run) -> float:
+        """The highest probability that the tagger gives any word of the run of being personal.
 
-        It is 0 without the tagger, and in a text that announces a value: an announcement outweighs the tagger.
+        It is 1 without the tagger, and in a text that announces a value: an announcement outweighs the tagger.
         """
         if self.is_announced:
-            return 0.0
-        return min((word.harmless for word in words_in(self.tagged, run.start, run.end)), default=0.0)
+            return 1.0
+        return max((word.personal for word in words_in(self.tagged, run.start, run.end)), default=1.0)
 
     def is_misheard(self, at: int) -> bool:
         """Whether the word may be a misheard part of a value beside it."""

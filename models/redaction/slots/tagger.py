@@ -49,10 +49,10 @@ class SlotTagger:
         count = len(self._types)
         personal = probabilities[:, :count]
         best = personal.argmax(axis=1).tolist()
-        whole, harmless = personal.sum(axis=1).tolist(), probabilities[:, count:-1].sum(axis=1).tolist()
+        whole = personal.sum(axis=1).tolist()
         return [
-            SlotWord(start, end, self._types[kind], mine, other)
-            for (start, end), kind, mine, other in zip(original, best, whole, harmless, strict=True)
+            SlotWord(start, end, self._types[kind], mine)
+            for (start, end), kind, mine in zip(original, best, whole, strict=True)
         ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from models.redaction.explain import explain
 from models.redaction.normalize.view import original
 from models.redaction.redactor import LocalRedactor
-from models.redaction.slots.entities import REACH, SlotBars, is_unlikely_name, slot_entities, suspected_slots
+from models.redaction.slots.entities import REACH, SlotBars, is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.filling import trimmed
 from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.slots.types import SlotWord
@@ -24,7 +24,7 @@ TALK = [("PHONE", 0.1)] * 3
 
 def slots(*words: tuple[str, float]) -> list[SlotWord]:
     """Words of five characters with a space between."""
-    return [SlotWord(6 * n, 6 * n + 5, kind, personal, 0.0) for n, (kind, personal) in enumerate(words)]
+    return [SlotWord(6 * n, 6 * n + 5, kind, personal) for n, (kind, personal) in enumerate(words)]
 
 
 def spans(*words: tuple[str, float]) -> list[tuple[str, int, int]]:
@@ -68,7 +68,7 @@ def test_a_likely_word_waits_only_while_the_tagger_may_still_see_more() -> None:
         assert first.likely
 
 
-CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.95, 0.0), "kilo": ("SECRET", 0.6, 0.0)})
+CLASSIFIER = WordListClassifier(slots={"tango": ("SECRET", 0.95), "kilo": ("SECRET", 0.5)})
 REDACTOR = LocalRedactor(CLASSIFIER)
 TEXT = "My phrase is tango, kilo for now"
 
@@ -100,15 +100,15 @@ def test_the_explanation_names_the_tagger() -> None:
 def test_a_number_of_which_the_tagger_is_sure_that_it_is_of_a_thing_stays() -> None:
     text = "the display says 415-555-0132"
     assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier()))
-    thing = dict.fromkeys(("415", "555", "0132"), ("PHONE", 0.05, 0.9))
+    thing = dict.fromkeys(("415", "555", "0132"), ("PHONE", 0.05))
     assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=thing))) == []
     assert found("415-555-0132", TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=thing)))
-    one_in_doubt = thing | {"0132": ("PHONE", 0.3, 0.7)}
+    one_in_doubt = thing | {"0132": ("PHONE", 0.3)}
     assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=one_in_doubt)))
 
 
 def test_a_value_that_its_own_characters_prove_is_redacted_whatever_the_tagger_says() -> None:
-    card = dict.fromkeys(("4111", "1111"), ("CC", 0.0, 1.0))
+    card = dict.fromkeys(("4111", "1111"), ("CC", 0.0))
     text = "the display says 4111 1111 1111 1111"
     assert found(text, TextSource.SPEECH, redactor=LocalRedactor(WordListClassifier(slots=card)))
 
@@ -125,16 +125,16 @@ def test_a_value_that_its_own_characters_prove_is_redacted_whatever_the_tagger_s
 def test_a_word_for_a_thing_or_a_brand_clears_what_the_tagger_finds(
     text: str, word: str, kind: str, expected: list[str]
 ) -> None:
-    redactor = LocalRedactor(WordListClassifier(slots={word: (kind, 0.99, 0.0)}))
+    redactor = LocalRedactor(WordListClassifier(slots={word: (kind, 0.99)}))
     redaction = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH, "de"))
     assert [text[e.start : e.end].removeprefix("Frau ") for e in redaction.entities] == expected
 
 
-@pytest.mark.parametrize(("score", "personal", "hidden"), [(0.8, 0.04, False), (0.8, 0.06, True), (0.95, 0.04, True)])
+@pytest.mark.parametrize(("score", "personal", "hidden"), [(0.8, 0.1, False), (0.8, 0.2, True), (0.95, 0.1, True)])
 def test_a_name_that_both_doubt_stays_readable(score: float, personal: float, hidden: bool) -> None:
     entity = Entity("NAME", 0, 11, score, "ner:given_name")
     said = slots(("NAME", 0.0), ("NAME", personal), ("ID", 0.0), ("ID", 0.0))
-    assert is_unlikely_name(entity, said) is not hidden
+    assert is_impersonal(entity, said) is not hidden
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_name_that_both_doubt_stays_readable(score: float, personal: float, hi
 def test_a_doubted_name_that_stays_readable_beside_a_value_is_kept_from_the_llm(
     text: str, score: float, safe: bool
 ) -> None:
-    redactor = LocalRedactor(WordListClassifier({"gladys": "GIVEN_NAME"}, score=score))
+    redactor = LocalRedactor(WordListClassifier({"gladys": "GIVEN_NAME"}, score=score, slots={"gladys": ("NAME", 0.0)}))
     redacted = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH)).text
     assert ("[REDACTED_NAME]" in redacted.value, redacted.safe_for_llm) == (False, safe)
 

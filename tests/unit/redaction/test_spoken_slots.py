@@ -195,17 +195,17 @@ def test_what_is_left_keeps_a_text_from_the_llm(text: str, safe: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "slots", "safe"),
     [
-        ("that goes to ollie thing please", {"ollie": ("EMAIL", 0.4, 0.0)}, False),
-        ("ask for the ollie thing please", {"ollie": ("NAME", 0.4, 0.0)}, True),
-        ("I booked it as tore vick", {"vick": ("NAME", 0.3, 0.0)}, False),
-        ("we need a vick tap", {"vick": ("SECRET", 0.3, 0.0)}, True),
-        ("the pump has 4417 on it", {"4417": ("ID", 0.2, 0.7)}, True),
-        ("my number is 415 555 0132, and tore vick", {"vick": ("ADDRESS", 0.3, 0.0)}, False),
-        ("my number is 415 555 0132, with the vick tap", {"vick": ("ADDRESS", 0.3, 0.0)}, True),
+        ("that goes to ollie thing please", {"ollie": ("EMAIL", 0.4)}, False),
+        ("ask for the ollie thing please", {"ollie": ("NAME", 0.4)}, True),
+        ("I booked it as tore vick", {"vick": ("NAME", 0.3)}, False),
+        ("we need a vick tap", {"vick": ("SECRET", 0.3)}, True),
+        ("the pump has 4417 on it", {"4417": ("ID", 0.2)}, True),
+        ("my number is 415 555 0132, and tore vick", {"vick": ("ADDRESS", 0.3)}, False),
+        ("my number is 415 555 0132, with the vick tap", {"vick": ("ADDRESS", 0.3)}, True),
     ],
 )
 def test_words_that_the_tagger_suspects_count_where_a_slot_is_open(
-    text: str, slots: dict[str, tuple[str, float, float]], safe: bool
+    text: str, slots: dict[str, tuple[str, float]], safe: bool
 ) -> None:
     redactor = LocalRedactor(WordListClassifier(slots=slots))
     redaction = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH))
@@ -228,7 +228,7 @@ def test_a_name_that_sounds_like_a_correction_is_redacted(language: str, text: s
 
 @pytest.mark.parametrize("text", ["my customer number is 44017 thanks", "you can call me on 415 555 0132"])
 def test_the_tagger_cannot_clear_an_announced_value(text: str) -> None:
-    things = dict.fromkeys(text.split(), ("PHONE", 0.0, 0.99))
+    things = dict.fromkeys(text.split(), ("PHONE", 0.0))
     redactor = LocalRedactor(WordListClassifier(slots=things))
     redaction = redactor.redact(RawText(text), RedactionContext(TextSource.SPEECH))
     assert not any(c.isdigit() for c in redaction.text.value)
