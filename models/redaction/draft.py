@@ -28,7 +28,7 @@ class Draft:
         detections: Every detection, before any is dropped or merged.
         suspects: Words that more words may still turn into names.
         slots: What the slot tagger says of each word, in order; empty where it does not run, as in typed text.
-        doubted: Names that the slot tagger cleared although the classifier was nearly sure of them.
+        doubted: Names of the classifier in which the slot tagger sees nothing personal.
         tokens: Words and marks, once ``detect`` has read them.
         spoken: The words of a spoken text, once a stage has read them.
         candidates: Entities to replace, as far as the stages have decided; they may overlap.

@@ -107,12 +107,11 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     made = training_rows(args.rows, verify(WEIGHTS_NAME, args.weights))[:: round(1 / args.share)]
-    personal, harmless = labels_of(made)
+    heard = list(rows_of(args.heard, HEARD_WEIGHT))
+    personal, harmless = labels_of([*made, *heard])
     labels, names = (*personal, *harmless), load_name_scorer(args.weights)
     classifier = assemble_classifier(args.weights, names)
-    tables = [
-        table_of(rows, labels, classifier, names)[0] for rows in (made, list(rows_of(args.heard, HEARD_WEIGHT))) if rows
-    ]
+    tables = [table_of(rows, labels, classifier, names)[0] for rows in (made, heard) if rows]
     torch.manual_seed(0)
     network = SlotNetwork(_lower_layers(verify(CLASSIFIER_NAME, args.weights)), len(labels))
     fit_slots(network, joined(tables), len(personal))

@@ -2,7 +2,8 @@
 
 The model is Rampart (National Design Studio, CC BY 4.0): BERT, 6 layers of 384, lower case, 17 labels. Only its two
 lower layers run. ``label_head`` and ``name_head`` read the labels and the names out of their hidden states. A word
-takes the highest probability of its tokens, so an entity never cuts a word.
+takes the highest probability of its tokens, so an entity never cuts a word. For spoken texts, a second encoder runs
+beside it: the same two layers, fitted further, under the slot tagger.
 """
 
 from __future__ import annotations

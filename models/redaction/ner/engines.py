@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Final
 
+from models.redaction.ner import slot_layers
 from models.redaction.ner.classifier import RampartClassifier, Slots
 from models.redaction.ner.ctranslate2_encoder import CTranslate2Encoder, EncoderFile, build_encoder
 from models.redaction.ner.dequantize import PackedModel, Tensors
@@ -41,7 +42,8 @@ def build_classifier(
         InvalidInput: There is no engine of that name, or it cannot use that device.
         WeightsError: The weights are neither there nor to be had, or not the pinned ones.
     """
-    slots = Slots(load_slot_tagger(), _encoder(cache, engine, device, threads, LAYERS, fitted=True))
+    check_engine(engine, device)
+    slots = Slots(load_slot_tagger(), _encoder(cache, engine, device, threads, slot_layers.LAYERS, fitted=True))
     return assemble_classifier(cache, load_name_scorer(cache), engine, device, threads, slots=slots)
 
 

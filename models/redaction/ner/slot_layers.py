@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from models.errors import WeightsError
 from models.redaction.ner.dequantize import Tensors
 
 LAYERS_FILE: Final = Path(__file__).with_name("slot_layers.npz")
@@ -28,6 +29,9 @@ class FittedLayers:
     Args:
         published: The model that was fitted further.
         path: What ``write_layers`` wrote.
+
+    Raises:
+        WeightsError: The file lacks a tensor of the fitted layers, when that is asked for.
     """
 
     def __init__(self, published: Tensors, path: Path = LAYERS_FILE) -> None:
@@ -37,12 +41,11 @@ class FittedLayers:
 
     def product(self, layer: str) -> npt.NDArray[np.float32]:
         """See ``Tensors``."""
-        name = f"{layer}.weight"
-        return self.tensor(name) if name in self._own else self._published.product(layer)
+        return self.tensor(f"{layer}.weight") if self._is_fitted(layer) else self._published.product(layer)
 
     def vector(self, name: str) -> npt.NDArray[np.float32]:
         """See ``Tensors``."""
-        return self.tensor(name) if name in self._own else self._published.vector(name)
+        return self.tensor(name) if self._is_fitted(name) else self._published.vector(name)
 
     def embedding(self, name: str) -> npt.NDArray[np.float32]:
         """See ``Tensors``."""
@@ -50,11 +53,17 @@ class FittedLayers:
 
     def tensor(self, name: str) -> npt.NDArray[np.float32]:
         """See ``Tensors``."""
-        if name not in self._own:
+        if not self._is_fitted(name):
             return self._published.tensor(name)
+        if name not in self._own:
+            raise WeightsError(f"The file of the slot tagger's layers lacks {name}.")
         values = np.asarray(self._own[name], dtype=np.float32)
         scale = self._own.get(_SCALE + name)
         return values if scale is None else np.asarray(values * scale[:, None])
+
+    @staticmethod
+    def _is_fitted(name: str) -> bool:
+        return name.startswith(tuple(f"bert.encoder.layer.{number}." for number in range(LAYERS)))
 
 
 def write_layers(path: Path, tensors: Mapping[str, npt.NDArray[np.float32]]) -> None:

@@ -70,7 +70,9 @@ _WORDS_BESIDE: Final = 2
 """Other words that a text must have for a number in it to be cleared."""
 
 REACH: Final = 31
-"""How many words after it change what the tagger says of a word: its five layers look 1, 2, 4, 8 and 16 words ahead."""
+"""How many words after it the head weighs for a word: its five layers look 1, 2, 4, 8 and 16 words ahead. The encoder
+sees the whole window; what words further on change is small (docs/evaluation/constants/redaction.md, slot-bars).
+"""
 
 DEFAULT_BARS: Final = SlotBars()
 

@@ -10,8 +10,10 @@ from models.redaction.recognizers.filters.quantity_context import introduced_as,
 from models.redaction.slots.announcements import Announcement
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
 
-_IMPERSONAL: Final = 0.2
-"""Highest probability of being personal by the slot tagger with which a number is nobody's."""
+_IMPERSONAL: Final = 0.05
+"""Highest probability of being personal by the slot tagger with which a number is nobody's. See
+docs/evaluation/constants/redaction.md, slot-bars.
+"""
 
 _LONGEST_TIME_DIGITS: Final = 6
 """Digits of a day and a time."""
@@ -40,6 +42,15 @@ _DATED: Final = frozenset({"DOB"})
 def is_explained(
     text: SpokenWords, run: Run, slot: Announcement | None = None, corrections: int = _MOST_CORRECTIONS
 ) -> bool:
+    """Like ``is_explained_by_words``, or the slot tagger sees nothing personal in the run."""
+    if not (slot and slot.told) and text.personal(run) <= _IMPERSONAL:
+        return True
+    return is_explained_by_words(text, run, slot, corrections)
+
+
+def is_explained_by_words(
+    text: SpokenWords, run: Run, slot: Announcement | None = None, corrections: int = _MOST_CORRECTIONS
+) -> bool:
     """Whether the words around the run, or after the announcement of its slot, show that it identifies nobody.
 
     Args:
@@ -48,8 +59,6 @@ def is_explained(
         slot: The slot that the number stands in.
         corrections: Most numbers before the run that are looked at because it may correct them.
     """
-    if not (slot and slot.told) and text.personal(run) <= _IMPERSONAL:
-        return True
     if is_amount(text.view, run.start, run.end) or _is_counted(text, run, slot):
         return True
     if slot is not None and slot.type in _DATED:

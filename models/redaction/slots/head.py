@@ -1,4 +1,4 @@
-"""The slot head: reads from the classifier's hidden states which words are parts of which values.
+"""The slot head: reads from the hidden states of its own encoder which words are parts of which values.
 
 An iterated dilated convolution: each layer sees a word and the two at its distance, 1, 2, 4, ... words away, so that a
 few layers see the announcement of a value far before or after it. ``models.training.fit_slot_tagger`` fits it; the

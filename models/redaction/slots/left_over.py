@@ -18,7 +18,7 @@ from models.redaction.itn.lexicon import HOMOPHONES, TOP_LEVEL
 from models.redaction.recognizers.secrets.passphrase import passphrase_start
 from models.redaction.slots.announcements import Announcement
 from models.redaction.slots.entities import NUMBERS
-from models.redaction.slots.explanations import is_explained
+from models.redaction.slots.explanations import is_explained_by_words
 from models.redaction.slots.openings import announced
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
 from models.redaction.slots.types import SlotWord
@@ -105,7 +105,7 @@ class LeftOver:
         spans = self._spans
         inside = (any(start <= run.start and run.end <= end for start, end in spans) for run in self.text.runs)
         runs = [run for run, is_inside in zip(self.text.runs, inside, strict=True) if not is_inside]
-        return [run for run in runs if not is_explained(self.text, run)]
+        return [run for run in runs if not is_explained_by_words(self.text, run)]
 
     def _has_number(self) -> bool:
         left = self._runs()
@@ -150,7 +150,7 @@ class LeftOver:
             return False
         if self.text.characters[at]:
             run = next(run for run in self.text.runs if run.first <= at <= run.last)
-            return word.type in NUMBERS and (word.personal >= _SURE or not is_explained(self.text, run))
+            return word.type in NUMBERS and (word.personal >= _SURE or not is_explained_by_words(self.text, run))
         return self.text.is_misheard(at) and not self._is_noun(at)
 
     def _is_noun(self, at: int) -> bool:
