@@ -38,6 +38,11 @@ class Environment:
         return self.home / "state"
 
     @property
+    def quack_token(self) -> Path:
+        """File with the token of the endpoint for analysts."""
+        return self.state / "quack.token"
+
+    @property
     def ledger(self) -> Path:
         """The server's DuckDB file."""
         return self.home / "data" / "ledger.duckdb"

@@ -51,6 +51,8 @@ def run_demo(settings: Settings, *, keep: bool, output: Path, visit: str) -> int
         received = _visit(environment, reporter, data, output, clips)
         with reporter.step("An analyst in another process reads the live database"):
             _analyse(environment, reporter)
+            if not keep:
+                reporter.line("To query it yourself, run `make demo KEEP=1`.")
         with reporter.step("Proof: every personal value is replaced where it was said, and is nowhere else"):
             media = planted_media(data, (*clips, REGISTER, METER))
             heard = transcripts_of(data, clips)
@@ -58,7 +60,7 @@ def run_demo(settings: Settings, *, keep: bool, output: Path, visit: str) -> int
         environment.failed = not clean
         if keep and clean:
             cleanup.pop_all()
-            _say_how_to_stop(environment, reporter)
+            _say_how_to_use_it(environment, reporter)
             return 0
         with reporter.step("Stopping everything"):
             stopped = _stop(environment, reporter)
@@ -137,16 +139,13 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
 
 
 def _analyse(environment: Environment, reporter: Reporter) -> None:
-    from server.cli.analyst import attach_statements
-
-    token_file = environment.state / "quack.token"
     arguments = [
         "-m",
         "server.cli.demo.analyst",
         "--port",
         str(environment.quack_port),
         "--token-file",
-        str(token_file),
+        str(environment.quack_token),
     ]
     done = subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, timeout=ANALYST_TIMEOUT_S, check=False
@@ -154,10 +153,6 @@ def _analyse(environment: Environment, reporter: Reporter) -> None:
     if done.returncode:
         raise Failure("The analyst could not read the ledger.", details=done.stderr.splitlines()[-5:])
     reporter.line(done.stdout.rstrip())
-    reporter.line("To query it yourself, run `make demo KEEP=1`, and type in any DuckDB 1.5 client:")
-    reporter.line(attach_statements(environment.quack_port, token_file.read_text(encoding="utf-8").strip()))
-    reporter.line(f"Ray dashboard: http://127.0.0.1:{environment.dashboard_port}/#/serve")
-    reporter.line("It asks for the token that `ray get-auth-token` prints.")
 
 
 def _stop(environment: Environment, reporter: Reporter) -> bool:
@@ -178,7 +173,10 @@ def _stop(environment: Environment, reporter: Reporter) -> bool:
     return clean
 
 
-def _say_how_to_stop(environment: Environment, reporter: Reporter) -> None:
+def _say_how_to_use_it(environment: Environment, reporter: Reporter) -> None:
+    """Addresses and commands for the server that keeps running."""
+    from server.cli.analyst import attach_statements
+
     pids = " ".join(str(child.process.pid) for child in reversed(environment.children))
     reporter.line("\nThe server keeps running (--keep):")
     reporter.line(f"  gRPC server     {environment.address}")
@@ -193,6 +191,9 @@ def _say_how_to_stop(environment: Environment, reporter: Reporter) -> None:
     if shutil.which("vestibule") is None:  # `make demo` runs in a virtual environment that is not active
         click.echo(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
     click.echo(exports(environment))  # one line at any width, so that it can be copied
+    reporter.line("To query the ledger in any DuckDB 1.5 client, type:")
+    token = environment.quack_token.read_text(encoding="utf-8").strip()
+    click.echo(attach_statements(environment.quack_port, token))
     reporter.line("Stop it with:")
     click.echo(f"kill {pids} && rm -r {shlex.quote(str(environment.home))}")
 
