@@ -20,7 +20,8 @@ from tests.e2e.harness import Server
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_TIMEOUT_S = 240
-LIMIT_FIRST_ANSWER_S = 60.0
+LIMIT_FIRST_ANSWER_S = 20.0
+"""From the first audio; the first sentence takes about 3 s of it."""
 PROVED = "Every value was replaced where it was said, and none was found anywhere."
 
 

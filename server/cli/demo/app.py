@@ -75,7 +75,7 @@ class App:
 
     @property
     def first_reply_s(self) -> float | None:
-        """On the reporter's clock, when the first piece of the first reply came."""
+        """Seconds from the first audio to the first piece of the first reply."""
         return self.conversations[self.clips[0]].first_reply_s
 
     @property

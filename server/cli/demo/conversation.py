@@ -31,7 +31,8 @@ class Conversation:
         utterances: By their numbers.
         shown: Every text that the app received: partials, finals, replies and notices.
         replaced: How many entities of each type were replaced in the finals.
-        first_reply_s: On the reporter's clock, when the first piece of the first reply came.
+        first_audio_s: On the reporter's clock, when the first audio was sent.
+        first_reply_s: Seconds from the first audio to the first piece of the first reply.
     """
 
     reporter: Reporter
@@ -40,6 +41,7 @@ class Conversation:
     shown: list[str] = field(default_factory=list)
     replaced: Counter[str] = field(default_factory=Counter)
     replies: dict[str, str] = field(default_factory=dict)
+    first_audio_s: float = 0.0
     first_reply_s: float | None = None
 
     @property
@@ -63,7 +65,7 @@ class Conversation:
         pcm = await asyncio.to_thread(decoded, str(clip))
         stub = ConversationServiceStub(channel)
         timeout_s = len(pcm) / BYTES_A_SECOND + TALK_EXTRA_S
-        async for response in stub.Converse(_speech(session_id, pcm, pace), timeout=timeout_s):
+        async for response in stub.Converse(self._speech(session_id, pcm, pace), timeout=timeout_s):
             self._take(response, verbose=verbose)
 
     def _take(self, response: pb.ConverseResponse, *, verbose: bool) -> None:
@@ -95,28 +97,27 @@ class Conversation:
 
     def _take_reply(self, piece: pb.ReplyPiece, *, verbose: bool) -> None:
         if self.first_reply_s is None:
-            self.first_reply_s = self.reporter.elapsed_s
+            self.first_reply_s = self.reporter.elapsed_s - self.first_audio_s
         self.replies[piece.turn_id] = self.replies.get(piece.turn_id, "") + piece.text
         self.shown.append(self.replies[piece.turn_id])
         if verbose:
             self.reporter.update("assistant", self.replies[piece.turn_id])
 
-
-async def _speech(session_id: str, pcm: bytes, pace: float) -> AsyncIterator[pb.ConverseRequest]:
-    """The audio in pieces of 100 ms, timed by the clock and not by adding up sleeps."""
-    yield pb.ConverseRequest(
-        config=pb.ConverseConfig(
-            session_id=session_id,
-            encoding=pb.AUDIO_ENCODING_PCM_S16LE,
-            sample_rate_hz=RATE_HZ,
-            channels=1,
-            reply=True,
+    async def _speech(self, session_id: str, pcm: bytes, pace: float) -> AsyncIterator[pb.ConverseRequest]:
+        """The audio in pieces of 100 ms, timed by the clock and not by adding up sleeps."""
+        yield pb.ConverseRequest(
+            config=pb.ConverseConfig(
+                session_id=session_id,
+                encoding=pb.AUDIO_ENCODING_PCM_S16LE,
+                sample_rate_hz=RATE_HZ,
+                channels=1,
+                reply=True,
+            )
         )
-    )
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    for at in range(0, len(pcm), CHUNK_BYTES):
-        yield pb.ConverseRequest(audio=pb.AudioChunk(offset=at, data=pcm[at : at + CHUNK_BYTES]))
-        sent_s = (at + CHUNK_BYTES) / BYTES_A_SECOND
-        await asyncio.sleep(max(0.0, began + sent_s / pace - loop.time()))
-    yield pb.ConverseRequest(end_of_utterance=pb.EndOfUtterance())
+        loop = asyncio.get_running_loop()
+        began, self.first_audio_s = loop.time(), self.reporter.elapsed_s
+        for at in range(0, len(pcm), CHUNK_BYTES):
+            yield pb.ConverseRequest(audio=pb.AudioChunk(offset=at, data=pcm[at : at + CHUNK_BYTES]))
+            sent_s = (at + CHUNK_BYTES) / BYTES_A_SECOND
+            await asyncio.sleep(max(0.0, began + sent_s / pace - loop.time()))
+        yield pb.ConverseRequest(end_of_utterance=pb.EndOfUtterance())

@@ -131,7 +131,7 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
             app = App(channel, reporter, data, output, clips)
             await app.visit()
             if app.first_reply_s is not None:
-                reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the start of the demo.")
+                reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the person began to speak.")
             return Received(app.transcripts, app.utterances, app.shown, app.pictures)
 
     with translated(environment.address):
