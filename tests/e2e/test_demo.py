@@ -40,7 +40,7 @@ def test_the_demo_runs_proves_and_stops(tmp_path: Path, visit: str) -> None:
     arguments = ("demo", "--visit", visit, "--output", str(tmp_path / "out"))
     done = vestibule(*arguments, timeout_s=DEMO_TIMEOUT_S, DEMO_TEST_RUN=mark)
     assert done.returncode == 0, done.stdout + done.stderr
-    for said in ("[REDACTED_NAME]", "session COMPLETED", PROVED, "Done after"):
+    for said in ("[REDACTED_NAME]", "session COMPLETED", "written by the stand-in", PROVED, "Done after"):
         assert said in done.stdout
     for gone in ("ATTACH 'quack:", "TOKEN", "Ray dashboard"):
         assert gone not in done.stdout, "it ends with the run"

@@ -47,6 +47,7 @@ class App:
         data: Folder with the clips and the pictures.
         output: Folder for the redacted pictures.
         clips: Of each speaker one; the first speaks in the session that becomes a record.
+        llm: What writes replies and records.
         pictures: Redacted pictures that were saved.
         conversations: The results of each clip.
         read: The redacted text of each picture.
@@ -57,6 +58,7 @@ class App:
     data: Path
     output: Path
     clips: Sequence[str]
+    llm: str
     session_id: str = ""
     pictures: list[Path] = field(default_factory=list)
     conversations: dict[str, Conversation] = field(default_factory=dict)
@@ -215,7 +217,7 @@ class App:
                 self.reporter.line(f"notice: {response.notice.message} [{response.notice.reason}]")
         if proposed is None:
             raise Failure("No record was proposed.")
-        writer = "the LLM" if proposed.origin == Origin.ORIGIN_MODEL else "the local fallback"
+        writer = self.llm if proposed.origin == Origin.ORIGIN_MODEL else "the local fallback"
         self.reporter.line(f"{proposed.record.summary}  (written by {writer})")
         fields = [(f.name, f.value) for f in proposed.record.fields]
         self.proposal = [proposed.record.summary, *(value for _, value in fields)]

@@ -38,6 +38,11 @@ class Environment:
         return self.home / "state"
 
     @property
+    def llm(self) -> str:
+        """What writes replies and records."""
+        return "the stand-in for an LLM, a script" if self.own_llm else "the LLM"
+
+    @property
     def quack_token(self) -> Path:
         """File with the token of the endpoint for analysts."""
         return self.state / "quack.token"

@@ -128,7 +128,7 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
 
     async def run() -> Received:
         async with grpc.aio.insecure_channel(environment.address, options) as channel:
-            app = App(channel, reporter, data, output, clips)
+            app = App(channel, reporter, data, output, clips, environment.llm)
             await app.visit()
             if app.first_reply_s is not None:
                 reporter.line(f"\nThe first answer came {app.first_reply_s:.1f} s after the person began to speak.")

@@ -34,3 +34,8 @@ def test_a_run_that_stays_says_how_to_query_and_how_to_stop_it(
     assert "ATTACH 'quack:localhost:1002' AS live;" in copied
     assert f"kill {server.process.pid} " in copied
     assert "http://127.0.0.1:1003/#/serve" in out.getvalue()
+
+
+@pytest.mark.parametrize(("own", "said"), [(True, "stand-in"), (False, "the LLM")])
+def test_the_stand_in_is_not_called_an_llm_without_more(tmp_path: Path, own: bool, said: str) -> None:
+    assert said in Environment(tmp_path, 1, 2, 3, 4, own, []).llm
