@@ -26,7 +26,7 @@ _WANTED = ("site_name", "meter_reading", "contact")
 
 
 def fallback_reply(said: RedactedText, history: list[Exchange], *, language: str) -> ReplyStream:
-    """Acknowledge what was said and ask for the next thing that is missing."""
+    """Acknowledge what was said and ask for the next thing that is missing, or say again what is."""
     return ReplyStream(_stream(reply_sentences(said, history, language=language)), Origin.FALLBACK)
 
 
@@ -37,7 +37,8 @@ def reply_sentences(said: RedactedText, history: list[Exchange], *, language: st
     known = now.union(*(_found_in(exchange.said) for exchange in history))
     missing = [wanted for wanted in _WANTED if wanted not in known]
     acknowledged = words.noted.format(what=_listed(now, words)) if now else words.heard
-    return f"{acknowledged} ", words.ask[missing[0]] if missing else words.all_there
+    earlier = [exchange.answered.value for exchange in history if exchange.answered]
+    return f"{acknowledged} ", words.request(missing, earlier)
 
 
 def fallback_record(items: list[SourceItem], *, language: str) -> WrittenRecord:

@@ -29,14 +29,14 @@ def reply_to(messages: Conversation) -> list[str]:
     """A reply of up to three sentences, split into the tokens of a stream."""
     language = _language(messages)
     words = phrases_for(language)
-    said = [str(message.get("content") or "") for message in messages if message.get("role") == "user"]
+    said, replied = _said_by("user", messages), _said_by("assistant", messages)
     known = {name for text in said for name in _named(text)}
     now = _named(said[-1]) if said else []
     nouns = [words.nouns[name] for name in now]
     sentences = [
         _GREETINGS.get(language, _GREETINGS["en"]),
         words.noted.format(what=words.conjunction.join(nouns)) if nouns else words.heard,
-        next((question for name, question in words.ask.items() if name not in known), words.all_there),
+        words.request([name for name in words.ask if name not in known], replied),
     ]
     return re.findall(r"\S+\s*", " ".join(sentences))
 
@@ -49,6 +49,10 @@ def record_of(messages: Conversation) -> str:
     missing = [name for name in ("site_name", "meter_reading", "contact") if name not in found]
     summary = _summary(fields) if _language(messages) == "en" else _short_summary(found, _language(messages))
     return json.dumps({"summary": summary, "fields": fields, "missing": missing}, ensure_ascii=False)
+
+
+def _said_by(role: str, messages: Conversation) -> list[str]:
+    return [str(message.get("content") or "") for message in messages if message.get("role") == role]
 
 
 def _language(messages: Conversation) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.redaction.dialogue_context import asked_for
 from models.text import RedactedText
 from server.ledger.types import Origin
 from server.llm.extraction import meter_reading, site_name, visitor_count
@@ -155,6 +156,25 @@ CONTACT = redacted("Call me on [REDACTED_PHONE]", PHONE=1)
 )
 async def test_asks_for_what_is_missing(said: RedactedText, history: list[RedactedText], expected: str) -> None:
     assert await said_in_reply(said, [Exchange(earlier, None) for earlier in history]) == expected
+
+
+@pytest.mark.parametrize("language", PHRASES)
+async def test_no_question_is_asked_twice_however_long_it_stays_open(language: str) -> None:
+    words, history, replies = PHRASES[language], list[Exchange](), list[str]()
+    for said in ("Hello", "Call me on [REDACTED_PHONE]", "or at [REDACTED_EMAIL]", "It is cold here", "As I said"):
+        replies.append(await said_in_reply(redacted(said), history, language))
+        history.append(Exchange(redacted(said), redacted(replies[-1])))
+    asked = [reply for reply in replies if any(question in reply for question in words.ask.values())]
+    assert asked == replies[:2], "for the site and the meter; how to reach the person was told"
+    assert all(reply.endswith(words.remind["site_name"]) for reply in replies[2:])
+
+
+@pytest.mark.parametrize("language", PHRASES)
+@pytest.mark.parametrize("name", ["site_name", "meter_reading", "contact"])
+def test_a_reminder_asks_for_the_same_as_its_question(language: str, name: str) -> None:
+    """A bare answer to it is judged by what was asked for."""
+    words = PHRASES[language]
+    assert set(asked_for(words.ask[name])) <= set(asked_for(words.remind[name]))
 
 
 @pytest.mark.parametrize(
