@@ -21,6 +21,11 @@ from models.text import Entity, RawText
 ALLOWED: Final = "allow-list"
 DOCUMENT: Final = "document"
 POLICY: Final = "policy"
+SHORTENED: Final = "shortened"
+"""A part of it was replaced, and the words at its edges are no part of the value: "the 555 0132"."""
+
+OTHER: Final = "words around"
+"""The words around show that it is something else, such as a correction: "scratch that"."""
 
 _VIEWS: Final = ("original", "transliterated", "folded", "spoken", "numerals", "print")
 
@@ -49,7 +54,8 @@ class Explained:
     Attributes:
         entity: Offsets in the original.
         operator: What was done: ``tag``, ``mask``, ``hash``, ``number``, ``keep``.
-        left_by: Why it was not replaced: ``policy``, ``allow-list`` or ``document``; empty if it was replaced.
+        left_by: Why it was not replaced, or not all of it: ``policy``, ``allow-list``, ``document``, ``shortened`` or
+            ``words around``; empty if it was replaced.
     """
 
     entity: Entity
@@ -83,15 +89,20 @@ def explain(redactor: LocalRedactor, text: RawText, context: RedactionContext) -
     )
     allowed = policy.allow.spans(shown.lower)
     covered = [(e.start, e.end) for e in redaction.entities]
-    left: dict[str, list[Entity]] = {ALLOWED: [], POLICY: [], DOCUMENT: []}
+    left: dict[str, list[Entity]] = {cause: [] for cause in (ALLOWED, POLICY, DOCUMENT, SHORTENED, OTHER)}
     for entity, detection in seen:
         as_shown = detection.original
         if within(covered, entity.start, entity.end):
             continue
         if within(allowed, as_shown.start, as_shown.end):
             left[ALLOWED].append(entity)
+        elif is_explained(as_shown, shown, context):
+            left[DOCUMENT].append(entity)
+        elif policy.leaves(entity):
+            left[POLICY].append(entity)
         else:
-            left[DOCUMENT if is_explained(as_shown, shown, context) else POLICY].append(entity)
+            in_part = any(start < entity.end and entity.start < end for start, end in covered)
+            left[SHORTENED if in_part else OTHER].append(entity)
     return Explanation(redaction, replaced, tuple(_left(left, seen)))
 
 

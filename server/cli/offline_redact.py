@@ -13,7 +13,7 @@ from models.errors import InvalidInput, VestibuleError
 from models.numbered_tags import TagNumbers
 from models.reasons import Reason
 from models.recognition_json import rated_text
-from models.redaction.explain import Explained, Explanation
+from models.redaction.explain import SHORTENED, Explained, Explanation
 from models.redaction.types import NO_SCOPE, Redaction, RedactionContext, RedactionScope, Redactor
 from models.text import Entity, RawText, TextSource
 from server.cli.offline_input import error_answer, json_object, language_problem
@@ -192,6 +192,12 @@ def _with_reasons(explained: Explained) -> dict[str, Any]:
     return {**_entity(explained.entity), "operator": explained.operator, "why": why}
 
 
+def _how_left(cause: str) -> str:
+    if cause == SHORTENED:
+        return "replaced in part; the words at its edges are no part of it"
+    return f"left by the {cause}"
+
+
 def explanation_for_a_person(row: dict[str, Any]) -> str:
     """The answer of ``redact_lines`` with reasons, as text for a person."""
     lines = [str(row["text"]), ""]
@@ -199,7 +205,7 @@ def explanation_for_a_person(row: dict[str, Any]) -> str:
         lines.append(f"{entity['type']} at {entity['start']}-{entity['end']}: {entity['operator']}")
         lines += [_reason_line(reason) for reason in entity["why"]]
     for entity in row["left"]:
-        lines.append(f"{entity['type']} at {entity['start']}-{entity['end']}: left by the {entity['left_by']}")
+        lines.append(f"{entity['type']} at {entity['start']}-{entity['end']}: {_how_left(entity['left_by'])}")
         lines += [_reason_line(reason) for reason in entity["why"]]
     if not row["entities"] and not row["left"]:
         lines.append("Nothing personal was found.")

@@ -75,6 +75,19 @@ def test_why_lists_each_span_once() -> None:
     assert [text[e["start"] : e["end"]] for e in row["entities"]] == ["Lopez"]
 
 
+@pytest.mark.parametrize(
+    ("text", "tagged", "cause"),
+    [("meet and tarn there", "tarn", "shortened"), ("it is tarn, scratch that, it is pell", "pell", "words around")],
+)
+def test_why_says_what_happened_instead_where_the_policy_left_nothing(text: str, tagged: str, cause: str) -> None:
+    classifier = WordListClassifier({"scratch": "SURNAME"}, dict.fromkeys(("and", "tarn", "pell"), ("NAME", 0.9)))
+    redactor = LocalRedactor(classifier)
+    (row,) = answers([json.dumps({"text": text, "source": "speech"})], redactor, why=True)
+    assert tagged in [text[e["start"] : e["end"]] for e in row["entities"]]
+    assert cause in [e["left_by"] for e in row["left"]]
+    assert "policy" not in explanation_for_a_person(row)
+
+
 def test_why_reports_that_nothing_was_found() -> None:
     (row,) = answers([json.dumps({"text": "all is well"})], why=True)
     assert explanation_for_a_person(row) == "all is well\n\nNothing personal was found.\n\nsafe for the LLM: yes"
