@@ -1,4 +1,4 @@
-"""Protobuf messages as JSON for scripts."""
+"""Protobuf messages as JSON for scripts, and what a person has to be told of a record."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
+    from vestibule.v1.common_pb2 import ProposedRecord
+
+
+def contradiction(record: ProposedRecord) -> str:
+    """What to check before the record is approved: the meter readings, if its sources give different ones; or empty."""
+    from server.llm.other_readings import OTHER_READINGS, READING
+
+    readings = [field.value for field in record.fields if field.name in (READING, *OTHER_READINGS)]
+    return f"The sources give different meter readings: {', '.join(readings)}. Check them." if readings[1:] else ""
 
 
 def as_dict(message: Message) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 
 from server.cli.analyst import ledger_options, ledger_settings, opened_ledger
-from server.cli.messages import as_dict
+from server.cli.messages import as_dict, contradiction
 from server.cli.output import Failure, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
@@ -154,6 +154,8 @@ def _show(session: Session) -> None:
         by = Origin.Name(record.origin).removeprefix("ORIGIN_").lower()
         click.echo(f"\nRecord ({standing}, written by the {by}): {record.record.summary}")
         show_table(("field", "value"), [(f.name, f.value) for f in record.record.fields])
+        if warning := contradiction(record.record):
+            click.echo(warning)
 
 
 def _time(moment: Timestamp) -> str:

@@ -15,6 +15,7 @@ import jsonschema
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from server.llm.other_readings import OTHER_READINGS
 from server.llm.types import OnboardingRecord, RecordField
 
 MAX_RECORD_BYTES = 32 * 1024
@@ -57,8 +58,8 @@ _KEPT_ON_THE_WIRE = frozenset(
 
 KNOWN_FIELDS = frozenset(
     {"site_name", "meter_reading", "meter_unit", "visitor_count", "contact_given", "name_given", "contact"}
-)
-"""Names of fields that the prompt gives; a model makes up the others."""
+) | set(OTHER_READINGS)
+"""Names of fields that the prompt or the server gives; a model makes up the others."""
 
 _FIELD_RULES: dict[str, Callable[[str], bool]] = {
     "meter_reading": lambda value: re.fullmatch(r"\d{1,9}([.,]\d{1,4})?", value) is not None,

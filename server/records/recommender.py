@@ -30,6 +30,7 @@ from server.ledger.types import (
 )
 from server.ledger.writer import Ledger
 from server.llm.history import source_items_of
+from server.llm.other_readings import with_other_readings
 from server.llm.record_schema import (
     canonical_json,
     content_hash,
@@ -145,7 +146,8 @@ class Recommender:
             )
         language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
         proposed = await self._assistant.propose(items, language=language, fallback=fallback)
-        named = without_names(proposed.record, await self._words.personal(names_made_up(proposed.record)))
+        whole = with_other_readings(proposed.record, items)
+        named = without_names(whole, await self._words.personal(names_made_up(whole)))
         parts = await redact_all(self._gateway, [named.summary], language, scope)
         parts += await redact_values(self._gateway, values_of(named), language, scope)
         # The hash of the record is that of what is shown, so its tags get their numbers first.

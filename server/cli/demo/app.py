@@ -27,6 +27,7 @@ from server.cli.demo.conversation import TALK_EXTRA_S, Conversation
 from server.cli.demo.partials import Utterance
 from server.cli.demo.planted import METER, REGISTER
 from server.cli.demo.reporter import Reporter
+from server.cli.messages import contradiction
 from server.cli.output import Failure, table_text
 
 REAL_TIME, FASTER = 1.0, 4.0
@@ -224,6 +225,8 @@ class App:
         self.reporter.line(table_text(("field", "value"), fields) or "It has no fields.")
         if proposed.record.missing:
             self.reporter.line(f"still missing: {', '.join(proposed.record.missing)}")
+        if warning := contradiction(proposed.record):
+            self.reporter.line(warning)
         return proposed
 
     async def _approve(self, recommendation: Recommendation) -> None:

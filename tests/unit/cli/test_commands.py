@@ -110,6 +110,7 @@ class Sessions(session_pb2_grpc.SessionServiceServicer):
         session.uploads.add(id=CLOSED, media_type="image/jpeg").text.value = "[REDACTED_NAME] 08:15"
         session.recommendation.record.summary = "A visit."
         session.recommendation.record.fields.add(name="meter_reading", value="04821")
+        session.recommendation.record.fields.add(name="other_meter_reading", value="4831")
         return session_pb2.GetSessionResponse(session=session)
 
     def StartSession(self, request: Any, context: Any) -> session_pb2.StartSessionResponse:
@@ -264,7 +265,13 @@ def test_a_period_that_ends_before_it_begins_is_refused(start: str, end: str) ->
 
 def test_one_session() -> None:
     shown = run("sessions", "show", OPEN).stdout
-    for part in ("COMPLETED", "demo-app", "[REDACTED_NAME] 08:15", "A visit.", "04821"):
+    for part in (
+        "COMPLETED",
+        "demo-app",
+        "[REDACTED_NAME] 08:15",
+        "A visit.",
+        "different meter readings: 04821, 4831.",
+    ):
         assert part in shown
     assert json.loads(run("sessions", "show", OPEN, "--json").stdout)["turn_count"] == 4
 

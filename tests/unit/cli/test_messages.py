@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from vestibule.v1.admin_pb2 import Component, GetStatusResponse
-from vestibule.v1.common_pb2 import RedactedText
+from vestibule.v1.common_pb2 import ProposedRecord, RecordField, RedactedText
 from vestibule.v1.media_pb2 import Upload
 from vestibule.v1.session_pb2 import Session
 
-from server.cli.messages import as_dict
+from server.cli.messages import as_dict, contradiction
 
 
 def test_64_bit_counts_are_numbers() -> None:
@@ -24,3 +24,12 @@ def test_numbers_in_nested_messages_and_maps_are_numbers_too() -> None:
     [upload] = shown["uploads"]
     assert upload["size_bytes"] == 2**40
     assert upload["text"]["entity_counts"] == {"NAME": 1}
+
+
+def test_a_record_of_one_reading_needs_no_warning() -> None:
+    fields = [RecordField(name="meter_reading", value="04821"), RecordField(name="visitor_count", value="4")]
+    assert contradiction(ProposedRecord(fields=fields)) == ""
+    assert contradiction(ProposedRecord()) == ""
+    assert "04821, 4831" in contradiction(
+        ProposedRecord(fields=[*fields, RecordField(name="other_meter_reading", value="4831")])
+    )

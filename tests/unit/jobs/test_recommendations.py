@@ -19,6 +19,7 @@ from server.ledger.types import (
     SessionRow,
     SessionState,
 )
+from server.llm.record_schema import stored_record
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.recommender import BUILDS
 from tests.unit.jobs.conftest import WAV, World
@@ -61,6 +62,21 @@ class TestPropose:
             (recording.id, "upload"),
         ]
         assert (asked.language, asked.fallback) == ("en", True)
+
+    async def test_a_reading_that_contradicts_the_photographed_one_is_beside_it(self, world: World) -> None:
+        await world.start()
+        world.gateway.printed = ("WATER METER", "04821 m3")
+        said = await world.say("The meter reads 4831.")
+        picture = await world.upload(kind="meter")
+        await world.settle()
+        written = (RecordField("meter_reading", "04821", picture.id), RecordField("site_name", "Ikeja", said.id))
+        world.assistant.script_record(OnboardingRecord("A visit.", written))
+        record = stored_record((await propose(world)).record.value)
+        assert record.fields == (
+            written[0],
+            RecordField("other_meter_reading", "4831", said.id),
+            written[1],
+        )
 
     async def test_the_record_is_redacted_stored_hashed_and_shown(self, world: World) -> None:
         turn = await world.say("Hello.")
