@@ -6,44 +6,11 @@ that of gRPC. docs/reference/errors.md is written from it. Words never change; a
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Self
+from models.reason_row import ReasonRow, Status
 
 
-class Status(StrEnum):
-    """Kind of an error, by the name of the gRPC status code that goes with it."""
-
-    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
-    FAILED_PRECONDITION = "FAILED_PRECONDITION"
-    INTERNAL = "INTERNAL"
-    INVALID_ARGUMENT = "INVALID_ARGUMENT"
-    NOT_FOUND = "NOT_FOUND"
-    OUT_OF_RANGE = "OUT_OF_RANGE"
-    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
-    UNAVAILABLE = "UNAVAILABLE"
-
-
-class Reason(StrEnum):
-    """Why something failed. A member is its word on the wire, so it can be compared, stored and sent as text.
-
-    Attributes:
-        status: What the caller can do about it, in gRPC's terms.
-        meaning: What the reason means, in one sentence; shown in docs/reference/errors.md.
-        hint: What to do, where the hint of the error's class says too little; else empty.
-    """
-
-    status: Status
-    meaning: str
-    hint: str
-
-    def __new__(cls, word: str, status: Status, meaning: str, hint: str = "") -> Self:
-        """Make a row of the table."""
-        member = str.__new__(cls, word)
-        member._value_ = word
-        member.status = status
-        member.meaning = meaning
-        member.hint = hint
-        return member
+class Reason(ReasonRow):
+    """Why something failed."""
 
     ADDRESS_INVALID = (
         "ADDRESS_INVALID",
@@ -63,20 +30,12 @@ class Reason(StrEnum):
     AUDIO_TOO_LARGE = "AUDIO_TOO_LARGE", Status.INVALID_ARGUMENT, "The recording has too many bytes."
     AUDIO_TOO_LONG = "AUDIO_TOO_LONG", Status.INVALID_ARGUMENT, "The recording is too long."
     BAD_AUDIO = "BAD_AUDIO", Status.INVALID_ARGUMENT, "Audio inside the server is malformed; a defect of ours."
-    BAD_INPUT_STREAM = (
-        "BAD_INPUT_STREAM",
-        Status.INVALID_ARGUMENT,
-        "Standard input of an offline command is not UTF-8 text.",
-    )
+    BAD_INPUT_STREAM = "BAD_INPUT_STREAM", Status.INVALID_ARGUMENT, "Standard input of an offline command is not UTF-8."
     BAD_JSON = "BAD_JSON", Status.INVALID_ARGUMENT, "A line on standard input of an offline command is no JSON object."
     BAD_MEDIA = "BAD_MEDIA", Status.INVALID_ARGUMENT, "The bytes are no usable audio or picture."
     BAD_RAY_ADDRESS = "BAD_RAY_ADDRESS", Status.INVALID_ARGUMENT, "The address of a Ray cluster is not host:port."
     BREAKER_NOT_FOUND = "BREAKER_NOT_FOUND", Status.NOT_FOUND, "There is no circuit breaker of this name."
-    BREAKER_OPEN = (
-        "BREAKER_OPEN",
-        Status.UNAVAILABLE,
-        "The remote LLM failed several times, so calls to it are paused.",
-    )
+    BREAKER_OPEN = "BREAKER_OPEN", Status.UNAVAILABLE, "The remote LLM failed several times, so calls to it are paused."
     BROKEN_MEDIA = "BROKEN_MEDIA", Status.INVALID_ARGUMENT, "The format is right, the content does not decode."
     CACHE_UNUSABLE = (
         "CACHE_UNUSABLE",
@@ -94,11 +53,7 @@ class Reason(StrEnum):
         Status.UNAVAILABLE,
         "Ray does not answer, or could not be started or joined.",
     )
-    CONFIG_MISSING = (
-        "CONFIG_MISSING",
-        Status.INVALID_ARGUMENT,
-        "The first message of a conversation is not its configuration.",
-    )
+    CONFIG_MISSING = "CONFIG_MISSING", Status.INVALID_ARGUMENT, "A conversation does not begin with its configuration."
     CONFIG_REPEATED = "CONFIG_REPEATED", Status.INVALID_ARGUMENT, "The configuration of a conversation came twice."
     CONTENT_CHANGED = (
         "CONTENT_CHANGED",
@@ -129,11 +84,7 @@ class Reason(StrEnum):
         Status.INVALID_ARGUMENT,
         "The folder of the data, the state or the weights cannot be created or written to.",
     )
-    HASH_MISMATCH = (
-        "HASH_MISMATCH",
-        Status.INVALID_ARGUMENT,
-        "The received bytes do not have the given SHA-256.",
-    )
+    HASH_MISMATCH = "HASH_MISMATCH", Status.INVALID_ARGUMENT, "The received bytes do not have the given SHA-256."
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE", Status.INVALID_ARGUMENT, "The picture has too many bytes, pixels or scans."
     INSTALLATION_ID_INVALID = (
         "INSTALLATION_ID_INVALID",
@@ -157,11 +108,7 @@ class Reason(StrEnum):
     INVALID_RECORD = "INVALID_RECORD", Status.INVALID_ARGUMENT, "A proposed record does not fit the schema."
     INVALID_REQUEST = "INVALID_REQUEST", Status.INVALID_ARGUMENT, "The request itself is wrong."
     INVALID_SAMPLE_RATE = "INVALID_SAMPLE_RATE", Status.INVALID_ARGUMENT, "Raw audio must have 8 to 48 kHz."
-    JOBS_FULL = (
-        "JOBS_FULL",
-        Status.RESOURCE_EXHAUSTED,
-        "Too many uploads wait to be read; RetryInfo says when to try again.",
-    )
+    JOBS_FULL = "JOBS_FULL", Status.RESOURCE_EXHAUSTED, "Too many uploads wait; RetryInfo says when to try again."
     JOB_NOT_FOUND = "JOB_NOT_FOUND", Status.NOT_FOUND, "There is no such job."
     LEASE_LOST = "LEASE_LOST", Status.FAILED_PRECONDITION, "Another process has taken the job over."
     LEDGER_BUSY = "LEDGER_BUSY", Status.RESOURCE_EXHAUSTED, "Too many writes wait; RetryInfo says when to try again."
@@ -191,16 +138,8 @@ class Reason(StrEnum):
     NO_PICTURE = "NO_PICTURE", Status.FAILED_PRECONDITION, "This upload has no redacted picture or recording."
     NO_SPEECH = "NO_SPEECH", Status.INVALID_ARGUMENT, "There is no recognisable speech in the audio."
     NO_SUCH_FILE = "NO_SUCH_FILE", Status.NOT_FOUND, "An offline command was given a file that is not there."
-    OFFSET_GAP = (
-        "OFFSET_GAP",
-        Status.OUT_OF_RANGE,
-        "Audio is missing; go on from the offset that was acknowledged last.",
-    )
-    OVERLOADED = (
-        "OVERLOADED",
-        Status.RESOURCE_EXHAUSTED,
-        "A queue or a quota is full; RetryInfo says when to try again.",
-    )
+    OFFSET_GAP = "OFFSET_GAP", Status.OUT_OF_RANGE, "Audio is missing; go on from the offset acknowledged last."
+    OVERLOADED = "OVERLOADED", Status.RESOURCE_EXHAUSTED, "A queue or quota is full; RetryInfo says when to try again."
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", Status.INVALID_ARGUMENT, "The page token is not valid."
     PCM_INCOMPLETE = "PCM_INCOMPLETE", Status.INVALID_ARGUMENT, "Raw audio needs a sample rate and channels."
     PICTURE_GONE = "PICTURE_GONE", Status.NOT_FOUND, "The redacted picture or recording was removed from the disk."
@@ -216,17 +155,9 @@ class Reason(StrEnum):
         "The endpoint for analysts cannot be configured any more; a defect of ours.",
     )
     QUACK_TOKEN_SHORT = "QUACK_TOKEN_SHORT", Status.INTERNAL, "The token of the endpoint for analysts is too short."
-    QUACK_UNAVAILABLE = (
-        "QUACK_UNAVAILABLE",
-        Status.UNAVAILABLE,
-        "The endpoint for analysts does not start or does not answer.",
-    )
+    QUACK_UNAVAILABLE = "QUACK_UNAVAILABLE", Status.UNAVAILABLE, "The endpoint for analysts does not start or answer."
     RECOMMENDATION_NOT_FOUND = "RECOMMENDATION_NOT_FOUND", Status.NOT_FOUND, "There is no such recommendation."
-    REDACTION_FAILED = (
-        "REDACTION_FAILED",
-        Status.UNAVAILABLE,
-        "Text could not be redacted, so it is neither stored nor sent.",
-    )
+    REDACTION_FAILED = "REDACTION_FAILED", Status.UNAVAILABLE, "Redaction failed; the text is neither stored nor sent."
     RESUME_TOKEN_INVALID = (
         "RESUME_TOKEN_INVALID",
         Status.INVALID_ARGUMENT,
@@ -234,11 +165,7 @@ class Reason(StrEnum):
     )
     SESSION_ENDED = "SESSION_ENDED", Status.FAILED_PRECONDITION, "The session has ended; start another one."
     SESSION_NOT_FOUND = "SESSION_NOT_FOUND", Status.NOT_FOUND, "There is no such session."
-    SHUTTING_DOWN = (
-        "SHUTTING_DOWN",
-        Status.UNAVAILABLE,
-        "The server is ending; reconnect. What was acknowledged is kept.",
-    )
+    SHUTTING_DOWN = "SHUTTING_DOWN", Status.UNAVAILABLE, "The server is ending; reconnect. What was acknowledged stays."
     SIZE_MISMATCH = "SIZE_MISMATCH", Status.INVALID_ARGUMENT, "More or fewer bytes arrived than were declared."
     SPEECH_BUSY = (
         "SPEECH_BUSY",
@@ -301,11 +228,7 @@ class Reason(StrEnum):
         "lists those that the model knows.",
     )
     UNKNOWN_POLICY = "UNKNOWN_POLICY", Status.INVALID_ARGUMENT, "There is no retry policy of this name."
-    UNSAFE_FOR_LLM = (
-        "UNSAFE_FOR_LLM",
-        Status.UNAVAILABLE,
-        "A text is not marked as safe, so it is not sent to the remote LLM.",
-    )
+    UNSAFE_FOR_LLM = "UNSAFE_FOR_LLM", Status.UNAVAILABLE, "A text is not marked as safe, so it is not sent to the LLM."
     UNSUPPORTED_MEDIA = "UNSUPPORTED_MEDIA", Status.INVALID_ARGUMENT, "The format is not one that is read."
     UNSUPPORTED_OUTPUT = (
         "UNSUPPORTED_OUTPUT",
@@ -313,17 +236,9 @@ class Reason(StrEnum):
         "Pictures are encoded as JPEG or PNG only; a defect of ours.",
     )
     UPLOAD_EMPTY = "UPLOAD_EMPTY", Status.INVALID_ARGUMENT, "The upload has no bytes."
-    UPLOAD_ID_REUSED = (
-        "UPLOAD_ID_REUSED",
-        Status.FAILED_PRECONDITION,
-        "Another upload, with other content, has this id.",
-    )
+    UPLOAD_ID_REUSED = "UPLOAD_ID_REUSED", Status.FAILED_PRECONDITION, "Another upload with other content has this id."
     UPLOAD_NOT_FOUND = "UPLOAD_NOT_FOUND", Status.NOT_FOUND, "There is no such upload."
-    UPLOAD_STALLED = (
-        "UPLOAD_STALLED",
-        Status.DEADLINE_EXCEEDED,
-        "The upload stopped arriving; send it again with the same id.",
-    )
+    UPLOAD_STALLED = "UPLOAD_STALLED", Status.DEADLINE_EXCEEDED, "The upload stopped; send it again with the same id."
     UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE", Status.INVALID_ARGUMENT, "The upload has too many bytes."
     UPSTREAM_EMPTY = "UPSTREAM_EMPTY", Status.UNAVAILABLE, "The remote LLM answered nothing."
     UPSTREAM_ERROR = "UPSTREAM_ERROR", Status.UNAVAILABLE, "The remote LLM reports an error of its own."
@@ -344,11 +259,7 @@ class Reason(StrEnum):
     URL_INVALID = "URL_INVALID", Status.INVALID_ARGUMENT, "The base URL of the remote LLM is no http or https URL."
     WATCH_LAGGED = "WATCH_LAGGED", Status.RESOURCE_EXHAUSTED, "The client reads changes too slowly; watch again."
     WEIGHTS_FETCH_FAILED = "WEIGHTS_FETCH_FAILED", Status.UNAVAILABLE, "Model weights could not be fetched."
-    WEIGHTS_MISMATCH = (
-        "WEIGHTS_MISMATCH",
-        Status.UNAVAILABLE,
-        "A file of the weights is not the pinned one; do not use it.",
-    )
+    WEIGHTS_MISMATCH = "WEIGHTS_MISMATCH", Status.UNAVAILABLE, "A weights file is not the pinned one; do not use it."
     WEIGHTS_UNAVAILABLE = "WEIGHTS_UNAVAILABLE", Status.UNAVAILABLE, "Model weights are missing."
     WORKERS_DO_NOT_FIT = "WORKERS_DO_NOT_FIT", Status.INVALID_ARGUMENT, "The workers ask for more than the cluster has."
     WORKERS_MISMATCH = (

@@ -15,7 +15,8 @@ from models.errors import InvalidInput, VestibuleError
 from models.reasons import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = ROOT / "models" / "reasons.py"
+TABLE = {ROOT / "models" / name for name in ("reasons.py", "reason_row.py")}
+"""The second has the words of the statuses, of which some are reasons, too."""
 SOURCES = [file for layer in ("models", "ray_tasks", "server") for file in (ROOT / layer).rglob("*.py")]
 CLASSES = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, VestibuleError)}
 
@@ -47,7 +48,7 @@ def test_no_reason_is_written_as_a_string() -> None:
     found = [
         f"{file.relative_to(ROOT)}:{line}"
         for file in SOURCES
-        if file != TABLE
+        if file not in TABLE
         for line in free_strings(file.read_text(encoding="utf-8"))
     ]
     assert found == []
