@@ -8,7 +8,19 @@ from typing import Any
 import click
 
 from models.errors import VestibuleError
-from server.cli import breakers, demo_command, dlq, funnel, offline, serve, sessions, sql, status, weights
+from server.cli import (
+    breakers,
+    demo_command,
+    dlq,
+    funnel,
+    offline,
+    redact_command,
+    serve,
+    sessions,
+    sql,
+    status,
+    weights,
+)
 from server.cli.output import Failure
 from server.cli.talk.command import talk
 
@@ -54,7 +66,7 @@ for command in (
     *(serve.serve, demo_command.demo, weights.models),
     *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
     talk,
-    *(offline.redact, offline.transcribe, offline.read),
+    *(redact_command.redact, offline.transcribe, offline.read),
 ):
     cli.add_command(command)
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Lines = Callable[[Iterable[str], TextIO], None]
 """Answers each line of the input on the output, in order."""
 
+jsonl_option = click.option("--jsonl", is_flag=True, help="One JSON object a line on stdin, one on stdout, in order.")
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
+
 OFFLINE_SESSION = "offline"
 """Name of the session of one run of a command. Hashed tags are equal within a run only, because its key is not kept."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from server.cli import offline
+from server.cli import offline, redact_command
 from server.cli.config import load_settings
 from server.cli.main import cli
 from tests.fakes.redactor import PhraseRedactor
@@ -21,8 +21,9 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 def redactor(monkeypatch: pytest.MonkeyPatch) -> PhraseRedactor:
     """A redactor that knows one name, in the place of the real one, and no weights fetched."""
     fake = PhraseRedactor({"maria lopez": "NAME"})
-    monkeypatch.setattr(offline, "settings_with", lambda names: load_settings())
-    monkeypatch.setattr(offline, "local_redactor", lambda settings, threads: fake)
+    for command in (offline, redact_command):
+        monkeypatch.setattr(command, "settings_with", lambda names: load_settings())
+    monkeypatch.setattr(redact_command, "local_redactor", lambda settings, threads: fake)
     return fake
 
 
