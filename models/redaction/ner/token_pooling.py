@@ -50,8 +50,14 @@ class TokenizedWords:
         if not self.spans:
             return states[:0]
         edges = np.array(self.edges)
-        sums = np.add.reduceat(_one_longer(states), edges, axis=0)[::2]
-        return np.asarray(sums / (edges[1::2] - edges[::2])[:, None].astype(np.float32))
+        first, counts = edges[::2], edges[1::2] - edges[::2]
+        sums: Floats = states[first]
+        added = 1
+        while (longer := np.flatnonzero(counts > added)).size:  # few words have many tokens
+            sums[longer] += states[first[longer] + added]
+            added += 1
+        sums /= counts[:, None].astype(np.float32)
+        return sums
 
 
 def _one_longer(rows: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -71,13 +72,15 @@ def slot_features(text: str, spans: Sequence[Span], names: Floats, context: Slot
     if not spans:
         return rows
     language = context.language[:2].lower()
-    rows[:, :_WORD] = np.concatenate([_word(text[start:end], language) for start, end in spans]).reshape(-1, _WORD)
+    own = chain.from_iterable(_word(text[start:end], language) for start, end in spans)
+    rows[:, :_WORD] = np.concatenate(list(own)).reshape(-1, _WORD)
     gaps = np.concatenate([_gap(*gap) for gap in _gaps(text, spans)]).reshape(len(spans) + 1, -1)
     rows[:, _WORD:_GAP_AFTER], rows[:, _GAP_AFTER:_PLACE] = gaps[:-1], gaps[1:]
     order = np.arange(len(spans), dtype=np.float32)
     rows[:, _PLACE] = 1 / (1 + order)
     rows[:, _PLACE + 1] = 1 / (1 + order[::-1])
-    rows[:, _CONFIDENCE : _CONFIDENCE + 2] = list(_confidences(spans, context.words))
+    if context.words:
+        rows[:, _CONFIDENCE : _CONFIDENCE + 2] = list(_confidences(spans, context.words))
     likely = np.clip(names, _LEAST_ODDS, 1 - _LEAST_ODDS)
     rows[:, _NAME] = np.log(likely / (1 - likely)) / _ODDS_RANGE
     rows[:, _TEXT:] = _of_text(language, context.asked_for)
@@ -93,8 +96,16 @@ def _gaps(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, bool]]:
     yield text[at:], True
 
 
-def _word(word: str, language: str) -> tuple[float, ...]:
-    return (*_shape(word), *_listed_meanings(word.lower(), language))
+def _word(word: str, language: str) -> tuple[Floats, Floats]:
+    plain = word.isascii() and word.isalpha() and word.islower()
+    shape = _PLAIN_SHAPES[min(len(word), _LONGEST)] if plain else _row(_shape(word))
+    return shape, _listed_meanings(word.lower(), language)
+
+
+def _row(values: Sequence[float]) -> Floats:
+    row = np.array(values, dtype=np.float32)
+    row.setflags(write=False)
+    return row
 
 
 def _shape(word: str) -> tuple[float, ...]:
@@ -119,17 +130,21 @@ def _shape(word: str) -> tuple[float, ...]:
     )
 
 
-def _listed_meanings(word: str, language: str) -> tuple[float, ...]:
+_PLAIN_SHAPES: Final = [_row(_shape("a" * length)) for length in range(_LONGEST + 1)]
+"""The shape of every word in small ASCII letters, by its length."""
+
+
+def _listed_meanings(word: str, language: str) -> Floats:
     """The same as ``_meanings``, looked up for the words of the lists."""
     known = _vocabulary(language)
     if word in known:
         return known[word]
     unlisted = compound(word, language) is None and ordinal_compound(word) is None
-    return known[""] if unlisted else _meanings(word, language)
+    return known[""] if unlisted else _row(_meanings(word, language))
 
 
 @lru_cache(maxsize=16)
-def _vocabulary(language: str) -> dict[str, tuple[float, ...]]:
+def _vocabulary(language: str) -> dict[str, Floats]:
     """The meanings of all words of the lists, and of no word. What was said is not kept."""
     lexicon = lexicon_for(language)
     tables: tuple[Iterable[str], ...] = (
@@ -137,7 +152,7 @@ def _vocabulary(language: str) -> dict[str, tuple[float, ...]]:
         *(lexicon.signs, lexicon.ats, lexicon.joiners, HOMOPHONES, INNER_DIGITS, LETTER_SOUNDS, PHONETIC),
         *(ORDINALS["en"], ORDINALS.get(language, ()), _MONTHS, SERVICES, TOP_LEVEL, words(language, "function_words")),
     )
-    return {word: _meanings(word, language) for word in {""}.union(*tables)}
+    return {word: _row(_meanings(word, language)) for word in {""}.union(*tables)}
 
 
 def _meanings(word: str, language: str) -> tuple[float, ...]:
@@ -168,9 +183,7 @@ def _meanings(word: str, language: str) -> tuple[float, ...]:
 @lru_cache(maxsize=4096)
 def _gap(marks: str, edge: bool) -> Floats:
     """The kinds of marks between two words, or between a word and the end of the text."""
-    row = np.array([edge, not marks, "\n" in marks, *(any(c in kind for c in marks) for kind in _MARKS)], np.float32)
-    row.setflags(write=False)
-    return row
+    return _row([edge, not marks, "\n" in marks, *(any(c in kind for c in marks) for kind in _MARKS)])
 
 
 def _confidences(spans: Sequence[Span], rated: Sequence[RecognizedWord]) -> Iterator[tuple[float, float]]:
@@ -188,14 +201,10 @@ def _confidences(spans: Sequence[Span], rated: Sequence[RecognizedWord]) -> Iter
 
 @lru_cache(maxsize=1024)
 def _of_text(language: str, asked_for: tuple[str, ...]) -> Floats:
-    row = np.array(
-        [*(language == one for one in LANGUAGES), *(one in asked_for for one in QUESTIONS)], dtype=np.float32
-    )
-    row.setflags(write=False)
-    return row
+    return _row([*(language == one for one in LANGUAGES), *(one in asked_for for one in QUESTIONS)])
 
 
-_WORD: Final = len(_word("a", "en"))
+_WORD: Final = sum(map(len, _word("a", "en")))
 _GAP_AFTER: Final = _WORD + len(_gap("", True))
 _PLACE: Final = _GAP_AFTER + len(_gap("", True))
 _CONFIDENCE: Final = _PLACE + 2

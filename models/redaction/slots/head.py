@@ -76,7 +76,7 @@ class SlotHead:
         hidden += self.bias
         hidden = gelu(hidden)
         for layer, (weights, bias) in enumerate(zip(self.beside, self.beside_bias, strict=True)):
-            beside = _shifted(hidden @ weights, 2**layer)
+            beside = _read_beside(hidden, weights, 2**layer)
             beside += bias
             hidden += gelu(beside)
         outputs = hidden @ self.out + self.out_bias
@@ -86,12 +86,13 @@ class SlotHead:
         return outputs
 
 
-def _shifted(parts: Floats, distance: int) -> Floats:
+def _read_beside(hidden: Floats, weights: Floats, distance: int) -> Floats:
     """The sum of what a word, the one ``distance`` before it and the one ``distance`` after it contribute."""
-    width = parts.shape[1] // 3
-    own = parts[:, :width].copy()
-    own[distance:] += parts[:-distance, width : 2 * width]
-    own[:-distance] += parts[distance:, 2 * width :]
+    width = hidden.shape[1]
+    own = hidden @ weights[:, :width]
+    if distance < len(hidden):
+        own[distance:] += hidden[:-distance] @ weights[:, width : 2 * width]
+        own[:-distance] += hidden[distance:] @ weights[:, 2 * width :]
     return own
 
 

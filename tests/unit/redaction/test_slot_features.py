@@ -80,4 +80,9 @@ def test_digits_of_every_kind_have_a_row(text: str) -> None:
 def test_listed_meanings_are_those_of_the_word(language: str) -> None:
     said = "vierundneunzig zweiter ottantadue maria 0132 schmidt fourth nachname sieben तीन cuatro underscore"
     for word in [*said.split(), *sorted(features._vocabulary(language))[::50]]:
-        assert features._listed_meanings(word, language) == features._meanings(word, language)
+        assert features._listed_meanings(word, language).tolist() == [*features._meanings(word, language)]
+
+
+@pytest.mark.parametrize("word", ["a", "on", "maria", "x" * 40])
+def test_plain_words_have_the_shape_of_any_word(word: str) -> None:
+    assert features._word(word, "en")[0].tolist() == features._row(features._shape(word)).tolist()
