@@ -36,6 +36,7 @@ class Draft:
         entities: The final entities, sorted, not overlapping, each with its replacement.
         left: Entities that the policy leaves readable.
         safe_for_llm: Whether the result may go to the remote LLM.
+        unsettled: Start of a value in a spoken text that further words may still change; None if there is none.
     """
 
     raw: str
@@ -52,6 +53,7 @@ class Draft:
     entities: list[Entity] = field(default_factory=list)
     left: list[Entity] = field(default_factory=list)
     safe_for_llm: bool = False
+    unsettled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

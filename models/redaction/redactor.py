@@ -33,6 +33,7 @@ from models.redaction.stages import (
     anonymize,
     apply_policy_and_merge,
     detect,
+    find_unsettled,
     heed_alternatives,
     locate_in_raw,
     normalize,
@@ -48,6 +49,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     apply_policy_and_merge,
     anonymize,
     check_safety,
+    find_unsettled,
     locate_in_raw,
 )
 """The stages that follow ``normalize``, in order."""
@@ -147,7 +149,7 @@ class LocalRedactor:
 def _sealed(draft: Draft) -> Redaction:
     """The redaction of a draft that has passed all stages."""
     text = _with_tags(draft.raw, draft.entities, safe_for_llm=draft.safe_for_llm)
-    return Redaction(text, tuple(draft.entities), tuple(draft.suspects))
+    return Redaction(text, tuple(draft.entities), tuple(draft.suspects), draft.unsettled)
 
 
 def _with_tags(text: str, entities: Sequence[Entity], *, safe_for_llm: bool) -> RedactedText:

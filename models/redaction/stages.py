@@ -35,7 +35,14 @@ from models.redaction.postprocess.document_rules import is_explained
 from models.redaction.postprocess.doubted_words import with_doubted_words
 from models.redaction.slots.entities import is_impersonal, slot_entities, suspected_slots
 from models.redaction.slots.features import SlotContext
-from models.redaction.slots.filling import fill_slots, fill_told, outside_pauses, trimmed, without_pauses
+from models.redaction.slots.filling import (
+    fill_slots,
+    fill_told,
+    outside_pauses,
+    trimmed,
+    unsettled_from,
+    without_pauses,
+)
 from models.redaction.slots.types import SpokenText
 from models.redaction.types import RedactionContext, Suspect
 from models.text import Entity, RawText, TextSource
@@ -91,12 +98,10 @@ def tag_slots(drafts: list[Draft], job: Job) -> None:
         draft.slots = outside_pauses(text, draft.slots)
         stays = {True: bool(job.context.asked_for), False: text.is_announced or bool(numeric(job.context.asked_for))}
         cleared = [
-            not stays[detection.original.type == "NAME"] and is_impersonal(detection.original, draft.slots)
-            for detection in draft.detections
+            not stays[entity.type == "NAME"] and is_impersonal(entity, draft.slots) for entity in draft.candidates
         ]
         kept = [detection for detection, is_cleared in zip(draft.detections, cleared, strict=True) if not is_cleared]
-        gone = [detection.original for detection in compress(draft.detections, cleared)]
-        draft.doubted = [entity for entity in gone if entity.type == "NAME"]
+        draft.doubted = [entity for entity in compress(draft.candidates, cleared) if entity.type == "NAME"]
         found = (e for e in slot_entities(draft.slots) if e.type != "NAME" or not are_brands(view, e.start, e.end))
         draft.detections = [*kept, *(Detection(view, None, entity) for entity in found)]
         draft.candidates = [detection.original for detection in draft.detections]
@@ -201,9 +206,18 @@ def anonymize(drafts: list[Draft], job: Job) -> None:
         draft.entities = job.anonymizer.replacements(draft.view.text, draft.entities, written_forms)
 
 
+def find_unsettled(drafts: list[Draft], job: Job) -> None:
+    """Find the first value in each spoken text that further words may still change."""
+    if job.context.source is TextSource.SPEECH:
+        for draft in drafts:
+            draft.unsettled = unsettled_from(spoken_words(draft, job))
+
+
 def locate_in_raw(drafts: list[Draft], _: Job) -> None:
-    """Convert the offsets of entities and suspects to offsets in the input text."""
+    """Convert the offsets in drafts to offsets in the input text."""
     for draft in drafts:
+        if draft.unsettled:
+            draft.unsettled = draft.view.ends[draft.unsettled - 1]
         outside = list(_outside(draft.suspects, draft.entities))
         draft.suspects = [suspect_at_original(suspect, draft.view) for suspect in outside]
         draft.entities = [at_original(entity, draft.view) for entity in draft.entities]

@@ -73,11 +73,13 @@ class Redaction:
         text: The result.
         entities: What was found, sorted, not overlapping; offsets in code points of the *input*.
         suspects: Words that may still become names; sorted, with offsets like those of ``entities``.
+        unsettled: Start of a value in a spoken text that further words may still change; None if there is none.
     """
 
     text: RedactedText
     entities: tuple[Entity, ...]
     suspects: tuple[Suspect, ...] = ()
+    unsettled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,15 +195,8 @@ def outside_pauses(text: SpokenWords, tagged: Sequence[SlotWord]) -> list[SlotWo
     return [word._replace(personal=0.0) if word.start in talk else word for word in tagged]
 
 
-def unsettled_from(raw: str, context: RedactionContext, tokens: list[Token] | None = None) -> int | None:
-    """Start of a value that further words may still change; None if there is none.
-
-    Args:
-        raw: What was spoken so far.
-        context: Its language, and what the assistant asked for.
-        tokens: Words and marks of the text, if known.
-    """
-    text = SpokenWords(original(raw), context.language, tokens=tokens or [])
+def unsettled_from(text: SpokenWords) -> int | None:
+    """Start of a value that further words may still change; None if there is none."""
     open_slots = [slot.end for slot in text.announcements if not slot.back and may_go_on(text, slot)]
     words = [at for at in range(len(text.tokens)) if text.is_word(at)]
     near = words[-_POINTED_WORDS] if len(words) >= _POINTED_WORDS else 0

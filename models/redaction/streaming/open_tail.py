@@ -140,7 +140,7 @@ def combine_with_tail(tail: RawText, text: RawText, redactions: Sequence[Redacti
     moved = [replace(e, start=max(0, e.start - shift), end=e.end - shift) for e in near]
     entities = tuple(_united([*alone.entities, *(e for e in moved if any(c.isalnum() for c in raw[e.start : e.end]))]))
     whole = Redaction(alone.text if not alone.text.safe_for_llm else joined.text, entities)
-    return Redaction(redacted_span(raw, whole, 0, len(raw)), entities, alone.suspects)
+    return Redaction(redacted_span(raw, whole, 0, len(raw)), entities, alone.suspects, alone.unsettled)
 
 
 def _united(entities: Sequence[Entity]) -> list[Entity]:

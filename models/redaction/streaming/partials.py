@@ -22,8 +22,10 @@ from models.redaction.itn.cardinals import numerals
 from models.redaction.itn.lexicon import Lexicon, lexicon_for
 from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.itn.tokens import Token, tokens_of
+from models.redaction.normalize.view import original
 from models.redaction.redactor import redacted_prefix, redacted_span, restore_redacted
 from models.redaction.slots.filling import unsettled_from
+from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.streaming.early_words import AgreedHypothesis, may_release_more, release_early
 from models.redaction.streaming.open_tail import JOINED_CHARS, NO_TAIL, TailAwareRedactor
 from models.redaction.types import NOTHING_HELD_BACK, HeldBack, Redaction, RedactionContext, Redactor, Suspect
@@ -143,7 +145,7 @@ class PartialRedactor:
             if early:
                 stable = release_early(latest, stable, redaction)
                 stable = _before_introduced(tokens, stable, redaction.entities)
-            stable = _before_announced(state.tail, text, tokens, stable, redaction.entities, context)
+            stable = _before_announced(state.tail, text, tokens, stable, redaction, context.language)
             if stable > count:
                 shown = _extended(shown, text, tokens[count].start, tokens[stable - 1].end, redaction)
                 count = stable
@@ -216,18 +218,18 @@ def _without_last_words(tokens: list[Token], agreed: int) -> int:
 
 
 def _before_announced(
-    before: RawText, text: str, tokens: list[Token], count: int, entities: tuple[Entity, ...], context: RedactionContext
+    before: RawText, text: str, tokens: list[Token], count: int, redaction: Redaction, language: str
 ) -> int:
     """Cut after an announcement whose value further words may still change: "my number is".
 
     The announcement may be in the open tail of the utterance before.
     """
     lead = f"{before.reveal()} " if before else ""
-    start = unsettled_from(lead + text, context, None if lead else tokens)
+    start = unsettled_from(SpokenWords(original(lead + text), language)) if lead else redaction.unsettled
     if start is None:
         return count
     start = max(0, start - len(lead))
-    start = min([start, *(e.start for e in entities if e.start < start < e.end)])
+    start = min([start, *(e.start for e in redaction.entities if e.start < start < e.end)])
     return min(count, sum(token.end <= start for token in tokens))
 
 

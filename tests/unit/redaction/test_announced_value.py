@@ -6,7 +6,9 @@ import pytest
 
 from models.redaction.dialogue_context import READING, answering
 from models.redaction.itn.tokens import tokens_of
+from models.redaction.normalize.view import original
 from models.redaction.slots.filling import unsettled_from
+from models.redaction.slots.spoken_words import SpokenWords
 from models.redaction.streaming.partials import PartialRedactor, PartialState
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
@@ -236,4 +238,4 @@ def test_partials_continue_after_the_end_of_an_announced_value() -> None:
     ],
 )
 def test_the_start_of_an_unsettled_value_is_found(text: str, start: int | None) -> None:
-    assert unsettled_from(text, RedactionContext(TextSource.SPEECH)) == start
+    assert unsettled_from(SpokenWords(original(text), "en")) == start
