@@ -45,8 +45,10 @@ class Detection:
 
 def at_original(entity: Entity, view: TextView) -> Entity:
     """Map an entity that was found in a view to offsets in the original text."""
-    start, end = view.original_span(entity.start, entity.end)
-    return replace(entity, start=start, end=end)
+    span = view.original_span(entity.start, entity.end)
+    if span == (entity.start, entity.end):
+        return entity
+    return replace(entity, start=span[0], end=span[1])
 
 
 def classified(

@@ -9,8 +9,8 @@ alone identifies nobody.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from models.redaction.itn.lexicon import HOMOPHONES, Lexicon, lexicon_for
 from models.redaction.itn.number_words import ARTICLES, COMPOUNDING, MORE_NUMBERS, ORDINALS, compound, ordinal_compound
@@ -41,8 +41,7 @@ def numeral_view(text: str, language: str, tokens: list[Token] | None = None) ->
     return builder.build(NUMERALS)
 
 
-@dataclass(frozen=True, slots=True)
-class Numeral:
+class Numeral(NamedTuple):
     """A number that was said.
 
     Attributes:
@@ -76,7 +75,7 @@ def _singles_together(text: str, read: list[Numeral]) -> Iterator[Numeral]:
     last: Numeral | None = None
     for numeral in read:
         if last and last.single and numeral.single and _adjacent(text, last, numeral):
-            last = replace(last, end=numeral.end, form=last.form + numeral.form, sure=True)
+            last = last._replace(end=numeral.end, form=last.form + numeral.form, sure=True)
             continue
         if last:
             yield last
@@ -105,8 +104,7 @@ def _is_year(first: Numeral, second: Numeral) -> bool:
     return halves and second.form != _CENTURIES[0]
 
 
-@dataclass(frozen=True, slots=True)
-class _Amount:
+class _Amount(NamedTuple):
     """A number while it is being said.
 
     Attributes:
@@ -134,27 +132,27 @@ class _Amount:
         """The number with the next number word, or None if the word begins another number."""
         if self.rest is None:
             fits = not self.thousands or 0 < value < 1000
-            return replace(self, rest=value, room=_zeros(value)) if fits else None
+            return self._replace(rest=value, room=_zeros(value)) if fits else None
         if self.vigesimal:
             if value == 20 and self.rest % 100 == 4:  # quatre-vingts
-                return replace(self, rest=self.rest + 76, room=1)
+                return self._replace(rest=self.rest + 76, room=1)
             if self.room == 1 and self.rest % 100 in (60, 80) and 10 <= value <= 19:  # soixante-douze
-                return replace(self, rest=self.rest + value, room=0)
+                return self._replace(rest=self.rest + value, room=0)
             if self.rest % 100 in (10, 70, 90) and 7 <= value <= 9:  # dix-huit
-                return replace(self, rest=self.rest + value, room=0)
+                return self._replace(rest=self.rest + value, room=0)
         if 0 < value < 10**self.room:
-            return replace(self, rest=self.rest + value, room=_zeros(value))
+            return self._replace(rest=self.rest + value, room=_zeros(value))
         return None
 
     def times(self, zeros: int) -> _Amount | None:
         """The number multiplied by a word like "hundred", or None if the word begins another number."""
         if zeros == 2:
             if self.rest is None:
-                return replace(self, rest=100, room=2)
-            return replace(self, rest=self.rest * 100, room=2) if 0 < self.rest < 100 else None
+                return self._replace(rest=100, room=2)
+            return self._replace(rest=self.rest * 100, room=2) if 0 < self.rest < 100 else None
         if self.thousands % 10 ** (zeros + 2) or self.rest == 0:
             return None
-        return replace(self, thousands=self.thousands + (self.rest or 1) * 10**zeros, rest=None, room=0)
+        return self._replace(thousands=self.thousands + (self.rest or 1) * 10**zeros, rest=None, room=0)
 
 
 def _zeros(value: int) -> int:
@@ -202,7 +200,7 @@ class _Reader:
         token = self._tokens[first]
         if self._is_article_of_a_scale(first):
             last, numeral = self._at(first + 1)
-            return last, replace(numeral, start=token.start) if numeral else None
+            return last, numeral._replace(start=token.start) if numeral else None
         if twice := self._repeated(first):
             return first + 2, Numeral(token.start, self._tokens[first + 1].end, twice, single=True)
         amount, at, last = _Amount(vigesimal=self._language == "fr"), first, first

@@ -213,15 +213,20 @@ _BRACKETED = re.compile(
 )
 """Obfuscated signs of an e-mail address: "jo (at) acme [dot] org"."""
 
+_BRACKETS = "[({<"
 _LETTERED = re.compile(r"(?<![\w+(])[+(]{0,2}[\dOoIl](?:[ ().-]{0,2}[\dOoIl]){6,18}(?![\w])")
+_LEAST_LETTERED = 5
+"""Least digits of such a number: seven characters of which at most a third are letters."""
+
 _GROUP = re.compile(r"[\dOoIl]+")
 _LETTER = re.compile("[OoIl]")
 
 
 def disguised(text: str) -> TextView | None:
     """The text without obfuscation (signs in brackets, letters for digits); None if there is none."""
-    edits = [(m.start(), m.end(), "@" if m["at"] else ".") for m in _BRACKETED.finditer(text)]
-    for match in _LETTERED.finditer(text):
+    bracketed = _BRACKETED.finditer(text) if any(map(text.__contains__, _BRACKETS)) else ()
+    edits = [(m.start(), m.end(), "@" if m["at"] else ".") for m in bracketed]
+    for match in _LETTERED.finditer(text) if _has_digits(text, _LEAST_LETTERED) else ():
         groups = _GROUP.findall(match.group())
         letters, digits = len(_LETTER.findall(match.group())), len(_DIGIT.findall(match.group()))
         if letters and digits >= 2 * letters and all(_DIGIT.search(group) for group in groups):
@@ -233,6 +238,11 @@ _GLUED = re.compile(
     r"(?<![\w@/.-])(?P<before>[^\W\d_]{3,20})?(?P<value>\d(?:[./-]?\d){5,18})(?P<after>[^\W\d_]{3,20})?(?![\w@/-])"
 )
 """A number of at least six digits with a word before or after it and no space between."""
+_LEAST_GLUED = 6
+
+
+def _has_digits(text: str, least: int) -> bool:
+    return len(_DIGIT.findall(text)) >= least
 
 
 def unglued(text: str) -> TextView | None:
@@ -240,7 +250,7 @@ def unglued(text: str) -> TextView | None:
     is no such number.
     """
     edits = []
-    for match in _GLUED.finditer(text):
+    for match in _GLUED.finditer(text) if _has_digits(text, _LEAST_GLUED) else ():
         start, end = match.span("value")
         edits += [(at, at, " ") for at, word in ((start, match["before"]), (end, match["after"])) if word]
     return _edited(text, edits)

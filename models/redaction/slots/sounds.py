@@ -13,12 +13,23 @@ from itertools import groupby
 from typing import Final
 
 _DIGRAPHS: Final = (("tsch", "S"), ("sch", "S"), ("ch", "S"), ("sh", "S"), ("th", "T"), ("ph", "P"), ("ck", "K"))
-_CLASSES: Final = {
-    char: sound
+
+
+class _Classes(dict[int, str | None]):
+    """The sound of each letter, for ``str.translate``. Capitals are sounds, and other characters are not heard."""
+
+    def __missing__(self, code: int) -> str | None:
+        return chr(code) if chr(code).isupper() else None
+
+
+_CLASSES: Final = _Classes(
+    (ord(char), sound)
     for sound, chars in {"P": "bpfvw", "T": "dt", "K": "gkcqx", "S": "szjç", "N": "nmñ", "L": "l", "R": "r"}.items()
     for char in chars
-}
-_DIGITS: Final = dict(zip("0123456789", "oh one two three four five six seven eight nine".split(), strict=True))
+)
+_DIGITS: Final = str.maketrans(
+    dict(zip("0123456789", "oh one two three four five six seven eight nine".split(), strict=True))
+)
 _SOFT: Final = re.compile(r"gh|c(?=[eiy])")
 _SHORT_KEY: Final = 3
 """Sounds up to which a key is short; shorter ones must be equal."""
@@ -30,12 +41,11 @@ _NEAR_LETTERS: Final = 0.55
 
 def sound_of(word: str) -> str:
     """The phonetic key of one or more words: their consonants by class, and a mark for a vowel at the beginning."""
-    spoken = "".join(_DIGITS.get(char, char) for char in unicodedata.normalize("NFKD", word.lower()))
+    spoken = unicodedata.normalize("NFKD", word.lower()).translate(_DIGITS)
     spoken = _SOFT.sub(lambda match: "s" if match.group() == "c" else "", spoken)
     for letters, sound in _DIGRAPHS:
         spoken = spoken.replace(letters, sound)
-    sounds = "".join(char if char.isupper() else _CLASSES.get(char, "") for char in spoken)
-    key = "".join(sound for sound, _ in groupby(sounds))
+    key = "".join(sound for sound, _ in groupby(spoken.translate(_CLASSES)))
     return f"A{key}" if spoken[:1] in "aeiou" else key
 
 

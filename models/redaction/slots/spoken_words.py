@@ -167,10 +167,11 @@ class SpokenWords:
         return "".join(digits_of(t.text) or self.words.digits(t) for t in self.tokens[first : last + 1])
 
     def _surely(self, token: Token) -> int:
-        if _ORDINAL.fullmatch(token.text):
-            return len(digits_of(token.text))
-        if has_digit(token.text):
-            return sum(c.isalnum() for c in token.text)
+        if not token.text.isalpha():
+            if _ORDINAL.fullmatch(token.text):
+                return len(digits_of(token.text))
+            if has_digit(token.text):
+                return sum(c.isalnum() for c in token.text)
         if token.text in self.words.lexicon.repeats:
             return 1
         return 0 if token.text in HOMOPHONES else len(self.words.lexicon.numbers.get(token.text, ""))
@@ -245,9 +246,8 @@ class SpokenWords:
         return None
 
     def _after_hesitation(self, at: int) -> int:
-        match = self.lists.hesitation.match(self.view.lower, self.tokens[at].start)
         begins = at == 0 or self.tokens[at - 1].end < self.tokens[at].start or not self.is_word(at - 1)
-        if match and begins:
+        if begins and (match := self.lists.hesitation.match(self.view.lower, self.tokens[at].start)):
             return self.at(match.end())
         before = self._neighbour(at, -1)
         if before is None or not self.sure[before]:

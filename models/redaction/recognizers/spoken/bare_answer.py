@@ -66,6 +66,7 @@ _ARTICLE = re.compile(r"(?<![^\W_])(?:the|an?) $")
 _LONGEST_ANSWER_CHARS = 160
 _MIN_BARE_DIGITS = 3
 _MIN_CODE = 5
+_LONGEST_CODE_WORDS = 4
 
 MONTHS = words(*(month for code in languages("months") for month in chain(*word_lists(code, "months").values())))
 """Names of months in every language that has a list of them, and the short English ones."""
@@ -101,19 +102,21 @@ class BareAnswerRecognizer:
 
     def _unasked(self, view: TextView) -> Iterator[Entity]:
         """A number alone, or a code of letters and digits alone."""
-        content = _content(view)
-        if not content or not has_digit(view.text) or _NO_CODE.search(view.lower):
+        content = _content(view) if view.digits else []
+        said = [w.text for w in content]
+        number = all(w.isdigit() for w in said)
+        code = not number and len(said) <= _LONGEST_CODE_WORDS and all(map(_is_code_piece, said)) and _is_mixed(said)
+        if not said or not (number or code) or _NO_CODE.search(view.lower):
             return
         start, end = content[0].start, content[-1].end
         if is_harmless(view, start, end):
             return
-        said = [w.text for w in content]
         total = sum(len(w) for w in said)
-        if all(w.isdigit() for w in said):
+        if number:
             is_count = (start, end) in view.counted or (len(said) == 1 and said[0].endswith("00"))
             if total >= _MIN_BARE_DIGITS and not is_count and not _TIME.fullmatch(view.text[start:end].strip()):
                 yield Entity("ID", start, end, 0.55, "answer:number")
-        elif len(said) <= 4 and total >= _MIN_CODE and all(_is_code_piece(w) for w in said) and _is_mixed(said):
+        elif total >= _MIN_CODE:
             yield Entity("ADDRESS", start, end, 0.55, "answer:code")
 
     def _asked(self, view: TextView, asked: tuple[str, ...]) -> Iterator[Entity]:
