@@ -8,7 +8,7 @@ alone identifies nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -167,9 +167,25 @@ def _zeros(value: int) -> int:
 def _words_that_begin(language: str) -> frozenset[str]:
     """Words with which a number may begin. All other words are skipped."""
     lexicon = lexicon_for(language)
-    tables = (lexicon.numbers, lexicon.scales, lexicon.repeats, MORE_NUMBERS.get(language, {}))
-    ordinals = ORDINALS["en"] | ORDINALS.get(language, {})
-    return frozenset({"a", "o", "oh"}.union(ordinals, *tables))
+    return frozenset({"a"}.union(_ordinals(language), _values(language), lexicon.scales, lexicon.repeats))
+
+
+@lru_cache(maxsize=64)
+def _ordinals(language: str) -> dict[str, int]:
+    return ORDINALS["en"] | ORDINALS.get(language, {})
+
+
+@lru_cache(maxsize=64)
+def _values(language: str) -> dict[str, int]:
+    """The values of the words that are listed for a number."""
+    digits = {"oh": "0", "o": "0"} | MORE_NUMBERS.get(language, {}) | lexicon_for(language).numbers
+    return {word: int(value) for word, value in digits.items()}
+
+
+def may_hold_numeral(tokens: Sequence[Token], language: str) -> bool:
+    """Whether a spoken number may end in these tokens."""
+    own = language[:2].lower()
+    return own in COMPOUNDING or not _words_that_begin(own).isdisjoint([token.text for token in tokens])
 
 
 class _Reader:
@@ -179,8 +195,8 @@ class _Reader:
         self._tokens = tokens
         self._language = language[:2].lower()
         self._lexicon: Lexicon = lexicon_for(language)
-        self._more = MORE_NUMBERS.get(self._language, {})
-        self._ordinals = ORDINALS["en"] | ORDINALS.get(self._language, {})
+        self._ordinals = _ordinals(self._language)
+        self._values = _values(self._language)
 
     def all(self) -> Iterator[Numeral]:
         """All numbers, in order."""
@@ -250,10 +266,8 @@ class _Reader:
     def _value(self, token: Token) -> int | None:
         if token.text.isdigit():
             return None
-        digits = self._lexicon.numbers.get(token.text) or self._more.get(token.text)
-        if digits is None and token.text in ("oh", "o"):
-            digits = "0"
-        return int(digits) if digits else compound(token.text, self._language)
+        value = self._values.get(token.text)
+        return compound(token.text, self._language) if value is None else value
 
     def _ordinal(self, token: Token) -> int | None:
         value = self._ordinals.get(token.text)

@@ -120,8 +120,9 @@ class RampartClassifier:
         names, labels = self._names, len(self._labels)
         encodings = self._tokenized(texts)
         ids = [encoding.ids for encoding in encodings]
-        tokens = self._begin_tokens(ids, names.project if names else None)
-        slots = self._begin_slots(ids) if spoken is not None else None
+        windows = self._batches(ids)
+        tokens = self._begin_tokens(ids, windows, names.project if names else None)
+        slots = self._begin_slots(ids, windows) if spoken is not None else None
         words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
         features = [
             names.text_features(text, w.spans, labels) if names and w.spans else None
@@ -144,7 +145,7 @@ class RampartClassifier:
     def pooled_words(self, texts: list[str]) -> list[PooledWords]:
         """The words of each text with their probabilities and full hidden states, for fitting a head."""
         encodings = self._tokenized(texts)
-        rows = self._begin_tokens([encoding.ids for encoding in encodings], _unchanged)()
+        rows = self._rows(encodings)
         words = [words_of(text, encoding.offsets) for text, encoding in zip(texts, encodings, strict=True)]
         return [w.pool(*row) for w, row in zip(words, rows, strict=True)]
 
@@ -160,7 +161,11 @@ class RampartClassifier:
 
     def token_rows(self, texts: list[str]) -> list[tuple[Floats, Floats]]:
         """For every token of each text: its probabilities, shape (tokens, labels), and its hidden state."""
-        return self._begin_tokens([encoding.ids for encoding in self._tokenized(texts)], _unchanged)()
+        return self._rows(self._tokenized(texts))
+
+    def _rows(self, encodings: list[Encoding]) -> list[tuple[Floats, Floats]]:
+        ids = [encoding.ids for encoding in encodings]
+        return self._begin_tokens(ids, self._batches(ids), _unchanged)()
 
     def _tokenized(self, texts: list[str]) -> list[Encoding]:
         return [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
@@ -171,17 +176,20 @@ class RampartClassifier:
             raise WeightsError(f"The vocabulary of the classifier has no {token}.")
         return int(number)
 
+    def _batches(self, ids: list[list[int]]) -> list[list[Window]]:
+        return list(batches(cut(ids, self._size, self._cls, self._sep), self._size.batch_tokens))
+
     def _begin_tokens(
-        self, ids: list[list[int]], project: _Projection | None
+        self, ids: list[list[int]], windows: list[list[Window]], project: _Projection | None
     ) -> Callable[[], list[tuple[Floats, Floats]]]:
-        encoded = self._begin_windows(ids, self._encoder)
+        encoded = self._begin_windows(windows, self._encoder)
         return lambda: self._joined([len(text) for text in ids], encoded, project)
 
-    def _begin_slots(self, ids: list[list[int]]) -> Callable[[], list[Floats]] | None:
+    def _begin_slots(self, ids: list[list[int]], windows: list[list[Window]]) -> Callable[[], list[Floats]] | None:
         """Start the encoder of the slots: for every token of every text what the tagger reads of its hidden state."""
         if self._slots is None:
             return None
-        encoded, project = self._begin_windows(ids, self._slots.encoder), self._slots.tagger.project
+        encoded, project = self._begin_windows(windows, self._slots.encoder), self._slots.tagger.project
 
         def joined() -> list[Floats]:
             rows = TokenRows([len(text) for text in ids], self._size.overlap)
@@ -191,9 +199,9 @@ class RampartClassifier:
 
         return joined
 
-    def _begin_windows(self, ids: list[list[int]], encoder: TokenEncoder) -> _Encoded:
+    def _begin_windows(self, windows: list[list[Window]], encoder: TokenEncoder) -> _Encoded:
         """Start the first batches of windows. Each finished batch starts one more."""
-        waiting = batches(cut(ids, self._size, self._cls, self._sep), self._size.batch_tokens)
+        waiting = iter(windows)
         start = partial(_start, encoder)
         started = deque(map(start, islice(waiting, BATCHES_AHEAD)))
 

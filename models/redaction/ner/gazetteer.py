@@ -18,6 +18,7 @@ import re
 import zlib
 from collections import Counter
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ class Gazetteer:
 
         Names are also looked up without a final s, which may be a genitive: "Merkels Rede", "Maria's".
         """
-        places = np.array([self._places(word) for word in words], dtype=np.intp).reshape(-1, 3)
+        places = np.array(list(chain.from_iterable(map(self._places, words))), dtype=np.intp).reshape(-1, 3)
         rows = self.rows[places[:, 0]].astype(np.float32)
         stems = self.rows[places[:, 1], :FIRST_FREQUENCY]
         np.maximum(rows[:, :FIRST_FREQUENCY], stems, out=rows[:, :FIRST_FREQUENCY])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def text_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer,
     rows = np.zeros((len(words), feature_count(labels)), dtype=np.float32)
     own = rows[:, :_EDGE]
     own[:, : len(COLUMNS)] = gazetteer.look_up(spelled)
-    own[:, len(COLUMNS) :] = shapes
+    own[:, len(COLUMNS) :] = np.array(list(chain.from_iterable(shapes)), dtype=np.float32).reshape(len(words), -1)
     rows[1:, _EDGE : 2 * _EDGE] = own[:-1]
     rows[:-1, 2 * _EDGE : 3 * _EDGE] = own[1:]
     rows[2:, 3 * _EDGE : 4 * _EDGE] = own[:-2]
@@ -71,7 +71,7 @@ def text_features(text: str, words: list[tuple[int, int]], gazetteer: Gazetteer,
     gaps[:] = _gaps(text, words)
     rows[:-1, 4 * _EDGE + 2 : _PROBABILITIES] = gaps[1:]
     whole = rows[:, -len(LANGUAGES) - 2 :]
-    whole[:, :-2] = own[:, _LANGUAGE].mean(axis=0)
+    whole[:, :-2] = np.add.reduce(own[:, _LANGUAGE], axis=0) / np.float32(len(words))
     whole[:, -2] = own[:, len(COLUMNS)].mean()
     whole[:, -1] = min(len(words), _TEXT_WORDS) / _TEXT_WORDS
     return rows
@@ -93,8 +93,9 @@ def with_probabilities(rows: Floats, probabilities: Floats) -> Floats:
 def _shape(word: str, before: str) -> tuple[float, ...]:
     within = before[-1:] == " " and before[-2:-1].isalnum()  # most words
     starts = not within and bool(_SENTENCE_START.search(before))
+    last = before[-1:]
     if word.isalpha() and word.islower():
-        return (0, 0, 0, starts, min(len(word), 36) / 12, before.endswith("@"), before.endswith("#"), 0)
+        return (0, 0, 0, starts, min(len(word), 36) / 12, last == "@", last == "#", 0)
     upper = word[:1].isupper()
     shouted = len(word) > 1 and word.isupper()
     return (
@@ -103,8 +104,8 @@ def _shape(word: str, before: str) -> tuple[float, ...]:
         not word.isalpha() and any(map(str.isdigit, word)),
         starts,
         min(len(word), 36) / 12,
-        before.endswith("@"),
-        before.endswith("#"),
+        last == "@",
+        last == "#",
         not shouted and not word[1:].islower() and word[1:].lower() != word[1:],
     )
 

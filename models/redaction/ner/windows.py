@@ -84,6 +84,9 @@ class TokenRows:
     def add(self, window: Window, part: Floats) -> None:
         """Put the rows of a window's tokens, without the special ones, in their place."""
         rows = self.rows[window.text]
+        if len(part) == len(rows):
+            self.rows[window.text] = part
+            return
         if not rows.shape[1]:
             rows = self.rows[window.text] = np.zeros((len(rows), part.shape[1]), dtype=np.float32)
         skip = self._overlap // 2 if window.start else 0

@@ -17,7 +17,7 @@ from models.redaction.lexicons.loader import LexiconInvalid, Lists, languages, w
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.literal_search import LiteralSearch
 from models.redaction.patterns.required_literals import required_pieces
-from models.redaction.slots.sounds import Sounding, letters_alike, sound_of, sounds_like
+from models.redaction.slots.sounds import SoundIndex, Sounding, sound_of
 
 SUBJECT: Final = "announcements"
 _BEGIN, _END = r"(?<![^\W_])", r"(?![^\W_])"
@@ -85,7 +85,7 @@ class Announcements:
 
     Attributes:
         hesitation: A pause or a correction inside a value.
-        sounds: Nouns that are recognized by their sound, each with its type.
+        nouns: Nouns that are recognized by their sound, each with its type.
         owner: A word of an owner: "my".
         articles: "the".
         stops: Words that end a value.
@@ -102,7 +102,7 @@ class Announcements:
     hesitation: re.Pattern[str]
     _repairs: frozenset[str]
     _names: _Alternatives
-    sounds: tuple[tuple[Sounding, str], ...]
+    nouns: SoundIndex
     owner: re.Pattern[str]
     articles: frozenset[str]
     stops: frozenset[str]
@@ -121,12 +121,6 @@ class Announcements:
     def introductions(self, view: TextView) -> list[int]:
         """Where the words end that introduce a name: "my name is"."""
         return [match.end() for match in self._names.finditer(view)]
-
-    def sounds_as(self, words: str) -> str | None:
-        """The type of the noun that these words sound like; None if they sound like none."""
-        heard = Sounding.of(words)
-        alike = [(letters_alike(words, known.word), kind) for known, kind in self.sounds if sounds_like(heard, known)]
-        return max(alike)[1] if alike else None
 
     def is_repair(self, words: str) -> bool:
         """Whether words sound like a correction: "scratched at"."""
@@ -162,7 +156,7 @@ def announcements_of(language: str) -> Announcements:
         re.compile(rf"(?:{_all(tables, 'hesitations')}){_END}"),
         frozenset(key for key in map(sound_of, _words(tables, "repairs")) if len(key) >= _SHORTEST_PHRASE_SOUNDS),
         _Alternatives(f"{_BEGIN}(?:{entry}){_END}" for table in tables for entry in table.get(_NAMES, ())),
-        tuple(dict.fromkeys(chain.from_iterable(map(_sounds, tables)))),
+        SoundIndex(chain.from_iterable(map(_sounds, tables))),
         re.compile(_all(tables, "owners")),
         frozenset(re.findall(r"[^\W_]+", _all(tables, "articles"))),
         _words(tables, "stops"),

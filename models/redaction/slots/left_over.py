@@ -127,10 +127,9 @@ class LeftOver:
     def _has_sign(self) -> bool:
         """Whether a spoken sign of an e-mail address is left: "underscore", "dot com"."""
         for token, after in pairwise([*self.text.tokens, None]):
-            if token is None or not token.text[0].isalnum() or self._is_hidden(token.start, token.end):
-                continue
-            sign = self.text.words.sign(token)
-            if sign == "_" or (sign == "." and after is not None and after.text in TOP_LEVEL):
+            sign = self.text.words.sign(token) if token and token.text[0].isalnum() else ""
+            is_sign = sign == "_" or (sign == "." and after is not None and after.text in TOP_LEVEL)
+            if token and is_sign and not self._is_hidden(token.start, token.end):
                 return True
         return False
 

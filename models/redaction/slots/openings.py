@@ -90,6 +90,6 @@ def _noun_at(text: SpokenWords, at: int) -> str | None:
         if len(group) == size and all(text.is_word(at + i) for i in range(size)):
             words = [token.text for token in group]
             plain = text.is_misheard(at) and text.lists.objects.isdisjoint(words)
-            if plain and len(words[0]) >= _SHORTEST_NOUN and (kind := text.lists.sounds_as(" ".join(words))):
+            if plain and len(words[0]) >= _SHORTEST_NOUN and (kind := text.lists.nouns.alike(" ".join(words))):
                 return kind
     return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -60,6 +61,32 @@ class Sounding:
     def of(cls, word: str) -> Sounding:
         """Work the key out."""
         return cls(word, sound_of(word))
+
+
+class SoundIndex:
+    """Known words by sound. Keys that differ in one sound at most have a key in common that lacks a sound of each.
+
+    Args:
+        known: The words, each with what it stands for.
+    """
+
+    def __init__(self, known: Iterable[tuple[Sounding, str]]) -> None:
+        self._near: dict[str, dict[tuple[Sounding, str], None]] = {}
+        for entry in known:
+            for key in _shortened(entry[0].sound):
+                self._near.setdefault(key, {})[entry] = None
+
+    def alike(self, words: str) -> str | None:
+        """What the known word stands for that these words sound like; None if they sound like none."""
+        heard = Sounding.of(words)
+        near = {entry for key in _shortened(heard.sound) for entry in self._near.get(key, ())}
+        found = [(letters_alike(words, known.word), kind) for known, kind in near if sounds_like(heard, known)]
+        return max(found)[1] if found else None
+
+
+def _shortened(sound: str) -> set[str]:
+    """The key, and the key without each of its sounds."""
+    return {sound, *(sound[:at] + sound[at + 1 :] for at in range(len(sound)))}
 
 
 def sounds_like(one: Sounding, other: Sounding) -> bool:

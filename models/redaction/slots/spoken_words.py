@@ -240,8 +240,9 @@ class SpokenWords:
 
     def _neighbour(self, at: int, step: int) -> int | None:
         """The next word in one direction, over one mark."""
+        words = self.word_at
         for index in (at + step, at + 2 * step):
-            if 0 <= index < len(self.tokens) and self.is_word(index):
+            if 0 <= index < len(words) and words[index]:
                 return index
         return None
 

@@ -105,8 +105,8 @@ def _least(slot: Announcement, runs: Sequence[Run]) -> int:
 def may_go_on(text: SpokenWords, slot: Announcement) -> bool:
     """Whether further words can turn what follows the announcement into a value, or make its value longer."""
     if not slot.told and not _begins_with_code(text, text.at(slot.end)):
-        return not any(map(text.is_word, range(text.at(slot.end), len(text.tokens))))
-    after = sum(map(text.is_word, range(forward(text, slot).end, len(text.tokens))))
+        return not any(text.word_at[text.at(slot.end) :])
+    after = sum(text.word_at[forward(text, slot).end :])
     return after < _SETTLED_WORDS
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from models.numbered_tags import TagIdentity
 from models.recognition_json import rated_text, recognition_fields
 from models.redaction.dialogue_context import personal
-from models.redaction.itn.cardinals import numerals
+from models.redaction.itn.cardinals import may_hold_numeral, numerals
 from models.redaction.itn.lexicon import Lexicon, lexicon_for
 from models.redaction.itn.spelling_alphabets import PHONETIC
 from models.redaction.itn.tokens import Token, tokens_of
@@ -129,7 +129,8 @@ class PartialRedactor:
         """
         text = hypothesis.reveal()
         tokens = tokens_of(text)
-        agreed = _agreed(tokens_of(state.previous.reveal()), tokens)
+        previous = state.previous.reveal()
+        agreed = len(tokens) if previous == text else _agreed(tokens_of(previous), tokens)
         shown, count = state.shown, state.shown_tokens
         latest = AgreedHypothesis(tokens, agreed, context.language)
         early = not state.tail and not personal(context.asked_for)
@@ -182,7 +183,7 @@ def _open_numbers(text: str, tokens: list[Token], language: str) -> list[int]:
     while first and words < NUMBER_WORDS:
         first -= 1
         words += tokens[first].text[0].isalnum()
-    if not tokens:
+    if not tokens or not may_hold_numeral(tokens[first:], language):
         return []
     reached = tokens[first].start if words == NUMBER_WORDS else 0
     begin = max(0, first - _LONGEST_NUMBER)

@@ -96,7 +96,7 @@ _CURRENCY = re.compile(
 
 def is_amount(view: TextView, start: int, end: int) -> bool:
     """Whether the number at [start, end) has a unit or a currency beside it and is short enough for an amount."""
-    count = sum(char.isdigit() for char in view.text[start:end])
+    count = sum(map(str.isdigit, view.text[start:end]))
     if _MONEY_BEFORE.search(view.text, max(0, start - 6), start) or _CURRENCY.match(view.text, end):
         return count <= _MOST_PAID
     if count > _MOST_MEASURED or _is_code(view, start, end):
@@ -119,7 +119,7 @@ def is_harmless(view: TextView, start: int, end: int) -> bool:
     """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
     if is_amount(view, start, end):
         return True
-    count = sum(char.isdigit() for char in view.text[start:end])
+    count = sum(map(str.isdigit, view.text[start:end]))
     if count < _NUMBERS_OF_PEOPLE and introduced_as(view, start) == "harmless":
         return True
     return is_reference_number(view, start, end)

@@ -76,7 +76,7 @@ def is_reference_number(view: TextView, start: int, end: int) -> bool:
         or _NUMBER_OF.search(view.lower, max(0, thing.start() - _NUMBER_OF_REACH), thing.start())
         or any(word.group() in _NUMBER_WORDS for word in words)
     )
-    long = sum(char.isdigit() for char in view.text[start:end]) >= _LIKE_A_TELEPHONE
+    long = sum(map(str.isdigit, view.text[start:end])) >= _LIKE_A_TELEPHONE
     if not numbered and (long or ":" in between):
         return False
     return all(
