@@ -7,6 +7,16 @@ from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from tests.fakes.classifier import WordListClassifier
 
+BADGE = """
+  recognizers:
+    - name: badge
+      entity: BADGE
+      patterns: ['\\bRB-\\d{4}\\b']
+      match: [my badge is RB-1234]
+      no_match: [RB is a department, RB-12345]
+"""
+"""A recognizer in the form of a policy file."""
+
 
 def patterns_only() -> LocalRedactor:
     """A redactor whose classifier knows nothing."""
