@@ -144,14 +144,17 @@ def combine_with_tail(tail: RawText, text: RawText, redactions: Sequence[Redacti
 
 
 def _united(entities: Sequence[Entity]) -> list[Entity]:
-    """Sort entities and join those that overlap. The result covers both and has the type of the longest."""
+    """Sort entities and join those that overlap. The result covers both and has the type of the longest.
+
+    Of equally long ones the last gives the type. It was found after the tail, where the words that announce it may be.
+    """
     united: list[Entity] = []
     for entity in sorted(entities, key=lambda e: (e.start, -e.end)):
         if not united or entity.start >= united[-1].end:
             united.append(entity)
             continue
         last = united[-1]
-        winner = max(last, entity, key=lambda e: (e.end - e.start, e.score))
+        winner = max(entity, last, key=lambda e: e.end - e.start)
         united[-1] = replace(winner, start=last.start, end=max(last.end, entity.end))
     return united
 

@@ -39,7 +39,8 @@ def finals(parts: list[str], language: str = "en") -> list[str]:
 SPLIT = [
     ("en", ["My number is four one five.", "Five five five.", "Oh one three two, thanks."],
      ["My number is [REDACTED_PHONE].", "[REDACTED_PHONE].", "[REDACTED_PHONE], thanks."]),
-    ("en", ["My number is", "nine nine three eight"], ["My number is", "[REDACTED_ID]"]),
+    ("en", ["My number is", "nine nine three eight"], ["My number is", "[REDACTED_PHONE]"]),
+    ("en", ["My passport is", "77 03 44 18"], ["My passport is", "[REDACTED_PASSPORT]"]),
     ("en", ["my e-mail is", "tarn dot quist at example dot com"], ["my e-mail is", "[REDACTED_EMAIL]"]),
     ("en", ["My name is Tarn Quist.", "I'm at the site"], ["My name is [REDACTED_NAME].", "I'm at the site"]),
     ("en", ["My name is Tarn.", "Quist, like before"], ["My name is [REDACTED_NAME].", "[REDACTED_NAME], like before"]),

@@ -25,7 +25,7 @@ SSN = PatternRecognizer(
     needs="0",
     patterns=(
         Pattern(re.compile(r"(?<![\w-])\d{3}\s?[-–]\s?\d{2}\s?[-–]\s?\d{4}(?![\w-])"), 0.85, name="dashes"),
-        Pattern(re.compile(r"(?<![\w.-])\d{3}([ .])\d{2}\1\d{4}(?![\w-])"), 0.6, name="spaces"),
+        Pattern(re.compile(r"(?<![\w.-])\d{3}([ .])\d{2}\1\d{4}(?![\w-])"), 0.8, name="spaces"),
         Pattern(re.compile(r"(?<![\w.+-])\d{3}[ -]?\d{2}[ -]?\d{4}(?![\w-]|\.\d)"), 0.2, name="plain"),
         Pattern(
             re.compile(r"(?<!\w)SSN[#: ]?(?P<value>-?\d{4,12})(?!\w)", re.IGNORECASE),
