@@ -44,6 +44,7 @@ from models.redaction.slots.filling import (
     without_pauses,
 )
 from models.redaction.slots.types import SpokenText
+from models.redaction.slots.value_types import with_told_types
 from models.redaction.types import RedactionContext, Suspect
 from models.text import Entity, RawText, TextSource
 
@@ -135,7 +136,8 @@ def fill_announced(drafts: list[Draft], job: Job) -> None:
             draft.candidates += fill_told(text, draft.candidates)
             continue
         found = list(without_pauses(text, draft.candidates))
-        draft.candidates = list(trimmed(text, found + fill_slots(text, job.context, found)))
+        filled = list(trimmed(text, found + fill_slots(text, job.context, found)))
+        draft.candidates = list(with_told_types(text, filled))
 
 
 def drop_allowed(drafts: list[Draft], job: Job) -> None:

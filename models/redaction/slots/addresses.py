@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from models.redaction.itn.tokens import Token
@@ -27,11 +27,17 @@ def address_of(text: SpokenWords, slot: Announcement) -> Iterator[tuple[int, int
     if slot.back or not said:
         return
     plain = [text.tokens[at].text for at in said]
-    signs = any(_is_sign(text, text.tokens[at]) or _is_joined(text, at) for at in range(said[0] + 1, said[-1]))
+    signs = _is_signed(text, said)
     named = slot.told and not slot.requested
     told = named and len(said) <= _MOST_PLAIN_WORDS and text.lists.remarks.isdisjoint(plain)
     if signs or (told and passphrase_start(plain) is not None):
         yield text.tokens[said[0]].start, text.tokens[said[-1]].end
+
+
+def has_inner_sign(text: SpokenWords, start: int, end: int) -> bool:
+    """Whether a sign of an address stands between the words of a span."""
+    said = [at for at in range(text.at(start), text.at(end)) if text.is_word(at)]
+    return bool(said) and _is_signed(text, said)
 
 
 def mailbox_of(text: SpokenWords, slot: Announcement) -> Iterator[tuple[int, int]]:
@@ -53,6 +59,10 @@ def address_end(text: SpokenWords, begin: int) -> int:
         if stop or (word in MARKS and not _is_inside(text, at)):
             return at
     return min(len(text.tokens), begin + _MOST_WORDS)
+
+
+def _is_signed(text: SpokenWords, said: Sequence[int]) -> bool:
+    return any(_is_sign(text, text.tokens[at]) or _is_joined(text, at) for at in range(said[0] + 1, said[-1]))
 
 
 def _is_inside(text: SpokenWords, at: int) -> bool:

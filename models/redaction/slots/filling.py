@@ -23,6 +23,7 @@ from models.redaction.slots.explanations import is_explained
 from models.redaction.slots.openings import announced, suspected
 from models.redaction.slots.spoken_words import STOPS, Run, SpokenWords
 from models.redaction.slots.types import SlotWord
+from models.redaction.slots.value_types import recognizer_of
 from models.redaction.slots.values import MOST_PHRASE_WORDS, may_go_on, value_of
 from models.redaction.spans.merge import ANNOUNCED
 from models.redaction.types import CLASSIFIER, RedactionContext
@@ -218,7 +219,7 @@ def _start(text: SpokenWords, run: Run) -> int:
 
 def _entities(text: SpokenWords, slot: Announcement) -> Iterator[Entity]:
     for start, end in address_of(text, slot) if slot.type == "EMAIL" else value_of(text, slot):
-        yield Entity(slot.type, start, end, _SCORE, ANNOUNCED)
+        yield Entity(slot.type, start, end, _SCORE, recognizer_of(slot))
     for start, end in mailbox_of(text, slot):
         yield Entity("EMAIL", start, end, _SCORE, ANNOUNCED)
 

@@ -16,7 +16,7 @@ TAG = protected_pattern(sorted(LABELS), masks=False)
 """Matches the tags of the strict policy, with or without a hash."""
 
 ANNOUNCED = "announced"
-"""Name of the recognizer whose entities have the type that the words before them announce."""
+"""How recognizers begin whose entities have the type that the words beside them announce."""
 
 _NAME_GAP = re.compile(r"(?:[ \t]{1,3}|[ \t]?[-'\u2019._][ \t]?|[ \t]?\n[ \t]?)?")
 _SENTENCE_END = re.compile(r"\.[ \t]")
@@ -63,7 +63,7 @@ def weight(entity: Entity) -> tuple[float, int, int]:
 
 
 def _union(first: Entity, second: Entity) -> Entity:
-    announced = ANNOUNCED in (first.recognizer, second.recognizer)
+    announced = any(entity.recognizer.startswith(ANNOUNCED) for entity in (first, second))
     winner = max(first, second, key=lambda e: (e.end - e.start, not (announced and e.type == "ADDRESS"), *weight(e)))
     return Entity(
         winner.type,
