@@ -37,11 +37,9 @@ class PrintedWord:
 
 
 _PERSON_QUESTION: Final = re.compile(
-    r"\b(?:authorized (?:by|to)|to|from|attn|attention|cc"
-    r"|(?:reported|issued|approved|submitted|prepared|requested|signed"
-    r"|completed|reviewed|received) by|signatures?|contact|liaison|investigators?|personnel|return to|originator"
-    r"|manager|director|supervisor|coordinator|copies to.*|names? of .*|sender"
-    r"|recipient|name)\s*(?:\(s\))?\s*[:.]?\s*$",
+    r"\b(?:authorized to|to|from|attn|attention|cc|[a-z]+ed by|submitted to|signatures?|contact|liaison|investigators?"
+    r"|personnel|return to|originator|manager|director|supervisor|coordinator|representative|copies to.*|names? of .*"
+    r"|sender|recipient|name)\s*(?:\(s\))?\s*[:.]?\s*$",
     re.IGNORECASE,
 )
 _MAKER: Final = re.compile(r"\b(?:manufacturer|supplier|vendor|company)", re.IGNORECASE)
@@ -59,9 +57,16 @@ _PEOPLE: Final = (
         r"[A-Z](?:[a-z]{2,}|[A-Z]{3,}\b)(?:[A-Z][a-z]+)?"
     ),
 )
+_LISTED: Final = re.compile(rf"\b{_NAME}, (?:{_NAME} [A-Z]\.|(?:[A-Z]\. ?){{1,2}})(?=[ ,;]|$)")
 _IN_ANSWER: Final = re.compile(rf"(?:{_INITIALS} ?|{_NAME}[. ]){{0,3}}{_NAME}")
+_PHONE_QUESTION: Final = re.compile(
+    r"\b(?:tele)?(?:phone|fax|copier)|\b(?:tel|beeper|pager|facsimile)\b", re.IGNORECASE
+)
+_PHONE_ANSWER: Final = re.compile(r"[\d(][\d() ./-]{6,}\d")
+_DATE: Final = re.compile(r"\w+[ ./-]{1,3}\w+[ .,/-]{1,3}\d{2,4}")
+_SSN: Final = re.compile(r"(?<![\d-])\d{3} ?- ?\d{2} ?- ?\d{4}(?![\d-])")
 _PHONE: Final = re.compile(
-    r"(?:\(\d{3}\) ?|\b\d{3}[-. /])\d{3} ?[-. ] ?\d{4}\b|\(0?\d{2,3}\) ?-? ?\d{3,4} ?\d{4}\b"
+    r"(?:\(\d{3}\)[-. /]{0,3}|(?<![\d.,-])\d{3}[-. /]{1,3})\d{3}[-. /]{0,3}\d{4}\b|\(0?\d{2,3}\) ?-? ?\d{3,4} ?\d{4}\b"
     r"|(?:\+?6?0\d{1,2} ?- ?)\d{3,4} ?\d{3,4}\b"
 )
 _EMAIL: Final = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
@@ -70,10 +75,17 @@ _COMPANY: Final = re.compile(
     r"|Corp(?:oration)?|CORPORATION|Co|CO|Company|COMPANY|Ltd|LTD|Laborator(?:y|ies)"
     r"|LABORATORIES|Associates|ASSOC|Tobacco Company)\b\.?"
 )
+_STATES: Final = (
+    r"(?i:alabama|alaska|arizona|arkansas|california|colorado|connecticut|delaware|florida|georgia|hawaii|idaho|illinois"
+    r"|indiana|iowa|kansas|kentucky|louisiana|maine|maryland|massachusetts|michigan|minnesota|mississippi|missouri"
+    r"|montana|nebraska|nevada|new (?:hampshire|jersey|mexico|york)|(?:north|south) (?:carolina|dakota)|ohio|oklahoma"
+    r"|oregon|pennsylvania|rhode island|tennessee|texas|utah|vermont|(?:west )?virginia|washington|wisconsin|wyoming)"
+)
 _STREET: Final = re.compile(
     r"\b\d{1,5} (?:[A-Z][\w.]* ){1,3}"
-    r"(?:Street|Avenue|Ave|Road|Rd|Drive|Blvd|Boulevard|Place|Lane|Turnpike|TURNPIKE|STREET|AVENUE)\b"
-    r"|\b[A-Z]\w+,? [A-Z]{2}\.? \d{5}(?:-\d{4})?\b|\bP\.? ?O\.? Box \d+"
+    r"(?i:street|st|avenue|ave|road|rd|drive|blvd|boulevard|place|lane|turnpike|parkway|square|highway|plaza|court)\b"
+    rf"|\b(?:[A-Z][\w.]+ )?[A-Z]\w+,? (?:[A-Z]{{2}}|{_STATES})[.,]? \d{{5}}(?: ?- ?\d{{4}})?\b"
+    r"|(?i:\bP\.? ?O\.? Box \d+)"
 )
 _STAFF: Final = re.compile(
     r"\b(?:cashier|operator|salesperson|sales ?person|served by|server|csh|op|staff"
@@ -105,8 +117,14 @@ def form_words(row: Mapping[str, Any]) -> list[PrintedWord]:
         if _PERSON_QUESTION.search(question) and not _NO_PERSON_QUESTION.search(question):
             for name in _IN_ANSWER.finditer(answer.split(",")[0]):
                 marker.mark_phrase(name.group())
+        number_of = (
+            _PHONE_ANSWER if _PHONE_QUESTION.search(question) else _DATE if "birth" in question.lower() else None
+        )
+        if number_of:
+            for number in number_of.finditer(answer):
+                marker.mark_matches(re.compile(rf"(?<!\d){re.escape(number.group())}(?!\d)"), PERSONAL)
     marker.spread(BUSINESS)
-    for pattern in (*_PEOPLE, _PHONE, _EMAIL):
+    for pattern in (*_PEOPLE, _LISTED, _PHONE, _SSN, _EMAIL):
         marker.mark_matches(pattern, PERSONAL)
     return words
 

@@ -40,6 +40,7 @@ class RedactionContext:
         asked_for: Entity types that the assistant just asked for, ``READING`` among them; see ``dialogue_context``.
         document_type: ``visitor_register``, ``meter``, ... or empty.
         explained: Words in small letters that the layout of the page shows to be labels, goods or amounts.
+        answers: Words in small letters that stand after a label for a person.
         scope: Client and session.
     """
 
@@ -48,6 +49,7 @@ class RedactionContext:
     asked_for: tuple[str, ...] = ()
     document_type: str = ""
     explained: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
     scope: RedactionScope = NO_SCOPE
 
 

@@ -27,7 +27,8 @@ UNSPECIFIC: Final = frozenset({"", "document"})
 
 _SUBJECT: Final = "documents"
 _MIN_AMOUNTS: Final = 3
-_MIN_POINTS: Final = 4
+_MIN_POINTS: Final = {FORM: 3}
+_MIN_POINTS_ELSE: Final = 4
 _MAX_CARD_LINES: Final = 14
 _LONG_LINE_WORDS: Final = 8
 _AMOUNT: Final = re.compile(r"(?:^|[^\d.,/])-?\d{1,6}[.,]\d{2}(?: ?[A-Z*]{1,2})?$")
@@ -59,7 +60,7 @@ def document_kind(lines: Sequence[OcrLine], given: str = UNKNOWN) -> str:
         return REGISTER
     points = _points(texts)
     best = max(points, key=lambda kind: points[kind])
-    return best if points[best] >= _MIN_POINTS else given
+    return best if points[best] >= _MIN_POINTS.get(best, _MIN_POINTS_ELSE) else given
 
 
 def _points(texts: Sequence[str]) -> dict[str, float]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from dataclasses import dataclass
+from itertools import islice, pairwise, takewhile
 from typing import Final
 
 from models.redaction.lexicons.loader import ANY, languages, word_lists, words
@@ -35,6 +36,8 @@ _TITLE: Final = re.compile(r"\b(?:mr|mrs|ms|miss|dr|prof|herr|frau|sr|sra|mme)\b
 _LINKS: Final = frozenset({"of", "for", "s"})
 """With one of these a label goes on: "Names of other persons:"."""
 _NUMBER: Final = frozenset({"no", "nos", "number"})
+_NAME_OF: Final = frozenset({"name", "names"})
+_PLURAL: Final = re.compile(r" ?\(s\)", re.IGNORECASE)
 _SUFFIXES: Final = words(ANY, "companies", "suffixes")
 
 
@@ -66,10 +69,21 @@ _LABEL_WORDS: Final = frozenset(
 )
 
 
-def explained_words(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]], kind: str) -> frozenset[str]:
-    """Words in small letters that the layout explains, so that they are no names and no personal numbers.
+@dataclass(frozen=True, slots=True)
+class LayoutWords:
+    """Words of a page in small letters.
 
-    A word that stands after a label for a person is never explained.
+    Attributes:
+        explained: Words that the layout explains, so that they are no names and no personal numbers.
+        answers: Words that stand after a label for a person; they are never explained.
+    """
+
+    explained: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
+
+
+def layout_words(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]], kind: str) -> LayoutWords:
+    """What the layout of a page says about its words.
 
     Args:
         lines: All lines of the page.
@@ -77,24 +91,36 @@ def explained_words(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int
         kind: Of the document; only forms, receipts and registers are explained.
     """
     if kind not in (FORM, RECEIPT, REGISTER):
-        return frozenset()
+        return LayoutWords()
     rows = [[lines[i] for i in row] for row in row_indices]
     explained = set(_LABEL_WORDS)
     for line in lines:
         explained |= _company_words(line.text.reveal())
-    personal: set[str] = set()
+    answers: set[str] = set()
     for row in rows:
         for label, value in _labelled(row):
             explained |= _label_words(label)
             if _is_person(label):
-                personal |= set(_words(value))
+                answers |= set(_words(value))
             elif _is_thing(label) and _names_a_thing(value):
                 explained |= set(_words(value))
     for cell in company_cells(lines, row_indices) if kind == REGISTER else ():
         explained |= set(_words(lines[cell.line].text.reveal()[cell.start : cell.end]))
     if kind == RECEIPT:
         explained |= {word for row in _goods_rows(rows) for word in row}
-    return frozenset(explained - (personal - _LABEL_WORDS))
+    answers -= _LABEL_WORDS
+    return LayoutWords(frozenset(explained - answers), frozenset(answers))
+
+
+def is_label_of_thing(text: str) -> bool:
+    """Whether a text consists of label words, none of them for a person: "REVISIONS"."""
+    found = set(_words(text))
+    return bool(found) and found <= _LABEL_WORDS - _PERSON
+
+
+def asks_for_a_person(text: str) -> bool:
+    """Whether a cell is a label, or ends with one, whose value may stand in the next cell and be personal."""
+    return is_header(text) or any(start >= end and _is_person(label) for label, start, end in _parts(text))
 
 
 def labelled_values(
@@ -127,9 +153,25 @@ def _parts(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def _opening_label(text: str) -> str:
-    """A text without a colon up to the last of its first words that is a label in capitals, else the text."""
+    """A text without a colon up to a label for a thing that opens it, else the text.
+
+    The label is in capitals ("BRAND Kestrel"), ends with the "(s)" of forms ("Brand(s) Kestrel"), or consists of
+    several label words ("Project Name/ Description Kestrel").
+    """
+    if len(text.split()) > _MAX_OPENING_WORDS:
+        return text
     ends = [m.end() for m in islice(WORD.finditer(text), 3) if m.group().isupper() and m.group().casefold() in _THING]
-    return text[: ends[-1]] if ends and len(text.split()) <= _MAX_OPENING_WORDS else text
+    if ends:
+        return text[: ends[-1]]
+    opening = list(
+        takewhile(lambda m: len(m.group()) > 1 and m.group().casefold() in _LABEL_WORDS, WORD.finditer(text))
+    )
+    several = len(opening) > 1 and opening[-1].group().casefold() in _TEXT | _NAME_OF
+    end = opening[-1].end() if opening else 0
+    plural = _PLURAL.match(text, end)
+    if not opening or not (several or plural) or _is_person(text[:end]):
+        return text
+    return text[: plural.end() if plural else end]
 
 
 def _is_value(label: OcrLine, cell: OcrLine) -> bool:
@@ -188,12 +230,8 @@ def _is_label(text: str) -> bool:
 
 def _is_person(label: str) -> bool:
     found = folded(label).split()
-    return any(word in _PERSON for word in found) and not (len(found) > 1 and _is_name_of_thing(found))
-
-
-def _is_name_of_thing(found: Sequence[str]) -> bool:
-    """Whether a label asks for the name of a thing: "event name"."""
-    return found[-1] in ("name", "names") and found[-2] in _THING
+    of_things = (second in _NAME_OF and first in _THING for first, second in pairwise(["", *found]))  # "event name"
+    return any(word in _PERSON and not of_thing for word, of_thing in zip(found, of_things, strict=True))
 
 
 def _is_thing(label: str) -> bool:

@@ -8,19 +8,20 @@ could hardly read count as personal.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
 from models.redaction.normalize.words import WORD
-from models.redaction.types import CLASSIFIER, RedactionContext, Redactor
+from models.redaction.types import CLASSIFIER, LAID_OUT, RedactionContext, Redactor
 from models.text import Entity, RawText, RedactedText, TextSource
-from models.vision.document_kind import ALIGNED, document_kind
-from models.vision.geometry import centre, rows, span_x, span_y, text_height
-from models.vision.layout import explained_words, labelled_values
-from models.vision.tables import is_header, personal_cells
-from models.vision.types import METER_DOCUMENT, Box, OcrLine
+from models.vision.document_kind import ALIGNED, REGISTER, document_kind
+from models.vision.geometry import rows
+from models.vision.layout import is_label_of_thing, labelled_values, layout_words
+from models.vision.passages import Passage, are_far, passages
+from models.vision.tables import Cell, personal_cells
+from models.vision.types import METER_DOCUMENT, OcrLine
 
 UNREADABLE: Final = "UNREADABLE"
 MIN_WORD_SCORE: Final = 0.5
@@ -32,10 +33,9 @@ _NUMBER_FIRST: Final = ("street:en",)
 """Recognizers of streets that begin with the number of the house."""
 _TITLE_AND_NAME: Final = 2
 """Words of a name that may go on in the next cell."""
-_WIDE_GAP: Final = 2.0
-"""Between cells, in heights of the print; OCR also splits a number at its spaces."""
-_NEXT_LINE: Final = 0.6
-"""Between the middles of two lines, in heights of the print."""
+_MAX_NAME_WORDS: Final = 4
+_IN_CELLS: Final = LAID_OUT | {REGISTER}
+"""Kinds of documents in which cells side by side may have nothing to do with each other."""
 _AMOUNT: Final = re.compile(r"\D{0,2}\d{1,6}[.,]\d{2}")
 _SPACE: Final = RedactedText.literal(" ")
 
@@ -53,23 +53,6 @@ class RedactedLines:
     texts: list[RedactedText]
     entities: list[list[Entity]]
     more: list[list[Entity]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Where one line is in the text of a passage."""
-
-    line: int
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Passage:
-    """One or more lines that the redactor sees together."""
-
-    text: str
-    pieces: tuple[_Piece, ...]
 
 
 def redact_lines(
@@ -91,9 +74,12 @@ def redact_lines(
     Raises:
         RedactionFailed: A recognizer broke.
     """
-    context = replace(context, explained=explained_words(lines, row_indices, context.document_type))
+    words = layout_words(lines, row_indices, context.document_type)
+    context = replace(context, explained=words.explained, answers=words.answers)
     found = _find_entities(lines, row_indices, redactor, context)
     for cell in personal_cells(lines, row_indices, aligned=context.document_type in ALIGNED):
+        if context.document_type in LAID_OUT and _is_no_name(cell, lines[cell.line].text.reveal()):
+            continue
         found[cell.line].append(Entity(cell.type, cell.start, cell.end, 1.0, "column"))
     for index, start, end, kind in labelled_values(lines, row_indices):
         found[index].append(Entity(kind, start, end, 1.0, "label"))
@@ -142,11 +128,17 @@ def _find_entities(
     lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]], redactor: Redactor, context: RedactionContext
 ) -> list[list[Entity]]:
     """What the redactor finds in each line, in any passage; offsets in the line."""
-    passages = list(_passages(lines, row_indices))
+    in_cells = context.document_type in _IN_CELLS
+    seen = list(passages(lines, row_indices, in_cells=in_cells))
     found: list[list[Entity]] = [[] for _ in lines]
-    redactions = redactor.redact_many([RawText(p.text) for p in passages], context)
-    for passage, redaction in zip(passages, redactions, strict=True):
+    redactions = redactor.redact_many([RawText(p.text) for p in seen], context)
+    addresses: set[int] = set()
+    for passage, redaction in zip(seen, redactions, strict=True):
+        if len(passage.pieces) == 1 and any(entity.type == "ADDRESS" for entity in redaction.entities):
+            addresses.add(passage.pieces[0].line)
         for entity in redaction.entities:
+            if in_cells and _is_pieced_address(passage, entity, addresses):
+                continue
             for piece in passage.pieces:
                 start = max(entity.start - piece.offset, 0)
                 end = min(entity.end - piece.offset, piece.length)
@@ -157,7 +149,7 @@ def _find_entities(
 
 
 def _is_foreign(
-    passage: _Passage, lines: Sequence[OcrLine], entity: Entity, span: tuple[int, int], explained: frozenset[str]
+    passage: Passage, lines: Sequence[OcrLine], entity: Entity, span: tuple[int, int], explained: frozenset[str]
 ) -> bool:
     """Whether this part of an entity that crosses cells belongs to another cell.
 
@@ -180,6 +172,17 @@ def _is_foreign(
     return not entity.recognizer.startswith(CLASSIFIER) and _is_row_of_numbers(passage, lines, entity)
 
 
+def _is_no_name(cell: Cell, text: str) -> bool:
+    """Whether a cell below a header for a name is a label, or too long: the table of a form ends without a mark."""
+    return cell.type == "NAME" and (is_label_of_thing(text) or len(text.split()) > _MAX_NAME_WORDS)
+
+
+def _is_pieced_address(passage: Passage, entity: Entity, addresses: set[int]) -> bool:
+    """Whether the classifier took several cells for an address of which none is one by itself."""
+    guessed = entity.type == "ADDRESS" and entity.recognizer.startswith(CLASSIFIER)
+    return guessed and not any(p.line in addresses for p in passage.pieces if p.touches(entity.start, entity.end))
+
+
 def _is_before_number(text: str, entity: Entity, span: tuple[int, int]) -> bool:
     """Whether the first part of an address has no digit, and the next cell goes on with a number and a street."""
     start, end = span
@@ -188,61 +191,14 @@ def _is_before_number(text: str, entity: Entity, span: tuple[int, int]) -> bool:
     return start == entity.start and whole and not any(c.isdigit() for c in text[start:end])
 
 
-def _is_row_of_numbers(passage: _Passage, lines: Sequence[OcrLine], entity: Entity) -> bool:
+def _is_row_of_numbers(passage: Passage, lines: Sequence[OcrLine], entity: Entity) -> bool:
     """Whether an entity consists of whole cells with few digits each, far apart or with amounts among them."""
-    touched = [p for p in passage.pieces if p.offset < entity.end and entity.start < p.offset + p.length]
+    touched = [p for p in passage.pieces if p.touches(entity.start, entity.end)]
     texts = [passage.text[p.offset : p.offset + p.length] for p in touched]
     if any(c.isalpha() for text in texts for c in text):
         return False
     boxes = [lines[p.line].box for p in touched]
-    return all(_are_far(*pair) for pair in pairwise(boxes)) or any(_AMOUNT.fullmatch(text) for text in texts)
-
-
-def _are_far(before: Box, after: Box) -> bool:
-    """Whether two cells are in different lines, or have a wide gap between them."""
-    height = text_height(before)
-    below = centre(after)[1] - centre(before)[1] > _NEXT_LINE * height
-    return below or span_x(after)[0] - span_x(before)[1] > _WIDE_GAP * height
-
-
-def _passages(lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]]) -> Iterator[_Passage]:
-    for index in range(len(lines)):
-        yield _passage(lines, (index,))
-    for row in row_indices:
-        if len(row) > 1:
-            yield _passage(lines, row)
-    for index, line in enumerate(lines):
-        if (below := _line_below(lines, line)) is not None:
-            yield _passage(lines, (index, below))
-
-
-def _passage(lines: Sequence[OcrLine], members: Sequence[int]) -> _Passage:
-    pieces, parts, offset = [], [], 0
-    for index in members:
-        text = lines[index].text.reveal()
-        pieces.append(_Piece(index, offset, len(text)))
-        parts.append(text)
-        offset += len(text) + 1
-    return _Passage(" ".join(parts), tuple(pieces))
-
-
-def _line_below(lines: Sequence[OcrLine], line: OcrLine) -> int | None:
-    """The nearest line that may continue this one: less than its height below it, and within its width.
-
-    The value below a label may be in larger print; then the height of the value counts.
-    """
-    height = text_height(line.box)
-    is_label = is_header(line.text.reveal())
-    left, right = span_x(line.box)
-    best: tuple[float, int] | None = None
-    for index, other in enumerate(lines):
-        step = centre(other.box)[1] - centre(line.box)[1]
-        start, end = span_x(other.box)
-        reach = max(height, text_height(other.box)) if is_label else height
-        near = span_y(other.box)[0] - span_y(line.box)[1] < reach
-        if 0.6 * height < step and near and start < right and left < end:
-            best = min(best or (step, index), (step, index))
-    return best[1] if best else None
+    return all(are_far(*pair) for pair in pairwise(boxes)) or any(_AMOUNT.fullmatch(text) for text in texts)
 
 
 def _unreadable(line: OcrLine, document_type: str) -> list[Entity]:

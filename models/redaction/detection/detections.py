@@ -63,6 +63,7 @@ def classified(
         compiled.thresholds,
         spoken=spoken,
         printed=context.document_type in LAID_OUT,
+        answers=context.answers,
         language=context.language[:2].lower(),
     )
     return (Detection(view, None, entity) for entity in found)

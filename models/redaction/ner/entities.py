@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from models.redaction.ner.stopwords import uses_capitals
 from models.redaction.ner.thresholds import Thresholds
 from models.redaction.ner.types import WordPrediction
 from models.redaction.normalize.view import TextView
+from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import has_digit
 from models.redaction.types import CLASSIFIER
 from models.text import Entity
@@ -41,6 +43,8 @@ _PLACES = frozenset({"CITY", "STATE"})
 _NUMBERS = frozenset({"BUILDING_NUMBER", "ZIP_CODE", "SECONDARY_ADDRESS"})
 _ANSWER_WORDS = 2
 _NEIGHBOURS = 6
+_NO_LABEL = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+[ ,]{1,2}[^\W\d_a-z][^\W\d_A-Z]+|[^\W\d_A-Z]+")
+"""A cell that is written like no label: "Ana Lopez", or one word in small letters, as OCR reads a signature."""
 
 
 def entities_of(
@@ -50,10 +54,19 @@ def entities_of(
     *,
     spoken: bool = False,
     printed: bool = False,
+    answers: frozenset[str] = frozenset(),
     language: str = "",
 ) -> Iterator[Entity]:
-    """Entities with offsets in the view that the classifier read; ``spoken`` says that the text was spoken,
-    or is written as if it were, ``printed`` that it stands on a form or a receipt, ``language`` is its ISO 639-1 code.
+    """Entities with offsets in the view that the classifier read.
+
+    Args:
+        view: The text.
+        predictions: What the classifier takes its words for.
+        thresholds: From which probability a word counts.
+        spoken: Whether the text was spoken, or is written as if it were.
+        printed: Whether it stands on a form or a receipt.
+        answers: The words of that page after labels for people.
+        language: ISO 639-1.
     """
     cased = not spoken and bool(predictions) and uses_capitals(view, language)
     predictions = list(without_stop_words(view, predictions, thresholds, language, cased=cased))
@@ -61,7 +74,8 @@ def entities_of(
     if printed and cased:
         predictions = [p for p in predictions if not is_common_in_print(view, p, thresholds)]
     if len(view.text.split()) <= _ANSWER_WORDS:
-        threshold = min(threshold, thresholds.name_answer)
+        is_label = printed and not _NO_LABEL.fullmatch(view.text) and answers.isdisjoint(WORD.findall(view.lower))
+        threshold = threshold if is_label else min(threshold, thresholds.name_answer)
     yield from names_of(view, predictions, thresholds, threshold, capitalizes_nouns=cased and language == "de")
     sure = [
         g
@@ -80,7 +94,7 @@ def entities_of(
         if word.label in _PLACES and not _beside(word, anchors, address, thresholds):
             continue
         alone = word.label in _NUMBERS and not _near(word, address, thresholds)
-        if (alone and not may_stand_alone(view, word)) or word.start in short:
+        if (alone and (printed or not may_stand_alone(view, word))) or word.start in short:
             continue
         score = min(word.score, LONE_ZIP_SCORE) if alone else word.score
         yield Entity(_TYPE_OF[word.label], word.start, word.end, score, f"{CLASSIFIER}{word.label.lower()}")

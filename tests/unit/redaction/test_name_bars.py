@@ -83,3 +83,28 @@ def test_on_a_form_a_name_in_small_letters_must_be_certain(text: str, score: flo
     guesses = [WordPrediction(start, start + len("quillon"), "SURNAME", score)]
     entities = entities_of(original(text), guesses, STRICT, printed=True)
     assert [text[e.start : e.end] for e in entities] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "answers", "found"),
+    [
+        ("QUILLON", set(), False),
+        ("QUILLON LIDS", set(), False),
+        ("QUILLON", {"quillon"}, True),  # after a label for a person
+        ("Quillon Orrick", set(), True),  # written like a name
+        ("quillon", set(), True),  # as OCR reads a signature
+    ],
+)
+def test_in_a_cell_that_looks_like_a_label_a_name_needs_more_than_in_an_answer(
+    text: str, answers: set[str], found: bool
+) -> None:
+    guesses = [WordPrediction(0, len("quillon"), "SURNAME", 0.3)]
+    on_form = entities_of(original(text), guesses, STRICT, printed=True, answers=frozenset(answers))
+    assert bool(list(on_form)) is found
+    assert list(entities_of(original(text), guesses, STRICT)), "elsewhere a short text may be an answer"
+
+
+def test_on_a_form_five_digits_alone_are_no_postcode() -> None:
+    guesses = [WordPrediction(0, 5, "ZIP_CODE", 0.95)]
+    assert not list(entities_of(original("10368"), guesses, STRICT, printed=True))
+    assert [e.type for e in entities_of(original("10368"), guesses, STRICT)] == ["ADDRESS"]

@@ -32,6 +32,7 @@ FORM = _page(
     ),
     *("Comments:", "none", "Approved by:", "Signature", "Date: 1 May", "a", "b", "c", "d"),
 )
+SHORT_FORM = _page("ORDER SHEET", "Supplier: Acme", "Pages: 2", *(f"part {n}" for n in "abcdefghijkl"))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ FORM = _page(
         (CARD, "card"),
         (FORM, "form"),
         (_page("reading 00042 .917", "Qn 2.5"), ""),
+        (SHORT_FORM, "form"),
         (_page("KEEP THIS DOOR CLOSED"), ""),
         ([], ""),
     ],

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from models.vision.geometry import rows
-from models.vision.layout import explained_words, labelled_values
+from models.vision.layout import is_label_of_thing, labelled_values, layout_words
 from models.vision.types import OcrLine
 from tests.unit.vision.pictures import line
 
 
 def _explained(lines: list[OcrLine], kind: str) -> frozenset[str]:
-    return explained_words(lines, rows(lines), kind)
+    return layout_words(lines, rows(lines), kind).explained
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ def _explained(lines: list[OcrLine], kind: str) -> frozenset[str]:
         ([line("Product: Dr. Zorvath", 0, 0)], {"product"}, {"zorvath"}),
         ([line("Code: 415555013299", 0, 0)], {"code"}, {"415555013299"}),
         ([line("Zorvath Bakery Ltd, Elm Hill", 0, 0)], {"zorvath", "bakery"}, {"elm"}),
+        # Labels without a colon.
+        ([line("Item(s) Zorvath/ Quillon", 0, 0)], {"item", "zorvath", "quillon"}, set()),
+        ([line("Product Name/ Description Zorvath Mint", 0, 0)], {"description", "zorvath", "mint"}, set()),
+        ([line("Patient(s) Ana Zorvath", 0, 0)], set(), {"ana", "zorvath"}),
+        ([line("Customer Name Ana Zorvath", 0, 0)], set(), {"ana", "zorvath"}),
+        ([line("Order Ana Zorvath", 0, 0)], set(), {"ana", "zorvath"}),
     ],
 )
 def test_labels_explain_the_words_after_them(lines: list[OcrLine], explained: set[str], kept: set[str]) -> None:
@@ -74,3 +80,22 @@ def test_other_kinds_explain_nothing(kind: str) -> None:
 def test_the_value_of_a_personal_label_is_personal(lines: list[OcrLine], values: list[tuple[str, str]]) -> None:
     found = labelled_values(lines, rows(lines))
     assert [(lines[i].text.reveal()[start:end], kind) for i, start, end, kind in found] == values
+
+
+def test_only_what_stands_after_a_label_for_a_person_is_an_answer() -> None:
+    lines = [
+        line("Approved by: Quillon", 0, 0),
+        line("Brand: Zorvath", 0, 40),
+        line("Owner", 0, 80),
+        line("Imre", 99, 80),
+    ]
+    words = layout_words(lines, rows(lines), "form")
+    assert words.answers == {"quillon", "imre"}
+    assert words.answers.isdisjoint(words.explained)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("REVISIONS", True), ("Item code", True), ("Owner", False), ("Xq Zt", False), ("", False)]
+)
+def test_a_label_for_a_thing_is_none_for_a_person(text: str, expected: bool) -> None:
+    assert is_label_of_thing(text) is expected

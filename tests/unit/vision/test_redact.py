@@ -160,6 +160,40 @@ def test_the_end_of_an_entity_in_the_next_cell_is_not_an_entity() -> None:
 
 
 @pytest.mark.parametrize(
+    ("phrases", "kind", "text"),
+    [
+        ({"gate 2 sheet": "ADDRESS"}, "", "[REDACTED_ADDRESS]\n[REDACTED_ADDRESS] nine"),
+        ({"gate 2 sheet": "ADDRESS"}, "form", "Gate 2\nSheet nine"),
+        ({"gate 2 sheet": "ADDRESS"}, "visitor_register", "Gate 2\nSheet nine"),
+        # One of the lines is an address by itself.
+        ({"gate 2 sheet|gate 2": "ADDRESS"}, "form", "[REDACTED_ADDRESS]\n[REDACTED_ADDRESS] nine"),
+        ({"gate 2 sheet": "NAME"}, "form", "[REDACTED_NAME]\n[REDACTED_NAME] nine"),
+    ],
+)
+def test_in_cells_the_classifier_makes_no_address_of_lines_that_are_none(
+    phrases: dict[str, str], kind: str, text: str
+) -> None:
+    lines = [line("Gate 2", 0, 50), line("Sheet nine", 0, 75)]
+    page = redact_page(WHITE, lines, PhraseRedactor(phrases, "ner:street_name"), kind, mime=PNG)
+    assert page.text.value == text
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "hidden"),
+    [
+        ("Xq Zt", "form", True),
+        ("REVISIONS", "form", False),
+        ("Made on the site of Xq", "form", False),
+        ("Made on the site of Xq", "visitor_register", True),
+    ],
+)
+def test_a_label_or_a_sentence_below_a_header_of_a_form_is_no_name(cell: str, kind: str, hidden: bool) -> None:
+    lines = [line("Signature", 0, 0), line("Date", 300, 0), line(cell, 0, 40)]
+    page = redact_page(WHITE, lines, PhraseRedactor({}), kind, mime=PNG)
+    assert (cell not in page.text.value) is hidden
+
+
+@pytest.mark.parametrize(
     ("above", "below", "text"),
     [
         ("Yearly cost", "2 Elm Place", "Yearly cost\n[REDACTED_ADDRESS]"),
