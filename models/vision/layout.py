@@ -123,6 +123,11 @@ def asks_for_a_person(text: str) -> bool:
     return is_header(text) or any(start >= end and _is_person(label) for label, start, end in _parts(text))
 
 
+def has_label_for_a_person(text: str) -> bool:
+    """Whether a line is a label for a person, or has one with its value: "CSH: Xq"."""
+    return is_header(text) or any(_is_person(label) for label, _, _ in _parts(text))
+
+
 def labelled_values(
     lines: Sequence[OcrLine], row_indices: Sequence[Sequence[int]]
 ) -> Iterator[tuple[int, int, int, str]]:

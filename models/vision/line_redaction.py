@@ -18,7 +18,7 @@ from models.redaction.types import CLASSIFIER, LAID_OUT, RedactionContext, Redac
 from models.text import Entity, RawText, RedactedText, TextSource
 from models.vision.document_kind import ALIGNED, REGISTER, document_kind
 from models.vision.geometry import rows
-from models.vision.layout import is_label_of_thing, labelled_values, layout_words
+from models.vision.layout import has_label_for_a_person, is_label_of_thing, labelled_values, layout_words
 from models.vision.passages import Passage, are_far, passages
 from models.vision.tables import Cell, personal_cells
 from models.vision.types import METER_DOCUMENT, OcrLine
@@ -132,12 +132,12 @@ def _find_entities(
     seen = list(passages(lines, row_indices, in_cells=in_cells))
     found: list[list[Entity]] = [[] for _ in lines]
     redactions = redactor.redact_many([RawText(p.text) for p in seen], context)
-    addresses: set[int] = set()
+    alone: list[set[str]] = [set() for _ in lines]
     for passage, redaction in zip(seen, redactions, strict=True):
-        if len(passage.pieces) == 1 and any(entity.type == "ADDRESS" for entity in redaction.entities):
-            addresses.add(passage.pieces[0].line)
+        if len(passage.pieces) == 1:
+            alone[passage.pieces[0].line] = {entity.type for entity in redaction.entities}
         for entity in redaction.entities:
-            if in_cells and _is_pieced_address(passage, entity, addresses):
+            if in_cells and _is_from_neighbours(passage, lines, entity, alone):
                 continue
             for piece in passage.pieces:
                 start = max(entity.start - piece.offset, 0)
@@ -177,10 +177,20 @@ def _is_no_name(cell: Cell, text: str) -> bool:
     return cell.type == "NAME" and (is_label_of_thing(text) or len(text.split()) > _MAX_NAME_WORDS)
 
 
-def _is_pieced_address(passage: Passage, entity: Entity, addresses: set[int]) -> bool:
-    """Whether the classifier took several cells for an address of which none is one by itself."""
-    guessed = entity.type == "ADDRESS" and entity.recognizer.startswith(CLASSIFIER)
-    return guessed and not any(p.line in addresses for p in passage.pieces if p.touches(entity.start, entity.end))
+def _is_from_neighbours(passage: Passage, lines: Sequence[OcrLine], entity: Entity, alone: Sequence[set[str]]) -> bool:
+    """Whether the classifier found something only because of the other lines of a passage.
+
+    That is an address of lines of which none is one alone, or a name in a line that has none alone, and no label for a
+    person is there. A name that runs on in the next line counts.
+    """
+    if not entity.recognizer.startswith(CLASSIFIER):
+        return False
+    touched = [p.line for p in passage.pieces if p.touches(entity.start, entity.end)]
+    if any(entity.type in alone[line] for line in touched):
+        return False
+    if entity.type != "NAME" or len(touched) > 1:
+        return entity.type == "ADDRESS"
+    return not any(has_label_for_a_person(lines[piece.line].text.reveal()) for piece in passage.pieces)
 
 
 def _is_before_number(text: str, entity: Entity, span: tuple[int, int]) -> bool:

@@ -16,8 +16,8 @@ class Thresholds:
         name_printed: Threshold for names on forms and receipts, whose labels, abbreviations and goods look like rare
             names. Found in docs/evaluation/constants, "name-printed".
         transliterated_name: Threshold for names in Hindi, where the classifier's scores are low.
-        name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name. On forms
-            and receipts the cell must stand after a label for a person, or be written like no label.
+        name_answer: Threshold when the whole text is one or two words, like the answer to a question for a name. On
+            forms and receipts the cell must stand after a label for a person, or be written like no label.
         name_honoured: Threshold when a title follows the word.
         name_beside: Threshold for a word right beside a certain name.
         name_small: Threshold for a lower-case word when the writer capitalizes every noun.

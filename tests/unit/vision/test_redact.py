@@ -167,14 +167,33 @@ def test_the_end_of_an_entity_in_the_next_cell_is_not_an_entity() -> None:
         ({"gate 2 sheet": "ADDRESS"}, "visitor_register", "Gate 2\nSheet nine"),
         # One of the lines is an address by itself.
         ({"gate 2 sheet|gate 2": "ADDRESS"}, "form", "[REDACTED_ADDRESS]\n[REDACTED_ADDRESS] nine"),
+        # A name runs on in the next line, or was found only because of the line above.
         ({"gate 2 sheet": "NAME"}, "form", "[REDACTED_NAME]\n[REDACTED_NAME] nine"),
+        ({"(?<=gate[ ]2[ ])sheet": "NAME"}, "form", "Gate 2\nSheet nine"),
+        ({"(?<=gate[ ]2[ ])sheet": "NAME"}, "", "Gate 2\n[REDACTED_NAME] nine"),
+        ({"(?<=gate[ ]2[ ])sheet": "PHONE"}, "form", "Gate 2\n[REDACTED_PHONE] nine"),
     ],
 )
-def test_in_cells_the_classifier_makes_no_address_of_lines_that_are_none(
+def test_in_cells_the_classifier_finds_no_address_or_name_only_because_of_other_lines(
     phrases: dict[str, str], kind: str, text: str
 ) -> None:
     lines = [line("Gate 2", 0, 50), line("Sheet nine", 0, 75)]
     page = redact_page(WHITE, lines, PhraseRedactor(phrases, "ner:street_name"), kind, mime=PNG)
+    assert page.text.value == text
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "phrase", "text"),
+    [
+        ("Checked by", "Sheet nine", "(?<=checked[ ]by[ ])sheet nine", "Checked by\n[REDACTED_NAME]"),
+        ("Lot 9", "Cashier: 4 Sheet", "sheet(?<=lot[ ]9[ ]cashier:[ ]4[ ]sheet)", "Lot 9\nCashier: 4 [REDACTED_NAME]"),
+    ],
+)
+def test_a_name_that_the_classifier_sees_only_with_another_line_is_hidden_if_a_label_asks_for_it(
+    above: str, below: str, phrase: str, text: str
+) -> None:
+    redactor = PhraseRedactor({phrase: "NAME"}, "ner:surname")
+    page = redact_page(WHITE, [line(above, 0, 50), line(below, 0, 75)], redactor, "form", mime=PNG)
     assert page.text.value == text
 
 
