@@ -11,11 +11,9 @@ from unittest import mock
 
 from models.redaction.detection.detections import Detection
 from models.redaction.patterns.pattern_recognizer import PatternRecognizer
-from models.redaction.postprocess import address_expansion, quantities
+from models.redaction.postprocess import address_expansion
 from models.redaction.recognizers import ALL, Recognizer
-from models.redaction.recognizers.address import street_truncated
-from models.redaction.recognizers.filters import age_of_objects, quantity_context, reference_numbers, street_context
-from models.redaction.recognizers.spoken import dictated_digits
+from models.redaction.recognizers.filters import quantity_context, reference_numbers
 from models.redaction.recognizers.spoken.bare_answer import BareAnswerRecognizer
 from models.redaction.recognizers.spoken.truncated_entity import TruncatedEntityRecognizer
 from models.redaction.slots import (
@@ -85,8 +83,6 @@ _STEPS: Final[Sequence[tuple[Callable[..., Any], Any]]] = (
     (filling.outside_pauses, ...),
     (filling.without_pauses, ...),
     (address_expansion.with_surroundings, ()),
-    (address_expansion.with_spoken_numbers, ()),
-    (quantities.is_said_quantity, False),
     (quantity_context.introduces_a_number, False),
     (openings.suspected, ()),
     (openings._noun_at, None),
@@ -114,19 +110,11 @@ _FILTERS: Final[Sequence[tuple[Callable[..., Any], Any]]] = (
     (quantity_context.is_time_or_day, False),
     (quantity_context.introduced_as, ""),
     (reference_numbers.is_reference_number, False),
-    (age_of_objects.is_age_of_object, False),
-    (street_context.is_among_things, False),
-    (street_context.is_counting, False),
-    (street_context.is_sentence, False),
-    (dictated_digits.is_object_number, False),
-    (street_truncated.street_at_end, None),
+    (quantity_context.is_harmless, False),
 )
 _METHODS: Final[Sequence[tuple[type, str, Any]]] = (
     (TruncatedEntityRecognizer, "_number", None),
-    (TruncatedEntityRecognizer, "_letters", None),
-    (TruncatedEntityRecognizer, "_address", None),
     (BareAnswerRecognizer, "_unasked", ()),
-    (BareAnswerRecognizer, "_opening", ()),
     (spoken_words.SpokenWords, "_sounds_as_repair", False),
     (spoken_words.SpokenWords, "_over_joiner", ()),
 )

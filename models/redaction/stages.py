@@ -28,7 +28,7 @@ from models.redaction.normalize.recognition import in_view
 from models.redaction.normalize.transliterate import transliterated
 from models.redaction.normalize.view import TextView
 from models.redaction.policy.policy import within
-from models.redaction.postprocess.address_expansion import with_spoken_numbers, with_surroundings
+from models.redaction.postprocess.address_expansion import with_surroundings
 from models.redaction.postprocess.alternatives import MOST_CHARS, moved_to
 from models.redaction.postprocess.coreference import other_mentions
 from models.redaction.postprocess.document_rules import is_explained
@@ -147,15 +147,11 @@ def drop_allowed(drafts: list[Draft], job: Job) -> None:
         draft.candidates = [e for e in draft.candidates if not within(draft.allowed, e.start, e.end)]
 
 
-def expand(drafts: list[Draft], job: Job) -> None:
-    """Extend addresses and numbers by adjacent parts that belong to them."""
+def expand(drafts: list[Draft], _: Job) -> None:
+    """Extend addresses by adjacent parts that belong to them."""
     for draft in drafts:
         text, found = draft.view.text, draft.candidates
-        draft.candidates = [
-            *found,
-            *with_surroundings(text, found),
-            *with_spoken_numbers(text, found, job.context),
-        ]
+        draft.candidates = [*found, *with_surroundings(text, found)]
 
 
 def add_doubted_words(drafts: list[Draft], job: Job) -> None:

@@ -57,6 +57,17 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             "Words that announce a value: 'my number is'. Without it a value is found by its shape only.",
             Form.EXPRESSIONS,
         ),
+        "codes": Subject(
+            "Names of secret codes of digits. Without it they are found by an announcement only.",
+            Form.EXPRESSIONS,
+            {
+                "short": "Codes of cards and doors, of three digits or more.",
+                "long": "Codes that machines have, too, of four digits or more.",
+                "at_a_door": "Words after a code that is entered at a door.",
+                "sent": "Words for a code that somebody was sent.",
+                "ends": "Words before the last digits of a card or an account.",
+            },
+        ),
         "common_words": Subject(
             "Hindi words that are no names, looked up by their sound.",
             keys={"words": "Words.", "verbs": "Stems of verbs.", "endings": "Endings of verbs."},
@@ -164,19 +175,21 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
             },
             ("numbers", "signs"),
         ),
-        "street_kinds": Subject(
-            "Kinds of streets that are words of their own, in languages without ``streets``, and floors.",
-            keys={"before": "Before the name.", "after": "After the name.", "floors": "After the number of a floor."},
-        ),
         "streets": Subject(
-            "Streets whose kind comes first: 'calle Mayor 5'. Without it they are found by the classifier only.",
+            "Kinds of streets, by the order of number, name and kind. Without it only the classifier finds streets.",
             Form.EXPRESSIONS,
             {
-                "kinds": "Kinds of streets with their short forms, as they are written. No common word of a language.",
-                "kinds_spoken": "Kinds of streets as they are said.",
-                "plurals": "Forms of most plurals, so that a counted thing is told from the number of a house.",
+                "number_name_kind": "'14 Elm Street'.",
+                "number_kind_name": "'12 rue de la Paix'.",
+                "kind_name_number": "'calle mayor 5'. No other words of the language.",
+                "kind_capital_number": "'Via Roma 10'. Other words, too, so the name needs a capital.",
+                "capital_kind_number": "'Atatürk Caddesi 12'. The name needs a capital.",
+                "name_kind_number": "'lange Gasse 3'.",
+                "name_ending_number": "'Hauptstraße 12'.",
+                "capital_ending_number": "'Marktplatz 12', 'Alter Weg 3'. Other words end so, too.",
+                "units": "Words before the number of a flat or a house: 'flat 4b'.",
+                "floors": "After the number of a floor.",
             },
-            ("kinds", "kinds_spoken", "plurals"),
         ),
         "stopwords": Subject(
             "Common words that the classifier takes for names. Without it they are hidden.",

@@ -8,16 +8,12 @@ weekdays.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from models.redaction.itn.cardinals import Numeral, numerals
-from models.redaction.recognizers.address.street_listed import street_words
-from models.redaction.recognizers.address.street_spoken import AMOUNT
+from models.redaction.recognizers.address.street import kinds_of
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
-from models.redaction.types import RedactionContext
-from models.text import Entity, TextSource
+from models.text import Entity
 
 _NUMBER_BEFORE = re.compile(r"(?<![\w.,:/$€£-])\d{1,5}[A-Za-z]?,? {1,2}$")
 _WORD_AND_NUMBER_BEFORE = re.compile(r"(?<![\w.'-])([^\W\d_a-zß-ÿ][^\W\d_]{3,24}) {1,2}$")
@@ -50,7 +46,7 @@ _COUNTRY_AFTER = re.compile(
 )
 _REGION_AFTER = re.compile(r"[ \t]?[,\n][ \t\n]{0,3}[A-Z]{2,3},? \d{4,6}(?:-\d{3,4})?(?![\w-])")
 _POSTCODE_AFTER = re.compile(r"[ \t]?[,\n ][ \t\n]{0,3}\d{5}(?:-\d{4})?(?![\w-]|[.,]\d)")
-_FLOOR_AFTER = re.compile(rf"[, ]{{1,2}}\d{{1,2}}\.? ?(?:{street_words('floors')})\.?(?!\w)", re.IGNORECASE)
+_FLOOR_AFTER = re.compile(rf"[, ]{{1,2}}\d{{1,2}}\.? ?(?:{kinds_of('floors')})\.?(?!\w)", re.IGNORECASE)
 """A floor, and in Denmark the side of the stairs: ", 2. tv"."""
 
 
@@ -59,51 +55,6 @@ def with_surroundings(text: str, found: Iterable[Entity]) -> Iterator[Entity]:
     for entity in found:
         if entity.type == "ADDRESS" and (wide := _wide(text, entity)) is not entity:
             yield wide
-
-
-_BEFORE_STREET = re.compile(r"[ ,]{1,2}(?:(?:bis|ter|quater|[a-z])[ ,]{1,2})?", re.IGNORECASE)
-_BEHIND_STREET = re.compile(r",? (?:(?:haus)?nummer |nr\.? |número |numero |numéro )?", re.IGNORECASE)
-_LETTER_BEHIND = re.compile(r" ?[a-h](?![\w'\u2019])", re.IGNORECASE)
-_PIECES = 3
-"""Most numbers in a spoken house number: "twelve forty four" has two."""
-
-_NUMBER_FIRST_LANGUAGES = frozenset({"en", "fr"})
-_ONE = "1"
-
-
-def with_spoken_numbers(text: str, found: Iterable[Entity], context: RedactionContext) -> Iterator[Entity]:
-    """Streets of a spoken text with the number words that touch them; they overlap what they were made of.
-
-    Must NOT be taken: "one" before a street, which is seldom a number; amounts ("Hauptstraße acht Stunden").
-    """
-    streets = [e for e in found if e.type == "ADDRESS" and "street" in e.recognizer]
-    if not streets or context.source is not TextSource.SPEECH:
-        return
-    spoken = [n for n in numerals(text, context.language) if n.form.isdigit()]
-    for street in streets:
-        start = _before_number(text, street.start, spoken)
-        behind = context.language[:2].lower() not in _NUMBER_FIRST_LANGUAGES
-        end = _behind_number(text, street.end, spoken) if behind else street.end
-        if (start, end) != (street.start, street.end):
-            yield replace(street, start=start, end=end)
-
-
-def _before_number(text: str, start: int, spoken: Sequence[Numeral]) -> int:
-    last = bisect_right(spoken, start, key=lambda n: n.end)
-    for numeral in reversed(spoken[max(0, last - _PIECES) : last]):
-        if numeral.form == _ONE or not _BEFORE_STREET.fullmatch(text, numeral.end, start):
-            break
-        start = numeral.start
-    return start
-
-
-def _behind_number(text: str, end: int, spoken: Sequence[Numeral]) -> int:
-    first = bisect_left(spoken, end, key=lambda n: n.start)
-    for numeral in spoken[first : first + 1]:
-        if _BEHIND_STREET.fullmatch(text, end, numeral.start) and not AMOUNT.match(text, numeral.end):
-            letter = _LETTER_BEHIND.match(text, numeral.end)
-            return letter.end() if letter else numeral.end
-    return end
 
 
 def _wide(text: str, entity: Entity) -> Entity:

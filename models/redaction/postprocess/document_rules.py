@@ -1,7 +1,7 @@
 """What the kind of a document, or the word itself, explains.
 
-The classifier takes "Meter" and "reading" for names and streets when a number stands behind them, "at 12 30" for
-the number of a house, and amounts in Hindi for either.
+The classifier takes "Meter" and "reading" for names and streets when a number stands behind them, and "at 12 30"
+for the number of a house.
 
 The face of a water meter is digits, sizes and units, and the classifier, which learned from letters and forms, takes
 them for telephone numbers and postcodes. On a meter such finds are dropped. What must NOT be dropped: names, whatever a
@@ -14,8 +14,7 @@ import re
 
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
-from models.redaction.patterns.pattern_recognizer import digits_of
-from models.redaction.postprocess.quantities import is_said_quantity
+from models.redaction.patterns.pattern_recognizer import digits_of, has_digit
 from models.redaction.recognizers.filters.quantity_context import (
     introduced_as,
     introduces_a_number,
@@ -36,7 +35,6 @@ _SURE = 0.995
 See docs/evaluation/constants/redaction.md, slot-sure.
 """
 
-_DEVANAGARI = re.compile("[\u0904-\u0939]")
 _WORDS = re.compile(r"[^\W\d_]{4}")
 _DATE = r"(?:0?[1-9]|[12]\d|3[01]) ?/ ?(?:0?[1-9]|[12]\d|3[01]) ?/ ?(?:\d{4}|\d{2})"
 _PERIOD = re.compile(rf"{_DATE}(?: ?[-\u2013] ?{_DATE})?")
@@ -54,7 +52,7 @@ def is_explained(entity: Entity, view: TextView, context: RedactionContext) -> b
         view: The text itself.
         context: Names the kind of the document.
     """
-    if entity.recognizer.startswith((CLASSIFIER, SLOT)) and _is_explained_by_context(entity, view, context):
+    if entity.recognizer.startswith((CLASSIFIER, SLOT)) and _is_explained_by_context(entity, view):
         return True
     if context.explained and _is_explained_by_page(entity, view, context.explained):
         return True
@@ -95,17 +93,20 @@ def _is_explained_by_page(entity: Entity, view: TextView, explained: frozenset[s
     return bool(words) and all(word in explained for word in words)
 
 
-def _is_explained_by_context(entity: Entity, view: TextView, context: RedactionContext) -> bool:
+def _is_explained_by_context(entity: Entity, view: TextView) -> bool:
     """Whether the words around a find of the classifier or the slot tagger say that it is something else."""
     if entity.recognizer == SLOT:
         likely = entity.type != "NAME" and entity.score < _SURE
         return likely and is_harmless(view, entity.start, entity.end)
     if introduces_a_number(view, entity.start, entity.end):
         return True
-    if entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end):
+    if (
+        entity.type != "NAME"
+        and has_digit(view.text[entity.start : entity.end])
+        and is_harmless(view, entity.start, entity.end)
+    ):
         return True
-    foreign = not view.text.isascii() and _DEVANAGARI.search(view.text) is not None
-    return (foreign or context.language[:2].lower() == "hi") and is_said_quantity(entity, view)
+    return entity.type == "ADDRESS" and is_time_or_day(view, entity.start, entity.end)
 
 
 def doubt_from_digits(usual: int, context: RedactionContext) -> int:

@@ -12,7 +12,6 @@ THINGS = [
     ("en", "the pressure turned ninety six"),
     ("en", "this old boiler is almost ninety three years old"),
     ("en", "we closed because the bridge is a hundred and two years old"),
-    ("en", "it is a ninety six year old factory"),
     ("en", "the meter age is ninety one"),
     ("de", "unser kessel ist zweiundneunzig jahre alt"),
     ("es", "la caldera tiene noventa y un años"),

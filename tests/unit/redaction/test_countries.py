@@ -46,6 +46,11 @@ def test_every_country_has_a_code_and_loads() -> None:
         ("mod11", "0-306-40615-2", "0-306-40615-3"),
         ("mod11", "080442957X", "X804429570"),
         ("es.dni", "54362315K", "54362315A"),
+        ("vin", "1HGBH41JXMN109186", "1HGBH41J1MN109186"),
+        ("us.rtn", "021000021", "021000022"),
+        ("npi", "1245319599", "1245319598"),
+        ("dea", "AB1234563", "AB1234564"),
+        ("kvnr", "A123456780", "A123456781"),
     ],
 )
 def test_checksums_by_name(name: str, right: str, wrong: str) -> None:
@@ -71,6 +76,15 @@ TYPED = [
     ("+234 803 482 1395", "PHONE", "+234 803 482 1395"),
     ("TIN 48213957-0001 of the owner", "ID", "48213957-0001"),
 ]
+DOCUMENTS = [
+    ("MORGA657054SM9IJ", "LICENCE"),
+    ("MORGA699054SM9IJ", None),
+    ("MH12 20110062821", "LICENCE"),
+    ("XX12 20110062821", None),
+    ("MH 12 AB 1234", "PLATE"),
+    ("QQ 12 AB 1234", None),
+]
+"""A British licence holds a day of birth, Indian ones begin with a state."""
 SAID = [
     ("my nin is four eight two one three nine five seven two zero six", "ID"),
     ("my NIN na four eight two, one three nine, five seven two zero six", "ID"),
@@ -90,6 +104,11 @@ HARMLESS = [
 @pytest.mark.parametrize(("text", "kind", "value"), TYPED)
 def test_nigerian_numbers_that_are_typed(text: str, kind: str, value: str) -> None:
     assert found(text) == [(kind, value)]
+
+
+@pytest.mark.parametrize(("text", "kind"), DOCUMENTS)
+def test_documents_with_a_distinctive_form_need_no_word(text: str, kind: str | None) -> None:
+    assert (kind, text) in found(text) if kind else not {"LICENCE", "PLATE"} & {of for of, _ in found(text)}
 
 
 @pytest.mark.parametrize(("text", "kind"), SAID)

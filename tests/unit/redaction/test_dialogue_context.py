@@ -64,13 +64,6 @@ ASKED: list[tuple[tuple[str, ...], str, str, str]] = [
     (("NAME",), "fr", "je m'appelle odile", "je m'appelle [REDACTED_NAME]"),
     (("NAME",), "de", "ich bin dörte", "ich bin [REDACTED_NAME]"),
     (("NAME",), "hi", "मेरा नाम तारा है", "मेरा नाम [REDACTED_NAME] है"),
-    (
-        ("NAME",),
-        "en",
-        "zoltan quist and I came to repair the old pump",
-        "[REDACTED_NAME] and I came to repair the old pump",
-    ),
-    (("NAME",), "en", "it's zoltan, I repair the old pump below", "it's [REDACTED_NAME], I repair the old pump below"),
     (("NAME",), "en", "the old pump below leaks a bit today", "the old pump below leaks a bit today"),
     (("PHONE",), "en", "nine nine three eight", "[REDACTED_PHONE]"),
     (("PHONE",), "en", "it's 44 17", "it's [REDACTED_PHONE]"),

@@ -27,7 +27,7 @@ READS_OUR_OWN_FILES = {
     # Word lists, line by line, when a list is built.
     ("models.redaction.ner.gazetteer", "_BRACKETS"),
 }
-WITHIN_CAPITALS = {("models.redaction.recognizers.spoken.dictated_digits", "_RUN"): 200_000}
+WITHIN_CAPITALS = {("models.redaction.recognizers.person.spelled_name", "_RUN"): 200_000}
 """Several kinds of words in capitals can begin alike."""
 
 

@@ -71,7 +71,7 @@ def test_why_lists_each_span_once() -> None:
         ("EMAIL", "office@example.com", "policy"),
         ("NAME", "Hill", "allow-list"),
     ]
-    assert {"ssn:dashes", "phone", "ner:phone"} <= {reason["recognizer"] for reason in row["left"][0]["why"]}
+    assert {"us-ssn", "phone", "ner:phone"} <= {reason["recognizer"] for reason in row["left"][0]["why"]}
     assert [text[e["start"] : e["end"]] for e in row["entities"]] == ["Lopez"]
 
 

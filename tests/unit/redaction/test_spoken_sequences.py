@@ -55,7 +55,7 @@ SPOKEN = [
     ("en", "write to tarn at quist dot to", "write to [REDACTED_EMAIL]"),
     ("en", "it is tarn one at my company dot name", "it is [REDACTED_EMAIL]"),
     ("en", "call one, eight hundred, five five five, PUT V TUBS", "call [REDACTED_ID], [REDACTED_NAME]"),
-    ("en", "so my SSN is six double four eight oh two", "so my SSN is [REDACTED_ID]"),
+    ("en", "so my SSN is six double four eight oh two", "so my SSN is [REDACTED_SSN]"),
     ("en", "the IP address is ten dot zero dot zero dot one", "the IP address is [REDACTED_IP]"),
     ("es", "escribe a info arroba mi guion empresa punto com", "escribe a [REDACTED_EMAIL]"),
     ("es", "ge ese guion bajo quist arroba correo punto ejemplo punto es", "[REDACTED_EMAIL]"),
@@ -70,7 +70,6 @@ SPOKEN = [
     # what breaks off at the end
     ("en", "my number is four one", "my number is [REDACTED_ID]"),
     ("en", "you get me at four one five", "you get me at [REDACTED_ID]"),
-    ("en", "it is spelled K R", "it is spelled [REDACTED_NAME]"),
     ("en", "my email is tarn", "my email is [REDACTED_EMAIL]"),
     ("en", "write to tarn dot", "write to [REDACTED_EMAIL]"),
     ("es", "mi número es seis uno", "mi número es [REDACTED_ID]"),

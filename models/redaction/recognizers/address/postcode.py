@@ -12,6 +12,7 @@ from typing import Final
 
 from models.redaction.lexicons.loader import ANY, languages, word_lists
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
+from models.redaction.recognizers.filters.quantity_context import is_harmless
 
 _SHAPES: Final = word_lists(ANY, "postcodes")
 _REGIONS: Final = word_lists(ANY, "regions")
@@ -35,6 +36,11 @@ def _with_region(country: str) -> Pattern:
     regex = rf"(?<!\w)(?:{'|'.join(_REGIONS[country])})\.?,? (?:{_shapes([country])})(?![\w-]|[.,]\d)"
     return Pattern(re.compile(regex), 0.75, name=f"{country.lower()}-region")
 
+
+_TOWN: Final = (
+    r"[^\W\d_a-zß-ÿ][^\W\d_]{2,24}(?:[ -](?:(?:de|del|la|le|les|sur|sous|am|an|der|im|bei) )?"
+    r"[^\W\d_a-zß-ÿ][^\W\d_]{1,24}){0,2}"
+)
 
 POSTCODE = PatternRecognizer(
     entity="ADDRESS",
@@ -60,6 +66,29 @@ POSTCODE = PatternRecognizer(
             0.2,
             name="digits",
         ),
+        Pattern(re.compile(r"(?<![\w०-९])[१-८][०-९]{5}(?![\w०-९])"), 0.3, name="hi"),
+        Pattern(re.compile(rf"(?<![\w.,-])(?:D|F|E|A|CH|I)-\d{{4,5}} {_TOWN}"), 0.8, name="country-town"),
+        # German nouns have capitals too, so "10000 Euro" looks the same.
+        Pattern(re.compile(rf"(?<![\w.,-])\d{{5}} {{1,2}}{_TOWN}"), 0.2, name="town"),
+        # Mumbai - 400001
+        Pattern(
+            re.compile(r"[^\W\d_a-zß-ÿ][^\W\d_]{2,24} ?[-–] ?[1-8]\d{2} ?\d{3}(?!\w|[.,]\d)"), 0.6, name="town-before"
+        ),
     ),
-    context=words(*map(re.escape, _LABELS), "postal", "address"),
+    unless=is_harmless,
+    context=words(
+        *map(re.escape, _LABELS),
+        "postal",
+        "address",
+        "wohn(?:e|t|haft|ort)?",
+        "anschrift",
+        "adresse",
+        "habite",
+        "demeurant",
+        "domicili[oé]\\w?",
+        "viv[eo]",
+        "dirección",
+        "नगर",
+        "पता",
+    ),
 )

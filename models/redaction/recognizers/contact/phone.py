@@ -15,12 +15,17 @@ from models.redaction.countries.loader import phone_regions
 from models.redaction.normalize.dates_times import DAY, NOT_AN_HOUR, is_date_time
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.pattern_recognizer import digits_of, near, words
-from models.redaction.recognizers.contact.phone_extension import EXTENSIONS
 from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.types import RedactionContext
 from models.text import Entity
 
-_EXTENSION = rf"[ ,;]{{0,3}}(?:x|#|p\.|(?:{EXTENSIONS})\.?)[ .:=]{{0,2}}\d{{1,6}}(?!\d)"
+EXTENSIONS = (
+    "extension", "extn?", "durchwahl", "nebenstelle", "dw", "extensión", "anexo", "interno", "int", "numéro de poste",
+    "poste téléphonique", "poste", "ramal", "एक्सटेंशन",
+)  # fmt: skip
+"""Words before the extension that follows a telephone number."""
+
+_EXTENSION = rf"[ ,;]{{0,3}}(?:x|#|p\.|(?:{'|'.join(EXTENSIONS)})\.?)[ .:=]{{0,2}}\d{{1,6}}(?!\d)"
 _CANDIDATE = re.compile(
     r"(?<![\w/])(?<!\d[.,:])(?P<number>(?:\+\s?|\(\+?|00)?\d(?:[ ()./~–‐-]{0,3}\d){5,16})"
     rf"(?:{_EXTENSION}|(?!\w)(?!\.\d){NOT_AN_HOUR})",

@@ -110,11 +110,6 @@ def _is_code(view: TextView, start: int, end: int) -> bool:
     return digit > 0 and view.text[digit - 1].isalpha()
 
 
-def is_unit(view: TextView, start: int, end: int) -> bool:
-    """Whether the word at [start, end) is a unit or a currency of those in ``_UNIT_ELSEWHERE`` and ``_CURRENCY``."""
-    return bool(_UNIT_ELSEWHERE.fullmatch(view.text, start, end) or _CURRENCY.fullmatch(view.text, start, end))
-
-
 def is_harmless(view: TextView, start: int, end: int) -> bool:
     """Whether the number at [start, end) is a reading, an amount or the number of a thing."""
     if is_amount(view, start, end):

@@ -1,7 +1,8 @@
 """Names after a title or an introduction, without the classifier.
 
-Must NOT match: "I am at the site", "this is about my bill", "under the table", "Dr." without a name, weekdays and
-months.
+Particles after a title begin a surname: "frau von der leyen", "Monsieur de la Fontaine". Must NOT match: "I am at the
+site", "this is about my bill", "under the table", "Dr." without a name, weekdays and months; descriptions ("die frau
+von der kasse"), which have an article before the title; offices ("madame la directrice").
 """
 
 from __future__ import annotations
@@ -88,3 +89,67 @@ class IntroducedNameRecognizer:
 
 
 INTRODUCED_NAME = IntroducedNameRecognizer()
+
+_DUTCH = r"(?:van|von)(?:\s(?:der|den|dem|de|het|t))?"
+_ROMANCE = r"de(?:l|lla|gli|i)?(?:\s(?:la|los|las|le))?|di|da|dal|dos|das|du|des"
+_ARABIC = r"al|el|bin|ibn|ben"
+_SURNAME = r"(?P<name>[^\W\d_][\w'\u2019-]{2,30})"
+
+_PARTICLED = re.compile(
+    r"(?<![\w-])(?:"
+    rf"(?:mr|mrs|ms|dr|prof|professor)(?:\s?\.)?\s(?P<english>{_DUTCH}|{_ROMANCE}|{_ARABIC}|la|le|st|ter|ten)"
+    rf"|(?:herrn?|frau|familie)\s(?:(?:dr|prof)(?:\s?\.)?\s){{0,2}}(?P<german>{_DUTCH}|{_ROMANCE}|{_ARABIC}|zu)"
+    rf"|(?:monsieur|madame|mademoiselle|mme|mlle|maître)(?:\s?\.)?\s(?P<french>{_ROMANCE}|{_ARABIC}|le|la|van|von)"
+    rf"|(?:señor(?:a|ita)?|don|doña|sra?|srta|dña)(?:\s?\.)?\s(?P<spanish>{_ROMANCE}|van|von)"
+    rf"|(?:signor[aei]?|senhora?|dona)\s(?P<others>{_ROMANCE}|do|lo|la|li)"
+    rf")\s{_SURNAME}",
+    re.IGNORECASE,
+)
+"""A title, particles as its language has them, and one word."""
+_LANGUAGES = ("english", "german", "french", "spanish", "others")
+
+_DETERMINER = re.compile(
+    r"(?<![^\W_])(?:d(?:er|ie|as|en|em|es)|(?:k?ein|mein|dein|sein|ihr|unser|euer|dies|jen|jed)(?:e[rsnm]?)?|the|that|this"
+    r"|l[ae]s?|une?|ce(?:tte)?|cet|m(?:on|a)|s(?:on|a)|el|una?|los|esa|ese|esta|este|mi|su|o|os|um|uma|il|una)\s{1,2}$",
+    re.IGNORECASE,
+)
+"""An article or a pronoun right before a title."""
+_DETERMINER_CHARS = 10
+_WORDS_TOO = ("don ", "maître ")
+"""Titles that are other words before "de": "faire don de sang", "maître de cérémonie"."""
+
+_OFFICES = frozenset(
+    """président présidente directeur directrice maire ministre juge professeur professeure commissaire procureur
+    procureure docteur docteure curé député députée sénateur sénatrice consul ambassadeur ambassadrice proviseur doyen
+    doyenne préfet préfète greffier greffière rapporteur chef cheffe responsable gardien gardienne concierge
+    propriétaire comte comtesse marquis marquise baron baronne conseiller conseillère secrétaire principal
+    principale""".split()
+)
+"""Nouns after "monsieur le" and "madame la" that are no names."""
+
+
+class ParticledNameRecognizer:
+    """Titles with particles after them."""
+
+    name = "particled-name"
+
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        for match in _PARTICLED.finditer(view.text):
+            word = match["name"].lower()
+            if word in NOT_NAMES or word in _OFFICES or _is_described(view, match):
+                continue
+            start = max(match.start(language) for language in _LANGUAGES)  # the others did not match: -1
+            yield Entity("NAME", start, match.end(), 0.7, self.name)
+
+
+def _is_described(view: TextView, match: re.Match[str]) -> bool:
+    """Whether a person is described by a job or a place: "die Frau von der Post"."""
+    if not match["name"][0].isupper() and match.group().lower().startswith(_WORDS_TOO):
+        return True
+    if not _DETERMINER.search(view.text, max(0, match.start() - _DETERMINER_CHARS), match.start()):
+        return False
+    return match["german"] is not None or not match["name"][0].isupper()
+
+
+PARTICLED_NAME = ParticledNameRecognizer()

@@ -1,7 +1,8 @@
 """Names, postcodes and codes that are spelled letter by letter or in an alphabet of words.
 
-Must NOT match: abbreviations (``A T M``, ``U S A``), "a" and "I" as words, volts and watts. The spoken view
-marks what was spelled; this file decides what it is.
+The spoken view marks what was spelled; this file decides what it is. Recognition may also write a spelled word as one
+word in capitals. Must NOT match: abbreviations (``A T M``, ``U S A``), "a" and "I" as words, volts and watts, texts in
+capitals throughout.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import re
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
+from models.redaction.dialogue_context import is_reading
+from models.redaction.lexicons.loader import across
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
+from models.redaction.patterns.pattern_recognizer import digits_of, near, words
+from models.redaction.recognizers.filters.quantity_context import is_harmless
 from models.redaction.recognizers.person.introduced_name import NOT_NAMES
 from models.redaction.types import RedactionContext
-from models.text import Entity
+from models.text import Entity, TextSource
 
 _POSTCODE = re.compile(r"[a-z]{1,2}\d[a-z\d]?\d?[a-z]{0,2}|[a-z]\d[a-z]\d[a-z]\d", re.IGNORECASE)
 
@@ -64,3 +69,67 @@ class SpelledRecognizer:
 
 
 SPELLED = SpelledRecognizer()
+
+_ODD = r"(?:[ ,-]{1,2}(?:[A-ZÀ-ÖØ-Þ]{2,30}|[\d]{1,5}[a-z]{0,3}[A-Z]{1,20}|[A-Z](?![\w'])))"
+_RUN = re.compile(
+    rf"(?<![\w'\u2019])(?:[A-ZÀ-ÖØ-Þ]{{1,3}}[ -]){{0,2}}[A-ZÀ-ÖØ-Þ]{{4,30}}(?![a-z'\u2019]){_ODD}{{0,8}}(?!\w)"
+)
+_WRITTEN = re.compile(r"[^\W\d_]{2,}")
+
+_LONG_ABBREVIATIONS = frozenset(
+    """nasa nato unesco unicef hdmi asap aids covid rsvp visa sepa swift html https imei isbn isin iban paypal amex
+    hsbc cvv2 neft imps rtgs upi gst hvac plc scada lpg
+    dslr rfid wlan vpns atms vips leds pins urls pdfs csv json xml sims asos ikea uber fifa uefa ncaa nfl osha epa
+    ansi""".split()
+)
+_MOSTLY = 0.6
+
+
+class SpelledCapitalsRecognizer:
+    """Finds spelled words that recognition wrote in capitals: "BROST", "ORCH ARD PLACE"."""
+
+    name = "spelled-capitals"
+
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if context.source is not TextSource.SPEECH or view.kind != "original" or self._is_shouted(view.text):
+            return
+        for match in _RUN.finditer(view.text):
+            said = [w.lower() for w in re.split(r"[ ,-]+", match.group()) if w]
+            if all(w in ABBREVIATIONS or w in _LONG_ABBREVIATIONS for w in said):
+                continue
+            yield Entity("NAME", match.start(), match.end(), 0.65, self.name)
+
+    def _is_shouted(self, text: str) -> bool:
+        """Whether the recognition writes everything in capitals."""
+        written = _WRITTEN.findall(text)
+        return len(written) > 5 and sum(w.isupper() for w in written) > _MOSTLY * len(written)
+
+
+_OBJECTS = words(*across("announcements", "objects"))
+_OBJECT_REACH = 16
+_COUNTING = "0123456789012345678901234567890"
+
+
+def is_object_number(view: TextView, start: int) -> bool:
+    """Whether the number that begins here is the number of a thing in the building."""
+    return near(view, start, start, _OBJECTS, before=_OBJECT_REACH, after=0)
+
+
+class DictatedDigitsRecognizer:
+    """Finds numbers that are dictated digit by digit: nobody says a quantity so."""
+
+    name = "dictated"
+
+    def find(self, view: TextView, context: RedactionContext) -> Iterator[Entity]:
+        """See ``Recognizer``."""
+        if context.source is not TextSource.SPEECH or is_reading(context.asked_for):
+            return
+        for start, end in view.dictated:
+            counting = digits_of(view.text[start:end]) in _COUNTING
+            if not (counting or is_harmless(view, start, end) or is_object_number(view, start)):
+                yield Entity("ID", start, end, 0.6, self.name)
+
+
+SPELLED_CAPITALS = SpelledCapitalsRecognizer()
+DICTATED_DIGITS = DictatedDigitsRecognizer()

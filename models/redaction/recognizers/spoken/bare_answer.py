@@ -55,13 +55,6 @@ _NEEDS_DIGIT = labels_where(lambda entity: entity.needs_digit)
 _RANK = ("EMAIL", "PHONE", "DOB", "ID", "ADDRESS", "NAME")
 """The order of labels when several types were asked for: an answer with digits gets the first, one without the last."""
 
-_OPENING_WORDS = 3
-_NAME_CUE = re.compile(r"(?:it'?s|i'?m|i am|this is|name is|name's|soy|llamo|suis|appelle|bin|heiße|नाम) $")
-_CONNECTIVE = re.compile(
-    r",|\.| (?:and|from|but|i|i'm|we|here|calling|speaking|with|y|de|vengo|et|und|ich|von|aus|और|हूँ)(?![^\W_])"
-)
-"""What may follow a name at the beginning of an answer."""
-
 _ARTICLE = re.compile(r"(?<![^\W_])(?:the|an?) $")
 _LONGEST_ANSWER_CHARS = 160
 _MIN_BARE_DIGITS = 3
@@ -121,8 +114,6 @@ class BareAnswerRecognizer:
 
     def _asked(self, view: TextView, asked: tuple[str, ...]) -> Iterator[Entity]:
         content = _content(view)
-        if "NAME" in asked and len(content) > _CONTENT_WORDS["NAME"]:
-            yield from self._opening(view, content)
         if not content or "?" in view.text or _REFUSALS.search(view.lower):
             return
         start, end = content[0].start, content[-1].end
@@ -135,19 +126,6 @@ class BareAnswerRecognizer:
             # If one type was asked for, digits are of that type. Names and addresses need more evidence.
             score = 0.9 if numeric and len(asked) == 1 else 0.6
             yield Entity(fitting[0] if numeric else fitting[-1], start, end, score, "answer:asked")
-
-    def _opening(self, view: TextView, content: list[_Word]) -> Iterator[Entity]:
-        """A name at the beginning of a longer answer: "zoltan quist, and I am here for the pump"."""
-        if WORD.search(view.text, 0, content[0].start) and not _NAME_CUE.search(view.lower, 0, content[0].start):
-            return
-        group = [content[0]]
-        for word in content[1:_OPENING_WORDS]:
-            if view.text[group[-1].end : word.start] != " ":
-                break
-            group.append(word)
-        following = _CONNECTIVE.match(view.lower, group[-1].end)
-        if following and not any(w.text in NOT_NAMES or has_digit(w.text) for w in group):
-            yield Entity("NAME", group[0].start, group[-1].end, 0.55, "answer:opening")
 
     def _names(self, view: TextView, content: list[_Word]) -> Iterator[Entity]:
         """Every word that is not common. An answer of one or two words is a name, but for a thing beside one."""

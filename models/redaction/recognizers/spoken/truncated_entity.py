@@ -1,8 +1,8 @@
-"""A number or a spelled word that is cut off at the end of an utterance and may continue in the next one.
+"""A number or an e-mail address that is cut off at the end of an utterance and may continue in the next one.
 
 "My number is four one five" begins a telephone number if "five five five oh one three two" follows. By then its text
 has been shown, so it is redacted at once. Must NOT match: times, years, readings, prices, rooms, quantities ("three
-hundred"), abbreviations.
+hundred").
 """
 
 from __future__ import annotations
@@ -18,12 +18,9 @@ from models.redaction.lexicons import loader
 from models.redaction.normalize.view import TextView
 from models.redaction.normalize.words import WORD
 from models.redaction.patterns.pattern_recognizer import near, words
-from models.redaction.recognizers.address.street_truncated import street_at_end
 from models.redaction.recognizers.filters.quantity_context import introduced_as, is_harmless
-from models.redaction.recognizers.person.introduced_name import NOT_NAMES
-from models.redaction.recognizers.person.spelled_name import ABBREVIATIONS
+from models.redaction.recognizers.person.spelled_name import is_object_number
 from models.redaction.recognizers.spoken.bare_answer import MONTHS
-from models.redaction.recognizers.spoken.dictated_digits import is_object_number
 from models.redaction.types import RedactionContext
 from models.text import Entity, TextSource
 
@@ -31,7 +28,6 @@ _TAIL_CHARS = 120
 """Characters at the end that are read."""
 
 _MIN_DIGITS = 3
-_MIN_LETTERS = 2
 _MIN_BARE_DIGITS = 2
 
 _NUMBER_IS = words(
@@ -43,31 +39,16 @@ _NUMBER_IS = words(
     "born on(?: the)?", "birth is",
     "birthday is",
 )  # fmt: skip
-_SPELLED_CUE = words(
-    "spell(?:ed|ing|s|t)?", "names?", "surname", "code", "postcode", "plate", "e-?mail", "letters?", "nombre",
-    "apellido",
-    "deletreo", "nom", "prénom", "épelle", "buchstabier\\w{1,4}", "namen?", "नाम", "स्पेलिंग", "naam",
-)  # fmt: skip
-_ADDRESS_IS = re.compile(
-    r"(?<![^\W_])(?:e-?mail|mail|correo|courriel|adresse|ईमेल)(?: (?:address|id|adresse|electrónico))?"
-    r"(?:'s| is| es| est| ist|:),? (?P<value>[^\W_][\w'-]{0,30}(?: [\w'-]{1,30}){0,3})[.,]?$"
-)
-_SPELLED_NEXT = re.compile(
-    r"(?<![^\W_])(?:spell(?:ed|ing|s|t)?|deletrea|escribe|épelle|écrit|buchstabier\w{1,4}|schreibt man|स्पेलिंग"
-    r"|(?:name|surname|code|plate|letter|apellido|nombre|nom|nachname|buchstabe)(?: is| es| est| ist)?)"
-    r"(?: it| that| is| as| like| with| es| con| avec| mit| sich)?[:,]? $"
-)
-"""After these words a single letter begins a spelled word."""
 _TIME_DIGITS = 4
 _CUE_REACH = 40
 _MONTH_REACH = 14
 
 _QUANTITY_END = re.compile(r"(?:19|20)\d\d|\d{1,3}00|[01]?\d[.: ]?[0-5]\d|\d{1,3}(?:[.,]\d{3})+|\d+[.,]\d+")
 _COUNTING = "0123456789"
-_ZEROS = frozenset({"oh", "o"})
 _HOST_TOKENS, _LOCAL_TOKENS = 4, 6
 _WORD_SIGNS = frozenset({".", "_", "-"})
 _COMMON_SIGNS = frozenset({"point", "period", "minus", "menos", "moins", "strich", "ponto", "dash"})
+_ZEROS = frozenset({"oh", "o"})
 
 
 class TruncatedEntityRecognizer:
@@ -86,14 +67,9 @@ class TruncatedEntityRecognizer:
         if not tokens:
             return
         reader = Words(tokens, lexicon_for(context.language))
-        if street := street_at_end(view.lower, context.language):
-            yield Entity("ADDRESS", *street, 0.55, self.name)
-            return
         first, kind = self._number(view, offset, reader, context), "ID"
         if first is None:
-            first, kind = self._letters(view, offset, reader), "NAME"
-        if first is None:
-            first, kind = self._address(view, offset, reader), "EMAIL"
+            first, kind = _address(reader), "EMAIL"
         if first is not None:
             yield Entity(kind, offset + tokens[first].start, offset + tokens[-1].end, 0.55, self.name)
 
@@ -115,37 +91,19 @@ class TruncatedEntityRecognizer:
             return None if time else number.first
         return number.first if _is_someones(view, start, end, reader, number) else None
 
-    def _letters(self, view: TextView, offset: int, reader: Words) -> int | None:
-        """First token of a word that is being spelled at the end."""
-        tokens, first, letters = reader.tokens, len(reader.tokens), ""
-        for at in range(len(tokens) - 1, -1, -1):
-            if letter := reader.letter(tokens[at]):
-                first, letters = at, letter + letters
-            elif tokens[at].text not in ("-", ",", ".", "and", "double"):
-                break
-        if len(letters) == 1 and _SPELLED_NEXT.search(view.lower, offset, offset + tokens[first].start):
-            return first
-        if len(letters) < _MIN_LETTERS or letters in ABBREVIATIONS or set(letters) <= {"a", "i", "o"}:
-            return None
-        start = offset + tokens[first].start
-        return first if near(view, start, start, _SPELLED_CUE, before=_CUE_REACH, after=0) else None
 
-    def _address(self, view: TextView, offset: int, reader: Words) -> int | None:
-        """First token of an address that breaks off: "john dot", "john dot carter", "my email is john"."""
-        tokens = reader.tokens
-        if cue := _ADDRESS_IS.search(view.lower, offset):
-            value = cue["value"].split()
-            if value[0] not in NOT_NAMES:
-                return next(i for i, t in enumerate(tokens) if offset + t.start >= cue.start("value"))
-        if (broken := _broken_host(reader)) is not None:
-            return broken
-        for at in (len(tokens) - 1, len(tokens) - 2):
-            if at < 1 or not _is_said_sign(reader, tokens[at]) or not tokens[at - 1].text[0].isalnum():
-                continue
-            if at == len(tokens) - 2 and tokens[-1].text in TOP_LEVEL:
-                return None  # the name of a web site
-            return at - 1
-        return None
+def _address(reader: Words) -> int | None:
+    """First token of an address that breaks off: "john dot", "john dot carter"."""
+    tokens = reader.tokens
+    if (broken := _broken_host(reader)) is not None:
+        return broken
+    for at in (len(tokens) - 1, len(tokens) - 2):
+        if at < 1 or not _is_said_sign(reader, tokens[at]) or not tokens[at - 1].text[0].isalnum():
+            continue
+        if at == len(tokens) - 2 and tokens[-1].text in TOP_LEVEL:
+            return None  # the name of a web site
+        return at - 1
+    return None
 
 
 class _Number(NamedTuple):

@@ -13,7 +13,15 @@ from models.redaction.countries.loader import Identifier, countries
 from models.redaction.normalize.view import TextView
 from models.redaction.patterns.checksums import checksum
 from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
-from models.redaction.recognizers.filters.quantity_context import introduced_as
+from models.redaction.recognizers.contact.phone import EXTENSIONS
+from models.redaction.recognizers.filters.quantity_context import introduced_as, is_amount, is_harmless
+
+_ENGLISH = {
+    "PLATE": ("plates?", "registration", "reg", "registered", "vehicle", "car", "van", "parked", "drives?"),
+    "LICENCE": ("licen[cs]e", "dl", "dlno"),
+    "PASSPORT": ("passports?", "identity card", "id card"),
+}
+"""Context words of a kind of identifier, beside those of the country."""
 
 
 def _national(country: str, identifier: Identifier) -> PatternRecognizer:
@@ -25,8 +33,8 @@ def _national(country: str, identifier: Identifier) -> PatternRecognizer:
         needs="0",
         patterns=(Pattern(re.compile(rf"(?<![\w.-])(?:{identifier.pattern})(?![\w-])"), identifier.score),),
         check=(lambda text: None if check(text) else False) if check else None,
-        context=words(*identifier.context),
-        unless=_is_of_a_thing,
+        context=words(*identifier.context, *_ENGLISH.get(identifier.entity, ())),
+        unless=_is_of_a_thing if check else is_harmless,
     )
 
 
@@ -42,25 +50,13 @@ NATIONAL = tuple(
 )
 """The identifiers of all countries that have a file in ``models/redaction/countries``."""
 
-UK_NINO = PatternRecognizer(
-    entity="ID",
-    name="gb-nino",
-    needs="0",
-    patterns=(
-        Pattern(
-            re.compile(r"(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)", re.IGNORECASE),
-            0.75,
-        ),
-    ),
-)
-
 _VALUE = (
     r"(?P<value>[A-Za-z]{0,4}[- ]?\d[^\W_]{0,64}(?:[-./ _]\d[^\W_]{0,64}){0,5}"
     r"|[A-Za-z]{1,4}(?:[- ]?\d){4,18}[A-Za-z]?)"
 )
 _LINK = (
     r"(?:\s{0,2}(?:number|numbers|num|no|nr|id|ids|code|#|№))?\.?"
-    r"(?:\s{1,2}(?:is|was|of|as|are|listed|ending in|ending))?[\s:#|=(*]{0,30}"
+    r"(?:\s{1,2}(?:is|was|of|as|are|listed|ending in|ending|ist|lautet|es|est))?[\s:#|=(*]{0,30}"
 )
 
 
@@ -77,26 +73,48 @@ def _long_enough(text: str) -> bool | None:
 
 
 INTRODUCED = (
-    _introduced("MEDICAL_ID", "medical-record", "mrn", "med(?:ical)? ?rec(?:ord)?s?", "patient(?: record)?",
-    "chart(?: mrn)?", "health plan", "beneficiary"),
+    _introduced("MEDICAL_ID", "medical-record", "mrn", "med(?:ical)? ?rec(?:ord)?s?",
+    "(?:hospital|patient)(?: record| file)?", "patientennummer", "chart(?: mrn)?", "health plan", "beneficiary"),
     _introduced("MEDICAL_ID", "provider", "npi", "dea", "provider", "prescriber"),
     _introduced("LICENCE", "licence", "driver'?s? licen[cs]e", "driving licen[cs]e", "licen[cs]e", "dl", "permis",
     "führerschein"),
     _introduced("PASSPORT", "passport", "passport", "reisepass", "pasaporte", "passeport"),
     _introduced("ACCOUNT", "account", "account", "acct", "a/c", "routing", "aba", "sort code", "swift", "bic",
-    "ifsc", "konto", "iban"),
-    _introduced("ID", "personal-number", "ssn", "social security", "national id", "id card", "identity card",
+    "ifsc", "konto(?:nummer)?", "cuenta(?: bancaria)?", "compte(?: bancaire)?", "iban"),
+    _introduced("SSN", "ssn", "ssn", "socials?", "social security", "itin",
+    "last (?:four|4) of (?:my|his|her|the) (?:ssn|social)", score=0.95),
+    _introduced("ID", "personal-number", "national id", "id card", "identity card",
     "voter id", "member(?:ship)?", "policy", "insurance",
                 "employee", "customer", "student", "personal number", "biometric(?: identifier)?",
                 "tax(?:payer)?(?: id)?", "tin", "ein", "vin", "imei", "aadhaar"),
     _introduced("PLATE", "plate", "licen[cs]e plate", "number plate", "plate", "kennzeichen"),
 )  # fmt: skip
 
-PREFIXED = PatternRecognizer(
-    entity="MEDICAL_ID",
-    name="prefixed-record",
+_PHONE = (
+    r"(?:tele)?phone|tel|mobile|fax|landline|fon|telefon|telefax|handy|rufnummer|teléfono|telefono|téléphone|telefone"
+    r"|फ़ोन|फोन|मोबाइल"
+)
+_EXTENSION = "|".join(word for word in EXTENSIONS if word not in ("int", "poste"))
+_TO = (
+    r"(?:\.?\s?(?:numbers?|no|nr|num|nummer|numéro|número|n[º°]|नंबर))?\.?(?:\s(?:is|ist|lautet|es|est|é))?[\s:#=]{1,3}"
+)
+SHORT_PHONE = PatternRecognizer(
+    entity="PHONE",
+    name="short-phone",
     needs="0",
-    patterns=(Pattern(re.compile(r"(?<!\w)(?:MRN|MED|NPI|DEA|PAT|HIC)[-#: ]?\d{4,12}(?!\w)", re.IGNORECASE), 0.85),),
+    # Must NOT match: years ("phone 2024"), amounts, longer numbers.
+    patterns=(
+        Pattern(
+            re.compile(
+                rf"(?<![^\W_])(?:{_EXTENSION}|(?:{_PHONE})(?!\D{{1,20}}(?:19|20)\d\d(?!\d))){_TO}(?P<value>\d{{4,5}})"
+                r"(?![\w%]|[.,:/-]\d| \d)",
+                re.IGNORECASE,
+            ),
+            0.7,
+            group="value",
+        ),
+    ),
+    unless=is_amount,
 )
 
 CODED = PatternRecognizer(

@@ -1,16 +1,14 @@
-"""Passports and identity cards: the machine-readable lines, and the printed numbers.
+"""The machine-readable lines of passports and identity cards.
 
 Right check digits confirm a machine-readable line. If OCR reads ``<`` as ``K`` or ``«``, the check digits fail; the
-shape is then enough, because nothing else looks like it. Must NOT match: arrows in prose (``<<``), a number without a
-word that says what it is.
+shape is then enough, because nothing else looks like it. Must NOT match: arrows in prose (``<<``).
 """
 
 from __future__ import annotations
 
 import re
 
-from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer, words
-from models.redaction.recognizers.filters.quantity_context import is_harmless
+from models.redaction.patterns.pattern_recognizer import Pattern, PatternRecognizer
 
 _WEIGHTS = (7, 3, 1)
 _VALUES = {char: value for value, char in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")} | {"<": 0}
@@ -69,44 +67,4 @@ MACHINE_READABLE = PatternRecognizer(
         ),
     ),
     check=check_line,
-)
-
-
-def check_printed(text: str) -> bool | None:
-    """True when a ten-character number ends in its own check digit, as German documents print it."""
-    number = re.sub(r"[^A-Z0-9]", "", text.upper())
-    if len(number) != 10 or not number[-1].isdigit():
-        return None
-    return True if str(check_digit(number[:-1])) == number[-1] else None
-
-
-PASSPORT = PatternRecognizer(
-    entity="PASSPORT",
-    name="passport-number",
-    needs="0",
-    patterns=(
-        Pattern(
-            re.compile(r"(?<![\w-])(?=[A-Z0-9]{0,8}\d{2})[CFGHJKLMNPRTVWXYZ0-9]{9}\d?(?:D|(?![\w-]))"), 0.15, name="de"
-        ),
-        Pattern(re.compile(r"(?<![\w-])\d{2}[A-Z]{2}\d{5}(?![\w-])"), 0.3, name="fr"),
-        Pattern(re.compile(r"(?<![\w-])[A-Z]{1,3}[ -]?\d{6,8}(?![\w-])"), 0.2, name="letters-first"),
-        Pattern(re.compile(r"(?<![\w.-])\d{9}(?![\w-]|\.\d)"), 0.15, name="nine"),
-    ),
-    # ``check_printed`` is not used here: every tenth reference number would pass it, and a context word is needed
-    # anyway.
-    unless=is_harmless,
-    context=words(
-        "passports?",
-        "reisepass(?:nummer)?",
-        "(?:personal)?ausweis(?:nummer)?",
-        "pasaporte",
-        "passeport",
-        "passaporto",
-        "identity card",
-        "id card",
-        "carte d'identité",
-        "cni",
-        "travel document",
-        "पासपोर्ट",
-    ),
 )
