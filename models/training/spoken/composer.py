@@ -95,8 +95,9 @@ class Composer:
             elif (kind := slot_of(name, self._grammar)) is None:
                 yield unnamed(name, self._grammar), ""
             elif wanted := {other for _, known, other in pieces if known == name} - {""}:
-                parts = broken.setdefault(name, self._broken(kind, max(map(int, wanted - {WRONG}), default=1)))
-                yield self._piece(kind, parts, more), kind.label
+                if name not in broken:
+                    broken[name] = self._broken(kind, max(map(int, wanted - {WRONG}), default=1))
+                yield self._piece(kind, broken[name], more), kind.label
             else:
                 yield from self._whole(kind)
 

@@ -21,7 +21,7 @@ from models.training.spoken.grammar import LANGUAGES, SPLITS, build_grammar
 from models.training.spoken.sentences import Sentence
 from models.training.spoken.utterances import utterances_of
 
-_LANGUAGE_WEIGHTS: Final = {"en": 58, "es": 9, "de": 9, "fr": 9, "hi": 6, "pt": 4.5, "it": 4.5}
+_LANGUAGE_WEIGHTS: Final = {"en": 53, "es": 10, "de": 11, "fr": 10, "hi": 8, "pt": 4, "it": 4}
 _SPLIT_WEIGHTS: Final = (80, 8, 12)
 
 
