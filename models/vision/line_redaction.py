@@ -29,8 +29,8 @@ MIN_WORD_SCORE: Final = 0.5
 # A worn drum scores low and identifies nobody; more digits than a meter has could be a telephone number.
 _METER_DIGITS: Final = re.compile(r"[\d.,]{1,8}")
 _NAME_PATTERNS: Final = frozenset({"titled-name", "introduced-name"})
-_NUMBER_FIRST: Final = ("street:en",)
-"""Recognizers of streets that begin with the number of the house."""
+_NUMBER_FIRST: Final = ("street:number-", "street:city")
+"""Beginnings of the names of recognizers of streets that begin with the number of the house."""
 _TITLE_AND_NAME: Final = 2
 """Words of a name that may go on in the next cell."""
 _MAX_NAME_WORDS: Final = 4

@@ -91,6 +91,8 @@ _VIN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 def _vin(text: str) -> bool:
     """Whether the ninth character is the weighted sum of all, modulo 11, with X for ten (49 CFR 565.15)."""
     vin = text.upper()
+    if not vin.isascii():  # a pattern that ignores case takes the sign of kelvin for a K
+        return False
     total = sum((_VIN_LETTERS.get(c) or int(c)) * weight for c, weight in zip(vin, _VIN_WEIGHTS, strict=True))
     return vin[8] == "0123456789X"[total % 11]
 

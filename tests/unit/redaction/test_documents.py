@@ -23,7 +23,7 @@ REGISTER = RedactionContext(TextSource.OCR, document_type="visitor_register")
         # What must stay redacted on a meter.
         ("Li Wu", "Li", "NAME", "ner:given_name", False),
         ("31 Willow Court", "31 Willow Court", "ADDRESS", "ner:street_name", False),
-        ("31 Willow Court", "31 Willow Court", "ADDRESS", "street:en", False),
+        ("31 Willow Court", "31 Willow Court", "ADDRESS", "street:number-name-kind", False),
         ("4155550132", "4155550132", "ID", "number", False),
         ("555-0132", "555-0132", "PHONE", "ner:phone", False),
         ("(415) 5550", "(415) 5550", "PHONE", "ner:phone", False),

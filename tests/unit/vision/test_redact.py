@@ -220,7 +220,9 @@ def test_a_label_or_a_sentence_below_a_header_of_a_form_is_no_name(cell: str, ki
     ],
 )
 def test_words_above_the_number_of_a_house_are_no_part_of_the_address(above: str, below: str, text: str) -> None:
-    redactor = PhraseRedactor({f"{above} {below}".casefold(): "ADDRESS", "2 elm place": "ADDRESS"}, "street:en")
+    redactor = PhraseRedactor(
+        {f"{above} {below}".casefold(): "ADDRESS", "2 elm place": "ADDRESS"}, "street:number-name-kind"
+    )
     page = redact_page(WHITE, [line(above, 0, 50), line(below, 0, 75)], redactor, mime=PNG)
     assert page.text.value == text
 

@@ -59,7 +59,7 @@ def _pattern(regex: str, score: float, name: str) -> Pattern:
 _NO_HOUSE: Final = re.compile(
     r"\d{1,6},? {1,3}(?:(?:km|kilomet(?:re|er)s?) {1,3}(?:from|to|away|off|of|down|along|on|before|past|behind|beyond"
     r"|north|south|east|west|se|door|ka|ki|ke|par|baad|pehle)|rup(?:a|ai)?y[ae]|rupees?|baje|ghante|minutes?|hours?"
-    r"|lanes?|ways?|people|cars?|broken|bad|good)(?![^\W_])|1 ",
+    r"|lanes?|ways?|people|cars?|broken|bad|good)(?![^\W_]|['\u2019])|1 ",
     re.IGNORECASE,
 )
 

@@ -55,7 +55,7 @@ _VALUE = (
     r"|[A-Za-z]{1,4}(?:[- ]?\d){4,18}[A-Za-z]?)"
 )
 _LINK = (
-    r"(?:\s{0,2}(?:number|numbers|num|no|nr|id|ids|code|#|№))?\.?"
+    r"(?:\s{0,2}(?:number|numbers|num|no|nr|id|ids|code|#|№|नंबर|संख्या))?\.?"
     r"(?:\s{1,2}(?:is|was|of|as|are|listed|ending in|ending|ist|lautet|es|est))?[\s:#|=(*]{0,30}"
 )
 
@@ -74,13 +74,14 @@ def _long_enough(text: str) -> bool | None:
 
 INTRODUCED = (
     _introduced("MEDICAL_ID", "medical-record", "mrn", "med(?:ical)? ?rec(?:ord)?s?",
-    "(?:hospital|patient)(?: record| file)?", "patientennummer", "chart(?: mrn)?", "health plan", "beneficiary"),
+    "(?:hospital|patient)(?: record| file)?", "patientennummer", "chart(?: mrn)?", "health plan", "beneficiary", "मरीज़",
+    "रोगी"),
     _introduced("MEDICAL_ID", "provider", "npi", "dea", "provider", "prescriber"),
     _introduced("LICENCE", "licence", "driver'?s? licen[cs]e", "driving licen[cs]e", "licen[cs]e", "dl", "permis",
     "führerschein"),
     _introduced("PASSPORT", "passport", "passport", "reisepass", "pasaporte", "passeport"),
     _introduced("ACCOUNT", "account", "account", "acct", "a/c", "routing", "aba", "sort code", "swift", "bic",
-    "ifsc", "konto(?:nummer)?", "cuenta(?: bancaria)?", "compte(?: bancaire)?", "iban"),
+    "ifsc", "konto(?:nummer|nr)?", "(?:बैंक )?खाता", "cuenta(?: bancaria)?", "compte(?: bancaire)?", "iban"),
     _introduced("SSN", "ssn", "ssn", "socials?", "social security", "itin",
     "last (?:four|4) of (?:my|his|her|the) (?:ssn|social)", score=0.95),
     _introduced("ID", "personal-number", "national id", "id card", "identity card",

@@ -85,8 +85,10 @@ class TruncatedEntityRecognizer:
         bare = start == 0 and number.singles == number.digits >= _MIN_BARE_DIGITS and _is_dictation(reader)
         if bare or numeric(context.asked_for):
             return number.first
-        if near(view, start, start, _NUMBER_IS, before=_CUE_REACH, after=0):
-            before = view.lower[max(0, start - _CUE_REACH) : end]
+        # What announces a value that was hidden before announces no other one.
+        reach = min(_CUE_REACH, start - 1 - view.text.rfind("]", 0, start))
+        if near(view, start, start, _NUMBER_IS, before=reach, after=0):
+            before = view.lower[start - reach : end]
             time = number.digits <= _TIME_DIGITS and _has_time(before, context.language)
             return None if time else number.first
         return number.first if _is_someones(view, start, end, reader, number) else None
