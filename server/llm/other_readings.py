@@ -36,8 +36,7 @@ def with_other_readings(record: OnboardingRecord, items: Sequence[SourceItem]) -
     unit = value["meter_unit"].value if "meter_unit" in value else ""
     seen, others = {_number(own.value)}, list[tuple[ExtractedReading, SourceItem]]()
     for reading, item in _readings(items):
-        differs = _number(reading.value) not in seen and (not unit or reading.unit in ("", unit))
-        if item.id != own.source_id and differs:
+        if _number(reading.value) not in seen and (not unit or reading.unit in ("", unit)):
             seen.add(_number(reading.value))
             others.append((reading, item))
     added = [RecordField(name, r.value, item.id) for name, (r, item) in zip(OTHER_READINGS, others, strict=False)]

@@ -55,6 +55,12 @@ def test_other_readings_are_fields_beside_the_one_of_the_record(
     assert {name for name, _, _ in found} <= KNOWN_FIELDS, "the model did not make them up"
 
 
+def test_a_reading_that_is_not_the_one_of_the_source_that_it_names_is_contradicted() -> None:
+    fields = (RecordField("meter_reading", "750", "picture"),)
+    record = with_other_readings(OnboardingRecord("", fields, ()), [said("turn", "The meter reads 750."), PICTURE])
+    assert [(f.name, f.value, f.source_id) for f in record.fields[1:]] == [("other_meter_reading", "00730", "picture")]
+
+
 def test_what_the_model_added_itself_stays() -> None:
     already = RecordField("other_meter_reading", "751", "turn")
     assert others([said("turn", "The meter reads 750."), PICTURE], already) == []
