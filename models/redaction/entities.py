@@ -105,7 +105,7 @@ ENTITY_TYPES: Final = (
     ),
     EntityType(
         "LICENCE",
-        "Driving licences of the UK, India, Germany, France, Spain and states of the USA.",
+        "Driving licences of the UK, India, Germany, France and states of the USA.",
         "shape, context",
         end_may_show=True,
         is_number=True,
@@ -121,7 +121,7 @@ ENTITY_TYPES: Final = (
     ),
     EntityType(
         "PLATE",
-        "Number plates of India, UK, Germany, France, Spain and Italy.",
+        "Number plates of India, UK, Germany, France, Spain, Italy and the USA.",
         "shape; all but India and France need a word",
         end_may_show=True,
         is_spelled=True,
