@@ -72,7 +72,7 @@ async def talk(server: Server, received: Path) -> Talked:
         accepted = await app.upload(session_id, badge(), media_pb2.MEDIA_KIND_DOCUMENT, "image/png")
         upload = await app.finished(accepted.id)
         before = len(content(received))
-        shown += await say(app, session_id, "Maria Lopez has the key.")
+        shown += await say(app, session_id, "Maria Lopez has the key to the gate and will open it for us on Friday.")
         prompt = content(received)[before:]
         other = await say(app, await app.open_session(), "I am John Carter.")
     [first] = [message.final.text.value for message in other if message.HasField("final")]
@@ -101,7 +101,7 @@ def test_two_people_are_told_apart_and_no_hash_leaves_the_table(tmp_path: Path) 
     assert talked.finals == [
         "My name is [REDACTED_NAME_1] and I am here with [REDACTED_NAME_2].",
         "Please tell [REDACTED_NAME_2] that the reading is 04821.7 m3.",
-        "[REDACTED_NAME_1] has the key.",
+        "[REDACTED_NAME_1] has the key to the gate and will open it for us on Friday.",
     ]
     assert re.findall(r"\[REDACTED_\w+\]", talked.picture) == ["[REDACTED_NAME_1]", "[REDACTED_NAME_3]"]
     assert all(json.dumps(final).encode()[1:-1] in talked.prompt for final in talked.finals)

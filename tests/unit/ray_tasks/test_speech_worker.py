@@ -113,7 +113,7 @@ async def test_noise_between_two_parts_of_a_number_does_not_separate_them(
     await harness.step()
     silent = await harness.step()
     assert (silent.no_speech, silent.text.value, harness.kept()) == (True, "", "my number is")
-    assert (await harness.step()).text.value == "[REDACTED_ID]"
+    assert (await harness.step()).text.value == "[REDACTED_PHONE]"
 
 
 @pytest.mark.parametrize(
