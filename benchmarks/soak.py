@@ -39,7 +39,7 @@ from benchmarks._running import running
 from benchmarks._soaking import Final, Memory, Record, metric, soak
 from benchmarks.resume import clips
 from server.cli.demo.processes import free_ports
-from server.settings import LimitSettings, SpeechSettings
+from server.setting_groups import LimitSettings, SpeechSettings
 
 SHARE = 0.8
 MEASURED_WITH, MEASURED_S = 2, 60.0

@@ -7,7 +7,8 @@ from dataclasses import replace
 from ray_tasks.types import ClusterConfig, WorkerConfig
 from server.preflight import checked_policies
 from server.runtime.installation import load_or_create_installation_id
-from server.settings import Settings, WorkerSettings
+from server.setting_groups import WorkerSettings
+from server.settings import Settings
 
 
 def cluster_config(settings: Settings) -> ClusterConfig:

@@ -12,159 +12,24 @@ import sysconfig
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Literal
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from models.errors import InvalidInput
-from models.redaction.ner.engine_choice import check_engine
-from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
-
-MEBIBYTE = 1024 * 1024
-
-Value = TypeVar("Value")
-
-
-def _checked_address(address: str) -> str:
-    try:
-        host_and_port(address)
-    except InvalidInput as error:
-        raise PydanticCustomError(error.reason, error.message) from None
-    return address
-
-
-def _checked_url(url: str) -> str:
-    try:
-        if url:
-            check_http_url(url)
-    except InvalidInput as error:
-        raise PydanticCustomError(error.reason, error.message) from None
-    return url
-
-
-Address = Annotated[str, AfterValidator(_checked_address)]
-Url = Annotated[str, AfterValidator(_checked_url)]
-Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
-Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
-Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "" else given)]
-"""A value, or None for a variable that is set but empty; an empty path would be the current folder."""
-
-
-class WorkerSettings(BaseModel):
-    """Resources of one kind of worker; each is a Ray Serve deployment."""
-
-    replicas: int = Field(1, ge=1, description="Processes of this kind.")
-    cpus: float = Field(0.3, gt=0, description="Logical CPUs that Ray books for one replica.")
-    gpus: float = Field(0.0, ge=0, description="GPUs, or a fraction of one, that Ray books for one replica.")
-    threads: Threads = Field(2, description="Threads that the engine of one replica really uses.")
-    max_ongoing: int = Field(4, ge=1, description="Calls that one replica takes at a time.")
-    max_queued: int = Field(64, ge=1, description="Calls that may wait; one more is refused.")
-
-
-class SpeechSettings(WorkerSettings):
-    """Speech recognition."""
-
-    engine: Literal["ctranslate2", "openai-whisper"] = Field("ctranslate2", description="Which Whisper engine.")
-    weights: str = Field("whisper-base", description="Name of the weights, see `vestibule models list`.")
-    threads: Threads = Field(
-        1,
-        description="Threads for a window. `ctranslate2` is fastest with 1, see `AT_ONCE`; openai-whisper wants more.",
-    )
-    at_once: Threads = Field(
-        2, description="Windows that one replica recognises at the same time; openai-whisper always takes one."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
-
-    @property
-    def places(self) -> int:
-        """Number of windows that all replicas together recognise at the same time."""
-        return self.replicas * (min(self.at_once, self.max_ongoing) if self.engine == "ctranslate2" else 1)
-
-
-class VisionSettings(WorkerSettings):
-    """Reading of pictures."""
-
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU where there is one.")
-
-
-class RedactionSettings(WorkerSettings):
-    """Redaction."""
-
-    engine: Literal["ctranslate2", "transformers"] = Field("ctranslate2", description="What runs the name classifier.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto takes a GPU where there is one. `ctranslate2` runs on the CPU only."
-    )
-    policy_file: Empty[Path] = Field(None, description="YAML file of redaction policies; empty means the strict one.")
-
-    threads: Threads = Field(1, description="Threads of the name classifier.")
-    max_ongoing: int = Field(16, ge=1, description="Calls that one replica takes at a time.")
-    max_queued: int = Field(256, ge=1, description="Calls that may wait; one more is refused.")
-
-    @model_validator(mode="after")
-    def _engine_can_use_the_device(self) -> RedactionSettings:
-        try:
-            check_engine(self.engine, self.device)
-        except InvalidInput as error:
-            raise PydanticCustomError(error.reason, error.message) from None
-        return self
-
-
-class RaySettings(BaseModel):
-    """The cluster."""
-
-    address: str = Field("", description="Cluster to join; empty starts a local one that ends with the server.")
-    dashboard: bool = Field(True, description="Whether a local cluster has its dashboard.")
-    dashboard_port: Port = Field(8265, description="Port of the dashboard, on loopback; 0 picks one.")
-    num_cpus: Empty[float] = Field(None, description="Logical CPUs of a local cluster; empty means those there are.")
-    num_gpus: Empty[float] = Field(None, description="Logical GPUs of a local cluster; empty means those there are.")
-    object_store_bytes: int = Field(256 * MEBIBYTE, description="Shared memory of a local cluster.")
-
-
-class LlmSettings(BaseModel):
-    """The remote LLM. Without a base URL the local fallback answers."""
-
-    base_url: Url = Field("", description="OpenAI-compatible endpoint, ends in /v1; empty means none.")
-    api_key: SecretStr = Field(SecretStr(""), description="Its key.")
-    model: str = Field("gpt-4o-mini", description="Model to ask for.")
-    timeout_s: float = Field(30.0, gt=0, description="Bound of one background attempt.")
-    interactive_timeout_s: float = Field(8.0, gt=0, description="Bound of the one attempt that a person waits for.")
-    failures: int = Field(3, ge=1, description="Failures in a row that open the breaker.")
-    reset_s: float = Field(120.0, gt=0, description="How long the breaker stays open.")
-    successes: int = Field(2, ge=1, description="Probes that must succeed before it closes.")
-
-
-class LimitSettings(BaseModel):
-    """Bounds on what a caller may send."""
-
-    upload_bytes: int = Field(10 * MEBIBYTE, gt=0, description="Largest upload.")
-    image_pixels: int = Field(40_000_000, gt=0, description="Largest picture.")
-    stream_s: float = Field(3600.0, gt=0, description="Longest audio of one conversation stream.")
-    stream_idle_s: float = Field(60.0, gt=0, description="Silence of a client after which its stream is ended.")
-    utterance_s: float = Field(28.0, gt=0, le=29.0, description="Longest utterance; a longer one is cut.")
-    streams: int = Field(100, ge=1, description="Open conversation streams.")
-    client_streams: int = Field(50, ge=1, description="Open conversation streams of one client.")
-    speech_load: float = Field(
-        0.8,
-        gt=0,
-        description="Share of the speech workers' time that streams may need, as measured; one more is refused.",
-    )
-    speech_floor: int = Field(
-        2, ge=1, description="Streams with audio that are admitted whatever the measured load is."
-    )
-    pace: float = Field(10.0, ge=1, description="How many times as fast as it is spoken audio may come.")
-    ahead_s: float = Field(60.0, gt=0, description="Seconds of audio that may come at once on top of that.")
-    open_jobs: int = Field(1000, ge=1, description="Jobs that wait or run; one more upload is refused.")
-
-
-class QuackSettings(BaseModel):
-    """The live endpoint for analysts."""
-
-    enabled: bool = Field(True, description="Whether analysts may attach.")
-    port: Port = Field(9494, description="Port on loopback.")
-    token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
+from server.setting_groups import (
+    Address,
+    LimitSettings,
+    LlmSettings,
+    Port,
+    QuackSettings,
+    RaySettings,
+    RedactionSettings,
+    SpeechSettings,
+    Url,
+    VisionSettings,
+)
 
 
 class Settings(BaseSettings):

@@ -11,7 +11,7 @@ from server.analytics.quack import QuackEndpoint
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.status import Component
-from server.settings import QuackSettings
+from server.setting_groups import QuackSettings
 
 log = get_logger("analysts")
 

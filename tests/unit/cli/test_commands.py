@@ -22,7 +22,7 @@ from server.analytics.endpoint import AnalystEndpoint
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger.writer import Ledger
-from server.settings import QuackSettings
+from server.setting_groups import QuackSettings
 
 OPEN, CLOSED = "0b0e5c1e-0000-4000-8000-000000000001", "0b0e5c1e-0000-4000-8000-000000000002"
 

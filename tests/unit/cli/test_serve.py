@@ -27,7 +27,8 @@ from server.ledger.writer import Ledger
 from server.llm.assistant import llm_breaker
 from server.preflight import check_ports
 from server.services.admin import AdminService
-from server.settings import RedactionSettings, Settings
+from server.setting_groups import RedactionSettings
+from server.settings import Settings
 
 
 def settings_in(folder: Path, **changes: Any) -> Settings:

@@ -19,7 +19,8 @@ from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant, llm_breaker
 from server.llm.breaker_store import BreakerStore
 from server.llm.breaker_types import BreakerState
-from server.settings import LlmSettings, Settings
+from server.setting_groups import LlmSettings
+from server.settings import Settings
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import redacted
 
