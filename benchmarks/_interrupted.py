@@ -15,6 +15,7 @@ from vestibule.v1.session_pb2 import StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from benchmarks._cut import KillableServer, Relay
+from server.cli.channel import open_aio_channel
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, KEEPALIVE, Audio, Talker, TalkOptions
 
 PACE = 8.0
@@ -90,7 +91,7 @@ class Stream:
 async def stream(server: KillableServer, clip: Clip, cuts: Sequence[Cut] = ()) -> Stream:
     """Stream over a relay to the end, through all interruptions."""
     done = Stream(clip)
-    async with Relay(lambda: server.port) as relay, grpc.aio.insecure_channel(relay.address, CHANNEL) as channel:
+    async with Relay(lambda: server.port) as relay, open_aio_channel(relay.address, CHANNEL) as channel:
         done.session_id = await _session(channel)
         audio = Audio()
         options = TalkOptions(done.session_id, "en", give_up_s=GIVE_UP_S)

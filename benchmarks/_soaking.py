@@ -20,6 +20,7 @@ from vestibule.v1.session_pb2 import StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from benchmarks._interrupted import Clip
+from server.cli.channel import open_aio_channel
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, Audio, Talker, TalkOptions
 
 TALK_S = 120.0
@@ -71,7 +72,7 @@ async def soak(address: str, pid: int, clips: Sequence[Clip], streams: int, seco
     async def one(number: int) -> None:
         spoken = itertools.cycle([*clips[number % len(clips) :], *clips[: number % len(clips)]])
         await asyncio.sleep(number * QUIET_S)
-        async with grpc.aio.insecure_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as channel:
+        async with open_aio_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as channel:
             while loop.time() < end:
                 await _conversation(channel, spoken, min(TALK_S, end - loop.time()), began, record)
 

@@ -49,6 +49,7 @@ from models.redaction.types import RedactionContext
 from models.speech.engines import build_engine
 from models.speech.types import SpeechOptions
 from models.text import TextSource
+from server.cli.channel import open_aio_channel
 from server.settings import Settings
 
 DATA = Path(__file__).resolve().parent.parent / "tests" / "data"
@@ -85,7 +86,7 @@ async def measure(server: Running, pcm: Pcm, rounds: int, uploads: int) -> None:
     """Both sides take turns, so that a slower machine slows both."""
     call = in_process(pcm)
     local, remote = [], []
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with open_aio_channel(server.address) as channel:
         for _ in range(rounds + 1):
             local.append(timed(call))
             remote.append(await over_the_wire(channel, pcm.tobytes()))

@@ -39,6 +39,7 @@ from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from benchmarks._restored import restored
 from benchmarks._running import running
+from server.cli.channel import open_aio_channel
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, Audio, Talker, TalkOptions
 from server.cli.talk.sources import decoded
 
@@ -133,7 +134,7 @@ async def stream_all(
             if len(finals) % 50 == 0:
                 print(f"{len(finals)} of {len(clips)} clips", file=sys.stderr, flush=True)
 
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with open_aio_channel(address) as channel:
         await asyncio.gather(*(one(channel, clip) for clip in clips))
     return finals
 

@@ -33,7 +33,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc.aio
 import numpy as np
 
 from benchmarks._own_client import play as play_ours
@@ -42,6 +41,7 @@ from benchmarks._running import running
 from benchmarks._spoken import SILENCE_S, Spoken, spoken
 from benchmarks._streamed import Job, Streamed
 from benchmarks.speech import CLIPS, Clip, manifest, own_clips
+from server.cli.channel import open_aio_channel
 
 LEAST_S, MOST_S = 2.0, 12.0
 OWN_MOST_S = 30.0
@@ -121,7 +121,7 @@ def ours() -> Iterator[Play]:
     with tempfile.TemporaryDirectory() as home, running(Path(home), "limits.speech_load=1000") as server:
 
         async def play(jobs: Sequence[Sequence[Job]]) -> list[Streamed]:
-            async with grpc.aio.insecure_channel(server.address) as channel:
+            async with open_aio_channel(server.address) as channel:
                 return await play_ours(channel, jobs, CHUNK_S)
 
         yield lambda jobs: asyncio.run(play(jobs))

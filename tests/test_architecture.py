@@ -157,6 +157,20 @@ def test_only_the_command_line_and_training_print() -> None:
     assert places(wrong()) == []
 
 
+def test_one_module_opens_the_channels_of_our_clients() -> None:
+    """What every connection needs, such as TLS, would be missing from a channel that is opened elsewhere."""
+
+    def opened() -> Iterator[str]:
+        for module in modules():
+            for node in nodes(module):
+                if isinstance(node, ast.Attribute) and node.attr in {"insecure_channel", "secure_channel"}:
+                    yield module.path
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("grpc"):
+                    yield from (module.path for a in node.names if a.name in {"insecure_channel", "secure_channel"})
+
+    assert places(opened()) == ["server/cli/channel.py"]
+
+
 def test_broad_excepts_are_only_at_boundaries() -> None:
     broad = {"Exception", "BaseException"}
 

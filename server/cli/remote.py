@@ -10,6 +10,7 @@ import click
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+from server.cli.channel import open_channel
 from server.cli.output import Failure
 from server.validators import host_and_port
 
@@ -31,10 +32,8 @@ def connected(address: str | None) -> Iterator[grpc.Channel]:
     Args:
         address: Host and port; None takes the setting.
     """
-    import grpc
-
     target = reachable(address or configured_address())
-    with grpc.insecure_channel(target) as channel, translated(target):
+    with open_channel(target) as channel, translated(target):
         yield channel
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import grpc.aio
 import pytest
 import pytest_asyncio
 
+from server.cli.channel import open_aio_channel
 from tests.e2e.harness import App, Server, start_server, stop_server
 
 
@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest_asyncio.fixture
 async def app(server: Server) -> AsyncIterator[App]:
     """A client of that server."""
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with open_aio_channel(server.address) as channel:
         yield App(channel)
 
 

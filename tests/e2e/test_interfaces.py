@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import grpc
-import grpc.aio
 import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
@@ -26,6 +25,7 @@ from vestibule.v1 import admin_pb2, funnel_pb2
 
 from models.errors import InvalidInput
 from server.analytics.client import connect
+from server.cli.channel import open_channel
 from server.cli.demo.processes import serving
 from server.services import SERVICE_NAMES
 from tests.e2e.harness import DATA, App, Server, visit_pcm
@@ -44,7 +44,7 @@ def test_health_says_serving(server: Server) -> None:
 
 
 def test_reflection_describes_every_service(server: Server) -> None:
-    with grpc.insecure_channel(server.address) as channel:
+    with open_channel(server.address) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         asked = [
             reflection_pb2.ServerReflectionRequest(list_services=""),

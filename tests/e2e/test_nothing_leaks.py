@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc.aio
 import pytest
 import pytest_asyncio
 
+from server.cli.channel import open_aio_channel
 from server.cli.demo.part_probe import sentences_of_requests
 from server.cli.demo.picture_text import read_print
 from server.cli.demo.probe import Hit
@@ -88,7 +88,7 @@ def _text(path: Path) -> str:
 
 @pytest_asyncio.fixture
 async def app(running: Running) -> AsyncIterator[App]:
-    async with grpc.aio.insecure_channel(running.server.address) as channel:
+    async with open_aio_channel(running.server.address) as channel:
         yield App(channel)
 
 

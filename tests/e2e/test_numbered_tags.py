@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import grpc.aio
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from vestibule.v1 import conversation_pb2, media_pb2
 
+from server.cli.channel import open_aio_channel
 from server.cli.demo.processes import Child, serving, wait_until
 from tests.e2e.harness import READY_TIMEOUT_S, App, Server, config, start_server, stop_server
 
@@ -65,7 +65,7 @@ def content(file: Path) -> bytes:
 
 async def talk(server: Server, received: Path) -> Talked:
     """Two turns, a picture and a third turn in one session; one turn in another."""
-    async with grpc.aio.insecure_channel(server.address) as channel:
+    async with open_aio_channel(server.address) as channel:
         app = App(channel)
         session_id = await app.open_session()
         shown = [message for text in TURNS for message in await say(app, session_id, text)]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from server.cli.channel import open_aio_channel
 from server.cli.demo.environment import Cleanup, Environment, exports
 from server.cli.demo.planted import METER, REGISTER, VISITS, data_folder, planted_media
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
@@ -116,8 +117,6 @@ def _start_upstream(environment: Environment, reporter: Reporter) -> str:
 
 
 def _visit(environment: Environment, reporter: Reporter, data: Path, output: Path, clips: tuple[str, ...]) -> Received:
-    import grpc.aio
-
     from server.cli.demo.app import App
     from server.cli.demo.run_proof import Received
     from server.cli.remote import translated
@@ -127,7 +126,7 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
     options = (("grpc.service_config", service_config),)
 
     async def run() -> Received:
-        async with grpc.aio.insecure_channel(environment.address, options) as channel:
+        async with open_aio_channel(environment.address, options) as channel:
             app = App(channel, reporter, data, output, clips, environment.llm)
             await app.visit()
             if app.first_reply_s is not None:

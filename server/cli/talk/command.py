@@ -14,6 +14,7 @@ import click
 
 from models.errors import InvalidInput, NoSpeech
 from models.reasons import Reason
+from server.cli.channel import open_aio_channel
 from server.cli.output import Failure, check_can_write
 from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
 from server.cli.talk.screen import Screen
@@ -154,12 +155,10 @@ async def _talk(
     fast: bool,
     vocabulary: tuple[str, ...] = (),
 ) -> None:
-    import grpc.aio
-
     from server.cli.talk.client import KEEPALIVE, Audio, Talker
 
     audio = Audio()
-    async with grpc.aio.insecure_channel(target, options=KEEPALIVE) as channel:
+    async with open_aio_channel(target, KEEPALIVE) as channel:
         if not options.session_id:
             options = await _in_new_session(channel, options, vocabulary)
         filling = asyncio.create_task(feed(audio, sound, fast=fast))
