@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import VestibuleError
+from models.media.formats import MediaKind, detect
 from models.private_files import make_private_folder, write_atomically
 from models.redaction.types import RedactionScope
 from models.text import RedactedText
@@ -73,7 +74,9 @@ class ReadUpload(Handler):
         self._publish(upload)
         content = await asyncio.to_thread(self._spool.read, job.payload["spool_id"])
         await self._progress(upload_id, DECRYPTED)
-        read = self._read_picture if upload.media_type.startswith("image/") else self._read_recording
+        # The checks may have stored another type than the one that was uploaded: a document becomes a picture.
+        found = detect(content)
+        read = self._read_recording if found and found.kind is MediaKind.RECORDING else self._read_picture
         result = await read(job, upload, content, language, scope)
 
         async def after(row: UploadRow) -> None:

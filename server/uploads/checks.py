@@ -1,12 +1,14 @@
 """The checks of an upload before it is accepted, as one list, cheap ones first.
 
 ``default_checks`` is the list. A check gets what is known at its stage, and raises an error to refuse the upload.
-Scanners that need the whole content belong to ``CheckStage.ARRIVED``.
+Checks that need the whole content belong to ``CheckStage.ARRIVED``. Such a check may return ``CleanContent``: what it
+encoded anew takes the place of the content, for the checks after it and for the spool. So a scanner that must see what
+the client sent stands before it, and so do the comparisons with the declared size and hash.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
@@ -42,9 +44,11 @@ class ReceivedBytes:
     Attributes:
         session: Its session; None when there is none.
         jobs: Jobs that wait or run, plus this upload and others that are arriving.
-        found: Detected type; None before ``CheckStage.BEGUN``, and for a type that is not supported.
+        found: Type detected from the bytes that arrived; None before ``CheckStage.BEGUN``, and for a type that is not
+            supported.
         size_bytes: Bytes that have arrived.
-        sha256: Of all bytes; empty before ``CheckStage.ARRIVED``.
+        sha256: Of all bytes that have arrived; empty before ``CheckStage.ARRIVED``.
+        content: All bytes, or their clean form; empty before ``CheckStage.ARRIVED``.
     """
 
     description: DeclaredUpload
@@ -53,6 +57,18 @@ class ReceivedBytes:
     found: MediaFormat | None = None
     size_bytes: int = 0
     sha256: bytes = b""
+    content: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanContent:
+    """A form of the content that a check made itself. It is stored instead of what the client sent.
+
+    Attributes:
+        content: In a format that ``detect`` knows; its kind decides which worker reads it.
+    """
+
+    content: bytes = field(repr=False)
 
 
 class CheckStage(Enum):
@@ -66,8 +82,8 @@ class CheckStage(Enum):
 class UploadCheck(Protocol):
     """One check of an upload."""
 
-    async def __call__(self, seen: ReceivedBytes) -> None:
-        """Raise an error of ``models.errors`` to refuse the upload."""
+    async def __call__(self, seen: ReceivedBytes, /) -> CleanContent | None:
+        """Raise an error of ``models.errors`` to refuse the upload; return a clean form to store that instead."""
         ...
 
 
@@ -87,6 +103,7 @@ def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[CheckSta
         (CheckStage.BEGUN, type_fits_kind),
         (CheckStage.ARRIVED, size_is_as_declared),
         (CheckStage.ARRIVED, hash_is_as_declared),
+        # What returns CleanContent comes here, as the last one.
     )
 
 

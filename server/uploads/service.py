@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 
 from models.errors import Conflict, DeadlineExceeded, NotFound, VestibuleError
 from models.media.formats import HEAD_BYTES, detect
@@ -27,6 +26,9 @@ from server.uploads.spool import Spool
 
 READ_UPLOAD = "read_upload"
 """Kind of the job that reads an upload."""
+
+BATCH_BYTES = 1024 * 1024
+"""Bytes that are sealed and written to the spool at a time."""
 
 STALL_S = 30.0
 """Seconds without data after which an upload is refused."""
@@ -135,17 +137,15 @@ class UploadService:
     async def _accept_new(self, seen: ReceivedBytes, chunks: AsyncIterator[bytes]) -> UploadRow:
         # A random name, because two streams may send the same upload at the same time.
         spool_id = str(uuid.uuid4())
-        receiver = UploadReceiver(partial(self._spool.writer, spool_id))
         self._receiving.add(spool_id)
         try:
-            seen = await self._receive(seen, chunks, receiver)
-            await self._check(CheckStage.ARRIVED, seen)
+            seen = await self._receive(seen, chunks, UploadReceiver())
+            seen = await self._check(CheckStage.ARRIVED, seen)
         except BaseException:
-            await receiver.close()
             self._receiving.discard(spool_id)
             raise
         # From here on this task stores or removes the content, even if the caller goes away.
-        storing = asyncio.create_task(self._store(seen, receiver, spool_id))
+        storing = asyncio.create_task(self._store(seen, spool_id))
         self._storing.add(storing)
         storing.add_done_callback(self._stored)
         return await asyncio.shield(storing)
@@ -160,7 +160,7 @@ class UploadService:
                 async for chunk in chunks:
                     if receiver.size_bytes + len(chunk) > declared_bytes:
                         raise size_mismatch(seen.description)
-                    await receiver.take(chunk)
+                    receiver.take(chunk)
                     if seen.found is None and receiver.size_bytes >= min(HEAD_BYTES, declared_bytes):
                         seen = await self._begun(seen, receiver)
                     stall.reschedule(loop.time() + self._stall_s)
@@ -168,22 +168,21 @@ class UploadService:
             raise DeadlineExceeded(
                 f"No data arrived for {self._stall_s:g} s.", reason=Reason.UPLOAD_STALLED, hint="Send the upload again."
             ) from exc
-        return replace(seen, size_bytes=receiver.size_bytes, sha256=await receiver.finish())
+        content, sha256 = receiver.finish()
+        return replace(seen, size_bytes=receiver.size_bytes, sha256=sha256, content=content)
 
     async def _begun(self, seen: ReceivedBytes, receiver: UploadReceiver) -> ReceivedBytes:
         seen = replace(seen, found=detect(receiver.head), size_bytes=receiver.size_bytes)
-        await self._check(CheckStage.BEGUN, seen)
-        return seen
+        return await self._check(CheckStage.BEGUN, seen)
 
-    async def _store(self, seen: ReceivedBytes, receiver: UploadReceiver, spool_id: str) -> UploadRow:
+    async def _store(self, seen: ReceivedBytes, spool_id: str) -> UploadRow:
         new = False
         try:
-            await receiver.commit()
+            await asyncio.to_thread(self._spool.put, spool_id, _batches(seen.content))
             upload, job = _rows(seen, spool_id, self._clock())
             kept = await self._ledger.write(lambda cursor: _record(cursor, upload, job))
             new = kept.new
         finally:
-            await receiver.close()
             if not new:
                 await self._delete_unless_needed(spool_id)
             self._receiving.discard(spool_id)
@@ -211,20 +210,23 @@ class UploadService:
             raise _reused()
         sha256 = description.sha256
         if not sha256:
-            receiver = UploadReceiver(None)
-            try:
-                seen = await self._receive(ReceivedBytes(description, None, 0), chunks, receiver)
-            finally:
-                await receiver.close()
+            seen = await self._receive(ReceivedBytes(description, None, 0), chunks, UploadReceiver(keep=False))
             sha256 = seen.sha256
         if sha256.hex() != stored.sha256:
             raise _reused()
         return stored
 
-    async def _check(self, moment: CheckStage, seen: ReceivedBytes) -> None:
+    async def _check(self, stage: CheckStage, seen: ReceivedBytes) -> ReceivedBytes:
+        """Run the checks of a stage in order; each sees the content as the one before left it."""
         for when, check in self._checks:
-            if when is moment:
-                await check(seen)
+            if when is stage and (clean := await check(seen)) is not None:
+                seen = replace(seen, content=clean.content)
+        return seen
+
+
+def _batches(content: bytes) -> Iterator[bytes]:
+    """The content in pieces that the spool writes efficiently."""
+    return (content[start : start + BATCH_BYTES] for start in range(0, len(content), BATCH_BYTES))
 
 
 def _facts(cursor: Cursor, description: DeclaredUpload) -> _Facts:

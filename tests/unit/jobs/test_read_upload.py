@@ -16,6 +16,7 @@ from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
 from server.services.media import MediaService
+from server.uploads.checks import CheckStage, CleanContent, ReceivedBytes
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.jobs.conftest import JPEG, WAV, World
 from tests.unit.ledger.stored import events_of_session
@@ -50,6 +51,18 @@ async def test_a_recording_becomes_text(world: World) -> None:
     assert "[REDACTED_NAME]" in done.text.value
     assert done.artifact is None
     assert world.gateway.called("read_recording")[0].argument == WAV
+
+
+@pytest.mark.parametrize(("stored", "method"), [(JPEG, "read_picture"), (WAV, "read_recording")])
+async def test_what_is_stored_decides_which_worker_reads_it(world: World, stored: bytes, method: str) -> None:
+    async def encode_anew(_seen: ReceivedBytes) -> CleanContent:
+        return CleanContent(stored)
+
+    world.intake._checks = (*world.intake._checks, (CheckStage.ARRIVED, encode_anew))
+    await world.start()
+    await world.upload(WAV if stored == JPEG else JPEG)
+    await world.settle()
+    assert [call.argument for call in world.gateway.called(method)] == [stored]
 
 
 async def test_a_muted_recording_is_kept_when_configured(world: World) -> None:

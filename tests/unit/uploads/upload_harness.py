@@ -16,7 +16,7 @@ from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState, UploadRow, utc_now
 from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
-from server.uploads.checks import DeclaredUpload, default_checks
+from server.uploads.checks import CheckStage, DeclaredUpload, UploadCheck, default_checks
 from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 
@@ -35,12 +35,12 @@ class UploadHarness:
     limits: dict[str, int] = field(default_factory=lambda: {"upload_bytes": 1024 * KIB, "open_jobs": 3})
     pubsub: PubSub = field(default_factory=PubSub)
     woken: int = 0
+    more_checks: tuple[tuple[CheckStage, UploadCheck], ...] = ()
 
     def __post_init__(self) -> None:
         self.spool = Spool(self.folder, bytes(32))
-        self.intake = UploadService(
-            self.ledger, self.spool, self.pubsub, default_checks(**self.limits), on_job=self.wake, stall_s=5.0
-        )
+        checks = (*default_checks(**self.limits), *self.more_checks)
+        self.intake = UploadService(self.ledger, self.spool, self.pubsub, checks, on_job=self.wake, stall_s=5.0)
 
     def wake(self) -> None:
         self.woken += 1
