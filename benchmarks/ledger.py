@@ -29,9 +29,10 @@ import duckdb
 from models.text import RedactedText
 from server.ledger import events, sessions
 from server.ledger.columns import Cursor
+from server.ledger.connection import THREADS
 from server.ledger.migrations import migrate
 from server.ledger.types import EventRow, SessionRow, SessionState, utc_now
-from server.ledger.writer import THREADS, Ledger
+from server.ledger.writer import Ledger
 
 BATCH = 100
 FULL = 1_000_000

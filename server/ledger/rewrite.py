@@ -15,8 +15,8 @@ import duckdb
 from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.ledger.columns import Cursor, count
+from server.ledger.connection import connect
 from server.ledger.errors import DISK_HINT, translate
-from server.ledger.writer import MEMORY_BYTES, THREADS
 
 
 def rewrite(path: Path) -> None:
@@ -35,11 +35,13 @@ def rewrite(path: Path) -> None:
     failure: VestibuleError
     try:
         _remove(fresh)
-        with duckdb.connect(str(path), config={"memory_limit": f"{MEMORY_BYTES}B", "threads": THREADS}) as connection:
+        with connect(path, alone=True) as connection:
             _copy(connection, fresh)
             fresh.replace(path)
             _sync(path.parent)
         return
+    except duckdb.ConnectionException:
+        failure = Unavailable("This process has the ledger open elsewhere.", reason=Reason.LEDGER_LOCKED)
     except duckdb.Error as error:
         failure = translate(error)
     except OSError as error:

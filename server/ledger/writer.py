@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import stat
 import threading
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -22,36 +20,46 @@ import duckdb
 from models.errors import Overloaded, ShuttingDown, Unavailable, VestibuleError
 from models.private_files import make_private_folder
 from models.reasons import Reason
-from server.ledger.columns import Cursor, RunAgain
+from server.ledger.columns import Cursor
+from server.ledger.connection import MEMORY_BYTES, connect
 from server.ledger.errors import DISK_HINT, translate
+from server.ledger.group_commit import Write, settle
 from server.ledger.migrations import migrate, require_newest
+from server.ledger.readers import Readers
+from server.ledger.rewrite import rewrite
 from server.ledger.types import Clock, utc_now
 
 T = TypeVar("T")
 
-MEBIBYTE = 1024 * 1024
 QUEUE_LENGTH = 4096
 BATCH_LENGTH = 256
-READERS = 2
-MEMORY_BYTES = 1024 * MEBIBYTE
-TEMP_BYTES = 4096 * MEBIBYTE
-THREADS = 2
 
 
 @dataclass(slots=True)
-class _Write(Generic[T]):
-    """A function that waits for its transaction, with the future of its result."""
+class _Alone(Generic[T]):
+    """A function that runs on the writer's thread between two commits, with the future of its result."""
 
-    fn: Callable[[Cursor], T]
+    fn: Callable[[], T]
     future: Future[T]
-    result: T | None = None
-    again: bool = False
 
-    def run(self, cursor: Cursor) -> None:
-        self.result = self.fn(cursor)
+    def run(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.fn()
+        except duckdb.Error as error:
+            self.future.set_exception(translate(error))
+        except Exception as error:  # noqa: BLE001 - not swallowed: it goes to the caller whose function raised it
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
 
-    def succeed(self) -> None:
-        self.future.set_result(self.result)  # type: ignore[arg-type]  # T may itself be None
+
+class _End:
+    """The end of the queue."""
+
+
+_Item = Write[Any] | _Alone[Any] | _End
 
 
 class Ledger:
@@ -61,16 +69,15 @@ class Ledger:
     one of their batch fails. They never commit or roll back themselves.
     """
 
-    def __init__(self, connection: Cursor, path: Path, clock: Clock) -> None:
+    def __init__(self, connection: Cursor, path: Path, clock: Clock, memory_bytes: int) -> None:
         self.path = path
+        self._memory_bytes = memory_bytes
         self.clock = clock
         self._connection = connection
-        self._queue: queue.Queue[_Write[Any] | None] = queue.Queue(QUEUE_LENGTH)
+        self._queue: queue.Queue[_Item] = queue.Queue(QUEUE_LENGTH)
         self._closing = threading.Lock()
         self._closed = False
-        self._local = threading.local()
-        self._reader_cursors: list[Cursor] = []
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-read")
+        self._readers = Readers(self.cursor)
         self._writer = threading.Thread(target=self._write_until_closed, name="ledger-write", daemon=True)
         self._writer.start()
 
@@ -91,16 +98,10 @@ class Ledger:
             InternalError: LEDGER_NEWER when a newer release has written the file, LEDGER_OLDER when an older one has
                 and nothing may be migrated.
         """
-        config: dict[str, Any] = {
-            "memory_limit": f"{memory_bytes}B",
-            "threads": THREADS,
-            "max_temp_directory_size": f"{TEMP_BYTES}B",
-        }
         failure: VestibuleError
         try:
             make_private_folder(path.parent)
-            connection = duckdb.connect(str(path), config=config)
-            path.chmod(stat.S_IRUSR | stat.S_IWUSR)  # DuckDB lets others read it, and the folder may be a shared one
+            connection = connect(path, memory_bytes)
         except duckdb.Error as error:
             failure = translate(error)
         except OSError as error:
@@ -109,11 +110,11 @@ class Ledger:
                 f"The ledger's folder cannot be used ({name}).", reason=Reason.LEDGER_IO, hint=DISK_HINT
             )
         else:
-            return cls._checked(connection, path, clock, migrates=migrates)
+            return cls._checked(connection, path, clock, memory_bytes, migrates=migrates)
         raise failure
 
     @classmethod
-    def _checked(cls, connection: Cursor, path: Path, clock: Clock, *, migrates: bool) -> Ledger:
+    def _checked(cls, connection: Cursor, path: Path, clock: Clock, memory_bytes: int, *, migrates: bool) -> Ledger:
         failure: VestibuleError
         try:
             if migrates:
@@ -125,7 +126,7 @@ class Ledger:
         except VestibuleError as error:
             failure = error
         else:
-            return cls(connection, path, clock)
+            return cls(connection, path, clock, memory_bytes)
         connection.close()
         raise failure
 
@@ -147,6 +148,25 @@ class Ledger:
         """Run a function on a snapshot, in a read-only transaction, beside the writer."""
         return await asyncio.wrap_future(self._submit_read(fn))
 
+    async def between_commits(self, fn: Callable[[], T]) -> T:
+        """Run a function on the writer's thread while no transaction of a write is open; returns its result.
+
+        Reads go on beside it. Every write waits for it, so it must be short.
+        """
+        alone = _Alone(fn, Future())
+        self._put(alone)
+        return await asyncio.wrap_future(alone.future)
+
+    async def rewrite(self) -> None:
+        """Write the ledger into a new file, so that no byte of a deleted row is left in it.
+
+        Reads and writes wait meanwhile. Found in docs/evaluation/server.md, "Rewriting the ledger".
+
+        Raises:
+            VestibuleError: See ``server.ledger.rewrite``; the ledger is as it was, and goes on.
+        """
+        await self.between_commits(self._write_anew)
+
     def cursor(self) -> Cursor:
         """A connection of its own to the open file, for the Quack endpoint. The caller closes it."""
         return self._connection.cursor()
@@ -157,122 +177,68 @@ class Ledger:
             if self._closed:
                 return
             self._closed = True
-        self._queue.put(None)
+        self._queue.put(_End())
         self._writer.join()
-        self._readers.shutdown(wait=True)
+        self._readers.close()
         failure: VestibuleError | None = None
         try:
             self._connection.execute("CHECKPOINT")
         except duckdb.Error as error:
             failure = translate(error)  # nothing is lost: the next start replays the WAL
-        for connection in (*self._reader_cursors, self._connection):  # the last one to close releases the file
-            connection.close()
+        self._connection.close()
         if failure is not None and failure.reason != Reason.LEDGER_CONFLICT:
             raise failure
 
     def _submit(self, fn: Callable[[Cursor], T]) -> Future[T]:
-        write = _Write(fn, Future())
+        write = Write(fn, Future())
+        self._put(write)
+        return write.future
+
+    def _put(self, item: _Item) -> None:
         with self._closing:  # nothing may enter the queue after its end mark
             if self._closed:
                 raise _closed()
             try:
-                self._queue.put_nowait(write)
+                self._queue.put_nowait(item)
             except queue.Full:
                 raise Overloaded("Too many writes wait.", reason=Reason.LEDGER_BUSY, retry_after_s=0.5) from None
-        return write.future
 
     def _submit_read(self, fn: Callable[[Cursor], T]) -> Future[T]:
         with self._closing:
             if self._closed:
                 raise _closed()
-            return self._readers.submit(self._read, fn)
-
-    def _read(self, fn: Callable[[Cursor], T]) -> T:
-        cursor: Cursor | None = getattr(self._local, "cursor", None)
-        if cursor is None:
-            cursor = self._local.cursor = self._connection.cursor()
-            self._reader_cursors.append(cursor)
-        failure: VestibuleError
-        try:
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            try:
-                return fn(cursor)
-            finally:
-                cursor.rollback()
-        except duckdb.Error as error:
-            failure = translate(error)
-        raise failure
+            return self._readers.submit(fn)
 
     def _write_until_closed(self) -> None:
-        ended = False
-        while not ended:
-            batch, ended = self._next_batch()
-            self._settle(batch)
+        item: _Item | None = None
+        while not isinstance(item, _End):
+            batch, item = self._next_batch()
+            settle(self._connection, batch)
+            if isinstance(item, _Alone):
+                item.run()
 
-    def _next_batch(self) -> tuple[list[_Write[Any]], bool]:
-        """Wait for one write and take all that wait with it; also returns whether the end mark was met."""
-        batch: list[_Write[Any]] = []
-        write = self._queue.get()
-        while write is not None:
-            if write.future.set_running_or_notify_cancel():
-                batch.append(write)
+    def _next_batch(self) -> tuple[list[Write[Any]], _Item | None]:
+        """Wait for one item and take all writes that wait with it; also returns the first item that is no write."""
+        batch: list[Write[Any]] = []
+        item = self._queue.get()
+        while isinstance(item, Write):
+            if item.future.set_running_or_notify_cancel():
+                batch.append(item)
             if len(batch) == BATCH_LENGTH:
-                return batch, False
+                return batch, None
             try:
-                write = self._queue.get_nowait()
+                item = self._queue.get_nowait()
             except queue.Empty:
-                return batch, False
-        return batch, True
+                return batch, None
+        return batch, item
 
-    def _settle(self, batch: list[_Write[Any]]) -> None:
-        """Commit a batch. After a failure, commit the writes before the failed one, then that one alone, then the rest.
-
-        DuckDB has no savepoints, so a failed statement rolls back the whole transaction. Splitting keeps the order of
-        the writes, and only the caller of the failed one gets its error.
-        """
-        waiting = deque([batch])
-        while waiting:
-            part = waiting.popleft()
-            if not part:
-                continue
-            failed_at, error = self._attempt(part)
-            if error is None:
-                for write in part:
-                    write.succeed()
-            elif len(part) == 1 and isinstance(error, RunAgain) and not part[0].again:
-                part[0].again = True
-                waiting.appendleft(part)
-            elif len(part) == 1:
-                part[0].future.set_exception(error)
-            elif failed_at is None:  # the commit failed, so any of them may be the cause
-                waiting.extendleft([write] for write in reversed(part))
-            else:
-                waiting.extendleft((part[failed_at + 1 :], [part[failed_at]], part[:failed_at]))
-
-    def _attempt(self, part: list[_Write[Any]]) -> tuple[int | None, BaseException | None]:
-        """Run and commit; returns which write failed (None for the commit) and its error."""
-        at: int | None = None
-        try:
-            self._connection.begin()
-            for at, write in enumerate(part):  # noqa: B007 - read after the loop
-                write.run(self._connection)
-            at = None
-            self._connection.commit()
-        except duckdb.Error as error:
-            failure: BaseException = translate(error)
-        except Exception as error:  # noqa: BLE001 - not swallowed: it goes to the caller whose function raised it
-            failure = error
-        else:
-            return None, None
-        self._roll_back()
-        return at, failure
-
-    def _roll_back(self) -> None:
-        try:
-            self._connection.rollback()
-        except duckdb.Error:
-            # a failed commit has already ended its transaction
-            return
+    def _write_anew(self) -> None:
+        with self._readers.paused():
+            self._connection.close()
+            try:
+                rewrite(self.path)
+            finally:
+                self._connection = connect(self.path, self._memory_bytes)
 
 
 def _closed() -> ShuttingDown:
