@@ -201,6 +201,19 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The conversation is longer than allowed; open another stream.",
     )
+    TLS_CERTIFICATE_EXPIRED = (
+        "TLS_CERTIFICATE_EXPIRED",
+        Status.INVALID_ARGUMENT,
+        "A TLS certificate has expired, or is not valid yet.",
+    )
+    TLS_FILE_INVALID = (
+        "TLS_FILE_INVALID",
+        Status.INVALID_ARGUMENT,
+        "A file of the TLS settings is missing, cannot be read, or does not hold what it should.",
+    )
+    TLS_INCOMPLETE = "TLS_INCOMPLETE", Status.INVALID_ARGUMENT, "A certificate is set without its key, or the reverse."
+    TLS_KEY_EXPOSED = "TLS_KEY_EXPOSED", Status.INVALID_ARGUMENT, "Other users can read the file of the TLS key."
+    TLS_KEY_MISMATCH = "TLS_KEY_MISMATCH", Status.INVALID_ARGUMENT, "The TLS key does not belong to the certificate."
     TOO_LARGE = "TOO_LARGE", Status.INVALID_ARGUMENT, "A size, duration or pixel bound was passed."
     TOO_MANY_CLIENT_STREAMS = (
         "TOO_MANY_CLIENT_STREAMS",

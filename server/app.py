@@ -73,8 +73,10 @@ async def _serve(settings: Settings, ledger: Ledger) -> None:
         await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             address, dashboard = starting.result()
-            log.info("ready", address=address, dashboard=dashboard, after_s=round(time.monotonic() - began, 1))
-            sys.stdout.write(f"Vestibule is ready on {address}. Ray dashboard: {dashboard or 'off'}\n")
+            tls, after_s = settings.tls.enabled, round(time.monotonic() - began, 1)
+            log.info("ready", address=address, tls=tls, dashboard=dashboard, after_s=after_s)
+            way = " with TLS" if tls else ""
+            sys.stdout.write(f"Vestibule is ready on {address}{way}. Ray dashboard: {dashboard or 'off'}\n")
             sys.stdout.flush()
             await ending
         else:
@@ -110,6 +112,9 @@ async def _start(
     swept = await components.uploads.sweep()
     await components.grpc_server.start()
     stack.push_async_callback(components.grpc_server.stop, 0.0)
+    if components.certificate is not None:
+        watching = asyncio.create_task(components.certificate.watch())
+        stack.callback(watching.cancel)
     components.metrics.serve(settings.metrics_port)
     stack.push_async_callback(components.cluster.stop)
     await components.cluster.start(on_step)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -65,6 +66,7 @@ class GrpcServer:
 
     Args:
         keepalive: When a connection counts as dead.
+        credentials: TLS of the port; None serves plain text.
 
     Attributes:
         address: Host and port that it listens on; known after ``start``.
@@ -77,8 +79,10 @@ class GrpcServer:
         lifecycle: Lifecycle,
         metrics: Metrics,
         keepalive: Keepalive = KEEPALIVE,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         self.address = address
+        self._credentials = credentials
         self._lifecycle = lifecycle
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
         self._server = grpc.aio.server(
@@ -99,7 +103,10 @@ class GrpcServer:
         await self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._lifecycle.begin_start()
         try:
-            port = self._server.add_insecure_port(self.address)
+            if self._credentials is None:
+                port = self._server.add_insecure_port(self.address)
+            else:
+                port = self._server.add_secure_port(self.address, self._credentials)
         except RuntimeError as exc:
             raise Unavailable(
                 "The address is in use.", reason=Reason.ADDRESS_IN_USE, hint="Set VESTIBULE_ADDRESS."

@@ -6,7 +6,6 @@ Nothing here imports them. A port that is free now may be taken later, so the co
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,10 +15,12 @@ from pathlib import Path
 from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
 from ray_tasks.resources import check_fit, most_cpus, most_gpus
+from server.ledger.types import utc_now
 from server.runtime.folders import make_folder
 from server.runtime.installation import load_or_create_installation_id
 from server.settings import Settings
-from server.validators import host_and_port
+from server.tls.files import check_files, read_files
+from server.validators import host_and_port, is_loopback
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,10 +44,12 @@ def check_settings(settings: Settings) -> None:
     """Refuse settings that cannot work, whatever else runs on this machine; makes the folders.
 
     Raises:
-        InvalidInput: PLAINTEXT_REFUSED, ADDRESS_INVALID, POLICY_INVALID, WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE or
-            INSTALLATION_ID_INVALID.
+        InvalidInput: PLAINTEXT_REFUSED, ADDRESS_INVALID, POLICY_INVALID, WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE,
+            INSTALLATION_ID_INVALID, or a reason that begins with TLS.
     """
-    check_address(settings.address, allow_plaintext=settings.allow_plaintext)
+    check_address(settings.address, allow_plaintext=settings.allow_plaintext or settings.tls.enabled)
+    if settings.tls.enabled:
+        check_files(read_files(settings.tls), utc_now())
     checked_policies(settings.redaction.policy_file)
     if not settings.ray.address:
         cpus, gpus = settings.ray.num_cpus, settings.ray.num_gpus
@@ -95,17 +98,11 @@ def check_address(address: str, *, allow_plaintext: bool) -> None:
         InvalidInput: The address is not loopback, and plain text was not asked for; or it is no address.
     """
     host, _port = host_and_port(address)
-    if allow_plaintext or host == "localhost":
-        return
-    try:
-        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not allow_plaintext and not is_loopback(host):
         raise InvalidInput(
             "Without TLS the server listens on loopback only.",
             reason=Reason.PLAINTEXT_REFUSED,
-            hint="Put a TLS proxy in front of it, or set VESTIBULE_ALLOW_PLAINTEXT=true.",
+            hint="Set VESTIBULE_TLS__CERTIFICATE and VESTIBULE_TLS__KEY, or VESTIBULE_ALLOW_PLAINTEXT=true.",
         )
 
 

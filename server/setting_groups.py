@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 from pydantic_core import PydanticCustomError
 
 from models.errors import InvalidInput
+from models.reasons import Reason
 from models.redaction.ner.engine_choice import check_engine
 from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
 
@@ -40,6 +41,32 @@ Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
 Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "" else given)]
 """A value, or None for a variable that is set but empty; an empty path would be the current folder."""
+
+
+class TlsSettings(BaseModel):
+    """TLS of the gRPC port. The files are read again when they change."""
+
+    certificate: Empty[Path] = Field(
+        None,
+        description="PEM file of the server's certificate, then those of its issuers; empty means plain text.",
+    )
+    key: Empty[Path] = Field(None, description="PEM file of its key, which only the user of the server may read.")
+    client_ca: Empty[Path] = Field(
+        None,
+        description="PEM file of CAs; if set, a client without a certificate that one of them issued is refused.",
+    )
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the port speaks TLS."""
+        return self.certificate is not None
+
+    @model_validator(mode="after")
+    def _whole(self) -> TlsSettings:
+        if (self.certificate is None) != (self.key is None) or (self.client_ca and not self.enabled):
+            message = "TLS needs both VESTIBULE_TLS__CERTIFICATE and VESTIBULE_TLS__KEY."
+            raise PydanticCustomError(Reason.TLS_INCOMPLETE, message)
+        return self
 
 
 class WorkerSettings(BaseModel):

@@ -27,6 +27,7 @@ from server.setting_groups import (
     RaySettings,
     RedactionSettings,
     SpeechSettings,
+    TlsSettings,
     Url,
     VisionSettings,
 )
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     limits: LimitSettings = LimitSettings()
     quack: QuackSettings = QuackSettings()
+    tls: TlsSettings = TlsSettings()
 
     # Names without the double underscore for the most common settings, such as VESTIBULE_LLM_BASE_URL.
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")

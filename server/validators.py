@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final
 from urllib.parse import urlsplit
@@ -39,6 +40,16 @@ def host_and_port(address: str, *, least_port: int = 0) -> tuple[str, int]:
         reason=Reason.ADDRESS_INVALID,
         hint="127.0.0.1:50051 is one; an IPv6 address stands in brackets, [::1]:50051.",
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as ``host_and_port`` returns it, is this machine alone. No name is looked up."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def check_http_url(url: str) -> None:

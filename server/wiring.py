@@ -59,6 +59,7 @@ from server.streaming.responder import ReplyBackend
 from server.streaming.stream_config import StreamLimits
 from server.streaming.stream_manager import StreamManager
 from server.streaming.stream_registry import StreamRegistry
+from server.tls.reload import ServerCertificate
 from server.uploads.checks import default_checks
 from server.uploads.keys import load_or_create_spool_key
 from server.uploads.service import UploadService
@@ -80,6 +81,7 @@ class Components:
     analysts: AnalystEndpoint
     housekeeping: Housekeeping
     metrics: Metrics
+    certificate: ServerCertificate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class _Shared:
     lifecycle: Lifecycle
     metrics: Metrics
     clock: Clock
+    certificate: ServerCertificate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
     services = _services(settings, shared, jobs, streams, sessions, analysts)
     return Components(
         cluster=shared.cluster,
-        grpc_server=GrpcServer(settings.address, services, shared.lifecycle, shared.metrics),
+        grpc_server=_grpc_server(settings, services, shared),
         runner=jobs.runner,
         handlers=jobs.handlers,
         uploads=jobs.uploads,
@@ -132,6 +135,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
             sessions, jobs.uploads, shared.ledger, shared.spool, shared.clock, streams, settings.idle_session_s
         ),
         metrics=shared.metrics,
+        certificate=shared.certificate,
     )
 
 
@@ -151,6 +155,7 @@ async def _shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> 
         lifecycle=Lifecycle(),
         metrics=metrics,
         clock=utc_now,
+        certificate=ServerCertificate(settings.tls, utc_now, metrics) if settings.tls.enabled else None,
     )
 
 
@@ -243,6 +248,11 @@ async def _streams(settings: Settings, shared: _Shared, jobs: _Jobs) -> StreamMa
     return StreamManager(registry, admission, conversations)
 
 
+def _grpc_server(settings: Settings, services: Services, shared: _Shared) -> GrpcServer:
+    credentials = shared.certificate.credentials if shared.certificate else None
+    return GrpcServer(settings.address, services, shared.lifecycle, shared.metrics, credentials=credentials)
+
+
 def _services(
     settings: Settings,
     shared: _Shared,
@@ -254,7 +264,8 @@ def _services(
     ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
     clock, breaker = shared.clock, shared.assistant.breaker
     words = MachineWords(gateway)
-    status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, analysts)
+    parts = [part for part in (analysts, shared.certificate) if part is not None]
+    status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, parts)
     return Services(
         session=SessionService(sessions, pubsub, lifecycle, words),
         conversation=ConversationService(streams),

@@ -201,7 +201,7 @@ ORDER = {
     ),
     "models.speech": "types muting endpointing whisper engines",
     "server": (
-        "validators observability runtime ledger llm setting_groups settings access rpc records preflight "
+        "validators observability runtime ledger llm setting_groups settings access rpc records tls preflight "
         "cluster_config analytics uploads housekeeping jobs streaming services grpc_server wiring app cli"
     ),
 }

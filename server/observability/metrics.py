@@ -55,6 +55,12 @@ class Metrics:
         self.breaker_open = Gauge(
             "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into
         )
+        self.certificate_days = Gauge(
+            "vestibule_tls_certificate_days",
+            "Whole days until the certificate of the port (server) or the last client CA (client_ca) expires.",
+            ["certificate"],
+            registry=into,
+        )
         self.replies = Counter("vestibule_replies", "Replies and records by origin.", ["kind", "origin"], registry=into)
 
     @staticmethod

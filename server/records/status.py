@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -38,12 +38,12 @@ class StatusReport:
     dead_letters: int
 
 
-class AnalystAccess(Protocol):
-    """Tells whether analysts can attach."""
+class StatusPart(Protocol):
+    """A part that reports its own state, such as the endpoint for analysts."""
 
     @property
     def component(self) -> Component:
-        """The endpoint's state."""
+        """The state now."""
         ...
 
 
@@ -52,7 +52,7 @@ class StatusReporter:
 
     Args:
         open_streams: Number of conversation streams now.
-        analysts: The endpoint for analysts.
+        parts: What reports its own state.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class StatusReporter:
         breaker: AsyncBreaker,
         start_time: datetime,
         open_streams: Callable[[], int],
-        analysts: AnalystAccess,
+        parts: Sequence[StatusPart],
     ) -> None:
         self._gateway = gateway
         self._ledger = ledger
@@ -71,7 +71,7 @@ class StatusReporter:
         self._breaker = breaker
         self._start_time = start_time
         self._open_streams = open_streams
-        self._analysts = analysts
+        self._parts = tuple(parts)
 
     async def report(self) -> StatusReport:
         """Report the whole state. A part that is down is reported, not raised."""
@@ -82,7 +82,7 @@ class StatusReporter:
             components.append(Component("ledger", True, "One DuckDB file, writing."))
         except VestibuleError as error:
             components.append(Component("ledger", False, error.message))
-        components += [self._llm(), self._analysts.component]
+        components += [self._llm(), *(part.component for part in self._parts)]
         return StatusReport(
             metadata.version("vestibule"),
             self._start_time,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,16 +20,17 @@ from vestibule.v1.admin_pb2 import ResetBreakerRequest
 import server.app
 import server.cli.weights
 import server.settings
-from models.errors import InternalError, NotFound, Unavailable, VestibuleError
+from models.errors import InternalError, InvalidInput, NotFound, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger.writer import Ledger
 from server.llm.assistant import llm_breaker
-from server.preflight import check_ports
+from server.preflight import check_ports, check_settings
 from server.services.admin import AdminService
-from server.setting_groups import RedactionSettings
+from server.setting_groups import RedactionSettings, TlsSettings
 from server.settings import Settings
+from tests.certificates import issue
 
 
 def settings_in(folder: Path, **changes: Any) -> Settings:
@@ -80,6 +82,25 @@ def test_unusable_settings_are_reported_in_one_line(
     changes: dict[str, Any], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert f"[{reason}]" in refused_with(settings_in(tmp_path, **changes), capsys)
+
+
+def test_tls_files_that_are_not_usable_are_reported_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expired = issue("server", issue("CA"), begins=timedelta(days=-3), ends=timedelta(days=-1))
+    certificate, key = expired.write(tmp_path)
+    tls = TlsSettings(certificate=certificate, key=key)
+    err = refused_with(settings_in(tmp_path, address="0.0.0.0:0", tls=tls), capsys)
+    assert "[TLS_CERTIFICATE_EXPIRED]" in err
+    assert str(tmp_path) not in err
+
+
+def test_with_tls_any_address_is_taken(tmp_path: Path) -> None:
+    certificate, key = issue("server", issue("CA")).write(tmp_path)
+    tls = TlsSettings(certificate=certificate, key=key)
+    check_settings(settings_in(tmp_path, address="0.0.0.0:0", tls=tls))
+    with pytest.raises(InvalidInput, match="loopback"):
+        check_settings(settings_in(tmp_path, address="0.0.0.0:0"))
 
 
 def test_an_invalid_policy_ends_the_start_before_anything_is_created(

@@ -1,0 +1,168 @@
+"""The certificate, key and client CAs that the settings name: read and checked before they are used.
+
+Messages name the setting, not the path, and never the content.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from models.errors import InvalidInput
+from models.reasons import Reason
+from server.setting_groups import TlsSettings
+
+LEAST_RSA_BITS: Final = 2048
+MOST_BYTES: Final = 1024 * 1024
+_CURVES: Final = ("secp256r1", "secp384r1")
+"""The curves that gRPC's TLS signs with; with another one, or Ed25519, every handshake would fail."""
+
+_CERTIFICATE, _KEY, _CLIENT_CA = (f"VESTIBULE_TLS__{name}" for name in ("CERTIFICATE", "KEY", "CLIENT_CA"))
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The content of the files, as PEM.
+
+    Attributes:
+        client_ca: None where clients need no certificate.
+    """
+
+    certificate: bytes
+    key: bytes
+    client_ca: bytes | None
+
+    def __repr__(self) -> str:
+        """Nothing of the key."""
+        return "TlsFiles(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """Until when the files can be used.
+
+    Attributes:
+        certificate: The earliest end in the chain of the server.
+        client_ca: The latest end of a client CA; None without one.
+    """
+
+    certificate: datetime
+    client_ca: datetime | None
+
+
+def read_files(settings: TlsSettings) -> TlsFiles:
+    """Read the files of settings that turn TLS on.
+
+    Raises:
+        InvalidInput: TLS_FILE_INVALID or TLS_KEY_EXPOSED.
+    """
+    return TlsFiles(
+        _read(settings.certificate, _CERTIFICATE),
+        _read(settings.key, _KEY, _check_private),
+        None if settings.client_ca is None else _read(settings.client_ca, _CLIENT_CA),
+    )
+
+
+def check_files(files: TlsFiles, now: datetime) -> Expiry:
+    """Check that a server can use the files now.
+
+    Raises:
+        InvalidInput: TLS_FILE_INVALID, TLS_KEY_MISMATCH or TLS_CERTIFICATE_EXPIRED.
+    """
+    chain = _certificates(files.certificate, _CERTIFICATE)
+    key = _private_key(files.key)
+    if not _same_key(key, chain[0]):
+        raise InvalidInput(
+            "The TLS key does not belong to the certificate.",
+            reason=Reason.TLS_KEY_MISMATCH,
+            hint=f"The first certificate in {_CERTIFICATE} must be the server's own, and {_KEY} its key.",
+        )
+    for certificate in chain:
+        _check_dates(certificate, now)
+    end = min(c.not_valid_after_utc for c in chain)
+    if files.client_ca is None:
+        return Expiry(end, None)
+    last = max(_certificates(files.client_ca, _CLIENT_CA), key=lambda ca: ca.not_valid_after_utc)
+    _check_dates(last, now)
+    return Expiry(end, last.not_valid_after_utc)
+
+
+def _read(path: Path | None, setting: str, check: Callable[[os.stat_result], None] = lambda _: None) -> bytes:
+    try:
+        if path is None or not path.is_file():  # opening a pipe would wait
+            raise _invalid(setting, "does not exist, or is no file")
+        with path.open("rb") as file:
+            check(os.fstat(file.fileno()))  # of the open file, so that it cannot be exchanged in between
+            content = file.read(MOST_BYTES + 1)
+    except OSError as exc:
+        raise _invalid(setting, f"cannot be read ({exc.strerror})") from exc
+    if len(content) > MOST_BYTES:
+        raise _invalid(setting, f"has more than {MOST_BYTES} bytes")
+    return content
+
+
+def _check_private(status: os.stat_result) -> None:
+    """Refuse a key that others can read. The group may read a key of root, as of a secret that Kubernetes mounts."""
+    allowed = 0o640 if status.st_uid == 0 else 0o600
+    if stat.S_IMODE(status.st_mode) & 0o777 & ~allowed:
+        raise InvalidInput(
+            "Other users can read the TLS key.",
+            reason=Reason.TLS_KEY_EXPOSED,
+            hint=f"Run chmod 600 on the file of {_KEY}; give a secret of Kubernetes defaultMode 0440.",
+        )
+
+
+def _certificates(pem: bytes, setting: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise _invalid(setting, "holds no certificate as PEM") from exc
+
+
+def _private_key(pem: bytes) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except TypeError as exc:
+        raise _invalid(_KEY, "is locked with a password") from exc
+    except (ValueError, UnsupportedAlgorithm) as exc:
+        raise _invalid(_KEY, "holds no private key as PEM") from exc
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= LEAST_RSA_BITS:
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return key
+    raise _invalid(_KEY, f"must be RSA of at least {LEAST_RSA_BITS} bits, or ECDSA on P-256 or P-384")
+
+
+def _same_key(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> bool:
+    try:
+        return key.public_key() == certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):  # the certificate's key is of an unknown kind
+        return False
+
+
+def _check_dates(certificate: x509.Certificate, now: datetime) -> None:
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        when = "has expired" if now > certificate.not_valid_after_utc else "is not valid yet"
+        raise InvalidInput(
+            f"A TLS certificate of the server, or all of its client CAs, {when}.",
+            reason=Reason.TLS_CERTIFICATE_EXPIRED,
+            hint="Renew it, and check the clock of this machine.",
+        )
+
+
+def _invalid(setting: str, what: str) -> InvalidInput:
+    return InvalidInput(
+        f"The file of {setting} {what}.",
+        reason=Reason.TLS_FILE_INVALID,
+        hint="Give the path of a PEM file that the user of this process can read.",
+    )
