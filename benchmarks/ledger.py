@@ -9,6 +9,7 @@ one write     one event, durable, asked for by one caller at a time: median. The
 one at a time events a second when every client writes one event after the other. The peer is the same bare loop.
 batches       events a second when every client sends batches of 100, as an app does. The peers are the bare loop with
               the same statement a batch, and with executemany, which is what one would write first.
+written anew  what an erasure costs: all calls wait while the file is written anew.
 a million     one write, when the ledger holds a million events, against the peer's ON CONFLICT DO NOTHING.
 
 What was predicted: docs/evaluation/constants/benchmarks.md, ledger.
@@ -118,6 +119,13 @@ async def clients(ledger: Ledger, number: int, batch: int, seconds: float) -> tu
     return statistics.median(took), batch * len(took) / (time.perf_counter() - began)
 
 
+def rewriting(ledger: Ledger) -> tuple[float, float]:
+    """Write the ledger anew; returns seconds in which calls wait, and the size of the file in MiB."""
+    began = time.perf_counter()
+    asyncio.run(ledger.rewrite())
+    return time.perf_counter() - began, ledger.path.stat().st_size / 2**20
+
+
 def measure(folder: Path, seconds: float, number: int) -> list[tuple[str, str, str, float]]:
     """All figures, as rows of the table."""
     bare = bare_ledger(folder, "bare.duckdb")
@@ -134,6 +142,7 @@ def measure(folder: Path, seconds: float, number: int) -> list[tuple[str, str, s
     ledger.write_now(fill)
     full_bare_s, _ = bare_insert(bare, 1, seconds)
     full_s, _ = asyncio.run(clients(ledger, 1, 1, seconds))
+    rewrite_s, mebibytes = rewriting(ledger)
     ledger.close()
     bare.close()
     single = f"{our_single:,.0f}/s, median {wait_s * 1e3:.1f} ms"
@@ -154,6 +163,7 @@ def measure(folder: Path, seconds: float, number: int) -> list[tuple[str, str, s
             f"{full_bare_s * 1e3:.2f} ms ON CONFLICT",
             full_s / full_bare_s,
         ),
+        ("written anew, a million there", f"{rewrite_s:.1f} s for {mebibytes:.0f} MiB", "none", 0.0),
     ]
 
 

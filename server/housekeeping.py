@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -35,6 +36,7 @@ class Housekeeping:
 
     Args:
         streams: The open streams; their sessions and audio logs are left alone.
+        also: Further work of each round.
         idle_s: Seconds without activity after which a session is abandoned, and a broken stream cannot be resumed.
     """
 
@@ -47,6 +49,7 @@ class Housekeeping:
         clock: Clock,
         streams: OpenStreams,
         idle_s: float,
+        also: Sequence[Callable[[], Awaitable[object]]] = (),
     ) -> None:
         self._sessions = sessions
         self._uploads = uploads
@@ -55,6 +58,7 @@ class Housekeeping:
         self._clock = clock
         self._streams = streams
         self._idle_s = idle_s
+        self._also = also
 
     async def run(self) -> None:
         """Do a round every ``ROUND_S`` until cancelled. A round that fails is logged and tried again with the next."""
@@ -75,6 +79,8 @@ class Housekeeping:
                 deleted += 1
         if abandoned or deleted:
             log.info("housekeeping", sessions_abandoned=abandoned, spool_files_deleted=deleted)
+        for work in self._also:
+            await work()
 
     async def _stale(self, stream_id: str) -> bool:
         """Whether the stream cannot be resumed any more. If its row is still open, it is closed."""

@@ -43,6 +43,9 @@ Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "
 """A value, or None for a variable that is set but empty; an empty path would be the current folder."""
 
 
+Days = Empty[Annotated[float, Field(gt=0)]]
+
+
 class TlsSettings(BaseModel):
     """TLS of the gRPC port. The files are read again when they change."""
 
@@ -173,6 +176,15 @@ class LimitSettings(BaseModel):
     pace: float = Field(10.0, ge=1, description="How many times as fast as it is spoken audio may come.")
     ahead_s: float = Field(60.0, gt=0, description="Seconds of audio that may come at once on top of that.")
     open_jobs: int = Field(1000, ge=1, description="Jobs that wait or run; one more upload is refused.")
+
+
+class RetentionSettings(BaseModel):
+    """How long what is stored is kept, in days from when it was made; empty keeps it until it is erased."""
+
+    turns_days: Days = Field(None, description="Turns, replies and times of words, of sessions that have ended.")
+    artifacts_days: Days = Field(None, description="Redacted pictures and recordings, and what was read in uploads.")
+    events_days: Days = Field(None, description="Events of the funnel.")
+    letters_days: Days = Field(7.0, description="Dead letters, open ones too, with the media that they kept.")
 
 
 class QuackSettings(BaseModel):

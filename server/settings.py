@@ -26,6 +26,7 @@ from server.setting_groups import (
     QuackSettings,
     RaySettings,
     RedactionSettings,
+    RetentionSettings,
     SpeechSettings,
     TlsSettings,
     Url,
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     # Names without the double underscore for the most common settings, such as VESTIBULE_LLM_BASE_URL.
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")

@@ -20,6 +20,8 @@ from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from server.analytics.endpoint import AnalystEndpoint
 from server.cluster_config import cluster_config
+from server.erasure.eraser import Eraser, LiveWork
+from server.erasure.retention import Retention
 from server.grpc_server import GrpcServer
 from server.housekeeping import Housekeeping
 from server.jobs.attempt import log_attempt
@@ -122,7 +124,11 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
     streams = await _streams(settings, shared, jobs)
     sessions = Sessions(shared.ledger, shared.pubsub, shared.sealer, shared.clock)
     analysts = AnalystEndpoint(shared.ledger, settings.quack, settings.state_dir)
-    services = _services(settings, shared, jobs, streams, sessions, analysts)
+    eraser = _eraser(settings, shared, jobs, streams, sessions)
+    retention = Retention(
+        shared.ledger, shared.spool, settings.pictures_dir, settings.retention, shared.clock, eraser.purge
+    )
+    services = _services(settings, shared, jobs, streams, sessions, analysts, eraser, retention)
     return Components(
         cluster=shared.cluster,
         grpc_server=_grpc_server(settings, services, shared),
@@ -132,7 +138,14 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         pubsub=shared.pubsub,
         analysts=analysts,
         housekeeping=Housekeeping(
-            sessions, jobs.uploads, shared.ledger, shared.spool, shared.clock, streams, settings.idle_session_s
+            sessions,
+            jobs.uploads,
+            shared.ledger,
+            shared.spool,
+            shared.clock,
+            streams,
+            settings.idle_session_s,
+            (eraser.resume, retention.round),
         ),
         metrics=shared.metrics,
         certificate=shared.certificate,
@@ -253,6 +266,11 @@ def _grpc_server(settings: Settings, services: Services, shared: _Shared) -> Grp
     return GrpcServer(settings.address, services, shared.lifecycle, shared.metrics, credentials=credentials)
 
 
+def _eraser(settings: Settings, shared: _Shared, jobs: _Jobs, streams: StreamManager, sessions: Sessions) -> Eraser:
+    work = LiveWork(streams.end_sessions, jobs.runner.end_sessions, sessions.abandon)
+    return Eraser(shared.ledger, shared.spool, settings.pictures_dir, work, shared.clock)
+
+
 def _services(
     settings: Settings,
     shared: _Shared,
@@ -260,11 +278,13 @@ def _services(
     streams: StreamManager,
     sessions: Sessions,
     analysts: AnalystEndpoint,
+    eraser: Eraser,
+    retention: Retention,
 ) -> Services:
     ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
     clock, breaker = shared.clock, shared.assistant.breaker
     words = MachineWords(gateway)
-    parts = [part for part in (analysts, shared.certificate) if part is not None]
+    parts = [part for part in (analysts, retention, shared.certificate) if part is not None]
     status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, parts)
     return Services(
         session=SessionService(sessions, pubsub, lifecycle, words),
@@ -272,5 +292,5 @@ def _services(
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
         funnel=FunnelService(ledger, gateway, clock),
-        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words),
+        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words, eraser),
     )

@@ -12,6 +12,7 @@ from server.cli import (
     breakers,
     demo_command,
     dlq,
+    erase,
     funnel,
     offline,
     redact_command,
@@ -57,14 +58,14 @@ def cli() -> None:
     Try it:            vestibule demo
     Run it:            vestibule serve
     Talk to it:        vestibule talk
-    Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers
+    Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers, erase
     Without a server:  vestibule redact, transcribe, read
     """
 
 
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
-    *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
+    *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers, erase.erase),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),
 ):

@@ -165,6 +165,14 @@ class JobRunner:
         """See ``JobQueue``."""
         return await self._ends.discard(letter_id, reason, self._handler)
 
+    async def end_sessions(self, session_ids: frozenset[str]) -> None:
+        """Cancel the running attempts of these sessions and wait for them; their jobs stay as they are."""
+        tasks = [task for job, task in self._running.values() if job.session_id in session_ids]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def claim(self) -> int:
         """Start the due jobs for which there is room; returns how many."""
         async with self._claiming:  # two claims at once would both use the same room

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from models.errors import InvalidInput, NotFound
 from models.reasons import Reason
@@ -22,13 +22,12 @@ from server.ledger.columns import (
 from server.ledger.types import DeadLetterRow
 
 KEPT_LETTERS = 1000
-KEPT_FOR = timedelta(days=7)
 REDRIVEN, DISCARDED = "retried", "discarded"
 """How a letter was closed, as the ledger, the API and the views write it."""
 
 
 def insert_letter(cursor: Cursor, row: DeadLetterRow) -> None:
-    """Store a letter, and delete the oldest ones past the bounds."""
+    """Store a letter, and delete the oldest ones past the bound."""
     insert(
         cursor,
         "dead_letters",
@@ -47,16 +46,16 @@ def insert_letter(cursor: Cursor, row: DeadLetterRow) -> None:
             "closed_reason": row.closed_reason,
         },
     )
-    prune(cursor, row.create_time)
+    _prune(cursor)
 
 
-def prune(cursor: Cursor, now: datetime) -> None:
-    """Delete letters older than seven days, and the oldest beyond a thousand; closed ones go first."""
+def _prune(cursor: Cursor) -> None:
+    """Delete the oldest letters beyond a thousand; closed ones go first. ``server.erasure.retention`` goes by age."""
     count(
         cursor,
-        """DELETE FROM dead_letters WHERE create_time < ? OR id IN (
+        """DELETE FROM dead_letters WHERE id IN (
             SELECT id FROM dead_letters ORDER BY (closed_time IS NULL) DESC, create_time DESC, id OFFSET ?)""",
-        [stored_time(now - KEPT_FOR), KEPT_LETTERS],
+        [KEPT_LETTERS],
     )
 
 

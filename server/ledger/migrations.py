@@ -73,6 +73,12 @@ def remember_redactions(cursor: Cursor) -> None:
     _run(cursor, schema.REDACTIONS.statements())
 
 
+def remember_subjects_and_erasures(cursor: Cursor) -> None:
+    """Store the hash of the person of a session, and what was erased."""
+    _run(cursor, schema_changes.SUBJECTS)
+    _run(cursor, schema.ERASURES.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -83,6 +89,7 @@ ALL: tuple[Migration, ...] = (
     call_pictures_and_recordings_artifacts,
     number_tags,
     remember_redactions,
+    remember_subjects_and_erasures,
 )
 
 

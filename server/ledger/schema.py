@@ -284,5 +284,18 @@ REDACTIONS = TableSchema(
     ),
 )
 
-TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS)
+ERASURES = TableSchema(
+    "erasures",
+    "One row for an erasure. It names nobody: the target is a hash.",
+    (
+        ("id", "VARCHAR PRIMARY KEY", "UUID of the erasure."),
+        ("scope", "VARCHAR NOT NULL", "What was named: session, client or subject."),
+        ("target_sha256", "VARCHAR NOT NULL", "SHA-256 of scope, colon and the given value, hexadecimal."),
+        ("sessions", "INTEGER NOT NULL", "Sessions that were erased."),
+        ("request_time", "TIMESTAMP NOT NULL", "When their rows were deleted, UTC."),
+        ("complete_time", "TIMESTAMP", "When the last byte of them was gone from all files, UTC; null before."),
+    ),
+)
+
+TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES)
 """All tables, whichever migration made them."""

@@ -15,6 +15,12 @@ STREAM_DETECTS = [
 ]
 """Auto-detected languages may be re-detected; given ones may not."""
 
+SUBJECTS = [
+    "ALTER TABLE sessions ADD COLUMN subject_hash VARCHAR DEFAULT ''",
+    comment_on("COLUMN", "sessions.subject_hash", "Hash that the app gave for the person; empty when it gave none."),
+]
+"""A person may have several sessions; erasure finds them by this hash."""
+
 _ARTIFACT_COLUMNS = {
     "picture_path": ("artifact_path", "Redacted picture or recording, relative to its folder; empty for none."),
     "picture_mime": ("artifact_mime", "Media type of the redacted picture or recording."),

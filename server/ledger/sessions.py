@@ -55,6 +55,7 @@ def insert_or_get(cursor: Cursor, row: SessionRow) -> tuple[SessionRow, bool]:
             "sealed_vocabulary": row.sealed_vocabulary,
             "variant": row.variant,
             "turn_count": row.turn_count,
+            "subject_hash": row.subject_hash,
         },
     )
     _record_stage(cursor, row, row.state, row.create_time, took_s=None, reason="")
@@ -168,4 +169,5 @@ def _session(row: dict[str, Any]) -> SessionRow:
         sealed_vocabulary=row["sealed_vocabulary"],
         variant=row["variant"],
         turn_count=row["turn_count"],
+        subject_hash=row["subject_hash"],
     )

@@ -83,6 +83,7 @@ class SessionRow:
     sealed_vocabulary: str = ""
     variant: str = ""
     turn_count: int = 0
+    subject_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

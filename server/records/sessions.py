@@ -39,7 +39,14 @@ class Sessions:
         self._clock = clock
 
     async def start(
-        self, *, client_id: str, request_id: str, language: str, vocabulary: tuple[str, ...], variant: str
+        self,
+        *,
+        client_id: str,
+        request_id: str,
+        language: str,
+        vocabulary: tuple[str, ...],
+        variant: str,
+        subject_hash: str = "",
     ) -> SessionRow:
         """Open a session, or find the one that the same request opened."""
         now = self._clock()
@@ -53,6 +60,7 @@ class Sessions:
             language=language,
             sealed_vocabulary=self._sealer.seal(vocabulary),
             variant=variant,
+            subject_hash=subject_hash,
         )
         session, _ = await self._ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))
         return session

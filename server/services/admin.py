@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
 from models.errors import NotFound
 from models.reasons import Reason
+from server.erasure.eraser import Eraser
 from server.jobs.runner import JobQueue
 from server.ledger import dead_letters
+from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
 from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
 from server.llm.breaker import AsyncBreaker
@@ -26,6 +29,13 @@ _STATES = {
 }
 
 
+_SCOPES = {
+    "session_id": ErasureScope.SESSION,
+    "client_id": ErasureScope.CLIENT,
+    "subject_hash": ErasureScope.SUBJECT,
+}
+
+
 class AdminService(admin_pb2_grpc.AdminServiceServicer):
     """See protos/vestibule/v1/admin.proto."""
 
@@ -36,12 +46,14 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         jobs: JobQueue,
         breakers: dict[str, AsyncBreaker],
         words: MachineWords,
+        eraser: Eraser,
     ) -> None:
         self._status = status
         self._ledger = ledger
         self._jobs = jobs
         self._breakers = breakers
         self._words = words
+        self._eraser = eraser
 
     async def GetStatus(  # noqa: N802, D102
         self, request: admin_pb2.GetStatusRequest, context: Any
@@ -98,6 +110,29 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
             raise NotFound("There is no breaker of this name.", reason=Reason.BREAKER_NOT_FOUND, hint=hint)
         breaker.reset()
         return admin_pb2.ResetBreakerResponse(breaker=_breaker(breaker.snapshot()))
+
+    async def Erase(  # noqa: N802, D102
+        self, request: admin_pb2.EraseRequest, context: Any
+    ) -> admin_pb2.EraseResponse:
+        field = request.WhichOneof("target") or ""  # the rules of the proto ask for one
+        target = ErasureTarget(_SCOPES[field], getattr(request, field))
+        if request.dry_run:
+            return _erased("", await self._eraser.preview(target))
+        # A caller that goes away does not stop an erasure.
+        return _erased(*await asyncio.shield(self._eraser.erase(target)))
+
+
+def _erased(erasure_id: str, erased: Erased) -> admin_pb2.EraseResponse:
+    rows = erased.rows
+    return admin_pb2.EraseResponse(
+        erasure_id=erasure_id,
+        session_count=rows.get("sessions", 0),
+        turn_count=rows.get("turns", 0),
+        upload_count=rows.get("uploads", 0),
+        record_count=rows.get("recommendations", 0),
+        event_count=rows.get("events", 0),
+        dead_letter_count=rows.get("dead_letters", 0),
+    )
 
 
 def _letter(row: DeadLetterRow) -> admin_pb2.DeadLetter:

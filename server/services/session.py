@@ -33,6 +33,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
             language=request.language,
             vocabulary=tuple(request.vocabulary),
             variant=await self._words.replaced(request.variant),
+            subject_hash=request.subject_hash,
         )
         return session_pb2.StartSessionResponse(session=_message(await self._sessions.view(row.id)))
 

@@ -46,7 +46,8 @@ class AdmissionTicket:
 
     Attributes:
         has_audio: Whether the stream counts towards the load of the speech workers.
-        release_requested: Set when the client resumed the stream on another connection; this one must end.
+        release_requested: Set when the client resumed the stream on another connection, or the session was erased; this
+            one must end.
         released: Set when nothing runs on this connection any more.
     """
 
@@ -109,6 +110,11 @@ class Admission:
             self._metrics.streams.dec()
             del self._tickets[stream_id]
             ticket.released.set()
+
+    async def end_sessions(self, session_ids: frozenset[str]) -> None:
+        """End the open streams of these sessions, and wait for their end up to ``RELEASE_TIMEOUT_S``."""
+        ids = [stream_id for stream_id, ticket in self._tickets.items() if ticket.session_id in session_ids]
+        await asyncio.gather(*map(self.release, ids))
 
     async def release(self, stream_id: str) -> None:
         """End the older connection of a stream, and wait for its end up to ``RELEASE_TIMEOUT_S``.

@@ -55,6 +55,10 @@ class StreamManager:
         """Sessions with an open stream; they are not idle."""
         return self._admission.session_ids
 
+    async def end_sessions(self, session_ids: frozenset[str]) -> None:
+        """End the open streams of these sessions."""
+        await self._admission.end_sessions(session_ids)
+
     @asynccontextmanager
     async def open(self, config: StreamConfig) -> AsyncIterator[OpenStream]:
         """Set a stream up. When the context ends, the stream is closed; its audio is kept unless the client was done.

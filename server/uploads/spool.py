@@ -220,7 +220,7 @@ class Spool:
     def log_ids(self) -> set[str]:
         """Ids of all streams that have a log."""
         with disk_errors():
-            return {p.stem for p in self._folder.iterdir() if p.suffix == _LOG and _is_uuid(p.stem)}
+            return {p.stem for p in self._folder.iterdir() if p.suffix == _LOG and is_uuid(p.stem)}
 
     def part_ids(self) -> set[str]:
         """Ids of files that are being written, or were when the process was killed."""
@@ -239,8 +239,8 @@ class Spool:
             (self._folder / name).unlink(missing_ok=True)
 
 
-def _is_uuid(name: str) -> bool:
-    """Whether a name is one of the spool's; other files in the folder are left alone."""
+def is_uuid(name: str) -> bool:
+    """Whether a name is one that we gave; other files in a folder are left alone."""
     try:
         return str(UUID(name)) == name
     except ValueError:

@@ -56,6 +56,11 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
         self.asked.append(f"retry {request.dead_letter_id}")
         return admin_pb2.RetryDeadLetterResponse()
 
+    def Erase(self, request: Any, context: Any) -> admin_pb2.EraseResponse:
+        if request.client_id != "old-app":
+            return admin_pb2.EraseResponse()
+        return admin_pb2.EraseResponse(erasure_id="" if request.dry_run else OPEN, session_count=2, turn_count=9)
+
     def DiscardDeadLetter(self, request: Any, context: Any) -> admin_pb2.DiscardDeadLetterResponse:
         self.asked.append(f"discard {request.dead_letter_id} {request.reason}")
         return admin_pb2.DiscardDeadLetterResponse()
@@ -186,6 +191,17 @@ def test_dead_letters_are_retried_and_discarded() -> None:
     assert run("dlq", "discard", CLOSED, "--reason", "duplicate").exit_code == 0
     assert admin.asked == [f"retry {OPEN}", f"retry {CLOSED}", f"discard {CLOSED} duplicate"]
     assert run("dlq", "retry", OPEN, "--all").exit_code == 2
+
+
+def test_erasing_asks_first_and_names_one_target() -> None:
+    counted = json.loads(run("erase", "--client", "old-app", "--dry-run", "--json").stdout)
+    assert (counted["sessions"], counted["turns"], counted["erasure_id"]) == (2, 9, "")
+    refused = CliRunner().invoke(cli, ["erase", "--client", "old-app"], input="n\n")
+    assert refused.exit_code == 1
+    assert "Aborted" in refused.stderr
+    assert f"Erasure {OPEN}." in run("erase", "--client", "old-app", "--yes").stdout
+    assert run("erase", "--yes").exit_code == 2
+    assert run("erase", "--client", "a", "--session", OPEN, "--yes").exit_code == 2
 
 
 def test_breakers() -> None:

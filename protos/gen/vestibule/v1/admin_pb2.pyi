@@ -482,3 +482,85 @@ class ResetBreakerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResetBreakerResponse: _TypeAlias = ResetBreakerResponse  # noqa: Y015
+
+@_typing.final
+class EraseRequest(_message.Message):
+    """Names what to erase."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_HASH_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """UUID of a session."""
+    client_id: _builtins.str
+    """All sessions of this client."""
+    subject_hash: _builtins.str
+    """All sessions that were opened with this subject_hash."""
+    dry_run: _builtins.bool
+    """Only count what would be erased."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        client_id: _builtins.str = ...,
+        subject_hash: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "session_id", b"session_id", "subject_hash", b"subject_hash", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "dry_run", b"dry_run", "session_id", b"session_id", "subject_hash", b"subject_hash", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["session_id", "client_id", "subject_hash"]  # noqa: Y015
+    _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
+
+Global___EraseRequest: _TypeAlias = EraseRequest  # noqa: Y015
+
+@_typing.final
+class EraseResponse(_message.Message):
+    """What was erased, or would be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERASURE_ID_FIELD_NUMBER: _builtins.int
+    SESSION_COUNT_FIELD_NUMBER: _builtins.int
+    TURN_COUNT_FIELD_NUMBER: _builtins.int
+    UPLOAD_COUNT_FIELD_NUMBER: _builtins.int
+    RECORD_COUNT_FIELD_NUMBER: _builtins.int
+    EVENT_COUNT_FIELD_NUMBER: _builtins.int
+    DEAD_LETTER_COUNT_FIELD_NUMBER: _builtins.int
+    erasure_id: _builtins.str
+    """UUID of the erasure, which the audit names. Empty on a dry run, and when there was nothing."""
+    session_count: _builtins.int
+    """Sessions."""
+    turn_count: _builtins.int
+    """Turns."""
+    upload_count: _builtins.int
+    """Uploads."""
+    record_count: _builtins.int
+    """Proposed and decided records."""
+    event_count: _builtins.int
+    """Events."""
+    dead_letter_count: _builtins.int
+    """Dead letters."""
+    def __init__(
+        self,
+        *,
+        erasure_id: _builtins.str = ...,
+        session_count: _builtins.int = ...,
+        turn_count: _builtins.int = ...,
+        upload_count: _builtins.int = ...,
+        record_count: _builtins.int = ...,
+        event_count: _builtins.int = ...,
+        dead_letter_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letter_count", b"dead_letter_count", "erasure_id", b"erasure_id", "event_count", b"event_count", "record_count", b"record_count", "session_count", b"session_count", "turn_count", b"turn_count", "upload_count", b"upload_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseResponse: _TypeAlias = EraseResponse  # noqa: Y015

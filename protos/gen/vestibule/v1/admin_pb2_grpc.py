@@ -65,6 +65,11 @@ class AdminServiceStub:
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.ResetBreakerRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_admin__pb2.ResetBreakerResponse.FromString,
                 _registered_method=True)
+        self.Erase = channel.unary_unary(
+                '/vestibule.v1.AdminService/Erase',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.EraseRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.EraseResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -113,6 +118,14 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Erase(self, request, context):
+        """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
+        files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +158,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ResetBreaker,
                     request_deserializer=vestibule_dot_v1_dot_admin__pb2.ResetBreakerRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_admin__pb2.ResetBreakerResponse.SerializeToString,
+            ),
+            'Erase': grpc.unary_unary_rpc_method_handler(
+                    servicer.Erase,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.EraseRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.EraseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +328,33 @@ class AdminService:
             '/vestibule.v1.AdminService/ResetBreaker',
             vestibule_dot_v1_dot_admin__pb2.ResetBreakerRequest.SerializeToString,
             vestibule_dot_v1_dot_admin__pb2.ResetBreakerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Erase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/Erase',
+            vestibule_dot_v1_dot_admin__pb2.EraseRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.EraseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,10 @@ class AdminServiceStub:
     """Lists the circuit breakers."""
     ResetBreaker: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResetBreakerRequest, _admin_pb2.ResetBreakerResponse]
     """Closes a circuit breaker by hand."""
+    Erase: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]
+    """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
+    files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -63,6 +67,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lists the circuit breakers."""
     ResetBreaker: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResetBreakerRequest, _admin_pb2.ResetBreakerResponse]  # type: ignore[assignment]
     """Closes a circuit breaker by hand."""
+    Erase: _aio.UnaryUnaryMultiCallable[_admin_pb2.EraseRequest, _admin_pb2.EraseResponse]  # type: ignore[assignment]
+    """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
+    files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """For operators."""
@@ -114,5 +122,15 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ResetBreakerResponse, _abc.Awaitable[_admin_pb2.ResetBreakerResponse]]:
         """Closes a circuit breaker by hand."""
+
+    @_abc_1.abstractmethod
+    def Erase(
+        self,
+        request: _admin_pb2.EraseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.EraseResponse, _abc.Awaitable[_admin_pb2.EraseResponse]]:
+        """Erases everything that is stored of a session, a client or a person, and answers when no byte of it is left in the
+        files of the server. Open streams end, waiting work is dropped. Safe to repeat. Give it minutes.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -99,6 +99,7 @@ class StartSessionRequest(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     VOCABULARY_FIELD_NUMBER: _builtins.int
     VARIANT_FIELD_NUMBER: _builtins.int
+    SUBJECT_HASH_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """Identifies the app or site: letters, digits, dot, dash and underscore."""
     request_id: _builtins.str
@@ -107,6 +108,10 @@ class StartSessionRequest(_message.Message):
     """ISO 639-1 code of the expected language. Empty means that it is detected."""
     variant: _builtins.str
     """Name of the experiment variant, for the funnel. One with personal data in it is stored as "redacted"."""
+    subject_hash: _builtins.str
+    """Hash of the person in the app's own systems, so that everything of this person can be erased: 64 hexadecimal
+    digits, such as an HMAC-SHA-256 of a user id. Empty when there is none.
+    """
     @_builtins.property
     def vocabulary(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to expect, such as site names: at most 100 words of at most 64 characters."""
@@ -119,10 +124,11 @@ class StartSessionRequest(_message.Message):
         language: _builtins.str = ...,
         vocabulary: _abc.Iterable[_builtins.str] | None = ...,
         variant: _builtins.str = ...,
+        subject_hash: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "language", b"language", "request_id", b"request_id", "variant", b"variant", "vocabulary", b"vocabulary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "language", b"language", "request_id", b"request_id", "subject_hash", b"subject_hash", "variant", b"variant", "vocabulary", b"vocabulary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,137 @@
+"""`vestibule erase`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from server.cli.output import show_json, show_table
+from server.cli.remote import address_option, connected
+
+if TYPE_CHECKING:
+    from server.ledger.erasure import ErasureTarget
+
+TIMEOUT_S = 600.0
+"""Longest wait; the server writes its whole ledger anew."""
+
+KINDS = {
+    "sessions": "sessions",
+    "turns": "turns",
+    "uploads": "uploads",
+    "records": "recommendations",
+    "events": "events",
+    "dead_letters": "dead_letters",
+}
+"""What is shown, and the table that it is counted in."""
+
+
+@click.command(short_help="Erase everything of a session, a client or a person.")
+@click.option("--session", type=click.UUID, metavar="UUID", help="This session.")
+@click.option("--client", metavar="ID", help="All sessions of this client.")
+@click.option("--subject-hash", metavar="HASH", help="All sessions that an app opened with this subject_hash.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--offline", is_flag=True, help="Work on the files of a stopped server.")
+@address_option
+@click.option("--data-dir", type=click.Path(path_type=Path), help="With --offline: the server's folder of data.")
+@click.option("--state-dir", type=click.Path(path_type=Path), help="With --offline: the server's folder of state.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def erase(
+    session: UUID | None,
+    client: str | None,
+    subject_hash: str | None,
+    dry_run: bool,
+    yes: bool,
+    offline: bool,
+    address: str | None,
+    data_dir: Path | None,
+    state_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Erase turns, records, uploads, pictures, recordings, waiting media, events and dead letters, for good.
+
+    It returns when no byte of them is left in the ledger, its write-ahead log, the spool and the folder of pictures.
+    The server writes its ledger anew for that; calls wait meanwhile. Delete copies that you made elsewhere yourself.
+
+    \b
+    Examples:
+      vestibule erase --session 4b6a3a0e-6f0e-4d0f-9a63-0d3b6d1f1f0a
+      vestibule erase --client old-app --dry-run
+      vestibule erase --subject-hash 9f86d0...0a08 --yes
+      vestibule erase --offline --client old-app
+    """
+    named = {"session": session and str(session), "client": client, "subject": subject_hash}
+    given = {scope: value for scope, value in named.items() if value}
+    if len(given) != 1:
+        raise click.UsageError("Name one of --session, --client and --subject-hash.")
+    [(scope, value)] = given.items()
+    if not (dry_run or yes):
+        click.confirm(f"Erase everything of this {scope} for good?", abort=True)
+    if offline:
+        counts = _erase_offline(scope, value, data_dir, state_dir, dry_run=dry_run)
+    else:
+        counts = _erase_by_call(scope, value, address, dry_run=dry_run)
+    if as_json:
+        show_json({"dry_run": dry_run, **counts})
+        return
+    show_table(("what", "would be erased" if dry_run else "erased"), [(kind, counts[kind]) for kind in KINDS])
+    if counts["erasure_id"]:
+        click.echo(f"Erasure {counts['erasure_id']}.")
+
+
+def _erase_by_call(scope: str, value: str, address: str | None, *, dry_run: bool) -> dict[str, Any]:
+    from vestibule.v1 import admin_pb2, admin_pb2_grpc
+
+    request = admin_pb2.EraseRequest(dry_run=dry_run)
+    field = {"session": "session_id", "client": "client_id", "subject": "subject_hash"}[scope]
+    setattr(request, field, value)
+    with connected(address) as channel:
+        answer = admin_pb2_grpc.AdminServiceStub(channel).Erase(request, timeout=TIMEOUT_S)
+    return {
+        "erasure_id": answer.erasure_id,
+        "sessions": answer.session_count,
+        "turns": answer.turn_count,
+        "uploads": answer.upload_count,
+        "records": answer.record_count,
+        "events": answer.event_count,
+        "dead_letters": answer.dead_letter_count,
+    }
+
+
+def _erase_offline(
+    scope: str, value: str, data_dir: Path | None, state_dir: Path | None, *, dry_run: bool
+) -> dict[str, Any]:
+    from models.errors import NotFound
+    from models.reasons import Reason
+    from server.cli.analyst import ledger_settings
+    from server.erasure.eraser import Eraser, NoWork
+    from server.ledger.erasure import ErasureScope, ErasureTarget
+    from server.ledger.types import utc_now
+    from server.ledger.writer import Ledger
+    from server.uploads.keys import load_or_create_spool_key
+    from server.uploads.spool import Spool
+
+    settings = ledger_settings(None, state_dir, data_dir)
+    if not settings.ledger_path.exists():
+        raise NotFound(
+            f"There is no ledger in {settings.data_dir}.",
+            reason=Reason.LEDGER_NOT_FOUND,
+            hint="Name the server's folders with --data-dir and --state-dir.",
+        )
+    key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
+    target = ErasureTarget(ErasureScope(scope), value)
+    ledger = Ledger.open(settings.ledger_path)
+    try:
+        eraser = Eraser(ledger, Spool(settings.spool_dir, key), settings.pictures_dir, NoWork(), utc_now)
+        return asyncio.run(_run(eraser, target, dry_run=dry_run))
+    finally:
+        ledger.close()
+
+
+async def _run(eraser: Any, target: ErasureTarget, *, dry_run: bool) -> dict[str, Any]:
+    erasure_id, erased = ("", await eraser.preview(target)) if dry_run else await eraser.erase(target)
+    return {"erasure_id": erasure_id, **{kind: erased.rows.get(table, 0) for kind, table in KINDS.items()}}

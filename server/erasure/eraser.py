@@ -1,0 +1,169 @@
+"""Erases what is stored of a session, a client or a person, so that no byte of it is left in any file of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from models.errors import Conflict, NotFound
+from server.ledger import erasure
+from server.ledger.columns import Cursor
+from server.ledger.erasure import Erased, ErasureTarget
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.observability.log import get_logger
+from server.uploads.spool import Spool, is_uuid
+
+log = get_logger("erasure")
+
+ERASED = "erased"
+"""Reason with which open sessions end."""
+
+
+class SessionWork(Protocol):
+    """Ends what still works on sessions."""
+
+    async def end(self, session_ids: frozenset[str]) -> None:
+        """End open streams, watchers and running jobs of these sessions; returns when they have ended."""
+        ...
+
+
+class NoWork:
+    """For a server that is stopped."""
+
+    async def end(self, session_ids: frozenset[str]) -> None:
+        """Nothing works."""
+
+
+async def _nothing() -> None:
+    return
+
+
+class Eraser:
+    """Erases, one request at a time.
+
+    The order makes an interruption harmless. Work on the sessions ends. One transaction deletes all rows and remembers
+    the erasure as begun. Files are deleted, and the ledger is written anew. Then the erasure is complete. ``resume``
+    completes one that was interrupted.
+
+    Args:
+        artifacts: Folder of redacted pictures and recordings.
+        work: Ends what works on a session.
+        after_rewrite: Called when the ledger was written anew, so that copies of it are made anew too.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        artifacts: Path,
+        work: SessionWork,
+        clock: Clock,
+        after_rewrite: Callable[[], Awaitable[None]] = _nothing,
+    ) -> None:
+        self._ledger = ledger
+        self._spool = spool
+        self._artifacts = artifacts
+        self._work = work
+        self._clock = clock
+        self._after_rewrite = after_rewrite
+        self._one = asyncio.Lock()
+
+    async def preview(self, target: ErasureTarget) -> Erased:
+        """What ``erase`` would delete."""
+        return await self._ledger.read(lambda cursor: erasure.found(cursor, erasure.sessions_of(cursor, target)))
+
+    async def erase(self, target: ErasureTarget) -> tuple[str, Erased]:
+        """Erase everything of a target; returns when no byte of it is left.
+
+        Returns:
+            UUID of the erasure, empty when there was nothing to erase, and what was deleted.
+
+        Raises:
+            VestibuleError: The ledger or the disk refused. What was begun is completed by ``resume``.
+        """
+        async with self._one:
+            session_ids = await self._ledger.read(lambda cursor: erasure.sessions_of(cursor, target))
+            if not session_ids:
+                return "", await self.preview(target)
+            await self._work.end(session_ids)
+            erasure_id = str(uuid.uuid4())
+
+            def delete(cursor: Cursor) -> Erased:
+                erased = erasure.erase(cursor, session_ids)
+                erasure.begin(cursor, erasure_id, target, len(session_ids), self._clock())
+                return erased
+
+            erased = await self._ledger.write(delete)
+            await asyncio.to_thread(self._delete_files, erased)
+            await self._complete()
+            log.info("erased", erasure=erasure_id, scope=target.scope, sessions=len(session_ids))
+            return erasure_id, erased
+
+    async def resume(self) -> bool:
+        """Complete erasures that were interrupted; returns whether there were any."""
+        async with self._one:
+            if not await self._ledger.read(erasure.unfinished):
+                return False
+            await self._complete()
+            return True
+
+    async def purge(self) -> None:
+        """Write the ledger anew after rows were deleted, and delete files that no row names."""
+        async with self._one:
+            await self._complete()
+
+    async def _complete(self) -> None:
+        owners = await self._ledger.read(erasure.artifact_owners)
+        await asyncio.to_thread(self._delete_orphans, owners)
+        await self._ledger.rewrite()
+        await self._after_rewrite()
+        await self._ledger.write(lambda cursor: erasure.complete(cursor, self._clock()))
+
+    def _delete_files(self, erased: Erased) -> None:
+        for spool_id in erased.spool_ids:
+            self._spool.delete(spool_id)
+        for stream_id in erased.stream_ids:
+            self._spool.delete_log(stream_id)
+
+    def _delete_orphans(self, owners: frozenset[str]) -> None:
+        """Delete pictures and recordings without a job. A job that was cancelled late may have written one."""
+        if not self._artifacts.exists():
+            return
+        for file in self._artifacts.iterdir():
+            owner = file.name.partition(".")[0]
+            if is_uuid(owner) and owner not in owners:
+                file.unlink(missing_ok=True)
+
+
+class LiveWork:
+    """What works on sessions in a running server.
+
+    Args:
+        end_streams: Ends the open streams of sessions.
+        end_jobs: Ends the running jobs of sessions.
+        abandon: Ends a session that is open; its watchers see it.
+    """
+
+    def __init__(
+        self,
+        end_streams: Callable[[frozenset[str]], Awaitable[None]],
+        end_jobs: Callable[[frozenset[str]], Awaitable[None]],
+        abandon: Callable[[str, str], Awaitable[object]],
+    ) -> None:
+        self._end_streams = end_streams
+        self._end_jobs = end_jobs
+        self._abandon = abandon
+
+    async def end(self, session_ids: frozenset[str]) -> None:
+        """See ``SessionWork``."""
+        for session_id in session_ids:
+            try:
+                await self._abandon(session_id, ERASED)
+            except (Conflict, NotFound):
+                continue  # it had ended
+        await self._end_streams(session_ids)
+        await self._end_jobs(session_ids)

@@ -1,0 +1,147 @@
+"""Deletes everything that the ledger holds of sessions, and remembers that it was done.
+
+Deleted rows leave their bytes in the file until ``Ledger.rewrite``. An erasure is complete when that was done too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from server.ledger.columns import Cursor, count, fetch_all, insert, stored_time
+
+
+class ErasureScope(StrEnum):
+    """What an erasure names."""
+
+    SESSION = "session"
+    CLIENT = "client"
+    SUBJECT = "subject"
+
+
+_COLUMN = {ErasureScope.SESSION: "id", ErasureScope.CLIENT: "client_id", ErasureScope.SUBJECT: "subject_hash"}
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureTarget:
+    """Whose data is erased.
+
+    Attributes:
+        value: UUID of a session, a client id, or the hash that an app gave for a person.
+    """
+
+    scope: ErasureScope
+    value: str
+
+    @property
+    def sha256(self) -> str:
+        """What is kept of the value, hexadecimal: enough to prove an erasure to somebody who knows the value."""
+        return hashlib.sha256(f"{self.scope}:{self.value}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was found and deleted.
+
+    Attributes:
+        sessions: UUIDs of the sessions.
+        rows: Number of rows by table.
+        spool_ids: Uploads that waited in the spool.
+        stream_ids: Streams, which may have an audio log in the spool.
+        job_ids: Jobs; the redacted picture or recording of an upload is named by its job.
+    """
+
+    sessions: frozenset[str]
+    rows: dict[str, int] = field(default_factory=dict)
+    spool_ids: frozenset[str] = frozenset()
+    stream_ids: frozenset[str] = frozenset()
+    job_ids: frozenset[str] = frozenset()
+
+
+def sessions_of(cursor: Cursor, target: ErasureTarget) -> frozenset[str]:
+    """UUIDs of the sessions that belong to a target."""
+    column = _COLUMN[target.scope]
+    rows = fetch_all(cursor, f"SELECT id FROM sessions WHERE {column} = ?", [target.value])  # noqa: S608 - ours
+    return frozenset(row["id"] for row in rows)
+
+
+_WHERE_SESSION = "session_id IN (SELECT unnest(?::VARCHAR[]))"
+_WHERE_TURN = f"turn_id IN (SELECT id FROM turns WHERE {_WHERE_SESSION})"  # noqa: S608 - literals of ours
+_WHERE_ID = "id IN (SELECT unnest(?::VARCHAR[]))"
+# Children first, so that each table still finds its parents.
+_TABLES = {
+    "turn_words": _WHERE_TURN,
+    "turns": _WHERE_SESSION,
+    "streams": _WHERE_SESSION,
+    "uploads": _WHERE_SESSION,
+    "recommendations": _WHERE_SESSION,
+    "events": _WHERE_SESSION,
+    "dead_letters": _WHERE_SESSION,
+    "jobs": _WHERE_SESSION,
+    "tag_numbers": _WHERE_SESSION,
+    "redactions": _WHERE_ID,
+    "sessions": _WHERE_ID,
+}
+"""Every table with rows of a session, and how they are found. A test compares it with the schema."""
+
+
+def found(cursor: Cursor, session_ids: frozenset[str]) -> Erased:
+    """What an erasure of these sessions would delete."""
+    ids = sorted(session_ids)
+    rows = {
+        table: count(cursor, f"SELECT count(*) FROM {table} WHERE {where}", [ids])  # noqa: S608 - names are ours
+        for table, where in _TABLES.items()
+    }
+    jobs = fetch_all(cursor, f"SELECT id, payload FROM jobs WHERE {_WHERE_SESSION}", [ids])  # noqa: S608 - ours
+    streams = fetch_all(cursor, f"SELECT id FROM streams WHERE {_WHERE_SESSION}", [ids])  # noqa: S608 - ours
+    payloads = [json.loads(job["payload"]) for job in jobs]
+    return Erased(
+        session_ids,
+        rows,
+        frozenset(payload["spool_id"] for payload in payloads if "spool_id" in payload),
+        frozenset(row["id"] for row in streams),
+        frozenset(job["id"] for job in jobs),
+    )
+
+
+def erase(cursor: Cursor, session_ids: frozenset[str]) -> Erased:
+    """Delete all rows of these sessions."""
+    erased = found(cursor, session_ids)
+    for table, where in _TABLES.items():
+        cursor.execute(f"DELETE FROM {table} WHERE {where}", [sorted(session_ids)])  # noqa: S608 - names are ours
+    return erased
+
+
+def begin(cursor: Cursor, erasure_id: str, target: ErasureTarget, sessions: int, now: datetime) -> None:
+    """Remember an erasure whose rows are deleted in this transaction; ``complete`` follows."""
+    insert(
+        cursor,
+        "erasures",
+        {
+            "id": erasure_id,
+            "scope": target.scope,
+            "target_sha256": target.sha256,
+            "sessions": sessions,
+            "request_time": stored_time(now),
+            "complete_time": None,
+        },
+    )
+
+
+def unfinished(cursor: Cursor) -> int:
+    """Erasures whose bytes may still be in a file."""
+    return count(cursor, "SELECT count(*) FROM erasures WHERE complete_time IS NULL")
+
+
+def complete(cursor: Cursor, now: datetime) -> None:
+    """Remember that no byte of what was erased before is left."""
+    cursor.execute("UPDATE erasures SET complete_time = ? WHERE complete_time IS NULL", [stored_time(now)])
+
+
+def artifact_owners(cursor: Cursor) -> frozenset[str]:
+    """Names, without extension, that a redacted picture or recording may have: those of jobs, and those of uploads."""
+    rows = fetch_all(cursor, "SELECT id FROM jobs UNION SELECT split_part(artifact_path, '.', 1) AS id FROM uploads")
+    return frozenset(row["id"] for row in rows)

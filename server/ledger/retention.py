@@ -1,0 +1,63 @@
+"""Deletes rows that are older than they may become. The bytes stay in the file until ``Ledger.rewrite``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.ledger.columns import Cursor, count, fetch_all, stored_time
+
+_ENDED = "session_id IN (SELECT id FROM sessions WHERE state IN ('COMPLETED', 'REJECTED', 'ABANDONED'))"
+
+
+@dataclass(frozen=True, slots=True)
+class OldLetters:
+    """Dead letters that were deleted, and the content of the spool that they kept."""
+
+    number: int
+    spool_ids: frozenset[str]
+
+
+def delete_turns(cursor: Cursor, before: datetime) -> int:
+    """Delete turns of sessions that have ended, with the times of their words; returns how many."""
+    old = f"create_time < ? AND {_ENDED}"
+    when = [stored_time(before)]
+    cursor.execute(f"DELETE FROM turn_words WHERE turn_id IN (SELECT id FROM turns WHERE {old})", when)  # noqa: S608
+    return count(cursor, f"DELETE FROM turns WHERE {old}", when)  # noqa: S608 - literals of ours
+
+
+def clear_artifacts(cursor: Cursor, before: datetime) -> list[str]:
+    """Forget what uploads led to; returns the paths of the files that are to be deleted now.
+
+    The rows stay, so that a client still learns that its upload was read.
+    """
+    old = "create_time < ? AND state IN ('DONE', 'FAILED') AND (artifact_path <> '' OR text IS NOT NULL)"
+    when = [stored_time(before)]
+    rows = fetch_all(cursor, f"SELECT artifact_path FROM uploads WHERE {old}", when)  # noqa: S608 - literals of ours
+    cursor.execute(
+        f"""UPDATE uploads SET artifact_path = '', artifact_mime = '', artifact_bytes = 0, artifact_width = 0,
+        artifact_height = 0, text = NULL, text_counts = NULL, text_safe = NULL WHERE {old}""",  # noqa: S608 - ours
+        when,
+    )
+    return [row["artifact_path"] for row in rows if row["artifact_path"]]
+
+
+def delete_events(cursor: Cursor, before: datetime) -> int:
+    """Delete events; returns how many."""
+    return count(cursor, "DELETE FROM events WHERE server_time < ?", [stored_time(before)])
+
+
+def delete_letters(cursor: Cursor, before: datetime) -> OldLetters:
+    """Delete dead letters and their jobs, unless a job was redriven."""
+    when = [stored_time(before)]
+    jobs = fetch_all(
+        cursor,
+        """SELECT id, payload FROM jobs WHERE state = 'DEAD'
+        AND id IN (SELECT job_id FROM dead_letters WHERE create_time < ?)""",
+        when,
+    )
+    number = count(cursor, "DELETE FROM dead_letters WHERE create_time < ?", when)
+    cursor.execute("DELETE FROM jobs WHERE id IN (SELECT unnest(?::VARCHAR[]))", [[job["id"] for job in jobs]])
+    payloads = [json.loads(job["payload"]) for job in jobs]
+    return OldLetters(number, frozenset(payload["spool_id"] for payload in payloads if "spool_id" in payload))

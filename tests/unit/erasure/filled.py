@@ -1,0 +1,124 @@
+"""A ledger, a spool and a folder of pictures in which everything of a session has a mark."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from models.speech.types import RedactedWord
+from models.text import RedactedText
+from server.ledger import (
+    dead_letters,
+    events,
+    jobs,
+    recommendations,
+    redactions,
+    sessions,
+    streams,
+    turns,
+    uploads,
+)
+from server.ledger.columns import Cursor, count
+from server.ledger.schema import TABLES
+from server.ledger.types import Artifact, DeadLetterRow, JobState, SessionRow, SessionState, UploadState
+from server.ledger.writer import Ledger
+from server.uploads.spool import Spool
+from tests.unit.ledger import makers
+from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.migrated import open_ledger
+
+SESSION_COLUMNS = {"session_id", "turn_id"}
+
+
+def mark_of(name: str) -> str:
+    """A text that no compression takes apart, and that is found as it is in a file."""
+    return f"{name}-{hashlib.sha256(name.encode()).hexdigest()}"
+
+
+@dataclass
+class Store:
+    """Everything that a server stores.
+
+    Attributes:
+        now: The time, which a test moves.
+    """
+
+    home: Path
+    now: datetime = NOW
+    ended: list[frozenset[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ledger: Ledger = open_ledger(self.home / "data" / "ledger.duckdb", lambda: self.now)
+        self.spool = Spool(self.home / "spool", bytes(32))
+        self.pictures = self.home / "pictures"
+        self.pictures.mkdir()
+
+    async def end(self, session_ids: frozenset[str]) -> None:
+        """``SessionWork``: remembers what was to be ended."""
+        self.ended.append(session_ids)
+
+    def fill(self, name: str, client: str = "app", subject: str = "", *, open_session: bool = False) -> str:
+        """Store one row of everything for a session, each with the mark of its name; returns the session's id."""
+        state = SessionState.STARTED if open_session else SessionState.COMPLETED
+        row = replace(
+            makers.session(client_id=client), variant=mark_of(f"{name}-variant"), subject_hash=subject, state=state
+        )
+        self.ledger.write_now(lambda cursor: self._fill(cursor, row.id, row, name))
+        return row.id
+
+    def _fill(self, cursor: Cursor, session_id: str, row: SessionRow, name: str) -> None:
+        said = RedactedText.restore(mark_of(name), {}, safe_for_llm=True)
+        sessions.insert_or_get(cursor, row)
+        stream = makers.stream(session_id)
+        streams.insert_stream(cursor, stream)
+        words = (RedactedWord(said, 0.0, 1.0, 1.0),)
+        turns.insert_turn(cursor, replace(makers.turn(session_id, stream_id=stream.id), text=said, words=words))
+        job = makers.job(session_id)
+        spool_id, upload = makers.new_id(), makers.upload(session_id)
+        jobs.enqueue(cursor, replace(job, payload={"upload_id": upload.id, "spool_id": spool_id}, state=JobState.DEAD))
+        uploads.insert_upload(cursor, replace(upload, state=UploadState.PROCESSING))
+        uploads.finish(cursor, upload.id, NOW, text=said, artifact=Artifact(f"{job.id}.jpg", "image/jpeg", 5, 1, 2, 3))
+        recommendations.insert_recommendation(cursor, replace(makers.recommendation(session_id), record=said))
+        events.append(cursor, makers.event(session_id, name=mark_of(f"{name}-event")))
+        letter = DeadLetterRow(makers.new_id(), job.id, job.kind, session_id, "BROKEN_MEDIA", mark_of(name), 1, "", NOW)
+        dead_letters.insert_letter(cursor, letter)
+        cursor.execute("INSERT INTO tag_numbers VALUES (?, 'NAME', ?, 1)", [session_id, mark_of(f"{name}-tag")])
+        redactions.store(cursor, session_id, "rules", NOW)
+        self.spool.put(spool_id, [b"content"])
+        with_log = self.spool.open_log(stream.id)
+        with_log.append(b"audio")
+        with_log.close()
+        (self.pictures / f"{job.id}.jpg").write_bytes(mark_of(f"{name}-picture").encode())
+
+    def marks(self, name: str) -> set[str]:
+        """The marks of a session that are in any file."""
+        wanted = {mark_of(f"{name}{part}") for part in ("", "-variant", "-event", "-tag", "-picture")}
+        everything = b"\n".join(file.read_bytes() for file in self.home.rglob("*") if file.is_file())
+        return {mark for mark in wanted if mark.encode() in everything}
+
+    def rows(self, session_id: str) -> dict[str, int]:
+        """Rows of a session by table, for all tables that can have some."""
+
+        def read(cursor: Cursor) -> dict[str, int]:
+            found = {}
+            for table in TABLES:
+                names = {name for name, _, _ in table.columns}
+                if "session_id" in names:
+                    where = "session_id = $1"
+                elif "turn_id" in names:
+                    where = "turn_id IN (SELECT id FROM turns WHERE session_id = $1)"
+                elif table.name in ("sessions", "redactions"):
+                    where = "id = $1"
+                else:
+                    continue
+                found[table.name] = count(cursor, f"SELECT count(*) FROM {table.name} WHERE {where}", [session_id])
+            return found
+
+        return asyncio.run(self.ledger.read(read))
+
+    def spooled(self) -> int:
+        """Files in the spool."""
+        return len(self.spool.ids()) + len(self.spool.log_ids())

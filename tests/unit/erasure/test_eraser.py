@@ -1,0 +1,114 @@
+"""Erasing a session, a client or a person leaves no row, no file and no byte of it, and touches nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.errors import Unavailable
+from models.reasons import Reason
+from server.erasure.eraser import Eraser
+from server.ledger import erasure
+from server.ledger.columns import fetch_all
+from server.ledger.erasure import ErasureScope, ErasureTarget
+from server.ledger.schema import TABLES
+from tests.unit.erasure.filled import SESSION_COLUMNS, Store
+
+PERSON = "ab" * 32
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path)
+    yield made
+    made.ledger.close()
+
+
+def eraser(store: Store) -> Eraser:
+    return Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now)
+
+
+def test_every_table_with_rows_of_a_session_is_erased() -> None:
+    named = {table.name for table in TABLES if {name for name, _, _ in table.columns} & SESSION_COLUMNS}
+    assert named | {"sessions", "redactions"} == set(erasure._TABLES)
+
+
+def test_nothing_of_an_erased_session_is_left_and_everything_of_another_is(store: Store) -> None:
+    gone, stays = store.fill("gone"), store.fill("stays")
+    assert all(store.rows(gone).values()), "otherwise this test proves nothing"
+    before = store.rows(stays)
+    asyncio.run(store.ledger.between_commits(lambda: store.ledger.cursor().execute("CHECKPOINT")))
+    assert len(store.marks("gone")) == 5
+    erasure_id, erased = asyncio.run(eraser(store).erase(ErasureTarget(ErasureScope.SESSION, gone)))
+    assert erasure_id
+    assert erased.rows["turns"] == erased.rows["sessions"] == 1
+    assert store.ended == [frozenset({gone})]
+    assert not any(store.rows(gone).values())
+    assert store.marks("gone") == set()
+    assert store.rows(stays) == before
+    assert len(store.marks("stays")) == 5
+    assert store.spooled() == 2, "the upload and the audio of the other session"
+    assert len(list(store.pictures.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "left"),
+    [
+        (ErasureTarget(ErasureScope.CLIENT, "kiosk"), {"a", "d"}),
+        (ErasureTarget(ErasureScope.SUBJECT, PERSON), {"c", "d"}),
+        (ErasureTarget(ErasureScope.SUBJECT, "cd" * 32), {"a", "b", "c", "d"}),
+    ],
+)
+def test_a_client_or_a_person_has_several_sessions(store: Store, target: ErasureTarget, left: set[str]) -> None:
+    store.fill("a", "app", PERSON)
+    store.fill("b", "kiosk", PERSON)
+    store.fill("c", "kiosk")
+    store.fill("d", "kiosk2")
+    counted = asyncio.run(eraser(store).preview(target))
+    assert all(store.marks(name) for name in "abcd")
+    erasure_id, erased = asyncio.run(eraser(store).erase(target))
+    assert erased == counted
+    assert bool(erasure_id) == (left != set("abcd"))
+    assert {name for name in "abcd" if store.marks(name)} == left
+
+
+def test_an_erasure_that_was_interrupted_is_completed_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = store.fill("gone")
+    interrupted = eraser(store)
+
+    async def refuse() -> None:
+        raise Unavailable("The disk is full.", reason=Reason.LEDGER_IO)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.ledger, "rewrite", refuse)
+        with pytest.raises(Unavailable):
+            asyncio.run(interrupted.erase(ErasureTarget(ErasureScope.SESSION, gone)))
+    assert not any(store.rows(gone).values())
+    assert asyncio.run(eraser(store).resume())
+    assert store.marks("gone") == set()
+    assert not asyncio.run(eraser(store).resume()), "there is nothing more to do"
+
+
+def test_what_is_kept_of_an_erasure_names_nobody(store: Store) -> None:
+    store.fill("gone", "app", PERSON)
+    target = ErasureTarget(ErasureScope.SUBJECT, PERSON)
+    asyncio.run(eraser(store).erase(target))
+    [row] = asyncio.run(store.ledger.read(lambda cursor: fetch_all(cursor, "FROM erasures")))
+    assert row["complete_time"] is not None
+    assert row["target_sha256"] == target.sha256
+    assert PERSON not in str(row)
+
+
+def test_copies_of_the_ledger_are_made_anew(store: Store) -> None:
+    gone = store.fill("gone")
+    seen: list[set[str]] = []
+
+    async def copied_again() -> None:
+        seen.append(await asyncio.to_thread(store.marks, "gone"))
+
+    renewing = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, copied_again)
+    asyncio.run(renewing.erase(ErasureTarget(ErasureScope.SESSION, gone)))
+    assert seen == [set()]

@@ -1,0 +1,100 @@
+"""What is older than the settings allow is deleted, once a day, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from server.erasure.eraser import Eraser
+from server.erasure.retention import Retention
+from server.setting_groups import RetentionSettings
+from tests.unit.erasure.filled import Store, mark_of
+from tests.unit.ledger.makers import NOW
+
+EVERYTHING = RetentionSettings(turns_days=30, artifacts_days=30, events_days=30, letters_days=30)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path)
+    yield made
+    made.ledger.close()
+
+
+def retention(store: Store, settings: RetentionSettings) -> Retention:
+    eraser = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now)
+    return Retention(store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser.purge)
+
+
+def at(store: Store, days: float) -> None:
+    store.now = NOW + timedelta(days=days)
+
+
+def test_nothing_is_deleted_before_its_time(store: Store) -> None:
+    session_id = store.fill("kept")
+    before = store.rows(session_id)
+    at(store, 29.9)
+    assert asyncio.run(retention(store, EVERYTHING).round()) == 0
+    assert store.rows(session_id) == before
+    assert len(store.marks("kept")) == 5
+
+
+def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
+    session_id = store.fill("old")
+    at(store, 30.1)
+    assert asyncio.run(retention(store, EVERYTHING).round()) == 5
+    left = {table for table, number in store.rows(session_id).items() if number}
+    assert left == {"sessions", "streams", "uploads", "recommendations", "tag_numbers", "redactions"}
+    assert not store.spool.ids(), "the media that the letter kept"
+    # The record that was decided stays, so its text does.
+    assert store.marks("old") == {mark_of("old"), mark_of("old-variant"), mark_of("old-tag")}
+
+
+@pytest.mark.parametrize(
+    ("setting", "gone"),
+    [
+        ("turns_days", {"turns", "turn_words"}),
+        ("artifacts_days", set()),
+        ("events_days", {"events"}),
+        ("letters_days", {"dead_letters", "jobs"}),
+    ],
+)
+def test_each_kind_has_its_own_limit(store: Store, setting: str, gone: set[str]) -> None:
+    session_id = store.fill("old")
+    at(store, 31)
+    asyncio.run(retention(store, RetentionSettings(**{"letters_days": None, setting: 30})).round())
+    assert {table for table, number in store.rows(session_id).items() if not number} == gone
+    assert bool(list(store.pictures.iterdir())) == (setting != "artifacts_days")
+
+
+def test_a_session_that_is_open_keeps_its_turns(store: Store) -> None:
+    session_id = store.fill("open", open_session=True)
+    at(store, 31)
+    asyncio.run(retention(store, RetentionSettings(turns_days=30)).round())
+    assert store.rows(session_id)["turns"] == 1
+
+
+def test_it_is_applied_once_a_day(store: Store) -> None:
+    applied = retention(store, RetentionSettings(turns_days=1, letters_days=None))
+    at(store, 10)
+    assert asyncio.run(applied.round()) == 0
+    at(store, 10.5)
+    store.fill("old")
+    assert asyncio.run(applied.round()) == 0
+    at(store, 11)
+    assert asyncio.run(applied.round()) == 1
+
+
+def test_the_status_says_what_is_kept(store: Store) -> None:
+    assert (
+        retention(store, RetentionSettings(letters_days=None)).component.detail
+        == "Everything is kept until it is erased."
+    )
+    limited = retention(store, RetentionSettings(turns_days=30, events_days=0.5, letters_days=None))
+    assert limited.component.detail == "Kept: turns 30 days, events 0.5 days; not applied yet."
+    asyncio.run(limited.round())
+    assert limited.component.detail == "Kept: turns 30 days, events 0.5 days; last applied 2026-03-01 12:00 UTC."
