@@ -25,7 +25,7 @@ from models.redaction.entities import ENTITY_TYPES
 from models.redaction.lexicons.loader import languages
 from models.redaction.lexicons.schema import SUBJECTS
 from server.cli.main import cli
-from server.ledger.views import FIRST_VIEWS
+from server.ledger.views import ALL_VIEWS
 from server.observability.metrics import Metrics
 from server.settings import Settings
 
@@ -158,7 +158,7 @@ def views_page() -> str:
     """Every view of the ledger with its columns."""
     intro = "What analysts may read."
     parts = [intro]
-    for view in FIRST_VIEWS:
+    for view in ALL_VIEWS:
         columns = [(f"`{name}`", text) for name, text in view.columns.items()]
         parts += [f"## {view.name}", view.comment, table(("column", "what"), columns)]
     return page("Views", "server/ledger/views.py", *parts)

@@ -29,6 +29,7 @@ class Reason(ReasonRow):
     )
     AUDIO_TOO_LARGE = "AUDIO_TOO_LARGE", Status.INVALID_ARGUMENT, "The recording has too many bytes."
     AUDIO_TOO_LONG = "AUDIO_TOO_LONG", Status.INVALID_ARGUMENT, "The recording is too long."
+    AUDIT_BROKEN = "AUDIT_BROKEN", Status.INTERNAL, "Rows of the audit were changed, removed or cut off."
     BAD_AUDIO = "BAD_AUDIO", Status.INVALID_ARGUMENT, "Audio inside the server is malformed; a defect of ours."
     BAD_INPUT_STREAM = "BAD_INPUT_STREAM", Status.INVALID_ARGUMENT, "Standard input of an offline command is not UTF-8."
     BAD_JSON = "BAD_JSON", Status.INVALID_ARGUMENT, "A line on standard input of an offline command is no JSON object."

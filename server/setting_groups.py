@@ -193,3 +193,11 @@ class QuackSettings(BaseModel):
     enabled: bool = Field(True, description="Whether analysts may attach.")
     port: Port = Field(9494, description="Port on loopback.")
     token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
+
+
+class AuditSettings(BaseModel):
+    """The audit. It always has keys, decisions about records and dead letters, erasures, starts and stops."""
+
+    allowed: bool = Field(True, description="Whether allowed calls are recorded, not only denied ones.")
+    peers: bool = Field(True, description="Whether the network addresses of callers are kept.")
+    window_s: float = Field(60.0, ge=1, description="Equal decisions about access within this time are one row.")

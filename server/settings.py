@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from server.setting_groups import (
     Address,
+    AuditSettings,
     LimitSettings,
     LlmSettings,
     Port,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
+    audit: AuditSettings = AuditSettings()
 
     # Names without the double underscore for the most common settings, such as VESTIBULE_LLM_BASE_URL.
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")

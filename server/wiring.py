@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 
 from models.speech.endpointing.policy import DEFAULT_POLICY
 from models.speech.endpointing.segmenter import segmenter_factory
 from models.speech.engines import build_vad
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
+from server.access.audit_book import AuditBook
 from server.analytics.endpoint import AnalystEndpoint
 from server.cluster_config import cluster_config
 from server.erasure.eraser import Eraser, LiveWork
@@ -101,6 +103,7 @@ class _Shared:
     metrics: Metrics
     clock: Clock
     certificate: ServerCertificate | None
+    audit: AuditBook
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,8 @@ async def _shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> 
     metrics = Metrics()
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     cluster = Cluster(cluster_config(settings))
+    audit = AuditBook(ledger, settings.audit, settings.state_dir, utc_now, metadata.version("vestibule"))
+    await audit.start(stack)
     assistant = await _assistant(settings, metrics, ledger, stack)
     return _Shared(
         ledger=ledger,
@@ -169,6 +174,7 @@ async def _shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> 
         metrics=metrics,
         clock=utc_now,
         certificate=ServerCertificate(settings.tls, utc_now, metrics) if settings.tls.enabled else None,
+        audit=audit,
     )
 
 
@@ -209,8 +215,9 @@ def _on_breaker_change(metrics: Metrics, store: BreakerStore) -> Callable[[Break
 def _jobs(settings: Settings, shared: _Shared) -> _Jobs:
     ledger, spool, gateway, pubsub = shared.ledger, shared.spool, shared.gateway, shared.pubsub
     clock, limits = shared.clock, settings.limits
-    runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), observer=_count_jobs(shared.metrics))
-    recommender = Recommender(ledger, gateway, shared.assistant, pubsub, clock=clock, on_job=runner.wake)
+    audit = shared.audit.trail
+    runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), audit=audit, observer=_count_jobs(shared.metrics))
+    recommender = Recommender(ledger, gateway, shared.assistant, pubsub, clock=clock, audit=audit, on_job=runner.wake)
     checks = default_checks(upload_bytes=limits.upload_bytes, open_jobs=limits.open_jobs)
     uploads = UploadService(ledger, spool, pubsub, checks, on_job=runner.wake, clock=clock)
     handlers = build_handlers(
@@ -292,5 +299,5 @@ def _services(
         media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
         recommendation=RecommendationService(jobs.recommender, words),
         funnel=FunnelService(ledger, gateway, clock),
-        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words, eraser),
+        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words, eraser, shared.audit),
     )

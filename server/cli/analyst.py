@@ -22,14 +22,16 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def ledger_options(command: Command) -> Command:
     """Add the options that locate the ledger; their values go to ``ledger_settings``."""
+    port = click.option("--port", type=click.IntRange(1, 65535), help="Port of the live ledger. Default: quack.port.")
+    return port(folder_options(command))
+
+
+def folder_options(command: Command) -> Command:
+    """Add the options that name the server's folders."""
     folder = click.Path(file_okay=False, path_type=Path)
-    for option in (
-        click.option("--data-dir", type=folder, help="The server's folder with the ledger. Default: the setting."),
-        click.option("--state-dir", type=folder, help="The server's folder with the token. Default: the setting."),
-        click.option("--port", type=click.IntRange(1, 65535), help="Port of the live ledger. Default: quack.port."),
-    ):
-        command = option(command)
-    return command
+    data = click.option("--data-dir", type=folder, help="The server's folder with the ledger. Default: the setting.")
+    state = click.option("--state-dir", type=folder, help="The server's folder with its keys. Default: the setting.")
+    return state(data(command))
 
 
 def ledger_settings(port: int | None, state_dir: Path | None, data_dir: Path | None) -> Settings:

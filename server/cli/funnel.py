@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from server.cli.output import show_json, show_table
+from server.cli.output import TIME_FORMATS, as_utc, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import FunnelStage, GetReportRequest
 
-FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
 COLUMNS = (
     "stage",
     "sessions",
@@ -26,8 +25,8 @@ COLUMNS = (
 
 
 @click.command(short_help="Show where people drop out.")
-@click.option("--from", "start", type=click.DateTime(FORMATS), help="Sessions opened at or after this time, UTC.")
-@click.option("--to", "end", type=click.DateTime(FORMATS), help="Sessions opened before this time, UTC.")
+@click.option("--from", "start", type=click.DateTime(TIME_FORMATS), help="Sessions opened at or after this time, UTC.")
+@click.option("--to", "end", type=click.DateTime(TIME_FORMATS), help="Sessions opened before this time, UTC.")
 @click.option("--client", "client_id", default="", help="Only sessions of this client.")
 @address_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
@@ -45,7 +44,7 @@ def funnel(start: datetime | None, end: datetime | None, client_id: str, address
     """
     from vestibule.v1.funnel_pb2_grpc import FunnelServiceStub
 
-    if start is not None and end is not None and _utc(start) >= _utc(end):
+    if start is not None and end is not None and as_utc(start) >= as_utc(end):
         raise click.UsageError("--from must be before --to.")
     with connected(address) as channel:
         reply = FunnelServiceStub(channel).GetReport(_request(start, end, client_id), timeout=CALL_TIMEOUT_S)
@@ -62,14 +61,10 @@ def _request(start: datetime | None, end: datetime | None, client_id: str) -> Ge
 
     request = GetReportRequest(client_id=client_id)
     if start is not None:
-        request.start_time.FromDatetime(_utc(start))
+        request.start_time.FromDatetime(as_utc(start))
     if end is not None:
-        request.end_time.FromDatetime(_utc(end))
+        request.end_time.FromDatetime(as_utc(end))
     return request
-
-
-def _utc(given: datetime) -> datetime:
-    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
 
 
 def _row(stage: FunnelStage) -> tuple[object, ...]:

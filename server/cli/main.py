@@ -9,6 +9,7 @@ import click
 
 from models.errors import VestibuleError
 from server.cli import (
+    audit,
     breakers,
     demo_command,
     dlq,
@@ -58,14 +59,15 @@ def cli() -> None:
     Try it:            vestibule demo
     Run it:            vestibule serve
     Talk to it:        vestibule talk
-    Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers, erase
+    Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers, audit, erase
     Without a server:  vestibule redact, transcribe, read
     """
 
 
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
-    *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers, erase.erase),
+    *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
+    *(audit.audit, erase.erase),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),
 ):

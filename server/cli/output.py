@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,8 @@ from models.errors import VestibuleError
 FAILED = 1
 PIPE_WIDTH = 160
 """Width in columns of a table that goes to a pipe or a file."""
+TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
+"""How times are given on the command line."""
 
 
 class Failure(click.ClickException):
@@ -131,6 +134,11 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip())
+
+
+def as_utc(given: datetime) -> datetime:
+    """A time of the command line as an aware one; without a zone it is UTC."""
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
 
 
 def show_fields(pairs: Iterable[tuple[str, object]]) -> None:

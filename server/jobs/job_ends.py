@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from models.errors import VestibuleError
+from server.access.audit import AuditAction, AuditTrail
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, job_ends, jobs
 from server.ledger.columns import Cursor
@@ -26,10 +27,11 @@ class JobEnds:
     All methods raise the errors of the ledger. After an error nothing has changed.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, owner: str) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, owner: str, audit: AuditTrail) -> None:
         self._ledger = ledger
         self._clock = clock
         self._owner = owner
+        self._audit = audit
 
     async def finish(self, job: JobRow, completion: Completion[Any]) -> None:
         """End a job successfully, with its result."""
@@ -63,10 +65,13 @@ class JobEnds:
         """Put the job of a dead letter back into its queue. See ``JobQueue``."""
         job = await self._ledger.read(lambda cursor: jobs.get(cursor, dead_letters.get(cursor, letter_id).job_id))
         completion = handler_of(job).on_redrive(job)
+        entry = self._audit.entry(AuditAction.REDRIVE, ("dead_letter", letter_id))
 
         def write(cursor: Cursor) -> tuple[DeadLetterRow, bool, Any]:
             was_open = not dead_letters.get(cursor, letter_id).closed_as
             letter = job_ends.redrive(cursor, letter_id, self._clock())
+            if was_open:
+                self._audit.append(cursor, entry)
             return letter, was_open, completion.record(cursor) if was_open else None
 
         letter, was_open, recorded = await self._ledger.write(write)
@@ -76,7 +81,16 @@ class JobEnds:
 
     async def discard(self, letter_id: str, reason: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
         """Discard a dead letter permanently. See ``JobQueue``."""
-        letter = await self._ledger.write(lambda cursor: job_ends.discard(cursor, letter_id, self._clock(), reason))
+        entry = self._audit.entry(AuditAction.DISCARD, ("dead_letter", letter_id), reason=reason)
+
+        def write(cursor: Cursor) -> DeadLetterRow:
+            was_open = not dead_letters.get(cursor, letter_id).closed_as
+            letter = job_ends.discard(cursor, letter_id, self._clock(), reason)
+            if was_open:
+                self._audit.append(cursor, entry)
+            return letter
+
+        letter = await self._ledger.write(write)
         job = await self._ledger.read(lambda cursor: jobs.get(cursor, letter.job_id))
         if job.state is JobState.DEAD:
             await handler_of(job).on_discard(job)

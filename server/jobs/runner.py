@@ -16,6 +16,7 @@ from typing import Protocol
 
 from models.errors import Conflict, InternalError, VestibuleError
 from models.reasons import Reason
+from server.access.audit import AuditTrail
 from server.jobs.attempt import Attempts, log_attempt
 from server.jobs.job_ends import JobEnds
 from server.jobs.types import Handler, JobObserver
@@ -74,6 +75,7 @@ class JobRunner:
         ledger: Holds the jobs.
         clock: The time now.
         owner: Name of this process in leases; a new one at each start.
+        audit: Gets what is done to dead letters.
         observer: Receives every attempt.
         lease_s: How long a claimed job is held without being renewed.
         chance: For the jitter of delays.
@@ -85,6 +87,7 @@ class JobRunner:
         *,
         clock: Clock,
         owner: str,
+        audit: AuditTrail,
         observer: JobObserver = log_attempt,
         lease_s: float = LEASE_S,
         chance: random.Random | None = None,
@@ -93,7 +96,7 @@ class JobRunner:
         self._clock = clock
         self._owner = owner
         self._lease_s = lease_s
-        self._ends = JobEnds(ledger, clock, owner)
+        self._ends = JobEnds(ledger, clock, owner, audit)
         self._attempts = Attempts(ledger, clock, owner, self._ends, observer, chance)
         self._handlers: dict[str, Handler] = {}
         self._running: dict[str, tuple[JobRow, asyncio.Task[None]]] = {}

@@ -79,6 +79,12 @@ def remember_subjects_and_erasures(cursor: Cursor) -> None:
     _run(cursor, schema.ERASURES.statements())
 
 
+def record_audit(cursor: Cursor) -> None:
+    """Create the audit and its view."""
+    _run(cursor, schema.AUDIT.statements())
+    _run(cursor, views.V_AUDIT.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -90,6 +96,7 @@ ALL: tuple[Migration, ...] = (
     number_tags,
     remember_redactions,
     remember_subjects_and_erasures,
+    record_audit,
 )
 
 

@@ -5,43 +5,7 @@ A released table never changes here: a later change is a new migration, see ``sc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class TableSchema:
-    """A table.
-
-    Attributes:
-        name: In lower snake case, plural.
-        comment: One sentence.
-        columns: Name, type with constraints, comment.
-        indexes: Further columns that are looked up alone; DuckDB uses an index for one condition on one column only.
-        constraints: Of several columns.
-    """
-
-    name: str
-    comment: str
-    columns: tuple[tuple[str, str, str], ...]
-    indexes: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
-
-    def statements(self) -> list[str]:
-        """The SQL that creates the table and its comments."""
-        body = [*(f"{name} {kind}" for name, kind, _ in self.columns), *self.constraints]
-        comments = [comment_on("COLUMN", f"{self.name}.{name}", text) for name, _, text in self.columns]
-        return [
-            f"CREATE TABLE {self.name} ({', '.join(body)})",
-            comment_on("TABLE", self.name, self.comment),
-            *comments,
-            *[f"CREATE INDEX {self.name}_{column} ON {self.name} ({column})" for column in self.indexes],
-        ]
-
-
-def comment_on(what: str, name: str, text: str) -> str:
-    """The SQL that puts a comment into the catalogue."""
-    quoted = text.replace("'", "''")
-    return f"COMMENT ON {what} {name} IS '{quoted}'"
+from server.ledger.table_schema import TableSchema
 
 
 def _redacted(name: str, what: str, *, required: bool) -> tuple[tuple[str, str, str], ...]:
@@ -297,5 +261,25 @@ ERASURES = TableSchema(
     ),
 )
 
-TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES)
+
+AUDIT = TableSchema(
+    "audit",
+    "One row for a decision about access, or for something that a person or the server did. Rows are only added.",
+    (
+        ("number", "BIGINT PRIMARY KEY", "Position in the chain, from 1 without gaps."),
+        ("time", "TIMESTAMP NOT NULL", "When, UTC; of several calls in one row, the first."),
+        ("subject", "VARCHAR NOT NULL", "Who: id of the credential, or server; empty when nobody was known."),
+        ("client_id", "VARCHAR NOT NULL", "App or site of the credential; empty for one of every client."),
+        ("peer", "VARCHAR NOT NULL", "Network address of the caller; empty for the server or when it is not kept."),
+        ("action", "VARCHAR NOT NULL", "What, a machine word such as approve."),
+        ("object_type", "VARCHAR NOT NULL", "Kind of thing that it was done to; empty when there is none."),
+        ("object_id", "VARCHAR NOT NULL", "Its id."),
+        ("outcome", "VARCHAR NOT NULL", "done, allowed, denied or failed."),
+        ("reason", "VARCHAR NOT NULL", "Stable reason or machine word; empty when there is none."),
+        ("count", "BIGINT NOT NULL", "How many equal calls this row stands for."),
+        ("hash", "VARCHAR NOT NULL", "HMAC-SHA-256 of this row and the hash before, hexadecimal."),
+    ),
+)
+
+TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT)
 """All tables, whichever migration made them."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from server.ledger.schema import UPLOADS, comment_on
+from server.ledger.schema import UPLOADS
+from server.ledger.table_schema import comment_on
 
 STREAM_DETECTS = [
     # DuckDB adds no NOT NULL column; with the default it is never null.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from server.ledger.schema import comment_on
+from server.ledger.table_schema import comment_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,3 +228,25 @@ FIRST_VIEWS = (
     V_DEAD_LETTERS,
     V_TURNS,
 )
+
+V_AUDIT = SqlView(
+    "v_audit",
+    "One row for a decision about access, or for something that a person or the server did. Only operators see the "
+    "network addresses, with `vestibule audit list`.",
+    {
+        "number": "Position in the chain, from 1 without gaps.",
+        "time": "When, UTC; of several calls in one row, the first.",
+        "subject": "Who: id of the credential, or server; empty when nobody was known.",
+        "client_id": "App or site of the credential; empty for one of every client.",
+        "action": "What, for example access, approve, redrive, key_created or server_started.",
+        "object_type": "Kind of thing that it was done to: method, recommendation, dead_letter, breaker, key.",
+        "object_id": "Its id.",
+        "outcome": "done, allowed, denied or failed.",
+        "reason": "Stable reason or machine word; empty when there is none.",
+        "count": "How many equal calls this row stands for.",
+    },
+    """SELECT number, time, subject, client_id, action, object_type, object_id, outcome, reason, "count" FROM audit""",
+)
+
+ALL_VIEWS = (*FIRST_VIEWS, V_AUDIT)
+"""All views, whichever migration made them."""

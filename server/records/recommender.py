@@ -13,6 +13,7 @@ from models.errors import Conflict, Overloaded
 from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
+from server.access.audit import AuditAction, AuditTrail
 from server.ledger import events, jobs, recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
@@ -72,6 +73,7 @@ class Recommender:
         assistant: Writes the record.
         pubsub: Gets every change.
         clock: The time now.
+        audit: Gets every decision.
         on_job: Called after a background job was committed, on the event loop.
     """
 
@@ -83,6 +85,7 @@ class Recommender:
         pubsub: PubSub,
         *,
         clock: Clock,
+        audit: AuditTrail,
         on_job: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
@@ -91,6 +94,7 @@ class Recommender:
         self._assistant = assistant
         self._pubsub = pubsub
         self._clock = clock
+        self._audit = audit
         self._on_job = on_job
 
     async def get(self, recommendation_id: str) -> RecommendationRow:
@@ -191,6 +195,8 @@ class Recommender:
         """
         to = RecommendationState.APPROVED if approve else RecommendationState.REJECTED
         stage = SessionState.COMPLETED if approve else SessionState.IN_PROGRESS if revise else SessionState.REJECTED
+        action = AuditAction.APPROVE if approve else AuditAction.REJECT
+        entry = self._audit.entry(action, ("recommendation", recommendation_id), reason=reason)
 
         def write(cursor: Cursor) -> _Stored:
             before = recommendations.get(cursor, recommendation_id)
@@ -202,6 +208,7 @@ class Recommender:
                 return _Stored(row, None)
             session = sessions.transition(cursor, row.session_id, stage, now, reason)
             events.append(cursor, _decision_event(session, row, now, reason))
+            self._audit.append(cursor, entry)
             return _Stored(row, session)
 
         stored = await self._ledger.write(write)

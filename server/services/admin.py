@@ -1,4 +1,4 @@
-"""AdminService: the state of the server, dead letters and circuit breakers."""
+"""AdminService: the state of the server, dead letters, circuit breakers and the audit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
 from models.errors import NotFound
 from models.reasons import Reason
+from server.access.audit import AuditAction
+from server.access.audit_book import AuditBook
 from server.erasure.eraser import Eraser
 from server.jobs.runner import JobQueue
 from server.ledger import dead_letters
+from server.ledger.audit import AuditFilter
 from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
 from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
@@ -20,6 +23,7 @@ from server.llm.breaker_types import BreakerSnapshot
 from server.records.machine_words import MachineWords
 from server.records.status import StatusReporter
 from server.rpc import convert
+from server.services.audit_messages import audit_entry, audit_report
 
 DEFAULT_PAGE = 100
 _STATES = {
@@ -47,6 +51,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         breakers: dict[str, AsyncBreaker],
         words: MachineWords,
         eraser: Eraser,
+        audit: AuditBook,
     ) -> None:
         self._status = status
         self._ledger = ledger
@@ -54,6 +59,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self._breakers = breakers
         self._words = words
         self._eraser = eraser
+        self._audit = audit
 
     async def GetStatus(  # noqa: N802, D102
         self, request: admin_pb2.GetStatusRequest, context: Any
@@ -108,6 +114,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         if breaker is None:
             hint = f"Known breakers: {', '.join(sorted(self._breakers))}."
             raise NotFound("There is no breaker of this name.", reason=Reason.BREAKER_NOT_FOUND, hint=hint)
+        await self._audit.record(AuditAction.BREAKER_RESET, ("breaker", breaker.name))
         breaker.reset()
         return admin_pb2.ResetBreakerResponse(breaker=_breaker(breaker.snapshot()))
 
@@ -120,6 +127,19 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
             return _erased("", await self._eraser.preview(target))
         # A caller that goes away does not stop an erasure.
         return _erased(*await asyncio.shield(self._eraser.erase(target)))
+
+    async def ListAuditEntries(  # noqa: N802, D102
+        self, request: admin_pb2.ListAuditEntriesRequest, context: Any
+    ) -> admin_pb2.ListAuditEntriesResponse:
+        since = convert.moment(request.start_time) if request.HasField("start_time") else None
+        wanted = AuditFilter(since, request.subject, request.action)
+        rows, next_token = await self._audit.list(wanted, request.page_size or DEFAULT_PAGE, request.page_token)
+        return admin_pb2.ListAuditEntriesResponse(entries=map(audit_entry, rows), next_page_token=next_token)
+
+    async def VerifyAudit(  # noqa: N802, D102
+        self, request: admin_pb2.VerifyAuditRequest, context: Any
+    ) -> admin_pb2.VerifyAuditResponse:
+        return audit_report(await self._audit.verify())
 
 
 def _erased(erasure_id: str, erased: Erased) -> admin_pb2.EraseResponse:

@@ -72,6 +72,12 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
         self.asked.append(f"reset {request.name}")
         return admin_pb2.ResetBreakerResponse(breaker=_breaker(admin_pb2.BREAKER_STATE_CLOSED))
 
+    def ListAuditEntries(self, request: Any, context: Any) -> admin_pb2.ListAuditEntriesResponse:
+        raise NotImplementedError
+
+    def VerifyAudit(self, request: Any, context: Any) -> admin_pb2.VerifyAuditResponse:
+        raise NotImplementedError
+
 
 def _breaker(state: admin_pb2.BreakerState.ValueType) -> admin_pb2.Breaker:
     breaker = admin_pb2.Breaker(name="llm_api", state=state, failure_count=1, failure_threshold=3)

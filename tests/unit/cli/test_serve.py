@@ -222,7 +222,7 @@ def test_an_internal_failure_of_the_start_is_logged(
 def test_an_unknown_breaker_is_refused_with_the_known_names() -> None:
     nothing = cast(Any, None)
     breaker = llm_breaker(failures=3, reset_s=1.0, successes=1, on_change=lambda change: None)
-    service = AdminService(nothing, nothing, nothing, {"llm_api": breaker}, nothing, nothing)
+    service = AdminService(nothing, nothing, nothing, {"llm_api": breaker}, nothing, nothing, nothing)
     with pytest.raises(NotFound) as caught:
         asyncio.run(service.ResetBreaker(ResetBreakerRequest(name="foo"), None))
     assert caught.value.hint == "Known breakers: llm_api."

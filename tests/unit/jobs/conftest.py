@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from server.access.audit import AuditTrail
 from server.jobs.handlers import build_handlers
 from server.jobs.runner import JobRunner
 from server.jobs.types import Handler, JobDetails
@@ -78,15 +79,23 @@ class World:
         self.pubsub = PubSub()
         self.spool = Spool(self.folder / "spool", bytes(32))
         self.artifacts = self.folder / "artifacts"
+        self.audit = AuditTrail(bytes(32), self.clock)
         self.runner = JobRunner(
             self.ledger,
             clock=self.clock,
             owner=str(uuid4()),
+            audit=self.audit,
             observer=self.attempts.append,
             chance=random.Random(7),
         )
         self.recommender = Recommender(
-            self.ledger, self.gateway, self.assistant, self.pubsub, clock=self.clock, on_job=self.runner.wake
+            self.ledger,
+            self.gateway,
+            self.assistant,
+            self.pubsub,
+            clock=self.clock,
+            audit=self.audit,
+            on_job=self.runner.wake,
         )
         self.intake = UploadService(
             self.ledger,

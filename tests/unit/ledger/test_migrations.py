@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from models.errors import InternalError
-from server.ledger import schema, streams, uploads, views
+from server.ledger import streams, table_schema, uploads, views
 from server.ledger.columns import Cursor, count, fetch_all
 from server.ledger.migrations import ALL, migrate
 from server.ledger.types import Artifact
@@ -146,13 +146,16 @@ def test_views_show_no_secret_columns(cursor: Cursor) -> None:
         "request_id",
         "artifact_path",
         "words",
+        "peer",
+        "hash",
     }
 
 
 def test_the_documented_views_exist() -> None:
-    names = {view.name for view in views.FIRST_VIEWS}
+    names = {view.name for view in views.ALL_VIEWS}
     assert {"v_sessions", "v_funnel", "v_session_timeline", "v_uploads", "v_jobs", "v_dead_letters", "v_turns"} <= names
+    assert "v_audit" in names
 
 
 def test_a_comment_may_hold_a_quote() -> None:
-    assert schema.comment_on("TABLE", "t", "it's") == "COMMENT ON TABLE t IS 'it''s'"
+    assert table_schema.comment_on("TABLE", "t", "it's") == "COMMENT ON TABLE t IS 'it''s'"

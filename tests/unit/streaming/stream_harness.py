@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from models.media.samples import SAMPLE_RATE_HZ
+from server.access.audit import AuditTrail
 from server.jobs.runner import JobRunner
 from server.ledger import sessions, turns
 from server.ledger.types import SessionRow, SessionState, TurnRow
@@ -65,9 +66,10 @@ class StreamHarness:
         pubsub = self.pubsub
         self.now = NOW
         self.load = SpeechLoadMeter(1, self.elapsed_s)
-        runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me")
+        audit = AuditTrail(bytes(32), lambda: NOW)
+        runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me", audit=audit)
         recommender = Recommender(
-            self.ledger, self.gateway, self.assistant, pubsub, clock=lambda: NOW, on_job=runner.wake
+            self.ledger, self.gateway, self.assistant, pubsub, clock=lambda: NOW, audit=audit, on_job=runner.wake
         )
         registry = StreamRegistry(self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now)
         admission = Admission(limits, self.load, self.metrics)

@@ -70,6 +70,16 @@ class AdminServiceStub:
                 request_serializer=vestibule_dot_v1_dot_admin__pb2.EraseRequest.SerializeToString,
                 response_deserializer=vestibule_dot_v1_dot_admin__pb2.EraseResponse.FromString,
                 _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/vestibule.v1.AdminService/ListAuditEntries',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.ListAuditEntriesResponse.FromString,
+                _registered_method=True)
+        self.VerifyAudit = channel.unary_unary(
+                '/vestibule.v1.AdminService/VerifyAudit',
+                request_serializer=vestibule_dot_v1_dot_admin__pb2.VerifyAuditRequest.SerializeToString,
+                response_deserializer=vestibule_dot_v1_dot_admin__pb2.VerifyAuditResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -126,6 +136,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAuditEntries(self, request, context):
+        """Lists rows of the audit, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyAudit(self, request, context):
+        """Verifies the chain of the audit. It reads all rows.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +187,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Erase,
                     request_deserializer=vestibule_dot_v1_dot_admin__pb2.EraseRequest.FromString,
                     response_serializer=vestibule_dot_v1_dot_admin__pb2.EraseResponse.SerializeToString,
+            ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.ListAuditEntriesResponse.SerializeToString,
+            ),
+            'VerifyAudit': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyAudit,
+                    request_deserializer=vestibule_dot_v1_dot_admin__pb2.VerifyAuditRequest.FromString,
+                    response_serializer=vestibule_dot_v1_dot_admin__pb2.VerifyAuditResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +389,60 @@ class AdminService:
             '/vestibule.v1.AdminService/Erase',
             vestibule_dot_v1_dot_admin__pb2.EraseRequest.SerializeToString,
             vestibule_dot_v1_dot_admin__pb2.EraseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/ListAuditEntries',
+            vestibule_dot_v1_dot_admin__pb2.ListAuditEntriesRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.ListAuditEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vestibule.v1.AdminService/VerifyAudit',
+            vestibule_dot_v1_dot_admin__pb2.VerifyAuditRequest.SerializeToString,
+            vestibule_dot_v1_dot_admin__pb2.VerifyAuditResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,120 @@
+"""Records decisions about access in the audit, with bounds.
+
+Equal decisions (who, from where, which method, how decided) of one window are one row with a count. A flood of denied
+calls from many addresses is folded into one row a method and reason, so it cannot fill the disk. A window that a kill
+cuts short is lost; nothing else depends on these rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from models.errors import VestibuleError
+from server.access.audit import AuditAction, AuditEntry, AuditTrail, Outcome, host_of
+from server.access.caller import Caller
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.observability.log import describe, get_logger
+
+log = get_logger("audit")
+
+MOST_DENIED: Final = 100
+"""Rows of one window about denied calls; with 60 s about 30 MB of ledger a day under a flood."""
+MOST_ALLOWED: Final = 1000
+"""The same for allowed calls, whose callers have credentials."""
+MANY: Final = "many"
+"""Subject of a row that stands for callers who are not told apart any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    subject: str
+    client_id: str
+    host: str
+    method: str
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(slots=True)
+class _Tally:
+    first: datetime
+    count: int = 0
+
+
+class AccessLog:
+    """Counts decisions, and writes a row for each kind of them once a window.
+
+    Args:
+        window_s: Length of the window in seconds.
+        allowed: Whether allowed calls are recorded too.
+    """
+
+    def __init__(
+        self, ledger: Ledger, trail: AuditTrail, clock: Clock, *, window_s: float, allowed: bool = True
+    ) -> None:
+        self._ledger = ledger
+        self._trail = trail
+        self._clock = clock
+        self._window_s = window_s
+        self._allowed = allowed
+        self._seen: dict[_Decision, _Tally] = {}
+        self._kinds = {Outcome.DENIED: 0, Outcome.ALLOWED: 0}
+
+    def record(self, caller: Caller, method: str, *, denied: str = "") -> None:
+        """Count one decision. Never waits and never fails.
+
+        Args:
+            caller: Who; with an empty subject when nobody was known.
+            method: Full name of the RPC, or of another door.
+            denied: The reason; empty when the call was allowed.
+        """
+        if not denied and not self._allowed:
+            return
+        outcome = Outcome.DENIED if denied else Outcome.ALLOWED
+        subject = self._trail.stored_subject(caller.subject)
+        decision = _Decision(subject, caller.client_id, host_of(caller.peer), method, outcome, denied)
+        if decision not in self._seen:
+            if self._kinds[outcome] >= (MOST_DENIED if denied else MOST_ALLOWED):
+                decision = replace(decision, subject=MANY, client_id="", host="")
+            else:
+                self._kinds[outcome] += 1
+        self._seen.setdefault(decision, _Tally(self._clock())).count += 1
+
+    async def run(self) -> None:
+        """Write the rows of each window until cancelled."""
+        while True:
+            await asyncio.sleep(self._window_s)
+            try:
+                await self.flush()
+            except VestibuleError as error:
+                log.warning("access_not_recorded", **describe(error))
+
+    async def flush(self) -> None:
+        """Write what was counted now.
+
+        Raises:
+            Unavailable, Overloaded: The ledger took no write; the counts are kept for the next time.
+        """
+        seen, self._seen = self._seen, {}
+        self._kinds = dict.fromkeys(self._kinds, 0)
+        entries = [_entry(decision, found) for decision, found in seen.items()]
+        if not entries:
+            return
+
+        try:
+            await self._ledger.write(lambda cursor: self._trail.append(cursor, *entries))
+        except VestibuleError:
+            for decision, found in seen.items():
+                if len(self._seen) < MOST_DENIED + MOST_ALLOWED:
+                    self._seen.setdefault(decision, _Tally(found.first)).count += found.count
+            raise
+
+
+def _entry(decision: _Decision, seen: _Tally) -> AuditEntry:
+    who = (decision.subject, decision.client_id, decision.host)
+    target = ("method", decision.method)
+    return AuditEntry(*who, AuditAction.ACCESS, seen.first, target, decision.outcome, decision.reason, seen.count)

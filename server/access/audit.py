@@ -1,0 +1,181 @@
+"""The audit: who did what, to what, when, from where, and how it ended. One chain of rows in the ledger.
+
+Each row carries an HMAC-SHA-256 of itself and of the hash before it, under a key in the state folder. So somebody who
+has the ledger file alone can neither change, remove, reorder nor add a row unnoticed. Somebody who reads the state
+folder too has the key and can write another chain. Against that, note what ``vestibule audit verify`` prints elsewhere.
+
+An entry is made on the event loop, where the caller is known, and appended in the transaction of what it records::
+
+    entry = audit.entry(AuditAction.APPROVE, ("recommendation", row.id))
+    await ledger.write(lambda cursor: (recommendations.decide(cursor, ...), audit.append(cursor, entry)))
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from models.private_files import read_or_create
+from server.access.caller import Caller, current_caller
+from server.ledger import audit as rows
+from server.ledger.audit import AuditPosition, AuditRow
+from server.ledger.columns import Cursor
+from server.ledger.types import Clock
+
+KEY_FILE: Final = "audit.key"
+"""In the state folder: 32 bytes, hexadecimal."""
+
+_PLAIN_SUBJECT = re.compile(r"[A-Za-z0-9._:|/+=-]{0,160}\Z")
+
+
+class AuditAction(StrEnum):
+    """What is recorded."""
+
+    ACCESS = "access"
+    KEY_CREATED = "key_created"
+    KEY_REVOKED = "key_revoked"
+    KEY_ROTATED = "key_rotated"
+    APPROVE = "approve"
+    REJECT = "reject"
+    REDRIVE = "redrive"
+    DISCARD = "discard"
+    BREAKER_RESET = "breaker_reset"
+    ERASE = "erase"
+    AUDIT_BROKEN = "audit_broken"
+    SERVER_STARTED = "server_started"
+    SERVER_STOPPED = "server_stopped"
+
+
+class Outcome(StrEnum):
+    """How it ended. ``allowed`` and ``denied`` are decisions about access."""
+
+    DONE = "done"
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What is to be recorded, before it has a place in the chain.
+
+    Attributes:
+        subject: Who, as ``AuditTrail.stored_subject`` gives it.
+        host: Network address of the caller, without the port.
+        target: Kind and id of the thing; ids only, never content.
+        reason: A stable reason or another machine word.
+        count: How many equal calls it stands for.
+    """
+
+    subject: str
+    client_id: str
+    host: str
+    action: AuditAction
+    time: datetime
+    target: tuple[str, str] = ("", "")
+    outcome: Outcome = Outcome.DONE
+    reason: str = ""
+    count: int = 1
+
+
+class AuditTrail:
+    """Appends to the chain.
+
+    Args:
+        key: Of the hashes; 32 bytes.
+        keep_peers: Whether network addresses are kept.
+    """
+
+    def __init__(self, key: bytes, clock: Clock, *, keep_peers: bool = True) -> None:
+        self._key = key
+        self._clock = clock
+        self._keep_peers = keep_peers
+        self.appended = False
+        """Whether something was appended since the head was last kept; see ``server.access.audit_head``."""
+
+    def entry(
+        self,
+        action: AuditAction,
+        target: tuple[str, str] = ("", ""),
+        *,
+        outcome: Outcome = Outcome.DONE,
+        reason: str = "",
+        caller: Caller | None = None,
+    ) -> AuditEntry:
+        """An entry about the current caller, now. Call it on the event loop; the ledger's thread knows no caller."""
+        who = caller or current_caller()
+        subject, host = self.stored_subject(who.subject), host_of(who.peer)
+        return AuditEntry(subject, who.client_id, host, action, self._clock(), target, outcome, reason)
+
+    def append(self, cursor: Cursor, *entries: AuditEntry) -> AuditPosition:
+        """Add entries to the chain, within a transaction of the ledger's writer; returns where the chain then ends."""
+        end = rows.last(cursor)
+        for entry in entries:
+            row = self._row(entry, end.number + 1)
+            end = AuditPosition(row.number, chained_hash(self._key, row, end.hash))
+            rows.insert_row(cursor, replace(row, hash=end.hash))
+        self.appended = True
+        return end
+
+    def _row(self, entry: AuditEntry, number: int) -> AuditRow:
+        object_type, object_id = entry.target
+        return AuditRow(
+            number=number,
+            time=entry.time,
+            subject=entry.subject,
+            client_id=entry.client_id,
+            peer=entry.host if self._keep_peers else "",
+            action=entry.action,
+            object_type=object_type,
+            object_id=object_id,
+            outcome=entry.outcome,
+            reason=entry.reason,
+            count=entry.count,
+        )
+
+    def stored_subject(self, subject: str) -> str:
+        """The subject as rows have it. One that is no plain id, such as an email address, is stored as a keyed hash."""
+        if _PLAIN_SUBJECT.match(subject):
+            return subject
+        kind = subject.partition(":")[0] if subject.startswith(("jwt:", "key:")) else "other"
+        return f"{kind}:hash:{hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:32]}"
+
+
+def load_or_create_key(state_dir: Path) -> bytes:
+    """The key of the chain; a missing one is made, readable by its owner alone."""
+    return bytes.fromhex(read_or_create(state_dir / KEY_FILE, f"{secrets.token_hex(32)}\n".encode()).decode("ascii"))
+
+
+def chained_hash(key: bytes, row: AuditRow, before: str) -> str:
+    """The hash of a row that follows one with the hash ``before``; 64 hexadecimal digits."""
+    return hmac.new(key, f"{before}\n{_canonical(row)}".encode(), hashlib.sha256).hexdigest()
+
+
+def head_seal(key: bytes, position: AuditPosition) -> str:
+    """The keyed hash that goes with a kept head, so that nobody without the key writes an older one."""
+    return hmac.new(key, f"head\n{position.number}\n{position.hash}".encode(), hashlib.sha256).hexdigest()
+
+
+def host_of(peer: str) -> str:
+    """The host of a peer as gRPC names it: ``ipv4:10.0.0.7:5123`` is ``10.0.0.7``."""
+    kind, _, address = unquote(peer).partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return kind if kind == "unix" else ""
+    return address.rpartition(":")[0].strip("[]")
+
+
+def _canonical(row: AuditRow) -> str:
+    """All columns but the hash, as one JSON list: what is hashed."""
+    time = row.time.astimezone(UTC).isoformat(timespec="microseconds")
+    who = (row.subject, row.client_id, row.peer)
+    what = (row.action, row.object_type, row.object_id, row.outcome, row.reason, row.count)
+    return json.dumps([row.number, time, *who, *what], ensure_ascii=False, separators=(",", ":"))

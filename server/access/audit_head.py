@@ -1,0 +1,137 @@
+"""Keeps the end of the audit's chain in the state folder, so that rows which are cut off at the end are missed.
+
+The chain itself cannot tell: without its last rows it is a shorter chain that is whole. The head is kept a second after
+a row was added, and when the server stops. A start that finds another chain than the kept one adds a row that says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from pathlib import Path
+from typing import Final
+
+from models.errors import VestibuleError
+from models.private_files import make_private_folder, write_atomically
+from server.access.audit import AuditAction, AuditTrail, Outcome, head_seal
+from server.access.caller import INTERNAL
+from server.ledger import audit as rows
+from server.ledger.audit import START, AuditPosition
+from server.ledger.columns import Cursor
+from server.ledger.writer import Ledger
+from server.observability.log import describe, get_logger
+
+log = get_logger("audit")
+
+HEAD_FILE: Final = "audit.head"
+KEEP_EVERY_S: Final = 1.0
+
+
+def read_head(state_dir: Path, key: bytes) -> AuditPosition | None:
+    """The kept head; None when there is none, or when it was not written with this key."""
+    try:
+        content = json.loads((state_dir / HEAD_FILE).read_bytes())
+        position = AuditPosition(int(content["number"]), str(content["hash"]))
+        sealed = hmac.compare_digest(str(content["seal"]), head_seal(key, position))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return position if sealed else None
+
+
+def write_head(state_dir: Path, key: bytes, position: AuditPosition) -> None:
+    """Keep a head, durably."""
+    content = {"number": position.number, "hash": position.hash, "seal": head_seal(key, position)}
+    make_private_folder(state_dir)
+    write_atomically(state_dir / HEAD_FILE, json.dumps(content).encode())
+
+
+class AuditHead:
+    """Compares the chain with the kept head at the start, and keeps it up to date.
+
+    Args:
+        key: Of the chain.
+        version: Of the server; it stands in the rows of its start and its stop.
+    """
+
+    def __init__(self, ledger: Ledger, trail: AuditTrail, key: bytes, state_dir: Path, version: str) -> None:
+        self._ledger = ledger
+        self._trail = trail
+        self._key = key
+        self._state_dir = state_dir
+        self._version = version
+        self._kept = START
+
+    @property
+    def kept(self) -> AuditPosition | None:
+        """The head as the file has it now."""
+        return read_head(self._state_dir, self._key)
+
+    async def start(self) -> None:
+        """Record that the server starts, and before it that the chain does not fit the kept head, if so."""
+        kept = await asyncio.to_thread(lambda: self.kept)
+        started = self._trail.entry(AuditAction.SERVER_STARTED, ("server", self._version), caller=INTERNAL)
+
+        def write(cursor: Cursor) -> tuple[str, AuditPosition]:
+            why = _difference(cursor, kept)
+            if why:
+                target = ("row", str(kept.number if kept else 0))
+                broken = self._trail.entry(
+                    AuditAction.AUDIT_BROKEN, target, outcome=Outcome.FAILED, reason=why, caller=INTERNAL
+                )
+                self._trail.append(cursor, broken)
+            return why, self._trail.append(cursor, started)
+
+        why, self._kept = await self._ledger.write(write)
+        if why:
+            log.error("audit_broken", why=why, kept_number=kept.number if kept else 0)
+        await self._write(self._kept)
+
+    async def run(self) -> None:
+        """Keep the head until cancelled."""
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            try:
+                await self.keep()
+            except VestibuleError as error:
+                log.warning("audit_head_not_kept", **describe(error))
+
+    async def keep(self) -> None:
+        """Keep the head if rows were added, and if they were added to the chain that was kept.
+
+        Raises:
+            Unavailable: The ledger cannot be read.
+        """
+        if not self._trail.appended:
+            return
+        self._trail.appended = False
+        kept = self._kept
+        fits, end = await self._ledger.read(lambda cursor: (rows.holds(cursor, kept), rows.last(cursor)))
+        if not fits:
+            log.error("audit_broken", why="row_changed", kept_number=kept.number)
+            return
+        self._kept = end
+        await self._write(end)
+
+    async def stop(self) -> None:
+        """Record that the server stops, and keep the last head."""
+        stopped = self._trail.entry(AuditAction.SERVER_STOPPED, ("server", self._version), caller=INTERNAL)
+        await self._ledger.write(lambda cursor: self._trail.append(cursor, stopped))
+        await self.keep()
+
+    async def _write(self, position: AuditPosition) -> None:
+        try:
+            await asyncio.to_thread(write_head, self._state_dir, self._key, position)
+        except OSError as error:
+            log.warning("audit_head_not_kept", error=type(error).__name__)
+            self._trail.appended = True  # so that it is tried again
+
+
+def _difference(cursor: Cursor, kept: AuditPosition | None) -> str:
+    """Why the chain is not the one whose head was kept; empty when it is."""
+    end = rows.last(cursor)
+    if kept is None:
+        return "head_missing" if end.number else ""
+    if end.number < kept.number:
+        return "rows_cut_off"
+    return "" if rows.holds(cursor, kept) else "row_changed"

@@ -1,0 +1,155 @@
+"""`vestibule audit`: who did what, and whether the record of it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from models.reasons import Reason
+from server.cli.analyst import folder_options
+from server.cli.messages import as_dict
+from server.cli.output import TIME_FORMATS, Failure, as_utc, show_fields, show_json, show_table
+from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+
+if TYPE_CHECKING:
+    import grpc
+    from vestibule.v1.admin_pb2 import AuditEntry, ListAuditEntriesRequest, VerifyAuditResponse
+
+PAGE_SIZE = 500
+VERIFY_TIMEOUT_S = 600.0
+COLUMNS = ("no.", "when (UTC)", "who", "client", "from", "what", "on", "outcome", "reason", "calls")
+
+
+@click.group(short_help="Show who did what, and verify that nothing was changed.")
+def audit() -> None:
+    """The audit: decisions about access and records, keys, dead letters, erasures, starts and stops of the server.
+
+    \b
+    Examples:
+      vestibule audit list --since 2026-11-01 --action approve
+      vestibule audit list --subject key:9f3c41d2 --json
+      vestibule audit verify
+    """
+
+
+@audit.command("list")
+@click.option("--since", type=click.DateTime(TIME_FORMATS), help="At or after this time, UTC.")
+@click.option("--subject", default="", help="Only what this credential did, for example key:9f3c41d2.")
+@click.option("--action", default="", help="Only this action, for example approve or key_created.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="At most this many.")
+@address_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_entries(
+    since: datetime | None, subject: str, action: str, limit: int, address: str | None, as_json: bool
+) -> None:
+    """List rows of the audit, newest first."""
+    from vestibule.v1.admin_pb2 import ListAuditEntriesRequest
+
+    request = ListAuditEntriesRequest(subject=subject, action=action, page_size=min(limit, PAGE_SIZE))
+    if since is not None:
+        request.start_time.FromDatetime(as_utc(since))
+    with connected(address) as channel:
+        found = [entry for entry, _ in zip(_entries(channel, request), range(limit), strict=False)]
+    if as_json:
+        show_json([_plain(entry) for entry in found])
+    else:
+        show_table(COLUMNS, map(_line, found), empty="There are no such rows.")
+
+
+@audit.command()
+@address_option
+@click.option("--offline", is_flag=True, help="Read the files of a server that does not run.")
+@folder_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def verify(address: str | None, offline: bool, data_dir: Path | None, state_dir: Path | None, as_json: bool) -> None:
+    """Verify the chain: no row was changed, removed, moved, or cut off at the end.
+
+    Exits with 1 if there is a fault. Note the last hash elsewhere: a later chain must hold it under the same number.
+    """
+    report = _verified_offline(data_dir, state_dir) if offline else _verified(address)
+    if as_json:
+        show_json(as_dict(report))
+    else:
+        _show(report)
+    if not report.intact:
+        raise Failure(
+            "The audit is not whole.", reason=Reason.AUDIT_BROKEN, hint="docs/operating/audit.md says what to do."
+        )
+
+
+def _verified(address: str | None) -> VerifyAuditResponse:
+    from vestibule.v1.admin_pb2 import VerifyAuditRequest
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    with connected(address) as channel:
+        return AdminServiceStub(channel).VerifyAudit(VerifyAuditRequest(), timeout=VERIFY_TIMEOUT_S)
+
+
+def _verified_offline(data_dir: Path | None, state_dir: Path | None) -> VerifyAuditResponse:
+    import asyncio
+
+    from server.access.audit import KEY_FILE, load_or_create_key
+    from server.access.audit_check import verify as verify_chain
+    from server.cli.analyst import ledger_settings
+    from server.ledger.types import utc_now
+    from server.ledger.writer import Ledger
+    from server.services.audit_messages import audit_report
+
+    settings = ledger_settings(None, state_dir, data_dir)
+    for path in (settings.ledger_path, settings.state_dir / KEY_FILE):
+        if not path.exists():
+            raise Failure(
+                f"There is no {path.name} in {path.parent}.",
+                reason=Reason.LEDGER_NOT_FOUND,
+                hint="Name the server's folders with --data-dir and --state-dir.",
+            )
+    key = load_or_create_key(settings.state_dir)
+    ledger = Ledger.open(settings.ledger_path, utc_now, migrates=False)
+    try:
+        return audit_report(asyncio.run(verify_chain(ledger, key, settings.state_dir)))
+    finally:
+        ledger.close()
+
+
+def _show(report: VerifyAuditResponse) -> None:
+    fields = [("rows", report.row_count), ("last row", report.last_number), ("its hash", report.last_hash)]
+    show_fields([*fields, ("intact", report.intact)])
+    for number in report.recorded_breaks:
+        click.echo(f"Row {number} notes that rows before it had been removed or changed while no server ran.")
+    for fault in report.faults:
+        click.echo(fault.message)
+    if report.fault_count > len(report.faults):
+        click.echo(f"{report.fault_count - len(report.faults)} more faults.")
+
+
+def _entries(channel: grpc.Channel, request: ListAuditEntriesRequest) -> Iterator[AuditEntry]:
+    """All rows, fetched in pages."""
+    from vestibule.v1.admin_pb2_grpc import AdminServiceStub
+
+    while True:
+        page = AdminServiceStub(channel).ListAuditEntries(request, timeout=CALL_TIMEOUT_S)
+        yield from page.entries
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            return
+
+
+def _line(entry: AuditEntry) -> tuple[object, ...]:
+    when = f"{entry.create_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    target = " ".join(part for part in (entry.object_type, entry.object_id) if part)
+    who = (entry.subject, entry.client_id, entry.peer)
+    return entry.number, when, *who, entry.action, target, _outcome(entry), entry.reason, entry.count
+
+
+def _plain(entry: AuditEntry) -> dict[str, object]:
+    return as_dict(entry) | {"outcome": _outcome(entry)}
+
+
+def _outcome(entry: AuditEntry) -> str:
+    from vestibule.v1.admin_pb2 import AuditOutcome
+
+    return AuditOutcome.Name(entry.outcome).removeprefix("AUDIT_OUTCOME_").lower()

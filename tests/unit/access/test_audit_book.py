@@ -1,0 +1,165 @@
+"""The audit of a server: its start and stop, its head, lists, and the bounded log of access."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from models.errors import InvalidInput, Unavailable
+from server.access.access_log import MANY, MOST_DENIED, AccessLog
+from server.access.audit import AuditAction, AuditTrail
+from server.access.audit_book import AuditBook
+from server.access.caller import Caller
+from server.ledger import audit as rows
+from server.ledger.audit import AuditFilter, AuditRow
+from server.ledger.writer import Ledger
+from server.setting_groups import AuditSettings
+from tests.unit.ledger.makers import NOW
+
+EVERYTHING = AuditFilter()
+
+
+def book(ledger: Ledger, tmp_path: Path) -> AuditBook:
+    return AuditBook(ledger, AuditSettings(), tmp_path / "state", lambda: NOW, "1.2.3")
+
+
+async def ran(ledger: Ledger, tmp_path: Path) -> None:
+    """A server that starts and stops."""
+    async with AsyncExitStack() as stack:
+        await book(ledger, tmp_path).start(stack)
+
+
+async def listed(ledger: Ledger) -> list[AuditRow]:
+    return await ledger.read(lambda cursor: rows.rows_after(cursor, 0, 100_000))
+
+
+async def test_starts_and_stops_are_recorded_with_the_version(ledger: Ledger, tmp_path: Path) -> None:
+    await ran(ledger, tmp_path)
+    assert [(row.action, row.subject, row.object_id) for row in await listed(ledger)] == [
+        ("server_started", "server", "1.2.3"),
+        ("server_stopped", "server", "1.2.3"),
+    ]
+    await ran(ledger, tmp_path)
+    report = await book(ledger, tmp_path).verify()
+    assert (report.intact, report.rows, report.recorded_breaks) == (True, 4, [])
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("DELETE FROM audit WHERE number = 2", "rows_cut_off"),
+        ("DELETE FROM audit", "rows_cut_off"),
+        ("UPDATE audit SET hash = repeat('0', 64) WHERE number = 2", "row_changed"),
+    ],
+)
+async def test_a_start_records_that_the_chain_was_cut_while_no_server_ran(
+    ledger: Ledger, tmp_path: Path, statement: str, why: str
+) -> None:
+    await ran(ledger, tmp_path)
+    await ledger.write(lambda cursor: cursor.execute(statement))
+    assert not (await book(ledger, tmp_path).verify()).intact
+    await ran(ledger, tmp_path)
+    [broken] = [row for row in await listed(ledger) if row.action == "audit_broken"]
+    assert (broken.reason, broken.object_id, broken.outcome) == (why, "2", "failed")
+    assert (await book(ledger, tmp_path).verify()).recorded_breaks == [broken.number]
+
+
+async def test_a_lost_head_is_recorded(ledger: Ledger, tmp_path: Path) -> None:
+    await ran(ledger, tmp_path)
+    (tmp_path / "state" / "audit.head").unlink()
+    [fault] = (await book(ledger, tmp_path).verify()).faults
+    assert fault.kind == "head_missing"
+    await ran(ledger, tmp_path)
+    assert [row.reason for row in await listed(ledger) if row.action == "audit_broken"] == ["head_missing"]
+
+
+async def test_a_running_server_does_not_bless_a_chain_that_was_cut(ledger: Ledger, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        audit = book(ledger, tmp_path)
+        await audit.start(stack)
+        await audit.record(AuditAction.BREAKER_RESET, ("breaker", "llm_api"))
+        assert (await audit.verify()).intact
+        await ledger.write(lambda cursor: cursor.execute("DELETE FROM audit"))
+        await audit.record(AuditAction.BREAKER_RESET, ("breaker", "llm_api"))
+        assert not (await audit.verify()).intact
+    assert not (await book(ledger, tmp_path).verify()).intact
+
+
+async def test_lists_are_filtered_and_paged(ledger: Ledger, tmp_path: Path) -> None:
+    audit = book(ledger, tmp_path)
+    for number in range(5):
+        await audit.record(AuditAction.REDRIVE if number % 2 else AuditAction.DISCARD, ("dead_letter", str(number)))
+    first, token = await audit.list(EVERYTHING, 2, "")
+    second, token = await audit.list(EVERYTHING, 2, token)
+    third, end = await audit.list(EVERYTHING, 2, token)
+    assert [row.number for row in (*first, *second, *third)] == [5, 4, 3, 2, 1]
+    assert end == ""
+    discarded, _ = await audit.list(AuditFilter(action="discard"), 10, "")
+    assert [row.object_id for row in discarded] == ["4", "2", "0"]
+    late, _ = await audit.list(AuditFilter(since=NOW + timedelta(seconds=1)), 10, "")
+    assert late == []
+    for bad in ("-1", "x", "9" * 40, "\u0663"):
+        with pytest.raises(InvalidInput):
+            await audit.list(EVERYTHING, 2, bad)
+
+
+async def test_a_list_shows_denied_calls_at_once_with_their_count(ledger: Ledger, tmp_path: Path) -> None:
+    audit = book(ledger, tmp_path)
+    stranger = Caller("", "", frozenset(), "ipv4:10.0.0.9:4000")
+    for port in range(3):
+        audit.access.record(Caller("", "", frozenset(), f"ipv4:10.0.0.9:{port}"), "S/M", denied="CREDENTIALS_MISSING")
+    audit.access.record(stranger, "S/Other", denied="CREDENTIALS_MISSING")
+    found, _ = await audit.list(AuditFilter(action="access"), 10, "")
+    assert [(row.object_id, row.peer, row.outcome, row.reason, row.count) for row in found] == [
+        ("S/Other", "10.0.0.9", "denied", "CREDENTIALS_MISSING", 1),
+        ("S/M", "10.0.0.9", "denied", "CREDENTIALS_MISSING", 3),
+    ]
+
+
+async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledger) -> None:
+    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+    for number in range(20_000):
+        peer = f"ipv6:[2001:db8::{number:x}]:7"
+        log.record(Caller(f"jwt:{number}", "", frozenset(), peer), "S/M", denied="CREDENTIALS_INVALID")
+    await log.flush()
+    written = await listed(ledger)
+    assert len(written) == MOST_DENIED + 1
+    assert sum(row.count for row in written) == 20_000
+    assert [row.peer for row in written if row.subject == MANY] == [""]
+
+
+async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: Ledger) -> None:
+    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+    for number in range(MOST_DENIED * 2):
+        log.record(Caller("", "", frozenset(), f"ipv4:10.0.{number}.1:7"), "S/M", denied="CREDENTIALS_MISSING")
+    log.record(Caller("key:9f3c", "app", frozenset(), "ipv4:10.1.0.1:7"), "S/M")
+    await log.flush()
+    [allowed] = [row for row in await listed(ledger) if row.outcome == "allowed"]
+    assert (allowed.subject, allowed.client_id, allowed.peer) == ("key:9f3c", "app", "10.1.0.1")
+
+
+async def test_allowed_calls_can_be_left_out(ledger: Ledger) -> None:
+    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60, allowed=False)
+    log.record(Caller("key:9f3c", "app", frozenset()), "S/M")
+    log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
+    await log.flush()
+    assert [row.outcome for row in await listed(ledger)] == ["denied"]
+
+
+async def test_counts_wait_for_a_ledger_that_refuses(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+    log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
+
+    async def refuse(_fn: object) -> None:
+        raise Unavailable("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "write", refuse)
+        with pytest.raises(Unavailable):
+            await log.flush()
+    log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
+    await log.flush()
+    assert [row.count for row in await listed(ledger)] == [2]

@@ -1,0 +1,120 @@
+"""``vestibule audit``, against a real port with the real service over a real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import grpc.aio
+import pytest
+from click.testing import CliRunner, Result
+from vestibule.v1 import admin_pb2_grpc
+
+from server.access.audit import AuditAction
+from server.access.audit_book import AuditBook
+from server.access.caller import Caller, Scope, acting_as
+from server.cli.main import cli
+from server.ledger.types import utc_now
+from server.ledger.writer import Ledger
+from server.services.admin import AdminService
+from server.setting_groups import AuditSettings
+from tests.unit.ledger.migrated import open_ledger
+
+REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), "ipv4:10.0.0.7:51234")
+
+
+@contextmanager
+def serving(ledger: Ledger, state_dir: Path) -> Iterator[str]:
+    """The address of a port with the admin service, in a thread of its own, because the commands block."""
+    ready, ended = Event(), asyncio.Event()
+    found: list[Any] = []
+
+    async def serve() -> None:
+        nothing: Any = None
+        book = AuditBook(ledger, AuditSettings(), state_dir, utc_now, "1.2.3")
+        server = grpc.aio.server()
+        service = AdminService(nothing, ledger, nothing, {}, nothing, nothing, book)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        found.extend((asyncio.get_running_loop(), f"127.0.0.1:{port}"))
+        ready.set()
+        await ended.wait()
+        await server.stop(0)
+
+    thread = Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    yield found[1]
+    found[0].call_soon_threadsafe(ended.set)
+    thread.join(10)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """A data folder whose ledger has seven rows of the audit, and the state folder with the head."""
+    data, state = tmp_path / "data", tmp_path / "state"
+    ledger = open_ledger(data / "ledger.duckdb")
+
+    async def fill() -> None:
+        book = AuditBook(ledger, AuditSettings(), state, utc_now, "1.2.3")
+        with acting_as(REVIEWER):
+            for number in range(6):
+                await book.record(AuditAction.APPROVE, ("recommendation", f"r{number}"))
+        await book.record(AuditAction.BREAKER_RESET, ("breaker", "llm_api"))
+        await book.verify()
+
+    asyncio.run(fill())
+    ledger.close()
+    return data, state
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["audit", *arguments])
+
+
+def test_the_rows_are_listed_newest_first(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.cli.audit.PAGE_SIZE", 2)
+    ledger = Ledger.open(folders[0] / "ledger.duckdb")
+    with serving(ledger, folders[1]) as address:
+        shown = run("list", "--address", address)
+        approved = run("list", "--action", "approve", "--limit", "5", "--json", "--address", address)
+        others = run("list", "--subject", "key:0000", "--address", address)
+        verified = run("verify", "--address", address)
+    ledger.close()
+    assert [line.split("|")[1].strip() for line in shown.stdout.splitlines()[2:]] == ["7", "6", "5", "4", "3", "2", "1"]
+    rows = json.loads(approved.stdout)
+    assert [row["object_id"] for row in rows] == ["r5", "r4", "r3", "r2", "r1"]
+    assert rows[0] | {"number": 6, "subject": "key:9f3c", "peer": "10.0.0.7", "outcome": "done"} == rows[0]
+    assert others.stdout.strip() == "There are no such rows."
+    assert (verified.exit_code, verified.stdout.splitlines()[-1].split()) == (0, ["intact", "yes"])
+
+
+def test_a_whole_chain_is_verified_offline(folders: tuple[Path, Path]) -> None:
+    data, state = folders
+    result = run("verify", "--offline", "--data-dir", str(data), "--state-dir", str(state), "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["intact"], report["row_count"], len(report["last_hash"])) == (True, 7, 64)
+
+
+def test_a_tampered_chain_exits_with_1_and_names_the_row(folders: tuple[Path, Path]) -> None:
+    data, state = folders
+    ledger = Ledger.open(data / "ledger.duckdb")
+    ledger.write_now(lambda cursor: cursor.execute("UPDATE audit SET subject = 'key:victim' WHERE number = 3"))
+    ledger.close()
+    result = run("verify", "--offline", "--data-dir", str(data), "--state-dir", str(state))
+    assert result.exit_code == 1
+    assert "Row 3 was changed" in result.stdout
+    assert "AUDIT_BROKEN" in result.stderr
+
+
+def test_offline_never_makes_a_key(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    result = run("verify", "--offline", "--data-dir", str(folders[0]), "--state-dir", str(tmp_path / "other"))
+    assert (result.exit_code, "LEDGER_NOT_FOUND" in result.stderr) == (1, True)
+    assert not (tmp_path / "other").exists()
