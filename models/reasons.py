@@ -207,6 +207,16 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "A TLS certificate has expired, or is not valid yet.",
     )
+    TLS_CERTIFICATE_UNTRUSTED = (
+        "TLS_CERTIFICATE_UNTRUSTED",
+        Status.UNAVAILABLE,
+        "A command does not trust the CA that issued the server's certificate.",
+    )
+    TLS_CLIENT_CERTIFICATE_REFUSED = (
+        "TLS_CLIENT_CERTIFICATE_REFUSED",
+        Status.UNAVAILABLE,
+        "The server wants a client certificate of a CA that it trusts.",
+    )
     TLS_FILE_INVALID = (
         "TLS_FILE_INVALID",
         Status.INVALID_ARGUMENT,
@@ -215,6 +225,13 @@ class Reason(ReasonRow):
     TLS_INCOMPLETE = "TLS_INCOMPLETE", Status.INVALID_ARGUMENT, "A certificate is set without its key, or the reverse."
     TLS_KEY_EXPOSED = "TLS_KEY_EXPOSED", Status.INVALID_ARGUMENT, "Other users can read the file of the TLS key."
     TLS_KEY_MISMATCH = "TLS_KEY_MISMATCH", Status.INVALID_ARGUMENT, "The TLS key does not belong to the certificate."
+    TLS_NAME_MISMATCH = (
+        "TLS_NAME_MISMATCH",
+        Status.UNAVAILABLE,
+        "The server's certificate was issued for other names than the one that a command used.",
+    )
+    TLS_NOT_SPOKEN = "TLS_NOT_SPOKEN", Status.UNAVAILABLE, "A command speaks TLS, but the server plain text."
+    TLS_REQUIRED = "TLS_REQUIRED", Status.UNAVAILABLE, "A command speaks plain text, but the server TLS."
     TOO_LARGE = "TOO_LARGE", Status.INVALID_ARGUMENT, "A size, duration or pixel bound was passed."
     TOO_MANY_CLIENT_STREAMS = (
         "TOO_MANY_CLIENT_STREAMS",

@@ -72,6 +72,27 @@ class TlsSettings(BaseModel):
         return self
 
 
+class ClientSettings(BaseModel):
+    """How the commands reach a server, as its clients."""
+
+    ca: Empty[Path] = Field(
+        None, description="PEM file of the CAs that are trusted; empty trusts those of the system. Short: --tls-ca."
+    )
+    certificate: Empty[Path] = Field(None, description="PEM file of a certificate for a server that wants one.")
+    key: Empty[Path] = Field(None, description="PEM file of its key, which only its user may read.")
+    server_name: str = Field(
+        "", description="Name that the server's certificate must have; empty takes the host of the address."
+    )
+    plaintext: bool = Field(False, description="Reach a server on another machine without TLS. Short: --plaintext.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> ClientSettings:
+        if (self.certificate is None) != (self.key is None):
+            message = "A client certificate needs both VESTIBULE_CLIENT__CERTIFICATE and VESTIBULE_CLIENT__KEY."
+            raise PydanticCustomError(Reason.TLS_INCOMPLETE, message)
+        return self
+
+
 class WorkerSettings(BaseModel):
     """Resources of one kind of worker; each is a Ray Serve deployment."""
 

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from server.setting_groups import (
     Address,
     AuditSettings,
+    ClientSettings,
     LimitSettings,
     LlmSettings,
     Port,
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
     audit: AuditSettings = AuditSettings()
+    client: ClientSettings = ClientSettings()
 
     # Names without the double underscore for the most common settings, such as VESTIBULE_LLM_BASE_URL.
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.cli.channel import open_channel
+from server.cli.client_tls import ClientTls, TlsOptions, client_tls
 from server.cli.output import Failure
+from server.cli.tls_problems import tls_problem
 from server.validators import host_and_port
 
 if TYPE_CHECKING:
@@ -20,9 +24,72 @@ if TYPE_CHECKING:
 CALL_TIMEOUT_S = 15.0
 """Timeout of a unary call, the same as in the service config beside the protos."""
 
-address_option = click.option(
-    "--address", metavar="HOST:PORT", help="Address of the server. Default: VESTIBULE_ADDRESS, or 127.0.0.1:50051."
-)
+_TLS_CA, _PLAINTEXT = "vestibule.tls_ca", "vestibule.plaintext"
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def address_option(command: Command) -> Command:
+    """Add ``--address``, which is an argument of the command, and the options of TLS, which ``endpoint`` looks up."""
+    for option in (
+        click.option(
+            "--plaintext",
+            is_flag=True,
+            expose_value=False,
+            callback=_keep(_PLAINTEXT),
+            help="Connect without TLS, also to another machine.",
+        ),
+        click.option(
+            "--tls-ca",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            expose_value=False,
+            callback=_keep(_TLS_CA),
+            help="Trust the CAs in this PEM file. Default: VESTIBULE_CLIENT__CA, or those of the system.",
+        ),
+        click.option(
+            "--address",
+            metavar="HOST:PORT",
+            help="Address of the server. Default: VESTIBULE_ADDRESS, or 127.0.0.1:50051.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(context: click.Context, _option: click.Parameter, value: Any) -> None:
+        context.meta[name] = value
+
+    return keep
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server is, and how it is reached.
+
+    Attributes:
+        target: Host and port.
+        tls: None means in plain text.
+    """
+
+    target: str
+    tls: ClientTls | None
+
+
+def endpoint(address: str | None) -> Endpoint:
+    """The server that a command calls, by its options and the settings.
+
+    Args:
+        address: Host and port; None takes the setting.
+    """
+    from server.cli.config import load_settings
+
+    settings = load_settings()
+    target = reachable(address or settings.address)
+    context = click.get_current_context(silent=True)
+    given = context.meta if context else {}
+    options = TlsOptions(given.get(_TLS_CA), bool(given.get(_PLAINTEXT)), own_address=address is None)
+    return Endpoint(target, client_tls(target, settings, options))
 
 
 @contextmanager
@@ -32,13 +99,13 @@ def connected(address: str | None) -> Iterator[grpc.Channel]:
     Args:
         address: Host and port; None takes the setting.
     """
-    target = reachable(address or configured_address())
-    with open_channel(target) as channel, translated(target):
+    server = endpoint(address)
+    with open_channel(server.target, tls=server.tls) as channel, translated(server.target, server.tls):
         yield channel
 
 
 @contextmanager
-def translated(target: str) -> Iterator[None]:
+def translated(target: str, tls: ClientTls | None = None) -> Iterator[None]:
     """Turn gRPC's errors into a Failure."""
     import grpc
 
@@ -46,11 +113,11 @@ def translated(target: str) -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         if isinstance(error, grpc.Call | grpc.aio.AioRpcError):
-            raise failure_of(error, target) from error
+            raise failure_of(error, target, tls) from error
         raise
 
 
-def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str) -> Failure:
+def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str, tls: ClientTls | None = None) -> Failure:
     """The message of a status, with the reason, hint and violations in its details."""
     import grpc
     from google.rpc import error_details_pb2
@@ -62,6 +129,8 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str) -> Failure:
     )  # Both kinds of error have the trailers, code and message that are read.
     if status is None:  # The status comes from gRPC itself or a proxy, not from the server.
         if error.code() is grpc.StatusCode.UNAVAILABLE:
+            if problem := tls_problem(target, tls):
+                return problem
             hint = "Start it with `vestibule serve`, or name another one with --address or VESTIBULE_ADDRESS."
             return Failure(f"No server answers at {target}.", reason=Reason.UNAVAILABLE, hint=hint)
         return Failure(message, reason=error.code().name)
@@ -94,10 +163,3 @@ def reachable(address: str) -> str:
     except InvalidInput as error:
         raise click.UsageError(Failure.of(error).format_message()) from None
     return target
-
-
-def configured_address() -> str:
-    """The address in the settings."""
-    from server.cli.config import load_settings
-
-    return load_settings().address

@@ -1,13 +1,12 @@
-"""The certificate, key and client CAs that the settings name: read and checked before they are used.
+"""The certificates and keys that the settings name: read and checked before they are used.
 
-Messages name the setting, not the path, and never the content.
+The server and our own clients share this. Messages name the setting, not the path, and never the content.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +26,7 @@ MOST_BYTES: Final = 1024 * 1024
 _CURVES: Final = ("secp256r1", "secp384r1")
 """The curves that gRPC's TLS signs with; with another one, or Ed25519, every handshake would fail."""
 
-_CERTIFICATE, _KEY, _CLIENT_CA = (f"VESTIBULE_TLS__{name}" for name in ("CERTIFICATE", "KEY", "CLIENT_CA"))
+CERTIFICATE, KEY, CLIENT_CA = (f"VESTIBULE_TLS__{name}" for name in ("CERTIFICATE", "KEY", "CLIENT_CA"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,9 @@ def read_files(settings: TlsSettings) -> TlsFiles:
         InvalidInput: TLS_FILE_INVALID or TLS_KEY_EXPOSED.
     """
     return TlsFiles(
-        _read(settings.certificate, _CERTIFICATE),
-        _read(settings.key, _KEY, _check_private),
-        None if settings.client_ca is None else _read(settings.client_ca, _CLIENT_CA),
+        read_file(settings.certificate, CERTIFICATE),
+        read_file(settings.key, KEY, private=True),
+        None if settings.client_ca is None else read_file(settings.client_ca, CLIENT_CA),
     )
 
 
@@ -79,30 +78,35 @@ def check_files(files: TlsFiles, now: datetime) -> Expiry:
     Raises:
         InvalidInput: TLS_FILE_INVALID, TLS_KEY_MISMATCH or TLS_CERTIFICATE_EXPIRED.
     """
-    chain = _certificates(files.certificate, _CERTIFICATE)
-    key = _private_key(files.key)
-    if not _same_key(key, chain[0]):
-        raise InvalidInput(
-            "The TLS key does not belong to the certificate.",
-            reason=Reason.TLS_KEY_MISMATCH,
-            hint=f"The first certificate in {_CERTIFICATE} must be the server's own, and {_KEY} its key.",
-        )
+    chain = certificates(files.certificate, CERTIFICATE)
+    check_pair(chain[0], files.key, KEY)
     for certificate in chain:
         _check_dates(certificate, now)
     end = min(c.not_valid_after_utc for c in chain)
     if files.client_ca is None:
         return Expiry(end, None)
-    last = max(_certificates(files.client_ca, _CLIENT_CA), key=lambda ca: ca.not_valid_after_utc)
+    last = max(certificates(files.client_ca, CLIENT_CA), key=lambda ca: ca.not_valid_after_utc)
     _check_dates(last, now)
     return Expiry(end, last.not_valid_after_utc)
 
 
-def _read(path: Path | None, setting: str, check: Callable[[os.stat_result], None] = lambda _: None) -> bytes:
+def read_file(path: Path | None, setting: str, *, private: bool = False) -> bytes:
+    """The content of a file that a setting or an option names.
+
+    Args:
+        path: The file; None is refused.
+        setting: Its variable or option, for messages.
+        private: Refuse it if other users can read it.
+
+    Raises:
+        InvalidInput: TLS_FILE_INVALID or TLS_KEY_EXPOSED.
+    """
     try:
         if path is None or not path.is_file():  # opening a pipe would wait
             raise _invalid(setting, "does not exist, or is no file")
         with path.open("rb") as file:
-            check(os.fstat(file.fileno()))  # of the open file, so that it cannot be exchanged in between
+            if private:
+                _check_private(os.fstat(file.fileno()), setting)  # of the open file, which nobody can exchange
             content = file.read(MOST_BYTES + 1)
     except OSError as exc:
         raise _invalid(setting, f"cannot be read ({exc.strerror})") from exc
@@ -111,43 +115,60 @@ def _read(path: Path | None, setting: str, check: Callable[[os.stat_result], Non
     return content
 
 
-def _check_private(status: os.stat_result) -> None:
-    """Refuse a key that others can read. The group may read a key of root, as of a secret that Kubernetes mounts."""
-    allowed = 0o640 if status.st_uid == 0 else 0o600
-    if stat.S_IMODE(status.st_mode) & 0o777 & ~allowed:
-        raise InvalidInput(
-            "Other users can read the TLS key.",
-            reason=Reason.TLS_KEY_EXPOSED,
-            hint=f"Run chmod 600 on the file of {_KEY}; give a secret of Kubernetes defaultMode 0440.",
-        )
+def certificates(pem: bytes, setting: str) -> list[x509.Certificate]:
+    """The certificates of a file, at least one.
 
-
-def _certificates(pem: bytes, setting: str) -> list[x509.Certificate]:
+    Raises:
+        InvalidInput: TLS_FILE_INVALID.
+    """
     try:
         return x509.load_pem_x509_certificates(pem)
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise _invalid(setting, "holds no certificate as PEM") from exc
 
 
-def _private_key(pem: bytes) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+def check_pair(certificate: x509.Certificate, key_pem: bytes, setting: str) -> None:
+    """Check that a key is one that gRPC can use, and belongs to the certificate.
+
+    Raises:
+        InvalidInput: TLS_FILE_INVALID or TLS_KEY_MISMATCH.
+    """
+    key = _private_key(key_pem, setting)
+    try:
+        same = key.public_key() == certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):  # the certificate's key is of a kind that nobody knows
+        same = False
+    if not same:
+        raise InvalidInput(
+            "The TLS key does not belong to the certificate.",
+            reason=Reason.TLS_KEY_MISMATCH,
+            hint=f"{setting} must be the key of the first certificate in the file of the certificate.",
+        )
+
+
+def _check_private(status: os.stat_result, setting: str) -> None:
+    """Refuse a key that others can read. The group may read a key of root, as of a secret that Kubernetes mounts."""
+    allowed = 0o640 if status.st_uid == 0 else 0o600
+    if stat.S_IMODE(status.st_mode) & 0o777 & ~allowed:
+        raise InvalidInput(
+            "Other users can read the TLS key.",
+            reason=Reason.TLS_KEY_EXPOSED,
+            hint=f"Run chmod 600 on the file of {setting}; give a secret of Kubernetes defaultMode 0440.",
+        )
+
+
+def _private_key(pem: bytes, setting: str) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError as exc:
-        raise _invalid(_KEY, "is locked with a password") from exc
+        raise _invalid(setting, "is locked with a password") from exc
     except (ValueError, UnsupportedAlgorithm) as exc:
-        raise _invalid(_KEY, "holds no private key as PEM") from exc
+        raise _invalid(setting, "holds no private key as PEM") from exc
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= LEAST_RSA_BITS:
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         return key
-    raise _invalid(_KEY, f"must be RSA of at least {LEAST_RSA_BITS} bits, or ECDSA on P-256 or P-384")
-
-
-def _same_key(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> bool:
-    try:
-        return key.public_key() == certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):  # the certificate's key is of an unknown kind
-        return False
+    raise _invalid(setting, f"must be RSA of at least {LEAST_RSA_BITS} bits, or ECDSA on P-256 or P-384")
 
 
 def _check_dates(certificate: x509.Certificate, now: datetime) -> None:

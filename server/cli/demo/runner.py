@@ -90,6 +90,7 @@ def _start(environment: Environment, settings: Settings, reporter: Reporter) -> 
         f"quack.port={environment.quack_port}",
         f"ray.dashboard_port={environment.dashboard_port}",
         f"metrics_port={environment.metrics_port}",
+        *("tls.certificate=", "tls.key=", "tls.client_ca="),  # it listens on loopback, and this process calls it there
     ):
         arguments += ["--set", assignment]
     server = Child.start("server", arguments, environment.home / "server.log")

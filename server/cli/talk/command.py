@@ -16,7 +16,7 @@ from models.errors import InvalidInput, NoSpeech
 from models.reasons import Reason
 from server.cli.channel import open_aio_channel
 from server.cli.output import Failure, check_can_write
-from server.cli.remote import CALL_TIMEOUT_S, address_option, configured_address, reachable, translated
+from server.cli.remote import CALL_TIMEOUT_S, Endpoint, address_option, endpoint, translated
 from server.cli.talk.screen import Screen
 from server.cli.talk.sources import feed, open_source
 from server.cli.talk.transcript_formats import FORMATS, written
@@ -95,15 +95,15 @@ def talk(
         raise click.UsageError("--vocabulary goes with a new session; the session of --session has its own.")
     if words and form != "json":
         raise click.UsageError("--words goes with --format json.")
-    target = reachable(address or configured_address())
+    server = endpoint(address)
     if output is not None:
         check_can_write(output, "--output")
     # fails before a session is opened
     sound = open_source(source, device, microphone=microphone or device is not None, fast=fast)
     screen = Screen(sys.stderr.isatty(), words=words)
     options = TalkOptions(str(session or ""), language, reply, end_silence, max_utterance, give_up, words)
-    with translated(target):
-        asyncio.run(_talk(target, options, sound, screen, fast=fast, vocabulary=vocabulary))
+    with translated(server.target, server.tls):
+        asyncio.run(_talk(server, options, sound, screen, fast=fast, vocabulary=vocabulary))
     if form != "text" or output is not None or not _both_on_a_terminal():  # there, the finals are on the screen already
         _deliver(written(screen.lines, form), output)
     if not isinstance(sound, bytes | None) and sound.failure:
@@ -147,7 +147,7 @@ async def _in_new_session(channel: grpc.aio.Channel, options: TalkOptions, vocab
 
 
 async def _talk(
-    target: str,
+    server: Endpoint,
     options: TalkOptions,
     sound: bytes | Microphone | None,
     screen: Screen,
@@ -158,7 +158,7 @@ async def _talk(
     from server.cli.talk.client import KEEPALIVE, Audio, Talker
 
     audio = Audio()
-    async with open_aio_channel(target, KEEPALIVE) as channel:
+    async with open_aio_channel(server.target, KEEPALIVE, tls=server.tls) as channel:
         if not options.session_id:
             options = await _in_new_session(channel, options, vocabulary)
         filling = asyncio.create_task(feed(audio, sound, fast=fast))

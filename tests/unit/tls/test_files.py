@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from pydantic import ValidationError
 
 from models.errors import InvalidInput
-from server.setting_groups import TlsSettings
+from server.setting_groups import ClientSettings, TlsSettings
 from server.tls.files import Expiry, check_files, read_files
 from tests.certificates import PrivateKey, issue
 
@@ -204,6 +204,13 @@ def test_the_key_is_not_in_a_representation(settings: TlsSettings) -> None:
 def test_a_certificate_goes_with_its_key(name: str) -> None:
     with pytest.raises(ValidationError) as caught:
         TlsSettings.model_validate({name: "a"})
+    assert caught.value.errors()[0]["type"] == "TLS_INCOMPLETE"
+
+
+@pytest.mark.parametrize("name", ["certificate", "key"])
+def test_a_client_certificate_goes_with_its_key(name: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ClientSettings.model_validate({name: "a"})
     assert caught.value.errors()[0]["type"] == "TLS_INCOMPLETE"
 
 
