@@ -275,7 +275,7 @@ def _grpc_server(settings: Settings, services: Services, shared: _Shared) -> Grp
 
 def _eraser(settings: Settings, shared: _Shared, jobs: _Jobs, streams: StreamManager, sessions: Sessions) -> Eraser:
     work = LiveWork(streams.end_sessions, jobs.runner.end_sessions, sessions.abandon)
-    return Eraser(shared.ledger, shared.spool, settings.pictures_dir, work, shared.clock)
+    return Eraser(shared.ledger, shared.spool, settings.pictures_dir, work, shared.clock, shared.audit.trail)
 
 
 def _services(

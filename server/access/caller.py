@@ -43,6 +43,9 @@ class Caller:
 INTERNAL = Caller("server", "", frozenset(Scope))
 """The server itself: housekeeping, jobs, and tests of parts that no RPC reaches."""
 
+OFFLINE = Caller("offline", "", frozenset(Scope))
+"""Whoever runs a command on the files of a stopped server."""
+
 _current: ContextVar[Caller] = ContextVar("caller", default=INTERNAL)
 
 

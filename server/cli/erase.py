@@ -107,6 +107,8 @@ def _erase_offline(
 ) -> dict[str, Any]:
     from models.errors import NotFound
     from models.reasons import Reason
+    from server.access.audit import AuditTrail, load_or_create_key
+    from server.access.caller import OFFLINE, acting_as
     from server.cli.analyst import ledger_settings
     from server.erasure.eraser import Eraser, NoWork
     from server.ledger.erasure import ErasureScope, ErasureTarget
@@ -126,8 +128,10 @@ def _erase_offline(
     target = ErasureTarget(ErasureScope(scope), value)
     ledger = Ledger.open(settings.ledger_path)
     try:
-        eraser = Eraser(ledger, Spool(settings.spool_dir, key), settings.pictures_dir, NoWork(), utc_now)
-        return asyncio.run(_run(eraser, target, dry_run=dry_run))
+        audit = AuditTrail(load_or_create_key(settings.state_dir), utc_now)
+        eraser = Eraser(ledger, Spool(settings.spool_dir, key), settings.pictures_dir, NoWork(), utc_now, audit)
+        with acting_as(OFFLINE):
+            return asyncio.run(_run(eraser, target, dry_run=dry_run))
     finally:
         ledger.close()
 

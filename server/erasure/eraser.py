@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from models.errors import Conflict, NotFound
+from server.access.audit import AuditAction, AuditTrail
 from server.ledger import erasure
 from server.ledger.columns import Cursor
 from server.ledger.erasure import Erased, ErasureTarget
@@ -52,6 +53,7 @@ class Eraser:
     Args:
         artifacts: Folder of redacted pictures and recordings.
         work: Ends what works on a session.
+        audit: Gets each erasure, by its id and its scope.
         after_rewrite: Called when the ledger was written anew, so that copies of it are made anew too.
     """
 
@@ -62,6 +64,7 @@ class Eraser:
         artifacts: Path,
         work: SessionWork,
         clock: Clock,
+        audit: AuditTrail,
         after_rewrite: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         self._ledger = ledger
@@ -69,6 +72,7 @@ class Eraser:
         self._artifacts = artifacts
         self._work = work
         self._clock = clock
+        self._audit = audit
         self._after_rewrite = after_rewrite
         self._one = asyncio.Lock()
 
@@ -91,10 +95,12 @@ class Eraser:
                 return "", await self.preview(target)
             await self._work.end(session_ids)
             erasure_id = str(uuid.uuid4())
+            entry = self._audit.entry(AuditAction.ERASE, ("erasure", erasure_id), reason=target.scope)
 
             def delete(cursor: Cursor) -> Erased:
                 erased = erasure.erase(cursor, session_ids)
                 erasure.begin(cursor, erasure_id, target, len(session_ids), self._clock())
+                self._audit.append(cursor, entry)
                 return erased
 
             erased = await self._ledger.write(delete)

@@ -10,8 +10,9 @@ import pytest
 
 from models.errors import Unavailable
 from models.reasons import Reason
+from server.access.audit import AuditTrail
 from server.erasure.eraser import Eraser
-from server.ledger import erasure
+from server.ledger import audit, erasure
 from server.ledger.columns import fetch_all
 from server.ledger.erasure import ErasureScope, ErasureTarget
 from server.ledger.schema import TABLES
@@ -27,8 +28,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.ledger.close()
 
 
+def trail(store: Store) -> AuditTrail:
+    return AuditTrail(bytes(32), lambda: store.now)
+
+
 def eraser(store: Store) -> Eraser:
-    return Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now)
+    return Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, trail(store))
 
 
 def test_every_table_with_rows_of_a_session_is_erased() -> None:
@@ -44,6 +49,8 @@ def test_nothing_of_an_erased_session_is_left_and_everything_of_another_is(store
     assert len(store.marks("gone")) == 5
     erasure_id, erased = asyncio.run(eraser(store).erase(ErasureTarget(ErasureScope.SESSION, gone)))
     assert erasure_id
+    [row] = asyncio.run(store.ledger.read(lambda cursor: audit.rows_after(cursor, 0, 10)))
+    assert (row.action, row.object_id, row.reason) == ("erase", erasure_id, "session"), "the tombstone names nobody"
     assert erased.rows["turns"] == erased.rows["sessions"] == 1
     assert store.ended == [frozenset({gone})]
     assert not any(store.rows(gone).values())
@@ -109,6 +116,6 @@ def test_copies_of_the_ledger_are_made_anew(store: Store) -> None:
     async def copied_again() -> None:
         seen.append(await asyncio.to_thread(store.marks, "gone"))
 
-    renewing = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, copied_again)
+    renewing = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, trail(store), copied_again)
     asyncio.run(renewing.erase(ErasureTarget(ErasureScope.SESSION, gone)))
     assert seen == [set()]

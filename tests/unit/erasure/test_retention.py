@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from server.access.audit import AuditTrail
 from server.erasure.eraser import Eraser
 from server.erasure.retention import Retention
 from server.setting_groups import RetentionSettings
@@ -26,7 +27,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def retention(store: Store, settings: RetentionSettings) -> Retention:
-    eraser = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now)
+    audit = AuditTrail(bytes(32), lambda: store.now)
+    eraser = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, audit)
     return Retention(store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser.purge)
 
 
