@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import click
 from prometheus_client.metrics import MetricWrapperBase
@@ -25,9 +26,14 @@ from models.redaction.entities import ENTITY_TYPES
 from models.redaction.lexicons.loader import languages
 from models.redaction.lexicons.schema import SUBJECTS
 from server.cli.main import cli
+from server.ledger.types import utc_now
 from server.ledger.views import ALL_VIEWS
+from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
+from server.setting_groups import LimitSettings
 from server.settings import Settings
+from server.uploads.checks import default_checks
+from server.uploads.quota import UploadQuota
 
 DOCS = Path(__file__).resolve().parent
 NOTICE = "<!-- Written by docs/generate.py from {source}. Change it there, then run `make docs`. -->"
@@ -164,6 +170,30 @@ def views_page() -> str:
     return page("Views", "server/ledger/views.py", *parts)
 
 
+def upload_checks_page() -> str:
+    """The checks of an upload, in their order."""
+    intro = """
+    What an upload must pass before it is accepted, in this order: cheap checks before dear ones. Nothing of an upload
+    is written to the disk before all of them have passed, and nothing of a refused one is kept. A refusal is an event
+    `upload_refused` of the session, with the reason, and counts in `vestibule_refused_uploads_total`.
+    [Limits](../operating/limits.md#uploads) has the figures.
+    """
+    # The steps are only described, so none of them needs its ledger.
+    steps = default_checks(LimitSettings(), UploadQuota(cast("Ledger", None), LimitSettings(), utc_now))
+    rows = [
+        (
+            str(number),
+            step.stage.value,
+            (inspect.getdoc(step.check) or "").partition("\n")[0],
+            ", ".join(f"`{reason}`" for reason in step.reasons),
+            step.why_here,
+        )
+        for number, step in enumerate(steps, start=1)
+    ]
+    columns = ("", "when", "what must hold", "refused with", "why here")
+    return page("Checks of an upload", "server/uploads/checks.py", intro, table(columns, rows))
+
+
 def entities_page() -> str:
     """Every tag of the redactor, by name."""
     intro = """
@@ -222,6 +252,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/lexicons.md": lexicons_page,
     "reference/metrics.md": metrics_page,
     "reference/settings.md": settings_page,
+    "reference/upload-checks.md": upload_checks_page,
     "reference/views.md": views_page,
 }
 

@@ -165,6 +165,11 @@ class Reason(ReasonRow):
         "The resume token does not belong to a stream of this session.",
     )
     SESSION_ENDED = "SESSION_ENDED", Status.FAILED_PRECONDITION, "The session has ended; start another one."
+    SESSION_JOBS_FULL = (
+        "SESSION_JOBS_FULL",
+        Status.RESOURCE_EXHAUSTED,
+        "Too many uploads of the session wait, or too many bytes; RetryInfo says when to try again.",
+    )
     SESSION_NOT_FOUND = "SESSION_NOT_FOUND", Status.NOT_FOUND, "There is no such session."
     SHUTTING_DOWN = "SHUTTING_DOWN", Status.UNAVAILABLE, "The server is ending; reconnect. What was acknowledged stays."
     SIZE_MISMATCH = "SIZE_MISMATCH", Status.INVALID_ARGUMENT, "More or fewer bytes arrived than were declared."
@@ -239,6 +244,11 @@ class Reason(ReasonRow):
         "The client has too many conversations open; RetryInfo says when to try again.",
     )
     TOO_MANY_PAGES = "TOO_MANY_PAGES", Status.INVALID_ARGUMENT, "The file has several pages or frames."
+    TOO_MANY_SESSION_STREAMS = (
+        "TOO_MANY_SESSION_STREAMS",
+        Status.RESOURCE_EXHAUSTED,
+        "The session has too many conversations open; RetryInfo says when to try again.",
+    )
     TOO_MANY_STREAMS = (
         "TOO_MANY_STREAMS",
         Status.RESOURCE_EXHAUSTED,
@@ -266,9 +276,19 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "Pictures are encoded as JPEG or PNG only; a defect of ours.",
     )
+    UPLOADS_FULL = (
+        "UPLOADS_FULL",
+        Status.RESOURCE_EXHAUSTED,
+        "Too many bytes of uploads are arriving at this moment; RetryInfo says when to try again.",
+    )
     UPLOAD_EMPTY = "UPLOAD_EMPTY", Status.INVALID_ARGUMENT, "The upload has no bytes."
     UPLOAD_ID_REUSED = "UPLOAD_ID_REUSED", Status.FAILED_PRECONDITION, "Another upload with other content has this id."
     UPLOAD_NOT_FOUND = "UPLOAD_NOT_FOUND", Status.NOT_FOUND, "There is no such upload."
+    UPLOAD_QUOTA = (
+        "UPLOAD_QUOTA",
+        Status.RESOURCE_EXHAUSTED,
+        "The client has uploaded too many files or bytes within the window; RetryInfo says when this upload fits.",
+    )
     UPLOAD_STALLED = "UPLOAD_STALLED", Status.DEADLINE_EXCEEDED, "The upload stopped; send it again with the same id."
     UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE", Status.INVALID_ARGUMENT, "The upload has too many bytes."
     UPSTREAM_EMPTY = "UPSTREAM_EMPTY", Status.UNAVAILABLE, "The remote LLM answered nothing."

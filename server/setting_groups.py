@@ -186,6 +186,7 @@ class LimitSettings(BaseModel):
     utterance_s: float = Field(28.0, gt=0, le=29.0, description="Longest utterance; a longer one is cut.")
     streams: int = Field(100, ge=1, description="Open conversation streams.")
     client_streams: int = Field(50, ge=1, description="Open conversation streams of one client.")
+    session_streams: int = Field(8, ge=1, description="Open conversation streams of one session.")
     speech_load: float = Field(
         0.8,
         gt=0,
@@ -197,6 +198,30 @@ class LimitSettings(BaseModel):
     pace: float = Field(10.0, ge=1, description="How many times as fast as it is spoken audio may come.")
     ahead_s: float = Field(60.0, gt=0, description="Seconds of audio that may come at once on top of that.")
     open_jobs: int = Field(1000, ge=1, description="Jobs that wait or run; one more upload is refused.")
+    session_jobs: int = Field(100, ge=1, description="Those of one session; one more upload of it is refused.")
+    session_spool_bytes: int = Field(
+        200 * MEBIBYTE, gt=0, description="Uploads of one session that wait to be read, in bytes."
+    )
+    spool_bytes: int = Field(
+        10 * 1024 * MEBIBYTE, gt=0, description="Largest size of the spool: uploads that wait, and audio of streams."
+    )
+    arriving_bytes: int = Field(
+        256 * MEBIBYTE, gt=0, description="Declared sizes of all uploads that arrive at a time; they are in memory."
+    )
+    client_uploads: int = Field(10, ge=1, description="Uploads of one client in the window, refused ones included.")
+    client_upload_bytes: int = Field(50 * MEBIBYTE, gt=0, description="Bytes of one client's uploads in the window.")
+    client_upload_window_s: float = Field(
+        300.0, gt=0, description="Length of the moving window in which a client's uploads are counted."
+    )
+
+    @model_validator(mode="after")
+    def _the_largest_upload_fits(self) -> LimitSettings:
+        for name in ("session_spool_bytes", "spool_bytes", "arriving_bytes", "client_upload_bytes"):
+            if getattr(self, name) < self.upload_bytes:
+                raise PydanticCustomError(
+                    "limits_too_small", f"{name} is smaller than upload_bytes, so the largest upload would never fit"
+                )
+        return self
 
 
 class RetentionSettings(BaseModel):

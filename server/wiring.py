@@ -64,7 +64,7 @@ from server.streaming.stream_config import StreamLimits
 from server.streaming.stream_manager import StreamManager
 from server.streaming.stream_registry import StreamRegistry
 from server.tls.reload import ServerCertificate
-from server.uploads.checks import default_checks
+from server.uploads.build import build_upload_service
 from server.uploads.keys import load_or_create_spool_key
 from server.uploads.service import UploadService
 from server.uploads.spool import Spool
@@ -164,7 +164,7 @@ async def _shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> 
     assistant = await _assistant(settings, metrics, ledger, stack)
     return _Shared(
         ledger=ledger,
-        spool=Spool(settings.spool_dir, key),
+        spool=Spool(settings.spool_dir, key, limit_bytes=settings.limits.spool_bytes),
         sealer=VocabularySealer(key),
         cluster=cluster,
         gateway=RayGateway(cluster),
@@ -214,12 +214,13 @@ def _on_breaker_change(metrics: Metrics, store: BreakerStore) -> Callable[[Break
 
 def _jobs(settings: Settings, shared: _Shared) -> _Jobs:
     ledger, spool, gateway, pubsub = shared.ledger, shared.spool, shared.gateway, shared.pubsub
-    clock, limits = shared.clock, settings.limits
+    clock = shared.clock
     audit = shared.audit.trail
     runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), audit=audit, observer=_count_jobs(shared.metrics))
     recommender = Recommender(ledger, gateway, shared.assistant, pubsub, clock=clock, audit=audit, on_job=runner.wake)
-    checks = default_checks(upload_bytes=limits.upload_bytes, open_jobs=limits.open_jobs)
-    uploads = UploadService(ledger, spool, pubsub, checks, on_job=runner.wake, clock=clock)
+    uploads = build_upload_service(
+        ledger, spool, pubsub, shared.metrics, settings.limits, on_job=runner.wake, clock=clock
+    )
     handlers = build_handlers(
         ledger,
         spool,
@@ -251,7 +252,9 @@ async def _streams(settings: Settings, shared: _Shared, jobs: _Jobs) -> StreamMa
     load = SpeechLoadMeter(places, time.monotonic)
     vad = await asyncio.to_thread(build_vad, settings.weights_dir)
     registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock)
-    admission_limits = AdmissionLimits(limits.streams, limits.client_streams, limits.speech_floor, limits.speech_load)
+    admission_limits = AdmissionLimits(
+        limits.streams, limits.client_streams, limits.session_streams, limits.speech_floor, limits.speech_load
+    )
     admission = Admission(admission_limits, load, shared.metrics)
     conversations = ConversationFactory(
         registry=registry,

@@ -20,8 +20,8 @@ from server.ledger.writer import Ledger
 from server.records.events import make_event
 from server.records.pubsub import PubSub
 from server.uploads.disk import disk_errors
-from server.uploads.service import READ_UPLOAD
 from server.uploads.spool import Spool
+from server.uploads.transactions import READ_UPLOAD
 
 PICTURE_TIMEOUT_S = 60.0
 RECORDING_TIMEOUT_S = 600.0

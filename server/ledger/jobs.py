@@ -239,6 +239,12 @@ def count_open(cursor: Cursor) -> int:
     return count(cursor, "SELECT count(*) FROM jobs WHERE state IN ('QUEUED', 'RUNNING')")
 
 
+def count_open_of_session(cursor: Cursor, session_id: str) -> int:
+    """Jobs of a session that wait or run."""
+    sql = "SELECT count(*) FROM jobs WHERE session_id = ? AND state IN ('QUEUED', 'RUNNING')"
+    return count(cursor, sql, [session_id])
+
+
 def next_due(cursor: Cursor, after: datetime | None = None) -> datetime | None:
     """When the next job becomes due, or a lease runs out; None when nothing is open.
 

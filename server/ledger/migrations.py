@@ -85,6 +85,11 @@ def record_audit(cursor: Cursor) -> None:
     _run(cursor, views.V_AUDIT.statements())
 
 
+def count_upload_attempts(cursor: Cursor) -> None:
+    """Create the table of attempts to upload, so that a restart forgets no quota."""
+    _run(cursor, schema.UPLOAD_ATTEMPTS.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -97,6 +102,7 @@ ALL: tuple[Migration, ...] = (
     remember_redactions,
     remember_subjects_and_erasures,
     record_audit,
+    count_upload_attempts,
 )
 
 

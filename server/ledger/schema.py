@@ -261,7 +261,6 @@ ERASURES = TableSchema(
     ),
 )
 
-
 AUDIT = TableSchema(
     "audit",
     "One row for a decision about access, or for something that a person or the server did. Rows are only added.",
@@ -281,5 +280,17 @@ AUDIT = TableSchema(
     ),
 )
 
-TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT)
+UPLOAD_ATTEMPTS = TableSchema(
+    "upload_attempts",
+    "One row for an attempt to upload that a quota still counts, whether it was accepted or refused.",
+    (
+        ("id", "VARCHAR PRIMARY KEY", "UUID of the attempt."),
+        ("client_id", "VARCHAR NOT NULL", "App or site that the quota belongs to."),
+        ("start_time", "TIMESTAMP NOT NULL", "When it began, UTC."),
+        ("size_bytes", "BIGINT NOT NULL", "Declared size, or the bytes that came if they were fewer."),
+    ),
+    ("client_id",),
+)
+
+TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS)
 """All tables, whichever migration made them."""

@@ -51,6 +51,9 @@ class Metrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=into,
         )
+        self.refused_uploads = Counter(
+            "vestibule_refused_uploads", "Uploads that were refused or failed, by reason.", ["reason"], registry=into
+        )
         self.entities = Counter("vestibule_redacted_entities", "Entities that were redacted.", ["type"], registry=into)
         self.breaker_open = Gauge(
             "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into

@@ -17,8 +17,8 @@ from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
-from server.uploads.checks import DeclaredUpload
 from server.uploads.service import UploadService
+from server.uploads.types import DeclaredUpload
 
 DOWNLOAD_CHUNK_BYTES = 64 * 1024
 _FINAL_STATES = (UploadState.DONE, UploadState.FAILED)

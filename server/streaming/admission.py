@@ -22,6 +22,13 @@ BUSY_RETRY_AFTER_S: Final = 5.0
 # How long a resuming client waits for its older connection to finish a ledger write or a running decoder.
 RELEASE_TIMEOUT_S: Final = 2.0
 
+_REASONS: Final = (
+    Reason.TOO_MANY_STREAMS,
+    Reason.TOO_MANY_CLIENT_STREAMS,
+    Reason.TOO_MANY_SESSION_STREAMS,
+    Reason.SPEECH_BUSY,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class AdmissionLimits:
@@ -30,12 +37,14 @@ class AdmissionLimits:
     Attributes:
         streams: Streams of this server.
         client_streams: Streams of one client.
+        session_streams: Streams of one session.
         floor: Streams with audio that are admitted whatever the measured load, so that a wrong measurement can recover.
         load: Share of the speech workers that the streams with audio may need, in [0, 1].
     """
 
     streams: int
     client_streams: int
+    session_streams: int
     floor: int
     load: float
 
@@ -69,9 +78,7 @@ class Admission:
         self._limits = limits
         self._load = load
         self._metrics = metrics
-        metrics.show(
-            metrics.refused_streams, [Reason.TOO_MANY_STREAMS, Reason.TOO_MANY_CLIENT_STREAMS, Reason.SPEECH_BUSY]
-        )
+        metrics.show(metrics.refused_streams, _REASONS)
         self._tickets: dict[str, AdmissionTicket] = {}
         metrics.speech_factor.set_function(lambda: load.factor)
         metrics.speech_load.set_function(lambda: load.share(self._audio_streams))
@@ -94,7 +101,7 @@ class Admission:
 
         Raises:
             Conflict: STREAM_IN_USE.
-            Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS.
+            Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS, TOO_MANY_SESSION_STREAMS.
         """
         if stream_id in self._tickets:
             raise Conflict("This stream is open already.", reason=Reason.STREAM_IN_USE)
@@ -102,6 +109,8 @@ class Admission:
             raise self._refusal(Reason.TOO_MANY_STREAMS, "Too many streams are open.")
         if sum(ticket.client_id == client_id for ticket in self._tickets.values()) >= self._limits.client_streams:
             raise self._refusal(Reason.TOO_MANY_CLIENT_STREAMS, "This client has too many streams open.")
+        if sum(ticket.session_id == session_id for ticket in self._tickets.values()) >= self._limits.session_streams:
+            raise self._refusal(Reason.TOO_MANY_SESSION_STREAMS, "This session has too many streams open.")
         ticket = self._tickets[stream_id] = AdmissionTicket(session_id, client_id)
         self._metrics.streams.inc()
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from uuid import UUID
 
+from models.errors import Overloaded
 from models.private_files import open_private, sync_folder
 from server.uploads.disk import disk_errors
 from server.uploads.encrypted_frames import (
@@ -19,6 +20,7 @@ from server.uploads.encrypted_frames import (
     corrupt,
     sealed_bytes,
 )
+from server.uploads.usage import SpoolUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +49,23 @@ class AudioLogFile:
         size_bytes: Audio in the log so far.
     """
 
-    def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int) -> None:
+    def __init__(self, path: Path, key: bytes, stream_id: UUID, durable_bytes: int, usage: SpoolUsage) -> None:
         content = path.read_bytes() if path.exists() else b""
         found = AudioLogFile.parse(content, key, stream_id, durable_bytes)
         header = content[:HEADER_BYTES] if found.end else None
         self._cipher = FrameCipher(key, FileKind.AUDIO_LOG, stream_id, header)
         self._frames = found.frames
+        self._usage = usage
         self.size_bytes = len(found.data)
         self._file = open(path, "ab", buffering=0, opener=open_private)  # noqa: SIM115
         self._end = found.end
         try:
             self._file.truncate(self._end)
+            usage.remove(len(content) - self._end)
             if header is None:
                 self._write(memoryview(self._cipher.header))
                 sync_folder(path.parent)
-        except OSError:
+        except (OSError, Overloaded):
             self._file.close()
             raise
 
@@ -77,7 +81,7 @@ class AudioLogFile:
         """Append audio. It survives a kill of the process at once, and a power cut after ``sync``.
 
         Raises:
-            Overloaded: The disk is full; only whole frames of ``data`` were kept.
+            Overloaded: The disk or the spool is full; only whole frames of ``data`` were kept.
         """
         with disk_errors():
             for start in range(0, len(data), MAX_FRAME_BYTES):
@@ -87,7 +91,7 @@ class AudioLogFile:
         """Append a mark: a frame without audio, as durable as what ``append`` adds.
 
         Raises:
-            Overloaded: The disk is full.
+            Overloaded: The disk or the spool is full.
         """
         with disk_errors():
             self._add(b"")
@@ -109,6 +113,7 @@ class AudioLogFile:
         self.size_bytes += len(piece)
 
     def _write(self, frame: memoryview) -> None:
+        self._usage.add(len(frame))
         rest = frame
         try:
             while rest:
@@ -116,6 +121,7 @@ class AudioLogFile:
         except OSError:
             # an incomplete frame would make all later frames unreadable
             self._file.truncate(self._end)
+            self._usage.remove(len(frame))
             raise
         self._end += len(frame)
 

@@ -8,101 +8,53 @@ the client sent stands before it, and so do the comparisons with the declared si
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Protocol
+from dataclasses import dataclass
 
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge, UnsupportedMedia
-from models.media.formats import AUDIO_NAMES, IMAGE_NAMES, MediaFormat, MediaKind, declared_kind
+from models.media.formats import AUDIO_NAMES, IMAGE_NAMES, MediaKind, declared_kind
 from models.reasons import Reason
-from server.ledger.types import SessionRow
+from server.setting_groups import LimitSettings
+from server.uploads.quota import UploadQuota, WithinQuota
+from server.uploads.types import CheckStage, CheckStep, DeclaredUpload, ReceivedBytes
+
+_RETRY_AFTER_S = 5.0
+"""When to try again if jobs or bytes must first be worked off; how long that takes is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeclaredUpload:
-    """What the client declares before it uploads.
-
-    Attributes:
-        upload_id: UUID made by the client.
-        kind: ``visitor_register``, ``meter``, ``document``, ``site``, ``recording``, or empty.
-        sha256: 32 bytes, or empty when the client does not know it.
-        media_type: As declared; the detected one decides.
-    """
-
-    upload_id: str
-    session_id: str
-    kind: str
-    size_bytes: int
-    sha256: bytes = b""
-    media_type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedBytes:
-    """What is known about an upload at a stage.
-
-    Attributes:
-        session: Its session; None when there is none.
-        jobs: Jobs that wait or run, plus this upload and others that are arriving.
-        found: Type detected from the bytes that arrived; None before ``CheckStage.BEGUN``, and for a type that is not
-            supported.
-        size_bytes: Bytes that have arrived.
-        sha256: Of all bytes that have arrived; empty before ``CheckStage.ARRIVED``.
-        content: All bytes, or their clean form; empty before ``CheckStage.ARRIVED``.
-    """
-
-    description: DeclaredUpload
-    session: SessionRow | None
-    jobs: int
-    found: MediaFormat | None = None
-    size_bytes: int = 0
-    sha256: bytes = b""
-    content: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CleanContent:
-    """A form of the content that a check made itself. It is stored instead of what the client sent.
-
-    Attributes:
-        content: In a format that ``detect`` knows; its kind decides which worker reads it.
-    """
-
-    content: bytes = field(repr=False)
-
-
-class CheckStage(Enum):
-    """When a check runs."""
-
-    DESCRIBED = auto()  # only the description has arrived
-    BEGUN = auto()  # the first bytes have arrived
-    ARRIVED = auto()  # everything has arrived and is hashed, but not yet stored
-
-
-class UploadCheck(Protocol):
-    """One check of an upload."""
-
-    async def __call__(self, seen: ReceivedBytes, /) -> CleanContent | None:
-        """Raise an error of ``models.errors`` to refuse the upload; return a clean form to store that instead."""
-        ...
-
-
-def default_checks(*, upload_bytes: int, open_jobs: int) -> tuple[tuple[CheckStage, UploadCheck], ...]:
-    """The list.
-
-    Args:
-        upload_bytes: Largest upload.
-        open_jobs: Jobs that may wait or run at a time.
-    """
+def default_checks(limits: LimitSettings, quota: UploadQuota) -> tuple[CheckStep, ...]:
+    """The list. docs/reference/upload-checks.md shows it."""
+    described, begun, arrived = CheckStage.DESCRIBED, CheckStage.BEGUN, CheckStage.ARRIVED
     return (
-        (CheckStage.DESCRIBED, session_is_open),
-        (CheckStage.DESCRIBED, SizeIsAllowed(upload_bytes)),
-        (CheckStage.DESCRIBED, RoomForWork(open_jobs)),
-        (CheckStage.BEGUN, format_is_read),
-        (CheckStage.BEGUN, type_is_as_declared),
-        (CheckStage.BEGUN, type_fits_kind),
-        (CheckStage.ARRIVED, size_is_as_declared),
-        (CheckStage.ARRIVED, hash_is_as_declared),
+        CheckStep(
+            described,
+            session_is_open,
+            (Reason.SESSION_NOT_FOUND, Reason.SESSION_ENDED),
+            "Uses what the ledger was asked for already.",
+        ),
+        CheckStep(
+            described, SizeIsAllowed(limits), (Reason.UPLOAD_TOO_LARGE, Reason.UPLOAD_EMPTY), "Compares two numbers."
+        ),
+        CheckStep(
+            described,
+            RoomForWork(limits),
+            (Reason.JOBS_FULL, Reason.SESSION_JOBS_FULL, Reason.SPOOL_FULL, Reason.UPLOADS_FULL),
+            "Compares counts. What could not be worked off is not received.",
+        ),
+        CheckStep(
+            described,
+            WithinQuota(quota),
+            (Reason.UPLOAD_QUOTA,),
+            "Writes a row to the ledger. From here on an attempt counts, because from here on it costs work.",
+        ),
+        CheckStep(
+            begun, format_is_read, (Reason.UNSUPPORTED_MEDIA,), "Looks at the first bytes, before most are sent."
+        ),
+        CheckStep(begun, type_is_as_declared, (Reason.MEDIA_TYPE_MISMATCH,), "Compares two words."),
+        CheckStep(begun, type_fits_kind, (Reason.MEDIA_TYPE_MISMATCH,), "Compares two words."),
+        CheckStep(arrived, size_is_as_declared, (Reason.SIZE_MISMATCH,), "Compares two numbers."),
+        CheckStep(
+            arrived, hash_is_as_declared, (Reason.HASH_MISMATCH,), "Compares 32 bytes; the hash was made on arrival."
+        ),
         # What returns CleanContent comes here, as the last one.
     )
 
@@ -119,26 +71,38 @@ async def session_is_open(seen: ReceivedBytes) -> None:
 class SizeIsAllowed:
     """The declared size must be within the limit; the bytes that arrive are compared with it later."""
 
-    upload_bytes: int
+    limits: LimitSettings
 
     async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``UploadCheck``."""
-        if seen.description.size_bytes > self.upload_bytes:
-            raise TooLarge(f"An upload may have {self.upload_bytes} bytes at most.", reason=Reason.UPLOAD_TOO_LARGE)
+        most = self.limits.upload_bytes
+        if seen.description.size_bytes > most:
+            raise TooLarge(f"An upload may have {most} bytes at most.", reason=Reason.UPLOAD_TOO_LARGE)
         if seen.description.size_bytes <= 0:
             raise InvalidInput("An upload must not be empty.", reason=Reason.UPLOAD_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
 class RoomForWork:
-    """The queue must not be full."""
+    """The queue, the spool and the memory for arriving uploads must have room, for the server and for the session."""
 
-    open_jobs: int
+    limits: LimitSettings
 
     async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``UploadCheck``."""
-        if seen.jobs > self.open_jobs:
-            raise Overloaded("Too many uploads wait to be read.", reason=Reason.JOBS_FULL, retry_after_s=5.0)
+        waiting, limits = seen.waiting, self.limits
+        if waiting.jobs > limits.open_jobs:
+            raise _full("Too many uploads wait to be read.", Reason.JOBS_FULL)
+        if waiting.session_jobs > limits.session_jobs or waiting.session_bytes > limits.session_spool_bytes:
+            raise _full("Too many uploads of this session wait to be read.", Reason.SESSION_JOBS_FULL)
+        if waiting.spool_bytes > limits.spool_bytes:
+            raise _full("Too many bytes wait to be read.", Reason.SPOOL_FULL)
+        if waiting.arriving_bytes > limits.arriving_bytes:
+            raise _full("Too many uploads are arriving.", Reason.UPLOADS_FULL)
+
+
+def _full(message: str, reason: Reason) -> Overloaded:
+    return Overloaded(message, reason=reason, retry_after_s=_RETRY_AFTER_S)
 
 
 async def format_is_read(seen: ReceivedBytes) -> None:

@@ -4,52 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from models.errors import Conflict, DeadlineExceeded, NotFound, VestibuleError
+from models.errors import DeadlineExceeded, VestibuleError
 from models.media.formats import HEAD_BYTES, detect
 from models.reasons import Reason
-from server.ledger import events, jobs, sessions, uploads
-from server.ledger.columns import Cursor
 from server.ledger.needed_media import needed_spool_ids
-from server.ledger.types import Clock, JobRow, JobState, SessionRow, UploadRow, UploadState, utc_now
+from server.ledger.types import Clock, UploadRow, utc_now
 from server.ledger.writer import Ledger
-from server.records.events import make_event
 from server.records.pubsub import PubSub
-from server.records.session_progress import note_new_input
-from server.uploads.checks import CheckStage, DeclaredUpload, ReceivedBytes, UploadCheck, size_mismatch
+from server.uploads import transactions
+from server.uploads.checks import size_mismatch
+from server.uploads.quota import UploadQuota
 from server.uploads.receiver import UploadReceiver
+from server.uploads.refusals import RefusalRecorder, caused_by_server
 from server.uploads.spool import Spool
+from server.uploads.types import CheckStage, CheckStep, DeclaredUpload, ReceivedBytes, Waiting
 
-READ_UPLOAD = "read_upload"
-"""Kind of the job that reads an upload."""
+T = TypeVar("T")
 
 BATCH_BYTES = 1024 * 1024
 """Bytes that are sealed and written to the spool at a time."""
 
 STALL_S = 30.0
 """Seconds without data after which an upload is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What the ledger says about an upload before its first byte."""
-
-    session: SessionRow | None
-    upload: UploadRow | None
-    jobs: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What the transaction stored. ``new`` is False if the same upload was accepted by another call meanwhile."""
-
-    upload: UploadRow
-    session: SessionRow
-    new: bool
 
 
 class UploadService:
@@ -60,6 +41,8 @@ class UploadService:
         spool: Keeps the content.
         pubsub: Gets every accepted upload.
         checks: What an upload must pass, see ``default_checks``.
+        quota: What the checks reserve; here an attempt's share is corrected or given back.
+        refusals: Gets every refused upload.
         on_job: Called after a job was committed, on the event loop.
         stall_s: Seconds without data after which an upload is refused.
     """
@@ -69,7 +52,9 @@ class UploadService:
         ledger: Ledger,
         spool: Spool,
         pubsub: PubSub,
-        checks: tuple[tuple[CheckStage, UploadCheck], ...],
+        checks: tuple[CheckStep, ...],
+        quota: UploadQuota,
+        refusals: RefusalRecorder,
         *,
         on_job: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
@@ -79,11 +64,14 @@ class UploadService:
         self._spool = spool
         self._pubsub = pubsub
         self._checks = checks
+        self._quota = quota
+        self._refusals = refusals
         self._on_job = on_job
         self._clock = clock
         self._stall_s = stall_s
-        self._receiving: set[str] = set()
-        self._storing: set[asyncio.Task[UploadRow]] = set()
+        self._arriving: dict[str, DeclaredUpload] = {}
+        self._storing: set[str] = set()
+        self._background: set[asyncio.Task[Any]] = set()
 
     async def accept(self, description: DeclaredUpload, chunks: AsyncIterator[bytes]) -> UploadRow:
         """Accept one upload.
@@ -96,20 +84,19 @@ class UploadService:
             The upload, ACCEPTED; or as it is now, when the same content was accepted under its id before.
 
         Raises:
-            NotFound: SESSION_NOT_FOUND.
-            Conflict: SESSION_ENDED, or UPLOAD_ID_REUSED.
-            TooLarge: UPLOAD_TOO_LARGE.
-            InvalidInput: SIZE_MISMATCH, HASH_MISMATCH, MEDIA_TYPE_MISMATCH, UPLOAD_EMPTY.
-            UnsupportedMedia: The format of the content is not supported.
-            Overloaded: JOBS_FULL, SPOOL_FULL.
-            DeadlineExceeded: UPLOAD_STALLED.
+            VestibuleError: A check refuses it, ``default_checks`` lists with which reasons; UPLOAD_ID_REUSED,
+                UPLOAD_STALLED; or a failure of the spool or the ledger.
         """
-        facts = await self._ledger.read(lambda cursor: _facts(cursor, description))
+        facts = await self._ledger.read(lambda cursor: transactions.facts_of(cursor, description))
         if facts.upload is not None:
             return await self._repeated(facts.upload, description, chunks)
-        seen = ReceivedBytes(description, facts.session, facts.jobs + len(self._receiving) + 1)
-        await self._check(CheckStage.DESCRIBED, seen)
-        return await self._accept_new(seen, chunks)
+        # A random name, because two streams may send the same upload at the same time.
+        attempt_id = str(uuid.uuid4())
+        self._arriving[attempt_id] = description
+        try:
+            return await self._accept_new(attempt_id, facts, description, chunks)
+        finally:
+            self._arriving.pop(attempt_id, None)
 
     async def sweep(self) -> int:
         """Delete content of the spool that no job needs. A kill may leave such content.
@@ -119,36 +106,65 @@ class UploadService:
         Returns:
             The number of files deleted.
         """
-        # Files first, then jobs: a listed file that is not being received either has its job already or never gets one.
-        files = await asyncio.to_thread(self._spool.ids) - self._receiving
+        # Files first, then jobs: a listed file that is not being stored either has its job already or never gets one.
+        await self._quota.sweep()
+        files = await asyncio.to_thread(self._spool.ids) - self._storing
         files -= await self._ledger.read(needed_spool_ids)
         for spool_id in files:
             await asyncio.to_thread(self._spool.delete, spool_id)
-        parts = await asyncio.to_thread(self._spool.part_ids) - self._receiving
+        parts = await asyncio.to_thread(self._spool.part_ids) - self._storing
         for spool_id in parts:
             await asyncio.to_thread(self._spool.delete_part, spool_id)
         return len(files) + len(parts)
 
     async def drain(self) -> None:
-        """Wait for uploads that are being stored, whether their callers wait or not."""
-        if self._storing:
-            await asyncio.wait(self._storing)
+        """Wait for uploads that are being stored or refused, whether their callers wait or not."""
+        if self._background:
+            await asyncio.wait(self._background)
 
-    async def _accept_new(self, seen: ReceivedBytes, chunks: AsyncIterator[bytes]) -> UploadRow:
-        # A random name, because two streams may send the same upload at the same time.
-        spool_id = str(uuid.uuid4())
-        self._receiving.add(spool_id)
+    async def _accept_new(
+        self, attempt_id: str, facts: transactions.KnownFacts, description: DeclaredUpload, chunks: AsyncIterator[bytes]
+    ) -> UploadRow:
+        seen = ReceivedBytes(attempt_id, description, facts.session, self._waiting(facts.waiting, description))
+        receiver = UploadReceiver()
+        counted = False
         try:
-            seen = await self._receive(seen, chunks, UploadReceiver())
+            seen = await self._check(CheckStage.DESCRIBED, seen)
+            counted = True
+            seen = await self._receive(seen, chunks, receiver)
             seen = await self._check(CheckStage.ARRIVED, seen)
-        except BaseException:
-            self._receiving.discard(spool_id)
+            # From here on this task stores or removes the content, even if the caller goes away.
+            return await asyncio.shield(self._in_background(self._store(seen)))
+        except VestibuleError as error:
+            seen = replace(seen, found=seen.found or detect(receiver.head), size_bytes=receiver.size_bytes)
+            await asyncio.shield(self._in_background(self._refused(seen, error, counted)))
             raise
-        # From here on this task stores or removes the content, even if the caller goes away.
-        storing = asyncio.create_task(self._store(seen, spool_id))
-        self._storing.add(storing)
-        storing.add_done_callback(self._stored)
-        return await asyncio.shield(storing)
+        except asyncio.CancelledError:
+            if counted and receiver.size_bytes < description.size_bytes:
+                self._in_background(self._quota.settle(attempt_id, receiver.size_bytes))
+            raise
+
+    def _waiting(self, stored: Waiting, description: DeclaredUpload) -> Waiting:
+        """What waits already, with everything that is arriving now."""
+        arriving = list(self._arriving.values())
+        of_session = [other for other in arriving if other.session_id == description.session_id]
+        return Waiting(
+            jobs=stored.jobs + len(arriving),
+            session_jobs=stored.session_jobs + len(of_session),
+            session_bytes=stored.session_bytes + sum(other.size_bytes for other in of_session),
+            arriving_bytes=sum(other.size_bytes for other in arriving),
+            spool_bytes=self._spool.usage.used_bytes + sum(other.size_bytes for other in arriving),
+        )
+
+    async def _refused(self, seen: ReceivedBytes, error: VestibuleError, counted: bool) -> None:
+        await self._refusals.record(seen, error)
+        if not counted:
+            return
+        with suppress(VestibuleError):  # then it counts as it was declared
+            if caused_by_server(error):
+                await self._quota.forget(seen.attempt_id)
+            elif seen.size_bytes < seen.description.size_bytes:
+                await self._quota.settle(seen.attempt_id, seen.size_bytes)
 
     async def _receive(
         self, seen: ReceivedBytes, chunks: AsyncIterator[bytes], receiver: UploadReceiver
@@ -175,17 +191,19 @@ class UploadService:
         seen = replace(seen, found=detect(receiver.head), size_bytes=receiver.size_bytes)
         return await self._check(CheckStage.BEGUN, seen)
 
-    async def _store(self, seen: ReceivedBytes, spool_id: str) -> UploadRow:
+    async def _store(self, seen: ReceivedBytes) -> UploadRow:
+        spool_id = seen.attempt_id
+        self._storing.add(spool_id)
         new = False
         try:
             await asyncio.to_thread(self._spool.put, spool_id, _batches(seen.content))
-            upload, job = _rows(seen, spool_id, self._clock())
-            kept = await self._ledger.write(lambda cursor: _record(cursor, upload, job))
+            upload, job = transactions.rows_of(seen, spool_id, self._clock())
+            kept = await self._ledger.write(lambda cursor: transactions.record(cursor, upload, job))
             new = kept.new
         finally:
             if not new:
                 await self._delete_unless_needed(spool_id)
-            self._receiving.discard(spool_id)
+            self._storing.discard(spool_id)
         if new:
             self._pubsub.publish(kept.session, kept.session.id)
             self._pubsub.publish(kept.upload, kept.session.id, kept.upload.id)
@@ -198,8 +216,15 @@ class UploadService:
             if spool_id not in await self._ledger.read(needed_spool_ids):
                 await asyncio.to_thread(self._spool.delete, spool_id)
 
-    def _stored(self, task: asyncio.Task[UploadRow]) -> None:
-        self._storing.discard(task)
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do work that a caller who leaves does not interrupt; ``drain`` waits for it."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
         if not task.cancelled():
             task.exception()  # the caller gets the error too, if it still waits
 
@@ -207,19 +232,19 @@ class UploadService:
         self, stored: UploadRow, description: DeclaredUpload, chunks: AsyncIterator[bytes]
     ) -> UploadRow:
         if description.session_id != stored.session_id or description.size_bytes != stored.size_bytes:
-            raise _reused()
+            raise transactions.reused()
         sha256 = description.sha256
         if not sha256:
-            seen = await self._receive(ReceivedBytes(description, None, 0), chunks, UploadReceiver(keep=False))
+            seen = await self._receive(ReceivedBytes("", description, None), chunks, UploadReceiver(keep=False))
             sha256 = seen.sha256
         if sha256.hex() != stored.sha256:
-            raise _reused()
+            raise transactions.reused()
         return stored
 
     async def _check(self, stage: CheckStage, seen: ReceivedBytes) -> ReceivedBytes:
         """Run the checks of a stage in order; each sees the content as the one before left it."""
-        for when, check in self._checks:
-            if when is stage and (clean := await check(seen)) is not None:
+        for step in self._checks:
+            if step.stage is stage and (clean := await step.check(seen)) is not None:
                 seen = replace(seen, content=clean.content)
         return seen
 
@@ -227,73 +252,3 @@ class UploadService:
 def _batches(content: bytes) -> Iterator[bytes]:
     """The content in pieces that the spool writes efficiently."""
     return (content[start : start + BATCH_BYTES] for start in range(0, len(content), BATCH_BYTES))
-
-
-def _facts(cursor: Cursor, description: DeclaredUpload) -> _Facts:
-    try:
-        session = sessions.get(cursor, description.session_id)
-    except NotFound:
-        session = None
-    return _Facts(session, _find(cursor, description.upload_id), jobs.count_open(cursor))
-
-
-def _find(cursor: Cursor, upload_id: str) -> UploadRow | None:
-    try:
-        return uploads.get(cursor, upload_id)
-    except NotFound:
-        return None
-
-
-def _record(cursor: Cursor, upload: UploadRow, job: JobRow) -> _Kept:
-    known = _find(cursor, upload.id)
-    if known is not None:
-        if (known.session_id, known.sha256) != (upload.session_id, upload.sha256):
-            raise _reused()
-        return _Kept(known, sessions.get(cursor, known.session_id), new=False)
-    session, _moved = note_new_input(cursor, upload.session_id, upload.create_time)
-    uploads.insert_upload(cursor, upload)
-    jobs.enqueue(cursor, job)
-    accepted = make_event(
-        session,
-        "upload_accepted",
-        upload.create_time,
-        kind=upload.kind or "unspecified",
-        media_type=upload.media_type,
-        size_bytes=upload.size_bytes,
-    )
-    events.append(cursor, accepted)
-    return _Kept(upload, session, new=True)
-
-
-def _rows(seen: ReceivedBytes, spool_id: str, now: datetime) -> tuple[UploadRow, JobRow]:
-    described = seen.description
-    assert seen.found is not None
-    upload = UploadRow(
-        id=described.upload_id,
-        session_id=described.session_id,
-        kind=described.kind,
-        state=UploadState.ACCEPTED,
-        size_bytes=seen.size_bytes,
-        sha256=seen.sha256.hex(),
-        media_type=seen.found.mime,
-        create_time=now,
-        update_time=now,
-    )
-    job = JobRow(
-        id=str(uuid.uuid4()),
-        kind=READ_UPLOAD,
-        key=f"{READ_UPLOAD}:{upload.id}",
-        session_id=upload.session_id,
-        payload={"upload_id": upload.id, "spool_id": spool_id},
-        state=JobState.QUEUED,
-        policy="network",
-        create_time=now,
-        next_attempt_time=now,
-    )
-    return upload, job
-
-
-def _reused() -> Conflict:
-    return Conflict(
-        "Another upload has this id.", reason=Reason.UPLOAD_ID_REUSED, hint="Make a new upload_id for new content."
-    )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-from models.errors import InvalidInput
+from models.errors import InvalidInput, VestibuleError
 from models.private_files import PART, make_private_folder, open_private, sync_folder
 from models.reasons import Reason
 from server.uploads.audio_log import AudioLogContent, AudioLogFile
@@ -26,6 +27,7 @@ from server.uploads.encrypted_frames import (
     corrupt,
     sealed_bytes,
 )
+from server.uploads.usage import SpoolUsage
 
 _SEALED_AT_ONCE_BYTES = 64 * 1024
 """A piece of at least this size becomes a frame of its own; smaller ones are collected."""
@@ -56,10 +58,12 @@ def checked_id(value: str) -> UUID:
 class SpoolWriter:
     """Writes one file. Ends with ``commit`` or ``abort``; before ``commit`` returns the file does not exist."""
 
-    def __init__(self, final: Path, cipher: FrameCipher) -> None:
+    def __init__(self, final: Path, cipher: FrameCipher, usage: SpoolUsage) -> None:
         self._final = final
         self._part = final.with_name(final.name + PART)
         self._cipher = cipher
+        self._usage = usage
+        self._written_bytes = 0
         self._pending = bytearray()
         self._buffer = bytearray()
         self._frames = 0
@@ -67,9 +71,9 @@ class SpoolWriter:
         with disk_errors():
             self._file = open(self._part, "xb", buffering=0, opener=open_private)  # noqa: SIM115
             try:
-                self._file.write(cipher.header)
-            except OSError:
-                self._file.close()
+                self._write(memoryview(cipher.header))
+            except (OSError, VestibuleError):
+                self.abort()
                 raise
 
     def write(self, data: bytes) -> None:
@@ -89,6 +93,7 @@ class SpoolWriter:
             os.fsync(self._file.fileno())
             self._file.close()
             self._part.replace(self._final)
+            self._written_bytes = 0  # from now on those of the file
             sync_folder(self._final.parent)
 
     def abort(self) -> None:
@@ -96,6 +101,8 @@ class SpoolWriter:
         self._file.close()
         with disk_errors():
             self._part.unlink(missing_ok=True)
+        self._usage.remove(self._written_bytes)
+        self._written_bytes = 0
 
     def _seal(self, data: bytes | bytearray, *, last: bool = False) -> None:
         """Seal a piece frame by frame into one buffer, and write it with one call.
@@ -115,6 +122,8 @@ class SpoolWriter:
             self._write(sealed[:end])
 
     def _write(self, rest: memoryview) -> None:
+        self._usage.add(len(rest))
+        self._written_bytes += len(rest)
         self._unasked_bytes += len(rest)
         with disk_errors():
             while rest:
@@ -130,20 +139,25 @@ class Spool:
     Args:
         folder: Made with mode 0700 when missing.
         key: 32 bytes.
+        limit_bytes: Largest size of all files together; None for no bound.
+
+    Attributes:
+        usage: Bytes of all files.
     """
 
-    def __init__(self, folder: Path, key: bytes) -> None:
+    def __init__(self, folder: Path, key: bytes, *, limit_bytes: int | None = None) -> None:
         if len(key) != KEY_BYTES:
             raise InvalidInput(f"The spool key must have {KEY_BYTES} bytes.", reason=Reason.SPOOL_KEY_INVALID)
         self._folder = folder
         self._key = key
         with disk_errors():
             make_private_folder(folder)
+            self.usage = SpoolUsage(folder, limit_bytes)
 
     def writer(self, object_id: str) -> SpoolWriter:
         """Start a file."""
         uuid = checked_id(object_id)
-        return SpoolWriter(self._folder / str(uuid), FrameCipher(self._key, FileKind.MEDIA, uuid))
+        return SpoolWriter(self._folder / str(uuid), FrameCipher(self._key, FileKind.MEDIA, uuid), self.usage)
 
     def put(self, object_id: str, chunks: Iterable[bytes]) -> None:
         """Write a whole file, durably."""
@@ -200,7 +214,7 @@ class Spool:
         """
         uuid = checked_id(stream_id)
         with disk_errors():
-            return AudioLogFile(self._log_path(uuid), self._key, uuid, durable_bytes)
+            return AudioLogFile(self._log_path(uuid), self._key, uuid, durable_bytes, self.usage)
 
     def read_log(self, stream_id: str, *, durable_bytes: int = 0) -> AudioLogContent:
         """The content of a log up to its last whole frame; arguments as for ``open_log``.
@@ -235,8 +249,11 @@ class Spool:
         return self._folder / f"{uuid}{_LOG}"
 
     def _remove(self, name: str) -> None:
-        with disk_errors():
-            (self._folder / name).unlink(missing_ok=True)
+        file = self._folder / name
+        with disk_errors(), suppress(FileNotFoundError):
+            size_bytes = file.stat().st_size
+            file.unlink()
+            self.usage.remove(size_bytes)
 
 
 def is_uuid(name: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import NoReturn
 
 import grpc
@@ -40,7 +41,7 @@ def to_status(error: errors.VestibuleError, correlation_id: str = "") -> status_
     details: list[Message] = [info]
     if error.retry_after_s is not None:
         delay = Duration()
-        delay.FromMilliseconds(int(error.retry_after_s * 1000))
+        delay.FromTimedelta(timedelta(seconds=error.retry_after_s))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     if error.violations:
         fields = [

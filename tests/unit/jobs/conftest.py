@@ -5,7 +5,6 @@ import hashlib
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -26,33 +25,23 @@ from server.ledger.types import (
     TurnRow,
     UploadRow,
 )
+from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.records.session_progress import note_new_input
-from server.uploads.checks import DeclaredUpload, default_checks
-from server.uploads.service import UploadService
+from server.setting_groups import LimitSettings
+from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
+from server.uploads.types import DeclaredUpload
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.gateway import FakeGateway, redacted
+from tests.unit.jobs.clock import HandClock
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.ledger.stored import jobs_of_session
 
 T = TypeVar("T")
 JPEG = b"\xff\xd8\xff\xe0" + b"a photograph " * 1000
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + b"a recording " * 1000
-
-
-class HandClock:
-    """A clock that only moves when told to."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -97,11 +86,12 @@ class World:
             audit=self.audit,
             on_job=self.runner.wake,
         )
-        self.intake = UploadService(
+        self.intake = build_upload_service(
             self.ledger,
             self.spool,
             self.pubsub,
-            default_checks(upload_bytes=1024 * 1024, open_jobs=100),
+            Metrics(),
+            LimitSettings(client_uploads=1000),
             on_job=self.runner.wake,
             clock=self.clock,
         )

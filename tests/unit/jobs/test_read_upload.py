@@ -16,7 +16,7 @@ from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
 from server.services.media import MediaService
-from server.uploads.checks import CheckStage, CleanContent, ReceivedBytes
+from server.uploads.types import CheckStage, CheckStep, CleanContent, ReceivedBytes
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.jobs.conftest import JPEG, WAV, World
 from tests.unit.ledger.stored import events_of_session
@@ -58,7 +58,7 @@ async def test_what_is_stored_decides_which_worker_reads_it(world: World, stored
     async def encode_anew(_seen: ReceivedBytes) -> CleanContent:
         return CleanContent(stored)
 
-    world.intake._checks = (*world.intake._checks, (CheckStage.ARRIVED, encode_anew))
+    world.intake._checks = (*world.intake._checks, CheckStep(CheckStage.ARRIVED, encode_anew, (), ""))
     await world.start()
     await world.upload(WAV if stored == JPEG else JPEG)
     await world.settle()

@@ -39,6 +39,6 @@ def test_label_combinations_without_events_are_shown_as_zero() -> None:
 
 def test_every_refusal_reason_is_shown_from_the_start() -> None:
     metrics = Metrics()
-    Admission(AdmissionLimits(1, 1, 1, 0.8), SpeechLoadMeter(1, lambda: 0.0), metrics)
-    for reason in ("TOO_MANY_STREAMS", "TOO_MANY_CLIENT_STREAMS", "SPEECH_BUSY"):
+    Admission(AdmissionLimits(1, 1, 1, 1, 0.8), SpeechLoadMeter(1, lambda: 0.0), metrics)
+    for reason in ("TOO_MANY_STREAMS", "TOO_MANY_CLIENT_STREAMS", "TOO_MANY_SESSION_STREAMS", "SPEECH_BUSY"):
         assert metrics.registry.get_sample_value("vestibule_refused_streams_total", {"reason": reason}) == 0.0

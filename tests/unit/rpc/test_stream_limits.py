@@ -100,6 +100,7 @@ WRONG = grpc.StatusCode.INVALID_ARGUMENT
 ALONE = replace(ADMISSION, floor=1)
 CASES = (
     Case(one_stream_too_many, FULL, "TOO_MANY_CLIENT_STREAMS", 2.0, replace(ADMISSION, client_streams=1)),
+    Case(one_stream_too_many, FULL, "TOO_MANY_SESSION_STREAMS", 2.0, replace(ADMISSION, session_streams=1)),
     Case(one_more_of_another_client, FULL, "TOO_MANY_STREAMS", 2.0, replace(ADMISSION, streams=1)),
     Case(one_that_workers_have_no_time_for, FULL, "SPEECH_BUSY", 5.0, ALONE),
     Case(audio_on_one_for_typed_text, FULL, "SPEECH_BUSY", 5.0, ALONE),

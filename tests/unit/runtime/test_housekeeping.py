@@ -14,12 +14,13 @@ from server.housekeeping import Housekeeping
 from server.ledger import sessions as session_rows
 from server.ledger import streams as stream_rows
 from server.ledger.types import SessionState, StreamRow
+from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.sessions import Sessions
 from server.records.vocabulary import VocabularySealer
+from server.setting_groups import LimitSettings
 from server.uploads.audio_log import AudioLogContent
-from server.uploads.checks import default_checks
-from server.uploads.service import UploadService
+from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
 from tests.unit.ledger.migrated import open_ledger
 
@@ -46,7 +47,9 @@ class House:
         self.ledger = open_ledger(self.folder / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
         self.spool = Spool(self.folder / "spool", bytes(32))
         pubsub = PubSub()
-        intake = UploadService(self.ledger, self.spool, pubsub, default_checks(upload_bytes=1000, open_jobs=10))
+        intake = build_upload_service(
+            self.ledger, self.spool, pubsub, Metrics(), LimitSettings(), on_job=lambda: None, clock=lambda: self.now
+        )
         self.sessions = Sessions(self.ledger, pubsub, VocabularySealer(bytes(32)), lambda: self.now)
         self.keeping = Housekeeping(self.sessions, intake, self.ledger, self.spool, lambda: self.now, self.open, IDLE_S)
 

@@ -40,7 +40,7 @@ from tests.unit.ledger.migrated import open_ledger
 from tests.unit.streaming.conversation_harness import NOW, chunks
 
 STREAM_S, IDLE_S = 60.0, 30.0
-ADMISSION = AdmissionLimits(streams=10, client_streams=10, floor=2, load=0.8)
+ADMISSION = AdmissionLimits(streams=10, client_streams=10, session_streams=10, floor=2, load=0.8)
 
 
 class StreamHarness:

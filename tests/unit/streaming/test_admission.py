@@ -20,7 +20,7 @@ from server.streaming.rate_limit import RateLimiter, RateLimits
 from tests.fakes.gateway import FakeGateway, Result
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LIMITS = AdmissionLimits(streams=100, client_streams=100, floor=2, load=0.8)
+LIMITS = AdmissionLimits(streams=100, client_streams=100, session_streams=100, floor=2, load=0.8)
 
 
 @dataclass
@@ -176,7 +176,7 @@ def test_typed_text_needs_no_speech_worker_and_a_broken_stream_is_readmitted(har
 
 
 def test_the_bound_of_one_client_does_not_affect_another() -> None:
-    harness = AdmissionHarness(AdmissionLimits(streams=3, client_streams=2, floor=2, load=0.8))
+    harness = AdmissionHarness(AdmissionLimits(streams=3, client_streams=2, session_streams=2, floor=2, load=0.8))
     with harness.inside:
         harness.open_stream(client="a"), harness.open_stream(client="a")
         with pytest.raises(Overloaded) as client:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from models.errors import BrokenMedia
-from server.uploads.checks import CheckStage, CleanContent, ReceivedBytes, UploadCheck
 from server.uploads.spool import SpoolWriter
+from server.uploads.types import CheckStage, CheckStep, CleanContent, ReceivedBytes, UploadCheck
 from tests.unit.ledger.stored import jobs_of_session
 from tests.unit.uploads.upload_harness import JPEG, WAV, UploadHarness, reason_of
 
@@ -18,7 +18,7 @@ CLEAN = b"\x89PNG\r\n\x1a\n" + bytes(500)
 
 
 def with_checks(harness: UploadHarness, *checks: UploadCheck) -> UploadHarness:
-    return replace(harness, more_checks=tuple((CheckStage.ARRIVED, check) for check in checks))
+    return replace(harness, more_checks=tuple(CheckStep(CheckStage.ARRIVED, check, (), "") for check in checks))
 
 
 async def test_a_check_sees_every_byte_before_the_disk_has_one(harness: UploadHarness) -> None:

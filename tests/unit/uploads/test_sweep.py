@@ -40,8 +40,7 @@ async def test_a_sweep_leaves_uploads_receiving_and_conversations_alone(harness:
             yield big[start : start + 256 * KIB]
 
     big = JPEG[:4] + os.urandom(4096 * KIB)
-    harness.limits["upload_bytes"] = 5000 * KIB
-    harness.__post_init__()
+    harness = harness.with_limits(upload_bytes=5000 * KIB)
     call = asyncio.create_task(harness.intake.accept(harness.describe(big), slow()))
     await half_way.wait()
     assert await harness.intake.sweep() == 0

@@ -15,10 +15,13 @@ from models.errors import VestibuleError
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState, UploadRow, utc_now
 from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
-from server.uploads.checks import CheckStage, DeclaredUpload, UploadCheck, default_checks
-from server.uploads.service import UploadService
+from server.setting_groups import LimitSettings
+from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
+from server.uploads.types import CheckStep, DeclaredUpload
+from tests.unit.jobs.clock import HandClock
 
 KIB = 1024
 JPEG = b"\xff\xd8\xff\xe0" + os.urandom(300 * KIB)
@@ -32,15 +35,20 @@ class UploadHarness:
     ledger: Ledger
     session: SessionRow
     folder: Path
-    limits: dict[str, int] = field(default_factory=lambda: {"upload_bytes": 1024 * KIB, "open_jobs": 3})
+    limits: LimitSettings = field(default_factory=lambda: LimitSettings(upload_bytes=1024 * KIB, open_jobs=3))
+    clock: HandClock = field(default_factory=lambda: HandClock(utc_now()))
     pubsub: PubSub = field(default_factory=PubSub)
     woken: int = 0
-    more_checks: tuple[tuple[CheckStage, UploadCheck], ...] = ()
+    more_checks: tuple[CheckStep, ...] = ()
 
     def __post_init__(self) -> None:
-        self.spool = Spool(self.folder, bytes(32))
-        checks = (*default_checks(**self.limits), *self.more_checks)
-        self.intake = UploadService(self.ledger, self.spool, self.pubsub, checks, on_job=self.wake, stall_s=5.0)
+        self.spool = Spool(self.folder, bytes(32), limit_bytes=self.limits.spool_bytes)
+        self.metrics = Metrics()
+        self.intake = build_upload_service(
+            self.ledger, self.spool, self.pubsub, self.metrics, self.limits, on_job=self.wake, clock=self.clock
+        )
+        self.intake._checks = (*self.intake._checks, *self.more_checks)
+        self.intake._stall_s = 5.0
 
     def wake(self) -> None:
         self.woken += 1
@@ -51,6 +59,14 @@ class UploadHarness:
 
     async def accept(self, content: bytes = JPEG, piece: int = 64 * KIB, **changes: object) -> UploadRow:
         return await self.intake.accept(self.describe(content, **changes), pieces(content, piece))
+
+    def with_limits(self, **changes: float) -> UploadHarness:
+        """Another service on the same ledger and spool, as after a restart with other settings."""
+        return replace(self, limits=LimitSettings.model_validate({**self.limits.model_dump(), **changes}))
+
+    def refused(self, reason: str) -> float:
+        """What the metric says."""
+        return self.metrics.registry.get_sample_value("vestibule_refused_uploads_total", {"reason": reason}) or 0.0
 
     def files(self) -> list[str]:
         return [p.name for p in self.folder.iterdir()]

@@ -1,0 +1,33 @@
+"""Builds the upload service with its checks, quota and records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
+from server.records.pubsub import PubSub
+from server.setting_groups import LimitSettings
+from server.uploads.checks import default_checks
+from server.uploads.quota import UploadQuota
+from server.uploads.refusals import RefusalRecorder
+from server.uploads.service import UploadService
+from server.uploads.spool import Spool
+
+
+def build_upload_service(
+    ledger: Ledger,
+    spool: Spool,
+    pubsub: PubSub,
+    metrics: Metrics,
+    limits: LimitSettings,
+    *,
+    on_job: Callable[[], None],
+    clock: Clock,
+) -> UploadService:
+    """An upload service with ``default_checks``; see its arguments."""
+    quota = UploadQuota(ledger, limits, clock)
+    checks = default_checks(limits, quota)
+    refusals = RefusalRecorder(ledger, metrics, clock, checks)
+    return UploadService(ledger, spool, pubsub, checks, quota, refusals, on_job=on_job, clock=clock)

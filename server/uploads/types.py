@@ -1,0 +1,115 @@
+"""What the checks of an upload see, and what a check is. ``checks`` has the list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from models.media.formats import MediaFormat
+from models.reasons import Reason
+from server.ledger.types import SessionRow
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredUpload:
+    """What the client declares before it uploads.
+
+    Attributes:
+        upload_id: UUID made by the client.
+        kind: ``visitor_register``, ``meter``, ``document``, ``site``, ``recording``, or empty.
+        sha256: 32 bytes, or empty when the client does not know it.
+        media_type: As declared; the detected one decides.
+    """
+
+    upload_id: str
+    session_id: str
+    kind: str
+    size_bytes: int
+    sha256: bytes = b""
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the server holds already, with this upload and all others that are arriving.
+
+    Attributes:
+        jobs: Jobs that wait or run.
+        session_jobs: Those of the session.
+        session_bytes: Media of the session that wait to be read, as declared.
+        arriving_bytes: Declared sizes of all uploads that are arriving.
+        spool_bytes: Bytes of the spool's files.
+    """
+
+    jobs: int = 0
+    session_jobs: int = 0
+    session_bytes: int = 0
+    arriving_bytes: int = 0
+    spool_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedBytes:
+    """What is known about an upload at a stage.
+
+    Attributes:
+        attempt_id: UUID of this attempt, made by the server. A repeated attempt has another one.
+        session: Its session; None when there is none.
+        found: Type detected from the bytes that arrived; None before ``CheckStage.BEGUN``, and for a type that is not
+            supported.
+        size_bytes: Bytes that have arrived.
+        sha256: Of all bytes that have arrived; empty before ``CheckStage.ARRIVED``.
+        content: All bytes, or their clean form; empty before ``CheckStage.ARRIVED``.
+    """
+
+    attempt_id: str
+    description: DeclaredUpload
+    session: SessionRow | None
+    waiting: Waiting = Waiting()
+    found: MediaFormat | None = None
+    size_bytes: int = 0
+    sha256: bytes = b""
+    content: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanContent:
+    """A form of the content that a check made itself. It is stored instead of what the client sent.
+
+    Attributes:
+        content: In a format that ``detect`` knows; its kind decides which worker reads it.
+    """
+
+    content: bytes = field(repr=False)
+
+
+class CheckStage(Enum):
+    """When a check runs; the value says it in words."""
+
+    DESCRIBED = "before the first byte"
+    BEGUN = "after the first 4 KiB"
+    ARRIVED = "after the last byte, before anything is stored"
+
+
+class UploadCheck(Protocol):
+    """One check of an upload."""
+
+    async def __call__(self, seen: ReceivedBytes, /) -> CleanContent | None:
+        """Raise an error of ``models.errors`` to refuse the upload; return a clean form to store that instead."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStep:
+    """A check at its place in the list.
+
+    Attributes:
+        reasons: What it refuses with; other errors are failures of the server.
+        why_here: What it costs, or why it stands before the next one.
+    """
+
+    stage: CheckStage
+    check: UploadCheck
+    reasons: tuple[Reason, ...]
+    why_here: str

@@ -1,0 +1,128 @@
+"""Bounds on what arrives and waits: the seed's size, jobs and bytes of the server and of a session, the spool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from models.errors import Overloaded, TooLarge
+from server.ledger import sessions
+from server.ledger.types import SessionRow, SessionState
+from server.setting_groups import MEBIBYTE, LimitSettings
+from server.uploads.spool import Spool
+from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness, pieces, reason_at_once, reason_of
+
+
+async def test_11_mb_is_refused(harness: UploadHarness) -> None:
+    server = replace(harness, limits=LimitSettings())
+    with pytest.raises(TooLarge) as caught:
+        await server.accept(JPEG, size_bytes=11 * MEBIBYTE)
+    assert caught.value.reason == "UPLOAD_TOO_LARGE"
+    largest = JPEG[:4] + bytes(10 * MEBIBYTE - 4)
+    assert (await server.accept(largest)).size_bytes == 10 * MEBIBYTE
+
+
+async def test_11_mb_that_are_declared_as_10_are_cut_off(harness: UploadHarness) -> None:
+    server = replace(harness, limits=LimitSettings())
+    taken = 0
+
+    async def lies() -> AsyncIterator[bytes]:
+        nonlocal taken
+        async for chunk in pieces(JPEG[:4] + bytes(11 * MEBIBYTE), 256 * KIB):
+            taken += len(chunk)
+            yield chunk
+
+    described = server.describe(JPEG, size_bytes=10 * MEBIBYTE)
+    assert await reason_of(lambda: server.intake.accept(described, lies())) == "SIZE_MISMATCH"
+    assert taken == 10 * MEBIBYTE + 256 * KIB, "cut at the first message too many"
+
+
+async def another_session(harness: UploadHarness) -> str:
+    now = harness.clock()
+    row = SessionRow(str(uuid4()), "app", str(uuid4()), SessionState.STARTED, now, now)
+    await harness.ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))
+    return row.id
+
+
+@pytest.mark.parametrize("bound", [{"session_jobs": 2}, {"session_spool_bytes": 1024 * KIB}])
+async def test_what_waits_is_bounded_for_a_session(harness: UploadHarness, bound: dict[str, int]) -> None:
+    server = harness.with_limits(open_jobs=100, **bound)
+    for _ in range(bound.get("session_jobs", 3)):  # three times 300 KiB fit into a mebibyte
+        await server.accept()
+    assert await reason_of(server.accept) == "SESSION_JOBS_FULL"
+    await server.accept(session_id=await another_session(server))
+
+
+async def test_the_bytes_that_arrive_at_a_time_are_bounded(harness: UploadHarness) -> None:
+    server = harness.with_limits(arriving_bytes=1024 * KIB)
+    end, started = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield JPEG[:5000]
+        started.set()
+        await end.wait()
+        yield JPEG[5000 : 300 * KIB]
+
+    call = asyncio.create_task(server.intake.accept(server.describe(JPEG[: 300 * KIB]), slow()))
+    await started.wait()
+    assert await reason_of(lambda: server.accept(JPEG[:4] + bytes(900 * KIB))) == "UPLOADS_FULL"
+    end.set()
+    await call
+    await server.accept(JPEG[:4] + bytes(900 * KIB))
+
+
+async def test_a_full_spool_refuses_before_the_first_byte(harness: UploadHarness) -> None:
+    server = harness.with_limits(spool_bytes=1024 * KIB, open_jobs=100)
+    for _ in range(3):
+        await server.accept()
+    with pytest.raises(Overloaded) as caught:
+        await server.accept()
+    assert (caught.value.reason, caught.value.retry_after_s) == ("SPOOL_FULL", 5.0)
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def test_the_spool_counts_what_is_in_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    spool = Spool(folder, bytes(32))
+    kept, deleted, stream = str(uuid4()), str(uuid4()), str(uuid4())
+    spool.put(kept, [JPEG, b"more"])
+    spool.put(deleted, [JPEG])
+    spool.delete(deleted)
+    spool.delete(deleted)
+    half = spool.writer(str(uuid4()))
+    half.write(JPEG)
+    assert spool.usage.used_bytes == folder_bytes(folder) > 600 * KIB
+    half.abort()
+    half.abort()
+    with spool.open_log(stream) as log:
+        log.append(bytes(5000))
+        log.mark()
+    assert spool.usage.used_bytes == folder_bytes(folder)
+    assert Spool(folder, bytes(32)).usage.used_bytes == folder_bytes(folder), "counted at the start"
+    with (folder / f"{stream}.log").open("ab") as torn:
+        torn.write(b"half a frame")
+    again = Spool(folder, bytes(32))
+    again.open_log(stream).close()
+    assert again.usage.used_bytes == folder_bytes(folder)
+    again.delete_log(stream)
+    again.delete(kept)
+    assert again.usage.used_bytes == folder_bytes(folder) == 0
+
+
+def test_a_full_spool_takes_neither_media_nor_audio(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, bytes(32), limit_bytes=100 * KIB)
+    assert reason_at_once(lambda: spool.put(str(uuid4()), [JPEG])) == "SPOOL_FULL"
+    assert (spool.usage.used_bytes, list(tmp_path.iterdir())) == (0, [])
+    with spool.open_log(stream := str(uuid4())) as log:
+        log.append(bytes(60 * KIB))
+        assert reason_at_once(lambda: log.append(bytes(60 * KIB))) == "SPOOL_FULL"
+    assert spool.usage.used_bytes == folder_bytes(tmp_path) <= 100 * KIB
+    assert len(spool.read_log(stream).data) == 60 * KIB, "only whole frames are kept"
