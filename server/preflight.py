@@ -102,7 +102,8 @@ def check_address(address: str, *, allow_plaintext: bool) -> None:
         raise InvalidInput(
             "Without TLS the server listens on loopback only.",
             reason=Reason.PLAINTEXT_REFUSED,
-            hint="Set VESTIBULE_TLS__CERTIFICATE and VESTIBULE_TLS__KEY, or VESTIBULE_ALLOW_PLAINTEXT=true.",
+            hint="Set VESTIBULE_TLS__CERTIFICATE and VESTIBULE_TLS__KEY, which `vestibule keys dev-certificate` makes "
+            "for development; or VESTIBULE_ALLOW_PLAINTEXT=true.",
         )
 
 

@@ -15,6 +15,7 @@ from server.cli import (
     dlq,
     erase,
     funnel,
+    keys,
     offline,
     redact_command,
     serve,
@@ -67,7 +68,7 @@ def cli() -> None:
 for command in (
     *(serve.serve, demo_command.demo, weights.models),
     *(status.status, sessions.sessions, funnel.funnel, sql.sql, dlq.dlq, breakers.breakers),
-    *(audit.audit, erase.erase),
+    *(audit.audit, erase.erase, keys.keys),
     talk,
     *(redact_command.redact, offline.transcribe, offline.read),
 ):

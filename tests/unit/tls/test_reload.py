@@ -59,17 +59,21 @@ class Clock:
         return self.now
 
 
+def files_of(folder: Path, leaf: Issued, client_ca: bytes = b"") -> TlsSettings:
+    """Settings whose files hold these."""
+    certificate, key = leaf.write(folder)
+    clients = folder / "clients.pem"
+    clients.write_bytes(client_ca)
+    return TlsSettings(certificate=certificate, key=key, client_ca=clients if client_ca else None)
+
+
 class Port:
     """A port with TLS and its files."""
 
-    def __init__(self, folder: Path, leaf: Issued, client_ca: bytes = b"") -> None:
-        self._folder = folder
-        certificate, key = leaf.write(folder)
-        clients = folder / "clients.pem"
-        clients.write_bytes(client_ca)
-        self.settings = TlsSettings(certificate=certificate, key=key, client_ca=clients if client_ca else None)
+    def __init__(self, settings: TlsSettings) -> None:
+        self.settings = settings
         self.clock, self.metrics = Clock(), Metrics()
-        self.certificate = ServerCertificate(self.settings, self.clock, self.metrics)
+        self.certificate = ServerCertificate(settings, self.clock, self.metrics)
         self.server = GrpcServer(
             "127.0.0.1:0",
             cast(Services, NoServices()),
@@ -79,7 +83,8 @@ class Port:
         )
 
     def replace(self, leaf: Issued) -> None:
-        leaf.write(self._folder)
+        assert self.settings.certificate is not None
+        leaf.write(self.settings.certificate.parent)
 
     @property
     def days(self) -> float | None:
@@ -112,7 +117,7 @@ async def listening(port: Port) -> AsyncIterator[Port]:
 
 
 async def test_a_new_certificate_is_for_new_connections_and_open_streams_go_on(tmp_path: Path) -> None:
-    async with listening(Port(tmp_path, issue("old", CA))) as port, asyncio.timeout(30):
+    async with listening(Port(files_of(tmp_path, issue("old", CA)))) as port, asyncio.timeout(30):
         async with port.channel(CA) as channel:
             replies = aiter(health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()))
             assert (await anext(replies)).status == DOWN
@@ -128,7 +133,7 @@ async def test_a_new_certificate_is_for_new_connections_and_open_streams_go_on(t
 
 
 async def test_a_broken_pair_keeps_the_old_one_and_one_warning_says_why(tmp_path: Path) -> None:
-    async with listening(Port(tmp_path, issue("old", CA))) as port, asyncio.timeout(30):
+    async with listening(Port(files_of(tmp_path, issue("old", CA)))) as port, asyncio.timeout(30):
         assert port.settings.certificate is not None
         old = port.settings.certificate.read_bytes()
         port.settings.certificate.write_bytes(issue("half", CA).pem)  # as between the writes of two files
@@ -178,7 +183,7 @@ def _empty(client_ca: Path) -> None:
 async def test_no_damage_of_the_files_changes_the_port(
     tmp_path: Path, name: str, damage: Callable[[Path], None], reason: str
 ) -> None:
-    async with listening(Port(tmp_path, issue("old", CA), OTHER_CA.pem)) as port, asyncio.timeout(30):
+    async with listening(Port(files_of(tmp_path, issue("old", CA), OTHER_CA.pem))) as port, asyncio.timeout(30):
         damage(getattr(port.settings, name))
         with capture_logs() as logs:
             port.certificate.refresh()
@@ -188,7 +193,7 @@ async def test_no_damage_of_the_files_changes_the_port(
 
 
 async def test_the_days_that_are_left_are_shown_and_warned_of(tmp_path: Path) -> None:
-    port = Port(tmp_path, issue("server", CA, ends=timedelta(days=20, hours=1)))
+    port = Port(files_of(tmp_path, issue("server", CA, ends=timedelta(days=20, hours=1))))
     assert port.days == 20
     assert (port.certificate.component.name, port.certificate.component.healthy) == ("tls", True)
     assert port.certificate.component.detail == "The certificate is valid for 20 more day(s)."
@@ -218,7 +223,7 @@ def test_without_tls_there_is_no_figure() -> None:
 
 async def test_the_files_are_read_again_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.tls.reload.READ_EVERY_S", 0.01)
-    port = Port(tmp_path, issue("old", CA, ends=timedelta(days=20, hours=1)))
+    port = Port(files_of(tmp_path, issue("old", CA, ends=timedelta(days=20, hours=1))))
     loop, done = asyncio.get_running_loop(), asyncio.Event()
     refresh = port.certificate.refresh
 
@@ -236,7 +241,7 @@ async def test_the_files_are_read_again_by_themselves(tmp_path: Path, monkeypatc
 
 
 async def test_clients_must_show_a_certificate_of_the_client_ca(tmp_path: Path) -> None:
-    async with listening(Port(tmp_path, issue("server", CA), OTHER_CA.pem)) as port, asyncio.timeout(30):
+    async with listening(Port(files_of(tmp_path, issue("server", CA), OTHER_CA.pem))) as port, asyncio.timeout(30):
         right, wrong = issue("phone-7", OTHER_CA, hosts=("phone-7.example",)), issue("phone-8", CA)
         late = issue("phone-9", OTHER_CA, begins=timedelta(days=-3), ends=timedelta(days=-1))
         assert await port.code(CA, right) is grpc.StatusCode.OK
@@ -247,7 +252,7 @@ async def test_clients_must_show_a_certificate_of_the_client_ca(tmp_path: Path) 
 
 
 async def test_the_client_ca_is_exchanged_too(tmp_path: Path) -> None:
-    async with listening(Port(tmp_path, issue("server", CA), OTHER_CA.pem)) as port, asyncio.timeout(30):
+    async with listening(Port(files_of(tmp_path, issue("server", CA), OTHER_CA.pem))) as port, asyncio.timeout(30):
         assert port.settings.client_ca is not None
         old, new = issue("phone-7", OTHER_CA), issue("phone-8", CA)
         port.settings.client_ca.write_bytes(CA.pem)
@@ -257,7 +262,7 @@ async def test_the_client_ca_is_exchanged_too(tmp_path: Path) -> None:
 
 
 async def test_the_identity_of_the_client_is_in_the_auth_context(tmp_path: Path) -> None:
-    port = Port(tmp_path, issue("server", CA), OTHER_CA.pem)
+    port = Port(files_of(tmp_path, issue("server", CA), OTHER_CA.pem))
     server, identity = grpc.aio.server(), Identity()
     health_pb2_grpc.add_HealthServicer_to_server(identity, server)
     number = server.add_secure_port("127.0.0.1:0", port.certificate.credentials)
@@ -276,7 +281,7 @@ async def test_the_identity_of_the_client_is_in_the_auth_context(tmp_path: Path)
 
 async def test_old_versions_and_weak_ciphers_are_not_spoken(tmp_path: Path) -> None:
     """By real handshakes: every cipher suite that this machine's OpenSSL can offer, and each version of TLS."""
-    async with listening(Port(tmp_path, issue("server", CA))) as port:
+    async with listening(Port(files_of(tmp_path, issue("server", CA)))) as port:
         _, _, number = port.server.address.rpartition(":")
         agreed = await asyncio.to_thread(_agreed, int(number))
     assert agreed["TLSv1"] == agreed["TLSv1.1"] == ""
