@@ -43,6 +43,11 @@ class Reason(ReasonRow):
         Status.UNAVAILABLE,
         "A file that is made once in the folder of the weights is missing, and the folder cannot be written to.",
     )
+    CALLS_TOO_FAST = (
+        "CALLS_TOO_FAST",
+        Status.RESOURCE_EXHAUSTED,
+        "The caller makes too many calls; RetryInfo says when to try again.",
+    )
     CARRY_INVALID = (
         "CARRY_INVALID",
         Status.INVALID_ARGUMENT,
@@ -130,6 +135,7 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The content is not what was declared, or does not fit the kind of the upload.",
     )
+    METADATA_TOO_LARGE = "METADATA_TOO_LARGE", Status.INVALID_ARGUMENT, "The metadata of the call have too many bytes."
     NOT_FOUND = "NOT_FOUND", Status.NOT_FOUND, "There is no such thing."
     NO_MATERIAL = (
         "NO_MATERIAL",
@@ -159,6 +165,17 @@ class Reason(ReasonRow):
     QUACK_UNAVAILABLE = "QUACK_UNAVAILABLE", Status.UNAVAILABLE, "The endpoint for analysts does not start or answer."
     RECOMMENDATION_NOT_FOUND = "RECOMMENDATION_NOT_FOUND", Status.NOT_FOUND, "There is no such recommendation."
     REDACTION_FAILED = "REDACTION_FAILED", Status.UNAVAILABLE, "Redaction failed; the text is neither stored nor sent."
+    REQUEST_MISSING = "REQUEST_MISSING", Status.INVALID_ARGUMENT, "A call that takes one message was closed without it."
+    REQUEST_STALLED = (
+        "REQUEST_STALLED",
+        Status.DEADLINE_EXCEEDED,
+        "The first message of a call did not arrive in time.",
+    )
+    REQUEST_UNREADABLE = (
+        "REQUEST_UNREADABLE",
+        Status.INVALID_ARGUMENT,
+        "A message is not of the type that the method takes.",
+    )
     RESUME_TOKEN_INVALID = (
         "RESUME_TOKEN_INVALID",
         Status.INVALID_ARGUMENT,
@@ -207,6 +224,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The conversation is longer than allowed; open another stream.",
     )
+    TEXT_TOO_FAST = (
+        "TEXT_TOO_FAST",
+        Status.RESOURCE_EXHAUSTED,
+        "Typed texts or requests for a record come too fast; resume after RetryInfo, and send the text again.",
+    )
     TLS_CERTIFICATE_EXPIRED = (
         "TLS_CERTIFICATE_EXPIRED",
         Status.INVALID_ARGUMENT,
@@ -238,6 +260,16 @@ class Reason(ReasonRow):
     TLS_NOT_SPOKEN = "TLS_NOT_SPOKEN", Status.UNAVAILABLE, "A command speaks TLS, but the server plain text."
     TLS_REQUIRED = "TLS_REQUIRED", Status.UNAVAILABLE, "A command speaks plain text, but the server TLS."
     TOO_LARGE = "TOO_LARGE", Status.INVALID_ARGUMENT, "A size, duration or pixel bound was passed."
+    TOO_MANY_CALLS = (
+        "TOO_MANY_CALLS",
+        Status.RESOURCE_EXHAUSTED,
+        "Too many calls are open; RetryInfo says when to try again.",
+    )
+    TOO_MANY_CLIENT_CALLS = (
+        "TOO_MANY_CLIENT_CALLS",
+        Status.RESOURCE_EXHAUSTED,
+        "The caller has too many calls open; RetryInfo says when to try again.",
+    )
     TOO_MANY_CLIENT_STREAMS = (
         "TOO_MANY_CLIENT_STREAMS",
         Status.RESOURCE_EXHAUSTED,
@@ -253,6 +285,11 @@ class Reason(ReasonRow):
         "TOO_MANY_STREAMS",
         Status.RESOURCE_EXHAUSTED,
         "Too many conversations are open; RetryInfo says when to try again.",
+    )
+    TOO_MANY_WATCHES = (
+        "TOO_MANY_WATCHES",
+        Status.RESOURCE_EXHAUSTED,
+        "The caller watches too many sessions or uploads; end one of the calls.",
     )
     TURN_NOT_FOUND = "TURN_NOT_FOUND", Status.NOT_FOUND, "There is no such turn."
     UNAVAILABLE = "UNAVAILABLE", Status.UNAVAILABLE, "The server, or a part of it, does not answer."
@@ -281,6 +318,11 @@ class Reason(ReasonRow):
         Status.RESOURCE_EXHAUSTED,
         "Too many bytes of uploads are arriving at this moment; RetryInfo says when to try again.",
     )
+    UPLOAD_CHUNKS_TOO_SMALL = (
+        "UPLOAD_CHUNKS_TOO_SMALL",
+        Status.INVALID_ARGUMENT,
+        "The chunks of an upload are too small; send 64 KiB at a time.",
+    )
     UPLOAD_EMPTY = "UPLOAD_EMPTY", Status.INVALID_ARGUMENT, "The upload has no bytes."
     UPLOAD_ID_REUSED = "UPLOAD_ID_REUSED", Status.FAILED_PRECONDITION, "Another upload with other content has this id."
     UPLOAD_NOT_FOUND = "UPLOAD_NOT_FOUND", Status.NOT_FOUND, "There is no such upload."
@@ -289,8 +331,17 @@ class Reason(ReasonRow):
         Status.RESOURCE_EXHAUSTED,
         "The client has uploaded too many files or bytes within the window; RetryInfo says when this upload fits.",
     )
-    UPLOAD_STALLED = "UPLOAD_STALLED", Status.DEADLINE_EXCEEDED, "The upload stopped; send it again with the same id."
+    UPLOAD_STALLED = (
+        "UPLOAD_STALLED",
+        Status.DEADLINE_EXCEEDED,
+        "The upload stopped, or fell behind the least rate; send it again with the same id.",
+    )
     UPLOAD_TOO_LARGE = "UPLOAD_TOO_LARGE", Status.INVALID_ARGUMENT, "The upload has too many bytes."
+    UPLOAD_TOO_SLOW = (
+        "UPLOAD_TOO_SLOW",
+        Status.DEADLINE_EXCEEDED,
+        "The upload took too long; send it again over a faster network.",
+    )
     UPSTREAM_EMPTY = "UPSTREAM_EMPTY", Status.UNAVAILABLE, "The remote LLM answered nothing."
     UPSTREAM_ERROR = "UPSTREAM_ERROR", Status.UNAVAILABLE, "The remote LLM reports an error of its own."
     UPSTREAM_FAILED = "UPSTREAM_FAILED", Status.UNAVAILABLE, "The remote LLM gave no usable answer."

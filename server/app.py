@@ -23,6 +23,7 @@ from models.reasons import Reason
 from server.ledger.writer import Ledger
 from server.observability.log import configure, describe, get_logger
 from server.preflight import check_ports, check_settings
+from server.runtime.descriptors import allow_descriptors
 from server.runtime.malloc import keep_freed_memory
 from server.settings import Settings
 
@@ -47,6 +48,8 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
         fetch_weights: Called after all other checks have passed.
     """
     configure(settings.log_level, settings.log_format)
+    if not allow_descriptors(settings.limits.connections):
+        log.warning("few_descriptors", connections=settings.limits.connections)
     keep_freed_memory()
     try:
         check_settings(settings)

@@ -16,8 +16,10 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
+from server.rpc.interceptors.call_limits import LARGEST_METADATA_BYTES
 from server.runtime.lifecycle import Lifecycle
 from server.services import SERVICE_NAMES, Services
+from server.setting_groups import LimitSettings
 
 # The largest message is a chunk of an upload (256 KiB), or a batch of 500 events with 20 properties each.
 LARGEST_MESSAGE_BYTES: Final = 8 * 1024 * 1024
@@ -53,9 +55,25 @@ class Keepalive:
 
 
 KEEPALIVE: Final = Keepalive()
+
+
+def connection_options(limits: LimitSettings) -> tuple[tuple[str, int], ...]:
+    """Options of gRPC that bound connections. It has none for the connections of one address."""
+    handshake_ms = round(1000 * limits.handshake_s)
+    return (
+        ("grpc.max_allowed_incoming_connections", limits.connections),
+        ("grpc.max_concurrent_streams", limits.connection_calls),
+        ("grpc.max_connection_idle_ms", round(1000 * limits.connection_idle_s)),
+        ("grpc.server_handshake_timeout_ms", handshake_ms),
+        ("grpc.http2.settings_timeout", handshake_ms),
+    )
+
+
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
     ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", LARGEST_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", LARGEST_METADATA_BYTES),
     # Two servers on one port would each answer half of the calls.
     ("grpc.so_reuseport", 0),
 )
@@ -67,6 +85,7 @@ class GrpcServer:
     Args:
         keepalive: When a connection counts as dead.
         credentials: TLS of the port; None serves plain text.
+        limits: Bounds on connections and calls.
 
     Attributes:
         address: Host and port that it listens on; known after ``start``.
@@ -80,13 +99,15 @@ class GrpcServer:
         metrics: Metrics,
         keepalive: Keepalive = KEEPALIVE,
         credentials: grpc.ServerCredentials | None = None,
+        limits: LimitSettings = LimitSettings(),  # noqa: B008 - nothing changes it
     ) -> None:
         self.address = address
         self._credentials = credentials
         self._lifecycle = lifecycle
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
         self._server = grpc.aio.server(
-            interceptors=interceptors(lifecycle, metrics), options=(*_OPTIONS, *keepalive.options)
+            interceptors=interceptors(lifecycle, metrics, limits),
+            options=(*_OPTIONS, *keepalive.options, *connection_options(limits)),
         )
         services.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -180,6 +180,11 @@ class LimitSettings(BaseModel):
     """Bounds on what a caller may send."""
 
     upload_bytes: int = Field(10 * MEBIBYTE, gt=0, description="Largest upload.")
+    upload_bytes_per_s: float = Field(4096.0, gt=0, description="Least rate at which the bytes of an upload must come.")
+    upload_stall_s: float = Field(
+        30.0, gt=0, description="How long an upload may be behind the least rate, or without a byte."
+    )
+    upload_s: float = Field(900.0, gt=0, description="Longest time for the bytes of one upload to come.")
     image_pixels: int = Field(40_000_000, gt=0, description="Largest picture.")
     stream_s: float = Field(3600.0, gt=0, description="Longest audio of one conversation stream.")
     stream_idle_s: float = Field(60.0, gt=0, description="Silence of a client after which its stream is ended.")
@@ -197,6 +202,8 @@ class LimitSettings(BaseModel):
     )
     pace: float = Field(10.0, ge=1, description="How many times as fast as it is spoken audio may come.")
     ahead_s: float = Field(60.0, gt=0, description="Seconds of audio that may come at once on top of that.")
+    typed_per_minute: int = Field(60, ge=1, description="Typed texts and asked-for records a minute in one session.")
+    client_typed_per_minute: int = Field(600, ge=1, description="The same in all sessions of one client.")
     open_jobs: int = Field(1000, ge=1, description="Jobs that wait or run; one more upload is refused.")
     session_jobs: int = Field(100, ge=1, description="Those of one session; one more upload of it is refused.")
     session_spool_bytes: int = Field(
@@ -212,6 +219,20 @@ class LimitSettings(BaseModel):
     client_upload_bytes: int = Field(50 * MEBIBYTE, gt=0, description="Bytes of one client's uploads in the window.")
     client_upload_window_s: float = Field(
         300.0, gt=0, description="Length of the moving window in which a client's uploads are counted."
+    )
+    first_message_s: float = Field(
+        15.0, gt=0, description="Time for the first message of a call; for most calls that is the request."
+    )
+    calls: int = Field(1000, ge=1, description="Open calls, streams included.")
+    client_calls: int = Field(200, ge=1, description="Open calls of one caller, streams included.")
+    client_watches: int = Field(100, ge=1, description="Open calls of one caller that watch something.")
+    client_calls_per_s: float = Field(100.0, gt=0, description="Calls a second that one caller may make for long.")
+    client_calls_burst: int = Field(500, ge=1, description="Calls that one caller may make at once.")
+    connections: int = Field(1000, ge=1, description="Open connections; one more is closed at once.")
+    connection_calls: int = Field(200, ge=1, description="Open calls of one connection.")
+    connection_idle_s: float = Field(120.0, gt=0, description="Time without a call after which a connection is closed.")
+    handshake_s: float = Field(
+        10.0, gt=0, description="Time for a new connection to set itself up, with TLS or without."
     )
 
     @model_validator(mode="after")

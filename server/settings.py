@@ -138,11 +138,14 @@ def prepare_process() -> None:
 
     - Ray forks while gRPC's threads run. The children exec at once, so gRPC's fork handlers are not needed, and would
       print warnings.
+    - gRPC writes a line to standard error for much of what a stranger sends to the port. What matters is in our log,
+      which bounds such lines. GRPC_VERBOSITY=ERROR brings gRPC's back.
     - CTranslate2 uses AVX-512 only when it is told to. Found in docs/evaluation/constants/ray.md, CT2_FORCE_CPU_ISA.
     - NumPy's BLAS would use a thread on every core for our small products. Found there too, OPENBLAS_NUM_THREADS.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     if _has_avx512(Path("/proc/cpuinfo")):
         os.environ.setdefault("CT2_FORCE_CPU_ISA", "AVX512")
 

@@ -44,6 +44,7 @@ from server.records.sessions import Sessions
 from server.records.status import StatusReporter
 from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
+from server.runtime.token_bucket import Rate
 from server.services import Services
 from server.services.admin import AdminService
 from server.services.conversation import ConversationService
@@ -57,7 +58,7 @@ from server.streaming.conversation_factory import ConversationFactory
 from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
-from server.streaming.rate_limit import RateLimits
+from server.streaming.rate_limit import RateLimits, TypedRates
 from server.streaming.repository import StreamRepository
 from server.streaming.responder import ReplyBackend
 from server.streaming.stream_config import StreamLimits
@@ -264,6 +265,9 @@ async def _streams(settings: Settings, shared: _Shared, jobs: _Jobs) -> StreamMa
         replies=ReplyBackend(shared.assistant, shared.gateway, jobs.recommender),
         repositories=partial(StreamRepository, shared.ledger, shared.pubsub, jobs.runner, shared.clock),
         limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
+        typed=TypedRates(
+            Rate.per_minute(limits.typed_per_minute), Rate.per_minute(limits.client_typed_per_minute), time.monotonic
+        ),
         lifecycle=shared.lifecycle,
         metrics=shared.metrics,
         clock=shared.clock,
@@ -273,7 +277,14 @@ async def _streams(settings: Settings, shared: _Shared, jobs: _Jobs) -> StreamMa
 
 def _grpc_server(settings: Settings, services: Services, shared: _Shared) -> GrpcServer:
     credentials = shared.certificate.credentials if shared.certificate else None
-    return GrpcServer(settings.address, services, shared.lifecycle, shared.metrics, credentials=credentials)
+    return GrpcServer(
+        settings.address,
+        services,
+        shared.lifecycle,
+        shared.metrics,
+        credentials=credentials,
+        limits=settings.limits,
+    )
 
 
 def _eraser(settings: Settings, shared: _Shared, jobs: _Jobs, streams: StreamManager, sessions: Sessions) -> Eraser:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
 import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ import structlog
 
 from models.errors import VestibuleError
 from models.text import RawText, RedactedText
+from server.observability.line_budget import Kind, LineBudget
 
 _MACHINE_WORD = re.compile(r"[\w.:/\[\]+=,-]{0,200}\Z", re.ASCII)
 _OUR_OWN_KEYS = frozenset({"event", "level", "timestamp", "module"})
@@ -45,6 +47,7 @@ def configure(level: str, style: str) -> None:
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     structlog.configure(
         processors=[
+            LineBudget(time.monotonic, _summarize),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -58,6 +61,10 @@ def configure(level: str, style: str) -> None:
     )
     # Messages of libraries may hold anything, so only their logger's name is kept.
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
+
+
+def _summarize(lines: int, kind: Kind) -> None:
+    get_logger("log").warning("more_lines", lines=lines, like=list(kind))
 
 
 def withhold(logger: object, method: str, values: MutableMapping[str, Any]) -> Mapping[str, Any]:

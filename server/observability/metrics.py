@@ -27,6 +27,12 @@ class Metrics:
         self.refused_streams = Counter(
             "vestibule_refused_streams", "Streams that were refused, by reason.", ["reason"], registry=into
         )
+        self.refused_calls = Counter(
+            "vestibule_refused_calls",
+            "Calls that were refused by a bound on calls, by reason.",
+            ["reason"],
+            registry=into,
+        )
         self.speech_factor = Gauge(
             "vestibule_speech_real_time_factor",
             "Seconds of a speech worker that one second of streamed audio takes.",

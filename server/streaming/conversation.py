@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from itertools import pairwise
 
 from models.errors import Conflict, DeadlineExceeded, InternalError, ShuttingDown, TooLarge, VestibuleError
@@ -37,6 +37,7 @@ class Conversation:
         reply: Whether finished turns get a reply.
         replay: On a resumed stream, what the audio log holds.
         quota: Checks audio that comes, not audio that is replayed; None for no bounds.
+        take_typed: Called for each typed text or request for a record; raises when they come too fast.
         leave: Set when the client resumed the stream on another connection.
 
     Attributes:
@@ -56,6 +57,7 @@ class Conversation:
         reply: bool,
         replay: AudioLogContent = EMPTY_LOG,
         quota: AudioQuota | None = None,
+        take_typed: Callable[[], None] = lambda: None,
         leave: asyncio.Event | None = None,
     ) -> None:
         self._audio_ingest = audio_ingest
@@ -68,6 +70,7 @@ class Conversation:
         self._reply = reply
         self._replay = replay
         self._quota = quota
+        self._take_typed = take_typed
         self._leave = leave or asyncio.Event()
         self._received = Backlog()
         self._utterances: asyncio.Queue[Utterance | TypedUtterance | ProposalRequest | None] = asyncio.Queue(
@@ -183,6 +186,8 @@ class Conversation:
         if isinstance(item, AudioIn):
             await self._received.put(await self._take_audio(item))
             return
+        if not isinstance(item, EndMark):
+            self._take_typed()
         if not isinstance(item, TextIn):
             await self._audio_ingest.mark_end()
         await self._received.put(item)

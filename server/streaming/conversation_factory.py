@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from models.media.audio_decoder import PcmFormat, StreamDecoder
 from models.redaction.types import RedactionScope
@@ -16,7 +17,7 @@ from server.streaming.audio_ingest import AudioIngest
 from server.streaming.conversation import WAITING_OUTPUTS, Conversation
 from server.streaming.events import Emit, Output
 from server.streaming.partials import InterimTranscriber, RecognitionConfig, SpeechBackend
-from server.streaming.rate_limit import AudioQuota, RateLimiter
+from server.streaming.rate_limit import AudioQuota, RateLimiter, TypedRates
 from server.streaming.repository import StreamRepository
 from server.streaming.responder import ReplyBackend, Responder
 from server.streaming.segmentation import Segmentation, SegmenterFactory
@@ -39,6 +40,7 @@ class ConversationFactory:
     replies: ReplyBackend
     repositories: RepositoryFactory
     limits: StreamLimits
+    typed: TypedRates
     lifecycle: Lifecycle
     metrics: Metrics
     clock: Clock
@@ -76,6 +78,7 @@ class ConversationFactory:
             reply=config.reply,
             replay=stream.log,
             quota=AudioQuota(self.admission, ticket, RateLimiter(self.limits.rate, self.clock, row.create_time)),
+            take_typed=partial(self.typed.take, session.id, session.client_id),
             leave=ticket.release_requested,
         )
 

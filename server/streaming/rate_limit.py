@@ -1,13 +1,15 @@
-"""Bounds how fast the audio of a stream may come, and counts it towards the load of the speech workers."""
+"""Bounds how fast audio and typed texts may come, and counts audio towards the load of the speech workers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from models.errors import Overloaded
 from models.reasons import Reason
 from server.ledger.types import Clock
+from server.runtime.token_bucket import Rate, TokenBuckets
 from server.streaming.admission import Admission, AdmissionTicket
 
 
@@ -93,3 +95,36 @@ class AudioQuota:
         """
         self._admission.audio_received(new_s)
         self._rate_limiter.check(received_s)
+
+
+class TypedRates:
+    """Bounds how many typed texts, and requests for a record, may come in each session and from each client.
+
+    Each of them costs a redaction, a row and a call of the LLM.
+
+    Args:
+        session: Of one session, over all its streams.
+        client: Of all sessions of one client.
+        monotonic: Seconds of a clock that never goes back.
+    """
+
+    def __init__(self, session: Rate, client: Rate, monotonic: Callable[[], float]) -> None:
+        self._sessions = TokenBuckets(session, monotonic)
+        self._clients = TokenBuckets(client, monotonic)
+
+    def take(self, session_id: str, client_id: str) -> None:
+        """Count one, or refuse it.
+
+        Raises:
+            Overloaded: TEXT_TOO_FAST; ``retry_after_s`` is the time until the next one is taken.
+        """
+        wait_s = max(self._sessions.wait_s(session_id), self._clients.wait_s(client_id))
+        if wait_s:
+            raise Overloaded(
+                "Typed texts, or requests for a record, come too fast.",
+                reason=Reason.TEXT_TOO_FAST,
+                hint="Wait as long as RetryInfo says, resume with the token, and send the text again.",
+                retry_after_s=wait_s,
+            )
+        self._sessions.take(session_id)
+        self._clients.take(client_id)

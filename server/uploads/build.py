@@ -10,6 +10,7 @@ from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.setting_groups import LimitSettings
 from server.uploads.checks import default_checks
+from server.uploads.pace import UploadPace
 from server.uploads.quota import UploadQuota
 from server.uploads.refusals import RefusalRecorder
 from server.uploads.service import UploadService
@@ -30,4 +31,5 @@ def build_upload_service(
     quota = UploadQuota(ledger, limits, clock)
     checks = default_checks(limits, quota)
     refusals = RefusalRecorder(ledger, metrics, clock, checks)
-    return UploadService(ledger, spool, pubsub, checks, quota, refusals, on_job=on_job, clock=clock)
+    pace = UploadPace(limits.upload_bytes_per_s, limits.upload_stall_s, limits.upload_s)
+    return UploadService(ledger, spool, pubsub, checks, quota, refusals, on_job=on_job, clock=clock, pace=pace)

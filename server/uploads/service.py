@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from models.errors import DeadlineExceeded, VestibuleError
+from models.errors import VestibuleError
 from models.media.formats import HEAD_BYTES, detect
-from models.reasons import Reason
 from server.ledger.needed_media import needed_spool_ids
 from server.ledger.types import Clock, UploadRow, utc_now
 from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.uploads import transactions
 from server.uploads.checks import size_mismatch
+from server.uploads.pace import UploadPace, paced
 from server.uploads.quota import UploadQuota
 from server.uploads.receiver import UploadReceiver
 from server.uploads.refusals import RefusalRecorder, caused_by_server
@@ -28,9 +28,6 @@ T = TypeVar("T")
 
 BATCH_BYTES = 1024 * 1024
 """Bytes that are sealed and written to the spool at a time."""
-
-STALL_S = 30.0
-"""Seconds without data after which an upload is refused."""
 
 
 class UploadService:
@@ -44,7 +41,7 @@ class UploadService:
         quota: What the checks reserve; here an attempt's share is corrected or given back.
         refusals: Gets every refused upload.
         on_job: Called after a job was committed, on the event loop.
-        stall_s: Seconds without data after which an upload is refused.
+        pace: How slowly its bytes may come.
     """
 
     def __init__(
@@ -58,7 +55,7 @@ class UploadService:
         *,
         on_job: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
-        stall_s: float = STALL_S,
+        pace: UploadPace = UploadPace(),  # noqa: B008 - it is frozen
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -68,7 +65,7 @@ class UploadService:
         self._refusals = refusals
         self._on_job = on_job
         self._clock = clock
-        self._stall_s = stall_s
+        self._pace = pace
         self._arriving: dict[str, DeclaredUpload] = {}
         self._storing: set[str] = set()
         self._background: set[asyncio.Task[Any]] = set()
@@ -85,7 +82,7 @@ class UploadService:
 
         Raises:
             VestibuleError: A check refuses it, ``default_checks`` lists with which reasons; UPLOAD_ID_REUSED,
-                UPLOAD_STALLED; or a failure of the spool or the ledger.
+                UPLOAD_STALLED, UPLOAD_TOO_SLOW, UPLOAD_CHUNKS_TOO_SMALL; or a failure of the spool or the ledger.
         """
         facts = await self._ledger.read(lambda cursor: transactions.facts_of(cursor, description))
         if facts.upload is not None:
@@ -170,20 +167,12 @@ class UploadService:
         self, seen: ReceivedBytes, chunks: AsyncIterator[bytes], receiver: UploadReceiver
     ) -> ReceivedBytes:
         declared_bytes = seen.description.size_bytes
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._stall_s) as stall:
-                async for chunk in chunks:
-                    if receiver.size_bytes + len(chunk) > declared_bytes:
-                        raise size_mismatch(seen.description)
-                    receiver.take(chunk)
-                    if seen.found is None and receiver.size_bytes >= min(HEAD_BYTES, declared_bytes):
-                        seen = await self._begun(seen, receiver)
-                    stall.reschedule(loop.time() + self._stall_s)
-        except TimeoutError as exc:
-            raise DeadlineExceeded(
-                f"No data arrived for {self._stall_s:g} s.", reason=Reason.UPLOAD_STALLED, hint="Send the upload again."
-            ) from exc
+        async for chunk in paced(chunks, self._pace):
+            if receiver.size_bytes + len(chunk) > declared_bytes:
+                raise size_mismatch(seen.description)
+            receiver.take(chunk)
+            if seen.found is None and receiver.size_bytes >= min(HEAD_BYTES, declared_bytes):
+                seen = await self._begun(seen, receiver)
         content, sha256 = receiver.finish()
         return replace(seen, size_bytes=receiver.size_bytes, sha256=sha256, content=content)
 

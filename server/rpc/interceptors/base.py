@@ -77,7 +77,7 @@ class HookInterceptor(Interceptor):
         if handler is None:
             return handler
         method = str(handler_call_details.method).lstrip("/")
-        make, behavior = _factory_and_behavior(handler)
+        make, behavior = factory_and_behavior(handler)
         wrap = self._streaming if handler.response_streaming else self._single
         wrapped: Handler = make(
             wrap(method, behavior, handler.request_streaming),
@@ -112,7 +112,8 @@ class HookInterceptor(Interceptor):
         return _check_each(request, self._hook) if request_streaming else _check_now(request, self._hook)
 
 
-def _factory_and_behavior(handler: Handler) -> tuple[Any, Any]:
+def factory_and_behavior(handler: Handler) -> tuple[Any, Any]:
+    """How a handler of this kind is made, and the function that it calls."""
     if handler.request_streaming and handler.response_streaming:
         return grpc.stream_stream_rpc_method_handler, handler.stream_stream
     if handler.request_streaming:

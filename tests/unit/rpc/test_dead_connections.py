@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import grpc.aio
@@ -13,6 +14,7 @@ from server.cli.talk.client import KEEPALIVE as KEEPALIVE_OF_TALK
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.grpc_server import KEEPALIVE, Keepalive
 from tests.unit.rpc.server_harness import Stream, listening
+from tests.unit.rpc.test_interceptors import details
 from tests.unit.streaming.conversation_harness import quiet, speech
 from tests.unit.streaming.stream_harness import IDLE_S, StreamHarness
 
@@ -110,3 +112,22 @@ async def test_a_conversation_survives_silent_connections(tmp_path: Path) -> Non
 
 def test_by_default_a_dead_connection_is_noticed_within_half_a_minute() -> None:
     assert KEEPALIVE.every_s + KEEPALIVE.answer_s == 30.0
+
+
+async def test_pings_alone_do_not_keep_a_stream_open(tmp_path: Path) -> None:
+    harness = StreamHarness(tmp_path)
+    conversations = harness.streams._conversations
+    harness.streams._conversations = replace(conversations, limits=replace(conversations.limits, idle_s=0.5))
+    pings = (("grpc.keepalive_time_ms", 50), ("grpc.use_local_subchannel_pool", 1))
+    async with (
+        asyncio.timeout(10),
+        listening(harness, Keepalive(every_s=0.05, answer_s=5.0)) as address,
+        grpc.aio.insecure_channel(address, pings) as channel,
+    ):
+        stream = Stream(channel)
+        await stream.configure(harness.config.session_id)
+        refused = await stream.refusal()
+        while harness.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
+            await asyncio.sleep(0.01)
+    harness.ledger.close()
+    assert details(refused)["ErrorInfo"].reason == "STREAM_IDLE"

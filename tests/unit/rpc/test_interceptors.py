@@ -21,6 +21,7 @@ from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.rpc.interceptors.errors import status_code
 from server.runtime.lifecycle import Lifecycle
+from server.setting_groups import LimitSettings
 
 SECRET = "Maria Lopez, 212-555-0187"
 SERVICE_CONFIG = Path(__file__).parents[3] / "protos/vestibule/v1/service_config.json"
@@ -84,7 +85,8 @@ async def serving(
     options: Sequence[tuple[str, str]] = (),
     closed: asyncio.Event | None = None,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server(interceptors=interceptors(lifecycle or Lifecycle(), metrics or Metrics()))
+    hooks = interceptors(lifecycle or Lifecycle(), metrics or Metrics(), LimitSettings())
+    server = grpc.aio.server(interceptors=hooks)
     session_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(error, closed), server)
     media_pb2_grpc.add_MediaServiceServicer_to_server(Media(), server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -61,6 +61,20 @@ async def too_much_audio(harness: StreamHarness, stream: Stream) -> None:
     await stream.say(quiet(STREAM_S + 1.0))
 
 
+async def too_many_typed_texts(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id, encoding=0)
+    for number in range(61):
+        await stream.send(text=pb.TypedText(text=f"line {number}"))
+
+
+async def typed_texts_and_requests_for_a_record(harness: StreamHarness, stream: Stream) -> None:
+    await stream.configure(harness.config.session_id, encoding=0)
+    for _ in range(59):
+        await stream.send(text=pb.TypedText(text="line"))
+    await stream.send(propose=pb.Propose())
+    await stream.send(propose=pb.Propose())
+
+
 async def a_chunk_too_large(harness: StreamHarness, stream: Stream) -> None:
     await stream.configure(harness.config.session_id)
     await stream.send(audio=pb.AudioChunk(offset=0, data=bytes(65_537)))
@@ -106,6 +120,8 @@ CASES = (
     Case(audio_on_one_for_typed_text, FULL, "SPEECH_BUSY", 5.0, ALONE),
     Case(audio_all_at_once, FULL, "AUDIO_TOO_FAST", 4.0),
     Case(too_much_audio, WRONG, "STREAM_TOO_LONG"),
+    Case(too_many_typed_texts, FULL, "TEXT_TOO_FAST", 1.0),
+    Case(typed_texts_and_requests_for_a_record, FULL, "TEXT_TOO_FAST", 1.0),
     Case(a_chunk_too_large, WRONG, "INVALID_ARGUMENT"),
     Case(a_rate_too_low, WRONG, "INVALID_SAMPLE_RATE"),
     Case(a_rate_that_is_not_given, WRONG, "PCM_INCOMPLETE"),

@@ -19,6 +19,7 @@ from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
+from server.runtime.token_bucket import Rate
 from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.conversation import Conversation
 from server.streaming.conversation_factory import ConversationFactory
@@ -26,7 +27,7 @@ from server.streaming.events import Input, Output
 from server.streaming.load_meter import SpeechLoadMeter
 from server.streaming.partials import SpeechBackend
 from server.streaming.priority_limiter import PriorityLimiter
-from server.streaming.rate_limit import RateLimits
+from server.streaming.rate_limit import RateLimits, TypedRates
 from server.streaming.repository import StreamRepository
 from server.streaming.responder import ReplyBackend
 from server.streaming.stream_config import StreamConfig, StreamLimits
@@ -81,6 +82,7 @@ class StreamHarness:
             replies=ReplyBackend(self.assistant, self.gateway, recommender),
             repositories=partial(StreamRepository, self.ledger, pubsub, runner, lambda: self.now),
             limits=StreamLimits(STREAM_S, IDLE_S, RateLimits(times=4.0, ahead_s=30.0)),
+            typed=TypedRates(Rate.per_minute(60), Rate.per_minute(600), self.elapsed_s),
             lifecycle=Lifecycle(),
             metrics=self.metrics,
             clock=lambda: self.now,

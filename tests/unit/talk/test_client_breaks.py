@@ -21,6 +21,7 @@ from server.cli.talk.client import MOST_TAKEN_OVER, Audio, Talker, TalkOptions, 
 from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.runtime.lifecycle import Lifecycle
+from server.setting_groups import LimitSettings
 from tests.unit.talk.recording_listener import Listener
 
 
@@ -38,7 +39,7 @@ async def test_repeated_takeovers_of_one_token_end_with_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(client, "FIRST_WAIT_S", 0.001)
-    server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics()))
+    server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics(), LimitSettings()))
     add_ConversationServiceServicer_to_server(TakenOver(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -10,6 +10,7 @@ import pytest
 from models.errors import Unavailable
 from models.reasons import Reason
 from server.ledger.columns import Cursor
+from server.uploads.pace import UploadPace
 from tests.unit.ledger.stored import jobs_of_session
 from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness, reason_of
 
@@ -34,7 +35,7 @@ async def test_a_broken_upload_leaves_no_file_and_no_row(harness: UploadHarness)
 
 
 async def test_a_stalled_upload_is_refused(harness: UploadHarness) -> None:
-    harness.intake._stall_s = 0.0
+    harness.intake._pace = UploadPace(stall_s=0.05)
 
     async def stalled() -> AsyncIterator[bytes]:
         yield JPEG[: 100 * KIB]

@@ -19,6 +19,7 @@ from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.setting_groups import LimitSettings
 from server.uploads.build import build_upload_service
+from server.uploads.pace import UploadPace
 from server.uploads.spool import Spool
 from server.uploads.types import CheckStep, DeclaredUpload
 from tests.unit.jobs.clock import HandClock
@@ -48,7 +49,7 @@ class UploadHarness:
             self.ledger, self.spool, self.pubsub, self.metrics, self.limits, on_job=self.wake, clock=self.clock
         )
         self.intake._checks = (*self.intake._checks, *self.more_checks)
-        self.intake._stall_s = 5.0
+        self.intake._pace = UploadPace(stall_s=5.0)
 
     def wake(self) -> None:
         self.woken += 1

@@ -1,0 +1,146 @@
+"""Bounds on calls: how many run at a time, and how many each caller may begin.
+
+A caller is whoever the credential names. Without a credential it is the network address. An IPv6 address counts with
+its whole /64 network, which one machine usually has for itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+from urllib.parse import unquote
+
+from models.errors import Overloaded, TooLarge
+from models.reasons import Reason
+from server.access.caller import INTERNAL, current_caller
+from server.observability.metrics import Metrics
+from server.rpc.interceptors.base import Call, CallHook
+from server.runtime.token_bucket import Rate, TokenBuckets
+from server.setting_groups import LimitSettings
+
+ALWAYS_ADMITTED: Final = "grpc.health.v1.Health/Check"
+"""An overloaded server is not a dead one: load balancers always get an answer."""
+
+WATCHES: Final = frozenset(
+    {
+        "vestibule.v1.SessionService/WatchSession",
+        "vestibule.v1.MediaService/WatchUpload",
+        "grpc.health.v1.Health/Watch",
+    }
+)
+"""Methods whose calls stay open and send nothing most of the time."""
+
+LARGEST_METADATA_BYTES: Final = 16 * 1024
+"""Room for a credential, a correlation id, and what gRPC and proxies add."""
+
+RETRY_AFTER_S: Final = 2.0
+"""When a place may be free again. Nobody knows when a call ends."""
+
+
+class CallLimits(CallHook):
+    """Refuses calls over a bound. A refused call costs no more than this hook.
+
+    Args:
+        monotonic: Clock of the rate.
+    """
+
+    def __init__(
+        self, limits: LimitSettings, metrics: Metrics, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limits = limits
+        self._metrics = metrics
+        self._rate = TokenBuckets(Rate(limits.client_calls_per_s, limits.client_calls_burst), monotonic)
+        self._calls: Counter[str] = Counter()
+        self._watches: Counter[str] = Counter()
+        self._total = 0
+        metrics.show(metrics.refused_calls, _REASONS)
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """Refuse the call, or count it as open while it runs.
+
+        Raises:
+            Overloaded: CALLS_TOO_FAST, TOO_MANY_CALLS, TOO_MANY_CLIENT_CALLS, TOO_MANY_WATCHES.
+            TooLarge: METADATA_TOO_LARGE.
+        """
+        _check_metadata(call)
+        if call.method == ALWAYS_ADMITTED:
+            yield
+            return
+        caller = _caller(call)
+        self._check(caller, call.method in WATCHES)
+        self._total += 1
+        try:
+            with _counted(self._calls, caller):
+                if call.method in WATCHES:
+                    with _counted(self._watches, caller):
+                        yield
+                else:
+                    yield
+        finally:
+            self._total -= 1
+
+    def _check(self, caller: str, watch: bool) -> None:
+        limits = self._limits
+        if self._total >= limits.calls:
+            raise self._refusal(Reason.TOO_MANY_CALLS, "Too many calls are open.")
+        if self._calls[caller] >= limits.client_calls:
+            raise self._refusal(Reason.TOO_MANY_CLIENT_CALLS, "This client has too many calls open.")
+        if watch and self._watches[caller] >= limits.client_watches:
+            raise self._refusal(Reason.TOO_MANY_WATCHES, "This client watches too many things at a time.")
+        wait_s = self._rate.take(caller)
+        if wait_s:
+            raise self._refusal(Reason.CALLS_TOO_FAST, "This client makes too many calls.", wait_s)
+
+    def _refusal(self, reason: Reason, message: str, retry_after_s: float = RETRY_AFTER_S) -> Overloaded:
+        self._metrics.refused_calls.labels(reason).inc()
+        return Overloaded(message, reason=reason, retry_after_s=retry_after_s)
+
+
+_REASONS: Final = (
+    Reason.TOO_MANY_CALLS,
+    Reason.TOO_MANY_CLIENT_CALLS,
+    Reason.TOO_MANY_WATCHES,
+    Reason.CALLS_TOO_FAST,
+)
+
+
+@contextmanager
+def _counted(counts: Counter[str], key: str) -> Iterator[None]:
+    counts[key] += 1
+    try:
+        yield
+    finally:
+        counts[key] -= 1
+        if not counts[key]:
+            del counts[key]
+
+
+def _check_metadata(call: Call) -> None:
+    """Needed because gRPC tells its bound to clients and trusts them; it takes hundreds of kilobytes from any other."""
+    size_bytes = sum(len(key) + len(value) for key, value in call.context.invocation_metadata() or ())
+    if size_bytes > LARGEST_METADATA_BYTES:
+        raise TooLarge(
+            f"The metadata of the call have more than {LARGEST_METADATA_BYTES} bytes.", reason=Reason.METADATA_TOO_LARGE
+        )
+
+
+def _caller(call: Call) -> str:
+    caller = current_caller()
+    return network_of(call.context.peer()) if caller is INTERNAL else caller.subject
+
+
+def network_of(peer: str) -> str:
+    """The address in a peer as gRPC writes it, such as ``ipv4:192.0.2.1:50`` or ``ipv6:%5B2001:db8::1%5D:50``."""
+    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return peer.partition(":")[0]  # a Unix socket has no address
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+    return str(address)
