@@ -58,6 +58,9 @@ def address_option(command: Command) -> Command:
 
 def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def keep(context: click.Context, _option: click.Parameter, value: Any) -> None:
+        from server.settings import prepare_process
+
+        prepare_process()  # before the command imports gRPC
         context.meta[name] = value
 
     return keep

@@ -80,7 +80,7 @@ class ServerCertificate:
     def component(self) -> Component:
         """The certificate's state."""
         days = self._days(self._expiry.certificate)
-        detail = f"The certificate is valid for {days} more day(s)." if days >= 0 else "The certificate has expired."
+        detail = f"The certificate expires in {days} day(s)." if days >= 0 else "The certificate has expired."
         if days < WARN_DAYS:
             detail = f"Warning: {detail}"
         if self._refused:

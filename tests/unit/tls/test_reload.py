@@ -196,7 +196,7 @@ async def test_the_days_that_are_left_are_shown_and_warned_of(tmp_path: Path) ->
     port = Port(files_of(tmp_path, issue("server", CA, ends=timedelta(days=20, hours=1))))
     assert port.days == 20
     assert (port.certificate.component.name, port.certificate.component.healthy) == ("tls", True)
-    assert port.certificate.component.detail == "The certificate is valid for 20 more day(s)."
+    assert port.certificate.component.detail == "The certificate expires in 20 day(s)."
     port.clock.now += timedelta(days=7)
     with capture_logs() as logs:
         port.certificate.refresh()
@@ -204,7 +204,7 @@ async def test_the_days_that_are_left_are_shown_and_warned_of(tmp_path: Path) ->
     assert [(line["event"], line["days_left"]) for line in logs] == [("tls_certificate_expires", 13)]
     assert port.days == 13
     assert port.certificate.component.healthy
-    assert port.certificate.component.detail == "Warning: The certificate is valid for 13 more day(s)."
+    assert port.certificate.component.detail == "Warning: The certificate expires in 13 day(s)."
     port.clock.now += timedelta(days=1)
     with capture_logs() as logs:
         port.certificate.refresh()
