@@ -30,8 +30,9 @@ from server.ledger.types import utc_now
 from server.ledger.views import ALL_VIEWS
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
-from server.setting_groups import LimitSettings
+from server.setting_groups import ClamavSettings, LimitSettings
 from server.settings import Settings
+from server.uploads.build import build_malware_scan
 from server.uploads.checks import default_checks
 from server.uploads.quota import UploadQuota
 
@@ -178,8 +179,10 @@ def upload_checks_page() -> str:
     `upload_refused` of the session, with the reason, and counts in `vestibule_refused_uploads_total`.
     [Limits](../operating/limits.md#uploads) has the figures.
     """
-    # The steps are only described, so none of them needs its ledger.
-    steps = default_checks(LimitSettings(), UploadQuota(cast("Ledger", None), LimitSettings(), utc_now))
+    # The steps are only described, so none of them needs its ledger, nor the scanner a daemon.
+    ledger, limits, scanner = cast("Ledger", None), LimitSettings(), ClamavSettings(mode="required")
+    scan = build_malware_scan(scanner, limits, ledger, Metrics(), utc_now)
+    steps = default_checks(limits, UploadQuota(ledger, limits, utc_now), scan)
     rows = [
         (
             str(number),

@@ -130,6 +130,12 @@ class Reason(ReasonRow):
     LEDGER_NOT_FOUND = "LEDGER_NOT_FOUND", Status.NOT_FOUND, "The data folder has no ledger."
     LEDGER_OLDER = "LEDGER_OLDER", Status.INTERNAL, "The ledger has an older schema, and nothing may be changed now."
     LEDGER_QUERY = "LEDGER_QUERY", Status.INTERNAL, "The ledger did not take a statement; a defect of ours."
+    MALWARE_FOUND = (
+        "MALWARE_FOUND",
+        Status.INVALID_ARGUMENT,
+        "The malware scanner found something in the file.",
+        "Do not send it again. If it is a photo of yours, take another one.",
+    )
     MEDIA_TYPE_MISMATCH = (
         "MEDIA_TYPE_MISMATCH",
         Status.INVALID_ARGUMENT,
@@ -180,6 +186,27 @@ class Reason(ReasonRow):
         "RESUME_TOKEN_INVALID",
         Status.INVALID_ARGUMENT,
         "The resume token does not belong to a stream of this session.",
+    )
+    SCANNER_UNREACHABLE = (
+        "SCANNER_UNREACHABLE",
+        Status.UNAVAILABLE,
+        "The malware scanner cannot be reached, and no upload is accepted without it; try again after RetryInfo.",
+    )
+    SCANNER_UNSAFE = (
+        "SCANNER_UNSAFE",
+        Status.UNAVAILABLE,
+        "The malware scanner did not pass its probes, so its word is worth nothing; the operator has to change it.",
+    )
+    SCAN_FAILED = (
+        "SCAN_FAILED",
+        Status.UNAVAILABLE,
+        "The malware scanner gave no clear answer about the file, so it is not accepted; try again.",
+    )
+    SCAN_INCOMPLETE = (
+        "SCAN_INCOMPLETE",
+        Status.INVALID_ARGUMENT,
+        "The malware scanner could not look into all of the file, so it is not accepted.",
+        "Send the picture or the recording alone, without archives or other files in it.",
     )
     SESSION_ENDED = "SESSION_ENDED", Status.FAILED_PRECONDITION, "The session has ended; start another one."
     SESSION_JOBS_FULL = (

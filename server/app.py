@@ -112,6 +112,10 @@ async def _start(
         # Installing ours again removes it.
         _install_signal_handlers(end_requested)
 
+    if components.scan is not None:
+        await components.scan.start()
+        scanning = asyncio.create_task(components.scan.watch())
+        stack.callback(scanning.cancel)
     swept = await components.uploads.sweep()
     await components.grpc_server.start()
     stack.push_async_callback(components.grpc_server.stop, 0.0)

@@ -254,6 +254,25 @@ class RetentionSettings(BaseModel):
     letters_days: Days = Field(7.0, description="Dead letters, open ones too, with the media that they kept.")
 
 
+def _checked_scanner(address: str) -> str:
+    return address if address.startswith("unix:") else _checked_address(address)
+
+
+class ClamavSettings(BaseModel):
+    """The malware scanner of uploads: ClamAV's daemon. It sees whole files, so keep it on this machine or near it."""
+
+    mode: Literal["off", "optional", "required"] = Field(
+        "off",
+        description="While the scanner cannot be reached, `required` refuses uploads and `optional` accepts them.",
+    )
+    address: Annotated[str, AfterValidator(_checked_scanner)] = Field(
+        "unix:/run/clamav/clamd.ctl",
+        description="Its socket: `unix:PATH`, or `HOST:PORT` for TCP, which is plain text.",
+    )
+    timeout_s: float = Field(30.0, gt=0, description="Bound of one scan, waiting for a free place included.")
+    at_once: int = Field(4, ge=1, description="Scans that run at the same time.")
+
+
 class QuackSettings(BaseModel):
     """The live endpoint for analysts."""
 

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from server.setting_groups import (
     Address,
     AuditSettings,
+    ClamavSettings,
     ClientSettings,
     LimitSettings,
     LlmSettings,
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     redaction: RedactionSettings = RedactionSettings()
     llm: LlmSettings = LlmSettings()
     limits: LimitSettings = LimitSettings()
+    clamav: ClamavSettings = ClamavSettings()
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()

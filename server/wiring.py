@@ -65,8 +65,9 @@ from server.streaming.stream_config import StreamLimits
 from server.streaming.stream_manager import StreamManager
 from server.streaming.stream_registry import StreamRegistry
 from server.tls.reload import ServerCertificate
-from server.uploads.build import build_upload_service
+from server.uploads.build import build_malware_scan, build_upload_service
 from server.uploads.keys import load_or_create_spool_key
+from server.uploads.malware_scan import MalwareScan, NoScan
 from server.uploads.service import UploadService
 from server.uploads.spool import Spool
 
@@ -87,6 +88,7 @@ class Components:
     housekeeping: Housekeeping
     metrics: Metrics
     certificate: ServerCertificate | None
+    scan: MalwareScan | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class _Shared:
     metrics: Metrics
     clock: Clock
     certificate: ServerCertificate | None
+    scan: MalwareScan | None
     audit: AuditBook
 
 
@@ -153,6 +156,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         ),
         metrics=shared.metrics,
         certificate=shared.certificate,
+        scan=shared.scan,
     )
 
 
@@ -175,6 +179,7 @@ async def _shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> 
         metrics=metrics,
         clock=utc_now,
         certificate=ServerCertificate(settings.tls, utc_now, metrics) if settings.tls.enabled else None,
+        scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, utc_now),
         audit=audit,
     )
 
@@ -220,7 +225,7 @@ def _jobs(settings: Settings, shared: _Shared) -> _Jobs:
     runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), audit=audit, observer=_count_jobs(shared.metrics))
     recommender = Recommender(ledger, gateway, shared.assistant, pubsub, clock=clock, audit=audit, on_job=runner.wake)
     uploads = build_upload_service(
-        ledger, spool, pubsub, shared.metrics, settings.limits, on_job=runner.wake, clock=clock
+        ledger, spool, pubsub, shared.metrics, settings.limits, on_job=runner.wake, clock=clock, scan=shared.scan
     )
     handlers = build_handlers(
         ledger,
@@ -305,7 +310,8 @@ def _services(
     ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
     clock, breaker = shared.clock, shared.assistant.breaker
     words = MachineWords(gateway)
-    parts = [part for part in (analysts, retention, shared.certificate) if part is not None]
+    scan = shared.scan or NoScan()
+    parts = [part for part in (analysts, retention, shared.certificate, scan) if part is not None]
     status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, parts)
     return Services(
         session=SessionService(sessions, pubsub, lifecycle, words),

@@ -60,6 +60,12 @@ class Metrics:
         self.refused_uploads = Counter(
             "vestibule_refused_uploads", "Uploads that were refused or failed, by reason.", ["reason"], registry=into
         )
+        self.scans = Counter(
+            "vestibule_scans", "Uploads by what the malware scanner said of them.", ["outcome"], registry=into
+        )
+        self.scan_seconds = Histogram(
+            "vestibule_scan_seconds", "Duration of malware scans.", buckets=_LATENCY_BUCKETS_S, registry=into
+        )
         self.entities = Counter("vestibule_redacted_entities", "Entities that were redacted.", ["type"], registry=into)
         self.breaker_open = Gauge(
             "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
-from server.setting_groups import LimitSettings
+from server.setting_groups import ClamavSettings, LimitSettings
 from server.uploads.checks import default_checks
+from server.uploads.clamav import ClamavClient
+from server.uploads.malware_scan import MalwareScan
 from server.uploads.pace import UploadPace
 from server.uploads.quota import UploadQuota
 from server.uploads.refusals import RefusalRecorder
@@ -26,10 +29,24 @@ def build_upload_service(
     *,
     on_job: Callable[[], None],
     clock: Clock,
+    scan: MalwareScan | None = None,
 ) -> UploadService:
     """An upload service with ``default_checks``; see its arguments."""
     quota = UploadQuota(ledger, limits, clock)
-    checks = default_checks(limits, quota)
+    checks = default_checks(limits, quota, scan)
     refusals = RefusalRecorder(ledger, metrics, clock, checks)
     pace = UploadPace(limits.upload_bytes_per_s, limits.upload_stall_s, limits.upload_s)
     return UploadService(ledger, spool, pubsub, checks, quota, refusals, on_job=on_job, clock=clock, pace=pace)
+
+
+def build_malware_scan(
+    settings: ClamavSettings, limits: LimitSettings, ledger: Ledger, metrics: Metrics, clock: Clock
+) -> MalwareScan | None:
+    """The malware scanner; None when it is off."""
+    if settings.mode == "off":
+        return None
+    client = ClamavClient(settings.address, timeout_s=settings.timeout_s, at_once=settings.at_once)
+    required = settings.mode == "required"
+    return MalwareScan(
+        client, ledger, metrics, clock, required=required, largest_bytes=limits.upload_bytes, now_s=time.monotonic
+    )

@@ -15,14 +15,20 @@ from models.media.formats import AUDIO_NAMES, IMAGE_NAMES, MediaKind, declared_k
 from models.reasons import Reason
 from server.setting_groups import LimitSettings
 from server.uploads.quota import UploadQuota, WithinQuota
-from server.uploads.types import CheckStage, CheckStep, DeclaredUpload, ReceivedBytes
+from server.uploads.types import CheckStage, CheckStep, DeclaredUpload, ReceivedBytes, UploadCheck
 
 _RETRY_AFTER_S = 5.0
 """When to try again if jobs or bytes must first be worked off; how long that takes is not known."""
 
 
-def default_checks(limits: LimitSettings, quota: UploadQuota) -> tuple[CheckStep, ...]:
-    """The list. docs/reference/upload-checks.md shows it."""
+def default_checks(limits: LimitSettings, quota: UploadQuota, scan: UploadCheck | None) -> tuple[CheckStep, ...]:
+    """The list. docs/reference/upload-checks.md shows it.
+
+    Args:
+        limits: Bounds on size and work.
+        quota: What each client may upload.
+        scan: The malware scanner; None when it is off.
+    """
     described, begun, arrived = CheckStage.DESCRIBED, CheckStage.BEGUN, CheckStage.ARRIVED
     return (
         CheckStep(
@@ -55,7 +61,23 @@ def default_checks(limits: LimitSettings, quota: UploadQuota) -> tuple[CheckStep
         CheckStep(
             arrived, hash_is_as_declared, (Reason.HASH_MISMATCH,), "Compares 32 bytes; the hash was made on arrival."
         ),
+        *([_scan_step(scan)] if scan else []),
         # What returns CleanContent comes here, as the last one.
+    )
+
+
+def _scan_step(scan: UploadCheck) -> CheckStep:
+    return CheckStep(
+        CheckStage.ARRIVED,
+        scan,
+        (
+            Reason.MALWARE_FOUND,
+            Reason.SCAN_INCOMPLETE,
+            Reason.SCAN_FAILED,
+            Reason.SCANNER_UNREACHABLE,
+            Reason.SCANNER_UNSAFE,
+        ),
+        "Dear: another process reads all of it. It comes before anything is changed, to see what the client sent.",
     )
 
 

@@ -98,6 +98,8 @@ def _start(environment: Environment, settings: Settings, reporter: Reporter) -> 
     reporter.line(f"Server: process {server.process.pid}, gRPC on {environment.address}, log in {server.log}")
     wait_until(lambda: serving(environment.address), server, SERVER_TIMEOUT_S, "The server was not ready")
     reporter.line("Server: SERVING")
+    scanner = settings.clamav.mode
+    reporter.line(f"Malware scanner: {scanner}{' (VESTIBULE_CLAMAV__MODE turns it on)' if scanner == 'off' else ''}")
 
 
 def _start_upstream(environment: Environment, reporter: Reporter) -> str:
