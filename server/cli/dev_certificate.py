@@ -70,22 +70,26 @@ def dev_certificate(hosts: tuple[str, ...], days: int, state_dir: Path | None, q
             ("key, secret", made.key),
         )
     )
-    click.echo("\nStart the server with it:")
-    click.echo(f"  {_serve(made, port, state_dir and settings.state_dir)}")
-    click.echo("Reach it from another machine, with a copy of ca.pem:")
-    click.echo(f"  vestibule status --address {target} --tls-ca ca.pem")
+    click.echo("\nStart the server with it; commands on this machine reach it with the same variables:")
+    click.echo(f"export {_variables(made, port, state_dir and settings.state_dir)}")
+    click.echo("vestibule serve")
+    click.echo("\nReach it from another machine, with a copy of ca.pem:")
+    click.echo(f"vestibule status --address {target} --tls-ca ca.pem")
     if qr:
         digits = made.certificate_sha256.replace(":", "").lower()
         click.echo()
         click.echo("\n".join(_qr_code(f"vestibule://{target}?certificate-sha256={digits}")))
 
 
-def _serve(made: DevelopmentCertificate, port: int, state_dir: Path | None) -> str:
-    words = ["vestibule", "serve", "--address", f"0.0.0.0:{port}"]
+def _variables(made: DevelopmentCertificate, port: int, state_dir: Path | None) -> str:
+    variables = {
+        "ADDRESS": f"0.0.0.0:{port}",
+        "TLS__CERTIFICATE": made.certificate,
+        "TLS__KEY": made.key,
+    }
     if state_dir is not None:
-        words += ["--state-dir", str(state_dir)]
-    words += ["--set", f"tls.certificate={made.certificate}", "--set", f"tls.key={made.key}"]
-    return shlex.join(words)
+        variables["STATE_DIR"] = state_dir
+    return " ".join(f"VESTIBULE_{name}={shlex.quote(str(value))}" for name, value in variables.items())
 
 
 def _qr_code(text: str) -> Iterator[str]:

@@ -79,13 +79,13 @@ class ServerCertificate:
     @property
     def component(self) -> Component:
         """The certificate's state."""
-        days = self._days(self._expiry.certificate)
-        detail = f"The certificate expires in {days} day(s)." if days >= 0 else "The certificate has expired."
-        if days < WARN_DAYS:
-            detail = f"Warning: {detail}"
+        days, client_ca = self._days(self._expiry.certificate), self._expiry.client_ca
+        sentences = [_expires("certificate", days)]
+        if client_ca is not None and (ca_days := self._days(client_ca)) < WARN_DAYS:
+            sentences.append(_expires("last client CA", ca_days))
         if self._refused:
-            detail += f" The files have changed and are not used: {self._refused}"
-        return Component("tls", days >= 0, detail)
+            sentences.append(f"Warning: The files on the disk are not used. {self._refused}")
+        return Component("tls", days >= 0, " ".join(sentences))
 
     def _exchange(self, files: TlsFiles, expiry: Expiry) -> None:
         configuration = _configuration(files)
@@ -113,6 +113,11 @@ class ServerCertificate:
     def _days(self, end: datetime) -> int:
         """Whole days that are left, below 0 when it has expired."""
         return (end - self._clock()).days
+
+
+def _expires(what: str, days: int) -> str:
+    sentence = f"The {what} expires in {days} day(s)." if days >= 0 else f"The {what} has expired."
+    return sentence if days >= WARN_DAYS else f"Warning: {sentence}"
 
 
 def _configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:

@@ -11,7 +11,7 @@ import pytest
 import zxingcpp
 from click.testing import CliRunner, Result
 
-from server.cli.config import load_settings, nest
+from server.cli.config import load_settings
 from server.cli.main import cli
 from server.preflight import check_settings
 
@@ -20,21 +20,20 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["keys", "dev-certificate", *arguments])
 
 
-def test_the_line_for_the_server_can_be_run(tmp_path: Path) -> None:
+def test_the_server_starts_with_the_lines_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "my state"
     result = run("--state-dir", str(state), "--host", "192.0.2.7", "--host", "laptop.local")
     assert result.exit_code == 0, result.stderr
-    [line] = [line.strip() for line in result.stdout.splitlines() if "vestibule serve" in line]
-    program, command, *options = shlex.split(line)
-    assert (program, command) == ("vestibule", "serve")
-    given = dict(zip(options[:4:2], options[1:4:2], strict=True))
-    assert given == {"--address": "0.0.0.0:50051", "--state-dir": str(state)}
-    assert options[4::2] == ["--set", "--set"]
-    folders = {"state_dir": given["--state-dir"], "data_dir": str(tmp_path / "data")}
-    settings = load_settings({"address": given["--address"], **folders, **nest(tuple(options[5::2]))})
+    lines = result.stdout.splitlines()
+    [export] = [line for line in lines if line.startswith("export ")]
+    assert lines[lines.index(export) + 1] == "vestibule serve"
+    for variable in shlex.split(export)[1:]:
+        monkeypatch.setenv(*variable.split("=", 1))
+    settings = load_settings({"data_dir": tmp_path / "data"})
+    assert (settings.address, settings.state_dir) == ("0.0.0.0:50051", state)
     check_settings(settings)
     assert settings.tls.enabled
-    assert "vestibule status --address 192.0.2.7:50051 --tls-ca ca.pem" in result.stdout
+    assert "vestibule status --address 192.0.2.7:50051 --tls-ca ca.pem" in lines
     assert len(re.findall(r"(?:[0-9A-F]{2}:){31}[0-9A-F]{2}", result.stdout)) == 2
 
 

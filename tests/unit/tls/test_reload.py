@@ -216,6 +216,14 @@ async def test_the_days_that_are_left_are_shown_and_warned_of(tmp_path: Path) ->
     assert "has expired" in port.certificate.component.detail
 
 
+async def test_a_client_ca_that_expires_soon_is_warned_of(tmp_path: Path) -> None:
+    client_ca = issue("client CA", ends=timedelta(days=9, hours=1))
+    port = Port(files_of(tmp_path, issue("server", CA, ends=timedelta(days=20, hours=1)), client_ca.pem))
+    assert port.certificate.component.detail == (
+        "The certificate expires in 20 day(s). Warning: The last client CA expires in 9 day(s)."
+    )
+
+
 def test_without_tls_there_is_no_figure() -> None:
     labels = {"certificate": "server"}
     assert Metrics().registry.get_sample_value("vestibule_tls_certificate_days", labels) is None
