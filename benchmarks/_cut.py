@@ -13,6 +13,7 @@ from typing import Self
 import psutil
 
 from benchmarks._running import Running, running
+from server.cli.credentials import operator_key
 
 REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-speech:")
 REPLICA_TIMEOUT_S = 60.0
@@ -106,6 +107,11 @@ class KillableServer:
     def port(self) -> int | None:
         """Port on loopback where it listens now; None while it is down."""
         return int(self._running.address.rpartition(":")[2]) if self._running else None
+
+    @property
+    def operator_key(self) -> str:
+        """What the first start generated for clients on this machine; later ones keep it."""
+        return operator_key(self._home / "state")
 
     async def kill_server(self) -> None:
         """Send SIGKILL to the server and its Ray, as when a container is killed; returns when a new server is ready."""

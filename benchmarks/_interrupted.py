@@ -91,7 +91,10 @@ class Stream:
 async def stream(server: KillableServer, clip: Clip, cuts: Sequence[Cut] = ()) -> Stream:
     """Stream over a relay to the end, through all interruptions."""
     done = Stream(clip)
-    async with Relay(lambda: server.port) as relay, open_aio_channel(relay.address, CHANNEL) as channel:
+    async with (
+        Relay(lambda: server.port) as relay,
+        open_aio_channel(relay.address, CHANNEL, credential=server.operator_key) as channel,
+    ):
         done.session_id = await _session(channel)
         audio = Audio()
         options = TalkOptions(done.session_id, "en", give_up_s=GIVE_UP_S)

@@ -11,14 +11,20 @@ from pathlib import Path
 
 import psutil
 
+from server.cli.credentials import operator_key
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that says SERVING."""
+    """A server that says SERVING.
+
+    Attributes:
+        operator_key: What it generated for clients on this machine.
+    """
 
     address: str
+    operator_key: str
     child: Child
 
     @property
@@ -51,7 +57,7 @@ def running(home: Path, *assignments: str, ready_s: float = 90.0) -> Iterator[Ru
     child = Child.start("server", arguments, home / "server.log")
     try:
         wait_until(lambda: serving(address), child, ready_s, "The server was not ready")
-        yield Running(address, child)
+        yield Running(address, operator_key(home / "state"), child)
     finally:
         child.stop()
         child.kill_with_descendants()

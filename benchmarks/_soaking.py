@@ -20,6 +20,7 @@ from vestibule.v1.session_pb2 import StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from benchmarks._interrupted import Clip
+from benchmarks._running import Running
 from server.cli.channel import open_aio_channel
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, Audio, Talker, TalkOptions
 
@@ -29,6 +30,7 @@ TALK_S = 120.0
 QUIET_S = 2.0
 SAMPLE_EVERY_S = 10.0
 MEBIBYTE = 1024 * 1024
+OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
 REPLICA_TITLE = re.compile(r"ray::ServeReplica:vestibule-\w+-(\w+):")
 
@@ -64,7 +66,7 @@ class Record:
     conversations: int = 0
 
 
-async def soak(address: str, pid: int, clips: Sequence[Clip], streams: int, seconds: float, record: Record) -> None:
+async def soak(server: Running, clips: Sequence[Clip], streams: int, seconds: float, record: Record) -> None:
     """Run this many streams for this long. Each starts at another place in the clips, and at another time."""
     loop = asyncio.get_running_loop()
     began, end = loop.time(), loop.time() + seconds
@@ -72,17 +74,17 @@ async def soak(address: str, pid: int, clips: Sequence[Clip], streams: int, seco
     async def one(number: int) -> None:
         spoken = itertools.cycle([*clips[number % len(clips) :], *clips[: number % len(clips)]])
         await asyncio.sleep(number * QUIET_S)
-        async with open_aio_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as channel:
+        async with open_aio_channel(server.address, OWN_CONNECTION, credential=server.operator_key) as channel:
             while loop.time() < end:
                 await _conversation(channel, spoken, min(TALK_S, end - loop.time()), began, record)
 
     async with asyncio.TaskGroup() as group:
-        watching = group.create_task(_watch(pid, began, record))
+        watching = group.create_task(_watch(server.pid, began, record))
         async with asyncio.TaskGroup() as talks:
             for number in range(streams):
                 talks.create_task(one(number))
         watching.cancel()
-    record.memory.append(await asyncio.to_thread(memory, pid, loop.time() - began))
+    record.memory.append(await asyncio.to_thread(memory, server.pid, loop.time() - began))
 
 
 async def _conversation(

@@ -86,7 +86,7 @@ async def measure(server: Running, pcm: Pcm, rounds: int, uploads: int) -> None:
     """Both sides take turns, so that a slower machine slows both."""
     call = in_process(pcm)
     local, remote = [], []
-    async with open_aio_channel(server.address) as channel:
+    async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         for _ in range(rounds + 1):
             local.append(timed(call))
             remote.append(await over_the_wire(channel, pcm.tobytes()))

@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks._interrupted import Clip
-from benchmarks._running import running
+from benchmarks._running import Running, running
 from benchmarks._soaking import Final, Memory, Record, metric, soak
 from benchmarks.resume import clips
 from server.cli.demo.processes import free_ports
@@ -60,9 +60,9 @@ def main() -> None:
     [port] = free_ports(1)
     record = Record()
     with tempfile.TemporaryDirectory() as home, running(Path(home), f"metrics_port={port}") as server:
-        streams = arguments.streams or asyncio.run(_eighty_percent(server.address, server.pid, port))
+        streams = arguments.streams or asyncio.run(_eighty_percent(server, port))
         say(f"{streams} streams for {arguments.minutes:g} minutes")
-        asyncio.run(soak(server.address, server.pid, spoken_clips(), streams, arguments.minutes * MINUTE_S, record))
+        asyncio.run(soak(server, spoken_clips(), streams, arguments.minutes * MINUTE_S, record))
         factor = metric(port, "vestibule_speech_real_time_factor")
     report = Report.of(record, arguments.warm_up * MINUTE_S)
     print(f"streams    {streams}, {record.conversations} conversations, real-time factor at the end {factor:.3f}")
@@ -75,9 +75,9 @@ def spoken_clips() -> list[Clip]:
     return [clip for clip in clips() if "without pauses" not in clip.name]
 
 
-async def _eighty_percent(address: str, pid: int, port: int) -> int:
+async def _eighty_percent(server: Running, port: int) -> int:
     say(f"{MEASURED_WITH} streams for a minute, to know the capacity")
-    await soak(address, pid, spoken_clips(), MEASURED_WITH, MEASURED_S, Record())
+    await soak(server, spoken_clips(), MEASURED_WITH, MEASURED_S, Record())
     factor = metric(port, "vestibule_speech_real_time_factor")
     capacity = capacity_of(factor)
     print(f"capacity   {capacity} streams, at a real-time factor of {factor:.3f}")

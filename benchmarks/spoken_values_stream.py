@@ -38,7 +38,7 @@ from vestibule.v1.session_pb2 import StartSessionRequest
 from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
 from benchmarks._restored import restored
-from benchmarks._running import running
+from benchmarks._running import Running, running
 from server.cli.channel import open_aio_channel
 from server.cli.talk.client import BYTES_A_SECOND, CHUNK_BYTES, Audio, Talker, TalkOptions
 from server.cli.talk.sources import decoded
@@ -91,7 +91,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as home,
         running(Path(home), "limits.speech_load=1000", ready_s=READY_S) as server,
     ):
-        streaming = stream_all(server.address, clips, arguments.data, arguments.at_once, arguments.speed)
+        streaming = stream_all(server, clips, arguments.data, arguments.at_once, arguments.speed)
         finals = asyncio.run(streaming)
     replies = judge.redact(REDACT, clips, heard, "speech")
     streams = of_streams(judge, values, heard, finals)
@@ -119,7 +119,7 @@ def chosen(judge: ModuleType, manifest: Path, one_of: int) -> list[Row]:
 
 
 async def stream_all(
-    address: str, clips: Sequence[Row], folder: Path, at_once: int, speed: float
+    server: Running, clips: Sequence[Row], folder: Path, at_once: int, speed: float
 ) -> dict[str, list[Final]]:
     """The finals of each clip by its id; a clip whose stream failed is left out."""
     free = asyncio.Semaphore(at_once)
@@ -134,7 +134,7 @@ async def stream_all(
             if len(finals) % 50 == 0:
                 print(f"{len(finals)} of {len(clips)} clips", file=sys.stderr, flush=True)
 
-    async with open_aio_channel(address) as channel:
+    async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         await asyncio.gather(*(one(channel, clip) for clip in clips))
     return finals
 

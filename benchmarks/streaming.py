@@ -121,7 +121,7 @@ def ours() -> Iterator[Play]:
     with tempfile.TemporaryDirectory() as home, running(Path(home), "limits.speech_load=1000") as server:
 
         async def play(jobs: Sequence[Sequence[Job]]) -> list[Streamed]:
-            async with open_aio_channel(server.address) as channel:
+            async with open_aio_channel(server.address, credential=server.operator_key) as channel:
                 return await play_ours(channel, jobs, CHUNK_S)
 
         yield lambda jobs: asyncio.run(play(jobs))

@@ -25,6 +25,8 @@ from models.reasons import Reason
 from models.redaction.entities import ENTITY_TYPES
 from models.redaction.lexicons.loader import languages
 from models.redaction.lexicons.schema import SUBJECTS
+from server.access.caller import Scope
+from server.access.scopes import SCOPES
 from server.cli.main import cli
 from server.ledger.types import utc_now
 from server.ledger.views import ALL_VIEWS
@@ -146,6 +148,18 @@ def errors_page() -> str:
     return page("Errors", "models/reasons.py", intro, table(("reason", "gRPC status", "meaning"), rows))
 
 
+def scopes_page() -> str:
+    """Every method with the scopes that open it."""
+    intro = """
+    A credential with one of the scopes may call the method. The health service needs no credential, and reflection needs
+    any. [Access](../operating/access.md) says what a scope is for.
+    """
+    rows = [
+        (f"`{method}`", *("yes" if scope in SCOPES[method] else "" for scope in Scope)) for method in sorted(SCOPES)
+    ]
+    return page("Scopes", "server/access/scopes.py", intro, table(("method", *Scope), rows))
+
+
 def metrics_page() -> str:
     """Every Prometheus metric of the server."""
     intro = """
@@ -254,6 +268,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/errors.md": errors_page,
     "reference/lexicons.md": lexicons_page,
     "reference/metrics.md": metrics_page,
+    "reference/scopes.md": scopes_page,
     "reference/settings.md": settings_page,
     "reference/upload-checks.md": upload_checks_page,
     "reference/views.md": views_page,

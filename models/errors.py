@@ -7,6 +7,8 @@ The tree, one sentence a class::
     |   |-- InvalidInput      a field or a value breaks a documented rule
     |   |-- NotFound          no such session, upload or recommendation
     |   |-- Conflict          the thing exists, but its state forbids this step
+    |   |-- Unauthenticated   the call has no valid credential
+    |   |-- PermissionDenied  the credential is valid, but does not allow this
     |   `-- TooLarge          a size, duration or pixel limit was exceeded
     |-- MediaError            bytes that are no usable audio or image
     |   |-- UnsupportedMedia  the format is not one that we read
@@ -119,6 +121,23 @@ class Conflict(CallerError):
 
     default_reason = Reason.WRONG_STATE
     default_hint = "Fetch the current state first."
+
+
+class Unauthenticated(CallerError):
+    """The call has no valid credential."""
+
+    default_reason = Reason.CREDENTIALS_INVALID
+    default_hint = (
+        "Send the metadata `authorization: Bearer KEY`, with a key that `vestibule keys create` made, or with a token "
+        "of the issuer that the server trusts."
+    )
+
+
+class PermissionDenied(CallerError):
+    """The credential is valid, but does not allow this."""
+
+    default_reason = Reason.SCOPE_MISSING
+    default_hint = "Ask the operator for a key with the scope; `vestibule keys create --scope` makes one."
 
 
 class TooLarge(CallerError):

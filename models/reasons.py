@@ -22,6 +22,7 @@ class Reason(ReasonRow):
         Status.UNAVAILABLE,
         "Another process listens on the address, or on the port of the metrics or of the Ray dashboard.",
     )
+    API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", Status.NOT_FOUND, "There is no such API key."
     AUDIO_TOO_FAST = (
         "AUDIO_TOO_FAST",
         Status.RESOURCE_EXHAUSTED,
@@ -30,6 +31,11 @@ class Reason(ReasonRow):
     AUDIO_TOO_LARGE = "AUDIO_TOO_LARGE", Status.INVALID_ARGUMENT, "The recording has too many bytes."
     AUDIO_TOO_LONG = "AUDIO_TOO_LONG", Status.INVALID_ARGUMENT, "The recording is too long."
     AUDIT_BROKEN = "AUDIT_BROKEN", Status.INTERNAL, "Rows of the audit were changed, removed or cut off."
+    AUTH_SETTINGS_INVALID = (
+        "AUTH_SETTINGS_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The settings of authentication contradict each other, or leave out one that is needed.",
+    )
     BAD_AUDIO = "BAD_AUDIO", Status.INVALID_ARGUMENT, "Audio inside the server is malformed; a defect of ours."
     BAD_INPUT_STREAM = "BAD_INPUT_STREAM", Status.INVALID_ARGUMENT, "Standard input of an offline command is not UTF-8."
     BAD_JSON = "BAD_JSON", Status.INVALID_ARGUMENT, "A line on standard input of an offline command is no JSON object."
@@ -53,6 +59,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The sealed state of a stream was not made by these workers; open another stream.",
     )
+    CLIENT_MISMATCH = (
+        "CLIENT_MISMATCH",
+        Status.PERMISSION_DENIED,
+        "The credential belongs to another client than the one that the request names.",
+    )
     CLUSTER_LOST = "CLUSTER_LOST", Status.UNAVAILABLE, "Ray has ended under the server; it has to be started again."
     CLUSTER_UNAVAILABLE = (
         "CLUSTER_UNAVAILABLE",
@@ -66,6 +77,14 @@ class Reason(ReasonRow):
         Status.FAILED_PRECONDITION,
         "The record has changed since its hash was made; show it again before deciding.",
     )
+    CREDENTIALS_EXPIRED = "CREDENTIALS_EXPIRED", Status.UNAUTHENTICATED, "The API key or the token has expired."
+    CREDENTIALS_INVALID = (
+        "CREDENTIALS_INVALID",
+        Status.UNAUTHENTICATED,
+        "The credential is malformed, unknown, wrongly signed, not valid yet, or not for this server.",
+    )
+    CREDENTIALS_MISSING = "CREDENTIALS_MISSING", Status.UNAUTHENTICATED, "The call has no credential."
+    CREDENTIALS_REVOKED = "CREDENTIALS_REVOKED", Status.UNAUTHENTICATED, "The API key was revoked."
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", Status.DEADLINE_EXCEEDED, "The time that the caller gave is over."
     DEAD_LETTER_NOT_FOUND = "DEAD_LETTER_NOT_FOUND", Status.NOT_FOUND, "There is no such dead letter."
     DESCRIPTION_MISSING = (
@@ -114,6 +133,11 @@ class Reason(ReasonRow):
     INVALID_RECORD = "INVALID_RECORD", Status.INVALID_ARGUMENT, "A proposed record does not fit the schema."
     INVALID_REQUEST = "INVALID_REQUEST", Status.INVALID_ARGUMENT, "The request itself is wrong."
     INVALID_SAMPLE_RATE = "INVALID_SAMPLE_RATE", Status.INVALID_ARGUMENT, "Raw audio must have 8 to 48 kHz."
+    ISSUER_UNAVAILABLE = (
+        "ISSUER_UNAVAILABLE",
+        Status.UNAVAILABLE,
+        "The keys of the issuer could not be read yet, so no token can be checked.",
+    )
     JOBS_FULL = "JOBS_FULL", Status.RESOURCE_EXHAUSTED, "Too many uploads wait; RetryInfo says when to try again."
     JOB_NOT_FOUND = "JOB_NOT_FOUND", Status.NOT_FOUND, "There is no such job."
     LEASE_LOST = "LEASE_LOST", Status.FAILED_PRECONDITION, "Another process has taken the job over."
@@ -142,6 +166,7 @@ class Reason(ReasonRow):
         "The content is not what was declared, or does not fit the kind of the upload.",
     )
     METADATA_TOO_LARGE = "METADATA_TOO_LARGE", Status.INVALID_ARGUMENT, "The metadata of the call have too many bytes."
+    METHOD_CLOSED = "METHOD_CLOSED", Status.PERMISSION_DENIED, "No scope opens this method; a defect of ours."
     NOT_FOUND = "NOT_FOUND", Status.NOT_FOUND, "There is no such thing."
     NO_MATERIAL = (
         "NO_MATERIAL",
@@ -207,6 +232,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The malware scanner could not look into all of the file, so it is not accepted.",
         "Send the picture or the recording alone, without archives or other files in it.",
+    )
+    SCOPE_MISSING = (
+        "SCOPE_MISSING",
+        Status.PERMISSION_DENIED,
+        "The credential is valid, but has none of the scopes that open this method; the message names them.",
     )
     SESSION_ENDED = "SESSION_ENDED", Status.FAILED_PRECONDITION, "The session has ended; start another one."
     SESSION_JOBS_FULL = (

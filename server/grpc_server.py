@@ -16,6 +16,7 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
+from server.rpc.interceptors.base import CallHook
 from server.rpc.interceptors.call_limits import LARGEST_METADATA_BYTES
 from server.runtime.lifecycle import Lifecycle
 from server.services import SERVICE_NAMES, Services
@@ -83,6 +84,7 @@ class GrpcServer:
     """A grpc.aio server with everything on it.
 
     Args:
+        authenticate: The hook that gives each call its caller.
         keepalive: When a connection counts as dead.
         credentials: TLS of the port; None serves plain text.
         limits: Bounds on connections and calls.
@@ -97,6 +99,7 @@ class GrpcServer:
         services: Services,
         lifecycle: Lifecycle,
         metrics: Metrics,
+        authenticate: CallHook,
         keepalive: Keepalive = KEEPALIVE,
         credentials: grpc.ServerCredentials | None = None,
         limits: LimitSettings = LimitSettings(),  # noqa: B008 - nothing changes it
@@ -106,7 +109,7 @@ class GrpcServer:
         self._lifecycle = lifecycle
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
         self._server = grpc.aio.server(
-            interceptors=interceptors(lifecycle, metrics, limits),
+            interceptors=interceptors(lifecycle, metrics, authenticate, limits),
             options=(*_OPTIONS, *keepalive.options, *connection_options(limits)),
         )
         services.add_to(self._server)

@@ -44,12 +44,13 @@ def check_settings(settings: Settings) -> None:
     """Refuse settings that cannot work, whatever else runs on this machine; makes the folders.
 
     Raises:
-        InvalidInput: PLAINTEXT_REFUSED, ADDRESS_INVALID, POLICY_INVALID, WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE,
-            INSTALLATION_ID_INVALID, or a reason that begins with TLS.
+        InvalidInput: PLAINTEXT_REFUSED, AUTH_SETTINGS_INVALID, ADDRESS_INVALID, POLICY_INVALID, WORKERS_DO_NOT_FIT,
+            FOLDER_UNUSABLE, INSTALLATION_ID_INVALID, or a reason that begins with TLS.
     """
     check_address(settings.address, allow_plaintext=settings.allow_plaintext or settings.tls.enabled)
     if settings.tls.enabled:
         check_files(read_files(settings.tls), utc_now())
+    check_development_secret(settings)
     checked_policies(settings.redaction.policy_file)
     if not settings.ray.address:
         cpus, gpus = settings.ray.num_cpus, settings.ray.num_gpus
@@ -104,6 +105,21 @@ def check_address(address: str, *, allow_plaintext: bool) -> None:
             reason=Reason.PLAINTEXT_REFUSED,
             hint="Set VESTIBULE_TLS__CERTIFICATE and VESTIBULE_TLS__KEY, which `vestibule keys dev-certificate` makes "
             "for development; or VESTIBULE_ALLOW_PLAINTEXT=true.",
+        )
+
+
+def check_development_secret(settings: Settings) -> None:
+    """Refuse HS256 where others can connect: whoever checks a token with a shared secret could make one, too.
+
+    Raises:
+        InvalidInput: AUTH_SETTINGS_INVALID.
+    """
+    host, _port = host_and_port(settings.address)
+    if settings.auth.hs256_key.get_secret_value() and not is_loopback(host):
+        raise InvalidInput(
+            "HS256 is for development: the server takes it on loopback only.",
+            reason=Reason.AUTH_SETTINGS_INVALID,
+            hint="Set VESTIBULE_AUTH__JWKS_URL or VESTIBULE_AUTH__JWKS_FILE instead of VESTIBULE_AUTH__HS256_KEY.",
         )
 
 

@@ -11,9 +11,11 @@ from pydantic_core import PydanticCustomError
 from models.errors import InvalidInput
 from models.reasons import Reason
 from models.redaction.ner.engine_choice import check_engine
-from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
+from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port, is_private_url
 
 MEBIBYTE = 1024 * 1024
+LEAST_HMAC_BYTES = 32
+"""Of HS256, as RFC 7518 wants: as long as the hash."""
 
 Value = TypeVar("Value")
 
@@ -174,6 +176,54 @@ class LlmSettings(BaseModel):
     failures: int = Field(3, ge=1, description="Failures in a row that open the breaker.")
     reset_s: float = Field(120.0, gt=0, description="How long the breaker stays open.")
     successes: int = Field(2, ge=1, description="Probes that must succeed before it closes.")
+
+
+class AuthSettings(BaseModel):
+    """Who may call. API keys need no setting; tokens need an issuer, an audience and keys."""
+
+    operator_key: bool = Field(
+        True, description="Accept the generated key in `operator.key` of the state folder, from this machine only."
+    )
+    issuer: str = Field("", description="The `iss` that a token must have. Empty means that no tokens are accepted.")
+    audience: str = Field("", description="What the `aud` of a token must contain.")
+    jwks_file: Empty[Path] = Field(None, description="File with the issuer's keys, a JSON Web Key Set.")
+    jwks_url: Url = Field("", description="Address of the issuer's keys; https, or http on loopback.")
+    algorithms: str = Field(
+        "RS256 ES256 EdDSA",
+        pattern=r"^(RS256|ES256|EdDSA)( (RS256|ES256|EdDSA))*$",
+        description="Accepted algorithms, with a space between them; RS256, ES256 and EdDSA are known.",
+    )
+    hs256_key: SecretStr = Field(
+        SecretStr(""),
+        description="Shared key of HS256, at least 32 bytes. For development: it replaces the keys, on loopback only.",
+    )
+    leeway_s: int = Field(30, ge=0, le=300, description="Seconds by which the clock of the issuer may differ.")
+    client_claim: str = Field("client_id", description="Claim with the client, such as `client_id` or `azp`.")
+    scope_claim: str = Field("scope", description="Claim with the scopes: text with spaces, or a list.")
+    scope_prefix: str = Field("", description="What stands before our scopes in a token, such as `vestibule:`.")
+
+    @property
+    def tokens(self) -> bool:
+        """Whether tokens are accepted."""
+        return bool(self.issuer)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> AuthSettings:
+        secret = self.hs256_key.get_secret_value()
+        sources = sum(map(bool, (self.jwks_file, self.jwks_url, secret)))
+        if not self.issuer and (sources or self.audience):
+            problem = "Tokens need an issuer."
+        elif self.issuer and not self.audience:
+            problem = "Tokens need an audience."
+        elif self.issuer and sources != 1:
+            problem = "Tokens need one source of keys: jwks_file, jwks_url or hs256_key."
+        elif secret and len(secret.encode()) < LEAST_HMAC_BYTES:
+            problem = f"The key of HS256 needs {LEAST_HMAC_BYTES} bytes."
+        elif not is_private_url(self.jwks_url):
+            problem = "The keys of the issuer come by https, or by http on loopback."
+        else:
+            return self
+        raise PydanticCustomError(Reason.AUTH_SETTINGS_INVALID, problem)
 
 
 class LimitSettings(BaseModel):

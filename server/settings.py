@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from server.setting_groups import (
     Address,
     AuditSettings,
+    AuthSettings,
     ClamavSettings,
     ClientSettings,
     LimitSettings,
@@ -65,11 +66,17 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     limits: LimitSettings = LimitSettings()
     clamav: ClamavSettings = ClamavSettings()
+    auth: AuthSettings = AuthSettings()
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
     audit: AuditSettings = AuditSettings()
     client: ClientSettings = ClientSettings()
+
+    api_key: SecretStr = Field(
+        SecretStr(""),
+        description="API key or token that the commands send to a server. Empty takes `operator.key` on this machine.",
+    )
 
     # Names without the double underscore for the most common settings, such as VESTIBULE_LLM_BASE_URL.
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")

@@ -47,9 +47,11 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return False
+    mapped = getattr(address, "ipv4_mapped", None)  # as the peer of a server that listens on [::]
+    return bool((mapped or address).is_loopback)
 
 
 def check_http_url(url: str) -> None:
@@ -69,3 +71,9 @@ def check_http_url(url: str) -> None:
             reason=Reason.URL_INVALID,
             hint="https://llm.example.com/v1 is one.",
         )
+
+
+def is_private_url(url: str) -> bool:
+    """Whether nobody on the way can read or change what comes from an address; an empty one is private too."""
+    parts = urlsplit(url)
+    return not url or parts.scheme == "https" or is_loopback(parts.hostname or "")

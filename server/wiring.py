@@ -20,6 +20,7 @@ from models.speech.engines import build_vad
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from server.access.audit_book import AuditBook
+from server.access.authenticator import Access, build_access
 from server.analytics.endpoint import AnalystEndpoint
 from server.cluster_config import cluster_config
 from server.erasure.eraser import Eraser, LiveWork
@@ -43,9 +44,11 @@ from server.records.recommender import Recommender
 from server.records.sessions import Sessions
 from server.records.status import StatusReporter
 from server.records.vocabulary import VocabularySealer
+from server.rpc.interceptors.authenticate import Authenticate, observer
 from server.runtime.lifecycle import Lifecycle
 from server.runtime.token_bucket import Rate
 from server.services import Services
+from server.services.access import AccessService
 from server.services.admin import AdminService
 from server.services.conversation import ConversationService
 from server.services.funnel import FunnelService
@@ -127,6 +130,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         VestibuleError: A setting, a key or the weights are not usable.
     """
     shared = await _shared(settings, ledger, stack)
+    access = await build_access(settings, ledger, shared.clock, shared.audit.trail, stack)
     jobs = _jobs(settings, shared)
     streams = await _streams(settings, shared, jobs)
     sessions = Sessions(shared.ledger, shared.pubsub, shared.sealer, shared.clock)
@@ -135,10 +139,10 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
     retention = Retention(
         shared.ledger, shared.spool, settings.pictures_dir, settings.retention, shared.clock, eraser.purge
     )
-    services = _services(settings, shared, jobs, streams, sessions, analysts, eraser, retention)
+    services = _services(settings, shared, jobs, streams, sessions, analysts, eraser, retention, access)
     return Components(
         cluster=shared.cluster,
-        grpc_server=_grpc_server(settings, services, shared),
+        grpc_server=_grpc_server(settings, services, shared, access),
         runner=jobs.runner,
         handlers=jobs.handlers,
         uploads=jobs.uploads,
@@ -280,13 +284,14 @@ async def _streams(settings: Settings, shared: _Shared, jobs: _Jobs) -> StreamMa
     return StreamManager(registry, admission, conversations)
 
 
-def _grpc_server(settings: Settings, services: Services, shared: _Shared) -> GrpcServer:
+def _grpc_server(settings: Settings, services: Services, shared: _Shared, access: Access) -> GrpcServer:
     credentials = shared.certificate.credentials if shared.certificate else None
     return GrpcServer(
         settings.address,
         services,
         shared.lifecycle,
         shared.metrics,
+        Authenticate(access.authenticator, observer(shared.metrics, shared.audit.access)),
         credentials=credentials,
         limits=settings.limits,
     )
@@ -306,6 +311,7 @@ def _services(
     analysts: AnalystEndpoint,
     eraser: Eraser,
     retention: Retention,
+    access: Access,
 ) -> Services:
     ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
     clock, breaker = shared.clock, shared.assistant.breaker
@@ -320,4 +326,5 @@ def _services(
         recommendation=RecommendationService(jobs.recommender, words),
         funnel=FunnelService(ledger, gateway, clock),
         admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words, eraser, shared.audit),
+        access=AccessService(access.keys, words, clock),
     )

@@ -7,6 +7,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from models.errors import PermissionDenied
+from models.reasons import Reason
 
 
 class Scope(StrEnum):
@@ -18,12 +22,17 @@ class Scope(StrEnum):
     OPERATOR = "operator"
 
 
+UNBOUND_CLIENT: Final = "operator"
+"""Client of a session that a caller of every client opens without naming one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Whoever made a call.
 
     Attributes:
-        subject: Who it is, for the audit: ``key:<id>`` of an API key, or ``jwt:<sub>`` of a token.
+        subject: Who it is, for the audit: ``key:<id>`` of an API key, which a rotated key keeps, ``key:operator`` of
+            the generated one, or ``jwt:<sub>`` of a token.
         client_id: The app or site that the credential belongs to. Empty means every client, which only an operator,
             a reviewer or an analyst may have.
         scopes: What the credential allows.
@@ -39,6 +48,25 @@ class Caller:
         """Whether what belongs to this client may be shown to the caller."""
         return not self.client_id or self.client_id == client_id
 
+    def client_for(self, named: str) -> str:
+        """The client of something that the caller makes: that of the credential, or the named one if it has none.
+
+        Args:
+            named: From the request; empty leaves it to the credential.
+
+        Raises:
+            PermissionDenied: CLIENT_MISMATCH, the credential belongs to another client.
+        """
+        if not self.client_id:
+            return named or UNBOUND_CLIENT
+        if named not in ("", self.client_id):
+            raise PermissionDenied(
+                "The credential belongs to another client.",
+                reason=Reason.CLIENT_MISMATCH,
+                hint="Leave client_id empty: it comes from the credential.",
+            )
+        return self.client_id
+
 
 INTERNAL = Caller("server", "", frozenset(Scope))
 """The server itself: housekeeping, jobs, and tests of parts that no RPC reaches."""
@@ -46,17 +74,31 @@ INTERNAL = Caller("server", "", frozenset(Scope))
 OFFLINE = Caller("offline", "", frozenset(Scope))
 """Whoever runs a command on the files of a stopped server."""
 
+ANONYMOUS = Caller("anonymous", "", frozenset())
+"""A call without a credential; it reaches the health service only."""
+
 _current: ContextVar[Caller] = ContextVar("caller", default=INTERNAL)
 
 
 def current_caller() -> Caller:
-    """The caller of the RPC that runs now; ``INTERNAL`` outside an RPC."""
+    """The caller of the RPC that runs now; ``INTERNAL`` outside an RPC.
+
+    Functions that ``Ledger.write`` and ``Ledger.read`` run in their threads see the caller of whoever gave them.
+    """
     return _current.get()
+
+
+def set_caller(caller: Caller) -> None:
+    """Make this the current caller for the rest of the task: gRPC runs every RPC in a task of its own.
+
+    Unlike ``acting_as`` nothing is reset, because a stream that its client left may be closed in another context.
+    """
+    _current.set(caller)
 
 
 @contextmanager
 def acting_as(caller: Caller) -> Iterator[None]:
-    """Make this the current caller."""
+    """Make this the current caller within the block."""
     token = _current.set(caller)
     try:
         yield

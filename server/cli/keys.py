@@ -2,19 +2,180 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from server.cli.analyst import folder_options
 from server.cli.dev_certificate import dev_certificate
+from server.cli.key_store import opened_key_store
+from server.cli.messages import as_dict
+from server.cli.output import show_json, show_table
+from server.cli.remote import address_option
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
+    from vestibule.v1.access_pb2 import ApiKey
+
+SCOPES = ("app", "reviewer", "analyst", "operator")
+KEY_ID = re.compile(r"(?:vst_)?([0-9a-f]{16})(?:_[0-9a-f]{64})?")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-@click.group(short_help="Make the certificate of a server for development.")
+class Period(click.ParamType[timedelta]):
+    """A number with a unit: ``30m``, ``24h``, ``90d``."""
+
+    name = "period"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,6})([smhd])", value)
+        if found is None:
+            self.fail("is not a number with s, m, h or d, such as 24h or 90d.", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class KeyId(click.ParamType[str]):
+    """The id of a key. A whole key is taken too, and its secret dropped."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it. The value is not repeated in an error, because it may be a secret."""
+        found = KEY_ID.fullmatch(value)
+        if found is None:
+            self.fail("is not the id of a key, see `vestibule keys list`.", param, ctx)
+        return str(found[1])
+
+
+@click.group(short_help="Make, list, rotate and revoke API keys, and make a certificate for development.")
 def keys() -> None:
-    """Certificates with which the server shows who it is.
+    """API keys: what apps, reviewers, analysts and operators call the server with.
+
+    While a server runs these commands call it, else they work on its ledger file. See docs/operating/access.md.
 
     \b
     Examples:
+      vestibule keys create --scope app --client my-app --expires 365d
+      vestibule keys rotate 5f0c7a52d1e94b60 --grace 24h
+      vestibule keys revoke 5f0c7a52d1e94b60
       vestibule keys dev-certificate
     """
+
+
+@keys.command()
+@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Can be repeated.")
+@click.option("--client", default="", metavar="NAME", help="App or site of the key; needed with the scope app.")
+@click.option("--label", default="", metavar="WORD", help="A word by which you know the key; name no person in it.")
+@click.option("--expires", type=Period(), metavar="PERIOD", help="Such as 24h or 90d. Default: never.")
+@address_option
+@folder_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def create(
+    scopes: tuple[str, ...],
+    client: str,
+    label: str,
+    expires: timedelta | None,
+    address: str | None,
+    state_dir: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a key and print it on standard output. It is shown only now."""
+    for name, value in (("--client", client), ("--label", label)):
+        if not re.fullmatch(r"[A-Za-z0-9._-]{0,64}", value):
+            raise click.UsageError(f"{name} takes up to 64 letters, digits, dots, dashes and underscores.")
+    with opened_key_store(address, state_dir, data_dir) as store:
+        made, key = store.create(client, tuple(dict.fromkeys(scopes)), label, expires)
+    _show_new(made, key, as_json)
+
+
+@keys.command("list")
+@click.option("--all", "closed_too", is_flag=True, help="Also those that expired or were revoked.")
+@address_option
+@folder_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def list_keys(
+    closed_too: bool, address: str | None, state_dir: Path | None, data_dir: Path | None, as_json: bool
+) -> None:
+    """List the keys without their secrets, newest first."""
+    with opened_key_store(address, state_dir, data_dir) as store:
+        found = store.list_keys(include_closed=closed_too)
+    if as_json:
+        show_json([as_dict(key) for key in found])
+        return
+    columns = ("id", "client", "scopes", "label", "made (UTC)", "expires", "revoked", "last used")
+    show_table(columns, map(_row, found), empty="There are no API keys.")
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID", type=KeyId())
+@click.option(
+    "--grace", type=Period(), default="0s", show_default=True, metavar="PERIOD", help="How long the old key lives on."
+)
+@address_option
+@folder_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def rotate(
+    key_id: str,
+    grace: timedelta,
+    address: str | None,
+    state_dir: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Make another key with the same client, scopes, label and expiry, and print it. It is shown only now."""
+    with opened_key_store(address, state_dir, data_dir) as store:
+        made, key = store.rotate(key_id, grace)
+    _show_new(made, key, as_json)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID", type=KeyId())
+@address_option
+@folder_options
+def revoke(key_id: str, address: str | None, state_dir: Path | None, data_dir: Path | None) -> None:
+    """Refuse a key from now on. Safe to repeat."""
+    with opened_key_store(address, state_dir, data_dir) as store:
+        store.revoke(key_id)
+    click.echo(f"{key_id}: revoked")
+
+
+def _show_new(made: ApiKey, key: str, as_json: bool) -> None:
+    if as_json:
+        show_json(as_dict(made) | {"key": key})
+        return
+    click.echo(f"Key {made.id} for {made.client_id or 'every client'}, with the scope {_scopes(made)}:", err=True)
+    click.echo(key)
+    click.echo("It is shown only now. Clients send it as `authorization: Bearer KEY`.", err=True)
+
+
+def _row(key: ApiKey) -> tuple[str, ...]:
+    return (
+        key.id,
+        key.client_id or "(every)",
+        _scopes(key),
+        key.label,
+        _time(key.create_time),
+        _time(key.expire_time) if key.HasField("expire_time") else "never",
+        _time(key.revoke_time) if key.HasField("revoke_time") else "",
+        _time(key.last_use_time) if key.HasField("last_use_time") else "never",
+    )
+
+
+def _scopes(key: ApiKey) -> str:
+    from vestibule.v1.access_pb2 import Scope
+
+    return " ".join(Scope.Name(scope).removeprefix("SCOPE_").lower() for scope in key.scopes)
+
+
+def _time(at: Timestamp) -> str:
+    return f"{at.ToDatetime():%Y-%m-%d %H:%M}"
 
 
 keys.add_command(dev_certificate)

@@ -61,6 +61,7 @@ def cli() -> None:
     Run it:            vestibule serve
     Talk to it:        vestibule talk
     Ask it:            vestibule status, sessions, funnel, sql, dlq, breakers, audit, erase
+    Let others in:     vestibule keys
     Without a server:  vestibule redact, transcribe, read
     """
 

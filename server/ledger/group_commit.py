@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import duckdb
@@ -18,16 +19,20 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Write(Generic[T]):
-    """A function that waits for its transaction, with the future of its result."""
+    """A function that waits for its transaction, with the future of its result.
+
+    It runs with the context variables of whoever submitted it, so that it sees the caller of the RPC.
+    """
 
     fn: Callable[[Cursor], T]
     future: Future[T]
     result: T | None = None
     again: bool = False
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     def run(self, cursor: Cursor) -> None:
         """Run the function and keep its result."""
-        self.result = self.fn(cursor)
+        self.result = self.context.run(self.fn, cursor)
 
     def succeed(self) -> None:
         """Give the result to the caller."""

@@ -90,6 +90,11 @@ def count_upload_attempts(cursor: Cursor) -> None:
     _run(cursor, schema.UPLOAD_ATTEMPTS.statements())
 
 
+def keep_api_keys(cursor: Cursor) -> None:
+    """Create the table of the API keys."""
+    _run(cursor, schema.API_KEYS.statements())
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -103,6 +108,7 @@ ALL: tuple[Migration, ...] = (
     remember_subjects_and_erasures,
     record_audit,
     count_upload_attempts,
+    keep_api_keys,
 )
 
 

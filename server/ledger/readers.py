@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,8 +33,8 @@ class Readers:
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-read")
 
     def submit(self, fn: Callable[[Cursor], T]) -> Future[T]:
-        """Run a function as soon as a thread is free."""
-        return self._threads.submit(self._read, fn)
+        """Run a function as soon as a thread is free. It sees the context variables of whoever submitted it."""
+        return self._threads.submit(contextvars.copy_context().run, self._read, fn)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

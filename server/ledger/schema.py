@@ -292,5 +292,25 @@ UPLOAD_ATTEMPTS = TableSchema(
     ("client_id",),
 )
 
-TABLES = (*FIRST_TABLES, TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS)
+API_KEYS = TableSchema(
+    "api_keys",
+    "One row for an API key.",
+    (
+        ("id", "VARCHAR PRIMARY KEY", "Public part of the key, 16 hexadecimal digits."),
+        ("holder_id", "VARCHAR NOT NULL", "Id of the first key of the holder; a rotated key keeps it."),
+        ("secret_hash", "VARCHAR NOT NULL", "SHA-256 of the secret part, hexadecimal."),
+        ("client_id", "VARCHAR NOT NULL", "App or site that the key belongs to; empty means every one."),
+        ("scopes", "VARCHAR NOT NULL", "What the key allows: names with a space between them."),
+        ("label", "VARCHAR NOT NULL", "A word by which operators know the key."),
+        ("create_time", "TIMESTAMP NOT NULL", "When it was made, UTC."),
+        ("expire_time", "TIMESTAMP", "From when on it is refused, UTC; null when it does not expire."),
+        ("revoke_time", "TIMESTAMP", "When it was revoked, UTC; null when it was not."),
+        ("last_use_time", "TIMESTAMP", "When it was last used, UTC, to within some minutes; null when it never was."),
+    ),
+)
+
+TABLES = (
+    *FIRST_TABLES,
+    *(TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS, API_KEYS),
+)
 """All tables, whichever migration made them."""

@@ -29,7 +29,7 @@ class Metrics:
         )
         self.refused_calls = Counter(
             "vestibule_refused_calls",
-            "Calls that were refused by a bound on calls, by reason.",
+            "Calls that were refused for their credential, its scopes or a bound on calls, by reason.",
             ["reason"],
             registry=into,
         )

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from vestibule.v1 import common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
+from vestibule.v1 import access_pb2, common_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
 
 from models.errors import InvalidInput
 from models.reasons import Reason
 from models.text import RedactedText
+from server.access.caller import Scope
+from server.ledger.api_keys import ApiKeyRow
 from server.ledger.types import (
     Artifact,
     Origin,
@@ -28,6 +30,7 @@ _SEVERITIES = {
     "CRITICAL": funnel_pb2.SEVERITY_CRITICAL,
 }
 _KIND_PREFIX = "MEDIA_KIND_"
+_SCOPE_PREFIX = "SCOPE_"
 
 
 def timestamp(at: datetime) -> Timestamp:
@@ -180,4 +183,34 @@ def stage(report: StageReport) -> funnel_pb2.FunnelStage:
     )
     if report.median_s is not None:
         message.median_time.CopyFrom(duration(report.median_s))
+    return message
+
+
+def scope(value: access_pb2.Scope.ValueType) -> Scope:
+    """A scope of a request; the rules of the proto refuse all others before."""
+    return Scope(access_pb2.Scope.Name(value).removeprefix(_SCOPE_PREFIX).lower())
+
+
+def scope_value(name: str) -> access_pb2.Scope.ValueType:
+    """A scope as an enum value."""
+    return access_pb2.Scope.Value(f"{_SCOPE_PREFIX}{name.upper()}")
+
+
+def api_key(row: ApiKeyRow) -> access_pb2.ApiKey:
+    """An API key without its secret."""
+    message = access_pb2.ApiKey(
+        id=row.id,
+        client_id=row.client_id,
+        scopes=map(scope_value, row.scopes),
+        label=row.label,
+        create_time=timestamp(row.create_time),
+        holder_id=row.holder_id,
+    )
+    for name, at in (
+        ("expire_time", row.expire_time),
+        ("revoke_time", row.revoke_time),
+        ("last_use_time", row.last_use_time),
+    ):
+        if at is not None:
+            getattr(message, name).CopyFrom(timestamp(at))
     return message

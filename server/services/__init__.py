@@ -7,6 +7,8 @@ from typing import Final
 
 import grpc.aio
 from vestibule.v1 import (
+    access_pb2,
+    access_pb2_grpc,
     admin_pb2,
     admin_pb2_grpc,
     conversation_pb2,
@@ -30,13 +32,14 @@ SERVICE_NAMES: Final[tuple[str, ...]] = tuple(
         (recommendation_pb2, "RecommendationService"),
         (funnel_pb2, "FunnelService"),
         (admin_pb2, "AdminService"),
+        (access_pb2, "AccessService"),
     )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The six services."""
+    """The seven services."""
 
     session: session_pb2_grpc.SessionServiceServicer
     conversation: conversation_pb2_grpc.ConversationServiceServicer
@@ -44,6 +47,7 @@ class Services:
     recommendation: recommendation_pb2_grpc.RecommendationServiceServicer
     funnel: funnel_pb2_grpc.FunnelServiceServicer
     admin: admin_pb2_grpc.AdminServiceServicer
+    access: access_pb2_grpc.AccessServiceServicer
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register the services with a server."""
@@ -53,3 +57,4 @@ class Services:
         recommendation_pb2_grpc.add_RecommendationServiceServicer_to_server(self.recommendation, server)
         funnel_pb2_grpc.add_FunnelServiceServicer_to_server(self.funnel, server)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(self.admin, server)
+        access_pb2_grpc.add_AccessServiceServicer_to_server(self.access, server)

@@ -7,6 +7,7 @@ from typing import Any
 
 from vestibule.v1 import session_pb2, session_pb2_grpc
 
+from server.access.caller import current_caller
 from server.ledger.types import RecommendationRow, SessionRow, UploadRow
 from server.records.machine_words import MachineWords
 from server.records.pubsub import LateReply, PubSub, Update
@@ -28,7 +29,7 @@ class SessionService(session_pb2_grpc.SessionServiceServicer):
         self, request: session_pb2.StartSessionRequest, context: Any
     ) -> session_pb2.StartSessionResponse:
         row = await self._sessions.start(
-            client_id=request.client_id,
+            client_id=current_caller().client_for(request.client_id),
             request_id=request.request_id,
             language=request.language,
             vocabulary=tuple(request.vocabulary),

@@ -23,7 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest_asyncio.fixture
 async def app(server: Server) -> AsyncIterator[App]:
     """A client of that server."""
-    async with open_aio_channel(server.address) as channel:
+    async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         yield App(channel)
 
 

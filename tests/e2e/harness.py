@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import signal
 import time
 import uuid
@@ -33,6 +34,7 @@ from vestibule.v1 import (
     session_pb2_grpc,
 )
 
+from server.cli.credentials import operator_key
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -52,6 +54,16 @@ class Server:
     @property
     def state_dir(self) -> Path:
         return self.home / "state"
+
+    @property
+    def operator_key(self) -> str:
+        """What the server generated for the commands on this machine."""
+        return operator_key(self.state_dir)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of a command that calls this server."""
+        return {**os.environ, "VESTIBULE_STATE_DIR": str(self.state_dir)}
 
     @property
     def ledger(self) -> Path:

@@ -25,9 +25,11 @@ LIMIT_FIRST_ANSWER_S = 20.0
 PROVED = "Every value was replaced where it was said, and none was found anywhere."
 
 
-def vestibule(*arguments: str, timeout_s: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+def vestibule(
+    *arguments: str, at: Server | None = None, timeout_s: float = 60, **environment: str
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "server.cli", *arguments]
-    variables = os.environ | environment
+    variables = os.environ | environment | (at_home(at) if at else {})
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False, env=variables
     )
@@ -86,8 +88,11 @@ def test_the_python_examples_run_as_they_stand(server: Server, page: str, upload
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
     assert code.count('"127.0.0.1:50051"') == 1
     code = code.replace('"127.0.0.1:50051"', repr(server.address))
+    made = vestibule("keys", "create", "--scope", "app", "--client", "my-app", at=server)
+    assert made.returncode == 0, made.stderr
+    variables = os.environ | {"VESTIBULE_API_KEY": made.stdout.strip()}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env=variables
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"^said: +I am \[REDACTED_NAME\]", done.stdout, re.MULTILINE)
@@ -98,22 +103,22 @@ def test_the_python_examples_run_as_they_stand(server: Server, page: str, upload
 
 
 def test_the_command_line_asks_the_running_server(server: Server) -> None:
-    parts = {
-        c["name"]: c["healthy"] for c in json.loads(vestibule("status", "--json", *at(server)).stdout)["components"]
-    }
+    components = json.loads(vestibule("status", "--json", "--address", server.address, at=server).stdout)["components"]
+    parts = {c["name"]: c["healthy"] for c in components}
     assert {"speech", "vision", "redaction", "ledger", "quack"} <= set(parts)
     assert all(parts.values())
-    stages = json.loads(vestibule("funnel", "--json", *at(server)).stdout)
+    stages = json.loads(vestibule("funnel", "--json", at=server).stdout)
     assert [s["stage"] for s in stages] == ["STARTED", "IN_PROGRESS", "AWAITING_APPROVAL", "COMPLETED"]
-    assert json.loads(vestibule("breakers", "list", "--json", *at(server)).stdout)[0]["name"] == "llm_api"
-    assert json.loads(vestibule("dlq", "list", "--json", *at(server)).stdout) == []
-    missing = vestibule("sessions", "show", "00000000-0000-4000-8000-000000000000", *at(server))
+    assert json.loads(vestibule("breakers", "list", "--json", at=server).stdout)[0]["name"] == "llm_api"
+    assert json.loads(vestibule("dlq", "list", "--json", at=server).stdout) == []
+    missing = vestibule("sessions", "show", "00000000-0000-4000-8000-000000000000", at=server)
     assert missing.returncode == 1
     assert "[SESSION_NOT_FOUND]" in missing.stderr
-    wrong = vestibule("sessions", "show", "nonsense", *at(server))
+    wrong = vestibule("sessions", "show", "nonsense", at=server)
     assert wrong.returncode == 2
     assert "not a valid UUID" in wrong.stderr
 
 
-def at(server: Server) -> tuple[str, str]:
-    return "--address", server.address
+def at_home(server: Server) -> dict[str, str]:
+    """Variables that point a command at the server."""
+    return {"VESTIBULE_ADDRESS": server.address, "VESTIBULE_STATE_DIR": str(server.state_dir)}

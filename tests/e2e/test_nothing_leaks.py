@@ -88,7 +88,7 @@ def _text(path: Path) -> str:
 
 @pytest_asyncio.fixture
 async def app(running: Running) -> AsyncIterator[App]:
-    async with open_aio_channel(running.server.address) as channel:
+    async with open_aio_channel(running.server.address, credential=running.server.operator_key) as channel:
         yield App(channel)
 
 

@@ -65,7 +65,7 @@ def content(file: Path) -> bytes:
 
 async def talk(server: Server, received: Path) -> Talked:
     """Two turns, a picture and a third turn in one session; one turn in another."""
-    async with open_aio_channel(server.address) as channel:
+    async with open_aio_channel(server.address, credential=server.operator_key) as channel:
         app = App(channel)
         session_id = await app.open_session()
         shown = [message for text in TURNS for message in await say(app, session_id, text)]

@@ -32,7 +32,7 @@ async def test_acknowledged_data_survives_sigterm_and_sigkill(home: Path) -> Non
     """One server after another on the same folder: ended by SIGTERM in a stream and a job, then by SIGKILL in a job."""
     server = start_server(home)
     try:
-        async with open_aio_channel(server.address) as channel:
+        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             app = App(channel)
             session_id = await app.open_session()
             uploads = [await _photograph(app, session_id, "register.jpg") for _ in range(2)]
@@ -45,7 +45,7 @@ async def test_acknowledged_data_survives_sigterm_and_sigkill(home: Path) -> Non
         assert 0 < first.acknowledged < len(visit_pcm())
 
         server = start_server(home)
-        async with open_aio_channel(server.address) as channel:
+        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             app = App(channel)
             for upload_id in uploads:
                 assert (await app.finished(upload_id)).state == media_pb2.UPLOAD_STATE_DONE
@@ -56,7 +56,7 @@ async def test_acknowledged_data_survives_sigterm_and_sigkill(home: Path) -> Non
             server.kill()
 
         server = start_server(home)
-        async with open_aio_channel(server.address) as channel:
+        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             assert (await App(channel).finished(upload_id)).state == media_pb2.UPLOAD_STATE_DONE
         await asyncio.to_thread(_wait_until_deleted, server.state_dir / "spool")
     finally:

@@ -144,7 +144,7 @@ def serving(address: str) -> bool:
     import grpc  # deferred: `vestibule --help` must not wait for it
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    with open_channel(address) as channel:
+    with open_channel(address, credential="") as channel:
         try:
             reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2.0)
         except grpc.RpcError:

@@ -120,6 +120,7 @@ def _start_upstream(environment: Environment, reporter: Reporter) -> str:
 
 
 def _visit(environment: Environment, reporter: Reporter, data: Path, output: Path, clips: tuple[str, ...]) -> Received:
+    from server.cli.credentials import operator_key
     from server.cli.demo.app import App
     from server.cli.demo.run_proof import Received
     from server.cli.remote import translated
@@ -129,7 +130,9 @@ def _visit(environment: Environment, reporter: Reporter, data: Path, output: Pat
     options = (("grpc.service_config", service_config),)
 
     async def run() -> Received:
-        async with open_aio_channel(environment.address, options) as channel:
+        async with open_aio_channel(
+            environment.address, options, credential=operator_key(environment.state)
+        ) as channel:
             app = App(channel, reporter, data, output, clips, environment.llm)
             await app.visit()
             if app.first_reply_s is not None:

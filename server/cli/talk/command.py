@@ -136,7 +136,6 @@ async def _in_new_session(channel: grpc.aio.Channel, options: TalkOptions, vocab
     from vestibule.v1.session_pb2_grpc import SessionServiceStub
 
     request = StartSessionRequest(
-        client_id="vestibule-talk",
         request_id=str(uuid.uuid4()),
         language=options.language,
         vocabulary=vocabulary,

@@ -15,6 +15,8 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from models.errors import VestibuleError
+
 
 @dataclass(slots=True)
 class Call:
@@ -22,17 +24,26 @@ class Call:
 
     Attributes:
         method: Full name without the leading slash, for example ``vestibule.v1.SessionService/GetSession``.
+        streaming: Whether the requests or the replies are a stream, so that the call may last.
+        sending: Whether the handler waits until gRPC has taken a reply.
+        ended: Set by a hook to end the call with this error as soon as the handler goes on.
     """
 
     method: str
     context: grpc.aio.ServicerContext[Any, Any]
+    streaming: bool = False
+    sending: bool = False
+    ended: VestibuleError | None = None
 
     def metadata(self, key: str) -> str:
         """First value of a metadata key, or an empty string."""
-        for name, value in self.context.invocation_metadata() or ():
-            if name == key:
-                return value if isinstance(value, str) else value.decode("ascii", "replace")
+        for value in self.all_metadata(key):
+            return value if isinstance(value, str) else value.decode("ascii", "replace")
         return ""
+
+    def all_metadata(self, key: str) -> list[str | bytes]:
+        """Every value of a metadata key."""
+        return [value for name, value in self.context.invocation_metadata() or () if name == key]
 
 
 class CallHook(ABC):
@@ -88,7 +99,7 @@ class HookInterceptor(Interceptor):
 
     def _single(self, method: str, behavior: Behavior, request_streaming: bool) -> Behavior:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
-            async with self._hook.around(Call(method, context)):
+            async with self._hook.around(Call(method, context, streaming=request_streaming)):
                 reply: Message = await behavior(self._checked(request, request_streaming), context)
                 return reply
 
@@ -96,11 +107,17 @@ class HookInterceptor(Interceptor):
 
     def _streaming(self, method: str, behavior: Behavior, request_streaming: bool) -> Behavior:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
-            async with self._hook.around(Call(method, context)):
+            call = Call(method, context, streaming=True)
+            async with self._hook.around(call):
                 replies = behavior(self._checked(request, request_streaming), context)
                 if hasattr(replies, "__aiter__"):
                     async for reply in replies:
+                        call.sending = True
                         yield reply
+                        call.sending = False
+                        if call.ended is not None:
+                            await replies.aclose()
+                            raise call.ended
                 else:  # the reflection and health servicers write to the context
                     await replies
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from models.errors import Overloaded, TooLarge
 from models.reasons import Reason
-from server.access.caller import INTERNAL, current_caller
+from server.access.caller import ANONYMOUS, INTERNAL, current_caller
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
 from server.runtime.token_bucket import Rate, TokenBuckets
@@ -131,7 +131,7 @@ def _check_metadata(call: Call) -> None:
 
 def _caller(call: Call) -> str:
     caller = current_caller()
-    return network_of(call.context.peer()) if caller is INTERNAL else caller.subject
+    return network_of(call.context.peer()) if caller in (INTERNAL, ANONYMOUS) else caller.subject
 
 
 def network_of(peer: str) -> str:

@@ -1,6 +1,6 @@
 // Opens a session, uploads a picture, follows it until it is done, and prints what came back as one JSON object.
 //
-//     node client.mjs ADDRESS DESCRIPTORS PICTURE
+//     VESTIBULE_API_KEY=vst_... node client.mjs ADDRESS DESCRIPTORS PICTURE
 //
 // DESCRIPTORS is a FileDescriptorSet of the protos (protos/build.py descriptors FILE), so fields keep the names that
 // they have there; PICTURE is a JPEG.
@@ -22,9 +22,20 @@ const definitions = loader.loadFileDescriptorSetFromBuffer(readFileSync(descript
 });
 const { SessionService, MediaService } = grpc.loadPackageDefinition(definitions).vestibule.v1;
 const credentials = grpc.credentials.createInsecure();
-const sessions = new SessionService(address, credentials);
-const media = new MediaService(address, credentials);
+const keyed = { interceptors: [withKey] };
+const sessions = new SessionService(address, credentials, keyed);
+const media = new MediaService(address, credentials, keyed);
 const deadline = () => ({ deadline: Date.now() + DEADLINE_MS });
+
+// Call credentials of gRPC need TLS; this adds the same metadata to every call.
+function withKey(options, nextCall) {
+  return new grpc.InterceptingCall(nextCall(options), {
+    start(metadata, listener, next) {
+      metadata.set("authorization", `Bearer ${process.env.VESTIBULE_API_KEY}`);
+      next(metadata, listener);
+    },
+  });
+}
 
 const unary = (client, method, request) =>
   new Promise((resolve, reject) =>

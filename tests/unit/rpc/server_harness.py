@@ -16,6 +16,7 @@ from server.grpc_server import KEEPALIVE, GrpcServer, Keepalive
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.conversation import ConversationService
+from tests.fakes.access import OpenAccess
 from tests.unit.streaming.conversation_harness import quiet, speech
 from tests.unit.streaming.stream_harness import StreamHarness
 
@@ -36,7 +37,7 @@ class Conversations:
 async def listening(harness: StreamHarness, keepalive: Keepalive = KEEPALIVE) -> AsyncIterator[str]:
     """The address of a port that is open."""
     services = cast(Services, Conversations(harness))
-    listener = GrpcServer("127.0.0.1:0", services, Lifecycle(), harness.metrics, keepalive)
+    listener = GrpcServer("127.0.0.1:0", services, Lifecycle(), harness.metrics, OpenAccess(), keepalive)
     await listener.start()
     await listener.serving()
     try:

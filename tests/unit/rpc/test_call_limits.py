@@ -19,6 +19,7 @@ from server.observability.metrics import Metrics
 from server.rpc.interceptors.call_limits import network_of
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
+from tests.fakes.access import OpenAccess
 from tests.unit.rpc.test_interceptors import UUID, Media, Sessions, details
 
 GET = "/vestibule.v1.SessionService/GetSession"
@@ -60,7 +61,8 @@ class Port:
     def __init__(self, **limits: Any) -> None:
         self.metrics, self.services = Metrics(), Both()
         services: Any = self.services
-        self.server = GrpcServer("127.0.0.1:0", services, Lifecycle(), self.metrics, limits=LimitSettings(**limits))
+        bounds = LimitSettings(**limits)
+        self.server = GrpcServer("127.0.0.1:0", services, Lifecycle(), self.metrics, OpenAccess(), limits=bounds)
 
     @property
     def address(self) -> str:

@@ -14,6 +14,7 @@ from server.grpc_server import GrpcServer
 from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
+from tests.fakes.access import OpenAccess
 from tests.unit.rpc.server_harness import Conversations, Stream
 from tests.unit.rpc.test_interceptors import details
 from tests.unit.streaming.stream_harness import StreamHarness
@@ -31,7 +32,7 @@ class NoServices:
 
 async def test_health_follows_the_workers() -> None:
     workers_up = True
-    listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), Metrics())
+    listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), Metrics(), OpenAccess())
     await listener.start()
     await listener.serving()
     following = asyncio.create_task(listener.report_health(lambda: workers_up, every_s=0.01))
@@ -49,7 +50,9 @@ async def test_health_follows_the_workers() -> None:
 
 async def test_a_stream_resumed_while_the_workers_start_gets_retry_info(tmp_path: Path) -> None:
     harness, lifecycle = StreamHarness(tmp_path), Lifecycle()
-    listener = GrpcServer("127.0.0.1:0", cast(Services, Conversations(harness)), lifecycle, harness.metrics)
+    listener = GrpcServer(
+        "127.0.0.1:0", cast(Services, Conversations(harness)), lifecycle, harness.metrics, OpenAccess()
+    )
     await listener.start()
     try:
         async with grpc.aio.insecure_channel(listener.address) as channel:

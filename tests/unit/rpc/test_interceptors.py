@@ -22,6 +22,7 @@ from server.rpc.interceptors import interceptors
 from server.rpc.interceptors.errors import status_code
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
+from tests.fakes.access import OpenAccess
 
 SECRET = "Maria Lopez, 212-555-0187"
 SERVICE_CONFIG = Path(__file__).parents[3] / "protos/vestibule/v1/service_config.json"
@@ -85,7 +86,7 @@ async def serving(
     options: Sequence[tuple[str, str]] = (),
     closed: asyncio.Event | None = None,
 ) -> AsyncIterator[grpc.aio.Channel]:
-    hooks = interceptors(lifecycle or Lifecycle(), metrics or Metrics(), LimitSettings())
+    hooks = interceptors(lifecycle or Lifecycle(), metrics or Metrics(), OpenAccess(), LimitSettings())
     server = grpc.aio.server(interceptors=hooks)
     session_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(error, closed), server)
     media_pb2_grpc.add_MediaServiceServicer_to_server(Media(), server)

@@ -25,6 +25,7 @@ from server.rpc.interceptors import interceptors
 from server.runtime.lifecycle import Lifecycle
 from server.services.conversation import ConversationService
 from server.setting_groups import LimitSettings
+from tests.fakes.access import OpenAccess
 from tests.unit.streaming.conversation_harness import quiet, speech
 from tests.unit.streaming.stream_harness import ADMISSION, StreamHarness
 from tests.unit.talk.recording_listener import Listener
@@ -37,7 +38,8 @@ UTTERANCES = 6
 async def served(harness: StreamHarness, port: int = 0) -> AsyncIterator[int]:
     """The service on a port; everything on it is cut off at the end."""
     server = grpc.aio.server(
-        interceptors=interceptors(Lifecycle(), Metrics(), LimitSettings()), options=(("grpc.so_reuseport", 0),)
+        interceptors=interceptors(Lifecycle(), Metrics(), OpenAccess(), LimitSettings()),
+        options=(("grpc.so_reuseport", 0),),
     )
     add_ConversationServiceServicer_to_server(ConversationService(harness.streams), server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")

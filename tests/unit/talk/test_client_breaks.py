@@ -22,6 +22,7 @@ from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
+from tests.fakes.access import OpenAccess
 from tests.unit.talk.recording_listener import Listener
 
 
@@ -39,7 +40,7 @@ async def test_repeated_takeovers_of_one_token_end_with_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(client, "FIRST_WAIT_S", 0.001)
-    server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics(), LimitSettings()))
+    server = grpc.aio.server(interceptors=interceptors(Lifecycle(), Metrics(), OpenAccess(), LimitSettings()))
     add_ConversationServiceServicer_to_server(TakenOver(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -25,6 +25,7 @@ from server.services import Services
 from server.setting_groups import TlsSettings
 from server.tls.reload import ServerCertificate
 from tests.certificates import Issued, issue
+from tests.fakes.access import OpenAccess
 
 UP = health_pb2.HealthCheckResponse.SERVING
 DOWN = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -79,6 +80,7 @@ class Port:
             cast(Services, NoServices()),
             Lifecycle(),
             self.metrics,
+            OpenAccess(),
             credentials=self.certificate.credentials,
         )
 

@@ -101,7 +101,9 @@ class StartSessionRequest(_message.Message):
     VARIANT_FIELD_NUMBER: _builtins.int
     SUBJECT_HASH_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
-    """Identifies the app or site: letters, digits, dot, dash and underscore."""
+    """App or site, of letters, digits, dot, dash and underscore. Leave it empty: it comes from the credential. A credential
+    of another client is refused; one of every client, as operators have, may name any.
+    """
     request_id: _builtins.str
     """UUID made by the client. A repeated request with the same id opens no second session."""
     language: _builtins.str

@@ -1,0 +1,254 @@
+"""API keys: ``vst_<id>_<secret>``, in memory for the calls and in the ledger for good."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from models.errors import FieldViolation, InvalidInput, Unauthenticated, VestibuleError
+from models.reasons import Reason
+from server.access.audit import AuditAction, AuditTrail
+from server.access.caller import Caller, Scope
+from server.ledger import api_keys
+from server.ledger.api_keys import ApiKeyRow
+from server.ledger.columns import Cursor
+from server.ledger.types import Clock
+from server.ledger.writer import Ledger
+from server.observability.log import describe, get_logger
+
+log = get_logger("api_keys")
+
+PREFIX: Final = "vst_"
+LAST_USE_GRAIN: Final = timedelta(minutes=10)
+"""How exact the time of the last use is: it costs one write of the ledger in this time for each key in use."""
+
+_KEY = re.compile(r"vst_([0-9a-f]{16})_([0-9a-f]{64})")
+_NO_HASH: Final = "0" * 64
+"""Compared with the hash of a secret whose id is unknown, so that this takes as long as a wrong secret."""
+
+
+def new_key() -> tuple[str, str]:
+    """The id and the secret of a new key, hexadecimal; the secret has 256 random bits."""
+    return secrets.token_hex(8), secrets.token_hex(32)
+
+
+def written(key_id: str, secret: str) -> str:
+    """A key as its holder gets it."""
+    return f"{PREFIX}{key_id}_{secret}"
+
+
+def hash_of(secret: str) -> str:
+    """What is stored of a secret. It is random and long, so a fast hash cannot be searched through."""
+    return hashlib.sha256(secret.encode("ascii")).hexdigest()
+
+
+class ApiKeys:
+    """All keys of a ledger, which has one writer: what is in memory is what holds.
+
+    Call ``load`` before the first use. Each change is a row of the audit, in the same transaction.
+    """
+
+    def __init__(self, ledger: Ledger, clock: Clock, audit: AuditTrail) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._audit = audit
+        self._rows: dict[str, ApiKeyRow] = {}
+        self._operator_key_id = ""
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Read all keys from the ledger."""
+        self._rows = {row.id: row for row in await self._ledger.read(api_keys.list_keys)}
+
+    def accept_operator_key(self, key: str) -> None:
+        """Accept the generated key of the state folder, which allows everything, from this machine only.
+
+        Raises:
+            InvalidInput: AUTH_SETTINGS_INVALID, the file holds no key.
+        """
+        found = _KEY.fullmatch(key)
+        if found is None:
+            raise InvalidInput(
+                "The file operator.key in the state folder holds no key.",
+                reason=Reason.AUTH_SETTINGS_INVALID,
+                hint="Delete it; the next start makes another one.",
+            )
+        key_id, secret = found.groups()
+        scopes = tuple(Scope)
+        row = ApiKeyRow(key_id, "operator", hash_of(secret), "", scopes, "operator", self._clock())
+        self._rows[key_id] = row
+        self._operator_key_id = key_id
+
+    def verify(self, key: str, *, peer: str, local: bool) -> tuple[Caller, str]:
+        """Who holds a key, and its id.
+
+        Args:
+            key: As the caller sent it.
+            peer: Network address of the caller.
+            local: Whether the caller is on this machine.
+
+        Raises:
+            Unauthenticated: The key is malformed, unknown, wrong, expired or revoked. Only to somebody who has the
+                secret, the last two are told.
+        """
+        found = _KEY.fullmatch(key)
+        if found is None:
+            raise Unauthenticated("The credential is not valid.")
+        key_id, secret = found.groups()
+        row = self._rows.get(key_id)
+        same = hmac.compare_digest(hash_of(secret), row.secret_hash if row else _NO_HASH)
+        if row is None or not same or (key_id == self._operator_key_id and not local):
+            raise Unauthenticated("The credential is not valid.")
+        self._check(row)
+        self._note_use(row)
+        scopes = frozenset(Scope(name) for name in row.scopes)
+        return Caller(f"key:{row.holder_id}", row.client_id, scopes, peer), key_id
+
+    def check(self, key_id: str) -> None:
+        """Make sure that a key that was verified before is still valid.
+
+        Raises:
+            Unauthenticated: CREDENTIALS_EXPIRED or CREDENTIALS_REVOKED.
+        """
+        self._check(self._rows[key_id])
+
+    async def create(
+        self, *, client_id: str, scopes: Collection[Scope], label: str, expire_time: datetime | None
+    ) -> tuple[ApiKeyRow, str]:
+        """Make a key; returns its row, and the key itself, which cannot be had again.
+
+        Raises:
+            InvalidInput: It names no scope, or the scope app without a client.
+        """
+        _check_new(client_id, scopes)
+        key_id, secret = new_key()
+        row = ApiKeyRow(
+            id=key_id,
+            holder_id=key_id,
+            secret_hash=hash_of(secret),
+            client_id=client_id,
+            scopes=tuple(scope for scope in Scope if scope in scopes),
+            label=label,
+            create_time=self._clock(),
+            expire_time=expire_time,
+        )
+        entry = self._audit.entry(AuditAction.KEY_CREATED, ("api_key", key_id))
+
+        def write(cursor: Cursor) -> None:
+            api_keys.insert_key(cursor, row)
+            self._audit.append(cursor, entry)
+
+        await self._ledger.write(write)
+        self._rows[key_id] = row
+        return row, written(key_id, secret)
+
+    def list_keys(self, *, include_closed: bool) -> list[ApiKeyRow]:
+        """The keys of the ledger, newest first; those that expired or were revoked only if asked for."""
+        rows = [row for row in self._rows.values() if row.id != self._operator_key_id]
+        shown = [row for row in rows if include_closed or not self._closed(row)]
+        return sorted(shown, key=lambda row: (row.create_time, row.id), reverse=True)
+
+    async def revoke(self, key_id: str) -> ApiKeyRow:
+        """Refuse a key from now on. Repeating it changes nothing.
+
+        Raises:
+            NotFound: API_KEY_NOT_FOUND.
+        """
+        now = self._clock()
+        entry = self._audit.entry(AuditAction.KEY_REVOKED, ("api_key", key_id))
+
+        def write(cursor: Cursor) -> ApiKeyRow:
+            row = api_keys.get(cursor, key_id)
+            if row.revoke_time is not None:
+                return row
+            self._audit.append(cursor, entry)
+            return api_keys.set_times(cursor, key_id, revoke_time=now)
+
+        row = await self._ledger.write(write)
+        self._rows[key_id] = row
+        return row
+
+    async def rotate(self, key_id: str, grace: timedelta) -> tuple[ApiKeyRow, str]:
+        """Make another key for the holder of this one, which then lives on for ``grace`` at most.
+
+        Returns:
+            The row of the new key, and the key itself. It has the client, the scopes, the label and the expiry of the
+            old one.
+
+        Raises:
+            NotFound: API_KEY_NOT_FOUND.
+            InvalidInput: The key has expired or was revoked.
+        """
+        now = self._clock()
+        new_id, secret = new_key()
+        entry = self._audit.entry(AuditAction.KEY_ROTATED, ("api_key", key_id))
+
+        def write(cursor: Cursor) -> tuple[ApiKeyRow, ApiKeyRow]:
+            old = api_keys.get(cursor, key_id)
+            if self._closed(old):
+                raise InvalidInput(
+                    "The key has expired or was revoked.", hint="Make a new one with `vestibule keys create`."
+                )
+            new = replace(
+                old, id=new_id, secret_hash=hash_of(secret), create_time=now, revoke_time=None, last_use_time=None
+            )
+            api_keys.insert_key(cursor, new)
+            self._audit.append(cursor, entry)
+            ends = min(old.expire_time or now + grace, now + grace)
+            return api_keys.set_times(cursor, key_id, expire_time=ends), new
+
+        old, new = await self._ledger.write(write)
+        self._rows |= {old.id: old, new.id: new}
+        return new, written(new_id, secret)
+
+    async def drain(self) -> None:
+        """Wait until the times of the last use are stored."""
+        while self._writes:
+            await asyncio.wait(self._writes)
+
+    def _closed(self, row: ApiKeyRow) -> bool:
+        return row.revoke_time is not None or (row.expire_time is not None and row.expire_time <= self._clock())
+
+    def _check(self, row: ApiKeyRow) -> None:
+        if row.revoke_time is not None:
+            raise Unauthenticated("The API key was revoked.", reason=Reason.CREDENTIALS_REVOKED)
+        if self._closed(row):
+            raise Unauthenticated("The API key has expired.", reason=Reason.CREDENTIALS_EXPIRED)
+
+    def _note_use(self, row: ApiKeyRow) -> None:
+        now = self._clock()
+        if row.id == self._operator_key_id or (row.last_use_time and now - row.last_use_time < LAST_USE_GRAIN):
+            return
+        self._rows[row.id] = replace(row, last_use_time=now)
+        write = asyncio.create_task(self._store_use(row.id, now))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+
+    async def _store_use(self, key_id: str, now: datetime) -> None:
+        try:
+            await self._ledger.write(lambda cursor: api_keys.set_last_use(cursor, key_id, now))
+        except VestibuleError as error:
+            log.warning("last_use_not_stored", key=key_id, **describe(error))
+
+
+def _check_new(client_id: str, scopes: Collection[Scope]) -> None:
+    if not scopes:
+        raise InvalidInput(
+            "A key needs a scope.",
+            reason=Reason.INVALID_ARGUMENT,
+            violations=(FieldViolation("scopes", "at least one"),),
+        )
+    if Scope.APP in scopes and not client_id:
+        raise InvalidInput(
+            "A key with the scope app needs a client.",
+            reason=Reason.INVALID_ARGUMENT,
+            hint="Name the app or site that the key is for.",
+            violations=(FieldViolation("client_id", "needed with the scope app"),),
+        )

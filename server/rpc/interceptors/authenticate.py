@@ -1,0 +1,143 @@
+"""Every call gets its caller from its credential, or is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from models.errors import PermissionDenied, Unauthenticated, Unavailable
+from models.reasons import Reason
+from server.access.access_log import AccessLog
+from server.access.authenticator import Authenticator, Grant
+from server.access.caller import ANONYMOUS, Caller, set_caller
+from server.access.scopes import NO_CREDENTIAL, check_scope
+from server.observability.metrics import Metrics
+from server.rpc.interceptors.base import Call, CallHook
+
+CREDENTIAL_KEY: Final = "authorization"
+RECHECK_S: Final = 20.0
+"""How often the credential of an open stream is checked again. Twice this is less than a minute."""
+
+REFUSAL_REASONS: Final = (
+    Reason.CREDENTIALS_MISSING,
+    Reason.CREDENTIALS_INVALID,
+    Reason.CREDENTIALS_EXPIRED,
+    Reason.CREDENTIALS_REVOKED,
+    Reason.SCOPE_MISSING,
+    Reason.METHOD_CLOSED,
+    Reason.CLIENT_MISMATCH,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessDecision:
+    """Whether a call may go on.
+
+    Attributes:
+        caller: Who made it; with an empty subject if nobody is known.
+        denied: Why it may not; None if it may.
+    """
+
+    caller: Caller
+    method: str
+    denied: Reason | None = None
+
+
+AccessObserver = Callable[[AccessDecision], None]
+
+
+def observer(metrics: Metrics, access: AccessLog) -> AccessObserver:
+    """Counts refused calls by reason, and gives every decision to the audit."""
+    metrics.show(metrics.refused_calls, REFUSAL_REASONS)
+
+    def observe(decision: AccessDecision) -> None:
+        if decision.denied is not None:
+            metrics.refused_calls.labels(decision.denied).inc()
+        access.record(decision.caller, decision.method, denied=decision.denied or "")
+
+    return observe
+
+
+class Authenticate(CallHook):
+    """Verifies the credential, checks the scope, and sets the current caller.
+
+    Args:
+        authenticator: Verifies credentials.
+        observe: Called with each decision; it must not block.
+        recheck_s: Seconds between two checks of the credential of an open stream.
+    """
+
+    def __init__(self, authenticator: Authenticator, observe: AccessObserver, recheck_s: float = RECHECK_S) -> None:
+        self._authenticator = authenticator
+        self._observe = observe
+        self._recheck_s = recheck_s
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """Refuse the call, or set its caller. A stream ends when its credential does.
+
+        Raises:
+            Unauthenticated: There is no valid credential, or not any more.
+            PermissionDenied: The scopes do not allow the method.
+            Unavailable: ISSUER_UNAVAILABLE.
+        """
+        if call.method.startswith(NO_CREDENTIAL):
+            set_caller(ANONYMOUS)
+            yield
+            return
+        grant = await self._grant(call)
+        set_caller(grant.caller)
+        try:
+            if call.streaming:
+                async with self._watched(call, grant):
+                    yield
+            else:
+                yield
+        except PermissionDenied as error:  # of the handler, such as CLIENT_MISMATCH
+            self._observe(AccessDecision(grant.caller, call.method, error.reason))
+            raise
+
+    async def _grant(self, call: Call) -> Grant:
+        caller = Caller("", "", frozenset(), call.context.peer())
+        try:
+            grant = await self._authenticator.authenticate(call.all_metadata(CREDENTIAL_KEY), caller.peer)
+            caller = grant.caller
+            check_scope(caller, call.method)
+        except (Unauthenticated, PermissionDenied) as error:
+            self._observe(AccessDecision(caller, call.method, error.reason))
+            raise
+        self._observe(AccessDecision(caller, call.method))
+        return grant
+
+    @asynccontextmanager
+    async def _watched(self, call: Call, grant: Grant) -> AsyncIterator[None]:
+        """End the call once its credential is not valid any more."""
+        running = asyncio.current_task()
+        assert running is not None
+        watching = asyncio.create_task(self._watch(call, grant, running))
+        try:
+            yield
+        except asyncio.CancelledError:
+            if call.ended is None:
+                raise
+            running.uncancel()
+            raise call.ended from None
+        finally:
+            watching.cancel()
+
+    async def _watch(self, call: Call, grant: Grant, running: asyncio.Task[Any]) -> None:
+        """Check the credential from time to time. Once it is not valid, end the call."""
+        while call.ended is None:
+            await asyncio.sleep(self._recheck_s)
+            try:
+                with suppress(Unavailable):  # while the issuer is down, what is open goes on
+                    await grant.recheck()
+            except Unauthenticated as error:
+                self._observe(AccessDecision(grant.caller, call.method, error.reason))
+                call.ended = error
+        if call.sending:  # the stream ends after this message, see ``HookInterceptor``
+            await asyncio.sleep(self._recheck_s)
+        running.cancel()

@@ -1,0 +1,304 @@
+"""Every method of ours, called with every kind of bad credential: the right status, and the handler never runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from models.reasons import Reason
+from server.access.api_keys import ApiKeys, new_key, written
+from server.access.audit import AuditTrail
+from server.access.authenticator import LONGEST_CREDENTIAL, Authenticator, is_local
+from server.access.caller import Scope
+from server.access.jwks import KeySet, http_source
+from server.access.operator_key import load_or_create_operator_key
+from server.access.scopes import SCOPES
+from server.access.tokens import TokenVerifier
+from server.rpc.interceptors.authenticate import AccessDecision, Authenticate
+from tests.unit.access import issuer
+from tests.unit.access.clock import HandClock
+from tests.unit.access.issuer import NOW, KeySetServer, confused, public_pem, settings, stranger, token, unsigned
+from tests.unit.ledger.migrated import open_ledger
+from tests.unit.rpc.every_method import Metadata, Port, every_method, serving
+from tests.unit.rpc.raw_call import raw_call
+from tests.unit.rpc.test_interceptors import details
+
+METHODS = every_method()
+ALL = "app reviewer analyst operator"
+NOW_S = int(NOW.timestamp())
+UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
+REFUSED = {UNAUTHENTICATED, DENIED}
+HOUR = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Door:
+    """The port with real keys and a real issuer."""
+
+    port: Port
+    keys: ApiKeys
+    clock: HandClock
+    decisions: list[AccessDecision]
+
+    @property
+    def refused(self) -> list[AccessDecision]:
+        """The decisions against a call."""
+        return [decision for decision in self.decisions if decision.denied]
+
+    async def key(self, *scopes: Scope, client_id: str = "site-1", lifetime: timedelta | None = None) -> str:
+        """Make a key; without scopes it has all."""
+        made = await self.keys.create(
+            client_id=client_id,
+            scopes=scopes or tuple(Scope),
+            label="",
+            expire_time=None if lifetime is None else self.clock() + lifetime,
+        )
+        return made[1]
+
+
+@pytest.fixture
+def key_set() -> Iterator[KeySetServer]:
+    with KeySetServer.running() as running:
+        yield running
+
+
+@asynccontextmanager
+async def opened(tmp_path: Path, url: str) -> AsyncIterator[Door]:
+    clock, seen = HandClock(), list[AccessDecision]()
+    with ExitStack() as stack:
+        ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
+        stack.callback(ledger.close)
+        keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
+        verifier = TokenVerifier(settings(jwks_url=url), KeySet(http_source(url)), clock)
+        authenticate = Authenticate(Authenticator(keys, verifier), seen.append, recheck_s=0.02)
+        async with serving(authenticate) as port:
+            yield Door(port, keys, clock, seen)
+            await keys.drain()
+
+
+@pytest.fixture
+async def door(tmp_path: Path, key_set: KeySetServer) -> AsyncIterator[Door]:
+    async with opened(tmp_path, key_set.url) as made:
+        yield made
+
+
+def bearer(credential: str) -> Metadata:
+    return (("authorization", f"Bearer {credential}"),)
+
+
+def good_token() -> str:
+    return token(scope=ALL)
+
+
+BAD_HEADERS: dict[str, tuple[Callable[[], Metadata], Reason]] = {
+    "none": (lambda: (), Reason.CREDENTIALS_MISSING),
+    "empty": (lambda: (("authorization", ""),), Reason.CREDENTIALS_INVALID),
+    "scheme alone": (lambda: (("authorization", "Bearer"),), Reason.CREDENTIALS_INVALID),
+    "basic": (lambda: (("authorization", "Basic YTpi"),), Reason.CREDENTIALS_INVALID),
+    "token without scheme": (lambda: (("authorization", good_token()),), Reason.CREDENTIALS_INVALID),
+    "two spaces": (lambda: (("authorization", f"Bearer  {good_token()}"),), Reason.CREDENTIALS_INVALID),
+    "two in one": (lambda: bearer(f"{good_token()} {good_token()}"), Reason.CREDENTIALS_INVALID),
+    "two with a comma": (lambda: bearer(f"{good_token()},{good_token()}"), Reason.CREDENTIALS_INVALID),
+    "twice the same": (lambda: (*bearer(good_token()), *bearer(good_token())), Reason.CREDENTIALS_INVALID),
+    "a good one after a bad one": (lambda: (*bearer("x"), *bearer(good_token())), Reason.CREDENTIALS_INVALID),
+    "a bad one after a good one": (lambda: (*bearer(good_token()), *bearer("x")), Reason.CREDENTIALS_INVALID),
+    "too long": (lambda: bearer("a" * (LONGEST_CREDENTIAL - 1000)), Reason.CREDENTIALS_INVALID),
+    "another key": (lambda: (("x-api-key", good_token()),), Reason.CREDENTIALS_MISSING),
+    "malformed": (lambda: bearer("abc.def"), Reason.CREDENTIALS_INVALID),
+    "expired": (lambda: bearer(token(scope=ALL, exp=NOW_S - 31)), Reason.CREDENTIALS_EXPIRED),
+    "of the future": (lambda: bearer(token(scope=ALL, nbf=NOW_S + 31)), Reason.CREDENTIALS_INVALID),
+    "unsigned": (lambda: bearer(unsigned({"alg": "ES256", "kid": "ES256"}, scope=ALL)), Reason.CREDENTIALS_INVALID),
+    "wrongly signed": (lambda: bearer(token("RS256", key=stranger(), scope=ALL)), Reason.CREDENTIALS_INVALID),
+    "alg none": (lambda: bearer(unsigned({"alg": "none"}, scope=ALL)), Reason.CREDENTIALS_INVALID),
+    "key confusion": (lambda: bearer(confused(public_pem())), Reason.CREDENTIALS_INVALID),
+    "wrong aud": (lambda: bearer(token(scope=ALL, aud="other")), Reason.CREDENTIALS_INVALID),
+    "wrong iss": (lambda: bearer(token(scope=ALL, iss="https://evil.example")), Reason.CREDENTIALS_INVALID),
+    "unknown kid": (lambda: bearer(token(scope=ALL, header={"kid": "x"})), Reason.CREDENTIALS_INVALID),
+    "unknown key": (lambda: bearer(written(*new_key())), Reason.CREDENTIALS_INVALID),
+    "key with a tail": (lambda: bearer(f"{written(*new_key())}0"), Reason.CREDENTIALS_INVALID),
+}
+
+
+async def refuse_all(door: Door, metadata: Metadata, reason: Reason) -> None:
+    """Call every method; each must be refused for this reason, and no handler may run."""
+    before, code = len(door.port.ran), grpc.StatusCode[reason.status]
+    for method in METHODS:
+        seen, error = await door.port.outcome(method, metadata)
+        assert seen is code, method.name
+        info = details(error)["ErrorInfo"]
+        assert (info.reason, bool(info.metadata["hint"])) == (reason, True), method.name
+    assert len(door.port.ran) == before
+
+
+@pytest.mark.parametrize(("metadata", "reason"), BAD_HEADERS.values(), ids=BAD_HEADERS)
+async def test_every_method_refuses(door: Door, metadata: Callable[[], Metadata], reason: Reason) -> None:
+    await refuse_all(door, metadata(), reason)
+    assert {(refused.denied, refused.caller.subject) for refused in door.refused} == {(reason, "")}
+    assert len(door.refused) == len(METHODS)
+
+
+async def accept_all(door: Door, credential: str) -> None:
+    """Call every method; each must get as far as the rules of its request, or run."""
+    for method in METHODS:
+        assert await door.port.call(method, bearer(credential)) not in REFUSED, method.name
+
+
+async def test_every_method_takes_a_good_key_or_token(door: Door) -> None:
+    await accept_all(door, await door.key())
+    assert {caller.client_id for _, caller in door.port.ran} == {"site-1"}
+    await accept_all(door, good_token())
+    assert door.refused == []
+    assert len({name for name, _ in door.port.ran}) > 5, "those whose empty request breaks no rule have run"
+
+
+async def test_every_method_refuses_a_revoked_key_and_its_replay(door: Door) -> None:
+    key = await door.key()
+    await accept_all(door, key)
+    await door.keys.revoke(key.split("_")[1])
+    for _ in range(2):
+        await refuse_all(door, bearer(key), Reason.CREDENTIALS_REVOKED)
+
+
+async def test_every_method_refuses_an_expired_key(door: Door) -> None:
+    key = await door.key(lifetime=HOUR)
+    door.clock.advance(HOUR)
+    await refuse_all(door, bearer(key), Reason.CREDENTIALS_EXPIRED)
+
+
+async def test_every_method_refuses_a_rotated_key_after_the_grace(door: Door) -> None:
+    old = await door.key()
+    _, new = await door.keys.rotate(old.split("_")[1], HOUR)
+    await accept_all(door, old)
+    door.clock.advance(HOUR)
+    await refuse_all(door, bearer(old), Reason.CREDENTIALS_EXPIRED)
+    await accept_all(door, new)
+
+
+async def test_every_method_refuses_a_token_that_was_good_before_it_expired(door: Door) -> None:
+    signed = good_token()
+    await accept_all(door, signed)
+    door.clock.advance(timedelta(seconds=3630))
+    await refuse_all(door, bearer(signed), Reason.CREDENTIALS_EXPIRED)
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_every_method_asks_for_its_scopes(door: Door, scope: Scope) -> None:
+    for credential in (await door.key(scope), token(scope=scope)):
+        for method in METHODS:
+            code, error = await door.port.outcome(method, bearer(credential))
+            needed = SCOPES[method.name]
+            if scope in needed:
+                assert code not in REFUSED, method.name
+                continue
+            assert code is DENIED, method.name
+            assert details(error)["ErrorInfo"].reason == Reason.SCOPE_MISSING
+            for name in Scope:
+                assert (name in error.details().removeprefix("This method needs the scope ")) is (name in needed)
+    assert all(scope in SCOPES[name] for name, _ in door.port.ran)
+    assert all(refused.caller.subject for refused in door.refused)
+
+
+async def test_a_token_without_a_scope_of_ours_may_call_nothing(door: Door) -> None:
+    await refuse_all(door, bearer(token(scope="openid")), Reason.SCOPE_MISSING)
+
+
+def test_the_table_names_every_method_and_no_other() -> None:
+    assert set(SCOPES) == {method.name for method in METHODS}
+    assert all(SCOPES.values())
+
+
+async def test_a_method_that_is_not_in_the_table_is_closed(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = METHODS[0]
+    monkeypatch.delitem(SCOPES, missing.name)
+    code, error = await door.port.outcome(missing, bearer(await door.key()))
+    assert (code, details(error)["ErrorInfo"].reason) == (DENIED, Reason.METHOD_CLOSED)
+    assert door.port.ran == []
+
+
+async def test_health_needs_no_credential_and_reflection_any(door: Door) -> None:
+    health = health_pb2_grpc.HealthStub(door.port.channel)
+    assert (await health.Check(health_pb2.HealthCheckRequest())).status
+    stub = reflection_pb2_grpc.ServerReflectionStub(door.port.channel)
+    asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [answer async for answer in stub.ServerReflectionInfo(iter(asked))]
+    assert caught.value.code() is UNAUTHENTICATED
+    known = stub.ServerReflectionInfo(iter(asked), metadata=bearer(token(scope="openid")))
+    [answer] = [answer async for answer in known]
+    assert "vestibule.v1.AccessService" in {s.name for s in answer.list_services_response.service}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer {key}\x00",
+        "Bearer {key}\n",
+        "Bearer {key}\r\nx-other: 1",
+        "\tBearer {key}",
+        "Bearer {key}\xff",
+        "Bearer {key}" + "a" * 100_000,
+    ],
+    ids=("NUL", "newline", "another header", "tab", "Latin-1", "huge"),
+)
+async def test_a_header_that_no_client_could_send_opens_nothing(door: Door, value: str) -> None:
+    key = await door.key()
+    for method in ("vestibule.v1.AdminService/GetStatus", "vestibule.v1.AccessService/ListApiKeys"):
+        outcome = await raw_call(door.port.address, method, [("authorization", value.format(key=key))])
+        assert outcome != "0"
+    assert door.port.ran == []
+    assert await raw_call(door.port.address, method, [("authorization", f"Bearer {key}")]) == "0", "the server lives"
+
+
+async def test_the_name_of_the_header_in_capitals_opens_nothing(door: Door) -> None:
+    """HTTP/2 has header names in small letters only."""
+    outcome = await raw_call(
+        door.port.address, "vestibule.v1.AdminService/GetStatus", [("Authorization", f"Bearer {await door.key()}")]
+    )
+    assert outcome != "0"
+    assert door.port.ran == []
+
+
+async def test_the_operator_key_is_taken_from_this_machine(door: Door, tmp_path: Path) -> None:
+    key = load_or_create_operator_key(tmp_path)
+    door.keys.accept_operator_key(key)
+    await accept_all(door, key)
+    assert {(caller.subject, caller.client_id) for _, caller in door.port.ran} == {("key:operator", "")}
+
+
+@pytest.mark.parametrize(
+    ("peer", "local"),
+    [
+        ("ipv4:127.0.0.1:50000", True),
+        ("ipv6:[::1]:50000", True),
+        ("ipv6:%5B::1%5D:50000", True),
+        ("ipv6:[::ffff:127.0.0.1]:50000", True),
+        ("unix:/run/vestibule.sock", True),
+        ("unix:", True),
+        ("ipv4:192.0.2.7:50000", False),
+        ("ipv6:[2001:db8::1]:50000", False),
+        ("ipv6:[::ffff:192.0.2.7]:50000", False),
+        ("ipv4:127.0.0.1.evil.example:1", False),
+        ("vsock:1:2", False),
+        ("", False),
+    ],
+)
+def test_peers_on_this_machine(peer: str, local: bool) -> None:
+    assert is_local(peer) is local
+
+
+async def test_without_a_first_key_set_a_token_is_told_to_wait(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with opened(tmp_path, f"http://127.0.0.1:{unused_tcp_port}/") as door:
+        _, error = await door.port.outcome(METHODS[0], bearer(good_token()))
+        assert details(error)["ErrorInfo"].reason == Reason.ISSUER_UNAVAILABLE
+        assert details(error)["RetryInfo"].retry_delay.seconds > 0
+        await accept_all(door, await door.key())
+    assert issuer.URL
