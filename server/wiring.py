@@ -229,7 +229,15 @@ def _jobs(settings: Settings, shared: _Shared) -> _Jobs:
     runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), audit=audit, observer=_count_jobs(shared.metrics))
     recommender = Recommender(ledger, gateway, shared.assistant, pubsub, clock=clock, audit=audit, on_job=runner.wake)
     uploads = build_upload_service(
-        ledger, spool, pubsub, shared.metrics, settings.limits, on_job=runner.wake, clock=clock, scan=shared.scan
+        ledger,
+        spool,
+        pubsub,
+        gateway,
+        shared.metrics,
+        settings.limits,
+        on_job=runner.wake,
+        clock=clock,
+        scan=shared.scan,
     )
     handlers = build_handlers(
         ledger,

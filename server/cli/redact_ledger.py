@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from server.records.stored_text_redactor import Tally
     from server.settings import Settings
 
-KINDS = ("turn", "reply", "upload", "record", "event")
+KINDS = ("turn", "reply", "upload", "name", "record", "event")
 
 
 def redact_stored_texts(

@@ -95,6 +95,11 @@ def keep_api_keys(cursor: Cursor) -> None:
     _run(cursor, schema.API_KEYS.statements())
 
 
+def name_uploads(cursor: Cursor) -> None:
+    """Add the columns of the display name of an upload."""
+    _run(cursor, schema_changes.DISPLAY_NAMES)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -109,6 +114,7 @@ ALL: tuple[Migration, ...] = (
     record_audit,
     count_upload_attempts,
     keep_api_keys,
+    name_uploads,
 )
 
 

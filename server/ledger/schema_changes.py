@@ -22,6 +22,24 @@ SUBJECTS = [
 ]
 """A person may have several sessions; erasure finds them by this hash."""
 
+DISPLAY_NAMES = [
+    statement
+    for name, kind, text in (
+        (
+            "display_name",
+            "VARCHAR",
+            "Name of the file as the app gave it, cleaned and redacted; null when there is none.",
+        ),
+        ("display_name_counts", "JSON", "How many of which entity were replaced in display_name."),
+        ("display_name_safe", "BOOLEAN", "Whether the redactor vouches for display_name."),
+    )
+    for statement in (
+        f"ALTER TABLE uploads ADD COLUMN {name} {kind}",
+        comment_on("COLUMN", f"uploads.{name}", text),
+    )
+]
+"""Uploads may have a name for people."""
+
 _ARTIFACT_COLUMNS = {
     "picture_path": ("artifact_path", "Redacted picture or recording, relative to its folder; empty for none."),
     "picture_mime": ("artifact_mime", "Media type of the redacted picture or recording."),

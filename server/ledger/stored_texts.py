@@ -62,7 +62,7 @@ def of_session(cursor: Cursor, session_id: str) -> SessionTexts:
     return SessionTexts(
         sessions.get(cursor, session_id),
         turns.with_words(cursor, turns.list_of_session(cursor, session_id)),
-        [row for row in uploads.list_of_session(cursor, session_id) if row.text is not None],
+        [row for row in uploads.list_of_session(cursor, session_id) if row.text or row.display_name],
         recommendations.list_of_session(cursor, session_id),
     )
 
@@ -91,6 +91,11 @@ def _properties(row: Row) -> dict[str, RedactedText]:
 def replace_upload_text(cursor: Cursor, upload_id: str, text: RedactedText) -> None:
     """Store the text of an upload anew."""
     update(cursor, "uploads", upload_id, text_columns("text", text))
+
+
+def replace_upload_name(cursor: Cursor, upload_id: str, name: RedactedText) -> None:
+    """Store the display name of an upload anew."""
+    update(cursor, "uploads", upload_id, text_columns("display_name", name))
 
 
 def replace_record(cursor: Cursor, recommendation_id: str, record: RedactedText, content_hash: str) -> None:

@@ -137,7 +137,11 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class UploadRow:
-    """One file; ``artifact`` is None while there is no redacted picture or recording."""
+    """One file; ``artifact`` is None while there is no redacted picture or recording.
+
+    Attributes:
+        display_name: Name for people, as the app gave it, cleaned and redacted; None when it gave none.
+    """
 
     id: str
     session_id: str
@@ -153,6 +157,7 @@ class UploadRow:
     failure_reason: str = ""
     text: RedactedText | None = None
     artifact: Artifact | None = None
+    display_name: RedactedText | None = None
 
 
 @dataclass(frozen=True, slots=True)

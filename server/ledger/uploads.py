@@ -43,6 +43,7 @@ def insert_upload(cursor: Cursor, row: UploadRow) -> None:
             "attempts": row.attempts,
             "failure_reason": row.failure_reason,
             **text_columns("text", row.text),
+            **text_columns("display_name", row.display_name),
             **_artifact_columns(row.artifact),
         },
     )
@@ -162,6 +163,7 @@ def _upload(row: Row) -> UploadRow:
         failure_reason=row["failure_reason"],
         text=text_or_none(row, "text"),
         artifact=_artifact(row),
+        display_name=text_or_none(row, "display_name"),
     )
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from models.media.file_names import split_extension
 from models.redaction.dialogue_context import answering, asked_for
 from models.redaction.streaming.word_timings import redacted_words
 from models.redaction.types import Redaction, RedactionContext, RedactionScope, Redactor
@@ -28,7 +29,7 @@ class Tally:
     """What was found.
 
     Attributes:
-        texts: Texts that were looked at, by kind: turn, reply, upload, record, event.
+        texts: Texts that were looked at, by kind: turn, reply, upload, name (of an upload), record, event.
         changed: Those of them that change.
         added: New tags by entity type.
         renamed: Names of events, of their properties and of fields that gave a person away and became neutral.
@@ -59,6 +60,7 @@ class SessionChanges:
 
     turns: list[TurnRow] = field(default_factory=list)
     uploads: list[tuple[str, RedactedText]] = field(default_factory=list)
+    upload_names: list[tuple[str, RedactedText]] = field(default_factory=list)
     records: list[ChangedRecord] = field(default_factory=list)
     events: list[EventTexts] = field(default_factory=list)
     texts: int = 0
@@ -130,11 +132,21 @@ class StoredTextRedactor:
 
     def _upload(self, row: UploadRow, language: str, scope: RedactionScope, changes: SessionChanges) -> None:
         """Redact the text of an upload. Its own language is not stored, so it is read in that of the session."""
-        picture = row.media_type.startswith("image/")
-        source, kind = (TextSource.OCR, row.kind) if picture else (TextSource.SPEECH, "")
+        recording = row.media_type.startswith("audio/")
+        source, kind = (TextSource.SPEECH, "") if recording else (TextSource.OCR, row.kind)
         context = RedactionContext(source, language, document_type=kind, scope=scope)
         if row.text is not None and (again := self._text("upload", row.text, context, changes)) != row.text:
             changes.uploads.append((row.id, again))
+        if row.display_name is not None:
+            self._name(row.id, row.display_name, RedactionContext(TextSource.TYPED, language, scope=scope), changes)
+
+    def _name(self, upload_id: str, stored: RedactedText, context: RedactionContext, changes: SessionChanges) -> None:
+        """Redact a display name; its extension is left out, because alone it looks like anything."""
+        stem, extension = split_extension(stored.value)
+        redaction = self._redactor.redact(RawText(stem), context)
+        again = RedactedText.join([redaction.text, RedactedText.literal(extension)], "")
+        if (name := self._judged("name", stored, replace(redaction, text=again), changes)) != stored:
+            changes.upload_names.append((upload_id, name))
 
     def _record(self, row: RecommendationRow, context: RedactionContext, changes: SessionChanges) -> None:
         """Redact the summary and the values of a record, each value as the answer to a question for its field, and

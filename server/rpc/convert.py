@@ -138,6 +138,8 @@ def upload(row: UploadRow) -> media_pb2.Upload:
     )
     if row.text is not None:
         message.text.CopyFrom(redacted(row.text))
+    if row.display_name is not None:
+        message.display_name.CopyFrom(redacted(row.display_name))
     return message
 
 

@@ -88,6 +88,7 @@ def _description(message: media_pb2.UploadDescription) -> DeclaredUpload:
         size_bytes=message.size_bytes,
         sha256=message.sha256,
         media_type=message.media_type,
+        display_name=message.display_name,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ray_tasks.types import Gateway
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
@@ -12,6 +13,7 @@ from server.records.pubsub import PubSub
 from server.setting_groups import ClamavSettings, LimitSettings
 from server.uploads.checks import default_checks
 from server.uploads.clamav import ClamavClient
+from server.uploads.display_name import DisplayNames
 from server.uploads.malware_scan import MalwareScan
 from server.uploads.pace import UploadPace
 from server.uploads.quota import UploadQuota
@@ -24,6 +26,7 @@ def build_upload_service(
     ledger: Ledger,
     spool: Spool,
     pubsub: PubSub,
+    gateway: Gateway,
     metrics: Metrics,
     limits: LimitSettings,
     *,
@@ -36,7 +39,9 @@ def build_upload_service(
     checks = default_checks(limits, quota, scan)
     refusals = RefusalRecorder(ledger, metrics, clock, checks)
     pace = UploadPace(limits.upload_bytes_per_s, limits.upload_stall_s, limits.upload_s)
-    return UploadService(ledger, spool, pubsub, checks, quota, refusals, on_job=on_job, clock=clock, pace=pace)
+    return UploadService(
+        ledger, spool, pubsub, checks, quota, refusals, DisplayNames(gateway), on_job=on_job, clock=clock, pace=pace
+    )
 
 
 def build_malware_scan(

@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 from models.errors import VestibuleError
 from models.media.formats import HEAD_BYTES, detect
+from models.text import RedactedText
 from server.ledger.needed_media import needed_spool_ids
 from server.ledger.types import Clock, UploadRow, utc_now
 from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.uploads import transactions
 from server.uploads.checks import size_mismatch
+from server.uploads.display_name import DisplayNames
 from server.uploads.pace import UploadPace, paced
 from server.uploads.quota import UploadQuota
 from server.uploads.receiver import UploadReceiver
@@ -40,6 +42,7 @@ class UploadService:
         checks: What an upload must pass, see ``default_checks``.
         quota: What the checks reserve; here an attempt's share is corrected or given back.
         refusals: Gets every refused upload.
+        names: Redacts display names.
         on_job: Called after a job was committed, on the event loop.
         pace: How slowly its bytes may come.
     """
@@ -52,6 +55,7 @@ class UploadService:
         checks: tuple[CheckStep, ...],
         quota: UploadQuota,
         refusals: RefusalRecorder,
+        names: DisplayNames,
         *,
         on_job: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
@@ -63,6 +67,7 @@ class UploadService:
         self._checks = checks
         self._quota = quota
         self._refusals = refusals
+        self._names = names
         self._on_job = on_job
         self._clock = clock
         self._pace = pace
@@ -186,7 +191,7 @@ class UploadService:
         new = False
         try:
             await asyncio.to_thread(self._spool.put, spool_id, _batches(seen.content))
-            upload, job = transactions.rows_of(seen, spool_id, self._clock())
+            upload, job = transactions.rows_of(seen, await self._name(seen), spool_id, self._clock())
             kept = await self._ledger.write(lambda cursor: transactions.record(cursor, upload, job))
             new = kept.new
         finally:
@@ -198,6 +203,10 @@ class UploadService:
             self._pubsub.publish(kept.upload, kept.session.id, kept.upload.id)
             self._on_job()
         return kept.upload
+
+    async def _name(self, seen: ReceivedBytes) -> RedactedText | None:
+        given, session = seen.description.display_name, seen.session
+        return await self._names.redacted(given, session) if given and session else None
 
     async def _delete_unless_needed(self, spool_id: str) -> None:
         # A failed write may have been committed; ``sweep`` asks the ledger later.

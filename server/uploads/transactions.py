@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.errors import Conflict, NotFound
 from models.reasons import Reason
-from server.ledger import events, jobs, sessions, uploads
+from models.text import RedactedText
+from server.ledger import events, jobs, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import JobRow, JobState, SessionRow, UploadRow, UploadState
 from server.records.events import make_event
@@ -70,6 +71,9 @@ def record(cursor: Cursor, upload: UploadRow, job: JobRow) -> Kept:
             raise reused()
         return Kept(known, sessions.get(cursor, known.session_id), new=False)
     session, _moved = note_new_input(cursor, upload.session_id, upload.create_time)
+    if upload.display_name is not None:
+        [numbered] = tag_numbers.numbered(cursor, upload.session_id, [upload.display_name])
+        upload = replace(upload, display_name=numbered)
     uploads.insert_upload(cursor, upload)
     jobs.enqueue(cursor, job)
     accepted = make_event(
@@ -84,7 +88,9 @@ def record(cursor: Cursor, upload: UploadRow, job: JobRow) -> Kept:
     return Kept(upload, session, new=True)
 
 
-def rows_of(seen: ReceivedBytes, spool_id: str, now: datetime) -> tuple[UploadRow, JobRow]:
+def rows_of(
+    seen: ReceivedBytes, display_name: RedactedText | None, spool_id: str, now: datetime
+) -> tuple[UploadRow, JobRow]:
     """The rows of an upload that passed every check, and of the job that reads it."""
     described = seen.description
     assert seen.found is not None
@@ -98,6 +104,7 @@ def rows_of(seen: ReceivedBytes, spool_id: str, now: datetime) -> tuple[UploadRo
         media_type=seen.found.mime,
         create_time=now,
         update_time=now,
+        display_name=display_name,
     )
     job = JobRow(
         id=str(uuid.uuid4()),

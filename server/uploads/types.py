@@ -20,6 +20,7 @@ class DeclaredUpload:
         kind: ``visitor_register``, ``meter``, ``document``, ``site``, ``recording``, or empty.
         sha256: 32 bytes, or empty when the client does not know it.
         media_type: As declared; the detected one decides.
+        display_name: Name of the file as the app gave it; nothing is done to it yet.
     """
 
     upload_id: str
@@ -28,6 +29,7 @@ class DeclaredUpload:
     size_bytes: int
     sha256: bytes = b""
     media_type: str = ""
+    display_name: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class World:
             self.ledger,
             self.spool,
             self.pubsub,
+            self.gateway,
             Metrics(),
             LimitSettings(client_uploads=1000),
             on_job=self.runner.wake,

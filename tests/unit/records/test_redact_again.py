@@ -85,6 +85,21 @@ def test_uploads_are_read_in_the_language_of_their_session(ledger: Ledger) -> No
     assert "null eins" not in recording.text.value
 
 
+def test_display_names_are_redacted_again_without_their_extensions(ledger: Ledger) -> None:
+    def fill_names(cursor: Cursor) -> SessionRow:
+        row, _ = sessions.insert_or_get(cursor, session())
+        for name in ("Passport Zebedee Quillfeather.jpg", "meter.jpg"):
+            uploads.insert_upload(cursor, replace(upload(row.id), display_name=stored(name)))
+        return row
+
+    row = ledger.write_now(fill_names)
+    counted = run(ledger, redactor(), dry_run=True)
+    tally = run(ledger, redactor())
+    assert (counted, tally.texts["name"], tally.changed["name"]) == (tally, 2, 1)
+    names = [u.display_name for u in read_now(ledger, lambda cursor: uploads.list_of_session(cursor, row.id))]
+    assert {name.value for name in names if name} == {"Passport [REDACTED_NAME].jpg", "meter.jpg"}
+
+
 def test_the_hash_of_a_record_is_that_of_what_is_shown_now(ledger: Ledger) -> None:
     row = ledger.write_now(fill)
     [before] = read_now(ledger, lambda cursor: recommendations.list_of_session(cursor, row.id))

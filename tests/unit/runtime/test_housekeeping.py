@@ -22,6 +22,7 @@ from server.setting_groups import LimitSettings
 from server.uploads.audio_log import AudioLogContent
 from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
+from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.migrated import open_ledger
 
 IDLE_S = 1800.0
@@ -48,7 +49,14 @@ class House:
         self.spool = Spool(self.folder / "spool", bytes(32))
         pubsub = PubSub()
         intake = build_upload_service(
-            self.ledger, self.spool, pubsub, Metrics(), LimitSettings(), on_job=lambda: None, clock=lambda: self.now
+            self.ledger,
+            self.spool,
+            pubsub,
+            FakeGateway(),
+            Metrics(),
+            LimitSettings(),
+            on_job=lambda: None,
+            clock=lambda: self.now,
         )
         self.sessions = Sessions(self.ledger, pubsub, VocabularySealer(bytes(32)), lambda: self.now)
         self.keeping = Housekeeping(self.sessions, intake, self.ledger, self.spool, lambda: self.now, self.open, IDLE_S)

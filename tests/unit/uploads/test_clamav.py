@@ -95,7 +95,7 @@ async def test_no_answer_in_time_is_a_failure() -> None:
 
 
 async def test_a_scan_that_finds_no_free_place_in_time_is_a_failure() -> None:
-    async with listening(FakeClamd([None])) as address:
+    async with listening(FakeClamd([None, None])) as address:
         one = client(address, timeout_s=0.2, at_once=1)
         reasons = await asyncio.gather(*(reason_of(lambda: one.scan(CONTENT)) for _ in range(2)))
     assert set(reasons) == {"SCAN_FAILED"}

@@ -22,6 +22,7 @@ from server.uploads.build import build_upload_service
 from server.uploads.pace import UploadPace
 from server.uploads.spool import Spool
 from server.uploads.types import CheckStep, DeclaredUpload
+from tests.fakes.gateway import FakeGateway
 from tests.unit.jobs.clock import HandClock
 
 KIB = 1024
@@ -39,6 +40,7 @@ class UploadHarness:
     limits: LimitSettings = field(default_factory=lambda: LimitSettings(upload_bytes=1024 * KIB, open_jobs=3))
     clock: HandClock = field(default_factory=lambda: HandClock(utc_now()))
     pubsub: PubSub = field(default_factory=PubSub)
+    gateway: FakeGateway = field(default_factory=FakeGateway)
     woken: int = 0
     more_checks: tuple[CheckStep, ...] = ()
 
@@ -46,7 +48,14 @@ class UploadHarness:
         self.spool = Spool(self.folder, bytes(32), limit_bytes=self.limits.spool_bytes)
         self.metrics = Metrics()
         self.intake = build_upload_service(
-            self.ledger, self.spool, self.pubsub, self.metrics, self.limits, on_job=self.wake, clock=self.clock
+            self.ledger,
+            self.spool,
+            self.pubsub,
+            self.gateway,
+            self.metrics,
+            self.limits,
+            on_job=self.wake,
+            clock=self.clock,
         )
         self.intake._checks = (*self.intake._checks, *self.more_checks)
         self.intake._pace = UploadPace(stall_s=5.0)

@@ -107,6 +107,7 @@ class Upload(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     HAS_REDACTED_RECORDING_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID, made by the client."""
     session_id: _builtins.str
@@ -141,6 +142,10 @@ class Upload(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def display_name(self) -> _common_pb2.RedactedText:
+        """Name of the file for people, cleaned and redacted. Absent when the client gave none, or when it could not be redacted."""
+
     def __init__(
         self,
         *,
@@ -158,10 +163,11 @@ class Upload(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         has_redacted_recording: _builtins.bool = ...,
+        display_name: _common_pb2.RedactedText | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "failure_reason", b"failure_reason", "has_redacted_image", b"has_redacted_image", "has_redacted_recording", b"has_redacted_recording", "id", b"id", "kind", b"kind", "media_type", b"media_type", "progress", b"progress", "session_id", b"session_id", "size_bytes", b"size_bytes", "state", b"state", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "display_name", b"display_name", "failure_reason", b"failure_reason", "has_redacted_image", b"has_redacted_image", "has_redacted_recording", b"has_redacted_recording", "id", b"id", "kind", b"kind", "media_type", b"media_type", "progress", b"progress", "session_id", b"session_id", "size_bytes", b"size_bytes", "state", b"state", "text", b"text", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -209,6 +215,7 @@ class UploadDescription(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """UUID made by the client. A repeated upload with the same id is stored once."""
     session_id: _builtins.str
@@ -221,6 +228,10 @@ class UploadDescription(_message.Message):
     """SHA-256 of the file, 32 bytes. May be left out."""
     media_type: _builtins.str
     """Media type as the client states it, for example image/jpeg. The server detects it from the content."""
+    display_name: _builtins.str
+    """Name of the file for people, at most 255 characters. May be left out. The server opens nothing by it: it keeps the last
+    part of a path, without control characters and marks of direction, and redacts it.
+    """
     def __init__(
         self,
         *,
@@ -230,10 +241,11 @@ class UploadDescription(_message.Message):
         size_bytes: _builtins.int = ...,
         sha256: _builtins.bytes = ...,
         media_type: _builtins.str = ...,
+        display_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "media_type", b"media_type", "session_id", b"session_id", "sha256", b"sha256", "size_bytes", b"size_bytes", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "kind", b"kind", "media_type", b"media_type", "session_id", b"session_id", "sha256", b"sha256", "size_bytes", b"size_bytes", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

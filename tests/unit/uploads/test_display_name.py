@@ -1,0 +1,93 @@
+"""Names of uploads are never paths, and are stored redacted or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from models.errors import Unavailable
+from server.ledger import uploads
+from server.ledger.types import UploadRow
+from server.rpc import convert
+from tests.fakes.gateway import FakeGateway
+from tests.unit.uploads.upload_harness import JPEG, UploadHarness
+
+TRAVERSALS = [
+    "../../../etc/passwd",
+    "..\\..\\..\\etc\\passwd",
+    "/etc/passwd",
+    "....//....//etc/passwd",
+    "..%2f..%2fetc%2fpasswd",
+    "\uff0e\uff0e\uff0f\uff0e\uff0e\uff0fetc\uff0fpasswd",
+    "photo.jpg\0/../../etc/passwd",
+    "file:///etc/passwd",
+]
+
+
+def everything_below(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+async def stored(harness: UploadHarness, upload_id: str) -> UploadRow:
+    return await harness.ledger.read(lambda cursor: uploads.get(cursor, upload_id))
+
+
+@pytest.mark.parametrize("name", TRAVERSALS)
+async def test_path_traversal_in_a_name_goes_nowhere(harness: UploadHarness, tmp_path: Path, name: str) -> None:
+    before = everything_below(tmp_path)
+    row = await harness.accept(display_name=name)
+    ledger = harness.ledger.path
+    harness.ledger.close()  # writes everything into the file
+    made = everything_below(tmp_path)
+    new = {path for path in made if path not in before and not path.name.startswith(ledger.name)}
+    [media] = new
+    assert media.parent == harness.folder
+    assert str(UUID(media.name)) == media.name, "named by an id of the server's"
+    assert media.name != row.id, "not by one of the client's"
+    for content in made.values():
+        for trace in (name, "etc/passwd", "etc\\passwd", "etc%2fpasswd", "../..", "..\\.."):
+            assert trace.encode() not in content
+
+
+async def test_a_name_is_kept_for_people(harness: UploadHarness) -> None:
+    row = await harness.accept(display_name="C:\\Photos\\meter_kitchen.JPG")
+    assert row.display_name is not None
+    assert row.display_name.value == "meter kitchen.jpg"
+    kept = await stored(harness, row.id)
+    assert kept.display_name == row.display_name
+    assert convert.upload(kept).display_name.value == "meter kitchen.jpg"
+
+
+async def test_a_name_of_a_person_is_redacted(harness: UploadHarness) -> None:
+    secrets = {"Maria Lopez": "NAME", "1980-05-01": "DATE"}
+    named = replace(harness, gateway=FakeGateway(secrets=secrets))
+    row = await named.accept(display_name="MariaLopez_1980-05-01-scan.jpg")
+    assert row.display_name is not None
+    assert row.display_name.value == "[REDACTED_NAME] [REDACTED_DATE] scan.jpg"
+    assert set(row.display_name.counts) == {"DATE", "NAME"}
+
+
+@pytest.mark.parametrize("name", ["maria.lopez.jpg", "maria-lopez.jpg", "maria_lopez.jpg", "maria+lopez.jpg"])
+async def test_words_are_read_whatever_stands_between_them(harness: UploadHarness, name: str) -> None:
+    named = replace(harness, gateway=FakeGateway(secrets={"maria lopez": "NAME"}))
+    row = await named.accept(display_name=name)
+    assert row.display_name is not None
+    assert row.display_name.value == "[REDACTED_NAME].jpg"
+
+
+async def test_a_name_that_cannot_be_redacted_is_not_kept(harness: UploadHarness) -> None:
+    gateway = FakeGateway()
+    gateway.will("redact", Unavailable("The redactor cannot be reached."))
+    row = await replace(harness, gateway=gateway).accept(display_name="maria.jpg")
+    assert row.display_name is None
+    assert len(harness.files()) == 1, "the upload itself is accepted"
+
+
+@pytest.mark.parametrize("name", ["", "..", ".jpg.", "\u202e"])
+async def test_without_a_name_nobody_asks_the_redactor(harness: UploadHarness, name: str) -> None:
+    row = await harness.accept(JPEG, display_name=name)
+    assert (row.display_name.value if row.display_name else "") in ("", "jpg")
+    assert len(harness.gateway.called("redact")) == (name == ".jpg.")
