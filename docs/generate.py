@@ -36,6 +36,7 @@ from server.setting_groups import ClamavSettings, LimitSettings
 from server.settings import Settings
 from server.uploads.build import build_malware_scan
 from server.uploads.checks import default_checks
+from server.uploads.encode_anew import MediaCleaner
 from server.uploads.quota import UploadQuota
 
 DOCS = Path(__file__).resolve().parent
@@ -151,8 +152,8 @@ def errors_page() -> str:
 def scopes_page() -> str:
     """Every method with the scopes that open it."""
     intro = """
-    A credential with one of the scopes may call the method. The health service needs no credential, and reflection needs
-    any. [Access](../operating/access.md) says what a scope is for.
+    A credential with one of the scopes may call the method. The health service needs no credential, and reflection
+    needs any. [Access](../operating/access.md) says what a scope is for.
     """
     rows = [
         (f"`{method}`", *("yes" if scope in SCOPES[method] else "" for scope in Scope)) for method in sorted(SCOPES)
@@ -196,7 +197,7 @@ def upload_checks_page() -> str:
     # The steps are only described, so none of them needs its ledger, nor the scanner a daemon.
     ledger, limits, scanner = cast("Ledger", None), LimitSettings(), ClamavSettings(mode="required")
     scan = build_malware_scan(scanner, limits, ledger, Metrics(), utc_now)
-    steps = default_checks(limits, UploadQuota(ledger, limits, utc_now), scan)
+    steps = default_checks(limits, UploadQuota(ledger, limits, utc_now), cast("MediaCleaner", None), scan)
     rows = [
         (
             str(number),

@@ -12,6 +12,7 @@ from models.reason_row import ReasonRow, Status
 class Reason(ReasonRow):
     """Why something failed."""
 
+    ACTIVE_CONTENT = "ACTIVE_CONTENT", Status.INVALID_ARGUMENT, "The PDF has scripts, embedded files or actions."
     ADDRESS_INVALID = (
         "ADDRESS_INVALID",
         Status.INVALID_ARGUMENT,
@@ -87,6 +88,8 @@ class Reason(ReasonRow):
     CREDENTIALS_REVOKED = "CREDENTIALS_REVOKED", Status.UNAUTHENTICATED, "The API key was revoked."
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", Status.DEADLINE_EXCEEDED, "The time that the caller gave is over."
     DEAD_LETTER_NOT_FOUND = "DEAD_LETTER_NOT_FOUND", Status.NOT_FOUND, "There is no such dead letter."
+    DECODER_UNAVAILABLE = "DECODER_UNAVAILABLE", Status.UNAVAILABLE, "The processes that decode media do not start."
+    DECOMPRESSION_BOMB = "DECOMPRESSION_BOMB", Status.INVALID_ARGUMENT, "A small file unpacks to far too much."
     DESCRIPTION_MISSING = (
         "DESCRIPTION_MISSING",
         Status.INVALID_ARGUMENT,
@@ -94,6 +97,7 @@ class Reason(ReasonRow):
     )
     DESCRIPTION_REPEATED = "DESCRIPTION_REPEATED", Status.INVALID_ARGUMENT, "The description of an upload came twice."
     EMPTY_FILE = "EMPTY_FILE", Status.INVALID_ARGUMENT, "The picture or the recording has no bytes."
+    ENCRYPTED_DOCUMENT = "ENCRYPTED_DOCUMENT", Status.INVALID_ARGUMENT, "The PDF has a password or restricted rights."
     EVENTS_TOO_LARGE = (
         "EVENTS_TOO_LARGE",
         Status.INVALID_ARGUMENT,
@@ -109,6 +113,7 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The folder of the data, the state or the weights cannot be created or written to.",
     )
+    FOREIGN_CONTENT = "FOREIGN_CONTENT", Status.INVALID_ARGUMENT, "The file holds an archive, program or script."
     HASH_MISMATCH = "HASH_MISMATCH", Status.INVALID_ARGUMENT, "The received bytes do not have the given SHA-256."
     IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE", Status.INVALID_ARGUMENT, "The picture has too many bytes, pixels or scans."
     INSTALLATION_ID_INVALID = (
@@ -160,6 +165,8 @@ class Reason(ReasonRow):
         "The malware scanner found something in the file.",
         "Do not send it again. If it is a photo of yours, take another one.",
     )
+    MEDIA_NOT_DECODABLE = "MEDIA_NOT_DECODABLE", Status.INVALID_ARGUMENT, "Decoding failed, or took too much."
+    MEDIA_TOO_COMPLEX = "MEDIA_TOO_COMPLEX", Status.INVALID_ARGUMENT, "The file has too many parts."
     MEDIA_TYPE_MISMATCH = (
         "MEDIA_TYPE_MISMATCH",
         Status.INVALID_ARGUMENT,
@@ -348,6 +355,7 @@ class Reason(ReasonRow):
         Status.RESOURCE_EXHAUSTED,
         "The caller watches too many sessions or uploads; end one of the calls.",
     )
+    TRAILING_DATA = "TRAILING_DATA", Status.INVALID_ARGUMENT, "Unknown bytes follow the end of the file."
     TURN_NOT_FOUND = "TURN_NOT_FOUND", Status.NOT_FOUND, "There is no such turn."
     UNAVAILABLE = "UNAVAILABLE", Status.UNAVAILABLE, "The server, or a part of it, does not answer."
     UNKNOWN_JOB_KIND = (

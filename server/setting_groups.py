@@ -236,6 +236,7 @@ class LimitSettings(BaseModel):
     )
     upload_s: float = Field(900.0, gt=0, description="Longest time for the bytes of one upload to come.")
     image_pixels: int = Field(40_000_000, gt=0, description="Largest picture.")
+    document_pages: int = Field(5, ge=1, le=20, description="Pages of a PDF.")
     stream_s: float = Field(3600.0, gt=0, description="Longest audio of one conversation stream.")
     stream_idle_s: float = Field(60.0, gt=0, description="Silence of a client after which its stream is ended.")
     utterance_s: float = Field(28.0, gt=0, le=29.0, description="Longest utterance; a longer one is cut.")
@@ -321,6 +322,17 @@ class ClamavSettings(BaseModel):
     )
     timeout_s: float = Field(30.0, gt=0, description="Bound of one scan, waiting for a free place included.")
     at_once: int = Field(4, ge=1, description="Scans that run at the same time.")
+
+
+class MediaSettings(BaseModel):
+    """The processes that decode untrusted media, one for each file and each stream with a container."""
+
+    processes: int = Field(2, ge=1, description="Uploads that are decoded at a time; streams come on top.")
+    memory_bytes: int = Field(
+        320 * MEBIBYTE, ge=64 * MEBIBYTE, description="Memory of one such process; a file that needs more is refused."
+    )
+    picture_cpu_s: int = Field(10, ge=1, description="CPU seconds for a picture or a PDF; then it is refused.")
+    recording_cpu_s: int = Field(60, ge=1, description="CPU seconds for a recording or the audio of a stream.")
 
 
 class QuackSettings(BaseModel):

@@ -26,6 +26,7 @@ from server.setting_groups import (
     ClientSettings,
     LimitSettings,
     LlmSettings,
+    MediaSettings,
     Port,
     QuackSettings,
     RaySettings,
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     clamav: ClamavSettings = ClamavSettings()
     auth: AuthSettings = AuthSettings()
+    media: MediaSettings = MediaSettings()
     quack: QuackSettings = QuackSettings()
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()

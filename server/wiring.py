@@ -47,6 +47,8 @@ from server.records.vocabulary import VocabularySealer
 from server.rpc.interceptors.authenticate import Authenticate, observer
 from server.runtime.lifecycle import Lifecycle
 from server.runtime.token_bucket import Rate
+from server.sandbox.build import build_sandbox
+from server.sandbox.sandbox import MediaSandbox
 from server.services import Services
 from server.services.access import AccessService
 from server.services.admin import AdminService
@@ -108,6 +110,7 @@ class _Shared:
     lifecycle: Lifecycle
     metrics: Metrics
     clock: Clock
+    sandbox: MediaSandbox
     certificate: ServerCertificate | None
     scan: MalwareScan | None
     audit: AuditBook
@@ -171,6 +174,9 @@ async def _shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> 
     audit = AuditBook(ledger, settings.audit, settings.state_dir, utc_now, metadata.version("vestibule"))
     await audit.start(stack)
     assistant = await _assistant(settings, metrics, ledger, stack)
+    sandbox = build_sandbox(settings.media, settings.limits, metrics)
+    stack.push_async_callback(sandbox.close)
+    await sandbox.start()
     return _Shared(
         ledger=ledger,
         spool=Spool(settings.spool_dir, key, limit_bytes=settings.limits.spool_bytes),
@@ -182,6 +188,7 @@ async def _shared(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> 
         lifecycle=Lifecycle(),
         metrics=metrics,
         clock=utc_now,
+        sandbox=sandbox,
         certificate=ServerCertificate(settings.tls, utc_now, metrics) if settings.tls.enabled else None,
         scan=build_malware_scan(settings.clamav, settings.limits, ledger, metrics, utc_now),
         audit=audit,
@@ -235,6 +242,7 @@ def _jobs(settings: Settings, shared: _Shared) -> _Jobs:
         gateway,
         shared.metrics,
         settings.limits,
+        shared.sandbox,
         on_job=runner.wake,
         clock=clock,
         scan=shared.scan,
@@ -288,6 +296,7 @@ async def _streams(settings: Settings, shared: _Shared, jobs: _Jobs) -> StreamMa
         lifecycle=shared.lifecycle,
         metrics=shared.metrics,
         clock=shared.clock,
+        open_container=shared.sandbox.open_stream,
     )
     return StreamManager(registry, admission, conversations)
 
@@ -325,7 +334,7 @@ def _services(
     clock, breaker = shared.clock, shared.assistant.breaker
     words = MachineWords(gateway)
     scan = shared.scan or NoScan()
-    parts = [part for part in (analysts, retention, shared.certificate, scan) if part is not None]
+    parts = [part for part in (analysts, retention, shared.certificate, scan, shared.sandbox) if part is not None]
     status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, parts)
     return Services(
         session=SessionService(sessions, pubsub, lifecycle, words),

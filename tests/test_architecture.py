@@ -202,7 +202,8 @@ ORDER = {
     "models.speech": "types muting endpointing whisper engines",
     "server": (
         "validators observability runtime ledger llm setting_groups settings access rpc records tls preflight "
-        "cluster_config analytics uploads erasure housekeeping jobs streaming services grpc_server wiring app cli"
+        "cluster_config analytics sandbox uploads erasure housekeeping jobs streaming services grpc_server wiring app "
+        "cli"
     ),
 }
 """The folders and files of a package from the lowest to the highest. One may import those before it only."""

@@ -7,6 +7,7 @@ playlists, which name other files. Raw PCM has no header, so the caller states i
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -20,7 +21,7 @@ from models.media.pyav_frames import Collector, decode_container, pcm_to_frame
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
 
-__all__ = ["AudioLimits", "PcmFormat", "StreamDecoder", "decode"]
+__all__ = ["AudioLimits", "ContainerStream", "OpenContainer", "PcmFormat", "StreamDecoder", "decode", "open_in_process"]
 
 DEFAULT_LIMITS = AudioLimits()
 
@@ -52,6 +53,18 @@ def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | N
     return _not_empty(collector.take())
 
 
+class ContainerStream(Protocol):
+    """The decoder of one container while its bytes arrive. ``feed`` returns what they complete."""
+
+    def feed(self, data: bytes) -> Samples: ...  # noqa: D102
+    def finish(self) -> Samples: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+OpenContainer = Callable[[MediaFormat, AudioLimits, bool], ContainerStream]
+"""Takes the format, the limits, and whether the container can only be decoded when it is complete."""
+
+
 class StreamDecoder:
     """Decodes one recording while it arrives. Feed it pieces of any size. Close it, or use it as a context manager.
 
@@ -61,14 +74,22 @@ class StreamDecoder:
     Args:
         limits: Bounds on bytes and seconds of the whole recording.
         pcm: Set when the bytes are raw signed 16-bit little-endian PCM.
+        open_container: Opens the decoder of a container, which may run in another process. Raw PCM and plain WAV need
+            none.
     """
 
-    def __init__(self, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | None = None) -> None:
+    def __init__(
+        self,
+        limits: AudioLimits = DEFAULT_LIMITS,
+        pcm: PcmFormat | None = None,
+        open_container: OpenContainer | None = None,
+    ) -> None:
         self._limits = limits
+        self._open_container = open_container or open_in_process
         self._head = bytearray()
         self._seen_bytes = 0
         self._given_samples = 0
-        self._stream: _Stream | None = _PcmStream(pcm, limits) if pcm else None
+        self._stream: ContainerStream | None = _PcmStream(pcm, limits) if pcm else None
 
     def feed(self, data: bytes) -> Samples:
         """Take more bytes, and return the samples that they complete.
@@ -98,8 +119,10 @@ class StreamDecoder:
             UnsupportedMedia, BrokenMedia, TooLarge: As ``feed``; also when a recording held no audio at all.
         """
         if self._stream is None:  # a short file, or an MP4 whose index was not found
-            rest = decode(bytes(self._head), self._limits) if self._seen_bytes else np.zeros(0, np.float32)
-            return self._count(rest)
+            if not self._seen_bytes:
+                return np.zeros(0, np.float32)
+            self._stream = self._open_container(_audio_format(bytes(self._head)), self._limits, True)
+            self._stream.feed(bytes(self._head))
         rest = self._count(self._stream.finish())
         if self._seen_bytes and not self._given_samples:
             raise BrokenMedia("The recording has no audio in it.")
@@ -118,28 +141,18 @@ class StreamDecoder:
     ) -> None:
         self.close()
 
-    def _choose(self, head: bytes) -> _Stream | None:
+    def _choose(self, head: bytes) -> ContainerStream | None:
         found = _audio_format(head)
         if found is MediaFormat.WAV and (wav := plain_wav(head)) is not None:
             return _WavStream(wav, self._limits)
-        if found is not MediaFormat.MP4:
-            return PipedDecoder(found, self._limits)
-        layout = mp4_layout(head)
+        layout = mp4_layout(head) if found is MediaFormat.MP4 else Mp4Layout.INDEX_FIRST
         if layout is Mp4Layout.UNDECIDED:
             return None
-        if layout is Mp4Layout.INDEX_FIRST:
-            return PipedDecoder(found, self._limits)
-        return _WholeAtEnd(self._limits)
+        return self._open_container(found, self._limits, layout is Mp4Layout.INDEX_LAST)
 
     def _count(self, samples: Samples) -> Samples:
         self._given_samples += len(samples)
         return samples
-
-
-class _Stream(Protocol):
-    def feed(self, data: bytes) -> Samples: ...
-    def finish(self) -> Samples: ...
-    def close(self) -> None: ...
 
 
 class _PcmStream:
@@ -188,8 +201,13 @@ class _WavStream(_PcmStream):
         return super().feed(data)
 
 
+def open_in_process(found: MediaFormat, limits: AudioLimits, whole: bool) -> ContainerStream:
+    """Decode a container in this process: for files that are trusted, and for tests."""
+    return _WholeAtEnd(limits) if whole else PipedDecoder(found, limits)
+
+
 class _WholeAtEnd:
-    """An MP4 whose index comes after the samples: collected, then decoded at once."""
+    """A container that is collected, and then decoded at once, as an MP4 whose index comes after the samples."""
 
     def __init__(self, limits: AudioLimits) -> None:
         self._limits = limits

@@ -14,7 +14,7 @@ LEAST_HEAD_BYTES = 64
 AUDIO_NAMES = "webm, ogg, wav, mp3, aac, m4a or flac"
 """The recordings that we read, for a person."""
 
-IMAGE_NAMES = "JPEG, PNG, WebP or a one-page TIFF"
+IMAGE_NAMES = "JPEG, PNG, WebP, HEIC, a one-page TIFF or a PDF of a few pages"
 """The pictures that we read, for a person."""
 
 
@@ -31,13 +31,15 @@ class MediaFormat(Enum):
     Attributes:
         label: Short name in messages.
         mime: Media type.
-        kind: Picture or recording.
+        kind: Picture or recording. A PDF counts as a picture: its pages are drawn.
     """
 
     JPEG = ("JPEG", "image/jpeg", MediaKind.IMAGE)
     PNG = ("PNG", "image/png", MediaKind.IMAGE)
     WEBP = ("WEBP", "image/webp", MediaKind.IMAGE)
     TIFF = ("TIFF", "image/tiff", MediaKind.IMAGE)
+    HEIF = ("HEIC", "image/heic", MediaKind.IMAGE)
+    PDF = ("PDF", "application/pdf", MediaKind.IMAGE)
     WAV = ("wav", "audio/wav", MediaKind.RECORDING)
     OGG = ("ogg", "audio/ogg", MediaKind.RECORDING)
     FLAC = ("flac", "audio/flac", MediaKind.RECORDING)
@@ -67,25 +69,9 @@ def needed_bytes(head: bytes | bytearray) -> int:
     return LEAST_HEAD_BYTES
 
 
-def is_heif(head: bytes) -> bool:
-    """Whether it is a HEIC or AVIF picture, which we do not read. They share MP4's container."""
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
-
-
-def is_pdf(head: bytes) -> bool:
-    """Whether it is a PDF document, which we do not read. Its header may stand anywhere in the first 1,024 bytes."""
-    return b"%PDF-" in head[:1024]
-
-
-def declared_kind(declared: str) -> MediaKind | None:
-    """The kind that a declared media type names; None when it names neither a picture nor a recording.
-
-    Phones label recordings as video when the container could hold one, so ``video/webm`` counts as a recording.
-    """
-    main = declared.partition("/")[0].strip().lower()
-    if main == "image":
-        return MediaKind.IMAGE
-    return MediaKind.RECORDING if main in ("audio", "video") else None
+def is_avif(head: bytes) -> bool:
+    """Whether it is an AVIF picture, which we do not read. It shares the container of HEIC and MP4."""
+    return head[4:8] == b"ftyp" and bool({head[8:12], *_compatible_brands(head)} & _AVIF_BRANDS)
 
 
 _Test = Callable[[bytes], bool]
@@ -99,12 +85,28 @@ def _riff(form: bytes) -> _Test:
     return lambda head: head[:4] == b"RIFF" and head[8:12] == form
 
 
+def _compatible_brands(head: bytes) -> list[bytes]:
+    end = min(int.from_bytes(head[:4], "big"), _LONGEST_BRANDS_BYTES, len(head))
+    return [head[at : at + 4] for at in range(16, end - 3, 4)]
+
+
+def _is_heif(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS and not is_avif(head)
+
+
 def _is_mp4(head: bytes) -> bool:
     """Whether it is ISO base media whose brand is not that of a picture."""
-    return head[4:8] == b"ftyp" and not is_heif(head)
+    return head[4:8] == b"ftyp" and head[8:12] not in _HEIF_BRANDS | _AVIF_BRANDS
 
 
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"})
+def _is_pdf(head: bytes) -> bool:
+    """Whether it is a PDF. Readers accept 1,024 bytes of anything before the header; we accept a mark and blanks."""
+    return head.removeprefix(b"\xef\xbb\xbf")[:16].lstrip().startswith(b"%PDF-")
+
+
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_LONGEST_BRANDS_BYTES = 256
 
 _SIGNATURES: tuple[tuple[MediaFormat, _Test], ...] = (
     (MediaFormat.JPEG, _starts(b"\xff\xd8\xff")),
@@ -115,7 +117,9 @@ _SIGNATURES: tuple[tuple[MediaFormat, _Test], ...] = (
     (MediaFormat.OGG, _starts(b"OggS")),
     (MediaFormat.FLAC, _starts(b"fLaC")),
     (MediaFormat.WEBM, _starts(b"\x1a\x45\xdf\xa3")),  # EBML: Matroska and WebM; the decoder sorts them out
+    (MediaFormat.HEIF, _is_heif),
     (MediaFormat.MP4, _is_mp4),
+    (MediaFormat.PDF, _is_pdf),
 )
 
 _ID3 = b"ID3"

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+import pi_heif
 from PIL import Image, ImageOps
 
 from models.errors import BrokenMedia, InvalidInput, TooLarge, UnsupportedMedia
-from models.media.formats import IMAGE_NAMES, MediaFormat, MediaKind, detect, is_heif, is_pdf
+from models.media.formats import IMAGE_NAMES, MediaFormat, MediaKind, detect, is_avif
+from models.media.inspection import inspect
+from models.media.pixel_modes import fit, to_rgb
 from models.media.pixels import Pixels
 from models.reasons import Reason
 
@@ -29,7 +31,20 @@ JPEG: Final = MediaFormat.JPEG.mime
 PNG: Final = MediaFormat.PNG.mime
 
 JPEG_QUALITY: Final = 90
-MAX_JPEG_SCANS: Final = 64  # progressive encoders write about ten; each scan costs a pass over the whole picture
+CLEAN_JPEG_QUALITY: Final = 95
+"""Of the form that the OCR reads; the sheet docs/evaluation/pictures compares readings before and after."""
+CLEAN_PNG_LEVEL: Final = 1
+MAX_CLEAN_PNG_BYTES: Final = 32 * MIB
+"""A PNG that would be larger is a photo, and becomes JPEG."""
+
+pi_heif.register_heif_opener()  # teaches Pillow HEIC, and not AVIF
+pi_heif.options.DECODE_THREADS = 1
+
+_PILLOW_NAMES: Final = {MediaFormat.HEIF: "HEIF"}
+"""Where Pillow calls a format by another name than ``MediaFormat.label``."""
+
+_MANY_PICTURES: Final = frozenset({MediaFormat.JPEG, MediaFormat.HEIF})
+"""Further pictures in these are previews, depth maps and the like; the first one, or the primary one, counts."""
 
 # Errors that Pillow's decoders raise on hostile input.
 _DECODER_ERRORS: Final = (
@@ -100,13 +115,8 @@ def _image_format(data: bytes) -> MediaFormat:
     found = detect(data)
     if found is not None and found.kind is MediaKind.IMAGE:
         return found
-    if is_heif(data):
-        raise UnsupportedMedia(
-            "HEIC and AVIF pictures are not read yet.",
-            hint="Send JPEG: on an iPhone choose Settings, Camera, Formats, Most Compatible.",
-        )
-    if is_pdf(data):
-        raise UnsupportedMedia("PDF documents are not read yet.", hint="Send each page as a JPEG or PNG picture.")
+    if is_avif(data):
+        raise UnsupportedMedia("AVIF pictures are not read.", hint=f"Send {IMAGE_NAMES}.")
     raise UnsupportedMedia("This is no picture that can be read.", hint=f"Send {IMAGE_NAMES}.")
 
 
@@ -115,7 +125,7 @@ def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
 
     Raises:
         TooLarge: A bound of ``limits`` is passed.
-        UnsupportedMedia: The type is not one that we read.
+        UnsupportedMedia: The type is not one that we read, or the file holds something else besides.
         BrokenMedia: The content is truncated or damaged.
     """
     if len(data) > limits.file_bytes:
@@ -123,15 +133,41 @@ def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
             f"The picture has {len(data)} bytes, {limits.file_bytes} are allowed.", reason=Reason.IMAGE_TOO_LARGE
         )
     found = _image_format(data)
-    if found is MediaFormat.JPEG and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
-        raise TooLarge(f"The JPEG has more than {MAX_JPEG_SCANS} scans.", reason=Reason.IMAGE_TOO_LARGE)
+    if found is MediaFormat.PDF:
+        raise UnsupportedMedia("A PDF is no single picture.", hint="Send each page as a JPEG or PNG picture.")
+    inspect(data, found)
+    rgb, full = _guarded(data, found, limits)
+    return DecodedImage(np.array(rgb, dtype=np.uint8), found.mime, *full)
+
+
+def clean(data: bytes, found: MediaFormat, limits: ImageLimits) -> bytes:
+    """Decode a picture, and encode it anew: upright, without metadata. PNG stays PNG, all else becomes JPEG.
+
+    Args:
+        data: The file; ``inspect`` has seen it.
+        found: Its format by content.
+        limits: Bounds; the longest side becomes at most ``working_side``.
+
+    Raises:
+        TooLarge, BrokenMedia: As ``decode``.
+    """
+    rgb, _ = _guarded(data, found, limits)
+    out = io.BytesIO()
+    if found is MediaFormat.PNG:
+        rgb.save(out, "PNG", compress_level=CLEAN_PNG_LEVEL)
+    if found is not MediaFormat.PNG or out.tell() > MAX_CLEAN_PNG_BYTES:
+        out = io.BytesIO()
+        rgb.save(out, "JPEG", quality=CLEAN_JPEG_QUALITY)
+    return out.getvalue()
+
+
+def _guarded(data: bytes, found: MediaFormat, limits: ImageLimits) -> tuple[Image.Image, tuple[int, int]]:
+    """The upright RGB picture, and the upright size before scaling. Errors of the decoder become ours."""
     with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(data), formats=(found.label,)) as picture:
+            with Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES.get(found, found.label),)) as picture:
                 _check(picture, found, limits)
-                if found is MediaFormat.PNG:
-                    _verify_png(data)
                 return _upright(picture, found, limits)
         except Image.DecompressionBombError as exc:
             raise TooLarge("The picture has far too many pixels.", reason=Reason.IMAGE_TOO_LARGE) from exc
@@ -169,8 +205,7 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
             reason=Reason.IMAGE_TOO_LARGE,
             hint="Photograph it with a lower resolution.",
         )
-    # Further frames of a JPEG are a phone's depth map or preview.
-    frames = 1 if found is MediaFormat.JPEG else getattr(picture, "n_frames", 1)
+    frames = 1 if found in _MANY_PICTURES else getattr(picture, "n_frames", 1)
     if frames > limits.frames:
         raise TooLarge(
             f"The file has {frames} pages or frames; {limits.frames} allowed.",
@@ -179,52 +214,16 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
         )
 
 
-def _verify_png(data: bytes) -> None:
-    """Check the checksums of all chunks; Pillow does not while it decodes."""
-    with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-        picture.verify()
-
-
-def _upright(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> DecodedImage:
+def _upright(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> tuple[Image.Image, tuple[int, int]]:
     full = picture.size
     if found is MediaFormat.JPEG:
         # libjpeg decodes fast at 1/2, 1/4 or 1/8 of the size; it stays at least as large as needed.
-        picture.draft("RGB", _fit(full, limits.working_side))
+        picture.draft("RGB", fit(full, limits.working_side))
     picture.load()
     if found is MediaFormat.TIFF:
         full = picture.size  # Pillow turns TIFF while loading
-    upright = ImageOps.exif_transpose(picture)
-    if upright.size != picture.size and upright.size == picture.size[::-1]:
+    before = picture.size
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.size != before and picture.size == before[::-1]:
         full = full[::-1]
-    rgb = _as_rgb(upright)
-    size = _fit(rgb.size, limits.working_side)
-    if size != rgb.size:
-        rgb = rgb.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return DecodedImage(np.array(rgb, dtype=np.uint8), found.mime, *full)
-
-
-def _fit(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """The size scaled down so that the longest side is at most ``side``."""
-    scale = min(1.0, side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _as_rgb(picture: Image.Image) -> Image.Image:
-    """Convert any mode to RGB. Transparent pixels become white, so that hidden colours do not show."""
-    if picture.mode in {"F", "I"} or picture.mode.startswith("I;"):
-        return Image.fromarray(_as_8_bit(np.asarray(picture, dtype=np.float64))).convert("RGB")
-    if picture.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(ground, rgba).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _as_8_bit(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Grey values of 16 bits, or of any range, as 0 to 255."""
-    clean = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(clean.min()), float(clean.max())
-    if low >= 0 and high <= 65_535:
-        low, high = 0.0, 65_535.0 if high > 255 else 255.0
-    span = (high - low) or 1.0
-    return ((clean - low) * (255.0 / span)).round().clip(0, 255).astype(np.uint8)
+    return to_rgb(picture, limits.working_side), full

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import av
@@ -31,6 +31,7 @@ _RATES_HZ = range(4_000, 192_001)
 """Lowest accepted rate: a header that says 1 Hz would turn a kilobyte into an hour of audio."""
 
 _MAX_CHANNELS = 8
+_MAX_STREAMS = 16
 _BAD_PACKETS_TOLERATED = 8
 """A lossy network damages some packets. A file with more damaged than good packets is refused."""
 
@@ -118,8 +119,10 @@ def pcm_to_frame(data: bytes, pcm: PcmFormat) -> AudioFrame:
     return frame
 
 
-def decode_container(file: Readable, kind: MediaFormat, collector: Collector) -> None:
-    """Decode the first audio stream of a file into the collector.
+def decode_container(
+    file: Readable, kind: MediaFormat, collector: Collector, on_packet: Callable[[], None] = lambda: None
+) -> None:
+    """Decode the first audio stream of a file into the collector, and call ``on_packet`` after each packet.
 
     If a recording is cut off or has a few damaged packets, the readable rest is decoded.
 
@@ -133,7 +136,9 @@ def decode_container(file: Readable, kind: MediaFormat, collector: Collector) ->
         with av.open(file, "r", format=_DEMUXERS[kind], options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise UnsupportedMedia(f"The {kind.label} file has no audio stream.", hint="Send one with sound in it.")
-            _decode_packets(container, container.streams.audio[0], collector)
+            if len(container.streams) > _MAX_STREAMS:
+                raise TooLarge(f"The file has more than {_MAX_STREAMS} streams.", reason=Reason.MEDIA_TOO_COMPLEX)
+            _decode_packets(container, container.streams.audio[0], collector, on_packet)
     except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as exc:
         raise UnsupportedMedia(
             f"The {kind.label} file uses a codec that we do not read.", hint=f"Send {AUDIO_NAMES}."
@@ -145,7 +150,9 @@ def decode_container(file: Readable, kind: MediaFormat, collector: Collector) ->
     collector.flush()
 
 
-def _decode_packets(container: InputContainer, stream: AudioStream, collector: Collector) -> None:
+def _decode_packets(
+    container: InputContainer, stream: AudioStream, collector: Collector, on_packet: Callable[[], None]
+) -> None:
     good, bad = 0, 0
     stream.codec_context.thread_count = 1
     for packet in container.demux(stream):
@@ -153,6 +160,7 @@ def _decode_packets(container: InputContainer, stream: AudioStream, collector: C
             for frame in stream.codec_context.decode(packet):
                 collector.push(frame)
             good += 1
+            on_packet()
         except (av.error.InvalidDataError, av.error.BugError):
             bad += 1
             if bad > good + _BAD_PACKETS_TOLERATED:

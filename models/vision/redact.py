@@ -9,9 +9,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Final
 
+import numpy as np
+
 from models.media.images import JPEG, ImageLimits, decode, encode, output_mime
+from models.media.pages import unpack
 from models.media.pixels import Pixels
 from models.redaction.types import RedactionContext, Redactor
 from models.text import Entity, RedactedText, TextSource
@@ -57,7 +61,9 @@ _Mask = tuple[str, list[Box]]
 def read_and_redact(
     data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str = ""
 ) -> RedactedPage:
-    """Decode, read, redact and mask one picture.
+    """Decode, read, redact and mask one picture, or the pages of a document.
+
+    The masked pictures of several pages come as one, one below the other.
 
     Raises:
         TooLarge: A bound is passed.
@@ -65,13 +71,62 @@ def read_and_redact(
         RedactionFailed: The text could not be judged; nothing comes out.
     """
     began = time.perf_counter()
+    pages = [_read_page(page, limits, detectors, redactor, document_type) for page in unpack(data)]
+    page = pages[0].encoded() if len(pages) == 1 else _joined(pages)
+    return replace(page, compute_s=time.perf_counter() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class _MaskedPage:
+    """A page after redaction, its picture not encoded yet."""
+
+    page: RedactedPage
+    pixels: Pixels
+
+    def encoded(self) -> RedactedPage:
+        return replace(self.page, image=encode(self.pixels, self.page.image_mime))
+
+
+def _read_page(
+    data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str
+) -> _MaskedPage:
     picture = decode(data, limits)
     pixels = picture.pixels
     print_page = detectors.ocr.read_page(pixels)
     others = OtherDetections(print_page.unread, detectors.faces.detect(pixels), detectors.barcodes.detect(pixels))
     mime = output_mime(picture.mime)
-    page = redact_page(pixels, print_page.lines, redactor, document_type, mime=mime, others=others)
-    return replace(page, compute_s=time.perf_counter() - began)
+    return _masked_page(pixels, print_page.lines, redactor, document_type, mime, others)
+
+
+def _joined(pages: Sequence[_MaskedPage]) -> RedactedPage:
+    """The pages of a document as one: their texts one after the other, their pictures one below the other."""
+    width = max(page.pixels.shape[1] for page in pages)
+    tops = [0, *accumulate(page.pixels.shape[0] for page in pages)]
+    sheet = np.full((tops[-1], width, 3), 255, np.uint8)
+    for top, page in zip(tops, pages, strict=False):
+        sheet[top : top + page.pixels.shape[0], : page.pixels.shape[1]] = page.pixels
+    moved = [
+        replace(line, box=_lower(line.box, top))
+        for top, page in zip(tops, pages, strict=False)
+        for line in page.page.lines
+    ]
+    kinds: Counter[str] = sum((Counter(page.page.painted_kinds) for page in pages), Counter())
+    return RedactedPage(
+        lines=tuple(moved),
+        text=RedactedText.join((page.page.text for page in pages), "\n"),
+        image=encode(sheet, JPEG),
+        image_mime=JPEG,
+        width=width,
+        height=tops[-1],
+        painted=sum(page.page.painted for page in pages),
+        compute_s=0.0,
+        painted_kinds=kinds,
+    )
+
+
+def _lower(box: Box, down: int) -> Box:
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = box
+    return (x0, y0 + down), (x1, y1 + down), (x2, y2 + down), (x3, y3 + down)
 
 
 def redact_page(
@@ -98,6 +153,18 @@ def redact_page(
         RedactionFailed: A recognizer broke.
     """
     began = time.perf_counter()
+    page = _masked_page(pixels, lines, redactor, document_type, mime, others).encoded()
+    return replace(page, compute_s=time.perf_counter() - began)
+
+
+def _masked_page(
+    pixels: Pixels,
+    lines: Sequence[OcrLine],
+    redactor: Redactor,
+    document_type: str,
+    mime: str,
+    others: OtherDetections,
+) -> _MaskedPage:
     context = RedactionContext(source=TextSource.OCR, document_type=document_type)
     row_indices = rows(lines)
     _, redacted = redact_page_lines(lines, redactor, document_type)
@@ -107,17 +174,18 @@ def redact_page(
     masked = paint_over(pixels, [boxes for _, boxes in masks])
     shown = [not _only_unreadable(line, entities) for line, entities in zip(lines, redacted.entities, strict=True)]
     shown_rows = [[i for i in row if shown[i]] for row in row_indices]
-    return RedactedPage(
+    page = RedactedPage(
         lines=tuple(RedactedLine(texts[i], lines[i].box, lines[i].score) for row in shown_rows for i in row),
         text=RedactedText.join((RedactedText.join((texts[i] for i in row), " | ") for row in shown_rows), "\n"),
-        image=encode(masked, mime),
+        image=b"",
         image_mime=mime,
         width=masked.shape[1],
         height=masked.shape[0],
         painted=len(masks),
-        compute_s=time.perf_counter() - began,
+        compute_s=0.0,
         painted_kinds=Counter(kind for kind, _ in masks),
     )
+    return _MaskedPage(page, masked)
 
 
 def _word_masks(lines: Sequence[OcrLine], found: Sequence[Sequence[Entity]]) -> list[_Mask]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.errors import VestibuleError
 from models.media.formats import MediaKind, detect
+from models.media.pages import unpack
 from models.private_files import make_private_folder, write_atomically
 from models.redaction.types import RedactionScope
 from models.text import RedactedText
@@ -24,6 +25,8 @@ from server.uploads.spool import Spool
 from server.uploads.transactions import READ_UPLOAD
 
 PICTURE_TIMEOUT_S = 60.0
+"""For each page."""
+
 RECORDING_TIMEOUT_S = 600.0
 """A recording of 10 MB may last an hour; two cores transcribe it several times faster than it was spoken."""
 
@@ -127,7 +130,7 @@ class ReadUpload(Handler):
         self, job: JobRow, upload: UploadRow, content: bytes, _language: str, scope: RedactionScope
     ) -> _ReadResult:
         page = await self._gateway.read_picture(
-            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S, scope=scope
+            content, document_type=upload.kind, timeout_s=PICTURE_TIMEOUT_S * len(unpack(content)), scope=scope
         )
         await self._progress(upload.id, READ)
         name = await self._keep(job, page.image_mime, page.image)

@@ -66,6 +66,11 @@ class Metrics:
         self.scan_seconds = Histogram(
             "vestibule_scan_seconds", "Duration of malware scans.", buckets=_LATENCY_BUCKETS_S, registry=into
         )
+        self.decoder_deaths = Counter(
+            "vestibule_media_decoder_deaths",
+            "Processes that a file or a stream of a client made fail or use too much; only that input was refused.",
+            registry=into,
+        )
         self.entities = Counter("vestibule_redacted_entities", "Entities that were redacted.", ["type"], registry=into)
         self.breaker_open = Gauge(
             "vestibule_breaker_open", "1 while the breaker is not closed.", ["breaker"], registry=into

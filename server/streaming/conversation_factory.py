@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from models.media.audio_decoder import PcmFormat, StreamDecoder
+from models.media.audio_decoder import OpenContainer, PcmFormat, StreamDecoder
 from models.redaction.types import RedactionScope
 from server.ledger.types import Clock, SessionRow, StreamRow
 from server.observability.metrics import Metrics
@@ -44,6 +44,7 @@ class ConversationFactory:
     lifecycle: Lifecycle
     metrics: Metrics
     clock: Clock
+    open_container: OpenContainer
 
     async def build(
         self, config: StreamConfig, session: SessionRow, stream: RegisteredStream, ticket: AdmissionTicket
@@ -66,7 +67,7 @@ class ConversationFactory:
             metrics=self.metrics,
         )
         transcriber = self._transcriber(config, session, row, repository, responder, outputs.put)
-        segmentation, decoder = self._segmentation(config, row), StreamDecoder(self.limits.audio, _pcm(row))
+        segmentation, decoder = self._segmentation(config, row), self._decoder(row)
         return Conversation(
             AudioIngest(await self.registry.open_log(row.id), decoder, row.next_offset),
             segmentation,
@@ -81,6 +82,9 @@ class ConversationFactory:
             take_typed=partial(self.typed.take, session.id, session.client_id),
             leave=ticket.release_requested,
         )
+
+    def _decoder(self, row: StreamRow) -> StreamDecoder:
+        return StreamDecoder(self.limits.audio, _pcm(row), self.open_container)
 
     def _segmentation(self, config: StreamConfig, row: StreamRow) -> Segmentation:
         return Segmentation(

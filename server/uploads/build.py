@@ -14,6 +14,7 @@ from server.setting_groups import ClamavSettings, LimitSettings
 from server.uploads.checks import default_checks
 from server.uploads.clamav import ClamavClient
 from server.uploads.display_name import DisplayNames
+from server.uploads.encode_anew import MediaCleaner
 from server.uploads.malware_scan import MalwareScan
 from server.uploads.pace import UploadPace
 from server.uploads.quota import UploadQuota
@@ -29,6 +30,7 @@ def build_upload_service(
     gateway: Gateway,
     metrics: Metrics,
     limits: LimitSettings,
+    cleaner: MediaCleaner,
     *,
     on_job: Callable[[], None],
     clock: Clock,
@@ -36,7 +38,7 @@ def build_upload_service(
 ) -> UploadService:
     """An upload service with ``default_checks``; see its arguments."""
     quota = UploadQuota(ledger, limits, clock)
-    checks = default_checks(limits, quota, scan)
+    checks = default_checks(limits, quota, cleaner, scan)
     refusals = RefusalRecorder(ledger, metrics, clock, checks)
     pace = UploadPace(limits.upload_bytes_per_s, limits.upload_stall_s, limits.upload_s)
     return UploadService(

@@ -11,9 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge, UnsupportedMedia
-from models.media.formats import AUDIO_NAMES, IMAGE_NAMES, MediaKind, declared_kind
+from models.media.declared_types import agrees
+from models.media.formats import AUDIO_NAMES, IMAGE_NAMES, MediaKind
 from models.reasons import Reason
 from server.setting_groups import LimitSettings
+from server.uploads.encode_anew import REASONS as ENCODE_ANEW_REASONS
+from server.uploads.encode_anew import EncodeAnew, MediaCleaner
 from server.uploads.quota import UploadQuota, WithinQuota
 from server.uploads.types import CheckStage, CheckStep, DeclaredUpload, ReceivedBytes, UploadCheck
 
@@ -21,12 +24,15 @@ _RETRY_AFTER_S = 5.0
 """When to try again if jobs or bytes must first be worked off; how long that takes is not known."""
 
 
-def default_checks(limits: LimitSettings, quota: UploadQuota, scan: UploadCheck | None) -> tuple[CheckStep, ...]:
+def default_checks(
+    limits: LimitSettings, quota: UploadQuota, cleaner: MediaCleaner, scan: UploadCheck | None
+) -> tuple[CheckStep, ...]:
     """The list. docs/reference/upload-checks.md shows it.
 
     Args:
         limits: Bounds on size and work.
         quota: What each client may upload.
+        cleaner: Decodes the content, and encodes it anew.
         scan: The malware scanner; None when it is off.
     """
     described, begun, arrived = CheckStage.DESCRIBED, CheckStage.BEGUN, CheckStage.ARRIVED
@@ -62,7 +68,12 @@ def default_checks(limits: LimitSettings, quota: UploadQuota, scan: UploadCheck 
             arrived, hash_is_as_declared, (Reason.HASH_MISMATCH,), "Compares 32 bytes; the hash was made on arrival."
         ),
         *([_scan_step(scan)] if scan else []),
-        # What returns CleanContent comes here, as the last one.
+        CheckStep(
+            arrived,
+            EncodeAnew(cleaner),
+            ENCODE_ANEW_REASONS,
+            "Decodes the whole content in a process of its own. From here on there is only the clean form.",
+        ),
     )
 
 
@@ -141,9 +152,8 @@ def _formats_hint(kind: str) -> str:
 
 
 async def type_is_as_declared(seen: ReceivedBytes) -> None:
-    """The declared media type must match the detected one: picture or recording."""
-    claimed = declared_kind(seen.description.media_type)
-    if seen.found is not None and claimed not in (None, seen.found.kind):
+    """The declared media type must be one that the table allows for the detected one; it may say nothing."""
+    if seen.found is not None and not agrees(seen.description.media_type, seen.found):
         raise InvalidInput("The content is not of the declared media type.", reason=Reason.MEDIA_TYPE_MISMATCH)
 
 

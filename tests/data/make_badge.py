@@ -92,7 +92,7 @@ def draw_badge() -> tuple[Pixels, dict[str, tuple[int, int, int, int]]]:
 
 
 def with_metadata(pixels: Pixels, kind: str) -> bytes:
-    """A JPEG or PNG with the author and the place in every metadata field, and after the end of its data."""
+    """A JPEG or PNG with the author and the place in every metadata field, a JPEG also in a preview after its end."""
     exif = Image.Exif()
     exif[0x010E], exif[0x013B], exif[0x9286] = PLACE, AUTHOR, AUTHOR
     exif.get_ifd(0x8825)[1] = "N"
@@ -108,4 +108,5 @@ def with_metadata(pixels: Pixels, kind: str) -> bytes:
         picture.save(out, "PNG", pnginfo=notes, exif=exif.tobytes(), icc_profile=profile)
     else:
         picture.save(out, "JPEG", quality=88, exif=exif.tobytes(), xmp=xmp, icc_profile=profile, comment=AUTHOR)
-    return out.getvalue() + AUTHOR.encode() + PLACE.encode()
+        picture.resize((64, 64)).save(out, "JPEG", comment=AUTHOR + PLACE)
+    return out.getvalue()

@@ -34,6 +34,7 @@ from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
 from server.uploads.types import DeclaredUpload
 from tests.fakes.assistant import FakeAssistant
+from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.jobs.clock import HandClock
 from tests.unit.ledger.migrated import open_ledger
@@ -93,6 +94,7 @@ class World:
             self.gateway,
             Metrics(),
             LimitSettings(client_uploads=1000),
+            SameBytes(),
             on_job=self.runner.wake,
             clock=self.clock,
         )

@@ -22,6 +22,7 @@ from server.setting_groups import LimitSettings
 from server.uploads.audio_log import AudioLogContent
 from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
+from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway
 from tests.unit.ledger.migrated import open_ledger
 
@@ -55,6 +56,7 @@ class House:
             FakeGateway(),
             Metrics(),
             LimitSettings(),
+            SameBytes(),
             on_job=lambda: None,
             clock=lambda: self.now,
         )

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+from models.media.audio_decoder import open_in_process
 from models.media.samples import SAMPLE_RATE_HZ
 from server.access.audit import AuditTrail
 from server.jobs.runner import JobRunner
@@ -86,6 +87,7 @@ class StreamHarness:
             lifecycle=Lifecycle(),
             metrics=self.metrics,
             clock=lambda: self.now,
+            open_container=open_in_process,
         )
         self.streams = StreamManager(registry, admission, conversations)
 

@@ -19,9 +19,11 @@ from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.setting_groups import LimitSettings
 from server.uploads.build import build_upload_service
+from server.uploads.encode_anew import MediaCleaner
 from server.uploads.pace import UploadPace
 from server.uploads.spool import Spool
 from server.uploads.types import CheckStep, DeclaredUpload
+from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway
 from tests.unit.jobs.clock import HandClock
 
@@ -41,6 +43,7 @@ class UploadHarness:
     clock: HandClock = field(default_factory=lambda: HandClock(utc_now()))
     pubsub: PubSub = field(default_factory=PubSub)
     gateway: FakeGateway = field(default_factory=FakeGateway)
+    cleaner: MediaCleaner = field(default_factory=SameBytes)
     woken: int = 0
     more_checks: tuple[CheckStep, ...] = ()
 
@@ -54,6 +57,7 @@ class UploadHarness:
             self.gateway,
             self.metrics,
             self.limits,
+            self.cleaner,
             on_job=self.wake,
             clock=self.clock,
         )

@@ -227,7 +227,7 @@ class UploadDescription(_message.Message):
     sha256: _builtins.bytes
     """SHA-256 of the file, 32 bytes. May be left out."""
     media_type: _builtins.str
-    """Media type as the client states it, for example image/jpeg. The server detects it from the content."""
+    """Media type as the client states it, for example image/jpeg. The content decides; a type that contradicts it is refused."""
     display_name: _builtins.str
     """Name of the file for people, at most 255 characters. May be left out. The server opens nothing by it: it keeps the last
     part of a path, without control characters and marks of direction, and redacts it.

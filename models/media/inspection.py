@@ -1,0 +1,47 @@
+"""Inspects a whole file before anything decodes it: its structure, what follows its end, and what else it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from models.media.foreign import check_foreign, foreign_content, holds_foreign
+from models.media.formats import MediaFormat
+from models.media.structure import iso_boxes, jpeg, png, riff, streams, tiff
+from models.media.structure.layout import Layout
+from models.media.trailers import check_trailer
+
+_WALKERS: Final[Mapping[MediaFormat, Callable[[bytes], Layout]]] = {
+    MediaFormat.JPEG: jpeg.walk,
+    MediaFormat.PNG: png.walk,
+    MediaFormat.WEBP: riff.walk,
+    MediaFormat.TIFF: tiff.walk,
+    MediaFormat.HEIF: iso_boxes.walk,
+    MediaFormat.WAV: riff.walk,
+    MediaFormat.OGG: streams.walk_ogg,
+    MediaFormat.WEBM: streams.walk_ebml,
+    MediaFormat.MP4: iso_boxes.walk,
+}
+"""MP3, AAC and FLAC state no end: their decoder reads frames as long as there are some. PDF has checks of its own."""
+
+
+def inspect(data: bytes, found: MediaFormat) -> None:
+    """Refuse what is hidden in a file, and what would make its decoder work too hard.
+
+    Args:
+        data: The whole file.
+        found: Its format by its first bytes.
+
+    Raises:
+        UnsupportedMedia: FOREIGN_CONTENT, TRAILING_DATA.
+        BrokenMedia: A picture is cut off or damaged.
+        TooLarge: MEDIA_TOO_COMPLEX, DECOMPRESSION_BOMB, IMAGE_TOO_LARGE, TOO_MANY_PAGES.
+    """
+    check_foreign(data, found)
+    walk = _WALKERS.get(found)
+    if walk is None:
+        return
+    layout = walk(data)
+    if any(holds_foreign(piece, found) for piece in layout.unpacked):
+        raise foreign_content(found)
+    check_trailer(data, layout.end, found)

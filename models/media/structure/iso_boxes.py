@@ -1,0 +1,51 @@
+"""The boxes of ISO base media files: MP4, M4A, QuickTime, HEIC (ISO/IEC 14496-12)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from models.errors import TooLarge
+from models.media.structure.layout import Layout, MetadataBudget
+from models.reasons import Reason
+
+_TOP_LEVEL: Final = frozenset(
+    b"ftyp styp moov moof mfra mdat free skip wide pnot uuid meta meco pdin sidx ssix prft emsg idat udta junk "
+    b"PICT mpvd sefd bloc imda seqp lpst".split()
+)
+_CONTENT: Final = frozenset({b"mdat", b"free", b"skip", b"wide", b"moov", b"moof", b"meta", b"mpvd", b"imda", b"sefd"})
+_TRACK: Final = re.compile(rb"trak.{4}tkhd", re.DOTALL)
+MAX_TRACKS: Final = 8
+
+
+def walk(data: bytes, start: int = 0) -> Layout:
+    """Follow the boxes on the top level as long as they are ones that the standards know.
+
+    Raises:
+        TooLarge: Too many boxes, tracks, or bytes of metadata.
+    """
+    budget = MetadataBudget()
+    at = start
+    while at + 8 <= len(data):
+        budget.part()
+        size, kind, header = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8], 8
+        if kind not in _TOP_LEVEL:
+            break
+        if size == 1:  # the real size follows in 64 bits
+            size, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
+        if size == 0:  # up to the end of the file
+            size = len(data) - at
+        if size < header:
+            break
+        if kind not in _CONTENT:
+            budget.metadata(min(size, len(data) - at))
+        if kind == b"moov":
+            _check_tracks(data[at : at + size])
+        at += size
+    return Layout(min(at, len(data)))
+
+
+def _check_tracks(index: bytes) -> None:
+    tracks = sum(1 for _ in _TRACK.finditer(index))
+    if tracks > MAX_TRACKS:
+        raise TooLarge(f"The file has more than {MAX_TRACKS} tracks.", reason=Reason.MEDIA_TOO_COMPLEX)

@@ -1,0 +1,125 @@
+"""What a PDF could do besides being shown: scripts, actions, embedded files, encryption (ISO 32000).
+
+Drawing a page runs nothing of it, so this is a second line: such a document is refused before it is drawn. The names
+are looked for where objects are written, also in packed object streams, and not in the bytes of pictures and fonts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from models.errors import TooLarge, UnsupportedMedia
+from models.reasons import Reason
+
+MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
+"""All packed objects of a document together."""
+
+MAX_TRAILING_BYTES: Final = 1024
+"""After the last end mark; readers look for the mark in as many bytes."""
+
+PRINT_AGAIN: Final = "Print it into a new PDF, or send its pages as pictures."
+
+_ACTIVE: Final = re.compile(
+    rb"/(?:JavaScript|JS|Launch|EmbeddedFiles?|RichMedia|XFA|GoToE|ImportData|SubmitForm|Movie|Sound|Rendition|3D)"
+    rb"(?![A-Za-z0-9])"
+)
+_ENCRYPTED: Final = re.compile(rb"/Encrypt(?![A-Za-z0-9])")
+_OBJECT_STREAM: Final = re.compile(rb"/ObjStm(?![A-Za-z0-9])")
+_ESCAPE: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
+_STREAM: Final = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
+_FILTERS: Final = re.compile(rb"/Filter\s*(\[[^\]]*\]|/\w+)")
+_NAME: Final = re.compile(rb"/(\w+)")
+
+
+def check(data: bytes) -> None:
+    """Refuse a document that is more than pages.
+
+    Raises:
+        UnsupportedMedia: ACTIVE_CONTENT, ENCRYPTED_DOCUMENT, TRAILING_DATA.
+        TooLarge: DECOMPRESSION_BOMB, its packed objects are too large.
+    """
+    end = data.rfind(b"%%EOF")
+    if end >= 0 and len(data[end:].rstrip(b"\0 \r\n\t")) > MAX_TRAILING_BYTES:
+        raise UnsupportedMedia("Bytes follow the end of the PDF file.", reason=Reason.TRAILING_DATA, hint=PRINT_AGAIN)
+    for piece in _written_objects(data):
+        if _ACTIVE.search(piece):
+            raise UnsupportedMedia(
+                "The PDF has scripts, embedded files or actions that start something.",
+                reason=Reason.ACTIVE_CONTENT,
+                hint=PRINT_AGAIN,
+            )
+        if _ENCRYPTED.search(piece):
+            raise encrypted()
+
+
+def encrypted() -> UnsupportedMedia:
+    """The error for a document with a password or with restricted rights."""
+    return UnsupportedMedia("The PDF is encrypted.", reason=Reason.ENCRYPTED_DOCUMENT, hint=PRINT_AGAIN)
+
+
+def _written_objects(data: bytes) -> Iterator[bytes]:
+    """All text in which objects are written, names in their plain form: between the streams, and in object streams."""
+    left, after = MAX_UNPACKED_BYTES, 0
+    for stream in _STREAM.finditer(data):
+        between = _plain(data[after : stream.start()])
+        yield between
+        if _OBJECT_STREAM.search(between[between.rfind(b"obj") :]):
+            unpacked = _unpack(stream[1], _filters(between[between.rfind(b"obj") :]), left)
+            left -= len(unpacked)
+            yield _plain(unpacked)
+        after = stream.end()
+    yield _plain(data[after:])
+
+
+def _plain(text: bytes) -> bytes:
+    """Names may write any letter as #xx."""
+    return _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), text)
+
+
+def _filters(dictionary: bytes) -> list[bytes]:
+    found = _FILTERS.search(dictionary)
+    return _NAME.findall(found[1]) if found else []
+
+
+def _unpack(packed: bytes, filters: list[bytes], left: int) -> bytes:
+    for name in filters:
+        unpack = _UNPACKERS.get(name)
+        if unpack is None:
+            raise UnsupportedMedia(
+                "The PDF packs its objects in an unusual way.", reason=Reason.ACTIVE_CONTENT, hint=PRINT_AGAIN
+            )
+        try:
+            packed = unpack(packed, left)
+        except (zlib.error, binascii.Error, ValueError):
+            return b""  # nothing can be read from it, by anybody
+    if len(packed) > left:
+        raise TooLarge("The packed objects of the PDF are too large.", reason=Reason.DECOMPRESSION_BOMB)
+    return packed
+
+
+def _inflate(packed: bytes, left: int) -> bytes:
+    return zlib.decompressobj().decompress(packed, left + 1)
+
+
+def _unhex(packed: bytes, _left: int) -> bytes:
+    digits = re.sub(rb"\s", b"", packed.partition(b">")[0])
+    return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
+
+
+def _un85(packed: bytes, _left: int) -> bytes:
+    return base64.a85decode(b"<~" + packed.strip().removeprefix(b"<~").partition(b"~>")[0] + b"~>", adobe=True)
+
+
+_UNPACKERS: Final[Mapping[bytes, Callable[[bytes, int], bytes]]] = {
+    b"FlateDecode": _inflate,
+    b"Fl": _inflate,
+    b"ASCIIHexDecode": _unhex,
+    b"AHx": _unhex,
+    b"ASCII85Decode": _un85,
+    b"A85": _un85,
+}

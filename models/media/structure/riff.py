@@ -1,0 +1,35 @@
+"""The chunks of RIFF files: WAV and WebP."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.media.structure.layout import Layout, MetadataBudget
+
+_CONTENT: Final = frozenset({b"data", b"fmt ", b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANMF", b"ANIM"})
+_PADDING: Final = frozenset({b"JUNK", b"PAD ", b"FLLR", b"FILL"})
+_SIZE_UNKNOWN: Final = 0x7FFF_0000
+"""A recorder that writes to a pipe puts a number near the largest one, or none, in the place of a size."""
+
+
+def walk(data: bytes) -> Layout:
+    """Follow a RIFF file to the end that its header states. A file that is cut off ends where its bytes end.
+
+    Raises:
+        TooLarge: Too many chunks, or too much metadata.
+    """
+    stated = int.from_bytes(data[4:8], "little")
+    known = 0 < stated < _SIZE_UNKNOWN
+    end = min(len(data), 8 + stated + stated % 2) if known else len(data)
+    budget = MetadataBudget()
+    at = 12
+    while at + 8 <= end:
+        budget.part()
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if kind == b"data" and (size == 0 or size >= _SIZE_UNKNOWN):
+            return Layout(end)
+        if kind not in _CONTENT and kind not in _PADDING:
+            budget.metadata(min(size, end - at - 8))
+        at += 8 + size + size % 2
+    # A header may state less than its chunks take, when a recorder adds to a file and forgets the header.
+    return Layout(min(len(data), max(end, at)) if data[8:12] == b"WAVE" else end)

@@ -1,0 +1,78 @@
+"""Recordings that are a row of pages or elements: Ogg, and Matroska with WebM."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.errors import TooLarge
+from models.media.structure.layout import Layout, MetadataBudget
+from models.reasons import Reason
+
+MAX_STREAMS: Final = 8
+"""Streams at a time in one Ogg file; a chained file ends one before it begins the next."""
+
+MAX_OGG_PAGES: Final = 400_000
+"""Some encoders write a page for each packet of 20 ms, which is 180,000 an hour."""
+
+_OGG_HEADER_BYTES: Final = 27
+_EBML_HEADER, _SEGMENT, _VOID, _CRC = 0x1A45DFA3, 0x18538067, 0xEC, 0xBF
+
+
+def walk_ogg(data: bytes) -> Layout:
+    """Follow the pages of an Ogg file (RFC 3533). Damaged bytes between two pages are skipped, as decoders do.
+
+    Raises:
+        TooLarge: Too many pages, or too many streams at a time.
+    """
+    budget = MetadataBudget(MAX_OGG_PAGES)
+    at, end = 0, 0
+    streams: set[bytes] = set()
+    while (at := data.find(b"OggS", at)) >= 0 and at + _OGG_HEADER_BYTES <= len(data):
+        budget.part()
+        flags, serial, segments = data[at + 5], data[at + 14 : at + 18], data[at + 26]
+        table = data[at + _OGG_HEADER_BYTES : at + _OGG_HEADER_BYTES + segments]
+        streams.add(serial)
+        if len(streams) > MAX_STREAMS:
+            raise TooLarge(f"The file has more than {MAX_STREAMS} streams.", reason=Reason.MEDIA_TOO_COMPLEX)
+        if flags & 4:
+            streams.discard(serial)
+        at += _OGG_HEADER_BYTES + segments + sum(table)
+        end = at
+    return Layout(min(end, len(data)))
+
+
+def walk_ebml(data: bytes) -> Layout:
+    """Follow the elements on the top level of a Matroska file (RFC 8794). A live one states no length and ends with the
+    file.
+
+    Raises:
+        TooLarge: Too many elements.
+    """
+    budget = MetadataBudget()
+    at = 0
+    while at < len(data):
+        budget.part()
+        element, after_id = _number(data, at, keep_marker=True)
+        size, after_size = _number(data, after_id, keep_marker=False)
+        if element not in (_EBML_HEADER, _SEGMENT, _VOID, _CRC):
+            return Layout(at)
+        if size is None:
+            return Layout(len(data))
+        if element != _SEGMENT:
+            budget.metadata(min(size, len(data)))
+        at = after_size + size
+    return Layout(min(at, len(data)))
+
+
+def _number(data: bytes, at: int, *, keep_marker: bool) -> tuple[int | None, int]:
+    """A number whose length its first byte states; None for one that says "unknown", or at the end of the file."""
+    first = data[at] if at < len(data) else 0
+    if first == 0:
+        return None, at + 1
+    length = 9 - first.bit_length()
+    value = int.from_bytes(data[at : at + length], "big")
+    if not keep_marker:
+        value &= (1 << 7 * length) - 1
+        if value == (1 << 7 * length) - 1:
+            return None, at + length
+    return value, at + length

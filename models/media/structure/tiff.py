@@ -1,0 +1,89 @@
+"""The directory of a TIFF: which bytes its tags and its picture take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from models.errors import BrokenMedia, TooLarge
+from models.media.structure.layout import Layout, MetadataBudget, cut_off
+from models.reasons import Reason
+
+_TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_STARTS: Final = {273: 279, 324: 325}
+"""The tags with the offsets of strips and of tiles, and those with their lengths."""
+_SUB_IFDS: Final = frozenset({330, 34665, 34853, 40965})
+MAX_ENTRIES: Final = 512
+MAX_STRIPS: Final = 65_536
+
+
+def walk(data: bytes) -> Layout:
+    """The end of what the first directory, and those below it, refer to.
+
+    Raises:
+        BrokenMedia: The directory does not lie in the file.
+        TooLarge: More than one page, or too many entries or strips.
+    """
+    order = "little" if data[:2] == b"II" else "big"
+    reader = _Reader(data, order)
+    first = reader.number(4, 4)
+    following = reader.directory(first)
+    if following:
+        raise TooLarge("The TIFF has more than one page.", reason=Reason.TOO_MANY_PAGES)
+    return Layout(min(reader.end, len(data)))
+
+
+class _Reader:
+    def __init__(self, data: bytes, order: str) -> None:
+        self._data = data
+        self._little = order == "little"
+        self._budget = MetadataBudget()
+        self._seen: set[int] = set()
+        self.end = 8
+
+    def number(self, at: int, size: int) -> int:
+        piece = self._data[at : at + size]
+        if len(piece) < size:
+            raise cut_off("TIFF")
+        return int.from_bytes(piece, "little" if self._little else "big")
+
+    def directory(self, at: int) -> int:
+        """Read one directory; returns the offset of the next one, 0 for none."""
+        if at in self._seen or len(self._seen) > 16:
+            raise BrokenMedia("The directories of the TIFF file form a loop.")
+        self._seen.add(at)
+        count = self.number(at, 2)
+        if not 0 < count <= MAX_ENTRIES:
+            raise TooLarge(f"A TIFF directory has more than {MAX_ENTRIES} entries.", reason=Reason.MEDIA_TOO_COMPLEX)
+        values = {}
+        for entry in range(at + 2, at + 2 + 12 * count, 12):
+            tag = self.number(entry, 2)
+            values[tag] = self._values(tag, entry)
+        for starts, lengths in _STARTS.items():
+            for start, length in zip(values.get(starts, ()), values.get(lengths, ()), strict=False):
+                self._reach(start + length)
+        for tag in _SUB_IFDS & values.keys():
+            for sub in values[tag]:
+                if 0 < sub < len(self._data):
+                    self.directory(sub)
+        after = at + 2 + 12 * count
+        self._reach(after + 4)
+        return self.number(after, 4) if after + 4 <= len(self._data) else 0
+
+    def _values(self, tag: int, entry: int) -> Sequence[int]:
+        self._budget.part()
+        size, count = _TYPE_BYTES.get(self.number(entry + 2, 2), 1), self.number(entry + 4, 4)
+        at = entry + 8
+        if size * count > 4:
+            at = self.number(at, 4)
+            self._reach(at + size * count)
+            if tag not in _STARTS and tag not in _STARTS.values():
+                self._budget.metadata(min(size * count, len(self._data)))
+        if tag not in {*_STARTS, *_STARTS.values(), *_SUB_IFDS}:
+            return ()
+        if count > MAX_STRIPS:
+            raise TooLarge(f"The TIFF has more than {MAX_STRIPS} strips.", reason=Reason.MEDIA_TOO_COMPLEX)
+        return [self.number(at + size * index, size) for index in range(count)]
+
+    def _reach(self, end: int) -> None:
+        self.end = max(self.end, end)

@@ -1,0 +1,101 @@
+"""What may follow the end of a picture or a recording.
+
+Phones append things of their own: previews, the film of a moving photo, notes of the camera app; taggers append tags.
+They are harmless, since nothing of them is kept. Anything else after the end is refused: it is how a second format is
+hidden behind a first one.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.errors import MediaError, TooLarge, UnsupportedMedia
+from models.media.formats import MediaFormat, MediaKind
+from models.media.structure import iso_boxes, jpeg
+from models.media.structure.layout import EXPORT_AGAIN
+from models.reasons import Reason
+
+STRAY_BYTES: Final = 16
+"""So many bytes of any kind are tolerated: a blank line, or a counter that some camera writes."""
+
+MAX_PREVIEWS: Final = 16
+"""Further pictures after a JPEG (CIPA DC-007, Multi-Picture Format)."""
+
+_PADDING: Final = b"\0\xff \r\n\t"
+_ID3V1_BYTES: Final = 128
+_SAMSUNG_END: Final = b"SEFT"
+_SAMSUNG_DIRECTORY: Final = b"SEFH"
+
+
+def check_trailer(data: bytes, end: int, found: MediaFormat) -> None:
+    """Check what follows the end of the container.
+
+    Raises:
+        UnsupportedMedia: TRAILING_DATA.
+        TooLarge: A preview in it has too many scans or parts.
+    """
+    at = end
+    for _ in range(MAX_PREVIEWS):
+        following = _after_known_part(data, at, found)
+        if following is None:
+            break
+        at = following
+    rest = data[at:].strip(b"\0 \r\n\t").lstrip(_PADDING)
+    if len(rest) > STRAY_BYTES and not _is_harmless(rest, found):
+        raise UnsupportedMedia(
+            f"{len(data) - at} bytes follow the end of the {found.label} file.",
+            reason=Reason.TRAILING_DATA,
+            hint=EXPORT_AGAIN,
+        )
+
+
+def _is_harmless(rest: bytes, found: MediaFormat) -> bool:
+    if found.kind is MediaKind.RECORDING:
+        return _is_tag(rest)
+    return _is_samsung(rest) or (found is MediaFormat.JPEG and jpeg.is_rest_of_scan(rest))
+
+
+def _after_known_part(data: bytes, at: int, found: MediaFormat) -> int | None:
+    """The end of the preview or film that begins here, after padding."""
+    if found.kind is not MediaKind.IMAGE:
+        return None
+    start = at + len(data[at:]) - len(data[at:].lstrip(_PADDING))
+    for begin in (start, start - 1, start - 2, start - 3):  # the size of a box begins with zeros, like padding
+        if begin >= at and data[begin + 4 : begin + 8] == b"ftyp":
+            return iso_boxes.walk(data, begin).end
+    if found is MediaFormat.JPEG and data[start - 1 : start + 2] == b"\xff\xd8\xff" and start - 1 >= at:
+        start -= 1  # 0xff is padding, too
+    if found is MediaFormat.JPEG and data[start : start + 3] == b"\xff\xd8\xff":
+        try:
+            return jpeg.walk(data, start).end
+        except TooLarge:
+            raise
+        except MediaError:
+            return None
+    return None
+
+
+def _is_samsung(rest: bytes) -> bool:
+    """Whether it is the trailer of Samsung's camera: named blocks, a directory of them, its length, ``SEFT``."""
+    if rest[-4:] != _SAMSUNG_END:
+        return False
+    directory = len(rest) - 8 - int.from_bytes(rest[-8:-4], "little")
+    if directory < 0 or rest[directory : directory + 4] != _SAMSUNG_DIRECTORY:
+        return False
+    count = int.from_bytes(rest[directory + 8 : directory + 12], "little")
+    entries = [rest[at : at + 12] for at in range(directory + 12, len(rest) - 8, 12)][:count]
+    if not entries or len(entries) != count:
+        return False
+    reach = max(int.from_bytes(entry[4:8], "little") for entry in entries)
+    return directory - _PADDED <= reach <= directory + _PADDED
+
+
+_PADDED: Final = 4
+"""The blocks begin with two zeros, which look like padding before them."""
+
+
+def _is_tag(rest: bytes) -> bool:
+    """Whether it is a tag after the sound: ID3v1, APEv2, Lyrics3 or ID3v2."""
+    if rest[:3] == b"TAG" and len(rest) <= _ID3V1_BYTES:
+        return True
+    return rest.startswith((b"APETAGEX", b"LYRICSBEGIN", b"ID3"))

@@ -1,0 +1,26 @@
+"""Builds the sandbox from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.media.clean import MediaLimits
+from server.observability.metrics import Metrics
+from server.sandbox.client import ChildLimits
+from server.sandbox.sandbox import MediaSandbox, SandboxOptions
+from server.setting_groups import LimitSettings, MediaSettings
+
+
+def build_sandbox(media: MediaSettings, limits: LimitSettings, metrics: Metrics) -> MediaSandbox:
+    """A sandbox that is not started yet."""
+    bounds = MediaLimits()
+    options = SandboxOptions(
+        media.processes,
+        ChildLimits(media.memory_bytes, media.picture_cpu_s, media.recording_cpu_s),
+        replace(
+            bounds,
+            images=replace(bounds.images, pixels=limits.image_pixels, file_bytes=limits.upload_bytes),
+            documents=replace(bounds.documents, pages=limits.document_pages),
+        ),
+    )
+    return MediaSandbox(options, lambda _signal: metrics.decoder_deaths.inc())

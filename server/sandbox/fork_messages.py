@@ -1,0 +1,11 @@
+"""The words between the server and the fork server."""
+
+from __future__ import annotations
+
+from typing import Final
+
+READY: Final = b"ready"
+START: Final = b"start"
+KILL: Final = b"kill"
+DIED: Final = b"died"
+MESSAGE_BYTES: Final = 64

@@ -1,0 +1,118 @@
+"""The fork server: a process with all decoders loaded that forks a child for each job. Run as a module.
+
+It is started with an empty environment, and gets one descriptor, a socket, as its argument. A message on it is
+``start`` or ``kill`` and the number of a job; with ``start`` comes the child's end of a socket. It tells which children
+died. It has no threads, since a process with threads must not fork.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Final
+
+from server.sandbox import jobs
+from server.sandbox.confine import Confinement, confine, die_with_parent, leave_network
+from server.sandbox.fork_messages import DIED, KILL, MESSAGE_BYTES, READY, START
+from server.sandbox.warm_up import warm_up
+
+_KILLED: Final = b""
+"""In the place of the number of a job whose child the server wanted to end."""
+
+
+def main() -> None:
+    """Serve until the server closes its end."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    die_with_parent()
+    warm_up()
+    leave_network()
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends us
+    gc.collect()
+    gc.freeze()  # the collector would write to pages that the children share
+    control.send(READY)
+    ForkServer(control).serve(woken)
+
+
+class ForkServer:
+    """Starts, kills and buries the children.
+
+    Args:
+        control: A SOCK_SEQPACKET socket to the server.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._children: dict[int, bytes] = {}
+
+    def serve(self, woken: int) -> None:
+        """Serve until the server closes its end, or ends."""
+        while True:
+            control = self._control.fileno()
+            ready, _, _ = select.select([control, woken], [], [])
+            if woken in ready:
+                os.read(woken, 4096)
+                self._bury()
+            if control in ready and not self._take():
+                break
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+
+    def _take(self) -> bool:
+        message, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, 1)
+        word, _, job = message.partition(b" ")
+        if word == START and descriptors:
+            self._start(job, descriptors[0])
+        elif word == KILL:
+            for pid, number in self._children.items():
+                if number == job:
+                    os.kill(pid, signal.SIGKILL)
+                    self._children[pid] = _KILLED
+        return bool(message)
+
+    def _start(self, job: bytes, descriptor: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            _child(descriptor)
+        os.close(descriptor)
+        self._children[pid] = job
+
+    def _bury(self) -> None:
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                return
+            job = self._children.pop(pid)
+            code = os.waitstatus_to_exitcode(status)
+            if code and job != _KILLED:
+                self._control.send(DIED + b" " + job + b" %d" % -code)
+
+
+def _child(descriptor: int) -> None:
+    """Do one job and end, whatever happens."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        die_with_parent()
+        with socket.socket(fileno=descriptor) as connection:
+            request = jobs.read_request(connection)
+            confine(Confinement(request["memory_bytes"], request["cpu_s"]), descriptor)
+            jobs.run(connection, request)
+        code = 0
+    except (ConnectionError, EOFError):
+        code = 0  # the server does not want the answer any more
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Starts the fork server, hands it jobs, and starts it again when it ended."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from models.errors import Unavailable
+from models.reasons import Reason
+from server.observability.log import get_logger
+from server.sandbox.fork_messages import KILL, MESSAGE_BYTES, READY, START
+
+log = get_logger("sandbox")
+
+START_TIMEOUT_S: Final = 60.0
+_ENVIRONMENT: Final = {
+    # One thread: a process with threads must not fork. One arena: the limit on addresses counts whole arenas.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    # Large pages: a child touches each page of a picture once, and taking them one by one costs 35 ms a picture.
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+OnDeath = Callable[[int], None]
+"""Called with the signal that ended a child, 0 or less for a code; from another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One child, from the server's side.
+
+    Attributes:
+        number: Of the job, for ``ForkServerProcess.kill``.
+        connection: The server's end; blocking.
+    """
+
+    number: int
+    connection: socket.socket
+
+
+class ForkServerProcess:
+    """The fork server as the server sees it. Safe to use from several threads.
+
+    Args:
+        on_death: Told about each child that did not end by itself.
+    """
+
+    def __init__(self, on_death: OnDeath) -> None:
+        self._on_death = on_death
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running fork server."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start it, unless it runs.
+
+        Raises:
+            Unavailable: DECODER_UNAVAILABLE.
+        """
+        with self._lock:
+            self._running()
+
+    def start_job(self) -> Job:
+        """Fork a child.
+
+        Raises:
+            Unavailable: DECODER_UNAVAILABLE, the fork server does not start.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, self._lock:
+                number = next(self._numbers)
+                self._hand_over(START + b" %d" % number, theirs)
+        except BaseException:
+            ours.close()
+            raise
+        return Job(number, ours)
+
+    def _hand_over(self, message: bytes, end: socket.socket) -> None:
+        try:
+            socket.send_fds(self._running(), [message], [end.fileno()])
+            return
+        except OSError:
+            self._stop()  # it ended since the last job
+        try:
+            socket.send_fds(self._running(), [message], [end.fileno()])
+        except OSError as exc:
+            raise _unavailable() from exc
+
+    def kill(self, job: Job) -> None:
+        """Kill the child of a job, if it still runs."""
+        with self._lock:
+            if self._control is not None:
+                try:
+                    self._control.send(KILL + b" %d" % job.number)
+                except OSError:
+                    self._stop()
+
+    def close(self) -> None:
+        """End the fork server and all its children."""
+        with self._lock:
+            self._stop()
+
+    def _running(self) -> socket.socket:
+        if self._process is not None and self._process.poll() is not None:
+            self._stop()
+        if self._control is None:
+            self._control = self._spawn()
+        return self._control
+
+    def _spawn(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "server.sandbox.fork_server", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                cwd="/",
+            )
+        ours.settimeout(START_TIMEOUT_S)
+        try:
+            answer = ours.recv(MESSAGE_BYTES)
+        except TimeoutError:
+            answer = b""
+        if answer != READY:
+            ours.close()
+            self._stop()
+            log.error("sandbox_not_started")
+            raise _unavailable()
+        ours.settimeout(None)
+        threading.Thread(target=self._watch, args=(ours,), name="sandbox-watch", daemon=True).start()
+        return ours
+
+    def _watch(self, control: socket.socket) -> None:
+        """Read how children ended, until the fork server ends."""
+        try:
+            while message := control.recv(MESSAGE_BYTES):
+                self._on_death(int(message.rpartition(b" ")[2]))
+        except OSError:
+            pass  # closed by us
+
+    def _stop(self) -> None:
+        control, self._control = self._control, None
+        process, self._process = self._process, None
+        if control is not None:
+            control.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads from it
+            control.close()
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("Media cannot be decoded now.", reason=Reason.DECODER_UNAVAILABLE, retry_after_s=5.0)

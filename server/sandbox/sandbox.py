@@ -1,0 +1,101 @@
+"""Decodes untrusted media in confined processes; see the package for how."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from models.media.audio_decoder import ContainerStream
+from models.media.audio_headers import AudioLimits
+from models.media.clean import CleanMedia, MediaLimits
+from models.media.formats import MediaFormat
+from models.media.second_opinion import SecondOpinion
+from server.observability.log import get_logger
+from server.records.status import Component
+from server.sandbox.client import ChildLimits, StreamInChild, clean_in_child
+from server.sandbox.process import ForkServerProcess
+
+log = get_logger("sandbox")
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOptions:
+    """How media are decoded.
+
+    Attributes:
+        processes: Files that are decoded at a time; streams come on top.
+        child: Limits of each child.
+        media: Bounds on the files themselves.
+    """
+
+    processes: int
+    child: ChildLimits
+    media: MediaLimits
+
+
+class MediaSandbox:
+    """Makes files clean, and decodes streams.
+
+    Args:
+        options: See there.
+        on_death: Told the signal that ended a child, from another thread; for metrics.
+    """
+
+    def __init__(self, options: SandboxOptions, on_death: Callable[[int], None] = lambda _signal: None) -> None:
+        self._options = options
+        self._on_death = on_death
+        self._process = ForkServerProcess(self._died)
+        self._threads = ThreadPoolExecutor(options.processes, "sandbox")
+        self._opinion: SecondOpinion | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Of the fork server, while it runs."""
+        return self._process.pid
+
+    @property
+    def component(self) -> Component:
+        """Its state, for the status report."""
+        running = self.pid is not None
+        return Component("media_decoders", running, "" if running else "They are started by the next file.")
+
+    async def start(self) -> None:
+        """Start the fork server and load the second opinion, which takes about a second. Else the first file does it.
+
+        Raises:
+            Unavailable: DECODER_UNAVAILABLE.
+        """
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._start)
+
+    async def clean(self, data: bytes) -> CleanMedia:
+        """Make a file clean: checked, decoded and encoded anew.
+
+        Raises:
+            UnsupportedMedia, BrokenMedia, TooLarge: The file is refused, with a reason.
+            Unavailable: DECODER_UNAVAILABLE.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._clean, data)
+
+    def open_stream(self, found: MediaFormat, limits: AudioLimits, whole: bool) -> ContainerStream:
+        """A decoder of one stream, in a child of its own; for ``models.media.audio_decoder.StreamDecoder``."""
+        return StreamInChild(self._process, found, limits, whole, self._options.child)
+
+    async def close(self) -> None:
+        """End all processes; files that are being decoded are refused."""
+        await asyncio.to_thread(self._process.close)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self) -> None:
+        self._opinion = self._opinion or SecondOpinion()
+        self._process.start()
+
+    def _clean(self, data: bytes) -> CleanMedia:
+        self._opinion = self._opinion or SecondOpinion()
+        self._opinion.check(data)
+        return clean_in_child(self._process, data, self._options.media, self._options.child)
+
+    def _died(self, signal_number: int) -> None:
+        log.warning("sandbox_child_died", signal=signal_number)
+        self._on_death(signal_number)

@@ -1,0 +1,46 @@
+"""Uses each decoder once on a file of our own, because libraries import parts of themselves when these are first used.
+
+A confined child cannot open a file, so it could not import them.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pypdfium2 as pdfium
+from PIL import Image
+
+from models.media.clean import MediaLimits, clean
+from models.media.recordings import FlacEncoder
+from models.media.samples import SAMPLE_RATE_HZ
+
+
+def warm_up() -> None:
+    """Make files of each kind clean."""
+    Image.init()
+    for data in (*_pictures(), _document(), _recording()):
+        clean(data, MediaLimits())
+
+
+def _pictures() -> list[bytes]:
+    made = []
+    for kind, mode in (("JPEG", "RGB"), ("PNG", "RGBA"), ("WEBP", "RGB"), ("TIFF", "I;16")):
+        out = io.BytesIO()
+        Image.new(mode, (16, 16)).save(out, kind, exif=Image.Exif())
+        made.append(out.getvalue())
+    return made
+
+
+def _document() -> bytes:
+    out = io.BytesIO()
+    with pdfium.PdfDocument.new() as document:
+        document.new_page(100, 100).close()
+        document.save(out)
+    return out.getvalue()
+
+
+def _recording() -> bytes:
+    encoder = FlacEncoder()
+    encoder.add(np.zeros(SAMPLE_RATE_HZ, np.float32))
+    return encoder.finish()

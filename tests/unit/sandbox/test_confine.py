@@ -1,0 +1,50 @@
+"""What a confined process can no longer do. Each probe runs in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CHILD = """
+import os, socket
+from server.sandbox.confine import Confinement, confine
+ours, theirs = socket.socketpair()
+if os.fork() == 0:
+    confine(Confinement(64 * 1024 * 1024, 1), theirs.fileno())
+    try:
+        {probe}
+    except BaseException as error:
+        theirs.send(type(error).__name__.encode())
+    else:
+        theirs.send(b"done")
+    os._exit(0)
+theirs.close()
+print(ours.recv(100).decode())
+"""
+
+
+def outcome(probe: str) -> str:
+    """What became of the probe: ``done``, the name of an error, or nothing when the process was ended."""
+    ran = subprocess.run([sys.executable, "-c", CHILD.format(probe=probe)], capture_output=True, text=True, check=True)
+    return ran.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("probe", "expected"),
+    [
+        ("pass", "done"),
+        ("bytearray(32 * 1024 * 1024)", "done"),
+        ("bytearray(128 * 1024 * 1024)", "MemoryError"),
+        ("open('/etc/passwd')", "OSError"),
+        ("open('/dev/null', 'w')", "OSError"),
+        ("socket.socket()", "OSError"),
+        ("os.pipe()", "OSError"),
+        ("os.read(0, 1)", "OSError"),
+        ("os.write(2, b'x')", "OSError"),
+        ("exec('while True: pass')", ""),  # the kernel ends it after a second of CPU
+    ],
+)
+def test_a_confined_process_has_memory_time_and_one_socket(probe: str, expected: str) -> None:
+    assert outcome(probe) == expected

@@ -1,0 +1,203 @@
+"""Real processes: files are made clean and streams decoded in children, whose trouble stays theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from models.errors import BrokenMedia, TooLarge, UnsupportedMedia, VestibuleError
+from models.media.audio_decoder import AudioLimits, StreamDecoder, decode
+from models.media.clean import MediaLimits
+from models.media.formats import MediaFormat
+from models.media.samples import Samples
+from server.sandbox import client
+from server.sandbox.client import ChildLimits
+from server.sandbox.sandbox import MediaSandbox, SandboxOptions
+from tests.unit.media.made_files import heic_file, pdf_file, with_jpeg_segment, zip_file
+from tests.unit.vision.pictures import DATA, corners, encoded
+
+MIB = 1024 * 1024
+OPTIONS = SandboxOptions(2, ChildLimits(memory_bytes=320 * MIB, picture_cpu_s=10, recording_cpu_s=60), MediaLimits())
+CONTAINERS = ["visit.ogg", "visit.webm", "visit.mp3", "visit.flac", "visit.m4a", "visit.aac"]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[MediaSandbox]:
+    started = MediaSandbox(OPTIONS)
+    asyncio.run(started.start())
+    yield started
+    asyncio.run(started.close())
+
+
+@pytest.fixture
+def own_sandbox() -> Iterator[MediaSandbox]:
+    """One for a test that ends its processes."""
+    started = MediaSandbox(OPTIONS)
+    asyncio.run(started.start())
+    yield started
+    asyncio.run(started.close())
+
+
+def fork_server(sandbox: MediaSandbox) -> psutil.Process:
+    assert sandbox.pid is not None
+    return psutil.Process(sandbox.pid)
+
+
+def reason(sandbox: MediaSandbox, data: bytes) -> str:
+    with pytest.raises(VestibuleError) as caught:
+        asyncio.run(sandbox.clean(data))
+    return str(caught.value.reason)
+
+
+def streamed(sandbox: MediaSandbox, data: bytes, size: int = 4_000) -> Samples:
+    with StreamDecoder(AudioLimits(), open_container=sandbox.open_stream) as stream:
+        fed = [stream.feed(data[at : at + size]) for at in range(0, len(data), size)]
+        return np.concatenate([*fed, stream.finish()])
+
+
+def test_files_of_each_kind_are_made_clean(sandbox: MediaSandbox) -> None:
+    picture = asyncio.run(sandbox.clean(heic_file(corners())))
+    assert (picture.found, Image.open(io.BytesIO(picture.content)).size) == (MediaFormat.HEIF, (40, 20))
+    assert asyncio.run(sandbox.clean(pdf_file(2))).pages == 2
+    data = (DATA / "visit.m4a").read_bytes()
+    assert asyncio.run(sandbox.clean(data)).audio_s == len(decode(data)) / 16_000
+
+
+def test_refusals_come_with_their_class_reason_and_hint(sandbox: MediaSandbox) -> None:
+    with pytest.raises(UnsupportedMedia) as caught:
+        asyncio.run(sandbox.clean(with_jpeg_segment(0xFE, b"<script>alert(1)</script>")))
+    assert (caught.value.reason, "export" in caught.value.hint) == ("FOREIGN_CONTENT", True)
+    with pytest.raises(BrokenMedia):
+        asyncio.run(sandbox.clean(encoded(corners(), "JPEG")[:-40]))
+    with pytest.raises(TooLarge) as too_large:
+        asyncio.run(sandbox.clean(pdf_file(6)))
+    assert too_large.value.reason == "TOO_MANY_PAGES"
+    assert reason(sandbox, zip_file() * 30) == "FOREIGN_CONTENT"
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_stream_gives_the_same_samples_as_in_this_process(sandbox: MediaSandbox, name: str) -> None:
+    data = (DATA / name).read_bytes()
+    with StreamDecoder() as stream:
+        here = np.concatenate([stream.feed(data[at : at + 4_000]) for at in range(0, len(data), 4_000)])
+        here = np.concatenate([here, stream.finish()])
+    assert np.array_equal(streamed(sandbox, data), here)
+
+
+def test_a_short_stream_is_decoded_at_its_end(sandbox: MediaSandbox) -> None:
+    data = (DATA / "visit.mp3").read_bytes()[:900]
+    assert len(streamed(sandbox, data, 20)) == len(decode(data))
+
+
+def test_samples_come_while_the_stream_runs(sandbox: MediaSandbox) -> None:
+    data = (DATA / "visit.ogg").read_bytes()
+    with StreamDecoder(open_container=sandbox.open_stream) as stream:
+        assert len(stream.feed(data[: len(data) // 2])) > 8_000
+
+
+def test_another_format_in_a_stream_ends_it(sandbox: MediaSandbox) -> None:
+    data = (DATA / "visit.ogg").read_bytes()
+    with pytest.raises(UnsupportedMedia) as caught:
+        streamed(sandbox, data[:8_000] + zip_file() + data[8_000:])
+    assert caught.value.reason == "FOREIGN_CONTENT"
+
+
+def test_a_stream_that_is_closed_leaves_no_process(sandbox: MediaSandbox) -> None:
+    stream = StreamDecoder(open_container=sandbox.open_stream)
+    stream.feed((DATA / "visit.ogg").read_bytes()[:8_000])
+    [child] = fork_server(sandbox).children()
+    stream.close()
+    child.wait(5)
+    stream.close()
+
+
+def test_a_file_that_needs_too_much_memory_is_refused() -> None:
+    small = MediaSandbox(replace(OPTIONS, child=replace(OPTIONS.child, memory_bytes=64 * MIB)))
+    large = encoded(Image.new("RGB", (6_000, 6_000)), "PNG")
+    try:
+        assert reason(small, large) in {"MEDIA_NOT_DECODABLE", "BROKEN_MEDIA"}
+        assert asyncio.run(small.clean(encoded(corners(), "PNG"))).pages == 1
+    finally:
+        asyncio.run(small.close())
+
+
+def test_a_child_that_dies_is_an_error_of_its_stream_only(sandbox: MediaSandbox) -> None:
+    data = (DATA / "visit.ogg").read_bytes()
+    with StreamDecoder(open_container=sandbox.open_stream) as stream:
+        stream.feed(data[:8_000])
+        [child] = fork_server(sandbox).children()
+        child.send_signal(signal.SIGSEGV)
+        with pytest.raises(BrokenMedia) as caught:
+            stream.feed(data[8_000:16_000])
+    assert caught.value.reason == "MEDIA_NOT_DECODABLE"
+    assert asyncio.run(sandbox.clean(encoded(corners(), "PNG"))).pages == 1
+
+
+def test_a_death_is_told(own_sandbox: MediaSandbox) -> None:
+    died: list[int] = []
+    own_sandbox._on_death = died.append
+    stream = StreamDecoder(open_container=own_sandbox.open_stream)
+    stream.feed((DATA / "visit.ogg").read_bytes()[:8_000])
+    [child] = fork_server(own_sandbox).children()
+    child.send_signal(signal.SIGSEGV)
+    child.wait(5)
+    asyncio.run(own_sandbox.clean(encoded(corners(), "PNG")))
+    stream.close()
+    assert died == [signal.SIGSEGV]
+
+
+def test_a_child_that_hangs_is_ended(sandbox: MediaSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "WALL_FACTOR", 0.02)
+    data = (DATA / "visit.ogg").read_bytes()
+    stream = StreamDecoder(open_container=sandbox.open_stream)
+    stream.feed(data[:8_000])
+    [child] = fork_server(sandbox).children()
+    child.suspend()
+    with pytest.raises(BrokenMedia) as caught:
+        stream.feed(data[8_000:])
+    assert caught.value.reason == "MEDIA_NOT_DECODABLE"
+    child.wait(5)
+
+
+def test_a_fork_server_that_ended_is_replaced(own_sandbox: MediaSandbox) -> None:
+    first = fork_server(own_sandbox)
+    first.kill()
+    first.wait(5)
+    assert asyncio.run(own_sandbox.clean(encoded(corners(), "PNG"))).pages == 1
+    assert own_sandbox.pid not in (None, first.pid)
+
+
+def test_the_fork_server_has_one_thread_and_no_secrets(sandbox: MediaSandbox) -> None:
+    process = fork_server(sandbox)
+    assert process.num_threads() == 1
+    assert set(process.environ()) <= {
+        "GLIBC_TUNABLES",
+        "LC_CTYPE",
+        "MALLOC_ARENA_MAX",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONPATH",
+    }
+
+
+def test_nothing_is_left_after_the_end() -> None:
+    started = MediaSandbox(OPTIONS)
+    asyncio.run(started.start())
+    stream = StreamDecoder(open_container=started.open_stream)
+    stream.feed((DATA / "visit.ogg").read_bytes()[:8_000])
+    process = fork_server(started)
+    children = process.children()
+    asyncio.run(started.close())
+    stream.close()
+    psutil.wait_procs([process, *children], timeout=5)
+    assert not process.is_running()
+    assert not any(child.is_running() for child in children)
