@@ -57,6 +57,9 @@ def taken_port() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
+SHARED_SECRET = {"issuer": "i", "audience": "a", "hs256_key": "a secret of development, 32 bytes long"}
+
+
 def refused_with(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
     """What is on standard error after a start that ends before the weights are fetched and Ray starts."""
     reached: list[str] = []
@@ -73,6 +76,7 @@ def refused_with(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
         ({"address": "192.0.2.1:1"}, "PLAINTEXT_REFUSED"),
         ({"address": "192.0.2.1:0", "allow_plaintext": True}, "ADDRESS_INVALID"),
         ({"address": "no-such-host.invalid:0", "allow_plaintext": True}, "ADDRESS_INVALID"),
+        ({"address": "192.0.2.1:0", "allow_plaintext": True, "auth": SHARED_SECRET}, "AUTH_SETTINGS_INVALID"),
         ({"speech": {"replicas": 100_000}}, "WORKERS_DO_NOT_FIT"),
         ({"vision": {"gpus": 100_000}}, "WORKERS_DO_NOT_FIT"),
         ({"ray": {"num_cpus": 0.5, "dashboard_port": 0}}, "WORKERS_DO_NOT_FIT"),
