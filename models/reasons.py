@@ -185,6 +185,12 @@ class Reason(ReasonRow):
     NO_SUCH_FILE = "NO_SUCH_FILE", Status.NOT_FOUND, "An offline command was given a file that is not there."
     OFFSET_GAP = "OFFSET_GAP", Status.OUT_OF_RANGE, "Audio is missing; go on from the offset acknowledged last."
     OVERLOADED = "OVERLOADED", Status.RESOURCE_EXHAUSTED, "A queue or quota is full; RetryInfo says when to try again."
+    OWN_SESSION = (
+        "OWN_SESSION",
+        Status.PERMISSION_DENIED,
+        "The credential took part in the session, so another one has to approve its record.",
+        "Approve with another credential. VESTIBULE_APPROVAL__OWN_SESSIONS changes the rule.",
+    )
     PAGE_TOKEN_INVALID = "PAGE_TOKEN_INVALID", Status.INVALID_ARGUMENT, "The page token is not valid."
     PCM_INCOMPLETE = "PCM_INCOMPLETE", Status.INVALID_ARGUMENT, "Raw audio needs a sample rate and channels."
     PICTURE_GONE = "PICTURE_GONE", Status.NOT_FOUND, "The redacted picture or recording was removed from the disk."
@@ -201,6 +207,18 @@ class Reason(ReasonRow):
     )
     QUACK_TOKEN_SHORT = "QUACK_TOKEN_SHORT", Status.INTERNAL, "The token of the endpoint for analysts is too short."
     QUACK_UNAVAILABLE = "QUACK_UNAVAILABLE", Status.UNAVAILABLE, "The endpoint for analysts does not start or answer."
+    RECOMMENDATION_DECIDED = (
+        "RECOMMENDATION_DECIDED",
+        Status.FAILED_PRECONDITION,
+        "Somebody else has taken this decision before.",
+        "Fetch the recommendation: it says who decided and when.",
+    )
+    RECOMMENDATION_EXPIRED = (
+        "RECOMMENDATION_EXPIRED",
+        Status.FAILED_PRECONDITION,
+        "The record was proposed too long ago to be approved.",
+        "Have it proposed again in the session, and approve what is then shown.",
+    )
     RECOMMENDATION_NOT_FOUND = "RECOMMENDATION_NOT_FOUND", Status.NOT_FOUND, "There is no such recommendation."
     REDACTION_FAILED = "REDACTION_FAILED", Status.UNAVAILABLE, "Redaction failed; the text is neither stored nor sent."
     REQUEST_MISSING = "REQUEST_MISSING", Status.INVALID_ARGUMENT, "A call that takes one message was closed without it."

@@ -343,6 +343,17 @@ class QuackSettings(BaseModel):
     token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
 
 
+class ApprovalSettings(BaseModel):
+    """Who may approve a record, and for how long."""
+
+    expires_s: float = Field(86_400.0, gt=0, description="How long after its proposal a record can be approved.")
+    own_sessions: Literal["nobody", "operators", "everybody"] = Field(
+        "operators",
+        description="Who may approve the record of a session that the same credential opened, spoke in or uploaded to. "
+        "`operators` does not weaken the rule: an operator can make a second key.",
+    )
+
+
 class AuditSettings(BaseModel):
     """The audit. It always has keys, decisions about records and dead letters, erasures, starts and stops."""
 

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from server.setting_groups import (
     Address,
+    ApprovalSettings,
     AuditSettings,
     AuthSettings,
     ClamavSettings,
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     tls: TlsSettings = TlsSettings()
     retention: RetentionSettings = RetentionSettings()
     audit: AuditSettings = AuditSettings()
+    approval: ApprovalSettings = ApprovalSettings()
     client: ClientSettings = ClientSettings()
 
     api_key: SecretStr = Field(

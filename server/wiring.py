@@ -234,7 +234,16 @@ def _jobs(settings: Settings, shared: _Shared) -> _Jobs:
     clock = shared.clock
     audit = shared.audit.trail
     runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), audit=audit, observer=_count_jobs(shared.metrics))
-    recommender = Recommender(ledger, gateway, shared.assistant, pubsub, clock=clock, audit=audit, on_job=runner.wake)
+    recommender = Recommender(
+        ledger,
+        gateway,
+        shared.assistant,
+        pubsub,
+        clock=clock,
+        audit=audit,
+        approval=settings.approval,
+        on_job=runner.wake,
+    )
     uploads = build_upload_service(
         ledger,
         spool,

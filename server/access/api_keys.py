@@ -125,7 +125,7 @@ class ApiKeys:
         """Make a key; returns its row, and the key itself, which cannot be had again.
 
         Raises:
-            InvalidInput: It names no scope, or the scope app without a client.
+            InvalidInput: It names no scope, the scope app without a client, or the scope operator with one.
         """
         _check_new(client_id, scopes)
         key_id, secret = new_key()
@@ -251,4 +251,11 @@ def _check_new(client_id: str, scopes: Collection[Scope]) -> None:
             reason=Reason.INVALID_ARGUMENT,
             hint="Name the app or site that the key is for.",
             violations=(FieldViolation("client_id", "needed with the scope app"),),
+        )
+    if Scope.OPERATOR in scopes and client_id:
+        raise InvalidInput(
+            "A key with the scope operator belongs to no client.",
+            reason=Reason.INVALID_ARGUMENT,
+            hint="Leave the client out: an operator makes keys for every client.",
+            violations=(FieldViolation("client_id", "empty with the scope operator"),),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class AuditBook:
         if not page_token:
             await self.access.flush()
         subject = self.trail.stored_subject(wanted.subject)
-        asked = AuditFilter(wanted.since, subject, wanted.action)
+        asked = replace(wanted, subject=subject)
         return await self._ledger.read(
             partial(rows.list_rows, wanted=asked, page_size=page_size, page_token=page_token)
         )

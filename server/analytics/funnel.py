@@ -31,12 +31,17 @@ SELECT count(*) AS reached_1,
     median(epoch(completed_time - awaiting_approval_time)) AS median_4
 FROM v_session_stages
 WHERE (?::TIMESTAMP IS NULL OR create_time >= ?) AND (?::TIMESTAMP IS NULL OR create_time < ?)
-    AND (? = '' OR client_id = ?)
+    AND (? = '' OR client_id = ?) AND (? = '' OR client_id = ?)
 """
 
 
 def funnel_report(
-    cursor: Cursor, start: datetime | None = None, end: datetime | None = None, client_id: str = ""
+    cursor: Cursor,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    client_id: str = "",
+    *,
+    visible_to: str = "",
 ) -> list[StageReport]:
     """Count the default funnel.
 
@@ -45,13 +50,14 @@ def funnel_report(
         start: Sessions opened at or after this time; None for no bound.
         end: Sessions opened before this time; None for no bound.
         client_id: Only sessions of this client; empty means all.
+        visible_to: The client of the caller, whose sessions alone are counted; empty means every client.
 
     Returns:
         The four stages in order. ``severity`` is ``HIGH`` from a drop-off of 30 %, ``CRITICAL`` from 50 %, otherwise
         ``NORMAL``; empty for the first stage and where fewer than 20 sessions could have made the step.
     """
     since, until = stored_time_or_none(start), stored_time_or_none(end)
-    (counts,) = fetch_all(cursor, _COUNTS, [since, since, until, until, client_id, client_id])
+    (counts,) = fetch_all(cursor, _COUNTS, [since, since, until, until, client_id, client_id, visible_to, visible_to])
     return [_stage(counts, position) for position in range(1, len(STAGES) + 1)]
 
 

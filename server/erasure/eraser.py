@@ -10,6 +10,7 @@ from typing import Protocol
 
 from models.errors import Conflict, NotFound
 from server.access.audit import AuditAction, AuditTrail
+from server.access.caller import current_caller
 from server.ledger import erasure
 from server.ledger.columns import Cursor
 from server.ledger.erasure import Erased, ErasureTarget
@@ -78,7 +79,10 @@ class Eraser:
 
     async def preview(self, target: ErasureTarget) -> Erased:
         """What ``erase`` would delete."""
-        return await self._ledger.read(lambda cursor: erasure.found(cursor, erasure.sessions_of(cursor, target)))
+        visible_to = current_caller().client_id
+        return await self._ledger.read(
+            lambda cursor: erasure.found(cursor, erasure.sessions_of(cursor, target, visible_to))
+        )
 
     async def erase(self, target: ErasureTarget) -> tuple[str, Erased]:
         """Erase everything of a target; returns when no byte of it is left.
@@ -89,8 +93,9 @@ class Eraser:
         Raises:
             VestibuleError: The ledger or the disk refused. What was begun is completed by ``resume``.
         """
+        visible_to = current_caller().client_id
         async with self._one:
-            session_ids = await self._ledger.read(lambda cursor: erasure.sessions_of(cursor, target))
+            session_ids = await self._ledger.read(lambda cursor: erasure.sessions_of(cursor, target, visible_to))
             if not session_ids:
                 return "", await self.preview(target)
             await self._work.end(session_ids)

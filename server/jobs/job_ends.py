@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from models.errors import VestibuleError
+from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
+from server.access.caller import current_caller
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, job_ends, jobs
 from server.ledger.columns import Cursor
@@ -63,7 +65,7 @@ class JobEnds:
 
     async def redrive(self, letter_id: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
         """Put the job of a dead letter back into its queue. See ``JobQueue``."""
-        job = await self._ledger.read(lambda cursor: jobs.get(cursor, dead_letters.get(cursor, letter_id).job_id))
+        job = await self._job_of(letter_id)
         completion = handler_of(job).on_redrive(job)
         entry = self._audit.entry(AuditAction.REDRIVE, ("dead_letter", letter_id))
 
@@ -81,6 +83,7 @@ class JobEnds:
 
     async def discard(self, letter_id: str, reason: str, handler_of: Callable[[JobRow], Handler]) -> DeadLetterRow:
         """Discard a dead letter permanently. See ``JobQueue``."""
+        job = await self._job_of(letter_id)
         entry = self._audit.entry(AuditAction.DISCARD, ("dead_letter", letter_id), reason=reason)
 
         def write(cursor: Cursor) -> DeadLetterRow:
@@ -91,10 +94,17 @@ class JobEnds:
             return letter
 
         letter = await self._ledger.write(write)
-        job = await self._ledger.read(lambda cursor: jobs.get(cursor, letter.job_id))
+        job = await self._ledger.read(lambda cursor: jobs.get(cursor, job.id))
         if job.state is JobState.DEAD:
             await handler_of(job).on_discard(job)
         return letter
+
+    async def _job_of(self, letter_id: str) -> JobRow:
+        """The job of a dead letter that the caller may see."""
+        caller = current_caller()
+        return await self._ledger.read(
+            lambda cursor: jobs.get(cursor, ownership.dead_letter(cursor, letter_id, caller).job_id)
+        )
 
 
 async def _run_after(completion: Completion[Any], recorded: Any) -> None:

@@ -43,6 +43,7 @@ class AuditFilter:
     since: datetime | None = None
     subject: str = ""
     action: str = ""
+    client_id: str = ""
 
 
 START = AuditPosition(0, "0" * 64)
@@ -107,12 +108,16 @@ def list_rows(
     rows = fetch_all(
         cursor,
         """SELECT * FROM audit WHERE (? IS NULL OR number < ?) AND (?::TIMESTAMP IS NULL OR time >= ?)
-            AND (? = '' OR subject = ?) AND (? = '' OR action = ?)
+            AND (? = '' OR subject = ?) AND (? = '' OR action = ?) AND (? = '' OR client_id = ?)
         ORDER BY number DESC LIMIT ?""",
-        [before, before, since, since, *[wanted.subject] * 2, *[wanted.action] * 2, page_size + 1],
+        [before, before, since, since, *_twice(wanted.subject, wanted.action, wanted.client_id), page_size + 1],
     )
     listed = [_row(row) for row in rows[:page_size]]
     return listed, str(listed[-1].number) if len(rows) > page_size else ""
+
+
+def _twice(*values: str) -> list[str]:
+    return [value for value in values for _ in range(2)]
 
 
 def _before(page_token: str) -> int | None:

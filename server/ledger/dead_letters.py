@@ -72,7 +72,12 @@ def get(cursor: Cursor, letter_id: str) -> DeadLetterRow:
 
 
 def list_letters(
-    cursor: Cursor, *, page_size: int = 100, page_token: str = "", include_closed: bool = False
+    cursor: Cursor,
+    *,
+    page_size: int = 100,
+    page_token: str = "",
+    include_closed: bool = False,
+    client_id: str = "",
 ) -> tuple[list[DeadLetterRow], str]:
     """Letters, newest first.
 
@@ -81,6 +86,7 @@ def list_letters(
         page_size: At most this many.
         page_token: What the page before gave; empty for the first.
         include_closed: Also those that were redriven or discarded.
+        client_id: Only those of this client; empty means all.
 
     Returns:
         The letters, and the token of the next page; empty at the end.
@@ -93,8 +99,9 @@ def list_letters(
         cursor,
         """SELECT * FROM dead_letters WHERE (? OR closed_time IS NULL)
             AND (? IS NULL OR create_time < ? OR (create_time = ? AND id > ?))
+            AND (? = '' OR session_id IN (SELECT id FROM sessions WHERE client_id = ?))
         ORDER BY create_time DESC, id LIMIT ?""",
-        [include_closed, at, at, at, after, page_size + 1],
+        [include_closed, at, at, at, after, client_id, client_id, page_size + 1],
     )
     letters = [_letter(row) for row in rows[:page_size]]
     more = len(rows) > page_size

@@ -61,10 +61,10 @@ class Erased:
     job_ids: frozenset[str] = frozenset()
 
 
-def sessions_of(cursor: Cursor, target: ErasureTarget) -> frozenset[str]:
-    """UUIDs of the sessions that belong to a target."""
-    column = _COLUMN[target.scope]
-    rows = fetch_all(cursor, f"SELECT id FROM sessions WHERE {column} = ?", [target.value])  # noqa: S608 - ours
+def sessions_of(cursor: Cursor, target: ErasureTarget, visible_to: str = "") -> frozenset[str]:
+    """UUIDs of the sessions that belong to a target; of one client only, if it is given."""
+    sql = f"SELECT id FROM sessions WHERE {_COLUMN[target.scope]} = ? AND (? = '' OR client_id = ?)"  # noqa: S608 - ours
+    rows = fetch_all(cursor, sql, [target.value, visible_to, visible_to])
     return frozenset(row["id"] for row in rows)
 
 
@@ -82,6 +82,7 @@ _TABLES = {
     "dead_letters": _WHERE_SESSION,
     "jobs": _WHERE_SESSION,
     "tag_numbers": _WHERE_SESSION,
+    "participants": _WHERE_SESSION,
     "redactions": _WHERE_ID,
     "sessions": _WHERE_ID,
 }

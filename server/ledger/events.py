@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -43,6 +44,7 @@ _MARKS = f"({', '.join('?' * len(_COLUMNS))})"
 _BATCH = f"SELECT UNNEST(r) FROM (SELECT unnest(from_json_strict(?::JSON, '{json.dumps([_COLUMNS])}')) AS r)"  # noqa: S608
 _INSERT_FEW = f"INSERT INTO events ({_NAMES}) VALUES {{rows}}"  # noqa: S608 - names are literals of ours
 _INSERT_BATCH = f"INSERT INTO events ({_NAMES}) {_BATCH}"
+_OF_APPS = uuid.UUID("3f1b9c1e-7d1e-4f0b-8a55-0f2f8f6e2b11")
 FEW = 4
 """Up to this many rows, plain parameters are faster than JSON."""
 
@@ -76,19 +78,23 @@ def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:
 class AppendEvents:
     """Inserts events of apps; give it to ``Ledger.write``. It is fast while no id is known already.
 
+    Args:
+        visible_to: The client whose sessions count as known; empty means every client.
+
     The first attempt assumes that every id is new. If one is not, the index refuses it and the transaction fails; the
     writer then runs this again, and the known ids are looked up first.
     """
 
-    def __init__(self, rows: Sequence[EventRow]) -> None:
+    def __init__(self, rows: Sequence[EventRow], visible_to: str = "") -> None:
         self._rows = rows
+        self._visible_to = visible_to
         self._assume_new = len({row.id for row in rows}) == len(rows)
 
     def __call__(self, cursor: Cursor) -> AppendResult:
         """Insert; see ``insert_of_known_sessions``."""
         if not self._assume_new:
-            return insert_of_known_sessions(cursor, self._rows)
-        kept = _of_known_sessions(cursor, self._rows)
+            return insert_of_known_sessions(cursor, self._rows, self._visible_to)
+        kept = _of_known_sessions(cursor, self._rows, self._visible_to)
         try:
             _insert(cursor, kept)
         except duckdb.ConstraintException:
@@ -116,25 +122,35 @@ def _known(cursor: Cursor, ids: list[str]) -> set[str]:
     return {row["id"] for row in found}
 
 
-def insert_of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:
-    """Insert events of apps: those of sessions that do not exist are left out and counted.
+def insert_of_known_sessions(cursor: Cursor, rows: Sequence[EventRow], visible_to: str = "") -> AppendResult:
+    """Insert events of apps: those of sessions that do not exist, or of another client, are left out and counted.
 
     The session gives each event its client and its variant.
     """
-    kept = _of_known_sessions(cursor, rows)
+    kept = _of_known_sessions(cursor, rows, visible_to)
     recorded = insert_many(cursor, kept)
     return AppendResult(recorded.new, recorded.duplicates, len(rows) - len(kept))
 
 
-def _of_known_sessions(cursor: Cursor, rows: Sequence[EventRow]) -> list[EventRow]:
+def _of_known_sessions(cursor: Cursor, rows: Sequence[EventRow], visible_to: str) -> list[EventRow]:
     known: dict[str, Row | None] = {}
     for session_id in {row.session_id for row in rows}:  # one by one, which uses the index
         known[session_id] = fetch_one(cursor, "SELECT client_id, variant FROM sessions WHERE id = ?", [session_id])
     return [
-        replace(row, client_id=session["client_id"], variant=session["variant"])
+        replace(
+            row,
+            id=_stored_id(session["client_id"], row.id),
+            client_id=session["client_id"],
+            variant=session["variant"],
+        )
         for row in rows
-        if (session := known[row.session_id]) is not None
+        if (session := known[row.session_id]) is not None and visible_to in ("", session["client_id"])
     ]
+
+
+def _stored_id(client_id: str, event_id: str) -> str:
+    """The id of an event of an app. Apps make their ids, so that of one client must not stand for another's event."""
+    return str(uuid.uuid5(_OF_APPS, f"{client_id}/{event_id}"))
 
 
 def properties_columns(properties: Mapping[str, RedactedText]) -> Row:

@@ -100,6 +100,13 @@ def name_uploads(cursor: Cursor) -> None:
     _run(cursor, schema_changes.DISPLAY_NAMES)
 
 
+def know_owners_and_approvers(cursor: Cursor) -> None:
+    """Store who took part in a session and who approved, when a record expires, and ids that two clients gave."""
+    _run(cursor, schema.PARTICIPANTS.statements())
+    _run(cursor, schema_changes.SECOND_OWNERS)
+    _run(cursor, schema_changes.APPROVALS)
+
+
 ALL: tuple[Migration, ...] = (
     create_tables,
     remember_breakers,
@@ -115,6 +122,7 @@ ALL: tuple[Migration, ...] = (
     count_upload_attempts,
     keep_api_keys,
     name_uploads,
+    know_owners_and_approvers,
 )
 
 

@@ -42,6 +42,8 @@ def insert_recommendation(cursor: Cursor, row: RecommendationRow) -> bool:
             "create_time": stored_time(row.create_time),
             "decide_time": stored_time_or_none(row.decide_time),
             "decided_by": row.decided_by,
+            "decided_subject": row.decided_subject,
+            "expire_time": stored_time_or_none(row.expire_time),
         },
     )
     if is_new:
@@ -94,13 +96,15 @@ def decide(
     now: datetime,
     *,
     decided_by: str,
+    subject: str,
     content_hash: str,
 ) -> RecommendationRow:
-    """Approve or reject what was shown. Repeating the same decision changes nothing.
+    """Approve or reject what was shown. Repeating the own decision changes nothing.
 
     Raises:
         NotFound: RECOMMENDATION_NOT_FOUND.
-        Conflict: CONTENT_CHANGED when something else was shown, WRONG_STATE when it is decided or superseded.
+        Conflict: CONTENT_CHANGED when something else was shown, RECOMMENDATION_DECIDED when somebody else decided the
+            same, WRONG_STATE when it is decided otherwise or superseded.
     """
     row = get(cursor, recommendation_id)
     if row.content_hash != content_hash:
@@ -110,14 +114,16 @@ def decide(
             hint="Show the record as it is now, and decide on that.",
         )
     if row.state == to:
-        return row
+        if (row.decided_subject, row.decided_by) == (subject, decided_by):
+            return row
+        raise Conflict(f"Somebody else has {to.lower()} it before.", reason=Reason.RECOMMENDATION_DECIDED)
     if row.state != RecommendationState.PENDING:
         raise Conflict(f"The recommendation is {row.state}.", reason=Reason.WRONG_STATE)
     update(
         cursor,
         "recommendations",
         recommendation_id,
-        {"state": to, "decide_time": stored_time(now), "decided_by": decided_by},
+        {"state": to, "decide_time": stored_time(now), "decided_by": decided_by, "decided_subject": subject},
     )
     return get(cursor, recommendation_id)
 
@@ -133,4 +139,6 @@ def _recommendation(row: Row) -> RecommendationRow:
         create_time=aware(row["create_time"]),
         decide_time=aware_or_none(row["decide_time"]),
         decided_by=row["decided_by"],
+        decided_subject=row["decided_subject"],
+        expire_time=aware_or_none(row["expire_time"]),
     )

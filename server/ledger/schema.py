@@ -309,8 +309,19 @@ API_KEYS = TableSchema(
     ),
 )
 
+PARTICIPANTS = TableSchema(
+    "participants",
+    "One row for a credential that opened a session, spoke in it or uploaded to it.",
+    (
+        ("session_id", "VARCHAR NOT NULL", "UUID of the session."),
+        ("subject_sha256", "VARCHAR NOT NULL", "SHA-256 of the subject of the credential, hexadecimal."),
+    ),
+    ("session_id",),
+)
+
 TABLES = (
     *FIRST_TABLES,
     *(TURN_WORDS, MIGRATIONS, BREAKERS, TAG_NUMBERS, REDACTIONS, ERASURES, AUDIT, UPLOAD_ATTEMPTS, API_KEYS),
+    PARTICIPANTS,
 )
 """All tables, whichever migration made them."""

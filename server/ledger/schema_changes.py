@@ -66,3 +66,19 @@ RENAME_ARTIFACTS = [
     "INSERT INTO uploads FROM uploads_before",
     "DROP TABLE uploads_before",
 ]
+
+SECOND_OWNERS = [
+    "ALTER TABLE uploads ADD COLUMN given_id VARCHAR DEFAULT ''",
+    comment_on("COLUMN", "uploads.given_id", "Id that its client gave; empty where it is the id of the row."),
+]
+"""Clients make the ids of their uploads, so two of them may give the same one."""
+
+APPROVALS = [
+    "ALTER TABLE recommendations ADD COLUMN expire_time TIMESTAMP",
+    "ALTER TABLE recommendations ADD COLUMN decided_subject VARCHAR DEFAULT ''",
+    "UPDATE recommendations SET expire_time = create_time + INTERVAL 1 DAY",
+    comment_on("COLUMN", "recommendations.expire_time", "From when on it cannot be approved any more, UTC."),
+    comment_on("COLUMN", "recommendations.decided_subject", "Credential that decided; empty while none has."),
+    comment_on("COLUMN", "recommendations.decided_by", "Who decided, as the console stated it; not verified."),
+]
+"""An approval expires, and records the credential that gave it."""

@@ -137,10 +137,12 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class UploadRow:
-    """One file; ``artifact`` is None while there is no redacted picture or recording.
+    """One file.
 
     Attributes:
+        artifact: None while there is no redacted picture or recording.
         display_name: Name for people, as the app gave it, cleaned and redacted; None when it gave none.
+        given_id: Id that its client gave. The row has another id where a second client gave the same one.
     """
 
     id: str
@@ -158,6 +160,12 @@ class UploadRow:
     text: RedactedText | None = None
     artifact: Artifact | None = None
     display_name: RedactedText | None = None
+    given_id: str = ""
+
+    @property
+    def shown_id(self) -> str:
+        """The id by which its client knows it."""
+        return self.given_id or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +196,14 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class RecommendationRow:
-    """A proposed record. ``record`` is its canonical JSON, every string in it redacted."""
+    """A proposed record.
+
+    Attributes:
+        record: Its canonical JSON, every string in it redacted.
+        decided_by: Who decided, as a console stated it.
+        decided_subject: Credential that decided.
+        expire_time: From when on it cannot be approved any more.
+    """
 
     id: str
     session_id: str
@@ -199,6 +214,8 @@ class RecommendationRow:
     create_time: datetime
     decide_time: datetime | None = None
     decided_by: str = ""
+    decided_subject: str = ""
+    expire_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def insert_upload(cursor: Cursor, row: UploadRow) -> None:
             **text_columns("text", row.text),
             **text_columns("display_name", row.display_name),
             **_artifact_columns(row.artifact),
+            "given_id": row.given_id,
         },
     )
 
@@ -164,6 +165,7 @@ def _upload(row: Row) -> UploadRow:
         text=text_or_none(row, "text"),
         artifact=_artifact(row),
         display_name=text_or_none(row, "display_name"),
+        given_id=row["given_id"],
     )
 
 

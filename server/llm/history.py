@@ -34,7 +34,7 @@ def source_items_of(turns: Iterable[TurnRow], uploads: Iterable[UploadRow]) -> l
     """What a record may be built from, oldest first: safe turns, and safe text of uploads that were read."""
     said = [(row.create_time, SourceItem(row.id, "turn", row.text)) for row in turns]
     read = [
-        (row.create_time, SourceItem(row.id, row.kind or "upload", row.text))
+        (row.create_time, SourceItem(row.shown_id, row.kind or "upload", row.text))
         for row in uploads
         if row.state is UploadState.DONE and row.text is not None
     ]

@@ -13,7 +13,9 @@ from models.errors import Conflict, Overloaded
 from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
+from server.access import ownership
 from server.access.audit import AuditAction, AuditTrail
+from server.access.caller import current_caller
 from server.ledger import events, jobs, recommendations, sessions, turns, uploads
 from server.ledger.columns import Cursor
 from server.ledger.jobs import new_job
@@ -41,11 +43,13 @@ from server.llm.record_schema import (
     without_names,
 )
 from server.llm.types import Assistant, SourceItem
+from server.records.approval import ApprovalRules
 from server.records.events import make_event
 from server.records.machine_words import MachineWords
 from server.records.numbering import number_tags
 from server.records.pubsub import PubSub
 from server.records.redact_output import redact_all, redact_values
+from server.setting_groups import ApprovalSettings
 
 PROPOSE_RECORD = "propose_record"
 """Kind of the job that replaces a record of the fallback."""
@@ -74,6 +78,7 @@ class Recommender:
         pubsub: Gets every change.
         clock: The time now.
         audit: Gets every decision.
+        approval: Who may approve, and for how long.
         on_job: Called after a background job was committed, on the event loop.
     """
 
@@ -86,6 +91,7 @@ class Recommender:
         *,
         clock: Clock,
         audit: AuditTrail,
+        approval: ApprovalSettings,
         on_job: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
@@ -95,15 +101,17 @@ class Recommender:
         self._pubsub = pubsub
         self._clock = clock
         self._audit = audit
+        self._rules = ApprovalRules(approval)
         self._on_job = on_job
 
     async def get(self, recommendation_id: str) -> RecommendationRow:
-        """A recommendation as it is now.
+        """A recommendation of the current caller as it is now.
 
         Raises:
             NotFound: RECOMMENDATION_NOT_FOUND.
         """
-        return await self._ledger.read(lambda cursor: recommendations.get(cursor, recommendation_id))
+        caller = current_caller()
+        return await self._ledger.read(lambda cursor: ownership.recommendation(cursor, recommendation_id, caller))
 
     async def propose(self, session_id: str, *, fallback: bool, wait_s: float) -> RecommendationRow:
         """Build a record from everything so far and propose it to a person.
@@ -157,6 +165,7 @@ class Recommender:
         # The hash of the record is that of what is shown, so its tags get their numbers first.
         parts = await number_tags(self._ledger, session_id, parts)
         record = with_strings(named, [part.value for part in parts])
+        now = self._clock()
         row = RecommendationRow(
             id=str(uuid.uuid4()),
             session_id=session_id,
@@ -164,7 +173,8 @@ class Recommender:
             record=record_text(canonical_json(record), parts),
             content_hash=content_hash(record),
             origin=proposed.origin,
-            create_time=self._clock(),
+            create_time=now,
+            expire_time=self._rules.expire_time(now),
         )
         return row, {item.id for item in items}
 
@@ -178,31 +188,43 @@ class Recommender:
         reason: str = "",
         revise: bool = False,
     ) -> RecommendationRow:
-        """Take a person's decision. It counts once; repeating it changes nothing.
+        """Take the decision of the current caller. It counts once; repeating it changes nothing.
 
         Args:
             recommendation_id: UUID of the recommendation.
             content_hash: SHA-256 of the record that the person saw, hexadecimal.
-            decided_by: Staff id.
+            decided_by: Staff id as the console states it; may be empty.
             approve: True completes the session.
             reason: Why it was rejected, a machine word.
             revise: Whether a rejection sends the session back for another try, instead of ending it.
 
         Raises:
             NotFound: RECOMMENDATION_NOT_FOUND.
-            Conflict: CONTENT_CHANGED when something else was shown, WRONG_STATE when it was decided otherwise or
-                superseded, or when the session has ended.
+            Conflict: CONTENT_CHANGED when something else was shown, RECOMMENDATION_DECIDED when somebody else decided
+                the same, RECOMMENDATION_EXPIRED, WRONG_STATE when it was decided otherwise or superseded, or when the
+                session has ended.
+            PermissionDenied: OWN_SESSION.
         """
         to = RecommendationState.APPROVED if approve else RecommendationState.REJECTED
         stage = SessionState.COMPLETED if approve else SessionState.IN_PROGRESS if revise else SessionState.REJECTED
         action = AuditAction.APPROVE if approve else AuditAction.REJECT
         entry = self._audit.entry(action, ("recommendation", recommendation_id), reason=reason)
 
+        caller = current_caller()
+
         def write(cursor: Cursor) -> _Stored:
-            before = recommendations.get(cursor, recommendation_id)
+            before = ownership.recommendation(cursor, recommendation_id, caller)
             now = self._clock()
+            if approve and before.state is RecommendationState.PENDING and before.content_hash == content_hash:
+                self._rules.check(cursor, before, caller, now)
             row = recommendations.decide(
-                cursor, recommendation_id, to, now, decided_by=decided_by, content_hash=content_hash
+                cursor,
+                before.id,
+                to,
+                now,
+                decided_by=decided_by,
+                subject=entry.subject,
+                content_hash=content_hash,
             )
             if before.state is to:
                 return _Stored(row, None)

@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
+from server.access import ownership
+from server.access.caller import current_caller
 from server.ledger import recommendations, sessions, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import (
@@ -62,19 +64,26 @@ class Sessions:
             variant=variant,
             subject_hash=subject_hash,
         )
-        session, _ = await self._ledger.write(lambda cursor: sessions.insert_or_get(cursor, row))
-        return session
+        caller = current_caller()
+
+        def write(cursor: Cursor) -> SessionRow:
+            session, _ = sessions.insert_or_get(cursor, row)
+            ownership.note_participant(cursor, session.id, caller)
+            return session
+
+        return await self._ledger.write(write)
 
     async def view(self, session_id: str) -> SessionView:
-        """A session as it is now.
+        """A session of the current caller as it is now.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
         """
+        caller = current_caller()
 
         def read(cursor: Cursor) -> SessionView:
             return SessionView(
-                sessions.get(cursor, session_id),
+                ownership.session(cursor, session_id, caller),
                 uploads.list_of_session(cursor, session_id),
                 recommendations.latest_of_session(cursor, session_id),
             )
@@ -82,13 +91,18 @@ class Sessions:
         return await self._ledger.read(read)
 
     async def abandon(self, session_id: str, reason: str) -> SessionRow:
-        """End a session without a record. Repeating it changes nothing.
+        """End a session of the current caller without a record. Repeating it changes nothing.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
             Conflict: WRONG_STATE when it has ended in another way.
         """
-        row = await self._ledger.write(lambda cursor: self._end(cursor, session_id, reason))
+        caller = current_caller()
+
+        def write(cursor: Cursor) -> SessionRow:
+            return self._end(cursor, ownership.session(cursor, session_id, caller).id, reason)
+
+        row = await self._ledger.write(write)
         self._pubsub.publish(row, session_id)
         return row
 

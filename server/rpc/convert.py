@@ -122,7 +122,7 @@ def redacted_file(artifact: Artifact, size_bytes: int) -> media_pb2.DownloadReda
 def upload(row: UploadRow) -> media_pb2.Upload:
     """An upload."""
     message = media_pb2.Upload(
-        id=row.id,
+        id=row.shown_id,
         session_id=row.session_id,
         kind=_kind_value(row.kind),
         state=media_pb2.UploadState.Value(f"UPLOAD_STATE_{row.state}"),
@@ -167,9 +167,12 @@ def recommendation_message(row: RecommendationRow) -> recommendation_pb2.Recomme
         origin=origin(row.origin),
         create_time=timestamp(row.create_time),
         decided_by=row.decided_by,
+        decided_subject=row.decided_subject,
     )
     if row.decide_time is not None:
         message.decide_time.CopyFrom(timestamp(row.decide_time))
+    if row.expire_time is not None:
+        message.expire_time.CopyFrom(timestamp(row.expire_time))
     return message
 
 

@@ -11,6 +11,7 @@ from models.errors import NotFound
 from models.reasons import Reason
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
+from server.access.caller import current_caller
 from server.erasure.eraser import Eraser
 from server.jobs.runner import JobQueue
 from server.ledger import dead_letters
@@ -77,12 +78,14 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def ListDeadLetters(  # noqa: N802, D102
         self, request: admin_pb2.ListDeadLettersRequest, context: Any
     ) -> admin_pb2.ListDeadLettersResponse:
+        client_id = current_caller().client_id
         rows, next_token = await self._ledger.read(
             lambda cursor: dead_letters.list_letters(
                 cursor,
                 page_size=request.page_size or DEFAULT_PAGE,
                 page_token=request.page_token,
                 include_closed=request.include_closed,
+                client_id=client_id,
             )
         )
         return admin_pb2.ListDeadLettersResponse(
@@ -132,7 +135,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         self, request: admin_pb2.ListAuditEntriesRequest, context: Any
     ) -> admin_pb2.ListAuditEntriesResponse:
         since = convert.moment(request.start_time) if request.HasField("start_time") else None
-        wanted = AuditFilter(since, request.subject, request.action)
+        wanted = AuditFilter(since, request.subject, request.action, current_caller().client_id)
         rows, next_token = await self._audit.list(wanted, request.page_size or DEFAULT_PAGE, request.page_token)
         return admin_pb2.ListAuditEntriesResponse(entries=map(audit_entry, rows), next_page_token=next_token)
 

@@ -11,6 +11,7 @@ from models.reasons import Reason
 from models.redaction.types import RedactionContext
 from models.text import RawText, RedactedText, TextSource
 from ray_tasks.types import Gateway
+from server.access.caller import current_caller
 from server.analytics.funnel import funnel_report
 from server.ledger import events
 from server.ledger.types import Clock, EventRow
@@ -37,7 +38,7 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
         self, request: funnel_pb2.RecordEventsRequest, context: Any
     ) -> funnel_pb2.RecordEventsResponse:
         rows = await self._rows(list(request.events))
-        recorded = await self._ledger.write(events.AppendEvents(rows))
+        recorded = await self._ledger.write(events.AppendEvents(rows, current_caller().client_id))
         return funnel_pb2.RecordEventsResponse(
             recorded_count=recorded.new,
             duplicate_count=recorded.duplicates,
@@ -49,7 +50,10 @@ class FunnelService(funnel_pb2_grpc.FunnelServiceServicer):
     ) -> funnel_pb2.GetReportResponse:
         start = convert.moment(request.start_time) if request.HasField("start_time") else None
         end = convert.moment(request.end_time) if request.HasField("end_time") else None
-        stages = await self._ledger.read(lambda cursor: funnel_report(cursor, start, end, request.client_id))
+        visible_to = current_caller().client_id
+        stages = await self._ledger.read(
+            lambda cursor: funnel_report(cursor, start, end, request.client_id, visible_to=visible_to)
+        )
         return funnel_pb2.GetReportResponse(stages=[convert.stage(s) for s in stages])
 
     async def _rows(self, batch: list[funnel_pb2.AppEvent]) -> list[EventRow]:

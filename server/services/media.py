@@ -11,7 +11,8 @@ from vestibule.v1 import media_pb2, media_pb2_grpc
 
 from models.errors import Conflict, InvalidInput, NotFound
 from models.reasons import Reason
-from server.ledger import uploads
+from server.access import ownership
+from server.access.caller import current_caller
 from server.ledger.types import UploadRow, UploadState
 from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
@@ -53,7 +54,8 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
     async def WatchUpload(  # noqa: N802, D102
         self, request: media_pb2.WatchUploadRequest, context: Any
     ) -> AsyncIterator[media_pb2.WatchUploadResponse]:
-        with self._pubsub.subscribe(request.upload_id) as updates:
+        upload_id = (await self._get(request.upload_id)).id
+        with self._pubsub.subscribe(upload_id) as updates:
             row = await self._get(request.upload_id)
             yield media_pb2.WatchUploadResponse(upload=convert.upload(row))
             while row.state not in _FINAL_STATES:
@@ -77,7 +79,8 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
             yield media_pb2.DownloadRedactedResponse(data=content[start : start + DOWNLOAD_CHUNK_BYTES])
 
     async def _get(self, upload_id: str) -> UploadRow:
-        return await self._ledger.read(lambda cursor: uploads.get(cursor, upload_id))
+        caller = current_caller()
+        return await self._ledger.read(lambda cursor: ownership.upload(cursor, upload_id, caller))
 
 
 def _description(message: media_pb2.UploadDescription) -> DeclaredUpload:

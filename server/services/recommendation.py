@@ -30,7 +30,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         row = await self._recommender.decide(
             request.recommendation_id,
             request.content_hash.hex(),
-            request.decided_by,
+            await self._words.replaced(request.decided_by),
             approve=True,
             reason="",
             revise=False,
@@ -43,7 +43,7 @@ class RecommendationService(recommendation_pb2_grpc.RecommendationServiceService
         row = await self._recommender.decide(
             request.recommendation_id,
             request.content_hash.hex(),
-            request.decided_by,
+            await self._words.replaced(request.decided_by),
             approve=False,
             reason=await self._words.replaced(request.reason),
             revise=request.revise,

@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 
 from models.errors import InvalidInput, NotFound
 from models.reasons import Reason
-from server.ledger import sessions, streams, turns
+from server.access import ownership
+from server.access.caller import current_caller
+from server.ledger import streams, turns
+from server.ledger.columns import Cursor
 from server.ledger.types import Clock, SessionRow, StreamRow, TurnRow
 from server.ledger.writer import Ledger
 from server.records.vocabulary import VocabularySealer
@@ -50,13 +53,14 @@ class StreamRegistry:
         self._clock = clock
 
     async def open_session(self, session_id: str) -> SessionRow:
-        """The session of a stream.
+        """The session of a stream, which must be one of the current caller.
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
             Conflict: WRONG_STATE when it has ended.
         """
-        return await self._ledger.read(lambda cursor: sessions.require_open(cursor, session_id))
+        caller = current_caller()
+        return await self._ledger.read(lambda cursor: ownership.open_session(cursor, session_id, caller))
 
     async def verify_token(self, config: StreamConfig) -> str:
         """Id of the stream that a resume token belongs to.
@@ -66,13 +70,15 @@ class StreamRegistry:
             InvalidInput: RESUME_TOKEN_INVALID.
         """
         stream_id, _, secret = config.resume_token.partition(".")
-        row = await self._ledger.read(lambda cursor: streams.get(cursor, stream_id))
+        caller = current_caller()
+        row = await self._ledger.read(lambda cursor: ownership.stream(cursor, stream_id, caller))
         if not hmac.compare_digest(row.token_hash, _hash(secret)) or row.session_id != config.session_id:
             raise InvalidInput("The resume token is not valid.", reason=Reason.RESUME_TOKEN_INVALID)
         return stream_id
 
     async def begin(self, stream_id: str, config: StreamConfig, session: SessionRow) -> RegisteredStream:
         """Store a new stream."""
+        caller = current_caller()
         secret = secrets.token_urlsafe(32)
         now, language = self._clock(), config.language or session.language
         row = StreamRow(
@@ -87,7 +93,12 @@ class StreamRegistry:
             update_time=now,
             detects=not language,
         )
-        await self._ledger.write(lambda cursor: streams.insert_stream(cursor, row))
+
+        def write(cursor: Cursor) -> None:
+            streams.insert_stream(cursor, row)
+            ownership.note_participant(cursor, session.id, caller)
+
+        await self._ledger.write(write)
         return RegisteredStream(row, f"{stream_id}.{secret}")
 
     async def resume(self, stream_id: str, config: StreamConfig) -> RegisteredStream:
@@ -96,8 +107,15 @@ class StreamRegistry:
         Raises:
             NotFound: STREAM_NOT_FOUND.
         """
+        caller = current_caller()
+
+        def find(cursor: Cursor) -> StreamRow:
+            row = streams.get(cursor, stream_id)
+            ownership.note_participant(cursor, row.session_id, caller)
+            return row
+
         # Read in the writer's queue: writes of the broken connection that still wait there come first.
-        row = await self._ledger.write(lambda cursor: streams.get(cursor, stream_id))
+        row = await self._ledger.write(find)
         if not row.open and config.next_utterance is None:
             raise NotFound("The stream has ended.", reason=Reason.STREAM_NOT_FOUND)
         if not row.open:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from models.errors import VestibuleError
 from models.media.formats import HEAD_BYTES, detect
 from models.text import RedactedText
+from server.access.caller import current_caller
 from server.ledger.needed_media import needed_spool_ids
 from server.ledger.types import Clock, UploadRow, utc_now
 from server.ledger.writer import Ledger
@@ -89,7 +90,8 @@ class UploadService:
             VestibuleError: A check refuses it, ``default_checks`` lists with which reasons; UPLOAD_ID_REUSED,
                 UPLOAD_STALLED, UPLOAD_TOO_SLOW, UPLOAD_CHUNKS_TOO_SMALL; or a failure of the spool or the ledger.
         """
-        facts = await self._ledger.read(lambda cursor: transactions.facts_of(cursor, description))
+        caller = current_caller()
+        facts = await self._ledger.read(lambda cursor: transactions.facts_of(cursor, description, caller))
         if facts.upload is not None:
             return await self._repeated(facts.upload, description, chunks)
         # A random name, because two streams may send the same upload at the same time.
@@ -192,7 +194,8 @@ class UploadService:
         try:
             await asyncio.to_thread(self._spool.put, spool_id, _batches(seen.content))
             upload, job = transactions.rows_of(seen, await self._name(seen), spool_id, self._clock())
-            kept = await self._ledger.write(lambda cursor: transactions.record(cursor, upload, job))
+            caller = current_caller()
+            kept = await self._ledger.write(lambda cursor: transactions.record(cursor, upload, job, caller))
             new = kept.new
         finally:
             if not new:

@@ -9,6 +9,8 @@ from datetime import datetime
 from models.errors import Conflict, NotFound
 from models.reasons import Reason
 from models.text import RedactedText
+from server.access import ownership
+from server.access.caller import Caller
 from server.ledger import events, jobs, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor
 from server.ledger.types import JobRow, JobState, SessionRow, UploadRow, UploadState
@@ -38,18 +40,20 @@ class Kept:
     new: bool
 
 
-def facts_of(cursor: Cursor, description: DeclaredUpload) -> KnownFacts:
-    """What the ledger knows when the description has arrived."""
+def facts_of(cursor: Cursor, description: DeclaredUpload, caller: Caller) -> KnownFacts:
+    """What the ledger knows when the description has arrived, and the caller may know."""
     try:
-        session = sessions.get(cursor, description.session_id)
+        session = ownership.session(cursor, description.session_id, caller)
     except NotFound:
         session = None
+    client_id = session.client_id if session else caller.client_id
+    upload_id = ownership.stored_upload_id(cursor, client_id, description.upload_id)
     waiting = Waiting(
         jobs=jobs.count_open(cursor),
         session_jobs=jobs.count_open_of_session(cursor, description.session_id),
         session_bytes=uploads.waiting_bytes(cursor, description.session_id),
     )
-    return KnownFacts(session, _find(cursor, description.upload_id), waiting)
+    return KnownFacts(session, _find(cursor, upload_id), waiting)
 
 
 def _find(cursor: Cursor, upload_id: str) -> UploadRow | None:
@@ -59,12 +63,16 @@ def _find(cursor: Cursor, upload_id: str) -> UploadRow | None:
         return None
 
 
-def record(cursor: Cursor, upload: UploadRow, job: JobRow) -> Kept:
+def record(cursor: Cursor, upload: UploadRow, job: JobRow, caller: Caller) -> Kept:
     """Store an upload, its job and its event, or find that the same content was stored under its id meanwhile.
 
     Raises:
+        NotFound: SESSION_NOT_FOUND.
         Conflict: UPLOAD_ID_REUSED, or the session has ended meanwhile.
     """
+    client_id = ownership.session(cursor, upload.session_id, caller).client_id
+    stored_id = ownership.stored_upload_id(cursor, client_id, upload.id)
+    upload, job = _stored_as(stored_id, upload, job)
     known = _find(cursor, upload.id)
     if known is not None:
         if (known.session_id, known.sha256) != (upload.session_id, upload.sha256):
@@ -74,6 +82,7 @@ def record(cursor: Cursor, upload: UploadRow, job: JobRow) -> Kept:
     if upload.display_name is not None:
         [numbered] = tag_numbers.numbered(cursor, upload.session_id, [upload.display_name])
         upload = replace(upload, display_name=numbered)
+    ownership.note_participant(cursor, session.id, caller)
     uploads.insert_upload(cursor, upload)
     jobs.enqueue(cursor, job)
     accepted = make_event(
@@ -86,6 +95,15 @@ def record(cursor: Cursor, upload: UploadRow, job: JobRow) -> Kept:
     )
     events.append(cursor, accepted)
     return Kept(upload, session, new=True)
+
+
+def _stored_as(stored_id: str, upload: UploadRow, job: JobRow) -> tuple[UploadRow, JobRow]:
+    """The rows under the id that ``ownership.stored_upload_id`` gave; mostly it is the one that the client gave."""
+    payload = job.payload | {"upload_id": stored_id}
+    return (
+        replace(upload, id=stored_id, given_id=upload.id),
+        replace(job, key=f"{READ_UPLOAD}:{stored_id}", payload=payload),
+    )
 
 
 def rows_of(

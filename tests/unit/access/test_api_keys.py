@@ -212,7 +212,9 @@ async def test_closed_keys_are_listed_only_if_asked_for(keys: ApiKeys, clock: Ha
     assert len(keys.list_keys(include_closed=True)) == 3
 
 
-@pytest.mark.parametrize(("client_id", "scopes"), [("", [Scope.APP]), ("", [Scope.OPERATOR, Scope.APP]), ("a", [])])
+@pytest.mark.parametrize(
+    ("client_id", "scopes"), [("", [Scope.APP]), ("a", []), ("a", [Scope.OPERATOR]), ("a", [Scope.OPERATOR, Scope.APP])]
+)
 async def test_a_key_for_every_client_is_no_app_and_each_has_a_scope(
     keys: ApiKeys, client_id: str, scopes: list[Scope]
 ) -> None:

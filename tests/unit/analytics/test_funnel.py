@@ -27,7 +27,8 @@ def _fill(cursor: Cursor, *reached: int, state: S = S.ABANDONED, name: str = "")
     for depth, number in enumerate(reached, start=1):
         key = f"{name}{depth}"
         cursor.execute(
-            """INSERT INTO sessions SELECT concat(?, '-', i), 'app', concat(?, '-', i), ?, ?, ?, ?,
+            """INSERT INTO sessions (id, client_id, request_id, state, create_time, update_time, stage_time, language,
+                sealed_vocabulary, variant, turn_count) SELECT concat(?, '-', i), 'app', concat(?, '-', i), ?, ?, ?, ?,
                 '', '[]', '', 0
             FROM range(?) AS r(i)""",
             [key, key, S.COMPLETED if depth == 4 else state, *[NOW.replace(tzinfo=None)] * 3, number],

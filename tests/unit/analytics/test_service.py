@@ -50,7 +50,7 @@ async def test_property_values_are_redacted_and_an_event_counts_once(ledger: Led
     assert (first.recorded_count, first.duplicate_count, first.unknown_session_count) == (1, 0, 1)
     assert (again.recorded_count, again.duplicate_count) == (0, 1)
     rows = await ledger.read(lambda cursor: events_of_session(cursor, SESSION.id))
-    [stored] = [row for row in rows if row.id == seen.event_id]
+    [stored] = [row for row in rows if row.name == seen.name]
     assert stored.client_id == "shop"
     assert {key: text.value for key, text in stored.properties.items()} == {
         "note": "for [REDACTED_NAME]",

@@ -14,6 +14,7 @@ from server.ledger import (
     dead_letters,
     events,
     jobs,
+    participants,
     recommendations,
     redactions,
     sessions,
@@ -86,6 +87,7 @@ class Store:
         letter = DeadLetterRow(makers.new_id(), job.id, job.kind, session_id, "BROKEN_MEDIA", mark_of(name), 1, "", NOW)
         dead_letters.insert_letter(cursor, letter)
         cursor.execute("INSERT INTO tag_numbers VALUES (?, 'NAME', ?, 1)", [session_id, mark_of(f"{name}-tag")])
+        participants.add(cursor, session_id, mark_of(f"{name}-subject"))
         redactions.store(cursor, session_id, "rules", NOW)
         self.spool.put(spool_id, [b"content"])
         with_log = self.spool.open_log(stream.id)

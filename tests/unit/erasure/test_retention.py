@@ -50,7 +50,7 @@ def test_everything_that_has_a_limit_goes_with_its_bytes(store: Store) -> None:
     at(store, 30.1)
     assert asyncio.run(retention(store, EVERYTHING).round()) == 5
     left = {table for table, number in store.rows(session_id).items() if number}
-    assert left == {"sessions", "streams", "uploads", "recommendations", "tag_numbers", "redactions"}
+    assert left == {"sessions", "streams", "uploads", "recommendations", "tag_numbers", "participants", "redactions"}
     assert not store.spool.ids(), "the media that the letter kept"
     # The record that was decided stays, so its text does.
     assert store.marks("old") == {mark_of("old"), mark_of("old-variant"), mark_of("old-tag")}

@@ -29,7 +29,7 @@ from server.observability.metrics import Metrics
 from server.records.pubsub import PubSub
 from server.records.recommender import Recommender
 from server.records.session_progress import note_new_input
-from server.setting_groups import LimitSettings
+from server.setting_groups import ApprovalSettings, LimitSettings
 from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
 from server.uploads.types import DeclaredUpload
@@ -56,6 +56,7 @@ class World:
     attempts: list[JobDetails] = field(default_factory=list)
     more_handlers: list[Handler] = field(default_factory=list)
     keep_recordings: bool = False
+    approval: ApprovalSettings = field(default_factory=ApprovalSettings)
 
     def __post_init__(self) -> None:
         self.ledger = open_ledger(self.folder / "data" / "ledger.duckdb", memory_bytes=128 * 1024 * 1024)
@@ -85,6 +86,7 @@ class World:
             self.pubsub,
             clock=self.clock,
             audit=self.audit,
+            approval=self.approval,
             on_job=self.runner.wake,
         )
         self.intake = build_upload_service(

@@ -24,6 +24,8 @@ CLASSES: dict[type[errors.VestibuleError], FailureKind] = {
     errors.NotFound: FailureKind.PERMANENT,
     errors.Conflict: FailureKind.PERMANENT,
     errors.InvalidInput: FailureKind.PERMANENT,
+    errors.PermissionDenied: FailureKind.PERMANENT,
+    errors.Unauthenticated: FailureKind.PERMANENT,
     errors.WeightsError: FailureKind.PERMANENT,
     errors.InternalError: FailureKind.PERMANENT,
     errors.WorkerLost: FailureKind.TRANSIENT,

@@ -104,7 +104,9 @@ def test_a_decision_needs_the_hash_of_the_shown_record(cursor: Cursor) -> None:
     recommendations.insert_recommendation(cursor, row)
 
     def decide(to: RecommendationState, content_hash: str = row.content_hash) -> RecommendationState:
-        return recommendations.decide(cursor, row.id, to, after(9), decided_by="ann", content_hash=content_hash).state
+        return recommendations.decide(
+            cursor, row.id, to, after(9), decided_by="ann", subject="key:1", content_hash=content_hash
+        ).state
 
     with pytest.raises(Conflict) as caught:
         decide(RecommendationState.APPROVED, "00")
@@ -141,7 +143,7 @@ def test_events_of_apps_take_client_and_variant_from_the_session(cursor: Cursor)
     recorded = events.insert_of_known_sessions(cursor, [mine, event("nobody"), mine])
     assert recorded == AppendResult(new=1, duplicates=1, unknown_sessions=1)
     stored = events_of_session(cursor, owner.id)
-    assert stored[1] == replace(mine, client_id="site-9", variant="b")
+    assert stored[1] == replace(mine, id=stored[1].id, client_id="site-9", variant="b")
 
 
 def test_append_events_stores_each_id_once(ledger: Ledger) -> None:
@@ -151,8 +153,20 @@ def test_append_events_stores_each_id_once(ledger: Ledger) -> None:
     assert ledger.write_now(events.AppendEvents([second, third])) == AppendResult(1, 1)
     assert ledger.write_now(events.AppendEvents([third, third])) == AppendResult(0, 2)
     assert ledger.write_now(events.AppendEvents([])) == AppendResult(0, 0)
-    names = [e.id for e in read_now(ledger, lambda c: events_of_session(c, owner.id)) if e.name == first.name]
-    assert names == [first.id, second.id, third.id]
+    stored = [e for e in read_now(ledger, lambda c: events_of_session(c, owner.id)) if e.name == first.name]
+    assert [e.server_time for e in stored] == [first.server_time, second.server_time, third.server_time]
+
+
+def test_an_event_id_of_one_client_does_not_stand_for_that_of_another(ledger: Ledger) -> None:
+    mine, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-9")))
+    other, _ = ledger.write_now(lambda c: sessions.insert_or_get(c, session(client_id="site-8")))
+    seen = event(mine.id)
+    taken = replace(seen, session_id=other.id)
+    assert ledger.write_now(events.AppendEvents([taken], "site-8")) == AppendResult(1, 0)
+    assert ledger.write_now(events.AppendEvents([seen], "site-9")) == AppendResult(1, 0)
+    assert ledger.write_now(events.AppendEvents([seen], "site-9")) == AppendResult(0, 1)
+    assert ledger.write_now(events.AppendEvents([seen], "site-8")) == AppendResult(0, 0, 1)
+    assert ledger.write_now(events.AppendEvents([seen, taken, seen], "site-8")) == AppendResult(0, 1, 2)
 
 
 def test_the_timeline_lists_every_kind_of_row(cursor: Cursor) -> None:

@@ -21,6 +21,7 @@ from server.records.recommender import Recommender
 from server.records.vocabulary import VocabularySealer
 from server.runtime.lifecycle import Lifecycle
 from server.runtime.token_bucket import Rate
+from server.setting_groups import ApprovalSettings
 from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.conversation import Conversation
 from server.streaming.conversation_factory import ConversationFactory
@@ -71,7 +72,14 @@ class StreamHarness:
         audit = AuditTrail(bytes(32), lambda: NOW)
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me", audit=audit)
         recommender = Recommender(
-            self.ledger, self.gateway, self.assistant, pubsub, clock=lambda: NOW, audit=audit, on_job=runner.wake
+            self.ledger,
+            self.gateway,
+            self.assistant,
+            pubsub,
+            clock=lambda: NOW,
+            audit=audit,
+            approval=ApprovalSettings(),
+            on_job=runner.wake,
         )
         registry = StreamRegistry(self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now)
         admission = Admission(limits, self.load, self.metrics)
@@ -90,6 +98,7 @@ class StreamHarness:
             open_container=open_in_process,
         )
         self.streams = StreamManager(registry, admission, conversations)
+        self.recommender, self.runner = recommender, runner
 
     def elapsed_s(self) -> float:
         return (self.now - NOW).total_seconds()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -31,9 +32,9 @@ def client(harness: UploadHarness) -> UploadHarness:
     return replace(harness, limits=LimitSettings())
 
 
-async def refusal(harness: UploadHarness, content: bytes = LITTLE) -> Overloaded:
+async def refusal(harness: UploadHarness, content: bytes = LITTLE, **described: Any) -> Overloaded:
     with pytest.raises(Overloaded) as caught:
-        await harness.accept(content)
+        await harness.accept(content, **described)
     return caught.value
 
 
@@ -183,11 +184,11 @@ async def test_each_client_has_a_quota_of_its_own(client: UploadHarness) -> None
     for _ in range(10):
         await client.accept(LITTLE)
     await client.accept(LITTLE, session_id=other.id)
-    # The credential names the client, whatever the session says.
+    # Uploads of the session count for its client, whoever sent them.
     with acting_as(Caller("key:1", "another-app", frozenset({Scope.APP}))):
         for _ in range(9):
-            await client.accept(LITTLE)
-        assert (await refusal(client)).reason == "UPLOAD_QUOTA"
+            await client.accept(LITTLE, session_id=other.id)
+        assert (await refusal(client, session_id=other.id)).reason == "UPLOAD_QUOTA"
 
 
 async def test_attempts_that_no_window_holds_are_deleted(client: UploadHarness) -> None:

@@ -52,7 +52,7 @@ async def test_a_refusal_without_a_session_is_a_metric_only(harness: UploadHarne
 async def test_nobody_writes_events_into_the_session_of_another(harness: UploadHarness) -> None:
     with acting_as(Caller("key:1", "a-stranger", frozenset({Scope.APP}))):
         await reason_of(lambda: harness.accept(EXE))
-    assert (await refused_events(harness), harness.refused("UNSUPPORTED_MEDIA")) == ([], 1)
+    assert (await refused_events(harness), harness.refused("SESSION_NOT_FOUND")) == ([], 1)
 
 
 async def test_a_flood_of_refusals_fills_no_disk_and_is_counted(harness: UploadHarness) -> None:

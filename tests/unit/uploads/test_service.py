@@ -125,7 +125,7 @@ async def test_an_upload_id_belongs_to_one_content_of_one_session(harness: Uploa
     changed = replace(first, sha256=hashlib.sha256(other).digest() if with_hash else b"")
     moved = replace(first, session_id=str(uuid4()))
     assert await reason_of(lambda: harness.intake.accept(changed, pieces(other))) == "UPLOAD_ID_REUSED"
-    assert await reason_of(lambda: harness.intake.accept(moved, pieces(JPEG))) == "UPLOAD_ID_REUSED"
+    assert await reason_of(lambda: harness.intake.accept(moved, pieces(JPEG))) == "SESSION_NOT_FOUND"
     assert len(harness.files()) == 1
 
 

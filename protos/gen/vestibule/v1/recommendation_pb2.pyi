@@ -66,6 +66,8 @@ class Recommendation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     DECIDED_BY_FIELD_NUMBER: _builtins.int
+    DECIDED_SUBJECT_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the recommendation."""
     session_id: _builtins.str
@@ -77,7 +79,9 @@ class Recommendation(_message.Message):
     origin: _common_pb2.Origin.ValueType
     """Who wrote it."""
     decided_by: _builtins.str
-    """Staff id of the person who decided. Empty before."""
+    """Staff id of the person who decided, as the console stated it; not verified. Empty before, or when none was stated."""
+    decided_subject: _builtins.str
+    """Credential that decided, such as key:9f3c or jwt:staff-7; verified. Empty before."""
     @_builtins.property
     def record(self) -> _common_pb2.ProposedRecord:
         """The record."""
@@ -89,6 +93,10 @@ class Recommendation(_message.Message):
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided. Absent before."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on it cannot be approved any more. A new proposal can be asked for then."""
 
     def __init__(
         self,
@@ -102,10 +110,12 @@ class Recommendation(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         decided_by: _builtins.str = ...,
+        decided_subject: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "record", b"record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "record", b"record"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_hash", b"content_hash", "create_time", b"create_time", "decide_time", b"decide_time", "decided_by", b"decided_by", "id", b"id", "origin", b"origin", "record", b"record", "session_id", b"session_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_hash", b"content_hash", "create_time", b"create_time", "decide_time", b"decide_time", "decided_by", b"decided_by", "decided_subject", b"decided_subject", "expire_time", b"expire_time", "id", b"id", "origin", b"origin", "record", b"record", "session_id", b"session_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -171,7 +181,10 @@ class ApproveRecommendationRequest(_message.Message):
     content_hash: _builtins.bytes
     """Hash of the record that the person saw."""
     decided_by: _builtins.str
-    """Staff id of the person who decides: letters, digits, dot, dash and underscore. No names."""
+    """Staff id of the person who decides, for display: letters, digits, dot, dash and underscore. The credential of the call
+    is what counts and is recorded. A console that serves several people with one credential states here who of them
+    decides; one whose users have credentials of their own may leave it empty. A name is stored as "redacted".
+    """
     def __init__(
         self,
         *,
@@ -227,7 +240,10 @@ class RejectRecommendationRequest(_message.Message):
     content_hash: _builtins.bytes
     """Hash of the record that the person saw."""
     decided_by: _builtins.str
-    """Staff id of the person who decides: letters, digits, dot, dash and underscore. No names."""
+    """Staff id of the person who decides, for display: letters, digits, dot, dash and underscore. The credential of the call
+    is what counts and is recorded. A console that serves several people with one credential states here who of them
+    decides; one whose users have credentials of their own may leave it empty. A name is stored as "redacted".
+    """
     reason: _builtins.str
     """Why, as a machine word such as wrong_reading. Counted in the funnel. One with personal data in it is stored as
     "redacted".

@@ -64,7 +64,9 @@ class RecommendationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApproveRecommendation(self, request, context):
-        """Approves the record with the given hash, and completes the session. Safe to repeat.
+        """Approves the record with the given hash, and completes the session. It counts once and is safe to repeat: a second
+        person gets RECOMMENDATION_DECIDED. After expire_time it gets RECOMMENDATION_EXPIRED. A credential that took part in
+        the session gets OWN_SESSION, unless the settings of the server allow it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

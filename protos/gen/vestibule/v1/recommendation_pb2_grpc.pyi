@@ -36,7 +36,10 @@ class RecommendationServiceStub:
     GetRecommendation: _grpc.UnaryUnaryMultiCallable[_recommendation_pb2.GetRecommendationRequest, _recommendation_pb2.GetRecommendationResponse]
     """Returns a recommendation as it is now."""
     ApproveRecommendation: _grpc.UnaryUnaryMultiCallable[_recommendation_pb2.ApproveRecommendationRequest, _recommendation_pb2.ApproveRecommendationResponse]
-    """Approves the record with the given hash, and completes the session. Safe to repeat."""
+    """Approves the record with the given hash, and completes the session. It counts once and is safe to repeat: a second
+    person gets RECOMMENDATION_DECIDED. After expire_time it gets RECOMMENDATION_EXPIRED. A credential that took part in
+    the session gets OWN_SESSION, unless the settings of the server allow it.
+    """
     RejectRecommendation: _grpc.UnaryUnaryMultiCallable[_recommendation_pb2.RejectRecommendationRequest, _recommendation_pb2.RejectRecommendationResponse]
     """Rejects the record with the given hash, and ends the session or reopens it for another proposal."""
 
@@ -48,7 +51,10 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     GetRecommendation: _aio.UnaryUnaryMultiCallable[_recommendation_pb2.GetRecommendationRequest, _recommendation_pb2.GetRecommendationResponse]  # type: ignore[assignment]
     """Returns a recommendation as it is now."""
     ApproveRecommendation: _aio.UnaryUnaryMultiCallable[_recommendation_pb2.ApproveRecommendationRequest, _recommendation_pb2.ApproveRecommendationResponse]  # type: ignore[assignment]
-    """Approves the record with the given hash, and completes the session. Safe to repeat."""
+    """Approves the record with the given hash, and completes the session. It counts once and is safe to repeat: a second
+    person gets RECOMMENDATION_DECIDED. After expire_time it gets RECOMMENDATION_EXPIRED. A credential that took part in
+    the session gets OWN_SESSION, unless the settings of the server allow it.
+    """
     RejectRecommendation: _aio.UnaryUnaryMultiCallable[_recommendation_pb2.RejectRecommendationRequest, _recommendation_pb2.RejectRecommendationResponse]  # type: ignore[assignment]
     """Rejects the record with the given hash, and ends the session or reopens it for another proposal."""
 
@@ -69,7 +75,10 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recommendation_pb2.ApproveRecommendationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recommendation_pb2.ApproveRecommendationResponse, _abc.Awaitable[_recommendation_pb2.ApproveRecommendationResponse]]:
-        """Approves the record with the given hash, and completes the session. Safe to repeat."""
+        """Approves the record with the given hash, and completes the session. It counts once and is safe to repeat: a second
+        person gets RECOMMENDATION_DECIDED. After expire_time it gets RECOMMENDATION_EXPIRED. A credential that took part in
+        the session gets OWN_SESSION, unless the settings of the server allow it.
+        """
 
     @_abc_1.abstractmethod
     def RejectRecommendation(

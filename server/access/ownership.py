@@ -1,0 +1,109 @@
+"""The one place that fetches a row by an id which came with an RPC.
+
+A row of another client is answered like one that does not exist: the same statements run in both cases, and the same
+function raises the same error, because the id that is looked up in the end is then an empty one. Jobs and housekeeping,
+which act for no caller, use ``server.ledger`` directly; tests/unit/access/test_ownership_everywhere.py holds the list.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+from server.access.caller import INTERNAL, Caller
+from server.ledger import dead_letters, owners, participants, recommendations, sessions, streams, uploads
+from server.ledger.columns import Cursor
+from server.ledger.types import DeadLetterRow, RecommendationRow, SessionRow, StreamRow, UploadRow
+
+_NO_ID: Final = ""
+_SECOND_OWNERS: Final = uuid.UUID("8c0f3a52-6f0d-4a3e-9a63-3f6b0e1f7f10")
+
+
+def session(cursor: Cursor, session_id: str, caller: Caller) -> SessionRow:
+    """A session.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+    """
+    return sessions.get(cursor, _visible_session(cursor, session_id, caller))
+
+
+def open_session(cursor: Cursor, session_id: str, caller: Caller) -> SessionRow:
+    """A session that has not ended.
+
+    Raises:
+        NotFound: SESSION_NOT_FOUND.
+        Conflict: WRONG_STATE when it has ended.
+    """
+    return sessions.require_open(cursor, _visible_session(cursor, session_id, caller))
+
+
+def recommendation(cursor: Cursor, recommendation_id: str, caller: Caller) -> RecommendationRow:
+    """A recommendation.
+
+    Raises:
+        NotFound: RECOMMENDATION_NOT_FOUND.
+    """
+    return recommendations.get(cursor, _visible(cursor, "recommendations", recommendation_id, caller))
+
+
+def stream(cursor: Cursor, stream_id: str, caller: Caller) -> StreamRow:
+    """A conversation stream.
+
+    Raises:
+        NotFound: STREAM_NOT_FOUND.
+    """
+    return streams.get(cursor, _visible(cursor, "streams", stream_id, caller))
+
+
+def upload(cursor: Cursor, upload_id: str, caller: Caller) -> UploadRow:
+    """An upload, by the id that its client gave.
+
+    Raises:
+        NotFound: UPLOAD_NOT_FOUND.
+    """
+    first = _visible(cursor, "uploads", upload_id, caller)
+    second = _second_owners_id(caller.client_id, upload_id)
+    found = owners.session_of(cursor, "uploads", second) != ""
+    return uploads.get(cursor, first or (second if found else _NO_ID))
+
+
+def dead_letter(cursor: Cursor, letter_id: str, caller: Caller) -> DeadLetterRow:
+    """A dead letter. One without a session is shown to callers of every client only.
+
+    Raises:
+        NotFound: DEAD_LETTER_NOT_FOUND.
+    """
+    visible = _visible(cursor, "dead_letters", letter_id, caller)
+    return dead_letters.get(cursor, visible if caller.client_id else letter_id)
+
+
+def note_participant(cursor: Cursor, session_id: str, caller: Caller) -> None:
+    """Note that a caller opened a session, spoke in it or uploaded to it; the server itself takes part in none."""
+    if caller != INTERNAL:
+        participants.add(cursor, session_id, caller.subject)
+
+
+def stored_upload_id(cursor: Cursor, client_id: str, upload_id: str) -> str:
+    """The id under which an upload of a client is stored: the given one, unless another client has taken it.
+
+    Ids of uploads are made by clients. One that sends the id of another client's upload must neither learn that it
+    exists nor keep the other from using it.
+    """
+    owner = owners.client_of(cursor, owners.session_of(cursor, "uploads", upload_id))
+    return upload_id if owner in (None, client_id) else _second_owners_id(client_id, upload_id)
+
+
+def _second_owners_id(client_id: str, upload_id: str) -> str:
+    return str(uuid.uuid5(_SECOND_OWNERS, f"{client_id}/{upload_id}"))
+
+
+def _visible(cursor: Cursor, table: owners.Owned, row_id: str, caller: Caller) -> str:
+    """The id, if the caller may see the row; otherwise the empty one, which no row has."""
+    session_id = owners.session_of(cursor, table, row_id)
+    return row_id if _visible_session(cursor, session_id, caller) else _NO_ID
+
+
+def _visible_session(cursor: Cursor, session_id: str, caller: Caller) -> str:
+    owner = owners.client_of(cursor, session_id)
+    return session_id if owner is not None and caller.may_see(owner) else _NO_ID

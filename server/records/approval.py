@@ -1,0 +1,49 @@
+"""Who may approve a record, and until when."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from models.errors import Conflict, PermissionDenied
+from models.reasons import Reason
+from server.access.caller import Caller, Scope
+from server.ledger import participants
+from server.ledger.columns import Cursor
+from server.ledger.types import RecommendationRow
+from server.setting_groups import ApprovalSettings
+
+
+class ApprovalRules:
+    """The rules for approvals. A rejection needs none of them: it only ends or reopens a session.
+
+    Args:
+        settings: How long a record can be approved, and by whom.
+    """
+
+    def __init__(self, settings: ApprovalSettings) -> None:
+        self._settings = settings
+
+    def expire_time(self, proposed: datetime) -> datetime:
+        """From when on a record that was proposed at this time cannot be approved any more."""
+        return proposed + timedelta(seconds=self._settings.expires_s)
+
+    def check(self, cursor: Cursor, row: RecommendationRow, caller: Caller, now: datetime) -> None:
+        """Refuse an approval that the rules forbid.
+
+        Raises:
+            Conflict: RECOMMENDATION_EXPIRED.
+            PermissionDenied: OWN_SESSION.
+        """
+        if row.expire_time is not None and now >= row.expire_time:
+            raise Conflict("The record can no longer be approved.", reason=Reason.RECOMMENDATION_EXPIRED)
+        if not self._may_approve_own(caller) and participants.took_part(cursor, row.session_id, caller.subject):
+            raise PermissionDenied("The credential took part in this session.", reason=Reason.OWN_SESSION)
+
+    def _may_approve_own(self, caller: Caller) -> bool:
+        match self._settings.own_sessions:
+            case "everybody":
+                return True
+            case "operators":
+                return Scope.OPERATOR in caller.scopes
+            case _:
+                return False
