@@ -29,6 +29,9 @@ PREFIX: Final = "vst_"
 LAST_USE_GRAIN: Final = timedelta(minutes=10)
 """How exact the time of the last use is: it costs one write of the ledger in this time for each key in use."""
 
+MOST_LISTED: Final = 10_000
+"""Keys in one list; as a message they have about 2 MB."""
+
 _KEY = re.compile(r"vst_([0-9a-f]{16})_([0-9a-f]{64})")
 _NO_HASH: Final = "0" * 64
 """Compared with the hash of a secret whose id is unknown, so that this takes as long as a wrong secret."""
@@ -150,10 +153,10 @@ class ApiKeys:
         return row, written(key_id, secret)
 
     def list_keys(self, *, include_closed: bool) -> list[ApiKeyRow]:
-        """The keys of the ledger, newest first; those that expired or were revoked only if asked for."""
+        """The newest keys of the ledger, newest first; those that expired or were revoked only if asked for."""
         rows = [row for row in self._rows.values() if row.id != self._operator_key_id]
         shown = [row for row in rows if include_closed or not self._closed(row)]
-        return sorted(shown, key=lambda row: (row.create_time, row.id), reverse=True)
+        return sorted(shown, key=lambda row: (row.create_time, row.id), reverse=True)[:MOST_LISTED]
 
     async def revoke(self, key_id: str) -> ApiKeyRow:
         """Refuse a key from now on. Repeating it changes nothing.

@@ -34,6 +34,7 @@ LEAST_PAUSE_S: Final = 10.0
 WAIT_S: Final = 3.0
 """How long a call waits for a read that its unknown key id asked for."""
 LEAST_RSA_BITS: Final = 2048
+_HEADERS: Final = {"accept": "application/json", "accept-encoding": "identity"}
 
 KINDS: Final = {
     "RS256": ("RSA", None),
@@ -186,17 +187,17 @@ def http_source(url: str) -> Source:
             async with (
                 asyncio.timeout(FETCH_TIMEOUT_S),
                 httpx2.AsyncClient(trust_env=False, timeout=FETCH_TIMEOUT_S) as client,
-                client.stream("GET", url, headers={"accept": "application/json"}) as answer,
+                client.stream("GET", url, headers=_HEADERS) as answer,
             ):
                 if answer.status_code != httpx2.codes.OK:
                     raise _unusable(f"was answered with the status {answer.status_code}")
                 text = b""
-                async for part in answer.aiter_bytes():
+                async for part in answer.aiter_raw():
                     text += part
                     if len(text) > MOST_BYTES:
                         raise _unusable("is too large")
                 return text
-        except (httpx2.HTTPError, httpx2.StreamError, TimeoutError) as exc:
+        except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, TimeoutError) as exc:
             raise _unusable(f"cannot be fetched ({type(exc).__name__})") from exc
 
     return source

@@ -15,7 +15,7 @@ import click
 from models.errors import NotFound
 from models.reasons import Reason
 from server.cli.channel import open_channel
-from server.cli.remote import CALL_TIMEOUT_S, Endpoint, endpoint, translated
+from server.cli.remote import CALL_TIMEOUT_S, Endpoint, connected, endpoint
 
 if TYPE_CHECKING:
     import grpc
@@ -57,18 +57,13 @@ def opened_key_store(address: str | None, state_dir: Path | None, data_dir: Path
         Unavailable: LEDGER_LOCKED, a server holds the ledger, but none answers at the configured address.
     """
     from server.cli.analyst import ledger_settings
-    from server.cli.credentials import configured_credential
 
     settings, server = ledger_settings(None, state_dir, data_dir), endpoint(address)
     if address is None and not _answers(server):
         click.echo(f"No server answers at {server.target}, so the ledger file is used.", err=True)
         yield _LedgerKeys(settings)
         return
-    credential = configured_credential(server.target, settings.state_dir)
-    with (
-        open_channel(server.target, tls=server.tls, credential=credential) as channel,
-        translated(server.target, server.tls),
-    ):
+    with connected(address, settings.state_dir) as channel:
         yield _ServerKeys(channel)
 
 

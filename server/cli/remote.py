@@ -14,6 +14,7 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 from server.cli.channel import open_channel
 from server.cli.client_tls import ClientTls, TlsOptions, client_tls
+from server.cli.credentials import configured_credential
 from server.cli.output import Failure
 from server.cli.tls_problems import tls_problem
 from server.validators import host_and_port
@@ -25,6 +26,12 @@ CALL_TIMEOUT_S = 15.0
 """Timeout of a unary call, the same as in the service config beside the protos."""
 
 _TLS_CA, _PLAINTEXT = "vestibule.tls_ca", "vestibule.plaintext"
+_HINTS = {
+    Reason.CREDENTIALS_MISSING: "Set VESTIBULE_API_KEY to a key, or VESTIBULE_STATE_DIR to the server's state folder.",
+    Reason.CREDENTIALS_INVALID: "VESTIBULE_API_KEY must be a key of this server; without one, VESTIBULE_STATE_DIR must "
+    "be its state folder.",
+}
+"""For people at the command line, in place of the hint for programmers."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -96,14 +103,19 @@ def endpoint(address: str | None) -> Endpoint:
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[grpc.Channel]:
+def connected(address: str | None, state_dir: Path | None = None) -> Iterator[grpc.Channel]:
     """A channel to the server; errors of calls become a Failure.
 
     Args:
         address: Host and port; None takes the setting.
+        state_dir: The server's state folder, with its key for this machine; None takes the setting.
     """
     server = endpoint(address)
-    with open_channel(server.target, tls=server.tls) as channel, translated(server.target, server.tls):
+    credential = configured_credential(server.target, state_dir)
+    with (
+        open_channel(server.target, tls=server.tls, credential=credential) as channel,
+        translated(server.target, server.tls),
+    ):
         yield channel
 
 
@@ -142,7 +154,7 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str, tls: Client
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         retry = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
-            reason, hint = info.reason, info.metadata.get("hint", "")
+            reason, hint = info.reason, _HINTS.get(info.reason, info.metadata.get("hint", ""))
             if "correlation_id" in info.metadata:
                 lines.append(f"correlation id: {info.metadata['correlation_id']}")
         elif detail.Unpack(bad):

@@ -63,7 +63,7 @@ def list_sessions(
 
     columns = ("id", "client", "state", "opened (UTC)", "changed (UTC)", "turns")
     if address is not None and port is None:
-        port = _ledger_port(address)
+        port = _ledger_port(address, state_dir)
     settings = ledger_settings(port, state_dir, data_dir)
     with opened_ledger(settings, live_only=port is not None) as connection:
         found = connection.execute(_query(client, state, limit)).fetchall()
@@ -75,12 +75,12 @@ def list_sessions(
         show_table(columns, rows, empty="There are no such sessions.")
 
 
-def _ledger_port(address: str) -> int:
+def _ledger_port(address: str, state_dir: Path | None) -> int:
     """The port for analysts of the server at the address."""
     from vestibule.v1.admin_pb2 import GetStatusRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
-    with connected(address) as channel:
+    with connected(address, state_dir) as channel:
         reply = AdminServiceStub(channel).GetStatus(GetStatusRequest(), timeout=CALL_TIMEOUT_S)
     for component in reply.components:
         found = LEDGER_PORT.search(component.detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from vestibule.v1 import conversation_pb2 as pb
 from vestibule.v1.conversation_pb2_grpc import ConversationServiceStub, add_ConversationServiceServicer_to_server
 
 from server.grpc_server import KEEPALIVE, GrpcServer, Keepalive
+from server.rpc.interceptors.base import CallHook
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from server.services.conversation import ConversationService
@@ -34,10 +35,14 @@ class Conversations:
 
 
 @asynccontextmanager
-async def listening(harness: StreamHarness, keepalive: Keepalive = KEEPALIVE) -> AsyncIterator[str]:
+async def listening(
+    harness: StreamHarness, keepalive: Keepalive = KEEPALIVE, authenticate: CallHook | None = None
+) -> AsyncIterator[str]:
     """The address of a port that is open."""
     services = cast(Services, Conversations(harness))
-    listener = GrpcServer("127.0.0.1:0", services, Lifecycle(), harness.metrics, OpenAccess(), keepalive)
+    listener = GrpcServer(
+        "127.0.0.1:0", services, Lifecycle(), harness.metrics, authenticate or OpenAccess(), keepalive
+    )
     await listener.start()
     await listener.serving()
     try:
@@ -54,9 +59,9 @@ class Stream:
         finals: Numbers of the utterances whose finals came.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, metadata: Sequence[tuple[str, str]] = ()) -> None:
         stub: Any = ConversationServiceStub(channel)
-        self._call = stub.Converse()
+        self._call = stub.Converse(metadata=metadata)
         self._answers = aiter(self._call)
         self._status: grpc.aio.AioRpcError | None = None
         self._sent = 0

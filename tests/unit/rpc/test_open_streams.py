@@ -27,7 +27,9 @@ from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
 from tests.unit.access.clock import HandClock
 from tests.unit.ledger.migrated import open_ledger
+from tests.unit.rpc.server_harness import Stream, listening
 from tests.unit.rpc.test_interceptors import UUID, details
+from tests.unit.streaming.stream_harness import StreamHarness
 
 QUICK_S = 0.02
 BIG = "x" * 100_000
@@ -201,6 +203,33 @@ async def test_the_caller_is_that_of_each_call_and_none_outside(tmp_path: Path) 
             call.cancel()
     assert len({caller.subject for caller in port.handlers.callers}) == 3
     assert current_caller() is INTERNAL
+
+
+async def test_a_talk_ends_with_its_key_and_goes_on_with_another(tmp_path: Path) -> None:
+    harness, clock = StreamHarness(tmp_path), HandClock()
+    keys = ApiKeys(harness.ledger, clock, AuditTrail(bytes(32), clock))
+    authenticate = Authenticate(Authenticator(keys), lambda _decision: None, QUICK_S)
+
+    async def made() -> tuple[str, tuple[tuple[str, str], ...]]:
+        row, key = await keys.create(client_id="app", scopes=[Scope.APP], label="", expire_time=None)
+        return row.id, (("authorization", f"Bearer {key}"),)
+
+    async with asyncio.timeout(30), listening(harness, authenticate=authenticate) as address:
+        async with grpc.aio.insecure_channel(address) as channel:
+            key_id, metadata = await made()
+            talk = Stream(channel, metadata)
+            await talk.configure(harness.config.session_id)
+            await talk.said(0)
+            await keys.revoke(key_id)
+            refusal = await talk.refusal()
+            again = Stream(channel, (await made())[1])
+            await again.configure(harness.config.session_id, resume_token=talk.token, next_utterance=1)
+            await again.said(1)
+            await again.finish()
+        await keys.drain()
+    harness.ledger.close()
+    assert refusal.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert details(refusal)["ErrorInfo"].reason == Reason.CREDENTIALS_REVOKED
 
 
 class Failing:

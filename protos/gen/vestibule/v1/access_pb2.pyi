@@ -216,7 +216,7 @@ class ListApiKeysResponse(_message.Message):
     API_KEYS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def api_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApiKey]:
-        """The keys, newest first."""
+        """The keys, newest first; at most the newest 10000."""
 
     def __init__(
         self,
