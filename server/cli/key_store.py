@@ -16,6 +16,7 @@ from models.errors import NotFound
 from models.reasons import Reason
 from server.cli.channel import open_channel
 from server.cli.remote import CALL_TIMEOUT_S, Endpoint, connected, endpoint
+from server.cli.tls_problems import tls_problem
 
 if TYPE_CHECKING:
     import grpc
@@ -68,7 +69,11 @@ def opened_key_store(address: str | None, state_dir: Path | None, data_dir: Path
 
 
 def _answers(server: Endpoint) -> bool:
-    """Whether a server listens there, of whatever health."""
+    """Whether a server listens there, of whatever health.
+
+    Raises:
+        Failure: One listens, but its TLS is not what the settings say.
+    """
     import grpc
     from grpc_health.v1.health_pb2 import HealthCheckRequest
     from grpc_health.v1.health_pb2_grpc import HealthStub
@@ -77,6 +82,8 @@ def _answers(server: Endpoint) -> bool:
         try:
             HealthStub(channel).Check(HealthCheckRequest(), timeout=CALL_TIMEOUT_S)
         except grpc.RpcError as error:
+            if problem := tls_problem(server.target, server.tls):
+                raise problem from error
             return isinstance(error, grpc.Call) and error.code() is not grpc.StatusCode.UNAVAILABLE
     return True
 

@@ -6,7 +6,10 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 import uuid
 import wave
@@ -34,10 +37,12 @@ from vestibule.v1 import (
     session_pb2_grpc,
 )
 
+from server.cli.client_tls import ClientTls
 from server.cli.credentials import operator_key
 from server.cli.demo.processes import Child, free_ports, serving, wait_until
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+HERE = Path(__file__).resolve().parent
+DATA = HERE.parent / "data"
 READY_TIMEOUT_S = 90.0
 CHUNK_BYTES = 3200  # 100 ms
 
@@ -102,11 +107,18 @@ class Server:
         return total
 
 
-def start_server(home: Path, *assignments: str, wait: bool = True) -> Server:
-    """Start ``vestibule serve`` on free ports and wait until health says SERVING. It is stopped if it never does."""
+def start_server(
+    home: Path, *assignments: str, wait: bool = True, host: str = "127.0.0.1", tls: ClientTls | None = None
+) -> Server:
+    """Start ``vestibule serve`` on free ports and wait until health says SERVING. It is stopped if it never does.
+
+    Args:
+        host: Where it listens; it is called on loopback.
+        tls: How it is called, if the assignments turn TLS on.
+    """
     home.mkdir(parents=True, exist_ok=True)
     grpc_port, quack_port, dashboard_port = free_ports(3)
-    arguments = ["-m", "server.cli", "serve", "--address", f"127.0.0.1:{grpc_port}"]
+    arguments = ["-m", "server.cli", "serve", "--address", f"{host}:{grpc_port}"]
     arguments += ["--data-dir", str(home / "data"), "--state-dir", str(home / "state")]
     settings = (f"quack.port={quack_port}", f"ray.dashboard_port={dashboard_port}", "metrics_port=0", *assignments)
     for assignment in settings:
@@ -119,7 +131,7 @@ def start_server(home: Path, *assignments: str, wait: bool = True) -> Server:
     )
     if wait:
         try:
-            wait_until(lambda: serving(server.address), server.child, READY_TIMEOUT_S, "The server was not ready")
+            wait_until(lambda: serving(server.address, tls), server.child, READY_TIMEOUT_S, "The server was not ready")
         except BaseException:
             stop_server(server)
             raise
@@ -217,6 +229,19 @@ async def audio(pcm: bytes, *, pace: float = 4.0, start: int = 0) -> AsyncIterat
         chunk = conversation_pb2.AudioChunk(offset=at, data=pcm[at : at + CHUNK_BYTES])
         yield conversation_pb2.ConverseRequest(audio=chunk)
         await asyncio.sleep(0.1 / pace)
+
+
+def node_client(folder: Path, address: str, key: str, *more: str) -> dict[str, Any]:
+    """Run the client in JavaScript; returns what it saw."""
+    shutil.copytree(HERE / "node", folder / "node", ignore=shutil.ignore_patterns("node_modules"))
+    subprocess.run(["npm", "ci", "--silent"], cwd=folder / "node", check=True, timeout=180)
+    descriptors = folder / "protos.binpb"
+    build = [sys.executable, str(HERE.parent.parent / "protos" / "build.py"), "descriptors", str(descriptors)]
+    subprocess.run(build, check=True, timeout=60)
+    run = ["node", "client.mjs", address, str(descriptors), str(DATA / "register.jpg"), *more]
+    environment = os.environ | {"VESTIBULE_API_KEY": key}
+    done = subprocess.run(run, cwd=folder / "node", check=True, capture_output=True, timeout=150, env=environment)
+    return cast("dict[str, Any]", json.loads(done.stdout))
 
 
 def planted(*names: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import signal
@@ -28,7 +27,7 @@ from server.analytics.client import connect
 from server.cli.channel import open_channel
 from server.cli.demo.processes import serving
 from server.services import SERVICE_NAMES
-from tests.e2e.harness import DATA, App, Server, visit_pcm
+from tests.e2e.harness import DATA, App, Server, node_client, visit_pcm
 
 pytestmark = pytest.mark.e2e
 HERE = Path(__file__).resolve().parent
@@ -60,16 +59,7 @@ def test_reflection_describes_every_service(server: Server) -> None:
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="Node.js is not installed; CI runs this test")
 def test_a_client_in_another_language_uploads_a_picture_and_gets_its_text(server: Server, tmp_path: Path) -> None:
-    folder = tmp_path / "node"
-    shutil.copytree(HERE / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
-    subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=True, timeout=180)
-    descriptors = tmp_path / "protos.binpb"
-    build = [sys.executable, str(ROOT / "protos" / "build.py"), "descriptors", str(descriptors)]
-    subprocess.run(build, check=True, timeout=60)
-    run = ["node", "client.mjs", server.address, str(descriptors), str(DATA / "register.jpg")]
-    environment = os.environ | {"VESTIBULE_API_KEY": server.operator_key}
-    done = subprocess.run(run, cwd=folder, check=True, capture_output=True, timeout=150, env=environment)
-    seen = json.loads(done.stdout)
+    seen = node_client(tmp_path, server.address, server.operator_key)
     assert seen["states"][-1] == "UPLOAD_STATE_DONE"
     assert seen["session"] == "SESSION_STATE_IN_PROGRESS"
     assert "[REDACTED_NAME]" in seen["text"]

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from server.cli.channel import open_channel
+from server.cli.client_tls import ClientTls
 from server.cli.output import Failure
 
 STOP_TIMEOUT_S = 15.0
@@ -139,12 +140,12 @@ def _status(process: psutil.Process) -> str:
         return str(psutil.STATUS_ZOMBIE)
 
 
-def serving(address: str) -> bool:
-    """Whether the health service of a server says SERVING."""
+def serving(address: str, tls: ClientTls | None = None) -> bool:
+    """Whether the health service of a server says SERVING; without ``tls`` it is asked in plain text."""
     import grpc  # deferred: `vestibule --help` must not wait for it
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    with open_channel(address, credential="") as channel:
+    with open_channel(address, tls=tls, credential="") as channel:
         try:
             reply = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2.0)
         except grpc.RpcError:

@@ -1,9 +1,9 @@
 // Opens a session, uploads a picture, follows it until it is done, and prints what came back as one JSON object.
 //
-//     VESTIBULE_API_KEY=vst_... node client.mjs ADDRESS DESCRIPTORS PICTURE
+//     VESTIBULE_API_KEY=vst_... node client.mjs ADDRESS DESCRIPTORS PICTURE [CA]
 //
 // DESCRIPTORS is a FileDescriptorSet of the protos (protos/build.py descriptors FILE), so fields keep the names that
-// they have there; PICTURE is a JPEG.
+// they have there; PICTURE is a JPEG. With CA, a PEM file of the CA of the server's certificate, it speaks TLS.
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -14,14 +14,14 @@ import loader from "@grpc/proto-loader";
 const CHUNK_BYTES = 64 * 1024;
 const DEADLINE_MS = 90_000;
 
-const [address, descriptors, picture] = process.argv.slice(2);
+const [address, descriptors, picture, ca] = process.argv.slice(2);
 const definitions = loader.loadFileDescriptorSetFromBuffer(readFileSync(descriptors), {
   enums: String,
   longs: Number,
   defaults: true,
 });
 const { SessionService, MediaService } = grpc.loadPackageDefinition(definitions).vestibule.v1;
-const credentials = grpc.credentials.createInsecure();
+const credentials = ca ? grpc.credentials.createSsl(readFileSync(ca)) : grpc.credentials.createInsecure();
 const keyed = { interceptors: [withKey] };
 const sessions = new SessionService(address, credentials, keyed);
 const media = new MediaService(address, credentials, keyed);

@@ -133,6 +133,16 @@ def test_plain_text_to_a_server_with_tls_says_so(serve: Serve) -> None:
     assert "--plaintext" in failed(status(address, "--plaintext"), "TLS_REQUIRED")
 
 
+def test_keys_are_not_looked_for_in_the_ledger_of_a_server_that_speaks_tls(serve: Serve, tmp_path: Path) -> None:
+    environment = {
+        "VESTIBULE_ADDRESS": serve(issue("server", CA)),
+        "VESTIBULE_DATA_DIR": str(tmp_path / "data"),
+        "VESTIBULE_STATE_DIR": str(tmp_path / "state"),
+    }
+    result = CliRunner(env=environment).invoke(cli, ["keys", "list"])
+    assert "ledger" not in failed(result, "TLS_REQUIRED")
+
+
 def test_where_nobody_listens_nothing_is_said_of_tls(serve: Serve, ca: str) -> None:
     assert "TLS" not in failed(status("127.0.0.1:1"), "UNAVAILABLE")
     assert "TLS" not in failed(status("127.0.0.1:1", "--tls-ca", ca), "UNAVAILABLE")
