@@ -7,10 +7,9 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from joserfc import jws, jwt
-from joserfc._rfc7515.model import JWSAlgModel
 from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import Key, OctKey
 
@@ -19,6 +18,9 @@ from models.reasons import Reason
 from server.access.caller import Caller, Scope
 from server.ledger.types import Clock
 from server.setting_groups import AuthSettings
+
+if TYPE_CHECKING:
+    from joserfc._rfc7515.model import JWSAlgModel  # the library does not export it
 
 HMAC: Final = "HS256"
 MOST_REMEMBERED: Final = 4096

@@ -7,6 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -14,7 +15,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from models.errors import Unauthenticated
 from models.reasons import Reason
+from server.access.access_log import AccessLog
 from server.access.api_keys import ApiKeys, new_key, written
 from server.access.audit import AuditTrail
 from server.access.authenticator import LONGEST_CREDENTIAL, Authenticator, is_local
@@ -23,7 +26,10 @@ from server.access.jwks import KeySet, http_source
 from server.access.operator_key import load_or_create_operator_key
 from server.access.scopes import SCOPES
 from server.access.tokens import TokenVerifier
-from server.rpc.interceptors.authenticate import AccessDecision, Authenticate
+from server.ledger import audit
+from server.ledger.audit import AuditFilter
+from server.observability.metrics import Metrics
+from server.rpc.interceptors.authenticate import AccessDecision, Authenticate, observer
 from tests.unit.access import issuer
 from tests.unit.access.clock import HandClock
 from tests.unit.access.issuer import NOW, KeySetServer, confused, public_pem, settings, stranger, token, unsigned
@@ -38,6 +44,9 @@ NOW_S = int(NOW.timestamp())
 UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
 REFUSED = {UNAUTHENTICATED, DENIED}
 HOUR = timedelta(hours=1)
+EVERY = frozenset(Scope)
+OF_CLIENTS = EVERY - {Scope.OPERATOR}
+"""What a key of a client may have together; a key of an operator belongs to no client."""
 
 
 @dataclass(slots=True)
@@ -54,11 +63,11 @@ class Door:
         """The decisions against a call."""
         return [decision for decision in self.decisions if decision.denied]
 
-    async def key(self, *scopes: Scope, client_id: str = "site-1", lifetime: timedelta | None = None) -> str:
-        """Make a key; without scopes it has all."""
+    async def key(self, *scopes: Scope, lifetime: timedelta | None = None) -> str:
+        """Make a key; without scopes it has all that a client may have."""
         made = await self.keys.create(
-            client_id=client_id,
-            scopes=scopes or tuple(Scope),
+            client_id="" if Scope.OPERATOR in scopes else "site-1",
+            scopes=scopes or tuple(OF_CLIENTS),
             label="",
             expire_time=None if lifetime is None else self.clock() + lifetime,
         )
@@ -146,16 +155,18 @@ async def test_every_method_refuses(door: Door, metadata: Callable[[], Metadata]
     assert len(door.refused) == len(METHODS)
 
 
-async def accept_all(door: Door, credential: str) -> None:
-    """Call every method; each must get as far as the rules of its request, or run."""
+async def accept_all(door: Door, credential: str, scopes: frozenset[Scope] = OF_CLIENTS) -> None:
+    """Call every method that the scopes open; each must get as far as the rules of its request, or run."""
     for method in METHODS:
-        assert await door.port.call(method, bearer(credential)) not in REFUSED, method.name
+        if SCOPES[method.name] & scopes:
+            assert await door.port.call(method, bearer(credential)) not in REFUSED, method.name
 
 
 async def test_every_method_takes_a_good_key_or_token(door: Door) -> None:
     await accept_all(door, await door.key())
     assert {caller.client_id for _, caller in door.port.ran} == {"site-1"}
-    await accept_all(door, good_token())
+    await accept_all(door, await door.key(Scope.OPERATOR), frozenset({Scope.OPERATOR}))
+    await accept_all(door, good_token(), EVERY)
     assert door.refused == []
     assert len({name for name, _ in door.port.ran}) > 5, "those whose empty request breaks no rule have run"
 
@@ -185,7 +196,7 @@ async def test_every_method_refuses_a_rotated_key_after_the_grace(door: Door) ->
 
 async def test_every_method_refuses_a_token_that_was_good_before_it_expired(door: Door) -> None:
     signed = good_token()
-    await accept_all(door, signed)
+    await accept_all(door, signed, EVERY)
     door.clock.advance(timedelta(seconds=3630))
     await refuse_all(door, bearer(signed), Reason.CREDENTIALS_EXPIRED)
 
@@ -250,7 +261,7 @@ async def test_health_needs_no_credential_and_reflection_any(door: Door) -> None
     ids=("NUL", "newline", "another header", "tab", "Latin-1", "huge"),
 )
 async def test_a_header_that_no_client_could_send_opens_nothing(door: Door, value: str) -> None:
-    key = await door.key()
+    key = await door.key(Scope.OPERATOR)
     for method in ("vestibule.v1.AdminService/GetStatus", "vestibule.v1.AccessService/ListApiKeys"):
         outcome = await raw_call(door.port.address, method, [("authorization", value.format(key=key))])
         assert outcome != "0"
@@ -261,7 +272,9 @@ async def test_a_header_that_no_client_could_send_opens_nothing(door: Door, valu
 async def test_the_name_of_the_header_in_capitals_opens_nothing(door: Door) -> None:
     """HTTP/2 has header names in small letters only."""
     outcome = await raw_call(
-        door.port.address, "vestibule.v1.AdminService/GetStatus", [("Authorization", f"Bearer {await door.key()}")]
+        door.port.address,
+        "vestibule.v1.AdminService/GetStatus",
+        [("Authorization", f"Bearer {await door.key(Scope.OPERATOR)}")],
     )
     assert outcome != "0"
     assert door.port.ran == []
@@ -270,7 +283,7 @@ async def test_the_name_of_the_header_in_capitals_opens_nothing(door: Door) -> N
 async def test_the_operator_key_is_taken_from_this_machine(door: Door, tmp_path: Path) -> None:
     key = load_or_create_operator_key(tmp_path)
     door.keys.accept_operator_key(key)
-    await accept_all(door, key)
+    await accept_all(door, key, EVERY)
     assert {(caller.subject, caller.client_id) for _, caller in door.port.ran} == {("key:operator", "")}
 
 
@@ -293,6 +306,55 @@ async def test_the_operator_key_is_taken_from_this_machine(door: Door, tmp_path:
 )
 def test_peers_on_this_machine(peer: str, local: bool) -> None:
     assert is_local(peer) is local
+
+
+async def test_a_credential_that_is_too_long_is_not_read() -> None:
+    class Unread:
+        """Fails when anybody asks."""
+
+        def verify(self, *_arguments: object, **_more: object) -> NoReturn:
+            raise AssertionError("read")
+
+    unread: Any = Unread()
+    authenticator = Authenticator(unread, unread)
+    for start in ("", "vst_"):
+        credential = start + "a" * (LONGEST_CREDENTIAL - len("Bearer ") - len(start))
+        with pytest.raises(AssertionError, match="read"):
+            await authenticator.authenticate([f"Bearer {credential}"], "")
+        with pytest.raises(Unauthenticated):
+            await authenticator.authenticate([f"Bearer {credential}a"], "")
+
+
+async def test_decisions_are_counted_and_go_to_the_audit(tmp_path: Path) -> None:
+    clock, metrics = HandClock(), Metrics()
+    ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
+    trail = AuditTrail(bytes(32), clock)
+    access, keys = AccessLog(ledger, trail, clock, window_s=60), ApiKeys(ledger, clock, trail)
+    _, key = await keys.create(client_id="site-1", scopes=[Scope.ANALYST], label="", expire_time=None)
+    method = next(method for method in METHODS if method.name.endswith("GetReport"))
+    other = next(method for method in METHODS if method.name.endswith("GetStatus"))
+    async with serving(Authenticate(Authenticator(keys), observer(metrics, access))) as port:
+        for _ in range(3):
+            await port.call(method)
+        await port.call(method, bearer(key))
+        await port.call(other, bearer(key))
+    await access.flush()
+    await keys.drain()
+    rows, _ = await ledger.read(
+        lambda cursor: audit.list_rows(cursor, AuditFilter(action="access"), page_size=9, page_token="")
+    )
+    ledger.close()
+    subject = f"key:{key.split('_')[1]}"
+    assert {(row.subject, row.object_id, row.outcome, row.reason, row.count) for row in rows} == {
+        ("", method.name, "denied", "CREDENTIALS_MISSING", 3),
+        (subject, method.name, "allowed", "", 1),
+        (subject, other.name, "denied", "SCOPE_MISSING", 1),
+    }
+    counted = {
+        reason: metrics.registry.get_sample_value("vestibule_refused_calls_total", {"reason": reason})
+        for reason in ("CREDENTIALS_MISSING", "SCOPE_MISSING", "CREDENTIALS_INVALID")
+    }
+    assert counted == {"CREDENTIALS_MISSING": 3, "SCOPE_MISSING": 1, "CREDENTIALS_INVALID": 0}
 
 
 async def test_without_a_first_key_set_a_token_is_told_to_wait(tmp_path: Path, unused_tcp_port: int) -> None:
