@@ -200,11 +200,6 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The file of redaction policies has errors; the message names the places.",
     )
-    QUACK_LOCKED = (
-        "QUACK_LOCKED",
-        Status.INTERNAL,
-        "The endpoint for analysts cannot be configured any more; a defect of ours.",
-    )
     QUACK_TOKEN_SHORT = "QUACK_TOKEN_SHORT", Status.INTERNAL, "The token of the endpoint for analysts is too short."
     QUACK_UNAVAILABLE = "QUACK_UNAVAILABLE", Status.UNAVAILABLE, "The endpoint for analysts does not start or answer."
     RECOMMENDATION_DECIDED = (

@@ -341,6 +341,13 @@ class QuackSettings(BaseModel):
     enabled: bool = Field(True, description="Whether analysts may attach.")
     port: Port = Field(9494, description="Port on loopback.")
     token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
+    query_s: float = Field(10.0, gt=0, description="Longest time of one query; a longer one is refused.")
+    query_bytes: int = Field(
+        512 * MEBIBYTE, ge=64 * MEBIBYTE, description="Most memory of one query; one that needs more is refused."
+    )
+    total_bytes: int = Field(
+        1024 * MEBIBYTE, ge=64 * MEBIBYTE, description="Most memory of all queries that run at the same time."
+    )
 
 
 class ApprovalSettings(BaseModel):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import secrets
+import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -11,81 +13,40 @@ import duckdb
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.analytics.quack import address_of, load_extension
-from server.analytics.query_guard import LIMIT_S, QueryGuard
+from server.analytics.endpoint_config import DEFAULT_LIMITS, EndpointConfig, QueryLimits
+from server.analytics.quack import address_of, load_extensions
+from server.analytics.query_guard import BEFORE_IT_RUNS, ask_for_refusal
 from server.analytics.sql_errors import problem_of
 from server.analytics.sql_policy import VIEWS
+from server.analytics.supervisor import Supervisor
 
 _REFUSED = "Authorization failed"
+_UNKNOWN = "Invalid connection id"
 _HINT = f"One SELECT on these views: {', '.join(sorted(VIEWS))}. `DESCRIBE v_funnel` shows the columns of one."
 # DuckDB needs a package that is not installed to return this type.
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
 class LiveConnection:
-    """Runs SQL in the server, on the documented views.
+    """Runs SQL in the process that serves analysts, on the documented views.
 
     The query is sent as text. DuckDB's own way, names such as ``live.v_funnel``, works for one view a query only.
 
     Args:
         local: A connection in which the ledger is attached as ``live``.
-        limit_s: Longest time of a query on the server.
-        clock: Seconds, monotonic.
+        attach: Attaches it again, after that process was started again.
+        on_close: Called when the connection is closed.
     """
 
     def __init__(
         self,
         local: duckdb.DuckDBPyConnection,
-        limit_s: float = LIMIT_S,
-        clock: Callable[[], float] = time.monotonic,
+        attach: Callable[[duckdb.DuckDBPyConnection], None],
+        on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self.local = local
-        self._limit_s = limit_s
-        self._clock = clock
-
-    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        """Run one SELECT; returns the relation with its rows and column names.
-
-        Raises:
-            InvalidInput: SQL_REFUSED, with what is not allowed.
-            duckdb.Error: What the server's DuckDB says about the query.
-        """
-        statement = sql.strip().rstrip(";")
-        failure = ""
-        began_s = self._clock()
-        try:
-            return _rows(self.local, "live.query", statement)
-        except duckdb.Error as error:
-            if _REFUSED not in str(error):
-                raise
-            failure = problem_of(statement) or self._too_much(self._clock() - began_s)
-        raise InvalidInput(failure, reason=Reason.SQL_REFUSED, hint=_HINT)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.local.close()
-
-    def __enter__(self) -> LiveConnection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _too_much(self, took_s: float) -> str:
-        """The likely reason of a refusal: time if the query ran for the limit, otherwise memory."""
-        if took_s >= self._limit_s:
-            return f"The query takes longer than {self._limit_s:g} s, or waited that long for other slow queries."
-        return "The query needs more memory than the server gives it."
-
-
-class FileConnection:
-    """Runs SQL on the ledger file of a stopped server, under the policy of the live endpoint."""
-
-    def __init__(self, local: duckdb.DuckDBPyConnection) -> None:
-        self._local = local
-        self._guard = QueryGuard(local.cursor)
+        self._attach = attach
+        self._on_close = on_close
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run one SELECT; returns the relation with its rows and column names.
@@ -95,32 +56,73 @@ class FileConnection:
             duckdb.Error: What DuckDB says about the query.
         """
         statement = sql.strip().rstrip(";")
-        if refused := self._guard.refusal(statement):
-            raise InvalidInput(problem_of(statement) or refused, reason=Reason.SQL_REFUSED, hint=_HINT)
-        return _rows(self._local, "query", statement)
+        try:
+            return self._rows(statement)
+        except duckdb.Error as error:
+            if _REFUSED not in str(error):
+                raise
+        raise InvalidInput(self._why_refused(statement), reason=Reason.SQL_REFUSED, hint=_HINT)
 
     def close(self) -> None:
-        """Close the file."""
-        self._local.close()
+        """Close the connection."""
+        self.local.close()
+        self._on_close()
+
+    def __enter__(self) -> LiveConnection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rows(self, statement: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return _rows(self.local, statement)
+        except duckdb.Error as error:
+            if _UNKNOWN not in str(error):
+                raise
+        self.local.execute("DETACH live")
+        self._attach(self.local)
+        return _rows(self.local, statement)
+
+    def _why_refused(self, statement: str) -> str:
+        try:
+            row = self.local.execute("FROM live.query(?)", [ask_for_refusal(statement)]).fetchone()
+        except duckdb.Error:
+            row = None
+        reason = str(row[0]) if row and row[0] else "The query was refused."
+        if reason.startswith(BEFORE_IT_RUNS):
+            return problem_of(statement) or reason
+        return reason
 
 
-def open_file(path: Path) -> FileConnection:
-    """Open the ledger for reading.
+def open_file(path: Path, limits: QueryLimits = DEFAULT_LIMITS) -> LiveConnection:
+    """Open the ledger file of a stopped server for reading, as the live endpoint does: in a process of its own.
 
     Raises:
-        duckdb.Error: When it is no ledger, or a server holds it.
+        Unavailable: QUACK_UNAVAILABLE when it is no ledger, or a server holds it.
+        duckdb.Error: The process that reads it does not answer.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "enable_external_access": False,
-        "python_enable_replacements": False,
-        "lock_configuration": True,
-    }
-    return FileConnection(duckdb.connect(path, read_only=True, config=config))
+    port, token = _free_port(), secrets.token_urlsafe(32)
+    endpoint = Supervisor(EndpointConfig(str(path), "", port, token, limits), None)
+    endpoint.start()
+    try:
+        return connect(port, token, on_close=endpoint.stop)
+    except duckdb.Error:
+        endpoint.stop()
+        raise
 
 
-def _rows(local: duckdb.DuckDBPyConnection, function: str, statement: str) -> duckdb.DuckDBPyConnection:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _rows(local: duckdb.DuckDBPyConnection, statement: str) -> duckdb.DuckDBPyConnection:
     """Run the statement through a table function; times with a zone come as text."""
-    result = local.execute(f"FROM {function}(?)", [statement])
+    result = local.execute("FROM live.query(?)", [statement])
     columns = [(str(name), str(kind)) for name, kind, *_ in result.description or ()]
     if not any(_ZONED in kind for _, kind in columns):
         return result
@@ -129,28 +131,31 @@ def _rows(local: duckdb.DuckDBPyConnection, function: str, statement: str) -> du
         f"c{index}{'::VARCHAR' if _ZONED in kind else ''} AS " + '"' + name.replace('"', '""') + '"'
         for index, (name, kind) in enumerate(columns)
     )
-    return local.execute(f"SELECT {shown} FROM {function}(?) AS t({given})", [statement])  # noqa: S608 -- names, quoted
+    return local.execute(f"SELECT {shown} FROM live.query(?) AS t({given})", [statement])  # noqa: S608 -- names, quoted
 
 
-def connect(port: int, token: str, limit_s: float = LIMIT_S) -> LiveConnection:
+def connect(port: int, token: str, on_close: Callable[[], None] = lambda: None) -> LiveConnection:
     """Attach to the server of this machine.
 
     Args:
         port: Port of its Quack endpoint.
         token: Token of its Quack endpoint.
-        limit_s: Longest time of a query there.
+        on_close: Called when the connection is closed.
 
     Raises:
         duckdb.Error: When nobody listens there, or the token is wrong.
     """
     local = duckdb.connect(":memory:")
     try:
-        for name in ("httpfs", "quack"):
-            load_extension(local, name)
+        load_extensions(local)
         quoted = token.replace("'", "''")
         local.execute(f"CREATE SECRET (TYPE quack, TOKEN '{quoted}')")
-        local.execute(f"ATTACH '{address_of(port)}' AS live")
+        _attach(local, port)
     except duckdb.Error:
         local.close()
         raise
-    return LiveConnection(local, limit_s)
+    return LiveConnection(local, partial(_attach, port=port), on_close)
+
+
+def _attach(local: duckdb.DuckDBPyConnection, port: int) -> None:
+    local.execute(f"ATTACH '{address_of(port)}' AS live")

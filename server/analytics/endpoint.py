@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 from models.errors import VestibuleError
 from models.private_files import read_or_create
-from server.analytics.quack import QuackEndpoint
+from server.analytics.endpoint_config import EndpointConfig, QueryLimits
+from server.analytics.snapshot import LedgerMark, mark_of
+from server.analytics.supervisor import Supervisor
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.status import Component
@@ -16,36 +20,63 @@ from server.setting_groups import QuackSettings
 log = get_logger("analysts")
 
 TOKEN_FILE = "quack.token"  # noqa: S105 - the name of a file, not a token
+SNAPSHOT_FOLDER = "analysts"
+MARK_TIMEOUT_S = 4.0
+
+
+def mark_between_commits(ledger: Ledger) -> LedgerMark:
+    """A mark of now, made on the writer's thread.
+
+    Raises:
+        VestibuleError: The ledger is busy or closed.
+        TimeoutError: A write takes too long.
+    """
+    future: Future[LedgerMark] = ledger.submit_between_commits(partial(mark_of, ledger.path))
+    try:
+        return future.result(MARK_TIMEOUT_S)
+    finally:
+        future.cancel()
 
 
 class AnalystEndpoint:
     """Starts and stops the endpoint. If it cannot start, the server runs without it, and its state says so.
 
     Args:
-        state_dir: Where a generated token is written, readable by its owner alone.
+        state_dir: Where a generated token is written, readable by its owner alone, and where snapshots are.
     """
 
     def __init__(self, ledger: Ledger, settings: QuackSettings, state_dir: Path) -> None:
         self._settings = settings
         self._state_dir = state_dir
         self._ledger = ledger
-        self._endpoint: QuackEndpoint | None = None
+        self._endpoint: Supervisor | None = None
         self._detail = "Turned off." if not settings.enabled else "Not started yet."
 
     @property
     def component(self) -> Component:
         """Its state, for the status report."""
-        return Component("quack", self._endpoint is not None or not self._settings.enabled, self._detail)
+        if self._endpoint is None:
+            return Component("quack", not self._settings.enabled, self._detail)
+        healthy = self._endpoint.alive
+        return Component("quack", healthy, self._detail if healthy else "It is started again.")
 
     def start(self) -> None:
         """Listen, unless turned off. Blocking."""
-        if not self._settings.enabled:
+        settings = self._settings
+        if not settings.enabled:
             return
-        endpoint = QuackEndpoint(
-            self._ledger,
-            self._settings.port,
-            self._token(),
+        config = EndpointConfig(
+            ledger=str(self._ledger.path),
+            folder=str(self._state_dir / SNAPSHOT_FOLDER),
+            port=settings.port,
+            token=self._token(),
+            limits=QueryLimits(settings.query_s, settings.query_bytes, settings.total_bytes),
+        )
+        endpoint = Supervisor(
+            config,
+            partial(mark_between_commits, self._ledger),
             on_refused=lambda reason: log.warning("query_refused", reason=reason),
+            on_ended=lambda reason: log.warning("analysts_restarted", reason=reason),
         )
         try:
             endpoint.start()
@@ -54,13 +85,18 @@ class AnalystEndpoint:
             log.error("quack_failed", **describe(error))
             return
         self._endpoint = endpoint
-        self._detail = f"Analysts attach on port {self._settings.port} of loopback."
+        self._detail = f"Analysts attach on port {settings.port} of loopback."
 
     def stop(self) -> None:
-        """Stop listening. Blocking."""
+        """Stop listening. Queries that run end. Blocking."""
         if self._endpoint is not None:
             self._endpoint.stop()
             self._endpoint = None
+
+    def forget_snapshot(self) -> None:
+        """End everything that holds earlier content of the ledger, after something was erased from it."""
+        if self._endpoint is not None:
+            self._endpoint.restart()
 
     def _token(self) -> str:
         given = self._settings.token.get_secret_value()

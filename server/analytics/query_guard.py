@@ -1,131 +1,154 @@
-"""Decides before every query of an analyst whether it may run, and whether it ends in time.
+"""Decides before every query of an analyst whether it may run.
 
-DuckDB 1.5 cannot stop a query of a Quack client: there is no time limit, and the query goes on when the endpoint stops.
-So a query that may be long is first tried on a connection that can be interrupted, and refused when it does not end in
-time there. A query that the planner estimates to be short is allowed at once.
+The syntax tree must pass the policy. Then the query is tried out in a process of its own, and only one that ended there
+within its limits runs in the endpoint. DuckDB alone cannot bound it: its memory limit does not count the strings that
+functions make, planning evaluates constants, and a query of a Quack client cannot be stopped.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
+import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
 
 import duckdb
 
-from server.analytics.sql_policy import LONGEST_QUERY, judge
-from server.ledger.columns import Cursor
+from server.analytics.admission import Places, Reservations
+from server.analytics.endpoint_config import QueryLimits
+from server.analytics.sql_policy import LONGEST_QUERY, NO_SQL, judge
+from server.analytics.trials import Outcome
 
-LIMIT_S = 10.0
-CHEAP_ROWS = 2_000_000
-"""A query is not tried first when no operator is estimated above this; it then takes far less than a second."""
-TRIALS = 2
-_PAIRING = ("CROSS_PRODUCT", "NESTED_LOOP", "BLOCKWISE", "PIECEWISE", "IE_JOIN", "POSITIONAL")
+QUICK_S = 0.3
+"""Most queries end within this time, and are not held up by those that do not."""
+
+REMEMBERED_REFUSALS = 256
+
+CANNOT_BE_PLANNED = "The query cannot be planned"
+BEFORE_IT_RUNS = (CANNOT_BE_PLANNED, NO_SQL)
+"""How a refusal begins whose cause DuckDB's parser or planner can explain, without any row."""
+
+TOO_MANY = "Too many queries run at the moment."
+
+_ERRORS_OF_VALUES = frozenset({"ConversionException", "InvalidInputException", "OutOfRangeException"})
+"""Errors that a query may end with in the endpoint too, so that the analyst reads DuckDB's own message."""
+
+
+class Tries(Protocol):
+    """Tries a query out where it can do no harm."""
+
+    def run(self, query: str, seconds: float) -> Outcome:
+        """Run the query, for this time at most."""
+        ...
 
 
 class QueryGuard:
     """Decides about queries of analysts. Safe to call from several threads.
 
     Args:
-        open_cursor: Opens a connection to the ledger, which is closed here.
-        limit_s: How long a query may take.
+        parse: Makes the syntax tree, ``json_serialize_sql``.
+        trials: Tries queries out.
+        limits: What one query, and all together, may use.
+        admitted: Called with the seconds that an admitted query took when it was tried out.
         on_refused: Called with the reason of a refusal, never with the query.
     """
 
     def __init__(
         self,
-        open_cursor: Callable[[], Cursor],
+        parse: Callable[[str], str],
+        trials: Tries,
+        limits: QueryLimits,
         *,
-        limit_s: float = LIMIT_S,
+        admitted: Callable[[float], None] = lambda seconds: None,
         on_refused: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        self._open_cursor = open_cursor
-        self._limit_s = limit_s
+        self._parse = parse
+        self._trials = trials
+        self._limits = limits
+        self._admitted = admitted
         self._on_refused = on_refused
-        self._trials = threading.BoundedSemaphore(TRIALS)
+        self._quick = Places(running=4, waiting=32)
+        self._slow = Places(running=2, waiting=16)
+        self._reservations = Reservations(limits.total_bytes)
+        self._refusals: OrderedDict[str, str] = OrderedDict()
+        self._lock = threading.Lock()
 
     def allows(self, query: str) -> bool:
-        """Whether the query may run. Any error means no."""
+        """Whether the query may run."""
+        if _ASKS_FOR_REFUSAL.fullmatch(query):
+            return True
         reason = self.refusal(query)
         if reason:
-            self._on_refused(reason)
+            self.refuse(query, reason)
         return not reason
+
+    def refuse(self, query: str, reason: str) -> None:
+        """Report a refusal, and remember it for a client that asks."""
+        with self._lock:
+            self._refusals[digest_of(query)] = reason
+            while len(self._refusals) > REMEMBERED_REFUSALS:
+                self._refusals.popitem(last=False)
+        self._on_refused(reason)
+
+    def refusal_of(self, digest: str) -> str:
+        """Why a query with this digest was refused lately; empty when none was."""
+        with self._lock:
+            return self._refusals.get(digest, "")
 
     def refusal(self, query: str) -> str:
         """Why the query may not run; empty when it may."""
         if len(query) > LONGEST_QUERY:
             return f"A query may have at most {LONGEST_QUERY} characters."
-        cursor = self._open_cursor()
         try:
-            (serialized,) = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone() or ("{}",)
-            verdict = judge(serialized)
-            if verdict.refused:
-                return verdict.refused
-            if verdict.multiplies or _most_rows(cursor, query) > CHEAP_ROWS:
-                return self._try_out(cursor, query)
+            refused = judge(self._parse(query))
         except duckdb.Error as error:
-            return f"The query cannot be planned ({type(error).__name__})."
-        finally:
-            cursor.close()
+            return f"The query cannot be parsed ({type(error).__name__})."
+        return refused or self._try_out(query)
+
+    def _try_out(self, query: str) -> str:
+        seconds = self._limits.seconds
+        outcome = self._run(self._quick, query, min(QUICK_S, seconds))
+        if outcome is not None and outcome.result == "time" and seconds > QUICK_S:
+            outcome = self._run(self._slow, query, seconds)
+        if outcome is None:
+            return TOO_MANY
+        if refused := self._judged(outcome):
+            return refused
+        if not self._reservations.take(outcome.bytes, outcome.seconds, wait_s=seconds):
+            return TOO_MANY
+        self._admitted(outcome.seconds)
         return ""
 
-    def _try_out(self, cursor: Cursor, query: str) -> str:
-        if not self._trials.acquire(timeout=self._limit_s):
-            return "Too many long queries run at the moment."
+    def _run(self, places: Places, query: str, seconds: float) -> Outcome | None:
+        """Try the query out; None when no place became free in time."""
+        if not places.enter(self._limits.seconds):
+            return None
         try:
-            with _interrupted_after(cursor, self._limit_s):
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-                cursor.execute(f"EXPLAIN ANALYZE {query}")
-        except duckdb.InterruptException:
-            return f"The query takes longer than {self._limit_s:g} s."
-        except duckdb.OutOfMemoryException:
-            return "The query needs too much memory."
+            return self._trials.run(query, seconds)
         finally:
-            self._trials.release()
-            cursor.rollback()
-        return ""
+            places.leave()
+
+    def _judged(self, outcome: Outcome) -> str:
+        if outcome.result == "time":
+            return f"The query takes longer than {self._limits.seconds:g} s."
+        if outcome.result == "memory":
+            return f"The query needs more memory than {self._limits.query_bytes // 1024**2} MiB."
+        if outcome.result == "error" and outcome.error not in _ERRORS_OF_VALUES:
+            return f"{CANNOT_BE_PLANNED} ({outcome.error})."
+        return "The process that tried the query out ended." if outcome.result == "died" else ""
 
 
-@contextmanager
-def _interrupted_after(cursor: Cursor, limit_s: float) -> Iterator[None]:
-    timer = threading.Timer(limit_s, cursor.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()  # the cursor must not be closed while it runs
+REFUSAL_FUNCTION = "vestibule_refusal"
+_ASKS_FOR_REFUSAL = re.compile(rf"SELECT {REFUSAL_FUNCTION}\('[0-9a-f]{{64}}'\)")
 
 
-def _most_rows(cursor: Cursor, query: str) -> float:
-    """The largest number of rows of an operator in the plan, as estimated."""
-    rows = cursor.execute(f"EXPLAIN (FORMAT JSON) {query}").fetchall()
-    return max((_rows(node) for plan in rows for node in _operators(json.loads(plan[1]))), default=0.0)
+def digest_of(query: str) -> str:
+    """What a client names a refused query by."""
+    return hashlib.sha256(query.encode()).hexdigest()
 
 
-def _operators(plan: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    waiting = list(plan)
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(node.get("children", []))
-
-
-def _rows(node: dict[str, Any]) -> float:
-    """Rows of one operator; a cross product has the product of its inputs."""
-    guessed = float(str(node.get("extra_info", {}).get("Estimated Cardinality", "0")).lstrip("~") or 0)
-    if not any(word in node["name"] for word in _PAIRING):
-        return guessed
-    pairs = 1.0
-    for child in node.get("children", []):
-        pairs *= max(1.0, _output(child))
-    return max(guessed, pairs)
-
-
-def _output(node: dict[str, Any]) -> float:
-    """Rows that an operator returns; without an estimate, the most that its inputs allow."""
-    own = _rows(node)
-    return own if own else max((_output(child) for child in node.get("children", [])), default=1.0)
+def ask_for_refusal(query: str) -> str:
+    """The SQL that asks why a query was refused."""
+    return f"SELECT {REFUSAL_FUNCTION}('{digest_of(query)}')"

@@ -37,7 +37,7 @@ def problem_of(query: str) -> str:
         migrate(blank, utc_now)
         try:
             (serialized,) = blank.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone() or ("{}",)
-            if refused := judge(serialized).refused:
+            if refused := judge(serialized):
                 return _where(serialized) or refused
             blank.execute(f"EXPLAIN {query}")
         except duckdb.Error as error:

@@ -43,6 +43,3 @@ _ALLOWED = r"""
 """
 
 ALLOWED = frozenset(_ALLOWED.split())
-
-MULTIPLYING = frozenset({"range", "generate_series", "repeat", "unnest", "lpad", "rpad", "json_each"})
-"""Functions whose result may be much larger than their input, so that the planner's estimate is useless."""

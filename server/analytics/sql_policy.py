@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.analytics.sql_functions import ALLOWED, MULTIPLYING
+from server.analytics.sql_functions import ALLOWED
 from server.ledger import schema, views
 
 LONGEST_QUERY = 20_000
 """In characters. It also bounds the depth of nesting."""
+
+NO_SQL = "The query is no valid SQL."
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 """A name that DuckDB cannot read as a file."""
@@ -45,19 +47,6 @@ _EXPRESSION_KINDS = frozenset(
 
 
 @dataclass(slots=True)
-class QueryVerdict:
-    """The decision about a query.
-
-    Attributes:
-        refused: Why it may not run, as a sentence; empty when it may.
-        multiplies: Whether it uses a function whose cost cannot be estimated.
-    """
-
-    refused: str = ""
-    multiplies: bool = False
-
-
-@dataclass(slots=True)
 class _Found:
     tables: list[dict[str, Any]] = field(default_factory=list)
     functions: list[dict[str, Any]] = field(default_factory=list)
@@ -65,25 +54,25 @@ class _Found:
     strange: str = ""
 
 
-def judge(serialized: str) -> QueryVerdict:
+def judge(serialized: str) -> str:
     """Decide about a query.
 
     Args:
         serialized: What ``json_serialize_sql`` made of it.
+
+    Returns:
+        Why it may not run, as a sentence; empty when it may.
     """
     parsed = json.loads(serialized)
     if parsed.get("error_type") == "parser":
-        return QueryVerdict("The query is no valid SQL.")
+        return NO_SQL
     if parsed.get("error") is not False:
-        return QueryVerdict("Only SELECT statements may be run.")
+        return "Only SELECT statements may be run."
     statements = parsed.get("statements", [])
     if len(statements) != 1:
-        return QueryVerdict("Exactly one statement may be run at a time.")
+        return "Exactly one statement may be run at a time."
     found = _look_through(statements)
-    if found.strange:
-        return QueryVerdict(found.strange)
-    refused = _refuse_cte(found) or _refuse_table(found) or _refuse_function(found)
-    return QueryVerdict(refused, any(f["function_name"].lower() in MULTIPLYING for f in found.functions))
+    return found.strange or _refuse_cte(found) or _refuse_table(found) or _refuse_function(found)
 
 
 def _look_through(statements: list[Any]) -> _Found:

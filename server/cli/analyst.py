@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from models.errors import Unavailable
 from server.cli.output import Failure
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _open(settings: Settings, live_only: bool) -> Reader:
     import duckdb
 
     from server.analytics.client import connect, open_file
+    from server.analytics.endpoint_config import QueryLimits
 
     try:
         return connect(settings.quack.port, quack_token(settings))
@@ -115,8 +117,9 @@ def _open(settings: Settings, live_only: bool) -> Reader:
         if live_only or not settings.ledger_path.exists():
             raise _no_ledger(settings, live_error, live_only) from live_error
         try:
-            connection = open_file(settings.ledger_path)
-        except duckdb.Error as file_error:
+            limits = QueryLimits(settings.quack.query_s, settings.quack.query_bytes, settings.quack.total_bytes)
+            connection = open_file(settings.ledger_path, limits)
+        except (duckdb.Error, Unavailable) as file_error:
             raise _no_ledger(settings, live_error, live_only) from file_error
         click.echo("No server answers, so the ledger file is read.", err=True)
         return connection

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from models.errors import InternalError
 from models.reasons import Reason
 from server.ledger import schema, schema_changes, views
 from server.ledger.columns import Cursor, count, insert, stored_time
-from server.ledger.types import Clock
+
+if TYPE_CHECKING:
+    from server.ledger.types import Clock
 
 Migration = Callable[[Cursor], None]
 

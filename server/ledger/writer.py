@@ -153,9 +153,13 @@ class Ledger:
 
         Reads go on beside it. Every write waits for it, so it must be short.
         """
+        return await asyncio.wrap_future(self.submit_between_commits(fn))
+
+    def submit_between_commits(self, fn: Callable[[], T]) -> Future[T]:
+        """``between_commits`` for code without an event loop."""
         alone = _Alone(fn, Future())
         self._put(alone)
-        return await asyncio.wrap_future(alone.future)
+        return alone.future
 
     async def rewrite(self) -> None:
         """Write the ledger into a new file, so that no byte of a deleted row is left in it.
@@ -168,7 +172,7 @@ class Ledger:
         await self.between_commits(self._write_anew)
 
     def cursor(self) -> Cursor:
-        """A connection of its own to the open file, for the Quack endpoint. The caller closes it."""
+        """A connection of its own to the open file. The caller closes it."""
         return self._connection.cursor()
 
     def close(self) -> None:

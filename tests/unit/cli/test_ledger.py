@@ -7,13 +7,16 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from server.analytics.quack import QuackEndpoint
+from models.errors import InvalidInput
+from server.analytics.client import open_file
 from server.cli.demo.processes import free_ports
 from server.cli.main import cli
 from server.ledger import sessions
+from tests.unit.analytics.endpoints import endpoint_of
 from tests.unit.analytics.queries import BAD
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
@@ -42,7 +45,7 @@ def served(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("VESTIBULE_QUACK__PORT", str(port))
     (place / "quack.token").write_text(TOKEN + "\n")
     ledger = open_ledger(place / "ledger.duckdb", lambda: NOW)
-    endpoint = QuackEndpoint(ledger, port, TOKEN)
+    endpoint = endpoint_of(ledger, port, TOKEN)
     endpoint.start()
     yield
     endpoint.stop()
@@ -84,13 +87,33 @@ def test_times_with_a_time_zone_are_shown(way: str, request: pytest.FixtureReque
     assert row["a"] == 2
 
 
-@pytest.mark.usefixtures("place")
-def test_the_policy_applies_to_the_ledger_file_too() -> None:
-    for query in BAD:
-        result = run("sql", query)
-        assert result.exit_code == 1, query
-        assert "[SQL_REFUSED]" in result.stderr, query
-        assert "v_funnel" in result.stderr, "the hint names what may be read"
+def test_the_policy_applies_to_the_ledger_file_too(place: Path) -> None:
+    with open_file(place / "ledger.duckdb") as connection:
+        for query in BAD:
+            with pytest.raises(InvalidInput) as caught:
+                connection.execute(query)
+            assert caught.value.reason == "SQL_REFUSED", query
+    result = run("sql", BAD[0])
+    assert result.exit_code == 1
+    assert "[SQL_REFUSED]" in result.stderr
+    assert "v_funnel" in result.stderr, "the hint names what may be read"
+
+
+def test_a_query_on_the_ledger_file_is_bounded_too(place: Path) -> None:
+    with open_file(place / "ledger.duckdb") as connection:
+        before = psutil.Process().memory_info().rss
+        with pytest.raises(InvalidInput, match="needs more memory than 512 MiB"):
+            connection.execute("SELECT length(format('{:>400000000}','x'))")
+        assert psutil.Process().memory_info().rss - before < 50 * 1024**2
+        assert len(connection.execute("FROM v_funnel").fetchall()) == 4
+
+
+def test_a_file_that_is_no_ledger_is_no_crash(place: Path) -> None:
+    (place / "ledger.duckdb").write_bytes(b"not a ledger" * 1000)
+    (place / "quack.token").write_text(TOKEN)
+    result = run("sql", "SELECT 1")
+    assert result.exit_code == 1
+    assert "the file cannot be opened either" in result.stderr
 
 
 @pytest.mark.usefixtures("place")

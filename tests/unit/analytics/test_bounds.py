@@ -1,0 +1,342 @@
+"""The bound on time and memory: hostile statements against a real endpoint, with a real ledger written meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import psutil
+import pytest
+
+from models.errors import InvalidInput
+from server.analytics import supervisor
+from server.analytics.client import LiveConnection, connect
+from server.analytics.confine import NICE
+from server.analytics.endpoint_config import QueryLimits
+from server.analytics.supervisor import Supervisor
+from server.cli.demo.processes import free_ports
+from server.ledger import sessions
+from server.ledger.writer import Ledger
+from tests.unit.analytics.endpoints import endpoint_of
+from tests.unit.analytics.hostile import FROM_THE_ATTACK, HOSTILE
+from tests.unit.ledger.makers import NOW, session
+from tests.unit.ledger.migrated import open_ledger
+
+pytestmark = pytest.mark.slow  # it starts real processes and waits until queries run out of time
+
+TOKEN = "a-token-for-tests-0123"
+MIB = 1024 * 1024
+LIMITS = QueryLimits(seconds=1.0)
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    opened = open_ledger(tmp_path_factory.mktemp("bounds") / "ledger.duckdb", lambda: NOW)
+    opened.write_now(lambda cursor: sessions.insert_or_get(cursor, session()))
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def served(ledger: Ledger, ended: Callable[[str], None] = lambda reason: None) -> Iterator[tuple[Supervisor, int]]:
+    port = free_ports(1)[0]
+    endpoint = endpoint_of(ledger, port, TOKEN, limits=LIMITS, on_ended=ended)
+    endpoint.start()
+    try:
+        yield endpoint, port
+    finally:
+        endpoint.stop()
+
+
+@contextmanager
+def most_memory(endpoint: Supervisor) -> Iterator[list[int]]:
+    """The largest sum of the resident bytes of the endpoint and all its children that was seen."""
+    most, over = [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.02):
+            most[0] = max(most[0], sum(_resident(process) for process in family(endpoint)))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        thread.join()
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def family(endpoint: Supervisor) -> list[psutil.Process]:
+    """The endpoint and the processes that it started."""
+    try:
+        parent = psutil.Process(endpoint.process)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def write(ledger: Ledger) -> float:
+    """Seconds of one durable write."""
+    began_s = time.perf_counter()
+    ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, session(at=next(_NUMBERS))))
+    return time.perf_counter() - began_s
+
+
+def answered_within(port: int, limit_s: float) -> bool:
+    """Whether an analyst who attaches now gets an answer to a short query in time."""
+    end_s = time.monotonic() + limit_s
+    while time.monotonic() < end_s:
+        try:
+            with connect(port, TOKEN) as connection:
+                return len(connection.execute("FROM v_funnel").fetchall()) == 4
+        except duckdb.Error:
+            continue  # nobody listens yet
+    return False
+
+
+def attack(connection: LiveConnection, query: str) -> str:
+    """The refusal, or DuckDB's error; empty when the query ran."""
+    try:
+        connection.execute(query).fetchall()
+    except InvalidInput as error:
+        return error.message
+    except duckdb.Error as error:
+        return type(error).__name__
+    return ""
+
+
+def test_no_statement_takes_memory_of_the_server_or_more_than_its_own_share(ledger: Ledger) -> None:
+    assert len(HOSTILE) >= len(FROM_THE_ATTACK) + 30
+    with served(ledger) as (endpoint, port), connect(port, TOKEN) as analyst:
+        attack(analyst, "FROM v_funnel")
+        process, before = endpoint.process, psutil.Process().memory_info().rss
+        idle = sum(_resident(each) for each in family(endpoint))
+        with most_memory(endpoint) as most:
+            said = {query: attack(analyst, query) for query in HOSTILE}
+        assert {query for query, answer in said.items() if answer == ""} == set()
+        assert psutil.Process().memory_info().rss - before < 50 * MIB
+        assert most[0] - idle < LIMITS.query_bytes + 256 * MIB
+        assert endpoint.process == process, "no statement reached the endpoint"
+        assert answered_within(port, 2.0)
+
+
+def test_many_at_once_slow_nobody_down(ledger: Ledger) -> None:
+    before = statistics.median(write(ledger) for _ in range(40))
+    over = threading.Event()
+    ended: list[str] = []
+    with served(ledger, ended.append) as (endpoint, port), most_memory(endpoint) as most:
+
+        def keep_attacking(first: int) -> None:
+            with connect(port, TOKEN) as connection:
+                number = first
+                while not over.is_set():
+                    attack(connection, HOSTILE[number % len(HOSTILE)])
+                    number += 7
+
+        threads = [threading.Thread(target=keep_attacking, args=(first,)) for first in range(8)]
+        for thread in threads:
+            thread.start()
+        meanwhile = statistics.median(write(ledger) for _ in range(300))
+        over.set()
+        for thread in threads:
+            thread.join()
+        assert answered_within(port, 2.0)
+        assert most[0] < LIMITS.total_bytes + 6 * LIMITS.query_bytes
+    assert meanwhile < 3 * max(before, 0.003), "a write is not slower than three times"
+    assert ended == [], "other analysts kept their connections"
+
+
+def test_stopping_does_not_wait_for_queries_and_leaves_no_process(ledger: Ledger) -> None:
+    with served(ledger) as (endpoint, port):
+        slow = [threading.Thread(target=lambda: _ask_once(port, FROM_THE_ATTACK[-1])) for _ in range(3)]
+        for thread in slow:
+            thread.start()
+        while len(running := family(endpoint)) < 4:  # the endpoint, the trial process and two trials
+            assert endpoint.alive
+        began_s = time.monotonic()
+        endpoint.stop()
+        assert time.monotonic() - began_s < 3.0
+        _, left = psutil.wait_procs(running, timeout=3.0)
+        assert left == []
+        for thread in slow:
+            thread.join()
+
+
+def _ask_once(port: int, query: str) -> None:
+    try:
+        with connect(port, TOKEN) as connection:
+            attack(connection, query)
+    except duckdb.Error:
+        return  # the endpoint was stopped before
+
+
+def test_a_killed_endpoint_is_there_again_and_the_same_connection_goes_on(ledger: Ledger) -> None:
+    ended: list[str] = []
+    with served(ledger, ended.append) as (endpoint, port), connect(port, TOKEN) as analyst:
+        assert attack(analyst, "FROM v_funnel") == ""
+        assert endpoint.process is not None
+        os.kill(endpoint.process, signal.SIGKILL)
+        assert answered_within(port, 10.0)
+        assert attack(analyst, "FROM v_funnel") == "", "it attached again by itself"
+        assert ended == ["It ended."]
+
+
+def test_without_the_process_for_trials_the_endpoint_starts_anew(ledger: Ledger) -> None:
+    with served(ledger) as (endpoint, port):
+        assert answered_within(port, 10.0)
+        _, trials = family(endpoint)
+        trials.kill()
+        psutil.wait_procs([trials])
+        assert answered_within(port, 10.0)
+
+
+def test_an_endpoint_that_grows_too_large_is_killed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = threading.Event()
+    reasons: list[str] = []
+
+    def ended(reason: str) -> None:
+        reasons.append(reason)
+        monkeypatch.undo()
+        killed.set()
+
+    monkeypatch.setattr(supervisor, "MORE_BYTES", -LIMITS.total_bytes - MIB)
+    with served(ledger, ended) as (_, port):
+        assert killed.wait(5.0)
+        assert reasons == ["It used too much memory."]
+        assert answered_within(port, 10.0)
+
+
+def test_an_endpoint_that_is_busy_without_a_query_is_killed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands for a query that ran shorter when it was tried out. No CPU time at all counts as busy here."""
+    killed = threading.Event()
+    reasons: list[str] = []
+
+    def ended(reason: str) -> None:
+        reasons.append(reason)
+        monkeypatch.undo()
+        killed.set()
+
+    monkeypatch.setattr(supervisor, "LEFT_ALONE", -1.0)
+    with served(ledger, ended):
+        assert killed.wait(10.0)
+    assert reasons == ["A query ran longer than when it was tried out."]
+
+
+SERVER = """
+import sys
+from pathlib import Path
+from server.ledger.writer import Ledger
+from tests.unit.analytics.endpoints import endpoint_of
+ledger = Ledger.open(Path(sys.argv[1]))
+endpoint = endpoint_of(ledger, int(sys.argv[2]), sys.argv[3])
+endpoint.start()
+print(endpoint.process, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_processes_end_with_a_killed_server(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(tmp_path / "ledger.duckdb"), str(port), TOKEN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        endpoint = psutil.Process(int(server.stdout.readline()))
+        started = [endpoint, *endpoint.children(recursive=True)]
+        assert len(started) == 2
+        slow = threading.Thread(target=lambda: _ask_once(port, FROM_THE_ATTACK[-1]))
+        slow.start()
+        while len(started) < 3:
+            started = [endpoint, *endpoint.children(recursive=True)]
+        server.kill()
+        _, left = psutil.wait_procs(started, timeout=5.0)
+        assert left == []
+        slow.join()
+
+
+def test_the_processes_yield_and_hold_no_secret(ledger: Ledger) -> None:
+    with served(ledger) as (endpoint, port):
+        assert answered_within(port, 10.0)
+        for process in family(endpoint):
+            assert TOKEN not in " ".join(process.cmdline())
+            assert set(process.environ()) <= {"PYTHONPATH", "HOME", "LC_CTYPE"}
+            assert {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()} == {NICE}
+            assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == "1000\n"
+
+
+def test_the_server_keeps_its_lock_on_the_ledger(ledger: Ledger) -> None:
+    with served(ledger) as (_, port):
+        assert answered_within(port, 10.0)
+        write(ledger)
+        assert answered_within(port, 10.0)
+        tried = subprocess.run(
+            [sys.executable, "-c", "import sys, duckdb; duckdb.connect(sys.argv[1])", str(ledger.path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Could not set lock" in tried.stderr
+
+
+def test_what_is_committed_is_read_at_once_and_within_a_second_under_load(ledger: Ledger) -> None:
+    with served(ledger) as (_, port), connect(port, TOKEN) as analyst:
+        analyst.execute("FROM v_funnel").fetchall()
+        for _ in range(5):
+            write(ledger)
+            written = ledger.write_now(lambda c: c.execute("SELECT count(*) FROM sessions").fetchone())
+            committed_s = time.monotonic()
+            while (seen := analyst.execute("SELECT count(*) FROM v_sessions").fetchone()) != written:
+                assert time.monotonic() - committed_s < 2.0, seen
+
+
+def test_only_views_and_their_comments_can_be_seen(ledger: Ledger) -> None:
+    with served(ledger) as (_, port), connect(port, TOKEN) as analyst:
+        assert analyst.execute("SELECT DISTINCT database_name FROM duckdb_views() WHERE NOT internal").fetchall() == [
+            ("memory",)
+        ]
+        assert analyst.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
+        commented = analyst.execute(
+            "SELECT count(*), count(comment) FROM duckdb_columns() WHERE table_name = 'v_funnel'"
+        ).fetchone()
+        assert commented == (7, 7)
+        views = analyst.execute("SELECT count(*), count(comment) FROM duckdb_views() WHERE NOT internal").fetchone()
+        assert views is not None
+        assert views[0] == views[1] >= 8
+        for hidden in ("snapshot.main.streams", "snapshot.sessions", "snapshot.main.v_funnel"):
+            assert attack(analyst, f"FROM {hidden}") == "Only the documented views may be read."
+
+
+async def test_nothing_of_an_erased_text_is_left_in_a_copy(tmp_path: Path) -> None:
+    opened = open_ledger(tmp_path / "ledger.duckdb", lambda: NOW)
+    secret = "a text that was erased, long enough to be stored as it is"
+    opened.write_now(lambda cursor: cursor.execute("CREATE TABLE said AS SELECT ? AS text", [secret]))
+    with served(opened) as (endpoint, port):
+        assert answered_within(port, 10.0)
+        assert any(secret.encode() in file.read_bytes() for file in (tmp_path / "analysts").iterdir())
+        opened.write_now(lambda cursor: cursor.execute("DROP TABLE said"))
+        await opened.rewrite()
+        endpoint.restart()
+        assert answered_within(port, 10.0)
+        assert not any(secret.encode() in file.read_bytes() for file in (tmp_path / "analysts").iterdir())
+    opened.close()

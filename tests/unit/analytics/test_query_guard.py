@@ -1,0 +1,143 @@
+"""What becomes of a query: judged, tried out quickly, tried out slowly, admitted; and why it was refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import duckdb
+import pytest
+
+from server.analytics import query_guard
+from server.analytics.admission import ROOM_S, SHARE_OF_TRIAL, Places, Reservations
+from server.analytics.endpoint_config import QueryLimits
+from server.analytics.query_guard import QUICK_S, TOO_MANY, QueryGuard, ask_for_refusal, digest_of
+from server.analytics.sql_policy import LONGEST_QUERY
+from server.analytics.trials import Outcome
+
+
+@dataclass
+class FakeTrials:
+    """Answers with what it was given, in order, and keeps what it was asked."""
+
+    outcomes: list[Outcome]
+    asked: list[float] = field(default_factory=list)
+
+    def run(self, query: str, seconds: float) -> Outcome:
+        self.asked.append(seconds)
+        return self.outcomes.pop(0)
+
+
+def parse(query: str) -> str:
+    with duckdb.connect(":memory:") as connection:
+        (serialized,) = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone() or ("",)
+    return str(serialized)
+
+
+OK = Outcome("ok", seconds=0.1, bytes=1024)
+LIMITS = QueryLimits(seconds=5.0)
+
+
+def guard(*outcomes: Outcome, on_refused: Callable[[str], None] = lambda reason: None) -> tuple[QueryGuard, FakeTrials]:
+    trials = FakeTrials(list(outcomes))
+    return QueryGuard(parse, trials, LIMITS, on_refused=on_refused), trials
+
+
+def test_a_query_that_ends_quickly_is_tried_once() -> None:
+    asked, trials = guard(OK)
+    assert asked.allows("SELECT 1")
+    assert trials.asked == [QUICK_S]
+
+
+def test_a_query_that_takes_longer_is_tried_again_with_all_the_time() -> None:
+    asked, trials = guard(Outcome("time"), OK)
+    assert asked.allows("SELECT 1")
+    assert trials.asked == [QUICK_S, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        (Outcome("memory"), "The query needs more memory than 512 MiB."),
+        (Outcome("died"), "The process that tried the query out ended."),
+        (Outcome("error", "BinderException"), "The query cannot be planned (BinderException)."),
+        (Outcome("error", "InternalException"), "The query cannot be planned (InternalException)."),
+    ],
+)
+def test_a_query_that_fails_its_trial_is_refused(outcome: Outcome, says: str) -> None:
+    assert guard(outcome)[0].refusal("SELECT 1") == says
+
+
+def test_a_query_that_takes_too_long_twice_is_refused() -> None:
+    assert guard(Outcome("time"), Outcome("time"))[0].refusal("SELECT 1") == "The query takes longer than 5 s."
+
+
+def test_an_error_of_a_value_is_left_to_the_endpoint_whose_message_the_analyst_reads() -> None:
+    assert guard(Outcome("error", "ConversionException"))[0].allows("SELECT 'a'::INT")
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("SELECT * FROM read_text('/home/secret')", "The function read_text may not be used."),
+        ("SELECT " + "1," * LONGEST_QUERY + "1", f"A query may have at most {LONGEST_QUERY} characters."),
+        ("SELECT vestibule_may_query('a', 'b')", "The function vestibule_may_query may not be used."),
+        ("SELECT vestibule_refusal('x')", "The function vestibule_refusal may not be used."),
+    ],
+)
+def test_what_the_policy_refuses_is_never_tried(query: str, says: str) -> None:
+    told: list[str] = []
+    asked, trials = guard(on_refused=told.append)
+    assert not asked.allows(query)
+    assert told == [says], "the reason, and nothing else of the query"
+    assert trials.asked == []
+
+
+def test_a_client_can_ask_why_its_query_was_refused_and_only_about_that() -> None:
+    asked, trials = guard(Outcome("memory"))
+    assert not asked.allows("SELECT 1")
+    assert asked.allows(ask_for_refusal("SELECT 1"))
+    assert trials.asked == [QUICK_S], "that question needs no trial"
+    assert asked.refusal_of(digest_of("SELECT 1")) == "The query needs more memory than 512 MiB."
+    assert asked.refusal_of(digest_of("SELECT 2")) == ""
+
+
+def test_old_refusals_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query_guard, "REMEMBERED_REFUSALS", 2)
+    asked, _ = guard()
+    for number in range(3):
+        asked.allows(f"DELETE FROM t{number}")
+    assert [bool(asked.refusal_of(digest_of(f"DELETE FROM t{number}"))) for number in range(3)] == [False, True, True]
+
+
+def test_as_many_queries_as_may_wait_do_and_one_more_is_turned_away() -> None:
+    places = Places(running=1, waiting=1)
+    assert places.enter(0.0)
+    entered: list[bool] = []
+    waiter = threading.Thread(target=lambda: entered.append(places.enter(10.0)))
+    waiter.start()
+    while places._all.acquire(blocking=False):  # until the thread waits
+        places._all.release()
+    assert not places.enter(10.0), "one runs and one waits"
+    places.leave()
+    waiter.join()
+    assert entered == [True]
+    assert not places.enter(0.0), "nobody waits now, but one runs"
+
+
+def test_a_query_without_a_place_is_refused() -> None:
+    asked, _ = guard()
+    asked._quick = Places(running=0, waiting=0)
+    assert asked.refusal("SELECT 1") == TOO_MANY
+
+
+def test_memory_is_promised_until_the_query_should_have_ended() -> None:
+    now = [100.0]
+    promised = Reservations(1000, lambda: now[0])
+    assert promised.take(600, seconds=1.0, wait_s=0.0)
+    assert promised.take(400, seconds=9.0, wait_s=0.0)
+    assert not promised.take(100, seconds=1.0, wait_s=0.0)
+    now[0] += SHARE_OF_TRIAL * 1.0 + ROOM_S
+    assert promised.take(600, seconds=1.0, wait_s=0.0)
+    assert not promised.take(1, seconds=1.0, wait_s=0.0)

@@ -1,0 +1,186 @@
+"""Copies of a ledger that is written meanwhile: each is one moment of it, and nothing is copied twice."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from models.errors import Unavailable
+from server.analytics import snapshot
+from server.analytics.endpoint import mark_between_commits
+from server.analytics.snapshot import ATTEMPTS, LedgerMark, SnapshotFolder, mark_of
+from server.ledger.columns import Cursor
+from server.ledger.writer import Ledger
+from tests.unit.ledger.makers import NOW
+from tests.unit.ledger.migrated import open_ledger
+
+pytestmark = pytest.mark.slow  # it writes real ledgers
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(tmp_path / "data" / "ledger.duckdb", lambda: NOW)
+    opened.write_now(lambda cursor: cursor.execute("CREATE TABLE pairs (number INTEGER, text VARCHAR)"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def copies(ledger: Ledger, tmp_path: Path) -> SnapshotFolder:
+    return SnapshotFolder(ledger.path, tmp_path / "copies", lambda: mark_between_commits(ledger))
+
+
+def write_pair(ledger: Ledger, number: int, size: int = 10) -> None:
+    """Two rows in one transaction."""
+
+    def insert(cursor: Cursor) -> None:
+        for _ in range(2):
+            cursor.execute("INSERT INTO pairs VALUES (?, repeat('x', ?))", [number, size])
+
+    ledger.write_now(insert)
+
+
+def numbers(path: Path) -> list[int]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return [row[0] for row in connection.execute("SELECT number FROM pairs ORDER BY 1").fetchall()]
+
+
+def renewed(copies: SnapshotFolder) -> Path:
+    path = copies.renew()
+    assert path is not None
+    return path
+
+
+def checkpoint(ledger: Ledger) -> None:
+    ledger.submit_between_commits(lambda: ledger.cursor().execute("CHECKPOINT")).result()
+
+
+def test_a_snapshot_has_every_commit_whether_in_the_wal_or_in_the_file(ledger: Ledger, copies: SnapshotFolder) -> None:
+    write_pair(ledger, 1)
+    assert numbers(renewed(copies)) == [1, 1]
+    checkpoint(ledger)
+    write_pair(ledger, 2)
+    assert numbers(renewed(copies)) == [1, 1, 2, 2]
+
+
+def test_without_a_commit_nothing_is_copied(ledger: Ledger, copies: SnapshotFolder) -> None:
+    renewed(copies)
+    assert copies.renew() is None
+    ledger.write_now(lambda cursor: cursor.execute("SELECT 1"))
+    assert copies.renew() is None
+
+
+def test_the_file_is_copied_again_only_after_a_checkpoint(ledger: Ledger, copies: SnapshotFolder) -> None:
+    checkpoint(ledger)
+    first = renewed(copies).stat().st_ino
+    write_pair(ledger, 1)
+    second = renewed(copies)
+    assert second.stat().st_ino == first, "the same file under another name, with a new WAL"
+    checkpoint(ledger)
+    assert renewed(copies).stat().st_ino != first
+
+
+def test_only_the_last_snapshot_is_kept_and_only_its_owner_can_read_it(
+    ledger: Ledger, copies: SnapshotFolder, tmp_path: Path
+) -> None:
+    for number in range(3):
+        write_pair(ledger, number)
+        renewed(copies)
+    kept = sorted((tmp_path / "copies").iterdir())
+    assert [file.name for file in kept] == ["3.duckdb", "3.duckdb.wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in kept} == {0o600}
+    assert stat.S_IMODE(kept[0].parent.stat().st_mode) == 0o700
+
+
+def test_what_a_killed_process_left_is_deleted(ledger: Ledger, copies: SnapshotFolder, tmp_path: Path) -> None:
+    renewed(copies)
+    SnapshotFolder(ledger.path, tmp_path / "copies", lambda: mark_of(ledger.path))
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+async def test_a_ledger_that_was_written_anew_is_copied_anew(ledger: Ledger, copies: SnapshotFolder) -> None:
+    write_pair(ledger, 1)
+    renewed(copies)
+    ledger.write_now(lambda cursor: cursor.execute("DELETE FROM pairs"))
+    await ledger.rewrite()
+    write_pair(ledger, 2)
+    assert numbers(renewed(copies)) == [2, 2]
+
+
+def test_snapshots_during_writes_and_checkpoints_are_whole(ledger: Ledger, copies: SnapshotFolder) -> None:
+    """Each row of 200 KB fills the WAL, so checkpoints come between the copies."""
+    written = [0]
+    enough = threading.Event()
+
+    def write() -> None:
+        while not enough.is_set():
+            write_pair(ledger, written[0] + 1, size=200_000)
+            written[0] += 1
+            if written[0] % 7 == 0:
+                checkpoint(ledger)
+
+    path = renewed(copies)
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(15):
+            before = written[0]
+            path = copies.renew() or path
+            found = numbers(path)
+            last = max(found, default=0)
+            assert found == [number for number in range(1, last + 1) for _ in range(2)], "whole transactions, in order"
+            assert last >= before, "everything that was acknowledged before"
+    finally:
+        enough.set()
+        writer.join()
+
+
+def test_a_checkpoint_during_a_copy_makes_the_copy_void(
+    ledger: Ledger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pair(ledger, 1)
+    real, interrupted = snapshot._copy_bytes, [1]
+
+    def copy_bytes(source: int, target: Path, length: int) -> bool:
+        copied = real(source, target, length)
+        if interrupted:
+            interrupted.pop()
+            checkpoint(ledger)
+            write_pair(ledger, 2)
+        return copied
+
+    monkeypatch.setattr(snapshot, "_copy_bytes", copy_bytes)
+    assert numbers(renewed(copies)) == [1, 1, 2, 2]
+
+
+def test_a_ledger_that_changes_all_the_time_is_given_up(ledger: Ledger, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def ask() -> LedgerMark:
+        write_pair(ledger, 1)
+        checkpoint(ledger)
+        asked.append(1)
+        return mark_between_commits(ledger)
+
+    copies = SnapshotFolder(ledger.path, tmp_path / "copies", ask)
+    with pytest.raises(Unavailable) as caught:
+        copies.renew()
+    assert caught.value.reason == "LEDGER_BUSY"
+    assert len(asked) == ATTEMPTS
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+def test_a_disk_that_cannot_share_blocks_gets_plain_copies(
+    ledger: Ledger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError("between two file systems")
+
+    monkeypatch.setattr("os.copy_file_range", refuse)
+    write_pair(ledger, 1, size=3_000_000)
+    assert numbers(renewed(copies)) == [1, 1]
