@@ -41,6 +41,7 @@ Address = Annotated[str, AfterValidator(_checked_address)]
 Url = Annotated[str, AfterValidator(_checked_url)]
 Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
 Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
+FieldList = Annotated[str, Field(pattern=r"^([a-z][a-z_]{0,47}(_[0-9])?(,[a-z][a-z_]{0,47}(_[0-9])?)*)?$")]
 Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "" else given)]
 """A value, or None for a variable that is set but empty; an empty path would be the current folder."""
 
@@ -176,6 +177,16 @@ class LlmSettings(BaseModel):
     failures: int = Field(3, ge=1, description="Failures in a row that open the breaker.")
     reset_s: float = Field(120.0, gt=0, description="How long the breaker stays open.")
     successes: int = Field(2, ge=1, description="Probes that must succeed before it closes.")
+    fields: FieldList = Field(
+        "",
+        description="Names that the fields of a record may have beside the built-in ones, with commas between them; a "
+        "model's field with another name becomes field_a, field_b and so on.",
+    )
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The names of ``fields``."""
+        return tuple(self.fields.split(",")) if self.fields else ()
 
 
 class AuthSettings(BaseModel):

@@ -36,6 +36,7 @@ from server.ledger.writer import Ledger
 from server.llm.assistant import OpenAiAssistant, llm_breaker
 from server.llm.breaker_store import BreakerStore
 from server.llm.breaker_types import BreakerChange, BreakerState
+from server.llm.field_names import FieldNames
 from server.observability.log import get_logger
 from server.observability.metrics import Metrics
 from server.records.machine_words import MachineWords
@@ -215,6 +216,7 @@ async def _assistant(settings: Settings, metrics: Metrics, ledger: Ledger, stack
         breaker=breaker,
         timeout_s=upstream.timeout_s,
         interactive_timeout_s=upstream.interactive_timeout_s,
+        fields=FieldNames(upstream.field_names),
     )
     stack.push_async_callback(assistant.aclose)
     return assistant
@@ -242,6 +244,7 @@ def _jobs(settings: Settings, shared: _Shared) -> _Jobs:
         clock=clock,
         audit=audit,
         approval=settings.approval,
+        fields=FieldNames(settings.upstream.field_names),
         on_job=runner.wake,
     )
     uploads = build_upload_service(

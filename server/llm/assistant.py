@@ -19,6 +19,7 @@ from server.ledger.types import Origin
 from server.llm.breaker import AsyncBreaker
 from server.llm.breaker_types import BreakerChange
 from server.llm.fallback import fallback_record, fallback_reply, reply_sentences
+from server.llm.field_names import DECLARED, FieldNames
 from server.llm.openai_client import ChatUpstream, ResponseLimits
 from server.llm.openai_errors import counts_against_upstream, failed
 from server.llm.prompts import Message, record_prompt, reply_prompt
@@ -74,6 +75,7 @@ class OpenAiAssistant:
         timeout_s: float = 30.0,
         interactive_timeout_s: float = 8.0,
         gap_s: float = 5.0,
+        fields: FieldNames = DECLARED,
         clock: Callable[[], float] = time.monotonic,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
@@ -81,6 +83,7 @@ class OpenAiAssistant:
         self._timeout_s = timeout_s
         self._interactive_timeout_s = interactive_timeout_s
         self._gap_s = gap_s
+        self._fields = fields
         self._upstream = ChatUpstream(base_url, api_key, model, clock=clock, transport=transport) if base_url else None
 
     @property
@@ -119,7 +122,7 @@ class OpenAiAssistant:
         """
         timeout_s = min(self._timeout_s, self._interactive_timeout_s) if fallback else self._timeout_s
         try:
-            messages = record_prompt(items, language=language)
+            messages = record_prompt(items, language=language, names=self._fields.for_prompt)
             record = await self._record(messages, [item.id for item in items], timeout_s)
         except VestibuleError:
             if not fallback:

@@ -56,7 +56,7 @@ _RECORDER = RedactedText.literal(
     "Use only what the material says, and leave out what it does not say. "
     "Fields to look for: site_name; meter_reading (digits, decimals after a point, as printed on the meter where there "
     "is a photograph); meter_unit (m3 or kWh); visitor_count (rows of the visitor register, a number); contact_given "
-    "and name_given (yes, when a tag shows that the person gave them). Add others in lower snake case if they matter. "
+    "and name_given (yes, when a tag shows that the person gave them). Add others if they matter. "
     "Each field names in source_id the id of the material that it comes from, or an empty text if from several. "
     "Personal data has been replaced by tags such as [REDACTED_NAME]; copy no tag into a value. "
     "Tags with the same number stand for the same person or value. "
@@ -101,8 +101,14 @@ def reply_prompt(said: RedactedText, history: list[Exchange], *, language: str) 
     return messages
 
 
-def record_prompt(items: list[SourceItem], *, language: str) -> list[Message]:
-    """The prompt of a record: all source items; when there are too many, the oldest are left out."""
+def record_prompt(items: list[SourceItem], *, language: str, names: RedactedText) -> list[Message]:
+    """The prompt of a record: all source items; when there are too many, the oldest are left out.
+
+    Args:
+        items: Oldest first.
+        language: Of the texts that the model writes.
+        names: What it is told about the names of fields.
+    """
     lines: list[str] = []
     room = MAX_SOURCE_CHARACTERS
     for item in reversed(items):
@@ -111,7 +117,7 @@ def record_prompt(items: list[SourceItem], *, language: str) -> list[Message]:
         room -= len(text)
         if room <= 0:
             break
-    return [prompt("system", _RECORDER, _answer_in(language)), Message("user", "\n".join(lines))]
+    return [prompt("system", _RECORDER, names, _answer_in(language)), Message("user", "\n".join(lines))]
 
 
 def _line(item: SourceItem, text: str) -> str:

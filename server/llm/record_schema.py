@@ -21,8 +21,8 @@ from server.llm.types import OnboardingRecord, RecordField
 MAX_RECORD_BYTES = 32 * 1024
 """Largest record, as canonical JSON. A person has to check it, so it may be smaller than 40 full fields."""
 
-_WORD = "^[a-z][a-z_]{0,47}(_[0-9])?$"
-"""Machine words are too short for a phone number or an address. A name fits, see ``without_names``."""
+WORD = "^[a-z][a-z_]{0,47}(_[0-9])?$"
+"""Machine words are too short for a phone number or an address. A name fits, see ``server.llm.field_names``."""
 
 RECORD_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -38,13 +38,13 @@ RECORD_SCHEMA: dict[str, Any] = {
                 "additionalProperties": False,
                 "required": ["name", "value", "source_id"],
                 "properties": {
-                    "name": {"type": "string", "pattern": _WORD},
+                    "name": {"type": "string", "pattern": WORD},
                     "value": {"type": "string", "maxLength": 2000},
                     "source_id": {"type": "string", "maxLength": 64},
                 },
             },
         },
-        "missing": {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": _WORD}},
+        "missing": {"type": "array", "maxItems": 20, "items": {"type": "string", "pattern": WORD}},
     },
 }
 """JSON Schema (2020-12) of a record. What goes to the upstream is ``wire_schema``."""
@@ -149,7 +149,7 @@ def _check_meaning(record: OnboardingRecord, source_ids: Collection[str]) -> Non
         raise _invalid("a field is there twice")
     if set(names) & set(record.missing):
         raise _invalid("a field is there and missing at once")
-    if not all(re.fullmatch(_WORD, word) for word in (*names, *record.missing)):
+    if not all(re.fullmatch(WORD, word) for word in (*names, *record.missing)):
         raise _invalid("a name is no machine word")  # $ in the schema's pattern allows a line break at the end
     for field in record.fields:
         if field.source_id and field.source_id not in source_ids:

@@ -1,4 +1,4 @@
-"""Who may approve a record, and until when."""
+"""Who may approve a record, and until when; and the event of a decision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from models.reasons import Reason
 from server.access.caller import Caller, Scope
 from server.ledger import participants
 from server.ledger.columns import Cursor
-from server.ledger.types import RecommendationRow
+from server.ledger.types import EventRow, RecommendationRow, SessionRow
+from server.records.events import make_event
 from server.setting_groups import ApprovalSettings
 
 
@@ -47,3 +48,16 @@ class ApprovalRules:
                 return Scope.OPERATOR in caller.scopes
             case _:
                 return False
+
+
+def decision_event(session: SessionRow, row: RecommendationRow, now: datetime, reason: str) -> EventRow:
+    """The event of a decision, with the time from the proposal to it."""
+    return make_event(
+        session,
+        "record_decided",
+        now,
+        took_s=(now - row.create_time).total_seconds(),
+        decision=row.state.lower(),
+        origin=row.origin,
+        **({"reason": reason} if reason else {}),
+    )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from models.errors import Conflict, Overloaded
+from models.errors import Conflict
 from models.reasons import Reason
 from models.redaction.types import RedactionScope
 from ray_tasks.types import Gateway
@@ -22,31 +19,27 @@ from server.ledger.jobs import new_job
 from server.ledger.record_text import record_text
 from server.ledger.types import (
     Clock,
-    EventRow,
     Origin,
     RecommendationRow,
     RecommendationState,
     SessionRow,
     SessionState,
-    UploadRow,
-    UploadState,
 )
 from server.ledger.writer import Ledger
+from server.llm.field_names import DECLARED, FieldNames
 from server.llm.history import source_items_of
 from server.llm.other_readings import with_other_readings
 from server.llm.record_schema import (
     canonical_json,
     content_hash,
-    names_made_up,
     values_of,
     with_strings,
-    without_names,
 )
 from server.llm.types import Assistant, SourceItem
-from server.records.approval import ApprovalRules
+from server.records.approval import ApprovalRules, decision_event
 from server.records.events import make_event
-from server.records.machine_words import MachineWords
 from server.records.numbering import number_tags
+from server.records.open_uploads import wait_for_uploads
 from server.records.pubsub import PubSub
 from server.records.redact_output import redact_all, redact_values
 from server.setting_groups import ApprovalSettings
@@ -56,8 +49,6 @@ PROPOSE_RECORD = "propose_record"
 
 BUILDS = 2
 """Most attempts to write a record while new input keeps arriving. The last record is then stored as superseded."""
-
-_OPEN_UPLOADS = (UploadState.ACCEPTED, UploadState.PROCESSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +70,7 @@ class Recommender:
         clock: The time now.
         audit: Gets every decision.
         approval: Who may approve, and for how long.
+        fields: Names that the fields of a record may have.
         on_job: Called after a background job was committed, on the event loop.
     """
 
@@ -92,11 +84,12 @@ class Recommender:
         clock: Clock,
         audit: AuditTrail,
         approval: ApprovalSettings,
+        fields: FieldNames = DECLARED,
         on_job: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._gateway = gateway
-        self._words = MachineWords(gateway)
+        self._fields = fields
         self._assistant = assistant
         self._pubsub = pubsub
         self._clock = clock
@@ -130,7 +123,7 @@ class Recommender:
             Conflict: WRONG_STATE when the session has ended, NO_MATERIAL when there is nothing to build from.
             Unavailable: Redaction or the ledger is gone; with ``fallback=False`` the upstream too.
         """
-        await self._wait_for_uploads(session_id, wait_s)
+        await wait_for_uploads(self._ledger, self._pubsub, session_id, wait_s)
         for _ in range(BUILDS):
             row, seen = await self._build(session_id, fallback=fallback)
             stored = await self._ledger.write(self._store_if_whole(row, seen))
@@ -159,7 +152,7 @@ class Recommender:
         language, scope = session.language or "en", RedactionScope(session.client_id, session_id)
         proposed = await self._assistant.propose(items, language=language, fallback=fallback)
         whole = with_other_readings(proposed.record, items)
-        named = without_names(whole, await self._words.personal(names_made_up(whole)))
+        named = self._fields.apply(whole)
         parts = await redact_all(self._gateway, [named.summary], language, scope)
         parts += await redact_values(self._gateway, values_of(named), language, scope)
         # The hash of the record is that of what is shown, so its tags get their numbers first.
@@ -229,7 +222,7 @@ class Recommender:
             if before.state is to:
                 return _Stored(row, None)
             session = sessions.transition(cursor, row.session_id, stage, now, reason)
-            events.append(cursor, _decision_event(session, row, now, reason))
+            events.append(cursor, decision_event(session, row, now, reason))
             self._audit.append(cursor, entry)
             return _Stored(row, session)
 
@@ -286,30 +279,6 @@ class Recommender:
         if stored.session is not None:
             self._pubsub.publish(stored.session, stored.session.id)
         self.publish(stored.recommendation)
-
-    async def _wait_for_uploads(self, session_id: str, wait_s: float) -> None:
-        with self._pubsub.subscribe(session_id) as updates:
-            rows = await self._ledger.read(lambda cursor: uploads.list_of_session(cursor, session_id))
-            waiting = {row.id for row in rows if row.state in _OPEN_UPLOADS}
-            # After the timeout the record is built from what is there.
-            with suppress(TimeoutError, Overloaded):
-                async with asyncio.timeout(wait_s):
-                    while waiting:
-                        update = await anext(updates)
-                        if isinstance(update, UploadRow) and update.state not in _OPEN_UPLOADS:
-                            waiting.discard(update.id)
-
-
-def _decision_event(session: SessionRow, row: RecommendationRow, now: datetime, reason: str) -> EventRow:
-    return make_event(
-        session,
-        "record_decided",
-        now,
-        took_s=(now - row.create_time).total_seconds(),
-        decision=row.state.lower(),
-        origin=row.origin,
-        **({"reason": reason} if reason else {}),
-    )
 
 
 def _source_items(cursor: Cursor, session_id: str) -> tuple[SessionRow, list[SourceItem]]:

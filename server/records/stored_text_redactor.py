@@ -18,6 +18,7 @@ from models.speech.types import RedactedWord, Segment, Transcript, Word
 from models.text import Entity, RawText, RedactedText, TextSource
 from server.ledger.stored_texts import EventTexts, SessionTexts
 from server.ledger.types import RecommendationRow, TurnRow, UploadRow
+from server.llm.field_names import DECLARED
 from server.llm.record_schema import names_made_up, stored_record, values_of, without_names
 from server.llm.types import OnboardingRecord
 from server.records.machine_words import REDACTED, as_text, with_safe_keys
@@ -153,7 +154,8 @@ class StoredTextRedactor:
         names that a model made up for fields.
         """
         record = stored_record(row.record.value)
-        personal = self._personal_among(names_made_up(record), changes)
+        made_up = {name for name in names_made_up(record) if not DECLARED.declares(name)}
+        personal = self._personal_among(made_up, changes)
         contexts = [context, *(answering(context, asked_by_field(name)) for name, _value in values_of(record))]
         stored = [record.summary, *(value for _name, value in values_of(record))]
         redactions = [self._redactor.redact(RawText(text), one) for text, one in zip(stored, contexts, strict=True)]

@@ -25,6 +25,7 @@ from server.ledger import schema, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor, fetch_all
 from server.ledger.jobs import new_job
 from server.ledger.types import SessionRow, SessionState
+from server.llm.field_names import DECLARED
 from server.llm.prompts import record_prompt, reply_prompt
 from server.llm.types import OnboardingRecord, RecordField
 from server.records.numbering import number_tags
@@ -142,7 +143,7 @@ async def test_a_record_shows_numbers_and_its_hash_is_that_of_what_is_shown(harn
     record = proposal.recommendation.record.value
     assert re.findall(r"\[REDACTED_\w+\]", record) == ["[REDACTED_NAME_2]", "[REDACTED_NAME_1]", "[REDACTED_NAME_1]"]
     [asked] = harness.assistant.asked_records
-    prompt = record_prompt(list(asked.materials), language="en")[-1].content
+    prompt = record_prompt(list(asked.materials), language="en", names=DECLARED.for_prompt)[-1].content
     assert "I am [REDACTED_NAME_1], here with [REDACTED_NAME_2]." in prompt
 
 

@@ -147,8 +147,8 @@ class RecordField(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     SOURCE_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Machine name in lower snake case, for example meter_reading. One that a model made up with personal data in it becomes
-    field_a, field_b and so on.
+    """Machine name in lower snake case, for example meter_reading. One that a model made up with a word that the server does
+    not know becomes field_a, field_b and so on, because the word may be a name.
     """
     value: _builtins.str
     """Value as text, redacted."""
@@ -186,7 +186,7 @@ class ProposedRecord(_message.Message):
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of fields that are still missing."""
+        """Names of fields that are still missing; known words only."""
 
     def __init__(
         self,
