@@ -33,7 +33,8 @@ LEAST_PAUSE_S: Final = 10.0
 """Time between two reads at least, however many unknown key ids arrive."""
 WAIT_S: Final = 3.0
 """How long a call waits for a read that its unknown key id asked for."""
-LEAST_RSA_BITS: Final = 2048
+RSA_BITS: Final = range(2048, 8192 + 1)
+"""A shorter key is weak, and a longer one takes long for each token."""
 _HEADERS: Final = {"accept": "application/json", "accept-encoding": "identity"}
 
 KINDS: Final = {
@@ -153,8 +154,10 @@ def _imported(entry: dict[str, Any]) -> Key | None:
         name: entry[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in entry
     }
     try:
-        if entry["kty"] == "RSA" and 8 * len(urlsafe_b64decode(entry["n"].encode("ascii"))) < LEAST_RSA_BITS:
-            return None
+        if entry["kty"] == "RSA":
+            modulus = int.from_bytes(urlsafe_b64decode(entry["n"].encode("ascii")))
+            if modulus.bit_length() not in RSA_BITS:
+                return None
         return kinds[entry["kty"]].import_key(public)
     except (JoseError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from models.errors import NotFound
+from models.errors import NotFound, Unavailable
 from models.reasons import Reason
 from server.cli.channel import open_channel
+from server.cli.output import Failure
 from server.cli.remote import CALL_TIMEOUT_S, Endpoint, connected, endpoint
 from server.cli.tls_problems import tls_problem
 
@@ -55,14 +56,14 @@ def opened_key_store(address: str | None, state_dir: Path | None, data_dir: Path
     """The keys of the server at an address, or of the ledger file if none was named and no server answers.
 
     Raises:
-        Unavailable: LEDGER_LOCKED, a server holds the ledger, but none answers at the configured address.
+        Failure: LEDGER_LOCKED, a server holds the ledger, but none answers at the configured address.
     """
     from server.cli.analyst import ledger_settings
 
     settings, server = ledger_settings(None, state_dir, data_dir), endpoint(address)
     if address is None and not _answers(server):
         click.echo(f"No server answers at {server.target}, so the ledger file is used.", err=True)
-        yield _LedgerKeys(settings)
+        yield _LedgerKeys(settings, server.target)
         return
     with connected(address, settings.state_dir) as channel:
         yield _ServerKeys(channel)
@@ -127,8 +128,9 @@ class _ServerKeys(KeyStore):
 class _LedgerKeys(KeyStore):
     """Opens the file for each step. The first key of a new installation is made before its ledger exists."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, target: str) -> None:
         self._settings = settings
+        self._target = target
 
     def create(self, client_id: str, scopes: Sequence[str], label: str, lifetime: timedelta | None) -> Made:
         from server.access.caller import Scope
@@ -183,7 +185,13 @@ class _LedgerKeys(KeyStore):
         from server.ledger.writer import Ledger
 
         settings = self._settings
-        ledger = Ledger.open(settings.ledger_path, utc_now)
+        try:
+            ledger = Ledger.open(settings.ledger_path, utc_now)
+        except Unavailable as error:
+            if error.reason is not Reason.LEDGER_LOCKED:
+                raise
+            hint = f"A server holds it, but none answers at {self._target}: name it with --address, and see --tls-ca."
+            raise Failure(error.message, reason=error.reason, hint=hint) from error
 
         async def run() -> T:
             trail = AuditTrail(load_or_create_key(settings.state_dir), utc_now, keep_peers=settings.audit.peers)

@@ -138,6 +138,8 @@ def entry(**changed: Any) -> dict[str, Any]:
         entry(alg="ES256"),
         entry(kty="oct"),
         entry(n="AQAB"),
+        entry(n="AAAA" * 100 + "AQAB"),
+        entry(n="_" * 4096),
         entry(n=7),
         {"kty": "RSA"},
         {"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA"},

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc.aio
 import pytest
@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 from vestibule.v1 import access_pb2_grpc
 
+from models.errors import Unavailable
+from models.reasons import Reason
 from server.access.api_keys import ApiKeys
 from server.access.audit import AuditTrail
 from server.access.authenticator import Authenticator
@@ -198,6 +200,21 @@ def test_a_server_without_the_key_refuses(installation: Installation) -> None:
     assert done.exit_code == 1
     assert "[CREDENTIALS_MISSING]" in done.stderr
     assert "Hint:" in done.stderr
+
+
+def test_a_ledger_that_a_server_holds_at_another_address(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB locks its file for one process, and lets it be opened again in the same one."""
+
+    def locked(*_arguments: object) -> NoReturn:
+        raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
+
+    installation.made("--scope", "operator")
+    monkeypatch.setattr(Ledger, "open", locked)
+    done = installation.run("list")
+    assert "[LEDGER_LOCKED]" in done.stderr
+    assert "--address" in done.stderr
 
 
 def test_without_a_ledger_there_is_nothing_to_list(installation: Installation) -> None:
