@@ -17,12 +17,13 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import grpc
 import grpc.aio
 import psutil
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from vestibule.v1 import (
@@ -156,13 +157,18 @@ class App:
         self.funnel = funnel_pb2_grpc.FunnelServiceStub(channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(channel)
 
-    async def open_session(self, language: str = "en") -> str:
+    async def open_session(self, language: str = "en", client_id: str = "e2e") -> str:
         """Open a session and return its id."""
-        request = session_pb2.StartSessionRequest(client_id="e2e", request_id=str(uuid.uuid4()), language=language)
+        request = session_pb2.StartSessionRequest(client_id=client_id, request_id=str(uuid.uuid4()), language=language)
         return (await self.sessions.StartSession(request)).session.id
 
     async def upload(
-        self, session_id: str, content: bytes, kind: media_pb2.MediaKind.ValueType, media_type: str = "image/jpeg"
+        self,
+        session_id: str,
+        content: bytes,
+        kind: media_pb2.MediaKind.ValueType,
+        media_type: str = "image/jpeg",
+        display_name: str = "",
     ) -> media_pb2.Upload:
         """Upload a file; returns the upload as it was accepted."""
         description = media_pb2.UploadDescription(
@@ -172,6 +178,7 @@ class App:
             size_bytes=len(content),
             sha256=hashlib.sha256(content).digest(),
             media_type=media_type,
+            display_name=display_name,
         )
 
         async def parts() -> AsyncIterator[media_pb2.UploadRequest]:
@@ -253,12 +260,20 @@ def planted(*names: str) -> list[str]:
     ]
 
 
-def reason(error: grpc.aio.AioRpcError) -> str:
-    """The stable reason of a failed call."""
+Detail = TypeVar("Detail", bound=Message)
+
+
+def detail(error: grpc.aio.AioRpcError, kind: type[Detail]) -> Detail:
+    """The detail of this kind that a failed call carries."""
     status = rpc_status.from_call(cast("grpc.Call", error))
     assert status is not None, error
     for packed in status.details:
-        info = error_details_pb2.ErrorInfo()
-        if packed.Unpack(info):
-            return str(info.reason)
-    raise AssertionError("no ErrorInfo")
+        found = kind()
+        if packed.Unpack(found):
+            return found
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """The stable reason of a failed call."""
+    return str(detail(error, error_details_pb2.ErrorInfo).reason)

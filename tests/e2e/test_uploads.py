@@ -1,0 +1,125 @@
+"""What a real server refuses to take in, and that a malware scanner beside it is asked."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc.aio
+import pytest
+from google.rpc import error_details_pb2
+from PIL import Image
+from vestibule.v1 import admin_pb2, media_pb2
+
+from server.cli.channel import open_aio_channel
+from server.uploads.malware_scan import EICAR
+from tests.clamav.conftest import clamd
+from tests.e2e.harness import DATA, App, Server, detail, reason, start_server, stop_server
+
+pytestmark = pytest.mark.e2e
+
+METER = media_pb2.MEDIA_KIND_METER
+EXE = b"MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff\x00\x00" + bytes(64 * 1024)
+NAME = "../../../etc/passwd"
+
+
+def picture(comment: bytes = b"") -> bytes:
+    written = io.BytesIO()
+    Image.new("RGB", (400, 300), "white").save(written, "JPEG", comment=comment)
+    return written.getvalue()
+
+
+async def refusal(call: object) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call  # type: ignore[misc]
+    return caught.value
+
+
+async def test_11_mb_is_refused(app: App) -> None:
+    session_id = await app.open_session(client_id="large-files")
+    content = picture() + bytes(11 * 1024 * 1024)
+    error = await refusal(app.upload(session_id, content, METER))
+    assert (error.code(), reason(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "UPLOAD_TOO_LARGE")
+
+
+async def test_an_exe_is_refused(app: App, server: Server) -> None:
+    session_id = await app.open_session(client_id="programs")
+    for media_type in ("image/jpeg", "application/x-msdownload"):
+        error = await refusal(app.upload(session_id, EXE, METER, media_type, "holiday.jpg"))
+        assert (error.code(), reason(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "UNSUPPORTED_MEDIA")
+    assert list((server.state_dir / "spool").iterdir()) == []
+
+
+async def test_path_traversal_in_a_name_goes_nowhere(app: App, server: Server) -> None:
+    session_id = await app.open_session(client_id="travellers")
+    upload = await app.upload(session_id, (DATA / "meter.jpg").read_bytes(), METER, display_name=NAME)
+    assert upload.display_name.value in ("passwd", "[REDACTED_NAME]")
+    named = await app.upload(session_id, picture(), METER, display_name="maria_lopez-passport.jpg")
+    assert named.display_name.value.endswith("passport.jpg")
+    assert "[REDACTED_NAME]" in named.display_name.value
+    await app.finished(upload.id)
+    await app.finished(named.id)
+    for file in server.home.rglob("*"):
+        assert "passwd" not in file.name
+        if file.is_file():
+            content = file.read_bytes()
+            for trace in (b"etc/passwd", b"maria_lopez", b"maria lopez"):
+                assert trace not in content, file
+
+
+@pytest.fixture(scope="module")
+def scanner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ExitStack]]:
+    """Address of the real daemon, and what ends it."""
+    with ExitStack() as running:
+        yield running.enter_context(clamd(tmp_path_factory.mktemp("clamd"), "AlertExceedsMax yes")), running
+
+
+async def test_a_scanner_that_is_required_is_asked(scanner: tuple[str, ExitStack], home: Path) -> None:
+    address, running = scanner
+    server = start_server(home, "clamav.mode=required", f"clamav.address={address}")
+    try:
+        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
+            app = App(channel)
+            session_id = await app.open_session()
+            assert (await app.upload(session_id, picture(), METER)).id
+            error = await refusal(app.upload(session_id, picture(EICAR), METER))
+            assert (error.code(), reason(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "MALWARE_FOUND")
+            assert "ClamAV" in await component(app)
+            running.close()
+            error = await refusal(app.upload(session_id, picture(), METER))
+            assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "SCANNER_UNREACHABLE")
+            assert detail(error, error_details_pb2.RetryInfo).retry_delay.ToSeconds() == 30
+            assert "cannot be reached" in await component(app)
+    finally:
+        stop_server(server)
+
+
+async def component(app: App) -> str:
+    status = await app.admin.GetStatus(admin_pb2.GetStatusRequest())
+    return next(part.detail for part in status.components if part.name == "malware_scanner")
+
+
+async def test_the_eleventh_upload_is_refused(home: Path) -> None:
+    server = start_server(home)
+    try:
+        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
+            app = App(channel)
+            session_id = await app.open_session()
+            for _ in range(10):
+                await app.upload(session_id, picture(), METER)
+            await assert_over_quota(app, session_id)
+        server.kill()
+        server = start_server(home)
+        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
+            await assert_over_quota(App(channel), session_id)
+    finally:
+        stop_server(server)
+
+
+async def assert_over_quota(app: App, session_id: str) -> None:
+    error = await refusal(app.upload(session_id, picture(), METER))
+    assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "UPLOAD_QUOTA")
+    assert 0 < detail(error, error_details_pb2.RetryInfo).retry_delay.ToSeconds() <= 300
+    assert detail(error, error_details_pb2.QuotaFailure).violations
