@@ -114,22 +114,16 @@ class ClamavClient:
             yield connection
 
     async def _connect(self) -> socket.socket:
+        if self._address.startswith(UNIX):
+            return await _open(socket.AF_UNIX, self._address.removeprefix(UNIX))
+        host, port = host_and_port(self._address, least_port=1)
         loop = asyncio.get_running_loop()
-        family: socket.AddressFamily = socket.AF_UNIX
-        target: Any = self._address.removeprefix(UNIX)
-        if not self._address.startswith(UNIX):
-            host, port = host_and_port(self._address, least_port=1)
-            found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-            family, _type, _protocol, _name, target = found[0]
-        # A plain socket: an answer that came before the daemon hung up can still be read, which a transport drops.
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.setblocking(False)
-            await loop.sock_connect(connection, target)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        for family, _type, _protocol, _name, target in found[:-1]:  # a name may stand for IPv6 and IPv4
+            with suppress(OSError):
+                return await _open(family, target)
+        family, _type, _protocol, _name, target = found[-1]
+        return await _open(family, target)
 
     @staticmethod
     async def _send(connection: socket.socket, command: bytes, content: bytes | None) -> None:
@@ -142,6 +136,18 @@ class ClamavClient:
                     await loop.sock_sendall(connection, struct.pack("!I", len(chunk)))
                     await loop.sock_sendall(connection, chunk)
             await loop.sock_sendall(connection, struct.pack("!I", 0))
+
+
+async def _open(family: socket.AddressFamily, target: Any) -> socket.socket:
+    # A plain socket: an answer that came before the daemon hung up can still be read, which a transport drops.
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, target)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 async def _answer(connection: socket.socket) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.errors import VestibuleError
-from models.reason_row import Status
+from models.reasons import Reason
 from server.access.caller import current_caller
 from server.ledger import events
 from server.ledger.types import Clock
@@ -89,8 +89,25 @@ class RefusalRecorder:
 
 
 def caused_by_server(error: VestibuleError) -> bool:
-    """Whether an upload failed through no fault of the client, so that its quota is given back."""
-    return error.reason.status in _OF_SERVER
+    """Whether an upload failed through no fault of the client, so that its quota is given back.
+
+    Only reasons that no content can bring about are listed. A file that breaks the scanner counts.
+    """
+    return error.reason in _OF_SERVER
 
 
-_OF_SERVER = frozenset({Status.UNAVAILABLE, Status.RESOURCE_EXHAUSTED, Status.INTERNAL})
+_OF_SERVER = frozenset(
+    {
+        Reason.DECODER_UNAVAILABLE,
+        Reason.LEDGER_BUSY,
+        Reason.LEDGER_CONFLICT,
+        Reason.LEDGER_INTERRUPTED,
+        Reason.LEDGER_IO,
+        Reason.LEDGER_MEMORY,
+        Reason.SCANNER_UNREACHABLE,
+        Reason.SCANNER_UNSAFE,
+        Reason.SHUTTING_DOWN,
+        Reason.SPOOL_FAILED,
+        Reason.SPOOL_FULL,
+    }
+)

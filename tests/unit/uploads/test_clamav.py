@@ -118,6 +118,23 @@ async def test_who_is_not_there_is_unreachable(tmp_path: Path) -> None:
         assert caught.value.retry_after_s == 30.0
 
 
+async def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with listening(FakeClamd()) as address:
+        port = int(address.rpartition(":")[2])
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            closed = free.getsockname()[1]
+        kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        addresses = [(*kind, ("127.0.0.1", closed)), (*kind, ("127.0.0.1", port))]
+
+        async def found(*_arguments: object, **_options: object) -> list[object]:
+            return list(addresses)
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+        assert (await client(f"localhost:{port}").scan(CONTENT)).verdict is Verdict.CLEAN
+        addresses.reverse()
+        assert (await client(f"localhost:{port}").scan(CONTENT)).verdict is Verdict.CLEAN
+
+
 async def test_a_caller_that_leaves_closes_the_connection() -> None:
     daemon = FakeClamd([None])
     async with listening(daemon) as address:

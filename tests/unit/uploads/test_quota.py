@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2
 from pydantic import ValidationError
 
 from models.errors import Overloaded, Unavailable
+from models.reasons import Reason
 from server.access.caller import Caller, Scope, acting_as
 from server.ledger import sessions
 from server.ledger.columns import count
@@ -147,16 +148,18 @@ async def test_a_repeated_upload_does_not_count(client: UploadHarness) -> None:
     assert await attempts(client) == 1
 
 
-async def test_an_upload_that_the_server_failed_does_not_count(
-    client: UploadHarness, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("reason", "counted"), [(Reason.SPOOL_FAILED, 0), (Reason.SCANNER_UNREACHABLE, 0), (Reason.SCAN_FAILED, 1)]
+)
+async def test_only_a_failure_that_no_content_can_cause_does_not_count(
+    client: UploadHarness, monkeypatch: pytest.MonkeyPatch, reason: Reason, counted: int
 ) -> None:
-    def full(_spool_id: str, _chunks: object) -> None:
-        raise Unavailable("The disk did not take it.")
+    def fail(_spool_id: str, _chunks: object) -> None:
+        raise Unavailable("It failed.", reason=reason)
 
-    with monkeypatch.context() as broken:
-        broken.setattr(client.spool, "put", full)
-        assert await reason_of(lambda: client.accept(LITTLE)) == "UNAVAILABLE"
-    assert await attempts(client) == 0
+    monkeypatch.setattr(client.spool, "put", fail)
+    assert await reason_of(lambda: client.accept(LITTLE)) == reason
+    assert await attempts(client) == counted
 
 
 async def test_an_upload_that_breaks_off_counts_with_the_bytes_that_came(client: UploadHarness) -> None:
