@@ -63,7 +63,13 @@ def judge(serialized: str) -> str:
     Returns:
         Why it may not run, as a sentence; empty when it may.
     """
-    parsed = json.loads(serialized)
+    try:
+        return _judge(json.loads(serialized))
+    except RecursionError:
+        return "The query is nested too deeply."
+
+
+def _judge(parsed: Any) -> str:
     if parsed.get("error_type") == "parser":
         return NO_SQL
     if parsed.get("error") is not False:

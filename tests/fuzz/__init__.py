@@ -1,0 +1,5 @@
+"""Random and mutated input at every place that takes something from a stranger. ``make fuzz`` runs it.
+
+Each try has a number, and the number alone decides what is sent, so a finding can be repeated. What was found is saved
+in ``seeds/`` and replayed by tests/unit/fuzz.
+"""

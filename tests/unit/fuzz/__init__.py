@@ -1,0 +1,1 @@
+"""The fuzzer itself, and what it found."""
