@@ -68,12 +68,13 @@ class RawClient:
     Args:
         address: Host and port.
         greet: Whether to send the preface and the settings.
+        source: Address of this machine that the connection comes from; empty takes any.
     """
 
-    def __init__(self, address: str, *, greet: bool = True, timeout_s: float = 10.0) -> None:
+    def __init__(self, address: str, *, greet: bool = True, source: str = "", timeout_s: float = 10.0) -> None:
         host, _, port = address.rpartition(":")
         self.address = address
-        self.sock = socket.create_connection((host, int(port)), timeout_s)
+        self.sock = socket.create_connection((host, int(port)), timeout_s, (source, 0) if source else None)
         self.http2 = H2Connection(
             H2Configuration(
                 client_side=True,

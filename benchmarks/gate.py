@@ -1,0 +1,108 @@
+"""Attacks a real server, and measures what a normal client notices and what the gate costs.
+
+    python -m benchmarks.gate [--only NAME ...]
+
+Attackers have a valid key of another client, come from another address and have the lowest priority, since in earnest
+they have machines of their own. benchmarks/_attacks.py says what each does. Printed for each attack:
+
+unary, upload  medians of the normal client during the attack, and their ratio to the mean of before and after it; the
+               ratio may be 1.5
+failed         calls of the normal client that got no answer; none may
+descriptors    of the server's process before, during and after; 5 more may remain
+memory         of the server's process in MiB; after all attacks 100 MiB more may remain than after the first round
+
+All attacks run twice; the figures are those of the second round, when everything is loaded. Then the CPU of
+
+a call         with and without authentication and limits, the same call at the same server; 0.3 ms more is allowed
+a picture      of 5 MB through all checks without ClamAV; 120 ms are allowed
+
+Exits with 1 unless all hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import _cost_of_a_call, _cost_of_a_picture
+from benchmarks._attacks import ATTACKS
+from benchmarks._running import Running, running
+from benchmarks._under_attack import Outcome, key_of, normal_client, outcome
+from server.observability.log import configure
+
+MOST_RATIO = 1.5
+MORE_DESCRIPTORS = 5
+MORE_MIB = 100.0
+MOST_CALL_US = 300.0
+MOST_PICTURE_MS = 120.0
+NO_QUOTA = (
+    "limits.client_uploads=1000000",
+    "limits.client_upload_bytes=1000000000000",
+    "limits.session_jobs=100000",
+)
+"""The normal client uploads more pictures than one would."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", choices=list(ATTACKS), default=list(ATTACKS), help="These attacks alone.")
+    names = parser.parse_args().only
+    configure("warning", "json")
+    with tempfile.TemporaryDirectory() as home, running(Path(home), *NO_QUOTA) as server:
+        first, second = asyncio.run(_attack(server, names))
+    good = _report(first, second)
+    good &= _report_cost()
+    sys.exit(0 if good else 1)
+
+
+async def _attack(server: Running, names: Sequence[str]) -> tuple[list[Outcome], list[Outcome]]:
+    key = await key_of(server, "attacker")
+    async with normal_client(server) as client:
+        await client.measured()
+        rounds = [[await outcome(name, server, client, key) for name in names] for _ in range(2)]
+    return rounds[0], rounds[1]
+
+
+def _report(first: Sequence[Outcome], second: Sequence[Outcome]) -> bool:
+    print(f"{'attack':20} {'unary':>16} {'upload':>16} {'failed':>6} {'descriptors':>16} {'memory MiB':>18}  did")
+    good = True
+    for one in second:
+        unary, upload = one.during.unary / one.quiet.unary, one.during.upload / one.quiet.upload
+        fds = (one.held_before.descriptors, one.held_during.descriptors, one.held_after.descriptors)
+        memory = (one.held_before.memory_mib, one.held_during.memory_mib, one.held_after.memory_mib)
+        failed = one.during.failed + one.quiet.failed
+        holds = max(unary, upload) <= MOST_RATIO and not failed and fds[2] - fds[0] <= MORE_DESCRIPTORS
+        good &= holds
+        print(
+            f"{one.name:20} {one.during.unary:6.1f} ms x{unary:5.2f} {one.during.upload:6.1f} ms x{upload:5.2f}"
+            f" {failed:6} {'/'.join(map(str, fds)):>16} {'/'.join(f'{m:.0f}' for m in memory):>18}"
+            f"  {one.did}{'' if holds else '  MISSED'}"
+        )
+    grown = second[-1].held_after.memory_mib - first[-1].held_after.memory_mib
+    print(f"memory grew by {grown:.0f} MiB in the second round{'' if grown <= MORE_MIB else '  MISSED'}")
+    return good and grown <= MORE_MIB
+
+
+def _report_cost() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        bare, gated = asyncio.run(_cost_of_a_call.microseconds(Path(folder)))
+    with tempfile.TemporaryDirectory() as folder:
+        picture_ms, size = asyncio.run(_cost_of_a_picture.milliseconds(Path(folder)))
+    call_holds, picture_holds = gated - bare <= MOST_CALL_US, picture_ms <= MOST_PICTURE_MS
+    print(
+        f"a call: {bare:.0f} us of CPU without and {gated:.0f} us with authentication and limits, client included:"
+        f" {gated - bare:+.0f} us{'' if call_holds else '  MISSED'}"
+    )
+    print(
+        f"a picture of {size / 1e6:.1f} MB: {picture_ms:.0f} ms of CPU through all checks"
+        f"{'' if picture_holds else '  MISSED'}"
+    )
+    return call_holds and picture_holds
+
+
+if __name__ == "__main__":
+    main()
