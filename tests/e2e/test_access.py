@@ -15,9 +15,9 @@ import pytest
 from vestibule.v1 import session_pb2
 
 from models.reasons import Reason
-from server.access.scopes import SCOPES
 from server.cli.channel import open_aio_channel
 from tests.e2e.harness import App, Server, reason
+from tests.unit.rpc.every_method import Port, every_method
 
 pytestmark = pytest.mark.e2e
 ENDS_WITHIN_S = 60.0
@@ -32,11 +32,10 @@ def keys(server: Server, *arguments: str) -> str:
 
 async def test_without_a_credential_every_method_is_refused(server: Server) -> None:
     async with open_aio_channel(server.address, credential="") as channel:
-        for method in SCOPES:
-            call = channel.stream_stream(f"/{method}")(iter([b""]), timeout=10)  # type: ignore[call-arg]
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                _ = [answer async for answer in call]
-            assert reason(caught.value) == Reason.CREDENTIALS_MISSING, method
+        port = Port(channel, server.address)
+        for method in every_method():
+            _, error = await port.outcome(method)
+            assert reason(error) == Reason.CREDENTIALS_MISSING, method.name
 
 
 async def test_a_revoked_key_ends_its_open_stream_within_a_minute(server: Server) -> None:

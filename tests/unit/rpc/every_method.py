@@ -81,7 +81,8 @@ class Port:
             request_serializer=method.request.SerializeToString,
             response_deserializer=method.response.FromString,
         )
-        request = iter([method.request()]) if descriptor.client_streaming else method.request()
+        # A stream of requests is empty: a message on its way when the refusal comes is an error of gRPC's own.
+        request = iter(()) if descriptor.client_streaming else method.request()
         call = stub(request, metadata=metadata, timeout=10)
         try:
             if descriptor.server_streaming:
