@@ -52,6 +52,7 @@ from server.streaming.stream_config import StreamConfig
 from server.uploads.build import build_upload_service
 from server.uploads.types import DeclaredUpload
 from tests.fakes.cleaner import SameBytes
+from tests.fakes.gateway import FakeGateway
 from tests.unit.streaming.conversation_harness import NOW, quiet, speech
 from tests.unit.streaming.stream_harness import StreamHarness, endless, until
 
@@ -131,8 +132,8 @@ class Statements:
 class TwoClients:
     """The world of these tests."""
 
-    def __init__(self, folder: Path) -> None:
-        self.harness = StreamHarness(folder)
+    def __init__(self, folder: Path, gateway: FakeGateway | None = None) -> None:
+        self.harness = StreamHarness(folder, gateway=gateway)
         self.ledger = self.harness.ledger
         self.statements: list[str] = []
         self._note_statements()
