@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from models.media.clean import CLEAN_BYTES
 from models.media.images import ImageLimits
 from models.redaction.types import NO_SCOPE, RedactionScope
 from models.vision.barcodes import ZxingBarcodeReader
@@ -34,7 +35,7 @@ class VisionWorker:
         self._facts = EngineFacts(
             engine.name, engine.device, fingerprint(config), on_cpu("Vision", engine.device, vision.device)
         )
-        self._limits = replace(ImageLimits(), pixels=config.image_pixels)
+        self._limits = replace(ImageLimits(), pixels=config.image_pixels, file_bytes=CLEAN_BYTES)
         self._ask = ask_redaction
         self._pages = BoundedExecutor("vision", vision.max_ongoing)  # the engine takes one at a time by itself
 

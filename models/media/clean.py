@@ -18,6 +18,9 @@ from models.media.inspection import inspect
 from models.media.pages import pack
 from models.reasons import Reason
 
+CLEAN_BYTES = 128 * 1024 * 1024
+"""Largest clean form: an hour of noise as FLAC has 115 MB."""
+
 CLEAN_SIDE = 6_400
 """Longest side of a clean picture: twice that of the OCR, so that most pictures of phones are not scaled twice."""
 

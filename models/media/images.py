@@ -23,6 +23,7 @@ from models.media.formats import IMAGE_NAMES, MediaFormat, MediaKind, detect, is
 from models.media.inspection import inspect
 from models.media.pixel_modes import fit, to_rgb
 from models.media.pixels import Pixels
+from models.media.structure import png_apple
 from models.reasons import Reason
 
 MIB: Final = 1024 * 1024
@@ -33,6 +34,8 @@ PNG: Final = MediaFormat.PNG.mime
 JPEG_QUALITY: Final = 90
 CLEAN_JPEG_QUALITY: Final = 95
 """Of the form that the OCR reads; the sheet docs/evaluation/pictures compares readings before and after."""
+SMALLER: Final = "Photograph it with a lower resolution."
+
 CLEAN_PNG_LEVEL: Final = 1
 MAX_CLEAN_PNG_BYTES: Final = 32 * MIB
 """A PNG that would be larger is a photo, and becomes JPEG."""
@@ -59,7 +62,6 @@ _DECODER_ERRORS: Final = (
     ZeroDivisionError,
     AttributeError,
     RuntimeError,
-    MemoryError,
     struct.error,
     zlib.error,
 )
@@ -77,6 +79,8 @@ class ImageLimits:
         side: Longest side of the encoded picture.
         frames: Pages or animation frames.
         working_side: Larger pictures are scaled down to this longest side. Print stays legible.
+        large_pixels: Pictures with more pixels are scaled down to ``large_side`` at once, which saves memory and time.
+        large_side: Longest side of those.
     """
 
     file_bytes: int = 25 * MIB
@@ -84,6 +88,8 @@ class ImageLimits:
     side: int = 16_384
     frames: int = 1
     working_side: int = 3_200
+    large_pixels: int = 16_000_000
+    large_side: int = 3_200
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +174,16 @@ def _guarded(data: bytes, found: MediaFormat, limits: ImageLimits) -> tuple[Imag
         try:
             with Image.open(io.BytesIO(data), formats=(_PILLOW_NAMES.get(found, found.label),)) as picture:
                 _check(picture, found, limits)
+                if found is MediaFormat.PNG and png_apple.is_apple(data):
+                    with Image.open(io.BytesIO(png_apple.as_standard(data)), formats=("PNG",)) as standard:
+                        return _upright(png_apple.in_standard_order(standard), found, limits)
                 return _upright(picture, found, limits)
         except Image.DecompressionBombError as exc:
             raise TooLarge("The picture has far too many pixels.", reason=Reason.IMAGE_TOO_LARGE) from exc
+        except MemoryError as exc:
+            raise TooLarge(
+                "The picture needs too much memory to be decoded.", reason=Reason.IMAGE_TOO_LARGE, hint=SMALLER
+            ) from exc
         except _DECODER_ERRORS as exc:
             # `from None`: a decoder's message can quote bytes of the file.
             raise BrokenMedia(f"The {found.label} picture is damaged ({type(exc).__name__}).") from None
@@ -203,7 +216,7 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
         raise TooLarge(
             f"The picture has {width} x {height} pixels; {limits.pixels} pixels and {limits.side} a side are allowed.",
             reason=Reason.IMAGE_TOO_LARGE,
-            hint="Photograph it with a lower resolution.",
+            hint=SMALLER,
         )
     frames = 1 if found in _MANY_PICTURES else getattr(picture, "n_frames", 1)
     if frames > limits.frames:
@@ -216,9 +229,11 @@ def _check(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> Non
 
 def _upright(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> tuple[Image.Image, tuple[int, int]]:
     full = picture.size
+    large = full[0] * full[1] > limits.large_pixels
+    side = min(limits.working_side, limits.large_side) if large else limits.working_side
     if found is MediaFormat.JPEG:
         # libjpeg decodes fast at 1/2, 1/4 or 1/8 of the size; it stays at least as large as needed.
-        picture.draft("RGB", fit(full, limits.working_side))
+        picture.draft("RGB", fit(full, side))
     picture.load()
     if found is MediaFormat.TIFF:
         full = picture.size  # Pillow turns TIFF while loading
@@ -226,4 +241,4 @@ def _upright(picture: Image.Image, found: MediaFormat, limits: ImageLimits) -> t
     ImageOps.exif_transpose(picture, in_place=True)
     if picture.size != before and picture.size == before[::-1]:
         full = full[::-1]
-    return to_rgb(picture, limits.working_side), full
+    return to_rgb(picture, side), full

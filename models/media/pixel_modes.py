@@ -41,8 +41,7 @@ def _resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _without_alpha(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    alpha = picture.getchannel("A")
-    white = ImageChops.invert(alpha)
+    white = ImageChops.invert(picture.getchannel("A"))
     channels = []
     for name in ("R", "G", "B"):  # one at a time: three full copies of a large picture would not fit
         channel = picture.getchannel(name)

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final
 
+from models.media.clean import CLEAN_BYTES
+
 _HEADER_BYTES: Final = 5
-MAX_FRAME_BYTES: Final = 128 * 1024 * 1024
-"""More than an hour of clean audio; a child cannot make the server allocate more."""
+MAX_FRAME_BYTES: Final = CLEAN_BYTES
+"""A child cannot make the server allocate more."""
 
 _CHUNK_BYTES: Final = 1024 * 1024
 

@@ -21,7 +21,7 @@ from models.media.pages import pack, unpack
 from models.media.recordings import FlacEncoder
 from models.media.samples import SAMPLE_RATE_HZ
 from models.media.second_opinion import SecondOpinion
-from tests.unit.media.made_files import heic_file, pdf_file, wav_file, with_jpeg_segment, zip_file
+from tests.unit.media.made_files import heic_file, pdf_file, png_chunk, wav_file, with_jpeg_segment, zip_file
 from tests.unit.vision.pictures import DATA, corners, encoded, red_corner
 
 LIMITS = MediaLimits()
@@ -95,6 +95,36 @@ def test_the_second_opinion_is_sure_of_programs_and_scripts_only() -> None:
     opinion.check(pdf_file(3))
     opinion.check(heic_file(corners().resize((640, 480))))
     opinion.check(wav_file(2.0))
+
+
+def _apple(picture: Image.Image) -> bytes:
+    """The picture as Apple packs it: blue before red, multiplied by alpha, raw deflate."""
+    red, green, blue, alpha = picture.convert("RGBa").split()
+    data = encoded(Image.merge("RGBA", (blue, green, red, alpha)), "PNG")
+    start, length = data.index(b"IDAT") - 4, int.from_bytes(data[data.index(b"IDAT") - 4 :][:4], "big")
+    raw = zlib.decompress(data[start + 8 : start + 8 + length])
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(raw) + packer.flush()
+    return data[:8] + png_chunk(b"CgBI", bytes(4)) + data[8:start] + png_chunk(b"IDAT", packed) + data[-12:]
+
+
+def test_a_png_as_apple_packs_it_keeps_its_colours() -> None:
+    picture = corners().convert("RGBA")
+    picture.putalpha(Image.linear_gradient("L").resize((40, 20)))
+    expected = clean(encoded(picture, "PNG"), LIMITS).content
+    made = np.asarray(opened(clean(_apple(picture), LIMITS)), np.int16)
+    assert np.abs(made - np.asarray(Image.open(io.BytesIO(expected)), np.int16)).max() <= 3
+    damaged = bytearray(_apple(picture))
+    damaged[-30] ^= 0xFF
+    assert reason(bytes(damaged)) == "BROKEN_MEDIA"
+
+
+def test_a_small_png_of_apple_that_unpacks_to_more_than_its_header_says_is_refused() -> None:
+    data = _apple(corners().convert("RGBA"))
+    start = data.index(b"IDAT") - 4
+    packer = zlib.compressobj(wbits=-15)
+    bomb = packer.compress(bytes(50_000_000)) + packer.flush()
+    assert reason(data[:start] + png_chunk(b"IDAT", bomb) + data[-12:]) == "BROKEN_MEDIA"
 
 
 # Documents

@@ -25,7 +25,7 @@ from tests.unit.media.made_files import heic_file, pdf_file, with_jpeg_segment, 
 from tests.unit.vision.pictures import DATA, corners, encoded
 
 MIB = 1024 * 1024
-OPTIONS = SandboxOptions(2, ChildLimits(memory_bytes=320 * MIB, picture_cpu_s=10, recording_cpu_s=60), MediaLimits())
+OPTIONS = SandboxOptions(2, ChildLimits(memory_bytes=288 * MIB, picture_cpu_s=10, recording_cpu_s=60), MediaLimits())
 CONTAINERS = ["visit.ogg", "visit.webm", "visit.mp3", "visit.flac", "visit.m4a", "visit.aac"]
 
 

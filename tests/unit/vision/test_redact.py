@@ -9,6 +9,7 @@ from PIL import Image
 
 from models.errors import BrokenMedia, RedactionFailed, TooLarge
 from models.media.images import PNG, ImageLimits, decode
+from models.media.pages import pack
 from models.media.pixels import Pixels
 from models.redaction.types import Redaction, RedactionContext
 from models.text import Entity, RawText, TextSource
@@ -388,3 +389,29 @@ def test_overlapping_detections_are_united(
 ) -> None:
     merged = merge(Entity(kind, start, end, 0.9) for kind, start, end in entities)
     assert [(e.type, e.start, e.end) for e in merged] == expected
+
+
+class _EngineOfSizes:
+    """An OCR engine that reads the height of the page."""
+
+    name = "sizes"
+    device = "cpu"
+
+    def read(self, pixels: Pixels) -> list[OcrLine]:
+        return [line(f"height {pixels.shape[0]} maria lopez", 4, 4)]
+
+    def read_page(self, pixels: Pixels) -> OcrPage:
+        return OcrPage(tuple(self.read(pixels)))
+
+
+def test_the_pages_of_a_document_become_one_text_and_one_picture() -> None:
+    pages = [encoded(Image.new("RGB", size, "white"), "JPEG") for size in ((400, 60), (300, 50))]
+    detectors = Detectors(_EngineOfSizes(), _ScriptedFaces(), _ScriptedBarcodes())
+    page = read_and_redact(pack(pages), ImageLimits(), detectors, PhraseRedactor(NAMES))
+    assert page.text.value == "height 60 [REDACTED_NAME]\nheight 50 [REDACTED_NAME]"
+    assert [found.box[0] for found in page.lines] == [(4, 4), (4, 64)]
+    assert (page.width, page.height, page.painted, page.painted_kinds) == (400, 110, 2, {"text": 2})
+    shown = decode(page.image, ImageLimits()).pixels
+    assert shown.shape == (110, 400, 3)
+    assert _is_black(shown, 130, 8, 60, 8)
+    assert _is_black(shown, 130, 68, 60, 8)

@@ -1,0 +1,82 @@
+"""Watches the processes of a server: which ended, and how much memory each one took."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass, field
+
+import psutil
+
+EVERY_S = 0.05
+
+
+@dataclass
+class Growth:
+    """Memory of one process."""
+
+    name: str
+    first: int
+    most: int
+
+    @property
+    def bytes(self) -> int:
+        """How much it grew."""
+        return self.most - self.first
+
+
+@dataclass
+class WatchedProcesses:
+    """Samples the resident memory of a server and all its descendants in a thread. A context manager.
+
+    A process that starts later, such as a child that decodes, is compared with its parent, which it was forked from.
+
+    Attributes:
+        growth: By process id.
+    """
+
+    root: int
+    growth: dict[int, Growth] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._sample(first=True)
+        self.there_at_first = frozenset(self.growth)
+
+    def __enter__(self) -> WatchedProcesses:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def ended(self) -> list[str]:
+        """Names of the processes that were there at first and are not any more."""
+        return [self.growth[pid].name for pid in self.there_at_first if not psutil.pid_exists(pid)]
+
+    def largest(self) -> Growth:
+        """The process that grew most."""
+        return max(self.growth.values(), key=lambda growth: growth.bytes)
+
+    def _watch(self) -> None:
+        while not self._end.wait(EVERY_S):
+            self._sample()
+
+    def _sample(self, *, first: bool = False) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            root = psutil.Process(self.root)
+            for process in [root, *root.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    self._note(process, first)
+
+    def _note(self, process: psutil.Process, first: bool) -> None:
+        now = process.memory_info().rss
+        known = self.growth.get(process.pid)
+        if known is None:
+            parent = None if first else self.growth.get(process.ppid())
+            name = " ".join(process.cmdline())[:60] or process.name()
+            self.growth[process.pid] = Growth(name, min(parent.most, now) if parent else now, now)
+        else:
+            known.most = max(known.most, now)
