@@ -25,8 +25,10 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import grpc.aio
 from vestibule.v1 import conversation_pb2, media_pb2
@@ -179,13 +181,24 @@ class Caller:
 
     async def stream(self, file: BadInput) -> str:
         """Stream a file as the audio of a conversation; returns the reason with which it ended."""
-        session = await self._app.open_session()
+        call = cast(Any, self._app.conversations).Converse()
+        writing = asyncio.ensure_future(_write(call, await self._app.open_session(), file.content))
         try:
-            async for _ in self._app.conversations.Converse(_requests(session, file.content)):
+            async for _ in call:
                 pass
         except grpc.aio.AioRpcError as error:
             return reason(error)
+        finally:
+            await writing
         return ""
+
+
+async def _write(call: Any, session: str, content: bytes) -> None:
+    # A server that refuses ends the stream while we still write; the reader learns why.
+    with suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError, asyncio.InvalidStateError):
+        async for request in _requests(session, content):
+            await call.write(request)
+        await call.done_writing()
 
 
 async def _requests(session: str, content: bytes) -> AsyncIterator[conversation_pb2.ConverseRequest]:

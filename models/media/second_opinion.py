@@ -28,6 +28,7 @@ class _SingleThreadedMagika(Magika):
     """Magika without a pool of threads, which would spin for 20 ms after each file."""
 
     def _init_onnx_session(self) -> onnxruntime.InferenceSession:
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

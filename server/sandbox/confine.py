@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,12 +26,14 @@ class Confinement:
     """Limits of one child.
 
     Attributes:
-        memory_bytes: Address space on top of what the fork server has.
+        address_space_bytes: All addresses that it may use, those of the fork server included.
         cpu_s: Seconds of CPU, then the kernel ends it.
+        threads: Whether it may start threads. The kernel counts processes with them, so it may start those, too.
     """
 
-    memory_bytes: int
+    address_space_bytes: int
     cpu_s: int
+    threads: bool = False
 
 
 def die_with_parent() -> None:
@@ -39,15 +42,20 @@ def die_with_parent() -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def leave_network() -> bool:
-    """Move this process, which must have no threads, into empty namespaces: no network, no shared memory of others.
+def leave_system(empty: str) -> None:
+    """Move this process, which must have no threads, to where there is no network, no shared memory of others, no file.
 
-    Returns:
-        Whether the kernel permits it; some containers forbid it. A child cannot open a socket in any case.
+    Some containers forbid it. A child cannot open a socket or a file in any case; here it cannot even delete one.
+
+    Args:
+        empty: A folder with nothing in it, which becomes the root of the files.
     """
     if not _LINUX:
-        return False
-    return bool(_libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0)
+        return
+    _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
+    os.chdir(empty)
+    with suppress(PermissionError):
+        os.chroot(".")
 
 
 def confine(limits: Confinement, connection: int) -> None:
@@ -55,12 +63,12 @@ def confine(limits: Confinement, connection: int) -> None:
     if _LINUX:
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _prctl(_PR_SET_DUMPABLE, 0)
-        address_space = _address_space_bytes() + limits.memory_bytes
-        _limit(resource.RLIMIT_AS, address_space)
+        _limit(resource.RLIMIT_AS, limits.address_space_bytes)
     _limit(resource.RLIMIT_CPU, limits.cpu_s)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_NPROC, 0)
+    if not limits.threads:
+        _limit(resource.RLIMIT_NPROC, 0)  # does not bind root
     # Descriptors are numbered from 0, so with this limit no file, socket or pipe can be opened any more.
     os.closerange(0, connection)
     os.closerange(connection + 1, _highest_descriptor() + 1)
@@ -75,7 +83,10 @@ def _highest_descriptor() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def _address_space_bytes() -> int:
+def address_space_bytes() -> int:
+    """Addresses that this process uses now; 0 where that cannot be read."""
+    if not _LINUX:
+        return 0
     return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
 
 

@@ -1,8 +1,8 @@
 """The fork server: a process with all decoders loaded that forks a child for each job. Run as a module.
 
-It is started with an empty environment, and gets one descriptor, a socket, as its argument. A message on it is
-``start`` or ``kill`` and the number of a job; with ``start`` comes the child's end of a socket. It tells which children
-died. It has no threads, since a process with threads must not fork.
+It is started with an empty environment; its arguments are the descriptor of a socket and an empty folder. A message on
+the socket is ``start`` or ``kill`` and the number of a job; with ``start`` comes the child's end of another socket. It
+tells which children died. It has no threads, since a process with threads must not fork.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from typing import Final
 
 from server.sandbox import jobs
-from server.sandbox.confine import Confinement, confine, die_with_parent, leave_network
+from server.sandbox.confine import Confinement, address_space_bytes, confine, die_with_parent, leave_system
 from server.sandbox.fork_messages import DIED, KILL, MESSAGE_BYTES, READY, START
 from server.sandbox.warm_up import warm_up
 
@@ -29,7 +29,6 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     die_with_parent()
     warm_up()
-    leave_network()
     woken, waker = os.pipe()
     os.set_blocking(waker, False)
     os.set_blocking(woken, False)
@@ -37,9 +36,11 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends us
     gc.collect()
+    size = address_space_bytes()
+    leave_system(sys.argv[2])
     gc.freeze()  # the collector would write to pages that the children share
     control.send(READY)
-    ForkServer(control).serve(woken)
+    ForkServer(control, size).serve(woken)
 
 
 class ForkServer:
@@ -47,10 +48,12 @@ class ForkServer:
 
     Args:
         control: A SOCK_SEQPACKET socket to the server.
+        size: Addresses that this process uses; a child may use more by the memory of its job.
     """
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, size: int) -> None:
         self._control = control
+        self._size = size
         self._children: dict[int, bytes] = {}
 
     def serve(self, woken: int) -> None:
@@ -81,7 +84,7 @@ class ForkServer:
     def _start(self, job: bytes, descriptor: int) -> None:
         pid = os.fork()
         if pid == 0:
-            _child(descriptor)
+            _child(descriptor, self._size)
         os.close(descriptor)
         self._children[pid] = job
 
@@ -96,7 +99,7 @@ class ForkServer:
                 self._control.send(DIED + b" " + job + b" %d" % -code)
 
 
-def _child(descriptor: int) -> None:
+def _child(descriptor: int, size: int) -> None:
     """Do one job and end, whatever happens."""
     code = 1
     try:
@@ -105,7 +108,8 @@ def _child(descriptor: int) -> None:
         die_with_parent()
         with socket.socket(fileno=descriptor) as connection:
             request = jobs.read_request(connection)
-            confine(Confinement(request["memory_bytes"], request["cpu_s"]), descriptor)
+            limits = Confinement(size + request["memory_bytes"], request["cpu_s"], request["threads"])
+            confine(limits, descriptor)
             jobs.run(connection, request)
         code = 0
     except (ConnectionError, EOFError):

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class ForkServerProcess:
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._empty: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -125,9 +127,10 @@ class ForkServerProcess:
 
     def _spawn(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._empty = tempfile.TemporaryDirectory(prefix="vestibule-empty-")
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "server.sandbox.fork_server", str(theirs.fileno())],
+                [sys.executable, "-m", "server.sandbox.fork_server", str(theirs.fileno()), self._empty.name],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -166,6 +169,9 @@ class ForkServerProcess:
         if process is not None:
             process.kill()
             process.wait()
+        if self._empty is not None:
+            self._empty.cleanup()
+            self._empty = None
 
 
 def _unavailable() -> Unavailable:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 CHILD = """
 import os, socket
-from server.sandbox.confine import Confinement, confine
+from server.sandbox.confine import Confinement, address_space_bytes, confine, leave_system
 ours, theirs = socket.socketpair()
 if os.fork() == 0:
-    confine(Confinement(64 * 1024 * 1024, 1), theirs.fileno())
+    size = address_space_bytes()
+    leave_system({empty!r})
+    confine(Confinement(size + 64 * 1024 * 1024, 1), theirs.fileno())
     try:
         {probe}
     except BaseException as error:
@@ -25,9 +28,11 @@ print(ours.recv(100).decode())
 """
 
 
-def outcome(probe: str) -> str:
+def outcome(probe: str, empty: Path) -> str:
     """What became of the probe: ``done``, the name of an error, or nothing when the process was ended."""
-    ran = subprocess.run([sys.executable, "-c", CHILD.format(probe=probe)], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", CHILD.format(probe=probe, empty=str(empty))], capture_output=True, text=True, check=True
+    )
     return ran.stdout.strip()
 
 
@@ -41,10 +46,12 @@ def outcome(probe: str) -> str:
         ("open('/dev/null', 'w')", "OSError"),
         ("socket.socket()", "OSError"),
         ("os.pipe()", "OSError"),
+        ("os.unlink('/etc/hostname')", "FileNotFoundError"),
+        ("os.listdir('/')", "OSError"),
         ("os.read(0, 1)", "OSError"),
         ("os.write(2, b'x')", "OSError"),
         ("exec('while True: pass')", ""),  # the kernel ends it after a second of CPU
     ],
 )
-def test_a_confined_process_has_memory_time_and_one_socket(probe: str, expected: str) -> None:
-    assert outcome(probe) == expected
+def test_a_confined_process_has_memory_time_and_one_socket(probe: str, expected: str, tmp_path: Path) -> None:
+    assert outcome(probe, tmp_path) == expected
