@@ -40,7 +40,7 @@ class CleanMedia:
 
     Attributes:
         found: Format of the file that came.
-        content: JPEG or PNG; ``pack``ed JPEGs of a document's pages; or FLAC.
+        content: PNG, TIFF or JPEG; ``pack``ed JPEGs of a document's pages; or FLAC.
         pages: Pictures in it; 0 for a recording.
         audio_s: Length of a recording in seconds; 0 for anything else.
     """

@@ -149,16 +149,17 @@ class ForkServerProcess:
             log.error("sandbox_not_started")
             raise _unavailable()
         ours.settimeout(None)
-        threading.Thread(target=self._watch, args=(ours,), name="sandbox-watch", daemon=True).start()
+        threading.Thread(target=self._watch, args=(ours, self._process), name="sandbox-watch", daemon=True).start()
         return ours
 
-    def _watch(self, control: socket.socket) -> None:
+    def _watch(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
         """Read how children ended, until the fork server ends."""
         try:
             while message := control.recv(MESSAGE_BYTES):
                 self._on_death(int(message.rpartition(b" ")[2]))
         except OSError:
             pass  # closed by us
+        process.wait()  # so that no zombie is left until the next job
 
     def _stop(self) -> None:
         control, self._control = self._control, None

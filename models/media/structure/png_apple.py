@@ -60,7 +60,8 @@ def in_standard_order(picture: Image.Image) -> Image.Image:
 
 def _unpacked_bytes(header: bytes) -> int:
     """Upper bound of the unpacked pixels. Seven interlaced passes have a filter byte for each of their rows."""
-    width, height, depth, colour = struct.unpack(">IIBB", header[:10])
+    width, height = (int.from_bytes(header[at : at + 4], "big") for at in (0, 4))
+    depth, colour = header[8], header[9]
     row = (width * _CHANNELS.get(colour, 4) * depth + 7) // 8 + 8
     return 2 * row * (height + 8)
 
