@@ -42,7 +42,7 @@ CHECK_EVERY = 100
 
 
 async def fuzz(target: Target, seconds: float, first: int) -> tuple[int, list[Finding]]:
-    """Try for so long, set-up not counted; returns the number of tries and what was found. The first finding ends it."""
+    """Try for so long, without the set-up; returns the number of tries and what was found. A finding ends it."""
     number, found = first, []
     async with target.opened():
         end = time.monotonic() + seconds
