@@ -56,6 +56,8 @@ class Keepalive:
 
 
 KEEPALIVE: Final = Keepalive()
+SETTINGS_ANSWER_MS: Final = 5000
+"""Time in which a client must answer the settings of HTTP/2, a round trip over a slow network included."""
 
 
 def connection_options(limits: LimitSettings) -> tuple[tuple[str, int], ...]:
@@ -66,7 +68,9 @@ def connection_options(limits: LimitSettings) -> tuple[tuple[str, int], ...]:
         ("grpc.max_concurrent_streams", limits.connection_calls),
         ("grpc.max_connection_idle_ms", round(1000 * limits.connection_idle_s)),
         ("grpc.server_handshake_timeout_ms", handshake_ms),
-        ("grpc.http2.settings_timeout", handshake_ms),
+        # gRPC bounds metadata and calls of a connection only once the client has answered its settings. Until then it
+        # takes 16 MiB of headers.
+        ("grpc.http2.settings_timeout", min(handshake_ms, SETTINGS_ANSWER_MS)),
     )
 
 

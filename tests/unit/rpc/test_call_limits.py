@@ -243,6 +243,23 @@ async def test_connections_without_a_call_are_closed() -> None:
             assert await asyncio.to_thread(idle.closed_within, 10.0)
 
 
+async def test_a_client_that_does_not_answer_the_settings_is_cut_also_within_a_call() -> None:
+    """Until it answers, gRPC does not bound its metadata."""
+
+    def survives(address: str, *, answers: bool) -> bool:
+        with RawClient(address) as client:
+            if answers:
+                with pytest.raises(TimeoutError):
+                    client.answer(client.open(WATCH), 0.1)
+            else:
+                client.open(WATCH)
+            return not client.closed_within(1.0)
+
+    async with port(handshake_s=0.3) as server:
+        assert await asyncio.to_thread(survives, server.address, answers=True)
+        assert not await asyncio.to_thread(survives, server.address, answers=False)
+
+
 @pytest.mark.parametrize(
     ("peer", "network"),
     [

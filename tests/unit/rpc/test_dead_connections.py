@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 from pathlib import Path
 
 import grpc.aio
+import pytest
+from psutil import Process
 from vestibule.v1 import conversation_pb2 as pb
 
 from benchmarks._cut import Relay
+from benchmarks._raw_http2 import RawClient, grpc_message
 from server.cli.talk.client import KEEPALIVE as KEEPALIVE_OF_TALK
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.grpc_server import KEEPALIVE, Keepalive
@@ -20,6 +24,8 @@ from tests.unit.streaming.stream_harness import IDLE_S, StreamHarness
 
 TIMES = 20
 """As fast as in earnest; an answer may still take half a second."""
+
+STREAMS_TO_CUT = 3
 
 QUICK = Keepalive(KEEPALIVE.every_s / TIMES, KEEPALIVE.answer_s / TIMES)
 CLIENT = (*((name, value // TIMES) for name, value in KEEPALIVE_OF_TALK), ("grpc.use_local_subchannel_pool", 1))
@@ -131,3 +137,46 @@ async def test_pings_alone_do_not_keep_a_stream_open(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
     harness.ledger.close()
     assert details(refused)["ErrorInfo"].reason == "STREAM_IDLE"
+
+
+@pytest.mark.parametrize("last", ["nothing", "half a message", "audio", "reset"])
+async def test_cut_streams_free_tasks_descriptors_tickets_and_files(tmp_path: Path, last: str) -> None:
+    harness = StreamHarness(tmp_path)
+    config = pb.ConverseConfig(
+        session_id=harness.config.session_id, encoding=pb.AUDIO_ENCODING_PCM_S16LE, sample_rate_hz=16_000, channels=1
+    )
+    first = grpc_message(pb.ConverseRequest(config=config).SerializeToString())
+    audio = pb.AudioChunk(offset=0, data=speech(0.5))
+    rest = {"half a message": first[:9], "audio": grpc_message(pb.ConverseRequest(audio=audio).SerializeToString())}
+
+    def cut(address: str) -> None:
+        with RawClient(address) as client:
+            streams = [
+                client.open("/vestibule.v1.ConversationService/Converse", first + rest.get(last, b""))
+                for _ in range(STREAMS_TO_CUT)
+            ]
+            with pytest.raises(TimeoutError):
+                client.answer(streams[-1], 0.3)
+            if last == "reset":
+                for stream in streams:
+                    client.http2.reset_stream(stream)
+                client.flush()
+
+    async with listening(harness) as address, asyncio.timeout(20):
+        await asyncio.to_thread(cut, address)  # what is made once is made now
+        await quiet_again(harness)
+        tasks, descriptors = len(asyncio.all_tasks()), Process().num_fds()
+        for _ in range(3):
+            await asyncio.to_thread(cut, address)
+            await quiet_again(harness)
+        assert len(asyncio.all_tasks()) == tasks
+        assert Process().num_fds() <= descriptors
+    harness.ledger.close()
+
+
+async def quiet_again(harness: StreamHarness) -> None:
+    """Wait until the server has noticed that all streams were cut."""
+    while harness.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    gc.collect()
