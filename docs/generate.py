@@ -189,9 +189,9 @@ def views_page() -> str:
 def upload_checks_page() -> str:
     """The checks of an upload, in their order."""
     intro = """
-    What an upload must pass before it is accepted, in this order: cheap checks before dear ones. Nothing of an upload
-    is written to the disk before all of them have passed, and nothing of a refused one is kept. A refusal is an event
-    `upload_refused` of the session, with the reason, and counts in `vestibule_refused_uploads_total`.
+    What an upload must pass before it is accepted, in this order: cheap checks before dear ones. The server writes
+    nothing of an upload to the disk before all of them have passed, and keeps nothing of a refused one. A refusal is an
+    event `upload_refused` of the session, with the reason, and counts in `vestibule_refused_uploads_total`.
     [Limits](../operating/limits.md#uploads) has the figures.
     """
     # The steps are only described, so none of them needs its ledger, nor the scanner a daemon.
