@@ -147,6 +147,7 @@ def connect(port: int, token: str, on_close: Callable[[], None] = lambda: None) 
     """
     local = duckdb.connect(":memory:")
     try:
+        local.execute("SET enable_progress_bar = false")  # it would be printed into the rows of a slow query
         load_extensions(local)
         quoted = token.replace("'", "''")
         local.execute(f"CREATE SECRET (TYPE quack, TOKEN '{quoted}')")

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import duckdb
 
-from server.analytics.admission import Places, Reservations
+from server.analytics.admission import SHARE_OF_TRIAL, Places, Reservations
 from server.analytics.endpoint_config import QueryLimits
 from server.analytics.sql_policy import LONGEST_QUERY, NO_SQL, judge
 from server.analytics.trials import Outcome
@@ -51,7 +51,7 @@ class QueryGuard:
         parse: Makes the syntax tree, ``json_serialize_sql``.
         trials: Tries queries out.
         limits: What one query, and all together, may use.
-        admitted: Called with the seconds that an admitted query took when it was tried out.
+        admitted: Called with the seconds of CPU that an admitted query should need at most.
         on_refused: Called with the reason of a refusal, never with the query.
     """
 
@@ -118,7 +118,7 @@ class QueryGuard:
             return refused
         if not self._reservations.take(outcome.bytes, outcome.seconds, wait_s=seconds):
             return TOO_MANY
-        self._admitted(outcome.seconds)
+        self._admitted(SHARE_OF_TRIAL * outcome.seconds)
         return ""
 
     def _run(self, places: Places, query: str, seconds: float) -> Outcome | None:

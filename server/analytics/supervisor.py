@@ -13,6 +13,7 @@ import psutil
 from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
 from server.analytics.channel import Channel, spawn
+from server.analytics.cpu_debt import CpuDebt
 from server.analytics.endpoint_config import EndpointConfig
 from server.analytics.quack import SHORTEST_TOKEN
 from server.analytics.snapshot import LedgerMark
@@ -24,8 +25,6 @@ WATCH_S = 0.1
 MORE_BYTES = 256 * 1024 * 1024
 """What the process may need beyond the memory of queries: its code, and DuckDB's own structures."""
 
-LEFT_ALONE = 0.5
-"""The process may use this share of a CPU when no query should run any more."""
 
 LONGEST_PAUSE_S = 30.0
 
@@ -145,7 +144,7 @@ class _Running:
         self._channel = Channel(end)
         self._ready = threading.Event()
         self._failure = "it ended"
-        self._busy_until_s = 0.0
+        self._admitted_s = 0.0
         self._channel.send(asdict(config))
         self._thread = threading.Thread(target=self._answer, name="analysts-answer", daemon=True)
         self._thread.start()
@@ -167,17 +166,12 @@ class _Running:
         try:
             seen = psutil.Process(self.process.pid)
             most_bytes = seen.memory_info().rss + self._limits.total_bytes + MORE_BYTES
-            used_s, looked_s = _cpu_s(seen), time.monotonic()
+            debt = CpuDebt(self._limits.seconds)
             while not self._ended_within(WATCH_S):
                 if seen.memory_info().rss > most_bytes:
                     return "It used too much memory."
-                now_s = time.monotonic()
-                if now_s < self._busy_until_s + self._limits.seconds:
-                    used_s, looked_s = _cpu_s(seen), now_s
-                elif now_s - looked_s >= self._limits.seconds:
-                    if _cpu_s(seen) - used_s > LEFT_ALONE * (now_s - looked_s):
-                        return "A query ran longer than when it was tried out."
-                    used_s, looked_s = _cpu_s(seen), now_s
+                if debt.too_high(time.monotonic(), _cpu_s(seen), self._admitted_s):
+                    return "A query ran longer than when it was tried out."
         except psutil.Error:
             pass  # it ended between two looks
         return "It ended."
@@ -196,7 +190,7 @@ class _Running:
             elif "refused" in message:
                 self._on_refused(message["refused"])
             elif "admitted" in message:
-                self._busy_until_s = max(self._busy_until_s, time.monotonic() + 3 * message["admitted"] + 1)
+                self._admitted_s += message["admitted"]
             else:
                 self._failure = message.get("failed", "")
                 self._ready.set()
