@@ -1,0 +1,167 @@
+"""What analysts cost the server: the writer's time for a snapshot, the copy, and writes beside queries.
+
+    python -m benchmarks.analysts [--gigabytes 1] [--seconds 10] [--folder FOLDER]
+
+Printed, on a ledger of this size:
+
+writer held     how long the ledger's writer stands still for a snapshot, which is while it makes the mark.
+whole copy      the first query after a checkpoint: file and WAL are copied, both processes attach the copy.
+WAL only        a query after a commit without a checkpoint: only the WAL is copied.
+nothing new     a query without a commit since the last one.
+write           one durable write, alone and while an analyst asks without pause: median and 95th percentile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from benchmarks.ledger import make_events, open_session
+from server.analytics.client import LiveConnection, connect
+from server.analytics.endpoint_config import EndpointConfig
+from server.analytics.live_snapshot import LONGEST_LAG_S
+from server.analytics.snapshot import LedgerMark, mark_of
+from server.analytics.supervisor import Supervisor
+from server.cli.demo.processes import free_ports
+from server.ledger import events
+from server.ledger.columns import Cursor
+from server.ledger.writer import Ledger
+
+TOKEN = "a-token-of-the-benchmark"
+QUERY = "FROM v_funnel"
+ROWS = 10_000
+
+
+def fill(cursor: Cursor) -> None:
+    """Store rows of about 10 KB that compress badly."""
+    cursor.execute(
+        """INSERT INTO events SELECT uuid(), 'other', 'app', 'camera_opened', now()::TIMESTAMP, NULL, NULL, 0, '', NULL,
+        to_json({'note': array_to_string([md5((r * 1000 + i)::VARCHAR) FOR i IN range(320)], '')}), '{}'
+        FROM range(?) t(r)""",
+        [ROWS],
+    )
+
+
+def write(ledger: Ledger) -> float:
+    """Seconds of one durable write."""
+    rows = make_events(1)
+    began = time.perf_counter()
+    ledger.write_now(events.AppendEvents(rows))
+    return time.perf_counter() - began
+
+
+def checkpoint(ledger: Ledger) -> None:
+    """Write the WAL into the file."""
+    ledger.submit_between_commits(lambda: ledger.cursor().execute("CHECKPOINT")).result()
+
+
+def timed_mark(path: Path, held: list[float]) -> LedgerMark:
+    """A mark, with the time that it took on the writer's thread."""
+    began = time.perf_counter()
+    mark = mark_of(path)
+    held.append(time.perf_counter() - began)
+    return mark
+
+
+def ask(analyst: LiveConnection) -> float:
+    """Seconds of one short query."""
+    began = time.perf_counter()
+    analyst.execute(QUERY).fetchall()
+    return time.perf_counter() - began
+
+
+def median_of(number: int, analyst: LiveConnection, *before: Callable[[], object]) -> float:
+    """The median time of a query, each after something that is not measured, and when the snapshot may lag no more."""
+    took = []
+    for _ in range(number):
+        for step in before:
+            step()
+        time.sleep(LONGEST_LAG_S)
+        took.append(ask(analyst))
+    return statistics.median(took)
+
+
+def writes_for(ledger: Ledger, seconds: float) -> tuple[float, float]:
+    """Median and 95th percentile of durable writes, one after the other."""
+    took: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        took.append(write(ledger))
+    return statistics.median(took), statistics.quantiles(took, n=20)[-1]
+
+
+def measure(ledger: Ledger, folder: Path, seconds: float) -> list[tuple[str, str]]:
+    """All figures, as rows of the table."""
+    held: list[float] = []
+
+    def mark() -> LedgerMark:
+        return ledger.submit_between_commits(partial(timed_mark, ledger.path, held)).result()
+
+    port = free_ports(1)[0]
+    config = EndpointConfig(str(ledger.path), str(folder / "snapshots"), port, TOKEN)
+    endpoint = Supervisor(config, mark)
+    endpoint.start()
+    try:
+        with connect(port, TOKEN) as analyst:
+            whole = median_of(5, analyst, partial(write, ledger), partial(checkpoint, ledger))
+            wal = median_of(10, analyst, partial(write, ledger))
+            same = median_of(10, analyst)
+            alone = writes_for(ledger, seconds)
+            beside = _writes_beside_queries(ledger, analyst, seconds)
+    finally:
+        endpoint.stop()
+    return [
+        ("writer held, median", f"{statistics.median(held) * 1e3:.3f} ms"),
+        ("writer held, longest", f"{max(held) * 1e3:.3f} ms of {len(held)}"),
+        ("query after a checkpoint: whole copy", f"{whole * 1e3:.0f} ms"),
+        ("query after a commit: WAL only", f"{wal * 1e3:.0f} ms"),
+        ("query, nothing new", f"{same * 1e3:.0f} ms"),
+        ("write alone, median and 95 %", f"{alone[0] * 1e3:.2f} and {alone[1] * 1e3:.2f} ms"),
+        ("write beside queries, median and 95 %", f"{beside[0] * 1e3:.2f} and {beside[1] * 1e3:.2f} ms"),
+    ]
+
+
+def _writes_beside_queries(ledger: Ledger, analyst: LiveConnection, seconds: float) -> tuple[float, float]:
+    over = threading.Event()
+
+    def keep_asking() -> None:
+        while not over.is_set():
+            ask(analyst)
+
+    thread = threading.Thread(target=keep_asking)
+    thread.start()
+    try:
+        return writes_for(ledger, seconds)
+    finally:
+        over.set()
+        thread.join()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gigabytes", type=float, default=1.0, help="size of the ledger")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement of writes")
+    parser.add_argument("--folder", type=Path, default=None, help="where the files go; default a temporary folder")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        ledger = Ledger.open(folder / "ledger" / "ledger.duckdb")
+        ledger.write_now(open_session)
+        while ledger.path.stat().st_size < arguments.gigabytes * 1e9:
+            ledger.write_now(fill)
+            checkpoint(ledger)
+        print(f"{'ledger':<40} {ledger.path.stat().st_size / 1e9:.2f} GB")
+        for what, figure in measure(ledger, folder, arguments.seconds):
+            print(f"{what:<40} {figure}")
+        ledger.close()
+
+
+if __name__ == "__main__":
+    main()
