@@ -119,10 +119,12 @@ class AuditTrail:
     def append(self, cursor: Cursor, *entries: AuditEntry) -> AuditPosition:
         """Add entries to the chain, within a transaction of the ledger's writer; returns where the chain then ends."""
         end = rows.last(cursor)
+        chained = []
         for entry in entries:
             row = self._row(entry, end.number + 1)
             end = AuditPosition(row.number, chained_hash(self._key, row, end.hash))
-            rows.insert_row(cursor, replace(row, hash=end.hash))
+            chained.append(replace(row, hash=end.hash))
+        rows.insert_rows(cursor, chained)
         self.appended = True
         return end
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from models.errors import InvalidInput
 from models.reasons import Reason
-from server.ledger.columns import Cursor, Row, aware, fetch_all, fetch_one, insert, stored_time, stored_time_or_none
+from server.ledger.columns import Cursor, Row, aware, count, fetch_all, fetch_one, stored_time, stored_time_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,20 @@ class AuditFilter:
     client_id: str = ""
 
 
+_COLUMNS = tuple(field.name for field in fields(AuditRow))
+_NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
+_MARKS = f"({', '.join('?' * len(_COLUMNS))})"
+_ROWS_IN_A_STATEMENT = 64
+
 START = AuditPosition(0, "0" * 64)
 """The end of a chain without rows."""
 
 
 def last(cursor: Cursor) -> AuditPosition:
-    """Where the chain ends."""
-    row = fetch_one(cursor, "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
-    return START if row is None else AuditPosition(row["number"], row["hash"])
+    """Where the chain ends. Two statements cost less than an ORDER BY, which reads all rows."""
+    number = count(cursor, "SELECT max(number) FROM audit")
+    row = fetch_one(cursor, "SELECT hash FROM audit WHERE number = ?", [number])
+    return START if row is None else AuditPosition(number, row["hash"])
 
 
 def holds(cursor: Cursor, position: AuditPosition) -> bool:
@@ -64,26 +71,13 @@ def holds(cursor: Cursor, position: AuditPosition) -> bool:
     return row is not None and row["hash"] == position.hash
 
 
-def insert_row(cursor: Cursor, row: AuditRow) -> None:
-    """Add a row at the end of the chain."""
-    insert(
-        cursor,
-        "audit",
-        {
-            "number": row.number,
-            "time": stored_time(row.time),
-            "subject": row.subject,
-            "client_id": row.client_id,
-            "peer": row.peer,
-            "action": row.action,
-            "object_type": row.object_type,
-            "object_id": row.object_id,
-            "outcome": row.outcome,
-            "reason": row.reason,
-            "count": row.count,
-            "hash": row.hash,
-        },
-    )
+def insert_rows(cursor: Cursor, rows: Sequence[AuditRow]) -> None:
+    """Add rows at the end of the chain, some in one statement."""
+    for start in range(0, len(rows), _ROWS_IN_A_STATEMENT):
+        some = rows[start : start + _ROWS_IN_A_STATEMENT]
+        sql = f"INSERT INTO audit ({_NAMES}) VALUES {', '.join([_MARKS] * len(some))}"  # noqa: S608 - literals of ours
+        values = ({**asdict(row), "time": stored_time(row.time)} for row in some)
+        cursor.execute(sql, [value for row in values for value in row.values()])
 
 
 def rows_after(cursor: Cursor, number: int, limit: int) -> list[AuditRow]:

@@ -155,7 +155,7 @@ def test_without_the_key_no_row_can_be_forged(six: Ledger) -> None:
         hashlib.sha256(f"{last.hash}{forged}".encode()).hexdigest(),
         chained_hash(bytes(32), forged, last.hash),
     ):
-        six.write_now(partial(rows.insert_row, row=replace(forged, hash=made)))
+        six.write_now(partial(rows.insert_rows, rows=[replace(forged, hash=made)]))
         assert [fault.number for fault in checked(six, START).faults] == [7]
         tamper(six, "DELETE FROM audit WHERE number = 7")
 
