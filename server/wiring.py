@@ -139,7 +139,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
     streams = await _streams(settings, shared, jobs)
     sessions = Sessions(shared.ledger, shared.pubsub, shared.sealer, shared.clock)
     analysts = AnalystEndpoint(shared.ledger, settings.quack, settings.state_dir)
-    eraser = _eraser(settings, shared, jobs, streams, sessions)
+    eraser = _eraser(settings, shared, jobs, streams, sessions, analysts)
     retention = Retention(
         shared.ledger, shared.spool, settings.pictures_dir, settings.retention, shared.clock, eraser.purge
     )
@@ -326,9 +326,17 @@ def _grpc_server(settings: Settings, services: Services, shared: _Shared, access
     )
 
 
-def _eraser(settings: Settings, shared: _Shared, jobs: _Jobs, streams: StreamManager, sessions: Sessions) -> Eraser:
+def _eraser(
+    settings: Settings,
+    shared: _Shared,
+    jobs: _Jobs,
+    streams: StreamManager,
+    sessions: Sessions,
+    analysts: AnalystEndpoint,
+) -> Eraser:
     work = LiveWork(streams.end_sessions, jobs.runner.end_sessions, sessions.abandon)
-    return Eraser(shared.ledger, shared.spool, settings.pictures_dir, work, shared.clock, shared.audit.trail)
+    forget = partial(asyncio.to_thread, analysts.forget_snapshot)
+    return Eraser(shared.ledger, shared.spool, settings.pictures_dir, work, shared.clock, shared.audit.trail, forget)
 
 
 def _services(

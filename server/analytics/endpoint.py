@@ -94,9 +94,15 @@ class AnalystEndpoint:
             self._endpoint = None
 
     def forget_snapshot(self) -> None:
-        """End everything that holds earlier content of the ledger, after something was erased from it."""
+        """End everything that holds earlier content of the ledger, after something was erased from it. Blocking.
+
+        The process that starts next deletes what lies in the folder too, but an erasure does not wait for it.
+        """
         if self._endpoint is not None:
+            earlier = list((self._state_dir / SNAPSHOT_FOLDER).iterdir())
             self._endpoint.restart()
+            for file in earlier:
+                file.unlink(missing_ok=True)
 
     def _token(self) -> str:
         given = self._settings.token.get_secret_value()

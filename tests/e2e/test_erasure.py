@@ -47,9 +47,21 @@ async def said(app: App, session_id: str, text: str) -> None:
 
 async def erase(server: Server, *arguments: str) -> dict[str, int]:
     command = [sys.executable, "-m", "server.cli", "erase", "--address", server.address, "--json", *arguments]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=120, check=True)
+    environment = server.environment
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, timeout=120, check=True, env=environment
+    )
     answer: dict[str, int] = json.loads(done.stdout)
     return answer
+
+
+async def query(server: Server, sql: str) -> list[dict[str, str]] | None:
+    """Rows of an analyst's query; None while the endpoint is not there."""
+    folders = ["--state-dir", str(server.state_dir), "--port", str(server.quack_port)]
+    command = [sys.executable, "-m", "server.cli", "sql", sql, "--json", *folders]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=60)
+    rows: list[dict[str, str]] | None = json.loads(done.stdout) if done.returncode == 0 else None
+    return rows
 
 
 async def test_no_file_holds_what_was_erased(app: App, server: Server) -> None:
@@ -66,7 +78,9 @@ async def test_no_file_holds_what_was_erased(app: App, server: Server) -> None:
     async for kind_of_event in stream:
         if kind_of_event == "final":
             break
-    assert holders(server, GONE), "otherwise this test proves nothing"
+    turns = await query(server, f"SELECT text FROM v_turns WHERE session_id = '{gone}'")
+    assert turns == [{"text": GONE}], "an analyst reads it, so there is a copy of the ledger"
+    assert len(holders(server, GONE)) > 1, "otherwise this test proves nothing"
 
     counted = await erase(server, "--session", gone, "--dry-run")
     assert (counted["sessions"], counted["turns"], counted["uploads"]) == (1, 1, 1)
@@ -75,6 +89,10 @@ async def test_no_file_holds_what_was_erased(app: App, server: Server) -> None:
     assert holders(server, GONE) == []
     assert holders(server, STAYS), "the other session is untouched"
     assert len(await app.picture(uploads[1])) > 1000
+    async with asyncio.timeout(20):  # the endpoint for analysts starts again
+        while (left := await query(server, "SELECT text FROM v_turns WHERE text LIKE '%shutters%'")) is None:
+            continue
+    assert left == [{"text": STAYS}]
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await app.sessions.GetSession(session_pb2.GetSessionRequest(session_id=gone))
