@@ -18,6 +18,7 @@ class Growth:
     name: str
     first: int
     most: int
+    forked: bool = False
 
     @property
     def bytes(self) -> int:
@@ -42,7 +43,8 @@ class WatchedProcesses:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._sample(first=True)
-        self.there_at_first = frozenset(self.growth)
+        # A child that was forked without a new program, and so has the name of its parent, is meant to end.
+        self.there_at_first = frozenset(pid for pid, one in self.growth.items() if not one.forked)
 
     def __enter__(self) -> WatchedProcesses:
         self._thread.start()
@@ -75,8 +77,10 @@ class WatchedProcesses:
         now = process.memory_info().rss
         known = self.growth.get(process.pid)
         if known is None:
-            parent = None if first else self.growth.get(process.ppid())
+            parent = self.growth.get(process.ppid())
             name = " ".join(process.cmdline())[:60] or process.name()
-            self.growth[process.pid] = Growth(name, min(parent.most, now) if parent else now, now)
+            forked = parent is not None and parent.name == name
+            before = now if first or parent is None else min(parent.most, now)
+            self.growth[process.pid] = Growth(name, before, now, forked)
         else:
             known.most = max(known.most, now)

@@ -1,6 +1,6 @@
 """Sends every file of a collection of hostile files to a real server, as an upload and as the audio of a stream.
 
-    python -m benchmarks.bad_inputs FOLDER [--in-process] [--all]
+    python -m benchmarks.bad_inputs FOLDER [--sandbox] [--all]
 
 FOLDER has a manifest.jsonl with the fields file, category and expect, and the files. Every file is treated as hostile:
 nothing is written out, and nothing is opened by name. Counted for each way:
@@ -12,43 +12,38 @@ lost      accepted uploads that a worker could not decode
 growth    megabytes by which the largest process grew; a child that decodes is compared with the process it comes from
 
 Ends with 1 unless the first four are 0 and the growth is at most 300 MB. A category counts as it is written in
-``_expectations``; what is damaged or odd may be decoded or refused. With --in-process the files go to the functions
-alone, in this process, which takes seconds. --all prints the outcome of each file.
+``_expectations``; what is damaged or odd may be decoded or refused. With --sandbox the files go to the
+processes that decode alone, without a server and without Ray, which takes a minute. --all prints each outcome.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
-
-import grpc.aio
-from vestibule.v1 import conversation_pb2, media_pb2
 
 from benchmarks._expectations import BadInput, Expect, read_collection
-from benchmarks._running import Running, running
+from benchmarks._gate_callers import Caller, OverTheWire, SandboxAlone
+from benchmarks._running import running
 from benchmarks._watched_processes import WatchedProcesses
-from models.errors import VestibuleError
-from models.media.clean import MediaLimits, clean
 from models.media.formats import HEAD_BYTES, MediaKind, detect
-from models.media.second_opinion import SecondOpinion
 from server.cli.channel import open_aio_channel
-from tests.e2e.harness import App, reason
+from server.observability.metrics import Metrics
+from server.sandbox.build import build_sandbox
+from server.setting_groups import LimitSettings, MediaSettings
+from tests.e2e.harness import App
 
 HANG_S = 5.0
 MOST_GROWTH = 300_000_000
-CHUNK_BYTES = 16_000
 AT_ONCE = 2
 MANY = 10**9
-NO_SPEECH = "NO_SPEECH"
 ROOMY = tuple(
     f"limits.{name}={value}"
     for name, value in (
@@ -84,46 +79,45 @@ class Outcome:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--in-process", action="store_true", help="Call the functions, without a server.")
+    parser.add_argument("--sandbox", action="store_true", help="Only the processes that decode, without a server.")
     parser.add_argument("--all", action="store_true", help="Print the outcome of each file.")
     arguments = parser.parse_args()
     files = read_collection(arguments.folder)
     pointers = sum(file.is_pointer for file in files)
     print(f"{len(files)} files, of which {pointers} are pointers to files that are not there")
-    if arguments.in_process:
-        fine = report("functions", in_process(files), arguments.all)
-    else:
-        with tempfile.TemporaryDirectory() as home, running(Path(home), *ROOMY) as server:
-            fine = asyncio.run(against_server(server, files, arguments.all))
+    with tempfile.TemporaryDirectory() as home:
+        way = against_sandbox if arguments.sandbox else against_server
+        fine = asyncio.run(way(Path(home), files, arguments.all))
     sys.exit(0 if fine else 1)
 
 
-def in_process(files: Sequence[BadInput]) -> list[Outcome]:
-    """All files through the functions that the children call."""
-    opinion, limits, outcomes = SecondOpinion(), MediaLimits(), []
-    for file in files:
-        began, refused = time.monotonic(), ""
-        try:
-            opinion.check(file.content)
-            clean(file.content, limits)
-        except VestibuleError as error:
-            refused = error.reason
-        outcomes.append(Outcome(file, refused, time.monotonic() - began))
-    return outcomes
+async def against_server(home: Path, files: Sequence[BadInput], show_all: bool) -> bool:
+    """All files to a real server."""
+    with running(home, *ROOMY) as server:
+        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
+            return await measure(OverTheWire(App(channel)), server.pid, files, show_all)
 
 
-async def against_server(server: Running, files: Sequence[BadInput], show_all: bool) -> bool:
+async def against_sandbox(_home: Path, files: Sequence[BadInput], show_all: bool) -> bool:
+    """All files to the processes that decode, with the settings that a server has by default."""
+    sandbox = build_sandbox(MediaSettings(), LimitSettings(), Metrics())
+    await sandbox.start()
+    try:
+        return await measure(SandboxAlone(sandbox), os.getpid(), files, show_all)
+    finally:
+        await sandbox.close()
+
+
+async def measure(caller: Caller, root: int, files: Sequence[BadInput], show_all: bool) -> bool:
     """All files as uploads, then as streams, while every process is watched."""
-    async with open_aio_channel(server.address, credential=server.operator_key) as channel:
-        caller = Caller(App(channel))
-        await caller.upload(BadInput("warm-up", "", Expect.EITHER, (DATA / "register.jpg").read_bytes()))
-        await caller.stream(BadInput("warm-up", "", Expect.EITHER, (DATA / "visit.ogg").read_bytes()))
-        await caller.unread()
-        with WatchedProcesses(server.pid) as watched:
-            uploads = await each(files, caller.upload)
-            streams = await each([of_stream(file) for file in files], caller.stream)
-            unread = await caller.unread()
-        ended, largest = watched.ended(), watched.largest()
+    await caller.upload("warm-up", (DATA / "register.jpg").read_bytes())
+    await caller.stream((DATA / "visit.ogg").read_bytes())
+    await caller.unread()
+    with WatchedProcesses(root) as watched:
+        uploads = await each(files, lambda file: caller.upload(file.name, file.content))
+        streams = await each([of_stream(file) for file in files], lambda file: caller.stream(file.content))
+        unread = await caller.unread()
+    ended, largest = watched.ended(), watched.largest()
     fine = report("upload", uploads, show_all) & report("stream", streams, show_all)
     print(f"accepted uploads that no worker could decode: {len(unread)} {unread}")
     print(f"processes that ended: {len(ended)} {ended}")
@@ -154,61 +148,6 @@ async def each(files: Sequence[BadInput], call: Callable[[BadInput], Awaitable[s
 
     await asyncio.gather(*(one(file) for file in files))
     return outcomes
-
-
-class Caller:
-    """Sends files, each in a session of its own."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._accepted: dict[str, str] = {}
-
-    async def upload(self, file: BadInput) -> str:
-        """Upload a file; returns the reason of the refusal."""
-        session = await self._app.open_session()
-        try:
-            row = await self._app.upload(session, file.content, media_pb2.MEDIA_KIND_UNSPECIFIED, "")
-        except grpc.aio.AioRpcError as error:
-            return reason(error)
-        self._accepted[row.id] = file.name
-        return ""
-
-    async def unread(self) -> list[str]:
-        """Wait for the workers; returns the accepted uploads that they could not decode."""
-        ends = [await self._app.finished(upload_id) for upload_id in self._accepted]
-        names, self._accepted = dict(self._accepted), {}
-        return [f"{names[end.id]}: {end.failure_reason}" for end in ends if end.failure_reason not in ("", NO_SPEECH)]
-
-    async def stream(self, file: BadInput) -> str:
-        """Stream a file as the audio of a conversation; returns the reason with which it ended."""
-        call = cast(Any, self._app.conversations).Converse()
-        writing = asyncio.ensure_future(_write(call, await self._app.open_session(), file.content))
-        try:
-            async for _ in call:
-                pass
-        except grpc.aio.AioRpcError as error:
-            return reason(error)
-        finally:
-            await writing
-        return ""
-
-
-async def _write(call: Any, session: str, content: bytes) -> None:
-    # A server that refuses ends the stream while we still write; the reader learns why.
-    with suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError, asyncio.InvalidStateError):
-        async for request in _requests(session, content):
-            await call.write(request)
-        await call.done_writing()
-
-
-async def _requests(session: str, content: bytes) -> AsyncIterator[conversation_pb2.ConverseRequest]:
-    encoding = conversation_pb2.AUDIO_ENCODING_CONTAINER
-    yield conversation_pb2.ConverseRequest(
-        config=conversation_pb2.ConverseConfig(session_id=session, encoding=encoding, reply=False)
-    )
-    for at in range(0, len(content), CHUNK_BYTES):
-        chunk = conversation_pb2.AudioChunk(offset=at, data=content[at : at + CHUNK_BYTES])
-        yield conversation_pb2.ConverseRequest(audio=chunk)
 
 
 def report(way: str, outcomes: Sequence[Outcome], show_all: bool) -> bool:

@@ -161,11 +161,12 @@ def clean(data: bytes, found: MediaFormat, limits: ImageLimits) -> bytes:
         TooLarge, BrokenMedia: As ``decode``.
     """
     rgb, _ = _guarded(data, found, limits)
+    rgb.info = {}  # Pillow writes what stands there: comments, colour profiles, the compression of the file
     out = io.BytesIO()
     if found is MediaFormat.PNG:
         rgb.save(out, "PNG", compress_level=CLEAN_PNG_LEVEL)
     elif rgb.width * rgb.height <= LOSSLESS_PIXELS:
-        rgb.save(out, "TIFF")
+        rgb.copy().save(out, "TIFF")  # a copy, because an opened TIFF has tags that Pillow would write again
     if not 0 < out.tell() <= MAX_CLEAN_PNG_BYTES:
         out = io.BytesIO()
         rgb.save(out, "JPEG", quality=CLEAN_JPEG_QUALITY)

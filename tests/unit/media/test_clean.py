@@ -48,17 +48,30 @@ def test_a_picture_is_encoded_anew(kind: str, becomes: str) -> None:
     assert red_corner(np.array(picture)) == "upper left"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_a_clean_picture_is_upright_and_has_no_metadata(kind: str) -> None:
+@pytest.mark.parametrize("size", [(40, 20), (2_400, 2_000)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_clean_picture_is_upright_and_has_no_metadata(kind: str, size: tuple[int, int]) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
-    exif[0x010E] = "Maria Lopez"
-    made = clean(encoded(corners(), kind, exif=exif), LIMITS)
+    exif[0x010E] = exif[0x013B] = "Maria Lopez"
+    more: dict[str, object] = {"icc_profile": b"Maria Lopez", "exif": exif, "xmp": b"<x>Maria Lopez</x>"}
+    if kind == "JPEG":
+        more["comment"] = "Maria Lopez"
+    if kind == "TIFF":
+        more |= {"compression": "tiff_lzw", "artist": "Maria Lopez", "description": "Maria Lopez"}
+    data = encoded(corners().resize(size), kind, **more)
+    assert b"Maria" in data
+    made = clean(data, LIMITS)
     assert b"Maria" not in made.content
     picture = opened(made)
-    assert not {0x010E, ORIENTATION} & set(picture.getexif())
-    assert picture.size == (20, 40)
+    assert not {"icc_profile", "exif", "comment", "xmp"} & set(picture.info)
+    assert picture.size == size[::-1]
     assert red_corner(np.array(picture)) == "upper right"
+
+
+def test_a_picture_is_not_packed_as_it_was() -> None:
+    fax = encoded(Image.new("1", (64, 64), 1), "TIFF", compression="group4")
+    assert opened(clean(fax, LIMITS)).size == (64, 64)
 
 
 def test_a_small_jpeg_loses_nothing_and_a_large_one_becomes_jpeg() -> None:
