@@ -20,6 +20,23 @@ def make_private_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
+def narrow(path: Path) -> None:
+    """Take from other users what they may do with a file or folder, where its owner and its disk allow that."""
+    mode = path.stat().st_mode
+    if mode & 0o077:
+        with suppress(OSError):
+            path.chmod(stat.S_IMODE(mode) & 0o700)
+
+
+def narrow_tree(folder: Path) -> None:
+    """Narrow a folder and all files and folders in it, except links. What disappears meanwhile is left out."""
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent), *(Path(parent) / name for name in (*folders, *files))):
+            with suppress(FileNotFoundError):
+                if not path.is_symlink():
+                    narrow(path)
+
+
 def open_private(path: str, flags: int) -> int:
     """An ``opener`` that makes files with mode 0600."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
@@ -52,7 +69,7 @@ def read_or_create(path: Path, content: bytes) -> bytes:
     """The content of a file, which is made with the given one where it is missing, durably, mode 0600.
 
     The folder is made too, as a private one. Several threads or processes may call this at once: the file appears
-    complete or not at all, and all of them read what the first one wrote.
+    complete or not at all, and all of them read what the first one wrote. A file that others may read is narrowed.
     """
     if not path.exists():
         make_private_folder(path.parent)
@@ -64,4 +81,5 @@ def read_or_create(path: Path, content: bytes) -> bytes:
         finally:
             ours.unlink()
         sync_folder(path.parent)
+    narrow(path)
     return path.read_bytes()

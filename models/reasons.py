@@ -108,6 +108,11 @@ class Reason(ReasonRow):
         Status.NOT_FOUND,
         "An offline command was given a folder, or a file that it may not read.",
     )
+    FOLDER_SHARED = (
+        "FOLDER_SHARED",
+        Status.INVALID_ARGUMENT,
+        "Other users can enter the folder of the data or the state, and the server may not change that.",
+    )
     FOLDER_UNUSABLE = (
         "FOLDER_UNUSABLE",
         Status.INVALID_ARGUMENT,
@@ -174,6 +179,7 @@ class Reason(ReasonRow):
     )
     METADATA_TOO_LARGE = "METADATA_TOO_LARGE", Status.INVALID_ARGUMENT, "The metadata of the call have too many bytes."
     METHOD_CLOSED = "METHOD_CLOSED", Status.PERMISSION_DENIED, "No scope opens this method; a defect of ours."
+    METRICS_TOKEN_SHORT = "METRICS_TOKEN_SHORT", Status.INVALID_ARGUMENT, "The token of the metrics is too short."
     NOT_FOUND = "NOT_FOUND", Status.NOT_FOUND, "There is no such thing."
     NO_MATERIAL = (
         "NO_MATERIAL",
@@ -202,6 +208,11 @@ class Reason(ReasonRow):
     )
     QUACK_TOKEN_SHORT = "QUACK_TOKEN_SHORT", Status.INTERNAL, "The token of the endpoint for analysts is too short."
     QUACK_UNAVAILABLE = "QUACK_UNAVAILABLE", Status.UNAVAILABLE, "The endpoint for analysts does not start or answer."
+    RAY_WITHOUT_TOKEN = (
+        "RAY_WITHOUT_TOKEN",
+        Status.INVALID_ARGUMENT,
+        "Ray's token is turned off, or the Ray cluster to be joined asks for none.",
+    )
     RECOMMENDATION_DECIDED = (
         "RECOMMENDATION_DECIDED",
         Status.FAILED_PRECONDITION,
@@ -257,6 +268,16 @@ class Reason(ReasonRow):
         "SCOPE_MISSING",
         Status.PERMISSION_DENIED,
         "The credential is valid, but has none of the scopes that open this method; the message names them.",
+    )
+    SECRETS_UNREADABLE = (
+        "SECRETS_UNREADABLE",
+        Status.INVALID_ARGUMENT,
+        "A file in the folder of VESTIBULE_SECRETS_DIR cannot be read.",
+    )
+    SECRET_ON_COMMAND_LINE = (
+        "SECRET_ON_COMMAND_LINE",
+        Status.INVALID_ARGUMENT,
+        "A secret was given on the command line, where every user of the machine sees it.",
     )
     SESSION_ENDED = "SESSION_ENDED", Status.FAILED_PRECONDITION, "The session has ended; start another one."
     SESSION_JOBS_FULL = (

@@ -27,6 +27,15 @@ def keep_cluster_on_loopback() -> None:
     ray_constants.ENABLE_RAY_CLUSTER = False
 
 
+def turn_exporters_off() -> None:
+    """Make Ray's own exporters of metrics not start. They have no switch, and they answer without the token.
+
+    They take a port from the environment. This one does not exist, so they fail, and Ray goes on without them.
+    """
+    no_port = "65536"
+    os.environ.update(DASHBOARD_METRIC_PORT=no_port, AUTOSCALER_METRIC_PORT=no_port)
+
+
 def is_on_loopback_alone(address: str) -> bool:
     """Whether the cluster at ``host:port`` is a local one that another server bound to loopback."""
     host, _, port = address.rpartition(":")

@@ -82,6 +82,11 @@ class Cluster:
         return self._ready and not self._stopped and not self._runtime.lost()
 
     @property
+    def folder(self) -> str:
+        """Where a local cluster keeps its sockets and logs; empty for a joined one."""
+        return self._runtime.folder
+
+    @property
     def fingerprint(self) -> str:
         """Fingerprint of the settings and policies that the workers must be built from."""
         return self._applications.fingerprint
@@ -115,7 +120,7 @@ class Cluster:
         """Start or join Ray, without any worker.
 
         Raises:
-            InvalidInput: The address is not one that can be joined.
+            InvalidInput: The address is not one that can be joined, or RAY_WITHOUT_TOKEN.
             Unavailable: Ray cannot be started or joined.
         """
         if not self._runtime.local:
@@ -154,12 +159,17 @@ class Cluster:
                 reason=Reason.WORKERS_NOT_READY,
                 hint="The Ray dashboard shows what each replica waits for.",
             ) from None
+        await asyncio.to_thread(self._runtime.narrow_folder)
         self._ready = True
 
     async def stop(self) -> None:
-        """Shut a local cluster down, or leave a joined one. Takes less than 5 seconds, and may be called twice."""
+        """Shut a local cluster down, or leave a joined one. Takes less than 5 seconds, and may be called twice.
+
+        The folder of a local cluster is removed. After a failure its logs stay until the next start.
+        """
         if self._stopped:
             return
+        failed = not self.ready
         self._stopped = True
         family = self.processes()
         stopping = self._thread.submit(self._stop_ray)
@@ -167,6 +177,7 @@ class Cluster:
         if not done:
             log.warning("Ray did not stop by itself; its processes are killed.")
         await asyncio.to_thread(end, family, KILL_AFTER_S if done else 0.0)
+        await asyncio.to_thread(self._runtime.close, keep_folder=failed)
         self._thread.close()
 
     async def statuses(self) -> dict[str, ApplicationStatusOverview]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 import ray
+from ray._private import auto_init_hook
 from ray._private.authentication.authentication_utils import is_token_auth_enabled
 from ray.exceptions import AuthenticationError
 
 from models.errors import Unavailable
 from models.reasons import Reason
-from ray_tasks.bind_address import LOOPBACK, is_on_loopback_alone, keep_cluster_on_loopback
+from ray_tasks.auth_token import FILE, LocalToken, require_token
+from ray_tasks.bind_address import LOOPBACK, is_on_loopback_alone, keep_cluster_on_loopback, turn_exporters_off
 from ray_tasks.processes import children, free_port, lives, orphans_of, with_descendants
+from ray_tasks.session_folder import SessionFolder
 from ray_tasks.types import ClusterConfig
 
 NODE_PROCESS: Final = "raylet"
@@ -37,6 +39,8 @@ class RayRuntime:
 
     def __init__(self, config: ClusterConfig) -> None:
         self._config = config
+        self._folder = SessionFolder(Path(config.state_dir), config.installation)
+        self._token = LocalToken(Path(config.state_dir).absolute() / FILE)
         self._before: set[psutil.Process] | None = None
         self._roots: set[psutil.Process] = set()
         self._essential: dict[str, psutil.Process] = {}
@@ -52,9 +56,16 @@ class RayRuntime:
         """Start or join Ray.
 
         Raises:
+            InvalidInput: RAY_WITHOUT_TOKEN, the token is turned off, or a cluster to be joined asks for none.
             Unavailable: Ray cannot be started or joined.
         """
         _quiet()
+        _start_nothing_unasked()
+        if self.local:
+            self._token.use()
+            turn_exporters_off()
+        elif not self._config.allow_no_token:
+            require_token(self._config.address)
         if self.local or is_on_loopback_alone(self._config.address):
             keep_cluster_on_loopback()
         self._before = children()
@@ -76,7 +87,7 @@ class RayRuntime:
         finally:
             self._roots = self._started()
         if self.local:
-            _protect_token()
+            self.narrow_folder()
         self._essential = {p.name(): p for p in self._roots if p.name() in {NODE_PROCESS, HEAD_PROCESS}}
         if self._config.dashboard and context.dashboard_url:
             self.dashboard_url = f"http://{context.dashboard_url}"
@@ -92,6 +103,21 @@ class RayRuntime:
     def lost(self) -> set[str]:
         """Names of the essential processes of a local cluster that have died."""
         return {name for name, process in self._essential.items() if not lives(process)}
+
+    @property
+    def folder(self) -> str:
+        """Where a local cluster keeps its sockets and logs; empty for a joined one."""
+        return str(self._folder.path) if self.local else ""
+
+    def narrow_folder(self) -> None:
+        """Make everything in the folder of a local cluster private."""
+        if self.local:
+            self._folder.narrow()
+
+    def close(self, *, keep_folder: bool) -> None:
+        """Release the folder and the token of a local cluster, after all its processes have ended."""
+        self._folder.close(keep=keep_folder)
+        self._token.forget()
 
     def shutdown(self) -> None:
         """Stop a local cluster, or leave a joined one.
@@ -109,21 +135,17 @@ class RayRuntime:
     def _local_options(self) -> dict[str, Any]:
         return {
             "include_dashboard": self._config.dashboard,
+            "_temp_dir": str(self._folder.open()),
             "dashboard_host": LOOPBACK,
             "dashboard_port": self._config.dashboard_port or free_port(),
             "num_cpus": self._config.num_cpus,
             "num_gpus": self._config.num_gpus,
             "object_store_memory": self._config.object_store_bytes,
-            "_system_config": {"gcs_rpc_server_reconnect_timeout_s": HEAD_LOST_S},
+            "_system_config": {
+                "gcs_rpc_server_reconnect_timeout_s": HEAD_LOST_S,
+                "enable_metrics_collection": False,  # another exporter without the token
+            },
         }
-
-
-def _protect_token() -> None:
-    """Make the file of Ray's token private. Ray makes it readable for all users, and the token allows running code in
-    the workers.
-    """
-    with contextlib.suppress(OSError):  # the token comes from elsewhere
-        (Path.home() / ".ray" / "auth_token").chmod(0o600)
 
 
 def _token_hint() -> str:
@@ -131,9 +153,18 @@ def _token_hint() -> str:
     if is_token_auth_enabled():
         return "Is the token the one of the cluster? `ray get-auth-token` prints the one that was used."
     return (
-        "If the cluster asks for a token, start the server with RAY_AUTH_MODE=token, and with the token in "
-        "~/.ray/auth_token or in RAY_AUTH_TOKEN; `ray get-auth-token` prints it on the cluster."
+        "If the cluster asks for a token, start the server with RAY_AUTH_MODE=token and name the file of the token in "
+        "RAY_AUTH_TOKEN_PATH; `ray get-auth-token` prints it on the cluster, and a server that started one has it in "
+        "ray.token of its state folder."
     )
+
+
+def _start_nothing_unasked() -> None:
+    """Keep Ray from starting or joining a cluster by itself, with its own settings, when a call comes too late.
+
+    A late call is one of Serve's threads, while the server ends. It then fails.
+    """
+    vars(auto_init_hook)["enable_auto_connect"] = False
 
 
 def _quiet() -> None:

@@ -39,6 +39,8 @@ class ClusterConfig:
         weights_dir: Folder of the verified weights; the same path on every node.
         state_key_path: Where workers keep the key of the sealed state.
         installation: Id of the installation that owns the applications; a part of their names.
+        state_dir: Where a local cluster keeps its token, sockets and logs.
+        allow_no_token: Whether a cluster may be joined that asks for no token.
         image_pixels: Largest picture that a worker decodes.
         redaction_policies: The policy file's text, checked; empty means the strict defaults for every client.
     """
@@ -49,7 +51,9 @@ class ClusterConfig:
     weights_dir: str
     state_key_path: str
     installation: str
+    state_dir: str
     address: str = ""
+    allow_no_token: bool = False
     dashboard: bool = True
     dashboard_port: int = 8265
     num_cpus: float | None = None

@@ -159,6 +159,9 @@ class RaySettings(BaseModel):
     """The cluster."""
 
     address: str = Field("", description="Cluster to join; empty starts a local one that ends with the server.")
+    allow_no_token: bool = Field(
+        False, description="Join a cluster that asks for no token; whoever reaches it can run code in the workers."
+    )
     dashboard: bool = Field(True, description="Whether a local cluster has its dashboard.")
     dashboard_port: Port = Field(8265, description="Port of the dashboard, on loopback; 0 picks one.")
     num_cpus: Empty[float] = Field(None, description="Logical CPUs of a local cluster; empty means those there are.")

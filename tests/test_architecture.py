@@ -45,7 +45,7 @@ def test_imports_go_downwards_only() -> None:
     ("library", "allowed"),
     [
         ("ray", ("ray_tasks/",)),
-        ("grpc", ("server/",)),
+        ("grpc", ("server/", "ray_tasks/auth_token.py")),  # asks a cluster without the token that Ray would add
         ("grpc_status", ("server/rpc/interceptors/", "server/cli/")),
         ("duckdb", ("server/ledger/", "server/analytics/", "server/cli/")),
         ("openai", ("server/llm/", "server/app.py")),
@@ -90,6 +90,8 @@ def test_only_settings_read_the_environment() -> None:
 
     def wrong() -> Iterator[str]:
         for module in modules():
+            if module.path == "server/settings.py":
+                continue
             for node in nodes(module):
                 if reads(node) and not _writes_only(module, node):
                     yield where(module, getattr(node, "lineno", 0))
@@ -98,8 +100,8 @@ def test_only_settings_read_the_environment() -> None:
 
 
 def _writes_only(module: Module, node: ast.AST) -> bool:
-    """Ray and gRPC take some options from the environment alone; these places may set them, not read them."""
-    if not module.path.startswith(("ray_tasks/", "server/settings.py")):
+    """Ray takes some options from the environment alone; its layer may set them, not read them."""
+    if not module.path.startswith("ray_tasks/"):
         return False
     for parent in nodes(module):
         if isinstance(parent, ast.Subscript) and parent.value is node and isinstance(parent.ctx, ast.Store | ast.Del):
@@ -169,7 +171,8 @@ def test_one_module_opens_the_channels_of_our_clients() -> None:
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("grpc"):
                     yield from (module.path for a in node.names if a.name in {"insecure_channel", "secure_channel"})
 
-    assert places(opened()) == ["server/cli/channel.py"]
+    probe = "ray_tasks/auth_token.py"  # asks a Ray cluster whether it refuses a call
+    assert places(opened()) == [probe, "server/cli/channel.py"]
 
 
 def test_broad_excepts_are_only_at_boundaries() -> None:

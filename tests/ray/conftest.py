@@ -45,6 +45,7 @@ def small_config(folder: Path, **changes: Any) -> ClusterConfig:
             "weights_dir": str(WEIGHTS),
             "state_key_path": str(folder / "workers" / "carry.key"),
             "installation": INSTALLATION,
+            "state_dir": str(folder),
             "num_cpus": 2,
             "dashboard_port": 0,
             "redaction_policies": POLICIES,

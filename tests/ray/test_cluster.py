@@ -13,6 +13,7 @@ from ray.serve.handle import DeploymentHandle
 
 from models.errors import DeadlineExceeded, InternalError, WorkerLost
 from models.retry import RetryPolicy
+from ray_tasks.auth_token import require_token
 from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import deployment
 from ray_tasks.serve_client import call
@@ -58,10 +59,8 @@ def probe(bare: Cluster) -> Any:
     return handle
 
 
-def test_token_authentication_is_on(bare: Cluster) -> None:
-    from ray._private.authentication.authentication_utils import is_token_auth_enabled
-
-    assert is_token_auth_enabled()
+def test_a_cluster_of_ours_refuses_calls_without_its_token(bare: Cluster) -> None:
+    require_token(bare.address)
 
 
 async def test_fractions_of_a_gpu_are_scheduled(bare: Cluster) -> None:

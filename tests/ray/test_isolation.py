@@ -138,11 +138,13 @@ async def test_the_dashboard_shows_the_workers_only_with_the_token(cluster: Clus
         await asyncio.to_thread(applications_on_dashboard, cluster)
     assert refused.value.code == 401
     refused.value.close()  # the error holds the connection
-    assert (Path.home() / ".ray" / "auth_token").stat().st_mode & 0o077 == 0
+    token_file = Path(cluster.config.state_dir) / "ray.token"
+    assert token_file.stat().st_mode & 0o077 == 0
     printed = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ray.scripts.scripts", "get-auth-token"), stdout=subprocess.PIPE
     )
     token = (await printed.communicate())[0].decode().strip()
+    assert token == token_file.read_text(encoding="ascii")
     shown = await asyncio.to_thread(applications_on_dashboard, cluster, Authorization=f"Bearer {token}")
     ours = {kind: shown[application_name(cluster.config.installation, kind)] for kind in DEPLOYMENTS}
     assert {kind: app["status"] for kind, app in ours.items()} == dict.fromkeys(DEPLOYMENTS, "RUNNING")

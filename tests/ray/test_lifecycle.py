@@ -13,8 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import ray
+from ray.exceptions import RaySystemError
 
-from models.errors import Unavailable, WeightsError
+from models.errors import InvalidInput, Unavailable, WeightsError
+from ray_tasks.auth_token import require_token
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from ray_tasks.processes import end, free_port, with_descendants
@@ -42,7 +45,8 @@ from ray_tasks.processes import end, free_port, with_descendants
 from tests.ray.conftest import small_config
 
 async def main():
-    cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), address=sys.argv[2]))
+    folder, address, no_token = sys.argv[1:]
+    cluster = Cluster(small_config(pathlib.Path(folder), address=address, allow_no_token=no_token == "allowed"))
     await cluster.connect()
     print(len(cluster.processes()), flush=True)
     await cluster.stop()
@@ -130,6 +134,9 @@ async def test_stop_is_quick_and_leaves_no_process(tmp_path: Path) -> None:
     await cluster.stop()
     with pytest.raises(Unavailable):
         await cluster.connect()
+    with pytest.raises(RaySystemError):
+        ray.cluster_resources()  # type: ignore[no-untyped-call]
+    assert not ray.is_initialized(), "a late call starts no cluster"
     assert not any(info.healthy for info in await RayGateway(cluster).engines())
 
 
@@ -185,9 +192,10 @@ async def test_joining_a_missing_cluster_is_refused(tmp_path: Path) -> None:
         await cluster.stop()
 
 
-async def test_a_joined_cluster_keeps_running_after_the_server_stops(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "no_token"), [("token", "refused"), ("disabled", "allowed")])
+async def test_a_joined_cluster_keeps_running_after_the_server_stops(tmp_path: Path, mode: str, no_token: str) -> None:
     port = free_port()
-    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32}
+    environment = os.environ | {"RAY_AUTH_MODE": mode, "RAY_AUTH_TOKEN": "0" * 32}
     environment.pop("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", None)  # an earlier test may have started a local cluster here
     ray = (sys.executable, "-m", "ray.scripts.scripts")
     options = ("--include-dashboard=false", "--disable-usage-stats", "--num-cpus=1", "--block")
@@ -200,8 +208,14 @@ async def test_a_joined_cluster_keeps_running_after_the_server_stops(tmp_path: P
     )
     try:
         await until(lambda: listens(port), 90)
+        if mode == "token":
+            await asyncio.to_thread(require_token, f"127.0.0.1:{port}")
+        else:
+            with pytest.raises(InvalidInput, match="asks for no token") as refused:
+                await Cluster(small_config(tmp_path, address=f"127.0.0.1:{port}")).connect()
+            assert refused.value.reason == "RAY_WITHOUT_TOKEN"
         server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", JOINS_AND_LEAVES, str(tmp_path), f"127.0.0.1:{port}"),
+            *(sys.executable, "-c", JOINS_AND_LEAVES, str(tmp_path), f"127.0.0.1:{port}", no_token),
             env=environment,
             stdout=subprocess.PIPE,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.private_files import make_private_folder, read_or_create
+from models.private_files import make_private_folder, narrow_tree, read_or_create
 
 
 def mode(path: Path) -> int:
@@ -20,6 +20,28 @@ def test_an_existing_file_is_read_and_not_written(tmp_path: Path) -> None:
     assert read_or_create(path, b"first") == b"first"
     assert read_or_create(path, b"second") == b"first"
     assert [found.name for found in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_file_that_others_may_read_is_narrowed(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(b"first")
+    path.chmod(0o644)
+    assert read_or_create(path, b"second") == b"first"
+    assert mode(path) == 0o600
+
+
+def test_a_tree_is_narrowed_and_links_are_not_followed(tmp_path: Path) -> None:
+    outside, tree = tmp_path / "outside", tmp_path / "tree"
+    (tree / "inner").mkdir(parents=True)
+    for path in (outside, tree / "inner" / "file"):
+        path.touch(0o666)
+        path.chmod(0o666)
+    (tree / "inner").chmod(0o777)
+    (tree / "link").symlink_to(outside)
+    (tree / "broken").symlink_to(tmp_path / "missing")
+    narrow_tree(tree)
+    assert [mode(path) for path in (tree, tree / "inner", tree / "inner" / "file")] == [0o700, 0o700, 0o600]
+    assert mode(outside) == 0o666
 
 
 def test_all_who_make_a_file_at_once_read_what_the_first_one_wrote(tmp_path: Path) -> None:

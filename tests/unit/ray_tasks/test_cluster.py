@@ -15,7 +15,7 @@ from ray_tasks.cluster import Cluster
 from ray_tasks.engine_info import EngineFacts
 from ray_tasks.types import ClusterConfig, WorkerConfig
 
-CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab")
+CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab", "state")
 
 
 class Described:

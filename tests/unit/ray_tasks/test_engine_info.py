@@ -21,7 +21,7 @@ from ray_tasks.types import ClusterConfig, SpeechWindow, WorkerConfig
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
 
-CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab")
+CONFIG = ClusterConfig(WorkerConfig(), WorkerConfig(), WorkerConfig(), "weights", "carry.key", "0123456789ab", "state")
 KEEPS_NAMES = "clients: {app: {operators: {NAME: keep}}}"
 
 Call = Callable[[str], Awaitable[object]]

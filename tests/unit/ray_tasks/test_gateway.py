@@ -25,6 +25,7 @@ CONFIG = ClusterConfig(
     weights_dir="weights",
     state_key_path="carry.key",
     installation="0123456789ab",
+    state_dir="state",
     object_store_bytes=2_000,
 )
 

@@ -48,7 +48,13 @@ class WorkerHarness:
         patch.setattr(speech_worker, "build_vad", vad)
         self.key = folder / "carry.key"
         config = ClusterConfig(
-            WorkerConfig(engine="scripted"), WorkerConfig(), WorkerConfig(), str(folder), str(self.key), "0123456789ab"
+            WorkerConfig(engine="scripted"),
+            WorkerConfig(),
+            WorkerConfig(),
+            str(folder),
+            str(self.key),
+            "0123456789ab",
+            str(folder),
         )
         self.fingerprint = fingerprint(config)
         self.worker = speech_worker.SpeechWorker(config, ask)
