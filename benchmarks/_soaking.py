@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import grpc.aio
 import psutil
@@ -154,8 +155,10 @@ def _kind(command: Sequence[str]) -> str:
     return found[1] if found else "Ray"
 
 
-def metric(port: int, name: str) -> float:
-    """Value of a metric of the server, from a scrape."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+def metric(port: int, token: Path, name: str) -> float:
+    """Value of a metric of the server, from a scrape with the token in that file."""
+    headers = {"Authorization": f"Bearer {token.read_text(encoding='utf-8').strip()}"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers=headers)
+    with urllib.request.urlopen(request) as response:
         text = response.read().decode()
     return next(s.value for family in text_string_to_metric_families(text) for s in family.samples if s.name == name)

@@ -39,6 +39,7 @@ from benchmarks._running import Running, running
 from benchmarks._soaking import Final, Memory, Record, metric, soak
 from benchmarks.resume import clips
 from server.cli.demo.processes import free_ports
+from server.observability.metrics_endpoint import TOKEN_FILE
 from server.setting_groups import LimitSettings, SpeechSettings
 
 SHARE = 0.8
@@ -60,10 +61,11 @@ def main() -> None:
     [port] = free_ports(1)
     record = Record()
     with tempfile.TemporaryDirectory() as home, running(Path(home), f"metrics_port={port}") as server:
-        streams = arguments.streams or asyncio.run(_eighty_percent(server, port))
+        token = Path(home) / "state" / TOKEN_FILE
+        streams = arguments.streams or asyncio.run(_eighty_percent(server, port, token))
         say(f"{streams} streams for {arguments.minutes:g} minutes")
         asyncio.run(soak(server, spoken_clips(), streams, arguments.minutes * MINUTE_S, record))
-        factor = metric(port, "vestibule_speech_real_time_factor")
+        factor = metric(port, token, "vestibule_speech_real_time_factor")
     report = Report.of(record, arguments.warm_up * MINUTE_S)
     print(f"streams    {streams}, {record.conversations} conversations, real-time factor at the end {factor:.3f}")
     print(report.text())
@@ -75,10 +77,10 @@ def spoken_clips() -> list[Clip]:
     return [clip for clip in clips() if "without pauses" not in clip.name]
 
 
-async def _eighty_percent(server: Running, port: int) -> int:
+async def _eighty_percent(server: Running, port: int, token: Path) -> int:
     say(f"{MEASURED_WITH} streams for a minute, to know the capacity")
     await soak(server, spoken_clips(), MEASURED_WITH, MEASURED_S, Record())
-    factor = metric(port, "vestibule_speech_real_time_factor")
+    factor = metric(port, token, "vestibule_speech_real_time_factor")
     capacity = capacity_of(factor)
     print(f"capacity   {capacity} streams, at a real-time factor of {factor:.3f}")
     return max(1, math.floor(SHARE * capacity))

@@ -116,7 +116,8 @@ def settings_page() -> str:
     intro = """
     Settings are environment variables with the prefix `VESTIBULE_`. They are read once, at the start. `vestibule serve
     --set speech.engine=openai-whisper` does the same as `VESTIBULE_SPEECH__ENGINE=openai-whisper`, and wins over it.
-    A variable with this prefix that is no setting is named in a warning at the start.
+    A variable with this prefix that is no setting is named in a warning at the start. A *secret* is empty by default;
+    it can also be [a file](../operating/security.md#secrets), and `--set` does not take it.
     """
     defaults = {name: field.default for name, field in Settings.model_fields.items()}
     groups = {name: value for name, value in defaults.items() if isinstance(value, BaseModel)}
@@ -131,10 +132,13 @@ def settings_page() -> str:
 
 
 def _setting(name: str, default: object, model: type[BaseModel], prefix: str = "") -> tuple[str, str, str]:
-    value = default.get_secret_value() if isinstance(default, SecretStr) else LINUX_FOLDERS.get(name, default)
-    shown = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+    variable = f"`VESTIBULE_{prefix.upper()}{name.upper()}`"
     description = model.model_fields[name].description or ""
-    return f"`VESTIBULE_{prefix.upper()}{name.upper()}`", f"`{shown}`" if shown else "", description
+    if isinstance(default, SecretStr):
+        return variable, "*secret*", description
+    value = LINUX_FOLDERS.get(name, default)
+    shown = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+    return variable, f"`{shown}`" if shown else "", description
 
 
 def errors_page() -> str:
@@ -164,7 +168,8 @@ def scopes_page() -> str:
 def metrics_page() -> str:
     """Every Prometheus metric of the server."""
     intro = """
-    Prometheus scrapes `http://127.0.0.1:9464/metrics`; `VESTIBULE_METRICS_PORT` sets the port. A histogram has
+    Prometheus scrapes `http://127.0.0.1:9464/metrics` [with a token](../operating/metrics.md);
+    `VESTIBULE_METRICS_PORT` sets the port. A histogram has
     `_bucket`, `_sum` and `_count`. Label values come from fixed vocabularies, never from input.
     """
     rows: list[tuple[str, str, str, str]] = []

@@ -11,27 +11,33 @@ Ray and the engines are imported late, so that a start with wrong settings fails
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.errors import CallerError, VestibuleError
 from models.reasons import Reason
 from server.ledger.writer import Ledger
 from server.observability.log import configure, describe, get_logger
+from server.observability.metrics_endpoint import metrics_token, serve_metrics
 from server.preflight import check_ports, check_settings
 from server.runtime.descriptors import allow_descriptors
 from server.runtime.malloc import keep_freed_memory
-from server.settings import Settings
+from server.settings import Settings, forget_secrets
 
 if TYPE_CHECKING:
     from ray_tasks.cluster import Step
     from server.wiring import Components
 
 log = get_logger("app")
+
+OWNER_ALONE = 0o077
+"""Files and folders that the server or a process of its makes are for its own user, whatever the shell would allow."""
 
 JOBS_STOP_S = 3.5
 """How long jobs may take to stop. With the time that Ray needs, the server ends within ten seconds."""
@@ -47,6 +53,7 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
         settings: All settings.
         fetch_weights: Called after all other checks have passed.
     """
+    os.umask(OWNER_ALONE)
     configure(settings.log_level, settings.log_format)
     if not allow_descriptors(settings.limits.connections):
         log.warning("few_descriptors", connections=settings.limits.connections)
@@ -56,6 +63,7 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
         with closing(Ledger.open(settings.ledger_path)) as ledger:
             check_ports(settings)
             fetch_weights()
+            forget_secrets()
             asyncio.run(_serve(settings, ledger))
     except VestibuleError as error:
         # A mistake of the operator is one line on standard error; a line in the log would only repeat it.
@@ -122,9 +130,14 @@ async def _start(
     if components.certificate is not None:
         watching = asyncio.create_task(components.certificate.watch())
         stack.callback(watching.cancel)
-    components.metrics.serve(settings.metrics_port)
+    if settings.metrics_port:
+        token = metrics_token(settings.metrics_token.get_secret_value(), settings.state_dir)
+        stop_metrics = serve_metrics(components.metrics.registry, settings.metrics_port, token)
+        stack.push_async_callback(asyncio.to_thread, stop_metrics)
     stack.push_async_callback(components.cluster.stop)
     await components.cluster.start(on_step)
+    if folder := components.cluster.folder:
+        log.info("ray_folder", folder=folder, in_state_folder=Path(folder).parent == settings.state_dir.absolute())
     taken_over = await components.runner.start(components.handlers)
     stack.push_async_callback(_end_work, components, settings.drain_s)
     await asyncio.to_thread(components.analysts.start)

@@ -16,9 +16,9 @@ from models.errors import InvalidInput, Unavailable
 from models.reasons import Reason
 from ray_tasks.resources import check_fit, most_cpus, most_gpus
 from server.ledger.types import utc_now
-from server.runtime.folders import make_folder
-from server.runtime.installation import load_or_create_installation_id
-from server.settings import Settings
+from server.runtime.folders import make_folder, make_private_folder
+from server.runtime.installation import ID_FILE, load_or_create_installation_id
+from server.settings import Settings, ray_token_is_turned_off
 from server.tls.files import check_files, read_files
 from server.validators import host_and_port, is_loopback
 
@@ -44,13 +44,15 @@ def check_settings(settings: Settings) -> None:
     """Refuse settings that cannot work, whatever else runs on this machine; makes the folders.
 
     Raises:
-        InvalidInput: PLAINTEXT_REFUSED, AUTH_SETTINGS_INVALID, ADDRESS_INVALID, POLICY_INVALID, WORKERS_DO_NOT_FIT,
-            FOLDER_UNUSABLE, INSTALLATION_ID_INVALID, or a reason that begins with TLS.
+        InvalidInput: PLAINTEXT_REFUSED, AUTH_SETTINGS_INVALID, ADDRESS_INVALID, RAY_WITHOUT_TOKEN, POLICY_INVALID,
+            WORKERS_DO_NOT_FIT, FOLDER_UNUSABLE, FOLDER_SHARED, INSTALLATION_ID_INVALID, or a reason that begins with
+            TLS.
     """
     check_address(settings.address, allow_plaintext=settings.allow_plaintext or settings.tls.enabled)
     if settings.tls.enabled:
         check_files(read_files(settings.tls), utc_now())
     check_development_secret(settings)
+    _check_token_of_ray(settings)
     checked_policies(settings.redaction.policy_file)
     if not settings.ray.address:
         cpus, gpus = settings.ray.num_cpus, settings.ray.num_gpus
@@ -59,8 +61,8 @@ def check_settings(settings: Settings) -> None:
             cpus=most_cpus() if cpus is None else cpus,
             gpus=most_gpus() if gpus is None else gpus,
         )
-    make_folder(settings.data_dir, "VESTIBULE_DATA_DIR")
-    make_folder(settings.state_dir, "VESTIBULE_STATE_DIR")
+    make_private_folder(settings.data_dir, "VESTIBULE_DATA_DIR", settings.ledger_path.name)
+    make_private_folder(settings.state_dir, "VESTIBULE_STATE_DIR", ID_FILE)
     make_folder(settings.pictures_dir, "VESTIBULE_DATA_DIR")
     load_or_create_installation_id(settings.state_dir)
 
@@ -120,6 +122,17 @@ def check_development_secret(settings: Settings) -> None:
             "HS256 is for development: the server takes it on loopback only.",
             reason=Reason.AUTH_SETTINGS_INVALID,
             hint="Set VESTIBULE_AUTH__JWKS_URL or VESTIBULE_AUTH__JWKS_FILE instead of VESTIBULE_AUTH__HS256_KEY.",
+        )
+
+
+def _check_token_of_ray(settings: Settings) -> None:
+    joined = settings.ray.address
+    if ray_token_is_turned_off() and not (joined and settings.ray.allow_no_token):
+        raise InvalidInput(
+            "RAY_AUTH_MODE turns Ray's token off, so whoever reaches the cluster can run code in the workers.",
+            reason=Reason.RAY_WITHOUT_TOKEN,
+            hint="Unset RAY_AUTH_MODE."
+            + (" VESTIBULE_RAY__ALLOW_NO_TOKEN=true joins a cluster that asks for no token." if joined else ""),
         )
 
 

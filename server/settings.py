@@ -16,7 +16,14 @@ from typing import Literal
 
 import platformdirs
 from pydantic import BaseModel, Field, SecretStr
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from server.setting_groups import (
     Address,
@@ -25,6 +32,7 @@ from server.setting_groups import (
     AuthSettings,
     ClamavSettings,
     ClientSettings,
+    Empty,
     LimitSettings,
     LlmSettings,
     MediaSettings,
@@ -43,14 +51,26 @@ from server.setting_groups import (
 class Settings(BaseSettings):
     """All settings, read once and frozen."""
 
-    model_config = SettingsConfigDict(env_prefix="VESTIBULE_", env_nested_delimiter="__", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="VESTIBULE_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
     address: Address = Field("127.0.0.1:50051", description="Where the gRPC server listens; port 0 picks one.")
     allow_plaintext: bool = Field(False, description="Listen without TLS on an address that is not loopback.")
     metrics_port: Port = Field(9464, description="Port of the Prometheus metrics on loopback; 0 turns them off.")
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token of the metrics; empty generates one into the state folder."
+    )
     cache_dir: Path = Field(platformdirs.user_cache_path("vestibule"), description="Weights.")
     data_dir: Path = Field(platformdirs.user_data_path("vestibule"), description="The ledger and redacted pictures.")
     state_dir: Path = Field(platformdirs.user_state_path("vestibule"), description="Spool, keys, tokens and logs.")
+    secrets_dir: Empty[Path] = Field(
+        None, description="Folder with a file for each secret, called as its variable; the environment wins over it."
+    )
     spool_key: SecretStr = Field(
         SecretStr(""), description="Base64 of 32 bytes; empty generates one into the state folder."
     )
@@ -86,6 +106,19 @@ class Settings(BaseSettings):
     llm_base_url: Url = Field("", description="Short form of VESTIBULE_LLM__BASE_URL.")
     llm_api_key: SecretStr = Field(SecretStr(""), description="Short form of VESTIBULE_LLM__API_KEY.")
     llm_model: str = Field("", description="Short form of VESTIBULE_LLM__MODEL.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Options of the command line win over the environment, and that over the files of ``secrets_dir``."""
+        folder = {**env_settings(), **init_settings()}.get("secrets_dir")
+        return init_settings, env_settings, _secret_files(settings_cls, folder)
 
     @property
     def weights_dir(self) -> Path:
@@ -125,10 +158,20 @@ class Settings(BaseSettings):
         return self.llm.model_copy(update=changes)
 
 
-def unknown_variables() -> dict[str, str]:
-    """Variables with our prefix that are no settings, each with the most similar setting, or "" if there is none."""
+def _secret_files(settings_cls: type[BaseSettings], folder: Path | str | None) -> NestedSecretsSettingsSource:
+    source = SecretsSettingsSource(settings_cls)
+    return NestedSecretsSettingsSource(source, secrets_dir=folder or None, secrets_dir_missing="error")
+
+
+def unknown_variables(secrets_dir: Path | None = None) -> dict[str, str]:
+    """Variables, and files of ``secrets_dir``, with our prefix that are no settings.
+
+    Returns:
+        Each with the most similar setting, or "" if there is none.
+    """
     known = set(_variables(Settings, "VESTIBULE_"))
-    environment = EnvSettingsSource(Settings).env_vars  # as the settings see it, names in small letters
+    # As the settings see them, names in small letters.
+    environment = {**_secret_files(Settings, secrets_dir).env_vars, **EnvSettingsSource(Settings).env_vars}
     given = {name.upper() for name, value in environment.items() if not _from_kubernetes(name, value or "")}
     unknown = sorted(name for name in given - known if name.startswith("VESTIBULE_"))
     return {name: next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), "") for name in unknown}
@@ -144,6 +187,26 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
 def _from_kubernetes(name: str, value: str) -> bool:
     """Whether Kubernetes set it for a service named vestibule; every container of the namespace gets such variables."""
     return value.startswith(("tcp://", "udp://")) or re.match(r"vestibule_(service_|port_\d)", name) is not None
+
+
+_SECRET_NAME = re.compile(r"(^|_)(KEY|TOKEN|SECRET|CREDENTIALS?)(_|$)|APIKEY|PASSW|PASSPHRASE", re.IGNORECASE)
+
+
+def forget_secrets() -> None:
+    """Remove from the environment what no child process needs; call it when everything has been read.
+
+    These are all variables of ours, and those that hold a secret of another program by their name, such as
+    AWS_SECRET_ACCESS_KEY. Ray's own processes need Ray's token.
+    """
+    for name in tuple(os.environ):
+        foreign = _SECRET_NAME.search(name) and not name.upper().startswith("RAY_")
+        if foreign or name.upper().startswith("VESTIBULE_"):
+            os.environ.pop(name)
+
+
+def ray_token_is_turned_off() -> bool:
+    """Whether RAY_AUTH_MODE turns Ray's token off; Ray takes each value but ``token`` so."""
+    return os.environ.get("RAY_AUTH_MODE", "token").lower() != "token"
 
 
 def prepare_process() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from models.reasons import Reason
+
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from server.settings import Settings
 
 
@@ -29,19 +33,36 @@ def load_settings(overrides: dict[str, Any] | None = None) -> Settings:
         found = error.errors(include_input=False, include_url=False)
         lines = [f"{_variable(e['loc'])}: {e['msg']}{_reason(e['type'])}" for e in found]
         raise click.UsageError("A setting is invalid.\n  " + "\n  ".join(lines)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise click.UsageError(
+            f"A file in the folder of VESTIBULE_SECRETS_DIR cannot be read: {why}. [{Reason.SECRETS_UNREADABLE}]"
+        ) from None
+    except ValueError as error:  # of pydantic-settings, which names the setting or the folder, and no value
+        raise click.UsageError(f"A setting is invalid.\n  {error}") from None
 
 
 def nest(assignments: tuple[str, ...]) -> dict[str, Any]:
     """Turn ``("quack.port=0", "log_level=debug")`` into nested keyword arguments of Settings.
 
     Raises:
-        click.UsageError: One has no ``=``, or does not name a setting.
+        click.UsageError: One has no ``=``, does not name a setting, or gives a secret.
     """
+    from pydantic import SecretStr
+
     nested: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
-        if not equals or not _is_setting(name):
+        setting = _setting(name)
+        if not equals or setting is None:
             raise click.UsageError(f"--set wants NAME=VALUE with a name from docs/reference/settings.md, not '{name}'.")
+        if SecretStr in (setting.annotation, *get_args(setting.annotation)) and value:
+            variable = _variable(tuple(name.split(".")))
+            raise click.UsageError(
+                f"A secret does not belong on the command line, where every user of this machine sees it. "
+                f"Set {variable}, or write a file of this name into VESTIBULE_SECRETS_DIR. "
+                f"[{Reason.SECRET_ON_COMMAND_LINE}]"
+            )
         group, dot, field = name.partition(".")
         if dot:
             nested.setdefault(group, {})[field] = value
@@ -50,18 +71,19 @@ def nest(assignments: tuple[str, ...]) -> dict[str, Any]:
     return nested
 
 
-def _is_setting(name: str) -> bool:
+def _setting(name: str) -> FieldInfo | None:
+    """The setting of a name such as ``quack.port``; None where there is none, and for a whole group."""
     from pydantic import BaseModel
 
     from server.settings import Settings
 
     group, dot, rest = name.partition(".")
     field = Settings.model_fields.get(group)
-    if field is None:
-        return False
-    inner = field.annotation
+    inner = field.annotation if field else None
     grouped = isinstance(inner, type) and issubclass(inner, BaseModel)
-    return grouped and rest in inner.model_fields if dot else not grouped  # type: ignore[union-attr]
+    if dot:
+        return inner.model_fields.get(rest) if grouped else None  # type: ignore[union-attr]
+    return None if grouped else field
 
 
 def _reason(kind: str) -> str:

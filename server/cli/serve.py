@@ -40,7 +40,7 @@ def serve(assignments: tuple[str, ...], ray_address: str | None, **options: Any)
     if ray_address is not None:
         overrides.setdefault("ray", {})["address"] = ray_address
     settings = load_settings(overrides)
-    for name, similar in unknown_variables().items():
+    for name, similar in unknown_variables(settings.secrets_dir).items():
         click.echo(f"Warning: {name} is no setting and is ignored.{similar and f' There is {similar}.'}", err=True)
     prepare_process()
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-
-from models.errors import Unavailable
-from models.reasons import Reason
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -93,20 +90,3 @@ class Metrics:
         """
         for values in product(*labels):
             metric.labels(*values)
-
-    def serve(self, port: int) -> object:
-        """Serve the metrics on loopback; returns the server and its thread, or None when the port is 0.
-
-        Raises:
-            Unavailable: ADDRESS_IN_USE.
-        """
-        if port == 0:
-            return None
-        try:
-            return start_http_server(port, addr="127.0.0.1", registry=self.registry)
-        except OSError as exc:
-            raise Unavailable(
-                f"The port {port} of the metrics is in use.",
-                reason=Reason.ADDRESS_IN_USE,
-                hint="End the other process, or set VESTIBULE_METRICS_PORT: 0 turns the metrics off.",
-            ) from exc

@@ -4,10 +4,37 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 from models.errors import InvalidInput
 from models.reasons import Reason
+
+
+def make_private_folder(folder: Path, setting: str, mark: str) -> None:
+    """Make a folder that only its owner can enter; an existing one of ours that others can enter is narrowed.
+
+    Args:
+        folder: The setting's value, or a folder below it.
+        setting: Variable that names it, for the hint.
+        mark: Name of a file that every server makes in it. A folder with other files alone is not ours: narrowing it
+            could take them from other users.
+
+    Raises:
+        InvalidInput: FOLDER_UNUSABLE as ``make_folder``; FOLDER_SHARED, others can enter it and it may not be narrowed.
+    """
+    make_folder(folder, setting)
+    found = folder.stat()
+    if not found.st_mode & 0o077:
+        return
+    ours = found.st_uid == os.geteuid() and ((folder / mark).exists() or not any(folder.iterdir()))
+    if not ours or found.st_mode & stat.S_ISVTX:
+        raise InvalidInput(
+            f"Other users can enter the folder {folder}.",
+            reason=Reason.FOLDER_SHARED,
+            hint=f"Set {setting} to a folder below it. The server makes that one for its own user alone.",
+        )
+    folder.chmod(stat.S_IMODE(found.st_mode) & 0o700)
 
 
 def make_folder(folder: Path, setting: str) -> None:

@@ -23,6 +23,7 @@ from server.cli.demo.probe import Hit
 from server.cli.demo.processes import Child, free_ports, wait_until
 from server.cli.demo.proof import Probes, Traces, prove
 from server.cli.demo.run_proof import ray_log_folders
+from server.observability.metrics_endpoint import TOKEN_FILE
 from tests.e2e.broken_streams import (
     MOST_LEAKS,
     MOST_LEAKS_TYPED,
@@ -149,7 +150,7 @@ async def test_a_thousand_values_go_in_and_none_comes_out(running: Running, app:
     problems = [problem for verdict in seen.verdicts for problem in verdict.problems]
     assert not problems, f"{len(problems)} of {len(compared)} values\n" + "\n".join(problems)
     assert seen.replies >= len(plan.turns)
-    metrics = await asyncio.to_thread(_scrape, running.metrics_port)
+    metrics = await asyncio.to_thread(_scrape, running)
     assert b"vestibule_redacted_entities" in metrics
     assert running.received.read_bytes().count(b"[REDACTED_") > len(plan.typed), "the upstream was asked"
 
@@ -176,8 +177,10 @@ def _script(url: str, mode: str, times: int) -> None:
         assert reply.status == 200
 
 
-def _scrape(port: int) -> bytes:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as reply:
+def _scrape(running: Running) -> bytes:
+    token = (running.server.state_dir / TOKEN_FILE).read_text(encoding="utf-8").strip()
+    url, headers = f"http://127.0.0.1:{running.metrics_port}/metrics", {"Authorization": f"Bearer {token}"}
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as reply:
         return bytes(reply.read())
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from server.settings import Settings, _has_avx512, unknown_variables
+from server.settings import Settings, _has_avx512, forget_secrets, ray_token_is_turned_off, unknown_variables
+
+SESAME = "open sesame"
 
 
 def leaves(
@@ -32,11 +35,62 @@ def test_short_forms_override_the_group(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("VESTIBULE_LLM__BASE_URL", "http://long/v1")
     monkeypatch.setenv("VESTIBULE_LLM__MODEL", "long")
     monkeypatch.setenv("VESTIBULE_LLM_BASE_URL", "http://short/v1")
-    monkeypatch.setenv("VESTIBULE_LLM_API_KEY", "secret")
+    monkeypatch.setenv("VESTIBULE_LLM_API_KEY", SESAME)
     upstream = Settings().upstream
     assert (upstream.base_url, upstream.model) == ("http://short/v1", "long")
-    assert upstream.api_key.get_secret_value() == "secret"
-    assert "secret" not in repr(Settings())
+    assert upstream.api_key.get_secret_value() == SESAME
+
+
+def test_every_secret_can_be_a_file_and_is_shown_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_SECRETS_DIR", str(tmp_path))
+    secrets = {name for name, _, default in leaves(Settings) if isinstance(default, SecretStr)}
+    assert {"llm__api_key", "llm_api_key", "quack__token", "spool_key"} <= secrets
+    for name in secrets:
+        (tmp_path / f"vestibule_{name}").write_text(f"{SESAME}, the secret of {name}\n", encoding="utf-8")
+    with pytest.raises(ValidationError, match="issuer") as caught:  # without which the key of tokens is of no use
+        Settings()
+    assert SESAME not in str(caught.value)
+    monkeypatch.setenv("VESTIBULE_AUTH__ISSUER", "https://issuer.example")
+    monkeypatch.setenv("VESTIBULE_AUTH__AUDIENCE", "vestibule")
+    settings = Settings()
+    for name, _, value in leaves(type(settings), settings):
+        if name in secrets:
+            assert isinstance(value, SecretStr)
+            assert value.get_secret_value() == f"{SESAME}, the secret of {name}"
+    shown = (repr(settings), str(settings), repr(settings.upstream), settings.model_dump_json(), str(vars(settings)))
+    assert SESAME not in "".join(shown)
+
+
+def test_the_environment_wins_over_a_file_of_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "VESTIBULE_QUACK__TOKEN").write_text("of the file", encoding="utf-8")
+    (tmp_path / "vestibule_quack__tokn").write_text("of the file", encoding="utf-8")
+    (tmp_path / "another").write_text("of another program", encoding="utf-8")
+    assert Settings(secrets_dir=tmp_path).quack.token.get_secret_value() == "of the file"
+    monkeypatch.setenv("VESTIBULE_QUACK__TOKEN", SESAME)
+    assert Settings(secrets_dir=tmp_path).quack.token.get_secret_value() == SESAME
+    assert unknown_variables(tmp_path) == {"VESTIBULE_QUACK__TOKN": "VESTIBULE_QUACK__TOKEN"}
+
+
+def test_secrets_leave_the_environment_that_child_processes_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = ["VESTIBULE_LLM_API_KEY", "vestibule_spool_key", "VESTIBULE_LLM", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY"]
+    gone += ["HF_TOKEN", "PGPASSWORD", "DB_PASSWORD", "GOOGLE_APPLICATION_CREDENTIALS", "TOKEN"]
+    kept = ["RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "TOKENIZERS_PARALLELISM", "KEYBOARD", "XKB_KEYMAP", "PATH"]
+    for name in (*gone, *kept):
+        monkeypatch.setenv(name, "value")
+    forget_secrets()
+    assert [name for name in gone if name in os.environ] == []
+    assert [name for name in kept if name not in os.environ] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "off"),
+    [(None, False), ("token", False), ("TOKEN", False), ("disabled", True), ("", True), ("nonsense", True)],
+)
+def test_what_turns_the_token_of_ray_off(value: str | None, off: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("RAY_AUTH_MODE", value)
+    assert ray_token_is_turned_off() is off
 
 
 def test_settings_are_frozen() -> None:

@@ -187,8 +187,9 @@ def _say_how_to_use_it(environment: Environment, reporter: Reporter) -> None:
     reporter.line(f"  gRPC server     {environment.address}")
     reporter.line(f"  live ledger     quack:localhost:{environment.quack_port}")
     reporter.line(f"  Ray dashboard   http://127.0.0.1:{environment.dashboard_port}/#/serve")
-    reporter.line("                  asks for the token that `ray get-auth-token` prints")
+    reporter.line(f"                  asks for the token in {environment.state / 'ray.token'}")
     reporter.line(f"  metrics         http://127.0.0.1:{environment.metrics_port}/metrics")
+    reporter.line(f"                  asks for the bearer token in {environment.state / 'metrics.token'}")
     reporter.line(f"  folder          {environment.home}")
     reporter.line(
         "Run this first, and `vestibule status`, `sessions list`, `funnel`, `sql`, `dlq list` and `breakers` use it:"

@@ -33,6 +33,23 @@ def test_an_unknown_setting_is_refused(wrong: str) -> None:
         nest((wrong,))
 
 
+@pytest.mark.parametrize("name", ["llm.api_key", "llm_api_key", "spool_key", "quack.token"])
+def test_a_secret_is_refused_on_the_command_line_and_not_repeated(name: str) -> None:
+    variable = "VESTIBULE_" + name.replace(".", "__").upper()
+    with pytest.raises(click.UsageError, match=rf"{variable}.*SECRETS_DIR.* \[SECRET_ON_COMMAND_LINE\]") as caught:
+        nest((f"{name}=sesame-open",))
+    assert "sesame" not in str(caught.value)
+
+
+def test_files_of_secrets_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(click.UsageError, match="does not exist"):
+        load_settings({"secrets_dir": tmp_path / "missing"})
+    (tmp_path / "vestibule_llm_api_key").write_bytes(b"\xffsesame")
+    with pytest.raises(click.UsageError, match=r"not UTF-8. \[SECRETS_UNREADABLE\]") as caught:
+        load_settings({"secrets_dir": tmp_path})
+    assert "sesame" not in str(caught.value)
+
+
 def test_an_invalid_value_is_named_but_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VESTIBULE_QUACK__PORT", "sesame-open")
     with pytest.raises(click.UsageError) as caught:

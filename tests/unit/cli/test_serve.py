@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,6 +48,15 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
             **changes,
         }
     )
+
+
+@pytest.fixture(autouse=True)
+def same_process() -> Iterator[None]:
+    """A start narrows what its process may do; the tests run on in the same one."""
+    environment, umask = os.environ.copy(), os.umask(0o022)
+    yield
+    os.environ.update(environment)
+    os.umask(umask)
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +190,39 @@ def test_the_port_of_a_part_that_is_off_or_remote_may_be_taken(
     check_ports(settings_in(tmp_path, **json.loads(json.dumps(changes).replace("{}", str(taken_port)))))
 
 
+@pytest.mark.parametrize(
+    ("ray", "hint"),
+    [
+        ({}, "Unset RAY_AUTH_MODE."),
+        ({"allow_no_token": True}, "Unset RAY_AUTH_MODE."),
+        ({"address": "127.0.0.1:1"}, "VESTIBULE_RAY__ALLOW_NO_TOKEN=true"),
+    ],
+)
+def test_a_start_without_the_token_of_ray_is_refused(
+    ray: dict[str, Any],
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    said = refused_with(settings_in(tmp_path, ray=ray), capsys)
+    assert "[RAY_WITHOUT_TOKEN]" in said
+    assert hint in said
+
+
+def test_a_joined_cluster_without_a_token_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    check_settings(settings_in(tmp_path, ray={"address": "127.0.0.1:1", "allow_no_token": True}))
+
+
+def test_a_folder_that_others_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o755)
+    (tmp_path / "state" / "of-others").touch()
+    assert "[FOLDER_SHARED] Set VESTIBULE_STATE_DIR" in refused_with(settings_in(tmp_path), capsys)
+
+
 def test_a_ledger_that_another_server_holds_fails_before_ray_is_imported(tmp_path: Path) -> None:
     policies = tmp_path / "policies.yaml"
     policies.write_text("clients: {acme: {operators: {NAME: hash}}}", encoding="utf-8")
@@ -221,6 +265,21 @@ def test_an_internal_failure_of_the_start_is_logged(
     out, err = capsys.readouterr()
     assert ("server_failed" in out + err) is logged
     assert error.message in err
+
+
+def test_a_running_server_makes_private_files_and_has_no_secrets_in_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    async def serves(settings: Settings, ledger: Ledger) -> None:
+        (tmp_path / "file").touch()
+        seen.extend([stat.S_IMODE((tmp_path / "file").stat().st_mode), "VESTIBULE_LLM_API_KEY" in os.environ])
+
+    monkeypatch.setenv("VESTIBULE_LLM_API_KEY", "sesame-open")
+    monkeypatch.setattr(server.app, "_serve", serves)
+    assert server.app.run(settings_in(tmp_path)) == 0
+    assert seen == [0o600, False]
 
 
 def test_an_unknown_breaker_is_refused_with_the_known_names() -> None:

@@ -1,28 +1,11 @@
-"""The endpoint of the metrics."""
+"""What the metrics show."""
 
 from __future__ import annotations
 
-import socket
-
-import pytest
-
-from models.errors import Unavailable
 from server.jobs.types import JobOutcome
 from server.observability.metrics import Metrics
 from server.streaming.admission import Admission, AdmissionLimits
 from server.streaming.load_meter import SpeechLoadMeter
-
-
-def test_a_taken_port_raises_unavailable() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with pytest.raises(Unavailable) as caught:
-            Metrics().serve(taken.getsockname()[1])
-        assert caught.value.reason == "ADDRESS_IN_USE"
-        assert f"{taken.getsockname()[1]} of the metrics" in caught.value.message
-        assert "VESTIBULE_METRICS_PORT" in caught.value.hint
-    assert Metrics().serve(0) is None
 
 
 def test_label_combinations_without_events_are_shown_as_zero() -> None:
