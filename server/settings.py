@@ -158,9 +158,17 @@ class Settings(BaseSettings):
         return self.llm.model_copy(update=changes)
 
 
-def _secret_files(settings_cls: type[BaseSettings], folder: Path | str | None) -> NestedSecretsSettingsSource:
-    source = SecretsSettingsSource(settings_cls)
-    return NestedSecretsSettingsSource(source, secrets_dir=folder or None, secrets_dir_missing="error")
+class _SecretFiles(NestedSecretsSettingsSource):
+    """The files of ``secrets_dir``. Those of other programs are not read: they may be binary, or not for us to read."""
+
+    @staticmethod
+    def _iter_secret_files(path: Path) -> Iterator[Path]:
+        files = NestedSecretsSettingsSource._iter_secret_files(path)
+        return (file for file in files if file.name.lower().startswith("vestibule_"))
+
+
+def _secret_files(settings_cls: type[BaseSettings], folder: Path | str | None) -> _SecretFiles:
+    return _SecretFiles(SecretsSettingsSource(settings_cls), secrets_dir=folder or None, secrets_dir_missing="error")
 
 
 def unknown_variables(secrets_dir: Path | None = None) -> dict[str, str]:

@@ -71,6 +71,16 @@ def test_the_environment_wins_over_a_file_of_a_secret(tmp_path: Path, monkeypatc
     assert unknown_variables(tmp_path) == {"VESTIBULE_QUACK__TOKN": "VESTIBULE_QUACK__TOKEN"}
 
 
+def test_secrets_are_read_as_kubernetes_mounts_them_and_those_of_other_programs_are_not(tmp_path: Path) -> None:
+    (tmp_path / "..2026_11_27").mkdir()
+    (tmp_path / "..data").symlink_to("..2026_11_27")
+    for name, content in (("vestibule_llm__api_key", SESAME.encode()), ("another.der", b"\xff\x00")):
+        (tmp_path / "..2026_11_27" / name).write_bytes(content)
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    assert Settings(secrets_dir=tmp_path).upstream.api_key.get_secret_value() == SESAME
+    assert unknown_variables(tmp_path) == {}
+
+
 def test_secrets_leave_the_environment_that_child_processes_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = ["VESTIBULE_LLM_API_KEY", "vestibule_spool_key", "VESTIBULE_LLM", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY"]
     gone += ["HF_TOKEN", "PGPASSWORD", "DB_PASSWORD", "GOOGLE_APPLICATION_CREDENTIALS", "TOKEN"]
