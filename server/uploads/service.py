@@ -96,7 +96,8 @@ class UploadService:
             return await self._repeated(facts.upload, description, chunks)
         # A random name, because two streams may send the same upload at the same time.
         attempt_id = str(uuid.uuid4())
-        self._arriving[attempt_id] = description
+        if facts.session is not None:  # otherwise the first check refuses it, and it must not count for the session
+            self._arriving[attempt_id] = description
         try:
             return await self._accept_new(attempt_id, facts, description, chunks)
         finally:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from models.errors import PermissionDenied, Unauthenticated, Unavailable
+from models.errors import NotFound, PermissionDenied, Unauthenticated, Unavailable
 from models.reasons import Reason
 from server.access.access_log import AccessLog
 from server.access.authenticator import Authenticator, Grant
@@ -29,6 +29,7 @@ REFUSAL_REASONS: Final = (
     Reason.SCOPE_MISSING,
     Reason.METHOD_CLOSED,
     Reason.CLIENT_MISMATCH,
+    Reason.OWN_SESSION,
 )
 
 
@@ -54,7 +55,7 @@ def observer(metrics: Metrics, access: AccessLog) -> AccessObserver:
     metrics.show(metrics.refused_calls, REFUSAL_REASONS)
 
     def observe(decision: AccessDecision) -> None:
-        if decision.denied is not None:
+        if decision.denied in REFUSAL_REASONS:
             metrics.refused_calls.labels(decision.denied).inc()
         access.record(decision.caller, decision.method, denied=decision.denied or "")
 
@@ -96,7 +97,9 @@ class Authenticate(CallHook):
                     yield
             else:
                 yield
-        except PermissionDenied as error:  # of the handler, such as CLIENT_MISMATCH
+        # Of the handler: CLIENT_MISMATCH and the like, or an id that does not exist or is another client's. The caller
+        # is not told which of the two; whoever tries ids is seen in the audit.
+        except (PermissionDenied, NotFound) as error:
             self._observe(AccessDecision(grant.caller, call.method, error.reason))
             raise
 
