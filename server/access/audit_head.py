@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +46,19 @@ def write_head(state_dir: Path, key: bytes, position: AuditPosition) -> None:
     content = {"number": position.number, "hash": position.hash, "seal": head_seal(key, position)}
     make_private_folder(state_dir)
     write_atomically(state_dir / HEAD_FILE, json.dumps(content).encode())
+
+
+@asynccontextmanager
+async def head_kept(ledger: Ledger, key: bytes, state_dir: Path) -> AsyncIterator[None]:
+    """Keep the head after the block, for a command that adds rows while no server runs.
+
+    Nothing is kept if the chain did not fit the head before: the next start of the server has to find that.
+    """
+    kept = read_head(state_dir, key)
+    fitted = not await ledger.read(lambda cursor: _difference(cursor, kept))
+    yield
+    if fitted:
+        write_head(state_dir, key, await ledger.read(rows.last))
 
 
 class AuditHead:

@@ -180,6 +180,7 @@ class _LedgerKeys(KeyStore):
     def _run(self, step: Callable[[ApiKeys], Coroutine[Any, Any, T]]) -> T:
         from server.access.api_keys import ApiKeys
         from server.access.audit import AuditTrail, load_or_create_key
+        from server.access.audit_head import head_kept
         from server.access.caller import OFFLINE, acting_as
         from server.ledger.types import utc_now
         from server.ledger.writer import Ledger
@@ -194,10 +195,11 @@ class _LedgerKeys(KeyStore):
             raise Failure(error.message, reason=error.reason, hint=hint) from error
 
         async def run() -> T:
-            trail = AuditTrail(load_or_create_key(settings.state_dir), utc_now, keep_peers=settings.audit.peers)
-            keys = ApiKeys(ledger, utc_now, trail)
+            audit_key = load_or_create_key(settings.state_dir)
+            keys = ApiKeys(ledger, utc_now, AuditTrail(audit_key, utc_now, keep_peers=settings.audit.peers))
             await keys.load()
-            return await step(keys)
+            async with head_kept(ledger, audit_key, settings.state_dir):
+                return await step(keys)
 
         try:
             with acting_as(OFFLINE):

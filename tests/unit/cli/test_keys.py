@@ -186,7 +186,19 @@ def test_what_is_done_to_the_file_is_in_the_audit(installation: Installation) ->
     read = ledger.read(lambda cursor: audit.list_rows(cursor, AuditFilter(), page_size=9, page_token=""))
     rows, _ = asyncio.run(_awaited(read))
     ledger.close()
+    verified = CliRunner().invoke(cli, ["audit", "verify", "--offline"])
+    assert verified.exit_code == 0, verified.output
     assert [(row.subject, row.action, row.object_id) for row in rows] == [("offline", "key_created", key.split("_")[1])]
+
+
+def test_a_chain_that_does_not_fit_its_head_is_not_mended(installation: Installation) -> None:
+    for _ in range(2):
+        installation.made("--scope", "operator")
+    (installation.state_dir / "audit.head").unlink()
+    installation.made("--scope", "operator")
+    verified = CliRunner().invoke(cli, ["audit", "verify", "--offline"])
+    assert verified.exit_code == 1
+    assert "AUDIT_BROKEN" in verified.output
 
 
 async def _awaited(coroutine: Any) -> Any:
