@@ -41,6 +41,7 @@ from server.setting_groups import LimitSettings, MediaSettings
 from tests.e2e.harness import App
 
 HANG_S = 5.0
+READY_S = 240.0
 MOST_GROWTH = 300_000_000
 AT_ONCE = 2
 MANY = 10**9
@@ -93,7 +94,7 @@ def main() -> None:
 
 async def against_server(home: Path, files: Sequence[BadInput], show_all: bool) -> bool:
     """All files to a real server."""
-    with running(home, *ROOMY) as server:
+    with running(home, *ROOMY, ready_s=READY_S) as server:
         async with open_aio_channel(server.address, credential=server.operator_key) as channel:
             return await measure(OverTheWire(App(channel)), server.pid, files, show_all)
 

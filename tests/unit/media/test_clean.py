@@ -17,6 +17,7 @@ from models.media.audio_decoder import AudioLimits, decode
 from models.media.clean import CleanMedia, MediaLimits, clean
 from models.media.documents import DocumentLimits
 from models.media.formats import MediaFormat
+from models.media.jpeg_quality import HIGHEST, quality_of
 from models.media.pages import pack, unpack
 from models.media.recordings import FlacEncoder
 from models.media.samples import SAMPLE_RATE_HZ
@@ -48,7 +49,7 @@ def test_a_picture_is_encoded_anew(kind: str, becomes: str) -> None:
     assert red_corner(np.array(picture)) == "upper left"
 
 
-@pytest.mark.parametrize("size", [(40, 20), (2_400, 2_000)])
+@pytest.mark.parametrize("size", [(40, 20), (3_600, 2_600)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_a_clean_picture_is_upright_and_has_no_metadata(kind: str, size: tuple[int, int]) -> None:
     exif = Image.Exif()
@@ -78,7 +79,18 @@ def test_a_small_jpeg_loses_nothing_and_a_large_one_becomes_jpeg() -> None:
     small = encoded(corners().resize((400, 300)), "JPEG")
     made = opened(clean(small, LIMITS))
     assert np.array_equal(np.asarray(made), images.decode(small, LIMITS.images).pixels)
-    assert opened(clean(encoded(Image.new("RGB", (2_400, 2_000)), "JPEG"), LIMITS)).format == "JPEG"
+    assert opened(clean(encoded(Image.new("RGB", (3_600, 2_600)), "JPEG"), LIMITS)).format == "JPEG"
+
+
+@pytest.mark.parametrize(("made_with", "kept"), [(60, 75), (80, 80), (88, 88), (95, 95), (99, 95)])
+def test_a_large_jpeg_keeps_its_quality(made_with: int, kept: int) -> None:
+    picture = Image.radial_gradient("L").resize((3_600, 2_600)).convert("RGB")
+    data = encoded(picture, "JPEG", quality=made_with)
+    with Image.open(io.BytesIO(data)) as before, opened(clean(data, LIMITS)) as after:
+        assert abs(quality_of(before) - kept) <= 1
+        assert abs(quality_of(after) - kept) <= 1
+    scaled = clean(data, replace(LIMITS, images=replace(LIMITS.images, working_side=3_500)))
+    assert quality_of(opened(scaled)) == HIGHEST, "scaled down, the old steps mean nothing"
 
 
 def test_a_large_picture_becomes_smaller() -> None:
