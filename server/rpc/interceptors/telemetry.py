@@ -17,7 +17,11 @@ from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
 
 CORRELATION_KEY = "x-correlation-id"
-_CORRELATION_ID = re.compile(r"[0-9a-fA-F-]{8,64}\Z")
+_CORRELATION_ID = re.compile(
+    r"[0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
+)
+"""A UUID, or 32 hexadecimal digits as trace ids have. It is logged, so no shorter number may pass for one."""
+
 _NOT_LOGGED = ("grpc.health.", "grpc.reflection.")
 
 log = get_logger("rpc")
@@ -37,7 +41,7 @@ class Telemetry(CallHook):
     async def around(self, call: Call) -> AsyncIterator[None]:
         """Time the call and log how it ended."""
         received = call.metadata(CORRELATION_KEY)
-        correlation_id = received if _CORRELATION_ID.match(received) else uuid.uuid4().hex
+        correlation_id = received if _CORRELATION_ID.fullmatch(received) else uuid.uuid4().hex
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
             call.context.set_trailing_metadata(((CORRELATION_KEY, correlation_id),))

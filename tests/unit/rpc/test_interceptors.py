@@ -203,7 +203,13 @@ async def test_every_message_of_a_stream_is_checked() -> None:
 async def test_a_correlation_id_is_kept_if_well_formed_or_made() -> None:
     async with serving() as channel:
         stub = session_pb2_grpc.SessionServiceStub(channel)
-        for given, kept in ((UUID, True), ("Maria Lopez", False)):
+        for given, kept in (
+            (UUID, True),
+            ("4bf92f3577b34da6a3ce929d0e0e4736", True),
+            ("Maria Lopez", False),
+            ("555-123-4567", False),
+            ("4111111111111111", False),
+        ):
             call = stub.GetSession(
                 session_pb2.GetSessionRequest(session_id=UUID), metadata=(("x-correlation-id", given),)
             )
