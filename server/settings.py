@@ -80,7 +80,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people.")
     drain_s: float = Field(4.0, gt=0, description="How long open calls may go on after SIGTERM.")
-    idle_session_s: float = Field(1800.0, gt=0, description="Idle time after which a session counts as abandoned.")
+    idle_session_s: float = Field(
+        1800.0, gt=0, description="Idle time after which a session is abandoned, unless its record waits for approval."
+    )
     ray: RaySettings = RaySettings()
     speech: SpeechSettings = SpeechSettings()
     vision: VisionSettings = VisionSettings()

@@ -71,13 +71,17 @@ def get(cursor: Cursor, session_id: str) -> SessionRow:
     return _session(_row(cursor, session_id))
 
 
-def list_idle(cursor: Cursor, before: datetime, limit: int = 100) -> list[SessionRow]:
-    """Open sessions without activity since the given time, oldest first."""
+def list_idle(cursor: Cursor, before: datetime, now: datetime, limit: int = 100) -> list[SessionRow]:
+    """Open sessions without activity since the given time, oldest first.
+
+    One with a record that can still be approved waits for a person, so it is not idle.
+    """
     rows = fetch_all(
         cursor,
         """SELECT * FROM sessions WHERE state IN ('STARTED', 'IN_PROGRESS', 'AWAITING_APPROVAL') AND update_time < ?
+            AND id NOT IN (SELECT session_id FROM recommendations WHERE state = 'PENDING' AND expire_time > ?)
         ORDER BY update_time LIMIT ?""",
-        [stored_time(before), limit],
+        [stored_time(before), stored_time(now), limit],
     )
     return [_session(row) for row in rows]
 

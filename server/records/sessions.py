@@ -108,12 +108,15 @@ class Sessions:
 
     async def abandon_idle(self, idle_s: float, busy: frozenset[str] = frozenset()) -> int:
         """End the sessions that were idle for so long, except busy ones; returns how many."""
-        before = self._clock() - timedelta(seconds=idle_s)
+        now = self._clock()
+        before = now - timedelta(seconds=idle_s)
 
         def write(cursor: Cursor) -> list[SessionRow]:
             # Found in the transaction that ends them, because a person may go on or approve meanwhile.
             return [
-                self._end(cursor, row.id, "idle") for row in sessions.list_idle(cursor, before) if row.id not in busy
+                self._end(cursor, row.id, "idle")
+                for row in sessions.list_idle(cursor, before, now)
+                if row.id not in busy
             ]
 
         ended = await self._ledger.write(write)

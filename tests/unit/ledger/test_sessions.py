@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from models.errors import Conflict, NotFound
-from server.ledger import sessions
+from server.ledger import recommendations, sessions
 from server.ledger.columns import Cursor
+from server.ledger.types import RecommendationState
 from server.ledger.types import SessionState as S
-from tests.unit.ledger.makers import after, session
+from tests.unit.ledger.makers import after, recommendation, session
 from tests.unit.ledger.stored import events_of_session
 
 PATH_TO = {
@@ -96,6 +97,24 @@ def test_require_open_refuses_ended_sessions(cursor: Cursor) -> None:
 def test_idle_sessions_are_listed(cursor: Cursor) -> None:
     rows = [sessions.insert_or_get(cursor, session(client_id=c, at=at))[0] for c, at in (("a", 0), ("b", 5), ("a", 9))]
     sessions.transition(cursor, rows[1].id, S.ABANDONED, after(6))
-    assert [r.id for r in sessions.list_idle(cursor, after(8))] == [rows[0].id]
+    assert [r.id for r in sessions.list_idle(cursor, after(8), after(9))] == [rows[0].id]
     sessions.touch(cursor, rows[0].id, after(20))
-    assert sessions.list_idle(cursor, after(8)) == []
+    assert sessions.list_idle(cursor, after(8), after(9)) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "expires_s", "idle"),
+    [
+        (RecommendationState.PENDING, 100, False),
+        (RecommendationState.PENDING, 90, True),
+        (RecommendationState.PENDING, None, True),
+        (RecommendationState.SUPERSEDED, 100, True),
+    ],
+)
+def test_a_session_whose_record_can_be_approved_is_not_idle(
+    cursor: Cursor, state: RecommendationState, expires_s: float | None, idle: bool
+) -> None:
+    row, _ = sessions.insert_or_get(cursor, session())
+    expires = None if expires_s is None else after(expires_s)
+    recommendations.insert_recommendation(cursor, replace(recommendation(row.id), state=state, expire_time=expires))
+    assert bool(sessions.list_idle(cursor, after(80), after(90))) is idle
