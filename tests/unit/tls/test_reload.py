@@ -22,7 +22,7 @@ from server.grpc_server import GrpcServer
 from server.observability.metrics import Metrics
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
-from server.setting_groups import TlsSettings
+from server.setting_groups import LimitSettings, TlsSettings
 from server.tls.reload import ServerCertificate
 from tests.certificates import Issued, issue
 from tests.fakes.access import OpenAccess
@@ -71,7 +71,7 @@ def files_of(folder: Path, leaf: Issued, client_ca: bytes = b"") -> TlsSettings:
 class Port:
     """A port with TLS and its files."""
 
-    def __init__(self, settings: TlsSettings) -> None:
+    def __init__(self, settings: TlsSettings, limits: LimitSettings | None = None) -> None:
         self.settings = settings
         self.clock, self.metrics = Clock(), Metrics()
         self.certificate = ServerCertificate(settings, self.clock, self.metrics)
@@ -82,6 +82,7 @@ class Port:
             self.metrics,
             OpenAccess(),
             credentials=self.certificate.credentials,
+            limits=limits or LimitSettings(),
         )
 
     def replace(self, leaf: Issued) -> None:
@@ -287,6 +288,20 @@ async def test_the_identity_of_the_client_is_in_the_auth_context(tmp_path: Path)
     [context] = identity.seen
     assert context["x509_common_name"] == [b"phone-7"]
     assert context["x509_subject_alternative_name"] == [b"phone-7.example"]
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["nothing", "half a greeting"])
+async def test_a_handshake_that_stalls_is_cut_and_holds_up_nobody(tmp_path: Path, sent: bytes) -> None:
+    limits = LimitSettings(handshake_s=0.3)
+    async with listening(Port(files_of(tmp_path, issue("server", CA)), limits)) as port, asyncio.timeout(30):
+        host, _, number = port.server.address.rpartition(":")
+        stalled = [await asyncio.open_connection(host, int(number)) for _ in range(20)]
+        for _, writer in stalled:
+            writer.write(sent)
+        assert await port.code(CA) is grpc.StatusCode.OK
+        assert [await reader.read() for reader, _ in stalled] == [b""] * 20, "the server hangs up"
+        for _, writer in stalled:
+            writer.close()
 
 
 async def test_old_versions_and_weak_ciphers_are_not_spoken(tmp_path: Path) -> None:
