@@ -148,6 +148,9 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str, tls: Client
                 return problem
             hint = "Start it with `vestibule serve`, or name another one with --address or VESTIBULE_ADDRESS."
             return Failure(f"No server answers at {target}.", reason=Reason.UNAVAILABLE, hint=hint)
+        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            hint = "It may be busy, or a firewall on the way drops the connection: check the address and the port."
+            return Failure(f"The server at {target} did not answer in time.", reason=error.code().name, hint=hint)
         return Failure(message, reason=error.code().name)
     reason, hint, lines = error.code().name, "", []
     for detail in status.details:

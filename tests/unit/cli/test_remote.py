@@ -83,13 +83,19 @@ def test_a_missing_server_gives_the_hint_to_start_one() -> None:
 
 
 def test_a_bare_status_keeps_its_code() -> None:
+    failure = failure_of(EndedCall(grpc.StatusCode.CANCELLED, "Locally cancelled."), "host:1")
+    assert failure.format_message() == "Locally cancelled. [CANCELLED]"
+
+
+def test_a_server_that_does_not_answer_in_time_may_be_out_of_reach() -> None:
     failure = failure_of(EndedCall(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"), "host:1")
-    assert failure.format_message() == "Deadline Exceeded [DEADLINE_EXCEEDED]"
+    assert failure.message == "The server at host:1 did not answer in time."
+    assert "firewall" in failure.hint
 
 
 def test_translated_turns_a_grpc_error_into_a_failure() -> None:
-    with pytest.raises(Failure, match="Deadline"), translated("host:1"):
-        raise EndedCall(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+    with pytest.raises(Failure, match="cancelled"), translated("host:1"):
+        raise EndedCall(grpc.StatusCode.CANCELLED, "Locally cancelled.")
 
 
 @pytest.mark.parametrize(
