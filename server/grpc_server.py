@@ -18,6 +18,7 @@ from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.rpc.interceptors.base import CallHook
 from server.rpc.interceptors.call_limits import LARGEST_METADATA_BYTES
+from server.rpc.lasting_server import lasting_server
 from server.runtime.lifecycle import Lifecycle
 from server.services import SERVICE_NAMES, Services
 from server.setting_groups import LimitSettings
@@ -112,9 +113,9 @@ class GrpcServer:
         self._credentials = credentials
         self._lifecycle = lifecycle
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
-        self._server = grpc.aio.server(
-            interceptors=interceptors(lifecycle, metrics, authenticate, limits),
-            options=(*_OPTIONS, *keepalive.options, *connection_options(limits)),
+        self._server = lasting_server(
+            interceptors(lifecycle, metrics, authenticate, limits),
+            (*_OPTIONS, *keepalive.options, *connection_options(limits)),
         )
         services.add_to(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

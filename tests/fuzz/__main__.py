@@ -9,15 +9,19 @@ import time
 from collections.abc import Callable
 
 from server.observability.log import configure
+from server.settings import prepare_process
 from tests.fuzz.media import Media
-from tests.fuzz.port import Port
+from tests.fuzz.port import Port, Services
 from tests.fuzz.statements import Statements
 from tests.fuzz.target import Target, attempt, describe, fuzz
 from tests.fuzz.tokens import Tokens
 
+prepare_process()  # gRPC is to be as quiet as in the server
+
 TARGETS: dict[str, tuple[Callable[[], Target], float]] = {
-    "port": (Port, 0.45),
-    "media": (Media, 0.35),
+    "port": (Port, 0.3),
+    "services": (Services, 0.2),
+    "media": (Media, 0.3),
     "tokens": (Tokens, 0.12),
     "statements": (Statements, 0.08),
 }

@@ -13,7 +13,7 @@ from typing import Final
 SEEDS: Final = Path(__file__).parent / "seeds"
 LONGEST_S: Final = 5.0
 LEAK: Final = re.compile(
-    r"Traceback|\bFile \"|\.py\b|site-packages|/(?:home|root|usr|tmp|var|work|opt)/|<class '|0x[0-9a-f]{8}"
+    r"Traceback|\bFile \"|\.py\b|site-packages|/(?:home|root|usr|tmp|var|work|opt)/|<class '|object at 0x"
 )
 """A path, a trace, or the text of an object, as no answer and no log line may show it."""
 MOST_GROWTH_BYTES: Final = 300 * 1024 * 1024
