@@ -57,6 +57,7 @@ class Collector:
         self._template: tuple[str, str, int] | None = None
         self._pieces: list[Samples] = []
         self._length_s = 0.0
+        self._taken = 0
         self.total_samples = 0
         """Samples collected so far, taken ones included."""
 
@@ -88,9 +89,15 @@ class Collector:
             self._keep(self._resampler.resample(None))
             self._resampler = None
 
+    @property
+    def waiting_samples(self) -> int:
+        """Samples collected since the last ``take``."""
+        return self.total_samples - self._taken
+
     def take(self) -> Samples:
         """Return everything collected since the last call."""
         pieces, self._pieces = self._pieces, []
+        self._taken = self.total_samples
         return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
 
     def _keep(self, frames: Sequence[AudioFrame | None]) -> None:

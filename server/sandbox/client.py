@@ -90,6 +90,7 @@ class StreamInChild:
             "audio": limits_as_json(limits),
         }
         self._child = Conversation(process, request, child.picture_cpu_s * WALL_FACTOR)
+        self._end_s = child.recording_cpu_s * WALL_FACTOR
         self._ended = False
 
     def feed(self, data: bytes) -> Samples:
@@ -103,6 +104,7 @@ class StreamInChild:
         """Decode to the end."""
         if self._ended:
             return np.zeros(0, np.float32)
+        self._child.wait(self._end_s)  # a container that can only be decoded when it is complete is decoded now
         self._child.send(Kind.END)
         return self._samples()
 
@@ -111,18 +113,26 @@ class StreamInChild:
         self._child.close()
 
     def _samples(self) -> Samples:
-        kind, content = self._child.answer()
+        parts = []
+        while (answer := self._child.answer())[0] is Kind.PART:
+            parts.append(_checked(answer[1]))
+        kind, content = answer
         if kind is Kind.RESULT:
             self._ended = True
             content = self._child.expect(Kind.DATA)
         elif kind is not Kind.WANTS_MORE:
             raise not_decodable()
-        if len(content) % np.dtype(np.float32).itemsize:
-            raise not_decodable()
-        samples = np.frombuffer(content, "<f4")
-        if not np.isfinite(samples).all():
-            raise not_decodable()
-        return samples
+        return np.concatenate([*parts, _checked(content)])
+
+
+def _checked(content: bytes) -> Samples:
+    """The samples in a message; the child may be in other hands."""
+    if len(content) % np.dtype(np.float32).itemsize:
+        raise not_decodable()
+    samples = np.frombuffer(content, "<f4")
+    if not np.isfinite(samples).all():
+        raise not_decodable()
+    return samples
 
 
 class Conversation:
@@ -139,6 +149,10 @@ class Conversation:
         self._job: Job | None = process.start_job()
         self._job.connection.settimeout(wait_s)
         self.send(Kind.REQUEST, json.dumps(request).encode())
+
+    def wait(self, wait_s: float) -> None:
+        """Change how long an answer may take."""
+        self._open().connection.settimeout(wait_s)
 
     def send(self, kind: Kind, content: bytes = b"") -> None:
         """Send one message. A child that is gone is noticed when it should answer."""

@@ -29,6 +29,7 @@ class Kind(IntEnum):
     WANTS_MORE = 4  # from the child: everything so far is decoded; the content is the new samples
     RESULT = 5  # from the child: it is done, JSON
     ERROR = 6  # from the child: the file is refused, JSON
+    PART = 7  # from the child: samples of a stream, and more come without being asked for
 
 
 def send(connection: socket.socket, kind: Kind, content: bytes | memoryview = b"") -> None:

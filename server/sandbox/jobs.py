@@ -17,10 +17,14 @@ from models.media.foreign import check_foreign
 from models.media.formats import MediaFormat
 from models.media.images import ImageLimits
 from models.media.pyav_frames import Collector, decode_container
+from models.media.samples import SAMPLE_RATE_HZ
 from models.reasons import Reason
 from server.sandbox.frames import Kind, receive, send, send_json
 
 L = TypeVar("L", ImageLimits, DocumentLimits, AudioLimits)
+
+_PART_SAMPLES: Final = 60 * SAMPLE_RATE_HZ
+"""A child keeps no more samples than these, so that an hour of sound fits into its memory."""
 
 _OVERLAP_BYTES: Final = 64
 """A signature of another format may lie across two pieces of a stream."""
@@ -64,8 +68,13 @@ def _decode_stream(connection: socket.socket, request: Mapping[str, Any]) -> Non
     collector = Collector(_limits(AudioLimits, request["audio"]))
     found = MediaFormat[request["found"]]
     source = _Arriving(connection, collector, found)
+
+    def send_part() -> None:
+        if collector.waiting_samples > _PART_SAMPLES:
+            send(connection, Kind.PART, collector.take().tobytes())
+
     file = io.BytesIO(source.everything()) if request["whole"] else source
-    decode_container(file, found, collector)
+    decode_container(file, found, collector, on_packet=send_part)
     send_json(connection, Kind.RESULT, {})
     send(connection, Kind.DATA, collector.take().tobytes())
 

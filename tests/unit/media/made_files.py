@@ -10,6 +10,7 @@ import zlib
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -33,6 +34,35 @@ def wav_file(seconds: float = 0.5, rate_hz: int = 16_000) -> bytes:
         file.setframerate(rate_hz)
         times = np.arange(int(seconds * rate_hz)) / rate_hz
         file.writeframes((9_000 * np.sin(2 * np.pi * 440 * times)).astype("<i2").tobytes())
+    return out.getvalue()
+
+
+def long_m4a(seconds: int) -> bytes:
+    """AAC of faint noise whose index comes last, as FFmpeg writes it."""
+    return _recording("ipod", "aac", seconds)
+
+
+def many_streams(count: int) -> bytes:
+    """A Matroska file with so many streams of a second."""
+    return _recording("matroska", "flac", 1, count)
+
+
+def _recording(container: str, codec: str, seconds: int, streams: int = 1) -> bytes:
+    out = io.BytesIO()
+    rng = np.random.default_rng(9)
+    with av.open(out, "w", format=container) as file:
+        tracks = [file.add_stream(codec, rate=16_000, layout="mono") for _ in range(streams)]
+        for track in tracks:
+            assert isinstance(track, AudioStream)
+            size = track.codec_context.frame_size or 1_024
+            kind = track.codec_context.format.name
+            for at in range(0, seconds * 16_000, size):
+                noise = rng.integers(-300, 300, (1, size))
+                values = (noise / 32_768).astype(np.float32) if kind == "fltp" else noise.astype(np.int16)
+                frame = av.AudioFrame.from_ndarray(values, format=kind, layout="mono")
+                frame.sample_rate, frame.pts = 16_000, at
+                file.mux(track.encode(frame))
+            file.mux(track.encode(None))
     return out.getvalue()
 
 

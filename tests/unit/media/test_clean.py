@@ -22,7 +22,15 @@ from models.media.pages import pack, unpack
 from models.media.recordings import FlacEncoder
 from models.media.samples import SAMPLE_RATE_HZ
 from models.media.second_opinion import SecondOpinion
-from tests.unit.media.made_files import heic_file, pdf_file, png_chunk, wav_file, with_jpeg_segment, zip_file
+from tests.unit.media.made_files import (
+    heic_file,
+    many_streams,
+    pdf_file,
+    png_chunk,
+    wav_file,
+    with_jpeg_segment,
+    zip_file,
+)
 from tests.unit.vision.pictures import DATA, corners, encoded, red_corner
 
 LIMITS = MediaLimits()
@@ -276,6 +284,11 @@ def test_a_recording_that_is_mostly_nothing_is_a_bomb(monkeypatch: pytest.Monkey
 
 def test_a_recording_that_is_too_long_is_refused() -> None:
     assert reason(wav_file(2.0), replace(LIMITS, audio=AudioLimits(max_s=1.0))) == "AUDIO_TOO_LONG"
+
+
+def test_a_recording_of_many_streams_is_refused() -> None:
+    assert reason(many_streams(17)) == "MEDIA_TOO_COMPLEX"
+    assert clean(many_streams(2), LIMITS).audio_s > 0.9
 
 
 def test_flac_is_encoded_piece_by_piece() -> None:

@@ -21,7 +21,7 @@ from models.media.samples import Samples
 from server.sandbox import client
 from server.sandbox.client import ChildLimits
 from server.sandbox.sandbox import MediaSandbox, SandboxOptions
-from tests.unit.media.made_files import heic_file, pdf_file, with_jpeg_segment, zip_file
+from tests.unit.media.made_files import heic_file, long_m4a, pdf_file, with_jpeg_segment, zip_file
 from tests.unit.vision.pictures import DATA, corners, encoded
 
 MIB = 1024 * 1024
@@ -95,6 +95,12 @@ def test_a_stream_gives_the_same_samples_as_in_this_process(sandbox: MediaSandbo
 def test_a_short_stream_is_decoded_at_its_end(sandbox: MediaSandbox) -> None:
     data = (DATA / "visit.mp3").read_bytes()[:900]
     assert len(streamed(sandbox, data, 20)) == len(decode(data))
+
+
+def test_a_long_container_whose_index_comes_last_is_decoded_in_parts(sandbox: MediaSandbox) -> None:
+    data = long_m4a(200)
+    assert data.index(b"mdat") < data.index(b"moov")
+    assert len(streamed(sandbox, data, 60_000)) == len(decode(data)) > 199 * 16_000
 
 
 def test_samples_come_while_the_stream_runs(sandbox: MediaSandbox) -> None:
