@@ -1,6 +1,6 @@
 """How much a client may upload within a moving window: a number of files, and a number of bytes.
 
-Each attempt has a row in the ledger from its first byte, so attempts at the same time count before they end, and a
+Each attempt has a row in the ledger before its first byte, so attempts at the same time count before they end, and a
 restart forgets none. An attempt that is refused counts too: it was received, scanned and decoded like any other. One
 that failed because of the server does not.
 """
