@@ -10,7 +10,7 @@ from pathlib import Path
 from models.errors import VestibuleError
 from models.private_files import read_or_create
 from server.analytics.endpoint_config import EndpointConfig, QueryLimits
-from server.analytics.snapshot import LedgerMark, mark_of
+from server.analytics.snapshot import LedgerMark, delete_snapshots, mark_of
 from server.analytics.supervisor import Supervisor
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
@@ -48,6 +48,7 @@ class AnalystEndpoint:
     def __init__(self, ledger: Ledger, settings: QuackSettings, state_dir: Path) -> None:
         self._settings = settings
         self._state_dir = state_dir
+        self._snapshots = state_dir / SNAPSHOT_FOLDER
         self._ledger = ledger
         self._endpoint: Supervisor | None = None
         self._detail = "Turned off." if not settings.enabled else "Not started yet."
@@ -62,12 +63,13 @@ class AnalystEndpoint:
 
     def start(self) -> None:
         """Listen, unless turned off. Blocking."""
+        delete_snapshots(self._snapshots)  # of a server that was killed
         settings = self._settings
         if not settings.enabled:
             return
         config = EndpointConfig(
             ledger=str(self._ledger.path),
-            folder=str(self._state_dir / SNAPSHOT_FOLDER),
+            folder=str(self._snapshots),
             port=settings.port,
             token=self._token(),
             limits=QueryLimits(settings.query_s, settings.query_bytes, settings.total_bytes),
@@ -92,6 +94,7 @@ class AnalystEndpoint:
         if self._endpoint is not None:
             self._endpoint.stop()
             self._endpoint = None
+            delete_snapshots(self._snapshots)
 
     def forget_snapshot(self) -> None:
         """End everything that holds earlier content of the ledger, after something was erased from it. Blocking.
@@ -99,10 +102,8 @@ class AnalystEndpoint:
         The process that starts next deletes what lies in the folder too, but an erasure does not wait for it.
         """
         if self._endpoint is not None:
-            earlier = list((self._state_dir / SNAPSHOT_FOLDER).iterdir())
             self._endpoint.restart()
-            for file in earlier:
-                file.unlink(missing_ok=True)
+        delete_snapshots(self._snapshots)
 
     def _token(self) -> str:
         given = self._settings.token.get_secret_value()

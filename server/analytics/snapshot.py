@@ -24,7 +24,7 @@ from models.reasons import Reason
 HEADER_BYTES = 3 * 4096
 """DuckDB's main header and the two that a checkpoint writes in turn, each with its number."""
 
-ATTEMPTS = 5
+ATTEMPTS = 20
 _PIECE_BYTES = 64 * 1024 * 1024
 
 
@@ -103,30 +103,31 @@ class SnapshotFolder:
             with self._ledger.open("rb") as file:
                 header = file.read(HEADER_BYTES)
                 made = _Copy(self._folder / f"{next(self._numbers)}.duckdb", header, self._ask_mark())
-                if self._last is not None and made.same_content(self._last):
-                    return None
-                done = self._copy(file.fileno(), made)
+                known = self._last is not None and made.same_content(self._last)
+                done = known or self._copy(file.fileno(), made)
                 if done and os.pread(file.fileno(), HEADER_BYTES, 0) == header and self._is_still(made.mark):
-                    if self._last is not None:
-                        _remove(self._last.path)
-                    self._last = made
-                    return made.path
+                    return None if known else self._keep(made)
             _remove(made.path)
         self.clear()
         raise Unavailable("The ledger changes too fast to be copied.", reason=Reason.LEDGER_BUSY)
 
+    def _keep(self, made: _Copy) -> Path:
+        if self._last is not None:
+            _remove(self._last.path)
+        self._last = made
+        return made.path
+
     def clear(self) -> None:
         """Delete the snapshot, and what an earlier process left."""
         self._last = None
-        for file in self._folder.iterdir():
-            file.unlink(missing_ok=True)
+        delete_snapshots(self._folder)
 
     def _copy(self, file: int, new: _Copy) -> bool:
         """Make the files of a snapshot; returns False when the ledger has other files by now."""
         mark = new.mark
         if os.fstat(file).st_ino != mark.file:
             return False
-        if self._last is not None and self._last.same_file(new):
+        if self._last is not None and self._last.same_file(new) and self._last.path.exists():
             os.link(self._last.path, new.path)
         else:
             _copy_bytes(file, new.path, os.fstat(file).st_size)
@@ -147,6 +148,13 @@ class SnapshotFolder:
             return self._ledger.stat().st_ino == mark.file
         except FileNotFoundError:
             return False
+
+
+def delete_snapshots(folder: Path) -> None:
+    """Delete what is in the folder of snapshots, if there is one."""
+    if folder.is_dir():
+        for file in folder.iterdir():
+            file.unlink(missing_ok=True)
 
 
 def _remove(snapshot: Path) -> None:

@@ -334,18 +334,3 @@ def test_only_views_and_their_comments_can_be_seen(ledger: Ledger) -> None:
         assert views[0] == views[1] >= 8
         for hidden in ("snapshot.main.streams", "snapshot.sessions", "snapshot.main.v_funnel"):
             assert attack(analyst, f"FROM {hidden}") == "Only the documented views may be read."
-
-
-async def test_nothing_of_an_erased_text_is_left_in_a_copy(tmp_path: Path) -> None:
-    opened = open_ledger(tmp_path / "ledger.duckdb", lambda: NOW)
-    secret = "a text that was erased, long enough to be stored as it is"
-    opened.write_now(lambda cursor: cursor.execute("CREATE TABLE said AS SELECT ? AS text", [secret]))
-    with served(opened) as (endpoint, port):
-        assert answered_within(port, 10.0)
-        assert any(secret.encode() in file.read_bytes() for file in (tmp_path / "analysts").iterdir())
-        opened.write_now(lambda cursor: cursor.execute("DROP TABLE said"))
-        await opened.rewrite()
-        endpoint.restart()
-        assert answered_within(port, 10.0)
-        assert not any(secret.encode() in file.read_bytes() for file in (tmp_path / "analysts").iterdir())
-    opened.close()

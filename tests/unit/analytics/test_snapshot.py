@@ -113,15 +113,15 @@ async def test_a_ledger_that_was_written_anew_is_copied_anew(ledger: Ledger, cop
 
 
 def test_snapshots_during_writes_and_checkpoints_are_whole(ledger: Ledger, copies: SnapshotFolder) -> None:
-    """Each row of 200 KB fills the WAL, so checkpoints come between the copies."""
+    """Checkpoints come between the copies."""
     written = [0]
     enough = threading.Event()
 
     def write() -> None:
         while not enough.is_set():
-            write_pair(ledger, written[0] + 1, size=200_000)
+            write_pair(ledger, written[0] + 1, size=50_000)
             written[0] += 1
-            if written[0] % 7 == 0:
+            if written[0] % 15 == 0:
                 checkpoint(ledger)
 
     path = renewed(copies)
