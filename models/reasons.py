@@ -32,6 +32,11 @@ class Reason(ReasonRow):
     AUDIO_TOO_LARGE = "AUDIO_TOO_LARGE", Status.INVALID_ARGUMENT, "The recording has too many bytes."
     AUDIO_TOO_LONG = "AUDIO_TOO_LONG", Status.INVALID_ARGUMENT, "The recording is too long."
     AUDIT_BROKEN = "AUDIT_BROKEN", Status.INTERNAL, "Rows of the audit were changed, removed or cut off."
+    AUDIT_KEY_INVALID = (
+        "AUDIT_KEY_INVALID",
+        Status.INVALID_ARGUMENT,
+        "The key of the audit is not 64 hexadecimal digits.",
+    )
     AUTH_SETTINGS_INVALID = (
         "AUTH_SETTINGS_INVALID",
         Status.INVALID_ARGUMENT,

@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
+from models.errors import InvalidInput
 from models.private_files import read_or_create
+from models.reasons import Reason
 from server.access.caller import Caller, current_caller
 from server.ledger import audit as rows
 from server.ledger.audit import AuditPosition, AuditRow
@@ -153,8 +155,20 @@ class AuditTrail:
 
 
 def load_or_create_key(state_dir: Path) -> bytes:
-    """The key of the chain; a missing one is made, readable by its owner alone."""
-    return bytes.fromhex(read_or_create(state_dir / KEY_FILE, f"{secrets.token_hex(32)}\n".encode()).decode("ascii"))
+    """The key of the chain; a missing one is made, readable by its owner alone.
+
+    Raises:
+        InvalidInput: AUDIT_KEY_INVALID.
+    """
+    stored = read_or_create(state_dir / KEY_FILE, f"{secrets.token_hex(32)}\n".encode()).strip()
+    if not re.fullmatch(rb"[0-9a-f]{64}", stored):
+        raise InvalidInput(
+            "The key of the audit cannot be read.",
+            reason=Reason.AUDIT_KEY_INVALID,
+            hint="Restore audit.key in the state folder from a backup. If it is lost, delete it: rows from before then "
+            "count as changed.",
+        )
+    return bytes.fromhex(stored.decode("ascii"))
 
 
 def chained_hash(key: bytes, row: AuditRow, before: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from models.errors import InvalidInput
 from server.access.audit import AuditAction, AuditTrail, Outcome, chained_hash, host_of, load_or_create_key
 from server.access.audit_check import AuditReport, ChainChecker, FaultKind, verify
 from server.access.audit_head import HEAD_FILE, read_head, write_head
@@ -200,6 +201,15 @@ def test_a_head_is_sealed(tmp_path: Path) -> None:
     assert read_head(tmp_path, KEY) is None, "moved back by hand"
     path.write_text("{")
     assert read_head(tmp_path, KEY) is None
+
+
+@pytest.mark.parametrize("content", ["", "ab" * 31, "zz" * 32, "ab" * 33])
+def test_a_damaged_key_is_refused_with_a_hint(tmp_path: Path, content: str) -> None:
+    (tmp_path / "audit.key").write_text(content)
+    with pytest.raises(InvalidInput) as caught:
+        load_or_create_key(tmp_path)
+    assert caught.value.reason == "AUDIT_KEY_INVALID"
+    assert "backup" in caught.value.hint
 
 
 def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
