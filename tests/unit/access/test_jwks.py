@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,7 +149,7 @@ def entry(**changed: Any) -> dict[str, Any]:
         {**OctKey.generate_key(256).as_dict(), "alg": "HS256"},
         {**OctKey.generate_key(256).as_dict(), "kid": "k"},
     ],
-    ids=str,
+    ids=itertools.count(),
 )
 def test_keys_that_sign_no_token_are_left_out(unusable: dict[str, Any]) -> None:
     found = parse(json.dumps({"keys": [unusable, public("good", keys()["ES256"]), "nonsense", None]}).encode())
