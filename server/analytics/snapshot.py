@@ -99,15 +99,19 @@ class SnapshotFolder:
             Unavailable: LEDGER_BUSY when checkpoints came between all attempts.
             OSError: The disk refuses.
         """
-        for _ in range(ATTEMPTS):
-            with self._ledger.open("rb") as file:
-                header = file.read(HEADER_BYTES)
-                made = _Copy(self._folder / f"{next(self._numbers)}.duckdb", header, self._ask_mark())
-                known = self._last is not None and made.same_content(self._last)
-                done = known or self._copy(file.fileno(), made)
-                if done and os.pread(file.fileno(), HEADER_BYTES, 0) == header and self._is_still(made.mark):
-                    return None if known else self._keep(made)
-            _remove(made.path)
+        try:
+            for _ in range(ATTEMPTS):
+                with self._ledger.open("rb") as file:
+                    header = file.read(HEADER_BYTES)
+                    made = _Copy(self._folder / f"{next(self._numbers)}.duckdb", header, self._ask_mark())
+                    known = self._last is not None and made.same_content(self._last)
+                    done = known or self._copy(file.fileno(), made)
+                    if done and os.pread(file.fileno(), HEADER_BYTES, 0) == header and self._is_still(made.mark):
+                        return None if known else self._keep(made)
+                _remove(made.path)
+        except OSError:
+            self.clear()  # half a copy on a full disk would stay there
+            raise
         self.clear()
         raise Unavailable("The ledger changes too fast to be copied.", reason=Reason.LEDGER_BUSY)
 

@@ -184,3 +184,19 @@ def test_a_disk_that_cannot_share_blocks_gets_plain_copies(
     monkeypatch.setattr("os.copy_file_range", refuse)
     write_pair(ledger, 1, size=3_000_000)
     assert numbers(renewed(copies)) == [1, 1]
+
+
+def test_a_full_disk_leaves_no_half_copy(
+    ledger: Ledger, copies: SnapshotFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as full:
+        full.setattr("os.copy_file_range", refuse)
+        full.setattr("os.pwrite", refuse)
+        with pytest.raises(OSError, match="no space"):
+            copies.renew()
+    assert list((tmp_path / "copies").iterdir()) == []
+    write_pair(ledger, 1)
+    assert numbers(renewed(copies)) == [1, 1]
