@@ -172,7 +172,8 @@ def _tilt_of_stripes(grey: Grey) -> float | None:
     tensor of the picture, summed over small windows, tells how much the gradients agree.
     """
     shrink = min(1.0, _TILT_SIDE_PX / max(grey.shape))
-    small = cv2.resize(grey, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA).astype(np.float32)
+    height, width = (max(1, round(side * shrink)) for side in grey.shape)
+    small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     dx, dy = cv2.Sobel(small, cv2.CV_32F, 1, 0), cv2.Sobel(small, cv2.CV_32F, 0, 1)
     xx, yy, xy = (cv2.boxFilter(part, -1, _TILT_WINDOW) for part in (dx * dx, dy * dy, dx * dy))
     strength = xx + yy

@@ -150,6 +150,6 @@ def test_a_failing_redactor_fails_the_classification() -> None:
         personal_barcodes([Barcode(box(0, 0, 50), "QR Code", RawText("Pump P-7"))], Broken(), OCR)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 900), (900, 2)])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 900), (900, 2), (1892, 1), (1, 3200)])
 def test_pictures_without_codes_give_no_boxes(shape: tuple[int, int]) -> None:
     assert READER.detect(np.full((*shape, 3), 200, np.uint8)) == []
