@@ -59,10 +59,10 @@ def _after_known_part(data: bytes, at: int, found: MediaFormat) -> int | None:
     """The end of the preview or film that begins here, after padding."""
     if found.kind is not MediaKind.IMAGE:
         return None
-    start = at + len(data[at:]) - len(data[at:].lstrip(_PADDING))
-    for begin in (start, start - 1, start - 2, start - 3):  # the size of a box begins with zeros, like padding
-        if begin >= at and data[begin + 4 : begin + 8] == b"ftyp":
-            return iso_boxes.walk(data, begin).end
+    film = _film(data, at)
+    if film is not None:
+        return iso_boxes.walk(data, film).end
+    start = _after_any(data, at, _PADDING)
     if found is MediaFormat.JPEG and data[start - 1 : start + 2] == b"\xff\xd8\xff" and start - 1 >= at:
         start -= 1  # 0xff is padding, too
     if found is MediaFormat.JPEG and data[start : start + 3] == b"\xff\xd8\xff":
@@ -73,6 +73,17 @@ def _after_known_part(data: bytes, at: int, found: MediaFormat) -> int | None:
         except MediaError:
             return None
     return None
+
+
+def _film(data: bytes, at: int) -> int | None:
+    """Where a film begins: its first box is ``ftyp``. The size before that name can look like padding."""
+    start = _after_any(data, at, b"\0\xff")
+    name = data.find(b"ftyp", start, start + 8)
+    return name - 4 if name - 4 >= at else None
+
+
+def _after_any(data: bytes, at: int, padding: bytes) -> int:
+    return len(data) - len(data[at:].lstrip(padding))
 
 
 def _is_samsung(rest: bytes) -> bool:

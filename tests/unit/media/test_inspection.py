@@ -128,6 +128,15 @@ def test_what_phones_append_to_a_photo_passes(trailer: bytes) -> None:
     assert reason(JPEG + trailer) == ""
 
 
+@pytest.mark.parametrize("padding", [b"", bytes(3), b"\xff" * 5], ids=["none", "zeros", "ones"])
+@pytest.mark.parametrize("size", [9, 10, 13, 20, 24, 28, 32, 255, 256, 512])
+def test_the_first_box_of_a_film_may_have_any_size(size: int, padding: bytes) -> None:
+    """The bytes of its size are not taken for padding: 32 is a blank, 9, 10 and 13 end a line."""
+    film = box(b"ftyp", b"mp42".ljust(size - 8, b"x")[: size - 8]) + box(b"mdat", bytes(range(200)))
+    assert reason(JPEG + padding + film) == ""
+    assert reason(JPEG + padding + film + random.Random(7).randbytes(400)) == "TRAILING_DATA"
+
+
 def test_a_film_of_a_phone_hides_nothing() -> None:
     assert reason(JPEG + small_mp4() + zip_file()) == "FOREIGN_CONTENT"
     assert reason(JPEG + samsung_trailer(zip_file())) == "FOREIGN_CONTENT"
