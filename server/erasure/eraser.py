@@ -128,8 +128,9 @@ class Eraser:
             await self._complete()
 
     async def _complete(self) -> None:
-        owners = await self._ledger.read(erasure.artifact_owners)
-        await asyncio.to_thread(self._delete_orphans, owners)
+        files = await asyncio.to_thread(self._list_artifacts)
+        owners = await self._ledger.read(erasure.artifact_owners)  # after the list: a new file has its job by now
+        await asyncio.to_thread(_delete_orphans, files, owners)
         await self._ledger.rewrite()
         await self._after_rewrite()
         await self._ledger.write(lambda cursor: erasure.complete(cursor, self._clock()))
@@ -140,14 +141,16 @@ class Eraser:
         for stream_id in erased.stream_ids:
             self._spool.delete_log(stream_id)
 
-    def _delete_orphans(self, owners: frozenset[str]) -> None:
-        """Delete pictures and recordings without a job. A job that was cancelled late may have written one."""
-        if not self._artifacts.exists():
-            return
-        for file in self._artifacts.iterdir():
-            owner = file.name.partition(".")[0]
-            if is_uuid(owner) and owner not in owners:
-                file.unlink(missing_ok=True)
+    def _list_artifacts(self) -> list[Path]:
+        return list(self._artifacts.iterdir()) if self._artifacts.exists() else []
+
+
+def _delete_orphans(files: list[Path], owners: frozenset[str]) -> None:
+    """Delete pictures and recordings without a job. A job that was cancelled late may have written one."""
+    for file in files:
+        owner = file.name.partition(".")[0]
+        if is_uuid(owner) and owner not in owners:
+            file.unlink(missing_ok=True)
 
 
 class LiveWork:

@@ -59,8 +59,9 @@ class AppendResult:
 
 
 def append(cursor: Cursor, row: EventRow) -> None:
-    """Insert an event with a fresh id."""
-    _insert(cursor, [row])
+    """Insert an event with a fresh id; one of a session that was erased meanwhile is dropped."""
+    if exists(cursor, "sessions", row.session_id):
+        _insert(cursor, [row])
 
 
 def insert_many(cursor: Cursor, rows: Sequence[EventRow]) -> AppendResult:

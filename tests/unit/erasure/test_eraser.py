@@ -12,11 +12,12 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from server.access.audit import AuditTrail
 from server.erasure.eraser import Eraser
-from server.ledger import audit, erasure
-from server.ledger.columns import fetch_all
+from server.ledger import audit, erasure, events
+from server.ledger.columns import Cursor, fetch_all
 from server.ledger.erasure import ErasureScope, ErasureTarget
 from server.ledger.schema import TABLES
 from tests.unit.erasure.filled import SESSION_COLUMNS, Store
+from tests.unit.ledger import makers
 
 PERSON = "ab" * 32
 
@@ -119,3 +120,17 @@ def test_copies_of_the_ledger_are_made_anew(store: Store) -> None:
     renewing = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, trail(store), copied_again)
     asyncio.run(renewing.erase(ErasureTarget(ErasureScope.SESSION, gone)))
     assert seen == [set()]
+
+
+def test_an_event_that_comes_after_the_erasure_is_dropped(store: Store) -> None:
+    gone, stays = store.fill("gone"), store.fill("stays")
+    asyncio.run(eraser(store).erase(ErasureTarget(ErasureScope.SESSION, gone)))
+
+    def late(cursor: Cursor) -> None:
+        for session_id in (gone, stays):
+            events.append(cursor, makers.event(session_id))
+
+    before = store.rows(stays)["events"]
+    store.ledger.write_now(late)
+    assert store.rows(gone)["events"] == 0
+    assert store.rows(stays)["events"] == before + 1
