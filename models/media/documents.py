@@ -48,12 +48,20 @@ def draw_pages(data: bytes, limits: DocumentLimits) -> list[bytes]:
         with pdfium.PdfDocument(data) as document:
             if pdfium.raw.FPDF_GetSecurityHandlerRevision(document) >= 0:
                 raise pdf.encrypted()
+            _check_active(document)
             _check_pages(len(document), limits)
             return [_draw(document, index, limits) for index in range(len(document))]
     except pdfium.PdfiumError as exc:
         if exc.err_code == _PASSWORD_ERROR:
             raise pdf.encrypted() from None
         raise BrokenMedia("The PDF file is damaged.") from None
+
+
+def _check_active(document: pdfium.PdfDocument) -> None:
+    """PDFium is asked, too: it finds what is written in a way that ``pdf.check`` does not read."""
+    scripts = pdfium.raw.FPDFDoc_GetJavaScriptActionCount(document)
+    if scripts > 0 or pdfium.raw.FPDFDoc_GetAttachmentCount(document) > 0:
+        raise pdf.active()
 
 
 def _check_pages(count: int, limits: DocumentLimits) -> None:

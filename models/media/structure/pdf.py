@@ -2,6 +2,7 @@
 
 Drawing a page runs nothing of it, so this is a second line: such a document is refused before it is drawn. The names
 are looked for where objects are written, also in packed object streams, and not in the bytes of pictures and fonts.
+Objects that are packed in a way that this module does not read are refused.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from models.errors import TooLarge, UnsupportedMedia
+from models.media.structure.layout import cut_off
 from models.reasons import Reason
 
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
 """All packed objects of a document together."""
 
 MAX_TRAILING_BYTES: Final = 1024
-"""After the last end mark; readers look for the mark in as many bytes."""
+"""After the last end mark, which is the place of the index and ``%%EOF``; readers look for it in as many bytes."""
 
 PRINT_AGAIN: Final = "Print it into a new PDF, or send its pages as pictures."
 
@@ -32,7 +34,11 @@ _ENCRYPTED: Final = re.compile(rb"/Encrypt(?![A-Za-z0-9])")
 _OBJECT_STREAM: Final = re.compile(rb"/ObjStm(?![A-Za-z0-9])")
 _ESCAPE: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
 _STREAM: Final = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
-_FILTERS: Final = re.compile(rb"/Filter\s*(\[[^\]]*\]|/\w+)")
+_END: Final = re.compile(rb"startxref\s+\d+(?:\s+%%EOF)?")
+_OBJECT: Final = re.compile(rb"\d[\s\0]+\d+[\s\0]+obj(?![A-Za-z0-9])")
+_FILTER: Final = re.compile(rb"/Filter(?![A-Za-z0-9])")
+_FILTERS: Final = re.compile(rb"/Filter\s*(\[(?:\s*/\w+)*\s*\]|/\w+)")
+_PARAMETERS: Final = re.compile(rb"/DecodeParms(?![A-Za-z0-9])(?!\s*null)")
 _NAME: Final = re.compile(rb"/(\w+)")
 
 
@@ -41,20 +47,28 @@ def check(data: bytes) -> None:
 
     Raises:
         UnsupportedMedia: ACTIVE_CONTENT, ENCRYPTED_DOCUMENT, TRAILING_DATA.
+        BrokenMedia: It has no end mark.
         TooLarge: DECOMPRESSION_BOMB, its packed objects are too large.
     """
-    end = data.rfind(b"%%EOF")
-    if end >= 0 and len(data[end:].rstrip(b"\0 \r\n\t")) > MAX_TRAILING_BYTES:
+    end = max((mark.end() for mark in _END.finditer(data)), default=None)
+    if end is not None and len(data[end:].rstrip(b"\0 \r\n\t")) > MAX_TRAILING_BYTES:
         raise UnsupportedMedia("Bytes follow the end of the PDF file.", reason=Reason.TRAILING_DATA, hint=PRINT_AGAIN)
     for piece in _written_objects(data):
         if _ACTIVE.search(piece):
-            raise UnsupportedMedia(
-                "The PDF has scripts, embedded files or actions that start something.",
-                reason=Reason.ACTIVE_CONTENT,
-                hint=PRINT_AGAIN,
-            )
+            raise active()
         if _ENCRYPTED.search(piece):
             raise encrypted()
+    if end is None:
+        raise cut_off("PDF")
+
+
+def active(message: str = "The PDF has scripts, embedded files or actions that start something.") -> UnsupportedMedia:
+    """The error for a document that does more than being shown, or that may."""
+    return UnsupportedMedia(message, reason=Reason.ACTIVE_CONTENT, hint=PRINT_AGAIN)
+
+
+def _unusual() -> UnsupportedMedia:
+    return active("The PDF packs its objects in an unusual way.")
 
 
 def encrypted() -> UnsupportedMedia:
@@ -68,10 +82,14 @@ def _written_objects(data: bytes) -> Iterator[bytes]:
     for stream in _STREAM.finditer(data):
         between = _plain(data[after : stream.start()])
         yield between
-        if _OBJECT_STREAM.search(between[between.rfind(b"obj") :]):
+        if _OBJECT_STREAM.search(between):
             unpacked = _unpack(stream[1], _filters(between[between.rfind(b"obj") :]), left)
             left -= len(unpacked)
             yield _plain(unpacked)
+        elif _OBJECT.search(stream[1]):  # a comment or a text can look like the beginning of a stream
+            yield _plain(stream[1])
+            if _OBJECT_STREAM.search(_plain(stream[1])):
+                raise _unusual()
         after = stream.end()
     yield _plain(data[after:])
 
@@ -82,37 +100,49 @@ def _plain(text: bytes) -> bytes:
 
 
 def _filters(dictionary: bytes) -> list[bytes]:
-    found = _FILTERS.search(dictionary)
-    return _NAME.findall(found[1]) if found else []
+    """The names of the filters of an object stream."""
+    found = _FILTERS.findall(dictionary)
+    if not _OBJECT_STREAM.search(dictionary) or _PARAMETERS.search(dictionary):
+        raise _unusual()
+    if len(found) > 1 or len(found) != len(_FILTER.findall(dictionary)):
+        raise _unusual()
+    return _NAME.findall(found[0]) if found else []
 
 
 def _unpack(packed: bytes, filters: list[bytes], left: int) -> bytes:
     for name in filters:
         unpack = _UNPACKERS.get(name)
         if unpack is None:
-            raise UnsupportedMedia(
-                "The PDF packs its objects in an unusual way.", reason=Reason.ACTIVE_CONTENT, hint=PRINT_AGAIN
-            )
+            raise _unusual()
         try:
             packed = unpack(packed, left)
         except (zlib.error, binascii.Error, ValueError):
-            return b""  # nothing can be read from it, by anybody
+            raise _unusual() from None  # readers may get something out of it all the same
     if len(packed) > left:
         raise TooLarge("The packed objects of the PDF are too large.", reason=Reason.DECOMPRESSION_BOMB)
     return packed
 
 
 def _inflate(packed: bytes, left: int) -> bytes:
-    return zlib.decompressobj().decompress(packed, left + 1)
+    """Unpack up to the end that the packed data state. Readers ignore the checksum after it, so it is not looked at."""
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    unpacked = unpacker.decompress(packed[_ZLIB_HEADER_BYTES:], left + 1)
+    if not unpacker.eof and len(unpacked) <= left:
+        raise ValueError
+    return unpacked
+
+
+_ZLIB_HEADER_BYTES: Final = 2
 
 
 def _unhex(packed: bytes, _left: int) -> bytes:
-    digits = re.sub(rb"\s", b"", packed.partition(b">")[0])
+    digits = re.sub(rb"[\s\0]", b"", packed[: packed.index(b">")])
     return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
 
 
 def _un85(packed: bytes, _left: int) -> bytes:
-    return base64.a85decode(b"<~" + packed.strip().removeprefix(b"<~").partition(b"~>")[0] + b"~>", adobe=True)
+    text = packed.strip().removeprefix(b"<~")
+    return base64.a85decode(b"<~" + text[: text.index(b"~>")] + b"~>", adobe=True)
 
 
 _UNPACKERS: Final[Mapping[bytes, Callable[[bytes, int], bytes]]] = {

@@ -22,6 +22,7 @@ from models.media.pages import pack, unpack
 from models.media.recordings import FlacEncoder
 from models.media.samples import SAMPLE_RATE_HZ
 from models.media.second_opinion import SecondOpinion
+from models.media.structure import pdf
 from tests.unit.media.made_files import (
     heic_file,
     many_streams,
@@ -187,15 +188,18 @@ def test_a_large_page_is_drawn_less_finely() -> None:
     assert max(opened(clean(pdf_file(), limits)).size) == 300
 
 
-def _packed(objects: bytes, filters: bytes = b"/FlateDecode") -> bytes:
+def _packed(objects: bytes, filters: bytes = b"/FlateDecode", more: bytes = b"") -> bytes:
     return (
-        b"50 0 obj\n<</Type/ObjStm/N 1/First 5/Filter[%s]/Length %d>>stream\n" % (filters, len(objects))
+        b"50 0 obj\n<</Type/ObjStm/N 1/First 5/Filter[%s]/Length %d%s>>stream\n" % (filters, len(objects), more)
         + objects
         + b"\nendstream\nendobj\n"
     )
 
 
 SCRIPT = b"51 0 <</S/JavaScript/JS(app.alert\\(1\\))>>"
+PREDICTOR = b"/DecodeParms<</Predictor 12/Columns 1>>"
+PREDICTED = b"".join(b"\2" + bytes([new - old & 255]) for old, new in zip(b"\0" + SCRIPT, SCRIPT, strict=False))
+"""Each byte as a row that states the difference to the row above."""
 
 
 @pytest.mark.parametrize(
@@ -212,14 +216,43 @@ SCRIPT = b"51 0 <</S/JavaScript/JS(app.alert\\(1\\))>>"
         (pdf_file(extra=_packed(base64.a85encode(SCRIPT) + b"~>", b"/A85")), "ACTIVE_CONTENT"),
         (pdf_file(extra=_packed(SCRIPT, b"/LZWDecode")), "ACTIVE_CONTENT"),
         (pdf_file(extra=_packed(zlib.compress(bytes(20_000_000)))), "DECOMPRESSION_BOMB"),
+        (pdf_file(extra=_packed(zlib.compress(SCRIPT)[:-4] + b"else")), "ACTIVE_CONTENT"),
+        (pdf_file(extra=_packed(zlib.compress(SCRIPT)[:-6])), "ACTIVE_CONTENT"),
+        (pdf_file(extra=_packed(zlib.compress(PREDICTED), more=PREDICTOR)), "ACTIVE_CONTENT"),
+        (pdf_file(extra=_packed(zlib.compress(SCRIPT), b"60 0 R")), "ACTIVE_CONTENT"),
+        (pdf_file(extra=_packed(zlib.compress(SCRIPT)).replace(b"[/FlateDecode]", b" 60 0 R")), "ACTIVE_CONTENT"),
+        (pdf_file(extra=_packed(zlib.compress(SCRIPT), more=b"/X(obj)")), "ACTIVE_CONTENT"),
+        (pdf_file(extra=_packed(SCRIPT.hex().encode(), b"/AHx")), "ACTIVE_CONTENT"),
+        (pdf_file(extra=b"%stream\n51 0 obj\n<</S/JavaScript>>\nendobj\n%endstream\n"), "ACTIVE_CONTENT"),
         (pdf_file().replace(b"/Root 1 0 R", b"/Root 1 0 R/Encrypt 60 0 R"), "ENCRYPTED_DOCUMENT"),
         (pdf_file() + b"%" + b"x" * 2_000, "TRAILING_DATA"),
+        (pdf_file() + b"x" * 2_000 + b"%%EOF", "TRAILING_DATA"),
+        (pdf_file().replace(b"%%EOF", b"") + b"x" * 2_000, "TRAILING_DATA"),
+        (pdf_file().partition(b"startxref")[0] + b"x" * 2_000, "BROKEN_MEDIA"),
         (pdf_file() + zip_file(), "FOREIGN_CONTENT"),
         (b"%PDF-1.7\nnothing more", "BROKEN_MEDIA"),
     ],
 )
 def test_a_document_that_is_more_than_pages_is_refused(document: bytes, expected: str) -> None:
     assert reason(document) == expected
+
+
+@pytest.mark.parametrize("names", [b"/JavaScript", b"/EmbeddedFiles"])
+def test_pdfium_is_asked_too(names: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "check", lambda _data: None)
+    entry = b"50 0 obj\n<</S/JavaScript/JS(x)/Type/Filespec/F(a)>>\nendobj\n"
+    assert reason(pdf_file(catalog=b"/Names<<%s<</Names[(a) 50 0 R]>>>>" % names, extra=entry)) == "ACTIVE_CONTENT"
+
+
+def test_packed_objects_without_actions_pass() -> None:
+    objects = b"51 0 <</S/URI/URI(a.b)>>"
+    for extra in (
+        _packed(zlib.compress(objects)),
+        _packed(zlib.compress(objects), more=b"/DecodeParms null"),
+        _packed(base64.a85encode(zlib.compress(objects)) + b"~>", b"/A85 /Fl"),
+        _packed(objects, b"").replace(b"/Filter[]", b""),
+    ):
+        assert clean(pdf_file(extra=extra), LIMITS).pages == 1
 
 
 def test_a_link_and_a_first_view_are_no_active_content() -> None:
