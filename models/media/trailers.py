@@ -51,7 +51,7 @@ def check_trailer(data: bytes, end: int, found: MediaFormat) -> None:
 
 def _is_harmless(rest: bytes, found: MediaFormat) -> bool:
     if found.kind is MediaKind.RECORDING:
-        return _is_tag(rest)
+        return _is_tags(rest)
     return _is_samsung(rest) or (found is MediaFormat.JPEG and jpeg.is_rest_of_scan(rest))
 
 
@@ -105,8 +105,33 @@ _PADDED: Final = 4
 """The blocks begin with two zeros, which look like padding before them."""
 
 
-def _is_tag(rest: bytes) -> bool:
-    """Whether it is a tag after the sound: ID3v1, APEv2, Lyrics3 or ID3v2."""
-    if rest[:3] == b"TAG" and len(rest) <= _ID3V1_BYTES:
-        return True
-    return rest.startswith((b"APETAGEX", b"LYRICSBEGIN", b"ID3"))
+def _is_tags(rest: bytes) -> bool:
+    """Whether it is nothing but tags after the sound: ID3v1, APEv2, Lyrics3, ID3v2. Each states its length."""
+    for _ in range(_MAX_TAGS):
+        length = _tag_bytes(rest)
+        if length is None:
+            return False
+        rest = rest[length:].lstrip(_PADDING)
+        if len(rest) <= STRAY_BYTES:
+            return True
+    return False
+
+
+def _tag_bytes(rest: bytes) -> int | None:
+    """The length of the tag that begins here."""
+    if rest.startswith(b"TAG"):
+        return _ID3V1_BYTES
+    if rest.startswith(b"ID3"):  # 28 bits in four bytes, and perhaps a footer like the header
+        size = sum((digit & 0x7F) << 7 * place for place, digit in enumerate(reversed(rest[6:10])))
+        return 10 + size + (10 if rest[5] & 0x10 else 0)
+    if rest.startswith(b"APETAGEX"):
+        return 32 + int.from_bytes(rest[12:16], "little")
+    if rest.startswith(b"LYRICSBEGIN"):
+        ends = [at + 9 for mark in (b"LYRICS200", b"LYRICSEND") if (at := rest.find(mark, 0, _LYRICS_BYTES)) >= 0]
+        return min(ends, default=None)
+    return None
+
+
+_MAX_TAGS: Final = 8
+_LYRICS_BYTES: Final = 100_000
+"""Six digits state the length of Lyrics3 before its end."""

@@ -14,6 +14,9 @@ _TOP_LEVEL: Final = frozenset(
     b"PICT mpvd sefd bloc imda seqp lpst".split()
 )
 _CONTENT: Final = frozenset({b"mdat", b"free", b"skip", b"wide", b"moov", b"moof", b"meta", b"mpvd", b"imda", b"sefd"})
+_OPEN: Final = frozenset({b"mdat", b"imda", b"mpvd"})
+"""Boxes whose end a recorder may leave open: they have pictures, sound or film."""
+
 _TRACK: Final = re.compile(rb"trak.{4}tkhd", re.DOTALL)
 MAX_TRACKS: Final = 8
 
@@ -33,7 +36,7 @@ def walk(data: bytes, start: int = 0) -> Layout:
             break
         if size == 1:  # the real size follows in 64 bits
             size, header = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        if size == 0:  # up to the end of the file
+        if size == 0 and kind in _OPEN:  # up to the end of the file
             size = len(data) - at
         if size < header:
             break

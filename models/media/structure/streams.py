@@ -14,20 +14,32 @@ MAX_STREAMS: Final = 8
 MAX_OGG_PAGES: Final = 400_000
 """Some encoders write a page for each packet of 20 ms, which is 180,000 an hour."""
 
+MAX_OGG_GAPS: Final = 65_307
+"""Damaged bytes between the pages of a file, together: as many as the largest page has."""
+
 _OGG_HEADER_BYTES: Final = 27
-_EBML_HEADER, _SEGMENT, _VOID, _CRC = 0x1A45DFA3, 0x18538067, 0xEC, 0xBF
+_EBML_HEADER, _SEGMENT, _CLUSTER, _VOID, _CRC = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0xEC, 0xBF
+_TOP_LEVEL: Final = frozenset({_EBML_HEADER, _SEGMENT, _VOID, _CRC})
+_IN_SEGMENT: Final = frozenset(
+    {0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _CLUSTER}
+)
+_IN_CLUSTER: Final = frozenset({0xE7, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0x5854})
+_CONTENT: Final = frozenset({_SEGMENT, _CLUSTER, 0xA3, 0xA0, 0xAF})
 
 
 def walk_ogg(data: bytes) -> Layout:
-    """Follow the pages of an Ogg file (RFC 3533). Damaged bytes between two pages are skipped, as decoders do.
+    """Follow the pages of an Ogg file (RFC 3533). A few damaged bytes between two pages are skipped, as decoders do.
 
     Raises:
         TooLarge: Too many pages, or too many streams at a time.
     """
     budget = MetadataBudget(MAX_OGG_PAGES)
-    at, end = 0, 0
+    at, end, gaps = 0, 0, 0
     streams: set[bytes] = set()
     while (at := data.find(b"OggS", at)) >= 0 and at + _OGG_HEADER_BYTES <= len(data):
+        gaps += at - end
+        if gaps > MAX_OGG_GAPS:
+            break
         budget.part()
         flags, serial, segments = data[at + 5], data[at + 14 : at + 18], data[at + 26]
         table = data[at + _OGG_HEADER_BYTES : at + _OGG_HEADER_BYTES + segments]
@@ -42,23 +54,26 @@ def walk_ogg(data: bytes) -> Layout:
 
 
 def walk_ebml(data: bytes) -> Layout:
-    """Follow the elements on the top level of a Matroska file (RFC 8794). A live one states no length and ends with the
-    file.
+    """Follow the elements of a Matroska file (RFC 8794, RFC 9559). A live one states no length of its segment and its
+    clusters, so it is followed block by block.
 
     Raises:
-        TooLarge: Too many elements.
+        TooLarge: Too many elements, or too much metadata.
     """
-    budget = MetadataBudget()
+    budget = MetadataBudget(MAX_OGG_PAGES)
+    known = _TOP_LEVEL
     at = 0
     while at < len(data):
         budget.part()
         element, after_id = _number(data, at, keep_marker=True)
         size, after_size = _number(data, after_id, keep_marker=False)
-        if element not in (_EBML_HEADER, _SEGMENT, _VOID, _CRC):
-            return Layout(at)
+        if element not in known or (size is None and element not in (_SEGMENT, _CLUSTER)):
+            break
         if size is None:
-            return Layout(len(data))
-        if element != _SEGMENT:
+            known = known | (_IN_SEGMENT if element == _SEGMENT else _IN_CLUSTER)
+            at = after_size
+            continue
+        if element not in _CONTENT:
             budget.metadata(min(size, len(data)))
         at = after_size + size
     return Layout(min(at, len(data)))

@@ -42,15 +42,20 @@ def long_m4a(seconds: int) -> bytes:
     return _recording("ipod", "aac", seconds)
 
 
+def live_webm() -> bytes:
+    """Opus in WebM without any length, as a browser records it."""
+    return _recording("webm", "libopus", 3, live=True)
+
+
 def many_streams(count: int) -> bytes:
     """A Matroska file with so many streams of a second."""
     return _recording("matroska", "flac", 1, count)
 
 
-def _recording(container: str, codec: str, seconds: int, streams: int = 1) -> bytes:
+def _recording(container: str, codec: str, seconds: int, streams: int = 1, live: bool = False) -> bytes:
     out = io.BytesIO()
     rng = np.random.default_rng(9)
-    with av.open(out, "w", format=container) as file:
+    with av.open(out, "w", format=container, options={"live": "1"} if live else {}) as file:
         tracks = [file.add_stream(codec, rate=16_000, layout="mono") for _ in range(streams)]
         for track in tracks:
             assert isinstance(track, AudioStream)

@@ -15,6 +15,7 @@ from models.media.structure.layout import MAX_METADATA_BYTES
 from tests.unit.media.made_files import (
     box,
     heic_file,
+    live_webm,
     png_chunk,
     samsung_trailer,
     small_mp4,
@@ -57,6 +58,9 @@ FOREIGN = {
     "7z": SEVEN,
     "tar": TAR,
 }
+
+
+NOISE = random.Random(9).randbytes(200_000)
 
 
 def reason(data: bytes) -> str:
@@ -154,6 +158,21 @@ def test_a_tag_after_the_sound_passes() -> None:
     assert reason(wav_file() + b"TAG" + random.Random(5).randbytes(400)) == "TRAILING_DATA"
 
 
+TAGS = {
+    "id3v2": b"ID3\4\0\0\0\0\x02\x44" + b"x" * 324,
+    "id3v2 with a footer": b"ID3\4\0\x10\0\0\x02\x44" + b"x" * 324 + b"3DI\4\0\x10\0\0\x02\x44",
+    "ape": b"APETAGEX" + (2_000).to_bytes(4, "little") + (332).to_bytes(4, "little") + bytes(16) + b"x" * 332,
+    "lyrics": b"LYRICSBEGIN" + b"x" * 300 + b"000311LYRICS200",
+}
+
+
+@pytest.mark.parametrize("tag", TAGS.values(), ids=TAGS.keys())
+def test_a_tag_after_the_sound_is_as_long_as_it_says(tag: bytes) -> None:
+    for known in (tag, tag + b"TAG" + b"x" * 125, tag * 3):
+        assert reason(wav_file() + known) == ""
+        assert reason(wav_file() + known + NOISE) == "TRAILING_DATA"
+
+
 def test_compressed_content_is_not_mistaken_for_another_format() -> None:
     """In 64 MB of random bytes, as much as a day of uploads, no signature turns up."""
     from models.media.foreign import holds_foreign
@@ -188,12 +207,33 @@ def test_an_ogg_file_with_many_streams_is_refused() -> None:
     assert reason(pages) == "MEDIA_TOO_COMPLEX"
 
 
-def test_a_live_matroska_file_ends_where_its_bytes_end() -> None:
-    head = b"\x1a\x45\xdf\xa3\x84abcd"
-    live = head + b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" + bytes(100)
+def test_a_live_matroska_file_is_followed_block_by_block() -> None:
+    head, unknown = b"\x1a\x45\xdf\xa3\x84abcd", b"\x01" + b"\xff" * 7
+    block = b"\xa3\x84\x81\0\0\x80"
+    live = head + b"\x18\x53\x80\x67" + unknown + (b"\x1f\x43\xb6\x75" + unknown + b"\xe7\x81\0" + block * 9) * 2
     assert streams.walk_ebml(live).end == len(live)
+    assert streams.walk_ebml(live[:-2]).end == len(live) - 2
+    assert streams.walk_ebml(live + NOISE).end == len(live)
     sized = head + b"\x18\x53\x80\x67\x84abcd"
     assert streams.walk_ebml(sized + b"unknown bytes").end == len(sized)
+
+
+def test_a_live_recording_passes_and_hides_nothing() -> None:
+    live = live_webm()
+    assert b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff" in live
+    assert (reason(live), reason(live + NOISE)) == ("", "TRAILING_DATA")
+
+
+def test_an_ogg_file_may_have_few_damaged_bytes_between_its_pages() -> None:
+    data = (DATA / "visit.ogg").read_bytes()
+    last = data[data.rindex(b"OggS") :]
+    assert reason(data + NOISE[:4_000] + last) == ""
+    assert reason(data + NOISE + last) == "TRAILING_DATA"
+
+
+@pytest.mark.parametrize("kind", [b"free", b"skip", b"uuid"])
+def test_only_the_content_may_leave_its_end_open(kind: bytes) -> None:
+    assert reason(HEIC + bytes(4) + kind + NOISE) == "TRAILING_DATA"
 
 
 def test_a_tiff_directory_that_points_to_itself_is_refused() -> None:
