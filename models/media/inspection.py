@@ -7,7 +7,7 @@ from typing import Final
 
 from models.media.foreign import check_foreign, foreign_content, holds_foreign
 from models.media.formats import MediaFormat
-from models.media.structure import iso_boxes, jpeg, png, riff, streams, tiff
+from models.media.structure import frames, iso_boxes, jpeg, png, riff, streams, tiff
 from models.media.structure.layout import Layout
 from models.media.trailers import check_trailer
 
@@ -21,8 +21,11 @@ _WALKERS: Final[Mapping[MediaFormat, Callable[[bytes], Layout]]] = {
     MediaFormat.OGG: streams.walk_ogg,
     MediaFormat.WEBM: streams.walk_ebml,
     MediaFormat.MP4: iso_boxes.walk,
+    MediaFormat.MP3: frames.walk_mp3,
+    MediaFormat.AAC: frames.walk_adts,
 }
-"""MP3, AAC and FLAC state no end: their decoder reads frames as long as there are some. PDF has checks of its own."""
+"""FLAC states neither its end nor the length of a frame: its decoder reads as long as there are frames. PDF has checks
+of its own."""
 
 
 def inspect(data: bytes, found: MediaFormat) -> None:

@@ -224,6 +224,19 @@ def test_a_live_recording_passes_and_hides_nothing() -> None:
     assert (reason(live), reason(live + NOISE)) == ("", "TRAILING_DATA")
 
 
+@pytest.mark.parametrize("name", ["visit.mp3", "visit.aac"])
+def test_a_row_of_frames_ends_with_its_last_frame(name: str) -> None:
+    data = (DATA / name).read_bytes()
+    half = data.index(data[-600:]) // 2
+    assert reason(data + NOISE) == "TRAILING_DATA"
+    assert reason(data + b"app.alert(1);" * 4) == "TRAILING_DATA"
+    assert reason(data + NOISE + data[-4_000:]) == "TRAILING_DATA"
+    assert reason(data + TAGS["id3v2"] + b"TAG" + b"x" * 125) == ""
+    assert reason(data + TAGS["id3v2"] + data) == ""
+    assert reason(data[:half]) == reason(data[:half] + b"damage" * 9 + data[half + 54 :]) == ""
+    assert reason(data[:half] + data[half + 70 :]) == ""
+
+
 def test_an_ogg_file_may_have_few_damaged_bytes_between_its_pages() -> None:
     data = (DATA / "visit.ogg").read_bytes()
     last = data[data.rindex(b"OggS") :]
