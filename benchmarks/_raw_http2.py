@@ -78,7 +78,7 @@ class RawClient:
         self.http2 = H2Connection(
             H2Configuration(
                 client_side=True,
-                header_encoding="utf-8",
+                header_encoding=None,  # an answer may have bytes of what was sent
                 validate_outbound_headers=False,
                 normalize_outbound_headers=False,
                 validate_inbound_headers=False,
@@ -155,8 +155,12 @@ def _note(answer: Answer, event: Event, stream: int) -> None:
     if getattr(event, "stream_id", None) != stream:
         return
     if isinstance(event, ResponseReceived | TrailersReceived):
-        answer.headers.update((str(name), str(value)) for name, value in event.headers or ())
+        answer.headers.update((_text(name), _text(value)) for name, value in event.headers or ())
     elif isinstance(event, DataReceived):
         answer.data += event.data or b""
     elif isinstance(event, StreamReset):
         answer.reset = True
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
