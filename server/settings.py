@@ -228,7 +228,9 @@ def prepare_process() -> None:
       which bounds such lines. GRPC_VERBOSITY=ERROR brings gRPC's back.
     - CTranslate2 uses AVX-512 only when it is told to. Found in docs/evaluation/constants/ray.md, CT2_FORCE_CPU_ISA.
     - NumPy's BLAS would use a thread on every core for our small products. Found there too, OPENBLAS_NUM_THREADS.
+    - ONNX Runtime sends usage data to its maker unless it is told not to.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
