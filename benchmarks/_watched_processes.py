@@ -78,8 +78,9 @@ class WatchedProcesses:
         known = self.growth.get(process.pid)
         if known is None:
             parent = self.growth.get(process.ppid())
-            name = " ".join(process.cmdline())[:60] or process.name()
-            forked = parent is not None and parent.name == name
+            command = " ".join(process.cmdline())[:60]
+            name = command or process.name()
+            forked = not command or (parent is not None and parent.name == name)  # without a command it is about to end
             before = now if first or parent is None else min(parent.most, now)
             self.growth[process.pid] = Growth(name, before, now, forked)
         else:
