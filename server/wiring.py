@@ -334,7 +334,7 @@ def _eraser(
     sessions: Sessions,
     analysts: AnalystEndpoint,
 ) -> Eraser:
-    work = LiveWork(streams.end_sessions, jobs.runner.end_sessions, sessions.abandon)
+    work = LiveWork(streams.end_sessions, jobs.uploads.end_sessions, jobs.runner.end_sessions, sessions.abandon)
     forget = partial(asyncio.to_thread, analysts.forget_snapshot)
     return Eraser(shared.ledger, shared.spool, settings.pictures_dir, work, shared.clock, shared.audit.trail, forget)
 

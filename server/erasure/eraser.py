@@ -29,7 +29,7 @@ class SessionWork(Protocol):
     """Ends what still works on sessions."""
 
     async def end(self, session_ids: frozenset[str]) -> None:
-        """End open streams, watchers and running jobs of these sessions; returns when they have ended."""
+        """End streams, arriving uploads, watchers and running jobs of these sessions; returns when they have ended."""
         ...
 
 
@@ -158,6 +158,7 @@ class LiveWork:
 
     Args:
         end_streams: Ends the open streams of sessions.
+        end_uploads: Ends the arriving uploads of sessions.
         end_jobs: Ends the running jobs of sessions.
         abandon: Ends a session that is open; its watchers see it.
     """
@@ -165,10 +166,12 @@ class LiveWork:
     def __init__(
         self,
         end_streams: Callable[[frozenset[str]], Awaitable[None]],
+        end_uploads: Callable[[frozenset[str]], Awaitable[None]],
         end_jobs: Callable[[frozenset[str]], Awaitable[None]],
         abandon: Callable[[str, str], Awaitable[object]],
     ) -> None:
         self._end_streams = end_streams
+        self._end_uploads = end_uploads
         self._end_jobs = end_jobs
         self._abandon = abandon
 
@@ -180,4 +183,5 @@ class LiveWork:
             except (Conflict, NotFound):
                 continue  # it had ended
         await self._end_streams(session_ids)
+        await self._end_uploads(session_ids)  # before jobs: one that was accepted just now has a job
         await self._end_jobs(session_ids)

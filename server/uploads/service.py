@@ -6,11 +6,12 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from models.errors import VestibuleError
+from models.errors import NotFound, VestibuleError
 from models.media.formats import HEAD_BYTES, detect
+from models.reasons import Reason
 from models.text import RedactedText
 from server.access.caller import current_caller
 from server.ledger.needed_media import needed_spool_ids
@@ -31,6 +32,15 @@ T = TypeVar("T")
 
 BATCH_BYTES = 1024 * 1024
 """Bytes that are sealed and written to the spool at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arriving:
+    """An upload that is arriving. ``bound`` ends it before its time; ``ended`` says that it has ended."""
+
+    description: DeclaredUpload
+    bound: asyncio.Timeout
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class UploadService:
@@ -72,7 +82,7 @@ class UploadService:
         self._on_job = on_job
         self._clock = clock
         self._pace = pace
-        self._arriving: dict[str, DeclaredUpload] = {}
+        self._arriving: dict[str, _Arriving] = {}
         self._storing: set[str] = set()
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -92,16 +102,26 @@ class UploadService:
         """
         caller = current_caller()
         facts = await self._ledger.read(lambda cursor: transactions.facts_of(cursor, description, caller))
-        if facts.upload is not None:
-            return await self._repeated(facts.upload, description, chunks)
-        # A random name, because two streams may send the same upload at the same time.
-        attempt_id = str(uuid.uuid4())
-        if facts.session is not None:  # otherwise the first check refuses it, and it must not count for the session
-            self._arriving[attempt_id] = description
         try:
-            return await self._accept_new(attempt_id, facts, description, chunks)
-        finally:
-            self._arriving.pop(attempt_id, None)
+            async with asyncio.timeout(None) as bound:
+                return await self._arrive(_Arriving(description, bound), facts, chunks)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            raise NotFound("There is no such session.", reason=Reason.SESSION_NOT_FOUND) from None
+
+    async def end_sessions(self, session_ids: frozenset[str]) -> None:
+        """End arriving uploads of sessions that are being erased, as if there were no such session.
+
+        Returns when each is gone, or is in the ledger and the spool.
+        """
+        ending = [one for one in self._arriving.values() if one.description.session_id in session_ids]
+        for one in ending:
+            if not one.bound.expired():
+                one.bound.reschedule(asyncio.get_running_loop().time())
+        for one in ending:
+            await one.ended.wait()
+        await self.drain()
 
     async def sweep(self) -> int:
         """Delete content of the spool that no job needs. A kill may leave such content.
@@ -127,6 +147,21 @@ class UploadService:
         if self._background:
             await asyncio.wait(self._background)
 
+    async def _arrive(
+        self, arriving: _Arriving, facts: transactions.KnownFacts, chunks: AsyncIterator[bytes]
+    ) -> UploadRow:
+        # A random name, because two streams may send the same upload at the same time.
+        attempt_id = str(uuid.uuid4())
+        if facts.session is not None:  # otherwise the first check refuses it, and it must not count for the session
+            self._arriving[attempt_id] = arriving
+        try:
+            if facts.upload is not None:
+                return await self._repeated(facts.upload, arriving.description, chunks)
+            return await self._accept_new(attempt_id, facts, arriving.description, chunks)
+        finally:
+            self._arriving.pop(attempt_id, None)
+            arriving.ended.set()
+
     async def _accept_new(
         self, attempt_id: str, facts: transactions.KnownFacts, description: DeclaredUpload, chunks: AsyncIterator[bytes]
     ) -> UploadRow:
@@ -151,7 +186,7 @@ class UploadService:
 
     def _waiting(self, stored: Waiting, description: DeclaredUpload) -> Waiting:
         """What waits already, with everything that is arriving now."""
-        arriving = list(self._arriving.values())
+        arriving = [one.description for one in self._arriving.values()]
         of_session = [other for other in arriving if other.session_id == description.session_id]
         return Waiting(
             jobs=stored.jobs + len(arriving),

@@ -209,7 +209,12 @@ class TwoClients:
         status = StatusReporter(
             harness.gateway, self.ledger, harness.assistant, breaker, NOW, lambda: harness.streams.count, ()
         )
-        work = LiveWork(harness.streams.end_sessions, harness.runner.end_sessions, self.sessions.abandon)
+        work = LiveWork(
+            harness.streams.end_sessions,
+            self.uploads.end_sessions,
+            harness.runner.end_sessions,
+            self.sessions.abandon,
+        )
         eraser = Eraser(self.ledger, harness.spool, folder / "pictures", work, lambda: NOW, self.audit.trail)
         return Services(
             session=SessionService(self.sessions, harness.pubsub, self.lifecycle, words),
