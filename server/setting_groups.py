@@ -272,7 +272,7 @@ class LimitSettings(BaseModel):
     open_jobs: int = Field(1000, ge=1, description="Jobs that wait or run; one more upload is refused.")
     session_jobs: int = Field(100, ge=1, description="Those of one session; one more upload of it is refused.")
     session_spool_bytes: int = Field(
-        200 * MEBIBYTE, gt=0, description="Uploads of one session that wait to be read, in bytes."
+        200 * MEBIBYTE, gt=0, description="Uploads of one session that wait to be read, in bytes of the spool."
     )
     spool_bytes: int = Field(
         10 * 1024 * MEBIBYTE, gt=0, description="Largest size of the spool: uploads that wait, and audio of streams."

@@ -68,12 +68,6 @@ def list_of_session(cursor: Cursor, session_id: str) -> list[UploadRow]:
     return [_upload(row) for row in rows]
 
 
-def waiting_bytes(cursor: Cursor, session_id: str) -> int:
-    """Bytes of a session's uploads that are not read yet."""
-    sql = "SELECT sum(size_bytes) FROM uploads WHERE session_id = ? AND state IN ('ACCEPTED', 'PROCESSING')"
-    return count(cursor, sql, [session_id])
-
-
 def set_progress(cursor: Cursor, upload_id: str, now: datetime, progress: float) -> UploadRow:
     """Record the progress of an upload that is being processed, 0 to 1.
 

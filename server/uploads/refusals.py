@@ -91,7 +91,8 @@ class RefusalRecorder:
 def caused_by_server(error: VestibuleError) -> bool:
     """Whether an upload failed through no fault of the client, so that its quota is given back.
 
-    Only reasons that no content can bring about are listed. A file that breaks the scanner counts.
+    Only reasons that no content can bring about are listed. A file that breaks the scanner counts, and so does one that
+    finds the spool full after it was decoded: else it could be decoded again and again.
     """
     return error.reason in _OF_SERVER
 
@@ -108,6 +109,5 @@ _OF_SERVER = frozenset(
         Reason.SCANNER_UNSAFE,
         Reason.SHUTTING_DOWN,
         Reason.SPOOL_FAILED,
-        Reason.SPOOL_FULL,
     }
 )

@@ -102,6 +102,9 @@ class UploadService:
         """
         caller = current_caller()
         facts = await self._ledger.read(lambda cursor: transactions.facts_of(cursor, description, caller))
+        # What is stored is encoded anew: a recording may be many times as large as what was sent.
+        stored_bytes = await asyncio.to_thread(self._spool.size_bytes, facts.spool_ids)
+        facts = replace(facts, waiting=replace(facts.waiting, session_bytes=stored_bytes))
         try:
             async with asyncio.timeout(None) as bound:
                 return await self._arrive(_Arriving(description, bound), facts, chunks)

@@ -202,6 +202,14 @@ class Spool:
         with disk_errors():
             return {p.name for p in self._folder.iterdir() if not p.suffix}
 
+    def size_bytes(self, object_ids: Iterable[str]) -> int:
+        """Bytes of these files; one that is gone has none."""
+        size_bytes = 0
+        for object_id in object_ids:
+            with disk_errors(), suppress(FileNotFoundError):
+                size_bytes += (self._folder / str(checked_id(object_id))).stat().st_size
+        return size_bytes
+
     def open_log(self, stream_id: str, *, durable_bytes: int = 0) -> AudioLogFile:
         """The audio log of a stream, positioned after its last whole frame; made when missing.
 

@@ -13,6 +13,7 @@ from server.access import ownership
 from server.access.caller import Caller
 from server.ledger import events, jobs, sessions, tag_numbers, uploads
 from server.ledger.columns import Cursor
+from server.ledger.needed_media import waiting_spool_ids
 from server.ledger.types import JobRow, JobState, SessionRow, UploadRow, UploadState
 from server.records.events import make_event
 from server.records.session_progress import note_new_input
@@ -24,11 +25,16 @@ READ_UPLOAD = "read_upload"
 
 @dataclass(frozen=True, slots=True)
 class KnownFacts:
-    """What the ledger says about an upload before its first byte."""
+    """What the ledger says about an upload before its first byte.
+
+    Attributes:
+        spool_ids: Files of the spool that wait to be read for the session.
+    """
 
     session: SessionRow | None
     upload: UploadRow | None
     waiting: Waiting
+    spool_ids: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,9 @@ def facts_of(cursor: Cursor, description: DeclaredUpload, caller: Caller) -> Kno
     waiting = Waiting(
         jobs=jobs.count_open(cursor),
         session_jobs=jobs.count_open_of_session(cursor, description.session_id),
-        session_bytes=uploads.waiting_bytes(cursor, description.session_id),
     )
-    return KnownFacts(session, _find(cursor, upload_id), waiting)
+    spool_ids = waiting_spool_ids(cursor, description.session_id)
+    return KnownFacts(session, _find(cursor, upload_id), waiting, spool_ids)
 
 
 def _find(cursor: Cursor, upload_id: str) -> UploadRow | None:

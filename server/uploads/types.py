@@ -39,7 +39,7 @@ class Waiting:
     Attributes:
         jobs: Jobs that wait or run.
         session_jobs: Those of the session.
-        session_bytes: Media of the session that wait to be read, as declared.
+        session_bytes: Files of the session that wait to be read, and the declared sizes of those that are arriving.
         arriving_bytes: Declared sizes of all uploads that are arriving.
         spool_bytes: Bytes of the spool's files.
     """

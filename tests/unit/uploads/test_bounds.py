@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 
 from models.errors import Overloaded, TooLarge
+from models.media.clean import CleanMedia
+from models.media.formats import MediaFormat
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState
 from server.setting_groups import MEBIBYTE, LimitSettings
@@ -54,6 +56,21 @@ async def test_what_waits_is_bounded_for_a_session(harness: UploadHarness, bound
     server = harness.with_limits(open_jobs=100, **bound)
     for _ in range(bound.get("session_jobs", 3)):  # three times 300 KiB fit into a mebibyte
         await server.accept()
+    assert await reason_of(server.accept) == "SESSION_JOBS_FULL"
+    await server.accept(session_id=await another_session(server))
+
+
+class Larger:
+    """Makes every file three times as large, as recordings become when they are encoded anew."""
+
+    async def clean(self, data: bytes) -> CleanMedia:
+        return CleanMedia(MediaFormat.FLAC, data * 3, pages=1)
+
+
+async def test_what_waits_for_a_session_counts_as_it_is_stored(harness: UploadHarness) -> None:
+    server = replace(harness.with_limits(open_jobs=100, session_spool_bytes=1024 * KIB), cleaner=Larger())
+    await server.accept()
+    assert folder_bytes(server.folder) > 900 * KIB
     assert await reason_of(server.accept) == "SESSION_JOBS_FULL"
     await server.accept(session_id=await another_session(server))
 

@@ -149,7 +149,8 @@ async def test_a_repeated_upload_does_not_count(client: UploadHarness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "counted"), [(Reason.SPOOL_FAILED, 0), (Reason.SCANNER_UNREACHABLE, 0), (Reason.SCAN_FAILED, 1)]
+    ("reason", "counted"),
+    [(Reason.SPOOL_FAILED, 0), (Reason.SCANNER_UNREACHABLE, 0), (Reason.SCAN_FAILED, 1), (Reason.SPOOL_FULL, 1)],
 )
 async def test_only_a_failure_that_no_content_can_cause_does_not_count(
     client: UploadHarness, monkeypatch: pytest.MonkeyPatch, reason: Reason, counted: int
