@@ -51,12 +51,14 @@ def default_checks(
             RoomForWork(limits),
             (Reason.JOBS_FULL, Reason.SESSION_JOBS_FULL, Reason.SPOOL_FULL, Reason.UPLOADS_FULL),
             "Compares counts. What could not be worked off is not received.",
+            of_repeats=True,
         ),
         CheckStep(
             described,
             WithinQuota(quota),
             (Reason.UPLOAD_QUOTA,),
             "Writes a row to the ledger. From here on an attempt counts, because from here on it costs work.",
+            of_repeats=True,
         ),
         CheckStep(
             begun, format_is_read, (Reason.UNSUPPORTED_MEDIA,), "Looks at the first bytes, before most are sent."

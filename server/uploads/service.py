@@ -15,7 +15,7 @@ from models.reasons import Reason
 from models.text import RedactedText
 from server.access.caller import current_caller
 from server.ledger.needed_media import needed_spool_ids
-from server.ledger.types import Clock, UploadRow, utc_now
+from server.ledger.types import Clock, SessionRow, UploadRow, utc_now
 from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.uploads import transactions
@@ -159,7 +159,7 @@ class UploadService:
             self._arriving[attempt_id] = arriving
         try:
             if facts.upload is not None:
-                return await self._repeated(facts.upload, arriving.description, chunks)
+                return await self._repeated(attempt_id, facts.session, facts.upload, arriving.description, chunks)
             return await self._accept_new(attempt_id, facts, arriving.description, chunks)
         finally:
             self._arriving.pop(attempt_id, None)
@@ -269,17 +269,36 @@ class UploadService:
             task.exception()  # the caller gets the error too, if it still waits
 
     async def _repeated(
-        self, stored: UploadRow, description: DeclaredUpload, chunks: AsyncIterator[bytes]
+        self,
+        attempt_id: str,
+        session: SessionRow | None,
+        stored: UploadRow,
+        description: DeclaredUpload,
+        chunks: AsyncIterator[bytes],
     ) -> UploadRow:
         if description.session_id != stored.session_id or description.size_bytes != stored.size_bytes:
             raise transactions.reused()
         sha256 = description.sha256
         if not sha256:
-            seen = await self._receive(ReceivedBytes("", description, None), chunks, UploadReceiver(keep=False))
-            sha256 = seen.sha256
+            seen = ReceivedBytes(attempt_id, description, session)
+            sha256 = await self._hash_of_repeated(seen, chunks)
         if sha256.hex() != stored.sha256:
             raise transactions.reused()
         return stored
+
+    async def _hash_of_repeated(self, seen: ReceivedBytes, chunks: AsyncIterator[bytes]) -> bytes:
+        """Receive an upload only to hash it; nothing of it waits, but its bytes arrive and count like any others."""
+        arriving_bytes = self._waiting(Waiting(), seen.description).arriving_bytes
+        seen = replace(seen, waiting=Waiting(arriving_bytes=arriving_bytes))
+        for step in self._checks:
+            if step.of_repeats:
+                await step.check(seen)
+        receiver = UploadReceiver(keep=False)
+        try:
+            return (await self._receive(seen, chunks, receiver)).sha256
+        finally:
+            if receiver.size_bytes < seen.description.size_bytes:
+                self._in_background(self._quota.settle(seen.attempt_id, receiver.size_bytes))
 
     async def _check(self, stage: CheckStage, seen: ReceivedBytes) -> ReceivedBytes:
         """Run the checks of a stage in order; each sees the content as the one before left it."""

@@ -109,9 +109,11 @@ class CheckStep:
     Attributes:
         reasons: What it refuses with; other errors are failures of the server.
         why_here: What it costs, or why it stands before the next one.
+        of_repeats: Whether an accepted upload that is sent again without its hash must pass it too, to be read at all.
     """
 
     stage: CheckStage
     check: UploadCheck
     reasons: tuple[Reason, ...]
     why_here: str
+    of_repeats: bool = False

@@ -93,6 +93,28 @@ async def test_the_bytes_that_arrive_at_a_time_are_bounded(harness: UploadHarnes
     await server.accept(JPEG[:4] + bytes(900 * KIB))
 
 
+async def test_repeats_without_a_hash_are_among_the_bytes_that_arrive(harness: UploadHarness) -> None:
+    server = harness.with_limits(arriving_bytes=1024 * KIB)
+    described = server.describe(sha256=b"")
+    await server.intake.accept(described, pieces(JPEG))
+    started: list[int] = []
+
+    async def stalled() -> AsyncIterator[bytes]:
+        started.append(1)
+        yield JPEG[:5000]
+        await asyncio.Event().wait()
+
+    calls = [asyncio.create_task(server.intake.accept(described, stalled())) for _ in range(3)]
+    while len(started) < 3:  # noqa: ASYNC110 - until all arrive, 900 KiB
+        await asyncio.sleep(0)
+    assert await reason_of(lambda: server.intake.accept(described, pieces(JPEG))) == "UPLOADS_FULL"
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+    await server.intake.drain()
+    await server.intake.accept(described, pieces(JPEG))
+
+
 async def test_a_full_spool_refuses_before_the_first_byte(harness: UploadHarness) -> None:
     server = harness.with_limits(spool_bytes=1024 * KIB, open_jobs=100)
     for _ in range(3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -139,6 +140,26 @@ async def test_a_refused_content_counts_and_a_cheap_refusal_does_not(client: Upl
     for _ in range(5):
         await client.accept(LITTLE)
     assert (await refusal(client)).reason == "UPLOAD_QUOTA"
+
+
+async def test_a_repeated_upload_without_its_hash_is_received_and_counts(client: UploadHarness) -> None:
+    described = client.describe(LITTLE, sha256=b"")
+    for _ in range(10):
+        await client.intake.accept(described, pieces(LITTLE))
+    assert await attempts(client) == 10
+    taken = 0
+
+    async def noted() -> AsyncIterator[bytes]:
+        nonlocal taken
+        async for piece in pieces(LITTLE):
+            taken += len(piece)
+            yield piece
+
+    assert await reason_of(lambda: client.intake.accept(described, noted())) == "UPLOAD_QUOTA"
+    assert taken == 0, "nothing is read beyond the quota"
+    hashed = replace(described, sha256=hashlib.sha256(LITTLE).digest())
+    await client.intake.accept(hashed, noted())
+    assert taken == 0, "the hash says what it is"
 
 
 async def test_a_repeated_upload_does_not_count(client: UploadHarness) -> None:
