@@ -248,6 +248,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The resume token does not belong to a stream of this session.",
     )
+    SCANNER_BUSY = (
+        "SCANNER_BUSY",
+        Status.RESOURCE_EXHAUSTED,
+        "The malware scanner is busy with other files; try again after RetryInfo.",
+    )
     SCANNER_UNREACHABLE = (
         "SCANNER_UNREACHABLE",
         Status.UNAVAILABLE,

@@ -334,7 +334,7 @@ class ClamavSettings(BaseModel):
         "unix:/run/clamav/clamd.ctl",
         description="Its socket: `unix:PATH`, or `HOST:PORT` for TCP, which is plain text.",
     )
-    timeout_s: float = Field(30.0, gt=0, description="Bound of one scan, waiting for a free place included.")
+    timeout_s: float = Field(30.0, gt=0, description="Bound of one scan, from when it has a free place.")
     at_once: int = Field(4, ge=1, description="Scans that run at the same time.")
 
 

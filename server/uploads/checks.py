@@ -87,6 +87,7 @@ def _scan_step(scan: UploadCheck) -> CheckStep:
             Reason.MALWARE_FOUND,
             Reason.SCAN_INCOMPLETE,
             Reason.SCAN_FAILED,
+            Reason.SCANNER_BUSY,
             Reason.SCANNER_UNREACHABLE,
             Reason.SCANNER_UNSAFE,
         ),

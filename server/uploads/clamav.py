@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from models.errors import Unavailable
+from models.errors import Overloaded, Unavailable
 from models.reasons import Reason
 from server.validators import host_and_port
 
@@ -24,6 +24,9 @@ CHUNK_BYTES = 128 * 1024
 
 CONNECT_S = 3.0
 """Bound on making a connection; the daemon is on this machine or near it."""
+
+PLACE_S = 30.0
+"""Bound on waiting for a free place while other files are scanned."""
 
 UNIX = "unix:"
 
@@ -37,6 +40,12 @@ class ScannerUnreachable(Unavailable):
     """No connection could be made, so the scanner has seen nothing of the file."""
 
     default_reason = Reason.SCANNER_UNREACHABLE
+
+
+class ScannerBusy(Overloaded):
+    """Other files take all places, so the scanner has seen nothing of this one."""
+
+    default_reason = Reason.SCANNER_BUSY
 
 
 class ScanFailed(Unavailable):
@@ -66,13 +75,15 @@ class ClamavClient:
 
     Args:
         address: ``unix:PATH`` or ``HOST:PORT``.
-        timeout_s: Bound on one command, waiting for a free place included.
+        timeout_s: Bound on one command, from when it has a place.
         at_once: Commands that run at the same time; more wait.
+        place_s: Bound on waiting for a place.
     """
 
-    def __init__(self, address: str, *, timeout_s: float, at_once: int) -> None:
+    def __init__(self, address: str, *, timeout_s: float, at_once: int, place_s: float = PLACE_S) -> None:
         self._address = address
         self._timeout_s = timeout_s
+        self._place_s = place_s
         self._places = asyncio.Semaphore(at_once)
 
     async def version(self) -> str:
@@ -80,6 +91,7 @@ class ClamavClient:
 
         Raises:
             ScannerUnreachable, ScanFailed: It does not answer.
+            ScannerBusy: No place got free in time.
         """
         return await self._ask(b"zVERSION\0")
 
@@ -87,14 +99,32 @@ class ClamavClient:
         """Scan a file.
 
         Raises:
+            ScannerBusy: No place got free in time.
             ScannerUnreachable: No connection could be made.
             ScanFailed: It gave no clear answer, or none in time.
         """
         return parse(await self._ask(b"zINSTREAM\0", content))
 
     async def _ask(self, command: bytes, content: bytes | None = None) -> str:
+        async with self._place():
+            return await self._ask_now(command, content)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Wait outside of the bound on a command: files of other clients must not make this one fail."""
         try:
-            async with asyncio.timeout(self._timeout_s), self._places, self._connected() as connection:
+            async with asyncio.timeout(self._place_s):
+                await self._places.acquire()
+        except TimeoutError as exc:
+            raise ScannerBusy("The malware scanner is busy with other files.", retry_after_s=self._place_s) from exc
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _ask_now(self, command: bytes, content: bytes | None) -> str:
+        try:
+            async with asyncio.timeout(self._timeout_s), self._connected() as connection:
                 with suppress(ConnectionError):  # it hangs up on a file that is too long, after it has answered
                     await self._send(connection, command, content)
                 return await _answer(connection)

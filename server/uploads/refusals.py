@@ -105,6 +105,7 @@ _OF_SERVER = frozenset(
         Reason.LEDGER_INTERRUPTED,
         Reason.LEDGER_IO,
         Reason.LEDGER_MEMORY,
+        Reason.SCANNER_BUSY,
         Reason.SCANNER_UNREACHABLE,
         Reason.SCANNER_UNSAFE,
         Reason.SHUTTING_DOWN,

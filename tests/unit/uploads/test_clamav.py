@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.uploads.clamav import ClamavClient, ScannerUnreachable, ScanResult, Verdict, parse
+from server.uploads.clamav import ClamavClient, ScannerBusy, ScannerUnreachable, ScanResult, Verdict, parse
 from tests.unit.uploads.fake_clamd import FakeClamd, listening
 from tests.unit.uploads.upload_harness import reason_at_once, reason_of
 
@@ -94,11 +94,28 @@ async def test_no_answer_in_time_is_a_failure() -> None:
         assert await reason_of(lambda: client(address, timeout_s=0.1).scan(CONTENT)) == "SCAN_FAILED"
 
 
-async def test_a_scan_that_finds_no_free_place_in_time_is_a_failure() -> None:
+async def test_a_scan_that_finds_no_free_place_is_told_to_come_back_and_does_not_fail() -> None:
+    daemon = FakeClamd([None])
+    async with listening(daemon) as address:
+        one = ClamavClient(address, timeout_s=5.0, at_once=1, place_s=0.05)
+        first = asyncio.create_task(one.scan(CONTENT))
+        while not daemon.received:  # noqa: ASYNC110 - until it has the only place
+            await asyncio.sleep(0)
+        with pytest.raises(ScannerBusy) as caught:
+            await one.scan(CONTENT)
+        first.cancel()
+        await asyncio.wait([first])
+        assert (await one.scan(CONTENT)).verdict is Verdict.CLEAN, "its place is free again"
+    assert (caught.value.reason, caught.value.retry_after_s) == ("SCANNER_BUSY", 0.05)
+
+
+async def test_waiting_for_a_place_is_not_part_of_the_time_of_a_scan() -> None:
     async with listening(FakeClamd([None, None])) as address:
         one = client(address, timeout_s=0.2, at_once=1)
-        reasons = await asyncio.gather(*(reason_of(lambda: one.scan(CONTENT)) for _ in range(2)))
-    assert set(reasons) == {"SCAN_FAILED"}
+        failing = [asyncio.create_task(reason_of(lambda: one.scan(CONTENT))) for _ in range(2)]
+        last = asyncio.create_task(one.scan(CONTENT))
+        assert await asyncio.gather(*failing) == ["SCAN_FAILED", "SCAN_FAILED"]
+        assert (await last).verdict is Verdict.CLEAN
 
 
 async def test_scans_at_the_same_time_are_bounded() -> None:
