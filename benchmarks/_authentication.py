@@ -26,7 +26,8 @@ from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.authenticate import Authenticate, observer
 from server.rpc.interceptors.base import Call
-from server.setting_groups import AuditSettings, AuthSettings
+from server.rpc.interceptors.refusal_limits import RefusalLimits
+from server.setting_groups import AuditSettings, AuthSettings, LimitSettings
 
 METHOD: Final = "vestibule.v1.SessionService/GetSession"
 MANY_KEYS: Final = 1000
@@ -93,7 +94,7 @@ def _authentication(api_keys: ApiKeys, keys: dict[str, Key], access: AccessLog) 
 
     settings = AuthSettings(issuer=ISSUER, audience="vestibule", jwks_url=f"{ISSUER}/jwks")
     authenticator = Authenticator(api_keys, TokenVerifier(settings, KeySet(read), utc_now))
-    hook = Authenticate(authenticator, observer(Metrics(), access))
+    hook = Authenticate(authenticator, observer(Metrics(), access), RefusalLimits(LimitSettings()))
 
     async def authenticate(credential: str) -> None:
         context: Any = _Context(credential)

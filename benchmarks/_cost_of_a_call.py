@@ -24,6 +24,7 @@ from server.rpc.interceptors.authenticate import Authenticate
 from server.rpc.interceptors.base import HookInterceptor, Interceptor
 from server.rpc.interceptors.call_limits import CallLimits
 from server.rpc.interceptors.first_message import FirstMessage
+from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
 
@@ -46,7 +47,10 @@ async def microseconds(folder: Path) -> tuple[float, float]:
         keys = ApiKeys(ledger, utc_now, AuditTrail(bytes(32), utc_now))
         _, key = await keys.create(client_id="app", scopes={Scope.APP}, label="bench", expire_time=None)
         every = interceptors(
-            Lifecycle(), Metrics(), Authenticate(Authenticator(keys), lambda decision: None), UNBOUNDED
+            Lifecycle(),
+            Metrics(),
+            Authenticate(Authenticator(keys), lambda decision: None, RefusalLimits(UNBOUNDED)),
+            UNBOUNDED,
         )
         async with _served(_without_the_gate(every)) as bare, _served(every) as gated:
             metadata = (("authorization", f"Bearer {key}"),)

@@ -232,6 +232,12 @@ class Reason(ReasonRow):
     )
     RECOMMENDATION_NOT_FOUND = "RECOMMENDATION_NOT_FOUND", Status.NOT_FOUND, "There is no such recommendation."
     REDACTION_FAILED = "REDACTION_FAILED", Status.UNAVAILABLE, "Redaction failed; the text is neither stored nor sent."
+    REFUSALS_TOO_FAST = (
+        "REFUSALS_TOO_FAST",
+        Status.RESOURCE_EXHAUSTED,
+        "Too many calls of the network address were refused for their credential or its scopes, so this one was not "
+        "looked at; RetryInfo says when to try again.",
+    )
     REQUEST_MISSING = "REQUEST_MISSING", Status.INVALID_ARGUMENT, "A call that takes one message was closed without it."
     REQUEST_STALLED = (
         "REQUEST_STALLED",
@@ -382,6 +388,11 @@ class Reason(ReasonRow):
         "TOO_MANY_CLIENT_STREAMS",
         Status.RESOURCE_EXHAUSTED,
         "The client has too many conversations open; RetryInfo says when to try again.",
+    )
+    TOO_MANY_CREDENTIAL_CHECKS = (
+        "TOO_MANY_CREDENTIAL_CHECKS",
+        Status.RESOURCE_EXHAUSTED,
+        "Too many credentials of the network address are being checked; RetryInfo says when to try again.",
     )
     TOO_MANY_PAGES = "TOO_MANY_PAGES", Status.INVALID_ARGUMENT, "The file has several pages or frames."
     TOO_MANY_SESSION_STREAMS = (

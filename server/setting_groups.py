@@ -293,6 +293,15 @@ class LimitSettings(BaseModel):
     client_watches: int = Field(100, ge=1, description="Open calls of one caller that watch something.")
     client_calls_per_s: float = Field(100.0, gt=0, description="Calls a second that one caller may make for long.")
     client_calls_burst: int = Field(500, ge=1, description="Calls that one caller may make at once.")
+    network_refused_per_s: float = Field(
+        5.0, gt=0, description="Calls a second of one network address that may be refused for their credential."
+    )
+    network_refused_burst: int = Field(
+        200, ge=1, description="Calls of one network address that may be refused for their credential at once."
+    )
+    network_checks: int = Field(
+        50, ge=1, description="Credentials of one network address that are checked at the same time."
+    )
     connections: int = Field(1000, ge=1, description="Open connections; one more is closed at once.")
     connection_calls: int = Field(200, ge=1, description="Open calls of one connection.")
     connection_idle_s: float = Field(120.0, gt=0, description="Time without a call after which a connection is closed.")

@@ -46,6 +46,7 @@ from server.records.sessions import Sessions
 from server.records.status import StatusReporter
 from server.records.vocabulary import VocabularySealer
 from server.rpc.interceptors.authenticate import Authenticate, observer
+from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.runtime.lifecycle import Lifecycle
 from server.runtime.token_bucket import Rate
 from server.sandbox.build import build_sandbox
@@ -320,7 +321,11 @@ def _grpc_server(settings: Settings, services: Services, shared: _Shared, access
         services,
         shared.lifecycle,
         shared.metrics,
-        Authenticate(access.authenticator, observer(shared.metrics, shared.audit.access)),
+        Authenticate(
+            access.authenticator,
+            observer(shared.metrics, shared.audit.access),
+            RefusalLimits(settings.limits),
+        ),
         credentials=credentials,
         limits=settings.limits,
     )

@@ -3,7 +3,7 @@
 1. ``telemetry`` correlation id, one log line and the metrics of every call
 2. ``errors``    our errors become statuses with details; any other error becomes INTERNAL without a trace
 3. ``drain``     new calls are refused while the server stops, and calls that need the workers while it starts
-4. ``authenticate`` the credential becomes the current caller, and its scopes are checked
+4. ``authenticate`` the credential becomes the current caller, and its scopes are checked, with bounds on refusals
 5. ``limits``    calls over a bound of the caller or the server are refused
 6. ``first_message`` the first message must come in time, and every message must be readable
 7. ``validate``  messages are checked against the rules in the protos

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from models.errors import NotFound, PermissionDenied, Unauthenticated, Unavailable
+from models.errors import NotFound, Overloaded, PermissionDenied, Unauthenticated, Unavailable
 from models.reasons import Reason
 from server.access.access_log import AccessLog
 from server.access.authenticator import Authenticator, Grant
@@ -16,6 +16,7 @@ from server.access.caller import ANONYMOUS, Caller, set_caller
 from server.access.scopes import NO_CREDENTIAL, check_scope
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
+from server.rpc.interceptors.refusal_limits import RefusalLimits
 
 CREDENTIAL_KEY: Final = "authorization"
 RECHECK_S: Final = 20.0
@@ -30,6 +31,8 @@ REFUSAL_REASONS: Final = (
     Reason.METHOD_CLOSED,
     Reason.CLIENT_MISMATCH,
     Reason.OWN_SESSION,
+    Reason.REFUSALS_TOO_FAST,
+    Reason.TOO_MANY_CREDENTIAL_CHECKS,
 )
 
 
@@ -68,12 +71,20 @@ class Authenticate(CallHook):
     Args:
         authenticator: Verifies credentials.
         observe: Called with each decision; it must not block.
+        limits: Bounds on refused calls.
         recheck_s: Seconds between two checks of the credential of an open stream.
     """
 
-    def __init__(self, authenticator: Authenticator, observe: AccessObserver, recheck_s: float = RECHECK_S) -> None:
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        observe: AccessObserver,
+        limits: RefusalLimits,
+        recheck_s: float = RECHECK_S,
+    ) -> None:
         self._authenticator = authenticator
         self._observe = observe
+        self._limits = limits
         self._recheck_s = recheck_s
 
     @asynccontextmanager
@@ -84,6 +95,7 @@ class Authenticate(CallHook):
             Unauthenticated: There is no valid credential, or not any more.
             PermissionDenied: The scopes do not allow the method.
             Unavailable: ISSUER_UNAVAILABLE.
+            Overloaded: REFUSALS_TOO_FAST, TOO_MANY_CREDENTIAL_CHECKS.
         """
         if call.method.startswith(NO_CREDENTIAL):
             set_caller(ANONYMOUS)
@@ -105,11 +117,13 @@ class Authenticate(CallHook):
 
     async def _grant(self, call: Call) -> Grant:
         caller = Caller("", "", frozenset(), call.context.peer())
+        authorization = call.all_metadata(CREDENTIAL_KEY)
         try:
-            grant = await self._authenticator.authenticate(call.all_metadata(CREDENTIAL_KEY), caller.peer)
-            caller = grant.caller
-            check_scope(caller, call.method)
-        except (Unauthenticated, PermissionDenied) as error:
+            with self._limits.checking(caller.peer, authorization):
+                grant = await self._authenticator.authenticate(authorization, caller.peer)
+                caller = grant.caller
+                check_scope(caller, call.method)
+        except (Unauthenticated, PermissionDenied, Overloaded) as error:
             self._observe(AccessDecision(caller, call.method, error.reason))
             raise
         self._observe(AccessDecision(caller, call.method))

@@ -75,9 +75,9 @@ class CallLimits(CallHook):
         self._check(caller, call.method in WATCHES)
         self._total += 1
         try:
-            with _counted(self._calls, caller):
+            with counted(self._calls, caller):
                 if call.method in WATCHES:
-                    with _counted(self._watches, caller):
+                    with counted(self._watches, caller):
                         yield
                 else:
                     yield
@@ -110,7 +110,8 @@ _REASONS: Final = (
 
 
 @contextmanager
-def _counted(counts: Counter[str], key: str) -> Iterator[None]:
+def counted(counts: Counter[str], key: str) -> Iterator[None]:
+    """Count the key while this is held. A key with nothing to count is forgotten."""
     counts[key] += 1
     try:
         yield

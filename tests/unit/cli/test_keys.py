@@ -33,6 +33,7 @@ from server.observability.metrics import Metrics
 from server.records.machine_words import MachineWords
 from server.rpc.interceptors import interceptors
 from server.rpc.interceptors.authenticate import Authenticate
+from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.runtime.lifecycle import Lifecycle
 from server.services.access import AccessService
 from server.setting_groups import LimitSettings
@@ -76,7 +77,7 @@ class Installation:
             keys = ApiKeys(ledger, utc_now, AuditTrail(bytes(32), utc_now))
             await keys.load()
             keys.accept_operator_key(load_or_create_operator_key(self.state_dir))
-            authenticate = Authenticate(Authenticator(keys), lambda _decision: None)
+            authenticate = Authenticate(Authenticator(keys), lambda _decision: None, RefusalLimits(LimitSettings()))
             server = grpc.aio.server(
                 interceptors=interceptors(Lifecycle(), Metrics(), authenticate, LimitSettings()),
                 options=(("grpc.so_reuseport", 0),),

@@ -30,6 +30,8 @@ from server.ledger import audit
 from server.ledger.audit import AuditFilter
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.authenticate import AccessDecision, Authenticate, observer
+from server.rpc.interceptors.refusal_limits import RefusalLimits
+from server.setting_groups import LimitSettings
 from tests.unit.access import issuer
 from tests.unit.access.clock import HandClock
 from tests.unit.access.issuer import NOW, KeySetServer, confused, public_pem, settings, stranger, token, unsigned
@@ -43,6 +45,7 @@ ALL = "app reviewer analyst operator"
 NOW_S = int(NOW.timestamp())
 UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
 REFUSED = {UNAUTHENTICATED, DENIED}
+UNBOUNDED = RefusalLimits(LimitSettings(network_refused_burst=1_000_000))
 HOUR = timedelta(hours=1)
 EVERY = frozenset(Scope)
 OF_CLIENTS = EVERY - {Scope.OPERATOR}
@@ -88,7 +91,7 @@ async def opened(tmp_path: Path, url: str) -> AsyncIterator[Door]:
         stack.callback(ledger.close)
         keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
         verifier = TokenVerifier(settings(jwks_url=url), KeySet(http_source(url)), clock)
-        authenticate = Authenticate(Authenticator(keys, verifier), seen.append, recheck_s=0.02)
+        authenticate = Authenticate(Authenticator(keys, verifier), seen.append, UNBOUNDED, recheck_s=0.02)
         async with serving(authenticate) as port:
             yield Door(port, keys, clock, seen)
             await keys.drain()
@@ -333,7 +336,7 @@ async def test_decisions_are_counted_and_go_to_the_audit(tmp_path: Path) -> None
     _, key = await keys.create(client_id="site-1", scopes=[Scope.ANALYST], label="", expire_time=None)
     method = next(method for method in METHODS if method.name.endswith("GetReport"))
     other = next(method for method in METHODS if method.name.endswith("GetStatus"))
-    async with serving(Authenticate(Authenticator(keys), observer(metrics, access))) as port:
+    async with serving(Authenticate(Authenticator(keys), observer(metrics, access), UNBOUNDED)) as port:
         for _ in range(3):
             await port.call(method)
         await port.call(method, bearer(key))

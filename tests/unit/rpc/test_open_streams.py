@@ -23,6 +23,7 @@ from server.access.caller import INTERNAL, Caller, Scope, current_caller
 from server.observability.metrics import Metrics
 from server.rpc.interceptors import interceptors
 from server.rpc.interceptors.authenticate import RECHECK_S, AccessDecision, Authenticate
+from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
 from tests.unit.access.clock import HandClock
@@ -102,7 +103,7 @@ async def serving(tmp_path: Path, *, flood: bool = False) -> AsyncIterator[Port]
     ledger = open_ledger(tmp_path / "ledger.duckdb", HandClock())
     clock, handlers, metrics, decisions = HandClock(), Handlers(flood), Metrics(), list[AccessDecision]()
     keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
-    authenticate = Authenticate(Authenticator(keys), decisions.append, QUICK_S)
+    authenticate = Authenticate(Authenticator(keys), decisions.append, RefusalLimits(LimitSettings()), QUICK_S)
     server = grpc.aio.server(interceptors=interceptors(Lifecycle(), metrics, authenticate, LimitSettings()))
     session_pb2_grpc.add_SessionServiceServicer_to_server(_made(Sessions, handlers), server)
     media_pb2_grpc.add_MediaServiceServicer_to_server(_made(Media, handlers), server)
@@ -208,7 +209,7 @@ async def test_the_caller_is_that_of_each_call_and_none_outside(tmp_path: Path) 
 async def test_a_talk_ends_with_its_key_and_goes_on_with_another(tmp_path: Path) -> None:
     harness, clock = StreamHarness(tmp_path), HandClock()
     keys = ApiKeys(harness.ledger, clock, AuditTrail(bytes(32), clock))
-    authenticate = Authenticate(Authenticator(keys), lambda _decision: None, QUICK_S)
+    authenticate = Authenticate(Authenticator(keys), lambda _decision: None, RefusalLimits(LimitSettings()), QUICK_S)
 
     async def made() -> tuple[str, tuple[tuple[str, str], ...]]:
         row, key = await keys.create(client_id="app", scopes=[Scope.APP], label="", expire_time=None)
@@ -250,7 +251,7 @@ class Failing:
 
 async def test_while_the_issuer_is_down_open_streams_go_on() -> None:
     failing, handlers = Failing(), Handlers()
-    authenticate = Authenticate(failing, lambda _decision: None, QUICK_S)  # type: ignore[arg-type]
+    authenticate = Authenticate(failing, lambda _decision: None, RefusalLimits(LimitSettings()), QUICK_S)  # type: ignore[arg-type]
     server = grpc.aio.server(
         interceptors=interceptors(
             Lifecycle(), Metrics(), authenticate, LimitSettings(client_calls_per_s=10_000, client_calls_burst=10_000)
