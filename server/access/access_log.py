@@ -1,4 +1,4 @@
-"""Records decisions about access in the audit, with bounds.
+"""Records decisions about access to RPCs in the audit, with bounds. Those of the metrics and of Quack are not recorded.
 
 Equal decisions (who, from where, which method, how decided) of one window are one row with a count. A flood of denied
 calls from many addresses is folded into one row a method and reason, so it cannot fill the disk. A window that a kill
@@ -69,7 +69,7 @@ class AccessLog:
 
         Args:
             caller: Who; with an empty subject when nobody was known.
-            method: Full name of the RPC, or of another door.
+            method: Full name of the RPC.
             denied: The reason; empty when the call was allowed.
         """
         if not denied and not self._allowed:
