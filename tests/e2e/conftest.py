@@ -14,8 +14,9 @@ from tests.e2e.harness import App, Server, start_server, stop_server
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server without a remote LLM: the fallback answers."""
-    running = start_server(tmp_path_factory.mktemp("server"))
+    """A server without a remote LLM: the fallback answers. Many tests upload to it as one client."""
+    many = ("limits.client_uploads=1000", f"limits.client_upload_bytes={10**9}")
+    running = start_server(tmp_path_factory.mktemp("server"), *many)
     yield running
     stop_server(running)
 

@@ -45,6 +45,9 @@ from tests.e2e.planted_values import ManyProbe, by_kind, lines_of, needle, peopl
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 
+MANY = ("limits.client_uploads=1000", f"limits.client_upload_bytes={10**9}")
+"""More uploads than a person sends."""
+
 BUSY = "limits.speech_load=1000"
 """No stream is refused, however slow the machine is."""
 
@@ -74,7 +77,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         with pytest.MonkeyPatch.context() as environment:
             for name, value in scripted(home / "script.json", streamed_values()).items():
                 environment.setenv(name, value)
-            settings = (f"llm_base_url={url}/v1", f"metrics_port={metrics_port}", "log_level=debug", BUSY)
+            # A thousand values come faster than a person speaks, types and photographs.
+            quick = ("limits.typed_per_minute=10000", "limits.client_typed_per_minute=10000", *MANY)
+            settings = (f"llm_base_url={url}/v1", f"metrics_port={metrics_port}", "log_level=debug", BUSY, *quick)
             server = start_server(home / "own", *settings)
         yield Running(server, upstream, url, received, metrics_port)
     finally:
