@@ -14,7 +14,10 @@ from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
+_PR_CAPBSET_DROP: Final = 24
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_CAPABILITY_VERSION: Final = 0x2008_0522
+_CAPABILITIES: Final = 64
 _CLONE_NEWUSER: Final = 0x1000_0000
 _CLONE_NEWNET: Final = 0x4000_0000
 _CLONE_NEWIPC: Final = 0x0800_0000
@@ -45,10 +48,14 @@ def die_with_parent() -> None:
 def leave_system(empty: str) -> None:
     """Move this process, which must have no threads, to where there is no network, no shared memory of others, no file.
 
-    Some containers forbid it. A child cannot open a socket or a file in any case; here it cannot even delete one.
+    Some containers forbid it. A child cannot open a socket or a file in any case; here it cannot even delete one. The
+    capabilities that this takes are given up for good, since a process that may call chroot can leave its root again.
 
     Args:
         empty: A folder with nothing in it, which becomes the root of the files.
+
+    Raises:
+        OSError: The capabilities cannot be given up.
     """
     if not _LINUX:
         return
@@ -56,6 +63,7 @@ def leave_system(empty: str) -> None:
     os.chdir(empty)
     with suppress(PermissionError):
         os.chroot(".")
+    _drop_capabilities()
 
 
 def confine(limits: Confinement, connection: int) -> None:
@@ -88,6 +96,20 @@ def address_space_bytes() -> int:
     if not _LINUX:
         return 0
     return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+
+
+def _drop_capabilities() -> None:
+    """Give up all capabilities, and all ways to get them back.
+
+    A new user namespace would give new ones, but Linux refuses that to a process whose root was changed.
+    """
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    for capability in range(_CAPABILITIES):
+        _prctl(_PR_CAPBSET_DROP, capability)  # fails for one that this kernel does not know
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    none = (ctypes.c_uint32 * 6)()
+    if _libc().capset(header, none):
+        raise OSError(ctypes.get_errno(), "The capabilities cannot be given up.")
 
 
 def _prctl(option: int, value: int) -> None:

@@ -30,9 +30,8 @@ print(ours.recv(100).decode())
 
 def outcome(probe: str, empty: Path) -> str:
     """What became of the probe: ``done``, the name of an error, or nothing when the process was ended."""
-    ran = subprocess.run(
-        [sys.executable, "-c", CHILD.format(probe=probe, empty=str(empty))], capture_output=True, text=True, check=True
-    )
+    program = CHILD.format(probe=probe, empty=str(empty))
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return ran.stdout.strip()
 
 
@@ -55,3 +54,32 @@ def outcome(probe: str, empty: Path) -> str:
 )
 def test_a_confined_process_has_memory_time_and_one_socket(probe: str, expected: str, tmp_path: Path) -> None:
     assert outcome(probe, tmp_path) == expected
+
+
+ESCAPE = """
+for _ in range(20):
+    os.mkdir("x")
+    os.chroot("x")
+    os.chdir("..")
+os.chroot(".")
+os.unlink({victim!r})
+"""
+
+REGAIN = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x10000000):
+    raise OSError(ctypes.get_errno(), "no new user namespace")
+"""
+
+
+def test_a_confined_process_cannot_leave_its_root(tmp_path: Path) -> None:
+    empty, victim = tmp_path / "empty", tmp_path / "ledger"
+    empty.mkdir()
+    victim.write_text("records")
+    assert outcome(f"exec({ESCAPE.format(victim=str(victim))!r})", empty) == "PermissionError"
+    assert victim.read_text() == "records"
+
+
+def test_a_confined_process_gets_no_capabilities_back(tmp_path: Path) -> None:
+    assert outcome(f"exec({REGAIN!r})", tmp_path) == "PermissionError"
