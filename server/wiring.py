@@ -359,7 +359,9 @@ def _services(
     clock, breaker = shared.clock, shared.assistant.breaker
     words = MachineWords(gateway)
     scan = shared.scan or NoScan()
-    parts = [part for part in (analysts, retention, shared.certificate, scan, shared.sandbox) if part is not None]
+    sandbox = shared.sandbox
+    reporting = (analysts, retention, shared.certificate, scan, sandbox, sandbox.confinement)
+    parts = [part for part in reporting if part is not None]
     status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, parts)
     return Services(
         session=SessionService(sessions, pubsub, lifecycle, words),

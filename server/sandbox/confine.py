@@ -7,7 +7,6 @@ import os
 import resource
 import signal
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,7 +44,7 @@ def die_with_parent() -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def leave_system(empty: str) -> None:
+def leave_system(empty: str) -> bool:
     """Move this process, which must have no threads, to where there is no network, no shared memory of others, no file.
 
     Some containers forbid it. A child cannot open a socket or a file in any case; here it cannot even delete one. The
@@ -54,16 +53,22 @@ def leave_system(empty: str) -> None:
     Args:
         empty: A folder with nothing in it, which becomes the root of the files.
 
+    Returns:
+        Whether the system allowed all of it.
+
     Raises:
         OSError: The capabilities cannot be given up.
     """
     if not _LINUX:
-        return
-    _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
+        return False
+    left = bool(_libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0)
     os.chdir(empty)
-    with suppress(PermissionError):
+    try:
         os.chroot(".")
+    except PermissionError:
+        left = False
     _drop_capabilities()
+    return left
 
 
 def confine(limits: Confinement, connection: int) -> None:

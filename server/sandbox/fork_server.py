@@ -17,7 +17,7 @@ from typing import Final
 
 from server.sandbox import jobs
 from server.sandbox.confine import Confinement, address_space_bytes, confine, die_with_parent, leave_system
-from server.sandbox.fork_messages import DIED, KILL, MESSAGE_BYTES, READY, START
+from server.sandbox.fork_messages import DIED, KILL, MESSAGE_BYTES, READY, READY_IN_SYSTEM, START
 from server.sandbox.warm_up import warm_up
 
 _KILLED: Final = b""
@@ -37,9 +37,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends us
     gc.collect()
     size = address_space_bytes()
-    leave_system(sys.argv[2])
+    left = leave_system(sys.argv[2])
     gc.freeze()  # the collector would write to pages that the children share
-    control.send(READY)
+    control.send(READY if left else READY_IN_SYSTEM)
     ForkServer(control, size).serve(woken)
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from models.errors import Unavailable
 from models.reasons import Reason
 from server.observability.log import get_logger
-from server.sandbox.fork_messages import KILL, MESSAGE_BYTES, READY, START
+from server.sandbox.fork_messages import KILL, MESSAGE_BYTES, READY, READY_IN_SYSTEM, START
 
 log = get_logger("sandbox")
 
@@ -30,6 +30,11 @@ _ENVIRONMENT: Final = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "PYTHONDONTWRITEBYTECODE": "1",
 }
+
+INCOMPLETE: Final = (
+    "The system does not allow the decoders namespaces of their own. A decoder that is taken over could delete files "
+    "of the server's user. Allow user namespaces in the container."
+)
 
 OnDeath = Callable[[int], None]
 """Called with the signal that ended a child, 0 or less for a code; from another thread."""
@@ -53,10 +58,14 @@ class ForkServerProcess:
 
     Args:
         on_death: Told about each child that did not end by itself.
+
+    Attributes:
+        left_system: Whether the fork server could leave the system, see ``confine.leave_system``; None before a start.
     """
 
     def __init__(self, on_death: OnDeath) -> None:
         self._on_death = on_death
+        self.left_system: bool | None = None
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
@@ -143,14 +152,20 @@ class ForkServerProcess:
             answer = ours.recv(MESSAGE_BYTES)
         except TimeoutError:
             answer = b""
-        if answer != READY:
+        if answer not in (READY, READY_IN_SYSTEM):
             ours.close()
             self._stop()
             log.error("sandbox_not_started")
             raise _unavailable()
         ours.settimeout(None)
+        self._note(answer == READY)
         threading.Thread(target=self._watch, args=(ours, self._process), name="sandbox-watch", daemon=True).start()
         return ours
+
+    def _note(self, left_system: bool) -> None:
+        if not left_system and self.left_system is not False:
+            log.warning("sandbox_incomplete", hint=INCOMPLETE)
+        self.left_system = left_system
 
     def _watch(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
         """Read how children ended, until the fork server ends."""

@@ -15,7 +15,7 @@ from models.media.second_opinion import SecondOpinion
 from server.observability.log import get_logger
 from server.records.status import Component
 from server.sandbox.client import ChildLimits, StreamInChild, clean_in_child
-from server.sandbox.process import ForkServerProcess
+from server.sandbox.process import INCOMPLETE, ForkServerProcess
 
 log = get_logger("sandbox")
 
@@ -33,6 +33,22 @@ class SandboxOptions:
     processes: int
     child: ChildLimits
     media: MediaLimits
+
+
+class Confinement:
+    """Reports what the system does not allow the decoders to give up.
+
+    Args:
+        process: The fork server.
+    """
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+
+    @property
+    def component(self) -> Component:
+        """The state now."""
+        return Component("sandbox", True, INCOMPLETE if self._process.left_system is False else "")
 
 
 class MediaSandbox:
@@ -60,6 +76,11 @@ class MediaSandbox:
         """Its state, for the status report."""
         running = self.pid is not None
         return Component("media_decoders", running, "" if running else "They are started by the next file.")
+
+    @property
+    def confinement(self) -> Confinement:
+        """How well the decoders are confined, for the status report."""
+        return Confinement(self._process)
 
     async def start(self) -> None:
         """Start the fork server and load the second opinion, which takes about a second. Else the first file does it.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,8 +20,10 @@ from models.media.audio_decoder import AudioLimits, StreamDecoder, decode
 from models.media.clean import MediaLimits
 from models.media.formats import MediaFormat
 from models.media.samples import Samples
+from server.records.status import Component
 from server.sandbox import client
 from server.sandbox.client import ChildLimits
+from server.sandbox.process import INCOMPLETE
 from server.sandbox.sandbox import MediaSandbox, SandboxOptions
 from tests.unit.media.made_files import heic_file, long_m4a, pdf_file, with_jpeg_segment, zip_file
 from tests.unit.vision.pictures import DATA, corners, encoded
@@ -193,6 +197,38 @@ def test_the_fork_server_has_one_thread_and_no_secrets(sandbox: MediaSandbox) ->
         "PYTHONDONTWRITEBYTECODE",
         "PYTHONPATH",
     }
+
+
+START_WITHOUT_NAMESPACES = """
+import asyncio, ctypes, os, sys
+
+user = os.getuid()
+if ctypes.CDLL(None).unshare(0x10000000):
+    sys.exit(3)
+try:
+    open("/proc/self/uid_map", "w").write(f"0 {user} 1")
+    open("/proc/sys/user/max_user_namespaces", "w").write("0")
+except OSError:
+    sys.exit(3)
+from models.media.clean import MediaLimits  # loads libraries that start threads, and unshare wants none
+from server.sandbox.client import ChildLimits
+from server.sandbox.sandbox import MediaSandbox, SandboxOptions
+
+sandbox = MediaSandbox(SandboxOptions(1, ChildLimits(288 << 20, 10, 60), MediaLimits()))
+asyncio.run(sandbox.start())
+asyncio.run(sandbox.start())
+print(sandbox.confinement.component.healthy, sandbox.confinement.component.detail)
+asyncio.run(sandbox.close())
+"""
+
+
+def test_a_system_without_namespaces_is_told_in_the_log_and_in_the_status(sandbox: MediaSandbox) -> None:
+    assert sandbox.confinement.component == Component("sandbox", True, "")
+    ran = subprocess.run([sys.executable, "-c", START_WITHOUT_NAMESPACES], capture_output=True, text=True, check=False)
+    if ran.returncode == 3:
+        pytest.skip("this system does not let a test forbid namespaces")
+    assert f"True {INCOMPLETE}" in ran.stdout, ran.stderr
+    assert (ran.stdout + ran.stderr).count("sandbox_incomplete") == 1
 
 
 def test_nothing_is_left_after_the_end() -> None:
