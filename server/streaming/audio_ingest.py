@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable
-from typing import Any, ParamSpec, Protocol, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +21,9 @@ T = TypeVar("T")
 
 # Bytes of the log that are decoded at a time when a stream is resumed.
 REPLAY_BYTES = 64 * 1024
+
+_THREADS: Final = 2
+"""Of one stream: one decodes while the other makes the log durable."""
 
 
 class AudioDecoder(Protocol):
@@ -40,6 +46,8 @@ class AudioLog(Protocol):
 class AudioIngest:
     """Takes in the audio of one stream. Calls of its methods must not overlap, except ``sync`` and ``close``.
 
+    It has threads of its own: audio that takes long to decode makes neither another stream nor an upload wait.
+
     Args:
         next_offset: Bytes that are in the log already.
 
@@ -52,7 +60,8 @@ class AudioIngest:
         self._decoder = decoder
         self._samples = 0
         self._marked = next_offset
-        self._working: set[asyncio.Task[Any]] = set()
+        self._threads = ThreadPoolExecutor(_THREADS, "stream-audio")
+        self._working: set[asyncio.Future[Any]] = set()
         self.next_offset = next_offset
 
     @property
@@ -118,6 +127,7 @@ class AudioIngest:
     def _free(self) -> None:
         self._decoder.close()
         self._log.close()
+        self._threads.shutdown(wait=False)
 
     def _counted(self, samples: Samples) -> Samples:
         self._samples += samples.size
@@ -130,7 +140,8 @@ class AudioIngest:
         return samples
 
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        task = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+        call = partial(contextvars.copy_context().run, work, *args, **kwargs)
+        task = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(self._threads, call))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
         return await asyncio.shield(task)
