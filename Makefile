@@ -99,7 +99,7 @@ weights-all: $(STAMP)
 	@$(BIN)/vestibule models fetch --all
 
 # A newer pip shows progress while weights are fetched. Here it prints one line a download: quiet enough to read, and one
-# sees that something happens.
+# sees that something happens. The shell reads the lines, because mawk, the awk of Debian, keeps them until the end.
 $(STAMP): pyproject.toml requirements.lock
 	@if [ ! -x $(BIN)/python ]; then \
 	    python=; \
@@ -119,5 +119,6 @@ $(STAMP): pyproject.toml requirements.lock
 	@mkdir -p $(VENV)/install-reports
 	@set -o pipefail; PYTHONWARNINGS=ignore $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
 	    $(if $(LOCKED),--constraint requirements.lock) --report $(VENV)/install-reports/$$(date -u +%Y%m%dT%H%M%S).json -e '.[dev]' \
-	    | awk '/^ *Downloading /{sub(/-(cp|pp|py)[0-9][^ ]*/, ""); print "  " $$2, $$3, $$4; fflush()}'
+	    | while read -r what name size unit _; do if [ "$$what" = Downloading ]; then \
+	        for tag in cp pp py; do name="$${name%%-$$tag[0-9]*}"; done; echo "  $$name $$size $$unit"; fi; done
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from server.cli.output import Failure
@@ -34,6 +35,26 @@ def operator_key(state_dir: Path) -> str:
         return (state_dir / OPERATOR_KEY_FILE).read_text(encoding="ascii", errors="replace").strip()
     except OSError:
         return ""
+
+
+def given_key_hint(target: str) -> str:
+    """What to do when a server refuses ``VESTIBULE_API_KEY``; empty when it is not set.
+
+    Args:
+        target: Host and port of the server.
+    """
+    from server.cli.config import load_settings
+
+    if not load_settings().api_key.get_secret_value().strip():
+        return ""
+    if not is_loopback(host_of(target)):
+        return "VESTIBULE_API_KEY must be a key that may do this; `vestibule keys create` makes one."
+    way = (
+        "run `unset VESTIBULE_API_KEY`, or begin the command with `env -u VESTIBULE_API_KEY`."
+        if any(name.upper() == "VESTIBULE_API_KEY" for name in os.environ)
+        else "remove its file from the folder of secrets."
+    )
+    return f"VESTIBULE_API_KEY is set, and wins over the generated key of this machine. To use that one, {way}"
 
 
 def host_of(target: str) -> str:

@@ -14,7 +14,7 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 from server.cli.channel import open_channel
 from server.cli.client_tls import ClientTls, TlsOptions, client_tls
-from server.cli.credentials import configured_credential
+from server.cli.credentials import configured_credential, given_key_hint
 from server.cli.output import Failure
 from server.cli.tls_problems import tls_problem
 from server.validators import host_and_port
@@ -32,6 +32,10 @@ _HINTS = {
     "be its state folder.",
 }
 """For people at the command line, in place of the hint for programmers."""
+_OF_THE_KEY = frozenset(
+    {Reason.SCOPE_MISSING, Reason.CREDENTIALS_INVALID, Reason.CREDENTIALS_EXPIRED, Reason.CREDENTIALS_REVOKED}
+)
+"""Refusals that another key would mend."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -164,6 +168,8 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str, tls: Client
             lines += [f"{v.field}: {v.description}" for v in bad.field_violations]
         elif detail.Unpack(retry):
             lines.append(f"try again after {retry.retry_delay.ToTimedelta().total_seconds():g} s")
+    if reason in _OF_THE_KEY:
+        hint = given_key_hint(target) or hint
     return Failure(status.message or message, reason=reason, hint=hint, details=lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -91,6 +92,32 @@ def test_a_server_that_does_not_answer_in_time_may_be_out_of_reach() -> None:
     failure = failure_of(EndedCall(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"), "host:1")
     assert failure.message == "The server at host:1 did not answer in time."
     assert "firewall" in failure.hint
+
+
+def refused(reason: str, target: str = "127.0.0.1:50051") -> Failure:
+    info = error_details_pb2.ErrorInfo(reason=reason, domain="vestibule", metadata={"hint": "Of the server."})
+    return failure_of(rich(grpc.StatusCode.PERMISSION_DENIED, "One of these scopes is needed.", info), target)
+
+
+@pytest.mark.parametrize(
+    "reason", ["SCOPE_MISSING", "CREDENTIALS_INVALID", "CREDENTIALS_EXPIRED", "CREDENTIALS_REVOKED"]
+)
+def test_a_refused_key_of_the_environment_is_named(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VESTIBULE_API_KEY", "vst_of_an_app")
+    hint = refused(reason).hint
+    assert "VESTIBULE_API_KEY is set, and wins over the generated key of this machine." in hint
+    assert "`unset VESTIBULE_API_KEY`" in hint
+    assert "vst_of_an_app" not in hint
+    assert "must be a key that may do this" in refused(reason, "192.0.2.7:50051").hint
+    monkeypatch.delenv("VESTIBULE_API_KEY")
+    assert "is set" not in refused(reason).hint
+
+
+def test_a_refused_key_of_the_folder_of_secrets_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VESTIBULE_API_KEY", raising=False)
+    monkeypatch.setenv("VESTIBULE_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "vestibule_api_key").write_text("vst_of_an_app", encoding="ascii")
+    assert "remove its file from the folder of secrets" in refused("SCOPE_MISSING").hint
 
 
 def test_translated_turns_a_grpc_error_into_a_failure() -> None:
