@@ -39,6 +39,9 @@ log = get_logger("app")
 OWNER_ALONE = 0o077
 """Files and folders that the server or a process of its makes are for its own user, whatever the shell would allow."""
 
+USUAL_START_S = 60
+"""What the first line of the log tells an operator; most of it is the start of Ray and of the workers."""
+
 JOBS_STOP_S = 3.5
 """How long jobs may take to stop. With the time that Ray needs, the server ends within ten seconds."""
 
@@ -62,6 +65,7 @@ def run(settings: Settings, fetch_weights: Callable[[], None] = lambda: None) ->
         check_settings(settings)
         with closing(Ledger.open(settings.ledger_path)) as ledger:
             check_ports(settings)
+            log.info("starting", ready_in_about_s=USUAL_START_S)
             fetch_weights()
             forget_secrets()
             asyncio.run(_serve(settings, ledger))

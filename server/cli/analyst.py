@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import click
 
 from models.errors import Unavailable
-from server.cli.output import Failure
+from server.cli.output import STARTING, Failure
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,7 +69,9 @@ def quack_token(settings: Settings) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        hint = "Start `vestibule serve` once, or point VESTIBULE_STATE_DIR at the state folder of the server."
+        hint = (
+            f"{STARTING} Else start `vestibule serve` once, or point VESTIBULE_STATE_DIR at the server's state folder."
+        )
         raise Failure("There is no Quack token in the state folder.", hint=hint) from None
     except PermissionError:
         raise Failure("The Quack token may not be read by this user.", hint="Ask the operator for it.") from None
@@ -131,7 +133,7 @@ def _no_ledger(settings: Settings, error: Exception, live_only: bool) -> Failure
     file = "" if live_only else ", and the file cannot be opened either"
     return Failure(
         f"No ledger answers at quack:localhost:{settings.quack.port}{file}.",
-        hint="Is the server running with quack.enabled? See `vestibule status`; --port and --state-dir, or "
+        hint=f"{STARTING} Else: is it running with quack.enabled? See `vestibule status`; --port and --state-dir, or "
         "VESTIBULE_QUACK__PORT and VESTIBULE_STATE_DIR, must be those of the server.",
         details=[str(error).strip().splitlines()[0]],
     )

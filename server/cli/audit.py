@@ -14,6 +14,7 @@ from server.cli.analyst import folder_options
 from server.cli.messages import as_dict
 from server.cli.output import TIME_FORMATS, Failure, as_utc, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
+from server.cli.stopped_server import open_stopped_ledger, or_else
 
 if TYPE_CHECKING:
     import grpc
@@ -49,10 +50,18 @@ def list_entries(
     """List rows of the audit, newest first."""
     from vestibule.v1.admin_pb2 import ListAuditEntriesRequest
 
+    from server.access.audit import AuditAction
+
+    known = [known.value for known in AuditAction]
+    if action and action not in known:
+        raise click.UsageError(f"--action: {action!r} is none of the actions: {', '.join(known)}.")
     request = ListAuditEntriesRequest(subject=subject, action=action, page_size=min(limit, PAGE_SIZE))
     if since is not None:
         request.start_time.FromDatetime(as_utc(since))
-    with connected(address) as channel:
+    advice = (
+        'For a server that is stopped: `vestibule sql "SELECT * FROM v_audit"`, and `vestibule audit verify --offline`.'
+    )
+    with or_else(advice), connected(address) as channel:
         found = [entry for entry, _ in zip(_entries(channel, request), range(limit), strict=False)]
     if as_json:
         show_json([_plain(entry) for entry in found])
@@ -85,7 +94,7 @@ def _verified(address: str | None) -> VerifyAuditResponse:
     from vestibule.v1.admin_pb2 import VerifyAuditRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
-    with connected(address) as channel:
+    with or_else("For a server that is stopped, add --offline."), connected(address) as channel:
         return AdminServiceStub(channel).VerifyAudit(VerifyAuditRequest(), timeout=VERIFY_TIMEOUT_S)
 
 
@@ -95,8 +104,6 @@ def _verified_offline(data_dir: Path | None, state_dir: Path | None) -> VerifyAu
     from server.access.audit import KEY_FILE, load_or_create_key
     from server.access.audit_check import verify as verify_chain
     from server.cli.analyst import ledger_settings
-    from server.ledger.types import utc_now
-    from server.ledger.writer import Ledger
     from server.services.audit_messages import audit_report
 
     settings = ledger_settings(None, state_dir, data_dir)
@@ -108,7 +115,7 @@ def _verified_offline(data_dir: Path | None, state_dir: Path | None) -> VerifyAu
                 hint="Name the server's folders with --data-dir and --state-dir.",
             )
     key = load_or_create_key(settings.state_dir)
-    ledger = Ledger.open(settings.ledger_path, utc_now, migrates=False)
+    ledger = open_stopped_ledger(settings.ledger_path, migrates=False)
     try:
         return audit_report(asyncio.run(verify_chain(ledger, key, settings.state_dir)))
     finally:

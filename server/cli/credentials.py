@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from server.cli.output import Failure
@@ -45,15 +44,13 @@ def given_key_hint(target: str) -> str:
     """
     from server.cli.config import load_settings
 
-    if not load_settings().api_key.get_secret_value().strip():
+    settings = load_settings()
+    if not settings.api_key.get_secret_value().strip():
         return ""
     if not is_loopback(host_of(target)):
         return "VESTIBULE_API_KEY must be a key that may do this; `vestibule keys create` makes one."
-    way = (
-        "run `unset VESTIBULE_API_KEY`, or begin the command with `env -u VESTIBULE_API_KEY`."
-        if any(name.upper() == "VESTIBULE_API_KEY" for name in os.environ)
-        else "remove its file from the folder of secrets."
-    )
+    way = "run `unset VESTIBULE_API_KEY`, or begin the command with `env -u VESTIBULE_API_KEY`"
+    way += ", and see that its file is not in the folder of secrets." if settings.secrets_dir else "."
     return f"VESTIBULE_API_KEY is set, and wins over the generated key of this machine. To use that one, {way}"
 
 

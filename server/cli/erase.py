@@ -11,6 +11,7 @@ import click
 
 from server.cli.output import show_json, show_table
 from server.cli.remote import address_option, connected
+from server.cli.stopped_server import open_stopped_ledger, or_else
 
 if TYPE_CHECKING:
     from server.ledger.erasure import ErasureTarget
@@ -27,6 +28,8 @@ KINDS = {
     "dead_letters": "dead_letters",
 }
 """What is shown, and the table that it is counted in."""
+
+SCOPES = {"session": "session", "client": "client", "subject": "person"}
 
 
 @click.command(short_help="Erase everything of a session, a client or a person.")
@@ -70,7 +73,7 @@ def erase(
         raise click.UsageError("Name one of --session, --client and --subject-hash.")
     [(scope, value)] = given.items()
     if not (dry_run or yes):
-        click.confirm(f"Erase everything of this {scope} for good?", abort=True)
+        click.confirm(f"Erase everything of this {SCOPES[scope]} for good?", abort=True)
     if offline:
         counts = _erase_offline(scope, value, data_dir, state_dir, dry_run=dry_run)
     else:
@@ -78,7 +81,10 @@ def erase(
     if as_json:
         show_json({"dry_run": dry_run, **counts})
         return
-    show_table(("what", "would be erased" if dry_run else "erased"), [(kind, counts[kind]) for kind in KINDS])
+    if not any(counts[kind] for kind in KINDS):
+        click.echo(f"Nothing is stored of this {SCOPES[scope]}.")
+    else:
+        show_table(("what", "would be erased" if dry_run else "erased"), [(kind, counts[kind]) for kind in KINDS])
     if counts["erasure_id"]:
         click.echo(f"Erasure {counts['erasure_id']}.")
 
@@ -89,7 +95,7 @@ def _erase_by_call(scope: str, value: str, address: str | None, *, dry_run: bool
     request = admin_pb2.EraseRequest(dry_run=dry_run)
     field = {"session": "session_id", "client": "client_id", "subject": "subject_hash"}[scope]
     setattr(request, field, value)
-    with connected(address) as channel:
+    with or_else("For a server that is stopped, add --offline."), connected(address) as channel:
         answer = admin_pb2_grpc.AdminServiceStub(channel).Erase(request, timeout=TIMEOUT_S)
     return {
         "erasure_id": answer.erasure_id,
@@ -113,7 +119,6 @@ def _erase_offline(
     from server.erasure.eraser import Eraser, NoWork
     from server.ledger.erasure import ErasureScope, ErasureTarget
     from server.ledger.types import utc_now
-    from server.ledger.writer import Ledger
     from server.uploads.keys import load_or_create_spool_key
     from server.uploads.spool import Spool
 
@@ -126,7 +131,7 @@ def _erase_offline(
         )
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     target = ErasureTarget(ErasureScope(scope), value)
-    ledger = Ledger.open(settings.ledger_path)
+    ledger = open_stopped_ledger(settings.ledger_path)
     try:
         audit = AuditTrail(load_or_create_key(settings.state_dir), utc_now)
         eraser = Eraser(ledger, Spool(settings.spool_dir, key), settings.pictures_dir, NoWork(), utc_now, audit)

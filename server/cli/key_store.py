@@ -15,7 +15,7 @@ import click
 from models.errors import NotFound, Unavailable
 from models.reasons import Reason
 from server.cli.channel import open_channel
-from server.cli.output import Failure
+from server.cli.output import STARTING, Failure
 from server.cli.remote import CALL_TIMEOUT_S, Endpoint, connected, endpoint
 from server.cli.tls_problems import tls_problem
 
@@ -191,7 +191,8 @@ class _LedgerKeys(KeyStore):
         except Unavailable as error:
             if error.reason is not Reason.LEDGER_LOCKED:
                 raise
-            hint = f"A server holds it, but none answers at {self._target}: name it with --address, and see --tls-ca."
+            hint = f"A server holds it, but none answers at {self._target}. {STARTING} "
+            hint += "Else name it with --address, and see --tls-ca."
             raise Failure(error.message, reason=error.reason, hint=hint) from error
 
         async def run() -> T:

@@ -17,6 +17,7 @@ from models.errors import VestibuleError
 FAILED = 1
 PIPE_WIDTH = 160
 """Width in columns of a table that goes to a pipe or a file."""
+STARTING = "A server that was just started answers after about a minute: try again then."
 TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
 """How times are given on the command line."""
 

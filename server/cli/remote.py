@@ -15,7 +15,7 @@ from models.reasons import Reason
 from server.cli.channel import open_channel
 from server.cli.client_tls import ClientTls, TlsOptions, client_tls
 from server.cli.credentials import configured_credential, given_key_hint
-from server.cli.output import Failure
+from server.cli.output import STARTING, Failure
 from server.cli.tls_problems import tls_problem
 from server.validators import host_and_port
 
@@ -150,7 +150,7 @@ def failure_of(error: grpc.Call | grpc.aio.AioRpcError, target: str, tls: Client
         if error.code() is grpc.StatusCode.UNAVAILABLE:
             if problem := tls_problem(target, tls):
                 return problem
-            hint = "Start it with `vestibule serve`, or name another one with --address or VESTIBULE_ADDRESS."
+            hint = f"{STARTING} Else run `vestibule serve`, or name another server with --address or VESTIBULE_ADDRESS."
             return Failure(f"No server answers at {target}.", reason=Reason.UNAVAILABLE, hint=hint)
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             hint = "It may be busy, or a firewall on the way drops the connection: check the address and the port."

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc.aio
 import pytest
 from click.testing import CliRunner, Result
 from vestibule.v1 import admin_pb2_grpc
 
+from models.errors import Unavailable
+from models.reasons import Reason
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as
@@ -118,3 +120,33 @@ def test_offline_never_makes_a_key(folders: tuple[Path, Path], tmp_path: Path) -
     result = run("verify", "--offline", "--data-dir", str(folders[0]), "--state-dir", str(tmp_path / "other"))
     assert (result.exit_code, "LEDGER_NOT_FOUND" in result.stderr) == (1, True)
     assert not (tmp_path / "other").exists()
+
+
+def test_an_unknown_action_is_refused_with_the_actions() -> None:
+    result = run("list", "--action", "eraze")
+    assert result.exit_code == 2
+    assert "'eraze' is none of the actions: access, " in result.stderr
+    assert "erase, " in result.stderr
+
+
+@pytest.mark.parametrize("command", [["audit", "list"], ["audit", "verify"], ["erase", "--client", "a", "--yes"]])
+def test_without_a_server_the_way_to_its_files_is_named(command: list[str]) -> None:
+    result = CliRunner().invoke(cli, [*command, "--address", "127.0.0.1:1"])
+    assert (result.exit_code, "[UNAVAILABLE]" in result.stderr) == (1, True)
+    assert "--offline" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["audit", "verify"], ["erase", "--client", "a", "--yes"]])
+def test_while_a_server_runs_offline_says_to_leave_it_out(
+    command: list[str], folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB locks its file for one process, and lets it be opened again in the same one."""
+
+    def locked(*_arguments: object, **_options: object) -> NoReturn:
+        raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
+
+    monkeypatch.setattr(Ledger, "open", locked)
+    given = ["--offline", "--data-dir", str(folders[0]), "--state-dir", str(folders[1])]
+    result = CliRunner().invoke(cli, [*command, *given])
+    assert (result.exit_code, "[LEDGER_LOCKED]" in result.stderr) == (1, True)
+    assert "leave --offline out" in result.stderr

@@ -206,6 +206,10 @@ def test_erasing_asks_first_and_names_one_target() -> None:
     assert refused.exit_code == 1
     assert "Aborted" in refused.stderr
     assert f"Erasure {OPEN}." in run("erase", "--client", "old-app", "--yes").stdout
+    nothing = run("erase", "--client", "typo", "--yes")
+    assert (nothing.exit_code, nothing.stdout) == (0, "Nothing is stored of this client.\n")
+    unknown = run("erase", "--subject-hash", "9f86", "--dry-run")
+    assert (unknown.exit_code, unknown.stdout) == (0, "Nothing is stored of this person.\n")
     assert run("erase", "--yes").exit_code == 2
     assert run("erase", "--client", "a", "--session", OPEN, "--yes").exit_code == 2
 

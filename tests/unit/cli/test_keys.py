@@ -228,6 +228,7 @@ def test_a_ledger_that_a_server_holds_at_another_address(
     done = installation.run("list")
     assert "[LEDGER_LOCKED]" in done.stderr
     assert "--address" in done.stderr
+    assert "about a minute: try again" in done.stderr
 
 
 def test_without_a_ledger_there_is_nothing_to_list(installation: Installation) -> None:

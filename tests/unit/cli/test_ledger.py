@@ -132,6 +132,7 @@ def test_a_named_server_that_does_not_answer_is_not_replaced_by_the_file(place: 
     assert result.exit_code == 1
     assert "ledger file is read" not in result.stderr
     assert "--state-dir" in result.stderr
+    assert "about a minute: try again" in result.stderr
 
 
 def test_the_folders_can_be_given_on_the_command_line(
@@ -178,4 +179,5 @@ def test_a_missing_ledger_gives_a_hint(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("VESTIBULE_STATE_DIR", str(tmp_path))
     result = run("sql", "SELECT 1")
     assert result.exit_code == 1
-    assert "Hint: Start `vestibule serve`" in result.stderr
+    assert "start `vestibule serve`" in result.stderr
+    assert "about a minute: try again" in result.stderr

@@ -81,6 +81,7 @@ def test_a_missing_server_gives_the_hint_to_start_one() -> None:
     failure = failure_of(EndedCall(grpc.StatusCode.UNAVAILABLE, "connection refused"), "127.0.0.1:5")
     assert "No server answers at 127.0.0.1:5." in failure.format_message()
     assert "vestibule serve" in failure.hint
+    assert "about a minute: try again" in failure.hint
 
 
 def test_a_bare_status_keeps_its_code() -> None:
@@ -117,7 +118,7 @@ def test_a_refused_key_of_the_folder_of_secrets_is_named(tmp_path: Path, monkeyp
     monkeypatch.delenv("VESTIBULE_API_KEY", raising=False)
     monkeypatch.setenv("VESTIBULE_SECRETS_DIR", str(tmp_path))
     (tmp_path / "vestibule_api_key").write_text("vst_of_an_app", encoding="ascii")
-    assert "remove its file from the folder of secrets" in refused("SCOPE_MISSING").hint
+    assert "see that its file is not in the folder of secrets" in refused("SCOPE_MISSING").hint
 
 
 def test_translated_turns_a_grpc_error_into_a_failure() -> None:

@@ -282,6 +282,20 @@ def test_a_running_server_makes_private_files_and_has_no_secrets_in_its_environm
     assert seen == [0o600, False]
 
 
+def test_a_start_says_at_once_that_it_takes_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    async def serves(settings: Settings, ledger: Ledger) -> None:
+        """Nothing."""
+
+    monkeypatch.setattr(server.app, "_serve", serves)
+    assert server.app.run(settings_in(tmp_path), lambda: said.append(capsys.readouterr().err)) == 0
+    [line] = [json.loads(line) for line in said[0].splitlines()]
+    assert (line["event"], line["ready_in_about_s"]) == ("starting", 60)
+
+
 def test_an_unknown_breaker_is_refused_with_the_known_names() -> None:
     nothing = cast(Any, None)
     breaker = llm_breaker(failures=3, reset_s=1.0, successes=1, on_change=lambda change: None)
