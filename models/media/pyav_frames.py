@@ -12,6 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from models.amounts import time_text
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
 from models.media.audio_headers import AudioLimits, PcmFormat
 from models.media.formats import AUDIO_NAMES, MediaFormat
@@ -114,7 +115,7 @@ class Collector:
         # A rounding error must not count as excess: the total must not depend on how the audio was split into pieces.
         if self._length_s > self._limits.max_s + 0.5 / SAMPLE_RATE_HZ:
             raise TooLarge(
-                f"The recording is longer than {self._limits.max_s:g} seconds.", reason=Reason.AUDIO_TOO_LONG
+                f"The recording is longer than {time_text(self._limits.max_s)}.", reason=Reason.AUDIO_TOO_LONG
             )
 
 

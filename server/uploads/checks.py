@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.amounts import retry_text, size_text
 from models.errors import Conflict, InvalidInput, NotFound, Overloaded, TooLarge, UnsupportedMedia
 from models.media.declared_types import agrees
 from models.media.formats import AUDIO_NAMES, IMAGE_NAMES, MediaKind
@@ -22,6 +23,12 @@ from server.uploads.types import CheckStage, CheckStep, DeclaredUpload, Received
 
 _RETRY_AFTER_S = 5.0
 """When to try again if jobs or bytes must first be worked off; how long that takes is not known."""
+
+_KINDS = {
+    MediaKind.RECORDING: ("recording",),
+    MediaKind.IMAGE: ("visitor_register", "meter", "document", "site"),
+}
+"""The kinds of uploads that fit a medium."""
 
 
 def default_checks(
@@ -113,7 +120,7 @@ class SizeIsAllowed:
         """See ``UploadCheck``."""
         most = self.limits.upload_bytes
         if seen.description.size_bytes > most:
-            raise TooLarge(f"An upload may have {most} bytes at most.", reason=Reason.UPLOAD_TOO_LARGE)
+            raise TooLarge(f"An upload may have {size_text(most)} at most.", reason=Reason.UPLOAD_TOO_LARGE)
         if seen.description.size_bytes <= 0:
             raise InvalidInput("An upload must not be empty.", reason=Reason.UPLOAD_EMPTY)
 
@@ -138,7 +145,7 @@ class RoomForWork:
 
 
 def _full(message: str, reason: Reason) -> Overloaded:
-    return Overloaded(message, reason=reason, retry_after_s=_RETRY_AFTER_S)
+    return Overloaded(message, reason=reason, hint=retry_text(_RETRY_AFTER_S), retry_after_s=_RETRY_AFTER_S)
 
 
 async def format_is_read(seen: ReceivedBytes) -> None:
@@ -167,7 +174,11 @@ async def type_fits_kind(seen: ReceivedBytes) -> None:
         return
     wanted = MediaKind.RECORDING if kind == "recording" else MediaKind.IMAGE
     if seen.found.kind is not wanted:
-        raise InvalidInput("The content does not match the kind of the upload.", reason=Reason.MEDIA_TYPE_MISMATCH)
+        raise InvalidInput(
+            f"The content is {seen.found.mime}, which does not match the kind of the upload.",
+            reason=Reason.MEDIA_TYPE_MISMATCH,
+            hint=f"Kinds for it: {', '.join(_KINDS[seen.found.kind])}.",
+        )
 
 
 async def size_is_as_declared(seen: ReceivedBytes) -> None:

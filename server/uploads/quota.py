@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from models.amounts import retry_text, size_text, time_text
 from models.errors import Overloaded
 from models.reasons import Reason
 from server.access.caller import current_caller
@@ -52,8 +53,9 @@ class UploadQuota:
         if wait is not None:
             files, size, window = self._limits.client_uploads, self._limits.client_upload_bytes, self._window
             raise Overloaded(
-                f"A client may upload {files} files and {size} bytes in {window.total_seconds():g} s.",
+                f"A client may upload {files} files and {size_text(size)} in {time_text(window.total_seconds())}.",
                 reason=Reason.UPLOAD_QUOTA,
+                hint=retry_text(wait.total_seconds()),
                 retry_after_s=wait.total_seconds(),
             )
 

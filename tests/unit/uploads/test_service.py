@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from models.errors import UnsupportedMedia, VestibuleError
+from models.errors import InvalidInput, UnsupportedMedia, VestibuleError
 from models.media.formats import AUDIO_NAMES, IMAGE_NAMES
 from server.ledger import jobs, recommendations, sessions, uploads
 from server.ledger.columns import Cursor
@@ -99,6 +99,21 @@ async def test_an_unsupported_format_names_the_supported_ones(
     assert (IMAGE_NAMES in caught.value.hint, AUDIO_NAMES in caught.value.hint) == (pictures, audio)
 
 
+@pytest.mark.parametrize(
+    ("content", "kind", "found", "fitting"),
+    [
+        (JPEG, "recording", "image/jpeg", "visitor_register, meter, document, site"),
+        (WAV, "meter", "audio/wav", "recording"),
+    ],
+)
+async def test_a_wrong_kind_names_what_was_found_and_the_kinds_for_it(
+    harness: UploadHarness, content: bytes, kind: str, found: str, fitting: str
+) -> None:
+    with pytest.raises(InvalidInput, match=f"is {found}, which") as caught:
+        await harness.accept(content, kind=kind)
+    assert caught.value.hint == f"Kinds for it: {fitting}."
+
+
 async def test_an_ended_session_accepts_only_a_repeated_upload(harness: UploadHarness) -> None:
     described = harness.describe()
     row = await harness.intake.accept(described, pieces(JPEG))
@@ -144,6 +159,7 @@ async def test_a_full_queue_refuses_uploads(harness: UploadHarness) -> None:
     with pytest.raises(VestibuleError) as caught:
         await harness.accept()
     assert (caught.value.reason, caught.value.retry_after_s) == ("JOBS_FULL", 5.0)
+    assert caught.value.hint == "Try again in 5 seconds."
 
 
 async def test_a_new_upload_supersedes_a_pending_record(harness: UploadHarness) -> None:
