@@ -143,7 +143,7 @@ def test_a_refused_file_names_the_formats_of_the_command(redactor: PhraseRedacto
     picture, clip = str(DATA / "meter.jpg"), str(DATA / "visit.flac")
     told = "[UNSUPPORTED_MEDIA]\nHint: Send {}.\n"
     assert told.format("webm, ogg, wav, mp3, aac, m4a or flac") in run("transcribe", picture).stderr
-    assert told.format("JPEG, PNG, WebP or a one-page TIFF") in run("read", clip).stderr
+    assert told.format("JPEG, PNG, WebP, HEIC, a one-page TIFF or a PDF of a few pages") in run("read", clip).stderr
 
 
 @pytest.mark.models

@@ -20,7 +20,7 @@ def test_a_server_that_never_gets_ready_is_stopped(tmp_path: Path, monkeypatch: 
         return started[0]
 
     monkeypatch.setattr(Child, "start", waiting)
-    monkeypatch.setattr(harness, "serving", lambda _address: False)
+    monkeypatch.setattr(harness, "serving", lambda _address, _tls: False)
     monkeypatch.setattr(harness, "READY_TIMEOUT_S", 0.0)
     with pytest.raises(Failure, match="not ready"):
         harness.start_server(tmp_path)
