@@ -128,7 +128,7 @@ def settings_page() -> str:
     parts = [intro, table(("variable", "default", "what"), rows.pop(""))]
     for group, found in rows.items():
         parts += [f"## {group}", type(groups[group]).__doc__ or "", table(("variable", "default", "what"), found)]
-    return page("Settings", "server/settings.py and server/setting_groups.py", *parts)
+    return page("Settings", "server/settings.py and server/setting_groups/", *parts)
 
 
 def _setting(name: str, default: object, model: type[BaseModel], prefix: str = "") -> tuple[str, str, str]:

@@ -1,0 +1,36 @@
+"""The groups of settings, by subject. ``server.settings`` puts them together and reads the environment."""
+
+from __future__ import annotations
+
+from server.setting_groups.access import ApprovalSettings, AuditSettings, AuthSettings
+from server.setting_groups.fields import MEBIBYTE, Address, Empty, Port, Url
+from server.setting_groups.limits import LimitSettings
+from server.setting_groups.llm import LlmSettings
+from server.setting_groups.media import ClamavSettings, MediaSettings
+from server.setting_groups.stored_data import QuackSettings, RetentionSettings
+from server.setting_groups.tls import ClientSettings, TlsSettings
+from server.setting_groups.workers import RaySettings, RedactionSettings, SpeechSettings, VisionSettings, WorkerSettings
+
+__all__ = [
+    "MEBIBYTE",
+    "Address",
+    "ApprovalSettings",
+    "AuditSettings",
+    "AuthSettings",
+    "ClamavSettings",
+    "ClientSettings",
+    "Empty",
+    "LimitSettings",
+    "LlmSettings",
+    "MediaSettings",
+    "Port",
+    "QuackSettings",
+    "RaySettings",
+    "RedactionSettings",
+    "RetentionSettings",
+    "SpeechSettings",
+    "TlsSettings",
+    "Url",
+    "VisionSettings",
+    "WorkerSettings",
+]

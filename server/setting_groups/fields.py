@@ -1,0 +1,41 @@
+"""Types of fields that several groups of settings have."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from models.errors import InvalidInput
+from server.validators import MOST_PORT, MOST_THREADS, check_http_url, host_and_port
+
+MEBIBYTE = 1024 * 1024
+
+Value = TypeVar("Value")
+
+
+def checked_address(address: str) -> str:
+    """The address, if it is HOST:PORT."""
+    try:
+        host_and_port(address)
+    except InvalidInput as error:
+        raise PydanticCustomError(error.reason, error.message) from None
+    return address
+
+
+def _checked_url(url: str) -> str:
+    try:
+        if url:
+            check_http_url(url)
+    except InvalidInput as error:
+        raise PydanticCustomError(error.reason, error.message) from None
+    return url
+
+
+Address = Annotated[str, AfterValidator(checked_address)]
+Url = Annotated[str, AfterValidator(_checked_url)]
+Port = Annotated[int, Field(ge=0, le=MOST_PORT)]
+Threads = Annotated[int, Field(ge=1, le=MOST_THREADS)]
+Empty = Annotated[Value | None, BeforeValidator(lambda given: None if given == "" else given)]
+"""A value, or None for a variable that is set but empty; an empty path would be the current folder."""

@@ -1,0 +1,39 @@
+"""Settings of what looks into untrusted media: the decoders and the malware scanner."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from server.setting_groups.fields import MEBIBYTE, checked_address
+
+
+class MediaSettings(BaseModel):
+    """The processes that decode untrusted media, one for each file and each stream with a container."""
+
+    processes: int = Field(2, ge=1, description="Uploads that are decoded at a time; streams come on top.")
+    memory_bytes: int = Field(
+        288 * MEBIBYTE, ge=64 * MEBIBYTE, description="Memory of one such process; a file that needs more is refused."
+    )
+    picture_cpu_s: int = Field(10, ge=1, description="CPU seconds for a picture or a PDF; then it is refused.")
+    recording_cpu_s: int = Field(60, ge=1, description="CPU seconds for a recording or the audio of a stream.")
+
+
+def _checked_scanner(address: str) -> str:
+    return address if address.startswith("unix:") else checked_address(address)
+
+
+class ClamavSettings(BaseModel):
+    """The malware scanner of uploads: ClamAV's daemon. It sees whole files, so keep it on this machine or near it."""
+
+    mode: Literal["off", "optional", "required"] = Field(
+        "off",
+        description="While the scanner cannot be reached, `required` refuses uploads and `optional` accepts them.",
+    )
+    address: Annotated[str, AfterValidator(_checked_scanner)] = Field(
+        "unix:/run/clamav/clamd.ctl",
+        description="Its socket: `unix:PATH`, or `HOST:PORT` for TCP, which is plain text.",
+    )
+    timeout_s: float = Field(30.0, gt=0, description="Bound of one scan, from when it has a free place.")
+    at_once: int = Field(4, ge=1, description="Scans that run at the same time.")
