@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from models.errors import BreakerOpen, Unavailable, UpstreamFailed
 from models.reasons import Reason
-from server import wiring
 from server.ledger import breakers
 from server.ledger.breakers import BreakerRow
 from server.ledger.writer import Ledger
@@ -21,6 +20,7 @@ from server.llm.breaker_store import BreakerStore
 from server.llm.breaker_types import BreakerState
 from server.setting_groups import LlmSettings
 from server.settings import Settings
+from server.wiring.shared import Shared, build_shared
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import redacted
 
@@ -32,19 +32,22 @@ SAID = redacted("I am at the Riverside site")
 class Installation:
     """A server that is started, at any time, and stopped again; its files stay."""
 
-    def __init__(self, folder: Path, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, upstream: ScriptedUpstream) -> None:
         self.settings = Settings(
             data_dir=folder / "data",
             state_dir=folder / "state",
             llm=LlmSettings(base_url=f"{upstream.url}/v1", api_key=SecretStr(KEY), reset_s=RESET_S, successes=1),
         )
-        self._monkeypatch = monkeypatch
 
     @asynccontextmanager
     async def started(self, after_s: float = 0.0) -> AsyncIterator[OpenAiAssistant]:
-        self._monkeypatch.setattr(wiring, "utc_now", lambda: NOW + timedelta(seconds=after_s))
         async with AsyncExitStack() as stack:
-            yield (await wiring._shared(self.settings, self.open_ledger(stack), stack)).assistant
+            yield (await self.build(stack, after_s)).assistant
+
+    async def build(self, stack: AsyncExitStack, after_s: float = 0.0) -> Shared:
+        return await build_shared(
+            self.settings, self.open_ledger(stack), stack, lambda: NOW + timedelta(seconds=after_s)
+        )
 
     def open_ledger(self, stack: AsyncExitStack) -> Ledger:
         ledger = self.ledger()
@@ -56,8 +59,8 @@ class Installation:
 
 
 @pytest.fixture
-def installation(tmp_path: Path, scripted: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    return Installation(tmp_path, scripted, monkeypatch)
+def installation(tmp_path: Path, scripted: ScriptedUpstream) -> Installation:
+    return Installation(tmp_path, scripted)
 
 
 async def ask(assistant: OpenAiAssistant) -> str:
@@ -100,7 +103,7 @@ async def test_the_metric_of_a_restored_breaker_says_open(
     async with installation.started() as assistant:
         await fail_until_it_opens(assistant, scripted)
     async with AsyncExitStack() as stack:
-        common = await wiring._shared(installation.settings, installation.open_ledger(stack), stack)
+        common = await installation.build(stack)
         gauge = common.metrics.registry.get_sample_value("vestibule_breaker_open", {"breaker": "llm_api"})
     assert gauge == 1.0
 

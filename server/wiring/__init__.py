@@ -1,0 +1,75 @@
+"""The composition root: builds every long-lived object of the server and passes each its dependencies.
+
+``server.app`` starts and stops them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from ray_tasks.cluster import Cluster
+from server.access.authenticator import build_access
+from server.analytics.endpoint import AnalystEndpoint
+from server.grpc_server import GrpcServer
+from server.housekeeping import Housekeeping
+from server.jobs.runner import JobRunner
+from server.jobs.types import Handler
+from server.ledger.types import utc_now
+from server.ledger.writer import Ledger
+from server.observability.metrics import Metrics
+from server.records.pubsub import PubSub
+from server.settings import Settings
+from server.tls.reload import ServerCertificate
+from server.uploads.malware_scan import MalwareScan
+from server.uploads.service import UploadService
+from server.wiring.jobs import build_jobs
+from server.wiring.port import build_grpc_server, build_services
+from server.wiring.shared import build_shared
+from server.wiring.stored_data import build_stored_data
+from server.wiring.streams import build_streams
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """What ``server.app`` starts and stops."""
+
+    cluster: Cluster
+    grpc_server: GrpcServer
+    runner: JobRunner
+    handlers: Sequence[Handler]
+    uploads: UploadService
+    pubsub: PubSub
+    analysts: AnalystEndpoint
+    housekeeping: Housekeeping
+    metrics: Metrics
+    certificate: ServerCertificate | None
+    scan: MalwareScan | None
+
+
+async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitStack) -> Components:
+    """Build everything around the open ledger. The stack closes what holds a connection.
+
+    Raises:
+        VestibuleError: A setting, a key or the weights are not usable.
+    """
+    shared = await build_shared(settings, ledger, stack, utc_now)
+    access = await build_access(settings, ledger, shared.clock, shared.audit.trail, stack)
+    jobs = build_jobs(settings, shared)
+    streams = await build_streams(settings, shared, jobs)
+    stored = build_stored_data(settings, shared, jobs, streams)
+    services = build_services(settings, shared, access, jobs, streams, stored)
+    return Components(
+        cluster=shared.cluster,
+        grpc_server=build_grpc_server(settings, services, shared, access),
+        runner=jobs.runner,
+        handlers=jobs.handlers,
+        uploads=jobs.uploads,
+        pubsub=shared.pubsub,
+        analysts=stored.analysts,
+        housekeeping=stored.housekeeping,
+        metrics=shared.metrics,
+        certificate=shared.certificate,
+        scan=shared.scan,
+    )

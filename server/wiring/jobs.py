@@ -1,0 +1,84 @@
+"""Builds the background jobs, and the parts that enqueue them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.jobs.attempt import log_attempt
+from server.jobs.handlers import build_handlers
+from server.jobs.runner import JobRunner
+from server.jobs.types import Handler, JobDetails, JobObserver, JobOutcome
+from server.llm.field_names import FieldNames
+from server.observability.metrics import Metrics
+from server.records.recommender import Recommender
+from server.settings import Settings
+from server.uploads.build import build_upload_service
+from server.uploads.service import UploadService
+from server.wiring.shared import Shared
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Background jobs, and the parts that enqueue them."""
+
+    runner: JobRunner
+    recommender: Recommender
+    uploads: UploadService
+    handlers: Sequence[Handler]
+
+
+def build_jobs(settings: Settings, shared: Shared) -> Jobs:
+    """Build them; nothing runs yet."""
+    ledger, spool, gateway, pubsub = shared.ledger, shared.spool, shared.gateway, shared.pubsub
+    clock = shared.clock
+    audit = shared.audit.trail
+    runner = JobRunner(ledger, clock=clock, owner=str(uuid.uuid4()), audit=audit, observer=_count_jobs(shared.metrics))
+    recommender = Recommender(
+        ledger,
+        gateway,
+        shared.assistant,
+        pubsub,
+        clock=clock,
+        audit=audit,
+        approval=settings.approval,
+        fields=FieldNames(settings.upstream.field_names),
+        on_job=runner.wake,
+    )
+    uploads = build_upload_service(
+        ledger,
+        spool,
+        pubsub,
+        gateway,
+        shared.metrics,
+        settings.limits,
+        shared.sandbox,
+        on_job=runner.wake,
+        clock=clock,
+        scan=shared.scan,
+    )
+    handlers = build_handlers(
+        ledger,
+        spool,
+        gateway,
+        shared.assistant,
+        recommender,
+        pubsub,
+        artifacts=settings.pictures_dir,
+        clock=clock,
+        keep_recordings=settings.keep_redacted_recordings,
+    )
+    kinds = [handler.kind for handler in handlers]
+    shared.metrics.show(shared.metrics.jobs, kinds, JobOutcome)
+    shared.metrics.show(shared.metrics.job_seconds, kinds)
+    return Jobs(runner, recommender, uploads, handlers)
+
+
+def _count_jobs(metrics: Metrics) -> JobObserver:
+    def observe(details: JobDetails) -> None:
+        log_attempt(details)
+        metrics.jobs.labels(details.kind, details.outcome).inc()
+        metrics.job_seconds.labels(details.kind).observe(details.took_s)
+
+    return observe

@@ -1,0 +1,62 @@
+"""Builds the gRPC port: the services, and the checks that each call passes before them."""
+
+from __future__ import annotations
+
+from server.access.authenticator import Access
+from server.grpc_server import GrpcServer
+from server.records.machine_words import MachineWords
+from server.records.status import StatusReporter
+from server.rpc.interceptors.authenticate import Authenticate, observer
+from server.rpc.interceptors.refusal_limits import RefusalLimits
+from server.services import Services
+from server.services.access import AccessService
+from server.services.admin import AdminService
+from server.services.conversation import ConversationService
+from server.services.funnel import FunnelService
+from server.services.media import MediaService
+from server.services.recommendation import RecommendationService
+from server.services.session import SessionService
+from server.settings import Settings
+from server.streaming.stream_manager import StreamManager
+from server.uploads.malware_scan import NoScan
+from server.wiring.jobs import Jobs
+from server.wiring.shared import Shared
+from server.wiring.stored_data import StoredData
+
+
+def build_services(
+    settings: Settings, shared: Shared, access: Access, jobs: Jobs, streams: StreamManager, stored: StoredData
+) -> Services:
+    """One servicer for each gRPC service."""
+    ledger, gateway, pubsub, lifecycle = shared.ledger, shared.gateway, shared.pubsub, shared.lifecycle
+    clock, breaker, sandbox = shared.clock, shared.assistant.breaker, shared.sandbox
+    words = MachineWords(gateway)
+    scan = shared.scan or NoScan()
+    reporting = (stored.analysts, stored.retention, shared.certificate, scan, sandbox, sandbox.confinement)
+    parts = [part for part in reporting if part is not None]
+    status = StatusReporter(gateway, ledger, shared.assistant, breaker, clock(), lambda: streams.count, parts)
+    return Services(
+        session=SessionService(stored.sessions, pubsub, lifecycle, words),
+        conversation=ConversationService(streams),
+        media=MediaService(jobs.uploads, ledger, pubsub, lifecycle, settings.pictures_dir),
+        recommendation=RecommendationService(jobs.recommender, words),
+        funnel=FunnelService(ledger, gateway, clock),
+        admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words, stored.eraser, shared.audit),
+        access=AccessService(access.keys, words, clock),
+    )
+
+
+def build_grpc_server(settings: Settings, services: Services, shared: Shared, access: Access) -> GrpcServer:
+    """The port; it does not listen yet."""
+    credentials = shared.certificate.credentials if shared.certificate else None
+    observe = observer(shared.metrics, shared.audit.access)
+    authenticate = Authenticate(access.authenticator, observe, RefusalLimits(settings.limits))
+    return GrpcServer(
+        settings.address,
+        services,
+        shared.lifecycle,
+        shared.metrics,
+        authenticate,
+        credentials=credentials,
+        limits=settings.limits,
+    )

@@ -1,0 +1,42 @@
+"""Builds what reads, keeps and erases the stored data of people."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+
+from server.analytics.endpoint import AnalystEndpoint
+from server.erasure.eraser import Eraser, LiveWork
+from server.erasure.retention import Retention
+from server.housekeeping import Housekeeping
+from server.records.sessions import Sessions
+from server.settings import Settings
+from server.streaming.stream_manager import StreamManager
+from server.wiring.jobs import Jobs
+from server.wiring.shared import Shared
+
+
+@dataclass(frozen=True, slots=True)
+class StoredData:
+    """What reads, keeps and erases the stored data of people."""
+
+    sessions: Sessions
+    analysts: AnalystEndpoint
+    eraser: Eraser
+    retention: Retention
+    housekeeping: Housekeeping
+
+
+def build_stored_data(settings: Settings, shared: Shared, jobs: Jobs, streams: StreamManager) -> StoredData:
+    """Build it; nothing runs yet."""
+    ledger, spool, clock, pictures = shared.ledger, shared.spool, shared.clock, settings.pictures_dir
+    sessions = Sessions(ledger, shared.pubsub, shared.sealer, clock)
+    analysts = AnalystEndpoint(ledger, settings.quack, settings.state_dir)
+    work = LiveWork(streams.end_sessions, jobs.uploads.end_sessions, jobs.runner.end_sessions, sessions.abandon)
+    forget = partial(asyncio.to_thread, analysts.forget_snapshot)
+    eraser = Eraser(ledger, spool, pictures, work, clock, shared.audit.trail, forget)
+    retention = Retention(ledger, spool, pictures, settings.retention, clock, eraser.purge)
+    rounds = (eraser.resume, retention.round)
+    housekeeping = Housekeeping(sessions, jobs.uploads, ledger, spool, clock, streams, settings.idle_session_s, rounds)
+    return StoredData(sessions, analysts, eraser, retention, housekeeping)

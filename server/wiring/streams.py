@@ -1,0 +1,55 @@
+"""Builds what opens the conversation streams. What lives as long as one stream is built by ``server.streaming``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+from models.speech.endpointing.policy import DEFAULT_POLICY
+from models.speech.endpointing.segmenter import segmenter_factory
+from models.speech.engines import build_vad
+from server.runtime.token_bucket import Rate
+from server.settings import Settings
+from server.streaming.admission import Admission, AdmissionLimits
+from server.streaming.conversation_factory import ConversationFactory
+from server.streaming.load_meter import SpeechLoadMeter
+from server.streaming.partials import SpeechBackend
+from server.streaming.priority_limiter import PriorityLimiter
+from server.streaming.rate_limit import RateLimits, TypedRates
+from server.streaming.repository import StreamRepository
+from server.streaming.responder import ReplyBackend
+from server.streaming.stream_config import StreamLimits
+from server.streaming.stream_manager import StreamManager
+from server.streaming.stream_registry import StreamRegistry
+from server.wiring.jobs import Jobs
+from server.wiring.shared import Shared
+
+
+async def build_streams(settings: Settings, shared: Shared, jobs: Jobs) -> StreamManager:
+    """Load the voice activity detector and build what every stream is opened with."""
+    limits, places = settings.limits, settings.speech.places
+    load = SpeechLoadMeter(places, time.monotonic)
+    vad = await asyncio.to_thread(build_vad, settings.weights_dir)
+    registry = StreamRegistry(shared.ledger, shared.spool, shared.sealer, shared.clock)
+    admission_limits = AdmissionLimits(
+        limits.streams, limits.client_streams, limits.session_streams, limits.speech_floor, limits.speech_load
+    )
+    admission = Admission(admission_limits, load, shared.metrics)
+    conversations = ConversationFactory(
+        registry=registry,
+        admission=admission,
+        segmenters=segmenter_factory(vad, DEFAULT_POLICY.utterances.with_longest(limits.utterance_s)),
+        speech=SpeechBackend(shared.gateway, PriorityLimiter(places), load),
+        replies=ReplyBackend(shared.assistant, shared.gateway, jobs.recommender),
+        repositories=partial(StreamRepository, shared.ledger, shared.pubsub, jobs.runner, shared.clock),
+        limits=StreamLimits(limits.stream_s, limits.stream_idle_s, RateLimits(limits.pace, limits.ahead_s)),
+        typed=TypedRates(
+            Rate.per_minute(limits.typed_per_minute), Rate.per_minute(limits.client_typed_per_minute), time.monotonic
+        ),
+        lifecycle=shared.lifecycle,
+        metrics=shared.metrics,
+        clock=shared.clock,
+        open_container=shared.sandbox.open_stream,
+    )
+    return StreamManager(registry, admission, conversations)
