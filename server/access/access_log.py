@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from models.errors import VestibuleError
-from server.access.audit import AuditAction, AuditEntry, AuditTrail, Outcome, host_of
+from server.access.audit import AuditAction, AuditEntry, AuditTrail, Outcome
 from server.access.caller import Caller
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
@@ -76,7 +76,7 @@ class AccessLog:
             return
         outcome = Outcome.DENIED if denied else Outcome.ALLOWED
         subject = self._trail.stored_subject(caller.subject)
-        decision = _Decision(subject, caller.client_id, host_of(caller.peer), method, outcome, denied)
+        decision = _Decision(subject, caller.client_id, caller.peer.host, method, outcome, denied)
         if decision not in self._seen:
             if self._kinds[outcome] >= (MOST_DENIED if denied else MOST_ALLOWED):
                 decision = replace(decision, subject=MANY, client_id="", host="")

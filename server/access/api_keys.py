@@ -16,6 +16,7 @@ from models.errors import FieldViolation, InvalidInput, Unauthenticated, Vestibu
 from models.reasons import Reason
 from server.access.audit import AuditAction, AuditTrail
 from server.access.caller import Caller, Scope
+from server.access.peer import Peer
 from server.ledger import api_keys
 from server.ledger.api_keys import ApiKeyRow
 from server.ledger.columns import Cursor
@@ -89,13 +90,12 @@ class ApiKeys:
         self._rows[key_id] = row
         self._operator_key_id = key_id
 
-    def verify(self, key: str, *, peer: str, local: bool) -> tuple[Caller, str]:
+    def verify(self, key: str, peer: Peer) -> tuple[Caller, str]:
         """Who holds a key, and its id.
 
         Args:
             key: As the caller sent it.
-            peer: Network address of the caller.
-            local: Whether the caller is on this machine.
+            peer: Where the call comes from. The operator key is accepted from this machine only.
 
         Raises:
             Unauthenticated: The key is malformed, unknown, wrong, expired or revoked. Only to somebody who has the
@@ -107,7 +107,7 @@ class ApiKeys:
         key_id, secret = found.groups()
         row = self._rows.get(key_id)
         same = hmac.compare_digest(hash_of(secret), row.secret_hash if row else _NO_HASH)
-        if row is None or not same or (key_id == self._operator_key_id and not local):
+        if row is None or not same or (key_id == self._operator_key_id and not peer.local):
             raise Unauthenticated("The credential is not valid.")
         self._check(row)
         self._note_use(row)

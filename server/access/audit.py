@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 from models.errors import InvalidInput
 from models.private_files import read_or_create
@@ -115,8 +114,8 @@ class AuditTrail:
     ) -> AuditEntry:
         """An entry about the current caller, now. Call it on the event loop; the ledger's thread knows no caller."""
         who = caller or current_caller()
-        subject, host = self.stored_subject(who.subject), host_of(who.peer)
-        return AuditEntry(subject, who.client_id, host, action, self._clock(), target, outcome, reason)
+        subject = self.stored_subject(who.subject)
+        return AuditEntry(subject, who.client_id, who.peer.host, action, self._clock(), target, outcome, reason)
 
     def append(self, cursor: Cursor, *entries: AuditEntry) -> AuditPosition:
         """Add entries to the chain, within a transaction of the ledger's writer; returns where the chain then ends."""
@@ -179,14 +178,6 @@ def chained_hash(key: bytes, row: AuditRow, before: str) -> str:
 def head_seal(key: bytes, position: AuditPosition) -> str:
     """The keyed hash that goes with a kept head, so that nobody without the key writes an older one."""
     return hmac.new(key, f"head\n{position.number}\n{position.hash}".encode(), hashlib.sha256).hexdigest()
-
-
-def host_of(peer: str) -> str:
-    """The host of a peer as gRPC names it: ``ipv4:10.0.0.7:5123`` is ``10.0.0.7``."""
-    kind, _, address = unquote(peer).partition(":")
-    if kind not in ("ipv4", "ipv6"):
-        return kind if kind == "unix" else ""
-    return address.rpartition(":")[0].strip("[]")
 
 
 def _canonical(row: AuditRow) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
 
 from models.errors import Unauthenticated
 from models.reasons import Reason
@@ -16,11 +15,11 @@ from server.access.audit import AuditTrail
 from server.access.caller import Caller
 from server.access.jwks import KeySet, file_source, http_source
 from server.access.operator_key import load_or_create_operator_key
+from server.access.peer import Peer
 from server.access.tokens import Keys, SharedSecret, TokenVerifier
 from server.ledger.types import Clock
 from server.ledger.writer import Ledger
 from server.settings import Settings
-from server.validators import is_loopback
 
 LONGEST_CREDENTIAL: Final = 8192
 """Characters of a credential; a longer one is refused before it is read. gRPC itself bounds all metadata."""
@@ -46,12 +45,12 @@ class Authenticator:
         self._keys = keys
         self._tokens = tokens
 
-    async def authenticate(self, authorization: Sequence[str | bytes], peer: str) -> Grant:
+    async def authenticate(self, authorization: Sequence[str | bytes], peer: Peer) -> Grant:
         """Verify the credential of a call.
 
         Args:
             authorization: Every value of the metadata key ``authorization``.
-            peer: Network address of the caller as gRPC reports it.
+            peer: Where the call comes from.
 
         Raises:
             Unauthenticated: There is no credential, more than one, or one that is not valid.
@@ -59,7 +58,7 @@ class Authenticator:
         """
         credential = _credential(authorization)
         if credential.startswith(PREFIX):
-            caller, key_id = self._keys.verify(credential, peer=peer, local=is_local(peer))
+            caller, key_id = self._keys.verify(credential, peer)
             return Grant(caller, lambda: self._recheck_key(key_id))
         if self._tokens is None:
             raise Unauthenticated("The credential is not valid.")
@@ -80,14 +79,6 @@ def _credential(authorization: Sequence[str | bytes]) -> str:
     if scheme.lower() != "bearer" or not credential.isascii() or not credential.isprintable() or " " in credential:
         raise Unauthenticated("The credential is not valid.")
     return credential
-
-
-def is_local(peer: str) -> bool:
-    """Whether a peer is on this machine: ``ipv4:127.0.0.1:5000``, ``ipv6:[::1]:5000`` with or without quoting."""
-    kind, _, address = peer.partition(":")
-    if kind == "unix":
-        return True
-    return kind in {"ipv4", "ipv6"} and is_loopback(unquote(address).rpartition(":")[0])
 
 
 @dataclass(frozen=True, slots=True)

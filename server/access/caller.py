@@ -11,6 +11,7 @@ from typing import Final
 
 from models.errors import PermissionDenied
 from models.reasons import Reason
+from server.access.peer import UNKNOWN_PEER, Peer
 
 
 class Scope(StrEnum):
@@ -36,13 +37,13 @@ class Caller:
         client_id: The app or site that the credential belongs to. Empty means every client, which only an operator,
             a reviewer or an analyst may have.
         scopes: What the credential allows.
-        peer: Network address of the caller as gRPC reports it.
+        peer: Where the call comes from.
     """
 
     subject: str
     client_id: str
     scopes: frozenset[Scope]
-    peer: str = ""
+    peer: Peer = UNKNOWN_PEER
 
     def may_see(self, client_id: str) -> bool:
         """Whether what belongs to this client may be shown to the caller."""

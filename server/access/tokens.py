@@ -16,6 +16,7 @@ from joserfc.jwk import Key, OctKey
 from models.errors import Unauthenticated
 from models.reasons import Reason
 from server.access.caller import Caller, Scope
+from server.access.peer import Peer
 from server.ledger.types import Clock
 from server.setting_groups import AuthSettings
 
@@ -80,7 +81,7 @@ class VerifiedToken:
     expires_s: float
     generation: int
 
-    def caller(self, peer: str) -> Caller:
+    def caller(self, peer: Peer) -> Caller:
         """The caller who sent it."""
         return Caller(f"jwt:{self.subject}", self.client_id, self.scopes, peer)
 

@@ -17,6 +17,7 @@ from server.access.audit import AuditTrail
 from server.access.authenticator import Authenticator
 from server.access.caller import Scope
 from server.access.jwks import KeySet
+from server.access.peer import UNKNOWN_PEER
 from server.access.tokens import TokenVerifier
 from server.ledger.writer import Ledger
 from tests.fuzz.findings import MOST_GROWTH_BYTES, Finding, leaks, own_memory_bytes
@@ -99,7 +100,7 @@ class Tokens:
         data = credential.encode("utf-8", "surrogatepass")
         values = values or [f"Bearer {credential}"]
         try:
-            grant = await self._authenticator.authenticate(values, "ipv4:192.0.2.1:5")
+            grant = await self._authenticator.authenticate(values, UNKNOWN_PEER)
         except Unauthenticated as refused:
             if leak := leaks(f"{refused.message} {refused.hint}"):
                 raise Finding(self.name, number, f"the error shows {leak}", data) from refused

@@ -13,6 +13,7 @@ from models.reasons import Reason
 from server.access.access_log import AccessLog
 from server.access.authenticator import Authenticator, Grant
 from server.access.caller import ANONYMOUS, Caller, set_caller
+from server.access.peer import parse_peer
 from server.access.scopes import NO_CREDENTIAL, check_scope
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
@@ -116,10 +117,10 @@ class Authenticate(CallHook):
             raise
 
     async def _grant(self, call: Call) -> Grant:
-        caller = Caller("", "", frozenset(), call.context.peer())
+        caller = Caller("", "", frozenset(), parse_peer(call.context.peer()))
         authorization = call.all_metadata(CREDENTIAL_KEY)
         try:
-            with self._limits.checking(caller.peer, authorization):
+            with self._limits.checking(caller.peer.network, authorization):
                 grant = await self._authenticator.authenticate(authorization, caller.peer)
                 caller = grant.caller
                 check_scope(caller, call.method)

@@ -1,7 +1,6 @@
 """Bounds on calls: how many run at a time, and how many each caller may begin.
 
-A caller is whoever the credential names. Without a credential it is the network address. An IPv6 address counts with
-its whole /64 network, which one machine usually has for itself.
+A caller is whoever the credential names. Without a credential it is the network address.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
-from urllib.parse import unquote
 
 from models.errors import Overloaded, TooLarge
 from models.reasons import Reason
 from server.access.caller import ANONYMOUS, INTERNAL, current_caller
+from server.access.peer import parse_peer
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
 from server.runtime.token_bucket import Rate, TokenBuckets
@@ -132,16 +130,4 @@ def _check_metadata(call: Call) -> None:
 
 def _caller(call: Call) -> str:
     caller = current_caller()
-    return network_of(call.context.peer()) if caller in (INTERNAL, ANONYMOUS) else caller.subject
-
-
-def network_of(peer: str) -> str:
-    """The address in a peer as gRPC writes it, such as ``ipv4:192.0.2.1:50`` or ``ipv6:%5B2001:db8::1%5D:50``."""
-    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return peer.partition(":")[0]  # a Unix socket has no address
-    if isinstance(address, IPv6Address):
-        return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
-    return str(address)
+    return parse_peer(call.context.peer()).network if caller in (INTERNAL, ANONYMOUS) else caller.subject

@@ -17,7 +17,7 @@ from models.errors import Overloaded, PermissionDenied, Unauthenticated
 from models.reasons import Reason
 from server.access.authenticator import LONGEST_CREDENTIAL
 from server.access.jwks import WAIT_S
-from server.rpc.interceptors.call_limits import counted, network_of
+from server.rpc.interceptors.call_limits import counted
 from server.runtime.token_bucket import Rate, TokenBuckets
 from server.setting_groups import LimitSettings
 
@@ -43,17 +43,17 @@ class RefusalLimits:
         return len(self._refused) + len(self._checking) + len(self._accepted)
 
     @contextmanager
-    def checking(self, peer: str, authorization: Sequence[str | bytes]) -> Iterator[None]:
+    def checking(self, network: str, authorization: Sequence[str | bytes]) -> Iterator[None]:
         """Hold this while the credential and its scopes are checked. What is refused inside is counted.
 
         Args:
-            peer: Network address of the caller as gRPC reports it.
+            network: Of the caller, see ``Peer``.
             authorization: Every value of the metadata key ``authorization``.
 
         Raises:
             Overloaded: REFUSALS_TOO_FAST, TOO_MANY_CREDENTIAL_CHECKS.
         """
-        network, digest = network_of(peer), _digest(authorization)
+        digest = _digest(authorization)
         self._check(network, digest)
         try:
             with counted(self._checking, network):

@@ -15,6 +15,7 @@ from server.access.api_keys import LAST_USE_GRAIN, ApiKeys, new_key, written
 from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope
 from server.access.operator_key import OPERATOR_KEY_FILE, load_or_create_operator_key
+from server.access.peer import Peer, parse_peer
 from server.ledger import api_keys
 from server.ledger import audit as audit_rows
 from server.ledger.audit import AuditFilter
@@ -23,7 +24,7 @@ from tests.unit.access.clock import HandClock
 from tests.unit.ledger.migrated import open_ledger
 
 HOUR = timedelta(hours=1)
-PEER = "ipv4:192.0.2.7:5000"
+PEER, LOCAL_PEER = parse_peer("ipv4:192.0.2.7:5000"), parse_peer("unix:")
 
 
 @pytest.fixture
@@ -54,13 +55,13 @@ def key_id(key: str) -> str:
     return key.split("_")[1]
 
 
-def verify(keys: ApiKeys, key: str, *, local: bool = False) -> Caller:
-    return keys.verify(key, peer=PEER, local=local)[0]
+def verify(keys: ApiKeys, key: str, peer: Peer = PEER) -> Caller:
+    return keys.verify(key, peer)[0]
 
 
-def refused(keys: ApiKeys, key: str, *, local: bool = False) -> Unauthenticated:
+def refused(keys: ApiKeys, key: str) -> Unauthenticated:
     with pytest.raises(Unauthenticated) as caught:
-        verify(keys, key, local=local)
+        verify(keys, key)
     return caught.value
 
 
@@ -228,7 +229,7 @@ async def test_the_operator_key_allows_everything_from_this_machine_only(keys: A
     assert load_or_create_operator_key(tmp_path / "state") == key
     assert (tmp_path / "state" / OPERATOR_KEY_FILE).stat().st_mode & 0o777 == 0o600
     keys.accept_operator_key(key)
-    assert verify(keys, key, local=True) == Caller("key:operator", "", frozenset(Scope), PEER)
+    assert verify(keys, key, LOCAL_PEER) == Caller("key:operator", "", frozenset(Scope), LOCAL_PEER)
     assert refused(keys, key).reason is Reason.CREDENTIALS_INVALID
     assert keys.list_keys(include_closed=True) == []
     with pytest.raises(InvalidInput):

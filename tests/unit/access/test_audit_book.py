@@ -13,6 +13,7 @@ from server.access.access_log import MANY, MOST_DENIED, AccessLog
 from server.access.audit import AuditAction, AuditTrail
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller
+from server.access.peer import parse_peer
 from server.ledger import audit as rows
 from server.ledger.audit import AuditFilter, AuditRow
 from server.ledger.writer import Ledger
@@ -108,9 +109,11 @@ async def test_lists_are_filtered_and_paged(ledger: Ledger, tmp_path: Path) -> N
 
 async def test_a_list_shows_denied_calls_at_once_with_their_count(ledger: Ledger, tmp_path: Path) -> None:
     audit = book(ledger, tmp_path)
-    stranger = Caller("", "", frozenset(), "ipv4:10.0.0.9:4000")
+    stranger = Caller("", "", frozenset(), parse_peer("ipv4:10.0.0.9:4000"))
     for port in range(3):
-        audit.access.record(Caller("", "", frozenset(), f"ipv4:10.0.0.9:{port}"), "S/M", denied="CREDENTIALS_MISSING")
+        audit.access.record(
+            Caller("", "", frozenset(), parse_peer(f"ipv4:10.0.0.9:{port}")), "S/M", denied="CREDENTIALS_MISSING"
+        )
     audit.access.record(stranger, "S/Other", denied="CREDENTIALS_MISSING")
     found, _ = await audit.list(AuditFilter(action="access"), 10, "")
     assert [(row.object_id, row.peer, row.outcome, row.reason, row.count) for row in found] == [
@@ -122,7 +125,7 @@ async def test_a_list_shows_denied_calls_at_once_with_their_count(ledger: Ledger
 async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledger) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     for number in range(20_000):
-        peer = f"ipv6:[2001:db8::{number:x}]:7"
+        peer = parse_peer(f"ipv6:[2001:db8::{number:x}]:7")
         log.record(Caller(f"jwt:{number}", "", frozenset(), peer), "S/M", denied="CREDENTIALS_INVALID")
     await log.flush()
     written = await listed(ledger)
@@ -134,8 +137,10 @@ async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledge
 async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: Ledger) -> None:
     log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     for number in range(MOST_DENIED * 2):
-        log.record(Caller("", "", frozenset(), f"ipv4:10.0.{number}.1:7"), "S/M", denied="CREDENTIALS_MISSING")
-    log.record(Caller("key:9f3c", "app", frozenset(), "ipv4:10.1.0.1:7"), "S/M")
+        log.record(
+            Caller("", "", frozenset(), parse_peer(f"ipv4:10.0.{number}.1:7")), "S/M", denied="CREDENTIALS_MISSING"
+        )
+    log.record(Caller("key:9f3c", "app", frozenset(), parse_peer("ipv4:10.1.0.1:7")), "S/M")
     await log.flush()
     [allowed] = [row for row in await listed(ledger) if row.outcome == "allowed"]
     assert (allowed.subject, allowed.client_id, allowed.peer) == ("key:9f3c", "app", "10.1.0.1")

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from models.errors import InvalidInput
-from server.access.audit import AuditAction, AuditTrail, Outcome, chained_hash, host_of, load_or_create_key
+from server.access.audit import AuditAction, AuditTrail, Outcome, chained_hash, load_or_create_key
 from server.access.audit_check import AuditReport, ChainChecker, FaultKind, verify
 from server.access.audit_head import HEAD_FILE, read_head, write_head
 from server.access.caller import Caller, Scope, acting_as
+from server.access.peer import parse_peer
 from server.ledger import audit as rows
 from server.ledger.audit import START, AuditFilter, AuditPosition, AuditRow
 from server.ledger.columns import Cursor
@@ -22,7 +23,7 @@ from tests.unit.ledger.makers import NOW
 from tests.unit.ledger.stored import read_now
 
 KEY = bytes(range(32))
-REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), "ipv4:10.0.0.7:51234")
+REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), parse_peer("ipv4:10.0.0.7:51234"))
 
 
 @pytest.fixture
@@ -239,18 +240,3 @@ def test_addresses_are_left_out_when_the_setting_says_so(ledger: Ledger) -> None
         entry = trail.entry(AuditAction.REJECT, outcome=Outcome.DONE)
     ledger.write_now(lambda cursor: trail.append(cursor, entry))
     assert all_rows(ledger)[0].peer == ""
-
-
-@pytest.mark.parametrize(
-    ("peer", "host"),
-    [
-        ("ipv4:10.0.0.7:5123", "10.0.0.7"),
-        ("ipv6:%5Bfe80::1%25eth0%5D:5123", "fe80::1%eth0"),
-        ("ipv6:[::1]:5123", "::1"),
-        ("unix:/run/somewhere", "unix"),
-        ("", ""),
-        ("something else", ""),
-    ],
-)
-def test_the_host_of_a_peer(peer: str, host: str) -> None:
-    assert host_of(peer) == host

@@ -15,6 +15,7 @@ from server.access.audit import AuditTrail
 from server.access.authenticator import Access, build_access
 from server.access.caller import INTERNAL, Caller, Scope, acting_as, current_caller
 from server.access.operator_key import OPERATOR_KEY_FILE
+from server.access.peer import Peer, parse_peer
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from server.settings import Settings
@@ -22,7 +23,7 @@ from tests.unit.access import issuer
 from tests.unit.access.clock import HandClock
 from tests.unit.access.issuer import token
 
-LOCAL, REMOTE = "ipv4:127.0.0.1:5000", "ipv4:192.0.2.7:5000"
+LOCAL, REMOTE = parse_peer("ipv4:127.0.0.1:5000"), parse_peer("ipv4:192.0.2.7:5000")
 SECRET = "a secret of development, 32 bytes long"
 
 
@@ -37,7 +38,7 @@ async def built(ledger: Ledger, folder: Path, stack: AsyncExitStack, **auth: Any
     return await build_access(Settings(state_dir=folder, auth=auth), ledger, clock, AuditTrail(bytes(32), clock), stack)
 
 
-async def caller(access: Access, credential: str, peer: str = LOCAL) -> Caller:
+async def caller(access: Access, credential: str, peer: Peer = LOCAL) -> Caller:
     return (await access.authenticator.authenticate([f"Bearer {credential}"], peer)).caller
 
 

@@ -15,12 +15,14 @@ from models.errors import Unauthenticated
 from models.reasons import Reason
 from server.access.caller import Caller, Scope
 from server.access.jwks import KeySet
+from server.access.peer import parse_peer
 from server.access.tokens import MOST_REMEMBERED, SharedSecret, TokenVerifier, VerifiedToken
 from server.setting_groups import AuthSettings
 from tests.unit.access import issuer
 from tests.unit.access.clock import HandClock
 from tests.unit.access.issuer import NOW, confused, keys, public_pem, settings, stranger, token, unsigned
 
+PEER = parse_peer("ipv4:192.0.2.7:5000")
 NOW_S = int(NOW.timestamp())
 SECRET = "a secret of development, 32 bytes long"
 
@@ -36,7 +38,7 @@ def verifier(clock: HandClock | None = None, **changed: Any) -> TokenVerifier:
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "Ed25519"])
 async def test_a_valid_token_tells_who_calls(algorithm: str) -> None:
     verified = await verifier().verify(token(algorithm))
-    assert verified.caller("p") == Caller("jwt:user-7", "site-1", frozenset({Scope.APP}), "p")
+    assert verified.caller(PEER) == Caller("jwt:user-7", "site-1", frozenset({Scope.APP}), PEER)
     assert verified.expires_s == NOW_S + 3600 + 30
 
 

@@ -22,6 +22,7 @@ from google.protobuf.message import Message
 from server.access.api_keys import ApiKeys
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as, set_caller
+from server.access.peer import parse_peer
 from server.erasure.eraser import Eraser, LiveWork
 from server.jobs.types import Completion, Handler
 from server.ledger import dead_letters, jobs
@@ -60,8 +61,8 @@ T = TypeVar("T")
 JPEG = b"\xff\xd8\xff\xe0" + b"a photograph " * 100
 EVERYTHING = frozenset(Scope)
 CALLERS = {
-    "owner": Caller("key:a", "app-a", EVERYTHING, "ipv4:10.0.0.1:1"),
-    "stranger": Caller("key:b", "app-b", EVERYTHING, "ipv4:10.0.0.2:1"),
+    "owner": Caller("key:a", "app-a", EVERYTHING, parse_peer("ipv4:10.0.0.1:1")),
+    "stranger": Caller("key:b", "app-b", EVERYTHING, parse_peer("ipv4:10.0.0.2:1")),
 }
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TOKEN_SECRET = re.compile(rb"\.[A-Za-z0-9_-]{43}")

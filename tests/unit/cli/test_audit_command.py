@@ -20,6 +20,7 @@ from models.reasons import Reason
 from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as
+from server.access.peer import parse_peer
 from server.cli.main import cli
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
@@ -27,7 +28,7 @@ from server.services.admin import AdminService
 from server.setting_groups import AuditSettings
 from tests.unit.ledger.migrated import open_ledger
 
-REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), "ipv4:10.0.0.7:51234")
+REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), parse_peer("ipv4:10.0.0.7:51234"))
 
 
 @contextmanager

@@ -6,12 +6,13 @@ import pytest
 
 from models.errors import Conflict, InternalError
 from server.access.caller import Caller, Scope, acting_as
+from server.access.peer import parse_peer
 from server.ledger import audit, dead_letters
 from server.ledger.audit import AuditRow
 from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import HASH, propose
 
-REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), "ipv4:10.0.0.7:51234")
+REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), parse_peer("ipv4:10.0.0.7:51234"))
 OPERATOR = Caller("key:0001", "", frozenset({Scope.OPERATOR}))
 
 

@@ -16,7 +16,6 @@ from vestibule.v1 import media_pb2, media_pb2_grpc, session_pb2, session_pb2_grp
 from benchmarks._raw_http2 import Answer, RawClient, grpc_message
 from server.grpc_server import GrpcServer
 from server.observability.metrics import Metrics
-from server.rpc.interceptors.call_limits import network_of
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
 from tests.fakes.access import OpenAccess
@@ -258,22 +257,6 @@ async def test_a_client_that_does_not_answer_the_settings_is_cut_also_within_a_c
     async with port(handshake_s=0.3) as server:
         assert await asyncio.to_thread(survives, server.address, answers=True)
         assert not await asyncio.to_thread(survives, server.address, answers=False)
-
-
-@pytest.mark.parametrize(
-    ("peer", "network"),
-    [
-        ("ipv4:192.0.2.1:5000", "192.0.2.1"),
-        ("ipv6:%5B2001:db8:1:2:3::1%5D:5000", "2001:db8:1:2::/64"),
-        ("ipv6:[2001:db8:1:2:ffff::9]:5000", "2001:db8:1:2::/64"),
-        ("ipv6:%5B::ffff:192.0.2.1%5D:5000", "192.0.2.1"),
-        ("ipv6:%5Bfe80::1%25eth0%5D:5000", "fe80::/64"),
-        ("unix:/run/vestibule.sock", "unix"),
-        ("", ""),
-    ],
-)
-def test_a_caller_without_a_credential_is_its_network(peer: str, network: str) -> None:
-    assert network_of(peer) == network
 
 
 async def test_an_upload_through_the_whole_chain_still_works() -> None:
