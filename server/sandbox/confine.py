@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,7 +31,7 @@ class Confinement:
     Attributes:
         address_space_bytes: All addresses that it may use, those of the fork server included.
         cpu_s: Seconds of CPU, then the kernel ends it.
-        threads: Whether it may start threads. The kernel counts processes with them, so it may start those, too.
+        threads: Whether it may start threads. The kernel counts processes with them; ``seccomp`` tells them apart.
     """
 
     address_space_bytes: int
@@ -44,31 +45,25 @@ def die_with_parent() -> None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def leave_system(empty: str) -> bool:
+def leave_system(empty: str) -> None:
     """Move this process, which must have no threads, to where there is no network, no shared memory of others, no file.
 
-    Some containers forbid it. A child cannot open a socket or a file in any case; here it cannot even delete one. The
-    capabilities that this takes are given up for good, since a process that may call chroot can leave its root again.
+    Some containers forbid it. It is a second wall: ``seccomp`` takes the calls away in any case. The capabilities that
+    this takes are given up for good, since a process that may call chroot can leave its root again.
 
     Args:
         empty: A folder with nothing in it, which becomes the root of the files.
-
-    Returns:
-        Whether the system allowed all of it.
 
     Raises:
         OSError: The capabilities cannot be given up.
     """
     if not _LINUX:
-        return False
-    left = bool(_libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0)
+        return
+    _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
     os.chdir(empty)
-    try:
+    with suppress(PermissionError):
         os.chroot(".")
-    except PermissionError:
-        left = False
     _drop_capabilities()
-    return left
 
 
 def confine(limits: Confinement, connection: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 READY: Final = b"ready"
-READY_IN_SYSTEM: Final = b"ready in system"
-"""Ready, but the system did not allow all of ``confine.leave_system``."""
+READY_UNFILTERED: Final = b"ready unfiltered"
+"""Ready, but the system does not filter the calls of the children, see ``seccomp``."""
 
 START: Final = b"start"
 KILL: Final = b"kill"

@@ -17,7 +17,8 @@ from typing import Final
 
 from server.sandbox import jobs
 from server.sandbox.confine import Confinement, address_space_bytes, confine, die_with_parent, leave_system
-from server.sandbox.fork_messages import DIED, KILL, MESSAGE_BYTES, READY, READY_IN_SYSTEM, START
+from server.sandbox.fork_messages import DIED, KILL, MESSAGE_BYTES, READY, READY_UNFILTERED, START
+from server.sandbox.seccomp import filter_calls
 from server.sandbox.warm_up import warm_up
 
 _KILLED: Final = b""
@@ -37,10 +38,27 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends us
     gc.collect()
     size = address_space_bytes()
-    left = leave_system(sys.argv[2])
+    leave_system(sys.argv[2])
+    filtered = can_filter()
     gc.freeze()  # the collector would write to pages that the children share
-    control.send(READY if left else READY_IN_SYSTEM)
-    ForkServer(control, size).serve(woken)
+    control.send(READY if filtered else READY_UNFILTERED)
+    ForkServer(control, size, filtered).serve(woken)
+
+
+def can_filter() -> bool:
+    """Whether this system lets a process filter its system calls: a child tries it."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            filter_calls(threads=False)
+            code = 0
+        except OSError:
+            pass
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    return status == 0
 
 
 class ForkServer:
@@ -49,11 +67,13 @@ class ForkServer:
     Args:
         control: A SOCK_SEQPACKET socket to the server.
         size: Addresses that this process uses; a child may use more by the memory of its job.
+        filtered: Whether the children filter their system calls.
     """
 
-    def __init__(self, control: socket.socket, size: int) -> None:
+    def __init__(self, control: socket.socket, size: int, filtered: bool) -> None:
         self._control = control
         self._size = size
+        self._filtered = filtered
         self._children: dict[int, bytes] = {}
 
     def serve(self, woken: int) -> None:
@@ -84,7 +104,7 @@ class ForkServer:
     def _start(self, job: bytes, descriptor: int) -> None:
         pid = os.fork()
         if pid == 0:
-            _child(descriptor, self._size)
+            _child(descriptor, self._size, self._filtered)
         os.close(descriptor)
         self._children[pid] = job
 
@@ -99,7 +119,7 @@ class ForkServer:
                 self._control.send(DIED + b" " + job + b" %d" % -code)
 
 
-def _child(descriptor: int, size: int) -> None:
+def _child(descriptor: int, size: int, filtered: bool) -> None:
     """Do one job and end, whatever happens."""
     code = 1
     try:
@@ -110,6 +130,8 @@ def _child(descriptor: int, size: int) -> None:
             request = jobs.read_request(connection)
             limits = Confinement(size + request["memory_bytes"], request["cpu_s"], request["threads"])
             confine(limits, descriptor)
+            if filtered:
+                filter_calls(threads=request["threads"])
             jobs.run(connection, request)
         code = 0
     except (ConnectionError, EOFError):

@@ -16,7 +16,7 @@ from typing import Final
 from models.errors import Unavailable
 from models.reasons import Reason
 from server.observability.log import get_logger
-from server.sandbox.fork_messages import KILL, MESSAGE_BYTES, READY, READY_IN_SYSTEM, START
+from server.sandbox.fork_messages import KILL, MESSAGE_BYTES, READY, READY_UNFILTERED, START
 
 log = get_logger("sandbox")
 
@@ -31,9 +31,10 @@ _ENVIRONMENT: Final = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 
-INCOMPLETE: Final = (
-    "The system does not allow the decoders namespaces of their own. A decoder that is taken over could delete files "
-    "of the server's user. Allow user namespaces in the container."
+UNFILTERED: Final = (
+    "The system does not filter the calls of the decoders (seccomp). One that is taken over could end processes of the "
+    "server's user, and in a container without user namespaces delete its files. Use Linux on x86-64 or ARM64, and let "
+    "the container use seccomp."
 )
 
 OnDeath = Callable[[int], None]
@@ -60,12 +61,12 @@ class ForkServerProcess:
         on_death: Told about each child that did not end by itself.
 
     Attributes:
-        left_system: Whether the fork server could leave the system, see ``confine.leave_system``; None before a start.
+        filtered: Whether the system calls of children are filtered, see ``seccomp``; None before a start.
     """
 
     def __init__(self, on_death: OnDeath) -> None:
         self._on_death = on_death
-        self.left_system: bool | None = None
+        self.filtered: bool | None = None
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
@@ -152,7 +153,7 @@ class ForkServerProcess:
             answer = ours.recv(MESSAGE_BYTES)
         except TimeoutError:
             answer = b""
-        if answer not in (READY, READY_IN_SYSTEM):
+        if answer not in (READY, READY_UNFILTERED):
             ours.close()
             self._stop()
             log.error("sandbox_not_started")
@@ -162,10 +163,10 @@ class ForkServerProcess:
         threading.Thread(target=self._watch, args=(ours, self._process), name="sandbox-watch", daemon=True).start()
         return ours
 
-    def _note(self, left_system: bool) -> None:
-        if not left_system and self.left_system is not False:
-            log.warning("sandbox_incomplete", hint=INCOMPLETE)
-        self.left_system = left_system
+    def _note(self, filtered: bool) -> None:
+        if not filtered and self.filtered is not False:
+            log.warning("sandbox_incomplete", hint=UNFILTERED)
+        self.filtered = filtered
 
     def _watch(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
         """Read how children ended, until the fork server ends."""

@@ -15,7 +15,7 @@ from models.media.second_opinion import SecondOpinion
 from server.observability.log import get_logger
 from server.records.status import Component
 from server.sandbox.client import ChildLimits, StreamInChild, clean_in_child
-from server.sandbox.process import INCOMPLETE, ForkServerProcess
+from server.sandbox.process import UNFILTERED, ForkServerProcess
 
 log = get_logger("sandbox")
 
@@ -48,7 +48,7 @@ class Confinement:
     @property
     def component(self) -> Component:
         """The state now."""
-        return Component("sandbox", True, INCOMPLETE if self._process.left_system is False else "")
+        return Component("sandbox", True, UNFILTERED if self._process.filtered is False else "")
 
 
 class MediaSandbox:
