@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from models.errors import NotFound, VestibuleError
+from models.errors import VestibuleError
 from models.media.formats import HEAD_BYTES, detect
-from models.reasons import Reason
 from models.text import RedactedText
 from server.access.caller import current_caller
 from server.ledger.needed_media import needed_spool_ids
@@ -19,6 +18,7 @@ from server.ledger.types import Clock, SessionRow, UploadRow, utc_now
 from server.ledger.writer import Ledger
 from server.records.pubsub import PubSub
 from server.uploads import transactions
+from server.uploads.arriving import ArrivingUploads
 from server.uploads.checks import size_mismatch
 from server.uploads.display_name import DisplayNames
 from server.uploads.pace import UploadPace, paced
@@ -32,15 +32,6 @@ T = TypeVar("T")
 
 BATCH_BYTES = 1024 * 1024
 """Bytes that are sealed and written to the spool at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Arriving:
-    """An upload that is arriving. ``bound`` ends it before its time; ``ended`` says that it has ended."""
-
-    description: DeclaredUpload
-    bound: asyncio.Timeout
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class UploadService:
@@ -82,7 +73,7 @@ class UploadService:
         self._on_job = on_job
         self._clock = clock
         self._pace = pace
-        self._arriving: dict[str, _Arriving] = {}
+        self._arriving = ArrivingUploads()
         self._storing: set[str] = set()
         self._background: set[asyncio.Task[Any]] = set()
 
@@ -105,25 +96,22 @@ class UploadService:
         # What is stored is encoded anew: a recording may be many times as large as what was sent.
         stored_bytes = await asyncio.to_thread(self._spool.size_bytes, facts.spool_ids)
         facts = replace(facts, waiting=replace(facts.waiting, session_bytes=stored_bytes))
-        try:
-            async with asyncio.timeout(None) as bound:
-                return await self._arrive(_Arriving(description, bound), facts, chunks)
-        except TimeoutError:
-            if not bound.expired():
-                raise
-            raise NotFound("There is no such session.", reason=Reason.SESSION_NOT_FOUND) from None
+        arriving: AbstractAsyncContextManager[None] = nullcontext()
+        if facts.session is not None:  # otherwise the first check refuses it, and it must not count for the session
+            arriving = self._arriving.counted(description)
+        # A random name, because two streams may send the same upload at the same time.
+        attempt_id = str(uuid.uuid4())
+        async with arriving:
+            if facts.upload is not None:
+                return await self._repeated(attempt_id, facts.session, facts.upload, description, chunks)
+            return await self._accept_new(attempt_id, facts, description, chunks)
 
     async def end_sessions(self, session_ids: frozenset[str]) -> None:
         """End arriving uploads of sessions that are being erased, as if there were no such session.
 
         Returns when each is gone, or is in the ledger and the spool.
         """
-        ending = [one for one in self._arriving.values() if one.description.session_id in session_ids]
-        for one in ending:
-            if not one.bound.expired():
-                one.bound.reschedule(asyncio.get_running_loop().time())
-        for one in ending:
-            await one.ended.wait()
+        await self._arriving.end_sessions(session_ids)
         await self.drain()
 
     async def sweep(self) -> int:
@@ -150,25 +138,12 @@ class UploadService:
         if self._background:
             await asyncio.wait(self._background)
 
-    async def _arrive(
-        self, arriving: _Arriving, facts: transactions.KnownFacts, chunks: AsyncIterator[bytes]
-    ) -> UploadRow:
-        # A random name, because two streams may send the same upload at the same time.
-        attempt_id = str(uuid.uuid4())
-        if facts.session is not None:  # otherwise the first check refuses it, and it must not count for the session
-            self._arriving[attempt_id] = arriving
-        try:
-            if facts.upload is not None:
-                return await self._repeated(attempt_id, facts.session, facts.upload, arriving.description, chunks)
-            return await self._accept_new(attempt_id, facts, arriving.description, chunks)
-        finally:
-            self._arriving.pop(attempt_id, None)
-            arriving.ended.set()
-
     async def _accept_new(
         self, attempt_id: str, facts: transactions.KnownFacts, description: DeclaredUpload, chunks: AsyncIterator[bytes]
     ) -> UploadRow:
-        seen = ReceivedBytes(attempt_id, description, facts.session, self._waiting(facts.waiting, description))
+        stored = replace(facts.waiting, spool_bytes=self._spool.usage.used_bytes)
+        waiting = self._arriving.added_to(stored, description.session_id)
+        seen = ReceivedBytes(attempt_id, description, facts.session, waiting)
         receiver = UploadReceiver()
         counted = False
         try:
@@ -186,18 +161,6 @@ class UploadService:
             if counted and receiver.size_bytes < description.size_bytes:
                 self._in_background(self._quota.settle(attempt_id, receiver.size_bytes))
             raise
-
-    def _waiting(self, stored: Waiting, description: DeclaredUpload) -> Waiting:
-        """What waits already, with everything that is arriving now."""
-        arriving = [one.description for one in self._arriving.values()]
-        of_session = [other for other in arriving if other.session_id == description.session_id]
-        return Waiting(
-            jobs=stored.jobs + len(arriving),
-            session_jobs=stored.session_jobs + len(of_session),
-            session_bytes=stored.session_bytes + sum(other.size_bytes for other in of_session),
-            arriving_bytes=sum(other.size_bytes for other in arriving),
-            spool_bytes=self._spool.usage.used_bytes + sum(other.size_bytes for other in arriving),
-        )
 
     async def _refused(self, seen: ReceivedBytes, error: VestibuleError, counted: bool) -> None:
         await self._refusals.record(seen, error)
@@ -288,8 +251,7 @@ class UploadService:
 
     async def _hash_of_repeated(self, seen: ReceivedBytes, chunks: AsyncIterator[bytes]) -> bytes:
         """Receive an upload only to hash it; nothing of it waits, but its bytes arrive and count like any others."""
-        arriving_bytes = self._waiting(Waiting(), seen.description).arriving_bytes
-        seen = replace(seen, waiting=Waiting(arriving_bytes=arriving_bytes))
+        seen = replace(seen, waiting=Waiting(arriving_bytes=self._arriving.size_bytes))
         for step in self._checks:
             if step.of_repeats:
                 await step.check(seen)

@@ -60,7 +60,7 @@ async def test_a_caller_that_leaves_while_sending_leaves_no_file(harness: Upload
     with pytest.raises(asyncio.CancelledError):
         await call
     assert harness.files() == []
-    assert harness.intake._arriving == {}
+    assert harness.intake._arriving.size_bytes == 0
 
 
 async def test_a_caller_that_leaves_during_the_commit_does_not_undo_it(
@@ -107,7 +107,7 @@ async def test_an_upload_of_a_session_that_is_erased_ends_at_once(harness: Uploa
     await harness.intake.end_sessions(frozenset({"another"}))
     assert not call.done()
     await harness.intake.end_sessions(frozenset({harness.session.id}))
-    assert (harness.intake._arriving, harness.files()) == ({}, [])
+    assert (harness.intake._arriving.size_bytes, harness.files()) == (0, [])
     with pytest.raises(VestibuleError) as caught:
         await call
     assert caught.value.reason == "SESSION_NOT_FOUND"

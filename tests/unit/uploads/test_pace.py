@@ -83,4 +83,4 @@ async def test_a_cut_upload_leaves_nothing(harness: UploadHarness) -> None:
     call = harness.intake.accept(harness.describe(), trickles())
     assert await reason_of(lambda: call) == "UPLOAD_CHUNKS_TOO_SMALL"
     assert harness.files() == []
-    assert harness.intake._arriving == {}
+    assert harness.intake._arriving.size_bytes == 0
