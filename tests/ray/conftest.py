@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -82,13 +82,6 @@ def replica(cluster: Cluster, kind: str) -> psutil.Process:
     title = f"ray::ServeReplica:{application_name(cluster.config.installation, kind)}:"
     (process,) = [p for p in cluster.processes() if lives(p) and "".join(p.cmdline()).startswith(title)]
     return process
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Wait until a condition on other processes holds."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  # another process sets no event
-            await asyncio.sleep(0.02)
 
 
 def types_within(value: object) -> set[type]:

@@ -18,8 +18,9 @@ from ray_tasks.cluster import Cluster
 from ray_tasks.deployments import deployment
 from ray_tasks.serve_client import call
 from ray_tasks.types import WorkerConfig
+from tests.eventually import eventually
 from tests.fakes.probe import Probe
-from tests.ray.conftest import small_config, until
+from tests.ray.conftest import small_config
 
 SECRET = "John Carter"
 ONCE = RetryPolicy("once", retries=0, first_delay_s=0.1, longest_s=0.1, factor=1.0, total_s=1.0)
@@ -55,7 +56,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def probe(bare: Cluster) -> Any:
     """One probe that is up."""
     handle = run_probe("probe")
-    asyncio.run(until(lambda: states("probe") == ["RUNNING"]))
+    asyncio.run(eventually(lambda: states("probe") == ["RUNNING"]))
     return handle
 
 
@@ -67,10 +68,10 @@ async def test_fractions_of_a_gpu_are_scheduled(bare: Cluster) -> None:
     names = ("gpu-a", "gpu-b", "gpu-c")
     for name in names:
         run_probe(name, gpus=0.5)
-    await until(lambda: states(*names).count("RUNNING") == 2)
+    await eventually(lambda: states(*names).count("RUNNING") == 2)
     assert states(*names) == ["RUNNING", "RUNNING", "DEPLOYING"]
     serve.delete("gpu-a")
-    await until(lambda: states("gpu-c") == ["RUNNING"])
+    await eventually(lambda: states("gpu-c") == ["RUNNING"])
     for name in names[1:]:
         serve.delete(name)
 

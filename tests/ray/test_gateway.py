@@ -21,7 +21,8 @@ from models.text import RawText, Recognition, RecognizedWord, TextSource
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from ray_tasks.types import SpeechWindow
-from tests.ray.conftest import DATA, replica, truth, types_within, until
+from tests.eventually import eventually
+from tests.ray.conftest import DATA, replica, truth, types_within
 
 METER = (DATA / "meter.jpg").read_bytes()
 BYTES_PER_S = 4 * SAMPLE_RATE_HZ
@@ -140,7 +141,7 @@ async def test_engines_report_their_name_device_and_health(gateway: RayGateway) 
 async def works(worker: psutil.Process) -> None:
     """Wait until a worker that was idle is in the middle of something."""
     idle_s = worker.cpu_times().user
-    await until(lambda: worker.cpu_times().user > idle_s + 0.1)
+    await eventually(lambda: worker.cpu_times().user > idle_s + 0.1)
 
 
 async def test_a_killed_worker_costs_one_retry(gateway: RayGateway, cluster: Cluster) -> None:
@@ -158,7 +159,7 @@ async def test_a_redaction_worker_killed_during_a_call_is_replaced(gateway: RayG
     victim.send_signal(signal.SIGKILL)
     page = await gateway.read_picture(METER, document_type="meter", timeout_s=60)
     assert "WATER METER" in page.text.value
-    await until(lambda: replica(cluster, "redaction").pid != victim.pid)
+    await eventually(lambda: replica(cluster, "redaction").pid != victim.pid)
 
 
 async def test_a_full_queue_gives_a_retry_delay(gateway: RayGateway) -> None:

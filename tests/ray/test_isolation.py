@@ -30,7 +30,8 @@ from ray_tasks.deployments import APPLICATION_PREFIX, DEPLOYMENTS, application_n
 from ray_tasks.gateway import RayGateway
 from ray_tasks.lease import leased_installations
 from ray_tasks.types import SpeechWindow
-from tests.ray.conftest import DATA, replica, until
+from tests.eventually import eventually
+from tests.ray.conftest import DATA, replica
 
 OTHER = "ba9876543210"
 KEEPS_NAMES = "default: {operators: {NAME: keep}}"
@@ -203,7 +204,7 @@ async def test_calls_fail_closed_when_the_policy_was_replaced(gateway: RayGatewa
     finally:
         await asyncio.to_thread(Applications(cluster.config).deploy)
         name = application_name(cluster.config.installation, "redaction")
-        await until(lambda: serve.status().applications[name].status == "RUNNING", 60)
+        await eventually(lambda: serve.status().applications[name].status == "RUNNING", 60)
     assert await redacted(gateway) == HIDDEN
     assert all(info.healthy for info in await gateway.engines())
 
@@ -231,12 +232,12 @@ async def test_a_second_installation_does_not_affect_the_first(
         _out, logged = await other.communicate()
     assert "No server uses" not in logged.decode()
     left_behind = sorted(application_name(OTHER, kind) for kind in DEPLOYMENTS)
-    await until(lambda: abandoned(cluster) == left_behind)
+    await eventually(lambda: abandoned(cluster) == left_behind)
     # What it left behind is replaced by the next start, and taken away by the stop after it.
     again, shown = await second_server(cluster, tmp_path, "")
     assert shown == HIDDEN
     assert "No server uses" not in await stop(again)
-    await until(lambda: states_of(OTHER) == [], 60)
+    await eventually(lambda: states_of(OTHER) == [], 60)
     assert {kind: replica(cluster, kind).pid for kind in before} == before
     assert await redacted(gateway) == HIDDEN
 

@@ -21,12 +21,12 @@ from ray_tasks.auth_token import require_token
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
 from ray_tasks.processes import end, free_port, with_descendants
-from tests.ray.conftest import small_config, until
+from tests.eventually import eventually
+from tests.ray.conftest import small_config
 
 STARTS_AND_WAITS = """
 import asyncio, pathlib, sys
 from ray_tasks.cluster import Cluster
-from ray_tasks.processes import end, free_port, with_descendants
 from tests.ray.conftest import small_config
 
 async def main():
@@ -41,7 +41,6 @@ asyncio.run(main())
 JOINS_AND_LEAVES = """
 import asyncio, pathlib, sys
 from ray_tasks.cluster import Cluster
-from ray_tasks.processes import end, free_port, with_descendants
 from tests.ray.conftest import small_config
 
 async def main():
@@ -57,13 +56,13 @@ asyncio.run(main())
 STOPS_WHILE_IT_STARTS = """
 import asyncio, contextlib, pathlib, sys, time
 from ray_tasks.cluster import Cluster
-from ray_tasks.processes import end, free_port, with_descendants
-from tests.ray.conftest import small_config, until
+from tests.eventually import eventually
+from tests.ray.conftest import small_config
 
 async def main():
     cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), dashboard=False))
     starting = asyncio.create_task(cluster.start())
-    await until(lambda: len(cluster.processes()) > 1)
+    await eventually(lambda: len(cluster.processes()) > 1)
     print(*[process.pid for process in cluster.processes()], flush=True)
     starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -82,8 +81,8 @@ from models.redaction.types import RedactionContext
 from models.text import RawText
 from ray_tasks.cluster import Cluster
 from ray_tasks.gateway import RayGateway
-from ray_tasks.processes import end, free_port, with_descendants
-from tests.ray.conftest import small_config, until
+from tests.eventually import eventually
+from tests.ray.conftest import small_config
 
 async def main():
     cluster = Cluster(small_config(pathlib.Path(sys.argv[1]), dashboard=False))
@@ -92,7 +91,7 @@ async def main():
     print(*[process.pid for process in cluster.processes()], flush=True)
     [raylet] = [process for process in cluster.processes() if process.name() == "raylet"]
     raylet.kill()
-    await until(lambda: not cluster.ready)
+    await eventually(lambda: not cluster.ready)
     try:
         await gateway.redact([RawText("x")], RedactionContext(), timeout_s=5)
     except Unavailable as error:
@@ -152,7 +151,7 @@ async def test_a_stop_during_the_start_ends_all_processes(tmp_path: Path) -> Non
     stopped_s = float(await asyncio.wait_for(server.stdout.readline(), 30))
     assert stopped_s < 5.0
     assert await asyncio.wait_for(server.wait(), 20) == 0
-    await until(lambda: all(gone(process) for process in processes))
+    await eventually(lambda: all(gone(process) for process in processes))
 
 
 async def test_missing_weights_are_named(tmp_path: Path) -> None:
@@ -179,7 +178,7 @@ async def test_a_killed_server_ends_its_cluster(tmp_path: Path) -> None:
     assert len(processes) > 3
     server.kill()
     await server.wait()
-    await until(lambda: all(gone(process) for process in processes))
+    await eventually(lambda: all(gone(process) for process in processes))
 
 
 async def test_joining_a_missing_cluster_is_refused(tmp_path: Path) -> None:
@@ -207,7 +206,7 @@ async def test_a_joined_cluster_keeps_running_after_the_server_stops(tmp_path: P
         stderr=subprocess.DEVNULL,
     )
     try:
-        await until(lambda: listens(port), 90)
+        await eventually(lambda: listens(port), 90)
         if mode == "token":
             await asyncio.to_thread(require_token, f"127.0.0.1:{port}")
         else:
@@ -242,4 +241,4 @@ async def test_a_server_outlives_its_cluster(tmp_path: Path) -> None:
     assert said == "CLUSTER_LOST [False, False, False]\n"
     assert float(await asyncio.wait_for(server.stdout.readline(), 30)) < 5.0
     assert await asyncio.wait_for(server.wait(), 30) == 7
-    await until(lambda: all(gone(process) for process in processes))
+    await eventually(lambda: all(gone(process) for process in processes))

@@ -15,6 +15,7 @@ from joserfc.jwk import OctKey, RSAKey
 from models.errors import Unavailable
 from models.reasons import Reason
 from server.access.jwks import LEAST_PAUSE_S, MOST_BYTES, KeySet, file_source, http_source, parse
+from tests.eventually import eventually
 from tests.unit.access import issuer
 from tests.unit.access.issuer import KeySetServer, keys, public, stranger
 
@@ -120,8 +121,7 @@ async def test_a_file_is_read_again(tmp_path: Path) -> None:
 async def test_it_is_fetched_before_anybody_asks(server: KeySetServer) -> None:
     cache = KeySet(http_source(server.url), Monotonic())
     running = asyncio.create_task(cache.run())
-    while cache.generation == 0:  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0.001)
+    await eventually(lambda: cache.generation)
     running.cancel()
     await cache.key("ES256", "ES256")
     assert server.asked == 1

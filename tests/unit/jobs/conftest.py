@@ -33,6 +33,7 @@ from server.setting_groups import ApprovalSettings, LimitSettings
 from server.uploads.build import build_upload_service
 from server.uploads.spool import Spool
 from server.uploads.types import DeclaredUpload
+from tests.eventually import eventually
 from tests.fakes.assistant import FakeAssistant
 from tests.fakes.cleaner import SameBytes
 from tests.fakes.gateway import FakeGateway, redacted
@@ -126,9 +127,7 @@ class World:
 
     async def until_called(self, method: str, times: int = 1) -> None:
         """Wait until the workers have been asked."""
-        async with asyncio.timeout(10):
-            while len(self.gateway.called(method)) < times or not self.gateway.running:  # noqa: ASYNC110 - a fake
-                await asyncio.sleep(0)
+        await eventually(lambda: len(self.gateway.called(method)) >= times and self.gateway.running)
 
     async def upload(self, content: bytes = JPEG, kind: str = "") -> UploadRow:
         async def chunks() -> AsyncIterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from server.ledger.types import (
     RecommendationState,
 )
 from server.records.pubsub import Subscription
+from tests.eventually import eventually
 from tests.unit.jobs.conftest import World
 
 PENDING, APPROVED = RecommendationState.PENDING, RecommendationState.APPROVED
@@ -31,9 +31,7 @@ async def propose(world: World, *, wait_s: float = 0.0) -> RecommendationRow:
 
 
 async def until_asked(world: World, times: int) -> None:
-    async with asyncio.timeout(10):
-        while len(world.assistant.asked_records) < times:  # noqa: ASYNC110 - a fake
-            await asyncio.sleep(0)
+    await eventually(lambda: len(world.assistant.asked_records) >= times)
 
 
 def news_of(news: Subscription) -> list[object]:

@@ -11,6 +11,7 @@ from server.jobs.types import NOTHING, Completion, Handler
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
 from server.ledger.types import JobRow, JobState
+from tests.eventually import eventually
 from tests.unit.jobs.conftest import World
 
 
@@ -57,9 +58,7 @@ async def test_a_new_job_starts_at_once(world: World) -> None:
     handler = Scripted()
     await start(world, handler)
     job = await enqueue(world)
-    async with asyncio.timeout(10):
-        while not world.attempts:  # noqa: ASYNC110 - nothing else tells
-            await asyncio.sleep(0)
+    await eventually(lambda: world.attempts)
     assert await state_of(world, job) is JobState.DONE
 
 

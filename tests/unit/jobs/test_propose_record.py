@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from models.errors import BreakerOpen, UpstreamFailed
@@ -15,6 +13,7 @@ from server.ledger.types import (
     RecommendationRow,
     SessionState,
 )
+from tests.eventually import eventually
 from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import (
     PENDING,
@@ -68,9 +67,7 @@ class TestBetterRecord:
         world.assistant.hold()
         await world.start()
         await world.runner.claim()
-        async with asyncio.timeout(10):
-            while len(world.assistant.asked_records) < 2:  # noqa: ASYNC110 - a fake
-                await asyncio.sleep(0)
+        await eventually(lambda: len(world.assistant.asked_records) == 2)
         if meanwhile == "approved":
             await world.recommender.decide(row.id, row.content_hash, "clerk-7", approve=True)
         elif meanwhile == "more":

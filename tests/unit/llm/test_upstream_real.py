@@ -15,6 +15,7 @@ from server.ledger.types import Origin
 from server.llm.assistant import BROKEN_OFF, OpenAiAssistant, llm_breaker
 from server.llm.breaker_types import BreakerState
 from server.llm.types import Exchange, RecordField, SourceItem
+from tests.eventually import eventually
 from tests.unit.llm.scripted_upstream import KEY, ScriptedUpstream
 from tests.unit.llm.texts import METER, REGISTER, VISIT, redacted
 
@@ -243,8 +244,7 @@ async def test_four_replies_at_once_share_no_lock(patient: OpenAiAssistant, scri
     scripted.script("hang")
     before = scripted.asked()
     tasks = [asyncio.create_task(whole_reply(patient, fallback=False)) for _ in range(4)]
-    while scripted.asked() < before + 4:  # noqa: ASYNC110 - the server, in another thread, has no event to wait for
-        await asyncio.sleep(0)
+    await eventually(lambda: scripted.asked() == before + 4)
     scripted.script("answer")
     assert {origin for _, origin in await asyncio.gather(*tasks)} == {Origin.MODEL}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc.aio
 import pytest
+from h2.events import DataReceived
 from psutil import Process
 from vestibule.v1 import conversation_pb2 as pb
 
@@ -17,6 +18,7 @@ from benchmarks._raw_http2 import RawClient, grpc_message
 from server.cli.talk.client import KEEPALIVE as KEEPALIVE_OF_TALK
 from server.cli.talk.client import Audio, Talker, TalkOptions
 from server.grpc_server import KEEPALIVE, Keepalive
+from tests.eventually import eventually
 from tests.unit.rpc.server_harness import Stream, listening
 from tests.unit.rpc.test_interceptors import details
 from tests.unit.streaming.conversation_harness import quiet, speech
@@ -49,8 +51,7 @@ async def test_the_server_notices_and_keeps_what_a_resumed_stream_needs(tmp_path
         await lost.configure(harness.config.session_id)
         await lost.said(0)
         relay.fall_silent()
-        while harness.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
-            await asyncio.sleep(0.01)
+        await eventually(lambda: not harness.streams.count)
         assert len(harness.spool.log_ids()) == 1
         again = Stream(elsewhere)
         await again.configure(harness.config.session_id, resume_token=lost.token, next_utterance=0)
@@ -133,8 +134,7 @@ async def test_pings_alone_do_not_keep_a_stream_open(tmp_path: Path) -> None:
         stream = Stream(channel)
         await stream.configure(harness.config.session_id)
         refused = await stream.refusal()
-        while harness.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
-            await asyncio.sleep(0.01)
+        await eventually(lambda: not harness.streams.count)
     harness.ledger.close()
     assert details(refused)["ErrorInfo"].reason == "STREAM_IDLE"
 
@@ -149,34 +149,36 @@ async def test_cut_streams_free_tasks_descriptors_tickets_and_files(tmp_path: Pa
     audio = pb.AudioChunk(offset=0, data=speech(0.5))
     rest = {"half a message": first[:9], "audio": grpc_message(pb.ConverseRequest(audio=audio).SerializeToString())}
 
-    def cut(address: str) -> None:
-        with RawClient(address) as client:
-            streams = [
-                client.open("/vestibule.v1.ConversationService/Converse", first + rest.get(last, b""))
-                for _ in range(STREAMS_TO_CUT)
-            ]
-            with pytest.raises(TimeoutError):
-                client.answer(streams[-1], 0.3)
-            if last == "reset":
-                for stream in streams:
+    async def cut(address: str) -> None:
+        with await asyncio.to_thread(RawClient, address) as client:
+            path = "/vestibule.v1.ConversationService/Converse"
+            streams = [client.open(path, first) for _ in range(STREAMS_TO_CUT)]
+            await asyncio.to_thread(all_answered, client, streams)
+            for stream in streams:
+                if last == "reset":
                     client.http2.reset_stream(stream)
-                client.flush()
+                else:
+                    client.http2.send_data(stream, rest.get(last, b""))
+            client.flush()
+            if last == "audio":
+                await asyncio.to_thread(all_answered, client, streams)
+        await eventually(lambda: not harness.streams.count and len(asyncio.all_tasks()) == tasks)
+        gc.collect()
 
-    async with listening(harness) as address, asyncio.timeout(20):
-        await asyncio.to_thread(cut, address)  # what is made once is made now
-        await quiet_again(harness)
-        tasks, descriptors = len(asyncio.all_tasks()), Process().num_fds()
+    async with listening(harness) as address:
+        tasks = len(asyncio.all_tasks())
+        await cut(address)  # what is made once is made now
+        descriptors = Process().num_fds()
         for _ in range(3):
-            await asyncio.to_thread(cut, address)
-            await quiet_again(harness)
-        assert len(asyncio.all_tasks()) == tasks
-        assert Process().num_fds() <= descriptors
+            await cut(address)
+        await eventually(lambda: Process().num_fds() <= descriptors)
     harness.ledger.close()
 
 
-async def quiet_again(harness: StreamHarness) -> None:
-    """Wait until the server has noticed that all streams were cut."""
-    while harness.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
-    gc.collect()
+def all_answered(client: RawClient, streams: list[int]) -> None:
+    """Read until a message has come on each stream."""
+    waiting = set(streams)
+    while waiting:
+        events = client.http2.receive_data(client.sock.recv(65536))
+        waiting -= {event.stream_id for event in events if isinstance(event, DataReceived)}
+        client.flush()

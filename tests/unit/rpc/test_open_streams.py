@@ -26,6 +26,7 @@ from server.rpc.interceptors.authenticate import RECHECK_S, AccessDecision, Auth
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
+from tests.eventually import eventually
 from tests.unit.access.clock import HandClock
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.rpc.server_harness import Stream, listening
@@ -33,7 +34,8 @@ from tests.unit.rpc.test_interceptors import UUID, details
 from tests.unit.streaming.stream_harness import StreamHarness
 
 QUICK_S = 0.02
-BIG = "x" * 100_000
+BIG = "x" * 3_000_000
+"""More than a client takes that does not read."""
 
 
 @dataclass(slots=True)
@@ -42,10 +44,12 @@ class Handlers:
 
     Attributes:
         flood: Whether the watch sends more than the client's window holds, instead of waiting.
+        flooding: Set when the first such message is being sent.
         left: Set when the watch or the upload was left.
     """
 
     flood: bool = False
+    flooding: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
     callers: list[Caller] = field(default_factory=list)
 
@@ -59,6 +63,7 @@ class Sessions(session_pb2_grpc.SessionServiceServicer):
         try:
             yield session_pb2.WatchSessionResponse()
             while self._handlers.flood:
+                self._handlers.flooding.set()
                 yield session_pb2.WatchSessionResponse(session=session_pb2.Session(client_id=BIG))
             await asyncio.Event().wait()
         finally:
@@ -84,10 +89,20 @@ def _made(kind: Any, handlers: Handlers) -> Any:
     return kind(handlers)
 
 
+class Keys(ApiKeys):
+    """Counts how often the keys of open streams are checked again."""
+
+    checks = 0
+
+    def check(self, key_id: str) -> None:
+        self.checks += 1
+        super().check(key_id)
+
+
 @dataclass(slots=True)
 class Port:
     channel: grpc.aio.Channel
-    keys: ApiKeys
+    keys: Keys
     handlers: Handlers
     metrics: Metrics
     decisions: list[AccessDecision]
@@ -97,12 +112,17 @@ class Port:
         row, key = await self.keys.create(client_id="site-1", scopes=[Scope.APP], label="", expire_time=None)
         return row.id, (("authorization", f"Bearer {key}"),)
 
+    async def checked(self) -> None:
+        """Return after another check of the keys of open streams."""
+        before = self.keys.checks
+        await eventually(lambda: self.keys.checks > before)
+
 
 @asynccontextmanager
 async def serving(tmp_path: Path, *, flood: bool = False) -> AsyncIterator[Port]:
     ledger = open_ledger(tmp_path / "ledger.duckdb", HandClock())
     clock, handlers, metrics, decisions = HandClock(), Handlers(flood), Metrics(), list[AccessDecision]()
-    keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
+    keys = Keys(ledger, clock, AuditTrail(bytes(32), clock))
     authenticate = Authenticate(Authenticator(keys), decisions.append, RefusalLimits(LimitSettings()), QUICK_S)
     server = grpc.aio.server(interceptors=interceptors(Lifecycle(), metrics, authenticate, LimitSettings()))
     session_pb2_grpc.add_SessionServiceServicer_to_server(_made(Sessions, handlers), server)
@@ -128,7 +148,7 @@ async def test_a_waiting_stream_ends_when_its_key_is_revoked(tmp_path: Path) -> 
         key_id, metadata = await port.key()
         call = watch(port, metadata)
         await call.read()
-        await asyncio.sleep(5 * QUICK_S)
+        await port.checked()
         assert not call.done()
         await port.keys.revoke(key_id)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -173,7 +193,8 @@ async def test_a_client_that_reads_nothing_does_not_keep_its_stream(tmp_path: Pa
         key_id, metadata = await port.key()
         call = watch(port, metadata)
         await call.read()
-        await asyncio.sleep(5 * QUICK_S)  # the window is full
+        await port.handlers.flooding.wait()
+        await port.checked()
         await port.keys.revoke(key_id)
         await port.handlers.left.wait()
         call.cancel()
@@ -186,9 +207,7 @@ async def test_a_client_that_leaves_ends_the_checks(tmp_path: Path) -> None:
         await call.read()
         call.cancel()
         await port.handlers.left.wait()
-        await asyncio.sleep(2 * QUICK_S)
-        checks = [task for task in asyncio.all_tasks() if "_watch" in str(task.get_coro())]
-        assert checks == []
+        await eventually(lambda: not [task for task in asyncio.all_tasks() if "_watch" in str(task.get_coro())])
     labels = {"method": "vestibule.v1.SessionService/WatchSession", "code": "CANCELLED"}
     assert port.metrics.registry.get_sample_value("vestibule_rpcs_total", labels) == 1
 

@@ -21,6 +21,7 @@ from server.rpc.interceptors.authenticate import Authenticate, observer
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.runtime.token_bucket import SWEEP_KEYS
 from server.setting_groups import LimitSettings
+from tests.eventually import eventually
 from tests.unit.rpc.every_method import Port, every_method, serving
 from tests.unit.rpc.test_interceptors import details
 
@@ -143,8 +144,7 @@ async def test_a_credential_that_was_accepted_and_then_revoked_is_looked_at_once
 async def test_few_credentials_of_one_address_are_checked_at_the_same_time() -> None:
     async with door(Clock(), network_checks=2, network_refused_burst=100) as opened:
         slow = [asyncio.create_task(opened.call(f"slow-{number}")) for number in range(2)]
-        while opened.guard.checked < 2:  # noqa: ASYNC110 - nobody tells that a call is being checked
-            await asyncio.sleep(0.001)
+        await eventually(lambda: opened.guard.checked == 2)
         code, error = await opened.call("good")
         assert (code, details(error)["ErrorInfo"].reason) == (FULL, Reason.TOO_MANY_CREDENTIAL_CHECKS)
         assert details(error)["RetryInfo"].retry_delay.ToTimedelta().total_seconds() == pytest.approx(3.0)

@@ -19,6 +19,7 @@ from server.grpc_server import LARGEST_MESSAGE_BYTES
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState
 from server.streaming.admission import AdmissionLimits
+from tests.eventually import eventually
 from tests.unit.rpc.server_harness import Stream, listening
 from tests.unit.rpc.test_interceptors import details
 from tests.unit.streaming.conversation_harness import NOW, quiet
@@ -196,9 +197,7 @@ async def test_a_broken_stream_is_readmitted_under_any_load(tmp_path: Path) -> N
         running.vanish()
         with harness.load.working():
             harness.now += timedelta(seconds=30)
-        async with asyncio.timeout(10):
-            while harness.streams.count:  # noqa: ASYNC110 - the server tells nobody that it noticed
-                await asyncio.sleep(0)
+        await eventually(lambda: not harness.streams.count)
         again, new = Stream(channel), Stream(channel)
         await again.configure(harness.config.session_id, resume_token=token, next_utterance=1)
         with pytest.raises(grpc.aio.AioRpcError) as caught:

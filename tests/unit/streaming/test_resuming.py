@@ -17,6 +17,7 @@ from server.ledger.columns import Cursor
 from server.streaming import admission, events
 from server.streaming.events import Input
 from server.streaming.stream_manager import OpenStream
+from tests.eventually import eventually
 from tests.fakes.recognition import AskingSegmenter
 from tests.unit.streaming.conversation_harness import (
     A_MOMENT_S,
@@ -202,8 +203,7 @@ async def test_new_audio_is_acknowledged_while_the_recognition_of_the_replay_is_
         await acknowledged.wait()
 
     async def watch() -> None:
-        while events.Acknowledged(len(replay + new)) not in harness.seen:  # noqa: ASYNC110 - a fake
-            await asyncio.sleep(A_MOMENT_S)
+        await eventually(lambda: events.Acknowledged(len(replay + new)) in harness.seen)
         assert not kinds(harness.seen, events.Final)
         acknowledged.set()
         recognised.set()

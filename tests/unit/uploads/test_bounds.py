@@ -17,6 +17,7 @@ from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState
 from server.setting_groups import MEBIBYTE, LimitSettings
 from server.uploads.spool import Spool
+from tests.eventually import eventually
 from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness, pieces, reason_at_once, reason_of
 
 
@@ -105,8 +106,7 @@ async def test_repeats_without_a_hash_are_among_the_bytes_that_arrive(harness: U
         await asyncio.Event().wait()
 
     calls = [asyncio.create_task(server.intake.accept(described, stalled())) for _ in range(3)]
-    while len(started) < 3:  # noqa: ASYNC110 - until all arrive, 900 KiB
-        await asyncio.sleep(0)
+    await eventually(lambda: len(started) == 3)  # 900 KiB
     assert await reason_of(lambda: server.intake.accept(described, pieces(JPEG))) == "UPLOADS_FULL"
     for call in calls:
         call.cancel()

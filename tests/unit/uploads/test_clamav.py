@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from server.uploads.clamav import ClamavClient, ScannerBusy, ScannerUnreachable, ScanResult, Verdict, parse
+from tests.eventually import eventually
 from tests.unit.uploads.fake_clamd import FakeClamd, listening
 from tests.unit.uploads.upload_harness import reason_at_once, reason_of
 
@@ -99,8 +100,7 @@ async def test_a_scan_that_finds_no_free_place_is_told_to_come_back_and_does_not
     async with listening(daemon) as address:
         one = ClamavClient(address, timeout_s=5.0, at_once=1, place_s=0.05)
         first = asyncio.create_task(one.scan(CONTENT))
-        while not daemon.received:  # noqa: ASYNC110 - until it has the only place
-            await asyncio.sleep(0)
+        await eventually(lambda: daemon.received)  # and so has the only place
         with pytest.raises(ScannerBusy) as caught:
             await one.scan(CONTENT)
         first.cancel()
@@ -156,11 +156,8 @@ async def test_a_caller_that_leaves_closes_the_connection() -> None:
     daemon = FakeClamd([None])
     async with listening(daemon) as address:
         call = asyncio.create_task(client(address, at_once=1).scan(CONTENT))
-        while not daemon.received:  # noqa: ASYNC110 - until the daemon has it
-            await asyncio.sleep(0)
+        await eventually(lambda: daemon.received)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        async with asyncio.timeout(5):
-            while daemon._now:  # noqa: ASYNC110 - until it saw the end
-                await asyncio.sleep(0)
+        await eventually(lambda: not daemon._now)
