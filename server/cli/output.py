@@ -15,8 +15,8 @@ import click
 from models.errors import VestibuleError
 
 FAILED = 1
-PIPE_WIDTH = 160
-"""Width in columns of a table that goes to a pipe or a file."""
+_FRAME = 3
+"""Characters around each column of a table."""
 STARTING = "A server that was just started answers after about a minute: try again then."
 TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z")
 """How times are given on the command line."""
@@ -112,6 +112,9 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empt
 def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as lines of text: drawn for a terminal, Markdown elsewhere; empty when there is no row.
 
+    No word is broken. A terminal that is too narrow for the longest words gets the rows one below the other, each as
+    lines of ``name  value``.
+
     Args:
         columns: Headings. A column of numbers is aligned right.
         rows: Cells in the order of the headings.
@@ -125,16 +128,52 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     if not cells:
         return ""
     terminal = sys.stdout.isatty()
+    console = Console(highlight=False, no_color=not terminal)
+    texts = [[_cell(value) for value in row] for row in cells]
+    widths = _column_widths([list(columns), *texts], console.width if terminal else None)
+    if widths is None:
+        return _one_below_the_other(columns, texts)
     table = Table(box=box.SIMPLE_HEAD if terminal else box.MARKDOWN, pad_edge=not terminal)
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in cells)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console(width=None if terminal else PIPE_WIDTH, highlight=False, no_color=not terminal)
+        table.add_column(name, justify="right" if numeric else "left", width=widths[index])
+    for row in texts:
+        table.add_row(*map(Text, row))
+    console.width = sum(widths) + _FRAME * len(widths) + 1
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().splitlines() if line.strip())
+
+
+def _column_widths(rows: Sequence[Sequence[str]], most: int | None) -> list[int] | None:
+    """Width of each column without its frame, so that no word is broken; None if the words need more than ``most``.
+
+    Args:
+        rows: The headings, then the cells.
+        most: Width of the whole table; None means that there is no bound.
+    """
+    from rich.cells import cell_len
+
+    cells = list(zip(*rows, strict=True))
+    full = [max(cell_len(line) for cell in column for line in cell.splitlines() or [""]) for column in cells]
+    words = [max(cell_len(word) for cell in column for word in cell.split() or [""]) for column in cells]
+    left = None if most is None else most - sum(words) - _FRAME * len(words) - 1
+    if left is None:
+        return full
+    if left < 0:
+        return None
+    wishes = [wanted - least for wanted, least in zip(full, words, strict=True)]
+    for rank, at in enumerate(sorted(range(len(wishes)), key=wishes.__getitem__)):  # small wishes first
+        more = min(wishes[at], left // (len(wishes) - rank))
+        words[at] += more
+        left -= more
+    return words
+
+
+def _one_below_the_other(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    width = max(map(len, columns))
+    blocks = ("\n".join(f"{name:<{width}}  {value}" for name, value in zip(columns, row, strict=True)) for row in rows)
+    return "\n\n".join(blocks)
 
 
 def as_utc(given: datetime) -> datetime:

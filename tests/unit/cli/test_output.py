@@ -6,9 +6,10 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 
-from server.cli.output import show_fields, show_json, show_table
+from server.cli.output import show_fields, show_json, show_table, table_text
 
 
 def test_a_table_in_a_pipe_is_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,6 +29,42 @@ def test_numbers_are_aligned_right(capsys: pytest.CaptureFixture[str]) -> None:
     one = next(line for line in lines if "1" in line)
     many = next(line for line in lines if "2222" in line)
     assert one.index("1") == many.index("2222") + 3
+
+
+WIDE = (
+    ("who", "what was said"),
+    [("key:51694784872ab3c5", "I am here to read the meter of this house."), ("b", "No.")],
+)
+
+
+def in_a_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    return click.unstyle(table_text(*WIDE))
+
+
+@pytest.mark.parametrize("columns", [42, 50, 60, 75, 200])
+def test_no_word_is_broken_in_a_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = in_a_terminal(columns, monkeypatch)
+    assert set(" ".join(cell for row in WIDE[1] for cell in row).split()) <= set(shown.split())
+    assert max(map(len, shown.splitlines())) <= columns
+    assert "who" in shown.splitlines()[0]
+    assert "what was said" in shown.splitlines()[0]
+
+
+def test_a_terminal_that_is_too_narrow_gets_the_rows_one_below_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert in_a_terminal(30, monkeypatch).splitlines() == [
+        "who            key:51694784872ab3c5",
+        "what was said  I am here to read the meter of this house.",
+        "",
+        "who            b",
+        "what was said  No.",
+    ]
+
+
+def test_a_row_in_a_pipe_is_one_line_however_long(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("name", "text"), [("one", "word " * 100), ("two", "x" * 300)])
+    assert len(capsys.readouterr().out.splitlines()) == 4
 
 
 def test_an_empty_table_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
