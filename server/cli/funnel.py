@@ -13,15 +13,8 @@ from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
 if TYPE_CHECKING:
     from vestibule.v1.funnel_pb2 import FunnelStage, GetReportRequest
 
-COLUMNS = (
-    "stage",
-    "sessions",
-    "under way",
-    "dropped before it",
-    "drop-off (%)",
-    "median time from the stage before (s)",
-    "severity",
-)
+COLUMNS = ("stage", "sessions", "under_way", "dropped", "drop_off_rate", "median_s", "severity")
+"""As the view v_funnel names them, which has no severity."""
 
 
 @click.command(short_help="Show where people drop out.")
@@ -34,7 +27,8 @@ def funnel(start: datetime | None, end: datetime | None, client_id: str, address
     """Show how many sessions reached each stage, and where the others dropped out.
 
     A session that has not ended is under way. One that was abandoned or rejected is dropped; the server abandons a
-    session that was idle for VESTIBULE_IDLE_SESSION_S.
+    session that was idle for VESTIBULE_IDLE_SESSION_S. Columns are those of the view v_funnel: dropped counts the
+    sessions that ended before the stage, drop_off_rate is their share, median_s the time from the stage before.
 
     \b
     Examples:
@@ -50,8 +44,7 @@ def funnel(start: datetime | None, end: datetime | None, client_id: str, address
         reply = FunnelServiceStub(channel).GetReport(_request(start, end, client_id), timeout=CALL_TIMEOUT_S)
     rows = [_row(stage) for stage in reply.stages]
     if as_json:
-        keys = ("stage", "sessions", "under_way", "dropped", "drop_off_percent", "median_s", "severity")
-        show_json([dict(zip(keys, row, strict=True)) for row in rows])
+        show_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
     else:
         show_table(COLUMNS, rows, empty="There are no sessions yet.")
 
@@ -72,6 +65,6 @@ def _row(stage: FunnelStage) -> tuple[object, ...]:
 
     median_s = stage.median_time.ToTimedelta().total_seconds() if stage.HasField("median_time") else None
     severity = Severity.Name(stage.severity).removeprefix("SEVERITY_").lower()
-    percent = round(stage.drop_off_rate * 100, 1)
+    rate = round(stage.drop_off_rate, 3)
     shown = "too little data" if severity == "unspecified" else severity
-    return stage.name, stage.session_count, stage.under_way_count, stage.dropped_count, percent, median_s, shown
+    return stage.name, stage.session_count, stage.under_way_count, stage.dropped_count, rate, median_s, shown

@@ -151,9 +151,9 @@ def _check_private(status: os.stat_result, setting: str) -> None:
     allowed = 0o640 if status.st_uid == 0 else 0o600
     if stat.S_IMODE(status.st_mode) & 0o777 & ~allowed:
         raise InvalidInput(
-            "Other users can read the TLS key.",
+            f"Other users can read the file of {setting}.",
             reason=Reason.TLS_KEY_EXPOSED,
-            hint=f"Run chmod 600 on the file of {setting}; give a secret of Kubernetes defaultMode 0440.",
+            hint=f"Run chmod 600 on the file that {setting} names; give a secret of Kubernetes defaultMode 0440.",
         )
 
 

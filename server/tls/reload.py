@@ -71,9 +71,10 @@ class ServerCertificate:
                 self._exchange(files, check_files(files, self._clock()))
             self._refused = ""
         except VestibuleError as error:
-            if self._refused != error.message:
+            problem = f"{error.message} {error.hint}".strip()
+            if self._refused != problem:
                 log.warning("tls_files_refused", **describe(error))
-            self._refused = error.message
+            self._refused = problem
         self._report()
 
     @property

@@ -13,7 +13,7 @@ import click
 QUERIES = (
     (
         "The funnel",
-        "SELECT stage, sessions, under_way, dropped, round(drop_off_rate, 2) AS drop_off, "
+        "SELECT stage, sessions, under_way, dropped, round(drop_off_rate, 2) AS drop_off_rate, "
         "round(median_s, 2) AS median_s FROM v_funnel ORDER BY position",
     ),
     ("What happened", "SELECT kind, count(*) AS number FROM v_session_timeline GROUP BY kind ORDER BY kind"),

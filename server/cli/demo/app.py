@@ -37,6 +37,10 @@ CALL_TIMEOUT_S = 15.0
 UPLOAD_TIMEOUT_S = 120.0
 WAIT_FOR_UPLOADS_S = 60
 
+DIFFERENT_READINGS = (
+    "That is all right here: the speaker left out the comma that the meter shows, so the digits are the same. "
+    "The record keeps both readings. In your app a person compares them before approving."
+)
 KINDS = {REGISTER: media.MEDIA_KIND_VISITOR_REGISTER, METER: media.MEDIA_KIND_METER}
 
 
@@ -227,6 +231,7 @@ class App:
             self.reporter.line(f"still missing: {', '.join(proposed.record.missing)}")
         if warning := contradiction(proposed.record):
             self.reporter.line(warning)
+            self.reporter.line(DIFFERENT_READINGS)
         return proposed
 
     async def _approve(self, recommendation: Recommendation) -> None:

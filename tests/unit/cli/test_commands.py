@@ -271,7 +271,7 @@ def test_funnel() -> None:
         "sessions": 55,
         "under_way": 7,
         "dropped": 45,
-        "drop_off_percent": 45.0,
+        "drop_off_rate": 0.45,
         "median_s": 1.5,
         "severity": "high",
     }

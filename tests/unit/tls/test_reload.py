@@ -191,6 +191,10 @@ async def test_no_damage_of_the_files_changes_the_port(
         with capture_logs() as logs:
             port.certificate.refresh()
         assert [line["reason"] for line in logs] == [reason]
+        told = port.certificate.component.detail
+        assert "VESTIBULE_TLS__" in told or "A TLS certificate" in told
+        assert ("chmod 600" in told) == (reason == "TLS_KEY_EXPOSED")
+        assert str(tmp_path) not in told
         assert await port.code(CA, issue("phone", OTHER_CA)) is grpc.StatusCode.OK
         assert await port.code(CA) is grpc.StatusCode.UNAVAILABLE, "no damage makes it open to everybody"
 
