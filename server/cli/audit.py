@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +15,17 @@ from server.cli.analyst import folder_options
 from server.cli.messages import as_dict
 from server.cli.output import TIME_FORMATS, Failure, as_utc, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
-from server.cli.stopped_server import open_stopped_ledger, or_else
+from server.cli.stopped_server import StoppedServer, stopped_server
 
 if TYPE_CHECKING:
-    import grpc
-    from vestibule.v1.admin_pb2 import AuditEntry, ListAuditEntriesRequest, VerifyAuditResponse
+    from vestibule.v1.admin_pb2 import (
+        AuditEntry,
+        ListAuditEntriesRequest,
+        ListAuditEntriesResponse,
+        VerifyAuditResponse,
+    )
+
+    from server.ledger.writer import Ledger
 
 PAGE_SIZE = 500
 VERIFY_TIMEOUT_S = 600.0
@@ -28,6 +35,8 @@ COLUMNS = ("no.", "when (UTC)", "who", "client", "from", "what", "on", "outcome"
 @click.group(short_help="Show who did what, and verify that nothing was changed.")
 def audit() -> None:
     """The audit: decisions about access and records, keys, dead letters, erasures, starts and stops of the server.
+
+    While no server runs, these commands read its files.
 
     \b
     Examples:
@@ -43,11 +52,23 @@ def audit() -> None:
 @click.option("--action", default="", help="Only this action, for example approve or key_created.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="At most this many.")
 @address_option
+@folder_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_entries(
-    since: datetime | None, subject: str, action: str, limit: int, address: str | None, as_json: bool
+    since: datetime | None,
+    subject: str,
+    action: str,
+    limit: int,
+    address: str | None,
+    data_dir: Path | None,
+    state_dir: Path | None,
+    as_json: bool,
 ) -> None:
-    """List rows of the audit, newest first."""
+    """List rows of the audit by number, the newest first.
+
+    Equal calls of a minute are one row. It is written when the minute ends, and has the time of the first call, so it
+    can have a higher number than a row with a later time.
+    """
     from vestibule.v1.admin_pb2 import ListAuditEntriesRequest
 
     from server.access.audit import AuditAction
@@ -58,11 +79,8 @@ def list_entries(
     request = ListAuditEntriesRequest(subject=subject, action=action, page_size=min(limit, PAGE_SIZE))
     if since is not None:
         request.start_time.FromDatetime(as_utc(since))
-    advice = (
-        'For a server that is stopped: `vestibule sql "SELECT * FROM v_audit"`, and `vestibule audit verify --offline`.'
-    )
-    with or_else(advice), connected(address) as channel:
-        found = [entry for entry, _ in zip(_entries(channel, request), range(limit), strict=False)]
+    with _pages(address, state_dir, data_dir) as fetch:
+        found = [entry for entry, _ in zip(_entries(fetch, request), range(limit), strict=False)]
     if as_json:
         show_json([_plain(entry) for entry in found])
     else:
@@ -71,15 +89,15 @@ def list_entries(
 
 @audit.command()
 @address_option
-@click.option("--offline", is_flag=True, help="Read the files of a server that does not run.")
 @folder_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def verify(address: str | None, offline: bool, data_dir: Path | None, state_dir: Path | None, as_json: bool) -> None:
+def verify(address: str | None, data_dir: Path | None, state_dir: Path | None, as_json: bool) -> None:
     """Verify the chain: no row was changed, removed, moved, or cut off at the end.
 
     Exits with 1 if there is a fault. Note the last hash elsewhere: a later chain must hold it under the same number.
     """
-    report = _verified_offline(data_dir, state_dir) if offline else _verified(address)
+    stopped = stopped_server(address, state_dir, data_dir)
+    report = _verified(address, state_dir) if stopped is None else _verified_files(stopped)
     if as_json:
         show_json(as_dict(report))
     else:
@@ -90,36 +108,27 @@ def verify(address: str | None, offline: bool, data_dir: Path | None, state_dir:
         )
 
 
-def _verified(address: str | None) -> VerifyAuditResponse:
+def _verified(address: str | None, state_dir: Path | None) -> VerifyAuditResponse:
     from vestibule.v1.admin_pb2 import VerifyAuditRequest
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
-    with or_else("For a server that is stopped, add --offline."), connected(address) as channel:
+    with connected(address, state_dir) as channel:
         return AdminServiceStub(channel).VerifyAudit(VerifyAuditRequest(), timeout=VERIFY_TIMEOUT_S)
 
 
-def _verified_offline(data_dir: Path | None, state_dir: Path | None) -> VerifyAuditResponse:
+def _verified_files(stopped: StoppedServer) -> VerifyAuditResponse:
     import asyncio
 
     from server.access.audit import KEY_FILE, load_or_create_key
     from server.access.audit_check import verify as verify_chain
-    from server.cli.analyst import ledger_settings
     from server.services.audit_messages import audit_report
 
-    settings = ledger_settings(None, state_dir, data_dir)
-    for path in (settings.ledger_path, settings.state_dir / KEY_FILE):
-        if not path.exists():
-            raise Failure(
-                f"There is no {path.name} in {path.parent}.",
-                reason=Reason.LEDGER_NOT_FOUND,
-                hint="Name the server's folders with --data-dir and --state-dir.",
-            )
-    key = load_or_create_key(settings.state_dir)
-    ledger = open_stopped_ledger(settings.ledger_path, migrates=False)
-    try:
-        return audit_report(asyncio.run(verify_chain(ledger, key, settings.state_dir)))
-    finally:
-        ledger.close()
+    state_dir = stopped.settings.state_dir
+    stopped.require_ledger()
+    stopped.require(state_dir / KEY_FILE)
+    key = load_or_create_key(state_dir)
+    with stopped.opened(migrates=False) as ledger:
+        return audit_report(asyncio.run(verify_chain(ledger, key, state_dir)))
 
 
 def _show(report: VerifyAuditResponse) -> None:
@@ -133,12 +142,42 @@ def _show(report: VerifyAuditResponse) -> None:
         click.echo(f"{report.fault_count - len(report.faults)} more faults.")
 
 
-def _entries(channel: grpc.Channel, request: ListAuditEntriesRequest) -> Iterator[AuditEntry]:
-    """All rows, fetched in pages."""
+Fetch = Callable[["ListAuditEntriesRequest"], "ListAuditEntriesResponse"]
+
+
+@contextmanager
+def _pages(address: str | None, state_dir: Path | None, data_dir: Path | None) -> Iterator[Fetch]:
+    """Fetches a page of rows, from the server or from the files of a stopped one."""
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
+    stopped = stopped_server(address, state_dir, data_dir)
+    if stopped is None:
+        with connected(address, state_dir) as channel:
+            stub = AdminServiceStub(channel)
+            yield lambda request: stub.ListAuditEntries(request, timeout=CALL_TIMEOUT_S)
+    else:
+        stopped.require_ledger()
+        with stopped.opened(migrates=False) as ledger:
+            yield lambda request: _page_of(ledger, request)
+
+
+def _page_of(ledger: Ledger, request: ListAuditEntriesRequest) -> ListAuditEntriesResponse:
+    import asyncio
+
+    from server.ledger import audit as rows
+    from server.services.audit_messages import audit_filter, audit_page
+
+    wanted = audit_filter(request, client_id="")
+    read = ledger.read(
+        lambda cursor: rows.list_rows(cursor, wanted, page_size=request.page_size, page_token=request.page_token)
+    )
+    return audit_page(*asyncio.run(read))
+
+
+def _entries(fetch: Fetch, request: ListAuditEntriesRequest) -> Iterator[AuditEntry]:
+    """All rows, fetched in pages."""
     while True:
-        page = AdminServiceStub(channel).ListAuditEntries(request, timeout=CALL_TIMEOUT_S)
+        page = fetch(request)
         yield from page.entries
         request.page_token = page.next_page_token
         if not request.page_token:
@@ -147,9 +186,15 @@ def _entries(channel: grpc.Channel, request: ListAuditEntriesRequest) -> Iterato
 
 def _line(entry: AuditEntry) -> tuple[object, ...]:
     when = f"{entry.create_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
-    target = " ".join(part for part in (entry.object_type, entry.object_id) if part)
     who = (entry.subject, entry.client_id, entry.peer)
-    return entry.number, when, *who, entry.action, target, _outcome(entry), entry.reason, entry.count
+    return entry.number, when, *who, entry.action, _target(entry), _outcome(entry), entry.reason, entry.count
+
+
+def _target(entry: AuditEntry) -> str:
+    """On what. A method goes without its package, and without the word: "SessionService/GetSession"."""
+    if entry.object_type == "method":
+        return entry.object_id.removeprefix("vestibule.v1.")
+    return " ".join(part for part in (entry.object_type, entry.object_id) if part)
 
 
 def _plain(entry: AuditEntry) -> dict[str, object]:

@@ -9,12 +9,13 @@ from uuid import UUID
 
 import click
 
+from server.cli.analyst import folder_options
 from server.cli.output import show_json, show_table
 from server.cli.remote import address_option, connected
-from server.cli.stopped_server import open_stopped_ledger, or_else
+from server.cli.stopped_server import StoppedServer, stopped_server
 
 if TYPE_CHECKING:
-    from server.ledger.erasure import ErasureTarget
+    from server.ledger.writer import Ledger
 
 TIMEOUT_S = 600.0
 """Longest wait; the server writes its whole ledger anew."""
@@ -38,10 +39,8 @@ SCOPES = {"session": "session", "client": "client", "subject": "person"}
 @click.option("--subject-hash", metavar="HASH", help="All sessions that an app opened with this subject_hash.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--offline", is_flag=True, help="Work on the files of a stopped server.")
 @address_option
-@click.option("--data-dir", type=click.Path(path_type=Path), help="With --offline: the server's folder of data.")
-@click.option("--state-dir", type=click.Path(path_type=Path), help="With --offline: the server's folder of state.")
+@folder_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def erase(
     session: UUID | None,
@@ -49,7 +48,6 @@ def erase(
     subject_hash: str | None,
     dry_run: bool,
     yes: bool,
-    offline: bool,
     address: str | None,
     data_dir: Path | None,
     state_dir: Path | None,
@@ -59,25 +57,28 @@ def erase(
 
     It returns when no byte of them is left in the ledger, its write-ahead log, the spool and the folder of pictures.
     The server writes its ledger anew for that; calls wait meanwhile. Delete copies that you made elsewhere yourself.
+    While no server runs, the command works on its files. What is counted is what was there when it began.
 
     \b
     Examples:
       vestibule erase --session 4b6a3a0e-6f0e-4d0f-9a63-0d3b6d1f1f0a
       vestibule erase --client old-app --dry-run
       vestibule erase --subject-hash 9f86d0...0a08 --yes
-      vestibule erase --offline --client old-app
     """
     named = {"session": session and str(session), "client": client, "subject": subject_hash}
     given = {scope: value for scope, value in named.items() if value}
     if len(given) != 1:
         raise click.UsageError("Name one of --session, --client and --subject-hash.")
     [(scope, value)] = given.items()
+    stopped = stopped_server(address, state_dir, data_dir)
+    if stopped is not None:
+        stopped.require_ledger()
     if not (dry_run or yes):
         click.confirm(f"Erase everything of this {SCOPES[scope]} for good?", abort=True)
-    if offline:
-        counts = _erase_offline(scope, value, data_dir, state_dir, dry_run=dry_run)
+    if stopped is not None:
+        counts = _erase_files(stopped, scope, value, dry_run=dry_run)
     else:
-        counts = _erase_by_call(scope, value, address, dry_run=dry_run)
+        counts = _erase_by_call(scope, value, address, state_dir, dry_run=dry_run)
     if as_json:
         show_json({"dry_run": dry_run, **counts})
         return
@@ -89,13 +90,15 @@ def erase(
         click.echo(f"Erasure {counts['erasure_id']}.")
 
 
-def _erase_by_call(scope: str, value: str, address: str | None, *, dry_run: bool) -> dict[str, Any]:
+def _erase_by_call(
+    scope: str, value: str, address: str | None, state_dir: Path | None, *, dry_run: bool
+) -> dict[str, Any]:
     from vestibule.v1 import admin_pb2, admin_pb2_grpc
 
     request = admin_pb2.EraseRequest(dry_run=dry_run)
     field = {"session": "session_id", "client": "client_id", "subject": "subject_hash"}[scope]
     setattr(request, field, value)
-    with or_else("For a server that is stopped, add --offline."), connected(address) as channel:
+    with connected(address, state_dir) as channel:
         answer = admin_pb2_grpc.AdminServiceStub(channel).Erase(request, timeout=TIMEOUT_S)
     return {
         "erasure_id": answer.erasure_id,
@@ -108,39 +111,27 @@ def _erase_by_call(scope: str, value: str, address: str | None, *, dry_run: bool
     }
 
 
-def _erase_offline(
-    scope: str, value: str, data_dir: Path | None, state_dir: Path | None, *, dry_run: bool
-) -> dict[str, Any]:
-    from models.errors import NotFound
-    from models.reasons import Reason
+def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: bool) -> dict[str, Any]:
     from server.access.audit import AuditTrail, load_or_create_key
+    from server.access.audit_head import head_kept
     from server.access.caller import OFFLINE, acting_as
-    from server.cli.analyst import ledger_settings
     from server.erasure.eraser import Eraser, NoWork
     from server.ledger.erasure import ErasureScope, ErasureTarget
     from server.ledger.types import utc_now
     from server.uploads.keys import load_or_create_spool_key
     from server.uploads.spool import Spool
 
-    settings = ledger_settings(None, state_dir, data_dir)
-    if not settings.ledger_path.exists():
-        raise NotFound(
-            f"There is no ledger in {settings.data_dir}.",
-            reason=Reason.LEDGER_NOT_FOUND,
-            hint="Name the server's folders with --data-dir and --state-dir.",
-        )
+    settings = stopped.settings
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     target = ErasureTarget(ErasureScope(scope), value)
-    ledger = open_stopped_ledger(settings.ledger_path)
-    try:
-        audit = AuditTrail(load_or_create_key(settings.state_dir), utc_now)
+
+    async def run(ledger: Ledger) -> dict[str, Any]:
+        audit_key = load_or_create_key(settings.state_dir)
+        audit = AuditTrail(audit_key, utc_now, keep_peers=settings.audit.peers)
         eraser = Eraser(ledger, Spool(settings.spool_dir, key), settings.pictures_dir, NoWork(), utc_now, audit)
-        with acting_as(OFFLINE):
-            return asyncio.run(_run(eraser, target, dry_run=dry_run))
-    finally:
-        ledger.close()
+        async with head_kept(ledger, audit_key, settings.state_dir):
+            erasure_id, erased = ("", await eraser.preview(target)) if dry_run else await eraser.erase(target)
+        return {"erasure_id": erasure_id, **{kind: erased.rows.get(table, 0) for kind, table in KINDS.items()}}
 
-
-async def _run(eraser: Any, target: ErasureTarget, *, dry_run: bool) -> dict[str, Any]:
-    erasure_id, erased = ("", await eraser.preview(target)) if dry_run else await eraser.erase(target)
-    return {"erasure_id": erasure_id, **{kind: erased.rows.get(table, 0) for kind, table in KINDS.items()}}
+    with stopped.opened() as ledger, acting_as(OFFLINE):
+        return asyncio.run(run(ledger))

@@ -10,21 +10,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
-from models.errors import NotFound, Unavailable
-from models.reasons import Reason
-from server.cli.channel import open_channel
-from server.cli.output import STARTING, Failure
-from server.cli.remote import CALL_TIMEOUT_S, Endpoint, connected, endpoint
-from server.cli.tls_problems import tls_problem
+from server.cli.remote import CALL_TIMEOUT_S, connected
+from server.cli.stopped_server import StoppedServer, stopped_server
 
 if TYPE_CHECKING:
     import grpc
     from vestibule.v1.access_pb2 import ApiKey
 
     from server.access.api_keys import ApiKeys
-    from server.settings import Settings
+    from server.ledger.writer import Ledger
 
 T = TypeVar("T")
 Made = tuple["ApiKey", str]
@@ -58,35 +52,12 @@ def opened_key_store(address: str | None, state_dir: Path | None, data_dir: Path
     Raises:
         Failure: LEDGER_LOCKED, a server holds the ledger, but none answers at the configured address.
     """
-    from server.cli.analyst import ledger_settings
-
-    settings, server = ledger_settings(None, state_dir, data_dir), endpoint(address)
-    if address is None and not _answers(server):
-        click.echo(f"No server answers at {server.target}, so the ledger file is used.", err=True)
-        yield _LedgerKeys(settings, server.target)
+    stopped = stopped_server(address, state_dir, data_dir)
+    if stopped is not None:
+        yield _LedgerKeys(stopped)
         return
-    with connected(address, settings.state_dir) as channel:
+    with connected(address, state_dir) as channel:
         yield _ServerKeys(channel)
-
-
-def _answers(server: Endpoint) -> bool:
-    """Whether a server listens there, of whatever health.
-
-    Raises:
-        Failure: One listens, but its TLS is not what the settings say.
-    """
-    import grpc
-    from grpc_health.v1.health_pb2 import HealthCheckRequest
-    from grpc_health.v1.health_pb2_grpc import HealthStub
-
-    with open_channel(server.target, tls=server.tls, credential="") as channel:
-        try:
-            HealthStub(channel).Check(HealthCheckRequest(), timeout=CALL_TIMEOUT_S)
-        except grpc.RpcError as error:
-            if problem := tls_problem(server.target, server.tls):
-                raise problem from error
-            return isinstance(error, grpc.Call) and error.code() is not grpc.StatusCode.UNAVAILABLE
-    return True
 
 
 class _ServerKeys(KeyStore):
@@ -128,9 +99,8 @@ class _ServerKeys(KeyStore):
 class _LedgerKeys(KeyStore):
     """Opens the file for each step. The first key of a new installation is made before its ledger exists."""
 
-    def __init__(self, settings: Settings, target: str) -> None:
-        self._settings = settings
-        self._target = target
+    def __init__(self, stopped: StoppedServer) -> None:
+        self._stopped = stopped
 
     def create(self, client_id: str, scopes: Sequence[str], label: str, lifetime: timedelta | None) -> Made:
         from server.access.caller import Scope
@@ -153,29 +123,21 @@ class _LedgerKeys(KeyStore):
         async def rows(keys: ApiKeys) -> list[ApiKey]:
             return [api_key(row) for row in keys.list_keys(include_closed=include_closed)]
 
-        self._require_ledger()
+        self._stopped.require_ledger()
         return self._run(rows)
 
     def rotate(self, key_id: str, grace: timedelta) -> Made:
         from server.rpc.convert import api_key
 
-        self._require_ledger()
+        self._stopped.require_ledger()
         row, key = self._run(lambda keys: keys.rotate(key_id, grace))
         return api_key(row), key
 
     def revoke(self, key_id: str) -> ApiKey:
         from server.rpc.convert import api_key
 
-        self._require_ledger()
+        self._stopped.require_ledger()
         return api_key(self._run(lambda keys: keys.revoke(key_id)))
-
-    def _require_ledger(self) -> None:
-        if not self._settings.ledger_path.exists():
-            raise NotFound(
-                f"There is no ledger in {self._settings.data_dir}.",
-                reason=Reason.LEDGER_NOT_FOUND,
-                hint="Name the server's folder with --data-dir, or the server with --address.",
-            )
 
     def _run(self, step: Callable[[ApiKeys], Coroutine[Any, Any, T]]) -> T:
         from server.access.api_keys import ApiKeys
@@ -183,27 +145,15 @@ class _LedgerKeys(KeyStore):
         from server.access.audit_head import head_kept
         from server.access.caller import OFFLINE, acting_as
         from server.ledger.types import utc_now
-        from server.ledger.writer import Ledger
 
-        settings = self._settings
-        try:
-            ledger = Ledger.open(settings.ledger_path, utc_now)
-        except Unavailable as error:
-            if error.reason is not Reason.LEDGER_LOCKED:
-                raise
-            hint = f"A server holds it, but none answers at {self._target}. {STARTING} "
-            hint += "Else name it with --address, and see --tls-ca."
-            raise Failure(error.message, reason=error.reason, hint=hint) from error
+        settings = self._stopped.settings
 
-        async def run() -> T:
+        async def run(ledger: Ledger) -> T:
             audit_key = load_or_create_key(settings.state_dir)
             keys = ApiKeys(ledger, utc_now, AuditTrail(audit_key, utc_now, keep_peers=settings.audit.peers))
             await keys.load()
             async with head_kept(ledger, audit_key, settings.state_dir):
                 return await step(keys)
 
-        try:
-            with acting_as(OFFLINE):
-                return asyncio.run(run())
-        finally:
-            ledger.close()
+        with self._stopped.opened() as ledger, acting_as(OFFLINE):
+            return asyncio.run(run(ledger))

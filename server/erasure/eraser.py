@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -88,7 +89,8 @@ class Eraser:
         """Erase everything of a target; returns when no byte of it is left.
 
         Returns:
-            UUID of the erasure, empty when there was nothing to erase, and what was deleted.
+            UUID of the erasure, empty when there was nothing to erase, and what was deleted. Its numbers of rows are
+            those of the moment at which it began: ending the sessions writes more events, which are deleted too.
 
         Raises:
             VestibuleError: The ledger or the disk refused. What was begun is completed by ``resume``.
@@ -96,8 +98,9 @@ class Eraser:
         visible_to = current_caller().client_id
         async with self._one:
             session_ids = await self._ledger.read(lambda cursor: erasure.sessions_of(cursor, target, visible_to))
+            before = await self._ledger.read(lambda cursor: erasure.found(cursor, session_ids))
             if not session_ids:
-                return "", await self.preview(target)
+                return "", before
             await self._work.end(session_ids)
             erasure_id = str(uuid.uuid4())
             entry = self._audit.entry(AuditAction.ERASE, ("erasure", erasure_id), reason=target.scope)
@@ -112,7 +115,7 @@ class Eraser:
             await asyncio.to_thread(self._delete_files, erased)
             await self._complete()
             log.info("erased", erasure=erasure_id, scope=target.scope, sessions=len(session_ids))
-            return erasure_id, erased
+            return erasure_id, replace(erased, rows=before.rows)
 
     async def resume(self) -> bool:
         """Complete erasures that were interrupted; returns whether there were any."""

@@ -15,7 +15,6 @@ from server.access.caller import current_caller
 from server.erasure.eraser import Eraser
 from server.jobs.runner import JobQueue
 from server.ledger import dead_letters
-from server.ledger.audit import AuditFilter
 from server.ledger.erasure import Erased, ErasureScope, ErasureTarget
 from server.ledger.types import DeadLetterRow
 from server.ledger.writer import Ledger
@@ -24,7 +23,7 @@ from server.llm.breaker_types import BreakerSnapshot
 from server.records.machine_words import MachineWords
 from server.records.status import StatusReporter
 from server.rpc import convert
-from server.services.audit_messages import audit_entry, audit_report
+from server.services.audit_messages import audit_filter, audit_page, audit_report
 
 DEFAULT_PAGE = 100
 _STATES = {
@@ -134,10 +133,8 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
     async def ListAuditEntries(  # noqa: N802, D102
         self, request: admin_pb2.ListAuditEntriesRequest, context: Any
     ) -> admin_pb2.ListAuditEntriesResponse:
-        since = convert.moment(request.start_time) if request.HasField("start_time") else None
-        wanted = AuditFilter(since, request.subject, request.action, current_caller().client_id)
-        rows, next_token = await self._audit.list(wanted, request.page_size or DEFAULT_PAGE, request.page_token)
-        return admin_pb2.ListAuditEntriesResponse(entries=map(audit_entry, rows), next_page_token=next_token)
+        wanted = audit_filter(request, current_caller().client_id)
+        return audit_page(*await self._audit.list(wanted, request.page_size or DEFAULT_PAGE, request.page_token))
 
     async def VerifyAudit(  # noqa: N802, D102
         self, request: admin_pb2.VerifyAuditRequest, context: Any

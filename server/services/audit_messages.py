@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vestibule.v1 import admin_pb2
 
 from server.access.audit_check import AuditReport
-from server.ledger.audit import AuditRow
+from server.ledger.audit import AuditFilter, AuditRow
 from server.rpc import convert
 
 
@@ -20,6 +22,17 @@ def audit_report(report: AuditReport) -> admin_pb2.VerifyAuditResponse:
         fault_count=report.fault_count,
         recorded_breaks=report.recorded_breaks,
     )
+
+
+def audit_filter(request: admin_pb2.ListAuditEntriesRequest, client_id: str) -> AuditFilter:
+    """Which rows a request asks for, of one client only if it is given."""
+    since = convert.moment(request.start_time) if request.HasField("start_time") else None
+    return AuditFilter(since, request.subject, request.action, client_id)
+
+
+def audit_page(rows: Sequence[AuditRow], next_token: str) -> admin_pb2.ListAuditEntriesResponse:
+    """A page of rows as a message."""
+    return admin_pb2.ListAuditEntriesResponse(entries=map(audit_entry, rows), next_page_token=next_token)
 
 
 def audit_entry(row: AuditRow) -> admin_pb2.AuditEntry:

@@ -115,12 +115,12 @@ def test_the_audit_says_who_did_what_and_whether_it_is_whole(home: Path) -> None
     assert ("access", holders["other"], "denied", "SESSION_NOT_FOUND") in told
     assert sum(row["action"] == "key_created" for row in rows) == 3
     folders = ("--data-dir", str(home / "data"), "--state-dir", str(home / "state"))
-    whole = command(server, "audit", "verify", "--offline", "--json", *folders)
+    whole = command(server, "audit", "verify", "--json", *folders)
     assert whole.returncode == 0, whole.stderr
     with duckdb.connect(str(server.ledger)) as connection:
         [[last]] = connection.sql("SELECT action FROM audit ORDER BY number DESC LIMIT 1").fetchall()
         assert last == "server_stopped"
         connection.execute("DELETE FROM audit WHERE action = 'server_stopped'")
-    cut = command(server, "audit", "verify", "--offline", *folders)
+    cut = command(server, "audit", "verify", *folders)
     assert cut.returncode == 1
     assert "were cut off" in cut.stdout

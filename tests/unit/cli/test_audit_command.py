@@ -14,6 +14,7 @@ import grpc.aio
 import pytest
 from click.testing import CliRunner, Result
 from vestibule.v1 import admin_pb2_grpc
+from vestibule.v1.admin_pb2 import AuditEntry
 
 from models.errors import Unavailable
 from models.reasons import Reason
@@ -21,6 +22,7 @@ from server.access.audit import AuditAction
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller, Scope, acting_as
 from server.access.peer import parse_peer
+from server.cli import audit
 from server.cli.main import cli
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
@@ -77,6 +79,20 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return data, state
 
 
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server listens at the configured address."""
+    monkeypatch.setenv("VESTIBULE_ADDRESS", "127.0.0.1:1")
+
+
+@pytest.fixture
+def stopped(folders: tuple[Path, Path], nobody: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data folder of a server that does not run, which the settings name."""
+    monkeypatch.setenv("VESTIBULE_DATA_DIR", str(folders[0]))
+    monkeypatch.setenv("VESTIBULE_STATE_DIR", str(folders[1]))
+    return folders[0]
+
+
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["audit", *arguments])
 
@@ -98,29 +114,48 @@ def test_the_rows_are_listed_newest_first(folders: tuple[Path, Path], monkeypatc
     assert (verified.exit_code, verified.stdout.splitlines()[-1].split()) == (0, ["intact", "yes"])
 
 
-def test_a_whole_chain_is_verified_offline(folders: tuple[Path, Path]) -> None:
-    data, state = folders
-    result = run("verify", "--offline", "--data-dir", str(data), "--state-dir", str(state), "--json")
+def test_the_rows_of_a_stopped_server_are_listed_too(stopped: Path) -> None:
+    result = run("list", "--action", "approve", "--limit", "5", "--json")
+    assert result.exit_code == 0, result.output
+    assert "so the ledger file is used" in result.stderr
+    assert [row["object_id"] for row in json.loads(result.stdout)] == ["r5", "r4", "r3", "r2", "r1"]
+
+
+def test_a_whole_chain_of_a_stopped_server_is_verified(stopped: Path) -> None:
+    result = run("verify", "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert (report["intact"], report["row_count"], len(report["last_hash"])) == (True, 7, 64)
 
 
-def test_a_tampered_chain_exits_with_1_and_names_the_row(folders: tuple[Path, Path]) -> None:
-    data, state = folders
-    ledger = Ledger.open(data / "ledger.duckdb")
+def test_a_tampered_chain_exits_with_1_and_names_the_row(stopped: Path) -> None:
+    ledger = Ledger.open(stopped / "ledger.duckdb")
     ledger.write_now(lambda cursor: cursor.execute("UPDATE audit SET subject = 'key:victim' WHERE number = 3"))
     ledger.close()
-    result = run("verify", "--offline", "--data-dir", str(data), "--state-dir", str(state))
+    result = run("verify")
     assert result.exit_code == 1
     assert "Row 3 was changed" in result.stdout
     assert "AUDIT_BROKEN" in result.stderr
 
 
-def test_offline_never_makes_a_key(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    result = run("verify", "--offline", "--data-dir", str(folders[0]), "--state-dir", str(tmp_path / "other"))
+def test_verifying_never_makes_a_key(stopped: Path, tmp_path: Path) -> None:
+    result = run("verify", "--state-dir", str(tmp_path / "other"))
     assert (result.exit_code, "LEDGER_NOT_FOUND" in result.stderr) == (1, True)
+    assert "--state-dir" in result.stderr
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["audit", "list"], 1), (["audit", "verify"], 1), (["erase", "--client", "a", "--yes"], 1)],
+)
+def test_without_a_server_and_without_files_nothing_is_made(
+    arguments: list[str], code: int, nobody: None, tmp_path: Path
+) -> None:
+    folders = ["--data-dir", str(tmp_path / "data"), "--state-dir", str(tmp_path / "state")]
+    result = CliRunner().invoke(cli, [*arguments, *folders])
+    assert (result.exit_code, "[LEDGER_NOT_FOUND]" in result.stderr) == (code, True)
+    assert not any(tmp_path.iterdir())
 
 
 def test_an_unknown_action_is_refused_with_the_actions() -> None:
@@ -130,16 +165,19 @@ def test_an_unknown_action_is_refused_with_the_actions() -> None:
     assert "erase, " in result.stderr
 
 
-@pytest.mark.parametrize("command", [["audit", "list"], ["audit", "verify"], ["erase", "--client", "a", "--yes"]])
-def test_without_a_server_the_way_to_its_files_is_named(command: list[str]) -> None:
+COMMANDS = [["audit", "list"], ["audit", "verify"], ["erase", "--client", "a", "--yes"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_server_that_was_named_has_to_answer(command: list[str]) -> None:
     result = CliRunner().invoke(cli, [*command, "--address", "127.0.0.1:1"])
     assert (result.exit_code, "[UNAVAILABLE]" in result.stderr) == (1, True)
-    assert "--offline" in result.stderr
+    assert "ledger file" not in result.stderr
 
 
-@pytest.mark.parametrize("command", [["audit", "verify"], ["erase", "--client", "a", "--yes"]])
-def test_while_a_server_runs_offline_says_to_leave_it_out(
-    command: list[str], folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_ledger_that_a_server_holds_at_another_address_is_left_alone(
+    command: list[str], stopped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DuckDB locks its file for one process, and lets it be opened again in the same one."""
 
@@ -147,7 +185,18 @@ def test_while_a_server_runs_offline_says_to_leave_it_out(
         raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
 
     monkeypatch.setattr(Ledger, "open", locked)
-    given = ["--offline", "--data-dir", str(folders[0]), "--state-dir", str(folders[1])]
-    result = CliRunner().invoke(cli, [*command, *given])
+    result = CliRunner().invoke(cli, command)
     assert (result.exit_code, "[LEDGER_LOCKED]" in result.stderr) == (1, True)
-    assert "leave --offline out" in result.stderr
+    assert "name it with --address" in result.stderr
+
+
+def test_an_erasure_of_a_stopped_server_leaves_a_chain_that_fits_its_head(stopped: Path) -> None:
+    counted = CliRunner().invoke(cli, ["erase", "--client", "a", "--dry-run"])
+    assert (counted.exit_code, counted.stdout) == (0, "Nothing is stored of this client.\n"), counted.output
+    assert run("verify").exit_code == 0
+
+
+def test_the_target_of_a_call_is_short() -> None:
+    entry = AuditEntry(object_type="method", object_id="vestibule.v1.SessionService/GetSession")
+    assert audit._target(entry) == "SessionService/GetSession"
+    assert audit._target(AuditEntry(object_type="key", object_id="9f3c")) == "key 9f3c"

@@ -187,7 +187,7 @@ def test_what_is_done_to_the_file_is_in_the_audit(installation: Installation) ->
     read = ledger.read(lambda cursor: audit.list_rows(cursor, AuditFilter(), page_size=9, page_token=""))
     rows, _ = asyncio.run(_awaited(read))
     ledger.close()
-    verified = CliRunner().invoke(cli, ["audit", "verify", "--offline"])
+    verified = CliRunner().invoke(cli, ["audit", "verify"])
     assert verified.exit_code == 0, verified.output
     assert [(row.subject, row.action, row.object_id) for row in rows] == [("offline", "key_created", key.split("_")[1])]
 
@@ -197,7 +197,7 @@ def test_a_chain_that_does_not_fit_its_head_is_not_mended(installation: Installa
         installation.made("--scope", "operator")
     (installation.state_dir / "audit.head").unlink()
     installation.made("--scope", "operator")
-    verified = CliRunner().invoke(cli, ["audit", "verify", "--offline"])
+    verified = CliRunner().invoke(cli, ["audit", "verify"])
     assert verified.exit_code == 1
     assert "AUDIT_BROKEN" in verified.output
 
@@ -220,7 +220,7 @@ def test_a_ledger_that_a_server_holds_at_another_address(
 ) -> None:
     """DuckDB locks its file for one process, and lets it be opened again in the same one."""
 
-    def locked(*_arguments: object) -> NoReturn:
+    def locked(*_arguments: object, **_options: object) -> NoReturn:
         raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
 
     installation.made("--scope", "operator")

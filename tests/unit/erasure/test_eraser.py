@@ -122,6 +122,21 @@ def test_copies_of_the_ledger_are_made_anew(store: Store) -> None:
     assert seen == [set()]
 
 
+def test_what_ending_a_session_adds_is_erased_and_not_counted(store: Store) -> None:
+    gone = store.fill("gone")
+
+    class Ends:
+        async def end(self, session_ids: frozenset[str]) -> None:
+            await store.ledger.write(lambda cursor: events.append(cursor, makers.event(gone)))
+
+    target = ErasureTarget(ErasureScope.SESSION, gone)
+    ending = Eraser(store.ledger, store.spool, store.pictures, Ends(), lambda: store.now, trail(store))
+    counted = asyncio.run(ending.preview(target))
+    _, erased = asyncio.run(ending.erase(target))
+    assert erased.rows == counted.rows
+    assert not any(store.rows(gone).values())
+
+
 def test_an_event_that_comes_after_the_erasure_is_dropped(store: Store) -> None:
     gone, stays = store.fill("gone"), store.fill("stays")
     asyncio.run(eraser(store).erase(ErasureTarget(ErasureScope.SESSION, gone)))
