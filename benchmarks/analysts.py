@@ -5,7 +5,9 @@
 Printed, on a ledger of this size:
 
 writer held     how long the ledger's writer stands still for a snapshot, which is while it makes the mark.
-whole copy      the first query after a checkpoint: file and WAL are copied, both processes attach the copy.
+whole copy      a query after a commit and a checkpoint without an earlier copy, like the first query: the file is
+                copied, and both processes attach the copy. Bytes written are for one query.
+changed blocks  the same with an earlier copy, which is compared with the file and made equal to it.
 WAL only        a query after a commit without a checkpoint: only the WAL is copied.
 nothing new     a query without a commit since the last one.
 write           one durable write, alone and while an analyst asks without pause: median and 95th percentile.
@@ -22,11 +24,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 from benchmarks.ledger import make_events, open_session
 from server.analytics.client import LiveConnection, connect
 from server.analytics.endpoint_config import EndpointConfig
 from server.analytics.live_snapshot import LONGEST_LAG_S
-from server.analytics.snapshot import LedgerMark, mark_of
+from server.analytics.snapshot import EARLIER, LedgerMark, mark_of
 from server.analytics.supervisor import Supervisor
 from server.cli.demo.processes import free_ports
 from server.ledger import events
@@ -35,14 +39,15 @@ from server.ledger.writer import Ledger
 
 TOKEN = "a-token-of-the-benchmark"
 QUERY = "FROM v_funnel"
-ROWS = 10_000
+ROWS = 100_000
+CHECKPOINTS = 7
 
 
 def fill(cursor: Cursor) -> None:
-    """Store rows of about 10 KB that compress badly."""
+    """Store rows of about 1 KB that compress badly."""
     cursor.execute(
         """INSERT INTO events SELECT uuid(), 'other', 'app', 'camera_opened', now()::TIMESTAMP, NULL, NULL, 0, '', NULL,
-        to_json({'note': array_to_string([md5((r * 1000 + i)::VARCHAR) FOR i IN range(320)], '')}), '{}'
+        to_json({'note': array_to_string([md5(random()::VARCHAR) FOR i IN range(32)], '')}), '{}'
         FROM range(?) t(r)""",
         [ROWS],
     )
@@ -87,6 +92,17 @@ def median_of(number: int, analyst: LiveConnection, *before: Callable[[], object
     return statistics.median(took)
 
 
+def renewals(endpoint: Supervisor, analyst: LiveConnection, *before: Callable[[], object]) -> str:
+    """Medians of the time of a query and of what the process that serves analysts writes for it."""
+    process = psutil.Process(endpoint.process)
+    took, written = [], []
+    for _ in range(CHECKPOINTS):
+        at = process.io_counters().write_chars
+        took.append(median_of(1, analyst, *before))
+        written.append(process.io_counters().write_chars - at)
+    return f"{statistics.median(took) * 1e3:.0f} ms, {statistics.median(written) / 1e6:.1f} MB"
+
+
 def writes_for(ledger: Ledger, seconds: float) -> tuple[float, float]:
     """Median and 95th percentile of durable writes, one after the other."""
     took: list[float] = []
@@ -103,13 +119,17 @@ def measure(ledger: Ledger, folder: Path, seconds: float) -> list[tuple[str, str
     def mark() -> LedgerMark:
         return ledger.submit_between_commits(partial(timed_mark, ledger.path, held)).result()
 
-    port = free_ports(1)[0]
-    config = EndpointConfig(str(ledger.path), str(folder / "snapshots"), port, TOKEN)
+    port, snapshots = free_ports(1)[0], folder / "snapshots"
+    config = EndpointConfig(str(ledger.path), str(snapshots), port, TOKEN)
     endpoint = Supervisor(config, mark)
     endpoint.start()
     try:
         with connect(port, TOKEN) as analyst:
-            whole = median_of(5, analyst, partial(write, ledger), partial(checkpoint, ledger))
+            change = (partial(write, ledger), partial(checkpoint, ledger))
+            median_of(4, analyst, *change)  # the first checkpoints after so many rows move them all in the file
+            without_earlier = partial((snapshots / EARLIER).unlink, missing_ok=True)
+            whole = renewals(endpoint, analyst, *change, without_earlier)
+            changed = renewals(endpoint, analyst, *change)
             wal = median_of(10, analyst, partial(write, ledger))
             same = median_of(10, analyst)
             alone = writes_for(ledger, seconds)
@@ -119,7 +139,8 @@ def measure(ledger: Ledger, folder: Path, seconds: float) -> list[tuple[str, str
     return [
         ("writer held, median", f"{statistics.median(held) * 1e3:.3f} ms"),
         ("writer held, longest", f"{max(held) * 1e3:.3f} ms of {len(held)}"),
-        ("query after a checkpoint: whole copy", f"{whole * 1e3:.0f} ms"),
+        ("query after a checkpoint: whole copy", whole),
+        ("query after a checkpoint: changed blocks", changed),
         ("query after a commit: WAL only", f"{wal * 1e3:.0f} ms"),
         ("query, nothing new", f"{same * 1e3:.0f} ms"),
         ("write alone, median and 95 %", f"{alone[0] * 1e3:.2f} and {alone[1] * 1e3:.2f} ms"),
@@ -157,9 +178,9 @@ def main() -> None:
         while ledger.path.stat().st_size < arguments.gigabytes * 1e9:
             ledger.write_now(fill)
             checkpoint(ledger)
-        print(f"{'ledger':<40} {ledger.path.stat().st_size / 1e9:.2f} GB")
+        print(f"{'ledger':<42} {ledger.path.stat().st_size / 1e9:.2f} GB")
         for what, figure in measure(ledger, folder, arguments.seconds):
-            print(f"{what:<40} {figure}")
+            print(f"{what:<42} {figure}")
         ledger.close()
 
 

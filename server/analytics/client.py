@@ -15,16 +15,17 @@ from models.errors import InvalidInput
 from models.reasons import Reason
 from server.analytics.endpoint_config import DEFAULT_LIMITS, EndpointConfig, QueryLimits
 from server.analytics.quack import address_of, load_extensions
-from server.analytics.query_guard import BEFORE_IT_RUNS, ask_for_refusal
+from server.analytics.query_guard import ask_for_refusal
+from server.analytics.refusals import Cause, Refused
 from server.analytics.sql_errors import problem_of
-from server.analytics.sql_policy import VIEWS
 from server.analytics.supervisor import Supervisor
 
 _REFUSED = "Authorization failed"
 _UNKNOWN = "Invalid connection id"
-_HINT = f"One SELECT on these views: {', '.join(sorted(VIEWS))}. `DESCRIBE v_funnel` shows the columns of one."
 # DuckDB needs a package that is not installed to return this type.
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+_WITHOUT_ROWS = (Cause.PLAN, Cause.NO_SQL)
+"""Causes that DuckDB's parser or planner can explain here, without any row."""
 
 
 class LiveConnection:
@@ -52,7 +53,7 @@ class LiveConnection:
         """Run one SELECT; returns the relation with its rows and column names.
 
         Raises:
-            InvalidInput: SQL_REFUSED, with what is not allowed.
+            InvalidInput: SQL_REFUSED, with what is not allowed and what to do instead.
             duckdb.Error: What DuckDB says about the query.
         """
         statement = sql.strip().rstrip(";")
@@ -61,7 +62,8 @@ class LiveConnection:
         except duckdb.Error as error:
             if _REFUSED not in str(error):
                 raise
-        raise InvalidInput(self._why_refused(statement), reason=Reason.SQL_REFUSED, hint=_HINT)
+        refused = self._why_refused(statement)
+        raise InvalidInput(refused.message, reason=Reason.SQL_REFUSED, hint=refused.hint)
 
     def close(self) -> None:
         """Close the connection."""
@@ -86,15 +88,17 @@ class LiveConnection:
         self._attach(self.local)
         return _rows(self.local, statement)
 
-    def _why_refused(self, statement: str) -> str:
+    def _why_refused(self, statement: str) -> Refused:
         try:
             row = self.local.execute("FROM live.query(?)", [ask_for_refusal(statement)]).fetchone()
         except duckdb.Error:
             row = None
-        reason = str(row[0]) if row and row[0] else "The query was refused."
-        if reason.startswith(BEFORE_IT_RUNS):
-            return problem_of(statement) or reason
-        return reason
+        if not row or not row[0]:
+            return Refused(Cause.UNKNOWN, "The query was refused.")
+        refused = Refused.of_text(str(row[0]))
+        if refused.cause in _WITHOUT_ROWS:
+            return problem_of(statement) or refused
+        return refused
 
 
 def open_file(path: Path, limits: QueryLimits = DEFAULT_LIMITS) -> LiveConnection:

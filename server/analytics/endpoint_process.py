@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import socket
 import sys
 import threading
@@ -26,6 +27,7 @@ from server.analytics.endpoint_config import EndpointConfig
 from server.analytics.live_snapshot import LiveSnapshot
 from server.analytics.quack import load_extensions, serve
 from server.analytics.query_guard import REFUSAL_FUNCTION, QueryGuard
+from server.analytics.refusals import Cause, Refused
 from server.analytics.snapshot import LedgerMark, SnapshotFolder
 from server.analytics.trials import Trials
 from server.ledger.columns import Cursor
@@ -94,7 +96,7 @@ class _Endpoint:
             trials,
             config.limits,
             admitted=lambda seconds: channel.tell("admitted", seconds),
-            on_refused=lambda reason: channel.tell("refused", reason),
+            on_refused=lambda cause: channel.tell("refused", cause),
         )
 
     def start(self) -> None:
@@ -117,7 +119,8 @@ class _Endpoint:
             if self._snapshot is not None:
                 self._snapshot.ensure_fresh()
         except (VestibuleError, OSError, duckdb.Error) as error:
-            self._guard.refuse(query, f"No snapshot can be made ({type(error).__name__}).")
+            why = f"No snapshot can be made ({type(error).__name__})."
+            self._guard.refuse(query, Refused(Cause.SNAPSHOT, why))
             return False
         return self._guard.allows(query)
 
@@ -129,6 +132,7 @@ class _Endpoint:
 
 def main() -> None:
     """Serve until the socket whose number is the only argument is closed."""
+    signal.signal(signal.SIGIO, signal.SIG_IGN)  # comes when another process opens a copy while its lease is asked for
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     first = channel.receive()
     if first is None:

@@ -14,8 +14,8 @@ CHEAP_S = 0.25
 LAG_FOR_COST = 4.0
 """A renewal that is not cheap is used for longer, so that renewing takes at most a fifth of the time."""
 
-IDLE_S = 60.0
-"""A snapshot that nobody reads is deleted after this time."""
+IDLE_S = 600.0
+"""Snapshots that nobody reads are deleted after this time. The next query then needs a whole copy."""
 
 
 class Copies(Protocol):
@@ -26,7 +26,7 @@ class Copies(Protocol):
         ...
 
     def clear(self) -> None:
-        """Delete the snapshot."""
+        """Delete all snapshots."""
         ...
 
 
@@ -61,7 +61,8 @@ class LiveSnapshot:
         self._lock = threading.Lock()
         self._exact_s: float | None = None
         self._cost_s = 0.0
-        self._used_s = 0.0
+        self._used_s = clock()
+        self._may_hold = True
 
     def ensure_fresh(self) -> None:
         """Make sure that the snapshot shows everything that was committed up to a second ago.
@@ -72,6 +73,7 @@ class LiveSnapshot:
         """
         with self._lock:
             began_s = self._used_s = self._clock()
+            self._may_hold = True
             if self._exact_s is not None and began_s - self._exact_s < self._allowed_lag_s():
                 return
             self._exact_s = None
@@ -92,10 +94,10 @@ class LiveSnapshot:
         return 0.0 if self._cost_s < CHEAP_S else min(LONGEST_LAG_S, LAG_FOR_COST * self._cost_s)
 
     def drop_if_idle(self) -> None:
-        """Delete the snapshot when nobody has asked for a while."""
+        """Delete the snapshots when nobody has asked for a while."""
         with self._lock:
-            if self._exact_s is not None and self._clock() - self._used_s > IDLE_S:
-                self._exact_s = None
+            if self._may_hold and self._clock() - self._used_s > IDLE_S:
+                self._may_hold, self._exact_s = False, None
                 for reader in self._readers:
                     reader.detach()
                 self._copies.clear()

@@ -18,7 +18,8 @@ import duckdb
 
 from server.analytics.admission import SHARE_OF_TRIAL, Places, Reservations
 from server.analytics.endpoint_config import QueryLimits
-from server.analytics.sql_policy import LONGEST_QUERY, NO_SQL, judge
+from server.analytics.refusals import Cause, Refused
+from server.analytics.sql_policy import judge, too_long
 from server.analytics.trials import Outcome
 
 QUICK_S = 0.3
@@ -26,11 +27,7 @@ QUICK_S = 0.3
 
 REMEMBERED_REFUSALS = 256
 
-CANNOT_BE_PLANNED = "The query cannot be planned"
-BEFORE_IT_RUNS = (CANNOT_BE_PLANNED, NO_SQL)
-"""How a refusal begins whose cause DuckDB's parser or planner can explain, without any row."""
-
-TOO_MANY = "Too many queries run at the moment."
+TOO_MANY = Refused(Cause.BUSY, "Too many queries run at the moment.")
 
 _ERRORS_OF_VALUES = frozenset({"ConversionException", "InvalidInputException", "OutOfRangeException"})
 """Errors that a query may end with in the endpoint too, so that the analyst reads DuckDB's own message."""
@@ -52,7 +49,7 @@ class QueryGuard:
         trials: Tries queries out.
         limits: What one query, and all together, may use.
         admitted: Called with the seconds of CPU that an admitted query should need at most.
-        on_refused: Called with the reason of a refusal, never with the query.
+        on_refused: Called with the cause of a refusal, never with the query.
     """
 
     def __init__(
@@ -62,7 +59,7 @@ class QueryGuard:
         limits: QueryLimits,
         *,
         admitted: Callable[[float], None] = lambda seconds: None,
-        on_refused: Callable[[str], None] = lambda reason: None,
+        on_refused: Callable[[Cause], None] = lambda cause: None,
     ) -> None:
         self._parse = parse
         self._trials = trials
@@ -72,42 +69,43 @@ class QueryGuard:
         self._quick = Places(running=4, waiting=32)
         self._slow = Places(running=2, waiting=16)
         self._reservations = Reservations(limits.total_bytes)
-        self._refusals: OrderedDict[str, str] = OrderedDict()
+        self._refusals: OrderedDict[str, Refused] = OrderedDict()
         self._lock = threading.Lock()
 
     def allows(self, query: str) -> bool:
         """Whether the query may run."""
         if _ASKS_FOR_REFUSAL.fullmatch(query):
             return True
-        reason = self.refusal(query)
-        if reason:
-            self.refuse(query, reason)
-        return not reason
+        refused = self.refusal(query)
+        if refused:
+            self.refuse(query, refused)
+        return refused is None
 
-    def refuse(self, query: str, reason: str) -> None:
+    def refuse(self, query: str, refused: Refused) -> None:
         """Report a refusal, and remember it for a client that asks."""
         with self._lock:
-            self._refusals[digest_of(query)] = reason
+            self._refusals[digest_of(query)] = refused
             while len(self._refusals) > REMEMBERED_REFUSALS:
                 self._refusals.popitem(last=False)
-        self._on_refused(reason)
+        self._on_refused(refused.cause)
 
     def refusal_of(self, digest: str) -> str:
-        """Why a query with this digest was refused lately; empty when none was."""
+        """Why a query with this digest was refused lately, encoded; empty when none was."""
         with self._lock:
-            return self._refusals.get(digest, "")
+            refused = self._refusals.get(digest)
+        return refused.encoded() if refused else ""
 
-    def refusal(self, query: str) -> str:
-        """Why the query may not run; empty when it may."""
-        if len(query) > LONGEST_QUERY:
-            return f"A query may have at most {LONGEST_QUERY} characters."
+    def refusal(self, query: str) -> Refused | None:
+        """Why the query may not run; None when it may."""
+        if refused := too_long(query):
+            return refused
         try:
             refused = judge(self._parse(query))
         except duckdb.Error as error:
-            return f"The query cannot be parsed ({type(error).__name__})."
+            return Refused(Cause.NO_SQL, f"The query cannot be parsed ({type(error).__name__}).")
         return refused or self._try_out(query)
 
-    def _try_out(self, query: str) -> str:
+    def _try_out(self, query: str) -> Refused | None:
         seconds = self._limits.seconds
         outcome = self._run(self._quick, query, min(QUICK_S, seconds))
         if outcome is not None and outcome.result == "time" and seconds > QUICK_S:
@@ -119,7 +117,7 @@ class QueryGuard:
         if not self._reservations.take(outcome.bytes, outcome.seconds, wait_s=seconds):
             return TOO_MANY
         self._admitted(SHARE_OF_TRIAL * outcome.seconds)
-        return ""
+        return None
 
     def _run(self, places: Places, query: str, seconds: float) -> Outcome | None:
         """Try the query out; None when no place became free in time."""
@@ -130,14 +128,15 @@ class QueryGuard:
         finally:
             places.leave()
 
-    def _judged(self, outcome: Outcome) -> str:
+    def _judged(self, outcome: Outcome) -> Refused | None:
         if outcome.result == "time":
-            return f"The query takes longer than {self._limits.seconds:g} s."
+            return Refused(Cause.TIME, f"The query takes longer than {self._limits.seconds:g} s.")
         if outcome.result == "memory":
-            return f"The query needs more memory than {self._limits.query_bytes // 1024**2} MiB."
+            most = self._limits.query_bytes // 1024**2
+            return Refused(Cause.MEMORY, f"The query needs more memory than {most} MiB.")
         if outcome.result == "error" and outcome.error not in _ERRORS_OF_VALUES:
-            return f"{CANNOT_BE_PLANNED} ({outcome.error})."
-        return "The process that tried the query out ended." if outcome.result == "died" else ""
+            return Refused(Cause.PLAN, f"The query cannot be planned ({outcome.error}).")
+        return Refused(Cause.ENDED, "The process that tried the query out ended.") if outcome.result == "died" else None
 
 
 REFUSAL_FUNCTION = "vestibule_refusal"

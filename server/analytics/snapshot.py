@@ -5,6 +5,9 @@ first bytes of the WAL, up to the end of a commit, stay one consistent ledger un
 header. The server says where a commit ends (``LedgerMark``), another process copies, and the copy counts only if the
 header is still the same afterwards.
 
+Two copies of the file are kept. Readers have the newer one; after a checkpoint the older one is made equal to the
+ledger by writing only the blocks that differ, and takes its place.
+
 The server itself never opens its ledger a second time: a process that closes any descriptor of a file loses the lock
 that DuckDB holds on it.
 """
@@ -18,14 +21,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import Unavailable
-from models.private_files import make_private_folder, open_private
+from models.private_files import make_private_folder
 from models.reasons import Reason
+from server.analytics.file_copies import copy_changes, copy_whole
 
 HEADER_BYTES = 3 * 4096
 """DuckDB's main header and the two that a checkpoint writes in turn, each with its number."""
 
+BLOCK_BYTES = 256 * 1024
+"""DuckDB's usual block. In a file with blocks of another size more than the changed ones is written."""
+
 ATTEMPTS = 20
-_PIECE_BYTES = 64 * 1024 * 1024
+EARLIER = "earlier.duckdb"
+"""Name of the copy that readers had before the last checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +77,11 @@ class _Copy:
 
 
 class SnapshotFolder:
-    """Keeps one snapshot of a ledger, mode 0600.
+    """Keeps one snapshot of a ledger and an earlier one, mode 0600.
 
     Args:
         ledger: The DuckDB file, held by another process.
-        folder: For the snapshot alone; what lies there is deleted.
+        folder: For snapshots alone. One that lies there is taken for an earlier one, whatever is in it.
         ask_mark: Gets a mark of now from the process that holds the ledger.
     """
 
@@ -83,14 +91,16 @@ class SnapshotFolder:
         self._ask_mark = ask_mark
         self._numbers = itertools.count(1)
         self._last: _Copy | None = None
+        self._earlier = folder / EARLIER
         make_private_folder(folder)
-        self.clear()
+        self._adopt()
 
     def renew(self) -> Path | None:
         """Copy the ledger, if anything was committed since the last copy.
 
-        After a checkpoint the whole file is copied, otherwise only the WAL. The earlier snapshot loses its name; who
-        has it open can go on reading it.
+        After a checkpoint the blocks that differ from an earlier copy are copied, or the whole file if there is none
+        that nobody reads. Otherwise only the WAL is. The last snapshot loses its name; who has it open can go on
+        reading it.
 
         Returns:
             The path of the new snapshot, or None when the last one is still exact.
@@ -108,7 +118,7 @@ class SnapshotFolder:
                     done = known or self._copy(file.fileno(), made)
                     if done and os.pread(file.fileno(), HEADER_BYTES, 0) == header and self._is_still(made.mark):
                         return None if known else self._keep(made)
-                _remove(made.path)
+                self._set_aside(made)
         except OSError:
             self.clear()  # half a copy on a full disk would stay there
             raise
@@ -116,13 +126,29 @@ class SnapshotFolder:
         raise Unavailable("The ledger changes too fast to be copied.", reason=Reason.LEDGER_BUSY)
 
     def _keep(self, made: _Copy) -> Path:
-        if self._last is not None:
-            _remove(self._last.path)
-        self._last = made
+        last, self._last = self._last, made
+        if last is not None:
+            self._set_aside(last)
         return made.path
 
+    def _set_aside(self, copy: _Copy) -> None:
+        """Let a copy be the earlier one, unless it is the file of the last one under another name."""
+        shared = copy is not self._last and self._last is not None and copy.same_file(self._last)
+        if copy.path.exists() and not shared:
+            copy.path.replace(self._earlier)
+        _remove(copy.path)
+
+    def _adopt(self) -> None:
+        """Keep one file of a process that was killed, so that the first copy need not be a whole one."""
+        left = sorted(self._folder.glob("*.duckdb"), key=lambda file: file.stat().st_mtime_ns)
+        if left:
+            left[-1].replace(self._earlier)
+        for file in self._folder.iterdir():
+            if file != self._earlier:
+                file.unlink()
+
     def clear(self) -> None:
-        """Delete the snapshot, and what an earlier process left."""
+        """Delete all snapshots."""
         self._last = None
         delete_snapshots(self._folder)
 
@@ -131,11 +157,20 @@ class SnapshotFolder:
         mark = new.mark
         if os.fstat(file).st_ino != mark.file:
             return False
+        if self._last is not None and self._last.mark.file != mark.file:
+            self.clear()  # the ledger was written anew, so the copies may hold what was erased from it
         if self._last is not None and self._last.same_file(new) and self._last.path.exists():
             os.link(self._last.path, new.path)
         else:
-            _copy_bytes(file, new.path, os.fstat(file).st_size)
+            self._copy_file(file, new.path)
         return mark.wal_bytes == 0 or self._copy_wal(new)
+
+    def _copy_file(self, file: int, path: Path) -> None:
+        length = os.fstat(file).st_size
+        if copy_changes(file, self._earlier, length, HEADER_BYTES, BLOCK_BYTES):
+            self._earlier.replace(path)
+        else:
+            copy_whole(file, path, length)
 
     def _copy_wal(self, new: _Copy) -> bool:
         try:
@@ -143,7 +178,7 @@ class SnapshotFolder:
         except FileNotFoundError:
             return False
         try:
-            return os.fstat(wal).st_ino == new.mark.wal and _copy_bytes(wal, _wal(new.path), new.mark.wal_bytes)
+            return os.fstat(wal).st_ino == new.mark.wal and copy_whole(wal, _wal(new.path), new.mark.wal_bytes)
         finally:
             os.close(wal)
 
@@ -168,24 +203,3 @@ def _remove(snapshot: Path) -> None:
 
 def _wal(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.wal")
-
-
-def _copy_bytes(source: int, target: Path, length: int) -> bool:
-    """Copy the first bytes of a file, sharing its blocks where the disk can; returns False when there are fewer."""
-    copied = 0
-    with open(target, "wb", opener=open_private) as file:
-        while copied < length:
-            step = _copy_piece(source, file.fileno(), copied, min(length - copied, _PIECE_BYTES))
-            if step == 0:
-                return False
-            copied += step
-    return True
-
-
-def _copy_piece(source: int, target: int, offset: int, length: int) -> int:
-    if hasattr(os, "copy_file_range"):
-        try:
-            return os.copy_file_range(source, target, length, offset, offset)
-        except OSError:
-            pass  # between two file systems, or one that lacks it
-    return os.pwrite(target, os.pread(source, min(length, 1024 * 1024), offset), offset)

@@ -11,7 +11,8 @@ from typing import Final
 
 import duckdb
 
-from server.analytics.sql_policy import LONGEST_QUERY, judge
+from server.analytics.refusals import Cause, Refused
+from server.analytics.sql_policy import judge, too_long
 from server.ledger.migrations import migrate
 from server.ledger.types import utc_now
 
@@ -23,33 +24,31 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 
 
-def problem_of(query: str) -> str:
+def problem_of(query: str) -> Refused | None:
     """Why a query would be refused anywhere: its syntax, what is not allowed, an unknown name.
 
     Returns:
-        A sentence; empty when the query is correct, so that it was too slow or too large.
+        None when the query is correct, so that it was too slow or too large.
     """
-    if len(query) > LONGEST_QUERY:
-        return f"A query may have at most {LONGEST_QUERY} characters."
+    if refused := too_long(query):
+        return refused
     if "\x00" in query:
-        return "A query may hold no NUL character."
+        return Refused(Cause.NO_SQL, "A query may hold no NUL character.", "Remove that character.")
     with duckdb.connect(":memory:", config=_CONFIG) as blank:
         migrate(blank, utc_now)
         try:
             (serialized,) = blank.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone() or ("{}",)
             if refused := judge(serialized):
-                return _where(serialized) or refused
+                return Refused(refused.cause, _where(serialized)) if refused.cause is Cause.NO_SQL else refused
             blank.execute(f"EXPLAIN {query}")
         except duckdb.Error as error:
-            return f"The query cannot be planned. {_said(error)}"
-    return ""
+            return Refused(Cause.PLAN, f"The query cannot be planned. {_said(error)}")
+    return None
 
 
 def _where(serialized: str) -> str:
-    """The error of DuckDB's parser; empty when there is none."""
+    """The error of DuckDB's parser."""
     parsed = json.loads(serialized)
-    if parsed.get("error_type") != "parser":
-        return ""
     at = str(parsed.get("position", ""))
     place = f" (character {int(at) + 1})" if at.isdigit() else ""
     return f"The query is no valid SQL: {parsed.get('error_message', '')}{place}."

@@ -12,18 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.analytics.refusals import Cause, Refused, refused_function
 from server.analytics.sql_functions import ALLOWED
 from server.ledger import schema, views
 
 LONGEST_QUERY = 20_000
 """In characters. It also bounds the depth of nesting."""
 
-NO_SQL = "The query is no valid SQL."
-
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 """A name that DuckDB cannot read as a file."""
 
 VIEWS = frozenset(view.name for view in views.ALL_VIEWS)
+
+TOO_DEEP = Refused(Cause.TOO_DEEP, "The query is nested too deeply.")
+_READ_A_VIEW = f"Read one of {', '.join(sorted(VIEWS))}. DESCRIBE v_funnel shows the columns of one."
 
 _OUR_TABLES = frozenset(table.name for table in schema.TABLES)
 """Tables may not be queried; the views show what analysts need."""
@@ -54,31 +56,41 @@ class _Found:
     strange: str = ""
 
 
-def judge(serialized: str) -> str:
+def too_long(query: str) -> Refused | None:
+    """The refusal of a query that is too long; None for any other."""
+    if len(query) <= LONGEST_QUERY:
+        return None
+    return Refused(Cause.TOO_LONG, f"A query may have at most {LONGEST_QUERY} characters.")
+
+
+def judge(serialized: str) -> Refused | None:
     """Decide about a query.
 
     Args:
         serialized: What ``json_serialize_sql`` made of it.
 
     Returns:
-        Why it may not run, as a sentence; empty when it may.
+        Why it may not run; None when it may.
     """
     try:
         return _judge(json.loads(serialized))
     except RecursionError:
-        return "The query is nested too deeply."
+        return TOO_DEEP
 
 
-def _judge(parsed: Any) -> str:
+def _judge(parsed: Any) -> Refused | None:
     if parsed.get("error_type") == "parser":
-        return NO_SQL
+        if "expression depth" in parsed.get("error_message", ""):
+            return TOO_DEEP
+        return Refused(Cause.NO_SQL, "The query is no valid SQL.")
     if parsed.get("error") is not False:
-        return "Only SELECT statements may be run."
+        return Refused(Cause.NOT_SELECT, "Only SELECT statements may be run.")
     statements = parsed.get("statements", [])
     if len(statements) != 1:
-        return "Exactly one statement may be run at a time."
+        return Refused(Cause.STATEMENTS, "Exactly one statement may be run at a time.")
     found = _look_through(statements)
-    return found.strange or _refuse_cte(found) or _refuse_table(found) or _refuse_function(found)
+    strange = Refused(Cause.KIND, found.strange) if found.strange else None
+    return strange or _refuse_cte(found) or _refuse_table(found) or _refuse_function(found)
 
 
 def _look_through(statements: list[Any]) -> _Found:
@@ -116,35 +128,36 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             waiting.extend(node)
 
 
-def _refuse_cte(found: _Found) -> str:
+def _refuse_cte(found: _Found) -> Refused | None:
     for name in sorted(found.ctes):
         # Outside its scope the name would mean a table or a file.
         if not _NAME.fullmatch(name) or name in CATALOGUE or name in _OUR_TABLES:
-            return "A common table expression needs a plain name that is not one of our tables."
-    return ""
+            return Refused(
+                Cause.CTE_NAME, "A common table expression needs a plain name that is not one of our tables."
+            )
+    return None
 
 
-def _refuse_table(found: _Found) -> str:
+def _refuse_table(found: _Found) -> Refused | None:
     for table in found.tables:
         name, schema_name, catalogue = (table[key].lower() for key in ("table_name", "schema_name", "catalog_name"))
         if table["type"] == "SHOW_REF":
             if name.strip('"') not in ("", "tables") or (name == "" and table["query"] is None):
-                return "Only tables can be shown."
+                return Refused(Cause.SHOW, "Only tables can be shown.")
             continue
         plain = not schema_name and not catalogue
         ours = not catalogue and schema_name in ("", "main") and (name in VIEWS or name in CATALOGUE)
         described = not catalogue and schema_name == "information_schema" and name in INFORMATION_SCHEMA
         if not (ours or described or (plain and name in found.ctes)):
-            return "Only the documented views may be read."
-    return ""
+            return Refused(Cause.TABLE, "Only the documented views may be read.", _READ_A_VIEW)
+    return None
 
 
-def _refuse_function(found: _Found) -> str:
+def _refuse_function(found: _Found) -> Refused | None:
     for function in found.functions:
         name = function["function_name"].lower()
         allowed = TABLE_FUNCTIONS if function["in_from"] else ALLOWED | TABLE_FUNCTIONS
         qualified = function.get("catalog") or function.get("schema", "") not in ("", "main")
         if name not in allowed or qualified:
-            shown = name if _NAME.fullmatch(name) else "of this name"
-            return f"The function {shown} may not be used."
-    return ""
+            return refused_function(name if _NAME.fullmatch(name) else "")
+    return None

@@ -13,6 +13,7 @@ from server.analytics import query_guard
 from server.analytics.admission import ROOM_S, SHARE_OF_TRIAL, Places, Reservations
 from server.analytics.endpoint_config import QueryLimits
 from server.analytics.query_guard import QUICK_S, TOO_MANY, QueryGuard, ask_for_refusal, digest_of
+from server.analytics.refusals import Cause, Refused
 from server.analytics.sql_policy import LONGEST_QUERY
 from server.analytics.trials import Outcome
 
@@ -39,9 +40,15 @@ OK = Outcome("ok", seconds=0.1, bytes=1024)
 LIMITS = QueryLimits(seconds=5.0)
 
 
-def guard(*outcomes: Outcome, on_refused: Callable[[str], None] = lambda reason: None) -> tuple[QueryGuard, FakeTrials]:
+def guard(
+    *outcomes: Outcome, on_refused: Callable[[Cause], None] = lambda cause: None
+) -> tuple[QueryGuard, FakeTrials]:
     trials = FakeTrials(list(outcomes))
     return QueryGuard(parse, trials, LIMITS, on_refused=on_refused), trials
+
+
+def said(refused: Refused | None) -> str:
+    return refused.message if refused else ""
 
 
 def test_a_query_that_ends_quickly_is_tried_once() -> None:
@@ -57,20 +64,20 @@ def test_a_query_that_takes_longer_is_tried_again_with_all_the_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "says"),
+    ("outcome", "cause", "says"),
     [
-        (Outcome("memory"), "The query needs more memory than 512 MiB."),
-        (Outcome("died"), "The process that tried the query out ended."),
-        (Outcome("error", "BinderException"), "The query cannot be planned (BinderException)."),
-        (Outcome("error", "InternalException"), "The query cannot be planned (InternalException)."),
+        (Outcome("memory"), Cause.MEMORY, "The query needs more memory than 512 MiB."),
+        (Outcome("died"), Cause.ENDED, "The process that tried the query out ended."),
+        (Outcome("error", "BinderException"), Cause.PLAN, "The query cannot be planned (BinderException)."),
+        (Outcome("error", "InternalException"), Cause.PLAN, "The query cannot be planned (InternalException)."),
     ],
 )
-def test_a_query_that_fails_its_trial_is_refused(outcome: Outcome, says: str) -> None:
-    assert guard(outcome)[0].refusal("SELECT 1") == says
+def test_a_query_that_fails_its_trial_is_refused(outcome: Outcome, cause: Cause, says: str) -> None:
+    assert guard(outcome)[0].refusal("SELECT 1") == Refused(cause, says)
 
 
 def test_a_query_that_takes_too_long_twice_is_refused() -> None:
-    assert guard(Outcome("time"), Outcome("time"))[0].refusal("SELECT 1") == "The query takes longer than 5 s."
+    assert said(guard(Outcome("time"), Outcome("time"))[0].refusal("SELECT 1")) == "The query takes longer than 5 s."
 
 
 def test_an_error_of_a_value_is_left_to_the_endpoint_whose_message_the_analyst_reads() -> None:
@@ -78,19 +85,19 @@ def test_an_error_of_a_value_is_left_to_the_endpoint_whose_message_the_analyst_r
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "cause"),
     [
-        ("SELECT * FROM read_text('/home/secret')", "The function read_text may not be used."),
-        ("SELECT " + "1," * LONGEST_QUERY + "1", f"A query may have at most {LONGEST_QUERY} characters."),
-        ("SELECT vestibule_may_query('a', 'b')", "The function vestibule_may_query may not be used."),
-        ("SELECT vestibule_refusal('x')", "The function vestibule_refusal may not be used."),
+        ("SELECT * FROM read_text('/home/secret')", Cause.FUNCTION),
+        ("SELECT " + "1," * LONGEST_QUERY + "1", Cause.TOO_LONG),
+        ("SELECT vestibule_may_query('a', 'b')", Cause.FUNCTION),
+        ("SELECT vestibule_refusal('x')", Cause.FUNCTION),
     ],
 )
-def test_what_the_policy_refuses_is_never_tried(query: str, says: str) -> None:
-    told: list[str] = []
+def test_what_the_policy_refuses_is_never_tried(query: str, cause: Cause) -> None:
+    told: list[Cause] = []
     asked, trials = guard(on_refused=told.append)
     assert not asked.allows(query)
-    assert told == [says], "the reason, and nothing else of the query"
+    assert told == [cause], "the cause, and nothing of the query"
     assert trials.asked == []
 
 
@@ -99,7 +106,8 @@ def test_a_client_can_ask_why_its_query_was_refused_and_only_about_that() -> Non
     assert not asked.allows("SELECT 1")
     assert asked.allows(ask_for_refusal("SELECT 1"))
     assert trials.asked == [QUICK_S], "that question needs no trial"
-    assert asked.refusal_of(digest_of("SELECT 1")) == "The query needs more memory than 512 MiB."
+    told = Refused.of_text(asked.refusal_of(digest_of("SELECT 1")))
+    assert told == Refused(Cause.MEMORY, "The query needs more memory than 512 MiB.")
     assert asked.refusal_of(digest_of("SELECT 2")) == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ import duckdb
 import pytest
 
 from models.errors import Unavailable
-from server.analytics import snapshot
+from server.analytics import file_copies, snapshot
 from server.analytics.endpoint import mark_between_commits
-from server.analytics.snapshot import ATTEMPTS, LedgerMark, SnapshotFolder, mark_of
+from server.analytics.snapshot import ATTEMPTS, BLOCK_BYTES, HEADER_BYTES, LedgerMark, SnapshotFolder
 from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from tests.unit.ledger.makers import NOW
@@ -97,10 +98,122 @@ def test_only_the_last_snapshot_is_kept_and_only_its_owner_can_read_it(
     assert stat.S_IMODE(kept[0].parent.stat().st_mode) == 0o700
 
 
-def test_what_a_killed_process_left_is_deleted(ledger: Ledger, copies: SnapshotFolder, tmp_path: Path) -> None:
+def test_what_a_killed_process_left_is_brought_up_to_date(
+    ledger: Ledger, copies: SnapshotFolder, tmp_path: Path
+) -> None:
+    write_pair(ledger, 1)
+    left = renewed(copies).stat().st_ino
+    checkpoint(ledger)
+    write_pair(ledger, 2)
+    again = SnapshotFolder(ledger.path, tmp_path / "copies", lambda: mark_between_commits(ledger))
+    assert [file.name for file in (tmp_path / "copies").iterdir()] == ["earlier.duckdb"]
+    made = renewed(again)
+    assert made.stat().st_ino == left
+    assert numbers(made) == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("content", [b"", b"no ledger at all", bytes(30_000_000)])
+def test_a_file_of_any_content_becomes_an_exact_copy(ledger: Ledger, tmp_path: Path, content: bytes) -> None:
+    write_pair(ledger, 1, size=2_000_000)
+    checkpoint(ledger)
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    (folder / "7.duckdb").write_bytes(content)
+    made = renewed(SnapshotFolder(ledger.path, folder, lambda: mark_between_commits(ledger)))
+    assert made.read_bytes() == ledger.path.read_bytes()
+
+
+def test_after_a_checkpoint_only_what_changed_is_written_into_the_copy_before(
+    ledger: Ledger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pair(ledger, 0, size=20_000_000)
+    checkpoint(ledger)
+    first = renewed(copies).stat().st_ino
+    write_pair(ledger, 1)
+    checkpoint(ledger)
+    second = renewed(copies).stat().st_ino
+    written: list[int] = []
+    real = os.pwrite
+
+    def pwrite(file: int, piece: bytes, offset: int) -> int:
+        written.append(len(piece))
+        return real(file, piece, offset)
+
+    monkeypatch.setattr("os.pwrite", pwrite)
+    for number in (2, 3):
+        write_pair(ledger, number)
+        checkpoint(ledger)
+        made = renewed(copies)
+        assert made.stat().st_ino == (first, second)[number % 2], "the two files take turns"
+        assert made.read_bytes() == ledger.path.read_bytes()
+    assert 0 < sum(written) < ledger.path.stat().st_size / 5
+
+
+def test_a_copy_that_somebody_reads_is_left_alone(ledger: Ledger, copies: SnapshotFolder) -> None:
+    write_pair(ledger, 1)
+    checkpoint(ledger)
+    first = renewed(copies)
+    read = first.stat().st_ino
+    with duckdb.connect() as reader:
+        reader.execute(f"ATTACH '{first}' AS early (READ_ONLY)")
+        for number in (2, 3, 4):
+            write_pair(ledger, number)
+            checkpoint(ledger)
+            assert renewed(copies).stat().st_ino != read
+        assert reader.execute("SELECT number FROM early.pairs").fetchall() == [(1,), (1,)]
+
+
+def swap_two_equal_values(ledger: Ledger, value: int) -> None:
+    ledger.write_now(lambda cursor: cursor.execute(f"UPDATE plain SET value = {value} WHERE number IN (100, 200)"))
+    checkpoint(ledger)
+
+
+def test_changes_that_duckdbs_checksum_does_not_show_are_copied(ledger: Ledger, copies: SnapshotFolder) -> None:
+    """Two equal changes cancel out in that checksum, so it cannot tell which blocks changed."""
+    ledger.write_now(lambda cursor: cursor.execute("SET force_compression = 'uncompressed'"))
+    ledger.write_now(
+        lambda cursor: cursor.execute("CREATE TABLE plain AS SELECT range AS number, 7 AS value FROM range(2000)")
+    )
+    checkpoint(ledger)
+    unseen = 0
+    before: dict[int, bytes] = {}
+    for value in range(10, 20):
+        swap_two_equal_values(ledger, value)
+        made = renewed(copies)
+        content = made.read_bytes()
+        assert content == ledger.path.read_bytes()
+        for start in range(HEADER_BYTES, len(content), BLOCK_BYTES):
+            block = content[start : start + BLOCK_BYTES]
+            earlier = before.get(start, block)
+            unseen += earlier[:8] == block[:8] and earlier != block
+            before[start] = block
+        with duckdb.connect(str(made), read_only=True) as connection:
+            assert connection.execute("SELECT count(*) FROM plain WHERE value = ?", [value]).fetchone() == (2,)
+    assert unseen, "otherwise this shows nothing"
+
+
+async def test_nothing_of_what_was_erased_stays_in_any_copy(
+    ledger: Ledger, copies: SnapshotFolder, tmp_path: Path
+) -> None:
+    secret = "maria.lopez@example.com " * 20_000  # too long to be compressed away
+    ledger.write_now(lambda cursor: cursor.execute("CREATE TABLE said AS SELECT ? AS text", [secret]))
+    for number in (1, 2, 3):
+        write_pair(ledger, number)
+        checkpoint(ledger)
+        renewed(copies)
+
+    def holding() -> list[str]:
+        return [file.name for file in (tmp_path / "copies").iterdir() if b"maria.lopez" in file.read_bytes()]
+
+    assert len(holding()) == 2, "both copies"
+    ledger.write_now(lambda cursor: cursor.execute("DELETE FROM said"))
+    checkpoint(ledger)
     renewed(copies)
-    SnapshotFolder(ledger.path, tmp_path / "copies", lambda: mark_of(ledger.path))
-    assert list((tmp_path / "copies").iterdir()) == []
+    assert holding(), "a block that is free keeps what was in it, in the ledger and in the copy"
+    await ledger.rewrite()
+    assert b"maria.lopez" not in ledger.path.read_bytes()
+    renewed(copies)
+    assert holding() == []
 
 
 async def test_a_ledger_that_was_written_anew_is_copied_anew(ledger: Ledger, copies: SnapshotFolder) -> None:
@@ -144,9 +257,9 @@ def test_a_checkpoint_during_a_copy_makes_the_copy_void(
     ledger: Ledger, copies: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_pair(ledger, 1)
-    real, interrupted = snapshot._copy_bytes, [1]
+    real, interrupted = file_copies.copy_whole, [1]
 
-    def copy_bytes(source: int, target: Path, length: int) -> bool:
+    def copy_whole(source: int, target: Path, length: int) -> bool:
         copied = real(source, target, length)
         if interrupted:
             interrupted.pop()
@@ -154,7 +267,7 @@ def test_a_checkpoint_during_a_copy_makes_the_copy_void(
             write_pair(ledger, 2)
         return copied
 
-    monkeypatch.setattr(snapshot, "_copy_bytes", copy_bytes)
+    monkeypatch.setattr(snapshot, "copy_whole", copy_whole)
     assert numbers(renewed(copies)) == [1, 1, 2, 2]
 
 

@@ -29,7 +29,8 @@ def blank() -> Iterator[Cursor]:
 def ask(blank: Cursor) -> Ask:
     def judged(query: str) -> str:
         (serialized,) = blank.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone() or ("",)
-        return judge(serialized)
+        refused = judge(serialized)
+        return refused.message if refused else ""
 
     return judged
 

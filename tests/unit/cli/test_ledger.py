@@ -96,7 +96,8 @@ def test_the_policy_applies_to_the_ledger_file_too(place: Path) -> None:
     result = run("sql", BAD[0])
     assert result.exit_code == 1
     assert "[SQL_REFUSED]" in result.stderr
-    assert "v_funnel" in result.stderr, "the hint names what may be read"
+    assert "Hint: Begin with SELECT" in result.stderr
+    assert "v_funnel" in run("sql", "FROM streams").stderr, "the hint names what may be read"
 
 
 def test_a_query_on_the_ledger_file_is_bounded_too(place: Path) -> None:
