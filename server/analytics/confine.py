@@ -14,6 +14,10 @@ import psutil
 NICE = 15
 """The server's threads get about thirty times the share of a busy CPU."""
 
+CPU_OVER = signal.SIGPROF
+TIME_OVER = signal.SIGALRM
+"""The signals that end a process of which ``end_after`` bounds the time."""
+
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG in Linux's prctl.h
 _LIBC = ctypes.CDLL(None)
 
@@ -45,7 +49,8 @@ def die_with_parent() -> None:
         prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
-def end_after(seconds: float) -> None:
-    """Have the system end this process after this time, whatever it does."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def end_after(cpu_s: float, seconds: float) -> None:
+    """Have the system end this process after this CPU time, whatever it does, and after this time on the clock."""
+    for number, timer, most_s in ((CPU_OVER, signal.ITIMER_PROF, cpu_s), (TIME_OVER, signal.ITIMER_REAL, seconds)):
+        signal.signal(number, signal.SIG_DFL)
+        signal.setitimer(timer, most_s)

@@ -11,7 +11,7 @@ class QueryLimits:
     """What analysts' queries may use.
 
     Attributes:
-        seconds: Longest time of one.
+        seconds: Most CPU time of one.
         query_bytes: Most memory of one.
         total_bytes: Most memory of all that run in the endpoint.
     """

@@ -20,10 +20,10 @@ from server.analytics.admission import SHARE_OF_TRIAL, Places, Reservations
 from server.analytics.endpoint_config import QueryLimits
 from server.analytics.refusals import Cause, Refused
 from server.analytics.sql_policy import judge, too_long
-from server.analytics.trials import Outcome
+from server.analytics.trials import PATIENCE, Outcome
 
 QUICK_S = 0.3
-"""Most queries end within this time, and are not held up by those that do not."""
+"""Most queries need less CPU time, and are not held up by those that need more."""
 
 REMEMBERED_REFUSALS = 256
 
@@ -36,8 +36,8 @@ _ERRORS_OF_VALUES = frozenset({"ConversionException", "InvalidInputException", "
 class Tries(Protocol):
     """Tries a query out where it can do no harm."""
 
-    def run(self, query: str, seconds: float) -> Outcome:
-        """Run the query, for this time at most."""
+    def run(self, query: str, cpu_s: float) -> Outcome:
+        """Run the query, with this CPU time at most."""
         ...
 
 
@@ -108,7 +108,7 @@ class QueryGuard:
     def _try_out(self, query: str) -> Refused | None:
         seconds = self._limits.seconds
         outcome = self._run(self._quick, query, min(QUICK_S, seconds))
-        if outcome is not None and outcome.result == "time" and seconds > QUICK_S:
+        if outcome is not None and outcome.result in ("time", "late") and seconds > QUICK_S:
             outcome = self._run(self._slow, query, seconds)
         if outcome is None:
             return TOO_MANY
@@ -116,21 +116,24 @@ class QueryGuard:
             return refused
         if not self._reservations.take(outcome.bytes, outcome.seconds, wait_s=seconds):
             return TOO_MANY
-        self._admitted(SHARE_OF_TRIAL * outcome.seconds)
+        self._admitted(SHARE_OF_TRIAL * outcome.cpu_s)
         return None
 
-    def _run(self, places: Places, query: str, seconds: float) -> Outcome | None:
+    def _run(self, places: Places, query: str, cpu_s: float) -> Outcome | None:
         """Try the query out; None when no place became free in time."""
         if not places.enter(self._limits.seconds):
             return None
         try:
-            return self._trials.run(query, seconds)
+            return self._trials.run(query, cpu_s)
         finally:
             places.leave()
 
     def _judged(self, outcome: Outcome) -> Refused | None:
         if outcome.result == "time":
-            return Refused(Cause.TIME, f"The query takes longer than {self._limits.seconds:g} s.")
+            return Refused(Cause.TIME, f"The query needs more than {self._limits.seconds:g} s of CPU time.")
+        if outcome.result == "late":
+            late_s = PATIENCE * self._limits.seconds
+            return Refused(Cause.BUSY, f"The machine is too busy: the query did not end within {late_s:g} s.")
         if outcome.result == "memory":
             most = self._limits.query_bytes // 1024**2
             return Refused(Cause.MEMORY, f"The query needs more memory than {most} MiB.")

@@ -52,7 +52,7 @@ class Cause(StrEnum):
             "VESTIBULE_QUACK__QUERY_BYTES."
         ),
     )
-    BUSY = "sql_busy", "Other analysts' queries use all places. Try again in some seconds."
+    BUSY = "sql_busy", "Other work uses all places or the CPU. Try again in some seconds."
     ENDED = "sql_ended", "Try once more. If it happens again, the query itself is the cause: make it simpler."
     SNAPSHOT = (
         "sql_snapshot",

@@ -12,7 +12,6 @@ import json
 import os
 import resource
 import selectors
-import signal
 import socket
 import sys
 import time
@@ -24,11 +23,12 @@ import duckdb
 import psutil
 
 from server.analytics.catalogue import attach, detach, fence, open_catalogue, show_views
-from server.analytics.confine import bound_memory, die_with_parent, end_after, lower_priority
+from server.analytics.confine import CPU_OVER, TIME_OVER, bound_memory, die_with_parent, end_after, lower_priority
 from server.ledger.columns import Cursor
 
 MEMORY, ERROR, OK = "memory", "error", "ok"
-TIME, DIED = "time", "died"
+TIME, LATE, DIED = "time", "late", "died"
+_DEATHS: dict[int, str] = {CPU_OVER: TIME, TIME_OVER: LATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,20 +99,20 @@ class TrialProcess:
         _, status, used = os.wait4(trial.process, 0)
         outcome: dict[str, Any] = json.loads(said) if said else {"outcome": _death(status)}
         grown = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) - trial.before_bytes
-        seconds = time.monotonic() - trial.began_s
-        self._answer({"id": trial.number, "seconds": seconds, "bytes": max(0, grown), "error": ""} | outcome)
+        times = {"seconds": time.monotonic() - trial.began_s, "cpu_s": used.ru_utime + used.ru_stime}
+        self._answer({"id": trial.number, "bytes": max(0, grown), "error": ""} | times | outcome)
 
     def _answer(self, message: dict[str, Any]) -> None:
         self._end.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _death(status: int) -> str:
-    return TIME if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM else DIED
+    return _DEATHS.get(os.WTERMSIG(status), DIED) if os.WIFSIGNALED(status) else DIED
 
 
 def _run_and_exit(connection: Cursor, message: dict[str, Any], pipe: int) -> None:
     """Run the query in this process, which ends with it. Never returns."""
-    end_after(message["seconds"])
+    end_after(message["cpu_s"], message["seconds"])
     die_with_parent()
     said = {"outcome": DIED}
     try:

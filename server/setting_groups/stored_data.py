@@ -26,7 +26,12 @@ class QuackSettings(BaseModel):
     enabled: bool = Field(True, description="Whether analysts may attach.")
     port: Port = Field(9494, description="Port on loopback.")
     token: SecretStr = Field(SecretStr(""), description="Empty generates one into the state folder.")
-    query_s: float = Field(10.0, gt=0, description="Longest time of one query; a longer one is refused.")
+    query_s: float = Field(
+        10.0,
+        gt=0,
+        description="Most CPU time of one query; one that needs more is refused. On a busy machine it may take five "
+        "times as long on the clock.",
+    )
     query_bytes: int = Field(
         512 * MEBIBYTE, ge=64 * MEBIBYTE, description="Most memory of one query; one that needs more is refused."
     )

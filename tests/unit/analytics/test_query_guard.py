@@ -25,8 +25,8 @@ class FakeTrials:
     outcomes: list[Outcome]
     asked: list[float] = field(default_factory=list)
 
-    def run(self, query: str, seconds: float) -> Outcome:
-        self.asked.append(seconds)
+    def run(self, query: str, cpu_s: float) -> Outcome:
+        self.asked.append(cpu_s)
         return self.outcomes.pop(0)
 
 
@@ -77,7 +77,25 @@ def test_a_query_that_fails_its_trial_is_refused(outcome: Outcome, cause: Cause,
 
 
 def test_a_query_that_takes_too_long_twice_is_refused() -> None:
-    assert said(guard(Outcome("time"), Outcome("time"))[0].refusal("SELECT 1")) == "The query takes longer than 5 s."
+    assert (
+        said(guard(Outcome("time"), Outcome("time"))[0].refusal("SELECT 1"))
+        == "The query needs more than 5 s of CPU time."
+    )
+
+
+def test_a_query_that_a_busy_machine_starves_is_tried_longer_and_then_refused_as_busy() -> None:
+    asked, trials = guard(Outcome("late"), OK)
+    assert asked.allows("SELECT 1")
+    assert trials.asked == [QUICK_S, 5.0]
+    refused = guard(Outcome("late"), Outcome("late"))[0].refusal("SELECT 1")
+    assert refused == Refused(Cause.BUSY, "The machine is too busy: the query did not end within 25 s.")
+
+
+def test_only_cpu_time_is_admitted_however_long_the_trial_took() -> None:
+    admitted: list[float] = []
+    trials = FakeTrials([Outcome("ok", seconds=40.0, cpu_s=0.5, bytes=1)])
+    assert QueryGuard(parse, trials, LIMITS, admitted=admitted.append).allows("SELECT 1")
+    assert admitted == [SHARE_OF_TRIAL * 0.5]
 
 
 def test_an_error_of_a_value_is_left_to_the_endpoint_whose_message_the_analyst_reads() -> None:
