@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -78,10 +79,14 @@ class WatchedProcesses:
         known = self.growth.get(process.pid)
         if known is None:
             parent = self.growth.get(process.ppid())
-            command = " ".join(process.cmdline())[:60]
+            command = _without_folders(process.cmdline())[:60]
             name = command or process.name()
             forked = not command or (parent is not None and parent.name == name)  # without a command it is about to end
             before = now if first or parent is None else min(parent.most, now)
             self.growth[process.pid] = Growth(name, before, now, forked)
         else:
             known.most = max(known.most, now)
+
+
+def _without_folders(command: list[str]) -> str:
+    return " ".join([Path(part).name for part in command[:1]] + command[1:])

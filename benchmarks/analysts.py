@@ -1,6 +1,6 @@
 """What analysts cost the server: the writer's time for a snapshot, the copy, and writes beside queries.
 
-    python -m benchmarks.analysts [--gigabytes 1] [--seconds 10] [--folder FOLDER]
+    python -m benchmarks.analysts [--gigabytes 1] [--seconds 10] [--folder FOLDER] [--attack]
 
 Printed, on a ledger of this size:
 
@@ -11,12 +11,19 @@ changed blocks  the same with an earlier copy, which is compared with the file a
 WAL only        a query after a commit without a checkpoint: only the WAL is copied.
 nothing new     a query without a commit since the last one.
 write           one durable write, alone and while an analyst asks without pause: median and 95th percentile.
+
+With ``--attack``, on a real server instead, with 8 analysts who send the hostile statements of the tests:
+
+typed turn      from a typed text to its redacted turn, before, beside and after the attack; the ratio may be 1.5.
+grew            each process of the server that grew by more than 5 MiB.
+SIGTERM         how long the server takes to end, without and beside the attack; 2 s more are allowed.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -26,6 +33,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import _typed_beside_analysts
 from benchmarks.ledger import make_events, open_session
 from server.analytics.client import LiveConnection, connect
 from server.analytics.endpoint_config import EndpointConfig
@@ -170,7 +178,11 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=1.0, help="size of the ledger")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement of writes")
     parser.add_argument("--folder", type=Path, default=None, help="where the files go; default a temporary folder")
+    parser.add_argument("--attack", action="store_true", help="measure a real server under attack instead")
     arguments = parser.parse_args()
+    if arguments.attack:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+            sys.exit(0 if _typed_beside_analysts.measure(Path(name)) else 1)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         ledger = Ledger.open(folder / "ledger" / "ledger.duckdb")
