@@ -136,7 +136,8 @@ async def _start(
         stack.callback(watching.cancel)
     if settings.metrics_port:
         token = metrics_token(settings.metrics_token.get_secret_value(), settings.state_dir)
-        stop_metrics = serve_metrics(components.metrics.registry, settings.metrics_port, token)
+        registry, on_refused = components.metrics.registry, components.access_log.at_metrics
+        stop_metrics = serve_metrics(registry, settings.metrics_port, token, on_refused)
         stack.push_async_callback(asyncio.to_thread, stop_metrics)
     stack.push_async_callback(components.cluster.stop)
     await components.cluster.start(on_step)

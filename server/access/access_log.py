@@ -1,15 +1,17 @@
-"""Records decisions about access to RPCs in the audit, with bounds. Those of the metrics and of Quack are not recorded.
+"""Records decisions about access in the audit, with bounds: to RPCs, and at the other doors (metrics, Quack, SQL).
 
-Equal decisions (who, from where, which method, how decided) of one window are one row with a count. A flood of denied
-calls from many addresses is folded into one row a method and reason, so it cannot fill the disk. A window that a kill
-cuts short is lost; nothing else depends on these rows.
+Equal decisions (who, from where, which method or door, how decided) of one window are one row with a count. A flood of
+denied calls from many addresses is folded into one row a method and reason, so it cannot fill the disk. A window that
+a kill cuts short is lost; nothing else depends on these rows.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from models.errors import VestibuleError
@@ -25,8 +27,18 @@ MOST_DENIED: Final = 100
 """Rows of one window about denied calls; with 60 s about 30 MB of ledger a day under a flood."""
 MOST_ALLOWED: Final = 1000
 """The same for allowed calls, whose callers have credentials."""
+ANALYST: Final = "analyst"
+"""Subject of whoever has the token of the endpoint for analysts."""
 MANY: Final = "many"
 """Subject of a row that stands for callers who are not told apart any more."""
+
+
+class Door(StrEnum):
+    """A way into the server that is no RPC."""
+
+    METRICS = "metrics"
+    QUACK = "quack"
+    SQL = "sql"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +46,7 @@ class _Decision:
     subject: str
     client_id: str
     host: str
-    method: str
+    target: tuple[str, str]
     outcome: Outcome
     reason: str
 
@@ -46,7 +58,7 @@ class _Tally:
 
 
 class AccessLog:
-    """Counts decisions, and writes a row for each kind of them once a window.
+    """Counts decisions, and writes a row for each kind of them once a window. Any thread may count.
 
     Args:
         window_s: Length of the window in seconds.
@@ -63,26 +75,48 @@ class AccessLog:
         self._allowed = allowed
         self._seen: dict[_Decision, _Tally] = {}
         self._kinds = {Outcome.DENIED: 0, Outcome.ALLOWED: 0}
+        self._lock = threading.Lock()
 
     def record(self, caller: Caller, method: str, *, denied: str = "") -> None:
-        """Count one decision. Never waits and never fails.
+        """Count one decision about a call. Never fails.
 
         Args:
             caller: Who; with an empty subject when nobody was known.
             method: Full name of the RPC.
             denied: The reason; empty when the call was allowed.
         """
+        subject = self._trail.stored_subject(caller.subject)
+        self._count(subject, caller.client_id, caller.peer.host, ("method", method), denied)
+
+    def at_door(self, door: Door, denied: str, host: str = "") -> None:
+        """Count one decision at a door that is no RPC. Never fails.
+
+        Whoever has the token of the analysts may use SQL, so that is all that is known of the subject.
+
+        Args:
+            door: Which one.
+            denied: The reason, a word of ours; empty when access was allowed.
+            host: Network address, where the door knows it.
+        """
+        known = not denied or door is Door.SQL
+        self._count(ANALYST if known else "", "", host, ("door", door), denied)
+
+    def at_metrics(self, host: str, denied: str) -> None:
+        """Count one refusal by the endpoint of the metrics. Never fails."""
+        self.at_door(Door.METRICS, denied, host)
+
+    def _count(self, subject: str, client_id: str, host: str, target: tuple[str, str], denied: str) -> None:
         if not denied and not self._allowed:
             return
         outcome = Outcome.DENIED if denied else Outcome.ALLOWED
-        subject = self._trail.stored_subject(caller.subject)
-        decision = _Decision(subject, caller.client_id, caller.peer.host, method, outcome, denied)
-        if decision not in self._seen:
-            if self._kinds[outcome] >= (MOST_DENIED if denied else MOST_ALLOWED):
-                decision = replace(decision, subject=MANY, client_id="", host="")
-            else:
-                self._kinds[outcome] += 1
-        self._seen.setdefault(decision, _Tally(self._clock())).count += 1
+        decision = _Decision(subject, client_id, host, target, outcome, denied)
+        with self._lock:
+            if decision not in self._seen:
+                if self._kinds[outcome] >= (MOST_DENIED if denied else MOST_ALLOWED):
+                    decision = replace(decision, subject=MANY, client_id="", host="")
+                else:
+                    self._kinds[outcome] += 1
+            self._seen.setdefault(decision, _Tally(self._clock())).count += 1
 
     async def run(self) -> None:
         """Write the rows of each window until cancelled."""
@@ -99,8 +133,9 @@ class AccessLog:
         Raises:
             Unavailable, Overloaded: The ledger took no write; the counts are kept for the next time.
         """
-        seen, self._seen = self._seen, {}
-        self._kinds = dict.fromkeys(self._kinds, 0)
+        with self._lock:
+            seen, self._seen = self._seen, {}
+            self._kinds = dict.fromkeys(self._kinds, 0)
         entries = [_entry(decision, found) for decision, found in seen.items()]
         if not entries:
             return
@@ -108,13 +143,15 @@ class AccessLog:
         try:
             await self._ledger.write(lambda cursor: self._trail.append(cursor, *entries))
         except VestibuleError:
-            for decision, found in seen.items():
-                if len(self._seen) < MOST_DENIED + MOST_ALLOWED:
-                    self._seen.setdefault(decision, _Tally(found.first)).count += found.count
+            with self._lock:
+                for decision, found in seen.items():
+                    if len(self._seen) < MOST_DENIED + MOST_ALLOWED:
+                        self._seen.setdefault(decision, _Tally(found.first)).count += found.count
             raise
 
 
 def _entry(decision: _Decision, seen: _Tally) -> AuditEntry:
     who = (decision.subject, decision.client_id, decision.host)
-    target = ("method", decision.method)
-    return AuditEntry(*who, AuditAction.ACCESS, seen.first, target, decision.outcome, decision.reason, seen.count)
+    return AuditEntry(
+        *who, AuditAction.ACCESS, seen.first, decision.target, decision.outcome, decision.reason, seen.count
+    )

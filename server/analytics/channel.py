@@ -32,10 +32,6 @@ class Channel:
             return False
         return True
 
-    def tell(self, what: str, value: str | float) -> None:
-        """Send a message of one field that needs no answer."""
-        self.send({what: value})
-
     def receive(self) -> Message | None:
         """Wait for a message; None when the other end is gone."""
         try:

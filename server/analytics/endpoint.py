@@ -9,9 +9,10 @@ from pathlib import Path
 
 from models.errors import VestibuleError
 from models.private_files import read_or_create
+from server.access.access_log import Door
 from server.analytics.endpoint_config import EndpointConfig, QueryLimits
 from server.analytics.snapshot import LedgerMark, delete_snapshots, mark_of
-from server.analytics.supervisor import Supervisor
+from server.analytics.supervisor import Decisions, Supervisor
 from server.ledger.writer import Ledger
 from server.observability.log import describe, get_logger
 from server.records.status import Component
@@ -43,13 +44,21 @@ class AnalystEndpoint:
 
     Args:
         state_dir: Where a generated token is written, readable by its owner alone, and where snapshots are.
+        on_decision: Counts decisions about access, for the audit.
     """
 
-    def __init__(self, ledger: Ledger, settings: QuackSettings, state_dir: Path) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        settings: QuackSettings,
+        state_dir: Path,
+        on_decision: Decisions = lambda door, denied: None,
+    ) -> None:
         self._settings = settings
         self._state_dir = state_dir
         self._snapshots = state_dir / SNAPSHOT_FOLDER
         self._ledger = ledger
+        self._on_decision = on_decision
         self._endpoint: Supervisor | None = None
         self._detail = "Turned off." if not settings.enabled else "Not started yet."
 
@@ -77,7 +86,7 @@ class AnalystEndpoint:
         endpoint = Supervisor(
             config,
             partial(mark_between_commits, self._ledger),
-            on_refused=lambda reason: log.warning("query_refused", reason=reason),
+            on_decision=self._decided,
             on_ended=lambda reason: log.warning("analysts_restarted", reason=reason),
         )
         try:
@@ -104,6 +113,11 @@ class AnalystEndpoint:
         if self._endpoint is not None:
             self._endpoint.restart()
         delete_snapshots(self._snapshots)
+
+    def _decided(self, door: Door, denied: str) -> None:
+        if denied:
+            log.warning("query_refused" if door is Door.SQL else "analyst_refused", reason=denied)
+        self._on_decision(door, denied)
 
     def _token(self) -> str:
         given = self._settings.token.get_secret_value()

@@ -14,12 +14,14 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import duckdb
 
 from models.errors import Unavailable, VestibuleError
 from models.reasons import Reason
+from server.access.access_log import Door
 from server.analytics.catalogue import attach, detach, fence, open_catalogue, show_views
 from server.analytics.channel import Channel, Message
 from server.analytics.confine import bound_memory, lower_priority
@@ -35,7 +37,8 @@ from server.ledger.columns import Cursor
 THREADS = 1
 """A query runs in the thread of its client. With more, a thread that waits for the guard would use a whole CPU."""
 
-MARK_TIMEOUT_S = 5.0
+MARK_TIMEOUT_S = 30.0
+"""The server answers within 4 s, also when its ledger is busy."""
 LOOK_S = 10.0
 """How often the process looks whether its snapshot is idle."""
 
@@ -82,6 +85,7 @@ class _Endpoint:
     def __init__(self, config: EndpointConfig, channel: Channel) -> None:
         live = bool(config.folder)
         self._config = config
+        self._channel = channel
         self.marks = _Marks(channel)
         ledger = None if live else Path(config.ledger)
         trials = Trials(config.limits.query_bytes, config.folder, ledger, on_lost=lambda: os._exit(1))
@@ -95,8 +99,8 @@ class _Endpoint:
             self._parse,
             trials,
             config.limits,
-            admitted=lambda seconds: channel.tell("admitted", seconds),
-            on_refused=lambda cause: channel.tell("refused", cause),
+            admitted=self._admitted,
+            on_refused=partial(self._decided, Door.SQL),
         )
 
     def start(self) -> None:
@@ -106,13 +110,20 @@ class _Endpoint:
         fence(connection, config.folder)
         connection.create_function(REFUSAL_FUNCTION, self._guard.refusal_of, ["VARCHAR"], "VARCHAR", side_effects=True)
         lower_priority()  # before the threads that serve are made, and after what delays a restart
-        serve(connection, config.port, config.token, self._allows)
+        serve(connection, config.port, config.token, partial(self._decided, Door.QUACK), self._allows)
         bound_memory(2 * self._config.limits.total_bytes)
 
     def look(self) -> None:
         """Delete an idle snapshot."""
         if self._snapshot is not None:
             self._snapshot.drop_if_idle()
+
+    def _admitted(self, cpu_s: float) -> None:
+        self._channel.send({"admitted": cpu_s})
+        self._decided(Door.SQL, "")
+
+    def _decided(self, door: Door, denied: str) -> None:
+        self._channel.send({"decided": [door, denied]})
 
     def _allows(self, _connection_id: str, query: str) -> bool:
         try:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from importlib import resources
 
 import duckdb
+from duckdb.func import FunctionNullHandling
 
+from models.reasons import Reason
 from server.ledger.columns import Cursor
 
 SHORTEST_TOKEN = 16
 _ASK = "vestibule_may_query"
+_CHECK = "vestibule_check_token"
 # Without httpfs, quack lacks cryptography and answers every query with 500.
 _EXTENSIONS = ("httpfs", "quack")
 
@@ -24,6 +28,7 @@ _SETTINGS = (
     "SET GLOBAL allow_community_extensions = false",
     "SET GLOBAL python_enable_replacements = false",
     f"SET GLOBAL quack_authorization_function = '{_ASK}'",
+    f"SET GLOBAL quack_authentication_function = '{_CHECK}'",
 )
 
 
@@ -81,18 +86,40 @@ def _load_statements() -> str:
     return "\n".join([f"-- DuckDB {duckdb.__version__} on this machine; any other takes instead: {fetched}", *loads])
 
 
-def serve(connection: Cursor, port: int, token: str, may_query: Callable[[str, str], bool]) -> None:
+def serve(
+    connection: Cursor,
+    port: int,
+    token: str,
+    on_token: Callable[[str], None],
+    may_query: Callable[[str, str], bool],
+) -> None:
     """Listen on loopback, and fix the settings of this DuckDB for good.
 
     Args:
         connection: Its whole database is served. The extensions are loaded.
         port: On loopback.
         token: What clients must present.
+        on_token: Called when a client presents a token, with the reason of a refusal; empty when it may attach.
         may_query: Called with the id of a client's connection and each of its queries.
 
     Raises:
         duckdb.Error: The port is taken.
     """
+
+    def check_token(_connection_id: str | None, given: str | None, _expected: str | None) -> bool:
+        right = hmac.compare_digest((given or "").encode(), token.encode())
+        on_token("" if right else Reason.CREDENTIALS_INVALID)
+        return right
+
+    special = FunctionNullHandling.SPECIAL  # the function is called for NULL too
+    connection.create_function(
+        _CHECK,
+        check_token,
+        ["VARCHAR", "VARCHAR", "VARCHAR"],
+        "BOOLEAN",
+        null_handling=special,
+        side_effects=True,
+    )
     connection.create_function(_ASK, may_query, ["VARCHAR", "VARCHAR"], "BOOLEAN", side_effects=True)
     for setting in _SETTINGS:
         connection.execute(setting)

@@ -12,6 +12,7 @@ import psutil
 
 from models.errors import InternalError, Unavailable, VestibuleError
 from models.reasons import Reason
+from server.access.access_log import Door
 from server.analytics.channel import Channel, spawn
 from server.analytics.cpu_debt import CpuDebt
 from server.analytics.endpoint_config import EndpointConfig
@@ -29,13 +30,17 @@ MORE_BYTES = 256 * 1024 * 1024
 LONGEST_PAUSE_S = 30.0
 
 
+Decisions = Callable[[Door, str], None]
+
+
 class Supervisor:
     """Keeps one process running.
 
     Args:
         config: What the process is told.
         mark: Marks the ledger between two commits; None when no server writes it.
-        on_refused: Called with the reason of a refusal, never with the query.
+        on_decision: Called with a door and why access was refused there, empty when it was allowed; never with the
+            query.
         on_ended: Called with the reason why the process was started again.
     """
 
@@ -44,12 +49,12 @@ class Supervisor:
         config: EndpointConfig,
         mark: Callable[[], LedgerMark] | None,
         *,
-        on_refused: Callable[[str], None] = lambda reason: None,
+        on_decision: Decisions = lambda door, denied: None,
         on_ended: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._config = config
         self._mark = mark
-        self._on_refused = on_refused
+        self._on_decision = on_decision
         self._on_ended = on_ended
         self._ending = threading.Event()
         self._running: _Running | None = None
@@ -95,7 +100,7 @@ class Supervisor:
             running.kill()
 
     def _started(self) -> _Running:
-        running = _Running(self._config, self._mark, self._on_refused)
+        running = _Running(self._config, self._mark, self._on_decision)
         if failure := running.wait_until_ready():
             running.kill()
             raise Unavailable(
@@ -134,13 +139,11 @@ class Supervisor:
 class _Running:
     """One process and the thread that answers it."""
 
-    def __init__(
-        self, config: EndpointConfig, mark: Callable[[], LedgerMark] | None, on_refused: Callable[[str], None]
-    ) -> None:
+    def __init__(self, config: EndpointConfig, mark: Callable[[], LedgerMark] | None, on_decision: Decisions) -> None:
         self.process, end = spawn(_MODULE)
         self._limits = config.limits
         self._mark = mark
-        self._on_refused = on_refused
+        self._on_decision = on_decision
         self._channel = Channel(end)
         self._ready = threading.Event()
         self._failure = "it ended"
@@ -187,8 +190,9 @@ class _Running:
         while (message := self._channel.receive()) is not None:
             if "ask" in message:
                 self._channel.send({"mark": self._marked()})
-            elif "refused" in message:
-                self._on_refused(message["refused"])
+            elif "decided" in message:
+                door, denied = message["decided"]
+                self._on_decision(Door(door), denied)
             elif "admitted" in message:
                 self._admitted_s += message["admitted"]
             else:

@@ -25,6 +25,8 @@ TOKEN_FILE = "metrics.token"  # noqa: S105 - the name of a file, not a token
 SHORTEST_TOKEN = 16
 MOST_AT_ONCE = 16
 """Requests at the same time; the connection of one more is closed."""
+HOST_FOREIGN = "host_foreign"
+"""Reason of a refusal: the request names another host than this one."""
 SILENT_S = 5.0
 """How long a client may be silent within a request."""
 
@@ -49,13 +51,19 @@ def metrics_token(given: str, state_dir: Path) -> str:
     return token
 
 
-def serve_metrics(registry: CollectorRegistry, port: int, token: str) -> Callable[[], None]:
-    """Serve the metrics in a thread; returns what ends that.
+Refusals = Callable[[str, str], None]
+"""Called with the network address of a client that was refused, and the reason."""
+
+
+def serve_metrics(
+    registry: CollectorRegistry, port: int, token: str, on_refused: Refusals = lambda host, reason: None
+) -> Callable[[], None]:
+    """Serve the metrics in a thread; returns what ends that. Refusals are reported in threads of this endpoint.
 
     Raises:
         Unavailable: ADDRESS_IN_USE.
     """
-    app = guarded(make_wsgi_app(registry), token)
+    app = guarded(make_wsgi_app(registry), token, on_refused)
     try:
         server = make_server(LOOPBACK, port, app, _Server, _Handler)
     except OSError as exc:
@@ -73,7 +81,7 @@ def serve_metrics(registry: CollectorRegistry, port: int, token: str) -> Callabl
     return stop
 
 
-def guarded(app: WSGIApplication, token: str) -> WSGIApplication:
+def guarded(app: WSGIApplication, token: str, on_refused: Refusals) -> WSGIApplication:
     """The application behind a check of the host and of the bearer token; a refusal has no content.
 
     A web page can give its own host name the address 127.0.0.1 (DNS rebinding). The browser still names that host.
@@ -81,10 +89,14 @@ def guarded(app: WSGIApplication, token: str) -> WSGIApplication:
     expected = f"bearer {token}".encode()
 
     def check(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        scheme, _, given = authorization.partition(" ")
         if _host(environ.get("HTTP_HOST", "")) not in OWN_NAMES:
+            on_refused(environ["REMOTE_ADDR"], HOST_FOREIGN)
             return _refuse(start_response, "403 Forbidden")
         if not hmac.compare_digest(f"{scheme.lower()} {given.strip()}".encode(), expected):
+            reason = Reason.CREDENTIALS_INVALID if authorization else Reason.CREDENTIALS_MISSING
+            on_refused(environ["REMOTE_ADDR"], reason)
             return _refuse(start_response, "401 Unauthorized", ("WWW-Authenticate", "Bearer"))
         return app(environ, start_response)
 

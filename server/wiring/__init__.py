@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from ray_tasks.cluster import Cluster
+from server.access.access_log import AccessLog
 from server.access.authenticator import build_access
 from server.analytics.endpoint import AnalystEndpoint
 from server.grpc_server import GrpcServer
@@ -44,6 +45,7 @@ class Components:
     analysts: AnalystEndpoint
     housekeeping: Housekeeping
     metrics: Metrics
+    access_log: AccessLog
     certificate: ServerCertificate | None
     scan: MalwareScan | None
 
@@ -70,6 +72,7 @@ async def build_components(settings: Settings, ledger: Ledger, stack: AsyncExitS
         analysts=stored.analysts,
         housekeeping=stored.housekeeping,
         metrics=shared.metrics,
+        access_log=shared.audit.access,
         certificate=shared.certificate,
         scan=shared.scan,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InvalidInput, Unavailable
-from server.access.access_log import MANY, MOST_DENIED, AccessLog
+from server.access.access_log import MANY, MOST_DENIED, AccessLog, Door
 from server.access.audit import AuditAction, AuditTrail
 from server.access.audit_book import AuditBook
 from server.access.caller import Caller
@@ -144,6 +145,33 @@ async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: Ledger) -> N
     await log.flush()
     [allowed] = [row for row in await listed(ledger) if row.outcome == "allowed"]
     assert (allowed.subject, allowed.client_id, allowed.peer) == ("key:9f3c", "app", "10.1.0.1")
+
+
+async def test_a_flood_at_another_door_from_many_threads_is_counted_in_a_row_for_each_reason(ledger: Ledger) -> None:
+    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+
+    def knock() -> None:
+        for _ in range(2_000):
+            log.at_door(Door.SQL, "sql_time")
+            log.at_door(Door.QUACK, "CREDENTIALS_INVALID")
+            log.at_door(Door.QUACK, "")
+            log.at_metrics("127.0.0.1", "CREDENTIALS_MISSING")
+
+    threads = [threading.Thread(target=knock) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    await log.flush()
+    assert {
+        (row.subject, row.object_type, row.object_id, row.outcome, row.reason, row.peer, row.count)
+        for row in await listed(ledger)
+    } == {
+        ("analyst", "door", "sql", "denied", "sql_time", "", 8_000),
+        ("", "door", "quack", "denied", "CREDENTIALS_INVALID", "", 8_000),
+        ("analyst", "door", "quack", "allowed", "", "", 8_000),
+        ("", "door", "metrics", "denied", "CREDENTIALS_MISSING", "127.0.0.1", 8_000),
+    }
 
 
 async def test_allowed_calls_can_be_left_out(ledger: Ledger) -> None:

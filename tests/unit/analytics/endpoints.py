@@ -7,7 +7,7 @@ from functools import partial
 
 from server.analytics.endpoint import mark_between_commits
 from server.analytics.endpoint_config import DEFAULT_LIMITS, EndpointConfig, QueryLimits
-from server.analytics.supervisor import Supervisor
+from server.analytics.supervisor import Decisions, Supervisor
 from server.ledger.writer import Ledger
 
 
@@ -17,10 +17,10 @@ def endpoint_of(
     token: str,
     *,
     limits: QueryLimits = DEFAULT_LIMITS,
-    on_refused: Callable[[str], None] = lambda reason: None,
+    on_decision: Decisions = lambda door, denied: None,
     on_ended: Callable[[str], None] = lambda reason: None,
 ) -> Supervisor:
     """An endpoint on an open ledger, with its snapshots beside the ledger."""
     folder = str(ledger.path.parent / "analysts")
     config = EndpointConfig(str(ledger.path), folder, port, token, limits)
-    return Supervisor(config, partial(mark_between_commits, ledger), on_refused=on_refused, on_ended=on_ended)
+    return Supervisor(config, partial(mark_between_commits, ledger), on_decision=on_decision, on_ended=on_ended)

@@ -9,12 +9,16 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
+from models.errors import InvalidInput
+from server.access.audit_book import AuditBook
 from server.analytics.client import connect
 from server.analytics.endpoint import SNAPSHOT_FOLDER, TOKEN_FILE, AnalystEndpoint
+from server.analytics.refusals import Cause
 from server.cli.demo.processes import free_ports
 from server.ledger import sessions
+from server.ledger.audit import AuditFilter
 from server.ledger.writer import Ledger
-from server.setting_groups import QuackSettings
+from server.setting_groups import AuditSettings, QuackSettings
 from tests.unit.ledger.makers import NOW, session
 from tests.unit.ledger.migrated import open_ledger
 
@@ -67,6 +71,36 @@ async def test_an_erasure_ends_the_snapshot_at_once_and_analysts_go_on(ledger: L
         endpoint.stop()
     assert copied(tmp_path) == b""
     assert not endpoint.component.healthy
+
+
+async def test_the_audit_has_who_attached_and_what_was_refused_but_never_a_statement(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    audit = AuditBook(ledger, AuditSettings(), tmp_path, lambda: NOW, "1.2.3")
+    settings = QuackSettings(port=port, token=SecretStr(""))
+    endpoint = AnalystEndpoint(ledger, settings, tmp_path, audit.access.at_door)
+    endpoint.start()
+    try:
+        assert ask(tmp_path, port) == 1
+        with pytest.raises(duckdb.Error, match="Authentication failed"):
+            connect(port, "a token of somebody else")
+        with connect(port, (tmp_path / TOKEN_FILE).read_text().strip()) as analyst:
+            for _ in range(3):
+                with pytest.raises(InvalidInput):
+                    analyst.execute("SELECT read_text('/home/maria.lopez')")
+    finally:
+        endpoint.stop()
+    found, _ = await audit.list(AuditFilter(action="access"), 10, "")
+    rows = {(row.subject, row.object_id, row.outcome, row.reason): row.count for row in found}
+    assert rows["analyst", "sql", "denied", Cause.FUNCTION] == 3
+    assert rows["", "quack", "denied", "CREDENTIALS_INVALID"] == 1
+    assert rows["analyst", "quack", "allowed", ""] >= 2
+    assert rows["analyst", "sql", "allowed", ""] > 0
+    assert len(rows) == 4
+    assert (
+        b"maria.lopez" not in ledger.path.read_bytes() + ledger.path.with_name(f"{ledger.path.name}.wal").read_bytes()
+    )
 
 
 def test_what_a_killed_server_left_is_deleted_even_if_analysts_are_turned_off(ledger: Ledger, tmp_path: Path) -> None:

@@ -72,6 +72,23 @@ def test_a_foreign_host_is_refused_even_with_the_token(port: int, host: str) -> 
     assert get(port, Host=host, Authorization=f"Bearer {TOKEN}") == (403, b"")
 
 
+def test_each_refusal_is_reported_with_its_reason_and_an_answer_is_not() -> None:
+    told: list[tuple[str, str]] = []
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free: int = probe.getsockname()[1]
+    stop = serve_metrics(CollectorRegistry(), free, TOKEN, lambda host, reason: told.append((host, reason)))
+    try:
+        get(free)
+        get(free, Authorization="Bearer of-somebody-else")
+        get(free, Authorization=f"Bearer {TOKEN}", Host="evil.example")
+        assert get(free, Authorization=f"Bearer {TOKEN}")[0] == 200
+    finally:
+        stop()
+    reasons = ("CREDENTIALS_MISSING", "CREDENTIALS_INVALID", "host_foreign")
+    assert told == [("127.0.0.1", reason) for reason in reasons]
+
+
 def test_an_unreadable_request_shows_nothing_and_prints_nothing(port: int, capsys: pytest.CaptureFixture[str]) -> None:
     for request in (
         b"\x00\xff\r\n\r\n",
