@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,11 @@ from server.analytics.sql_errors import problem_of
 from server.analytics.supervisor import Supervisor
 
 _REFUSED = "Authorization failed"
-_UNKNOWN = "Invalid connection id"
+_GONE = ("Invalid connection id", "Could not connect to server", "Failure when receiving data")
+"""Errors of a process that was ended: it is another one now, there is none, or it ended while it answered."""
+RESTART_S = 10.0
+"""How long a client waits for the next process, which is there after about a second on an idle machine."""
+_PAUSE_S = 0.1
 # DuckDB needs a package that is not installed to return this type.
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _WITHOUT_ROWS = (Cause.PLAN, Cause.NO_SQL)
@@ -48,6 +53,7 @@ class LiveConnection:
         self.local = local
         self._attach = attach
         self._on_close = on_close
+        self._attached = True
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Run one SELECT; returns the relation with its rows and column names.
@@ -79,14 +85,21 @@ class LiveConnection:
         self.close()
 
     def _rows(self, statement: str) -> duckdb.DuckDBPyConnection:
-        try:
-            return _rows(self.local, statement)
-        except duckdb.Error as error:
-            if _UNKNOWN not in str(error):
-                raise
-        self.local.execute("DETACH live")
-        self._attach(self.local)
+        """Run the statement, once more if the process that serves analysts was started again."""
+        if self._attached:
+            try:
+                return _rows(self.local, statement)
+            except duckdb.Error as error:
+                if not any(gone in str(error) for gone in _GONE):
+                    raise
+        self._attach_again()
         return _rows(self.local, statement)
+
+    def _attach_again(self) -> None:
+        self._attached = False
+        self.local.execute("DETACH DATABASE IF EXISTS live")
+        _until_answered(lambda: self._attach(self.local))
+        self._attached = True
 
     def _why_refused(self, statement: str) -> Refused:
         try:
@@ -136,6 +149,22 @@ def _rows(local: duckdb.DuckDBPyConnection, statement: str) -> duckdb.DuckDBPyCo
         for index, (name, kind) in enumerate(columns)
     )
     return local.execute(f"SELECT {shown} FROM live.query(?) AS t({given})", [statement])  # noqa: S608 -- names, quoted
+
+
+def _until_answered(attach: Callable[[], None]) -> None:
+    """Attach, waiting for a process that is started again.
+
+    Raises:
+        duckdb.Error: It is not there in time, or it refuses the token.
+    """
+    until_s = time.monotonic() + RESTART_S
+    while True:
+        try:
+            return attach()
+        except duckdb.IOException:
+            if time.monotonic() > until_s:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def connect(port: int, token: str, on_close: Callable[[], None] = lambda: None) -> LiveConnection:

@@ -27,6 +27,7 @@ MORE_BYTES = 256 * 1024 * 1024
 """What the process may need beyond the memory of queries: its code, and DuckDB's own structures."""
 
 
+LAST_WORDS_S = 0.5
 LONGEST_PAUSE_S = 30.0
 
 
@@ -160,9 +161,9 @@ class _Running:
         """End the process, with the processes that it started."""
         self.process.kill()
         self.process.wait()
+        self._thread.join(LAST_WORDS_S)  # it reads what the process said last, unless it waits for the ledger
         self._channel.close()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        self._thread.join()
 
     def watch_until_end(self) -> str:
         """Watch the process until it ends or leaves its bounds; returns which of them."""

@@ -122,7 +122,10 @@ def _open(settings: Settings, live_only: bool) -> Reader:
             limits = QueryLimits(settings.quack.query_s, settings.quack.query_bytes, settings.quack.total_bytes)
             connection = open_file(settings.ledger_path, limits)
         except (duckdb.Error, Unavailable) as file_error:
-            raise _no_ledger(settings, live_error, live_only) from file_error
+            try:  # a server has the file, so its endpoint may have been started again meanwhile
+                return connect(settings.quack.port, quack_token(settings))
+            except (duckdb.Error, Failure):
+                raise _no_ledger(settings, live_error, live_only) from file_error
         click.echo("No server answers, so the ledger file is read.", err=True)
         return connection
 

@@ -191,11 +191,11 @@ def test_a_killed_endpoint_is_there_again_and_the_same_connection_goes_on(ledger
     ended: list[str] = []
     with served(ledger, ended.append) as (endpoint, port), connect(port, TOKEN) as analyst:
         assert attack(analyst, "FROM v_funnel") == ""
-        assert endpoint.process is not None
-        os.kill(endpoint.process, signal.SIGKILL)
-        assert answered_within(port, 10.0)
-        assert attack(analyst, "FROM v_funnel") == "", "it attached again by itself"
-        assert ended == ["It ended."]
+        for _ in range(2):
+            assert endpoint.process is not None
+            os.kill(endpoint.process, signal.SIGKILL)
+            assert attack(analyst, "FROM v_funnel") == "", "it waited and attached again by itself"
+        assert ended == ["It ended."] * 2
 
 
 def test_without_the_process_for_trials_the_endpoint_starts_anew(ledger: Ledger) -> None:
