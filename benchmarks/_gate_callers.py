@@ -86,12 +86,13 @@ class SandboxAlone:
 
     async def upload(self, name: str, content: bytes) -> str:
         """See ``Caller``."""
+        clean_form = bytearray()
         try:
-            made = await self._sandbox.clean(content)
+            made = await self._sandbox.clean(content, clean_form.extend, name)
         except VestibuleError as error:
             return error.reason
         try:
-            for page in unpack(made.content):
+            for page in unpack(bytes(clean_form)):
                 if made.found.kind is MediaKind.IMAGE:
                     decode_picture(page, ImageLimits())
                 else:

@@ -93,6 +93,11 @@ class Reason(ReasonRow):
     CREDENTIALS_REVOKED = "CREDENTIALS_REVOKED", Status.UNAUTHENTICATED, "The API key was revoked."
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", Status.DEADLINE_EXCEEDED, "The time that the caller gave is over."
     DEAD_LETTER_NOT_FOUND = "DEAD_LETTER_NOT_FOUND", Status.NOT_FOUND, "There is no such dead letter."
+    DECODERS_BUSY = (
+        "DECODERS_BUSY",
+        Status.RESOURCE_EXHAUSTED,
+        "Other files, perhaps of the same client, are decoded first; try again after RetryInfo.",
+    )
     DECODER_UNAVAILABLE = "DECODER_UNAVAILABLE", Status.UNAVAILABLE, "The processes that decode media do not start."
     DECOMPRESSION_BOMB = "DECOMPRESSION_BOMB", Status.INVALID_ARGUMENT, "A small file unpacks to far too much."
     DESCRIPTION_MISSING = (

@@ -7,6 +7,7 @@ from dataclasses import replace
 from models.media.clean import MediaLimits
 from server.observability.metrics import Metrics
 from server.sandbox.client import ChildLimits
+from server.sandbox.places import PlaceLimits
 from server.sandbox.sandbox import MediaSandbox, SandboxOptions
 from server.setting_groups import LimitSettings, MediaSettings
 
@@ -15,7 +16,8 @@ def build_sandbox(media: MediaSettings, limits: LimitSettings, metrics: Metrics)
     """A sandbox that is not started yet."""
     bounds = MediaLimits()
     options = SandboxOptions(
-        media.processes,
+        PlaceLimits(media.pictures_at_once, media.client_pictures_at_once, media.wait_s),
+        PlaceLimits(media.recordings_at_once, media.client_recordings_at_once, media.wait_s),
         ChildLimits(media.memory_bytes, media.picture_cpu_s, media.recording_cpu_s),
         replace(
             bounds,

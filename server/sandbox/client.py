@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from models.errors import BrokenMedia, InvalidInput, MediaError, TooLarge, UnsupportedMedia, VestibuleError
 from models.media.audio_headers import AudioLimits
-from models.media.clean import CleanMedia, MediaLimits
+from models.media.clean import CLEAN_BYTES, MediaLimits
 from models.media.formats import HEAD_BYTES, MediaFormat, MediaKind, detect
 from models.media.samples import Samples
-from models.media.structure.layout import EXPORT_AGAIN
-from models.reasons import Reason
-from server.sandbox.frames import Kind, receive, send
+from server.sandbox.conversation import Conversation, not_decodable
+from server.sandbox.frames import PIECE_BYTES, Kind
 from server.sandbox.jobs import limits_as_json
-from server.sandbox.process import ForkServerProcess, Job
+from server.sandbox.process import ForkServerProcess
 
 WALL_FACTOR: Final = 3
 """A child may wait for a CPU; after so many times its CPU seconds it is killed."""
 
-MAX_MESSAGE_CHARS: Final = 300
-_ERRORS: Final[Mapping[str, type[VestibuleError]]] = {
-    kind.__name__: kind for kind in (BrokenMedia, InvalidInput, MediaError, TooLarge, UnsupportedMedia)
-}
+WritePiece = Callable[[memoryview], None]
+"""Takes the next piece of a clean form; it may be overwritten afterwards. Called in a thread, so it may block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +40,90 @@ class ChildLimits:
     recording_cpu_s: int
 
 
-def clean_in_child(process: ForkServerProcess, data: bytes, limits: MediaLimits, child: ChildLimits) -> CleanMedia:
-    """Make a file clean in a child.
+@dataclass(frozen=True, slots=True)
+class CleanedFile:
+    """What is known of a file that was made clean; see ``models.media.clean.CleanMedia``."""
 
-    Raises:
-        UnsupportedMedia, BrokenMedia, TooLarge: See ``models.media.clean``; MEDIA_NOT_DECODABLE when the child died,
-            hung or answered nonsense.
-        Unavailable: DECODER_UNAVAILABLE.
+    found: MediaFormat
+    pages: int
+    audio_s: float
+
+
+class FileInChild:
+    """Makes one file clean in a child.
+
+    Args:
+        process: Where the child is forked.
+        limits: Bounds on the file.
+        child: Bounds on the child.
     """
-    found = detect(data[:HEAD_BYTES])
-    recording = found is not None and found.kind is MediaKind.RECORDING
-    cpu_s = child.recording_cpu_s if recording else child.picture_cpu_s
-    request = {
-        "job": "clean",
-        "memory_bytes": child.memory_bytes,
-        "cpu_s": cpu_s,
-        "threads": found is MediaFormat.HEIF,  # the decoder of HEVC cannot do without one
-        "images": limits_as_json(limits.images),
-        "documents": limits_as_json(limits.documents),
-        "audio": limits_as_json(limits.audio),
-    }
-    with Conversation(process, request, cpu_s * WALL_FACTOR) as child_end:
-        child_end.send(Kind.DATA, data)
-        result = child_end.result()
-        content = child_end.expect(Kind.DATA)
-        try:
-            return CleanMedia(MediaFormat[result["found"]], content, int(result["pages"]), float(result["audio_s"]))
-        except (KeyError, TypeError, ValueError):
-            raise not_decodable() from None
+
+    def __init__(self, process: ForkServerProcess, limits: MediaLimits, child: ChildLimits) -> None:
+        self._process = process
+        self._limits = limits
+        self._limits_of_child = child
+        self._lock = threading.Lock()
+        self._child: Conversation | None = None
+        self._stopped = False
+
+    def run(self, data: bytes, write: WritePiece) -> CleanedFile:
+        """Decode the file, and write its clean form piece by piece. Nothing is written before all of it was decoded.
+
+        Raises:
+            UnsupportedMedia, BrokenMedia, TooLarge: See ``models.media.clean``; MEDIA_NOT_DECODABLE when the child
+                died, hung or answered nonsense, which may be after some pieces.
+            Unavailable: DECODER_UNAVAILABLE.
+            VestibuleError: From ``write``.
+        """
+        found = detect(data[:HEAD_BYTES])
+        limits, child = self._limits, self._limits_of_child
+        cpu_s = child.recording_cpu_s if is_recording(found) else child.picture_cpu_s
+        request = {
+            "job": "clean",
+            "memory_bytes": child.memory_bytes,
+            "cpu_s": cpu_s,
+            "threads": found is MediaFormat.HEIF,  # the decoder of HEVC cannot do without one
+            "images": limits_as_json(limits.images),
+            "documents": limits_as_json(limits.documents),
+            "audio": limits_as_json(limits.audio),
+        }
+        with Conversation(self._process, request, cpu_s * WALL_FACTOR) as conversation:
+            self._began(conversation)
+            conversation.send(Kind.DATA, data)
+            result = conversation.result()
+            _pass_on(conversation, write)
+            try:
+                return CleanedFile(MediaFormat[result["found"]], int(result["pages"]), float(result["audio_s"]))
+            except (KeyError, TypeError, ValueError):
+                raise not_decodable() from None
+
+    def stop(self) -> None:
+        """End the child soon, from another thread, whether it was started or not."""
+        with self._lock:
+            self._stopped = True
+            if self._child is not None:
+                self._child.stop()
+
+    def _began(self, conversation: Conversation) -> None:
+        with self._lock:
+            self._child = conversation
+            if self._stopped:
+                conversation.stop()
+
+
+def is_recording(found: MediaFormat | None) -> bool:
+    """Whether a file is a recording; one that nobody knows is refused as fast as a picture."""
+    return found is not None and found.kind is MediaKind.RECORDING
+
+
+def _pass_on(conversation: Conversation, write: WritePiece) -> None:
+    left_bytes = CLEAN_BYTES
+    with memoryview(bytearray(PIECE_BYTES)) as buffer:
+        while (piece := conversation.piece(buffer)) is not None:
+            left_bytes -= len(piece)
+            if left_bytes < 0:
+                raise not_decodable()
+            write(piece)
 
 
 class StreamInChild:
@@ -89,7 +141,8 @@ class StreamInChild:
             "whole": whole,
             "audio": limits_as_json(limits),
         }
-        self._child = Conversation(process, request, child.picture_cpu_s * WALL_FACTOR)
+        self._wait_s = child.picture_cpu_s * WALL_FACTOR
+        self._child = Conversation(process, request, self._wait_s)
         self._end_s = child.recording_cpu_s * WALL_FACTOR
         self._ended = False
 
@@ -97,6 +150,7 @@ class StreamInChild:
         """Take more bytes, and wait until they are decoded."""
         if self._ended or not data:
             return np.zeros(0, np.float32)
+        self._child.within(self._wait_s)
         self._child.send(Kind.DATA, data)
         return self._samples()
 
@@ -104,7 +158,7 @@ class StreamInChild:
         """Decode to the end."""
         if self._ended:
             return np.zeros(0, np.float32)
-        self._child.wait(self._end_s)  # a container that can only be decoded when it is complete is decoded now
+        self._child.within(self._end_s)  # a container that can only be decoded when it is complete is decoded now
         self._child.send(Kind.END)
         return self._samples()
 
@@ -133,103 +187,3 @@ def _checked(content: bytes) -> Samples:
     if not np.isfinite(samples).all():
         raise not_decodable()
     return samples
-
-
-class Conversation:
-    """The messages with one child. Whatever goes wrong is an error of its file.
-
-    Args:
-        process: Where the child is forked.
-        request: The first message.
-        wait_s: How long an answer may take.
-    """
-
-    def __init__(self, process: ForkServerProcess, request: Mapping[str, Any], wait_s: float) -> None:
-        self._process = process
-        self._job: Job | None = process.start_job()
-        self._job.connection.settimeout(wait_s)
-        self.send(Kind.REQUEST, json.dumps(request).encode())
-
-    def wait(self, wait_s: float) -> None:
-        """Change how long an answer may take."""
-        self._open().connection.settimeout(wait_s)
-
-    def send(self, kind: Kind, content: bytes = b"") -> None:
-        """Send one message. A child that is gone is noticed when it should answer."""
-        try:
-            send(self._open().connection, kind, content)
-        except TimeoutError:
-            raise self._failed() from None
-        except OSError:
-            pass
-
-    def result(self) -> dict[str, Any]:
-        """The JSON of a result."""
-        try:
-            value = json.loads(self.expect(Kind.RESULT))
-        except ValueError:
-            raise self._failed() from None
-        if not isinstance(value, dict):
-            raise self._failed()
-        return value
-
-    def expect(self, wanted: Kind) -> bytes:
-        """The content of an answer of this kind."""
-        kind, content = self.answer()
-        if kind is not wanted:
-            raise self._failed()
-        return content
-
-    def answer(self) -> tuple[Kind, bytes]:
-        """The next answer.
-
-        Raises:
-            VestibuleError: The child refused the file; MEDIA_NOT_DECODABLE when there is no answer.
-        """
-        try:
-            kind, content = receive(self._open().connection)
-        except (OSError, EOFError, ValueError):  # TimeoutError is an OSError
-            raise self._failed() from None
-        if kind is Kind.ERROR:
-            raise self._refusal(content)
-        return kind, content
-
-    def close(self) -> None:
-        """End the child. Safe to call twice."""
-        job, self._job = self._job, None
-        if job is not None:
-            self._process.kill(job)
-            job.connection.close()
-
-    def __enter__(self) -> Conversation:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _open(self) -> Job:
-        if self._job is None:
-            raise not_decodable()
-        return self._job
-
-    def _failed(self) -> BrokenMedia:
-        self.close()
-        return not_decodable()
-
-    def _refusal(self, content: bytes) -> VestibuleError:
-        self.close()
-        try:
-            answer = json.loads(content)
-            kind, reason = _ERRORS[answer["class"]], Reason[answer["reason"]]
-            return kind(
-                str(answer["message"])[:MAX_MESSAGE_CHARS], reason=reason, hint=str(answer["hint"])[:MAX_MESSAGE_CHARS]
-            )
-        except (ValueError, KeyError, TypeError):
-            return not_decodable()
-
-
-def not_decodable() -> BrokenMedia:
-    """The error for a file whose child died, hung or answered nonsense."""
-    return BrokenMedia(
-        "The content cannot be decoded within the limits.", reason=Reason.MEDIA_NOT_DECODABLE, hint=EXPORT_AGAIN
-    )

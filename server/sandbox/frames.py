@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final
@@ -17,15 +18,16 @@ _HEADER_BYTES: Final = 5
 MAX_FRAME_BYTES: Final = CLEAN_BYTES
 """A child cannot make the server allocate more."""
 
-_CHUNK_BYTES: Final = 1024 * 1024
+PIECE_BYTES: Final = 1024 * 1024
+"""Of a clean form, which travels in pieces."""
 
 
 class Kind(IntEnum):
     """What a message is."""
 
     REQUEST = 1  # to the child: what to do, JSON
-    DATA = 2  # bytes of the file; samples; the clean form
-    END = 3  # to the child: no more bytes come
+    DATA = 2  # bytes of the file; samples; a piece of the clean form
+    END = 3  # no more bytes come
     WANTS_MORE = 4  # from the child: everything so far is decoded; the content is the new samples
     RESULT = 5  # from the child: it is done, JSON
     ERROR = 6  # from the child: the file is refused, JSON
@@ -44,27 +46,61 @@ def send_json(connection: socket.socket, kind: Kind, content: Mapping[str, Any])
     send(connection, kind, json.dumps(content).encode())
 
 
-def receive(connection: socket.socket, most_bytes: int = MAX_FRAME_BYTES) -> tuple[Kind, bytes]:
+def receive(
+    connection: socket.socket, most_bytes: int = MAX_FRAME_BYTES, *, deadline_s: float | None = None
+) -> tuple[Kind, bytes]:
     """Receive one message.
+
+    Args:
+        connection: Of the server to a child, or the other end.
+        most_bytes: Longest content.
+        deadline_s: When it must have arrived, on the monotonic clock; None for no bound.
 
     Raises:
         EOFError: The other side is gone.
         ValueError: It is no message of this protocol.
-        TimeoutError: The timeout of the socket has passed.
+        TimeoutError: The deadline has passed.
     """
-    header = _exactly(connection, _HEADER_BYTES)
+    kind, size = _header(connection, most_bytes, deadline_s)
+    content = bytearray(size)
+    _fill(connection, memoryview(content), deadline_s)
+    return kind, bytes(content)
+
+
+def receive_into(connection: socket.socket, buffer: memoryview, *, deadline_s: float) -> tuple[Kind, memoryview]:
+    """The same into a buffer; the content is the part of it that was filled."""
+    kind, size = _header(connection, len(buffer), deadline_s)
+    _fill(connection, buffer[:size], deadline_s)
+    return kind, buffer[:size]
+
+
+def _header(connection: socket.socket, most_bytes: int, deadline_s: float | None) -> tuple[Kind, int]:
+    header = bytearray(_HEADER_BYTES)
+    _fill(connection, memoryview(header), deadline_s)
     size = int.from_bytes(header[1:], "big")
     if size > most_bytes:
         raise ValueError("A message is longer than it may be.")
-    return Kind(header[0]), bytes(_exactly(connection, size))
+    return Kind(header[0]), size
 
 
-def _exactly(connection: socket.socket, size: int) -> bytearray:
-    buffer = bytearray(size)
-    view, at = memoryview(buffer), 0
-    while at < size:
-        got = connection.recv_into(view[at:], min(_CHUNK_BYTES, size - at))
+def _fill(connection: socket.socket, view: memoryview, deadline_s: float | None) -> None:
+    at = 0
+    while at < len(view):
+        if deadline_s is not None:
+            connection.settimeout(left_s(deadline_s))
+        got = connection.recv_into(view[at:])
         if not got:
             raise EOFError
         at += got
-    return buffer
+
+
+def left_s(deadline_s: float) -> float:
+    """Seconds until a deadline, for the timeout of a socket.
+
+    Raises:
+        TimeoutError: It has passed.
+    """
+    left = deadline_s - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left

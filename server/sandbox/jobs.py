@@ -19,7 +19,7 @@ from models.media.images import ImageLimits
 from models.media.pyav_frames import Collector, decode_container
 from models.media.samples import SAMPLE_RATE_HZ
 from models.reasons import Reason
-from server.sandbox.frames import Kind, receive, send, send_json
+from server.sandbox.frames import PIECE_BYTES, Kind, receive, send, send_json
 
 L = TypeVar("L", ImageLimits, DocumentLimits, AudioLimits)
 
@@ -61,7 +61,10 @@ def _clean(connection: socket.socket, request: Mapping[str, Any]) -> None:
     made = clean(data, limits)
     result = {"found": made.found.name, "pages": made.pages, "audio_s": made.audio_s}
     send_json(connection, Kind.RESULT, result)
-    send(connection, Kind.DATA, made.content)
+    with memoryview(made.content) as content:
+        for start in range(0, len(content), PIECE_BYTES):
+            send(connection, Kind.DATA, content[start : start + PIECE_BYTES])
+    send(connection, Kind.END)
 
 
 def _decode_stream(connection: socket.socket, request: Mapping[str, Any]) -> None:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from models.media.audio_decoder import ContainerStream
 from models.media.audio_headers import AudioLimits
-from models.media.clean import CleanMedia, MediaLimits
-from models.media.formats import MediaFormat
+from models.media.clean import MediaLimits
+from models.media.formats import HEAD_BYTES, MediaFormat, detect
 from models.media.second_opinion import SecondOpinion
 from server.observability.log import get_logger
 from server.records.status import Component
-from server.sandbox.client import ChildLimits, StreamInChild, clean_in_child
+from server.sandbox.client import ChildLimits, CleanedFile, FileInChild, StreamInChild, WritePiece, is_recording
+from server.sandbox.places import PlaceLimits, Places
 from server.sandbox.process import UNFILTERED, ForkServerProcess
 
 log = get_logger("sandbox")
@@ -25,12 +26,14 @@ class SandboxOptions:
     """How media are decoded.
 
     Attributes:
-        processes: Files that are decoded at a time; streams come on top.
+        pictures: Pictures and documents that are decoded at a time; streams come on top.
+        recordings: Recordings that are decoded at a time.
         child: Limits of each child.
         media: Bounds on the files themselves.
     """
 
-    processes: int
+    pictures: PlaceLimits
+    recordings: PlaceLimits
     child: ChildLimits
     media: MediaLimits
 
@@ -63,7 +66,9 @@ class MediaSandbox:
         self._options = options
         self._on_death = on_death
         self._process = ForkServerProcess(self._died)
-        self._threads = ThreadPoolExecutor(options.processes, "sandbox")
+        self._pictures, self._recordings = Places(options.pictures), Places(options.recordings)
+        # Whoever has a place has a thread at once.
+        self._threads = ThreadPoolExecutor(options.pictures.places + options.recordings.places, "sandbox")
         self._opinion: SecondOpinion | None = None
 
     @property
@@ -90,14 +95,36 @@ class MediaSandbox:
         """
         await asyncio.get_running_loop().run_in_executor(self._threads, self._start)
 
-    async def clean(self, data: bytes) -> CleanMedia:
+    async def clean(self, data: bytes, write: WritePiece, client_id: str) -> CleanedFile:
         """Make a file clean: checked, decoded and encoded anew.
+
+        If the caller is cancelled, the child is ended, and then its place is free. Until then ``write`` may be called.
+
+        Args:
+            data: The file as it came.
+            write: Takes the clean form, in pieces.
+            client_id: Whose file it is; places are shared among clients.
 
         Raises:
             UnsupportedMedia, BrokenMedia, TooLarge: The file is refused, with a reason.
+            Overloaded: DECODERS_BUSY, it waited too long for its turn.
             Unavailable: DECODER_UNAVAILABLE.
+            VestibuleError: From ``write``.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._clean, data)
+        places = self._recordings if is_recording(detect(data[:HEAD_BYTES])) else self._pictures
+        await places.acquire(client_id)
+        file = FileInChild(self._process, self._options.media, self._options.child)
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._threads, self._clean, file, data, write)
+        except RuntimeError:  # the threads were ended
+            places.release(client_id)
+            raise
+        work.add_done_callback(lambda done: _ended(done, places, client_id))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            file.stop()
+            raise
 
     def open_stream(self, found: MediaFormat, limits: AudioLimits, whole: bool) -> ContainerStream:
         """A decoder of one stream, in a child of its own; for ``models.media.audio_decoder.StreamDecoder``."""
@@ -112,11 +139,17 @@ class MediaSandbox:
         self._opinion = self._opinion or SecondOpinion()
         self._process.start()
 
-    def _clean(self, data: bytes) -> CleanMedia:
+    def _clean(self, file: FileInChild, data: bytes, write: WritePiece) -> CleanedFile:
         self._opinion = self._opinion or SecondOpinion()
         self._opinion.check(data)
-        return clean_in_child(self._process, data, self._options.media, self._options.child)
+        return file.run(data, write)
 
     def _died(self, signal_number: int) -> None:
         log.warning("sandbox_child_died", signal=signal_number)
         self._on_death(signal_number)
+
+
+def _ended(work: asyncio.Future[CleanedFile], places: Places, client_id: str) -> None:
+    places.release(client_id)
+    if not work.cancelled():
+        work.exception()  # the caller has it, unless it has left

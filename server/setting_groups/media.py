@@ -12,7 +12,17 @@ from server.setting_groups.fields import MEBIBYTE, checked_address
 class MediaSettings(BaseModel):
     """The processes that decode untrusted media, one for each file and each stream with a container."""
 
-    processes: int = Field(2, ge=1, description="Uploads that are decoded at a time; streams come on top.")
+    pictures_at_once: int = Field(
+        3, ge=1, description="Pictures and PDFs that are decoded at a time; recordings and streams come on top."
+    )
+    client_pictures_at_once: int = Field(
+        2, ge=1, description="Those of one client. Let it be fewer than all, so that no client holds up the others."
+    )
+    recordings_at_once: int = Field(2, ge=1, description="Uploaded recordings that are decoded at a time.")
+    client_recordings_at_once: int = Field(1, ge=1, description="Those of one client; likewise fewer than all.")
+    wait_s: float = Field(
+        60.0, gt=0, description="How long an upload waits for its turn; then it is refused and may be sent again."
+    )
     memory_bytes: int = Field(
         288 * MEBIBYTE, ge=64 * MEBIBYTE, description="Memory of one such process; a file that needs more is refused."
     )

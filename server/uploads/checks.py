@@ -1,9 +1,8 @@
 """The checks of an upload before it is accepted, as one list, cheap ones first.
 
 ``default_checks`` is the list. A check gets what is known at its stage, and raises an error to refuse the upload.
-Checks that need the whole content belong to ``CheckStage.ARRIVED``. Such a check may return ``CleanContent``: what it
-encoded anew takes the place of the content, for the checks after it and for the spool. So a scanner that must see what
-the client sent stands before it, and so do the comparisons with the declared size and hash.
+Checks that need the whole content belong to ``CheckStage.ARRIVED``. The last one encodes the content anew, and writes
+that into the spool. What it writes is kept only if no check refuses, so a check that may refuse stands before it.
 """
 
 from __future__ import annotations

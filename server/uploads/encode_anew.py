@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from models.media.clean import CleanMedia
 from models.reasons import Reason
-from server.uploads.types import CleanContent, ReceivedBytes
+from server.uploads.types import ReceivedBytes
 
 REASONS: Final = (
     Reason.FOREIGN_CONTENT,
@@ -22,6 +22,7 @@ REASONS: Final = (
     Reason.BROKEN_MEDIA,
     Reason.UNSUPPORTED_MEDIA,
     Reason.MEDIA_NOT_DECODABLE,
+    Reason.DECODERS_BUSY,
     Reason.DECODER_UNAVAILABLE,
 )
 """What it refuses with."""
@@ -30,8 +31,11 @@ REASONS: Final = (
 class MediaCleaner(Protocol):
     """``server.sandbox.sandbox.MediaSandbox``."""
 
-    async def clean(self, data: bytes) -> CleanMedia:
-        """Check a file, decode it, and encode it anew; raises an error of ``models.errors`` to refuse it."""
+    async def clean(self, data: bytes, write: Callable[[memoryview], None], client_id: str) -> object:
+        """Check a file of a client, decode it, and write its clean form in pieces.
+
+        Raises an error of ``models.errors`` to refuse it. ``write`` blocks; it is called in a thread.
+        """
         ...
 
 
@@ -41,6 +45,7 @@ class EncodeAnew:
 
     cleaner: MediaCleaner
 
-    async def __call__(self, seen: ReceivedBytes) -> CleanContent:
+    async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``UploadCheck``."""
-        return CleanContent((await self.cleaner.clean(seen.content)).content)
+        assert seen.clean_form is not None
+        await self.cleaner.clean(seen.content, seen.clean_form.write, seen.client_id)

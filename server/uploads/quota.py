@@ -14,7 +14,6 @@ from datetime import timedelta
 from models.amounts import retry_text, size_text, time_text
 from models.errors import Overloaded
 from models.reasons import Reason
-from server.access.caller import current_caller
 from server.ledger import upload_attempts
 from server.ledger.columns import Cursor
 from server.ledger.types import Clock
@@ -104,5 +103,4 @@ class WithinQuota:
 
     async def __call__(self, seen: ReceivedBytes) -> None:
         """See ``UploadCheck``."""
-        client_id = current_caller().client_id or (seen.session.client_id if seen.session else "")
-        await self.quota.reserve(seen.attempt_id, client_id, seen.description.size_bytes)
+        await self.quota.reserve(seen.attempt_id, seen.client_id, seen.description.size_bytes)

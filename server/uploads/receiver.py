@@ -1,7 +1,4 @@
-"""Collects and hashes the bytes of one upload. They stay in memory until every check has passed.
-
-A refused file therefore never reaches the disk, not even encrypted.
-"""
+"""Collects and hashes the bytes of one upload. They stay in memory, and never reach the disk as they came."""
 
 from __future__ import annotations
 

@@ -99,6 +99,7 @@ def caused_by_server(error: VestibuleError) -> bool:
 
 _OF_SERVER = frozenset(
     {
+        Reason.DECODERS_BUSY,
         Reason.DECODER_UNAVAILABLE,
         Reason.LEDGER_BUSY,
         Reason.LEDGER_CONFLICT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from server.records.pubsub import PubSub
 from server.uploads import transactions
 from server.uploads.arriving import ArrivingUploads
 from server.uploads.checks import size_mismatch
+from server.uploads.clean_form import CleanForm
 from server.uploads.display_name import DisplayNames
 from server.uploads.pace import UploadPace, paced
 from server.uploads.quota import UploadQuota
@@ -29,9 +30,6 @@ from server.uploads.spool import Spool
 from server.uploads.types import CheckStage, CheckStep, DeclaredUpload, ReceivedBytes, Waiting
 
 T = TypeVar("T")
-
-BATCH_BYTES = 1024 * 1024
-"""Bytes that are sealed and written to the spool at a time."""
 
 
 class UploadService:
@@ -147,12 +145,10 @@ class UploadService:
         receiver = UploadReceiver()
         counted = False
         try:
-            seen = await self._check(CheckStage.DESCRIBED, seen)
+            await self._check(CheckStage.DESCRIBED, seen)
             counted = True
             seen = await self._receive(seen, chunks, receiver)
-            seen = await self._check(CheckStage.ARRIVED, seen)
-            # From here on this task stores or removes the content, even if the caller goes away.
-            return await asyncio.shield(self._in_background(self._store(seen)))
+            return await self._check_and_store(seen)
         except VestibuleError as error:
             seen = replace(seen, found=seen.found or detect(receiver.head), size_bytes=receiver.size_bytes)
             await asyncio.shield(self._in_background(self._refused(seen, error, counted)))
@@ -187,14 +183,32 @@ class UploadService:
 
     async def _begun(self, seen: ReceivedBytes, receiver: UploadReceiver) -> ReceivedBytes:
         seen = replace(seen, found=detect(receiver.head), size_bytes=receiver.size_bytes)
-        return await self._check(CheckStage.BEGUN, seen)
+        await self._check(CheckStage.BEGUN, seen)
+        return seen
 
-    async def _store(self, seen: ReceivedBytes) -> UploadRow:
-        spool_id = seen.attempt_id
-        self._storing.add(spool_id)
+    async def _check_and_store(self, seen: ReceivedBytes) -> UploadRow:
+        form = CleanForm(self._spool, seen.attempt_id)
+        self._storing.add(form.spool_id)
+        passed = False
+        try:
+            await self._check(CheckStage.ARRIVED, replace(seen, clean_form=form))
+            passed = True
+        finally:
+            if not passed:
+                await asyncio.shield(self._in_background(self._discard(form)))
+        # From here on this task stores or removes the content, even if the caller goes away.
+        return await asyncio.shield(self._in_background(self._store(seen, form)))
+
+    async def _discard(self, form: CleanForm) -> None:
+        with suppress(VestibuleError):  # what an error of the disk leaves is for ``sweep``
+            await asyncio.to_thread(form.abort)
+        self._storing.discard(form.spool_id)
+
+    async def _store(self, seen: ReceivedBytes, form: CleanForm) -> UploadRow:
+        spool_id = form.spool_id
         new = False
         try:
-            await asyncio.to_thread(self._spool.put, spool_id, _batches(seen.content))
+            await asyncio.to_thread(form.commit)
             upload, job = transactions.rows_of(seen, await self._name(seen), spool_id, self._clock())
             caller = current_caller()
             kept = await self._ledger.write(lambda cursor: transactions.record(cursor, upload, job, caller))
@@ -262,14 +276,8 @@ class UploadService:
             if receiver.size_bytes < seen.description.size_bytes:
                 self._in_background(self._quota.settle(seen.attempt_id, receiver.size_bytes))
 
-    async def _check(self, stage: CheckStage, seen: ReceivedBytes) -> ReceivedBytes:
-        """Run the checks of a stage in order; each sees the content as the one before left it."""
+    async def _check(self, stage: CheckStage, seen: ReceivedBytes) -> None:
+        """Run the checks of a stage in order."""
         for step in self._checks:
-            if step.stage is stage and (clean := await step.check(seen)) is not None:
-                seen = replace(seen, content=clean.content)
-        return seen
-
-
-def _batches(content: bytes) -> Iterator[bytes]:
-    """The content in pieces that the spool writes efficiently."""
-    return (content[start : start + BATCH_BYTES] for start in range(0, len(content), BATCH_BYTES))
+            if step.stage is stage:
+                await step.check(seen)

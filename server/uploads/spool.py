@@ -76,7 +76,7 @@ class SpoolWriter:
                 self.abort()
                 raise
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append a piece of any size; about a megabyte is most efficient."""
         if not self._pending and len(data) >= _SEALED_AT_ONCE_BYTES:
             self._seal(data)
@@ -104,7 +104,7 @@ class SpoolWriter:
         self._usage.remove(self._written_bytes)
         self._written_bytes = 0
 
-    def _seal(self, data: bytes | bytearray, *, last: bool = False) -> None:
+    def _seal(self, data: bytes | bytearray | memoryview, *, last: bool = False) -> None:
         """Seal a piece frame by frame into one buffer, and write it with one call.
 
         Each write releases the interpreter lock and has to wait for it again, so few calls are faster.

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from models.media.formats import MediaFormat
 from models.reasons import Reason
+from server.access.caller import current_caller
 from server.ledger.types import SessionRow
 
 
@@ -51,6 +52,14 @@ class Waiting:
     spool_bytes: int = 0
 
 
+class PieceWriter(Protocol):
+    """``server.uploads.clean_form.CleanForm``."""
+
+    def write(self, piece: bytes | memoryview, /) -> None:
+        """Append a piece. Blocks, and may be called in any thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivedBytes:
     """What is known about an upload at a stage.
@@ -62,7 +71,8 @@ class ReceivedBytes:
             supported.
         size_bytes: Bytes that have arrived.
         sha256: Of all bytes that have arrived; empty before ``CheckStage.ARRIVED``.
-        content: All bytes, or their clean form; empty before ``CheckStage.ARRIVED``.
+        content: All bytes; empty before ``CheckStage.ARRIVED``.
+        clean_form: Takes what is stored; the last check writes it. None before ``CheckStage.ARRIVED``.
     """
 
     attempt_id: str
@@ -73,17 +83,12 @@ class ReceivedBytes:
     size_bytes: int = 0
     sha256: bytes = b""
     content: bytes = field(default=b"", repr=False)
+    clean_form: PieceWriter | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class CleanContent:
-    """A form of the content that a check made itself. It is stored instead of what the client sent.
-
-    Attributes:
-        content: In a format that ``detect`` knows; its kind decides which worker reads it.
-    """
-
-    content: bytes = field(repr=False)
+    @property
+    def client_id(self) -> str:
+        """Whose upload it is: the client of the credential, or that of the session if the credential is of none."""
+        return current_caller().client_id or (self.session.client_id if self.session else "")
 
 
 class CheckStage(Enum):
@@ -97,8 +102,8 @@ class CheckStage(Enum):
 class UploadCheck(Protocol):
     """One check of an upload."""
 
-    async def __call__(self, seen: ReceivedBytes, /) -> CleanContent | None:
-        """Raise an error of ``models.errors`` to refuse the upload; return a clean form to store that instead."""
+    async def __call__(self, seen: ReceivedBytes, /) -> None:
+        """Raise an error of ``models.errors`` to refuse the upload."""
         ...
 
 

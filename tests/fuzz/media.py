@@ -66,7 +66,7 @@ class Media:
         """One file."""
         data = mutated(rng, rng.choice(self._seeds), self._seeds)
         try:
-            await self._sandbox.clean(data)
+            await self._sandbox.clean(data, lambda _piece: None, self.name)
         except (MediaError, TooLarge) as refused:
             if leak := leaks(f"{refused.message} {refused.hint}"):
                 raise Finding(self.name, number, f"the error shows {leak}", data) from refused

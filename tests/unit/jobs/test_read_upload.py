@@ -16,7 +16,9 @@ from server.ledger.types import JobState, UploadRow, UploadState
 from server.rpc import convert
 from server.runtime.lifecycle import Lifecycle
 from server.services.media import MediaService
-from server.uploads.types import CheckStage, CheckStep, CleanContent, ReceivedBytes
+from server.uploads.encode_anew import EncodeAnew
+from server.uploads.types import CheckStage, CheckStep
+from tests.fakes.cleaner import OtherBytes
 from tests.fakes.gateway import FakeGateway, redacted
 from tests.unit.jobs.conftest import JPEG, WAV, World
 from tests.unit.ledger.stored import events_of_session
@@ -55,10 +57,8 @@ async def test_a_recording_becomes_text(world: World) -> None:
 
 @pytest.mark.parametrize(("stored", "method"), [(JPEG, "read_picture"), (WAV, "read_recording")])
 async def test_what_is_stored_decides_which_worker_reads_it(world: World, stored: bytes, method: str) -> None:
-    async def encode_anew(_seen: ReceivedBytes) -> CleanContent:
-        return CleanContent(stored)
-
-    world.intake._checks = (*world.intake._checks, CheckStep(CheckStage.ARRIVED, encode_anew, (), ""))
+    encode_anew = CheckStep(CheckStage.ARRIVED, EncodeAnew(OtherBytes(stored)), (), "")
+    world.intake._checks = (*world.intake._checks[:-1], encode_anew)
     await world.start()
     await world.upload(WAV if stored == JPEG else JPEG)
     await world.settle()

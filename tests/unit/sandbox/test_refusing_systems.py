@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from models.media.clean import MediaLimits
 from server.records.status import Component
 from server.sandbox import seccomp
-from server.sandbox.client import ChildLimits
 from server.sandbox.process import UNFILTERED
-from server.sandbox.sandbox import MediaSandbox, SandboxOptions
+from server.sandbox.sandbox import MediaSandbox
 
 CANNOT_BE_TRIED = 3
 
@@ -53,15 +49,17 @@ import asyncio, io
 from PIL import Image
 from models.media.clean import MediaLimits  # loads libraries that start threads, and unshare wants none
 from server.sandbox.client import ChildLimits
+from server.sandbox.places import PlaceLimits
 from server.sandbox.sandbox import MediaSandbox, SandboxOptions
 
 async def main():
-    sandbox = MediaSandbox(SandboxOptions(1, ChildLimits(288 << 20, 10, 60), MediaLimits()))
+    place = PlaceLimits(1, 1, 60.0)
+    sandbox = MediaSandbox(SandboxOptions(place, place, ChildLimits(288 << 20, 10, 60), MediaLimits()))
     await sandbox.start()
     await sandbox.start()
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")
-    made = await sandbox.clean(picture.getvalue())
+    made = await sandbox.clean(picture.getvalue(), lambda piece: None, "app")
     print(sandbox.confinement.component.healthy, made.pages, f"<{sandbox.confinement.component.detail}>")
     await sandbox.close()
 
@@ -76,14 +74,6 @@ def started_where(refusal: str) -> str:
         pytest.skip("this system does not let a test refuse it")
     assert ran.returncode == 0, ran.stderr
     return ran.stdout + ran.stderr
-
-
-@pytest.fixture
-def sandbox() -> Iterator[MediaSandbox]:
-    started = MediaSandbox(SandboxOptions(1, ChildLimits(288 << 20, 10, 60), MediaLimits()))
-    asyncio.run(started.start())
-    yield started
-    asyncio.run(started.close())
 
 
 @pytest.mark.skipif(seccomp.machine() is None, reason="there is no filter for this machine")

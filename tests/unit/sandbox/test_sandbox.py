@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,45 +14,21 @@ from PIL import Image
 
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia, VestibuleError
 from models.media.audio_decoder import AudioLimits, StreamDecoder, decode
-from models.media.clean import MediaLimits
 from models.media.formats import MediaFormat
+from models.media.pages import unpack
 from models.media.samples import Samples
 from server.sandbox import client
-from server.sandbox.client import ChildLimits
-from server.sandbox.sandbox import MediaSandbox, SandboxOptions
+from server.sandbox.sandbox import MediaSandbox
 from tests.unit.media.made_files import heic_file, long_m4a, pdf_file, with_jpeg_segment, zip_file
+from tests.unit.sandbox.sandboxes import MIB, OPTIONS, cleaned, fork_server
 from tests.unit.vision.pictures import DATA, corners, encoded
 
-MIB = 1024 * 1024
-OPTIONS = SandboxOptions(2, ChildLimits(memory_bytes=288 * MIB, picture_cpu_s=10, recording_cpu_s=60), MediaLimits())
 CONTAINERS = ["visit.ogg", "visit.webm", "visit.mp3", "visit.flac", "visit.m4a", "visit.aac"]
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[MediaSandbox]:
-    started = MediaSandbox(OPTIONS)
-    asyncio.run(started.start())
-    yield started
-    asyncio.run(started.close())
-
-
-@pytest.fixture
-def own_sandbox() -> Iterator[MediaSandbox]:
-    """One for a test that ends its processes."""
-    started = MediaSandbox(OPTIONS)
-    asyncio.run(started.start())
-    yield started
-    asyncio.run(started.close())
-
-
-def fork_server(sandbox: MediaSandbox) -> psutil.Process:
-    assert sandbox.pid is not None
-    return psutil.Process(sandbox.pid)
 
 
 def reason(sandbox: MediaSandbox, data: bytes) -> str:
     with pytest.raises(VestibuleError) as caught:
-        asyncio.run(sandbox.clean(data))
+        cleaned(sandbox, data)
     return str(caught.value.reason)
 
 
@@ -64,9 +39,10 @@ def streamed(sandbox: MediaSandbox, data: bytes, size: int = 4_000) -> Samples:
 
 
 def test_files_of_each_kind_are_made_clean(sandbox: MediaSandbox) -> None:
-    picture = asyncio.run(sandbox.clean(heic_file(corners())))
-    assert (picture.found, Image.open(io.BytesIO(picture.content)).size) == (MediaFormat.HEIF, (40, 20))
-    assert asyncio.run(sandbox.clean(pdf_file(2, text="Meter 4711"))).pages == 2
+    picture, clean_form = cleaned(sandbox, heic_file(corners()))
+    assert (picture.found, Image.open(io.BytesIO(clean_form)).size) == (MediaFormat.HEIF, (40, 20))
+    document, clean_form = cleaned(sandbox, pdf_file(2, text="Meter 4711"))
+    assert document.pages == len(unpack(clean_form)) == 2
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "HEIF"])
@@ -74,24 +50,25 @@ def test_large_pictures_of_each_format_are_made_clean(sandbox: MediaSandbox, nam
     with Image.open(DATA / "register.jpg") as opened:
         picture = opened.convert("RGB").resize((3_600, 2_700))
     data = heic_file(picture) if name == "HEIF" else encoded(picture, name)
-    with Image.open(io.BytesIO(asyncio.run(sandbox.clean(data)).content)) as cleaned:
-        assert cleaned.size == picture.size
+    with Image.open(io.BytesIO(cleaned(sandbox, data)[1])) as clean_form:
+        assert clean_form.size == picture.size
 
 
 @pytest.mark.parametrize("name", [*CONTAINERS, "visit.wav"])
 def test_recordings_of_each_format_are_made_clean(sandbox: MediaSandbox, name: str) -> None:
     data = (DATA / name).read_bytes()
-    assert asyncio.run(sandbox.clean(data)).audio_s == len(decode(data)) / 16_000
+    recording, clean_form = cleaned(sandbox, data)
+    assert recording.audio_s == len(decode(clean_form)) / 16_000 == len(decode(data)) / 16_000
 
 
 def test_refusals_come_with_their_class_reason_and_hint(sandbox: MediaSandbox) -> None:
     with pytest.raises(UnsupportedMedia) as caught:
-        asyncio.run(sandbox.clean(with_jpeg_segment(0xFE, b"<script>alert(1)</script>")))
+        cleaned(sandbox, with_jpeg_segment(0xFE, b"<script>alert(1)</script>"))
     assert (caught.value.reason, "export" in caught.value.hint) == ("FOREIGN_CONTENT", True)
     with pytest.raises(BrokenMedia):
-        asyncio.run(sandbox.clean(encoded(corners(), "JPEG")[:-40]))
+        cleaned(sandbox, encoded(corners(), "JPEG")[:-40])
     with pytest.raises(TooLarge) as too_large:
-        asyncio.run(sandbox.clean(pdf_file(6)))
+        cleaned(sandbox, pdf_file(6))
     assert too_large.value.reason == "TOO_MANY_PAGES"
     assert reason(sandbox, zip_file() * 30) == "FOREIGN_CONTENT"
 
@@ -143,7 +120,7 @@ def test_a_file_that_needs_too_much_memory_is_refused() -> None:
     large = encoded(Image.new("RGB", (6_000, 6_000)), "PNG")
     try:
         assert reason(small, large) == "IMAGE_TOO_LARGE"
-        assert asyncio.run(small.clean(encoded(corners(), "PNG"))).pages == 1
+        assert cleaned(small, encoded(corners(), "PNG"))[0].pages == 1
     finally:
         asyncio.run(small.close())
 
@@ -157,7 +134,7 @@ def test_a_child_that_dies_is_an_error_of_its_stream_only(sandbox: MediaSandbox)
         with pytest.raises(BrokenMedia) as caught:
             stream.feed(data[8_000:16_000])
     assert caught.value.reason == "MEDIA_NOT_DECODABLE"
-    assert asyncio.run(sandbox.clean(encoded(corners(), "PNG"))).pages == 1
+    assert cleaned(sandbox, encoded(corners(), "PNG"))[0].pages == 1
 
 
 def test_a_death_is_told(own_sandbox: MediaSandbox) -> None:
@@ -168,7 +145,7 @@ def test_a_death_is_told(own_sandbox: MediaSandbox) -> None:
     [child] = fork_server(own_sandbox).children()
     child.send_signal(signal.SIGSEGV)
     child.wait(5)
-    asyncio.run(own_sandbox.clean(encoded(corners(), "PNG")))
+    cleaned(own_sandbox, encoded(corners(), "PNG"))
     stream.close()
     assert died == [signal.SIGSEGV]
 
@@ -190,7 +167,7 @@ def test_a_fork_server_that_ended_is_replaced(own_sandbox: MediaSandbox) -> None
     first = fork_server(own_sandbox)
     first.kill()
     first.wait(5)
-    assert asyncio.run(own_sandbox.clean(encoded(corners(), "PNG"))).pages == 1
+    assert cleaned(own_sandbox, encoded(corners(), "PNG"))[0].pages == 1
     assert own_sandbox.pid not in (None, first.pid)
 
 

@@ -11,13 +11,12 @@ from uuid import uuid4
 import pytest
 
 from models.errors import Overloaded, TooLarge
-from models.media.clean import CleanMedia
-from models.media.formats import MediaFormat
 from server.ledger import sessions
 from server.ledger.types import SessionRow, SessionState
 from server.setting_groups import MEBIBYTE, LimitSettings
 from server.uploads.spool import Spool
 from tests.eventually import eventually
+from tests.fakes.cleaner import OtherBytes
 from tests.unit.uploads.upload_harness import JPEG, KIB, UploadHarness, pieces, reason_at_once, reason_of
 
 
@@ -61,15 +60,9 @@ async def test_what_waits_is_bounded_for_a_session(harness: UploadHarness, bound
     await server.accept(session_id=await another_session(server))
 
 
-class Larger:
-    """Makes every file three times as large, as recordings become when they are encoded anew."""
-
-    async def clean(self, data: bytes) -> CleanMedia:
-        return CleanMedia(MediaFormat.FLAC, data * 3, pages=1)
-
-
 async def test_what_waits_for_a_session_counts_as_it_is_stored(harness: UploadHarness) -> None:
-    server = replace(harness.with_limits(open_jobs=100, session_spool_bytes=1024 * KIB), cleaner=Larger())
+    larger = OtherBytes(JPEG * 3)  # as recordings become when they are encoded anew
+    server = replace(harness.with_limits(open_jobs=100, session_spool_bytes=1024 * KIB), cleaner=larger)
     await server.accept()
     assert folder_bytes(server.folder) > 900 * KIB
     assert await reason_of(server.accept) == "SESSION_JOBS_FULL"

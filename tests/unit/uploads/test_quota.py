@@ -176,10 +176,10 @@ async def test_a_repeated_upload_does_not_count(client: UploadHarness) -> None:
 async def test_only_a_failure_that_no_content_can_cause_does_not_count(
     client: UploadHarness, monkeypatch: pytest.MonkeyPatch, reason: Reason, counted: int
 ) -> None:
-    def fail(_spool_id: str, _chunks: object) -> None:
+    def fail(_spool_id: str) -> None:
         raise Unavailable("It failed.", reason=reason)
 
-    monkeypatch.setattr(client.spool, "put", fail)
+    monkeypatch.setattr(client.spool, "writer", fail)
     assert await reason_of(lambda: client.accept(LITTLE)) == reason
     assert await attempts(client) == counted
 

@@ -61,7 +61,8 @@ class UploadHarness:
             on_job=self.wake,
             clock=self.clock,
         )
-        self.intake._checks = (*self.intake._checks, *self.more_checks)
+        *checks, encode_anew = self.intake._checks
+        self.intake._checks = (*checks, *self.more_checks, encode_anew)
         self.intake._pace = UploadPace(stall_s=5.0)
 
     def wake(self) -> None:

@@ -1,0 +1,116 @@
+"""Places to decode in: who gets one, who waits, and what becomes of those who do not wait any longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from models.errors import Overloaded
+from server.sandbox.places import PlaceLimits, Places
+
+
+async def settled() -> None:
+    """Let everything run that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class Files:
+    """Files that wait for a place, and the order in which they got one."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.order: list[str] = []
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, *names: str) -> None:
+        """Files named by their client and a number, as in ``a1``."""
+        for name in names:
+            self.tasks[name] = asyncio.create_task(self._wait(name))
+            await settled()
+
+    async def end(self, name: str) -> None:
+        """A file was decoded."""
+        self.places.release(name[0])
+        await settled()
+
+    async def _wait(self, name: str) -> None:
+        await self.places.acquire(name[0])
+        self.order.append(name)
+
+
+def make(places: int, of_client: int, wait_s: float = 60.0) -> Files:
+    return Files(Places(PlaceLimits(places, of_client, wait_s)))
+
+
+async def cancelled(files: Files) -> None:
+    for task in files.tasks.values():
+        task.cancel()
+    await asyncio.gather(*files.tasks.values(), return_exceptions=True)
+
+
+async def test_a_client_has_no_more_than_its_places() -> None:
+    files = make(3, 2)
+    await files.come("a1", "a2", "a3", "b1")
+    assert files.order == ["a1", "a2", "b1"]
+    await files.end("a1")
+    assert files.order[3:] == ["a3"]
+    await cancelled(files)
+
+
+async def test_the_first_file_of_a_client_does_not_wait_for_those_that_wait_of_another() -> None:
+    files = make(2, 2)
+    await files.come("a1", "a2", "a3", "a4", "b1")
+    assert files.order == ["a1", "a2"]
+    await files.end("a1")
+    await files.end("a2")
+    assert files.order[2:] == ["b1", "a3"]
+    await cancelled(files)
+
+
+async def test_clients_that_hold_equally_many_take_turns() -> None:
+    files = make(1, 1)
+    await files.come("a1", "a2", "a3", "b1", "b2", "c1")
+    for name in ("a1", "b1", "c1", "a2", "b2"):
+        assert files.order[-1] == name
+        await files.end(name)
+    assert files.order[-1] == "a3"
+    await cancelled(files)
+
+
+async def test_one_that_waits_too_long_is_told_when_to_come_again() -> None:
+    files = make(1, 1, wait_s=0.001)
+    await files.come("a1")
+    with pytest.raises(Overloaded) as caught:
+        await files.places.acquire("b")
+    error = caught.value
+    assert (error.reason, error.hint, error.retry_after_s) == ("DECODERS_BUSY", "Try again in 10 seconds.", 10.0)
+    await files.end("a1")
+    await files.come("c1")
+    assert files.order == ["a1", "c1"]
+
+
+def leave_before(files: Files) -> None:
+    files.tasks["b1"].cancel()
+    files.places.release("a")
+
+
+def leave_after(files: Files) -> None:
+    files.places.release("a")
+    files.tasks["b1"].cancel()
+
+
+@pytest.mark.parametrize("leave", [leave_before, leave_after])
+async def test_one_that_leaves_while_its_turn_comes_frees_its_place(leave: Callable[[Files], None]) -> None:
+    files = make(1, 1)
+    await files.come("a1", "b1", "c1")
+    leave(files)
+    await settled()
+    assert files.order == ["a1", "c1"]
+    await files.end("c1")
+    await files.come("d1")
+    assert files.order == ["a1", "c1", "d1"]
+    await files.end("d1")
+    assert (files.places._waiting, files.places._held, files.places._last_turn) == ({}, {}, {})
