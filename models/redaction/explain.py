@@ -27,7 +27,7 @@ SHORTENED: Final = "shortened"
 OTHER: Final = "words around"
 """The words around show that it is something else, such as a correction: "scratch that"."""
 
-_VIEWS: Final = ("original", "transliterated", "folded", "spoken", "numerals", "print")
+_VIEWS: Final = ("original", "transliterated", "folded", "spaced", "spoken", "numerals", "print")
 
 
 @dataclass(frozen=True, slots=True)

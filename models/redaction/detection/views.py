@@ -18,6 +18,8 @@ def views_of(text: str, context: RedactionContext, tokens: list[Token] | None = 
     yield view.original(text)
     if (folded := view.folded(text)) is not None:
         yield folded
+    if (spaced := view.spaced(text)) is not None:
+        yield spaced
     if (disguised := view.disguised(text)) is not None:
         yield disguised
     if (unglued := view.unglued(text)) is not None:

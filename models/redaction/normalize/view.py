@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 from models.redaction.normalize.invisible import all_visible, visible_form
 
@@ -36,7 +37,7 @@ class TextView:
     """A text as recognizers see it.
 
     Attributes:
-        kind: ``original``, ``visible``, ``folded``, ``spoken``, ``numerals`` or ``print``.
+        kind: ``original``, ``visible``, ``folded``, ``spaced``, ``spoken``, ``numerals`` or ``print``.
         text: What to search in.
         starts: For every character of ``text`` the first code point in the original that it stands for.
         ends: One past the last one.
@@ -254,6 +255,37 @@ def unglued(text: str) -> TextView | None:
         start, end = match.span("value")
         edits += [(at, at, " ") for at, word in ((start, match["before"]), (end, match["after"])) if word]
     return _edited(text, edits)
+
+
+_PIECE = re.compile(r"[^\W_]+")
+_MOST_CAPITALS = 3
+"""Of a piece of a code without a digit: AB and C in ``AB_12_34_56_C``."""
+
+
+def _of_a_code(piece: str) -> bool:
+    return _DIGIT.search(piece) is not None or (len(piece) <= _MOST_CAPITALS and piece.isupper())
+
+
+def spaced(text: str) -> TextView | None:
+    """The text with common separators for its underscores, folded; None if it has no underscore or no digit.
+
+    Expressions count an underscore as a letter, so without this no value would begin or end beside one. It becomes a
+    dash within a code and a space elsewhere: ``maria_lopez_555_123_4567`` reads ``maria lopez 555-123-4567``.
+    """
+    if "_" not in text or not _has_digits(text, 1):
+        return None
+    dashes = {
+        left.end()
+        for left, right in pairwise(_PIECE.finditer(text))
+        if right.start() - left.end() == 1 and _of_a_code(left.group()) and _of_a_code(right.group())
+    }
+    builder = TextViewBuilder()
+    for index, char in enumerate(text):
+        if char == "_":
+            builder.put("-" if index in dashes else " ", index, index + 1)
+        else:
+            builder.put(char if char < "\x80" else _fold(char), index, index + 1)
+    return builder.build("spaced")
 
 
 def _edited(text: str, edits: list[tuple[int, int, str]]) -> TextView | None:

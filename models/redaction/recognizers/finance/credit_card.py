@@ -46,9 +46,9 @@ CARD = PatternRecognizer(
         Pattern(re.compile(rf"{_DIGITS}(?=[ -]{{1,3}}{DAY.pattern})"), 0.55, name="before-a-day"),
         Pattern(re.compile(rf"{_DIGITS}(?![\w]){NOT_AN_HOUR}(?![ -](?!\d{{1,2}}:[0-5]\d)\d)"), 0.55),
         Pattern(
-            re.compile(r"(?<![\w.])\d{4}[ .-]{1,3}\d{4}[ .-]{1,3}\d{4}[ .-]{1,3}\d{1,4}(?!\w)"), 0.6, name="groups"
+            re.compile(r"(?<![\w.])\d{4}[ ./-]{1,3}\d{4}[ ./-]{1,3}\d{4}[ ./-]{1,3}\d{1,4}(?!\w)"), 0.6, name="groups"
         ),
-        Pattern(re.compile(r"(?<![\w.])3\d{3}[ .-]{1,3}\d{6}[ .-]{1,3}\d{5}(?!\w)"), 0.6, name="amex"),
+        Pattern(re.compile(r"(?<![\w.])3\d{3}[ ./-]{1,3}\d{6}[ ./-]{1,3}\d{5}(?!\w)"), 0.6, name="amex"),
     ),
     check=check_card,
     unless=_takes_in_a_day,

@@ -60,8 +60,8 @@ IBAN = PatternRecognizer(
         Pattern(re.compile(r"(?<![^\W_])[A-Za-z]{2}[0-9OISBl]{2}[A-Za-z0-9]{11,30}(?![^\W_])"), 0.6, name="solid"),
         Pattern(
             re.compile(
-                r"(?<![^\W_])[A-Za-z]{2}[ -]?[0-9OISBl]{2}(?:[ -]{1,3}[A-Za-z0-9]{4}){2,7}"
-                r"(?:[ -]{1,3}[A-Za-z0-9]{1,3})?(?![^\W_])"
+                r"(?<![^\W_])[A-Za-z]{2}[ ./-]?[0-9OISBl]{2}(?:[ ./-]{1,3}[A-Za-z0-9]{4}){2,7}"
+                r"(?:[ ./-]{1,3}[A-Za-z0-9]{1,3})?(?![^\W_])"
             ),
             0.6,
             name="groups",
