@@ -24,9 +24,9 @@ from models.reasons import Reason
 from server.access.access_log import Door
 from server.analytics.catalogue import attach, detach, fence, open_catalogue, show_views
 from server.analytics.channel import Channel, Message
-from server.analytics.confine import bound_memory, lower_priority
 from server.analytics.endpoint_config import EndpointConfig
 from server.analytics.live_snapshot import LiveSnapshot
+from server.analytics.process_bounds import bound_memory, lower_priority
 from server.analytics.quack import load_extensions, serve
 from server.analytics.query_guard import REFUSAL_FUNCTION, QueryGuard
 from server.analytics.refusals import Cause, Refused

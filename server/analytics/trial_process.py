@@ -23,8 +23,9 @@ import duckdb
 import psutil
 
 from server.analytics.catalogue import attach, detach, fence, open_catalogue, show_views
-from server.analytics.confine import CPU_OVER, TIME_OVER, bound_memory, die_with_parent, end_after, lower_priority
+from server.analytics.process_bounds import CPU_OVER, TIME_OVER, bound_memory, end_after, lower_priority
 from server.ledger.columns import Cursor
+from server.runtime.own_process import die_with_parent, limit
 
 MEMORY, ERROR, OK = "memory", "error", "ok"
 TIME, LATE, DIED = "time", "late", "died"
@@ -117,7 +118,7 @@ def _run_and_exit(connection: Cursor, message: dict[str, Any], pipe: int) -> Non
     said = {"outcome": DIED}
     try:
         bound_memory(message["bytes"])
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        limit(resource.RLIMIT_FSIZE, 0)
         said = _run(connection, message["try"])
     finally:
         os.write(pipe, json.dumps(said).encode())

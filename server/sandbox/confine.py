@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import signal
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1
+from server.runtime.own_process import LINUX, libc, limit, prctl
+
 _PR_SET_DUMPABLE: Final = 4
 _PR_CAPBSET_DROP: Final = 24
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -21,7 +20,6 @@ _CAPABILITIES: Final = 64
 _CLONE_NEWUSER: Final = 0x1000_0000
 _CLONE_NEWNET: Final = 0x4000_0000
 _CLONE_NEWIPC: Final = 0x0800_0000
-_LINUX: Final = sys.platform == "linux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,6 @@ class Confinement:
     threads: bool = False
 
 
-def die_with_parent() -> None:
-    """End this process when its parent ends, also when that is killed."""
-    if _LINUX:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def leave_system(empty: str) -> None:
     """Move this process, which must have no threads, to where there is no network, no shared memory of others, no file.
 
@@ -57,9 +49,9 @@ def leave_system(empty: str) -> None:
     Raises:
         OSError: The capabilities cannot be given up.
     """
-    if not _LINUX:
+    if not LINUX:
         return
-    _libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
+    libc().unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC)
     os.chdir(empty)
     with suppress(PermissionError):
         os.chroot(".")
@@ -68,23 +60,19 @@ def leave_system(empty: str) -> None:
 
 def confine(limits: Confinement, connection: int) -> None:
     """Take from this process, for good, everything but memory, time and one open descriptor."""
-    if _LINUX:
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        _prctl(_PR_SET_DUMPABLE, 0)
-        _limit(resource.RLIMIT_AS, limits.address_space_bytes)
-    _limit(resource.RLIMIT_CPU, limits.cpu_s)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, 0)
+    if LINUX:
+        prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        prctl(_PR_SET_DUMPABLE, 0)
+        limit(resource.RLIMIT_AS, limits.address_space_bytes)
+    limit(resource.RLIMIT_CPU, limits.cpu_s)
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_FSIZE, 0)
     if not limits.threads:
-        _limit(resource.RLIMIT_NPROC, 0)  # does not bind root
+        limit(resource.RLIMIT_NPROC, 0)  # does not bind root
     # Descriptors are numbered from 0, so with this limit no file, socket or pipe can be opened any more.
     os.closerange(0, connection)
     os.closerange(connection + 1, _highest_descriptor() + 1)
-    _limit(resource.RLIMIT_NOFILE, 0)
-
-
-def _limit(which: int, value: int) -> None:
-    resource.setrlimit(which, (value, value))
+    limit(resource.RLIMIT_NOFILE, 0)
 
 
 def _highest_descriptor() -> int:
@@ -93,7 +81,7 @@ def _highest_descriptor() -> int:
 
 def address_space_bytes() -> int:
     """Addresses that this process uses now; 0 where that cannot be read."""
-    if not _LINUX:
+    if not LINUX:
         return 0
     return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
 
@@ -103,18 +91,10 @@ def _drop_capabilities() -> None:
 
     A new user namespace would give new ones, but Linux refuses that to a process whose root was changed.
     """
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
     for capability in range(_CAPABILITIES):
-        _prctl(_PR_CAPBSET_DROP, capability)  # fails for one that this kernel does not know
+        prctl(_PR_CAPBSET_DROP, capability)  # fails for one that this kernel does not know
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
     none = (ctypes.c_uint32 * 6)()
-    if _libc().capset(header, none):
+    if libc().capset(header, none):
         raise OSError(ctypes.get_errno(), "The capabilities cannot be given up.")
-
-
-def _prctl(option: int, value: int) -> None:
-    _libc().prctl(option, value, 0, 0, 0)
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)

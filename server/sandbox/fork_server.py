@@ -15,8 +15,9 @@ import socket
 import sys
 from typing import Final
 
+from server.runtime.own_process import die_with_parent
 from server.sandbox import jobs
-from server.sandbox.confine import Confinement, address_space_bytes, confine, die_with_parent, leave_system
+from server.sandbox.confine import Confinement, address_space_bytes, confine, leave_system
 from server.sandbox.fork_messages import DIED, KILL, MESSAGE_BYTES, READY, READY_UNFILTERED, START
 from server.sandbox.seccomp import filter_calls
 from server.sandbox.warm_up import warm_up

@@ -21,8 +21,8 @@ import pytest
 from models.errors import InvalidInput
 from server.analytics import cpu_debt, supervisor
 from server.analytics.client import LiveConnection, connect
-from server.analytics.confine import NICE
 from server.analytics.endpoint_config import QueryLimits
+from server.analytics.process_bounds import NICE
 from server.analytics.supervisor import Supervisor
 from server.cli.demo.processes import free_ports
 from server.ledger import sessions

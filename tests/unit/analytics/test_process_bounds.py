@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from server.analytics.confine import CPU_OVER, TIME_OVER
+from server.analytics.process_bounds import CPU_OVER, TIME_OVER
 
 pytestmark = pytest.mark.slow  # it starts processes that run out of time
 
@@ -24,5 +24,5 @@ WORK = "while True: pass"
     ],
 )
 def test_a_process_has_cpu_time_and_more_time_on_the_clock(cpu_s: float, seconds: float, does: str, ends: int) -> None:
-    code = f"from server.analytics.confine import end_after\nend_after({cpu_s}, {seconds})\n{does}"
+    code = f"from server.analytics.process_bounds import end_after\nend_after({cpu_s}, {seconds})\n{does}"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == ends
