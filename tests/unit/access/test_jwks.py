@@ -15,19 +15,10 @@ from joserfc.jwk import OctKey, RSAKey
 from models.errors import Unavailable
 from models.reasons import Reason
 from server.access.jwks import LEAST_PAUSE_S, MOST_BYTES, KeySet, file_source, http_source, parse
+from tests.clocks import HandSeconds
 from tests.eventually import eventually
 from tests.unit.access import issuer
 from tests.unit.access.issuer import KeySetServer, keys, public, stranger
-
-
-class Monotonic:
-    """Seconds that the test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -37,7 +28,7 @@ def server() -> Iterator[KeySetServer]:
 
 
 async def test_the_set_is_fetched_once_and_kept(server: KeySetServer) -> None:
-    cache = KeySet(http_source(server.url), Monotonic())
+    cache = KeySet(http_source(server.url), HandSeconds())
     for algorithm in keys():
         assert await cache.key(algorithm, algorithm) is not None
     assert server.asked == 1
@@ -45,7 +36,7 @@ async def test_the_set_is_fetched_once_and_kept(server: KeySetServer) -> None:
 
 
 async def test_an_unknown_kid_fetches_again_but_not_often(server: KeySetServer) -> None:
-    clock = Monotonic()
+    clock = HandSeconds()
     cache = KeySet(http_source(server.url), clock)
     await cache.key("ES256", "ES256")
     server.answer = (200, issuer.key_set(new=stranger()))
@@ -53,14 +44,14 @@ async def test_an_unknown_kid_fetches_again_but_not_often(server: KeySetServer) 
     for number in range(50):
         assert await cache.key(f"made-up-{number}", "RS256") is None
     assert server.asked == 1
-    clock.now += LEAST_PAUSE_S
+    clock.now_s += LEAST_PAUSE_S
     assert await cache.key("new", "RS256") is not None
     assert (server.asked, cache.generation) == (2, 2)
 
 
 async def test_callers_share_one_fetch_and_the_loop_goes_on(server: KeySetServer) -> None:
     server.free.clear()
-    cache = KeySet(http_source(server.url), Monotonic())
+    cache = KeySet(http_source(server.url), HandSeconds())
     waiting = [asyncio.create_task(cache.key("ES256", "ES256")) for _ in range(20)]
     ticks = 0
     while server.asked == 0:
@@ -74,13 +65,13 @@ async def test_callers_share_one_fetch_and_the_loop_goes_on(server: KeySetServer
 
 
 async def test_the_last_good_set_stays_while_the_issuer_is_down_or_answers_nonsense(server: KeySetServer) -> None:
-    clock = Monotonic()
+    clock = HandSeconds()
     cache = KeySet(http_source(server.url), clock)
     await cache.key("ES256", "ES256")
     bad = [(500, b""), (302, b""), (200, b"<html>"), (200, b'{"keys": []}'), (200, b"x" * (MOST_BYTES + 1))]
     for answer in bad:
         server.answer = answer
-        clock.now += LEAST_PAUSE_S
+        clock.now_s += LEAST_PAUSE_S
         assert await cache.key("unknown", "ES256") is None
         assert await cache.key("ES256", "ES256") is not None
     assert server.asked == 1 + len(bad)
@@ -88,7 +79,7 @@ async def test_the_last_good_set_stays_while_the_issuer_is_down_or_answers_nonse
 
 
 async def test_without_a_first_set_tokens_cannot_be_checked(unused_tcp_port: int) -> None:
-    cache = KeySet(http_source(f"http://127.0.0.1:{unused_tcp_port}/"), Monotonic())
+    cache = KeySet(http_source(f"http://127.0.0.1:{unused_tcp_port}/"), HandSeconds())
     with pytest.raises(Unavailable) as caught:
         await cache.key("ES256", "ES256")
     assert caught.value.reason is Reason.ISSUER_UNAVAILABLE
@@ -96,30 +87,30 @@ async def test_without_a_first_set_tokens_cannot_be_checked(unused_tcp_port: int
 
 
 async def test_a_key_that_the_issuer_took_out_is_gone(server: KeySetServer) -> None:
-    clock = Monotonic()
+    clock = HandSeconds()
     cache = KeySet(http_source(server.url), clock)
     await cache.key("ES256", "ES256")
     server.answer = (200, json.dumps({"keys": [public("RS256", keys()["RS256"])]}).encode())
-    clock.now += LEAST_PAUSE_S
+    clock.now_s += LEAST_PAUSE_S
     await cache.key("unknown", "RS256")
     assert await cache.key("ES256", "ES256") is None
 
 
 async def test_a_file_is_read_again(tmp_path: Path) -> None:
-    file, clock = tmp_path / "jwks.json", Monotonic()
+    file, clock = tmp_path / "jwks.json", HandSeconds()
     cache = KeySet(file_source(file), clock)
     with pytest.raises(Unavailable):
         await cache.key("ES256", "ES256")
     file.write_bytes(issuer.key_set())
-    clock.now += LEAST_PAUSE_S
+    clock.now_s += LEAST_PAUSE_S
     assert await cache.key("ES256", "ES256") is not None
     file.write_bytes(b" " * (MOST_BYTES + 1))
-    clock.now += LEAST_PAUSE_S
+    clock.now_s += LEAST_PAUSE_S
     assert await cache.key("unknown", "ES256") is None
 
 
 async def test_it_is_fetched_before_anybody_asks(server: KeySetServer) -> None:
-    cache = KeySet(http_source(server.url), Monotonic())
+    cache = KeySet(http_source(server.url), HandSeconds())
     running = asyncio.create_task(cache.run())
     await eventually(lambda: cache.generation)
     running.cancel()

@@ -5,21 +5,12 @@ from __future__ import annotations
 import io
 
 from server.cli.demo.reporter import Reporter
-
-
-class Clock:
-    """Seconds that the test sets."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.clocks import HandSeconds
 
 
 def test_growing_text_is_appended_unless_another_speaker_came_between() -> None:
     out = io.StringIO()
-    reporter = Reporter(out, Clock())
+    reporter = Reporter(out, HandSeconds())
     reporter.update("person", "")
     reporter.update("person", "Hello,")
     reporter.update("person", "Hello, my name")
@@ -37,7 +28,7 @@ def test_growing_text_is_appended_unless_another_speaker_came_between() -> None:
 
 def test_a_text_that_changes_its_beginning_starts_a_new_line() -> None:
     out = io.StringIO()
-    reporter = Reporter(out, Clock())
+    reporter = Reporter(out, HandSeconds())
     reporter.update("person", "Hello my")
     reporter.update("person", "Hello, my")
     reporter.line("")
@@ -45,7 +36,7 @@ def test_a_text_that_changes_its_beginning_starts_a_new_line() -> None:
 
 
 def test_steps_are_numbered_and_timed() -> None:
-    out, clock = io.StringIO(), Clock()
+    out, clock = io.StringIO(), HandSeconds()
     reporter = Reporter(out, clock)
     with reporter.step("First"):
         clock.now_s += 1.5

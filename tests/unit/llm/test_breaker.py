@@ -13,7 +13,7 @@ import pytest
 from models.errors import BreakerOpen, CallerError, InvalidInput, Overloaded, UpstreamFailed, VestibuleError
 from server.llm.breaker import AsyncBreaker, BreakerGuard
 from server.llm.breaker_types import BreakerChange, BreakerSnapshot, BreakerState
-from tests.unit.llm.clock import HandClock
+from tests.clocks import HandSeconds
 
 T = TypeVar("T")
 FAILURE = UpstreamFailed("It failed.")
@@ -24,8 +24,8 @@ class Watched(Exception):
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> HandSeconds:
+    return HandSeconds()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def changes() -> list[BreakerChange]:
 
 
 @pytest.fixture
-def breaker(clock: HandClock, changes: list[BreakerChange]) -> AsyncBreaker:
+def breaker(clock: HandSeconds, changes: list[BreakerChange]) -> AsyncBreaker:
     return AsyncBreaker("llm_api", failures=3, reset_s=120, successes=2, clock=clock, on_change=changes.append)
 
 
@@ -67,7 +67,7 @@ async def end(guard: BreakerGuard, error: BaseException | None = None) -> None:
     await guard.__aexit__(type(error) if error else None, error, None)
 
 
-async def test_opens_after_the_threshold_and_gives_a_retry_delay(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_opens_after_the_threshold_and_gives_a_retry_delay(breaker: AsyncBreaker, clock: HandSeconds) -> None:
     await fail(breaker, 3)
     assert state_of(breaker) is BreakerState.OPEN
     clock.advance(20)
@@ -94,7 +94,7 @@ async def test_a_success_between_failures_resets_the_count(breaker: AsyncBreaker
 
 
 async def test_closes_after_enough_successful_probes(
-    breaker: AsyncBreaker, clock: HandClock, changes: list[BreakerChange]
+    breaker: AsyncBreaker, clock: HandSeconds, changes: list[BreakerChange]
 ) -> None:
     await fail(breaker, 3)
     clock.advance(120)
@@ -110,7 +110,7 @@ async def test_closes_after_enough_successful_probes(
     assert changes[0] == BreakerChange("llm_api", BreakerState.CLOSED, BreakerState.OPEN, 3)
 
 
-async def test_a_failing_probe_opens_for_another_whole_reset_time(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_a_failing_probe_opens_for_another_whole_reset_time(breaker: AsyncBreaker, clock: HandSeconds) -> None:
     await fail(breaker, 3)
     clock.advance(120)
     await fail(breaker)
@@ -122,7 +122,7 @@ async def test_a_failing_probe_opens_for_another_whole_reset_time(breaker: Async
 
 
 @pytest.mark.parametrize("probes", [1, 2, 5])
-async def test_half_open_admits_a_bounded_number_of_probes(clock: HandClock, probes: int) -> None:
+async def test_half_open_admits_a_bounded_number_of_probes(clock: HandSeconds, probes: int) -> None:
     breaker = AsyncBreaker("llm_api", failures=1, reset_s=10, successes=probes, probes=probes, clock=clock)
     await fail(breaker)
     clock.advance(10)
@@ -135,7 +135,7 @@ async def test_half_open_admits_a_bounded_number_of_probes(clock: HandClock, pro
     assert state_of(breaker) is BreakerState.CLOSED
 
 
-async def test_a_cancelled_probe_frees_its_place(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_a_cancelled_probe_frees_its_place(breaker: AsyncBreaker, clock: HandSeconds) -> None:
     await fail(breaker, 3)
     clock.advance(120)
     await end(await begin(breaker), asyncio.CancelledError())
@@ -143,7 +143,7 @@ async def test_a_cancelled_probe_frees_its_place(breaker: AsyncBreaker, clock: H
     await call(breaker, succeed)
 
 
-async def test_a_success_that_began_before_opening_does_not_close_it(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_a_success_that_began_before_opening_does_not_close_it(breaker: AsyncBreaker, clock: HandSeconds) -> None:
     early = [await begin(breaker) for _ in range(3)]
     await fail(breaker, 3)
     await end(early[0])
@@ -157,7 +157,7 @@ async def test_a_success_that_began_before_opening_does_not_close_it(breaker: As
     assert state_of(breaker) is BreakerState.HALF_OPEN, "early successes were counted as probes"
 
 
-async def test_a_late_failure_does_not_extend_the_open_time(breaker: AsyncBreaker, clock: HandClock) -> None:
+async def test_a_late_failure_does_not_extend_the_open_time(breaker: AsyncBreaker, clock: HandSeconds) -> None:
     early = [await begin(breaker) for _ in range(2)]
     await fail(breaker, 3)
     clock.advance(60)
@@ -208,7 +208,7 @@ async def test_only_upstream_faults_count_as_failures(breaker: AsyncBreaker, err
     assert breaker.failure_count == counted
 
 
-async def test_the_predicate_can_be_replaced(clock: HandClock) -> None:
+async def test_the_predicate_can_be_replaced(clock: HandSeconds) -> None:
     breaker = AsyncBreaker("llm_api", clock=clock, counts=lambda error: isinstance(error, VestibuleError))
     await fail(breaker, 9, ValueError())
     assert breaker.failure_count == 0
@@ -258,7 +258,7 @@ async def test_the_hook_sees_the_new_state() -> None:
 
 
 async def test_a_restored_open_breaker_stays_open_for_the_rest_of_its_time(
-    breaker: AsyncBreaker, clock: HandClock, changes: list[BreakerChange]
+    breaker: AsyncBreaker, clock: HandSeconds, changes: list[BreakerChange]
 ) -> None:
     breaker.restore(BreakerState.OPEN, failures=3, open_for_s=50)
     assert breaker.failure_count == 3

@@ -16,7 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from models.errors import BreakerOpen, InvalidInput, UpstreamFailed
 from server.llm.breaker import AsyncBreaker, BreakerGuard
-from tests.unit.llm.clock import HandClock
+from tests.clocks import HandSeconds
 
 PROBES = 2
 
@@ -46,7 +46,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = HandClock()
+        self.clock = HandSeconds()
         fake = mock.Mock(wraps=datetime)
         fake.now = lambda zone: self.now()
         self.patch = mock.patch.object(pybreaker, "datetime", fake)

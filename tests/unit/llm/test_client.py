@@ -17,8 +17,8 @@ from server.llm.assistant import OpenAiAssistant, llm_breaker
 from server.llm.breaker_types import BreakerChange, BreakerState
 from server.llm.openai_client import MAX_REPLY_CHARACTERS
 from server.llm.types import Assistant, Exchange
+from tests.clocks import HandSeconds
 from tests.fakes.assistant import FakeAssistant
-from tests.unit.llm.clock import HandClock
 from tests.unit.llm.wire import SAID, UNSAFE, Wire, assistant_on, events, token, whole
 
 
@@ -120,7 +120,7 @@ async def test_every_upstream_answer_ends_in_a_vestibule_error(content: bytes, s
 
 async def test_the_total_time_is_measured_by_the_clock() -> None:
     """Each token arrives within its limit, but the total time is exceeded."""
-    clock = HandClock()
+    clock = HandSeconds()
 
     async def tokens() -> AsyncIterator[bytes]:
         for _ in range(10):
@@ -161,7 +161,7 @@ async def test_without_an_upstream_the_fallback_answers() -> None:
 
 
 async def test_failures_open_the_breaker_and_a_probe_closes_it() -> None:
-    clock = HandClock()
+    clock = HandSeconds()
     changes: list[BreakerChange] = []
     wire = Wire(b"", status=500)
     breaker = llm_breaker(failures=2, reset_s=60, successes=1, clock=clock, on_change=changes.append)

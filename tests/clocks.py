@@ -1,9 +1,9 @@
-"""A clock that only the test moves."""
+"""Clocks that only the test moves."""
 
 from __future__ import annotations
 
 
-class HandClock:
+class HandSeconds:
     """Seconds. It starts at an arbitrary value, so that code which forgets to subtract the start fails."""
 
     def __init__(self, now_s: float = 1000.0) -> None:
