@@ -53,11 +53,15 @@ async def test_acknowledged_data_survives_sigterm_and_sigkill(home: Path) -> Non
             assert "[REDACTED_EMAIL]" in whole
             assert whole.count("[REDACTED_NAME]") == 1, "said once, and neither lost nor repeated"
             upload_id = await _photograph(app, session_id, "meter.jpg")
+            other_id = await app.open_session(client_id="eleven-files")
+            assert [await _refused(app, other_id) for _ in range(11)] == ["UNSUPPORTED_MEDIA"] * 10 + ["UPLOAD_QUOTA"]
             server.kill()
 
         server = start_server(home)
         async with open_aio_channel(server.address, credential=server.operator_key) as channel:
-            assert (await App(channel).finished(upload_id)).state == media_pb2.UPLOAD_STATE_DONE
+            app = App(channel)
+            assert await _refused(app, other_id) == "UPLOAD_QUOTA"
+            assert (await app.finished(upload_id)).state == media_pb2.UPLOAD_STATE_DONE
         await asyncio.to_thread(_wait_until_deleted, server.state_dir / "spool")
     finally:
         stop_server(server)
@@ -67,6 +71,13 @@ async def _photograph(app: App, session_id: str, name: str) -> str:
     """Upload a picture; returns the id of the accepted upload."""
     kind = media_pb2.MEDIA_KIND_METER if name == "meter.jpg" else media_pb2.MEDIA_KIND_VISITOR_REGISTER
     return (await app.upload(session_id, (DATA / name).read_bytes(), kind)).id
+
+
+async def _refused(app: App, session_id: str) -> str:
+    """Upload what is no picture; returns the reason why it is refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await app.upload(session_id, b"no picture", media_pb2.MEDIA_KIND_METER)
+    return reason(caught.value)
 
 
 def _wait_until_deleted(spool: Path) -> None:

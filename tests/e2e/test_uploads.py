@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass
 
 import grpc.aio
 import pytest
+import pytest_asyncio
 from google.rpc import error_details_pb2
 from PIL import Image
 from vestibule.v1 import admin_pb2, media_pb2
@@ -69,57 +70,59 @@ async def test_path_traversal_in_a_name_goes_nowhere(app: App, server: Server) -
                 assert trace not in content, file
 
 
+@dataclass(slots=True)
+class Scanned:
+    """A client of a server that has the default quotas and requires a malware scanner; ``scanner`` ends that."""
+
+    app: App
+    scanner: ExitStack
+
+
 @pytest.fixture(scope="module")
-def scanner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ExitStack]]:
-    """Address of the real daemon, and what ends it."""
-    with ExitStack() as running:
-        yield running.enter_context(clamd(tmp_path_factory.mktemp("clamd"), "AlertExceedsMax yes")), running
+def scanned_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, ExitStack]]:
+    with ExitStack() as scanner:
+        address = scanner.enter_context(clamd(tmp_path_factory.mktemp("clamd"), "AlertExceedsMax yes"))
+        settings = ("clamav.mode=required", f"clamav.address={address}")
+        server = start_server(tmp_path_factory.mktemp("scanned"), *settings)
+        try:
+            yield server, scanner
+        finally:
+            stop_server(server)
 
 
-async def test_a_scanner_that_is_required_is_asked(scanner: tuple[str, ExitStack], home: Path) -> None:
-    address, running = scanner
-    server = start_server(home, "clamav.mode=required", f"clamav.address={address}")
-    try:
-        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
-            app = App(channel)
-            session_id = await app.open_session()
-            assert (await app.upload(session_id, picture(), METER)).id
-            error = await refusal(app.upload(session_id, picture(EICAR), METER))
-            assert (error.code(), reason(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "MALWARE_FOUND")
-            assert "ClamAV" in await component(app)
-            running.close()
-            error = await refusal(app.upload(session_id, picture(), METER))
-            assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "SCANNER_UNREACHABLE")
-            assert detail(error, error_details_pb2.RetryInfo).retry_delay.ToSeconds() == 30
-            assert "cannot be reached" in await component(app)
-    finally:
-        stop_server(server)
+@pytest_asyncio.fixture
+async def scanned(scanned_server: tuple[Server, ExitStack]) -> AsyncIterator[Scanned]:
+    server, scanner = scanned_server
+    async with open_aio_channel(server.address, credential=server.operator_key) as channel:
+        yield Scanned(App(channel), scanner)
+
+
+async def test_the_eleventh_upload_is_refused(scanned: Scanned) -> None:
+    """That a restart forgets none of them is tested with a server that is killed, in ``test_shutdown``."""
+    app = scanned.app
+    session_id = await app.open_session(client_id="eleven-files")
+    for _ in range(10):
+        await app.upload(session_id, picture(), METER)
+    error = await refusal(app.upload(session_id, picture(), METER))
+    assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "UPLOAD_QUOTA")
+    assert 0 < detail(error, error_details_pb2.RetryInfo).retry_delay.ToSeconds() <= 300
+    assert detail(error, error_details_pb2.QuotaFailure).violations
+
+
+async def test_a_scanner_that_is_required_is_asked(scanned: Scanned) -> None:
+    app = scanned.app
+    session_id = await app.open_session(client_id="scanned-files")
+    assert (await app.upload(session_id, picture(), METER)).id
+    error = await refusal(app.upload(session_id, picture(EICAR), METER))
+    assert (error.code(), reason(error)) == (grpc.StatusCode.INVALID_ARGUMENT, "MALWARE_FOUND")
+    assert "ClamAV" in await component(app)
+    scanned.scanner.close()  # so this test is the last one with it
+    error = await refusal(app.upload(session_id, picture(), METER))
+    assert (error.code(), reason(error)) == (grpc.StatusCode.UNAVAILABLE, "SCANNER_UNREACHABLE")
+    assert detail(error, error_details_pb2.RetryInfo).retry_delay.ToSeconds() == 30
+    assert "cannot be reached" in await component(app)
 
 
 async def component(app: App) -> str:
     status = await app.admin.GetStatus(admin_pb2.GetStatusRequest())
     return next(part.detail for part in status.components if part.name == "malware_scanner")
-
-
-async def test_the_eleventh_upload_is_refused(home: Path) -> None:
-    server = start_server(home)
-    try:
-        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
-            app = App(channel)
-            session_id = await app.open_session()
-            for _ in range(10):
-                await app.upload(session_id, picture(), METER)
-            await assert_over_quota(app, session_id)
-        server.kill()
-        server = start_server(home)
-        async with open_aio_channel(server.address, credential=server.operator_key) as channel:
-            await assert_over_quota(App(channel), session_id)
-    finally:
-        stop_server(server)
-
-
-async def assert_over_quota(app: App, session_id: str) -> None:
-    error = await refusal(app.upload(session_id, picture(), METER))
-    assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "UPLOAD_QUOTA")
-    assert 0 < detail(error, error_details_pb2.RetryInfo).retry_delay.ToSeconds() <= 300
-    assert detail(error, error_details_pb2.QuotaFailure).violations
