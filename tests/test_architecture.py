@@ -291,9 +291,9 @@ def test_nothing_that_is_shipped_needs_training() -> None:
 
 
 def test_files_are_short() -> None:
-    """A file of more than 400 lines should be split; the goal is 300."""
+    """A file of more than 330 lines should be split; the goal is 300."""
     table = "models/reasons.py"  # one enumeration of rows, which Python cannot put into several files
-    long = {m.path: lines for m in modules() if (lines := len((ROOT / m.path).read_text().splitlines())) > 400}
+    long = {m.path: lines for m in modules() if (lines := len((ROOT / m.path).read_text().splitlines())) > 330}
     assert long.keys() <= {table}
 
 

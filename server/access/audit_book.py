@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.errors import VestibuleError
 from server.access.access_log import AccessLog
-from server.access.audit import AuditAction, AuditTrail, Outcome, load_or_create_key
+from server.access.audit import AuditAction, AuditTrail, load_or_create_key
 from server.access.audit_check import AuditReport, verify
 from server.access.audit_head import AuditHead
 from server.ledger import audit as rows
@@ -50,11 +50,9 @@ class AuditBook:
         for work in (self._head.run(), self.access.run()):
             stack.callback(asyncio.create_task(work).cancel)
 
-    async def record(
-        self, action: AuditAction, target: tuple[str, str], *, outcome: Outcome = Outcome.DONE, reason: str = ""
-    ) -> None:
+    async def record(self, action: AuditAction, target: tuple[str, str]) -> None:
         """Record something that is no change of the ledger, in a transaction of its own."""
-        entry = self.trail.entry(action, target, outcome=outcome, reason=reason)
+        entry = self.trail.entry(action, target)
         await self._ledger.write(lambda cursor: self.trail.append(cursor, entry))
 
     async def list(self, wanted: AuditFilter, page_size: int, page_token: str) -> tuple[list[AuditRow], str]:
