@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast
 import grpc
 import grpc.aio
 import psutil
+import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
@@ -277,3 +278,10 @@ def detail(error: grpc.aio.AioRpcError, kind: type[Detail]) -> Detail:
 def reason(error: grpc.aio.AioRpcError) -> str:
     """The stable reason of a failed call."""
     return str(detail(error, error_details_pb2.ErrorInfo).reason)
+
+
+async def refusal(call: Awaitable[object]) -> grpc.aio.AioRpcError:
+    """The error of a call that must fail."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value

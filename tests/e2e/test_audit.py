@@ -7,10 +7,9 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import grpc
@@ -19,7 +18,7 @@ import pytest
 from vestibule.v1 import conversation_pb2, recommendation_pb2, session_pb2
 
 from server.cli.channel import open_aio_channel
-from tests.e2e.harness import App, Server, config, propose, reason, start_server, stop_server
+from tests.e2e.harness import App, Server, config, propose, reason, refusal, start_server, stop_server
 
 pytestmark = pytest.mark.e2e
 
@@ -50,10 +49,9 @@ async def proposed(app: App) -> recommendation_pb2.Recommendation:
     return next(answer.proposal.recommendation for answer in answers if answer.HasField("proposal"))
 
 
-async def refusal(call: Any) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call
-    return caught.value.code(), reason(caught.value)
+async def refused(call: Awaitable[object]) -> tuple[grpc.StatusCode, str]:
+    error = await refusal(call)
+    return error.code(), reason(error)
 
 
 async def use(server: Server) -> dict[str, str]:
@@ -74,17 +72,17 @@ async def use(server: Server) -> dict[str, str]:
         asked = recommendation_pb2.GetRecommendationRequest(recommendation_id=row.id)
         for name in ("app", "reviewer"):
             await apps[name].recommendations.GetRecommendation(asked)
-        found = await refusal(apps["other"].recommendations.GetRecommendation(asked))
+        found = await refused(apps["other"].recommendations.GetRecommendation(asked))
         assert found == (grpc.StatusCode.NOT_FOUND, "RECOMMENDATION_NOT_FOUND")
         looked_for = session_pb2.GetSessionRequest(session_id=row.session_id)
-        seen = await refusal(apps["other"].sessions.GetSession(looked_for))
+        seen = await refused(apps["other"].sessions.GetSession(looked_for))
         assert seen == (grpc.StatusCode.NOT_FOUND, "SESSION_NOT_FOUND")
         for _ in range(3):
-            assert (await refusal(nobody.recommendations.GetRecommendation(asked)))[1] == "CREDENTIALS_MISSING"
+            assert (await refused(nobody.recommendations.GetRecommendation(asked)))[1] == "CREDENTIALS_MISSING"
         approval = recommendation_pb2.ApproveRecommendationRequest(
             recommendation_id=row.id, content_hash=row.content_hash, decided_by="clerk-7"
         )
-        own = await refusal(apps["app"].recommendations.ApproveRecommendation(approval))
+        own = await refused(apps["app"].recommendations.ApproveRecommendation(approval))
         assert own == (grpc.StatusCode.PERMISSION_DENIED, "OWN_SESSION")
         decided = (await apps["reviewer"].recommendations.ApproveRecommendation(approval)).recommendation
         assert decided.decided_by == "clerk-7"

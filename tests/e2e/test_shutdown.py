@@ -20,6 +20,7 @@ from tests.e2e.harness import (
     audio,
     config,
     reason,
+    refusal,
     start_server,
     stop_server,
     visit_pcm,
@@ -75,9 +76,7 @@ async def _photograph(app: App, session_id: str, name: str) -> str:
 
 async def _refused(app: App, session_id: str) -> str:
     """Upload what is no picture; returns the reason why it is refused."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await app.upload(session_id, b"no picture", media_pb2.MEDIA_KIND_METER)
-    return reason(caught.value)
+    return reason(await refusal(app.upload(session_id, b"no picture", media_pb2.MEDIA_KIND_METER)))
 
 
 def _wait_until_deleted(spool: Path) -> None:

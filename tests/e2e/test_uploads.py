@@ -17,7 +17,7 @@ from vestibule.v1 import admin_pb2, media_pb2
 from server.cli.channel import open_aio_channel
 from server.uploads.malware_scan import EICAR
 from tests.clamav.conftest import clamd
-from tests.e2e.harness import DATA, App, Server, detail, reason, start_server, stop_server
+from tests.e2e.harness import DATA, App, Server, detail, reason, refusal, start_server, stop_server
 
 pytestmark = pytest.mark.e2e
 
@@ -30,12 +30,6 @@ def picture(comment: bytes = b"") -> bytes:
     written = io.BytesIO()
     Image.new("RGB", (400, 300), "white").save(written, "JPEG", comment=comment)
     return written.getvalue()
-
-
-async def refusal(call: object) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call  # type: ignore[misc]
-    return caught.value
 
 
 async def test_11_mb_is_refused(app: App) -> None:
