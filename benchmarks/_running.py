@@ -63,13 +63,21 @@ def running(home: Path, *assignments: str, ready_s: float = 90.0) -> Iterator[Ru
         child.kill_with_descendants()
 
 
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """A gRPC server without anything of ours."""
+
+    address: str
+    pid: int
+
+
 @contextlib.contextmanager
-def bare_server() -> Iterator[str]:
-    """Run benchmarks/_bare_server.py; yields its address."""
+def bare_server() -> Iterator[Bare]:
+    """Run benchmarks/_bare_server.py."""
     process = subprocess.Popen([sys.executable, "-m", "benchmarks._bare_server"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield Bare(process.stdout.readline().strip(), process.pid)
     finally:
         process.kill()
         process.wait()

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import psutil
 from PIL import Image
 from vestibule.v1 import access_pb2, access_pb2_grpc, media_pb2, media_pb2_grpc, session_pb2, session_pb2_grpc
 
-from benchmarks._running import Running
+from benchmarks._running import Bare, Running
 from server.cli.channel import open_aio_channel
 
 CALLS, UPLOADS = 75, 3
@@ -37,7 +38,7 @@ class Held:
     memory_mib: float
 
     @staticmethod
-    def by(server: Running) -> Held:
+    def by(server: Running | Bare) -> Held:
         """What it holds now."""
         process = psutil.Process(server.pid)
         return Held(process.num_fds(), process.memory_info().rss / MEBIBYTE)
@@ -45,10 +46,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Medians in milliseconds, and calls that failed."""
+    """Medians in milliseconds, the longest call of both kinds, and calls that failed."""
 
     unary: float
     upload: float
+    longest: float
     failed: int = 0
 
 
@@ -71,6 +73,7 @@ class Outcome:
         return Latency(
             (self.before.unary + self.after.unary) / 2,
             (self.before.upload + self.after.upload) / 2,
+            max(self.before.longest, self.after.longest),
             self.before.failed + self.after.failed,
         )
 
@@ -102,7 +105,8 @@ class NormalClient:
         for upload_id in uploads:
             async for _ in self._media.WatchUpload(media_pb2.WatchUploadRequest(upload_id=upload_id)):
                 pass
-        return Latency(1000 * statistics.median(unary), 1000 * statistics.median(upload), failed)
+        longest = max([*unary, *upload], default=math.inf)
+        return Latency(1000 * _median(unary), 1000 * _median(upload), 1000 * longest, failed)
 
     async def _upload(self) -> str:
         content = small_picture()
@@ -121,12 +125,23 @@ class NormalClient:
         return (await self._media.Upload(parts())).upload.id
 
 
+def _median(seconds: list[float]) -> float:
+    return statistics.median(seconds) if seconds else math.inf  # not a single call was answered
+
+
 def small_picture() -> bytes:
     """A blank picture; no two have the same bytes."""
     picture = io.BytesIO()
     colour = tuple(uuid.uuid4().bytes[:3])
     Image.new("RGB", (64, 64), colour).save(picture, "PNG")
     return picture.getvalue()
+
+
+@contextlib.asynccontextmanager
+async def client_of_bare(server: Bare) -> AsyncIterator[NormalClient]:
+    """The same client at a server that knows no sessions."""
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        yield NormalClient(channel, str(uuid.uuid4()))
 
 
 @contextlib.asynccontextmanager
@@ -147,9 +162,9 @@ async def key_of(server: Running, client_id: str) -> str:
 
 
 @contextlib.contextmanager
-def attacked(name: str, address: str, key: str) -> Iterator[dict[str, float]]:
+def attacked(name: str, address: str, source: str, key: str) -> Iterator[dict[str, float]]:
     """Attack while the context lasts; the dictionary is filled at its end."""
-    command = [sys.executable, "-m", "benchmarks._attacks", name, address, "authorization", f"Bearer {key}"]
+    command = [sys.executable, "-m", "benchmarks._attacks", name, address, source, key]
     did: dict[str, float] = {}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as attack:
         assert attack.stdout is not None
@@ -161,10 +176,15 @@ def attacked(name: str, address: str, key: str) -> Iterator[dict[str, float]]:
         did.update(json.loads(said))
 
 
-async def outcome(name: str, server: Running, client: NormalClient, key: str, before: Latency) -> Outcome:
-    """Measure during and after one attack; ``before`` is what was measured after the one before it."""
+async def outcome(
+    name: str, server: Running | Bare, client: NormalClient, source: str, key: str, before: Latency
+) -> Outcome:
+    """Measure during and after one attack; ``before`` is what was measured after the one before it.
+
+    The attack comes from ``source``, an address of this machine. The server may refuse one that has attacked it.
+    """
     held_before = Held.by(server)
-    with attacked(name, server.address, key) as did:
+    with attacked(name, server.address, source, key) as did:
         during, held_during = await client.measured(), Held.by(server)
     await asyncio.sleep(SETTLE_S)
     after = await client.measured()

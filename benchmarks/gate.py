@@ -2,16 +2,19 @@
 
     python -m benchmarks.gate [--only NAME ...]
 
-Attackers have a valid key of another client, come from another address and have the lowest priority, since in earnest
-they have machines of their own. benchmarks/_attacks.py says what each does. Printed for each attack:
+Attackers have a valid key of another client, come from other addresses of this machine, one for each attack, and have
+the lowest priority, since in earnest they have machines of their own. benchmarks/_attacks.py says what each does. For
+each attack this prints:
 
 unary, upload  medians of the normal client during the attack, and their ratio to the mean of before and after it; the
                ratio may be 1.5
+longest        its longest call during the attack; the server needs a moment to notice a flood
 failed         calls of the normal client that got no answer; none may
 descriptors    of the server's process before, during and after; 5 more may remain
 memory         of the server's process in MiB, before, during and after; the second round may add 100 MiB
 
-All attacks run twice; the second round counts, when everything is loaded. Then the CPU of
+The issuer of tokens, whose key ids strangers make up, may be asked every 10 s. All attacks run twice; the second round
+counts, when everything is loaded. Then the same once at a gRPC server without options, for comparison. Then the CPU of
 
 a call         with and without authentication and limits, the same call at the same server; 0.3 ms more is allowed
 a picture      of 5 MB through all checks without ClamAV; 120 ms are allowed
@@ -30,8 +33,9 @@ from pathlib import Path
 
 from benchmarks import _cost_of_a_call, _cost_of_a_picture
 from benchmarks._attacks import ATTACKS
-from benchmarks._running import Running, running
-from benchmarks._under_attack import Held, Outcome, key_of, normal_client, outcome
+from benchmarks._issuer import Issuer, issuer
+from benchmarks._running import Bare, Running, bare_server, running
+from benchmarks._under_attack import Held, NormalClient, Outcome, client_of_bare, key_of, normal_client, outcome
 from server.observability.log import configure
 
 MOST_RATIO = 1.5
@@ -39,7 +43,10 @@ MORE_DESCRIPTORS = 5
 MORE_MIB = 100.0
 MOST_CALL_US = 300.0
 MOST_PICTURE_MS = 120.0
-TITLES = f"{'attack':20} {'unary':>16} {'upload':>16} {'failed':>6} {'descriptors':>16} {'memory MiB':>18}  did"
+TITLES = (
+    f"{'attack':20} {'unary':>16} {'upload':>16} {'longest':>10} {'failed':>6}"
+    f" {'descriptors':>16} {'memory MiB':>18}  did"
+)
 NO_QUOTA = (
     "limits.client_uploads=1000000",
     "limits.client_upload_bytes=1000000000000",
@@ -51,11 +58,22 @@ NO_QUOTA = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", choices=list(ATTACKS), default=list(ATTACKS), help="These attacks alone.")
-    names = parser.parse_args().only
+    parser.add_argument("--bare", action="store_true", help="Only the server without options.")
+    parsed = parser.parse_args()
     configure("warning", "json")
-    with tempfile.TemporaryDirectory() as home, running(Path(home), *NO_QUOTA) as server:
-        good = asyncio.run(_attack(server, names))
-    good &= _report_cost()
+    good = True
+    if not parsed.bare:
+        with (
+            tempfile.TemporaryDirectory() as home,
+            issuer() as asked,
+            running(Path(home), *NO_QUOTA, *asked.settings) as server,
+        ):
+            good = asyncio.run(_attack(server, parsed.only))
+            good &= _report_issuer(asked)
+    with bare_server() as bare:
+        asyncio.run(_attack_bare(bare, parsed.only))
+    if not parsed.bare:
+        good &= _report_cost()
     sys.exit(0 if good else 1)
 
 
@@ -65,18 +83,36 @@ async def _attack(server: Running, names: Sequence[str]) -> bool:
     memory: list[float] = []
     async with normal_client(server) as client:
         await client.measured()  # loads what is loaded once
-        quiet = await client.measured()
         for number in (1, 2):
             print(f"round {number}\n{TITLES}", flush=True)
-            good = True
-            for name in names:
-                one = await outcome(name, server, client, key, quiet)
-                quiet = one.after
-                good &= _printed(one)
+            good = await _round(number, names, server, client, key)
             memory.append(Held.by(server).memory_mib)
     grown = memory[1] - memory[0]
     print(f"memory grew by {grown:.0f} MiB in the second round{'' if grown <= MORE_MIB else '  MISSED'}", flush=True)
     return good and grown <= MORE_MIB
+
+
+async def _attack_bare(server: Bare, names: Sequence[str]) -> None:
+    async with client_of_bare(server) as client:
+        await client.measured()
+        print(f"a gRPC server without options\n{TITLES}", flush=True)
+        await _round(3, names, server, client, "")
+
+
+async def _round(number: int, names: Sequence[str], server: Running | Bare, client: NormalClient, key: str) -> bool:
+    """Run each attack once and print it; returns whether all hold."""
+    quiet, good = await client.measured(), True
+    for place, name in enumerate(names, 1):
+        one = await outcome(name, server, client, f"127.{number}.{place}.1", key, quiet)
+        quiet = one.after
+        good &= _printed(one)
+    return good
+
+
+def _report_issuer(asked: Issuer) -> bool:
+    pause = f", {asked.least_pause_s:.1f} s between two" if len(asked.reads) > 1 else ""
+    print(f"the issuer was asked {len(asked.reads)} times{pause}{'' if asked.spared else '  MISSED'}", flush=True)
+    return asked.spared
 
 
 def _printed(one: Outcome) -> bool:
@@ -88,7 +124,8 @@ def _printed(one: Outcome) -> bool:
     holds = max(unary, upload) <= MOST_RATIO and not failed and descriptors[2] - descriptors[0] <= MORE_DESCRIPTORS
     print(
         f"{one.name:20} {one.during.unary:6.1f} ms x{unary:5.2f} {one.during.upload:6.1f} ms x{upload:5.2f}"
-        f" {failed:6} {'/'.join(map(str, descriptors)):>16} {'/'.join(f'{m:.0f}' for m in memory):>18}"
+        f" {one.during.longest:7.0f} ms {failed:6}"
+        f" {'/'.join(map(str, descriptors)):>16} {'/'.join(f'{m:.0f}' for m in memory):>18}"
         f"  {one.did}{'' if holds else '  MISSED'}",
         flush=True,
     )

@@ -101,8 +101,8 @@ async def measure(server: Running, pcm: Pcm, rounds: int, uploads: int) -> None:
         once, wired = statistics.median(local[1:]), statistics.median(remote[1:])
         print(f"utterance in one process      {once * 1000:8.1f} ms")
         print(f"utterance gRPC + Ray          {wired * 1000:8.1f} ms     {(wired - once) * 1000:+.1f} ms (at most +30)")
-        with bare_server() as address:
-            async with grpc.aio.insecure_channel(address) as bare:
+        with bare_server() as peer:
+            async with grpc.aio.insecure_channel(peer.address) as bare:
                 for message_bytes in MESSAGE_BYTES:
                     await compare_uploads(channel, bare, message_bytes, uploads)
 
