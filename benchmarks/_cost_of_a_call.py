@@ -19,11 +19,13 @@ from server.access.caller import Scope
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.observability.metrics import Metrics
+from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors import interceptors
 from server.rpc.interceptors.authenticate import Authenticate
 from server.rpc.interceptors.base import HookInterceptor, Interceptor
 from server.rpc.interceptors.call_limits import CallLimits
 from server.rpc.interceptors.first_message import FirstMessage
+from server.rpc.interceptors.flood_accounts import FloodAccounts
 from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
@@ -51,6 +53,7 @@ async def microseconds(folder: Path) -> tuple[float, float]:
             Metrics(),
             Authenticate(Authenticator(keys), lambda decision: None, RefusalLimits(UNBOUNDED)),
             UNBOUNDED,
+            FloodGuard(UNBOUNDED, Metrics()),
         )
         async with _served(_without_the_gate(every)) as bare, _served(every) as gated:
             metadata = (("authorization", f"Bearer {key}"),)
@@ -64,7 +67,7 @@ async def microseconds(folder: Path) -> tuple[float, float]:
 def _without_the_gate(every: Sequence[Interceptor]) -> list[Interceptor]:
     def belongs(one: Interceptor) -> bool:
         gate = isinstance(one, HookInterceptor) and isinstance(one._hook, Authenticate | CallLimits)
-        return gate or isinstance(one, FirstMessage)
+        return gate or isinstance(one, FirstMessage | FloodAccounts)
 
     return [one for one in every if not belongs(one)]
 

@@ -15,10 +15,12 @@ from grpc_reflection.v1alpha import reflection
 from models.errors import Unavailable
 from models.reasons import Reason
 from server.observability.metrics import Metrics
+from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors import interceptors
 from server.rpc.interceptors.base import CallHook
 from server.rpc.interceptors.call_limits import LARGEST_METADATA_BYTES
 from server.rpc.lasting_server import lasting_server
+from server.rpc.port_sockets import SUPPORTED, PortSockets
 from server.runtime.lifecycle import Lifecycle
 from server.services import SERVICE_NAMES, Services
 from server.setting_groups import LimitSettings
@@ -57,6 +59,9 @@ class Keepalive:
 
 
 KEEPALIVE: Final = Keepalive()
+WAITING_CALLS: Final = 20_000
+"""Calls that wait for Python. With more, gRPC cancels new ones at random, whoever makes them. One address can make as
+many as gRPC allows by default, 1,000, before the flood guard ends it."""
 SETTINGS_ANSWER_MS: Final = 5000
 """Time in which a client must answer the settings of HTTP/2, a round trip over a slow network included."""
 
@@ -67,6 +72,8 @@ def connection_options(limits: LimitSettings) -> tuple[tuple[str, int], ...]:
     return (
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.max_concurrent_streams", limits.connection_calls),
+        ("grpc.server.max_pending_requests", WAITING_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * WAITING_CALLS),
         ("grpc.max_connection_idle_ms", round(1000 * limits.connection_idle_s)),
         ("grpc.server_handshake_timeout_ms", handshake_ms),
         # gRPC bounds metadata and calls of a connection only once the client has answered its settings. Until then it
@@ -112,9 +119,10 @@ class GrpcServer:
         self.address = address
         self._credentials = credentials
         self._lifecycle = lifecycle
+        self._guard = FloodGuard(limits, metrics) if SUPPORTED and limits.flood_refused_s else None
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
         self._server = lasting_server(
-            interceptors(lifecycle, metrics, authenticate, limits),
+            interceptors(lifecycle, metrics, authenticate, limits, self._guard),
             (*_OPTIONS, *keepalive.options, *connection_options(limits)),
         )
         services.add_to(self._server)
@@ -142,6 +150,8 @@ class GrpcServer:
             ) from exc
         self.address = f"{self.address.rpartition(':')[0]}:{port}"
         await self._server.start()
+        if self._guard is not None:
+            self._guard.start(PortSockets(port))
 
     async def serving(self) -> None:
         """Report SERVING, and accept calls that need the workers."""
@@ -160,6 +170,8 @@ class GrpcServer:
         await self._health.enter_graceful_shutdown()
         self._lifecycle.begin_drain()
         await self._server.stop(grace_s)
+        if self._guard is not None:
+            self._guard.stop()
 
     async def _set(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", *SERVICE_NAMES):

@@ -30,6 +30,11 @@ class Metrics:
             ["reason"],
             registry=into,
         )
+        self.floods = Counter(
+            "vestibule_floods",
+            "Network addresses that were refused for a while because they sent too much that belongs to no call.",
+            registry=into,
+        )
         self.speech_factor = Gauge(
             "vestibule_speech_real_time_factor",
             "Seconds of a speech worker that one second of streamed audio takes.",

@@ -77,6 +77,20 @@ class LimitSettings(BaseModel):
         10.0, gt=0, description="Time for a new connection to set itself up, with TLS or without."
     )
 
+    flood_bytes: int = Field(
+        16 * MEBIBYTE,
+        gt=0,
+        description="Bytes that belong to no call, which one network address may send at once. Those of connections "
+        "without calls count fourfold. On Linux only.",
+    )
+    flood_bytes_per_s: int = Field(256 * 1024, gt=0, description="The same a second, for long.")
+    flood_refused_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long an address that sent more may not connect. Set 0 behind a proxy, which has one address "
+        "for all clients: then nothing is counted.",
+    )
+
     @model_validator(mode="after")
     def _the_largest_upload_fits(self) -> LimitSettings:
         for name in ("session_spool_bytes", "spool_bytes", "arriving_bytes", "client_upload_bytes"):

@@ -59,6 +59,7 @@ GENEROUS: dict[str, Any] = {
     "client_upload_bytes": 1_000_000_000_000,
     "typed_per_minute": 1_000_000,
     "client_typed_per_minute": 1_000_000,
+    "flood_refused_s": 0,
 }
 """So that tries reach the handlers; the bounds have tests of their own."""
 DEFECTS = ("unexpected_error", "internal_error", "serving_task")

@@ -1,12 +1,13 @@
 """The interceptors of every RPC, outermost first.
 
-1. ``telemetry`` correlation id, one log line and the metrics of every call
-2. ``errors``    our errors become statuses with details; any other error becomes INTERNAL without a trace
-3. ``drain``     new calls are refused while the server stops, and calls that need the workers while it starts
-4. ``authenticate`` the credential becomes the current caller, and its scopes are checked, with bounds on refusals
-5. ``limits``    calls over a bound of the caller or the server are refused
-6. ``first_message`` the first message must come in time, and every message must be readable
-7. ``validate``  messages are checked against the rules in the protos
+1. ``flood_accounts`` calls and bytes are counted, so that what belongs to no call is noticed
+2. ``telemetry`` correlation id, one log line and the metrics of every call
+3. ``errors``    our errors become statuses with details; any other error becomes INTERNAL without a trace
+4. ``drain``     new calls are refused while the server stops, and calls that need the workers while it starts
+5. ``authenticate`` the credential becomes the current caller, and its scopes are checked, with bounds on refusals
+6. ``limits``    calls over a bound of the caller or the server are refused
+7. ``first_message`` the first message must come in time, and every message must be readable
+8. ``validate``  messages are checked against the rules in the protos
 
 ``interceptors`` builds the list. The package grpc-interceptor does not fit: there one interceptor cannot serve RPCs
 with and without a response stream.
@@ -15,11 +16,13 @@ with and without a response stream.
 from __future__ import annotations
 
 from server.observability.metrics import Metrics
+from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors.base import CallHook, HookInterceptor, Interceptor
 from server.rpc.interceptors.call_limits import CallLimits
 from server.rpc.interceptors.drain import Drain
 from server.rpc.interceptors.errors import MapErrors
 from server.rpc.interceptors.first_message import FirstMessage
+from server.rpc.interceptors.flood_accounts import FloodAccounts
 from server.rpc.interceptors.telemetry import Telemetry
 from server.rpc.interceptors.validate import Validate
 from server.runtime.lifecycle import Lifecycle
@@ -27,10 +30,15 @@ from server.setting_groups import LimitSettings
 
 
 def interceptors(
-    lifecycle: Lifecycle, metrics: Metrics, authenticate: CallHook, limits: LimitSettings
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+    authenticate: CallHook,
+    limits: LimitSettings,
+    guard: FloodGuard | None = None,
 ) -> list[Interceptor]:
-    """The list above, in its order."""
+    """The list above, in its order. Without a guard the first one is left out."""
     return [
+        *((FloodAccounts(guard),) if guard else ()),
         HookInterceptor(Telemetry(metrics)),
         HookInterceptor(MapErrors()),
         HookInterceptor(Drain(lifecycle)),

@@ -1,0 +1,122 @@
+"""The kernel counts, resets and refuses connections of the port, and real floods are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network
+
+import grpc.aio
+import pytest
+from vestibule.v1 import session_pb2_grpc
+
+from benchmarks._attack_lines import Attack
+from benchmarks._attacks import ATTACKS
+from server.rpc.endpoints import Network, endpoint_of
+from server.rpc.port_sockets import MOST_NETWORKS, PortSockets
+from tests.unit.rpc.test_call_limits import REQUEST, port
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has brought")
+
+GOOD, BAD = "127.0.0.1", "127.9.0.2"
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A listening socket, as gRPC has one."""
+
+    sock: socket.socket
+    sockets: PortSockets
+
+    def connect(self, source: str) -> socket.socket:
+        host = source if ":" in source else GOOD
+        return socket.create_connection((host, self.sock.getsockname()[1]), 0.5, (source, 0))
+
+    def reachable(self, source: str) -> bool:
+        with contextlib.suppress(TimeoutError), self.connect(source):
+            return True
+        return False
+
+
+@contextlib.contextmanager
+def listening(host: str, *, both: bool = False) -> Iterator[Listening]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family, dualstack_ipv6=both, backlog=512) as sock:
+        yield Listening(sock, PortSockets(sock.getsockname()[1]))
+
+
+def test_bytes_count_whether_they_were_read_or_not() -> None:
+    with listening(GOOD) as server, server.connect(BAD) as client:
+        client.sendall(bytes(1000))
+        accepted, _ = server.sock.accept()
+        with accepted:
+            accepted.recv(400)
+            assert server.sockets.received() == {endpoint_of(*client.getsockname()): 1000}
+
+
+def test_a_connection_is_reset_and_what_it_brought_is_dropped() -> None:
+    with listening(GOOD) as server, server.connect(BAD) as client, server.connect(GOOD) as other:
+        (bad, _), (good, _) = server.sock.accept(), server.sock.accept()
+        with bad, good:
+            client.sendall(bytes(1000))
+            other.sendall(b"x")
+            server.sockets.cut([endpoint_of(*client.getsockname())])
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+            with pytest.raises(OSError):
+                bad.recv(1000)
+            assert good.recv(1) == b"x"
+            assert list(server.sockets.received()) == [endpoint_of(*other.getsockname())]
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_network_is_refused_until_it_is_not_named_any_more(both: bool) -> None:
+    with listening("::" if both else GOOD, both=both) as server:
+        server.sockets.refuse([IPv4Address("192.0.2.1"), IPv4Address(BAD)])
+        assert [server.reachable(GOOD), server.reachable(BAD)] == [True, False]
+        server.sockets.refuse([IPv4Address("192.0.2.1")])
+        assert server.reachable(BAD)
+        server.sockets.refuse([])
+        server.sockets.refuse([])
+        assert server.reachable(BAD)
+
+
+def test_a_network_of_ipv6_is_refused() -> None:
+    with listening("::1") as server:
+        server.sockets.refuse([IPv4Address(BAD), IPv6Network("2001:db8::/64"), IPv6Network("::/64")])
+        assert not server.reachable("::1")
+        server.sockets.refuse([IPv6Network("2001:db8::/64")])
+        assert server.reachable("::1")
+
+
+def test_the_kernel_takes_as_many_networks_as_are_kept() -> None:
+    networks: list[Network] = [IPv6Network((n << 64, 64)) for n in range(1, MOST_NETWORKS + 50)]
+    with listening(GOOD) as server:
+        server.sockets.refuse([*networks, IPv4Address(BAD)])
+        assert [server.reachable(GOOD), server.reachable(BAD)] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["rapid reset", "settings flood", "ping flood", "header flood", "bad credentials"])
+async def test_a_flood_ends_its_address_and_nobody_else_notices(name: str) -> None:
+    async with (
+        port(flood_bytes=256 * 1024, flood_refused_s=60.0) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+        asyncio.timeout(30),
+    ):
+        stub = session_pb2_grpc.SessionServiceStub(channel)
+        await stub.GetSession(REQUEST)
+        with contextlib.closing(Attack(server.address, BAD)) as attack:
+            await asyncio.to_thread(_until_refused, attack, name)
+        for _ in range(20):
+            await stub.GetSession(REQUEST)
+        assert server.metrics.registry.get_sample_value("vestibule_floods_total") == 1
+
+
+def _until_refused(attack: Attack, name: str) -> None:
+    step = ATTACKS[name](attack)
+    while not attack.refused:
+        step()
