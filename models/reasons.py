@@ -65,6 +65,11 @@ class Reason(ReasonRow):
         Status.INVALID_ARGUMENT,
         "The sealed state of a stream was not made by these workers; open another stream.",
     )
+    CLIENT_ID_PERSONAL = (
+        "CLIENT_ID_PERSONAL",
+        Status.INVALID_ARGUMENT,
+        "The id of a client may name a person; such ids are stored and shown as they are.",
+    )
     CLIENT_MISMATCH = (
         "CLIENT_MISMATCH",
         Status.PERMISSION_DENIED,

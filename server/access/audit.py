@@ -36,6 +36,9 @@ KEY_FILE: Final = "audit.key"
 """In the state folder: 32 bytes, hexadecimal."""
 
 _PLAIN_SUBJECT = re.compile(r"[A-Za-z0-9._:|/+=-]{0,160}\Z")
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_OPAQUE = re.compile(rf"(?:[a-z0-9-]{{1,40}}\|)?(?:{_UUID}|[0-9a-f]{{24,64}})\Z")
+"""The ``sub`` of a token that names nobody; issuers may put the source of the account before it, ``auth0|``."""
 
 
 class AuditAction(StrEnum):
@@ -145,12 +148,21 @@ class AuditTrail:
             count=entry.count,
         )
 
+    def pseudonym(self, sub: str) -> str:
+        """What the server calls the holder of a token: ``sub`` as it is if it is opaque, else a keyed hash of it."""
+        return sub if _OPAQUE.match(sub) else self._hashed(f"jwt:{sub}")
+
     def stored_subject(self, subject: str) -> str:
-        """The subject as rows have it. One that is no plain id, such as an email address, is stored as a keyed hash."""
+        """The subject as rows have it: nothing in which a name could stand, such as an email address."""
+        kind, _, name = subject.partition(":")
+        if kind == "jwt" and not name.startswith("hash:"):
+            return f"jwt:{self.pseudonym(name)}"
         if _PLAIN_SUBJECT.match(subject):
             return subject
-        kind = subject.partition(":")[0] if subject.startswith(("jwt:", "key:")) else "other"
-        return f"{kind}:hash:{hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:32]}"
+        return f"{kind if kind in ('jwt', 'key') else 'other'}:{self._hashed(subject)}"
+
+    def _hashed(self, subject: str) -> str:
+        return f"hash:{hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:32]}"
 
 
 def load_or_create_key(state_dir: Path) -> bytes:

@@ -33,7 +33,7 @@ class Caller:
 
     Attributes:
         subject: Who it is, for the audit: ``key:<id>`` of an API key, which a rotated key keeps, ``key:operator`` of
-            the generated one, or ``jwt:<sub>`` of a token.
+            the generated one, or ``jwt:<pseudonym>`` of a token.
         client_id: The app or site that the credential belongs to. Empty means every client, which only an operator,
             a reviewer or an analyst may have.
         scopes: What the credential allows.

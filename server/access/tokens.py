@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -71,6 +71,7 @@ class VerifiedToken:
     """What a token says.
 
     Attributes:
+        subject: Pseudonym of its ``sub``.
         expires_s: Seconds since 1970 until which it is valid, leeway included.
         generation: Of the keys with which it was verified.
     """
@@ -87,12 +88,17 @@ class VerifiedToken:
 
 
 class TokenVerifier:
-    """Checks the signature and the claims. No header of a token is followed: keys come from ``keys`` alone."""
+    """Checks the signature and the claims. No header of a token is followed: keys come from ``keys`` alone.
 
-    def __init__(self, settings: AuthSettings, keys: Keys, clock: Clock) -> None:
+    Args:
+        pseudonym: Makes the name by which the server knows a ``sub``, in which a person may stand.
+    """
+
+    def __init__(self, settings: AuthSettings, keys: Keys, clock: Clock, pseudonym: Callable[[str], str]) -> None:
         self._settings = settings
         self._keys = keys
         self._clock = clock
+        self._pseudonym = pseudonym
         self._algorithms = _algorithms(settings)
         # An unknown field of the header is ignored, as RFC 7515 wants; `crit` makes the library refuse it.
         self._registry = _Registry(algorithms=self._algorithms, strict_check_header=False)
@@ -179,7 +185,7 @@ class TokenVerifier:
         if not bound or not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
             raise _invalid()
         expires_s = min(claims["exp"], _LATEST_EXPIRY_S) + self._settings.leeway_s
-        return VerifiedToken(subject, str(client_id), scopes, expires_s, generation)
+        return VerifiedToken(self._pseudonym(subject), str(client_id), scopes, expires_s, generation)
 
     def _scopes(self, claim: object) -> frozenset[Scope]:
         """Our scopes among those of the token; names that are not ours are passed over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         VerifyAuditResponse,
     )
 
+    from server.access.audit import AuditTrail
     from server.ledger.writer import Ledger
 
 PAGE_SIZE = 500
@@ -119,16 +121,21 @@ def _verified(address: str | None, state_dir: Path | None) -> VerifyAuditRespons
 def _verified_files(stopped: StoppedServer) -> VerifyAuditResponse:
     import asyncio
 
-    from server.access.audit import KEY_FILE, load_or_create_key
     from server.access.audit_check import verify as verify_chain
     from server.services.audit_messages import audit_report
 
-    state_dir = stopped.settings.state_dir
-    stopped.require_ledger()
-    stopped.require(state_dir / KEY_FILE)
-    key = load_or_create_key(state_dir)
+    key, state_dir = _kept_key(stopped), stopped.settings.state_dir
     with stopped.opened(migrates=False) as ledger:
         return audit_report(asyncio.run(verify_chain(ledger, key, state_dir)))
+
+
+def _kept_key(stopped: StoppedServer) -> bytes:
+    """The key of the audit. None is made: there must be one, and a ledger."""
+    from server.access.audit import KEY_FILE, load_or_create_key
+
+    stopped.require_ledger()
+    stopped.require(stopped.settings.state_dir / KEY_FILE)
+    return load_or_create_key(stopped.settings.state_dir)
 
 
 def _show(report: VerifyAuditResponse) -> None:
@@ -150,24 +157,28 @@ def _pages(address: str | None, state_dir: Path | None, data_dir: Path | None) -
     """Fetches a page of rows, from the server or from the files of a stopped one."""
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
+    from server.access.audit import AuditTrail
+    from server.ledger.types import utc_now
+
     stopped = stopped_server(address, state_dir, data_dir)
     if stopped is None:
         with connected(address, state_dir) as channel:
             stub = AdminServiceStub(channel)
             yield lambda request: stub.ListAuditEntries(request, timeout=CALL_TIMEOUT_S)
     else:
-        stopped.require_ledger()
+        trail = AuditTrail(_kept_key(stopped), utc_now)
         with stopped.opened(migrates=False) as ledger:
-            yield lambda request: _page_of(ledger, request)
+            yield lambda request: _page_of(ledger, trail, request)
 
 
-def _page_of(ledger: Ledger, request: ListAuditEntriesRequest) -> ListAuditEntriesResponse:
+def _page_of(ledger: Ledger, trail: AuditTrail, request: ListAuditEntriesRequest) -> ListAuditEntriesResponse:
     import asyncio
 
     from server.ledger import audit as rows
     from server.services.audit_messages import audit_filter, audit_page
 
     wanted = audit_filter(request, client_id="")
+    wanted = replace(wanted, subject=trail.stored_subject(wanted.subject))
     read = ledger.read(
         lambda cursor: rows.list_rows(cursor, wanted, page_size=request.page_size, page_token=request.page_token)
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from server.cli.remote import CALL_TIMEOUT_S, connected
 from server.cli.stopped_server import StoppedServer, stopped_server
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from vestibule.v1.access_pb2 import ApiKey
 
     from server.access.api_keys import ApiKeys
+    from server.ledger.api_keys import ApiKeyRow
     from server.ledger.writer import Ledger
+    from server.settings import Settings
 
 T = TypeVar("T")
 Made = tuple["ApiKey", str]
@@ -29,8 +33,10 @@ class KeyStore(ABC):
     """Where keys are made and looked up."""
 
     @abstractmethod
-    def create(self, client_id: str, scopes: Sequence[str], label: str, lifetime: timedelta | None) -> Made:
-        """Make a key."""
+    def create(
+        self, client_id: str, scopes: Sequence[str], label: str, lifetime: timedelta | None, *, checked: bool
+    ) -> Made:
+        """Make a key. Unless it was ``checked`` that the client id names nobody, one that may is refused."""
 
     @abstractmethod
     def list_keys(self, *, include_closed: bool) -> list[ApiKey]:
@@ -68,7 +74,9 @@ class _ServerKeys(KeyStore):
         self._pb = access_pb2
         self._stub = AccessServiceStub(channel)
 
-    def create(self, client_id: str, scopes: Sequence[str], label: str, lifetime: timedelta | None) -> Made:
+    def create(
+        self, client_id: str, scopes: Sequence[str], label: str, lifetime: timedelta | None, *, checked: bool
+    ) -> Made:
         from google.protobuf.duration_pb2 import Duration
 
         request = self._pb.CreateApiKeyRequest(
@@ -76,6 +84,7 @@ class _ServerKeys(KeyStore):
             scopes=[self._pb.Scope.Value(f"SCOPE_{name.upper()}") for name in scopes],
             label=label,
             lifetime=None if lifetime is None else Duration(seconds=int(lifetime.total_seconds())),
+            client_id_checked=checked,
         )
         made = self._stub.CreateApiKey(request, timeout=CALL_TIMEOUT_S)
         return made.api_key, made.key
@@ -102,19 +111,28 @@ class _LedgerKeys(KeyStore):
     def __init__(self, stopped: StoppedServer) -> None:
         self._stopped = stopped
 
-    def create(self, client_id: str, scopes: Sequence[str], label: str, lifetime: timedelta | None) -> Made:
+    def create(
+        self, client_id: str, scopes: Sequence[str], label: str, lifetime: timedelta | None, *, checked: bool
+    ) -> Made:
         from server.access.caller import Scope
         from server.ledger.types import utc_now
+        from server.records.machine_words import REDACTED, client_id_personal
         from server.rpc.convert import api_key
 
-        row, key = self._run(
-            lambda keys: keys.create(
+        words = _LocalWords(self._stopped.settings)
+
+        async def create(keys: ApiKeys) -> tuple[ApiKeyRow, str]:
+            personal = await words.personal([label] if checked else [label, client_id])
+            if client_id in personal:
+                raise client_id_personal()
+            return await keys.create(
                 client_id=client_id,
                 scopes=[Scope(name) for name in scopes],
-                label=label,
+                label=REDACTED if label in personal else label,
                 expire_time=None if lifetime is None else utc_now() + lifetime,
             )
-        )
+
+        row, key = self._run(create)
         return api_key(row), key
 
     def list_keys(self, *, include_closed: bool) -> list[ApiKey]:
@@ -157,3 +175,31 @@ class _LedgerKeys(KeyStore):
 
         with self._stopped.opened() as ledger, acting_as(OFFLINE):
             return asyncio.run(run(ledger))
+
+
+class _LocalWords:
+    """Reads words with the weights of this machine, as ``MachineWords`` does. Without weights it finds nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def personal(self, words: Iterable[str]) -> set[str]:
+        """Those of the words in which something personal was found."""
+        from models.redaction.types import RedactionContext
+        from models.text import TextSource
+        from server.cli.offline_run import local_redactor
+        from server.cli.weights import REDACTION_WEIGHTS, is_placed
+        from server.records.machine_words import as_text
+
+        wanted = sorted({word for word in words if word})
+        if not wanted:
+            return set()
+        if not all(is_placed(name, self._settings.weights_dir) for name in REDACTION_WEIGHTS):
+            click.echo(
+                "Note: nothing was checked for names, because the weights are not here yet (vestibule models fetch).",
+                err=True,
+            )
+            return set()
+        redactor = await asyncio.to_thread(local_redactor, self._settings, 1)
+        found = redactor.redact_many(list(map(as_text, wanted)), RedactionContext(TextSource.TYPED))
+        return {word for word, redaction in zip(wanted, found, strict=True) if redaction.entities}

@@ -71,6 +71,7 @@ def keys() -> None:
 @keys.command()
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="Can be repeated.")
 @click.option("--client", default="", metavar="NAME", help="App or site of the key; needed with the scope app.")
+@click.option("--client-checked", is_flag=True, help="The client's name is no person's, though it may look like one.")
 @click.option("--label", default="", metavar="WORD", help="A word by which you know the key; name no person in it.")
 @click.option("--expires", type=Period(), metavar="PERIOD", help="Such as 24h or 90d. Default: never.")
 @address_option
@@ -79,6 +80,7 @@ def keys() -> None:
 def create(
     scopes: tuple[str, ...],
     client: str,
+    client_checked: bool,
     label: str,
     expires: timedelta | None,
     address: str | None,
@@ -91,7 +93,7 @@ def create(
         if not re.fullmatch(r"[A-Za-z0-9._-]{0,64}", value):
             raise click.UsageError(f"{name} takes up to 64 letters, digits, dots, dashes and underscores.")
     with opened_key_store(address, state_dir, data_dir) as store:
-        made, key = store.create(client, tuple(dict.fromkeys(scopes)), label, expires)
+        made, key = store.create(client, tuple(dict.fromkeys(scopes)), label, expires, checked=client_checked)
     _show_new(made, key, as_json)
 
 

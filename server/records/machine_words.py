@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable
 from itertools import count
 from typing import Final
 
-from models.errors import VestibuleError
+from models.errors import InvalidInput, VestibuleError
+from models.reasons import Reason
 from models.redaction.types import RedactionContext
 from models.text import RawText, TextSource
 from ray_tasks.types import Gateway
@@ -23,6 +24,16 @@ MOST_REMEMBERED: Final = 4096
 
 _REDACT_TIMEOUT_S = 10.0
 _SEPARATORS = re.compile(r"[._-]+")
+
+
+def client_id_personal() -> InvalidInput:
+    """The refusal of the id of a new client in which something personal was found."""
+    return InvalidInput(
+        "The id of the client may name a person.",
+        reason=Reason.CLIENT_ID_PERSONAL,
+        hint="Name the app or the site: the id is stored and shown as it is. If it names nobody, say so with "
+        "--client-checked, or with client_id_checked in the request.",
+    )
 
 
 class MachineWords:

@@ -9,7 +9,7 @@ from vestibule.v1 import access_pb2, access_pb2_grpc
 
 from server.access.api_keys import ApiKeys
 from server.ledger.types import Clock
-from server.records.machine_words import MachineWords
+from server.records.machine_words import MachineWords, client_id_personal
 from server.rpc import convert
 
 
@@ -24,6 +24,8 @@ class AccessService(access_pb2_grpc.AccessServiceServicer):
     async def CreateApiKey(  # noqa: N802, D102
         self, request: access_pb2.CreateApiKeyRequest, context: Any
     ) -> access_pb2.CreateApiKeyResponse:
+        if not request.client_id_checked and await self._words.personal([request.client_id]):
+            raise client_id_personal()
         lifetime = timedelta(seconds=convert.seconds(request.lifetime)) if request.HasField("lifetime") else None
         row, key = await self._keys.create(
             client_id=request.client_id,

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -227,6 +228,10 @@ def test_a_subject_that_is_no_plain_id_is_hashed_and_can_be_listed(ledger: Ledge
     assert stored != trail.stored_subject("jwt:other@example.com")
     assert trail.stored_subject(stored) == stored
     assert trail.stored_subject("key:9f3c") == "key:9f3c"
+    for name in ("maria.lopez", "mlopez", "4155550132", "hash:0123456789abcdef", "auth0|maria", "a" * 65):
+        assert trail.pseudonym(name).startswith("hash:")
+    for opaque in (str(UUID(int=7)), "auth0|5f7c8ec7c33c6c004bbafe82", "0" * 64):
+        assert trail.stored_subject(f"jwt:{opaque}") == f"jwt:{opaque}"
     with acting_as(Caller("jwt:maria.lopez@example.com", "", frozenset())):
         entry = trail.entry(AuditAction.APPROVE)
     ledger.write_now(lambda cursor: trail.append(cursor, entry))

@@ -84,7 +84,9 @@ async def test_tokens_need_their_settings(ledger: Ledger, tmp_path: Path, stack:
 async def test_the_shared_key_of_development(ledger: Ledger, tmp_path: Path, stack: AsyncExitStack) -> None:
     access = await built(ledger, tmp_path, stack, issuer=issuer.URL, audience=issuer.AUDIENCE, hs256_key=SECRET)
     signed = token("HS256", key=OctKey.import_key(SECRET.encode()))
-    assert (await caller(access, signed)).subject == "jwt:user-7"
+    subject = (await caller(access, signed)).subject
+    assert subject == AuditTrail(bytes(32), HandClock()).stored_subject("jwt:user-7")
+    assert "user-7" not in subject
     with pytest.raises(Unauthenticated):
         await caller(access, token("ES256"))
 

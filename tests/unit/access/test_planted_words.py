@@ -32,11 +32,8 @@ SHARDS = (b"blatherwick", b"hieronymus", b"lopez", b"maria", b"555_123", b"55512
 TEXTS = {f"{V1}ConversationService/Converse text.text"}
 """What a person types is text, not a word of a program: there the planted words have spaces."""
 
-CHOSEN_BY_OPERATORS: dict[str, tuple[str, ...]] = {
-    f"{V1}SessionService/StartSession client_id": ("owner",),
-    f"{V1}AccessService/CreateApiKey client_id": (),
-}
-"""Ids of clients, and who tries them here. Operators choose them; an app cannot: its own comes from its credential."""
+CHOSEN_BY_OPERATORS: dict[str, tuple[str, ...]] = {f"{V1}SessionService/StartSession client_id": ("owner",)}
+"""The id of a client, and who tries it here. An operator may name any; that of an app comes from its credential."""
 
 
 @dataclass

@@ -32,7 +32,7 @@ async def read() -> bytes:
 
 
 def verifier(clock: HandClock | None = None, **changed: Any) -> TokenVerifier:
-    return TokenVerifier(settings(**changed), KeySet(read), clock or HandClock())
+    return TokenVerifier(settings(**changed), KeySet(read), clock or HandClock(), str)
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "Ed25519"])
@@ -156,7 +156,7 @@ async def test_a_remembered_token_expires_too() -> None:
 
 async def test_a_remembered_token_is_verified_again_when_the_keys_change() -> None:
     keys = KeySet(read)
-    checks, signed = TokenVerifier(settings(), keys, HandClock()), token()
+    checks, signed = TokenVerifier(settings(), keys, HandClock(), str), token()
     await checks.verify(signed)
     keys._keys = {("RS256", "RS256"): stranger()}
     keys.generation += 1
@@ -211,12 +211,12 @@ async def test_a_token_without_kid_takes_the_only_fitting_key() -> None:
         return issuer.key_set(second=ECKey.generate_key("P-256", private=True))
 
     with pytest.raises(Unauthenticated):
-        await TokenVerifier(settings(), KeySet(two), HandClock()).verify(token(header={"kid": ""}))
+        await TokenVerifier(settings(), KeySet(two), HandClock(), str).verify(token(header={"kid": ""}))
 
 
 async def test_the_secret_of_development_takes_hs256_only() -> None:
     chosen = settings(jwks_url="", hs256_key=SecretStr(SECRET))
-    checks = TokenVerifier(chosen, SharedSecret(SECRET), HandClock())
+    checks = TokenVerifier(chosen, SharedSecret(SECRET), HandClock(), str)
     key, other = OctKey.import_key(SECRET.encode()), OctKey.import_key(b"another secret that is long enough")
     assert (await checks.verify(token("HS256", key=key))).client_id == "site-1"
     for bad in (token("HS256", key=other), token("ES256"), unsigned({"alg": "none"})):

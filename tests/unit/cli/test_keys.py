@@ -50,6 +50,7 @@ class Installation:
             "DATA_DIR": self.data_dir,
             "STATE_DIR": self.state_dir,
             "ADDRESS": f"127.0.0.1:{self.port}",
+            "CACHE_DIR": folder / "cache",
         }.items():
             monkeypatch.setenv(f"VESTIBULE_{name}", str(value))
 
@@ -161,6 +162,30 @@ def test_wrong_requests_are_explained(either: Installation) -> None:
         assert told in done.stderr, arguments
         assert "Traceback" not in done.stderr
     assert len(either.listed("--all")) == 1
+
+
+def test_a_client_id_that_may_name_a_person_is_refused_until_it_was_checked(
+    installation: Installation, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(weights_cache.parent))
+    named = ("create", "--scope", "app", "--client", "maria_lopez", "--label", "john_carter")
+    refused = installation.run(*named)
+    assert (refused.exit_code, "[CLIENT_ID_PERSONAL]" in refused.stderr) == (1, True)
+    assert "--client-checked" in refused.stderr
+    assert "maria" not in refused.stderr
+    assert installation.listed() == []
+    assert installation.run(*named, "--client-checked").exit_code == 0
+    installation.made("--scope", "app", "--client", "kiosk-7")
+    assert {(row["client_id"], row["label"]) for row in installation.listed()} == {
+        ("maria_lopez", "redacted"),
+        ("kiosk-7", ""),
+    }
+
+
+def test_without_weights_a_key_is_made_and_the_operator_is_told(installation: Installation) -> None:
+    done = installation.run("create", "--scope", "app", "--client", "site-1")
+    assert done.exit_code == 0
+    assert "nothing was checked for names" in done.stderr
 
 
 def test_the_table_for_people(either: Installation) -> None:

@@ -16,7 +16,7 @@ from tests.unit.jobs.conftest import World
 from tests.unit.jobs.recommendation_helpers import APPROVED, PENDING, REJECTED, propose
 
 APP = Caller("key:app", "app", frozenset({Scope.APP, Scope.REVIEWER}))
-ANN = Caller("jwt:ann", "app", frozenset({Scope.REVIEWER}))
+ANN = Caller("jwt:00000000-0000-4000-8000-00000000000a", "app", frozenset({Scope.REVIEWER}))
 BEN = Caller("jwt:ben", "", frozenset({Scope.REVIEWER}))
 OPERATOR = Caller("key:operator", "", frozenset(Scope))
 DAY_S = 86_400.0
@@ -40,7 +40,7 @@ async def test_it_records_the_credential_and_the_stated_id(world: World) -> None
     row = await proposed(world)
     assert (row.decided_subject, row.decided_by) == ("", "")
     decided = await approve(world, row, ANN, "staff-7")
-    assert (decided.state, decided.decided_subject, decided.decided_by) == (APPROVED, "jwt:ann", "staff-7")
+    assert (decided.state, decided.decided_subject, decided.decided_by) == (APPROVED, ANN.subject, "staff-7")
     assert decided.decide_time == world.clock()
 
 

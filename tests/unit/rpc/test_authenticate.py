@@ -91,7 +91,7 @@ async def opened(tmp_path: Path, url: str) -> AsyncIterator[Door]:
         ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
         stack.callback(ledger.close)
         keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
-        verifier = TokenVerifier(settings(jwks_url=url), KeySet(http_source(url)), clock)
+        verifier = TokenVerifier(settings(jwks_url=url), KeySet(http_source(url)), clock, str)
         authenticate = Authenticate(Authenticator(keys, verifier), seen.append, UNBOUNDED, recheck_s=0.02)
         async with serving(authenticate) as port:
             yield Door(port, keys, clock, seen)

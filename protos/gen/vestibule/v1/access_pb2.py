@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19vestibule/v1/access.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x02\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12#\n\x06scopes\x18\x03 \x03(\x0e\x32\x13.vestibule.v1.Scope\x12\r\n\x05label\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tholder_id\x18\t \x01(\t\"\xf0\x01\n\x13\x43reateApiKeyRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12\x38\n\x06scopes\x18\x02 \x03(\x0e\x32\x13.vestibule.v1.ScopeB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12,\n\x05label\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12?\n\x08lifetime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\x86\xb0\x96\x01\x32\x02\x08<\"J\n\x14\x43reateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.ApiKey\x12\x0b\n\x03key\x18\x02 \x01(\t\",\n\x12ListApiKeysRequest\x12\x16\n\x0einclude_closed\x18\x01 \x01(\x08\"=\n\x13ListApiKeysResponse\x12&\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x14.vestibule.v1.ApiKey\"s\n\x13RotateApiKeyRequest\x12!\n\x02id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\x12\x39\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xce\xda\x03\x32\x00\"J\n\x14RotateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.ApiKey\x12\x0b\n\x03key\x18\x02 \x01(\t\"8\n\x13RevokeApiKeyRequest\x12!\n\x02id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\"=\n\x14RevokeApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.ApiKey*h\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n\tSCOPE_APP\x10\x01\x12\x12\n\x0eSCOPE_REVIEWER\x10\x02\x12\x11\n\rSCOPE_ANALYST\x10\x03\x12\x12\n\x0eSCOPE_OPERATOR\x10\x04\x32\xed\x02\n\rAccessService\x12U\n\x0c\x43reateApiKey\x12!.vestibule.v1.CreateApiKeyRequest\x1a\".vestibule.v1.CreateApiKeyResponse\x12W\n\x0bListApiKeys\x12 .vestibule.v1.ListApiKeysRequest\x1a!.vestibule.v1.ListApiKeysResponse\"\x03\x90\x02\x01\x12U\n\x0cRotateApiKey\x12!.vestibule.v1.RotateApiKeyRequest\x1a\".vestibule.v1.RotateApiKeyResponse\x12U\n\x0cRevokeApiKey\x12!.vestibule.v1.RevokeApiKeyRequest\x1a\".vestibule.v1.RevokeApiKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19vestibule/v1/access.proto\x12\x0cvestibule.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x02\n\x06\x41piKey\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12#\n\x06scopes\x18\x03 \x03(\x0e\x32\x13.vestibule.v1.Scope\x12\r\n\x05label\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tholder_id\x18\t \x01(\t\"\x8b\x02\n\x13\x43reateApiKeyRequest\x12\x30\n\tclient_id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12\x38\n\x06scopes\x18\x02 \x03(\x0e\x32\x13.vestibule.v1.ScopeB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\x08\"\x07\x82\x01\x04\x10\x01 \x00\x12,\n\x05label\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[A-Za-z0-9._-]{0,64}$\x12?\n\x08lifetime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\x86\xb0\x96\x01\x32\x02\x08<\x12\x19\n\x11\x63lient_id_checked\x18\x05 \x01(\x08\"J\n\x14\x43reateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.ApiKey\x12\x0b\n\x03key\x18\x02 \x01(\t\",\n\x12ListApiKeysRequest\x12\x16\n\x0einclude_closed\x18\x01 \x01(\x08\"=\n\x13ListApiKeysResponse\x12&\n\x08\x61pi_keys\x18\x01 \x03(\x0b\x32\x14.vestibule.v1.ApiKey\"s\n\x13RotateApiKeyRequest\x12!\n\x02id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\x12\x39\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xce\xda\x03\x32\x00\"J\n\x14RotateApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.ApiKey\x12\x0b\n\x03key\x18\x02 \x01(\t\"8\n\x13RevokeApiKeyRequest\x12!\n\x02id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{16}$\"=\n\x14RevokeApiKeyResponse\x12%\n\x07\x61pi_key\x18\x01 \x01(\x0b\x32\x14.vestibule.v1.ApiKey*h\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\r\n\tSCOPE_APP\x10\x01\x12\x12\n\x0eSCOPE_REVIEWER\x10\x02\x12\x11\n\rSCOPE_ANALYST\x10\x03\x12\x12\n\x0eSCOPE_OPERATOR\x10\x04\x32\xed\x02\n\rAccessService\x12U\n\x0c\x43reateApiKey\x12!.vestibule.v1.CreateApiKeyRequest\x1a\".vestibule.v1.CreateApiKeyResponse\x12W\n\x0bListApiKeys\x12 .vestibule.v1.ListApiKeysRequest\x1a!.vestibule.v1.ListApiKeysResponse\"\x03\x90\x02\x01\x12U\n\x0cRotateApiKey\x12!.vestibule.v1.RotateApiKeyRequest\x1a\".vestibule.v1.RotateApiKeyResponse\x12U\n\x0cRevokeApiKey\x12!.vestibule.v1.RevokeApiKeyRequest\x1a\".vestibule.v1.RevokeApiKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,26 +50,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKEAPIKEYREQUEST'].fields_by_name['id']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{16}$'
   _globals['_ACCESSSERVICE'].methods_by_name['ListApiKeys']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['ListApiKeys']._serialized_options = b'\220\002\001'
-  _globals['_SCOPE']._serialized_start=1190
-  _globals['_SCOPE']._serialized_end=1294
+  _globals['_SCOPE']._serialized_start=1217
+  _globals['_SCOPE']._serialized_end=1321
   _globals['_APIKEY']._serialized_start=138
   _globals['_APIKEY']._serialized_end=446
   _globals['_CREATEAPIKEYREQUEST']._serialized_start=449
-  _globals['_CREATEAPIKEYREQUEST']._serialized_end=689
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=691
-  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=765
-  _globals['_LISTAPIKEYSREQUEST']._serialized_start=767
-  _globals['_LISTAPIKEYSREQUEST']._serialized_end=811
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=813
-  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=874
-  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=876
-  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=991
-  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=993
-  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=1067
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1069
-  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1125
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1127
-  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1188
-  _globals['_ACCESSSERVICE']._serialized_start=1297
-  _globals['_ACCESSSERVICE']._serialized_end=1662
+  _globals['_CREATEAPIKEYREQUEST']._serialized_end=716
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_start=718
+  _globals['_CREATEAPIKEYRESPONSE']._serialized_end=792
+  _globals['_LISTAPIKEYSREQUEST']._serialized_start=794
+  _globals['_LISTAPIKEYSREQUEST']._serialized_end=838
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_start=840
+  _globals['_LISTAPIKEYSRESPONSE']._serialized_end=901
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_start=903
+  _globals['_ROTATEAPIKEYREQUEST']._serialized_end=1018
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_start=1020
+  _globals['_ROTATEAPIKEYRESPONSE']._serialized_end=1094
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_start=1096
+  _globals['_REVOKEAPIKEYREQUEST']._serialized_end=1152
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_start=1154
+  _globals['_REVOKEAPIKEYRESPONSE']._serialized_end=1215
+  _globals['_ACCESSSERVICE']._serialized_start=1324
+  _globals['_ACCESSSERVICE']._serialized_end=1689
 # @@protoc_insertion_point(module_scope)

@@ -127,12 +127,17 @@ class CreateApiKeyRequest(_message.Message):
     SCOPES_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     LIFETIME_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_CHECKED_FIELD_NUMBER: _builtins.int
     client_id: _builtins.str
     """App or site that the key is for: letters, digits, dot, dash and underscore. Empty means every client, which a key
-    with SCOPE_APP alone may not have.
+    with SCOPE_APP alone may not have. It is stored and shown as it is, so it must name no person.
     """
     label: _builtins.str
     """Word by which operators know the key. One with personal data in it is stored as "redacted"."""
+    client_id_checked: _builtins.bool
+    """Whether somebody has checked that client_id names no person. Without it, one in which the redactor finds a name or a
+    number is refused with CLIENT_ID_PERSONAL.
+    """
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[Global___Scope.ValueType]:
         """What the key allows; at least one."""
@@ -148,10 +153,11 @@ class CreateApiKeyRequest(_message.Message):
         scopes: _abc.Iterable[Global___Scope.ValueType] | None = ...,
         label: _builtins.str = ...,
         lifetime: _duration_pb2.Duration | None = ...,
+        client_id_checked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lifetime", b"lifetime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "label", b"label", "lifetime", b"lifetime", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "client_id_checked", b"client_id_checked", "label", b"label", "lifetime", b"lifetime", "scopes", b"scopes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
