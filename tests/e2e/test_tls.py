@@ -76,7 +76,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         port = server.address.rpartition(":")[2]
         phone = next((a for a in addresses_of_this_machine() if a.count(".") == 3), "127.0.0.1")
         found = Secured(server, f"{phone}:{port}", home / "ca.pem", "")
-        made = found.run("keys", "create", "--scope", "app", "--client", "node-test", **found.variables)
+        made = found.run("keys", "create", "--scope", "app", "--client", "phone-7", **found.variables)
         assert made.returncode == 0, made.stderr
         found.ca.write_bytes(roots)
         yield Secured(server, found.address, found.ca, made.stdout.strip())

@@ -62,6 +62,23 @@ function upload(sessionId, content) {
   });
 }
 
+/** The stable reason, the hint, and the milliseconds to wait; all empty if gRPC itself or the network failed. */
+function details(error) {
+  const found = { reason: "", hint: "", waitMs: 0 };
+  const [packed] = error.metadata?.get("grpc-status-details-bin") ?? [];
+  for (const { type_url, value } of packed ? definitions["google.rpc.Status"].deserialize(packed).details : []) {
+    const detail = definitions[type_url.split("/")[1]]?.deserialize(value);
+    if (type_url.endsWith("google.rpc.ErrorInfo")) {
+      found.reason = detail.reason;
+      found.hint = detail.metadata.find(({ key }) => key === "hint")?.value ?? "";
+    }
+    if (type_url.endsWith("google.rpc.RetryInfo")) {
+      found.waitMs = 1000 * detail.retry_delay.seconds + detail.retry_delay.nanos / 1e6;
+    }
+  }
+  return found;
+}
+
 function stream(call, each) {
   return new Promise((resolve, reject) => {
     call.on("data", each);
@@ -71,7 +88,7 @@ function stream(call, each) {
 }
 
 const content = readFileSync(picture);
-const { session } = await unary(sessions, "StartSession", { client_id: "node-test", request_id: randomUUID() });
+const { session } = await unary(sessions, "StartSession", { request_id: randomUUID() });
 const accepted = await upload(session.id, content);
 
 const states = [];
@@ -87,7 +104,7 @@ await stream(media.DownloadRedacted({ upload_id: accepted.id }, deadline()), (me
   message.image ? (image = message.image) : pieces.push(message.data),
 );
 
-// An error as a client in another language sees it: status, and google.rpc.Status in the trailers.
+// An error: its status, and what google.rpc.Status in the trailers adds.
 const refused = await unary(sessions, "GetSession", { session_id: randomUUID() }).catch((error) => error);
 
 console.log(
@@ -100,6 +117,6 @@ console.log(
     imageBytes: Buffer.concat(pieces).length,
     announcedBytes: image.size_bytes,
     refusedCode: refused.code,
-    refusedDetails: refused.metadata.get("grpc-status-details-bin")[0].toString("latin1"),
+    refused: details(refused),
   }),
 );

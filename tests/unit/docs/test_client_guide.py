@@ -35,6 +35,10 @@ def code(language: str) -> str:
     return str(found)
 
 
+def test_the_javascript_is_that_of_the_client_that_is_run() -> None:
+    assert code("js") in (ROOT / "tests" / "e2e" / "node" / "client.mjs").read_text(encoding="utf-8")
+
+
 def lower_first(name: str) -> str:
     return name[:1].lower() + name[1:]
 
