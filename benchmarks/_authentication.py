@@ -67,7 +67,7 @@ async def cpu_ms(calls: int = 2000) -> dict[str, float]:
             access = AccessLog(ledger, trail, utc_now, window_s=AuditSettings().window_s)
             api_keys = ApiKeys(ledger, utc_now, trail)
             key, *_others = await asyncio.gather(*(_key(api_keys) for _ in range(MANY_KEYS)))
-            authenticate = _authentication(api_keys, keys, access)
+            authenticate = _authentication(api_keys, keys, access, trail)
             found = {
                 "API key": await _measured(authenticate, [key] * calls),
                 "known token": await _measured(authenticate, [_token("ES256", keys["ES256"], 0)] * calls),
@@ -86,14 +86,14 @@ async def _key(api_keys: ApiKeys) -> str:
     return key
 
 
-def _authentication(api_keys: ApiKeys, keys: dict[str, Key], access: AccessLog) -> Authentication:
+def _authentication(api_keys: ApiKeys, keys: dict[str, Key], access: AccessLog, trail: AuditTrail) -> Authentication:
     entries = [{**key.as_dict(private=False), "kid": kid} for kid, key in keys.items()]
 
     async def read() -> bytes:
         return json.dumps({"keys": entries}).encode()
 
     settings = AuthSettings(issuer=ISSUER, audience="vestibule", jwks_url=f"{ISSUER}/jwks")
-    authenticator = Authenticator(api_keys, TokenVerifier(settings, KeySet(read), utc_now))
+    authenticator = Authenticator(api_keys, TokenVerifier(settings, KeySet(read), utc_now, trail.pseudonym))
     hook = Authenticate(authenticator, observer(Metrics(), access), RefusalLimits(LimitSettings()))
 
     async def authenticate(credential: str) -> None:
