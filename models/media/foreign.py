@@ -88,6 +88,11 @@ def holds_foreign(data: bytes, found: MediaFormat) -> bool:
     return signatures.search(data) is not None
 
 
+def holds_markup(data: bytes) -> bool:
+    """Whether there is any other format in these bytes, markup and scripts included."""
+    return _EVERYWHERE.search(data) is not None
+
+
 def foreign_content(found: MediaFormat) -> UnsupportedMedia:
     """The error for a file that holds another format."""
     return UnsupportedMedia(

@@ -7,7 +7,7 @@ from typing import Final
 
 from models.media.foreign import check_foreign, foreign_content, holds_foreign
 from models.media.formats import MediaFormat
-from models.media.structure import frames, iso_boxes, jpeg, png, riff, streams, tiff
+from models.media.structure import flac, frames, iso_boxes, jpeg, png, riff, streams, tiff
 from models.media.structure.layout import Layout
 from models.media.trailers import check_trailer
 
@@ -23,9 +23,9 @@ _WALKERS: Final[Mapping[MediaFormat, Callable[[bytes], Layout]]] = {
     MediaFormat.MP4: iso_boxes.walk,
     MediaFormat.MP3: frames.walk_mp3,
     MediaFormat.AAC: frames.walk_adts,
+    MediaFormat.FLAC: flac.walk,
 }
-"""FLAC states neither its end nor the length of a frame: its decoder reads as long as there are frames. PDF has checks
-of its own."""
+"""PDF has checks of its own."""
 
 
 def inspect(data: bytes, found: MediaFormat) -> None:

@@ -74,7 +74,8 @@ class Collector:
         if self._resampler is None or template != self._template:
             self.flush()
             # Channels are averaged in ``_keep``: FFmpeg's mix to mono makes two equal ones louder than full scale.
-            self._resampler = AudioResampler(format="fltp", rate=SAMPLE_RATE_HZ)
+            # Packed, because PyAV 18 reads beyond the last of eight separate channels.
+            self._resampler = AudioResampler(format="flt", rate=SAMPLE_RATE_HZ)
             self._template = template
         frame.pts = None  # times in damaged files can go backwards; only the order counts
         self._keep(self._resampler.resample(frame))
@@ -104,7 +105,8 @@ class Collector:
     def _keep(self, frames: Sequence[AudioFrame | None]) -> None:
         for frame in frames:
             if frame is not None:
-                self._append(frame.to_ndarray().mean(axis=0, dtype=np.float32))
+                packed = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+                self._append(packed.mean(axis=1, dtype=np.float32))
 
     def _append(self, samples: Samples) -> None:
         self._pieces.append(samples)

@@ -7,8 +7,11 @@ from typing import Final
 
 from models.media.structure.layout import Layout
 
-MAX_GAPS: Final = 65_536
-"""Damaged bytes between the frames of a file, together. A tag in between is as long as it says, and does not count."""
+MAX_GAPS: Final = 8_192
+"""Damaged bytes between the frames of a file, together. Zeros do not count, with which recorders fill up a block of
+their memory, and a tag in between is as long as it says."""
+
+_LONGEST_GAP: Final = 65_536
 
 _ALIKE: Final = 3
 """So many frames in a row, alike, are sound again after damaged bytes. Two turn up by chance in random bytes."""
@@ -51,7 +54,7 @@ def _walk(data: bytes, frame: _Frame) -> Layout:
         if following is None:
             break
         if data[at : at + 3] != b"ID3":
-            gaps += following - at
+            gaps += following - at - data.count(0, at, following)
             if gaps > MAX_GAPS:
                 break
         at = following
@@ -61,7 +64,7 @@ def _walk(data: bytes, frame: _Frame) -> Layout:
 
 def _resume(data: bytes, at: int, frame: _Frame) -> int | None:
     """Where frames begin again, or None."""
-    limit = min(len(data), at + MAX_GAPS + 1)
+    limit = min(len(data), at + _LONGEST_GAP)
     while (at := data.find(b"\xff", at + 1, limit)) >= 0:
         following = at
         for _ in range(_ALIKE):

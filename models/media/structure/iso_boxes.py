@@ -13,7 +13,9 @@ _TOP_LEVEL: Final = frozenset(
     b"ftyp styp moov moof mfra mdat free skip wide pnot uuid meta meco pdin sidx ssix prft emsg idat udta junk "
     b"PICT mpvd sefd bloc imda seqp lpst".split()
 )
-_CONTENT: Final = frozenset({b"mdat", b"free", b"skip", b"wide", b"moov", b"moof", b"meta", b"mpvd", b"imda", b"sefd"})
+_CONTENT: Final = frozenset({b"mdat", b"wide", b"moov", b"moof", b"meta", b"mpvd", b"imda", b"sefd"})
+_ROOM: Final = frozenset({b"free", b"skip"})
+"""Recorders keep room for an index in them; it is zeros, or the remains of an older index."""
 _OPEN: Final = frozenset({b"mdat", b"imda", b"mpvd"})
 """Boxes whose end a recorder may leave open: they have pictures, sound or film."""
 
@@ -40,7 +42,9 @@ def walk(data: bytes, start: int = 0) -> Layout:
             size = len(data) - at
         if size < header:
             break
-        if kind not in _CONTENT:
+        if kind in _ROOM:
+            budget.metadata(min(size, len(data) - at) - data.count(0, at, at + size))
+        elif kind not in _CONTENT:
             budget.metadata(min(size, len(data) - at))
         if kind == b"moov":
             _check_tracks(data[at : at + size])

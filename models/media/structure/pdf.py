@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from models.errors import TooLarge, UnsupportedMedia
+from models.media.foreign import foreign_content, holds_markup
+from models.media.formats import MediaFormat
 from models.media.structure.layout import cut_off
 from models.reasons import Reason
 
@@ -23,6 +25,9 @@ MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
 
 MAX_TRAILING_BYTES: Final = 1024
 """After the last end mark, which is the place of the index and ``%%EOF``; readers look for it in as many bytes."""
+
+MAX_BETWEEN_BYTES: Final = 1024
+"""Bytes between the objects that are no text. Readers skip them; indexes and comments are text."""
 
 PRINT_AGAIN: Final = "Print it into a new PDF, or send its pages as pictures."
 
@@ -39,6 +44,8 @@ _OBJECT: Final = re.compile(rb"\d[\s\0]+\d+[\s\0]+obj(?![A-Za-z0-9])")
 _FILTER: Final = re.compile(rb"/Filter(?![A-Za-z0-9])")
 _FILTERS: Final = re.compile(rb"/Filter\s*(\[(?:\s*/\w+)*\s*\]|/\w+)")
 _PARAMETERS: Final = re.compile(rb"/DecodeParms(?![A-Za-z0-9])(?!\s*null)")
+_WHOLE_OBJECT: Final = re.compile(rb"\d[\s\0]+\d+[\s\0]+obj(?![A-Za-z0-9]).*?endobj", re.DOTALL)
+_TEXT: Final = bytes([0, 9, 10, 12, 13, *range(32, 127)])
 _NAME: Final = re.compile(rb"/(\w+)")
 
 
@@ -46,13 +53,15 @@ def check(data: bytes) -> None:
     """Refuse a document that is more than pages.
 
     Raises:
-        UnsupportedMedia: ACTIVE_CONTENT, ENCRYPTED_DOCUMENT, TRAILING_DATA.
+        UnsupportedMedia: ACTIVE_CONTENT, ENCRYPTED_DOCUMENT, TRAILING_DATA, FOREIGN_CONTENT.
         BrokenMedia: It has no end mark.
         TooLarge: DECOMPRESSION_BOMB, its packed objects are too large.
     """
     end = max((mark.end() for mark in _END.finditer(data)), default=None)
     if end is not None and len(data[end:].rstrip(b"\0 \r\n\t")) > MAX_TRAILING_BYTES:
         raise UnsupportedMedia("Bytes follow the end of the PDF file.", reason=Reason.TRAILING_DATA, hint=PRINT_AGAIN)
+    if end is not None and holds_markup(data[end:]):
+        raise foreign_content(MediaFormat.PDF)
     for piece in _written_objects(data):
         if _ACTIVE.search(piece):
             raise active()
@@ -60,6 +69,10 @@ def check(data: bytes) -> None:
             raise encrypted()
     if end is None:
         raise cut_off("PDF")
+    if len(_between_objects(data).translate(None, _TEXT)) > MAX_BETWEEN_BYTES:
+        raise UnsupportedMedia(
+            "The PDF file has bytes between its objects.", reason=Reason.TRAILING_DATA, hint=PRINT_AGAIN
+        )
 
 
 def active(message: str = "The PDF has scripts, embedded files or actions that start something.") -> UnsupportedMedia:
@@ -92,6 +105,11 @@ def _written_objects(data: bytes) -> Iterator[bytes]:
                 raise _unusual()
         after = stream.end()
     yield _plain(data[after:])
+
+
+def _between_objects(data: bytes) -> bytes:
+    """What belongs to no object: indexes, trailers, comments, and whatever else is put there."""
+    return _WHOLE_OBJECT.sub(b"", _STREAM.sub(b"", data))
 
 
 def _plain(text: bytes) -> bytes:

@@ -14,8 +14,8 @@ MAX_STREAMS: Final = 8
 MAX_OGG_PAGES: Final = 400_000
 """Some encoders write a page for each packet of 20 ms, which is 180,000 an hour."""
 
-MAX_OGG_GAPS: Final = 65_307
-"""Damaged bytes between the pages of a file, together: as many as the largest page has."""
+LEAST_OGG_GAPS: Final = 4_096
+"""Damaged bytes between the pages of a file, together; or one lost page, as long as the longest one of the file."""
 
 _OGG_HEADER_BYTES: Final = 27
 _EBML_HEADER, _SEGMENT, _CLUSTER, _VOID, _CRC = 0x1A45DFA3, 0x18538067, 0x1F43B675, 0xEC, 0xBF
@@ -34,11 +34,11 @@ def walk_ogg(data: bytes) -> Layout:
         TooLarge: Too many pages, or too many streams at a time.
     """
     budget = MetadataBudget(MAX_OGG_PAGES)
-    at, end, gaps = 0, 0, 0
+    at, end, gaps, longest = 0, 0, 0, LEAST_OGG_GAPS
     streams: set[bytes] = set()
     while (at := data.find(b"OggS", at)) >= 0 and at + _OGG_HEADER_BYTES <= len(data):
         gaps += at - end
-        if gaps > MAX_OGG_GAPS:
+        if gaps > longest:
             break
         budget.part()
         flags, serial, segments = data[at + 5], data[at + 14 : at + 18], data[at + 26]
@@ -48,8 +48,9 @@ def walk_ogg(data: bytes) -> Layout:
             raise TooLarge(f"The file has more than {MAX_STREAMS} streams.", reason=Reason.MEDIA_TOO_COMPLEX)
         if flags & 4:
             streams.discard(serial)
-        at += _OGG_HEADER_BYTES + segments + sum(table)
-        end = at
+        end = at + _OGG_HEADER_BYTES + segments + sum(table)
+        longest = max(longest, end - at)
+        at = end
     return Layout(min(end, len(data)))
 
 

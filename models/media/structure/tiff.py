@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from models.errors import BrokenMedia, TooLarge
-from models.media.structure.layout import Layout, MetadataBudget, cut_off
+from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
+from models.media.structure.layout import EXPORT_AGAIN, Layout, MetadataBudget, cut_off
 from models.reasons import Reason
 
 _TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_STARTS: Final = {273: 279, 324: 325}
-"""The tags with the offsets of strips and of tiles, and those with their lengths."""
+_STARTS: Final = {273: 279, 324: 325, 513: 514}
+"""The tags with the offsets of strips, of tiles and of a preview, and those with their lengths."""
 _SUB_IFDS: Final = frozenset({330, 34665, 34853, 40965})
 MAX_ENTRIES: Final = 512
 MAX_STRIPS: Final = 65_536
+MAX_UNUSED_BYTES: Final = 32 * 1024
+"""Bytes that nothing refers to, zeros aside. Programs that change a tag leave the old directory where it was."""
 
 
 def walk(data: bytes) -> Layout:
@@ -23,13 +25,22 @@ def walk(data: bytes) -> Layout:
     Raises:
         BrokenMedia: The directory does not lie in the file.
         TooLarge: More than one page, or too many entries or strips.
+        UnsupportedMedia: TRAILING_DATA, the file has bytes that nothing refers to.
     """
     order = "little" if data[:2] == b"II" else "big"
     reader = _Reader(data, order)
     first = reader.number(4, 4)
     following = reader.directory(first)
     if following:
-        raise TooLarge("The TIFF has more than one page.", reason=Reason.TOO_MANY_PAGES)
+        raise TooLarge(
+            "The TIFF has more than one page.",
+            reason=Reason.TOO_MANY_PAGES,
+            hint="Send each page as its own picture.",
+        )
+    if reader.unused_bytes() > MAX_UNUSED_BYTES:
+        raise UnsupportedMedia(
+            "The TIFF has bytes that are no part of its picture.", reason=Reason.TRAILING_DATA, hint=EXPORT_AGAIN
+        )
     return Layout(min(reader.end, len(data)))
 
 
@@ -39,6 +50,7 @@ class _Reader:
         self._little = order == "little"
         self._budget = MetadataBudget()
         self._seen: set[int] = set()
+        self._used: list[tuple[int, int]] = [(0, 8)]
         self.end = 8
 
     def number(self, at: int, size: int) -> int:
@@ -61,13 +73,13 @@ class _Reader:
             values[tag] = self._values(tag, entry)
         for starts, lengths in _STARTS.items():
             for start, length in zip(values.get(starts, ()), values.get(lengths, ()), strict=False):
-                self._reach(start + length)
+                self._use(start, start + length)
         for tag in _SUB_IFDS & values.keys():
             for sub in values[tag]:
                 if 0 < sub < len(self._data):
                     self.directory(sub)
         after = at + 2 + 12 * count
-        self._reach(after + 4)
+        self._use(at, after + 4)
         return self.number(after, 4) if after + 4 <= len(self._data) else 0
 
     def _values(self, tag: int, entry: int) -> Sequence[int]:
@@ -76,7 +88,7 @@ class _Reader:
         at = entry + 8
         if size * count > 4:
             at = self.number(at, 4)
-            self._reach(at + size * count)
+            self._use(at, at + size * count)
             if tag not in _STARTS and tag not in _STARTS.values():
                 self._budget.metadata(min(size * count, len(self._data)))
         if tag not in {*_STARTS, *_STARTS.values(), *_SUB_IFDS}:
@@ -85,5 +97,15 @@ class _Reader:
             raise TooLarge(f"The TIFF has more than {MAX_STRIPS} strips.", reason=Reason.MEDIA_TOO_COMPLEX)
         return [self.number(at + size * index, size) for index in range(count)]
 
-    def _reach(self, end: int) -> None:
+    def unused_bytes(self) -> int:
+        """Bytes before the end that nothing refers to, zeros aside."""
+        unused, at = 0, 0
+        for start, end in sorted(self._used):
+            if start > at:
+                unused += min(start, len(self._data)) - at - self._data.count(0, at, start)
+            at = max(at, min(end, len(self._data)))
+        return unused
+
+    def _use(self, start: int, end: int) -> None:
+        self._used.append((start, end))
         self.end = max(self.end, end)
