@@ -15,6 +15,7 @@ from models.vision.ocr import OcrOptions, RapidOcrEngine
 from models.vision.redact import Detectors, read_and_redact
 from models.vision.types import RedactedPage
 from ray_tasks.engine_info import EngineFacts, fingerprint, on_cpu
+from ray_tasks.freed_memory import give_back_freed_memory
 from ray_tasks.types import ClusterConfig
 from ray_tasks.worker_runtime import BoundedExecutor, ErrorBoundary, RedactAsync, RemoteRedactor
 
@@ -30,14 +31,15 @@ class VisionWorker:
     def __init__(self, config: ClusterConfig, ask_redaction: RedactAsync) -> None:
         vision = config.vision
         cuda = {"cpu": False, "cuda": True}.get(vision.device)
-        engine = RapidOcrEngine(OcrOptions(threads=vision.threads, cuda=cuda))
+        engine = RapidOcrEngine(OcrOptions(threads=vision.threads, cuda=cuda, reserve_memory=True))
         self._detectors = Detectors(engine, YunetFaceDetector(Path(config.weights_dir)), ZxingBarcodeReader())
         self._facts = EngineFacts(
             engine.name, engine.device, fingerprint(config), on_cpu("Vision", engine.device, vision.device)
         )
         self._limits = replace(ImageLimits(), pixels=config.image_pixels, file_bytes=CLEAN_BYTES)
         self._ask = ask_redaction
-        self._pages = BoundedExecutor("vision", vision.max_ongoing)  # the engine takes one at a time by itself
+        # The engine takes one at a time. A second page is searched for faces meanwhile; more would only take memory.
+        self._pages = BoundedExecutor("vision", min(2, vision.max_ongoing))
 
     async def describe(self) -> EngineFacts:
         """The worker's description of itself."""
@@ -54,6 +56,10 @@ class VisionWorker:
         with ErrorBoundary("vision"):
             self._facts.require(expected)
             redactor = RemoteRedactor(self._ask, asyncio.get_running_loop(), scope)
-            return await self._pages.run(
-                read_and_redact, data, self._limits, self._detectors, redactor, document_type=document_type
-            )
+            return await self._pages.run(self._read, data, redactor, document_type)
+
+    def _read(self, data: bytes, redactor: RemoteRedactor, document_type: str) -> RedactedPage:
+        try:
+            return read_and_redact(data, self._limits, self._detectors, redactor, document_type)
+        finally:
+            give_back_freed_memory()

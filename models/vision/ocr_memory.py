@@ -1,0 +1,65 @@
+"""Bounds the memory of the OCR models on the CPU.
+
+The detector takes about half a gigabyte for a picture of 2,000 x 1,500 pixels. Taken from the system for each one, it
+left holes that the C library kept, so that a worker grew by more than a gigabyte. ``reserve`` takes it once. The
+recognizer takes its memory by the width of its lines, so wide ones are read a few at a time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+_SHAPES_PX: Final = ((1984, 1536), (1536, 1984), (2016, 1536))
+"""Heights and widths of photographs and pages as the detector gets them. Smaller pictures fit in; a square one takes a
+fifth more."""
+
+_MOST_COLUMNS: Final = 1_920
+"""Columns of all lines that the recognizer reads at a time."""
+_LEAST_LINES: Final = 2
+_VERY_WIDE_PX: Final = 2_400
+"""One line at a time may differ in the seventh digit from several, so only wider ones are read so."""
+
+Tensor = npt.NDArray[np.float32]
+
+
+def reserve(ocr: Any, model: Path, threads: int) -> None:
+    """Give the detector of RapidOCR a session that keeps its memory, and let it take it now.
+
+    Args:
+        ocr: RapidOCR on the CPU.
+        model: Weights of its detector.
+        threads: Of its session.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # it would plan a second block for each size
+    ocr.text_det.session.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    for height, width in _SHAPES_PX:
+        ocr.text_det.session(np.zeros((1, 3, height, width), np.float32))
+
+
+class FewLinesAtATime:
+    """The session of RapidOCR's recognizer, which gets a batch of wide lines in parts. The answers are the same.
+
+    Args:
+        session: RapidOCR's.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __call__(self, lines: Tensor) -> Tensor:
+        """Probabilities of characters; lines have the shape (n, 3, height, width)."""
+        count, width = lines.shape[0], lines.shape[3]
+        at_once = max(_LEAST_LINES if width <= _VERY_WIDE_PX else 1, _MOST_COLUMNS // width)
+        if at_once >= count:
+            return np.asarray(self._session(lines))
+        return np.concatenate([self._session(lines[at : at + at_once]) for at in range(0, count, at_once)])
