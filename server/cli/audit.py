@@ -66,10 +66,10 @@ def list_entries(
     state_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """List rows of the audit by number, the newest first.
+    """List rows of the audit by time, the newest first.
 
-    Equal calls of a minute are one row. It is written when the minute ends, and has the time of the first call, so it
-    can have a higher number than a row with a later time.
+    Equal calls of a minute are one row with the time of the first. It is added when the minute ends, so the numbers,
+    which are the order of the chain, can differ from the order of time.
     """
     from vestibule.v1.admin_pb2 import ListAuditEntriesRequest
 

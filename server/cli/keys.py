@@ -36,7 +36,7 @@ class Period(click.ParamType[timedelta]):
             return value
         found = re.fullmatch(r"(\d{1,6})([smhd])", value)
         if found is None:
-            self.fail("is not a number with s, m, h or d, such as 24h or 90d.", param, ctx)
+            self.fail("it must be a number with s, m, h or d, such as 24h or 90d.", param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -49,7 +49,7 @@ class KeyId(click.ParamType[str]):
         """Read it. The value is not repeated in an error, because it may be a secret."""
         found = KEY_ID.fullmatch(value)
         if found is None:
-            self.fail("is not the id of a key, see `vestibule keys list`.", param, ctx)
+            self.fail("it must be the id of a key, see `vestibule keys list`.", param, ctx)
         return str(found[1])
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from models.errors import InvalidInput
 from models.reasons import Reason
 from server.ledger.columns import Cursor, Row, aware, count, fetch_all, fetch_one, stored_time, stored_time_or_none
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TOKEN: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,17})")
+"""Number and time of the last row of a page; every such time is one that ``datetime`` has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ def rows_after(cursor: Cursor, number: int, limit: int) -> list[AuditRow]:
 def list_rows(
     cursor: Cursor, wanted: AuditFilter, *, page_size: int, page_token: str = ""
 ) -> tuple[list[AuditRow], str]:
-    """Rows, newest first.
+    """Rows by time, newest first. Rows about access are added when their window ends, so numbers are not in order.
 
     Returns:
         The rows, and the token of the next page; empty at the end.
@@ -97,29 +103,41 @@ def list_rows(
     Raises:
         InvalidInput: PAGE_TOKEN_INVALID.
     """
-    before = _before(page_token)
+    before, before_time = _before(page_token)
     since = stored_time_or_none(wanted.since)
     rows = fetch_all(
         cursor,
-        """SELECT * FROM audit WHERE (? IS NULL OR number < ?) AND (?::TIMESTAMP IS NULL OR time >= ?)
+        """SELECT * FROM audit WHERE (? IS NULL OR (time, number) < (?::TIMESTAMP, ?))
+            AND (?::TIMESTAMP IS NULL OR time >= ?)
             AND (? = '' OR subject = ?) AND (? = '' OR action = ?) AND (? = '' OR client_id = ?)
-        ORDER BY number DESC LIMIT ?""",
-        [before, before, since, since, *_twice(wanted.subject, wanted.action, wanted.client_id), page_size + 1],
+        ORDER BY time DESC, number DESC LIMIT ?""",
+        [
+            *(before, before_time, before),
+            *(since, since),
+            *_twice(wanted.subject, wanted.action, wanted.client_id),
+            page_size + 1,
+        ],
     )
     listed = [_row(row) for row in rows[:page_size]]
-    return listed, str(listed[-1].number) if len(rows) > page_size else ""
+    return listed, _token(listed[-1]) if len(rows) > page_size else ""
 
 
 def _twice(*values: str) -> list[str]:
     return [value for value in values for _ in range(2)]
 
 
-def _before(page_token: str) -> int | None:
+def _token(row: AuditRow) -> str:
+    """The page token after this row: its number, and its time in microseconds since 1970."""
+    return f"{row.number}.{(row.time - _EPOCH) // timedelta(microseconds=1)}"
+
+
+def _before(page_token: str) -> tuple[int | None, datetime | None]:
     if not page_token:
-        return None
-    if not (page_token.isascii() and page_token.isdigit() and len(page_token) <= 18):
+        return None, None
+    found = _TOKEN.fullmatch(page_token)
+    if found is None:
         raise InvalidInput("The page token is not valid.", reason=Reason.PAGE_TOKEN_INVALID)
-    return int(page_token)
+    return int(found[1]), stored_time(_EPOCH + timedelta(microseconds=int(found[2])))
 
 
 def _row(row: Row) -> AuditRow:

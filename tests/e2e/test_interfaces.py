@@ -22,8 +22,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from vestibule.v1 import admin_pb2, funnel_pb2
 
-from models.errors import InvalidInput
-from models.reasons import Reason
+from models.errors import InvalidInput, NotFound
 from server.analytics.client import connect
 from server.cli.channel import open_channel
 from server.cli.demo.processes import serving
@@ -70,7 +69,7 @@ def test_a_client_in_another_language_uploads_a_picture_and_gets_its_text(server
     assert seen["imageBytes"] == seen["announcedBytes"] > 10_000
     assert seen["refusedCode"] == grpc.StatusCode.NOT_FOUND.value[0]
     assert seen["refused"]["reason"] == "SESSION_NOT_FOUND"
-    assert seen["refused"]["hint"] == Reason.SESSION_NOT_FOUND.hint
+    assert seen["refused"]["hint"] == NotFound.default_hint
 
 
 async def test_an_analyst_reads_the_live_database_and_cannot_write(app: App, server: Server) -> None:
