@@ -29,6 +29,7 @@ MEBIBYTE = 1024 * 1024
 MOST_RATIO = 1.5
 MORE_STOP_S = 2.0
 STOP_TIMEOUT_S = 60.0
+READY_S = 240.0
 UNBOUNDED = ("limits.typed_per_minute=100000", "limits.client_typed_per_minute=100000")
 """The benchmark types faster than a person may."""
 
@@ -147,10 +148,10 @@ def measure(folder: Path) -> bool:
     """Run two servers, one under attack; returns whether all bounds hold."""
     (port,) = free_ports(1)
     assignments = (f"quack.port={port}", *UNBOUNDED)
-    with running(folder / "quiet", *assignments) as server:
+    with running(folder / "quiet", *assignments, ready_s=READY_S) as server:
         asyncio.run(_some_turns(server))
         usual = stopped(server)
-    with running(folder / "attacked", *assignments) as server:
+    with running(folder / "attacked", *assignments, ready_s=READY_S) as server:
         token = folder / "attacked" / "state" / "quack.token"
         good = asyncio.run(turns(server, port, token))
         print(f"{'restarts of the endpoint':<42} {restarts(server.child.log)}", flush=True)

@@ -5,7 +5,7 @@
 Printed, on a ledger of this size:
 
 writer held     how long the ledger's writer stands still for a snapshot, which is while it makes the mark.
-whole copy      a query after a commit and a checkpoint without an earlier copy, like the first query: the file is
+whole copy      a query after a small change and a checkpoint without an earlier copy, like the first query: the file is
                 copied, and both processes attach the copy. Bytes written are for one query.
 changed blocks  the same with an earlier copy, which is compared with the file and made equal to it.
 WAL only        a query after a commit without a checkpoint: only the WAL is copied.
@@ -27,6 +27,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -41,8 +42,9 @@ from server.analytics.live_snapshot import LONGEST_LAG_S
 from server.analytics.snapshot import EARLIER, LedgerMark, mark_of
 from server.analytics.supervisor import Supervisor
 from server.cli.demo.processes import free_ports
-from server.ledger import events
+from server.ledger import events, sessions
 from server.ledger.columns import Cursor
+from server.ledger.types import SessionRow, SessionState, utc_now
 from server.ledger.writer import Ledger
 
 TOKEN = "a-token-of-the-benchmark"
@@ -67,6 +69,13 @@ def write(ledger: Ledger) -> float:
     began = time.perf_counter()
     ledger.write_now(events.AppendEvents(rows))
     return time.perf_counter() - began
+
+
+def open_one(ledger: Ledger) -> None:
+    """A small change: one more session. A checkpoint moves up to 122,880 rows of a table that got a row."""
+    now, name = utc_now(), str(uuid.uuid4())
+    row = SessionRow(name, "app", name, SessionState.STARTED, now, now)
+    ledger.write_now(lambda cursor: sessions.insert_or_get(cursor, row))
 
 
 def checkpoint(ledger: Ledger) -> None:
@@ -133,8 +142,8 @@ def measure(ledger: Ledger, folder: Path, seconds: float) -> list[tuple[str, str
     endpoint.start()
     try:
         with connect(port, TOKEN) as analyst:
-            change = (partial(write, ledger), partial(checkpoint, ledger))
-            median_of(4, analyst, *change)  # the first checkpoints after so many rows move them all in the file
+            change = (partial(open_one, ledger), partial(checkpoint, ledger))
+            median_of(4, analyst, *change)  # the first checkpoints after so many rows move them in the file
             without_earlier = partial((snapshots / EARLIER).unlink, missing_ok=True)
             whole = renewals(endpoint, analyst, *change, without_earlier)
             changed = renewals(endpoint, analyst, *change)

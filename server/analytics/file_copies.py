@@ -48,7 +48,7 @@ def copy_changes(source: int, target: Path, length: int, first_bytes: int, block
         block_bytes: Size of each block. Any size gives an exact copy; that of the blocks of the file writes the least.
 
     Returns:
-        False, with the copy untouched, when somebody still reads it or it is gone; and when the file is shorter.
+        False when somebody still reads the copy or it is gone; then nothing was written. Also when the file is shorter.
     """
     try:
         copy = os.open(target, os.O_RDWR | os.O_CLOEXEC)

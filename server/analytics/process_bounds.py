@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -30,6 +31,13 @@ def lower_priority() -> None:
     score = Path("/proc/self/oom_score_adj")
     if score.exists():
         score.write_text("1000", encoding="ascii")
+
+
+def run_when_idle() -> None:
+    """Take only what all other processes leave of the CPU, where the system can do that."""
+    if LINUX:
+        with suppress(PermissionError):  # a container may forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def bound_memory(more_bytes: int) -> None:

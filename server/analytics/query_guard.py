@@ -20,10 +20,13 @@ from server.analytics.admission import SHARE_OF_TRIAL, Places, Reservations
 from server.analytics.endpoint_config import QueryLimits
 from server.analytics.refusals import Cause, Refused
 from server.analytics.sql_policy import judge, too_long
-from server.analytics.trials import PATIENCE, Outcome
+from server.analytics.trials import Outcome, TrialTimes
 
 QUICK_S = 0.3
 """Most queries need less CPU time, and are not held up by those that need more."""
+
+PATIENCE = 5.0
+"""How many times its CPU time a query may take on the clock, when the machine has other work."""
 
 REMEMBERED_REFUSALS = 256
 
@@ -36,8 +39,8 @@ _ERRORS_OF_VALUES = frozenset({"ConversionException", "InvalidInputException", "
 class Tries(Protocol):
     """Tries a query out where it can do no harm."""
 
-    def run(self, query: str, cpu_s: float) -> Outcome:
-        """Run the query, with this CPU time at most."""
+    def run(self, query: str, times: TrialTimes) -> Outcome:
+        """Run the query, for this time at most."""
         ...
 
 
@@ -106,10 +109,12 @@ class QueryGuard:
         return refused or self._try_out(query)
 
     def _try_out(self, query: str) -> Refused | None:
-        seconds = self._limits.seconds
-        outcome = self._run(self._quick, query, min(QUICK_S, seconds))
+        seconds, late_s = self._limits.seconds, PATIENCE * self._limits.seconds
+        quick_s = min(QUICK_S, seconds)
+        outcome = self._run(self._quick, query, TrialTimes(quick_s, max(seconds, PATIENCE * quick_s)))
         if outcome is not None and outcome.result in ("time", "late") and seconds > QUICK_S:
-            outcome = self._run(self._slow, query, seconds)
+            # Workers of Ray have the same priority as a trial. So one that takes long yields to them, too.
+            outcome = self._run(self._slow, query, TrialTimes(seconds, late_s, idle=outcome.result == "time"))
         if outcome is None:
             return TOO_MANY
         if refused := self._judged(outcome):
@@ -119,12 +124,12 @@ class QueryGuard:
         self._admitted(SHARE_OF_TRIAL * outcome.cpu_s)
         return None
 
-    def _run(self, places: Places, query: str, cpu_s: float) -> Outcome | None:
+    def _run(self, places: Places, query: str, times: TrialTimes) -> Outcome | None:
         """Try the query out; None when no place became free in time."""
         if not places.enter(self._limits.seconds):
             return None
         try:
-            return self._trials.run(query, cpu_s)
+            return self._trials.run(query, times)
         finally:
             places.leave()
 

@@ -91,13 +91,12 @@ class Refused:
 
     @classmethod
     def of_text(cls, text: str) -> Self:
-        """The refusal that ``encoded`` made this text of.
-
-        Raises:
-            KeyError: The server is of another release.
-        """
-        cause, message, own_hint = json.loads(text)
-        return cls(_BY_WORD[cause], message, own_hint)
+        """The refusal that ``encoded`` made this text of; one of another release has no known cause."""
+        try:
+            cause, message, own_hint = json.loads(text)
+            return cls(_BY_WORD[cause], message, own_hint)
+        except (ValueError, KeyError):
+            return cls(Cause.UNKNOWN, "The query was refused.")
 
 
 def refused_function(name: str) -> Refused:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ BLOCK_BYTES = 256 * 1024
 """DuckDB's usual block. In a file with blocks of another size more than the changed ones is written."""
 
 ATTEMPTS = 20
+PASSES = 3
 EARLIER = "earlier.duckdb"
 """Name of the copy that readers had before the last checkpoint."""
 
@@ -140,12 +142,13 @@ class SnapshotFolder:
 
     def _adopt(self) -> None:
         """Keep one file of a process that was killed, so that the first copy need not be a whole one."""
-        left = sorted(self._folder.glob("*.duckdb"), key=lambda file: file.stat().st_mtime_ns)
-        if left:
-            left[-1].replace(self._earlier)
+        with suppress(FileNotFoundError):  # an erasure deletes them meanwhile
+            left = sorted(self._folder.glob("*.duckdb"), key=lambda file: file.stat().st_mtime_ns)
+            if left:
+                left[-1].replace(self._earlier)
         for file in self._folder.iterdir():
             if file != self._earlier:
-                file.unlink()
+                file.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Delete all snapshots."""
@@ -190,9 +193,12 @@ class SnapshotFolder:
 
 
 def delete_snapshots(folder: Path) -> None:
-    """Delete what is in the folder of snapshots, if there is one."""
-    if folder.is_dir():
-        for file in folder.iterdir():
+    """Delete what is in the folder of snapshots, if there is one.
+
+    A process that starts meanwhile may rename a file that an earlier one left, so it is looked again.
+    """
+    for _ in range(PASSES):
+        for file in list(folder.iterdir()) if folder.is_dir() else ():
             file.unlink(missing_ok=True)
 
 

@@ -58,6 +58,7 @@ class Supervisor:
         self._on_decision = on_decision
         self._on_ended = on_ended
         self._ending = threading.Event()
+        self._starting: _Running | None = None
         self._running: _Running | None = None
         self._thread = threading.Thread(target=self._keep_running, name="analysts", daemon=True)
 
@@ -88,20 +89,18 @@ class Supervisor:
     def stop(self) -> None:
         """Kill the process; queries that run end with it. Safe to repeat."""
         self._ending.set()
-        running = self._running
-        if running is not None:
-            running.kill()
+        self.restart()
         if self._thread.is_alive():
             self._thread.join()
 
     def restart(self) -> None:
         """End the process, and so everything that it holds of the ledger; a new one starts at once."""
-        running = self._running
-        if running is not None:
-            running.kill()
+        for running in (self._starting, self._running):
+            if running is not None:
+                running.kill()
 
     def _started(self) -> _Running:
-        running = _Running(self._config, self._mark, self._on_decision)
+        running = self._starting = _Running(self._config, self._mark, self._on_decision)
         if failure := running.wait_until_ready():
             running.kill()
             raise Unavailable(

@@ -23,7 +23,7 @@ import duckdb
 import psutil
 
 from server.analytics.catalogue import attach, detach, fence, open_catalogue, show_views
-from server.analytics.process_bounds import CPU_OVER, TIME_OVER, bound_memory, end_after, lower_priority
+from server.analytics.process_bounds import CPU_OVER, TIME_OVER, bound_memory, end_after, lower_priority, run_when_idle
 from server.ledger.columns import Cursor
 from server.runtime.own_process import die_with_parent, limit
 
@@ -114,6 +114,8 @@ def _death(status: int) -> str:
 def _run_and_exit(connection: Cursor, message: dict[str, Any], pipe: int) -> None:
     """Run the query in this process, which ends with it. Never returns."""
     end_after(message["cpu_s"], message["seconds"])
+    if message["idle"]:
+        run_when_idle()
     die_with_parent()
     said = {"outcome": DIED}
     try:

@@ -6,7 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,22 @@ from models.errors import Unavailable
 from models.reasons import Reason
 from server.analytics.channel import Channel, Message, spawn
 
-PATIENCE: Final = 5.0
-
 _MODULE: Final = "server.analytics.trial_process"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTimes:
+    """How long a trial may run.
+
+    Attributes:
+        cpu_s: CPU time.
+        seconds: On the clock, for a query that gets little of a busy CPU.
+        idle: Whether it gets only what all other processes leave of the CPU.
+    """
+
+    cpu_s: float
+    seconds: float
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +89,10 @@ class Trials:
         """
         self._attach("")
 
-    def run(self, query: str, cpu_s: float) -> Outcome:
-        """Try a query out with this CPU time at most.
-
-        A query that gets little of a busy CPU has ``PATIENCE`` times as long on the clock.
-        """
+    def run(self, query: str, times: TrialTimes) -> Outcome:
+        """Try a query out."""
         try:
-            answer = self._ask({"try": query, "cpu_s": cpu_s, "seconds": PATIENCE * cpu_s, "bytes": self._bytes})
+            answer = self._ask({"try": query, "bytes": self._bytes, **asdict(times)})
         except Unavailable:
             return Outcome("died")
         return Outcome(answer["outcome"], answer["error"], answer["seconds"], answer["cpu_s"], answer["bytes"])

@@ -19,10 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import grpc
 import psutil
 import pytest
 
+from models.errors import InvalidInput
+from server.analytics.client import connect
 from server.cli.demo.processes import free_ports, serving, wait_until
 from tests.e2e.harness import READY_TIMEOUT_S, Server, start_server, stop_server
 
@@ -255,3 +258,23 @@ def test_the_folder_of_ray_goes_when_the_server_ends(doors: Doors) -> None:
     doors.server.terminate()
     assert not (doors.server.state_dir / "ray").exists()
     assert doors.server.survivors() == []
+
+
+def test_what_a_door_refuses_is_in_the_audit(doors: Doors) -> None:
+    assert status(doors.metrics_port, "/metrics") == 401
+    with pytest.raises(duckdb.Error, match="Authentication failed"):
+        connect(doors.server.quack_port, "a-token-of-somebody-else")
+    with connect(doors.server.quack_port, QUACK_TOKEN) as analyst, pytest.raises(InvalidInput):
+        analyst.execute("SELECT getenv('HOME')")
+    command = [sys.executable, "-m", "server.cli", "audit", "list", "--action", "access", "--limit", "1000", "--json"]
+    command += ["--address", doors.server.address]
+    environment = doors.server.environment
+    listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert listed.returncode == 0, listed.stderr
+    rows = json.loads(listed.stdout)
+    denied = {(row["object_id"], row["reason"]) for row in rows if row["object_type"] == "door" and row.get("reason")}
+    assert {
+        ("metrics", "CREDENTIALS_MISSING"),
+        ("quack", "CREDENTIALS_INVALID"),
+        ("sql", "sql_function"),
+    } <= denied

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -291,6 +291,19 @@ def test_the_processes_yield_and_hold_no_secret(ledger: Ledger) -> None:
             assert set(process.environ()) <= {"PYTHONPATH", "HOME", "LC_CTYPE"}
             assert {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()} == {NICE}
             assert Path(f"/proc/{process.pid}/oom_score_adj").read_text() == "1000\n"
+
+
+def test_a_query_that_takes_long_gets_only_what_is_left_of_the_cpu(ledger: Ledger) -> None:
+    with served(ledger) as (endpoint, port):
+        slow = threading.Thread(target=lambda: _ask_once(port, FROM_THE_ATTACK[-1]))
+        slow.start()
+        seen: set[int] = set()
+        while slow.is_alive():
+            for process in family(endpoint)[2:]:
+                with suppress(ProcessLookupError):
+                    seen.add(os.sched_getscheduler(process.pid))
+        slow.join()
+    assert seen == {os.SCHED_OTHER, os.SCHED_IDLE}, "first it was tried like a short one"
 
 
 def test_the_server_keeps_its_lock_on_the_ledger(ledger: Ledger) -> None:

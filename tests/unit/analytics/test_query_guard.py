@@ -15,7 +15,7 @@ from server.analytics.endpoint_config import QueryLimits
 from server.analytics.query_guard import QUICK_S, TOO_MANY, QueryGuard, ask_for_refusal, digest_of
 from server.analytics.refusals import Cause, Refused
 from server.analytics.sql_policy import LONGEST_QUERY
-from server.analytics.trials import Outcome
+from server.analytics.trials import Outcome, TrialTimes
 
 
 @dataclass
@@ -23,10 +23,10 @@ class FakeTrials:
     """Answers with what it was given, in order, and keeps what it was asked."""
 
     outcomes: list[Outcome]
-    asked: list[float] = field(default_factory=list)
+    asked: list[TrialTimes] = field(default_factory=list)
 
-    def run(self, query: str, cpu_s: float) -> Outcome:
-        self.asked.append(cpu_s)
+    def run(self, query: str, times: TrialTimes) -> Outcome:
+        self.asked.append(times)
         return self.outcomes.pop(0)
 
 
@@ -38,6 +38,7 @@ def parse(query: str) -> str:
 
 OK = Outcome("ok", seconds=0.1, bytes=1024)
 LIMITS = QueryLimits(seconds=5.0)
+QUICK = TrialTimes(QUICK_S, 5.0)
 
 
 def guard(
@@ -54,13 +55,13 @@ def said(refused: Refused | None) -> str:
 def test_a_query_that_ends_quickly_is_tried_once() -> None:
     asked, trials = guard(OK)
     assert asked.allows("SELECT 1")
-    assert trials.asked == [QUICK_S]
+    assert trials.asked == [QUICK]
 
 
-def test_a_query_that_takes_longer_is_tried_again_with_all_the_time() -> None:
+def test_a_query_that_takes_longer_is_tried_again_with_all_the_time_and_no_priority() -> None:
     asked, trials = guard(Outcome("time"), OK)
     assert asked.allows("SELECT 1")
-    assert trials.asked == [QUICK_S, 5.0]
+    assert trials.asked == [QUICK, TrialTimes(5.0, 25.0, idle=True)]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_a_query_that_takes_too_long_twice_is_refused() -> None:
 def test_a_query_that_a_busy_machine_starves_is_tried_longer_and_then_refused_as_busy() -> None:
     asked, trials = guard(Outcome("late"), OK)
     assert asked.allows("SELECT 1")
-    assert trials.asked == [QUICK_S, 5.0]
+    assert trials.asked == [QUICK, TrialTimes(5.0, 25.0)]
     refused = guard(Outcome("late"), Outcome("late"))[0].refusal("SELECT 1")
     assert refused == Refused(Cause.BUSY, "The machine is too busy: the query did not end within 25 s.")
 
@@ -123,7 +124,7 @@ def test_a_client_can_ask_why_its_query_was_refused_and_only_about_that() -> Non
     asked, trials = guard(Outcome("memory"))
     assert not asked.allows("SELECT 1")
     assert asked.allows(ask_for_refusal("SELECT 1"))
-    assert trials.asked == [QUICK_S], "that question needs no trial"
+    assert trials.asked == [QUICK], "that question needs no trial"
     told = Refused.of_text(asked.refusal_of(digest_of("SELECT 1")))
     assert told == Refused(Cause.MEMORY, "The query needs more memory than 512 MiB.")
     assert asked.refusal_of(digest_of("SELECT 2")) == ""

@@ -112,6 +112,23 @@ def test_what_a_killed_process_left_is_brought_up_to_date(
     assert numbers(made) == [1, 1, 2, 2]
 
 
+def test_a_file_that_a_starting_process_renames_meanwhile_is_deleted_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / "7.duckdb"
+    left.write_bytes(b"erased")
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if left.exists():
+            left.replace(tmp_path / snapshot.EARLIER)
+        real(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    snapshot.delete_snapshots(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"no ledger at all", bytes(30_000_000)])
 def test_a_file_of_any_content_becomes_an_exact_copy(ledger: Ledger, tmp_path: Path, content: bytes) -> None:
     write_pair(ledger, 1, size=2_000_000)
