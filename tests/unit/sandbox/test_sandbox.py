@@ -180,6 +180,7 @@ def test_the_fork_server_has_one_thread_and_no_secrets(sandbox: MediaSandbox) ->
         "MALLOC_ARENA_MAX",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
+        "PILLOW_BLOCK_SIZE",
         "PYTHONDONTWRITEBYTECODE",
         "PYTHONPATH",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -155,3 +156,15 @@ def test_a_full_disk_raises_overloaded(spool: Spool, monkeypatch: pytest.MonkeyP
     # /dev/full answers every write as a full disk does.
     monkeypatch.setattr("server.uploads.spool.open_private", lambda _path, flags: os.open("/dev/full", os.O_WRONLY))
     assert reason_at_once(lambda: spool.writer(str(uuid4()))) == "SPOOL_FULL"
+
+
+def test_a_long_file_is_in_memory_once_while_it_is_read(spool: Spool) -> None:
+    object_id, size_bytes = str(uuid4()), 16 * 1024 * 1024
+    spool.put(object_id, [bytes(1024 * 1024)] * 16)
+    tracemalloc.start()
+    try:
+        assert len(spool.read(object_id)) == size_bytes
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 1.3 * size_bytes
