@@ -14,6 +14,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import generate_latest
 
 from models.errors import Unauthenticated
 from models.reasons import Reason
@@ -338,6 +339,31 @@ async def test_decisions_are_counted_and_go_to_the_audit(tmp_path: Path) -> None
         for reason in ("CREDENTIALS_MISSING", "SCOPE_MISSING", "CREDENTIALS_INVALID")
     }
     assert counted == {"CREDENTIALS_MISSING": 3, "SCOPE_MISSING": 1, "CREDENTIALS_INVALID": 0}
+
+
+def content_of(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+async def test_the_name_in_a_token_is_kept_nowhere(
+    tmp_path: Path, key_set: KeySetServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock, metrics, signed = HandClock(), Metrics(), token(sub="hieronymus_blatherwick", scope="app")
+    ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
+    trail = AuditTrail(bytes(32), clock)
+    access, keys = AccessLog(ledger, trail, clock, window_s=60), ApiKeys(ledger, clock, trail)
+    verifier = TokenVerifier(settings(jwks_url=key_set.url), KeySet(http_source(key_set.url)), clock, trail.pseudonym)
+    async with serving(Authenticate(Authenticator(keys, verifier), observer(metrics, access), UNBOUNDED)) as port:
+        for method in METHODS:
+            await port.call(method, bearer(signed))
+    await access.flush()
+    rows, _ = await ledger.read(lambda cursor: audit.list_rows(cursor, AuditFilter(), page_size=99))
+    ledger.close()
+    assert {row.subject for row in rows} == {trail.stored_subject("jwt:hieronymus_blatherwick")}
+    assert {row.outcome for row in rows} == {"allowed", "denied"}
+    told = capfd.readouterr()
+    assert b"blatherwick" not in content_of(tmp_path)
+    assert "blatherwick" not in told.out + told.err + generate_latest(metrics.registry).decode()
 
 
 async def test_without_a_first_key_set_a_token_is_told_to_wait(tmp_path: Path, unused_tcp_port: int) -> None:
