@@ -135,8 +135,13 @@ class StreamRegistry:
         return await self._ledger.read(lambda cursor: turns.list_of_session(cursor, session_id))
 
     async def open_log(self, stream_id: str) -> AudioLogFile:
-        """The audio log of a stream, to be appended to."""
-        return await asyncio.to_thread(self._spool.open_log, stream_id)
+        """The audio log of a stream, to be appended to. A caller that is cancelled meanwhile leaves no file open."""
+        opening = asyncio.ensure_future(asyncio.to_thread(self._spool.open_log, stream_id))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)
+            raise
 
     def vocabulary(self, session: SessionRow) -> tuple[str, ...]:
         """Words that the client of a session expects.
@@ -162,6 +167,11 @@ class StreamRegistry:
 
     def _read_log(self, stream_id: str) -> AudioLogContent:
         return self._spool.read_log(stream_id) if stream_id in self._spool.log_ids() else EMPTY_LOG
+
+
+def _close(opened: asyncio.Future[AudioLogFile]) -> None:
+    if not opened.cancelled() and opened.exception() is None:
+        opened.result().close()
 
 
 def _hash(secret: str) -> str:

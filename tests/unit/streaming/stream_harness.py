@@ -81,7 +81,9 @@ class StreamHarness:
             approval=ApprovalSettings(),
             on_job=runner.wake,
         )
-        registry = StreamRegistry(self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now)
+        registry = self.registry = StreamRegistry(
+            self.ledger, self.spool, VocabularySealer(bytes(32)), lambda: self.now
+        )
         admission = Admission(limits, self.load, self.metrics)
         conversations = ConversationFactory(
             registry=registry,

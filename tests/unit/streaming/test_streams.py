@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -20,6 +21,8 @@ from server.llm.history import WITHHELD
 from server.llm.types import Exchange
 from server.streaming import events
 from server.streaming.events import Input, Output
+from server.uploads.audio_log import AudioLogFile
+from tests.eventually import eventually
 from tests.fakes.recognition import LoudnessSegmenter
 from tests.unit.ledger.stored import jobs_of_session
 from tests.unit.streaming.conversation_harness import kinds, speech, these
@@ -65,6 +68,34 @@ async def test_a_stream_that_never_runs_leaves_no_file_open(harness: StreamHarne
     with pytest.raises(ValueError, match="closed file"):
         held.append(b"more")
     assert harness.streams.count == 0
+
+
+async def test_a_stream_cut_while_its_log_is_opened_leaves_no_file_open(
+    harness: StreamHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[AudioLogFile] = []
+    begun, may_open = threading.Event(), threading.Event()
+    open_log = harness.spool.open_log
+
+    def slowly(stream_id: str) -> AudioLogFile:
+        begun.set()
+        may_open.wait()
+        opened.append(open_log(stream_id))
+        return opened[0]
+
+    async with harness.streams.open(harness.config) as stream:
+        pass
+    monkeypatch.setattr(harness.spool, "open_log", slowly)
+    opening = asyncio.ensure_future(harness.registry.open_log(stream.id))
+    await asyncio.to_thread(begun.wait)
+    opening.cancel()
+    await asyncio.wait([opening])
+    may_open.set()
+
+    def closed() -> bool:
+        return bool(opened) and opened[0]._file.closed
+
+    await eventually(closed)
 
 
 async def test_a_sound_before_the_end_mark_is_an_utterance_however_short(harness: StreamHarness) -> None:
