@@ -171,9 +171,10 @@ def _column_widths(rows: Sequence[Sequence[str]], most: int | None) -> list[int]
 
 
 def _one_below_the_other(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Each row as lines of ``name  value``, without its empty values."""
     width = max(map(len, columns))
-    blocks = ("\n".join(f"{name:<{width}}  {value}" for name, value in zip(columns, row, strict=True)) for row in rows)
-    return "\n\n".join(blocks)
+    pairs = (filter(all, zip(columns, row, strict=True)) for row in rows)
+    return "\n\n".join("\n".join(f"{name:<{width}}  {value}" for name, value in row) for row in pairs)
 
 
 def as_utc(given: datetime) -> datetime:

@@ -38,8 +38,8 @@ UPLOAD_TIMEOUT_S = 120.0
 WAIT_FOR_UPLOADS_S = 60
 
 DIFFERENT_READINGS = (
-    "That is all right here: the speaker left out the comma that the meter shows, so the digits are the same. "
-    "The record keeps both readings. In your app a person compares them before approving."
+    "That is all right here: the meter shows 04821,7. The record takes its whole cubic metres, and the speaker read "
+    "every digit out without the comma. In your app a person compares both readings before approving."
 )
 KINDS = {REGISTER: media.MEDIA_KIND_VISITOR_REGISTER, METER: media.MEDIA_KIND_METER}
 

@@ -62,6 +62,16 @@ def test_a_terminal_that_is_too_narrow_gets_the_rows_one_below_the_other(monkeyp
     ]
 
 
+def test_rows_one_below_the_other_leave_out_what_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "12")
+    assert table_text(("id", "label"), [("0123456789", None), ("1", "")]).splitlines() == [
+        "id     0123456789",
+        "",
+        "id     1",
+    ]
+
+
 def test_a_row_in_a_pipe_is_one_line_however_long(capsys: pytest.CaptureFixture[str]) -> None:
     show_table(("name", "text"), [("one", "word " * 100), ("two", "x" * 300)])
     assert len(capsys.readouterr().out.splitlines()) == 4
