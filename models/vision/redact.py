@@ -24,6 +24,7 @@ from models.vision.faces import Face, FaceDetector
 from models.vision.geometry import centre, rows, text_height
 from models.vision.line_redaction import UNREADABLE, redact_page_lines
 from models.vision.masking import barcode_boxes, face_boxes, paint_over, word_boxes
+from models.vision.orientation import read_upright
 from models.vision.types import METER_DOCUMENT, Box, OcrEngine, OcrLine, RedactedLine, RedactedPage
 
 CLEAR_SCORE: Final = 0.8
@@ -61,7 +62,7 @@ _Mask = tuple[str, list[Box]]
 def read_and_redact(
     data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str = ""
 ) -> RedactedPage:
-    """Decode, read, redact and mask one picture, or the pages of a document.
+    """Decode, read, redact and mask one picture, or the pages of a document. What lies on its side is turned upright.
 
     The masked pictures of several pages come as one, one below the other.
 
@@ -91,8 +92,7 @@ def _read_page(
     data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str
 ) -> _MaskedPage:
     picture = decode(data, limits)
-    pixels = picture.pixels
-    print_page = detectors.ocr.read_page(pixels)
+    pixels, print_page = read_upright(detectors.ocr, picture.pixels)
     others = OtherDetections(print_page.unread, detectors.faces.detect(pixels), detectors.barcodes.detect(pixels))
     mime = output_mime(picture.mime)
     return _masked_page(pixels, print_page.lines, redactor, document_type, mime, others)

@@ -91,7 +91,7 @@ def transcribe(
     )
 
 
-@click.command(short_help="Read the print in pictures.")
+@click.command(short_help="Read the print in pictures and PDFs.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @jsonl_option
 @json_option
@@ -100,14 +100,17 @@ def transcribe(
     "--kind", type=click.Choice(PICTURE_KINDS), help="What the pictures show; the numbers of a meter are kept."
 )
 def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, kind: str | None) -> None:
-    """Read the print in FILES; redacted unless --unredacted.
+    """Read the print in FILES, pictures or PDFs of a few pages; redacted unless --unredacted.
+
+    The files are decoded as the server decodes uploads: in processes of their own that may do nothing else.
 
     With --jsonl, in: {"id", "image": path, "kind"?}; out: {"id", "lines": [{"text", "box", "score"}], "compute_s"}. A
-    line without a kind takes that of --kind.
+    line without a kind takes that of --kind. Lines of several pages have a "page", too.
 
     \b
     Examples:
       vestibule read register.jpg
+      vestibule read contract.pdf photo.heic
       vestibule read --kind meter meter.jpg
       vestibule read --jsonl --unredacted < pictures.jsonl
     """
@@ -120,10 +123,12 @@ def read(files: tuple[Path, ...], jsonl: bool, as_json: bool, unredacted: bool, 
     engine = RapidOcrEngine(OcrOptions(threads=settings.vision.threads, cuda=cuda))
     redactor = None if unredacted else scoped_redactor(settings)
 
+    from server.cli.offline_decoders import decoders
     from server.cli.offline_read import read_lines
 
     def answer(lines: Iterable[str], out: TextIO) -> None:
-        read_lines(lines, out, engine, redactor, kind=kind or "")
+        with decoders(settings) as clean:
+            read_lines(lines, out, clean, engine, redactor, kind=kind or "")
 
     def shown(row: dict[str, Any]) -> str:
         return "\n".join(str(line["text"]) for line in row["lines"])

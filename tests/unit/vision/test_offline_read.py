@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 from vestibule.v1.media_pb2 import MediaKind
 
+from models.errors import UnsupportedMedia
+from models.media.clean import MediaLimits, clean
 from models.media.images import ImageLimits
+from models.media.pages import unpack
 from models.media.pixels import Pixels
 from models.redaction.types import Redactor
 from models.vision.types import OcrLine, OcrPage
+from server.cli.offline_decoders import decoders
 from server.cli.offline_input import PICTURE_KINDS
 from server.cli.offline_read import read_lines
+from server.settings import Settings
 from tests.fakes.redactor import PhraseRedactor
-from tests.unit.vision.pictures import corners, encoded, line
+from tests.unit.media.made_files import heic_file, pdf_file
+from tests.unit.vision.pictures import DATA, corners, encoded, line
 
 
 class _ScriptedEngine:
@@ -31,9 +37,13 @@ class _ScriptedEngine:
         return OcrPage(tuple(self.read(pixels)))
 
 
+def _clean(data: bytes) -> bytes:
+    return clean(data, MediaLimits()).content
+
+
 def _answers(requests: list[str], redactor: Redactor | None, limits: ImageLimits | None = None) -> list[dict[str, Any]]:
     out = io.StringIO()
-    read_lines(requests, out, _ScriptedEngine(), redactor, limits)
+    read_lines(requests, out, _clean, _ScriptedEngine(), redactor, limits)
     return [json.loads(row) for row in out.getvalue().splitlines()]
 
 
@@ -98,7 +108,7 @@ def test_the_kind_of_a_picture_reaches_the_redactor(
 ) -> None:
     redactor = PhraseRedactor({"maria lopez": "NAME"})
     out = io.StringIO()
-    read_lines([json.dumps({"image": picture, **given})], out, _ScriptedEngine(), redactor, kind=default)
+    read_lines([json.dumps({"image": picture, **given})], out, _clean, _ScriptedEngine(), redactor, kind=default)
     assert {context.document_type for context in redactor.contexts} == {kind}
     assert json.loads(out.getvalue())["lines"][0]["text"] == "Visitor [REDACTED_NAME]"
 
@@ -111,3 +121,40 @@ def test_the_kinds_are_those_of_uploads() -> None:
 def test_a_large_file_is_not_even_read(picture: str) -> None:
     (answer,) = _answers([json.dumps({"id": 1, "image": picture})], None, ImageLimits(file_bytes=10))
     assert answer["error"]["reason"] == "IMAGE_TOO_LARGE"
+
+
+def test_the_pages_of_a_document_are_read_in_turn(tmp_path: Path) -> None:
+    document = tmp_path / "contract.pdf"
+    document.write_bytes(pdf_file(3))
+    (answer,) = _answers([json.dumps({"id": 1, "image": str(document)})], PhraseRedactor({"maria lopez": "NAME"}))
+    assert [(row["page"], row["text"]) for row in answer["lines"]] == [
+        (page, "Visitor [REDACTED_NAME]") for page in (1, 2, 3)
+    ]
+    document.write_bytes(pdf_file(1))
+    (answer,) = _answers([json.dumps({"id": 1, "image": str(document)})], None)
+    assert set(answer["lines"][0]) == {"text", "box", "score"}
+    document.write_bytes(pdf_file(6))
+    (answer,) = _answers([json.dumps({"id": 1, "image": str(document)})], None)
+    assert answer["error"]["reason"] == "TOO_MANY_PAGES"
+
+
+def test_a_picture_of_an_iphone_is_read(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.heic"
+    photo.write_bytes(heic_file(corners()))
+    (answer,) = _answers([json.dumps({"id": 1, "image": str(photo)})], None)
+    assert answer["lines"][0]["text"] == "Visitor Maria Lopez"
+
+
+def test_a_recording_is_for_another_command(tmp_path: Path) -> None:
+    (answer,) = _answers([json.dumps({"id": 1, "image": str(DATA / "visit.wav")})], None)
+    assert answer["error"]["reason"] == "UNSUPPORTED_MEDIA"
+    assert "vestibule transcribe" in answer["error"]["hint"]
+
+
+def test_files_are_decoded_in_the_processes_of_the_server() -> None:
+    with decoders(Settings()) as clean_in_child:
+        assert len(unpack(clean_in_child(pdf_file(2)))) == 2
+        assert clean_in_child(heic_file(corners()))[:2] == b"II"
+        with pytest.raises(UnsupportedMedia):
+            clean_in_child(b"no picture" * 100)
+        assert clean_in_child(encoded(corners(), "PNG"))[:4] == b"\x89PNG"
