@@ -123,7 +123,7 @@ class MediaSandbox:
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
-            file.stop()
+            asyncio.get_running_loop().run_in_executor(None, file.stop)  # may wait for the fork server to start
             raise
 
     def open_stream(self, found: MediaFormat, limits: AudioLimits, whole: bool) -> ContainerStream:

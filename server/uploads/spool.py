@@ -7,7 +7,6 @@ files at the same time, but not one file.
 from __future__ import annotations
 
 import io
-import mmap
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -178,17 +177,13 @@ class Spool:
             InternalError: It is missing, damaged, or was written with another key.
         """
         uuid = checked_id(object_id)
-        # Mapped, and opened into one buffer: a recording has up to 115 MB, and copies of it would add up.
-        with disk_errors(), (self._folder / str(uuid)).open("rb") as file:
-            size_bytes = file.seek(0, os.SEEK_END)
-            if not size_bytes:
-                raise corrupt("its header is cut off")
-            content = memoryview(mmap.mmap(file.fileno(), size_bytes, access=mmap.ACCESS_READ))
-        return self._opened(content, uuid)
+        with disk_errors():
+            content = (self._folder / str(uuid)).read_bytes()
+        return self._opened(memoryview(content), uuid)
 
     def _opened(self, content: memoryview, uuid: UUID) -> bytes:
         cipher = FrameCipher(self._key, FileKind.MEDIA, uuid, bytes(content[:HEADER_BYTES]))
-        plain = io.BytesIO()
+        plain = io.BytesIO()  # one buffer: a recording has up to 115 MB, and its pieces would stay with the process
         ended = False
         try:
             for frame in cipher.open_all(content):
