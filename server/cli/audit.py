@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from models.reasons import Reason
-from server.cli.analyst import folder_options
 from server.cli.messages import as_dict
 from server.cli.output import TIME_FORMATS, Failure, as_utc, show_fields, show_json, show_table
 from server.cli.remote import CALL_TIMEOUT_S, address_option, connected
-from server.cli.stopped_server import StoppedServer, stopped_server
+from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
 if TYPE_CHECKING:
     from vestibule.v1.admin_pb2 import (
@@ -54,7 +53,7 @@ def audit() -> None:
 @click.option("--action", default="", help="Only this action, for example approve or key_created.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(min=1), help="At most this many.")
 @address_option
-@folder_options
+@files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_entries(
     since: datetime | None,
@@ -91,7 +90,7 @@ def list_entries(
 
 @audit.command()
 @address_option
-@folder_options
+@files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def verify(address: str | None, data_dir: Path | None, state_dir: Path | None, as_json: bool) -> None:
     """Verify the chain: no row was changed, removed, moved, or cut off at the end.

@@ -9,10 +9,9 @@ from uuid import UUID
 
 import click
 
-from server.cli.analyst import folder_options
 from server.cli.output import show_json, show_table
 from server.cli.remote import address_option, connected
-from server.cli.stopped_server import StoppedServer, stopped_server
+from server.cli.stopped_server import StoppedServer, files_options, stopped_server
 
 if TYPE_CHECKING:
     from server.ledger.writer import Ledger
@@ -40,7 +39,7 @@ SCOPES = {"session": "session", "client": "client", "subject": "person"}
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @address_option
-@folder_options
+@files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def erase(
     session: UUID | None,

@@ -122,8 +122,8 @@ class _LedgerKeys(KeyStore):
         words = _LocalWords(self._stopped.settings)
 
         async def create(keys: ApiKeys) -> tuple[ApiKeyRow, str]:
-            personal = await words.personal([label] if checked else [label, client_id])
-            if client_id in personal:
+            personal = await words.personal([label, client_id])
+            if client_id in personal and not checked:
                 raise client_id_personal()
             return await keys.create(
                 client_id=client_id,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from server.cli.analyst import folder_options
 from server.cli.dev_certificate import dev_certificate
 from server.cli.key_store import opened_key_store
 from server.cli.messages import as_dict
 from server.cli.output import show_json, show_table
 from server.cli.remote import address_option
+from server.cli.stopped_server import files_options
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -75,7 +75,7 @@ def keys() -> None:
 @click.option("--label", default="", metavar="WORD", help="A word by which you know the key; name no person in it.")
 @click.option("--expires", type=Period(), metavar="PERIOD", help="Such as 24h or 90d. Default: never.")
 @address_option
-@folder_options
+@files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def create(
     scopes: tuple[str, ...],
@@ -100,7 +100,7 @@ def create(
 @keys.command("list")
 @click.option("--all", "closed_too", is_flag=True, help="Also those that expired or were revoked.")
 @address_option
-@folder_options
+@files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def list_keys(
     closed_too: bool, address: str | None, state_dir: Path | None, data_dir: Path | None, as_json: bool
@@ -121,7 +121,7 @@ def list_keys(
     "--grace", type=Period(), default="0s", show_default=True, metavar="PERIOD", help="How long the old key lives on."
 )
 @address_option
-@folder_options
+@files_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def rotate(
     key_id: str,
@@ -140,7 +140,7 @@ def rotate(
 @keys.command()
 @click.argument("key_id", metavar="ID", type=KeyId())
 @address_option
-@folder_options
+@files_options
 def revoke(key_id: str, address: str | None, state_dir: Path | None, data_dir: Path | None) -> None:
     """Refuse a key from now on. Safe to repeat."""
     with opened_key_store(address, state_dir, data_dir) as store:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,10 +18,10 @@ from server.cli.remote import CALL_TIMEOUT_S, Endpoint, endpoint
 from server.cli.tls_problems import tls_problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from server.ledger.writer import Ledger
     from server.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,12 @@ class StoppedServer:
 
     Attributes:
         target: Address at which it was looked for.
+        named: Whether the files were named, and no server was looked for.
     """
 
     settings: Settings
     target: str
+    named: bool
 
     def require_ledger(self) -> None:
         """Make sure that there is a ledger.
@@ -75,6 +78,8 @@ class StoppedServer:
                 raise
             hint = f"A server holds it, but none answers at {self.target}. {STARTING} "
             hint += "Else name it with --address, and see --tls-ca."
+            if self.named:
+                hint = "A server runs on these files: leave --data-dir out, and the server does it."
             raise Failure(error.message, reason=error.reason, hint=hint) from error
         try:
             yield ledger
@@ -82,20 +87,35 @@ class StoppedServer:
             ledger.close()
 
 
-def stopped_server(address: str | None, state_dir: Path | None, data_dir: Path | None) -> StoppedServer | None:
-    """The files to work on, if no server was named and none answers at the configured address; else None.
+def files_options(command: Command) -> Command:
+    """Add the options that name the files; their values go to ``stopped_server``."""
+    folder = click.Path(file_okay=False, path_type=Path)
+    state = click.option("--state-dir", type=folder, help="The server's folder with its keys. Default: the setting.")
+    data = click.option("--data-dir", type=folder, help="Work on the ledger in this folder, and call no server.")
+    return state(data(command))
 
-    The person is told so.
+
+def stopped_server(address: str | None, state_dir: Path | None, data_dir: Path | None) -> StoppedServer | None:
+    """The files to work on, or None for a server.
+
+    ``--data-dir`` names files, ``--address`` a server. Without either it is the server at the configured address, or
+    the files if none answers there; the person is told so.
+
+    Raises:
+        click.UsageError: Both were named.
     """
     from server.cli.analyst import ledger_settings
 
+    if address is not None and data_dir is not None:
+        raise click.UsageError("--address names a server and --data-dir files: give one of them.")
     if address is not None:
         return None
     server = endpoint(address)
-    if _answers(server):
-        return None
-    click.echo(f"No server answers at {server.target}, so the ledger file is used.", err=True)
-    return StoppedServer(ledger_settings(None, state_dir, data_dir), server.target)
+    if data_dir is None:
+        if _answers(server):
+            return None
+        click.echo(f"No server answers at {server.target}, so the ledger file is used.", err=True)
+    return StoppedServer(ledger_settings(None, state_dir, data_dir), server.target, named=data_dir is not None)
 
 
 def _answers(server: Endpoint) -> bool:

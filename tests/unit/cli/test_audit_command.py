@@ -114,7 +114,8 @@ def test_the_rows_are_listed_newest_first(folders: tuple[Path, Path], monkeypatc
     assert (verified.exit_code, verified.stdout.splitlines()[-1].split()) == (0, ["intact", "yes"])
 
 
-def test_the_rows_of_a_stopped_server_are_listed_too(stopped: Path) -> None:
+def test_the_rows_of_a_stopped_server_are_listed_too(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.cli.audit.PAGE_SIZE", 2)
     result = run("list", "--action", "approve", "--limit", "5", "--json")
     assert result.exit_code == 0, result.output
     assert "so the ledger file is used" in result.stderr
@@ -188,6 +189,20 @@ def test_a_ledger_that_a_server_holds_at_another_address_is_left_alone(
     result = CliRunner().invoke(cli, command)
     assert (result.exit_code, "[LEDGER_LOCKED]" in result.stderr) == (1, True)
     assert "name it with --address" in result.stderr
+    named = CliRunner().invoke(cli, [*command, "--data-dir", str(stopped)])
+    assert "leave --data-dir out" in named.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_files_that_were_named_are_taken_though_a_server_answers(
+    command: list[str], folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.cli.stopped_server._answers", lambda _server: pytest.fail("a server was asked"))
+    given = ["--data-dir", str(folders[0]), "--state-dir", str(folders[1])]
+    result = CliRunner().invoke(cli, [*command, *given])
+    assert result.exit_code == 0, result.output
+    both = CliRunner().invoke(cli, [*command, *given, "--address", "127.0.0.1:1"])
+    assert (both.exit_code, "give one of them" in both.stderr) == (2, True)
 
 
 def test_an_erasure_of_a_stopped_server_leaves_a_chain_that_fits_its_head(stopped: Path) -> None:
