@@ -28,6 +28,9 @@ QUICK_S = 0.3
 PATIENCE = 5.0
 """How many times its CPU time a query may take on the clock, when the machine has other work."""
 
+QUICK_PATIENCE = 10.0
+"""The same for a query that is tried out quickly; one that is late is tried again with all the time."""
+
 REMEMBERED_REFUSALS = 256
 
 TOO_MANY = Refused(Cause.BUSY, "Too many queries run at the moment.")
@@ -111,7 +114,7 @@ class QueryGuard:
     def _try_out(self, query: str) -> Refused | None:
         seconds, late_s = self._limits.seconds, PATIENCE * self._limits.seconds
         quick_s = min(QUICK_S, seconds)
-        outcome = self._run(self._quick, query, TrialTimes(quick_s, max(seconds, PATIENCE * quick_s)))
+        outcome = self._run(self._quick, query, TrialTimes(quick_s, QUICK_PATIENCE * quick_s))
         if outcome is not None and outcome.result in ("time", "late") and seconds > QUICK_S:
             # Workers of Ray have the same priority as a trial. So one that takes long yields to them, too.
             outcome = self._run(self._slow, query, TrialTimes(seconds, late_s, idle=outcome.result == "time"))
@@ -126,7 +129,7 @@ class QueryGuard:
 
     def _run(self, places: Places, query: str, times: TrialTimes) -> Outcome | None:
         """Try the query out; None when no place became free in time."""
-        if not places.enter(self._limits.seconds):
+        if not places.enter(PATIENCE * self._limits.seconds):
             return None
         try:
             return self._trials.run(query, times)

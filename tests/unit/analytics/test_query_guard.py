@@ -12,7 +12,7 @@ import pytest
 from server.analytics import query_guard
 from server.analytics.admission import ROOM_S, SHARE_OF_TRIAL, Places, Reservations
 from server.analytics.endpoint_config import QueryLimits
-from server.analytics.query_guard import QUICK_S, TOO_MANY, QueryGuard, ask_for_refusal, digest_of
+from server.analytics.query_guard import QUICK_PATIENCE, QUICK_S, TOO_MANY, QueryGuard, ask_for_refusal, digest_of
 from server.analytics.refusals import Cause, Refused
 from server.analytics.sql_policy import LONGEST_QUERY
 from server.analytics.trials import Outcome, TrialTimes
@@ -38,7 +38,7 @@ def parse(query: str) -> str:
 
 OK = Outcome("ok", seconds=0.1, bytes=1024)
 LIMITS = QueryLimits(seconds=5.0)
-QUICK = TrialTimes(QUICK_S, 5.0)
+QUICK = TrialTimes(QUICK_S, QUICK_PATIENCE * QUICK_S)
 
 
 def guard(
