@@ -24,7 +24,7 @@ from models.vision.detection import is_paper, read_steps, text_map
 from models.vision.geometry import rows, stretch
 from models.vision.line_crops import lines_from_boxes, lines_from_map
 from models.vision.meter_reader import MeterReader, MeterReading, reading_line, resolve_conflicts
-from models.vision.ocr_memory import FewLinesAtATime, reserve
+from models.vision.ocr_memory import FewLinesAtATime, normalize_in_bands, reserve
 from models.vision.types import Box, OcrLine, OcrPage, OcrWord
 
 DETECTOR: Final = "PP-OCRv6_det_small.onnx"
@@ -190,6 +190,7 @@ def _load(options: OcrOptions, *, cuda: bool) -> Any:
         }
     )
     _warm_up(ocr)
+    normalize_in_bands(ocr)
     if not cuda:
         ocr.text_rec.session = FewLinesAtATime(ocr.text_rec.session)
     if options.reserve_memory and not cuda:
