@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import queue
 import signal
 from dataclasses import replace
 
@@ -138,8 +139,8 @@ def test_a_child_that_dies_is_an_error_of_its_stream_only(sandbox: MediaSandbox)
 
 
 def test_a_death_is_told(own_sandbox: MediaSandbox) -> None:
-    died: list[int] = []
-    own_sandbox._on_death = died.append
+    died: queue.SimpleQueue[int] = queue.SimpleQueue()
+    own_sandbox._on_death = died.put
     stream = StreamDecoder(open_container=own_sandbox.open_stream)
     stream.feed((DATA / "visit.ogg").read_bytes()[:8_000])
     [child] = fork_server(own_sandbox).children()
@@ -147,7 +148,8 @@ def test_a_death_is_told(own_sandbox: MediaSandbox) -> None:
     child.wait(5)
     cleaned(own_sandbox, encoded(corners(), "PNG"))
     stream.close()
-    assert died == [signal.SIGSEGV]
+    assert died.get(timeout=5) == signal.SIGSEGV
+    assert died.empty()
 
 
 def test_a_child_that_hangs_is_ended(sandbox: MediaSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
