@@ -50,10 +50,11 @@ def _walk(data: bytes, frame: _Frame) -> Layout:
             at += length
             end = at
             continue
-        following = at + _id3_bytes(data, at) if data[at : at + 3] == b"ID3" else _resume(data, at, frame)
+        tag = _tag_bytes(data, at)
+        following = at + tag if tag else _resume(data, at, frame)
         if following is None:
             break
-        if data[at : at + 3] != b"ID3":
+        if not tag:
             gaps += following - at - data.count(0, at, following)
             if gaps > MAX_GAPS:
                 break
@@ -101,6 +102,11 @@ def _adts_frame(data: bytes, at: int) -> int:
     return length if length >= 7 else 0
 
 
-def _id3_bytes(data: bytes, at: int) -> int:
-    digits = data[at + 6 : at + 10]
-    return 10 + sum((digit & 0x7F) << 7 * place for place, digit in enumerate(reversed(digits)))
+def _tag_bytes(data: bytes, at: int) -> int:
+    """The length of the tag that begins at an offset, ID3v2 or APEv2; 0 when none begins there."""
+    if data[at : at + 3] == b"ID3":
+        digits = data[at + 6 : at + 10]
+        return 10 + sum((digit & 0x7F) << 7 * place for place, digit in enumerate(reversed(digits)))
+    if data[at : at + 8] == b"APETAGEX":
+        return 32 + int.from_bytes(data[at + 12 : at + 16], "little")
+    return 0

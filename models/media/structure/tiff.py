@@ -73,7 +73,7 @@ class _Reader:
             values[tag] = self._values(tag, entry)
         for starts, lengths in _STARTS.items():
             for start, length in zip(values.get(starts, ()), values.get(lengths, ()), strict=False):
-                self._use(start, start + length)
+                self._use(start, start + length if length else len(self._data))  # some writers leave lengths at 0
         for tag in _SUB_IFDS & values.keys():
             for sub in values[tag]:
                 if 0 < sub < len(self._data):

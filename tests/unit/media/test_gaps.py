@@ -8,6 +8,7 @@ import wave
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from models.errors import VestibuleError
 from models.media.clean import MediaLimits, clean
@@ -119,6 +120,24 @@ def test_a_cover_in_flac_is_no_gap() -> None:
     data = (DATA / "visit.flac").read_bytes()
     cover = b"\x06" + len(NOISE * 8).to_bytes(3, "big") + NOISE * 8
     assert reason(data[:42] + cover + data[42:]) == ""
+
+
+def test_a_tag_between_two_joined_mp3_files_is_no_gap() -> None:
+    data = recording("mp3", "libmp3lame")
+    tag = b"APETAGEX" + (2_000).to_bytes(4, "little") + (len(NOISE)).to_bytes(4, "little") + bytes(16) + NOISE
+    assert reason(data + tag + data) == ""
+    assert reason(data + NOISE + data) == "TRAILING_DATA"
+
+
+def test_a_tiff_that_states_no_lengths_of_its_strips_is_read() -> None:
+    out = io.BytesIO()
+    Image.effect_noise((400, 300), 40).save(out, "tiff")
+    data = bytearray(out.getvalue())
+    entries = int.from_bytes(data[4:8], "little") + 2
+    [lengths] = [at for at in range(entries, len(data), 12) if data[at : at + 2] == (279).to_bytes(2, "little")][:1]
+    assert int.from_bytes(data[lengths + 4 : lengths + 8], "little") == 1  # one strip, so its length is in the entry
+    data[lengths + 8 : lengths + 12] = bytes(4)
+    assert reason(bytes(data)) == ""
 
 
 # WAV without a length
