@@ -22,7 +22,12 @@ from server.analytics.sql_errors import problem_of
 from server.analytics.supervisor import Supervisor
 
 _REFUSED = "Authorization failed"
-_GONE = ("Invalid connection id", "Could not connect to server", "Failure when receiving data")
+_GONE = (
+    "Invalid connection id",
+    "Could not connect to server",
+    "Failure when receiving data",
+    "Server returned nothing",
+)
 """Errors of a process that was ended: it is another one now, there is none, or it ended while it answered."""
 RESTART_S = 10.0
 """How long a client waits for the next process, which is there after about a second on an idle machine."""

@@ -165,19 +165,19 @@ class _Running:
         self._thread.join()
 
     def watch_until_end(self) -> str:
-        """Watch the process until it ends or leaves its bounds; returns which of them."""
+        """Watch the process until it ends or leaves its bounds; returns which, as a word for the log."""
         try:
             seen = psutil.Process(self.process.pid)
             most_bytes = seen.memory_info().rss + self._limits.total_bytes + MORE_BYTES
             debt = CpuDebt(self._limits.seconds)
             while not self._ended_within(WATCH_S):
                 if seen.memory_info().rss > most_bytes:
-                    return "It used too much memory."
+                    return "memory_exceeded"
                 if debt.too_high(time.monotonic(), _cpu_s(seen), self._admitted_s):
-                    return "A query ran longer than when it was tried out."
+                    return "cpu_exceeded"
         except psutil.Error:
             pass  # it ended between two looks
-        return "It ended."
+        return "ended"
 
     def _ended_within(self, seconds: float) -> bool:
         try:

@@ -12,7 +12,7 @@ from vestibule.v1 import access_pb2, common_pb2, funnel_pb2, media_pb2, recommen
 from models.errors import InvalidInput
 from models.reasons import Reason
 from models.text import RedactedText
-from server.access.caller import Scope
+from server.access.caller import Scope, current_caller
 from server.ledger.api_keys import ApiKeyRow
 from server.ledger.types import (
     Artifact,
@@ -120,9 +120,12 @@ def redacted_file(artifact: Artifact, size_bytes: int) -> media_pb2.DownloadReda
 
 
 def upload(row: UploadRow) -> media_pb2.Upload:
-    """An upload."""
+    """An upload, under the id that its client gave.
+
+    Two clients may have given the same one, so a caller of every client gets the id of the ledger.
+    """
     message = media_pb2.Upload(
-        id=row.shown_id,
+        id=row.shown_id if current_caller().client_id else row.id,
         session_id=row.session_id,
         kind=_kind_value(row.kind),
         state=media_pb2.UploadState.Value(f"UPLOAD_STATE_{row.state}"),

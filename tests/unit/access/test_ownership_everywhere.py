@@ -9,15 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import grpc.aio
 import pytest
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from vestibule.v1 import admin_pb2, conversation_pb2, funnel_pb2, media_pb2, recommendation_pb2, session_pb2
 
+from server.access.caller import acting_as
+from server.ledger import uploads as ledger_uploads
+from server.rpc import convert
 from server.services import SERVICE_NAMES
 from tests.source_tree import ROOT, modules, nodes
-from tests.unit.access.two_clients import JPEG, Ids, TwoClients, call, unknown_ids
+from tests.unit.access.two_clients import CALLERS, JPEG, Ids, TwoClients, call, unknown_ids
 
 Build = Callable[[Ids, Ids], list[Message]]
 """The requests, from ids to try and the caller's own ones."""
@@ -206,17 +210,33 @@ async def test_an_upload_id_that_two_clients_gave_is_one_upload_of_each(tmp_path
         again = await call(channel, "stranger", f"{V1}MediaService/Upload", _upload(owners.upload, own.session))
         assert accepted.code == again.code == "OK"
         assert accepted == again
-        uploads = {}
-        for who in ("owner", "stranger"):
-            stub: Any = channel.unary_unary(
-                f"/{V1}MediaService/GetUpload",
-                request_serializer=lambda m: m.SerializeToString(),
-                response_deserializer=media_pb2.GetUploadResponse.FromString,
-            )
-            request = media_pb2.GetUploadRequest(upload_id=owners.upload)
-            uploads[who] = (await stub(request, metadata=(("test-caller", who),))).upload
+        uploads = {who: await _get_upload(channel, who, owners.upload) for who in ("owner", "stranger")}
     assert {upload.id for upload in uploads.values()} == {owners.upload}, "each sees the id that it gave"
     assert [uploads[who].session_id for who in ("owner", "stranger")] == [owners.session, own.session]
+
+
+async def test_a_caller_of_every_client_can_tell_uploads_with_one_id_apart(tmp_path: Path) -> None:
+    world = TwoClients(tmp_path)
+    owners, own = await world.fill()
+    async with world.serving() as channel:
+        await call(channel, "stranger", f"{V1}MediaService/Upload", _upload(owners.upload, own.session))
+        rows = await world.ledger.read(lambda cursor: ledger_uploads.list_of_session(cursor, own.session))
+        [strangers] = [row for row in rows if row.shown_id == owners.upload]
+        with acting_as(CALLERS["everybody"]):
+            shown = convert.upload(strangers).id
+        found = [(await _get_upload(channel, "everybody", an_id)).session_id for an_id in (owners.upload, shown)]
+    assert found == [owners.session, own.session]
+
+
+async def _get_upload(channel: grpc.aio.Channel, who: str, upload_id: str) -> media_pb2.Upload:
+    stub: Any = channel.unary_unary(
+        f"/{V1}MediaService/GetUpload",
+        request_serializer=lambda m: m.SerializeToString(),
+        response_deserializer=media_pb2.GetUploadResponse.FromString,
+    )
+    answer = await stub(media_pb2.GetUploadRequest(upload_id=upload_id), metadata=(("test-caller", who),))
+    found: media_pb2.Upload = answer.upload
+    return found
 
 
 async def test_an_event_id_that_another_client_used_first_still_counts(tmp_path: Path) -> None:

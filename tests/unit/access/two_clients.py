@@ -63,6 +63,7 @@ EVERYTHING = frozenset(Scope)
 CALLERS = {
     "owner": Caller("key:a", "app-a", EVERYTHING, parse_peer("ipv4:10.0.0.1:1")),
     "stranger": Caller("key:b", "app-b", EVERYTHING, parse_peer("ipv4:10.0.0.2:1")),
+    "everybody": Caller("key:c", "", EVERYTHING, parse_peer("ipv4:10.0.0.3:1")),
 }
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TOKEN_SECRET = re.compile(rb"\.[A-Za-z0-9_-]{43}")
