@@ -113,7 +113,7 @@ class NotFound(CallerError):
     """No such session, upload or recommendation."""
 
     default_reason = Reason.NOT_FOUND
-    default_hint = "Check the id; what has ended is kept for a time only."
+    default_hint = "Check the id. What was erased, or deleted by age, is not found."
 
 
 class Conflict(CallerError):

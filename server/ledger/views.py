@@ -239,7 +239,7 @@ V_AUDIT = SqlView(
         "subject": "Who: id of the credential, or server; empty when nobody was known.",
         "client_id": "App or site of the credential; empty for one of every client.",
         "action": "What, for example access, approve, redrive, key_created or server_started.",
-        "object_type": "Kind of thing that it was done to: method, recommendation, dead_letter, breaker, key.",
+        "object_type": "Kind of thing that it was done to: method, door, recommendation, dead_letter, breaker, key.",
         "object_id": "Its id.",
         "outcome": "done, allowed, denied or failed.",
         "reason": "Stable reason or machine word; empty when there is none.",
