@@ -63,7 +63,7 @@ async def cpu_ms(calls: int = 2000) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger.open(Path(folder) / "ledger.duckdb")
         try:
-            trail = AuditTrail(bytes(32), utc_now)
+            trail = AuditTrail(bytes(32), bytes(32), utc_now)
             access = AccessLog(ledger, trail, utc_now, window_s=AuditSettings().window_s)
             api_keys = ApiKeys(ledger, utc_now, trail)
             key, *_others = await asyncio.gather(*(_key(api_keys) for _ in range(MANY_KEYS)))

@@ -46,7 +46,7 @@ async def microseconds(folder: Path) -> tuple[float, float]:
     """CPU of a call without and with authentication and limits; medians of rounds that take turns."""
     ledger = Ledger.open(folder / "ledger.duckdb")
     try:
-        keys = ApiKeys(ledger, utc_now, AuditTrail(bytes(32), utc_now))
+        keys = ApiKeys(ledger, utc_now, AuditTrail(bytes(32), bytes(32), utc_now))
         _, key = await keys.create(client_id="app", scopes={Scope.APP}, label="bench", expire_time=None)
         every = interceptors(
             Lifecycle(),

@@ -35,7 +35,7 @@ class Reason(ReasonRow):
     AUDIT_KEY_INVALID = (
         "AUDIT_KEY_INVALID",
         Status.INVALID_ARGUMENT,
-        "The key of the audit is not 64 hexadecimal digits.",
+        "A key of the audit, audit.key or subjects.key, is not 64 hexadecimal digits.",
     )
     AUTH_SETTINGS_INVALID = (
         "AUTH_SETTINGS_INVALID",
@@ -127,6 +127,11 @@ class Reason(ReasonRow):
         "FOLDER_SHARED",
         Status.INVALID_ARGUMENT,
         "Other users can enter the folder of the data or the state, and the server may not change that.",
+    )
+    FOLDER_UNNAMED = (
+        "FOLDER_UNNAMED",
+        Status.INVALID_ARGUMENT,
+        "A command was given the data folder or the state folder alone; a ledger and its state folder belong together.",
     )
     FOLDER_UNUSABLE = (
         "FOLDER_UNUSABLE",

@@ -76,6 +76,8 @@ class AccessLog:
         self._seen: dict[_Decision, _Tally] = {}
         self._kinds = {Outcome.DENIED: 0, Outcome.ALLOWED: 0}
         self._lock = threading.Lock()
+        self._one_write = asyncio.Lock()
+        self._last_write: asyncio.Task[None] | None = None
 
     def record(self, caller: Caller, method: str, *, denied: str = "") -> None:
         """Count one decision about a call. Never fails.
@@ -128,11 +130,19 @@ class AccessLog:
                 log.warning("access_not_recorded", **describe(error))
 
     async def flush(self) -> None:
-        """Write what was counted now.
+        """Write what was counted now. A call that is cancelled ends at once, and the write goes on.
 
         Raises:
             Unavailable, Overloaded: The ledger took no write; the counts are kept for the next time.
         """
+        self._last_write = asyncio.create_task(self._write_counts())
+        await asyncio.shield(self._last_write)
+
+    async def _write_counts(self) -> None:
+        async with self._one_write:  # the last write of a server has to see what a failed one before it put back
+            await self._write_seen()
+
+    async def _write_seen(self) -> None:
         with self._lock:
             seen, self._seen = self._seen, {}
             self._kinds = dict.fromkeys(self._kinds, 0)

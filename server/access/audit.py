@@ -17,6 +17,7 @@ import hmac
 import json
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -33,12 +34,13 @@ from server.ledger.columns import Cursor
 from server.ledger.types import Clock
 
 KEY_FILE: Final = "audit.key"
-"""In the state folder: 32 bytes, hexadecimal."""
+"""In the state folder: the key of the chain, 32 bytes, hexadecimal."""
+SUBJECTS_KEY_FILE: Final = "subjects.key"
+"""Beside it: the key of the pseudonyms, so that they stay the same when the key of the chain is lost."""
 
 _PLAIN_SUBJECT = re.compile(r"[A-Za-z0-9._:|/+=-]{0,160}\Z")
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_OPAQUE = re.compile(rf"(?:[a-z0-9-]{{1,40}}\|)?(?:{_UUID}|[0-9a-f]{{24,64}})\Z")
-"""The ``sub`` of a token that names nobody; issuers may put the source of the account before it, ``auth0|``."""
+_RANDOM_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[47][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
+"""The ``sub`` of a token that names nobody. Other UUIDs and digests may be made of an email address."""
 
 
 class AuditAction(StrEnum):
@@ -96,11 +98,13 @@ class AuditTrail:
 
     Args:
         key: Of the hashes; 32 bytes.
+        subjects_key: Of the pseudonyms; 32 bytes.
         keep_peers: Whether network addresses are kept.
     """
 
-    def __init__(self, key: bytes, clock: Clock, *, keep_peers: bool = True) -> None:
+    def __init__(self, key: bytes, subjects_key: bytes, clock: Clock, *, keep_peers: bool = True) -> None:
         self._key = key
+        self._subjects_key = subjects_key
         self._clock = clock
         self._keep_peers = keep_peers
         self.appended = False
@@ -149,8 +153,8 @@ class AuditTrail:
         )
 
     def pseudonym(self, sub: str) -> str:
-        """What the server calls the holder of a token: ``sub`` as it is if it is opaque, else a keyed hash of it."""
-        return sub if _OPAQUE.match(sub) else self._hashed(f"jwt:{sub}")
+        """What the server calls the holder of a token: ``sub`` as it is if it is a random UUID, else a keyed hash."""
+        return sub if _RANDOM_UUID.match(sub) else self._hashed(f"jwt:{sub}")
 
     def stored_subject(self, subject: str) -> str:
         """The subject as rows have it: nothing in which a name could stand, such as an email address."""
@@ -161,8 +165,13 @@ class AuditTrail:
             return subject
         return f"{kind if kind in ('jwt', 'key') else 'other'}:{self._hashed(subject)}"
 
+    def known_as(self, subjects: Iterable[str]) -> tuple[str, ...]:
+        """All forms in which rows may have these subjects: rows of earlier servers have some of them as they were."""
+        given = tuple(subjects)
+        return tuple(dict.fromkeys((*given, *map(self.stored_subject, given))))
+
     def _hashed(self, subject: str) -> str:
-        return f"hash:{hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()[:32]}"
+        return f"hash:{hmac.new(self._subjects_key, subject.encode(), hashlib.sha256).hexdigest()[:32]}"
 
 
 def load_or_create_key(state_dir: Path) -> bytes:
@@ -171,13 +180,26 @@ def load_or_create_key(state_dir: Path) -> bytes:
     Raises:
         InvalidInput: AUDIT_KEY_INVALID.
     """
-    stored = read_or_create(state_dir / KEY_FILE, f"{secrets.token_hex(32)}\n".encode()).strip()
+    return _load_or_create(state_dir / KEY_FILE, "rows from before then count as changed")
+
+
+def load_or_create_subjects_key(state_dir: Path) -> bytes:
+    """The key of the pseudonyms; a missing one is made, readable by its owner alone.
+
+    Raises:
+        InvalidInput: AUDIT_KEY_INVALID.
+    """
+    lost = "people whose names are hashed then count as others, who did not take part in their sessions"
+    return _load_or_create(state_dir / SUBJECTS_KEY_FILE, lost)
+
+
+def _load_or_create(file: Path, lost: str) -> bytes:
+    stored = read_or_create(file, f"{secrets.token_hex(32)}\n".encode()).strip()
     if not re.fullmatch(rb"[0-9a-f]{64}", stored):
         raise InvalidInput(
-            "The key of the audit cannot be read.",
+            "A key of the audit cannot be read.",
             reason=Reason.AUDIT_KEY_INVALID,
-            hint="Restore audit.key in the state folder from a backup. If it is lost, delete it: rows from before then "
-            "count as changed.",
+            hint=f"Restore {file.name} in the state folder from a backup. If it is lost, delete it: {lost}.",
         )
     return bytes.fromhex(stored.decode("ascii"))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.errors import VestibuleError
 from server.access.access_log import AccessLog
-from server.access.audit import AuditAction, AuditTrail, load_or_create_key
+from server.access.audit import AuditAction, AuditTrail, load_or_create_key, load_or_create_subjects_key
 from server.access.audit_check import AuditReport, verify
 from server.access.audit_head import AuditHead
 from server.ledger import audit as rows
@@ -39,7 +39,7 @@ class AuditBook:
         self._ledger = ledger
         self._state_dir = state_dir
         self._key = load_or_create_key(state_dir)
-        self.trail = AuditTrail(self._key, clock, keep_peers=settings.peers)
+        self.trail = AuditTrail(self._key, load_or_create_subjects_key(state_dir), clock, keep_peers=settings.peers)
         self.access = AccessLog(ledger, self.trail, clock, window_s=settings.window_s, allowed=settings.allowed)
         self._head = AuditHead(ledger, self.trail, self._key, state_dir, version)
 
@@ -63,8 +63,7 @@ class AuditBook:
         """
         if not page_token:
             await self.access.flush()
-        subject = self.trail.stored_subject(wanted.subject)
-        asked = replace(wanted, subject=subject)
+        asked = replace(wanted, subjects=self.trail.known_as(wanted.subjects))
         return await self._ledger.read(
             partial(rows.list_rows, wanted=asked, page_size=page_size, page_token=page_token)
         )

@@ -156,7 +156,7 @@ def _pages(address: str | None, state_dir: Path | None, data_dir: Path | None) -
     """Fetches a page of rows, from the server or from the files of a stopped one."""
     from vestibule.v1.admin_pb2_grpc import AdminServiceStub
 
-    from server.access.audit import AuditTrail
+    from server.access.audit import AuditTrail, load_or_create_subjects_key
     from server.ledger.types import utc_now
 
     stopped = stopped_server(address, state_dir, data_dir)
@@ -165,7 +165,8 @@ def _pages(address: str | None, state_dir: Path | None, data_dir: Path | None) -
             stub = AdminServiceStub(channel)
             yield lambda request: stub.ListAuditEntries(request, timeout=CALL_TIMEOUT_S)
     else:
-        trail = AuditTrail(_kept_key(stopped), utc_now)
+        key, state_dir = _kept_key(stopped), stopped.settings.state_dir
+        trail = AuditTrail(key, load_or_create_subjects_key(state_dir), utc_now)
         with stopped.opened(migrates=False) as ledger:
             yield lambda request: _page_of(ledger, trail, request)
 
@@ -177,7 +178,7 @@ def _page_of(ledger: Ledger, trail: AuditTrail, request: ListAuditEntriesRequest
     from server.services.audit_messages import audit_filter, audit_page
 
     wanted = audit_filter(request, client_id="")
-    wanted = replace(wanted, subject=trail.stored_subject(wanted.subject))
+    wanted = replace(wanted, subjects=trail.known_as(wanted.subjects))
     read = ledger.read(
         lambda cursor: rows.list_rows(cursor, wanted, page_size=request.page_size, page_token=request.page_token)
     )

@@ -111,9 +111,11 @@ def _erase_by_call(
 
 
 def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: bool) -> dict[str, Any]:
-    from server.access.audit import AuditTrail, load_or_create_key
+    from server.access.audit import AuditTrail, load_or_create_key, load_or_create_subjects_key
     from server.access.audit_head import head_kept
     from server.access.caller import OFFLINE, acting_as
+    from server.analytics.endpoint import SNAPSHOT_FOLDER
+    from server.analytics.snapshot import delete_snapshots
     from server.erasure.eraser import Eraser, NoWork
     from server.ledger.erasure import ErasureScope, ErasureTarget
     from server.ledger.types import utc_now
@@ -124,10 +126,16 @@ def _erase_files(stopped: StoppedServer, scope: str, value: str, *, dry_run: boo
     key = load_or_create_spool_key(settings.spool_key.get_secret_value(), settings.state_dir / "spool.key")
     target = ErasureTarget(ErasureScope(scope), value)
 
+    async def forget_copies() -> None:
+        """Delete the copies for analysts, which a server that was killed leaves."""
+        await asyncio.to_thread(delete_snapshots, settings.state_dir / SNAPSHOT_FOLDER)
+
     async def run(ledger: Ledger) -> dict[str, Any]:
         audit_key = load_or_create_key(settings.state_dir)
-        audit = AuditTrail(audit_key, utc_now, keep_peers=settings.audit.peers)
-        eraser = Eraser(ledger, Spool(settings.spool_dir, key), settings.pictures_dir, NoWork(), utc_now, audit)
+        subjects_key = load_or_create_subjects_key(settings.state_dir)
+        audit = AuditTrail(audit_key, subjects_key, utc_now, keep_peers=settings.audit.peers)
+        spool = Spool(settings.spool_dir, key)
+        eraser = Eraser(ledger, spool, settings.pictures_dir, NoWork(), utc_now, audit, forget_copies)
         async with head_kept(ledger, audit_key, settings.state_dir):
             erasure_id, erased = ("", await eraser.preview(target)) if dry_run else await eraser.erase(target)
         return {"erasure_id": erasure_id, **{kind: erased.rows.get(table, 0) for kind, table in KINDS.items()}}

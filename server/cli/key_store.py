@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
+from models.errors import Unavailable
+from models.reasons import Reason
 from server.cli.remote import CALL_TIMEOUT_S, connected
 from server.cli.stopped_server import StoppedServer, stopped_server
 
@@ -120,6 +120,8 @@ class _LedgerKeys(KeyStore):
         from server.rpc.convert import api_key
 
         words = _LocalWords(self._stopped.settings)
+        if not words.readable and (label or (client_id and not checked)):
+            raise _unread_words()
 
         async def create(keys: ApiKeys) -> tuple[ApiKeyRow, str]:
             personal = await words.personal([label, client_id])
@@ -159,7 +161,7 @@ class _LedgerKeys(KeyStore):
 
     def _run(self, step: Callable[[ApiKeys], Coroutine[Any, Any, T]]) -> T:
         from server.access.api_keys import ApiKeys
-        from server.access.audit import AuditTrail, load_or_create_key
+        from server.access.audit import AuditTrail, load_or_create_key, load_or_create_subjects_key
         from server.access.audit_head import head_kept
         from server.access.caller import OFFLINE, acting_as
         from server.ledger.types import utc_now
@@ -168,7 +170,9 @@ class _LedgerKeys(KeyStore):
 
         async def run(ledger: Ledger) -> T:
             audit_key = load_or_create_key(settings.state_dir)
-            keys = ApiKeys(ledger, utc_now, AuditTrail(audit_key, utc_now, keep_peers=settings.audit.peers))
+            subjects_key = load_or_create_subjects_key(settings.state_dir)
+            trail = AuditTrail(audit_key, subjects_key, utc_now, keep_peers=settings.audit.peers)
+            keys = ApiKeys(ledger, utc_now, trail)
             await keys.load()
             async with head_kept(ledger, audit_key, settings.state_dir):
                 return await step(keys)
@@ -177,28 +181,37 @@ class _LedgerKeys(KeyStore):
             return asyncio.run(run(ledger))
 
 
+def _unread_words() -> Unavailable:
+    return Unavailable(
+        "The client's name and the label cannot be checked for names of persons, because the weights are missing.",
+        reason=Reason.WEIGHTS_UNAVAILABLE,
+        hint="Fetch them with `vestibule models fetch`. Else leave --label out, and say with --client-checked that the "
+        "client's name is no person's.",
+    )
+
+
 class _LocalWords:
-    """Reads words with the weights of this machine, as ``MachineWords`` does. Without weights it finds nothing."""
+    """Reads words with the weights of this machine, as ``MachineWords`` does.
+
+    Attributes:
+        readable: Whether the weights are there. Without them it finds nothing.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        from server.cli.weights import REDACTION_WEIGHTS, is_placed
+
         self._settings = settings
+        self.readable = all(is_placed(name, settings.weights_dir) for name in REDACTION_WEIGHTS)
 
     async def personal(self, words: Iterable[str]) -> set[str]:
         """Those of the words in which something personal was found."""
         from models.redaction.types import RedactionContext
         from models.text import TextSource
         from server.cli.offline_run import local_redactor
-        from server.cli.weights import REDACTION_WEIGHTS, is_placed
         from server.records.machine_words import as_text
 
         wanted = sorted({word for word in words if word})
-        if not wanted:
-            return set()
-        if not all(is_placed(name, self._settings.weights_dir) for name in REDACTION_WEIGHTS):
-            click.echo(
-                "Note: nothing was checked for names, because the weights are not here yet (vestibule models fetch).",
-                err=True,
-            )
+        if not (wanted and self.readable):
             return set()
         redactor = await asyncio.to_thread(local_redactor, self._settings, 1)
         found = redactor.redact_many(list(map(as_text, wanted)), RedactionContext(TextSource.TYPED))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from models.errors import NotFound, Unavailable
+from models.errors import InvalidInput, NotFound, Unavailable
 from models.reasons import Reason
 from server.cli.channel import open_channel
 from server.cli.output import STARTING, Failure
@@ -91,7 +91,9 @@ def files_options(command: Command) -> Command:
     """Add the options that name the files; their values go to ``stopped_server``."""
     folder = click.Path(file_okay=False, path_type=Path)
     state = click.option("--state-dir", type=folder, help="The server's folder with its keys. Default: the setting.")
-    data = click.option("--data-dir", type=folder, help="Work on the ledger in this folder, and call no server.")
+    data = click.option(
+        "--data-dir", type=folder, help="Work on the ledger in this folder, and call no server. Needs --state-dir."
+    )
     return state(data(command))
 
 
@@ -99,10 +101,13 @@ def stopped_server(address: str | None, state_dir: Path | None, data_dir: Path |
     """The files to work on, or None for a server.
 
     ``--data-dir`` names files, ``--address`` a server. Without either it is the server at the configured address, or
-    the files if none answers there; the person is told so.
+    the files if none answers there; the person is told so. A ledger and its state folder belong together: the state
+    folder has the end of the chain of the audit, the spool, and copies of the ledger. So whoever names one of the
+    folders names both.
 
     Raises:
-        click.UsageError: Both were named.
+        click.UsageError: Both a server and files were named.
+        InvalidInput: FOLDER_UNNAMED.
     """
     from server.cli.analyst import ledger_settings
 
@@ -110,12 +115,25 @@ def stopped_server(address: str | None, state_dir: Path | None, data_dir: Path |
         raise click.UsageError("--address names a server and --data-dir files: give one of them.")
     if address is not None:
         return None
+    if data_dir is not None and state_dir is None:
+        raise _one_folder("--data-dir", "--state-dir")
     server = endpoint(address)
     if data_dir is None:
         if _answers(server):
             return None
-        click.echo(f"No server answers at {server.target}, so the ledger file is used.", err=True)
+        if state_dir is not None:
+            raise _one_folder("--state-dir", "--data-dir")
+        click.echo(f"No server answers at {server.target}. Trying its ledger file.", err=True)
     return StoppedServer(ledger_settings(None, state_dir, data_dir), server.target, named=data_dir is not None)
+
+
+def _one_folder(given: str, missing: str) -> InvalidInput:
+    return InvalidInput(
+        f"{given} was given without {missing}.",
+        reason=Reason.FOLDER_UNNAMED,
+        hint="A ledger and its state folder belong together: the state folder has the end of its audit and its spool. "
+        "Name both; for a copy, copy both. Without both, those of the settings are used.",
+    )
 
 
 def _answers(server: Endpoint) -> bool:

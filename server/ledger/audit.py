@@ -45,10 +45,14 @@ class AuditPosition:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which rows are wanted; an empty value admits all."""
+    """Which rows are wanted; an empty value admits all.
+
+    Attributes:
+        subjects: Any of these.
+    """
 
     since: datetime | None = None
-    subject: str = ""
+    subjects: tuple[str, ...] = ()
     action: str = ""
     client_id: str = ""
 
@@ -109,12 +113,14 @@ def list_rows(
         cursor,
         """SELECT * FROM audit WHERE (? IS NULL OR (time, number) < (?::TIMESTAMP, ?))
             AND (?::TIMESTAMP IS NULL OR time >= ?)
-            AND (? = '' OR subject = ?) AND (? = '' OR action = ?) AND (? = '' OR client_id = ?)
+            AND (len(?::VARCHAR[]) = 0 OR list_contains(?::VARCHAR[], subject))
+            AND (? = '' OR action = ?) AND (? = '' OR client_id = ?)
         ORDER BY time DESC, number DESC LIMIT ?""",
         [
             *(before, before_time, before),
             *(since, since),
-            *_twice(wanted.subject, wanted.action, wanted.client_id),
+            *(list(wanted.subjects), list(wanted.subjects)),
+            *_twice(wanted.action, wanted.client_id),
             page_size + 1,
         ],
     )

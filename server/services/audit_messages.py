@@ -27,7 +27,7 @@ def audit_report(report: AuditReport) -> admin_pb2.VerifyAuditResponse:
 def audit_filter(request: admin_pb2.ListAuditEntriesRequest, client_id: str) -> AuditFilter:
     """Which rows a request asks for, of one client only if it is given."""
     since = convert.moment(request.start_time) if request.HasField("start_time") else None
-    return AuditFilter(since, request.subject, request.action, client_id)
+    return AuditFilter(since, (request.subject,) if request.subject else (), request.action, client_id)
 
 
 def audit_page(rows: Sequence[AuditRow], next_token: str) -> admin_pb2.ListAuditEntriesResponse:

@@ -78,7 +78,7 @@ class Tokens:
             clock = HandClock()
             ledger = Ledger.open(Path(folder) / "ledger.duckdb")
             try:
-                keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
+                keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
                 _, self._key = await keys.create(client_id="a", scopes=[Scope.APP], label="", expire_time=None)
                 self._authenticator = Authenticator(keys, TokenVerifier(issuer.settings(), KeySet(_read), clock, str))
                 self._memory_bytes = own_memory_bytes()

@@ -41,7 +41,7 @@ def ledger(tmp_path: Path, clock: HandClock) -> Iterator[Ledger]:
 
 @pytest.fixture
 def keys(ledger: Ledger, clock: HandClock) -> ApiKeys:
-    return ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
+    return ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
 
 
 async def made(keys: ApiKeys, lifetime: timedelta | None = None, clock: HandClock | None = None) -> str:
@@ -85,7 +85,7 @@ async def test_the_secret_is_nowhere_in_the_ledger(keys: ApiKeys, ledger: Ledger
 async def test_a_restart_keeps_keys_and_their_end(keys: ApiKeys, ledger: Ledger, clock: HandClock) -> None:
     good, dead = await made(keys), await made(keys)
     await keys.revoke(key_id(dead))
-    again = ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
+    again = ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
     await again.load()
     assert verify(again, good).client_id == "site-1"
     assert refused(again, dead).reason is Reason.CREDENTIALS_REVOKED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from server.access.caller import Caller
 from server.access.peer import parse_peer
 from server.ledger import audit as rows
 from server.ledger.audit import AuditFilter, AuditRow
+from server.ledger.columns import Cursor
 from server.ledger.writer import Ledger
 from server.setting_groups import AuditSettings
 from tests.unit.ledger.makers import NOW
@@ -124,7 +127,7 @@ async def test_a_list_shows_denied_calls_at_once_with_their_count(ledger: Ledger
 
 
 async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledger) -> None:
-    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+    log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     for number in range(20_000):
         peer = parse_peer(f"ipv6:[2001:db8::{number:x}]:7")
         log.record(Caller(f"jwt:{number}", "", frozenset(), peer), "S/M", denied="CREDENTIALS_INVALID")
@@ -136,7 +139,7 @@ async def test_a_flood_of_denied_calls_is_a_bounded_number_of_rows(ledger: Ledge
 
 
 async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: Ledger) -> None:
-    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+    log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     for number in range(MOST_DENIED * 2):
         log.record(
             Caller("", "", frozenset(), parse_peer(f"ipv4:10.0.{number}.1:7")), "S/M", denied="CREDENTIALS_MISSING"
@@ -148,7 +151,7 @@ async def test_a_flood_of_denied_calls_hides_no_allowed_one(ledger: Ledger) -> N
 
 
 async def test_a_flood_at_another_door_from_many_threads_is_counted_in_a_row_for_each_reason(ledger: Ledger) -> None:
-    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+    log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
 
     def knock() -> None:
         for _ in range(2_000):
@@ -175,7 +178,7 @@ async def test_a_flood_at_another_door_from_many_threads_is_counted_in_a_row_for
 
 
 async def test_allowed_calls_can_be_left_out(ledger: Ledger) -> None:
-    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60, allowed=False)
+    log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60, allowed=False)
     log.record(Caller("key:9f3c", "app", frozenset()), "S/M")
     log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
     await log.flush()
@@ -183,7 +186,7 @@ async def test_allowed_calls_can_be_left_out(ledger: Ledger) -> None:
 
 
 async def test_counts_wait_for_a_ledger_that_refuses(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = AccessLog(ledger, AuditTrail(bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+    log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
     log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
 
     async def refuse(_fn: object) -> None:
@@ -196,3 +199,39 @@ async def test_counts_wait_for_a_ledger_that_refuses(ledger: Ledger, monkeypatch
     log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
     await log.flush()
     assert [row.count for row in await listed(ledger)] == [2]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_flush_that_is_cancelled_loses_no_count(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    log = AccessLog(ledger, AuditTrail(bytes(32), bytes(32), lambda: NOW), lambda: NOW, window_s=60)
+    log.record(Caller("", "", frozenset()), "S/M", denied="CREDENTIALS_MISSING")
+    begun, go_on, write = asyncio.Event(), asyncio.Event(), ledger.write
+
+    async def slow(fn: Callable[[Cursor], object]) -> None:
+        begun.set()
+        await go_on.wait()
+        if fails:
+            raise Unavailable("full")
+        await write(fn)
+
+    monkeypatch.setattr(ledger, "write", slow)
+    flush = asyncio.create_task(log.flush())
+    await begun.wait()
+    flush.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await flush
+    monkeypatch.setattr(ledger, "write", write)
+    last = asyncio.create_task(log.flush())
+    go_on.set()
+    await last
+    assert [row.count for row in await listed(ledger)] == [1]
+
+
+async def test_a_lost_key_of_the_chain_makes_nobody_another_person(ledger: Ledger, tmp_path: Path) -> None:
+    before = book(ledger, tmp_path).trail.stored_subject("jwt:maria.lopez")
+    (tmp_path / "state" / "audit.key").unlink()
+    assert book(ledger, tmp_path).trail.stored_subject("jwt:maria.lopez") == before
+    (tmp_path / "state" / "subjects.key").unlink()
+    assert book(ledger, tmp_path).trail.stored_subject("jwt:maria.lopez") != before

@@ -6,12 +6,19 @@ import hashlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from uuid import UUID
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import pytest
 
 from models.errors import InvalidInput
-from server.access.audit import AuditAction, AuditTrail, Outcome, chained_hash, load_or_create_key
+from server.access.audit import (
+    AuditAction,
+    AuditTrail,
+    Outcome,
+    chained_hash,
+    load_or_create_key,
+    load_or_create_subjects_key,
+)
 from server.access.audit_check import AuditReport, ChainChecker, FaultKind, verify
 from server.access.audit_head import HEAD_FILE, read_head, write_head
 from server.access.caller import Caller, Scope, acting_as
@@ -27,9 +34,19 @@ KEY = bytes(range(32))
 REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), parse_peer("ipv4:10.0.0.7:51234"))
 
 
+NAMING = (
+    f"maria-lopez|{uuid4()}",
+    hashlib.md5(b"maria.lopez@example.com", usedforsecurity=False).hexdigest(),
+    hashlib.sha256(b"maria.lopez@example.com").hexdigest(),
+    str(uuid5(NAMESPACE_URL, "maria.lopez@example.com")),
+    "auth0|5f7c8ec7c33c6c004bbafe82",
+)
+"""Each may name a person, or be made of an email address that somebody can try."""
+
+
 @pytest.fixture
 def trail() -> AuditTrail:
-    return AuditTrail(KEY, lambda: NOW)
+    return AuditTrail(KEY, KEY, lambda: NOW)
 
 
 @pytest.fixture
@@ -214,6 +231,14 @@ def test_a_damaged_key_is_refused_with_a_hint(tmp_path: Path, content: str) -> N
     assert "backup" in caught.value.hint
 
 
+def test_a_damaged_key_of_the_pseudonyms_is_refused_with_a_hint_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "subjects.key").write_text("x")
+    with pytest.raises(InvalidInput) as caught:
+        load_or_create_subjects_key(tmp_path)
+    assert caught.value.reason == "AUDIT_KEY_INVALID"
+    assert "subjects.key" in caught.value.hint
+
+
 def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     key = load_or_create_key(tmp_path / "state")
     write_head(tmp_path / "state", key, START)
@@ -228,19 +253,19 @@ def test_a_subject_that_is_no_plain_id_is_hashed_and_can_be_listed(ledger: Ledge
     assert stored != trail.stored_subject("jwt:other@example.com")
     assert trail.stored_subject(stored) == stored
     assert trail.stored_subject("key:9f3c") == "key:9f3c"
-    for name in ("maria.lopez", "mlopez", "4155550132", "hash:0123456789abcdef", "auth0|maria", "a" * 65):
+    for name in ("maria.lopez", "mlopez", "4155550132", "hash:0123456789abcdef", "auth0|maria", "a" * 65, *NAMING):
         assert trail.pseudonym(name).startswith("hash:")
-    for opaque in (str(UUID(int=7)), "auth0|5f7c8ec7c33c6c004bbafe82", "0" * 64):
+    for opaque in (str(uuid4()), "0190163d-8694-739b-aea5-966c26f8ad91"):
         assert trail.stored_subject(f"jwt:{opaque}") == f"jwt:{opaque}"
     with acting_as(Caller("jwt:maria.lopez@example.com", "", frozenset())):
         entry = trail.entry(AuditAction.APPROVE)
     ledger.write_now(lambda cursor: trail.append(cursor, entry))
-    found, _ = read_now(ledger, lambda c: rows.list_rows(c, AuditFilter(subject=stored), page_size=10))
+    found, _ = read_now(ledger, lambda c: rows.list_rows(c, AuditFilter(subjects=(stored,)), page_size=10))
     assert [row.subject for row in found] == [stored]
 
 
 def test_addresses_are_left_out_when_the_setting_says_so(ledger: Ledger) -> None:
-    trail = AuditTrail(KEY, lambda: NOW, keep_peers=False)
+    trail = AuditTrail(KEY, KEY, lambda: NOW, keep_peers=False)
     with acting_as(REVIEWER):
         entry = trail.entry(AuditAction.REJECT, outcome=Outcome.DONE)
     ledger.write_now(lambda cursor: trail.append(cursor, entry))

@@ -35,7 +35,9 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 async def built(ledger: Ledger, folder: Path, stack: AsyncExitStack, **auth: Any) -> Access:
     clock = HandClock()
-    return await build_access(Settings(state_dir=folder, auth=auth), ledger, clock, AuditTrail(bytes(32), clock), stack)
+    return await build_access(
+        Settings(state_dir=folder, auth=auth), ledger, clock, AuditTrail(bytes(32), bytes(32), clock), stack
+    )
 
 
 async def caller(access: Access, credential: str, peer: Peer = LOCAL) -> Caller:
@@ -85,7 +87,7 @@ async def test_the_shared_key_of_development(ledger: Ledger, tmp_path: Path, sta
     access = await built(ledger, tmp_path, stack, issuer=issuer.URL, audience=issuer.AUDIENCE, hs256_key=SECRET)
     signed = token("HS256", key=OctKey.import_key(SECRET.encode()))
     subject = (await caller(access, signed)).subject
-    assert subject == AuditTrail(bytes(32), HandClock()).stored_subject("jwt:user-7")
+    assert subject == AuditTrail(bytes(32), bytes(32), HandClock()).stored_subject("jwt:user-7")
     assert "user-7" not in subject
     with pytest.raises(Unauthenticated):
         await caller(access, token("ES256"))

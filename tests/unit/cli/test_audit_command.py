@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, NoReturn
@@ -24,10 +26,12 @@ from server.access.caller import Caller, Scope, acting_as
 from server.access.peer import parse_peer
 from server.cli import audit
 from server.cli.main import cli
+from server.ledger.audit import AuditFilter
 from server.ledger.types import utc_now
 from server.ledger.writer import Ledger
 from server.services.admin import AdminService
 from server.setting_groups import AuditSettings
+from tests.unit.erasure.filled import Store
 from tests.unit.ledger.migrated import open_ledger
 
 REVIEWER = Caller("key:9f3c", "app", frozenset({Scope.REVIEWER}), parse_peer("ipv4:10.0.0.7:51234"))
@@ -118,7 +122,7 @@ def test_the_rows_of_a_stopped_server_are_listed_too(stopped: Path, monkeypatch:
     monkeypatch.setattr("server.cli.audit.PAGE_SIZE", 2)
     result = run("list", "--action", "approve", "--limit", "5", "--json")
     assert result.exit_code == 0, result.output
-    assert "so the ledger file is used" in result.stderr
+    assert "Trying its ledger file" in result.stderr
     assert [row["object_id"] for row in json.loads(result.stdout)] == ["r5", "r4", "r3", "r2", "r1"]
 
 
@@ -140,7 +144,7 @@ def test_a_tampered_chain_exits_with_1_and_names_the_row(stopped: Path) -> None:
 
 
 def test_verifying_never_makes_a_key(stopped: Path, tmp_path: Path) -> None:
-    result = run("verify", "--state-dir", str(tmp_path / "other"))
+    result = run("verify", "--data-dir", str(stopped), "--state-dir", str(tmp_path / "other"))
     assert (result.exit_code, "LEDGER_NOT_FOUND" in result.stderr) == (1, True)
     assert "--state-dir" in result.stderr
     assert not (tmp_path / "other").exists()
@@ -189,7 +193,9 @@ def test_a_ledger_that_a_server_holds_at_another_address_is_left_alone(
     result = CliRunner().invoke(cli, command)
     assert (result.exit_code, "[LEDGER_LOCKED]" in result.stderr) == (1, True)
     assert "name it with --address" in result.stderr
-    named = CliRunner().invoke(cli, [*command, "--data-dir", str(stopped)])
+    named = CliRunner().invoke(
+        cli, [*command, "--data-dir", str(stopped), "--state-dir", str(stopped.parent / "state")]
+    )
     assert "leave --data-dir out" in named.stderr
 
 
@@ -203,6 +209,86 @@ def test_files_that_were_named_are_taken_though_a_server_answers(
     assert result.exit_code == 0, result.output
     both = CliRunner().invoke(cli, [*command, *given, "--address", "127.0.0.1:1"])
     assert (both.exit_code, "give one of them" in both.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ["keys", "create", "--scope", "operator"]])
+@pytest.mark.parametrize(("given", "missing"), [("--data-dir", "--state-dir"), ("--state-dir", "--data-dir")])
+def test_a_copy_of_one_folder_alone_is_refused(
+    command: list[str], given: str, missing: str, stopped: Path, tmp_path: Path
+) -> None:
+    """The audit of a copied ledger would else be kept in the state folder of the original."""
+    copy = tmp_path / "copy"
+    shutil.copytree(stopped if given == "--data-dir" else tmp_path / "state", copy)
+    result = CliRunner().invoke(cli, [*command, given, str(copy)])
+    assert (result.exit_code, "[FOLDER_UNNAMED]" in result.stderr) == (1, True)
+    assert f"{given} was given without {missing}" in result.stderr
+    assert "Hint:" in result.stderr
+    assert "ledger file" not in result.stderr
+    assert run("verify").exit_code == 0
+
+
+def test_a_copy_of_both_folders_goes_its_own_way(stopped: Path, tmp_path: Path) -> None:
+    for folder in ("data", "state"):
+        shutil.copytree(tmp_path / folder, tmp_path / f"copy-{folder}")
+    named = ["--data-dir", str(tmp_path / "copy-data"), "--state-dir", str(tmp_path / "copy-state")]
+    made = CliRunner().invoke(cli, ["keys", "create", "--scope", "operator", *named])
+    assert made.exit_code == 0, made.output
+    for folders, rows in (([], 7), (named, 8)):
+        report = run("verify", "--json", *folders)
+        assert (report.exit_code, json.loads(report.stdout)["row_count"]) == (0, rows), report.output
+
+
+def test_a_locked_ledger_is_not_said_to_be_used(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_arguments: object, **_options: object) -> NoReturn:
+        raise Unavailable("Another process holds the ledger.", reason=Reason.LEDGER_LOCKED)
+
+    monkeypatch.setattr(Ledger, "open", locked)
+    result = run("list")
+    assert "[LEDGER_LOCKED]" in result.stderr
+    assert "is used" not in result.stderr
+
+
+def test_rows_of_before_are_found_by_the_name_that_they_have(stopped: Path) -> None:
+    """Earlier servers kept a ``sub`` as it was."""
+    ledger = Ledger.open(stopped / "ledger.duckdb")
+
+    async def fill() -> None:
+        book = AuditBook(ledger, AuditSettings(), stopped.parent / "state", utc_now, "1.2.3")
+        with acting_as(Caller("jwt:maria.lopez", "app", frozenset())):
+            entry = book.trail.entry(AuditAction.REJECT, ("recommendation", "r1"))
+        old = replace(entry, subject="jwt:maria.lopez")
+        await ledger.write(lambda cursor: book.trail.append(cursor, old, entry))
+        found, _ = await book.list(AuditFilter(subjects=("jwt:maria.lopez",)), 9, "")
+        assert [row.number for row in found] == [9, 8]
+
+    asyncio.run(fill())
+    ledger.close()
+    listed = json.loads(run("list", "--subject", "jwt:maria.lopez", "--json").stdout)
+    assert [row["number"] for row in listed] == [9, 8]
+    assert listed[0]["subject"].startswith("jwt:hash:")
+
+
+def test_an_erasure_of_a_stopped_server_leaves_no_byte_in_its_folders(
+    nobody: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor in the copies for analysts, which a server that was killed leaves."""
+    store = Store(tmp_path / "home")
+    session_id = store.fill("gone")
+    store.fill("stays")
+    store.ledger.close()
+    copies = store.home / "state" / "analysts"
+    copies.mkdir(parents=True)
+    for name in ("1.duckdb", "2.duckdb"):
+        shutil.copy(store.home / "data" / "ledger.duckdb", copies / name)
+    shutil.rmtree(store.home / "spool")
+    (store.home / "pictures").rename(store.home / "data" / "pictures")
+    folders = ["--data-dir", str(store.home / "data"), "--state-dir", str(store.home / "state")]
+    assert len(store.marks("gone")) == 5
+    result = CliRunner().invoke(cli, ["erase", "--session", session_id, "--yes", *folders])
+    assert result.exit_code == 0, result.output
+    assert store.marks("gone") == set()
+    assert len(store.marks("stays")) == 5
+    assert list(copies.iterdir()) == []
 
 
 def test_an_erasure_of_a_stopped_server_leaves_a_chain_that_fits_its_head(stopped: Path) -> None:

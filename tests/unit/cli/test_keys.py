@@ -75,7 +75,7 @@ class Installation:
 
         async def serve() -> None:
             ledger = Ledger.open(self.data_dir / "ledger.duckdb")
-            keys = ApiKeys(ledger, utc_now, AuditTrail(bytes(32), utc_now))
+            keys = ApiKeys(ledger, utc_now, AuditTrail(bytes(32), bytes(32), utc_now))
             await keys.load()
             keys.accept_operator_key(load_or_create_operator_key(self.state_dir))
             authenticate = Authenticate(Authenticator(keys), lambda _decision: None, RefusalLimits(LimitSettings()))
@@ -111,9 +111,12 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installatio
 
 
 @pytest.fixture(params=["server", "file"])
-def either(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Installation]:
-    """The commands through a running server, and on its ledger file."""
+def either(
+    request: pytest.FixtureRequest, installation: Installation, weights_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Installation]:
+    """The commands through a running server, and on its ledger file, with weights for the check of names."""
     if request.param == "file":
+        monkeypatch.setenv("VESTIBULE_CACHE_DIR", str(weights_cache.parent))
         yield installation
         return
     with installation.serving():
@@ -121,10 +124,10 @@ def either(request: pytest.FixtureRequest, installation: Installation) -> Iterat
 
 
 def test_a_key_is_made_listed_rotated_and_revoked(either: Installation) -> None:
-    key = either.made("--scope", "app", "--scope", "reviewer", "--client", "site-1", "--label", "kiosk")
+    key = either.made("--scope", "app", "--scope", "reviewer", "--client", "site-1", "--label", "kiosk-7")
     key_id = key.split("_")[1]
     [row] = either.listed()
-    assert (row["id"], row["client_id"], row["label"]) == (key_id, "site-1", "kiosk")
+    assert (row["id"], row["client_id"], row["label"]) == (key_id, "site-1", "kiosk-7")
     assert row["scopes"] == ["SCOPE_APP", "SCOPE_REVIEWER"]
     assert "expire_time" not in row
     rotated = either.run("rotate", key_id, "--grace", "1h")
@@ -182,10 +185,18 @@ def test_a_client_id_that_may_name_a_person_is_refused_until_it_was_checked(
     }
 
 
-def test_without_weights_a_key_is_made_and_the_operator_is_told(installation: Installation) -> None:
-    done = installation.run("create", "--scope", "app", "--client", "site-1")
-    assert done.exit_code == 0
-    assert "nothing was checked for names" in done.stderr
+def test_without_weights_no_unchecked_word_is_stored(installation: Installation) -> None:
+    named = ("create", "--scope", "app", "--client", "site-1")
+    for arguments in (named, (*named, "--client-checked", "--label", "kiosk")):
+        refused = installation.run(*arguments)
+        assert (refused.exit_code, "[WEIGHTS_UNAVAILABLE]" in refused.stderr) == (1, True)
+        assert "vestibule models fetch" in refused.stderr
+        assert "--client-checked" in refused.stderr
+        assert refused.stdout == ""
+        assert not installation.data_dir.exists()
+    installation.made(*named[1:], "--client-checked")
+    installation.made("--scope", "operator")
+    assert [(row["client_id"], row["label"]) for row in installation.listed()] == [("", ""), ("site-1", "")]
 
 
 def test_the_table_for_people(either: Installation) -> None:
@@ -198,7 +209,7 @@ def test_the_table_for_people(either: Installation) -> None:
 
 def test_a_key_made_before_the_first_start_works(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     done = installation.run("create", "--scope", "operator")
-    assert "the ledger file is used" in done.stderr
+    assert "Trying its ledger file" in done.stderr
     monkeypatch.setenv("VESTIBULE_API_KEY", done.stdout.strip())
     with installation.serving():
         assert len(installation.listed("--address", f"127.0.0.1:{installation.port}")) == 1

@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def trail(store: Store) -> AuditTrail:
-    return AuditTrail(bytes(32), lambda: store.now)
+    return AuditTrail(bytes(32), bytes(32), lambda: store.now)
 
 
 def eraser(store: Store) -> Eraser:

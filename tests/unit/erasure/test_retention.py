@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def retention(store: Store, settings: RetentionSettings) -> Retention:
-    audit = AuditTrail(bytes(32), lambda: store.now)
+    audit = AuditTrail(bytes(32), bytes(32), lambda: store.now)
     eraser = Eraser(store.ledger, store.spool, store.pictures, store, lambda: store.now, audit)
     return Retention(store.ledger, store.spool, store.pictures, settings, lambda: store.now, eraser.purge)
 

@@ -71,7 +71,7 @@ class World:
         self.pubsub = PubSub()
         self.spool = Spool(self.folder / "spool", bytes(32))
         self.artifacts = self.folder / "artifacts"
-        self.audit = AuditTrail(bytes(32), self.clock)
+        self.audit = AuditTrail(bytes(32), bytes(32), self.clock)
         self.runner = JobRunner(
             self.ledger,
             clock=self.clock,

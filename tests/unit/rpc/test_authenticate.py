@@ -91,7 +91,7 @@ async def opened(tmp_path: Path, url: str) -> AsyncIterator[Door]:
     with ExitStack() as stack:
         ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
         stack.callback(ledger.close)
-        keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), clock))
+        keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
         verifier = TokenVerifier(settings(jwks_url=url), KeySet(http_source(url)), clock, str)
         authenticate = Authenticate(Authenticator(keys, verifier), seen.append, UNBOUNDED, recheck_s=0.02)
         async with serving(authenticate) as port:
@@ -312,7 +312,7 @@ async def test_a_credential_that_is_too_long_is_not_read() -> None:
 async def test_decisions_are_counted_and_go_to_the_audit(tmp_path: Path) -> None:
     clock, metrics = HandClock(), Metrics()
     ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
-    trail = AuditTrail(bytes(32), clock)
+    trail = AuditTrail(bytes(32), bytes(32), clock)
     access, keys = AccessLog(ledger, trail, clock, window_s=60), ApiKeys(ledger, clock, trail)
     _, key = await keys.create(client_id="site-1", scopes=[Scope.ANALYST], label="", expire_time=None)
     method = next(method for method in METHODS if method.name.endswith("GetReport"))
@@ -350,7 +350,7 @@ async def test_the_name_in_a_token_is_kept_nowhere(
 ) -> None:
     clock, metrics, signed = HandClock(), Metrics(), token(sub="hieronymus_blatherwick", scope="app")
     ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
-    trail = AuditTrail(bytes(32), clock)
+    trail = AuditTrail(bytes(32), bytes(32), clock)
     access, keys = AccessLog(ledger, trail, clock, window_s=60), ApiKeys(ledger, clock, trail)
     verifier = TokenVerifier(settings(jwks_url=key_set.url), KeySet(http_source(key_set.url)), clock, trail.pseudonym)
     async with serving(Authenticate(Authenticator(keys, verifier), observer(metrics, access), UNBOUNDED)) as port:

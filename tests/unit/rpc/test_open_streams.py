@@ -122,7 +122,7 @@ class Port:
 async def serving(tmp_path: Path, *, flood: bool = False) -> AsyncIterator[Port]:
     ledger = open_ledger(tmp_path / "ledger.duckdb", HandClock())
     clock, handlers, metrics, decisions = HandClock(), Handlers(flood), Metrics(), list[AccessDecision]()
-    keys = Keys(ledger, clock, AuditTrail(bytes(32), clock))
+    keys = Keys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
     authenticate = Authenticate(Authenticator(keys), decisions.append, RefusalLimits(LimitSettings()), QUICK_S)
     server = grpc.aio.server(interceptors=interceptors(Lifecycle(), metrics, authenticate, LimitSettings()))
     session_pb2_grpc.add_SessionServiceServicer_to_server(_made(Sessions, handlers), server)
@@ -227,7 +227,7 @@ async def test_the_caller_is_that_of_each_call_and_none_outside(tmp_path: Path) 
 
 async def test_a_talk_ends_with_its_key_and_goes_on_with_another(tmp_path: Path) -> None:
     harness, clock = StreamHarness(tmp_path), HandClock()
-    keys = ApiKeys(harness.ledger, clock, AuditTrail(bytes(32), clock))
+    keys = ApiKeys(harness.ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
     authenticate = Authenticate(Authenticator(keys), lambda _decision: None, RefusalLimits(LimitSettings()), QUICK_S)
 
     async def made() -> tuple[str, tuple[tuple[str, str], ...]]:

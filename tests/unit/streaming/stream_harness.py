@@ -69,7 +69,7 @@ class StreamHarness:
         pubsub = self.pubsub
         self.now = NOW
         self.load = SpeechLoadMeter(1, self.elapsed_s)
-        audit = AuditTrail(bytes(32), lambda: NOW)
+        audit = AuditTrail(bytes(32), bytes(32), lambda: NOW)
         runner = JobRunner(self.ledger, clock=lambda: NOW, owner="me", audit=audit)
         recommender = Recommender(
             self.ledger,
