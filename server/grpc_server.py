@@ -87,6 +87,9 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", LARGEST_MESSAGE_BYTES),
     ("grpc.max_metadata_size", LARGEST_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", LARGEST_METADATA_BYTES),
+    # A compressed message may unpack to a thousand times its size, and a health check, which needs no credential, may
+    # carry one. gRPC answers it with UNIMPLEMENTED (1 is the bit of "not compressed") and does not unpack it.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
     # Two servers on one port would each answer half of the calls.
     ("grpc.so_reuseport", 0),
 )
@@ -100,6 +103,7 @@ class GrpcServer:
         keepalive: When a connection counts as dead.
         credentials: TLS of the port; None serves plain text.
         limits: Bounds on connections and calls.
+        on_flood: Called with each network address that is refused because of a flood.
 
     Attributes:
         address: Host and port that it listens on; known after ``start``.
@@ -115,11 +119,14 @@ class GrpcServer:
         keepalive: Keepalive = KEEPALIVE,
         credentials: grpc.ServerCredentials | None = None,
         limits: LimitSettings = LimitSettings(),  # noqa: B008 - nothing changes it
+        on_flood: Callable[[str], None] = lambda network: None,
     ) -> None:
         self.address = address
         self._credentials = credentials
         self._lifecycle = lifecycle
-        self._guard = FloodGuard(limits, metrics) if SUPPORTED and limits.flood_refused_s else None
+        self._guard: FloodGuard | None = None
+        if SUPPORTED and limits.flood_refused_s:
+            self._guard = FloodGuard(limits, metrics, observe=on_flood)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # re-exported without __all__
         self._server = lasting_server(
             interceptors(lifecycle, metrics, authenticate, limits, self._guard),

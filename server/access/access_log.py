@@ -39,6 +39,7 @@ class Door(StrEnum):
     METRICS = "metrics"
     QUACK = "quack"
     SQL = "sql"
+    PORT = "port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,10 @@ class AccessLog:
     def at_metrics(self, host: str, denied: str) -> None:
         """Count one refusal by the endpoint of the metrics. Never fails."""
         self.at_door(Door.METRICS, denied, host)
+
+    def at_port(self, network: str) -> None:
+        """Count one refusal of a network address that floods the gRPC port. Never fails."""
+        self.at_door(Door.PORT, "flood", network)
 
     def _count(self, subject: str, client_id: str, host: str, target: tuple[str, str], denied: str) -> None:
         if not denied and not self._allowed:

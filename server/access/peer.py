@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import unquote
 
 from server.validators import is_loopback
+
+Network = IPv4Address | IPv6Network
+_LOCAL_NETWORKS: Final = (IPv6Network("fe80::/10"), IPv6Network("fc00::/7"))
+
+
+def network_of(address: IPv4Address | IPv6Address) -> Network:
+    """What bounds count together: an IPv4 address, or a /64 network of IPv6, which a provider gives to one customer.
+
+    The machines of a local network share one of its /64 networks, so there each address counts for itself.
+    """
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped:
+        return address.ipv4_mapped
+    plain = IPv6Address(int(address))  # without the interface
+    return IPv6Network((plain, 128 if any(plain in local for local in _LOCAL_NETWORKS) else 64), strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +32,7 @@ class Peer:
 
     Attributes:
         host: Its address without the port, for the audit; ``unix`` for a Unix socket, empty if it is not known.
-        network: What bounds count together. One machine usually has a whole /64 network of IPv6 addresses for itself.
+        network: What bounds count together, see ``network_of``.
         local: Whether it is on this machine.
     """
 
@@ -38,7 +54,4 @@ def parse_peer(text: str) -> Peer:
         address = ip_address(host)
     except ValueError:
         return Peer("", kind, local=False)
-    network = str(address)
-    if isinstance(address, IPv6Address):
-        network = str(address.ipv4_mapped or ip_network((int(address), 64), strict=False))
-    return Peer(host, network, local=is_loopback(host))
+    return Peer(host, str(network_of(address)), local=is_loopback(host))

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
-from server.access.peer import parse_peer
-
-Network = IPv4Address | IPv6Network
-"""An address of IPv4, or a /64 network of IPv6, which one machine usually has for itself."""
+from server.access.peer import Network, network_of, parse_peer
 
 
 class Endpoint(NamedTuple):
@@ -21,7 +18,7 @@ class Endpoint(NamedTuple):
     @property
     def network(self) -> Network:
         """What its bytes count for."""
-        return self.host if isinstance(self.host, IPv4Address) else IPv6Network((self.host, 64), strict=False)
+        return network_of(self.host)
 
 
 def endpoint_of(host: str, port: int) -> Endpoint:

@@ -2,11 +2,13 @@
 
 gRPC's core answers SETTINGS, PING, calls that are reset at once and headers without an end by itself. None of them
 reaches Python, and the core bounds none of them by time. So the kernel is asked how many bytes each connection has
-brought. Messages and calls that went well account for most of them. What is left is the debt of the network address,
-which decays at a rate. An address that owes too much may not connect for a while, and those of its connections that
-owe more than one may are ended; others from the same address go on.
+brought. Calls whose credential is good account for most of them; of other calls only the messages do. What is left is
+the debt of the network address, which decays at a rate. An address that owes too much may not connect for a while. Each
+of its connections that owes more than ``CONNECTION_BYTES`` is ended; its other connections go on. The address owes
+nothing once the refusal is over.
 
-A call that is refused, or that its client leaves at once, counts as so many bytes: Python has had the work of it.
+Two kinds of calls add to the debt, because Python has had the work of them: those that are refused without a good
+credential, and those that their client leaves at once.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from server.access.peer import Network
 from server.observability.log import get_logger
 from server.observability.metrics import Metrics
-from server.rpc.endpoints import Endpoint, Network, endpoint_of_peer
+from server.rpc.call_accounts import Account, OpenCall
+from server.rpc.endpoints import Endpoint, endpoint_of_peer
 from server.runtime.malloc import return_freed_memory
 from server.setting_groups import LimitSettings
 
@@ -37,18 +41,9 @@ TIDY_AFTER_S: Final = 2.0
 """By then gRPC has freed what it held of a flood. The C library keeps it, hundreds of megabytes, until it is asked."""
 CONNECTION_BYTES: Final = 64 * 1024
 """What a connection may owe without a call and go on, once its network address has sent too much."""
-GOOD_CALL_BYTES: Final = 4096
-"""Headers of a call that went well; most have less than 1 KiB."""
-WASTED_CALL_BYTES: Final = 8192
-LEFT_AT_ONCE_S: Final = 1.0
 WITHOUT_CALLS: Final = 4.0
 """What a byte counts on a connection that has made no call: it needs a few thousand, and TLS is most of them. With the
 first call the byte counts once, since its request may have waited for a busy server."""
-MESSAGE_BYTES: Final = 256
-"""What a message takes besides its own bytes: prefixes of gRPC, HTTP/2 and TLS, and the answers to them."""
-MESSAGE_SHARE: Final = 1.05
-"""The same for a long message, for each of its bytes."""
-
 log = get_logger("floods")
 
 
@@ -68,50 +63,9 @@ class Sockets(Protocol):
         ...
 
 
-class OpenCall:
-    """A call that has not ended, which adds to the account of its connection."""
-
-    __slots__ = ("_account", "_began_s", "_has_message")
-
-    def __init__(self, account: Account, began_s: float) -> None:
-        self._account = account
-        self._began_s = began_s
-        self._has_message = False
-        account.calls.add(self)
-
-    def message(self, size_bytes: int) -> None:
-        """A message came."""
-        self._has_message = True
-        self._account.bytes += MESSAGE_SHARE * size_bytes + MESSAGE_BYTES
-
-    def end(self, now_s: float, *, refused: bool, left: bool) -> None:
-        """The call has ended: with an answer, with a refusal, or because its client left it."""
-        wasted = refused or (left and now_s - self._began_s < LEFT_AT_ONCE_S)
-        self._account.bytes += -WASTED_CALL_BYTES if wasted else GOOD_CALL_BYTES
-        self._account.calls.discard(self)
-
-    def may_owe(self, now_s: float) -> bool:
-        """Whether bytes for it may be on their way. A call that is left at once soon ends, and gets nothing for it."""
-        return self._has_message or now_s - self._began_s > LEFT_AT_ONCE_S
-
-
-class Account:
-    """What the calls of one connection account for. The event loop adds to it; the guard's thread only reads.
-
-    Attributes:
-        bytes: All bytes that were accounted for so far.
-        calls: Those that have not ended.
-    """
-
-    __slots__ = ("bytes", "calls")
-
-    def __init__(self) -> None:
-        self.bytes = 0.0
-        self.calls: set[OpenCall] = set()
-
-
 @dataclass(slots=True)
 class _Connection:
+    received: int = 0
     weighed: float = 0.0
     accounted: float = 0.0
     debt: float = 0.0
@@ -119,8 +73,10 @@ class _Connection:
 
     def owes(self, received: int, accounted: float, weight: float) -> float:
         """Add to the debt, and return, what has come since the last time and is not accounted for."""
+        if received < self.received:  # it is another connection, from the same port
+            self.weighed = 0.0
         owed = weight * received - self.weighed - (accounted - self.accounted)
-        self.weighed, self.accounted = weight * received, accounted
+        self.received, self.weighed, self.accounted = received, weight * received, accounted
         self.debt = max(0.0, self.debt + owed)
         return owed
 
@@ -140,16 +96,13 @@ class _Share:
         self.peers.append(peer)
 
 
-def _owing(account: Account, now_s: float) -> int:
-    return sum(call.may_owe(now_s) for call in account.calls.copy())
-
-
 class FloodGuard:
     """Watches the connections of one port, in a thread of its own, because a flood may keep the event loop busy.
 
     Args:
         monotonic: Clock of the rates.
         tidy: Called some seconds after the last connection of a flood was ended.
+        observe: Called with each address that is refused, for the audit; any thread may call it.
     """
 
     def __init__(
@@ -158,9 +111,11 @@ class FloodGuard:
         metrics: Metrics,
         monotonic: Callable[[], float] = time.monotonic,
         tidy: Callable[[], object] = return_freed_memory,
+        observe: Callable[[str], None] = lambda network: None,
     ) -> None:
         self._limits = limits
         self._tidy = tidy
+        self._observe = observe
         self._metrics = metrics
         self._monotonic = monotonic
         self._sockets: Sockets | None = None
@@ -208,7 +163,7 @@ class FloodGuard:
         assert self._sockets is not None
         # The order matters: what a message accounts for was received before.
         now = self._monotonic()
-        accounts = {name: (a.bytes, _owing(a, now)) for name, a in self._accounts.copy().items()}
+        accounts = {name: (a.bytes, a.owing(now)) for name, a in self._accounts.copy().items()}
         received = self._sockets.received()
         decay = self._limits.flood_bytes_per_s * (now - self._looked_at)
         self._looked_at = now
@@ -242,8 +197,8 @@ class FloodGuard:
             over = debt > self._limits.flood_bytes + OPEN_CALL_BYTES * share.open_calls
             if over:
                 self._refuse(address)
-            if address in self._refused_until:
-                debt -= self._cut(share.peers)
+            if address in self._refused_until:  # else it would stay refused long after its flood
+                debt = min(debt - self._cut(share.peers), self._limits.flood_bytes)
             debts[address] = debt
         self._debts = {address: debt for address, debt in debts.items() if debt > 0}
 
@@ -255,6 +210,7 @@ class FloodGuard:
             self._filter()
             self._metrics.floods.inc()
             log.warning("flood_refused", seconds=self._limits.flood_refused_s)
+            self._observe(str(address))
 
     def _cut(self, peers: Sequence[Endpoint]) -> float:
         """End those connections that owe more than one may; returns what they owed."""
@@ -273,6 +229,7 @@ class FloodGuard:
         over = [address for address, until in self._refused_until.items() if until <= now]
         for address in over:
             del self._refused_until[address]
+            self._debts.pop(address, None)
         if over:
             self._filter()
 

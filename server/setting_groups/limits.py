@@ -87,8 +87,8 @@ class LimitSettings(BaseModel):
     flood_refused_s: float = Field(
         30.0,
         ge=0,
-        description="How long an address that sent more may not connect. Set 0 behind a proxy, which has one address "
-        "for all clients: then nothing is counted.",
+        description="How long an address that sent more may not connect. Set 0 behind a proxy or a NAT that has one "
+        "address for all clients: then nothing is counted.",
     )
 
     @model_validator(mode="after")

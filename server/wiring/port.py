@@ -59,4 +59,5 @@ def build_grpc_server(settings: Settings, services: Services, shared: Shared, ac
         authenticate,
         credentials=credentials,
         limits=settings.limits,
+        on_flood=shared.audit.access.at_port,
     )

@@ -17,6 +17,7 @@ from server.access.caller import ANONYMOUS, INTERNAL, current_caller
 from server.access.peer import parse_peer
 from server.observability.metrics import Metrics
 from server.rpc.interceptors.base import Call, CallHook
+from server.rpc.interceptors.flood_accounts import credential_is_good
 from server.runtime.token_bucket import Rate, TokenBuckets
 from server.setting_groups import LimitSettings
 
@@ -65,7 +66,9 @@ class CallLimits(CallHook):
             Overloaded: CALLS_TOO_FAST, TOO_MANY_CALLS, TOO_MANY_CLIENT_CALLS, TOO_MANY_WATCHES.
             TooLarge: METADATA_TOO_LARGE.
         """
-        _check_metadata(call)
+        metadata_bytes = _check_metadata(call)
+        if current_caller() is not ANONYMOUS:
+            credential_is_good(metadata_bytes)
         if call.method == ALWAYS_ADMITTED:
             yield
             return
@@ -119,13 +122,14 @@ def counted(counts: Counter[str], key: str) -> Iterator[None]:
             del counts[key]
 
 
-def _check_metadata(call: Call) -> None:
+def _check_metadata(call: Call) -> int:
     """Needed because gRPC tells its bound to clients and trusts them; it takes hundreds of kilobytes from any other."""
     size_bytes = sum(len(key) + len(value) for key, value in call.context.invocation_metadata() or ())
     if size_bytes > LARGEST_METADATA_BYTES:
         raise TooLarge(
             f"The metadata of the call have more than {LARGEST_METADATA_BYTES} bytes.", reason=Reason.METADATA_TOO_LARGE
         )
+    return size_bytes
 
 
 def _caller(call: Call) -> str:

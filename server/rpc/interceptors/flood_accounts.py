@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
 
 import grpc
 
-from server.rpc.flood_guard import FloodGuard, OpenCall
+from server.rpc.call_accounts import OpenCall
+from server.rpc.flood_guard import FloodGuard
 from server.rpc.interceptors.base import Call, CallHook, Handler, HookInterceptor, factory_and_behavior
 
 _REFUSALS: Final = frozenset(
@@ -25,6 +26,12 @@ _REFUSALS: Final = frozenset(
 
 
 _open_call: ContextVar[OpenCall] = ContextVar("open_call")
+
+
+def credential_is_good(metadata_bytes: int) -> None:
+    """Tell the guard, if there is one, that the credential of the current call is good."""
+    with suppress(LookupError):
+        _open_call.get().known(metadata_bytes)
 
 
 class _CountCalls(CallHook):

@@ -159,6 +159,7 @@ async def test_a_flood_at_another_door_from_many_threads_is_counted_in_a_row_for
             log.at_door(Door.QUACK, "CREDENTIALS_INVALID")
             log.at_door(Door.QUACK, "")
             log.at_metrics("127.0.0.1", "CREDENTIALS_MISSING")
+            log.at_port("2001:db8::/64")
 
     threads = [threading.Thread(target=knock) for _ in range(4)]
     for thread in threads:
@@ -174,6 +175,7 @@ async def test_a_flood_at_another_door_from_many_threads_is_counted_in_a_row_for
         ("", "door", "quack", "denied", "CREDENTIALS_INVALID", "", 8_000),
         ("analyst", "door", "quack", "allowed", "", "", 8_000),
         ("", "door", "metrics", "denied", "CREDENTIALS_MISSING", "127.0.0.1", 8_000),
+        ("", "door", "port", "denied", "flood", "2001:db8::/64", 8_000),
     }
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
 import grpc
 import grpc.aio
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from server.access.caller import ANONYMOUS, INTERNAL, Caller
 from server.grpc_server import GrpcServer
 from server.observability.metrics import Metrics
+from server.rpc.call_accounts import GOOD_CALL_BYTES
 from server.runtime.lifecycle import Lifecycle
 from server.services import Services
 from tests.fakes.access import OpenAccess
@@ -72,3 +77,40 @@ async def test_a_stream_resumed_while_the_workers_start_gets_retry_info(tmp_path
     assert too_early.code() is grpc.StatusCode.UNAVAILABLE
     assert details(too_early)["ErrorInfo"].reason == "WORKERS_NOT_READY"
     assert details(too_early)["RetryInfo"].retry_delay.seconds == 5
+
+
+@asynccontextmanager
+async def serving(caller: Caller = ANONYMOUS) -> AsyncIterator[GrpcServer]:
+    listener = GrpcServer("127.0.0.1:0", cast(Services, NoServices()), Lifecycle(), Metrics(), OpenAccess(caller))
+    await listener.start()
+    await listener.serving()
+    try:
+        yield listener
+    finally:
+        await listener.stop(0)
+
+
+@pytest.mark.parametrize("algorithm", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_a_compressed_message_is_refused_before_it_is_unpacked(algorithm: grpc.Compression) -> None:
+    async with serving() as server:
+        async with grpc.aio.insecure_channel(server.address, compression=algorithm) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="a" * 8_000_000))
+        assert error.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert "is disabled" in (error.value.details() or "")
+        assert server._guard is not None
+        assert sum(account.bytes for account in server._guard._accounts.values()) <= 0
+
+
+@pytest.mark.parametrize("caller", [ANONYMOUS, INTERNAL])
+async def test_only_a_good_credential_pays_for_more_than_the_message(caller: Caller) -> None:
+    async with serving(caller) as server, grpc.aio.insecure_channel(server.address) as channel:
+        assert server._guard is not None
+        check = health_pb2.HealthCheckRequest(service="a" * 50)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await health_pb2_grpc.HealthStub(channel).Check(check, metadata=[("x-long", "a" * 9000)])
+        [account] = server._guard._accounts.values()
+        if caller is ANONYMOUS:
+            assert account.bytes == check.ByteSize()
+        else:
+            assert account.bytes > GOOD_CALL_BYTES + 9000

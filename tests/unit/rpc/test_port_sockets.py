@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import fcntl
+import os
+import resource
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network
+from pathlib import Path
 
 import grpc.aio
 import pytest
@@ -16,7 +22,8 @@ from vestibule.v1 import session_pb2_grpc
 
 from benchmarks._attack_lines import Attack
 from benchmarks._attacks import ATTACKS
-from server.rpc.endpoints import Network, endpoint_of
+from server.access.peer import Network
+from server.rpc.endpoints import endpoint_of
 from server.rpc.port_sockets import MOST_NETWORKS, PortSockets
 from tests.unit.rpc.test_call_limits import REQUEST, port
 
@@ -91,6 +98,46 @@ def test_a_network_of_ipv6_is_refused() -> None:
         assert not server.reachable("::1")
         server.sockets.refuse([IPv6Network("2001:db8::/64")])
         assert server.reachable("::1")
+
+
+def test_an_address_of_ipv6_is_refused_and_its_neighbour_is_not() -> None:
+    with listening("::1") as server:
+        server.sockets.refuse([IPv6Network("::2/128"), IPv6Network("0:0:1::1/128"), IPv6Network("::1:0:1/128")])
+        assert server.reachable("::1")
+        server.sockets.refuse([IPv6Network("::2/128"), IPv6Network("::1/128")])
+        assert not server.reachable("::1")
+
+
+def test_no_look_is_taken_for_one_without_connections_when_no_descriptor_is_free() -> None:
+    with listening(GOOD) as server, server.connect(BAD) as client:
+        accepted, _ = server.sock.accept()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with accepted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+            try:
+                with pytest.raises(OSError) as error:
+                    server.sockets.received()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert error.value.errno == errno.EMFILE
+            assert list(server.sockets.received()) == [endpoint_of(*client.getsockname())]
+
+
+def test_a_number_that_becomes_the_ledgers_file_at_the_worst_moment_keeps_its_lock(tmp_path: Path) -> None:
+    program = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'wb'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    with listening(GOOD) as server, server.connect(BAD), (tmp_path / "ledger").open("wb") as ledger:
+        accepted, _ = server.sock.accept()
+        with accepted:
+            fcntl.lockf(ledger, fcntl.LOCK_EX)
+            connections = server.sockets._connections()
+            while next(connections)[0].fileno() != accepted.fileno():
+                pass
+            os.dup2(ledger.fileno(), accepted.fileno())  # gRPC closed the connection, and the number was used again
+            assert list(connections) == []
+            assert server.sockets.received() == {}
+            server.sockets.refuse([IPv4Address(BAD)])
+            other = subprocess.run([sys.executable, "-c", program, ledger.name], stderr=subprocess.PIPE, check=False)
+            assert b"BlockingIOError" in other.stderr
 
 
 def test_the_kernel_takes_as_many_networks_as_are_kept() -> None:

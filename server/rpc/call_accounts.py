@@ -1,0 +1,71 @@
+"""How many bytes of a connection its calls account for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GOOD_CALL_BYTES: Final = 4096
+"""Frames of a call whose credential is good, without its metadata and messages."""
+LEFT_CALL_BYTES: Final = 8192
+REFUSED_CALL_BYTES: Final = 1024
+"""Little, because phones whose key has expired may share an address with good ones: 200 calls a second are no flood."""
+LEFT_AT_ONCE_S: Final = 1.0
+MESSAGE_BYTES: Final = 256
+"""What a message takes besides its own bytes: prefixes of gRPC, HTTP/2 and TLS, and the answers to them."""
+MESSAGE_SHARE: Final = 1.05
+"""The same for a long message, for each of its bytes."""
+
+
+class OpenCall:
+    """A call that has not ended, which adds to the account of its connection."""
+
+    __slots__ = ("_account", "_began_s", "_has_message", "_known")
+
+    def __init__(self, account: Account, began_s: float) -> None:
+        self._account = account
+        self._began_s = began_s
+        self._has_message = self._known = False
+        account.calls.add(self)
+
+    def known(self, metadata_bytes: int) -> None:
+        """Its credential is good, so its bytes count as accounted for."""
+        self._known = True
+        self._account.bytes += metadata_bytes
+
+    def message(self, size_bytes: int) -> None:
+        """A message came."""
+        self._has_message = True
+        self._account.bytes += MESSAGE_SHARE * size_bytes + MESSAGE_BYTES if self._known else size_bytes
+
+    def end(self, now_s: float, *, refused: bool, left: bool) -> None:
+        """The call has ended: with an answer, with a refusal, or because its client left it."""
+        if left and now_s - self._began_s < LEFT_AT_ONCE_S:
+            self._account.bytes -= LEFT_CALL_BYTES
+        elif not refused:
+            self._account.bytes += GOOD_CALL_BYTES if self._known else 0
+        elif not self._known:
+            self._account.bytes -= REFUSED_CALL_BYTES
+        self._account.calls.discard(self)
+
+    def may_owe(self, now_s: float) -> bool:
+        """Whether bytes for it may be on their way. A call that is left at once soon ends, and gets nothing for it."""
+        return self._known and (self._has_message or now_s - self._began_s > LEFT_AT_ONCE_S)
+
+
+class Account:
+    """What the calls of one connection account for. The event loop adds to it; the guard's thread only reads.
+
+    Attributes:
+        bytes: All bytes that were accounted for so far.
+        calls: Those that have not ended.
+    """
+
+    __slots__ = ("bytes", "calls")
+
+    def __init__(self) -> None:
+        self.bytes = 0.0
+        self.calls: set[OpenCall] = set()
+
+    def owing(self, now_s: float) -> int:
+        """Calls for which bytes may be on their way."""
+        return sum(call.may_owe(now_s) for call in self.calls.copy())

@@ -1,0 +1,111 @@
+"""Honest clients are no flood: not with long credentials, nor beside one whose key has expired."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Network
+
+import pytest
+
+from server.rpc import call_accounts
+from server.rpc.endpoints import endpoint_of_peer
+from tests.unit.rpc.flood_world import ALLOWED, REFUSED_S, SECOND, STRANGER, STRANGERS, TRICKLE, World
+
+
+def test_phones_with_an_expired_key_do_not_lock_out_their_neighbours() -> None:
+    world = World()
+    for _ in range(600):
+        for _ in range(40):
+            world.bring(STRANGER, 1500)
+            world.call(refused=True)
+        world.look(1.0)
+    assert world.connections.refused == []
+
+
+def test_calls_of_a_good_credential_that_a_bound_refuses_do_not_count() -> None:
+    world = World()
+    world.bring(STRANGER, 0)
+    for _ in range(2 * ALLOWED // call_accounts.REFUSED_CALL_BYTES):
+        world.call(refused=True, known=True)
+    world.look(0.0)
+    world.bring(STRANGER, ALLOWED)  # nor do they pay for other bytes
+    world.look(0.0)
+    assert world.connections.refused == []
+    world.bring(STRANGER, TRICKLE)
+    world.look(0.0)
+    assert world.connections.refused == [STRANGERS]
+
+
+def test_long_credentials_are_no_flood() -> None:
+    world = World()
+    for _ in range(100):
+        for _ in range(100):
+            world.bring(STRANGER, 16 * 1024)
+            world.call(known=True, metadata_bytes=16 * 1024 - 100)
+        world.look(1.0)
+    assert world.connections.refused == []
+
+
+@pytest.mark.parametrize("open_s", [0.0, 2.0])
+def test_calls_that_need_no_credential_pay_for_their_messages_only(open_s: float) -> None:
+    world = World()
+    checks = [world.guard.call(STRANGER) for _ in range(1000)]
+    for check in checks:
+        world.message(check, 100)
+    if not open_s:
+        for check in checks:
+            check.end(world.clock.now_s, refused=False, left=False)
+    world.bring(STRANGER, ALLOWED)
+    world.clock.now_s += open_s
+    world.guard._looked_at = world.clock.now_s  # no time for the debt to decay
+    world.look(0.0)
+    assert world.connections.refused == []
+    world.bring(STRANGER, TRICKLE)
+    world.look(0.0)
+    assert world.connections.refused == [STRANGERS]
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_no_debt_makes_a_refusal_longer_or_outlives_it(ended: bool) -> None:
+    world = World()
+    for port in range(1000):
+        world.bring(f"ipv4:192.0.2.1:{port}", 15_000)
+    world.look(0.0)
+    if ended:
+        world.connections.open.clear()
+    for _ in range(round(REFUSED_S) - 1):
+        world.look(1.0)
+    assert world.connections.refused == [STRANGERS]
+    world.look(1.0)
+    assert world.connections.refused == []
+    world.bring(SECOND, ALLOWED // 4 - 1)
+    world.look(0.0)
+    assert world.connections.refused == []
+
+
+def test_a_new_connection_from_the_same_port_is_told_from_the_old_one() -> None:
+    world = World()
+    address = endpoint_of_peer(STRANGER)
+    assert address is not None
+    for size_bytes in (ALLOWED // 8 + 1, ALLOWED // 8):
+        world.connections.open[address] = size_bytes
+        world.look(0.0)
+    assert world.connections.refused == [STRANGERS]
+
+
+@pytest.mark.parametrize("prefix", ["fe80:", "fd12:3456:789a:1"])
+def test_the_machines_of_a_local_network_are_told_apart(prefix: str) -> None:
+    world = World()
+    for host in range(1, 5):
+        world.bring(f"ipv6:%5B{prefix}:1:2:3:{host}%25eth0%5D:50", ALLOWED // 8)
+    world.look(0.0)
+    assert world.connections.refused == []
+
+
+def test_a_64_network_of_ipv6_is_one_address() -> None:
+    world = World()
+    for host in range(1, 5):
+        world.bring(f"ipv6:%5B2001:db8::{host}%5D:50", ALLOWED // 16)
+    world.look(0.0)
+    world.bring("ipv6:%5B2001:db8::9%5D:50", TRICKLE)
+    world.look(0.0)
+    assert world.connections.refused == [IPv6Network("2001:db8::/64")]
