@@ -7,9 +7,12 @@ walker looks for the headers of frames, which have a checksum too, and for the e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.media.structure.layout import Layout, MetadataBudget
 
@@ -52,7 +55,7 @@ def walk(data: bytes) -> Layout:
         return Layout(len(data))
     # A header can turn up by chance within a frame, so the last frame is one of several.
     last = frames[-1].start
-    end = max(_end_of(data, frame) for frame in frames if frame.start + frame.most_bytes >= last)
+    end = _last_end(data, [frame for frame in frames if frame.start + frame.most_bytes >= last])
     return Layout(end if end > last else min(len(data), reach))  # else the last frame is cut off
 
 
@@ -104,33 +107,60 @@ def _number_bytes(first: bytes) -> int:
     return {0: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7}.get(ones, 0) if first else 0
 
 
-def _end_of(data: bytes, frame: _Frame) -> int:
-    """After the checksum of a frame: the last place within its longest length where it is correct; 0 for none."""
-    limit = min(len(data), frame.start + min(frame.most_bytes, _MAX_CHECKED_BYTES))
-    crc = end = 0
-    for at in range(frame.start, limit):
-        crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ data[at]]
-        if crc == 0 and at > frame.start + _LEAST_FRAME:
-            end = at + 1
-    return end
+def _last_end(data: bytes, frames: Sequence[_Frame]) -> int:
+    """After the checksum that ends last, of any of these frames; 0 for none.
+
+    A frame ends where the CRC-16 of its bytes, its checksum included, is 0. The CRC is linear, so one pass over all of
+    the frames is enough: divided by x to the power of the bits so far, the CRC is the same at both ends of a frame.
+    """
+    starts = np.array([frame.start for frame in frames])
+    longest = np.array([min(frame.most_bytes, _MAX_CHECKED_BYTES) for frame in frames])
+    first = int(starts[0])
+    limits = np.minimum(starts + longest, len(data)) - first
+    starts -= first
+    crcs = _divided_crcs(np.frombuffer(data, np.uint8)[first : first + int(limits.max())])
+    # Sorted by CRC, then by place: the last place with the CRC of a frame's start, up to the frame's limit.
+    places = np.sort(crcs << _PLACE_BITS | np.arange(len(crcs)))
+    found = places[np.searchsorted(places, crcs[starts] << _PLACE_BITS | limits, side="right") - 1]
+    ends = found & (1 << _PLACE_BITS) - 1
+    whole = (found >> _PLACE_BITS == crcs[starts]) & (ends > starts + _LEAST_FRAME + 1)
+    return first + int(ends[whole].max()) if whole.any() else 0
+
+
+def _divided_crcs(content: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The CRC of the first 0, 1, 2, ... bytes, each divided by x to the power of its bits, modulo the polynomial."""
+    powers = np.array(_POWERS)
+    exponents = 8 - 8 * np.arange(len(content), dtype=np.int64)  # of the lowest bit of each byte
+    terms = np.zeros(len(content) + 1, np.int64)
+    for bit in range(8):
+        terms[1:] ^= np.where(content >> bit & 1, powers[(exponents + bit) % len(powers)], 0)
+    return np.bitwise_xor.accumulate(terms)
 
 
 _LEAST_FRAME: Final = 8
+_PLACE_BITS: Final = 40
 
 
-def _table(polynomial: int, bits: int) -> tuple[int, ...]:
-    top, mask = 1 << bits - 1, (1 << bits) - 1
+def _powers(polynomial: int) -> tuple[int, ...]:
+    """The powers of x modulo a polynomial of 16 bits, until they repeat."""
+    powers = [1]
+    while (power := powers[-1] << 1 ^ (polynomial | 1 << 16 if powers[-1] >> 15 else 0)) != 1:
+        powers.append(power)
+    return tuple(powers)
+
+
+def _table(polynomial: int) -> tuple[int, ...]:
     rows = []
     for byte in range(256):
-        value = byte << bits - 8
+        value = byte
         for _ in range(8):
-            value = (value << 1 & mask) ^ (polynomial if value & top else 0)
+            value = (value << 1 & 0xFF) ^ (polynomial if value & 0x80 else 0)
         rows.append(value)
     return tuple(rows)
 
 
-_CRC8: Final = _table(0x07, 8)
-_CRC16: Final = _table(0x8005, 16)
+_CRC8: Final = _table(0x07)
+_POWERS: Final = _powers(0x8005)
 
 
 def _crc8(header: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import time
 import wave
 
 import numpy as np
@@ -186,3 +187,12 @@ def test_samples_of_any_size_pass_and_packed_bytes_do_not(width: int) -> None:
 
 def test_text_after_a_wav_without_length_is_no_sound() -> None:
     assert reason(endless(SOUNDS["noise"] + b"the quick brown fox jumps " * 800)) == "FOREIGN_CONTENT"
+
+
+def test_many_headers_in_flac_cost_no_more_than_their_bytes() -> None:
+    header = b"\xff\xf8\xf9\x70\x00"  # 32,768 samples in eight channels: half a megabyte may follow
+    header += bytes([flac._crc8(header)])
+    data = (DATA / "visit.flac").read_bytes()[:42] + header * 17_000
+    began_s = time.process_time()
+    flac.walk(data)
+    assert time.process_time() - began_s < 5, "byte by byte for each header it takes more than a minute"
