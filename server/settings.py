@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -184,7 +184,15 @@ def unknown_variables(secrets_dir: Path | None = None) -> dict[str, str]:
     environment = {**_secret_files(Settings, secrets_dir).env_vars, **EnvSettingsSource(Settings).env_vars}
     given = {name.upper() for name, value in environment.items() if not _from_kubernetes(name, value or "")}
     unknown = sorted(name for name in given - known if name.startswith("VESTIBULE_"))
-    return {name: next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), "") for name in unknown}
+    return {name: _RENAMED.get(name) or _similar(name, known) for name in unknown}
+
+
+_RENAMED = {"VESTIBULE_MEDIA__PROCESSES": "VESTIBULE_MEDIA__PICTURES_AT_ONCE"}
+"""Settings of before, whose new names are not similar."""
+
+
+def _similar(name: str, known: Set[str]) -> str:
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), "")
 
 
 def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
