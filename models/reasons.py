@@ -101,9 +101,13 @@ class Reason(ReasonRow):
     DECODERS_BUSY = (
         "DECODERS_BUSY",
         Status.RESOURCE_EXHAUSTED,
-        "Other files, perhaps of the same client, are decoded first; try again after RetryInfo.",
+        "Other files, perhaps of the same client, take the decoders or the CPUs; try again after RetryInfo.",
     )
-    DECODER_UNAVAILABLE = "DECODER_UNAVAILABLE", Status.UNAVAILABLE, "The processes that decode media do not start."
+    DECODER_UNAVAILABLE = (
+        "DECODER_UNAVAILABLE",
+        Status.UNAVAILABLE,
+        "The processes that decode media do not start, or ended.",
+    )
     DECOMPRESSION_BOMB = "DECOMPRESSION_BOMB", Status.INVALID_ARGUMENT, "A small file unpacks to far too much."
     DESCRIPTION_MISSING = (
         "DESCRIPTION_MISSING",

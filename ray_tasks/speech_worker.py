@@ -13,6 +13,7 @@ import numpy as np
 from models.errors import InvalidInput, NoSpeech
 from models.media.audio_decoder import AudioLimits, decode
 from models.media.clean import CLEAN_BYTES
+from models.media.formats import CLEAN_RECORDINGS
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.reasons import Reason
 from models.redaction.dialogue_context import answering
@@ -124,7 +125,8 @@ class SpeechWorker:
         """Decode, recognise and redact a whole recording; see ``Gateway.read_recording``."""
         with ErrorBoundary("speech"):
             self._facts.require(expected)
-            samples = await self._helpers.run(decode, data, AudioLimits(max_bytes=CLEAN_BYTES))
+            limits = AudioLimits(max_bytes=CLEAN_BYTES)
+            samples = await self._helpers.run(decode, data, limits, formats=CLEAN_RECORDINGS)
             options = SpeechOptions(language=language or None, word_times=keep_redacted, stop=threading.Event())
             transcript = await self._recognize(samples, options)
             context = _redaction_context(transcript.language)

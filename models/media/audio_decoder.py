@@ -7,7 +7,7 @@ playlists, which name other files. Raw PCM has no header, so the caller states i
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -25,14 +25,23 @@ __all__ = ["AudioLimits", "ContainerStream", "OpenContainer", "PcmFormat", "Stre
 
 DEFAULT_LIMITS = AudioLimits()
 
+RECORDINGS = frozenset(found for found in MediaFormat if found.kind is MediaKind.RECORDING)
+"""All formats of recordings that we read."""
 
-def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | None = None) -> Samples:
+
+def decode(
+    data: bytes,
+    limits: AudioLimits = DEFAULT_LIMITS,
+    pcm: PcmFormat | None = None,
+    formats: Set[MediaFormat] = RECORDINGS,
+) -> Samples:
     """Decode one whole recording.
 
     Args:
         data: The file's bytes, or raw samples when ``pcm`` is given.
         limits: Bounds on bytes and seconds.
         pcm: Set when ``data`` is raw signed 16-bit little-endian PCM.
+        formats: Those that are accepted; of what the sandbox made, only ``formats.CLEAN_RECORDINGS``.
 
     Returns:
         Mono float32 at 16 kHz, shape (n,), n > 0.
@@ -49,7 +58,7 @@ def decode(data: bytes, limits: AudioLimits = DEFAULT_LIMITS, pcm: PcmFormat | N
         raise BrokenMedia("The file is empty.", reason=Reason.EMPTY_FILE, hint="Send the recording again.")
     _check_bytes(len(data), limits)
     collector = Collector(limits)
-    decode_container(io.BytesIO(data), _audio_format(data), collector)
+    decode_container(io.BytesIO(data), _audio_format(data, formats), collector)
     return _not_empty(collector.take())
 
 
@@ -224,9 +233,9 @@ class _WholeAtEnd:
         self._pieces.clear()
 
 
-def _audio_format(head: bytes) -> MediaFormat:
+def _audio_format(head: bytes, formats: Set[MediaFormat] = RECORDINGS) -> MediaFormat:
     found = detect(head)
-    if found is None or found.kind is not MediaKind.RECORDING:
+    if found is None or found not in formats:
         raise UnsupportedMedia("The bytes are no audio format that we read.", hint=f"Send {AUDIO_NAMES}.")
     return found
 

@@ -12,10 +12,19 @@ from models.errors import BrokenMedia, UnsupportedMedia
 from models.media import documents, images, recordings
 from models.media.audio_headers import AudioLimits
 from models.media.documents import DocumentLimits
-from models.media.formats import AUDIO_NAMES, HEAD_BYTES, IMAGE_NAMES, MediaFormat, MediaKind, detect
+from models.media.formats import (
+    AUDIO_NAMES,
+    CLEAN_PICTURES,
+    CLEAN_RECORDINGS,
+    HEAD_BYTES,
+    IMAGE_NAMES,
+    MediaFormat,
+    MediaKind,
+    detect,
+)
 from models.media.images import ImageLimits
 from models.media.inspection import inspect
-from models.media.pages import pack
+from models.media.pages import MARK, pack
 from models.reasons import Reason
 
 CLEAN_BYTES = 128 * 1024 * 1024
@@ -75,3 +84,17 @@ def clean(data: bytes, limits: MediaLimits) -> CleanMedia:
         return CleanMedia(found, images.clean(data, found, limits.images), pages=1)
     content, audio_s = recordings.clean(data, found, limits.audio)
     return CleanMedia(found, content, audio_s=audio_s)
+
+
+def is_clean_form(head: bytes, found: MediaFormat) -> bool:
+    """Whether the first bytes are those of a clean form, for who gets it from a decoder that may be in other hands.
+
+    Args:
+        head: Its first bytes.
+        found: Format of the file that it is made of.
+    """
+    if found.kind is MediaKind.RECORDING:
+        return detect(head) in CLEAN_RECORDINGS
+    if found is MediaFormat.PDF and head.startswith(MARK):
+        return True
+    return detect(head) in CLEAN_PICTURES

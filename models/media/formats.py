@@ -54,6 +54,13 @@ class MediaFormat(Enum):
         self.kind = kind
 
 
+CLEAN_PICTURES = frozenset({MediaFormat.PNG, MediaFormat.TIFF, MediaFormat.JPEG})
+"""What a clean picture, or a page of a clean document, can be; see ``models.media.clean``."""
+
+CLEAN_RECORDINGS = frozenset({MediaFormat.FLAC})
+"""What a clean recording can be."""
+
+
 def detect(head: bytes) -> MediaFormat | None:
     """Detect the format from the first ``needed_bytes`` bytes, or more; None for a format that we do not read."""
     for found, matches in _SIGNATURES:

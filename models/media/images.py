@@ -11,6 +11,7 @@ import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +45,7 @@ MAX_CLEAN_PNG_BYTES: Final = 32 * MIB
 pi_heif.register_heif_opener()  # teaches Pillow HEIC, and not AVIF
 pi_heif.options.DECODE_THREADS = 1
 
+_FORMATS: Final = frozenset(found for found in MediaFormat if found.kind is MediaKind.IMAGE)
 _PILLOW_NAMES: Final = {MediaFormat.HEIF: "HEIF"}
 """Where Pillow calls a format by another name than ``MediaFormat.label``."""
 
@@ -127,8 +129,13 @@ def _image_format(data: bytes) -> MediaFormat:
     raise UnsupportedMedia("This is no picture that can be read.", hint=f"Send {IMAGE_NAMES}.")
 
 
-def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
+def decode(data: bytes, limits: ImageLimits, formats: Set[MediaFormat] = _FORMATS) -> DecodedImage:
     """Decode a picture from untrusted bytes.
+
+    Args:
+        data: The file.
+        limits: Bounds.
+        formats: Those that are accepted; of what the sandbox made, only ``formats.CLEAN_PICTURES``.
 
     Raises:
         TooLarge: A bound of ``limits`` is passed.
@@ -142,6 +149,8 @@ def decode(data: bytes, limits: ImageLimits) -> DecodedImage:
     found = _image_format(data)
     if found is MediaFormat.PDF:
         raise UnsupportedMedia("A PDF is no single picture.", hint="Send each page as a JPEG or PNG picture.")
+    if found not in formats:
+        raise UnsupportedMedia(f"A {found.label} picture is not accepted here.")
     inspect(data, found)
     rgb, full = _guarded(data, found, limits)
     return DecodedImage(np.array(rgb, dtype=np.uint8), found.mime, *full)

@@ -10,7 +10,9 @@ from typing import Final
 
 from models.errors import BrokenMedia
 
-_MARK: Final = b"VESTIBULE PAGES\n"
+MARK: Final = b"VESTIBULE PAGES\n"
+"""The first bytes of several pages."""
+
 _LENGTH_BYTES: Final = 4
 
 
@@ -18,7 +20,7 @@ def pack(pages: Sequence[bytes]) -> bytes:
     """One page stays as it is; several are joined, each after its length."""
     if len(pages) == 1:
         return pages[0]
-    return _MARK + b"".join(len(page).to_bytes(_LENGTH_BYTES, "big") + page for page in pages)
+    return MARK + b"".join(len(page).to_bytes(_LENGTH_BYTES, "big") + page for page in pages)
 
 
 def unpack(data: bytes) -> list[bytes]:
@@ -27,9 +29,9 @@ def unpack(data: bytes) -> list[bytes]:
     Raises:
         BrokenMedia: A page is not whole.
     """
-    if not data.startswith(_MARK):
+    if not data.startswith(MARK):
         return [data]
-    pages, at = [], len(_MARK)
+    pages, at = [], len(MARK)
     while at < len(data):
         start = at + _LENGTH_BYTES
         at = start + int.from_bytes(data[at:start], "big")

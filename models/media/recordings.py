@@ -43,7 +43,7 @@ def clean(data: bytes, found: MediaFormat, limits: AudioLimits) -> tuple[bytes, 
 
     def take() -> None:
         encoder.add(collector.take())
-        _check_ratio(collector.total_samples, len(data))
+        check_ratio(collector.total_samples, len(data))
 
     decode_container(io.BytesIO(data), found, collector, on_packet=take)
     take()
@@ -77,7 +77,12 @@ class FlacEncoder:
         return self._file.getvalue()
 
 
-def _check_ratio(samples: int, encoded_bytes: int) -> None:
+def check_ratio(samples: int, encoded_bytes: int) -> None:
+    """Check that sound at 16 kHz is not far longer than its encoded bytes can hold.
+
+    Raises:
+        TooLarge: DECOMPRESSION_BOMB.
+    """
     if samples < _HARMLESS_S * SAMPLE_RATE_HZ or samples * _SAMPLE_BYTES <= MAX_RATIO * encoded_bytes:
         return
     raise TooLarge(f"The recording decodes to more than {MAX_RATIO} times its size.", reason=Reason.DECOMPRESSION_BOMB)

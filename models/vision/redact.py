@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from models.media.formats import CLEAN_PICTURES
 from models.media.images import JPEG, ImageLimits, decode, encode, output_mime
 from models.media.pages import unpack
 from models.media.pixels import Pixels
@@ -64,6 +65,8 @@ def read_and_redact(
 ) -> RedactedPage:
     """Decode, read, redact and mask one picture, or the pages of a document. What lies on its side is turned upright.
 
+    Only the formats of clean pictures are decoded: the sandbox makes no others, unless its decoder was taken over.
+
     The masked pictures of several pages come as one, one below the other.
 
     Raises:
@@ -91,7 +94,7 @@ class _MaskedPage:
 def _read_page(
     data: bytes, limits: ImageLimits, detectors: Detectors, redactor: Redactor, document_type: str
 ) -> _MaskedPage:
-    picture = decode(data, limits)
+    picture = decode(data, limits, CLEAN_PICTURES)
     pixels, print_page = read_upright(detectors.ocr, picture.pixels)
     others = OtherDetections(print_page.unread, detectors.faces.detect(pixels), detectors.barcodes.detect(pixels))
     mime = output_mime(picture.mime)

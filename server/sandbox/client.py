@@ -10,16 +10,23 @@ from typing import Final
 import numpy as np
 
 from models.media.audio_headers import AudioLimits
-from models.media.clean import CLEAN_BYTES, MediaLimits
+from models.media.clean import CLEAN_BYTES, MediaLimits, is_clean_form
 from models.media.formats import HEAD_BYTES, MediaFormat, MediaKind, detect
-from models.media.samples import Samples
-from server.sandbox.conversation import Conversation, not_decodable
-from server.sandbox.frames import PIECE_BYTES, Kind
-from server.sandbox.jobs import limits_as_json
+from models.media.recordings import check_ratio
+from models.media.samples import SAMPLE_RATE_HZ, Samples
+from server.sandbox.conversation import Conversation
+from server.sandbox.errors import not_decodable
+from server.sandbox.frames import JSON_BYTES, PIECE_BYTES, Kind
+from server.sandbox.jobs import PART_SAMPLES, limits_as_json
 from server.sandbox.process import ForkServerProcess
 
 WALL_FACTOR: Final = 3
 """A child may wait for a CPU; after so many times its CPU seconds it is killed."""
+
+_SLACK_S: Final = 1.0
+"""What a resampler may add to the longest stream."""
+
+_SAMPLE_BYTES: Final = np.dtype(np.float32).itemsize
 
 WritePiece = Callable[[memoryview], None]
 """Takes the next piece of a clean form; it may be overwritten afterwards. Called in a thread, so it may block."""
@@ -71,7 +78,8 @@ class FileInChild:
 
         Raises:
             UnsupportedMedia, BrokenMedia, TooLarge: See ``models.media.clean``; MEDIA_NOT_DECODABLE when the child
-                died, hung or answered nonsense, which may be after some pieces.
+                died or answered nonsense, which may be after some pieces.
+            Overloaded: DECODERS_BUSY, the child waited too long for a CPU.
             Unavailable: DECODER_UNAVAILABLE.
             VestibuleError: From ``write``.
         """
@@ -91,10 +99,12 @@ class FileInChild:
             self._began(conversation)
             conversation.send(Kind.DATA, data)
             result = conversation.result()
-            _pass_on(conversation, write)
+            if found is None or result.get("found") != found.name:
+                raise not_decodable()
+            _pass_on(conversation, write, found)
             try:
-                return CleanedFile(MediaFormat[result["found"]], int(result["pages"]), float(result["audio_s"]))
-            except (KeyError, TypeError, ValueError):
+                return CleanedFile(found, int(result["pages"]), float(result["audio_s"]))
+            except (KeyError, TypeError, ValueError, OverflowError):
                 raise not_decodable() from None
 
     def stop(self) -> None:
@@ -116,14 +126,19 @@ def is_recording(found: MediaFormat | None) -> bool:
     return found is not None and found.kind is MediaKind.RECORDING
 
 
-def _pass_on(conversation: Conversation, write: WritePiece) -> None:
+def _pass_on(conversation: Conversation, write: WritePiece, found: MediaFormat) -> None:
+    """Write the clean form. It must begin as one does, since the workers decode it without a sandbox."""
     left_bytes = CLEAN_BYTES
     with memoryview(bytearray(PIECE_BYTES)) as buffer:
         while (piece := conversation.piece(buffer)) is not None:
+            first = left_bytes == CLEAN_BYTES
             left_bytes -= len(piece)
-            if left_bytes < 0:
+            if left_bytes < 0 or (first and not is_clean_form(bytes(piece[:HEAD_BYTES]), found)):
                 raise not_decodable()
-            write(piece)
+            with conversation.clock_stopped():
+                write(piece)
+    if left_bytes == CLEAN_BYTES:
+        raise not_decodable()
 
 
 class StreamInChild:
@@ -145,11 +160,15 @@ class StreamInChild:
         self._child = Conversation(process, request, self._wait_s)
         self._end_s = child.recording_cpu_s * WALL_FACTOR
         self._ended = False
+        self._fed_bytes = 0
+        self._left_samples = round((limits.max_s + _SLACK_S) * SAMPLE_RATE_HZ)
+        self._given_samples = 0
 
     def feed(self, data: bytes) -> Samples:
         """Take more bytes, and wait until they are decoded."""
         if self._ended or not data:
             return np.zeros(0, np.float32)
+        self._fed_bytes += len(data)
         self._child.within(self._wait_s)
         self._child.send(Kind.DATA, data)
         return self._samples()
@@ -168,22 +187,32 @@ class StreamInChild:
 
     def _samples(self) -> Samples:
         parts = []
-        while (answer := self._child.answer())[0] is Kind.PART:
-            parts.append(_checked(answer[1]))
+        while (answer := self._answer())[0] is Kind.PART:
+            parts.append(self._checked(answer[1]))
+            if len(parts[-1]) < PART_SAMPLES:
+                raise not_decodable()
         kind, content = answer
         if kind is Kind.RESULT:
             self._ended = True
-            content = self._child.expect(Kind.DATA)
+            kind, content = self._answer()
+            if kind is not Kind.DATA:
+                raise not_decodable()
         elif kind is not Kind.WANTS_MORE:
             raise not_decodable()
-        return np.concatenate([*parts, _checked(content)])
+        return np.concatenate([*parts, self._checked(content)])
 
+    def _answer(self) -> tuple[Kind, bytes]:
+        """The next answer, with no more samples than the stream may still bring."""
+        return self._child.answer(max(JSON_BYTES, self._left_samples * _SAMPLE_BYTES))
 
-def _checked(content: bytes) -> Samples:
-    """The samples in a message; the child may be in other hands."""
-    if len(content) % np.dtype(np.float32).itemsize:
-        raise not_decodable()
-    samples = np.frombuffer(content, "<f4")
-    if not np.isfinite(samples).all():
-        raise not_decodable()
-    return samples
+    def _checked(self, content: bytes) -> Samples:
+        """The samples in a message; the child may be in other hands."""
+        if len(content) % _SAMPLE_BYTES:
+            raise not_decodable()
+        samples = np.frombuffer(content, "<f4")
+        self._given_samples += len(samples)
+        self._left_samples -= len(samples)
+        if self._left_samples < 0 or not np.isfinite(samples).all():
+            raise not_decodable()
+        check_ratio(self._given_samples, self._fed_bytes)
+        return samples

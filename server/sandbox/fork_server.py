@@ -13,12 +13,14 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import Final
 
 from server.runtime.own_process import die_with_parent
 from server.sandbox import jobs
 from server.sandbox.confine import Confinement, address_space_bytes, confine, leave_system
 from server.sandbox.fork_messages import DIED, KILL, MESSAGE_BYTES, READY, READY_UNFILTERED, START
+from server.sandbox.frames import Kind, send
 from server.sandbox.seccomp import filter_calls
 from server.sandbox.warm_up import warm_up
 
@@ -103,11 +105,21 @@ class ForkServer:
         return bool(message)
 
     def _start(self, job: bytes, descriptor: int) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes, or no memory; the next job may succeed
+            self._not_started(job, descriptor, error.errno or 0)
+            return
         if pid == 0:
             _child(descriptor, self._size, self._filtered)
         os.close(descriptor)
         self._children[pid] = job
+
+    def _not_started(self, job: bytes, descriptor: int, number: int) -> None:
+        """Tell it on both sockets: on that of the child for its job, and on ours for the log."""
+        with socket.socket(fileno=descriptor) as connection, suppress(OSError):  # the server may have closed its end
+            send(connection, Kind.NOT_STARTED)
+        self._control.send(DIED + b" " + job + b" %d" % -number)
 
     def _bury(self) -> None:
         while self._children:

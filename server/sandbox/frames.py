@@ -18,6 +18,12 @@ _HEADER_BYTES: Final = 5
 MAX_FRAME_BYTES: Final = CLEAN_BYTES
 """A child cannot make the server allocate more."""
 
+JSON_BYTES: Final = 4 * 1024
+"""Longest content of a result or an error."""
+
+MAX_TEXT_CHARS: Final = 300
+"""Longest message and hint of an error."""
+
 PIECE_BYTES: Final = 1024 * 1024
 """Of a clean form, which travels in pieces."""
 
@@ -32,6 +38,10 @@ class Kind(IntEnum):
     RESULT = 5  # from the child: it is done, JSON
     ERROR = 6  # from the child: the file is refused, JSON
     PART = 7  # from the child: samples of a stream, and more come without being asked for
+    NOT_STARTED = 8  # from the fork server, in place of a child that it could not start
+
+
+_JSON: Final = frozenset({Kind.RESULT, Kind.ERROR})
 
 
 def send(connection: socket.socket, kind: Kind, content: bytes | memoryview = b"") -> None:
@@ -80,9 +90,10 @@ def _header(connection: socket.socket, most_bytes: int, deadline_s: float | None
     header = bytearray(_HEADER_BYTES)
     _fill(connection, memoryview(header), deadline_s)
     size = int.from_bytes(header[1:], "big")
-    if size > most_bytes:
+    kind = Kind(header[0])
+    if size > (min(most_bytes, JSON_BYTES) if kind in _JSON else most_bytes):
         raise ValueError("A message is longer than it may be.")
-    return Kind(header[0]), size
+    return kind, size
 
 
 def _all(connection: socket.socket, size: int) -> bytes:

@@ -19,11 +19,11 @@ from models.media.images import ImageLimits
 from models.media.pyav_frames import Collector, decode_container
 from models.media.samples import SAMPLE_RATE_HZ
 from models.reasons import Reason
-from server.sandbox.frames import PIECE_BYTES, Kind, receive, send, send_json
+from server.sandbox.frames import MAX_TEXT_CHARS, PIECE_BYTES, Kind, receive, send, send_json
 
 L = TypeVar("L", ImageLimits, DocumentLimits, AudioLimits)
 
-_PART_SAMPLES: Final = 60 * SAMPLE_RATE_HZ
+PART_SAMPLES: Final = 60 * SAMPLE_RATE_HZ
 """A child keeps no more samples than these, so that an hour of sound fits into its memory."""
 
 _OVERLAP_BYTES: Final = 64
@@ -47,7 +47,8 @@ def run(connection: socket.socket, request: Mapping[str, Any]) -> None:
 
 
 def _refuse(connection: socket.socket, error: VestibuleError) -> None:
-    answer = {"class": type(error).__name__, "reason": error.reason, "message": error.message, "hint": error.hint}
+    message, hint = error.message[:MAX_TEXT_CHARS], error.hint[:MAX_TEXT_CHARS]
+    answer = {"class": type(error).__name__, "reason": error.reason, "message": message, "hint": hint}
     send_json(connection, Kind.ERROR, answer)
 
 
@@ -73,7 +74,7 @@ def _decode_stream(connection: socket.socket, request: Mapping[str, Any]) -> Non
     source = _Arriving(connection, collector, found)
 
     def send_part() -> None:
-        if collector.waiting_samples > _PART_SAMPLES:
+        if collector.waiting_samples > PART_SAMPLES:
             send(connection, Kind.PART, collector.take().tobytes())
 
     file = io.BytesIO(source.everything()) if request["whole"] else source

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from models.amounts import retry_text
-from models.errors import Overloaded
-from models.reasons import Reason
+from server.sandbox.errors import decoders_busy
 
-_RETRY_AFTER_S: Final = 10.0
-"""When to try again; how long the files before it take is not known."""
+ALONE_S: Final = 600.0
+"""A client is alone when no other has had a place or waited for one for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class PlaceLimits:
 
     Attributes:
         places: Of all clients.
-        of_client: Of one client. With fewer than ``places``, no client alone can take them all.
+        of_client: Of one client, unless it is alone. With fewer than ``places``, one stays free for the others.
         wait_s: How long a file waits for its turn.
     """
 
@@ -34,11 +34,19 @@ class PlaceLimits:
 class Places:
     """Some places. A free one goes to the client that holds fewest; among equals, to the one whose turn is longest ago.
 
-    So the files of a client that wait never hold up the first file of another.
+    So the files of a client that wait never hold up the first file of another. A client that has been alone for
+    ``ALONE_S`` may take all places.
+
+    Args:
+        limits: How many.
+        clock_s: Monotonic.
     """
 
-    def __init__(self, limits: PlaceLimits) -> None:
+    def __init__(self, limits: PlaceLimits, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
+        self._clock_s = clock_s
+        self._seen_s: dict[str, float] = {}
+        """When a client last came or left; those that are not seen for ``ALONE_S`` are forgotten."""
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._last_turn: dict[str, int] = {}
@@ -53,20 +61,17 @@ class Places:
         """
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(client_id, deque()).append(turn)
+        self._seen_s[client_id] = self._clock_s()
         self._grant()
         try:
             async with asyncio.timeout(self._limits.wait_s):
                 await self._wait(turn, client_id)
         except TimeoutError:
-            raise Overloaded(
-                "The decoders are busy with other files.",
-                reason=Reason.DECODERS_BUSY,
-                hint=retry_text(_RETRY_AFTER_S),
-                retry_after_s=_RETRY_AFTER_S,
-            ) from None
+            raise decoders_busy() from None
 
     def release(self, client_id: str) -> None:
         """Give a place back."""
+        self._seen_s[client_id] = self._clock_s()
         self._held[client_id] -= 1
         if not self._held[client_id]:
             del self._held[client_id]
@@ -97,8 +102,9 @@ class Places:
 
     def _grant(self) -> None:
         """Give the free places to those whose turn it is."""
+        most = self._limits.places if self._is_alone() else self._limits.of_client
         while self._held.total() < self._limits.places:
-            may = [client for client in self._waiting if self._held[client] < self._limits.of_client]
+            may = [client for client in self._waiting if self._held[client] < most]
             if not may:
                 return
             client = min(may, key=lambda client: (self._held[client], self._last_turn.get(client, 0)))
@@ -109,3 +115,10 @@ class Places:
                 self._held[client] += 1
                 self._last_turn[client] = next(self._turns)
                 turn.set_result(None)
+
+    def _is_alone(self) -> bool:
+        """Whether there is one client only."""
+        since_s = self._clock_s() - ALONE_S
+        here = {*self._held, *self._waiting}
+        self._seen_s = {client: at_s for client, at_s in self._seen_s.items() if at_s > since_s or client in here}
+        return len(self._seen_s) <= 1

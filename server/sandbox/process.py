@@ -13,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from models.errors import Unavailable
-from models.reasons import Reason
 from server.observability.log import get_logger
+from server.sandbox.errors import decoder_unavailable
 from server.sandbox.fork_messages import KILL, MESSAGE_BYTES, READY, READY_UNFILTERED, START
 
 log = get_logger("sandbox")
@@ -49,10 +48,12 @@ class Job:
     Attributes:
         number: Of the job, for ``ForkServerProcess.kill``.
         connection: The server's end; blocking.
+        control: Of the fork server that has the child.
     """
 
     number: int
     connection: socket.socket
+    control: socket.socket
 
 
 class ForkServerProcess:
@@ -98,31 +99,37 @@ class ForkServerProcess:
         try:
             with theirs, self._lock:
                 number = next(self._numbers)
-                self._hand_over(START + b" %d" % number, theirs)
+                control = self._hand_over(START + b" %d" % number, theirs)
         except BaseException:
             ours.close()
             raise
-        return Job(number, ours)
+        return Job(number, ours, control)
 
-    def _hand_over(self, message: bytes, end: socket.socket) -> None:
+    def _hand_over(self, message: bytes, end: socket.socket) -> socket.socket:
         try:
-            socket.send_fds(self._running(), [message], [end.fileno()])
-            return
+            return _sent(self._running(), message, end)
         except OSError:
             self._stop()  # it ended since the last job
         try:
-            socket.send_fds(self._running(), [message], [end.fileno()])
+            return _sent(self._running(), message, end)
         except OSError as exc:
-            raise _unavailable() from exc
+            raise decoder_unavailable() from exc
 
-    def kill(self, job: Job) -> None:
-        """Kill the child of a job, if it still runs."""
+    def kill(self, job: Job) -> bool:
+        """Kill the child of a job, if it still runs.
+
+        Returns:
+            False if its fork server is gone, and so the child ended through no fault of its file.
+        """
         with self._lock:
-            if self._control is not None:
-                try:
-                    self._control.send(KILL + b" %d" % job.number)
-                except OSError:
-                    self._stop()
+            if self._control is not job.control:
+                return False
+            try:
+                job.control.send(KILL + b" %d" % job.number)
+            except OSError:
+                self._stop()
+                return False
+            return True
 
     def close(self) -> None:
         """End the fork server and all its children."""
@@ -158,7 +165,7 @@ class ForkServerProcess:
             ours.close()
             self._stop()
             log.error("sandbox_not_started")
-            raise _unavailable()
+            raise decoder_unavailable()
         ours.settimeout(None)
         self._note(answer == READY)
         threading.Thread(target=self._watch, args=(ours, self._process), name="sandbox-watch", daemon=True).start()
@@ -192,5 +199,6 @@ class ForkServerProcess:
             self._empty = None
 
 
-def _unavailable() -> Unavailable:
-    return Unavailable("Media cannot be decoded now.", reason=Reason.DECODER_UNAVAILABLE, retry_after_s=5.0)
+def _sent(control: socket.socket, message: bytes, end: socket.socket) -> socket.socket:
+    socket.send_fds(control, [message], [end.fileno()])
+    return control

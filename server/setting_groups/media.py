@@ -16,10 +16,13 @@ class MediaSettings(BaseModel):
         3, ge=1, description="Pictures and PDFs that are decoded at a time; recordings and streams come on top."
     )
     client_pictures_at_once: int = Field(
-        2, ge=1, description="Those of one client. Let it be fewer than all, so that no client holds up the others."
+        2,
+        ge=1,
+        description="Those of one client. Let it be fewer than all, so that no client holds up the others. A client "
+        "has all of them when no other has uploaded for 10 minutes.",
     )
     recordings_at_once: int = Field(2, ge=1, description="Uploaded recordings that are decoded at a time.")
-    client_recordings_at_once: int = Field(1, ge=1, description="Those of one client; likewise fewer than all.")
+    client_recordings_at_once: int = Field(1, ge=1, description="Those of one client; likewise.")
     wait_s: float = Field(
         60.0, gt=0, description="How long an upload waits for its turn; then it is refused and may be sent again."
     )

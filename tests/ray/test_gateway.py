@@ -15,6 +15,7 @@ import pytest
 
 from models.errors import BrokenMedia, DeadlineExceeded, InvalidInput, MediaError, NoSpeech, Overloaded
 from models.media.audio_decoder import decode
+from models.media.clean import MediaLimits, clean
 from models.media.samples import SAMPLE_RATE_HZ
 from models.redaction.types import RedactionContext
 from models.text import RawText, Recognition, RecognizedWord, TextSource
@@ -62,7 +63,7 @@ async def test_a_picture_comes_back_redacted(gateway: RayGateway) -> None:
 
 
 async def test_a_recording_comes_back_redacted(gateway: RayGateway) -> None:
-    data = (DATA / "visit.webm").read_bytes()
+    data = clean((DATA / "visit.webm").read_bytes(), MediaLimits()).content
     result = await gateway.read_recording(data, language="", timeout_s=60)
     assert_clean(result, "visit")
     assert result.redacted is None
@@ -73,7 +74,7 @@ async def test_a_recording_comes_back_redacted(gateway: RayGateway) -> None:
 
 
 async def test_a_recording_to_keep_comes_back_muted(gateway: RayGateway) -> None:
-    data = (DATA / "visit.wav").read_bytes()
+    data = clean((DATA / "visit.wav").read_bytes(), MediaLimits()).content
     result = await gateway.read_recording(data, language="en", timeout_s=120, keep_redacted=True)
     assert_clean(result, "visit")
     assert result.redacted is not None
@@ -125,7 +126,7 @@ async def test_silence_raises_no_speech(gateway: RayGateway) -> None:
         out.setframerate(16_000)
         out.writeframes(bytes(2 * 16_000))
     with pytest.raises(NoSpeech):
-        await gateway.read_recording(quiet.getvalue(), language="en", timeout_s=20)
+        await gateway.read_recording(clean(quiet.getvalue(), MediaLimits()).content, language="en", timeout_s=20)
 
 
 async def test_engines_report_their_name_device_and_health(gateway: RayGateway) -> None:

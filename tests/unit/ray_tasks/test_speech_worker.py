@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.errors import UnsupportedMedia
 from models.media.samples import SAMPLE_RATE_HZ, Samples
 from models.redaction.redactor import LocalRedactor
 from models.redaction.streaming.sealed_state import StateSealer, load_or_create_key
@@ -21,6 +22,7 @@ from ray_tasks.engine_info import fingerprint
 from ray_tasks.types import ClusterConfig, SpeechStep, SpeechWindow, WorkerConfig
 from tests.fakes.classifier import WordListClassifier
 from tests.fakes.speech import ScriptedSpeech, ScriptedVad
+from tests.unit.vision.pictures import DATA
 
 PCM = np.zeros(SAMPLE_RATE_HZ, "<f4").tobytes()
 
@@ -177,3 +179,14 @@ async def test_the_engine_is_stopped_when_the_caller_is_cancelled(
     waiting.cancel()
     await asyncio.wait_for(told.wait(), 10.0)
     assert (await asyncio.gather(waiting, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+
+
+@pytest.mark.parametrize("name", ["ogg", "wav", "m4a", "mp3", "webm", "aac"])
+async def test_only_the_format_of_clean_recordings_is_decoded(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness = WorkerHarness(tmp_path, ["hello"], monkeypatch)
+    flac, other = [(DATA / f"visit.{ending}").read_bytes() for ending in ("flac", name)]
+    assert (await harness.worker.recording(harness.fingerprint, flac, "en")).text.value.startswith("hello")
+    with pytest.raises(UnsupportedMedia):
+        await harness.worker.recording(harness.fingerprint, other, "en")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from models.errors import Overloaded
-from server.sandbox.places import PlaceLimits, Places
+from server.sandbox.places import ALONE_S, PlaceLimits, Places
 
 
 async def settled() -> None:
@@ -20,8 +20,9 @@ async def settled() -> None:
 class Files:
     """Files that wait for a place, and the order in which they got one."""
 
-    def __init__(self, places: Places) -> None:
-        self.places = places
+    def __init__(self, limits: PlaceLimits) -> None:
+        self.now_s = 0.0
+        self.places = Places(limits, lambda: self.now_s)
         self.order: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -42,7 +43,7 @@ class Files:
 
 
 def make(places: int, of_client: int, wait_s: float = 60.0) -> Files:
-    return Files(Places(PlaceLimits(places, of_client, wait_s)))
+    return Files(PlaceLimits(places, of_client, wait_s))
 
 
 async def cancelled(files: Files) -> None:
@@ -53,10 +54,41 @@ async def cancelled(files: Files) -> None:
 
 async def test_a_client_has_no_more_than_its_places() -> None:
     files = make(3, 2)
-    await files.come("a1", "a2", "a3", "b1")
-    assert files.order == ["a1", "a2", "b1"]
+    await files.come("b0", "a1", "a2", "a3")
+    await files.end("b0")
+    assert files.order == ["b0", "a1", "a2"]
+    await files.come("b1")
     await files.end("a1")
-    assert files.order[3:] == ["a3"]
+    assert files.order[3:] == ["b1", "a3"]
+    await cancelled(files)
+
+
+async def test_a_client_that_is_alone_has_all_places() -> None:
+    files = make(3, 2)
+    await files.come("a1", "a2", "a3", "a4")
+    assert files.order == ["a1", "a2", "a3"]
+    await files.come("b1")
+    await files.end("a1")
+    await files.end("a2")
+    assert files.order[3:] == ["b1", "a4"]
+    await cancelled(files)
+
+
+async def test_a_client_is_alone_when_the_last_place_of_another_is_long_ago() -> None:
+    files = make(2, 1)
+    await files.come("b1", "a1", "a2")
+    files.now_s = 5 * ALONE_S  # a long recording
+    await files.end("b1")
+    files.now_s += ALONE_S - 1
+    await files.end("a1")
+    await files.come("a3")
+    assert files.order == ["b1", "a1", "a2"]
+    files.now_s += 1
+    await files.come("a4")
+    assert files.order == ["b1", "a1", "a2", "a3"]
+    await files.end("a2")
+    assert files.order[4:] == ["a4"]
+    assert list(files.places._seen_s) == ["a"]
     await cancelled(files)
 
 

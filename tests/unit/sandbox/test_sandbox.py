@@ -13,7 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from models.errors import BrokenMedia, TooLarge, UnsupportedMedia, VestibuleError
+from models.errors import BrokenMedia, Overloaded, TooLarge, UnsupportedMedia, VestibuleError
 from models.media.audio_decoder import AudioLimits, StreamDecoder, decode
 from models.media.formats import MediaFormat
 from models.media.pages import unpack
@@ -159,9 +159,9 @@ def test_a_child_that_hangs_is_ended(sandbox: MediaSandbox, monkeypatch: pytest.
     stream.feed(data[:8_000])
     [child] = fork_server(sandbox).children()
     child.suspend()
-    with pytest.raises(BrokenMedia) as caught:
+    with pytest.raises(Overloaded) as caught:
         stream.feed(data[8_000:])
-    assert caught.value.reason == "MEDIA_NOT_DECODABLE"
+    assert caught.value.reason == "DECODERS_BUSY"
     child.wait(5)
 
 

@@ -14,6 +14,7 @@ from models.media.audio_decoder import decode
 from server.sandbox import client
 from server.sandbox.conversation import Conversation
 from server.sandbox.frames import PIECE_BYTES, Kind
+from server.sandbox.places import PlaceLimits
 from server.sandbox.sandbox import MediaSandbox
 from tests.unit.media.made_files import long_m4a
 from tests.unit.sandbox.sandboxes import OPTIONS, fork_server
@@ -43,6 +44,7 @@ class Noted(list[int]):
 
 async def test_a_recording_of_a_client_waits_for_another_one_of_it_and_nothing_else_does(sandbox: MediaSandbox) -> None:
     held, waiting = Held(), Noted()
+    await sandbox.clean(RECORDING, Noted().write, "other")  # so "app" is not alone
     first = asyncio.create_task(sandbox.clean(RECORDING, held.write, "app"))
     await asyncio.to_thread(held.begun.wait)
     second = asyncio.create_task(sandbox.clean(RECORDING, waiting.write, "app"))
@@ -56,7 +58,7 @@ async def test_a_recording_of_a_client_waits_for_another_one_of_it_and_nothing_e
 
 
 async def test_a_recording_that_waits_too_long_is_refused() -> None:
-    impatient = MediaSandbox(replace(OPTIONS, recordings=replace(OPTIONS.recordings, wait_s=0.001)))
+    impatient = MediaSandbox(replace(OPTIONS, recordings=PlaceLimits(places=1, of_client=1, wait_s=0.001)))
     held = Held()
     first = asyncio.create_task(impatient.clean(RECORDING, held.write, "app"))
     await asyncio.to_thread(held.begun.wait)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.errors import BrokenMedia, RedactionFailed, TooLarge
+from models.errors import BrokenMedia, RedactionFailed, TooLarge, UnsupportedMedia
 from models.media.images import PNG, ImageLimits, decode
 from models.media.pages import pack
 from models.media.pixels import Pixels
@@ -21,6 +21,7 @@ from models.vision.redact import Detectors, OtherDetections, read_and_redact, re
 from models.vision.types import OcrLine, OcrPage
 from tests.data.make_badge import AUTHOR, PLACE, PRODUCT, draw_badge, draw_face, with_metadata
 from tests.fakes.redactor import PhraseRedactor
+from tests.unit.media.made_files import heic_file
 from tests.unit.vision.pictures import box, corners, encoded, line
 
 WHITE = np.full((400, 1000, 3), 255, np.uint8)
@@ -282,6 +283,16 @@ def test_from_bytes_to_a_page() -> None:
         read_and_redact(encoded(corners(), "PNG"), ImageLimits(pixels=10), detectors, PhraseRedactor(NAMES))
     with pytest.raises(BrokenMedia):
         read_and_redact(b"", ImageLimits(), detectors, PhraseRedactor(NAMES))
+
+
+@pytest.mark.parametrize("name", ["WEBP", "HEIF"])
+def test_only_the_formats_of_clean_pictures_are_decoded(name: str) -> None:
+    detectors = Detectors(_EngineOfSizes(), _ScriptedFaces(), _ScriptedBarcodes())
+    data = heic_file(corners()) if name == "HEIF" else encoded(corners(), name)
+    assert decode(data, ImageLimits()).width
+    for form in (data, pack([encoded(corners(), "JPEG"), data])):
+        with pytest.raises(UnsupportedMedia):
+            read_and_redact(form, ImageLimits(), detectors, PhraseRedactor(NAMES))
 
 
 def test_faces_are_masked_with_the_whole_head() -> None:
