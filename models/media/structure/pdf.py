@@ -18,6 +18,7 @@ from models.errors import TooLarge, UnsupportedMedia
 from models.media.foreign import foreign_content, holds_markup
 from models.media.formats import MediaFormat
 from models.media.structure.layout import cut_off
+from models.media.structure.pdf_actions import PackedObjects, open_an_address, run_a_script
 from models.reasons import Reason
 
 MAX_UNPACKED_BYTES: Final = 16 * 1024 * 1024
@@ -32,19 +33,23 @@ MAX_BETWEEN_BYTES: Final = 1024
 PRINT_AGAIN: Final = "Print it into a new PDF, or send its pages as pictures."
 
 _ACTIVE: Final = re.compile(
-    rb"/(?:JavaScript|JS|Launch|EmbeddedFiles?|RichMedia|XFA|GoToE|ImportData|SubmitForm|Movie|Sound|Rendition|3D)"
+    rb"/(?:JavaScript|JS|Launch|EmbeddedFiles?|RichMedia|XFA|GoToE|GoToR|ImportData|SubmitForm|Movie|Sound|Rendition|3D)"
     rb"(?![A-Za-z0-9])"
 )
 _ENCRYPTED: Final = re.compile(rb"/Encrypt(?![A-Za-z0-9])")
 _OBJECT_STREAM: Final = re.compile(rb"/ObjStm(?![A-Za-z0-9])")
 _ESCAPE: Final = re.compile(rb"#([0-9A-Fa-f]{2})")
 _STREAM: Final = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
+_STREAM_OF_OBJECT: Final = re.compile(rb">>[\s\0]*stream\r?\n.*?endstream", re.DOTALL)
 _END: Final = re.compile(rb"startxref\s+\d+(?:\s+%%EOF)?")
 _OBJECT: Final = re.compile(rb"\d[\s\0]+\d+[\s\0]+obj(?![A-Za-z0-9])")
+_NUMBERED: Final = re.compile(rb"\d{1,10}[\s\0]+\d+[\s\0]+obj(?![A-Za-z0-9])")
+_FIRST: Final = re.compile(rb"/First[\s\0]+(\d{1,9})")
 _FILTER: Final = re.compile(rb"/Filter(?![A-Za-z0-9])")
 _FILTERS: Final = re.compile(rb"/Filter\s*(\[(?:\s*/\w+)*\s*\]|/\w+)")
 _PARAMETERS: Final = re.compile(rb"/DecodeParms(?![A-Za-z0-9])(?!\s*null)")
 _WHOLE_OBJECT: Final = re.compile(rb"\d[\s\0]+\d+[\s\0]+obj(?![A-Za-z0-9]).*?endobj", re.DOTALL)
+_HEADER: Final = re.compile(rb"%PDF-\d\.\d")
 _TEXT: Final = bytes([0, 9, 10, 12, 13, *range(32, 127)])
 _NAME: Final = re.compile(rb"/(\w+)")
 
@@ -60,19 +65,37 @@ def check(data: bytes) -> None:
     end = max((mark.end() for mark in _END.finditer(data)), default=None)
     if end is not None and len(data[end:].rstrip(b"\0 \r\n\t")) > MAX_TRAILING_BYTES:
         raise UnsupportedMedia("Bytes follow the end of the PDF file.", reason=Reason.TRAILING_DATA, hint=PRINT_AGAIN)
-    if end is not None and holds_markup(data[end:]):
+    between = _between_objects(data)
+    if _holds_other_text(_before_objects(data), between) or (end is not None and holds_markup(data[end:])):
         raise foreign_content(MediaFormat.PDF)
-    for piece in _written_objects(data):
-        if _ACTIVE.search(piece):
-            raise active()
-        if _ENCRYPTED.search(piece):
-            raise encrypted()
+    _check_written(data)
     if end is None:
         raise cut_off("PDF")
-    if len(_between_objects(data).translate(None, _TEXT)) > MAX_BETWEEN_BYTES:
+    if len(between.translate(None, _TEXT)) > MAX_BETWEEN_BYTES:
         raise UnsupportedMedia(
             "The PDF file has bytes between its objects.", reason=Reason.TRAILING_DATA, hint=PRINT_AGAIN
         )
+
+
+def _holds_other_text(before: bytes, between: bytes) -> bool:
+    """Whether markup or a script stands outside of all objects. A comment of JavaScript makes a script of the rest."""
+    if b"/*" in before or b"*/" in before:
+        return True
+    return any(holds_markup(_HEADER.sub(b"", text)) for text in (before, between))
+
+
+def _check_written(data: bytes) -> None:
+    """Look for what the objects could do."""
+    packed: list[PackedObjects] = []
+    texts = []
+    for text in _written_objects(data, packed):
+        if _ACTIVE.search(text) or run_a_script(text):
+            raise active()
+        if _ENCRYPTED.search(text):
+            raise encrypted()
+        texts.append(text)
+    if open_an_address(texts, packed):
+        raise active("The PDF opens an address by itself.")
 
 
 def active(message: str = "The PDF has scripts, embedded files or actions that start something.") -> UnsupportedMedia:
@@ -89,15 +112,21 @@ def encrypted() -> UnsupportedMedia:
     return UnsupportedMedia("The PDF is encrypted.", reason=Reason.ENCRYPTED_DOCUMENT, hint=PRINT_AGAIN)
 
 
-def _written_objects(data: bytes) -> Iterator[bytes]:
-    """All text in which objects are written, names in their plain form: between the streams, and in object streams."""
+def _written_objects(data: bytes, packed: list[PackedObjects]) -> Iterator[bytes]:
+    """All text in which objects are written, names in their plain form: between the streams, and in object streams.
+
+    Object streams are added to ``packed``, too.
+    """
     left, after = MAX_UNPACKED_BYTES, 0
     for stream in _STREAM.finditer(data):
         between = _plain(data[after : stream.start()])
         yield between
         if _OBJECT_STREAM.search(between):
-            unpacked = _unpack(stream[1], _filters(between[between.rfind(b"obj") :]), left)
+            dictionary = between[between.rfind(b"obj") :]
+            unpacked = _unpack(stream[1], _filters(dictionary), left)
             left -= len(unpacked)
+            first = _FIRST.search(dictionary)
+            packed.append(PackedObjects(unpacked, int(first[1]) if first else 0))
             yield _plain(unpacked)
         elif _OBJECT.search(stream[1]):  # a comment or a text can look like the beginning of a stream
             yield _plain(stream[1])
@@ -109,7 +138,13 @@ def _written_objects(data: bytes) -> Iterator[bytes]:
 
 def _between_objects(data: bytes) -> bytes:
     """What belongs to no object: indexes, trailers, comments, and whatever else is put there."""
-    return _WHOLE_OBJECT.sub(b"", _STREAM.sub(b"", data))
+    return _WHOLE_OBJECT.sub(b"", _STREAM_OF_OBJECT.sub(b">>", data))
+
+
+def _before_objects(data: bytes) -> bytes:
+    """Everything before the first object; the whole file when it has none."""
+    first = _NUMBERED.search(data)
+    return data[: first.start()] if first else data
 
 
 def _plain(text: bytes) -> bytes:
