@@ -16,6 +16,7 @@ import numpy as np
 from models.errors import BrokenMedia, TooLarge, UnsupportedMedia
 from models.media.audio_headers import AudioLimits, Mp4Layout, PcmFormat, WavPcm, mp4_layout, plain_wav
 from models.media.byte_pipe import PipedDecoder
+from models.media.foreign import ForeignSearch
 from models.media.formats import AUDIO_NAMES, MediaFormat, MediaKind, detect, needed_bytes
 from models.media.pyav_frames import Collector, decode_container, pcm_to_frame
 from models.media.samples import SAMPLE_RATE_HZ, Samples
@@ -193,14 +194,16 @@ class _PcmStream:
 
 
 class _WavStream(_PcmStream):
-    """A plain WAV file: a header, raw PCM, and perhaps more chunks after the samples."""
+    """A plain WAV file: a header, raw PCM, and perhaps more chunks after the samples. All of it is looked through."""
 
     def __init__(self, wav: WavPcm, limits: AudioLimits) -> None:
         super().__init__(wav.pcm, limits)
         self._skip = wav.start
         self._left = wav.size_bytes
+        self._search = ForeignSearch(MediaFormat.WAV)
 
     def feed(self, data: bytes) -> Samples:
+        self._search.feed(data)
         skipped = min(self._skip, len(data))
         self._skip -= skipped
         data = data[skipped:]

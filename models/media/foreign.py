@@ -60,6 +60,21 @@ _DOCUMENTS: Final = (
 )
 
 
+_SCRIPTS_IN_TEXT: Final = (
+    *_SCRIPTS,
+    rb"<\?=[\s]*" + _PRINTABLE + rb"{8}",
+    rb"<\?[\s]+[A-Za-z$@]" + _PRINTABLE + rb"{8}",
+    rb"(?i:<\?php)(?:[\s]|$)",
+    rb"<%[=!@][\s]*" + _PRINTABLE + rb"{8}",
+    rb"<%[A-Za-z]{2}" + _PRINTABLE + rb"{12}",
+    rb"<%[\s]+[A-Za-z]{2}" + _PRINTABLE + rb"{8}[^\x00]*%>",
+    rb"(?i:<meta)[\s]" + _PRINTABLE + rb"{0,64}(?i:http-equiv)",
+    rb"(?i:<[a-z]{1,10})[\s]" + _PRINTABLE + rb"{0,64}[\s](?i:on[a-z]{4,20})[\s]*=" + _PRINTABLE + rb"{4}",
+    rb"(?i:<[a-z]{1,10}[\s]on[a-z]{4,20})[\s]*=" + _PRINTABLE + rb"{4}",
+)
+"""Web shells are short. In metadata, which is small, shorter signatures do not turn up by chance."""
+
+
 def _compiled(*signatures: bytes) -> re2._Regexp[bytes]:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
@@ -70,6 +85,33 @@ def _compiled(*signatures: bytes) -> re2._Regexp[bytes]:
 _EVERYWHERE: Final = _compiled(*_ARCHIVES, *_PROGRAMS, *_SCRIPTS, *_DOCUMENTS)
 _IN_DOCUMENT: Final = _compiled(*_ARCHIVES, *_PROGRAMS)
 """A PDF has a header of its own, and its text may be about scripts."""
+
+_IN_TEXT: Final = _compiled(*_SCRIPTS_IN_TEXT)
+
+OVERLAP_BYTES: Final = 64
+"""A signature may lie across two pieces of a stream. None of those that are looked for everywhere is longer."""
+
+
+class ForeignSearch:
+    """Looks for another format in the pieces of a stream, of any size.
+
+    Args:
+        found: The format of the stream.
+    """
+
+    def __init__(self, found: MediaFormat) -> None:
+        self._found = found
+        self._tail = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Look into the next piece.
+
+        Raises:
+            UnsupportedMedia: FOREIGN_CONTENT.
+        """
+        joined = self._tail + piece
+        check_foreign(joined, self._found)
+        self._tail = joined[-OVERLAP_BYTES:]
 
 
 def check_foreign(data: bytes, found: MediaFormat) -> None:
@@ -91,6 +133,13 @@ def holds_foreign(data: bytes, found: MediaFormat) -> bool:
 def holds_markup(data: bytes) -> bool:
     """Whether there is any other format in these bytes, markup and scripts included."""
     return _EVERYWHERE.search(data) is not None
+
+
+def holds_script(text: bytes) -> bool:
+    """Whether there is a script or markup in metadata: a comment, a description, a tag. It may be UTF-16."""
+    if _IN_TEXT.search(text):
+        return True
+    return b"\0" in text and _IN_TEXT.search(text.replace(b"\0", b"")) is not None
 
 
 def foreign_content(found: MediaFormat) -> UnsupportedMedia:

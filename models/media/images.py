@@ -49,8 +49,9 @@ _FORMATS: Final = frozenset(found for found in MediaFormat if found.kind is Medi
 _PILLOW_NAMES: Final = {MediaFormat.HEIF: "HEIF"}
 """Where Pillow calls a format by another name than ``MediaFormat.label``."""
 
-_MANY_PICTURES: Final = frozenset({MediaFormat.JPEG, MediaFormat.HEIF})
-"""Further pictures in these are previews, depth maps and the like; the first one, or the primary one, counts."""
+_MANY_PICTURES: Final = frozenset({MediaFormat.JPEG, MediaFormat.HEIF, MediaFormat.TIFF})
+"""Further pictures in these are previews, depth maps and the like; the first one, or the primary one, counts. A TIFF
+with further pages was refused before: see ``inspect``."""
 
 # Errors that Pillow's decoders raise on hostile input.
 _DECODER_ERRORS: Final = (

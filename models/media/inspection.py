@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from models.media.foreign import check_foreign, foreign_content, holds_foreign
+from models.media.foreign import check_foreign, foreign_content, holds_foreign, holds_script
 from models.media.formats import MediaFormat
 from models.media.structure import flac, frames, iso_boxes, jpeg, png, riff, streams, tiff
 from models.media.structure.layout import Layout
@@ -45,6 +45,7 @@ def inspect(data: bytes, found: MediaFormat) -> None:
     if walk is None:
         return
     layout = walk(data)
-    if any(holds_foreign(piece, found) for piece in layout.unpacked):
+    texts = (*layout.unpacked, *layout.texts)
+    if any(holds_foreign(piece, found) for piece in layout.unpacked) or any(map(holds_script, texts)):
         raise foreign_content(found)
     check_trailer(data, layout.end, found)

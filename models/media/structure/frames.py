@@ -44,6 +44,7 @@ def walk_adts(data: bytes) -> Layout:
 
 def _walk(data: bytes, frame: _Frame) -> Layout:
     at = end = gaps = 0
+    texts = []
     while at < len(data):
         length = frame(data, at)
         if length:
@@ -54,13 +55,15 @@ def _walk(data: bytes, frame: _Frame) -> Layout:
         following = at + tag if tag else _resume(data, at, frame)
         if following is None:
             break
-        if not tag:
+        if tag:
+            texts.append(data[at:following])
+        else:
             gaps += following - at - data.count(0, at, following)
             if gaps > MAX_GAPS:
                 break
         at = following
     # Nothing that can be followed, as in MP3 with a free bit rate: the decoder decides.
-    return Layout(min(end, len(data)) if end else len(data))
+    return Layout(min(end, len(data)) if end else len(data), texts=tuple(texts))
 
 
 def _resume(data: bytes, at: int, frame: _Frame) -> int | None:

@@ -19,6 +19,9 @@ _ROOM: Final = frozenset({b"free", b"skip"})
 _OPEN: Final = frozenset({b"mdat", b"imda", b"mpvd"})
 """Boxes whose end a recorder may leave open: they have pictures, sound or film."""
 
+_INDEXES: Final = frozenset({b"moov", b"meta"})
+"""They have titles and comments."""
+
 _TRACK: Final = re.compile(rb"trak.{4}tkhd", re.DOTALL)
 MAX_TRACKS: Final = 8
 
@@ -45,11 +48,13 @@ def walk(data: bytes, start: int = 0) -> Layout:
         if kind in _ROOM:
             budget.metadata(min(size, len(data) - at) - data.count(0, at, at + size))
         elif kind not in _CONTENT:
-            budget.metadata(min(size, len(data) - at))
+            budget.text(data[at : at + size])
         if kind == b"moov":
             _check_tracks(data[at : at + size])
+        if kind in _INDEXES | _ROOM:
+            budget.texts.append(data[at : at + size])
         at += size
-    return Layout(min(at, len(data)))
+    return Layout(min(at, len(data)), texts=tuple(budget.texts))
 
 
 def _check_tracks(index: bytes) -> None:

@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 from models.errors import BrokenMedia, TooLarge
+from models.media.foreign import foreign_content
+from models.media.formats import MediaFormat
 from models.media.structure.layout import Layout, MetadataBudget, cut_off
 from models.reasons import Reason
 
@@ -19,6 +21,11 @@ _ALONE: Final = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 
 _AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """The next marker after entropy-coded data, in which FF 00 is a byte and restarts are allowed."""
+
+_FIRST_LENGTH: Final = 4
+_JFIF_BYTES: Final = 16
+_JFIF_STRAY_BYTES: Final = 64
+"""The fields of JFIF before its thumbnail, with the length; and what some writer may add."""
 
 _RESTART: Final = re.compile(rb"\xff[\xd0-\xd7]")
 
@@ -36,15 +43,16 @@ def walk(data: bytes, start: int = 0) -> Layout:
         budget.part()
         marker, at = _marker(data, at)
         if marker == _EOI:
-            return Layout(at)
+            return Layout(at, texts=tuple(budget.texts))
         if marker in _ALONE:
             continue
         length = int.from_bytes(data[at : at + 2], "big")
         if length < 2 or at + length > len(data):
             raise cut_off("JPEG")
-        at += length
         if marker in _APP or marker == _COM:
-            budget.metadata(length)
+            budget.text(data[at : at + length])
+            _check_no_script(data[at : at + length], first=at == start + _FIRST_LENGTH)
+        at += length
         if marker == _SOS:
             scans += 1
             if scans > MAX_SCANS:
@@ -53,6 +61,16 @@ def walk(data: bytes, start: int = 0) -> Layout:
             if found is None:
                 raise cut_off("JPEG")
             at = found.start()
+
+
+def _check_no_script(segment: bytes, *, first: bool) -> None:
+    """Refuse a segment whose length is one for another reader: browsers read 2F 2A as the beginning of a comment."""
+    if first and segment[:2] == b"/*" and b"*/" in segment[2:]:
+        raise foreign_content(MediaFormat.JPEG)
+    if segment[2:7] == b"JFIF\0" and len(segment) >= _JFIF_BYTES:
+        thumbnail = 3 * segment[14] * segment[15]
+        if len(segment) > _JFIF_BYTES + thumbnail + _JFIF_STRAY_BYTES:
+            raise foreign_content(MediaFormat.JPEG)
 
 
 def is_rest_of_scan(rest: bytes) -> bool:

@@ -25,14 +25,16 @@ class Layout:
     Attributes:
         end: Offset after its last byte.
         unpacked: Metadata that the file keeps compressed, unpacked.
+        texts: Metadata that may be text: comments, descriptions, tags.
     """
 
     end: int
     unpacked: tuple[bytes, ...] = ()
+    texts: tuple[bytes, ...] = ()
 
 
 class MetadataBudget:
-    """Counts the parts of one file and the bytes of its metadata.
+    """Counts the parts of one file and the bytes of its metadata, and keeps what may be text.
 
     Args:
         max_parts: How many parts it may have.
@@ -42,6 +44,7 @@ class MetadataBudget:
         self._max_parts = max_parts
         self._parts = 0
         self._bytes = 0
+        self.texts: list[bytes] = []
 
     def part(self) -> None:
         """Count one more part.
@@ -64,6 +67,15 @@ class MetadataBudget:
             raise TooLarge(
                 f"The file has more than {MAX_METADATA_BYTES} bytes of metadata.", reason=Reason.MEDIA_TOO_COMPLEX
             )
+
+    def text(self, piece: bytes) -> None:
+        """Count a part that may be text, and keep it in ``texts``.
+
+        Raises:
+            TooLarge: There are too many bytes of metadata.
+        """
+        self.metadata(len(piece))
+        self.texts.append(piece)
 
 
 def cut_off(label: str) -> BrokenMedia:

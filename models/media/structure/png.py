@@ -36,11 +36,11 @@ def walk(data: bytes) -> Layout:
             raise BrokenMedia("The PNG file does not begin with its header.")
         first = False
         if kind not in _PIXELS:
-            budget.metadata(length)
+            budget.text(data[at + 8 : end - 4])
             unpacked += _unpack(kind, data[at + 8 : end - 4], budget)
         at = end
         if kind == b"IEND":
-            return Layout(at, tuple(unpacked))
+            return Layout(at, tuple(unpacked), tuple(budget.texts))
 
 
 def _unpack(kind: bytes, body: bytes, budget: MetadataBudget) -> list[bytes]:

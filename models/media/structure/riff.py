@@ -34,10 +34,11 @@ def walk(data: bytes) -> Layout:
             shape = data[at + 8 : at + 8 + size]
         if kind == b"data" and (size == 0 or size >= _SIZE_UNKNOWN):
             check_is_sound(data[at + 8 : end], shape)
-            return Layout(end)
+            return Layout(end, texts=tuple(budget.texts))
         pictures += kind in _PICTURES
         if kind not in _CONTENT or (kind in _PICTURES and pictures > 1):
-            budget.metadata(min(size, end - at - 8))
+            budget.text(data[at + 8 : min(at + 8 + size, end)])
         at += 8 + size + size % 2
     # A header may state less than its chunks take, when a recorder adds to a file and forgets the header.
-    return Layout(min(len(data), max(end, at)) if data[8:12] == b"WAVE" else end)
+    last = min(len(data), max(end, at)) if data[8:12] == b"WAVE" else end
+    return Layout(last, texts=tuple(budget.texts))

@@ -50,8 +50,10 @@ def walk_ogg(data: bytes) -> Layout:
             streams.discard(serial)
         end = at + _OGG_HEADER_BYTES + segments + sum(table)
         longest = max(longest, end - at)
+        if data[at + 6 : at + 14] == bytes(8):  # the header and the comments of a stream
+            budget.texts.append(data[at:end])
         at = end
-    return Layout(min(end, len(data)))
+    return Layout(min(end, len(data)), texts=tuple(budget.texts))
 
 
 def walk_ebml(data: bytes) -> Layout:
@@ -75,9 +77,9 @@ def walk_ebml(data: bytes) -> Layout:
             at = after_size
             continue
         if element not in _CONTENT:
-            budget.metadata(min(size, len(data)))
+            budget.text(data[after_size : after_size + size])
         at = after_size + size
-    return Layout(min(at, len(data)))
+    return Layout(min(at, len(data)), texts=tuple(budget.texts))
 
 
 def _number(data: bytes, at: int, *, keep_marker: bool) -> tuple[int | None, int]:

@@ -13,6 +13,8 @@ _TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 
 _STARTS: Final = {273: 279, 324: 325, 513: 514}
 """The tags with the offsets of strips, of tiles and of a preview, and those with their lengths."""
 _SUB_IFDS: Final = frozenset({330, 34665, 34853, 40965})
+_SUBFILE_TYPE: Final = 254
+"""Its lowest bit says that the picture is a smaller form of another one in the file."""
 MAX_ENTRIES: Final = 512
 MAX_STRIPS: Final = 65_536
 MAX_UNUSED_BYTES: Final = 32 * 1024
@@ -24,24 +26,25 @@ def walk(data: bytes) -> Layout:
 
     Raises:
         BrokenMedia: The directory does not lie in the file.
-        TooLarge: More than one page, or too many entries or strips.
+        TooLarge: More than one page, previews aside; too many entries or strips.
         UnsupportedMedia: TRAILING_DATA, the file has bytes that nothing refers to.
     """
     order = "little" if data[:2] == b"II" else "big"
     reader = _Reader(data, order)
-    first = reader.number(4, 4)
-    following = reader.directory(first)
-    if following:
-        raise TooLarge(
-            "The TIFF has more than one page.",
-            reason=Reason.TOO_MANY_PAGES,
-            hint="Send each page as its own picture.",
-        )
+    following, _ = reader.directory(reader.number(4, 4))
+    while following:
+        following, is_preview = reader.directory(following)
+        if not is_preview:
+            raise TooLarge(
+                "The TIFF has more than one page.",
+                reason=Reason.TOO_MANY_PAGES,
+                hint="Send each page as its own picture.",
+            )
     if reader.unused_bytes() > MAX_UNUSED_BYTES:
         raise UnsupportedMedia(
             "The TIFF has bytes that are no part of its picture.", reason=Reason.TRAILING_DATA, hint=EXPORT_AGAIN
         )
-    return Layout(min(reader.end, len(data)))
+    return Layout(min(reader.end, len(data)), texts=reader.texts)
 
 
 class _Reader:
@@ -59,15 +62,23 @@ class _Reader:
             raise cut_off("TIFF")
         return int.from_bytes(piece, "little" if self._little else "big")
 
-    def directory(self, at: int) -> int:
-        """Read one directory; returns the offset of the next one, 0 for none."""
+    @property
+    def texts(self) -> tuple[bytes, ...]:
+        return tuple(self._budget.texts)
+
+    def directory(self, at: int) -> tuple[int, bool]:
+        """Read one directory.
+
+        Returns:
+            The offset of the next one, 0 for none; and whether it says that it is a smaller form of another picture.
+        """
         if at in self._seen or len(self._seen) > 16:
             raise BrokenMedia("The directories of the TIFF file form a loop.")
         self._seen.add(at)
         count = self.number(at, 2)
         if not 0 < count <= MAX_ENTRIES:
             raise TooLarge(f"A TIFF directory has more than {MAX_ENTRIES} entries.", reason=Reason.MEDIA_TOO_COMPLEX)
-        values = {}
+        values: dict[int, Sequence[int]] = {}
         for entry in range(at + 2, at + 2 + 12 * count, 12):
             tag = self.number(entry, 2)
             values[tag] = self._values(tag, entry)
@@ -80,7 +91,8 @@ class _Reader:
                     self.directory(sub)
         after = at + 2 + 12 * count
         self._use(at, after + 4)
-        return self.number(after, 4) if after + 4 <= len(self._data) else 0
+        is_preview = any(kind & 1 for kind in values.get(_SUBFILE_TYPE, ()))
+        return self.number(after, 4) if after + 4 <= len(self._data) else 0, is_preview
 
     def _values(self, tag: int, entry: int) -> Sequence[int]:
         self._budget.part()
@@ -90,8 +102,8 @@ class _Reader:
             at = self.number(at, 4)
             self._use(at, at + size * count)
             if tag not in _STARTS and tag not in _STARTS.values():
-                self._budget.metadata(min(size * count, len(self._data)))
-        if tag not in {*_STARTS, *_STARTS.values(), *_SUB_IFDS}:
+                self._budget.text(self._data[at : at + size * count])
+        if tag not in {*_STARTS, *_STARTS.values(), *_SUB_IFDS, _SUBFILE_TYPE}:
             return ()
         if count > MAX_STRIPS:
             raise TooLarge(f"The TIFF has more than {MAX_STRIPS} strips.", reason=Reason.MEDIA_TOO_COMPLEX)
