@@ -187,7 +187,7 @@ def unknown_variables(secrets_dir: Path | None = None) -> dict[str, str]:
     return {name: _RENAMED.get(name) or _similar(name, known) for name in unknown}
 
 
-_RENAMED = {"VESTIBULE_MEDIA__PROCESSES": "VESTIBULE_MEDIA__PICTURES_AT_ONCE"}
+_RENAMED = {"VESTIBULE_MEDIA__PROCESSES": "VESTIBULE_MEDIA__PICTURES_AT_ONCE and VESTIBULE_MEDIA__RECORDINGS_AT_ONCE"}
 """Settings of before, whose new names are not similar."""
 
 

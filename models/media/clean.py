@@ -87,7 +87,7 @@ def clean(data: bytes, limits: MediaLimits) -> CleanMedia:
 
 
 def is_clean_form(head: bytes, found: MediaFormat) -> bool:
-    """Whether the first bytes are those of a clean form, for who gets it from a decoder that may be in other hands.
+    """Whether the first bytes are those of a clean form. They may come from a decoder that was taken over.
 
     Args:
         head: Its first bytes.

@@ -123,7 +123,10 @@ def test_groups_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
         ("VESTIBULE_DRAIN", "VESTIBULE_DRAIN_S"),
         ("VESTIBULE_LIMITS__STREAM", "VESTIBULE_LIMITS__STREAMS"),
         ("VESTIBULE_SPEECH_ENGINE", "VESTIBULE_SPEECH__ENGINE"),
-        ("VESTIBULE_MEDIA__PROCESSES", "VESTIBULE_MEDIA__PICTURES_AT_ONCE"),
+        (
+            "VESTIBULE_MEDIA__PROCESSES",
+            "VESTIBULE_MEDIA__PICTURES_AT_ONCE and VESTIBULE_MEDIA__RECORDINGS_AT_ONCE",
+        ),
         ("vestibule_nonsense", ""),
     ],
 )
