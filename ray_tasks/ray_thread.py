@@ -46,6 +46,8 @@ class RayThread:
         future: Future[T] = Future()
 
         def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return  # who asked for it has left, as at Ctrl-C during the start
             with _FailureInto(future):
                 future.set_result(job())
 

@@ -34,6 +34,7 @@ MOST_LISTED: Final = 10_000
 """Keys in one list; as a message they have about 2 MB."""
 
 _KEY = re.compile(r"vst_([0-9a-f]{16})_([0-9a-f]{64})")
+_ANOTHER_KEY: Final = "Ask whoever runs the server for another key: `vestibule keys create`."
 _NO_HASH: Final = "0" * 64
 """Compared with the hash of a secret whose id is unknown, so that this takes as long as a wrong secret."""
 
@@ -221,9 +222,9 @@ class ApiKeys:
 
     def _check(self, row: ApiKeyRow) -> None:
         if row.revoke_time is not None:
-            raise Unauthenticated("The API key was revoked.", reason=Reason.CREDENTIALS_REVOKED)
+            raise Unauthenticated("The API key was revoked.", reason=Reason.CREDENTIALS_REVOKED, hint=_ANOTHER_KEY)
         if self._closed(row):
-            raise Unauthenticated("The API key has expired.", reason=Reason.CREDENTIALS_EXPIRED)
+            raise Unauthenticated("The API key has expired.", reason=Reason.CREDENTIALS_EXPIRED, hint=_ANOTHER_KEY)
 
     def _note_use(self, row: ApiKeyRow) -> None:
         now = self._clock()

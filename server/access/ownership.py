@@ -33,7 +33,7 @@ def open_session(cursor: Cursor, session_id: str, caller: Caller) -> SessionRow:
 
     Raises:
         NotFound: SESSION_NOT_FOUND.
-        Conflict: WRONG_STATE when it has ended.
+        Conflict: SESSION_ENDED.
     """
     return sessions.require_open(cursor, _visible_session(cursor, session_id, caller))
 

@@ -207,4 +207,6 @@ def _invalid() -> Unauthenticated:
 
 
 def _expired() -> Unauthenticated:
-    return Unauthenticated("The token has expired.", reason=Reason.CREDENTIALS_EXPIRED)
+    return Unauthenticated(
+        "The token has expired.", reason=Reason.CREDENTIALS_EXPIRED, hint="Get a new one from its issuer."
+    )

@@ -73,8 +73,8 @@ def dev_certificate(hosts: tuple[str, ...], days: int, state_dir: Path | None, q
     click.echo("\nStart the server with it; commands on this machine reach it with the same variables:")
     click.echo(f"export {_variables(made, port, state_dir and settings.state_dir)}")
     click.echo("vestibule serve")
-    click.echo("\nReach it from another machine, with a copy of ca.pem:")
-    click.echo(f"vestibule status --address {target} --tls-ca ca.pem")
+    click.echo("\nReach it from another machine, with a copy of ca.pem and a key with the scope app:")
+    click.echo(f"VESTIBULE_API_KEY=vst_... vestibule talk visit.webm --address {target} --tls-ca ca.pem")
     if qr:
         digits = made.certificate_sha256.replace(":", "").lower()
         click.echo()

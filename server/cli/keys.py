@@ -135,6 +135,8 @@ def rotate(
     with opened_key_store(address, state_dir, data_dir) as store:
         made, key = store.rotate(key_id, grace)
     _show_new(made, key, as_json)
+    if not as_json:
+        click.echo(f"The old key {key_id} is refused {f'in {grace}' if grace else 'from now on'}.", err=True)
 
 
 @keys.command()
@@ -152,7 +154,9 @@ def _show_new(made: ApiKey, key: str, as_json: bool) -> None:
     if as_json:
         show_json(as_dict(made) | {"key": key})
         return
-    click.echo(f"Key {made.id} for {made.client_id or 'every client'}, with the scope {_scopes(made)}:", err=True)
+    until = f"until {_time(made.expire_time)} UTC" if made.HasField("expire_time") else "without an expiry"
+    whose = made.client_id or "every client"
+    click.echo(f"Key {made.id} for {whose}, with the scope {_scopes(made)}, {until}:", err=True)
     click.echo(key)
     click.echo("It is shown only now. Clients send it as `authorization: Bearer KEY`.", err=True)
 

@@ -129,11 +129,11 @@ def require_open(cursor: Cursor, session_id: str) -> SessionRow:
 
     Raises:
         NotFound: SESSION_NOT_FOUND.
-        Conflict: WRONG_STATE when it has ended.
+        Conflict: SESSION_ENDED.
     """
     session = get(cursor, session_id)
     if session.state not in _OPEN:
-        raise Conflict(f"The session is {session.state}.", reason=Reason.WRONG_STATE)
+        raise Conflict("The session has ended.", reason=Reason.SESSION_ENDED, hint="Start a new session.")
     return session
 
 

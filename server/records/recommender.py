@@ -120,7 +120,7 @@ class Recommender:
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
-            Conflict: WRONG_STATE when the session has ended, NO_MATERIAL when there is nothing to build from.
+            Conflict: SESSION_ENDED, NO_MATERIAL when there is nothing to build from.
             Unavailable: Redaction or the ledger is gone; with ``fallback=False`` the upstream too.
         """
         await wait_for_uploads(self._ledger, self._pubsub, session_id, wait_s)

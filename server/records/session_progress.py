@@ -21,7 +21,7 @@ def note_new_input(cursor: Cursor, session_id: str, now: datetime) -> tuple[Sess
 
     Raises:
         NotFound: SESSION_NOT_FOUND.
-        Conflict: WRONG_STATE when the session has ended.
+        Conflict: SESSION_ENDED.
     """
     session = sessions.require_open(cursor, session_id)
     if session.state is SessionState.IN_PROGRESS:

@@ -107,7 +107,7 @@ class StatusReporter:
 
 
 def _worker(info: EngineInfo) -> Component:
-    running = f"{info.engine} on {info.device}, {info.replicas} replica(s)." if info.engine else ""
+    running = f"{info.engine} on {info.device}, {info.replicas} replica(s)." if info.device else ""
     return Component(info.kind, info.healthy, " ".join(part for part in (running, info.detail) if part))
 
 

@@ -10,6 +10,9 @@ LEFT_CALL_BYTES: Final = 8192
 REFUSED_CALL_BYTES: Final = 1024
 """Little, because phones whose key has expired may share an address with good ones: 200 calls a second are no flood."""
 LEFT_AT_ONCE_S: Final = 1.0
+UNREAD_BYTES: Final = 8 * 1024 * 1024
+"""What may have come of a stream of messages when the server ends it, and is never read. A file is refused at its first
+bytes, when gRPC has taken in a window of several MiB."""
 MESSAGE_BYTES: Final = 256
 """What a message takes besides its own bytes: prefixes of gRPC, HTTP/2 and TLS, and the answers to them."""
 MESSAGE_SHARE: Final = 1.05
@@ -19,12 +22,12 @@ MESSAGE_SHARE: Final = 1.05
 class OpenCall:
     """A call that has not ended, which adds to the account of its connection."""
 
-    __slots__ = ("_account", "_began_s", "_has_message", "_known")
+    __slots__ = ("_account", "_began_s", "_has_message", "_known", "_streams")
 
     def __init__(self, account: Account, began_s: float) -> None:
         self._account = account
         self._began_s = began_s
-        self._has_message = self._known = False
+        self._has_message = self._known = self._streams = False
         account.calls.add(self)
 
     def known(self, metadata_bytes: int) -> None:
@@ -32,18 +35,20 @@ class OpenCall:
         self._known = True
         self._account.bytes += metadata_bytes
 
-    def message(self, size_bytes: int) -> None:
-        """A message came."""
+    def message(self, size_bytes: int, *, of_stream: bool = False) -> None:
+        """A message came, which may be one of several."""
         self._has_message = True
+        self._streams = of_stream
         self._account.bytes += MESSAGE_SHARE * size_bytes + MESSAGE_BYTES if self._known else size_bytes
 
     def end(self, now_s: float, *, refused: bool, left: bool) -> None:
         """The call has ended: with an answer, with a refusal, or because its client left it."""
         if left and now_s - self._began_s < LEFT_AT_ONCE_S:
             self._account.bytes -= LEFT_CALL_BYTES
-        elif not refused:
-            self._account.bytes += GOOD_CALL_BYTES if self._known else 0
-        elif not self._known:
+        elif self._known:
+            self._account.bytes += 0 if refused else GOOD_CALL_BYTES
+            self._account.bytes += UNREAD_BYTES if self._streams and not left else 0
+        elif refused:
             self._account.bytes -= REFUSED_CALL_BYTES
         self._account.calls.discard(self)
 

@@ -66,7 +66,7 @@ class StreamManager:
         Raises:
             Overloaded: TOO_MANY_STREAMS, TOO_MANY_CLIENT_STREAMS, TOO_MANY_SESSION_STREAMS, SPEECH_BUSY.
             NotFound: SESSION_NOT_FOUND, or STREAM_NOT_FOUND for a token that is not known any more.
-            Conflict: WRONG_STATE when the session has ended, STREAM_IN_USE when an older connection does not end soon.
+            Conflict: SESSION_ENDED, STREAM_IN_USE when an older connection does not end soon.
             InvalidInput: RESUME_TOKEN_INVALID.
         """
         session = await self._registry.open_session(config.session_id)

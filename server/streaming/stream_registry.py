@@ -57,7 +57,7 @@ class StreamRegistry:
 
         Raises:
             NotFound: SESSION_NOT_FOUND.
-            Conflict: WRONG_STATE when it has ended.
+            Conflict: SESSION_ENDED.
         """
         caller = current_caller()
         return await self._ledger.read(lambda cursor: ownership.open_session(cursor, session_id, caller))

@@ -74,15 +74,15 @@ class FloodAccounts(HookInterceptor):
         make, behavior = factory_and_behavior(handler)
         wrapped: Handler = make(
             behavior,
-            request_deserializer=_counting(handler.request_deserializer),
+            request_deserializer=_counting(handler.request_deserializer, bool(handler.request_streaming)),
             response_serializer=handler.response_serializer,
         )
         return wrapped
 
 
-def _counting(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+def _counting(deserialize: Callable[[bytes], Any] | None, of_stream: bool) -> Callable[[bytes], Any]:
     def count(data: bytes) -> Any:
-        _open_call.get().message(len(data))
+        _open_call.get().message(len(data), of_stream=of_stream)
         return data if deserialize is None else deserialize(data)
 
     return count

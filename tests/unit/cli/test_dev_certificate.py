@@ -33,7 +33,7 @@ def test_the_server_starts_with_the_lines_for_it(tmp_path: Path, monkeypatch: py
     assert (settings.address, settings.state_dir) == ("0.0.0.0:50051", state)
     check_settings(settings)
     assert settings.tls.enabled
-    assert "vestibule status --address 192.0.2.7:50051 --tls-ca ca.pem" in lines
+    assert "VESTIBULE_API_KEY=vst_... vestibule talk visit.webm --address 192.0.2.7:50051 --tls-ca ca.pem" in lines
     assert len(re.findall(r"(?:[0-9A-F]{2}:){31}[0-9A-F]{2}", result.stdout)) == 2
 
 

@@ -157,7 +157,7 @@ class TestPropose:
         await world.ledger.write(
             lambda cursor: sessions.transition(cursor, world.session_id, SessionState.ABANDONED, world.clock())
         )
-        assert await reason_of(propose(world)) == "WRONG_STATE"
+        assert await reason_of(propose(world)) == "SESSION_ENDED"
 
     async def test_a_second_record_supersedes_the_first(self, world: World) -> None:
         await world.say("Hello.")

@@ -1,4 +1,4 @@
-"""Honest clients are no flood: not with long credentials, nor beside one whose key has expired."""
+"""Honest clients are no flood: not with long credentials, wrong files, nor beside one whose key has expired."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from server.rpc import call_accounts
 from server.rpc.endpoints import endpoint_of_peer
-from tests.unit.rpc.flood_world import ALLOWED, REFUSED_S, SECOND, STRANGER, STRANGERS, TRICKLE, World
+from tests.unit.rpc.flood_world import ALLOWED, MEBIBYTE, REFUSED_S, SECOND, STRANGER, STRANGERS, TRICKLE, World
 
 
 def test_phones_with_an_expired_key_do_not_lock_out_their_neighbours() -> None:
@@ -109,3 +109,31 @@ def test_a_64_network_of_ipv6_is_one_address() -> None:
     world.bring("ipv6:%5B2001:db8::9%5D:50", TRICKLE)
     world.look(0.0)
     assert world.connections.refused == [IPv6Network("2001:db8::/64")]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_what_comes_after_the_server_has_refused_a_file_is_no_flood(refused: bool) -> None:
+    world = World()
+    for _ in range(50):
+        upload = world.guard.call(STRANGER)
+        upload.known(100)
+        world.bring(STRANGER, 5 * MEBIBYTE)
+        upload.message(TRICKLE, of_stream=True)
+        world.look()
+        upload.end(world.clock.now_s, refused=refused, left=False)
+        world.look()
+    assert world.connections.refused == []
+
+
+@pytest.mark.parametrize(("known", "left"), [(False, False), (True, True)])
+def test_a_stranger_and_a_client_that_leaves_at_once_get_nothing_for_it(known: bool, left: bool) -> None:
+    world = World()
+    for _ in range(50):
+        upload = world.guard.call(STRANGER)
+        if known:
+            upload.known(100)
+        upload.message(TRICKLE, of_stream=True)
+        upload.end(world.clock.now_s, refused=not left, left=left)
+    world.bring(STRANGER, 5 * ALLOWED)
+    world.look(0.0)
+    assert world.connections.refused == [STRANGERS]

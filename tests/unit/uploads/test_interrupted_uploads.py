@@ -22,7 +22,7 @@ async def test_a_session_that_ends_meanwhile_is_noticed(harness: UploadHarness) 
         await harness.close_session()
         yield JPEG[1000:]
 
-    assert await reason_of(lambda: harness.intake.accept(harness.describe(), slow())) == "WRONG_STATE"
+    assert await reason_of(lambda: harness.intake.accept(harness.describe(), slow())) == "SESSION_ENDED"
     assert harness.files() == []
 
 
