@@ -79,8 +79,8 @@ def open_an_address(texts: Sequence[bytes], packed: Sequence[PackedObjects]) -> 
                 return True
             waiting += [int(number[:_DIGITS]) for number in _NEXT.findall(action)]
         else:
-            bodies = [*written.get(action, ()), *(stream.find(action) for stream in packed)]
-            waiting += [_dictionary(body, 0) for body in bodies if body]
+            waiting += [_dictionary(texts[text], start) for text, start in written.get(action, ())]
+            waiting += [_dictionary(stream.find(action), 0) for stream in packed]
     return False
 
 
@@ -98,14 +98,13 @@ def _automatic(texts: Sequence[bytes]) -> Iterator[bytes | int]:
                 yield from (int(number[:_DIGITS]) for number in _REFERENCE.findall(action))
 
 
-def _written(texts: Sequence[bytes]) -> dict[int, list[bytes]]:
-    """The beginnings of all objects that are not packed, by number."""
-    found: dict[int, list[bytes]] = {}
-    for text in texts:
+def _written(texts: Sequence[bytes]) -> dict[int, list[tuple[int, int]]]:
+    """Where the dictionaries begin that are not packed, by the number of the object: which text, and the offset."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for index, text in enumerate(texts):
         for start in _OBJECT.finditer(text):
-            body = text[start.end() : start.end() + _LONGEST_ACTION]
-            if body.startswith(b"<<"):
-                found.setdefault(int(start[1][-_DIGITS:]), []).append(body)
+            if text.startswith(b"<<", start.end()):
+                found.setdefault(int(start[1]), []).append((index, start.end()))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 
 import pytest
@@ -76,6 +77,17 @@ HARMLESS = {
 @pytest.mark.parametrize("document", HARMLESS.values(), ids=HARMLESS.keys())
 def test_links_and_views_pass(document: bytes) -> None:
     assert reason(document) == ""
+
+
+def test_a_document_with_many_objects_needs_little_memory() -> None:
+    entries = b"".join(_object(b"<</S/P/K %d>>" % number, number) for number in range(100, 20_100))
+    document = pdf_file(catalog=b"/OpenAction 50 0 R", extra=_object(b"<</S/GoTo/D[10 0 R/Fit]>>") + entries)
+    tracemalloc.start()
+    try:
+        assert reason(document) == ""
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(document)
+    finally:
+        tracemalloc.stop()
 
 
 TEXTS = [
