@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 GOOD_CALL_BYTES: Final = 4096
 """Frames of a call whose credential is good, without its metadata and messages."""
-LEFT_CALL_BYTES: Final = 8192
+WASTED_CALL_BYTES: Final = 8192
+"""What a call adds to the debt that its client leaves at once, or that is refused soon after another."""
 REFUSED_CALL_BYTES: Final = 1024
 """Little, because phones whose key has expired may share an address with good ones: 200 calls a second are no flood."""
+SOON_S: Final = 0.02
+"""After another refused call of the same connection. Made-up credentials come so; a phone that retries is slower."""
 LEFT_AT_ONCE_S: Final = 1.0
 UNREAD_BYTES: Final = 8 * 1024 * 1024
 """What may have come of a stream of messages when the server ends it, and is never read. A file is refused at its first
@@ -44,12 +48,14 @@ class OpenCall:
     def end(self, now_s: float, *, refused: bool, left: bool) -> None:
         """The call has ended: with an answer, with a refusal, or because its client left it."""
         if left and now_s - self._began_s < LEFT_AT_ONCE_S:
-            self._account.bytes -= LEFT_CALL_BYTES
+            self._account.bytes -= WASTED_CALL_BYTES
         elif self._known:
             self._account.bytes += 0 if refused else GOOD_CALL_BYTES
             self._account.bytes += UNREAD_BYTES if self._streams and not left else 0
         elif refused:
-            self._account.bytes -= REFUSED_CALL_BYTES
+            soon = now_s - self._account.refused_s < SOON_S
+            self._account.bytes -= WASTED_CALL_BYTES if soon else REFUSED_CALL_BYTES
+            self._account.refused_s = now_s
         self._account.calls.discard(self)
 
     def may_owe(self, now_s: float) -> bool:
@@ -63,13 +69,15 @@ class Account:
     Attributes:
         bytes: All bytes that were accounted for so far.
         calls: Those that have not ended.
+        refused_s: When the last call without a good credential was refused.
     """
 
-    __slots__ = ("bytes", "calls")
+    __slots__ = ("bytes", "calls", "refused_s")
 
     def __init__(self) -> None:
         self.bytes = 0.0
         self.calls: set[OpenCall] = set()
+        self.refused_s = -math.inf
 
     def owing(self, now_s: float) -> int:
         """Calls for which bytes may be on their way."""

@@ -105,7 +105,7 @@ def test_a_large_first_message_may_take_its_time() -> None:
 def test_calls_that_are_refused_or_left_at_once_count(refused: bool) -> None:
     world = World()
     world.bring(STRANGER, 0)
-    for _ in range(ALLOWED // (call_accounts.REFUSED_CALL_BYTES if refused else call_accounts.LEFT_CALL_BYTES)):
+    for _ in range(ALLOWED // call_accounts.WASTED_CALL_BYTES):
         world.call(refused=refused, left=not refused)
     world.look(0.0)
     assert world.connections.refused == []

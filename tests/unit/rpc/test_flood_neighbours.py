@@ -14,10 +14,19 @@ from tests.unit.rpc.flood_world import ALLOWED, MEBIBYTE, REFUSED_S, SECOND, STR
 def test_phones_with_an_expired_key_do_not_lock_out_their_neighbours() -> None:
     world = World()
     for _ in range(600):
-        for _ in range(40):
-            world.bring(STRANGER, 1500)
-            world.call(refused=True)
+        for port in range(40):
+            world.bring(f"ipv4:192.0.2.1:{port}", 1500)
+            world.call(f"ipv4:192.0.2.1:{port}", refused=True)
         world.look(1.0)
+    assert world.connections.refused == []
+
+
+def test_one_phone_that_retries_without_a_pause_does_not_lock_out_its_neighbours() -> None:
+    world = World()
+    for _ in range(40 * 600):
+        world.bring(STRANGER, 500)
+        world.call(refused=True)
+        world.look(1 / 40)
     assert world.connections.refused == []
 
 
