@@ -13,7 +13,7 @@ from models.errors import BrokenMedia, TooLarge, VestibuleError
 from models.media.audio_headers import AudioLimits
 from models.media.clean import MediaLimits, clean
 from models.media.documents import DocumentLimits
-from models.media.foreign import check_foreign
+from models.media.foreign import ForeignSearch
 from models.media.formats import MediaFormat
 from models.media.images import ImageLimits
 from models.media.pyav_frames import Collector, decode_container
@@ -25,9 +25,6 @@ L = TypeVar("L", ImageLimits, DocumentLimits, AudioLimits)
 
 PART_SAMPLES: Final = 60 * SAMPLE_RATE_HZ
 """A child keeps no more samples than these, so that an hour of sound fits into its memory."""
-
-_OVERLAP_BYTES: Final = 64
-"""A signature of another format may lie across two pieces of a stream."""
 
 
 def run(connection: socket.socket, request: Mapping[str, Any]) -> None:
@@ -89,8 +86,7 @@ class _Arriving:
     def __init__(self, connection: socket.socket, collector: Collector, found: MediaFormat) -> None:
         self._connection = connection
         self._collector = collector
-        self._found = found
-        self._tail = b""
+        self._search = ForeignSearch(found)
         self._rest = b""
         self._ended = False
         self._asked = False
@@ -121,8 +117,7 @@ class _Arriving:
             return b""
         if kind is not Kind.DATA or not data:
             raise BrokenMedia("The stream is broken.")
-        check_foreign(self._tail + data, self._found)
-        self._tail = data[-_OVERLAP_BYTES:]
+        self._search.feed(data)
         return data
 
 

@@ -100,10 +100,11 @@ def test_samples_come_while_the_stream_runs(sandbox: MediaSandbox) -> None:
         assert len(stream.feed(data[: len(data) // 2])) > 8_000
 
 
-def test_another_format_in_a_stream_ends_it(sandbox: MediaSandbox) -> None:
+@pytest.mark.parametrize("piece_bytes", [3, 2_000])
+def test_another_format_in_a_stream_ends_it(sandbox: MediaSandbox, piece_bytes: int) -> None:
     data = (DATA / "visit.ogg").read_bytes()
     with pytest.raises(UnsupportedMedia) as caught:
-        streamed(sandbox, data[:8_000] + zip_file() + data[8_000:])
+        streamed(sandbox, data[:8_000] + zip_file() + data[8_000:], piece_bytes)
     assert caught.value.reason == "FOREIGN_CONTENT"
 
 
