@@ -16,6 +16,7 @@ from vestibule.v1 import media_pb2, media_pb2_grpc, session_pb2, session_pb2_grp
 from benchmarks._raw_http2 import Answer, RawClient, grpc_message
 from server.grpc_server import GrpcServer
 from server.observability.metrics import Metrics
+from server.rpc.interceptors.base import CallHook
 from server.runtime.lifecycle import Lifecycle
 from server.setting_groups import LimitSettings
 from tests.fakes.access import OpenAccess
@@ -57,11 +58,11 @@ class Both:
 class Port:
     """A server with limits."""
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, access: CallHook, /, **limits: Any) -> None:
         self.metrics, self.services = Metrics(), Both()
         services: Any = self.services
         bounds = LimitSettings(**limits)
-        self.server = GrpcServer("127.0.0.1:0", services, Lifecycle(), self.metrics, OpenAccess(), limits=bounds)
+        self.server = GrpcServer("127.0.0.1:0", services, Lifecycle(), self.metrics, access, limits=bounds)
 
     @property
     def address(self) -> str:
@@ -72,8 +73,8 @@ class Port:
 
 
 @asynccontextmanager
-async def port(**limits: Any) -> AsyncIterator[Port]:
-    opened = Port(**limits)
+async def port(access: CallHook | None = None, /, **limits: Any) -> AsyncIterator[Port]:
+    opened = Port(access or OpenAccess(), **limits)
     await opened.server.start()
     await opened.server.serving()
     try:

@@ -11,7 +11,8 @@ import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Network
 from pathlib import Path
@@ -22,9 +23,13 @@ from vestibule.v1 import session_pb2_grpc
 
 from benchmarks._attack_lines import Attack
 from benchmarks._attacks import ATTACKS
+from models.errors import Unauthenticated
 from server.access.peer import Network
 from server.rpc.endpoints import endpoint_of
+from server.rpc.interceptors.authenticate import CREDENTIAL_KEY
+from server.rpc.interceptors.base import Call
 from server.rpc.port_sockets import MOST_NETWORKS, PortSockets
+from tests.fakes.access import OpenAccess
 from tests.unit.rpc.test_call_limits import REQUEST, port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has brought")
@@ -147,10 +152,22 @@ def test_the_kernel_takes_as_many_networks_as_are_kept() -> None:
         assert [server.reachable(GOOD), server.reachable(BAD)] == [True, False]
 
 
+class NoCredentialIsGood(OpenAccess):
+    """Refuses calls that bring a credential, and lets others pass."""
+
+    @asynccontextmanager
+    async def around(self, call: Call) -> AsyncIterator[None]:
+        """Refuse the call, or set its caller."""
+        if call.metadata(CREDENTIAL_KEY):
+            raise Unauthenticated("The credential is not valid.")
+        async with super().around(call):
+            yield
+
+
 @pytest.mark.parametrize("name", ["rapid reset", "settings flood", "ping flood", "header flood", "bad credentials"])
 async def test_a_flood_ends_its_address_and_nobody_else_notices(name: str) -> None:
     async with (
-        port(flood_bytes=256 * 1024, flood_refused_s=60.0) as server,
+        port(NoCredentialIsGood(), flood_bytes=256 * 1024, flood_refused_s=60.0) as server,
         grpc.aio.insecure_channel(server.address) as channel,
         asyncio.timeout(30),
     ):
