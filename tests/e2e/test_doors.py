@@ -253,13 +253,6 @@ def test_the_dashboard_is_closed_to_web_pages(doors: Doors) -> None:
         assert [name for name in read.headers if name.lower().startswith("access-control")] == []
 
 
-def test_the_folder_of_ray_goes_when_the_server_ends(doors: Doors) -> None:
-    assert (doors.server.state_dir / "ray").is_dir()
-    doors.server.terminate()
-    assert not (doors.server.state_dir / "ray").exists()
-    assert doors.server.survivors() == []
-
-
 def test_what_a_door_refuses_is_in_the_audit(doors: Doors) -> None:
     assert status(doors.metrics_port, "/metrics") == 401
     with pytest.raises(duckdb.Error, match="Authentication failed"):
@@ -278,3 +271,11 @@ def test_what_a_door_refuses_is_in_the_audit(doors: Doors) -> None:
         ("quack", "CREDENTIALS_INVALID"),
         ("sql", "sql_function"),
     } <= denied
+
+
+def test_the_folder_of_ray_goes_when_the_server_ends(doors: Doors) -> None:
+    """The last one: it ends the server of all tests here."""
+    assert (doors.server.state_dir / "ray").is_dir()
+    doors.server.terminate()
+    assert not (doors.server.state_dir / "ray").exists()
+    assert doors.server.survivors() == []
