@@ -22,12 +22,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from ray_tasks.freed_memory import give_back_freed_memory
 from server.access.peer import Network
 from server.observability.log import get_logger
 from server.observability.metrics import Metrics
 from server.rpc.call_accounts import Account, OpenCall
 from server.rpc.endpoints import Endpoint, endpoint_of_peer
-from server.runtime.malloc import return_freed_memory
 from server.setting_groups import LimitSettings
 
 EVERY_S: Final = 0.1
@@ -110,7 +110,7 @@ class FloodGuard:
         limits: LimitSettings,
         metrics: Metrics,
         monotonic: Callable[[], float] = time.monotonic,
-        tidy: Callable[[], object] = return_freed_memory,
+        tidy: Callable[[], object] = give_back_freed_memory,
         observe: Callable[[str], None] = lambda network: None,
     ) -> None:
         self._limits = limits

@@ -23,9 +23,3 @@ def keep_freed_memory() -> bool:
     if mallopt is None:  # musl and macOS have no such function
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES // 2) and mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES))
-
-
-def return_freed_memory() -> bool:
-    """Have glibc return what it keeps; returns whether it can. It holds each arena for a moment."""
-    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    return bool(malloc_trim is not None and malloc_trim(0))

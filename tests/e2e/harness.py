@@ -193,12 +193,13 @@ class App:
             for at in range(0, len(content), 65536):
                 yield media_pb2.UploadRequest(data=content[at : at + 65536])
 
-        while True:
+        for _ in range(20):
             try:
                 return (await self.media.Upload(parts())).upload
             except grpc.aio.AioRpcError as error:
                 if error.details() != LOST_STATUS:
                     raise
+        raise AssertionError("The status was lost twenty times.")
 
     async def finished(self, upload_id: str) -> media_pb2.Upload:
         """Watch an upload until it is done or has failed; returns its last state."""
