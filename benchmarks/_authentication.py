@@ -93,7 +93,7 @@ def _authentication(api_keys: ApiKeys, keys: dict[str, Key], access: AccessLog, 
         return json.dumps({"keys": entries}).encode()
 
     settings = AuthSettings(issuer=ISSUER, audience="vestibule", jwks_url=f"{ISSUER}/jwks")
-    authenticator = Authenticator(api_keys, TokenVerifier(settings, KeySet(read), utc_now, trail.pseudonym))
+    authenticator = Authenticator(api_keys, TokenVerifier(settings, KeySet(read), utc_now, trail))
     hook = Authenticate(authenticator, observer(Metrics(), access), RefusalLimits(LimitSettings()))
 
     async def authenticate(credential: str) -> None:

@@ -183,8 +183,8 @@ class ApiKeys:
         """Make another key for the holder of this one, which then lives on for ``grace`` at most.
 
         Returns:
-            The row of the new key, and the key itself. It has the client, the scopes, the label and the expiry of the
-            old one.
+            The row of the new key, and the key itself. It has the client, the scopes and the label of the old one,
+            and the expiry that its holder's first key was given.
 
         Raises:
             NotFound: API_KEY_NOT_FOUND.
@@ -201,7 +201,13 @@ class ApiKeys:
                     "The key has expired or was revoked.", hint="Make a new one with `vestibule keys create`."
                 )
             new = replace(
-                old, id=new_id, secret_hash=hash_of(secret), create_time=now, revoke_time=None, last_use_time=None
+                old,
+                id=new_id,
+                secret_hash=hash_of(secret),
+                create_time=now,
+                expire_time=api_keys.expiry_of_holder(cursor, old.holder_id),
+                revoke_time=None,
+                last_use_time=None,
             )
             api_keys.insert_key(cursor, new)
             self._audit.append(cursor, entry)

@@ -156,6 +156,12 @@ class AuditTrail:
         """What the server calls the holder of a token: ``sub`` as it is if it is a random UUID, else a keyed hash."""
         return sub if _RANDOM_UUID.match(sub) else self._hashed(f"jwt:{sub}")
 
+    def client_pseudonym(self, client_id: str) -> str:
+        """What the server calls the client of a token: as it is if it is a random UUID, else a keyed hash."""
+        if _RANDOM_UUID.match(client_id):
+            return client_id
+        return self._hashed(f"client:{client_id}").replace(":", "-")  # a client id has no colon
+
     def stored_subject(self, subject: str) -> str:
         """The subject as rows have it: nothing in which a name could stand, such as an email address."""
         kind, _, name = subject.partition(":")

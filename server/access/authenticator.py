@@ -104,7 +104,7 @@ async def build_access(
         keys.accept_operator_key(load_or_create_operator_key(settings.state_dir))
     if not settings.auth.tokens:
         return Access(keys, Authenticator(keys))
-    verifier = TokenVerifier(settings.auth, _issuer_keys(settings, stack), clock, audit.pseudonym)
+    verifier = TokenVerifier(settings.auth, _issuer_keys(settings, stack), clock, audit)
     return Access(keys, Authenticator(keys, verifier))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -54,6 +54,18 @@ class Keys(Protocol):
         ...
 
 
+class Pseudonyms(Protocol):
+    """``server.access.audit.AuditTrail``."""
+
+    def pseudonym(self, sub: str) -> str:
+        """The name of the holder of a token."""
+        ...
+
+    def client_pseudonym(self, client_id: str) -> str:
+        """The name of a client."""
+        ...
+
+
 class SharedSecret:
     """The secret of HS256, for development. It is no public key, so none can be taken for it."""
 
@@ -72,6 +84,7 @@ class VerifiedToken:
 
     Attributes:
         subject: Pseudonym of its ``sub``.
+        client_id: As the settings name it, or a pseudonym.
         expires_s: Seconds since 1970 until which it is valid, leeway included.
         generation: Of the keys with which it was verified.
     """
@@ -91,14 +104,15 @@ class TokenVerifier:
     """Checks the signature and the claims. No header of a token is followed: keys come from ``keys`` alone.
 
     Args:
-        pseudonym: Makes the name by which the server knows a ``sub``, in which a person may stand.
+        pseudonyms: Make the names by which the server knows a ``sub`` and a client, in which a person may stand.
     """
 
-    def __init__(self, settings: AuthSettings, keys: Keys, clock: Clock, pseudonym: Callable[[str], str]) -> None:
+    def __init__(self, settings: AuthSettings, keys: Keys, clock: Clock, pseudonyms: Pseudonyms) -> None:
         self._settings = settings
         self._keys = keys
         self._clock = clock
-        self._pseudonym = pseudonym
+        self._pseudonyms = pseudonyms
+        self._clients = frozenset(settings.clients.split())
         self._algorithms = _algorithms(settings)
         # An unknown field of the header is ignored, as RFC 7515 wants; `crit` makes the library refuse it.
         self._registry = _Registry(algorithms=self._algorithms, strict_check_header=False)
@@ -185,7 +199,13 @@ class TokenVerifier:
         if not bound or not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
             raise _invalid()
         expires_s = min(claims["exp"], _LATEST_EXPIRY_S) + self._settings.leeway_s
-        return VerifiedToken(self._pseudonym(subject), str(client_id), scopes, expires_s, generation)
+        shown = self._shown_client(str(client_id))
+        return VerifiedToken(self._pseudonyms.pseudonym(subject), shown, scopes, expires_s, generation)
+
+    def _shown_client(self, client_id: str) -> str:
+        if not client_id or client_id in self._clients:
+            return client_id
+        return self._pseudonyms.client_pseudonym(client_id)
 
     def _scopes(self, claim: object) -> frozenset[Scope]:
         """Our scopes among those of the token; names that are not ours are passed over."""

@@ -191,7 +191,7 @@ def _unread_words() -> Unavailable:
 
 
 class _LocalWords:
-    """Reads words with the weights of this machine, as ``MachineWords`` does.
+    """Reads words with the weights of this machine, as the server does.
 
     Attributes:
         readable: Whether the weights are there. Without them it finds nothing.
@@ -208,11 +208,11 @@ class _LocalWords:
         from models.redaction.types import RedactionContext
         from models.text import TextSource
         from server.cli.offline_run import local_redactor
-        from server.records.machine_words import as_text
+        from server.records.machine_words import as_device
 
         wanted = sorted({word for word in words if word})
         if not (wanted and self.readable):
             return set()
         redactor = await asyncio.to_thread(local_redactor, self._settings, 1)
-        found = redactor.redact_many(list(map(as_text, wanted)), RedactionContext(TextSource.TYPED))
+        found = redactor.redact_many(list(map(as_device, wanted)), RedactionContext(TextSource.TYPED))
         return {word for word, redaction in zip(wanted, found, strict=True) if redaction.entities}

@@ -84,6 +84,19 @@ def list_keys(cursor: Cursor) -> list[ApiKeyRow]:
     return [_key(row) for row in fetch_all(cursor, "SELECT * FROM api_keys ORDER BY create_time DESC, id")]
 
 
+def expiry_of_holder(cursor: Cursor, holder_id: str) -> datetime | None:
+    """The expiry that a holder's first key was given, or None: the latest of all its keys.
+
+    Rotating a key copies its expiry to the new one and then shortens that of the old one, and nothing lengthens any.
+    """
+    found = fetch_one(
+        cursor,
+        "SELECT expire_time FROM api_keys WHERE holder_id = ? ORDER BY expire_time DESC NULLS FIRST LIMIT 1",
+        [holder_id],
+    )
+    return aware_or_none(found["expire_time"]) if found else None
+
+
 def set_times(
     cursor: Cursor, key_id: str, *, expire_time: datetime | None = None, revoke_time: datetime | None = None
 ) -> ApiKeyRow:

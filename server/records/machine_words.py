@@ -6,7 +6,7 @@ A pattern lets a name through (``maria_lopez``), so the redactor reads them too.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import count
 from typing import Final
 
@@ -41,10 +41,12 @@ class MachineWords:
 
     Args:
         gateway: Redacts.
+        text_of: How a word is read.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, text_of: Callable[[str], RawText] | None = None) -> None:
         self._gateway = gateway
+        self._text_of = text_of or as_text
         self._personal: dict[str, bool] = {}
 
     async def personal(self, words: Iterable[str]) -> set[str]:
@@ -71,7 +73,7 @@ class MachineWords:
 
     async def _look_at(self, words: Collection[str]) -> dict[str, bool]:
         redactions = await self._gateway.redact(
-            list(map(as_text, words)), RedactionContext(TextSource.TYPED), timeout_s=_REDACT_TIMEOUT_S
+            list(map(self._text_of, words)), RedactionContext(TextSource.TYPED), timeout_s=_REDACT_TIMEOUT_S
         )
         return {word: bool(redaction.entities) for word, redaction in zip(words, redactions, strict=True)}
 
@@ -79,6 +81,15 @@ class MachineWords:
 def as_text(word: str) -> RawText:
     """The word as the redactor reads it: with spaces between its parts."""
     return RawText(_SEPARATORS.sub(" ", word).strip())
+
+
+def as_device(word: str) -> RawText:
+    """The word as the name of a device.
+
+    Many names are ordinary words, too. In this sentence "rose", "kiosk" and "north" are read as words, and "maria" and
+    "maria-lopez" as names.
+    """
+    return RawText(f"The device {as_text(word).reveal()} is online.")
 
 
 def with_safe_keys(keys: Collection[str], personal: set[str]) -> dict[str, str]:

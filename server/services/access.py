@@ -14,7 +14,11 @@ from server.rpc import convert
 
 
 class AccessService(access_pb2_grpc.AccessServiceServicer):
-    """See protos/vestibule/v1/access.proto."""
+    """See protos/vestibule/v1/access.proto.
+
+    Args:
+        words: Reads client ids and labels as names of devices.
+    """
 
     def __init__(self, keys: ApiKeys, words: MachineWords, clock: Clock) -> None:
         self._keys = keys

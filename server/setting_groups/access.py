@@ -36,6 +36,12 @@ class AuthSettings(BaseModel):
         description="Shared key of HS256, at least 32 bytes. For development: it replaces the keys, on loopback only.",
     )
     leeway_s: int = Field(30, ge=0, le=300, description="Seconds by which the clock of the issuer may differ.")
+    clients: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9._-]{1,64}( [A-Za-z0-9._-]{1,64})*)?$",
+        description="Clients of tokens that are stored and shown as they are, with a space between them. They must "
+        "name no person. Of any other only a keyed hash is kept, unless it is a random UUID.",
+    )
     client_claim: str = Field("client_id", description="Claim with the client, such as `client_id` or `azp`.")
     scope_claim: str = Field("scope", description="Claim with the scopes: text with spaces, or a list.")
     scope_prefix: str = Field("", description="What stands before our scopes in a token, such as `vestibule:`.")

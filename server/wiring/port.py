@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from server.access.authenticator import Access
 from server.grpc_server import GrpcServer
-from server.records.machine_words import MachineWords
+from server.records.machine_words import MachineWords, as_device
 from server.records.status import StatusReporter
 from server.rpc.interceptors.authenticate import Authenticate, observer
 from server.rpc.interceptors.refusal_limits import RefusalLimits
@@ -42,7 +42,7 @@ def build_services(
         recommendation=RecommendationService(jobs.recommender, words),
         funnel=FunnelService(ledger, gateway, clock),
         admin=AdminService(status, ledger, jobs.runner, {"llm_api": breaker}, words, stored.eraser, shared.audit),
-        access=AccessService(access.keys, words, clock),
+        access=AccessService(access.keys, MachineWords(gateway, as_device), clock),
     )
 
 

@@ -80,7 +80,9 @@ class Tokens:
             try:
                 keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
                 _, self._key = await keys.create(client_id="a", scopes=[Scope.APP], label="", expire_time=None)
-                self._authenticator = Authenticator(keys, TokenVerifier(issuer.settings(), KeySet(_read), clock, str))
+                self._authenticator = Authenticator(
+                    keys, TokenVerifier(issuer.settings(), KeySet(_read), clock, issuer.AS_THEY_ARE)
+                )
                 self._memory_bytes = own_memory_bytes()
                 yield
                 await keys.drain()

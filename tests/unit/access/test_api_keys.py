@@ -172,6 +172,21 @@ async def test_grace_never_prolongs_a_key(keys: ApiKeys, clock: HandClock) -> No
     assert refused(keys, old).reason is Reason.CREDENTIALS_EXPIRED
 
 
+@pytest.mark.parametrize("lifetime", [24 * HOUR, None])
+async def test_a_key_rotated_again_in_its_grace_keeps_its_own_expiry(
+    keys: ApiKeys, clock: HandClock, lifetime: timedelta | None
+) -> None:
+    ends = None if lifetime is None else clock() + lifetime
+    old = await made(keys, lifetime, clock)
+    first, _ = await keys.rotate(key_id(old), HOUR)
+    second, _ = await keys.rotate(key_id(old), HOUR)
+    await keys.revoke(first.id)
+    third, _ = await keys.rotate(second.id, timedelta())
+    assert {row.expire_time for row in (first, second, third)} == {ends}
+    [other] = [row for row in keys.list_keys(include_closed=True) if row.id == key_id(old)]
+    assert other.expire_time == clock() + HOUR
+
+
 async def test_a_rotation_without_grace_ends_the_old_key_now(keys: ApiKeys) -> None:
     old = await made(keys)
     await keys.rotate(key_id(old), timedelta())

@@ -79,7 +79,9 @@ async def test_tokens_need_their_settings(ledger: Ledger, tmp_path: Path, stack:
         await caller(await built(ledger, tmp_path, stack), token())
     file = tmp_path / "jwks.json"
     file.write_bytes(issuer.key_set())
-    access = await built(ledger, tmp_path, stack, issuer=issuer.URL, audience=issuer.AUDIENCE, jwks_file=file)
+    access = await built(
+        ledger, tmp_path, stack, issuer=issuer.URL, audience=issuer.AUDIENCE, jwks_file=file, clients="site-1"
+    )
     assert (await caller(access, token(), REMOTE)).client_id == "site-1"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from models.errors import Unauthenticated
 from models.reasons import Reason
+from server.access.audit import AuditTrail
 from server.access.caller import Caller, Scope
 from server.access.jwks import KeySet
 from server.access.peer import parse_peer
@@ -20,7 +22,7 @@ from server.access.tokens import MOST_REMEMBERED, SharedSecret, TokenVerifier, V
 from server.setting_groups import AuthSettings
 from tests.unit.access import issuer
 from tests.unit.access.clock import HandClock
-from tests.unit.access.issuer import NOW, confused, keys, public_pem, settings, stranger, token, unsigned
+from tests.unit.access.issuer import AS_THEY_ARE, NOW, confused, keys, public_pem, settings, stranger, token, unsigned
 
 PEER = parse_peer("ipv4:192.0.2.7:5000")
 NOW_S = int(NOW.timestamp())
@@ -32,7 +34,7 @@ async def read() -> bytes:
 
 
 def verifier(clock: HandClock | None = None, **changed: Any) -> TokenVerifier:
-    return TokenVerifier(settings(**changed), KeySet(read), clock or HandClock(), str)
+    return TokenVerifier(settings(**changed), KeySet(read), clock or HandClock(), AS_THEY_ARE)
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "Ed25519"])
@@ -156,7 +158,7 @@ async def test_a_remembered_token_expires_too() -> None:
 
 async def test_a_remembered_token_is_verified_again_when_the_keys_change() -> None:
     keys = KeySet(read)
-    checks, signed = TokenVerifier(settings(), keys, HandClock(), str), token()
+    checks, signed = TokenVerifier(settings(), keys, HandClock(), AS_THEY_ARE), token()
     await checks.verify(signed)
     keys._keys = {("RS256", "RS256"): stranger()}
     keys.generation += 1
@@ -199,6 +201,27 @@ async def test_claims_of_other_names() -> None:
     assert (verified.client_id, verified.scopes) == ("site-2", frozenset({Scope.APP}))
 
 
+@pytest.mark.parametrize("client", ["maria-lopez", "maria", "4155550132", "my-app", "operator"])
+async def test_a_client_that_no_setting_names_is_a_keyed_hash(client: str) -> None:
+    async def known_as(key: bytes, clients: str = "") -> str:
+        trail = AuditTrail(bytes(32), key, HandClock())
+        checks = TokenVerifier(settings(clients=clients), KeySet(read), HandClock(), trail)
+        return (await checks.verify(token(client_id=client))).caller(PEER).client_id
+
+    hashed = await known_as(bytes(32))
+    assert re.fullmatch("hash-[0-9a-f]{32}", hashed)
+    assert await known_as(bytes(32)) == hashed
+    assert await known_as(b"x" * 32) != hashed
+    assert await known_as(bytes(32), f"other {client}") == client
+    assert await known_as(bytes(32), f"{client}s") == hashed
+
+
+async def test_a_random_uuid_is_the_client_as_it_is() -> None:
+    client = "3f0f6f0e-2f55-4c9e-9d0a-0f6f2b8c1d11"
+    checks = TokenVerifier(settings(), KeySet(read), HandClock(), AuditTrail(bytes(32), bytes(32), HandClock()))
+    assert (await checks.verify(token(client_id=client))).client_id == client
+
+
 async def test_an_operator_is_bound_to_no_client() -> None:
     for client in (None, "console"):
         assert (await verifier().verify(token(client_id=client, scope="operator"))).client_id == ""
@@ -211,12 +234,12 @@ async def test_a_token_without_kid_takes_the_only_fitting_key() -> None:
         return issuer.key_set(second=ECKey.generate_key("P-256", private=True))
 
     with pytest.raises(Unauthenticated):
-        await TokenVerifier(settings(), KeySet(two), HandClock(), str).verify(token(header={"kid": ""}))
+        await TokenVerifier(settings(), KeySet(two), HandClock(), AS_THEY_ARE).verify(token(header={"kid": ""}))
 
 
 async def test_the_secret_of_development_takes_hs256_only() -> None:
     chosen = settings(jwks_url="", hs256_key=SecretStr(SECRET))
-    checks = TokenVerifier(chosen, SharedSecret(SECRET), HandClock(), str)
+    checks = TokenVerifier(chosen, SharedSecret(SECRET), HandClock(), AS_THEY_ARE)
     key, other = OctKey.import_key(SECRET.encode()), OctKey.import_key(b"another secret that is long enough")
     assert (await checks.verify(token("HS256", key=key))).client_id == "site-1"
     for bad in (token("HS256", key=other), token("ES256"), unsigned({"alg": "none"})):
@@ -236,6 +259,7 @@ async def test_the_secret_of_development_takes_hs256_only() -> None:
         ({"issuer": "i", "audience": "a", "hs256_key": "short"}, "32 bytes"),
         ({"algorithms": "none"}, "pattern"),
         ({"algorithms": "HS256"}, "pattern"),
+        ({"clients": "my app,other"}, "pattern"),
     ],
 )
 def test_settings_that_leave_a_gap_are_refused(given: dict[str, Any], problem: str) -> None:

@@ -18,7 +18,7 @@ from server.ledger.columns import fetch_all
 from server.ledger.writer import Ledger
 from server.llm.record_schema import names_made_up, without_names
 from server.llm.types import OnboardingRecord, RecordField
-from server.records.machine_words import MOST_REMEMBERED, REDACTED, MachineWords, with_safe_keys
+from server.records.machine_words import MOST_REMEMBERED, REDACTED, MachineWords, as_device, with_safe_keys
 from server.services.admin import AdminService
 from server.services.funnel import FunnelService
 from server.services.recommendation import RecommendationService
@@ -156,4 +156,42 @@ async def test_the_real_redactor_tells_names_from_words(weights_cache: Path) -> 
     names = {"aoife_byrne", "wolfgang_mueller", "ravi_kumar", "told_by_john_smith", "call_4155550132", NAME}
     usual = {"camera_opened", "user_cancelled", "wrong_reading", "qr_scan", "flow_v2", "gate_code", "duplicate"}
     words = MachineWords(LocalWorkers(redactor=build_redactor(weights_cache)))
+    assert await words.personal([*names, *usual]) == names
+
+
+@pytest.mark.models
+async def test_ids_of_clients_may_be_words_and_no_names(weights_cache: Path) -> None:
+    names = {
+        *("maria", "maria-lopez", "maria_lopez", "m.lopez", "rose-baker", "anna-schmidt", "kiosk-maria", "johns-ipad"),
+        *("priya-sharma", "nguyen-van-an", "oluwaseun", "kowalski", "4155550132", "07700-900123", NAME),
+    }
+    usual = {
+        *(
+            "kiosk",
+            "rose",
+            "north",
+            "south",
+            "kiosk-7",
+            "rose-garden",
+            "north-gate",
+            "east-wing",
+            "main",
+            "hall",
+            "demo",
+        ),
+        *(
+            "acme",
+            "contoso",
+            "oak",
+            "forest",
+            "old-app",
+            "front-desk",
+            "canteen",
+            "church",
+            "cottage",
+            "metering",
+            "e2e",
+        ),
+    }
+    words = MachineWords(LocalWorkers(redactor=build_redactor(weights_cache)), as_device)
     assert await words.personal([*names, *usual]) == names

@@ -36,7 +36,17 @@ from server.rpc.interceptors.refusal_limits import RefusalLimits
 from server.setting_groups import LimitSettings
 from tests.unit.access import issuer
 from tests.unit.access.clock import HandClock
-from tests.unit.access.issuer import NOW, KeySetServer, confused, public_pem, settings, stranger, token, unsigned
+from tests.unit.access.issuer import (
+    AS_THEY_ARE,
+    NOW,
+    KeySetServer,
+    confused,
+    public_pem,
+    settings,
+    stranger,
+    token,
+    unsigned,
+)
 from tests.unit.ledger.migrated import open_ledger
 from tests.unit.rpc.every_method import Metadata, Port, every_method, serving
 from tests.unit.rpc.raw_call import raw_call
@@ -92,7 +102,7 @@ async def opened(tmp_path: Path, url: str) -> AsyncIterator[Door]:
         ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
         stack.callback(ledger.close)
         keys = ApiKeys(ledger, clock, AuditTrail(bytes(32), bytes(32), clock))
-        verifier = TokenVerifier(settings(jwks_url=url), KeySet(http_source(url)), clock, str)
+        verifier = TokenVerifier(settings(jwks_url=url), KeySet(http_source(url)), clock, AS_THEY_ARE)
         authenticate = Authenticate(Authenticator(keys, verifier), seen.append, UNBOUNDED, recheck_s=0.02)
         async with serving(authenticate) as port:
             yield Door(port, keys, clock, seen)
@@ -348,11 +358,12 @@ def content_of(folder: Path) -> bytes:
 async def test_the_name_in_a_token_is_kept_nowhere(
     tmp_path: Path, key_set: KeySetServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    clock, metrics, signed = HandClock(), Metrics(), token(sub="hieronymus_blatherwick", scope="app")
+    clock, metrics = HandClock(), Metrics()
+    signed = token(sub="hieronymus_blatherwick", client_id="ottilie-blatherwick", scope="app")
     ledger = open_ledger(tmp_path / "ledger.duckdb", clock)
     trail = AuditTrail(bytes(32), bytes(32), clock)
     access, keys = AccessLog(ledger, trail, clock, window_s=60), ApiKeys(ledger, clock, trail)
-    verifier = TokenVerifier(settings(jwks_url=key_set.url), KeySet(http_source(key_set.url)), clock, trail.pseudonym)
+    verifier = TokenVerifier(settings(jwks_url=key_set.url), KeySet(http_source(key_set.url)), clock, trail)
     async with serving(Authenticate(Authenticator(keys, verifier), observer(metrics, access), UNBOUNDED)) as port:
         for method in METHODS:
             await port.call(method, bearer(signed))
