@@ -25,6 +25,7 @@ from models.reasons import Reason
 from server.ledger.writer import Ledger
 from server.observability.log import configure, describe, get_logger
 from server.observability.metrics_endpoint import metrics_token, serve_metrics
+from server.observability.standard_error import say
 from server.preflight import check_ports, check_settings
 from server.runtime.descriptors import allow_descriptors
 from server.runtime.malloc import keep_freed_memory
@@ -91,8 +92,7 @@ async def _serve(settings: Settings, ledger: Ledger) -> None:
             tls, after_s = settings.tls.enabled, round(time.monotonic() - began, 1)
             log.info("ready", address=address, tls=tls, dashboard=dashboard, after_s=after_s)
             way = " with TLS" if tls else ""
-            sys.stdout.write(f"Vestibule is ready on {address}{way}. Ray dashboard: {dashboard or 'off'}\n")
-            sys.stdout.flush()
+            say(f"Vestibule is ready on {address}{way}. Ray dashboard: {dashboard or 'off'}")
             await ending
         else:
             starting.cancel()

@@ -33,6 +33,8 @@ def serve(assignments: tuple[str, ...], ray_address: str | None, **options: Any)
     """
     from server.cli.config import load_settings, nest
     from server.cli.weights import ensure_weights, needed_weights
+    from server.observability.log import report_lost_lines
+    from server.observability.standard_error import queue_standard_error
     from server.settings import prepare_process, unknown_variables
 
     overrides = nest(assignments)
@@ -42,6 +44,7 @@ def serve(assignments: tuple[str, ...], ray_address: str | None, **options: Any)
     settings = load_settings(overrides)
     for name, similar in unknown_variables(settings.secrets_dir).items():
         click.echo(f"Warning: {name} is no setting and is ignored.{similar and f' There is {similar}.'}", err=True)
+    queue_standard_error(report_lost_lines)
     prepare_process()
 
     from server.app import run

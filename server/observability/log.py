@@ -55,8 +55,8 @@ def configure(level: str, style: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        # Looked up for every line, because tests and tools replace sys.stderr.
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        # Looked up for every line, because the server, tests and tools replace sys.stderr.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     # Messages of libraries may hold anything, so only their logger's name is kept.
@@ -65,6 +65,11 @@ def configure(level: str, style: str) -> None:
 
 def _summarize(lines: int, kind: Kind) -> None:
     get_logger("log").warning("more_lines", lines=lines, like=list(kind))
+
+
+def report_lost_lines(lines: int) -> None:
+    """Log that lines could not be written, as on a full disk."""
+    get_logger("log").warning("lines_lost", lines=lines)
 
 
 def withhold(logger: object, method: str, values: MutableMapping[str, Any]) -> Mapping[str, Any]:

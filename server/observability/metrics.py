@@ -7,6 +7,8 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from server.observability.standard_error import lost_lines
+
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -83,6 +85,12 @@ class Metrics:
             ["certificate"],
             registry=into,
         )
+        self.lost_log_lines = Gauge(
+            "vestibule_lost_log_lines",
+            "Lines of the log since the start that could not be written: a full disk, or a pipe that nobody reads.",
+            registry=into,
+        )
+        self.lost_log_lines.set_function(lost_lines)
         self.replies = Counter("vestibule_replies", "Replies and records by origin.", ["kind", "origin"], registry=into)
 
     @staticmethod
