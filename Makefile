@@ -19,7 +19,7 @@ PYTEST = $(BIN)/python -m pytest $(if $(CI),--durations=15)
 NONE_IS_FINE = $(if $(PYTEST_ARGS),|| [ $$? -eq 5 ])
 CHECKED := models ray_tasks server tests benchmarks docs/*.py protos/build.py .ci/audit.py
 
-.PHONY: help demo test check lint format protos docs bench fuzz lock audit outdated clean setup weights weights-all
+.PHONY: help demo test check lint format protos docs bench fuzz chaos lock audit outdated clean setup weights weights-all
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,13 @@ FUZZ_MINUTES ?= 60
 
 fuzz: $(STAMP) ## Send random and mutated input to the port, decoders, verifier and SQL policy for FUZZ_MINUTES, by default 60.
 	@$(BIN)/python -m tests.fuzz --minutes $(FUZZ_MINUTES)
+
+CHAOS_SHARE ?= 1
+CHAOS_JOBS ?= 2000
+
+chaos: weights ## Kill, stop, fail and fill while clients work, and count what was lost. CHAOS_MINUTES=3 and SEED=7 are possible.
+	@$(BIN)/python -m tests.chaos --share $(CHAOS_SHARE) --jobs $(CHAOS_JOBS) \
+	    $(if $(CHAOS_MINUTES),--minutes $(CHAOS_MINUTES)) $(if $(SEED),--seed $(SEED))
 
 # A lock holds exact versions and no hashes, so that PyTorch may come as another build from another index.
 LOCK := $(BIN)/uv pip compile --quiet --universal --no-emit-index-url --no-annotate --extra dev --custom-compile-command 'make lock'
