@@ -180,8 +180,13 @@ class Reason(ReasonRow):
     LEDGER_CONFLICT = "LEDGER_CONFLICT", Status.UNAVAILABLE, "Two writes met; try again."
     LEDGER_CONSTRAINT = "LEDGER_CONSTRAINT", Status.INTERNAL, "A row breaks a rule of the ledger; a defect of ours."
     LEDGER_COPY_DIFFERS = "LEDGER_COPY_DIFFERS", Status.INTERNAL, "A copy of the ledger was not whole; it was not used."
+    LEDGER_FULL = (
+        "LEDGER_FULL",
+        Status.RESOURCE_EXHAUSTED,
+        "The disk of the ledger is full; nothing that was accepted is lost. RetryInfo says when to try again.",
+    )
     LEDGER_INTERRUPTED = "LEDGER_INTERRUPTED", Status.UNAVAILABLE, "A query of the ledger was interrupted."
-    LEDGER_IO = "LEDGER_IO", Status.UNAVAILABLE, "The disk of the ledger refuses, or is full."
+    LEDGER_IO = "LEDGER_IO", Status.UNAVAILABLE, "The disk of the ledger refuses."
     LEDGER_LOCKED = "LEDGER_LOCKED", Status.UNAVAILABLE, "Another process holds the ledger; one server at a time."
     LEDGER_MEMORY = "LEDGER_MEMORY", Status.UNAVAILABLE, "The ledger ran out of memory."
     LEDGER_NEWER = "LEDGER_NEWER", Status.INTERNAL, "The ledger was written by a newer release."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import copy
+import itertools
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import duckdb
 
+from models.errors import VestibuleError
 from server.ledger.columns import Cursor, RunAgain
 from server.ledger.errors import translate
 
@@ -39,35 +42,73 @@ class Write(Generic[T]):
         self.future.set_result(self.result)  # type: ignore[arg-type]  # T may itself be None
 
 
-def settle(connection: Cursor, batch: list[Write[Any]]) -> None:
+@dataclass(slots=True)
+class Settled:
+    """How a batch ended.
+
+    Attributes:
+        committed: Whether anything was committed.
+        refused: Why the last commit was refused, if nothing was committed after it.
+        fatal: Whether DuckDB refuses everything until the file is opened again.
+    """
+
+    committed: bool = False
+    refused: VestibuleError | None = None
+    fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """How one transaction ended: the error, and the place of the write that raised it; None for the commit."""
+
+    error: BaseException | None = None
+    failed_at: int | None = None
+    fatal: bool = False
+
+
+def settle(connection: Cursor, batch: list[Write[Any]]) -> Settled:
     """Commit a batch. After a failure, commit the writes before the failed one, then that one alone, then the rest.
 
     DuckDB has no savepoints, so a failed statement rolls back the whole transaction. Splitting keeps the order of
-    the writes, and only the caller of the failed one gets its error.
+    the writes, and only the caller of the failed one gets its error. After a fatal error all that are left get it: they
+    are not run again, because the commit that met it may be on the disk.
     """
+    settled = Settled()
     waiting = deque([batch])
     while waiting:
         part = waiting.popleft()
         if not part:
             continue
-        failed_at, error = _attempt(connection, part)
+        attempt = _attempt(connection, part)
+        error = attempt.error
         if error is None:
+            settled.committed, settled.refused = True, None
             for write in part:
                 write.succeed()
+        elif attempt.fatal and isinstance(error, VestibuleError):
+            settled.refused, settled.fatal = error, True
+            for write in itertools.chain(part, *waiting):
+                write.future.set_exception(copy.copy(error))  # each caller gets a traceback of its own
+            return settled
         elif len(part) == 1 and isinstance(error, RunAgain) and not part[0].again:
             part[0].again = True
             waiting.appendleft(part)
         elif len(part) == 1:
+            if attempt.failed_at is None and isinstance(error, VestibuleError):
+                settled.refused = error
             part[0].future.set_exception(error)
-        elif failed_at is None:  # the commit failed, so any of them may be the cause
+        elif attempt.failed_at is None:  # the commit failed, so any of them may be the cause
             waiting.extendleft([write] for write in reversed(part))
         else:
-            waiting.extendleft((part[failed_at + 1 :], [part[failed_at]], part[:failed_at]))
+            at = attempt.failed_at
+            waiting.extendleft((part[at + 1 :], [part[at]], part[:at]))
+    return settled
 
 
-def _attempt(connection: Cursor, part: list[Write[Any]]) -> tuple[int | None, BaseException | None]:
-    """Run and commit; returns which write failed (None for the commit) and its error."""
+def _attempt(connection: Cursor, part: list[Write[Any]]) -> _Attempt:
+    """Run and commit."""
     at: int | None = None
+    fatal = False
     try:
         connection.begin()
         for at, write in enumerate(part):  # noqa: B007 - read after the loop
@@ -76,12 +117,14 @@ def _attempt(connection: Cursor, part: list[Write[Any]]) -> tuple[int | None, Ba
         connection.commit()
     except duckdb.Error as error:
         failure: BaseException = translate(error)
+        fatal = isinstance(error, duckdb.FatalException)
     except Exception as error:  # noqa: BLE001 - not swallowed: it goes to the caller whose function raised it
         failure = error
     else:
-        return None, None
-    _roll_back(connection)
-    return at, failure
+        return _Attempt()
+    if not fatal:
+        _roll_back(connection)
+    return _Attempt(failure, at, fatal)
 
 
 def _roll_back(connection: Cursor) -> None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,8 +24,9 @@ from models.reasons import Reason
 from server.ledger.columns import Cursor
 from server.ledger.connection import MEMORY_BYTES, connect
 from server.ledger.errors import DISK_HINT, translate
-from server.ledger.group_commit import Write, settle
+from server.ledger.group_commit import Settled, Write
 from server.ledger.migrations import migrate, require_newest
+from server.ledger.open_file import TRY_AGAIN_S, OpenFile
 from server.ledger.readers import Readers
 from server.ledger.rewrite import rewrite
 from server.ledger.types import Clock, utc_now
@@ -55,6 +57,21 @@ class _Alone(Generic[T]):
             self.future.set_result(result)
 
 
+@dataclass(frozen=True, slots=True)
+class WriterHealth:
+    """How the last writes of a ledger ended.
+
+    Attributes:
+        last_commit: When something was committed last; None before the first commit of this process.
+        refused_since: Since when the disk refuses commits; None while it takes them.
+        refusal: Why, one sentence.
+    """
+
+    last_commit: datetime | None = None
+    refused_since: datetime | None = None
+    refusal: str = ""
+
+
 class _End:
     """The end of the queue."""
 
@@ -71,9 +88,9 @@ class Ledger:
 
     def __init__(self, connection: Cursor, path: Path, clock: Clock, memory_bytes: int) -> None:
         self.path = path
-        self._memory_bytes = memory_bytes
         self.clock = clock
-        self._connection = connection
+        self._file = OpenFile(connection, path, memory_bytes)
+        self._health = WriterHealth()
         self._queue: queue.Queue[_Item] = queue.Queue(QUEUE_LENGTH)
         self._closing = threading.Lock()
         self._closed = False
@@ -172,8 +189,17 @@ class Ledger:
         await self.between_commits(self._write_anew)
 
     def cursor(self) -> Cursor:
-        """A connection of its own to the open file. The caller closes it."""
-        return self._connection.cursor()
+        """A connection of its own to the open file. The caller closes it.
+
+        Raises:
+            VestibuleError: The file is being opened again after a fatal error.
+        """
+        return self._file.cursor()
+
+    @property
+    def health(self) -> WriterHealth:
+        """How its last writes ended."""
+        return self._health
 
     def close(self) -> None:
         """Finish what was submitted, write the WAL into the file and close it. Safe to repeat."""
@@ -184,14 +210,7 @@ class Ledger:
         self._queue.put(_End())
         self._writer.join()
         self._readers.close()
-        failure: VestibuleError | None = None
-        try:
-            self._connection.execute("CHECKPOINT")
-        except duckdb.Error as error:
-            failure = translate(error)  # nothing is lost: the next start replays the WAL
-        self._connection.close()
-        if failure is not None and failure.reason != Reason.LEDGER_CONFLICT:
-            raise failure
+        self._file.close()
 
     def _submit(self, fn: Callable[[Cursor], T]) -> Future[T]:
         write = Write(fn, Future())
@@ -217,14 +236,32 @@ class Ledger:
         item: _Item | None = None
         while not isinstance(item, _End):
             batch, item = self._next_batch()
-            settle(self._connection, batch)
+            self._open_if_due()
+            if batch:
+                self._note(self._file.settle(batch))
+                self._open_if_due()
             if isinstance(item, _Alone):
                 item.run()
+
+    def _open_if_due(self) -> None:
+        if self._file.due:
+            with self._readers.paused():
+                self._file.open_again()
+
+    def _note(self, settled: Settled) -> None:
+        if settled.committed:
+            self._health = WriterHealth(self.clock())
+        if settled.refused is not None:
+            since = self._health.refused_since or self.clock()
+            self._health = WriterHealth(self._health.last_commit, since, settled.refused.message)
 
     def _next_batch(self) -> tuple[list[Write[Any]], _Item | None]:
         """Wait for one item and take all writes that wait with it; also returns the first item that is no write."""
         batch: list[Write[Any]] = []
-        item = self._queue.get()
+        try:
+            item = self._queue.get(timeout=TRY_AGAIN_S if self._file.broken else None)
+        except queue.Empty:
+            return batch, None
         while isinstance(item, Write):
             if item.future.set_running_or_notify_cancel():
                 batch.append(item)
@@ -238,11 +275,7 @@ class Ledger:
 
     def _write_anew(self) -> None:
         with self._readers.paused():
-            self._connection.close()
-            try:
-                rewrite(self.path)
-            finally:
-                self._connection = connect(self.path, self._memory_bytes)
+            self._file.replace(rewrite)
 
 
 def _closed() -> ShuttingDown:

@@ -12,7 +12,7 @@ from models.errors import VestibuleError
 from ray_tasks.types import EngineInfo, Gateway
 from server.ledger import dead_letters, jobs
 from server.ledger.columns import Cursor
-from server.ledger.writer import Ledger
+from server.ledger.writer import Ledger, WriterHealth
 from server.llm.breaker import AsyncBreaker
 from server.llm.types import Assistant
 
@@ -79,7 +79,7 @@ class StatusReporter:
         open_jobs = letters = 0
         try:
             open_jobs, letters = await self._ledger.read(_counts)
-            components.append(Component("ledger", True, "One DuckDB file, writing."))
+            components.append(_ledger(self._ledger.health))
         except VestibuleError as error:
             components.append(Component("ledger", False, error.message))
         components += [self._llm(), *(part.component for part in self._parts)]
@@ -109,6 +109,15 @@ class StatusReporter:
 def _worker(info: EngineInfo) -> Component:
     running = f"{info.engine} on {info.device}, {info.replicas} replica(s)." if info.device else ""
     return Component(info.kind, info.healthy, " ".join(part for part in (running, info.detail) if part))
+
+
+def _ledger(health: WriterHealth) -> Component:
+    if health.refused_since is not None:
+        since = f"{health.refused_since:%Y-%m-%d %H:%M:%S} UTC"
+        return Component("ledger", False, f"{health.refusal} Writes fail since {since}; reads work.")
+    if health.last_commit is None:
+        return Component("ledger", True, "One DuckDB file; nothing was written since the start.")
+    return Component("ledger", True, f"One DuckDB file; last written {health.last_commit:%Y-%m-%d %H:%M:%S} UTC.")
 
 
 def _counts(cursor: Cursor) -> tuple[int, int]:

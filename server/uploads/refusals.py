@@ -103,6 +103,7 @@ _OF_SERVER = frozenset(
         Reason.DECODER_UNAVAILABLE,
         Reason.LEDGER_BUSY,
         Reason.LEDGER_CONFLICT,
+        Reason.LEDGER_FULL,
         Reason.LEDGER_INTERRUPTED,
         Reason.LEDGER_IO,
         Reason.LEDGER_MEMORY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -86,7 +87,7 @@ def test_every_acknowledged_write_survives_kill_9(tmp_path: Path) -> None:
 # A limit on the size of files stands for a full disk: the write that passes it fails in the same place.
 FILLER = """
 import pathlib, resource, signal, sys
-from models.errors import Unavailable
+from models.errors import Overloaded
 from server.ledger.writer import Ledger
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -96,7 +97,7 @@ ledger.write_now(lambda c: c.execute("CREATE TABLE pairs (n INTEGER, half INTEGE
 def write(n, size):
     try:
         ledger.write_now(lambda c: c.execute("INSERT INTO pairs VALUES (?, 0, repeat('x', ?))", [n, size]) and None)
-    except Unavailable as error:
+    except Overloaded as error:
         print(n, error.reason)
     else:
         print(n, "stored")
@@ -116,7 +117,76 @@ def test_a_full_disk_fails_only_the_write_that_did_not_fit(tmp_path: Path) -> No
     child = subprocess.run(
         [sys.executable, "-c", FILLER, str(path)], capture_output=True, text=True, check=True, timeout=60
     )
-    assert child.stdout.splitlines() == ["1 stored", "2 LEDGER_IO", "3 stored", "4 stored"]
+    assert child.stdout.splitlines() == ["1 stored", "2 LEDGER_FULL", "3 stored", "4 stored"]
     ledger = Ledger.open(path, lambda: NOW)
     assert sorted(read_now(ledger, _pairs)) == [1, 3, 4]
     ledger.close()
+
+
+# Here a checkpoint finds the disk full. DuckDB then refuses everything until the file is opened again.
+CHECKPOINTER = """
+import asyncio, json, pathlib, resource, signal, sys
+from models.errors import Overloaded
+from server.ledger.writer import Ledger
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+ledger = Ledger.open(pathlib.Path(sys.argv[1]))
+ledger.write_now(lambda c: c.execute("CREATE TABLE pairs (n INTEGER, half INTEGER, filler VARCHAR)") and None)
+ledger.write_now(lambda c: c.execute("SET GLOBAL wal_autocheckpoint = '100KB'") and None)
+SQL = "INSERT INTO pairs SELECT ?, 0, string_agg(chr((33 + random() * 90)::INT), '') FROM range(?)"
+acknowledged = []
+refused = []
+
+def write(n, size):
+    try:
+        ledger.write_now(lambda c: c.execute(SQL, [n, size]) and None)
+    except Overloaded as error:
+        refused.append((n, error.reason))
+        return False
+    acknowledged.append(n)
+    return True
+
+def stored():
+    return asyncio.run(ledger.read(lambda c: [n for (n,) in c.execute("SELECT n FROM pairs").fetchall()]))
+
+found = []
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
+numbers = iter(range(1_000_000))
+while write(next(numbers), 30_000):  # until a checkpoint does not fit
+    pass
+found.append(stored())
+failing = ledger.health.refused_since is not None
+write(next(numbers), 10)
+while write(next(numbers), 30_000):  # until the WAL does not fit
+    pass
+found.append(stored())
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+write(next(numbers), 2_000_000)
+found.append(stored())
+health = ledger.health
+ledger.close()
+print(json.dumps([acknowledged, refused, found, failing, health.refused_since]))
+"""
+
+
+def test_a_checkpoint_that_finds_the_disk_full_ends_neither_reads_nor_writes(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "ledger.duckdb"
+    child = subprocess.run(
+        [sys.executable, "-c", CHECKPOINTER, str(path)], capture_output=True, text=True, check=True, timeout=120
+    )
+    *log, last = child.stdout.splitlines()
+    acknowledged, refused, found, failing, failing_later = json.loads(last)
+    assert "ledger_opened_again" in "".join(log)
+    assert [reason for _, reason in refused] == ["LEDGER_FULL", "LEDGER_FULL"]
+    (met, _), (left_out, _) = refused
+    assert len(acknowledged) > 10
+    # The commit whose checkpoint failed may be on the disk. Its caller was told that it may not be.
+    assert failing
+    assert [n for n in found[0] if n != met] == [n for n in acknowledged if n < met]
+    assert [n for n in found[1] if n != met] == [n for n in acknowledged if n < left_out]
+    assert [n for n in found[2] if n != met] == acknowledged
+    assert failing_later is None
+    ledger = Ledger.open(path, lambda: NOW)
+    stored = [n for (n,) in read_now(ledger, lambda cursor: cursor.execute("SELECT n FROM pairs").fetchall())]
+    ledger.close()
+    assert stored == found[2]

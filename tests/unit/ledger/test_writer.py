@@ -108,10 +108,10 @@ async def test_after_a_failed_commit_the_writes_are_committed_one_by_one(numbere
                 raise duckdb.IOException("disk full at value 12345")
             real.commit()
 
-    real = numbered._connection
-    numbered._connection = Refusing()  # type: ignore[assignment]
+    real = numbered._file.connection
+    numbered._file.connection = Refusing()  # type: ignore[assignment]
     results = await _together(numbered, _store(1), _store(2))
-    numbered._connection = real
+    numbered._file.connection = real
     assert results == [1, 2]
     assert await numbered.read(_numbers) == [1, 2]
 
@@ -227,6 +227,8 @@ def test_a_file_that_is_not_a_ledger_is_refused(tmp_path: Path) -> None:
         (duckdb.IOException("x secret"), Unavailable, "LEDGER_IO"),
         (duckdb.IOException("Could not set lock on file secret"), Unavailable, "LEDGER_LOCKED"),
         (duckdb.FatalException("x secret"), Unavailable, "LEDGER_IO"),
+        (duckdb.FatalException("secret: No space left on device"), Overloaded, "LEDGER_FULL"),
+        (duckdb.TransactionException("secret: Disk quota exceeded"), Overloaded, "LEDGER_FULL"),
         (duckdb.OutOfMemoryException("x secret"), Unavailable, "LEDGER_MEMORY"),
         (duckdb.InterruptException("x secret"), Unavailable, "LEDGER_INTERRUPTED"),
         (duckdb.ConstraintException("x secret"), InternalError, "LEDGER_CONSTRAINT"),

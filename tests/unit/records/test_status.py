@@ -1,0 +1,56 @@
+"""What the status says of the ledger is what its last writes showed."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from models.errors import Overloaded
+from server.ledger.writer import Ledger
+from server.llm.assistant import llm_breaker
+from server.records.status import Component, StatusReporter
+from tests.fakes.assistant import FakeAssistant
+from tests.fakes.gateway import FakeGateway
+from tests.unit.ledger.makers import NOW
+
+
+async def _ledger_row(ledger: Ledger) -> Component:
+    breaker = llm_breaker(failures=3, reset_s=1.0, successes=1, on_change=lambda change: None)
+    reporter = StatusReporter(FakeGateway(), ledger, FakeAssistant(), breaker, NOW, lambda: 0, ())
+    return next(part for part in (await reporter.report()).components if part.name == "ledger")
+
+
+async def test_a_ledger_that_was_only_read_is_not_said_to_write(ledger: Ledger) -> None:
+    await ledger.read(lambda cursor: None)
+    assert await _ledger_row(ledger) == Component(
+        "ledger", True, "One DuckDB file; nothing was written since the start."
+    )
+    await ledger.write(lambda cursor: None)
+    assert await _ledger_row(ledger) == Component(
+        "ledger", True, f"One DuckDB file; last written {NOW:%Y-%m-%d %H:%M:%S} UTC."
+    )
+
+
+async def test_a_disk_that_refuses_writes_is_told_until_it_takes_one(ledger: Ledger) -> None:
+    class Full:
+        """Refuses commits as a full disk does."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+        def commit(self) -> None:
+            real.rollback()
+            raise duckdb.TransactionException("Failed to commit: No space left on device")
+
+    real = ledger._file.connection
+    ledger._file.connection = Full()  # type: ignore[assignment]
+    with pytest.raises(Overloaded) as caught:
+        await ledger.write(lambda cursor: None)
+    assert caught.value.reason == "LEDGER_FULL"
+    assert caught.value.retry_after_s
+    row = await _ledger_row(ledger)
+    assert not row.healthy
+    assert row.detail.startswith("The disk of the ledger is full. Writes fail since")
+    ledger._file.connection = real
+    await ledger.write(lambda cursor: None)
+    assert (await _ledger_row(ledger)).healthy
